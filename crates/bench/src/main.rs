@@ -1,0 +1,2 @@
+//! Load and fault tools.
+fn main() {}

@@ -1,0 +1,81 @@
+//! Pixels in memory: 8-bit sRGB, rows packed without padding, alpha straight (not premultiplied).
+
+use serde::{Deserialize, Serialize};
+
+/// How many bytes a pixel has and what they mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Channels {
+    /// One byte: luma.
+    Gray,
+    /// Three bytes: red, green, blue.
+    Rgb,
+    /// Four bytes: red, green, blue, straight alpha.
+    Rgba,
+}
+
+impl Channels {
+    /// Bytes per pixel.
+    pub const fn count(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb => 3,
+            Self::Rgba => 4,
+        }
+    }
+
+    /// Whether a pixel carries alpha.
+    pub const fn has_alpha(self) -> bool {
+        matches!(self, Self::Rgba)
+    }
+}
+
+/// A still picture. `data.len() == width * height * channels.count()`, both sides at least 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    width: u32,
+    height: u32,
+    channels: Channels,
+    data: Vec<u8>,
+}
+
+impl Image {
+    /// Wraps a buffer of exactly `width * height * channels.count()` bytes.
+    ///
+    /// # Panics
+    /// When a side is zero or the buffer has another length: a bug of the caller, never of the input.
+    pub fn new(width: u32, height: u32, channels: Channels, data: Vec<u8>) -> Self {
+        assert!(width > 0 && height > 0, "an image has at least one pixel, got {width}x{height}");
+        assert_eq!(data.len(), width as usize * height as usize * channels.count(), "buffer and size disagree");
+        Self { width, height, channels, data }
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Layout of a pixel.
+    pub fn channels(&self) -> Channels {
+        self.channels
+    }
+
+    /// All bytes, row by row.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// All bytes, row by row.
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+
+    /// Gives the buffer back, for reuse.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+}

@@ -1,0 +1,17 @@
+//! The pixel half of pixaven: the bytes of an image and a [`Plan`] go in, the bytes of another image and the
+//! facts about both come out.
+//!
+//! Nothing here does I/O, reads a clock, the environment or a random source, and nothing allocates pixels before
+//! [`Limits`] allowed it. What calls this crate decides where the bytes come from and in which process it runs.
+
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod image;
+pub mod limits;
+pub mod plan;
+
+pub use error::Error;
+pub use image::{Channels, Image};
+pub use limits::Limits;
+pub use plan::Plan;
