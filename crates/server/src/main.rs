@@ -1,1 +1,7 @@
-fn main() {}
+//! The `pixaven` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pixaven::cli::main()
+}

@@ -1,0 +1,107 @@
+//! Our own files: uploaded inputs while their job lives, and results for as long as they are kept. A directory now,
+//! behind `object_store` so that a bucket is a second constructor. Every key is unique and never overwritten, and a
+//! put returns only when the bytes and their directory entry are on disk.
+
+use std::ops::Range;
+use std::path::Path as FsPath;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt as _};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use std::sync::Arc;
+use uuid::Uuid;
+
+use crate::error::{ApiError, Kind};
+
+/// Where uploaded inputs wait for their job.
+const INPUTS: &str = "inputs";
+/// Where results are kept.
+const RESULTS: &str = "results";
+
+/// The files of this server. Cheap to clone.
+#[derive(Clone)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+}
+
+/// A result being read: its body arrives in pieces.
+pub struct Download {
+    /// The bytes asked for.
+    pub body: BoxStream<'static, Result<Bytes, object_store::Error>>,
+}
+
+impl Blobs {
+    /// Files below `root`, which is created when missing.
+    pub fn directory(root: &FsPath) -> Result<Self, object_store::Error> {
+        std::fs::create_dir_all(root)
+            .map_err(|source| object_store::Error::Generic { store: "blobs", source: source.into() })?;
+        let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
+        Ok(Self { store: Arc::new(store) })
+    }
+
+    /// The key of an uploaded input.
+    pub fn input_key(id: Uuid) -> String {
+        format!("{INPUTS}/{id}")
+    }
+
+    /// The key of a result: by day, so that a directory does not grow without end, then by the id's first byte.
+    pub fn result_key(id: Uuid, day: &str, extension: &str) -> String {
+        format!("{RESULTS}/{day}/{:02x}/{id}.{extension}", id.as_bytes()[0])
+    }
+
+    /// Stores `bytes` durably under a key that must be new.
+    pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), ApiError> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        self.store.put_opts(&Path::from(key), bytes.into(), options).await.map_err(not_stored)?;
+        Ok(())
+    }
+
+    /// Reads a whole blob; `None` when there is none.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, ApiError> {
+        let found = match self.store.get(&Path::from(key)).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(ApiError::internal(error)),
+        };
+        found.bytes().await.map(Some).map_err(ApiError::internal)
+    }
+
+    /// Opens a blob, or the part of it that `range` names, for sending; `None` when there is none.
+    pub async fn open(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Download>, ApiError> {
+        let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
+        match self.store.get_opts(&Path::from(key), options).await {
+            Ok(found) => Ok(Some(Download { body: found.into_stream() })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(ApiError::internal(error)),
+        }
+    }
+
+    /// Removes a blob; one that is gone already is fine.
+    pub async fn delete(&self, key: &str) -> Result<(), ApiError> {
+        match self.store.delete(&Path::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(ApiError::internal(error)),
+        }
+    }
+
+    /// The ids of all stored inputs last written before `before_ms`, for the sweep of orphans.
+    pub async fn inputs_before(&self, before_ms: i64) -> Result<Vec<Uuid>, ApiError> {
+        let mut listed = self.store.list(Some(&Path::from(INPUTS)));
+        let mut ids = Vec::new();
+        while let Some(meta) = listed.next().await {
+            let meta = meta.map_err(ApiError::internal)?;
+            let id = meta.location.filename().and_then(|name| Uuid::try_parse(name).ok());
+            if let Some(id) = id.filter(|_| meta.last_modified.timestamp_millis() < before_ms) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// A blob that could not be written: the disk is full or broken, and the caller may try later.
+fn not_stored(error: object_store::Error) -> ApiError {
+    ApiError::new(Kind::Unavailable, "the server cannot store files at the moment; try again later").with_source(error)
+}
