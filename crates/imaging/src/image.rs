@@ -45,7 +45,11 @@ impl Image {
     /// When a side is zero or the buffer has another length: a bug of the caller, never of the input.
     pub fn new(width: u32, height: u32, channels: Channels, data: Vec<u8>) -> Self {
         assert!(width > 0 && height > 0, "an image has at least one pixel, got {width}x{height}");
-        assert_eq!(data.len(), width as usize * height as usize * channels.count(), "buffer and size disagree");
+        assert_eq!(
+            data.len(),
+            width as usize * height as usize * channels.count(),
+            "buffer and size disagree"
+        );
         Self { width, height, channels, data }
     }
 

@@ -7,11 +7,19 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod facts;
+mod format;
 pub mod image;
 pub mod limits;
 pub mod plan;
+mod process;
+mod scratch;
 
 pub use error::Error;
+pub use facts::{Colorspace, Facts};
+pub use format::sniff;
 pub use image::{Channels, Image};
 pub use limits::Limits;
-pub use plan::Plan;
+pub use plan::{Format, Plan};
+pub use process::{Processed, process};
+pub use scratch::Scratch;

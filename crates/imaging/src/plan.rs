@@ -234,10 +234,17 @@ pub struct Filter {
 #[serde(tag = "mode", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the fields are the API's attributes; their formulas stand beside the code")]
 pub enum Blur {
-    Gaussian { radius: f32 },
-    Box { radius: f32 },
+    Gaussian {
+        radius: f32,
+    },
+    Box {
+        radius: f32,
+    },
     /// `angle` in degrees, 0–360, counter-clockwise from the right.
-    Motion { radius: f32, angle: f32 },
+    Motion {
+        radius: f32,
+        angle: f32,
+    },
 }
 
 /// Luma mapped onto the line between two colours.

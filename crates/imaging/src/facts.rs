@@ -1,0 +1,64 @@
+//! What there is to say about an image file: the `input` and `output` objects of an answer, without names and URLs.
+
+use serde::{Deserialize, Serialize};
+use sha1::{Digest, Sha1};
+
+use crate::plan::Format;
+
+/// How the colours of a file are stored, named as in the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Colorspace {
+    /// Luma and two chroma planes.
+    YCbCr,
+    /// Red, green, blue.
+    #[serde(rename = "RGB")]
+    Rgb,
+    /// One channel.
+    Gray,
+    /// Four inks.
+    #[serde(rename = "CMYK")]
+    Cmyk,
+    /// Indices into a table of colours.
+    Palette,
+}
+
+/// The facts about one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The file's format.
+    pub format: Format,
+    /// Width in pixels as stored, so before any EXIF orientation.
+    pub width: u32,
+    /// Height in pixels as stored.
+    pub height: u32,
+    /// How the colours are stored.
+    pub colorspace: Colorspace,
+    /// Progressive JPEG, Adam7 PNG, interlaced GIF.
+    pub interlaced: bool,
+    /// Chroma subsampling, e.g. `4:2:0`; absent where the format has no chroma planes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
+    /// Bits per pixel as stored.
+    pub depth: u8,
+    /// Quality, 1–100: estimated from an input, as used for an output; absent where the format or the file has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<u8>,
+    /// Size of the file.
+    pub bytes: u64,
+    /// SHA-1 of the file's bytes, 40 hexadecimal digits.
+    pub sha1: String,
+    /// Frames; 1 for a still picture.
+    pub frames: u32,
+    /// Whether any pixel can be other than opaque.
+    pub alpha: bool,
+}
+
+/// The SHA-1 of `bytes` in lower-case hexadecimal.
+pub(crate) fn sha1_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(40);
+    for byte in Sha1::digest(bytes) {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    text
+}

@@ -1,0 +1,101 @@
+//! Gradient noise and its sums over octaves. Only additions, multiplications and square roots, so that a picture
+//! made of it has the same bits on every machine.
+
+/// Side of the table of gradients: 256, so that wrapping is a mask the compiler can reason about.
+const SIDE: usize = 256;
+
+/// A smooth random field over the plane, about −1 to 1, that repeats after [`SIDE`] units.
+pub(super) struct Noise {
+    gradients: Box<[[f32; 2]; SIDE * SIDE]>,
+}
+
+impl Noise {
+    /// The field of a seed.
+    pub(super) fn new(seed: u64) -> Self {
+        let mut gradients = Box::new([[0.0; 2]; SIDE * SIDE]);
+        for (i, gradient) in gradients.iter_mut().enumerate() {
+            let bits = hash(seed ^ ((i as u64) << 20));
+            *gradient = [unit(bits as u32) * 2.0 - 1.0, unit((bits >> 32) as u32) * 2.0 - 1.0];
+        }
+        Self { gradients }
+    }
+
+    /// The field at a point.
+    pub(super) fn at(&self, x: f32, y: f32) -> f32 {
+        let (column, row) = (floor(x), floor(y));
+        let (fx, fy) = (x - column as f32, y - row as f32);
+        let slope = |dx: i32, dy: i32| {
+            let index = (((row + dy) as u8 as usize) << 8) | (column + dx) as u8 as usize;
+            let [gx, gy] = self.gradients[index];
+            gx * (fx - dx as f32) + gy * (fy - dy as f32)
+        };
+        let (sx, sy) = (fade(fx), fade(fy));
+        let upper = lerp(slope(0, 0), slope(1, 0), sx);
+        let lower = lerp(slope(0, 1), slope(1, 1), sx);
+        lerp(upper, lower, sy) * 1.4
+    }
+
+    /// Octaves added up, each half as strong and about twice as fine: clouds, water.
+    pub(super) fn fractal(&self, mut x: f32, mut y: f32, n_octaves: u32) -> f32 {
+        let (mut sum, mut strength) = (0.0, 0.5);
+        for _ in 0..n_octaves {
+            sum += strength * self.at(x, y);
+            strength *= 0.5;
+            (x, y) = turned(x, y);
+        }
+        sum
+    }
+
+    /// Octaves of sharp crests, fine ones only where coarse ones stand high: rock. About 0 to 1.
+    pub(super) fn ridged(&self, mut x: f32, mut y: f32, n_octaves: u32) -> f32 {
+        let (mut sum, mut strength, mut weight) = (0.0, 0.5, 1.0);
+        for _ in 0..n_octaves {
+            let crest = 1.0 - self.at(x, y).abs();
+            let crest = crest * crest * weight;
+            weight = crest.clamp(0.0, 1.0);
+            sum += strength * crest;
+            strength *= 0.5;
+            (x, y) = turned(x, y);
+        }
+        sum
+    }
+}
+
+/// Twice as fine and turned by some 37°, so that the lattices of the octaves do not coincide.
+fn turned(x: f32, y: f32) -> (f32, f32) {
+    (1.6 * x - 1.2 * y + 17.3, 1.2 * x + 1.6 * y + 5.7)
+}
+
+/// A value from `a` to `b`.
+pub(super) fn lerp(a: f32, b: f32, t: f32) -> f32 {
+    a + (b - a) * t
+}
+
+/// 0 below `from`, 1 above `to`, smooth between.
+pub(super) fn smoothstep(from: f32, to: f32, x: f32) -> f32 {
+    let t = ((x - from) / (to - from)).clamp(0.0, 1.0);
+    t * t * (3.0 - 2.0 * t)
+}
+
+/// Well-mixed bits of a number (the finaliser of SplitMix64).
+pub(super) fn hash(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// 32 random bits as a number from 0 up to, not including, 1.
+pub(super) fn unit(bits: u32) -> f32 {
+    (bits >> 8) as f32 / (1 << 24) as f32
+}
+
+fn fade(t: f32) -> f32 {
+    t * t * t * (t * (t * 6.0 - 15.0) + 10.0)
+}
+
+/// `f32::floor` as an integer; the library's is a function call on processors without SSE 4.1.
+fn floor(x: f32) -> i32 {
+    let towards_zero = x as i32;
+    towards_zero - i32::from(x < towards_zero as f32)
+}

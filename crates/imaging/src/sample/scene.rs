@@ -1,0 +1,183 @@
+//! What is in the made-up picture above the waterline: a sky with a low sun and clouds, and ridges before it.
+//!
+//! Coordinates: one unit is the picture's height; `x` grows to the right, `y` downwards from the upper edge.
+
+use super::light::Light;
+use super::noise::{Noise, hash, lerp, smoothstep, unit};
+
+/// Where land meets the lake.
+pub(super) const WATERLINE: f32 = 0.61;
+
+/// Height of the sun; it stands a third of the way along the picture.
+const SUN_Y: f32 = 0.36;
+
+const HAZE: Light = Light([0.86, 0.60, 0.46]);
+const SUNLIGHT: Light = Light([1.55, 1.08, 0.66]);
+
+/// A mountain chain or a line of trees.
+struct Ridge {
+    /// Upper edge, one `y` for every column.
+    crest: Vec<f32>,
+    /// What it is made of, in sunlight and in shade.
+    lit: Light,
+    shaded: Light,
+    /// How much of it the air hides, 0–1.
+    haze: f32,
+    /// Features per unit; trees have finer ones.
+    frequency: f32,
+    /// Snow lies above this `y`, where the rock is not too steep; 0: nowhere.
+    snowline: f32,
+}
+
+/// Everything that does not change from pixel to pixel.
+pub(super) struct Scene {
+    noise: Noise,
+    sun_x: f32,
+    pixel: f32,
+    n_octaves: u32,
+    /// The nearest first.
+    ridges: Vec<Ridge>,
+}
+
+impl Scene {
+    /// The scene of a seed, prepared for a picture of this size in pixels.
+    pub(super) fn new(width: u32, height: u32, seed: u64) -> Self {
+        let pixel = 1.0 / height as f32;
+        let noise = Noise::new(seed);
+        // Details down to about a pixel: more would only flicker, less would look out of focus.
+        let n_octaves = (height.max(64).ilog2() - 3).min(9);
+        let columns: Vec<f32> = (0..width).map(|column| (column as f32 + 0.5) * pixel).collect();
+        let chain = |base: f32, height: f32, frequency: f32, lane: f32| -> Vec<f32> {
+            let crest = |&x: &f32| base - height * noise.ridged(x * frequency + lane, lane * 1.7, n_octaves);
+            columns.iter().map(crest).collect()
+        };
+        let forest = |base: f32, swell: f32, tree: f32, lane: u64| -> Vec<f32> {
+            let ground = |x: f32| base + swell * noise.fractal(x * 2.3 + lane as f32 * 9.1, 3.3, 4);
+            columns.iter().map(|&x| ground(x) - trees(x, tree, seed ^ lane)).collect()
+        };
+        let ridges = vec![
+            wooded(forest(0.607, 0.030, 0.040, 1), [0.050, 0.052, 0.020], [0.008, 0.012, 0.009], 0.03),
+            wooded(forest(0.590, 0.050, 0.026, 2), [0.075, 0.078, 0.030], [0.014, 0.022, 0.016], 0.10),
+            wooded(forest(0.568, 0.075, 0.015, 3), [0.120, 0.110, 0.045], [0.026, 0.040, 0.034], 0.20),
+            rocky(chain(0.60, 0.16, 2.6, 11.0), [0.24, 0.17, 0.11], [0.045, 0.055, 0.075], 0.30, 0.0),
+            rocky(chain(0.60, 0.33, 1.7, 23.0), [0.36, 0.26, 0.19], [0.07, 0.09, 0.14], 0.38, 0.425),
+            rocky(chain(0.58, 0.40, 1.2, 37.5), [0.40, 0.31, 0.25], [0.10, 0.13, 0.20], 0.58, 0.40),
+        ];
+        Self { noise, sun_x: width as f32 * pixel * 0.31, pixel, n_octaves, ridges }
+    }
+
+    /// Where the sun stands.
+    pub(super) fn sun_x(&self) -> f32 {
+        self.sun_x
+    }
+
+    /// The field all textures come from.
+    pub(super) fn noise(&self) -> &Noise {
+        &self.noise
+    }
+
+    /// The light that comes from a point above the waterline. `column` is the pixel column of `x`.
+    pub(super) fn at(&self, column: usize, x: f32, y: f32) -> Light {
+        let mut light = Light([0.0; 3]);
+        let mut open = 1.0;
+        for ridge in &self.ridges {
+            let cover = ((y - ridge.crest[column]) / self.pixel + 0.5).clamp(0.0, 1.0) * open;
+            if cover > 0.0 {
+                light = light + self.ridge(ridge, ridge.crest[column], x, y) * cover;
+                open -= cover;
+            }
+            if open <= 0.0 {
+                return light;
+            }
+        }
+        light + self.sky(x, y) * open
+    }
+
+    fn ridge(&self, ridge: &Ridge, crest: f32, x: f32, y: f32) -> Light {
+        let below = y - crest;
+        let (u, v) = (x * ridge.frequency, (y * 1.3 + below * 0.4) * ridge.frequency);
+        let n_octaves = self.n_octaves.min(6);
+        // Relief: the slope of a height field towards the sun, which stands to the left for most of the picture.
+        let step = 0.06;
+        let relief = self.noise.ridged(u, v, n_octaves);
+        let towards = if x > self.sun_x { -step } else { step };
+        let slope = relief - self.noise.ridged(u + towards, v - step, n_octaves);
+        let sunny = smoothstep(-0.09, 0.16, slope);
+        let mut surface = ridge.shaded.mix(ridge.lit, sunny);
+        if ridge.snowline > 0.0 {
+            let snow = smoothstep(0.035, -0.02, y - ridge.snowline + (relief - 0.45) * 0.16);
+            let colour = Light([0.30, 0.37, 0.52]).mix(Light([1.25, 1.02, 0.84]), sunny);
+            surface = surface.mix(colour, snow * smoothstep(0.10, 0.42, relief + sunny * 0.3));
+        }
+        // The air is thicker near the water and glows around the sun.
+        let low = smoothstep(0.16, 0.0, WATERLINE - y);
+        let near_sun = glow(x - self.sun_x, y - SUN_Y, 9.0);
+        let haze = (ridge.haze * (0.75 + 0.55 * low)).min(0.94);
+        let air = Light([0.33, 0.40, 0.56]).mix(HAZE, 0.35 + 0.65 * near_sun);
+        surface.mix(air, haze)
+    }
+
+    fn sky(&self, x: f32, y: f32) -> Light {
+        let low = (y / WATERLINE).clamp(0.0, 1.0);
+        let zenith = Light([0.055, 0.15, 0.40]);
+        let middle = Light([0.30, 0.46, 0.70]);
+        let clear = zenith.mix(middle, smoothstep(0.0, 0.55, low)).mix(HAZE, smoothstep(0.35, 0.95, low));
+        let (dx, dy) = (x - self.sun_x, y - SUN_Y);
+        let distance = (dx * dx + dy * dy).sqrt();
+        let halo = SUNLIGHT * (0.55 * glow(dx, dy, 30.0) + 0.9 * glow(dx, dy, 420.0));
+        let disc = SUNLIGHT * (14.0 * smoothstep(0.019, 0.015, distance));
+        let open = clear + halo;
+
+        let (density, thickness) = self.clouds(x, y);
+        let near_sun = glow(dx, dy, 6.0);
+        let bright = Light([0.98, 0.86, 0.78]).mix(Light([1.9, 1.30, 0.78]), near_sun);
+        let dark = Light([0.27, 0.29, 0.38]).mix(Light([0.62, 0.42, 0.38]), near_sun);
+        let cloud = bright.mix(dark, thickness).mix(open, 0.12 + 0.35 * smoothstep(0.5, 1.0, low));
+        (open + disc * (1.0 - density)).mix(cloud, density)
+    }
+
+    /// How much of the sky the clouds hide and how little light comes through them, both 0–1.
+    fn clouds(&self, x: f32, y: f32) -> (f32, f32) {
+        // A flat layer seen from below: what is near the horizon is far away and pressed together.
+        let away = 0.30 / (0.74 - y);
+        let (u, v) = ((x - 0.66) * away * 3.2 + 40.0, away * 7.5 + 9.0);
+        let warp = self.noise.fractal(u * 0.7 + 31.0, v * 0.7, 3);
+        let shape = self.noise.fractal(u + warp * 0.9, v + warp * 0.5, self.n_octaves);
+        let cover = shape + 0.28 * warp;
+        let density = smoothstep(-0.02, 0.30, cover);
+        let towards_sun = self.noise.fractal(u + warp * 0.9 + (self.sun_x - x) * 0.5, v + warp * 0.5 + 0.22, 4);
+        let thickness = smoothstep(0.02, 0.46, cover * 0.8 + towards_sun * 0.55);
+        (density * 0.94, thickness)
+    }
+}
+
+/// Brightness around a light at a distance of `(dx, dy)`: 1 in its middle, falling the faster the larger `k`.
+pub(super) fn glow(dx: f32, dy: f32, k: f32) -> f32 {
+    1.0 / (1.0 + k * (dx * dx + dy * dy))
+}
+
+fn rocky(crest: Vec<f32>, lit: [f32; 3], shaded: [f32; 3], haze: f32, snowline: f32) -> Ridge {
+    Ridge { crest, lit: Light(lit), shaded: Light(shaded), haze, frequency: 7.0, snowline }
+}
+
+fn wooded(crest: Vec<f32>, lit: [f32; 3], shaded: [f32; 3], haze: f32) -> Ridge {
+    Ridge { crest, lit: Light(lit), shaded: Light(shaded), haze, frequency: 46.0, snowline: 0.0 }
+}
+
+/// Height of the treetops at `x`: spruces of up to `height`, standing close together and overlapping.
+fn trees(x: f32, height: f32, seed: u64) -> f32 {
+    let spacing = height * 0.30;
+    let cell = (x / spacing) as i64;
+    let mut top: f32 = 0.0;
+    for neighbour in cell - 2..=cell + 2 {
+        let bits = hash(seed.wrapping_mul(31).wrapping_add(neighbour as u64));
+        let (place, size) = (unit(bits as u32), unit((bits >> 32) as u32));
+        let tall = height * lerp(0.35, 1.0, size * size);
+        let distance = (x - (neighbour as f32 + place) * spacing).abs();
+        // Branches: the outline steps outwards and back five times from the top to the ground.
+        let down = distance / (tall * 0.24);
+        let branch = (down * 5.0 - ((down * 5.0) as i32) as f32) * 0.13;
+        top = top.max(tall * (1.0 - down - branch * down));
+    }
+    top
+}
