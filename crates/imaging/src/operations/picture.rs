@@ -1,0 +1,92 @@
+//! An image on its way through the first, geometric operations: `crop` only narrows the part that counts, so that the
+//! `resize` after it reads straight from the decoded pixels.
+
+use super::resample::resample;
+use crate::geometry::{Rect, Size, Window};
+use crate::plan::Kernel;
+use crate::{Image, Scratch};
+
+/// An image, the part of it that counts, and the size which that part stands for.
+#[derive(Debug)]
+pub(super) struct Picture {
+    image: Image,
+    /// In pixels of `image`.
+    part: Window,
+    /// In pixels of the plan; differs from the size of `part` when the decoder delivered a reduced image.
+    size: Size,
+}
+
+impl Picture {
+    /// A decoded image, standing for one of `full_size`.
+    pub(super) fn new(image: Image, full_size: Option<Size>) -> Self {
+        let own = Size::new(image.width(), image.height());
+        Self { image, part: Window::whole(own), size: full_size.unwrap_or(own) }
+    }
+
+    /// The size in the plan's pixels.
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Changes the pixels in place, whatever part of them counts.
+    pub(super) fn edited(mut self, edit: impl FnOnce(&mut Image)) -> Self {
+        edit(&mut self.image);
+        self
+    }
+
+    /// Keeps only `rect`, given in the plan's pixels.
+    pub(super) fn narrow(&mut self, rect: Rect) {
+        self.part = self.locate(rect.into());
+        self.size = rect.size();
+    }
+
+    /// Makes `window`, given in the plan's pixels, an image of `to`.
+    pub(super) fn resampled(self, window: Window, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Self {
+        let window = self.locate(window);
+        let image = resample(&self.image, window, to, kernel, scratch);
+        scratch.give(self.image.into_data());
+        image.into()
+    }
+
+    /// Pixels of exactly the size it stands for.
+    pub(super) fn into_image(self, scratch: &mut Scratch) -> Image {
+        let rect = self.part.outer();
+        if Window::from(rect) != self.part || rect.size() != self.size {
+            let (whole, size) = (Window::whole(self.size), self.size);
+            return self.resampled(whole, size, Kernel::default(), scratch).image;
+        }
+        cut(self.image, rect)
+    }
+
+    /// From the plan's pixels to those of the image.
+    fn locate(&self, window: Window) -> Window {
+        let (part, bounds) = (self.part, Size::new(self.image.width(), self.image.height()));
+        let x = part.width / f64::from(self.size.width);
+        let y = part.height / f64::from(self.size.height);
+        let moved = Window { left: window.left + part.left / x, top: window.top + part.top / y, ..window };
+        moved.stretched(x, y, bounds)
+    }
+}
+
+impl From<Image> for Picture {
+    fn from(image: Image) -> Self {
+        Self::new(image, None)
+    }
+}
+
+/// Moves the rows of `rect` to the front of the image's own buffer.
+fn cut(image: Image, rect: Rect) -> Image {
+    if rect.size() == Size::new(image.width(), image.height()) {
+        return image;
+    }
+    let (channels, n_bytes) = (image.channels(), image.channels().count());
+    let stride = image.width() as usize * n_bytes;
+    let n_kept = rect.width as usize * n_bytes;
+    let mut data = image.into_data();
+    for row in 0..rect.height as usize {
+        let start = (rect.y as usize + row) * stride + rect.x as usize * n_bytes;
+        data.copy_within(start..start + n_kept, row * n_kept);
+    }
+    data.truncate(n_kept * rect.height as usize);
+    Image::new(rect.width, rect.height, channels, data)
+}
