@@ -14,13 +14,15 @@ impl Light {
         Self(std::array::from_fn(|i| lerp(self.0[i], other.0[i], t)))
     }
 
-    /// The pixel: highlights rolled off softly, then a gamma of 2, the nearest to sRGB's curve that is a square root.
+    /// The pixel: shadows deepened and highlights rolled off as film does, then a gamma of 2, the nearest to sRGB's curve that is a square root.
     pub(super) fn to_pixel(self) -> [u8; 3] {
-        self.0.map(|x| {
+        // Four lanes, so that the roots and quotients of a pixel are one instruction each.
+        let [r, g, b] = self.0;
+        let shown = [r, g, b, 0.0].map(|x| {
             let x = x.max(0.0);
-            let shown = x * (1.0 + x / 9.0) / (1.0 + x * 0.85);
-            (shown.sqrt() * 255.0 + 0.5).min(255.0) as u8
-        })
+            ((x * x * (1.12 + x * 0.15) / ((x + 0.035) * (1.0 + x * 0.85))).sqrt() * 255.0 + 0.5).min(255.0)
+        });
+        [shown[0] as u8, shown[1] as u8, shown[2] as u8]
     }
 }
 

@@ -52,12 +52,37 @@ impl Noise {
         for _ in 0..n_octaves {
             let crest = 1.0 - self.at(x, y).abs();
             let crest = crest * crest * weight;
-            weight = crest.clamp(0.0, 1.0);
+            weight = (crest * 1.7).clamp(0.0, 1.0);
             sum += strength * crest;
             strength *= 0.5;
             (x, y) = turned(x, y);
         }
         sum
+    }
+}
+
+/// Two smooth values for every column of a row, computed at every `step`th and interpolated between.
+pub(super) struct Coarse {
+    nodes: Vec<[f32; 2]>,
+    step: usize,
+}
+
+impl Coarse {
+    /// Asks `value` for the nodes of a row of `n_columns`.
+    pub(super) fn new(n_columns: usize, step: usize, value: impl FnMut(usize) -> [f32; 2]) -> Self {
+        Self { nodes: (0..n_columns + step).step_by(step).map(value).collect(), step }
+    }
+
+    /// The values of a column.
+    pub(super) fn at(&self, column: usize) -> [f32; 2] {
+        let (left, rest) = (column / self.step, column % self.step);
+        let [a, b] = self.nodes[left];
+        if rest == 0 {
+            return [a, b];
+        }
+        let [next_a, next_b] = self.nodes[left + 1];
+        let t = rest as f32 / self.step as f32;
+        [lerp(a, next_a, t), lerp(b, next_b, t)]
     }
 }
 
@@ -73,7 +98,7 @@ pub(super) fn lerp(a: f32, b: f32, t: f32) -> f32 {
 
 /// 0 below `from`, 1 above `to`, smooth between.
 pub(super) fn smoothstep(from: f32, to: f32, x: f32) -> f32 {
-    let t = ((x - from) / (to - from)).clamp(0.0, 1.0);
+    let t = ((x - from) * (1.0 / (to - from))).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 

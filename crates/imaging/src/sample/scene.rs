@@ -3,7 +3,7 @@
 //! Coordinates: one unit is the picture's height; `x` grows to the right, `y` downwards from the upper edge.
 
 use super::light::Light;
-use super::noise::{Noise, hash, lerp, smoothstep, unit};
+use super::noise::{Coarse, Noise, hash, lerp, smoothstep, unit};
 
 /// Where land meets the lake.
 pub(super) const WATERLINE: f32 = 0.61;
@@ -33,22 +33,33 @@ struct Ridge {
 pub(super) struct Scene {
     noise: Noise,
     sun_x: f32,
+    /// Of the picture, in pixels; `pixel` is one of them in units.
+    height: f32,
     pixel: f32,
     n_octaves: u32,
     /// The nearest first.
     ridges: Vec<Ridge>,
+    /// The highest crest of every column: nothing but land is seen below it.
+    skyline: Vec<f32>,
+}
+
+/// The clouds along a row of pixels.
+pub(super) struct CloudRow {
+    y: f32,
+    cover: Coarse,
 }
 
 impl Scene {
     /// The scene of a seed, prepared for a picture of this size in pixels.
     pub(super) fn new(width: u32, height: u32, seed: u64) -> Self {
-        let pixel = 1.0 / height as f32;
+        let height = height as f32;
+        let pixel = 1.0 / height;
         let noise = Noise::new(seed);
         // Details down to about a pixel: more would only flicker, less would look out of focus.
-        let n_octaves = (height.max(64).ilog2() - 3).min(9);
+        let n_octaves = ((height as u32).max(64).ilog2() - 3).min(9);
         let columns: Vec<f32> = (0..width).map(|column| (column as f32 + 0.5) * pixel).collect();
-        let chain = |base: f32, height: f32, frequency: f32, lane: f32| -> Vec<f32> {
-            let crest = |&x: &f32| base - height * noise.ridged(x * frequency + lane, lane * 1.7, n_octaves);
+        let chain = |base: f32, rise: f32, frequency: f32, lane: f32| -> Vec<f32> {
+            let crest = |&x: &f32| base - rise * noise.ridged(x * frequency + lane, lane * 1.7, n_octaves);
             columns.iter().map(crest).collect()
         };
         let forest = |base: f32, swell: f32, tree: f32, lane: u64| -> Vec<f32> {
@@ -59,11 +70,32 @@ impl Scene {
             wooded(forest(0.607, 0.030, 0.040, 1), [0.050, 0.052, 0.020], [0.008, 0.012, 0.009], 0.03),
             wooded(forest(0.590, 0.050, 0.026, 2), [0.075, 0.078, 0.030], [0.014, 0.022, 0.016], 0.10),
             wooded(forest(0.568, 0.075, 0.015, 3), [0.120, 0.110, 0.045], [0.026, 0.040, 0.034], 0.20),
-            rocky(chain(0.60, 0.16, 2.6, 11.0), [0.24, 0.17, 0.11], [0.045, 0.055, 0.075], 0.30, 0.0),
-            rocky(chain(0.60, 0.33, 1.7, 23.0), [0.36, 0.26, 0.19], [0.07, 0.09, 0.14], 0.38, 0.425),
-            rocky(chain(0.58, 0.40, 1.2, 37.5), [0.40, 0.31, 0.25], [0.10, 0.13, 0.20], 0.58, 0.40),
+            rocky(chain(0.60, 0.16, 2.6, 11.0), [0.24, 0.17, 0.11], [0.045, 0.055, 0.075], 0.22, 0.0),
+            rocky(chain(0.60, 0.33, 1.7, 23.0), [0.36, 0.26, 0.19], [0.07, 0.09, 0.14], 0.32, 0.40),
+            rocky(chain(0.58, 0.40, 1.2, 37.5), [0.40, 0.31, 0.25], [0.10, 0.13, 0.20], 0.55, 0.37),
         ];
-        Self { noise, sun_x: width as f32 * pixel * 0.31, pixel, n_octaves, ridges }
+        let highest = |column| ridges.iter().map(|ridge| ridge.crest[column]).fold(1.0, f32::min);
+        let skyline = (0..width as usize).map(highest).collect();
+        Self { noise, sun_x: width as f32 * pixel * 0.31, height, pixel, n_octaves, ridges, skyline }
+    }
+
+    /// The `x` of the middle of a pixel column.
+    pub(super) fn x(&self, column: usize) -> f32 {
+        (column as f32 + 0.5) * self.pixel
+    }
+
+    /// How many columns of smooth things may be interpolated: none in a small picture.
+    pub(super) fn step(&self) -> usize {
+        (self.height as usize / 750).clamp(1, 8)
+    }
+
+    /// Prepares the row of pixels at `y`.
+    pub(super) fn row(&self, y: f32) -> CloudRow {
+        let cover = Coarse::new(self.skyline.len(), self.step(), |column| {
+            let hidden = self.skyline.get(column).is_some_and(|&skyline| y > skyline + 9.0 * self.pixel);
+            if hidden { [0.0; 2] } else { self.clouds(self.x(column), y) }
+        });
+        CloudRow { y, cover }
     }
 
     /// Where the sun stands.
@@ -76,12 +108,13 @@ impl Scene {
         &self.noise
     }
 
-    /// The light that comes from a point above the waterline. `column` is the pixel column of `x`.
-    pub(super) fn at(&self, column: usize, x: f32, y: f32) -> Light {
+    /// The light of a pixel above the waterline.
+    pub(super) fn at(&self, row: &CloudRow, column: usize) -> Light {
+        let (x, y) = (self.x(column), row.y);
         let mut light = Light([0.0; 3]);
         let mut open = 1.0;
         for ridge in &self.ridges {
-            let cover = ((y - ridge.crest[column]) / self.pixel + 0.5).clamp(0.0, 1.0) * open;
+            let cover = ((y - ridge.crest[column]) * self.height + 0.5).clamp(0.0, 1.0) * open;
             if cover > 0.0 {
                 light = light + self.ridge(ridge, ridge.crest[column], x, y) * cover;
                 open -= cover;
@@ -90,34 +123,35 @@ impl Scene {
                 return light;
             }
         }
-        light + self.sky(x, y) * open
+        light + self.sky(row, column) * open
     }
 
     fn ridge(&self, ridge: &Ridge, crest: f32, x: f32, y: f32) -> Light {
         let below = y - crest;
         let (u, v) = (x * ridge.frequency, (y * 1.3 + below * 0.4) * ridge.frequency);
-        let n_octaves = self.n_octaves.min(6);
-        // Relief: the slope of a height field towards the sun, which stands to the left for most of the picture.
-        let step = 0.06;
+        let n_octaves = self.n_octaves.clamp(3, 5);
+        // Relief: the slope of a height field towards the sun, which lights every ridge from its own side.
+        let step = 0.05;
+        let side = ((self.sun_x - x) * 2.5).clamp(-1.0, 1.0);
         let relief = self.noise.ridged(u, v, n_octaves);
-        let towards = if x > self.sun_x { -step } else { step };
-        let slope = relief - self.noise.ridged(u + towards, v - step, n_octaves);
-        let sunny = smoothstep(-0.09, 0.16, slope);
+        let slope = relief - self.noise.ridged(u + step * side, v - step, n_octaves - 1);
+        let sunny = smoothstep(-0.10, 0.18, slope);
         let mut surface = ridge.shaded.mix(ridge.lit, sunny);
         if ridge.snowline > 0.0 {
-            let snow = smoothstep(0.035, -0.02, y - ridge.snowline + (relief - 0.45) * 0.16);
-            let colour = Light([0.30, 0.37, 0.52]).mix(Light([1.25, 1.02, 0.84]), sunny);
-            surface = surface.mix(colour, snow * smoothstep(0.10, 0.42, relief + sunny * 0.3));
+            let above = ridge.snowline - y + (relief - 0.6) * 0.22;
+            let colour = Light([0.24, 0.32, 0.50]).mix(Light([1.40, 1.08, 0.82]), sunny);
+            surface = surface.mix(colour, smoothstep(-0.012, 0.030, above));
         }
         // The air is thicker near the water and glows around the sun.
-        let low = smoothstep(0.16, 0.0, WATERLINE - y);
-        let near_sun = glow(x - self.sun_x, y - SUN_Y, 9.0);
-        let haze = (ridge.haze * (0.75 + 0.55 * low)).min(0.94);
-        let air = Light([0.33, 0.40, 0.56]).mix(HAZE, 0.35 + 0.65 * near_sun);
+        let low = smoothstep(0.20, 0.0, WATERLINE - y);
+        let near_sun = glow(x - self.sun_x, y - SUN_Y, 11.0);
+        let haze = (ridge.haze * (0.70 + 0.75 * low)).min(0.94);
+        let air = Light([0.30, 0.38, 0.56]).mix(Light([1.02, 0.66, 0.44]), near_sun);
         surface.mix(air, haze)
     }
 
-    fn sky(&self, x: f32, y: f32) -> Light {
+    fn sky(&self, row: &CloudRow, column: usize) -> Light {
+        let (x, y) = (self.x(column), row.y);
         let low = (y / WATERLINE).clamp(0.0, 1.0);
         let zenith = Light([0.055, 0.15, 0.40]);
         let middle = Light([0.30, 0.46, 0.70]);
@@ -125,10 +159,10 @@ impl Scene {
         let (dx, dy) = (x - self.sun_x, y - SUN_Y);
         let distance = (dx * dx + dy * dy).sqrt();
         let halo = SUNLIGHT * (0.55 * glow(dx, dy, 30.0) + 0.9 * glow(dx, dy, 420.0));
-        let disc = SUNLIGHT * (14.0 * smoothstep(0.019, 0.015, distance));
+        let disc = SUNLIGHT * (14.0 * smoothstep(0.0135, 0.0105, distance));
         let open = clear + halo;
 
-        let (density, thickness) = self.clouds(x, y);
+        let [density, thickness] = row.cover.at(column);
         let near_sun = glow(dx, dy, 6.0);
         let bright = Light([0.98, 0.86, 0.78]).mix(Light([1.9, 1.30, 0.78]), near_sun);
         let dark = Light([0.27, 0.29, 0.38]).mix(Light([0.62, 0.42, 0.38]), near_sun);
@@ -137,17 +171,20 @@ impl Scene {
     }
 
     /// How much of the sky the clouds hide and how little light comes through them, both 0–1.
-    fn clouds(&self, x: f32, y: f32) -> (f32, f32) {
+    fn clouds(&self, x: f32, y: f32) -> [f32; 2] {
         // A flat layer seen from below: what is near the horizon is far away and pressed together.
         let away = 0.30 / (0.74 - y);
-        let (u, v) = ((x - 0.66) * away * 3.2 + 40.0, away * 7.5 + 9.0);
+        let (u, v) = ((x - 0.66) * away * 3.6 + 40.0, away * 8.0 + 9.0);
         let warp = self.noise.fractal(u * 0.7 + 31.0, v * 0.7, 3);
-        let shape = self.noise.fractal(u + warp * 0.9, v + warp * 0.5, self.n_octaves);
-        let cover = shape + 0.28 * warp;
-        let density = smoothstep(-0.02, 0.30, cover);
-        let towards_sun = self.noise.fractal(u + warp * 0.9 + (self.sun_x - x) * 0.5, v + warp * 0.5 + 0.22, 4);
-        let thickness = smoothstep(0.02, 0.46, cover * 0.8 + towards_sun * 0.55);
-        (density * 0.94, thickness)
+        let (u, v) = (u + warp * 0.9, v + warp * 0.5);
+        let cover = self.noise.fractal(u, v, self.n_octaves.min(7)) + 0.28 * warp;
+        let density = smoothstep(-0.02, 0.28, cover);
+        if density <= 0.0 {
+            return [0.0, 0.0];
+        }
+        let towards_sun = self.noise.fractal(u + (self.sun_x - x) * 0.5, v + 0.22, 4);
+        let thickness = smoothstep(0.02, 0.44, cover * 0.8 + towards_sun * 0.55);
+        [density * 0.95, thickness]
     }
 }
 
