@@ -1,1 +1,27 @@
-//! The durable truth.
+//! The durable truth: accounts and keys, accepted requests, their jobs and webhooks, attempts, leases.
+//!
+//! Everything the server has promised stands here and nowhere else. A method of [`Ledger`] that returns `Ok`
+//! has been committed and flushed; one that returns an error has changed nothing, except where its
+//! documentation says otherwise. State and what follows from it change in one transaction: there is no second
+//! queue that could disagree.
+//!
+//! What does not live here: HTTP, JSON, images, files. Requests, payloads and URLs are opaque strings.
+
+mod clock;
+mod error;
+mod history;
+mod lease;
+mod ledger;
+mod model;
+pub mod schedule;
+mod wake;
+
+pub use clock::{Clock, ManualClock};
+pub use error::Error;
+pub use history::{COUNT_LIMIT, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord};
+pub use lease::{Lease, Recovered, Release};
+pub use ledger::{Ledger, Stats, Store};
+pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, Usage, UsageDelta};
+pub use model::request::{InputRef, Job, JobDone, NewRequest, NewWebhook, StoredResult};
+pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus};
+pub use wake::DueSignal;

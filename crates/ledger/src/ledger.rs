@@ -1,0 +1,101 @@
+//! The face of the ledger: one method per intent. The methods are grouped by what they are about in
+//! `ledger/*.rs`; here is what holds for all of them. No SQL here: each method hands one operation of `sql/*` to
+//! the database and waits for its commit.
+
+mod accounts;
+mod jobs;
+mod webhooks;
+
+use std::path::PathBuf;
+
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::lease::Recovered;
+use crate::wake::DueSignal;
+
+/// Where the ledger is kept.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In one file (and two beside it while it is open). Made when it does not exist, its directory too.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The ledger. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    clock: Clock,
+}
+
+/// What the ledger has done since it was opened, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Operations committed.
+    pub n_operations: u64,
+    /// Commits they shared.
+    pub n_commits: u64,
+    /// Length of the write-ahead log at its last measurement, in pages of 4 KiB.
+    pub wal_pages: u64,
+}
+
+impl Ledger {
+    /// Opens the ledger, brings its schema up to date and starts its threads.
+    ///
+    /// Several processes may have it open. Only one of them may work on jobs and webhooks: see
+    /// [`Ledger::recover`].
+    ///
+    /// # Errors
+    /// [`Error::Create`], [`Error::NotALedger`], [`Error::TooNew`], [`Error::Busy`], [`Error::Database`].
+    pub async fn open(store: Store, clock: Clock) -> Result<Self, Error> {
+        todo!()
+    }
+
+    /// Ends every lease of an earlier process. To be called once, before the first claim, by the process that
+    /// alone works on this ledger: jobs go back to the queue and their interrupted try counts; webhooks that
+    /// were being sent are due now, and the attempt that was open is closed as interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
+    pub async fn recover(&self) -> Result<Recovered, Error> {
+        todo!()
+    }
+
+    /// The clock this ledger was opened with.
+    pub fn clock(&self) -> &Clock {
+        todo!()
+    }
+
+    /// Finishes what was begun, writes the log back into the database and stops the threads. Operations after it
+    /// answer [`Error::Closed`]. Without it nothing is lost: the next start reads the log.
+    pub async fn close(&self) {
+        todo!()
+    }
+
+    /// Whether the ledger can still make something durable: commits a row and waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the disk is full or too much waits, [`Error::Poisoned`], [`Error::Closed`],
+    /// [`Error::Database`].
+    pub async fn health(&self) -> Result<(), Error> {
+        todo!()
+    }
+
+    /// What was done since the start.
+    pub fn stats(&self) -> Stats {
+        todo!()
+    }
+
+    /// Wakes when a job may be due.
+    pub fn jobs_due(&self) -> DueSignal {
+        todo!()
+    }
+
+    /// Wakes when a webhook may be due.
+    pub fn webhooks_due(&self) -> DueSignal {
+        todo!()
+    }
+
+
+}

@@ -1,0 +1,47 @@
+//! Accepted requests and the jobs that process them.
+//!
+//! Beside what each method names, every one of them can fail with [`Error::Busy`], [`Error::Poisoned`],
+//! [`Error::Closed`], [`Error::Corrupt`] or [`Error::Database`].
+
+use uuid::Uuid;
+
+use super::Ledger;
+use crate::error::Error;
+use crate::lease::{Lease, Release};
+use crate::model::request::{Job, JobDone, NewRequest};
+
+#[expect(clippy::missing_errors_doc, reason = "the module says once what all of them share")]
+impl Ledger {
+    /// Accepts a request: its row, its job and its webhook in one commit, which is on disk when this returns.
+    /// From then on the ledger owes the webhook. [`Error::Exists`], [`Error::UnknownAccount`].
+    pub async fn accept(&self, request: NewRequest) -> Result<(), Error> {
+        todo!()
+    }
+
+    /// Takes up to `limit` jobs that are due, longest due first, for `lease_ms`. Jobs whose earlier lease ran out
+    /// are due again, with one more crash. Ask for no more than can be worked on at once.
+    pub async fn claim_jobs(&self, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
+        todo!()
+    }
+
+    /// Holds a job for another `lease_ms` from now. [`Error::LostLease`].
+    pub async fn renew_job(&self, lease: &mut Lease<Job>, lease_ms: i64) -> Result<(), Error> {
+        todo!()
+    }
+
+    /// Ends a job: its result, its usage and its webhook, due after the request's delay, in one transaction.
+    /// [`Error::LostLease`], and then nothing of it is kept.
+    pub async fn finish_job(&self, lease: Lease<Job>, done: JobDone) -> Result<(), Error> {
+        todo!()
+    }
+
+    /// Gives a job back unfinished. [`Error::LostLease`].
+    pub async fn release_job(&self, lease: Lease<Job>, why: Release) -> Result<(), Error> {
+        todo!()
+    }
+
+    /// Which of these requests still wait for their processing, and so for their input.
+    pub async fn unfinished_jobs(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+        todo!()
+    }
+}

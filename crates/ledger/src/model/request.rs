@@ -1,0 +1,118 @@
+//! Accepted requests, the jobs that process them, and the result files they leave behind.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::account::{AccountId, UsageDelta};
+
+/// A request to be accepted: from the commit on, the ledger owes its webhook.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// The request's id, which is also the webhook's. Chosen by the caller, at random.
+    pub id: Uuid,
+    /// Whose request it is.
+    pub account: AccountId,
+    /// The request's JSON as it came.
+    pub spec: String,
+    /// Where the image is.
+    pub input: InputRef,
+    /// Where the result is to be sent.
+    pub webhook: NewWebhook,
+}
+
+/// Where the image of a request is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputRef {
+    /// At the URL that the request names.
+    Url,
+    /// Uploaded, and kept as one of our files until the job ended.
+    Blob {
+        /// The file's key.
+        key: String,
+        /// The name it was uploaded with.
+        name: String,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+/// Where and how a result is to be sent.
+#[derive(Clone)]
+pub struct NewWebhook {
+    /// The whole URL, credentials included.
+    pub url: String,
+    /// `host:port` of the URL: what deliveries are counted and paused by.
+    pub authority: String,
+    /// How long after the end of processing the first attempt is due.
+    pub delay_ms: i64,
+    /// How long after the first attempt was due trying stops.
+    pub expires_ms: Option<i64>,
+    /// Whether a failed attempt is followed by another.
+    pub retry: bool,
+    /// Headers to be sent with every attempt, in order.
+    pub headers: Vec<(String, String)>,
+}
+
+/// One request being processed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The request's id.
+    pub id: Uuid,
+    /// Whose request it is.
+    pub account: AccountId,
+    /// The request's JSON as it came.
+    pub spec: String,
+    /// Where the image is.
+    pub input: InputRef,
+    /// When the request was accepted.
+    pub created_ms: i64,
+    /// How many earlier tries ended with a dead worker, a dead server or a lost lease.
+    pub n_crashes: u32,
+}
+
+/// How a job ended. A failure is an end too: its payload says so.
+#[derive(Clone, Debug)]
+pub struct JobDone {
+    /// The exact bytes that every delivery sends.
+    pub payload: String,
+    /// What the request adds to its account's usage.
+    pub usage: UsageDelta,
+    /// The result file, if there is one.
+    pub result: Option<StoredResult>,
+}
+
+/// The row of a result file: what a download needs, and when the file may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredResult {
+    /// The id of the request that made it.
+    pub id: Uuid,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The file name of its address.
+    pub name: String,
+    /// The key of the file.
+    pub blob_key: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-1 of its bytes, in hex.
+    pub sha1: String,
+    /// When it was made.
+    pub created_ms: i64,
+    /// From when on it is no longer served.
+    pub expires_ms: i64,
+}
+
+/// Shows the authority only: the URL may carry credentials in any of its parts, the headers too.
+impl fmt::Debug for NewWebhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewWebhook")
+            .field("authority", &self.authority)
+            .field("delay_ms", &self.delay_ms)
+            .field("expires_ms", &self.expires_ms)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
+}
