@@ -2,5 +2,9 @@
 //! [`cli::main`]; everything lives in the library so that the integration tests drive the same parts.
 
 pub mod blobs;
+pub mod config;
 pub mod error;
+pub mod keys;
 pub mod lifecycle;
+pub mod net;
+pub mod spelling;

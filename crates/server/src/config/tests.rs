@@ -1,0 +1,213 @@
+//! The configuration through its face: what the layers say, and what is in force or refused.
+
+use std::error::Error as _;
+
+use super::*;
+
+fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// What is in force with a file of this text.
+fn with_file(text: &str) -> Result<Config, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("some.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(Sources { file: Some(path), ..Sources::default() })
+}
+
+fn with_variables(variables: &[(&str, &str)]) -> Result<Config, Error> {
+    Config::load(Sources { environment: owned(variables), ..Sources::default() })
+}
+
+fn message(result: Result<Config, Error>) -> String {
+    result.expect_err("the configuration is wrong").to_string()
+}
+
+#[test]
+fn the_defaults_are_in_force_when_nothing_is_said() {
+    let config = Config::load(Sources::default()).unwrap();
+    assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.server.data_dir, Path::new("./pixaven-data"));
+    assert_eq!((config.server.public_url.as_deref(), config.server.tls()), (None, None));
+    assert_eq!(config.limits.body_bytes, 64 << 20);
+    assert_eq!(config.limits.json_bytes, 1 << 20);
+    assert_eq!(config.limits.imaging(), pixaven_imaging::Limits::default());
+    assert_eq!((config.fetch.deadline_s, config.fetch.redirects), (15, 5));
+    assert_eq!(config.webhooks.waits_ms()[..3], [0, 5_000, 300_000]);
+    assert_eq!(config.webhooks.waits_ms().len(), 10);
+    assert_eq!(config.network.allow, []);
+    assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Text));
+}
+
+#[test]
+fn later_layers_override_single_settings() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pixaven.toml");
+    std::fs::write(&path, "[limits]\nframes = 1\nscans = 1\npixels = 1").unwrap();
+    let config = Config::load(Sources {
+        file: Some(path.clone()),
+        environment: owned(&[
+            ("PIXAVEN_LIMITS_SCANS", "2"),
+            ("PIXAVEN_LIMITS_PIXELS", "2"),
+            ("HOME", "/root"),
+        ]),
+        flags: owned(&[("limits.pixels", "3")]),
+    })
+    .unwrap();
+    let limits = &config.limits;
+    assert_eq!((limits.frames, limits.scans, limits.pixels), (1, 2, 3));
+    assert_eq!(limits.output_side_px, 20_000, "what no layer names keeps its default");
+
+    let rendered = config.render();
+    for line in [
+        "output_side_px = 20000 # default".to_owned(),
+        format!("frames = 1 # file {}", path.display()),
+        "scans = 2 # variable PIXAVEN_LIMITS_SCANS".to_owned(),
+        "pixels = 3 # command line".to_owned(),
+    ] {
+        assert!(rendered.lines().any(|rendered| rendered == line), "{line} in\n{rendered}");
+    }
+}
+
+#[test]
+fn what_is_rendered_is_a_file_that_says_the_same() {
+    let config = Config::with(&[
+        ("server.data_dir", "/a directory/with \"quotes\" # and more"),
+        ("network.allow", "10.0.0.0/8, ::1"),
+        ("webhooks.schedule_s", "1,2,3"),
+    ])
+    .unwrap();
+    let again = with_file(&config.render()).unwrap();
+    assert_eq!(again.layers.table(), config.layers.table());
+    assert_eq!(again.network.allow.len(), 2);
+    assert_eq!(again.webhooks.schedule_s, [1, 2, 3]);
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest_known_one() {
+    for (text, name, nearest) in [
+        ("[server]\nlisten_on = \"127.0.0.1:80\"", "server.listen_on", "server.listen"),
+        ("[sever]\nlisten = \"127.0.0.1:80\"", "[sever]", "[server]"),
+        ("[limits]\nframe = 2", "limits.frame", "limits.frames"),
+    ] {
+        let message = message(with_file(text));
+        let start = format!("there is no setting {name}; the nearest is {nearest} (file ");
+        assert!(message.starts_with(&start) && message.ends_with("some.toml)"), "{message}");
+    }
+    assert_eq!(
+        message(with_variables(&[("PIXAVEN_SERVER_LISEN", "127.0.0.1:80")])),
+        "there is no setting PIXAVEN_SERVER_LISEN; the nearest is PIXAVEN_SERVER_LISTEN \
+         (variable PIXAVEN_SERVER_LISEN)",
+    );
+    assert_eq!(
+        message(Config::with(&[("log.levl", "info")])),
+        "there is no setting log.levl; the nearest is log.level (command line)",
+    );
+}
+
+#[test]
+fn values_that_cannot_be_are_refused_with_what_can() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("limits.frames", "0", "must be an integer from 1 to 100000, got 0"),
+        ("limits.frames", "many", "must be an integer from 1 to 100000, got \"many\""),
+        ("limits.frames", "", "must be an integer from 1 to 100000, got \"\""),
+        ("webhooks.schedule_s", "5,-1", "must be a list of integers from 1 to 604800, got [5, -1]"),
+        ("log.level", "loud", "must be one of error, warn, info, debug, trace, got \"loud\""),
+        ("log.format", "xml", "must be one of text, json, got \"xml\""),
+        (
+            "server.listen",
+            "localhost:80",
+            "must be an IP address and a port, such as 127.0.0.1:8080, got \"localhost:80\"",
+        ),
+        (
+            "server.public_url",
+            "https://user:secret@example.com",
+            "must be an http or https URL without user name, query and fragment",
+        ),
+        ("server.tls_cert", "cert.pem", "needs server.tls_key"),
+        ("server.tls_key", "key.pem", "needs server.tls_cert"),
+        ("server.plain_listen", "127.0.0.1:80", "needs server.tls_cert and server.tls_key"),
+        ("webhooks.lease_s", "29", "must be at least three times webhooks.deadline_s"),
+        ("jobs.lease_s", "224", "must be at least three times fetch.deadline_s + images.wall_s"),
+    ];
+    for &(key, value, problem) in cases {
+        let by_flag = message(Config::with(&[(key, value)]));
+        assert_eq!(by_flag, format!("{key}: {problem} (command line)"));
+        let name = variable(key);
+        let by_variable = message(with_variables(&[(&name, value)]));
+        assert_eq!(by_variable, format!("{key}: {problem} (variable {name})"));
+    }
+    let network = message(Config::with(&[("network.allow", "::1/128,10.0.0.1/8")]));
+    assert!(network.starts_with("network.allow: `10.0.0.1/8` is not a network"), "{network}");
+    assert!(network.ends_with("(command line)"), "{network}");
+}
+
+#[test]
+fn files_say_their_types_themselves() {
+    for (text, problem) in [
+        ("[limits]\nframes = \"2\"", "limits.frames: must be an integer from 1 to 100000, got \"2\""),
+        ("[limits]\nframes = 2.5", "limits.frames: must be an integer from 1 to 100000, got 2.5"),
+        ("[network]\nallow = \"::1\"", "network.allow: must be a list of texts, got \"::1\""),
+        ("[log]\nformat = true", "log.format: must be one of text, json, got true"),
+        ("server = 1", "there is no setting server;"),
+    ] {
+        let message = message(with_file(text));
+        assert!(message.starts_with(problem), "{message}");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let missing = Config::load(Sources { file: Some("no/such.toml".into()), ..Sources::default() });
+    assert_eq!(message(missing), "cannot read the configuration file no/such.toml");
+    let broken = with_file("[server\n").expect_err("no TOML");
+    assert!(broken.to_string().ends_with("some.toml is not TOML"), "{broken}");
+    let source = broken.source().expect("says where").to_string();
+    assert!(source.contains("line 1"), "{source}");
+}
+
+#[test]
+fn texts_get_their_types() {
+    let config = Config::with(&[
+        ("server.public_url", "https://images.example.com/base/"),
+        ("server.tls_cert", "cert.pem"),
+        ("server.tls_key", "key.pem"),
+        ("server.plain_listen", "[::1]:80"),
+    ])
+    .unwrap();
+    assert_eq!(config.server.public_url.as_deref(), Some("https://images.example.com/base"));
+    assert_eq!(config.server.tls(), Some((Path::new("cert.pem"), Path::new("key.pem"))));
+    assert_eq!(config.server.plain_listen, Some("[::1]:80".parse().unwrap()));
+}
+
+#[test]
+fn variables_of_others_with_our_prefix_are_skipped() {
+    let foreign = [
+        ("PIXAVEN_SERVICE_HOST", "10.0.0.1"),
+        ("PIXAVEN_SERVICE_PORT", "80"),
+        ("PIXAVEN_PORT", "tcp://10.0.0.1:80"),
+        ("PIXAVEN_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("PIXAVEN_CORPUS", "../corpus"),
+    ];
+    assert!(with_variables(&foreign).is_ok());
+}
+
+#[test]
+fn every_setting_has_a_variable_of_its_own_that_no_skipped_name_hides() {
+    for section in sections() {
+        for setting in section.settings {
+            let key = format!("{}.{}", section.name, setting.key);
+            let wrong_type = Config::load(Sources {
+                environment: vec![(variable(&key), "\u{0}".to_owned())],
+                ..Sources::default()
+            });
+            // Every kind of setting either refuses this text or, as a path or a list, takes it: then it is in force.
+            match wrong_type {
+                Err(Error::Invalid { key: refused, .. }) => assert_eq!(refused, key),
+                Err(other) => panic!("{key}: {other}"),
+                Ok(config) => assert_eq!(config.layers.layer(&key), Layer::Variable(variable(&key))),
+            }
+        }
+    }
+}
