@@ -1,0 +1,143 @@
+//! What can go wrong on the way to somebody else's server, as types. Nothing here, and nobody who uses it,
+//! recognises an error by its text.
+
+use std::error::Error as StdError;
+use std::io;
+
+use rustix::io::Errno;
+
+/// Why an exchange or a fetch did not end as hoped.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// Every address of the host is one this server may not connect to.
+    #[error("no address of the host may be connected to")]
+    BlockedAddress,
+    /// The name has no address, or the resolver could not tell.
+    #[error("the host name could not be resolved")]
+    Dns(#[source] io::Error),
+    /// No connection: refused, unreachable, reset while connecting.
+    #[error("the connection was refused")]
+    Refused(#[source] io::Error),
+    /// The deadline of the whole exchange passed, or the system gave up on the connection.
+    #[error("the deadline passed")]
+    Timeout,
+    /// The TLS handshake failed: certificate, name, version, or the peer hung up in the middle of it.
+    #[error("the TLS handshake failed")]
+    Tls(#[source] io::Error),
+    /// The peer hung up, or sent what is not HTTP.
+    #[error("the answer is not HTTP, or broke off")]
+    Protocol(#[source] hyper::Error),
+    /// More bytes than the caller allows.
+    #[error("the answer has more than {limit_bytes} bytes")]
+    TooLarge {
+        /// The cap, in bytes.
+        limit_bytes: u64,
+    },
+    /// An answer, but not a 2xx.
+    #[error("the answer was status {0}")]
+    Status(u16),
+    /// More hops than the caller allows.
+    #[error("more than {limit} redirects")]
+    TooManyRedirects {
+        /// The cap, in hops.
+        limit: u32,
+    },
+    /// The URL, or the one a redirect names, cannot be asked for.
+    #[error("the URL cannot be used: {0}")]
+    BadUrl(&'static str),
+    /// Trouble of this machine, not of the other: no sockets, no ports, no memory. Says nothing about the peer.
+    #[error("this machine could not open a connection")]
+    Local(#[source] io::Error),
+}
+
+impl NetError {
+    /// What a user of the API may be told. An address that is blocked and a port that is closed read the same:
+    /// otherwise the server could be used to map the network it stands in.
+    pub fn public_text(&self) -> String {
+        match self {
+            Self::BlockedAddress | Self::Refused(_) => "the host could not be reached".to_owned(),
+            Self::Dns(_) => "the host name could not be resolved".to_owned(),
+            Self::Timeout => "the host did not answer in time".to_owned(),
+            Self::Tls(_) => "no secure connection to the host could be made".to_owned(),
+            Self::Protocol(_) => "the host hung up or answered something that is not HTTP".to_owned(),
+            Self::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
+            Self::Status(status) => format!("the host answered with status {status}"),
+            Self::TooManyRedirects { limit } => format!("the host redirected more than {limit} times"),
+            Self::BadUrl(reason) => (*reason).to_owned(),
+            Self::Local(_) => "the server could not open a connection at the moment".to_owned(),
+        }
+    }
+
+    /// Sorts a failed `socket` or `connect`.
+    pub(super) fn from_connect(error: io::Error) -> Self {
+        if is_local(&error) {
+            Self::Local(error)
+        } else if error.kind() == io::ErrorKind::TimedOut {
+            Self::Timeout
+        } else {
+            Self::Refused(error)
+        }
+    }
+
+    /// Sorts a failed TLS handshake.
+    pub(super) fn from_handshake(error: io::Error) -> Self {
+        if is_local(&error) {
+            Self::Local(error)
+        } else if error.kind() == io::ErrorKind::TimedOut {
+            Self::Timeout
+        } else {
+            Self::Tls(error)
+        }
+    }
+
+    /// Sorts a failed lookup.
+    pub(super) fn from_lookup(error: io::Error) -> Self {
+        if is_local(&error) { Self::Local(error) } else { Self::Dns(error) }
+    }
+
+    /// Sorts a failure of the established connection.
+    pub(super) fn from_http(error: hyper::Error) -> Self {
+        match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+            Some(io) if io.kind() == io::ErrorKind::TimedOut => Self::Timeout,
+            Some(io) if is_local(io) => Self::Local(io::Error::from(io.kind())),
+            _ => Self::Protocol(error),
+        }
+    }
+}
+
+/// Whether the error is about this machine's own means.
+fn is_local(error: &io::Error) -> bool {
+    const LOCAL: [Errno; 6] =
+        [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL, Errno::NETDOWN];
+    Errno::from_io_error(error).is_some_and(|errno| LOCAL.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn os(errno: Errno) -> io::Error {
+        io::Error::from_raw_os_error(errno.raw_os_error())
+    }
+
+    #[test]
+    fn own_trouble_is_told_from_the_peers() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL] {
+            assert!(matches!(NetError::from_connect(os(errno)), NetError::Local(_)), "{errno:?}");
+            assert!(matches!(NetError::from_lookup(os(errno)), NetError::Local(_)), "{errno:?}");
+        }
+        for errno in [Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::NETUNREACH, Errno::CONNRESET] {
+            assert!(matches!(NetError::from_connect(os(errno)), NetError::Refused(_)), "{errno:?}");
+        }
+        assert!(matches!(NetError::from_connect(os(Errno::TIMEDOUT)), NetError::Timeout));
+        assert!(matches!(NetError::from_handshake(os(Errno::CONNRESET)), NetError::Tls(_)));
+    }
+
+    #[test]
+    fn a_closed_port_reads_like_a_refused_address() {
+        let closed = NetError::from_connect(os(Errno::CONNREFUSED)).public_text();
+        let unreachable = NetError::from_connect(os(Errno::HOSTUNREACH)).public_text();
+        assert_eq!(closed, NetError::BlockedAddress.public_text());
+        assert_eq!(unreachable, NetError::BlockedAddress.public_text());
+    }
+}

@@ -1,0 +1,112 @@
+//! What a fetched document is called: a name somebody else chose, made harmless.
+
+use http::HeaderMap;
+use http::header::CONTENT_DISPOSITION;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// File systems in use allow 255 bytes.
+const MAX_BYTES: usize = 255;
+
+/// The name in `Content-Disposition` (RFC 6266), else the last segment of the path.
+pub(super) fn of(headers: &HeaderMap, url: &Url) -> Option<String> {
+    let disposition = headers.get(CONTENT_DISPOSITION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    disposition.and_then(|value| from_disposition(&value)).or_else(|| {
+        let segment = url.path_segments()?.next_back()?;
+        harmless(&percent_decode_str(segment).decode_utf8_lossy())
+    })
+}
+
+/// `filename*` wins over `filename`, wherever it stands.
+fn from_disposition(value: &str) -> Option<String> {
+    let mut plain = None;
+    for parameter in parameters(value) {
+        let Some((name, value)) = parameter.split_once('=') else { continue };
+        match name.trim().to_ascii_lowercase().as_str() {
+            "filename*" => {
+                // charset'language'percent-encoded (RFC 8187); UTF-8 is the only charset in use.
+                if let Some(name) = value
+                    .trim()
+                    .splitn(3, '\'')
+                    .nth(2)
+                    .and_then(|encoded| harmless(&percent_decode_str(encoded).decode_utf8_lossy()))
+                {
+                    return Some(name);
+                }
+            }
+            "filename" => plain = harmless(&unquoted(value.trim())),
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// Splits at the semicolons outside quotes.
+fn parameters(value: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    value.split(move |c| {
+        let separates = c == ';' && !quoted;
+        if c == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = c == '\\' && quoted && !escaped;
+        separates
+    })
+}
+
+fn unquoted(value: &str) -> String {
+    let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return value.to_owned();
+    };
+    // Only a quote is ever escaped in practice; a lone backslash is a Windows path and is cut off below.
+    inner.replace("\\\"", "\"")
+}
+
+/// The last component, without control characters, no longer than a file system takes. `None` when nothing is left.
+fn harmless(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next()?;
+    let mut clean: String = last.chars().filter(|c| !c.is_control()).collect();
+    clean.truncate(clean.floor_char_boundary(MAX_BYTES));
+    let clean = clean.trim();
+    (!matches!(clean, "" | "." | "..")).then(|| clean.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn names_are_found_and_made_harmless() {
+        for (disposition, path, expected) in [
+            (None, "/a/b/photo.jpg?x=/y", Some("photo.jpg")),
+            (None, "/a/caf%C3%A9.png", Some("café.png")),
+            (None, "/a/%2e%2e%2fetc%2fpasswd", Some("passwd")),
+            (None, "/a/", None),
+            (None, "/%2e%2e", None),
+            (None, "/a%00%0Ab.gif", Some("ab.gif")),
+            (Some("attachment"), "/x.jpg", Some("x.jpg")),
+            (Some("inline; filename=y.png"), "/x.jpg", Some("y.png")),
+            (Some("attachment; filename=\"a; b.png\"; size=3"), "/x.jpg", Some("a; b.png")),
+            (Some("attachment; filename=\"a \\\"b\\\".png\""), "/x.jpg", Some("a \"b\".png")),
+            (Some("attachment; filename=\"C:\\tmp\\c.png\""), "/x.jpg", Some("c.png")),
+            (Some("attachment; FileName*=UTF-8''%e2%82%ac.png; filename=e.png"), "/x.jpg", Some("€.png")),
+            (
+                Some("attachment; filename=e.png; filename*=utf-8'de'%2fetc%2f%e2%82%ac.png"),
+                "/x.jpg",
+                Some("€.png"),
+            ),
+            (Some("attachment; filename*=broken; filename=e.png"), "/x.jpg", Some("e.png")),
+            (Some("attachment; filename=\"../..\""), "/x.jpg", Some("x.jpg")),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = disposition {
+                headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static(value));
+            }
+            let url = Url::parse("http://example.com").unwrap().join(path).unwrap();
+            assert_eq!(of(&headers, &url).as_deref(), expected, "{disposition:?} {path}");
+        }
+        assert_eq!(harmless(&"ä".repeat(200)).unwrap(), "ä".repeat(127));
+    }
+}
