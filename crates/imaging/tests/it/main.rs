@@ -1,0 +1,4 @@
+//! Everything the crate promises, through its public face.
+
+mod geometry;
+mod operations;
