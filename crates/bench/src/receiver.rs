@@ -1,0 +1,120 @@
+//! The endpoint the webhooks are sent to: it answers 200 at once and remembers what came.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::loopback;
+
+/// One POST that arrived whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// The `webhook-id` header.
+    pub(crate) id: Uuid,
+    /// Of the body's bytes: every delivery of an id must carry the same.
+    pub(crate) sha256: [u8; 32],
+    /// When its last byte had been read.
+    pub(crate) at: Instant,
+    /// The `webhook-attempt` header.
+    pub(crate) attempt: u32,
+    /// Whether the body says `"success":true` and carries the id of the header.
+    pub(crate) success: bool,
+}
+
+/// A running receiver.
+pub(crate) struct Receiver {
+    address: SocketAddr,
+    deliveries: Arc<Mutex<Vec<Delivery>>>,
+}
+
+impl Receiver {
+    /// Listens at a free port of the loopback interface.
+    pub(crate) async fn start() -> io::Result<Self> {
+        let deliveries = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&deliveries);
+        let address = loopback::listen(move |request, body| {
+            let mut response = Response::new(Full::default());
+            match read(&request, &body) {
+                Some(delivery) => kept.lock().expect("nobody panics while holding it").push(delivery),
+                None => *response.status_mut() = StatusCode::BAD_REQUEST,
+            }
+            response
+        })
+        .await?;
+        Ok(Self { address, deliveries })
+    }
+
+    /// What a request names as its webhook's `url`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/webhook", self.address)
+    }
+
+    /// Everything that has arrived, in the order of arrival.
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
+        self.deliveries.lock().expect("nobody panics while holding it").clone()
+    }
+
+    /// Waits until each of the accepted ids has arrived, or nothing at all has for as long as `patience`.
+    pub(crate) async fn wait_for(&self, accepted: &HashMap<Uuid, Instant>, patience: Duration) {
+        let mut owed: HashSet<&Uuid> = accepted.keys().collect();
+        let mut n_seen = 0;
+        let mut last_arrival = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while !owed.is_empty() && last_arrival.elapsed() < patience {
+            ticks.tick().await;
+            let deliveries = self.deliveries.lock().expect("nobody panics while holding it");
+            for delivery in &deliveries[n_seen..] {
+                owed.remove(&delivery.id);
+                last_arrival = Instant::now();
+            }
+            n_seen = deliveries.len();
+        }
+    }
+}
+
+/// What a POST delivers; `None` when it is no webhook of this API.
+fn read(request: &Parts, body: &Bytes) -> Option<Delivery> {
+    let header = |name: &str| request.headers.get(name)?.to_str().ok();
+    let id: Uuid = header("webhook-id")?.parse().ok()?;
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let success = json["success"] == true && json["id"] == id.to_string();
+    let attempt = header("webhook-attempt")?.parse().ok()?;
+    Some(Delivery { id, sha256: Sha256::digest(body).into(), at: Instant::now(), attempt, success })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::Request;
+
+    const ID: &str = "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0";
+
+    fn post(attempt: &str, body: &str) -> Option<Delivery> {
+        let request = Request::post("/").header("webhook-id", ID).header("webhook-attempt", attempt);
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        read(&parts, &Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    #[test]
+    fn a_success_carries_the_id_of_its_header() {
+        let read = |body: &str| post("2", body).map(|delivery| (delivery.attempt, delivery.success));
+        assert_eq!(read(&format!(r#"{{"success":true,"id":"{ID}"}}"#)), Some((2, true)));
+        assert_eq!(read(&format!(r#"{{"success":false,"id":"{ID}"}}"#)), Some((2, false)));
+        assert_eq!(read(r#"{"success":true,"id":"00000000-0000-4000-8000-000000000000"}"#), Some((2, false)));
+    }
+
+    #[test]
+    fn what_is_no_webhook_is_not_counted() {
+        assert_eq!(post("1", "not JSON"), None);
+        assert_eq!(post("first", "{}"), None);
+    }
+}

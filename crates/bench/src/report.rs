@@ -1,0 +1,61 @@
+//! What a run prints: progress for people on standard error, one line of JSON for programs on standard output.
+
+use serde::Serialize;
+
+use crate::audit::Audit;
+use crate::stats::Percentiles;
+use crate::usage::Usage;
+
+/// The figures of a `webhooks` run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Webhooks {
+    pub(crate) command: &'static str,
+    pub(crate) rate: f64,
+    pub(crate) seconds: f64,
+    pub(crate) sent: usize,
+    #[serde(flatten)]
+    pub(crate) audit: Audit,
+    pub(crate) refused: usize,
+    pub(crate) rejected: usize,
+    pub(crate) cut: usize,
+    /// From the scheduled time to the end of the 202.
+    pub(crate) accept_ms: Option<Percentiles>,
+    /// From the end of the 202 to the arrival of the webhook.
+    pub(crate) delivery_ms: Option<Percentiles>,
+    pub(crate) cpu_s_per_1000: Option<f64>,
+    #[serde(flatten)]
+    pub(crate) usage: Option<Usage>,
+}
+
+/// The figures of a `kill9` run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Kill9 {
+    pub(crate) command: &'static str,
+    pub(crate) rounds: u32,
+    pub(crate) rate: f64,
+    pub(crate) seed: u64,
+    pub(crate) sent: usize,
+    #[serde(flatten)]
+    pub(crate) audit: Audit,
+    pub(crate) refused: usize,
+    pub(crate) rejected: usize,
+    pub(crate) cut: usize,
+    pub(crate) duplicate_percent: f64,
+    /// Kills that hit a server before it listened.
+    pub(crate) killed_while_starting: u32,
+    /// Workers that went on running after their server was killed.
+    pub(crate) workers_left: usize,
+    /// From the last kill to the last webhook that was owed.
+    pub(crate) drain_s: f64,
+}
+
+/// Says something to the person at the terminal.
+pub(crate) fn progress(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
+/// Prints the result.
+pub(crate) fn print(report: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(report)?);
+    Ok(())
+}

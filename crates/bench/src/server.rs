@@ -1,0 +1,158 @@
+//! The server under test: the real binary, in a directory of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// How long a server may take to say that it listens.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a server may take to stop after SIGTERM.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What can be started, killed and started again on the same directory.
+pub(crate) struct Installation {
+    binary: PathBuf,
+    dir: PathBuf,
+    settings: Vec<String>,
+    /// Made before the first start.
+    pub(crate) key: String,
+}
+
+/// A server process.
+pub(crate) struct Server {
+    child: Child,
+    pid: u32,
+    /// When it was started.
+    pub(crate) since: Instant,
+}
+
+impl Installation {
+    /// Prepares a directory that does not exist yet, with a key. `settings` are passed on as `--set`.
+    pub(crate) async fn new(binary: &Path, dir: PathBuf, settings: &[String]) -> anyhow::Result<Self> {
+        let mut command = Command::new(binary);
+        command.args(["keys", "create", "--label", "bench", "--data-dir"]).arg(&dir);
+        let output = command.stderr(Stdio::inherit()).output().await;
+        let output = output.with_context(|| format!("cannot run {}", binary.display()))?;
+        ensure!(output.status.success(), "`keys create` ended with {}", output.status);
+        let printed =
+            String::from_utf8(output.stdout).context("`keys create` printed something else than text")?;
+        let key = printed.split_whitespace().last().context("`keys create` printed no key")?.to_owned();
+        Ok(Self { binary: binary.to_owned(), dir, settings: settings.to_vec(), key })
+    }
+
+    /// Starts the process at `port` (0: a free one) without waiting for it. The log goes to a file in the directory.
+    pub(crate) fn spawn(&self, port: u16) -> anyhow::Result<Server> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
+        let mut command = Command::new(&self.binary);
+        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(&self.dir);
+        command.args(["--allow-network", "127.0.0.0/8"]);
+        command.args(self.settings.iter().flat_map(|setting| ["--set", setting]));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("cannot run {}", self.binary.display()))?;
+        let pid = child.id().context("the server ended before it was looked at")?;
+        Ok(Server { child, pid, since: Instant::now() })
+    }
+
+    /// The end of the log, for a message about a server that failed.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(20).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Starts the process and waits until it listens. Returns where.
+    pub(crate) async fn start(&self, port: u16) -> anyhow::Result<(Server, SocketAddr)> {
+        let mut server = self.spawn(port)?;
+        let address = server
+            .listening()
+            .await
+            .with_context(|| format!("the server's log ends:\n{}", self.log_tail()))?;
+        Ok((server, address))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.join("bench-server.log")
+    }
+}
+
+impl Server {
+    /// Process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits until the server says on its standard output where it listens. To be called once.
+    pub(crate) async fn listening(&mut self) -> anyhow::Result<SocketAddr> {
+        let stdout = self.child.stdout.take().context("already waited for")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let address = tokio::time::timeout(START_PATIENCE, async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(address) = line.trim().strip_prefix("listening on http://") {
+                    return address.parse().with_context(|| format!("no address: {line:?}"));
+                }
+            }
+            bail!("the server ended without listening")
+        });
+        let address = address.await.context("the server does not come to listen")??;
+        // Keep the pipe: a server that writes another line must not be killed by a closed one.
+        self.child.stdout = Some(lines.into_inner().into_inner());
+        Ok(address)
+    }
+
+    /// SIGKILL to the server process alone: its workers must notice by themselves.
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("cannot kill the server")
+    }
+
+    /// Whether it is still there.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// SIGTERM, and the end that follows.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .context("an odd process id")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .context("cannot stop the server")?;
+        let ended = tokio::time::timeout(STOP_PATIENCE, self.child.wait()).await;
+        let status = ended.context("the server does not stop")??;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+}
+
+/// The binary to test: `given`, or the `pixaven` beside this program, built first when this program is run by cargo.
+pub(crate) async fn binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let this = std::env::current_exe()?;
+    let binary = this.with_file_name(format!("pixaven{}", std::env::consts::EXE_SUFFIX));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "cargo tells the programs it runs where it is; no setting of the server"
+    )]
+    let cargo = std::env::var("CARGO");
+    if let Ok(cargo) = cargo {
+        ensure!(
+            !cfg!(debug_assertions),
+            "an unoptimised server says nothing: cargo run --release -p pixaven-bench"
+        );
+        let target_dir = this.ancestors().nth(2).context("this program lies outside a target directory")?;
+        let mut command = Command::new(cargo);
+        command.args(["build", "--release", "-p", "pixaven", "--target-dir"]).arg(target_dir);
+        let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).status().await?;
+        ensure!(status.success(), "the server cannot be built");
+    }
+    ensure!(binary.exists(), "{} is missing: cargo build --release -p pixaven", binary.display());
+    Ok(binary)
+}

@@ -1,0 +1,118 @@
+//! What the server under test and its workers use, read from `/proc`: Linux only. Elsewhere nothing is measured and
+//! the report says `null`.
+
+use std::collections::HashMap;
+use std::fs;
+
+use serde::Serialize;
+
+/// Processor time and memory of a process and its children.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Usage {
+    /// Seconds of processor time of the server, its workers and those of its workers that ended.
+    pub(crate) cpu_s: f64,
+    /// Largest resident size the server ever had.
+    pub(crate) peak_rss_server_mib: f64,
+    /// Largest resident size any one worker ever had.
+    pub(crate) peak_rss_worker_mib: f64,
+    /// Sum of the largest sizes of the workers alive at the same time.
+    pub(crate) peak_rss_workers_mib: f64,
+}
+
+impl Usage {
+    /// Reads the present state of a process; `None` where there is no `/proc` or no such process.
+    pub(crate) fn read(pid: u32) -> Option<Self> {
+        let server = Stat::read(pid)?;
+        let mut ticks = server.ticks;
+        let mut workers = Vec::new();
+        for (worker, stat) in children(pid) {
+            ticks += stat.ticks;
+            workers.push(peak_rss_mib(worker).unwrap_or(0.0));
+        }
+        Some(Self {
+            cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+            peak_rss_server_mib: peak_rss_mib(pid)?,
+            peak_rss_worker_mib: workers.iter().copied().fold(0.0, f64::max),
+            peak_rss_workers_mib: workers.iter().sum(),
+        })
+    }
+
+    /// The larger of two readings of the same run: a worker that was replaced takes its peak with it.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            cpu_s: self.cpu_s.max(other.cpu_s),
+            peak_rss_server_mib: self.peak_rss_server_mib.max(other.peak_rss_server_mib),
+            peak_rss_worker_mib: self.peak_rss_worker_mib.max(other.peak_rss_worker_mib),
+            peak_rss_workers_mib: self.peak_rss_workers_mib.max(other.peak_rss_workers_mib),
+        }
+    }
+}
+
+/// The ids of the processes a process has started and that are alive.
+pub(crate) fn child_ids(pid: u32) -> Vec<u32> {
+    children(pid).into_keys().collect()
+}
+
+/// Whether a process runs (one that ended but was not waited for does not).
+pub(crate) fn is_running(pid: u32) -> bool {
+    Stat::read(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+fn children(pid: u32) -> HashMap<u32, Stat> {
+    let Ok(processes) = fs::read_dir("/proc") else { return HashMap::new() };
+    let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    ids.filter_map(|id| Some((id, Stat::read(id)?))).filter(|(_, stat)| stat.parent == pid).collect()
+}
+
+/// The fields of `/proc/PID/stat` that matter here.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    parent: u32,
+    /// Processor time, its own and that of the children it has waited for.
+    ticks: u64,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        // The name, in parentheses, may contain anything, spaces and parentheses too.
+        let mut fields = line.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let parent = fields.next()?.parse().ok()?;
+        // proc_pid_stat(5): utime, stime, cutime, cstime are fields 14 to 17, of which 5 to 13 are still to be skipped.
+        let times = fields.skip(9).take(4).map(str::parse::<u64>);
+        let times = times.collect::<Result<Vec<_>, _>>().ok().filter(|times| times.len() == 4)?;
+        Some(Self { state, parent, ticks: times.iter().sum() })
+    }
+}
+
+fn peak_rss_mib(pid: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some((kib / 1024.0 * 10.0).round() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_confuse_the_parser() {
+        let line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 100 20 3 1 20 0 1 0 5 6 7";
+        assert_eq!(Stat::parse(line), Some(Stat { state: 'S', parent: 7, ticks: 124 }));
+        assert_eq!(Stat::parse("42 (x) S 7 1"), None);
+        assert_eq!(Stat::parse(""), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_can_be_read() {
+        let usage = Usage::read(std::process::id()).unwrap();
+        assert!(usage.peak_rss_server_mib > 0.0 && is_running(std::process::id()));
+    }
+}

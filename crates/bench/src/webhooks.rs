@@ -1,0 +1,144 @@
+//! `webhooks`: how fast accepted requests become delivered webhooks at a steady rate, and the highest rate the server
+//! keeps up with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::{self, Audit};
+use crate::job::{Image, Job, Urls, Way};
+use crate::load;
+use crate::loopback::Client;
+use crate::origin::Origin;
+use crate::receiver::Receiver;
+use crate::report::{self, progress};
+use crate::server::{Installation, Server};
+use crate::stats::Percentiles;
+use crate::usage::Usage;
+
+/// A server keeps up while 99 % of the webhooks arrive within this time of their 202.
+const KEEPS_UP: Duration = Duration::from_secs(1);
+
+/// How much the rate grows from step to step of the search.
+const STEP: f64 = 1.3;
+
+/// How often the gap between the highest good and the lowest bad rate is halved.
+const N_REFINEMENTS: u32 = 3;
+
+/// Beyond this the load tools themselves would be what is measured.
+const MAX_RATE: f64 = 20_000.0;
+
+/// Memory and processor time are looked at this often.
+const SAMPLE_EVERY: Duration = Duration::from_millis(500);
+
+/// One steady run.
+pub(crate) struct Run<'a> {
+    pub(crate) binary: &'a Path,
+    pub(crate) settings: &'a [String],
+    pub(crate) image: &'a Image,
+    pub(crate) way: Way,
+    pub(crate) rate: f64,
+    pub(crate) seconds: f64,
+    pub(crate) drain: Duration,
+}
+
+impl Run<'_> {
+    /// Starts a server in an empty directory, loads it, waits for what it owes and stops it.
+    pub(crate) async fn measure(&self) -> anyhow::Result<report::Webhooks> {
+        let dir = tempfile::tempdir()?;
+        let installation = Installation::new(self.binary, dir.path().join("data"), self.settings).await?;
+        let origin = Origin::start(self.image.bytes.clone()).await?;
+        let receiver = Receiver::start().await?;
+        let (server, address) = installation.start(0).await?;
+
+        let urls = Urls { image: origin.image_url(), webhook: receiver.url() };
+        let job = Arc::new(Job::new(address, &installation.key, self.way, self.image, &urls));
+        let client = Arc::new(Client::new(address));
+        let before = Usage::read(server.pid()).map_or(0.0, |usage| usage.cpu_s);
+        let work = async {
+            let end = tokio::time::sleep(Duration::from_secs_f64(self.seconds));
+            let answers = load::run(&client, &job, self.rate, end).await;
+            receiver.wait_for(&answers.accepted, self.drain).await;
+            answers
+        };
+        let (answers, usage) = watched(&server, work).await;
+        server.stop().await?;
+
+        if let Some(why) = &answers.first_rejection {
+            progress(format_args!("rejected: {why}"));
+        }
+        let deliveries = receiver.deliveries();
+        let per_1000 = |usage: Usage| (usage.cpu_s - before) * 1000.0 / answers.accepted.len().max(1) as f64;
+        Ok(report::Webhooks {
+            command: "webhooks",
+            rate: self.rate,
+            seconds: self.seconds,
+            sent: answers.n_sent(),
+            audit: Audit::of(&answers.accepted, &deliveries),
+            refused: answers.n_refused,
+            rejected: answers.n_rejected,
+            cut: answers.n_cut,
+            delivery_ms: Percentiles::of(audit::delays(&answers.accepted, &deliveries)),
+            cpu_s_per_1000: usage.map(|usage| (per_1000(usage) * 100.0).round() / 100.0),
+            usage,
+            accept_ms: Percentiles::of(answers.waits),
+        })
+    }
+
+    /// Raises the rate until the server no longer keeps up, then narrows the gap. Every step has an empty directory.
+    pub(crate) async fn find_max(mut self) -> anyhow::Result<Option<report::Webhooks>> {
+        let (mut best, mut bad): (Option<report::Webhooks>, _) = (None, None);
+        let mut n_refinements = 0;
+        while n_refinements < N_REFINEMENTS && self.rate <= MAX_RATE {
+            let report = self.measure().await?;
+            let good = keeps_up(&report);
+            let p99 = report.delivery_ms.map_or(f64::NAN, |times| times.p99);
+            let word = if good { "keeps up" } else { "falls behind" };
+            progress(format_args!("{:8.1}/s {word}: p99 {p99} ms, {} refused", self.rate, report.refused));
+            if good {
+                best = Some(report);
+            } else {
+                bad = Some(self.rate);
+            }
+            self.rate = match (best.as_ref().map(|best| best.rate), bad) {
+                (Some(good), Some(bad)) => {
+                    n_refinements += 1;
+                    (good + bad) / 2.0
+                }
+                (Some(good), None) => good * STEP,
+                (None, Some(bad)) if bad > 1.0 => bad / 2.0,
+                (None, _) => break,
+            };
+        }
+        Ok(best)
+    }
+}
+
+/// Whether a run was good: nothing refused, lost, cut or failed, and the webhooks in time.
+fn keeps_up(report: &report::Webhooks) -> bool {
+    let limit_ms = KEEPS_UP.as_secs_f64() * 1000.0;
+    let in_time = |times: Option<Percentiles>| times.is_some_and(|times| times.p99 < limit_ms);
+    let clean = report.refused + report.rejected + report.cut + report.audit.lost + report.audit.failed == 0;
+    clean && in_time(report.delivery_ms) && in_time(report.accept_ms)
+}
+
+/// Does `work` and keeps an eye on what the server uses meanwhile.
+async fn watched<T>(server: &Server, work: impl Future<Output = T>) -> (T, Option<Usage>) {
+    let mut work = std::pin::pin!(work);
+    let mut samples = tokio::time::interval(SAMPLE_EVERY);
+    let mut peak: Option<Usage> = None;
+    let mut look = || {
+        let now = Usage::read(server.pid());
+        peak = match (peak, now) {
+            (Some(peak), Some(now)) => Some(peak.max(now)),
+            (peak, now) => peak.or(now),
+        };
+        peak
+    };
+    loop {
+        tokio::select! {
+            value = &mut work => return (value, look()),
+            _ = samples.tick() => { look(); }
+        }
+    }
+}
