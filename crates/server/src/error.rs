@@ -5,10 +5,11 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 /// A kind of failure, as clients may tell them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The body is not JSON, not an object or not multipart.
     MalformedRequest,

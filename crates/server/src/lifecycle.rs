@@ -7,11 +7,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-/// The tasks of one server and the token that tells them to stop. Cheap to clone.
+/// After its patience is over, how long a stop waits for leases to be given back.
+const GIVE_UP_WAIT: Duration = Duration::from_secs(5);
+
+/// The tasks of one server and the two tokens that tell them to stop. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    give_up: CancellationToken,
 }
 
 impl Tasks {
@@ -32,12 +36,21 @@ impl Tasks {
         &self.stop
     }
 
-    /// Tells every task to stop and waits until all have ended, or `patience` has passed.
-    /// Returns whether all ended.
+    /// Cancelled when running work must be given back, too.
+    pub fn give_up_token(&self) -> &CancellationToken {
+        &self.give_up
+    }
+
+    /// Tells every task to begin nothing new and waits until all have ended; after `patience`, tells them to give
+    /// up what they have. Returns whether all ended.
     pub async fn stop(&self, patience: Duration) -> bool {
         self.stop.cancel();
         self.tracker.close();
-        tokio::time::timeout(patience, self.tracker.wait()).await.is_ok()
+        if tokio::time::timeout(patience, self.tracker.wait()).await.is_ok() {
+            return true;
+        }
+        self.give_up.cancel();
+        tokio::time::timeout(GIVE_UP_WAIT, self.tracker.wait()).await.is_ok()
     }
 }
 

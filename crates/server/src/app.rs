@@ -1,0 +1,256 @@
+//! The composition root: from a configuration to a running server. Everything that can fail fails here, before the
+//! first connection is accepted.
+
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use axum::Router;
+use pixaven_ledger::schedule::Schedule;
+use pixaven_ledger::{Clock, Ledger, Store};
+use serde_json::json;
+
+use crate::blobs::Blobs;
+use crate::config::Config;
+use crate::http::{self, Api, serve, serve::Listener};
+use crate::jobs::Jobs;
+use crate::lifecycle::Tasks;
+use crate::net::{AddressPolicy, FetchLimits, Net, NetSettings};
+use crate::pipeline::Pipeline;
+use crate::sandbox::{self, Memory, Sandbox};
+use crate::source::Sources;
+use crate::sweep::Sweep;
+use crate::webhooks::{Dispatcher, WebhookSettings};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
+/// What a server is built from besides its configuration.
+pub struct Surroundings {
+    /// What time it is.
+    pub clock: Clock,
+    /// The binary that understands `image-worker`.
+    pub worker_program: PathBuf,
+}
+
+/// A server whose parts are in place: bound, but not serving yet.
+pub struct App {
+    /// The durable truth.
+    pub ledger: Ledger,
+    /// Runs accepted requests.
+    pub jobs: Jobs,
+    /// Sends webhooks.
+    pub dispatcher: Dispatcher,
+    /// Removes what is over.
+    pub sweep: Sweep,
+    /// The data path.
+    pub pipeline: Pipeline,
+    /// Everything running in the background.
+    pub tasks: Tasks,
+    net: Net,
+    listener: Listener,
+    plain_listener: Option<Listener>,
+    router: Router,
+    serve: serve::Settings,
+    sweep_interval: Duration,
+    drain: Duration,
+    /// Held for as long as this server uses the directory.
+    _lock: File,
+}
+
+impl App {
+    /// Opens the directory, starts the workers, binds the sockets.
+    pub async fn build(config: &Config, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let tls = config.server.tls().map(|(cert, key)| serve::tls_config(cert, key)).transpose()?;
+        let lock = claim_directory(&config.server.data_dir)?;
+        let ledger = open_ledger(&config.server.data_dir, surroundings.clock.clone()).await?;
+        let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
+        tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
+        let net = Net::new(NetSettings {
+            policy: AddressPolicy { allow: config.network.allow.clone() },
+            extra_ca_file: config.network.extra_ca.clone(),
+        })
+        .context("network.extra_ca")?;
+        let pipeline = pipeline(config, &surroundings, net.clone())?;
+        let tasks = Tasks::new();
+        let listener = bind(config.server.listen, tls.clone()).await?;
+        let plain_listener = match config.server.plain_listen {
+            Some(address) => Some(bind(address, None).await?),
+            None => None,
+        };
+        let http = http_settings(config, listener.address()?, tls.is_some());
+        let lease_ms = millis(config.jobs.lease_s);
+        Ok(Self {
+            jobs: Jobs::new(ledger.clone(), pipeline.clone(), config.jobs.concurrency, lease_ms),
+            dispatcher: Dispatcher::new(ledger.clone(), net.clone(), webhook_settings(config)),
+            sweep: Sweep {
+                ledger: ledger.clone(),
+                blobs: pipeline.blobs.clone(),
+                retention_ms: i64::from(config.webhooks.retention_days) * 24 * HOUR_MS,
+            },
+            router: Api::new(ledger.clone(), pipeline.clone(), tasks.clone(), http).router(),
+            serve: serve::Settings {
+                max_connections: config.server.max_connections,
+                header_timeout: Duration::from_secs(config.server.header_read_timeout_s),
+            },
+            sweep_interval: Duration::from_secs(config.results.sweep_interval_s),
+            drain: Duration::from_secs(config.server.drain_s),
+            ledger,
+            pipeline,
+            tasks,
+            net,
+            listener,
+            plain_listener,
+            _lock: lock,
+        })
+    }
+
+    /// The bound address of the API.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.address()
+    }
+
+    /// Begins to serve; returns what stops it. The drivers of accepted work run unless `drivers` is false, as in
+    /// tests that step them.
+    pub fn start(self, drivers: bool) -> Running {
+        let Self { tasks, net, .. } = &self;
+        if drivers {
+            tasks.spawn("jobs", self.jobs.clone().run(tasks.clone()));
+            tasks.spawn("webhooks", self.dispatcher.clone().run(tasks.clone()));
+            tasks.spawn("sweep", self.sweep.clone().run(self.sweep_interval, tasks.stop_token().clone()));
+        }
+        let (net, stop) = (net.clone(), tasks.stop_token().clone());
+        tasks.spawn("idle connections", async move {
+            tokio::select! {
+                () = net.close_idle_connections() => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        tasks.spawn("listener", self.listener.serve(self.router, self.serve, tasks.clone()));
+        if let Some(plain) = self.plain_listener {
+            tasks.spawn("plain listener", plain.serve(http::tls_required(), self.serve, tasks.clone()));
+        }
+        Running { ledger: self.ledger, tasks: self.tasks, drain: self.drain, _lock: self._lock }
+    }
+}
+
+/// A server at work.
+pub struct Running {
+    ledger: Ledger,
+    tasks: Tasks,
+    drain: Duration,
+    _lock: File,
+}
+
+impl Running {
+    /// Begins nothing new, lets running work finish or gives it back, closes the ledger. Returns whether all of it
+    /// ended in time.
+    pub async fn stop(self) -> bool {
+        let ended = self.tasks.stop(self.drain).await;
+        self.ledger.close().await;
+        ended
+    }
+}
+
+/// Opens the ledger of a directory, which is made when missing.
+pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger> {
+    make_directory(data_dir)?;
+    let path = data_dir.join("pixaven.db");
+    Ledger::open(Store::Sqlite { path: path.clone() }, clock)
+        .await
+        .with_context(|| format!("the ledger {} could not be opened", path.display()))
+}
+
+/// A directory that only its owner may look into: it holds the addresses, and perhaps passwords, of receivers.
+fn make_directory(path: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).with_context(|| format!("server.data_dir: {} could not be made", path.display()))
+}
+
+/// One server per directory: a second one would take the first one's work for abandoned.
+fn claim_directory(data_dir: &Path) -> anyhow::Result<File> {
+    make_directory(data_dir)?;
+    let path = data_dir.join("lock");
+    let lock = File::create(&path).with_context(|| format!("{} could not be made", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!("another server is running on {}", data_dir.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{} could not be locked", path.display())),
+    }
+}
+
+fn pipeline(config: &Config, surroundings: &Surroundings, net: Net) -> anyhow::Result<Pipeline> {
+    let blobs = Blobs::directory(&config.server.data_dir.join("blobs")).context("server.data_dir")?;
+    let images = &config.images;
+    let n_cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let sandbox = Sandbox::start(sandbox::Settings {
+        program: surroundings.worker_program.clone(),
+        n_workers: if images.workers == 0 { n_cores() } else { images.workers },
+        memory_bytes: images.memory_bytes,
+        cpu: Duration::from_secs(images.cpu_s),
+        wall: Duration::from_secs(images.wall_s),
+        queue_count: images.queue_count,
+        limits: config.limits.imaging(),
+    })
+    .context("the image workers could not be started")?;
+    let limits = FetchLimits {
+        max_bytes: config.limits.body_bytes,
+        deadline: Duration::from_secs(config.fetch.deadline_s),
+        max_redirects: config.fetch.redirects,
+    };
+    let memory = Memory::new(images.queue_bytes);
+    Ok(Pipeline {
+        sources: Sources { net, blobs: blobs.clone(), memory, limits },
+        sandbox,
+        blobs,
+        keep_results_ms: i64::from(config.results.keep_hours) * HOUR_MS,
+        clock: surroundings.clock.clone(),
+    })
+}
+
+async fn bind(address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> anyhow::Result<Listener> {
+    Listener::bind(address, tls).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Settings {
+    let limits = &config.limits;
+    http::Settings {
+        public_url: config.server.public_url.clone(),
+        tls,
+        address,
+        body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),
+        json_bytes: limits.json_bytes,
+        body_timeout: Duration::from_secs(config.server.body_read_timeout_s),
+        limits: json!({
+            "body_bytes": limits.body_bytes,
+            "json_bytes": limits.json_bytes,
+            "pixels": limits.pixels,
+            "input_side_px": limits.input_side_px,
+            "frames": limits.frames,
+            "output_side_px": limits.output_side_px,
+            "scans": limits.scans,
+            "results_kept_hours": config.results.keep_hours,
+            "webhooks_kept_days": config.webhooks.retention_days,
+        }),
+    }
+}
+
+fn webhook_settings(config: &Config) -> WebhookSettings {
+    let webhooks = &config.webhooks;
+    WebhookSettings {
+        concurrency: webhooks.concurrency,
+        deadline: Duration::from_secs(webhooks.deadline_s),
+        response_max_bytes: webhooks.response_bytes,
+        lease_ms: millis(webhooks.lease_s),
+        schedule: Schedule::from_pauses_ms(webhooks.schedule_s.iter().map(|&s| i64::from(s) * 1000).collect()),
+    }
+}
+
+fn millis(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)
+}

@@ -1,0 +1,80 @@
+//! `pixaven keys`: works on the ledger directly, also while a server is running on it.
+
+use clap::{Args, Subcommand};
+use pixaven_ledger::{Clock, Ledger, NewKey};
+
+use super::ConfigArgs;
+use crate::app::open_ledger;
+use crate::keys::ApiKey;
+use crate::webhooks::history::timestamp;
+use crate::webhooks::sign::generate_secret;
+
+#[derive(Args)]
+pub(super) struct KeysArgs {
+    #[command(subcommand)]
+    command: KeysCommand,
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Makes a key and prints it; it cannot be shown again.
+    Create {
+        /// A name to tell keys apart.
+        #[arg(long, default_value = "")]
+        label: String,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Lists all keys, revoked ones included.
+    List {
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Revokes a key; a running server refuses it within a second.
+    Revoke {
+        /// Its id, as `list` shows it.
+        id: String,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+pub(super) async fn run(args: KeysArgs) -> anyhow::Result<()> {
+    match args.command {
+        KeysCommand::Create { label, config } => {
+            let key = create_key(&open(config).await?, &label).await?;
+            println!("{}", key.reveal());
+        }
+        KeysCommand::List { config } => {
+            println!("{:<12} {:<14} {:<26} {:<26} LABEL", "ID", "KEY", "CREATED", "REVOKED");
+            for key in open(config).await?.keys().await? {
+                let revoked = key.revoked_ms.map_or_else(|| "-".to_owned(), timestamp);
+                let created = timestamp(key.created_ms);
+                println!("{:<12} {:<14} {created:<26} {revoked:<26} {}", key.id, format!("{}…", key.prefix), key.label);
+            }
+        }
+        KeysCommand::Revoke { id, config } => {
+            anyhow::ensure!(open(config).await?.revoke_key(&id).await?, "there is no active key with the id {id}");
+            println!("revoked {id}");
+        }
+    }
+    Ok(())
+}
+
+/// Makes a key and stores its hash.
+pub(super) async fn create_key(ledger: &Ledger, label: &str) -> anyhow::Result<ApiKey> {
+    let key = ApiKey::generate()?;
+    let new = NewKey {
+        sha256: key.sha256(),
+        prefix: key.prefix().to_owned(),
+        label: label.to_owned(),
+        webhook_secret: generate_secret()?,
+    };
+    ledger.create_key(new).await?;
+    Ok(key)
+}
+
+async fn open(config: ConfigArgs) -> anyhow::Result<Ledger> {
+    let config = config.load([])?;
+    open_ledger(&config.server.data_dir, Clock::System).await
+}

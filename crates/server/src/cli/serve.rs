@@ -1,0 +1,44 @@
+//! `pixaven serve`: runs until a signal stops it.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use pixaven_ledger::{Clock, Ledger};
+
+use super::keys::create_key;
+use crate::app::{App, Surroundings};
+use crate::config::Config;
+use crate::lifecycle::stop_signal;
+
+pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let worker_program = std::env::current_exe().context("the path of this program is needed for image workers")?;
+    let app = App::build(config, Surroundings { clock: Clock::System, worker_program }).await?;
+    let scheme = if config.server.tls().is_some() { "https" } else { "http" };
+    let base = format!("{scheme}://{}", app.address()?);
+    welcome(&app.ledger, &base).await?;
+    let running = app.start(true);
+    println!("listening on {base}");
+    stop_signal().await.context("signals cannot be received")?;
+    tracing::info!("stopping: no new work; a second signal ends at once");
+    tokio::select! {
+        ended = running.stop() => {
+            tracing::info!(ended, "stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ = stop_signal() => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Without any key nobody could use the server: makes one, shown this once, with a line to try it.
+async fn welcome(ledger: &Ledger, base: &str) -> anyhow::Result<()> {
+    if !ledger.keys().await?.is_empty() {
+        return Ok(());
+    }
+    let key = create_key(ledger, "first").await?;
+    println!("API key: {}", key.reveal());
+    println!("It is shown only now. To try it:");
+    println!();
+    println!("  curl -u {}: -F file=@photo.jpg -F 'data={{\"resize\":{{\"width\":300}}}}' {base}/1.0/upload", key.reveal());
+    println!();
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! The API on the wire: the table of paths, and what every answer has in common. Handlers extract, make one call and
+//! render; the work is done elsewhere.
+
+mod account;
+mod answer;
+mod auth;
+mod body;
+mod download;
+mod health;
+mod history;
+mod multipart;
+mod process;
+pub mod serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{MethodRouter, get, post};
+use pixaven_ledger::Ledger;
+
+use crate::error::{ApiError, Kind};
+use crate::lifecycle::Tasks;
+use crate::pipeline::Pipeline;
+use answer::Answer;
+use auth::KeyCache;
+
+/// What handlers need. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ledger: Ledger,
+    pipeline: Pipeline,
+    keys: KeyCache,
+    tasks: Tasks,
+    settings: Settings,
+}
+
+/// What the HTTP side of the server is configured with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Base of result links; absent: what the caller calls this server.
+    pub public_url: Option<String>,
+    /// Whether callers reach us by TLS, for links made from the `Host` header.
+    pub tls: bool,
+    /// The bound address, for callers who send no `Host`.
+    pub address: std::net::SocketAddr,
+    /// Largest image, in bytes.
+    pub body_bytes: usize,
+    /// Largest request description, in bytes.
+    pub json_bytes: usize,
+    /// Longest time a body may take to arrive.
+    pub body_timeout: Duration,
+    /// The limits, as `/1.0/account` shows them.
+    pub limits: serde_json::Value,
+}
+
+impl Api {
+    /// The API over a ledger and a pipeline.
+    pub fn new(ledger: Ledger, pipeline: Pipeline, tasks: Tasks, settings: Settings) -> Self {
+        Self { shared: Arc::new(Shared { ledger, pipeline, keys: KeyCache::default(), tasks, settings }) }
+    }
+
+    /// Every path the server knows.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/1.0/fetch", only(post(process::fetch)))
+            .route("/1.0/upload", only(post(process::upload)))
+            .route("/1.0/account", only(get(account::show)))
+            .route("/1.0/webhooks", only(get(history::list)))
+            .route("/1.0/webhooks/", only(get(history::list)))
+            .route("/1.0/webhooks/{id}", only(get(history::show)))
+            .route("/dl/{a}/{b}/{c}/{d}/{rest}/{name}", only(get(download::send)))
+            .route("/healthz", only(get(health::alive)))
+            .route("/readyz", only(get(health::ready)))
+            .fallback(|| async { Answer::from(ApiError::not_found()) })
+            .layer(DefaultBodyLimit::disable())
+            .layer(axum::middleware::from_fn(answer::finish))
+            .with_state(self)
+    }
+}
+
+/// What the plain port answers where TLS is required: never a redirect, which would send the key again in the clear.
+pub fn tls_required() -> Router {
+    let refuse = || async {
+        let message = "this server takes HTTPS only; a key sent in the clear should be revoked";
+        Answer::from(ApiError::new(Kind::TlsRequired, message))
+    };
+    Router::new().fallback(refuse).layer(axum::middleware::from_fn(answer::finish))
+}
+
+/// A path that answers other methods with 405 in the envelope; axum adds `Allow`.
+fn only(methods: MethodRouter<Api>) -> MethodRouter<Api> {
+    methods.fallback(|| async { Answer::from(answer::method_not_allowed()) })
+}

@@ -1,0 +1,59 @@
+//! Reading a request's body: under its cap, within its time, counted against the memory for inputs.
+
+use std::time::Duration;
+
+use axum::body::BodyDataStream;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+
+use crate::error::{ApiError, Kind};
+
+/// Most bytes read and thrown away so that a client still sending gets to read why it was refused.
+const DRAIN_BYTES: usize = 64 << 20;
+/// Longest time spent on that.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Reads a whole body of at most `max_bytes`. Memory for it is small by the caller's choice of cap.
+pub(super) async fn read(chunks: &mut BodyDataStream, max_bytes: usize, timeout: Duration) -> Result<Bytes, ApiError> {
+    let mut whole = BytesMut::new();
+    let reading = async {
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| cut_off().with_source(error))?;
+            if whole.len() + chunk.len() > max_bytes {
+                return Err(too_large("the request's JSON", max_bytes));
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    tokio::time::timeout(timeout, reading).await.unwrap_or_else(|_| Err(too_slow(timeout)))?;
+    Ok(whole.freeze())
+}
+
+/// Reads and forgets what a refused client is still sending, within bounds.
+pub(super) async fn drain(chunks: &mut BodyDataStream) {
+    let mut n_bytes = 0;
+    let reading = async {
+        while let Some(Ok(chunk)) = chunks.next().await {
+            n_bytes += chunk.len();
+            if n_bytes > DRAIN_BYTES {
+                return;
+            }
+        }
+    };
+    // Out of patience is as good as done: the client has had its chance.
+    let _elapsed = tokio::time::timeout(DRAIN_TIME, reading).await;
+}
+
+pub(super) fn too_large(what: &str, max_bytes: usize) -> ApiError {
+    ApiError::new(Kind::BodyTooLarge, format!("{what} is limited to {max_bytes} bytes"))
+}
+
+pub(super) fn too_slow(timeout: Duration) -> ApiError {
+    let seconds = timeout.as_secs();
+    ApiError::new(Kind::BodyTimeout, format!("the request's body did not arrive within {seconds} s"))
+}
+
+pub(super) fn cut_off() -> ApiError {
+    ApiError::new(Kind::MalformedRequest, "the request's body ended before it was complete")
+}

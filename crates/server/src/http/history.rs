@@ -1,0 +1,34 @@
+//! `GET /1.0/webhooks` and `GET /1.0/webhooks/{id}`: what was accepted, what became of it.
+
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Api;
+use super::answer::Answer;
+use super::auth::Caller;
+use crate::error::ApiError;
+use crate::webhooks::history;
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(account): Caller,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Answer, Answer> {
+    let query = history::parse_query(account.id, &pairs).map_err(ApiError::invalid)?;
+    let page = api.shared.ledger.webhooks(query).await.map_err(ApiError::from)?;
+    let webhooks: Vec<_> = page.webhooks.iter().map(history::webhook).collect();
+    Ok(Answer::members(StatusCode::OK, &json!({ "total": page.total, "webhooks": webhooks })))
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Caller(account): Caller,
+    Path(id): Path<String>,
+) -> Result<Answer, Answer> {
+    let id = Uuid::try_parse(&id).map_err(|_| ApiError::not_found())?;
+    let found = api.shared.ledger.webhook(account.id, id).await.map_err(ApiError::from)?;
+    let webhook = history::webhook(&found.ok_or_else(ApiError::not_found)?);
+    Ok(Answer::members(StatusCode::OK, &json!({ "webhook": webhook })))
+}

@@ -1,0 +1,169 @@
+//! `POST /1.0/fetch` and `POST /1.0/upload`: the same request with its image behind a URL or in the body; answered
+//! with JSON, with the file itself, or, with a webhook, by 202 once it is durable.
+
+use axum::Extension;
+use axum::body::BodyDataStream;
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use pixaven_ledger::{AccountId, InputRef, NewRequest, NewWebhook};
+use uuid::Uuid;
+
+use super::answer::{Answer, RequestId};
+use super::{Api, Settings, body, multipart};
+use crate::blobs::Blobs;
+use crate::error::ApiError;
+use crate::jobs::KeptRequest;
+use crate::pipeline::{Done, result_url};
+use crate::request::{self, Origin, ResponseMode, Spec, WebhookSpec};
+use crate::response;
+use crate::sandbox::Patience;
+use crate::source::{Source, clean_name};
+
+/// One request on its way through.
+struct Work {
+    id: Uuid,
+    account: AccountId,
+    base_url: String,
+    origin: Origin,
+    json: Bytes,
+    spec: Spec,
+    source: Source,
+}
+
+pub(super) async fn fetch(State(api): State<Api>, Extension(id): Extension<RequestId>, request: Request) -> Answer {
+    answer(&api, id.0, Origin::Fetch, request).await
+}
+
+pub(super) async fn upload(State(api): State<Api>, Extension(id): Extension<RequestId>, request: Request) -> Answer {
+    answer(&api, id.0, Origin::Upload, request).await
+}
+
+async fn answer(api: &Api, id: Uuid, origin: Origin, request: Request) -> Answer {
+    let (head, body) = request.into_parts();
+    let binary_header = request::wants_binary(head.headers.get("x-pixaven-binary").map(http::HeaderValue::as_bytes));
+    let mut chunks = body.into_data_stream();
+    let received = receive(api, origin, &head.headers, &mut chunks, binary_header).await;
+    let (account, json, spec, source) = match received {
+        Ok(received) => received,
+        Err(error) => {
+            body::drain(&mut chunks).await;
+            return Answer::from(error).binary_if(binary_header);
+        }
+    };
+    let binary = spec.response == ResponseMode::Binary;
+    let base_url = api.base_url(&head.headers);
+    let work = Work { id, account, base_url, origin, json, spec, source };
+    let answered = if work.spec.webhook.is_some() { accept(api, work).await } else { perform(api, work).await };
+    answered.unwrap_or_else(|error| Answer::from(error).binary_if(binary))
+}
+
+/// Reads a request to its end, once its key is known.
+async fn receive(
+    api: &Api,
+    origin: Origin,
+    headers: &HeaderMap,
+    chunks: &mut BodyDataStream,
+    binary_header: bool,
+) -> Result<(AccountId, Bytes, Spec, Source), ApiError> {
+    let account = api.authenticate(headers).await?.id;
+    let settings = &api.shared.settings;
+    match origin {
+        Origin::Fetch => {
+            let json = body::read(chunks, settings.json_bytes, settings.body_timeout).await?;
+            let spec = request::parse(&json, origin, binary_header)?;
+            let url = spec.source_url.clone().ok_or_else(|| ApiError::invalid("url is required"))?;
+            let source = Source::Url { url, headers: spec.source_headers.clone() };
+            Ok((account, json, spec, source))
+        }
+        Origin::Upload => {
+            let mut reservation = api.shared.pipeline.sources.memory.reserve();
+            let upload = multipart::read(headers, chunks, &settings.upload_caps(), &mut reservation).await?;
+            let spec = request::parse(&upload.data, origin, binary_header)?;
+            let source = Source::Upload { bytes: upload.file, name: upload.name, reservation };
+            Ok((account, upload.data, spec, source))
+        }
+    }
+}
+
+/// Processes now, while the caller waits.
+async fn perform(api: &Api, work: Work) -> Result<Answer, ApiError> {
+    let pipeline = &api.shared.pipeline;
+    let done = pipeline.run(&work.spec, work.source, Patience::Refuse).await.map_err(ApiError::from)?;
+    if work.spec.response == ResponseMode::Binary {
+        return Ok(send_file(api, work.id, work.account, done));
+    }
+    let stored = pipeline.keep(work.id, work.account, &done).await?;
+    let url = result_url(&work.base_url, work.id, &stored.name);
+    api.shared.ledger.record_result(work.account, done.usage(), Some(stored)).await?;
+    Ok(Answer::envelope(response::success(work.id, &done, Some(&url))))
+}
+
+/// Nothing is kept of a file that is handed over at once but its numbers, which need not hold up the answer.
+fn send_file(api: &Api, id: Uuid, account: AccountId, done: Done) -> Answer {
+    let (ledger, usage) = (api.shared.ledger.clone(), done.usage());
+    api.shared.tasks.spawn("usage", async move {
+        if let Err(error) = ledger.record_result(account, usage, None).await {
+            tracing::warn!(%id, %error, "a request could not be counted");
+        }
+    });
+    let envelope = response::success(id, &done, None);
+    Answer::file(done.bytes, done.output.format.media_type(), envelope)
+}
+
+/// Makes the request durable, input first, and answers 202.
+async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
+    let webhook = work.spec.webhook.as_ref().map(new_webhook).ok_or_else(|| ApiError::internal("no webhook"))?;
+    let input = match work.source {
+        Source::Upload { bytes, name, .. } => {
+            if bytes.is_empty() {
+                return Err(ApiError::new(crate::error::Kind::FormatUnsupported, "the image is empty: it has 0 bytes"));
+            }
+            let key = Blobs::input_key(work.id);
+            let n_bytes = bytes.len() as u64;
+            api.shared.pipeline.blobs.put(&key, bytes).await?;
+            let name = name.as_deref().and_then(clean_name).unwrap_or_default();
+            InputRef::Blob { key, name, bytes: n_bytes }
+        }
+        Source::Blob { .. } | Source::Url { .. } => InputRef::Url,
+    };
+    let request = String::from_utf8(work.json.to_vec()).map_err(ApiError::internal)?;
+    let kept = KeptRequest { origin: work.origin, base_url: work.base_url, request };
+    let spec = serde_json::to_string(&kept).map_err(ApiError::internal)?;
+    let accepted = NewRequest { id: work.id, account: work.account, spec, input, webhook };
+    api.shared.ledger.accept(accepted).await?;
+    Ok(Answer::members(StatusCode::ACCEPTED, &serde_json::json!({})))
+}
+
+fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
+    let port = webhook.url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+    NewWebhook {
+        url: webhook.url.to_string(),
+        authority: format!("{}{port}", webhook.url.host_str().unwrap_or_default()),
+        delay_ms: webhook.delay_ms,
+        expires_ms: webhook.expires_ms,
+        retry: webhook.retry,
+        headers: webhook.headers.clone(),
+    }
+}
+
+impl Settings {
+    fn upload_caps(&self) -> multipart::Caps {
+        multipart::Caps { file_bytes: self.body_bytes, data_bytes: self.json_bytes, timeout: self.body_timeout }
+    }
+}
+
+impl Api {
+    /// What results are linked below: the configured address, or the name by which the caller called us.
+    fn base_url(&self, headers: &HeaderMap) -> String {
+        let settings = &self.shared.settings;
+        if let Some(url) = &settings.public_url {
+            return url.clone();
+        }
+        let scheme = if settings.tls { "https" } else { "http" };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+        let host = host.map_or_else(|| settings.address.to_string(), |host| host.to_string());
+        format!("{scheme}://{host}")
+    }
+}

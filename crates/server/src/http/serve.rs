@@ -1,0 +1,138 @@
+//! Sockets: plain and TLS listeners, bounded connections, and a stop that lets requests in progress finish.
+//!
+//! HTTP/1.1 only, and header names in capitals: an official client compares them letter by letter.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::lifecycle::Tasks;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How connections are treated.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Connections open at once; more wait in the listen queue.
+    pub max_connections: usize,
+    /// Longest time from a connection's readiness to the end of a request's head.
+    pub header_timeout: Duration,
+}
+
+/// A bound socket that is not served yet.
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listener {
+    /// Binds `address`; with certificate and key it speaks TLS.
+    pub async fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, tls: tls.map(TlsAcceptor::from) })
+    }
+
+    /// The address that was bound, with the port the system chose for port 0.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until told to stop, then lets the requests in progress finish.
+    pub async fn serve(self, router: Router, settings: Settings, tasks: Tasks) {
+        let connections = Arc::new(Semaphore::new(settings.max_connections));
+        let graceful = GracefulShutdown::new();
+        let stop = tasks.stop_token().clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&self.socket, &connections) => accepted,
+                () = stop.cancelled() => break,
+            };
+            let (stream, permit) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // No descriptors or no memory: what is open has to close first.
+                    tracing::error!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (router, tls, watcher) = (router.clone(), self.tls.clone(), graceful.watcher());
+            tasks.spawn("connection", async move {
+                match tls {
+                    None => converse(stream, router, settings, watcher).await,
+                    Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => converse(stream, router, settings, watcher).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                        Err(_) => tracing::debug!("a TLS handshake took too long"),
+                    },
+                }
+                drop(permit);
+            });
+        }
+        drop(self.socket);
+        graceful.shutdown().await;
+    }
+}
+
+async fn accept(
+    socket: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = socket.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, permit))
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    settings: Settings,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .title_case_headers(true)
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// A TLS configuration from PEM files: certificate chain, private key.
+pub fn tls_config(certificates: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
+    use anyhow::Context as _;
+    let chain = CertificateDer::pem_file_iter(certificates)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("server.tls_cert: {} is no PEM certificate chain", certificates.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("server.tls_key: {} holds no PEM private key", key.display()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("server.tls_cert and server.tls_key do not belong together")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

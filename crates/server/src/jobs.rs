@@ -1,0 +1,190 @@
+//! The driver of accepted requests: claims jobs as there is room, runs them through the pipeline, and writes what
+//! came of it together with the webhook that is now due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pixaven_ledger::{InputRef, Job, JobDone, Lease, Ledger, Release, UsageDelta};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{ApiError, Kind};
+use crate::lifecycle::Tasks;
+use crate::pipeline::{Pipeline, result_url};
+use crate::request::{self, Origin, Spec};
+use crate::response;
+use crate::sandbox::{Failure, Patience};
+use crate::source::Source;
+
+/// How long a job waits when this machine could not do it (disk full, ledger busy).
+const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
+
+/// What the ledger keeps of an accepted request: the JSON as it came, and what it meant when it came.
+#[derive(Serialize, Deserialize)]
+pub struct KeptRequest {
+    /// How it came.
+    pub origin: Origin,
+    /// The address under which the caller knows this server; results are linked below it.
+    pub base_url: String,
+    /// The request's JSON, byte for byte.
+    pub request: String,
+}
+
+/// Takes jobs and runs them. Cheap to clone.
+#[derive(Clone)]
+pub struct Jobs {
+    ledger: Ledger,
+    pipeline: Pipeline,
+    permits: Arc<Semaphore>,
+    lease_ms: i64,
+}
+
+impl Jobs {
+    /// A driver that runs at most `concurrency` jobs at once; most of them will wait for their source or a worker.
+    /// A lease of `lease_ms` is renewed at a third of it.
+    pub fn new(ledger: Ledger, pipeline: Pipeline, concurrency: usize, lease_ms: i64) -> Self {
+        Self { ledger, pipeline, permits: Arc::new(Semaphore::new(concurrency)), lease_ms }
+    }
+
+    /// Claims and runs jobs until told to stop; running ones end by themselves, as tasks of their own.
+    pub async fn run(self, tasks: Tasks) {
+        let mut due = self.ledger.jobs_due();
+        let stop = tasks.stop_token().clone();
+        while !stop.is_cancelled() {
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+            let n_free = 1 + self.permits.available_permits();
+            let claimed = match self.ledger.claim_jobs(u32::try_from(n_free).unwrap_or(u32::MAX), self.lease_ms).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::error!(%error, "jobs could not be claimed");
+                    Vec::new()
+                }
+            };
+            drop(permit);
+            if claimed.is_empty() {
+                tokio::select! {
+                    () = due.wait() => {}
+                    () = stop.cancelled() => return,
+                }
+            }
+            for lease in claimed {
+                // Never waits: this loop alone takes permits, and it claimed no more than were free.
+                let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+                let (jobs, give_up) = (self.clone(), tasks.give_up_token().clone());
+                tasks.spawn("job", async move {
+                    jobs.attend(lease, &give_up).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+
+    /// Claims what is due now and runs it to its end, one after the other; returns how many. For tests.
+    pub async fn step(&self) -> Result<usize, pixaven_ledger::Error> {
+        let claimed = self.ledger.claim_jobs(16, self.lease_ms).await?;
+        let n_claimed = claimed.len();
+        for lease in claimed {
+            self.attend(lease, &CancellationToken::new()).await;
+        }
+        Ok(n_claimed)
+    }
+
+    /// Runs one job to its end, keeping its lease alive; gives it back when the server cannot wait for it.
+    async fn attend(&self, mut lease: Lease<Job>, give_up: &CancellationToken) {
+        let id = lease.value.id;
+        let written = {
+            let job = lease.value.clone();
+            let mut work = std::pin::pin!(self.perform(&job));
+            let outcome = loop {
+                tokio::select! {
+                    outcome = &mut work => break outcome,
+                    () = tokio::time::sleep(Duration::from_millis(self.lease_ms.unsigned_abs() / 3)) => {
+                        if let Err(error) = self.ledger.renew_job(&mut lease, self.lease_ms).await {
+                            tracing::warn!(%id, %error, "a job's lease is lost; its work is dropped");
+                            return;
+                        }
+                    }
+                    () = give_up.cancelled() => break Ending::GiveBack(Release::Stopped),
+                }
+            };
+            self.write(lease, outcome).await
+        };
+        if let Err(error) = written {
+            // The lease runs out by itself and the job is done again: the same request, the same id.
+            tracing::error!(%id, %error, "the end of a job could not be written");
+        }
+    }
+
+    async fn write(&self, lease: Lease<Job>, ending: Ending) -> Result<(), pixaven_ledger::Error> {
+        let input = match &lease.value.input {
+            InputRef::Blob { key, .. } => Some(key.clone()),
+            InputRef::Url => None,
+        };
+        match ending {
+            Ending::Done(done) => self.ledger.finish_job(lease, done).await?,
+            Ending::GiveBack(why) => return self.ledger.release_job(lease, why).await,
+        }
+        if let Some(key) = input
+            && let Err(error) = self.pipeline.blobs.delete(&key).await
+        {
+            tracing::warn!(%key, %error, "a used input could not be removed; the sweep will");
+        }
+        Ok(())
+    }
+
+    async fn perform(&self, job: &Job) -> Ending {
+        let started = std::time::Instant::now();
+        let result = self.process(job).await;
+        let duration_ms = started.elapsed().as_millis() as u64;
+        match result {
+            Ok(done) => {
+                tracing::info!(id = %job.id, duration_ms, "job done");
+                Ending::Done(done)
+            }
+            Err(Failure::Crashed(detail)) if job.n_crashes == 0 => {
+                tracing::warn!(id = %job.id, duration_ms, detail, "job's worker died; it is tried once more");
+                Ending::GiveBack(Release::Crashed)
+            }
+            Err(failure) => {
+                let error = ApiError::from(failure);
+                if error.is_local_trouble() && error.kind() != Kind::Internal {
+                    tracing::error!(id = %job.id, %error, "job postponed");
+                    return Ending::GiveBack(Release::Later { after_ms: LOCAL_TROUBLE_PAUSE_MS });
+                }
+                tracing::info!(id = %job.id, duration_ms, error = error.kind().row().word, message = %error, "job failed");
+                Ending::Done(failed(job, &error))
+            }
+        }
+    }
+
+    async fn process(&self, job: &Job) -> Result<JobDone, Failure> {
+        let kept: KeptRequest = serde_json::from_str(&job.spec).map_err(ApiError::internal)?;
+        let spec = request::parse(kept.request.as_bytes(), kept.origin, false).map_err(ApiError::from)?;
+        let source = source_of(job, &spec)?;
+        let done = self.pipeline.run(&spec, source, Patience::Wait).await?;
+        let stored = self.pipeline.keep(job.id, job.account, &done).await?;
+        let url = result_url(&kept.base_url, job.id, &stored.name);
+        let payload = response::success(job.id, &done, Some(&url));
+        Ok(JobDone { payload, usage: done.usage(), result: Some(stored) })
+    }
+}
+
+/// How a job ended here.
+enum Ending {
+    Done(JobDone),
+    GiveBack(Release),
+}
+
+fn failed(job: &Job, error: &ApiError) -> JobDone {
+    let payload = response::failure(job.id, error);
+    JobDone { payload, usage: UsageDelta { requests: 1, input_bytes: 0, output_bytes: 0 }, result: None }
+}
+
+fn source_of(job: &Job, spec: &Spec) -> Result<Source, ApiError> {
+    match (&job.input, &spec.source_url) {
+        (InputRef::Blob { key, name, .. }, _) => Ok(Source::Blob { key: key.clone(), name: name.clone() }),
+        (InputRef::Url, Some(url)) => Ok(Source::Url { url: url.clone(), headers: spec.source_headers.clone() }),
+        (InputRef::Url, None) => Err(ApiError::internal("an accepted fetch has no url")),
+    }
+}

@@ -1,0 +1,142 @@
+//! One worker process seen from the server: start it, give it an image, watch it, kill it.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pixaven_imaging::{Plan, Processed};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+
+use super::{Settings, usage, wire};
+use crate::error::{ApiError, Kind};
+
+/// How often a busy worker's memory and CPU are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A worker process and its two pipes.
+pub(super) struct Child {
+    process: tokio::process::Child,
+    requests: ChildStdin,
+    replies: ChildStdout,
+}
+
+/// Why there is no result.
+pub(super) enum Broken {
+    /// The worker answered that it cannot; it is fine.
+    Refused(ApiError),
+    /// It exceeded a limit and has to be killed.
+    Killed(ApiError),
+    /// It ended, or spoke nonsense, by itself.
+    Ended(String),
+}
+
+impl Child {
+    /// Starts a worker with an empty environment, but for what keeps freed memory in the process: giving it back
+    /// between images costs up to 20 ms an image.
+    pub(super) fn spawn(program: &Path, cpu: Duration) -> io::Result<Self> {
+        let mut process = Command::new(program)
+            .arg("image-worker")
+            .arg(cpu.as_secs().max(1).to_string())
+            .env_clear()
+            .env("MALLOC_ARENA_MAX", "1")
+            .env("MALLOC_MMAP_THRESHOLD_", "1073741824")
+            .env("MALLOC_TRIM_THRESHOLD_", "134217728")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let requests = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let replies = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self { process, requests, replies })
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Kills without waiting; the runtime reaps.
+    pub(super) fn kill(&mut self) {
+        if let Err(error) = self.process.start_kill() {
+            tracing::debug!(%error, "an image worker had ended already");
+        }
+    }
+
+    /// Hands over one image and waits for the answer, within the limits.
+    pub(super) async fn process(
+        &mut self,
+        input: &Bytes,
+        plan: &Plan,
+        settings: &Settings,
+    ) -> Result<Processed, Broken> {
+        let pid = self.pid().ok_or_else(|| Broken::Ended("it had ended before".into()))?;
+        let cpu_before = usage::of(pid).map_or(Duration::ZERO, |usage| usage.cpu);
+        let task = wire::Task { plan: plan.clone(), limits: settings.limits };
+        let exchange = self.exchange(&task, input);
+        let watch = watch(pid, cpu_before, settings);
+        let answer = tokio::select! {
+            answer = exchange => answer,
+            exceeded = watch => return Err(Broken::Killed(exceeded)),
+            () = tokio::time::sleep(settings.wall) => return Err(Broken::Killed(too_slow(settings.wall))),
+        };
+        match answer {
+            Ok((wire::Reply::Done { input, output, warnings }, bytes)) => {
+                Ok(Processed { input, output, bytes, warnings })
+            }
+            Ok((wire::Reply::Failed { kind, message, detail }, _)) => {
+                let error = ApiError::new(kind, message);
+                Err(Broken::Refused(match detail {
+                    Some(detail) => error.with_source(detail),
+                    None => error,
+                }))
+            }
+            Err(error) => Err(Broken::Ended(format!("{error}, {:?}", self.process.try_wait()))),
+        }
+    }
+
+    async fn exchange(&mut self, task: &wire::Task, input: &Bytes) -> io::Result<(wire::Reply, Vec<u8>)> {
+        self.requests.write_all(&wire::head(task, input.len())?).await?;
+        self.requests.write_all(input).await?;
+        let mut raw = [0; wire::LENGTHS_BYTES];
+        self.replies.read_exact(&mut raw).await?;
+        let (head_bytes, body_bytes) = wire::lengths(raw)?;
+        let mut head = vec![0; head_bytes];
+        self.replies.read_exact(&mut head).await?;
+        let mut body = Vec::new();
+        let n_read = (&mut self.replies).take(body_bytes as u64).read_to_end(&mut body).await?;
+        if n_read < body_bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok((serde_json::from_slice(&head)?, body))
+    }
+}
+
+/// Completes when the worker has used more than it may.
+async fn watch(pid: u32, cpu_before: Duration, settings: &Settings) -> ApiError {
+    let mut interval = tokio::time::interval(WATCH_INTERVAL);
+    loop {
+        interval.tick().await;
+        let Some(usage) = usage::of(pid) else { return std::future::pending().await };
+        if usage.resident_bytes > settings.memory_bytes {
+            let max_mib = settings.memory_bytes >> 20;
+            let message = format!("processing this image takes more than the {max_mib} MiB of memory one image may use");
+            return ApiError::new(Kind::ProcessingFailed, message);
+        }
+        if usage.cpu.saturating_sub(cpu_before) > settings.cpu {
+            let max_s = settings.cpu.as_secs_f32();
+            let message = format!("processing this image takes more than the {max_s} s of CPU time one image may use");
+            return ApiError::new(Kind::ProcessingTimeout, message);
+        }
+    }
+}
+
+fn too_slow(wall: Duration) -> ApiError {
+    let max_s = wall.as_secs_f32();
+    ApiError::new(Kind::ProcessingTimeout, format!("processing this image takes more than the {max_s} s one image may take"))
+}

@@ -1,0 +1,74 @@
+//! The frames on the pipes between the server and an image worker: two lengths, a JSON head, raw bytes.
+
+use std::io::{self, Read, Write};
+
+use pixaven_imaging::facts::Facts;
+use pixaven_imaging::{Limits, Plan};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Kind;
+
+/// Bytes of a frame's two lengths: the head's (u32) and the body's (u64), little-endian.
+pub(super) const LENGTHS_BYTES: usize = 12;
+/// A head is a plan or facts; anything larger is not from us.
+const HEAD_MAX_BYTES: u32 = 4 << 20;
+
+/// Server to worker; the body is the input image.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Task {
+    pub(super) plan: Plan,
+    pub(super) limits: Limits,
+}
+
+/// Worker to server; the body is the output image, empty on failure.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Reply {
+    Done { input: Facts, output: Facts, warnings: Vec<String> },
+    Failed { kind: Kind, message: String, detail: Option<String> },
+}
+
+/// A frame's head and the lengths in front of it; the body follows as it is.
+pub(super) fn head(value: &impl Serialize, body_bytes: usize) -> serde_json::Result<Vec<u8>> {
+    let json = serde_json::to_vec(value)?;
+    let mut head = Vec::with_capacity(LENGTHS_BYTES + json.len());
+    head.extend_from_slice(&u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes());
+    head.extend_from_slice(&(body_bytes as u64).to_le_bytes());
+    head.extend_from_slice(&json);
+    Ok(head)
+}
+
+/// Reads the two lengths: of the head and of the body.
+pub(super) fn lengths(bytes: [u8; LENGTHS_BYTES]) -> io::Result<(usize, usize)> {
+    let [h0, h1, h2, h3, body @ ..] = bytes;
+    let head = u32::from_le_bytes([h0, h1, h2, h3]);
+    if head > HEAD_MAX_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame's head is too long"));
+    }
+    let body = usize::try_from(u64::from_le_bytes(body)).map_err(io::Error::other)?;
+    Ok((head as usize, body))
+}
+
+/// Reads one task on the worker's side into `body`, whose buffer is reused; `None` at the end of the pipe.
+pub(super) fn read_task(pipe: &mut impl Read, body: &mut Vec<u8>) -> io::Result<Option<Task>> {
+    let mut raw = [0; LENGTHS_BYTES];
+    match pipe.read_exact(&mut raw) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let (head_bytes, body_bytes) = lengths(raw)?;
+    let mut head = vec![0; head_bytes];
+    pipe.read_exact(&mut head)?;
+    body.clear();
+    if pipe.take(body_bytes as u64).read_to_end(body)? < body_bytes {
+        return Ok(None);
+    }
+    serde_json::from_slice(&head).map(Some).map_err(io::Error::from)
+}
+
+/// Writes one reply on the worker's side.
+pub(super) fn write_reply(pipe: &mut impl Write, reply: &Reply, body: &[u8]) -> io::Result<()> {
+    pipe.write_all(&head(reply, body.len())?)?;
+    pipe.write_all(body)?;
+    pipe.flush()
+}

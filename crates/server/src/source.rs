@@ -1,0 +1,157 @@
+//! Where an image comes from: bytes of an upload, a kept blob, or a URL. Here they become bytes in memory, counted
+//! against the memory for inputs, and a file name.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::blobs::Blobs;
+use crate::error::{ApiError, Kind};
+use crate::net::{FetchLimits, Net, NetError};
+use crate::sandbox::{Memory, Patience, Reservation};
+
+/// Longest file name we hand on, in bytes.
+const NAME_MAX_BYTES: usize = 150;
+
+/// A source that has not been read yet.
+pub enum Source {
+    /// The part of an upload, in memory already.
+    Upload {
+        /// The image.
+        bytes: Bytes,
+        /// Its file name, if the client told one.
+        name: Option<String>,
+        /// What keeps its memory counted.
+        reservation: Reservation,
+    },
+    /// An upload that was kept when its request was accepted.
+    Blob {
+        /// Its key.
+        key: String,
+        /// Its file name; empty when the client told none.
+        name: String,
+    },
+    /// A URL to fetch.
+    Url {
+        /// The URL.
+        url: Url,
+        /// Extra request headers.
+        headers: Vec<(String, String)>,
+    },
+}
+
+/// The bytes of an image. Their memory is counted until this is dropped.
+pub struct Obtained {
+    /// The image.
+    pub bytes: Bytes,
+    /// Its file name, cleaned, if there is one.
+    pub name: Option<String>,
+    _reservation: Reservation,
+}
+
+/// What is needed to obtain any source.
+#[derive(Clone)]
+pub struct Sources {
+    /// Outbound HTTP.
+    pub net: Net,
+    /// Our files.
+    pub blobs: Blobs,
+    /// Memory for inputs.
+    pub memory: Memory,
+    /// Limits of a fetch.
+    pub limits: FetchLimits,
+}
+
+impl Sources {
+    /// Reads `source` completely, capped while it arrives.
+    pub async fn obtain(&self, source: Source, patience: Patience) -> Result<Obtained, ApiError> {
+        match source {
+            Source::Upload { bytes, name, reservation } => {
+                Ok(Obtained { bytes, name: name.as_deref().and_then(clean_name), _reservation: reservation })
+            }
+            Source::Blob { key, name } => {
+                let bytes = self.blobs.get(&key).await?;
+                let bytes = bytes.ok_or_else(|| ApiError::internal(format!("the input {key} is gone")))?;
+                self.counted(bytes, clean_name(&name), patience).await
+            }
+            Source::Url { url, headers } => {
+                let fetched = self.net.fetch(&url, header_map(&headers)?, self.limits).await.map_err(not_fetched)?;
+                let name = fetched.file_name.as_deref().and_then(clean_name);
+                self.counted(fetched.bytes, name, patience).await
+            }
+        }
+    }
+
+    async fn counted(&self, bytes: Bytes, name: Option<String>, patience: Patience) -> Result<Obtained, ApiError> {
+        let mut reservation = self.memory.reserve();
+        match patience {
+            Patience::Refuse => reservation.grow(bytes.len())?,
+            Patience::Wait => reservation.grow_when_free(bytes.len()).await?,
+        }
+        if bytes.is_empty() {
+            return Err(ApiError::new(Kind::FormatUnsupported, "the image is empty: it has 0 bytes"));
+        }
+        Ok(Obtained { bytes, name, _reservation: reservation })
+    }
+}
+
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, ApiError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name).map_err(ApiError::internal)?;
+        map.append(name, HeaderValue::try_from(value).map_err(ApiError::internal)?);
+    }
+    Ok(map)
+}
+
+/// What a caller is told about a URL that gave no image.
+fn not_fetched(error: NetError) -> ApiError {
+    let kind = match error {
+        NetError::Local(_) => Kind::Unavailable,
+        NetError::TooLarge { .. } => Kind::BodyTooLarge,
+        NetError::Status(_) | NetError::TooManyRedirects { .. } => Kind::SourceRefused,
+        NetError::BadUrl(_) => Kind::InvalidRequest,
+        NetError::BlockedAddress
+        | NetError::Dns(_)
+        | NetError::Refused(_)
+        | NetError::Timeout
+        | NetError::Tls(_)
+        | NetError::Protocol(_) => Kind::SourceUnreachable,
+    };
+    ApiError::new(kind, format!("url: {}", error.public_text())).with_source(error)
+}
+
+/// The last segment of a file name as clients send it, without what has no place in a URL path or a header;
+/// `None` when nothing is left.
+pub fn clean_name(raw: &str) -> Option<String> {
+    let last = raw.rsplit(['/', '\\']).next().unwrap_or(raw);
+    let kept: String = last.chars().filter(|c| !c.is_control()).collect();
+    let kept = kept.trim().trim_start_matches('.');
+    let mut end = kept.len().min(NAME_MAX_BYTES);
+    while !kept.is_char_boundary(end) {
+        end -= 1;
+    }
+    (end > 0).then(|| kept[..end].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cleaned() {
+        for (raw, expected) in [
+            ("image.jpg", Some("image.jpg")),
+            ("C:\\photos\\a b.png", Some("a b.png")),
+            ("../../etc/passwd", Some("passwd")),
+            ("..", None),
+            ("", None),
+            (" \u{7} ", None),
+            ("r\u{e9}sum\u{e9}\r\n.gif", Some("r\u{e9}sum\u{e9}.gif")),
+        ] {
+            assert_eq!(clean_name(raw).as_deref(), expected, "{raw:?}");
+        }
+        let long = "\u{e9}".repeat(200);
+        assert!(clean_name(&long).is_some_and(|name| name.len() <= NAME_MAX_BYTES));
+    }
+}

@@ -1,0 +1,110 @@
+//! What is removed when its time has come: expired results, inputs whose request was never accepted, history older
+//! than its retention. Bounded steps, so that a large backlog holds nobody up.
+
+use std::time::Duration;
+
+use pixaven_ledger::Ledger;
+use tokio_util::sync::CancellationToken;
+
+use crate::blobs::Blobs;
+use crate::error::ApiError;
+
+/// Rows looked at in one step.
+const STEP_ROWS: u32 = 200;
+/// An input this old without a job was uploaded for a request that never became durable.
+const ORPHAN_AGE_MS: i64 = 60 * 60 * 1000;
+
+/// The sweeper. Cheap to clone.
+#[derive(Clone)]
+pub struct Sweep {
+    /// Where expiry is known.
+    pub ledger: Ledger,
+    /// Where files lie.
+    pub blobs: Blobs,
+    /// How long ended webhooks are kept.
+    pub retention_ms: i64,
+}
+
+/// What one sweep removed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// Expired results.
+    pub n_results: u64,
+    /// Inputs without a job.
+    pub n_orphans: u64,
+    /// Webhooks beyond their retention.
+    pub n_webhooks: u64,
+}
+
+impl Sweep {
+    /// Sweeps now and then until told to stop.
+    pub async fn run(self, interval: Duration, stop: CancellationToken) {
+        loop {
+            match self.sweep().await {
+                Ok(swept) if swept == Swept::default() => {}
+                Ok(Swept { n_results, n_orphans, n_webhooks }) => {
+                    tracing::info!(n_results, n_orphans, n_webhooks, "swept");
+                }
+                Err(error) => {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(%error, cause, "a sweep failed; the next one goes on");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Removes everything whose time has come.
+    pub async fn sweep(&self) -> Result<Swept, ApiError> {
+        Ok(Swept {
+            n_results: self.sweep_results().await?,
+            n_orphans: self.sweep_orphans().await?,
+            n_webhooks: self.sweep_history().await?,
+        })
+    }
+
+    /// The file goes first: a row without a file is swept again, a file without a row would stay for ever.
+    async fn sweep_results(&self) -> Result<u64, ApiError> {
+        let mut n_swept = 0;
+        loop {
+            let expired = self.ledger.expired_results(STEP_ROWS).await?;
+            if expired.is_empty() {
+                return Ok(n_swept);
+            }
+            for result in &expired {
+                self.blobs.delete(&result.blob_key).await?;
+            }
+            let ids: Vec<_> = expired.iter().map(|result| result.id).collect();
+            self.ledger.forget_results(&ids).await?;
+            n_swept += ids.len() as u64;
+        }
+    }
+
+    async fn sweep_orphans(&self) -> Result<u64, ApiError> {
+        let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
+        let old = self.blobs.inputs_before(before_ms).await?;
+        let mut n_swept = 0;
+        for ids in old.chunks(STEP_ROWS as usize) {
+            let unfinished = self.ledger.unfinished_jobs(ids).await?;
+            for id in ids.iter().filter(|id| !unfinished.contains(id)) {
+                self.blobs.delete(&Blobs::input_key(*id)).await?;
+                n_swept += 1;
+            }
+        }
+        Ok(n_swept)
+    }
+
+    async fn sweep_history(&self) -> Result<u64, ApiError> {
+        let before_ms = self.ledger.clock().now_ms() - self.retention_ms;
+        let mut n_swept = 0;
+        loop {
+            match self.ledger.sweep_history(before_ms, STEP_ROWS).await? {
+                0 => return Ok(n_swept),
+                n => n_swept += n,
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The log: one line per request, per job, per attempt, on standard error, as text or as JSON.
+
+use tracing::Level;
+use tracing_subscriber::fmt::time::UtcTime;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging. What happens when it is called twice is nothing: the first one stays.
+pub fn start(log: &Log) {
+    let level = Level::from(log.level);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(level >= Level::DEBUG)
+        .with_timer(UtcTime::rfc_3339());
+    let started = match log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!(error, "logging was started before");
+    }
+}

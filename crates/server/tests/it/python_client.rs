@@ -1,0 +1,133 @@
+//! The official Python client, unmodified, against the real binary over TLS. It knows one address,
+//! `https://api.pixaven.com`, so it goes through a CONNECT proxy of this test, and trusts this test's certificate.
+//!
+//! Needs an interpreter with the package `pixaven` in `PIXAVEN_PYTHON`; without one the test says that it was
+//! skipped, and fails where `PIXAVEN_REQUIRE_CLIENTS` is set.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+
+use crate::pictures::documented_jpeg;
+
+const SCRIPT: &str = r#"
+import io, json, sys
+from pixaven import pixaven
+key, path, out = sys.argv[1:4]
+report = {}
+error, data = pixaven(key).upload(path).resize({'width': 100, 'height': 75}).toJSON()
+report['json'] = {'error': error, 'data': data}
+error, meta, *_ = pixaven(key).upload(path).resize({'width': 64}).output({'format': 'png'}).toFile(out)
+report['file'] = {'error': error, 'meta': meta}
+error, meta, buffer = pixaven(key).upload(io.BytesIO(open(path, 'rb').read())).resize({'width': 32}).toBuffer()
+report['buffer'] = {'error': error, 'meta': meta, 'bytes': len(buffer)}
+error, data = pixaven(key).upload(path).resize({'mode': 'force-error'}).toJSON()
+report['bad value'] = {'error': error, 'data': data}
+error, meta, *_ = pixaven(key).upload(path).resize({'mode': 'force-error'}).toFile(out + '.never')
+report['bad value, file'] = {'error': error, 'meta': meta}
+error, data = pixaven('pxv_wrong').upload(path).toJSON()
+report['bad key'] = {'error': error, 'data': data}
+print(json.dumps(report))
+"#;
+
+#[tokio::test]
+async fn the_official_python_client_works_unmodified() {
+    let Some(python) = std::env::var_os("PIXAVEN_PYTHON") else {
+        let required = std::env::var_os("PIXAVEN_REQUIRE_CLIENTS").is_some();
+        assert!(!required, "PIXAVEN_PYTHON must name an interpreter with the package pixaven");
+        eprintln!("SKIPPED: the official Python client. Set PIXAVEN_PYTHON to an interpreter with the package pixaven.");
+        return;
+    };
+    let directory = TempDir::new().expect("a temporary directory");
+    let image = directory.path().join("in.jpg");
+    std::fs::write(&image, documented_jpeg()).expect("the directory can be written");
+    let (server, port, key) = serve_with_tls(directory.path()).await;
+    let proxy = start_proxy(port).await;
+    let out = directory.path().join("out.png");
+
+    let output = Command::new(python)
+        .arg("-c")
+        .arg(SCRIPT)
+        .arg(&key)
+        .args([&image, &out])
+        .env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy}"))
+        .env("REQUESTS_CA_BUNDLE", directory.path().join("cert.pem"))
+        .output()
+        .await
+        .expect("the interpreter runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    drop(server);
+
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the script prints JSON");
+    assert_eq!(report["json"]["error"], serde_json::Value::Null, "{report}");
+    let answer = &report["json"]["data"];
+    assert_eq!((&answer["output"]["width"], &answer["output"]["height"]), (&100.into(), &75.into()));
+    let url = answer["output"]["url"].as_str().expect("a link to the result");
+    assert!(url.starts_with("https://api.pixaven.com/dl/") && url.ends_with("/in.jpg"), "{url}");
+    assert_eq!(report["file"]["meta"]["output"]["format"], "PNG", "{report}");
+    let written = std::fs::read(&out).expect("toFile wrote the picture");
+    assert_eq!(report["file"]["meta"]["output"]["bytes"], written.len());
+    assert!(written.starts_with(b"\x89PNG"));
+    assert_eq!(report["buffer"]["meta"]["output"]["bytes"], report["buffer"]["bytes"]);
+    for failed in ["bad value", "bad value, file"] {
+        assert!(report[failed]["error"].as_str().is_some_and(|text| text.contains("resize.mode")), "{report}");
+    }
+    assert!(!out.with_extension("png.never").exists(), "no file is written of a failure");
+    assert!(report["bad key"]["error"].as_str().is_some_and(|text| text.contains("API key")), "{report}");
+}
+
+/// The real binary with a certificate for the address the clients know; its port and its first key.
+async fn serve_with_tls(directory: &Path) -> (Child, u16, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["api.pixaven.com".to_owned()]).expect("a certificate can be made");
+    std::fs::write(directory.join("cert.pem"), cert.pem()).expect("the directory can be written");
+    std::fs::write(directory.join("key.pem"), signing_key.serialize_pem()).expect("the directory can be written");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_pixaven"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"])
+        .current_dir(directory)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines();
+    let mut key = None;
+    while let Some(line) = lines.next_line().await.expect("the server prints lines") {
+        if let Some(shown) = line.strip_prefix("API key: ") {
+            key = Some(shown.to_owned());
+        }
+        if let Some(port) = line.strip_prefix("listening on https://127.0.0.1:") {
+            let port = port.parse().expect("a port");
+            return (server, port, key.expect("a server without keys shows a new one"));
+        }
+    }
+    panic!("the server ended before it listened");
+}
+
+/// A proxy that takes `CONNECT` to anywhere and leads to the server.
+async fn start_proxy(server_port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(tunnel(client, server_port));
+        }
+    });
+    port
+}
+
+async fn tunnel(client: TcpStream, server_port: u16) {
+    let mut client = BufReader::new(client);
+    let mut line = String::new();
+    while client.read_line(&mut line).await.is_ok_and(|n_read| n_read > 2) {
+        line.clear();
+    }
+    let mut server = TcpStream::connect(("127.0.0.1", server_port)).await.expect("the server listens");
+    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.expect("the client reads");
+    // Either side may close first; that ends the tunnel.
+    let _closed = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+}

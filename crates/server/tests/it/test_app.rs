@@ -1,0 +1,142 @@
+//! A whole server of a test's own: port 0, a directory of its own, a clock that only the test moves, drivers that
+//! run when the test says `step`.
+
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use pixaven::app::{App, Running, Surroundings};
+use pixaven::config::Config;
+use pixaven::jobs::Jobs;
+use pixaven::keys::ApiKey;
+use pixaven::pipeline::Pipeline;
+use pixaven::sweep::Sweep;
+use pixaven::webhooks::Dispatcher;
+use pixaven_ledger::{Clock, Ledger, NewKey};
+use tempfile::TempDir;
+
+use crate::client::{Reply, send};
+
+/// The moment at which every test begins: 2026-01-10T11:57:04.322Z.
+pub const START_MS: i64 = 1_768_046_224_322;
+
+pub struct TestApp {
+    pub address: SocketAddr,
+    pub key: String,
+    pub clock: Clock,
+    pub ledger: Ledger,
+    pub jobs: Jobs,
+    pub dispatcher: Dispatcher,
+    pub sweep: Sweep,
+    pub pipeline: Pipeline,
+    pub directory: TempDir,
+    running: Option<Running>,
+}
+
+impl TestApp {
+    /// A server with the defaults, allowed to reach this machine.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A server with some settings changed.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        Self::start_in(directory, settings).await
+    }
+
+    /// A server on a directory that may have been used before.
+    pub async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
+        let data_dir = directory.path().join("data").display().to_string();
+        let own = [
+            ("server.listen", "127.0.0.1:0"),
+            ("server.data_dir", data_dir.as_str()),
+            ("network.allow", "127.0.0.0/8"),
+            ("images.workers", "1"),
+        ];
+        let settings: Vec<_> = own.into_iter().chain(settings.iter().copied()).collect();
+        let config = Config::with(&settings).expect("the test's configuration is valid");
+        let clock = Clock::manual(START_MS);
+        let worker_program = env!("CARGO_BIN_EXE_pixaven").into();
+        let surroundings = Surroundings { clock: clock.clone(), worker_program };
+        let app = App::build(&config, surroundings).await.expect("the server can be built");
+        let key = create_key(&app.ledger, "test").await;
+        Self {
+            address: app.address().expect("the socket is bound"),
+            key,
+            clock,
+            ledger: app.ledger.clone(),
+            jobs: app.jobs.clone(),
+            dispatcher: app.dispatcher.clone(),
+            sweep: app.sweep.clone(),
+            pipeline: app.pipeline.clone(),
+            running: Some(app.start(false)),
+            directory,
+        }
+    }
+
+    /// Stops the server and gives its directory back, for another one.
+    pub async fn stop(mut self) -> TempDir {
+        let running = self.running.take().expect("a server is stopped once");
+        assert!(running.stop().await, "everything ends when told to");
+        self.directory
+    }
+
+    /// A request with this server's key.
+    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let basic = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{}:", self.key)));
+        let headers: Vec<_> = headers.iter().copied().chain([("Authorization", basic.as_str())]).collect();
+        send(self.address, method, path, &headers, body).await
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.call("GET", path, &[], b"").await
+    }
+
+    pub async fn fetch(&self, json: &serde_json::Value) -> Reply {
+        self.call("POST", "/1.0/fetch", &[("Content-Type", "application/json")], json.to_string().as_bytes()).await
+    }
+
+    /// An upload as a careful client sends it.
+    pub async fn upload(&self, name: &str, file: &[u8], json: &serde_json::Value) -> Reply {
+        self.upload_with(name, file, json, &[]).await
+    }
+
+    pub async fn upload_with(
+        &self,
+        name: &str,
+        file: &[u8],
+        json: &serde_json::Value,
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        let mut body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
+        )
+        .into_bytes();
+        body.extend_from_slice(file);
+        body.extend_from_slice(
+            format!("\r\n--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{json}\r\n--b--\r\n").as_bytes(),
+        );
+        let content_type = [("Content-Type", "multipart/form-data; boundary=b")];
+        let headers: Vec<_> = content_type.into_iter().chain(headers.iter().copied()).collect();
+        self.call("POST", "/1.0/upload", &headers, &body).await
+    }
+
+    /// The bytes behind a result's URL.
+    pub async fn download(&self, url: &str) -> Reply {
+        let path = url.split_once("/dl/").map(|(_, rest)| format!("/dl/{rest}")).expect("a result's URL");
+        send(self.address, "GET", &path, &[], b"").await
+    }
+}
+
+/// A new key of the one account.
+pub async fn create_key(ledger: &Ledger, label: &str) -> String {
+    let key = ApiKey::generate().expect("randomness");
+    let new = NewKey {
+        sha256: key.sha256(),
+        prefix: key.prefix().to_owned(),
+        label: label.to_owned(),
+        webhook_secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(),
+    };
+    ledger.create_key(new).await.expect("the ledger takes a key");
+    key.reveal().to_owned()
+}
