@@ -53,8 +53,43 @@ pub struct Facts {
     pub alpha: bool,
 }
 
+/// All of [`Facts`] that a codec knows; the rest follows from the file's bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Description {
+    pub(crate) format: Format,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) colorspace: Colorspace,
+    pub(crate) interlaced: bool,
+    pub(crate) sampling: Option<String>,
+    pub(crate) depth: u8,
+    pub(crate) quality: Option<u8>,
+    pub(crate) frames: u32,
+    pub(crate) alpha: bool,
+}
+
+impl Description {
+    /// The facts about the file that consists of `bytes`.
+    pub(crate) fn of(self, bytes: &[u8]) -> Facts {
+        Facts {
+            format: self.format,
+            width: self.width,
+            height: self.height,
+            colorspace: self.colorspace,
+            interlaced: self.interlaced,
+            sampling: self.sampling,
+            depth: self.depth,
+            quality: self.quality,
+            bytes: bytes.len() as u64,
+            sha1: sha1_hex(bytes),
+            frames: self.frames,
+            alpha: self.alpha,
+        }
+    }
+}
+
 /// The SHA-1 of `bytes` in lower-case hexadecimal.
-pub(crate) fn sha1_hex(bytes: &[u8]) -> String {
+fn sha1_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(40);
     for byte in Sha1::digest(bytes) {

@@ -4,15 +4,19 @@
 //! Nothing here does I/O, reads a clock, the environment or a random source, and nothing allocates pixels before
 //! [`Limits`] allowed it. What calls this crate decides where the bytes come from and in which process it runs.
 
-#![forbid(unsafe_code)]
-
+mod codecs;
+mod color;
 pub mod error;
 pub mod facts;
 mod format;
+pub mod geometry;
 pub mod image;
 pub mod limits;
+pub mod operations;
+mod orientation;
 pub mod plan;
 mod process;
+pub mod sample;
 mod scratch;
 
 pub use error::Error;

@@ -1,6 +1,11 @@
-//! The way of one image: recognise, read the header, check the limits, then frame by frame decode, operate, encode.
+//! The way of one image: recognise, read the header, check the limits, then frame by frame decode, convert to sRGB,
+//! turn upright, operate, encode.
 
-use crate::{Error, Facts, Limits, Plan, Scratch, format};
+use crate::codecs::{self, Decode, Frame, Header};
+use crate::color::ToSrgb;
+use crate::operations::{self, Context};
+use crate::orientation::Orientation;
+use crate::{Error, Facts, Image, Limits, Plan, Scratch, format};
 
 /// The result of [`process`].
 #[derive(Debug, Clone)]
@@ -18,12 +23,75 @@ pub struct Processed {
 /// Decodes `input`, does what `plan` says and encodes the result.
 ///
 /// Deterministic: the same arguments give the same bytes, whatever `scratch` holds.
+///
+/// # Errors
+/// See [`Error`]. No pixel exists before the limits were checked.
 pub fn process(
     input: &[u8],
     plan: &Plan,
     limits: &Limits,
     scratch: &mut Scratch,
 ) -> Result<Processed, Error> {
-    let _ = (plan, limits, scratch);
-    Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input) })
+    let Some(input_format) = format::sniff(input) else {
+        return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input) });
+    };
+    let output_format = plan.output.format.unwrap_or_else(|| input_format.default_output());
+    let mut decoder = codecs::open(input_format, input, limits)?;
+    let Header { description, orientation, .. } = decoder.header();
+    let description = description.clone();
+    limits.check_input(description.width, description.height, 1)?;
+    let mut run = Run {
+        plan,
+        context: Context { output_alpha: output_format.has_alpha(), limits, full_size: None },
+        orientation: if plan.keep_orientation { Orientation::Upright } else { *orientation },
+        to_srgb: None,
+        warnings: decoder.header().warnings.clone(),
+    };
+    run.check_output(description.width, description.height)?;
+    let mut encoder = codecs::begin(output_format, &plan.output);
+    let Some(frame) = decoder.next_frame(scratch)? else {
+        return Err(Error::Corrupt { format: input_format.name(), reason: "no picture".to_owned() });
+    };
+    let delay_ms = frame.delay_ms;
+    let image = run.one(frame, decoder.as_ref(), scratch)?;
+    encoder.push(image, delay_ms, scratch)?;
+    let encoded = encoder.finish(scratch)?;
+    Ok(Processed {
+        input: description.of(input),
+        output: encoded.description.of(&encoded.bytes),
+        bytes: encoded.bytes,
+        warnings: run.warnings,
+    })
+}
+
+/// What stays the same from frame to frame.
+struct Run<'a> {
+    plan: &'a Plan,
+    context: Context<'a>,
+    orientation: Orientation,
+    /// Made with the first frame, whose layout it depends on.
+    to_srgb: Option<ToSrgb>,
+    warnings: Vec<String>,
+}
+
+impl Run<'_> {
+    /// Refuses what the plan would make too large, before anything is decoded.
+    fn check_output(&self, width: u32, height: u32) -> Result<(), Error> {
+        let (width, height) = if self.orientation.swaps_sides() { (height, width) } else { (width, height) };
+        let size = operations::final_size(width, height, self.plan)?;
+        self.context.limits.check_output(size.width, size.height)
+    }
+
+    /// From a decoded frame to the picture to be encoded.
+    fn one(&mut self, frame: Frame, decoder: &dyn Decode, scratch: &mut Scratch) -> Result<Image, Error> {
+        let layout = frame.raster.layout;
+        let to_srgb = self.to_srgb.get_or_insert_with(|| {
+            let (to_srgb, warning) = ToSrgb::new(decoder.header().profile.as_deref(), layout);
+            self.warnings.extend(warning);
+            to_srgb
+        });
+        let image = to_srgb.apply(frame.raster, scratch);
+        let image = self.orientation.apply(image, scratch);
+        operations::apply(image, self.plan, &self.context, scratch)
+    }
 }

@@ -1,0 +1,133 @@
+//! The formats this build reads and writes: what a decoder and an encoder are, and which one belongs to which format.
+//! The bytes of each format are the business of its own file.
+//!
+//! A decoder is a source of composed frames, an encoder a sink: one frame is in memory at a time, however long the
+//! animation.
+
+mod gif;
+mod jpeg;
+mod palette;
+mod png;
+mod webp;
+
+use crate::color::Raster;
+use crate::facts::Description;
+use crate::orientation::Orientation;
+use crate::plan::{Format, Output};
+use crate::{Channels, Error, Image, Limits, Scratch};
+
+/// What is known before the first pixel.
+#[derive(Debug)]
+pub(crate) struct Header {
+    /// The facts, without those that follow from the bytes.
+    pub(crate) description: Description,
+    /// How the frames have to be turned.
+    pub(crate) orientation: Orientation,
+    /// The embedded ICC profile.
+    pub(crate) profile: Option<Vec<u8>>,
+    /// How often an animation plays; `None`: for ever.
+    pub(crate) plays: Option<u16>,
+    /// What was found wrong and got over, as sentences for the caller of the API.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One picture of an animation, or the only one.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// The whole canvas as it is to be seen.
+    pub(crate) raster: Raster,
+    /// How long it is shown.
+    pub(crate) delay_ms: u32,
+}
+
+/// A source of frames. Making one reads headers only; what a frame needs is allocated when it is asked for.
+pub(crate) trait Decode {
+    /// What is known before the first pixel.
+    fn header(&self) -> &Header;
+
+    /// The next frame, all of the size in the header; `None` after the last.
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error>;
+}
+
+/// A finished file.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// The facts, without those that follow from the bytes.
+    pub(crate) description: Description,
+    /// The file.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A sink of frames.
+pub(crate) trait Encode {
+    /// Adds a frame; all have the same size.
+    fn push(&mut self, image: Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error>;
+
+    /// Ends the file. At least one frame was pushed.
+    fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error>;
+}
+
+/// Opens a file of a known format. Fails when the header makes no sense or one of the limits that are no matter of
+/// width, height and frames is exceeded; those three are for the caller to check.
+pub(crate) fn open<'a>(
+    format: Format,
+    input: &'a [u8],
+    limits: &Limits,
+) -> Result<Box<dyn Decode + 'a>, Error> {
+    Ok(match format {
+        Format::Jpeg => Box::new(jpeg::Decoder::open(input, limits)?),
+        Format::Png => Box::new(png::Decoder::open(input)?),
+        Format::Gif => Box::new(gif::Decoder::open(input)?),
+        Format::Webp => Box::new(webp::Decoder::open(input)?),
+    })
+}
+
+/// Begins a file.
+pub(crate) fn begin(format: Format, output: &Output) -> Box<dyn Encode> {
+    match format {
+        Format::Jpeg => Box::new(Still::new(jpeg::encode, output)),
+        Format::Png => Box::new(Still::new(png::encode, output)),
+        Format::Gif => Box::new(Still::new(gif::encode, output)),
+        Format::Webp => Box::new(Still::new(webp::encode, output)),
+    }
+}
+
+/// Makes a whole file of one picture.
+type EncodeStill = fn(&Image, &Output, &mut Scratch) -> Result<Encoded, Error>;
+
+/// A sink for formats that hold one picture.
+struct Still {
+    encode: EncodeStill,
+    output: Output,
+    encoded: Option<Encoded>,
+}
+
+impl Still {
+    fn new(encode: EncodeStill, output: &Output) -> Self {
+        Self { encode, output: *output, encoded: None }
+    }
+}
+
+impl Encode for Still {
+    fn push(&mut self, image: Image, _delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
+        self.encoded = Some((self.encode)(&image, &self.output, scratch)?);
+        scratch.give(image.into_data());
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _scratch: &mut Scratch) -> Result<Encoded, Error> {
+        Ok(self.encoded.expect("a frame was pushed before the end"))
+    }
+}
+
+/// Puts a picture with alpha on white, for formats without alpha.
+fn on_white(image: &Image, scratch: &mut Scratch) -> Image {
+    debug_assert_eq!(image.channels(), Channels::Rgba);
+    let mut data = scratch.take(image.data().len() / 4 * 3);
+    let pixels = image.data().as_chunks::<4>().0;
+    for (&[r, g, b, a], flat) in pixels.iter().zip(data.as_chunks_mut::<3>().0) {
+        let (alpha, white) = (u32::from(a), 255 * (255 - u32::from(a)));
+        *flat = [r, g, b].map(|v| ((u32::from(v) * alpha + white + 127) / 255) as u8);
+    }
+    Image::new(image.width(), image.height(), Channels::Rgb, data)
+}

@@ -1,0 +1,131 @@
+//! What a GIF says about itself, found by going from block to block: canvas, frames, transparency, plays. Decodes
+//! nothing; its time is that of reading the length bytes.
+
+/// The facts of a file with at least one frame.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scan {
+    /// Of the canvas: the logical screen, enlarged to hold the first frame.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Bits per pixel: those of the table of the first frame.
+    pub(super) depth: u8,
+    /// Whether the first frame is interlaced.
+    pub(super) interlaced: bool,
+    pub(super) n_frames: u32,
+    /// Whether a pixel of some frame can be transparent.
+    pub(super) alpha: bool,
+    /// `None`: for ever.
+    pub(super) plays: Option<u16>,
+}
+
+/// A place in the file.
+struct Reader<'a> {
+    input: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.input.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let bytes = self.input.get(self.at..)?.first_chunk()?;
+        self.at += N;
+        Some(*bytes)
+    }
+
+    /// Skips data sub-blocks up to and with their terminator.
+    fn skip_blocks(&mut self) -> Option<()> {
+        loop {
+            match self.byte()? {
+                0 => return Some(()),
+                length => self.at += usize::from(length),
+            }
+        }
+    }
+}
+
+/// The facts of a file; an error in words.
+pub(super) fn scan(input: &[u8]) -> Result<Scan, &'static str> {
+    let mut reader = Reader { input, at: 6 };
+    let mut scan = Scan { plays: Some(1), ..Scan::default() };
+    let screen: [u8; 7] = reader.take().ok_or("the header is cut off")?;
+    scan.width = u16::from_le_bytes([screen[0], screen[1]]).into();
+    scan.height = u16::from_le_bytes([screen[2], screen[3]]).into();
+    let global = color_table(screen[4], &mut reader);
+    // What follows may be cut off anywhere: what was seen until then counts.
+    let _ = blocks(&mut reader, &mut scan, global);
+    match scan.n_frames {
+        0 => Err("no frame"),
+        _ if scan.width == 0 || scan.height == 0 => Err("a side is zero"),
+        _ => Ok(scan),
+    }
+}
+
+/// Skips a colour table; the bits of its index.
+fn color_table(flags: u8, reader: &mut Reader<'_>) -> Option<u8> {
+    (flags & 0x80 != 0).then(|| {
+        let bits = (flags & 7) + 1;
+        reader.at += 3 << bits;
+        bits
+    })
+}
+
+fn blocks(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<()> {
+    loop {
+        match reader.byte()? {
+            0x2c => image(reader, scan, global)?,
+            0x21 => extension(reader, scan)?,
+            0x3b => return Some(()),
+            // Stray bytes between blocks are skipped, as everybody does.
+            _ => {}
+        }
+    }
+}
+
+fn image(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<()> {
+    let [x0, x1, y0, y1, w0, w1, h0, h1, flags] = reader.take()?;
+    let [left, top] = [u16::from_le_bytes([x0, x1]), u16::from_le_bytes([y0, y1])].map(u32::from);
+    let [width, height] = [u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1])].map(u32::from);
+    let local = color_table(flags, reader);
+    scan.n_frames += 1;
+    if scan.n_frames == 1 {
+        scan.width = scan.width.max(left + width);
+        scan.height = scan.height.max(top + height);
+        scan.depth = local.or(global).unwrap_or(8);
+        scan.interlaced = flags & 0x40 != 0;
+        scan.alpha |= left > 0 || top > 0 || width < scan.width || height < scan.height;
+    }
+    // The smallest code size of the LZW data, then the data.
+    reader.byte()?;
+    reader.skip_blocks()
+}
+
+fn extension(reader: &mut Reader<'_>, scan: &mut Scan) -> Option<()> {
+    match reader.byte()? {
+        // Graphic control.
+        0xf9 => {
+            if let Some([4, flags, ..]) = reader.input.get(reader.at..) {
+                let disposal = (flags >> 2) & 7;
+                scan.alpha |= flags & 1 != 0 || disposal == 2;
+            }
+        }
+        // Application: the number of repetitions that Netscape introduced; 0 is for ever.
+        0xff => {
+            if let Some(rest) = reader.input.get(reader.at..)
+                && let Some(body) = rest
+                    .strip_prefix(b"\x0bNETSCAPE2.0\x03\x01")
+                    .or_else(|| rest.strip_prefix(b"\x0bANIMEXTS1.0\x03\x01"))
+                && let Some(repeats) = body.first_chunk()
+            {
+                let repeats = u16::from_le_bytes(*repeats);
+                scan.plays = (repeats != 0).then(|| repeats.saturating_add(1));
+            }
+        }
+        _ => {}
+    }
+    reader.skip_blocks()
+}

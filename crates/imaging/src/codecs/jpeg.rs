@@ -1,0 +1,114 @@
+//! JPEG (ITU-T T.81). The boundary to the library that decodes the entropy-coded data is `decode.rs`: it gets a stream
+//! without metadata and gives back components; everything that has to be known about a file is found by `header.rs`.
+
+mod decode;
+mod encode;
+mod header;
+mod quality;
+
+pub(super) use self::encode::encode;
+
+use self::header::{JpegHeader, Transform};
+use super::{Decode, Frame, Header};
+use crate::color::{Layout, Raster};
+use crate::facts::{Colorspace, Description};
+use crate::orientation::Orientation;
+use crate::plan::Format;
+use crate::{Error, Limits, Scratch};
+
+/// A JPEG file whose header was read.
+pub(super) struct Decoder<'a> {
+    input: &'a [u8],
+    jpeg: JpegHeader,
+    header: Header,
+    done: bool,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads all markers of the file, the number of scans among them.
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let jpeg = header::read(input)?;
+        crate::limits::check(crate::limits::Limit::Scans, limits.scans.into(), jpeg.n_scans.into())?;
+        let n_components = jpeg.components.len();
+        let colorspace = match jpeg.transform {
+            Transform::None if n_components == 1 => Colorspace::Gray,
+            Transform::None if n_components == 3 => Colorspace::Rgb,
+            Transform::YCbCr if n_components == 3 => Colorspace::YCbCr,
+            _ => Colorspace::Cmyk,
+        };
+        let description = Description {
+            format: Format::Jpeg,
+            width: jpeg.width,
+            height: jpeg.height,
+            colorspace,
+            interlaced: jpeg.progressive,
+            sampling: (n_components > 1).then(|| header::sampling(&jpeg.components)),
+            depth: 8 * n_components as u8,
+            quality: quality::estimate(&jpeg),
+            frames: 1,
+            alpha: false,
+        };
+        let mut warnings = Vec::new();
+        if !jpeg.ends {
+            warnings.push("the JPEG ends early: what is missing of the picture was filled in".to_owned());
+        }
+        let header = Header {
+            description,
+            orientation: jpeg.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
+            profile: jpeg.profile.clone(),
+            plays: None,
+            warnings,
+        };
+        Ok(Self { input, jpeg, header, done: false })
+    }
+}
+
+impl Decode for Decoder<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let mut data = decode::decode(self.input, &self.jpeg, scratch)?;
+        let layout = match self.jpeg.components.len() {
+            1 => Layout::Gray,
+            3 => Layout::Rgb,
+            _ => {
+                self.to_inks(&mut data);
+                Layout::Cmyk
+            }
+        };
+        let raster = Raster { width: self.jpeg.width, height: self.jpeg.height, layout, data };
+        Ok(Some(Frame { raster, delay_ms: 0 }))
+    }
+}
+
+impl Decoder<'_> {
+    /// Four components as stored become inks with 0 = none. Adobe stores them inverted, so that its marker means
+    /// both: inverted, and by its `transform` whether the first three are YCbCr.
+    fn to_inks(&self, data: &mut [u8]) {
+        if self.jpeg.transform == Transform::YCbCr {
+            for pixel in data.as_chunks_mut::<4>().0 {
+                let [y, cb, cr, k] = *pixel;
+                let [r, g, b] = ycbcr_to_rgb(y, cb, cr);
+                *pixel = [255 - r, 255 - g, 255 - b, k];
+            }
+        }
+        if self.jpeg.adobe {
+            data.iter_mut().for_each(|v| *v = 255 - *v);
+        }
+    }
+}
+
+/// The full-range conversion of JFIF 1.02, in 16-bit fixed point.
+fn ycbcr_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    let y = (i32::from(y) << 16) + 32_768;
+    let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
+    let r = (y + 91_881 * cr) >> 16;
+    let g = (y - 22_554 * cb - 46_802 * cr) >> 16;
+    let b = (y + 116_130 * cb) >> 16;
+    [r, g, b].map(|v| v.clamp(0, 255) as u8)
+}

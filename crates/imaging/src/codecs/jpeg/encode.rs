@@ -1,0 +1,63 @@
+//! Writing JPEG, by `jpeg-encoder`: progressive unless baseline is asked for, Huffman tables made for the picture.
+
+use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
+
+use crate::codecs::{Encoded, on_white};
+use crate::facts::{Colorspace, Description};
+use crate::plan::{Format, Output};
+use crate::{Channels, Error, Image, Scratch};
+
+/// Where files stop shrinking fast and artefacts are not yet seen at a normal distance; what large publishers use.
+const DEFAULT_QUALITY: u8 = 82;
+
+/// From this quality on, chroma keeps its full resolution: what it saves below is not worth what it shows above.
+const FULL_CHROMA_QUALITY: u8 = 90;
+
+fn failed(reason: impl ToString) -> Error {
+    Error::Encode { format: "JPEG", reason: reason.to_string() }
+}
+
+/// A whole file. Alpha goes onto white.
+pub(in crate::codecs) fn encode(
+    image: &Image,
+    output: &Output,
+    scratch: &mut Scratch,
+) -> Result<Encoded, Error> {
+    if image.channels() == Channels::Rgba {
+        let flat = on_white(image, scratch);
+        let encoded = encode_opaque(&flat, output);
+        scratch.give(flat.into_data());
+        return encoded;
+    }
+    encode_opaque(image, output)
+}
+
+fn encode_opaque(image: &Image, output: &Output) -> Result<Encoded, Error> {
+    let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
+    let full_chroma = quality >= FULL_CHROMA_QUALITY;
+    let side = |px: u32| u16::try_from(px).map_err(|_| failed("a side is longer than 65535 pixels"));
+    let (width, height) = (side(image.width())?, side(image.height())?);
+    let mut bytes = Vec::with_capacity(image.data().len() / 8);
+    let mut encoder = Encoder::new(&mut bytes, quality);
+    encoder.set_progressive(!output.baseline);
+    encoder.set_optimized_huffman_tables(true);
+    encoder.set_sampling_factor(if full_chroma { SamplingFactor::F_1_1 } else { SamplingFactor::F_2_2 });
+    encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
+    let gray = image.channels() == Channels::Gray;
+    let color_type = if gray { ColorType::Luma } else { ColorType::Rgb };
+    encoder.encode(image.data(), width, height, color_type).map_err(failed)?;
+    let sampling = if full_chroma { "4:4:4" } else { "4:2:0" };
+    let description = Description {
+        format: Format::Jpeg,
+        width: image.width(),
+        height: image.height(),
+        colorspace: if gray { Colorspace::Gray } else { Colorspace::YCbCr },
+        interlaced: !output.baseline,
+        sampling: (!gray).then(|| sampling.to_owned()),
+        depth: if gray { 8 } else { 24 },
+        quality: Some(quality),
+        frames: 1,
+        alpha: false,
+    };
+    Ok(Encoded { description, bytes })
+}

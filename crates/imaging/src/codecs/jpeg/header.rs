@@ -1,0 +1,285 @@
+//! The markers of a JPEG file, from the first byte to the last: size, components, tables, metadata, number of scans.
+//! Reads lengths and skips entropy-coded data, so its time is that of looking at each byte once.
+
+use crate::Error;
+
+/// Largest metadata kept, in bytes; an ICC profile is rarely above one megabyte.
+const MAX_PROFILE_BYTES: usize = 4 << 20;
+
+/// One component of the frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Component {
+    pub(super) id: u8,
+    pub(super) horizontal: u8,
+    pub(super) vertical: u8,
+    pub(super) table: u8,
+}
+
+/// What the first three components are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transform {
+    /// Gray, red-green-blue or inks, as they are.
+    None,
+    /// Luma and chroma.
+    YCbCr,
+}
+
+/// All that decoding and the facts need to know.
+#[derive(Debug)]
+pub(super) struct JpegHeader {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) progressive: bool,
+    pub(super) components: Vec<Component>,
+    pub(super) transform: Transform,
+    /// Whether there is an Adobe marker: then four components are stored inverted.
+    pub(super) adobe: bool,
+    /// By number; in the order of the file (zigzag).
+    pub(super) tables: [Option<[u16; 64]>; 4],
+    pub(super) n_scans: u32,
+    pub(super) exif: Option<Vec<u8>>,
+    pub(super) profile: Option<Vec<u8>>,
+    /// Byte ranges of the input that the entropy decoder needs: everything but metadata.
+    pub(super) essential: Vec<std::ops::Range<usize>>,
+    /// Whether an end marker was found.
+    pub(super) ends: bool,
+}
+
+/// What is gathered on the way.
+#[derive(Default)]
+struct Found {
+    frame: Option<Sof>,
+    jfif: bool,
+    adobe: Option<u8>,
+    tables: [Option<[u16; 64]>; 4],
+    n_scans: u32,
+    exif: Option<Vec<u8>>,
+    profile_parts: Vec<(u8, Vec<u8>)>,
+    essential: Vec<std::ops::Range<usize>>,
+    ends: bool,
+}
+
+struct Sof {
+    width: u32,
+    height: u32,
+    progressive: bool,
+    components: Vec<Component>,
+}
+
+fn corrupt(reason: impl Into<String>) -> Error {
+    Error::Corrupt { format: "JPEG", reason: reason.into() }
+}
+
+fn unsupported(reason: impl Into<String>) -> Error {
+    Error::Unsupported { format: "JPEG", reason: reason.into() }
+}
+
+/// Reads the markers of a whole file.
+pub(super) fn read(input: &[u8]) -> Result<JpegHeader, Error> {
+    let found = walk(input)?;
+    let frame = found.frame.ok_or_else(|| corrupt("no frame header"))?;
+    if found.n_scans == 0 {
+        return Err(corrupt("no picture data"));
+    }
+    let transform = transform(&frame.components, found.jfif, found.adobe);
+    Ok(JpegHeader {
+        width: frame.width,
+        height: frame.height,
+        progressive: frame.progressive,
+        components: frame.components,
+        transform,
+        adobe: found.adobe.is_some(),
+        tables: found.tables,
+        n_scans: found.n_scans,
+        exif: found.exif,
+        profile: join_profile(found.profile_parts),
+        essential: found.essential,
+        ends: found.ends,
+    })
+}
+
+fn walk(input: &[u8]) -> Result<Found, Error> {
+    let mut found = Found::default();
+    let mut at = 2;
+    while let Some((marker, start)) = next_marker(input, at) {
+        match marker {
+            // Start of image again, restart markers out of place, TEM: no length follows.
+            0xd8 | 0xd0..=0xd7 | 0x01 => {
+                at = start + 2;
+                continue;
+            }
+            0xd9 => {
+                found.ends = true;
+                found.essential.push(start..start + 2);
+                break;
+            }
+            _ => {}
+        }
+        let Some(length) =
+            input.get(start + 2..start + 4).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])))
+        else {
+            break;
+        };
+        let end = start + 2 + length;
+        let Some(body) = input.get(start + 4..end) else { break };
+        if length < 2 {
+            return Err(corrupt("a segment without a length"));
+        }
+        found.take_segment(marker, body)?;
+        at = end;
+        if marker == 0xda {
+            found.n_scans += 1;
+            at = end_of_scan(input, end);
+        }
+        if !matches!(marker, 0xe0..=0xef | 0xfe) {
+            found.essential.push(start..at);
+        }
+    }
+    Ok(found)
+}
+
+impl Found {
+    fn take_segment(&mut self, marker: u8, body: &[u8]) -> Result<(), Error> {
+        match marker {
+            0xc0..=0xc2 if self.frame.is_none() => self.frame = Some(read_frame(marker, body)?),
+            0xc3 | 0xc5..=0xc7 | 0xcb | 0xcd..=0xcf if self.frame.is_none() => {
+                return Err(unsupported("lossless or hierarchical coding"));
+            }
+            0xc9 | 0xca if self.frame.is_none() => return Err(unsupported("arithmetic coding")),
+            0xdb => self.take_tables(body),
+            0xe0 if body.starts_with(b"JFIF\0") => self.jfif = true,
+            0xe1 if body.starts_with(b"Exif\0\0") && self.exif.is_none() => self.exif = Some(body.to_vec()),
+            0xe2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => {
+                let kept: usize = self.profile_parts.iter().map(|(_, part)| part.len()).sum();
+                if kept + body.len() <= MAX_PROFILE_BYTES {
+                    self.profile_parts.push((body[12], body[14..].to_vec()));
+                }
+            }
+            0xee if body.starts_with(b"Adobe") && body.len() >= 12 => self.adobe = Some(body[11]),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps the first definition of each table: that is the one the first scan, which draws most, uses.
+    fn take_tables(&mut self, mut body: &[u8]) {
+        while let Some((&head, rest)) = body.split_first() {
+            let (wide, number) = (head >> 4 != 0, usize::from(head & 15));
+            let size = if wide { 128 } else { 64 };
+            let Some((values, rest)) = rest.split_at_checked(size) else { return };
+            let mut table = [0; 64];
+            for (i, value) in table.iter_mut().enumerate() {
+                *value = if wide {
+                    u16::from_be_bytes([values[2 * i], values[2 * i + 1]])
+                } else {
+                    u16::from(values[i])
+                };
+            }
+            if let Some(slot) = self.tables.get_mut(number) {
+                slot.get_or_insert(table);
+            }
+            body = rest;
+        }
+    }
+}
+
+fn read_frame(marker: u8, body: &[u8]) -> Result<Sof, Error> {
+    let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
+        return Err(corrupt("the frame header is too short"));
+    };
+    if precision != 8 {
+        return Err(unsupported(format!("{precision} bits per sample")));
+    }
+    let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
+    if width == 0 || height == 0 {
+        return Err(corrupt("a side is zero"));
+    }
+    if !matches!(n_components, 1 | 3 | 4) {
+        return Err(unsupported(format!("{n_components} components")));
+    }
+    let components: Vec<Component> = rest
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .take(n_components.into())
+        .map(|&[id, sampling, table]| Component {
+            id,
+            horizontal: sampling >> 4,
+            vertical: sampling & 15,
+            table,
+        })
+        .collect();
+    if components.len() != usize::from(n_components) {
+        return Err(corrupt("the frame header is too short"));
+    }
+    if components.iter().any(|c| !matches!(c.horizontal, 1..=4) || !matches!(c.vertical, 1..=4)) {
+        return Err(corrupt("a sampling factor is not from 1 to 4"));
+    }
+    Ok(Sof { width: width.into(), height: height.into(), progressive: marker == 0xc2, components })
+}
+
+/// The rules of the IJG library: JFIF means luma and chroma, Adobe says what it is, else the names of the components do.
+fn transform(components: &[Component], jfif: bool, adobe: Option<u8>) -> Transform {
+    match (components.len(), adobe) {
+        (3, _) if jfif => Transform::YCbCr,
+        (3, Some(0)) => Transform::None,
+        (3, Some(_)) => Transform::YCbCr,
+        (3, None) if components.iter().map(|c| c.id).eq(*b"RGB") => Transform::None,
+        (3, None) => Transform::YCbCr,
+        (4, Some(transform)) if transform != 0 => Transform::YCbCr,
+        _ => Transform::None,
+    }
+}
+
+/// The next marker at or after `at`: its code and the position of its 0xff. Bytes between segments are skipped.
+fn next_marker(input: &[u8], mut at: usize) -> Option<(u8, usize)> {
+    loop {
+        let start = at + memchr::memchr(0xff, input.get(at..)?)?;
+        match *input.get(start + 1)? {
+            0x00 => at = start + 2,
+            0xff => at = start + 1,
+            marker => return Some((marker, start)),
+        }
+    }
+}
+
+/// Where the entropy-coded data that begins at `at` ends: at the next marker that is no restart marker.
+fn end_of_scan(input: &[u8], mut at: usize) -> usize {
+    while let Some((marker, start)) = next_marker(input, at) {
+        if !matches!(marker, 0xd0..=0xd7) {
+            return start;
+        }
+        at = start + 2;
+    }
+    input.len()
+}
+
+/// The parts of a profile in the order of their numbers, which need not be that of the file.
+fn join_profile(mut parts: Vec<(u8, Vec<u8>)>) -> Option<Vec<u8>> {
+    parts.sort_by_key(|&(number, _)| number);
+    let profile: Vec<u8> = parts.into_iter().flat_map(|(_, part)| part).collect();
+    (!profile.is_empty()).then_some(profile)
+}
+
+/// Chroma subsampling in the usual notation, from the factors of the first two components; unusual ones as `2x2,1x2`.
+pub(super) fn sampling(components: &[Component]) -> String {
+    let (luma, chroma) = (components[0], components[1]);
+    let same = |c: &Component| c.horizontal == chroma.horizontal && c.vertical == chroma.vertical;
+    let usual = components[1..].iter().take(2).all(same)
+        && luma.horizontal.is_multiple_of(chroma.horizontal)
+        && luma.vertical.is_multiple_of(chroma.vertical);
+    let ratio = (luma.horizontal / chroma.horizontal, luma.vertical / chroma.vertical);
+    match ratio {
+        (1, 1) if usual => "4:4:4".to_owned(),
+        (2, 1) if usual => "4:2:2".to_owned(),
+        (1, 2) if usual => "4:4:0".to_owned(),
+        (2, 2) if usual => "4:2:0".to_owned(),
+        (4, 1) if usual => "4:1:1".to_owned(),
+        (4, 2) if usual => "4:1:0".to_owned(),
+        _ => {
+            let factors: Vec<String> =
+                components.iter().map(|c| format!("{}x{}", c.horizontal, c.vertical)).collect();
+            factors.join(",")
+        }
+    }
+}

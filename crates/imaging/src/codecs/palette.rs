@@ -1,0 +1,99 @@
+//! Pictures of few colours as indices into a table: without loss where they have few, by quantisation where the format
+//! can store no more.
+
+use crate::{Channels, Image, Scratch};
+
+/// A picture of at most 256 colours.
+#[derive(Debug)]
+pub(super) struct Indexed {
+    /// Red, green, blue, alpha of each entry; at least one.
+    pub(super) colors: Vec<[u8; 4]>,
+    /// One byte per pixel.
+    pub(super) indices: Vec<u8>,
+}
+
+/// Slots of the hash table: eight times the colours it may hold, so that chains stay short.
+const N_SLOTS: usize = 2048;
+
+/// The picture as indices, if it has at most `max_colors` (≤ 256) colours. All fully transparent pixels count as one
+/// colour, since nobody can tell them apart. The entries are sorted by alpha, so that the opaque ones come last.
+pub(super) fn exact(image: &Image, max_colors: usize, scratch: &mut Scratch) -> Option<Indexed> {
+    let mut indices = scratch.take(image.data().len() / image.channels().count());
+    let found = match image.channels() {
+        Channels::Gray => index::<1>(image, max_colors, &mut indices, |[v]| [v, v, v, 255]),
+        Channels::Rgb => index::<3>(image, max_colors, &mut indices, |[r, g, b]| [r, g, b, 255]),
+        Channels::Rgba => {
+            index::<4>(image, max_colors, &mut indices, |pixel| if pixel[3] == 0 { [0; 4] } else { pixel })
+        }
+    };
+    match found {
+        Some(colors) => Some(sorted(colors, indices)),
+        None => {
+            scratch.give(indices);
+            None
+        }
+    }
+}
+
+fn index<const N: usize>(
+    image: &Image,
+    max_colors: usize,
+    indices: &mut [u8],
+    color: impl Fn([u8; N]) -> [u8; 4],
+) -> Option<Vec<[u8; 4]>> {
+    let mut colors: Vec<[u8; 4]> = Vec::with_capacity(max_colors);
+    // An entry of 0 is free; others are the number of the colour plus one.
+    let mut slots = [0u16; N_SLOTS];
+    let mut last: Option<([u8; N], u8)> = None;
+    for (&pixel, index) in image.data().as_chunks::<N>().0.iter().zip(indices) {
+        if let Some((color, number)) = last
+            && color == pixel
+        {
+            *index = number;
+            continue;
+        }
+        let number = number_of(color(pixel), max_colors, &mut colors, &mut slots)?;
+        last = Some((pixel, number));
+        *index = number;
+    }
+    Some(colors)
+}
+
+/// Looks a colour up or adds it; `None` when the table is full.
+fn number_of(
+    color: [u8; 4],
+    max_colors: usize,
+    colors: &mut Vec<[u8; 4]>,
+    slots: &mut [u16; N_SLOTS],
+) -> Option<u8> {
+    // Fibonacci hashing: the upper bits of the product depend on all bits of the colour.
+    let mut slot = (u32::from_le_bytes(color).wrapping_mul(0x9e37_79b9) >> 21) as usize;
+    loop {
+        match slots[slot] {
+            0 if colors.len() == max_colors => return None,
+            0 => {
+                colors.push(color);
+                slots[slot] = colors.len() as u16;
+                return Some((colors.len() - 1) as u8);
+            }
+            taken if colors[usize::from(taken) - 1] == color => return Some((taken - 1) as u8),
+            _ => slot = (slot + 1) % N_SLOTS,
+        }
+    }
+}
+
+/// Puts the table into an order that depends on the colours alone: transparent entries first (PNG then stores fewer
+/// alpha values), then by brightness.
+fn sorted(colors: Vec<[u8; 4]>, mut indices: Vec<u8>) -> Indexed {
+    let mut order: Vec<u8> = (0..colors.len()).map(|i| i as u8).collect();
+    order.sort_by_key(|&i| {
+        let [r, g, b, a] = colors[usize::from(i)];
+        (a, u32::from(r) + u32::from(g) + u32::from(b), r, g, b)
+    });
+    let mut new_number = [0u8; 256];
+    for (new, &old) in order.iter().enumerate() {
+        new_number[usize::from(old)] = new as u8;
+    }
+    indices.iter_mut().for_each(|index| *index = new_number[usize::from(*index)]);
+    Indexed { colors: order.iter().map(|&i| colors[usize::from(i)]).collect(), indices }
+}

@@ -1,0 +1,140 @@
+//! EXIF orientation: finding it in a metadata block and turning a picture upright. Nothing else of EXIF lives here.
+
+use crate::{Image, Scratch};
+
+/// How the stored picture must be turned to be upright: the values 1 to 8 of the EXIF tag 0x0112.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Orientation {
+    /// 1: as stored.
+    #[default]
+    Upright,
+    /// 2: mirrored left to right.
+    FlipHorizontal,
+    /// 3: upside down.
+    Rotate180,
+    /// 4: mirrored top to bottom.
+    FlipVertical,
+    /// 5: mirrored along the diagonal from the upper left.
+    Transpose,
+    /// 6: to be turned clockwise by a quarter.
+    Rotate90,
+    /// 7: mirrored along the diagonal from the upper right.
+    Transverse,
+    /// 8: to be turned counter-clockwise by a quarter.
+    Rotate270,
+}
+
+/// Side of the square blocks in which a picture is transposed: small enough that the rows read and the rows written
+/// both stay in the first-level cache.
+const BLOCK_PX: usize = 16;
+
+impl Orientation {
+    /// Reads the tag from an EXIF block: a TIFF structure, with or without the `Exif\0\0` before it. Anything broken is
+    /// taken as upright, as every viewer does.
+    pub(crate) fn from_exif(block: &[u8]) -> Self {
+        let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+        match find_tag(tiff) {
+            Some(2) => Self::FlipHorizontal,
+            Some(3) => Self::Rotate180,
+            Some(4) => Self::FlipVertical,
+            Some(5) => Self::Transpose,
+            Some(6) => Self::Rotate90,
+            Some(7) => Self::Transverse,
+            Some(8) => Self::Rotate270,
+            _ => Self::Upright,
+        }
+    }
+
+    /// Whether width and height change places.
+    pub(crate) fn swaps_sides(self) -> bool {
+        matches!(self, Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270)
+    }
+
+    /// Turns `image` upright.
+    pub(crate) fn apply(self, image: Image, scratch: &mut Scratch) -> Image {
+        match image.channels().count() {
+            1 => self.apply_to::<1>(image, scratch),
+            3 => self.apply_to::<3>(image, scratch),
+            _ => self.apply_to::<4>(image, scratch),
+        }
+    }
+
+    fn apply_to<const N: usize>(self, mut image: Image, scratch: &mut Scratch) -> Image {
+        let width = image.width() as usize;
+        let pixels = image.data_mut().as_chunks_mut::<N>().0;
+        match self {
+            Self::Upright => {}
+            Self::Rotate180 => pixels.reverse(),
+            Self::FlipHorizontal => pixels.chunks_exact_mut(width).for_each(<[_]>::reverse),
+            Self::FlipVertical => flip_rows(pixels, width),
+            Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270 => {
+                return self.turn::<N>(image, scratch);
+            }
+        }
+        image
+    }
+
+    /// The four that exchange rows and columns: transposed, then mirrored row by row or top to bottom.
+    fn turn<const N: usize>(self, image: Image, scratch: &mut Scratch) -> Image {
+        let (width, height, channels) = (image.width(), image.height(), image.channels());
+        let from = image.into_data();
+        let mut to = scratch.take(from.len());
+        let (mirror_x, mirror_y) = match self {
+            Self::Rotate90 => (true, false),
+            Self::Rotate270 => (false, true),
+            Self::Transverse => (true, true),
+            _ => (false, false),
+        };
+        let (columns, rows) = (width as usize, height as usize);
+        let source = from.as_chunks::<N>().0;
+        let target = to.as_chunks_mut::<N>().0;
+        for block_y in (0..rows).step_by(BLOCK_PX) {
+            for block_x in (0..columns).step_by(BLOCK_PX) {
+                for x in block_x..(block_x + BLOCK_PX).min(columns) {
+                    let row = if mirror_y { columns - 1 - x } else { x };
+                    for y in block_y..(block_y + BLOCK_PX).min(rows) {
+                        let column = if mirror_x { rows - 1 - y } else { y };
+                        target[row * rows + column] = source[y * columns + x];
+                    }
+                }
+            }
+        }
+        scratch.give(from);
+        Image::new(height, width, channels, to)
+    }
+}
+
+fn flip_rows<const N: usize>(pixels: &mut [[u8; N]], width: usize) {
+    let rows = pixels.len() / width;
+    let (upper, lower) = pixels.split_at_mut(rows / 2 * width);
+    for (above, below) in upper.chunks_exact_mut(width).zip(lower.chunks_exact_mut(width).rev()) {
+        above.swap_with_slice(below);
+    }
+}
+
+/// The value of tag 0x0112 in the first directory of a TIFF structure. Reads at most that one directory.
+fn find_tag(tiff: &[u8]) -> Option<u32> {
+    let big_endian = match tiff.get(..4)? {
+        b"MM\0*" => true,
+        b"II*\0" => false,
+        _ => return None,
+    };
+    let u16_at = |at: usize| {
+        let bytes: [u8; 2] = tiff.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    };
+    let u32_at = |at: usize| {
+        let bytes: [u8; 4] = tiff.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    };
+    let directory = usize::try_from(u32_at(4)?).ok()?;
+    let n_entries = usize::from(u16_at(directory)?);
+    let first = directory.checked_add(2)?;
+    let entry = (0..n_entries).map(|i| first + i * 12).find(|&at| u16_at(at) == Some(0x0112))?;
+    match u16_at(entry + 2)? {
+        // SHORT, as the standard wants it, and LONG, as some cameras write it.
+        3 => u16_at(entry + 8).map(u32::from),
+        4 => u32_at(entry + 8),
+        _ => None,
+    }
+}
