@@ -27,6 +27,13 @@ pub struct Exchange {
     pub result: Result<Answer, NetError>,
 }
 
+impl Exchange {
+    /// One that ended before anything was sent.
+    pub fn not_begun(error: NetError) -> Self {
+        Self { duration: Duration::ZERO, address: None, timings: PhaseTimings::default(), result: Err(error) }
+    }
+}
+
 /// An answer whose head is complete.
 #[derive(Debug)]
 pub struct Answer {

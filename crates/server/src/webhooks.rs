@@ -1,0 +1,12 @@
+//! Webhooks on their way out: the driver that sends what is due, the signature they carry, and how their history
+//! looks on the wire.
+//!
+//! What a webhook is, when it is due and what may follow an attempt is the ledger's; how a POST is made, `net`'s.
+
+mod delivery;
+pub mod history;
+pub mod sign;
+mod signers;
+mod verdict;
+
+pub use delivery::{Dispatcher, WebhookSettings};

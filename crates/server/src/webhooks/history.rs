@@ -1,0 +1,355 @@
+//! The history on the wire: records of the ledger as JSON, the query string as a query. Pure.
+
+use pixaven_ledger::{AccountId, RecordedAttempt, WebhookQuery, WebhookRecord, WebhookStatus};
+use serde_json::{Map, Value, json};
+use time::format_description::well_known::{Iso8601, Rfc3339, iso8601};
+use time::{Date, OffsetDateTime, PrimitiveDateTime, UtcDateTime};
+use url::Url;
+
+/// Webhooks of a page that asks for no number, and the most any page has.
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 100;
+
+/// UTC with milliseconds: `2026-01-10T11:57:04.322Z`.
+const TIMESTAMP: iso8601::EncodedConfig = iso8601::Config::DEFAULT
+    .set_time_precision(iso8601::TimePrecision::Second { decimal_digits: std::num::NonZeroU8::new(3) })
+    .encode();
+
+/// One webhook. Its attempts are left out where the record has none, as in lists.
+pub fn webhook(record: &WebhookRecord) -> Value {
+    let mut json = Map::new();
+    json.insert("id".to_owned(), json!(record.id.to_string()));
+    json.insert("status".to_owned(), json!(record.status.as_str()));
+    for (name, at_ms) in [
+        ("created", Some(record.created_ms)),
+        ("scheduled", record.scheduled_ms),
+        ("dispatched", record.dispatched_ms),
+        ("delivered", record.delivered_ms),
+        ("failed", record.failed_ms),
+        ("next_attempt", record.next_due_ms),
+    ] {
+        if let Some(at_ms) = at_ms {
+            json.insert(name.to_owned(), json!(timestamp(at_ms)));
+        }
+    }
+    if let Some(reason) = &record.failure {
+        json.insert("reason".to_owned(), json!(reason));
+    }
+    json.insert("url".to_owned(), json!(without_credentials(&record.url)));
+    json.insert("delay".to_owned(), json!(record.delay_ms / 1_000));
+    if let Some(payload) = &record.payload {
+        // Our own payloads are JSON; should one not be, showing it as text is better than hiding it.
+        let payload = serde_json::from_str(payload).unwrap_or_else(|_| json!(payload));
+        json.insert("payload".to_owned(), payload);
+    }
+    if !record.attempts.is_empty() {
+        json.insert("attempts".to_owned(), record.attempts.iter().map(attempt).collect());
+    }
+    Value::Object(json)
+}
+
+fn attempt(recorded: &RecordedAttempt) -> Value {
+    let attempt = &recorded.attempt;
+    let mut json = json!({
+        "number": recorded.number,
+        "started": timestamp(attempt.started_ms),
+        "duration_ms": attempt.duration_ms,
+        "outcome": attempt.outcome.as_str(),
+    });
+    let timings: Map<String, Value> = [
+        ("dns", attempt.timings.dns_ms),
+        ("connect", attempt.timings.connect_ms),
+        ("tls", attempt.timings.tls_ms),
+        ("first_byte", attempt.timings.first_byte_ms),
+    ]
+    .into_iter()
+    .filter_map(|(phase, ms)| Some((phase.to_owned(), json!(ms?))))
+    .collect();
+    for (name, value) in [
+        ("status", attempt.status.map(|status| json!(status))),
+        ("address", attempt.address.as_ref().map(|address| json!(address))),
+        ("timings_ms", (!timings.is_empty()).then_some(Value::Object(timings))),
+        ("response", attempt.response.as_ref().map(|response| json!(response))),
+    ] {
+        if let Some(value) = value {
+            json[name] = value;
+        }
+    }
+    json
+}
+
+/// A time of the ledger, in milliseconds since the epoch, as the API shows it.
+pub fn timestamp(at_ms: i64) -> String {
+    let nanos = i128::from(at_ms) * 1_000_000;
+    let at = UtcDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(UtcDateTime::UNIX_EPOCH);
+    at.format(&Iso8601::<TIMESTAMP>).expect("a UTC time has everything the format names")
+}
+
+/// The URL with `***` in place of user name and password.
+fn without_credentials(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else { return "***".to_owned() };
+    if !url.username().is_empty() || url.password().is_some() {
+        // A URL that has credentials can have others.
+        let hidden = url.set_password(None).and_then(|()| url.set_username("***"));
+        if hidden.is_err() {
+            return "***".to_owned();
+        }
+    }
+    url.into()
+}
+
+/// Reads the query string of a list; what is wrong is said as the API says it. Unknown names are ignored. Of a name
+/// that comes more than once the last one counts, except that statuses add up.
+pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
+    let mut query = WebhookQuery {
+        account,
+        statuses: Vec::new(),
+        start_ms: None,
+        end_ms: None,
+        offset: 0,
+        limit: DEFAULT_LIMIT,
+    };
+    for (name, value) in pairs {
+        // `?status=&start=` is what a form with empty fields sends.
+        let value = value.trim();
+        if value.is_empty() {
+            continue;
+        }
+        match name.as_str() {
+            "status" => query.statuses.extend(statuses(value)?),
+            "start" => query.start_ms = Some(instant("start", value)?),
+            "end" => query.end_ms = Some(instant("end", value)?),
+            "offset" => {
+                query.offset = value
+                    .parse()
+                    .ok()
+                    .filter(|offset| i64::try_from(*offset).is_ok())
+                    .ok_or_else(|| format!("offset must be an integer of at least 0, got {value}"))?;
+            }
+            "limit" => {
+                query.limit =
+                    value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
+                        format!("limit must be an integer from 1 to {MAX_LIMIT}, got {value}")
+                    })?;
+            }
+            _ => {}
+        }
+    }
+    if let (Some(start_ms), Some(end_ms)) = (query.start_ms, query.end_ms)
+        && start_ms > end_ms
+    {
+        return Err("start must not be later than end".to_owned());
+    }
+    Ok(query)
+}
+
+fn statuses(value: &str) -> Result<Vec<WebhookStatus>, String> {
+    let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let parsed = words.map(|word| {
+        word.parse().map_err(|_| {
+            let known = WebhookStatus::ALL.map(WebhookStatus::as_str).join(", ");
+            format!("status must be a comma-separated list of {known}, got {word}")
+        })
+    });
+    parsed.collect()
+}
+
+/// An ISO 8601 time in UTC, with `Z`, with an offset or without either; a date alone is its first moment.
+fn instant(name: &str, value: &str) -> Result<i64, String> {
+    // A `+` that nobody escaped arrives as a space, and so does the space that some write between date and time.
+    let text: String = value
+        .char_indices()
+        .map(|(at, c)| match (c, at) {
+            (' ', 10) => 'T',
+            (' ', _) => '+',
+            _ => c,
+        })
+        .collect();
+    let parsed = OffsetDateTime::parse(&text, &Rfc3339)
+        .or_else(|_| OffsetDateTime::parse(&text, &Iso8601::PARSING))
+        .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::PARSING).map(PrimitiveDateTime::assume_utc))
+        .or_else(|_| Date::parse(&text, &Iso8601::PARSING).map(|date| date.midnight().assume_utc()));
+    let nanos = parsed
+        .map_err(|_| format!("{name} must be a UTC time such as 2026-01-10T11:57:04.322Z, got {value}"))?
+        .unix_timestamp_nanos();
+    Ok(i64::try_from(nanos.div_euclid(1_000_000)).expect("the years of this format fit into milliseconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use pixaven_ledger::{Attempt, Outcome, Timings};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOON_MS: i64 = 1_768_046_224_322;
+
+    fn record() -> WebhookRecord {
+        WebhookRecord {
+            id: Uuid::from_u128(0x9fcc_f4b5_cfab_4e92_9276_5d20_28fc_b6a0),
+            status: WebhookStatus::Created,
+            created_ms: NOON_MS,
+            scheduled_ms: None,
+            dispatched_ms: None,
+            delivered_ms: None,
+            failed_ms: None,
+            failure: None,
+            url: "https://us%3Aer:secret@www.website.com/endpoint?a=b".to_owned(),
+            delay_ms: 60_000,
+            payload: None,
+            attempts: Vec::new(),
+            next_due_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_fresh_webhook_shows_what_is_known() {
+        let expected = json!({
+            "id": "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0",
+            "status": "created",
+            "created": "2026-01-10T11:57:04.322Z",
+            "url": "https://***@www.website.com/endpoint?a=b",
+            "delay": 60,
+        });
+        assert_eq!(webhook(&record()), expected);
+    }
+
+    #[test]
+    fn an_ended_webhook_shows_everything() {
+        let attempts = [
+            Attempt {
+                started_ms: NOON_MS + 1_000,
+                duration_ms: 0,
+                outcome: Outcome::Interrupted,
+                status: None,
+                address: None,
+                timings: Timings::default(),
+                response: None,
+            },
+            Attempt {
+                started_ms: NOON_MS + 2_000,
+                duration_ms: 83,
+                outcome: Outcome::Rejected,
+                status: Some(410),
+                address: Some("203.0.113.7:443".to_owned()),
+                timings: Timings {
+                    dns_ms: Some(1),
+                    connect_ms: Some(9),
+                    tls_ms: None,
+                    first_byte_ms: Some(53),
+                },
+                response: Some("go away".to_owned()),
+            },
+        ];
+        let ended = WebhookRecord {
+            status: WebhookStatus::Failed,
+            scheduled_ms: Some(NOON_MS + 1_000),
+            dispatched_ms: Some(NOON_MS + 2_000),
+            failed_ms: Some(NOON_MS + 2_083),
+            failure: Some("gone".to_owned()),
+            payload: Some(r#"{"success":true,"id":"x"}"#.to_owned()),
+            attempts: (1..)
+                .zip(attempts)
+                .map(|(number, attempt)| RecordedAttempt { number, attempt })
+                .collect(),
+            ..record()
+        };
+        let expected = json!({
+            "id": "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0",
+            "status": "failed",
+            "created": "2026-01-10T11:57:04.322Z",
+            "scheduled": "2026-01-10T11:57:05.322Z",
+            "dispatched": "2026-01-10T11:57:06.322Z",
+            "failed": "2026-01-10T11:57:06.405Z",
+            "reason": "gone",
+            "url": "https://***@www.website.com/endpoint?a=b",
+            "delay": 60,
+            "payload": {"success": true, "id": "x"},
+            "attempts": [
+                {"number": 1, "started": "2026-01-10T11:57:05.322Z", "duration_ms": 0, "outcome": "interrupted"},
+                {"number": 2, "started": "2026-01-10T11:57:06.322Z", "duration_ms": 83, "outcome": "rejected",
+                 "status": 410, "address": "203.0.113.7:443",
+                 "timings_ms": {"dns": 1, "connect": 9, "first_byte": 53}, "response": "go away"},
+            ],
+        });
+        assert_eq!(webhook(&ended), expected);
+    }
+
+    #[test]
+    fn credentials_never_come_back() {
+        for (url, expected) in [
+            ("https://example.com/x?key=1", "https://example.com/x?key=1"),
+            ("https://user@example.com/", "https://***@example.com/"),
+            ("https://:word@example.com/", "https://***@example.com/"),
+            ("https://a:b@example.com:8443/p", "https://***@example.com:8443/p"),
+            ("no URL with a:secret@host", "***"),
+        ] {
+            assert_eq!(without_credentials(url), expected);
+        }
+    }
+
+    fn query(text: &str) -> Result<WebhookQuery, String> {
+        let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        parse_query(7, &pairs)
+    }
+
+    #[test]
+    fn queries_are_read() {
+        let all = WebhookQuery {
+            account: 7,
+            statuses: Vec::new(),
+            start_ms: None,
+            end_ms: None,
+            offset: 0,
+            limit: 50,
+        };
+        assert_eq!(query(""), Ok(all.clone()));
+        assert_eq!(query("status=&start=&limit=&colour=blue"), Ok(all.clone()));
+        let statuses = vec![WebhookStatus::Failed, WebhookStatus::Scheduled];
+        assert_eq!(
+            query("status=failed,%20scheduled"),
+            Ok(WebhookQuery { statuses: statuses.clone(), ..all.clone() })
+        );
+        assert_eq!(query("status=failed&status=scheduled"), Ok(WebhookQuery { statuses, ..all.clone() }));
+        assert_eq!(query("offset=20&limit=100"), Ok(WebhookQuery { offset: 20, limit: 100, ..all.clone() }));
+        for (text, expected_ms) in [
+            ("2026-01-10T11:57:04.322Z", NOON_MS),
+            ("2026-01-10T11:57:04.322", NOON_MS),
+            ("2026-01-10 11:57:04.322", NOON_MS),
+            ("2026-01-10T12:57:04.322+01:00", NOON_MS),
+            ("2026-01-10T12:57:04.322%2B01:00", NOON_MS),
+            ("2026-01-10T10:57:04.322-01:00", NOON_MS),
+            ("20260110T115704.322Z", NOON_MS),
+            ("2026-01-10T11:57:04Z", NOON_MS - 322),
+            ("2026-01-10T11:57Z", NOON_MS - 4_322),
+            ("2026-01-10", NOON_MS - 43_024_322),
+            ("1969-12-31T23:59:59.9999Z", -1),
+        ] {
+            let expected = WebhookQuery { start_ms: Some(expected_ms), ..all.clone() };
+            assert_eq!(query(&format!("start={text}")), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_query_is_said() {
+        for (text, expected) in [
+            (
+                "status=done",
+                "status must be a comma-separated list of created, scheduled, dispatched, delivered, failed, got done",
+            ),
+            ("start=yesterday", "start must be a UTC time such as 2026-01-10T11:57:04.322Z, got yesterday"),
+            ("end=2026-13-01", "end must be a UTC time such as 2026-01-10T11:57:04.322Z, got 2026-13-01"),
+            ("offset=-1", "offset must be an integer of at least 0, got -1"),
+            (
+                "offset=18446744073709551615",
+                "offset must be an integer of at least 0, got 18446744073709551615",
+            ),
+            ("limit=0", "limit must be an integer from 1 to 100, got 0"),
+            ("limit=101", "limit must be an integer from 1 to 100, got 101"),
+            ("limit=ten", "limit must be an integer from 1 to 100, got ten"),
+            ("start=2026-01-02&end=2026-01-01", "start must not be later than end"),
+        ] {
+            assert_eq!(query(text).unwrap_err(), expected);
+        }
+    }
+}

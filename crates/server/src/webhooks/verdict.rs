@@ -1,0 +1,210 @@
+//! What an exchange means for its webhook: the outcome of the attempt and what follows. Pure: the time and the dice
+//! are parameters.
+
+use std::io;
+use std::time::UNIX_EPOCH;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use pixaven_ledger::schedule::Schedule;
+use pixaven_ledger::{Next, Outcome};
+
+use crate::net::{Answer, NetError};
+
+/// Why a webhook was given up, as its history says it.
+pub(super) const EXPIRED: &str = "expired";
+const GONE: &str = "gone";
+const RETRIES_EXHAUSTED: &str = "retries_exhausted";
+const RETRY_DISABLED: &str = "retry_disabled";
+const UNUSABLE_URL: &str = "unusable_url";
+
+/// Bytes of the answer that the history keeps.
+const SHOWN_BYTES: usize = 1024;
+
+/// What decides about the next attempt besides the answer.
+pub(super) struct Circumstances<'a> {
+    /// The attempt that just ended, from 1.
+    pub(super) attempt: u32,
+    /// Whether the request wants more than one.
+    pub(super) retry: bool,
+    pub(super) expires_at_ms: Option<i64>,
+    pub(super) now_ms: i64,
+    /// In `[0, 1)`.
+    pub(super) unit_random: f64,
+    pub(super) schedule: &'a Schedule,
+}
+
+/// How the attempt ended. Trouble of this machine says nothing about the receiver and is no outcome.
+pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &io::Error> {
+    Ok(match result {
+        Ok(answer) if answer.status.is_success() => Outcome::Delivered,
+        Ok(_) => Outcome::Rejected,
+        Err(NetError::BlockedAddress) => Outcome::BlockedAddress,
+        Err(NetError::Dns(_)) => Outcome::Dns,
+        Err(NetError::Refused(_)) => Outcome::Refused,
+        Err(NetError::Timeout) => Outcome::Timeout,
+        Err(NetError::Tls(_)) => Outcome::Tls,
+        Err(NetError::Local(error)) => return Err(error),
+        Err(
+            NetError::Protocol(_)
+            | NetError::BadUrl(_)
+            | NetError::TooLarge { .. }
+            | NetError::Status(_)
+            | NetError::TooManyRedirects { .. },
+        ) => Outcome::Protocol,
+    })
+}
+
+/// What follows the attempt.
+pub(super) fn next(result: &Result<Answer, NetError>, circumstances: &Circumstances<'_>) -> Next {
+    let failed = |reason: &str| Next::Failed { reason: reason.to_owned() };
+    let retry_after_ms = match result {
+        Ok(answer) if answer.status.is_success() => return Next::Delivered,
+        Ok(answer) if answer.status == StatusCode::GONE => return failed(GONE),
+        Ok(answer) => retry_after_ms(&answer.headers, circumstances.now_ms),
+        // It is the same with every attempt.
+        Err(NetError::BadUrl(_)) => return failed(UNUSABLE_URL),
+        Err(_) => None,
+    };
+    if !circumstances.retry {
+        return failed(RETRY_DISABLED);
+    }
+    let Circumstances { attempt, now_ms, unit_random, .. } = *circumstances;
+    match circumstances.schedule.due_after(attempt, now_ms, unit_random, retry_after_ms) {
+        None => failed(RETRIES_EXHAUSTED),
+        Some(due_ms) if circumstances.expires_at_ms.is_some_and(|end_ms| due_ms >= end_ms) => failed(EXPIRED),
+        Some(due_ms) => Next::Retry { due_ms },
+    }
+}
+
+/// How long the receiver asks to be left alone, from now: seconds or an HTTP date (RFC 9110, section 10.2.3). What
+/// cannot be read was not asked.
+fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit ask for longer than anybody waits.
+        return Some(value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000));
+    }
+    let since_epoch = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let at_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+    Some(at_ms.saturating_sub(now_ms).max(0))
+}
+
+/// The beginning of an answer's body, for the history.
+pub(super) fn shown(body: &[u8]) -> String {
+    let beginning = &body[..body.len().min(SHOWN_BYTES)];
+    // A character that the cut went through is not the receiver's mistake.
+    let whole = match std::str::from_utf8(beginning) {
+        Err(error) if error.error_len().is_none() => &beginning[..error.valid_up_to()],
+        _ => beginning,
+    };
+    // Not every database keeps a NUL in a text.
+    String::from_utf8_lossy(whole).replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const NOW_MS: i64 = 1_768_046_224_322; // 2026-01-10T11:57:04.322Z
+
+    fn answer(status: u16, retry_after: Option<&'static str>) -> Result<Answer, NetError> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+        }
+        Ok(Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: bytes::Bytes::new() })
+    }
+
+    fn check(
+        result: &Result<Answer, NetError>,
+        attempt: u32,
+        retry: bool,
+        expires_in_ms: Option<i64>,
+    ) -> Next {
+        next(
+            result,
+            &Circumstances {
+                attempt,
+                retry,
+                expires_at_ms: expires_in_ms.map(|ms| NOW_MS + ms),
+                now_ms: NOW_MS,
+                unit_random: 0.5,
+                schedule: &Schedule::default(),
+            },
+        )
+    }
+
+    fn retry(in_ms: i64) -> Next {
+        Next::Retry { due_ms: NOW_MS + in_ms }
+    }
+
+    fn failed(reason: &str) -> Next {
+        Next::Failed { reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn only_2xx_delivers_and_only_410_ends_at_once() {
+        for status in [200, 201, 202, 204, 206, 299] {
+            assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Delivered, "{status}");
+            assert_eq!(check(&answer(status, None), 1, false, Some(0)), Next::Delivered, "{status}");
+        }
+        for status in [101, 301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 503, 599] {
+            assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Rejected, "{status}");
+            assert_eq!(check(&answer(status, None), 1, true, None), retry(5_000), "{status}");
+        }
+        assert_eq!(check(&answer(410, None), 1, true, None), failed("gone"));
+    }
+
+    #[test]
+    fn trying_stops_when_it_should() {
+        let refused = Err(NetError::BlockedAddress);
+        assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
+        assert_eq!(check(&refused, 10, true, None), failed("retries_exhausted"));
+        assert_eq!(check(&refused, 1, false, None), failed("retry_disabled"));
+        assert_eq!(check(&refused, 1, true, Some(5_001)), retry(5_000));
+        assert_eq!(check(&refused, 1, true, Some(5_000)), failed("expired"));
+        assert_eq!(check(&Err(NetError::BadUrl("no")), 1, true, None), failed("unusable_url"));
+    }
+
+    #[test]
+    fn local_trouble_is_no_outcome() {
+        assert!(outcome(&Err(NetError::Local(io::Error::other("no sockets")))).is_err());
+        assert_eq!(outcome(&Err(NetError::Timeout)).unwrap(), Outcome::Timeout);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_and_garbage_is_ignored() {
+        for (value, expected) in [
+            ("0", Some(0)),
+            ("120", Some(120_000)),
+            (" 7 ", Some(7_000)),
+            ("99999999999999999999999", Some(i64::MAX)),
+            ("Sat, 10 Jan 2026 11:58:04 GMT", Some(59_678)),
+            ("Sat, 10 Jan 2026 11:00:00 GMT", Some(0)),
+            ("Saturday, 10-Jan-26 11:58:04 GMT", Some(59_678)),
+            ("", None),
+            ("-5", None),
+            ("1.5", None),
+            ("soon", None),
+            ("2026-01-10T11:58:04Z", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            assert_eq!(retry_after_ms(&headers, NOW_MS), expected, "{value:?}");
+        }
+        assert_eq!(check(&answer(503, Some("60")), 1, true, None), retry(60_000));
+        assert_eq!(check(&answer(503, Some("1")), 1, true, None), retry(5_000));
+        assert_eq!(check(&answer(503, Some("99999999999999999999999")), 1, true, None), retry(300_000));
+    }
+
+    #[test]
+    fn the_history_shows_the_beginning_as_text() {
+        assert_eq!(shown(b"ok"), "ok");
+        assert_eq!(shown(b""), "");
+        assert_eq!(shown(b"a\0b\xff"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(shown("ä".repeat(1000).as_bytes()), "ä".repeat(512));
+        assert_eq!(shown(format!("x{}", "ä".repeat(1000)).as_bytes()), format!("x{}", "ä".repeat(511)));
+    }
+}
