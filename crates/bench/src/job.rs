@@ -103,8 +103,8 @@ impl Image {
 }
 
 fn painted(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
-    let output = Output { format: Some(Format::Jpeg), quality: Some(90), ..Output::default() };
-    Ok(pixaven_imaging::encode(&sample::landscape(width, height, 1), &output)?)
+    let output = Output { quality: Some(90), ..Output::default() };
+    Ok(pixaven_imaging::encode(sample::landscape(width, height, 1), Format::Jpeg, &output)?)
 }
 
 fn multipart(image: &[u8], data: &str) -> Vec<u8> {

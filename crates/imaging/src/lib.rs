@@ -25,5 +25,5 @@ pub use format::sniff;
 pub use image::{Channels, Image};
 pub use limits::Limits;
 pub use plan::{Format, Plan};
-pub use process::{Processed, process};
+pub use process::{Processed, encode, process};
 pub use scratch::Scratch;

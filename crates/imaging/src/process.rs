@@ -5,6 +5,7 @@ use crate::codecs::{self, Decode, Frame, Header};
 use crate::color::ToSrgb;
 use crate::operations::{self, Context};
 use crate::orientation::Orientation;
+use crate::plan::{Format, Output};
 use crate::{Error, Facts, Image, Limits, Plan, Scratch, format};
 
 /// The result of [`process`].
@@ -62,6 +63,17 @@ pub fn process(
         bytes: encoded.bytes,
         warnings: run.warnings,
     })
+}
+
+/// Makes a file of a picture: for pictures that were painted, not decoded.
+///
+/// # Errors
+/// [`Error::Encode`] when the format cannot hold the picture, for example because a side is too long for it.
+pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, Error> {
+    let mut scratch = Scratch::default();
+    let mut encoder = codecs::begin(format, output);
+    encoder.push(image, 0, &mut scratch)?;
+    Ok(encoder.finish(&mut scratch)?.bytes)
 }
 
 /// What stays the same from frame to frame.
