@@ -317,6 +317,21 @@ pub enum Format {
     Webp,
 }
 
+impl Format {
+    /// Every format that can be written.
+    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::Gif, Self::Webp];
+
+    /// Its name in requests.
+    pub const fn request_name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+            Self::Gif => "gif",
+            Self::Webp => "webp",
+        }
+    }
+}
+
 /// How to encode; what a format has no use for is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

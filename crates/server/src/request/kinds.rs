@@ -1,0 +1,351 @@
+//! The kinds of values a request is made of: what each accepts, in words and in code. Numbers may come as strings,
+//! as clients written in PHP and Ruby send them.
+
+use std::fmt::Display;
+
+use pixaven_imaging::Format;
+use pixaven_imaging::plan::Color;
+use serde_json::Value;
+use url::Url;
+
+use super::Problem;
+use super::hash::{FromHash, Hash, Nested, nested};
+use super::table::Effect;
+use super::warnings::{Warnings, join};
+
+/// Longer values are cut in messages.
+const MAX_SHOWN_CHARS: usize = 60;
+/// Longer URLs are refused: no receiver or source in use takes them.
+const MAX_URL_BYTES: usize = 8_192;
+
+/// What a kind can say about itself.
+pub trait Accepts: Sync {
+    /// What comes after "must be" in a message.
+    fn accepts(&self) -> String;
+
+    /// The hash it is, when it is one.
+    fn nested(&self) -> Option<Hash> {
+        None
+    }
+}
+
+/// What a kind makes of a value.
+pub(super) trait Kind: Accepts {
+    /// The checked value.
+    type Checked;
+
+    /// Checks the value of the attribute called `path`.
+    fn read(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<Self::Checked, Problem>;
+}
+
+/// The message for a value that cannot be.
+pub(super) fn refused(kind: &(impl Accepts + ?Sized), path: &str, value: &Value) -> Problem {
+    Problem::Invalid(format!("{path} must be {}, got {}", kind.accepts(), shown(value)))
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Object(_) => return "an object".to_owned(),
+        Value::Array(_) => return "a list".to_owned(),
+        scalar => scalar.to_string(),
+    };
+    match text.char_indices().nth(MAX_SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.parse().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
+/// `true`, `false`, also as strings and as 1 and 0.
+pub(super) struct Boolean;
+
+impl Accepts for Boolean {
+    fn accepts(&self) -> String {
+        "true or false".to_owned()
+    }
+}
+
+impl Kind for Boolean {
+    type Checked = bool;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<bool, Problem> {
+        match value {
+            Value::Bool(boolean) => Ok(*boolean),
+            Value::String(text) if text == "true" => Ok(true),
+            Value::String(text) if text == "false" => Ok(false),
+            _ if number(value) == Some(1.0) => Ok(true),
+            _ if number(value) == Some(0.0) => Ok(false),
+            _ => Err(refused(self, path, value)),
+        }
+    }
+}
+
+/// An integer from the first to the second.
+pub(super) struct Integer<T>(pub(super) T, pub(super) T);
+
+impl<T: Display + Sync> Accepts for Integer<T> {
+    fn accepts(&self) -> String {
+        format!("an integer from {} to {}", self.0, self.1)
+    }
+}
+
+impl<T: Display + Sync + Copy + PartialOrd + TryFrom<i64>> Kind for Integer<T> {
+    type Checked = T;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<T, Problem> {
+        // All ranges lie far within the integers that a double holds exactly; the cast saturates.
+        number(value)
+            .filter(|number| number.fract() == 0.0)
+            .and_then(|number| T::try_from(number as i64).ok())
+            .filter(|integer| (self.0..=self.1).contains(integer))
+            .ok_or_else(|| refused(self, path, value))
+    }
+}
+
+/// A number from the first to the second.
+pub(super) struct Number(pub(super) f64, pub(super) f64);
+
+impl Accepts for Number {
+    fn accepts(&self) -> String {
+        format!("a number from {} to {}", self.0, self.1)
+    }
+}
+
+impl Kind for Number {
+    type Checked = f64;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<f64, Problem> {
+        number(value)
+            .filter(|number| (self.0..=self.1).contains(number))
+            .ok_or_else(|| refused(self, path, value))
+    }
+}
+
+/// One of some words, each with what it stands for.
+pub(super) struct Choice<T: 'static> {
+    pub(super) words: &'static [(&'static str, T)],
+    /// Words of the API that this build cannot serve.
+    pub(super) not_built: &'static [&'static str],
+}
+
+impl<T: Sync> Accepts for Choice<T> {
+    fn accepts(&self) -> String {
+        let words: Vec<&str> = self.words.iter().map(|&(word, _)| word).collect();
+        format!("one of {}", words.join(", "))
+    }
+}
+
+impl<T: Sync + Copy> Kind for Choice<T> {
+    type Checked = T;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<T, Problem> {
+        let word = value.as_str().unwrap_or_default();
+        match self.words.iter().find(|(known, _)| *known == word) {
+            Some((_, meaning)) => Ok(*meaning),
+            None if self.not_built.contains(&word) => Err(not_built(self, path, word)),
+            None => Err(refused(self, path, value)),
+        }
+    }
+}
+
+fn not_built(kind: &impl Accepts, path: &str, word: &str) -> Problem {
+    Problem::Invalid(format!("{path} {word:?} is not supported by this build; it must be {}", kind.accepts()))
+}
+
+/// A format this build writes. Those it can are asked of `imaging`, so that a new one there is one here.
+pub(super) struct OutputFormat;
+
+impl OutputFormat {
+    /// Every name in the API.
+    const NAMES: [&str; 16] = [
+        "apng", "auto", "avif", "bmp", "gif", "heic", "ico", "jp2", "jpeg", "jpg", "jxl", "mp4", "png",
+        "tiff", "webm", "webp",
+    ];
+
+    fn by_name(name: &str) -> Option<Format> {
+        let name = if name == "jpg" { "jpeg" } else { name };
+        Format::ALL.into_iter().find(|format| format.request_name() == name)
+    }
+}
+
+impl Accepts for OutputFormat {
+    fn accepts(&self) -> String {
+        let names: Vec<&str> = Self::NAMES.into_iter().filter(|name| Self::by_name(name).is_some()).collect();
+        format!("one of {}", names.join(", "))
+    }
+}
+
+impl Kind for OutputFormat {
+    type Checked = Format;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Format, Problem> {
+        let name = value.as_str().unwrap_or_default();
+        match Self::by_name(name) {
+            Some(format) => Ok(format),
+            None if Self::NAMES.contains(&name) => Err(not_built(self, path, name)),
+            None => Err(refused(self, path, value)),
+        }
+    }
+}
+
+/// A colour in hexadecimal digits.
+pub(super) struct HexColor;
+
+impl Accepts for HexColor {
+    fn accepts(&self) -> String {
+        "a colour as RGB, RRGGBB or RRGGBBAA".to_owned()
+    }
+}
+
+impl Kind for HexColor {
+    type Checked = Color;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Color, Problem> {
+        value.as_str().and_then(color).ok_or_else(|| refused(self, path, value))
+    }
+}
+
+fn color(text: &str) -> Option<Color> {
+    let digits: Vec<u8> = text
+        .strip_prefix('#')
+        .unwrap_or(text)
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok()))
+        .collect::<Option<_>>()?;
+    let (r, g, b, a) = match digits[..] {
+        [r, g, b] => (17 * r, 17 * g, 17 * b, 255),
+        [r, r2, g, g2, b, b2] => (16 * r + r2, 16 * g + g2, 16 * b + b2, 255),
+        [r, r2, g, g2, b, b2, a, a2] => (16 * r + r2, 16 * g + g2, 16 * b + b2, 16 * a + a2),
+        _ => return None,
+    };
+    Some(Color { r, g, b, a })
+}
+
+/// Width to height, as `"4:3"` or as their quotient.
+pub(super) struct AspectRatio;
+
+impl Accepts for AspectRatio {
+    fn accepts(&self) -> String {
+        "a ratio such as \"4:3\" or 1.5, from 0.01 to 100".to_owned()
+    }
+}
+
+impl Kind for AspectRatio {
+    type Checked = f64;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<f64, Problem> {
+        let sides = value.as_str().and_then(|text| text.split_once(':'));
+        let ratio = match sides {
+            Some((width, height)) => side(width).zip(side(height)).map(|(width, height)| width / height),
+            None => number(value),
+        };
+        ratio.filter(|ratio| (0.01..=100.0).contains(ratio)).ok_or_else(|| refused(self, path, value))
+    }
+}
+
+fn side(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|side: &f64| side.is_finite() && *side > 0.0)
+}
+
+/// An address on the web. Messages never repeat it: it may hold credentials.
+pub(super) struct WebUrl;
+
+impl Accepts for WebUrl {
+    fn accepts(&self) -> String {
+        "an http or https URL".to_owned()
+    }
+}
+
+impl Kind for WebUrl {
+    type Checked = Url;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Url, Problem> {
+        let refuse = |got: &str| Problem::Invalid(format!("{path} must be {}, got {got}", self.accepts()));
+        let Value::String(text) = value else {
+            return Err(refused(self, path, value));
+        };
+        if text.len() > MAX_URL_BYTES {
+            return Err(refuse(&format!("one of more than {MAX_URL_BYTES} bytes")));
+        }
+        match Url::parse(text) {
+            // The URL standard lets neither of the two schemes be without a host.
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+            Ok(url) => Err(refuse(&format!("the scheme {}", shown(&url.scheme().into())))),
+            Err(error) => Err(refuse(&format!("one that cannot be read: {error}"))),
+        }
+    }
+}
+
+/// A hash, or a word for one.
+pub(super) struct WordOr<T: 'static>(pub(super) &'static [(&'static str, T)]);
+
+impl<T: FromHash + Sync> Accepts for WordOr<T> {
+    fn accepts(&self) -> String {
+        let words: Vec<String> = self.0.iter().map(|(word, _)| format!("{word:?}")).collect();
+        format!("an object or one of {}", words.join(", "))
+    }
+
+    fn nested(&self) -> Option<Hash> {
+        Some(T::HASH)
+    }
+}
+
+impl<T: FromHash + Sync + Clone> Kind for WordOr<T> {
+    type Checked = T;
+
+    fn read(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, Problem> {
+        let by_word = |word: &str| self.0.iter().find(|(known, _)| *known == word);
+        match value {
+            Value::Object(object) => T::read(object, path, warnings),
+            Value::String(word) if let Some((_, hash)) = by_word(word) => Ok(hash.clone()),
+            _ => Err(refused(self, path, value)),
+        }
+    }
+}
+
+/// An effect with a `value`, or `true` for its full strength where it has one, or `false` for none.
+pub(super) struct Strength {
+    /// What `true` and an absent `value` mean.
+    pub(super) full: Option<f64>,
+}
+
+impl Strength {
+    const HASH: Nested<Effect> = nested();
+}
+
+impl Accepts for Strength {
+    fn accepts(&self) -> String {
+        match self.full {
+            Some(_) => "an object with a value, true or false".to_owned(),
+            None => "an object with a value".to_owned(),
+        }
+    }
+
+    fn nested(&self) -> Option<Hash> {
+        Self::HASH.nested()
+    }
+}
+
+impl Kind for Strength {
+    type Checked = Option<f64>;
+
+    fn read(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<Option<f64>, Problem> {
+        match value {
+            Value::Bool(false) => Ok(None),
+            Value::Bool(true) if self.full.is_some() => Ok(self.full),
+            Value::Object(_) => match Self::HASH.read(value, path, warnings)?.value.or(self.full) {
+                None => Err(Problem::Invalid(format!("{} is required", join(path, "value")))),
+                strength => Ok(strength),
+            },
+            _ => Err(refused(self, path, value)),
+        }
+    }
+}

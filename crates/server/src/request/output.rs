@@ -1,0 +1,14 @@
+//! `output`: its part of the plan.
+
+use pixaven_imaging::plan::Output;
+
+use super::table;
+
+pub(super) fn output(hash: &table::Output) -> Output {
+    Output {
+        format: hash.format,
+        quality: hash.quality,
+        baseline: hash.encoding.unwrap_or(false),
+        lossless: hash.lossless.unwrap_or(false),
+    }
+}

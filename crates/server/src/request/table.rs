@@ -1,0 +1,310 @@
+//! Everything a request may say: every hash and attribute with what it accepts, its default and its meaning. The
+//! reader, its messages, the warnings about unknown names and the documentation follow from here. Rules between
+//! attributes stand in the files that make the plan.
+
+use pixaven_imaging::Format;
+use pixaven_imaging::plan::{Color, Gravity, Kernel, ResizeMode};
+use serde_json::Value;
+use url::Url;
+
+use super::delivery::HeaderHash;
+use super::hash::{Attribute, FromHash, Hash, hash, nested};
+use super::kinds::{
+    AspectRatio, Boolean, Choice, HexColor, Integer, Kind, Number, OutputFormat, Strength, WebUrl, WordOr,
+};
+use super::warnings::Warnings;
+use super::{Problem, ResponseMode};
+
+hash! {
+    /// The request.
+    Request {
+        url: Url = WebUrl, "", "where the image is (fetch only)";
+        headers: Vec<(String, String)> = HeaderHash, "", "headers to send to the image's server (fetch only)";
+        flip: Flip = FLIP, "", "mirror";
+        crop: Crop = nested::<Crop>(), "", "cut out";
+        resize: Resize = nested::<Resize>(), "", "new size in pixels";
+        scale: Scale = nested::<Scale>(), "", "new size by a factor";
+        auto: Auto = nested::<Auto>(), "", "what the image itself calls for";
+        adjust: Adjust = nested::<Adjust>(), "", "tone and colour";
+        filter: Filter = nested::<Filter>(), "", "effects";
+        stylize: Filter = nested::<Filter>(), "", "the older name of `filter`";
+        mask: Mask = nested::<Mask>(), "", "cut to a shape";
+        border: Border = nested::<Border>(), "", "a frame inside the image's bounds";
+        padding: Padding = nested::<Padding>(), "", "a larger canvas";
+        output: Output = nested::<Output>(), "", "how to encode";
+        response: Response = nested::<Response>(), "", "how to answer";
+        webhook: Webhook = nested::<Webhook>(), "", "answer at once, and send the result to this receiver";
+        cdn: Cdn = nested::<Cdn>(), "", "delivery through a CDN";
+    }
+    not_built { "watermark" "store" }
+}
+
+/// A hash, or a word for one.
+const FLIP: WordOr<Flip> = WordOr(&[
+    ("horizontal", Flip { horizontal: Some(true), vertical: None }),
+    ("vertical", Flip { horizontal: None, vertical: Some(true) }),
+    ("both", Flip { horizontal: Some(true), vertical: Some(true) }),
+]);
+
+hash! {
+    /// Mirror along one or both axes.
+    Flip {
+        horizontal: bool = Boolean, "false", "left becomes right";
+        vertical: bool = Boolean, "false", "top becomes bottom";
+    }
+}
+
+const GRAVITIES: &[(&str, Gravity)] = &[
+    ("center", Gravity::Center),
+    ("top-left", Gravity::TopLeft),
+    ("top", Gravity::Top),
+    ("top-right", Gravity::TopRight),
+    ("right", Gravity::Right),
+    ("bottom-right", Gravity::BottomRight),
+    ("bottom", Gravity::Bottom),
+    ("bottom-left", Gravity::BottomLeft),
+    ("left", Gravity::Left),
+];
+const GRAVITY: Choice<Gravity> = Choice { words: GRAVITIES, not_built: &["face", "faces"] };
+
+/// The ways to choose a rectangle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CropMode {
+    Rect,
+    Ratio,
+}
+const CROP_MODE: Choice<CropMode> =
+    Choice { words: &[("rect", CropMode::Rect), ("ratio", CropMode::Ratio)], not_built: &["face"] };
+
+/// A coordinate or side of a rectangle in an input image, whose own limits are configurable.
+const INPUT_PX: u32 = 1_000_000;
+
+hash! {
+    /// Cut a rectangle out.
+    Crop {
+        mode: CropMode = CROP_MODE, "rect", "a rectangle of a size, or the largest of an aspect ratio";
+        width: u32 = Integer(1_u32, INPUT_PX), "", "`rect`: width in pixels";
+        height: u32 = Integer(1_u32, INPUT_PX), "", "`rect`: height in pixels";
+        gravity: Gravity = GRAVITY, "center", "which part is kept";
+        x: u32 = Integer(0_u32, INPUT_PX), "", "`rect`: left edge in pixels, instead of `gravity`";
+        y: u32 = Integer(0_u32, INPUT_PX), "", "`rect`: upper edge in pixels, instead of `gravity`";
+        ratio: f64 = AspectRatio, "", "`ratio`: width to height";
+    }
+    not_built { "padding" }
+}
+
+const RESIZE_MODE: Choice<ResizeMode> = Choice {
+    words: &[
+        ("auto", ResizeMode::Auto),
+        ("fit", ResizeMode::Fit),
+        ("exact", ResizeMode::Exact),
+        ("fill", ResizeMode::Fill),
+        ("portrait", ResizeMode::Portrait),
+        ("landscape", ResizeMode::Landscape),
+    ],
+    not_built: &[],
+};
+const KERNEL: Choice<Kernel> = Choice {
+    words: &[
+        ("lanczos3", Kernel::Lanczos3),
+        ("catmull-rom", Kernel::CatmullRom),
+        ("mitchell", Kernel::Mitchell),
+        ("bilinear", Kernel::Bilinear),
+        ("box", Kernel::Box),
+        ("nearest", Kernel::Nearest),
+    ],
+    not_built: &[],
+};
+
+hash! {
+    /// New size in pixels: `width`, `height` or both; `fit`, `fill` and `exact` need both.
+    Resize {
+        mode: ResizeMode = RESIZE_MODE, "auto", "how the two sides are used";
+        width: u32 = Integer(1_u32, 20_000), "", "width in pixels";
+        height: u32 = Integer(1_u32, 20_000), "", "height in pixels";
+        gravity: Gravity = GRAVITY, "center", "`fit`: which part is kept";
+        upscale: bool = Boolean, "true", "whether the result may be larger than the image";
+        background: Color = HexColor, "", "`fill`: what is around the image; default transparent or white";
+        filter: Kernel = KERNEL, "lanczos3", "the resampling kernel";
+    }
+}
+
+hash! {
+    /// New size by a factor: the width times `size` times `ratio`, the height times `size`.
+    Scale {
+        size: f64 = Number(0.01, 10.0), "", "factor for both sides; required";
+        ratio: f64 = Number(0.1, 10.0), "1", "additional factor for the width";
+    }
+}
+
+hash! {
+    /// What the image itself calls for.
+    Auto {
+        enhance: bool = Boolean, "false", "levels, contrast and saturation by the histogram";
+        orient: bool = Boolean, "true", "turn by the EXIF orientation";
+    }
+}
+
+const PERCENT: Number = Number(-100.0, 100.0);
+
+hash! {
+    /// Tone and colour; 0 leaves every pixel as it is.
+    Adjust {
+        unsharp: f64 = Number(0.0, 100.0), "0", "sharpen";
+        brightness: f64 = PERCENT, "0", "darker or brighter";
+        contrast: f64 = PERCENT, "0", "less or more difference between dark and bright";
+        saturation: f64 = PERCENT, "0", "paler or more colourful";
+        vibrance: f64 = PERCENT, "0", "saturation, pale colours more than strong ones";
+        exposure: f64 = PERCENT, "0", "less or more light";
+        gamma: f64 = PERCENT, "0", "darker or brighter middle tones";
+        hue: f64 = Number(-180.0, 180.0), "0", "turn the colour wheel, in degrees";
+        temperature: f64 = PERCENT, "0", "cooler or warmer";
+        tint: f64 = PERCENT, "0", "greener or more magenta";
+        highlights: f64 = PERCENT, "0", "darker or brighter bright parts";
+        shadows: f64 = PERCENT, "0", "darker or brighter dark parts";
+    }
+}
+
+const FULL: Strength = Strength { full: Some(100.0) };
+
+hash! {
+    /// Effects; several run in this order.
+    Filter {
+        blur: Blur = nested::<Blur>(), "", "blur";
+        pixelate: Option<f64> = Strength { full: None }, "", "coarse squares";
+        sepia: Option<f64> = FULL, "", "the brown of old photographs";
+        mono: Option<f64> = FULL, "", "shades of gray";
+        invert: Option<f64> = FULL, "", "the negative";
+        vignette: Option<f64> = FULL, "", "dark corners";
+        posterize: Option<f64> = Strength { full: None }, "", "few tones";
+        duotone: Duotone = nested::<Duotone>(), "", "shades between two colours";
+        noise: Option<f64> = FULL, "", "grain";
+        emboss: Option<f64> = FULL, "", "relief";
+        edges: Option<f64> = FULL, "", "outlines";
+    }
+}
+
+/// The ways to blur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BlurMode {
+    Gaussian,
+    Box,
+    Motion,
+}
+const BLUR_MODE: Choice<BlurMode> = Choice {
+    words: &[("gaussian", BlurMode::Gaussian), ("box", BlurMode::Box), ("motion", BlurMode::Motion)],
+    not_built: &[],
+};
+
+hash! {
+    /// Blur.
+    Blur {
+        mode: BlurMode = BLUR_MODE, "gaussian", "how pixels are weighted";
+        value: f64 = Number(1.0, 100.0), "", "radius in pixels; required";
+        angle: f64 = Number(0.0, 360.0), "0", "`motion`: direction in degrees, counter-clockwise from the right";
+    }
+}
+
+hash! {
+    /// One effect.
+    Effect {
+        value: f64 = Number(1.0, 100.0), "", "how much";
+    }
+}
+
+hash! {
+    /// Shades between two colours, by luma.
+    Duotone {
+        shadows: Color = HexColor, "", "what black becomes; required";
+        highlights: Color = HexColor, "", "what white becomes; required";
+    }
+}
+
+/// The shapes of a mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MaskShape {
+    Ellipse,
+    Rounded,
+}
+const MASK_SHAPE: Choice<MaskShape> =
+    Choice { words: &[("ellipse", MaskShape::Ellipse), ("rounded", MaskShape::Rounded)], not_built: &[] };
+
+/// A corner's radius: half of the longest side at most.
+const RADIUS_PX: u32 = 10_000;
+
+hash! {
+    /// Cut to a shape inscribed in the image.
+    Mask {
+        shape: MaskShape = MASK_SHAPE, "", "the shape; required";
+        radius: u32 = Integer(0_u32, RADIUS_PX), "", "`rounded`: radius of the corners in pixels; required";
+        background: Color = HexColor, "", "the outside; default transparent or white";
+    }
+}
+
+hash! {
+    /// A frame inside the image's bounds.
+    Border {
+        size: u32 = Integer(0_u32, 1_000), "0", "thickness in pixels";
+        color: Color = HexColor, "000", "its colour";
+        radius: u32 = Integer(0_u32, RADIUS_PX), "0", "radius of the corners in pixels";
+        background: Color = HexColor, "", "outside of the corners; default transparent or white";
+    }
+}
+
+const SIDE: Integer<u32> = Integer(0, 5_000);
+
+hash! {
+    /// A larger canvas.
+    Padding {
+        size: u32 = SIDE, "0", "pixels to add on each side";
+        top: u32 = SIDE, "", "pixels to add above, instead of `size`";
+        right: u32 = SIDE, "", "pixels to add on the right, instead of `size`";
+        bottom: u32 = SIDE, "", "pixels to add below, instead of `size`";
+        left: u32 = SIDE, "", "pixels to add on the left, instead of `size`";
+        background: Color = HexColor, "", "what is added; default transparent or white";
+    }
+}
+
+const ENCODING: Choice<bool> =
+    Choice { words: &[("progressive", false), ("baseline", true)], not_built: &[] };
+const METADATA: Choice<()> = Choice { words: &[("none", ())], not_built: &["copyright", "all"] };
+
+hash! {
+    /// How to encode.
+    Output {
+        format: Format = OutputFormat, "", "the file format; default by the image's";
+        quality: u8 = Integer(1_u8, 100), "", "how faithful; default by the format";
+        encoding: bool = ENCODING, "progressive", "JPEG: in scans that get finer, or from top to bottom";
+        lossless: bool = Boolean, "false", "keep every pixel, where the format can";
+        metadata: () = METADATA, "none", "what is kept of the image's metadata";
+    }
+    not_built { "max_bytes" "effort" "delay" "loop" }
+}
+
+const RESPONSE_MODE: Choice<ResponseMode> =
+    Choice { words: &[("json", ResponseMode::Json), ("binary", ResponseMode::Binary)], not_built: &[] };
+
+hash! {
+    /// How to answer.
+    Response {
+        mode: ResponseMode = RESPONSE_MODE, "json", "the envelope, or the image itself";
+    }
+}
+
+hash! {
+    /// Answer at once, and send the result to a receiver.
+    Webhook {
+        url: Url = WebUrl, "", "the receiver, possibly with credentials; required";
+        delay: i64 = Integer(0_i64, 604_800), "0", "seconds from the end of processing to the first attempt";
+        headers: Vec<(String, String)> = HeaderHash, "", "additional headers";
+        expires: i64 = Integer(1_i64, 5_184_000), "", "seconds after which trying stops";
+        retry: bool = Boolean, "true", "false: one attempt only";
+    }
+}
+
+hash! {
+    /// Delivery through a CDN; without one configured nothing changes.
+    Cdn {
+        push: bool = Boolean, "false", "whether the result's URL is the CDN's";
+    }
+}
