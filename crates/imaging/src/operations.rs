@@ -1,22 +1,42 @@
 //! What is done to the pixels between decoding and encoding. One file per hash of the API; the order is the table here.
 //! Decoding, orientation and colour profiles come before, encoding comes after.
 
+mod adjust;
+mod border;
 mod canvas;
 mod channels;
+mod color_map;
 mod crop;
+mod enhance;
+mod filter;
 mod flip;
+mod gaussian;
+mod mask;
+mod outline;
+mod padding;
 mod picture;
 mod resample;
 mod resize;
 mod scale;
+mod srgb;
 
 use self::picture::Picture;
 use crate::geometry::{Size, Stages};
 use crate::{Error, Image, Limits, Plan, Scratch};
 
 /// THE ORDER, whatever the order in the request. Each entry does nothing when the plan does not ask for it.
-const ORDER: [(&str, Run); 4] =
-    [("flip", flip::run), ("crop", crop::run), ("resize", resize::run), ("scale", scale::run)];
+const ORDER: [(&str, Run); 10] = [
+    ("flip", flip::run),
+    ("crop", crop::run),
+    ("resize", resize::run),
+    ("scale", scale::run),
+    ("auto", enhance::run),
+    ("adjust", adjust::run),
+    ("filter", filter::run),
+    ("mask", mask::run),
+    ("border", border::run),
+    ("padding", padding::run),
+];
 
 /// How an operation is run.
 type Run = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;

@@ -71,3 +71,50 @@ fn fill_pixels(row: &mut [u8], pixel: &[u8]) {
         target.copy_from_slice(pixel);
     }
 }
+
+/// Lets the picture fade into `color`: `cover` writes for each row how much of each pixel is kept, 0–255. The image has
+/// the channels that the colour needs.
+pub(super) fn fade(image: &mut Image, color: Color, cover: impl Fn(u32, &mut [u8])) {
+    let width = image.width() as usize;
+    let stride = width * image.channels().count();
+    let channels = image.channels();
+    let mut kept = vec![0; width];
+    for (y, row) in (0u32..).zip(image.data_mut().chunks_exact_mut(stride)) {
+        cover(y, &mut kept);
+        match channels {
+            Channels::Gray => fade_row::<1>(row, &kept, [color.r]),
+            Channels::Rgb => fade_row::<3>(row, &kept, [color.r, color.g, color.b]),
+            Channels::Rgba => fade_row_rgba(row, &kept, color),
+        }
+    }
+}
+
+fn fade_row<const N: usize>(row: &mut [u8], kept: &[u8], color: [u8; N]) {
+    for (pixel, &kept) in row.as_chunks_mut::<N>().0.iter_mut().zip(kept) {
+        let (kept, rest) = (u32::from(kept), u32::from(255 - kept));
+        for (value, color) in pixel.iter_mut().zip(color) {
+            *value = ((u32::from(*value) * kept + u32::from(color) * rest + 127) / 255) as u8;
+        }
+    }
+}
+
+/// With alpha, colours are mixed by what of them can be seen.
+fn fade_row_rgba(row: &mut [u8], kept: &[u8], color: Color) {
+    let Color { r, g, b, a } = color;
+    for (pixel, &kept) in row.as_chunks_mut::<4>().0.iter_mut().zip(kept) {
+        if kept == 255 {
+            continue;
+        }
+        let weight = u32::from(kept) * u32::from(pixel[3]);
+        let rest = u32::from(255 - kept) * u32::from(a);
+        let alpha = weight + rest;
+        if alpha == 0 {
+            *pixel = [0; 4];
+            continue;
+        }
+        for (value, color) in pixel[..3].iter_mut().zip([r, g, b]) {
+            *value = ((u32::from(*value) * weight + u32::from(color) * rest + alpha / 2) / alpha) as u8;
+        }
+        pixel[3] = ((alpha + 127) / 255) as u8;
+    }
+}

@@ -111,3 +111,17 @@ fn algorithm(kernel: Kernel) -> ResizeAlg {
         Kernel::Nearest => return ResizeAlg::Nearest,
     })
 }
+
+/// Multiplies the colours of an RGBA image by alpha.
+pub(super) fn premultiply_in_place(image: &mut Image) {
+    let (width, height) = (image.width(), image.height());
+    let mut view = TypedImage::<U8x4>::from_buffer(width, height, image.data_mut()).expect(CHECKED);
+    MulDiv::new().multiply_alpha_inplace_typed(&mut view).expect("8-bit RGBA is supported");
+}
+
+/// Divides the colours of an RGBA image by alpha.
+pub(super) fn unpremultiply_in_place(image: &mut Image) {
+    let (width, height) = (image.width(), image.height());
+    let mut view = TypedImage::<U8x4>::from_buffer(width, height, image.data_mut()).expect(CHECKED);
+    MulDiv::new().divide_alpha_inplace_typed(&mut view).expect("8-bit RGBA is supported");
+}

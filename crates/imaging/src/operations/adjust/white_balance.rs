@@ -1,0 +1,42 @@
+//! `temperature` and `tint`: factors for the linear light of each channel.
+
+/// The white of sRGB, D65, in mireds (10⁶ / kelvin).
+const D65_MIRED: f32 = 153.75;
+
+/// Mireds for one step of `temperature`: ±100 reach from 4,100 K to 15,700 K, inside the range of the daylight formula.
+const MIRED_PER_STEP: f32 = 0.9;
+
+/// Stops that the green loses at `tint` 100.
+const TINT_STOPS: f32 = 0.5;
+
+/// Weights of the linear light of sRGB in luminance (IEC 61966-2-1).
+const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
+
+/// Factors for red, green and blue. Positive `temperature` is warmer (yellow), positive `tint` magenta, as in Lightroom;
+/// the luminance of gray stays. Both −100–100.
+pub(super) fn gains(temperature: f32, tint: f32) -> [f32; 3] {
+    let light = daylight(D65_MIRED + MIRED_PER_STEP * temperature);
+    let reference = daylight(D65_MIRED);
+    let mut gains: [f32; 3] = std::array::from_fn(|i| light[i] / reference[i]);
+    gains[1] *= (-TINT_STOPS * tint / 100.0).exp2();
+    let luminance: f32 = gains.iter().zip(LUMINANCE).map(|(gain, weight)| gain * weight).sum();
+    gains.map(|gain| gain / luminance)
+}
+
+/// Linear sRGB of daylight of a colour temperature from 4,000 to 25,000 K: the CIE's daylight locus (CIE 15:2004,
+/// section 3.1), and the matrix of IEC 61966-2-1.
+fn daylight(mired: f32) -> [f32; 3] {
+    let t = mired / 1000.0;
+    let x = if mired > 1e6 / 7000.0 {
+        0.244_063 + t * (0.099_11 + t * (2.967_8 - 4.607_0 * t))
+    } else {
+        0.237_040 + t * (0.247_48 + t * (1.901_8 - 2.006_4 * t))
+    };
+    let y = -3.0 * x * x + 2.870 * x - 0.275;
+    let [x, z] = [x / y, (1.0 - x - y) / y];
+    [
+        3.240_6 * x - 1.537_2 - 0.498_6 * z,
+        -0.968_9 * x + 1.875_8 + 0.041_5 * z,
+        0.055_7 * x - 0.204_0 + 1.057_0 * z,
+    ]
+}

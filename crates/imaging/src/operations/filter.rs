@@ -1,0 +1,69 @@
+//! `filter`: effects. Each is a function in one of the files below; they run in the order of this file. A `value` that is
+//! a strength goes from 0, the identity, to 100, the full effect.
+
+mod grain;
+mod motion;
+mod pixelate;
+mod relief;
+mod tones;
+mod vignette;
+
+use super::Context;
+use super::gaussian::{self, Mean};
+use super::picture::Picture;
+use crate::plan::{Blur, Filter};
+use crate::{Error, Image, Plan, Scratch};
+
+pub(super) fn run(
+    picture: Picture,
+    plan: &Plan,
+    _: &Context<'_>,
+    scratch: &mut Scratch,
+) -> Result<Picture, Error> {
+    let Some(filter) = plan.filter.filter(|filter| *filter != Filter::default()) else { return Ok(picture) };
+    let mut image = picture.into_image(scratch);
+    if let Some(kind) = filter.blur {
+        image = blur(image, kind, scratch);
+    }
+    if let Some(side_px) = filter.pixelate {
+        pixelate::pixelate(&mut image, side_px);
+    }
+    if let Some(value) = filter.sepia {
+        image = tones::sepia(value / 100.0).apply(image, scratch);
+    }
+    if let Some(value) = filter.mono {
+        image = tones::mono(value / 100.0).apply(image, scratch);
+    }
+    if let Some(value) = filter.invert {
+        image = tones::invert(value / 100.0).apply(image, scratch);
+    }
+    if let Some(value) = filter.vignette {
+        vignette::darken(&mut image, value / 100.0);
+    }
+    if let Some(value) = filter.posterize {
+        image = tones::posterize(value / 100.0).apply(image, scratch);
+    }
+    if let Some(colors) = filter.duotone {
+        image = tones::duotone(image, colors, scratch);
+    }
+    if let Some(value) = filter.noise {
+        grain::add(&mut image, value / 100.0);
+    }
+    if let Some(value) = filter.emboss {
+        relief::emboss(&mut image, value / 100.0, scratch);
+    }
+    if let Some(value) = filter.edges {
+        relief::edges(&mut image, value / 100.0, scratch);
+    }
+    Ok(image.into())
+}
+
+/// The radius of `gaussian` is its standard deviation, as in CSS's `blur()` and in Photoshop.
+fn blur(mut image: Image, kind: Blur, scratch: &mut Scratch) -> Image {
+    match kind {
+        Blur::Gaussian { radius } => gaussian::blur(&mut image, radius),
+        Blur::Box { radius } => gaussian::smooth(&mut image, &[Mean::of_radius(radius)]),
+        Blur::Motion { radius, angle } => return motion::blur(image, radius, angle, scratch),
+    }
+    image
+}

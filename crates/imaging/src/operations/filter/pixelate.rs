@@ -1,0 +1,67 @@
+//! `pixelate`: squares of one colour, the mean of what they cover.
+
+use crate::{Channels, Image};
+
+/// Makes squares of `side_px` pixels, the first one in the upper left corner. A side of 1 is the identity. Colours count
+/// by their alpha.
+pub(super) fn pixelate(image: &mut Image, side_px: f32) {
+    let side = side_px.round().max(1.0) as usize;
+    if side == 1 {
+        return;
+    }
+    match image.channels() {
+        Channels::Gray => flatten::<1>(image, side),
+        Channels::Rgb => flatten::<3>(image, side),
+        Channels::Rgba => flatten_rgba(image, side),
+    }
+}
+
+fn flatten<const N: usize>(image: &mut Image, side: usize) {
+    for_each_square::<N>(image, side, |square, n_pixels| {
+        let mut sums = [0u32; N];
+        square(&mut |pixel| {
+            sums.iter_mut().zip(*pixel).for_each(|(sum, value)| *sum += u32::from(value));
+        });
+        let mean = sums.map(|sum| ((sum + n_pixels / 2) / n_pixels) as u8);
+        square(&mut |pixel| *pixel = mean);
+    });
+}
+
+fn flatten_rgba(image: &mut Image, side: usize) {
+    for_each_square::<4>(image, side, |square, n_pixels| {
+        let mut sums = [0u64; 4];
+        square(&mut |&mut [r, g, b, a]| {
+            let weight = u64::from(a);
+            sums[0] += u64::from(r) * weight;
+            sums[1] += u64::from(g) * weight;
+            sums[2] += u64::from(b) * weight;
+            sums[3] += weight;
+        });
+        let [r, g, b, weight] = sums;
+        let color = [r, g, b].map(|sum| if weight == 0 { 0 } else { ((sum + weight / 2) / weight) as u8 });
+        let n_pixels = u64::from(n_pixels);
+        let mean = [color[0], color[1], color[2], ((weight + n_pixels / 2) / n_pixels) as u8];
+        square(&mut |pixel| *pixel = mean);
+    });
+}
+
+/// Calls `edit` for each square with a function that visits its pixels, and with their number.
+fn for_each_square<const N: usize>(
+    image: &mut Image,
+    side: usize,
+    edit: impl Fn(&mut dyn FnMut(&mut dyn FnMut(&mut [u8; N])), u32),
+) {
+    let width = image.width() as usize;
+    for band in image.data_mut().chunks_mut(width * N * side) {
+        let n_rows = band.len() / (width * N);
+        for start in (0..width).step_by(side) {
+            let end = (start + side).min(width);
+            let mut visit = |change: &mut dyn FnMut(&mut [u8; N])| {
+                for row in band.chunks_exact_mut(width * N) {
+                    row.as_chunks_mut::<N>().0[start..end].iter_mut().for_each(&mut *change);
+                }
+            };
+            edit(&mut visit, ((end - start) * n_rows) as u32);
+        }
+    }
+}

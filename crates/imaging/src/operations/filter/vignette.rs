@@ -1,0 +1,40 @@
+//! `vignette`: darkens towards the corners.
+
+use crate::{Channels, Image};
+
+/// Takes `strength · d⁴` of the light, `d` being the distance from the middle, 1 in the corners: the first terms of the
+/// cos⁴ law, by which a simple lens loses light off its axis.
+pub(super) fn darken(image: &mut Image, strength: f32) {
+    match image.channels() {
+        Channels::Gray => darken_colors::<1, 1>(image, strength),
+        Channels::Rgb => darken_colors::<3, 3>(image, strength),
+        Channels::Rgba => darken_colors::<4, 3>(image, strength),
+    }
+}
+
+/// Over pixels of `N` bytes, of which the first `COLORS` are colours.
+fn darken_colors<const N: usize, const COLORS: usize>(image: &mut Image, strength: f32) {
+    let halves = squares(image.width());
+    let rows = squares(image.height());
+    let stride = image.width() as usize * N;
+    for (row, y) in image.data_mut().chunks_exact_mut(stride).zip(rows) {
+        for (pixel, x) in row.as_chunks_mut::<N>().0.iter_mut().zip(&halves) {
+            let distance = x + y;
+            let kept = 1.0 - strength * distance * distance;
+            for value in &mut pixel[..COLORS] {
+                *value = (f32::from(*value) * kept + 0.5) as u8;
+            }
+        }
+    }
+}
+
+/// For each pixel of a side, half the square of its distance from the middle, in half sides.
+fn squares(side: u32) -> Vec<f32> {
+    let half = side as f32 / 2.0;
+    (0..side)
+        .map(|i| {
+            let distance = (i as f32 + 0.5 - half) / half;
+            distance * distance / 2.0
+        })
+        .collect()
+}

@@ -1,0 +1,71 @@
+//! A rectangle with elliptic corners, and how much of each pixel lies in it. An ellipse is one whose corners meet.
+
+/// Rows of samples in a pixel; along the row coverage is exact.
+const N_SAMPLES: u32 = 16;
+
+/// Edges in pixels from the upper left corner of the image, and the radii of the corners.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outline {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+    radius_x: f64,
+    radius_y: f64,
+}
+
+impl Outline {
+    /// The ellipse that touches all four edges of an image.
+    pub(super) fn ellipse(width: u32, height: u32) -> Self {
+        let (right, bottom) = (f64::from(width), f64::from(height));
+        Self { left: 0.0, top: 0.0, right, bottom, radius_x: right / 2.0, radius_y: bottom / 2.0 }
+    }
+
+    /// A rectangle `inset` pixels inside an image; the radius is at most half its shorter side. It may be empty.
+    pub(super) fn rounded(width: u32, height: u32, inset: u32, radius: u32) -> Self {
+        let inset = f64::from(inset);
+        let (right, bottom) = (f64::from(width) - inset, f64::from(height) - inset);
+        let half = ((right - inset).min(bottom - inset) / 2.0).max(0.0);
+        let radius = f64::from(radius).min(half);
+        Self { left: inset, top: inset, right, bottom, radius_x: radius, radius_y: radius }
+    }
+
+    /// Writes how much of each pixel of row `y` lies inside, 0–255.
+    pub(super) fn cover(&self, y: u32, row: &mut [u8]) {
+        let spans: [(f64, f64); N_SAMPLES as usize] =
+            std::array::from_fn(|i| self.span(f64::from(y) + (i as f64 + 0.5) / f64::from(N_SAMPLES)));
+        let fold = |start: f64, pick: fn(f64, f64) -> f64, of: fn(&(f64, f64)) -> f64| {
+            spans.iter().map(of).fold(start, pick)
+        };
+        let (min_left, max_left) = (fold(f64::MAX, f64::min, |s| s.0), fold(0.0, f64::max, |s| s.0));
+        let (min_right, max_right) = (fold(f64::MAX, f64::min, |s| s.1), fold(0.0, f64::max, |s| s.1));
+
+        row.fill(0);
+        let touched = (min_left as usize).min(row.len())..(max_right.ceil() as usize).min(row.len());
+        let inner = max_left.ceil() as usize..min_right as usize;
+        for x in touched {
+            row[x] = if inner.contains(&x) { 255 } else { mean_overlap(&spans, x as f64) };
+        }
+    }
+
+    /// From where to where the line at the height `y` runs inside; an empty span where it does not.
+    fn span(&self, y: f64) -> (f64, f64) {
+        if y <= self.top || y >= self.bottom || self.left >= self.right {
+            return (self.left, self.left);
+        }
+        let into_corner = (self.top + self.radius_y - y).max(y - (self.bottom - self.radius_y));
+        let inset = if into_corner > 0.0 {
+            let share = into_corner / self.radius_y;
+            self.radius_x * (1.0 - (1.0 - share * share).max(0.0).sqrt())
+        } else {
+            0.0
+        };
+        (self.left + inset, self.right - inset)
+    }
+}
+
+/// How much of the pixel that begins at `x` the spans cover on average, 0–255.
+fn mean_overlap(spans: &[(f64, f64)], x: f64) -> u8 {
+    let sum: f64 = spans.iter().map(|(from, to)| (to.min(x + 1.0) - from.max(x)).max(0.0)).sum();
+    (sum / spans.len() as f64 * 255.0 + 0.5) as u8
+}
