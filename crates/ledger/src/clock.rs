@@ -26,7 +26,10 @@ pub struct ManualClock {
 impl Clock {
     /// A manual clock that shows `start_ms`.
     pub fn manual(start_ms: i64) -> Self {
-        Self::Manual(Arc::new(ManualClock { now_ms: AtomicI64::new(start_ms), moved: watch::Sender::new(()) }))
+        Self::Manual(Arc::new(ManualClock {
+            now_ms: AtomicI64::new(start_ms),
+            moved: watch::Sender::new(()),
+        }))
     }
 
     /// What the clock shows now.

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use uuid::Uuid;
-
 use crate::model::account::AccountId;
 
 /// Why the ledger did not do what it was asked.
@@ -60,13 +58,9 @@ pub enum Error {
         known: i64,
     },
 
-    /// A row says what it cannot say.
+    /// A row says what it cannot say, or one that must be there is missing.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
-
-    /// A row that must be there is missing.
-    #[error("the database is damaged: the rows of {0} do not belong together")]
-    Torn(Uuid),
 
     /// The database failed in a way that none of the above describes.
     #[error("the database failed")]

@@ -7,11 +7,13 @@ mod jobs;
 mod webhooks;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::lease::Recovered;
-use crate::wake::DueSignal;
+use crate::sql::{self, Tx, sqlite};
+use crate::wake::{DueSignal, Dues};
 
 /// Where the ledger is kept.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub enum Store {
 /// The ledger. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Ledger {
+    database: Arc<sqlite::Database>,
+    dues: Arc<Dues>,
     clock: Clock,
 }
 
@@ -49,7 +53,10 @@ impl Ledger {
     /// # Errors
     /// [`Error::Create`], [`Error::NotALedger`], [`Error::TooNew`], [`Error::Busy`], [`Error::Database`].
     pub async fn open(store: Store, clock: Clock) -> Result<Self, Error> {
-        todo!()
+        let Store::Sqlite { path } = store;
+        let dues = Arc::new(Dues::unknown());
+        let database = sqlite::Database::open(path, clock.clone(), Arc::clone(&dues)).await?;
+        Ok(Self { database: Arc::new(database), dues, clock })
     }
 
     /// Ends every lease of an earlier process. To be called once, before the first claim, by the process that
@@ -59,18 +66,23 @@ impl Ledger {
     /// # Errors
     /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
     pub async fn recover(&self) -> Result<Recovered, Error> {
-        todo!()
+        self.write(|tx| {
+            let n_jobs = sql::jobs::reap(tx, i64::MAX)?;
+            let n_webhooks = sql::webhooks::reap(tx, i64::MAX)?;
+            Ok(Recovered { n_jobs, n_webhooks })
+        })
+        .await
     }
 
     /// The clock this ledger was opened with.
     pub fn clock(&self) -> &Clock {
-        todo!()
+        &self.clock
     }
 
     /// Finishes what was begun, writes the log back into the database and stops the threads. Operations after it
     /// answer [`Error::Closed`]. Without it nothing is lost: the next start reads the log.
     pub async fn close(&self) {
-        todo!()
+        self.database.close().await;
     }
 
     /// Whether the ledger can still make something durable: commits a row and waits for it.
@@ -79,23 +91,37 @@ impl Ledger {
     /// [`Error::Busy`] when the disk is full or too much waits, [`Error::Poisoned`], [`Error::Closed`],
     /// [`Error::Database`].
     pub async fn health(&self) -> Result<(), Error> {
-        todo!()
+        self.write(sql::heartbeat).await
     }
 
     /// What was done since the start.
     pub fn stats(&self) -> Stats {
-        todo!()
+        self.database.stats()
     }
 
     /// Wakes when a job may be due.
     pub fn jobs_due(&self) -> DueSignal {
-        todo!()
+        self.dues.jobs.signal(&self.clock)
     }
 
     /// Wakes when a webhook may be due.
     pub fn webhooks_due(&self) -> DueSignal {
-        todo!()
+        self.dues.webhooks.signal(&self.clock)
     }
 
+    /// Runs an operation in a transaction that may be shared with others; returns after its commit is on disk.
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.database.write(operation).await
+    }
 
+    /// Runs an operation that only reads, on a snapshot of its own.
+    async fn read<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.database.read(operation).await
+    }
 }

@@ -14,6 +14,8 @@ mod lease;
 mod ledger;
 mod model;
 pub mod schedule;
+mod sql;
+mod state;
 mod wake;
 
 pub use clock::{Clock, ManualClock};

@@ -65,7 +65,11 @@ impl Default for Schedule {
     }
 }
 
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a wait is far below 2^52 ms")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a wait is far below 2^52 ms"
+)]
 fn jittered(wait_ms: i64, unit_random: f64) -> i64 {
     if wait_ms < JITTER_FROM_MS {
         return wait_ms;

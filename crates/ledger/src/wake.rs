@@ -26,10 +26,24 @@ pub struct DueSignal {
     is_reported: bool,
 }
 
-/// The sending side: the earliest due time of one queue.
+/// The sending side for both queues.
+#[derive(Debug)]
+pub(crate) struct Dues {
+    pub(crate) jobs: Due,
+    pub(crate) webhooks: Due,
+}
+
+/// The earliest due time of one queue.
 #[derive(Debug)]
 pub(crate) struct Due {
     earliest_ms: watch::Sender<i64>,
+}
+
+/// Which queue something was learned about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queue {
+    Jobs,
+    Webhooks,
 }
 
 /// What a transaction has learned about a queue.
@@ -68,12 +82,25 @@ impl DueSignal {
     }
 }
 
-impl Due {
-    /// A queue of which nothing is known, so that it has to be asked.
+impl Dues {
+    /// Queues of which nothing is known, so that they have to be asked.
     pub(crate) fn unknown() -> Self {
-        Self { earliest_ms: watch::Sender::new(i64::MIN) }
+        Self {
+            jobs: Due { earliest_ms: watch::Sender::new(i64::MIN) },
+            webhooks: Due { earliest_ms: watch::Sender::new(i64::MIN) },
+        }
     }
 
+    /// Takes note of what a committed transaction has learned. Must be called in the order of the commits.
+    pub(crate) fn note(&self, queue: Queue, wake: Wake) {
+        match queue {
+            Queue::Jobs => self.jobs.note(wake),
+            Queue::Webhooks => self.webhooks.note(wake),
+        }
+    }
+}
+
+impl Due {
     pub(crate) fn signal(&self, clock: &Clock) -> DueSignal {
         DueSignal {
             clock: clock.clone(),
@@ -83,8 +110,7 @@ impl Due {
         }
     }
 
-    /// Takes note of what a committed transaction has learned. Must be called in the order of the commits.
-    pub(crate) fn note(&self, wake: Wake) {
+    fn note(&self, wake: Wake) {
         match wake {
             Wake::At(due_ms) => {
                 self.earliest_ms.send_if_modified(|earliest_ms| {

@@ -9,39 +9,43 @@ use super::Ledger;
 use crate::error::Error;
 use crate::lease::{Lease, Release};
 use crate::model::request::{Job, JobDone, NewRequest};
+use crate::sql;
 
 #[expect(clippy::missing_errors_doc, reason = "the module says once what all of them share")]
 impl Ledger {
     /// Accepts a request: its row, its job and its webhook in one commit, which is on disk when this returns.
     /// From then on the ledger owes the webhook. [`Error::Exists`], [`Error::UnknownAccount`].
     pub async fn accept(&self, request: NewRequest) -> Result<(), Error> {
-        todo!()
+        self.write(move |tx| sql::jobs::accept(tx, &request)).await
     }
 
     /// Takes up to `limit` jobs that are due, longest due first, for `lease_ms`. Jobs whose earlier lease ran out
     /// are due again, with one more crash. Ask for no more than can be worked on at once.
     pub async fn claim_jobs(&self, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
-        todo!()
+        self.write(move |tx| sql::jobs::claim(tx, limit, lease_ms)).await
     }
 
     /// Holds a job for another `lease_ms` from now. [`Error::LostLease`].
     pub async fn renew_job(&self, lease: &mut Lease<Job>, lease_ms: i64) -> Result<(), Error> {
-        todo!()
+        let (no, fence) = (lease.no, lease.fence);
+        lease.until_ms = self.write(move |tx| sql::jobs::renew(tx, no, fence, lease_ms)).await?;
+        Ok(())
     }
 
     /// Ends a job: its result, its usage and its webhook, due after the request's delay, in one transaction.
     /// [`Error::LostLease`], and then nothing of it is kept.
     pub async fn finish_job(&self, lease: Lease<Job>, done: JobDone) -> Result<(), Error> {
-        todo!()
+        self.write(move |tx| sql::jobs::finish(tx, &lease, &done)).await
     }
 
     /// Gives a job back unfinished. [`Error::LostLease`].
     pub async fn release_job(&self, lease: Lease<Job>, why: Release) -> Result<(), Error> {
-        todo!()
+        self.write(move |tx| sql::jobs::release(tx, lease.no, lease.fence, why)).await
     }
 
     /// Which of these requests still wait for their processing, and so for their input.
     pub async fn unfinished_jobs(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
-        todo!()
+        let ids = ids.to_vec();
+        self.read(move |tx| sql::jobs::unfinished(tx, &ids)).await
     }
 }

@@ -1,0 +1,52 @@
+//! Bringing the file's schema up to date. Migrations are numbered from 1 without gaps and never change once
+//! released; the file remembers the number of its last one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::connection::from_running;
+use crate::error::Error;
+
+/// Marks the file as ours: "PXVN" in ASCII.
+const APPLICATION_ID: i64 = 0x5058_564e;
+
+/// Migration `n` is element `n - 1`.
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_ledger.sql")];
+
+/// Runs what the file lacks, all in one transaction: two processes that open a new file at once cannot meet in the
+/// middle, and a migration that fails leaves the file as it was.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(from_running)?;
+    let version = checked_version(&transaction, path)?;
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration).map_err(from_running)?;
+    }
+    if version < MIGRATIONS.len() {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(from_running)?;
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(from_running)?;
+    }
+    transaction.commit().map_err(from_running)
+}
+
+/// How many migrations the file has seen. Refuses files of other programs and of newer versions of this one.
+fn checked_version(transaction: &Transaction<'_>, path: &Path) -> Result<usize, Error> {
+    let application_id = pragma(transaction, "application_id")?;
+    let version = pragma(transaction, "user_version")?;
+    let is_empty = transaction
+        .query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get::<_, bool>(0))
+        .map_err(from_running)?;
+    if application_id != APPLICATION_ID && !is_empty {
+        return Err(Error::NotALedger { path: path.to_owned() });
+    }
+    let known = MIGRATIONS.len();
+    usize::try_from(version)
+        .ok()
+        .filter(|version| *version <= known)
+        .ok_or(Error::TooNew { found: version, known: known as i64 })
+}
+
+fn pragma(transaction: &Transaction<'_>, name: &str) -> Result<i64, Error> {
+    transaction.pragma_query_value(None, name, |row| row.get(0)).map_err(from_running)
+}

@@ -1,0 +1,53 @@
+//! What SQLite makes of the shared statements: no claim, list or count may walk
+//! through a table that grows.
+
+use rusqlite::Connection;
+
+use super::connection::{DIALECT, Role, create, open};
+use super::migrate::migrate;
+use crate::sql::all_statements;
+
+/// Tables with a few rows, made by hand.
+const SMALL: [&str; 3] = ["accounts", "api_keys", "webhook_secrets"];
+
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    for number in 1..=explain.parameter_count() {
+        explain.raw_bind_parameter(number, 1).unwrap();
+    }
+    let mut rows = explain.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get(3).unwrap());
+    }
+    steps
+}
+
+/// Whether a statement's cost can grow with a table. A scan is fine of a small table, of rows that another step has
+/// limited already, and where it walks an index in its order and stops at the first row.
+fn grows(steps: &[String], sql: &str) -> bool {
+    let scanned: Vec<_> = steps.iter().filter_map(|step| step.strip_prefix("SCAN ")).collect();
+    let is_small = |scan: &&str| SMALL.contains(&scan.split(' ').next().unwrap_or_default());
+    let stops_at_once = |scan: &&str| scan.contains(" USING ") && sql.ends_with("LIMIT 1");
+    let sorts = steps.iter().any(|step| step.starts_with("USE TEMP B-TREE"));
+    let walks = scanned.iter().any(|scan| !is_small(scan) && !stops_at_once(scan) && *scan != "counted");
+    walks || (sorts && !scanned.iter().any(is_small))
+}
+
+#[test]
+fn no_statement_walks_a_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    create(&path).unwrap();
+    let mut connection = open(&path, Role::Writer).unwrap();
+    migrate(&mut connection, &path).unwrap();
+    let mut offenders = Vec::new();
+    for statement in all_statements() {
+        let sql = statement.render(&DIALECT);
+        let steps = plan(&connection, &sql);
+        if grows(&steps, &sql) {
+            offenders.push(format!("{}: {steps:#?}", statement.name));
+        }
+    }
+    assert!(offenders.is_empty(), "{}", offenders.join("\n"));
+}

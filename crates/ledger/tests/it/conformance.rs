@@ -1,0 +1,39 @@
+//! What every database must do, as functions over a fresh ledger. A database runs them all with `suite!`.
+
+pub mod accounts;
+pub mod history;
+pub mod jobs;
+pub mod results;
+pub mod webhooks;
+
+/// Makes a test of every function of the suite; `$fresh` opens a ledger.
+macro_rules! suite {
+    ($fresh:ident) => {
+        $crate::conformance::suite! { $fresh:
+            accounts: the_first_key_makes_the_account, a_key_is_found_until_it_is_revoked,
+                a_key_exists_once, a_key_of_another_process_counts_at_once, usage_needs_an_account;
+            jobs: an_accepted_request_ends_delivered, what_went_in_comes_out, an_id_is_accepted_once,
+                an_account_must_exist, jobs_come_in_order_and_no_more_than_asked_for, a_lost_job_stays_lost,
+                a_renewed_job_is_kept, a_release_says_when_and_whether_it_counts,
+                recovery_gives_everything_back, unfinished_jobs_are_known;
+            webhooks: a_delay_counts_from_the_end_of_processing, webhooks_come_by_due_time,
+                a_retry_waits_for_its_time, an_end_is_an_end, a_release_uses_up_no_attempt,
+                a_late_result_is_only_history, a_crash_shows_as_interrupted,
+                an_abandoned_webhook_fails_without_attempt, expiry_counts_from_the_first_due_time;
+            history: lists_are_filtered_and_paged, another_accounts_webhook_does_not_exist,
+                an_attempt_is_kept_in_full, an_open_attempt_is_not_listed, the_sweep_takes_what_ended_and_is_old,
+                the_counters_equal_a_recount;
+            results: a_result_is_found_until_it_expires, a_job_and_its_result_are_one;
+        }
+    };
+    ($fresh:ident: $($module:ident: $($test:ident),*;)*) => {
+        $(mod $module {
+            $(#[tokio::test]
+            async fn $test() {
+                $crate::conformance::$module::$test(super::$fresh().await).await;
+            })*
+        })*
+    };
+}
+
+pub(crate) use suite;

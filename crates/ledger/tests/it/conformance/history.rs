@@ -1,0 +1,153 @@
+//! Lists, single webhooks, and the end of the history.
+
+use pixaven_ledger::{Attempt, Next, Outcome, Timings, WebhookQuery, WebhookStatus};
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, one, payload, webhook};
+
+fn all(f: &Fixture) -> WebhookQuery {
+    WebhookQuery { account: f.account, statuses: vec![], start_ms: None, end_ms: None, offset: 0, limit: 100 }
+}
+
+/// Five webhooks, one in each status, a second apart, in the order of `WebhookStatus::ALL`.
+async fn one_of_each(f: &Fixture) -> Vec<Uuid> {
+    let mut ids = vec![];
+    for status in WebhookStatus::ALL.into_iter().rev() {
+        ids.insert(0, brought_to(f, status).await);
+        f.clock.advance(1_000);
+    }
+    ids
+}
+
+async fn brought_to(f: &Fixture, status: WebhookStatus) -> Uuid {
+    if status == WebhookStatus::Created {
+        return f.accept(webhook()).await;
+    }
+    let mut sent = webhook();
+    if status == WebhookStatus::Scheduled {
+        sent.delay_ms = 86_400_000;
+    }
+    let id = f.scheduled(sent).await;
+    let next = match status {
+        WebhookStatus::Delivered => Next::Delivered,
+        WebhookStatus::Failed => Next::Failed { reason: "gone".to_owned() },
+        _ => {
+            let _held = f.ledger.claim_webhooks(1, 10 * LEASE_MS).await.unwrap();
+            return id;
+        }
+    };
+    let lease = f.claim_webhook().await;
+    f.ledger.record_attempt(lease, delivered(), next).await.unwrap();
+    id
+}
+
+async fn check(f: &Fixture, query: WebhookQuery, total: u64, expected: &[Uuid]) {
+    let page = f.ledger.webhooks(query.clone()).await.unwrap();
+    let ids: Vec<_> = page.webhooks.iter().map(|webhook| webhook.id).collect();
+    assert_eq!((page.total, &ids[..]), (total, expected), "{query:?}");
+}
+
+pub async fn lists_are_filtered_and_paged(f: Fixture) {
+    use WebhookStatus::{Created, Delivered, Failed, Scheduled};
+    // Most recent first, which is the order of the statuses: the failed one was accepted first.
+    let ids = one_of_each(&f).await;
+    for (id, status) in ids.iter().zip(WebhookStatus::ALL) {
+        assert_eq!(f.status(*id).await, status);
+    }
+    check(&f, all(&f), 5, &ids).await;
+    check(&f, WebhookQuery { offset: 1, limit: 2, ..all(&f) }, 5, &ids[1..3]).await;
+    check(&f, WebhookQuery { offset: 5, ..all(&f) }, 5, &[]).await;
+    check(&f, WebhookQuery { offset: u64::MAX, ..all(&f) }, 5, &[]).await;
+    check(&f, WebhookQuery { limit: 0, ..all(&f) }, 5, &[]).await;
+    check(&f, WebhookQuery { statuses: vec![Delivered], ..all(&f) }, 1, &ids[3..4]).await;
+    let mixed = vec![Failed, Scheduled, Created, Failed];
+    let expected = [ids[0], ids[1], ids[4]];
+    check(&f, WebhookQuery { statuses: mixed.clone(), ..all(&f) }, 3, &expected).await;
+    check(&f, WebhookQuery { statuses: mixed.clone(), offset: 1, limit: 1, ..all(&f) }, 3, &ids[1..2]).await;
+
+    let (start_ms, end_ms) = (Some(START_MS + 1_000), Some(START_MS + 3_000));
+    check(&f, WebhookQuery { start_ms, ..all(&f) }, 4, &ids[..4]).await;
+    check(&f, WebhookQuery { end_ms, ..all(&f) }, 4, &ids[1..]).await;
+    check(&f, WebhookQuery { start_ms, end_ms, ..all(&f) }, 3, &ids[1..4]).await;
+    check(&f, WebhookQuery { start_ms, end_ms, statuses: mixed, ..all(&f) }, 1, &ids[1..2]).await;
+    check(&f, WebhookQuery { start_ms, end_ms, limit: 1, offset: 2, ..all(&f) }, 3, &ids[3..4]).await;
+
+    let page = f.ledger.webhooks(WebhookQuery { statuses: vec![Delivered], ..all(&f) }).await.unwrap();
+    let listed = one(page.webhooks);
+    let shown = f.ledger.webhook(f.account, listed.id).await.unwrap().unwrap();
+    assert_eq!((listed.attempts.len(), shown.attempts.len()), (0, 1), "a list shows no attempts");
+    assert_eq!(listed.payload, Some(payload(listed.id)));
+    assert_eq!(listed.url, webhook().url);
+}
+
+pub async fn another_accounts_webhook_does_not_exist(f: Fixture) {
+    let id = f.accept(webhook()).await;
+    assert_eq!(f.ledger.webhook(f.account + 1, id).await.unwrap(), None);
+    assert_eq!(f.ledger.webhook(f.account, Uuid::new_v4()).await.unwrap(), None);
+    assert_eq!(f.ledger.webhook(f.account, id).await.unwrap().unwrap().id, id);
+}
+
+pub async fn an_attempt_is_kept_in_full(f: Fixture) {
+    for outcome in Outcome::ALL {
+        let id = f.scheduled(webhook()).await;
+        let bare = Attempt {
+            address: None,
+            timings: Timings::default(),
+            response: None,
+            status: None,
+            ..attempt(outcome, None)
+        };
+        let full = attempt(outcome, Some(599));
+        for (made, next) in [(&bare, Next::Retry { due_ms: START_MS }), (&full, Next::Delivered)] {
+            let lease = f.claim_webhook().await;
+            f.ledger.record_attempt(lease, made.clone(), next).await.unwrap();
+        }
+        let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
+        assert_eq!(attempts.into_iter().map(|recorded| recorded.attempt).collect::<Vec<_>>(), [bare, full]);
+    }
+}
+
+pub async fn an_open_attempt_is_not_listed(f: Fixture) {
+    let id = f.scheduled(webhook()).await;
+    f.clock.advance(3);
+    let _held = f.claim_webhook().await;
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!(record.attempts, []);
+    assert_eq!((record.dispatched_ms, record.next_due_ms), (Some(START_MS + 3), None));
+}
+
+pub async fn the_sweep_takes_what_ended_and_is_old(f: Fixture) {
+    let old = one_of_each(&f).await;
+    let before_ms = f.clock.now_ms();
+    let _held = f.claim_job().await;
+    let young = brought_to(&f, WebhookStatus::Delivered).await;
+
+    assert_eq!(f.ledger.sweep_history(before_ms, 1).await.unwrap(), 1, "no more than asked for");
+    assert_eq!(f.ledger.sweep_history(before_ms, 100).await.unwrap(), 1);
+    assert_eq!(f.ledger.sweep_history(before_ms, 100).await.unwrap(), 0);
+    assert_eq!(f.counts().await, [1, 1, 1, 1, 0]);
+    check(&f, all(&f), 4, &[young, old[0], old[1], old[2]]).await;
+    for gone in &old[3..] {
+        assert_eq!(f.ledger.webhook(f.account, *gone).await.unwrap(), None);
+    }
+    f.clock.advance(100_000_000);
+    assert_eq!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().len(), 1, "what is owed is still there");
+    assert_eq!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(), 2);
+}
+
+pub async fn the_counters_equal_a_recount(f: Fixture) {
+    for n in 1..4 {
+        for status in WebhookStatus::ALL.into_iter().rev().take(n) {
+            if status != WebhookStatus::Created {
+                brought_to(&f, status).await;
+            }
+        }
+    }
+    let counted = f.counts().await;
+    assert_eq!(counted, [0, 0, 1, 2, 3]);
+    for (status, n) in WebhookStatus::ALL.into_iter().zip(counted) {
+        // A time range makes the ledger count rows instead of reading the counter.
+        let query = WebhookQuery { statuses: vec![status], start_ms: Some(0), ..all(&f) };
+        assert_eq!(f.ledger.webhooks(query).await.unwrap().total, n, "{status}");
+    }
+}

@@ -1,0 +1,183 @@
+//! Accepting requests, and working on them under leases.
+
+use pixaven_ledger::{Error, InputRef, Next, Release, WebhookStatus};
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, done, one, payload, request, webhook};
+
+pub async fn an_accepted_request_ends_delivered(f: Fixture) {
+    let id = f.accept(webhook()).await;
+    assert_eq!(f.status(id).await, WebhookStatus::Created);
+    assert_eq!(f.counts().await, [1, 0, 0, 0, 0]);
+
+    f.clock.advance(10);
+    let job = f.claim_job().await;
+    assert_eq!((job.value.id, job.attempt, job.until_ms), (id, 1, START_MS + 10 + LEASE_MS));
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "it is held");
+    f.ledger.finish_job(job, done(id)).await.unwrap();
+    assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "it is done");
+
+    f.clock.advance(10);
+    let due = f.claim_webhook().await;
+    assert_eq!((due.value.id, due.attempt), (id, 1));
+    assert_eq!(due.value.payload, payload(id));
+    assert_eq!((due.value.created_ms, due.value.finished_ms), (START_MS, START_MS + 10));
+    assert_eq!(f.status(id).await, WebhookStatus::Dispatched);
+    assert_eq!(f.counts().await, [0, 0, 1, 0, 0]);
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "it is held");
+
+    f.clock.advance(10);
+    f.ledger.record_attempt(due, delivered(), Next::Delivered).await.unwrap();
+    assert_eq!(f.counts().await, [0, 0, 0, 1, 0]);
+    f.clock.advance(10 * LEASE_MS);
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "it is done");
+
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!(record.created_ms, START_MS);
+    assert_eq!(record.scheduled_ms, Some(START_MS + 10));
+    assert_eq!(record.dispatched_ms, Some(START_MS + 20));
+    assert_eq!(record.delivered_ms, Some(START_MS + 30));
+    assert_eq!((record.failed_ms, record.failure, record.next_due_ms), (None, None, None));
+    assert_eq!(record.payload, Some(payload(id)));
+    assert_eq!(one(record.attempts).attempt, delivered());
+    let usage = f.ledger.usage(f.account).await.unwrap();
+    assert_eq!((usage.requests, usage.input_bytes, usage.output_bytes), (1, 1000, 100));
+}
+
+pub async fn what_went_in_comes_out(f: Fixture) {
+    let mut new = request(f.account, webhook());
+    new.spec = "{\"a\":\"\u{1f98a} \\n\"}".repeat(2000);
+    new.input = InputRef::Blob { key: "inputs/1".to_owned(), name: String::new(), bytes: 1 << 40 };
+    new.webhook.retry = false;
+    new.webhook.headers =
+        vec![("X-A".to_owned(), "1:2\\n\n\t".to_owned()), ("X-A".to_owned(), String::new())];
+    f.ledger.accept(new.clone()).await.unwrap();
+
+    let job = f.claim_job().await;
+    assert_eq!(job.value.account, f.account);
+    assert_eq!((&job.value.spec, &job.value.input), (&new.spec, &new.input));
+    assert_eq!((job.value.created_ms, job.value.n_crashes), (START_MS, 0));
+    f.ledger.finish_job(job, done(new.id)).await.unwrap();
+
+    let due = f.claim_webhook().await.value;
+    assert_eq!((due.account, due.retry), (f.account, false));
+    assert_eq!(
+        (due.url, due.authority, due.headers),
+        (new.webhook.url, new.webhook.authority, new.webhook.headers)
+    );
+}
+
+pub async fn an_id_is_accepted_once(f: Fixture) {
+    let new = request(f.account, webhook());
+    f.ledger.accept(new.clone()).await.unwrap();
+    assert!(matches!(f.ledger.accept(new).await, Err(Error::Exists)));
+    assert_eq!(f.counts().await, [1, 0, 0, 0, 0], "the refused one left no trace");
+    f.claim_job().await;
+}
+
+pub async fn an_account_must_exist(f: Fixture) {
+    let accepted = f.ledger.accept(request(f.account + 1, webhook())).await;
+    assert!(matches!(accepted, Err(Error::UnknownAccount(_))));
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
+}
+
+pub async fn jobs_come_in_order_and_no_more_than_asked_for(f: Fixture) {
+    let mut ids = vec![];
+    for _ in 0..5 {
+        ids.push(f.accept(webhook()).await);
+        f.clock.advance(1);
+    }
+    let mut claimed = vec![];
+    for limit in [0, 2, 2, 2] {
+        let leases = f.ledger.claim_jobs(limit, LEASE_MS).await.unwrap();
+        assert!(leases.len() <= limit as usize);
+        claimed.extend(leases.into_iter().map(|lease| lease.value.id));
+    }
+    assert_eq!(claimed, ids);
+}
+
+pub async fn a_lost_job_stays_lost(f: Fixture) {
+    let id = f.accept(webhook()).await;
+    let late = f.claim_job().await;
+    f.clock.advance(LEASE_MS - 1);
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "the lease is not over");
+    f.clock.advance(1);
+    let mut now = f.claim_job().await;
+    assert!(now.fence > late.fence);
+    assert_eq!((now.value.id, now.value.n_crashes, now.attempt), (id, 1, 2), "the lost try counts");
+
+    assert!(matches!(f.ledger.finish_job(late, done(id)).await, Err(Error::LostLease)));
+    assert_eq!(f.counts().await, [1, 0, 0, 0, 0]);
+    assert_eq!(f.ledger.usage(f.account).await.unwrap().requests, 0, "nothing of it is kept");
+    f.ledger.renew_job(&mut now, LEASE_MS).await.unwrap();
+    f.ledger.finish_job(now, done(id)).await.unwrap();
+    assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
+}
+
+pub async fn a_renewed_job_is_kept(f: Fixture) {
+    let id = f.accept(webhook()).await;
+    let mut lease = f.claim_job().await;
+    f.clock.advance(LEASE_MS / 2);
+    f.ledger.renew_job(&mut lease, LEASE_MS).await.unwrap();
+    assert_eq!(lease.until_ms, START_MS + LEASE_MS / 2 + LEASE_MS);
+    f.clock.advance(LEASE_MS - 1);
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
+    f.clock.advance(1);
+    let now = f.claim_job().await;
+    assert!(matches!(f.ledger.renew_job(&mut lease, LEASE_MS).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.release_job(lease, Release::Crashed).await, Err(Error::LostLease)));
+    f.ledger.finish_job(now, done(id)).await.unwrap();
+}
+
+pub async fn a_release_says_when_and_whether_it_counts(f: Fixture) {
+    f.accept(webhook()).await;
+    for (why, n_crashes, after_ms) in
+        [(Release::Stopped, 0, 0), (Release::Crashed, 1, 0), (Release::Later { after_ms: 500 }, 1, 500)]
+    {
+        let lease = f.claim_job().await;
+        f.ledger.release_job(lease, why).await.unwrap();
+        if after_ms > 0 {
+            f.clock.advance(after_ms - 1);
+            assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "{why:?} is not due yet");
+            f.clock.advance(1);
+        }
+        let lease = f.claim_job().await;
+        assert_eq!(lease.value.n_crashes, n_crashes, "after {why:?}");
+        f.ledger.release_job(lease, Release::Stopped).await.unwrap();
+    }
+}
+
+pub async fn recovery_gives_everything_back(f: Fixture) {
+    let sent = f.scheduled(webhook()).await;
+    let processed = f.accept(webhook()).await;
+    let waiting = f.accept(webhook()).await;
+    let old_job = f.claim_job().await;
+    let old_webhook = f.claim_webhook().await;
+    assert_eq!((old_job.value.id, old_webhook.value.id), (processed, sent));
+
+    let recovered = f.ledger.recover().await.unwrap();
+    assert_eq!((recovered.n_jobs, recovered.n_webhooks), (1, 1));
+    assert_eq!(f.counts().await, [2, 1, 0, 0, 0]);
+    let again = f.ledger.recover().await.unwrap();
+    assert_eq!((again.n_jobs, again.n_webhooks), (0, 0));
+
+    let jobs = f.ledger.claim_jobs(9, LEASE_MS).await.unwrap();
+    let mut crashes: Vec<_> = jobs.iter().map(|job| (job.value.id, job.value.n_crashes)).collect();
+    crashes.sort_by_key(|(id, _)| *id != processed);
+    assert_eq!(crashes, [(processed, 1), (waiting, 0)]);
+    assert_eq!(f.claim_webhook().await.attempt, 2);
+    assert!(matches!(f.ledger.finish_job(old_job, done(processed)).await, Err(Error::LostLease)));
+    let recorded = f.ledger.record_attempt(old_webhook, delivered(), Next::Delivered).await;
+    assert!(matches!(recorded, Err(Error::LostLease)));
+}
+
+pub async fn unfinished_jobs_are_known(f: Fixture) {
+    let finished = f.scheduled(webhook()).await;
+    let held = f.accept(webhook()).await;
+    let _lease = f.claim_job().await;
+    let waiting = f.accept(webhook()).await;
+    let unknown = Uuid::new_v4();
+    let unfinished = f.ledger.unfinished_jobs(&[finished, unknown, held, waiting]).await.unwrap();
+    assert_eq!(unfinished, [held, waiting]);
+}

@@ -1,0 +1,41 @@
+//! The rows of result files.
+
+use pixaven_ledger::{Error, UsageDelta};
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, LEASE_MS, START_MS, done, result, webhook};
+
+pub async fn a_result_is_found_until_it_expires(f: Fixture) {
+    let [first, second] = [1_000, 2_000].map(|ms| result(Uuid::new_v4(), f.account, START_MS + ms));
+    for stored in [&second, &first] {
+        f.ledger.record_result(f.account, UsageDelta::default(), Some(stored.clone())).await.unwrap();
+    }
+    let again = f.ledger.record_result(f.account, UsageDelta::default(), Some(first.clone())).await;
+    assert!(matches!(again, Err(Error::Exists)));
+
+    assert_eq!(f.ledger.result(first.id, "image.jpg").await.unwrap().as_ref(), Some(&first));
+    assert_eq!(f.ledger.result(first.id, "other.jpg").await.unwrap(), None);
+    assert_eq!(f.ledger.expired_results(9).await.unwrap(), []);
+    f.clock.advance(1_000);
+    assert_eq!(f.ledger.result(first.id, "image.jpg").await.unwrap(), None);
+    assert_eq!(f.ledger.expired_results(9).await.unwrap(), [first.clone()]);
+    f.clock.advance(1_000);
+    assert_eq!(f.ledger.expired_results(1).await.unwrap(), [first.clone()], "longest over first");
+
+    f.ledger.forget_results(&[first.id, Uuid::new_v4()]).await.unwrap();
+    assert_eq!(f.ledger.expired_results(9).await.unwrap(), [second]);
+}
+
+pub async fn a_job_and_its_result_are_one(f: Fixture) {
+    let id = f.accept(webhook()).await;
+    let stored = result(id, f.account, START_MS + 10 * LEASE_MS);
+    let mut with_result = done(id);
+    with_result.result = Some(stored.clone());
+    let late = f.claim_job().await;
+    f.clock.advance(LEASE_MS);
+    let now = f.claim_job().await;
+    assert!(matches!(f.ledger.finish_job(late, with_result.clone()).await, Err(Error::LostLease)));
+    assert_eq!(f.ledger.result(id, "image.jpg").await.unwrap(), None);
+    f.ledger.finish_job(now, with_result).await.unwrap();
+    assert_eq!(f.ledger.result(id, "image.jpg").await.unwrap(), Some(stored));
+}

@@ -1,0 +1,149 @@
+//! Sending webhooks under leases.
+
+use pixaven_ledger::{Error, Next, Outcome, WebhookStatus};
+
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, one, webhook};
+
+pub async fn a_delay_counts_from_the_end_of_processing(f: Fixture) {
+    let mut delayed = webhook();
+    delayed.delay_ms = 3_000;
+    f.accept(delayed).await;
+    f.clock.advance(1_000);
+    let job = f.claim_job().await;
+    let id = job.value.id;
+    f.ledger.finish_job(job, crate::fixture::done(id)).await.unwrap();
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!((record.delay_ms, record.next_due_ms), (3_000, Some(START_MS + 4_000)));
+    f.clock.advance(2_999);
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
+    f.clock.advance(1);
+    assert_eq!(f.claim_webhook().await.value.id, id);
+}
+
+pub async fn webhooks_come_by_due_time(f: Fixture) {
+    let mut ids = vec![];
+    for delay_ms in [300, 100, 200] {
+        let mut delayed = webhook();
+        delayed.delay_ms = delay_ms;
+        ids.push(f.scheduled(delayed).await);
+    }
+    f.clock.advance(1_000);
+    let claimed = f.ledger.claim_webhooks(2, LEASE_MS).await.unwrap();
+    let claimed: Vec<_> = claimed.into_iter().map(|lease| lease.value.id).collect();
+    assert_eq!(claimed, [ids[1], ids[2]]);
+    assert_eq!(f.claim_webhook().await.value.id, ids[0]);
+}
+
+pub async fn a_retry_waits_for_its_time(f: Fixture) {
+    let id = f.scheduled(webhook()).await;
+    let first = f.claim_webhook().await;
+    let due_ms = START_MS + 5_000;
+    let refused = attempt(Outcome::Rejected, Some(500));
+    f.ledger.record_attempt(first, refused.clone(), Next::Retry { due_ms }).await.unwrap();
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!((record.status, record.next_due_ms), (WebhookStatus::Scheduled, Some(due_ms)));
+    assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
+
+    f.clock.advance(4_999);
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
+    f.clock.advance(1);
+    let second = f.claim_webhook().await;
+    assert_eq!((second.value.id, second.attempt), (id, 2));
+    f.ledger.record_attempt(second, delivered(), Next::Delivered).await.unwrap();
+    let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
+    assert_eq!(attempts.iter().map(|recorded| recorded.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((&attempts[0].attempt, &attempts[1].attempt), (&refused, &delivered()));
+}
+
+pub async fn an_end_is_an_end(f: Fixture) {
+    let id = f.scheduled(webhook()).await;
+    let lease = f.claim_webhook().await;
+    f.clock.advance(20);
+    let next = Next::Failed { reason: "exhausted".to_owned() };
+    f.ledger.record_attempt(lease, attempt(Outcome::Timeout, None), next).await.unwrap();
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!((record.status, record.failed_ms), (WebhookStatus::Failed, Some(START_MS + 20)));
+    assert_eq!((record.failure.as_deref(), record.next_due_ms), (Some("exhausted"), None));
+    assert_eq!(f.counts().await, [0, 0, 0, 0, 1]);
+    f.clock.advance(10 * LEASE_MS);
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
+}
+
+pub async fn a_release_uses_up_no_attempt(f: Fixture) {
+    let id = f.scheduled(webhook()).await;
+    for _ in 0..3 {
+        let lease = f.claim_webhook().await;
+        assert_eq!(lease.attempt, 1);
+        let due_ms = f.clock.now_ms() + 100;
+        f.ledger.release_webhook(lease, due_ms).await.unwrap();
+        assert_eq!(f.status(id).await, WebhookStatus::Scheduled);
+        assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "not before it is due");
+        f.clock.advance(100);
+    }
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!(record.attempts, []);
+    assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
+}
+
+pub async fn a_late_result_is_only_history(f: Fixture) {
+    let id = f.scheduled(webhook()).await;
+    let late = f.claim_webhook().await;
+    f.clock.advance(LEASE_MS);
+    let now = f.claim_webhook().await;
+    assert_eq!((now.attempt, late.attempt), (2, 1));
+    assert!(now.fence > late.fence);
+
+    let recorded = f.ledger.record_attempt(late, delivered(), Next::Delivered).await;
+    assert!(matches!(recorded, Err(Error::LostLease)));
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!(record.status, WebhookStatus::Dispatched, "it is the other's to decide");
+    assert_eq!(one(record.attempts).attempt, delivered(), "but what the late one saw is kept");
+
+    let refused = attempt(Outcome::Refused, None);
+    let next = Next::Retry { due_ms: START_MS + 2 * LEASE_MS };
+    f.ledger.record_attempt(now, refused.clone(), next).await.unwrap();
+    let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
+    assert_eq!((attempts[1].number, &attempts[1].attempt), (2, &refused));
+
+    f.clock.advance(LEASE_MS);
+    let third = f.claim_webhook().await;
+    f.ledger.recover().await.unwrap();
+    let released = f.ledger.release_webhook(third, START_MS).await;
+    assert!(matches!(released, Err(Error::LostLease)));
+}
+
+pub async fn a_crash_shows_as_interrupted(f: Fixture) {
+    let id = f.scheduled(webhook()).await;
+    let _lost = f.claim_webhook().await;
+    f.clock.advance(1_000);
+    f.ledger.recover().await.unwrap();
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!(record.status, WebhookStatus::Scheduled);
+    assert_eq!(record.next_due_ms, Some(START_MS + 1_000), "it is due at once");
+    let interrupted = one(record.attempts);
+    assert_eq!((interrupted.number, interrupted.attempt.outcome), (1, Outcome::Interrupted));
+    assert_eq!(interrupted.attempt.started_ms, START_MS);
+
+    let again = f.claim_webhook().await;
+    assert_eq!((again.value.id, again.attempt), (id, 2));
+}
+
+pub async fn an_abandoned_webhook_fails_without_attempt(f: Fixture) {
+    let id = f.scheduled(webhook()).await;
+    let lease = f.claim_webhook().await;
+    f.ledger.abandon_webhook(lease, "expired".to_owned()).await.unwrap();
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+    assert_eq!(record.attempts, []);
+    assert_eq!(f.counts().await, [0, 0, 0, 0, 1]);
+}
+
+pub async fn expiry_counts_from_the_first_due_time(f: Fixture) {
+    let mut expiring = webhook();
+    (expiring.delay_ms, expiring.expires_ms) = (2_000, Some(500));
+    f.scheduled(expiring).await;
+    f.clock.advance(9_000);
+    assert_eq!(f.claim_webhook().await.value.expires_at_ms, Some(START_MS + 2_500));
+    f.scheduled(webhook()).await;
+    assert_eq!(f.claim_webhook().await.value.expires_at_ms, None);
+}

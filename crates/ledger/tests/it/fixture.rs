@@ -1,0 +1,145 @@
+//! A fresh ledger with a manual clock and one account, and requests to put into it.
+
+use std::any::Any;
+use std::path::Path;
+
+use pixaven_ledger::{
+    AccountId, Attempt, Clock, DueWebhook, InputRef, Job, JobDone, Lease, Ledger, NewKey, NewRequest,
+    NewWebhook, Outcome, Store, StoredResult, Timings, UsageDelta, WebhookStatus,
+};
+use uuid::Uuid;
+
+/// What the clock shows at first: 14 November 2023.
+pub const START_MS: i64 = 1_700_000_000_000;
+
+/// A lease that outlives every step of a test but those that are about its end.
+pub const LEASE_MS: i64 = 60_000;
+
+pub struct Fixture {
+    pub store: Store,
+    pub ledger: Ledger,
+    pub clock: Clock,
+    pub account: AccountId,
+    /// Keeps what the store needs, such as its directory.
+    _guard: Box<dyn Any + Send>,
+}
+
+impl Fixture {
+    pub async fn open(store: Store, guard: impl Any + Send) -> Self {
+        let clock = Clock::manual(START_MS);
+        let ledger = Ledger::open(store.clone(), clock.clone()).await.unwrap();
+        let account = ledger.create_key(key(0)).await.unwrap().account;
+        Self { store, ledger, clock, account, _guard: Box::new(guard) }
+    }
+
+    /// Accepts a request with this webhook; returns its id.
+    pub async fn accept(&self, webhook: NewWebhook) -> Uuid {
+        let request = request(self.account, webhook);
+        let id = request.id;
+        self.ledger.accept(request).await.unwrap();
+        id
+    }
+
+    pub async fn claim_job(&self) -> Lease<Job> {
+        one(self.ledger.claim_jobs(1, LEASE_MS).await.unwrap())
+    }
+
+    pub async fn claim_webhook(&self) -> Lease<DueWebhook> {
+        one(self.ledger.claim_webhooks(1, LEASE_MS).await.unwrap())
+    }
+
+    /// Accepts a request and brings it to where its webhook is due after the webhook's delay.
+    pub async fn scheduled(&self, webhook: NewWebhook) -> Uuid {
+        let id = self.accept(webhook).await;
+        let lease = self.claim_job().await;
+        assert_eq!(lease.value.id, id, "there was other work");
+        self.ledger.finish_job(lease, done(id)).await.unwrap();
+        id
+    }
+
+    /// The counters of webhooks in the order of their lives.
+    pub async fn counts(&self) -> [u64; 5] {
+        let usage = self.ledger.usage(self.account).await.unwrap();
+        let (statuses, counts): (Vec<_>, Vec<_>) = usage.webhooks.into_iter().unzip();
+        assert_eq!(statuses, WebhookStatus::ALL);
+        counts.try_into().unwrap()
+    }
+
+    pub async fn status(&self, id: Uuid) -> WebhookStatus {
+        self.ledger.webhook(self.account, id).await.unwrap().expect("the webhook exists").status
+    }
+}
+
+pub fn sqlite(directory: &Path) -> Store {
+    Store::Sqlite { path: directory.join("ledger.db") }
+}
+
+pub fn key(n: u8) -> NewKey {
+    NewKey {
+        sha256: [n; 32],
+        prefix: format!("pxv_{n:02}"),
+        label: format!("key {n}"),
+        webhook_secret: "whsec_first".to_owned(),
+    }
+}
+
+pub fn webhook() -> NewWebhook {
+    NewWebhook {
+        url: "https://user:word@receiver.example/hook?a=b".to_owned(),
+        authority: "receiver.example:443".to_owned(),
+        delay_ms: 0,
+        expires_ms: None,
+        retry: true,
+        headers: vec![],
+    }
+}
+
+pub fn request(account: AccountId, webhook: NewWebhook) -> NewRequest {
+    let spec = r#"{"url":"https://origin.example/a.jpg"}"#.to_owned();
+    NewRequest { id: Uuid::new_v4(), account, spec, input: InputRef::Url, webhook }
+}
+
+pub fn payload(id: Uuid) -> String {
+    format!(r#"{{"success":true,"code":200,"id":"{id}"}}"#)
+}
+
+pub fn done(id: Uuid) -> JobDone {
+    let usage = UsageDelta { requests: 1, input_bytes: 1000, output_bytes: 100 };
+    JobDone { payload: payload(id), usage, result: None }
+}
+
+pub fn result(id: Uuid, account: AccountId, expires_ms: i64) -> StoredResult {
+    StoredResult {
+        id,
+        account,
+        name: "image.jpg".to_owned(),
+        blob_key: format!("results/{id}"),
+        media_type: "image/jpeg".to_owned(),
+        bytes: 29_469,
+        sha1: "b752df4c53d29212e71eecc08b9cf6c4ab6f0652".to_owned(),
+        created_ms: START_MS,
+        expires_ms,
+    }
+}
+
+pub fn attempt(outcome: Outcome, status: Option<u16>) -> Attempt {
+    Attempt {
+        started_ms: START_MS + 7,
+        duration_ms: 83,
+        outcome,
+        status,
+        address: Some("203.0.113.7:443".to_owned()),
+        timings: Timings { dns_ms: Some(1), connect_ms: Some(9), tls_ms: Some(20), first_byte_ms: Some(53) },
+        response: Some("ok".to_owned()),
+    }
+}
+
+pub fn delivered() -> Attempt {
+    attempt(Outcome::Delivered, Some(204))
+}
+
+/// The only element.
+pub fn one<T>(mut all: Vec<T>) -> T {
+    assert_eq!(all.len(), 1, "exactly one was expected");
+    all.remove(0)
+}

@@ -1,0 +1,10 @@
+//! The conformance suite on SQLite.
+
+use crate::fixture::{Fixture, sqlite};
+
+async fn fresh() -> Fixture {
+    let directory = tempfile::tempdir().unwrap();
+    Fixture::open(sqlite(directory.path()), directory).await
+}
+
+crate::conformance::suite!(fresh);
