@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// One thing to do on a connection. After the last one the connection is closed.
 #[derive(Clone)]
-pub enum Act {
+pub(crate) enum Act {
     /// Read a request, head and body, and keep it.
     Read,
     /// Read a request's head only, and keep that.
@@ -27,29 +27,29 @@ pub enum Act {
 }
 
 /// `Read`, then this answer: the usual script.
-pub fn answer(answer: impl Into<Vec<u8>>) -> Vec<Act> {
+pub(crate) fn answer(answer: impl Into<Vec<u8>>) -> Vec<Act> {
     vec![Act::Read, Act::Say(answer.into())]
 }
 
 /// `Read`, then an empty answer with this status.
-pub fn status(status: u16) -> Vec<Act> {
+pub(crate) fn status(status: u16) -> Vec<Act> {
     answer(format!("HTTP/1.1 {status} Said\r\ncontent-length: 0\r\n\r\n"))
 }
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub struct Received {
+pub(crate) struct Received {
     /// Which connection it came on, from 0.
-    pub connection: usize,
-    pub request_line: String,
+    pub(crate) connection: usize,
+    pub(crate) request_line: String,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Received {
     /// The value of a header that came once; `None` when it did not come.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values =
             self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let value = values.next();
@@ -59,8 +59,8 @@ impl Received {
 }
 
 /// A listening receiver; it ends with the test's process.
-pub struct Receiver {
-    pub address: SocketAddr,
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     n_received: watch::Receiver<usize>,
     n_connections: watch::Receiver<usize>,
@@ -69,11 +69,11 @@ pub struct Receiver {
 
 impl Receiver {
     /// Follows the first script on the first connection, and so on; the last one on all that come after.
-    pub fn start(scripts: Vec<Vec<Act>>) -> Self {
+    pub(crate) fn start(scripts: Vec<Vec<Act>>) -> Self {
         Self::start_on("127.0.0.1:0", scripts)
     }
 
-    pub fn start_on(address: &str, scripts: Vec<Vec<Act>>) -> Self {
+    pub(crate) fn start_on(address: &str, scripts: Vec<Vec<Act>>) -> Self {
         assert!(!scripts.is_empty(), "a receiver without a script would accept nothing");
         let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
@@ -98,29 +98,29 @@ impl Receiver {
         Self { address, received, n_received, n_connections, n_ended }
     }
 
-    pub fn url(&self, path: &str) -> url::Url {
+    pub(crate) fn url(&self, path: &str) -> url::Url {
         url::Url::parse(&format!("http://{}{path}", self.address)).expect("an address and a path")
     }
 
     /// Everything received so far.
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().expect("no panic while it is held").clone()
     }
 
     /// Everything received, once it is at least `n` requests.
-    pub async fn wait_for(&self, n: usize) -> Vec<Received> {
+    pub(crate) async fn wait_for(&self, n: usize) -> Vec<Received> {
         let mut n_received = self.n_received.clone();
         n_received.wait_for(|n_received| *n_received >= n).await.expect("the receiver runs");
         self.received()
     }
 
     /// Waits until at least `n` connections ended, from either side.
-    pub async fn wait_for_ends(&self, n: usize) {
+    pub(crate) async fn wait_for_ends(&self, n: usize) {
         self.n_ended.clone().wait_for(|n_ended| *n_ended >= n).await.expect("the receiver runs");
     }
 
     /// How many connections were accepted so far.
-    pub fn n_connections(&self) -> usize {
+    pub(crate) fn n_connections(&self) -> usize {
         *self.n_connections.borrow()
     }
 }
@@ -202,7 +202,7 @@ fn read_request(stream: &mut impl io::Read, connection: usize, with_body: bool) 
 }
 
 /// Reads one request and gives one answer over a stream that is not plain TCP.
-pub fn serve_once(stream: &mut (impl io::Read + io::Write), answer: &[u8]) -> io::Result<Received> {
+pub(crate) fn serve_once(stream: &mut (impl io::Read + io::Write), answer: &[u8]) -> io::Result<Received> {
     let request = read_request(stream, 0, true)?;
     stream.write_all(answer)?;
     stream.flush()?;

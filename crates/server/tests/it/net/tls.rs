@@ -10,7 +10,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use url::Url;
 
-use super::{LIMITS, OK, kind, post};
+use super::fetch::LIMITS;
+use super::{OK, kind, post};
 use crate::receiver::{Act, Receiver, answer, serve_once};
 
 /// An authority of the test's own.
@@ -19,24 +20,25 @@ type Authority = CertifiedIssuer<'static, KeyPair>;
 fn authority() -> Authority {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
 }
 
 /// A client that trusts the authority, through a file as an operator would write it.
 fn trusting(authority: &Authority) -> Net {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), authority.pem()).unwrap();
-    let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().unwrap()]);
-    Net::new(NetSettings { policy, extra_ca_file: Some(file.path().to_owned()) }).unwrap()
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), authority.pem()).expect("the file can be written");
+    let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("a network")]);
+    Net::new(NetSettings { policy, extra_ca_file: Some(file.path().to_owned()) })
+        .expect("an authority in PEM")
 }
 
 fn certificate(name: &str) -> CertificateParams {
-    CertificateParams::new(vec![name.to_owned()]).unwrap()
+    CertificateParams::new(vec![name.to_owned()]).expect("a DNS name or an address")
 }
 
 /// A receiver that answers OK over TLS with a certificate signed by `issuer`, or by itself.
 fn serve(params: &CertificateParams, issuer: Option<&Authority>) -> SocketAddr {
-    let key = KeyPair::generate().unwrap();
+    let key = KeyPair::generate().expect("a key");
     let certificate = match issuer {
         Some(issuer) => params.signed_by(&key, issuer),
         None => params.self_signed(&key),
@@ -44,19 +46,19 @@ fn serve(params: &CertificateParams, issuer: Option<&Authority>) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .unwrap()
+        .expect("the defaults of the provider")
         .with_no_client_auth()
         .with_single_cert(
-            vec![certificate.unwrap().der().clone()],
+            vec![certificate.expect("a certificate").der().clone()],
             PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         )
-        .unwrap();
+        .expect("the key of the certificate");
     let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let connection = ServerConnection::new(Arc::clone(&config)).expect("a valid configuration");
             // A client that does not like the certificate goes away.
             drop(serve_once(&mut StreamOwned::new(connection, stream), OK.as_bytes()));
         }
