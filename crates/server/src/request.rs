@@ -14,6 +14,7 @@ mod warnings;
 use std::fmt;
 
 use pixaven_imaging::Plan;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use hash::{Attribute, Hash};
@@ -72,7 +73,8 @@ pub struct WebhookSpec {
 }
 
 /// Where the image of a request comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// From the request's `url`.
     Fetch,

@@ -13,13 +13,15 @@ use crate::spelling;
 
 /// What the name of every variable starts with.
 const PREFIX: &str = "PIXAVEN_";
-/// Variables with our prefix that are not settings.
+/// How variables begin that have our prefix and are not settings.
 const FOREIGN: &[&str] = &[
     // Kubernetes describes a service called `pixaven` to every container with variables of these forms.
     "PIXAVEN_SERVICE_",
     "PIXAVEN_PORT",
-    // Tells the tests where the test images are.
+    // These tell the tests what they find on the machine, and what must not be skipped.
     "PIXAVEN_CORPUS",
+    "PIXAVEN_PYTHON",
+    "PIXAVEN_REQUIRE_",
 ];
 
 /// Where a value comes from; later ones win.

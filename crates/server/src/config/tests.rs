@@ -189,6 +189,7 @@ fn variables_of_others_with_our_prefix_are_skipped() {
         ("PIXAVEN_PORT", "tcp://10.0.0.1:80"),
         ("PIXAVEN_PORT_80_TCP_ADDR", "10.0.0.1"),
         ("PIXAVEN_CORPUS", "../corpus"),
+        ("PIXAVEN_REQUIRE_CORPUS", "1"),
     ];
     assert!(with_variables(&foreign).is_ok());
 }

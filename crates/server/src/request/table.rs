@@ -16,7 +16,7 @@ use super::warnings::Warnings;
 use super::{Problem, ResponseMode};
 
 hash! {
-    /// The request.
+    /// What may be asked for. Only `url` is needed, and only by `fetch`.
     Request {
         url: Url = WebUrl, "", "where the image is (fetch only)";
         headers: Vec<(String, String)> = HeaderHash, "", "headers to send to the image's server (fetch only)";
@@ -171,12 +171,12 @@ hash! {
     /// Effects; several run in this order.
     Filter {
         blur: Blur = nested::<Blur>(), "", "blur";
-        pixelate: Option<f64> = Strength { full: None }, "", "coarse squares";
+        pixelate: Option<f64> = Strength { full: None }, "", "squares of this many pixels";
         sepia: Option<f64> = FULL, "", "the brown of old photographs";
         mono: Option<f64> = FULL, "", "shades of gray";
         invert: Option<f64> = FULL, "", "the negative";
         vignette: Option<f64> = FULL, "", "dark corners";
-        posterize: Option<f64> = Strength { full: None }, "", "few tones";
+        posterize: Option<f64> = FULL, "", "few tones";
         duotone: Duotone = nested::<Duotone>(), "", "shades between two colours";
         noise: Option<f64> = FULL, "", "grain";
         emboss: Option<f64> = FULL, "", "relief";
@@ -206,9 +206,10 @@ hash! {
 }
 
 hash! {
-    /// One effect.
+    /// How much of an effect: for `pixelate` (where it is required) the side of a square in pixels, for the others a
+    /// strength up to the full 100, which is meant when nothing is said.
     Effect {
-        value: f64 = Number(1.0, 100.0), "", "how much";
+        value: f64 = Number(1.0, 100.0), "", "pixels or strength";
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::{Origin, Problem, ResponseMode, Spec, parse};
 use super::{fetch, refusal, spec};
 
-fn webhook(more: Value) -> Value {
+fn webhook(more: &Value) -> Value {
     let mut webhook = json!({"url": "https://receiver.example/hook"});
     webhook.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     json!({ "webhook": webhook })
@@ -37,12 +37,13 @@ fn fetch_needs_a_web_address() {
 
 #[test]
 fn webhooks() {
-    let plain = spec(&webhook(json!({}))).webhook.unwrap();
+    let plain = spec(&webhook(&json!({}))).webhook.unwrap();
     assert_eq!(plain.url.as_str(), "https://receiver.example/hook");
     assert_eq!((plain.delay_ms, plain.expires_ms, plain.retry, plain.headers), (0, None, true, Vec::new()));
-    let full =
-        webhook(json!({"url": "http://u:p@[::1]:8080/?a=b", "delay": "604800", "expires": 1, "retry": false,
-                              "headers": {"X-Token": "abc", "x-number": 7, "x-none": null}}));
+    let full = webhook(
+        &json!({"url": "http://u:p@[::1]:8080/?a=b", "delay": "604800", "expires": 1, "retry": false,
+                              "headers": {"X-Token": "abc", "x-number": 7, "x-none": null}}),
+    );
     let full = spec(&full).webhook.unwrap();
     assert_eq!(full.url.as_str(), "http://u:p@[::1]:8080/?a=b");
     assert_eq!((full.delay_ms, full.expires_ms, full.retry), (604_800_000, Some(1_000), false));
@@ -61,7 +62,7 @@ fn webhooks() {
         (json!({"expires": 0}), "webhook.expires must be an integer from 1 to 5184000, got 0"),
         (json!({"retry": "never"}), "webhook.retry must be true or false, got \"never\""),
     ] {
-        assert_eq!(refusal(&webhook(more)), message);
+        assert_eq!(refusal(&webhook(&more)), message);
     }
     assert_eq!(
         refusal(&json!({"webhook": "https://a.b/"})),
@@ -83,7 +84,7 @@ fn headers_that_are_not_the_callers_are_refused() {
         "webhook-signature",
     ] {
         let message = format!("webhook.headers.{name} cannot be set by a request");
-        assert_eq!(refusal(&webhook(json!({"headers": {name: "x"}}))), message);
+        assert_eq!(refusal(&webhook(&json!({"headers": {name: "x"}}))), message);
         assert_eq!(refusal(&json!({"headers": {name: "x"}})), message.replace("webhook.", ""));
     }
 }
@@ -91,9 +92,9 @@ fn headers_that_are_not_the_callers_are_refused() {
 #[test]
 fn credentials_come_from_one_place() {
     let headers = json!({"authorization": "Bearer abc"});
-    assert!(fetch(&webhook(json!({"headers": headers}))).is_ok());
+    assert!(fetch(&webhook(&json!({"headers": headers}))).is_ok());
     assert_eq!(
-        refusal(&webhook(json!({"headers": headers, "url": "https://user@receiver.example/"}))),
+        refusal(&webhook(&json!({"headers": headers, "url": "https://user@receiver.example/"}))),
         "webhook.headers.authorization cannot be set when webhook.url has credentials",
     );
     assert_eq!(spec(&json!({"headers": headers})).source_headers.len(), 1);
@@ -134,14 +135,14 @@ fn binary_answers_and_webhooks_exclude_each_other() {
     let binary = json!({"response": {"mode": "binary"}});
     assert_eq!(spec(&binary).response, ResponseMode::Binary);
     let message = "a binary response (response.mode or X-Pixaven-Binary) cannot be combined with webhook";
-    let mut both = webhook(json!({}));
+    let mut both = webhook(&json!({}));
     both["response"] = json!({"mode": "binary"});
     assert_eq!(refusal(&both), message);
 
     let by_header = |body: &Value| parse(body.to_string().as_bytes(), Origin::Upload, true);
     assert_eq!(by_header(&json!({})).unwrap().response, ResponseMode::Binary);
     assert_eq!(by_header(&json!({"response": {"mode": "json"}})).unwrap().response, ResponseMode::Binary);
-    assert_eq!(by_header(&webhook(json!({}))), Err(Problem::Invalid(message.to_owned())));
+    assert_eq!(by_header(&webhook(&json!({}))), Err(Problem::Invalid(message.to_owned())));
     assert_eq!(
         refusal(&json!({"response": {"mode": "xml"}})),
         "response.mode must be one of json, binary, got \"xml\"",
@@ -157,7 +158,7 @@ fn cdn_is_taken_and_changes_nothing() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let mut request = webhook(json!({
+    let mut request = webhook(&json!({
         "url": "https://hookuser:hookpassword@receiver.example:8443/hook?hooktoken=1",
         "headers": {"X-Hook": "hookheader"},
     }));

@@ -1,0 +1,145 @@
+//! Kinds of values that only pictures have: formats, colours, aspect ratios, strengths of effects.
+
+use pixaven_imaging::Format;
+use pixaven_imaging::plan::Color;
+use serde_json::Value;
+
+use super::{Accepts, Kind, not_built, number, refused};
+use crate::request::Problem;
+use crate::request::hash::{Hash, Nested, nested};
+use crate::request::table::Effect;
+use crate::request::warnings::{Warnings, join};
+
+/// A format this build writes. Those it can are asked of `imaging`, so that a new one there is one here.
+pub(in crate::request) struct OutputFormat;
+
+impl OutputFormat {
+    /// Every name in the API.
+    const NAMES: [&str; 16] = [
+        "apng", "auto", "avif", "bmp", "gif", "heic", "ico", "jp2", "jpeg", "jpg", "jxl", "mp4", "png",
+        "tiff", "webm", "webp",
+    ];
+
+    fn by_name(name: &str) -> Option<Format> {
+        let name = if name == "jpg" { "jpeg" } else { name };
+        Format::ALL.into_iter().find(|format| format.request_name() == name)
+    }
+}
+
+impl Accepts for OutputFormat {
+    fn accepts(&self) -> String {
+        let names: Vec<&str> = Self::NAMES.into_iter().filter(|name| Self::by_name(name).is_some()).collect();
+        format!("one of {}", names.join(", "))
+    }
+}
+
+impl Kind for OutputFormat {
+    type Checked = Format;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Format, Problem> {
+        let name = value.as_str().unwrap_or_default();
+        match Self::by_name(name) {
+            Some(format) => Ok(format),
+            None if Self::NAMES.contains(&name) => Err(not_built(self, path, name)),
+            None => Err(refused(self, path, value)),
+        }
+    }
+}
+
+/// A colour in hexadecimal digits.
+pub(in crate::request) struct HexColor;
+
+impl Accepts for HexColor {
+    fn accepts(&self) -> String {
+        "a colour as RGB, RRGGBB or RRGGBBAA".to_owned()
+    }
+}
+
+impl Kind for HexColor {
+    type Checked = Color;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Color, Problem> {
+        value.as_str().and_then(color).ok_or_else(|| refused(self, path, value))
+    }
+}
+
+fn color(text: &str) -> Option<Color> {
+    let digits: Vec<u8> = text
+        .strip_prefix('#')
+        .unwrap_or(text)
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok()))
+        .collect::<Option<_>>()?;
+    let (r, g, b, a) = match digits[..] {
+        [r, g, b] => (17 * r, 17 * g, 17 * b, 255),
+        [r, r2, g, g2, b, b2] => (16 * r + r2, 16 * g + g2, 16 * b + b2, 255),
+        [r, r2, g, g2, b, b2, a, a2] => (16 * r + r2, 16 * g + g2, 16 * b + b2, 16 * a + a2),
+        _ => return None,
+    };
+    Some(Color { r, g, b, a })
+}
+
+/// Width to height, as `"4:3"` or as their quotient.
+pub(in crate::request) struct AspectRatio;
+
+impl Accepts for AspectRatio {
+    fn accepts(&self) -> String {
+        "a ratio such as \"4:3\" or 1.5, from 0.01 to 100".to_owned()
+    }
+}
+
+impl Kind for AspectRatio {
+    type Checked = f64;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<f64, Problem> {
+        let sides = value.as_str().and_then(|text| text.split_once(':'));
+        let ratio = match sides {
+            Some((width, height)) => side(width).zip(side(height)).map(|(width, height)| width / height),
+            None => number(value),
+        };
+        ratio.filter(|ratio| (0.01..=100.0).contains(ratio)).ok_or_else(|| refused(self, path, value))
+    }
+}
+
+fn side(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|side: &f64| side.is_finite() && *side > 0.0)
+}
+
+/// An effect with a `value`, or `true` for its full strength where it has one, or `false` for none.
+pub(in crate::request) struct Strength {
+    /// What `true` and an absent `value` mean.
+    pub(in crate::request) full: Option<f64>,
+}
+
+impl Strength {
+    const HASH: Nested<Effect> = nested();
+}
+
+impl Accepts for Strength {
+    fn accepts(&self) -> String {
+        match self.full {
+            Some(_) => "an object with a value, true or false".to_owned(),
+            None => "an object with a value".to_owned(),
+        }
+    }
+
+    fn nested(&self) -> Option<Hash> {
+        Self::HASH.nested()
+    }
+}
+
+impl Kind for Strength {
+    type Checked = Option<f64>;
+
+    fn read(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<Option<f64>, Problem> {
+        match value {
+            Value::Bool(false) => Ok(None),
+            Value::Bool(true) if self.full.is_some() => Ok(self.full),
+            Value::Object(_) => match Self::HASH.read(value, path, warnings)?.value.or(self.full) {
+                None => Err(Problem::Invalid(format!("{} is required", join(path, "value")))),
+                strength => Ok(strength),
+            },
+            _ => Err(refused(self, path, value)),
+        }
+    }
+}
