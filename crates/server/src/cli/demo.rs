@@ -1,0 +1,131 @@
+//! `pixaven demo`: the whole thing at work on one machine, each step checked. A real server (this binary, as a child
+//! process) on a free port with a directory of its own; beside it an image origin and a webhook receiver.
+//!
+//! Nothing here is part of a server: the demo talks to it as a customer's application would.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the demo plays the world around a server: it dials the loopback interface itself and ends with its runtime"
+)]
+
+mod child;
+mod client;
+mod neighbours;
+mod receipt;
+mod screen;
+mod story;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use clap::Args;
+use pixaven_imaging::plan::Output;
+use pixaven_imaging::{Format, sample};
+use pixaven_ledger::{Clock, Secret};
+
+use self::child::Child;
+use self::client::Client;
+use self::neighbours::Neighbours;
+use self::screen::Screen;
+use super::keys::create_key;
+use crate::app::open_ledger;
+
+/// A demo that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Args)]
+pub(super) struct DemoArgs {
+    /// Leaves the server running afterwards, until Ctrl-C, and shows every webhook that arrives.
+    #[arg(long)]
+    keep: bool,
+    /// A picture of yours instead of the painted one.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+}
+
+/// Everything on the stage.
+struct Stage {
+    screen: Screen,
+    client: Client,
+    neighbours: Neighbours,
+    /// The account's signing secret, as its owner knows it.
+    secret: Secret,
+    /// Where the pictures are left for the viewer.
+    pictures: PathBuf,
+}
+
+/// Runs the demo; an error is the first thing that was not as promised.
+pub(super) async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    let photo = photo(args.image.as_deref())?;
+    let pictures =
+        tempfile::Builder::new().prefix("pixaven-demo-").tempdir().context("no temporary directory")?;
+    // The server's directory goes when the demo ends; the pictures stay, to be looked at.
+    let data =
+        tempfile::Builder::new().prefix("pixaven-data-").tempdir().context("no temporary directory")?;
+    let pictures = pictures.keep();
+    std::fs::write(pictures.join("original.jpg"), &photo).context("the picture cannot be written")?;
+
+    let (key, secret) = account(data.path()).await?;
+    let neighbours = Neighbours::start(photo).await.context("the neighbours cannot listen")?;
+    let mut server = Child::start(data.path()).await?;
+    let client = Client::new(server.address, key.clone());
+    let mut stage = Stage { screen: Screen::of_this_terminal(), client, neighbours, secret, pictures };
+    introduce(&stage, &server, data.path());
+
+    tokio::time::timeout(PATIENCE, story::tell(&mut stage)).await.context("the demo hangs")??;
+    ensure!(!server.has_ended(), "the server ended by itself; its log ends:\n{}", server.log_tail());
+    let screen = &stage.screen;
+    screen.gap();
+    screen.good(&format!("All of it happened as it should, in {:.1} s.", begin.elapsed().as_secs_f64()));
+    screen.fact("pictures", &stage.pictures.display().to_string());
+    if args.keep {
+        keep_running(&mut stage, &server, &key).await?;
+    }
+    server.stop().await
+}
+
+/// The picture to show: the viewer's, or a landscape of the size in the API's documentation.
+fn photo(file: Option<&Path>) -> anyhow::Result<Bytes> {
+    if let Some(file) = file {
+        return Ok(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?.into());
+    }
+    let output = Output { quality: Some(90), ..Output::default() };
+    Ok(pixaven_imaging::encode(sample::landscape(550, 412, 1), Format::Jpeg, &output)?.into())
+}
+
+/// Makes a key before the server starts, as `pixaven keys create` does, and reads the secret that came with it.
+async fn account(data_dir: &Path) -> anyhow::Result<(String, Secret)> {
+    let ledger = open_ledger(data_dir, Clock::System).await?;
+    let key = create_key(&ledger, "demo").await?;
+    let account = ledger.account_by_key(key.sha256()).await?.context("the new key is unknown")?;
+    ledger.close().await;
+    let secret = account.webhook_secrets.into_iter().next().context("the account has no signing secret")?;
+    Ok((key.reveal().to_owned(), secret))
+}
+
+fn introduce(stage: &Stage, server: &Child, data_dir: &Path) {
+    let screen = &stage.screen;
+    screen.title("pixaven demo", "a server, an image origin and a webhook receiver, all on this machine");
+    screen.fact("server", &format!("http://{} (process {})", server.address, server.pid));
+    screen.fact("data", &data_dir.display().to_string());
+    screen.fact("origin", &stage.neighbours.url("/photo.jpg"));
+    screen.fact("receiver", &stage.neighbours.url("/hooks/…"));
+}
+
+/// Shows what arrives until Ctrl-C.
+async fn keep_running(stage: &mut Stage, server: &Child, key: &str) -> anyhow::Result<()> {
+    let screen = &stage.screen;
+    screen.heading("The server stays until Ctrl-C");
+    screen.fact("server", &format!("http://{}", server.address));
+    screen.fact("key", key);
+    screen.fact("image", &stage.neighbours.url("/photo.jpg"));
+    screen.fact("webhook", &stage.neighbours.url("/hooks/yours"));
+    loop {
+        tokio::select! {
+            arrival = stage.neighbours.arrival() => screen.arrival(&arrival, None),
+            signal = tokio::signal::ctrl_c() => return signal.context("signals cannot be received"),
+        }
+    }
+}
