@@ -115,7 +115,8 @@ pub fn parse(body: &[u8], origin: Origin, binary_header: bool) -> Result<Spec, P
     let webhook = request.webhook.clone().map(delivery::webhook).transpose()?;
     if binary && webhook.is_some() {
         return Err(Problem::Invalid(
-            "a binary response (response.mode or X-Pixaven-Binary) cannot be combined with webhook".to_owned(),
+            "a binary response (response.mode or X-Pixaven-Binary) cannot be combined with webhook"
+                .to_owned(),
         ));
     }
     Ok(Spec {
@@ -135,7 +136,8 @@ pub fn wants_binary(header: Option<&[u8]>) -> bool {
 
 fn plan(request: &table::Request, warnings: &mut Warnings) -> Result<Plan, Problem> {
     if request.filter.is_some() && request.stylize.is_some() {
-        warnings.add("stylize is the older name of filter, which is there too: stylize was ignored".to_owned());
+        warnings
+            .add("stylize is the older name of filter, which is there too: stylize was ignored".to_owned());
     }
     let filter = request.filter.as_ref().or(request.stylize.as_ref());
     let auto = request.auto.clone().unwrap_or_default();
