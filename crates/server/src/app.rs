@@ -115,13 +115,13 @@ impl App {
     /// Begins to serve; returns what stops it. The drivers of accepted work run unless `drivers` is false, as in
     /// tests that step them.
     pub fn start(self, drivers: bool) -> Running {
-        let Self { tasks, net, .. } = &self;
+        let tasks = &self.tasks;
         if drivers {
             tasks.spawn("jobs", self.jobs.clone().run(tasks.clone()));
             tasks.spawn("webhooks", self.dispatcher.clone().run(tasks.clone()));
             tasks.spawn("sweep", self.sweep.clone().run(self.sweep_interval, tasks.stop_token().clone()));
         }
-        let (net, stop) = (net.clone(), tasks.stop_token().clone());
+        let (net, stop) = (self.net.clone(), tasks.stop_token().clone());
         tasks.spawn("idle connections", async move {
             tokio::select! {
                 () = net.close_idle_connections() => {}
@@ -242,12 +242,13 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
 
 fn webhook_settings(config: &Config) -> WebhookSettings {
     let webhooks = &config.webhooks;
+    let pauses_ms = webhooks.schedule_s.iter().map(|&pause_s| i64::from(pause_s) * 1000);
     WebhookSettings {
         concurrency: webhooks.concurrency,
         deadline: Duration::from_secs(webhooks.deadline_s),
         response_max_bytes: webhooks.response_bytes,
         lease_ms: millis(webhooks.lease_s),
-        schedule: Schedule::from_pauses_ms(webhooks.schedule_s.iter().map(|&s| i64::from(s) * 1000).collect()),
+        schedule: Schedule::new(std::iter::once(0).chain(pauses_ms).collect()),
     }
 }
 

@@ -8,6 +8,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tracing::Level;
 
+use crate::request::Problem;
+
 /// A kind of failure, as clients may tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
@@ -178,6 +180,15 @@ impl StdError for ApiError {
 impl From<pixaven_ledger::Error> for ApiError {
     fn from(error: pixaven_ledger::Error) -> Self {
         Self::new(Kind::Unavailable, "the server cannot take work at the moment; try again later").with_source(error)
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::NotJson(text) => Self::new(Kind::MalformedRequest, text),
+            Problem::Invalid(text) => Self::invalid(text),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The log: one line per request, per job, per attempt, on standard error, as text or as JSON.
 
 use tracing::Level;
-use tracing_subscriber::fmt::time::UtcTime;
 
 use crate::config::{Log, LogFormat};
 
@@ -11,8 +10,7 @@ pub fn start(log: &Log) {
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
-        .with_target(level >= Level::DEBUG)
-        .with_timer(UtcTime::rfc_3339());
+        .with_target(level >= Level::DEBUG);
     let started = match log.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -1,0 +1,202 @@
+//! The API through its sockets: answers, errors, downloads, accounts, health.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use pixaven_imaging::plan::Format;
+
+use crate::client::{send, send_raw};
+use crate::pictures::{documented_jpeg, picture};
+use crate::test_app::{TestApp, create_key};
+
+#[tokio::test]
+async fn an_upload_is_answered_with_facts_and_a_link_that_works() {
+    let app = TestApp::start().await;
+    let reply = app.upload("image.jpg", &documented_jpeg(), &json!({"resize": {"width": 300}})).await;
+    let json = reply.json();
+    assert_eq!(reply.status, 200, "{json}");
+    assert_eq!(reply.header("Content-Type"), Some("application/json"));
+    let text = String::from_utf8(reply.body).expect("JSON is UTF-8");
+    assert!(text.starts_with(r#"{"success":true,"code":200,"id":""#), "{text}");
+    let (input, output) = (&json["input"], &json["output"]);
+    assert_eq!((&input["format"], &input["width"], &input["height"]), (&json!("JPEG"), &json!(550), &json!(412)));
+    assert_eq!((&output["width"], &output["height"]), (&json!(300), &json!(225)));
+    assert_eq!(output["interlaced"], true, "JPEG is progressive unless told otherwise");
+    assert_eq!(output["colorspace"], "YCbCr");
+    assert_eq!((&output["depth"], &output["frames"], &output["alpha"]), (&json!(24), &json!(1), &json!(false)));
+    assert!(json.get("warnings").is_none());
+
+    let url = output["url"].as_str().expect("a link");
+    let id = json["id"].as_str().expect("an id");
+    let base = format!("http://{}/dl/{}/{}/{}/{}/{}/", app.address, &id[0..2], &id[2..4], &id[4..6], &id[6..8], &id[9..]);
+    assert_eq!(url, format!("{base}image.jpg"));
+    let file = app.download(url).await;
+    assert_eq!((file.status, json!(file.body.len())), (200, output["bytes"].clone()));
+    assert_eq!(file.header("Etag"), Some(format!("{}", output["sha1"]).as_str()));
+    assert_eq!(file.header("X-Content-Type-Options"), Some("nosniff"));
+    assert_eq!(file.header("Content-Type"), Some("image/jpeg"));
+    assert_eq!(file.header("Cache-Control"), Some("public, max-age=86400, immutable"));
+}
+
+#[tokio::test]
+async fn a_download_answers_ranges_and_conditions() {
+    let app = TestApp::start().await;
+    let reply = app.upload("a.png", &picture(40, 30, Format::Png), &json!({})).await.json();
+    let url = reply["output"]["url"].as_str().expect("a link").to_owned();
+    let path = &url[url.find("/dl/").expect("a result's path")..];
+    let whole = app.download(&url).await.body;
+    let part = send(app.address, "GET", path, &[("Range", "bytes=10-19")], b"").await;
+    assert_eq!((part.status, part.body.as_slice()), (206, &whole[10..20]));
+    assert_eq!(part.header("Content-Range"), Some(format!("bytes 10-19/{}", whole.len()).as_str()));
+    let beyond = send(app.address, "GET", path, &[("Range", "bytes=99999999-")], b"").await;
+    assert_eq!(beyond.status, 416);
+    let etag = format!("\"{}\"", reply["output"]["sha1"].as_str().expect("a hash"));
+    let unchanged = send(app.address, "GET", path, &[("If-None-Match", &etag)], b"").await;
+    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
+    let stale = [("Range", "bytes=0-1"), ("If-Range", "\"another\"")];
+    assert_eq!(send(app.address, "GET", path, &stale, b"").await.status, 200);
+    let head = send(app.address, "HEAD", path, &[], b"").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("Content-Length"), Some(whole.len().to_string().as_str()));
+}
+
+#[tokio::test]
+async fn a_result_is_gone_after_its_time() {
+    let app = TestApp::start().await;
+    let reply = app.upload("a.png", &picture(40, 30, Format::Png), &json!({})).await.json();
+    let url = reply["output"]["url"].as_str().expect("a link").to_owned();
+    app.clock.advance(24 * 60 * 60 * 1000 + 1);
+    assert_eq!(app.download(&url).await.status, 404);
+    let swept = app.sweep.sweep().await.expect("the sweep works");
+    assert_eq!(swept.n_results, 1);
+    let results = walk(&app.directory.path().join("data/blobs/results"));
+    assert!(results.is_empty(), "{results:?}");
+}
+
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("a readable directory").path());
+    paths.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test]
+async fn basic_and_bearer_open_the_same_door_and_nothing_else_does() {
+    let app = TestApp::start().await;
+    let bearer = format!("Bearer {}", app.key);
+    assert_eq!(send(app.address, "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status, 200);
+    assert_eq!(app.get("/1.0/account").await.status, 200);
+    let unknown = format!("Bearer pxv_{}", "0".repeat(32));
+    for headers in [vec![], vec![("Authorization", "Bearer nonsense")], vec![("Authorization", unknown.as_str())]] {
+        let reply = send(app.address, "GET", "/1.0/account", &headers, b"").await;
+        assert_eq!((reply.status, &reply.json()["error"]), (401, &json!("unauthorized")));
+        assert_eq!(reply.header("Www-Authenticate"), Some("Basic realm=\"pixaven\""));
+        assert_eq!(reply.header("Status"), Some("401 UNAUTHORIZED"));
+    }
+}
+
+#[tokio::test]
+async fn a_client_with_a_wrong_key_reads_so_after_sending_a_large_body() {
+    let app = TestApp::start().await;
+    let head = format!(
+        "POST /1.0/upload HTTP/1.1\r\nHost: {}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {}",
+        app.address,
+        20 << 20
+    );
+    let reply = send_raw(app.address, &head, &vec![0; 20 << 20]).await;
+    assert_eq!(reply.status, 401);
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused() {
+    let app = TestApp::start().await;
+    let other = create_key(&app.ledger, "other").await;
+    let id = app.ledger.keys().await.expect("keys").into_iter().find(|key| key.label == "other").expect("made").id;
+    assert!(app.ledger.revoke_key(&id).await.expect("revocation works"));
+    let bearer = format!("Bearer {other}");
+    assert_eq!(send(app.address, "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status, 401);
+    assert_eq!(app.get("/1.0/account").await.status, 200, "other keys stay");
+}
+
+#[tokio::test]
+async fn the_account_shows_usage_and_limits() {
+    let app = TestApp::start().await;
+    let done = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 50}})).await.json();
+    let account = app.get("/1.0/account").await.json()["account"].clone();
+    assert_eq!(account["name"], "default");
+    assert_eq!(account["usage"]["requests"], 1);
+    assert_eq!(account["usage"]["input_bytes"], done["input"]["bytes"]);
+    assert_eq!(account["usage"]["output_bytes"], done["output"]["bytes"]);
+    assert_eq!(account["limits"]["pixels"], 100_000_000);
+    assert!(account["created"].as_str().is_some_and(|at| at.starts_with("2026-01-10T11:57:04.322")));
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_answered_in_the_envelope() {
+    let app = TestApp::start().await;
+    let reply = app.get("/1.0/nothing").await;
+    assert_eq!((reply.status, &reply.json()["error"]), (404, &json!("not_found")));
+    let reply = app.get("/1.0/fetch").await;
+    assert_eq!((reply.status, &reply.json()["error"]), (405, &json!("method_not_allowed")));
+    assert_eq!(reply.header("Allow"), Some("POST"));
+    assert_eq!(app.get(&format!("/1.0/webhooks/{}", Uuid::nil())).await.status, 404);
+    assert_eq!(app.get("/1.0/webhooks/no-id").await.status, 404);
+    assert_eq!(app.get("/dl/aa/bb/cc/dd/0000-0000-0000-000000000000/x.jpg").await.status, 404);
+}
+
+#[tokio::test]
+async fn bad_requests_say_what_is_wrong() {
+    let app = TestApp::start().await;
+    let json_type = [("Content-Type", "application/json")];
+    for (body, status, part) in [
+        ("{", 400, "JSON"),
+        ("[1]", 400, "object"),
+        ("{}", 422, "url"),
+        (r#"{"url":"ftp://h/x"}"#, 422, "url"),
+        (r#"{"url":"http://h/x","resize":{"width":-5}}"#, 422, "resize.width must be an integer from 1 to 20000, got -5"),
+        (r#"{"url":"http://h/x","webhook":{"url":"http://h"},"response":{"mode":"binary"}}"#, 422, "webhook"),
+    ] {
+        let reply = app.call("POST", "/1.0/fetch", &json_type, body.as_bytes()).await;
+        let json = reply.json();
+        assert_eq!(reply.status, status, "{body} {json}");
+        assert!(json["message"].as_str().is_some_and(|text| text.contains(part)), "{body} {json}");
+    }
+    let reply = app.call("POST", "/1.0/upload", &json_type, b"{}").await;
+    assert_eq!(reply.status, 400, "{}", reply.json());
+    let no_file = b"--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{}\r\n--b--\r\n";
+    let reply = app.call("POST", "/1.0/upload", &[("Content-Type", "multipart/form-data; boundary=b")], no_file).await;
+    assert!(reply.status == 400 && reply.json()["message"].to_string().contains("file"), "{}", reply.json());
+    let cut_off = b"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nJPG";
+    let reply = app.call("POST", "/1.0/upload", &[("Content-Type", "multipart/form-data; boundary=b")], cut_off).await;
+    assert_eq!(reply.status, 400, "{}", reply.json());
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_no_image_is_refused_by_name() {
+    let app = TestApp::start_with(&[("limits.body_bytes", "2000"), ("limits.pixels", "1000")]).await;
+    let reply = app.upload("a.jpg", &vec![7; 3000], &json!({})).await;
+    assert!(reply.status == 413 && reply.json()["message"].to_string().contains("2000"), "{}", reply.json());
+    let reply = app.upload("a.pdf", b"%PDF-1.7 and so on", &json!({})).await;
+    assert_eq!((reply.status, &reply.json()["error"]), (415, &json!("format_unsupported")));
+    let reply = app.upload("a.gif", &picture(50, 50, Format::Gif), &json!({})).await;
+    assert!(reply.status == 422 || reply.status == 413, "{}", reply.json());
+    let reply = app.upload("", b"", &json!({})).await;
+    assert_eq!(reply.status, 415, "{}", reply.json());
+}
+
+#[tokio::test]
+async fn health_and_readiness_are_told() {
+    let app = TestApp::start().await;
+    assert_eq!(send(app.address, "GET", "/healthz", &[], b"").await.status, 200);
+    let ready = send(app.address, "GET", "/readyz", &[], b"").await;
+    assert_eq!((ready.status, &ready.json()["workers"]), (200, &json!(1)));
+}
+
+#[tokio::test]
+async fn a_stopped_server_leaves_its_directory_to_the_next() {
+    let app = TestApp::start().await;
+    let reply = app.upload("a.png", &picture(40, 30, Format::Png), &json!({})).await.json();
+    let url = reply["output"]["url"].as_str().expect("a link").to_owned();
+    let directory = app.stop().await;
+    let next = TestApp::start_in(directory, &[]).await;
+    assert_eq!(next.download(&url).await.status, 200);
+}
