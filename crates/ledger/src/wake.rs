@@ -133,5 +133,5 @@ async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -9,11 +9,22 @@ use crate::error::Error;
 
 /// An operation whose types are hidden, so that different ones can wait in one queue.
 pub(crate) trait Operation: Send {
-    /// Runs it inside an open transaction. Called once. `true` when it succeeded and its writes are to be kept.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Runs it inside an open transaction. Called once.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
 
     /// Tells the caller, after the commit or the failure of the whole transaction.
     fn answer(self: Box<Self>, commit: Result<(), &Failure>);
+}
+
+/// How the run of an operation ended, as far as its transaction is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// It succeeded: its writes are to be kept.
+    Kept,
+    /// It failed by itself: its writes are to be undone.
+    Undone,
+    /// It lost a write that the database believed to be made.
+    Poisoned,
 }
 
 /// Why a whole transaction came to nothing.
@@ -48,12 +59,14 @@ where
     T: Send,
     F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send,
 {
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let Some(function) = self.function.take() else { return false };
-        let outcome = function(tx);
-        let is_kept = outcome.is_ok();
-        self.outcome = Some(outcome);
-        is_kept
+    fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
+        let Some(function) = self.function.take() else { return Ran::Undone };
+        let outcome = self.outcome.insert(function(tx));
+        match outcome {
+            Ok(_) => Ran::Kept,
+            Err(Error::Poisoned) => Ran::Poisoned,
+            Err(_) => Ran::Undone,
+        }
     }
 
     /// An operation that failed by itself keeps its own error, whatever became of the others. A caller who is

@@ -6,6 +6,8 @@
 
 mod checkpoint;
 mod connection;
+#[cfg(test)]
+mod full_disk;
 mod migrate;
 #[cfg(test)]
 mod plans;
@@ -13,11 +15,12 @@ mod readers;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::Tx;
@@ -56,6 +59,8 @@ struct Shared {
     n_operations: AtomicU64,
     n_commits: AtomicU64,
     wal_pages: AtomicU64,
+    /// Held by whoever copies the log back: SQLite lets one do it at a time and turns the other away.
+    checkpointing: Mutex<()>,
 }
 
 impl Database {
@@ -70,6 +75,10 @@ impl Database {
         connection::create(path)?;
         let mut connection = connection::open(path, Role::Writer)?;
         migrate::migrate(&mut connection, path)?;
+        Self::start(path, connection, clock, dues)
+    }
+
+    fn start(path: &Path, connection: Connection, clock: &Clock, dues: Arc<Dues>) -> Result<Self, Error> {
         let shared = Arc::new(Shared::default());
         let checkpointer = Checkpointer::start(path, Arc::clone(&shared))?;
         let reads = readers::start(path, N_READERS, clock, &shared)?;

@@ -1,10 +1,10 @@
 //! What every database must do, as functions over a fresh ledger. A database runs them all with `suite!`.
 
-pub mod accounts;
-pub mod history;
-pub mod jobs;
-pub mod results;
-pub mod webhooks;
+pub(crate) mod accounts;
+pub(crate) mod history;
+pub(crate) mod jobs;
+pub(crate) mod results;
+pub(crate) mod webhooks;
 
 /// Makes a test of every function of the suite; `$fresh` opens a ledger.
 macro_rules! suite {

@@ -10,22 +10,22 @@ use pixaven_ledger::{
 use uuid::Uuid;
 
 /// What the clock shows at first: 14 November 2023.
-pub const START_MS: i64 = 1_700_000_000_000;
+pub(crate) const START_MS: i64 = 1_700_000_000_000;
 
 /// A lease that outlives every step of a test but those that are about its end.
-pub const LEASE_MS: i64 = 60_000;
+pub(crate) const LEASE_MS: i64 = 60_000;
 
-pub struct Fixture {
-    pub store: Store,
-    pub ledger: Ledger,
-    pub clock: Clock,
-    pub account: AccountId,
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
+    pub(crate) ledger: Ledger,
+    pub(crate) clock: Clock,
+    pub(crate) account: AccountId,
     /// Keeps what the store needs, such as its directory.
     _guard: Box<dyn Any + Send>,
 }
 
 impl Fixture {
-    pub async fn open(store: Store, guard: impl Any + Send) -> Self {
+    pub(crate) async fn open(store: Store, guard: impl Any + Send) -> Self {
         let clock = Clock::manual(START_MS);
         let ledger = Ledger::open(store.clone(), clock.clone()).await.unwrap();
         let account = ledger.create_key(key(0)).await.unwrap().account;
@@ -33,23 +33,23 @@ impl Fixture {
     }
 
     /// Accepts a request with this webhook; returns its id.
-    pub async fn accept(&self, webhook: NewWebhook) -> Uuid {
+    pub(crate) async fn accept(&self, webhook: NewWebhook) -> Uuid {
         let request = request(self.account, webhook);
         let id = request.id;
         self.ledger.accept(request).await.unwrap();
         id
     }
 
-    pub async fn claim_job(&self) -> Lease<Job> {
+    pub(crate) async fn claim_job(&self) -> Lease<Job> {
         one(self.ledger.claim_jobs(1, LEASE_MS).await.unwrap())
     }
 
-    pub async fn claim_webhook(&self) -> Lease<DueWebhook> {
+    pub(crate) async fn claim_webhook(&self) -> Lease<DueWebhook> {
         one(self.ledger.claim_webhooks(1, LEASE_MS).await.unwrap())
     }
 
     /// Accepts a request and brings it to where its webhook is due after the webhook's delay.
-    pub async fn scheduled(&self, webhook: NewWebhook) -> Uuid {
+    pub(crate) async fn scheduled(&self, webhook: NewWebhook) -> Uuid {
         let id = self.accept(webhook).await;
         let lease = self.claim_job().await;
         assert_eq!(lease.value.id, id, "there was other work");
@@ -58,23 +58,23 @@ impl Fixture {
     }
 
     /// The counters of webhooks in the order of their lives.
-    pub async fn counts(&self) -> [u64; 5] {
+    pub(crate) async fn counts(&self) -> [u64; 5] {
         let usage = self.ledger.usage(self.account).await.unwrap();
         let (statuses, counts): (Vec<_>, Vec<_>) = usage.webhooks.into_iter().unzip();
         assert_eq!(statuses, WebhookStatus::ALL);
         counts.try_into().unwrap()
     }
 
-    pub async fn status(&self, id: Uuid) -> WebhookStatus {
+    pub(crate) async fn status(&self, id: Uuid) -> WebhookStatus {
         self.ledger.webhook(self.account, id).await.unwrap().expect("the webhook exists").status
     }
 }
 
-pub fn sqlite(directory: &Path) -> Store {
+pub(crate) fn sqlite(directory: &Path) -> Store {
     Store::Sqlite { path: directory.join("ledger.db") }
 }
 
-pub fn key(n: u8) -> NewKey {
+pub(crate) fn key(n: u8) -> NewKey {
     NewKey {
         sha256: [n; 32],
         prefix: format!("pxv_{n:02}"),
@@ -83,7 +83,7 @@ pub fn key(n: u8) -> NewKey {
     }
 }
 
-pub fn webhook() -> NewWebhook {
+pub(crate) fn webhook() -> NewWebhook {
     NewWebhook {
         url: "https://user:word@receiver.example/hook?a=b".to_owned(),
         authority: "receiver.example:443".to_owned(),
@@ -94,21 +94,21 @@ pub fn webhook() -> NewWebhook {
     }
 }
 
-pub fn request(account: AccountId, webhook: NewWebhook) -> NewRequest {
+pub(crate) fn request(account: AccountId, webhook: NewWebhook) -> NewRequest {
     let spec = r#"{"url":"https://origin.example/a.jpg"}"#.to_owned();
     NewRequest { id: Uuid::new_v4(), account, spec, input: InputRef::Url, webhook }
 }
 
-pub fn payload(id: Uuid) -> String {
+pub(crate) fn payload(id: Uuid) -> String {
     format!(r#"{{"success":true,"code":200,"id":"{id}"}}"#)
 }
 
-pub fn done(id: Uuid) -> JobDone {
+pub(crate) fn done(id: Uuid) -> JobDone {
     let usage = UsageDelta { requests: 1, input_bytes: 1000, output_bytes: 100 };
     JobDone { payload: payload(id), usage, result: None }
 }
 
-pub fn result(id: Uuid, account: AccountId, expires_ms: i64) -> StoredResult {
+pub(crate) fn result(id: Uuid, account: AccountId, expires_ms: i64) -> StoredResult {
     StoredResult {
         id,
         account,
@@ -122,7 +122,7 @@ pub fn result(id: Uuid, account: AccountId, expires_ms: i64) -> StoredResult {
     }
 }
 
-pub fn attempt(outcome: Outcome, status: Option<u16>) -> Attempt {
+pub(crate) fn attempt(outcome: Outcome, status: Option<u16>) -> Attempt {
     Attempt {
         started_ms: START_MS + 7,
         duration_ms: 83,
@@ -134,12 +134,12 @@ pub fn attempt(outcome: Outcome, status: Option<u16>) -> Attempt {
     }
 }
 
-pub fn delivered() -> Attempt {
+pub(crate) fn delivered() -> Attempt {
     attempt(Outcome::Delivered, Some(204))
 }
 
 /// The only element.
-pub fn one<T>(mut all: Vec<T>) -> T {
+pub(crate) fn one<T>(mut all: Vec<T>) -> T {
     assert_eq!(all.len(), 1, "exactly one was expected");
     all.remove(0)
 }

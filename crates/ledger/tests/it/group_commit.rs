@@ -1,1 +1,132 @@
-//! x
+//! Operations that wait together are committed together, and do not suffer for each other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use pixaven_ledger::{Error, Ledger, NewRequest, Stats, Store};
+use rusqlite::Connection;
+
+use crate::fixture::{Fixture, request, sqlite, webhook};
+
+const N_CALLERS: usize = 300;
+
+/// Accepts requests of as many callers while another process holds the file, so that all of them wait; then lets
+/// go. Returns the answers in order, and what it took.
+async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(), Error>>, Stats) {
+    let Store::Sqlite { path } = &f.store;
+    let before = f.ledger.stats();
+    let other_process = Connection::open(path).unwrap();
+    other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut waiting: Vec<_> = requests.into_iter().map(|request| begun(&f.ledger, request)).collect();
+    other_process.execute_batch("COMMIT").unwrap();
+    let mut answers = vec![];
+    for accept in &mut waiting {
+        answers.push(accept.await);
+    }
+    let after = f.ledger.stats();
+    let stats = Stats {
+        n_operations: after.n_operations - before.n_operations,
+        n_commits: after.n_commits - before.n_commits,
+        wal_pages: after.wal_pages,
+    };
+    (answers, stats)
+}
+
+/// An accept that is in the writer's queue already: its first poll puts it there.
+fn begun(ledger: &Ledger, request: NewRequest) -> Pin<Box<impl Future<Output = Result<(), Error>>>> {
+    let ledger = ledger.clone();
+    let mut accept = Box::pin(async move { ledger.accept(request).await });
+    let polled = accept.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "nobody can have committed it");
+    accept
+}
+
+async fn fresh() -> Fixture {
+    let directory = tempfile::tempdir().unwrap();
+    Fixture::open(sqlite(directory.path()), directory).await
+}
+
+#[tokio::test]
+async fn many_callers_share_few_commits() {
+    let f = fresh().await;
+    let requests = (0..N_CALLERS).map(|_| request(f.account, webhook())).collect();
+    let (answers, stats) = accept_at_once(&f, requests).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(stats.n_operations, N_CALLERS as u64);
+    // Those that came before the writer tried to begin, and all the others.
+    assert!(stats.n_commits <= 2, "{} commits", stats.n_commits);
+    assert_eq!(f.counts().await, [N_CALLERS as u64, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn one_that_fails_undoes_only_itself() {
+    let f = fresh().await;
+    let requests: Vec<_> = (0..30).map(|_| request(f.account, webhook())).collect();
+    let mut twice = requests.clone();
+    twice.extend(requests.iter().take(10).cloned());
+    twice.push(request(f.account + 1, webhook()));
+    let (answers, stats) = accept_at_once(&f, twice).await;
+    assert!(stats.n_commits <= 2, "{} commits", stats.n_commits);
+    assert!(answers[..30].iter().all(Result::is_ok));
+    assert!(answers[30..40].iter().all(|answer| matches!(answer, Err(Error::Exists))));
+    assert!(matches!(answers[40], Err(Error::UnknownAccount(_))));
+    assert_eq!(f.counts().await, [30, 0, 0, 0, 0]);
+    assert_eq!(f.ledger.claim_jobs(100, 1).await.unwrap().len(), 30);
+}
+
+#[tokio::test]
+async fn an_idle_claim_commits_nothing() {
+    let f = fresh().await;
+    let before = f.ledger.stats().n_commits;
+    for _ in 0..10 {
+        assert!(f.ledger.claim_jobs(5, 1).await.unwrap().is_empty());
+        assert!(f.ledger.claim_webhooks(5, 1).await.unwrap().is_empty());
+    }
+    assert_eq!(f.ledger.stats().n_commits, before);
+    f.ledger.health().await.unwrap();
+    assert_eq!(f.ledger.stats().n_commits, before + 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_busy_and_loses_nothing_it_took() {
+    let f = fresh().await;
+    let Store::Sqlite { path } = &f.store;
+    let other_process = Connection::open(path).unwrap();
+    other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut taken = vec![];
+    let refused = loop {
+        let ledger = f.ledger.clone();
+        let mut beat = Box::pin(async move { ledger.health().await });
+        match beat.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            std::task::Poll::Pending => taken.push(beat),
+            std::task::Poll::Ready(answer) => break answer,
+        }
+        assert!(taken.len() < 1_000_000, "the queue has no limit");
+    };
+    assert!(matches!(refused, Err(Error::Busy)));
+    other_process.execute_batch("COMMIT").unwrap();
+    for beat in taken {
+        beat.await.unwrap();
+    }
+    f.ledger.health().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_log_stays_short_under_writes_that_never_pause() {
+    const LIMIT_BYTES: u64 = 36 << 20;
+    let f = fresh().await;
+    let Store::Sqlite { path } = &f.store;
+    let log = path.with_extension("db-wal");
+    // Three times as much as the log may hold.
+    for _ in 0..150 {
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (ledger, mut new) = (f.ledger.clone(), request(f.account, webhook()));
+            new.spec = "x".repeat(50_000);
+            callers.spawn(async move { ledger.accept(new).await.unwrap() });
+        }
+        callers.join_all().await;
+        assert!(std::fs::metadata(&log).unwrap().len() <= LIMIT_BYTES);
+    }
+}

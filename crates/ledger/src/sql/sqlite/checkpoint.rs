@@ -1,9 +1,10 @@
 //! Copying the write-ahead log back into the database, on a thread and a connection of its own: writers go on
-//! meanwhile, and the flush of the database costs no commit its time.
+//! meanwhile, and the flush of the database costs no commit its time. Only while writes never pause does the log
+//! outgrow that; then the writer copies the rest itself, with nobody beside it, and the log starts anew.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
@@ -35,9 +36,8 @@ impl Checkpointer {
         let (gone, is_gone) = sync_channel(1);
         spawn("ledger-checkpoint", move || {
             while asked.recv().is_ok() {
-                if let Err(Failure::Poisoned) = run(&connection, CheckpointMode::PASSIVE) {
-                    shared.poison();
-                }
+                // What is left is the writer's to know: it measures after every commit.
+                let _ = copy_back(&connection, &shared);
             }
             drop(connection);
             drop(gone);
@@ -60,9 +60,33 @@ impl Checkpointer {
     }
 }
 
-/// Checkpoints as far as the mode allows; says what is left. What cannot be done now because somebody reads or
-/// writes is not an error: it is left.
-pub(super) fn run(connection: &Connection, mode: CheckpointMode) -> Result<Log, Failure> {
+/// Copies back as much as readers allow, after whoever is copying now; says what is left. A failure other than a lost
+/// write leaves everything as it was.
+pub(super) fn copy_back(connection: &Connection, shared: &Shared) -> Option<Log> {
+    let _alone = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+    match run(connection, CheckpointMode::PASSIVE) {
+        Ok(log) => Some(log),
+        Err(failure) => {
+            if matches!(failure, Failure::Poisoned) {
+                shared.poison();
+            }
+            None
+        }
+    }
+}
+
+/// Copies the whole log back and cuts it off, for leaving. Where that cannot be done now, the next start does it: the
+/// log is as durable as the database.
+pub(super) fn finish(connection: &Connection) {
+    drop(run(connection, CheckpointMode::TRUNCATE));
+}
+
+/// Measures the log.
+pub(super) fn measure(connection: &Connection) -> Option<Log> {
+    run(connection, CheckpointMode::NOOP).ok()
+}
+
+fn run(connection: &Connection, mode: CheckpointMode) -> Result<Log, Failure> {
     let (n_pages, n_saved) = connection.wal_checkpoint_v2(None::<&str>, mode).map_err(failure)?;
     let n_pages = u64::try_from(n_pages).unwrap_or(0);
     let n_saved = u64::try_from(n_saved).unwrap_or(0);

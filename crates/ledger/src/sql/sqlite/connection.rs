@@ -13,6 +13,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags};
 use uuid::Uuid;
 
+use super::migrate;
 use crate::error::Error;
 use crate::sql::Session;
 use crate::sql::operation::Failure;
@@ -63,15 +64,17 @@ fn make_file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Opens an existing file for a role. A file that is not ours is refused before anything in it is changed.
 pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| from_opening(error, path))?;
-    set_up(&connection, role).map_err(|error| from_opening(error, path))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(from_running)?;
+    migrate::n_done(&connection, path)?;
+    set_up(&connection, role).map_err(from_running)?;
     Ok(connection)
 }
 
 fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(N_CACHED_STATEMENTS);
     connection.pragma_update(None, "journal_mode", "wal")?;
     // In WAL mode, only FULL flushes the log at every commit.
@@ -161,7 +164,8 @@ pub(super) fn from_running(error: rusqlite::Error) -> Error {
     }
 }
 
-fn from_opening(error: rusqlite::Error, path: &Path) -> Error {
+/// What an error of the first statements of a connection means.
+pub(super) fn from_opening(error: rusqlite::Error, path: &Path) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         return Error::NotALedger { path: path.to_owned() };
     }

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
-use super::connection::from_running;
+use super::connection::{from_opening, from_running};
 use crate::error::Error;
 
 /// Marks the file as ours: "PXVN" in ASCII.
@@ -19,11 +19,11 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_ledg
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(from_running)?;
-    let version = checked_version(&transaction, path)?;
-    for migration in &MIGRATIONS[version..] {
+    let n_done = n_done(&transaction, path)?;
+    for migration in &MIGRATIONS[n_done..] {
         transaction.execute_batch(migration).map_err(from_running)?;
     }
-    if version < MIGRATIONS.len() {
+    if n_done < MIGRATIONS.len() {
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(from_running)?;
         transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(from_running)?;
     }
@@ -31,10 +31,10 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Er
 }
 
 /// How many migrations the file has seen. Refuses files of other programs and of newer versions of this one.
-fn checked_version(transaction: &Transaction<'_>, path: &Path) -> Result<usize, Error> {
-    let application_id = pragma(transaction, "application_id")?;
-    let version = pragma(transaction, "user_version")?;
-    let is_empty = transaction
+pub(super) fn n_done(connection: &Connection, path: &Path) -> Result<usize, Error> {
+    let application_id = pragma(connection, path, "application_id")?;
+    let version = pragma(connection, path, "user_version")?;
+    let is_empty = connection
         .query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get::<_, bool>(0))
         .map_err(from_running)?;
     if application_id != APPLICATION_ID && !is_empty {
@@ -47,6 +47,6 @@ fn checked_version(transaction: &Transaction<'_>, path: &Path) -> Result<usize, 
         .ok_or(Error::TooNew { found: version, known: known as i64 })
 }
 
-fn pragma(transaction: &Transaction<'_>, name: &str) -> Result<i64, Error> {
-    transaction.pragma_query_value(None, name, |row| row.get(0)).map_err(from_running)
+fn pragma(connection: &Connection, path: &Path, name: &str) -> Result<i64, Error> {
+    connection.pragma_query_value(None, name, |row| row.get(0)).map_err(|error| from_opening(error, path))
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
+use tokio::sync::oneshot;
 
 use super::connection::{Open, Role, failure, open};
 use super::{Message, Shared, spawn};
@@ -29,16 +30,30 @@ pub(super) fn start(
     for _ in 0..n_threads {
         let connection = open(path, Role::Reader)?;
         let (clock, shared, messages) = (clock.clone(), Arc::clone(shared), Arc::clone(&messages));
-        spawn("ledger-reader", move || run(&connection, &clock, &shared, &messages))?;
+        spawn("ledger-reader", move || {
+            let stopped = run(&connection, &clock, &shared, &messages);
+            drop(connection);
+            drop(stopped);
+        })?;
     }
     Ok(queue)
 }
 
-fn run(connection: &Connection, clock: &Clock, shared: &Shared, messages: &Mutex<Receiver<Message>>) {
+/// Returns with whom to tell that the thread has left.
+fn run(
+    connection: &Connection,
+    clock: &Clock,
+    shared: &Shared,
+    messages: &Mutex<Receiver<Message>>,
+) -> Option<oneshot::Sender<()>> {
     loop {
         // The lock is held while waiting: whoever has it is the next to be woken.
         let message = messages.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Message::Run(mut operation)) = message else { return };
+        let mut operation = match message {
+            Ok(Message::Run(operation)) => operation,
+            Ok(Message::Stop(done)) => return Some(done),
+            Err(_) => return None,
+        };
         let done = if shared.is_poisoned() {
             Err(Failure::Poisoned)
         } else {

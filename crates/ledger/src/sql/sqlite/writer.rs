@@ -8,7 +8,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use rusqlite::wal::CheckpointMode;
 use tokio::sync::oneshot;
 
 use super::checkpoint::{self, Checkpointer};
@@ -17,7 +16,7 @@ use super::{Message, Shared, spawn};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::sql::Tx;
-use crate::sql::operation::{Failure, Operation};
+use crate::sql::operation::{Failure, Operation, Ran};
 use crate::wake::{Dues, Queue, Wake};
 
 /// How many operations may wait; one more is answered with [`Error::Busy`].
@@ -149,13 +148,12 @@ impl Writer {
             self.execute("SAVEPOINT operation")?;
             let mut session = Open(&self.connection);
             let mut tx = Tx::new(&mut session, self.clock.now_ms());
-            if operation.run(&mut tx) {
-                batch.wakes.extend(tx.into_wakes());
-            } else if self.connection.is_autocommit() {
-                // SQLite itself has rolled everything back, as it does when the disk is full.
-                return Err(Failure::Busy);
-            } else {
-                self.execute("ROLLBACK TO operation")?;
+            match operation.run(&mut tx) {
+                Ran::Kept => batch.wakes.extend(tx.into_wakes()),
+                Ran::Poisoned => return Err(Failure::Poisoned),
+                // SQLite itself has rolled everything back, as it may when the disk or the memory is full.
+                Ran::Undone if self.connection.is_autocommit() => return Err(Failure::Busy),
+                Ran::Undone => self.execute("ROLLBACK TO operation")?,
             }
             self.execute("RELEASE operation")?;
         }
@@ -165,12 +163,10 @@ impl Writer {
     /// Asks for a checkpoint beside the writing when enough has gathered, and does the rest of it here when the log
     /// is long: between two batches nobody writes, so the copy can be complete and the log start anew.
     fn keep_log_short(&mut self) {
-        let log_pages = self.measure_log();
-        if log_pages >= LONG_LOG_PAGES && self.n_unsaved_pages > 0 {
-            match checkpoint::run(&self.connection, CheckpointMode::PASSIVE) {
-                Ok(left) => self.n_unsaved_pages = left.n_unsaved_pages,
-                Err(Failure::Poisoned) => self.shared.poison(),
-                Err(_) => {}
+        let n_pages = self.measure_log();
+        if n_pages >= LONG_LOG_PAGES && self.n_unsaved_pages > 0 {
+            if let Some(log) = checkpoint::copy_back(&self.connection, &self.shared) {
+                self.n_unsaved_pages = log.n_unsaved_pages;
             }
         } else if self.n_unsaved_pages >= ASK_FOR_CHECKPOINT_PAGES {
             self.checkpointer.ask();
@@ -178,7 +174,7 @@ impl Writer {
     }
 
     fn measure_log(&mut self) -> u64 {
-        let Ok(log) = checkpoint::run(&self.connection, CheckpointMode::NOOP) else { return 0 };
+        let Some(log) = checkpoint::measure(&self.connection) else { return 0 };
         self.n_unsaved_pages = log.n_unsaved_pages;
         self.shared.wal_pages.store(log.n_pages, Ordering::Relaxed);
         log.n_pages
@@ -189,8 +185,7 @@ impl Writer {
         let Self { connection, checkpointer, shared, .. } = self;
         checkpointer.stop();
         if !shared.is_poisoned() {
-            // The log is as durable as the database: where it cannot be copied now, the next start does it.
-            drop(checkpoint::run(&connection, CheckpointMode::TRUNCATE));
+            checkpoint::finish(&connection);
         }
         drop(connection);
         drop(stopped);

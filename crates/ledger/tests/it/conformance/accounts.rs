@@ -1,16 +1,16 @@
 //! Keys, accounts, usage.
 
-use pixaven_ledger::{Clock, Error, Ledger, Usage, UsageDelta, WebhookStatus};
+use pixaven_ledger::{Clock, Error, Ledger, Secret, Usage, UsageDelta, WebhookStatus};
 
 use crate::fixture::{Fixture, START_MS, key};
 
-pub async fn the_first_key_makes_the_account(f: Fixture) {
+pub(crate) async fn the_first_key_makes_the_account(f: Fixture) {
     f.clock.advance(5);
     let second = f.ledger.create_key(key(1)).await.unwrap();
     assert_eq!(second.account, f.account);
     let account = f.ledger.account(f.account).await.unwrap().unwrap();
     assert_eq!((&account.name[..], account.created_ms), ("default", START_MS));
-    let secrets: Vec<_> = account.webhook_secrets.iter().map(|secret| secret.expose()).collect();
+    let secrets: Vec<_> = account.webhook_secrets.iter().map(Secret::expose).collect();
     assert_eq!(secrets, ["whsec_first"], "only the first key brings a secret");
 
     let keys = f.ledger.keys().await.unwrap();
@@ -20,7 +20,7 @@ pub async fn the_first_key_makes_the_account(f: Fixture) {
     assert_eq!(f.ledger.account(f.account + 1).await.unwrap(), None);
 }
 
-pub async fn a_key_is_found_until_it_is_revoked(f: Fixture) {
+pub(crate) async fn a_key_is_found_until_it_is_revoked(f: Fixture) {
     let id = f.ledger.create_key(key(1)).await.unwrap().id;
     let account = f.ledger.account_by_key([1; 32]).await.unwrap().unwrap();
     assert_eq!(Some(account), f.ledger.account(f.account).await.unwrap());
@@ -36,12 +36,12 @@ pub async fn a_key_is_found_until_it_is_revoked(f: Fixture) {
     assert_eq!(revoked.revoked_ms, Some(START_MS + 9));
 }
 
-pub async fn a_key_exists_once(f: Fixture) {
+pub(crate) async fn a_key_exists_once(f: Fixture) {
     assert!(matches!(f.ledger.create_key(key(0)).await, Err(Error::Exists)));
     assert_eq!(f.ledger.keys().await.unwrap().len(), 1);
 }
 
-pub async fn a_key_of_another_process_counts_at_once(f: Fixture) {
+pub(crate) async fn a_key_of_another_process_counts_at_once(f: Fixture) {
     assert_eq!(f.ledger.account_by_key([1; 32]).await.unwrap(), None);
     let other = Ledger::open(f.store.clone(), Clock::manual(START_MS)).await.unwrap();
     let id = other.create_key(key(1)).await.unwrap().id;
@@ -50,7 +50,7 @@ pub async fn a_key_of_another_process_counts_at_once(f: Fixture) {
     assert_eq!(f.ledger.account_by_key([1; 32]).await.unwrap(), None);
 }
 
-pub async fn usage_needs_an_account(f: Fixture) {
+pub(crate) async fn usage_needs_an_account(f: Fixture) {
     let usage = UsageDelta { requests: 1, input_bytes: 20, output_bytes: 3 };
     f.ledger.record_result(f.account, usage, None).await.unwrap();
     f.ledger.record_result(f.account, usage, None).await.unwrap();

@@ -47,7 +47,7 @@ async fn check(f: &Fixture, query: WebhookQuery, total: u64, expected: &[Uuid]) 
     assert_eq!((page.total, &ids[..]), (total, expected), "{query:?}");
 }
 
-pub async fn lists_are_filtered_and_paged(f: Fixture) {
+pub(crate) async fn lists_are_filtered_and_paged(f: Fixture) {
     use WebhookStatus::{Created, Delivered, Failed, Scheduled};
     // Most recent first, which is the order of the statuses: the failed one was accepted first.
     let ids = one_of_each(&f).await;
@@ -80,14 +80,14 @@ pub async fn lists_are_filtered_and_paged(f: Fixture) {
     assert_eq!(listed.url, webhook().url);
 }
 
-pub async fn another_accounts_webhook_does_not_exist(f: Fixture) {
+pub(crate) async fn another_accounts_webhook_does_not_exist(f: Fixture) {
     let id = f.accept(webhook()).await;
     assert_eq!(f.ledger.webhook(f.account + 1, id).await.unwrap(), None);
     assert_eq!(f.ledger.webhook(f.account, Uuid::new_v4()).await.unwrap(), None);
     assert_eq!(f.ledger.webhook(f.account, id).await.unwrap().unwrap().id, id);
 }
 
-pub async fn an_attempt_is_kept_in_full(f: Fixture) {
+pub(crate) async fn an_attempt_is_kept_in_full(f: Fixture) {
     for outcome in Outcome::ALL {
         let id = f.scheduled(webhook()).await;
         let bare = Attempt {
@@ -107,7 +107,7 @@ pub async fn an_attempt_is_kept_in_full(f: Fixture) {
     }
 }
 
-pub async fn an_open_attempt_is_not_listed(f: Fixture) {
+pub(crate) async fn an_open_attempt_is_not_listed(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     f.clock.advance(3);
     let _held = f.claim_webhook().await;
@@ -116,7 +116,7 @@ pub async fn an_open_attempt_is_not_listed(f: Fixture) {
     assert_eq!((record.dispatched_ms, record.next_due_ms), (Some(START_MS + 3), None));
 }
 
-pub async fn the_sweep_takes_what_ended_and_is_old(f: Fixture) {
+pub(crate) async fn the_sweep_takes_what_ended_and_is_old(f: Fixture) {
     let old = one_of_each(&f).await;
     let before_ms = f.clock.now_ms();
     let _held = f.claim_job().await;
@@ -135,7 +135,7 @@ pub async fn the_sweep_takes_what_ended_and_is_old(f: Fixture) {
     assert_eq!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(), 2);
 }
 
-pub async fn the_counters_equal_a_recount(f: Fixture) {
+pub(crate) async fn the_counters_equal_a_recount(f: Fixture) {
     for n in 1..4 {
         for status in WebhookStatus::ALL.into_iter().rev().take(n) {
             if status != WebhookStatus::Created {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, done, one, payload, request, webhook};
 
-pub async fn an_accepted_request_ends_delivered(f: Fixture) {
+pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     let id = f.accept(webhook()).await;
     assert_eq!(f.status(id).await, WebhookStatus::Created);
     assert_eq!(f.counts().await, [1, 0, 0, 0, 0]);
@@ -45,7 +45,7 @@ pub async fn an_accepted_request_ends_delivered(f: Fixture) {
     assert_eq!((usage.requests, usage.input_bytes, usage.output_bytes), (1, 1000, 100));
 }
 
-pub async fn what_went_in_comes_out(f: Fixture) {
+pub(crate) async fn what_went_in_comes_out(f: Fixture) {
     let mut new = request(f.account, webhook());
     new.spec = "{\"a\":\"\u{1f98a} \\n\"}".repeat(2000);
     new.input = InputRef::Blob { key: "inputs/1".to_owned(), name: String::new(), bytes: 1 << 40 };
@@ -68,7 +68,7 @@ pub async fn what_went_in_comes_out(f: Fixture) {
     );
 }
 
-pub async fn an_id_is_accepted_once(f: Fixture) {
+pub(crate) async fn an_id_is_accepted_once(f: Fixture) {
     let new = request(f.account, webhook());
     f.ledger.accept(new.clone()).await.unwrap();
     assert!(matches!(f.ledger.accept(new).await, Err(Error::Exists)));
@@ -76,13 +76,13 @@ pub async fn an_id_is_accepted_once(f: Fixture) {
     f.claim_job().await;
 }
 
-pub async fn an_account_must_exist(f: Fixture) {
+pub(crate) async fn an_account_must_exist(f: Fixture) {
     let accepted = f.ledger.accept(request(f.account + 1, webhook())).await;
     assert!(matches!(accepted, Err(Error::UnknownAccount(_))));
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub async fn jobs_come_in_order_and_no_more_than_asked_for(f: Fixture) {
+pub(crate) async fn jobs_come_in_order_and_no_more_than_asked_for(f: Fixture) {
     let mut ids = vec![];
     for _ in 0..5 {
         ids.push(f.accept(webhook()).await);
@@ -97,7 +97,7 @@ pub async fn jobs_come_in_order_and_no_more_than_asked_for(f: Fixture) {
     assert_eq!(claimed, ids);
 }
 
-pub async fn a_lost_job_stays_lost(f: Fixture) {
+pub(crate) async fn a_lost_job_stays_lost(f: Fixture) {
     let id = f.accept(webhook()).await;
     let late = f.claim_job().await;
     f.clock.advance(LEASE_MS - 1);
@@ -115,7 +115,7 @@ pub async fn a_lost_job_stays_lost(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub async fn a_renewed_job_is_kept(f: Fixture) {
+pub(crate) async fn a_renewed_job_is_kept(f: Fixture) {
     let id = f.accept(webhook()).await;
     let mut lease = f.claim_job().await;
     f.clock.advance(LEASE_MS / 2);
@@ -130,7 +130,7 @@ pub async fn a_renewed_job_is_kept(f: Fixture) {
     f.ledger.finish_job(now, done(id)).await.unwrap();
 }
 
-pub async fn a_release_says_when_and_whether_it_counts(f: Fixture) {
+pub(crate) async fn a_release_says_when_and_whether_it_counts(f: Fixture) {
     f.accept(webhook()).await;
     for (why, n_crashes, after_ms) in
         [(Release::Stopped, 0, 0), (Release::Crashed, 1, 0), (Release::Later { after_ms: 500 }, 1, 500)]
@@ -148,7 +148,7 @@ pub async fn a_release_says_when_and_whether_it_counts(f: Fixture) {
     }
 }
 
-pub async fn recovery_gives_everything_back(f: Fixture) {
+pub(crate) async fn recovery_gives_everything_back(f: Fixture) {
     let sent = f.scheduled(webhook()).await;
     let processed = f.accept(webhook()).await;
     let waiting = f.accept(webhook()).await;
@@ -172,7 +172,7 @@ pub async fn recovery_gives_everything_back(f: Fixture) {
     assert!(matches!(recorded, Err(Error::LostLease)));
 }
 
-pub async fn unfinished_jobs_are_known(f: Fixture) {
+pub(crate) async fn unfinished_jobs_are_known(f: Fixture) {
     let finished = f.scheduled(webhook()).await;
     let held = f.accept(webhook()).await;
     let _lease = f.claim_job().await;

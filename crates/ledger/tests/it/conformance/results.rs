@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, done, result, webhook};
 
-pub async fn a_result_is_found_until_it_expires(f: Fixture) {
+pub(crate) async fn a_result_is_found_until_it_expires(f: Fixture) {
     let [first, second] = [1_000, 2_000].map(|ms| result(Uuid::new_v4(), f.account, START_MS + ms));
     for stored in [&second, &first] {
         f.ledger.record_result(f.account, UsageDelta::default(), Some(stored.clone())).await.unwrap();
@@ -18,15 +18,19 @@ pub async fn a_result_is_found_until_it_expires(f: Fixture) {
     assert_eq!(f.ledger.expired_results(9).await.unwrap(), []);
     f.clock.advance(1_000);
     assert_eq!(f.ledger.result(first.id, "image.jpg").await.unwrap(), None);
-    assert_eq!(f.ledger.expired_results(9).await.unwrap(), [first.clone()]);
+    assert_eq!(f.ledger.expired_results(9).await.unwrap(), std::slice::from_ref(&first));
     f.clock.advance(1_000);
-    assert_eq!(f.ledger.expired_results(1).await.unwrap(), [first.clone()], "longest over first");
+    assert_eq!(
+        f.ledger.expired_results(1).await.unwrap(),
+        std::slice::from_ref(&first),
+        "longest over first"
+    );
 
     f.ledger.forget_results(&[first.id, Uuid::new_v4()]).await.unwrap();
     assert_eq!(f.ledger.expired_results(9).await.unwrap(), [second]);
 }
 
-pub async fn a_job_and_its_result_are_one(f: Fixture) {
+pub(crate) async fn a_job_and_its_result_are_one(f: Fixture) {
     let id = f.accept(webhook()).await;
     let stored = result(id, f.account, START_MS + 10 * LEASE_MS);
     let mut with_result = done(id);

@@ -4,7 +4,7 @@ use pixaven_ledger::{Error, Next, Outcome, WebhookStatus};
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, one, webhook};
 
-pub async fn a_delay_counts_from_the_end_of_processing(f: Fixture) {
+pub(crate) async fn a_delay_counts_from_the_end_of_processing(f: Fixture) {
     let mut delayed = webhook();
     delayed.delay_ms = 3_000;
     f.accept(delayed).await;
@@ -20,7 +20,7 @@ pub async fn a_delay_counts_from_the_end_of_processing(f: Fixture) {
     assert_eq!(f.claim_webhook().await.value.id, id);
 }
 
-pub async fn webhooks_come_by_due_time(f: Fixture) {
+pub(crate) async fn webhooks_come_by_due_time(f: Fixture) {
     let mut ids = vec![];
     for delay_ms in [300, 100, 200] {
         let mut delayed = webhook();
@@ -34,7 +34,7 @@ pub async fn webhooks_come_by_due_time(f: Fixture) {
     assert_eq!(f.claim_webhook().await.value.id, ids[0]);
 }
 
-pub async fn a_retry_waits_for_its_time(f: Fixture) {
+pub(crate) async fn a_retry_waits_for_its_time(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let first = f.claim_webhook().await;
     let due_ms = START_MS + 5_000;
@@ -55,7 +55,7 @@ pub async fn a_retry_waits_for_its_time(f: Fixture) {
     assert_eq!((&attempts[0].attempt, &attempts[1].attempt), (&refused, &delivered()));
 }
 
-pub async fn an_end_is_an_end(f: Fixture) {
+pub(crate) async fn an_end_is_an_end(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let lease = f.claim_webhook().await;
     f.clock.advance(20);
@@ -69,7 +69,7 @@ pub async fn an_end_is_an_end(f: Fixture) {
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub async fn a_release_uses_up_no_attempt(f: Fixture) {
+pub(crate) async fn a_release_uses_up_no_attempt(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     for _ in 0..3 {
         let lease = f.claim_webhook().await;
@@ -85,7 +85,7 @@ pub async fn a_release_uses_up_no_attempt(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub async fn a_late_result_is_only_history(f: Fixture) {
+pub(crate) async fn a_late_result_is_only_history(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let late = f.claim_webhook().await;
     f.clock.advance(LEASE_MS);
@@ -112,7 +112,7 @@ pub async fn a_late_result_is_only_history(f: Fixture) {
     assert!(matches!(released, Err(Error::LostLease)));
 }
 
-pub async fn a_crash_shows_as_interrupted(f: Fixture) {
+pub(crate) async fn a_crash_shows_as_interrupted(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let _lost = f.claim_webhook().await;
     f.clock.advance(1_000);
@@ -128,7 +128,7 @@ pub async fn a_crash_shows_as_interrupted(f: Fixture) {
     assert_eq!((again.value.id, again.attempt), (id, 2));
 }
 
-pub async fn an_abandoned_webhook_fails_without_attempt(f: Fixture) {
+pub(crate) async fn an_abandoned_webhook_fails_without_attempt(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let lease = f.claim_webhook().await;
     f.ledger.abandon_webhook(lease, "expired".to_owned()).await.unwrap();
@@ -138,7 +138,7 @@ pub async fn an_abandoned_webhook_fails_without_attempt(f: Fixture) {
     assert_eq!(f.counts().await, [0, 0, 0, 0, 1]);
 }
 
-pub async fn expiry_counts_from_the_first_due_time(f: Fixture) {
+pub(crate) async fn expiry_counts_from_the_first_due_time(f: Fixture) {
     let mut expiring = webhook();
     (expiring.delay_ms, expiring.expires_ms) = (2_000, Some(500));
     f.scheduled(expiring).await;

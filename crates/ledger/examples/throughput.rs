@@ -1,0 +1,203 @@
+//! Measures what the ledger costs on this machine's disk: one accept alone, accepts of 64 callers, and the whole
+//! path of a webhook. Run it with `cargo run --release -p pixaven-ledger --example throughput [-- DIRECTORY]`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use pixaven_ledger::{
+    Attempt, Clock, InputRef, JobDone, Ledger, NewKey, NewRequest, NewWebhook, Next, Outcome, Store, Timings,
+    UsageDelta,
+};
+use uuid::Uuid;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const N_CALLERS: usize = 64;
+const N_ALONE: usize = 1_000;
+const PERIOD: Duration = Duration::from_secs(5);
+const LEASE_MS: i64 = 60_000;
+const N_CLAIMED: u32 = 64;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let scratch = tempfile::tempdir()?;
+    let directory = std::env::args_os().nth(1).map_or_else(|| scratch.path().to_owned(), PathBuf::from);
+    let path = directory.join("throughput.db");
+    let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?;
+    let key = NewKey {
+        sha256: *b"a key that nobody has, 32 bytes.",
+        prefix: String::new(),
+        label: "throughput".to_owned(),
+        webhook_secret: "whsec_none".to_owned(),
+    };
+    let account = ledger.create_key(key).await?.account;
+    alone(&ledger, account).await?;
+    together(&ledger, account).await?;
+    whole_path(&ledger, account).await?;
+    ledger.close().await;
+    Ok(())
+}
+
+/// One caller who waits for each answer: the latency of a commit.
+async fn alone(ledger: &Ledger, account: i64) -> Result<(), Failure> {
+    let mut taken = Vec::with_capacity(N_ALONE);
+    let cpu = cpu_seconds()?;
+    for _ in 0..N_ALONE {
+        let begun = Instant::now();
+        ledger.accept(request(account)).await?;
+        taken.push(begun.elapsed());
+    }
+    let cpu = cpu_seconds()? - cpu;
+    taken.sort_unstable();
+    let (p50, p99) = (taken[N_ALONE / 2], taken[N_ALONE * 99 / 100]);
+    println!("one accept alone: p50 {p50:?}, p99 {p99:?}, {:.0} µs CPU", cpu * 1e6 / N_ALONE as f64);
+    Ok(())
+}
+
+/// Many callers who each wait for their answer: what sharing commits is worth.
+async fn together(ledger: &Ledger, account: i64) -> Result<(), Failure> {
+    let (before, cpu, begun) = (ledger.stats(), cpu_seconds()?, Instant::now());
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..N_CALLERS {
+        let ledger = ledger.clone();
+        callers.spawn(async move {
+            let mut taken = Vec::new();
+            while begun.elapsed() < PERIOD {
+                let sent = Instant::now();
+                ledger.accept(request(account)).await?;
+                taken.push(sent.elapsed());
+            }
+            Ok::<_, Failure>(taken)
+        });
+    }
+    let mut taken = Vec::new();
+    while let Some(caller) = callers.join_next().await {
+        taken.extend(caller??);
+    }
+    taken.sort_unstable();
+    let (seconds, n) = (begun.elapsed().as_secs_f64(), taken.len());
+    let (cpu, after) = (cpu_seconds()? - cpu, ledger.stats());
+    println!(
+        "{N_CALLERS} callers: {:.0} accepts/s, p50 {:?}, p99 {:?}, {:.0} µs CPU each, {:.1} per commit, log {} pages",
+        n as f64 / seconds,
+        taken[n / 2],
+        taken[n * 99 / 100],
+        cpu * 1e6 / n as f64,
+        n as f64 / (after.n_commits - before.n_commits) as f64,
+        after.wal_pages,
+    );
+    Ok(())
+}
+
+/// Works off what was accepted: claim, finish, claim, record.
+async fn whole_path(ledger: &Ledger, account: i64) -> Result<(), Failure> {
+    drain_jobs(ledger).await?;
+    drain_webhooks(ledger).await?;
+    let n_done = Arc::new(AtomicU64::new(0));
+    let (cpu, begun) = (cpu_seconds()?, Instant::now());
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..N_CALLERS {
+        let (ledger, n_done) = (ledger.clone(), Arc::clone(&n_done));
+        callers.spawn(async move {
+            while begun.elapsed() < PERIOD {
+                ledger.accept(request(account)).await?;
+                n_done.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, Failure>(())
+        });
+    }
+    while !callers.is_empty() {
+        drain_jobs(ledger).await?;
+        drain_webhooks(ledger).await?;
+        while let Some(caller) = callers.try_join_next() {
+            caller??;
+        }
+    }
+    drain_jobs(ledger).await?;
+    drain_webhooks(ledger).await?;
+    let (seconds, cpu, n) =
+        (begun.elapsed().as_secs_f64(), cpu_seconds()? - cpu, n_done.load(Ordering::Relaxed));
+    println!(
+        "whole path: {:.0} webhooks/s, {:.0} µs CPU each, log {} pages",
+        n as f64 / seconds,
+        cpu * 1e6 / n as f64,
+        ledger.stats().wal_pages
+    );
+    Ok(())
+}
+
+async fn drain_jobs(ledger: &Ledger) -> Result<(), Failure> {
+    loop {
+        let leases = ledger.claim_jobs(N_CLAIMED, LEASE_MS).await?;
+        if leases.is_empty() {
+            return Ok(());
+        }
+        let mut finishing = tokio::task::JoinSet::new();
+        for lease in leases {
+            let ledger = ledger.clone();
+            let usage = UsageDelta { requests: 1, input_bytes: 1, output_bytes: 1 };
+            let done = JobDone { payload: "x".repeat(800), usage, result: None };
+            finishing.spawn(async move { ledger.finish_job(lease, done).await });
+        }
+        while let Some(finished) = finishing.join_next().await {
+            finished??;
+        }
+    }
+}
+
+async fn drain_webhooks(ledger: &Ledger) -> Result<(), Failure> {
+    loop {
+        let leases = ledger.claim_webhooks(N_CLAIMED, LEASE_MS).await?;
+        if leases.is_empty() {
+            return Ok(());
+        }
+        let mut recording = tokio::task::JoinSet::new();
+        for lease in leases {
+            let ledger = ledger.clone();
+            recording.spawn(async move { ledger.record_attempt(lease, attempt(), Next::Delivered).await });
+        }
+        while let Some(recorded) = recording.join_next().await {
+            recorded??;
+        }
+    }
+}
+
+fn request(account: i64) -> NewRequest {
+    NewRequest {
+        id: Uuid::new_v4(),
+        account,
+        spec: "x".repeat(200),
+        input: InputRef::Url,
+        webhook: NewWebhook {
+            url: "https://receiver.example/hook".to_owned(),
+            authority: "receiver.example:443".to_owned(),
+            delay_ms: 0,
+            expires_ms: None,
+            retry: true,
+            headers: vec![],
+        },
+    }
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        started_ms: 0,
+        duration_ms: 5,
+        outcome: Outcome::Delivered,
+        status: Some(200),
+        address: Some("203.0.113.7:443".to_owned()),
+        timings: Timings::default(),
+        response: None,
+    }
+}
+
+/// Processor time of this process so far, from the fields `utime` and `stime` of `/proc/self/stat`, which Linux
+/// counts in hundredths of a second.
+fn cpu_seconds() -> Result<f64, Failure> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let after_name = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?.1;
+    let ticks = after_name.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / 100.0)
+}

@@ -1,0 +1,111 @@
+//! A full disk refuses new work, keeps what it answered, and recovers. The limit on the pages of a database makes
+//! SQLite fail as it does when the disk has none left.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::connection::{Role, create, open};
+use super::migrate::migrate;
+use super::{Database, Dues};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::model::account::NewKey;
+use crate::model::request::{InputRef, NewRequest, NewWebhook};
+use crate::sql;
+
+const N_PAGES: i64 = 120;
+
+fn small(path: &Path, clock: &Clock) -> Database {
+    create(path).unwrap();
+    let mut connection = open(path, Role::Writer).unwrap();
+    migrate(&mut connection, path).unwrap();
+    connection.pragma_update(None, "max_page_count", N_PAGES).unwrap();
+    Database::start(path, connection, clock, Arc::new(Dues::unknown())).unwrap()
+}
+
+async fn add_account(database: &Database) -> i64 {
+    let new = NewKey {
+        sha256: [0; 32],
+        prefix: String::new(),
+        label: String::new(),
+        webhook_secret: String::new(),
+    };
+    database.write(move |tx| sql::accounts::create_key(tx, &new)).await.unwrap().account
+}
+
+async fn accept(database: &Database, account: i64, id: Uuid) -> Result<(), Error> {
+    let webhook = NewWebhook {
+        url: String::new(),
+        authority: String::new(),
+        delay_ms: 0,
+        expires_ms: None,
+        retry: true,
+        headers: vec![],
+    };
+    let new = NewRequest { id, account, spec: "x".repeat(3_000), input: InputRef::Url, webhook };
+    database.write(move |tx| sql::jobs::accept(tx, &new)).await
+}
+
+async fn unfinished(database: &Database, ids: Vec<Uuid>) -> Vec<Uuid> {
+    database.read(move |tx| sql::jobs::unfinished(tx, &ids)).await.unwrap()
+}
+
+/// Ends all jobs at once and forgets them, which gives their pages back.
+async fn make_room(database: &Database, clock: &Clock) {
+    database
+        .write(|tx| {
+            for lease in sql::jobs::claim(tx, 10, 1_000)? {
+                let done = crate::model::request::JobDone {
+                    payload: String::new(),
+                    usage: crate::model::account::UsageDelta::default(),
+                    result: None,
+                };
+                sql::jobs::finish(tx, &lease, &done)?;
+            }
+            for lease in sql::webhooks::claim(tx, 10, 1_000)? {
+                sql::webhooks::abandon(tx, &lease, String::new())?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    clock.advance(1);
+    let now_ms = clock.now_ms();
+    assert_eq!(database.write(move |tx| sql::history::sweep(tx, now_ms, 100)).await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_recovers() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(0);
+    let database = small(&directory.path().join("ledger.db"), &clock);
+    let account = add_account(&database).await;
+    let mut accepted = vec![];
+    let refused = loop {
+        let id = Uuid::new_v4();
+        match accept(&database, account, id).await {
+            Ok(()) => accepted.push(id),
+            Err(error) => break (id, error),
+        }
+        assert!(accepted.len() < 1_000, "the disk never got full");
+    };
+    assert!(matches!(refused.1, Error::Busy), "{:?}", refused.1);
+    assert_eq!(unfinished(&database, accepted.clone()).await, accepted, "what was answered is there");
+    assert!(unfinished(&database, vec![refused.0]).await.is_empty(), "what was refused is not");
+
+    // Several in one batch: whoever is told of success finds it.
+    let ids: [Uuid; 3] = std::array::from_fn(|_| Uuid::new_v4());
+    let (a, b, c) = tokio::join!(
+        accept(&database, account, ids[0]),
+        accept(&database, account, ids[1]),
+        accept(&database, account, ids[2])
+    );
+    for (id, answer) in ids.into_iter().zip([a, b, c]) {
+        assert_eq!(unfinished(&database, vec![id]).await.len(), usize::from(answer.is_ok()));
+    }
+
+    make_room(&database, &clock).await;
+    accept(&database, account, Uuid::new_v4()).await.unwrap();
+}

@@ -1,0 +1,234 @@
+//! The ledger as the simplest thing that could be it: a list in the order of acceptance.
+
+use pixaven_ledger::{Next, Outcome, Release, WebhookStatus};
+use uuid::Uuid;
+
+/// A lease as somebody remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) id: Uuid,
+    pub(crate) fence: i64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) now_ms: i64,
+    pub(crate) webhooks: Vec<Webhook>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    id: Uuid,
+    created_ms: i64,
+    delay_ms: i64,
+    status: WebhookStatus,
+    /// Its job while it is created, itself while it is scheduled or dispatched.
+    work: Option<Work>,
+    n_crashes: u32,
+    n_attempts: u32,
+    /// Number, the fence under which it was made, and the outcome once it ended.
+    attempts: Vec<(u32, i64, Option<Outcome>)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    due_ms: i64,
+    fence: i64,
+    lease_until_ms: Option<i64>,
+}
+
+impl Webhook {
+    fn is_job(&self) -> bool {
+        self.status == WebhookStatus::Created
+    }
+
+    fn holds(&self, held: &Held, is_job: bool) -> bool {
+        let is_leased = |work: Work| work.fence == held.fence && work.lease_until_ms.is_some();
+        self.id == held.id && self.is_job() == is_job && self.work.is_some_and(is_leased)
+    }
+
+    fn give_back(&mut self, due_ms: i64) {
+        let work = self.work.as_mut().expect("only held work is given back");
+        (work.due_ms, work.lease_until_ms) = (due_ms, None);
+    }
+}
+
+impl Memory {
+    pub(crate) fn new(now_ms: i64) -> Self {
+        Self { now_ms, webhooks: vec![] }
+    }
+
+    pub(crate) fn accept(&mut self, id: Uuid, delay_ms: i64) {
+        self.webhooks.push(Webhook {
+            id,
+            created_ms: self.now_ms,
+            delay_ms,
+            status: WebhookStatus::Created,
+            work: Some(Work { due_ms: self.now_ms, fence: 0, lease_until_ms: None }),
+            n_crashes: 0,
+            n_attempts: 0,
+            attempts: vec![],
+        });
+    }
+
+    pub(crate) fn reap(&mut self, until_ms: i64) -> (u64, u64) {
+        (self.reap_kind(true, until_ms), self.reap_kind(false, until_ms))
+    }
+
+    fn reap_kind(&mut self, is_job: bool, until_ms: i64) -> u64 {
+        let now_ms = self.now_ms;
+        let is_over = |webhook: &&mut Webhook| {
+            let ends_ms = webhook.work.and_then(|work| work.lease_until_ms);
+            webhook.is_job() == is_job && ends_ms.is_some_and(|ends_ms| ends_ms <= until_ms)
+        };
+        let mut n_reaped = 0;
+        for webhook in self.webhooks.iter_mut().filter(is_over) {
+            webhook.give_back(now_ms);
+            if is_job {
+                webhook.n_crashes += 1;
+            } else {
+                webhook.status = WebhookStatus::Scheduled;
+                webhook.attempts.last_mut().expect("a dispatched one has an attempt").2 =
+                    Some(Outcome::Interrupted);
+            }
+            n_reaped += 1;
+        }
+        n_reaped
+    }
+
+    fn claim(&mut self, is_job: bool, limit: u32, lease_ms: i64) -> Vec<&mut Webhook> {
+        self.reap_kind(is_job, self.now_ms);
+        let now_ms = self.now_ms;
+        let is_due = |webhook: &&mut Webhook| {
+            let is_due = |work: Work| work.lease_until_ms.is_none() && work.due_ms <= now_ms;
+            webhook.is_job() == is_job && webhook.work.is_some_and(is_due)
+        };
+        let mut due: Vec<_> = self.webhooks.iter_mut().filter(is_due).collect();
+        due.sort_by_key(|webhook| webhook.work.map(|work| work.due_ms));
+        due.truncate(limit as usize);
+        for webhook in &mut due {
+            let work = webhook.work.as_mut().expect("what is due is work");
+            work.fence += 1;
+            work.lease_until_ms = Some(now_ms + lease_ms);
+        }
+        due
+    }
+
+    pub(crate) fn claim_jobs(&mut self, limit: u32, lease_ms: i64) -> Vec<(Held, u32)> {
+        let claimed = self.claim(true, limit, lease_ms);
+        claimed.into_iter().map(|job| (held(job), job.n_crashes)).collect()
+    }
+
+    pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64) -> Vec<(Held, u32)> {
+        let claimed = self.claim(false, limit, lease_ms);
+        let dispatch = |webhook: &mut Webhook| {
+            let held = held(webhook);
+            webhook.status = WebhookStatus::Dispatched;
+            webhook.n_attempts += 1;
+            webhook.attempts.push((webhook.n_attempts, held.fence, None));
+            (held, webhook.n_attempts)
+        };
+        claimed.into_iter().map(dispatch).collect()
+    }
+
+    fn held(&mut self, held: &Held, is_job: bool) -> Option<&mut Webhook> {
+        self.webhooks.iter_mut().find(|webhook| webhook.holds(held, is_job))
+    }
+
+    pub(crate) fn renew(&mut self, lease: &Held, lease_ms: i64) -> bool {
+        let until_ms = self.now_ms + lease_ms;
+        let Some(job) = self.held(lease, true) else { return false };
+        job.work.as_mut().expect("held").lease_until_ms = Some(until_ms);
+        true
+    }
+
+    pub(crate) fn finish(&mut self, lease: &Held) -> bool {
+        let now_ms = self.now_ms;
+        let Some(job) = self.held(lease, true) else { return false };
+        job.status = WebhookStatus::Scheduled;
+        job.work = Some(Work { due_ms: now_ms + job.delay_ms, fence: 0, lease_until_ms: None });
+        true
+    }
+
+    pub(crate) fn release_job(&mut self, lease: &Held, why: Release) -> bool {
+        let now_ms = self.now_ms;
+        let Some(job) = self.held(lease, true) else { return false };
+        match why {
+            Release::Stopped => job.give_back(now_ms),
+            Release::Later { after_ms } => job.give_back(now_ms + after_ms),
+            Release::Crashed => {
+                job.give_back(now_ms);
+                job.n_crashes += 1;
+            }
+        }
+        true
+    }
+
+    pub(crate) fn record(&mut self, lease: &Held, number: u32, outcome: Outcome, next: &Next) -> bool {
+        let known = self.webhooks.iter_mut().find(|webhook| webhook.id == lease.id);
+        let made = known.and_then(|webhook| {
+            webhook.attempts.iter_mut().find(|made| (made.0, made.1) == (number, lease.fence))
+        });
+        if let Some(made) = made {
+            made.2 = Some(outcome);
+        }
+        let Some(webhook) = self.held(lease, false) else { return false };
+        match next {
+            Next::Delivered => (webhook.status, webhook.work) = (WebhookStatus::Delivered, None),
+            Next::Failed { .. } => (webhook.status, webhook.work) = (WebhookStatus::Failed, None),
+            Next::Retry { due_ms } => {
+                webhook.give_back(*due_ms);
+                webhook.status = WebhookStatus::Scheduled;
+            }
+        }
+        true
+    }
+
+    pub(crate) fn release_webhook(&mut self, lease: &Held, due_ms: i64) -> bool {
+        let Some(webhook) = self.held(lease, false) else { return false };
+        webhook.give_back(due_ms);
+        webhook.status = WebhookStatus::Scheduled;
+        webhook.n_attempts -= 1;
+        webhook.attempts.pop();
+        true
+    }
+
+    pub(crate) fn abandon(&mut self, lease: &Held) -> bool {
+        let Some(webhook) = self.held(lease, false) else { return false };
+        (webhook.status, webhook.work) = (WebhookStatus::Failed, None);
+        webhook.attempts.pop();
+        true
+    }
+
+    /// Delivered ones first, each kind in the order of acceptance.
+    pub(crate) fn sweep(&mut self, before_ms: i64, limit: u32) -> u64 {
+        let mut n_swept = 0;
+        for status in [WebhookStatus::Delivered, WebhookStatus::Failed] {
+            self.webhooks.retain(|webhook| {
+                let goes =
+                    n_swept < u64::from(limit) && webhook.status == status && webhook.created_ms < before_ms;
+                n_swept += u64::from(goes);
+                !goes
+            });
+        }
+        n_swept
+    }
+
+    pub(crate) fn counts(&self) -> [u64; 5] {
+        WebhookStatus::ALL
+            .map(|status| self.webhooks.iter().filter(|webhook| webhook.status == status).count() as u64)
+    }
+
+    /// What a webhook shows: status, next due time, the attempts that ended.
+    pub(crate) fn view(&self, id: Uuid) -> (WebhookStatus, Option<i64>, Vec<(u32, Outcome)>) {
+        let webhook = self.webhooks.iter().find(|webhook| webhook.id == id).expect("the model has it");
+        let waiting = webhook.work.filter(|work| !webhook.is_job() && work.lease_until_ms.is_none());
+        let ended =
+            webhook.attempts.iter().filter_map(|(number, _, outcome)| Some((*number, (*outcome)?))).collect();
+        (webhook.status, waiting.map(|work| work.due_ms), ended)
+    }
+}
+
+fn held(webhook: &Webhook) -> Held {
+    Held { id: webhook.id, fence: webhook.work.expect("it was claimed").fence }
+}
