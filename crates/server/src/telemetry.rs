@@ -1,5 +1,7 @@
 //! The log: one line per request, per job, per attempt, on standard error, as text or as JSON.
 
+use std::io::IsTerminal as _;
+
 use tracing::Level;
 
 use crate::config::{Log, LogFormat};
@@ -10,6 +12,7 @@ pub fn start(log: &Log) {
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(level >= Level::DEBUG);
     let started = match log.format {
         LogFormat::Text => builder.try_init(),
