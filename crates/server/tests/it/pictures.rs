@@ -11,5 +11,5 @@ pub fn documented_jpeg() -> Vec<u8> {
 pub fn picture(width: u32, height: u32, format: Format) -> Vec<u8> {
     let image = pixaven_imaging::sample::landscape(width, height, 7);
     let output = Output { format: Some(format), ..Output::default() };
-    pixaven_imaging::encode(&image, &output).expect("our own pixels can be encoded")
+    pixaven_imaging::encode(image, format, &output).expect("our own pixels can be encoded")
 }

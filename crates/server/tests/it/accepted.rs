@@ -1,0 +1,205 @@
+//! Accepted requests from the `202` to the delivered webhook, through crashes of workers and restarts of the server.
+
+use serde_json::{Value, json};
+
+use pixaven_imaging::plan::Format;
+use pixaven_ledger::Release;
+
+use crate::client::Reply;
+use crate::pictures::{documented_jpeg, picture};
+use crate::receiver::{Act, Receiver, answer, status};
+use crate::test_app::TestApp;
+
+/// An origin that answers every request with `file`.
+fn origin(file: &[u8]) -> Receiver {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", file.len());
+    Receiver::start(vec![answer([head.as_bytes(), file].concat())])
+}
+
+fn id_of(reply: &Reply) -> String {
+    let json = reply.json();
+    assert_eq!((reply.status, &json["success"], &json["code"]), (202, &json!(true), &json!(202)), "{json}");
+    assert_eq!(reply.header("Status"), Some("202 ACCEPTED"));
+    json["id"].as_str().expect("an id").to_owned()
+}
+
+async fn webhook(app: &TestApp, id: &str) -> Value {
+    let reply = app.get(&format!("/1.0/webhooks/{id}")).await;
+    assert_eq!(reply.status, 200);
+    reply.json()["webhook"].clone()
+}
+
+#[tokio::test]
+async fn the_documented_job_goes_all_the_way() {
+    let app = TestApp::start().await;
+    let origin = origin(&documented_jpeg());
+    let receiver = Receiver::start(vec![status(204)]);
+    let url = format!("http://{}/photos/image.jpg", origin.address);
+    let to = format!("http://user:pass@{}/hook?x=1", receiver.address);
+    let id = id_of(&app.fetch(&json!({"url": url, "resize": {"width": 100}, "webhook": {"url": to}})).await);
+    assert_eq!(webhook(&app, &id).await["status"], "created");
+
+    assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
+    let waiting = webhook(&app, &id).await;
+    assert_eq!((&waiting["status"], &waiting["payload"]["id"]), (&json!("scheduled"), &json!(id)));
+    assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
+
+    let received = receiver.received();
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].request_line, "POST /hook?x=1 HTTP/1.1");
+    assert_eq!(received[0].header("webhook-id"), Some(id.as_str()));
+    assert_eq!(received[0].header("authorization"), Some("Basic dXNlcjpwYXNz"));
+    let payload: Value = serde_json::from_slice(&received[0].body).expect("the payload is JSON");
+    assert_eq!((&payload["success"], &payload["code"], &payload["id"]), (&json!(true), &json!(200), &json!(id)));
+    assert_eq!((&payload["output"]["width"], &payload["output"]["height"]), (&json!(100), &json!(75)));
+    assert_eq!(payload["input"]["name"], "image.jpg");
+
+    let done = webhook(&app, &id).await;
+    assert_eq!((&done["status"], &done["payload"]), (&json!("delivered"), &payload));
+    assert_eq!((&done["attempts"][0]["outcome"], &done["attempts"][0]["status"]), (&json!("delivered"), &json!(204)));
+    assert!(done["url"].as_str().is_some_and(|url| url.starts_with("http://***@127.0.0.1")), "{done}");
+    let file = app.download(payload["output"]["url"].as_str().expect("a link")).await;
+    assert_eq!((file.status, json!(file.body.len())), (200, payload["output"]["bytes"].clone()));
+}
+
+#[tokio::test]
+async fn an_accepted_upload_survives_a_restart_and_its_input_goes_when_it_is_done() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start(vec![status(200)]);
+    let spec = json!({"resize": {"width": 50}, "webhook": {"url": format!("http://{}/", receiver.address)}});
+    let id = id_of(&app.upload("caf\u{e9}.png", &picture(200, 100, Format::Png), &spec).await);
+    let directory = app.stop().await;
+    let input = directory.path().join("data/blobs/inputs").join(&id);
+    assert!(input.exists(), "the input waits on disk");
+
+    let app = TestApp::start_in(directory, &[]).await;
+    assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
+    assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
+    let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
+    assert_eq!((&payload["id"], &payload["input"]["name"]), (&json!(id), &json!("caf\u{e9}.png")));
+    assert!(!input.exists(), "a used input is removed");
+}
+
+#[tokio::test]
+async fn a_delay_counts_from_the_end_of_processing() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start(vec![status(200)]);
+    let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address), "delay": 604_800}});
+    let id = id_of(&app.upload("a.png", &picture(20, 10, Format::Png), &spec).await);
+    app.clock.advance(60_000);
+    assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
+    app.clock.advance(604_800_000 - 1);
+    assert_eq!(app.dispatcher.step().await.expect("nothing is due"), 0);
+    app.clock.advance(1);
+    assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
+    assert_eq!(webhook(&app, &id).await["status"], "delivered");
+}
+
+#[tokio::test]
+async fn a_failed_image_is_announced_too() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start(vec![status(200)]);
+    let to = json!({"url": format!("http://{}/", receiver.address)});
+    let mut broken = documented_jpeg();
+    broken.truncate(300);
+    let id = id_of(&app.upload("broken.jpg", &broken, &json!({"webhook": to})).await);
+    app.jobs.step().await.expect("jobs run");
+    app.dispatcher.step().await.expect("webhooks are sent");
+    let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
+    assert_eq!((&payload["success"], &payload["code"], &payload["id"]), (&json!(false), &json!(422), &json!(id)));
+    assert_eq!(payload["error"], "image_corrupt");
+}
+
+#[tokio::test]
+async fn a_source_that_is_not_there_and_one_that_may_not_be_asked_read_alike() {
+    let app = TestApp::start_with(&[("network.allow", "127.0.0.1/32")]).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let closed = closed.expect("a port that nobody listens on any more");
+    let mut messages = Vec::new();
+    for host in [closed.to_string(), "10.0.0.1".to_owned(), "[::1]:9".to_owned(), "127.0.0.2:9".to_owned()] {
+        let reply = app.fetch(&json!({"url": format!("http://{host}/x.jpg")})).await;
+        assert_eq!((reply.status, &reply.json()["error"]), (422, &json!("source_unreachable")), "{host}");
+        messages.push(reply.json()["message"].clone());
+    }
+    messages.dedup();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_dies_is_tried_once_more_then_fails_visibly() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start(vec![status(200)]);
+    let to = json!({"url": format!("http://{}/", receiver.address)});
+    let heavy = json!({"output": {"format": "webp", "lossless": true}, "webhook": to});
+    let id = id_of(&app.upload("large.png", &picture(4000, 3000, Format::Png), &heavy).await);
+    for _try in 0..2 {
+        let pid = app.pipeline.sandbox.idle_pids()[0];
+        let (stepped, ()) = tokio::join!(app.jobs.step(), kill_when_busy(pid));
+        assert_eq!(stepped.expect("jobs run"), 1);
+    }
+    assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
+    let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
+    assert_eq!((&payload["success"], &payload["error"], &payload["id"]), (&json!(false), &json!("processing_failed"), &json!(id)));
+    let reply = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
+    assert_eq!(reply.status, 200, "the server is as good as new: {}", reply.json());
+}
+
+/// Kills a worker once it has begun to compute.
+async fn kill_when_busy(pid: u32) {
+    let cpu_ticks = || -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the worker lives");
+        let fields: Vec<&str> = stat.rsplit_once(") ").expect("a command name").1.split(' ').collect();
+        fields[11].parse::<u64>().expect("ticks") + fields[12].parse::<u64>().expect("ticks")
+    };
+    let before = cpu_ticks();
+    while cpu_ticks() < before + 5 {
+        tokio::task::yield_now().await;
+    }
+    let status = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+}
+
+#[tokio::test]
+async fn a_job_given_back_by_a_stopping_server_is_done_by_the_next() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start(vec![status(200)]);
+    let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
+    id_of(&app.upload("a.png", &picture(20, 10, Format::Png), &spec).await);
+    let mut claimed = app.ledger.claim_jobs(1, 60_000).await.expect("a job is due");
+    app.ledger.release_job(claimed.remove(0), Release::Stopped).await.expect("the lease is ours");
+    assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
+    assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_never_accepted_is_swept() {
+    let app = TestApp::start().await;
+    let orphan = uuid::Uuid::new_v4();
+    let key = pixaven::blobs::Blobs::input_key(orphan);
+    app.pipeline.blobs.put(&key, bytes::Bytes::from_static(b"bytes")).await.expect("a blob");
+    // Files carry the time of the machine, which is later than the test's clock; move that beyond an hour from now.
+    app.clock.advance(50 * 365 * 24 * 60 * 60 * 1000);
+    assert_eq!(app.sweep.sweep().await.expect("the sweep works").n_orphans, 1);
+    assert_eq!(app.pipeline.blobs.get(&key).await.expect("readable"), None);
+}
+
+#[tokio::test]
+async fn the_list_shows_the_latest_first_and_filters() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start(vec![vec![Act::Read]]);
+    let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(id_of(&app.upload("a.png", &picture(20, 10, Format::Png), &spec).await));
+        app.clock.advance(1000);
+    }
+    let list = app.get("/1.0/webhooks?limit=2").await.json();
+    assert_eq!((&list["total"], &list["webhooks"][0]["id"], &list["webhooks"][1]["id"]), (&json!(3), &json!(ids[2]), &json!(ids[1])));
+    let list = app.get("/1.0/webhooks/?status=created&offset=2").await.json();
+    assert_eq!(list["webhooks"].as_array().map(Vec::len), Some(1));
+    assert_eq!(app.get("/1.0/webhooks?status=delivered,failed").await.json()["total"], 0);
+    let later = app.get("/1.0/webhooks?start=2026-01-10T11:57:05Z").await.json();
+    assert_eq!(later["total"], 2, "{later}");
+    let wrong = app.get("/1.0/webhooks?limit=1000").await;
+    assert!(wrong.status == 422 && wrong.json()["message"].to_string().contains("limit"), "{}", wrong.json());
+}
