@@ -5,11 +5,12 @@
 //! exactly the variance that was asked for. Edges are clamped, alpha is premultiplied.
 //!
 //! Both directions work on strips of 32 lanes that fit the cache: rows side by side, or columns. All arithmetic is on
-//! whole multiples of 1/64 of a level, which `f32` sums exactly, so means do not drift along a row.
+//! whole multiples of 1/64 of a level, which `f32` sums exactly, so means do not drift along a row. Beyond its ends a strip is continued by as many repeated
+//! pixels as all its means together reach: a mean of means near an edge then is what it would be on an endless canvas.
 
 use super::channels::is_opaque;
 use super::resample::{premultiply_in_place, unpremultiply_in_place};
-use crate::Image;
+use crate::{Channels, Image};
 
 const N_LANES: usize = 32;
 
@@ -81,51 +82,66 @@ pub(super) fn smooth(image: &mut Image, means: &[Mean]) {
     if has_alpha {
         premultiply_in_place(image);
     }
-    let n_places = image.width().max(image.height()) as usize;
-    let mut strip = Strip { now: vec![[0.0; N_LANES]; n_places], next: vec![[0.0; N_LANES]; n_places] };
-    let n_bytes = image.channels().count();
-    match n_bytes {
-        1 => along_rows::<1>(image, means, &mut strip),
-        3 => along_rows::<3>(image, means, &mut strip),
-        _ => along_rows::<4>(image, means, &mut strip),
+    let mut strip = Strip::new(means, image.width().max(image.height()) as usize);
+    match image.channels() {
+        Channels::Gray => along_rows::<1>(image, &mut strip),
+        Channels::Rgb => along_rows::<3>(image, &mut strip),
+        Channels::Rgba => along_rows::<4>(image, &mut strip),
     }
-    along_columns(image, means, &mut strip);
+    along_columns(image, &mut strip);
     if has_alpha {
         unpremultiply_in_place(image);
     }
 }
 
-/// Working memory: the lanes of all places, before and after a mean.
-struct Strip {
+/// Working memory: the lanes of all places and of the margins at both ends, before and after a mean.
+struct Strip<'a> {
+    means: &'a [Mean],
+    margin: usize,
     now: Vec<Lanes>,
     next: Vec<Lanes>,
 }
 
-impl Strip {
-    /// Runs the means over the first `n_places`; the result is in `now`.
-    fn run(&mut self, means: &[Mean], n_places: usize) {
-        for mean in means {
-            mean.run(&self.now[..n_places], &mut self.next[..n_places]);
+impl<'a> Strip<'a> {
+    fn new(means: &'a [Mean], n_places: usize) -> Self {
+        let margin = means.iter().map(|mean| mean.reach + 1).sum();
+        let lanes = vec![[0.0; N_LANES]; n_places + 2 * margin];
+        Self { means, margin, next: lanes.clone(), now: lanes }
+    }
+
+    /// The first `n_places` between the margins.
+    fn places(&mut self, n_places: usize) -> &mut [Lanes] {
+        &mut self.now[self.margin..][..n_places]
+    }
+
+    /// Fills the margins and runs the means over the first `n_places`.
+    fn run(&mut self, n_places: usize) {
+        let end = self.margin + n_places;
+        let (first, last) = (self.now[self.margin], self.now[end - 1]);
+        self.now[..self.margin].fill(first);
+        self.now[end..end + self.margin].fill(last);
+        for mean in self.means {
+            mean.run(&self.now[..end + self.margin], &mut self.next[..end + self.margin]);
             std::mem::swap(&mut self.now, &mut self.next);
         }
     }
 }
 
 /// Left to right, as many rows of `N`-byte pixels at a time as there are lanes for.
-fn along_rows<const N: usize>(image: &mut Image, means: &[Mean], strip: &mut Strip) {
+fn along_rows<const N: usize>(image: &mut Image, strip: &mut Strip<'_>) {
     let width = image.width() as usize;
     let stride = width * N;
     for rows in image.data_mut().chunks_mut(stride * (N_LANES / N)) {
         for (i, row) in rows.chunks_exact(stride).enumerate() {
-            for (lanes, pixel) in strip.now.iter_mut().zip(row.as_chunks::<N>().0) {
+            for (lanes, pixel) in strip.places(width).iter_mut().zip(row.as_chunks::<N>().0) {
                 for (lane, &value) in lanes[i * N..][..N].iter_mut().zip(pixel) {
                     *lane = f32::from(value) * STEPS;
                 }
             }
         }
-        strip.run(means, width);
+        strip.run(width);
         for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
-            for (lanes, pixel) in strip.now.iter().zip(row.as_chunks_mut::<N>().0) {
+            for (lanes, pixel) in strip.places(width).iter().zip(row.as_chunks_mut::<N>().0) {
                 for (&lane, value) in lanes[i * N..][..N].iter().zip(pixel) {
                     *value = to_byte(lane);
                 }
@@ -135,19 +151,19 @@ fn along_rows<const N: usize>(image: &mut Image, means: &[Mean], strip: &mut Str
 }
 
 /// Top to bottom, as many bytes of a row at a time as there are lanes.
-fn along_columns(image: &mut Image, means: &[Mean], strip: &mut Strip) {
+fn along_columns(image: &mut Image, strip: &mut Strip<'_>) {
     let height = image.height() as usize;
     let stride = image.width() as usize * image.channels().count();
     let data = image.data_mut();
     for start in (0..stride).step_by(N_LANES) {
         let n_lanes = N_LANES.min(stride - start);
-        for (lanes, row) in strip.now.iter_mut().zip(data.chunks_exact(stride)) {
+        for (lanes, row) in strip.places(height).iter_mut().zip(data.chunks_exact(stride)) {
             for (lane, &value) in lanes.iter_mut().zip(&row[start..start + n_lanes]) {
                 *lane = f32::from(value) * STEPS;
             }
         }
-        strip.run(means, height);
-        for (lanes, row) in strip.now.iter().zip(data.chunks_exact_mut(stride)) {
+        strip.run(height);
+        for (lanes, row) in strip.places(height).iter().zip(data.chunks_exact_mut(stride)) {
             for (&lane, value) in lanes.iter().zip(&mut row[start..start + n_lanes]) {
                 *value = to_byte(lane);
             }

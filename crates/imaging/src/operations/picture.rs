@@ -40,9 +40,13 @@ impl Picture {
         self.size = rect.size();
     }
 
-    /// Makes `window`, given in the plan's pixels, an image of `to`.
+    /// Makes `window`, given in the plan's pixels, an image of `to`. Pixels that need not change are only moved.
     pub(super) fn resampled(self, window: Window, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Self {
         let window = self.locate(window);
+        let rect = window.outer();
+        if Window::from(rect) == window && rect.size() == to {
+            return cut(self.image, rect).into();
+        }
         let image = resample(&self.image, window, to, kernel, scratch);
         scratch.give(self.image.into_data());
         image.into()
@@ -50,12 +54,8 @@ impl Picture {
 
     /// Pixels of exactly the size it stands for.
     pub(super) fn into_image(self, scratch: &mut Scratch) -> Image {
-        let rect = self.part.outer();
-        if Window::from(rect) != self.part || rect.size() != self.size {
-            let (whole, size) = (Window::whole(self.size), self.size);
-            return self.resampled(whole, size, Kernel::default(), scratch).image;
-        }
-        cut(self.image, rect)
+        let size = self.size;
+        self.resampled(Window::whole(size), size, Kernel::default(), scratch).image
     }
 
     /// From the plan's pixels to those of the image.

@@ -20,8 +20,9 @@ pub(super) fn brightness(value: f32, amount: f32) -> f32 {
 /// A line through the middle with the slope `tan((amount + 1) · 45°)`: −1 is flat gray, 1 two tones. The curve of GIMP's
 /// Brightness-Contrast.
 pub(super) fn contrast(value: f32, amount: f32) -> f32 {
-    let slope = ((amount + 1.0) * std::f32::consts::FRAC_PI_4).tan();
-    (value - 0.5) * slope + 0.5
+    // In `f64`, whose tangent of a right angle is very large and positive: that of `f32` is negative.
+    let slope = ((f64::from(amount) + 1.0) * std::f64::consts::FRAC_PI_4).tan();
+    (value - 0.5) * slope as f32 + 0.5
 }
 
 /// `v^(1/γ)` with γ from 1/4 (amount −1) to 4 (amount 1).

@@ -40,7 +40,7 @@ fn line(radius: f32, angle: f32) -> Vec<Tap> {
 
     let mut taps = Vec::new();
     for step in -n_steps..=n_steps {
-        let covered = (reach + 0.5 - step.abs() as f32).clamp(0.0, 1.0);
+        let covered = (reach + 1.0 - step.abs() as f32).clamp(0.0, 1.0);
         let offset = step as f32 * slope;
         // Sines of right angles are not exactly 0: what is not a hundredth of a pixel away lies on the line.
         let offset = if (offset - offset.round()).abs() < 0.01 { offset.round() } else { offset };

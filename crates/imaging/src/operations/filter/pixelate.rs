@@ -38,7 +38,7 @@ fn flatten_rgba(image: &mut Image, side: usize) {
             sums[3] += weight;
         });
         let [r, g, b, weight] = sums;
-        let color = [r, g, b].map(|sum| if weight == 0 { 0 } else { ((sum + weight / 2) / weight) as u8 });
+        let color = [r, g, b].map(|sum| (sum + weight / 2).checked_div(weight).unwrap_or(0) as u8);
         let n_pixels = u64::from(n_pixels);
         let mean = [color[0], color[1], color[2], ((weight + n_pixels / 2) / n_pixels) as u8];
         square(&mut |pixel| *pixel = mean);

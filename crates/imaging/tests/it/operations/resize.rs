@@ -1,0 +1,213 @@
+//! `resize`: pixels against a plain float implementation, alpha, limits, reduced decoding.
+
+use pixaven_imaging::geometry::{Rect, Size, Window};
+use pixaven_imaging::operations::{self, Context};
+use pixaven_imaging::plan::{Color, Crop, CropAt, Kernel, Plan, Resize, ResizeMode};
+use pixaven_imaging::{Channels, Error, Image, Limits, Scratch};
+
+use super::pictures::{LAYOUTS, at, distance, flat, paint, rough, run, soft, try_run};
+use crate::geometry::asked;
+
+fn plan(resize: Resize) -> Plan {
+    Plan { resize: Some(resize), ..Plan::default() }
+}
+
+/// The kernels by their textbook formulas: value at a distance, and where they end.
+fn textbook(kernel: Kernel, x: f64) -> f64 {
+    let x = x.abs();
+    let sinc =
+        |x: f64| if x == 0.0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
+    let cubic = |b: f64, c: f64| match x {
+        x if x < 1.0 => {
+            ((12.0 - 9.0 * b - 6.0 * c) * x.powi(3) + (-18.0 + 12.0 * b + 6.0 * c) * x * x + 6.0 - 2.0 * b)
+                / 6.0
+        }
+        x if x < 2.0 => {
+            ((-b - 6.0 * c) * x.powi(3)
+                + (6.0 * b + 30.0 * c) * x * x
+                + (-12.0 * b - 48.0 * c) * x
+                + 8.0 * b
+                + 24.0 * c)
+                / 6.0
+        }
+        _ => 0.0,
+    };
+    match kernel {
+        Kernel::Lanczos3 if x < 3.0 => sinc(x) * sinc(x / 3.0),
+        Kernel::CatmullRom => cubic(0.0, 0.5),
+        Kernel::Mitchell => cubic(1.0 / 3.0, 1.0 / 3.0),
+        Kernel::Bilinear => (1.0 - x).max(0.0),
+        Kernel::Box => f64::from(u8::from(x <= 0.5)),
+        Kernel::Lanczos3 | Kernel::Nearest => 0.0,
+    }
+}
+
+/// For each pixel of a resized side, the weights of all pixels of the old side.
+fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> Vec<Vec<f64>> {
+    let ratio = length / f64::from(n_new);
+    let stretch = ratio.max(1.0);
+    (0..n_new)
+        .map(|i| {
+            let center = start + (f64::from(i) + 0.5) * ratio;
+            let row: Vec<f64> =
+                (0..n_old).map(|j| textbook(kernel, (f64::from(j) + 0.5 - center) / stretch)).collect();
+            let sum: f64 = row.iter().sum();
+            row.into_iter().map(|weight| weight / sum).collect()
+        })
+        .collect()
+}
+
+/// Both axes at once, in floats, with premultiplied alpha.
+fn reference(image: &Image, window: Window, to: Size, kernel: Kernel) -> Image {
+    let across = weights(kernel, image.width(), window.left, window.width, to.width);
+    let down = weights(kernel, image.height(), window.top, window.height, to.height);
+    let has_alpha = image.channels().has_alpha();
+    let sum = |x: u32, y: u32, c: usize| -> f64 {
+        let mut sum = 0.0;
+        for (j, wy) in down[y as usize].iter().enumerate().filter(|(_, w)| **w != 0.0) {
+            for (i, wx) in across[x as usize].iter().enumerate().filter(|(_, w)| **w != 0.0) {
+                let pixel = at(image, i as u32, j as u32);
+                let weight = if has_alpha && c < 3 { f64::from(pixel[3]) / 255.0 } else { 1.0 };
+                sum += wx * wy * weight * f64::from(pixel[c]);
+            }
+        }
+        sum
+    };
+    paint(to.width, to.height, image.channels(), |x, y, c| {
+        if !has_alpha || c == 3 {
+            return sum(x, y, c).round() as u8;
+        }
+        let alpha = sum(x, y, 3).clamp(0.0, 255.0);
+        if alpha.round() == 0.0 { 0 } else { (sum(x, y, c) / alpha * 255.0).round() as u8 }
+    })
+}
+
+#[test]
+fn every_kernel_is_the_one_of_the_textbook() {
+    let kernels = [Kernel::Lanczos3, Kernel::CatmullRom, Kernel::Mitchell, Kernel::Bilinear];
+    let smooth =
+        kernels.into_iter().flat_map(|kernel| [(kernel, (17, 13)), (kernel, (90, 61)), (kernel, (48, 9))]);
+    // A box has steps: where one falls on the middle of a pixel, either side is right. Here none does.
+    for (kernel, (width, height)) in smooth.chain([(Kernel::Box, (17, 13))]) {
+        for channels in LAYOUTS {
+            let image = soft(48, 40, channels);
+            let made =
+                run(&image, &plan(Resize { kernel, ..asked(ResizeMode::Exact, Some(width), Some(height)) }));
+            let expected =
+                reference(&image, Window::whole(Size::new(48, 40)), Size::new(width, height), kernel);
+            let off = distance(&made, &expected);
+            assert!(off <= 2, "{kernel:?} {channels:?} to {width}x{height}: off by {off}");
+        }
+    }
+}
+
+#[test]
+fn nearest_takes_pixels_as_they_are() {
+    let image = rough(40, 30, Channels::Rgba);
+    let kernel = Kernel::Nearest;
+    let made = run(&image, &plan(Resize { kernel, ..asked(ResizeMode::Exact, Some(20), Some(90)) }));
+    for (x, y) in (0..20).flat_map(|x| (0..90).map(move |y| (x, y))) {
+        assert_eq!(at(&made, x, y), at(&image, 2 * x + 1, y / 3));
+    }
+}
+
+#[test]
+fn fit_shows_the_window_that_geometry_names() {
+    let image = soft(61, 40, Channels::Rgb);
+    let asked = asked(ResizeMode::Fit, Some(20), Some(20));
+    let window = pixaven_imaging::geometry::resize(Size::new(61, 40), asked).window;
+    // Only what lies in the window has an influence, so the reference gets no more than that.
+    let Rect { x, y, width, height } = window.outer();
+    let kept = paint(width, height, Channels::Rgb, |i, j, c| at(&image, x + i, y + j)[c]);
+    let window = Window { left: window.left - f64::from(x), top: window.top - f64::from(y), ..window };
+    let expected = reference(&kept, window, Size::new(20, 20), Kernel::Lanczos3);
+    assert!(distance(&run(&image, &plan(asked)), &expected) <= 2);
+}
+
+#[test]
+fn fill_puts_the_background_around() {
+    let image = flat(50, 30, Channels::Rgb, [10, 20, 30, 255]);
+    let red = Color { r: 255, g: 0, b: 0, a: 255 };
+    let fill = asked(ResizeMode::Fill, Some(20), Some(20));
+    let made = run(&image, &plan(Resize { background: Some(red), ..fill }));
+    assert_eq!(made.channels(), Channels::Rgb);
+    let column: Vec<_> = (0..20).map(|y| at(&made, 10, y)[0]).collect();
+    assert_eq!(column, [[255; 4].as_slice(), &[10; 12], &[255; 4]].concat());
+    let clear = run(&image, &plan(fill));
+    assert_eq!((at(&clear, 0, 0), at(&clear, 10, 10)), (&[0, 0, 0, 0][..], &[10, 20, 30, 255][..]));
+}
+
+#[test]
+fn fit_without_upscale_keeps_the_pixels() {
+    let image = rough(30, 20, Channels::Rgb);
+    let made = run(&image, &plan(Resize { upscale: false, ..asked(ResizeMode::Fit, Some(500), Some(500)) }));
+    assert_eq!((made.width(), made.height()), (20, 20));
+    assert!((0..20).all(|x| (0..20).all(|y| at(&made, x, y) == at(&image, x + 5, y))));
+}
+
+#[test]
+fn what_cannot_be_seen_has_no_colour_to_give() {
+    // Opaque red beside transparent green.
+    let image =
+        paint(40, 40, Channels::Rgba, |x, _, c| if x < 20 { [255, 0, 0, 255][c] } else { [0, 255, 0, 0][c] });
+    for (width, height) in [(13, 13), (90, 90), (13, 40)] {
+        let made = run(&image, &plan(asked(ResizeMode::Exact, Some(width), Some(height))));
+        assert!(made.data().as_chunks::<4>().0.iter().all(|pixel| pixel[1] == 0), "to {width}x{height}");
+    }
+}
+
+#[test]
+fn a_flat_colour_stays() {
+    for channels in LAYOUTS {
+        let image = flat(37, 23, channels, [200, 100, 50, 255]);
+        for (width, height) in [(5, 5), (100, 70), (37, 7), (9, 23)] {
+            let made = run(&image, &plan(asked(ResizeMode::Exact, Some(width), Some(height))));
+            assert_eq!(made, flat(width, height, channels, [200, 100, 50, 255]));
+        }
+    }
+}
+
+#[test]
+fn a_wide_picture_made_high_passes_through_no_larger_one() {
+    let mut scratch = Scratch::default();
+    let limits = Limits::default();
+    let context = Context { output_alpha: true, limits: &limits, full_size: None };
+    let image = soft(12_000, 4, Channels::Gray);
+    let made = operations::apply(
+        image,
+        &plan(asked(ResizeMode::Exact, Some(4), Some(12_000))),
+        &context,
+        &mut scratch,
+    );
+    assert_eq!(made.map(|image| image.height()), Ok(12_000));
+    assert!(scratch.spare_bytes() < 1 << 20, "{} bytes of buffers", scratch.spare_bytes());
+}
+
+#[test]
+fn limits_come_before_pixels() {
+    let image = rough(2, 2, Channels::Rgb);
+    for size in [(20_001, 1), (20_000, 20_000)] {
+        let error = try_run(&image, &plan(asked(ResizeMode::Exact, Some(size.0), Some(size.1)))).unwrap_err();
+        assert!(matches!(error, Error::Limit { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_reduced_decoding_gives_the_same_picture() {
+    let full = soft(401, 301, Channels::Rgb);
+    let half = run(&full, &plan(asked(ResizeMode::Exact, Some(201), Some(151))));
+    let crop = Crop::Rect { width: 203, height: 150, at: CropAt::Point { x: 51, y: 33 } };
+    let plans = [
+        plan(asked(ResizeMode::Auto, Some(100), None)),
+        plan(asked(ResizeMode::Fit, Some(60), Some(90))),
+        Plan { crop: Some(crop), ..plan(asked(ResizeMode::Auto, Some(77), None)) },
+        Plan { crop: Some(crop), ..Plan::default() },
+    ];
+    for plan in plans {
+        let limits = Limits::default();
+        let context = Context { output_alpha: true, limits: &limits, full_size: Some(Size::new(401, 301)) };
+        let made = operations::apply(half.clone(), &plan, &context, &mut Scratch::default()).unwrap();
+        let expected = run(&full, &plan);
+        assert!(distance(&made, &expected) <= 4, "{plan:?}: off by {}", distance(&made, &expected));
+    }
+}
