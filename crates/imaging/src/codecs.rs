@@ -4,6 +4,8 @@
 //! A decoder is a source of composed frames, an encoder a sink: one frame is in memory at a time, however long the
 //! animation.
 
+mod canvas;
+mod difference;
 mod gif;
 mod jpeg;
 mod palette;
@@ -76,18 +78,36 @@ pub(crate) fn open<'a>(
 ) -> Result<Box<dyn Decode + 'a>, Error> {
     Ok(match format {
         Format::Jpeg => Box::new(jpeg::Decoder::open(input, limits)?),
-        Format::Png => Box::new(png::Decoder::open(input)?),
+        Format::Png | Format::Apng => Box::new(png::Decoder::open(input)?),
         Format::Gif => Box::new(gif::Decoder::open(input)?),
         Format::Webp => Box::new(webp::Decoder::open(input)?),
     })
 }
 
+/// What an encoder has to know about the frames that will come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sequence {
+    /// How many, at most.
+    pub(crate) n_frames: u32,
+    /// How often they are played; `None`: for ever.
+    pub(crate) plays: Option<u16>,
+    /// Whether a later frame can have alpha where the first has none.
+    pub(crate) alpha: bool,
+}
+
+impl Sequence {
+    /// A single picture.
+    pub(crate) const STILL: Self = Self { n_frames: 1, plays: Some(1), alpha: false };
+}
+
 /// Begins a file.
-pub(crate) fn begin(format: Format, output: &Output) -> Box<dyn Encode> {
+pub(crate) fn begin(format: Format, output: &Output, sequence: Sequence) -> Box<dyn Encode> {
     match format {
         Format::Jpeg => Box::new(Still::new(jpeg::encode, output)),
         Format::Png => Box::new(Still::new(png::encode, output)),
-        Format::Gif => Box::new(Still::new(gif::encode, output)),
+        Format::Apng => Box::new(png::Animation::new(sequence)),
+        Format::Gif => Box::new(gif::Encoder::new(sequence)),
+        Format::Webp if sequence.n_frames > 1 => Box::new(webp::Animation::new(output, sequence)),
         Format::Webp => Box::new(Still::new(webp::encode, output)),
     }
 }
@@ -118,6 +138,33 @@ impl Encode for Still {
     fn finish(self: Box<Self>, _scratch: &mut Scratch) -> Result<Encoded, Error> {
         Ok(self.encoded.expect("a frame was pushed before the end"))
     }
+}
+
+/// The same picture with these channels: gray becomes colour, no alpha becomes opaque, alpha goes onto white.
+fn with_channels(image: Image, channels: Channels, scratch: &mut Scratch) -> Image {
+    let (width, height) = (image.width(), image.height());
+    let converted = match (image.channels(), channels) {
+        (from, to) if from == to => return image,
+        (Channels::Gray, to) => {
+            let n_channels = to.count();
+            let mut data = scratch.take(image.data().len() * n_channels);
+            for (pixel, &v) in data.chunks_exact_mut(n_channels).zip(image.data()) {
+                pixel[..3].fill(v);
+                pixel[3..].fill(255);
+            }
+            Image::new(width, height, to, data)
+        }
+        (Channels::Rgb, _) => {
+            let mut data = scratch.take(image.data().len() / 3 * 4);
+            let pixels = image.data().as_chunks::<3>().0;
+            let wide = data.as_chunks_mut::<4>().0;
+            wide.iter_mut().zip(pixels).for_each(|(to, &[r, g, b])| *to = [r, g, b, 255]);
+            Image::new(width, height, Channels::Rgba, data)
+        }
+        (Channels::Rgba, _) => on_white(&image, scratch),
+    };
+    scratch.give(image.into_data());
+    converted
 }
 
 /// Puts a picture with alpha on white, for formats without alpha.

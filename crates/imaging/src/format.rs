@@ -9,6 +9,7 @@ impl Format {
         match self {
             Self::Jpeg => "JPEG",
             Self::Png => "PNG",
+            Self::Apng => "APNG",
             Self::Gif => "GIF",
             Self::Webp => "WebP",
         }
@@ -19,6 +20,7 @@ impl Format {
         match self {
             Self::Jpeg => "jpg",
             Self::Png => "png",
+            Self::Apng => "apng",
             Self::Gif => "gif",
             Self::Webp => "webp",
         }
@@ -29,6 +31,7 @@ impl Format {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
+            Self::Apng => "image/apng",
             Self::Gif => "image/gif",
             Self::Webp => "image/webp",
         }
@@ -37,13 +40,18 @@ impl Format {
     /// The format an input of this format becomes when none is asked for.
     pub fn default_output(self) -> Self {
         match self {
-            Self::Jpeg | Self::Png | Self::Gif | Self::Webp => self,
+            Self::Jpeg | Self::Png | Self::Apng | Self::Gif | Self::Webp => self,
         }
     }
 
     /// Whether a file of this format can have transparent pixels.
     pub fn has_alpha(self) -> bool {
         !matches!(self, Self::Jpeg)
+    }
+
+    /// Whether a file of this format can have more than one frame.
+    pub fn is_animated(self) -> bool {
+        matches!(self, Self::Apng | Self::Gif | Self::Webp)
     }
 }
 
@@ -52,7 +60,7 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
     if input.starts_with(b"\xff\xd8") {
         Some(Format::Jpeg)
     } else if input.starts_with(b"\x89PNG\r\n\x1a\n") {
-        Some(Format::Png)
+        Some(if png_is_animated(input) { Format::Apng } else { Format::Png })
     } else if input.starts_with(b"GIF87a") || input.starts_with(b"GIF89a") {
         Some(Format::Gif)
     } else if is_riff(input, b"WEBP") {
@@ -60,6 +68,19 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
     } else {
         None
     }
+}
+
+/// Whether a PNG announces an animation: by an `acTL` chunk, which must come before the first picture data.
+fn png_is_animated(input: &[u8]) -> bool {
+    let mut at = 8;
+    while let Some((length, kind)) = input.get(at..).and_then(|rest| rest.split_first_chunk::<4>()) {
+        match kind.first_chunk() {
+            Some(b"acTL") => return true,
+            None | Some(b"IDAT" | b"IEND") => return false,
+            Some(_) => at = at.saturating_add(12).saturating_add(u32::from_be_bytes(*length) as usize),
+        }
+    }
+    false
 }
 
 /// Names what bytes that are no readable image look like, for the error message.

@@ -311,6 +311,8 @@ pub enum Format {
     Jpeg,
     /// PNG.
     Png,
+    /// PNG with animation chunks.
+    Apng,
     /// GIF.
     Gif,
     /// WebP.
@@ -319,13 +321,14 @@ pub enum Format {
 
 impl Format {
     /// Every format that can be written.
-    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::Gif, Self::Webp];
+    pub const ALL: [Self; 5] = [Self::Jpeg, Self::Png, Self::Apng, Self::Gif, Self::Webp];
 
     /// Its name in requests.
     pub const fn request_name(self) -> &'static str {
         match self {
             Self::Jpeg => "jpeg",
             Self::Png => "png",
+            Self::Apng => "apng",
             Self::Gif => "gif",
             Self::Webp => "webp",
         }

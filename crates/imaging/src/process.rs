@@ -1,8 +1,9 @@
 //! The way of one image: recognise, read the header, check the limits, then frame by frame decode, convert to sRGB,
 //! turn upright, operate, encode.
 
-use crate::codecs::{self, Decode, Frame, Header};
+use crate::codecs::{self, Decode, Encode, Frame, Header, Sequence};
 use crate::color::ToSrgb;
+use crate::limits::{Limit, check};
 use crate::operations::{self, Context};
 use crate::orientation::Orientation;
 use crate::plan::{Format, Output};
@@ -38,25 +39,27 @@ pub fn process(
     };
     let output_format = plan.output.format.unwrap_or_else(|| input_format.default_output());
     let mut decoder = codecs::open(input_format, input, limits)?;
-    let Header { description, orientation, .. } = decoder.header();
+    let Header { description, orientation, plays, .. } = decoder.header();
     let description = description.clone();
-    limits.check_input(description.width, description.height, 1)?;
+    let sequence = if output_format.is_animated() {
+        Sequence { n_frames: description.frames, plays: *plays, alpha: description.alpha }
+    } else {
+        Sequence::STILL
+    };
+    limits.check_input(description.width, description.height, sequence.n_frames)?;
     let mut run = Run {
         plan,
         context: Context { output_alpha: output_format.has_alpha(), limits, full_size: None },
         orientation: if plan.keep_orientation { Orientation::Upright } else { *orientation },
         to_srgb: None,
-        warnings: decoder.header().warnings.clone(),
+        warnings: Vec::new(),
     };
-    run.check_output(description.width, description.height)?;
-    let mut encoder = codecs::begin(output_format, &plan.output);
-    let Some(frame) = decoder.next_frame(scratch)? else {
-        return Err(Error::Corrupt { format: input_format.name(), reason: "no picture".to_owned() });
-    };
-    let delay_ms = frame.delay_ms;
-    let image = run.one(frame, decoder.as_ref(), scratch)?;
-    encoder.push(image, delay_ms, scratch)?;
+    run.check_output(description.width, description.height, sequence.n_frames)?;
+    let mut encoder = codecs::begin(output_format, &plan.output, sequence);
+    run.frames(decoder.as_mut(), encoder.as_mut(), sequence.n_frames, scratch)?;
     let encoded = encoder.finish(scratch)?;
+    // At the end: some things are only noticed while decoding.
+    run.warnings.extend_from_slice(&decoder.header().warnings);
     Ok(Processed {
         input: description.of(input),
         output: encoded.description.of(&encoded.bytes),
@@ -71,7 +74,7 @@ pub fn process(
 /// [`Error::Encode`] when the format cannot hold the picture, for example because a side is too long for it.
 pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, Error> {
     let mut scratch = Scratch::default();
-    let mut encoder = codecs::begin(format, output);
+    let mut encoder = codecs::begin(format, output, Sequence::STILL);
     encoder.push(image, 0, &mut scratch)?;
     Ok(encoder.finish(&mut scratch)?.bytes)
 }
@@ -88,10 +91,42 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Refuses what the plan would make too large, before anything is decoded.
-    fn check_output(&self, width: u32, height: u32) -> Result<(), Error> {
+    fn check_output(&self, width: u32, height: u32, n_frames: u32) -> Result<(), Error> {
         let (width, height) = if self.orientation.swaps_sides() { (height, width) } else { (width, height) };
         let size = operations::final_size(width, height, self.plan)?;
-        self.context.limits.check_output(size.width, size.height)
+        self.context.limits.check_output(size.width, size.height)?;
+        let n_pixels = u64::from(size.width) * u64::from(size.height) * u64::from(n_frames);
+        check(Limit::Pixels, self.context.limits.pixels, n_pixels)
+    }
+
+    /// Sends frame after frame from one end to the other. An animation that breaks off is as long as it got.
+    fn frames(
+        &mut self,
+        decoder: &mut dyn Decode,
+        encoder: &mut dyn Encode,
+        n_frames: u32,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        for n_done in 0..n_frames {
+            let frame = match decoder.next_frame(scratch) {
+                Ok(Some(frame)) => frame,
+                Ok(None) if n_done > 0 => break,
+                Ok(None) => {
+                    let format = decoder.header().description.format.name();
+                    return Err(Error::Corrupt { format, reason: "no picture".to_owned() });
+                }
+                Err(error @ Error::Corrupt { .. }) if n_done > 0 => {
+                    self.warnings
+                        .push(format!("the animation ends after {n_done} of {n_frames} frames: {error}"));
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            let delay_ms = frame.delay_ms;
+            let image = self.one(frame, decoder, scratch)?;
+            encoder.push(image, delay_ms, scratch)?;
+        }
+        Ok(())
     }
 
     /// From a decoded frame to the picture to be encoded.

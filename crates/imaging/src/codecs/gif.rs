@@ -2,6 +2,7 @@
 //! before decoding is found by `scan.rs`.
 
 mod encode;
+mod quantise;
 mod scan;
 
 use std::io::Cursor;
@@ -9,10 +10,10 @@ use std::num::NonZeroU64;
 
 use ::gif::{ColorOutput, DecodeOptions, DisposalMethod, MemoryLimit};
 
-pub(super) use self::encode::encode;
+pub(super) use self::encode::Encoder;
 use self::scan::Scan;
+use super::canvas::{Area, Canvas, Dispose};
 use super::{Decode, Frame, Header};
-use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
 use crate::orientation::Orientation;
 use crate::plan::Format;
@@ -21,6 +22,7 @@ use crate::{Error, Scratch};
 /// By how much a frame may exceed the canvas, of which it then shows a part only.
 const FRAME_EXCESS_PX: usize = 1 << 20;
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "GIF", reason: reason.to_string() }
 }
@@ -36,27 +38,7 @@ pub(super) struct Decoder<'a> {
 /// The state between two frames.
 struct Reading<'a> {
     frames: ::gif::Decoder<Cursor<&'a [u8]>>,
-    /// Red, green, blue, alpha of the whole canvas.
-    canvas: Vec<u8>,
-    /// The area to treat before the next frame is drawn.
-    dispose: Option<Disposal>,
-}
-
-/// What the frame shown last asked for.
-enum Disposal {
-    /// Make its area transparent.
-    Clear(Area),
-    /// Put back what was under it.
-    Restore(Area, Vec<u8>),
-}
-
-/// A part of the canvas, in pixels; lies within it.
-#[derive(Debug, Clone, Copy)]
-struct Area {
-    left: usize,
-    top: usize,
-    width: usize,
-    height: usize,
+    canvas: Canvas,
 }
 
 impl<'a> Decoder<'a> {
@@ -93,7 +75,7 @@ impl<'a> Decoder<'a> {
         let frame_bytes = NonZeroU64::MIN.saturating_add((n_pixels + FRAME_EXCESS_PX) as u64);
         options.set_memory_limit(MemoryLimit::Bytes(frame_bytes));
         let frames = options.read_info(Cursor::new(self.input)).map_err(corrupt)?;
-        Ok(Reading { frames, canvas: scratch.take_zeroed(n_pixels * 4), dispose: None })
+        Ok(Reading { frames, canvas: Canvas::new(self.scan.width, self.scan.height, scratch) })
     }
 }
 
@@ -109,27 +91,13 @@ impl Decode for Decoder<'_> {
         };
         let (width, height) = (self.scan.width as usize, self.scan.height as usize);
         let Some(delay_ms) = reading.draw_next(width, height, scratch)? else {
-            scratch.give(reading.canvas);
+            reading.canvas.release(scratch);
             return Ok(None);
         };
-        let raster = snapshot(&reading.canvas, &self.scan, scratch);
+        let raster = reading.canvas.snapshot(self.scan.alpha, scratch);
         self.reading = Some(reading);
         Ok(Some(Frame { raster, delay_ms }))
     }
-}
-
-/// The canvas as it is now; without the alpha channel where no pixel of the file is transparent.
-fn snapshot(canvas: &[u8], scan: &Scan, scratch: &mut Scratch) -> Raster {
-    let (width, height) = (scan.width, scan.height);
-    if scan.alpha {
-        let mut data = scratch.take(canvas.len());
-        data.copy_from_slice(canvas);
-        return Raster { width, height, layout: Layout::Rgba, data };
-    }
-    let mut data = scratch.take(canvas.len() / 4 * 3);
-    let pixels = canvas.as_chunks::<4>().0;
-    data.as_chunks_mut::<3>().0.iter_mut().zip(pixels).for_each(|(to, &[r, g, b, _])| *to = [r, g, b]);
-    Raster { width, height, layout: Layout::Rgb, data }
 }
 
 impl Reading<'_> {
@@ -148,71 +116,30 @@ impl Reading<'_> {
         if frame_width * frame_height > width * height + FRAME_EXCESS_PX {
             return Err(corrupt("a frame is much larger than the canvas"));
         }
-        let (method, transparent) = (frame.dispose, frame.transparent);
+        let transparent = frame.transparent;
+        let dispose = match frame.dispose {
+            DisposalMethod::Background => Dispose::Clear,
+            DisposalMethod::Previous => Dispose::Restore,
+            DisposalMethod::Any | DisposalMethod::Keep => Dispose::Keep,
+        };
         let delay_ms = u32::from(frame.delay) * 10;
         let local = frame.palette.clone();
         let colors = table(local.as_deref().or(self.frames.global_palette()), transparent);
         let mut indices = scratch.take_zeroed(frame_width * frame_height);
         let read = self.frames.read_into_buffer(&mut indices);
         if read.is_ok() {
-            self.undo(width, scratch);
-            self.dispose = match method {
-                DisposalMethod::Background => Some(Disposal::Clear(area)),
-                DisposalMethod::Previous => Some(Disposal::Restore(area, self.save(area, width, scratch))),
-                DisposalMethod::Any | DisposalMethod::Keep => None,
-            };
-            draw(&mut self.canvas, width, area, indices.chunks(frame_width.max(1)), &colors);
+            self.canvas.begin(area, dispose, scratch);
+            draw(&mut self.canvas, area, indices.chunks(frame_width.max(1)), &colors);
         }
         scratch.give(indices);
         read.map_err(corrupt)?;
         Ok(Some(delay_ms))
     }
-
-    /// Does what the last frame asked for when its time was over.
-    fn undo(&mut self, width: usize, scratch: &mut Scratch) {
-        match self.dispose.take() {
-            None => {}
-            Some(Disposal::Clear(area)) => {
-                rows_of(&mut self.canvas, width, area).for_each(|row| row.fill(0));
-            }
-            Some(Disposal::Restore(area, saved)) => {
-                let stride = (area.width * 4).max(1);
-                rows_of(&mut self.canvas, width, area)
-                    .zip(saved.chunks_exact(stride))
-                    .for_each(|(row, saved)| row.copy_from_slice(saved));
-                scratch.give(saved);
-            }
-        }
-    }
-
-    fn save(&mut self, area: Area, width: usize, scratch: &mut Scratch) -> Vec<u8> {
-        let mut saved = scratch.take(area.width * area.height * 4);
-        let stride = (area.width * 4).max(1);
-        rows_of(&mut self.canvas, width, area)
-            .zip(saved.chunks_exact_mut(stride))
-            .for_each(|(row, saved)| saved.copy_from_slice(row));
-        saved
-    }
 }
 
-/// The bytes of each row of an area.
-fn rows_of(canvas: &mut [u8], width: usize, area: Area) -> impl Iterator<Item = &mut [u8]> {
-    canvas
-        .chunks_exact_mut(width * 4)
-        .skip(area.top)
-        .take(area.height)
-        .map(move |row| &mut row[area.left * 4..(area.left + area.width) * 4])
-}
-
-fn draw<'a>(
-    canvas: &mut [u8],
-    width: usize,
-    area: Area,
-    rows: impl Iterator<Item = &'a [u8]>,
-    colors: &[[u8; 4]; 256],
-) {
-    for (row, indices) in rows_of(canvas, width, area).zip(rows) {
-        for (pixel, &index) in row.as_chunks_mut::<4>().0.iter_mut().zip(indices) {
+fn draw<'a>(canvas: &mut Canvas, area: Area, rows: impl Iterator<Item = &'a [u8]>, colors: &[[u8; 4]; 256]) {
+    for (row, indices) in canvas.rows(area).zip(rows) {
+        for (pixel, &index) in row.iter_mut().zip(indices) {
             let color = colors[usize::from(index)];
             if color[3] != 0 {
                 *pixel = color;

@@ -27,7 +27,7 @@ pub(super) fn exact(image: &Image, max_colors: usize, scratch: &mut Scratch) -> 
         }
     };
     match found {
-        Some(colors) => Some(sorted(colors, indices)),
+        Some(colors) => Some(sorted(&colors, indices)),
         None => {
             scratch.give(indices);
             None
@@ -84,7 +84,7 @@ fn number_of(
 
 /// Puts the table into an order that depends on the colours alone: transparent entries first (PNG then stores fewer
 /// alpha values), then by brightness.
-fn sorted(colors: Vec<[u8; 4]>, mut indices: Vec<u8>) -> Indexed {
+fn sorted(colors: &[[u8; 4]], mut indices: Vec<u8>) -> Indexed {
     let mut order: Vec<u8> = (0..colors.len()).map(|i| i as u8).collect();
     order.sort_by_key(|&i| {
         let [r, g, b, a] = colors[usize::from(i)];

@@ -1,12 +1,19 @@
-//! PNG (ISO/IEC 15948), by the `png` crate.
+//! PNG (ISO/IEC 15948) with and without animation, by the `png` crate.
 
+mod animation;
 mod encode;
+mod scan;
 
 use std::io::Cursor;
 
-use ::png::{BitDepth, ColorType, Info, Transformations};
+use ::png::{
+    BitDepth, ColorType, DecodingError, Info, InterlaceInfo, Transformations, expand_interlaced_row,
+};
 
+pub(super) use self::animation::Animation;
 pub(super) use self::encode::encode;
+use self::scan::Scan;
+use super::canvas::{Area, Blend, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
@@ -17,55 +24,106 @@ use crate::{Error, Scratch};
 /// What the library may allocate for itself: rows, tables and metadata, not the picture.
 const MAX_LIBRARY_BYTES: usize = 32 << 20;
 
-fn corrupt(error: &::png::DecodingError) -> Error {
-    Error::Corrupt { format: "PNG", reason: error.to_string() }
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+fn corrupt(reason: impl ToString) -> Error {
+    Error::Corrupt { format: "PNG", reason: reason.to_string() }
 }
+
+type Reader<'a> = ::png::Reader<Cursor<&'a [u8]>>;
 
 /// A PNG file whose header was read.
 pub(super) struct Decoder<'a> {
-    reader: ::png::Reader<Cursor<&'a [u8]>>,
+    input: &'a [u8],
+    reader: Reader<'a>,
     header: Header,
-    done: bool,
+    scan: Option<Scan>,
+    canvas: Option<Canvas>,
+    n_read: u32,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads everything before the picture's data.
+    /// Reads everything before the picture's data, and the kinds of all chunks.
     pub(super) fn open(input: &'a [u8]) -> Result<Self, Error> {
-        let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
-        let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
-        decoder.set_ignore_text_chunk(true);
-        decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-        let reader = decoder.read_info().map_err(|error| corrupt(&error))?;
-        let header = header(reader.info());
-        Ok(Self { reader, header, done: false })
+        let reader = reader(input, false).map_err(corrupt)?;
+        let info = reader.info();
+        // The library decides by itself whether the chunks make an animation; both must agree.
+        let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
+        let header = header(info, scan);
+        Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
     }
-}
 
-fn header(info: &Info<'_>) -> Header {
-    let colorspace = match info.color_type {
-        ColorType::Grayscale | ColorType::GrayscaleAlpha => Colorspace::Gray,
-        ColorType::Indexed => Colorspace::Palette,
-        ColorType::Rgb | ColorType::Rgba => Colorspace::Rgb,
-    };
-    let alpha_channel = matches!(info.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
-    let description = Description {
-        format: Format::Png,
-        width: info.width,
-        height: info.height,
-        colorspace,
-        interlaced: info.interlaced,
-        sampling: None,
-        depth: info.bits_per_pixel() as u8,
-        quality: None,
-        frames: 1,
-        alpha: alpha_channel || info.trns.is_some(),
-    };
-    Header {
-        description,
-        orientation: info.exif_metadata.as_deref().map(Orientation::from_exif).unwrap_or_default(),
-        profile: info.icc_profile.as_deref().map(<[u8]>::to_vec),
-        plays: None,
-        warnings: Vec::new(),
+    /// Decodes the only picture.
+    fn next_still(&mut self, scratch: &mut Scratch) -> Result<Frame, Error> {
+        let (color_type, bit_depth) = self.reader.output_color_type();
+        debug_assert_eq!(bit_depth, BitDepth::Eight, "the transformations leave nothing else");
+        let (width, height) = (self.header.description.width, self.header.description.height);
+        let mut data = scratch.take_zeroed(width as usize * height as usize * color_type.samples());
+        if let Err(error) = self.read_still(&mut data) {
+            scratch.give(data);
+            return Err(corrupt(error));
+        }
+        let (layout, data) = match color_type {
+            ColorType::Grayscale | ColorType::Indexed => (Layout::Gray, data),
+            ColorType::Rgb => (Layout::Rgb, data),
+            ColorType::Rgba => (Layout::Rgba, data),
+            ColorType::GrayscaleAlpha => (Layout::Rgba, repeat_gray(data, color_type, scratch)),
+        };
+        Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 })
+    }
+
+    /// Where nothing but a checksum is wrong, the picture is worth more than the checksum: it is decoded again without
+    /// looking at them, and the caller is told.
+    fn read_still(&mut self, data: &mut [u8]) -> Result<(), DecodingError> {
+        match read_rows(&mut self.reader, data) {
+            Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
+                self.reader = reader(self.input, true)?;
+                read_rows(&mut self.reader, data)?;
+                self.header.warnings.push("a checksum of the PNG is wrong".to_owned());
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Decodes the next frame of an animation and draws it onto the canvas.
+    fn next_animated(&mut self, scan: Scan, scratch: &mut Scratch) -> Result<Frame, Error> {
+        let (width, height) = (self.header.description.width, self.header.description.height);
+        let (color_type, _) = self.reader.output_color_type();
+        let mut data = scratch.take_zeroed(width as usize * height as usize * color_type.samples());
+        if self.n_read == 0 && !scan.starts_with_default {
+            self.reader.next_frame(&mut data).map_err(corrupt)?;
+        }
+        let output = self.reader.next_frame(&mut data).map_err(corrupt)?;
+        let info = self.reader.info();
+        let control = info.frame_control.ok_or_else(|| corrupt("a frame without its header"))?;
+        let inside = |offset: u32, side: u32, of: u32| offset.checked_add(side).is_some_and(|end| end <= of);
+        if (output.width, output.height) != (control.width, control.height)
+            || !inside(control.x_offset, control.width, width)
+            || !inside(control.y_offset, control.height, height)
+        {
+            return Err(corrupt("a frame lies outside the canvas"));
+        }
+        let area = Area {
+            left: control.x_offset as usize,
+            top: control.y_offset as usize,
+            width: control.width as usize,
+            height: control.height as usize,
+        };
+        if info.interlaced {
+            close_rows(&mut data, width as usize, area, color_type.samples());
+        }
+        let data = match color_type {
+            ColorType::Rgb | ColorType::Rgba => data,
+            gray => repeat_gray(data, gray, scratch),
+        };
+        let has_alpha = matches!(color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
+        let blend = if control.blend_op == ::png::BlendOp::Over { Blend::Over } else { Blend::Source };
+        let canvas = self.canvas.get_or_insert_with(|| Canvas::new(width, height, scratch));
+        canvas.begin(area, dispose(control.dispose_op), scratch);
+        canvas.draw(area, &data, has_alpha, blend);
+        scratch.give(data);
+        let raster = canvas.snapshot(self.header.description.alpha, scratch);
+        Ok(Frame { raster, delay_ms: delay_ms(control.delay_num, control.delay_den) })
     }
 }
 
@@ -75,32 +133,119 @@ impl Decode for Decoder<'_> {
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
+        if self.n_read == self.header.description.frames {
+            if let Some(canvas) = self.canvas.take() {
+                canvas.release(scratch);
+            }
             return Ok(None);
         }
-        let (color_type, bit_depth) = self.reader.output_color_type();
-        debug_assert_eq!(bit_depth, BitDepth::Eight, "the transformations leave nothing else");
-        let (width, height) = (self.header.description.width, self.header.description.height);
-        let mut data = scratch.take_zeroed(width as usize * height as usize * color_type.samples());
-        if let Err(error) = self.reader.next_frame(&mut data) {
-            scratch.give(data);
-            return Err(corrupt(&error));
-        }
-        let (layout, data) = match color_type {
-            ColorType::Grayscale | ColorType::Indexed => (Layout::Gray, data),
-            ColorType::Rgb => (Layout::Rgb, data),
-            ColorType::Rgba => (Layout::Rgba, data),
-            ColorType::GrayscaleAlpha => (Layout::Rgba, widen(data, scratch)),
+        let frame = match self.scan {
+            Some(scan) => self.next_animated(scan, scratch)?,
+            None => self.next_still(scratch)?,
         };
-        Ok(Some(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 }))
+        self.n_read += 1;
+        Ok(Some(frame))
     }
 }
 
-/// Gray with alpha becomes colour with alpha.
-fn widen(data: Vec<u8>, scratch: &mut Scratch) -> Vec<u8> {
-    let mut wide = scratch.take(data.len() * 2);
-    for (&[v, a], pixel) in data.as_chunks::<2>().0.iter().zip(wide.as_chunks_mut::<4>().0) {
-        *pixel = [v, v, v, a];
+fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingError> {
+    let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
+    let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
+    decoder.set_ignore_text_chunk(true);
+    decoder.ignore_checksums(ignore_checksums);
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    decoder.read_info()
+}
+
+fn header(info: &Info<'_>, scan: Option<Scan>) -> Header {
+    let colorspace = match info.color_type {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => Colorspace::Gray,
+        ColorType::Indexed => Colorspace::Palette,
+        ColorType::Rgb | ColorType::Rgba => Colorspace::Rgb,
+    };
+    let alpha_channel = matches!(info.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
+    let description = Description {
+        format: if scan.is_some() { Format::Apng } else { Format::Png },
+        width: info.width,
+        height: info.height,
+        colorspace,
+        interlaced: info.interlaced,
+        sampling: None,
+        depth: info.bits_per_pixel() as u8,
+        quality: None,
+        frames: scan.map_or(1, |scan| scan.n_frames),
+        alpha: alpha_channel || info.trns.is_some() || scan.is_some_and(|scan| scan.uncovers),
+    };
+    Header {
+        description,
+        orientation: info.exif_metadata.as_deref().map(Orientation::from_exif).unwrap_or_default(),
+        profile: info.icc_profile.as_deref().map(<[u8]>::to_vec),
+        plays: scan.map_or(Some(1), |scan| scan.plays),
+        warnings: Vec::new(),
+    }
+}
+
+/// Decodes all rows. What comes after the last row is not looked at: some writers end their files badly.
+fn read_rows(reader: &mut Reader<'_>, data: &mut [u8]) -> Result<(), DecodingError> {
+    let (width, height) = reader.info().size();
+    let stride = data.len() / height as usize;
+    if !reader.info().interlaced {
+        return data.chunks_exact_mut(stride).try_for_each(|row| reader.read_row(row).map(drop));
+    }
+    let pixel_bits = (stride / width as usize * 8) as u8;
+    let mut row = vec![0; stride];
+    for _ in 0..n_interlaced_rows(width, height) {
+        if let Some(InterlaceInfo::Adam7(place)) = reader.read_row(&mut row)? {
+            expand_interlaced_row(data, stride, &row, &place, pixel_bits);
+        }
+    }
+    Ok(())
+}
+
+/// Rows over the seven passes of Adam7; a pass without columns has none.
+fn n_interlaced_rows(width: u32, height: u32) -> u32 {
+    /// First column, first row, distance of the rows (ISO/IEC 15948, 8.2).
+    const PASSES: [(u32, u32, u32); 7] =
+        [(0, 0, 8), (4, 0, 8), (0, 4, 8), (2, 0, 4), (0, 2, 4), (1, 0, 2), (0, 1, 2)];
+    let rows = |(x, y, distance): (u32, u32, u32)| {
+        if x < width { height.saturating_sub(y).div_ceil(distance) } else { 0 }
+    };
+    PASSES.into_iter().map(rows).sum()
+}
+
+fn dispose(op: ::png::DisposeOp) -> Dispose {
+    match op {
+        ::png::DisposeOp::None => Dispose::Keep,
+        ::png::DisposeOp::Background => Dispose::Clear,
+        ::png::DisposeOp::Previous => Dispose::Restore,
+    }
+}
+
+/// A denominator of 0 stands for hundredths.
+fn delay_ms(numerator: u16, denominator: u16) -> u32 {
+    let denominator = if denominator == 0 { 100 } else { u32::from(denominator) };
+    (u32::from(numerator) * 1000 + denominator / 2) / denominator
+}
+
+/// The library leaves the rows of an interlaced frame as far apart as those of the canvas.
+fn close_rows(data: &mut [u8], canvas_width: usize, area: Area, n_bytes: usize) {
+    let (from, to) = (canvas_width * n_bytes, area.width * n_bytes);
+    for row in 1..area.height {
+        data.copy_within(row * from..row * from + to, row * to);
+    }
+}
+
+/// Gray, with or without alpha, becomes colour with as much alpha.
+fn repeat_gray(data: Vec<u8>, color_type: ColorType, scratch: &mut Scratch) -> Vec<u8> {
+    let mut wide;
+    if color_type == ColorType::GrayscaleAlpha {
+        wide = scratch.take(data.len() * 2);
+        for (&[v, a], pixel) in data.as_chunks::<2>().0.iter().zip(wide.as_chunks_mut::<4>().0) {
+            *pixel = [v, v, v, a];
+        }
+    } else {
+        wide = scratch.take(data.len() * 3);
+        data.iter().zip(wide.as_chunks_mut::<3>().0).for_each(|(&v, pixel)| *pixel = [v; 3]);
     }
     scratch.give(data);
     wide

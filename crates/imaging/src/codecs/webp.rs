@@ -1,14 +1,14 @@
 //! WebP (RFC 9649). Read by `image-webp`, which is Rust all through; written by libwebp, which sees only our own pixels.
 
+mod container;
+mod decode;
 mod encode;
 #[expect(unsafe_code, reason = "libwebp is C; every call is in this module, each with why it holds")]
 mod libwebp;
 
-use std::io::Cursor;
-
-use image_webp::{DecodingError, LoopCount, WebPDecoder};
-
-pub(super) use self::encode::encode;
+use self::container::{Container, Content};
+pub(super) use self::encode::{Animation, encode};
+use super::canvas::{Blend, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
@@ -16,57 +16,47 @@ use crate::orientation::Orientation;
 use crate::plan::Format;
 use crate::{Error, Scratch};
 
-/// What the library may read into memory at once besides the picture: the metadata.
-const MAX_METADATA_BYTES: usize = 16 << 20;
-
-fn corrupt(error: &DecodingError) -> Error {
-    Error::Corrupt { format: "WebP", reason: error.to_string() }
+fn corrupt(reason: &str) -> Error {
+    Error::Corrupt { format: "WebP", reason: reason.to_owned() }
 }
 
-/// A WebP file whose chunks were listed.
+/// A WebP file whose chunks were looked at.
 pub(super) struct Decoder<'a> {
-    webp: WebPDecoder<Cursor<&'a [u8]>>,
     header: Header,
-    n_read: u32,
+    /// What is still to be decoded.
+    content: Option<Content<'a>>,
+    canvas: Option<Canvas>,
 }
 
 impl<'a> Decoder<'a> {
-    /// Lists the chunks and reads the metadata.
+    /// Looks at all chunks, decoding none.
     pub(super) fn open(input: &'a [u8]) -> Result<Self, Error> {
-        let mut webp = WebPDecoder::new(Cursor::new(input)).map_err(|error| corrupt(&error))?;
-        webp.set_memory_limit(MAX_METADATA_BYTES);
-        let (width, height) = webp.dimensions();
-        let (lossy, alpha) = (webp.is_lossy(), webp.has_alpha());
-        let description = Description {
-            format: Format::Webp,
-            width,
-            height,
-            colorspace: if lossy { Colorspace::YCbCr } else { Colorspace::Rgb },
-            interlaced: false,
-            // The only one that the lossy format has.
-            sampling: lossy.then(|| "4:2:0".to_owned()),
-            depth: if alpha { 32 } else { 24 },
-            quality: None,
-            frames: if webp.is_animated() { webp.num_frames() } else { 1 },
-            alpha,
-        };
-        let exif = webp.exif_metadata().ok().flatten();
-        let mut warnings = Vec::new();
-        let profile = webp.icc_profile().unwrap_or_else(|error| {
-            warnings.push(format!("the colour profile was ignored: {error}"));
-            None
-        });
+        let container = container::parse(input).map_err(corrupt)?;
         let header = Header {
-            description,
-            orientation: exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
-            profile,
-            plays: match webp.loop_count() {
-                LoopCount::Forever => None,
-                LoopCount::Times(times) => Some(times.get()),
-            },
-            warnings,
+            description: describe(&container),
+            orientation: container.exif.map(Orientation::from_exif).unwrap_or_default(),
+            profile: container.profile.map(<[u8]>::to_vec),
+            plays: container.plays,
+            warnings: Vec::new(),
         };
-        Ok(Self { webp, header, n_read: 0 })
+        Ok(Self { header, content: Some(container.content), canvas: None })
+    }
+}
+
+/// The facts of a file.
+fn describe(container: &Container<'_>) -> Description {
+    Description {
+        format: Format::Webp,
+        width: container.width,
+        height: container.height,
+        colorspace: if container.lossy { Colorspace::YCbCr } else { Colorspace::Rgb },
+        interlaced: false,
+        // The only one that the lossy format has.
+        sampling: container.lossy.then(|| "4:2:0".to_owned()),
+        depth: if container.alpha { 32 } else { 24 },
+        quality: None,
+        frames: container.n_frames,
+        alpha: container.alpha,
     }
 }
 
@@ -76,26 +66,47 @@ impl Decode for Decoder<'_> {
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        let Description { width, height, frames, alpha, .. } = self.header.description;
-        if self.n_read == frames {
-            return Ok(None);
-        }
-        let layout = if alpha { Layout::Rgba } else { Layout::Rgb };
-        let mut data = scratch.take_zeroed(width as usize * height as usize * layout.count());
-        let read = if self.webp.is_animated() {
-            self.webp.read_frame(&mut data)
-        } else {
-            self.webp.read_image(&mut data).map(|()| 0)
-        };
-        match read {
-            Ok(delay_ms) => {
-                self.n_read += 1;
-                Ok(Some(Frame { raster: Raster { width, height, layout, data }, delay_ms }))
+        let Description { width, height, alpha, .. } = self.header.description;
+        match self.content.take() {
+            None => Ok(None),
+            Some(Content::Still(coded)) => {
+                let picture = decode::decode(coded, width, height, scratch)?;
+                let layout = if picture.has_alpha { Layout::Rgba } else { Layout::Rgb };
+                Ok(Some(Frame { raster: Raster { width, height, layout, data: picture.data }, delay_ms: 0 }))
             }
-            Err(error) => {
-                scratch.give(data);
-                Err(corrupt(&error))
+            Some(Content::Animation(mut chunks)) => {
+                let Some((_, data)) = chunks.find(|(kind, _)| kind == b"ANMF") else {
+                    if let Some(canvas) = self.canvas.take() {
+                        canvas.release(scratch);
+                    }
+                    return Ok(None);
+                };
+                self.content = Some(Content::Animation(chunks));
+                let canvas = self.canvas.get_or_insert_with(|| Canvas::new(width, height, scratch));
+                let delay_ms = draw(data, width, height, canvas, scratch)?;
+                Ok(Some(Frame { raster: canvas.snapshot(alpha, scratch), delay_ms }))
             }
         }
     }
+}
+
+/// Draws the frame of an `ANMF` chunk; its delay.
+fn draw(
+    data: &[u8],
+    width: u32,
+    height: u32,
+    canvas: &mut Canvas,
+    scratch: &mut Scratch,
+) -> Result<u32, Error> {
+    let frame = container::frame(data).map_err(corrupt)?;
+    let area = frame.area;
+    if area.left + area.width > width as usize || area.top + area.height > height as usize {
+        return Err(corrupt("a frame lies outside the canvas"));
+    }
+    let picture = decode::decode(frame.coded, area.width as u32, area.height as u32, scratch)?;
+    canvas.begin(area, if frame.clear { Dispose::Clear } else { Dispose::Keep }, scratch);
+    let blend = if frame.over { Blend::Over } else { Blend::Source };
+    canvas.draw(area, &picture.data, picture.has_alpha, blend);
+    scratch.give(picture.data);
+    Ok(frame.delay_ms)
 }

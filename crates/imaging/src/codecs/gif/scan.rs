@@ -109,8 +109,9 @@ fn extension(reader: &mut Reader<'_>, scan: &mut Scan) -> Option<()> {
         // Graphic control.
         0xf9 => {
             if let Some([4, flags, ..]) = reader.input.get(reader.at..) {
-                let disposal = (flags >> 2) & 7;
-                scan.alpha |= flags & 1 != 0 || disposal == 2;
+                // A later frame can only show through what the first has left open or another has cleared.
+                let (disposal, transparent) = ((flags >> 2) & 7, flags & 1 != 0);
+                scan.alpha |= disposal == 2 || (transparent && scan.n_frames == 0);
             }
         }
         // Application: the number of repetitions that Netscape introduced; 0 is for ever.

@@ -13,6 +13,7 @@ const DEFAULT_QUALITY: u8 = 82;
 /// From this quality on, chroma keeps its full resolution: what it saves below is not worth what it shows above.
 const FULL_CHROMA_QUALITY: u8 = 90;
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "JPEG", reason: reason.to_string() }
 }

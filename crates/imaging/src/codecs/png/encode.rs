@@ -13,10 +13,14 @@ use crate::{Channels, Error, Image, Scratch};
 const INDEXED_COMPRESSION: DeflateCompression = DeflateCompression::Level(6);
 
 /// Photographs barely compress: the fast coder made for PNG comes within a few per cent at a tenth of the time.
-const PHOTO_COMPRESSION: DeflateCompression = DeflateCompression::FdeflateUltraFast;
+pub(super) const PHOTO_COMPRESSION: DeflateCompression = DeflateCompression::FdeflateUltraFast;
 
-// Failures to encode our own pixels are ours.
-fn failed(error: EncodingError) -> Error {
+/// The filter that goes with it.
+pub(super) const PHOTO_FILTER: Filter = Filter::Adaptive;
+
+/// Failing to encode our own pixels is our fault.
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+pub(super) fn failed(error: EncodingError) -> Error {
     Error::Encode { format: "PNG", reason: error.to_string() }
 }
 
@@ -88,7 +92,7 @@ fn encode_direct(image: &Image) -> Result<Encoded, Error> {
     encoder.set_color(color_type);
     encoder.set_depth(BitDepth::Eight);
     encoder.set_deflate_compression(PHOTO_COMPRESSION);
-    encoder.set_filter(Filter::Adaptive);
+    encoder.set_filter(PHOTO_FILTER);
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(image.data()).map_err(failed)?;
     writer.finish().map_err(failed)?;
@@ -99,9 +103,9 @@ fn encode_direct(image: &Image) -> Result<Encoded, Error> {
 
 fn encode_indexed(image: &Image, indexed: &Indexed, scratch: &mut Scratch) -> Result<Encoded, Error> {
     let (depth, bits) = match indexed.colors.len() {
-        ..=2 => (BitDepth::One, 1),
-        ..=4 => (BitDepth::Two, 2),
-        ..=16 => (BitDepth::Four, 4),
+        0..=2 => (BitDepth::One, 1),
+        3..=4 => (BitDepth::Two, 2),
+        5..=16 => (BitDepth::Four, 4),
         _ => (BitDepth::Eight, 8),
     };
     let n_translucent = indexed.colors.iter().take_while(|color| color[3] < 255).count();
@@ -141,7 +145,8 @@ fn pack(indices: &[u8], width: usize, bits: usize, scratch: &mut Scratch) -> Vec
     packed
 }
 
-fn describe(image: &Image, colorspace: Colorspace, depth: u8, alpha: bool) -> Description {
+/// The facts of a still picture.
+pub(super) fn describe(image: &Image, colorspace: Colorspace, depth: u8, alpha: bool) -> Description {
     Description {
         format: Format::Png,
         width: image.width(),

@@ -1,9 +1,9 @@
-//! Writing WebP: which settings of libwebp stand for ours.
+//! Writing WebP: which settings of libwebp stand for ours, for one picture and for many.
 
-use super::libwebp::{self, Settings};
-use crate::codecs::Encoded;
-use crate::facts::{Colorspace, Description};
-use crate::plan::{Format, Output};
+use super::libwebp::{self, AnimationEncoder, Pixels, Settings};
+use super::{container, describe};
+use crate::codecs::{Encode, Encoded, Sequence, with_channels};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
 /// Looks like a JPEG of quality 82 and is a quarter smaller.
@@ -13,13 +13,51 @@ const DEFAULT_QUALITY: u8 = 80;
 const MAX_SIDE_PX: u32 = 16_383;
 
 /// How hard libwebp tries, 0–6; its own default.
-const LOSSY_METHOD: u8 = 4;
+const METHOD: u8 = 4;
 
-/// For lossless files the effort between the two ends of libwebp's scale; its own default.
+/// For lossless files the effort on libwebp's scale from 0 to 100; its own default.
 const LOSSLESS_EFFORT: u8 = 75;
 
 fn failed(reason: String) -> Error {
     Error::Encode { format: "WebP", reason }
+}
+
+fn settings(output: &Output) -> Settings {
+    let quality = if output.lossless { LOSSLESS_EFFORT } else { quality(output) };
+    Settings { lossless: output.lossless, quality, method: METHOD }
+}
+
+fn quality(output: &Output) -> u8 {
+    output.quality.unwrap_or(DEFAULT_QUALITY)
+}
+
+fn check_size(image: &Image) -> Result<(), Error> {
+    let (width, height) = (image.width(), image.height());
+    if width.max(height) <= MAX_SIDE_PX {
+        return Ok(());
+    }
+    Err(Error::Plan(format!(
+        "output.format: a WebP has at most {MAX_SIDE_PX} pixels on a side, the result has {width}x{height}"
+    )))
+}
+
+/// The pixels of a picture that is not gray.
+fn pixels(image: &Image) -> Pixels<'_> {
+    Pixels {
+        width: image.width(),
+        height: image.height(),
+        data: image.data(),
+        alpha: image.channels().has_alpha(),
+    }
+}
+
+/// The facts of a file of ours are read back from it: libwebp leaves out an alpha channel that is opaque all over, and
+/// joins frames that look alike.
+fn finish(bytes: Vec<u8>, output: &Output) -> Result<Encoded, Error> {
+    let container = container::parse(&bytes).map_err(|reason| failed(reason.to_owned()))?;
+    let mut description = describe(&container);
+    description.quality = (!output.lossless).then(|| quality(output));
+    Ok(Encoded { description, bytes })
 }
 
 /// A whole file of one frame.
@@ -28,48 +66,59 @@ pub(in crate::codecs) fn encode(
     output: &Output,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
-    if image.width().max(image.height()) > MAX_SIDE_PX {
-        return Err(Error::Plan(format!(
-            "output.format: a WebP has at most {MAX_SIDE_PX} pixels on a side, the result has {}x{}",
-            image.width(),
-            image.height()
-        )));
+    check_size(image)?;
+    if image.channels() == Channels::Gray {
+        let rgb = with_channels(image.clone(), Channels::Rgb, scratch);
+        let bytes = libwebp::encode(pixels(&rgb), settings(output)).map_err(failed)?;
+        scratch.give(rgb.into_data());
+        return finish(bytes, output);
     }
-    let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
-    let settings = if output.lossless {
-        Settings { lossless: true, quality: LOSSLESS_EFFORT, method: LOSSY_METHOD }
-    } else {
-        Settings { lossless: false, quality, method: LOSSY_METHOD }
-    };
-    let bytes = match image.channels() {
-        Channels::Gray => {
-            let mut rgb = scratch.take(image.data().len() * 3);
-            rgb.as_chunks_mut::<3>().0.iter_mut().zip(image.data()).for_each(|(pixel, &v)| *pixel = [v; 3]);
-            let bytes = libwebp::encode(image.width(), image.height(), &rgb, false, settings);
-            scratch.give(rgb);
-            bytes
-        }
-        Channels::Rgb => libwebp::encode(image.width(), image.height(), image.data(), false, settings),
-        Channels::Rgba => libwebp::encode(image.width(), image.height(), image.data(), true, settings),
-    }
-    .map_err(failed)?;
-    // libwebp leaves out an alpha channel that is opaque all over.
-    let alpha = image.channels().has_alpha() && has_translucent(image);
-    let description = Description {
-        format: Format::Webp,
-        width: image.width(),
-        height: image.height(),
-        colorspace: if output.lossless { Colorspace::Rgb } else { Colorspace::YCbCr },
-        interlaced: false,
-        sampling: (!output.lossless).then(|| "4:2:0".to_owned()),
-        depth: if alpha { 32 } else { 24 },
-        quality: (!output.lossless).then_some(quality),
-        frames: 1,
-        alpha,
-    };
-    Ok(Encoded { description, bytes })
+    finish(libwebp::encode(pixels(image), settings(output)).map_err(failed)?, output)
 }
 
-fn has_translucent(image: &Image) -> bool {
-    image.data().as_chunks::<4>().0.iter().any(|pixel| pixel[3] < 255)
+/// A file of several frames being written.
+pub(in crate::codecs) struct Animation {
+    output: Output,
+    sequence: Sequence,
+    /// The encoder and the channels of all frames.
+    encoder: Option<(AnimationEncoder, Channels)>,
+    /// When the next frame begins.
+    time_ms: u32,
+}
+
+impl Animation {
+    /// A file for these frames.
+    pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
+        Self { output: *output, sequence, encoder: None, time_ms: 0 }
+    }
+
+    fn start(&self, image: &Image) -> Result<(AnimationEncoder, Channels), Error> {
+        check_size(image)?;
+        let alpha = self.sequence.alpha || image.channels().has_alpha();
+        let plays = self.sequence.plays.unwrap_or(0);
+        let encoder = AnimationEncoder::new(image.width(), image.height(), plays, settings(&self.output));
+        Ok((encoder.map_err(failed)?, if alpha { Channels::Rgba } else { Channels::Rgb }))
+    }
+}
+
+impl Encode for Animation {
+    fn push(&mut self, image: Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
+        let (encoder, channels) = match &mut self.encoder {
+            Some(started) => started,
+            None => {
+                let started = self.start(&image)?;
+                self.encoder.insert(started)
+            }
+        };
+        let image = with_channels(image, *channels, scratch);
+        encoder.add(pixels(&image), self.time_ms).map_err(failed)?;
+        self.time_ms = self.time_ms.saturating_add(delay_ms);
+        scratch.give(image.into_data());
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _scratch: &mut Scratch) -> Result<Encoded, Error> {
+        let (encoder, _) = self.encoder.expect("a frame was pushed before the end");
+        finish(encoder.finish(self.time_ms).map_err(failed)?, &self.output)
+    }
 }

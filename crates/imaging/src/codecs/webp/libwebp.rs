@@ -2,8 +2,12 @@
 //! here; no byte of an input reaches it.
 
 use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
 
 use libwebp_sys as sys;
+
+/// The header that the bindings were made from is not that of the library: cannot happen, both come in one package.
+const OTHER_VERSION: &str = "libwebp has another version than its header";
 
 /// How to encode.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +20,142 @@ pub(super) struct Settings {
     pub(super) method: u8,
 }
 
+/// Packed rows of red, green, blue and, with `alpha`, straight alpha.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pixels<'a> {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) data: &'a [u8],
+    pub(super) alpha: bool,
+}
+
+/// Encodes one picture. An error in words.
+///
+/// # Panics
+/// When the buffer has another length than the sides say: a bug of ours.
+pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, String> {
+    let config = config(settings)?;
+    // Lossless coding works on ARGB, lossy on YUV: importing into the right one saves a conversion.
+    let mut picture = Picture::import(pixels, settings.lossless)?;
+    let mut writer = MaybeUninit::uninit();
+    // SAFETY: `WebPMemoryWriterInit` writes every field of the struct it is given.
+    let mut writer = unsafe {
+        sys::WebPMemoryWriterInit(writer.as_mut_ptr());
+        Writer(writer.assume_init())
+    };
+    picture.0.writer = Some(sys::WebPMemoryWrite);
+    picture.0.custom_ptr = (&raw mut writer.0).cast();
+    // SAFETY: the configuration was validated, the picture holds imported pixels, and `custom_ptr` points to a live
+    // `WebPMemoryWriter`, which is what `WebPMemoryWrite` takes it for.
+    let encoded = unsafe { sys::WebPEncode(&raw const config, &raw mut picture.0) };
+    if encoded == 0 {
+        return Err(format!("{:?}", picture.0.error_code));
+    }
+    if writer.0.mem.is_null() {
+        return Err("libwebp wrote nothing".to_owned());
+    }
+    // SAFETY: the writer holds `size` initialised bytes at `mem`, not null, and nobody else refers to them.
+    Ok(unsafe { std::slice::from_raw_parts(writer.0.mem, writer.0.size) }.to_vec())
+}
+
+/// Encodes an animation frame by frame.
+pub(super) struct AnimationEncoder {
+    raw: NonNull<sys::WebPAnimEncoder>,
+    config: sys::WebPConfig,
+}
+
+impl AnimationEncoder {
+    /// Begins an animation that is played `plays` times, 0 = for ever.
+    pub(super) fn new(width: u32, height: u32, plays: u16, settings: Settings) -> Result<Self, String> {
+        let config = config(settings)?;
+        let (columns, rows) = sides(width, height)?;
+        let version = sys::WebPGetMuxABIVersion();
+        let mut options = MaybeUninit::uninit();
+        // SAFETY: the function writes every field of the struct it is given, when it returns other than 0.
+        let mut options = unsafe {
+            if sys::WebPAnimEncoderOptionsInitInternal(options.as_mut_ptr(), version) == 0 {
+                return Err(OTHER_VERSION.to_owned());
+            }
+            options.assume_init()
+        };
+        options.anim_params.loop_count = plays.into();
+        // SAFETY: the options are initialised and only read during the call.
+        let raw = unsafe { sys::WebPAnimEncoderNewInternal(columns, rows, &raw const options, version) };
+        let raw = NonNull::new(raw).ok_or("libwebp cannot begin an animation")?;
+        Ok(Self { raw, config })
+    }
+
+    /// Adds a frame that is shown from `time_ms` on.
+    ///
+    /// # Panics
+    /// As [`encode`].
+    pub(super) fn add(&mut self, pixels: Pixels<'_>, time_ms: u32) -> Result<(), String> {
+        // The encoder compares frames as ARGB.
+        let mut picture = Picture::import(pixels, true)?;
+        self.add_raw(&raw mut picture.0, time_ms)
+    }
+
+    /// Ends the animation; the last frame is shown until `end_ms`.
+    pub(super) fn finish(mut self, end_ms: u32) -> Result<Vec<u8>, String> {
+        self.add_raw(ptr::null_mut(), end_ms)?;
+        let mut data = Data(sys::WebPData { bytes: ptr::null(), size: 0 });
+        // SAFETY: the encoder is live, and `data` is an empty block for it to fill.
+        let assembled = unsafe { sys::WebPAnimEncoderAssemble(self.raw.as_ptr(), &raw mut data.0) };
+        if assembled == 0 || data.0.bytes.is_null() {
+            return Err(self.error());
+        }
+        // SAFETY: the block holds `size` initialised bytes, not null, and nobody else refers to them.
+        Ok(unsafe { std::slice::from_raw_parts(data.0.bytes, data.0.size) }.to_vec())
+    }
+
+    /// Adds a picture, or with null the end.
+    fn add_raw(&mut self, picture: *mut sys::WebPPicture, time_ms: u32) -> Result<(), String> {
+        let time = i32::try_from(time_ms).map_err(|_| "the animation is too long")?;
+        // SAFETY: the encoder is live; `picture` is null or a live picture with imported pixels, used during the call.
+        let added =
+            unsafe { sys::WebPAnimEncoderAdd(self.raw.as_ptr(), picture, time, &raw const self.config) };
+        if added == 0 { Err(self.error()) } else { Ok(()) }
+    }
+
+    fn error(&self) -> String {
+        // SAFETY: the encoder is live; the text is its own, ends with 0 and is copied before the next call.
+        unsafe { std::ffi::CStr::from_ptr(sys::WebPAnimEncoderGetError(self.raw.as_ptr())) }
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+impl Drop for AnimationEncoder {
+    fn drop(&mut self) {
+        // SAFETY: the encoder is live and ours alone.
+        unsafe { sys::WebPAnimEncoderDelete(self.raw.as_ptr()) };
+    }
+}
+
 /// A picture on libwebp's side, freed when dropped.
 struct Picture(sys::WebPPicture);
+
+impl Picture {
+    /// Copies pixels over, as ARGB or as YUV.
+    fn import(pixels: Pixels<'_>, argb: bool) -> Result<Self, String> {
+        let Pixels { width, height, data, alpha } = pixels;
+        let n_channels = if alpha { 4 } else { 3 };
+        assert_eq!(data.len(), width as usize * height as usize * n_channels, "buffer and size disagree");
+        let stride = i32::try_from(width as usize * n_channels).map_err(|_| "the picture is too wide")?;
+        let mut picture = Self(sys::WebPPicture::new().map_err(|()| OTHER_VERSION)?);
+        (picture.0.width, picture.0.height) = sides(width, height)?;
+        picture.0.use_argb = argb.into();
+        // SAFETY: `data` has `height` rows of `stride` bytes (asserted above), only read before the call ends.
+        let imported = unsafe {
+            if alpha {
+                sys::WebPPictureImportRGBA(&raw mut picture.0, data.as_ptr(), stride)
+            } else {
+                sys::WebPPictureImportRGB(&raw mut picture.0, data.as_ptr(), stride)
+            }
+        };
+        if imported == 0 { Err(format!("{:?}", picture.0.error_code)) } else { Ok(picture) }
+    }
+}
 
 impl Drop for Picture {
     fn drop(&mut self) {
@@ -36,63 +174,25 @@ impl Drop for Writer {
     }
 }
 
-/// Encodes packed rows of red, green, blue and, with `alpha`, straight alpha. An error in words.
-///
-/// # Panics
-/// When `pixels` has another length than the sides say: a bug of ours.
-pub(super) fn encode(
-    width: u32,
-    height: u32,
-    pixels: &[u8],
-    alpha: bool,
-    settings: Settings,
-) -> Result<Vec<u8>, String> {
-    let n_channels = if alpha { 4 } else { 3 };
-    assert_eq!(pixels.len(), width as usize * height as usize * n_channels, "buffer and size disagree");
-    let (Ok(columns), Ok(rows)) = (i32::try_from(width), i32::try_from(height)) else {
-        return Err("the picture is too large".to_owned());
-    };
-    let stride = i32::try_from(width as usize * n_channels).map_err(|_| "the picture is too wide")?;
-    let config = config(settings)?;
-    let mut picture =
-        Picture(sys::WebPPicture::new().map_err(|()| "libwebp has another version than its header")?);
-    picture.0.width = columns;
-    picture.0.height = rows;
-    picture.0.use_argb = settings.lossless.into();
-    let mut writer = MaybeUninit::uninit();
-    // SAFETY: `WebPMemoryWriterInit` writes every field of the struct it is given.
-    let mut writer = unsafe {
-        sys::WebPMemoryWriterInit(writer.as_mut_ptr());
-        Writer(writer.assume_init())
-    };
-    // SAFETY: `pixels` has `rows` rows of `stride` bytes (asserted above), and they are only read, before the call ends.
-    let imported = unsafe {
-        if alpha {
-            sys::WebPPictureImportRGBA(&raw mut picture.0, pixels.as_ptr(), stride)
-        } else {
-            sys::WebPPictureImportRGB(&raw mut picture.0, pixels.as_ptr(), stride)
-        }
-    };
-    if imported == 0 {
-        return Err(format!("{:?}", picture.0.error_code));
+/// A finished file on libwebp's side, freed when dropped.
+struct Data(sys::WebPData);
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        // SAFETY: the block is null or was allocated by libwebp for its caller.
+        unsafe { sys::WebPFree(self.0.bytes.cast_mut().cast()) };
     }
-    picture.0.writer = Some(sys::WebPMemoryWrite);
-    picture.0.custom_ptr = (&raw mut writer.0).cast();
-    // SAFETY: the configuration was validated, the picture holds imported pixels, and `custom_ptr` points to a live
-    // `WebPMemoryWriter`, which is what `WebPMemoryWrite` takes it for.
-    let encoded = unsafe { sys::WebPEncode(&raw const config, &raw mut picture.0) };
-    if encoded == 0 {
-        return Err(format!("{:?}", picture.0.error_code));
+}
+
+fn sides(width: u32, height: u32) -> Result<(i32, i32), String> {
+    match (i32::try_from(width), i32::try_from(height)) {
+        (Ok(columns), Ok(rows)) => Ok((columns, rows)),
+        _ => Err("the picture is too large".to_owned()),
     }
-    if writer.0.mem.is_null() {
-        return Err("libwebp wrote nothing".to_owned());
-    }
-    // SAFETY: the writer holds `size` initialised bytes at `mem`, not null, and nobody else refers to them.
-    Ok(unsafe { std::slice::from_raw_parts(writer.0.mem, writer.0.size) }.to_vec())
 }
 
 fn config(settings: Settings) -> Result<sys::WebPConfig, String> {
-    let mut config = sys::WebPConfig::new().map_err(|()| "libwebp has another version than its header")?;
+    let mut config = sys::WebPConfig::new().map_err(|()| OTHER_VERSION)?;
     config.lossless = settings.lossless.into();
     config.quality = settings.quality.into();
     config.method = settings.method.into();

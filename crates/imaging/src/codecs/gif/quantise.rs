@@ -1,0 +1,58 @@
+//! A picture in at most 256 colours: those it has, or the best that stand for them, dithered.
+
+use quantette::deps::palette::Srgb;
+use quantette::deps::palette::cast::from_component_slice;
+use quantette::{ImageRef, PaletteSize, Pipeline};
+
+use crate::codecs::palette::{self, Indexed};
+use crate::{Error, Image, Scratch};
+
+/// At most 256 colours, one of them transparent when a pixel is. The picture has alpha, of 0 or 255 only.
+pub(super) fn to_indexed(image: &Image, scratch: &mut Scratch) -> Result<Indexed, Error> {
+    if let Some(indexed) = palette::exact(image, 256, scratch) {
+        return Ok(indexed);
+    }
+    let mut rgb = scratch.take(image.data().len() / 4 * 3);
+    let any_transparent = fill_transparent(image, &mut rgb);
+    let size = if any_transparent { PaletteSize::from_u8_clamped(255) } else { PaletteSize::MAX };
+    let mut indexed = quantise(&rgb, image, size)?;
+    scratch.give(rgb);
+    if any_transparent {
+        let transparent = indexed.colors.len() as u8;
+        indexed.colors.push([0; 4]);
+        for (index, pixel) in indexed.indices.iter_mut().zip(image.data().as_chunks::<4>().0) {
+            if pixel[3] == 0 {
+                *index = transparent;
+            }
+        }
+    }
+    Ok(indexed)
+}
+
+/// The colours of a picture whose transparent pixels repeat the opaque one before them, so that they neither take a
+/// colour of their own nor disturb the dithering. Whether there were any.
+fn fill_transparent(image: &Image, rgb: &mut [u8]) -> bool {
+    let pixels = image.data().as_chunks::<4>().0;
+    let mut last = pixels.iter().find(|pixel| pixel[3] != 0).map_or([0; 3], |&[r, g, b, _]| [r, g, b]);
+    let mut any_transparent = false;
+    for (to, &[r, g, b, a]) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
+        if a == 0 {
+            any_transparent = true;
+        } else {
+            last = [r, g, b];
+        }
+        *to = last;
+    }
+    any_transparent
+}
+
+/// Wu's quantiser in Oklab, with Floyd–Steinberg dithering.
+fn quantise(rgb: &[u8], image: &Image, size: PaletteSize) -> Result<Indexed, Error> {
+    let pixels: &[Srgb<u8>] = from_component_slice(rgb);
+    let input = ImageRef::new(image.width(), image.height(), pixels)
+        .map_err(|error| Error::Encode { format: "GIF", reason: error.to_string() })?;
+    let (colors, indices) =
+        Pipeline::new().palette_size(size).input_image(input).output_srgb8_indexed_image().into_parts();
+    let colors = colors.into_iter().map(|color| [color.red, color.green, color.blue, 255]).collect();
+    Ok(Indexed { colors, indices })
+}

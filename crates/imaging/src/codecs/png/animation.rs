@@ -1,0 +1,148 @@
+//! Writing APNG: a frame after the first is the rectangle that changed, replacing what was there.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::rc::Rc;
+
+use ::png::{BitDepth, ColorType, EncodingError, Writer};
+
+use super::encode::{PHOTO_COMPRESSION, PHOTO_FILTER, describe, failed};
+use crate::codecs::canvas::Area;
+use crate::codecs::difference::{changed_area, rows_of};
+use crate::codecs::{Encode, Encoded, Sequence, with_channels};
+use crate::facts::Colorspace;
+use crate::plan::Format;
+use crate::{Channels, Error, Image, Scratch};
+
+/// A file being written.
+pub(in crate::codecs) struct Animation {
+    sequence: Sequence,
+    file: File,
+    writer: Option<Writer<File>>,
+    /// The frame that was written last.
+    shown: Option<Image>,
+    n_written: u32,
+}
+
+/// The bytes so far. The library keeps its writer until the end and does not give it back, hence the shared ownership.
+#[derive(Clone, Default)]
+struct File(Rc<RefCell<Vec<u8>>>);
+
+impl Write for File {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Animation {
+    /// A file for these frames.
+    pub(in crate::codecs) fn new(sequence: Sequence) -> Self {
+        Self { sequence, file: File::default(), writer: None, shown: None, n_written: 0 }
+    }
+
+    /// The channels of all frames: those of the first, unless a later one may need more.
+    fn channels(&self, image: &Image) -> Channels {
+        match &self.shown {
+            Some(shown) => shown.channels(),
+            None if self.sequence.alpha || image.channels().has_alpha() => Channels::Rgba,
+            None => Channels::Rgb,
+        }
+    }
+
+    fn start(&self, image: &Image) -> Result<Writer<File>, EncodingError> {
+        let mut encoder = ::png::Encoder::new(self.file.clone(), image.width(), image.height());
+        let alpha = image.channels().has_alpha();
+        encoder.set_color(if alpha { ColorType::Rgba } else { ColorType::Rgb });
+        encoder.set_depth(BitDepth::Eight);
+        encoder.set_deflate_compression(PHOTO_COMPRESSION);
+        encoder.set_filter(PHOTO_FILTER);
+        encoder.set_animated(self.sequence.n_frames.max(1), self.sequence.plays.map_or(0, u32::from))?;
+        encoder.write_header()
+    }
+
+    fn write(&mut self, image: &Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), EncodingError> {
+        let area = match &self.shown {
+            Some(shown) => changed_area(shown, image),
+            None => Area { left: 0, top: 0, width: image.width() as usize, height: image.height() as usize },
+        };
+        let mut part = scratch.take(area.width * area.height * image.channels().count());
+        let stride = area.width * image.channels().count();
+        part.chunks_exact_mut(stride).zip(rows_of(image, area)).for_each(|(to, row)| to.copy_from_slice(row));
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => {
+                let writer = self.start(image)?;
+                self.writer.insert(writer)
+            }
+        };
+        // The first frame must be the whole canvas, at the position it has anyway.
+        if self.n_written > 0 {
+            writer.reset_frame_position()?;
+            writer.set_frame_dimension(area.width as u32, area.height as u32)?;
+            writer.set_frame_position(area.left as u32, area.top as u32)?;
+        }
+        let (numerator, denominator) = delay(delay_ms);
+        writer.set_frame_delay(numerator, denominator)?;
+        writer.set_blend_op(::png::BlendOp::Source)?;
+        writer.set_dispose_op(::png::DisposeOp::None)?;
+        let written = writer.write_image_data(&part);
+        scratch.give(part);
+        self.n_written += 1;
+        written
+    }
+}
+
+impl Encode for Animation {
+    fn push(&mut self, image: Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
+        let channels = self.channels(&image);
+        let image = with_channels(image, channels, scratch);
+        self.write(&image, delay_ms, scratch).map_err(failed)?;
+        if let Some(old) = self.shown.replace(image) {
+            scratch.give(old.into_data());
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error> {
+        let shown = self.shown.expect("a frame was pushed before the end");
+        let writer = self.writer.expect("a frame was pushed before the end");
+        if self.n_written == self.sequence.n_frames.max(1) {
+            writer.finish().map_err(failed)?;
+        } else {
+            // Fewer frames than announced: the library would object, but ends the file when dropped.
+            drop(writer);
+        }
+        let mut bytes = self.file.0.take();
+        if self.n_written != self.sequence.n_frames.max(1) {
+            correct_count(&mut bytes, self.n_written);
+        }
+        let alpha = shown.channels().has_alpha();
+        let depth = if alpha { 32 } else { 24 };
+        let mut description = describe(&shown, Colorspace::Rgb, depth, alpha);
+        description.format = Format::Apng;
+        description.frames = self.n_written;
+        scratch.give(shown.into_data());
+        Ok(Encoded { description, bytes })
+    }
+}
+
+/// Milliseconds as a fraction of two 16-bit numbers; above 65 seconds in hundredths.
+fn delay(delay_ms: u32) -> (u16, u16) {
+    match u16::try_from(delay_ms) {
+        Ok(thousandths) => (thousandths, 1000),
+        Err(_) => (u16::try_from(delay_ms / 10).unwrap_or(u16::MAX), 100),
+    }
+}
+
+/// Writes the true number of frames into the `acTL` chunk of a file of ours.
+fn correct_count(bytes: &mut [u8], n_frames: u32) {
+    let at = memchr::memmem::find(bytes, b"acTL").expect("the header has announced an animation");
+    bytes[at + 4..at + 8].copy_from_slice(&n_frames.to_be_bytes());
+    let checksum = crc32fast::hash(&bytes[at..at + 12]);
+    bytes[at + 12..at + 16].copy_from_slice(&checksum.to_be_bytes());
+}

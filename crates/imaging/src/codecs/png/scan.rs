@@ -1,0 +1,58 @@
+//! What a PNG says about its animation (APNG, now part of ISO/IEC 15948), found by going from chunk to chunk.
+
+/// The facts of a file with at least one animation frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scan {
+    pub(super) n_frames: u32,
+    /// `None`: for ever.
+    pub(super) plays: Option<u16>,
+    /// Whether the picture that old readers show is the first frame; else it is no frame at all.
+    pub(super) starts_with_default: bool,
+    /// Whether a frame can leave a pixel of the canvas transparent, whatever its colours.
+    pub(super) uncovers: bool,
+}
+
+/// The chunks of a file: kind and data. Ends where the file does not go on in the right form.
+fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    let mut rest = input.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk()?;
+        let (kind, after) = after.split_first_chunk()?;
+        let length = u32::from_be_bytes(*length) as usize;
+        let data = after.get(..length)?;
+        rest = after.get(length + 4..).unwrap_or_default();
+        Some((*kind, data))
+    })
+}
+
+/// The animation of a file, if it has one.
+pub(super) fn scan(input: &[u8], width: u32, height: u32) -> Option<Scan> {
+    let mut announced = None;
+    let mut scan = Scan { n_frames: 0, plays: None, starts_with_default: false, uncovers: false };
+    let mut before_data = true;
+    for (kind, data) in chunks(input) {
+        match &kind {
+            b"acTL" if before_data && announced.is_none() => {
+                let &[f0, f1, f2, f3, p0, p1, p2, p3] = data.first_chunk::<8>()?;
+                announced = Some(u32::from_be_bytes([f0, f1, f2, f3]));
+                let plays = u32::from_be_bytes([p0, p1, p2, p3]);
+                scan.plays = (plays != 0).then(|| u16::try_from(plays).unwrap_or(u16::MAX));
+            }
+            b"IDAT" => before_data = false,
+            b"fcTL" => {
+                let data = data.first_chunk::<26>()?;
+                let number =
+                    |at: usize| u32::from_be_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
+                if scan.n_frames == 0 {
+                    scan.starts_with_default = before_data;
+                    scan.uncovers |= number(4) < width || number(8) < height;
+                }
+                scan.uncovers |= data[24] == 1;
+                scan.n_frames += 1;
+            }
+            _ => {}
+        }
+    }
+    scan.n_frames = scan.n_frames.min(announced?);
+    (scan.n_frames > 0).then_some(scan)
+}

@@ -1,0 +1,220 @@
+//! The chunks of a WebP file (RFC 9649, section 2): canvas, metadata, and where the coded pictures lie. Decodes nothing.
+
+use crate::codecs::canvas::Area;
+
+/// What a file says about itself.
+#[derive(Debug)]
+pub(super) struct Container<'a> {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Whether a pixel can be other than opaque.
+    pub(super) alpha: bool,
+    /// Whether some picture is coded lossily.
+    pub(super) lossy: bool,
+    pub(super) n_frames: u32,
+    /// `None`: for ever.
+    pub(super) plays: Option<u16>,
+    pub(super) profile: Option<&'a [u8]>,
+    pub(super) exif: Option<&'a [u8]>,
+    pub(super) content: Content<'a>,
+}
+
+/// The coded pictures.
+#[derive(Debug, Clone)]
+pub(super) enum Content<'a> {
+    /// One, as large as the canvas.
+    Still(Coded<'a>),
+    /// The frames are the `ANMF` chunks among these.
+    Animation(Chunks<'a>),
+}
+
+/// One coded picture.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Coded<'a> {
+    /// VP8, with its alpha plane apart.
+    Lossy { data: &'a [u8], alpha: Option<&'a [u8]> },
+    /// VP8L.
+    Lossless { data: &'a [u8] },
+}
+
+/// A frame of an animation.
+#[derive(Debug)]
+pub(super) struct FrameChunk<'a> {
+    pub(super) area: Area,
+    pub(super) delay_ms: u32,
+    /// Lay it over what is there instead of replacing it.
+    pub(super) over: bool,
+    /// Make its area transparent when its time is over.
+    pub(super) clear: bool,
+    pub(super) coded: Coded<'a>,
+}
+
+/// A walk over chunks: kind and data. Data that are cut off come as far as they go.
+#[derive(Debug, Clone)]
+pub(super) struct Chunks<'a>(&'a [u8]);
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = ([u8; 4], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (kind, rest) = self.0.split_first_chunk()?;
+        let (size, rest) = rest.split_first_chunk()?;
+        let size = u32::from_le_bytes(*size) as usize;
+        let data = &rest[..size.min(rest.len())];
+        // Chunks begin at even places.
+        self.0 = rest.get(size.saturating_add(size & 1)..).unwrap_or_default();
+        Some((*kind, data))
+    }
+}
+
+impl<'a> Coded<'a> {
+    /// The first picture among chunks.
+    fn find(chunks: Chunks<'a>) -> Option<Self> {
+        let mut alpha = None;
+        for (kind, data) in chunks {
+            match &kind {
+                b"ALPH" => alpha = alpha.or(Some(data)),
+                b"VP8 " => return Some(Self::Lossy { data, alpha }),
+                b"VP8L" => return Some(Self::Lossless { data }),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Width and height by the picture's own header.
+    pub(super) fn size(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Lossy { data, .. } => {
+                let &[_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] = data.first_chunk()? else { return None };
+                let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
+                Some((side(w0, w1), side(h0, h1)))
+            }
+            Self::Lossless { data } => {
+                let &[0x2f, b0, b1, b2, b3] = data.first_chunk()? else { return None };
+                let bits = u32::from_le_bytes([b0, b1, b2, b3]);
+                Some(((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1))
+            }
+        }
+    }
+
+    /// Whether it has an alpha channel.
+    fn has_alpha(&self) -> bool {
+        match self {
+            Self::Lossy { alpha, .. } => alpha.is_some(),
+            Self::Lossless { data } => data.get(4).is_some_and(|byte| byte & 0x10 != 0),
+        }
+    }
+
+    fn is_lossy(&self) -> bool {
+        matches!(self, Self::Lossy { .. })
+    }
+}
+
+/// Reads a whole file; an error in words.
+pub(super) fn parse(input: &[u8]) -> Result<Container<'_>, &'static str> {
+    let chunks = Chunks(input.get(12..).unwrap_or_default());
+    match chunks.clone().next() {
+        Some(([b'V', b'P', b'8', b'X'], header)) => extended(header, &chunks),
+        Some(_) => still(chunks, None),
+        None => Err("no chunk"),
+    }
+}
+
+fn still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container<'a>, &'static str> {
+    let coded = Coded::find(chunks).ok_or("no picture")?;
+    let (width, height) = coded.size().ok_or("the picture's header is broken")?;
+    if width == 0 || height == 0 {
+        return Err("a side is zero");
+    }
+    if canvas.is_some_and(|canvas| canvas != (width, height)) {
+        return Err("the picture has another size than the canvas");
+    }
+    Ok(Container {
+        width,
+        height,
+        alpha: coded.has_alpha(),
+        lossy: coded.is_lossy(),
+        n_frames: 1,
+        plays: Some(1),
+        profile: None,
+        exif: None,
+        content: Content::Still(coded),
+    })
+}
+
+fn extended<'a>(header: &[u8], chunks: &Chunks<'a>) -> Result<Container<'a>, &'static str> {
+    let &[flags, _, _, _, w0, w1, w2, h0, h1, h2] = header.first_chunk().ok_or("the header is cut off")?;
+    let (width, height) = (three_bytes([w0, w1, w2]) + 1, three_bytes([h0, h1, h2]) + 1);
+    let find = |wanted: &[u8; 4]| chunks.clone().find(|(kind, _)| kind == wanted).map(|(_, data)| data);
+    let mut container = if flags & 0x02 == 0 {
+        still(chunks.clone(), Some((width, height)))?
+    } else {
+        animation(chunks.clone(), flags & 0x10 != 0, width, height)?
+    };
+    container.profile = find(b"ICCP");
+    container.exif = find(b"EXIF");
+    Ok(container)
+}
+
+fn animation<'a>(
+    chunks: Chunks<'a>,
+    flagged_alpha: bool,
+    width: u32,
+    height: u32,
+) -> Result<Container<'a>, &'static str> {
+    let control = chunks.clone().find(|(kind, _)| kind == b"ANIM").ok_or("no animation header")?.1;
+    let &[_, _, _, _, p0, p1] = control.first_chunk().ok_or("the animation header is cut off")?;
+    let plays = u16::from_le_bytes([p0, p1]);
+    let mut container = Container {
+        width,
+        height,
+        alpha: flagged_alpha,
+        lossy: false,
+        n_frames: 0,
+        plays: (plays != 0).then_some(plays),
+        profile: None,
+        exif: None,
+        content: Content::Animation(chunks.clone()),
+    };
+    for (_, data) in chunks.filter(|(kind, _)| kind == b"ANMF") {
+        let frame = frame(data)?;
+        if container.n_frames == 0 {
+            let Area { width: frame_width, height: frame_height, .. } = frame.area;
+            container.alpha |= frame_width < width as usize || frame_height < height as usize;
+        }
+        container.lossy |= frame.coded.is_lossy();
+        container.n_frames += 1;
+    }
+    if container.n_frames == 0 {
+        return Err("no frame");
+    }
+    Ok(container)
+}
+
+/// Reads the data of an `ANMF` chunk.
+pub(super) fn frame(data: &[u8]) -> Result<FrameChunk<'_>, &'static str> {
+    let (header, rest) = data.split_first_chunk::<16>().ok_or("a frame header is cut off")?;
+    let number = |at: usize| three_bytes([header[at], header[at + 1], header[at + 2]]);
+    let coded = Coded::find(Chunks(rest)).ok_or("a frame without a picture")?;
+    let (width, height) = (number(6) + 1, number(9) + 1);
+    if coded.size() != Some((width, height)) {
+        return Err("a frame has another size than its header");
+    }
+    Ok(FrameChunk {
+        area: Area {
+            left: number(0) as usize * 2,
+            top: number(3) as usize * 2,
+            width: width as usize,
+            height: height as usize,
+        },
+        delay_ms: number(12),
+        over: header[15] & 2 == 0,
+        clear: header[15] & 1 != 0,
+        coded,
+    })
+}
+
+fn three_bytes([b0, b1, b2]: [u8; 3]) -> u32 {
+    u32::from_le_bytes([b0, b1, b2, 0])
+}

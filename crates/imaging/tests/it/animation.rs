@@ -1,0 +1,244 @@
+//! Animations: every frame, its time and what becomes of it, from every format to every format.
+
+use gif::DisposalMethod;
+use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
+use pixaven_imaging::{Channels, Error, Format, Image, Limits, Plan, Scratch, process, sniff};
+
+use crate::pictures::{close, decode_png, lossless, photo, rgba, run, to};
+
+const ANIMATED: [Format; 3] = [Format::Apng, Format::Gif, Format::Webp];
+
+/// Frames as whole pictures with their delays, written by hand as an APNG whose every frame is the whole canvas.
+fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
+    let first = &frames[0].0;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, first.width(), first.height());
+    encoder.set_color(if first.channels() == Channels::Rgba {
+        png::ColorType::Rgba
+    } else {
+        png::ColorType::Rgb
+    });
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_animated(frames.len() as u32, plays).unwrap();
+    let mut writer = encoder.write_header().unwrap();
+    for (image, delay_ms) in frames {
+        writer.set_frame_delay(*delay_ms, 1000).unwrap();
+        writer.write_image_data(image.data()).unwrap();
+    }
+    writer.finish().unwrap();
+    bytes
+}
+
+/// A square that wanders over a background.
+fn wandering(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
+    (0..n)
+        .map(|i| {
+            let mut data = background.repeat(32 * 24);
+            for (x, y) in (0..36).map(|k| (k % 6, k / 6)) {
+                let at = ((y + i * 2 % 16) * 32 + x + i * 3 % 24) as usize * 4;
+                data[at..at + 4].copy_from_slice(&[250, (i * 40) as u8, 30, 255]);
+            }
+            (Image::new(32, 24, Channels::Rgba, data), (40 + 20 * i) as u16)
+        })
+        .collect()
+}
+
+/// The frames of an animation, each as it is to be seen, and its delays, by the code under test as an APNG and from
+/// there by the `png` crate, whose frames ours replace rectangle by rectangle.
+fn frames_of(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
+    let apng = run(input, &to(Format::Apng)).bytes;
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(&apng));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let n = reader.info().animation_control.unwrap().num_frames;
+    let (width, height) = reader.info().size();
+    let mut canvas = vec![[0u8; 4]; (width * height) as usize];
+    let mut data = vec![0; reader.output_buffer_size().unwrap()];
+    (0..n)
+        .map(|_| {
+            let output = reader.next_frame(&mut data).unwrap();
+            let control = *reader.info().frame_control.as_ref().unwrap();
+            assert_eq!((control.blend_op, control.dispose_op), (png::BlendOp::Source, png::DisposeOp::None));
+            let samples = output.color_type.samples();
+            for (i, pixel) in
+                data.chunks_exact(samples).take((output.width * output.height) as usize).enumerate()
+            {
+                let (x, y) = (i as u32 % output.width, i as u32 / output.width);
+                let alpha = if samples == 4 { pixel[3] } else { 255 };
+                canvas[((y + control.y_offset) * width + x + control.x_offset) as usize] =
+                    if alpha == 0 { [0; 4] } else { [pixel[0], pixel[1], pixel[2], alpha] };
+            }
+            let delay = u32::from(control.delay_num) * 1000 / u32::from(control.delay_den);
+            (canvas.clone(), delay)
+        })
+        .collect()
+}
+
+#[test]
+fn every_frame_passes_from_every_format_to_every_format() {
+    for background in [[20, 60, 120, 255], [0; 4]] {
+        let original = wandering(7, background);
+        for from in ANIMATED {
+            let input = run(&apng(&original, 0), &lossless(from)).bytes;
+            assert_eq!(sniff(&input), Some(from));
+            for into in ANIMATED {
+                let done = run(&input, &lossless(into));
+                let what = format!("{from:?} to {into:?} on {background:?}");
+                assert_eq!((done.input.frames, done.output.frames), (7, 7), "{what}");
+                let frames = frames_of(&done.bytes);
+                for (i, ((image, delay), (seen, seen_delay))) in original.iter().zip(&frames).enumerate() {
+                    assert!(close(seen, &rgba(image), 0), "frame {i}, {what}");
+                    assert_eq!(u32::from(*delay), *seen_delay, "frame {i}, {what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_facts_of_an_animation_are_those_of_the_same_file_as_an_input() {
+    for background in [[20, 60, 120, 255], [0; 4]] {
+        let input = apng(&wandering(5, background), 3);
+        for format in ANIMATED {
+            let done = run(&input, &to(format));
+            let mut said = done.output;
+            if format == Format::Webp {
+                said.quality = None;
+            }
+            assert_eq!(run(&done.bytes, &to(Format::Png)).input, said, "{format:?} on {background:?}");
+        }
+    }
+}
+
+#[test]
+fn photographs_stay_recognisable() {
+    let frames: Vec<(Image, u16)> = (0..4).map(|i| (photo(64 + i, 48), 100)).map(cropped).collect();
+    for format in ANIMATED {
+        let done = run(&apng(&frames, 0), &to(format));
+        for ((image, _), (seen, _)) in frames.iter().zip(frames_of(&done.bytes)) {
+            let db = crate::pictures::psnr_db(&seen, &rgba(image));
+            assert!(db > 27.0, "{format:?}: {db:.1} dB");
+        }
+    }
+}
+
+/// The left 64 columns.
+fn cropped((image, delay): (Image, u16)) -> (Image, u16) {
+    let stride = image.width() as usize * 3;
+    let data = image.data().chunks(stride).flat_map(|row| row[..64 * 3].to_vec()).collect();
+    (Image::new(64, image.height(), Channels::Rgb, data), delay)
+}
+
+#[test]
+fn plays_are_kept() {
+    for plays in [0, 1, 5] {
+        let input = apng(&wandering(3, [9, 9, 9, 255]), plays);
+        for format in ANIMATED {
+            let bytes = run(&run(&input, &to(format)).bytes, &to(Format::Apng)).bytes;
+            let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+            assert_eq!(reader.info().animation_control.unwrap().num_plays, plays, "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn operations_are_done_to_every_frame() {
+    let resize = Resize {
+        mode: ResizeMode::Exact,
+        width: Some(16),
+        height: Some(12),
+        gravity: Gravity::Center,
+        upscale: true,
+        background: None,
+        kernel: Kernel::Box,
+    };
+    let input = apng(&wandering(6, [0, 80, 0, 255]), 0);
+    for format in ANIMATED {
+        let done = run(&input, &Plan { resize: Some(resize), ..lossless(format) });
+        assert_eq!((done.output.width, done.output.height, done.output.frames), (16, 12, 6));
+        let frames = frames_of(&done.bytes);
+        let pictures: std::collections::HashSet<_> =
+            frames.iter().map(|(pixels, _)| pixels.clone()).collect();
+        assert_eq!(pictures.len(), 6, "{format:?}: no two frames are the same");
+    }
+}
+
+#[test]
+fn a_still_format_gets_the_first_frame() {
+    let frames = wandering(3, [1, 2, 3, 255]);
+    let done = run(&apng(&frames, 0), &to(Format::Png));
+    assert_eq!((done.input.format, done.input.frames, done.output.frames), (Format::Apng, 3, 1));
+    assert_eq!(decode_png(&done.bytes).2, rgba(&frames[0].0));
+}
+
+/// A GIF of rectangles: left, top, colour and what becomes of it.
+fn rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder =
+        gif::Encoder::new(&mut bytes, 4, 2, &[0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 200]).unwrap();
+    for &(left, top, color, dispose) in rectangles {
+        let frame = gif::Frame {
+            left,
+            top,
+            dispose,
+            width: 2,
+            height: 1,
+            delay: 7,
+            buffer: vec![color; 2].into(),
+            ..gif::Frame::default()
+        };
+        encoder.write_frame(&frame).unwrap();
+    }
+    drop(encoder);
+    bytes
+}
+
+#[test]
+fn frames_are_disposed_of_as_they_ask() {
+    use DisposalMethod::{Background, Keep, Previous};
+    let input = rectangles(&[(0, 0, 1, Keep), (2, 0, 2, Background), (0, 1, 3, Previous), (2, 1, 1, Keep)]);
+    let (o, r, g, b) = ([0; 4], [200, 0, 0, 255], [0, 200, 0, 255], [0, 0, 200, 255]);
+    let expected = [
+        [r, r, o, o, o, o, o, o],
+        [r, r, g, g, o, o, o, o],
+        [r, r, o, o, b, b, o, o],
+        [r, r, o, o, o, o, r, r],
+    ];
+    let frames = frames_of(&input);
+    assert_eq!(frames.len(), 4);
+    for (i, (expected, (seen, delay))) in expected.iter().zip(&frames).enumerate() {
+        assert_eq!((seen.as_slice(), *delay), (expected.as_slice(), 70), "frame {i}");
+    }
+}
+
+#[test]
+fn frames_and_their_pixels_are_limited() {
+    for format in ANIMATED {
+        let input = run(&apng(&wandering(6, [5, 5, 5, 255]), 0), &to(format)).bytes;
+        let base = Limits::default();
+        let at = |limits: Limits| process(&input, &to(format), &limits, &mut Scratch::default());
+        assert!(at(Limits { frames: 6, pixels: 6 * 32 * 24, ..base }).is_ok());
+        for limits in [Limits { frames: 5, ..base }, Limits { pixels: 6 * 32 * 24 - 1, ..base }] {
+            assert!(matches!(at(limits), Err(Error::Limit { .. })), "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn an_animation_that_breaks_off_is_as_long_as_it_got() {
+    for format in ANIMATED {
+        let input = run(&apng(&wandering(6, [5, 5, 5, 255]), 0), &to(format)).bytes;
+        let mut lengths = Vec::new();
+        for n in (input.len() / 2..input.len()).step_by(3) {
+            for into in ANIMATED {
+                if let Ok(done) = process(&input[..n], &to(into), &Limits::default(), &mut Scratch::default())
+                {
+                    let again = run(&done.bytes, &to(Format::Png)).input;
+                    assert_eq!(again.frames, done.output.frames, "{format:?} to {into:?}");
+                    lengths.push(done.output.frames);
+                }
+            }
+        }
+        assert!(lengths.iter().any(|&n| (2..6).contains(&n)), "{format:?}: {lengths:?}");
+    }
+}

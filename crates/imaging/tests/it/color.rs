@@ -1,0 +1,133 @@
+//! Colours: profiles to sRGB, inks to light, and what is done with a profile that cannot be used.
+
+use moxcms::{ColorProfile, ToneReprCurve};
+use pixaven_imaging::{Channels, Colorspace, Format, Image, Processed};
+
+use crate::pictures::{close, decode_png, fading, photo, pixels, png_with, rgba, run, to};
+
+fn with_profile(image: &Image, profile: Vec<u8>) -> Processed {
+    run(&png_with(image, |info| info.icc_profile = Some(profile.into())), &to(Format::Png))
+}
+
+fn pixels_of(done: &Processed) -> Vec<[u8; 4]> {
+    decode_png(&done.bytes).2
+}
+
+fn to_linear(v: u8) -> f64 {
+    let v = f64::from(v) / 255.0;
+    if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+}
+
+fn to_srgb(v: f64) -> u8 {
+    let v = v.clamp(0.0, 1.0);
+    let v = if v <= 0.003_130_8 { v * 12.92 } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 };
+    (v * 255.0).round() as u8
+}
+
+#[test]
+fn display_p3_becomes_srgb() {
+    // P3 primaries in linear sRGB, from the chromaticities in SMPTE RP 431-2 with the white of D65.
+    let matrix = [[1.224_94, -0.224_94, 0.0], [-0.042_06, 1.042_06, 0.0], [-0.019_64, -0.078_64, 1.098_28]];
+    let colors: [[u8; 3]; 5] = [[200, 100, 50], [60, 120, 90], [128, 128, 128], [20, 30, 200], [255, 0, 0]];
+    let image = Image::new(5, 1, Channels::Rgb, colors.as_flattened().to_vec());
+    let expected: Vec<[u8; 4]> = colors
+        .iter()
+        .map(|color| {
+            let linear = color.map(to_linear);
+            let mixed =
+                matrix.map(|row| to_srgb(row.iter().zip(linear).map(|(weight, v)| weight * v).sum::<f64>()));
+            [mixed[0], mixed[1], mixed[2], 255]
+        })
+        .collect();
+    let done = with_profile(&image, ColorProfile::new_display_p3().encode().unwrap());
+    assert_eq!(done.warnings, Vec::<String>::new());
+    let result = pixels_of(&done);
+    assert!(close(&result, &expected, 2), "{result:?} is not {expected:?}");
+}
+
+#[test]
+fn alpha_passes_a_conversion_unchanged() {
+    let image = fading(64, 8);
+    let done = with_profile(&image, ColorProfile::new_adobe_rgb().encode().unwrap());
+    let (result, original) = (pixels_of(&done), rgba(&image));
+    assert!(result.iter().zip(&original).all(|(a, b)| a[3] == b[3] || (a[3] == 0 && b[3] == 0)));
+    assert!(!close(&result, &original, 4), "something was converted");
+}
+
+#[test]
+fn an_srgb_profile_changes_nothing_at_all() {
+    let image = photo(64, 64);
+    let done = with_profile(&image, ColorProfile::new_srgb().encode().unwrap());
+    assert_eq!(pixels_of(&done), rgba(&image));
+}
+
+#[test]
+fn the_curves_decide_too_whether_it_is_srgb() {
+    let image = photo(64, 64);
+    let mut profile = ColorProfile::new_srgb();
+    let gamma = Some(ToneReprCurve::Parametric(vec![1.8]));
+    (profile.red_trc, profile.green_trc, profile.blue_trc) = (gamma.clone(), gamma.clone(), gamma);
+    profile.cicp = None;
+    let done = with_profile(&image, profile.encode().unwrap());
+    assert!(!close(&pixels_of(&done), &rgba(&image), 3));
+}
+
+#[test]
+fn gray_profiles_are_followed_and_the_picture_stays_gray() {
+    let ramp: Vec<u8> = (0..=255).collect();
+    let image = Image::new(256, 1, Channels::Gray, ramp.clone());
+    let done = with_profile(&image, ColorProfile::new_gray_with_gamma(1.0).encode().unwrap());
+    assert_eq!(done.output.colorspace, Colorspace::Gray);
+    for (value, pixel) in ramp.iter().zip(pixels_of(&done)) {
+        let expected = to_srgb(f64::from(*value) / 255.0);
+        assert!(pixel[0].abs_diff(expected) <= 1, "{value}: {} is not {expected}", pixel[0]);
+    }
+}
+
+#[test]
+fn a_profile_that_cannot_be_used_is_ignored_with_a_warning() {
+    let image = photo(16, 16);
+    let good = ColorProfile::new_display_p3().encode().unwrap();
+    let gray = ColorProfile::new_gray_with_gamma(2.2).encode().unwrap();
+    let mut broken: Vec<Vec<u8>> = (1..good.len()).step_by(7).map(|n| good[..n].to_vec()).collect();
+    broken.push(gray);
+    broken.push(vec![0xff; 200]);
+    let mut n_ignored = 0;
+    for profile in broken {
+        let done = with_profile(&image, profile);
+        if !done.warnings.is_empty() {
+            assert!(done.warnings[0].contains("colour profile"), "{:?}", done.warnings);
+            assert_eq!(pixels_of(&done), rgba(&image));
+            n_ignored += 1;
+        }
+    }
+    assert!(n_ignored > 10, "only {n_ignored} were found to be broken");
+}
+
+/// A JPEG of one colour of inks, 0 = none. The encoder stores them inverted behind Adobe's marker, as everybody does.
+fn inks(color: [u8; 4], kind: jpeg_encoder::ColorType) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut bytes, 100);
+    encoder.encode(&color.repeat(64), 8, 8, kind).unwrap();
+    bytes
+}
+
+#[test]
+fn inks_become_light() {
+    let cases: [([u8; 4], [u8; 3]); 6] = [
+        ([0, 0, 0, 0], [255, 255, 255]),
+        ([0, 0, 0, 255], [0, 0, 0]),
+        ([255, 0, 0, 0], [0, 255, 255]),
+        ([0, 255, 255, 0], [255, 0, 0]),
+        ([0, 0, 0, 128], [127, 127, 127]),
+        ([51, 102, 0, 51], [163, 122, 204]),
+    ];
+    for kind in [jpeg_encoder::ColorType::Cmyk, jpeg_encoder::ColorType::CmykAsYcck] {
+        for (color, [r, g, b]) in cases {
+            let input = inks(color, kind);
+            assert_eq!(run(&input, &to(Format::Png)).input.colorspace, Colorspace::Cmyk);
+            let (_, _, result) = pixels(&input);
+            assert!(close(&result, &[[r, g, b, 255]; 64], 3), "{color:?} as {kind:?}: {:?}", result[0]);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Real files of public test suites, when they are there: see [`Corpus`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
+use pixaven_imaging::{Limits, Plan, Scratch, process};
+
+/// A folder with a `manifest.tsv`: file, origin, bytes, format, class, set, width, height, frames. `PIXAVEN_CORPUS`
+/// names it; by default it lies beside the repository.
+pub(crate) struct Corpus {
+    root: PathBuf,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One line of the manifest.
+pub(crate) struct Entry {
+    pub(crate) file: String,
+    pub(crate) format: String,
+    /// Class and set, as in `gold/conf`.
+    pub(crate) kind: String,
+    /// Width and height, where they are known.
+    pub(crate) size: Option<(u32, u32)>,
+}
+
+impl Corpus {
+    /// The corpus, or a loud word that the test is skipped.
+    pub(crate) fn open() -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "tests find their data by the environment")]
+        let named = std::env::var("PIXAVEN_CORPUS").map(PathBuf::from);
+        let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+        let root = named.unwrap_or_else(|_| beside());
+        let Ok(manifest) = std::fs::read_to_string(root.join("manifest.tsv")) else {
+            eprintln!("SKIPPED: no corpus at {} (set PIXAVEN_CORPUS)", root.display());
+            return None;
+        };
+        let entries = manifest.lines().skip(1).map(entry).collect();
+        Some(Self { root, entries })
+    }
+
+    pub(crate) fn read(&self, entry: &Entry) -> Vec<u8> {
+        std::fs::read(self.root.join(&entry.file)).expect("the manifest names files that exist")
+    }
+}
+
+fn entry(line: &str) -> Entry {
+    let columns: Vec<&str> = line.split('\t').collect();
+    let side = |i: usize| columns.get(i).and_then(|text| text.parse().ok());
+    Entry {
+        file: columns[0].to_owned(),
+        format: columns[3].to_owned(),
+        kind: format!("{}/{}", columns[4], columns[5]),
+        size: side(6).zip(side(7)),
+    }
+}
+
+#[derive(Default)]
+struct Row {
+    n: u32,
+    n_ok: u32,
+    n_wrong_size: u32,
+    n_refused: u32,
+    n_panicked: u32,
+    slowest: Duration,
+}
+
+#[test]
+fn every_file_is_answered_and_good_ones_decode() {
+    let Some(corpus) = Corpus::open() else { return };
+    let resize = Resize {
+        mode: ResizeMode::Landscape,
+        width: Some(64),
+        height: None,
+        gravity: Gravity::Center,
+        upscale: true,
+        background: None,
+        kernel: Kernel::Lanczos3,
+    };
+    let plan = Plan { resize: Some(resize), ..Plan::default() };
+    let mut scratch = Scratch::default();
+    let mut table: BTreeMap<(String, String), Row> = BTreeMap::new();
+    let mut report = String::new();
+    let mut times = Vec::new();
+    for entry in corpus.entries.iter().filter(|e| matches!(&*e.format, "jpeg" | "png" | "gif" | "webp")) {
+        let input = corpus.read(entry);
+        let start = Instant::now();
+        let result =
+            catch_unwind(AssertUnwindSafe(|| process(&input, &plan, &Limits::default(), &mut scratch)));
+        let elapsed = start.elapsed();
+        times.push((elapsed, entry.file.as_str()));
+        let row = table.entry((entry.format.clone(), entry.kind.clone())).or_default();
+        row.n += 1;
+        row.slowest = row.slowest.max(elapsed);
+        let good = entry.kind.starts_with("gold");
+        let miss = match result {
+            Err(_) => {
+                row.n_panicked += 1;
+                Some("PANIC".to_owned())
+            }
+            Ok(Err(error)) => {
+                row.n_refused += 1;
+                good.then(|| error.to_string())
+            }
+            Ok(Ok(done)) if good && entry.size != Some((done.input.width, done.input.height)) => {
+                row.n_wrong_size += 1;
+                Some(format!("{}x{}, not {:?}", done.input.width, done.input.height, entry.size))
+            }
+            Ok(Ok(_)) => {
+                row.n_ok += 1;
+                None
+            }
+        };
+        if let Some(miss) = miss {
+            writeln!(report, "  {} {}: {miss}", entry.kind, entry.file).expect("strings take all");
+        }
+    }
+    print_table(&table, &report, times);
+    let panicked: u32 = table.values().map(|row| row.n_panicked).sum();
+    assert_eq!(panicked, 0, "no file may make a decoder panic");
+    let conformance = |of: fn(&Row) -> u32| -> u32 {
+        table.iter().filter(|((_, kind), _)| kind == "gold/conf").map(|(_, row)| of(row)).sum()
+    };
+    let (n, n_ok) = (conformance(|row| row.n), conformance(|row| row.n_ok));
+    assert!(f64::from(n_ok) >= 0.995 * f64::from(n), "only {n_ok} of {n} conformance files decoded");
+}
+
+fn print_table(table: &BTreeMap<(String, String), Row>, report: &str, mut times: Vec<(Duration, &str)>) {
+    eprintln!("format class        n    ok  wrong refused panic  slowest ms");
+    for ((format, kind), row) in table {
+        let Row { n, n_ok, n_wrong_size, n_refused, n_panicked, slowest } = row;
+        let ms = slowest.as_secs_f64() * 1e3;
+        eprintln!(
+            "{format:6} {kind:11} {n:4} {n_ok:5} {n_wrong_size:6} {n_refused:7} {n_panicked:5} {ms:11.1}"
+        );
+    }
+    eprintln!("misses:\n{report}slowest:");
+    times.sort_by_key(|&(time, _)| std::cmp::Reverse(time));
+    for (time, file) in times.iter().take(8) {
+        eprintln!("  {:8.1} ms {file}", time.as_secs_f64() * 1e3);
+    }
+}

@@ -1,0 +1,153 @@
+//! What is said about an input, format by format.
+
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use pixaven_imaging::{Channels, Colorspace, Facts, Format, Image};
+
+use crate::pictures::{fading, file, lossless, photo, png_of, png_with, run, to};
+
+fn input_facts(bytes: &[u8]) -> Facts {
+    run(bytes, &to(Format::Png)).input
+}
+
+fn jpeg(image: &Image, quality: u8, change: impl FnOnce(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, quality);
+    change(&mut encoder);
+    let color = if image.channels() == Channels::Gray { ColorType::Luma } else { ColorType::Rgb };
+    encoder.encode(image.data(), image.width() as u16, image.height() as u16, color).unwrap();
+    bytes
+}
+
+#[test]
+fn jpeg_quality_is_read_from_the_tables() {
+    let image = photo(16, 16);
+    for quality in 1..=100 {
+        let facts = input_facts(&jpeg(&image, quality, |_| {}));
+        assert_eq!(facts.quality, Some(quality), "quality {quality}");
+    }
+}
+
+#[test]
+fn jpeg_sampling_is_read_from_the_frame_header() {
+    let image = photo(33, 17);
+    let cases = [
+        (SamplingFactor::F_1_1, "4:4:4"),
+        (SamplingFactor::F_2_1, "4:2:2"),
+        (SamplingFactor::F_1_2, "4:4:0"),
+        (SamplingFactor::F_2_2, "4:2:0"),
+        (SamplingFactor::F_4_1, "4:1:1"),
+        (SamplingFactor::F_4_2, "4:1:0"),
+    ];
+    for (factor, name) in cases {
+        let facts = input_facts(&jpeg(&image, 80, |encoder| encoder.set_sampling_factor(factor)));
+        assert_eq!(facts.sampling.as_deref(), Some(name));
+    }
+}
+
+#[test]
+fn jpeg_kinds_are_told_apart() {
+    let color = input_facts(&jpeg(&photo(20, 10), 80, |encoder| encoder.set_progressive(true)));
+    assert_eq!(
+        (color.colorspace, color.depth, color.interlaced, color.alpha),
+        (Colorspace::YCbCr, 24, true, false)
+    );
+    let gray = Image::new(8, 8, Channels::Gray, vec![90; 64]);
+    let gray = input_facts(&jpeg(&gray, 80, |_| {}));
+    assert_eq!((gray.colorspace, gray.depth, gray.sampling), (Colorspace::Gray, 8, None));
+    assert!(!gray.interlaced);
+}
+
+#[test]
+fn png_depth_and_colours_are_those_of_the_file() {
+    let cases = [
+        (png::ColorType::Grayscale, png::BitDepth::One, Colorspace::Gray, 1, false, 1),
+        (png::ColorType::Grayscale, png::BitDepth::Four, Colorspace::Gray, 4, false, 4),
+        (png::ColorType::Grayscale, png::BitDepth::Sixteen, Colorspace::Gray, 16, false, 16),
+        (png::ColorType::GrayscaleAlpha, png::BitDepth::Eight, Colorspace::Gray, 16, true, 16),
+        (png::ColorType::Rgb, png::BitDepth::Eight, Colorspace::Rgb, 24, false, 24),
+        (png::ColorType::Rgb, png::BitDepth::Sixteen, Colorspace::Rgb, 48, false, 48),
+        (png::ColorType::Rgba, png::BitDepth::Sixteen, Colorspace::Rgb, 64, true, 64),
+        (png::ColorType::Indexed, png::BitDepth::Two, Colorspace::Palette, 2, false, 2),
+    ];
+    for (color_type, bit_depth, colorspace, depth, alpha, bits) in cases {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 8, 2);
+        encoder.set_color(color_type);
+        encoder.set_depth(bit_depth);
+        if color_type == png::ColorType::Indexed {
+            encoder.set_palette([0, 0, 0, 9, 9, 9, 99, 99, 99, 255, 255, 255].as_slice());
+        }
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&vec![0; 2 * bits]).unwrap();
+        writer.finish().unwrap();
+        let facts = input_facts(&bytes);
+        assert_eq!((facts.colorspace, facts.depth, facts.alpha), (colorspace, depth, alpha));
+        assert_eq!((facts.sampling, facts.quality), (None, None));
+    }
+}
+
+#[test]
+fn png_transparency_without_a_channel_counts_as_alpha() {
+    let bytes = png_with(&photo(4, 4), |info| info.trns = Some(vec![0, 1, 0, 2, 0, 3].into()));
+    assert!(input_facts(&bytes).alpha);
+}
+
+#[test]
+fn sixteen_bits_become_the_nearest_eight() {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 4, 1);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Sixteen);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[0, 0, 0x40, 0x40, 0x80, 0x80, 0xff, 0xff]).unwrap();
+    writer.finish().unwrap();
+    let pixels: [[u8; 4]; 4] = crate::pictures::pixels(&bytes).2.try_into().unwrap();
+    assert_eq!(pixels.map(|pixel| pixel[0]), [0, 0x40, 0x80, 0xff]);
+}
+
+#[test]
+fn gif_facts() {
+    let many = Image::new(200, 1, Channels::Gray, (0..200).collect());
+    let facts = input_facts(&file(&many, Format::Gif));
+    assert_eq!(
+        (facts.colorspace, facts.depth, facts.frames, facts.alpha),
+        (Colorspace::Palette, 8, 1, false)
+    );
+    assert_eq!((facts.sampling, facts.quality, facts.interlaced), (None, None, false));
+    assert!(input_facts(&file(&fading(30, 20), Format::Gif)).alpha);
+    let few = Image::new(3, 1, Channels::Rgb, vec![0, 0, 0, 9, 9, 9, 200, 0, 0]);
+    assert_eq!(input_facts(&file(&few, Format::Gif)).depth, 2);
+}
+
+#[test]
+fn webp_facts() {
+    let lossy = input_facts(&file(&photo(30, 20), Format::Webp));
+    assert_eq!((lossy.colorspace, lossy.depth, lossy.alpha), (Colorspace::YCbCr, 24, false));
+    assert_eq!((lossy.sampling.as_deref(), lossy.quality), (Some("4:2:0"), None));
+    let exact = input_facts(&run(&png_of(&fading(30, 20)), &lossless(Format::Webp)).bytes);
+    assert_eq!((exact.colorspace, exact.depth, exact.alpha), (Colorspace::Rgb, 32, true));
+    assert_eq!(exact.sampling, None);
+}
+
+#[test]
+fn bytes_and_their_sha1_are_counted() {
+    let input = png_of(&photo(5, 5));
+    let done = run(&input, &to(Format::Jpeg));
+    assert_eq!(done.input.bytes, input.len() as u64);
+    assert_eq!(done.output.bytes, done.bytes.len() as u64);
+    // FIPS 180-4: the digest of nothing tells whether the text form is the usual one; ours has the same form.
+    assert!(done.output.sha1.len() == 40 && done.output.sha1.bytes().all(|b| b.is_ascii_hexdigit()));
+    assert_eq!(run(&input, &to(Format::Jpeg)).output.sha1, done.output.sha1);
+    assert_ne!(done.input.sha1, done.output.sha1);
+}
+
+#[test]
+fn facts_are_written_as_the_api_names_them() {
+    let facts = input_facts(&jpeg(&photo(20, 10), 95, |_| {}));
+    let json = serde_json::to_value(&facts).unwrap();
+    assert_eq!(json["colorspace"], "YCbCr");
+    assert_eq!(json["sampling"], "4:4:4");
+    let names = [Colorspace::Rgb, Colorspace::Gray, Colorspace::Cmyk, Colorspace::Palette]
+        .map(|colorspace| serde_json::to_value(colorspace).unwrap());
+    assert_eq!(names, ["RGB", "Gray", "CMYK", "Palette"]);
+}

@@ -1,0 +1,171 @@
+//! Files that are cut off, altered or lie about themselves: an answer, quickly, and never a panic.
+
+use std::time::{Duration, Instant};
+
+use pixaven_imaging::{Error, Format, Limits, Plan, Processed, Scratch, process};
+
+use crate::pictures::{FORMATS, fading, file, photo, png_of, png_with, run, to};
+
+fn small_files() -> Vec<Vec<u8>> {
+    let mut files: Vec<Vec<u8>> = FORMATS.map(|format| file(&photo(24, 17), format)).to_vec();
+    files.extend([Format::Png, Format::Gif, Format::Webp].map(|format| file(&fading(24, 17), format)));
+    files.push(run(&png_of(&photo(24, 17)), &Plan { output: baseline(), ..Plan::default() }).bytes);
+    files
+}
+
+fn baseline() -> pixaven_imaging::plan::Output {
+    pixaven_imaging::plan::Output { format: Some(Format::Jpeg), baseline: true, ..Default::default() }
+}
+
+fn attempt(input: &[u8], scratch: &mut Scratch) -> Result<Processed, Error> {
+    process(input, &to(Format::Png), &Limits::default(), scratch)
+}
+
+#[test]
+fn every_prefix_of_a_file_is_answered() {
+    let mut scratch = Scratch::default();
+    for input in small_files() {
+        for n in 0..input.len() {
+            if let Ok(done) = attempt(&input[..n], &mut scratch) {
+                assert_eq!((done.output.width, done.output.height), (24, 17));
+            }
+        }
+    }
+}
+
+#[test]
+fn altered_files_are_answered() {
+    let mut scratch = Scratch::default();
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    let mut random = || {
+        // xorshift64*: the same sequence on every machine.
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
+    };
+    for original in small_files() {
+        for _ in 0..400 {
+            let mut input = original.clone();
+            for _ in 0..=random() % 3 {
+                let at = random() as usize % input.len();
+                input[at] = random() as u8;
+            }
+            let start = Instant::now();
+            let _answer = attempt(&input, &mut scratch);
+            assert!(start.elapsed() < Duration::from_secs(5), "{input:x?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_file_cut_short_says_so() {
+    let input = file(&photo(64, 64), Format::Jpeg);
+    let done = run(&input[..input.len() * 3 / 4], &to(Format::Png));
+    assert!(done.warnings.iter().any(|warning| warning.contains("ends early")), "{:?}", done.warnings);
+    for format in [Format::Png, Format::Webp, Format::Gif] {
+        let input = file(&photo(64, 64), format);
+        let error = attempt(&input[..input.len() / 2], &mut Scratch::default()).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{format:?}: {error}");
+    }
+}
+
+/// Files whose headers claim the sides that are given.
+fn bombs(width: u16, height: u16) -> Vec<Vec<u8>> {
+    let [w, h] = [width.to_be_bytes(), height.to_be_bytes()];
+    let ihdr = [b"IHDR\0\0", &w[..], b"\0\0", &h[..], b"\x08\x02\0\0\0"].concat();
+    let png = [
+        b"\x89PNG\r\n\x1a\n\0\0\0\x0d",
+        &ihdr[..],
+        &crc(&ihdr).to_be_bytes(),
+        b"\0\0\0\0IDAT\x35\xaf\x06\x1e",
+    ]
+    .concat();
+    let mut jpeg = file(&photo(8, 8), Format::Jpeg);
+    let sof = jpeg.windows(2).position(|pair| pair == [0xff, 0xc2]).unwrap();
+    jpeg[sof + 5..sof + 7].copy_from_slice(&h);
+    jpeg[sof + 7..sof + 9].copy_from_slice(&w);
+    let mut gif = file(&photo(8, 8), Format::Gif);
+    gif[6..8].copy_from_slice(&width.to_le_bytes());
+    gif[8..10].copy_from_slice(&height.to_le_bytes());
+    vec![png, jpeg, gif]
+}
+
+/// The CRC of PNG (ISO/IEC 15948 annex D).
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |mut crc, &byte| {
+        crc ^= u32::from(byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+        crc
+    })
+}
+
+#[test]
+fn claims_beyond_the_limits_are_refused_from_the_header() {
+    for (width, height, name) in [(40_000, 8, "side"), (29_000, 29_000, "pixels")] {
+        for input in bombs(width, height) {
+            let start = Instant::now();
+            let mut scratch = Scratch::default();
+            let error = attempt(&input, &mut scratch).unwrap_err();
+            assert!(matches!(error, Error::Limit { .. }), "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+            assert_eq!(scratch.spare_bytes(), 0, "nothing was allocated");
+            assert!(start.elapsed() < Duration::from_millis(200));
+        }
+    }
+}
+
+#[test]
+fn scans_are_counted_before_decoding() {
+    let input = file(&photo(64, 64), Format::Jpeg);
+    let limits = Limits { scans: 3, ..Limits::default() };
+    let error = process(&input, &to(Format::Png), &limits, &mut Scratch::default()).unwrap_err();
+    assert!(error.to_string().starts_with("the number of scans is limited to 3"), "{error}");
+}
+
+#[test]
+fn every_limit_is_kept_to_the_last_pixel() {
+    let input = png_of(&photo(50, 20));
+    let at = |limits: Limits| process(&input, &to(Format::Png), &limits, &mut Scratch::default());
+    let base = Limits::default();
+    assert!(at(Limits { pixels: 1000, input_side_px: 50, output_side_px: 50, ..base }).is_ok());
+    for limits in [
+        Limits { pixels: 999, ..base },
+        Limits { input_side_px: 49, ..base },
+        Limits { output_side_px: 49, ..base },
+    ] {
+        assert!(matches!(at(limits), Err(Error::Limit { .. })), "{limits:?}");
+    }
+}
+
+#[test]
+fn a_profile_that_unpacks_to_much_is_not_unpacked() {
+    let input = png_with(&photo(8, 8), |info| info.icc_profile = Some(vec![0; 60 << 20].into()));
+    assert!(input.len() < 1 << 20, "it is a bomb");
+    let start = Instant::now();
+    // Ignored or refused, both are right; what counts is that it does not take its 60 MiB.
+    let _answer = attempt(&input, &mut Scratch::default());
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn what_is_no_image_is_called_by_its_name() {
+    let cases: [(&[u8], &str); 6] = [
+        (b"%PDF-1.7 ...", "a PDF document"),
+        (b"<!DOCTYPE html><html>", "an HTML page"),
+        (b"  <svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG image"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF image"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"{\"a\":1}", "a JSON document"),
+    ];
+    for (input, name) in cases {
+        let error = attempt(input, &mut Scratch::default()).unwrap_err();
+        assert!(error.to_string().ends_with(name), "{error}");
+    }
+    for input in [&b""[..], b"hello", b"\xff", b"RIFF\0\0\0\0"] {
+        let error = attempt(input, &mut Scratch::default()).unwrap_err();
+        assert_eq!(error, Error::UnknownFormat { sniffed: None });
+    }
+}
