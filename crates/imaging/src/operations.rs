@@ -53,7 +53,7 @@ pub struct Context<'a> {
     pub full_size: Option<Size>,
 }
 
-/// Does everything the plan asks for, in [`ORDER`]. The image is upright and in sRGB.
+/// Does everything the plan asks for, in the one order that the table above gives. The image is upright and in sRGB.
 ///
 /// # Errors
 /// [`Error::Limit`] when a size on the way is too large, [`Error::Plan`] when the crop lies outside the image.

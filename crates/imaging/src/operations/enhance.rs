@@ -16,8 +16,8 @@ const MOST_STRETCHED: f32 = 64.0;
 /// A picture with fewer tones than this between the percentiles is a flat graphic, and its levels are meant.
 const FEWEST_TONES: usize = 16;
 
-const CONTRAST: f32 = 0.15;
-const SATURATION: f32 = 1.1;
+const CONTRAST: f32 = 0.1;
+const SATURATION: f32 = 1.05;
 
 pub(super) fn run(
     picture: Picture,
