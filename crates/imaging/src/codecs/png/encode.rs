@@ -12,7 +12,8 @@ use crate::{Channels, Error, Image, Scratch};
 /// Runs of equal indices are what deflate is for; pictures of few colours repay its middle level.
 const INDEXED_COMPRESSION: DeflateCompression = DeflateCompression::Level(6);
 
-/// Photographs barely compress: the fast coder made for PNG comes within a few per cent at a tenth of the time.
+/// Photographs barely compress: measured on one of 720 × 588 pixels, the fast coder made for PNG comes within a tenth of
+/// the size of level 6 in a thirtieth of the time.
 pub(super) const PHOTO_COMPRESSION: DeflateCompression = DeflateCompression::FdeflateUltraFast;
 
 /// The filter that goes with it.
