@@ -1,7 +1,7 @@
 //! Joins what the client saw accepted with what the receiver got: the promise "nothing accepted is ever lost",
 //! counted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -32,11 +32,11 @@ impl Audit {
     /// Counts.
     pub(crate) fn of(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Self {
         let mut first: HashMap<Uuid, &Delivery> = HashMap::new();
-        let mut altered: HashMap<Uuid, ()> = HashMap::new();
+        let mut altered = HashSet::new();
         for delivery in deliveries {
             let known = first.entry(delivery.id).or_insert(delivery);
             if known.sha256 != delivery.sha256 {
-                altered.insert(delivery.id, ());
+                altered.insert(delivery.id);
             }
         }
         let delivered = accepted.keys().filter(|id| first.contains_key(id)).count();
@@ -50,6 +50,12 @@ impl Audit {
             failed: first.values().filter(|delivery| !delivery.success).count(),
         }
     }
+}
+
+/// The accepted ids that the receiver never got.
+pub(crate) fn lost(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Vec<Uuid> {
+    let delivered: HashSet<Uuid> = deliveries.iter().map(|delivery| delivery.id).collect();
+    accepted.keys().filter(|id| !delivered.contains(id)).copied().collect()
 }
 
 /// From the client's 202 to the first delivery, for each that was delivered. A webhook may overtake its 202: zero.
@@ -81,6 +87,7 @@ mod tests {
         let expected =
             Audit { accepted: 5, delivered: 4, lost: 1, duplicates: 3, altered: 1, orphans: 1, failed: 1 };
         assert_eq!(audit, expected);
+        assert_eq!(lost(&accepted, &deliveries), [Uuid::from_u128(4)]);
     }
 
     #[test]

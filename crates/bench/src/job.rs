@@ -10,6 +10,7 @@ use hyper::{Request, header};
 use pixaven_imaging::plan::Output;
 use pixaven_imaging::{Format, sample};
 use serde_json::json;
+use uuid::Uuid;
 
 /// The size of the picture in the API's documentation.
 const WIDTH: u32 = 550;
@@ -51,6 +52,15 @@ impl Job {
             fetch: Bytes::from(data.to_string()),
             upload: Bytes::from(upload),
         }
+    }
+
+    /// Asks what the server knows about an accepted request.
+    pub(crate) fn history(&self, id: Uuid) -> Request<Full<Bytes>> {
+        Request::get(format!("/1.0/webhooks/{id}"))
+            .header(header::HOST, &self.host)
+            .header(header::AUTHORIZATION, &self.authorization)
+            .body(Full::default())
+            .expect("an id makes a path, and the header values are printable")
     }
 
     /// The `n`th request.
@@ -103,7 +113,8 @@ impl Image {
 }
 
 fn painted(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
-    let output = Output { quality: Some(90), ..Output::default() };
+    // As a camera writes it: baseline, and just good enough to keep 4:2:0.
+    let output = Output { quality: Some(89), baseline: true, ..Output::default() };
     Ok(pixaven_imaging::encode(sample::landscape(width, height, 1), Format::Jpeg, &output)?)
 }
 

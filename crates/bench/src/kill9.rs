@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::audit::Audit;
+use crate::audit::{self, Audit};
 use crate::job::{Image, Job, Urls, Way};
 use crate::load::{self, Answers};
 use crate::loopback::Client;
 use crate::origin::Origin;
 use crate::receiver::Receiver;
 use crate::report::{self, progress};
-use crate::server::{Installation, Server};
+use crate::server::{self, Installation, Server};
 use crate::usage;
 
 /// A life is between nothing and this long, counted from the start of the process: some kills hit a server that is
@@ -30,6 +30,7 @@ const WORKER_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Run<'a> {
     pub(crate) binary: &'a Path,
     pub(crate) settings: &'a [String],
+    pub(crate) keep: bool,
     pub(crate) image: &'a Image,
     pub(crate) way: Way,
     pub(crate) rounds: u32,
@@ -48,7 +49,7 @@ struct Kills {
 impl Run<'_> {
     /// Kills, restarts, drains and counts.
     pub(crate) async fn measure(&self) -> anyhow::Result<report::Kill9> {
-        let dir = tempfile::tempdir()?;
+        let dir = server::directory(self.keep)?;
         let installation = Installation::new(self.binary, dir.path().join("data"), self.settings).await?;
         let origin = Origin::start(self.image.bytes.clone()).await?;
         let receiver = Receiver::start().await?;
@@ -73,6 +74,7 @@ impl Run<'_> {
         let drain = Instant::now();
         receiver.wait_for(&answers.accepted, self.drain).await;
         let drain = drain.elapsed();
+        report::explain(&client, &job, &audit::lost(&answers.accepted, &receiver.deliveries())).await;
         server.stop().await?;
         Ok(self.report(&answers, &receiver, &kills, drain, workers_left(&kills.workers).await))
     }

@@ -89,6 +89,9 @@ struct Shared {
     /// The server to test instead of the `pixaven` beside this program.
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
+    /// Leave the server's directory, with its log, to be looked at.
+    #[arg(long)]
+    keep: bool,
     /// A setting of the server, as `section.key=value`.
     #[arg(long = "set", value_name = "SETTING")]
     settings: Vec<String>,
@@ -111,6 +114,7 @@ async fn webhooks(args: WebhooksArgs) -> anyhow::Result<ExitCode> {
     let run = webhooks::Run {
         binary: &binary,
         settings: &args.shared.settings,
+        keep: args.shared.keep,
         image: &image,
         way: if args.upload { Way::Upload } else { Way::Fetch },
         rate: args.rate,
@@ -131,6 +135,7 @@ async fn kill9(args: Kill9Args) -> anyhow::Result<ExitCode> {
     let run = kill9::Run {
         binary: &binary,
         settings: &args.shared.settings,
+        keep: args.shared.keep,
         image: &image,
         way: args.way,
         rounds: args.rounds,

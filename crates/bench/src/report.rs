@@ -1,10 +1,16 @@
 //! What a run prints: progress for people on standard error, one line of JSON for programs on standard output.
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::audit::Audit;
+use crate::job::Job;
+use crate::loopback::Client;
 use crate::stats::Percentiles;
 use crate::usage::Usage;
+
+/// So many lost requests are looked up; the rest have the same cause.
+const MAX_EXPLAINED: usize = 10;
 
 /// The figures of a `webhooks` run.
 #[derive(Debug, Clone, Serialize)]
@@ -52,6 +58,18 @@ pub(crate) struct Kill9 {
 /// Says something to the person at the terminal.
 pub(crate) fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");
+}
+
+/// Says what the server knows about requests that were lost, as far as it still answers.
+pub(crate) async fn explain(client: &Client, job: &Job, lost: &[Uuid]) {
+    for &id in lost.iter().take(MAX_EXPLAINED) {
+        match client.send(job.history(id)).await {
+            Ok((status, body)) => {
+                progress(format_args!("lost {id}: {status} {}", String::from_utf8_lossy(&body)));
+            }
+            Err(error) => progress(format_args!("lost {id}: {error:#}")),
+        }
+    }
 }
 
 /// Prints the result.

@@ -6,8 +6,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::report::progress;
 
 /// How long a server may take to say that it listens.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -128,6 +131,16 @@ impl Server {
         ensure!(status.success(), "the server ended with {status}");
         Ok(())
     }
+}
+
+/// A directory for an installation; it goes with the value unless it is to be kept.
+pub(crate) fn directory(keep: bool) -> anyhow::Result<TempDir> {
+    let mut dir = tempfile::Builder::new().prefix("pixaven-bench-").tempdir()?;
+    if keep {
+        dir.disable_cleanup(true);
+        progress(format_args!("the server's directory stays: {}", dir.path().display()));
+    }
+    Ok(dir)
 }
 
 /// The binary to test: `given`, or the `pixaven` beside this program, built first when this program is run by cargo.

@@ -33,7 +33,7 @@ impl Usage {
             cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
             peak_rss_server_mib: peak_rss_mib(pid)?,
             peak_rss_worker_mib: workers.iter().copied().fold(0.0, f64::max),
-            peak_rss_workers_mib: workers.iter().sum(),
+            peak_rss_workers_mib: tenths(workers.iter().sum()),
         })
     }
 
@@ -94,7 +94,11 @@ fn peak_rss_mib(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some((kib / 1024.0 * 10.0).round() / 10.0)
+    Some(tenths(kib / 1024.0))
+}
+
+fn tenths(x: f64) -> f64 {
+    (x * 10.0).round() / 10.0
 }
 
 #[cfg(test)]

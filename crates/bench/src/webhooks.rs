@@ -12,7 +12,7 @@ use crate::loopback::Client;
 use crate::origin::Origin;
 use crate::receiver::Receiver;
 use crate::report::{self, progress};
-use crate::server::{Installation, Server};
+use crate::server::{self, Installation, Server};
 use crate::stats::Percentiles;
 use crate::usage::Usage;
 
@@ -35,6 +35,7 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct Run<'a> {
     pub(crate) binary: &'a Path,
     pub(crate) settings: &'a [String],
+    pub(crate) keep: bool,
     pub(crate) image: &'a Image,
     pub(crate) way: Way,
     pub(crate) rate: f64,
@@ -45,7 +46,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// Starts a server in an empty directory, loads it, waits for what it owes and stops it.
     pub(crate) async fn measure(&self) -> anyhow::Result<report::Webhooks> {
-        let dir = tempfile::tempdir()?;
+        let dir = server::directory(self.keep)?;
         let installation = Installation::new(self.binary, dir.path().join("data"), self.settings).await?;
         let origin = Origin::start(self.image.bytes.clone()).await?;
         let receiver = Receiver::start().await?;
@@ -59,6 +60,7 @@ impl Run<'_> {
             let end = tokio::time::sleep(Duration::from_secs_f64(self.seconds));
             let answers = load::run(&client, &job, self.rate, end).await;
             receiver.wait_for(&answers.accepted, self.drain).await;
+            report::explain(&client, &job, &audit::lost(&answers.accepted, &receiver.deliveries())).await;
             answers
         };
         let (answers, usage) = watched(&server, work).await;

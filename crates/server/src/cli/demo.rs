@@ -17,12 +17,13 @@ mod story;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
 use pixaven_imaging::plan::Output;
 use pixaven_imaging::{Format, sample};
 use pixaven_ledger::{Clock, Secret};
+use tempfile::TempDir;
 
 use self::child::Child;
 use self::client::Client;
@@ -49,6 +50,7 @@ struct Stage {
     screen: Screen,
     client: Client,
     neighbours: Neighbours,
+    key: String,
     /// The account's signing secret, as its owner knows it.
     secret: Secret,
     /// Where the pictures are left for the viewer.
@@ -57,33 +59,50 @@ struct Stage {
 
 /// Runs the demo; an error is the first thing that was not as promised.
 pub(super) async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    let begin = Instant::now();
-    let photo = photo(args.image.as_deref())?;
-    let pictures =
-        tempfile::Builder::new().prefix("pixaven-demo-").tempdir().context("no temporary directory")?;
     // The server's directory goes when the demo ends; the pictures stay, to be looked at.
-    let data =
-        tempfile::Builder::new().prefix("pixaven-data-").tempdir().context("no temporary directory")?;
-    let pictures = pictures.keep();
+    let data = directory("pixaven-data-")?;
+    let (mut stage, server) = tokio::select! {
+        played = play(args.image.as_deref(), data.path()) => played?,
+        signal = tokio::signal::ctrl_c() => {
+            signal.context("signals cannot be received")?;
+            bail!("interrupted");
+        }
+    };
+    if args.keep {
+        keep_running(&mut stage, &server).await?;
+    }
+    server.stop().await
+}
+
+/// Sets the stage and plays to the end; the server is still running then.
+async fn play(image: Option<&Path>, data_dir: &Path) -> anyhow::Result<(Stage, Child)> {
+    let begin = Instant::now();
+    let photo = photo(image)?;
+    let pictures = directory("pixaven-demo-")?.keep();
     std::fs::write(pictures.join("original.jpg"), &photo).context("the picture cannot be written")?;
-
-    let (key, secret) = account(data.path()).await?;
+    let (key, secret) = account(data_dir).await?;
     let neighbours = Neighbours::start(photo).await.context("the neighbours cannot listen")?;
-    let mut server = Child::start(data.path()).await?;
+    let mut server = Child::start(data_dir).await?;
     let client = Client::new(server.address, key.clone());
-    let mut stage = Stage { screen: Screen::of_this_terminal(), client, neighbours, secret, pictures };
-    introduce(&stage, &server, data.path());
+    let mut stage = Stage { screen: Screen::of_this_terminal(), client, neighbours, key, secret, pictures };
+    introduce(&stage, &server, data_dir);
 
-    tokio::time::timeout(PATIENCE, story::tell(&mut stage)).await.context("the demo hangs")??;
-    ensure!(!server.has_ended(), "the server ended by itself; its log ends:\n{}", server.log_tail());
+    let told = tokio::time::timeout(PATIENCE, story::tell(&mut stage)).await;
+    let told = told.unwrap_or_else(|_elapsed| Err(anyhow!("the demo hangs")));
+    let told = told.and_then(|()| match server.has_ended() {
+        true => Err(anyhow!("the server ended by itself")),
+        false => Ok(()),
+    });
+    told.map_err(|error| anyhow!("{error:#}\n\nThe server's log ends:\n{}", server.log_tail()))?;
     let screen = &stage.screen;
     screen.gap();
     screen.good(&format!("All of it happened as it should, in {:.1} s.", begin.elapsed().as_secs_f64()));
     screen.fact("pictures", &stage.pictures.display().to_string());
-    if args.keep {
-        keep_running(&mut stage, &server, &key).await?;
-    }
-    server.stop().await
+    Ok((stage, server))
+}
+
+fn directory(prefix: &str) -> anyhow::Result<TempDir> {
+    tempfile::Builder::new().prefix(prefix).tempdir().context("no temporary directory can be made")
 }
 
 /// The picture to show: the viewer's, or a landscape of the size in the API's documentation.
@@ -91,7 +110,8 @@ fn photo(file: Option<&Path>) -> anyhow::Result<Bytes> {
     if let Some(file) = file {
         return Ok(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?.into());
     }
-    let output = Output { quality: Some(90), ..Output::default() };
+    // As a camera writes it: baseline, and just good enough to keep 4:2:0.
+    let output = Output { quality: Some(89), baseline: true, ..Output::default() };
     Ok(pixaven_imaging::encode(sample::landscape(550, 412, 1), Format::Jpeg, &output)?.into())
 }
 
@@ -115,11 +135,11 @@ fn introduce(stage: &Stage, server: &Child, data_dir: &Path) {
 }
 
 /// Shows what arrives until Ctrl-C.
-async fn keep_running(stage: &mut Stage, server: &Child, key: &str) -> anyhow::Result<()> {
+async fn keep_running(stage: &mut Stage, server: &Child) -> anyhow::Result<()> {
     let screen = &stage.screen;
     screen.heading("The server stays until Ctrl-C");
     screen.fact("server", &format!("http://{}", server.address));
-    screen.fact("key", key);
+    screen.fact("key", &stage.key);
     screen.fact("image", &stage.neighbours.url("/photo.jpg"));
     screen.fact("webhook", &stage.neighbours.url("/hooks/yours"));
     loop {

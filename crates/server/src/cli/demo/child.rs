@@ -27,7 +27,11 @@ impl Child {
     pub(super) async fn start(data_dir: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the path of this program is unknown")?;
         let log = data_dir.join("demo-server.log");
-        let mut process = Command::new(program)
+        let mut command = Command::new(program);
+        // Ctrl-C is for the demo, which then stops the server in good order.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir"])
             .arg(data_dir)
             // The real schedule waits five seconds and more; nobody wants to watch that.

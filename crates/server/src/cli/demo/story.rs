@@ -202,9 +202,6 @@ fn since(accepted: &Accepted, arrival: &Arrival) -> String {
 }
 
 fn milliseconds(time: Duration) -> String {
-    if time >= Duration::from_secs(1) {
-        format!("{:.2} s", time.as_secs_f64())
-    } else {
-        format!("{} ms", time.as_millis())
-    }
+    let ms = time.as_secs_f64() * 1000.0;
+    if ms >= 1000.0 { format!("{:.2} s", ms / 1000.0) } else { format!("{ms:.1} ms") }
 }
