@@ -46,9 +46,11 @@ impl Blobs {
         format!("{INPUTS}/{id}")
     }
 
-    /// The key of a result: by day, so that a directory does not grow without end, then by the id's first byte.
-    pub fn result_key(id: Uuid, day: &str, extension: &str) -> String {
-        format!("{RESULTS}/{day}/{:02x}/{id}.{extension}", id.as_bytes()[0])
+    /// A key for a result: by day, so that a directory does not grow without end, then by the id's first byte. Another
+    /// one each time: a job that is tried again after a crash must not find its key taken by the try before it.
+    pub fn new_result_key(id: Uuid, day: &str, extension: &str) -> String {
+        let unique = Uuid::new_v4().simple();
+        format!("{RESULTS}/{day}/{:02x}/{id}-{unique}.{extension}", id.as_bytes()[0])
     }
 
     /// Stores `bytes` durably under a key that must be new.
@@ -103,5 +105,23 @@ impl Blobs {
 
 /// A blob that could not be written: the disk is full or broken, and the caller may try later.
 fn not_stored(error: object_store::Error) -> ApiError {
-    ApiError::new(Kind::Unavailable, "the server cannot store files at the moment; try again later").with_source(error)
+    ApiError::new(Kind::Unavailable, "the server cannot store files at the moment; try again later")
+        .with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_tried_again_after_a_crash_can_store_its_result() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let blobs = Blobs::directory(dir.path()).expect("a store");
+        let id = Uuid::from_u128(1);
+        for attempt in [b"first", b"again"] {
+            let key = Blobs::new_result_key(id, "2026-01-10", "jpg");
+            blobs.put(&key, Bytes::from_static(attempt)).await.expect("a free key");
+            assert_eq!(blobs.get(&key).await.expect("a blob").as_deref(), Some(attempt.as_slice()));
+        }
+    }
 }

@@ -2,9 +2,10 @@
 //! worker, keep the result.
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pixaven_imaging::{Facts, Format};
 use pixaven_ledger::{AccountId, Clock, StoredResult, UsageDelta};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::blobs::Blobs;
@@ -15,8 +16,22 @@ use crate::source::{Source, Sources};
 
 /// What RFC 3986 does not let stand in a path segment.
 const NOT_IN_A_SEGMENT: &AsciiSet = &CONTROLS
-    .add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'<').add(b'>').add(b'?').add(b'[').add(b'\\').add(b']')
-    .add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// The parts every image passes through. Cheap to clone.
 #[derive(Clone)]
@@ -78,7 +93,7 @@ impl Pipeline {
     /// Stores a result durably. The row that lets it be found and swept is the caller's to write.
     pub async fn keep(&self, id: Uuid, account: AccountId, done: &Done) -> Result<StoredResult, ApiError> {
         let created_ms = self.clock.now_ms();
-        let blob_key = Blobs::result_key(id, &day(created_ms), done.output.format.extension());
+        let blob_key = Blobs::new_result_key(id, &day(created_ms), done.output.format.extension());
         self.blobs.put(&blob_key, done.bytes.clone()).await?;
         Ok(StoredResult {
             id,
@@ -113,7 +128,8 @@ fn output_name(input_name: &str, input: Format, output: Format) -> String {
 
 /// The UTC day of a moment, `2026-01-10`.
 fn day(at_ms: i64) -> String {
-    let date = time::OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000)).map_or(time::Date::MIN, |at| at.date());
+    let at = OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000));
+    let date = at.map_or(Date::MIN, OffsetDateTime::date);
     format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
 }
 
@@ -123,7 +139,8 @@ mod tests {
 
     #[test]
     fn the_documented_id_gives_the_documented_path() {
-        let id = Uuid::try_parse("9fccf4b5-cfab-4e92-9276-5d2028fcb6a0").expect("the id of the documentation");
+        let id =
+            Uuid::try_parse("9fccf4b5-cfab-4e92-9276-5d2028fcb6a0").expect("the id of the documentation");
         let expected = "http://h/dl/9f/cc/f4/b5/cfab-4e92-9276-5d2028fcb6a0/image.jpg";
         assert_eq!(result_url("http://h/", id, "image.jpg"), expected);
         assert!(result_url("http://h", id, "a b/ä?.jpg").ends_with("/a%20b%2F%C3%A4%3F.jpg"));
