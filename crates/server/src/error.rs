@@ -179,7 +179,8 @@ impl StdError for ApiError {
 
 impl From<pixaven_ledger::Error> for ApiError {
     fn from(error: pixaven_ledger::Error) -> Self {
-        Self::new(Kind::Unavailable, "the server cannot take work at the moment; try again later").with_source(error)
+        Self::new(Kind::Unavailable, "the server cannot take work at the moment; try again later")
+            .with_source(error)
     }
 }
 
@@ -219,7 +220,11 @@ mod tests {
         for kind in Kind::ALL {
             let row = kind.row();
             assert!(row.status.is_client_error() || row.status.is_server_error(), "{kind:?}");
-            assert_eq!(row.status == StatusCode::SERVICE_UNAVAILABLE, row.retry_after_s.is_some(), "{kind:?}");
+            assert_eq!(
+                row.status == StatusCode::SERVICE_UNAVAILABLE,
+                row.retry_after_s.is_some(),
+                "{kind:?}"
+            );
         }
     }
 

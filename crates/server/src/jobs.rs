@@ -54,7 +54,11 @@ impl Jobs {
         while !stop.is_cancelled() {
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
             let n_free = 1 + self.permits.available_permits();
-            let claimed = match self.ledger.claim_jobs(u32::try_from(n_free).unwrap_or(u32::MAX), self.lease_ms).await {
+            let claimed = match self
+                .ledger
+                .claim_jobs(u32::try_from(n_free).unwrap_or(u32::MAX), self.lease_ms)
+                .await
+            {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::error!(%error, "jobs could not be claimed");
@@ -184,7 +188,9 @@ fn failed(job: &Job, error: &ApiError) -> JobDone {
 fn source_of(job: &Job, spec: &Spec) -> Result<Source, ApiError> {
     match (&job.input, &spec.source_url) {
         (InputRef::Blob { key, name, .. }, _) => Ok(Source::Blob { key: key.clone(), name: name.clone() }),
-        (InputRef::Url, Some(url)) => Ok(Source::Url { url: url.clone(), headers: spec.source_headers.clone() }),
+        (InputRef::Url, Some(url)) => {
+            Ok(Source::Url { url: url.clone(), headers: spec.source_headers.clone() })
+        }
         (InputRef::Url, None) => Err(ApiError::internal("an accepted fetch has no url")),
     }
 }

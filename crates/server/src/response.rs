@@ -93,7 +93,13 @@ pub fn success(id: Uuid, done: &Done, url: Option<&str>) -> String {
 /// What went wrong.
 pub fn failure(id: Uuid, error: &ApiError) -> String {
     let row = error.kind().row();
-    render(&Failure { success: false, code: row.status.as_u16(), id, error: row.word, message: error.message() })
+    render(&Failure {
+        success: false,
+        code: row.status.as_u16(),
+        id,
+        error: row.word,
+        message: error.message(),
+    })
 }
 
 /// An answer with a `code` of its own and further members.
@@ -137,6 +143,9 @@ mod tests {
 
     #[test]
     fn a_header_line_is_ascii_whatever_the_name() {
-        assert_eq!(ascii("{\"name\":\"caf\u{e9} \u{1f600}.jpg\"}"), r#"{"name":"caf\u00e9 \ud83d\ude00.jpg"}"#);
+        assert_eq!(
+            ascii("{\"name\":\"caf\u{e9} \u{1f600}.jpg\"}"),
+            r#"{"name":"caf\u00e9 \ud83d\ude00.jpg"}"#
+        );
     }
 }

@@ -67,10 +67,11 @@ impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Answer(error) => error,
-            Failure::Crashed(detail) => {
-                Self::new(Kind::ProcessingFailed, "the image could not be processed: its worker ended unexpectedly")
-                    .with_source(detail)
-            }
+            Failure::Crashed(detail) => Self::new(
+                Kind::ProcessingFailed,
+                "the image could not be processed: its worker ended unexpectedly",
+            )
+            .with_source(detail),
         }
     }
 }
@@ -107,7 +108,12 @@ impl Sandbox {
 
     /// Processes one image. Dropping the future gives the place in the queue back, or kills the worker that is
     /// busy with an image nobody waits for any more.
-    pub async fn process(&self, input: &Bytes, plan: &Plan, patience: Patience) -> Result<Processed, Failure> {
+    pub async fn process(
+        &self,
+        input: &Bytes,
+        plan: &Plan,
+        patience: Patience,
+    ) -> Result<Processed, Failure> {
         let shared = &*self.shared;
         let _place = match patience {
             Patience::Refuse => Some(shared.queue.try_acquire().map_err(|_| overloaded())?),

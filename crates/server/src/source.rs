@@ -75,14 +75,20 @@ impl Sources {
                 self.counted(bytes, clean_name(&name), patience).await
             }
             Source::Url { url, headers } => {
-                let fetched = self.net.fetch(&url, header_map(&headers)?, self.limits).await.map_err(not_fetched)?;
+                let fetched =
+                    self.net.fetch(&url, header_map(&headers)?, self.limits).await.map_err(not_fetched)?;
                 let name = fetched.file_name.as_deref().and_then(clean_name);
                 self.counted(fetched.bytes, name, patience).await
             }
         }
     }
 
-    async fn counted(&self, bytes: Bytes, name: Option<String>, patience: Patience) -> Result<Obtained, ApiError> {
+    async fn counted(
+        &self,
+        bytes: Bytes,
+        name: Option<String>,
+        patience: Patience,
+    ) -> Result<Obtained, ApiError> {
         let mut reservation = self.memory.reserve();
         match patience {
             Patience::Refuse => reservation.grow(bytes.len())?,

@@ -50,11 +50,19 @@ pub(super) async fn run(args: KeysArgs) -> anyhow::Result<()> {
             for key in open(config).await?.keys().await? {
                 let revoked = key.revoked_ms.map_or_else(|| "-".to_owned(), timestamp);
                 let created = timestamp(key.created_ms);
-                println!("{:<12} {:<14} {created:<26} {revoked:<26} {}", key.id, format!("{}…", key.prefix), key.label);
+                println!(
+                    "{:<12} {:<14} {created:<26} {revoked:<26} {}",
+                    key.id,
+                    format!("{}…", key.prefix),
+                    key.label
+                );
             }
         }
         KeysCommand::Revoke { id, config } => {
-            anyhow::ensure!(open(config).await?.revoke_key(&id).await?, "there is no active key with the id {id}");
+            anyhow::ensure!(
+                open(config).await?.revoke_key(&id).await?,
+                "there is no active key with the id {id}"
+            );
             println!("revoked {id}");
         }
     }

@@ -11,7 +11,8 @@ use crate::config::Config;
 use crate::lifecycle::stop_signal;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let worker_program = std::env::current_exe().context("the path of this program is needed for image workers")?;
+    let worker_program =
+        std::env::current_exe().context("the path of this program is needed for image workers")?;
     let app = App::build(config, Surroundings { clock: Clock::System, worker_program }).await?;
     let scheme = if config.server.tls().is_some() { "https" } else { "http" };
     let base = format!("{scheme}://{}", app.address()?);
@@ -38,7 +39,10 @@ async fn welcome(ledger: &Ledger, base: &str) -> anyhow::Result<()> {
     println!("API key: {}", key.reveal());
     println!("It is shown only now. To try it:");
     println!();
-    println!("  curl -u {}: -F file=@photo.jpg -F 'data={{\"resize\":{{\"width\":300}}}}' {base}/1.0/upload", key.reveal());
+    println!(
+        "  curl -u {}: -F file=@photo.jpg -F 'data={{\"resize\":{{\"width\":300}}}}' {base}/1.0/upload",
+        key.reveal()
+    );
     println!();
     Ok(())
 }

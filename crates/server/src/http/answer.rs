@@ -142,7 +142,8 @@ pub(super) async fn finish(mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = handled.unwrap_or_else(|_| {
-        Answer::from(ApiError::internal("a handler panicked; the panic's own message is in the log")).into_response()
+        Answer::from(ApiError::internal("a handler panicked; the panic's own message is in the log"))
+            .into_response()
     });
     let mut error = None;
     if let Some(answer) = response.extensions_mut().remove::<Answer>() {
@@ -161,7 +162,14 @@ pub(super) async fn finish(mut request: Request, next: Next) -> Response {
 }
 
 /// One line per request, as loud as the kind of its failure says.
-fn log(id: Uuid, method: &http::Method, path: &str, status: StatusCode, started: Instant, error: Option<&ApiError>) {
+fn log(
+    id: Uuid,
+    method: &http::Method,
+    path: &str,
+    status: StatusCode,
+    started: Instant,
+    error: Option<&ApiError>,
+) {
     let (status, duration_ms) = (status.as_u16(), started.elapsed().as_secs_f64() * 1e3);
     let Some(error) = error else {
         tracing::info!(%id, %method, path, status, duration_ms, "request");
@@ -176,11 +184,16 @@ fn log(id: Uuid, method: &http::Method, path: &str, status: StatusCode, started:
         tracing::Level::WARN => {
             tracing::warn!(%id, %method, path, status, duration_ms, error = row.word, message = %error, cause, "request");
         }
-        _ => tracing::info!(%id, %method, path, status, duration_ms, error = row.word, message = %error, "request"),
+        _ => {
+            tracing::info!(%id, %method, path, status, duration_ms, error = row.word, message = %error, "request");
+        }
     }
 }
 
 /// The failure of a path that exists under another method.
 pub(super) fn method_not_allowed() -> ApiError {
-    ApiError::new(Kind::MethodNotAllowed, "this path does not take that method; the Allow header names those it does")
+    ApiError::new(
+        Kind::MethodNotAllowed,
+        "this path does not take that method; the Allow header names those it does",
+    )
 }

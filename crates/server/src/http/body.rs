@@ -14,7 +14,11 @@ const DRAIN_BYTES: usize = 64 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Reads a whole body of at most `max_bytes`. Memory for it is small by the caller's choice of cap.
-pub(super) async fn read(chunks: &mut BodyDataStream, max_bytes: usize, timeout: Duration) -> Result<Bytes, ApiError> {
+pub(super) async fn read(
+    chunks: &mut BodyDataStream,
+    max_bytes: usize,
+    timeout: Duration,
+) -> Result<Bytes, ApiError> {
     let mut whole = BytesMut::new();
     let reading = async {
         while let Some(chunk) = chunks.next().await {

@@ -18,7 +18,11 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inl
 
 type Segments = (String, String, String, String, String, String);
 
-pub(super) async fn send(State(api): State<Api>, Path(segments): Path<Segments>, headers: HeaderMap) -> Response {
+pub(super) async fn send(
+    State(api): State<Api>,
+    Path(segments): Path<Segments>,
+    headers: HeaderMap,
+) -> Response {
     respond(&api, &segments, &headers).await.unwrap_or_else(|error| Answer::from(error).into_response())
 }
 
@@ -28,7 +32,13 @@ async fn respond(api: &Api, segments: &Segments, headers: &HeaderMap) -> Result<
     let found = api.shared.ledger.result(id, name).await?.ok_or_else(ApiError::not_found)?;
     let etag = format!("\"{}\"", found.sha1);
     if names_etag(headers, header::IF_NONE_MATCH, &etag) {
-        return dressed(api, &found, &etag, Response::builder().status(StatusCode::NOT_MODIFIED), Body::empty());
+        return dressed(
+            api,
+            &found,
+            &etag,
+            Response::builder().status(StatusCode::NOT_MODIFIED),
+            Body::empty(),
+        );
     }
     // A range counts only for the file the client has a part of.
     let fresh = headers.get(header::IF_RANGE).is_none_or(|_| names_etag(headers, header::IF_RANGE, &etag));
@@ -44,7 +54,10 @@ async fn respond(api: &Api, segments: &Segments, headers: &HeaderMap) -> Result<
             let builder = Response::builder()
                 .status(StatusCode::PARTIAL_CONTENT)
                 .header(header::CONTENT_LENGTH, range.end - range.start)
-                .header(header::CONTENT_RANGE, format!("bytes {}-{}/{}", range.start, range.end - 1, found.bytes));
+                .header(
+                    header::CONTENT_RANGE,
+                    format!("bytes {}-{}/{}", range.start, range.end - 1, found.bytes),
+                );
             dressed(api, &found, &etag, builder, body)
         }
         Asked::Nothing => {
@@ -102,7 +115,8 @@ enum Asked {
 
 /// A single range of bytes; several at once are answered with the whole file, which is always allowed.
 fn parse_range(value: &str, n_bytes: u64) -> Asked {
-    let Some((first, last)) = value.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
+    let Some((first, last)) = value.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-'))
+    else {
         return Asked::Whole;
     };
     let range = match (first.parse::<u64>(), last.parse::<u64>()) {

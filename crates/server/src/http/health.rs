@@ -17,7 +17,11 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Answer, Answer> {
     if api.shared.tasks.stop_token().is_cancelled() {
         return Err(not_ready("the server is stopping").into());
     }
-    api.shared.ledger.health().await.map_err(|error| not_ready("the ledger cannot be written").with_source(error))?;
+    api.shared
+        .ledger
+        .health()
+        .await
+        .map_err(|error| not_ready("the ledger cannot be written").with_source(error))?;
     let n_workers = api.shared.pipeline.sandbox.n_alive();
     if n_workers == 0 {
         return Err(not_ready("no image worker is alive").into());

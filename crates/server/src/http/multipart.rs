@@ -63,9 +63,14 @@ async fn read_parts(
                 name = part.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
                 file = Some(read_part(part, "the image", caps.file_bytes, Some(&mut *reservation)).await?);
             }
-            Some("data") if data.is_empty() => data = read_part(part, "the part data", caps.data_bytes, None).await?,
+            Some("data") if data.is_empty() => {
+                data = read_part(part, "the part data", caps.data_bytes, None).await?;
+            }
             Some(twice @ ("file" | "data")) => {
-                return Err(ApiError::new(Kind::MalformedRequest, format!("the part {twice} was sent twice")));
+                return Err(ApiError::new(
+                    Kind::MalformedRequest,
+                    format!("the part {twice} was sent twice"),
+                ));
             }
             _ => {
                 read_part(part, "a part that is neither file nor data", caps.data_bytes, None).await?;

@@ -31,17 +31,26 @@ struct Work {
     source: Source,
 }
 
-pub(super) async fn fetch(State(api): State<Api>, Extension(id): Extension<RequestId>, request: Request) -> Answer {
+pub(super) async fn fetch(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Answer {
     answer(&api, id.0, Origin::Fetch, request).await
 }
 
-pub(super) async fn upload(State(api): State<Api>, Extension(id): Extension<RequestId>, request: Request) -> Answer {
+pub(super) async fn upload(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Answer {
     answer(&api, id.0, Origin::Upload, request).await
 }
 
 async fn answer(api: &Api, id: Uuid, origin: Origin, request: Request) -> Answer {
     let (head, body) = request.into_parts();
-    let binary_header = request::wants_binary(head.headers.get("x-pixaven-binary").map(http::HeaderValue::as_bytes));
+    let binary_header =
+        request::wants_binary(head.headers.get("x-pixaven-binary").map(http::HeaderValue::as_bytes));
     let mut chunks = body.into_data_stream();
     let received = receive(api, origin, &head.headers, &mut chunks, binary_header).await;
     let (account, json, spec, source) = match received {
@@ -54,7 +63,8 @@ async fn answer(api: &Api, id: Uuid, origin: Origin, request: Request) -> Answer
     let binary = spec.response == ResponseMode::Binary;
     let base_url = api.base_url(&head.headers);
     let work = Work { id, account, base_url, origin, json, spec, source };
-    let answered = if work.spec.webhook.is_some() { accept(api, work).await } else { perform(api, work).await };
+    let answered =
+        if work.spec.webhook.is_some() { accept(api, work).await } else { perform(api, work).await };
     answered.unwrap_or_else(|error| Answer::from(error).binary_if(binary))
 }
 
@@ -113,11 +123,15 @@ fn send_file(api: &Api, id: Uuid, account: AccountId, done: Done) -> Answer {
 
 /// Makes the request durable, input first, and answers 202.
 async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
-    let webhook = work.spec.webhook.as_ref().map(new_webhook).ok_or_else(|| ApiError::internal("no webhook"))?;
+    let webhook =
+        work.spec.webhook.as_ref().map(new_webhook).ok_or_else(|| ApiError::internal("no webhook"))?;
     let input = match work.source {
         Source::Upload { bytes, name, .. } => {
             if bytes.is_empty() {
-                return Err(ApiError::new(crate::error::Kind::FormatUnsupported, "the image is empty: it has 0 bytes"));
+                return Err(ApiError::new(
+                    crate::error::Kind::FormatUnsupported,
+                    "the image is empty: it has 0 bytes",
+                ));
             }
             let key = Blobs::input_key(work.id);
             let n_bytes = bytes.len() as u64;
@@ -149,7 +163,11 @@ fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
 
 impl Settings {
     fn upload_caps(&self) -> multipart::Caps {
-        multipart::Caps { file_bytes: self.body_bytes, data_bytes: self.json_bytes, timeout: self.body_timeout }
+        multipart::Caps {
+            file_bytes: self.body_bytes,
+            data_bytes: self.json_bytes,
+            timeout: self.body_timeout,
+        }
     }
 }
 

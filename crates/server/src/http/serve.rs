@@ -124,7 +124,9 @@ pub fn tls_config(certificates: &Path, key: &Path) -> anyhow::Result<Arc<ServerC
     use anyhow::Context as _;
     let chain = CertificateDer::pem_file_iter(certificates)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("server.tls_cert: {} is no PEM certificate chain", certificates.display()))?;
+        .with_context(|| {
+            format!("server.tls_cert: {} is no PEM certificate chain", certificates.display())
+        })?;
     let key = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("server.tls_key: {} holds no PEM private key", key.display()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -125,12 +125,15 @@ async fn watch(pid: u32, cpu_before: Duration, settings: &Settings) -> ApiError 
         let Some(usage) = usage::of(pid) else { return std::future::pending().await };
         if usage.resident_bytes > settings.memory_bytes {
             let max_mib = settings.memory_bytes >> 20;
-            let message = format!("processing this image takes more than the {max_mib} MiB of memory one image may use");
+            let message = format!(
+                "processing this image takes more than the {max_mib} MiB of memory one image may use"
+            );
             return ApiError::new(Kind::ProcessingFailed, message);
         }
         if usage.cpu.saturating_sub(cpu_before) > settings.cpu {
             let max_s = settings.cpu.as_secs_f32();
-            let message = format!("processing this image takes more than the {max_s} s of CPU time one image may use");
+            let message =
+                format!("processing this image takes more than the {max_s} s of CPU time one image may use");
             return ApiError::new(Kind::ProcessingTimeout, message);
         }
     }
@@ -138,5 +141,8 @@ async fn watch(pid: u32, cpu_before: Duration, settings: &Settings) -> ApiError 
 
 fn too_slow(wall: Duration) -> ApiError {
     let max_s = wall.as_secs_f32();
-    ApiError::new(Kind::ProcessingTimeout, format!("processing this image takes more than the {max_s} s one image may take"))
+    ApiError::new(
+        Kind::ProcessingTimeout,
+        format!("processing this image takes more than the {max_s} s one image may take"),
+    )
 }

@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn fields_are_found_behind_any_command_name() {
-        let stat = "42 (a) b (c) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 4096000 321 18446744073709551615 1";
+        let stat =
+            "42 (a) b (c) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 4096000 321 18446744073709551615 1";
         let usage = parse(stat, 4096, 100);
         assert_eq!(usage, Some(Usage { resident_bytes: 321 * 4096, cpu: Duration::from_secs(2) }));
         assert_eq!(parse("42 (short) R 1", 4096, 100), None);

@@ -9,10 +9,12 @@ use crate::client::Reply;
 use crate::pictures::{documented_jpeg, picture};
 use crate::receiver::{Act, Receiver, answer, status};
 use crate::test_app::TestApp;
+use crate::workers;
 
 /// An origin that answers every request with `file`.
 fn origin(file: &[u8]) -> Receiver {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", file.len());
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", file.len());
     Receiver::start(vec![answer([head.as_bytes(), file].concat())])
 }
 
@@ -50,13 +52,19 @@ async fn the_documented_job_goes_all_the_way() {
     assert_eq!(received[0].header("webhook-id"), Some(id.as_str()));
     assert_eq!(received[0].header("authorization"), Some("Basic dXNlcjpwYXNz"));
     let payload: Value = serde_json::from_slice(&received[0].body).expect("the payload is JSON");
-    assert_eq!((&payload["success"], &payload["code"], &payload["id"]), (&json!(true), &json!(200), &json!(id)));
+    assert_eq!(
+        (&payload["success"], &payload["code"], &payload["id"]),
+        (&json!(true), &json!(200), &json!(id))
+    );
     assert_eq!((&payload["output"]["width"], &payload["output"]["height"]), (&json!(100), &json!(75)));
     assert_eq!(payload["input"]["name"], "image.jpg");
 
     let done = webhook(&app, &id).await;
     assert_eq!((&done["status"], &done["payload"]), (&json!("delivered"), &payload));
-    assert_eq!((&done["attempts"][0]["outcome"], &done["attempts"][0]["status"]), (&json!("delivered"), &json!(204)));
+    assert_eq!(
+        (&done["attempts"][0]["outcome"], &done["attempts"][0]["status"]),
+        (&json!("delivered"), &json!(204))
+    );
     assert!(done["url"].as_str().is_some_and(|url| url.starts_with("http://***@127.0.0.1")), "{done}");
     let file = app.download(payload["output"]["url"].as_str().expect("a link")).await;
     assert_eq!((file.status, json!(file.body.len())), (200, payload["output"]["bytes"].clone()));
@@ -106,7 +114,10 @@ async fn a_failed_image_is_announced_too() {
     app.jobs.step().await.expect("jobs run");
     app.dispatcher.step().await.expect("webhooks are sent");
     let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
-    assert_eq!((&payload["success"], &payload["code"], &payload["id"]), (&json!(false), &json!(422), &json!(id)));
+    assert_eq!(
+        (&payload["success"], &payload["code"], &payload["id"]),
+        (&json!(false), &json!(422), &json!(id))
+    );
     assert_eq!(payload["error"], "image_corrupt");
 }
 
@@ -130,33 +141,26 @@ async fn a_job_whose_worker_dies_is_tried_once_more_then_fails_visibly() {
     let app = TestApp::start().await;
     let receiver = Receiver::start(vec![status(200)]);
     let to = json!({"url": format!("http://{}/", receiver.address)});
-    let heavy = json!({"output": {"format": "webp", "lossless": true}, "webhook": to});
-    let id = id_of(&app.upload("large.png", &picture(4000, 3000, Format::Png), &heavy).await);
+    let mut spec = workers::heavy();
+    spec["webhook"] = to;
+    let id = id_of(&app.upload("small.jpg", &documented_jpeg(), &spec).await);
     for _try in 0..2 {
         let pid = app.pipeline.sandbox.idle_pids()[0];
-        let (stepped, ()) = tokio::join!(app.jobs.step(), kill_when_busy(pid));
+        let kill = async {
+            workers::until_busy(pid).await;
+            workers::kill(pid);
+        };
+        let (stepped, ()) = tokio::join!(app.jobs.step(), kill);
         assert_eq!(stepped.expect("jobs run"), 1);
     }
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
     let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
-    assert_eq!((&payload["success"], &payload["error"], &payload["id"]), (&json!(false), &json!("processing_failed"), &json!(id)));
+    assert_eq!(
+        (&payload["success"], &payload["error"], &payload["id"]),
+        (&json!(false), &json!("processing_failed"), &json!(id))
+    );
     let reply = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
     assert_eq!(reply.status, 200, "the server is as good as new: {}", reply.json());
-}
-
-/// Kills a worker once it has begun to compute.
-async fn kill_when_busy(pid: u32) {
-    let cpu_ticks = || -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the worker lives");
-        let fields: Vec<&str> = stat.rsplit_once(") ").expect("a command name").1.split(' ').collect();
-        fields[11].parse::<u64>().expect("ticks") + fields[12].parse::<u64>().expect("ticks")
-    };
-    let before = cpu_ticks();
-    while cpu_ticks() < before + 5 {
-        tokio::task::yield_now().await;
-    }
-    let status = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()));
 }
 
 #[tokio::test]
@@ -194,7 +198,10 @@ async fn the_list_shows_the_latest_first_and_filters() {
         app.clock.advance(1000);
     }
     let list = app.get("/1.0/webhooks?limit=2").await.json();
-    assert_eq!((&list["total"], &list["webhooks"][0]["id"], &list["webhooks"][1]["id"]), (&json!(3), &json!(ids[2]), &json!(ids[1])));
+    assert_eq!(
+        (&list["total"], &list["webhooks"][0]["id"], &list["webhooks"][1]["id"]),
+        (&json!(3), &json!(ids[2]), &json!(ids[1]))
+    );
     let list = app.get("/1.0/webhooks/?status=created&offset=2").await.json();
     assert_eq!(list["webhooks"].as_array().map(Vec::len), Some(1));
     assert_eq!(app.get("/1.0/webhooks?status=delivered,failed").await.json()["total"], 0);

@@ -19,16 +19,30 @@ async fn an_upload_is_answered_with_facts_and_a_link_that_works() {
     let text = String::from_utf8(reply.body).expect("JSON is UTF-8");
     assert!(text.starts_with(r#"{"success":true,"code":200,"id":""#), "{text}");
     let (input, output) = (&json["input"], &json["output"]);
-    assert_eq!((&input["format"], &input["width"], &input["height"]), (&json!("JPEG"), &json!(550), &json!(412)));
+    assert_eq!(
+        (&input["format"], &input["width"], &input["height"]),
+        (&json!("JPEG"), &json!(550), &json!(412))
+    );
     assert_eq!((&output["width"], &output["height"]), (&json!(300), &json!(225)));
     assert_eq!(output["interlaced"], true, "JPEG is progressive unless told otherwise");
     assert_eq!(output["colorspace"], "YCbCr");
-    assert_eq!((&output["depth"], &output["frames"], &output["alpha"]), (&json!(24), &json!(1), &json!(false)));
+    assert_eq!(
+        (&output["depth"], &output["frames"], &output["alpha"]),
+        (&json!(24), &json!(1), &json!(false))
+    );
     assert!(json.get("warnings").is_none());
 
     let url = output["url"].as_str().expect("a link");
     let id = json["id"].as_str().expect("an id");
-    let base = format!("http://{}/dl/{}/{}/{}/{}/{}/", app.address, &id[0..2], &id[2..4], &id[4..6], &id[6..8], &id[9..]);
+    let base = format!(
+        "http://{}/dl/{}/{}/{}/{}/{}/",
+        app.address,
+        &id[0..2],
+        &id[2..4],
+        &id[4..6],
+        &id[6..8],
+        &id[9..]
+    );
     assert_eq!(url, format!("{base}image.jpg"));
     let file = app.download(url).await;
     assert_eq!((file.status, json!(file.body.len())), (200, output["bytes"].clone()));
@@ -83,10 +97,15 @@ fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
 async fn basic_and_bearer_open_the_same_door_and_nothing_else_does() {
     let app = TestApp::start().await;
     let bearer = format!("Bearer {}", app.key);
-    assert_eq!(send(app.address, "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status, 200);
+    assert_eq!(
+        send(app.address, "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status,
+        200
+    );
     assert_eq!(app.get("/1.0/account").await.status, 200);
     let unknown = format!("Bearer pxv_{}", "0".repeat(32));
-    for headers in [vec![], vec![("Authorization", "Bearer nonsense")], vec![("Authorization", unknown.as_str())]] {
+    for headers in
+        [vec![], vec![("Authorization", "Bearer nonsense")], vec![("Authorization", unknown.as_str())]]
+    {
         let reply = send(app.address, "GET", "/1.0/account", &headers, b"").await;
         assert_eq!((reply.status, &reply.json()["error"]), (401, &json!("unauthorized")));
         assert_eq!(reply.header("Www-Authenticate"), Some("Basic realm=\"pixaven\""));
@@ -110,10 +129,14 @@ async fn a_client_with_a_wrong_key_reads_so_after_sending_a_large_body() {
 async fn a_revoked_key_is_refused() {
     let app = TestApp::start().await;
     let other = create_key(&app.ledger, "other").await;
-    let id = app.ledger.keys().await.expect("keys").into_iter().find(|key| key.label == "other").expect("made").id;
+    let id =
+        app.ledger.keys().await.expect("keys").into_iter().find(|key| key.label == "other").expect("made").id;
     assert!(app.ledger.revoke_key(&id).await.expect("revocation works"));
     let bearer = format!("Bearer {other}");
-    assert_eq!(send(app.address, "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status, 401);
+    assert_eq!(
+        send(app.address, "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status,
+        401
+    );
     assert_eq!(app.get("/1.0/account").await.status, 200, "other keys stay");
 }
 
@@ -152,7 +175,11 @@ async fn bad_requests_say_what_is_wrong() {
         ("[1]", 400, "object"),
         ("{}", 422, "url"),
         (r#"{"url":"ftp://h/x"}"#, 422, "url"),
-        (r#"{"url":"http://h/x","resize":{"width":-5}}"#, 422, "resize.width must be an integer from 1 to 20000, got -5"),
+        (
+            r#"{"url":"http://h/x","resize":{"width":-5}}"#,
+            422,
+            "resize.width must be an integer from 1 to 20000, got -5",
+        ),
         (r#"{"url":"http://h/x","webhook":{"url":"http://h"},"response":{"mode":"binary"}}"#, 422, "webhook"),
     ] {
         let reply = app.call("POST", "/1.0/fetch", &json_type, body.as_bytes()).await;
@@ -163,10 +190,14 @@ async fn bad_requests_say_what_is_wrong() {
     let reply = app.call("POST", "/1.0/upload", &json_type, b"{}").await;
     assert_eq!(reply.status, 400, "{}", reply.json());
     let no_file = b"--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{}\r\n--b--\r\n";
-    let reply = app.call("POST", "/1.0/upload", &[("Content-Type", "multipart/form-data; boundary=b")], no_file).await;
+    let reply = app
+        .call("POST", "/1.0/upload", &[("Content-Type", "multipart/form-data; boundary=b")], no_file)
+        .await;
     assert!(reply.status == 400 && reply.json()["message"].to_string().contains("file"), "{}", reply.json());
     let cut_off = b"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nJPG";
-    let reply = app.call("POST", "/1.0/upload", &[("Content-Type", "multipart/form-data; boundary=b")], cut_off).await;
+    let reply = app
+        .call("POST", "/1.0/upload", &[("Content-Type", "multipart/form-data; boundary=b")], cut_off)
+        .await;
     assert_eq!(reply.status, 400, "{}", reply.json());
 }
 

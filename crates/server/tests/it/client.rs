@@ -1,4 +1,5 @@
 //! An HTTP client for tests that sees what is really on the wire: header names keep their capitals.
+#![expect(clippy::disallowed_methods, reason = "a client of the server, not a part of it")]
 
 use std::net::SocketAddr;
 
@@ -6,28 +7,28 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// An answer, byte for byte.
-pub struct Reply {
-    pub status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     /// Names as they were sent.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
     /// The value of a header, its name compared letter by letter.
-    pub fn header(&self, exact_name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, exact_name: &str) -> Option<&str> {
         self.headers.iter().find(|(name, _)| name == exact_name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 }
 
 /// Sends `head` (request line and headers, without the final empty line) and `body`, on a connection of its own.
-pub async fn send_raw(address: SocketAddr, head: &str, body: &[u8]) -> Reply {
+pub(crate) async fn send_raw(address: SocketAddr, head: &str, body: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
     let head = format!("{head}\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.expect("the server reads the head");
@@ -38,7 +39,13 @@ pub async fn send_raw(address: SocketAddr, head: &str, body: &[u8]) -> Reply {
 }
 
 /// Sends a request with the headers a body needs.
-pub async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Reply {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}");
     for (name, value) in headers {
         head.push_str(&format!("\r\n{name}: {value}"));

@@ -72,11 +72,18 @@ const UPLOADS: &[Recording] = &[
     },
 ];
 
-async fn send_upload(app: &TestApp, recording: &Recording, extra_headers: &str, image: &[u8], json: &str) -> Reply {
+async fn send_upload(
+    app: &TestApp,
+    recording: &Recording,
+    extra_headers: &str,
+    image: &[u8],
+    json: &str,
+) -> Reply {
     let fill = |head: &str| {
         head.replace("{file}", &image.len().to_string()).replace("{data}", &json.len().to_string())
     };
-    let file = [format!("--{BOUNDARY}\r\n{}\r\n\r\n", fill(recording.file_head)).as_bytes(), image, b"\r\n"].concat();
+    let file = [format!("--{BOUNDARY}\r\n{}\r\n\r\n", fill(recording.file_head)).as_bytes(), image, b"\r\n"]
+        .concat();
     let data = format!("--{BOUNDARY}\r\n{}\r\n\r\n{json}\r\n", fill(recording.data_head)).into_bytes();
     let mut body = if recording.data_first { [data, file].concat() } else { [file, data].concat() };
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
@@ -104,12 +111,22 @@ async fn uploads_of_every_client_are_answered_with_json() {
     for recording in UPLOADS {
         let reply = send_upload(&app, recording, "", &image, r#"{"resize":{"width":100}}"#).await;
         let json = reply.json();
-        assert_eq!((reply.status, &json["success"], &json["code"]), (200, &json!(true), &json!(200)), "{}", recording.client);
+        assert_eq!(
+            (reply.status, &json["success"], &json["code"]),
+            (200, &json!(true), &json!(200)),
+            "{}",
+            recording.client
+        );
         assert_eq!(reply.header("Status"), Some("200 OK"), "{}", recording.client);
         assert_eq!(reply.header("X-Request-Id"), json["id"].as_str(), "{}", recording.client);
         assert_eq!((&json["output"]["width"], &json["output"]["height"]), (&json!(100), &json!(75)));
         let unnamed = recording.file_head.contains("filename=\"\"");
-        assert_eq!(json["input"]["name"], if unnamed { "image.jpg" } else { "in.jpg" }, "{}", recording.client);
+        assert_eq!(
+            json["input"]["name"],
+            if unnamed { "image.jpg" } else { "in.jpg" },
+            "{}",
+            recording.client
+        );
     }
 }
 
@@ -143,12 +160,22 @@ async fn every_client_can_read_why_it_failed() {
     let json = r#"{"resize":{"mode":"force-error"}}"#;
     for recording in UPLOADS {
         let reply = send_upload(&app, recording, "", &image, json).await;
-        assert_eq!((reply.status, reply.json()["success"].clone()), (422, json!(false)), "{}", recording.client);
+        assert_eq!(
+            (reply.status, reply.json()["success"].clone()),
+            (422, json!(false)),
+            "{}",
+            recording.client
+        );
         assert!(reply.json()["message"].as_str().is_some_and(|text| text.contains("resize.mode")));
         assert_eq!(reply.json()["code"], 422);
 
         let reply = send_upload(&app, recording, "\r\nX-Pixaven-Binary: 1", &image, json).await;
-        assert_eq!((reply.status, reply.body.len()), (422, 0), "{}: the status and an empty body", recording.client);
+        assert_eq!(
+            (reply.status, reply.body.len()),
+            (422, 0),
+            "{}: the status and an empty body",
+            recording.client
+        );
         for name in ["X-Pixaven-Meta", "X-Pixaven-Metadata"] {
             assert_eq!(meta(&reply, name)["success"], false, "{}", recording.client);
             assert_eq!(meta(&reply, name)["code"], 422, "{}", recording.client);
@@ -174,7 +201,9 @@ async fn phps_null_is_answered_as_the_mistake_it_is() {
 #[tokio::test]
 async fn go_and_java_may_say_stylize_for_filter() {
     let app = TestApp::start().await;
-    let reply = app.upload("in.jpg", &documented_jpeg(), &json!({"stylize": {"sepia": true}, "auto": {"size": 1}})).await;
+    let reply = app
+        .upload("in.jpg", &documented_jpeg(), &json!({"stylize": {"sepia": true}, "auto": {"size": 1}}))
+        .await;
     let json = reply.json();
     assert_ne!(json["success"], Value::Null);
     assert!(!json.to_string().contains("stylize"), "the older name is known: {json}");

@@ -3,12 +3,12 @@
 use pixaven_imaging::plan::{Format, Output};
 
 /// A photo-like JPEG of the documented size, 550×412.
-pub fn documented_jpeg() -> Vec<u8> {
+pub(crate) fn documented_jpeg() -> Vec<u8> {
     picture(550, 412, Format::Jpeg)
 }
 
 /// A photo-like picture in any format.
-pub fn picture(width: u32, height: u32, format: Format) -> Vec<u8> {
+pub(crate) fn picture(width: u32, height: u32, format: Format) -> Vec<u8> {
     let image = pixaven_imaging::sample::landscape(width, height, 7);
     let output = Output { format: Some(format), ..Output::default() };
     pixaven_imaging::encode(image, format, &output).expect("our own pixels can be encoded")

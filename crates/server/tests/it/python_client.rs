@@ -3,6 +3,7 @@
 //!
 //! Needs an interpreter with the package `pixaven` in `PIXAVEN_PYTHON`; without one the test says that it was
 //! skipped, and fails where `PIXAVEN_REQUIRE_CLIENTS` is set.
+#![expect(clippy::disallowed_methods, reason = "the proxy stands beside the server, it is no part of it")]
 
 use std::path::Path;
 use std::process::Stdio;
@@ -40,7 +41,9 @@ async fn the_official_python_client_works_unmodified() {
     let Some(python) = std::env::var_os("PIXAVEN_PYTHON") else {
         let required = std::env::var_os("PIXAVEN_REQUIRE_CLIENTS").is_some();
         assert!(!required, "PIXAVEN_PYTHON must name an interpreter with the package pixaven");
-        eprintln!("SKIPPED: the official Python client. Set PIXAVEN_PYTHON to an interpreter with the package pixaven.");
+        eprintln!(
+            "SKIPPED: the official Python client. Set PIXAVEN_PYTHON to an interpreter with the package pixaven."
+        );
         return;
     };
     let directory = TempDir::new().expect("a temporary directory");
@@ -75,7 +78,10 @@ async fn the_official_python_client_works_unmodified() {
     assert!(written.starts_with(b"\x89PNG"));
     assert_eq!(report["buffer"]["meta"]["output"]["bytes"], report["buffer"]["bytes"]);
     for failed in ["bad value", "bad value, file"] {
-        assert!(report[failed]["error"].as_str().is_some_and(|text| text.contains("resize.mode")), "{report}");
+        assert!(
+            report[failed]["error"].as_str().is_some_and(|text| text.contains("resize.mode")),
+            "{report}"
+        );
     }
     assert!(!out.with_extension("png.never").exists(), "no file is written of a failure");
     assert!(report["bad key"]["error"].as_str().is_some_and(|text| text.contains("API key")), "{report}");
@@ -86,7 +92,8 @@ async fn serve_with_tls(directory: &Path) -> (Child, u16, String) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["api.pixaven.com".to_owned()]).expect("a certificate can be made");
     std::fs::write(directory.join("cert.pem"), cert.pem()).expect("the directory can be written");
-    std::fs::write(directory.join("key.pem"), signing_key.serialize_pem()).expect("the directory can be written");
+    std::fs::write(directory.join("key.pem"), signing_key.serialize_pem())
+        .expect("the directory can be written");
     let mut server = Command::new(env!("CARGO_BIN_EXE_pixaven"))
         .args(["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"])
         .current_dir(directory)

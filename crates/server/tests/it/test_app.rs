@@ -17,35 +17,35 @@ use tempfile::TempDir;
 use crate::client::{Reply, send};
 
 /// The moment at which every test begins: 2026-01-10T11:57:04.322Z.
-pub const START_MS: i64 = 1_768_046_224_322;
+pub(crate) const START_MS: i64 = 1_768_046_224_322;
 
-pub struct TestApp {
-    pub address: SocketAddr,
-    pub key: String,
-    pub clock: Clock,
-    pub ledger: Ledger,
-    pub jobs: Jobs,
-    pub dispatcher: Dispatcher,
-    pub sweep: Sweep,
-    pub pipeline: Pipeline,
-    pub directory: TempDir,
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) key: String,
+    pub(crate) clock: Clock,
+    pub(crate) ledger: Ledger,
+    pub(crate) jobs: Jobs,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) sweep: Sweep,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) directory: TempDir,
     running: Option<Running>,
 }
 
 impl TestApp {
     /// A server with the defaults, allowed to reach this machine.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// A server with some settings changed.
-    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         Self::start_in(directory, settings).await
     }
 
     /// A server on a directory that may have been used before.
-    pub async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
         let data_dir = directory.path().join("data").display().to_string();
         let own = [
             ("server.listen", "127.0.0.1:0"),
@@ -75,46 +75,53 @@ impl TestApp {
     }
 
     /// Stops the server and gives its directory back, for another one.
-    pub async fn stop(mut self) -> TempDir {
+    pub(crate) async fn stop(mut self) -> TempDir {
         let running = self.running.take().expect("a server is stopped once");
         assert!(running.stop().await, "everything ends when told to");
         self.directory
     }
 
     /// A request with this server's key.
-    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
         let basic = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{}:", self.key)));
         let headers: Vec<_> = headers.iter().copied().chain([("Authorization", basic.as_str())]).collect();
         send(self.address, method, path, &headers, body).await
     }
 
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.call("GET", path, &[], b"").await
     }
 
-    pub async fn fetch(&self, json: &serde_json::Value) -> Reply {
-        self.call("POST", "/1.0/fetch", &[("Content-Type", "application/json")], json.to_string().as_bytes()).await
+    pub(crate) async fn fetch(&self, json: &serde_json::Value) -> Reply {
+        self.call("POST", "/1.0/fetch", &[("Content-Type", "application/json")], json.to_string().as_bytes())
+            .await
     }
 
     /// An upload as a careful client sends it.
-    pub async fn upload(&self, name: &str, file: &[u8], json: &serde_json::Value) -> Reply {
+    pub(crate) async fn upload(&self, name: &str, file: &[u8], json: &serde_json::Value) -> Reply {
         self.upload_with(name, file, json, &[]).await
     }
 
-    pub async fn upload_with(
+    pub(crate) async fn upload_with(
         &self,
         name: &str,
         file: &[u8],
         json: &serde_json::Value,
         headers: &[(&str, &str)],
     ) -> Reply {
-        let mut body = format!(
-            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
-        )
-        .into_bytes();
+        let mut body =
+            format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n")
+                .into_bytes();
         body.extend_from_slice(file);
         body.extend_from_slice(
-            format!("\r\n--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{json}\r\n--b--\r\n").as_bytes(),
+            format!("\r\n--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{json}\r\n--b--\r\n")
+                .as_bytes(),
         );
         let content_type = [("Content-Type", "multipart/form-data; boundary=b")];
         let headers: Vec<_> = content_type.into_iter().chain(headers.iter().copied()).collect();
@@ -122,14 +129,14 @@ impl TestApp {
     }
 
     /// The bytes behind a result's URL.
-    pub async fn download(&self, url: &str) -> Reply {
+    pub(crate) async fn download(&self, url: &str) -> Reply {
         let path = url.split_once("/dl/").map(|(_, rest)| format!("/dl/{rest}")).expect("a result's URL");
         send(self.address, "GET", &path, &[], b"").await
     }
 }
 
 /// A new key of the one account.
-pub async fn create_key(ledger: &Ledger, label: &str) -> String {
+pub(crate) async fn create_key(ledger: &Ledger, label: &str) -> String {
     let key = ApiKey::generate().expect("randomness");
     let new = NewKey {
         sha256: key.sha256(),

@@ -1,12 +1,8 @@
 //! Image workers under attack and under load: what one image can do to others.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use pixaven_imaging::plan::Format;
-
-use crate::pictures::{documented_jpeg, picture};
+use crate::pictures::documented_jpeg;
 use crate::test_app::TestApp;
 
 #[tokio::test]
@@ -21,35 +17,42 @@ async fn a_worker_that_was_killed_while_idle_is_replaced_unnoticed() {
     assert_eq!(reply.status, 200, "{}", reply.json());
 }
 
+/// Seconds of work from a small upload.
+pub(crate) fn heavy() -> serde_json::Value {
+    json!({"resize": {"mode": "exact", "width": 6000, "height": 6000}, "filter": {"blur": {"value": 50}, "edges": {"value": 50}}})
+}
+
 #[tokio::test]
 async fn an_image_that_takes_too_long_costs_its_own_request_only() {
-    let app = TestApp::start_with(&[("images.wall_s", "1"), ("jobs.lease_s", "240")]).await;
-    let large = picture(6000, 5000, Format::Png);
-    let heavy = json!({"resize": {"width": 20000, "height": 5000, "mode": "exact"}, "output": {"format": "webp", "lossless": true}});
-    let reply = app.upload("large.png", &large, &heavy).await;
+    let app = TestApp::start_with(&[("images.wall_s", "1")]).await;
+    let mut spec = heavy();
+    spec["resize"]["width"] = json!(9000);
+    spec["resize"]["height"] = json!(9000);
+    let reply = app.upload("small.jpg", &documented_jpeg(), &spec).await;
     assert_eq!((reply.status, &reply.json()["error"]), (422, &json!("timeout")), "{}", reply.json());
     assert!(reply.json()["message"].to_string().contains("1 s"), "{}", reply.json());
-    let reply = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
-    assert_eq!(reply.status, 200, "{}", reply.json());
+    serves_again(&app).await;
 }
 
 #[tokio::test]
 async fn an_image_that_takes_too_much_memory_costs_its_own_request_only() {
     let app = TestApp::start_with(&[("images.memory_bytes", "67108864")]).await;
-    let large = picture(7000, 7000, Format::Png);
-    let reply = app.upload("large.png", &large, &json!({"output": {"format": "webp", "lossless": true}})).await;
-    assert_eq!((reply.status, &reply.json()["error"]), (422, &json!("processing_failed")), "{}", reply.json());
+    let reply = app.upload("small.jpg", &documented_jpeg(), &heavy()).await;
+    assert_eq!(
+        (reply.status, &reply.json()["error"]),
+        (422, &json!("processing_failed")),
+        "{}",
+        reply.json()
+    );
     assert!(reply.json()["message"].to_string().contains("64 MiB"), "{}", reply.json());
-    let reply = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
-    assert_eq!(reply.status, 200, "{}", reply.json());
+    serves_again(&app).await;
 }
 
 #[tokio::test]
 async fn a_full_queue_is_answered_with_503_and_when_to_come_back() {
     let app = TestApp::start_with(&[("images.queue_count", "1")]).await;
-    let large = picture(4000, 3000, Format::Png);
-    let spec = json!({"output": {"format": "webp", "lossless": true}});
-    let calls = (0..6).map(|_| app.upload("large.png", &large, &spec));
+    let (image, spec) = (documented_jpeg(), heavy());
+    let calls = (0..6).map(|_| app.upload("small.jpg", &image, &spec));
     let replies = futures_util::future::join_all(calls).await;
     let n_served = replies.iter().filter(|reply| reply.status == 200).count();
     let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 503).collect();
@@ -63,17 +66,40 @@ async fn a_full_queue_is_answered_with_503_and_when_to_come_back() {
 #[tokio::test]
 async fn work_whose_caller_has_gone_is_dropped() {
     let app = TestApp::start().await;
-    let large = picture(5000, 4000, Format::Png);
-    let spec = json!({"output": {"format": "webp", "lossless": true}});
-    let gone = tokio::time::timeout(Duration::from_millis(300), app.upload("large.png", &large, &spec)).await;
-    assert!(gone.is_err(), "the picture takes longer than the caller waits");
-    // The one worker is free again at once: this one does not wait for the picture nobody wants.
+    let before = app.pipeline.sandbox.idle_pids();
+    let (image, spec) = (documented_jpeg(), heavy());
+    tokio::select! {
+        _ = app.upload("small.jpg", &image, &spec) => panic!("the picture takes longer than its caller waits"),
+        () = until_busy(before[0]) => {}
+    }
+    serves_again(&app).await;
+    assert_ne!(
+        app.pipeline.sandbox.idle_pids(),
+        before,
+        "the worker on the unwanted picture was killed and replaced"
+    );
+}
+
+async fn serves_again(app: &TestApp) {
     let reply = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
     assert_eq!(reply.status, 200, "{}", reply.json());
 }
 
-#[cfg(unix)]
-fn kill(pid: u32) {
+/// Returns once a worker has begun to compute.
+pub(crate) async fn until_busy(pid: u32) {
+    let before = cpu_ticks(pid);
+    while cpu_ticks(pid) < before + 5 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the worker lives");
+    let fields: Vec<&str> = stat.rsplit_once(") ").expect("a command name").1.split(' ').collect();
+    fields[11].parse::<u64>().expect("ticks") + fields[12].parse::<u64>().expect("ticks")
+}
+
+pub(crate) fn kill(pid: u32) {
     let status = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "the worker can be killed");
 }
