@@ -28,7 +28,10 @@ pub(crate) struct Webhooks {
     pub(crate) accept_ms: Option<Percentiles>,
     /// From the end of the 202 to the arrival of the webhook.
     pub(crate) delivery_ms: Option<Percentiles>,
+    /// Processor time of the server and its workers, from their start, for 1,000 accepted requests.
     pub(crate) cpu_s_per_1000: Option<f64>,
+    /// Processor time of these tools, which the server did not have.
+    pub(crate) cpu_tools_s: Option<f64>,
     #[serde(flatten)]
     pub(crate) usage: Option<Usage>,
 }

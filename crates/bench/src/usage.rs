@@ -9,8 +9,10 @@ use serde::Serialize;
 /// Processor time and memory of a process and its children.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Usage {
-    /// Seconds of processor time of the server, its workers and those of its workers that ended.
-    pub(crate) cpu_s: f64,
+    /// Seconds of processor time of the server process.
+    pub(crate) cpu_server_s: f64,
+    /// The same of its workers, those that ended included.
+    pub(crate) cpu_workers_s: f64,
     /// Largest resident size the server ever had.
     pub(crate) peak_rss_server_mib: f64,
     /// Largest resident size any one worker ever had.
@@ -23,14 +25,15 @@ impl Usage {
     /// Reads the present state of a process; `None` where there is no `/proc` or no such process.
     pub(crate) fn read(pid: u32) -> Option<Self> {
         let server = Stat::read(pid)?;
-        let mut ticks = server.ticks;
+        let mut worker_ticks = server.reaped_ticks;
         let mut workers = Vec::new();
         for (worker, stat) in children(pid) {
-            ticks += stat.ticks;
+            worker_ticks += stat.ticks;
             workers.push(peak_rss_mib(worker).unwrap_or(0.0));
         }
         Some(Self {
-            cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+            cpu_server_s: seconds(server.ticks),
+            cpu_workers_s: seconds(worker_ticks),
             peak_rss_server_mib: peak_rss_mib(pid)?,
             peak_rss_worker_mib: workers.iter().copied().fold(0.0, f64::max),
             peak_rss_workers_mib: tenths(workers.iter().sum()),
@@ -40,12 +43,18 @@ impl Usage {
     /// The larger of two readings of the same run: a worker that was replaced takes its peak with it.
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
-            cpu_s: self.cpu_s.max(other.cpu_s),
+            cpu_server_s: self.cpu_server_s.max(other.cpu_server_s),
+            cpu_workers_s: self.cpu_workers_s.max(other.cpu_workers_s),
             peak_rss_server_mib: self.peak_rss_server_mib.max(other.peak_rss_server_mib),
             peak_rss_worker_mib: self.peak_rss_worker_mib.max(other.peak_rss_worker_mib),
             peak_rss_workers_mib: self.peak_rss_workers_mib.max(other.peak_rss_workers_mib),
         }
     }
+}
+
+/// Seconds of processor time this process has used; `None` where there is no `/proc`.
+pub(crate) fn own_cpu_s() -> Option<f64> {
+    Stat::read(std::process::id()).map(|stat| seconds(stat.ticks))
 }
 
 /// The ids of the processes a process has started and that are alive.
@@ -69,8 +78,10 @@ fn children(pid: u32) -> HashMap<u32, Stat> {
 struct Stat {
     state: char,
     parent: u32,
-    /// Processor time, its own and that of the children it has waited for.
+    /// Processor time of its own.
     ticks: u64,
+    /// Processor time of the children it has waited for.
+    reaped_ticks: u64,
 }
 
 impl Stat {
@@ -85,8 +96,9 @@ impl Stat {
         let parent = fields.next()?.parse().ok()?;
         // proc_pid_stat(5): utime, stime, cutime, cstime are fields 14 to 17, of which 5 to 13 are still to be skipped.
         let times = fields.skip(9).take(4).map(str::parse::<u64>);
-        let times = times.collect::<Result<Vec<_>, _>>().ok().filter(|times| times.len() == 4)?;
-        Some(Self { state, parent, ticks: times.iter().sum() })
+        let times: Vec<u64> = times.collect::<Result<_, _>>().ok()?;
+        let [user, system, reaped_user, reaped_system] = times.try_into().ok()?;
+        Some(Self { state, parent, ticks: user + system, reaped_ticks: reaped_user + reaped_system })
     }
 }
 
@@ -95,6 +107,10 @@ fn peak_rss_mib(pid: u32) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(tenths(kib / 1024.0))
+}
+
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
 fn tenths(x: f64) -> f64 {
@@ -108,7 +124,7 @@ mod tests {
     #[test]
     fn a_name_cannot_confuse_the_parser() {
         let line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 100 20 3 1 20 0 1 0 5 6 7";
-        assert_eq!(Stat::parse(line), Some(Stat { state: 'S', parent: 7, ticks: 124 }));
+        assert_eq!(Stat::parse(line), Some(Stat { state: 'S', parent: 7, ticks: 120, reaped_ticks: 4 }));
         assert_eq!(Stat::parse("42 (x) S 7 1"), None);
         assert_eq!(Stat::parse(""), None);
     }

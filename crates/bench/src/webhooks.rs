@@ -14,7 +14,7 @@ use crate::receiver::Receiver;
 use crate::report::{self, progress};
 use crate::server::{self, Installation, Server};
 use crate::stats::Percentiles;
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
 
 /// A server keeps up while 99 % of the webhooks arrive within this time of their 202.
 const KEEPS_UP: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ impl Run<'_> {
         let urls = Urls { image: origin.image_url(), webhook: receiver.url() };
         let job = Arc::new(Job::new(address, &installation.key, self.way, self.image, &urls));
         let client = Arc::new(Client::new(address));
-        let before = Usage::read(server.pid()).map_or(0.0, |usage| usage.cpu_s);
+        let own_before = usage::own_cpu_s();
         let work = async {
             let end = tokio::time::sleep(Duration::from_secs_f64(self.seconds));
             let answers = load::run(&client, &job, self.rate, end).await;
@@ -70,7 +70,10 @@ impl Run<'_> {
             progress(format_args!("rejected: {why}"));
         }
         let deliveries = receiver.deliveries();
-        let per_1000 = |usage: Usage| (usage.cpu_s - before) * 1000.0 / answers.accepted.len().max(1) as f64;
+        let per_1000 = |usage: Usage| {
+            let cpu_s = usage.cpu_server_s + usage.cpu_workers_s;
+            (cpu_s * 100_000.0 / answers.accepted.len().max(1) as f64).round() / 100.0
+        };
         Ok(report::Webhooks {
             command: "webhooks",
             rate: self.rate,
@@ -81,7 +84,10 @@ impl Run<'_> {
             rejected: answers.n_rejected,
             cut: answers.n_cut,
             delivery_ms: Percentiles::of(audit::delays(&answers.accepted, &deliveries)),
-            cpu_s_per_1000: usage.map(|usage| (per_1000(usage) * 100.0).round() / 100.0),
+            cpu_s_per_1000: usage.map(per_1000),
+            cpu_tools_s: usage::own_cpu_s()
+                .zip(own_before)
+                .map(|(now, before)| ((now - before) * 100.0).round() / 100.0),
             usage,
             accept_ms: Percentiles::of(answers.waits),
         })
