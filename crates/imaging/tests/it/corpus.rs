@@ -34,6 +34,8 @@ impl Corpus {
         let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
         let root = named.unwrap_or_else(|_| beside());
         let Ok(manifest) = std::fs::read_to_string(root.join("manifest.tsv")) else {
+            let required = std::env::var_os("PIXAVEN_REQUIRE_CORPUS").is_some();
+            assert!(!required, "{} is no corpus", root.display());
             eprintln!("SKIPPED: no corpus at {} (set PIXAVEN_CORPUS)", root.display());
             return None;
         };

@@ -1,4 +1,4 @@
-//! The signature of Standard Webhooks (https://www.standardwebhooks.com, version 1): HMAC-SHA256 over
+//! The signature of Standard Webhooks (<https://www.standardwebhooks.com>, version 1): HMAC-SHA256 over
 //! `id.timestamp.body`, under a secret that both sides know. Signing for deliveries, verifying for receivers of ours.
 
 use std::fmt;

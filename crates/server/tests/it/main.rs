@@ -3,6 +3,7 @@
 mod accepted;
 mod api;
 mod client;
+mod corpus;
 mod net;
 mod official_clients;
 mod pictures;
