@@ -244,13 +244,12 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
 
 fn webhook_settings(config: &Config) -> WebhookSettings {
     let webhooks = &config.webhooks;
-    let pauses_ms = webhooks.schedule_s.iter().map(|&pause_s| i64::from(pause_s) * 1000);
     WebhookSettings {
         concurrency: webhooks.concurrency,
         deadline: Duration::from_secs(webhooks.deadline_s),
         response_max_bytes: webhooks.response_bytes,
         lease_ms: millis(webhooks.lease_s),
-        schedule: Schedule::new(std::iter::once(0).chain(pauses_ms).collect()),
+        schedule: Schedule::new(webhooks.waits_ms()),
     }
 }
 

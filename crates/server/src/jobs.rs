@@ -187,7 +187,10 @@ fn failed(job: &Job, error: &ApiError) -> JobDone {
 
 fn source_of(job: &Job, spec: &Spec) -> Result<Source, ApiError> {
     match (&job.input, &spec.source_url) {
-        (InputRef::Blob { key, name, .. }, _) => Ok(Source::Blob { key: key.clone(), name: name.clone() }),
+        (InputRef::Blob { key, name, bytes }, _) => {
+            let n_bytes = usize::try_from(*bytes).map_err(ApiError::internal)?;
+            Ok(Source::Blob { key: key.clone(), name: name.clone(), n_bytes })
+        }
         (InputRef::Url, Some(url)) => {
             Ok(Source::Url { url: url.clone(), headers: spec.source_headers.clone() })
         }

@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 
 pub use error::NetError;
 pub use exchange::{Answer, Exchange, PhaseTimings};
-pub use fetch::{FetchLimits, Fetched};
+pub use fetch::{FetchLimits, Fetched, Room};
 pub use policy::{AddressPolicy, IpNetwork, NotANetwork};
 pub use tls::TlsSetupError;
 

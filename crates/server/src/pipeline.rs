@@ -74,7 +74,7 @@ impl Done {
 impl Pipeline {
     /// Obtains and processes one image.
     pub async fn run(&self, spec: &Spec, source: Source, patience: Patience) -> Result<Done, Failure> {
-        let obtained = self.sources.obtain(source, patience).await?;
+        let obtained = self.sources.obtain(source).await?;
         let processed = self.sandbox.process(&obtained.bytes, &spec.plan, patience).await?;
         let input_name =
             obtained.name.unwrap_or_else(|| format!("image.{}", processed.input.format.extension()));

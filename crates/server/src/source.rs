@@ -8,7 +8,7 @@ use url::Url;
 use crate::blobs::Blobs;
 use crate::error::{ApiError, Kind};
 use crate::net::{FetchLimits, Net, NetError};
-use crate::sandbox::{Memory, Patience, Reservation};
+use crate::sandbox::{Memory, Reservation};
 
 /// Longest file name we hand on, in bytes.
 const NAME_MAX_BYTES: usize = 150;
@@ -30,6 +30,8 @@ pub enum Source {
         key: String,
         /// Its file name; empty when the client told none.
         name: String,
+        /// Its size.
+        n_bytes: usize,
     },
     /// A URL to fetch.
     Url {
@@ -63,41 +65,29 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads `source` completely, capped while it arrives.
-    pub async fn obtain(&self, source: Source, patience: Patience) -> Result<Obtained, ApiError> {
-        match source {
-            Source::Upload { bytes, name, reservation } => {
-                Ok(Obtained { bytes, name: name.as_deref().and_then(clean_name), _reservation: reservation })
-            }
-            Source::Blob { key, name } => {
+    /// Reads `source` completely, capped and counted while it arrives.
+    pub async fn obtain(&self, source: Source) -> Result<Obtained, ApiError> {
+        let (bytes, name, reservation) = match source {
+            Source::Upload { bytes, name, reservation } => (bytes, name, reservation),
+            Source::Blob { key, name, n_bytes } => {
+                let mut reservation = self.memory.reserve();
+                reservation.grow_when_free(n_bytes).await?;
                 let bytes = self.blobs.get(&key).await?;
                 let bytes = bytes.ok_or_else(|| ApiError::internal(format!("the input {key} is gone")))?;
-                self.counted(bytes, clean_name(&name), patience).await
+                (bytes, Some(name), reservation)
             }
             Source::Url { url, headers } => {
-                let fetched =
-                    self.net.fetch(&url, header_map(&headers)?, self.limits).await.map_err(not_fetched)?;
-                let name = fetched.file_name.as_deref().and_then(clean_name);
-                self.counted(fetched.bytes, name, patience).await
+                let mut reservation = self.memory.reserve();
+                let mut room = |n_bytes| reservation.grow(n_bytes).is_ok();
+                let fetched = self.net.fetch(&url, header_map(&headers)?, self.limits, &mut room).await;
+                let fetched = fetched.map_err(not_fetched)?;
+                (fetched.bytes, fetched.file_name, reservation)
             }
-        }
-    }
-
-    async fn counted(
-        &self,
-        bytes: Bytes,
-        name: Option<String>,
-        patience: Patience,
-    ) -> Result<Obtained, ApiError> {
-        let mut reservation = self.memory.reserve();
-        match patience {
-            Patience::Refuse => reservation.grow(bytes.len())?,
-            Patience::Wait => reservation.grow_when_free(bytes.len()).await?,
-        }
+        };
         if bytes.is_empty() {
             return Err(ApiError::new(Kind::FormatUnsupported, "the image is empty: it has 0 bytes"));
         }
-        Ok(Obtained { bytes, name, _reservation: reservation })
+        Ok(Obtained { bytes, name: name.as_deref().and_then(clean_name), _reservation: reservation })
     }
 }
 
@@ -114,6 +104,7 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, ApiError> {
 fn not_fetched(error: NetError) -> ApiError {
     let kind = match error {
         NetError::Local(_) => Kind::Unavailable,
+        NetError::NoRoom => Kind::Overloaded,
         NetError::TooLarge { .. } => Kind::BodyTooLarge,
         NetError::Status(_) | NetError::TooManyRedirects { .. } => Kind::SourceRefused,
         NetError::BadUrl(_) => Kind::InvalidRequest,

@@ -33,6 +33,9 @@ pub enum NetError {
         /// The cap, in bytes.
         limit_bytes: u64,
     },
+    /// Our own memory for documents is full.
+    #[error("there is no room for the answer")]
+    NoRoom,
     /// An answer, but not a 2xx.
     #[error("the answer was status {0}")]
     Status(u16),
@@ -61,6 +64,7 @@ impl NetError {
             Self::Tls(_) => "no secure connection to the host could be made".to_owned(),
             Self::Protocol(_) => "the host hung up or answered something that is not HTTP".to_owned(),
             Self::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
+            Self::NoRoom => "the server has no room for the image at the moment".to_owned(),
             Self::Status(status) => format!("the host answered with status {status}"),
             Self::TooManyRedirects { limit } => format!("the host redirected more than {limit} times"),
             Self::BadUrl(reason) => (*reason).to_owned(),

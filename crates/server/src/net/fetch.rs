@@ -31,6 +31,9 @@ pub struct FetchLimits {
     pub max_redirects: u32,
 }
 
+/// Asked before bytes of a body are kept; `false` ends the fetch with [`NetError::NoRoom`].
+pub type Room<'a> = dyn FnMut(usize) -> bool + Send + 'a;
+
 /// A document.
 #[derive(Debug)]
 pub struct Fetched {
@@ -44,14 +47,17 @@ pub struct Fetched {
 
 impl Net {
     /// Fetches the document at `url`. `headers` go to the URL's own origin only; a redirect elsewhere leaves them, and
-    /// the URL's credentials, behind.
+    /// the URL's credentials, behind. `room` is asked for every piece of the body as it arrives.
     pub async fn fetch(
         &self,
         url: &Url,
         headers: HeaderMap,
         limits: FetchLimits,
+        room: &mut Room<'_>,
     ) -> Result<Fetched, NetError> {
-        timeout(limits.deadline, self.follow(url, headers, limits)).await.map_err(|_| NetError::Timeout)?
+        timeout(limits.deadline, self.follow(url, headers, limits, room))
+            .await
+            .map_err(|_| NetError::Timeout)?
     }
 
     async fn follow(
@@ -59,6 +65,7 @@ impl Net {
         url: &Url,
         mut headers: HeaderMap,
         limits: FetchLimits,
+        room: &mut Room<'_>,
     ) -> Result<Fetched, NetError> {
         let mut url = url.clone();
         for _hop in 0..=limits.max_redirects {
@@ -81,7 +88,7 @@ impl Net {
             if !head.status.is_success() {
                 return Err(NetError::Status(head.status.as_u16()));
             }
-            let bytes = read_all(&mut wire, body, &head.headers, limits.max_bytes).await?;
+            let bytes = read_all(&mut wire, body, &head.headers, limits.max_bytes, room).await?;
             self.inner.pool.put(&target.origin, wire);
             return Ok(Fetched {
                 bytes,
@@ -133,19 +140,23 @@ async fn read_all(
     mut body: Incoming,
     headers: &HeaderMap,
     limit_bytes: u64,
+    room: &mut Room<'_>,
 ) -> Result<Bytes, NetError> {
     let claimed =
         headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
     if claimed > limit_bytes {
         return Err(NetError::TooLarge { limit_bytes });
     }
-    let room = usize::try_from(claimed.min(MAX_INITIAL_BUFFER_BYTES)).unwrap_or(0);
-    let mut bytes = BytesMut::with_capacity(room);
+    let initial_bytes = usize::try_from(claimed.min(MAX_INITIAL_BUFFER_BYTES)).unwrap_or(0);
+    let mut bytes = BytesMut::with_capacity(initial_bytes);
     while let Some(frame) = wire.frame(&mut body).await {
         let frame = frame.map_err(NetError::from_http)?;
         let Some(data) = frame.data_ref() else { continue };
         if (bytes.len() + data.len()) as u64 > limit_bytes {
             return Err(NetError::TooLarge { limit_bytes });
+        }
+        if !room(data.len()) {
+            return Err(NetError::NoRoom);
         }
         bytes.extend_from_slice(data);
     }

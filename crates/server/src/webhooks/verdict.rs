@@ -49,6 +49,7 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &io:
             NetError::Protocol(_)
             | NetError::BadUrl(_)
             | NetError::TooLarge { .. }
+            | NetError::NoRoom
             | NetError::Status(_)
             | NetError::TooManyRedirects { .. },
         ) => Outcome::Protocol,

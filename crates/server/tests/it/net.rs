@@ -42,6 +42,7 @@ fn kind(error: &NetError) -> &'static str {
         NetError::Timeout => "timeout",
         NetError::Tls(_) => "tls",
         NetError::Protocol(_) => "protocol",
+        NetError::NoRoom => "no room",
         NetError::TooLarge { .. } => "too_large",
         NetError::Status(_) => "status",
         NetError::TooManyRedirects { .. } => "too_many_redirects",

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::pictures::documented_jpeg;
+use crate::receiver::{Receiver, answer};
 use crate::test_app::TestApp;
 
 #[tokio::test]
@@ -61,6 +62,16 @@ async fn a_full_queue_is_answered_with_503_and_when_to_come_back() {
     for reply in refused {
         assert_eq!((reply.header("Retry-After"), &reply.json()["error"]), (Some("1"), &json!("overloaded")));
     }
+}
+
+#[tokio::test]
+async fn memory_for_inputs_bounds_what_is_fetched() {
+    let app = TestApp::start_with(&[("images.queue_bytes", "1048576")]).await;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 << 20);
+    let origin = Receiver::start(vec![answer([head.as_bytes(), &vec![7; 2 << 20]].concat())]);
+    let reply = app.fetch(&json!({"url": origin.url("/large.jpg").as_str()})).await;
+    assert_eq!((reply.status, &reply.json()["error"]), (503, &json!("overloaded")), "{}", reply.json());
+    serves_again(&app).await;
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn documents_are_fetched() {
         ("/a/", "abcdef", None, None),
         ("/a/b", "until the end", Some("y.gif"), None),
     ] {
-        let fetched = net.fetch(&receiver.url(path), HeaderMap::new(), LIMITS).await.unwrap();
+        let fetched = net.fetch(&receiver.url(path), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap();
         assert_eq!(fetched.bytes, bytes);
         assert_eq!(fetched.file_name.as_deref(), file_name);
         assert_eq!(fetched.media_type.as_deref(), media_type);
@@ -59,12 +59,15 @@ async fn documents_that_cannot_be_had_have_a_kind() {
         ("silence", vec![Read, Hold], "timeout"),
     ] {
         let receiver = Receiver::start(vec![script]);
-        let error = net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS).await.unwrap_err();
+        let error = net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{name}");
     }
     let exact = format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{}", "x".repeat(1_000));
     let receiver = Receiver::start(vec![answer(exact)]);
-    assert_eq!(net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS).await.unwrap().bytes.len(), 1_000);
+    assert_eq!(
+        net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap().bytes.len(),
+        1_000
+    );
 }
 
 #[tokio::test]
@@ -72,15 +75,18 @@ async fn redirects_are_followed_up_to_their_number() {
     let net = net(&["127.0.0.0/8"]);
     let receiver =
         Receiver::start(vec![redirect("b?c=d"), redirect("/e/f"), redirect("//localhost:1/"), answer(OK)]);
-    let error = net.fetch(&receiver.url("/a/a"), HeaderMap::new(), LIMITS).await.unwrap_err();
+    let error = net.fetch(&receiver.url("/a/a"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
     assert_eq!(kind(&error), "refused", "the third one leads to a closed port");
     let lines: Vec<_> = receiver.received().into_iter().map(|request| request.request_line).collect();
     assert_eq!(lines, ["GET /a/a HTTP/1.1", "GET /a/b?c=d HTTP/1.1", "GET /e/f HTTP/1.1"]);
 
     let receiver = Receiver::start(vec![redirect("/"), redirect("/"), redirect("/"), answer(OK)]);
-    assert_eq!(net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS).await.unwrap().bytes, "ok");
+    assert_eq!(
+        net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap().bytes,
+        "ok"
+    );
     let receiver = Receiver::start(vec![redirect("/")]);
-    let error = net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS).await.unwrap_err();
+    let error = net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
     assert_eq!(kind(&error), "too_many_redirects");
     assert_eq!(receiver.received().len(), 4);
 }
@@ -89,7 +95,10 @@ async fn redirects_are_followed_up_to_their_number() {
 async fn every_hop_of_a_redirect_is_judged() {
     let hidden = Receiver::start_on("127.0.0.2:0", vec![answer(OK)]);
     let open = Receiver::start(vec![redirect(hidden.url("/secret").as_str())]);
-    let error = net(&["127.0.0.1/32"]).fetch(&open.url("/"), HeaderMap::new(), LIMITS).await.unwrap_err();
+    let error = net(&["127.0.0.1/32"])
+        .fetch(&open.url("/"), HeaderMap::new(), LIMITS, &mut |_| true)
+        .await
+        .unwrap_err();
     assert_eq!(kind(&error), "blocked_address");
     assert_eq!((open.received().len(), hidden.n_connections()), (1, 0));
 }
@@ -104,7 +113,7 @@ async fn credentials_and_headers_stay_with_their_origin() {
         (HeaderName::from_static("x-token"), HeaderValue::from_static("secret")),
         (HeaderName::from_static("cookie"), HeaderValue::from_static("secret")),
     ]);
-    net(&["127.0.0.0/8"]).fetch(&url, headers, LIMITS).await.unwrap();
+    net(&["127.0.0.0/8"]).fetch(&url, headers, LIMITS, &mut |_| true).await.unwrap();
     for request in own.received() {
         assert_eq!(request.header("x-token"), Some("secret"));
         assert_eq!(request.header("authorization"), Some("Basic dXNlcjo="));

@@ -86,7 +86,7 @@ async fn only_the_right_certificate_is_trusted() {
         assert_eq!(got, expected.map(str::as_bytes), "{name}");
         assert_eq!(exchange.timings.tls_ms.is_some(), expected.is_ok(), "{name}");
         assert!(exchange.timings.dns_ms.is_some() && exchange.timings.connect_ms.is_some(), "{name}");
-        let fetched = net.fetch(&url, HeaderMap::new(), LIMITS).await;
+        let fetched = net.fetch(&url, HeaderMap::new(), LIMITS, &mut |_| true).await;
         assert_eq!(
             fetched.map(|fetched| fetched.bytes).map_err(|error| kind(&error)),
             expected.map(Into::into),
