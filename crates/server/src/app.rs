@@ -1,8 +1,9 @@
 //! The composition root: from a configuration to a running server. Everything that can fail fails here, before the
 //! first connection is accepted.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,11 +166,12 @@ pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger
 
 /// A directory that only its owner may look into: it holds the addresses, and perhaps passwords, of receivers.
 fn make_directory(path: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).with_context(|| format!("server.data_dir: {} could not be made", path.display()))
+    let mut builder = DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("server.data_dir: {} could not be made", path.display()))
 }
 
 /// One server per directory: a second one would take the first one's work for abandoned.

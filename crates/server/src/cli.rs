@@ -2,6 +2,7 @@
 
 mod demo;
 mod keys;
+mod secrets;
 mod serve;
 
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Makes, lists and revokes API keys.
     Keys(keys::KeysArgs),
+    /// Shows the secrets with which webhooks are signed.
+    Secrets(secrets::SecretsArgs),
     /// Prints the configuration in force and where each value comes from.
     Config(ConfigArgs),
     /// What the server starts to process images; speaks on its pipes only.
@@ -103,6 +106,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve_command(args),
         Command::Demo(args) => runtime()?.block_on(demo::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => runtime()?.block_on(keys::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Secrets(args) => runtime()?.block_on(secrets::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => {
             print!("{}", args.load([])?.render());
             Ok(ExitCode::SUCCESS)

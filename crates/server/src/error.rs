@@ -156,7 +156,7 @@ impl ApiError {
 
     /// Whether the cause lies with this machine and the same request can succeed later.
     pub fn is_local_trouble(&self) -> bool {
-        matches!(self.kind, Kind::Overloaded | Kind::Unavailable | Kind::Internal)
+        matches!(self.kind, Kind::Overloaded | Kind::Unavailable)
     }
 
     /// The public text.

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{ApiError, Kind};
+use crate::error::ApiError;
 use crate::lifecycle::Tasks;
 use crate::pipeline::{Pipeline, result_url};
 use crate::request::{self, Origin, Spec};
 use crate::response;
 use crate::sandbox::{Failure, Patience};
 use crate::source::Source;
+use crate::telemetry::with_causes;
 
 /// How long a job waits when this machine could not do it (disk full, ledger busy).
 const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
@@ -152,8 +153,8 @@ impl Jobs {
             }
             Err(failure) => {
                 let error = ApiError::from(failure);
-                if error.is_local_trouble() && error.kind() != Kind::Internal {
-                    tracing::error!(id = %job.id, %error, "job postponed");
+                if error.is_local_trouble() {
+                    tracing::error!(id = %job.id, error = with_causes(&error), "job postponed");
                     return Ending::GiveBack(Release::Later { after_ms: LOCAL_TROUBLE_PAUSE_MS });
                 }
                 tracing::info!(id = %job.id, duration_ms, error = error.kind().row().word, message = %error, "job failed");

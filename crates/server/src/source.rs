@@ -84,10 +84,16 @@ impl Sources {
                 (fetched.bytes, fetched.file_name, reservation)
             }
         };
-        if bytes.is_empty() {
-            return Err(ApiError::new(Kind::FormatUnsupported, "the image is empty: it has 0 bytes"));
-        }
+        not_empty(&bytes)?;
         Ok(Obtained { bytes, name: name.as_deref().and_then(clean_name), _reservation: reservation })
+    }
+}
+
+/// Nothing is no image.
+pub fn not_empty(image: &[u8]) -> Result<(), ApiError> {
+    match image {
+        [] => Err(ApiError::new(Kind::FormatUnsupported, "the image is empty: it has 0 bytes")),
+        _ => Ok(()),
     }
 }
 

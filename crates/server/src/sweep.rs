@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::Blobs;
 use crate::error::ApiError;
+use crate::telemetry::with_causes;
 
 /// Rows looked at in one step.
 const STEP_ROWS: u32 = 200;
@@ -46,8 +47,7 @@ impl Sweep {
                     tracing::info!(n_results, n_orphans, n_webhooks, "swept");
                 }
                 Err(error) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::error!(%error, cause, "a sweep failed; the next one goes on");
+                    tracing::error!(error = with_causes(&error), "a sweep failed; the next one goes on");
                 }
             }
             tokio::select! {

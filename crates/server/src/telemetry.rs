@@ -1,5 +1,6 @@
 //! The log: one line per request, per job, per attempt, on standard error, as text or as JSON.
 
+use std::error::Error;
 use std::io::IsTerminal as _;
 
 use tracing::Level;
@@ -21,4 +22,16 @@ pub fn start(log: &Log) {
     if let Err(error) = started {
         tracing::debug!(error, "logging was started before");
     }
+}
+
+/// An error with everything behind it, for the log.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use pixaven_ledger::{Clock, Ledger};
 
 use super::keys::create_key;
+use super::secrets::of_the_account;
 use crate::app::{App, Surroundings};
 use crate::config::Config;
 use crate::lifecycle::stop_signal;
@@ -37,7 +38,10 @@ async fn welcome(ledger: &Ledger, base: &str) -> anyhow::Result<()> {
     }
     let key = create_key(ledger, "first").await?;
     println!("API key: {}", key.reveal());
-    println!("It is shown only now. To try it:");
+    for secret in of_the_account(ledger).await? {
+        println!("Webhook secret: {secret}");
+    }
+    println!("The key is shown only now. To try it:");
     println!();
     println!(
         "  curl -u {}: -F file=@photo.jpg -F 'data={{\"resize\":{{\"width\":300}}}}' {base}/1.0/upload",

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::{ApiError, Kind};
 use crate::response;
+use crate::telemetry::with_causes;
 
 /// The header that repeats the status line.
 const STATUS: HeaderName = HeaderName::from_static("status");
@@ -176,7 +177,7 @@ fn log(
         return;
     };
     let row = error.kind().row();
-    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let cause = std::error::Error::source(error).map(with_causes);
     match row.level {
         tracing::Level::ERROR => {
             tracing::error!(%id, %method, path, status, duration_ms, error = row.word, message = %error, cause, "request");

@@ -1,4 +1,4 @@
-//! Reading a request's body: under its cap, within its time, counted against the memory for inputs.
+//! Reading a request's body: under its cap, within its time.
 
 use std::time::Duration;
 

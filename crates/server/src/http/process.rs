@@ -18,7 +18,7 @@ use crate::pipeline::{Done, result_url};
 use crate::request::{self, Origin, ResponseMode, Spec, WebhookSpec};
 use crate::response;
 use crate::sandbox::Patience;
-use crate::source::{Source, clean_name};
+use crate::source::{Source, clean_name, not_empty};
 
 /// One request on its way through.
 struct Work {
@@ -127,12 +127,7 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
         work.spec.webhook.as_ref().map(new_webhook).ok_or_else(|| ApiError::internal("no webhook"))?;
     let input = match work.source {
         Source::Upload { bytes, name, .. } => {
-            if bytes.is_empty() {
-                return Err(ApiError::new(
-                    crate::error::Kind::FormatUnsupported,
-                    "the image is empty: it has 0 bytes",
-                ));
-            }
+            not_empty(&bytes)?;
             let key = Blobs::input_key(work.id);
             let n_bytes = bytes.len() as u64;
             api.shared.pipeline.blobs.put(&key, bytes).await?;

@@ -1,6 +1,5 @@
 //! The driver of webhooks: claims what is due as there is room, sends it, and writes what came of it.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use super::signers::Signers;
 use super::verdict::{self, Circumstances};
 use crate::lifecycle::Tasks;
 use crate::net::{Exchange, Net, NetError, PhaseTimings};
+use crate::telemetry::with_causes;
 
 /// How long a webhook waits that this machine could not send. Its attempt is not used up.
 const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
@@ -280,16 +280,4 @@ fn log(lease: &Lease<DueWebhook>, attempt: &Attempt, next: &Next, error: Option<
         error = error.map(|error| with_causes(error)),
         "webhook attempt"
     );
-}
-
-/// An error with everything behind it, for the log.
-fn with_causes(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -2,8 +2,11 @@
 
 mod accepted;
 mod api;
+mod binary;
 mod client;
+mod command_line;
 mod corpus;
+mod demo;
 mod net;
 mod official_clients;
 mod pictures;

@@ -5,15 +5,12 @@
 //! skipped, and fails where `PIXAVEN_REQUIRE_CLIENTS` is set.
 #![expect(clippy::disallowed_methods, reason = "the proxy stands beside the server, it is no part of it")]
 
-use std::path::Path;
-use std::process::Stdio;
-
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+use crate::binary::{Binary, write_certificate};
 use crate::pictures::documented_jpeg;
 
 const SCRIPT: &str = r#"
@@ -49,14 +46,16 @@ async fn the_official_python_client_works_unmodified() {
     let directory = TempDir::new().expect("a temporary directory");
     let image = directory.path().join("in.jpg");
     std::fs::write(&image, documented_jpeg()).expect("the directory can be written");
-    let (server, port, key) = serve_with_tls(directory.path()).await;
-    let proxy = start_proxy(port).await;
+    write_certificate(directory.path());
+    let tls = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let server = Binary::serve(directory.path(), &tls).await;
+    let proxy = start_proxy(server.port).await;
     let out = directory.path().join("out.png");
 
     let output = Command::new(python)
         .arg("-c")
         .arg(SCRIPT)
-        .arg(&key)
+        .arg(&server.key)
         .args([&image, &out])
         .env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy}"))
         .env("REQUESTS_CA_BUNDLE", directory.path().join("cert.pem"))
@@ -85,34 +84,6 @@ async fn the_official_python_client_works_unmodified() {
     }
     assert!(!out.with_extension("png.never").exists(), "no file is written of a failure");
     assert!(report["bad key"]["error"].as_str().is_some_and(|text| text.contains("API key")), "{report}");
-}
-
-/// The real binary with a certificate for the address the clients know; its port and its first key.
-async fn serve_with_tls(directory: &Path) -> (Child, u16, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["api.pixaven.com".to_owned()]).expect("a certificate can be made");
-    std::fs::write(directory.join("cert.pem"), cert.pem()).expect("the directory can be written");
-    std::fs::write(directory.join("key.pem"), signing_key.serialize_pem())
-        .expect("the directory can be written");
-    let mut server = Command::new(env!("CARGO_BIN_EXE_pixaven"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"])
-        .current_dir(directory)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the binary runs");
-    let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines();
-    let mut key = None;
-    while let Some(line) = lines.next_line().await.expect("the server prints lines") {
-        if let Some(shown) = line.strip_prefix("API key: ") {
-            key = Some(shown.to_owned());
-        }
-        if let Some(port) = line.strip_prefix("listening on https://127.0.0.1:") {
-            let port = port.parse().expect("a port");
-            return (server, port, key.expect("a server without keys shows a new one"));
-        }
-    }
-    panic!("the server ended before it listened");
 }
 
 /// A proxy that takes `CONNECT` to anywhere and leads to the server.

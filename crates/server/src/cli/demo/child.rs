@@ -29,7 +29,6 @@ impl Child {
         let log = data_dir.join("demo-server.log");
         let mut command = Command::new(program);
         // Ctrl-C is for the demo, which then stops the server in good order.
-        #[cfg(unix)]
         command.process_group(0);
         let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir"])
@@ -62,22 +61,13 @@ impl Child {
 
     /// Stops the server as a service manager would, and expects it to end in good order.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        #[cfg(unix)]
-        {
-            let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
-            let pid = pid.context("the server has an impossible process id")?;
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-                .context("the server cannot be stopped")?;
-        }
-        #[cfg(not(unix))]
-        self.process.start_kill().context("the server cannot be stopped")?;
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.context("the server has an impossible process id")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .context("the server cannot be stopped")?;
         let ended = tokio::time::timeout(STOP_PATIENCE, self.process.wait()).await;
         let status = ended.context("the server does not stop")??;
-        ensure!(
-            status.success() || !cfg!(unix),
-            "the server ended with {status}; its log ends:\n{}",
-            self.log_tail()
-        );
+        ensure!(status.success(), "the server ended with {status}; its log ends:\n{}", self.log_tail());
         Ok(())
     }
 }

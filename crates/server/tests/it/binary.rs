@@ -1,0 +1,80 @@
+//! The real binary as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A server that was started by `pixaven serve`; killed on drop.
+pub(crate) struct Binary {
+    pub(crate) process: Child,
+    pub(crate) port: u16,
+    /// The key it showed at its first start, empty at later ones.
+    pub(crate) key: String,
+    /// The webhook secret it showed with it.
+    pub(crate) secret: String,
+    _stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Binary {
+    /// Runs in `directory`, on a free port, with its data below.
+    pub(crate) async fn serve(directory: &Path, flags: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_pixaven"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(flags)
+            .current_dir(directory)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary runs");
+        let mut stdout = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let (mut key, mut secret) = (String::new(), String::new());
+        while let Some(line) = stdout.next_line().await.expect("the server prints lines") {
+            if let Some(shown) = line.strip_prefix("API key: ") {
+                shown.clone_into(&mut key);
+            } else if let Some(shown) = line.strip_prefix("Webhook secret: ") {
+                shown.clone_into(&mut secret);
+            } else if let Some((_, port)) =
+                line.strip_prefix("listening on ").and_then(|url| url.rsplit_once(':'))
+            {
+                let port = port.parse().expect("a port");
+                return Self { process, port, key, secret, _stdout: stdout };
+            }
+        }
+        panic!("the server ended before it listened");
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+}
+
+/// Runs a sub-command in `directory` to its end: success, standard output, standard error.
+pub(crate) async fn run(
+    directory: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_pixaven"))
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(directory)
+        .output()
+        .await
+        .expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("the binary prints UTF-8");
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+/// `cert.pem` and `key.pem` for the address that the official clients know.
+pub(crate) fn write_certificate(directory: &Path) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["api.pixaven.com".to_owned()]).expect("a certificate can be made");
+    std::fs::write(directory.join("cert.pem"), cert.pem()).expect("the directory can be written");
+    std::fs::write(directory.join("key.pem"), signing_key.serialize_pem())
+        .expect("the directory can be written");
+}

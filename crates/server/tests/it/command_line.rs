@@ -1,0 +1,111 @@
+//! The command line of the real binary: first start, keys beside a running server, configuration, signals, TLS.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::binary::{Binary, run, write_certificate};
+use crate::client::send;
+
+fn directory() -> TempDir {
+    TempDir::new().expect("a temporary directory")
+}
+
+async fn status_with(server: &Binary, key: &str) -> u16 {
+    let bearer = format!("Bearer {key}");
+    send(server.address(), "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status
+}
+
+fn signal(server: &Binary, name: &str) {
+    let pid = server.process.id().expect("the server runs").to_string();
+    let status = std::process::Command::new("kill").args([name, &pid]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+}
+
+#[tokio::test]
+async fn the_first_start_shows_a_key_that_works_and_the_second_does_not() {
+    let directory = directory();
+    let mut first = Binary::serve(directory.path(), &[]).await;
+    assert!(first.key.starts_with("pxv_") && first.secret.starts_with("whsec_"));
+    assert_eq!(status_with(&first, &first.key).await, 200);
+    signal(&first, "-TERM");
+    assert!(
+        first.process.wait().await.is_ok_and(|status| status.success()),
+        "a stop in good order is a success"
+    );
+    let second = Binary::serve(directory.path(), &[]).await;
+    assert!(second.key.is_empty(), "a key is shown once");
+    assert_eq!(status_with(&second, &first.key).await, 200);
+}
+
+#[tokio::test]
+async fn keys_are_made_listed_and_revoked_beside_a_running_server() {
+    let directory = directory();
+    let server = Binary::serve(directory.path(), &[]).await;
+    let (_, key, _) = run(directory.path(), &["keys", "create", "--label", "shop"], &[]).await;
+    let key = key.trim();
+    assert_eq!(status_with(&server, key).await, 200);
+    let (_, list, _) = run(directory.path(), &["keys", "list"], &[]).await;
+    let line = list.lines().find(|line| line.ends_with("shop")).expect("the new key is listed");
+    assert!(!list.contains(key), "a key is never shown again");
+    let id = line.split_whitespace().next().expect("an id");
+    let (revoked, _, _) = run(directory.path(), &["keys", "revoke", id], &[]).await;
+    assert!(revoked);
+    let (again, _, error) = run(directory.path(), &["keys", "revoke", id], &[]).await;
+    assert!(!again && error.contains(id), "{error}");
+    let (_, secrets, _) = run(directory.path(), &["secrets", "list"], &[]).await;
+    assert_eq!(secrets.trim(), server.secret);
+}
+
+#[tokio::test]
+async fn a_directory_belongs_to_one_server() {
+    let directory = directory();
+    let _server = Binary::serve(directory.path(), &[]).await;
+    let (second, _, error) = run(directory.path(), &["serve", "--listen", "127.0.0.1:0"], &[]).await;
+    assert!(!second && error.contains("another server is running"), "{error}");
+}
+
+#[tokio::test]
+async fn the_configuration_says_what_is_in_force_and_what_is_unknown() {
+    let directory = directory();
+    std::fs::write(directory.path().join("pixaven.toml"), "[images]\nworkers = 3\n").expect("writable");
+    let environment = [("PIXAVEN_FETCH_REDIRECTS", "2")];
+    let (_, shown, _) =
+        run(directory.path(), &["config", "--set", "results.keep_hours=5"], &environment).await;
+    for part in ["workers = 3", "redirects = 2", "keep_hours = 5"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let (fine, _, error) = run(directory.path(), &["config", "--set", "images.worker=3"], &[]).await;
+    assert!(!fine && error.contains("images.workers"), "{error}");
+    let (fine, _, error) = run(directory.path(), &["config"], &[("PIXAVEN_IMAGES_WORKER", "3")]).await;
+    assert!(!fine && error.to_lowercase().contains("pixaven_images_workers"), "{error}");
+}
+
+#[tokio::test]
+async fn the_plain_port_of_a_tls_server_refuses_and_never_redirects() {
+    let directory = directory();
+    write_certificate(directory.path());
+    let plain = free_port();
+    let plain_listen = format!("server.plain_listen={plain}");
+    let flags = ["--tls-cert", "cert.pem", "--tls-key", "key.pem", "--set", &plain_listen];
+    let _server = Binary::serve(directory.path(), &flags).await;
+    let reply = send(plain, "POST", "/1.0/fetch", &[], b"{}").await;
+    assert_eq!((reply.status, &reply.json()["error"]), (403, &serde_json::json!("tls_required")));
+    assert_eq!(reply.header("Location"), None);
+}
+
+#[tokio::test]
+async fn a_broken_certificate_is_said_before_anything_is_served() {
+    let directory = directory();
+    write_certificate(directory.path());
+    std::fs::write(directory.path().join("cert.pem"), "no certificate").expect("writable");
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let (fine, _, error) = run(directory.path(), &arguments, &[]).await;
+    assert!(!fine && error.contains("server.tls_cert"), "{error}");
+    assert!(!Path::new(&directory.path().join("pixaven-data")).exists(), "nothing was made");
+}
+
+fn free_port() -> std::net::SocketAddr {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("bound")
+}
