@@ -97,7 +97,7 @@ impl Run<'_> {
     pub(crate) async fn find_max(mut self) -> anyhow::Result<Option<report::Webhooks>> {
         let (mut best, mut bad): (Option<report::Webhooks>, _) = (None, None);
         let mut n_refinements = 0;
-        while n_refinements < N_REFINEMENTS && self.rate <= MAX_RATE {
+        while n_refinements <= N_REFINEMENTS && self.rate <= MAX_RATE {
             let report = self.measure().await?;
             let good = keeps_up(&report);
             let p99 = report.delivery_ms.map_or(f64::NAN, |times| times.p99);

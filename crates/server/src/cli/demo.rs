@@ -59,7 +59,7 @@ struct Stage {
 
 /// Runs the demo; an error is the first thing that was not as promised.
 pub(super) async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    // The server's directory goes when the demo ends; the pictures stay, to be looked at.
+    // The server's directory goes when the demo ends; the pictures of one that succeeded stay, to be looked at.
     let data = directory("pixaven-data-")?;
     let (mut stage, server) = tokio::select! {
         played = play(args.image.as_deref(), data.path()) => played?,
@@ -78,13 +78,14 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<()> {
 async fn play(image: Option<&Path>, data_dir: &Path) -> anyhow::Result<(Stage, Child)> {
     let begin = Instant::now();
     let photo = photo(image)?;
-    let pictures = directory("pixaven-demo-")?.keep();
-    std::fs::write(pictures.join("original.jpg"), &photo).context("the picture cannot be written")?;
+    let pictures = directory("pixaven-demo-")?;
+    std::fs::write(pictures.path().join("original.jpg"), &photo).context("the picture cannot be written")?;
     let (key, secret) = account(data_dir).await?;
     let neighbours = Neighbours::start(photo).await.context("the neighbours cannot listen")?;
     let mut server = Child::start(data_dir).await?;
     let client = Client::new(server.address, key.clone());
-    let mut stage = Stage { screen: Screen::of_this_terminal(), client, neighbours, key, secret, pictures };
+    let screen = Screen::of_this_terminal();
+    let mut stage = Stage { screen, client, neighbours, key, secret, pictures: pictures.path().to_owned() };
     introduce(&stage, &server, data_dir);
 
     let told = tokio::time::timeout(PATIENCE, story::tell(&mut stage)).await;
@@ -94,6 +95,7 @@ async fn play(image: Option<&Path>, data_dir: &Path) -> anyhow::Result<(Stage, C
         false => Ok(()),
     });
     told.map_err(|error| anyhow!("{error:#}\n\nThe server's log ends:\n{}", server.log_tail()))?;
+    let _kept = pictures.keep();
     let screen = &stage.screen;
     screen.gap();
     screen.good(&format!("All of it happened as it should, in {:.1} s.", begin.elapsed().as_secs_f64()));
