@@ -95,6 +95,7 @@ impl App {
             serve: serve::Settings {
                 max_connections: config.server.max_connections,
                 header_timeout: Duration::from_secs(config.server.header_read_timeout_s),
+                write_timeout: Duration::from_secs(config.server.write_timeout_s),
             },
             sweep_interval: Duration::from_secs(config.results.sweep_interval_s),
             drain: Duration::from_secs(config.server.drain_s),
@@ -207,9 +208,9 @@ fn pipeline(config: &Config, surroundings: &Surroundings, net: Net) -> anyhow::R
         deadline: Duration::from_secs(config.fetch.deadline_s),
         max_redirects: config.fetch.redirects,
     };
-    let memory = Memory::new(images.queue_bytes);
+    let (memory, job_memory) = (Memory::new(images.queue_bytes), Memory::new(images.queue_bytes));
     Ok(Pipeline {
-        sources: Sources { net, blobs: blobs.clone(), memory, limits },
+        sources: Sources { net, blobs: blobs.clone(), memory, job_memory, limits },
         sandbox,
         blobs,
         keep_results_ms: i64::from(config.results.keep_hours) * HOUR_MS,

@@ -65,9 +65,9 @@ impl Blobs {
         let found = match self.store.get(&Path::from(key)).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(ApiError::internal(error)),
+            Err(error) => return Err(not_read(error)),
         };
-        found.bytes().await.map(Some).map_err(ApiError::internal)
+        found.bytes().await.map(Some).map_err(not_read)
     }
 
     /// Opens a blob, or the part of it that `range` names, for sending; `None` when there is none.
@@ -76,7 +76,7 @@ impl Blobs {
         match self.store.get_opts(&Path::from(key), options).await {
             Ok(found) => Ok(Some(Download { body: found.into_stream() })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(ApiError::internal(error)),
+            Err(error) => Err(not_read(error)),
         }
     }
 
@@ -84,7 +84,7 @@ impl Blobs {
     pub async fn delete(&self, key: &str) -> Result<(), ApiError> {
         match self.store.delete(&Path::from(key)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(ApiError::internal(error)),
+            Err(error) => Err(not_read(error)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Blobs {
         let mut listed = self.store.list(Some(&Path::from(INPUTS)));
         let mut ids = Vec::new();
         while let Some(meta) = listed.next().await {
-            let meta = meta.map_err(ApiError::internal)?;
+            let meta = meta.map_err(not_read)?;
             let id = meta.location.filename().and_then(|name| Uuid::try_parse(name).ok());
             if let Some(id) = id.filter(|_| meta.last_modified.timestamp_millis() < before_ms) {
                 ids.push(id);
@@ -106,6 +106,12 @@ impl Blobs {
 /// A blob that could not be written: the disk is full or broken, and the caller may try later.
 fn not_stored(error: object_store::Error) -> ApiError {
     ApiError::new(Kind::Unavailable, "the server cannot store files at the moment; try again later")
+        .with_source(error)
+}
+
+/// A blob that is there but could not be read or removed: this machine's trouble.
+fn not_read(error: object_store::Error) -> ApiError {
+    ApiError::new(Kind::Unavailable, "the server cannot read its files at the moment; try again later")
         .with_source(error)
 }
 

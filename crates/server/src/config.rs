@@ -131,7 +131,7 @@ impl Config {
 
     /// A setting that does not go with another, and why.
     fn contradiction(&self) -> Option<(&'static str, &'static str)> {
-        let Self { server, fetch, images, jobs, webhooks, .. } = self;
+        let Self { server, limits, fetch, images, jobs, webhooks, .. } = self;
         match (&server.tls_cert, &server.tls_key) {
             (Some(_), None) => return Some(("server.tls_cert", "needs server.tls_key")),
             (None, Some(_)) => return Some(("server.tls_key", "needs server.tls_cert")),
@@ -146,6 +146,9 @@ impl Config {
         // A lease that ran out while its holder still worked would let a second one begin the same work.
         if jobs.lease_s < 3 * (fetch.deadline_s + images.wall_s) {
             return Some(("jobs.lease_s", "must be at least three times fetch.deadline_s + images.wall_s"));
+        }
+        if images.queue_bytes < limits.body_bytes {
+            return Some(("images.queue_bytes", "must be at least limits.body_bytes"));
         }
         if webhooks.lease_s < 3 * webhooks.deadline_s {
             return Some(("webhooks.lease_s", "must be at least three times webhooks.deadline_s"));

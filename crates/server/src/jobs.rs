@@ -21,6 +21,9 @@ use crate::telemetry::with_causes;
 /// How long a job waits when this machine could not do it (disk full, ledger busy).
 const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
 
+/// A job that was begun this often without any end takes the server down, or its worker: it must not do so for ever.
+const N_CRASHES_MAX: u32 = 5;
+
 /// What the ledger keeps of an accepted request: the JSON as it came, and what it meant when it came.
 #[derive(Serialize, Deserialize)]
 pub struct KeptRequest {
@@ -54,6 +57,9 @@ impl Jobs {
         let stop = tasks.stop_token().clone();
         while !stop.is_cancelled() {
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+            if stop.is_cancelled() {
+                return;
+            }
             let n_free = 1 + self.permits.available_permits();
             let claimed = match self
                 .ledger
@@ -105,9 +111,13 @@ impl Jobs {
                 tokio::select! {
                     outcome = &mut work => break outcome,
                     () = tokio::time::sleep(Duration::from_millis(self.lease_ms.unsigned_abs() / 3)) => {
-                        if let Err(error) = self.ledger.renew_job(&mut lease, self.lease_ms).await {
-                            tracing::warn!(%id, %error, "a job's lease is lost; its work is dropped");
-                            return;
+                        match self.ledger.renew_job(&mut lease, self.lease_ms).await {
+                            Ok(()) => {}
+                            Err(pixaven_ledger::Error::LostLease) => {
+                                tracing::warn!(%id, "a job's lease is lost; its work is dropped");
+                                return;
+                            }
+                            Err(error) => tracing::error!(%id, %error, "a job's lease could not be renewed yet"),
                         }
                     }
                     () = give_up.cancelled() => break Ending::GiveBack(Release::Stopped),
@@ -127,7 +137,15 @@ impl Jobs {
             InputRef::Url => None,
         };
         match ending {
-            Ending::Done(done) => self.ledger.finish_job(lease, done).await?,
+            Ending::Done(done) => {
+                let blob_key = done.result.as_ref().map(|result| result.blob_key.clone());
+                if let Err(error) = self.ledger.finish_job(lease, done).await {
+                    if let Some(blob_key) = blob_key.filter(|_| was_not_written(&error)) {
+                        self.pipeline.forget(&blob_key).await;
+                    }
+                    return Err(error);
+                }
+            }
             Ending::GiveBack(why) => return self.ledger.release_job(lease, why).await,
         }
         if let Some(key) = input
@@ -139,6 +157,10 @@ impl Jobs {
     }
 
     async fn perform(&self, job: &Job) -> Ending {
+        if job.n_crashes >= N_CRASHES_MAX {
+            tracing::error!(id = %job.id, n_crashes = job.n_crashes, "job given up: no try of it came to an end");
+            return Ending::Done(failed(job, &Failure::Crashed("too many tries".to_owned()).into()));
+        }
         let started = std::time::Instant::now();
         let result = self.process(job).await;
         let duration_ms = started.elapsed().as_millis() as u64;
@@ -168,11 +190,18 @@ impl Jobs {
         let spec = request::parse(kept.request.as_bytes(), kept.origin, false).map_err(ApiError::from)?;
         let source = source_of(job, &spec)?;
         let done = self.pipeline.run(&spec, source, Patience::Wait).await?;
-        let stored = self.pipeline.keep(job.id, job.account, &done).await?;
+        let delay_ms = spec.webhook.as_ref().map_or(0, |webhook| webhook.delay_ms);
+        let stored = self.pipeline.keep(job.id, job.account, &done, delay_ms).await?;
         let url = result_url(&kept.base_url, job.id, &stored.name);
         let payload = response::success(job.id, &done, Some(&url));
         Ok(JobDone { payload, usage: done.usage(), result: Some(stored) })
     }
+}
+
+/// Whether the ledger surely has not taken what it was given; after other failures it may have.
+pub fn was_not_written(error: &pixaven_ledger::Error) -> bool {
+    use pixaven_ledger::Error;
+    matches!(error, Error::LostLease | Error::Busy)
 }
 
 /// How a job ended here.

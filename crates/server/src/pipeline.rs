@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::request::Spec;
 use crate::sandbox::{Failure, Patience, Sandbox};
 use crate::source::{Source, Sources};
+use crate::telemetry::with_causes;
 
 /// What RFC 3986 does not let stand in a path segment.
 const NOT_IN_A_SEGMENT: &AsciiSet = &CONTROLS
@@ -74,7 +75,7 @@ impl Done {
 impl Pipeline {
     /// Obtains and processes one image.
     pub async fn run(&self, spec: &Spec, source: Source, patience: Patience) -> Result<Done, Failure> {
-        let obtained = self.sources.obtain(source).await?;
+        let obtained = self.sources.obtain(source, patience).await?;
         let processed = self.sandbox.process(&obtained.bytes, &spec.plan, patience).await?;
         let input_name =
             obtained.name.unwrap_or_else(|| format!("image.{}", processed.input.format.extension()));
@@ -90,8 +91,15 @@ impl Pipeline {
         })
     }
 
-    /// Stores a result durably. The row that lets it be found and swept is the caller's to write.
-    pub async fn keep(&self, id: Uuid, account: AccountId, done: &Done) -> Result<StoredResult, ApiError> {
+    /// Stores a result durably, to be kept from `wait_ms` from now on. The row that lets it be found and swept is the
+    /// caller's to write; without one, [`Pipeline::forget`] it.
+    pub async fn keep(
+        &self,
+        id: Uuid,
+        account: AccountId,
+        done: &Done,
+        wait_ms: i64,
+    ) -> Result<StoredResult, ApiError> {
         let created_ms = self.clock.now_ms();
         let blob_key = Blobs::new_result_key(id, &day(created_ms), done.output.format.extension());
         self.blobs.put(&blob_key, done.bytes.clone()).await?;
@@ -104,8 +112,21 @@ impl Pipeline {
             bytes: done.output.bytes,
             sha1: done.output.sha1.clone(),
             created_ms,
-            expires_ms: created_ms.saturating_add(self.keep_results_ms),
+            expires_ms: created_ms.saturating_add(wait_ms).saturating_add(self.keep_results_ms),
         })
+    }
+}
+
+impl Pipeline {
+    /// Removes a stored file whose row the ledger did not take.
+    pub async fn forget(&self, blob_key: &str) {
+        if let Err(error) = self.blobs.delete(blob_key).await {
+            tracing::warn!(
+                blob_key,
+                error = with_causes(&error),
+                "a file without a row could not be removed"
+            );
+        }
     }
 }
 

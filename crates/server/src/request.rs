@@ -129,6 +129,13 @@ pub fn parse(body: &[u8], origin: Origin, binary_header: bool) -> Result<Spec, P
     })
 }
 
+/// Whether a request that was refused asked for a binary response, as far as its JSON can be read: clients that
+/// announce it there alone look for the reason in the headers of such a response.
+pub fn mentions_binary(body: &[u8]) -> bool {
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    json["response"]["mode"] == "binary"
+}
+
 /// Whether the header `X-Pixaven-Binary` asks for a binary response: any value does but `0` and `false`.
 pub fn wants_binary(header: Option<&[u8]>) -> bool {
     header.map(<[u8]>::trim_ascii).is_some_and(|value| value != b"0" && !value.eq_ignore_ascii_case(b"false"))

@@ -20,7 +20,7 @@ use pixaven_imaging::{Limits, Plan, Processed};
 use tokio::sync::Semaphore;
 
 pub use admission::{Memory, Reservation};
-use child::Child;
+use child::{Broken, Child};
 
 use crate::error::{ApiError, Kind};
 
@@ -120,16 +120,31 @@ impl Sandbox {
             Patience::Wait => None,
         };
         let _seat = shared.seats.acquire().await.map_err(ApiError::internal)?;
-        let mut borrowed = self.borrow().map_err(ApiError::internal)?;
-        let child = borrowed.child.as_mut().expect("a worker just borrowed is there");
-        let processed = child.process(input, plan, &shared.settings).await;
-        if !matches!(processed, Err(child::Broken::Ended(_) | child::Broken::Killed(_))) {
-            borrowed.give_back();
+        match self.process_in(self.borrow()?, input, plan).await {
+            // What earlier images left in a worker counts, too: the limit is this image's own only in a new one.
+            Err(Broken::Outgrown(_)) => self.process_in(self.borrow_new()?, input, plan).await,
+            other => other,
         }
-        processed.map_err(|broken| match broken {
-            child::Broken::Refused(error) | child::Broken::Killed(error) => Failure::Answer(error),
-            child::Broken::Ended(detail) => Failure::Crashed(detail),
+        .map_err(|broken| match broken {
+            Broken::Refused(error) | Broken::Killed(error) | Broken::Outgrown(error) => {
+                Failure::Answer(error)
+            }
+            Broken::Ended(detail) => Failure::Crashed(detail),
         })
+    }
+
+    async fn process_in(
+        &self,
+        mut worker: Borrowed<'_>,
+        input: &Bytes,
+        plan: &Plan,
+    ) -> Result<Processed, Broken> {
+        let child = worker.child.as_mut().expect("a worker just borrowed is there");
+        let processed = child.process(input, plan, &self.shared.settings).await;
+        if matches!(processed, Ok(_) | Err(Broken::Refused(_))) {
+            worker.give_back();
+        }
+        processed
     }
 
     /// The number of workers that can take an image now or when they have finished the one they have.
@@ -146,7 +161,7 @@ impl Sandbox {
         idle.iter().filter_map(Child::pid).collect()
     }
 
-    fn borrow(&self) -> std::io::Result<Borrowed<'_>> {
+    fn borrow(&self) -> Result<Borrowed<'_>, ApiError> {
         let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(mut child) = idle.pop() {
             if child.is_alive() {
@@ -154,7 +169,30 @@ impl Sandbox {
             }
         }
         drop(idle);
-        let child = Child::spawn(&self.shared.settings.program, self.shared.settings.cpu)?;
+        self.spawn()
+    }
+
+    /// A worker that has had no image yet; an idle one makes way for it.
+    fn borrow_new(&self) -> Result<Borrowed<'_>, ApiError> {
+        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(mut child) = idle
+            && child.is_alive()
+            && !child.is_used()
+        {
+            return Ok(Borrowed { shared: &self.shared, child: Some(child) });
+        }
+        self.spawn()
+    }
+
+    fn spawn(&self) -> Result<Borrowed<'_>, ApiError> {
+        let child =
+            Child::spawn(&self.shared.settings.program, self.shared.settings.cpu).map_err(|error| {
+                ApiError::new(
+                    Kind::Unavailable,
+                    "the server cannot process images at the moment; try again later",
+                )
+                .with_source(error)
+            })?;
         Ok(Borrowed { shared: &self.shared, child: Some(child) })
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 use crate::blobs::Blobs;
 use crate::error::{ApiError, Kind};
 use crate::net::{FetchLimits, Net, NetError};
-use crate::sandbox::{Memory, Reservation};
+use crate::sandbox::{Memory, Patience, Reservation};
 
 /// Longest file name we hand on, in bytes.
 const NAME_MAX_BYTES: usize = 150;
@@ -58,26 +58,29 @@ pub struct Sources {
     pub net: Net,
     /// Our files.
     pub blobs: Blobs,
-    /// Memory for inputs.
+    /// Memory for inputs whose callers wait.
     pub memory: Memory,
+    /// Memory for inputs of accepted jobs: of its own, so that a backlog refuses nobody.
+    pub job_memory: Memory,
     /// Limits of a fetch.
     pub limits: FetchLimits,
 }
 
 impl Sources {
     /// Reads `source` completely, capped and counted while it arrives.
-    pub async fn obtain(&self, source: Source) -> Result<Obtained, ApiError> {
+    pub async fn obtain(&self, source: Source, patience: Patience) -> Result<Obtained, ApiError> {
         let (bytes, name, reservation) = match source {
             Source::Upload { bytes, name, reservation } => (bytes, name, reservation),
             Source::Blob { key, name, n_bytes } => {
-                let mut reservation = self.memory.reserve();
+                let mut reservation = self.job_memory.reserve();
                 reservation.grow_when_free(n_bytes).await?;
                 let bytes = self.blobs.get(&key).await?;
                 let bytes = bytes.ok_or_else(|| ApiError::internal(format!("the input {key} is gone")))?;
                 (bytes, Some(name), reservation)
             }
             Source::Url { url, headers } => {
-                let mut reservation = self.memory.reserve();
+                let memory = if patience == Patience::Wait { &self.job_memory } else { &self.memory };
+                let mut reservation = memory.reserve();
                 let mut room = |n_bytes| reservation.grow(n_bytes).is_ok();
                 let fetched = self.net.fetch(&url, header_map(&headers)?, self.limits, &mut room).await;
                 let fetched = fetched.map_err(not_fetched)?;

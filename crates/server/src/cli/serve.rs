@@ -9,9 +9,10 @@ use super::keys::create_key;
 use super::secrets::of_the_account;
 use crate::app::{App, Surroundings};
 use crate::config::Config;
-use crate::lifecycle::stop_signal;
+use crate::lifecycle::{raise_open_files, stop_signal};
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    raise_open_files();
     let worker_program =
         std::env::current_exe().context("the path of this program is needed for image workers")?;
     let app = App::build(config, Surroundings { clock: Clock::System, worker_program }).await?;

@@ -30,6 +30,7 @@ pub struct Server {
     pub drain_s: u64,
     pub max_connections: usize,
     pub header_read_timeout_s: u64,
+    pub write_timeout_s: u64,
     pub body_read_timeout_s: u64,
 }
 

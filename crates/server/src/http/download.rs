@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -20,9 +21,10 @@ type Segments = (String, String, String, String, String, String);
 
 pub(super) async fn send(
     State(api): State<Api>,
-    Path(segments): Path<Segments>,
+    segments: Result<Path<Segments>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Ok(Path(segments)) = segments else { return Answer::from(ApiError::not_found()).into_response() };
     respond(&api, &segments, &headers).await.unwrap_or_else(|error| Answer::from(error).into_response())
 }
 

@@ -1,5 +1,6 @@
 //! `GET /1.0/webhooks` and `GET /1.0/webhooks/{id}`: what was accepted, what became of it.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use serde_json::json;
@@ -25,8 +26,9 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(api): State<Api>,
     Caller(account): Caller,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Answer, Answer> {
+    let Path(id) = id.map_err(|_| ApiError::not_found())?;
     let id = Uuid::try_parse(&id).map_err(|_| ApiError::not_found())?;
     let found = api.shared.ledger.webhook(account.id, id).await.map_err(ApiError::from)?;
     let webhook = history::webhook(&found.ok_or_else(ApiError::not_found)?);

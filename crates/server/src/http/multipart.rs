@@ -1,10 +1,16 @@
 //! The body of an upload: the parts `file` and `data` in either order, as the official clients really send them,
 //! `multipart/mixed`, empty file names and lengths of the parts' own included.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
 use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
 use http::{HeaderMap, header};
 use multer::{Field, Multipart};
 
@@ -14,6 +20,9 @@ use crate::sandbox::Reservation;
 
 /// Parts of other names are read past; more of them than this is no upload.
 const N_PARTS_MAX: usize = 16;
+
+/// Bytes in which the parser must find something.
+const UNPARSED_MAX_BYTES: usize = 512 << 10;
 
 /// An upload as it arrived.
 pub(super) struct Upload {
@@ -40,19 +49,21 @@ pub(super) async fn read(
     reservation: &mut Reservation,
 ) -> Result<Upload, ApiError> {
     let boundary = boundary(headers)?;
-    let mut parts = Multipart::new(chunks, boundary);
+    let unparsed = Arc::new(AtomicUsize::new(0));
+    let paced = Paced { chunks, unparsed: Arc::clone(&unparsed), rests: false };
+    let mut parts = Parts { multipart: Multipart::new(paced, boundary), unparsed };
     let reading = read_parts(&mut parts, caps, reservation);
     tokio::time::timeout(caps.timeout, reading).await.unwrap_or_else(|_| Err(too_slow(caps.timeout)))
 }
 
 async fn read_parts(
-    parts: &mut Multipart<'_>,
+    parts: &mut Parts<'_>,
     caps: &Caps,
     reservation: &mut Reservation,
 ) -> Result<Upload, ApiError> {
     let (mut file, mut name, mut data) = (None, None, Bytes::new());
     let mut n_parts = 0;
-    while let Some(part) = parts.next_field().await.map_err(malformed)? {
+    while let Some(part) = parts.next().await? {
         n_parts += 1;
         if n_parts > N_PARTS_MAX {
             let message = format!("the upload has more than {N_PARTS_MAX} parts");
@@ -61,10 +72,13 @@ async fn read_parts(
         match part.name() {
             Some("file") if file.is_none() => {
                 name = part.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
-                file = Some(read_part(part, "the image", caps.file_bytes, Some(&mut *reservation)).await?);
+                file = Some(
+                    read_part(part, &parts.unparsed, "the image", caps.file_bytes, Some(&mut *reservation))
+                        .await?,
+                );
             }
             Some("data") if data.is_empty() => {
-                data = read_part(part, "the part data", caps.data_bytes, None).await?;
+                data = read_part(part, &parts.unparsed, "the part data", caps.data_bytes, None).await?;
             }
             Some(twice @ ("file" | "data")) => {
                 return Err(ApiError::new(
@@ -73,7 +87,14 @@ async fn read_parts(
                 ));
             }
             _ => {
-                read_part(part, "a part that is neither file nor data", caps.data_bytes, None).await?;
+                read_part(
+                    part,
+                    &parts.unparsed,
+                    "a part that is neither file nor data",
+                    caps.data_bytes,
+                    None,
+                )
+                .await?;
             }
         }
     }
@@ -85,12 +106,14 @@ async fn read_parts(
 
 async fn read_part(
     mut part: Field<'_>,
+    unparsed: &AtomicUsize,
     what: &str,
     max_bytes: usize,
     mut reservation: Option<&mut Reservation>,
 ) -> Result<Bytes, ApiError> {
     let mut whole = BytesMut::new();
     while let Some(chunk) = part.chunk().await.map_err(malformed)? {
+        unparsed.store(0, Relaxed);
         if whole.len() + chunk.len() > max_bytes {
             return Err(too_large(what, max_bytes));
         }
@@ -101,6 +124,52 @@ async fn read_part(
     }
     Ok(whole.freeze())
 }
+
+/// The parts of a body, and how much of it has been read since the parser last made something of it.
+struct Parts<'a> {
+    multipart: Multipart<'a>,
+    unparsed: Arc<AtomicUsize>,
+}
+
+impl<'a> Parts<'a> {
+    async fn next(&mut self) -> Result<Option<Field<'a>>, ApiError> {
+        let part = self.multipart.next_field().await.map_err(malformed)?;
+        self.unparsed.store(0, Relaxed);
+        Ok(part)
+    }
+}
+
+/// The body, one piece at a time: the parser takes all that is ready and keeps it until it finds a boundary or the end of
+/// a part's headers, so a body that never has one must end here.
+struct Paced<'a> {
+    chunks: &'a mut BodyDataStream,
+    unparsed: Arc<AtomicUsize>,
+    /// Lets the parser work before the next piece.
+    rests: bool,
+}
+
+impl Stream for Paced<'_> {
+    type Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.rests) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let piece = ready!(Pin::new(&mut *self.chunks).poll_next(context));
+        self.rests = true;
+        Poll::Ready(piece.map(|piece| {
+            let piece = piece?;
+            let n_unparsed = self.unparsed.fetch_add(piece.len(), Relaxed) + piece.len();
+            if n_unparsed > UNPARSED_MAX_BYTES { Err(NoBoundary.into()) } else { Ok(piece) }
+        }))
+    }
+}
+
+/// Too much body without a part.
+#[derive(Debug, thiserror::Error)]
+#[error("{UNPARSED_MAX_BYTES} bytes without a boundary or the end of a part's headers")]
+struct NoBoundary;
 
 /// The boundary of any multipart type: what counts is the parts' own `Content-Disposition`.
 fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
@@ -116,6 +185,9 @@ fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
 
 fn malformed(error: multer::Error) -> ApiError {
     match &error {
+        multer::Error::StreamReadFailed(cause) if cause.is::<NoBoundary>() => {
+            ApiError::new(Kind::MalformedRequest, format!("the multipart body has {NoBoundary}"))
+        }
         multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => cut_off().with_source(error),
         _ => ApiError::new(Kind::MalformedRequest, format!("the multipart body is malformed: {error}")),
     }

@@ -13,9 +13,9 @@ use super::answer::{Answer, RequestId};
 use super::{Api, Settings, body, multipart};
 use crate::blobs::Blobs;
 use crate::error::ApiError;
-use crate::jobs::KeptRequest;
+use crate::jobs::{KeptRequest, was_not_written};
 use crate::pipeline::{Done, result_url};
-use crate::request::{self, Origin, ResponseMode, Spec, WebhookSpec};
+use crate::request::{self, Origin, Problem, ResponseMode, Spec, WebhookSpec};
 use crate::response;
 use crate::sandbox::Patience;
 use crate::source::{Source, clean_name, not_empty};
@@ -55,9 +55,9 @@ async fn answer(api: &Api, id: Uuid, origin: Origin, request: Request) -> Answer
     let received = receive(api, origin, &head.headers, &mut chunks, binary_header).await;
     let (account, json, spec, source) = match received {
         Ok(received) => received,
-        Err(error) => {
+        Err(Refused { error, wants_binary }) => {
             body::drain(&mut chunks).await;
-            return Answer::from(error).binary_if(binary_header);
+            return Answer::from(error).binary_if(binary_header || wants_binary);
         }
     };
     let binary = spec.response == ResponseMode::Binary;
@@ -68,6 +68,25 @@ async fn answer(api: &Api, id: Uuid, origin: Origin, request: Request) -> Answer
     answered.unwrap_or_else(|error| Answer::from(error).binary_if(binary))
 }
 
+/// A request that was refused before it was understood.
+struct Refused {
+    error: ApiError,
+    /// Whether its JSON asked for a file, as far as it can be read.
+    wants_binary: bool,
+}
+
+impl Refused {
+    fn of(problem: Problem, json: &[u8]) -> Self {
+        Self { error: problem.into(), wants_binary: request::mentions_binary(json) }
+    }
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self { error, wants_binary: false }
+    }
+}
+
 /// Reads a request to its end, once its key is known.
 async fn receive(
     api: &Api,
@@ -75,13 +94,14 @@ async fn receive(
     headers: &HeaderMap,
     chunks: &mut BodyDataStream,
     binary_header: bool,
-) -> Result<(AccountId, Bytes, Spec, Source), ApiError> {
+) -> Result<(AccountId, Bytes, Spec, Source), Refused> {
     let account = api.authenticate(headers).await?.id;
     let settings = &api.shared.settings;
     match origin {
         Origin::Fetch => {
             let json = body::read(chunks, settings.json_bytes, settings.body_timeout).await?;
-            let spec = request::parse(&json, origin, binary_header)?;
+            let spec = request::parse(&json, origin, binary_header)
+                .map_err(|problem| Refused::of(problem, &json))?;
             let url = spec.source_url.clone().ok_or_else(|| ApiError::invalid("url is required"))?;
             let source = Source::Url { url, headers: spec.source_headers.clone() };
             Ok((account, json, spec, source))
@@ -89,7 +109,8 @@ async fn receive(
         Origin::Upload => {
             let mut reservation = api.shared.pipeline.sources.memory.reserve();
             let upload = multipart::read(headers, chunks, &settings.upload_caps(), &mut reservation).await?;
-            let spec = request::parse(&upload.data, origin, binary_header)?;
+            let spec = request::parse(&upload.data, origin, binary_header)
+                .map_err(|problem| Refused::of(problem, &upload.data))?;
             let source = Source::Upload { bytes: upload.file, name: upload.name, reservation };
             Ok((account, upload.data, spec, source))
         }
@@ -103,9 +124,15 @@ async fn perform(api: &Api, work: Work) -> Result<Answer, ApiError> {
     if work.spec.response == ResponseMode::Binary {
         return Ok(send_file(api, work.id, work.account, done));
     }
-    let stored = pipeline.keep(work.id, work.account, &done).await?;
+    let stored = pipeline.keep(work.id, work.account, &done, 0).await?;
     let url = result_url(&work.base_url, work.id, &stored.name);
-    api.shared.ledger.record_result(work.account, done.usage(), Some(stored)).await?;
+    let blob_key = stored.blob_key.clone();
+    if let Err(error) = api.shared.ledger.record_result(work.account, done.usage(), Some(stored)).await {
+        if was_not_written(&error) {
+            pipeline.forget(&blob_key).await;
+        }
+        return Err(error.into());
+    }
     Ok(Answer::envelope(response::success(work.id, &done, Some(&url))))
 }
 
@@ -140,7 +167,13 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
     let kept = KeptRequest { origin: work.origin, base_url: work.base_url, request };
     let spec = serde_json::to_string(&kept).map_err(ApiError::internal)?;
     let accepted = NewRequest { id: work.id, account: work.account, spec, input, webhook };
-    api.shared.ledger.accept(accepted).await?;
+    let input_key = Blobs::input_key(work.id);
+    if let Err(error) = api.shared.ledger.accept(accepted).await {
+        if was_not_written(&error) {
+            api.shared.pipeline.forget(&input_key).await;
+        }
+        return Err(error.into());
+    }
     Ok(Answer::members(StatusCode::ACCEPTED, &serde_json::json!({})))
 }
 

@@ -18,6 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Longest time from a connection's readiness to the end of a request's head.
     pub header_timeout: Duration,
+    /// Longest time a client may leave an answer unread.
+    pub write_timeout: Duration,
 }
 
 /// A bound socket that is not served yet.
@@ -100,7 +103,7 @@ async fn accept(
 }
 
 async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
     router: Router,
     settings: Settings,
     watcher: hyper_util::server::graceful::Watcher,
@@ -108,12 +111,14 @@ async fn converse(
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(settings.write_timeout));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .title_case_headers(true)
         .header_read_timeout(settings.header_timeout)
         .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }

@@ -41,7 +41,7 @@ pub(super) async fn dial(
     trace.timings.connect_ms = Some(elapsed_ms(begun));
     trace.address = Some(address);
     // Requests are written whole: waiting for more to send would only cost time.
-    stream.set_nodelay(true).map_err(NetError::from_connect)?;
+    stream.set_nodelay(true).map_err(|error| NetError::from_connect(error, address))?;
     if !origin.tls {
         return Ok((Stream::Plain(stream), address));
     }
@@ -104,7 +104,11 @@ async fn connect_any(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr)
         tokio::select! {
             Some(ended) = running.next() => match ended {
                 Ok(connected) => return Ok(connected),
-                Err(error) => failure = NetError::from_connect(error),
+                // What an address itself said counts for more than what this machine could not do for another one.
+                Err((error, address)) => match NetError::from_connect(error, address) {
+                    NetError::Local(_) if !matches!(failure, NetError::BlockedAddress | NetError::Local(_)) => {}
+                    error => failure = error,
+                },
             },
             () = sleep(HEAD_START), if more => {}
         }
@@ -112,8 +116,11 @@ async fn connect_any(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that connects, with an address that was judged")]
-async fn connect(address: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
-    Ok((TcpStream::connect(address).await?, address))
+async fn connect(address: SocketAddr) -> Result<(TcpStream, SocketAddr), (io::Error, SocketAddr)> {
+    match TcpStream::connect(address).await {
+        Ok(stream) => Ok((stream, address)),
+        Err(error) => Err((error, address)),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::net::SocketAddr;
 
 use rustix::io::Errno;
 
@@ -72,9 +73,11 @@ impl NetError {
         }
     }
 
-    /// Sorts a failed `socket` or `connect`.
-    pub(super) fn from_connect(error: io::Error) -> Self {
-        if is_local(&error) {
+    /// Sorts a failed `socket` or `connect` to `address`. Without a local address there are no ports left for IPv4, but
+    /// no IPv6 at all on many machines, which will not pass.
+    pub(super) fn from_connect(error: io::Error, address: SocketAddr) -> Self {
+        let no_address = Errno::from_io_error(&error) == Some(Errno::ADDRNOTAVAIL);
+        if is_local(&error) || no_address && address.is_ipv4() {
             Self::Local(error)
         } else if error.kind() == io::ErrorKind::TimedOut {
             Self::Timeout
@@ -111,8 +114,7 @@ impl NetError {
 
 /// Whether the error is about this machine's own means.
 fn is_local(error: &io::Error) -> bool {
-    const LOCAL: [Errno; 6] =
-        [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL, Errno::NETDOWN];
+    const LOCAL: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|errno| LOCAL.contains(&errno))
 }
 
@@ -120,27 +122,36 @@ fn is_local(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
+    const V4: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
+
     fn os(errno: Errno) -> io::Error {
         io::Error::from_raw_os_error(errno.raw_os_error())
     }
 
     #[test]
     fn own_trouble_is_told_from_the_peers() {
-        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL] {
-            assert!(matches!(NetError::from_connect(os(errno)), NetError::Local(_)), "{errno:?}");
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(matches!(NetError::from_connect(os(errno), V4), NetError::Local(_)), "{errno:?}");
             assert!(matches!(NetError::from_lookup(os(errno)), NetError::Local(_)), "{errno:?}");
         }
         for errno in [Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::NETUNREACH, Errno::CONNRESET] {
-            assert!(matches!(NetError::from_connect(os(errno)), NetError::Refused(_)), "{errno:?}");
+            assert!(matches!(NetError::from_connect(os(errno), V4), NetError::Refused(_)), "{errno:?}");
         }
-        assert!(matches!(NetError::from_connect(os(Errno::TIMEDOUT)), NetError::Timeout));
+        assert!(matches!(NetError::from_connect(os(Errno::TIMEDOUT), V4), NetError::Timeout));
         assert!(matches!(NetError::from_handshake(os(Errno::CONNRESET)), NetError::Tls(_)));
     }
 
     #[test]
+    fn a_machine_without_ipv6_is_no_passing_trouble() {
+        let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 80));
+        assert!(matches!(NetError::from_connect(os(Errno::ADDRNOTAVAIL), V4), NetError::Local(_)));
+        assert!(matches!(NetError::from_connect(os(Errno::ADDRNOTAVAIL), v6), NetError::Refused(_)));
+    }
+
+    #[test]
     fn a_closed_port_reads_like_a_refused_address() {
-        let closed = NetError::from_connect(os(Errno::CONNREFUSED)).public_text();
-        let unreachable = NetError::from_connect(os(Errno::HOSTUNREACH)).public_text();
+        let closed = NetError::from_connect(os(Errno::CONNREFUSED), V4).public_text();
+        let unreachable = NetError::from_connect(os(Errno::HOSTUNREACH), V4).public_text();
         assert_eq!(closed, NetError::BlockedAddress.public_text());
         assert_eq!(unreachable, NetError::BlockedAddress.public_text());
     }

@@ -21,6 +21,7 @@ pub(super) struct Child {
     process: tokio::process::Child,
     requests: ChildStdin,
     replies: ChildStdout,
+    is_used: bool,
 }
 
 /// Why there is no result.
@@ -29,6 +30,8 @@ pub(super) enum Broken {
     Refused(ApiError),
     /// It exceeded a limit and has to be killed.
     Killed(ApiError),
+    /// It exceeded its memory, but has had other images before, whose memory it may still hold.
+    Outgrown(ApiError),
     /// It ended, or spoke nonsense, by itself.
     Ended(String),
 }
@@ -50,7 +53,7 @@ impl Child {
             .spawn()?;
         let requests = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let replies = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self { process, requests, replies })
+        Ok(Self { process, requests, replies, is_used: false })
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -59,6 +62,11 @@ impl Child {
 
     pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Whether it has had an image.
+    pub(super) fn is_used(&self) -> bool {
+        self.is_used
     }
 
     /// Kills without waiting; the runtime reaps.
@@ -76,13 +84,17 @@ impl Child {
         settings: &Settings,
     ) -> Result<Processed, Broken> {
         let pid = self.pid().ok_or_else(|| Broken::Ended("it had ended before".into()))?;
+        let was_used = std::mem::replace(&mut self.is_used, true);
         let cpu_before = usage::of(pid).map_or(Duration::ZERO, |usage| usage.cpu);
         let task = wire::Task { plan: plan.clone(), limits: settings.limits };
-        let exchange = self.exchange(&task, input);
+        let exchange = self.exchange(&task, input, settings.memory_bytes);
         let watch = watch(pid, cpu_before, settings);
         let answer = tokio::select! {
             answer = exchange => answer,
-            exceeded = watch => return Err(Broken::Killed(exceeded)),
+            exceeded = watch => {
+                let outgrown = was_used && exceeded.kind() == Kind::ProcessingFailed;
+                return Err(if outgrown { Broken::Outgrown(exceeded) } else { Broken::Killed(exceeded) });
+            }
             () = tokio::time::sleep(settings.wall) => return Err(Broken::Killed(too_slow(settings.wall))),
         };
         match answer {
@@ -100,12 +112,23 @@ impl Child {
         }
     }
 
-    async fn exchange(&mut self, task: &wire::Task, input: &Bytes) -> io::Result<(wire::Reply, Vec<u8>)> {
+    async fn exchange(
+        &mut self,
+        task: &wire::Task,
+        input: &Bytes,
+        max_bytes: u64,
+    ) -> io::Result<(wire::Reply, Vec<u8>)> {
         self.requests.write_all(&wire::head(task, input.len())?).await?;
         self.requests.write_all(input).await?;
         let mut raw = [0; wire::LENGTHS_BYTES];
         self.replies.read_exact(&mut raw).await?;
         let (head_bytes, body_bytes) = wire::lengths(raw)?;
+        if body_bytes as u64 > max_bytes {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a result larger than the worker's memory",
+            ));
+        }
         let mut head = vec![0; head_bytes];
         self.replies.read_exact(&mut head).await?;
         let mut body = Vec::new();

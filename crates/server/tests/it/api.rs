@@ -163,6 +163,9 @@ async fn unknown_paths_and_methods_are_answered_in_the_envelope() {
     assert_eq!(reply.header("Allow"), Some("POST"));
     assert_eq!(app.get(&format!("/1.0/webhooks/{}", Uuid::nil())).await.status, 404);
     assert_eq!(app.get("/1.0/webhooks/no-id").await.status, 404);
+    for no_text in ["/1.0/webhooks/%ff", "/dl/aa/bb/cc/dd/0000-0000-0000-000000000000/%ff"] {
+        assert_eq!(app.get(no_text).await.json()["error"], "not_found", "{no_text}");
+    }
     assert_eq!(app.get("/dl/aa/bb/cc/dd/0000-0000-0000-000000000000/x.jpg").await.status, 404);
 }
 
@@ -180,13 +183,17 @@ async fn bad_requests_say_what_is_wrong() {
             422,
             "resize.width must be an integer from 1 to 20000, got -5",
         ),
-        (r#"{"url":"http://h/x","webhook":{"url":"http://h"},"response":{"mode":"binary"}}"#, 422, "webhook"),
     ] {
         let reply = app.call("POST", "/1.0/fetch", &json_type, body.as_bytes()).await;
         let json = reply.json();
         assert_eq!(reply.status, status, "{body} {json}");
         assert!(json["message"].as_str().is_some_and(|text| text.contains(part)), "{body} {json}");
     }
+    let both = br#"{"url":"http://h/x","webhook":{"url":"http://h"},"response":{"mode":"binary"}}"#;
+    let reply = app.call("POST", "/1.0/fetch", &json_type, both).await;
+    assert!(
+        reply.status == 422 && reply.header("X-Pixaven-Meta").is_some_and(|meta| meta.contains("webhook"))
+    );
     let reply = app.call("POST", "/1.0/upload", &json_type, b"{}").await;
     assert_eq!(reply.status, 400, "{}", reply.json());
     let no_file = b"--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{}\r\n--b--\r\n";
@@ -199,6 +206,39 @@ async fn bad_requests_say_what_is_wrong() {
         .call("POST", "/1.0/upload", &[("Content-Type", "multipart/form-data; boundary=b")], cut_off)
         .await;
     assert_eq!(reply.status, 400, "{}", reply.json());
+}
+
+#[tokio::test]
+async fn a_body_without_any_boundary_is_refused_before_it_fills_the_memory() {
+    let app = TestApp::start().await;
+    let endless_head = [b"--b\r\nContent-Disposition: ".as_slice(), &vec![b'x'; 4 << 20]].concat();
+    let preamble = vec![b'x'; 4 << 20];
+    for body in [endless_head, preamble] {
+        let reply = app
+            .call("POST", "/1.0/upload", &[("Content-Type", "multipart/form-data; boundary=b")], &body)
+            .await;
+        let json = reply.json();
+        assert_eq!((reply.status, &json["error"]), (400, &json!("malformed_request")), "{json}");
+        assert!(json["message"].to_string().contains("boundary"), "{json}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_loses_its_connection() {
+    let settings = [("server.max_connections", "1"), ("server.write_timeout_s", "1")];
+    let app = TestApp::start_with(&settings).await;
+    let address = app.address;
+    let greedy = tokio::task::spawn_blocking(move || pipeline_without_reading(address));
+    greedy.await.expect("the connection is closed in the end");
+    assert_eq!(send(app.address, "GET", "/healthz", &[], b"").await.status, 200, "its place is free again");
+}
+
+/// Sends requests and reads no answer, until the server has had enough.
+fn pipeline_without_reading(address: std::net::SocketAddr) {
+    use std::io::Write as _;
+    let mut stream = std::net::TcpStream::connect(address).expect("the server listens");
+    let requests = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000);
+    while stream.write_all(requests.as_bytes()).is_ok() {}
 }
 
 #[tokio::test]

@@ -169,6 +169,16 @@ async fn every_client_can_read_why_it_failed() {
         assert!(reply.json()["message"].as_str().is_some_and(|text| text.contains("resize.mode")));
         assert_eq!(reply.json()["code"], 422);
 
+        let only_json = r#"{"resize":{"mode":"force-error"},"response":{"mode":"binary"}}"#;
+        let reply = send_upload(&app, recording, "", &image, only_json).await;
+        assert_eq!(
+            (reply.status, reply.body.len()),
+            (422, 0),
+            "{}: PHP says so in the JSON alone",
+            recording.client
+        );
+        assert_eq!(meta(&reply, "X-Pixaven-Meta")["success"], false, "{}", recording.client);
+
         let reply = send_upload(&app, recording, "\r\nX-Pixaven-Binary: 1", &image, json).await;
         assert_eq!(
             (reply.status, reply.body.len()),

@@ -50,6 +50,17 @@ async fn an_image_that_takes_too_much_memory_costs_its_own_request_only() {
 }
 
 #[tokio::test]
+async fn what_earlier_images_left_in_a_worker_fails_no_later_one() {
+    // Each of these takes more than half of the memory, and a worker keeps its buffers from image to image.
+    let app = TestApp::start_with(&[("images.memory_bytes", "268435456")]).await;
+    for side in [4600, 5000, 4600, 5000] {
+        let spec = json!({"resize": {"mode": "exact", "width": side, "height": side}});
+        let reply = app.upload("small.jpg", &documented_jpeg(), &spec).await;
+        assert_eq!(reply.status, 200, "{side}: {}", reply.json());
+    }
+}
+
+#[tokio::test]
 async fn a_full_queue_is_answered_with_503_and_when_to_come_back() {
     let app = TestApp::start_with(&[("images.queue_count", "1")]).await;
     let (image, spec) = (documented_jpeg(), heavy());
@@ -66,11 +77,15 @@ async fn a_full_queue_is_answered_with_503_and_when_to_come_back() {
 
 #[tokio::test]
 async fn memory_for_inputs_bounds_what_is_fetched() {
-    let app = TestApp::start_with(&[("images.queue_bytes", "1048576")]).await;
+    let app =
+        TestApp::start_with(&[("images.queue_bytes", "3145728"), ("limits.body_bytes", "3145728")]).await;
+    let mut others = app.pipeline.sources.memory.reserve();
+    others.grow(2 << 20).expect("nothing is held yet");
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 << 20);
     let origin = Receiver::start(vec![answer([head.as_bytes(), &vec![7; 2 << 20]].concat())]);
     let reply = app.fetch(&json!({"url": origin.url("/large.jpg").as_str()})).await;
     assert_eq!((reply.status, &reply.json()["error"]), (503, &json!("overloaded")), "{}", reply.json());
+    drop(others);
     serves_again(&app).await;
 }
 
