@@ -7,9 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+pub use fast_image_resize::FilterType;
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x3, U8x4};
-pub use fast_image_resize::FilterType;
 use fast_image_resize::{MulDiv, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 const CHECKED: &str = "buffers are made for their size, and windows lie inside their image";
@@ -52,7 +52,14 @@ pub struct Part {
 ///
 /// # Panics
 /// When a buffer has another length than its size says, or a rectangle lies outside its image.
-pub fn resample(source: View<'_>, cut: Cut, part: Part, filter: Option<FilterType>, to: (u32, u32), made: &mut [u8]) {
+pub fn resample(
+    source: View<'_>,
+    cut: Cut,
+    part: Part,
+    filter: Option<FilterType>,
+    to: (u32, u32),
+    made: &mut [u8],
+) {
     match source.n_channels {
         1 => run::<U8>(source, cut, part, filter, to, made),
         3 => run::<U8x3>(source, cut, part, filter, to, made),
@@ -73,10 +80,12 @@ fn run<P: PixelTrait>(
     let view = TypedCroppedImage::new(view, cut.x, cut.y, cut.width, cut.height).expect(CHECKED);
     let mut target = TypedImage::<P>::from_buffer(to_width, to_height, made).expect(CHECKED);
     let algorithm = filter.map_or(ResizeAlg::Nearest, ResizeAlg::Convolution);
-    let options = ResizeOptions::new()
-        .resize_alg(algorithm)
-        .use_alpha(false)
-        .crop(part.left, part.top, part.width, part.height);
+    let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false).crop(
+        part.left,
+        part.top,
+        part.width,
+        part.height,
+    );
     Resizer::new().resize_typed(&view, &mut target, &options).expect(CHECKED);
 }
 
