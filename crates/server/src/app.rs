@@ -89,6 +89,7 @@ impl App {
             sweep: Sweep {
                 ledger: ledger.clone(),
                 blobs: pipeline.blobs.clone(),
+                keep_results_ms: pipeline.keep_results_ms,
                 retention_ms: i64::from(config.webhooks.retention_days) * 24 * HOUR_MS,
             },
             router: Api::new(ledger.clone(), pipeline.clone(), tasks.clone(), http).router(),

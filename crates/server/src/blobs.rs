@@ -46,11 +46,11 @@ impl Blobs {
         format!("{INPUTS}/{id}")
     }
 
-    /// A key for a result: by day, so that a directory does not grow without end, then by the id's first byte. Another
-    /// one each time: a job that is tried again after a crash must not find its key taken by the try before it.
+    /// A key for a result, by day, so that what is left of a day can be removed at once. Another one each time: a job
+    /// that is tried again after a crash must not find its key taken by the try before it.
     pub fn new_result_key(id: Uuid, day: &str, extension: &str) -> String {
         let unique = Uuid::new_v4().simple();
-        format!("{RESULTS}/{day}/{:02x}/{id}-{unique}.{extension}", id.as_bytes()[0])
+        format!("{RESULTS}/{day}/{id}-{unique}.{extension}")
     }
 
     /// Stores `bytes` durably under a key that must be new.
@@ -100,6 +100,22 @@ impl Blobs {
             }
         }
         Ok(ids)
+    }
+
+    /// Removes all results of days before `day`, when no row can name one of them any more: what tries left behind that a
+    /// crash cut off between storing their result and committing it. Returns how many.
+    pub async fn remove_results_before(&self, day: &str) -> Result<u64, ApiError> {
+        let days = self.store.list_with_delimiter(Some(&Path::from(RESULTS))).await.map_err(not_read)?;
+        let is_over = |prefix: &Path| prefix.filename().is_some_and(|name| name < day);
+        let mut n_removed = 0;
+        for prefix in days.common_prefixes.into_iter().filter(is_over) {
+            let mut listed = self.store.list(Some(&prefix));
+            while let Some(meta) = listed.next().await {
+                self.delete(meta.map_err(not_read)?.location.as_ref()).await?;
+                n_removed += 1;
+            }
+        }
+        Ok(n_removed)
     }
 }
 

@@ -148,7 +148,7 @@ fn output_name(input_name: &str, input: Format, output: Format) -> String {
 }
 
 /// The UTC day of a moment, `2026-01-10`.
-fn day(at_ms: i64) -> String {
+pub(crate) fn day(at_ms: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000));
     let date = at.map_or(Date::MIN, OffsetDateTime::date);
     format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())

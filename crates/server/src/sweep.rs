@@ -8,12 +8,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::Blobs;
 use crate::error::ApiError;
+use crate::pipeline::day;
 use crate::telemetry::with_causes;
 
 /// Rows looked at in one step.
 const STEP_ROWS: u32 = 200;
 /// An input this old without a job was uploaded for a request that never became durable.
 const ORPHAN_AGE_MS: i64 = 60 * 60 * 1000;
+
+/// The longest `webhook.delay`.
+const DELAY_MAX_MS: i64 = 7 * DAY_MS;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The sweeper. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +29,8 @@ pub struct Sweep {
     pub blobs: Blobs,
     /// How long ended webhooks are kept.
     pub retention_ms: i64,
+    /// How long results are kept after they could first be announced.
+    pub keep_results_ms: i64,
 }
 
 /// What one sweep removed.
@@ -31,7 +38,7 @@ pub struct Sweep {
 pub struct Swept {
     /// Expired results.
     pub n_results: u64,
-    /// Inputs without a job.
+    /// Inputs without a job, results without a row.
     pub n_orphans: u64,
     /// Webhooks beyond their retention.
     pub n_webhooks: u64,
@@ -61,7 +68,7 @@ impl Sweep {
     pub async fn sweep(&self) -> Result<Swept, ApiError> {
         Ok(Swept {
             n_results: self.sweep_results().await?,
-            n_orphans: self.sweep_orphans().await?,
+            n_orphans: self.sweep_inputs().await? + self.sweep_lost_results().await?,
             n_webhooks: self.sweep_history().await?,
         })
     }
@@ -83,7 +90,7 @@ impl Sweep {
         }
     }
 
-    async fn sweep_orphans(&self) -> Result<u64, ApiError> {
+    async fn sweep_inputs(&self) -> Result<u64, ApiError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let old = self.blobs.inputs_before(before_ms).await?;
         let mut n_swept = 0;
@@ -95,6 +102,12 @@ impl Sweep {
             }
         }
         Ok(n_swept)
+    }
+
+    /// A result's row is gone after the longest delay and its time; a day more is for clocks that disagree.
+    async fn sweep_lost_results(&self) -> Result<u64, ApiError> {
+        let oldest_ms = self.ledger.clock().now_ms() - self.keep_results_ms - DELAY_MAX_MS - DAY_MS;
+        self.blobs.remove_results_before(&day(oldest_ms)).await
     }
 
     async fn sweep_history(&self) -> Result<u64, ApiError> {

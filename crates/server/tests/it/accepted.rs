@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use pixaven::blobs::Blobs;
 use pixaven_imaging::plan::Format;
 use pixaven_ledger::Release;
 
@@ -179,10 +180,22 @@ async fn a_job_given_back_by_a_stopping_server_is_done_by_the_next() {
 async fn an_upload_that_was_never_accepted_is_swept() {
     let app = TestApp::start().await;
     let orphan = uuid::Uuid::new_v4();
-    let key = pixaven::blobs::Blobs::input_key(orphan);
+    let key = Blobs::input_key(orphan);
     app.pipeline.blobs.put(&key, bytes::Bytes::from_static(b"bytes")).await.expect("a blob");
     // Files carry the time of the machine, which is later than the test's clock; move that beyond an hour from now.
     app.clock.advance(50 * 365 * 24 * 60 * 60 * 1000);
+    assert_eq!(app.sweep.sweep().await.expect("the sweep works").n_orphans, 1);
+    assert_eq!(app.pipeline.blobs.get(&key).await.expect("readable"), None);
+}
+
+#[tokio::test]
+async fn a_result_that_a_crash_left_without_a_row_is_swept_when_its_day_is_over() {
+    let app = TestApp::start().await;
+    let key = Blobs::new_result_key(uuid::Uuid::new_v4(), "2026-01-10", "jpg");
+    app.pipeline.blobs.put(&key, bytes::Bytes::from_static(b"bytes")).await.expect("a blob");
+    app.clock.advance(9 * 24 * 60 * 60 * 1000);
+    assert_eq!(app.sweep.sweep().await.expect("the sweep works").n_orphans, 0, "it could still be announced");
+    app.clock.advance(24 * 60 * 60 * 1000);
     assert_eq!(app.sweep.sweep().await.expect("the sweep works").n_orphans, 1);
     assert_eq!(app.pipeline.blobs.get(&key).await.expect("readable"), None);
 }
