@@ -8,6 +8,7 @@ pub mod config;
 #[cfg(test)]
 mod documentation;
 pub mod error;
+pub mod file_name;
 pub mod http;
 pub mod jobs;
 pub mod keys;

@@ -7,11 +7,9 @@ use url::Url;
 
 use crate::blobs::Blobs;
 use crate::error::{ApiError, Kind};
+use crate::file_name;
 use crate::net::{FetchLimits, Net, NetError};
 use crate::sandbox::{Memory, Patience, Reservation};
-
-/// Longest file name we hand on, in bytes.
-const NAME_MAX_BYTES: usize = 150;
 
 /// A source that has not been read yet.
 pub enum Source {
@@ -88,7 +86,7 @@ impl Sources {
             }
         };
         not_empty(&bytes)?;
-        Ok(Obtained { bytes, name: name.as_deref().and_then(clean_name), _reservation: reservation })
+        Ok(Obtained { bytes, name: name.as_deref().and_then(file_name::clean), _reservation: reservation })
     }
 }
 
@@ -125,39 +123,4 @@ fn not_fetched(error: NetError) -> ApiError {
         | NetError::Protocol(_) => Kind::SourceUnreachable,
     };
     ApiError::new(kind, format!("url: {}", error.public_text())).with_source(error)
-}
-
-/// The last segment of a file name as clients send it, without what has no place in a URL path or a header;
-/// `None` when nothing is left.
-pub fn clean_name(raw: &str) -> Option<String> {
-    let last = raw.rsplit(['/', '\\']).next().unwrap_or(raw);
-    let kept: String = last.chars().filter(|c| !c.is_control()).collect();
-    let kept = kept.trim().trim_start_matches('.');
-    let mut end = kept.len().min(NAME_MAX_BYTES);
-    while !kept.is_char_boundary(end) {
-        end -= 1;
-    }
-    (end > 0).then(|| kept[..end].to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_cleaned() {
-        for (raw, expected) in [
-            ("image.jpg", Some("image.jpg")),
-            ("C:\\photos\\a b.png", Some("a b.png")),
-            ("../../etc/passwd", Some("passwd")),
-            ("..", None),
-            ("", None),
-            (" \u{7} ", None),
-            ("r\u{e9}sum\u{e9}\r\n.gif", Some("r\u{e9}sum\u{e9}.gif")),
-        ] {
-            assert_eq!(clean_name(raw).as_deref(), expected, "{raw:?}");
-        }
-        let long = "\u{e9}".repeat(200);
-        assert!(clean_name(&long).is_some_and(|name| name.len() <= NAME_MAX_BYTES));
-    }
 }

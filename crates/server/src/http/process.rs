@@ -13,12 +13,13 @@ use super::answer::{Answer, RequestId};
 use super::{Api, Settings, body, multipart};
 use crate::blobs::Blobs;
 use crate::error::ApiError;
+use crate::file_name;
 use crate::jobs::{KeptRequest, was_not_written};
 use crate::pipeline::{Done, result_url};
 use crate::request::{self, Origin, Problem, ResponseMode, Spec, WebhookSpec};
 use crate::response;
 use crate::sandbox::Patience;
-use crate::source::{Source, clean_name, not_empty};
+use crate::source::{Source, not_empty};
 
 /// One request on its way through.
 struct Work {
@@ -158,7 +159,7 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
             let key = Blobs::input_key(work.id);
             let n_bytes = bytes.len() as u64;
             api.shared.pipeline.blobs.put(&key, bytes).await?;
-            let name = name.as_deref().and_then(clean_name).unwrap_or_default();
+            let name = name.as_deref().and_then(file_name::clean).unwrap_or_default();
             InputRef::Blob { key, name, bytes: n_bytes }
         }
         Source::Blob { .. } | Source::Url { .. } => InputRef::Url,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RANGE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, LOCATION, RANGE, USER_AGENT};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper::body::Incoming;
@@ -41,8 +41,6 @@ pub struct Fetched {
     pub bytes: Bytes,
     /// From `Content-Disposition`, or the last segment of the path; without directories and control characters.
     pub file_name: Option<String>,
-    /// `Content-Type` without its parameters, as claimed.
-    pub media_type: Option<String>,
 }
 
 impl Net {
@@ -90,11 +88,7 @@ impl Net {
             }
             let bytes = read_all(&mut wire, body, &head.headers, limits.max_bytes, room).await?;
             self.inner.pool.put(&target.origin, wire);
-            return Ok(Fetched {
-                bytes,
-                file_name: file_name::of(&head.headers, &url),
-                media_type: media_type(&head.headers),
-            });
+            return Ok(Fetched { bytes, file_name: file_name::of(&head.headers, &url) });
         }
         Err(NetError::TooManyRedirects { limit: limits.max_redirects })
     }
@@ -161,10 +155,4 @@ async fn read_all(
         bytes.extend_from_slice(data);
     }
     Ok(bytes.freeze())
-}
-
-fn media_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let essence = value.split(';').next()?.trim().to_ascii_lowercase();
-    (!essence.is_empty()).then_some(essence)
 }

@@ -1,19 +1,18 @@
-//! What a fetched document is called: a name somebody else chose, made harmless.
+//! What a fetched document is called: where the name stands. What may stand in it is `crate::file_name`'s.
 
 use http::HeaderMap;
 use http::header::CONTENT_DISPOSITION;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// File systems in use allow 255 bytes.
-const MAX_BYTES: usize = 255;
+use crate::file_name::clean;
 
 /// The name in `Content-Disposition` (RFC 6266), else the last segment of the path.
 pub(super) fn of(headers: &HeaderMap, url: &Url) -> Option<String> {
     let disposition = headers.get(CONTENT_DISPOSITION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     disposition.and_then(|value| from_disposition(&value)).or_else(|| {
         let segment = url.path_segments()?.next_back()?;
-        harmless(&percent_decode_str(segment).decode_utf8_lossy())
+        clean(&percent_decode_str(segment).decode_utf8_lossy())
     })
 }
 
@@ -29,12 +28,12 @@ fn from_disposition(value: &str) -> Option<String> {
                     .trim()
                     .splitn(3, '\'')
                     .nth(2)
-                    .and_then(|encoded| harmless(&percent_decode_str(encoded).decode_utf8_lossy()))
+                    .and_then(|encoded| clean(&percent_decode_str(encoded).decode_utf8_lossy()))
                 {
                     return Some(name);
                 }
             }
-            "filename" => plain = harmless(&unquoted(value.trim())),
+            "filename" => plain = clean(&unquoted(value.trim())),
             _ => {}
         }
     }
@@ -62,15 +61,6 @@ fn unquoted(value: &str) -> String {
     inner.replace("\\\"", "\"")
 }
 
-/// The last component, without control characters, no longer than a file system takes. `None` when nothing is left.
-fn harmless(name: &str) -> Option<String> {
-    let last = name.rsplit(['/', '\\']).next()?;
-    let mut clean: String = last.chars().filter(|c| !c.is_control()).collect();
-    clean.truncate(clean.floor_char_boundary(MAX_BYTES));
-    let clean = clean.trim();
-    (!matches!(clean, "" | "." | "..")).then(|| clean.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -78,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_and_made_harmless() {
+    fn names_are_found_and_made_clean() {
         for (disposition, path, expected) in [
             (None, "/a/b/photo.jpg?x=/y", Some("photo.jpg")),
             (None, "/a/caf%C3%A9.png", Some("café.png")),
@@ -107,6 +97,6 @@ mod tests {
             let url = Url::parse("http://example.com").unwrap().join(path).unwrap();
             assert_eq!(of(&headers, &url).as_deref(), expected, "{disposition:?} {path}");
         }
-        assert_eq!(harmless(&"ä".repeat(200)).unwrap(), "ä".repeat(127));
+        assert_eq!(clean(&"ä".repeat(200)).unwrap(), "ä".repeat(127));
     }
 }
