@@ -97,6 +97,5 @@ mod tests {
             let url = Url::parse("http://example.com").unwrap().join(path).unwrap();
             assert_eq!(of(&headers, &url).as_deref(), expected, "{disposition:?} {path}");
         }
-        assert_eq!(clean(&"ä".repeat(200)).unwrap(), "ä".repeat(127));
     }
 }
