@@ -50,7 +50,7 @@ pub struct App {
     pub pipeline: Pipeline,
     /// Everything running in the background.
     pub tasks: Tasks,
-    net: Net,
+    nets: [Net; 2],
     listener: Listener,
     plain_listener: Option<Listener>,
     router: Router,
@@ -69,12 +69,10 @@ impl App {
         let ledger = open_ledger(&config.server.data_dir, surroundings.clock.clone()).await?;
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
-        let net = Net::new(NetSettings {
-            policy: AddressPolicy { allow: config.network.allow.clone() },
-            extra_ca_file: config.network.extra_ca.clone(),
-        })
-        .context("network.extra_ca")?;
-        let pipeline = pipeline(config, &surroundings, net.clone())?;
+        // One for images, one for webhooks: names that nobody resolves, or origins that hold their connections, must not
+        // keep a webhook waiting.
+        let (image_net, webhook_net) = (net(config)?, net(config)?);
+        let pipeline = pipeline(config, &surroundings, image_net.clone())?;
         let tasks = Tasks::new();
         let listener = bind(config.server.listen, tls.clone()).await?;
         let plain_listener = match config.server.plain_listen {
@@ -85,7 +83,7 @@ impl App {
         let lease_ms = millis(config.jobs.lease_s);
         Ok(Self {
             jobs: Jobs::new(ledger.clone(), pipeline.clone(), config.jobs.concurrency, lease_ms),
-            dispatcher: Dispatcher::new(ledger.clone(), net.clone(), webhook_settings(config)),
+            dispatcher: Dispatcher::new(ledger.clone(), webhook_net.clone(), webhook_settings(config)),
             sweep: Sweep {
                 ledger: ledger.clone(),
                 blobs: pipeline.blobs.clone(),
@@ -103,7 +101,7 @@ impl App {
             ledger,
             pipeline,
             tasks,
-            net,
+            nets: [image_net, webhook_net],
             listener,
             plain_listener,
             _lock: lock,
@@ -124,13 +122,15 @@ impl App {
             tasks.spawn("webhooks", self.dispatcher.clone().run(tasks.clone()));
             tasks.spawn("sweep", self.sweep.clone().run(self.sweep_interval, tasks.stop_token().clone()));
         }
-        let (net, stop) = (self.net.clone(), tasks.stop_token().clone());
-        tasks.spawn("idle connections", async move {
-            tokio::select! {
-                () = net.close_idle_connections() => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        for net in self.nets {
+            let stop = tasks.stop_token().clone();
+            tasks.spawn("idle connections", async move {
+                tokio::select! {
+                    () = net.close_idle_connections() => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
         tasks.spawn("listener", self.listener.serve(self.router, self.serve, tasks.clone()));
         if let Some(plain) = self.plain_listener {
             tasks.spawn("plain listener", plain.serve(http::tls_required(), self.serve, tasks.clone()));
@@ -188,6 +188,14 @@ fn claim_directory(data_dir: &Path) -> anyhow::Result<File> {
             Err(error).with_context(|| format!("{} could not be locked", path.display()))
         }
     }
+}
+
+fn net(config: &Config) -> anyhow::Result<Net> {
+    Net::new(NetSettings {
+        policy: AddressPolicy { allow: config.network.allow.clone() },
+        extra_ca_file: config.network.extra_ca.clone(),
+    })
+    .context("network.extra_ca")
 }
 
 fn pipeline(config: &Config, surroundings: &Surroundings, net: Net) -> anyhow::Result<Pipeline> {
