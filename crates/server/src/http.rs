@@ -24,7 +24,7 @@ use crate::error::{ApiError, Kind};
 use crate::lifecycle::Tasks;
 use crate::pipeline::Pipeline;
 use answer::Answer;
-use auth::KeyCache;
+use auth::{KNOWN_FOR, KnownKeys};
 
 /// What handlers need. Cheap to clone.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub struct Api {
 struct Shared {
     ledger: Ledger,
     pipeline: Pipeline,
-    keys: KeyCache,
+    keys: KnownKeys,
     tasks: Tasks,
     settings: Settings,
 }
@@ -62,7 +62,9 @@ pub struct Settings {
 impl Api {
     /// The API over a ledger and a pipeline.
     pub fn new(ledger: Ledger, pipeline: Pipeline, tasks: Tasks, settings: Settings) -> Self {
-        Self { shared: Arc::new(Shared { ledger, pipeline, keys: KeyCache::default(), tasks, settings }) }
+        Self {
+            shared: Arc::new(Shared { ledger, pipeline, keys: KnownKeys::new(KNOWN_FOR), tasks, settings }),
+        }
     }
 
     /// Every path the server knows.

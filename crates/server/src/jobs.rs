@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::driver::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
 use crate::error::ApiError;
 use crate::lifecycle::Tasks;
 use crate::pipeline::{Pipeline, result_url};
@@ -17,9 +18,6 @@ use crate::response;
 use crate::sandbox::{Failure, Patience};
 use crate::source::Source;
 use crate::telemetry::with_causes;
-
-/// How long a job waits when this machine could not do it (disk full, ledger busy).
-const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
 
 /// A job that was begun this often without any end takes the server down, or its worker: it must not do so for ever.
 const N_CRASHES_MAX: u32 = 5;
@@ -54,46 +52,47 @@ impl Jobs {
     /// Claims and runs jobs until told to stop; running ones end by themselves, as tasks of their own.
     pub async fn run(self, tasks: Tasks) {
         let mut due = self.ledger.jobs_due();
-        let stop = tasks.stop_token().clone();
-        while !stop.is_cancelled() {
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
-            if stop.is_cancelled() {
-                return;
-            }
-            let n_free = 1 + self.permits.available_permits();
-            let claimed = match self
-                .ledger
-                .claim_jobs(u32::try_from(n_free).unwrap_or(u32::MAX), self.lease_ms)
-                .await
-            {
+        let stop = tasks.stop_token();
+        loop {
+            let mut permits = tokio::select! {
+                permits = free_permits(&self.permits) => permits,
+                () = stop.cancelled() => return,
+            };
+            let n_free = permits.num_permits();
+            // Not cancelled by a stop: what is claimed here must be run or given back.
+            let claimed = match self.claim(n_free).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::error!(%error, "jobs could not be claimed");
                     Vec::new()
                 }
             };
-            drop(permit);
-            if claimed.is_empty() {
-                tokio::select! {
-                    () = due.wait() => {}
-                    () = stop.cancelled() => return,
-                }
-            }
+            let is_drained = claimed.len() < n_free;
             for lease in claimed {
-                // Never waits: this loop alone takes permits, and it claimed no more than were free.
-                let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+                let permit = permits.split(1);
                 let (jobs, give_up) = (self.clone(), tasks.give_up_token().clone());
                 tasks.spawn("job", async move {
                     jobs.attend(lease, &give_up).await;
                     drop(permit);
                 });
             }
+            drop(permits);
+            if is_drained {
+                tokio::select! {
+                    () = due.wait() => {}
+                    () = stop.cancelled() => return,
+                }
+            }
         }
+    }
+
+    async fn claim(&self, n_free: usize) -> Result<Vec<Lease<Job>>, pixaven_ledger::Error> {
+        self.ledger.claim_jobs(u32::try_from(n_free).unwrap_or(u32::MAX), self.lease_ms).await
     }
 
     /// Claims what is due now and runs it to its end, one after the other; returns how many. For tests.
     pub async fn step(&self) -> Result<usize, pixaven_ledger::Error> {
-        let claimed = self.ledger.claim_jobs(16, self.lease_ms).await?;
+        let claimed = self.claim(16).await?;
         let n_claimed = claimed.len();
         for lease in claimed {
             self.attend(lease, &CancellationToken::new()).await;
@@ -216,14 +215,12 @@ fn failed(job: &Job, error: &ApiError) -> JobDone {
 }
 
 fn source_of(job: &Job, spec: &Spec) -> Result<Source, ApiError> {
-    match (&job.input, &spec.source_url) {
-        (InputRef::Blob { key, name, bytes }, _) => {
+    match &job.input {
+        InputRef::Blob { key, name, bytes } => {
             let n_bytes = usize::try_from(*bytes).map_err(ApiError::internal)?;
-            Ok(Source::Blob { key: key.clone(), name: name.clone(), n_bytes })
+            let name = (!name.is_empty()).then(|| name.clone());
+            Ok(Source::Blob { key: key.clone(), name, n_bytes })
         }
-        (InputRef::Url, Some(url)) => {
-            Ok(Source::Url { url: url.clone(), headers: spec.source_headers.clone() })
-        }
-        (InputRef::Url, None) => Err(ApiError::internal("an accepted fetch has no url")),
+        InputRef::Url => Source::of_url(spec),
     }
 }

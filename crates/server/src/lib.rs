@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 #[cfg(test)]
 mod documentation;
+pub mod driver;
 pub mod error;
 pub mod file_name;
 pub mod http;
@@ -15,6 +16,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod net;
 pub mod pipeline;
+pub mod remembered;
 pub mod request;
 pub mod response;
 pub mod sandbox;

@@ -115,9 +115,7 @@ impl Pipeline {
             expires_ms: created_ms.saturating_add(wait_ms).saturating_add(self.keep_results_ms),
         })
     }
-}
 
-impl Pipeline {
     /// Removes a stored file whose row the ledger did not take.
     pub async fn forget(&self, blob_key: &str) {
         if let Err(error) = self.blobs.delete(blob_key).await {

@@ -7,8 +7,8 @@ use url::Url;
 
 use crate::blobs::Blobs;
 use crate::error::{ApiError, Kind};
-use crate::file_name;
 use crate::net::{FetchLimits, Net, NetError};
+use crate::request::Spec;
 use crate::sandbox::{Memory, Patience, Reservation};
 
 /// A source that has not been read yet.
@@ -17,7 +17,7 @@ pub enum Source {
     Upload {
         /// The image.
         bytes: Bytes,
-        /// Its file name, if the client told one.
+        /// Its file name, cleaned, if the client told one.
         name: Option<String>,
         /// What keeps its memory counted.
         reservation: Reservation,
@@ -26,8 +26,8 @@ pub enum Source {
     Blob {
         /// Its key.
         key: String,
-        /// Its file name; empty when the client told none.
-        name: String,
+        /// Its file name, cleaned, if the client told one.
+        name: Option<String>,
         /// Its size.
         n_bytes: usize,
     },
@@ -38,6 +38,14 @@ pub enum Source {
         /// Extra request headers.
         headers: Vec<(String, String)>,
     },
+}
+
+impl Source {
+    /// The URL of a fetch, whose request always has one.
+    pub fn of_url(spec: &Spec) -> Result<Self, ApiError> {
+        let url = spec.source_url.clone().ok_or_else(|| ApiError::internal("a fetch has no url"))?;
+        Ok(Self::Url { url, headers: spec.source_headers.clone() })
+    }
 }
 
 /// The bytes of an image. Their memory is counted until this is dropped.
@@ -74,7 +82,7 @@ impl Sources {
                 reservation.grow_when_free(n_bytes).await?;
                 let bytes = self.blobs.get(&key).await?;
                 let bytes = bytes.ok_or_else(|| ApiError::internal(format!("the input {key} is gone")))?;
-                (bytes, Some(name), reservation)
+                (bytes, name, reservation)
             }
             Source::Url { url, headers } => {
                 let memory = if patience == Patience::Wait { &self.job_memory } else { &self.memory };
@@ -86,7 +94,7 @@ impl Sources {
             }
         };
         not_empty(&bytes)?;
-        Ok(Obtained { bytes, name: name.as_deref().and_then(file_name::clean), _reservation: reservation })
+        Ok(Obtained { bytes, name, _reservation: reservation })
     }
 }
 

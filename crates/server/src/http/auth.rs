@@ -1,9 +1,7 @@
 //! Who is calling: the account behind the request's key. Handlers take [`Caller`] as an argument, so that one that
 //! needs an account cannot forget to ask.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use http::header;
@@ -14,38 +12,16 @@ use super::Api;
 use super::answer::Answer;
 use crate::error::{ApiError, Kind};
 use crate::keys::ApiKey;
+use crate::remembered::Remembered;
 
 /// How long a key that was found stays known without asking the ledger: a revocation takes effect within this.
-const KNOWN_FOR: Duration = Duration::from_secs(1);
-/// Keys remembered at once.
-const N_KNOWN_MAX: usize = 10_000;
+pub(super) const KNOWN_FOR: Duration = Duration::from_secs(1);
 
 /// The authenticated account of a request.
 pub(super) struct Caller(pub(super) Account);
 
-/// Keys seen lately, by their hash.
-#[derive(Default)]
-pub(super) struct KeyCache {
-    known: Mutex<HashMap<[u8; 32], (Instant, Account)>>,
-}
-
-impl KeyCache {
-    fn get(&self, sha256: &[u8; 32]) -> Option<Account> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, account) = known.get(sha256)?;
-        (since.elapsed() < KNOWN_FOR).then(|| account.clone())
-    }
-
-    fn put(&self, sha256: [u8; 32], account: Account) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= N_KNOWN_MAX {
-            known.retain(|_, (since, _)| since.elapsed() < KNOWN_FOR);
-        }
-        if known.len() < N_KNOWN_MAX {
-            known.insert(sha256, (Instant::now(), account));
-        }
-    }
-}
+/// Accounts of keys seen lately, by the keys' hash.
+pub(super) type KnownKeys = Remembered<[u8; 32], Account>;
 
 impl Api {
     /// The account behind an `Authorization` header.

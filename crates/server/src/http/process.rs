@@ -103,8 +103,7 @@ async fn receive(
             let json = body::read(chunks, settings.json_bytes, settings.body_timeout).await?;
             let spec = request::parse(&json, origin, binary_header)
                 .map_err(|problem| Refused::of(problem, &json))?;
-            let url = spec.source_url.clone().ok_or_else(|| ApiError::invalid("url is required"))?;
-            let source = Source::Url { url, headers: spec.source_headers.clone() };
+            let source = Source::of_url(&spec)?;
             Ok((account, json, spec, source))
         }
         Origin::Upload => {
@@ -112,7 +111,8 @@ async fn receive(
             let upload = multipart::read(headers, chunks, &settings.upload_caps(), &mut reservation).await?;
             let spec = request::parse(&upload.data, origin, binary_header)
                 .map_err(|problem| Refused::of(problem, &upload.data))?;
-            let source = Source::Upload { bytes: upload.file, name: upload.name, reservation };
+            let name = upload.name.as_deref().and_then(file_name::clean);
+            let source = Source::Upload { bytes: upload.file, name, reservation };
             Ok((account, upload.data, spec, source))
         }
     }
@@ -159,8 +159,7 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
             let key = Blobs::input_key(work.id);
             let n_bytes = bytes.len() as u64;
             api.shared.pipeline.blobs.put(&key, bytes).await?;
-            let name = name.as_deref().and_then(file_name::clean).unwrap_or_default();
-            InputRef::Blob { key, name, bytes: n_bytes }
+            InputRef::Blob { key, name: name.unwrap_or_default(), bytes: n_bytes }
         }
         Source::Blob { .. } | Source::Url { .. } => InputRef::Url,
     };
@@ -168,9 +167,12 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
     let kept = KeptRequest { origin: work.origin, base_url: work.base_url, request };
     let spec = serde_json::to_string(&kept).map_err(ApiError::internal)?;
     let accepted = NewRequest { id: work.id, account: work.account, spec, input, webhook };
-    let input_key = Blobs::input_key(work.id);
+    let input_key = match &accepted.input {
+        InputRef::Blob { key, .. } => Some(key.clone()),
+        InputRef::Url => None,
+    };
     if let Err(error) = api.shared.ledger.accept(accepted).await {
-        if was_not_written(&error) {
+        if let Some(input_key) = input_key.filter(|_| was_not_written(&error)) {
             api.shared.pipeline.forget(&input_key).await;
         }
         return Err(error.into());

@@ -16,8 +16,7 @@ pub struct Memory {
 impl Memory {
     /// Room for `bytes`, at least 1 KiB.
     pub fn new(bytes: u64) -> Self {
-        let total_kib =
-            u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, (Semaphore::MAX_PERMITS as u32).max(1));
+        let total_kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(1);
         Self { free_kib: Arc::new(Semaphore::new(total_kib as usize)), total_kib }
     }
 

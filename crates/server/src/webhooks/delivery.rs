@@ -16,12 +16,10 @@ use url::Url;
 use super::sign::{self, SigningKey};
 use super::signers::Signers;
 use super::verdict::{self, Circumstances};
+use crate::driver::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
 use crate::lifecycle::Tasks;
 use crate::net::{Exchange, Net, NetError, PhaseTimings};
 use crate::telemetry::with_causes;
-
-/// How long a webhook waits that this machine could not send. Its attempt is not used up.
-const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
 
 /// How webhooks are sent.
 #[derive(Debug, Clone)]
@@ -77,7 +75,7 @@ impl Dispatcher {
         let stop = tasks.stop_token();
         loop {
             let permits = tokio::select! {
-                permits = self.free_permits() => permits,
+                permits = free_permits(&self.inner.permits) => permits,
                 () = stop.cancelled() => return,
             };
             // Not cancelled by a stop: what is claimed here must be sent or given back.
@@ -106,17 +104,6 @@ impl Dispatcher {
         let never = CancellationToken::new();
         let attended = claimed.into_iter().map(|lease| self.attend(lease, &never));
         Ok(join_all(attended).await.len())
-    }
-
-    /// Waits for one permit and takes all that are free.
-    async fn free_permits(&self) -> OwnedSemaphorePermit {
-        let permits = &self.inner.permits;
-        let mut free = Arc::clone(permits).acquire_owned().await.expect("this semaphore is never closed");
-        let n_more = u32::try_from(permits.available_permits()).unwrap_or(u32::MAX);
-        if let Ok(more) = Arc::clone(permits).try_acquire_many_owned(n_more) {
-            free.merge(more);
-        }
-        free
     }
 
     async fn claim(&self, n_free: usize) -> Result<Vec<Lease<DueWebhook>>, pixaven_ledger::Error> {

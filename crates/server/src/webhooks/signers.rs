@@ -1,20 +1,16 @@
 //! The signing keys of accounts, kept for a moment: thousands of webhooks of one account need not ask for them
 //! thousands of times.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pixaven_ledger::{AccountId, Ledger};
-use tokio::time::Instant;
 
 use super::sign::SigningKey;
+use crate::remembered::Remembered;
 
 /// How long a rotated secret may still be signed with, or a new one not yet.
 const FRESH_FOR: Duration = Duration::from_secs(10);
-
-/// Accounts remembered before all are forgotten.
-const MAX_ACCOUNTS: usize = 10_000;
 
 /// Why a webhook cannot be signed now. None of it is the receiver's fault.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +22,14 @@ pub(super) enum SignerError {
 }
 
 /// The keys of the accounts asked for lately.
-#[derive(Default)]
 pub(super) struct Signers {
-    remembered: Mutex<HashMap<AccountId, Remembered>>,
+    remembered: Remembered<AccountId, Arc<[SigningKey]>>,
 }
 
-struct Remembered {
-    since: Instant,
-    keys: Arc<[SigningKey]>,
+impl Default for Signers {
+    fn default() -> Self {
+        Self { remembered: Remembered::new(FRESH_FOR) }
+    }
 }
 
 impl Signers {
@@ -43,7 +39,7 @@ impl Signers {
         ledger: &Ledger,
         account: AccountId,
     ) -> Result<Arc<[SigningKey]>, SignerError> {
-        if let Some(keys) = self.remembered(account) {
+        if let Some(keys) = self.remembered.get(&account) {
             return Ok(keys);
         }
         let found = ledger.account(account).await?.ok_or(SignerError::NoSecret)?;
@@ -55,17 +51,7 @@ impl Signers {
         if keys.is_empty() {
             return Err(SignerError::NoSecret);
         }
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= MAX_ACCOUNTS {
-            remembered.clear();
-        }
-        remembered.insert(account, Remembered { since: Instant::now(), keys: Arc::clone(&keys) });
+        self.remembered.put(account, Arc::clone(&keys));
         Ok(keys)
-    }
-
-    fn remembered(&self, account: AccountId) -> Option<Arc<[SigningKey]>> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let Remembered { since, keys } = remembered.get(&account)?;
-        (since.elapsed() < FRESH_FOR).then(|| Arc::clone(keys))
     }
 }
