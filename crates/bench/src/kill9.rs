@@ -3,20 +3,16 @@
 //! the same bytes.
 
 use std::collections::HashSet;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::audit::{self, Audit};
-use crate::job::{Image, Job, Urls, Way};
 use crate::load::{self, Answers};
-use crate::loopback::Client;
-use crate::origin::Origin;
 use crate::receiver::Receiver;
 use crate::report::{self, progress};
-use crate::server::{self, Installation, Server};
+use crate::server::{Installation, Server};
+use crate::stage::{Setup, Stage};
 use crate::usage;
 
 /// A life is between nothing and this long, counted from the start of the process: some kills hit a server that is
@@ -28,11 +24,7 @@ const WORKER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A run of several kills.
 pub(crate) struct Run<'a> {
-    pub(crate) binary: &'a Path,
-    pub(crate) settings: &'a [String],
-    pub(crate) keep: bool,
-    pub(crate) image: &'a Image,
-    pub(crate) way: Way,
+    pub(crate) setup: Setup<'a>,
     pub(crate) rounds: u32,
     pub(crate) rate: f64,
     pub(crate) seed: u64,
@@ -49,15 +41,8 @@ struct Kills {
 impl Run<'_> {
     /// Kills, restarts, drains and counts.
     pub(crate) async fn measure(&self) -> anyhow::Result<report::Kill9> {
-        let dir = server::directory(self.keep)?;
-        let installation = Installation::new(self.binary, dir.path().join("data"), self.settings).await?;
-        let origin = Origin::start(self.image.bytes.clone()).await?;
-        let receiver = Receiver::start().await?;
-        let (server, address) = installation.start(0).await?;
-
-        let urls = Urls { image: origin.image_url(), webhook: receiver.url() };
-        let job = Arc::new(Job::new(address, &installation.key, self.way, self.image, &urls));
-        let client = Arc::new(Client::new(address));
+        let stage = self.setup.start().await?;
+        let Stage { installation, server, address, receiver, job, client, directory: _directory } = stage;
         let (stop_load, stopped) = oneshot::channel();
         let load = load::run(&client, &job, self.rate, async {
             // A sender that was dropped stops the load, too.

@@ -10,11 +10,12 @@ mod origin;
 mod receiver;
 mod report;
 mod server;
+mod stage;
 mod stats;
 mod usage;
 mod webhooks;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
 
 use crate::job::{Image, Way};
+use crate::stage::Setup;
 
 /// Measures pixaven. Prints progress on standard error and one line of JSON on standard output.
 #[derive(Parser)]
@@ -97,6 +99,12 @@ struct Shared {
     settings: Vec<String>,
 }
 
+impl Shared {
+    fn setup<'a>(&'a self, binary: &'a Path, image: &'a Image, way: Way) -> Setup<'a> {
+        Setup { binary, settings: &self.settings, keep: self.keep, image, way }
+    }
+}
+
 // One thread: the tools must leave the processors to the server, and their work for one request is tens of
 // microseconds.
 #[tokio::main(flavor = "current_thread")]
@@ -109,14 +117,10 @@ async fn main() -> anyhow::Result<ExitCode> {
 
 async fn webhooks(args: WebhooksArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
-    let binary = server::binary(args.shared.server).await?;
+    let binary = server::binary(args.shared.server.clone()).await?;
     let image = if args.noop { Image::noop()? } else { Image::documented(args.shared.image.as_deref())? };
     let run = webhooks::Run {
-        binary: &binary,
-        settings: &args.shared.settings,
-        keep: args.shared.keep,
-        image: &image,
-        way: if args.upload { Way::Upload } else { Way::Fetch },
+        setup: args.shared.setup(&binary, &image, if args.upload { Way::Upload } else { Way::Fetch }),
         rate: args.rate,
         seconds: args.seconds,
         drain: Duration::from_secs_f64(args.shared.drain_seconds),
@@ -130,14 +134,10 @@ async fn webhooks(args: WebhooksArgs) -> anyhow::Result<ExitCode> {
 
 async fn kill9(args: Kill9Args) -> anyhow::Result<ExitCode> {
     ensure!(args.rate > 0.0, "--rate is above zero");
-    let binary = server::binary(args.shared.server).await?;
+    let binary = server::binary(args.shared.server.clone()).await?;
     let image = Image::documented(args.shared.image.as_deref())?;
     let run = kill9::Run {
-        binary: &binary,
-        settings: &args.shared.settings,
-        keep: args.shared.keep,
-        image: &image,
-        way: args.way,
+        setup: args.shared.setup(&binary, &image, args.way),
         rounds: args.rounds,
         rate: args.rate,
         seed: args.seed,

@@ -1,18 +1,13 @@
 //! `webhooks`: how fast accepted requests become delivered webhooks at a steady rate, and the highest rate the server
 //! keeps up with.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::{self, Audit};
-use crate::job::{Image, Job, Urls, Way};
 use crate::load;
-use crate::loopback::Client;
-use crate::origin::Origin;
-use crate::receiver::Receiver;
 use crate::report::{self, progress};
-use crate::server::{self, Installation, Server};
+use crate::server::Server;
+use crate::stage::{Setup, Stage};
 use crate::stats::Percentiles;
 use crate::usage::{self, Usage};
 
@@ -33,11 +28,7 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
 /// One steady run.
 pub(crate) struct Run<'a> {
-    pub(crate) binary: &'a Path,
-    pub(crate) settings: &'a [String],
-    pub(crate) keep: bool,
-    pub(crate) image: &'a Image,
-    pub(crate) way: Way,
+    pub(crate) setup: Setup<'a>,
     pub(crate) rate: f64,
     pub(crate) seconds: f64,
     pub(crate) drain: Duration,
@@ -46,15 +37,10 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// Starts a server in an empty directory, loads it, waits for what it owes and stops it.
     pub(crate) async fn measure(&self) -> anyhow::Result<report::Webhooks> {
-        let dir = server::directory(self.keep)?;
-        let installation = Installation::new(self.binary, dir.path().join("data"), self.settings).await?;
-        let origin = Origin::start(self.image.bytes.clone()).await?;
-        let receiver = Receiver::start().await?;
-        let (server, address) = installation.start(0).await?;
-
-        let urls = Urls { image: origin.image_url(), webhook: receiver.url() };
-        let job = Arc::new(Job::new(address, &installation.key, self.way, self.image, &urls));
-        let client = Arc::new(Client::new(address));
+        let stage = self.setup.start().await?;
+        let Stage {
+            server, receiver, job, client, installation: _installation, directory: _directory, ..
+        } = stage;
         let own_before = usage::own_cpu_s();
         let work = async {
             let end = tokio::time::sleep(Duration::from_secs_f64(self.seconds));
