@@ -72,7 +72,7 @@ impl Database {
     }
 
     fn open_blocking(path: &Path, clock: &Clock, dues: Arc<Dues>) -> Result<Self, Error> {
-        connection::create(path)?;
+        let _alone = connection::create(path)?;
         let mut connection = connection::open(path, Role::Writer)?;
         migrate::migrate(&mut connection, path)?;
         Self::start(path, connection, clock, dues)

@@ -66,7 +66,7 @@ async fn a_closed_file_is_whole_and_opens_again() {
 
 #[tokio::test]
 async fn two_may_open_a_new_file_at_once() {
-    for _ in 0..5 {
+    for _ in 0..40 {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.db");
         let (one, other) = tokio::join!(open(&path), open(&path));

@@ -45,23 +45,29 @@ pub(super) struct Open<'c>(pub(super) &'c Connection);
 
 /// Makes the directory and an empty file that only its owner can read; SQLite gives the files beside it the same
 /// mode. An existing file is left as it is.
-pub(super) fn create(path: &Path) -> Result<(), Error> {
+///
+/// Returns the directory, locked: who holds it opens the file alone. SQLite turns away at once, without waiting, who
+/// switches a new file to its log while somebody else does.
+pub(super) fn create(path: &Path) -> Result<File, Error> {
     let made = make_file(path);
     made.map_err(|source| Error::Create { path: path.to_owned(), source })
 }
 
-fn make_file(path: &Path) -> io::Result<()> {
+fn make_file(path: &Path) -> io::Result<File> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     fs::create_dir_all(directory)?;
+    let directory = File::open(directory)?;
+    directory.lock()?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         // The name has to be as durable as what will be written under it.
-        Ok(_) => File::open(directory)?.sync_all(),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+        Ok(_) => directory.sync_all()?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
     }
+    Ok(directory)
 }
 
 /// Opens an existing file for a role. A file that is not ours is refused before anything in it is changed.
@@ -69,7 +75,10 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| from_opening(error, path))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(from_running)?;
-    migrate::n_done(&connection, path)?;
+    // Within one transaction: between two statements another process may have made the file a ledger.
+    let snapshot = connection.unchecked_transaction().map_err(from_running)?;
+    migrate::n_done(&snapshot, path)?;
+    drop(snapshot);
     set_up(&connection, role).map_err(from_running)?;
     Ok(connection)
 }
