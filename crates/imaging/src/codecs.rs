@@ -14,6 +14,8 @@ mod webp;
 
 use crate::color::Raster;
 use crate::facts::Description;
+use crate::geometry::Size;
+use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Limits, Scratch};
@@ -27,6 +29,8 @@ pub(crate) struct Header {
     pub(crate) orientation: Orientation,
     /// The embedded ICC profile.
     pub(crate) profile: Option<Vec<u8>>,
+    /// EXIF and XMP.
+    pub(crate) metadata: Metadata,
     /// How often an animation plays; `None`: for ever.
     pub(crate) plays: Option<u16>,
     /// What was found wrong and got over, as sentences for the caller of the API.
@@ -47,7 +51,12 @@ pub(crate) trait Decode {
     /// What is known before the first pixel.
     fn header(&self) -> &Header;
 
-    /// The next frame, all of the size in the header; `None` after the last.
+    /// Said once, before the first frame: a size, as stored, that is enough. A decoder that saves work by it delivers
+    /// its frames smaller than the header says, but never smaller than this.
+    fn reduce_to(&mut self, _needed: Size) {}
+
+    /// The next frame, all of the size in the header unless [`Decode::reduce_to`] made them smaller; `None` after the
+    /// last.
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error>;
 }
 
@@ -81,6 +90,19 @@ pub(crate) fn open<'a>(
         Format::Png | Format::Apng => Box::new(png::Decoder::open(input)?),
         Format::Gif => Box::new(gif::Decoder::open(input)?),
         Format::Webp => Box::new(webp::Decoder::open(input)?),
+        Format::Heic
+        | Format::Avif
+        | Format::Jxl
+        | Format::Jp2
+        | Format::Tiff
+        | Format::Ico
+        | Format::Psd
+        | Format::Bmp
+        | Format::Svg
+        | Format::Mp4
+        | Format::Webm => {
+            return Err(Error::Unsupported { format: format.name(), reason: "the format itself".to_owned() });
+        }
     })
 }
 
@@ -101,36 +123,58 @@ impl Sequence {
 }
 
 /// Begins a file.
-pub(crate) fn begin(format: Format, output: &Output, sequence: Sequence) -> Box<dyn Encode> {
-    match format {
-        Format::Jpeg => Box::new(Still::new(jpeg::encode, output)),
-        Format::Png => Box::new(Still::new(png::encode, output)),
+pub(crate) fn begin(
+    format: Format,
+    output: &Output,
+    sequence: Sequence,
+    metadata: Metadata,
+) -> Result<Box<dyn Encode>, Error> {
+    Ok(match format {
+        Format::Jpeg => Box::new(Still::new(jpeg::encode, output, metadata)),
+        Format::Png => Box::new(Still::new(png::encode, output, metadata)),
         Format::Apng => Box::new(png::Animation::new(sequence)),
         Format::Gif => Box::new(gif::Encoder::new(sequence)),
         Format::Webp if sequence.n_frames > 1 => Box::new(webp::Animation::new(output, sequence)),
-        Format::Webp => Box::new(Still::new(webp::encode, output)),
-    }
+        Format::Webp => Box::new(Still::new(webp::encode, output, metadata)),
+        Format::Heic
+        | Format::Avif
+        | Format::Jxl
+        | Format::Jp2
+        | Format::Tiff
+        | Format::Ico
+        | Format::Psd
+        | Format::Bmp
+        | Format::Svg
+        | Format::Mp4
+        | Format::Webm => {
+            return Err(Error::Encode {
+                format: format.name(),
+                reason: "this build does not write it".to_owned(),
+            });
+        }
+    })
 }
 
 /// Makes a whole file of one picture.
-type EncodeStill = fn(&Image, &Output, &mut Scratch) -> Result<Encoded, Error>;
+type EncodeStill = fn(&Image, &Output, &Metadata, &mut Scratch) -> Result<Encoded, Error>;
 
 /// A sink for formats that hold one picture.
 struct Still {
     encode: EncodeStill,
     output: Output,
+    metadata: Metadata,
     encoded: Option<Encoded>,
 }
 
 impl Still {
-    fn new(encode: EncodeStill, output: &Output) -> Self {
-        Self { encode, output: *output, encoded: None }
+    fn new(encode: EncodeStill, output: &Output, metadata: Metadata) -> Self {
+        Self { encode, output: *output, metadata, encoded: None }
     }
 }
 
 impl Encode for Still {
     fn push(&mut self, image: Image, _delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
-        self.encoded = Some((self.encode)(&image, &self.output, scratch)?);
+        self.encoded = Some((self.encode)(&image, &self.output, &self.metadata, scratch)?);
         scratch.give(image.into_data());
         Ok(())
     }

@@ -3,55 +3,115 @@
 
 use crate::plan::Format;
 
+/// What is known about a format without looking at a file.
+struct Traits {
+    /// Name in answers.
+    name: &'static str,
+    /// Name in requests.
+    request_name: &'static str,
+    extension: &'static str,
+    media_type: &'static str,
+    /// What an input of this format becomes when nothing is asked for.
+    default_output: Format,
+    /// Whether this build writes it.
+    written: bool,
+    /// Whether a file can have transparent pixels.
+    alpha: bool,
+    /// Whether a file that we write can have more than one frame.
+    animated: bool,
+}
+
+/// THE FORMATS.
+const fn traits(format: Format) -> Traits {
+    use Format as F;
+    const fn row(
+        names: [&'static str; 4],
+        default_output: Format,
+        [written, alpha, animated]: [bool; 3],
+    ) -> Traits {
+        let [name, request_name, extension, media_type] = names;
+        Traits { name, request_name, extension, media_type, default_output, written, alpha, animated }
+    }
+    match format {
+        //        in answers, in requests, extension, media type                    becomes  written alpha  animated
+        F::Jpeg => row(["JPEG", "jpeg", "jpg", "image/jpeg"], F::Jpeg, [true, false, false]),
+        F::Png => row(["PNG", "png", "png", "image/png"], F::Png, [true, true, false]),
+        F::Apng => row(["APNG", "apng", "apng", "image/apng"], F::Apng, [true, true, true]),
+        F::Gif => row(["GIF", "gif", "gif", "image/gif"], F::Gif, [true, true, true]),
+        F::Webp => row(["WebP", "webp", "webp", "image/webp"], F::Webp, [true, true, true]),
+        F::Heic => row(["HEIC", "heic", "heic", "image/heic"], F::Heic, [false, true, false]),
+        F::Avif => row(["AVIF", "avif", "avif", "image/avif"], F::Avif, [false, true, false]),
+        F::Jxl => row(["JXL", "jxl", "jxl", "image/jxl"], F::Jxl, [false, true, false]),
+        F::Jp2 => row(["JPEG 2000", "jp2", "jp2", "image/jp2"], F::Jp2, [false, true, false]),
+        F::Tiff => row(["TIFF", "tiff", "tif", "image/tiff"], F::Jpeg, [false, true, false]),
+        F::Ico => row(["ICO", "ico", "ico", "image/vnd.microsoft.icon"], F::Png, [false, true, false]),
+        F::Psd => row(["PSD", "psd", "psd", "image/vnd.adobe.photoshop"], F::Jpeg, [false, true, false]),
+        F::Bmp => row(["BMP", "bmp", "bmp", "image/bmp"], F::Jpeg, [false, true, false]),
+        F::Svg => row(["SVG", "svg", "svg", "image/svg+xml"], F::Png, [false, true, false]),
+        F::Mp4 => row(["MP4", "mp4", "mp4", "video/mp4"], F::Mp4, [false, false, true]),
+        F::Webm => row(["WebM", "webm", "webm", "video/webm"], F::Webm, [false, false, true]),
+    }
+}
+
 impl Format {
+    /// Every format, read or written.
+    pub const ALL: [Self; 16] = [
+        Self::Jpeg,
+        Self::Png,
+        Self::Apng,
+        Self::Gif,
+        Self::Webp,
+        Self::Heic,
+        Self::Avif,
+        Self::Jxl,
+        Self::Jp2,
+        Self::Tiff,
+        Self::Ico,
+        Self::Psd,
+        Self::Bmp,
+        Self::Svg,
+        Self::Mp4,
+        Self::Webm,
+    ];
+
+    /// Every format that this build writes.
+    pub fn written() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|&format| traits(format).written)
+    }
+
     /// Name in answers, e.g. `JPEG`, `WebP`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::Apng => "APNG",
-            Self::Gif => "GIF",
-            Self::Webp => "WebP",
-        }
+        traits(self).name
+    }
+
+    /// Name in requests.
+    pub fn request_name(self) -> &'static str {
+        traits(self).request_name
     }
 
     /// File name extension without the dot.
     pub fn extension(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpg",
-            Self::Png => "png",
-            Self::Apng => "apng",
-            Self::Gif => "gif",
-            Self::Webp => "webp",
-        }
+        traits(self).extension
     }
 
     /// Media type for `Content-Type`.
     pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-            Self::Apng => "image/apng",
-            Self::Gif => "image/gif",
-            Self::Webp => "image/webp",
-        }
+        traits(self).media_type
     }
 
     /// The format an input of this format becomes when none is asked for.
     pub fn default_output(self) -> Self {
-        match self {
-            Self::Jpeg | Self::Png | Self::Apng | Self::Gif | Self::Webp => self,
-        }
+        traits(self).default_output
     }
 
     /// Whether a file of this format can have transparent pixels.
     pub fn has_alpha(self) -> bool {
-        !matches!(self, Self::Jpeg)
+        traits(self).alpha
     }
 
-    /// Whether a file of this format can have more than one frame.
+    /// Whether a file of this format that we write can have more than one frame.
     pub fn is_animated(self) -> bool {
-        matches!(self, Self::Apng | Self::Gif | Self::Webp)
+        traits(self).animated
     }
 }
 

@@ -20,11 +20,23 @@ pub struct Limits {
     pub output_side_px: u32,
     /// Scans of a progressive JPEG.
     pub scans: u32,
+    /// Pieces a file is made of: chunks, strips, tiles, boxes, layers, nodes.
+    pub parts: u32,
+    /// Metadata and colour profile, in bytes.
+    pub metadata_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pixels: 100_000_000, input_side_px: 30_000, frames: 1_000, output_side_px: 20_000, scans: 100 }
+        Self {
+            pixels: 100_000_000,
+            input_side_px: 30_000,
+            frames: 1_000,
+            output_side_px: 20_000,
+            scans: 100,
+            parts: 200_000,
+            metadata_bytes: 16 << 20,
+        }
     }
 }
 
@@ -41,6 +53,10 @@ pub enum Limit {
     OutputSide,
     /// [`Limits::scans`].
     Scans,
+    /// [`Limits::parts`].
+    Parts,
+    /// [`Limits::metadata_bytes`].
+    MetadataBytes,
 }
 
 impl fmt::Display for Limit {
@@ -51,6 +67,8 @@ impl fmt::Display for Limit {
             Self::Frames => "the number of frames",
             Self::OutputSide => "the side of an output in pixels",
             Self::Scans => "the number of scans",
+            Self::Parts => "the number of parts of a file (chunks, strips, tiles, nodes)",
+            Self::MetadataBytes => "the size of metadata in bytes",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! EXIF orientation: finding it in a metadata block and turning a picture upright. Nothing else of EXIF lives here.
 
+use crate::geometry::Size;
 use crate::{Image, Scratch};
 
 /// How the stored picture must be turned to be upright: the values 1 to 8 of the EXIF tag 0x0112.
@@ -46,8 +47,13 @@ impl Orientation {
     }
 
     /// Whether width and height change places.
-    pub(crate) fn swaps_sides(self) -> bool {
+    fn swaps_sides(self) -> bool {
         matches!(self, Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270)
+    }
+
+    /// The size after turning. Its own inverse.
+    pub(crate) fn turned(self, size: Size) -> Size {
+        if self.swaps_sides() { Size::new(size.height, size.width) } else { size }
     }
 
     /// Turns `image` upright.

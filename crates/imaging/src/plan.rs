@@ -1,7 +1,11 @@
 //! What to do with an image: the checked form of the API's operation hashes. Everything in here is in range
 //! already; turning the caller's JSON into it (and complaining about it) is the server's work.
 
+mod output;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::output::{Format, KeptMetadata, Output, Target};
 
 /// All that is asked for, in the order in which it is done.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -301,50 +305,4 @@ pub struct Padding {
     pub left: u32,
     /// Colour of the added pixels; absent: transparent where the output has alpha, else white.
     pub background: Option<Color>,
-}
-
-/// A file format, named as in the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// JPEG.
-    Jpeg,
-    /// PNG.
-    Png,
-    /// PNG with animation chunks.
-    Apng,
-    /// GIF.
-    Gif,
-    /// WebP.
-    Webp,
-}
-
-impl Format {
-    /// Every format that can be written.
-    pub const ALL: [Self; 5] = [Self::Jpeg, Self::Png, Self::Apng, Self::Gif, Self::Webp];
-
-    /// Its name in requests.
-    pub const fn request_name(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpeg",
-            Self::Png => "png",
-            Self::Apng => "apng",
-            Self::Gif => "gif",
-            Self::Webp => "webp",
-        }
-    }
-}
-
-/// How to encode; what a format has no use for is ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Output {
-    /// The format; absent: by the input's format.
-    pub format: Option<Format>,
-    /// 1–100; absent: the format's default.
-    pub quality: Option<u8>,
-    /// JPEG without progressive scans (`encoding: "baseline"`).
-    pub baseline: bool,
-    /// Keep every pixel as it is, where the format can.
-    pub lossless: bool,
 }

@@ -248,6 +248,8 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
             "frames": limits.frames,
             "output_side_px": limits.output_side_px,
             "scans": limits.scans,
+            "parts": limits.parts,
+            "metadata_bytes": limits.metadata_bytes,
             "results_kept_hours": config.results.keep_hours,
             "webhooks_kept_days": config.webhooks.retention_days,
         }),

@@ -15,6 +15,7 @@ use self::scan::Scan;
 use super::canvas::{Area, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::Format;
 use crate::{Error, Scratch};
@@ -61,6 +62,7 @@ impl<'a> Decoder<'a> {
             description,
             orientation: Orientation::Upright,
             profile: None,
+            metadata: Metadata::default(),
             plays: scan.plays,
             warnings: Vec::new(),
         };

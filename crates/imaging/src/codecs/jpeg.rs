@@ -12,6 +12,7 @@ use self::header::{JpegHeader, Transform};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
@@ -56,6 +57,7 @@ impl<'a> Decoder<'a> {
             description,
             orientation: jpeg.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
             profile: jpeg.profile.clone(),
+            metadata: Metadata { exif: jpeg.exif.clone(), xmp: None },
             plays: None,
             warnings,
         };

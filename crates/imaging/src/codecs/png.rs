@@ -17,6 +17,7 @@ use super::canvas::{Area, Blend, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::Format;
 use crate::{Error, Scratch};
@@ -180,6 +181,7 @@ fn header(info: &Info<'_>, scan: Option<Scan>) -> Header {
         description,
         orientation: info.exif_metadata.as_deref().map(Orientation::from_exif).unwrap_or_default(),
         profile: info.icc_profile.as_deref().map(<[u8]>::to_vec),
+        metadata: Metadata { exif: info.exif_metadata.as_deref().map(<[u8]>::to_vec), xmp: None },
         plays: scan.map_or(Some(1), |scan| scan.plays),
         warnings: Vec::new(),
     }

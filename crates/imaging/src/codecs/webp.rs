@@ -12,6 +12,7 @@ use super::canvas::{Blend, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::Format;
 use crate::{Error, Scratch};
@@ -36,6 +37,7 @@ impl<'a> Decoder<'a> {
             description: describe(&container),
             orientation: container.exif.map(Orientation::from_exif).unwrap_or_default(),
             profile: container.profile.map(<[u8]>::to_vec),
+            metadata: Metadata { exif: container.exif.map(<[u8]>::to_vec), xmp: None },
             plays: container.plays,
             warnings: Vec::new(),
         };

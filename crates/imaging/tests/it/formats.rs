@@ -1,6 +1,6 @@
 //! From every format to every format: what comes out is what went in, and is what the facts say.
 
-use pixaven_imaging::plan::Output;
+use pixaven_imaging::plan::{Output, Target};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Scratch, process, sniff};
 
 use crate::pictures::{
@@ -32,8 +32,13 @@ fn the_facts_of_an_output_are_those_of_the_same_file_as_an_input() {
     for image in [photo(50, 40), fading(50, 40), gray, few] {
         for into in FORMATS {
             for (baseline, without_loss) in [(false, false), (true, false), (false, true)] {
-                let output =
-                    Output { format: Some(into), baseline, lossless: without_loss, quality: Some(90) };
+                let output = Output {
+                    format: Target::Format(into),
+                    baseline,
+                    lossless: without_loss,
+                    quality: Some(90),
+                    ..Output::default()
+                };
                 let done = run(&png_of(&image), &Plan { output, ..Plan::default() });
                 let mut said = done.output;
                 if into == Format::Webp {
@@ -114,7 +119,8 @@ fn quality_decides_the_size_and_the_sampling() {
     for format in [Format::Jpeg, Format::Webp] {
         let sizes: Vec<u64> = [10, 50, 80, 95]
             .map(|quality| {
-                let output = Output { format: Some(format), quality: Some(quality), ..Output::default() };
+                let output =
+                    Output { format: Target::Format(format), quality: Some(quality), ..Output::default() };
                 let done = run(&input, &Plan { output, ..Plan::default() });
                 assert_eq!(done.output.quality, Some(quality));
                 done.output.bytes

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use pixaven_imaging::plan::{Output, Target};
 use pixaven_imaging::{Error, Format, Limits, Plan, Processed, Scratch, process};
 
 use crate::pictures::{FORMATS, fading, file, photo, png_of, png_with, run, to};
@@ -13,8 +14,8 @@ fn small_files() -> Vec<Vec<u8>> {
     files
 }
 
-fn baseline() -> pixaven_imaging::plan::Output {
-    pixaven_imaging::plan::Output { format: Some(Format::Jpeg), baseline: true, ..Default::default() }
+fn baseline() -> Output {
+    Output { format: Target::Format(Format::Jpeg), baseline: true, ..Output::default() }
 }
 
 fn attempt(input: &[u8], scratch: &mut Scratch) -> Result<Processed, Error> {

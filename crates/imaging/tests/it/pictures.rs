@@ -1,6 +1,6 @@
 //! Pictures for the tests, made by code, and ways to look at what came out.
 
-use pixaven_imaging::plan::Output;
+use pixaven_imaging::plan::{Output, Target};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process, sample};
 
 /// All formats that are read and written.
@@ -60,12 +60,15 @@ pub(crate) fn quarters(width: u32, height: u32) -> Image {
 
 /// A plan that does nothing but encode.
 pub(crate) fn to(format: Format) -> Plan {
-    Plan { output: Output { format: Some(format), ..Output::default() }, ..Plan::default() }
+    Plan { output: Output { format: Target::Format(format), ..Output::default() }, ..Plan::default() }
 }
 
 /// A plan that does nothing but encode without loss.
 pub(crate) fn lossless(format: Format) -> Plan {
-    Plan { output: Output { format: Some(format), lossless: true, ..Output::default() }, ..Plan::default() }
+    Plan {
+        output: Output { format: Target::Format(format), lossless: true, ..Output::default() },
+        ..Plan::default()
+    }
 }
 
 /// Processes with the default limits and fresh buffers.

@@ -53,14 +53,33 @@ pub struct Limits {
     pub frames: u32,
     pub output_side_px: u32,
     pub scans: u32,
+    pub parts: u32,
+    pub metadata_bytes: u64,
 }
 
 impl Limits {
     /// Those that concern pixels.
     pub fn imaging(&self) -> pixaven_imaging::Limits {
-        let &Self { pixels, input_side_px, frames, output_side_px, scans, body_bytes: _, json_bytes: _ } =
-            self;
-        pixaven_imaging::Limits { pixels, input_side_px, frames, output_side_px, scans }
+        let &Self {
+            pixels,
+            input_side_px,
+            frames,
+            output_side_px,
+            scans,
+            parts,
+            metadata_bytes,
+            body_bytes: _,
+            json_bytes: _,
+        } = self;
+        pixaven_imaging::Limits {
+            pixels,
+            input_side_px,
+            frames,
+            output_side_px,
+            scans,
+            parts,
+            metadata_bytes,
+        }
     }
 }
 

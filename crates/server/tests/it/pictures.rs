@@ -1,6 +1,6 @@
 //! Pictures for tests, made by code.
 
-use pixaven_imaging::plan::{Format, Output};
+use pixaven_imaging::plan::{Format, Output, Target};
 
 /// A photo-like JPEG of the documented size, 550×412.
 pub(crate) fn documented_jpeg() -> Vec<u8> {
@@ -10,6 +10,6 @@ pub(crate) fn documented_jpeg() -> Vec<u8> {
 /// A photo-like picture in any format.
 pub(crate) fn picture(width: u32, height: u32, format: Format) -> Vec<u8> {
     let image = pixaven_imaging::sample::landscape(width, height, 7);
-    let output = Output { format: Some(format), ..Output::default() };
+    let output = Output { format: Target::Format(format), ..Output::default() };
     pixaven_imaging::encode(image, format, &output).expect("our own pixels can be encoded")
 }

@@ -4,6 +4,7 @@ use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 
 use crate::codecs::{Encoded, on_white};
 use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
 use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
 
@@ -22,6 +23,7 @@ fn failed(reason: impl ToString) -> Error {
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
+    _metadata: &Metadata,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
     if image.channels() == Channels::Rgba {

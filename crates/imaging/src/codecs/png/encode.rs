@@ -6,6 +6,7 @@ use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 use crate::codecs::Encoded;
 use crate::codecs::palette::{self, Indexed};
 use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
 use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
 
@@ -29,6 +30,7 @@ pub(super) fn failed(error: EncodingError) -> Error {
 pub(in crate::codecs) fn encode(
     image: &Image,
     _output: &Output,
+    _metadata: &Metadata,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
     if let Some(indexed) = palette::exact(image, 256, scratch)

@@ -3,6 +3,7 @@
 use super::libwebp::{self, AnimationEncoder, Pixels, Settings};
 use super::{container, describe};
 use crate::codecs::{Encode, Encoded, Sequence, with_channels};
+use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
@@ -64,6 +65,7 @@ fn finish(bytes: Vec<u8>, output: &Output) -> Result<Encoded, Error> {
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
+    _metadata: &Metadata,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
     check_size(image)?;

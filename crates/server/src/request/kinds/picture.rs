@@ -22,7 +22,7 @@ impl OutputFormat {
 
     fn by_name(name: &str) -> Option<Format> {
         let name = if name == "jpg" { "jpeg" } else { name };
-        Format::ALL.into_iter().find(|format| format.request_name() == name)
+        Format::written().find(|format| format.request_name() == name)
     }
 }
 

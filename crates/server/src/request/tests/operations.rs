@@ -3,7 +3,7 @@
 use pixaven_imaging::Format;
 use pixaven_imaging::plan::{
     Adjust, Blur, Border, Color, Crop, CropAt, Duotone, Filter, Flip, Gravity, Kernel, Mask, Output, Padding,
-    Plan, Resize, ResizeMode, Scale, Shape,
+    Plan, Resize, ResizeMode, Scale, Shape, Target,
 };
 use serde_json::{Value, json};
 
@@ -215,14 +215,20 @@ fn mask_border_and_padding() {
 
 #[test]
 fn output() {
-    let output = Output { format: Some(Format::Jpeg), quality: Some(80), baseline: true, lossless: true };
+    let output = Output {
+        format: Target::Format(Format::Jpeg),
+        quality: Some(80),
+        baseline: true,
+        lossless: true,
+        ..Output::default()
+    };
     check(
         &json!({"output": {"format": "jpg", "quality": "80", "encoding": "baseline", "lossless": true,
                            "metadata": "none"}}),
         Plan { output, ..Plan::default() },
     );
-    for format in Format::ALL {
-        let output = Output { format: Some(format), ..Output::default() };
+    for format in Format::written() {
+        let output = Output { format: Target::Format(format), ..Output::default() };
         check(&json!({"output": {"format": format.request_name()}}), Plan { output, ..Plan::default() });
     }
     assert_eq!(
