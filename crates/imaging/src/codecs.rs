@@ -4,14 +4,19 @@
 //! A decoder is a source of composed frames, an encoder a sink: one frame is in memory at a time, however long the
 //! animation.
 
+mod bmp;
+mod bytes;
 mod canvas;
 mod difference;
 mod gif;
+mod ico;
 mod jpeg;
 mod palette;
 mod png;
 mod webp;
+mod wrapped;
 
+pub(crate) use self::ico::is_icon;
 use crate::color::Raster;
 use crate::facts::Description;
 use crate::geometry::Size;
@@ -21,7 +26,7 @@ use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Limits, Scratch};
 
 /// What is known before the first pixel.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Header {
     /// The facts, without those that follow from the bytes.
     pub(crate) description: Description,
@@ -90,14 +95,14 @@ pub(crate) fn open<'a>(
         Format::Png | Format::Apng => Box::new(png::Decoder::open(input)?),
         Format::Gif => Box::new(gif::Decoder::open(input)?),
         Format::Webp => Box::new(webp::Decoder::open(input)?),
+        Format::Bmp => bmp::open(input, limits)?,
+        Format::Ico => ico::open(input, limits)?,
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
         | Format::Tiff
-        | Format::Ico
         | Format::Psd
-        | Format::Bmp
         | Format::Svg
         | Format::Mp4
         | Format::Webm => {
@@ -136,14 +141,14 @@ pub(crate) fn begin(
         Format::Gif => Box::new(gif::Encoder::new(sequence)),
         Format::Webp if sequence.n_frames > 1 => Box::new(webp::Animation::new(output, sequence)),
         Format::Webp => Box::new(Still::new(webp::encode, output, metadata)),
+        Format::Bmp => Box::new(Still::new(bmp::encode, output, metadata)),
+        Format::Ico => Box::new(Still::new(ico::encode, output, metadata)),
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
         | Format::Tiff
-        | Format::Ico
         | Format::Psd
-        | Format::Bmp
         | Format::Svg
         | Format::Mp4
         | Format::Webm => {
