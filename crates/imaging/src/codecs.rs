@@ -12,6 +12,8 @@ mod palette;
 mod png;
 mod webp;
 
+pub(crate) use self::canvas::over;
+
 use crate::color::Raster;
 use crate::facts::Description;
 use crate::geometry::Size;
