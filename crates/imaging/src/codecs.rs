@@ -16,7 +16,9 @@ mod png;
 mod webp;
 mod wrapped;
 
+pub(crate) use self::canvas::over;
 pub(crate) use self::ico::is_icon;
+
 use crate::color::Raster;
 use crate::facts::Description;
 use crate::geometry::Size;

@@ -7,6 +7,7 @@
 mod codecs;
 mod color;
 pub mod error;
+mod faces;
 pub mod facts;
 mod format;
 pub mod geometry;

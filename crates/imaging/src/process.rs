@@ -1,17 +1,20 @@
 //! The way of one image: recognise, read the header, check the limits, then frame by frame decode, convert to sRGB,
 //! turn upright, operate, encode.
 
+mod watermark;
+
+use std::borrow::Cow;
 use std::num::NonZeroU16;
 
 use crate::codecs::{self, Decode, Encode, Frame, Header, Sequence};
 use crate::color::ToSrgb;
-use crate::geometry::Size;
+use crate::geometry::{Rect, Size, Stages};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::operations::{self, Context};
 use crate::orientation::Orientation;
-use crate::plan::{Format, Output, Target};
-use crate::{Error, Facts, Image, Limits, Plan, Scratch, format};
+use crate::plan::{Crop, Format, Output, Target};
+use crate::{Error, Facts, Image, Limits, Plan, Scratch, faces, format, geometry};
 
 /// The result of [`process`].
 #[derive(Debug, Clone)]
@@ -22,6 +25,8 @@ pub struct Processed {
     pub output: Facts,
     /// The output file.
     pub bytes: Vec<u8>,
+    /// Where the faces are in the upright input, the largest first; only when the plan asks for them.
+    pub faces: Option<Vec<Rect>>,
     /// What was ignored or replaced on the way, as sentences for the caller of the API.
     pub warnings: Vec<String>,
 }
@@ -31,7 +36,7 @@ pub struct Processed {
 pub struct Input<'a> {
     /// The image.
     pub image: &'a [u8],
-    /// The image of [`Plan::watermark`].
+    /// The image of [`Plan::watermark`], of which the first frame is used.
     pub watermark: Option<&'a [u8]>,
 }
 
@@ -59,7 +64,7 @@ pub fn process<'a>(
     limits: &Limits,
     scratch: &mut Scratch,
 ) -> Result<Processed, Error> {
-    let input = input.into().image;
+    let Input { image: input, watermark } = input.into();
     let Some(input_format) = format::sniff(input) else {
         return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input) });
     };
@@ -79,16 +84,22 @@ pub fn process<'a>(
     };
     limits.check_input(description.width, description.height, sequence.n_frames)?;
     let mut run = Run {
-        plan,
-        context: Context { output_alpha: output_format.has_alpha(), limits, full_size: None },
+        plan: Cow::Borrowed(plan),
+        output_alpha: output_format.has_alpha(),
+        limits,
+        full_size: Size::new(description.width, description.height),
+        n_frames: sequence.n_frames,
+        faces: None,
+        watermark_file: watermark.filter(|_| plan.watermark.is_some()),
+        watermark: None,
         orientation: if plan.keep_orientation { Orientation::Upright } else { *orientation },
         to_srgb: None,
         warnings: Vec::new(),
     };
-    run.prepare(decoder.as_mut(), sequence.n_frames)?;
+    run.prepare(decoder.as_mut())?;
     let metadata = decoder.header().metadata.kept(plan.output.metadata);
     let mut encoder = codecs::begin(output_format, &plan.output, sequence, metadata)?;
-    run.frames(decoder.as_mut(), encoder.as_mut(), sequence.n_frames, scratch)?;
+    run.frames(decoder.as_mut(), encoder.as_mut(), scratch)?;
     let encoded = encoder.finish(scratch)?;
     // At the end: some things are only noticed while decoding.
     run.warnings.extend_from_slice(&decoder.header().warnings);
@@ -96,6 +107,7 @@ pub fn process<'a>(
         input: description.of(input),
         output: encoded.description.of(&encoded.bytes),
         bytes: encoded.bytes,
+        faces: run.faces,
         warnings: run.warnings,
     })
 }
@@ -113,29 +125,49 @@ pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, 
 
 /// What stays the same from frame to frame.
 struct Run<'a> {
-    plan: &'a Plan,
-    context: Context<'a>,
+    /// As asked; once the faces are known, what it means with them.
+    plan: Cow<'a, Plan>,
+    output_alpha: bool,
+    limits: &'a Limits,
+    /// The size of the upright picture in the file.
+    full_size: Size,
+    n_frames: u32,
     orientation: Orientation,
     /// Made with the first frame, whose layout it depends on.
     to_srgb: Option<ToSrgb>,
+    /// Found in the first frame, if the plan asks for them.
+    faces: Option<Vec<Rect>>,
+    /// Taken when the size of the first picture that it lies on is known.
+    watermark_file: Option<&'a [u8]>,
+    /// At the size at which it lies on every frame.
+    watermark: Option<Image>,
     warnings: Vec<String>,
 }
 
 impl Run<'_> {
     /// Before anything is decoded: refuses what the plan would make too large, and tells the decoder how few pixels
     /// would do.
-    fn prepare(&mut self, decoder: &mut dyn Decode, n_frames: u32) -> Result<(), Error> {
-        let description = &decoder.header().description;
-        let stored = Size::new(description.width, description.height);
-        let upright = self.orientation.turned(stored);
-        let size = operations::final_size(upright.width, upright.height, self.plan)?;
-        self.context.limits.check_output(size.width, size.height)?;
-        let n_pixels = u64::from(size.width) * u64::from(size.height) * u64::from(n_frames);
-        check(Limit::Pixels, self.context.limits.pixels, n_pixels)?;
-        let needed = operations::needed_size(upright.width, upright.height, self.plan)?;
+    fn prepare(&mut self, decoder: &mut dyn Decode) -> Result<(), Error> {
+        self.full_size = self.orientation.turned(self.full_size);
+        let Size { width, height } = self.full_size;
+        // How large a crop by faces is turns out with the first frame.
+        if !matches!(self.plan.crop, Some(Crop::Face { .. })) {
+            self.check_output()?;
+        }
+        let mut needed = operations::needed_size(width, height, &self.plan)?;
+        if geometry::asks_for_faces(&self.plan) {
+            let to_find = faces::needed_size(self.full_size);
+            needed = Size::new(needed.width.max(to_find.width), needed.height.max(to_find.height));
+        }
         decoder.reduce_to(self.orientation.turned(needed));
-        self.context.full_size = Some(upright);
         Ok(())
+    }
+
+    fn check_output(&self) -> Result<(), Error> {
+        let size = operations::final_size(self.full_size.width, self.full_size.height, &self.plan)?;
+        self.limits.check_output(size.width, size.height)?;
+        let n_pixels = u64::from(size.width) * u64::from(size.height) * u64::from(self.n_frames);
+        check(Limit::Pixels, self.limits.pixels, n_pixels)
     }
 
     /// Sends frame after frame from one end to the other. An animation that breaks off is as long as it got.
@@ -143,17 +175,14 @@ impl Run<'_> {
         &mut self,
         decoder: &mut dyn Decode,
         encoder: &mut dyn Encode,
-        n_frames: u32,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
+        let n_frames = self.n_frames;
         for n_done in 0..n_frames {
             let frame = match decoder.next_frame(scratch) {
                 Ok(Some(frame)) => frame,
                 Ok(None) if n_done > 0 => break,
-                Ok(None) => {
-                    let format = decoder.header().description.format.name();
-                    return Err(Error::Corrupt { format, reason: "no picture".to_owned() });
-                }
+                Ok(None) => return Err(no_picture(decoder)),
                 Err(error @ Error::Corrupt { .. }) if n_done > 0 => {
                     self.warnings
                         .push(format!("the animation ends after {n_done} of {n_frames} frames: {error}"));
@@ -178,6 +207,46 @@ impl Run<'_> {
         });
         let image = to_srgb.apply(frame.raster, scratch);
         let image = self.orientation.apply(image, scratch);
-        operations::apply(image, self.plan, &self.context, scratch)
+        if geometry::asks_for_faces(&self.plan) {
+            self.look_for_faces(&image, scratch)?;
+        }
+        if let Some(file) = self.watermark_file.take()
+            && let Some(asked) = self.plan.watermark
+        {
+            let under = Stages::of(self.full_size, &self.plan)?.scaled;
+            self.watermark = Some(watermark::decode(file, &asked, under, &self.context(), scratch)?);
+        }
+        operations::apply(image, &self.plan, &self.context(), scratch)
     }
+
+    /// Turns what the plan says of faces into numbers. It asks for none after that.
+    fn look_for_faces(&mut self, image: &Image, scratch: &mut Scratch) -> Result<(), Error> {
+        let faces = faces::find(image, self.full_size, scratch);
+        let (plan, warning) = geometry::resolve(&self.plan, self.full_size, &faces);
+        self.plan = Cow::Owned(plan);
+        self.faces = Some(faces);
+        self.warnings.extend(warning);
+        self.check_output()
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            output_alpha: self.output_alpha,
+            limits: self.limits,
+            full_size: Some(self.full_size),
+            watermark: self.watermark.as_ref(),
+        }
+    }
+}
+
+/// The first frame alone, upright and in sRGB.
+fn still(decoder: &mut dyn Decode, orientation: Orientation, scratch: &mut Scratch) -> Result<Image, Error> {
+    let Some(frame) = decoder.next_frame(scratch)? else { return Err(no_picture(decoder)) };
+    let (to_srgb, _) = ToSrgb::new(decoder.header().profile.as_deref(), frame.raster.layout);
+    Ok(orientation.apply(to_srgb.apply(frame.raster, scratch), scratch))
+}
+
+fn no_picture(decoder: &dyn Decode) -> Error {
+    let format = decoder.header().description.format.name();
+    Error::Corrupt { format, reason: "no picture".to_owned() }
 }
