@@ -27,5 +27,5 @@ pub use format::sniff;
 pub use image::{Channels, Image};
 pub use limits::Limits;
 pub use plan::{Format, Plan};
-pub use process::{Input, Processed, encode, process};
+pub use process::{Input, Processed, encode, encode_animation, process};
 pub use scratch::Scratch;

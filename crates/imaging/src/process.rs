@@ -123,6 +123,32 @@ pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, 
     Ok(encoder.finish(&mut scratch)?.bytes)
 }
 
+/// Makes an animation, played for ever, of at most `n_frames` pictures of one size with the time each is shown, in
+/// milliseconds.
+///
+/// # Errors
+/// As [`encode`], and when there is no frame or the format holds one only.
+pub fn encode_animation(
+    frames: impl IntoIterator<Item = (Image, u32)>,
+    n_frames: u32,
+    format: Format,
+    output: &Output,
+) -> Result<Vec<u8>, Error> {
+    let failed = |reason: &str| Error::Encode { format: format.name(), reason: reason.to_owned() };
+    if !format.is_animated() {
+        return Err(failed("it holds a single picture"));
+    }
+    let mut scratch = Scratch::default();
+    let mut frames = frames.into_iter().take(n_frames as usize);
+    let first = frames.next().ok_or_else(|| failed("an animation without a frame"))?;
+    let sequence = Sequence { n_frames, plays: None, alpha: first.0.channels().has_alpha() };
+    let mut encoder = codecs::begin(format, output, sequence, Metadata::default())?;
+    for (image, delay_ms) in std::iter::once(first).chain(frames) {
+        encoder.push(image, delay_ms, &mut scratch)?;
+    }
+    Ok(encoder.finish(&mut scratch)?.bytes)
+}
+
 /// What stays the same from frame to frame.
 struct Run<'a> {
     /// As asked; once the faces are known, what it means with them.
