@@ -4,10 +4,13 @@
 //! A decoder is a source of composed frames, an encoder a sink: one frame is in memory at a time, however long the
 //! animation.
 
+mod auto;
 mod bmp;
 mod bytes;
 mod canvas;
 mod difference;
+mod embed;
+pub(crate) mod fit;
 mod gif;
 mod ico;
 mod jpeg;
@@ -19,6 +22,7 @@ mod wrapped;
 pub(crate) use self::canvas::over;
 pub(crate) use self::ico::is_icon;
 
+use self::embed::WithMetadata;
 use crate::color::Raster;
 use crate::facts::Description;
 use crate::geometry::Size;
@@ -94,9 +98,9 @@ pub(crate) fn open<'a>(
 ) -> Result<Box<dyn Decode + 'a>, Error> {
     Ok(match format {
         Format::Jpeg => Box::new(jpeg::Decoder::open(input, limits)?),
-        Format::Png | Format::Apng => Box::new(png::Decoder::open(input)?),
-        Format::Gif => Box::new(gif::Decoder::open(input)?),
-        Format::Webp => Box::new(webp::Decoder::open(input)?),
+        Format::Png | Format::Apng => Box::new(png::Decoder::open(input, limits)?),
+        Format::Gif => Box::new(gif::Decoder::open(input, limits)?),
+        Format::Webp => Box::new(webp::Decoder::open(input, limits)?),
         Format::Bmp => bmp::open(input, limits)?,
         Format::Ico => ico::open(input, limits)?,
         Format::Heic
@@ -139,9 +143,11 @@ pub(crate) fn begin(
     Ok(match format {
         Format::Jpeg => Box::new(Still::new(jpeg::encode, output, metadata)),
         Format::Png => Box::new(Still::new(png::encode, output, metadata)),
-        Format::Apng => Box::new(png::Animation::new(sequence)),
+        Format::Apng => Box::new(WithMetadata { sink: png::Animation::new(sequence), metadata }),
         Format::Gif => Box::new(gif::Encoder::new(sequence)),
-        Format::Webp if sequence.n_frames > 1 => Box::new(webp::Animation::new(output, sequence)),
+        Format::Webp if sequence.n_frames > 1 => {
+            Box::new(WithMetadata { sink: webp::Animation::new(output, sequence), metadata })
+        }
         Format::Webp => Box::new(Still::new(webp::encode, output, metadata)),
         Format::Bmp => Box::new(Still::new(bmp::encode, output, metadata)),
         Format::Ico => Box::new(Still::new(ico::encode, output, metadata)),
@@ -159,6 +165,19 @@ pub(crate) fn begin(
                 reason: "this build does not write it".to_owned(),
             });
         }
+    })
+}
+
+/// Begins a file in the format that turns out the smallest.
+pub(crate) fn begin_smallest(
+    output: &Output,
+    sequence: Sequence,
+    metadata: Metadata,
+) -> Result<Box<dyn Encode>, Error> {
+    Ok(if sequence.n_frames > 1 {
+        Box::new(auto::Animation::new(output, sequence, &metadata)?)
+    } else {
+        Box::new(auto::Still::new(output, metadata))
     })
 }
 
@@ -181,7 +200,23 @@ impl Still {
 
 impl Encode for Still {
     fn push(&mut self, image: Image, _delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
-        self.encoded = Some((self.encode)(&image, &self.output, &self.metadata, scratch)?);
+        let mut encode = |output: &Output| {
+            let mut encoded = (self.encode)(&image, output, &self.metadata, scratch)?;
+            embed::embed(&mut encoded, &self.metadata);
+            Ok(encoded)
+        };
+        self.encoded = Some(match self.output.max_bytes {
+            None => encode(&self.output)?,
+            Some(max_bytes) => fit::highest(&self.output, max_bytes, |output| {
+                let made = encode(output)?;
+                Ok(fit::Attempt {
+                    n_bytes: made.bytes.len() as u64,
+                    lossy: made.description.quality.is_some(),
+                    format: made.description.format.name(),
+                    made,
+                })
+            })?,
+        });
         scratch.give(image.into_data());
         Ok(())
     }

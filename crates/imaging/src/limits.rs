@@ -93,3 +93,35 @@ impl Limits {
 pub fn check(limit: Limit, max: u64, got: u64) -> Result<(), Error> {
     if got > max { Err(Error::Limit { limit, max, got }) } else { Ok(()) }
 }
+
+/// Counts what a file consists of while it is looked at, so that it is refused before anything is kept of it.
+#[derive(Debug)]
+pub(crate) struct Inventory<'a> {
+    limits: &'a Limits,
+    n_parts: u64,
+    metadata_bytes: u64,
+}
+
+impl<'a> Inventory<'a> {
+    /// Nothing yet.
+    pub(crate) fn new(limits: &'a Limits) -> Self {
+        Self { limits, n_parts: 0, metadata_bytes: 0 }
+    }
+
+    /// One more chunk, segment, block, strip, box …
+    pub(crate) fn part(&mut self) -> Result<(), Error> {
+        self.n_parts += 1;
+        check(Limit::Parts, self.limits.parts.into(), self.n_parts)
+    }
+
+    /// So many more bytes of EXIF, XMP, profile or text, as stored and again as unpacked.
+    pub(crate) fn metadata(&mut self, n_bytes: usize) -> Result<(), Error> {
+        self.metadata_bytes = self.metadata_bytes.saturating_add(n_bytes as u64);
+        check(Limit::MetadataBytes, self.limits.metadata_bytes, self.metadata_bytes)
+    }
+
+    /// How many bytes of metadata may still come.
+    pub(crate) fn metadata_left(&self) -> u64 {
+        self.limits.metadata_bytes - self.metadata_bytes.min(self.limits.metadata_bytes)
+    }
+}

@@ -6,11 +6,11 @@ mod watermark;
 use std::borrow::Cow;
 use std::num::NonZeroU16;
 
-use crate::codecs::{self, Decode, Encode, Frame, Header, Sequence};
+use crate::codecs::{self, Decode, Encode, Frame, Header, Sequence, fit};
 use crate::color::ToSrgb;
 use crate::geometry::{Rect, Size, Stages};
 use crate::limits::{Limit, check};
-use crate::metadata::Metadata;
+use crate::metadata::{Changed, Metadata};
 use crate::operations::{self, Context};
 use crate::orientation::Orientation;
 use crate::plan::{Crop, Format, Output, Target};
@@ -64,52 +64,111 @@ pub fn process<'a>(
     limits: &Limits,
     scratch: &mut Scratch,
 ) -> Result<Processed, Error> {
-    let Input { image: input, watermark } = input.into();
-    let Some(input_format) = format::sniff(input) else {
-        return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input) });
+    let input = input.into();
+    let Some(input_format) = format::sniff(input.image) else {
+        return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input.image) });
     };
-    let output_format = match plan.output.format {
-        Target::Default => input_format.default_output(),
-        Target::Format(format) => format,
-        Target::Auto => return Err(Error::Plan("output.format auto is not built yet".to_owned())),
-    };
-    let mut decoder = codecs::open(input_format, input, limits)?;
-    let Header { description, orientation, plays, .. } = decoder.header();
-    let description = description.clone();
-    let sequence = if output_format.is_animated() {
-        let plays = plan.output.plays.map_or(*plays, |n| NonZeroU16::new(n).map(NonZeroU16::get));
-        Sequence { n_frames: description.frames, plays, alpha: description.alpha }
-    } else {
-        Sequence::STILL
-    };
-    limits.check_input(description.width, description.height, sequence.n_frames)?;
-    let mut run = Run {
-        plan: Cow::Borrowed(plan),
-        output_alpha: output_format.has_alpha(),
-        limits,
-        full_size: Size::new(description.width, description.height),
-        n_frames: sequence.n_frames,
-        faces: None,
-        watermark_file: watermark.filter(|_| plan.watermark.is_some()),
-        watermark: None,
-        orientation: if plan.keep_orientation { Orientation::Upright } else { *orientation },
-        to_srgb: None,
-        warnings: Vec::new(),
-    };
-    run.prepare(decoder.as_mut())?;
-    let metadata = decoder.header().metadata.kept(plan.output.metadata);
-    let mut encoder = codecs::begin(output_format, &plan.output, sequence, metadata)?;
-    run.frames(decoder.as_mut(), encoder.as_mut(), scratch)?;
-    let encoded = encoder.finish(scratch)?;
-    // At the end: some things are only noticed while decoding.
-    run.warnings.extend_from_slice(&decoder.header().warnings);
-    Ok(Processed {
-        input: description.of(input),
-        output: encoded.description.of(&encoded.bytes),
-        bytes: encoded.bytes,
-        faces: run.faces,
-        warnings: run.warnings,
-    })
+    let job = Job { input, input_format, limits };
+    match plan.output.max_bytes {
+        Some(max_bytes) if job.streams(plan)? => job.fit(plan, max_bytes, scratch),
+        _ => job.run(plan, scratch),
+    }
+}
+
+/// What has to be processed, once or at several qualities.
+struct Job<'a> {
+    input: Input<'a>,
+    input_format: Format,
+    limits: &'a Limits,
+}
+
+impl Job<'_> {
+    /// The format that is asked for; `None`: the smallest.
+    fn output_format(&self, plan: &Plan) -> Option<Format> {
+        match plan.output.format {
+            Target::Default => Some(self.input_format.default_output()),
+            Target::Format(format) => Some(format),
+            Target::Auto => None,
+        }
+    }
+
+    /// Whether the sink takes frames as they come, so that it cannot try several qualities by itself.
+    fn streams(&self, plan: &Plan) -> Result<bool, Error> {
+        let n_frames = || {
+            let decoder = codecs::open(self.input_format, self.input.image, self.limits)?;
+            Ok(decoder.header().description.frames)
+        };
+        match self.output_format(plan) {
+            // One picture is a still one in these.
+            Some(Format::Webp) | None => n_frames().map(|n_frames| n_frames > 1),
+            Some(format) => Ok(format.is_animated()),
+        }
+    }
+
+    /// Finds the highest quality at which an animation is not too large. It is processed anew for each attempt: its
+    /// frames together may be far larger than what a worker is allowed to keep.
+    fn fit(&self, plan: &Plan, max_bytes: u64, scratch: &mut Scratch) -> Result<Processed, Error> {
+        fit::highest(&plan.output, max_bytes, |output| {
+            let made = self.run(&Plan { output: *output, ..plan.clone() }, scratch)?;
+            Ok(fit::Attempt {
+                n_bytes: made.output.bytes,
+                lossy: made.output.quality.is_some()
+                    || (plan.output.format == Target::Auto && !output.lossless),
+                format: made.output.format.name(),
+                made,
+            })
+        })
+    }
+
+    fn run(&self, plan: &Plan, scratch: &mut Scratch) -> Result<Processed, Error> {
+        let Self { input, input_format, limits } = *self;
+        let output_format = self.output_format(plan);
+        let mut decoder = codecs::open(input_format, input.image, limits)?;
+        let Header { description, orientation, plays, .. } = decoder.header();
+        let description = description.clone();
+        let sequence = if output_format.is_none_or(Format::is_animated) {
+            let plays = plan.output.plays.map_or(*plays, |n| NonZeroU16::new(n).map(NonZeroU16::get));
+            Sequence { n_frames: description.frames, plays, alpha: description.alpha }
+        } else {
+            Sequence::STILL
+        };
+        limits.check_input(description.width, description.height, sequence.n_frames)?;
+        let mut run = Run {
+            plan: Cow::Borrowed(plan),
+            output_alpha: output_format.is_none_or(Format::has_alpha),
+            limits,
+            full_size: Size::new(description.width, description.height),
+            n_frames: sequence.n_frames,
+            faces: None,
+            watermark_file: input.watermark.filter(|_| plan.watermark.is_some()),
+            watermark: None,
+            orientation: if plan.keep_orientation { Orientation::Upright } else { *orientation },
+            to_srgb: None,
+            warnings: Vec::new(),
+        };
+        run.prepare(decoder.as_mut())?;
+        let metadata = decoder.header().metadata.clone();
+        // What metadata say of the picture is known when the first one is made.
+        let begin = |size| {
+            let changed = Changed { size, upright: !plan.keep_orientation };
+            let metadata = metadata.kept(plan.output.metadata, changed);
+            match output_format {
+                Some(format) => codecs::begin(format, &plan.output, sequence, metadata),
+                None => codecs::begin_smallest(&plan.output, sequence, metadata),
+            }
+        };
+        let encoder = run.frames(decoder.as_mut(), begin, scratch)?;
+        let encoded = encoder.finish(scratch)?;
+        // At the end: some things are only noticed while decoding.
+        run.warnings.extend_from_slice(&decoder.header().warnings);
+        Ok(Processed {
+            input: description.of(input.image),
+            output: encoded.description.of(&encoded.bytes),
+            bytes: encoded.bytes,
+            faces: run.faces,
+            warnings: run.warnings,
+        })
+    }
 }
 
 /// Makes a file of a picture: for pictures that were painted, not decoded.
@@ -196,14 +255,15 @@ impl Run<'_> {
         check(Limit::Pixels, self.limits.pixels, n_pixels)
     }
 
-    /// Sends frame after frame from one end to the other. An animation that breaks off is as long as it got.
+    /// Sends frame after frame into the encoder that `begin` makes for the size of the first. An animation that breaks off is as long as it got.
     fn frames(
         &mut self,
         decoder: &mut dyn Decode,
-        encoder: &mut dyn Encode,
+        begin: impl FnOnce(Size) -> Result<Box<dyn Encode>, Error>,
         scratch: &mut Scratch,
-    ) -> Result<(), Error> {
+    ) -> Result<Box<dyn Encode>, Error> {
         let n_frames = self.n_frames;
+        let (mut begin, mut encoder) = (Some(begin), None);
         for n_done in 0..n_frames {
             let frame = match decoder.next_frame(scratch) {
                 Ok(Some(frame)) => frame,
@@ -218,9 +278,13 @@ impl Run<'_> {
             };
             let delay_ms = self.plan.output.delay_ms.unwrap_or(frame.delay_ms);
             let image = self.one(frame, decoder, scratch)?;
+            if let Some(begin) = begin.take() {
+                encoder = Some(begin(Size::new(image.width(), image.height()))?);
+            }
+            let encoder: &mut Box<dyn Encode> = encoder.as_mut().expect("begun with the first picture");
             encoder.push(image, delay_ms, scratch)?;
         }
-        Ok(())
+        encoder.ok_or_else(|| no_picture(decoder))
     }
 
     /// From a decoded frame to the picture to be encoded.

@@ -65,7 +65,8 @@ fn describe(hash: Hash, name: &str, page: &mut String, described: &mut Vec<&'sta
     }
     described.push(hash.doc);
     let title = if name.is_empty() { "The request".to_owned() } else { format!("`{name}`") };
-    write!(page, "\n## {title}\n\n{}\n\n", hash.doc.trim()).expect("a String takes everything");
+    let text: Vec<&str> = hash.doc.trim().lines().map(str::trim).collect();
+    write!(page, "\n## {title}\n\n{}\n\n", text.join("\n")).expect("a String takes everything");
     *page += "| attribute | accepts | default | meaning |\n| --- | --- | --- | --- |\n";
     for attribute in hash.attributes {
         let request::Attribute { name, kind, default, doc } = attribute;

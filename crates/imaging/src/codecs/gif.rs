@@ -15,10 +15,11 @@ use self::scan::Scan;
 use super::canvas::{Area, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::facts::{Colorspace, Description};
+use crate::limits::Inventory;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::Format;
-use crate::{Error, Scratch};
+use crate::{Error, Limits, Scratch};
 
 /// By how much a frame may exceed the canvas, of which it then shows a part only.
 const FRAME_EXCESS_PX: usize = 1 << 20;
@@ -44,8 +45,8 @@ struct Reading<'a> {
 
 impl<'a> Decoder<'a> {
     /// Looks at every block of the file, decoding none.
-    pub(super) fn open(input: &'a [u8]) -> Result<Self, Error> {
-        let scan = scan::scan(input).map_err(corrupt)?;
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let scan = scan::scan(input, &mut Inventory::new(limits))?;
         let description = Description {
             format: Format::Gif,
             width: scan.width,

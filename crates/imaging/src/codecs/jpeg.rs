@@ -2,10 +2,12 @@
 //! without metadata and gives back components; everything that has to be known about a file is found by `header.rs`.
 
 mod decode;
+mod embed;
 mod encode;
 mod header;
 mod quality;
 
+pub(super) use self::embed::embed;
 pub(super) use self::encode::encode;
 
 use self::header::{JpegHeader, Transform};
@@ -28,7 +30,7 @@ pub(super) struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// Reads all markers of the file, the number of scans among them.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        let jpeg = header::read(input)?;
+        let jpeg = header::read(input, limits)?;
         crate::limits::check(crate::limits::Limit::Scans, limits.scans.into(), jpeg.n_scans.into())?;
         let n_components = jpeg.components.len();
         let colorspace = match jpeg.transform {
@@ -57,7 +59,7 @@ impl<'a> Decoder<'a> {
             description,
             orientation: jpeg.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
             profile: jpeg.profile.clone(),
-            metadata: Metadata { exif: jpeg.exif.clone(), xmp: None },
+            metadata: Metadata { exif: jpeg.exif.clone(), xmp: jpeg.xmp.clone(), ..Metadata::default() },
             plays: None,
             warnings,
         };

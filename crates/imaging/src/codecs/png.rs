@@ -1,8 +1,10 @@
 //! PNG (ISO/IEC 15948) with and without animation, by the `png` crate.
 
 mod animation;
+mod embed;
 mod encode;
 mod scan;
+mod text;
 
 use std::io::Cursor;
 
@@ -11,16 +13,17 @@ use ::png::{
 };
 
 pub(super) use self::animation::Animation;
+pub(super) use self::embed::embed;
 pub(super) use self::encode::encode;
 use self::scan::Scan;
+use self::text::Texts;
 use super::canvas::{Area, Blend, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
-use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::Format;
-use crate::{Error, Scratch};
+use crate::{Error, Limits, Scratch};
 
 /// What the library may allocate for itself: rows, tables and metadata, not the picture.
 const MAX_LIBRARY_BYTES: usize = 32 << 20;
@@ -44,12 +47,13 @@ pub(super) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     /// Reads everything before the picture's data, and the kinds of all chunks.
-    pub(super) fn open(input: &'a [u8]) -> Result<Self, Error> {
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let texts = text::read(input, limits)?;
         let reader = reader(input, false).map_err(corrupt)?;
         let info = reader.info();
         // The library decides by itself whether the chunks make an animation; both must agree.
         let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
-        let header = header(info, scan);
+        let header = header(info, scan, texts);
         Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
     }
 
@@ -152,13 +156,15 @@ impl Decode for Decoder<'_> {
 fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingError> {
     let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
     let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
+    // `text.rs` reads these, within our limits.
     decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     decoder.ignore_checksums(ignore_checksums);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     decoder.read_info()
 }
 
-fn header(info: &Info<'_>, scan: Option<Scan>) -> Header {
+fn header(info: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
     let colorspace = match info.color_type {
         ColorType::Grayscale | ColorType::GrayscaleAlpha => Colorspace::Gray,
         ColorType::Indexed => Colorspace::Palette,
@@ -179,9 +185,9 @@ fn header(info: &Info<'_>, scan: Option<Scan>) -> Header {
     };
     Header {
         description,
-        orientation: info.exif_metadata.as_deref().map(Orientation::from_exif).unwrap_or_default(),
-        profile: info.icc_profile.as_deref().map(<[u8]>::to_vec),
-        metadata: Metadata { exif: info.exif_metadata.as_deref().map(<[u8]>::to_vec), xmp: None },
+        orientation: texts.metadata.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
+        profile: texts.profile,
+        metadata: texts.metadata,
         plays: scan.map_or(Some(1), |scan| scan.plays),
         warnings: Vec::new(),
     }

@@ -2,20 +2,23 @@
 
 mod container;
 mod decode;
+mod embed;
 mod encode;
 #[expect(unsafe_code, reason = "libwebp is C; every call is in this module, each with why it holds")]
 mod libwebp;
 
 use self::container::{Container, Content};
+pub(super) use self::embed::embed;
 pub(super) use self::encode::{Animation, encode};
 use super::canvas::{Blend, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
+use crate::limits::Inventory;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::Format;
-use crate::{Error, Scratch};
+use crate::{Error, Limits, Scratch};
 
 fn corrupt(reason: &str) -> Error {
     Error::Corrupt { format: "WebP", reason: reason.to_owned() }
@@ -31,13 +34,18 @@ pub(super) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     /// Looks at all chunks, decoding none.
-    pub(super) fn open(input: &'a [u8]) -> Result<Self, Error> {
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        container::count(input, &mut Inventory::new(limits))?;
         let container = container::parse(input).map_err(corrupt)?;
         let header = Header {
             description: describe(&container),
             orientation: container.exif.map(Orientation::from_exif).unwrap_or_default(),
             profile: container.profile.map(<[u8]>::to_vec),
-            metadata: Metadata { exif: container.exif.map(<[u8]>::to_vec), xmp: None },
+            metadata: Metadata {
+                exif: container.exif.map(<[u8]>::to_vec),
+                xmp: container.xmp.map(<[u8]>::to_vec),
+                ..Metadata::default()
+            },
             plays: container.plays,
             warnings: Vec::new(),
         };

@@ -93,7 +93,7 @@ fn bombs(width: u16, height: u16) -> Vec<Vec<u8>> {
 }
 
 /// The CRC of PNG (ISO/IEC 15948 annex D).
-fn crc(bytes: &[u8]) -> u32 {
+pub(crate) fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |mut crc, &byte| {
         crc ^= u32::from(byte);
         for _ in 0..8 {

@@ -13,7 +13,7 @@ use super::warnings::{Warnings, join};
 /// A hash as declared.
 #[derive(Clone, Copy)]
 pub struct Hash {
-    /// What it asks for.
+    /// What it asks for, as lines that may begin with a blank.
     pub doc: &'static str,
     /// What may be in it.
     pub attributes: &'static [Attribute],
@@ -93,12 +93,23 @@ impl<T: FromHash> Kind for Nested<T> {
     }
 }
 
-/// Declares a hash: `name: type = kind, "default", "meaning";` per attribute.
+/// The name of an attribute on the wire: that of its field, unless that cannot be a name in Rust.
+macro_rules! wire_name {
+    ($name:ident) => {
+        stringify!($name)
+    };
+    ($name:ident $wire:literal) => {
+        $wire
+    };
+}
+pub(super) use wire_name;
+
+/// Declares a hash: `name: type = kind, "default", "meaning";` per attribute, or `field as "name": …`.
 macro_rules! hash {
     (
         $(#[doc = $doc:literal])+
         $hash:ident {
-            $($name:ident: $checked:ty = $kind:expr, $default:literal, $about:literal;)*
+            $($name:ident $(as $wire:literal)?: $checked:ty = $kind:expr, $default:literal, $about:literal;)*
         }
         $(not_built { $($missing:literal)* })?
     ) => {
@@ -110,9 +121,9 @@ macro_rules! hash {
 
         impl FromHash for $hash {
             const HASH: Hash = Hash {
-                doc: concat!($($doc),+),
+                doc: concat!($($doc, "\n"),+),
                 attributes: &[$(
-                    Attribute { name: stringify!($name), kind: &$kind, default: $default, doc: $about },
+                    Attribute { name: wire_name!($name $($wire)?), kind: &$kind, default: $default, doc: $about },
                 )*],
                 not_built: &[$($($missing),*)?],
             };
@@ -125,7 +136,7 @@ macro_rules! hash {
                 warnings: &mut Warnings,
             ) -> Result<bool, Problem> {
                 match name {
-                    $(stringify!($name) => self.$name = Some($kind.read(value, path, warnings)?),)*
+                    $(wire_name!($name $($wire)?) => self.$name = Some($kind.read(value, path, warnings)?),)*
                     _ => return Ok(false),
                 }
                 Ok(true)

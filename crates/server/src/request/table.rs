@@ -2,13 +2,12 @@
 //! reader, its messages, the warnings about unknown names and the documentation follow from here. Rules between
 //! attributes stand in the files that make the plan.
 
-use pixaven_imaging::Format;
-use pixaven_imaging::plan::{Color, Gravity, Kernel, ResizeMode};
+use pixaven_imaging::plan::{Color, Gravity, KeptMetadata, Kernel, ResizeMode, Target};
 use serde_json::Value;
 use url::Url;
 
 use super::delivery::HeaderHash;
-use super::hash::{Attribute, FromHash, Hash, hash, nested};
+use super::hash::{Attribute, FromHash, Hash, hash, nested, wire_name};
 use super::kinds::{
     AspectRatio, Boolean, Choice, HexColor, Integer, Kind, Number, OutputFormat, Strength, WebUrl, WordOr,
 };
@@ -268,18 +267,41 @@ hash! {
 
 const ENCODING: Choice<bool> =
     Choice { words: &[("progressive", false), ("baseline", true)], not_built: &[] };
-const METADATA: Choice<()> = Choice { words: &[("none", ())], not_built: &["copyright", "all"] };
+const METADATA: Choice<KeptMetadata> = Choice {
+    words: &[
+        ("none", KeptMetadata::None),
+        ("copyright", KeptMetadata::Copyright),
+        ("all", KeptMetadata::All),
+    ],
+    not_built: &[],
+};
+/// Larger results are not made anyway.
+const RESULT_BYTES: u64 = 1_000_000_000;
 
 hash! {
     /// How to encode.
+    ///
+    /// `auto` is the smallest of AVIF (if listed), WebP, and JPEG or PNG, as good as a JPEG of `quality`; of an
+    /// animation, the smaller of WebP and APNG. `lossless` matters to formats that have both ways, such as WebP; PNG
+    /// is always without loss and JPEG never. `max_bytes` lowers the quality, from `quality` or else from 100, until the
+    /// file fits; if none does, or the format has no quality, the request fails and says how small it got.
+    ///
+    /// `copyright` keeps the artist and the copyright of EXIF, the creators and the rights of XMP, and the author and
+    /// the copyright of a PNG's texts. `all` keeps EXIF and XMP with orientation, size and colour space corrected, but
+    /// no thumbnails and no maker's notes. JPEG, PNG, APNG and WebP take metadata. Pixels are converted to sRGB, and no
+    /// colour profile is written.
     Output {
-        format: Format = OutputFormat, "", "the file format; default by the image's";
+        format: Target = OutputFormat, "", "the file format; default by the image's";
         quality: u8 = Integer(1_u8, 100), "", "how faithful; default by the format";
         encoding: bool = ENCODING, "progressive", "JPEG: in scans that get finer, or from top to bottom";
         lossless: bool = Boolean, "false", "keep every pixel, where the format can";
-        metadata: () = METADATA, "none", "what is kept of the image's metadata";
+        effort: u8 = Integer(0_u8, 9), "", "fast (0) or small (9); default by the format";
+        max_bytes: u64 = Integer(1_u64, RESULT_BYTES), "", "the largest file: the highest quality that fits";
+        metadata: KeptMetadata = METADATA, "none", "what is kept of the image's metadata";
+        delay: u32 = Integer(10_u32, 60_000), "", "animations: milliseconds per frame; default as in the image";
+        plays as "loop": u16 =
+            Integer(0_u16, u16::MAX), "", "animations: how often to play, 0 for ever; default as in the image";
     }
-    not_built { "max_bytes" "effort" "delay" "loop" }
 }
 
 const RESPONSE_MODE: Choice<ResponseMode> =

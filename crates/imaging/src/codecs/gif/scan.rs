@@ -1,6 +1,10 @@
 //! What a GIF says about itself, found by going from block to block: canvas, frames, transparency, plays. Decodes
 //! nothing; its time is that of reading the length bytes.
 
+use super::corrupt;
+use crate::Error;
+use crate::limits::Inventory;
+
 /// The facts of a file with at least one frame.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scan {
@@ -48,19 +52,31 @@ impl Reader<'_> {
     }
 }
 
-/// The facts of a file; an error in words.
-pub(super) fn scan(input: &[u8]) -> Result<Scan, &'static str> {
+/// The facts of a file.
+pub(super) fn scan(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Scan, Error> {
     let mut reader = Reader { input, at: 6 };
     let mut scan = Scan { plays: Some(1), ..Scan::default() };
-    let screen: [u8; 7] = reader.take().ok_or("the header is cut off")?;
+    let screen: [u8; 7] = reader.take().ok_or_else(|| corrupt("the header is cut off"))?;
     scan.width = u16::from_le_bytes([screen[0], screen[1]]).into();
     scan.height = u16::from_le_bytes([screen[2], screen[3]]).into();
     let global = color_table(screen[4], &mut reader);
     // What follows may be cut off anywhere: what was seen until then counts.
-    let _ = blocks(&mut reader, &mut scan, global);
+    while let Some(kind) = reader.byte() {
+        if matches!(kind, 0x2c | 0x21) {
+            inventory.part()?;
+        }
+        let start = reader.at;
+        let Some(end) = block(kind, &mut reader, &mut scan, global) else { break };
+        if kind == 0x21 {
+            inventory.metadata(reader.at.min(input.len()).saturating_sub(start))?;
+        }
+        if end {
+            break;
+        }
+    }
     match scan.n_frames {
-        0 => Err("no frame"),
-        _ if scan.width == 0 || scan.height == 0 => Err("a side is zero"),
+        0 => Err(corrupt("no frame")),
+        _ if scan.width == 0 || scan.height == 0 => Err(corrupt("a side is zero")),
         _ => Ok(scan),
     }
 }
@@ -74,16 +90,16 @@ fn color_table(flags: u8, reader: &mut Reader<'_>) -> Option<u8> {
     })
 }
 
-fn blocks(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<()> {
-    loop {
-        match reader.byte()? {
-            0x2c => image(reader, scan, global)?,
-            0x21 => extension(reader, scan)?,
-            0x3b => return Some(()),
-            // Stray bytes between blocks are skipped, as everybody does.
-            _ => {}
-        }
+/// Reads a block after its first byte; whether it is the last one.
+fn block(kind: u8, reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<bool> {
+    match kind {
+        0x2c => image(reader, scan, global)?,
+        0x21 => extension(reader, scan)?,
+        0x3b => return Some(true),
+        // Stray bytes between blocks are skipped, as everybody does.
+        _ => {}
     }
+    Some(false)
 }
 
 fn image(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<()> {

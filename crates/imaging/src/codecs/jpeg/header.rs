@@ -1,7 +1,11 @@
 //! The markers of a JPEG file, from the first byte to the last: size, components, tables, metadata, number of scans.
 //! Reads lengths and skips entropy-coded data, so its time is that of looking at each byte once.
 
-use crate::Error;
+use crate::limits::Inventory;
+use crate::{Error, Limits};
+
+/// What marks XMP in an APP1 segment (XMP specification, part 3, 1.1.3).
+pub(super) const XMP_NAME: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 /// Largest metadata kept, in bytes; an ICC profile is rarely above one megabyte.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
@@ -38,6 +42,7 @@ pub(super) struct JpegHeader {
     pub(super) tables: [Option<[u16; 64]>; 4],
     pub(super) n_scans: u32,
     pub(super) exif: Option<Vec<u8>>,
+    pub(super) xmp: Option<Vec<u8>>,
     pub(super) profile: Option<Vec<u8>>,
     /// Byte ranges of the input that the entropy decoder needs: everything but metadata.
     pub(super) essential: Vec<std::ops::Range<usize>>,
@@ -54,6 +59,7 @@ struct Found {
     tables: [Option<[u16; 64]>; 4],
     n_scans: u32,
     exif: Option<Vec<u8>>,
+    xmp: Option<Vec<u8>>,
     profile_parts: Vec<(u8, Vec<u8>)>,
     essential: Vec<std::ops::Range<usize>>,
     ends: bool,
@@ -75,8 +81,8 @@ fn unsupported(reason: impl Into<String>) -> Error {
 }
 
 /// Reads the markers of a whole file.
-pub(super) fn read(input: &[u8]) -> Result<JpegHeader, Error> {
-    let found = walk(input)?;
+pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
+    let found = walk(input, &mut Inventory::new(limits))?;
     let frame = found.frame.ok_or_else(|| corrupt("no frame header"))?;
     if found.n_scans == 0 {
         return Err(corrupt("no picture data"));
@@ -92,13 +98,14 @@ pub(super) fn read(input: &[u8]) -> Result<JpegHeader, Error> {
         tables: found.tables,
         n_scans: found.n_scans,
         exif: found.exif,
+        xmp: found.xmp,
         profile: join_profile(found.profile_parts),
         essential: found.essential,
         ends: found.ends,
     })
 }
 
-fn walk(input: &[u8]) -> Result<Found, Error> {
+fn walk(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Found, Error> {
     let mut found = Found::default();
     let mut at = 2;
     while let Some((marker, start)) = next_marker(input, at) {
@@ -125,6 +132,10 @@ fn walk(input: &[u8]) -> Result<Found, Error> {
         if length < 2 {
             return Err(corrupt("a segment without a length"));
         }
+        inventory.part()?;
+        if matches!(marker, 0xe0..=0xef | 0xfe) {
+            inventory.metadata(body.len())?;
+        }
         found.take_segment(marker, body)?;
         at = end;
         if marker == 0xda {
@@ -149,6 +160,9 @@ impl Found {
             0xdb => self.take_tables(body),
             0xe0 if body.starts_with(b"JFIF\0") => self.jfif = true,
             0xe1 if body.starts_with(b"Exif\0\0") && self.exif.is_none() => self.exif = Some(body.to_vec()),
+            0xe1 if self.xmp.is_none() && body.starts_with(XMP_NAME) => {
+                self.xmp = Some(body[XMP_NAME.len()..].to_vec());
+            }
             0xe2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => {
                 let kept: usize = self.profile_parts.iter().map(|(_, part)| part.len()).sum();
                 if kept + body.len() <= MAX_PROFILE_BYTES {

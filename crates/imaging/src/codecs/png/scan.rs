@@ -13,7 +13,7 @@ pub(super) struct Scan {
 }
 
 /// The chunks of a file: kind and data. Ends where the file does not go on in the right form.
-fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(super) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut rest = input.get(8..).unwrap_or_default();
     std::iter::from_fn(move || {
         let (length, after) = rest.split_first_chunk()?;

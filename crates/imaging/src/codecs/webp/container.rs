@@ -1,6 +1,8 @@
 //! The chunks of a WebP file (RFC 9649, section 2): canvas, metadata, and where the coded pictures lie. Decodes nothing.
 
+use crate::Error;
 use crate::codecs::canvas::Area;
+use crate::limits::Inventory;
 
 /// What a file says about itself.
 #[derive(Debug)]
@@ -16,6 +18,7 @@ pub(super) struct Container<'a> {
     pub(super) plays: Option<u16>,
     pub(super) profile: Option<&'a [u8]>,
     pub(super) exif: Option<&'a [u8]>,
+    pub(super) xmp: Option<&'a [u8]>,
     pub(super) content: Content<'a>,
 }
 
@@ -111,6 +114,19 @@ impl<'a> Coded<'a> {
     }
 }
 
+/// Counts the chunks of a file, those within its frames among them, and the bytes of its metadata.
+pub(super) fn count(input: &[u8], inventory: &mut Inventory<'_>) -> Result<(), Error> {
+    for (kind, data) in Chunks(input.get(12..).unwrap_or_default()) {
+        inventory.part()?;
+        match &kind {
+            b"ICCP" | b"EXIF" | b"XMP " => inventory.metadata(data.len())?,
+            b"ANMF" => Chunks(data.get(16..).unwrap_or_default()).try_for_each(|_| inventory.part())?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Reads a whole file; an error in words.
 pub(super) fn parse(input: &[u8]) -> Result<Container<'_>, &'static str> {
     let chunks = Chunks(input.get(12..).unwrap_or_default());
@@ -139,6 +155,7 @@ fn still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container
         plays: Some(1),
         profile: None,
         exif: None,
+        xmp: None,
         content: Content::Still(coded),
     })
 }
@@ -154,6 +171,7 @@ fn extended<'a>(header: &[u8], chunks: &Chunks<'a>) -> Result<Container<'a>, &'s
     };
     container.profile = find(b"ICCP");
     container.exif = find(b"EXIF");
+    container.xmp = find(b"XMP ");
     Ok(container)
 }
 
@@ -175,6 +193,7 @@ fn animation<'a>(
         plays: (plays != 0).then_some(plays),
         profile: None,
         exif: None,
+        xmp: None,
         content: Content::Animation(chunks.clone()),
     };
     for (_, data) in chunks.filter(|(kind, _)| kind == b"ANMF") {

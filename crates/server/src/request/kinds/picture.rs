@@ -1,7 +1,7 @@
 //! Kinds of values that only pictures have: formats, colours, aspect ratios, strengths of effects.
 
 use pixaven_imaging::Format;
-use pixaven_imaging::plan::Color;
+use pixaven_imaging::plan::{Color, Target};
 use serde_json::Value;
 
 use super::{Accepts, Kind, not_built, number, refused};
@@ -10,7 +10,7 @@ use crate::request::hash::{Hash, Nested, nested};
 use crate::request::table::Effect;
 use crate::request::warnings::{Warnings, join};
 
-/// A format this build writes. Those it can are asked of `imaging`, so that a new one there is one here.
+/// A format this build writes, or `auto`. Those it can are asked of `imaging`, so that a new one there is one here.
 pub(in crate::request) struct OutputFormat;
 
 impl OutputFormat {
@@ -20,9 +20,13 @@ impl OutputFormat {
         "tiff", "webm", "webp",
     ];
 
-    fn by_name(name: &str) -> Option<Format> {
-        let name = if name == "jpg" { "jpeg" } else { name };
-        Format::written().find(|format| format.request_name() == name)
+    fn by_name(name: &str) -> Option<Target> {
+        let name = match name {
+            "auto" => return Some(Target::Auto),
+            "jpg" => "jpeg",
+            name => name,
+        };
+        Format::written().find(|format| format.request_name() == name).map(Target::Format)
     }
 }
 
@@ -34,12 +38,12 @@ impl Accepts for OutputFormat {
 }
 
 impl Kind for OutputFormat {
-    type Checked = Format;
+    type Checked = Target;
 
-    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Format, Problem> {
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Target, Problem> {
         let name = value.as_str().unwrap_or_default();
         match Self::by_name(name) {
-            Some(format) => Ok(format),
+            Some(target) => Ok(target),
             None if Self::NAMES.contains(&name) => Err(not_built(self, path, name)),
             None => Err(refused(self, path, value)),
         }

@@ -2,8 +2,8 @@
 
 use pixaven_imaging::Format;
 use pixaven_imaging::plan::{
-    Adjust, Blur, Border, Color, Crop, CropAt, Duotone, Filter, Flip, Gravity, Kernel, Mask, Output, Padding,
-    Plan, Resize, ResizeMode, Scale, Shape, Target,
+    Adjust, Blur, Border, Color, Crop, CropAt, Duotone, Filter, Flip, Gravity, KeptMetadata, Kernel, Mask,
+    Output, Padding, Plan, Resize, ResizeMode, Scale, Shape, Target,
 };
 use serde_json::{Value, json};
 
@@ -220,12 +220,25 @@ fn output() {
         quality: Some(80),
         baseline: true,
         lossless: true,
-        ..Output::default()
+        effort: Some(9),
+        max_bytes: Some(200_000),
+        metadata: KeptMetadata::Copyright,
+        delay_ms: Some(40),
+        plays: Some(0),
     };
     check(
-        &json!({"output": {"format": "jpg", "quality": "80", "encoding": "baseline", "lossless": true,
-                           "metadata": "none"}}),
+        &json!({"output": {"format": "jpg", "quality": "80", "encoding": "baseline", "lossless": true, "effort": 9,
+                           "max_bytes": 200_000, "metadata": "copyright", "delay": "40", "loop": 0}}),
         Plan { output, ..Plan::default() },
+    );
+    let auto = Output { format: Target::Auto, metadata: KeptMetadata::All, ..Output::default() };
+    check(
+        &json!({"output": {"format": "auto", "metadata": "all"}}),
+        Plan { output: auto, ..Plan::default() },
+    );
+    assert_eq!(
+        refusal(&json!({"output": {"metadata": "gps"}})),
+        "output.metadata must be one of none, copyright, all, got \"gps\"",
     );
     for format in Format::written() {
         let output = Output { format: Target::Format(format), ..Output::default() };

@@ -1,0 +1,113 @@
+//! What the ancillary chunks of a PNG say (ISO/IEC 15948, 11.3): EXIF, XMP, author, copyright, colour profile. All
+//! chunks are counted and the metadata weighed before anything is unpacked, and unpacking stops at the limit.
+
+use std::io::Read as _;
+
+use flate2::read::ZlibDecoder;
+
+use super::scan::chunks;
+use crate::limits::Inventory;
+use crate::metadata::Metadata;
+use crate::{Error, Limits};
+
+/// The keyword of an `iTXt` chunk that holds XMP (XMP specification, part 3, 1.1.5).
+pub(super) const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    pub(super) metadata: Metadata,
+    /// The ICC profile.
+    pub(super) profile: Option<Vec<u8>>,
+}
+
+/// Reads a whole file. A chunk that cannot be unpacked is as good as none; one that is too large is an error.
+pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
+    let mut inventory = Inventory::new(limits);
+    for (kind, data) in chunks(input) {
+        inventory.part()?;
+        if matches!(&kind, b"eXIf" | b"iTXt" | b"zTXt" | b"tEXt" | b"iCCP") {
+            inventory.metadata(data.len())?;
+        }
+    }
+    let mut texts = Texts::default();
+    for (kind, data) in chunks(input) {
+        match &kind {
+            b"eXIf" if texts.metadata.exif.is_none() => texts.metadata.exif = Some(data.to_vec()),
+            b"iCCP" if texts.profile.is_none() => {
+                texts.profile = match keyword(data) {
+                    Some((_, [0, packed @ ..])) => unpack(packed, &mut inventory)?,
+                    _ => None,
+                };
+            }
+            b"tEXt" | b"zTXt" | b"iTXt" => texts.take(&kind, data, &mut inventory)?,
+            _ => {}
+        }
+    }
+    Ok(texts)
+}
+
+impl Texts {
+    /// Takes what is wanted from one of the three kinds of texts; the first of a keyword counts.
+    fn take(&mut self, kind: &[u8; 4], data: &[u8], inventory: &mut Inventory<'_>) -> Result<(), Error> {
+        let Some((keyword, rest)) = keyword(data) else { return Ok(()) };
+        let metadata = &self.metadata;
+        let is_wanted = match keyword {
+            XMP_KEYWORD => metadata.xmp.is_none(),
+            b"Author" => metadata.author.is_none(),
+            b"Copyright" => metadata.copyright.is_none(),
+            _ => false,
+        };
+        if !is_wanted {
+            return Ok(());
+        }
+        let (packed, body) = match (kind, rest) {
+            (b"tEXt", text) => (false, text),
+            (b"zTXt", [0, packed @ ..]) => (true, packed),
+            (b"iTXt", [flag @ (0 | 1), 0, languages @ ..]) => match after_two_zeros(languages) {
+                Some(text) => (*flag == 1, text),
+                None => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        let Some(text) = (if packed { unpack(body, inventory)? } else { Some(body.to_vec()) }) else {
+            return Ok(());
+        };
+        if keyword == XMP_KEYWORD {
+            self.metadata.xmp = Some(text);
+            return Ok(());
+        }
+        // `iTXt` is in UTF-8, the older ones in Latin-1, whose codes are those of Unicode.
+        let text = if kind == b"iTXt" {
+            String::from_utf8(text).ok()
+        } else {
+            Some(text.into_iter().map(char::from).collect())
+        };
+        let slot =
+            if keyword == b"Author" { &mut self.metadata.author } else { &mut self.metadata.copyright };
+        *slot = text;
+        Ok(())
+    }
+}
+
+/// A keyword and what follows the zero after it.
+fn keyword(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(0, data)?;
+    Some((&data[..end], &data[end + 1..]))
+}
+
+/// Skips the language and the translated keyword of an `iTXt` chunk.
+fn after_two_zeros(data: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = keyword(data)?;
+    keyword(rest).map(|(_, text)| text)
+}
+
+/// Unpacks a zlib stream as far as the limit allows; `None` when it is broken.
+fn unpack(packed: &[u8], inventory: &mut Inventory<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let mut unpacked = Vec::new();
+    // One byte more than allowed tells that it is too much.
+    let most = inventory.metadata_left().saturating_add(1);
+    let result = ZlibDecoder::new(packed).take(most).read_to_end(&mut unpacked);
+    inventory.metadata(unpacked.len())?;
+    Ok(result.is_ok().then_some(unpacked))
+}

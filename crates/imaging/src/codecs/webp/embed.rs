@@ -1,0 +1,50 @@
+//! Metadata into a finished WebP file (RFC 9649, section 2.7): chunks at the end, announced by the extended header, which
+//! a simple file is given.
+
+use super::container;
+use crate::metadata::Metadata;
+
+/// The flags of the extended header.
+const HAS_EXIF: u8 = 0x08;
+const HAS_XMP: u8 = 0x04;
+const HAS_ALPHA: u8 = 0x10;
+
+/// The place of the flags in a file with an extended header.
+const FLAGS: usize = 20;
+
+/// Puts EXIF and XMP where readers look for them. The file is one of ours, so it can be read.
+pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
+    if file.get(12..16) != Some(b"VP8X") {
+        extend(file);
+    }
+    if let Some(exif) = &metadata.exif {
+        file[FLAGS] |= HAS_EXIF;
+        push(file, *b"EXIF", exif);
+    }
+    if let Some(xmp) = &metadata.xmp {
+        file[FLAGS] |= HAS_XMP;
+        push(file, *b"XMP ", xmp);
+    }
+    let size = file.len() as u32 - 8;
+    file[4..8].copy_from_slice(&size.to_le_bytes());
+}
+
+/// Gives a simple file an extended header that says the same.
+fn extend(file: &mut Vec<u8>) {
+    let (width, height, alpha) =
+        container::parse(file).map(|c| (c.width, c.height, c.alpha)).expect("the file is one of ours");
+    let mut header = b"VP8X\x0a\0\0\0".to_vec();
+    header.extend([if alpha { HAS_ALPHA } else { 0 }, 0, 0, 0]);
+    header.extend_from_slice(&(width - 1).to_le_bytes()[..3]);
+    header.extend_from_slice(&(height - 1).to_le_bytes()[..3]);
+    file.splice(12..12, header);
+}
+
+fn push(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
+    file.extend(kind);
+    file.extend((data.len() as u32).to_le_bytes());
+    file.extend_from_slice(data);
+    if data.len() % 2 == 1 {
+        file.push(0);
+    }
+}

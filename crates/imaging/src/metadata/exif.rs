@@ -1,0 +1,296 @@
+//! EXIF (CIPA DC-008-2019, in the TIFF 6.0 structure): read into three directories, pruned, written again in the same
+//! byte order, so that values are copied as they are. Pointers are followed three times at most and everything that is
+//! copied is counted: no input makes this slow or large.
+
+use super::Changed;
+
+pub(super) const ARTIST: u16 = 0x013b;
+pub(super) const COPYRIGHT: u16 = 0x8298;
+const ORIENTATION: u16 = 0x0112;
+const PHOTO_POINTER: u16 = 0x8769;
+const GPS_POINTER: u16 = 0x8825;
+const COLOR_SPACE: u16 = 0xa001;
+const PIXEL_X_DIMENSION: u16 = 0xa002;
+const PIXEL_Y_DIMENSION: u16 = 0xa003;
+
+/// What of the first directory speaks of the picture and not of how the file stored it: description, make, model,
+/// orientation, resolution (three), software, date, artist, host computer, rating (two), copyright, Windows' texts.
+const KEPT_OF_MAIN: [u16; 19] = [
+    0x010e,
+    0x010f,
+    0x0110,
+    ORIENTATION,
+    0x011a,
+    0x011b,
+    0x0128,
+    0x0131,
+    0x0132,
+    ARTIST,
+    0x013c,
+    0x4746,
+    0x4749,
+    COPYRIGHT,
+    0x9c9b,
+    0x9c9c,
+    0x9c9d,
+    0x9c9e,
+    0x9c9f,
+];
+
+/// What of the second directory is no longer true or can no longer be read: how the old file was compressed (two),
+/// the maker's own notes (their offsets count from a place that moves, and they hold previews of the unchanged
+/// picture), a sound file beside it, the pointer to interoperability, the gamma.
+const DROPPED_OF_PHOTO: [u16; 6] = [0x9101, 0x9102, 0x927c, 0xa004, 0xa005, 0xa500];
+
+/// Longest block written: a JPEG segment of 65,533 bytes less `Exif\0\0`.
+const MAX_BYTES: usize = 65_527;
+
+/// Longest text that is made of another format's.
+const MAX_TEXT_BYTES: usize = 8_192;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Big,
+    Little,
+}
+
+/// A tag and its value, in the byte order of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    tag: u16,
+    kind: u16,
+    count: u32,
+    value: Vec<u8>,
+}
+
+/// The directories that are kept. The thumbnail's is never read: it shows the picture as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Exif {
+    order: Order,
+    main: Vec<Entry>,
+    photo: Vec<Entry>,
+    gps: Vec<Entry>,
+}
+
+impl Default for Exif {
+    fn default() -> Self {
+        Self { order: Order::Big, main: Vec::new(), photo: Vec::new(), gps: Vec::new() }
+    }
+}
+
+/// Bytes of one value of a type (TIFF 6.0, section 2); those of BigTIFF are none of EXIF.
+fn value_bytes(kind: u16) -> Option<u32> {
+    Some(match kind {
+        1 | 2 | 6 | 7 => 1,
+        3 | 8 => 2,
+        4 | 9 | 11 => 4,
+        5 | 10 | 12 => 8,
+        _ => return None,
+    })
+}
+
+impl Order {
+    fn u16(self, bytes: [u8; 2]) -> u16 {
+        if self == Self::Big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }
+    }
+
+    fn u32(self, bytes: [u8; 4]) -> u32 {
+        if self == Self::Big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+    }
+
+    fn put_u16(self, value: u16) -> [u8; 2] {
+        if self == Self::Big { value.to_be_bytes() } else { value.to_le_bytes() }
+    }
+
+    fn put_u32(self, value: u32) -> [u8; 4] {
+        if self == Self::Big { value.to_be_bytes() } else { value.to_le_bytes() }
+    }
+}
+
+/// Something at a place of a block; `None` beyond its end.
+fn at<const N: usize>(block: &[u8], place: u32) -> Option<[u8; N]> {
+    block.get(usize::try_from(place).ok()?..)?.first_chunk().copied()
+}
+
+impl Exif {
+    /// Reads a block, with or without the `Exif\0\0` before it. Entries that make no sense are left out; `None` when
+    /// it is no TIFF structure at all.
+    pub(super) fn read(block: &[u8]) -> Option<Self> {
+        let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+        let order = match block.get(..4)? {
+            b"MM\0*" => Order::Big,
+            b"II*\0" => Order::Little,
+            _ => return None,
+        };
+        let mut room = MAX_BYTES;
+        let mut directory = |place| read_directory(block, order, place, &mut room);
+        let main = directory(order.u32(at(block, 4)?));
+        let pointer = |tag| {
+            let entry = main.iter().find(|entry| entry.tag == tag && entry.kind == 4)?;
+            Some(order.u32(*entry.value.first_chunk()?))
+        };
+        let photo = pointer(PHOTO_POINTER).map(&mut directory).unwrap_or_default();
+        let gps = pointer(GPS_POINTER).map(&mut directory).unwrap_or_default();
+        let mut exif = Self { order, main, photo, gps };
+        exif.main.retain(|entry| KEPT_OF_MAIN.contains(&entry.tag));
+        exif.photo.retain(|entry| !DROPPED_OF_PHOTO.contains(&entry.tag));
+        Some(exif)
+    }
+
+    /// Artist and copyright alone.
+    pub(super) fn rights(mut self) -> Self {
+        self.main.retain(|entry| matches!(entry.tag, ARTIST | COPYRIGHT));
+        Self { photo: Vec::new(), gps: Vec::new(), ..self }
+    }
+
+    /// Everything, made true again for the new picture.
+    pub(super) fn of_the_changed(mut self, changed: Changed) -> Self {
+        let order = self.order;
+        if changed.upright {
+            for entry in self.main.iter_mut().filter(|entry| entry.tag == ORIENTATION) {
+                *entry = short(order, ORIENTATION, 1);
+            }
+        }
+        for entry in &mut self.photo {
+            match entry.tag {
+                // 1 is sRGB.
+                COLOR_SPACE => *entry = short(order, COLOR_SPACE, 1),
+                PIXEL_X_DIMENSION => *entry = long(order, PIXEL_X_DIMENSION, changed.size.width),
+                PIXEL_Y_DIMENSION => *entry = long(order, PIXEL_Y_DIMENSION, changed.size.height),
+                _ => {}
+            }
+        }
+        self
+    }
+
+    /// Adds a text where there is none yet. EXIF 3.0 takes UTF-8 for what was ASCII before; everybody reads it so.
+    pub(super) fn add_text(&mut self, tag: u16, text: Option<&str>) {
+        let Some(text) = text.map(|text| text.trim_matches(['\0', ' '])).filter(|text| !text.is_empty())
+        else {
+            return;
+        };
+        if text.len() > MAX_TEXT_BYTES
+            || text.contains('\0')
+            || self.main.iter().any(|entry| entry.tag == tag)
+        {
+            return;
+        }
+        let mut value = text.as_bytes().to_vec();
+        value.push(0);
+        self.main.push(Entry { tag, kind: 2, count: value.len() as u32, value });
+    }
+
+    /// The block; `None` when there is nothing in it. Values that no longer fit are left out.
+    pub(super) fn write(mut self) -> Option<Vec<u8>> {
+        let order = self.order;
+        let mut room = MAX_BYTES - 8 - 3 * 6 - 2 * 12;
+        for directory in [&mut self.main, &mut self.photo, &mut self.gps] {
+            directory.retain(|entry| {
+                let n_bytes = entry.n_bytes();
+                let fits = n_bytes <= room;
+                room -= if fits { n_bytes } else { 0 };
+                fits
+            });
+        }
+        if self.main.is_empty() && self.photo.is_empty() && self.gps.is_empty() {
+            return None;
+        }
+        let mut main = self.main;
+        for (tag, directory) in [(PHOTO_POINTER, &self.photo), (GPS_POINTER, &self.gps)] {
+            if !directory.is_empty() {
+                main.push(long(order, tag, 0));
+            }
+        }
+        let mut start = 8 + directory_bytes(&main) as u32;
+        for (tag, directory) in [(PHOTO_POINTER, &self.photo), (GPS_POINTER, &self.gps)] {
+            if let Some(pointer) = main.iter_mut().find(|entry| entry.tag == tag) {
+                *pointer = long(order, tag, start);
+                start += directory_bytes(directory) as u32;
+            }
+        }
+        let mut block = Vec::with_capacity(start as usize);
+        block.extend_from_slice(if order == Order::Big { b"MM\0*\0\0\0\x08" } else { b"II*\0\x08\0\0\0" });
+        for mut directory in [main, self.photo, self.gps] {
+            // The order that the standard asks for; of two entries of a tag the first counts.
+            directory.sort_by_key(|entry| entry.tag);
+            write_directory(&mut block, order, &directory);
+        }
+        debug_assert!(block.len() <= MAX_BYTES, "the room was counted above");
+        Some(block)
+    }
+}
+
+impl Entry {
+    /// What it takes in a file: its place in the directory, and its value where that does not fit in there.
+    fn n_bytes(&self) -> usize {
+        12 + if self.value.len() > 4 { self.value.len().next_multiple_of(2) } else { 0 }
+    }
+}
+
+fn short(order: Order, tag: u16, value: u16) -> Entry {
+    Entry { tag, kind: 3, count: 1, value: order.put_u16(value).to_vec() }
+}
+
+fn long(order: Order, tag: u16, value: u32) -> Entry {
+    Entry { tag, kind: 4, count: 1, value: order.put_u32(value).to_vec() }
+}
+
+/// The entries of a directory as far as they lie within the block; `room` is what all together may still copy.
+fn read_directory(block: &[u8], order: Order, place: u32, room: &mut usize) -> Vec<Entry> {
+    let n_entries = at(block, place).map_or(0, |bytes| order.u16(bytes));
+    let read = |i: u16| {
+        let entry = place.checked_add(2)?.checked_add(u32::from(i) * 12)?;
+        let tag = order.u16(at(block, entry)?);
+        let kind = order.u16(at(block, entry + 2)?);
+        let count = order.u32(at(block, entry.checked_add(4)?)?);
+        let n_bytes = usize::try_from(value_bytes(kind)?.checked_mul(count)?).ok()?;
+        let inside = entry.checked_add(8)?;
+        let start = if n_bytes <= 4 { inside } else { order.u32(at(block, inside)?) };
+        let start = usize::try_from(start).ok()?;
+        let value = block.get(start..start.checked_add(n_bytes)?)?;
+        let needed = 12 + n_bytes;
+        if needed > *room {
+            return None;
+        }
+        *room -= needed;
+        Some(Entry { tag, kind, count, value: value.to_vec() })
+    };
+    let mut entries: Vec<Entry> = (0..n_entries).filter_map(read).collect();
+    entries.sort_by_key(|entry| entry.tag);
+    entries.dedup_by_key(|entry| entry.tag);
+    entries
+}
+
+/// What [`write_directory`] will write; nothing for a directory without entries.
+fn directory_bytes(directory: &[Entry]) -> usize {
+    if directory.is_empty() { 0 } else { 6 + directory.iter().map(Entry::n_bytes).sum::<usize>() }
+}
+
+fn write_directory(block: &mut Vec<u8>, order: Order, directory: &[Entry]) {
+    if directory.is_empty() {
+        return;
+    }
+    let mut place = block.len() + 6 + 12 * directory.len();
+    block.extend(order.put_u16(directory.len() as u16));
+    for entry in directory {
+        block.extend(order.put_u16(entry.tag));
+        block.extend(order.put_u16(entry.kind));
+        block.extend(order.put_u32(entry.count));
+        let mut field = [0; 4];
+        if entry.value.len() <= 4 {
+            field[..entry.value.len()].copy_from_slice(&entry.value);
+        } else {
+            field = order.put_u32(place as u32);
+            place += entry.value.len().next_multiple_of(2);
+        }
+        block.extend(field);
+    }
+    // No further directory.
+    block.extend([0; 4]);
+    for entry in directory.iter().filter(|entry| entry.value.len() > 4) {
+        block.extend_from_slice(&entry.value);
+        if entry.value.len() % 2 == 1 {
+            block.push(0);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Files of many parts or much metadata, made by hand: refused while they are looked at, before anything is kept.
+
+use std::time::{Duration, Instant};
+
+use pixaven_imaging::{Error, Format, Limits, Scratch, process};
+
+use crate::pictures::{FORMATS, file, photo, png_of, run, to};
+
+/// A file with `n` more pieces of `n_bytes` of metadata each, where readers pass them before the picture.
+fn with_pieces(format: Format, n: usize, n_bytes: usize) -> Vec<u8> {
+    let file = file(&photo(8, 8), format);
+    let (at, piece) = match format {
+        Format::Jpeg => {
+            let comment =
+                [&b"\xff\xfe"[..], &((n_bytes + 2) as u16).to_be_bytes(), &vec![b'c'; n_bytes]].concat();
+            (2, comment)
+        }
+        Format::Png => (33, chunk(*b"tEXt", &vec![b't'; n_bytes])),
+        Format::Gif => {
+            let blocks: Vec<u8> = vec![b'c'; n_bytes]
+                .chunks(255)
+                .flat_map(|part| [&[part.len() as u8], part].concat())
+                .collect();
+            let after_table = 13 + (3 << ((file[10] & 7) + 1));
+            (after_table, [&b"\x21\xfe"[..], &blocks, b"\0"].concat())
+        }
+        _ => {
+            let mut piece = [&b"EXIF"[..], &(n_bytes as u32).to_le_bytes(), &vec![b'e'; n_bytes]].concat();
+            piece.resize(piece.len().next_multiple_of(2), 0);
+            (file.len(), piece)
+        }
+    };
+    [&file[..at], &piece.repeat(n), &file[at..]].concat()
+}
+
+/// A PNG chunk.
+fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [&kind[..], data].concat();
+    [&(data.len() as u32).to_be_bytes()[..], &body, &crate::hostile::crc(&body).to_be_bytes()].concat()
+}
+
+#[track_caller]
+fn refusal(input: &[u8], limits: Limits) -> String {
+    let mut scratch = Scratch::default();
+    let error = process(input, &to(Format::Png), &limits, &mut scratch).unwrap_err();
+    assert!(matches!(error, Error::Limit { .. }), "{error}");
+    assert_eq!(scratch.spare_bytes(), 0, "nothing was allocated");
+    error.to_string()
+}
+
+#[test]
+fn parts_are_counted() {
+    for format in FORMATS {
+        let input = with_pieces(format, 50, 1);
+        let limits = Limits { parts: 49, ..Limits::default() };
+        let message = refusal(&input, limits);
+        assert!(message.contains("the number of parts"), "{format:?}: {message}");
+        // What the picture itself consists of comes on top.
+        let limits = Limits { parts: 75, ..limits };
+        assert!(process(&input, &to(Format::Png), &limits, &mut Scratch::default()).is_ok(), "{format:?}");
+    }
+}
+
+#[test]
+fn the_parts_of_frames_count_too() {
+    let animation = crate::output::animation(6);
+    for format in [Format::Apng, Format::Gif, Format::Webp] {
+        let input = run(&animation, &to(format)).bytes;
+        let message = refusal(&input, Limits { parts: 9, ..Limits::default() });
+        assert!(message.contains("the number of parts"), "{format:?}: {message}");
+    }
+}
+
+#[test]
+fn metadata_are_weighed() {
+    for format in FORMATS {
+        let input = with_pieces(format, 40, 1_000);
+        let limits = Limits { metadata_bytes: 39_999, ..Limits::default() };
+        let message = refusal(&input, limits);
+        assert!(message.starts_with("the size of metadata in bytes is limited to 39999"), "{message}");
+        let limits = Limits { metadata_bytes: 42_000, ..limits };
+        assert!(process(&input, &to(Format::Png), &limits, &mut Scratch::default()).is_ok(), "{format:?}");
+    }
+}
+
+#[test]
+fn what_unpacks_to_too_much_is_refused_before_it_is_unpacked() {
+    let zeros = || {
+        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        for _ in 0..200 {
+            std::io::Write::write_all(&mut packer, &[0; 1 << 20]).unwrap();
+        }
+        packer.finish().unwrap()
+    };
+    let bare = png_of(&photo(8, 8));
+    for (kind, head) in
+        [(*b"iCCP", &b"x\0\0"[..]), (*b"zTXt", b"Author\0\0"), (*b"iTXt", b"XML:com.adobe.xmp\0\x01\0\0\0")]
+    {
+        let input = [&bare[..33], &chunk(kind, &[head, &zeros()].concat()), &bare[33..]].concat();
+        let start = Instant::now();
+        let message = refusal(&input, Limits::default());
+        assert!(message.contains("metadata"), "{message}");
+        // 200 MiB would take longer to unpack, but the allocation above is what counts.
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn a_broken_profile_or_text_is_as_good_as_none() {
+    let bare = png_of(&photo(8, 8));
+    for (kind, data) in [
+        (*b"iCCP", &b"x\0\0no zlib"[..]),
+        (*b"iCCP", b"without an end"),
+        (*b"zTXt", b"Author\0\0no zlib"),
+        (*b"iTXt", b"XML:com.adobe.xmp\0\x01"),
+        (*b"iTXt", b"Author\0\0\0\0\0\xff\xfe"),
+        (*b"tEXt", b""),
+    ] {
+        let input = [&bare[..33], &chunk(kind, data), &bare[33..]].concat();
+        let mut plan = to(Format::Jpeg);
+        plan.output.metadata = pixaven_imaging::plan::KeptMetadata::All;
+        assert_eq!(run(&input, &plan).bytes, run(&bare, &plan).bytes, "{}", String::from_utf8_lossy(&kind));
+    }
+}
