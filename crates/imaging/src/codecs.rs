@@ -11,8 +11,11 @@ mod difference;
 mod gif;
 mod ico;
 mod jpeg;
+mod lab;
 mod palette;
 mod png;
+mod psd;
+mod tiff;
 mod webp;
 mod wrapped;
 
@@ -97,12 +100,12 @@ pub(crate) fn open<'a>(
         Format::Webp => Box::new(webp::Decoder::open(input)?),
         Format::Bmp => bmp::open(input, limits)?,
         Format::Ico => ico::open(input, limits)?,
+        Format::Tiff => Box::new(tiff::Decoder::open(input, limits)?),
+        Format::Psd => Box::new(psd::Decoder::open(input, limits)?),
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
-        | Format::Tiff
-        | Format::Psd
         | Format::Svg
         | Format::Mp4
         | Format::Webm => {
