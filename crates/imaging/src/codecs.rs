@@ -14,8 +14,11 @@ pub(crate) mod fit;
 mod gif;
 mod ico;
 mod jpeg;
+mod lab;
 mod palette;
 mod png;
+mod psd;
+mod tiff;
 mod webp;
 mod wrapped;
 
@@ -103,12 +106,12 @@ pub(crate) fn open<'a>(
         Format::Webp => Box::new(webp::Decoder::open(input, limits)?),
         Format::Bmp => bmp::open(input, limits)?,
         Format::Ico => ico::open(input, limits)?,
+        Format::Tiff => Box::new(tiff::Decoder::open(input, limits)?),
+        Format::Psd => Box::new(psd::Decoder::open(input, limits)?),
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
-        | Format::Tiff
-        | Format::Psd
         | Format::Svg
         | Format::Mp4
         | Format::Webm => {

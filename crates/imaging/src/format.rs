@@ -130,6 +130,10 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
         Some(Format::Bmp)
     } else if is_icon(input) {
         Some(Format::Ico)
+    } else if matches!(input.first_chunk(), Some(b"II*\0" | b"MM\0*" | b"II+\0" | b"MM\0+")) {
+        Some(Format::Tiff)
+    } else if input.starts_with(b"8BPS") {
+        Some(Format::Psd)
     } else {
         None
     }
@@ -154,12 +158,7 @@ pub(crate) fn sniff_foreign(input: &[u8]) -> Option<&'static str> {
         (b"%PDF-", "a PDF document"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"\x1f\x8b", "gzip data"),
-        (b"II*\0", "a TIFF image"),
-        (b"MM\0*", "a TIFF image"),
-        (b"II+\0", "a BigTIFF image"),
-        (b"MM\0+", "a BigTIFF image"),
         (b"\0\0\x01\0", "an ICO image"),
-        (b"8BPS", "a PSD image"),
         (b"\xff\x0a", "a JPEG XL image"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
