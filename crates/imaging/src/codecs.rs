@@ -16,6 +16,7 @@ mod png;
 mod webp;
 
 use self::embed::WithMetadata;
+pub(crate) use self::embed::takes_metadata;
 use crate::color::Raster;
 use crate::facts::Description;
 use crate::geometry::Size;

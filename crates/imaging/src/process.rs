@@ -141,13 +141,19 @@ impl Job<'_> {
         };
         let size = run.prepare(decoder.as_mut(), sequence.n_frames)?;
         let changed = Changed { size, upright: !plan.keep_orientation };
-        let metadata = decoder.header().metadata.kept(plan.output.metadata, changed);
+        let metadata = decoder.header().metadata.kept(plan.output.metadata, changed, &mut run.warnings);
+        let has_metadata = !metadata.is_empty();
         let mut encoder = match output_format {
             Some(format) => codecs::begin(format, &plan.output, sequence, metadata)?,
             None => codecs::begin_smallest(&plan.output, sequence, metadata)?,
         };
         run.frames(decoder.as_mut(), encoder.as_mut(), sequence.n_frames, scratch)?;
         let encoded = encoder.finish(scratch)?;
+        let format = encoded.description.format;
+        if has_metadata && !codecs::takes_metadata(format) {
+            run.warnings
+                .push(format!("the metadata were left out: this build writes none into {}", format.name()));
+        }
         // At the end: some things are only noticed while decoding.
         run.warnings.extend_from_slice(&decoder.header().warnings);
         Ok(Processed {
