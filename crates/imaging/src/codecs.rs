@@ -26,6 +26,7 @@ pub(crate) use self::canvas::over;
 pub(crate) use self::ico::is_icon;
 
 use self::embed::WithMetadata;
+pub(crate) use self::embed::takes_metadata;
 use crate::color::Raster;
 use crate::facts::Description;
 use crate::geometry::Size;

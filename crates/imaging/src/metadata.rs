@@ -5,6 +5,7 @@
 //! the rules of the web (CSS Color 4, section 3.1; HTML).
 
 mod exif;
+pub(crate) mod iptc;
 mod xmp;
 
 use self::exif::Exif;
@@ -18,7 +19,7 @@ pub(crate) struct Metadata {
     pub(crate) exif: Option<Vec<u8>>,
     /// An XMP packet (ISO 16684-1), UTF-8.
     pub(crate) xmp: Option<Vec<u8>>,
-    /// Who made it, where the format has a text of its own for that (PNG's `Author`).
+    /// Who made it, where the format has a text of its own for that (PNG's `Author`, IPTC's by-line).
     pub(crate) author: Option<String>,
     /// The terms of use, likewise (PNG's `Copyright`).
     pub(crate) copyright: Option<String>,
@@ -35,8 +36,8 @@ pub(crate) struct Changed {
 
 impl Metadata {
     /// What an output takes over, as at most one block of EXIF and one of XMP. Whatever the input was, both are at most
-    /// as long as the one segment of a JPEG that has to hold each.
-    pub(crate) fn kept(&self, kept: KeptMetadata, changed: Changed) -> Self {
+    /// as long as the one segment of a JPEG that has to hold each; `warnings` is told what had to be left out for that.
+    pub(crate) fn kept(&self, kept: KeptMetadata, changed: Changed, warnings: &mut Vec<String>) -> Self {
         if kept == KeptMetadata::None {
             return Self::default();
         }
@@ -47,11 +48,19 @@ impl Metadata {
         };
         exif.add_text(exif::ARTIST, self.author.as_deref());
         exif.add_text(exif::COPYRIGHT, self.copyright.as_deref());
+        let (exif, n_left_out) = exif.write();
+        if n_left_out > 0 {
+            warnings.push(format!("EXIF has lost {n_left_out} of its values: together they are too long"));
+        }
         let xmp = self.xmp.as_deref().and_then(|packet| match kept {
             KeptMetadata::All => xmp::of_the_changed(packet, changed),
             KeptMetadata::Copyright | KeptMetadata::None => xmp::rights(packet),
         });
-        Self { exif: exif.write(), xmp, author: None, copyright: None }
+        let too_long = xmp.as_ref().is_some_and(|packet| packet.len() > xmp::MAX_BYTES);
+        if too_long {
+            warnings.push("XMP was left out: it is too long".to_owned());
+        }
+        Self { exif, xmp: xmp.filter(|_| !too_long), author: None, copyright: None }
     }
 
     /// Whether there is nothing to write.

@@ -148,10 +148,12 @@ impl Job<'_> {
         };
         run.prepare(decoder.as_mut())?;
         let metadata = decoder.header().metadata.clone();
+        let (mut has_metadata, mut warnings) = (false, Vec::new());
         // What metadata say of the picture is known when the first one is made.
         let begin = |size| {
             let changed = Changed { size, upright: !plan.keep_orientation };
-            let metadata = metadata.kept(plan.output.metadata, changed);
+            let metadata = metadata.kept(plan.output.metadata, changed, &mut warnings);
+            has_metadata = !metadata.is_empty();
             match output_format {
                 Some(format) => codecs::begin(format, &plan.output, sequence, metadata),
                 None => codecs::begin_smallest(&plan.output, sequence, metadata),
@@ -159,6 +161,12 @@ impl Job<'_> {
         };
         let encoder = run.frames(decoder.as_mut(), begin, scratch)?;
         let encoded = encoder.finish(scratch)?;
+        run.warnings.append(&mut warnings);
+        let format = encoded.description.format;
+        if has_metadata && !codecs::takes_metadata(format) {
+            run.warnings
+                .push(format!("the metadata were left out: this build writes none into {}", format.name()));
+        }
         // At the end: some things are only noticed while decoding.
         run.warnings.extend_from_slice(&decoder.header().warnings);
         Ok(Processed {

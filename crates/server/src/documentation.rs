@@ -1,6 +1,8 @@
-//! The pages of `docs/` that are generated from what the program itself reads: the settings and the requests. A test
-//! fails when a committed page differs; the ignored one writes them:
+//! The pages of `docs/` that are generated from what the program itself reads: the settings, the requests and, with
+//! pictures, the operations. A test fails when a committed page differs; the ignored one writes them:
 //! `cargo test -p pixaven --lib -- --ignored write_the_generated_pages`.
+
+mod operations;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -92,9 +94,13 @@ fn describe(hash: Hash, name: &str, page: &mut String, described: &mut Vec<&'sta
 }
 
 /// Every generated page: where it lies and what it says.
-fn pages() -> [(PathBuf, String); 2] {
+fn pages() -> [(PathBuf, String); 3] {
     let docs = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
-    [(docs.join("configuration.md"), configuration()), (docs.join("requests.md"), requests())]
+    [
+        (docs.join("configuration.md"), configuration()),
+        (docs.join("requests.md"), requests()),
+        (docs.join("operations.md"), operations::page().0),
+    ]
 }
 
 #[test]
@@ -110,5 +116,14 @@ fn committed_pages_say_what_the_program_reads() {
 fn write_the_generated_pages() {
     for (path, page) in pages() {
         std::fs::write(path, page).unwrap();
+    }
+    let pictures = operations::page().1;
+    let directory = pictures[0].0.parent().unwrap();
+    if directory.exists() {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+    std::fs::create_dir_all(directory).unwrap();
+    for (path, picture) in pictures {
+        std::fs::write(path, picture).unwrap();
     }
 }

@@ -6,6 +6,11 @@ use crate::metadata::Metadata;
 use crate::plan::Format;
 use crate::{Error, Image, Scratch};
 
+/// Whether files of a format that we write can have metadata: those below, and others whose encoders take them.
+pub(crate) fn takes_metadata(format: Format) -> bool {
+    matches!(format, Format::Jpeg | Format::Png | Format::Apng | Format::Webp)
+}
+
 /// Puts what is kept of the metadata into a file of one of the four formats; does nothing to others.
 pub(super) fn embed(encoded: &mut Encoded, metadata: &Metadata) {
     if metadata.is_empty() {

@@ -89,7 +89,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(search(None, 5_000, true), (Ok(50), vec![100, 50, 75, 62, 56, 53, 51]));
+        assert_eq!(search(None, 500, true), (Ok(50), vec![100, 50, 75, 62, 56, 53, 51]));
         assert_eq!(search(None, 1_000, true), (Ok(100), vec![100]));
     }
 

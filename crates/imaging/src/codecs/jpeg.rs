@@ -59,7 +59,12 @@ impl<'a> Decoder<'a> {
             description,
             orientation: jpeg.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
             profile: jpeg.profile.clone(),
-            metadata: Metadata { exif: jpeg.exif.clone(), xmp: jpeg.xmp.clone(), ..Metadata::default() },
+            metadata: Metadata {
+                exif: jpeg.exif.clone(),
+                xmp: jpeg.xmp.clone(),
+                author: jpeg.rights.author.clone(),
+                copyright: jpeg.rights.copyright.clone(),
+            },
             plays: None,
             warnings,
         };

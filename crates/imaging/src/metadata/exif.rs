@@ -70,11 +70,13 @@ pub(super) struct Exif {
     main: Vec<Entry>,
     photo: Vec<Entry>,
     gps: Vec<Entry>,
+    /// Entries of whatever directory for which there was no room.
+    n_left_out: usize,
 }
 
 impl Default for Exif {
     fn default() -> Self {
-        Self { order: Order::Big, main: Vec::new(), photo: Vec::new(), gps: Vec::new() }
+        Self { order: Order::Big, main: Vec::new(), photo: Vec::new(), gps: Vec::new(), n_left_out: 0 }
     }
 }
 
@@ -122,8 +124,8 @@ impl Exif {
             b"II*\0" => Order::Little,
             _ => return None,
         };
-        let mut room = MAX_BYTES;
-        let mut directory = |place| read_directory(block, order, place, &mut room);
+        let (mut room, mut n_left_out) = (MAX_BYTES, 0);
+        let mut directory = |place| read_directory(block, order, place, &mut room, &mut n_left_out);
         let main = directory(order.u32(at(block, 4)?));
         let pointer = |tag| {
             let entry = main.iter().find(|entry| entry.tag == tag && entry.kind == 4)?;
@@ -131,7 +133,7 @@ impl Exif {
         };
         let photo = pointer(PHOTO_POINTER).map(&mut directory).unwrap_or_default();
         let gps = pointer(GPS_POINTER).map(&mut directory).unwrap_or_default();
-        let mut exif = Self { order, main, photo, gps };
+        let mut exif = Self { order, main, photo, gps, n_left_out };
         exif.main.retain(|entry| KEPT_OF_MAIN.contains(&entry.tag));
         exif.photo.retain(|entry| !DROPPED_OF_PHOTO.contains(&entry.tag));
         Some(exif)
@@ -140,7 +142,7 @@ impl Exif {
     /// Artist and copyright alone.
     pub(super) fn rights(mut self) -> Self {
         self.main.retain(|entry| matches!(entry.tag, ARTIST | COPYRIGHT));
-        Self { photo: Vec::new(), gps: Vec::new(), ..self }
+        Self { photo: Vec::new(), gps: Vec::new(), n_left_out: 0, ..self }
     }
 
     /// Everything, made true again for the new picture.
@@ -180,8 +182,8 @@ impl Exif {
         self.main.push(Entry { tag, kind: 2, count: value.len() as u32, value });
     }
 
-    /// The block; `None` when there is nothing in it. Values that no longer fit are left out.
-    pub(super) fn write(mut self) -> Option<Vec<u8>> {
+    /// The block, `None` when there is nothing in it, and how many values were left out for want of room.
+    pub(super) fn write(mut self) -> (Option<Vec<u8>>, usize) {
         let order = self.order;
         let mut room = MAX_BYTES - 8 - 3 * 6 - 2 * 12;
         for directory in [&mut self.main, &mut self.photo, &mut self.gps] {
@@ -189,11 +191,12 @@ impl Exif {
                 let n_bytes = entry.n_bytes();
                 let fits = n_bytes <= room;
                 room -= if fits { n_bytes } else { 0 };
+                self.n_left_out += usize::from(!fits);
                 fits
             });
         }
         if self.main.is_empty() && self.photo.is_empty() && self.gps.is_empty() {
-            return None;
+            return (None, self.n_left_out);
         }
         let mut main = self.main;
         for (tag, directory) in [(PHOTO_POINTER, &self.photo), (GPS_POINTER, &self.gps)] {
@@ -216,7 +219,7 @@ impl Exif {
             write_directory(&mut block, order, &directory);
         }
         debug_assert!(block.len() <= MAX_BYTES, "the room was counted above");
-        Some(block)
+        (Some(block), self.n_left_out)
     }
 }
 
@@ -236,9 +239,15 @@ fn long(order: Order, tag: u16, value: u32) -> Entry {
 }
 
 /// The entries of a directory as far as they lie within the block; `room` is what all together may still copy.
-fn read_directory(block: &[u8], order: Order, place: u32, room: &mut usize) -> Vec<Entry> {
+fn read_directory(
+    block: &[u8],
+    order: Order,
+    place: u32,
+    room: &mut usize,
+    n_left_out: &mut usize,
+) -> Vec<Entry> {
     let n_entries = at(block, place).map_or(0, |bytes| order.u16(bytes));
-    let read = |i: u16| {
+    let mut read = |i: u16| {
         let entry = place.checked_add(2)?.checked_add(u32::from(i) * 12)?;
         let tag = order.u16(at(block, entry)?);
         let kind = order.u16(at(block, entry + 2)?);
@@ -250,12 +259,13 @@ fn read_directory(block: &[u8], order: Order, place: u32, room: &mut usize) -> V
         let value = block.get(start..start.checked_add(n_bytes)?)?;
         let needed = 12 + n_bytes;
         if needed > *room {
+            *n_left_out += 1;
             return None;
         }
         *room -= needed;
         Some(Entry { tag, kind, count, value: value.to_vec() })
     };
-    let mut entries: Vec<Entry> = (0..n_entries).filter_map(read).collect();
+    let mut entries: Vec<Entry> = (0..n_entries).filter_map(&mut read).collect();
     entries.sort_by_key(|entry| entry.tag);
     entries.dedup_by_key(|entry| entry.tag);
     entries

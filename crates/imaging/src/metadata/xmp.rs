@@ -8,7 +8,7 @@ use super::Changed;
 
 /// Longest packet kept: a JPEG segment of 65,533 bytes less the name that marks XMP in it. Longer ones would have to be
 /// split over segments, which few programs read.
-const MAX_BYTES: usize = 65_504;
+pub(super) const MAX_BYTES: usize = 65_504;
 
 /// Longest text taken out of a packet, and how many creators.
 const MAX_TEXT_BYTES: usize = 8_192;
@@ -40,8 +40,7 @@ pub(super) fn of_the_changed(packet: &[u8], changed: Changed) -> Option<Vec<u8>>
     }
     remove(&mut packet, "xmp:Thumbnails");
     remove(&mut packet, "xap:Thumbnails");
-    let packet = without_padding(&packet);
-    (packet.len() <= MAX_BYTES).then(|| packet.into_bytes())
+    Some(without_padding(&packet).into_bytes())
 }
 
 /// A packet with nothing but `dc:rights` (in its default language) and `dc:creator`; `None` when there is neither.
@@ -71,7 +70,7 @@ pub(super) fn rights(packet: &[u8]) -> Option<Vec<u8>> {
         rights.unwrap_or_default(),
         creators.unwrap_or_default()
     );
-    (packet.len() <= MAX_BYTES).then(|| packet.into_bytes())
+    Some(packet.into_bytes())
 }
 
 /// Replaces the value of a simple property wherever it stands, as an attribute or as an element.

@@ -7,7 +7,7 @@ use pixaven_imaging::{Format, Limits, Scratch, process};
 use proptest::prelude::*;
 
 use self::blocks::{Block, exif_of, with_exif, xmp_of};
-use crate::pictures::{file, photo, png_with, run, to};
+use crate::pictures::{file, photo, png_of, png_with, run, to};
 
 /// The formats that take metadata.
 const TAKERS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Apng, Format::Webp];
@@ -167,6 +167,23 @@ fn texts_of_a_png_become_exif() {
 }
 
 #[test]
+fn the_by_line_of_a_press_photo_becomes_exif() {
+    let records = b"\x1c\x02\x50\0\x03Ada\x1c\x02\x74\0\x08(c) 2026";
+    let resource = [b"8BIM\x04\x04\0\0\0\0\0", &[records.len() as u8][..], records].concat();
+    let body = [b"Photoshop 3.0\0", &resource[..]].concat();
+    let bare = file(&photo(8, 8), Format::Jpeg);
+    let segment = [b"\xff\xed", &((body.len() + 2) as u16).to_be_bytes()[..], &body].concat();
+    let input = [&bare[..2], &segment, &bare[2..]].concat();
+    let done = run(&input, &keeping(Format::Webp, KeptMetadata::Copyright));
+    let exif = exif_of(Format::Webp, &done.bytes).unwrap();
+    let shown = |tag| exif.get_field(tag, exif::In::PRIMARY).unwrap().display_value().to_string();
+    assert_eq!(
+        (shown(exif::Tag::Artist), shown(exif::Tag::Copyright)),
+        ("\"Ada\"".into(), "\"(c) 2026\"".into())
+    );
+}
+
+#[test]
 fn xmp_in_a_png_may_be_packed() {
     let mut chunk = png::text_metadata::ITXtChunk::new("XML:com.adobe.xmp", XMP);
     chunk.compressed = true;
@@ -183,19 +200,33 @@ fn what_does_not_fit_a_segment_is_left_out() {
     let much = "y".repeat(70_000);
     let input = with_exif(&file(&photo(8, 8), Format::Jpeg), &block.bytes(), None);
     let done = run(&input, &keeping(Format::Jpeg, KeptMetadata::All));
-    assert!(exif_of(Format::Jpeg, &done.bytes).unwrap().fields().count() >= 12);
+    assert_eq!(exif_of(Format::Jpeg, &done.bytes).unwrap().fields().count(), 13, "with the comment");
+    let mut texts = vec![png::text_metadata::TEXtChunk::new("Author", "a".repeat(8_000))];
+    texts.push(png::text_metadata::TEXtChunk::new("Copyright", "c".repeat(9_000)));
+    let input = png_with(&photo(8, 8), |info| {
+        block.add_comment(&[b'x'; 60_000]);
+        info.exif_metadata = Some(block.bytes().into());
+        info.uncompressed_latin1_text = texts;
+    });
+    let done = run(&input, &keeping(Format::Jpeg, KeptMetadata::All));
+    assert!(done.bytes.len() < 70_000);
+    assert_eq!(done.warnings, ["EXIF has lost 1 of its values: together they are too long"]);
     let chunk = png::text_metadata::ITXtChunk::new("XML:com.adobe.xmp", XMP.replace("Lausanne", &much));
     let input = png_with(&photo(8, 8), |info| info.utf8_text = vec![chunk]);
     let done = run(&input, &keeping(Format::Jpeg, KeptMetadata::All));
     assert_eq!(xmp_of(Format::Jpeg, &done.bytes), None);
+    assert_eq!(done.warnings, ["XMP was left out: it is too long"]);
     let done = run(&input, &keeping(Format::Jpeg, KeptMetadata::Copyright));
     assert!(xmp_of(Format::Jpeg, &done.bytes).unwrap().contains("Ada"));
 }
 
 #[test]
 fn a_file_that_can_hold_no_metadata_is_as_it_would_be_without() {
-    let gif = run(&camera_file(), &keeping(Format::Gif, KeptMetadata::All)).bytes;
-    assert_eq!(gif, run(&camera_file(), &to(Format::Gif)).bytes);
+    let gif = run(&camera_file(), &keeping(Format::Gif, KeptMetadata::All));
+    assert_eq!(gif.bytes, run(&camera_file(), &to(Format::Gif)).bytes);
+    assert_eq!(gif.warnings, ["the metadata were left out: this build writes none into GIF"]);
+    let nothing_to_keep = run(&png_of(&photo(8, 8)), &keeping(Format::Gif, KeptMetadata::All));
+    assert_eq!(nothing_to_keep.warnings, Vec::<String>::new());
 }
 
 #[test]

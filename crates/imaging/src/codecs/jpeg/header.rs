@@ -2,6 +2,7 @@
 //! Reads lengths and skips entropy-coded data, so its time is that of looking at each byte once.
 
 use crate::limits::Inventory;
+use crate::metadata::iptc::{self, Rights};
 use crate::{Error, Limits};
 
 /// What marks XMP in an APP1 segment (XMP specification, part 3, 1.1.3).
@@ -43,6 +44,8 @@ pub(super) struct JpegHeader {
     pub(super) n_scans: u32,
     pub(super) exif: Option<Vec<u8>>,
     pub(super) xmp: Option<Vec<u8>>,
+    /// Author and copyright by IPTC.
+    pub(super) rights: Rights,
     pub(super) profile: Option<Vec<u8>>,
     /// Byte ranges of the input that the entropy decoder needs: everything but metadata.
     pub(super) essential: Vec<std::ops::Range<usize>>,
@@ -60,6 +63,7 @@ struct Found {
     n_scans: u32,
     exif: Option<Vec<u8>>,
     xmp: Option<Vec<u8>>,
+    rights: Rights,
     profile_parts: Vec<(u8, Vec<u8>)>,
     essential: Vec<std::ops::Range<usize>>,
     ends: bool,
@@ -99,6 +103,7 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
         n_scans: found.n_scans,
         exif: found.exif,
         xmp: found.xmp,
+        rights: found.rights,
         profile: join_profile(found.profile_parts),
         essential: found.essential,
         ends: found.ends,
@@ -168,6 +173,9 @@ impl Found {
                 if kept + body.len() <= MAX_PROFILE_BYTES {
                     self.profile_parts.push((body[12], body[14..].to_vec()));
                 }
+            }
+            0xed if self.rights == Rights::default() => {
+                self.rights = body.strip_prefix(b"Photoshop 3.0\0").map(iptc::rights).unwrap_or_default();
             }
             0xee if body.starts_with(b"Adobe") && body.len() >= 12 => self.adobe = Some(body[11]),
             _ => {}

@@ -17,7 +17,7 @@ const GAP: u32 = 8;
 const N_COLUMNS: u32 = 6;
 
 /// Operations whose result has another shape, and the ends of some scales.
-fn more() -> Vec<(&'static str, Plan)> {
+pub(crate) fn more() -> Vec<(&'static str, Plan)> {
     let adjust = |adjust| Plan { adjust: Some(adjust), ..Plan::default() };
     let filter = |filter| Plan { filter: Some(filter), ..Plan::default() };
     let resize = |resize| Plan { resize: Some(resize), ..Plan::default() };
