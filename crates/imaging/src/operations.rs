@@ -19,8 +19,10 @@ mod resample;
 mod resize;
 mod scale;
 mod srgb;
+mod stream;
 
 use self::picture::Picture;
+pub(crate) use self::stream::{apply_to_rows, takes_rows};
 use crate::geometry::{Size, Stages};
 use crate::{Error, Image, Limits, Plan, Scratch};
 

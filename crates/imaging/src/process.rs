@@ -172,6 +172,11 @@ impl Run<'_> {
         n_frames: u32,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
+        if n_frames == 1
+            && let Some(image) = self.reduced(decoder, scratch)?
+        {
+            return encoder.push(image, 0, scratch);
+        }
         for n_done in 0..n_frames {
             let frame = match decoder.next_frame(scratch) {
                 Ok(Some(frame)) => frame,
@@ -192,6 +197,19 @@ impl Run<'_> {
             encoder.push(image, delay_ms, scratch)?;
         }
         Ok(())
+    }
+
+    /// The picture to be encoded, where it can be made while the rows of the input are decoded.
+    fn reduced(&mut self, decoder: &mut dyn Decode, scratch: &mut Scratch) -> Result<Option<Image>, Error> {
+        let Some(size) = self.context.full_size else { return Ok(None) };
+        if self.orientation != Orientation::Upright || !operations::takes_rows(size, self.plan)? {
+            return Ok(None);
+        }
+        let profile = decoder.header().profile.clone();
+        let Some(mut rows) = decoder.rows()? else { return Ok(None) };
+        let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
+        self.warnings.extend(warning);
+        operations::apply_to_rows(rows.as_mut(), &to_srgb, self.plan, &self.context, scratch).map(Some)
     }
 
     /// From a decoded frame to the picture to be encoded.
