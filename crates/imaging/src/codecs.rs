@@ -33,6 +33,7 @@ use crate::geometry::Size;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::{Format, Output};
+use crate::rows::Rows;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
 /// What is known before the first pixel.
@@ -69,6 +70,11 @@ pub(crate) trait Decode {
     /// Said once, before the first frame: a size, as stored, that is enough. A decoder that saves work by it delivers
     /// its frames smaller than the header says, but never smaller than this.
     fn reduce_to(&mut self, _needed: Size) {}
+
+    /// The only picture, row by row, where the decoder has it so and nothing was read before; then no frame is asked for.
+    fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
+        Ok(None)
+    }
 
     /// The next frame, all of the size in the header unless [`Decode::reduce_to`] made them smaller; `None` after the
     /// last.
@@ -147,7 +153,7 @@ pub(crate) fn begin(
     Ok(match format {
         Format::Jpeg => Box::new(Still::new(jpeg::encode, output, metadata)),
         Format::Png => Box::new(Still::new(png::encode, output, metadata)),
-        Format::Apng => Box::new(WithMetadata { sink: png::Animation::new(sequence), metadata }),
+        Format::Apng => Box::new(WithMetadata { sink: png::Animation::new(output, sequence), metadata }),
         Format::Gif => Box::new(gif::Encoder::new(sequence)),
         Format::Webp if sequence.n_frames > 1 => {
             Box::new(WithMetadata { sink: webp::Animation::new(output, sequence), metadata })

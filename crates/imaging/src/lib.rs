@@ -18,6 +18,7 @@ pub mod operations;
 mod orientation;
 pub mod plan;
 mod process;
+mod rows;
 pub mod sample;
 mod scratch;
 

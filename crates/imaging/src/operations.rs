@@ -19,9 +19,11 @@ mod resample;
 mod resize;
 mod scale;
 mod srgb;
+mod stream;
 mod watermark;
 
 use self::picture::Picture;
+pub(crate) use self::stream::{apply_to_rows, takes_rows};
 use crate::geometry::{Size, Stages, Window};
 use crate::plan::Kernel;
 use crate::{Error, Image, Limits, Plan, Scratch};

@@ -271,6 +271,13 @@ impl Run<'_> {
         scratch: &mut Scratch,
     ) -> Result<Box<dyn Encode>, Error> {
         let n_frames = self.n_frames;
+        if n_frames == 1
+            && let Some(image) = self.reduced(decoder, scratch)?
+        {
+            let mut encoder = begin(Size::new(image.width(), image.height()))?;
+            encoder.push(image, 0, scratch)?;
+            return Ok(encoder);
+        }
         let (mut begin, mut encoder) = (Some(begin), None);
         for n_done in 0..n_frames {
             let frame = match decoder.next_frame(scratch) {
@@ -295,6 +302,23 @@ impl Run<'_> {
         encoder.ok_or_else(|| no_picture(decoder))
     }
 
+    /// The picture to be encoded, where it can be made while the rows of the input are decoded.
+    fn reduced(&mut self, decoder: &mut dyn Decode, scratch: &mut Scratch) -> Result<Option<Image>, Error> {
+        // Faces are looked for in a whole picture.
+        if self.orientation != Orientation::Upright
+            || geometry::asks_for_faces(&self.plan)
+            || !operations::takes_rows(self.full_size, &self.plan)?
+        {
+            return Ok(None);
+        }
+        let profile = decoder.header().profile.clone();
+        let Some(mut rows) = decoder.rows()? else { return Ok(None) };
+        let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
+        self.warnings.extend(warning);
+        self.take_watermark(scratch)?;
+        operations::apply_to_rows(rows.as_mut(), &to_srgb, &self.plan, &self.context(), scratch).map(Some)
+    }
+
     /// From a decoded frame to the picture to be encoded.
     fn one(&mut self, frame: Frame, decoder: &dyn Decode, scratch: &mut Scratch) -> Result<Image, Error> {
         let layout = frame.raster.layout;
@@ -308,13 +332,19 @@ impl Run<'_> {
         if geometry::asks_for_faces(&self.plan) {
             self.look_for_faces(&image, scratch)?;
         }
+        self.take_watermark(scratch)?;
+        operations::apply(image, &self.plan, &self.context(), scratch)
+    }
+
+    /// Decodes the watermark, once, at the size at which it is needed.
+    fn take_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
         if let Some(file) = self.watermark_file.take()
             && let Some(asked) = self.plan.watermark
         {
             let under = Stages::of(self.full_size, &self.plan)?.scaled;
             self.watermark = Some(watermark::decode(file, &asked, under, &self.context(), scratch)?);
         }
-        operations::apply(image, &self.plan, &self.context(), scratch)
+        Ok(())
     }
 
     /// Turns what the plan says of faces into numbers. It asks for none after that.

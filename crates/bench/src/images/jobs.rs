@@ -47,7 +47,7 @@ pub(super) fn all() -> Vec<Job> {
         job("chain of seven", I::Photo6Mp, chain, CHAIN, None),
         Job {
             long: true,
-            ..job("gif 250 frames to webp", I::Gif250, || plan(None, Format::Webp), WEBP_ANIMATED, None)
+            ..job("gif 200 frames to webp", I::Gif200, || plan(None, Format::Webp), WEBP_ANIMATED, None)
         },
     ]
 }
