@@ -20,14 +20,14 @@ use crate::{Channels, Image, Scratch, operations};
 
 /// Side of the smallest face in the small copy, in pixels: what the model was trained with.
 const WINDOW: usize = 40;
-/// Longest side of the small copy: faces down to a twelfth of it are found.
-const COPY_PX: u32 = 480;
+/// Longest side of the small copy: faces down to a sixteenth of it are found.
+const COPY_PX: u32 = 640;
 /// A very wide or high picture has a larger copy, so that this much is left of its shorter side…
 const COPY_SHORT_PX: u32 = 120;
 /// … up to this much of its longer one.
 const COPY_MAX_PX: u32 = 1600;
 /// Candidates that are less sure are no faces.
-const SCORE_MIN: f32 = 3.0;
+const SCORE_MIN: f32 = 2.0;
 /// Faces told of at most.
 const N_FACES_MAX: usize = 100;
 
@@ -116,7 +116,7 @@ mod tests {
         let model = Model::built_in().expect("the built-in file can be read");
         let patches = patches();
         let levels: Vec<usize> = model.levels.iter().map(Vec::len).collect();
-        assert_eq!((model.finders.len(), levels), (3, vec![3, 1]));
+        assert_eq!((model.finders.len(), levels), (3, vec![1, 1]));
         let mut n_before = model.finders.len();
         for level in &model.levels {
             for branch in level {
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn copies_are_small_but_not_too_narrow() {
         for (size, expected) in [
-            ((4000, 3000), (480, 360)),
+            ((4000, 3000), (640, 480)),
             ((300, 200), (300, 200)),
             ((4000, 400), (1200, 120)),
             ((20_000, 400), (1600, 32)),

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod jobs;
+mod watermarks;
 mod webhooks;
 
 use std::path::PathBuf;

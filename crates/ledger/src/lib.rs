@@ -25,5 +25,6 @@ pub use lease::{Lease, Recovered, Release};
 pub use ledger::{Ledger, Stats, Store};
 pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, Usage, UsageDelta};
 pub use model::request::{InputRef, Job, JobDone, NewRequest, NewWebhook, StoredResult};
+pub use model::watermark::{Watermark, WatermarkAdded, WatermarkPage, WatermarkQuota};
 pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus};
 pub use wake::DueSignal;

@@ -16,6 +16,7 @@ pub(crate) mod results;
 pub(crate) mod sqlite;
 mod statement;
 mod value;
+pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
 use crate::error::Error;
@@ -127,5 +128,6 @@ pub(crate) fn heartbeat(tx: &mut Tx<'_>) -> Result<(), Error> {
 /// Every statement there is, for the tests of their plans.
 #[cfg(test)]
 fn all_statements() -> Vec<&'static Statement> {
-    [ALL, accounts::ALL, counters::ALL, history::ALL, jobs::ALL, results::ALL, webhooks::ALL].concat()
+    [ALL, accounts::ALL, counters::ALL, history::ALL, jobs::ALL, results::ALL, watermarks::ALL, webhooks::ALL]
+        .concat()
 }

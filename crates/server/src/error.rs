@@ -193,6 +193,16 @@ impl From<Problem> for ApiError {
     }
 }
 
+/// The image that was sent is not to blame, so a watermark of an unknown format is a wrong value and no 415.
+fn of_watermark(error: &pixaven_imaging::Error) -> Kind {
+    use pixaven_imaging::Error as E;
+    match error {
+        E::Corrupt { .. } | E::Unsupported { .. } => Kind::ImageCorrupt,
+        E::Limit { .. } => Kind::ImageTooLarge,
+        E::UnknownFormat { .. } | E::Plan(_) | E::Watermark(_) | E::Encode { .. } => Kind::InvalidRequest,
+    }
+}
+
 impl From<pixaven_imaging::Error> for ApiError {
     fn from(error: pixaven_imaging::Error) -> Self {
         use pixaven_imaging::Error as E;
@@ -201,6 +211,7 @@ impl From<pixaven_imaging::Error> for ApiError {
             E::Corrupt { .. } | E::Unsupported { .. } => Kind::ImageCorrupt,
             E::Limit { .. } => Kind::ImageTooLarge,
             E::Plan(_) => Kind::InvalidRequest,
+            E::Watermark(inner) => return Self::new(of_watermark(inner), error.to_string()),
             E::Encode { .. } => return Self::internal(error),
         };
         Self::new(kind, error.to_string())

@@ -11,6 +11,7 @@ mod history;
 mod multipart;
 mod process;
 pub mod serve;
+mod watermarks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,8 @@ impl Api {
             .route("/1.0/webhooks", only(get(history::list)))
             .route("/1.0/webhooks/", only(get(history::list)))
             .route("/1.0/webhooks/{id}", only(get(history::show)))
+            .route("/1.0/watermarks", only(get(watermarks::list).post(watermarks::add)))
+            .route("/1.0/watermarks/{id}", only(get(watermarks::show).delete(watermarks::remove)))
             .route("/dl/{a}/{b}/{c}/{d}/{rest}/{name}", only(get(download::send)))
             .route("/healthz", only(get(health::alive)))
             .route("/readyz", only(get(health::ready)))

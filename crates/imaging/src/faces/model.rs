@@ -70,7 +70,8 @@ impl Model {
                         _ => return None,
                     }
                 }
-                let n_sources = reader.count()?;
+                // Negative where there is none.
+                let n_sources = reader.int()?.max(0);
                 let sources = (0..n_sources).map(|_| reader.count()).collect::<Option<_>>()?;
                 branches.push(Branch { stages, sources });
             }

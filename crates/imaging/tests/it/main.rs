@@ -5,6 +5,7 @@
 mod animation;
 mod color;
 mod corpus;
+mod faces;
 mod facts;
 mod formats;
 mod geometry;

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod history;
 pub(crate) mod jobs;
 pub(crate) mod results;
+pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
 /// Makes a test of every function of the suite; `$fresh` opens a ledger.
@@ -23,6 +24,8 @@ macro_rules! suite {
             history: lists_are_filtered_and_paged, another_accounts_webhook_does_not_exist,
                 an_attempt_is_kept_in_full, an_open_attempt_is_not_listed, the_sweep_takes_what_ended_and_is_old,
                 the_counters_equal_a_recount;
+            watermarks: a_watermark_is_there_until_it_is_removed, another_accounts_watermark_does_not_exist,
+                a_quota_counts_what_is_there, a_removed_watermark_waits_for_earlier_requests;
             results: a_result_is_found_until_it_expires, a_job_and_its_result_are_one;
         }
     };

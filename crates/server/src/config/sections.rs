@@ -143,6 +143,16 @@ pub struct Results {
     pub sweep_interval_s: u64,
 }
 
+/// `[watermarks]`
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
+pub struct Watermarks {
+    pub account_count: u64,
+    pub account_bytes: u64,
+    pub cache_bytes: usize,
+}
+
 /// `[network]`
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

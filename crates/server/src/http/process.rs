@@ -121,7 +121,8 @@ async fn receive(
 /// Processes now, while the caller waits.
 async fn perform(api: &Api, work: Work) -> Result<Answer, ApiError> {
     let pipeline = &api.shared.pipeline;
-    let done = pipeline.run(&work.spec, work.source, Patience::Refuse).await.map_err(ApiError::from)?;
+    let done = pipeline.run(work.account, &work.spec, work.source, Patience::Refuse).await;
+    let done = done.map_err(ApiError::from)?;
     if work.spec.response == ResponseMode::Binary {
         return Ok(send_file(api, work.id, work.account, done));
     }
@@ -153,6 +154,9 @@ fn send_file(api: &Api, id: Uuid, account: AccountId, done: Done) -> Answer {
 async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
     let webhook =
         work.spec.webhook.as_ref().map(new_webhook).ok_or_else(|| ApiError::internal("no webhook"))?;
+    if let Some(watermark) = &work.spec.watermark {
+        api.shared.pipeline.watermarks.find(work.account, watermark, Patience::Refuse).await?;
+    }
     let input = match work.source {
         Source::Upload { bytes, name, .. } => {
             not_empty(&bytes)?;
@@ -193,7 +197,7 @@ fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
 }
 
 impl Settings {
-    fn upload_caps(&self) -> multipart::Caps {
+    pub(super) fn upload_caps(&self) -> multipart::Caps {
         multipart::Caps {
             file_bytes: self.body_bytes,
             data_bytes: self.json_bytes,

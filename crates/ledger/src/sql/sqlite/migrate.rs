@@ -12,7 +12,10 @@ use crate::error::Error;
 const APPLICATION_ID: i64 = 0x5058_564e;
 
 /// Migration `n` is element `n - 1`.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_ledger.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../../../migrations/sqlite/0002_watermarks.sql"),
+];
 
 /// Runs what the file lacks, all in one transaction: two processes that open a new file at once cannot meet in the
 /// middle, and a migration that fails leaves the file as it was.
