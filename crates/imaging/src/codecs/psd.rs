@@ -168,7 +168,7 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
         profile: resources
             .profile
             .filter(|_| !matches!(source.mode, Mode::Lab | Mode::Multichannel | Mode::Duotone)),
-        metadata: Metadata { exif: resources.exif, xmp: resources.xmp },
+        metadata: Metadata { exif: resources.exif, xmp: resources.xmp, ..Metadata::default() },
         plays: Some(1),
         warnings,
     }

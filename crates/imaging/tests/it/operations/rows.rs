@@ -17,7 +17,7 @@ fn to_png(plan: Plan) -> Plan {
 fn assert_same(image: &Image, plan: Plan) {
     let plan = to_png(plan);
     let limits = Limits::default();
-    let context = Context { output_alpha: true, limits: &limits, full_size: None };
+    let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
     let whole = operations::apply(image.clone(), &plan, &context, &mut Scratch::default()).unwrap();
     let (width, height, by_rows) = decode_png(&run(&png_of(image), &plan).bytes);
     assert_eq!((width, height), (whole.width(), whole.height()), "{plan:?}");
