@@ -10,13 +10,17 @@ mod ccitt;
 mod color;
 mod compression;
 mod directory;
+mod encode;
+mod exif;
 mod jpeg;
 mod page;
 mod picture;
 mod predictor;
 mod samples;
+mod writer;
 
 use self::directory::{Directory, File};
+pub(super) use self::encode::encode;
 use self::jpeg::Tables;
 use self::page::{Compression, Page, Photometric};
 use self::picture::Picture;
@@ -144,7 +148,10 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
         orientation: Orientation::from_value(directory.number(file, 274).unwrap_or(1)),
         // What is L*a*b* is converted without a profile.
         profile: if is_lab { None } else { kept(34_675)? },
-        metadata: Metadata { exif: None, xmp: kept(700)? },
+        metadata: Metadata {
+            exif: exif::Description::read(file, directory, limits)?.to_block(),
+            xmp: kept(700)?,
+        },
         plays: Some(1),
         warnings: Vec::new(),
     })

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod animation;
+mod bitmaps;
 mod color;
 mod corpus;
 mod facts;
@@ -12,3 +13,5 @@ mod hostile;
 mod operations;
 mod orientation;
 mod pictures;
+mod psd;
+mod tiff;
