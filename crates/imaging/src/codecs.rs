@@ -161,11 +161,11 @@ pub(crate) fn begin(
         Format::Webp => Box::new(Still::new(webp::encode, output, metadata)),
         Format::Bmp => Box::new(Still::new(bmp::encode, output, metadata)),
         Format::Ico => Box::new(Still::new(ico::encode, output, metadata)),
+        Format::Tiff => Box::new(Still::new(tiff::encode, output, metadata)),
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
-        | Format::Tiff
         | Format::Psd
         | Format::Svg
         | Format::Mp4

@@ -44,7 +44,7 @@ const fn traits(format: Format) -> Traits {
         F::Avif => row(["AVIF", "avif", "avif", "image/avif"], F::Avif, [false, true, false]),
         F::Jxl => row(["JXL", "jxl", "jxl", "image/jxl"], F::Jxl, [false, true, false]),
         F::Jp2 => row(["JPEG 2000", "jp2", "jp2", "image/jp2"], F::Jp2, [false, true, false]),
-        F::Tiff => row(["TIFF", "tiff", "tif", "image/tiff"], F::Jpeg, [false, true, false]),
+        F::Tiff => row(["TIFF", "tiff", "tif", "image/tiff"], F::Jpeg, [true, true, false]),
         F::Ico => row(["ICO", "ico", "ico", "image/vnd.microsoft.icon"], F::Png, [true, true, false]),
         F::Psd => row(["PSD", "psd", "psd", "image/vnd.adobe.photoshop"], F::Jpeg, [false, true, false]),
         F::Bmp => row(["BMP", "bmp", "bmp", "image/bmp"], F::Jpeg, [true, true, false]),

@@ -10,13 +10,17 @@ mod ccitt;
 mod color;
 mod compression;
 mod directory;
+mod encode;
+mod exif;
 mod jpeg;
 mod page;
 mod picture;
 mod predictor;
 mod samples;
+mod writer;
 
 use self::directory::{Directory, File};
+pub(super) use self::encode::encode;
 use self::jpeg::Tables;
 use self::page::{Compression, Page, Photometric};
 use self::picture::Picture;
@@ -119,11 +123,6 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
         }
         _ => Ok(None),
     };
-    let text = |tag| -> Result<Option<String>, Error> {
-        let bytes = kept(tag)?;
-        let text = bytes.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
-        Ok(text.map(|text| text.trim_end_matches('\0').to_owned()))
-    };
     let colorspace = match page.photometric {
         Photometric::WhiteIsZero | Photometric::BlackIsZero => Colorspace::Gray,
         // The API has no word for L*a*b*; it is read as red, green, blue.
@@ -149,7 +148,11 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
         orientation: Orientation::from_value(directory.number(file, 274).unwrap_or(1)),
         // What is L*a*b* is converted without a profile.
         profile: if is_lab { None } else { kept(34_675)? },
-        metadata: Metadata { exif: None, xmp: kept(700)?, author: text(315)?, copyright: text(33_432)? },
+        metadata: Metadata {
+            exif: exif::Description::read(file, directory, limits)?.to_block(),
+            xmp: kept(700)?,
+            ..Metadata::default()
+        },
         plays: Some(1),
         warnings: Vec::new(),
     })

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod animation;
+mod bitmaps;
 mod color;
 mod corpus;
 mod faces;
@@ -16,3 +17,5 @@ mod operations;
 mod orientation;
 mod output;
 mod pictures;
+mod psd;
+mod tiff;
