@@ -271,3 +271,35 @@ async fn a_stopped_server_leaves_its_directory_to_the_next() {
     let next = TestApp::start_in(directory, &[]).await;
     assert_eq!(next.download(&url).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_output_hash_decides_on_format_size_and_metadata() {
+    let app = TestApp::start().await;
+    let jpeg = documented_jpeg();
+    let reply = app.upload("image.jpg", &jpeg, &json!({"output": {"format": "auto"}})).await.json();
+    let output = &reply["output"];
+    let format = output["format"].as_str().expect("a format");
+    assert!(["AVIF", "WebP", "JPEG"].contains(&format), "{reply}");
+    let extension = if format == "JPEG" { "jpg".to_owned() } else { format.to_lowercase() };
+    assert_eq!(output["name"], format!("image.{extension}"), "the name follows the format that was found");
+    assert_eq!(app.download(output["url"].as_str().expect("a link")).await.status, 200);
+
+    let reply = app.upload("image.jpg", &jpeg, &json!({"output": {"max_bytes": 9000}})).await.json();
+    assert!(reply["output"]["bytes"].as_u64() <= Some(9_000), "{reply}");
+    let reply = app.upload("image.jpg", &jpeg, &json!({"output": {"max_bytes": 900}})).await;
+    assert_eq!((reply.status, &reply.json()["error"]), (422, &json!("invalid_request")));
+    let message = reply.json()["message"].to_string();
+    assert!(
+        message.contains("output.max_bytes: the smallest JPEG") && message.contains("more than 900"),
+        "{message}"
+    );
+
+    let text =
+        b"\xff\xe1\x00\x28Exif\0\0MM\0*\0\0\0\x08\0\x01\x82\x98\0\x02\0\0\0\x06\0\0\0\x1a\0\0\0\0(c) A\0";
+    let tagged = [&jpeg[..2], text, &jpeg[2..]].concat();
+    for (metadata, kept) in [("none", false), ("copyright", true), ("all", true)] {
+        let reply = app.upload("image.jpg", &tagged, &json!({"output": {"metadata": metadata}})).await.json();
+        let file = app.download(reply["output"]["url"].as_str().expect("a link")).await.body;
+        assert_eq!(file.windows(5).any(|window| window == b"(c) A"), kept, "{metadata}");
+    }
+}

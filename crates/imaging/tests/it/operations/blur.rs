@@ -137,6 +137,57 @@ fn motion_along_a_row_is_a_box() {
     }
 }
 
+/// The mean along a line, sample by sample in `f64`.
+fn along_line(image: &Image, radius: f64, angle: f64) -> Image {
+    let (sin, cos) = angle.to_radians().sin_cos();
+    let longer = cos.abs().max(sin.abs());
+    let (dx, dy, reach) = (cos / longer, -sin / longer, radius * longer);
+    let pixel = |x: f64, y: f64, c: usize| {
+        let value = |x: f64, y: f64| {
+            let side = |v: f64, n: u32| v.clamp(0.0, f64::from(n - 1)) as u32;
+            f64::from(at(image, side(x, image.width()), side(y, image.height()))[c])
+        };
+        let (left, top) = (x.floor(), y.floor());
+        let (right, below) = (x - left, y - top);
+        let upper = value(left, top) * (1.0 - right) + value(left + 1.0, top) * right;
+        let lower = value(left, top + 1.0) * (1.0 - right) + value(left + 1.0, top + 1.0) * right;
+        upper * (1.0 - below) + lower * below
+    };
+    paint(image.width(), image.height(), image.channels(), |x, y, c| {
+        let (mut sum, mut total) = (0.0, 0.0);
+        for step in -(reach.ceil() as i32)..=reach.ceil() as i32 {
+            let step = f64::from(step);
+            let weight = (reach + 1.0 - step.abs()).clamp(0.0, 1.0);
+            sum += weight * pixel(f64::from(x) + step * dx, f64::from(y) + step * dy, c);
+            total += weight;
+        }
+        (sum / total).round() as u8
+    })
+}
+
+#[test]
+fn motion_is_the_mean_along_a_line() {
+    for (width, height) in [(61, 40), (7, 90), (80, 5), (1, 1)] {
+        let (smooth, rough) =
+            (super::pictures::soft(width, height, Channels::Rgb), rough(width, height, Channels::Rgb));
+        for angle in [0.0, 17.0, 45.0, 62.5, 90.0, 133.0, 180.0, 200.0, 300.0, 359.0] {
+            for radius in [1.0, 6.5, 30.0, 100.0] {
+                let made =
+                    |image| blurred(image, Blur::Motion { radius: radius as f32, angle: angle as f32 });
+                let what = format!("{width}x{height}, {radius} pixels at {angle}");
+                // Two interpolations instead of one: a little softer across the line.
+                let off = distance(&made(&smooth), &along_line(&smooth, radius, angle));
+                assert!(off <= 2, "{what}: off by {off}");
+                let (made, expected) = (made(&rough), along_line(&rough, radius, angle));
+                if angle % 45.0 == 0.0 {
+                    assert!(distance(&made, &expected) <= 1, "{what}");
+                }
+                assert!((mean(&made) - mean(&expected)).abs() < 2.0, "{what}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_largest_radius_fits_the_smallest_picture() {
     for channels in LAYOUTS {
