@@ -110,8 +110,8 @@ fn start(config: &Config, n_jobs: usize) -> anyhow::Result<Sandbox> {
 async fn all(work: &Work, inputs: &[Input], n_jobs: usize, summary: &mut Summary) -> anyhow::Result<bool> {
     let progress = progress(inputs.len())?;
     let mut stop = std::pin::pin!(stop_signal());
-    let mut ended = stream::iter(inputs).map(|input| async move { (input, one(work, input).await) });
-    let mut ended = std::pin::pin!(ended.by_ref().buffer_unordered(n_jobs));
+    let ended = stream::iter(inputs).map(|input| async move { (input, one(work, input).await) });
+    let mut ended = std::pin::pin!(ended.buffer_unordered(n_jobs));
     let is_whole = loop {
         tokio::select! {
             biased;

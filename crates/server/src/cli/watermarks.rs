@@ -1,6 +1,6 @@
 //! `pixaven watermarks`: works on the directory directly, also while a server is running on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -47,7 +47,7 @@ enum WatermarksCommand {
 
 pub(super) async fn run(args: WatermarksArgs) -> anyhow::Result<()> {
     match args.command {
-        WatermarksCommand::Add { file, config } => add(&config.load([])?, file).await,
+        WatermarksCommand::Add { file, config } => add(&config.load([])?, &file).await,
         WatermarksCommand::List { config } => {
             let (ledger, account) = open(&config.load([])?).await?;
             list(&ledger, account).await
@@ -64,16 +64,16 @@ pub(super) async fn run(args: WatermarksArgs) -> anyhow::Result<()> {
     }
 }
 
-async fn add(config: &Config, file: PathBuf) -> anyhow::Result<()> {
+async fn add(config: &Config, file: &Path) -> anyhow::Result<()> {
     let n_bytes =
-        std::fs::metadata(&file).with_context(|| format!("{} cannot be read", file.display()))?.len();
+        std::fs::metadata(file).with_context(|| format!("{} cannot be read", file.display()))?.len();
     let max_bytes = config.limits.body_bytes;
     anyhow::ensure!(
         n_bytes <= max_bytes,
         "{} has {n_bytes} bytes; limits.body_bytes allows {max_bytes}",
         file.display()
     );
-    let bytes = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let (ledger, account) = open(config).await?;
     let program = std::env::current_exe().context("the path of this program is needed for image workers")?;
     let sandbox = Sandbox::start(sandbox_settings(config, program, 1))

@@ -45,6 +45,9 @@ pub(super) fn find(roots: &[PathBuf], out: &Path) -> anyhow::Result<Found> {
     let mut search = Search { out: out.canonicalize()?, files: BTreeMap::new(), found: Found::default() };
     for root in roots {
         if root.is_dir() {
+            if root.canonicalize()? == search.out {
+                bail!("{} is the folder for the results, too; they need one of their own", root.display());
+            }
             search.folder(root, Path::new(""), 0)?;
         } else if root.exists() {
             search.file(root.clone(), Path::new(""))?;

@@ -7,6 +7,8 @@ use super::Made;
 
 pub(super) struct Summary {
     n_made: usize,
+    /// Inputs that came to an end, good or bad.
+    n_ended: usize,
     n_skipped: usize,
     n_bytes_before: u64,
     n_bytes_after: u64,
@@ -15,10 +17,11 @@ pub(super) struct Summary {
 
 impl Summary {
     pub(super) fn new(n_skipped: usize, failures: Vec<(PathBuf, String)>) -> Self {
-        Self { n_made: 0, n_skipped, n_bytes_before: 0, n_bytes_after: 0, failures }
+        Self { n_made: 0, n_ended: 0, n_skipped, n_bytes_before: 0, n_bytes_after: 0, failures }
     }
 
     pub(super) fn add(&mut self, path: &Path, made: Result<Made, String>) {
+        self.n_ended += 1;
         match made {
             Ok(made) => {
                 self.n_made += 1;
@@ -39,9 +42,8 @@ impl Summary {
         if self.n_skipped > 0 {
             println!("{} skipped, which are no images", files(self.n_skipped));
         }
-        let n_ended = self.n_made + self.failures.len();
-        if n_ended < n_inputs {
-            println!("interrupted: {} not done", files(n_inputs - n_ended));
+        if self.n_ended < n_inputs {
+            println!("interrupted: {} not done", files(n_inputs - self.n_ended));
         }
         if self.failures.is_empty() {
             return;

@@ -153,7 +153,7 @@ pub(in crate::request) struct Side;
 
 impl Accepts for Side {
     fn accepts(&self) -> String {
-        "an integer from 1 to 20000 or a percentage from \"0.01%\" to \"1000%\"".to_owned()
+        "a number of pixels from 1 to 20000 or a percentage from \"0.01%\" to \"1000%\"".to_owned()
     }
 }
 
