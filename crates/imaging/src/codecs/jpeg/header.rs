@@ -39,8 +39,6 @@ pub(super) struct JpegHeader {
     pub(super) n_scans: u32,
     pub(super) exif: Option<Vec<u8>>,
     pub(super) profile: Option<Vec<u8>>,
-    /// Byte ranges of the input that the entropy decoder needs: everything but metadata.
-    pub(super) essential: Vec<std::ops::Range<usize>>,
     /// Whether an end marker was found.
     pub(super) ends: bool,
 }
@@ -55,7 +53,6 @@ struct Found {
     n_scans: u32,
     exif: Option<Vec<u8>>,
     profile_parts: Vec<(u8, Vec<u8>)>,
-    essential: Vec<std::ops::Range<usize>>,
     ends: bool,
 }
 
@@ -93,7 +90,6 @@ pub(super) fn read(input: &[u8]) -> Result<JpegHeader, Error> {
         n_scans: found.n_scans,
         exif: found.exif,
         profile: join_profile(found.profile_parts),
-        essential: found.essential,
         ends: found.ends,
     })
 }
@@ -110,7 +106,6 @@ fn walk(input: &[u8]) -> Result<Found, Error> {
             }
             0xd9 => {
                 found.ends = true;
-                found.essential.push(start..start + 2);
                 break;
             }
             _ => {}
@@ -130,9 +125,6 @@ fn walk(input: &[u8]) -> Result<Found, Error> {
         if marker == 0xda {
             found.n_scans += 1;
             at = end_of_scan(input, end);
-        }
-        if !matches!(marker, 0xe0..=0xef | 0xfe) {
-            found.essential.push(start..at);
         }
     }
     Ok(found)
