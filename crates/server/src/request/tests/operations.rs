@@ -2,8 +2,8 @@
 
 use pixaven_imaging::Format;
 use pixaven_imaging::plan::{
-    Adjust, Blur, Border, Color, Crop, CropAt, Duotone, Filter, Flip, Gravity, KeptMetadata, Kernel, Length, Mask,
-    Output, Padding, Plan, Resize, ResizeMode, Scale, Shape, Target, Watermark,
+    Adjust, Blur, Border, Color, Crop, CropAt, Duotone, Filter, Flip, Gravity, KeptMetadata, Kernel, Length,
+    Mask, Output, Padding, Plan, Resize, ResizeMode, Scale, Shape, Target, Watermark,
 };
 use serde_json::{Value, json};
 
