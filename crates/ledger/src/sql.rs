@@ -7,7 +7,10 @@
 //! [`Dialect`]: statement::Dialect
 
 pub(crate) mod accounts;
+mod attempts;
+pub(crate) mod claims;
 mod counters;
+pub(crate) mod destinations;
 mod headers;
 pub(crate) mod history;
 pub(crate) mod jobs;
@@ -127,5 +130,17 @@ pub(crate) fn heartbeat(tx: &mut Tx<'_>) -> Result<(), Error> {
 /// Every statement there is, for the tests of their plans.
 #[cfg(test)]
 fn all_statements() -> Vec<&'static Statement> {
-    [ALL, accounts::ALL, counters::ALL, history::ALL, jobs::ALL, results::ALL, webhooks::ALL].concat()
+    [
+        ALL,
+        accounts::ALL,
+        attempts::ALL,
+        claims::ALL,
+        counters::ALL,
+        destinations::ALL,
+        history::ALL,
+        jobs::ALL,
+        results::ALL,
+        webhooks::ALL,
+    ]
+    .concat()
 }

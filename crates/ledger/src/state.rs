@@ -45,6 +45,12 @@ impl Scheduled {
     pub(crate) fn dispatched(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Scheduled, to: State::Dispatched { since_ms: now_ms } }
     }
+
+    /// Nothing more is sent of it.
+    pub(crate) fn ended(self, reason: &str, now_ms: i64) -> Transition {
+        let to = State::Failed { at_ms: now_ms, reason: reason.to_owned() };
+        Transition { from: WebhookStatus::Scheduled, to }
+    }
 }
 
 impl Dispatched {

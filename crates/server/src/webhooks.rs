@@ -5,8 +5,10 @@
 
 mod delivery;
 pub mod history;
+mod message;
 pub mod sign;
 mod signers;
+mod under_way;
 mod verdict;
 
 pub use delivery::{Dispatcher, WebhookSettings};

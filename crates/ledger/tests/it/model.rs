@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, attempt, done, request, sqlite, webhook};
+use crate::fixture::{Fixture, attempt, done, next_due_ms, request, sqlite, webhook};
 use memory::{Held, Memory};
 
 /// How many requests there are when a sequence begins.
@@ -116,12 +116,12 @@ impl Both {
                 let lease = self.webhooks.remove(held.index(self.webhooks.len()));
                 let due_ms = self.memory.now_ms + after_ms;
                 let expected = self.memory.release_webhook(&of(&lease), due_ms);
-                agree(self.f.ledger.release_webhook(lease, due_ms).await, expected);
+                agree(self.f.ledger.release_webhook(&lease, due_ms).await, expected);
             }
             Step::Abandon { held } if !self.webhooks.is_empty() => {
                 let lease = self.webhooks.remove(held.index(self.webhooks.len()));
                 let expected = self.memory.abandon(&of(&lease));
-                agree(self.f.ledger.abandon_webhook(lease, "late".to_owned()).await, expected);
+                agree(self.f.ledger.abandon_webhook(&lease, "late".to_owned()).await, expected);
             }
             // Nobody holds anything that the step could be about.
             _ => {}
@@ -163,7 +163,7 @@ impl Both {
     async fn claim_webhooks(&mut self, limit: u32, lease_ms: i64) {
         let leases = self.f.ledger.claim_webhooks(limit, lease_ms).await.unwrap();
         let claimed: Vec<_> = leases.iter().map(|lease| (of(lease), lease.attempt)).collect();
-        assert_eq!(claimed, self.memory.claim_webhooks(limit, lease_ms));
+        self.memory.claim_webhooks(limit, lease_ms, &claimed);
         self.webhooks.extend(leases);
     }
 
@@ -175,7 +175,7 @@ impl Both {
             Then::Failed => Next::Failed { reason: "exhausted".to_owned() },
         };
         let expected = self.memory.record(&of(&lease), lease.attempt, outcome, &next);
-        agree(self.f.ledger.record_attempt(lease, attempt(outcome, None), next).await, expected);
+        agree(self.f.ledger.record_attempt(&lease, attempt(outcome, None), next).await, expected);
     }
 
     /// Everything that can be seen is as the model has it.
@@ -195,7 +195,7 @@ impl Both {
             let shown = self.f.ledger.webhook(self.f.account, listed.id).await.unwrap().unwrap();
             let attempts: Vec<_> =
                 shown.attempts.iter().map(|made| (made.number, made.attempt.outcome)).collect();
-            let seen = (shown.status, shown.next_due_ms, attempts);
+            let seen = (shown.status, next_due_ms(&shown), attempts);
             assert_eq!(seen, self.memory.view(shown.id), "{}", shown.id);
         }
     }
@@ -253,6 +253,7 @@ fn agrees_with_the_model<F: Future<Output = Fixture>>(fresh: impl Fn() -> F) {
 fn sqlite_agrees_with_the_model() {
     agrees_with_the_model(|| async {
         let directory = tempfile::tempdir().unwrap();
-        Fixture::open(sqlite(directory.path()), directory).await
+        // What is held back is the matter of tests of its own.
+        Fixture::open(sqlite(directory.path()), directory).await.unlimited()
     });
 }

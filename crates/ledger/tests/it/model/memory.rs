@@ -26,6 +26,8 @@ pub(crate) struct Webhook {
     work: Option<Work>,
     n_crashes: u32,
     n_attempts: u32,
+    /// Whether an attempt of it came to an end.
+    is_retry: bool,
     /// Number, the fence under which it was made, and the outcome once it ended.
     attempts: Vec<(u32, i64, Option<Outcome>)>,
 }
@@ -67,6 +69,7 @@ impl Memory {
             work: Some(Work { due_ms: self.now_ms, fence: 0, lease_until_ms: None }),
             n_crashes: 0,
             n_attempts: 0,
+            is_retry: false,
             attempts: vec![],
         });
     }
@@ -96,8 +99,8 @@ impl Memory {
         n_reaped
     }
 
-    fn claim(&mut self, is_job: bool, limit: u32, lease_ms: i64) -> Vec<&mut Webhook> {
-        self.reap_kind(is_job, self.now_ms);
+    /// What is due, longest due first.
+    fn due(&mut self, is_job: bool) -> Vec<&mut Webhook> {
         let now_ms = self.now_ms;
         let is_due = |webhook: &&mut Webhook| {
             let is_due = |work: Work| work.lease_until_ms.is_none() && work.due_ms <= now_ms;
@@ -105,30 +108,44 @@ impl Memory {
         };
         let mut due: Vec<_> = self.webhooks.iter_mut().filter(is_due).collect();
         due.sort_by_key(|webhook| webhook.work.map(|work| work.due_ms));
-        due.truncate(limit as usize);
-        for webhook in &mut due {
-            let work = webhook.work.as_mut().expect("what is due is work");
-            work.fence += 1;
-            work.lease_until_ms = Some(now_ms + lease_ms);
-        }
         due
     }
 
     pub(crate) fn claim_jobs(&mut self, limit: u32, lease_ms: i64) -> Vec<(Held, u32)> {
-        let claimed = self.claim(true, limit, lease_ms);
-        claimed.into_iter().map(|job| (held(job), job.n_crashes)).collect()
+        self.reap_kind(true, self.now_ms);
+        let until_ms = self.now_ms + lease_ms;
+        let claim = |job: &mut Webhook| {
+            let work = job.work.as_mut().expect("what is due is work");
+            work.fence += 1;
+            work.lease_until_ms = Some(until_ms);
+            (held(job), job.n_crashes)
+        };
+        self.due(true).into_iter().take(limit as usize).map(claim).collect()
     }
 
-    pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64) -> Vec<(Held, u32)> {
-        let claimed = self.claim(false, limit, lease_ms);
-        let dispatch = |webhook: &mut Webhook| {
-            let held = held(webhook);
+    /// Dispatches what was claimed, which must be as many as were due, and of each lane those that were due first.
+    pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64, claimed: &[(Held, u32)]) {
+        self.reap_kind(false, self.now_ms);
+        for is_retry in [false, true] {
+            let due = self.due(false).into_iter().filter(|webhook| webhook.is_retry == is_retry);
+            let due: Vec<Uuid> = due.map(|webhook| webhook.id).collect();
+            let of_lane: Vec<Uuid> =
+                claimed.iter().map(|(held, _)| held.id).filter(|id| due.contains(id)).collect();
+            assert_eq!(of_lane, due[..of_lane.len()]);
+        }
+        assert_eq!(claimed.len(), self.due(false).len().min(limit as usize));
+        let until_ms = self.now_ms + lease_ms;
+        for (held, attempt) in claimed {
+            let webhook =
+                self.due(false).into_iter().find(|webhook| webhook.id == held.id).expect("it is due");
+            let work = webhook.work.as_mut().expect("what is due is work");
+            work.fence += 1;
+            work.lease_until_ms = Some(until_ms);
             webhook.status = WebhookStatus::Dispatched;
             webhook.n_attempts += 1;
-            webhook.attempts.push((webhook.n_attempts, held.fence, None));
-            (held, webhook.n_attempts)
-        };
-        claimed.into_iter().map(dispatch).collect()
+            webhook.attempts.push((webhook.n_attempts, work.fence, None));
+            assert_eq!((work.fence, webhook.n_attempts), (held.fence, *attempt));
+        }
     }
 
     fn held(&mut self, held: &Held, is_job: bool) -> Option<&mut Webhook> {
@@ -179,6 +196,7 @@ impl Memory {
             Next::Retry { due_ms } => {
                 webhook.give_back(*due_ms);
                 webhook.status = WebhookStatus::Scheduled;
+                webhook.is_retry |= outcome != Outcome::Interrupted;
             }
         }
         true
