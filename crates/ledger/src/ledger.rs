@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicI64;
 use crate::clock::Clock;
 use crate::destination::Fairness;
 use crate::error::Error;
+use crate::finished::Finished;
 use crate::lease::Recovered;
 use crate::sql::{self, Tx, sqlite};
 use crate::wake::{DueSignal, Dues};
@@ -36,6 +37,7 @@ pub struct Ledger {
     fairness: Fairness,
     /// What the clock showed at the last claim: an earlier time now means that it was set back.
     latest_claim_ms: Arc<AtomicI64>,
+    finished: Arc<Finished>,
 }
 
 /// What the ledger has done since it was opened, for metrics.
@@ -67,6 +69,7 @@ impl Ledger {
             clock,
             fairness: Fairness::default(),
             latest_claim_ms: Arc::new(AtomicI64::new(i64::MAX)),
+            finished: Arc::default(),
         })
     }
 

@@ -10,6 +10,7 @@
 mod clock;
 mod destination;
 mod error;
+mod finished;
 mod history;
 mod lease;
 mod ledger;
@@ -22,12 +23,13 @@ mod wake;
 pub use clock::{Clock, ManualClock};
 pub use destination::{Fairness, Room};
 pub use error::Error;
+pub use finished::Finishing;
 pub use history::{
     COUNT_LIMIT, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord,
 };
 pub use lease::{Lease, Recovered, Release};
 pub use ledger::{Ledger, Stats, Store};
-pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, Usage, UsageDelta};
+pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
 pub use model::request::{InputRef, Job, JobDone, NewRequest, NewWebhook, StoredResult};
 pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus, Why};
 pub use wake::DueSignal;

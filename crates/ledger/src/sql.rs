@@ -13,6 +13,7 @@ mod counters;
 pub(crate) mod destinations;
 mod headers;
 pub(crate) mod history;
+pub(crate) mod interventions;
 pub(crate) mod jobs;
 mod operation;
 pub(crate) mod results;
@@ -138,6 +139,7 @@ fn all_statements() -> Vec<&'static Statement> {
         counters::ALL,
         destinations::ALL,
         history::ALL,
+        interventions::ALL,
         jobs::ALL,
         results::ALL,
         webhooks::ALL,

@@ -38,6 +38,12 @@ impl Created {
     pub(crate) fn processed(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Created, to: State::Scheduled { since_ms: now_ms } }
     }
+
+    /// It is not wanted any more.
+    pub(crate) fn ended(self, reason: &str, now_ms: i64) -> Transition {
+        let to = State::Failed { at_ms: now_ms, reason: reason.to_owned() };
+        Transition { from: WebhookStatus::Created, to }
+    }
 }
 
 impl Scheduled {

@@ -10,10 +10,11 @@ use uuid::Uuid;
 use super::Ledger;
 use crate::destination::Room;
 use crate::error::Error;
+use crate::finished::Finishing;
 use crate::history::{WebhookPage, WebhookQuery, WebhookRecord};
 use crate::lease::Lease;
 use crate::model::account::AccountId;
-use crate::model::webhook::{Attempt, DueWebhook, Next};
+use crate::model::webhook::{Attempt, DueWebhook, Next, WebhookStatus};
 use crate::sql;
 use crate::sql::webhooks::Recorded;
 
@@ -66,6 +67,28 @@ impl Ledger {
     pub async fn abandon_webhook(&self, lease: &Lease<DueWebhook>, reason: String) -> Result<(), Error> {
         let (held, fairness) = (lease.held(), self.fairness);
         self.write(move |tx| sql::webhooks::abandon(tx, &held, reason, &fairness)).await
+    }
+
+    /// Sends a webhook again now, whatever its status: one that waits is due now, one that ended is tried anew, by the
+    /// whole schedule, and one that is being sent is left to that. Returns its status now; `None` when it does not exist
+    /// or is another account's. [`Error::NotNow`] while there is nothing to send yet.
+    pub async fn resend_webhook(&self, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
+        let fairness = self.fairness;
+        self.write(move |tx| sql::interventions::resend(tx, account, id, &fairness)).await
+    }
+
+    /// Gives up a webhook whose image is being processed or that waits: failed, `cancelled`. `false` when it does not
+    /// exist or is another account's. [`Error::NotNow`] when it is being sent or has ended.
+    pub async fn cancel_webhook(&self, account: AccountId, id: Uuid) -> Result<bool, Error> {
+        let fairness = self.fairness;
+        let is_found = self.write(move |tx| sql::interventions::cancel(tx, account, id, &fairness)).await?;
+        self.finished.tell(id);
+        Ok(is_found)
+    }
+
+    /// Waits for the end of a request's processing. Made before the request is looked at, it misses nothing.
+    pub fn finishing(&self, id: Uuid) -> Finishing {
+        self.finished.wait_for(id)
     }
 
     /// One page of an account's webhooks, most recently accepted first.

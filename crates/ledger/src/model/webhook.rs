@@ -43,7 +43,7 @@ pub struct DueWebhook {
     pub created_ms: i64,
     /// When processing ended.
     pub finished_ms: i64,
-    /// When trying stops: the time the first attempt was due plus the request's `expires`.
+    /// When trying stops: the time the first attempt was due, or it was last sent again, plus the request's `expires`.
     pub expires_at_ms: Option<i64>,
     /// How many earlier attempts the schedule counts: those that came to an end.
     pub n_counted: u32,

@@ -19,9 +19,9 @@ statements! {
                WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL AND due_ms <= ?3
                ORDER BY due_ms, no LIMIT ?4 {skip_locked}";
     TAKE = "UPDATE webhook_queue SET fence = fence + 1, attempt = attempt + 1, lease_until_ms = ?2 WHERE no = ?1
-            RETURNING due_ms, fence, attempt, n_counted, lane";
+            RETURNING due_ms, fence, attempt, n_counted, lane, expires_ms";
     DUE = "SELECT r.id, r.account, r.webhook_url, r.webhook_authority, r.webhook_headers, p.payload, r.webhook_retry,
-                  r.created_ms, p.finished_ms, r.webhook_delay_ms, r.webhook_expires_ms
+                  r.created_ms, p.finished_ms
            FROM requests r JOIN payloads p ON p.no = r.no WHERE r.no = ?1";
     REAP = "UPDATE webhook_queue SET lease_until_ms = NULL, due_ms = ?2, why = ?3
             WHERE lease_until_ms <= ?1 RETURNING no, account, destination, lane, attempt, fence";
@@ -179,17 +179,34 @@ impl Turns {
 
 /// Puts a webhook under a lease, opens the attempt and reads what is to be sent.
 fn take(tx: &mut Tx<'_>, no: i64, until_ms: i64) -> Result<(i64, Lease<DueWebhook>), Error> {
-    let (due_ms, fence, attempt, n_counted, lane) = tx.query_one(&TAKE, params![no, until_ms], |row| {
-        Ok((row.take()?, row.take()?, row.take()?, row.take()?, row.take()?))
+    let taken = tx.query_one(&TAKE, params![no, until_ms], |row| {
+        Ok(Taken {
+            due_ms: row.take()?,
+            fence: row.take()?,
+            attempt: row.take()?,
+            n_counted: row.take()?,
+            lane: row.take()?,
+            expires_at_ms: row.take()?,
+        })
     })?;
+    let Taken { due_ms, fence, attempt, .. } = taken;
     attempts::open(tx, no, attempt, fence)?;
-    let mut value = tx.query_one(&DUE, params![no], read_due)?;
-    (value.n_counted, value.is_retry) = (n_counted, Lane::from_number(lane) == Lane::Retry);
+    let value = tx.query_one(&DUE, params![no], |row| read_due(row, &taken))?;
     Ok((due_ms, Lease { value, fence, until_ms, attempt, no }))
 }
 
-fn read_due(row: &mut Row<'_>) -> Result<DueWebhook, Error> {
-    let mut webhook = DueWebhook {
+/// What the queue knows of a webhook.
+struct Taken {
+    due_ms: i64,
+    fence: i64,
+    attempt: u32,
+    n_counted: u32,
+    lane: i64,
+    expires_at_ms: Option<i64>,
+}
+
+fn read_due(row: &mut Row<'_>, taken: &Taken) -> Result<DueWebhook, Error> {
+    Ok(DueWebhook {
         id: row.take()?,
         account: row.take()?,
         url: row.take()?,
@@ -199,15 +216,10 @@ fn read_due(row: &mut Row<'_>) -> Result<DueWebhook, Error> {
         retry: row.take()?,
         created_ms: row.take()?,
         finished_ms: row.take()?,
-        expires_at_ms: None,
-        n_counted: 0,
-        is_retry: false,
-    };
-    let delay_ms: i64 = row.take()?;
-    let expires_ms: Option<i64> = row.take()?;
-    let first_due_ms = webhook.finished_ms.saturating_add(delay_ms);
-    webhook.expires_at_ms = expires_ms.map(|expires_ms| first_due_ms.saturating_add(expires_ms));
-    Ok(webhook)
+        expires_at_ms: taken.expires_at_ms,
+        n_counted: taken.n_counted,
+        is_retry: Lane::from_number(taken.lane) == Lane::Retry,
+    })
 }
 
 /// Tells the waiters what can be done first. The end of a lease and of a webhook's time are work as well; retries are

@@ -28,9 +28,9 @@ statements! {
     WANTED = "SELECT account, webhook_authority, webhook_delay_ms, webhook_expires_ms FROM requests WHERE no = ?1";
     QUEUE = "INSERT INTO webhook_queue (no, account, destination, lane, due_ms, why, expires_ms, fence, attempt, n_counted)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)";
-    EXPIRED_ONES = "SELECT no, account, destination, lane FROM webhook_queue
+    EXPIRED_ONES = "SELECT no, account FROM webhook_queue
                     WHERE expires_ms <= ?1 AND lease_until_ms IS NULL ORDER BY expires_ms LIMIT ?2";
-    REMOVE = "DELETE FROM webhook_queue WHERE no = ?1 AND lease_until_ms IS NULL";
+    REMOVE = "DELETE FROM webhook_queue WHERE no = ?1 AND lease_until_ms IS NULL RETURNING destination, lane";
     END = "DELETE FROM webhook_queue WHERE no = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
            RETURNING destination, lane";
     RESCHEDULE = "UPDATE webhook_queue
@@ -115,18 +115,22 @@ pub(super) fn enter(tx: &mut Tx<'_>, no: i64, step: Transition) -> Result<(), Er
 /// Fails webhooks whose time is over while they wait, whatever holds them back.
 pub(super) fn expire(tx: &mut Tx<'_>, fairness: &Fairness) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    let expired = tx.query(&EXPIRED_ONES, params![now_ms, MAX_EXPIRED], |row| {
-        Ok((row.take()?, row.take()?, row.take()?, row.take()?))
-    })?;
-    for (no, account, destination, lane) in expired {
-        tx.execute(&REMOVE, params![no])?;
+    let expired =
+        tx.query(&EXPIRED_ONES, params![now_ms, MAX_EXPIRED], |row| Ok((row.take()?, row.take()?)))?;
+    for (no, account) in expired {
+        unqueue(tx, no, fairness)?;
         step(tx, no, account, Scheduled.ended(EXPIRED, now_ms))?;
-        let mut destination = Destination::load(tx, destination)?;
-        destination.look_again(tx, Lane::from_number(lane))?;
-        // It may have been told of room that it now leaves to others.
-        destination.save_with_room(tx, fairness)?;
     }
     Ok(())
+}
+
+/// Takes a webhook that waits out of the queue, for good.
+pub(super) fn unqueue(tx: &mut Tx<'_>, no: i64, fairness: &Fairness) -> Result<(), Error> {
+    let (destination, lane) = tx.query_one(&REMOVE, params![no], read_place)?;
+    let mut destination = Destination::load(tx, destination)?;
+    destination.look_again(tx, Lane::from_number(lane))?;
+    // It may have been told of room that it now leaves to others.
+    destination.save_with_room(tx, fairness)
 }
 
 pub(crate) fn record(

@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod fairness;
 pub(crate) mod history;
+pub(crate) mod interventions;
 pub(crate) mod jobs;
 pub(crate) mod results;
 pub(crate) mod webhooks;
@@ -27,6 +28,9 @@ macro_rules! suite {
                 one_address_is_one_receiver,
                 a_clock_set_back_does_not_lengthen_a_pause, an_idle_destination_is_forgotten,
                 an_interruption_returns_what_it_held;
+            interventions: what_ended_can_be_sent_again, what_waits_can_be_hurried,
+                what_is_not_wanted_any_more_ends, a_late_result_finds_its_own_attempt,
+                secrets_overlap, who_waits_for_a_result_is_told;
             history: lists_are_filtered_and_paged, another_accounts_webhook_does_not_exist,
                 an_attempt_is_kept_in_full, an_open_attempt_is_not_listed, the_sweep_takes_what_ended_and_is_old,
                 the_counters_equal_a_recount;

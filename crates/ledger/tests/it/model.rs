@@ -26,6 +26,8 @@ enum Step {
     Record { held: Index, outcome: Index, next: Then },
     ReleaseWebhook { held: Index, after_ms: i64 },
     Abandon { held: Index },
+    Resend { which: Index },
+    Cancel { which: Index },
     Advance { by_ms: i64 },
     Recover,
     Sweep { age_ms: i64, limit: u32 },
@@ -62,6 +64,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (held(), held(), then).prop_map(|(held, outcome, next)| Step::Record { held, outcome, next }),
         1 => (held(), ms.clone()).prop_map(|(held, after_ms)| Step::ReleaseWebhook { held, after_ms }),
         1 => held().prop_map(|held| Step::Abandon { held }),
+        2 => held().prop_map(|which| Step::Resend { which }),
+        1 => held().prop_map(|which| Step::Cancel { which }),
         3 => ms.clone().prop_map(|by_ms| Step::Advance { by_ms }),
         1 => Just(Step::Recover),
         1 => (ms, 0..4_u32).prop_map(|(age_ms, limit)| Step::Sweep { age_ms, limit }),
@@ -122,6 +126,22 @@ impl Both {
                 let lease = self.webhooks.remove(held.index(self.webhooks.len()));
                 let expected = self.memory.abandon(&of(&lease));
                 agree(self.f.ledger.abandon_webhook(&lease, "late".to_owned()).await, expected);
+            }
+            Step::Resend { which } if !self.memory.webhooks.is_empty() => {
+                let id = which.get(&self.memory.webhooks[..]).id;
+                let resent = self.f.ledger.resend_webhook(self.f.account, id).await;
+                match self.memory.resend(id) {
+                    Some(status) => assert_eq!(resent.unwrap(), Some(status)),
+                    None => assert!(matches!(resent, Err(Error::NotNow(_)))),
+                }
+            }
+            Step::Cancel { which } if !self.memory.webhooks.is_empty() => {
+                let id = which.get(&self.memory.webhooks[..]).id;
+                let cancelled = self.f.ledger.cancel_webhook(self.f.account, id).await;
+                match self.memory.cancel(id) {
+                    true => assert!(cancelled.unwrap()),
+                    false => assert!(matches!(cancelled, Err(Error::NotNow(_)))),
+                }
             }
             // Nobody holds anything that the step could be about.
             _ => {}

@@ -18,10 +18,11 @@ pub(crate) struct Memory {
 
 #[derive(Debug)]
 pub(crate) struct Webhook {
-    id: Uuid,
+    pub(crate) id: Uuid,
     created_ms: i64,
     delay_ms: i64,
     status: WebhookStatus,
+    has_payload: bool,
     /// Its job while it is created, itself while it is scheduled or dispatched.
     work: Option<Work>,
     n_crashes: u32,
@@ -66,6 +67,7 @@ impl Memory {
             created_ms: self.now_ms,
             delay_ms,
             status: WebhookStatus::Created,
+            has_payload: false,
             work: Some(Work { due_ms: self.now_ms, fence: 0, lease_until_ms: None }),
             n_crashes: 0,
             n_attempts: 0,
@@ -162,7 +164,7 @@ impl Memory {
     pub(crate) fn finish(&mut self, lease: &Held) -> bool {
         let now_ms = self.now_ms;
         let Some(job) = self.held(lease, true) else { return false };
-        job.status = WebhookStatus::Scheduled;
+        (job.status, job.has_payload) = (WebhookStatus::Scheduled, true);
         job.work = Some(Work { due_ms: now_ms + job.delay_ms, fence: 0, lease_until_ms: None });
         true
     }
@@ -215,6 +217,34 @@ impl Memory {
         let Some(webhook) = self.held(lease, false) else { return false };
         (webhook.status, webhook.work) = (WebhookStatus::Failed, None);
         webhook.attempts.pop();
+        true
+    }
+
+    /// The status it has then; `None` when there is nothing to send.
+    pub(crate) fn resend(&mut self, id: Uuid) -> Option<WebhookStatus> {
+        let now_ms = self.now_ms;
+        let webhook = self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model has it");
+        match webhook.status {
+            WebhookStatus::Created => return None,
+            WebhookStatus::Dispatched => {}
+            WebhookStatus::Scheduled => webhook.give_back(now_ms),
+            WebhookStatus::Delivered | WebhookStatus::Failed if !webhook.has_payload => return None,
+            WebhookStatus::Delivered | WebhookStatus::Failed => {
+                let (number, fence) = webhook.attempts.last().map_or((0, 0), |made| (made.0, made.1));
+                (webhook.status, webhook.is_retry) = (WebhookStatus::Scheduled, true);
+                webhook.n_attempts = number;
+                webhook.work = Some(Work { due_ms: now_ms, fence, lease_until_ms: None });
+            }
+        }
+        Some(webhook.status)
+    }
+
+    pub(crate) fn cancel(&mut self, id: Uuid) -> bool {
+        let webhook = self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model has it");
+        if !matches!(webhook.status, WebhookStatus::Created | WebhookStatus::Scheduled) {
+            return false;
+        }
+        (webhook.status, webhook.work) = (WebhookStatus::Failed, None);
         true
     }
 
