@@ -82,16 +82,17 @@ impl App {
         };
         let http = http_settings(config, listener.address()?, tls.is_some());
         let lease_ms = millis(config.jobs.lease_s);
+        let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), webhook_settings(config));
         Ok(Self {
             jobs: Jobs::new(ledger.clone(), pipeline.clone(), config.jobs.concurrency, lease_ms),
-            dispatcher: Dispatcher::new(ledger.clone(), webhook_net.clone(), webhook_settings(config)),
+            dispatcher: dispatcher.clone(),
             sweep: Sweep {
                 ledger: ledger.clone(),
                 blobs: pipeline.blobs.clone(),
                 keep_results_ms: pipeline.keep_results_ms,
                 retention_ms: i64::from(config.webhooks.retention_days) * 24 * HOUR_MS,
             },
-            router: Api::new(ledger.clone(), pipeline.clone(), tasks.clone(), http).router(),
+            router: Api::new(ledger.clone(), pipeline.clone(), dispatcher, tasks.clone(), http).router(),
             serve: serve::Settings {
                 max_connections: config.server.max_connections,
                 header_timeout: Duration::from_secs(config.server.header_read_timeout_s),

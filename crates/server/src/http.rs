@@ -8,8 +8,11 @@ mod body;
 mod download;
 mod health;
 mod history;
+mod interventions;
 mod multipart;
 mod process;
+mod requests;
+mod secrets;
 pub mod serve;
 
 use std::sync::Arc;
@@ -19,10 +22,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use pixaven_ledger::Ledger;
+use tokio::sync::Semaphore;
 
 use crate::error::{ApiError, Kind};
 use crate::lifecycle::Tasks;
 use crate::pipeline::Pipeline;
+use crate::webhooks::Dispatcher;
 use answer::Answer;
 use auth::{KNOWN_FOR, KnownKeys};
 
@@ -36,8 +41,11 @@ struct Shared {
     ledger: Ledger,
     pipeline: Pipeline,
     keys: KnownKeys,
+    dispatcher: Dispatcher,
     tasks: Tasks,
     settings: Settings,
+    /// Room for callers who wait for a result.
+    waiting: Semaphore,
 }
 
 /// What the HTTP side of the server is configured with.
@@ -62,11 +70,16 @@ pub struct Settings {
 }
 
 impl Api {
-    /// The API over a ledger and a pipeline.
-    pub fn new(ledger: Ledger, pipeline: Pipeline, tasks: Tasks, settings: Settings) -> Self {
-        Self {
-            shared: Arc::new(Shared { ledger, pipeline, keys: KnownKeys::new(KNOWN_FOR), tasks, settings }),
-        }
+    /// The API over a ledger, a pipeline, and the driver that sends webhooks.
+    pub fn new(
+        ledger: Ledger,
+        pipeline: Pipeline,
+        dispatcher: Dispatcher,
+        tasks: Tasks,
+        settings: Settings,
+    ) -> Self {
+        let (keys, waiting) = (KnownKeys::new(KNOWN_FOR), Semaphore::new(requests::MAX_WAITING));
+        Self { shared: Arc::new(Shared { ledger, pipeline, keys, dispatcher, tasks, settings, waiting }) }
     }
 
     /// Every path the server knows.
@@ -77,7 +90,13 @@ impl Api {
             .route("/1.0/account", only(get(account::show)))
             .route("/1.0/webhooks", only(get(history::list)))
             .route("/1.0/webhooks/", only(get(history::list)))
+            .route("/1.0/webhooks/test", only(post(interventions::test)))
             .route("/1.0/webhooks/{id}", only(get(history::show)))
+            .route("/1.0/webhooks/{id}/resend", only(post(interventions::resend)))
+            .route("/1.0/webhooks/{id}/cancel", only(post(interventions::cancel)))
+            .route("/1.0/requests/{id}", only(get(requests::show)))
+            .route("/1.0/secrets", only(get(secrets::show)))
+            .route("/1.0/secrets/rotate", only(post(secrets::rotate)))
             .route("/dl/{a}/{b}/{c}/{d}/{rest}/{name}", only(get(download::send)))
             .route("/healthz", only(get(health::alive)))
             .route("/readyz", only(get(health::ready)))

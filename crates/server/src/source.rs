@@ -128,7 +128,8 @@ fn not_fetched(error: NetError) -> ApiError {
         | NetError::Refused(_)
         | NetError::Timeout
         | NetError::Tls(_)
-        | NetError::Protocol(_) => Kind::SourceUnreachable,
+        | NetError::Protocol(_)
+        | NetError::Switched => Kind::SourceUnreachable,
     };
     ApiError::new(kind, format!("url: {}", error.public_text())).with_source(error)
 }

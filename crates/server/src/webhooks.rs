@@ -8,6 +8,7 @@ pub mod history;
 mod message;
 pub mod sign;
 mod signers;
+mod trial;
 mod under_way;
 mod verdict;
 

@@ -23,6 +23,9 @@ use crate::telemetry::with_causes;
 /// How long what could not be written waits before it is tried again.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
+/// Addresses that are tried out at the same time.
+const MAX_TRIALS: usize = 8;
+
 /// How webhooks are sent.
 #[derive(Debug, Clone)]
 pub struct WebhookSettings {
@@ -43,19 +46,21 @@ pub struct WebhookSettings {
 /// Takes due webhooks and sends them. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatcher {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    ledger: Ledger,
-    net: Net,
-    settings: WebhookSettings,
+pub(super) struct Inner {
+    pub(super) ledger: Ledger,
+    pub(super) net: Net,
+    pub(super) settings: WebhookSettings,
     permits: Arc<Semaphore>,
     retry_permits: Arc<Semaphore>,
     /// Told when a retry leaves room for another.
     retry_ended: Notify,
-    signers: Signers,
+    pub(super) signers: Signers,
     under_way: UnderWay,
+    /// Room for addresses that are tried out.
+    pub(super) trials: Semaphore,
 }
 
 /// Room for webhooks, held while they are sent.
@@ -85,6 +90,7 @@ impl Dispatcher {
             retry_ended: Notify::new(),
             signers: Signers::default(),
             under_way: UnderWay::default(),
+            trials: Semaphore::new(MAX_TRIALS),
             ledger,
             net,
             settings,

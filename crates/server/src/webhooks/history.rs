@@ -41,9 +41,7 @@ pub fn webhook(record: &WebhookRecord) -> Value {
     json.insert("url".to_owned(), json!(without_credentials(&record.url)));
     json.insert("delay".to_owned(), json!(record.delay_ms / 1_000));
     if let Some(payload) = &record.payload {
-        // Our own payloads are JSON; should one not be, showing it as text is better than hiding it.
-        let payload = serde_json::from_str(payload).unwrap_or_else(|_| json!(payload));
-        json.insert("payload".to_owned(), payload);
+        json.insert("payload".to_owned(), self::payload(payload));
     }
     if !record.attempts.is_empty() {
         json.insert("attempts".to_owned(), record.attempts.iter().map(attempt).collect());
@@ -51,7 +49,14 @@ pub fn webhook(record: &WebhookRecord) -> Value {
     Value::Object(json)
 }
 
-fn attempt(recorded: &RecordedAttempt) -> Value {
+/// A payload as a part of an answer.
+pub fn payload(payload: &str) -> Value {
+    // Our own payloads are JSON; should one not be, showing it as text is better than hiding it.
+    serde_json::from_str(payload).unwrap_or_else(|_| json!(payload))
+}
+
+/// One attempt that ended.
+pub(super) fn attempt(recorded: &RecordedAttempt) -> Value {
     let attempt = &recorded.attempt;
     let mut json = json!({
         "number": recorded.number,
@@ -90,7 +95,7 @@ pub fn timestamp(at_ms: i64) -> String {
 }
 
 /// The URL with `***` in place of user name and password.
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return "***".to_owned() };
     if !url.username().is_empty() || url.password().is_some() {
         // A URL that has credentials can have others.

@@ -47,6 +47,7 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &io:
         Err(NetError::Local(error)) => return Err(error),
         Err(
             NetError::Protocol(_)
+            | NetError::Switched
             | NetError::BadUrl(_)
             | NetError::TooLarge { .. }
             | NetError::NoRoom
@@ -162,7 +163,7 @@ mod tests {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Delivered, "{status}");
             assert_eq!(check(&answer(status, None), 1, false, Some(0)), Next::Delivered, "{status}");
         }
-        for status in [101, 301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 503, 599] {
+        for status in [301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 503, 599] {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Rejected, "{status}");
             assert_eq!(check(&answer(status, None), 1, true, None), retry(5_000), "{status}");
         }
