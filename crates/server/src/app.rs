@@ -68,6 +68,7 @@ impl App {
         let tls = config.server.tls().map(|(cert, key)| serve::tls_config(cert, key)).transpose()?;
         let lock = claim_directory(&config.server.data_dir)?;
         let ledger = open_ledger(&config.server.data_dir, surroundings.clock.clone()).await?;
+        let ledger = ledger.with_fairness(config.webhooks.fairness());
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
         // One for images, one for webhooks: names that nobody resolves, or origins that hold their connections, must not
@@ -82,16 +83,17 @@ impl App {
         };
         let http = http_settings(config, listener.address()?, tls.is_some());
         let lease_ms = millis(config.jobs.lease_s);
+        let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), webhook_settings(config));
         Ok(Self {
             jobs: Jobs::new(ledger.clone(), pipeline.clone(), config.jobs.concurrency, lease_ms),
-            dispatcher: Dispatcher::new(ledger.clone(), webhook_net.clone(), webhook_settings(config)),
+            dispatcher: dispatcher.clone(),
             sweep: Sweep {
                 ledger: ledger.clone(),
                 blobs: pipeline.blobs.clone(),
                 keep_results_ms: pipeline.keep_results_ms,
                 retention_ms: i64::from(config.webhooks.retention_days) * 24 * HOUR_MS,
             },
-            router: Api::new(ledger.clone(), pipeline.clone(), tasks.clone(), http).router(),
+            router: Api::new(ledger.clone(), pipeline.clone(), dispatcher, tasks.clone(), http).router(),
             serve: serve::Settings {
                 max_connections: config.server.max_connections,
                 header_timeout: Duration::from_secs(config.server.header_read_timeout_s),
@@ -270,6 +272,7 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
         body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),
         json_bytes: limits.json_bytes,
         body_timeout: Duration::from_secs(config.server.body_read_timeout_s),
+        give_up_ms: i64::from(config.webhooks.give_up_days) * 24 * HOUR_MS,
         limits: json!({
             "body_bytes": limits.body_bytes,
             "json_bytes": limits.json_bytes,
@@ -292,6 +295,7 @@ fn webhook_settings(config: &Config) -> WebhookSettings {
     let webhooks = &config.webhooks;
     WebhookSettings {
         concurrency: webhooks.concurrency,
+        retry_concurrency: webhooks.retry_concurrency(),
         deadline: Duration::from_secs(webhooks.deadline_s),
         response_max_bytes: webhooks.response_bytes,
         lease_ms: millis(webhooks.lease_s),

@@ -151,7 +151,8 @@ fn not_fetched(what: &str, error: NetError) -> ApiError {
         | NetError::Refused(_)
         | NetError::Timeout
         | NetError::Tls(_)
-        | NetError::Protocol(_) => Kind::SourceUnreachable,
+        | NetError::Protocol(_)
+        | NetError::Switched => Kind::SourceUnreachable,
     };
     ApiError::new(kind, format!("{what}: {}", error.public_text())).with_source(error)
 }
