@@ -40,12 +40,11 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "TIFF", reason: reason.into() }
 }
 
-/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in packed rows.
+/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in packed rows. Where the file ends early, so do they.
 struct Block {
     samples: Vec<u8>,
     n: usize,
     width: usize,
-    height: usize,
     /// Whether the file had all of it.
     complete: bool,
 }
@@ -149,7 +148,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
         // What is L*a*b* is converted without a profile.
         profile: if is_lab { None } else { kept(34_675)? },
         metadata: Metadata {
-            exif: exif::Description::read(file, directory, limits)?.to_block(),
+            exif: exif::Description::read(file, directory, limits)?.into_block(),
             xmp: kept(700)?,
             ..Metadata::default()
         },

@@ -152,6 +152,27 @@ fn strips_tiles_and_planes_show_the_same() {
 }
 
 #[test]
+fn large_strips_are_taken_in_pieces() {
+    let image = photo(700, 1301);
+    let whole = Tiff::new(tags(700, 1301, &[8, 8, 8], 2), vec![image.data().to_vec()]);
+    shows(&whole, &image, "one strip");
+    // 998 rows are twice as many as a piece has.
+    let strips = image.data().chunks(700 * 3 * 998).map(<[u8]>::to_vec).collect();
+    shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[998]), &image, "two strips");
+    let strips = image.data().chunks(700 * 3 * 1001).map(<[u8]>::to_vec).collect();
+    shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[1001]), &image, "two odd strips");
+    let planes = (0..3).map(|c| image.data().iter().skip(c).step_by(3).copied().collect()).collect();
+    shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), planes).with(284, &[2]), &image, "planes");
+}
+
+#[test]
+fn many_samples_are_as_much_work_as_many_pixels() {
+    let samples = Tiff::new(tags(3000, 3000, &[8], 1), vec![vec![0; 99]]).with(277, &[60_000]);
+    let error = process(&samples.bytes(), &to(Format::Png), &Limits::default(), &mut Scratch::default());
+    assert!(matches!(error, Err(Error::Limit { .. })), "{error:?}");
+}
+
+#[test]
 fn every_coding_is_undone() {
     let image = small();
     let plain = image.data();
@@ -217,7 +238,7 @@ fn differences_are_added_up() {
 #[test]
 fn black_and_white_as_fax_machines_have_it() {
     // Stripes whose edges wander, so that all modes are needed.
-    let black = |x: usize, y: usize| (x + y * y / 3) % 17 < 6 || (y % 11 == 0 && x > 20);
+    let black = |x: usize, y: usize| (x + y * y / 3) % 17 < 6 || (y.is_multiple_of(11) && x > 20);
     let (width, height) = (61usize, 40usize);
     let shade = |(x, y)| if black(x, y) { 0 } else { 255 };
     let all = || (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));

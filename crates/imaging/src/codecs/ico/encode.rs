@@ -1,15 +1,19 @@
-//! Writing ICO: one picture of the size asked for, as a PNG file, which everything since Windows Vista reads.
+//! Writing ICO: one picture of the size asked for, as a PNG file, which everything since Windows Vista reads. Always with
+//! four channels: the readers of icons know no other PNG.
+
+use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 
 use super::{ENTRY_BYTES, HEADER_BYTES, MAX_SIDE_PX};
-use crate::codecs::{Encoded, png};
+use crate::codecs::{Encoded, with_channels};
+use crate::facts::{Colorspace, Description};
 use crate::metadata::Metadata;
 use crate::plan::{Format, Output};
-use crate::{Error, Image, Scratch};
+use crate::{Channels, Error, Image, Scratch};
 
 /// A whole file.
 pub(in crate::codecs) fn encode(
     image: &Image,
-    output: &Output,
+    _output: &Output,
     _metadata: &Metadata,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
@@ -19,18 +23,46 @@ pub(in crate::codecs) fn encode(
             "output.format: an ICO has from 1 to {MAX_SIDE_PX} pixels on a side, the result has {width}x{height}"
         )));
     }
-    let mut encoded = png::encode(image, output, &Metadata::default(), scratch)?;
-    let picture = encoded.bytes;
+    let image = with_channels(image.clone(), Channels::Rgba, scratch);
+    let picture =
+        picture(&image).map_err(|error| Error::Encode { format: "ICO", reason: error.to_string() })?;
+    scratch.give(image.into_data());
     let at = HEADER_BYTES + ENTRY_BYTES;
     let mut bytes = Vec::with_capacity(at + picture.len());
     // Reserved, an icon, one picture.
     bytes.extend([0u16, 1, 1].map(u16::to_le_bytes).as_flattened());
     // 256 is stated as 0. Then the colours of the table, of which icons state none, and a reserved byte.
     bytes.extend([width as u8, height as u8, 0, 0]);
-    // Planes, and the bits that Windows chooses by: what it shows the picture with, not what the PNG stores.
+    // Planes and bits per pixel.
     bytes.extend([1u16, 32].map(u16::to_le_bytes).as_flattened());
     bytes.extend([picture.len() as u32, at as u32].map(u32::to_le_bytes).as_flattened());
     bytes.extend_from_slice(&picture);
-    encoded.description.format = Format::Ico;
-    Ok(Encoded { description: encoded.description, bytes })
+    let description = Description {
+        format: Format::Ico,
+        width,
+        height,
+        colorspace: Colorspace::Rgb,
+        interlaced: false,
+        sampling: None,
+        depth: 32,
+        quality: None,
+        frames: 1,
+        alpha: true,
+    };
+    Ok(Encoded { description, bytes })
+}
+
+/// The PNG file of a picture with alpha.
+fn picture(image: &Image) -> Result<Vec<u8>, EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
+    encoder.set_color(ColorType::Rgba);
+    encoder.set_depth(BitDepth::Eight);
+    // Icons are small and kept for long.
+    encoder.set_deflate_compression(DeflateCompression::Level(9));
+    encoder.set_filter(Filter::Adaptive);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(image.data())?;
+    writer.finish()?;
+    Ok(bytes)
 }

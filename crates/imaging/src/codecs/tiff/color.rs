@@ -155,5 +155,5 @@ pub(super) fn expand_units(
             }
         }
     }
-    Ok(Block { samples, n: 3, width, height, complete })
+    Ok(Block { samples, n: 3, width, complete })
 }

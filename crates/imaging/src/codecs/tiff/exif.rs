@@ -64,7 +64,7 @@ impl Description {
     }
 
     /// An EXIF block, unless there is nothing to say.
-    pub(super) fn to_block(self) -> Option<Vec<u8>> {
+    pub(super) fn into_block(self) -> Option<Vec<u8>> {
         if self.main.is_empty() && self.camera.is_empty() && self.position.is_empty() {
             return None;
         }

@@ -179,13 +179,7 @@ fn decode_stream(
     let frame = decoder.next_frame(scratch).map_err(inside)?.ok_or_else(|| corrupt("no picture"))?;
     let complete = decoder.header().warnings.is_empty();
     let raster = frame.raster;
-    Ok(Block {
-        n: raster.layout.count(),
-        width: raster.width as usize,
-        height: raster.height as usize,
-        samples: raster.data,
-        complete,
-    })
+    Ok(Block { n: raster.layout.count(), width: raster.width as usize, samples: raster.data, complete })
 }
 
 /// Where the first scan of a file begins.

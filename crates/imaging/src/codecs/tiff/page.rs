@@ -8,6 +8,12 @@ use super::{corrupt, unsupported};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
+/// How many times more samples may be decoded than the largest picture would have.
+const MAX_PADDING: u64 = 2;
+
+/// Bytes of a piece of a strip that is divided.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// What a sample's bits are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Number {
@@ -182,10 +188,12 @@ impl Page {
         let n_planes = if self.planar { self.n_samples } else { 1 };
         let n_chunks = (across as u64 * down as u64).saturating_mul(n_planes as u64);
         check(Limit::Parts, limits.parts.into(), n_chunks)?;
-        // What tiles have beside the picture is decoded too: not more than the picture may have.
+        // What tiles have beside the picture and pixels beside their colours is decoded too: together it is not to be
+        // more work than the largest picture of four samples, twice over.
         let padded =
             (across as u64).saturating_mul(self.chunk_width as u64).saturating_mul(self.height as u64);
-        check(Limit::Pixels, limits.pixels.saturating_mul(2), padded)?;
+        let n_samples = padded.saturating_mul(self.n_samples as u64);
+        check(Limit::Pixels, limits.pixels, n_samples / (4 * MAX_PADDING))?;
         let find = |own, other| directory.find(own).or_else(|| directory.find(other));
         let (places, sizes) =
             if self.tiled { (find(324, 273), find(325, 279)) } else { (find(273, 324), find(279, 325)) };
@@ -202,7 +210,33 @@ impl Page {
             };
             self.chunks.push(start..end);
         }
+        self.divide_plain_strips();
         Ok(())
+    }
+
+    /// Large strips of samples as they are become several: what is decoded at a time shall be small.
+    fn divide_plain_strips(&mut self) {
+        let n_samples = if self.planar { 1 } else { self.n_samples };
+        let row_bytes = (self.width * n_samples * self.bits).div_ceil(8);
+        let n_rows = (PIECE_BYTES / row_bytes).max(1);
+        let plain = self.compression == Compression::None && self.photometric != Photometric::YCbCr;
+        if self.tiled || !plain || n_rows >= self.chunk_height {
+            return;
+        }
+        let mut chunks = Vec::new();
+        for (i, strip) in self.chunks.iter().enumerate() {
+            let top = i % self.height.div_ceil(self.chunk_height) * self.chunk_height;
+            let strip_rows = self.chunk_height.min(self.height - top);
+            for row in (0..strip_rows).step_by(n_rows) {
+                let start = strip.start.saturating_add(row * row_bytes).min(strip.end);
+                let end = start.saturating_add(n_rows * row_bytes).min(strip.end);
+                chunks.push(start..end);
+            }
+        }
+        // Only where the pieces of a strip end with it do those of the next begin in their place.
+        if self.chunk_height.is_multiple_of(n_rows) || self.chunk_height == self.height {
+            (self.chunks, self.chunk_height) = (chunks, n_rows);
+        }
     }
 
     /// How many strips or tiles lie side by side and one below the other.

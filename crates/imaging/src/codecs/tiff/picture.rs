@@ -152,18 +152,16 @@ impl Picture<'_> {
         let width = page.chunk_width.div_ceil(place.shared.0);
         let (n, height) =
             (if page.planar { 1 } else { page.n_samples }, place.height.div_ceil(place.shared.1));
-        let Stored { mut bytes, big_endian, row_bytes, complete } = stored;
+        let Stored { bytes, big_endian, row_bytes, complete } = stored;
         if (page.bits, page.number) == (8, Number::Unsigned) {
-            bytes.resize(width * height * n, 0);
-            return Ok(Block { samples: bytes, n, width, height, complete });
+            return Ok(Block { samples: bytes, n, width, complete });
         }
         let mut samples = scratch.take(0);
         for (row, end) in bytes.chunks(row_bytes).zip((1..=height).map(|y| y * width * n)) {
             samples::to_bytes(page, row, width * n, big_endian, range, &mut samples);
             samples.resize(end, 0);
         }
-        samples.resize(width * height * n, 0);
-        Ok(Block { samples, n, width, height, complete })
+        Ok(Block { samples, n, width, complete })
     }
 
     fn data(&self, i: usize) -> Result<&[u8], Error> {
@@ -214,13 +212,13 @@ impl Picture<'_> {
             return Err(corrupt(format!("a WebP of {width}x{height} pixels in another place")));
         }
         let frame = decoder.next_frame(scratch)?.ok_or_else(|| corrupt("no picture"))?;
-        let Raster { width, height, layout, data } = frame.raster;
+        let Raster { width, layout, data, .. } = frame.raster;
         let (mut samples, mut n) = (data, layout.count());
         if layout == Layout::Rgb && self.page.n_samples == 4 {
             samples = samples.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
             n = 4;
         }
-        Ok(Block { samples, n, width: width as usize, height: height as usize, complete: true })
+        Ok(Block { samples, n, width: width as usize, complete: true })
     }
 
     /// A picture inside the picture must have the samples that the page has.
@@ -252,8 +250,13 @@ impl Picture<'_> {
         let first = if page.planar { place.plane.min(page.n_colors) } else { 0 };
         let plain = block.n == n_out && sources.iter().enumerate().all(|(to, &from)| to == from);
         let (across, down) = place.shared;
-        for y in 0..place.height.min(block.height * down) {
-            let from = &block.samples[y / down * block.width * block.n..][..block.width * block.n];
+        for y in 0..place.height {
+            let row_samples = block.width * block.n;
+            let Some(from) = block.samples.get(y / down * row_samples..).filter(|from| !from.is_empty())
+            else {
+                return;
+            };
+            let from = &from[..row_samples.min(from.len())];
             let start = (place.top + y) * stride + place.left * n_out;
             let to = &mut pixels[start..start + place.width * n_out];
             if plain {
@@ -261,8 +264,8 @@ impl Picture<'_> {
                 to[..n].copy_from_slice(&from[..n]);
                 continue;
             }
-            for (x, pixel) in to.chunks_exact_mut(n_out).enumerate().take(block.width * across) {
-                let samples = &from[x / across * block.n..][..block.n];
+            for (x, pixel) in to.chunks_exact_mut(n_out).enumerate() {
+                let Some(samples) = from.get(x / across * block.n..(x / across + 1) * block.n) else { break };
                 pixel[first..].iter_mut().zip(&sources).for_each(|(to, &source)| *to = samples[source]);
             }
         }
