@@ -59,9 +59,9 @@ pub fn process<'a>(
     limits: &Limits,
     scratch: &mut Scratch,
 ) -> Result<Processed, Error> {
-    let input = input.into().image;
-    let Some(input_format) = format::sniff(input) else {
-        return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input) });
+    let input = input.into();
+    let Some(input_format) = format::sniff(input.image) else {
+        return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input.image) });
     };
     let job = Job { input, input_format, limits };
     match plan.output.max_bytes {
@@ -72,7 +72,7 @@ pub fn process<'a>(
 
 /// What has to be processed, once or at several qualities.
 struct Job<'a> {
-    input: &'a [u8],
+    input: Input<'a>,
     input_format: Format,
     limits: &'a Limits,
 }
@@ -90,7 +90,7 @@ impl Job<'_> {
     /// Whether the sink takes frames as they come, so that it cannot try several qualities by itself.
     fn streams(&self, plan: &Plan) -> Result<bool, Error> {
         let n_frames = || {
-            let decoder = codecs::open(self.input_format, self.input, self.limits)?;
+            let decoder = codecs::open(self.input_format, self.input.image, self.limits)?;
             Ok(decoder.header().description.frames)
         };
         match self.output_format(plan) {
@@ -115,8 +115,9 @@ impl Job<'_> {
         })
     }
 
+    /// Does everything once; `max_bytes` is the business of a sink for one picture here.
     fn run(&self, plan: &Plan, scratch: &mut Scratch) -> Result<Processed, Error> {
-        let Self { input, input_format, limits } = *self;
+        let Self { input: Input { image: input, .. }, input_format, limits } = *self;
         let output_format = self.output_format(plan);
         let mut decoder = codecs::open(input_format, input, limits)?;
         let Header { description, orientation, plays, .. } = decoder.header();
