@@ -2,6 +2,7 @@
 //! users do: nothing here knows how it works.
 
 mod audit;
+mod images;
 mod job;
 mod kill9;
 mod load;
@@ -39,6 +40,11 @@ enum Command {
     Webhooks(WebhooksArgs),
     /// Kills the server under load again and again, and counts what was lost.
     Kill9(Kill9Args),
+    /// Measures processor time and memory of single images, without a server, and of sharp beside it.
+    Images(images::ImagesArgs),
+    /// One measurement of `images`, in a process of its own.
+    #[command(hide = true)]
+    ImagesOurs(images::Ours),
 }
 
 #[derive(Args)]
@@ -112,6 +118,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Webhooks(args) => webhooks(args).await,
         Command::Kill9(args) => kill9(args).await,
+        Command::Images(args) => images::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::ImagesOurs(args) => images::measure_here(&args).map(|()| ExitCode::SUCCESS),
     }
 }
 

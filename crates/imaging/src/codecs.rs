@@ -5,15 +5,25 @@
 //! animation.
 
 mod auto;
+mod bmp;
+mod bytes;
 mod canvas;
 mod difference;
 mod embed;
 pub(crate) mod fit;
 mod gif;
+mod ico;
 mod jpeg;
+mod lab;
 mod palette;
 mod png;
+mod psd;
+mod tiff;
 mod webp;
+mod wrapped;
+
+pub(crate) use self::canvas::over;
+pub(crate) use self::ico::is_icon;
 
 use self::embed::WithMetadata;
 pub(crate) use self::embed::takes_metadata;
@@ -23,10 +33,11 @@ use crate::geometry::Size;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::{Format, Output};
+use crate::rows::Rows;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
 /// What is known before the first pixel.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Header {
     /// The facts, without those that follow from the bytes.
     pub(crate) description: Description,
@@ -59,6 +70,11 @@ pub(crate) trait Decode {
     /// Said once, before the first frame: a size, as stored, that is enough. A decoder that saves work by it delivers
     /// its frames smaller than the header says, but never smaller than this.
     fn reduce_to(&mut self, _needed: Size) {}
+
+    /// The only picture, row by row, where the decoder has it so and nothing was read before; then no frame is asked for.
+    fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
+        Ok(None)
+    }
 
     /// The next frame, all of the size in the header unless [`Decode::reduce_to`] made them smaller; `None` after the
     /// last.
@@ -95,14 +111,14 @@ pub(crate) fn open<'a>(
         Format::Png | Format::Apng => Box::new(png::Decoder::open(input, limits)?),
         Format::Gif => Box::new(gif::Decoder::open(input, limits)?),
         Format::Webp => Box::new(webp::Decoder::open(input, limits)?),
+        Format::Bmp => bmp::open(input, limits)?,
+        Format::Ico => ico::open(input, limits)?,
+        Format::Tiff => Box::new(tiff::Decoder::open(input, limits)?),
+        Format::Psd => Box::new(psd::Decoder::open(input, limits)?),
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
-        | Format::Tiff
-        | Format::Ico
-        | Format::Psd
-        | Format::Bmp
         | Format::Svg
         | Format::Mp4
         | Format::Webm => {
@@ -137,20 +153,20 @@ pub(crate) fn begin(
     Ok(match format {
         Format::Jpeg => Box::new(Still::new(jpeg::encode, output, metadata)),
         Format::Png => Box::new(Still::new(png::encode, output, metadata)),
-        Format::Apng => Box::new(WithMetadata { sink: png::Animation::new(sequence), metadata }),
+        Format::Apng => Box::new(WithMetadata { sink: png::Animation::new(output, sequence), metadata }),
         Format::Gif => Box::new(gif::Encoder::new(sequence)),
         Format::Webp if sequence.n_frames > 1 => {
             Box::new(WithMetadata { sink: webp::Animation::new(output, sequence), metadata })
         }
         Format::Webp => Box::new(Still::new(webp::encode, output, metadata)),
+        Format::Bmp => Box::new(Still::new(bmp::encode, output, metadata)),
+        Format::Ico => Box::new(Still::new(ico::encode, output, metadata)),
+        Format::Tiff => Box::new(Still::new(tiff::encode, output, metadata)),
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
-        | Format::Tiff
-        | Format::Ico
         | Format::Psd
-        | Format::Bmp
         | Format::Svg
         | Format::Mp4
         | Format::Webm => {

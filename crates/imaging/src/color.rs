@@ -77,20 +77,26 @@ impl ToSrgb {
             Layout::Rgb | Layout::Cmyk => Channels::Rgb,
             Layout::Rgba => Channels::Rgba,
         };
-        match (&self.0, layout) {
-            (Kind::Gray(table), _) => data.iter_mut().for_each(|v| *v = table[usize::from(*v)]),
-            (kind, Layout::Cmyk) => {
-                let mut rgb = scratch.take(data.len() / 4 * 3);
-                match kind {
-                    Kind::Transform(transform) => inks_by_profile(transform.as_ref(), &data, &mut rgb),
-                    _ => inks_by_rule(&data, &mut rgb),
-                }
-                scratch.give(std::mem::replace(&mut data, rgb));
+        if layout == Layout::Cmyk {
+            let mut rgb = scratch.take(data.len() / 4 * 3);
+            match &self.0 {
+                Kind::Transform(transform) => inks_by_profile(transform.as_ref(), &data, &mut rgb),
+                _ => inks_by_rule(&data, &mut rgb),
             }
-            (Kind::Transform(transform), _) => in_place(transform.as_ref(), &mut data, layout.count()),
-            (Kind::Identity, _) => {}
+            scratch.give(std::mem::replace(&mut data, rgb));
+        } else {
+            self.apply_in_place(&mut data, layout);
         }
         Image::new(width, height, channels, data)
+    }
+
+    /// Converts pixels that are no inks.
+    pub(crate) fn apply_in_place(&self, data: &mut [u8], layout: Layout) {
+        match &self.0 {
+            Kind::Gray(table) => data.iter_mut().for_each(|v| *v = table[usize::from(*v)]),
+            Kind::Transform(transform) => in_place(transform.as_ref(), data, layout.count()),
+            Kind::Identity => {}
+        }
     }
 }
 

@@ -40,6 +40,9 @@ pub enum Error {
     /// The plan cannot be applied to this image (a crop outside it, for example). Starts with the attribute.
     #[error("{0}")]
     Plan(String),
+    /// Something is wrong with the watermark, not with the image.
+    #[error("watermark: {0}")]
+    Watermark(Box<Self>),
     /// The encoder refused our own pixels: our fault.
     #[error("encoding {format} failed: {reason}")]
     Encode {

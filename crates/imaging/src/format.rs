@@ -1,6 +1,7 @@
 //! The file formats: their names, how to recognise them and what each becomes by default. How they are read and
 //! written is in `codecs`.
 
+use crate::codecs::is_icon;
 use crate::plan::Format;
 
 /// What is known about a format without looking at a file.
@@ -43,10 +44,10 @@ const fn traits(format: Format) -> Traits {
         F::Avif => row(["AVIF", "avif", "avif", "image/avif"], F::Avif, [false, true, false]),
         F::Jxl => row(["JXL", "jxl", "jxl", "image/jxl"], F::Jxl, [false, true, false]),
         F::Jp2 => row(["JPEG 2000", "jp2", "jp2", "image/jp2"], F::Jp2, [false, true, false]),
-        F::Tiff => row(["TIFF", "tiff", "tif", "image/tiff"], F::Jpeg, [false, true, false]),
-        F::Ico => row(["ICO", "ico", "ico", "image/vnd.microsoft.icon"], F::Png, [false, true, false]),
+        F::Tiff => row(["TIFF", "tiff", "tif", "image/tiff"], F::Jpeg, [true, true, false]),
+        F::Ico => row(["ICO", "ico", "ico", "image/vnd.microsoft.icon"], F::Png, [true, true, false]),
         F::Psd => row(["PSD", "psd", "psd", "image/vnd.adobe.photoshop"], F::Jpeg, [false, true, false]),
-        F::Bmp => row(["BMP", "bmp", "bmp", "image/bmp"], F::Jpeg, [false, true, false]),
+        F::Bmp => row(["BMP", "bmp", "bmp", "image/bmp"], F::Jpeg, [true, true, false]),
         F::Svg => row(["SVG", "svg", "svg", "image/svg+xml"], F::Png, [false, true, false]),
         F::Mp4 => row(["MP4", "mp4", "mp4", "video/mp4"], F::Mp4, [false, false, true]),
         F::Webm => row(["WebM", "webm", "webm", "video/webm"], F::Webm, [false, false, true]),
@@ -125,6 +126,14 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
         Some(Format::Gif)
     } else if is_riff(input, b"WEBP") {
         Some(Format::Webp)
+    } else if input.starts_with(b"BM") {
+        Some(Format::Bmp)
+    } else if is_icon(input) {
+        Some(Format::Ico)
+    } else if matches!(input.first_chunk(), Some(b"II*\0" | b"MM\0*" | b"II+\0" | b"MM\0+")) {
+        Some(Format::Tiff)
+    } else if input.starts_with(b"8BPS") {
+        Some(Format::Psd)
     } else {
         None
     }
@@ -149,13 +158,7 @@ pub(crate) fn sniff_foreign(input: &[u8]) -> Option<&'static str> {
         (b"%PDF-", "a PDF document"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"\x1f\x8b", "gzip data"),
-        (b"BM", "a BMP image"),
-        (b"II*\0", "a TIFF image"),
-        (b"MM\0*", "a TIFF image"),
-        (b"II+\0", "a BigTIFF image"),
-        (b"MM\0+", "a BigTIFF image"),
         (b"\0\0\x01\0", "an ICO image"),
-        (b"8BPS", "a PSD image"),
         (b"\xff\x0a", "a JPEG XL image"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),

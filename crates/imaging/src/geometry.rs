@@ -7,11 +7,17 @@
 //! **Coordinates** are those of the upright picture at its full size, even where a decoder delivered a reduced one.
 
 mod crop;
+mod focus;
 mod resize;
+mod watermark;
 
 pub use self::crop::crop;
+pub use self::focus::{asks_for_faces, resolve};
 pub use self::resize::{Resized, resize};
-use crate::plan::{Gravity, Kernel, Padding, Plan, Scale};
+pub use self::watermark::{Placed, Span, watermark};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Crop, Gravity, Kernel, Padding, Plan, Scale};
 use crate::{Error, Limits};
 
 /// Width and height in pixels, both at least 1.
@@ -31,7 +37,7 @@ impl Size {
 }
 
 /// A rectangle of whole pixels, origin top left, not empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rect {
     /// Pixels from the left edge.
     pub x: u32,
@@ -145,11 +151,15 @@ pub fn pad(size: Size, asked: Padding) -> Size {
 
 /// The smallest size at which a decoder may deliver a picture of `size` so that the plan loses nothing: the size at
 /// which `resize` (or else `scale`) only just has no pixel to throw away. The full size where nothing is made smaller,
-/// and for the nearest-pixel kernel, which must see the very pixels of the file.
+/// and for the nearest-pixel kernel, which must see the very pixels of the file; also for a crop whose size is not known
+/// before the faces are.
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.
 pub fn needed_size(size: Size, plan: &Plan) -> Result<Size, Error> {
+    if matches!(plan.crop, Some(Crop::Face { .. })) {
+        return Ok(size);
+    }
     let cropped = plan.crop.map_or(Ok(size), |asked| crop(size, asked).map(Rect::size))?;
     let (window, picture) = match (plan.resize, plan.scale) {
         (Some(asked), _) if asked.kernel == Kernel::Nearest => return Ok(size),
@@ -169,23 +179,41 @@ pub fn needed_size(size: Size, plan: &Plan) -> Result<Size, Error> {
     ))
 }
 
-/// How much of a remainder lies left of and above a thing placed by gravity, in halves: 0, 1 or 2.
+/// How much of a remainder lies left of and above a thing placed by gravity, in halves: 0, 1 or 2. Faces and points are
+/// found elsewhere; without them the middle counts.
 fn halves(gravity: Gravity) -> (u32, u32) {
+    use Gravity::{Center, Face, Faces, Point};
     let x = match gravity {
         Gravity::TopLeft | Gravity::Left | Gravity::BottomLeft => 0,
-        Gravity::Top | Gravity::Center | Gravity::Bottom => 1,
+        Gravity::Top | Gravity::Bottom | Center | Face | Faces | Point { .. } => 1,
         Gravity::TopRight | Gravity::Right | Gravity::BottomRight => 2,
     };
     let y = match gravity {
         Gravity::TopLeft | Gravity::Top | Gravity::TopRight => 0,
-        Gravity::Left | Gravity::Center | Gravity::Right => 1,
+        Gravity::Left | Gravity::Right | Center | Face | Faces | Point { .. } => 1,
         Gravity::BottomLeft | Gravity::Bottom | Gravity::BottomRight => 2,
     };
     (x, y)
 }
 
+/// Where an interval of `length` within `bound` begins so that its middle is as near as can be to `middle`.
+fn centred(middle: f64, length: f64, bound: f64) -> f64 {
+    (middle - length / 2.0).clamp(0.0, (bound - length).max(0.0))
+}
+
 /// A rectangle of `inner` in `outer`, which is at least as large.
 fn place(inner: Size, outer: Size, gravity: Gravity) -> Rect {
+    if let Gravity::Point { x, y } = gravity {
+        let start = |middle: u32, length: u32, bound: u32| {
+            centred(middle.into(), length.into(), bound.into()).floor() as u32
+        };
+        return Rect {
+            x: start(x, inner.width, outer.width),
+            y: start(y, inner.height, outer.height),
+            width: inner.width,
+            height: inner.height,
+        };
+    }
     let (x, y) = halves(gravity);
     let offset = |spare: u32, halves: u32| (u64::from(spare) * u64::from(halves) / 2) as u32;
     Rect {

@@ -7,6 +7,7 @@
 mod codecs;
 mod color;
 pub mod error;
+mod faces;
 pub mod facts;
 mod format;
 pub mod geometry;
@@ -17,6 +18,7 @@ pub mod operations;
 mod orientation;
 pub mod plan;
 mod process;
+mod rows;
 pub mod sample;
 mod scratch;
 
@@ -26,5 +28,5 @@ pub use format::sniff;
 pub use image::{Channels, Image};
 pub use limits::Limits;
 pub use plan::{Format, Plan};
-pub use process::{Input, Processed, encode, process};
+pub use process::{Input, Processed, encode, encode_animation, process};
 pub use scratch::Scratch;

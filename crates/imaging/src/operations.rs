@@ -19,13 +19,19 @@ mod resample;
 mod resize;
 mod scale;
 mod srgb;
+mod stream;
+mod watermark;
 
 use self::picture::Picture;
-use crate::geometry::{Size, Stages};
+pub(crate) use self::stream::{apply_to_rows, takes_rows};
+use crate::geometry::{Size, Stages, Window};
+use crate::plan::Kernel;
 use crate::{Error, Image, Limits, Plan, Scratch};
 
+pub(crate) use self::watermark::fit as fit_watermark;
+
 /// THE ORDER, whatever the order in the request. Each entry does nothing when the plan does not ask for it.
-const ORDER: [(&str, Run); 10] = [
+const ORDER: [(&str, Run); 11] = [
     ("flip", flip::run),
     ("crop", crop::run),
     ("resize", resize::run),
@@ -33,6 +39,7 @@ const ORDER: [(&str, Run); 10] = [
     ("auto", enhance::run),
     ("adjust", adjust::run),
     ("filter", filter::run),
+    ("watermark", watermark::run),
     ("mask", mask::run),
     ("border", border::run),
     ("padding", padding::run),
@@ -51,6 +58,8 @@ pub struct Context<'a> {
     /// The size of the upright picture in the file, where the decoder delivered it reduced. The plan's pixels are those
     /// of this size. `None`: the image is as large as the file says.
     pub full_size: Option<Size>,
+    /// The picture of [`Plan::watermark`], at any size.
+    pub watermark: Option<&'a Image>,
 }
 
 /// Does everything the plan asks for, in the one order that the table above gives. The image is upright and in sRGB.
@@ -84,4 +93,10 @@ pub fn final_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
 /// As [`final_size`].
 pub fn needed_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     crate::geometry::needed_size(Size::new(width, height), plan)
+}
+
+/// A smaller copy of a whole picture.
+pub(crate) fn shrunk(image: &Image, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Image {
+    let size = Size::new(image.width(), image.height());
+    resample::resample(image, Window::whole(size), to, kernel, scratch)
 }

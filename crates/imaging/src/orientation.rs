@@ -34,14 +34,19 @@ impl Orientation {
     /// taken as upright, as every viewer does.
     pub(crate) fn from_exif(block: &[u8]) -> Self {
         let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-        match find_tag(tiff) {
-            Some(2) => Self::FlipHorizontal,
-            Some(3) => Self::Rotate180,
-            Some(4) => Self::FlipVertical,
-            Some(5) => Self::Transpose,
-            Some(6) => Self::Rotate90,
-            Some(7) => Self::Transverse,
-            Some(8) => Self::Rotate270,
+        Self::from_value(find_tag(tiff).unwrap_or(1).into())
+    }
+
+    /// The orientation of a value of the tag; one that the standard does not have means upright.
+    pub(crate) fn from_value(value: u64) -> Self {
+        match value {
+            2 => Self::FlipHorizontal,
+            3 => Self::Rotate180,
+            4 => Self::FlipVertical,
+            5 => Self::Transpose,
+            6 => Self::Rotate90,
+            7 => Self::Transverse,
+            8 => Self::Rotate270,
             _ => Self::Upright,
         }
     }

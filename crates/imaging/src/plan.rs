@@ -2,10 +2,12 @@
 //! already; turning the caller's JSON into it (and complaining about it) is the server's work.
 
 mod output;
+mod watermark;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::output::{Format, KeptMetadata, Output, Target};
+pub use self::watermark::{Length, Watermark};
 
 /// All that is asked for, in the order in which it is done.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -27,6 +29,8 @@ pub struct Plan {
     pub adjust: Option<Adjust>,
     /// Effects, run in the order of their fields.
     pub filter: Option<Filter>,
+    /// Another picture over it, whose bytes come with the image's.
+    pub watermark: Option<Watermark>,
     /// Cut to a shape.
     pub mask: Option<Mask>,
     /// A frame inside the bounds.
@@ -69,6 +73,17 @@ pub enum Gravity {
     BottomLeft,
     /// The middle of the left edge.
     Left,
+    /// The largest face.
+    Face,
+    /// All faces.
+    Faces,
+    /// As near as can be to a pixel of the picture: what becomes of the two above.
+    Point {
+        /// Pixels from the left edge.
+        x: u32,
+        /// Pixels from the upper edge.
+        y: u32,
+    },
 }
 
 /// An sRGB colour with straight alpha.
@@ -112,6 +127,11 @@ pub enum Crop {
         ratio: f64,
         /// Which part is kept.
         gravity: Gravity,
+    },
+    /// The box around all faces and something around it.
+    Face {
+        /// How much on each side, in percent of the box's longer side, 0–500.
+        padding: f64,
     },
 }
 

@@ -1,17 +1,20 @@
 //! The way of one image: recognise, read the header, check the limits, then frame by frame decode, convert to sRGB,
 //! turn upright, operate, encode.
 
+mod watermark;
+
+use std::borrow::Cow;
 use std::num::NonZeroU16;
 
 use crate::codecs::{self, Decode, Encode, Frame, Header, Sequence, fit};
 use crate::color::ToSrgb;
-use crate::geometry::Size;
+use crate::geometry::{Rect, Size, Stages};
 use crate::limits::{Limit, check};
 use crate::metadata::{Changed, Metadata};
 use crate::operations::{self, Context};
 use crate::orientation::Orientation;
-use crate::plan::{Format, Output, Target};
-use crate::{Error, Facts, Image, Limits, Plan, Scratch, format};
+use crate::plan::{Crop, Format, Output, Target};
+use crate::{Error, Facts, Image, Limits, Plan, Scratch, faces, format, geometry};
 
 /// The result of [`process`].
 #[derive(Debug, Clone)]
@@ -22,6 +25,8 @@ pub struct Processed {
     pub output: Facts,
     /// The output file.
     pub bytes: Vec<u8>,
+    /// Where the faces are in the upright input, the largest first; only when the plan asks for them.
+    pub faces: Option<Vec<Rect>>,
     /// What was ignored or replaced on the way, as sentences for the caller of the API.
     pub warnings: Vec<String>,
 }
@@ -31,7 +36,7 @@ pub struct Processed {
 pub struct Input<'a> {
     /// The image.
     pub image: &'a [u8],
-    /// The image of [`Plan::watermark`].
+    /// The image of [`Plan::watermark`], of which the first frame is used.
     pub watermark: Option<&'a [u8]>,
 }
 
@@ -117,9 +122,9 @@ impl Job<'_> {
 
     /// Does everything once; `max_bytes` is the business of a sink for one picture here.
     fn run(&self, plan: &Plan, scratch: &mut Scratch) -> Result<Processed, Error> {
-        let Self { input: Input { image: input, .. }, input_format, limits } = *self;
+        let Self { input, input_format, limits } = *self;
         let output_format = self.output_format(plan);
-        let mut decoder = codecs::open(input_format, input, limits)?;
+        let mut decoder = codecs::open(input_format, input.image, limits)?;
         let Header { description, orientation, plays, .. } = decoder.header();
         let description = description.clone();
         let sequence = if output_format.is_none_or(Format::is_animated) {
@@ -130,26 +135,34 @@ impl Job<'_> {
         };
         limits.check_input(description.width, description.height, sequence.n_frames)?;
         let mut run = Run {
-            plan,
-            context: Context {
-                output_alpha: output_format.is_none_or(Format::has_alpha),
-                limits,
-                full_size: None,
-            },
+            plan: Cow::Borrowed(plan),
+            output_alpha: output_format.is_none_or(Format::has_alpha),
+            limits,
+            full_size: Size::new(description.width, description.height),
+            n_frames: sequence.n_frames,
+            faces: None,
+            watermark_file: input.watermark.filter(|_| plan.watermark.is_some()),
+            watermark: None,
             orientation: if plan.keep_orientation { Orientation::Upright } else { *orientation },
             to_srgb: None,
             warnings: Vec::new(),
         };
-        let size = run.prepare(decoder.as_mut(), sequence.n_frames)?;
-        let changed = Changed { size, upright: !plan.keep_orientation };
-        let metadata = decoder.header().metadata.kept(plan.output.metadata, changed, &mut run.warnings);
-        let has_metadata = !metadata.is_empty();
-        let mut encoder = match output_format {
-            Some(format) => codecs::begin(format, &plan.output, sequence, metadata)?,
-            None => codecs::begin_smallest(&plan.output, sequence, metadata)?,
+        run.prepare(decoder.as_mut())?;
+        let metadata = decoder.header().metadata.clone();
+        let (mut has_metadata, mut warnings) = (false, Vec::new());
+        // What metadata say of the picture is known when the first one is made.
+        let begin = |size| {
+            let changed = Changed { size, upright: !plan.keep_orientation };
+            let metadata = metadata.kept(plan.output.metadata, changed, &mut warnings);
+            has_metadata = !metadata.is_empty();
+            match output_format {
+                Some(format) => codecs::begin(format, &plan.output, sequence, metadata),
+                None => codecs::begin_smallest(&plan.output, sequence, metadata),
+            }
         };
-        run.frames(decoder.as_mut(), encoder.as_mut(), sequence.n_frames, scratch)?;
+        let encoder = run.frames(decoder.as_mut(), begin, scratch)?;
         let encoded = encoder.finish(scratch)?;
+        run.warnings.append(&mut warnings);
         let format = encoded.description.format;
         if has_metadata && !codecs::takes_metadata(format) {
             run.warnings
@@ -158,9 +171,10 @@ impl Job<'_> {
         // At the end: some things are only noticed while decoding.
         run.warnings.extend_from_slice(&decoder.header().warnings);
         Ok(Processed {
-            input: description.of(input),
+            input: description.of(input.image),
             output: encoded.description.of(&encoded.bytes),
             bytes: encoded.bytes,
+            faces: run.faces,
             warnings: run.warnings,
         })
     }
@@ -177,49 +191,100 @@ pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, 
     Ok(encoder.finish(&mut scratch)?.bytes)
 }
 
+/// Makes an animation, played for ever, of at most `n_frames` pictures of one size with the time each is shown, in
+/// milliseconds.
+///
+/// # Errors
+/// As [`encode`], and when there is no frame or the format holds one only.
+pub fn encode_animation(
+    frames: impl IntoIterator<Item = (Image, u32)>,
+    n_frames: u32,
+    format: Format,
+    output: &Output,
+) -> Result<Vec<u8>, Error> {
+    let failed = |reason: &str| Error::Encode { format: format.name(), reason: reason.to_owned() };
+    if !format.is_animated() {
+        return Err(failed("it holds a single picture"));
+    }
+    let mut scratch = Scratch::default();
+    let mut frames = frames.into_iter().take(n_frames as usize);
+    let first = frames.next().ok_or_else(|| failed("an animation without a frame"))?;
+    let sequence = Sequence { n_frames, plays: None, alpha: first.0.channels().has_alpha() };
+    let mut encoder = codecs::begin(format, output, sequence, Metadata::default())?;
+    for (image, delay_ms) in std::iter::once(first).chain(frames) {
+        encoder.push(image, delay_ms, &mut scratch)?;
+    }
+    Ok(encoder.finish(&mut scratch)?.bytes)
+}
+
 /// What stays the same from frame to frame.
 struct Run<'a> {
-    plan: &'a Plan,
-    context: Context<'a>,
+    /// As asked; once the faces are known, what it means with them.
+    plan: Cow<'a, Plan>,
+    output_alpha: bool,
+    limits: &'a Limits,
+    /// The size of the upright picture in the file.
+    full_size: Size,
+    n_frames: u32,
     orientation: Orientation,
     /// Made with the first frame, whose layout it depends on.
     to_srgb: Option<ToSrgb>,
+    /// Found in the first frame, if the plan asks for them.
+    faces: Option<Vec<Rect>>,
+    /// Taken when the size of the first picture that it lies on is known.
+    watermark_file: Option<&'a [u8]>,
+    /// At the size at which it lies on every frame.
+    watermark: Option<Image>,
     warnings: Vec<String>,
 }
 
 impl Run<'_> {
     /// Before anything is decoded: refuses what the plan would make too large, and tells the decoder how few pixels
-    /// would do. The size of the result.
-    fn prepare(&mut self, decoder: &mut dyn Decode, n_frames: u32) -> Result<Size, Error> {
-        let description = &decoder.header().description;
-        let stored = Size::new(description.width, description.height);
-        let upright = self.orientation.turned(stored);
-        let size = operations::final_size(upright.width, upright.height, self.plan)?;
-        self.context.limits.check_output(size.width, size.height)?;
-        let n_pixels = u64::from(size.width) * u64::from(size.height) * u64::from(n_frames);
-        check(Limit::Pixels, self.context.limits.pixels, n_pixels)?;
-        let needed = operations::needed_size(upright.width, upright.height, self.plan)?;
+    /// would do.
+    fn prepare(&mut self, decoder: &mut dyn Decode) -> Result<(), Error> {
+        self.full_size = self.orientation.turned(self.full_size);
+        let Size { width, height } = self.full_size;
+        // How large a crop by faces is turns out with the first frame.
+        if !matches!(self.plan.crop, Some(Crop::Face { .. })) {
+            self.check_output()?;
+        }
+        let mut needed = operations::needed_size(width, height, &self.plan)?;
+        if geometry::asks_for_faces(&self.plan) {
+            let to_find = faces::needed_size(self.full_size);
+            needed = Size::new(needed.width.max(to_find.width), needed.height.max(to_find.height));
+        }
         decoder.reduce_to(self.orientation.turned(needed));
-        self.context.full_size = Some(upright);
-        Ok(size)
+        Ok(())
     }
 
-    /// Sends frame after frame from one end to the other. An animation that breaks off is as long as it got.
+    fn check_output(&self) -> Result<(), Error> {
+        let size = operations::final_size(self.full_size.width, self.full_size.height, &self.plan)?;
+        self.limits.check_output(size.width, size.height)?;
+        let n_pixels = u64::from(size.width) * u64::from(size.height) * u64::from(self.n_frames);
+        check(Limit::Pixels, self.limits.pixels, n_pixels)
+    }
+
+    /// Sends frame after frame into the encoder that `begin` makes for the size of the first. An animation that breaks off is as long as it got.
     fn frames(
         &mut self,
         decoder: &mut dyn Decode,
-        encoder: &mut dyn Encode,
-        n_frames: u32,
+        begin: impl FnOnce(Size) -> Result<Box<dyn Encode>, Error>,
         scratch: &mut Scratch,
-    ) -> Result<(), Error> {
+    ) -> Result<Box<dyn Encode>, Error> {
+        let n_frames = self.n_frames;
+        if n_frames == 1
+            && let Some(image) = self.reduced(decoder, scratch)?
+        {
+            let mut encoder = begin(Size::new(image.width(), image.height()))?;
+            encoder.push(image, 0, scratch)?;
+            return Ok(encoder);
+        }
+        let (mut begin, mut encoder) = (Some(begin), None);
         for n_done in 0..n_frames {
             let frame = match decoder.next_frame(scratch) {
                 Ok(Some(frame)) => frame,
                 Ok(None) if n_done > 0 => break,
-                Ok(None) => {
-                    let format = decoder.header().description.format.name();
-                    return Err(Error::Corrupt { format, reason: "no picture".to_owned() });
-                }
+                Ok(None) => return Err(no_picture(decoder)),
                 Err(error @ Error::Corrupt { .. }) if n_done > 0 => {
                     self.warnings
                         .push(format!("the animation ends after {n_done} of {n_frames} frames: {error}"));
@@ -229,9 +294,30 @@ impl Run<'_> {
             };
             let delay_ms = self.plan.output.delay_ms.unwrap_or(frame.delay_ms);
             let image = self.one(frame, decoder, scratch)?;
+            if let Some(begin) = begin.take() {
+                encoder = Some(begin(Size::new(image.width(), image.height()))?);
+            }
+            let encoder: &mut Box<dyn Encode> = encoder.as_mut().expect("begun with the first picture");
             encoder.push(image, delay_ms, scratch)?;
         }
-        Ok(())
+        encoder.ok_or_else(|| no_picture(decoder))
+    }
+
+    /// The picture to be encoded, where it can be made while the rows of the input are decoded.
+    fn reduced(&mut self, decoder: &mut dyn Decode, scratch: &mut Scratch) -> Result<Option<Image>, Error> {
+        // Faces are looked for in a whole picture.
+        if self.orientation != Orientation::Upright
+            || geometry::asks_for_faces(&self.plan)
+            || !operations::takes_rows(self.full_size, &self.plan)?
+        {
+            return Ok(None);
+        }
+        let profile = decoder.header().profile.clone();
+        let Some(mut rows) = decoder.rows()? else { return Ok(None) };
+        let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
+        self.warnings.extend(warning);
+        self.take_watermark(scratch)?;
+        operations::apply_to_rows(rows.as_mut(), &to_srgb, &self.plan, &self.context(), scratch).map(Some)
     }
 
     /// From a decoded frame to the picture to be encoded.
@@ -244,6 +330,52 @@ impl Run<'_> {
         });
         let image = to_srgb.apply(frame.raster, scratch);
         let image = self.orientation.apply(image, scratch);
-        operations::apply(image, self.plan, &self.context, scratch)
+        if geometry::asks_for_faces(&self.plan) {
+            self.look_for_faces(&image, scratch)?;
+        }
+        self.take_watermark(scratch)?;
+        operations::apply(image, &self.plan, &self.context(), scratch)
     }
+
+    /// Decodes the watermark, once, at the size at which it is needed.
+    fn take_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
+        if let Some(file) = self.watermark_file.take()
+            && let Some(asked) = self.plan.watermark
+        {
+            let under = Stages::of(self.full_size, &self.plan)?.scaled;
+            self.watermark = Some(watermark::decode(file, &asked, under, &self.context(), scratch)?);
+        }
+        Ok(())
+    }
+
+    /// Turns what the plan says of faces into numbers. It asks for none after that.
+    fn look_for_faces(&mut self, image: &Image, scratch: &mut Scratch) -> Result<(), Error> {
+        let faces = faces::find(image, self.full_size, scratch);
+        let (plan, warning) = geometry::resolve(&self.plan, self.full_size, &faces);
+        self.plan = Cow::Owned(plan);
+        self.faces = Some(faces);
+        self.warnings.extend(warning);
+        self.check_output()
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            output_alpha: self.output_alpha,
+            limits: self.limits,
+            full_size: Some(self.full_size),
+            watermark: self.watermark.as_ref(),
+        }
+    }
+}
+
+/// The first frame alone, upright and in sRGB.
+fn still(decoder: &mut dyn Decode, orientation: Orientation, scratch: &mut Scratch) -> Result<Image, Error> {
+    let Some(frame) = decoder.next_frame(scratch)? else { return Err(no_picture(decoder)) };
+    let (to_srgb, _) = ToSrgb::new(decoder.header().profile.as_deref(), frame.raster.layout);
+    Ok(orientation.apply(to_srgb.apply(frame.raster, scratch), scratch))
+}
+
+fn no_picture(decoder: &dyn Decode) -> Error {
+    let format = decoder.header().description.format.name();
+    Error::Corrupt { format, reason: "no picture".to_owned() }
 }

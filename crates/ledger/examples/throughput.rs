@@ -156,7 +156,7 @@ async fn drain_webhooks(ledger: &Ledger) -> Result<(), Failure> {
         let mut recording = tokio::task::JoinSet::new();
         for lease in leases {
             let ledger = ledger.clone();
-            recording.spawn(async move { ledger.record_attempt(lease, attempt(), Next::Delivered).await });
+            recording.spawn(async move { ledger.record_attempt(&lease, attempt(), Next::Delivered).await });
         }
         while let Some(recorded) = recording.join_next().await {
             recorded??;
@@ -190,6 +190,7 @@ fn attempt() -> Attempt {
         address: Some("203.0.113.7:443".to_owned()),
         timings: Timings::default(),
         response: None,
+        retry_after_ms: None,
     }
 }
 

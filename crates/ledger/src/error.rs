@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::account::AccountId;
+use crate::model::webhook::WebhookStatus;
 
 /// Why the ledger did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,10 @@ pub enum Error {
     /// A key, request or result with this identity exists already.
     #[error("it exists already")]
     Exists,
+
+    /// The webhook cannot be treated like this in the status it has.
+    #[error("the webhook is {0}")]
+    NotNow(WebhookStatus),
 
     /// The caller named an account that does not exist.
     #[error("there is no account {0}")]

@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::model::account::AccountId;
-use crate::model::webhook::{Attempt, WebhookStatus};
+use crate::model::webhook::{Attempt, WebhookStatus, Why};
 
 /// The most webhooks one page holds.
 pub const PAGE_LIMIT: u32 = 100;
@@ -68,8 +68,17 @@ pub struct WebhookRecord {
     /// The attempts that ended, oldest first. Empty in lists. One that is under way is not among them: the status
     /// says so.
     pub attempts: Vec<RecordedAttempt>,
-    /// When the next attempt is due, while it is scheduled.
-    pub next_due_ms: Option<i64>,
+    /// The next attempt, while it is scheduled.
+    pub next: Option<NextAttempt>,
+}
+
+/// The attempt that a scheduled webhook waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextAttempt {
+    /// When it is due, or when its destination is no longer left alone, if that is later.
+    pub due_ms: i64,
+    /// Where that time comes from.
+    pub why: Why,
 }
 
 /// An attempt in the history.
@@ -95,7 +104,7 @@ impl fmt::Debug for WebhookRecord {
             .field("failure", &self.failure)
             .field("delay_ms", &self.delay_ms)
             .field("attempts", &self.attempts)
-            .field("next_due_ms", &self.next_due_ms)
+            .field("next", &self.next)
             .finish_non_exhaustive()
     }
 }

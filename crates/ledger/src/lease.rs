@@ -1,5 +1,8 @@
 //! Work that somebody holds for a while, and how it is given back.
 
+use crate::model::account::AccountId;
+use crate::model::webhook::DueWebhook;
+
 /// A piece of work that belongs to the holder of this value until `until_ms`.
 ///
 /// There is one at a time: it cannot be cloned, and every write behind it names its fence, so that a holder who
@@ -16,6 +19,21 @@ pub struct Lease<T> {
     pub attempt: u32,
     /// The row that is held.
     pub(crate) no: i64,
+}
+
+/// What a write behind a webhook's lease has to name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) no: i64,
+    pub(crate) fence: i64,
+    pub(crate) attempt: u32,
+    pub(crate) account: AccountId,
+}
+
+impl Lease<DueWebhook> {
+    pub(crate) fn held(&self) -> Held {
+        Held { no: self.no, fence: self.fence, attempt: self.attempt, account: self.value.account }
+    }
 }
 
 /// Why a job is given back unfinished.

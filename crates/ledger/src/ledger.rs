@@ -4,13 +4,17 @@
 
 mod accounts;
 mod jobs;
+mod watermarks;
 mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use crate::clock::Clock;
+use crate::destination::Fairness;
 use crate::error::Error;
+use crate::finished::Finished;
 use crate::lease::Recovered;
 use crate::sql::{self, Tx, sqlite};
 use crate::wake::{DueSignal, Dues};
@@ -31,6 +35,10 @@ pub struct Ledger {
     database: Arc<sqlite::Database>,
     dues: Arc<Dues>,
     clock: Clock,
+    fairness: Fairness,
+    /// What the clock showed at the last claim: an earlier time now means that it was set back.
+    latest_claim_ms: Arc<AtomicI64>,
+    finished: Arc<Finished>,
 }
 
 /// What the ledger has done since it was opened, for metrics.
@@ -56,7 +64,20 @@ impl Ledger {
         let Store::Sqlite { path } = store;
         let dues = Arc::new(Dues::unknown());
         let database = sqlite::Database::open(path, clock.clone(), Arc::clone(&dues)).await?;
-        Ok(Self { database: Arc::new(database), dues, clock })
+        Ok(Self {
+            database: Arc::new(database),
+            dues,
+            clock,
+            fairness: Fairness::default(),
+            latest_claim_ms: Arc::new(AtomicI64::new(i64::MAX)),
+            finished: Arc::default(),
+        })
+    }
+
+    /// The same ledger, which asks this much of receivers at once instead of [`Fairness::default`].
+    #[must_use]
+    pub fn with_fairness(self, fairness: Fairness) -> Self {
+        Self { fairness, ..self }
     }
 
     /// Ends every lease of an earlier process. To be called once, before the first claim, by the process that
@@ -66,9 +87,10 @@ impl Ledger {
     /// # Errors
     /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
     pub async fn recover(&self) -> Result<Recovered, Error> {
-        self.write(|tx| {
+        let fairness = self.fairness;
+        self.write(move |tx| {
             let n_jobs = sql::jobs::reap(tx, i64::MAX)?;
-            let n_webhooks = sql::webhooks::reap(tx, i64::MAX)?;
+            let n_webhooks = sql::claims::reap(tx, i64::MAX, &fairness)?;
             Ok(Recovered { n_jobs, n_webhooks })
         })
         .await

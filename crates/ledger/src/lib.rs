@@ -8,7 +8,9 @@
 //! What does not live here: HTTP, JSON, images, files. Requests, payloads and URLs are opaque strings.
 
 mod clock;
+mod destination;
 mod error;
+mod finished;
 mod history;
 mod lease;
 mod ledger;
@@ -19,11 +21,16 @@ mod state;
 mod wake;
 
 pub use clock::{Clock, ManualClock};
+pub use destination::{Fairness, Room};
 pub use error::Error;
-pub use history::{COUNT_LIMIT, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord};
+pub use finished::Finishing;
+pub use history::{
+    COUNT_LIMIT, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord,
+};
 pub use lease::{Lease, Recovered, Release};
 pub use ledger::{Ledger, Stats, Store};
-pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, Usage, UsageDelta};
+pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
 pub use model::request::{InputRef, Job, JobDone, NewRequest, NewWebhook, StoredResult};
-pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus};
+pub use model::watermark::{Watermark, WatermarkAdded, WatermarkPage, WatermarkQuota};
+pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus, Why};
 pub use wake::DueSignal;

@@ -3,4 +3,5 @@
 
 pub(crate) mod account;
 pub(crate) mod request;
+pub(crate) mod watermark;
 pub(crate) mod webhook;

@@ -41,9 +41,15 @@ impl Schedule {
     ) -> Option<i64> {
         let step = usize::try_from(attempt).ok()?;
         let wait_ms = *self.0.get(step)?;
-        let longest_ms = self.0.get(step + 1).map_or(wait_ms, |next_ms| wait_ms.max(*next_ms));
-        let asked_ms = retry_after_ms.unwrap_or(0).min(longest_ms);
+        let asked_ms = retry_after_ms.unwrap_or(0).min(self.longest_wait_after(attempt));
         Some(now_ms.saturating_add(jittered(wait_ms, unit_random).max(asked_ms)))
+    }
+
+    /// How long the wait after `attempt` can get because the receiver asks for it, in milliseconds; 0 when no attempt
+    /// follows.
+    pub fn longest_wait_after(&self, attempt: u32) -> i64 {
+        let waits_ms = usize::try_from(attempt).ok().and_then(|step| self.0.get(step..));
+        waits_ms.unwrap_or_default().iter().take(2).copied().max().unwrap_or(0)
     }
 }
 

@@ -7,15 +7,20 @@
 //! [`Dialect`]: statement::Dialect
 
 pub(crate) mod accounts;
+mod attempts;
+pub(crate) mod claims;
 mod counters;
+pub(crate) mod destinations;
 mod headers;
 pub(crate) mod history;
+pub(crate) mod interventions;
 pub(crate) mod jobs;
 mod operation;
 pub(crate) mod results;
 pub(crate) mod sqlite;
 mod statement;
 mod value;
+pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
 use crate::error::Error;
@@ -127,5 +132,19 @@ pub(crate) fn heartbeat(tx: &mut Tx<'_>) -> Result<(), Error> {
 /// Every statement there is, for the tests of their plans.
 #[cfg(test)]
 fn all_statements() -> Vec<&'static Statement> {
-    [ALL, accounts::ALL, counters::ALL, history::ALL, jobs::ALL, results::ALL, webhooks::ALL].concat()
+    [
+        ALL,
+        accounts::ALL,
+        attempts::ALL,
+        claims::ALL,
+        counters::ALL,
+        destinations::ALL,
+        history::ALL,
+        interventions::ALL,
+        jobs::ALL,
+        results::ALL,
+        watermarks::ALL,
+        webhooks::ALL,
+    ]
+    .concat()
 }

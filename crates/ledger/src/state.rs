@@ -38,12 +38,24 @@ impl Created {
     pub(crate) fn processed(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Created, to: State::Scheduled { since_ms: now_ms } }
     }
+
+    /// It is not wanted any more.
+    pub(crate) fn ended(self, reason: &str, now_ms: i64) -> Transition {
+        let to = State::Failed { at_ms: now_ms, reason: reason.to_owned() };
+        Transition { from: WebhookStatus::Created, to }
+    }
 }
 
 impl Scheduled {
     /// Somebody took it to send it.
     pub(crate) fn dispatched(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Scheduled, to: State::Dispatched { since_ms: now_ms } }
+    }
+
+    /// Nothing more is sent of it.
+    pub(crate) fn ended(self, reason: &str, now_ms: i64) -> Transition {
+        let to = State::Failed { at_ms: now_ms, reason: reason.to_owned() };
+        Transition { from: WebhookStatus::Scheduled, to }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use axum::Router;
 use pixaven_ledger::schedule::Schedule;
-use pixaven_ledger::{Clock, Ledger, Store};
+use pixaven_ledger::{Clock, Ledger, Store, WatermarkQuota};
 use serde_json::json;
 
 use crate::blobs::Blobs;
@@ -24,6 +24,7 @@ use crate::pipeline::Pipeline;
 use crate::sandbox::{self, Memory, Sandbox};
 use crate::source::Sources;
 use crate::sweep::Sweep;
+use crate::watermarks::Watermarks;
 use crate::webhooks::{Dispatcher, WebhookSettings};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -67,12 +68,13 @@ impl App {
         let tls = config.server.tls().map(|(cert, key)| serve::tls_config(cert, key)).transpose()?;
         let lock = claim_directory(&config.server.data_dir)?;
         let ledger = open_ledger(&config.server.data_dir, surroundings.clock.clone()).await?;
+        let ledger = ledger.with_fairness(config.webhooks.fairness());
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
         // One for images, one for webhooks: names that nobody resolves, or origins that hold their connections, must not
         // keep a webhook waiting.
         let (image_net, webhook_net) = (net(config)?, net(config)?);
-        let pipeline = pipeline(config, &surroundings, image_net.clone())?;
+        let pipeline = pipeline(config, &surroundings, &ledger, image_net.clone())?;
         let tasks = Tasks::new();
         let listener = bind(config.server.listen, tls.clone()).await?;
         let plain_listener = match config.server.plain_listen {
@@ -81,16 +83,17 @@ impl App {
         };
         let http = http_settings(config, listener.address()?, tls.is_some());
         let lease_ms = millis(config.jobs.lease_s);
+        let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), webhook_settings(config));
         Ok(Self {
             jobs: Jobs::new(ledger.clone(), pipeline.clone(), config.jobs.concurrency, lease_ms),
-            dispatcher: Dispatcher::new(ledger.clone(), webhook_net.clone(), webhook_settings(config)),
+            dispatcher: dispatcher.clone(),
             sweep: Sweep {
                 ledger: ledger.clone(),
                 blobs: pipeline.blobs.clone(),
                 keep_results_ms: pipeline.keep_results_ms,
                 retention_ms: i64::from(config.webhooks.retention_days) * 24 * HOUR_MS,
             },
-            router: Api::new(ledger.clone(), pipeline.clone(), tasks.clone(), http).router(),
+            router: Api::new(ledger.clone(), pipeline.clone(), dispatcher, tasks.clone(), http).router(),
             serve: serve::Settings {
                 max_connections: config.server.max_connections,
                 header_timeout: Duration::from_secs(config.server.header_read_timeout_s),
@@ -198,20 +201,48 @@ fn net(config: &Config) -> anyhow::Result<Net> {
     .context("network.extra_ca")
 }
 
-fn pipeline(config: &Config, surroundings: &Surroundings, net: Net) -> anyhow::Result<Pipeline> {
-    let blobs = Blobs::directory(&config.server.data_dir.join("blobs")).context("server.data_dir")?;
+/// Our files in the directory of the configuration.
+pub fn open_blobs(config: &Config) -> anyhow::Result<Blobs> {
+    Blobs::directory(&config.server.data_dir.join("blobs")).context("server.data_dir")
+}
+
+/// The watermarks of a ledger.
+pub fn watermarks(config: &Config, ledger: Ledger, blobs: Blobs) -> Watermarks {
+    let settings = &config.watermarks;
+    let quota = WatermarkQuota { count: settings.account_count, bytes: settings.account_bytes };
+    Watermarks::new(ledger, blobs, quota, settings.cache_bytes)
+}
+
+/// How `n_workers` workers are run.
+pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> sandbox::Settings {
     let images = &config.images;
-    let n_cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let sandbox = Sandbox::start(sandbox::Settings {
-        program: surroundings.worker_program.clone(),
-        n_workers: if images.workers == 0 { n_cores() } else { images.workers },
+    sandbox::Settings {
+        program,
+        n_workers,
         memory_bytes: images.memory_bytes,
         cpu: Duration::from_secs(images.cpu_s),
         wall: Duration::from_secs(images.wall_s),
         queue_count: images.queue_count,
         limits: config.limits.imaging(),
-    })
-    .context("the image workers could not be started")?;
+    }
+}
+
+/// As many workers as there are processors.
+pub fn n_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn pipeline(
+    config: &Config,
+    surroundings: &Surroundings,
+    ledger: &Ledger,
+    net: Net,
+) -> anyhow::Result<Pipeline> {
+    let blobs = open_blobs(config)?;
+    let images = &config.images;
+    let n_workers = if images.workers == 0 { n_cores() } else { images.workers };
+    let sandbox = Sandbox::start(sandbox_settings(config, surroundings.worker_program.clone(), n_workers))
+        .context("the image workers could not be started")?;
     let limits = FetchLimits {
         max_bytes: config.limits.body_bytes,
         deadline: Duration::from_secs(config.fetch.deadline_s),
@@ -221,6 +252,7 @@ fn pipeline(config: &Config, surroundings: &Surroundings, net: Net) -> anyhow::R
     Ok(Pipeline {
         sources: Sources { net, blobs: blobs.clone(), memory, job_memory, limits },
         sandbox,
+        watermarks: watermarks(config, ledger.clone(), blobs.clone()),
         blobs,
         keep_results_ms: i64::from(config.results.keep_hours) * HOUR_MS,
         clock: surroundings.clock.clone(),
@@ -240,6 +272,7 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
         body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),
         json_bytes: limits.json_bytes,
         body_timeout: Duration::from_secs(config.server.body_read_timeout_s),
+        give_up_ms: i64::from(config.webhooks.give_up_days) * 24 * HOUR_MS,
         limits: json!({
             "body_bytes": limits.body_bytes,
             "json_bytes": limits.json_bytes,
@@ -251,6 +284,8 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
             "parts": limits.parts,
             "metadata_bytes": limits.metadata_bytes,
             "results_kept_hours": config.results.keep_hours,
+            "watermarks": config.watermarks.account_count,
+            "watermark_bytes": config.watermarks.account_bytes,
             "webhooks_kept_days": config.webhooks.retention_days,
         }),
     }
@@ -260,6 +295,7 @@ fn webhook_settings(config: &Config) -> WebhookSettings {
     let webhooks = &config.webhooks;
     WebhookSettings {
         concurrency: webhooks.concurrency,
+        retry_concurrency: webhooks.retry_concurrency(),
         deadline: Duration::from_secs(webhooks.deadline_s),
         response_max_bytes: webhooks.response_bytes,
         lease_ms: millis(webhooks.lease_s),

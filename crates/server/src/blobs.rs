@@ -19,6 +19,8 @@ use crate::error::{ApiError, Kind};
 const INPUTS: &str = "inputs";
 /// Where results are kept.
 const RESULTS: &str = "results";
+/// Where watermarks are kept.
+const WATERMARKS: &str = "watermarks";
 
 /// The files of this server. Cheap to clone.
 #[derive(Clone)]
@@ -44,6 +46,11 @@ impl Blobs {
     /// The key of an uploaded input.
     pub fn input_key(id: Uuid) -> String {
         format!("{INPUTS}/{id}")
+    }
+
+    /// The key of a watermark. Its id is random, so it is new each time.
+    pub fn watermark_key(id: &str) -> String {
+        format!("{WATERMARKS}/{id}")
     }
 
     /// A key for a result, by day, so that what is left of a day can be removed at once. Another one each time: a job
@@ -90,16 +97,26 @@ impl Blobs {
 
     /// The ids of all stored inputs last written before `before_ms`, for the sweep of orphans.
     pub async fn inputs_before(&self, before_ms: i64) -> Result<Vec<Uuid>, ApiError> {
-        let mut listed = self.store.list(Some(&Path::from(INPUTS)));
-        let mut ids = Vec::new();
+        let names = self.names_before(INPUTS, before_ms).await?;
+        Ok(names.iter().filter_map(|name| Uuid::try_parse(name).ok()).collect())
+    }
+
+    /// The ids of all stored watermarks last written before `before_ms`, for the sweep of orphans.
+    pub async fn watermarks_before(&self, before_ms: i64) -> Result<Vec<String>, ApiError> {
+        self.names_before(WATERMARKS, before_ms).await
+    }
+
+    async fn names_before(&self, prefix: &str, before_ms: i64) -> Result<Vec<String>, ApiError> {
+        let mut listed = self.store.list(Some(&Path::from(prefix)));
+        let mut names = Vec::new();
         while let Some(meta) = listed.next().await {
             let meta = meta.map_err(not_read)?;
-            let id = meta.location.filename().and_then(|name| Uuid::try_parse(name).ok());
-            if let Some(id) = id.filter(|_| meta.last_modified.timestamp_millis() < before_ms) {
-                ids.push(id);
-            }
+            let name = meta.location.filename();
+            names.extend(
+                name.filter(|_| meta.last_modified.timestamp_millis() < before_ms).map(str::to_owned),
+            );
         }
-        Ok(ids)
+        Ok(names)
     }
 
     /// Removes all results of days before `day`, when no row can name one of them any more: what tries left behind that a

@@ -2,8 +2,10 @@
 
 mod demo;
 mod keys;
+mod process;
 mod secrets;
 mod serve;
+mod watermarks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,10 +30,14 @@ enum Command {
     Serve(ServeArgs),
     /// Shows the whole thing at work: a server, an image, webhooks that arrive; takes a few seconds.
     Demo(demo::DemoArgs),
+    /// Processes files and folders here, without a server.
+    Process(process::ProcessArgs),
     /// Makes, lists and revokes API keys.
     Keys(keys::KeysArgs),
     /// Shows the secrets with which webhooks are signed.
     Secrets(secrets::SecretsArgs),
+    /// Adds, lists and removes watermarks.
+    Watermarks(watermarks::WatermarksArgs),
     /// Prints the configuration in force and where each value comes from.
     Config(ConfigArgs),
     /// What the server starts to process images; speaks on its pipes only.
@@ -105,8 +111,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve_command(args),
         Command::Demo(args) => runtime()?.block_on(demo::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Process(args) => runtime()?.block_on(process::run(args)),
         Command::Keys(args) => runtime()?.block_on(keys::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Secrets(args) => runtime()?.block_on(secrets::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Watermarks(args) => runtime()?.block_on(watermarks::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => {
             print!("{}", args.load([])?.render());
             Ok(ExitCode::SUCCESS)

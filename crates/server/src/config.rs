@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub use layers::{Layer, variable};
 pub use reference::{Accepts, Section, Setting, sections};
 pub use sections::{
-    Fetch, Images, Jobs, Limits, Log, LogFormat, LogLevel, Network, Results, Server, Webhooks,
+    Fetch, Images, Jobs, Limits, Log, LogFormat, LogLevel, Network, Results, Server, Watermarks, Webhooks,
 };
 
 use layers::Layers;
@@ -35,6 +35,7 @@ pub struct Config {
     pub jobs: Jobs,
     pub webhooks: Webhooks,
     pub results: Results,
+    pub watermarks: Watermarks,
     pub network: Network,
     pub log: Log,
     #[serde(skip)]

@@ -23,6 +23,8 @@ pub enum Kind {
     NotFound,
     /// The path exists, the method does not.
     MethodNotAllowed,
+    /// What is asked for does not go with the state that its object is in.
+    Conflict,
     /// The body arrived too slowly.
     BodyTimeout,
     /// The body, or the image behind the URL, has too many bytes.
@@ -65,12 +67,13 @@ pub struct Row {
 
 impl Kind {
     /// Every kind, for the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedRequest,
         Self::Unauthorized,
         Self::TlsRequired,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::Conflict,
         Self::BodyTimeout,
         Self::BodyTooLarge,
         Self::FormatUnsupported,
@@ -95,6 +98,7 @@ impl Kind {
             Self::TlsRequired => (S::FORBIDDEN, "tls_required", Level::INFO, None),
             Self::NotFound => (S::NOT_FOUND, "not_found", Level::INFO, None),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", Level::INFO, None),
+            Self::Conflict => (S::CONFLICT, "conflict", Level::INFO, None),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "timeout", Level::INFO, None),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", Level::INFO, None),
             Self::FormatUnsupported => (S::UNSUPPORTED_MEDIA_TYPE, "format_unsupported", Level::INFO, None),
@@ -179,6 +183,9 @@ impl StdError for ApiError {
 
 impl From<pixaven_ledger::Error> for ApiError {
     fn from(error: pixaven_ledger::Error) -> Self {
+        if let pixaven_ledger::Error::NotNow(_) = error {
+            return Self::new(Kind::Conflict, error.to_string());
+        }
         Self::new(Kind::Unavailable, "the server cannot take work at the moment; try again later")
             .with_source(error)
     }
@@ -193,6 +200,16 @@ impl From<Problem> for ApiError {
     }
 }
 
+/// The image that was sent is not to blame, so a watermark of an unknown format is a wrong value and no 415.
+fn of_watermark(error: &pixaven_imaging::Error) -> Kind {
+    use pixaven_imaging::Error as E;
+    match error {
+        E::Corrupt { .. } | E::Unsupported { .. } => Kind::ImageCorrupt,
+        E::Limit { .. } => Kind::ImageTooLarge,
+        E::UnknownFormat { .. } | E::Plan(_) | E::Watermark(_) | E::Encode { .. } => Kind::InvalidRequest,
+    }
+}
+
 impl From<pixaven_imaging::Error> for ApiError {
     fn from(error: pixaven_imaging::Error) -> Self {
         use pixaven_imaging::Error as E;
@@ -201,6 +218,7 @@ impl From<pixaven_imaging::Error> for ApiError {
             E::Corrupt { .. } | E::Unsupported { .. } => Kind::ImageCorrupt,
             E::Limit { .. } => Kind::ImageTooLarge,
             E::Plan(_) => Kind::InvalidRequest,
+            E::Watermark(inner) => return Self::new(of_watermark(inner), error.to_string()),
             E::Encode { .. } => return Self::internal(error),
         };
         Self::new(kind, error.to_string())

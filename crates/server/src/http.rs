@@ -8,9 +8,13 @@ mod body;
 mod download;
 mod health;
 mod history;
+mod interventions;
 mod multipart;
 mod process;
+mod requests;
+mod secrets;
 pub mod serve;
+mod watermarks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +23,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use pixaven_ledger::Ledger;
+use tokio::sync::Semaphore;
 
 use crate::error::{ApiError, Kind};
 use crate::lifecycle::Tasks;
 use crate::pipeline::Pipeline;
+use crate::webhooks::Dispatcher;
 use answer::Answer;
 use auth::{KNOWN_FOR, KnownKeys};
 
@@ -36,8 +42,11 @@ struct Shared {
     ledger: Ledger,
     pipeline: Pipeline,
     keys: KnownKeys,
+    dispatcher: Dispatcher,
     tasks: Tasks,
     settings: Settings,
+    /// Room for callers who wait for a result.
+    waiting: Semaphore,
 }
 
 /// What the HTTP side of the server is configured with.
@@ -55,16 +64,23 @@ pub struct Settings {
     pub json_bytes: usize,
     /// Longest time a body may take to arrive.
     pub body_timeout: Duration,
+    /// How long a webhook is tried at most, whatever its request says.
+    pub give_up_ms: i64,
     /// The limits, as `/1.0/account` shows them.
     pub limits: serde_json::Value,
 }
 
 impl Api {
-    /// The API over a ledger and a pipeline.
-    pub fn new(ledger: Ledger, pipeline: Pipeline, tasks: Tasks, settings: Settings) -> Self {
-        Self {
-            shared: Arc::new(Shared { ledger, pipeline, keys: KnownKeys::new(KNOWN_FOR), tasks, settings }),
-        }
+    /// The API over a ledger, a pipeline, and the driver that sends webhooks.
+    pub fn new(
+        ledger: Ledger,
+        pipeline: Pipeline,
+        dispatcher: Dispatcher,
+        tasks: Tasks,
+        settings: Settings,
+    ) -> Self {
+        let (keys, waiting) = (KnownKeys::new(KNOWN_FOR), Semaphore::new(requests::MAX_WAITING));
+        Self { shared: Arc::new(Shared { ledger, pipeline, keys, dispatcher, tasks, settings, waiting }) }
     }
 
     /// Every path the server knows.
@@ -75,7 +91,15 @@ impl Api {
             .route("/1.0/account", only(get(account::show)))
             .route("/1.0/webhooks", only(get(history::list)))
             .route("/1.0/webhooks/", only(get(history::list)))
+            .route("/1.0/webhooks/test", only(post(interventions::test)))
             .route("/1.0/webhooks/{id}", only(get(history::show)))
+            .route("/1.0/webhooks/{id}/resend", only(post(interventions::resend)))
+            .route("/1.0/webhooks/{id}/cancel", only(post(interventions::cancel)))
+            .route("/1.0/requests/{id}", only(get(requests::show)))
+            .route("/1.0/secrets", only(get(secrets::show)))
+            .route("/1.0/secrets/rotate", only(post(secrets::rotate)))
+            .route("/1.0/watermarks", only(get(watermarks::list).post(watermarks::add)))
+            .route("/1.0/watermarks/{id}", only(get(watermarks::show).delete(watermarks::remove)))
             .route("/dl/{a}/{b}/{c}/{d}/{rest}/{name}", only(get(download::send)))
             .route("/healthz", only(get(health::alive)))
             .route("/readyz", only(get(health::ready)))

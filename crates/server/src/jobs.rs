@@ -188,7 +188,7 @@ impl Jobs {
         let kept: KeptRequest = serde_json::from_str(&job.spec).map_err(ApiError::internal)?;
         let spec = request::parse(kept.request.as_bytes(), kept.origin, false).map_err(ApiError::from)?;
         let source = source_of(job, &spec)?;
-        let done = self.pipeline.run(&spec, source, Patience::Wait).await?;
+        let done = self.pipeline.run(job.account, &spec, source, Patience::Wait).await?;
         let delay_ms = spec.webhook.as_ref().map_or(0, |webhook| webhook.delay_ms);
         let stored = self.pipeline.keep(job.id, job.account, &done, delay_ms).await?;
         let url = result_url(&kept.base_url, job.id, &stored.name);

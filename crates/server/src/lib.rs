@@ -24,4 +24,5 @@ pub mod source;
 pub mod spelling;
 pub mod sweep;
 pub mod telemetry;
+pub mod watermarks;
 pub mod webhooks;

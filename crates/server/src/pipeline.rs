@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use pixaven_imaging::geometry::Rect;
 use pixaven_imaging::{Facts, Format};
 use pixaven_ledger::{AccountId, Clock, StoredResult, UsageDelta};
 use time::{Date, OffsetDateTime};
@@ -11,9 +12,10 @@ use uuid::Uuid;
 use crate::blobs::Blobs;
 use crate::error::ApiError;
 use crate::request::Spec;
-use crate::sandbox::{Failure, Patience, Sandbox};
+use crate::sandbox::{Failure, Files, Patience, Sandbox};
 use crate::source::{Source, Sources};
 use crate::telemetry::with_causes;
+use crate::watermarks::Watermarks;
 
 /// What RFC 3986 does not let stand in a path segment.
 const NOT_IN_A_SEGMENT: &AsciiSet = &CONTROLS
@@ -41,6 +43,8 @@ pub struct Pipeline {
     pub sources: Sources,
     /// Where they are processed.
     pub sandbox: Sandbox,
+    /// What is laid over images.
+    pub watermarks: Watermarks,
     /// Where results lie.
     pub blobs: Blobs,
     /// How long results are kept.
@@ -53,6 +57,8 @@ pub struct Pipeline {
 pub struct Done {
     /// About the input.
     pub input: Facts,
+    /// Where faces are in the upright input, if the request asked for them.
+    pub faces: Option<Vec<Rect>>,
     /// The input's file name.
     pub input_name: String,
     /// About the output.
@@ -73,16 +79,35 @@ impl Done {
 }
 
 impl Pipeline {
-    /// Obtains and processes one image.
-    pub async fn run(&self, spec: &Spec, source: Source, patience: Patience) -> Result<Done, Failure> {
+    /// Obtains and processes one image of an account.
+    pub async fn run(
+        &self,
+        account: AccountId,
+        spec: &Spec,
+        source: Source,
+        patience: Patience,
+    ) -> Result<Done, Failure> {
+        let found = match &spec.watermark {
+            Some(watermark) => Some(self.watermarks.find(account, watermark, patience).await?),
+            None => None,
+        };
         let obtained = self.sources.obtain(source, patience).await?;
-        let processed = self.sandbox.process(&obtained.bytes, &spec.plan, patience).await?;
+        let watermark = match found {
+            Some(found) => Some(self.watermarks.obtain(found, &self.sources, patience).await?),
+            None => None,
+        };
+        let files = Files {
+            image: obtained.bytes.clone(),
+            watermark: watermark.as_ref().map(|watermark| watermark.bytes.clone()),
+        };
+        let processed = self.sandbox.process(&files, &spec.plan, patience).await?;
         let input_name =
             obtained.name.unwrap_or_else(|| format!("image.{}", processed.input.format.extension()));
         let output_name = output_name(&input_name, processed.input.format, processed.output.format);
         let warnings = spec.warnings.iter().cloned().chain(processed.warnings).collect();
         Ok(Done {
             input: processed.input,
+            faces: processed.faces,
             input_name,
             output: processed.output,
             output_name,
@@ -137,7 +162,7 @@ pub fn result_url(base_url: &str, id: Uuid, name: &str) -> String {
 }
 
 /// The input's name with the output's extension; untouched when the format stays.
-fn output_name(input_name: &str, input: Format, output: Format) -> String {
+pub(crate) fn output_name(input_name: &str, input: Format, output: Format) -> String {
     match input_name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() && input == output => input_name.to_owned(),
         Some((stem, _)) if !stem.is_empty() => format!("{stem}.{}", output.extension()),

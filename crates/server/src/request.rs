@@ -10,6 +10,7 @@ mod kinds;
 mod output;
 mod table;
 mod warnings;
+mod watermark;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ pub use kinds::Accepts;
 
 use hash::FromHash;
 use warnings::Warnings;
+pub use watermark::WatermarkSource;
 
 /// What a request may say, for its documentation.
 pub const REFERENCE: Hash = <table::Request as FromHash>::HASH;
@@ -39,6 +41,8 @@ pub struct Spec {
     pub source_headers: Vec<(String, String)>,
     /// What to do with the image.
     pub plan: Plan,
+    /// Where the picture of [`Plan::watermark`] is; there exactly when that is.
+    pub watermark: Option<WatermarkSource>,
     /// How the answer comes. `Binary` never together with `webhook`.
     pub response: ResponseMode,
     /// Where the result is announced; absent: the caller waits for it.
@@ -119,8 +123,14 @@ pub fn parse(body: &[u8], origin: Origin, binary_header: bool) -> Result<Spec, P
                 .to_owned(),
         ));
     }
+    let (mut plan, mut watermark) = (plan(&request, &mut warnings)?, None);
+    if let Some(hash) = &request.watermark {
+        let (place, source) = watermark::watermark(hash)?;
+        (plan.watermark, watermark) = (Some(place), Some(source));
+    }
     Ok(Spec {
-        plan: plan(&request, &mut warnings)?,
+        plan,
+        watermark,
         source_headers: delivery::source_headers(request.headers, request.url.as_ref())?,
         source_url: request.url,
         response: if binary { ResponseMode::Binary } else { ResponseMode::Json },
@@ -157,6 +167,7 @@ fn plan(request: &table::Request, warnings: &mut Warnings) -> Result<Plan, Probl
         enhance: auto.enhance == Some(true),
         adjust: request.adjust.as_ref().and_then(appearance::adjust),
         filter: filter.map(appearance::filter).transpose()?.flatten(),
+        watermark: None,
         mask: request.mask.as_ref().map(appearance::mask).transpose()?,
         border: request.border.as_ref().and_then(appearance::border),
         padding: request.padding.as_ref().and_then(geometry::padding),
@@ -166,11 +177,12 @@ fn plan(request: &table::Request, warnings: &mut Warnings) -> Result<Plan, Probl
 
 impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source_url, source_headers, plan, response, webhook, warnings } = self;
+        let Self { source_url, source_headers, plan, watermark, response, webhook, warnings } = self;
         f.debug_struct("Spec")
             .field("source_url", &source_url.as_ref().map(without_secrets))
             .field("source_headers", &names(source_headers))
             .field("plan", plan)
+            .field("watermark", watermark)
             .field("response", response)
             .field("webhook", webhook)
             .field("warnings", warnings)

@@ -1,6 +1,7 @@
 //! The envelope of every answer and of every webhook, and its form in a header. Pure text, no HTTP types.
 
 use pixaven_imaging::Facts;
+use pixaven_imaging::geometry::Rect;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -37,6 +38,8 @@ struct File<'a> {
     sha1: &'a str,
     frames: u32,
     alpha: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faces: Option<&'a [Rect]>,
 }
 
 impl<'a> File<'a> {
@@ -56,6 +59,7 @@ impl<'a> File<'a> {
             sha1: &facts.sha1,
             frames: facts.frames,
             alpha: facts.alpha,
+            faces: None,
         }
     }
 }
@@ -84,7 +88,7 @@ pub fn success(id: Uuid, done: &Done, url: Option<&str>) -> String {
         success: true,
         code: 200,
         id,
-        input: File::new(&done.input, &done.input_name, None),
+        input: File { faces: done.faces.as_deref(), ..File::new(&done.input, &done.input_name, None) },
         output: File::new(&done.output, &done.output_name, url),
         warnings: &done.warnings,
     })

@@ -43,6 +43,15 @@ pub struct Settings {
     pub limits: Limits,
 }
 
+/// What goes into a worker.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The image.
+    pub image: Bytes,
+    /// The picture of its watermark.
+    pub watermark: Option<Bytes>,
+}
+
 /// Whether a caller gives up when the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
@@ -110,7 +119,7 @@ impl Sandbox {
     /// busy with an image nobody waits for any more.
     pub async fn process(
         &self,
-        input: &Bytes,
+        files: &Files,
         plan: &Plan,
         patience: Patience,
     ) -> Result<Processed, Failure> {
@@ -120,9 +129,9 @@ impl Sandbox {
             Patience::Wait => None,
         };
         let _seat = shared.seats.acquire().await.map_err(ApiError::internal)?;
-        match self.process_in(self.borrow()?, input, plan).await {
+        match self.process_in(self.borrow()?, files, plan).await {
             // What earlier images left in a worker counts, too: the limit is this image's own only in a new one.
-            Err(Broken::Outgrown(_)) => self.process_in(self.borrow_new()?, input, plan).await,
+            Err(Broken::Outgrown(_)) => self.process_in(self.borrow_new()?, files, plan).await,
             other => other,
         }
         .map_err(|broken| match broken {
@@ -136,11 +145,11 @@ impl Sandbox {
     async fn process_in(
         &self,
         mut worker: Borrowed<'_>,
-        input: &Bytes,
+        files: &Files,
         plan: &Plan,
     ) -> Result<Processed, Broken> {
         let child = worker.child.as_mut().expect("a worker just borrowed is there");
-        let processed = child.process(input, plan, &self.shared.settings).await;
+        let processed = child.process(files, plan, &self.shared.settings).await;
         if matches!(processed, Ok(_) | Err(Broken::Refused(_))) {
             worker.give_back();
         }

@@ -50,11 +50,18 @@ impl Source {
 
 /// The bytes of an image. Their memory is counted until this is dropped.
 pub struct Obtained {
-    /// The image.
+    /// All of it.
     pub bytes: Bytes,
     /// Its file name, cleaned, if there is one.
     pub name: Option<String>,
     _reservation: Reservation,
+}
+
+impl Obtained {
+    /// Bytes, and what keeps them counted.
+    pub fn new(bytes: Bytes, name: Option<String>, reservation: Reservation) -> Self {
+        Self { bytes, name, _reservation: reservation }
+    }
 }
 
 /// What is needed to obtain any source.
@@ -75,26 +82,42 @@ pub struct Sources {
 impl Sources {
     /// Reads `source` completely, capped and counted while it arrives.
     pub async fn obtain(&self, source: Source, patience: Patience) -> Result<Obtained, ApiError> {
-        let (bytes, name, reservation) = match source {
-            Source::Upload { bytes, name, reservation } => (bytes, name, reservation),
+        let obtained = match source {
+            Source::Upload { bytes, name, reservation } => Obtained::new(bytes, name, reservation),
             Source::Blob { key, name, n_bytes } => {
                 let mut reservation = self.job_memory.reserve();
                 reservation.grow_when_free(n_bytes).await?;
                 let bytes = self.blobs.get(&key).await?;
                 let bytes = bytes.ok_or_else(|| ApiError::internal(format!("the input {key} is gone")))?;
-                (bytes, name, reservation)
+                Obtained::new(bytes, name, reservation)
             }
-            Source::Url { url, headers } => {
-                let memory = if patience == Patience::Wait { &self.job_memory } else { &self.memory };
-                let mut reservation = memory.reserve();
-                let mut room = |n_bytes| reservation.grow(n_bytes).is_ok();
-                let fetched = self.net.fetch(&url, header_map(&headers)?, self.limits, &mut room).await;
-                let fetched = fetched.map_err(not_fetched)?;
-                (fetched.bytes, fetched.file_name, reservation)
-            }
+            Source::Url { url, headers } => self.fetch("url", &url, &headers, patience).await?,
         };
-        not_empty(&bytes)?;
-        Ok(Obtained { bytes, name, _reservation: reservation })
+        not_empty(&obtained.bytes)?;
+        Ok(obtained)
+    }
+
+    /// Fetches the document behind the attribute called `what`.
+    pub async fn fetch(
+        &self,
+        what: &str,
+        url: &Url,
+        headers: &[(String, String)],
+        patience: Patience,
+    ) -> Result<Obtained, ApiError> {
+        let mut reservation = self.memory_for(patience).reserve();
+        let mut room = |n_bytes| reservation.grow(n_bytes).is_ok();
+        let fetched = self.net.fetch(url, header_map(headers)?, self.limits, &mut room).await;
+        let fetched = fetched.map_err(|error| not_fetched(what, error))?;
+        Ok(Obtained::new(fetched.bytes, fetched.file_name, reservation))
+    }
+
+    /// The memory that counts for those who wait, or for jobs.
+    pub fn memory_for(&self, patience: Patience) -> &Memory {
+        match patience {
+            Patience::Refuse => &self.memory,
+            Patience::Wait => &self.job_memory,
+        }
     }
 }
 
@@ -115,8 +138,8 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, ApiError> {
     Ok(map)
 }
 
-/// What a caller is told about a URL that gave no image.
-fn not_fetched(error: NetError) -> ApiError {
+/// What a caller is told about a URL that gave no image, or no watermark.
+fn not_fetched(what: &str, error: NetError) -> ApiError {
     let kind = match error {
         NetError::Local(_) => Kind::Unavailable,
         NetError::NoRoom => Kind::Overloaded,
@@ -128,7 +151,8 @@ fn not_fetched(error: NetError) -> ApiError {
         | NetError::Refused(_)
         | NetError::Timeout
         | NetError::Tls(_)
-        | NetError::Protocol(_) => Kind::SourceUnreachable,
+        | NetError::Protocol(_)
+        | NetError::Switched => Kind::SourceUnreachable,
     };
-    ApiError::new(kind, format!("url: {}", error.public_text())).with_source(error)
+    ApiError::new(kind, format!("{what}: {}", error.public_text())).with_source(error)
 }

@@ -1,5 +1,5 @@
-//! What is removed when its time has come: expired results, inputs whose request was never accepted, history older
-//! than its retention. Bounded steps, so that a large backlog holds nobody up.
+//! What is removed when its time has come: expired results, inputs whose request was never accepted, watermarks nobody
+//! can ask for any more, history older than its retention. Bounded steps, so that a large backlog holds nobody up.
 
 use std::time::Duration;
 
@@ -38,8 +38,10 @@ pub struct Sweep {
 pub struct Swept {
     /// Expired results.
     pub n_results: u64,
-    /// Inputs without a job, results without a row.
+    /// Inputs without a job, results and watermarks without a row.
     pub n_orphans: u64,
+    /// Watermarks that were removed.
+    pub n_watermarks: u64,
     /// Webhooks beyond their retention.
     pub n_webhooks: u64,
 }
@@ -50,8 +52,8 @@ impl Sweep {
         loop {
             match self.sweep().await {
                 Ok(swept) if swept == Swept::default() => {}
-                Ok(Swept { n_results, n_orphans, n_webhooks }) => {
-                    tracing::info!(n_results, n_orphans, n_webhooks, "swept");
+                Ok(Swept { n_results, n_orphans, n_watermarks, n_webhooks }) => {
+                    tracing::info!(n_results, n_orphans, n_watermarks, n_webhooks, "swept");
                 }
                 Err(error) => {
                     tracing::error!(error = with_causes(&error), "a sweep failed; the next one goes on");
@@ -68,7 +70,10 @@ impl Sweep {
     pub async fn sweep(&self) -> Result<Swept, ApiError> {
         Ok(Swept {
             n_results: self.sweep_results().await?,
-            n_orphans: self.sweep_inputs().await? + self.sweep_lost_results().await?,
+            n_orphans: self.sweep_inputs().await?
+                + self.sweep_lost_results().await?
+                + self.sweep_lost_watermarks().await?,
+            n_watermarks: self.sweep_watermarks().await?,
             n_webhooks: self.sweep_history().await?,
         })
     }
@@ -108,6 +113,38 @@ impl Sweep {
     async fn sweep_lost_results(&self) -> Result<u64, ApiError> {
         let oldest_ms = self.ledger.clock().now_ms() - self.keep_results_ms - DELAY_MAX_MS - DAY_MS;
         self.blobs.remove_results_before(&day(oldest_ms)).await
+    }
+
+    /// As with results, the file goes first.
+    async fn sweep_watermarks(&self) -> Result<u64, ApiError> {
+        let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
+        let mut n_swept = 0;
+        loop {
+            let ids = self.ledger.unused_watermarks(before_ms, STEP_ROWS).await?;
+            if ids.is_empty() {
+                return Ok(n_swept);
+            }
+            for id in &ids {
+                self.blobs.delete(&Blobs::watermark_key(id)).await?;
+            }
+            self.ledger.forget_watermarks(&ids).await?;
+            n_swept += ids.len() as u64;
+        }
+    }
+
+    /// A file whose row was never written: it was stored just before a crash.
+    async fn sweep_lost_watermarks(&self) -> Result<u64, ApiError> {
+        let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
+        let old = self.blobs.watermarks_before(before_ms).await?;
+        let mut n_swept = 0;
+        for ids in old.chunks(STEP_ROWS as usize) {
+            let known = self.ledger.known_watermarks(ids).await?;
+            for id in ids.iter().filter(|id| !known.contains(id)) {
+                self.blobs.delete(&Blobs::watermark_key(id)).await?;
+                n_swept += 1;
+            }
+        }
+        Ok(n_swept)
     }
 
     async fn sweep_history(&self) -> Result<u64, ApiError> {

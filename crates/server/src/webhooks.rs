@@ -5,8 +5,11 @@
 
 mod delivery;
 pub mod history;
+mod message;
 pub mod sign;
 mod signers;
+mod trial;
+mod under_way;
 mod verdict;
 
 pub use delivery::{Dispatcher, WebhookSettings};

@@ -128,7 +128,7 @@ impl Canvas {
 }
 
 /// Porter and Duff's "over" for straight alpha, rounded.
-fn over(from: [u8; 4], under: [u8; 4]) -> [u8; 4] {
+pub(crate) fn over(from: [u8; 4], under: [u8; 4]) -> [u8; 4] {
     if from[3] == 255 || under[3] == 0 {
         return from;
     }

@@ -1,5 +1,5 @@
-//! JPEG (ITU-T T.81). The boundary to the library that decodes the entropy-coded data is `decode.rs`: it gets a stream
-//! without metadata and gives back components; everything that has to be known about a file is found by `header.rs`.
+//! JPEG (ITU-T T.81). Pixels are the business of the crate `pixaven-jpeg`, which `decode.rs` and `encode.rs` call;
+//! everything else that has to be known about a file is found by `header.rs`.
 
 mod decode;
 mod embed;
@@ -10,10 +10,13 @@ mod quality;
 pub(super) use self::embed::embed;
 pub(super) use self::encode::encode;
 
+use pixaven_jpeg::Scale;
+
 use self::header::{JpegHeader, Transform};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
+use crate::geometry::Size;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::plan::Format;
@@ -24,6 +27,7 @@ pub(super) struct Decoder<'a> {
     input: &'a [u8],
     jpeg: JpegHeader,
     header: Header,
+    scale: Scale,
     done: bool,
 }
 
@@ -68,7 +72,7 @@ impl<'a> Decoder<'a> {
             plays: None,
             warnings,
         };
-        Ok(Self { input, jpeg, header, done: false })
+        Ok(Self { input, jpeg, header, scale: Scale::FULL, done: false })
     }
 }
 
@@ -77,11 +81,18 @@ impl Decode for Decoder<'_> {
         &self.header
     }
 
+    fn reduce_to(&mut self, needed: Size) {
+        self.scale = Scale::at_least((self.jpeg.width, self.jpeg.height), (needed.width, needed.height));
+    }
+
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
         if std::mem::replace(&mut self.done, true) {
             return Ok(None);
         }
-        let mut data = decode::decode(self.input, &self.jpeg, scratch)?;
+        let (mut data, damaged) = decode::decode(self.input, &self.jpeg, self.scale, scratch)?;
+        if damaged && self.jpeg.ends {
+            self.header.warnings.push("parts of the JPEG are damaged: they are gray or wrong".to_owned());
+        }
         let layout = match self.jpeg.components.len() {
             1 => Layout::Gray,
             3 => Layout::Rgb,
@@ -90,7 +101,8 @@ impl Decode for Decoder<'_> {
                 Layout::Cmyk
             }
         };
-        let raster = Raster { width: self.jpeg.width, height: self.jpeg.height, layout, data };
+        let (width, height) = self.scale.of(self.jpeg.width, self.jpeg.height);
+        let raster = Raster { width, height, layout, data };
         Ok(Some(Frame { raster, delay_ms: 0 }))
     }
 }

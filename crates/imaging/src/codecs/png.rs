@@ -3,8 +3,10 @@
 mod animation;
 mod embed;
 mod encode;
+mod rows;
 mod scan;
 mod text;
+mod unfilter;
 
 use std::io::Cursor;
 
@@ -15,18 +17,24 @@ use ::png::{
 pub(super) use self::animation::Animation;
 pub(super) use self::embed::embed;
 pub(super) use self::encode::encode;
+use self::rows::PngRows;
 use self::scan::Scan;
 use self::text::Texts;
 use super::canvas::{Area, Blend, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::facts::{Colorspace, Description};
+use crate::geometry::Size;
 use crate::orientation::Orientation;
 use crate::plan::Format;
+use crate::rows::Rows;
 use crate::{Error, Limits, Scratch};
 
 /// What the library may allocate for itself: rows, tables and metadata, not the picture.
 const MAX_LIBRARY_BYTES: usize = 32 << 20;
+
+/// The warning that goes with a picture whose checksums do not fit it.
+const BAD_CHECKSUM: &str = "a checksum of the PNG is wrong";
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn corrupt(reason: impl ToString) -> Error {
@@ -57,8 +65,38 @@ impl<'a> Decoder<'a> {
         Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
     }
 
+    /// What a pixel is, when the picture is of the common kind that [`PngRows`] reads.
+    fn common_layout(&self) -> Option<Layout> {
+        let info = self.reader.info();
+        if self.scan.is_some() || info.interlaced || info.trns.is_some() || info.bit_depth != BitDepth::Eight
+        {
+            return None;
+        }
+        match info.color_type {
+            ColorType::Grayscale => Some(Layout::Gray),
+            ColorType::Rgb => Some(Layout::Rgb),
+            ColorType::Rgba => Some(Layout::Rgba),
+            ColorType::Indexed | ColorType::GrayscaleAlpha => None,
+        }
+    }
+
+    /// Decodes the only picture, of the common kind.
+    fn next_common(&mut self, layout: Layout, scratch: &mut Scratch) -> Result<Frame, Error> {
+        let (width, height) = (self.header.description.width, self.header.description.height);
+        let mut rows = PngRows::new(self.input, Size::new(width, height), layout, &mut self.header.warnings)?;
+        let mut data = scratch.take(width as usize * height as usize * layout.count());
+        if let Err(error) = rows.read(&mut data) {
+            scratch.give(data);
+            return Err(error);
+        }
+        Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 })
+    }
+
     /// Decodes the only picture.
     fn next_still(&mut self, scratch: &mut Scratch) -> Result<Frame, Error> {
+        if let Some(layout) = self.common_layout() {
+            return self.next_common(layout, scratch);
+        }
         let (color_type, bit_depth) = self.reader.output_color_type();
         debug_assert_eq!(bit_depth, BitDepth::Eight, "the transformations leave nothing else");
         let (width, height) = (self.header.description.width, self.header.description.height);
@@ -83,7 +121,7 @@ impl<'a> Decoder<'a> {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
                 self.reader = reader(self.input, true)?;
                 read_rows(&mut self.reader, data)?;
-                self.header.warnings.push("a checksum of the PNG is wrong".to_owned());
+                self.header.warnings.push(BAD_CHECKSUM.to_owned());
                 Ok(())
             }
             result => result,
@@ -135,6 +173,12 @@ impl<'a> Decoder<'a> {
 impl Decode for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
+        let Some(layout) = self.common_layout() else { return Ok(None) };
+        let size = Size::new(self.header.description.width, self.header.description.height);
+        Ok(Some(Box::new(PngRows::new(self.input, size, layout, &mut self.header.warnings)?)))
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {

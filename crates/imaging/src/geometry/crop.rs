@@ -2,9 +2,10 @@
 
 use super::{Rect, Size, place};
 use crate::Error;
-use crate::plan::{Crop, CropAt};
+use crate::plan::{Crop, CropAt, Gravity};
 
 /// The kept rectangle, always inside the picture. One that is larger than the picture, or reaches outside, is clipped.
+/// Of faces nothing is known here, see [`super::resolve`]: it is that of a picture without any.
 ///
 /// # Errors
 /// [`Error::Plan`] when a rectangle at `x`, `y` has no pixel in common with the picture.
@@ -18,6 +19,7 @@ pub fn crop(size: Size, asked: Crop) -> Result<Rect, Error> {
             let height = clip("y", "height", y, height, size.height)?;
             Ok(Rect { x, y, width, height })
         }
+        Crop::Face { .. } => Ok(place(largest(size, 1.0), size, Gravity::Center)),
         Crop::Ratio { ratio, gravity } => Ok(place(largest(size, ratio), size, gravity)),
     }
 }

@@ -1,6 +1,6 @@
 //! The six rules by which `resize` finds the new size, and what of the picture it shows.
 
-use super::{Rect, Size, Window, halves, place, proportional, snap};
+use super::{Rect, Size, Window, centred, halves, place, proportional, snap};
 use crate::plan::{Gravity, Resize, ResizeMode};
 
 /// What `resize` is to do: `window` of the input becomes `picture` pixels, which lie at `x`, `y` of a `canvas`.
@@ -112,7 +112,13 @@ fn cover(size: Size, bounds: Size, gravity: Gravity, upscale: bool) -> Resized {
     let ratio = f64::from(bounds.width) / f64::from(bounds.height);
     let (kept_width, kept_height) = if wider { (height * ratio, height) } else { (width, width / ratio) };
     let (x, y) = halves(gravity);
-    let (left, width) = snap((width - kept_width) * f64::from(x) / 2.0, kept_width, size.width);
-    let (top, height) = snap((height - kept_height) * f64::from(y) / 2.0, kept_height, size.height);
+    let (left, top) = match gravity {
+        Gravity::Point { x, y } => {
+            (centred(x.into(), kept_width, width), centred(y.into(), kept_height, height))
+        }
+        _ => ((width - kept_width) * f64::from(x) / 2.0, (height - kept_height) * f64::from(y) / 2.0),
+    };
+    let (left, width) = snap(left, kept_width, size.width);
+    let (top, height) = snap(top, kept_height, size.height);
     Resized { window: Window { left, top, width, height }, picture: bounds, canvas: bounds, x: 0, y: 0 }
 }

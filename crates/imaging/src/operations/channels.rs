@@ -4,14 +4,15 @@ use crate::{Channels, Image, Scratch};
 
 /// Whether no pixel lets anything through.
 pub(super) fn is_opaque(image: &Image) -> bool {
-    match image.channels() {
-        Channels::Gray | Channels::Rgb => true,
-        // Folded over blocks: a loop that stops at each pixel would not be vectorised.
-        Channels::Rgba => image
-            .data()
-            .chunks(4096)
-            .all(|block| block.as_chunks::<4>().0.iter().fold(255, |all, pixel| all & pixel[3]) == 255),
-    }
+    !image.channels().has_alpha() || is_opaque_data(image.data())
+}
+
+/// The same of pixels with alpha.
+pub(super) fn is_opaque_data(pixels: &[u8]) -> bool {
+    // Folded over blocks: a loop that stops at each pixel would not be vectorised.
+    pixels
+        .chunks(4096)
+        .all(|block| block.as_chunks::<4>().0.iter().fold(255, |all, pixel| all & pixel[3]) == 255)
 }
 
 /// The same picture with at least the channels of `wanted`: gray becomes colour, no alpha becomes opaque.

@@ -3,7 +3,11 @@
 //! Resampling is done on the sRGB values, as libvips and sharp do by default: linear light would need 16 bits per
 //! channel and about three times the time, and makes text and thin lines thinner. Alpha is premultiplied.
 
+mod bands;
+
 use pixaven_resample::{Cut, FilterType, Part, View};
+
+pub(super) use self::bands::{pays, resample_rows};
 
 use super::channels::is_opaque;
 use crate::geometry::{Rect, Size, Window};

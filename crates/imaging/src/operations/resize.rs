@@ -4,6 +4,7 @@ use super::Context;
 use super::canvas::surround;
 use super::picture::Picture;
 use crate::geometry::{Rect, Resized};
+use crate::plan::Resize;
 use crate::{Error, Plan, Scratch, geometry};
 
 pub(super) fn run(
@@ -13,14 +14,25 @@ pub(super) fn run(
     scratch: &mut Scratch,
 ) -> Result<Picture, Error> {
     let Some(resize) = plan.resize else { return Ok(picture) };
-    let Resized { window, picture: to, canvas, x, y } = geometry::resize(picture.size(), resize);
-    context.limits.check_output(canvas.width, canvas.height)?;
+    let resized = geometry::resize(picture.size(), resize);
+    context.limits.check_output(resized.canvas.width, resized.canvas.height)?;
+    let picture = picture.resampled(resized.window, resized.picture, resize.kernel, scratch);
+    Ok(on_canvas(picture, resized, resize, context, scratch))
+}
 
-    let picture = picture.resampled(window, to, resize.kernel, scratch);
+/// Puts the picture, which has its new size, onto its canvas.
+pub(super) fn on_canvas(
+    picture: Picture,
+    resized: Resized,
+    resize: Resize,
+    context: &Context<'_>,
+    scratch: &mut Scratch,
+) -> Picture {
+    let Resized { picture: to, canvas, x, y, .. } = resized;
     if canvas == to {
-        return Ok(picture);
+        return picture;
     }
     let at = Rect { x, y, width: to.width, height: to.height };
     let image = picture.into_image(scratch);
-    Ok(surround(image, at, canvas, context.backdrop(resize.background), scratch).into())
+    surround(image, at, canvas, context.backdrop(resize.background), scratch).into()
 }

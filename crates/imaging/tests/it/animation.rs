@@ -9,7 +9,7 @@ use crate::pictures::{close, decode_png, lossless, photo, rgba, run, to};
 const ANIMATED: [Format; 3] = [Format::Apng, Format::Gif, Format::Webp];
 
 /// Frames as whole pictures with their delays, written by hand as an APNG whose every frame is the whole canvas.
-fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
+pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     let first = &frames[0].0;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, first.width(), first.height());
@@ -30,7 +30,7 @@ fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
 }
 
 /// A square that wanders over a background.
-fn wandering(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
+pub(crate) fn wandering(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
     (0..n)
         .map(|i| {
             let mut data = background.repeat(32 * 24);
@@ -45,7 +45,7 @@ fn wandering(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
 
 /// The frames of an animation, each as it is to be seen, and its delays, by the code under test as an APNG and from
 /// there by the `png` crate, whose frames ours replace rectangle by rectangle.
-fn frames_of(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
+pub(crate) fn frames_of(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
     let apng = run(input, &to(Format::Apng)).bytes;
     let mut decoder = png::Decoder::new(std::io::Cursor::new(&apng));
     decoder.set_transformations(png::Transformations::EXPAND);

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod animation;
+mod bitmaps;
 mod color;
 mod corpus;
+mod faces;
 mod facts;
 mod formats;
 mod geometry;
@@ -15,3 +17,5 @@ mod operations;
 mod orientation;
 mod output;
 mod pictures;
+mod psd;
+mod tiff;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Ledger;
 use crate::error::Error;
-use crate::model::account::{Account, AccountId, KeyInfo, NewKey, Usage, UsageDelta};
+use crate::model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
 use crate::model::request::StoredResult;
 use crate::sql;
 
@@ -39,6 +39,22 @@ impl Ledger {
     /// An account by its id.
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Error> {
         self.read(move |tx| sql::accounts::account(tx, id)).await
+    }
+
+    /// The secrets that the webhooks of an account are signed with now, newest first.
+    pub async fn secrets(&self, account: AccountId) -> Result<Vec<SecretInfo>, Error> {
+        self.read(move |tx| sql::accounts::secrets(tx, account)).await
+    }
+
+    /// Adds a signing secret. Those before it stay in force for another `overlap_ms`, or for as long as they had
+    /// anyway. Returns the ones in force now. [`Error::UnknownAccount`].
+    pub async fn rotate_secret(
+        &self,
+        account: AccountId,
+        secret: Secret,
+        overlap_ms: i64,
+    ) -> Result<Vec<SecretInfo>, Error> {
+        self.write(move |tx| sql::accounts::rotate_secret(tx, account, secret.expose(), overlap_ms)).await
     }
 
     /// What an account has used. Read from maintained counters, whatever the size of the history.

@@ -35,7 +35,10 @@ impl Ledger {
     /// Ends a job: its result, its usage and its webhook, due after the request's delay, in one transaction.
     /// [`Error::LostLease`], and then nothing of it is kept.
     pub async fn finish_job(&self, lease: Lease<Job>, done: JobDone) -> Result<(), Error> {
-        self.write(move |tx| sql::jobs::finish(tx, &lease, &done)).await
+        let (id, fairness) = (lease.value.id, self.fairness);
+        self.write(move |tx| sql::jobs::finish(tx, &lease, &done, &fairness)).await?;
+        self.finished.tell(id);
+        Ok(())
     }
 
     /// Gives a job back unfinished. [`Error::LostLease`].

@@ -3,50 +3,92 @@
 //! Beside what each method names, every one of them can fail with [`Error::Busy`], [`Error::Poisoned`],
 //! [`Error::Closed`], [`Error::Corrupt`] or [`Error::Database`].
 
+use std::sync::atomic::Ordering;
+
 use uuid::Uuid;
 
 use super::Ledger;
+use crate::destination::Room;
 use crate::error::Error;
+use crate::finished::Finishing;
 use crate::history::{WebhookPage, WebhookQuery, WebhookRecord};
 use crate::lease::Lease;
 use crate::model::account::AccountId;
-use crate::model::webhook::{Attempt, DueWebhook, Next};
+use crate::model::webhook::{Attempt, DueWebhook, Next, WebhookStatus};
 use crate::sql;
 use crate::sql::webhooks::Recorded;
 
 #[expect(clippy::missing_errors_doc, reason = "the module says once what all of them share")]
 impl Ledger {
-    /// Takes up to `limit` webhooks that are due, longest due first, for `lease_ms`, and opens the attempt of
-    /// each: should the process die now, the history shows an interrupted attempt. Webhooks whose earlier lease
-    /// ran out are due again.
-    pub async fn claim_webhooks(&self, limit: u32, lease_ms: i64) -> Result<Vec<Lease<DueWebhook>>, Error> {
-        self.write(move |tx| sql::webhooks::claim(tx, limit, lease_ms)).await
+    /// Takes webhooks that are due, as many as there is room for, for `lease_ms`, and opens the attempt of each: should
+    /// the process die now, the history shows an interrupted attempt. They come by due time; who may have how many when
+    /// there are more than fit is decided by [`Fairness`]. Webhooks whose earlier lease ran out are due again, and those
+    /// whose time is over fail.
+    ///
+    /// [`Fairness`]: crate::Fairness
+    pub async fn claim_webhooks(
+        &self,
+        room: impl Into<Room>,
+        lease_ms: i64,
+    ) -> Result<Vec<Lease<DueWebhook>>, Error> {
+        let (room, fairness, now_ms) = (room.into(), self.fairness, self.clock.now_ms());
+        if now_ms < self.latest_claim_ms.load(Ordering::Relaxed) {
+            self.write(move |tx| sql::destinations::clock_went_back(tx, &fairness)).await?;
+        }
+        self.latest_claim_ms.store(now_ms, Ordering::Relaxed);
+        self.write(move |tx| sql::claims::claim(tx, room, lease_ms, &fairness)).await
     }
 
     /// Closes the attempt and does what follows from it. [`Error::LostLease`] when the webhook is no longer
-    /// the caller's: the attempt is then added to the history all the same, and nothing else is done.
+    /// the caller's: the attempt is then added to the history all the same, and nothing else is done. After
+    /// [`Error::Busy`] it can be asked for again, as long as the lease lasts.
     pub async fn record_attempt(
         &self,
-        lease: Lease<DueWebhook>,
+        lease: &Lease<DueWebhook>,
         attempt: Attempt,
         next: Next,
     ) -> Result<(), Error> {
-        match self.write(move |tx| sql::webhooks::record(tx, &lease, &attempt, next)).await? {
+        let (held, fairness) = (lease.held(), self.fairness);
+        match self.write(move |tx| sql::webhooks::record(tx, &held, &attempt, next, &fairness)).await? {
             Recorded::InTime => Ok(()),
             Recorded::Late => Err(Error::LostLease),
         }
     }
 
     /// Gives a webhook back that was not sent, through local trouble or because the server stops. The attempt is
-    /// not used up, its row is removed. [`Error::LostLease`].
-    pub async fn release_webhook(&self, lease: Lease<DueWebhook>, due_ms: i64) -> Result<(), Error> {
-        self.write(move |tx| sql::webhooks::release(tx, &lease, due_ms)).await
+    /// not used up, its row is removed. [`Error::LostLease`]; after [`Error::Busy`] it can be asked for again.
+    pub async fn release_webhook(&self, lease: &Lease<DueWebhook>, due_ms: i64) -> Result<(), Error> {
+        let (held, fairness) = (lease.held(), self.fairness);
+        self.write(move |tx| sql::webhooks::release(tx, &held, due_ms, &fairness)).await
     }
 
     /// Gives a webhook up that was not sent, because its time is over: failed for `reason`, without an attempt.
-    /// [`Error::LostLease`].
-    pub async fn abandon_webhook(&self, lease: Lease<DueWebhook>, reason: String) -> Result<(), Error> {
-        self.write(move |tx| sql::webhooks::abandon(tx, &lease, reason)).await
+    /// [`Error::LostLease`]; after [`Error::Busy`] it can be asked for again.
+    pub async fn abandon_webhook(&self, lease: &Lease<DueWebhook>, reason: String) -> Result<(), Error> {
+        let (held, fairness) = (lease.held(), self.fairness);
+        self.write(move |tx| sql::webhooks::abandon(tx, &held, reason, &fairness)).await
+    }
+
+    /// Sends a webhook again now, whatever its status: one that waits is due now, one that ended is tried anew, by the
+    /// whole schedule, and one that is being sent is left to that. Returns its status now; `None` when it does not exist
+    /// or is another account's. [`Error::NotNow`] while there is nothing to send yet.
+    pub async fn resend_webhook(&self, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
+        let fairness = self.fairness;
+        self.write(move |tx| sql::interventions::resend(tx, account, id, &fairness)).await
+    }
+
+    /// Gives up a webhook whose image is being processed or that waits: failed, `cancelled`. `false` when it does not
+    /// exist or is another account's. [`Error::NotNow`] when it is being sent or has ended.
+    pub async fn cancel_webhook(&self, account: AccountId, id: Uuid) -> Result<bool, Error> {
+        let fairness = self.fairness;
+        let is_found = self.write(move |tx| sql::interventions::cancel(tx, account, id, &fairness)).await?;
+        self.finished.tell(id);
+        Ok(is_found)
+    }
+
+    /// Waits for the end of a request's processing. Made before the request is looked at, it misses nothing.
+    pub fn finishing(&self, id: Uuid) -> Finishing {
+        self.finished.wait_for(id)
     }
 
     /// One page of an account's webhooks, most recently accepted first.

@@ -78,6 +78,17 @@ pub struct UsageDelta {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
+/// A signing secret that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretInfo {
+    /// The secret.
+    pub secret: Secret,
+    /// When it was made.
+    pub created_ms: i64,
+    /// When it ends, once another took its place.
+    pub retires_ms: Option<i64>,
+}
+
 impl Secret {
     /// The secret itself, for the one place that needs it.
     pub fn expose(&self) -> &str {

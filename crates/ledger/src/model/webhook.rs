@@ -43,8 +43,12 @@ pub struct DueWebhook {
     pub created_ms: i64,
     /// When processing ended.
     pub finished_ms: i64,
-    /// When trying stops: the time the first attempt was due plus the request's `expires`.
+    /// When trying stops: the time the first attempt was due, or it was last sent again, plus the request's `expires`.
     pub expires_at_ms: Option<i64>,
+    /// How many earlier attempts the schedule counts: those that came to an end.
+    pub n_counted: u32,
+    /// Whether it takes from the room of those that were tried before or are sent again.
+    pub is_retry: bool,
 }
 
 /// What came of one attempt.
@@ -64,6 +68,8 @@ pub struct Attempt {
     pub timings: Timings,
     /// The first KiB of the answer's body, as text.
     pub response: Option<String>,
+    /// How long the receiver asked to be left alone, as far as the schedule grants it.
+    pub retry_after_ms: Option<i64>,
 }
 
 /// Where the time of an attempt went. What did not happen has no time.
@@ -100,6 +106,25 @@ pub enum Outcome {
     Interrupted,
     /// An answer, but no 2xx.
     Rejected,
+}
+
+/// Where the time of a next attempt comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// The delay that the request asked for.
+    Delay,
+    /// The schedule of retries.
+    Retry,
+    /// The receiver asked for it.
+    RetryAfter,
+    /// An attempt was cut off and is made again.
+    Interrupted,
+    /// The server could not send it.
+    LocalTrouble,
+    /// Somebody asked for it to be sent again.
+    Resend,
+    /// The receiver failed too often in a row and is left alone.
+    Breaker,
 }
 
 /// What follows an attempt.
@@ -166,7 +191,41 @@ impl Outcome {
     }
 }
 
-/// A word that names no status or outcome.
+impl Why {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Delay,
+        Self::Retry,
+        Self::RetryAfter,
+        Self::Interrupted,
+        Self::LocalTrouble,
+        Self::Resend,
+        Self::Breaker,
+    ];
+
+    /// The word of the wire and of the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delay => "delay",
+            Self::Retry => "retry",
+            Self::RetryAfter => "retry_after",
+            Self::Interrupted => "interrupted",
+            Self::LocalTrouble => "local_trouble",
+            Self::Resend => "resend",
+            Self::Breaker => "breaker",
+        }
+    }
+}
+
+impl FromStr for Why {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.into_iter().find(|why| why.as_str() == word).ok_or(UnknownWord)
+    }
+}
+
+/// A word that names none of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown word")]
 pub struct UnknownWord;

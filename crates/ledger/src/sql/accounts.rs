@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Row, Tx, column, params, statements};
 use crate::error::Error;
-use crate::model::account::{Account, AccountId, KeyInfo, NewKey, Secret, Usage};
+use crate::model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage};
 use crate::model::webhook::WebhookStatus;
 
 /// The account that the first key makes.
@@ -28,7 +28,11 @@ statements! {
                       WHERE k.sha256 = ?1 AND k.revoked_ms IS NULL";
     ACCOUNT_BY_ID = "SELECT id, name, created_ms FROM accounts WHERE id = ?1";
     ACCOUNT_IDS = "SELECT id FROM accounts ORDER BY id";
-    ACTIVE_SECRETS = "SELECT secret FROM webhook_secrets WHERE account = ?1 AND retired_ms IS NULL ORDER BY no DESC";
+    SECRETS = "SELECT secret, created_ms, retired_ms FROM webhook_secrets
+               WHERE account = ?1 AND (retired_ms IS NULL OR retired_ms > ?2) ORDER BY no DESC";
+    RETIRE_SECRETS = "UPDATE webhook_secrets SET retired_ms = ?3
+                      WHERE account = ?1 AND (retired_ms IS NULL OR retired_ms > ?3) AND created_ms <= ?2";
+    FORGET_SECRETS = "DELETE FROM webhook_secrets WHERE account = ?1 AND retired_ms <= ?2";
     USAGE = "SELECT requests, input_bytes, output_bytes, n_created, n_scheduled, n_dispatched, n_delivered, n_failed
              FROM counters WHERE account = ?1";
 }
@@ -77,6 +81,34 @@ pub(crate) fn account(tx: &mut Tx<'_>, id: AccountId) -> Result<Option<Account>,
     account.map(|account| with_secrets(tx, account)).transpose()
 }
 
+/// The secrets that webhooks are signed with now, newest first.
+pub(crate) fn secrets(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<SecretInfo>, Error> {
+    let now_ms = tx.now_ms();
+    tx.query(&SECRETS, params![account, now_ms], |row| {
+        Ok(SecretInfo {
+            secret: Secret::from(row.take::<String>()?),
+            created_ms: row.take()?,
+            retires_ms: row.take()?,
+        })
+    })
+}
+
+/// Adds a secret; those before it end after `overlap_ms`, or when they were to end anyway.
+pub(crate) fn rotate_secret(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    secret: &str,
+    overlap_ms: i64,
+) -> Result<Vec<SecretInfo>, Error> {
+    let now_ms = tx.now_ms();
+    let known = tx.query_optional(&ACCOUNT_BY_ID, params![account], read_account)?;
+    known.ok_or(Error::UnknownAccount(account))?;
+    tx.execute(&FORGET_SECRETS, params![account, now_ms])?;
+    tx.execute(&RETIRE_SECRETS, params![account, now_ms, now_ms.saturating_add(overlap_ms.max(0))])?;
+    tx.execute(&ADD_SECRET, params![account, secret, now_ms])?;
+    secrets(tx, account)
+}
+
 /// Every account there is. Accounts are made by hand, so they are few.
 pub(super) fn ids(tx: &mut Tx<'_>) -> Result<Vec<AccountId>, Error> {
     tx.query(&ACCOUNT_IDS, params![], column)
@@ -114,8 +146,8 @@ fn read_account(row: &mut Row<'_>) -> Result<Account, Error> {
 }
 
 fn with_secrets(tx: &mut Tx<'_>, account: Account) -> Result<Account, Error> {
-    let secrets = tx.query(&ACTIVE_SECRETS, params![account.id], column::<String>)?;
-    Ok(Account { webhook_secrets: secrets.into_iter().map(Secret::from).collect(), ..account })
+    let secrets = secrets(tx, account.id)?;
+    Ok(Account { webhook_secrets: secrets.into_iter().map(|known| known.secret).collect(), ..account })
 }
 
 fn key_id(sha256: &[u8; 32]) -> String {

@@ -3,11 +3,14 @@
 use uuid::Uuid;
 
 use super::counters::Delta;
-use super::{Row, Tx, accounts, column, params, statements};
+use super::{Row, Tx, accounts, column, destinations, params, statements};
+use crate::destination::Pause;
 use crate::error::Error;
-use crate::history::{COUNT_LIMIT, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord};
+use crate::history::{
+    COUNT_LIMIT, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord,
+};
 use crate::model::account::AccountId;
-use crate::model::webhook::{Attempt, Timings, WebhookStatus};
+use crate::model::webhook::{Attempt, Timings, WebhookStatus, Why};
 
 statements! {
     KEYS = "SELECT created_ms, no FROM webhooks
@@ -25,15 +28,16 @@ statements! {
                                              LIMIT ?4) AS counted";
     RECORD = "SELECT r.id, w.status, w.created_ms, w.scheduled_ms, w.dispatched_ms, w.delivered_ms, w.failed_ms,
                      w.failure, r.webhook_url, r.webhook_delay_ms, p.payload,
-                     CASE WHEN q.lease_until_ms IS NULL THEN q.due_ms END
+                     CASE WHEN q.lease_until_ms IS NULL THEN q.due_ms END, q.why, d.paused_until_ms, d.pause
               FROM webhooks w
               JOIN requests r ON r.no = w.no
               LEFT JOIN payloads p ON p.no = w.no
               LEFT JOIN webhook_queue q ON q.no = w.no
+              LEFT JOIN destinations d ON d.no = q.destination
               WHERE w.no = ?1";
     NUMBER = "SELECT no FROM requests WHERE id = ?1 AND account = ?2";
     ATTEMPTS = "SELECT number, started_ms, duration_ms, outcome, status, address, dns_ms, connect_ms, tls_ms,
-                       first_byte_ms, response
+                       first_byte_ms, response, retry_after_ms
                 FROM attempts WHERE no = ?1 AND outcome IS NOT NULL ORDER BY number";
     OLD = "SELECT no FROM webhooks WHERE account = ?1 AND status = ?2 AND created_ms < ?3
            ORDER BY created_ms LIMIT ?4";
@@ -62,6 +66,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Opti
 /// Only ended webhooks go: an unfinished one is never too old to be owed.
 pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, Error> {
     let mut n_left = u64::from(limit);
+    destinations::forget_idle(tx, limit)?;
     for account in accounts::ids(tx)? {
         for status in [WebhookStatus::Delivered, WebhookStatus::Failed] {
             let old = tx.query(&OLD, params![account, status.as_str(), before_ms, n_left], column::<i64>)?;
@@ -148,10 +153,23 @@ fn record(tx: &mut Tx<'_>, no: i64) -> Result<WebhookRecord, Error> {
             url: row.take()?,
             delay_ms: row.take()?,
             payload: row.take()?,
-            next_due_ms: row.take()?,
+            next: read_next(row)?,
             attempts: Vec::new(),
         })
     })
+}
+
+/// While a destination is paused, the end of the pause is when something can happen.
+fn read_next(row: &mut Row<'_>) -> Result<Option<NextAttempt>, Error> {
+    let (due_ms, why) = (row.take::<Option<i64>>()?, row.take_optional_word::<Why>()?);
+    let (paused_until_ms, pause) = (row.take::<Option<i64>>()?, row.take_optional_word::<Pause>()?);
+    let (Some(due_ms), Some(why)) = (due_ms, why) else { return Ok(None) };
+    let next = match (paused_until_ms, pause) {
+        (Some(until_ms), Some(Pause::Breaker)) if until_ms > due_ms => (until_ms, Why::Breaker),
+        (Some(until_ms), Some(Pause::RetryAfter)) if until_ms > due_ms => (until_ms, Why::RetryAfter),
+        _ => (due_ms, why),
+    };
+    Ok(Some(NextAttempt { due_ms: next.0, why: next.1 }))
 }
 
 fn read_attempt(row: &mut Row<'_>) -> Result<RecordedAttempt, Error> {
@@ -170,6 +188,7 @@ fn read_attempt(row: &mut Row<'_>) -> Result<RecordedAttempt, Error> {
                 first_byte_ms: row.take()?,
             },
             response: row.take()?,
+            retry_after_ms: row.take()?,
         },
     })
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::counters::Delta;
 use super::{Row, Tx, column, headers, params, results, statements, webhooks};
+use crate::destination::Fairness;
 use crate::error::Error;
 use crate::lease::{Lease, Release};
 use crate::model::request::{InputRef, Job, JobDone, NewRequest};
@@ -78,14 +79,19 @@ pub(crate) fn renew(tx: &mut Tx<'_>, no: i64, fence: i64, lease_ms: i64) -> Resu
     Ok(until_ms)
 }
 
-pub(crate) fn finish(tx: &mut Tx<'_>, lease: &Lease<Job>, done: &JobDone) -> Result<(), Error> {
+pub(crate) fn finish(
+    tx: &mut Tx<'_>,
+    lease: &Lease<Job>,
+    done: &JobDone,
+    fairness: &Fairness,
+) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute_held(&END, params![lease.no, lease.fence])?;
     done.result.as_ref().map_or(Ok(()), |result| results::add(tx, result))?;
     let processed = Created.processed(now_ms);
     Delta::default().with_usage(done.usage).with_step(&processed).apply(tx, lease.value.account)?;
     webhooks::enter(tx, lease.no, processed)?;
-    webhooks::schedule_first(tx, lease.no, &done.payload)
+    webhooks::schedule_first(tx, lease.no, &done.payload, fairness)
 }
 
 pub(crate) fn release(tx: &mut Tx<'_>, no: i64, fence: i64, why: Release) -> Result<(), Error> {

@@ -51,6 +51,13 @@ impl<'a> Row<'a> {
         let word: String = self.take()?;
         word.parse().map_err(|_| Error::Corrupt(format!("a column says {word:?}")))
     }
+
+    /// The next column as one of the words of `T`, or NULL.
+    pub(crate) fn take_optional_word<T: FromStr>(&mut self) -> Result<Option<T>, Error> {
+        let word: Option<String> = self.take()?;
+        let read = |word: String| word.parse().map_err(|_| Error::Corrupt(format!("a column says {word:?}")));
+        word.map(read).transpose()
+    }
 }
 
 /// Reads a row of one column.

@@ -1,9 +1,12 @@
 //! What every database must do, as functions over a fresh ledger. A database runs them all with `suite!`.
 
 pub(crate) mod accounts;
+pub(crate) mod fairness;
 pub(crate) mod history;
+pub(crate) mod interventions;
 pub(crate) mod jobs;
 pub(crate) mod results;
+pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
 /// Makes a test of every function of the suite; `$fresh` opens a ledger.
@@ -20,9 +23,20 @@ macro_rules! suite {
                 a_retry_waits_for_its_time, an_end_is_an_end, a_release_uses_up_no_attempt,
                 a_late_result_is_only_history, a_crash_shows_as_interrupted,
                 an_abandoned_webhook_fails_without_attempt, expiry_counts_from_the_first_due_time;
+            fairness: a_saturated_authority_is_left_out, a_backlog_delays_nobody_else,
+                room_is_kept_for_first_attempts, the_breaker_lets_one_through_at_a_time,
+                what_a_receiver_asks_for_holds_for_its_authority, time_runs_out_while_nothing_is_sent,
+                one_address_is_one_receiver,
+                a_clock_set_back_does_not_lengthen_a_pause, an_idle_destination_is_forgotten,
+                an_interruption_returns_what_it_held;
+            interventions: what_ended_can_be_sent_again, what_waits_can_be_hurried,
+                what_is_not_wanted_any_more_ends, a_late_result_finds_its_own_attempt,
+                secrets_overlap, who_waits_for_a_result_is_told;
             history: lists_are_filtered_and_paged, another_accounts_webhook_does_not_exist,
                 an_attempt_is_kept_in_full, an_open_attempt_is_not_listed, the_sweep_takes_what_ended_and_is_old,
                 the_counters_equal_a_recount;
+            watermarks: a_watermark_is_there_until_it_is_removed, another_accounts_watermark_does_not_exist,
+                a_quota_counts_what_is_there, a_removed_watermark_waits_for_earlier_requests;
             results: a_result_is_found_until_it_expires, a_job_and_its_result_are_one;
         }
     };

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::path::Path;
 
 use pixaven_ledger::{
-    AccountId, Attempt, Clock, DueWebhook, InputRef, Job, JobDone, Lease, Ledger, NewKey, NewRequest,
-    NewWebhook, Outcome, Store, StoredResult, Timings, UsageDelta, WebhookStatus,
+    AccountId, Attempt, Clock, DueWebhook, Fairness, InputRef, Job, JobDone, Lease, Ledger, NewKey,
+    NewRequest, NewWebhook, Outcome, Store, StoredResult, Timings, UsageDelta, WebhookRecord, WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -30,6 +30,21 @@ impl Fixture {
         let ledger = Ledger::open(store.clone(), clock.clone()).await.unwrap();
         let account = ledger.create_key(key(0)).await.unwrap().account;
         Self { store, ledger, clock, account, _guard: Box::new(guard) }
+    }
+
+    /// The same, asking this much of receivers.
+    pub(crate) fn with_fairness(self, fairness: Fairness) -> Self {
+        Self { ledger: self.ledger.with_fairness(fairness), ..self }
+    }
+
+    /// The same, holding nothing back.
+    pub(crate) fn unlimited(self) -> Self {
+        self.with_fairness(Fairness {
+            per_authority: 1_000,
+            per_address: 1_000,
+            n_failures_to_open: u32::MAX,
+            ..Fairness::default()
+        })
     }
 
     /// Accepts a request with this webhook; returns its id.
@@ -94,6 +109,11 @@ pub(crate) fn webhook() -> NewWebhook {
     }
 }
 
+/// A webhook to another receiver.
+pub(crate) fn webhook_to(authority: &str) -> NewWebhook {
+    NewWebhook { authority: authority.to_owned(), ..webhook() }
+}
+
 pub(crate) fn request(account: AccountId, webhook: NewWebhook) -> NewRequest {
     let spec = r#"{"url":"https://origin.example/a.jpg"}"#.to_owned();
     NewRequest { id: Uuid::new_v4(), account, spec, input: InputRef::Url, webhook }
@@ -131,11 +151,17 @@ pub(crate) fn attempt(outcome: Outcome, status: Option<u16>) -> Attempt {
         address: Some("203.0.113.7:443".to_owned()),
         timings: Timings { dns_ms: Some(1), connect_ms: Some(9), tls_ms: Some(20), first_byte_ms: Some(53) },
         response: Some("ok".to_owned()),
+        retry_after_ms: None,
     }
 }
 
 pub(crate) fn delivered() -> Attempt {
     attempt(Outcome::Delivered, Some(204))
+}
+
+/// When the next attempt of a webhook is due.
+pub(crate) fn next_due_ms(record: &WebhookRecord) -> Option<i64> {
+    record.next.map(|next| next.due_ms)
 }
 
 /// The only element.

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pixaven_ledger::{Clock, Error, Ledger, Store};
+use pixaven_ledger::{Clock, Error, Ledger, Next, Store};
 use rusqlite::Connection;
 
-use crate::fixture::{START_MS, key, request, webhook};
+use crate::fixture::{START_MS, delivered, key, request, webhook};
 
 async fn open(path: &Path) -> Result<Ledger, Error> {
     Ledger::open(Store::Sqlite { path: path.to_owned() }, Clock::manual(START_MS)).await
@@ -38,7 +38,7 @@ async fn a_new_file_is_private_and_marked() {
     }
     ledger.close().await;
     assert_eq!(pragma(&path, "application_id"), 0x5058_564e.to_string());
-    assert_eq!(pragma(&path, "user_version"), "1");
+    assert_eq!(pragma(&path, "user_version"), "2");
     assert_eq!(pragma(&path, "journal_mode"), "wal");
 }
 
@@ -81,7 +81,7 @@ async fn a_newer_file_is_refused() {
     let path = directory.path().join("ledger.db");
     open(&path).await.unwrap().close().await;
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path).await, Err(Error::TooNew { found: 99, known: 1 })));
+    assert!(matches!(open(&path).await, Err(Error::TooNew { found: 99, known: 2 })));
 }
 
 #[tokio::test]
@@ -105,4 +105,45 @@ async fn a_directory_that_cannot_be_made_is_named() {
     fs::write(&file, "").unwrap();
     let path = file.join("ledger.db");
     assert!(matches!(open(&path).await, Err(Error::Create { path: named, .. }) if named == path));
+}
+
+/// A ledger as the first version left it: one webhook waits for its second attempt, one was being sent.
+const FIRST_VERSION: &str = "
+    INSERT INTO accounts VALUES (1, 'default', 0);
+    INSERT INTO counters (account, n_scheduled, n_dispatched) VALUES (1, 1, 1);
+    INSERT INTO requests VALUES
+        (1, X'00000000000000000000000000000001', 1, 0, NULL, NULL, NULL, 10, 500, 1, 'a:443', 'https://a/', '', '{}'),
+        (2, X'00000000000000000000000000000002', 1, 0, NULL, NULL, NULL, 0, NULL, 1, 'a:443', 'https://a/', '', '{}');
+    INSERT INTO payloads VALUES (1, 100, '{}'), (2, 100, '{}');
+    INSERT INTO webhooks (no, account, created_ms, status) VALUES (1, 1, 0, 'scheduled'), (2, 1, 0, 'dispatched');
+    INSERT INTO webhook_queue VALUES (1, 1, 'a:443', 200, 1, NULL, 1), (2, 1, 'a:443', 150, 3, 900, 3);
+    INSERT INTO attempts (no, number, fence, started_ms) VALUES (2, 3, 3, 150);
+    PRAGMA application_id = 0x5058564e;
+    PRAGMA user_version = 1;";
+
+#[tokio::test]
+async fn a_file_of_the_first_version_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let before = Connection::open(&path).unwrap();
+    before.execute_batch(include_str!("../../migrations/sqlite/0001_ledger.sql")).unwrap();
+    before.execute_batch(FIRST_VERSION).unwrap();
+    drop(before);
+    let ledger = Ledger::open(Store::Sqlite { path }, Clock::manual(300)).await.unwrap();
+    assert_eq!(ledger.recover().await.unwrap().n_webhooks, 1);
+    let mut seen = vec![];
+    for _ in 0..2 {
+        let [lease] =
+            <[_; 1]>::try_from(ledger.claim_webhooks(9, 1_000).await.unwrap()).expect("one at first");
+        let webhook = &lease.value;
+        seen.push((
+            webhook.id.as_u128(),
+            lease.attempt,
+            webhook.n_counted,
+            webhook.is_retry,
+            webhook.expires_at_ms,
+        ));
+        ledger.record_attempt(&lease, delivered(), Next::Delivered).await.unwrap();
+    }
+    assert_eq!(seen, [(1, 2, 1, true, Some(610)), (2, 4, 2, true, None)]);
 }

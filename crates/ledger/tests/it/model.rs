@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, attempt, done, request, sqlite, webhook};
+use crate::fixture::{Fixture, attempt, done, next_due_ms, request, sqlite, webhook};
 use memory::{Held, Memory};
 
 /// How many requests there are when a sequence begins.
@@ -26,6 +26,8 @@ enum Step {
     Record { held: Index, outcome: Index, next: Then },
     ReleaseWebhook { held: Index, after_ms: i64 },
     Abandon { held: Index },
+    Resend { which: Index },
+    Cancel { which: Index },
     Advance { by_ms: i64 },
     Recover,
     Sweep { age_ms: i64, limit: u32 },
@@ -62,6 +64,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (held(), held(), then).prop_map(|(held, outcome, next)| Step::Record { held, outcome, next }),
         1 => (held(), ms.clone()).prop_map(|(held, after_ms)| Step::ReleaseWebhook { held, after_ms }),
         1 => held().prop_map(|held| Step::Abandon { held }),
+        2 => held().prop_map(|which| Step::Resend { which }),
+        1 => held().prop_map(|which| Step::Cancel { which }),
         3 => ms.clone().prop_map(|by_ms| Step::Advance { by_ms }),
         1 => Just(Step::Recover),
         1 => (ms, 0..4_u32).prop_map(|(age_ms, limit)| Step::Sweep { age_ms, limit }),
@@ -116,12 +120,28 @@ impl Both {
                 let lease = self.webhooks.remove(held.index(self.webhooks.len()));
                 let due_ms = self.memory.now_ms + after_ms;
                 let expected = self.memory.release_webhook(&of(&lease), due_ms);
-                agree(self.f.ledger.release_webhook(lease, due_ms).await, expected);
+                agree(self.f.ledger.release_webhook(&lease, due_ms).await, expected);
             }
             Step::Abandon { held } if !self.webhooks.is_empty() => {
                 let lease = self.webhooks.remove(held.index(self.webhooks.len()));
                 let expected = self.memory.abandon(&of(&lease));
-                agree(self.f.ledger.abandon_webhook(lease, "late".to_owned()).await, expected);
+                agree(self.f.ledger.abandon_webhook(&lease, "late".to_owned()).await, expected);
+            }
+            Step::Resend { which } if !self.memory.webhooks.is_empty() => {
+                let id = which.get(&self.memory.webhooks[..]).id;
+                let resent = self.f.ledger.resend_webhook(self.f.account, id).await;
+                match self.memory.resend(id) {
+                    Some(status) => assert_eq!(resent.unwrap(), Some(status)),
+                    None => assert!(matches!(resent, Err(Error::NotNow(_)))),
+                }
+            }
+            Step::Cancel { which } if !self.memory.webhooks.is_empty() => {
+                let id = which.get(&self.memory.webhooks[..]).id;
+                let cancelled = self.f.ledger.cancel_webhook(self.f.account, id).await;
+                match self.memory.cancel(id) {
+                    true => assert!(cancelled.unwrap()),
+                    false => assert!(matches!(cancelled, Err(Error::NotNow(_)))),
+                }
             }
             // Nobody holds anything that the step could be about.
             _ => {}
@@ -163,7 +183,7 @@ impl Both {
     async fn claim_webhooks(&mut self, limit: u32, lease_ms: i64) {
         let leases = self.f.ledger.claim_webhooks(limit, lease_ms).await.unwrap();
         let claimed: Vec<_> = leases.iter().map(|lease| (of(lease), lease.attempt)).collect();
-        assert_eq!(claimed, self.memory.claim_webhooks(limit, lease_ms));
+        self.memory.claim_webhooks(limit, lease_ms, &claimed);
         self.webhooks.extend(leases);
     }
 
@@ -175,7 +195,7 @@ impl Both {
             Then::Failed => Next::Failed { reason: "exhausted".to_owned() },
         };
         let expected = self.memory.record(&of(&lease), lease.attempt, outcome, &next);
-        agree(self.f.ledger.record_attempt(lease, attempt(outcome, None), next).await, expected);
+        agree(self.f.ledger.record_attempt(&lease, attempt(outcome, None), next).await, expected);
     }
 
     /// Everything that can be seen is as the model has it.
@@ -195,7 +215,7 @@ impl Both {
             let shown = self.f.ledger.webhook(self.f.account, listed.id).await.unwrap().unwrap();
             let attempts: Vec<_> =
                 shown.attempts.iter().map(|made| (made.number, made.attempt.outcome)).collect();
-            let seen = (shown.status, shown.next_due_ms, attempts);
+            let seen = (shown.status, next_due_ms(&shown), attempts);
             assert_eq!(seen, self.memory.view(shown.id), "{}", shown.id);
         }
     }
@@ -253,6 +273,7 @@ fn agrees_with_the_model<F: Future<Output = Fixture>>(fresh: impl Fn() -> F) {
 fn sqlite_agrees_with_the_model() {
     agrees_with_the_model(|| async {
         let directory = tempfile::tempdir().unwrap();
-        Fixture::open(sqlite(directory.path()), directory).await
+        // What is held back is the matter of tests of its own.
+        Fixture::open(sqlite(directory.path()), directory).await.unlimited()
     });
 }

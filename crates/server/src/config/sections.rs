@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use pixaven_ledger::Fairness;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use url::Url;
 
@@ -123,11 +124,34 @@ pub struct Webhooks {
     pub deadline_s: u64,
     pub lease_s: u64,
     pub response_bytes: usize,
+    pub per_authority: u32,
+    pub per_address: u32,
+    pub first_attempts_percent: u32,
+    pub breaker_failures: u32,
+    pub breaker_pause_s: u32,
     pub schedule_s: Vec<u32>,
+    pub give_up_days: u32,
     pub retention_days: u32,
 }
 
 impl Webhooks {
+    /// What is asked of receivers at once.
+    pub fn fairness(&self) -> Fairness {
+        Fairness {
+            per_authority: self.per_authority,
+            per_address: self.per_address,
+            n_failures_to_open: self.breaker_failures,
+            longest_pause_ms: i64::from(self.breaker_pause_s) * 1_000,
+            ..Fairness::default()
+        }
+    }
+
+    /// How many webhooks that were tried before may be sent at the same time; at least one.
+    pub fn retry_concurrency(&self) -> usize {
+        let kept = self.concurrency.saturating_mul(self.first_attempts_percent as usize) / 100;
+        self.concurrency.saturating_sub(kept).max(1)
+    }
+
     /// The pauses before the first (none), second, … attempt, in milliseconds.
     pub fn waits_ms(&self) -> Vec<i64> {
         std::iter::once(0).chain(self.schedule_s.iter().map(|&pause_s| i64::from(pause_s) * 1_000)).collect()
@@ -141,6 +165,16 @@ impl Webhooks {
 pub struct Results {
     pub keep_hours: u32,
     pub sweep_interval_s: u64,
+}
+
+/// `[watermarks]`
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
+pub struct Watermarks {
+    pub account_count: u64,
+    pub account_bytes: u64,
+    pub cache_bytes: usize,
 }
 
 /// `[network]`

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
+use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use serde_json::{Map, Value};
 
+use super::Api;
 use crate::error::{ApiError, Kind};
 
 /// Most bytes read and thrown away so that a client still sending gets to read why it was refused.
@@ -32,6 +35,25 @@ pub(super) async fn read(
     };
     tokio::time::timeout(timeout, reading).await.unwrap_or_else(|_| Err(too_slow(timeout)))?;
     Ok(whole.freeze())
+}
+
+/// Reads a body that is a JSON object, or nothing at all.
+pub(super) async fn json(api: &Api, request: Request) -> Result<Map<String, Value>, ApiError> {
+    let settings = &api.shared.settings;
+    let mut chunks = request.into_body().into_data_stream();
+    let bytes = match read(&mut chunks, settings.json_bytes, settings.body_timeout).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            drain(&mut chunks).await;
+            return Err(error);
+        }
+    };
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Map::new());
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
+        ApiError::new(Kind::MalformedRequest, format!("the body must be a JSON object: {error}"))
+    })
 }
 
 /// Reads and forgets what a refused client is still sending, within bounds.

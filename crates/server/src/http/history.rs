@@ -3,12 +3,14 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
+use pixaven_ledger::AccountId;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Api;
 use super::answer::Answer;
 use super::auth::Caller;
+use super::interventions::id_of;
 use crate::error::ApiError;
 use crate::webhooks::history;
 
@@ -28,9 +30,14 @@ pub(super) async fn show(
     Caller(account): Caller,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Answer, Answer> {
-    let Path(id) = id.map_err(|_| ApiError::not_found())?;
-    let id = Uuid::try_parse(&id).map_err(|_| ApiError::not_found())?;
-    let found = api.shared.ledger.webhook(account.id, id).await.map_err(ApiError::from)?;
-    let webhook = history::webhook(&found.ok_or_else(ApiError::not_found)?);
-    Ok(Answer::members(StatusCode::OK, &json!({ "webhook": webhook })))
+    api.show_webhook(account.id, id_of(id)?).await
+}
+
+impl Api {
+    /// One webhook as it stands now.
+    pub(super) async fn show_webhook(&self, account: AccountId, id: Uuid) -> Result<Answer, Answer> {
+        let found = self.shared.ledger.webhook(account, id).await.map_err(ApiError::from)?;
+        let webhook = history::webhook(&found.ok_or_else(ApiError::not_found)?);
+        Ok(Answer::members(StatusCode::OK, &json!({ "webhook": webhook })))
+    }
 }

@@ -121,7 +121,8 @@ async fn receive(
 /// Processes now, while the caller waits.
 async fn perform(api: &Api, work: Work) -> Result<Answer, ApiError> {
     let pipeline = &api.shared.pipeline;
-    let done = pipeline.run(&work.spec, work.source, Patience::Refuse).await.map_err(ApiError::from)?;
+    let done = pipeline.run(work.account, &work.spec, work.source, Patience::Refuse).await;
+    let done = done.map_err(ApiError::from)?;
     if work.spec.response == ResponseMode::Binary {
         return Ok(send_file(api, work.id, work.account, done));
     }
@@ -151,8 +152,11 @@ fn send_file(api: &Api, id: Uuid, account: AccountId, done: Done) -> Answer {
 
 /// Makes the request durable, input first, and answers 202.
 async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
-    let webhook =
-        work.spec.webhook.as_ref().map(new_webhook).ok_or_else(|| ApiError::internal("no webhook"))?;
+    let webhook = work.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
+    let webhook = new_webhook(webhook, api.shared.settings.give_up_ms);
+    if let Some(watermark) = &work.spec.watermark {
+        api.shared.pipeline.watermarks.find(work.account, watermark, Patience::Refuse).await?;
+    }
     let input = match work.source {
         Source::Upload { bytes, name, .. } => {
             not_empty(&bytes)?;
@@ -180,20 +184,20 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
     Ok(Answer::members(StatusCode::ACCEPTED, &serde_json::json!({})))
 }
 
-fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
+fn new_webhook(webhook: &WebhookSpec, give_up_ms: i64) -> NewWebhook {
     let port = webhook.url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
     NewWebhook {
         url: webhook.url.to_string(),
         authority: format!("{}{port}", webhook.url.host_str().unwrap_or_default()),
         delay_ms: webhook.delay_ms,
-        expires_ms: webhook.expires_ms,
+        expires_ms: Some(webhook.expires_ms.map_or(give_up_ms, |expires_ms| expires_ms.min(give_up_ms))),
         retry: webhook.retry,
         headers: webhook.headers.clone(),
     }
 }
 
 impl Settings {
-    fn upload_caps(&self) -> multipart::Caps {
+    pub(super) fn upload_caps(&self) -> multipart::Caps {
         multipart::Caps {
             file_bytes: self.body_bytes,
             data_bytes: self.json_bytes,

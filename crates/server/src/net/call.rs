@@ -1,7 +1,7 @@
 //! One request on a connection that is waiting, or on a fresh one, up to the head of its answer.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -28,7 +28,7 @@ impl Call<'_> {
         if let Some(mut wire) = inner.pool.take(&self.target.origin) {
             trace.address = Some(wire.address);
             match wire.request(self.request()).await {
-                Ok(answer) => return Ok(self.answered(answer, wire, trace)),
+                Ok(answer) => return self.answered(answer, wire, trace),
                 Err(error) if wire.heard_something() => return Err(NetError::from_http(error)),
                 // The peer closed the idle connection while the request was on its way. That says nothing about the
                 // request: a fresh connection decides, within the same deadline.
@@ -38,7 +38,7 @@ impl Call<'_> {
         let (stream, address) = dial::dial(inner, &self.target.origin, trace).await?;
         let mut wire = Wire::open(stream, address).await?;
         let answer = wire.request(self.request()).await.map_err(NetError::from_http)?;
-        Ok(self.answered(answer, wire, trace))
+        self.answered(answer, wire, trace)
     }
 
     fn answered(
@@ -46,9 +46,12 @@ impl Call<'_> {
         answer: Response<Incoming>,
         wire: Wire,
         trace: &mut Trace,
-    ) -> (Response<Incoming>, Wire) {
+    ) -> Result<(Response<Incoming>, Wire), NetError> {
         trace.timings.first_byte_ms = wire.first_byte_ms();
-        (answer, wire)
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(NetError::Switched);
+        }
+        Ok((answer, wire))
     }
 
     fn request(&self) -> Request<Full<Bytes>> {

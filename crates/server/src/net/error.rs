@@ -28,6 +28,9 @@ pub enum NetError {
     /// The peer hung up, or sent what is not HTTP.
     #[error("the answer is not HTTP, or broke off")]
     Protocol(#[source] hyper::Error),
+    /// The peer wants to speak another protocol, which nobody asked for.
+    #[error("the answer switches to another protocol")]
+    Switched,
     /// More bytes than the caller allows.
     #[error("the answer has more than {limit_bytes} bytes")]
     TooLarge {
@@ -63,7 +66,9 @@ impl NetError {
             Self::Dns(_) => "the host name could not be resolved".to_owned(),
             Self::Timeout => "the host did not answer in time".to_owned(),
             Self::Tls(_) => "no secure connection to the host could be made".to_owned(),
-            Self::Protocol(_) => "the host hung up or answered something that is not HTTP".to_owned(),
+            Self::Protocol(_) | Self::Switched => {
+                "the host hung up or answered something that is not HTTP".to_owned()
+            }
             Self::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
             Self::NoRoom => "the server has no room for the image at the moment".to_owned(),
             Self::Status(status) => format!("the host answered with status {status}"),

@@ -1,10 +1,13 @@
 //! `flip`, `crop`, `resize`, `scale`, `padding`: rules between their attributes, and their part of the plan. What
 //! changes nothing is not in the plan.
 
-use pixaven_imaging::plan::{Crop, CropAt, Flip, Padding, Resize, ResizeMode, Scale};
+use pixaven_imaging::plan::{Crop, CropAt, Flip, Gravity, Padding, Resize, ResizeMode, Scale};
 
 use super::Problem;
 use super::table::{self, CropMode};
+
+/// What is kept around a face when nothing is said.
+const FACE_PADDING_PERCENT: f64 = 50.0;
 
 pub(super) fn flip(hash: &table::Flip) -> Option<Flip> {
     let (horizontal, vertical) = (hash.horizontal == Some(true), hash.vertical == Some(true));
@@ -14,6 +17,9 @@ pub(super) fn flip(hash: &table::Flip) -> Option<Flip> {
 pub(super) fn crop(hash: &table::Crop) -> Result<Crop, Problem> {
     let invalid = |message: &str| Err(Problem::Invalid(message.to_owned()));
     let gravity = hash.gravity.unwrap_or_default();
+    if hash.mode == Some(CropMode::Face) {
+        return Ok(Crop::Face { padding: hash.padding.unwrap_or(FACE_PADDING_PERCENT) });
+    }
     if hash.mode == Some(CropMode::Ratio) {
         return match hash.ratio {
             Some(ratio) => Ok(Crop::Ratio { ratio, gravity }),
@@ -49,15 +55,21 @@ pub(super) fn resize(hash: &table::Resize) -> Result<Resize, Problem> {
         let message = format!("resize.width and resize.height are both required when resize.mode is {name}");
         return Err(Problem::Invalid(message));
     }
+    // Only this mode cuts anything off; for the others nobody need look for faces.
+    let gravity = hash.gravity.filter(|_| mode == ResizeMode::Fit || !is_face(hash.gravity));
     Ok(Resize {
         mode,
         width: hash.width,
         height: hash.height,
-        gravity: hash.gravity.unwrap_or_default(),
+        gravity: gravity.unwrap_or_default(),
         upscale: hash.upscale.unwrap_or(true),
         background: hash.background,
         kernel: hash.filter.unwrap_or_default(),
     })
+}
+
+fn is_face(gravity: Option<Gravity>) -> bool {
+    matches!(gravity, Some(Gravity::Face | Gravity::Faces))
 }
 
 pub(super) fn scale(hash: &table::Scale) -> Result<Option<Scale>, Problem> {

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use serde_json::Value;
 use url::Url;
 
-pub(super) use picture::{AspectRatio, HexColor, OutputFormat, Strength};
+pub(super) use picture::{AspectRatio, HexColor, OutputFormat, Side, Strength, WatermarkId};
 
 use super::Problem;
 use super::hash::{FromHash, Hash};

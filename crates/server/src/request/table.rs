@@ -2,14 +2,15 @@
 //! reader, its messages, the warnings about unknown names and the documentation follow from here. Rules between
 //! attributes stand in the files that make the plan.
 
-use pixaven_imaging::plan::{Color, Gravity, KeptMetadata, Kernel, ResizeMode, Target};
+use pixaven_imaging::plan::{Color, Gravity, KeptMetadata, Kernel, Length, ResizeMode, Target};
 use serde_json::Value;
 use url::Url;
 
 use super::delivery::HeaderHash;
 use super::hash::{Attribute, FromHash, Hash, hash, nested, wire_name};
 use super::kinds::{
-    AspectRatio, Boolean, Choice, HexColor, Integer, Kind, Number, OutputFormat, Strength, WebUrl, WordOr,
+    AspectRatio, Boolean, Choice, HexColor, Integer, Kind, Number, OutputFormat, Side, Strength, WatermarkId,
+    WebUrl, WordOr,
 };
 use super::warnings::Warnings;
 use super::{Problem, ResponseMode};
@@ -27,6 +28,7 @@ hash! {
         adjust: Adjust = nested::<Adjust>(), "", "tone and colour";
         filter: Filter = nested::<Filter>(), "", "effects";
         stylize: Filter = nested::<Filter>(), "", "the older name of `filter`";
+        watermark: Watermark = nested::<Watermark>(), "", "another picture over the image";
         mask: Mask = nested::<Mask>(), "", "cut to a shape";
         border: Border = nested::<Border>(), "", "a frame inside the image's bounds";
         padding: Padding = nested::<Padding>(), "", "a larger canvas";
@@ -35,7 +37,7 @@ hash! {
         webhook: Webhook = nested::<Webhook>(), "", "answer at once, and send the result to this receiver";
         cdn: Cdn = nested::<Cdn>(), "", "delivery through a CDN";
     }
-    not_built { "watermark" "store" }
+    not_built { "store" }
 }
 
 /// A hash, or a word for one.
@@ -63,17 +65,25 @@ const GRAVITIES: &[(&str, Gravity)] = &[
     ("bottom", Gravity::Bottom),
     ("bottom-left", Gravity::BottomLeft),
     ("left", Gravity::Left),
+    ("face", Gravity::Face),
+    ("faces", Gravity::Faces),
 ];
-const GRAVITY: Choice<Gravity> = Choice { words: GRAVITIES, not_built: &["face", "faces"] };
+/// Where a part of the image is kept: the largest face and all faces are places, too.
+const GRAVITY: Choice<Gravity> = Choice { words: GRAVITIES, not_built: &[] };
+/// Where something is put: the places without faces, which come last.
+const PLACE: Choice<Gravity> = Choice { words: GRAVITIES.split_at(9).0, not_built: &[] };
 
 /// The ways to choose a rectangle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CropMode {
     Rect,
     Ratio,
+    Face,
 }
-const CROP_MODE: Choice<CropMode> =
-    Choice { words: &[("rect", CropMode::Rect), ("ratio", CropMode::Ratio)], not_built: &["face"] };
+const CROP_MODE: Choice<CropMode> = Choice {
+    words: &[("rect", CropMode::Rect), ("ratio", CropMode::Ratio), ("face", CropMode::Face)],
+    not_built: &[],
+};
 
 /// A coordinate or side of a rectangle in an input image, whose own limits are configurable.
 const INPUT_PX: u32 = 1_000_000;
@@ -81,15 +91,15 @@ const INPUT_PX: u32 = 1_000_000;
 hash! {
     /// Cut a rectangle out.
     Crop {
-        mode: CropMode = CROP_MODE, "rect", "a rectangle of a size, or the largest of an aspect ratio";
+        mode: CropMode = CROP_MODE, "rect", "a rectangle of a size, the largest of an aspect ratio, or the box around all faces";
         width: u32 = Integer(1_u32, INPUT_PX), "", "`rect`: width in pixels";
         height: u32 = Integer(1_u32, INPUT_PX), "", "`rect`: height in pixels";
-        gravity: Gravity = GRAVITY, "center", "which part is kept";
+        gravity: Gravity = GRAVITY, "center", "`rect`, `ratio`: which part is kept; `face`: around the largest face, `faces`: all of them";
         x: u32 = Integer(0_u32, INPUT_PX), "", "`rect`: left edge in pixels, instead of `gravity`";
         y: u32 = Integer(0_u32, INPUT_PX), "", "`rect`: upper edge in pixels, instead of `gravity`";
         ratio: f64 = AspectRatio, "", "`ratio`: width to height";
+        padding: f64 = Number(0.0, 500.0), "50", "`face`: what is kept on each side of the box, in percent of its longer side";
     }
-    not_built { "padding" }
 }
 
 const RESIZE_MODE: Choice<ResizeMode> = Choice {
@@ -121,7 +131,7 @@ hash! {
         mode: ResizeMode = RESIZE_MODE, "auto", "how the two sides are used";
         width: u32 = Integer(1_u32, 20_000), "", "width in pixels";
         height: u32 = Integer(1_u32, 20_000), "", "height in pixels";
-        gravity: Gravity = GRAVITY, "center", "`fit`: which part is kept";
+        gravity: Gravity = GRAVITY, "center", "`fit`: which part is kept; `face`: around the largest face, `faces`: all of them";
         upscale: bool = Boolean, "true", "whether the result may be larger than the image";
         background: Color = HexColor, "", "`fill`: what is around the image; default transparent or white";
         filter: Kernel = KERNEL, "lanczos3", "the resampling kernel";
@@ -217,6 +227,26 @@ hash! {
     Duotone {
         shadows: Color = HexColor, "", "what black becomes; required";
         highlights: Color = HexColor, "", "what white becomes; required";
+    }
+}
+
+/// Where a watermark lies and how large it is, in pixels: more than any image's side.
+const PLACE_PX: i32 = 20_000;
+
+hash! {
+    /// Another picture over the image: one that was uploaded before, by its `id`, or one behind a `url`. Its first frame is
+    /// laid over every frame.
+    Watermark {
+        id: String = WatermarkId, "", "an uploaded watermark";
+        url: Url = WebUrl, "", "where the watermark is, instead of `id`";
+        gravity: Gravity = PLACE, "center", "where it lies";
+        padding: u32 = Integer(0_u32, 20_000), "0", "pixels between it and the edges it lies at, and between tiles";
+        x: i32 = Integer(-PLACE_PX, PLACE_PX), "", "left edge in pixels, instead of `gravity`";
+        y: i32 = Integer(-PLACE_PX, PLACE_PX), "", "upper edge in pixels, instead of `gravity`";
+        width: Length = Side, "", "its width; without it the height and the aspect ratio decide";
+        height: Length = Side, "", "its height; with neither it is as large as its file";
+        opacity: f64 = Number(0.0, 100.0), "100", "how much of it is seen, in percent";
+        tile: bool = Boolean, "false", "repeat it over the whole image";
     }
 }
 

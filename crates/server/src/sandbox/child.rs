@@ -5,12 +5,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pixaven_imaging::{Plan, Processed};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
-use super::{Settings, usage, wire};
+use super::{Files, Settings, usage, wire};
 use crate::error::{ApiError, Kind};
 
 /// How often a busy worker's memory and CPU are looked at.
@@ -49,6 +48,8 @@ impl Child {
             .env("MALLOC_TRIM_THRESHOLD_", "134217728")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Ctrl-C on a terminal is for the server, which lets its workers finish.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let requests = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -79,15 +80,16 @@ impl Child {
     /// Hands over one image and waits for the answer, within the limits.
     pub(super) async fn process(
         &mut self,
-        input: &Bytes,
+        files: &Files,
         plan: &Plan,
         settings: &Settings,
     ) -> Result<Processed, Broken> {
         let pid = self.pid().ok_or_else(|| Broken::Ended("it had ended before".into()))?;
         let was_used = std::mem::replace(&mut self.is_used, true);
         let cpu_before = usage::of(pid).map_or(Duration::ZERO, |usage| usage.cpu);
-        let task = wire::Task { plan: plan.clone(), limits: settings.limits };
-        let exchange = self.exchange(&task, input, settings.memory_bytes);
+        let watermark_bytes = files.watermark.as_ref().map(|watermark| watermark.len() as u64);
+        let task = wire::Task { plan: plan.clone(), limits: settings.limits, watermark_bytes };
+        let exchange = self.exchange(&task, files, settings.memory_bytes);
         let watch = watch(pid, cpu_before, settings);
         let answer = tokio::select! {
             answer = exchange => answer,
@@ -98,8 +100,8 @@ impl Child {
             () = tokio::time::sleep(settings.wall) => return Err(Broken::Killed(too_slow(settings.wall))),
         };
         match answer {
-            Ok((wire::Reply::Done { input, output, warnings }, bytes)) => {
-                Ok(Processed { input, output, bytes, warnings })
+            Ok((wire::Reply::Done { input, output, faces, warnings }, bytes)) => {
+                Ok(Processed { input, output, bytes, faces, warnings })
             }
             Ok((wire::Reply::Failed { kind, message, detail }, _)) => {
                 let error = ApiError::new(kind, message);
@@ -115,11 +117,14 @@ impl Child {
     async fn exchange(
         &mut self,
         task: &wire::Task,
-        input: &Bytes,
+        files: &Files,
         max_bytes: u64,
     ) -> io::Result<(wire::Reply, Vec<u8>)> {
-        self.requests.write_all(&wire::head(task, input.len())?).await?;
-        self.requests.write_all(input).await?;
+        let watermark = files.watermark.as_deref().unwrap_or_default();
+        let n_bytes = files.image.len() + watermark.len();
+        self.requests.write_all(&wire::head(task, n_bytes)?).await?;
+        self.requests.write_all(&files.image).await?;
+        self.requests.write_all(watermark).await?;
         let mut raw = [0; wire::LENGTHS_BYTES];
         self.replies.read_exact(&mut raw).await?;
         let (head_bytes, body_bytes) = wire::lengths(raw)?;

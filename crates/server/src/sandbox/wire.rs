@@ -3,7 +3,8 @@
 use std::io::{self, Read, Write};
 
 use pixaven_imaging::facts::Facts;
-use pixaven_imaging::{Limits, Plan};
+use pixaven_imaging::geometry::Rect;
+use pixaven_imaging::{Input, Limits, Plan};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Kind;
@@ -13,17 +14,31 @@ pub(super) const LENGTHS_BYTES: usize = 12;
 /// A head is a plan or facts; anything larger is not from us.
 const HEAD_MAX_BYTES: u32 = 4 << 20;
 
-/// Server to worker; the body is the input image.
+/// Server to worker; the body is the input image, and behind it the watermark's if there is one.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) plan: Plan,
     pub(super) limits: Limits,
+    /// How many of the body's last bytes are the watermark's.
+    pub(super) watermark_bytes: Option<u64>,
+}
+
+impl Task {
+    /// The two files in a body.
+    pub(super) fn split<'a>(&self, body: &'a [u8]) -> io::Result<Input<'a>> {
+        let Some(n_bytes) = self.watermark_bytes else { return Ok(body.into()) };
+        let n_image = usize::try_from(n_bytes).ok().and_then(|n_bytes| body.len().checked_sub(n_bytes));
+        let (image, watermark) = n_image.map(|n_image| body.split_at(n_image)).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "a watermark that is longer than all of the body")
+        })?;
+        Ok(Input { image, watermark: Some(watermark) })
+    }
 }
 
 /// Worker to server; the body is the output image, empty on failure.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Reply {
-    Done { input: Facts, output: Facts, warnings: Vec<String> },
+    Done { input: Facts, output: Facts, faces: Option<Vec<Rect>>, warnings: Vec<String> },
     Failed { kind: Kind, message: String, detail: Option<String> },
 }
 
@@ -71,4 +86,34 @@ pub(super) fn write_reply(pipe: &mut impl Write, reply: &Reply, body: &[u8]) -> 
     pipe.write_all(&head(reply, body.len())?)?;
     pipe.write_all(body)?;
     pipe.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_the_image_and_then_the_watermark() {
+        let task =
+            |watermark_bytes| Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes };
+        let split = |watermark_bytes| {
+            let Input { image, watermark } = task(watermark_bytes).split(b"imagemark").ok()?;
+            Some((image, watermark))
+        };
+        assert_eq!(split(None), Some((b"imagemark".as_slice(), None)));
+        assert_eq!(split(Some(4)), Some((b"image".as_slice(), Some(b"mark".as_slice()))));
+        assert_eq!(split(Some(10)), None);
+        assert_eq!(split(Some(u64::MAX)), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let task = Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes: Some(2) };
+        let mut pipe = head(&task, 5).expect("a task can be written");
+        pipe.extend_from_slice(b"12345");
+        let mut body = b"old".to_vec();
+        let read =
+            read_task(&mut pipe.as_slice(), &mut body).expect("it is well formed").expect("it is there");
+        assert_eq!((read.watermark_bytes, body.as_slice()), (Some(2), b"12345".as_slice()));
+    }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use pixaven_imaging::{Scratch, process};
+use pixaven_imaging::{Input, Scratch, process};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::wire::{self, Reply, Task};
@@ -20,16 +20,17 @@ pub fn run(cpu_s_per_image: u64) -> io::Result<()> {
     let mut cpu = CpuAllowance::new(cpu_s_per_image);
     while let Some(task) = wire::read_task(&mut requests, &mut input)? {
         cpu.renew()?;
-        let (reply, body) = perform(&input, &task, &mut scratch);
+        let (reply, body) = perform(task.split(&input)?, &task, &mut scratch);
         wire::write_reply(&mut replies, &reply, &body)?;
     }
     Ok(())
 }
 
-fn perform(input: &[u8], task: &Task, scratch: &mut Scratch) -> (Reply, Vec<u8>) {
+fn perform(input: Input<'_>, task: &Task, scratch: &mut Scratch) -> (Reply, Vec<u8>) {
     match process(input, &task.plan, &task.limits, scratch) {
         Ok(done) => {
-            let reply = Reply::Done { input: done.input, output: done.output, warnings: done.warnings };
+            let (faces, warnings) = (done.faces, done.warnings);
+            let reply = Reply::Done { input: done.input, output: done.output, faces, warnings };
             (reply, done.bytes)
         }
         Err(error) => {

@@ -5,27 +5,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue};
 use pixaven_ledger::schedule::Schedule;
-use pixaven_ledger::{Attempt, DueWebhook, Lease, Ledger, Next, Outcome, Timings};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use pixaven_ledger::{Attempt, DueWebhook, Error, Lease, Ledger, Next, Outcome, Room};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::sign::{self, SigningKey};
+use super::message::{attempt_of, interrupted, request_headers};
 use super::signers::Signers;
+use super::under_way::UnderWay;
 use super::verdict::{self, Circumstances};
 use crate::driver::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
 use crate::lifecycle::Tasks;
-use crate::net::{Exchange, Net, NetError, PhaseTimings};
+use crate::net::{Exchange, Net, NetError};
 use crate::telemetry::with_causes;
+
+/// How long what could not be written waits before it is tried again.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Addresses that are tried out at the same time.
+const MAX_TRIALS: usize = 8;
 
 /// How webhooks are sent.
 #[derive(Debug, Clone)]
 pub struct WebhookSettings {
     /// Webhooks sent at the same time.
     pub concurrency: usize,
+    /// How many of them may have been tried before, or be sent again; the rest is kept for first attempts.
+    pub retry_concurrency: usize,
     /// For one whole exchange.
     pub deadline: Duration,
     /// Read of an answer's body.
@@ -39,15 +46,27 @@ pub struct WebhookSettings {
 /// Takes due webhooks and sends them. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatcher {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    ledger: Ledger,
-    net: Net,
-    settings: WebhookSettings,
+pub(super) struct Inner {
+    pub(super) ledger: Ledger,
+    pub(super) net: Net,
+    pub(super) settings: WebhookSettings,
     permits: Arc<Semaphore>,
-    signers: Signers,
+    retry_permits: Arc<Semaphore>,
+    /// Told when a retry leaves room for another.
+    retry_ended: Notify,
+    pub(super) signers: Signers,
+    under_way: UnderWay,
+    /// Room for addresses that are tried out.
+    pub(super) trials: Semaphore,
+}
+
+/// Room for webhooks, held while they are sent.
+struct Permits {
+    all: OwnedSemaphorePermit,
+    retries: OwnedSemaphorePermit,
 }
 
 /// What became of one claimed webhook.
@@ -65,8 +84,18 @@ enum Ending {
 impl Dispatcher {
     /// A driver that sends nothing until it is run.
     pub fn new(ledger: Ledger, net: Net, settings: WebhookSettings) -> Self {
-        let permits = Arc::new(Semaphore::new(settings.concurrency));
-        Self { inner: Arc::new(Inner { ledger, net, settings, permits, signers: Signers::default() }) }
+        let inner = Inner {
+            permits: Arc::new(Semaphore::new(settings.concurrency)),
+            retry_permits: Arc::new(Semaphore::new(settings.retry_concurrency)),
+            retry_ended: Notify::new(),
+            signers: Signers::default(),
+            under_way: UnderWay::default(),
+            trials: Semaphore::new(MAX_TRIALS),
+            ledger,
+            net,
+            settings,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Claims and sends webhooks until told to stop. Those being sent end by themselves, as tasks of their own.
@@ -75,22 +104,24 @@ impl Dispatcher {
         let stop = tasks.stop_token();
         loop {
             let permits = tokio::select! {
-                permits = free_permits(&self.inner.permits) => permits,
+                permits = self.free_permits() => permits,
                 () = stop.cancelled() => return,
             };
+            let room = permits.room();
             // Not cancelled by a stop: what is claimed here must be sent or given back.
-            let claimed = match self.claim(permits.num_permits()).await {
+            let claimed = match self.claim(room).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::error!(%error, "due webhooks could not be claimed");
                     Vec::new()
                 }
             };
-            let is_drained = claimed.len() < permits.num_permits();
+            let is_drained = claimed.len() < room.n as usize;
             self.begin(claimed, permits, &tasks);
             if is_drained {
                 tokio::select! {
                     () = due.wait() => {}
+                    () = self.inner.retry_ended.notified() => {}
                     () = stop.cancelled() => return,
                 }
             }
@@ -99,26 +130,40 @@ impl Dispatcher {
 
     /// Claims what is due now, sends it and writes what came of it; returns how many that were. For tests, which run
     /// no driver.
-    pub async fn step(&self) -> Result<usize, pixaven_ledger::Error> {
-        let claimed = self.claim(self.inner.settings.concurrency).await?;
+    pub async fn step(&self) -> Result<usize, Error> {
+        let claimed = self.claim(self.free_permits().await.room()).await?;
         let never = CancellationToken::new();
         let attended = claimed.into_iter().map(|lease| self.attend(lease, &never));
         Ok(join_all(attended).await.len())
     }
 
-    async fn claim(&self, n_free: usize) -> Result<Vec<Lease<DueWebhook>>, pixaven_ledger::Error> {
-        let limit = u32::try_from(n_free).unwrap_or(u32::MAX);
-        self.inner.ledger.claim_webhooks(limit, self.inner.settings.lease_ms).await
+    /// Waits until there is room for something, and takes all there is.
+    async fn free_permits(&self) -> Permits {
+        let retries = Arc::clone(&self.inner.retry_permits);
+        let all = free_permits(&self.inner.permits).await;
+        let n_retries = u32::try_from(retries.available_permits()).unwrap_or(u32::MAX);
+        // Only this driver takes them, so what is available can be had.
+        let retries = retries.try_acquire_many_owned(n_retries).expect("nobody else takes these permits");
+        Permits { all, retries }
+    }
+
+    async fn claim(&self, room: Room) -> Result<Vec<Lease<DueWebhook>>, Error> {
+        self.inner.ledger.claim_webhooks(room, self.inner.settings.lease_ms).await
     }
 
     /// Sends each claimed webhook in a task of its own.
-    fn begin(&self, claimed: Vec<Lease<DueWebhook>>, mut permits: OwnedSemaphorePermit, tasks: &Tasks) {
+    fn begin(&self, claimed: Vec<Lease<DueWebhook>>, mut permits: Permits, tasks: &Tasks) {
         for lease in claimed {
-            let permit = permits.split(1);
+            let permit = permits.all.split(1);
+            let retry_permit = if lease.value.is_retry { permits.retries.split(1) } else { None };
             let (dispatcher, give_up) = (self.clone(), tasks.give_up_token().clone());
             tasks.spawn("webhook", async move {
                 dispatcher.attend(lease, &give_up).await;
                 drop(permit);
+                if retry_permit.is_some() {
+                    drop(retry_permit);
+                    dispatcher.inner.retry_ended.notify_one();
+                }
             });
         }
     }
@@ -127,14 +172,17 @@ impl Dispatcher {
     async fn attend(&self, lease: Lease<DueWebhook>, give_up: &CancellationToken) {
         let (id, attempt) = (lease.value.id, lease.attempt);
         let started_ms = self.inner.ledger.clock().now_ms();
+        let Some(_under_way) = self.inner.under_way.begin(id) else {
+            tracing::warn!(%id, attempt, "a webhook's lease ran out while it is still being sent; this one waits");
+            let later = Note::Release { due_ms: started_ms + LOCAL_TROUBLE_PAUSE_MS };
+            return self.write(&lease, later, give_up).await;
+        };
         let ending = tokio::select! {
             ending = self.send(&lease, started_ms) => ending,
             () = give_up.cancelled() => Ending::Interrupted,
         };
-        if let Err(error) = self.write(lease, started_ms, ending).await {
-            // The lease runs out by itself and the attempt is made again: the same id, the same bytes.
-            tracing::error!(%id, attempt, %error, "the end of a webhook's attempt could not be written");
-        }
+        let note = self.note(&lease, started_ms, ending);
+        self.write(&lease, note, give_up).await;
     }
 
     async fn send(&self, lease: &Lease<DueWebhook>, started_ms: i64) -> Ending {
@@ -161,19 +209,15 @@ impl Dispatcher {
         }
     }
 
-    async fn write(
-        &self,
-        lease: Lease<DueWebhook>,
-        started_ms: i64,
-        ending: Ending,
-    ) -> Result<(), pixaven_ledger::Error> {
+    /// What the ledger is to be told of an attempt.
+    fn note(&self, lease: &Lease<DueWebhook>, started_ms: i64, ending: Ending) -> Note {
         let Inner { ledger, settings, .. } = &*self.inner;
         let now_ms = ledger.clock().now_ms();
         let (id, number) = (lease.value.id, lease.attempt);
         match ending {
             Ending::Attempted { outcome, exchange } => {
                 let circumstances = Circumstances {
-                    attempt: number,
+                    attempt: lease.value.n_counted.saturating_add(1),
                     retry: lease.value.retry,
                     expires_at_ms: lease.value.expires_at_ms,
                     now_ms,
@@ -181,70 +225,77 @@ impl Dispatcher {
                     schedule: &settings.schedule,
                 };
                 let next = verdict::next(&exchange.result, &circumstances);
-                let attempt = attempt_of(started_ms, outcome, &exchange);
-                log(&lease, &attempt, &next, exchange.result.as_ref().err());
-                ledger.record_attempt(lease, attempt, next).await
+                let asked_ms = verdict::granted_ms(&exchange.result, &circumstances);
+                let attempt = attempt_of(started_ms, outcome, &exchange, asked_ms);
+                log(lease, &attempt, &next, exchange.result.as_ref().err());
+                Note::Attempt { attempt, next }
             }
             Ending::Interrupted => {
                 tracing::warn!(%id, attempt = number, "webhook interrupted; it is sent again");
-                let attempt = interrupted(started_ms, now_ms);
-                ledger.record_attempt(lease, attempt, Next::Retry { due_ms: now_ms }).await
+                let next = Next::Retry { due_ms: now_ms };
+                Note::Attempt { attempt: interrupted(started_ms, now_ms), next }
             }
             Ending::Expired => {
                 tracing::info!(%id, attempt = number, "webhook expired before it could be sent");
-                ledger.abandon_webhook(lease, verdict::EXPIRED.to_owned()).await
+                Note::Abandon { reason: verdict::EXPIRED }
             }
             Ending::LocalTrouble(error) => {
                 tracing::error!(%id, attempt = number, error, "webhook postponed: this machine could not send it");
-                ledger.release_webhook(lease, now_ms + LOCAL_TROUBLE_PAUSE_MS).await
+                Note::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
+            }
+        }
+    }
+
+    /// Tells the ledger what came of an attempt; again and again while it is busy and the lease lasts, because what is
+    /// not written down is sent once more.
+    async fn write(&self, lease: &Lease<DueWebhook>, note: Note, give_up: &CancellationToken) {
+        let ledger = &self.inner.ledger;
+        let (id, attempt) = (lease.value.id, lease.attempt);
+        loop {
+            let error = match note.write(ledger, lease).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            let is_worth_another = matches!(error, Error::Busy)
+                && ledger.clock().now_ms() < lease.until_ms
+                && !give_up.is_cancelled();
+            if !is_worth_another {
+                // The lease runs out by itself and the attempt is made again: the same id, the same bytes.
+                tracing::error!(%id, attempt, %error, "the end of a webhook's attempt could not be written");
+                return;
+            }
+            tracing::warn!(%id, attempt, "the ledger is busy; the end of a webhook's attempt is written later");
+            tokio::select! {
+                () = tokio::time::sleep(BUSY_PAUSE) => {}
+                () = give_up.cancelled() => {}
             }
         }
     }
 }
 
-/// The customer's headers, and over them those that we vouch for.
-fn request_headers(webhook: &DueWebhook, attempt: u32, timestamp_s: i64, keys: &[SigningKey]) -> HeaderMap {
-    let own = webhook.headers.iter().filter_map(|(name, value)| {
-        // Names and values were checked when the request was accepted.
-        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
-    });
-    let mut headers: HeaderMap = own.collect();
-    let id = webhook.id.to_string();
-    let signature = sign::sign(keys, &id, timestamp_s, webhook.payload.as_bytes());
-    for (name, value) in [("webhook-id", id), ("webhook-signature", signature)] {
-        headers.insert(name, HeaderValue::try_from(value).expect("hexadecimal and base64 are ASCII"));
-    }
-    headers.insert("webhook-timestamp", HeaderValue::from(timestamp_s));
-    headers.insert("webhook-attempt", HeaderValue::from(attempt));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(USER_AGENT, HeaderValue::from_static("Pixaven/1.0 (+webhooks)"));
-    headers
+/// What the ledger is told of an attempt.
+enum Note {
+    Attempt { attempt: Attempt, next: Next },
+    Abandon { reason: &'static str },
+    Release { due_ms: i64 },
 }
 
-/// An exchange as the history keeps it.
-fn attempt_of(started_ms: i64, outcome: Outcome, exchange: &Exchange) -> Attempt {
-    let PhaseTimings { dns_ms, connect_ms, tls_ms, first_byte_ms } = exchange.timings;
-    let answer = exchange.result.as_ref().ok();
-    Attempt {
-        started_ms,
-        duration_ms: u32::try_from(exchange.duration.as_millis()).unwrap_or(u32::MAX),
-        outcome,
-        status: answer.map(|answer| answer.status.as_u16()),
-        address: exchange.address.map(|address| address.to_string()),
-        timings: Timings { dns_ms, connect_ms, tls_ms, first_byte_ms },
-        response: answer.map(|answer| verdict::shown(&answer.body)),
+impl Note {
+    async fn write(&self, ledger: &Ledger, lease: &Lease<DueWebhook>) -> Result<(), Error> {
+        match self {
+            Self::Attempt { attempt, next } => {
+                ledger.record_attempt(lease, attempt.clone(), next.clone()).await
+            }
+            Self::Abandon { reason } => ledger.abandon_webhook(lease, (*reason).to_owned()).await,
+            Self::Release { due_ms } => ledger.release_webhook(lease, *due_ms).await,
+        }
     }
 }
 
-fn interrupted(started_ms: i64, now_ms: i64) -> Attempt {
-    Attempt {
-        started_ms,
-        duration_ms: u32::try_from(now_ms - started_ms).unwrap_or(0),
-        outcome: Outcome::Interrupted,
-        status: None,
-        address: None,
-        timings: Timings::default(),
-        response: None,
+impl Permits {
+    fn room(&self) -> Room {
+        let count = |permit: &OwnedSemaphorePermit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX);
+        Room { n: count(&self.all), n_retries: count(&self.retries) }
     }
 }
 

@@ -26,11 +26,14 @@ pub fn webhook(record: &WebhookRecord) -> Value {
         ("dispatched", record.dispatched_ms),
         ("delivered", record.delivered_ms),
         ("failed", record.failed_ms),
-        ("next_attempt", record.next_due_ms),
+        ("next_attempt", record.next.map(|next| next.due_ms)),
     ] {
         if let Some(at_ms) = at_ms {
             json.insert(name.to_owned(), json!(timestamp(at_ms)));
         }
+    }
+    if let Some(next) = &record.next {
+        json.insert("waits_for".to_owned(), json!(next.why.as_str()));
     }
     if let Some(reason) = &record.failure {
         json.insert("reason".to_owned(), json!(reason));
@@ -38,9 +41,7 @@ pub fn webhook(record: &WebhookRecord) -> Value {
     json.insert("url".to_owned(), json!(without_credentials(&record.url)));
     json.insert("delay".to_owned(), json!(record.delay_ms / 1_000));
     if let Some(payload) = &record.payload {
-        // Our own payloads are JSON; should one not be, showing it as text is better than hiding it.
-        let payload = serde_json::from_str(payload).unwrap_or_else(|_| json!(payload));
-        json.insert("payload".to_owned(), payload);
+        json.insert("payload".to_owned(), self::payload(payload));
     }
     if !record.attempts.is_empty() {
         json.insert("attempts".to_owned(), record.attempts.iter().map(attempt).collect());
@@ -48,7 +49,14 @@ pub fn webhook(record: &WebhookRecord) -> Value {
     Value::Object(json)
 }
 
-fn attempt(recorded: &RecordedAttempt) -> Value {
+/// A payload as a part of an answer.
+pub fn payload(payload: &str) -> Value {
+    // Our own payloads are JSON; should one not be, showing it as text is better than hiding it.
+    serde_json::from_str(payload).unwrap_or_else(|_| json!(payload))
+}
+
+/// One attempt that ended.
+pub(super) fn attempt(recorded: &RecordedAttempt) -> Value {
     let attempt = &recorded.attempt;
     let mut json = json!({
         "number": recorded.number,
@@ -69,6 +77,7 @@ fn attempt(recorded: &RecordedAttempt) -> Value {
         ("status", attempt.status.map(|status| json!(status))),
         ("address", attempt.address.as_ref().map(|address| json!(address))),
         ("timings_ms", (!timings.is_empty()).then_some(Value::Object(timings))),
+        ("retry_after_ms", attempt.retry_after_ms.map(|ms| json!(ms))),
         ("response", attempt.response.as_ref().map(|response| json!(response))),
     ] {
         if let Some(value) = value {
@@ -86,7 +95,7 @@ pub fn timestamp(at_ms: i64) -> String {
 }
 
 /// The URL with `***` in place of user name and password.
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return "***".to_owned() };
     if !url.username().is_empty() || url.password().is_some() {
         // A URL that has credentials can have others.
@@ -121,7 +130,7 @@ mod tests {
             delay_ms: 60_000,
             payload: None,
             attempts: Vec::new(),
-            next_due_ms: None,
+            next: None,
         }
     }
 
@@ -148,6 +157,7 @@ mod tests {
                 address: None,
                 timings: Timings::default(),
                 response: None,
+                retry_after_ms: None,
             },
             Attempt {
                 started_ms: NOON_MS + 2_000,
@@ -162,6 +172,7 @@ mod tests {
                     first_byte_ms: Some(53),
                 },
                 response: Some("go away".to_owned()),
+                retry_after_ms: Some(5_000),
             },
         ];
         let ended = WebhookRecord {
@@ -192,7 +203,7 @@ mod tests {
                 {"number": 1, "started": "2026-01-10T11:57:05.322Z", "duration_ms": 0, "outcome": "interrupted"},
                 {"number": 2, "started": "2026-01-10T11:57:06.322Z", "duration_ms": 83, "outcome": "rejected",
                  "status": 410, "address": "203.0.113.7:443",
-                 "timings_ms": {"dns": 1, "connect": 9, "first_byte": 53}, "response": "go away"},
+                 "timings_ms": {"dns": 1, "connect": 9, "first_byte": 53}, "retry_after_ms": 5_000, "response": "go away"},
             ],
         });
         assert_eq!(webhook(&ended), expected);

@@ -23,7 +23,7 @@ const SHOWN_BYTES: usize = 1024;
 
 /// What decides about the next attempt besides the answer.
 pub(super) struct Circumstances<'a> {
-    /// The attempt that just ended, from 1.
+    /// The attempt that just ended, from 1, as the schedule counts: without those that were cut off.
     pub(super) attempt: u32,
     /// Whether the request wants more than one.
     pub(super) retry: bool,
@@ -47,6 +47,7 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &io:
         Err(NetError::Local(error)) => return Err(error),
         Err(
             NetError::Protocol(_)
+            | NetError::Switched
             | NetError::BadUrl(_)
             | NetError::TooLarge { .. }
             | NetError::NoRoom
@@ -59,23 +60,33 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &io:
 /// What follows the attempt.
 pub(super) fn next(result: &Result<Answer, NetError>, circumstances: &Circumstances<'_>) -> Next {
     let failed = |reason: &str| Next::Failed { reason: reason.to_owned() };
-    let retry_after_ms = match result {
+    match result {
         Ok(answer) if answer.status.is_success() => return Next::Delivered,
         Ok(answer) if answer.status == StatusCode::GONE => return failed(GONE),
-        Ok(answer) => retry_after_ms(&answer.headers, circumstances.now_ms),
         // It is the same with every attempt.
         Err(NetError::BadUrl(_)) => return failed(UNUSABLE_URL),
-        Err(_) => None,
-    };
+        Ok(_) | Err(_) => {}
+    }
     if !circumstances.retry {
         return failed(RETRY_DISABLED);
     }
     let Circumstances { attempt, now_ms, unit_random, .. } = *circumstances;
-    match circumstances.schedule.due_after(attempt, now_ms, unit_random, retry_after_ms) {
+    let asked_ms = granted_ms(result, circumstances);
+    match circumstances.schedule.due_after(attempt, now_ms, unit_random, asked_ms) {
         None => failed(RETRIES_EXHAUSTED),
         Some(due_ms) if circumstances.expires_at_ms.is_some_and(|end_ms| due_ms >= end_ms) => failed(EXPIRED),
         Some(due_ms) => Next::Retry { due_ms },
     }
+}
+
+/// How long the receiver asks to be left alone, as far as the schedule grants it: up to the step after the next one.
+pub(super) fn granted_ms(
+    result: &Result<Answer, NetError>,
+    circumstances: &Circumstances<'_>,
+) -> Option<i64> {
+    let answer = result.as_ref().ok().filter(|answer| !answer.status.is_success())?;
+    let asked_ms = retry_after_ms(&answer.headers, circumstances.now_ms)?;
+    Some(asked_ms.min(circumstances.schedule.longest_wait_after(circumstances.attempt)))
 }
 
 /// How long the receiver asks to be left alone, from now: seconds or an HTTP date (RFC 9110, section 10.2.3). What
@@ -152,7 +163,7 @@ mod tests {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Delivered, "{status}");
             assert_eq!(check(&answer(status, None), 1, false, Some(0)), Next::Delivered, "{status}");
         }
-        for status in [101, 301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 503, 599] {
+        for status in [301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 503, 599] {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Rejected, "{status}");
             assert_eq!(check(&answer(status, None), 1, true, None), retry(5_000), "{status}");
         }

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use pixaven_imaging::plan::Format;
 use tempfile::TempDir;
 
 use crate::binary::{Binary, run, write_certificate};
 use crate::client::send;
+use crate::pictures::picture;
 
 fn directory() -> TempDir {
     TempDir::new().expect("a temporary directory")
@@ -55,6 +57,30 @@ async fn keys_are_made_listed_and_revoked_beside_a_running_server() {
     assert!(!again && error.contains(id), "{error}");
     let (_, secrets, _) = run(directory.path(), &["secrets", "list"], &[]).await;
     assert_eq!(secrets.trim(), server.secret);
+}
+
+#[tokio::test]
+async fn watermarks_are_added_listed_and_removed_beside_a_running_server() {
+    let directory = directory();
+    let server = Binary::serve(directory.path(), &[]).await;
+    std::fs::write(directory.path().join("logo.png"), picture(30, 20, Format::Png)).expect("writable");
+    std::fs::write(directory.path().join("notes.txt"), "no picture").expect("writable");
+    let (fine, id, error) = run(directory.path(), &["watermarks", "add", "logo.png"], &[]).await;
+    let id = id.trim();
+    assert!(fine && id.len() == 10, "{id} {error}");
+    let bearer = format!("Bearer {}", server.key);
+    let path = format!("/1.0/watermarks/{id}");
+    let get = || send(server.address(), "GET", &path, &[("Authorization", &bearer)], b"");
+    assert_eq!(get().await.json()["watermark"]["name"], "logo.png");
+    let (fine, _, error) = run(directory.path(), &["watermarks", "add", "notes.txt"], &[]).await;
+    assert!(!fine && error.contains("notes.txt"), "{error}");
+    let (_, list, _) = run(directory.path(), &["watermarks", "list"], &[]).await;
+    let line = list.lines().find(|line| line.starts_with(id)).expect("the watermark is listed");
+    assert!(line.contains("PNG") && line.contains("30x20") && line.ends_with("logo.png"), "{line}");
+    let (removed, _, _) = run(directory.path(), &["watermarks", "remove", id], &[]).await;
+    assert!(removed && get().await.status == 404);
+    let (again, _, error) = run(directory.path(), &["watermarks", "remove", id], &[]).await;
+    assert!(!again && error.contains(id), "{error}");
 }
 
 #[tokio::test]

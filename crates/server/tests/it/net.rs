@@ -41,7 +41,7 @@ fn kind(error: &NetError) -> &'static str {
         NetError::Refused(_) => "refused",
         NetError::Timeout => "timeout",
         NetError::Tls(_) => "tls",
-        NetError::Protocol(_) => "protocol",
+        NetError::Protocol(_) | NetError::Switched => "protocol",
         NetError::NoRoom => "no room",
         NetError::TooLarge { .. } => "too_large",
         NetError::Status(_) => "status",
@@ -103,7 +103,6 @@ async fn the_status_line_is_the_verdict() {
         case("gone", status(410), Ok((410, ""))),
         case("a server error", status(500), Ok((500, ""))),
         case("an unknown status", status(799), Ok((799, ""))),
-        case("switching", reply("HTTP/1.1 101 S\nupgrade: x\nconnection: upgrade", ""), Ok((101, ""))),
         case("informational first", reply("HTTP/1.1 103 Early\nlink: x", OK), Ok((200, "ok"))),
         case("an early answer", vec![ReadHead, say(OK), Hold], Ok((200, "ok"))),
         case("a sloppy header", reply("HTTP/1.1 200 OK\nno colon\ncontent-length: 2", "ok"), Ok((200, "ok"))),
@@ -153,6 +152,11 @@ async fn what_is_no_answer_has_a_kind() {
         case("endless informational answers", flood("", "HTTP/1.1 102 Processing\r\n\r\n"), Err("protocol")),
         case("an endless head", flood("HTTP/1.1 200 OK\r\n", "x-again: and again\r\n"), Err("protocol")),
         case("an endless header", flood("HTTP/1.1 200 OK\r\nx: ", "and again "), Err("protocol")),
+        case(
+            "another protocol, politely",
+            reply("HTTP/1.1 101 S\nupgrade: x\nconnection: upgrade", ""),
+            Err("protocol"),
+        ),
         case("silence", vec![Hold], Err("timeout")),
         case("silence after reading", vec![Read, Hold], Err("timeout")),
         case(

@@ -117,12 +117,17 @@ fn driver(ledger: &Ledger) -> Dispatcher {
     let net = Net::new(NetSettings { policy, extra_ca_file: None }).expect("no file to fail on");
     let settings = WebhookSettings {
         concurrency: 16,
+        retry_concurrency: 8,
         deadline: Duration::from_secs(10),
         response_max_bytes: 16 * 1024,
         lease_ms: 30_000,
         schedule: Schedule::default(),
     };
     Dispatcher::new(ledger.clone(), net, settings)
+}
+
+fn next_due_ms(record: &WebhookRecord) -> Option<i64> {
+    record.next.map(|next| next.due_ms)
 }
 
 fn outcomes(record: &WebhookRecord) -> Vec<Outcome> {
@@ -267,7 +272,7 @@ async fn what_expired_while_nobody_could_send_it_is_not_sent() {
     let desk = Desk::open().await;
     let id = desk.accept(&receiver.url("/"), |webhook| webhook.expires_ms = Some(60_000)).await;
     desk.clock.advance(60_000);
-    assert_eq!(desk.step().await, 1);
+    assert_eq!(desk.step().await, 0);
     let record = desk.record(id).await;
     assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
     assert_eq!((receiver.n_connections(), record.attempts.len()), (0, 0));
@@ -285,7 +290,7 @@ async fn a_receiver_can_ask_to_be_left_alone() {
         assert_eq!(desk.step().await, 1);
         let record = desk.record(id).await;
         assert_eq!(record.status, WebhookStatus::Scheduled);
-        assert_eq!(record.next_due_ms, Some(START_MS + expected_ms), "{retry_after}");
+        assert_eq!(next_due_ms(&record), Some(START_MS + expected_ms), "{retry_after}");
     }
 }
 
@@ -307,7 +312,7 @@ async fn trouble_of_our_own_uses_up_no_attempt() {
     let id = desk.accept_plain(&receiver.url("/")).await;
     assert_eq!(desk.step().await, 1);
     let record = desk.record(id).await;
-    assert_eq!((record.status, record.next_due_ms), (WebhookStatus::Scheduled, Some(START_MS + 5_000)));
+    assert_eq!((record.status, next_due_ms(&record)), (WebhookStatus::Scheduled, Some(START_MS + 5_000)));
     assert_eq!((receiver.n_connections(), record.attempts.len()), (0, 0), "nothing goes out unsigned");
 }
 
@@ -351,6 +356,86 @@ async fn a_running_driver_sends_at_once_and_stops_when_told() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_hangs_delays_nobody_else() {
+    let hanging = Receiver::start(vec![vec![Act::Read, Act::Hold]]);
+    let healthy = Receiver::start(vec![status(200)]);
+    let desk = Desk::open().await;
+    for _ in 0..100 {
+        desk.accept_plain(&hanging.url("/")).await;
+    }
+    let tasks = desk.run();
+    hanging.wait_for(8).await;
+    for n in 1..=20 {
+        desk.accept_plain(&healthy.url("/")).await;
+        healthy.wait_for(n).await;
+    }
+    assert_eq!(hanging.n_connections(), 8, "no more than one receiver gets at once");
+    assert!(tasks.stop(Duration::ZERO).await);
+}
+
+#[tokio::test]
+async fn a_dead_receiver_is_probed_and_a_living_one_gets_everything() {
+    let receiver = Receiver::start([vec![status(503); 8], vec![status(200)]].concat());
+    let desk = Desk::open().await;
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        ids.push(desk.accept(&receiver.url("/"), |webhook| webhook.expires_ms = Some(60_000)).await);
+    }
+    assert_eq!(desk.step().await, 8);
+    assert_eq!(desk.step().await, 0, "failures in a row opened the breaker");
+    desk.clock.advance(5_000);
+    let mut n_sent = 8;
+    while n_sent < 12 + 8 {
+        let n = desk.step().await;
+        assert!(n > 0, "after {n_sent}");
+        n_sent += n;
+    }
+    for id in ids {
+        assert_eq!(desk.record(id).await.status, WebhookStatus::Delivered);
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_cut_off_does_not_use_up_the_schedule() {
+    let receiver = Receiver::start(vec![status(500)]);
+    let mut desk = Desk::open().await;
+    let id = desk.accept(&receiver.url("/"), |webhook| webhook.retry = false).await;
+    for _ in 0..3 {
+        assert_eq!(desk.ledger.claim_webhooks(1, 30_000).await.unwrap().len(), 1);
+        desk = desk.crash().await;
+    }
+    assert_eq!(desk.step().await, 1);
+    let record = desk.record(id).await;
+    assert_eq!(record.failure.as_deref(), Some("retry_disabled"));
+    let [cut_off @ .., last] = &outcomes(&record)[..] else { panic!("there are attempts") };
+    assert_eq!((cut_off, last), (&[Outcome::Interrupted; 3][..], &Outcome::Rejected));
+}
+
+#[tokio::test]
+async fn a_jump_of_the_clock_sends_nothing_twice_at_once() {
+    let receiver = Receiver::start(vec![
+        vec![Act::Read, Act::Drip(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())],
+        status(200),
+    ]);
+    let desk = Desk::open().await;
+    let id = desk.accept_plain(&receiver.url("/")).await;
+    let ((), first) = tokio::join!(
+        async {
+            receiver.wait_for(1).await;
+            desk.clock.advance(60 * DAY_MS);
+            assert_eq!(desk.step().await, 1, "its lease is over, and it is put back");
+            assert_eq!(receiver.n_connections(), 1);
+        },
+        desk.step()
+    );
+    assert_eq!(first, 1);
+    assert_eq!(outcomes(&desk.record(id).await), [Outcome::Delivered], "what the late one saw is kept");
+    desk.clock.advance(5_000);
+    assert_eq!(desk.step().await, 1);
+    assert_eq!(desk.record(id).await.status, WebhookStatus::Delivered);
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_what_is_being_sent() {
     let receiver = Receiver::start(vec![vec![
         Act::Read,
@@ -373,6 +458,6 @@ async fn a_stop_without_patience_shows_the_attempt_as_interrupted() {
     receiver.wait_for(1).await;
     assert!(tasks.stop(Duration::ZERO).await);
     let record = desk.record(id).await;
-    assert_eq!((record.status, record.next_due_ms), (WebhookStatus::Scheduled, Some(START_MS)));
+    assert_eq!((record.status, next_due_ms(&record)), (WebhookStatus::Scheduled, Some(START_MS)));
     assert_eq!(outcomes(&record), [Outcome::Interrupted]);
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::pictures::documented_jpeg;
+use pixaven_imaging::plan::Format;
+
+use crate::pictures::{documented_jpeg, picture};
 use crate::receiver::{Receiver, answer};
 use crate::test_app::TestApp;
 
@@ -106,6 +108,42 @@ async fn work_whose_caller_has_gone_is_dropped() {
     );
 }
 
+/// A GIF of `n_frames` frames, which are two photographs by turns.
+fn long_gif(n_frames: usize) -> Vec<u8> {
+    let stills = [picture(800, 600, Format::Gif), picture(600, 800, Format::Gif)];
+    // What lies between the global palette and the end is one frame with all that belongs to it.
+    let palette_end = |gif: &[u8]| 13 + if gif[10] & 0x80 == 0 { 0 } else { 6 << (gif[10] & 7) };
+    let mut gif = stills[0][..palette_end(&stills[0])].to_vec();
+    gif[6..10].copy_from_slice(&[0x20, 0x03, 0x20, 0x03]);
+    for n in 0..n_frames {
+        let still = &stills[n % 2];
+        gif.extend_from_slice(&still[palette_end(still)..still.len() - 1]);
+    }
+    gif.push(0x3b);
+    gif
+}
+
+#[tokio::test]
+async fn a_long_animation_nobody_waits_for_any_more_is_dropped_at_once() {
+    let app = TestApp::start_with(&[("limits.pixels", "1000000000")]).await;
+    let before = app.pipeline.sandbox.idle_pids();
+    let (gif, spec) = (long_gif(250), json!({"output": {"format": "webp"}}));
+    tokio::select! {
+        _ = app.upload("long.gif", &gif, &spec) => panic!("the animation takes longer than its caller waits"),
+        () = until_busy(before[0]) => {}
+    }
+    // Nothing but its end lets a busy worker make way for another one.
+    let left = std::time::Instant::now();
+    while app.pipeline.sandbox.idle_pids().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    eprintln!("the work of a caller who left ended after {:?}", left.elapsed());
+    let after = app.pipeline.sandbox.idle_pids();
+    assert_eq!(after.len(), 1);
+    assert_ne!(after, before, "the worker on the unwanted animation was killed and replaced");
+    serves_again(&app).await;
+}
+
 async fn serves_again(app: &TestApp) {
     let reply = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
     assert_eq!(reply.status, 200, "{}", reply.json());
@@ -117,6 +155,16 @@ pub(crate) async fn until_busy(pid: u32) {
     while cpu_ticks(pid) < before + 5 {
         tokio::task::yield_now().await;
     }
+}
+
+/// What all workers of a process have computed so far.
+pub(crate) fn cpu_ticks_of_children(pid: u32) -> u64 {
+    // Any thread may have started one.
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let of_one =
+        |list: String| list.split_whitespace().filter_map(|id| id.parse().ok()).map(cpu_ticks).sum::<u64>();
+    children.map(of_one).sum()
 }
 
 fn cpu_ticks(pid: u32) -> u64 {

@@ -47,8 +47,6 @@ pub(super) struct JpegHeader {
     /// Author and copyright by IPTC.
     pub(super) rights: Rights,
     pub(super) profile: Option<Vec<u8>>,
-    /// Byte ranges of the input that the entropy decoder needs: everything but metadata.
-    pub(super) essential: Vec<std::ops::Range<usize>>,
     /// Whether an end marker was found.
     pub(super) ends: bool,
 }
@@ -65,7 +63,6 @@ struct Found {
     xmp: Option<Vec<u8>>,
     rights: Rights,
     profile_parts: Vec<(u8, Vec<u8>)>,
-    essential: Vec<std::ops::Range<usize>>,
     ends: bool,
 }
 
@@ -105,7 +102,6 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
         xmp: found.xmp,
         rights: found.rights,
         profile: join_profile(found.profile_parts),
-        essential: found.essential,
         ends: found.ends,
     })
 }
@@ -122,7 +118,6 @@ fn walk(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Found, Error> {
             }
             0xd9 => {
                 found.ends = true;
-                found.essential.push(start..start + 2);
                 break;
             }
             _ => {}
@@ -146,9 +141,6 @@ fn walk(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Found, Error> {
         if marker == 0xda {
             found.n_scans += 1;
             at = end_of_scan(input, end);
-        }
-        if !matches!(marker, 0xe0..=0xef | 0xfe) {
-            found.essential.push(start..at);
         }
     }
     Ok(found)

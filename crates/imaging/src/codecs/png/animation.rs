@@ -6,17 +6,18 @@ use std::rc::Rc;
 
 use ::png::{BitDepth, ColorType, EncodingError, Writer};
 
-use super::encode::{PHOTO_COMPRESSION, PHOTO_FILTER, describe, failed};
+use super::encode::{Effort, PHOTO_FILTER, describe, failed};
 use crate::codecs::canvas::Area;
 use crate::codecs::difference::{changed_area, rows_of};
 use crate::codecs::{Encode, Encoded, Sequence, with_channels};
 use crate::facts::Colorspace;
-use crate::plan::Format;
+use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
 
 /// A file being written.
 pub(in crate::codecs) struct Animation {
     sequence: Sequence,
+    effort: Effort,
     file: File,
     writer: Option<Writer<File>>,
     /// The frame that was written last.
@@ -41,8 +42,9 @@ impl Write for File {
 
 impl Animation {
     /// A file for these frames.
-    pub(in crate::codecs) fn new(sequence: Sequence) -> Self {
-        Self { sequence, file: File::default(), writer: None, shown: None, n_written: 0 }
+    pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
+        let effort = Effort::of(output);
+        Self { sequence, effort, file: File::default(), writer: None, shown: None, n_written: 0 }
     }
 
     /// The channels of all frames: those of the first, unless a later one may need more.
@@ -59,7 +61,7 @@ impl Animation {
         let alpha = image.channels().has_alpha();
         encoder.set_color(if alpha { ColorType::Rgba } else { ColorType::Rgb });
         encoder.set_depth(BitDepth::Eight);
-        encoder.set_deflate_compression(PHOTO_COMPRESSION);
+        encoder.set_deflate_compression(self.effort.photo);
         encoder.set_filter(PHOTO_FILTER);
         encoder.set_animated(self.sequence.n_frames.max(1), self.sequence.plays.map_or(0, u32::from))?;
         encoder.write_header()

@@ -10,15 +10,38 @@ use crate::metadata::Metadata;
 use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
 
-/// Runs of equal indices are what deflate is for; pictures of few colours repay its middle level.
-const INDEXED_COMPRESSION: DeflateCompression = DeflateCompression::Level(6);
+/// Which compression, by `output.effort`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// For photographs, after a filter. Photographs barely compress: measured on one of 720 × 588 pixels, the fast coder
+    /// made for PNG comes within a tenth of the size of level 6 in a thirtieth of the time. What lies below level 2 is
+    /// larger and slower than it.
+    pub(super) photo: DeflateCompression,
+    /// For drawings, whose pixels repeat: a filter would only hide that. `None`: they are written as photographs.
+    drawing: Option<DeflateCompression>,
+    /// For indices, whose runs are what deflate is for.
+    indexed: DeflateCompression,
+}
 
-/// Photographs barely compress: measured on one of 720 × 588 pixels, the fast coder made for PNG comes within a tenth of
-/// the size of level 6 in a thirtieth of the time.
-pub(super) const PHOTO_COMPRESSION: DeflateCompression = DeflateCompression::FdeflateUltraFast;
+impl Effort {
+    pub(super) fn of(output: &Output) -> Self {
+        use DeflateCompression::{FdeflateUltraFast, Level};
+        let (photo, drawing, indexed) = match output.effort {
+            None => (FdeflateUltraFast, Some(4), 6),
+            Some(0) => (FdeflateUltraFast, None, 1),
+            Some(1) => (FdeflateUltraFast, Some(2), 2),
+            Some(effort @ 2..=8) => (Level(effort), Some(effort), effort),
+            Some(_) => (Level(9), Some(9), 9),
+        };
+        Self { photo, drawing: drawing.map(Level), indexed: Level(indexed) }
+    }
+}
 
-/// The filter that goes with it.
+/// The filter for photographs: for each row the one that leaves the smallest sum of differences.
 pub(super) const PHOTO_FILTER: Filter = Filter::Adaptive;
+
+/// What a photograph's coder makes at least this many times smaller is no photograph, but a drawing.
+const DRAWING_RATIO: usize = 5;
 
 /// Failing to encode our own pixels is our fault.
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
@@ -29,19 +52,20 @@ pub(super) fn failed(error: EncodingError) -> Error {
 /// A whole file.
 pub(in crate::codecs) fn encode(
     image: &Image,
-    _output: &Output,
+    output: &Output,
     _metadata: &Metadata,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
+    let effort = Effort::of(output);
     if let Some(indexed) = palette::exact(image, 256, scratch)
         && !is_better_as_gray(image, &indexed)
     {
-        let encoded = encode_indexed(image, &indexed, scratch);
+        let encoded = encode_indexed(image, &indexed, effort, scratch);
         scratch.give(indexed.indices);
         return encoded;
     }
     let reduced = reduce(image, scratch);
-    let encoded = encode_direct(reduced.as_ref().unwrap_or(image));
+    let encoded = encode_direct(reduced.as_ref().unwrap_or(image), effort);
     if let Some(reduced) = reduced {
         scratch.give(reduced.into_data());
     }
@@ -84,27 +108,51 @@ fn reduce(image: &Image, scratch: &mut Scratch) -> Option<Image> {
     }
 }
 
-fn encode_direct(image: &Image) -> Result<Encoded, Error> {
+/// The colours themselves. Whether they are those of a photograph or of a drawing shows when they were compressed.
+fn encode_direct(image: &Image, effort: Effort) -> Result<Encoded, Error> {
     let (color_type, colorspace) = match image.channels() {
         Channels::Gray => (ColorType::Grayscale, Colorspace::Gray),
         Channels::Rgb => (ColorType::Rgb, Colorspace::Rgb),
         Channels::Rgba => (ColorType::Rgba, Colorspace::Rgb),
     };
-    let mut bytes = Vec::with_capacity(image.data().len() / 2);
-    let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
-    encoder.set_color(color_type);
-    encoder.set_depth(BitDepth::Eight);
-    encoder.set_deflate_compression(PHOTO_COMPRESSION);
-    encoder.set_filter(PHOTO_FILTER);
-    let mut writer = encoder.write_header().map_err(failed)?;
-    writer.write_image_data(image.data()).map_err(failed)?;
-    writer.finish().map_err(failed)?;
+    let mut bytes = compress(image, color_type, effort.photo, PHOTO_FILTER)?;
+    if let Some(drawing) = effort.drawing
+        && bytes.len() < image.data().len() / DRAWING_RATIO
+    {
+        let unfiltered = compress(image, color_type, drawing, Filter::NoFilter)?;
+        if unfiltered.len() < bytes.len() {
+            bytes = unfiltered;
+        }
+    }
     let depth = 8 * color_type.samples() as u8;
     let description = describe(image, colorspace, depth, image.channels().has_alpha());
     Ok(Encoded { description, bytes })
 }
 
-fn encode_indexed(image: &Image, indexed: &Indexed, scratch: &mut Scratch) -> Result<Encoded, Error> {
+fn compress(
+    image: &Image,
+    color_type: ColorType,
+    compression: DeflateCompression,
+    filter: Filter,
+) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(image.data().len() / 2);
+    let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
+    encoder.set_color(color_type);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_deflate_compression(compression);
+    encoder.set_filter(filter);
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(image.data()).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(bytes)
+}
+
+fn encode_indexed(
+    image: &Image,
+    indexed: &Indexed,
+    effort: Effort,
+    scratch: &mut Scratch,
+) -> Result<Encoded, Error> {
     let (depth, bits) = match indexed.colors.len() {
         0..=2 => (BitDepth::One, 1),
         3..=4 => (BitDepth::Two, 2),
@@ -123,7 +171,7 @@ fn encode_indexed(image: &Image, indexed: &Indexed, scratch: &mut Scratch) -> Re
     if n_translucent > 0 {
         encoder.set_trns(alphas);
     }
-    encoder.set_deflate_compression(INDEXED_COMPRESSION);
+    encoder.set_deflate_compression(effort.indexed);
     encoder.set_filter(Filter::NoFilter);
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(&packed).map_err(failed)?;

@@ -14,18 +14,21 @@ const DEFAULT_QUALITY: u8 = 80;
 const MAX_SIDE_PX: u32 = 16_383;
 
 /// How hard libwebp tries, 0–6; its own default.
-const METHOD: u8 = 4;
+const DEFAULT_METHOD: u8 = 4;
 
 /// For lossless files the effort on libwebp's scale from 0 to 100; its own default.
-const LOSSLESS_EFFORT: u8 = 75;
+const DEFAULT_LOSSLESS_EFFORT: u8 = 75;
 
 fn failed(reason: String) -> Error {
     Error::Encode { format: "WebP", reason }
 }
 
+/// The effort from 0 to 9 becomes a method from 0 to 6, and the scale from 0 to 100 of lossless files.
 fn settings(output: &Output) -> Settings {
-    let quality = if output.lossless { LOSSLESS_EFFORT } else { quality(output) };
-    Settings { lossless: output.lossless, quality, method: METHOD }
+    let method = output.effort.map_or(DEFAULT_METHOD, |effort| effort.min(9) * 2 / 3);
+    let lossless_effort = output.effort.map_or(DEFAULT_LOSSLESS_EFFORT, |effort| effort.min(9) * 11);
+    let quality = if output.lossless { lossless_effort } else { quality(output) };
+    Settings { lossless: output.lossless, quality, method }
 }
 
 fn quality(output: &Output) -> u8 {

@@ -80,7 +80,7 @@ fn every_effect_changes_a_picture_and_is_the_same_each_time() {
 #[test]
 fn used_buffers_change_nothing() {
     let limits = Limits::default();
-    let context = Context { output_alpha: true, limits: &limits, full_size: None };
+    let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
     let mut used = Scratch::default();
     for channels in LAYOUTS {
         let image = soft(45, 33, channels);

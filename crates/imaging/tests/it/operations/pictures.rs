@@ -13,14 +13,14 @@ pub(crate) fn run(image: &Image, plan: &Plan) -> Image {
 
 pub(crate) fn try_run(image: &Image, plan: &Plan) -> Result<Image, Error> {
     let limits = Limits::default();
-    let context = Context { output_alpha: true, limits: &limits, full_size: None };
+    let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
     operations::apply(image.clone(), plan, &context, &mut Scratch::default())
 }
 
 /// Runs the plan for an output without alpha.
 pub(crate) fn run_opaque(image: &Image, plan: &Plan) -> Image {
     let limits = Limits::default();
-    let context = Context { output_alpha: false, limits: &limits, full_size: None };
+    let context = Context { output_alpha: false, limits: &limits, full_size: None, watermark: None };
     operations::apply(image.clone(), plan, &context, &mut Scratch::default())
         .expect("the plan fits the image")
 }

@@ -171,7 +171,7 @@ fn a_flat_colour_stays() {
 fn a_wide_picture_made_high_passes_through_no_larger_one() {
     let mut scratch = Scratch::default();
     let limits = Limits::default();
-    let context = Context { output_alpha: true, limits: &limits, full_size: None };
+    let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
     let image = soft(12_000, 4, Channels::Gray);
     let made = operations::apply(
         image,
@@ -205,7 +205,12 @@ fn a_reduced_decoding_gives_the_same_picture() {
     ];
     for plan in plans {
         let limits = Limits::default();
-        let context = Context { output_alpha: true, limits: &limits, full_size: Some(Size::new(401, 301)) };
+        let context = Context {
+            output_alpha: true,
+            limits: &limits,
+            full_size: Some(Size::new(401, 301)),
+            watermark: None,
+        };
         let made = operations::apply(half.clone(), &plan, &context, &mut Scratch::default()).unwrap();
         let expected = run(&full, &plan);
         assert!(distance(&made, &expected) <= 4, "{plan:?}: off by {}", distance(&made, &expected));

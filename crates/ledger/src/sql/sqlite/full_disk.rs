@@ -10,9 +10,11 @@ use super::connection::{Role, create, open};
 use super::migrate::migrate;
 use super::{Database, Dues};
 use crate::clock::Clock;
+use crate::destination::Fairness;
 use crate::error::Error;
-use crate::model::account::NewKey;
-use crate::model::request::{InputRef, NewRequest, NewWebhook};
+use crate::model::account::{NewKey, UsageDelta};
+use crate::model::request::{InputRef, JobDone, NewRequest, NewWebhook};
+use crate::model::webhook::{Attempt, Next, Outcome, Timings};
 use crate::sql;
 
 const N_PAGES: i64 = 120;
@@ -56,16 +58,13 @@ async fn unfinished(database: &Database, ids: Vec<Uuid>) -> Vec<Uuid> {
 async fn make_room(database: &Database, clock: &Clock) {
     database
         .write(|tx| {
+            let fairness = Fairness { per_authority: 10, ..Fairness::default() };
             for lease in sql::jobs::claim(tx, 10, 1_000)? {
-                let done = crate::model::request::JobDone {
-                    payload: String::new(),
-                    usage: crate::model::account::UsageDelta::default(),
-                    result: None,
-                };
-                sql::jobs::finish(tx, &lease, &done)?;
+                let done = JobDone { payload: String::new(), usage: UsageDelta::default(), result: None };
+                sql::jobs::finish(tx, &lease, &done, &fairness)?;
             }
-            for lease in sql::webhooks::claim(tx, 10, 1_000)? {
-                sql::webhooks::abandon(tx, &lease, String::new())?;
+            for lease in sql::claims::claim(tx, 10.into(), 1_000, &fairness)? {
+                sql::webhooks::abandon(tx, &lease.held(), String::new(), &fairness)?;
             }
             Ok(())
         })
@@ -108,4 +107,44 @@ async fn a_full_disk_refuses_and_recovers() {
 
     make_room(&database, &clock).await;
     accept(&database, account, Uuid::new_v4()).await.unwrap();
+}
+
+/// What came of an attempt is told once more when there is room; until then nothing has changed.
+#[tokio::test]
+async fn a_full_disk_costs_no_lease() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(0);
+    let database = small(&directory.path().join("ledger.db"), &clock);
+    let account = add_account(&database).await;
+    accept(&database, account, Uuid::new_v4()).await.unwrap();
+    let held = database
+        .write(|tx| {
+            let fairness = Fairness::default();
+            let job = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
+            let done = JobDone { payload: String::new(), usage: UsageDelta::default(), result: None };
+            sql::jobs::finish(tx, &job, &done, &fairness)?;
+            Ok(sql::claims::claim(tx, 1.into(), 1_000, &fairness)?.remove(0).held())
+        })
+        .await
+        .unwrap();
+    while accept(&database, account, Uuid::new_v4()).await.is_ok() {}
+    let attempt = Attempt {
+        started_ms: 0,
+        duration_ms: 1,
+        outcome: Outcome::Delivered,
+        status: Some(200),
+        address: None,
+        timings: Timings::default(),
+        response: Some("x".repeat(50_000)),
+        retry_after_ms: None,
+    };
+    let record = |attempt: Attempt| {
+        database.write(move |tx| {
+            sql::webhooks::record(tx, &held, &attempt, Next::Delivered, &Fairness::default())
+        })
+    };
+    let refused = record(attempt.clone()).await;
+    assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+    let short = Attempt { response: None, ..attempt };
+    assert!(matches!(record(short).await, Ok(sql::webhooks::Recorded::InTime)));
 }

@@ -1,5 +1,5 @@
-//! Bringing the file's schema up to date. Migrations are numbered from 1 without gaps and never change once
-//! released; the file remembers the number of its last one.
+//! Bringing the file's schema up to date. Migrations are run in the order of their numbers and never change
+//! once released; the file remembers how many it has seen.
 
 use std::path::Path;
 
@@ -11,8 +11,12 @@ use crate::error::Error;
 /// Marks the file as ours: "PXVN" in ASCII.
 const APPLICATION_ID: i64 = 0x5058_564e;
 
-/// Migration `n` is element `n - 1`.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_ledger.sql")];
+/// In the order in which they are run, which is that of their numbers.
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../../../migrations/sqlite/0002_watermarks.sql"),
+    include_str!("../../../migrations/sqlite/0010_destinations.sql"),
+];
 
 /// Runs what the file lacks, all in one transaction: two processes that open a new file at once cannot meet in the
 /// middle, and a migration that fails leaves the file as it was.

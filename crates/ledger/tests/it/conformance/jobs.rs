@@ -28,7 +28,7 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "it is held");
 
     f.clock.advance(10);
-    f.ledger.record_attempt(due, delivered(), Next::Delivered).await.unwrap();
+    f.ledger.record_attempt(&due, delivered(), Next::Delivered).await.unwrap();
     assert_eq!(f.counts().await, [0, 0, 0, 1, 0]);
     f.clock.advance(10 * LEASE_MS);
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "it is done");
@@ -38,7 +38,7 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     assert_eq!(record.scheduled_ms, Some(START_MS + 10));
     assert_eq!(record.dispatched_ms, Some(START_MS + 20));
     assert_eq!(record.delivered_ms, Some(START_MS + 30));
-    assert_eq!((record.failed_ms, record.failure, record.next_due_ms), (None, None, None));
+    assert_eq!((record.failed_ms, record.failure, record.next), (None, None, None));
     assert_eq!(record.payload, Some(payload(id)));
     assert_eq!(one(record.attempts).attempt, delivered());
     let usage = f.ledger.usage(f.account).await.unwrap();
@@ -168,7 +168,7 @@ pub(crate) async fn recovery_gives_everything_back(f: Fixture) {
     assert_eq!(crashes, [(processed, 1), (waiting, 0)]);
     assert_eq!(f.claim_webhook().await.attempt, 2);
     assert!(matches!(f.ledger.finish_job(old_job, done(processed)).await, Err(Error::LostLease)));
-    let recorded = f.ledger.record_attempt(old_webhook, delivered(), Next::Delivered).await;
+    let recorded = f.ledger.record_attempt(&old_webhook, delivered(), Next::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
 }
 

@@ -18,14 +18,17 @@ pub(crate) struct Memory {
 
 #[derive(Debug)]
 pub(crate) struct Webhook {
-    id: Uuid,
+    pub(crate) id: Uuid,
     created_ms: i64,
     delay_ms: i64,
     status: WebhookStatus,
+    has_payload: bool,
     /// Its job while it is created, itself while it is scheduled or dispatched.
     work: Option<Work>,
     n_crashes: u32,
     n_attempts: u32,
+    /// Whether an attempt of it came to an end.
+    is_retry: bool,
     /// Number, the fence under which it was made, and the outcome once it ended.
     attempts: Vec<(u32, i64, Option<Outcome>)>,
 }
@@ -64,9 +67,11 @@ impl Memory {
             created_ms: self.now_ms,
             delay_ms,
             status: WebhookStatus::Created,
+            has_payload: false,
             work: Some(Work { due_ms: self.now_ms, fence: 0, lease_until_ms: None }),
             n_crashes: 0,
             n_attempts: 0,
+            is_retry: false,
             attempts: vec![],
         });
     }
@@ -96,8 +101,8 @@ impl Memory {
         n_reaped
     }
 
-    fn claim(&mut self, is_job: bool, limit: u32, lease_ms: i64) -> Vec<&mut Webhook> {
-        self.reap_kind(is_job, self.now_ms);
+    /// What is due, longest due first.
+    fn due(&mut self, is_job: bool) -> Vec<&mut Webhook> {
         let now_ms = self.now_ms;
         let is_due = |webhook: &&mut Webhook| {
             let is_due = |work: Work| work.lease_until_ms.is_none() && work.due_ms <= now_ms;
@@ -105,30 +110,44 @@ impl Memory {
         };
         let mut due: Vec<_> = self.webhooks.iter_mut().filter(is_due).collect();
         due.sort_by_key(|webhook| webhook.work.map(|work| work.due_ms));
-        due.truncate(limit as usize);
-        for webhook in &mut due {
-            let work = webhook.work.as_mut().expect("what is due is work");
-            work.fence += 1;
-            work.lease_until_ms = Some(now_ms + lease_ms);
-        }
         due
     }
 
     pub(crate) fn claim_jobs(&mut self, limit: u32, lease_ms: i64) -> Vec<(Held, u32)> {
-        let claimed = self.claim(true, limit, lease_ms);
-        claimed.into_iter().map(|job| (held(job), job.n_crashes)).collect()
+        self.reap_kind(true, self.now_ms);
+        let until_ms = self.now_ms + lease_ms;
+        let claim = |job: &mut Webhook| {
+            let work = job.work.as_mut().expect("what is due is work");
+            work.fence += 1;
+            work.lease_until_ms = Some(until_ms);
+            (held(job), job.n_crashes)
+        };
+        self.due(true).into_iter().take(limit as usize).map(claim).collect()
     }
 
-    pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64) -> Vec<(Held, u32)> {
-        let claimed = self.claim(false, limit, lease_ms);
-        let dispatch = |webhook: &mut Webhook| {
-            let held = held(webhook);
+    /// Dispatches what was claimed, which must be as many as were due, and of each lane those that were due first.
+    pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64, claimed: &[(Held, u32)]) {
+        self.reap_kind(false, self.now_ms);
+        for is_retry in [false, true] {
+            let due = self.due(false).into_iter().filter(|webhook| webhook.is_retry == is_retry);
+            let due: Vec<Uuid> = due.map(|webhook| webhook.id).collect();
+            let of_lane: Vec<Uuid> =
+                claimed.iter().map(|(held, _)| held.id).filter(|id| due.contains(id)).collect();
+            assert_eq!(of_lane, due[..of_lane.len()]);
+        }
+        assert_eq!(claimed.len(), self.due(false).len().min(limit as usize));
+        let until_ms = self.now_ms + lease_ms;
+        for (held, attempt) in claimed {
+            let webhook =
+                self.due(false).into_iter().find(|webhook| webhook.id == held.id).expect("it is due");
+            let work = webhook.work.as_mut().expect("what is due is work");
+            work.fence += 1;
+            work.lease_until_ms = Some(until_ms);
             webhook.status = WebhookStatus::Dispatched;
             webhook.n_attempts += 1;
-            webhook.attempts.push((webhook.n_attempts, held.fence, None));
-            (held, webhook.n_attempts)
-        };
-        claimed.into_iter().map(dispatch).collect()
+            webhook.attempts.push((webhook.n_attempts, work.fence, None));
+            assert_eq!((work.fence, webhook.n_attempts), (held.fence, *attempt));
+        }
     }
 
     fn held(&mut self, held: &Held, is_job: bool) -> Option<&mut Webhook> {
@@ -145,7 +164,7 @@ impl Memory {
     pub(crate) fn finish(&mut self, lease: &Held) -> bool {
         let now_ms = self.now_ms;
         let Some(job) = self.held(lease, true) else { return false };
-        job.status = WebhookStatus::Scheduled;
+        (job.status, job.has_payload) = (WebhookStatus::Scheduled, true);
         job.work = Some(Work { due_ms: now_ms + job.delay_ms, fence: 0, lease_until_ms: None });
         true
     }
@@ -179,6 +198,7 @@ impl Memory {
             Next::Retry { due_ms } => {
                 webhook.give_back(*due_ms);
                 webhook.status = WebhookStatus::Scheduled;
+                webhook.is_retry |= outcome != Outcome::Interrupted;
             }
         }
         true
@@ -197,6 +217,34 @@ impl Memory {
         let Some(webhook) = self.held(lease, false) else { return false };
         (webhook.status, webhook.work) = (WebhookStatus::Failed, None);
         webhook.attempts.pop();
+        true
+    }
+
+    /// The status it has then; `None` when there is nothing to send.
+    pub(crate) fn resend(&mut self, id: Uuid) -> Option<WebhookStatus> {
+        let now_ms = self.now_ms;
+        let webhook = self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model has it");
+        match webhook.status {
+            WebhookStatus::Created => return None,
+            WebhookStatus::Dispatched => {}
+            WebhookStatus::Scheduled => webhook.give_back(now_ms),
+            WebhookStatus::Delivered | WebhookStatus::Failed if !webhook.has_payload => return None,
+            WebhookStatus::Delivered | WebhookStatus::Failed => {
+                let (number, fence) = webhook.attempts.last().map_or((0, 0), |made| (made.0, made.1));
+                (webhook.status, webhook.is_retry) = (WebhookStatus::Scheduled, true);
+                webhook.n_attempts = number;
+                webhook.work = Some(Work { due_ms: now_ms, fence, lease_until_ms: None });
+            }
+        }
+        Some(webhook.status)
+    }
+
+    pub(crate) fn cancel(&mut self, id: Uuid) -> bool {
+        let webhook = self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model has it");
+        if !matches!(webhook.status, WebhookStatus::Created | WebhookStatus::Scheduled) {
+            return false;
+        }
+        (webhook.status, webhook.work) = (WebhookStatus::Failed, None);
         true
     }
 

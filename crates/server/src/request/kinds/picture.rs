@@ -1,7 +1,7 @@
 //! Kinds of values that only pictures have: formats, colours, aspect ratios, strengths of effects.
 
 use pixaven_imaging::Format;
-use pixaven_imaging::plan::{Color, Target};
+use pixaven_imaging::plan::{Color, Length, Target};
 use serde_json::Value;
 
 use super::{Accepts, Kind, not_built, number, refused};
@@ -145,5 +145,52 @@ impl Kind for Strength {
             },
             _ => Err(refused(self, path, value)),
         }
+    }
+}
+
+/// A side in pixels, or in percent of the image's.
+pub(in crate::request) struct Side;
+
+impl Accepts for Side {
+    fn accepts(&self) -> String {
+        "a number of pixels from 1 to 20000 or a percentage from \"0.01%\" to \"1000%\"".to_owned()
+    }
+}
+
+impl Kind for Side {
+    type Checked = Length;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Length, Problem> {
+        let percentage = value.as_str().and_then(|text| text.strip_suffix('%'));
+        let length = match percentage {
+            Some(percent) => percent
+                .trim()
+                .parse()
+                .ok()
+                .filter(|percent| (0.01..=1_000.0).contains(percent))
+                .map(Length::Percent),
+            None => number(value)
+                .filter(|pixels| pixels.fract() == 0.0 && (1.0..=20_000.0).contains(pixels))
+                .map(|pixels| Length::Px(pixels as u32)),
+        };
+        length.ok_or_else(|| refused(self, path, value))
+    }
+}
+
+/// What names an uploaded watermark.
+pub(in crate::request) struct WatermarkId;
+
+impl Accepts for WatermarkId {
+    fn accepts(&self) -> String {
+        "the id of a watermark: ten letters and digits".to_owned()
+    }
+}
+
+impl Kind for WatermarkId {
+    type Checked = String;
+
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<String, Problem> {
+        let id = value.as_str().filter(|id| crate::watermarks::is_id(id));
+        id.map(str::to_owned).ok_or_else(|| refused(self, path, value))
     }
 }

@@ -2,11 +2,12 @@
 
 use pixaven_imaging::Format;
 use pixaven_imaging::plan::{
-    Adjust, Blur, Border, Color, Crop, CropAt, Duotone, Filter, Flip, Gravity, KeptMetadata, Kernel, Mask,
-    Output, Padding, Plan, Resize, ResizeMode, Scale, Shape, Target,
+    Adjust, Blur, Border, Color, Crop, CropAt, Duotone, Filter, Flip, Gravity, KeptMetadata, Kernel, Length,
+    Mask, Output, Padding, Plan, Resize, ResizeMode, Scale, Shape, Target, Watermark,
 };
 use serde_json::{Value, json};
 
+use super::super::WatermarkSource;
 use super::{plan, refusal, spec};
 
 /// Checks that a request makes exactly this plan and warns about nothing.
@@ -51,6 +52,12 @@ fn crop() {
             json!({"mode": "ratio", "ratio": "16:8", "gravity": "top"}),
             Crop::Ratio { ratio: 2.0, gravity: Gravity::Top },
         ),
+        (
+            json!({"mode": "ratio", "ratio": 1, "gravity": "faces"}),
+            Crop::Ratio { ratio: 1.0, gravity: Gravity::Faces },
+        ),
+        (json!({"mode": "face"}), Crop::Face { padding: 50.0 }),
+        (json!({"mode": "face", "padding": 0, "width": 3}), Crop::Face { padding: 0.0 }),
     ] {
         check(&json!({"crop": value}), Plan { crop: Some(crop), ..Plan::default() });
     }
@@ -94,6 +101,13 @@ fn resize() {
     };
     check(&json!({"resize": full}), Plan { resize: Some(resize), ..Plan::default() });
 
+    let by_face = |mode: &str| {
+        let fit = json!({"mode": mode, "width": 4, "height": 5, "gravity": "face"});
+        plan(&json!({"resize": fit})).resize.map(|resize| resize.gravity)
+    };
+    assert_eq!(by_face("fit"), Some(Gravity::Face));
+    assert_eq!(by_face("exact"), Some(Gravity::Center), "nothing is cut off, so no face is looked for");
+
     assert_eq!(refusal(&json!({"resize": {}})), "resize needs resize.width or resize.height");
     for mode in ["fit", "fill", "exact"] {
         let message = format!("resize.width and resize.height are both required when resize.mode is {mode}");
@@ -102,6 +116,64 @@ fn resize() {
     }
     for mode in ["auto", "portrait", "landscape"] {
         assert!(plan(&json!({"resize": {"mode": mode, "width": 1}})).resize.is_some(), "{mode}");
+    }
+}
+
+#[test]
+fn watermark() {
+    let place = Watermark {
+        gravity: Gravity::Center,
+        padding: 0,
+        at: None,
+        width: None,
+        height: None,
+        opacity: 100.0,
+        tile: false,
+    };
+    let with = |place| Plan { watermark: Some(place), ..Plan::default() };
+    check(&json!({"watermark": {"id": "abcDEF0123"}}), with(place));
+    let all = json!({"url": "https://origin.example/logo.svg?key=secret", "gravity": "bottom-right", "padding": "9",
+                     "width": "25%", "height": 40, "opacity": 12.5, "tile": true});
+    let full = Watermark {
+        gravity: Gravity::BottomRight,
+        padding: 9,
+        width: Some(Length::Percent(25.0)),
+        height: Some(Length::Px(40)),
+        opacity: 12.5,
+        tile: true,
+        ..place
+    };
+    check(&json!({"watermark": all}), with(full));
+    let found = spec(&json!({"watermark": all}));
+    assert!(matches!(found.watermark, Some(WatermarkSource::Url(_))));
+    assert!(!format!("{found:?}").contains("secret"));
+    let at = Watermark { at: Some((-5, 7)), ..place };
+    check(&json!({"watermark": {"id": "abcDEF0123", "x": -5, "y": 7}}), with(at));
+    for (value, message) in [
+        (json!({}), "watermark.id or watermark.url is required"),
+        (
+            json!({"id": "abcdefghij", "url": "https://h.example/"}),
+            "watermark.id cannot be combined with watermark.url",
+        ),
+        (
+            json!({"id": "../secrets"}),
+            r#"watermark.id must be the id of a watermark: ten letters and digits, got "../secrets""#,
+        ),
+        (json!({"id": "abcdefghij", "x": 1}), "watermark.x and watermark.y are needed together"),
+        (
+            json!({"id": "abcdefghij", "x": 1, "y": 1, "gravity": "left"}),
+            "watermark.gravity cannot be combined with watermark.x and watermark.y",
+        ),
+        (
+            json!({"id": "abcdefghij", "gravity": "face"}),
+            r#"watermark.gravity must be one of center, top-left, top, top-right, right, bottom-right, bottom, bottom-left, left, got "face""#,
+        ),
+        (
+            json!({"id": "abcdefghij", "width": "0%"}),
+            r#"watermark.width must be a number of pixels from 1 to 20000 or a percentage from "0.01%" to "1000%", got "0%""#,
+        ),
+    ] {
+        assert_eq!(refusal(&json!({"watermark": value})), message);
     }
 }
 

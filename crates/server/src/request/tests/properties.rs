@@ -28,6 +28,7 @@ fn required(path: &str) -> Value {
         "crop" => json!({"width": 1, "height": 1}),
         "resize" => json!({"width": 1}),
         "scale" => json!({"size": 2}),
+        "watermark" => json!({"id": "abcdefghij"}),
         "mask" => json!({"shape": "ellipse"}),
         "filter.duotone" | "stylize.duotone" => json!({"shadows": "000", "highlights": "fff"}),
         "webhook" => json!({"url": "https://receiver.example/"}),
@@ -125,7 +126,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     let names: Vec<String> = attributes()
         .iter()
         .flat_map(|(name, _)| name.split('.').map(str::to_owned).collect::<Vec<_>>())
-        .chain(["watermark".to_owned(), "loop".to_owned(), String::new()])
+        .chain(["store".to_owned(), "loop".to_owned(), String::new()])
         .collect();
     let leaf = prop_oneof![
         Just(Value::Null),

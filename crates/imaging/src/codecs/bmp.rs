@@ -1,0 +1,103 @@
+//! BMP, the bitmaps of Windows and OS/2, read and written by our own code. The part behind the file header is a DIB,
+//! which icons contain too: `dib.rs` reads its headers, `pixels.rs` and `rle.rs` its pixels.
+//!
+//! Not here: the colour spaces that a V4 or V5 header can state by end points and gammas. Such pixels are taken as sRGB,
+//! as most viewers do; an embedded ICC profile is followed.
+
+mod dib;
+mod encode;
+mod pixels;
+mod rle;
+
+use self::dib::Coding;
+pub(super) use self::dib::Dib;
+pub(super) use self::encode::encode;
+pub(super) use self::pixels::{decode, each_row, unpack};
+use super::bytes::u32_le;
+use super::wrapped::Wrapped;
+use super::{Decode, Frame, Header};
+use crate::facts::{Colorspace, Description};
+use crate::limits::{Limit, check};
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::plan::Format;
+use crate::{Error, Limits, Scratch};
+
+/// Bytes before the DIB: magic, size, two reserved fields, place of the pixels.
+const FILE_HEADER_BYTES: usize = 14;
+
+fn corrupt(reason: impl Into<String>) -> Error {
+    Error::Corrupt { format: "BMP", reason: reason.into() }
+}
+
+/// Opens a file: a bitmap of its own, or the JPEG or PNG that the headers made for printers can wrap.
+pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
+    let pixels_at = u32_le(input, 10).ok_or_else(|| corrupt("the file header is cut off"))? as usize;
+    let body = input.get(FILE_HEADER_BYTES..).unwrap_or_default();
+    let dib = Dib::of_file(body, pixels_at.saturating_sub(FILE_HEADER_BYTES))?;
+    let data = body.get(dib.pixels_at..).unwrap_or_default();
+    match dib.coding {
+        Coding::Jpeg => Ok(Box::new(Wrapped::open(Format::Jpeg, data, Format::Bmp, limits)?)),
+        Coding::Png => Ok(Box::new(Wrapped::open(Format::Png, data, Format::Bmp, limits)?)),
+        _ => {
+            let profile = match dib.profile.clone() {
+                Some(range) => {
+                    check(Limit::MetadataBytes, limits.metadata_bytes, range.len() as u64)?;
+                    body.get(range).map(<[u8]>::to_vec)
+                }
+                None => None,
+            };
+            Ok(Box::new(Decoder { header: header(&dib, profile), dib, data, done: false }))
+        }
+    }
+}
+
+/// A BMP file whose headers were read.
+struct Decoder<'a> {
+    dib: Dib,
+    data: &'a [u8],
+    header: Header,
+    done: bool,
+}
+
+fn header(dib: &Dib, profile: Option<Vec<u8>>) -> Header {
+    let description = Description {
+        format: Format::Bmp,
+        width: dib.width,
+        height: dib.height,
+        colorspace: if dib.bits <= 8 { Colorspace::Palette } else { Colorspace::Rgb },
+        interlaced: false,
+        sampling: None,
+        depth: dib.bits as u8,
+        quality: None,
+        frames: 1,
+        alpha: dib.has_alpha(),
+    };
+    Header {
+        description,
+        orientation: Orientation::Upright,
+        profile,
+        metadata: Metadata::default(),
+        plays: Some(1),
+        warnings: Vec::new(),
+    }
+}
+
+impl Decode for Decoder<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let gray_allowed = self.header.profile.is_none();
+        let pixels = decode(&self.dib, self.data, gray_allowed, scratch)?;
+        if !pixels.complete {
+            let warning = "the BMP ends early: what is missing of the picture was filled in";
+            self.header.warnings.push(warning.to_owned());
+        }
+        Ok(Some(Frame { raster: pixels.raster, delay_ms: 0 }))
+    }
+}

@@ -1,0 +1,174 @@
+//! The headers of a device-independent bitmap: all from the 12 bytes of OS/2 1 to the 124 of V5, and the colour table.
+
+use std::ops::Range;
+
+use super::corrupt;
+use crate::Error;
+use crate::codecs::bytes::{u16_le, u32_le};
+
+/// How the pixels are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::codecs) enum Coding {
+    /// As they are.
+    Plain,
+    /// Runs of 4-bit pixels.
+    Rle4,
+    /// Runs of 8-bit pixels.
+    Rle8,
+    /// Runs of 24-bit pixels, OS/2 only.
+    Rle24,
+    /// A whole JPEG file.
+    Jpeg,
+    /// A whole PNG file.
+    Png,
+}
+
+/// What the headers say.
+#[derive(Debug)]
+pub(in crate::codecs) struct Dib {
+    /// Pixels, at least 1.
+    pub(in crate::codecs) width: u32,
+    /// Pixels, at least 1; in an icon of both pictures together.
+    pub(in crate::codecs) height: u32,
+    /// Whether the first row stored is the upper one.
+    pub(super) top_down: bool,
+    /// Bits per pixel: 1, 2, 4, 8, 16, 24 or 32; anything where the coding is a file.
+    pub(in crate::codecs) bits: u16,
+    pub(super) coding: Coding,
+    /// Which bits of a pixel of 16 or 32 bits are red, green, blue, alpha.
+    pub(super) masks: [u32; 4],
+    /// The colour table: red, green, blue.
+    pub(super) colors: Vec<[u8; 3]>,
+    /// Where the ICC profile lies, counted from the first header byte.
+    pub(super) profile: Option<Range<usize>>,
+    /// Where the pixels begin, counted from the first header byte.
+    pub(in crate::codecs) pixels_at: usize,
+}
+
+/// The four bytes `MBED`, read as the number that a V5 header has for an embedded profile.
+const PROFILE_EMBEDDED: u32 = 0x4d42_4544;
+
+/// Red, green, blue of pixels of 16 bits unless masks are given.
+const MASKS_555: [u32; 4] = [0x7c00, 0x03e0, 0x001f, 0];
+
+/// The same for 32 bits; the highest byte counts for nothing.
+const MASKS_888: [u32; 4] = [0x00ff_0000, 0x0000_ff00, 0x0000_00ff, 0];
+
+impl Dib {
+    /// Reads the headers of a file, whose own header says that the pixels begin at `pixels_at`.
+    pub(super) fn of_file(bytes: &[u8], pixels_at: usize) -> Result<Self, Error> {
+        Self::read(bytes, Some(pixels_at))
+    }
+
+    /// Reads the headers of a picture in an icon: the pixels follow the colour table, and where all 32 bits are used
+    /// the highest eight are alpha.
+    pub(in crate::codecs) fn of_icon(bytes: &[u8]) -> Result<Self, Error> {
+        let mut dib = Self::read(bytes, None)?;
+        if dib.bits == 32 && dib.masks == MASKS_888 {
+            dib.masks[3] = 0xff00_0000;
+        }
+        Ok(dib)
+    }
+
+    /// Whether a pixel can be other than opaque.
+    pub(in crate::codecs) fn has_alpha(&self) -> bool {
+        self.masks[3] != 0 && self.bits > 8
+    }
+
+    /// Whether the pixels are in the bitmap itself, not in a file that it wraps.
+    pub(in crate::codecs) fn is_bitmap(&self) -> bool {
+        !matches!(self.coding, Coding::Jpeg | Coding::Png)
+    }
+
+    fn read(bytes: &[u8], pixels_at: Option<usize>) -> Result<Self, Error> {
+        let cut = || corrupt("the header is cut off");
+        let header_bytes = u32_le(bytes, 0).ok_or_else(cut)? as usize;
+        if header_bytes < 12 || header_bytes == 13 || header_bytes > 4096 {
+            return Err(corrupt(format!("a header of {header_bytes} bytes is not known")));
+        }
+        let core = header_bytes < 16;
+        let short = |at| u16_le(bytes, at).ok_or_else(cut);
+        let (width, height, bits) = if core {
+            (i32::from(short(4)?), i32::from(short(6)?), short(10)?)
+        } else {
+            let side = |at| u32_le(bytes, at).map(u32::cast_signed).ok_or_else(cut);
+            (side(4)?, side(8)?, short(14)?)
+        };
+        if width <= 0 || height == 0 {
+            return Err(corrupt(format!("a picture of {width}x{height} pixels")));
+        }
+        // A field that the header is too short for is zero.
+        let field = |at: usize| if at + 4 <= header_bytes { u32_le(bytes, at).unwrap_or(0) } else { 0 };
+        let compression = field(16);
+        let coding = coding(compression, bits, is_os2(header_bytes))?;
+        let masked = matches!(compression, 3 | 6) && bits > 8;
+        let masks_behind =
+            if masked && header_bytes == 40 { if compression == 6 { 16 } else { 12 } } else { 0 };
+        let masks = if masked {
+            let has_alpha = compression == 6 || header_bytes >= 56;
+            let mask = |i: usize| u32_le(bytes, 40 + 4 * i).ok_or_else(cut);
+            [mask(0)?, mask(1)?, mask(2)?, if has_alpha { mask(3)? } else { 0 }]
+        } else if bits == 16 {
+            MASKS_555
+        } else {
+            MASKS_888
+        };
+        let table_at = header_bytes + masks_behind;
+        // A place inside the headers is no place: then the pixels follow the colour table.
+        let pixels_at = pixels_at.filter(|&at| at >= table_at);
+        let entry_bytes = if core { 3 } else { 4 };
+        let n_colors = n_colors(bits, field(32), pixels_at.map(|at| (at - table_at) / entry_bytes));
+        let table = bytes.get(table_at..).unwrap_or_default().chunks_exact(entry_bytes).take(n_colors);
+        let colors: Vec<[u8; 3]> = table.map(|entry| [entry[2], entry[1], entry[0]]).collect();
+        if bits <= 8 && coding != Coding::Jpeg && coding != Coding::Png && colors.is_empty() {
+            return Err(corrupt("the colour table is missing"));
+        }
+        let profile = (header_bytes >= 124 && field(56) == PROFILE_EMBEDDED)
+            .then(|| (field(112) as usize, field(116) as usize))
+            .map(|(at, size)| at..at.saturating_add(size));
+        Ok(Self {
+            width: width.unsigned_abs(),
+            height: height.unsigned_abs(),
+            top_down: height < 0,
+            bits,
+            coding,
+            masks,
+            pixels_at: pixels_at.unwrap_or(table_at + n_colors * entry_bytes),
+            colors,
+            profile,
+        })
+    }
+}
+
+/// Whether a header longer than 12 bytes is one of OS/2 2, which may be cut off after any field.
+fn is_os2(header_bytes: usize) -> bool {
+    matches!(header_bytes, 16..=64) && !matches!(header_bytes, 40 | 52 | 56)
+}
+
+/// The two systems use the same numbers for different codings.
+fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
+    let unsupported = |reason: String| Err(Error::Unsupported { format: "BMP", reason });
+    match (compression, bits) {
+        (1, 8) => Ok(Coding::Rle8),
+        (2, 4) => Ok(Coding::Rle4),
+        (4, 24) if os2 => Ok(Coding::Rle24),
+        (3, _) if os2 => unsupported("Huffman coding".to_owned()),
+        (4, _) if !os2 => Ok(Coding::Jpeg),
+        (5, _) if !os2 => Ok(Coding::Png),
+        (0 | 3 | 6, 16 | 32) | (0 | 3, 1 | 2 | 4 | 8 | 24) => Ok(Coding::Plain),
+        (0..=6, _) => unsupported(format!("{bits} bits per pixel with coding {compression}")),
+        _ => unsupported(format!("coding {compression}")),
+    }
+}
+
+/// Entries of the colour table: as stated, or as many as there are values of a pixel; no more than there is room for.
+/// For pixels without indices the table is advice and only skipped.
+fn n_colors(bits: u16, stated: u32, room: Option<usize>) -> usize {
+    let n_values = if bits <= 8 { 1 << bits } else { 0 };
+    let n = match stated {
+        0 => n_values,
+        n if bits <= 8 => (n as usize).min(n_values),
+        n => (n as usize).min(256),
+    };
+    n.min(room.unwrap_or(usize::MAX))
+}

@@ -1,0 +1,88 @@
+//! Writing BMP: 8 bits with a table of grays, 24 bits, or 32 bits with alpha behind a V4 header. Bottom up, as the format
+//! has it by default and some readers have it only.
+
+use crate::codecs::Encoded;
+use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
+use crate::plan::{Format, Output};
+use crate::{Channels, Error, Image, Scratch};
+
+/// Bytes of the header that knows no alpha.
+const INFO_HEADER_BYTES: u32 = 40;
+
+/// Bytes of the header with masks for the four channels.
+const V4_HEADER_BYTES: u32 = 108;
+
+/// The four bytes `sRGB` as the number that states the colour space.
+const SRGB: u32 = 0x7352_4742;
+
+/// A whole file.
+pub(in crate::codecs) fn encode(
+    image: &Image,
+    _output: &Output,
+    _metadata: &Metadata,
+    _scratch: &mut Scratch,
+) -> Result<Encoded, Error> {
+    let n_channels = image.channels().count();
+    let row_bytes = image.width() as usize * n_channels;
+    let stride = row_bytes.next_multiple_of(4);
+    let (header_bytes, table_bytes) = match image.channels() {
+        Channels::Gray => (INFO_HEADER_BYTES, 1024),
+        Channels::Rgb => (INFO_HEADER_BYTES, 0),
+        Channels::Rgba => (V4_HEADER_BYTES, 0),
+    };
+    let pixels_at = 14 + header_bytes + table_bytes;
+    let n_pixel_bytes = stride * image.height() as usize;
+    let n_bytes = pixels_at as usize + n_pixel_bytes;
+    let Ok(file_bytes) = u32::try_from(n_bytes) else {
+        return Err(Error::Plan(format!(
+            "output.format: a BMP has less than 4 GiB, this one needs {n_bytes} bytes"
+        )));
+    };
+    let mut bytes = Vec::with_capacity(n_bytes);
+    bytes.extend_from_slice(b"BM");
+    bytes.extend([file_bytes, 0, pixels_at].map(u32::to_le_bytes).as_flattened());
+    let depth = 8 * n_channels as u16;
+    let compression: u32 = if image.channels().has_alpha() { 3 } else { 0 };
+    bytes.extend([header_bytes, image.width(), image.height()].map(u32::to_le_bytes).as_flattened());
+    bytes.extend([1, depth].map(u16::to_le_bytes).as_flattened());
+    // Coding, size of the pixels, pixels per metre twice (96 per inch), colours in the table, important ones.
+    let rest = [compression, n_pixel_bytes as u32, 3780, 3780, table_bytes / 4, 0];
+    bytes.extend(rest.map(u32::to_le_bytes).as_flattened());
+    match image.channels() {
+        Channels::Gray => (0..=255).for_each(|v| bytes.extend([v, v, v, 0])),
+        Channels::Rgb => {}
+        Channels::Rgba => {
+            let masks: [u32; 5] = [0x00ff_0000, 0x0000_ff00, 0x0000_00ff, 0xff00_0000, SRGB];
+            bytes.extend(masks.map(u32::to_le_bytes).as_flattened());
+            // End points and gammas, which sRGB needs none of.
+            bytes.resize(pixels_at as usize, 0);
+        }
+    }
+    for row in image.data().chunks_exact(row_bytes).rev() {
+        match image.channels() {
+            Channels::Gray => bytes.extend_from_slice(row),
+            Channels::Rgb => bytes.extend(row.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [b, g, r])),
+            Channels::Rgba => {
+                bytes.extend(row.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, a]| [b, g, r, a]));
+            }
+        }
+        bytes.resize(bytes.len() + stride - row_bytes, 0);
+    }
+    Ok(Encoded { description: describe(image), bytes })
+}
+
+fn describe(image: &Image) -> Description {
+    Description {
+        format: Format::Bmp,
+        width: image.width(),
+        height: image.height(),
+        colorspace: if image.channels() == Channels::Gray { Colorspace::Palette } else { Colorspace::Rgb },
+        interlaced: false,
+        sampling: None,
+        depth: 8 * image.channels().count() as u8,
+        quality: None,
+        frames: 1,
+        alpha: image.channels().has_alpha(),
+    }
+}

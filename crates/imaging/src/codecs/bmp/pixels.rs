@@ -1,0 +1,173 @@
+//! The pixels of a DIB: indices through the colour table, or colours by masks. Rows come bottom up unless stated.
+
+use super::dib::{Coding, Dib};
+use super::{corrupt, rle};
+use crate::color::{Layout, Raster};
+use crate::{Error, Scratch};
+
+/// A decoded picture.
+pub(in crate::codecs) struct Pixels {
+    pub(in crate::codecs) raster: Raster,
+    /// Whether the file had all of it.
+    pub(in crate::codecs) complete: bool,
+}
+
+/// Decodes `data`, which begins with the first pixel and may end early: what is missing becomes black, or the first
+/// colour of the table. A picture of which there is not even a row is none.
+pub(in crate::codecs) fn decode(
+    dib: &Dib,
+    data: &[u8],
+    gray_allowed: bool,
+    scratch: &mut Scratch,
+) -> Result<Pixels, Error> {
+    let (width, height) = (dib.width as usize, dib.height as usize);
+    let stride = (width * usize::from(dib.bits)).div_ceil(32) * 4;
+    let plain = dib.coding == Coding::Plain;
+    // The padding of the only row may be left out.
+    if (plain && data.len() < (width * usize::from(dib.bits)).div_ceil(8)) || data.is_empty() {
+        return Err(corrupt("there are no pixels"));
+    }
+    if dib.bits <= 8 {
+        let mut indices = scratch.take_zeroed(width * height);
+        let complete = if plain {
+            let rows = indices.chunks_exact_mut(width);
+            each_row(rows, dib.top_down, data, stride, |row, stored| unpack(row, stored, dib.bits))
+        } else {
+            let bits = if dib.coding == Coding::Rle4 { rle::Run::Four } else { rle::Run::Eight };
+            rle::decode(data, bits, &mut indices, width, dib.top_down)
+        };
+        let (layout, pixels) = through_table(&indices, &dib.colors, gray_allowed, scratch);
+        scratch.give(indices);
+        return Ok(Pixels { raster: raster(dib, layout, pixels), complete });
+    }
+    let layout = if dib.has_alpha() { Layout::Rgba } else { Layout::Rgb };
+    let n_channels = layout.count();
+    let mut pixels = scratch.take_zeroed(width * height * n_channels);
+    let rows = pixels.chunks_exact_mut(width * n_channels);
+    let complete = match (dib.coding, dib.bits) {
+        (Coding::Rle24, _) => {
+            let complete = rle::decode(data, rle::Run::TwentyFour, &mut pixels, width, dib.top_down);
+            pixels.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| pixel.swap(0, 2));
+            complete
+        }
+        (_, 24) => each_row(rows, dib.top_down, data, stride, |row, stored| {
+            for (pixel, &[b, g, r]) in row.as_chunks_mut::<3>().0.iter_mut().zip(stored.as_chunks::<3>().0) {
+                *pixel = [r, g, b];
+            }
+        }),
+        (_, bits) => {
+            let masks = dib.masks.map(Mask::new);
+            each_row(rows, dib.top_down, data, stride, |row, stored| {
+                let row = row.chunks_exact_mut(n_channels);
+                if bits == 16 {
+                    let values = stored.as_chunks::<2>().0.iter().map(|&v| u32::from(u16::from_le_bytes(v)));
+                    row.zip(values).for_each(|(pixel, value)| split(pixel, value, &masks));
+                } else {
+                    let values = stored.as_chunks::<4>().0.iter().map(|&v| u32::from_le_bytes(v));
+                    row.zip(values).for_each(|(pixel, value)| split(pixel, value, &masks));
+                }
+            })
+        }
+    };
+    if layout == Layout::Rgba {
+        make_visible(&mut pixels);
+    }
+    Ok(Pixels { raster: raster(dib, layout, pixels), complete })
+}
+
+fn raster(dib: &Dib, layout: Layout, data: Vec<u8>) -> Raster {
+    Raster { width: dib.width, height: dib.height, layout, data }
+}
+
+/// Calls `fill` for every row of the picture with the bytes stored for it; whether there were bytes for all.
+pub(in crate::codecs) fn each_row<'a>(
+    rows: impl DoubleEndedIterator<Item = &'a mut [u8]> + ExactSizeIterator,
+    top_down: bool,
+    data: &[u8],
+    stride: usize,
+    mut fill: impl FnMut(&mut [u8], &[u8]),
+) -> bool {
+    let n_rows = rows.len();
+    // Writers that leave out the padding of the last row are not punished for it.
+    let complete = data.len() + 3 >= stride * n_rows;
+    let stored = data.chunks(stride);
+    if top_down {
+        rows.zip(stored).for_each(|(row, stored)| fill(row, stored));
+    } else {
+        rows.rev().zip(stored).for_each(|(row, stored)| fill(row, stored));
+    }
+    complete
+}
+
+/// Indices of `bits` bits, the first in the highest.
+pub(in crate::codecs) fn unpack(row: &mut [u8], stored: &[u8], bits: u16) {
+    if bits == 8 {
+        row.iter_mut().zip(stored).for_each(|(index, &byte)| *index = byte);
+        return;
+    }
+    let (per_byte, mask) = (usize::from(8 / bits), (1u8 << bits) - 1);
+    for (group, &byte) in row.chunks_mut(per_byte).zip(stored) {
+        for (i, index) in group.iter_mut().enumerate() {
+            *index = byte >> (8 - usize::from(bits) * (i + 1)) & mask;
+        }
+    }
+}
+
+/// Looks every index up; one beyond the table is black. A table of grays makes a gray picture.
+fn through_table(
+    indices: &[u8],
+    colors: &[[u8; 3]],
+    gray_allowed: bool,
+    scratch: &mut Scratch,
+) -> (Layout, Vec<u8>) {
+    let mut table = [[0u8; 3]; 256];
+    table.iter_mut().zip(colors).for_each(|(entry, &color)| *entry = color);
+    if gray_allowed && table.iter().all(|[r, g, b]| r == g && g == b) {
+        let mut gray = scratch.take(indices.len());
+        gray.iter_mut().zip(indices).for_each(|(v, &index)| *v = table[usize::from(index)][0]);
+        return (Layout::Gray, gray);
+    }
+    let mut pixels = scratch.take(indices.len() * 3);
+    let rgb = pixels.as_chunks_mut::<3>().0;
+    rgb.iter_mut().zip(indices).for_each(|(pixel, &index)| *pixel = table[usize::from(index)]);
+    (Layout::Rgb, pixels)
+}
+
+/// One channel of a pixel: where it lies, and what its values mean.
+struct Mask {
+    bits: u32,
+    shift: u32,
+    /// Wider channels lose their low bits.
+    excess: u32,
+    /// The 8-bit value of each value of at most eight bits.
+    table: [u8; 256],
+}
+
+impl Mask {
+    fn new(bits: u32) -> Self {
+        let shift = bits.trailing_zeros().min(31);
+        let width = 32 - (bits >> shift).leading_zeros();
+        let max = (1u32 << width.min(8)) - 1;
+        let mut table = [0; 256];
+        for (value, entry) in (0..=max).zip(&mut table) {
+            *entry = ((value * 255 + max / 2).checked_div(max).unwrap_or(0)) as u8;
+        }
+        Self { bits, shift, excess: width.saturating_sub(8), table }
+    }
+
+    fn value(&self, pixel: u32) -> u8 {
+        self.table[((pixel & self.bits) >> self.shift >> self.excess) as usize & 255]
+    }
+}
+
+fn split(pixel: &mut [u8], value: u32, masks: &[Mask; 4]) {
+    pixel.iter_mut().zip(masks).for_each(|(channel, mask)| *channel = mask.value(value));
+}
+
+/// An alpha channel that is empty all over was never meant: many writers of 32-bit pixels leave the byte at zero.
+fn make_visible(pixels: &mut [u8]) {
+    let pixels = pixels.as_chunks_mut::<4>().0;
+    if pixels.iter().all(|pixel| pixel[3] == 0) {
+        pixels.iter_mut().for_each(|pixel| pixel[3] = 255);
+    }
+}

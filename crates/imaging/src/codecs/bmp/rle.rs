@@ -1,0 +1,88 @@
+//! Run-length coding of bitmaps: pairs of a count and a value, and the escapes behind a count of zero.
+
+/// What a run repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Run {
+    /// Two pixels of four bits in turn.
+    Four,
+    /// A pixel of one byte.
+    Eight,
+    /// A pixel of three bytes.
+    TwentyFour,
+}
+
+impl Run {
+    fn bytes_per_pixel(self) -> usize {
+        if self == Self::TwentyFour { 3 } else { 1 }
+    }
+
+    /// Bytes that hold `n` pixels written out one by one, without padding.
+    fn literal_bytes(self, n: usize) -> usize {
+        match self {
+            Self::Four => n.div_ceil(2),
+            Self::Eight => n,
+            Self::TwentyFour => n * 3,
+        }
+    }
+}
+
+/// Decodes into packed rows, of one byte per pixel or three. Pixels that are skipped keep what they had. Whether the
+/// end was reached: by its mark or in the last row.
+pub(super) fn decode(mut data: &[u8], run: Run, pixels: &mut [u8], width: usize, top_down: bool) -> bool {
+    let n_bytes = run.bytes_per_pixel();
+    let n_rows = pixels.len() / (width * n_bytes);
+    let (mut x, mut y) = (0usize, 0usize);
+    while y < n_rows {
+        let Some((&[count, value], rest)) = data.split_first_chunk() else {
+            return y + 1 == n_rows && x >= width;
+        };
+        data = rest;
+        let row = if top_down { y } else { n_rows - 1 - y };
+        let start = (row * width + x.min(width)) * n_bytes;
+        let free = &mut pixels[start..(row + 1) * width * n_bytes];
+        match (count, value) {
+            (0, 0) => (x, y) = (0, y + 1),
+            (0, 1) => return true,
+            (0, 2) => {
+                let Some((&[right, up], rest)) = data.split_first_chunk() else { return false };
+                data = rest;
+                (x, y) = (x + usize::from(right), y + usize::from(up));
+            }
+            (0, n) => {
+                let n = usize::from(n);
+                let length = run.literal_bytes(n);
+                let literal = &data[..length.min(data.len())];
+                match run {
+                    Run::Four => copy_nibbles(free, literal, n),
+                    _ => free.iter_mut().zip(literal).for_each(|(to, &from)| *to = from),
+                }
+                // Written-out pixels are padded to pairs of bytes.
+                data = data.get(length.next_multiple_of(2)..).unwrap_or_default();
+                x += n;
+            }
+            (n, value) => {
+                let n = usize::from(n);
+                match run {
+                    Run::Four => {
+                        let pair = [value >> 4, value & 15];
+                        free.iter_mut().take(n).zip(pair.into_iter().cycle()).for_each(|(to, v)| *to = v);
+                    }
+                    Run::Eight => free.iter_mut().take(n).for_each(|to| *to = value),
+                    Run::TwentyFour => {
+                        let Some((&[green, red], rest)) = data.split_first_chunk() else { return false };
+                        data = rest;
+                        let free = free.as_chunks_mut::<3>().0;
+                        free.iter_mut().take(n).for_each(|pixel| *pixel = [value, green, red]);
+                    }
+                }
+                x += n;
+            }
+        }
+    }
+    true
+}
+
+fn copy_nibbles(free: &mut [u8], literal: &[u8], n: usize) {
+    let nibbles = literal.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    free.iter_mut().take(n).zip(nibbles).for_each(|(to, v)| *to = v);
+}

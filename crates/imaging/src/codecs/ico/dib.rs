@@ -1,0 +1,110 @@
+//! A bitmap in an icon: a DIB of twice the height, whose lower half is a mask of one bit per pixel, 1 = transparent.
+
+use crate::codecs::bmp::{Dib, each_row, unpack};
+use crate::codecs::{Decode, Frame, Header, bmp};
+use crate::color::{Layout, Raster};
+use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::plan::Format;
+use crate::{Error, Scratch};
+
+/// A bitmap whose headers were read.
+pub(super) struct Decoder<'a> {
+    dib: Dib,
+    data: &'a [u8],
+    header: Header,
+    done: bool,
+}
+
+/// A complaint about the bitmap is one about the icon.
+fn of_icon(error: Error) -> Error {
+    match error {
+        Error::Corrupt { reason, .. } => Error::Corrupt { format: "ICO", reason },
+        Error::Unsupported { reason, .. } => Error::Unsupported { format: "ICO", reason },
+        other => other,
+    }
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads the headers.
+    pub(super) fn open(data: &'a [u8]) -> Result<Self, Error> {
+        let mut dib = Dib::of_icon(data).map_err(of_icon)?;
+        if !dib.is_bitmap() {
+            let reason = "a JPEG or PNG in a bitmap".to_owned();
+            return Err(Error::Unsupported { format: "ICO", reason });
+        }
+        dib.height = (dib.height / 2).max(1);
+        let description = Description {
+            format: Format::Ico,
+            width: dib.width,
+            height: dib.height,
+            colorspace: if dib.bits <= 8 { Colorspace::Palette } else { Colorspace::Rgb },
+            interlaced: false,
+            sampling: None,
+            depth: dib.bits as u8,
+            quality: None,
+            frames: 1,
+            // Every one has a mask.
+            alpha: true,
+        };
+        let header = Header {
+            description,
+            orientation: Orientation::Upright,
+            profile: None,
+            metadata: Metadata::default(),
+            plays: Some(1),
+            warnings: Vec::new(),
+        };
+        let data = data.get(dib.pixels_at..).unwrap_or_default();
+        Ok(Self { dib, data, header, done: false })
+    }
+
+    /// Puts the mask into the alpha of `pixels`. A mask that is cut off hides nothing.
+    fn apply_mask(&self, pixels: &mut [u8]) {
+        let (width, height) = (self.dib.width as usize, self.dib.height as usize);
+        let color_bytes = (width * usize::from(self.dib.bits)).div_ceil(32) * 4 * height;
+        let mask = self.data.get(color_bytes..).unwrap_or_default();
+        let mut hidden = vec![0; width];
+        each_row(pixels.chunks_exact_mut(width * 4), false, mask, width.div_ceil(32) * 4, |row, stored| {
+            hidden.fill(0);
+            unpack(&mut hidden, stored, 1);
+            let pixels = row.as_chunks_mut::<4>().0.iter_mut();
+            pixels.zip(&hidden).filter(|(_, hidden)| **hidden == 1).for_each(|(pixel, _)| *pixel = [0; 4]);
+        });
+    }
+}
+
+impl Decode for Decoder<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let decoded = bmp::decode(&self.dib, self.data, false, scratch).map_err(of_icon)?;
+        let Raster { width, height, layout, mut data } = decoded.raster;
+        if !decoded.complete {
+            let warning = "the ICO ends early: what is missing of the picture was filled in";
+            self.header.warnings.push(warning.to_owned());
+        }
+        let had_alpha = layout == Layout::Rgba && data.as_chunks::<4>().0.iter().any(|pixel| pixel[3] != 255);
+        if layout != Layout::Rgba {
+            let mut wide = scratch.take(data.len() / 3 * 4);
+            let pixels = data.as_chunks::<3>().0;
+            wide.as_chunks_mut::<4>()
+                .0
+                .iter_mut()
+                .zip(pixels)
+                .for_each(|(to, &[r, g, b])| *to = [r, g, b, 255]);
+            scratch.give(std::mem::replace(&mut data, wide));
+        }
+        // Where the pixels have an alpha of their own, the mask is for systems that know none.
+        if !had_alpha {
+            self.apply_mask(&mut data);
+        }
+        Ok(Some(Frame { raster: Raster { width, height, layout: Layout::Rgba, data }, delay_ms: 0 }))
+    }
+}

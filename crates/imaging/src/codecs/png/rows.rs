@@ -1,0 +1,162 @@
+//! The common PNG, row by row: one picture of whole bytes, not interlaced and without a colour key. Everything else is
+//! left to the `png` crate, as is the header; here the picture's data are inflated and the filters undone, so that a
+//! picture never has to be in memory as a whole and is touched once.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::unfilter::unfilter;
+use super::{BAD_CHECKSUM, corrupt};
+use crate::Error;
+use crate::color::Layout;
+use crate::geometry::Size;
+use crate::rows::Rows;
+
+/// Filtered bytes inflated at a time: they stay in the second-level cache until the filters are undone.
+const PIECE_BYTES: usize = 128 << 10;
+
+/// A picture being read.
+pub(super) struct PngRows<'a> {
+    size: Size,
+    layout: Layout,
+    data: Data<'a>,
+    inflate: Decompress,
+    /// The rest of the current chunk.
+    chunk: &'a [u8],
+    /// Rows as they come out of the compression: the number of a filter, then the row.
+    filtered: Vec<u8>,
+    /// The row above the next one, of zeros at first (ISO/IEC 15948, 9.2).
+    above: Vec<u8>,
+    n_left: u32,
+    warnings: &'a mut Vec<String>,
+}
+
+impl<'a> PngRows<'a> {
+    /// The picture of a file of which the header was read. A wrong checksum is worth a warning, no more: the picture is
+    /// worth more.
+    pub(super) fn new(
+        input: &'a [u8],
+        size: Size,
+        layout: Layout,
+        warnings: &'a mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let stride = size.width as usize * layout.count();
+        let mut rows = Self {
+            size,
+            layout,
+            data: Data { rest: input.get(8..).unwrap_or_default(), has_begun: false, is_damaged: false },
+            inflate: Decompress::new(false),
+            chunk: &[],
+            filtered: Vec::new(),
+            above: vec![0; stride],
+            n_left: size.height,
+            warnings,
+        };
+        // The zlib header (RFC 1950, 2.2). The checksum at the end is not looked at: those of the chunks are.
+        let [method, flags] = [rows.byte()?, rows.byte()?];
+        let is_whole = u16::from_be_bytes([method, flags]) % 31 == 0;
+        if method & 15 != 8 || flags & 0x20 != 0 || !is_whole {
+            return Err(corrupt("the header of the compressed data is broken"));
+        }
+        Ok(rows)
+    }
+
+    fn byte(&mut self) -> Result<u8, Error> {
+        self.next_chunk()?;
+        let (&byte, rest) = self.chunk.split_first().ok_or_else(cut_off)?;
+        self.chunk = rest;
+        Ok(byte)
+    }
+
+    /// Goes on to the next chunk with something in it when the current one is used up.
+    fn next_chunk(&mut self) -> Result<(), Error> {
+        while self.chunk.is_empty() {
+            let was_damaged = self.data.is_damaged;
+            self.chunk = self.data.next().ok_or_else(cut_off)?;
+            if self.data.is_damaged && !was_damaged {
+                self.warnings.push(BAD_CHECKSUM.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills `self.filtered` up to `n_bytes`.
+    fn inflate(&mut self, n_bytes: usize) -> Result<(), Error> {
+        self.filtered.resize(n_bytes, 0);
+        let mut n_done = 0;
+        while n_done < n_bytes {
+            self.next_chunk()?;
+            let (n_in, n_out) = (self.inflate.total_in(), self.inflate.total_out());
+            let to = &mut self.filtered[n_done..];
+            let status = self.inflate.decompress(self.chunk, to, FlushDecompress::None).map_err(corrupt)?;
+            let (n_in, n_out) = (self.inflate.total_in() - n_in, self.inflate.total_out() - n_out);
+            self.chunk = &self.chunk[n_in as usize..];
+            n_done += n_out as usize;
+            let is_stuck = n_in == 0 && n_out == 0;
+            if n_done < n_bytes && (status == Status::StreamEnd || is_stuck) {
+                return Err(cut_off());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rows for PngRows<'_> {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn read(&mut self, rows: &mut [u8]) -> Result<(), Error> {
+        let stride = self.above.len();
+        let n_at_once = (PIECE_BYTES / stride).max(1);
+        for piece in rows.chunks_mut(n_at_once * stride) {
+            let n_rows = piece.len() / stride;
+            debug_assert!(n_rows <= self.n_left as usize, "more rows are read than there are");
+            self.inflate(n_rows * (stride + 1))?;
+            unfilter(&self.filtered, &self.above, piece, self.layout.count()).map_err(corrupt)?;
+            self.above.copy_from_slice(&piece[piece.len() - stride..]);
+            self.n_left -= n_rows as u32;
+        }
+        Ok(())
+    }
+}
+
+fn cut_off() -> Error {
+    corrupt("the picture's data are cut off")
+}
+
+/// The data of the `IDAT` chunks, which follow one another.
+struct Data<'a> {
+    rest: &'a [u8],
+    has_begun: bool,
+    is_damaged: bool,
+}
+
+impl<'a> Iterator for Data<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            let (length, after) = self.rest.split_first_chunk()?;
+            let (kind, after) = after.split_first_chunk::<4>()?;
+            let length = u32::from_be_bytes(*length) as usize;
+            let data = &after[..length.min(after.len())];
+            let checksum = after.get(length..).and_then(<[u8]>::first_chunk).map(|c| u32::from_be_bytes(*c));
+            self.rest = after.get(length.saturating_add(4)..).unwrap_or_default();
+            if kind == b"IDAT" {
+                self.has_begun = true;
+                let mut hasher = crc32fast::Hasher::new();
+                hasher.update(kind);
+                hasher.update(data);
+                self.is_damaged |= checksum != Some(hasher.finalize());
+                return Some(data);
+            }
+            if self.has_begun {
+                return None;
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! PSD and PSB, the documents of Photoshop, read by our own code: the merged picture that they carry beside their layers,
+//! in all modes and depths. Layers themselves are not looked at.
+//!
+//! The format: Adobe Photoshop File Formats Specification. PSB, its large variant, has lengths of 64 bits in two places.
+
+mod pixels;
+mod resources;
+
+use self::pixels::Source;
+use self::resources::Resources;
+use super::bytes::{u16_be, u32_be};
+use super::{Decode, Frame, Header};
+use crate::facts::{Colorspace, Description};
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::plan::Format;
+use crate::{Error, Limits, Scratch};
+
+/// Bytes before the first section with a length.
+const HEADER_BYTES: usize = 26;
+
+/// The most channels that the format has.
+const MAX_CHANNELS: u16 = 56;
+
+fn corrupt(reason: impl Into<String>) -> Error {
+    Error::Corrupt { format: "PSD", reason: reason.into() }
+}
+
+fn unsupported(reason: impl Into<String>) -> Error {
+    Error::Unsupported { format: "PSD", reason: reason.into() }
+}
+
+/// What the channels are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// One bit, 1 = black.
+    Bitmap,
+    Gray,
+    Indexed,
+    Rgb,
+    /// Inks, stored inverted.
+    Cmyk,
+    /// Inks of any kind; the first four are taken for cyan, magenta, yellow and black.
+    Multichannel,
+    /// Gray, whose inks nobody but Photoshop knows.
+    Duotone,
+    Lab,
+}
+
+impl Mode {
+    fn from_number(number: u16) -> Option<Self> {
+        Some(match number {
+            0 => Self::Bitmap,
+            1 => Self::Gray,
+            2 => Self::Indexed,
+            3 => Self::Rgb,
+            4 => Self::Cmyk,
+            7 => Self::Multichannel,
+            8 => Self::Duotone,
+            9 => Self::Lab,
+            _ => return None,
+        })
+    }
+}
+
+/// A PSD file whose sections were found.
+pub(super) struct Decoder<'a> {
+    source: Source<'a>,
+    header: Header,
+    done: bool,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads the header, the colour table and the image resources, and finds the merged picture.
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let short = |at| u16_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
+        let long = |at| u32_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
+        let large = match short(4)? {
+            1 => false,
+            2 => true,
+            version => return Err(unsupported(format!("version {version}"))),
+        };
+        let (n_channels, height, width) = (short(12)?, long(14)?, long(18)?);
+        let (depth, mode) = (short(22)?, short(24)?);
+        let mode = Mode::from_number(mode).ok_or_else(|| unsupported(format!("colour mode {mode}")))?;
+        if !(1..=MAX_CHANNELS).contains(&n_channels) || width == 0 || height == 0 {
+            return Err(corrupt(format!("{n_channels} channels of {width}x{height} pixels")));
+        }
+        if !matches!((depth, mode), (1, Mode::Bitmap) | (8, _) | (16 | 32, _))
+            || (depth != 1 && mode == Mode::Bitmap)
+        {
+            return Err(unsupported(format!("{depth} bits per channel in this colour mode")));
+        }
+        let (table, at) = section(input, HEADER_BYTES, false)?;
+        let (resources, at) = section(input, at, false)?;
+        let resources = Resources::read(resources, limits)?;
+        let (layers, at) = section(input, at, large)?;
+        let source = Source {
+            width: width as usize,
+            height: height as usize,
+            n_channels: n_channels.into(),
+            depth: depth.into(),
+            mode,
+            table,
+            transparent_index: resources.transparent_index,
+            alpha: has_merged_alpha(layers, large) && mode != Mode::Bitmap,
+            large,
+            data: input.get(at..).unwrap_or_default(),
+        };
+        source.check()?;
+        let header = header(&source, resources);
+        Ok(Self { source, header, done: false })
+    }
+}
+
+/// A section with its length in front; the section, and where the next one begins.
+fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error> {
+    let cut = || corrupt("a section is cut off");
+    let (length, start) = if wide {
+        let length = (u64::from(u32_be(input, at).ok_or_else(cut)?) << 32)
+            | u64::from(u32_be(input, at + 4).ok_or_else(cut)?);
+        (usize::try_from(length).map_err(|_| cut())?, at + 8)
+    } else {
+        (u32_be(input, at).ok_or_else(cut)? as usize, at + 4)
+    };
+    let end = start.checked_add(length).ok_or_else(cut)?;
+    Ok((input.get(start..end).ok_or_else(cut)?, end))
+}
+
+/// Whether the first channel behind the colours is the transparency of the merged picture: the number of layers is then
+/// negative.
+fn has_merged_alpha(layers: &[u8], large: bool) -> bool {
+    let at = if large { 8 } else { 4 };
+    u16_be(layers, at).is_some_and(|count| count.cast_signed() < 0)
+}
+
+fn header(source: &Source<'_>, resources: Resources) -> Header {
+    let colorspace = match source.mode {
+        Mode::Bitmap | Mode::Gray | Mode::Duotone => Colorspace::Gray,
+        Mode::Indexed => Colorspace::Palette,
+        // The API has no word for L*a*b*; it is read as red, green, blue.
+        Mode::Rgb | Mode::Lab => Colorspace::Rgb,
+        Mode::Cmyk => Colorspace::Cmyk,
+        Mode::Multichannel if source.n_channels < 3 => Colorspace::Gray,
+        Mode::Multichannel => Colorspace::Cmyk,
+    };
+    let mut warnings = Vec::new();
+    if resources.lacks_merged {
+        warnings.push(
+            "the PSD was saved without its merged picture: what it holds instead may be blank".to_owned(),
+        );
+    }
+    let description = Description {
+        format: Format::Psd,
+        width: source.width as u32,
+        height: source.height as u32,
+        colorspace,
+        interlaced: false,
+        sampling: None,
+        depth: u8::try_from(source.depth * source.n_channels).unwrap_or(u8::MAX),
+        quality: None,
+        frames: 1,
+        alpha: source.has_alpha(),
+    };
+    Header {
+        description,
+        orientation: Orientation::Upright,
+        profile: resources
+            .profile
+            .filter(|_| !matches!(source.mode, Mode::Lab | Mode::Multichannel | Mode::Duotone)),
+        metadata: Metadata { exif: resources.exif, xmp: resources.xmp, ..Metadata::default() },
+        plays: Some(1),
+        warnings,
+    }
+}
+
+impl Decode for Decoder<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let (raster, complete) = self.source.decode(scratch)?;
+        if !complete {
+            let warning = "the PSD ends early: what is missing of the picture was filled in";
+            self.header.warnings.push(warning.to_owned());
+        }
+        Ok(Some(Frame { raster, delay_ms: 0 }))
+    }
+}

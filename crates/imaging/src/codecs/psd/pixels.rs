@@ -1,0 +1,270 @@
+//! The merged picture of a PSD: channel after channel, each row by row, plain, in runs or deflated. Channels are decoded
+//! one by one to 8 bits, and those that are not wanted are passed over.
+
+use std::io::Read;
+
+use super::{Mode, corrupt, unsupported};
+use crate::codecs::bytes::{u16_be, u32_be};
+use crate::codecs::lab::LabToSrgb;
+use crate::color::{Layout, Raster};
+use crate::{Error, Scratch};
+
+/// Where the picture is and how it is stored.
+pub(super) struct Source<'a> {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) n_channels: usize,
+    /// Bits per sample: 1, 8, 16 or 32.
+    pub(super) depth: usize,
+    pub(super) mode: Mode,
+    /// Reds, greens and blues of indexed colours.
+    pub(super) table: &'a [u8],
+    pub(super) transparent_index: Option<u8>,
+    /// Whether the channel behind the colours is transparency.
+    pub(super) alpha: bool,
+    pub(super) large: bool,
+    /// From the number of the coding on.
+    pub(super) data: &'a [u8],
+}
+
+impl Source<'_> {
+    /// How many channels are colours.
+    fn n_colors(&self) -> usize {
+        match self.mode {
+            Mode::Bitmap | Mode::Gray | Mode::Indexed | Mode::Duotone => 1,
+            Mode::Rgb | Mode::Lab => 3,
+            Mode::Cmyk => 4,
+            Mode::Multichannel if self.n_channels < 3 => 1,
+            Mode::Multichannel => self.n_channels.min(4),
+        }
+    }
+
+    /// Whether a channel of alpha is read.
+    fn has_alpha_channel(&self) -> bool {
+        // Inks have none in what the rest of the crate knows.
+        let inks = matches!(self.mode, Mode::Cmyk | Mode::Multichannel);
+        self.alpha && !inks && self.n_channels > self.n_colors()
+    }
+
+    /// Whether a pixel can be other than opaque.
+    pub(super) fn has_alpha(&self) -> bool {
+        self.has_alpha_channel() || (self.mode == Mode::Indexed && self.transparent_index.is_some())
+    }
+
+    /// Refuses what makes no sense before anything is decoded.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.n_channels < self.n_colors() {
+            return Err(corrupt(format!("{} channels for {} colours", self.n_channels, self.n_colors())));
+        }
+        if self.mode == Mode::Indexed && (self.table.len() < 768 || self.depth != 8) {
+            return Err(corrupt("the colour table is missing"));
+        }
+        Ok(())
+    }
+
+    fn row_bytes(&self) -> usize {
+        (self.width * self.depth).div_ceil(8)
+    }
+
+    /// Decodes; whether the file had all of it.
+    pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, bool), Error> {
+        let coding = u16_be(self.data, 0).ok_or_else(|| corrupt("the merged picture is missing"))?;
+        let data = &self.data[2..];
+        let n_read = self.n_colors() + usize::from(self.has_alpha_channel());
+        let mut pixels = scratch.take_zeroed(self.width * self.height * n_read);
+        let n_rows = match coding {
+            0 => self.plain(data, n_read, &mut pixels),
+            1 => self.runs(data, n_read, &mut pixels),
+            2 | 3 => self.deflated(data, coding == 3, n_read, &mut pixels),
+            other => Err(unsupported(format!("coding {other}"))),
+        };
+        match n_rows {
+            Ok(n_rows) if n_rows > 0 => {
+                let complete = n_rows == n_read * self.height;
+                Ok((self.finish(pixels, n_read, scratch), complete))
+            }
+            result => {
+                scratch.give(pixels);
+                Err(result.err().unwrap_or_else(|| corrupt("the merged picture is missing")))
+            }
+        }
+    }
+
+    /// Channels as they are. This and the next two say how many rows there were.
+    fn plain(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
+        let rows = data.chunks_exact(self.row_bytes()).take(n_read * self.height);
+        Ok(rows.enumerate().map(|(i, row)| self.put(row, i, n_read, pixels)).count())
+    }
+
+    /// Runs of bytes, row by row; the coded lengths of all rows stand in front.
+    fn runs(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
+        let length_bytes = if self.large { 4 } else { 2 };
+        let mut at = self.n_channels * self.height * length_bytes;
+        let mut row = vec![0; self.row_bytes()];
+        for i in 0..n_read * self.height {
+            let length = if self.large {
+                u32_be(data, i * 4).map(|length| length as usize)
+            } else {
+                u16_be(data, i * 2).map(usize::from)
+            };
+            let (Some(length), Some(rest)) = (length, data.get(at..)) else { return Ok(i) };
+            let coded = &rest[..length.min(rest.len())];
+            if coded.is_empty() {
+                return Ok(i);
+            }
+            row.fill(0);
+            unpack_bits(coded, &mut row);
+            self.put(&row, i, n_read, pixels);
+            at += length;
+        }
+        Ok(n_read * self.height)
+    }
+
+    /// One zlib stream, of differences from sample to sample where `differences`.
+    fn deflated(
+        &self,
+        data: &[u8],
+        differences: bool,
+        n_read: usize,
+        pixels: &mut [u8],
+    ) -> Result<usize, Error> {
+        if differences && !matches!(self.depth, 8 | 16) {
+            return Err(unsupported(format!("differences of {} bits", self.depth)));
+        }
+        let mut stream = flate2::read::ZlibDecoder::new(data);
+        let mut row = vec![0; self.row_bytes()];
+        for i in 0..n_read * self.height {
+            if stream.read_exact(&mut row).is_err() {
+                return Ok(i);
+            }
+            if differences && self.depth == 8 {
+                (1..row.len()).for_each(|k| row[k] = row[k].wrapping_add(row[k - 1]));
+            } else if differences {
+                let samples = row.as_chunks_mut::<2>().0;
+                for k in 1..samples.len() {
+                    let sum = u16::from_be_bytes(samples[k]).wrapping_add(u16::from_be_bytes(samples[k - 1]));
+                    samples[k] = sum.to_be_bytes();
+                }
+            }
+            self.put(&row, i, n_read, pixels);
+        }
+        Ok(n_read * self.height)
+    }
+
+    /// Row `i` over all channels goes to its place, as 8 bits.
+    fn put(&self, row: &[u8], i: usize, n_read: usize, pixels: &mut [u8]) {
+        let (channel, y) = (i / self.height, i % self.height);
+        let stride = self.width * n_read;
+        let to = pixels[y * stride..][..stride].iter_mut().skip(channel).step_by(n_read);
+        match self.depth {
+            1 => {
+                let bits = row.iter().flat_map(|&byte| (0..8).map(move |k| byte >> (7 - k) & 1));
+                to.zip(bits).for_each(|(v, bit)| *v = if bit == 1 { 0 } else { 255 });
+            }
+            8 => to.zip(row).for_each(|(v, &byte)| *v = byte),
+            16 => to.zip(row.as_chunks::<2>().0).for_each(|(v, &sample)| {
+                *v = ((u32::from(u16::from_be_bytes(sample)) * 255 + 32_895) >> 16) as u8;
+            }),
+            _ => {
+                // Floats of linear light, except alpha, which is a share.
+                let is_color = channel < self.n_colors();
+                to.zip(row.as_chunks::<4>().0).for_each(|(v, &sample)| {
+                    let value = f32::from_be_bytes(sample).clamp(0.0, 1.0);
+                    *v = if is_color { to_srgb(value) } else { (value * 255.0 + 0.5) as u8 };
+                });
+            }
+        }
+    }
+
+    /// Makes a picture of the channels.
+    fn finish(&self, mut pixels: Vec<u8>, n_read: usize, scratch: &mut Scratch) -> Raster {
+        if self.mode == Mode::Lab {
+            let convert = LabToSrgb::new();
+            for pixel in pixels.chunks_exact_mut(n_read) {
+                let [l, a, b] = [pixel[0], pixel[1], pixel[2]].map(f32::from);
+                pixel[..3].copy_from_slice(&convert.color([l * (100.0 / 255.0), a - 128.0, b - 128.0]));
+            }
+        }
+        if matches!(self.mode, Mode::Cmyk | Mode::Multichannel) && self.n_colors() > 1 {
+            pixels.iter_mut().for_each(|v| *v = 255 - *v);
+        }
+        if self.has_alpha_channel() {
+            pixels.chunks_exact_mut(n_read).for_each(|pixel| take_white_out(pixel, self.mode));
+        }
+        let (layout, data) = match (self.mode, n_read) {
+            (Mode::Indexed, _) => self.through_table(&pixels, n_read, scratch),
+            (Mode::Cmyk | Mode::Multichannel, 4) => (Layout::Cmyk, pixels),
+            (Mode::Multichannel, 3) => {
+                let wide = pixels.as_chunks::<3>().0.iter().flat_map(|&[c, m, y]| [c, m, y, 0]);
+                (Layout::Cmyk, wide.collect())
+            }
+            (_, 1) => (Layout::Gray, pixels),
+            (_, 2) => {
+                let wide = pixels.as_chunks::<2>().0.iter().flat_map(|&[v, a]| [v, v, v, a]);
+                (Layout::Rgba, wide.collect())
+            }
+            (_, 3) => (Layout::Rgb, pixels),
+            _ => (Layout::Rgba, pixels),
+        };
+        Raster { width: self.width as u32, height: self.height as u32, layout, data }
+    }
+
+    fn through_table(&self, pixels: &[u8], n_read: usize, scratch: &mut Scratch) -> (Layout, Vec<u8>) {
+        let layout = if self.has_alpha() { Layout::Rgba } else { Layout::Rgb };
+        let mut data = scratch.take(self.width * self.height * layout.count());
+        for (to, pixel) in data.chunks_exact_mut(layout.count()).zip(pixels.chunks_exact(n_read)) {
+            let index = usize::from(pixel[0]);
+            to[..3].copy_from_slice(&[self.table[index], self.table[256 + index], self.table[512 + index]]);
+            if let Some(alpha) = to.get_mut(3) {
+                let hidden = self.transparent_index == Some(pixel[0]);
+                *alpha = if hidden { 0 } else { pixel.get(1).copied().unwrap_or(255) };
+            }
+        }
+        (layout, data)
+    }
+}
+
+/// Photoshop stores the merged picture as it looks on white: `stored = color · alpha + white · (1 − alpha)`. Indices are
+/// left alone.
+fn take_white_out(pixel: &mut [u8], mode: Mode) {
+    let Some((&mut alpha, colors)) = pixel.split_last_mut() else { return };
+    if mode == Mode::Indexed || alpha == 0 || alpha == 255 {
+        return;
+    }
+    let alpha = i32::from(alpha);
+    for v in colors {
+        *v = ((i32::from(*v) * 255 - 255 * (255 - alpha) + alpha / 2) / alpha).clamp(0, 255) as u8;
+    }
+}
+
+/// Runs of bytes as in TIFF (6.0, section 9). What is too much is dropped, what is missing stays as it is.
+fn unpack_bits(mut coded: &[u8], row: &mut [u8]) {
+    let mut at = 0;
+    while let Some((&head, rest)) = coded.split_first()
+        && at < row.len()
+    {
+        coded = rest;
+        match head {
+            0..=127 => {
+                let n = (usize::from(head) + 1).min(coded.len()).min(row.len() - at);
+                row[at..at + n].copy_from_slice(&coded[..n]);
+                coded = &coded[n..];
+                at += n;
+            }
+            128 => {}
+            129.. => {
+                let Some((&value, rest)) = coded.split_first() else { return };
+                coded = rest;
+                let n = (257 - usize::from(head)).min(row.len() - at);
+                row[at..at + n].fill(value);
+                at += n;
+            }
+        }
+    }
+}
+
+/// Linear light to sRGB (IEC 61966-2-1).
+fn to_srgb(light: f32) -> u8 {
+    let v = if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
+    (v * 255.0 + 0.5) as u8
+}

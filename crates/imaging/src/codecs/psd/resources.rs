@@ -1,0 +1,61 @@
+//! The image resources of a PSD: blocks with a number each, of which the profile, the metadata and a few facts are kept.
+
+use crate::codecs::bytes::{u16_be, u32_be};
+use crate::limits::{Limit, check};
+use crate::{Error, Limits};
+
+/// What is kept.
+#[derive(Debug, Default)]
+pub(super) struct Resources {
+    pub(super) profile: Option<Vec<u8>>,
+    pub(super) exif: Option<Vec<u8>>,
+    pub(super) xmp: Option<Vec<u8>>,
+    /// The colour of an indexed picture that is transparent.
+    pub(super) transparent_index: Option<u8>,
+    /// Whether the file says that its merged picture is not one.
+    pub(super) lacks_merged: bool,
+}
+
+impl Resources {
+    /// Walks over the blocks: signature, number, name, length, data, the last two padded to even lengths. What is no block
+    /// ends the walk.
+    pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let mut kept = Self::default();
+        let (mut at, mut n_blocks) = (0usize, 0u64);
+        while let Some((number, data, next)) = block(bytes, at) {
+            n_blocks += 1;
+            check(Limit::Parts, limits.parts.into(), n_blocks)?;
+            let slot = match number {
+                1039 => Some(&mut kept.profile),
+                1058 => Some(&mut kept.exif),
+                1060 => Some(&mut kept.xmp),
+                _ => None,
+            };
+            if let Some(slot) = slot {
+                check(Limit::MetadataBytes, limits.metadata_bytes, data.len() as u64)?;
+                *slot = Some(data.to_vec());
+            }
+            match number {
+                1047 => kept.transparent_index = u16_be(data, 0).and_then(|index| u8::try_from(index).ok()),
+                1057 => kept.lacks_merged = data.get(4) == Some(&0),
+                _ => {}
+            }
+            at = next;
+        }
+        Ok(kept)
+    }
+}
+
+/// The block at `at`: number, data, and where the next one is.
+fn block(bytes: &[u8], at: usize) -> Option<(u16, &[u8], usize)> {
+    let signature = bytes.get(at..)?.first_chunk::<4>()?;
+    if !matches!(signature, b"8BIM" | b"MeSa" | b"AgHg" | b"PHUT" | b"DCSR") {
+        return None;
+    }
+    let number = u16_be(bytes, at + 4)?;
+    let name_bytes = usize::from(*bytes.get(at + 6)?) + 1;
+    let length_at = at + 6 + name_bytes.next_multiple_of(2);
+    let start = length_at + 4;
+    let end = start.checked_add(u32_be(bytes, length_at)? as usize)?;
+    Some((number, bytes.get(start..end)?, end.next_multiple_of(2)))
+}

@@ -1,0 +1,172 @@
+//! TIFF (revision 6.0, its Technical Notes and BigTIFF), read and written by our own code: `directory.rs` knows the structure,
+//! `page.rs` the tags, `compression.rs`, `ccitt.rs` and `jpeg.rs` the codings, `picture.rs` puts strips and tiles together
+//! and `color.rs` makes colours of samples.
+//!
+//! Of a file with several pictures the first is taken that is neither a reduced one nor a mask: pages are no animation, so
+//! `frames` is 1. Not here: the codings of SGI (LogLuv), LERC, colour filter arrays and more than four inks, which are
+//! refused by name.
+
+mod ccitt;
+mod color;
+mod compression;
+mod directory;
+mod encode;
+mod exif;
+mod jpeg;
+mod page;
+mod picture;
+mod predictor;
+mod samples;
+mod writer;
+
+use self::directory::{Directory, File};
+pub(super) use self::encode::encode;
+use self::jpeg::Tables;
+use self::page::{Compression, Page, Photometric};
+use self::picture::Picture;
+use super::{Decode, Frame, Header};
+use crate::facts::{Colorspace, Description};
+use crate::limits::{Limit, check};
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::plan::Format;
+use crate::{Error, Limits, Scratch};
+
+fn corrupt(reason: impl Into<String>) -> Error {
+    Error::Corrupt { format: "TIFF", reason: reason.into() }
+}
+
+fn unsupported(reason: impl Into<String>) -> Error {
+    Error::Unsupported { format: "TIFF", reason: reason.into() }
+}
+
+/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in packed rows.
+struct Block {
+    samples: Vec<u8>,
+    n: usize,
+    width: usize,
+    height: usize,
+    /// Whether the file had all of it.
+    complete: bool,
+}
+
+/// A TIFF file whose directories were read.
+pub(super) struct Decoder<'a> {
+    picture: Picture<'a>,
+    header: Header,
+    done: bool,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads directories up to that of the picture, and its tags.
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let (file, first) = File::open(input)?;
+        let directory = main_directory(&file, first, limits)?;
+        let page = Page::read(&file, &directory, limits)?;
+        let tables = match page.compression {
+            Compression::Jpeg => Tables::new_style(&file, &directory),
+            Compression::OldJpeg => Tables::old_style(&file, &directory, &page)?,
+            _ => Tables::default(),
+        };
+        let header = header(&file, &directory, &page, limits)?;
+        Ok(Self { picture: Picture { file, page, tables, limits: *limits }, header, done: false })
+    }
+}
+
+impl Decode for Decoder<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let (raster, trouble) = self.picture.decode(scratch)?;
+        if let Some(trouble) = trouble {
+            self.header.warnings.push(format!("a part of the TIFF is missing and was filled in: {trouble}"));
+        }
+        Ok(Some(Frame { raster, delay_ms: 0 }))
+    }
+}
+
+/// The directory of the first picture that is neither a reduced one nor a mask; where all are, the first.
+fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Directory, Error> {
+    let mut directory = file.directory(first, limits)?;
+    if is_main(file, &directory) {
+        return Ok(directory);
+    }
+    let mut seen = vec![first];
+    while directory.next != 0 && !seen.contains(&directory.next) && seen.len() < limits.frames as usize {
+        seen.push(directory.next);
+        match file.directory(directory.next, limits) {
+            Ok(next) if is_main(file, &next) => return Ok(next),
+            Ok(next) => directory = next,
+            // What is behind a broken link is not there.
+            Err(_) => break,
+        }
+    }
+    file.directory(first, limits)
+}
+
+fn is_main(file: &File<'_>, directory: &Directory) -> bool {
+    let reduced_or_mask = directory.number(file, 254).unwrap_or(0) & 0b101 != 0;
+    let old_reduced = directory.number(file, 255) == Some(2);
+    !reduced_or_mask && !old_reduced && directory.find(256).is_some()
+}
+
+fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) -> Result<Header, Error> {
+    let kept = |tag| match directory.find(tag).map(|entry| file.bytes_of(entry)) {
+        Some(bytes) if !bytes.is_empty() => {
+            check(Limit::MetadataBytes, limits.metadata_bytes, bytes.len() as u64)?;
+            Ok(Some(bytes.to_vec()))
+        }
+        _ => Ok(None),
+    };
+    let colorspace = match page.photometric {
+        Photometric::WhiteIsZero | Photometric::BlackIsZero => Colorspace::Gray,
+        // The API has no word for L*a*b*; it is read as red, green, blue.
+        Photometric::Rgb | Photometric::Lab | Photometric::IccLab => Colorspace::Rgb,
+        Photometric::Palette => Colorspace::Palette,
+        Photometric::Inks => Colorspace::Cmyk,
+        Photometric::YCbCr => Colorspace::YCbCr,
+    };
+    let is_lab = matches!(page.photometric, Photometric::Lab | Photometric::IccLab);
+    Ok(Header {
+        description: Description {
+            format: Format::Tiff,
+            width: page.width as u32,
+            height: page.height as u32,
+            colorspace,
+            interlaced: false,
+            sampling: (page.photometric == Photometric::YCbCr).then(|| sampling(page.subsampling)),
+            depth: page.depth(),
+            quality: None,
+            frames: 1,
+            alpha: page.alpha.is_some(),
+        },
+        orientation: Orientation::from_value(directory.number(file, 274).unwrap_or(1)),
+        // What is L*a*b* is converted without a profile.
+        profile: if is_lab { None } else { kept(34_675)? },
+        metadata: Metadata {
+            exif: exif::Description::read(file, directory, limits)?.to_block(),
+            xmp: kept(700)?,
+            ..Metadata::default()
+        },
+        plays: Some(1),
+        warnings: Vec::new(),
+    })
+}
+
+/// Chroma subsampling in the usual notation.
+fn sampling(factors: (usize, usize)) -> String {
+    match factors {
+        (1, 1) => "4:4:4".to_owned(),
+        (2, 1) => "4:2:2".to_owned(),
+        (2, 2) => "4:2:0".to_owned(),
+        (1, 2) => "4:4:0".to_owned(),
+        (4, 1) => "4:1:1".to_owned(),
+        (4, 2) => "4:1:0".to_owned(),
+        (across, down) => format!("{across}x{down},1x1,1x1"),
+    }
+}

@@ -1,0 +1,159 @@
+//! What samples of 8 bits mean as colours: everything between the strips and a picture that the rest of the crate knows.
+
+use super::page::{Page, Photometric};
+use super::{Block, unsupported};
+use crate::codecs::lab::LabToSrgb;
+use crate::color::{Layout, Raster};
+use crate::{Error, Scratch};
+
+/// Makes a picture of pixels that have the page's colour samples and, behind them, its alpha. `converted`: luma and chroma
+/// are red, green, blue already.
+pub(super) fn finish(page: &Page, converted: bool, mut pixels: Vec<u8>, scratch: &mut Scratch) -> Raster {
+    let has_alpha = page.alpha.is_some();
+    let n = page.n_colors + usize::from(has_alpha);
+    match page.photometric {
+        Photometric::WhiteIsZero => pixels.chunks_exact_mut(n).for_each(|pixel| pixel[0] = 255 - pixel[0]),
+        Photometric::YCbCr if !converted => {
+            let convert = YCbCrToRgb::new(page);
+            pixels.chunks_exact_mut(n).for_each(|pixel| convert.apply(pixel));
+        }
+        Photometric::Lab | Photometric::IccLab => lab(page.photometric, &mut pixels, n),
+        _ => {}
+    }
+    if page.photometric == Photometric::Palette {
+        pixels = through_palette(&page.palette, &pixels, has_alpha, scratch);
+    }
+    if page.alpha.is_some_and(|alpha| alpha.associated) {
+        let n = if page.photometric == Photometric::Palette { 4 } else { n };
+        pixels.chunks_exact_mut(n).for_each(divide_by_alpha);
+    }
+    let (layout, data) = match (page.photometric, page.n_colors, has_alpha) {
+        (Photometric::Palette, _, true) | (_, 3, true) => (Layout::Rgba, pixels),
+        (Photometric::Palette, _, false) => (Layout::Rgb, pixels),
+        (Photometric::Inks, 3, _) => (Layout::Cmyk, widen(pixels, scratch, |&[c, m, y]| [c, m, y, 0])),
+        (Photometric::Inks, ..) => (Layout::Cmyk, pixels),
+        (_, 1, false) => (Layout::Gray, pixels),
+        (_, 1, true) => (Layout::Rgba, widen(pixels, scratch, |&[v, a]| [v, v, v, a])),
+        _ => (Layout::Rgb, pixels),
+    };
+    Raster { width: page.width as u32, height: page.height as u32, layout, data }
+}
+
+/// Pixels of `N` bytes become pixels of four.
+fn widen<const N: usize>(
+    pixels: Vec<u8>,
+    scratch: &mut Scratch,
+    wide: impl Fn(&[u8; N]) -> [u8; 4],
+) -> Vec<u8> {
+    let mut data = scratch.take(pixels.len() / N * 4);
+    let from = pixels.as_chunks::<N>().0;
+    data.as_chunks_mut::<4>().0.iter_mut().zip(from).for_each(|(to, pixel)| *to = wide(pixel));
+    scratch.give(pixels);
+    data
+}
+
+/// Looks every index up; one beyond the map is black.
+fn through_palette(palette: &[[u8; 3]], indices: &[u8], has_alpha: bool, scratch: &mut Scratch) -> Vec<u8> {
+    let color = |index: u8| palette.get(usize::from(index)).copied().unwrap_or_default();
+    if has_alpha {
+        let pairs = indices.as_chunks::<2>().0;
+        let mut data = scratch.take(pairs.len() * 4);
+        for (pixel, &[index, alpha]) in data.as_chunks_mut::<4>().0.iter_mut().zip(pairs) {
+            let [r, g, b] = color(index);
+            *pixel = [r, g, b, alpha];
+        }
+        return data;
+    }
+    let mut data = scratch.take(indices.len() * 3);
+    let pixels = data.as_chunks_mut::<3>().0;
+    pixels.iter_mut().zip(indices).for_each(|(pixel, &index)| *pixel = color(index));
+    data
+}
+
+/// Colours that were multiplied by alpha become straight; the last byte is alpha.
+fn divide_by_alpha(pixel: &mut [u8]) {
+    let Some((&mut alpha, colors)) = pixel.split_last_mut() else { return };
+    if alpha != 0 && alpha != 255 {
+        let alpha = u32::from(alpha);
+        colors.iter_mut().for_each(|v| *v = ((u32::from(*v) * 255 + alpha / 2) / alpha).min(255) as u8);
+    }
+}
+
+fn lab(photometric: Photometric, pixels: &mut [u8], n: usize) {
+    let convert = LabToSrgb::new();
+    let signed = |v: u8| {
+        if photometric == Photometric::Lab { f32::from(v.cast_signed()) } else { f32::from(v) - 128.0 }
+    };
+    for pixel in pixels.chunks_exact_mut(n) {
+        let lightness = f32::from(pixel[0]) * (100.0 / 255.0);
+        let color = convert.color([lightness, signed(pixel[1]), signed(pixel[2])]);
+        pixel[..3].copy_from_slice(&color);
+    }
+}
+
+/// Luma and chroma by the shares and ranges that the file states (TIFF 6.0, section 21).
+struct YCbCrToRgb {
+    /// Luma and chroma of every stored value, with their ranges laid out from 0 to 255 and from -127.5 to 127.5.
+    luma: [f32; 256],
+    blue: [f32; 256],
+    red: [f32; 256],
+    /// Shares of red, green and blue.
+    shares: [f32; 3],
+}
+
+impl YCbCrToRgb {
+    fn new(page: &Page) -> Self {
+        let table = |black: f64, white: f64, range: f64| {
+            let span = if white == black { 1.0 } else { white - black };
+            std::array::from_fn(|v| ((v as f64 - black) * range / span) as f32)
+        };
+        let [y0, y1, b0, b1, r0, r1] = page.reference;
+        let [red, green, blue] = page.luma;
+        Self {
+            luma: table(y0, y1, 255.0),
+            blue: table(b0, b1, 127.0),
+            red: table(r0, r1, 127.0),
+            shares: [red as f32, if green == 0.0 { 1.0 } else { green as f32 }, blue as f32],
+        }
+    }
+
+    fn apply(&self, pixel: &mut [u8]) {
+        let [y, cb, cr] = [pixel[0], pixel[1], pixel[2]].map(usize::from);
+        let (y, cb, cr) = (self.luma[y], self.blue[cb], self.red[cr]);
+        let [share_r, share_g, share_b] = self.shares;
+        let r = y + cr * (2.0 - 2.0 * share_r);
+        let b = y + cb * (2.0 - 2.0 * share_b);
+        let g = (y - share_r * r - share_b * b) / share_g;
+        // A cast to bytes keeps what is outside at the ends.
+        pixel[..3].copy_from_slice(&[r, g, b].map(|v| (v + 0.5) as u8));
+    }
+}
+
+/// Groups of pixels that share their chroma, as luma samples and then the two chroma samples, become three samples per
+/// pixel.
+pub(super) fn expand_units(
+    page: &Page,
+    bytes: &[u8],
+    width: usize,
+    height: usize,
+    complete: bool,
+) -> Result<Block, Error> {
+    if page.bits != 8 || page.n_samples != 3 {
+        let reason = format!("chroma subsampling of {} samples of {} bits", page.n_samples, page.bits);
+        return Err(unsupported(reason));
+    }
+    let (across, down) = page.subsampling;
+    let units_across = width.div_ceil(across);
+    let mut samples = vec![0; width * height * 3];
+    for (i, unit) in bytes.chunks_exact(across * down + 2).enumerate() {
+        let (left, top) = (i % units_across * across, i / units_across * down);
+        let (lumas, chroma) = unit.split_at(across * down);
+        for (k, &luma) in lumas.iter().enumerate() {
+            let (x, y) = (left + k % across, top + k / across);
+            if x < width && y < height {
+                samples[(y * width + x) * 3..][..3].copy_from_slice(&[luma, chroma[0], chroma[1]]);
+            }
+        }
+    }
+    Ok(Block { samples, n: 3, width, height, complete })
+}

@@ -1,0 +1,220 @@
+//! JPEG inside TIFF: strips and tiles whose tables stand apart (Adobe's Technical Note 2), and the older way of TIFF 6.0,
+//! section 22. Both are put together into whole files here, which the JPEG decoder of this crate reads. What the samples
+//! are is said by the TIFF alone: markers that state it otherwise are left out.
+
+use std::ops::Range;
+
+use super::directory::{Directory, File};
+use super::page::{Compression, Page, Photometric};
+use super::{Block, corrupt};
+use crate::codecs::bytes::u16_be;
+use crate::codecs::{Decode, jpeg};
+use crate::facts::Description;
+use crate::{Error, Limits, Scratch};
+
+/// By so many pixels a strip or tile may always be larger than its place: a block of the coding.
+const MAX_EXCESS_PX: u64 = 64 * 64;
+
+/// What strips and tiles share.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    /// Segments that go before those of every strip or tile.
+    segments: Vec<u8>,
+    /// The whole picture, where it is one file.
+    pub(super) whole: Option<Range<usize>>,
+    /// Whether strips and tiles have only the entropy-coded data.
+    bare: bool,
+}
+
+impl Tables {
+    /// Tag JPEGTables: a file without a picture.
+    pub(super) fn new_style(file: &File<'_>, directory: &Directory) -> Self {
+        let bytes = directory.find(347).map(|entry| file.bytes_of(entry)).unwrap_or_default();
+        let mut segments = Vec::new();
+        copy_segments(bytes, &mut segments);
+        Self { segments, whole: None, bare: false }
+    }
+
+    /// Tag JPEGInterchangeFormat, a file which may lack the picture; or the tags with each table's place.
+    pub(super) fn old_style(file: &File<'_>, directory: &Directory, page: &Page) -> Result<Self, Error> {
+        let n_bytes = file.bytes.len();
+        let start = directory.number(file, 513).and_then(|at| usize::try_from(at).ok());
+        if let Some(rest) = start.and_then(|at| file.bytes.get(at..))
+            && rest.starts_with(b"\xff\xd8")
+        {
+            let mut segments = Vec::new();
+            if copy_segments(rest, &mut segments) {
+                return Ok(Self { whole: start.map(|start| start..n_bytes), ..Self::default() });
+            }
+        }
+        // A strip that is a file of its own needs no tables.
+        let first = page.chunks.first().and_then(|range| file.bytes.get(range.clone())).unwrap_or_default();
+        if first.starts_with(b"\xff\xd8") {
+            return Ok(Self::default());
+        }
+        Ok(Self { segments: tables_by_place(file, directory)?, whole: None, bare: true })
+    }
+}
+
+/// Copies the segments up to the first scan, but none that is metadata; whether there is a scan.
+fn copy_segments(bytes: &[u8], to: &mut Vec<u8>) -> bool {
+    let mut at = 0;
+    while let Some(&[0xff, marker]) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        match marker {
+            0xd8 | 0xff => at += if marker == 0xff { 1 } else { 2 },
+            0xd9 => return false,
+            0xda => return true,
+            _ => {
+                let Some(length) = u16_be(bytes, at + 2) else { return false };
+                let end = at + 2 + usize::from(length);
+                let Some(segment) = bytes.get(at..end).filter(|segment| segment.len() >= 4) else {
+                    return false;
+                };
+                if !matches!(marker, 0xe0..=0xef | 0xfe) {
+                    to.extend_from_slice(segment);
+                }
+                at = end;
+            }
+        }
+    }
+    false
+}
+
+/// Quantisation tables of 64 bytes, Huffman tables of 16 counts and their values; one of each per component.
+fn tables_by_place(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, Error> {
+    let places = |tag| directory.find(tag).map(|entry| file.numbers_of(entry, 4)).unwrap_or_default();
+    let at = |place: u64| usize::try_from(place).ok().and_then(|at| file.bytes.get(at..)).unwrap_or_default();
+    let cut = || corrupt("the JPEG tables are cut off");
+    let mut segments = Vec::new();
+    for (i, place) in places(519).into_iter().enumerate() {
+        let table: &[u8; 64] = at(place).first_chunk().ok_or_else(cut)?;
+        segments.extend_from_slice(&[0xff, 0xdb, 0, 67, i as u8]);
+        segments.extend_from_slice(table);
+    }
+    for (class, tag) in [(0u8, 520), (0x10, 521)] {
+        for (i, place) in places(tag).into_iter().enumerate() {
+            let bytes = at(place);
+            let counts: &[u8; 16] = bytes.first_chunk().ok_or_else(cut)?;
+            let n_values = counts.iter().map(|&n| usize::from(n)).sum::<usize>();
+            let table = bytes.get(..16 + n_values).filter(|_| n_values <= 256).ok_or_else(cut)?;
+            segments.extend_from_slice(&[0xff, 0xc4]);
+            segments.extend((table.len() as u16 + 3).to_be_bytes());
+            segments.push(class | i as u8);
+            segments.extend_from_slice(table);
+        }
+    }
+    if segments.is_empty() {
+        return Err(corrupt("the JPEG tables are missing"));
+    }
+    if let Some(interval @ 1..=0xffff) = directory.number(file, 515) {
+        segments.extend_from_slice(&[0xff, 0xdd, 0, 4]);
+        segments.extend((interval as u16).to_be_bytes());
+    }
+    Ok(segments)
+}
+
+/// Whether luma and chroma are made red, green, blue by the JPEG decoder: not where the old way states ranges of its own.
+pub(super) fn converts(page: &Page) -> bool {
+    let full_range = page.reference == [0.0, 255.0, 128.0, 255.0, 128.0, 255.0];
+    !page.planar && (page.compression == Compression::Jpeg || full_range)
+}
+
+/// Decodes a strip or tile of this size, or the whole picture.
+pub(super) fn decode(
+    page: &Page,
+    tables: &Tables,
+    data: &[u8],
+    (width, height): (usize, usize),
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<Block, Error> {
+    let n_components = if page.planar { 1 } else { page.n_samples };
+    let mut stream = scratch.take(0);
+    stream.extend_from_slice(b"\xff\xd8");
+    if n_components == 3 {
+        // The decoder would guess; Adobe's marker says whether there is luma and chroma.
+        let transform = u8::from(page.photometric == Photometric::YCbCr && converts(page));
+        stream.extend_from_slice(b"\xff\xee\x00\x0eAdobe\x00\x64\0\0\0\0");
+        stream.push(transform);
+    }
+    stream.extend_from_slice(&tables.segments);
+    if tables.bare {
+        push_frame(page, n_components, width, height, &mut stream);
+        stream.extend_from_slice(data);
+        stream.extend_from_slice(b"\xff\xd9");
+    } else {
+        let start = stream.len();
+        copy_segments(data, &mut stream);
+        // From the first scan on, everything; what stands before it was copied, except metadata.
+        match first_scan(data) {
+            Some(at) => stream.extend_from_slice(&data[at..]),
+            None => stream.truncate(start),
+        }
+    }
+    let block = decode_stream(&stream, (width, height), limits, scratch);
+    scratch.give(stream);
+    block
+}
+
+fn decode_stream(
+    stream: &[u8],
+    (width, height): (usize, usize),
+    limits: &Limits,
+    scratch: &mut Scratch,
+) -> Result<Block, Error> {
+    let inside = |error| match error {
+        Error::Corrupt { reason, .. } => corrupt(format!("JPEG: {reason}")),
+        Error::Unsupported { reason, .. } => super::unsupported(format!("JPEG: {reason}")),
+        other => other,
+    };
+    let mut decoder = jpeg::Decoder::open(stream, limits).map_err(inside)?;
+    let description = &decoder.header().description;
+    // Some are a little larger than their place, but many huge ones in small places are an attack.
+    if u64::from(description.width) * u64::from(description.height)
+        > 4 * (width * height) as u64 + MAX_EXCESS_PX
+    {
+        let Description { width, height, .. } = description;
+        return Err(corrupt(format!("a JPEG of {width}x{height} pixels in a smaller place")));
+    }
+    let frame = decoder.next_frame(scratch).map_err(inside)?.ok_or_else(|| corrupt("no picture"))?;
+    let complete = decoder.header().warnings.is_empty();
+    let raster = frame.raster;
+    Ok(Block {
+        n: raster.layout.count(),
+        width: raster.width as usize,
+        height: raster.height as usize,
+        samples: raster.data,
+        complete,
+    })
+}
+
+/// Where the first scan of a file begins.
+fn first_scan(data: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match data.get(at..)?.first_chunk()? {
+            [0xff, 0xda] => return Some(at),
+            [0xff, 0xd8] => at += 2,
+            [0xff, 0xff] => at += 1,
+            [0xff, _] => at += 2 + usize::from(u16_be(data, at + 2)?).max(2),
+            _ => return None,
+        }
+    }
+}
+
+/// The frame and scan headers that the old way leaves out.
+fn push_frame(page: &Page, n_components: usize, width: usize, height: usize, stream: &mut Vec<u8>) {
+    let n = n_components as u8;
+    let (across, down) = page.subsampling;
+    stream.extend_from_slice(&[0xff, 0xc0, 0, 8 + 3 * n, 8]);
+    stream.extend((height as u16).to_be_bytes());
+    stream.extend((width as u16).to_be_bytes());
+    stream.push(n);
+    for i in 0..n {
+        let sampling = if i == 0 && n == 3 { (across << 4 | down) as u8 } else { 0x11 };
+        stream.extend_from_slice(&[i + 1, sampling, i]);
+    }
+    stream.extend_from_slice(&[0xff, 0xda, 0, 6 + 2 * n, n]);
+    (0..n).for_each(|i| stream.extend_from_slice(&[i + 1, i << 4 | i]));
+    stream.extend_from_slice(&[0, 63, 0]);
+}

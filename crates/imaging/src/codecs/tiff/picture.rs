@@ -1,0 +1,270 @@
+//! Putting a picture together from its strips or tiles: one is decoded at a time, and of its samples those that are
+//! wanted go to their places.
+
+use super::color;
+use super::directory::File;
+use super::jpeg::{self, Tables};
+use super::page::{Compression, Number, Page, Photometric};
+use super::samples::{self, Range};
+use super::{Block, compression, corrupt, predictor, unsupported};
+use crate::color::{Layout, Raster};
+use crate::facts::Description;
+use crate::plan::Format;
+use crate::{Error, Limits, Scratch};
+
+/// All that decoding needs.
+pub(super) struct Picture<'a> {
+    pub(super) file: File<'a>,
+    pub(super) page: Page,
+    pub(super) tables: Tables,
+    pub(super) limits: Limits,
+}
+
+/// A strip or tile with its samples as stored.
+struct Stored {
+    bytes: Vec<u8>,
+    big_endian: bool,
+    row_bytes: usize,
+    complete: bool,
+}
+
+/// Where a strip or tile belongs.
+#[derive(Clone, Copy)]
+struct Place {
+    left: usize,
+    top: usize,
+    /// The part of it that lies in the picture.
+    width: usize,
+    height: usize,
+    /// Sample of all its pixels, where samples lie apart.
+    plane: usize,
+    /// Pixels that share one of its samples, across and down.
+    shared: (usize, usize),
+}
+
+impl Picture<'_> {
+    /// Decodes; the second value says what of the picture is missing. A picture of which there is nothing is none.
+    pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, Option<String>), Error> {
+        let page = &self.page;
+        let range = match page.number {
+            Number::Float => self.range(),
+            _ => Range { low: 0.0, high: 1.0 },
+        };
+        let n_out = page.n_colors + usize::from(page.alpha.is_some());
+        let mut pixels = scratch.take_zeroed(page.width * page.height * n_out);
+        let (mut n_good, mut trouble) = (0, None);
+        for (i, place) in self.places() {
+            match self.block(i, place, range, scratch) {
+                Ok(block) => {
+                    if !block.complete {
+                        trouble.get_or_insert("a strip or tile ends early".to_owned());
+                    }
+                    n_good += 1;
+                    self.put(&block, place, &mut pixels, n_out);
+                    scratch.give(block.samples);
+                }
+                Err(Error::Corrupt { reason, .. }) => _ = trouble.get_or_insert(reason),
+                Err(error) => return Err(error),
+            }
+        }
+        if n_good == 0 {
+            scratch.give(pixels);
+            return Err(corrupt(trouble.unwrap_or_else(|| "there are no strips or tiles".to_owned())));
+        }
+        Ok((color::finish(page, self.is_converted(), pixels, scratch), trouble))
+    }
+
+    /// Whether strips and tiles come as red, green, blue whatever the page says.
+    fn is_converted(&self) -> bool {
+        match self.page.compression {
+            Compression::Jpeg | Compression::OldJpeg => jpeg::converts(&self.page),
+            Compression::Webp => true,
+            _ => false,
+        }
+    }
+
+    /// Number and place of all strips or tiles that are needed.
+    fn places(&self) -> impl Iterator<Item = (usize, Place)> {
+        let page = &self.page;
+        let (mut across, mut down) = page.grid();
+        let mut size = (page.chunk_width, page.chunk_height);
+        if self.tables.whole.is_some() {
+            (across, down) = (1, 1);
+            size = (page.width, page.height);
+        }
+        let n_planes = if page.planar { page.n_samples } else { 1 };
+        let wanted = move |plane: &usize| {
+            !page.planar || *plane < page.n_colors || page.alpha.is_some_and(|a| a.sample == *plane)
+        };
+        (0..n_planes).filter(wanted).flat_map(move |plane| {
+            (0..across * down).map(move |i| {
+                let (left, top) = (i % across * size.0, i / across * size.1);
+                let (width, height) = (size.0.min(page.width - left), size.1.min(page.height - top));
+                let shared =
+                    if page.planar && (plane == 1 || plane == 2) { page.subsampling } else { (1, 1) };
+                (plane * across * down + i, Place { left, top, width, height, plane, shared })
+            })
+        })
+    }
+
+    /// The least and greatest value of floats: as stated, else as they are, for which everything is decoded once more.
+    fn range(&self) -> Range {
+        if let Some((low, high)) = self.page.range.filter(|(low, high)| low < high) {
+            return Range { low, high };
+        }
+        let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+        for (i, place) in self.places() {
+            let Ok(stored) = self.stored(i, place) else { continue };
+            for row in stored.bytes.chunks(stored.row_bytes) {
+                samples::floats(&self.page, row, usize::MAX, stored.big_endian, |value| {
+                    if value.is_finite() {
+                        (least, greatest) = (least.min(value), greatest.max(value));
+                    }
+                });
+            }
+        }
+        Range::of_values(least, greatest)
+    }
+
+    /// Decodes a strip or tile to 8-bit samples.
+    fn block(&self, i: usize, place: Place, range: Range, scratch: &mut Scratch) -> Result<Block, Error> {
+        let page = &self.page;
+        match page.compression {
+            Compression::Jpeg | Compression::OldJpeg => {
+                let data = match &self.tables.whole {
+                    Some(range) => self.file.bytes.get(range.clone()).unwrap_or_default(),
+                    None => self.data(i)?,
+                };
+                let size = (if page.tiled { page.chunk_width } else { place.width }, self.n_rows(place));
+                let block = jpeg::decode(page, &self.tables, data, size, &self.limits, scratch)?;
+                return self.check_samples(block);
+            }
+            Compression::Webp => return self.check_samples(self.webp(self.data(i)?, place, scratch)?),
+            _ => {}
+        }
+        let stored = self.stored(i, place)?;
+        if stored.bytes.is_empty() {
+            return Err(corrupt("a strip or tile is empty"));
+        }
+        if self.has_units() {
+            return color::expand_units(page, &stored.bytes, page.chunk_width, place.height, stored.complete);
+        }
+        let width = page.chunk_width.div_ceil(place.shared.0);
+        let (n, height) =
+            (if page.planar { 1 } else { page.n_samples }, place.height.div_ceil(place.shared.1));
+        let Stored { mut bytes, big_endian, row_bytes, complete } = stored;
+        if (page.bits, page.number) == (8, Number::Unsigned) {
+            bytes.resize(width * height * n, 0);
+            return Ok(Block { samples: bytes, n, width, height, complete });
+        }
+        let mut samples = scratch.take(0);
+        for (row, end) in bytes.chunks(row_bytes).zip((1..=height).map(|y| y * width * n)) {
+            samples::to_bytes(page, row, width * n, big_endian, range, &mut samples);
+            samples.resize(end, 0);
+        }
+        samples.resize(width * height * n, 0);
+        Ok(Block { samples, n, width, height, complete })
+    }
+
+    fn data(&self, i: usize) -> Result<&[u8], Error> {
+        let range =
+            self.page.chunks.get(i).ok_or_else(|| corrupt("the place of a strip or tile is missing"))?;
+        match self.file.bytes.get(range.clone()) {
+            Some(data) if !data.is_empty() => Ok(data),
+            _ => Err(corrupt("a strip or tile lies outside the file")),
+        }
+    }
+
+    /// Rows that a strip or tile holds: the last strip has only those of the picture.
+    fn n_rows(&self, place: Place) -> usize {
+        if self.page.tiled { self.page.chunk_height } else { place.height }
+    }
+
+    /// Whether pixels come in groups that share their chroma.
+    fn has_units(&self) -> bool {
+        self.page.photometric == Photometric::YCbCr && !self.page.planar && self.page.subsampling != (1, 1)
+    }
+
+    /// Unpacks a strip or tile, no further than the picture reaches, and undoes differences.
+    fn stored(&self, i: usize, place: Place) -> Result<Stored, Error> {
+        let page = &self.page;
+        let (across, down) = if self.has_units() { page.subsampling } else { place.shared };
+        let n_samples = match (self.has_units(), page.planar) {
+            (true, _) => across * down + 2,
+            (false, true) => 1,
+            (false, false) => page.n_samples,
+        };
+        let width = page.chunk_width.div_ceil(across);
+        let n_rows = place.height.div_ceil(down);
+        let row_bytes = (width * n_samples * page.bits).div_ceil(8);
+        let n_bytes = row_bytes * n_rows;
+        let data = self.data(i)?;
+        let (mut bytes, error) = compression::unpack(page, data, width * n_samples, n_rows, n_bytes);
+        if let (true, Some(error)) = (bytes.is_empty(), error) {
+            return Err(corrupt(error));
+        }
+        let big_endian = predictor::undo(page, &mut bytes, row_bytes, n_samples, self.file.big_endian)?;
+        Ok(Stored { complete: bytes.len() >= n_bytes, bytes, big_endian, row_bytes })
+    }
+
+    fn webp(&self, data: &[u8], place: Place, scratch: &mut Scratch) -> Result<Block, Error> {
+        let mut decoder = crate::codecs::open(Format::Webp, data, &self.limits)?;
+        let Description { width, height, frames, .. } = decoder.header().description;
+        if (width as usize, frames) != (self.page.chunk_width, 1) || height as usize > self.n_rows(place) {
+            return Err(corrupt(format!("a WebP of {width}x{height} pixels in another place")));
+        }
+        let frame = decoder.next_frame(scratch)?.ok_or_else(|| corrupt("no picture"))?;
+        let Raster { width, height, layout, data } = frame.raster;
+        let (mut samples, mut n) = (data, layout.count());
+        if layout == Layout::Rgb && self.page.n_samples == 4 {
+            samples = samples.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
+            n = 4;
+        }
+        Ok(Block { samples, n, width: width as usize, height: height as usize, complete: true })
+    }
+
+    /// A picture inside the picture must have the samples that the page has.
+    fn check_samples(&self, block: Block) -> Result<Block, Error> {
+        let expected = if self.page.planar { 1 } else { self.page.n_samples };
+        if self.page.bits != 8 {
+            return Err(unsupported(format!(
+                "pictures of {} bits per sample in strips or tiles",
+                self.page.bits
+            )));
+        }
+        if block.n != expected {
+            return Err(corrupt(format!(
+                "a strip or tile has {} samples per pixel, not {expected}",
+                block.n
+            )));
+        }
+        Ok(block)
+    }
+
+    /// Copies the samples that are wanted to their places.
+    fn put(&self, block: &Block, place: Place, pixels: &mut [u8], n_out: usize) {
+        let page = &self.page;
+        let stride = page.width * n_out;
+        let sources: Vec<usize> = match (page.planar, page.alpha) {
+            (true, _) => vec![0],
+            (false, alpha) => (0..page.n_colors).chain(alpha.map(|alpha| alpha.sample)).collect(),
+        };
+        let first = if page.planar { place.plane.min(page.n_colors) } else { 0 };
+        let plain = block.n == n_out && sources.iter().enumerate().all(|(to, &from)| to == from);
+        let (across, down) = place.shared;
+        for y in 0..place.height.min(block.height * down) {
+            let from = &block.samples[y / down * block.width * block.n..][..block.width * block.n];
+            let start = (place.top + y) * stride + place.left * n_out;
+            let to = &mut pixels[start..start + place.width * n_out];
+            if plain {
+                let n = to.len().min(from.len());
+                to[..n].copy_from_slice(&from[..n]);
+                continue;
+            }
+            for (x, pixel) in to.chunks_exact_mut(n_out).enumerate().take(block.width * across) {
+                let samples = &from[x / across * block.n..][..block.n];
+                pixel[first..].iter_mut().zip(&sources).for_each(|(to, &source)| *to = samples[source]);
+            }
+        }
+    }
+}

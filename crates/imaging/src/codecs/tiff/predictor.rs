@@ -1,0 +1,75 @@
+//! Undoing the differences that make samples easier to compress (TIFF 6.0, section 14, and Adobe's Technical Note 3 for
+//! floats), in place and row by row.
+
+use super::page::{Number, Page};
+use super::unsupported;
+use crate::Error;
+
+/// Undoes what the page says for rows of `row_bytes` with `n_samples` values per pixel; whether the samples have their
+/// highest byte first afterwards.
+pub(super) fn undo(
+    page: &Page,
+    bytes: &mut [u8],
+    row_bytes: usize,
+    n_samples: usize,
+    big_endian: bool,
+) -> Result<bool, Error> {
+    let rows = bytes.chunks_mut(row_bytes);
+    match (page.predictor, page.bits) {
+        // 0 is written by some who mean none.
+        (0 | 1, _) => Ok(big_endian),
+        (2, 8) => {
+            rows.for_each(|row| differences::<1>(row, n_samples, big_endian));
+            Ok(big_endian)
+        }
+        (2, 16) => {
+            rows.for_each(|row| differences::<2>(row, n_samples, big_endian));
+            Ok(big_endian)
+        }
+        (2, 32) => {
+            rows.for_each(|row| differences::<4>(row, n_samples, big_endian));
+            Ok(big_endian)
+        }
+        (2, 64) => {
+            rows.for_each(|row| differences::<8>(row, n_samples, big_endian));
+            Ok(big_endian)
+        }
+        (3, 16 | 24 | 32 | 64) if page.number == Number::Float => {
+            let mut copy = vec![0; row_bytes];
+            rows.for_each(|row| float_differences(row, &mut copy, n_samples, page.bits / 8));
+            Ok(true)
+        }
+        (predictor, bits) => Err(unsupported(format!("predictor {predictor} with {bits} bits per sample"))),
+    }
+}
+
+/// Every value is the difference from the one a pixel before.
+fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: bool) {
+    let values = row.as_chunks_mut::<N>().0;
+    for i in n_samples..values.len() {
+        let before = values[i - n_samples];
+        let value = &mut values[i];
+        let mut carry = 0u16;
+        for k in 0..N {
+            let k = if big_endian { N - 1 - k } else { k };
+            let sum = u16::from(value[k]) + u16::from(before[k]) + carry;
+            value[k] = sum as u8;
+            carry = sum >> 8;
+        }
+    }
+}
+
+/// The bytes of a row's values lie by rank, all highest ones first, each the difference from the one `n_samples` before.
+fn float_differences(row: &mut [u8], copy: &mut [u8], n_samples: usize, n_bytes: usize) {
+    for i in n_samples..row.len() {
+        row[i] = row[i].wrapping_add(row[i - n_samples]);
+    }
+    let copy = &mut copy[..row.len()];
+    copy.copy_from_slice(row);
+    let n_values = row.len() / n_bytes;
+    for (i, value) in row.chunks_exact_mut(n_bytes).enumerate() {
+        for (rank, byte) in value.iter_mut().enumerate() {
+            *byte = copy[rank * n_values + i];
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Laying out directories, low byte first: for files that are written and for EXIF blocks, which are small files.
+
+/// An entry to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) tag: u16,
+    pub(super) kind: u16,
+    pub(super) count: u32,
+    /// The values, low bytes first.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Field {
+    /// Numbers of 16 bits.
+    pub(super) fn shorts(tag: u16, values: &[u16]) -> Self {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        Self { tag, kind: 3, count: values.len() as u32, bytes }
+    }
+
+    /// Numbers of 32 bits.
+    pub(super) fn longs(tag: u16, values: &[u32]) -> Self {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        Self { tag, kind: 4, count: values.len() as u32, bytes }
+    }
+
+    /// A fraction.
+    pub(super) fn rational(tag: u16, over: u32, under: u32) -> Self {
+        let bytes = [over, under].map(u32::to_le_bytes).as_flattened().to_vec();
+        Self { tag, kind: 5, count: 1, bytes }
+    }
+}
+
+/// The header of a file whose first directory's place is not known yet.
+pub(super) const HEADER: &[u8; 8] = b"II*\0\0\0\0\0";
+
+/// States the place of the first directory.
+pub(super) fn set_first(file: &mut [u8], at: u32) {
+    file[4..8].copy_from_slice(&at.to_le_bytes());
+}
+
+/// Appends a directory that no other follows; its place.
+pub(super) fn push_directory(mut fields: Vec<Field>, file: &mut Vec<u8>) -> u32 {
+    // By number, as the format wants it.
+    fields.sort_by_key(|field| field.tag);
+    file.resize(file.len().next_multiple_of(2), 0);
+    let at = file.len();
+    let mut values = Vec::new();
+    let values_at = at + 2 + 12 * fields.len() + 4;
+    file.extend((fields.len() as u16).to_le_bytes());
+    for Field { tag, kind, count, mut bytes } in fields {
+        file.extend([tag, kind].map(u16::to_le_bytes).as_flattened());
+        file.extend(count.to_le_bytes());
+        if bytes.len() <= 4 {
+            bytes.resize(4, 0);
+            file.extend_from_slice(&bytes);
+        } else {
+            file.extend(((values_at + values.len()) as u32).to_le_bytes());
+            values.extend_from_slice(&bytes);
+            values.resize(values.len().next_multiple_of(2), 0);
+        }
+    }
+    file.extend([0; 4]);
+    file.extend_from_slice(&values);
+    at as u32
+}

@@ -1,0 +1,138 @@
+//! `watermark`: another picture over the image, by Porter and Duff's "over", at some opacity, once or as tiles.
+
+use super::Context;
+use super::channels::promote;
+use super::picture::Picture;
+use super::resample::resample;
+use crate::codecs::over;
+use crate::geometry::{Placed, Size, Span, Window};
+use crate::plan::{Kernel, Watermark};
+use crate::{Channels, Error, Image, Plan, Scratch, geometry};
+
+pub(super) fn run(
+    picture: Picture,
+    plan: &Plan,
+    context: &Context<'_>,
+    scratch: &mut Scratch,
+) -> Result<Picture, Error> {
+    let (Some(asked), Some(mark)) = (plan.watermark, context.watermark) else { return Ok(picture) };
+    let image = picture.into_image(scratch);
+    let fitted = fit(mark, &asked, Size::new(image.width(), image.height()), context, scratch)?;
+    let mark = fitted.as_ref().unwrap_or(mark);
+    let made = lay(image, mark, &asked, scratch);
+    if let Some(fitted) = fitted {
+        scratch.give(fitted.into_data());
+    }
+    Ok(made.into())
+}
+
+/// The watermark at the size at which it lies in an image of this size; `None` when it has that size already.
+///
+/// # Errors
+/// [`Error::Limit`] when that is too large.
+pub(crate) fn fit(
+    mark: &Image,
+    asked: &Watermark,
+    image: Size,
+    context: &Context<'_>,
+    scratch: &mut Scratch,
+) -> Result<Option<Image>, Error> {
+    let own = Size::new(mark.width(), mark.height());
+    let Placed { size, .. } = geometry::watermark(asked, own, image);
+    if size == own {
+        return Ok(None);
+    }
+    let checked = context.limits.check_output(size.width, size.height);
+    checked.map_err(|error| Error::Watermark(Box::new(error)))?;
+    Ok(Some(resample(mark, Window::whole(own), size, Kernel::default(), scratch)))
+}
+
+/// The image with the watermark over it, which has its final size.
+fn lay(image: Image, mark: &Image, asked: &Watermark, scratch: &mut Scratch) -> Image {
+    let alphas = alphas(asked.opacity);
+    let size = Size::new(image.width(), image.height());
+    let placed = geometry::watermark(asked, Size::new(mark.width(), mark.height()), size);
+    if alphas[255] == 0 {
+        return image;
+    }
+    let mut image = if is_gray(mark) { image } else { promote(image, Channels::Rgb, scratch) };
+    for row in placed.rows(size) {
+        for column in placed.columns(size) {
+            for y in 0..row.length {
+                let from = Line { y: row.in_mark + y, x: column.in_mark };
+                let to = Line { y: row.in_image + y, x: column.in_image };
+                lay_line(&mut image, to, mark, from, column, &alphas);
+            }
+        }
+    }
+    image
+}
+
+/// Where a run of pixels begins.
+#[derive(Clone, Copy)]
+struct Line {
+    x: u32,
+    y: u32,
+}
+
+fn lay_line(image: &mut Image, to: Line, mark: &Image, from: Line, span: Span, alphas: &[u8; 256]) {
+    let at = |image: &Image, line: Line| {
+        let n_bytes = image.channels().count();
+        let start = (line.y as usize * image.width() as usize + line.x as usize) * n_bytes;
+        start..start + span.length as usize * n_bytes
+    };
+    let source = &mark.data()[at(mark, from)];
+    let (range, channels) = (at(image, to), image.channels());
+    let target = &mut image.data_mut()[range];
+    match mark.channels() {
+        Channels::Gray => blend(target, channels, source.iter().map(|&v| [v, v, v, alphas[255]])),
+        Channels::Rgb => {
+            let pixels = source.as_chunks::<3>().0;
+            blend(target, channels, pixels.iter().map(|&[r, g, b]| [r, g, b, alphas[255]]));
+        }
+        Channels::Rgba => {
+            let pixels = source.as_chunks::<4>().0;
+            blend(target, channels, pixels.iter().map(|&[r, g, b, a]| [r, g, b, alphas[usize::from(a)]]));
+        }
+    }
+}
+
+fn blend(target: &mut [u8], channels: Channels, source: impl Iterator<Item = [u8; 4]>) {
+    match channels {
+        Channels::Gray => target.iter_mut().zip(source).for_each(|(v, from)| {
+            [*v, _, _, _] = over(from, [*v, *v, *v, 255]);
+        }),
+        Channels::Rgb => {
+            target.as_chunks_mut::<3>().0.iter_mut().zip(source).for_each(|(pixel, from)| {
+                let [r, g, b] = *pixel;
+                let [r, g, b, _] = over(from, [r, g, b, 255]);
+                *pixel = [r, g, b];
+            });
+        }
+        Channels::Rgba => {
+            target.as_chunks_mut::<4>().0.iter_mut().zip(source).for_each(|(pixel, from)| {
+                *pixel = over(from, *pixel);
+            });
+        }
+    }
+}
+
+/// What becomes of each alpha at an opacity in percent.
+fn alphas(opacity: f64) -> [u8; 256] {
+    let mut alphas = [0; 256];
+    for (alpha, made) in (0_u8..=255).zip(&mut alphas) {
+        *made = (f64::from(alpha) * opacity.clamp(0.0, 100.0) / 100.0).round() as u8;
+    }
+    alphas
+}
+
+/// Whether all that is seen of it is gray, so that a gray image stays gray.
+fn is_gray(mark: &Image) -> bool {
+    match mark.channels() {
+        Channels::Gray => true,
+        Channels::Rgb => mark.data().as_chunks::<3>().0.iter().all(|&[r, g, b]| r == g && g == b),
+        Channels::Rgba => {
+            mark.data().as_chunks::<4>().0.iter().all(|&[r, g, b, a]| a == 0 || (r == g && g == b))
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Reductions of pictures that are decoded row by row: the same as those of whole pictures.
+
+use pixaven_imaging::operations::{self, Context};
+use pixaven_imaging::plan::{
+    Adjust, Color, Crop, CropAt, Gravity, Kernel, Output, Padding, Plan, Resize, ResizeMode, Target,
+};
+use pixaven_imaging::{Channels, Error, Format, Image, Limits, Scratch, process};
+
+use crate::geometry::asked;
+use crate::pictures::{close, decode_png, fading, photo, png_of, rgba, run};
+
+fn to_png(plan: Plan) -> Plan {
+    Plan { output: Output { format: Target::Format(Format::Png), ..Output::default() }, ..plan }
+}
+
+/// The plan done to the pixels of a PNG and to the same pixels as a whole.
+fn assert_same(image: &Image, plan: Plan) {
+    let plan = to_png(plan);
+    let limits = Limits::default();
+    let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
+    let whole = operations::apply(image.clone(), &plan, &context, &mut Scratch::default()).unwrap();
+    let (width, height, by_rows) = decode_png(&run(&png_of(image), &plan).bytes);
+    assert_eq!((width, height), (whole.width(), whole.height()), "{plan:?}");
+    assert!(close(&by_rows, &rgba(&whole), 1), "{:?}, {plan:?}", image.channels());
+}
+
+fn resize(mode: ResizeMode, width: u32, height: u32, kernel: Kernel) -> Option<Resize> {
+    Some(Resize { kernel, ..asked(mode, Some(width), Some(height)) })
+}
+
+#[test]
+fn a_picture_read_row_by_row_becomes_what_the_whole_picture_becomes() {
+    let gray = Image::new(97, 310, Channels::Gray, (0..97 * 310).map(|i| (i * i % 251) as u8).collect());
+    let kernels = [
+        Kernel::Lanczos3,
+        Kernel::CatmullRom,
+        Kernel::Mitchell,
+        Kernel::Bilinear,
+        Kernel::Box,
+        Kernel::Nearest,
+    ];
+    for image in [photo(210, 330), fading(210, 330), gray] {
+        for kernel in kernels {
+            for (width, height) in [(90, 200), (33, 41), (7, 3), (1, 1), (96, 309)] {
+                let resize = resize(ResizeMode::Exact, width, height, kernel);
+                assert_same(&image, Plan { resize, ..Plan::default() });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crop_before_the_reduction_and_everything_after_it_are_done() {
+    for image in [photo(210, 330), fading(210, 330)] {
+        for at in
+            [CropAt::Point { x: 0, y: 0 }, CropAt::Point { x: 61, y: 130 }, CropAt::Gravity(Gravity::Center)]
+        {
+            let plan = Plan {
+                crop: Some(Crop::Rect { width: 149, height: 200, at }),
+                resize: resize(ResizeMode::Fill, 60, 60, Kernel::Lanczos3),
+                adjust: Some(Adjust { brightness: 20.0, ..Adjust::default() }),
+                padding: Some(Padding {
+                    top: 1,
+                    right: 2,
+                    bottom: 3,
+                    left: 4,
+                    background: Some(Color::BLACK),
+                }),
+                ..Plan::default()
+            };
+            assert_same(&image, plan.clone());
+            assert_same(&image, Plan { resize: resize(ResizeMode::Fit, 31, 77, Kernel::Mitchell), ..plan });
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_is_cut_off_or_lies_about_its_compression_is_corrupt() {
+    let file = png_of(&photo(300, 300));
+    let plan =
+        to_png(Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
+    let try_run = |file: &[u8]| process(file, &plan, &Limits::default(), &mut Scratch::default());
+    let cut = try_run(&file[..file.len() / 2]);
+    assert!(matches!(cut, Err(Error::Corrupt { format: "PNG", .. })), "{cut:?}");
+    // The first byte of the first IDAT: the method of the compression.
+    let at = file.windows(4).position(|window| window == b"IDAT").unwrap() + 4;
+    let mut other = file.clone();
+    other[at] = 0x77;
+    let other = try_run(&other);
+    assert!(matches!(other, Err(Error::Corrupt { format: "PNG", .. })), "{other:?}");
+}
+
+#[test]
+fn a_wrong_checksum_is_a_warning() {
+    let image = photo(120, 90);
+    let mut file = png_of(&image);
+    let end = file.len() - 12;
+    file[end - 1] ^= 1;
+    let plan =
+        to_png(Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
+    let done = run(&file, &plan);
+    assert_eq!(done.warnings, ["a checksum of the PNG is wrong"]);
+    assert_eq!(done.bytes, run(&png_of(&image), &plan).bytes);
+}

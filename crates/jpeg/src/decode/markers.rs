@@ -1,0 +1,223 @@
+//! The segments of a file (T.81 annex B): what is in them, and where the next one is.
+
+use std::sync::Arc;
+
+use super::huffman::Huffman;
+use crate::Error;
+use crate::tables::{Codes, STANDARD_AC, STANDARD_DC, place};
+
+/// How the coefficients are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// Each coefficient at once, block after block: baseline or extended.
+    Sequential,
+    /// In scans that become finer.
+    Progressive,
+}
+
+/// One component of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Component {
+    /// Its name in scans.
+    pub id: u8,
+    /// How many blocks it has side by side where the finest component has as many as its own factor says, 1–4.
+    pub horizontal: u8,
+    /// As `horizontal`, on top of each other.
+    pub vertical: u8,
+    /// Number of its quantisation table.
+    pub table: u8,
+}
+
+/// What the frame header says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// In pixels, at least 1.
+    pub width: u32,
+    /// In pixels, at least 1.
+    pub height: u32,
+    /// How the coefficients are coded.
+    pub coding: Coding,
+    /// One to four.
+    pub components: Vec<Component>,
+}
+
+/// A scan of a component: which one, and which Huffman tables.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScanComponent {
+    pub(super) index: usize,
+    pub(super) dc: usize,
+    pub(super) ac: usize,
+}
+
+/// What a scan header says.
+#[derive(Debug, Clone)]
+pub(super) struct Scan {
+    pub(super) components: Vec<ScanComponent>,
+    /// First and last coefficient, in the order of the file.
+    pub(super) first: usize,
+    pub(super) last: usize,
+    /// The bit plane of the scan before, 0 for none, and its own.
+    pub(super) high: u32,
+    pub(super) low: u32,
+}
+
+/// The tables that are valid at a place of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Tables {
+    /// In rows of eight.
+    pub(super) quantisation: [Option<[u16; 64]>; 4],
+    pub(super) dc: [Option<Arc<Huffman>>; 4],
+    pub(super) ac: [Option<Arc<Huffman>>; 4],
+    /// MCUs between restart markers; 0: there are none.
+    pub(super) restart_interval: usize,
+}
+
+impl Tables {
+    /// Those of a file that defines none.
+    pub(super) fn new() -> Result<Self, Error> {
+        let table = |codes: &Codes<'static>| Huffman::new(*codes).map(|table| Some(Arc::new(table)));
+        Ok(Self {
+            quantisation: [None; 4],
+            dc: [table(&STANDARD_DC[0])?, table(&STANDARD_DC[1])?, None, None],
+            ac: [table(&STANDARD_AC[0])?, table(&STANDARD_AC[1])?, None, None],
+            restart_interval: 0,
+        })
+    }
+
+    /// DQT.
+    pub(super) fn read_quantisation(&mut self, mut body: &[u8]) -> Result<(), Error> {
+        while let Some((&head, rest)) = body.split_first() {
+            let wide = head >> 4 != 0;
+            let (values, rest) = rest
+                .split_at_checked(if wide { 128 } else { 64 })
+                .ok_or(Error::Corrupt("a quantisation table is cut off"))?;
+            let mut table = [0; 64];
+            for k in 0..64 {
+                table[place(k)] = if wide {
+                    u16::from_be_bytes([values[2 * k], values[2 * k + 1]])
+                } else {
+                    u16::from(values[k])
+                };
+            }
+            let slot = self.quantisation.get_mut(usize::from(head & 15));
+            *slot.ok_or(Error::Corrupt("a quantisation table has a number above 3"))? = Some(table);
+            body = rest;
+        }
+        Ok(())
+    }
+
+    /// DHT.
+    pub(super) fn read_huffman(&mut self, mut body: &[u8]) -> Result<(), Error> {
+        while let Some((&[head, ref counts @ ..], rest)) = body.split_first_chunk::<17>() {
+            let n_symbols: usize = counts.iter().map(|&count| usize::from(count)).sum();
+            let (symbols, rest) =
+                rest.split_at_checked(n_symbols).ok_or(Error::Corrupt("a Huffman table is cut off"))?;
+            let table = Huffman::new(Codes { counts: *counts, symbols })?;
+            let class = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
+            let slot = class.get_mut(usize::from(head & 15));
+            *slot.ok_or(Error::Corrupt("a Huffman table has a number above 3"))? = Some(Arc::new(table));
+            body = rest;
+        }
+        Ok(())
+    }
+
+    /// DRI.
+    pub(super) fn read_restart_interval(&mut self, body: &[u8]) {
+        if let Some(&[high, low]) = body.first_chunk() {
+            self.restart_interval = u16::from_be_bytes([high, low]).into();
+        }
+    }
+}
+
+/// SOF, of the marker that is given.
+pub(super) fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
+    let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
+        return Err(Error::Corrupt("the frame header is too short"));
+    };
+    let coding = match marker {
+        0xc0 | 0xc1 => Coding::Sequential,
+        0xc2 => Coding::Progressive,
+        0xc9 | 0xca => return Err(Error::Unsupported("arithmetic coding")),
+        _ => return Err(Error::Unsupported("lossless or hierarchical coding")),
+    };
+    if precision != 8 {
+        return Err(Error::Unsupported("more than 8 bits per sample"));
+    }
+    let (width, height) = (u16::from_be_bytes([w1, w0]).into(), u16::from_be_bytes([h1, h0]).into());
+    if width == 0 || height == 0 {
+        return Err(Error::Corrupt("a side is zero"));
+    }
+    if !matches!(n_components, 1..=4) {
+        return Err(Error::Unsupported("more than four components"));
+    }
+    let named = rest.as_chunks::<3>().0.iter().take(n_components.into());
+    let components: Vec<Component> = named
+        .map(|&[id, factors, table]| Component {
+            id,
+            horizontal: factors >> 4,
+            vertical: factors & 15,
+            table,
+        })
+        .collect();
+    if components.len() != usize::from(n_components) {
+        return Err(Error::Corrupt("the frame header is too short"));
+    }
+    if components.iter().any(|c| !matches!(c.horizontal, 1..=4) || !matches!(c.vertical, 1..=4)) {
+        return Err(Error::Corrupt("a sampling factor is not from 1 to 4"));
+    }
+    Ok(Frame { width, height, coding, components })
+}
+
+/// SOS.
+pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
+    const SHORT: Error = Error::Corrupt("a scan header is too short");
+    let (&n_components, rest) = body.split_first().ok_or(SHORT)?;
+    let (named, rest) = rest.split_at_checked(2 * usize::from(n_components)).ok_or(SHORT)?;
+    let &[first, last, planes, ..] = rest else { return Err(SHORT) };
+    let mut components: Vec<ScanComponent> = Vec::new();
+    for &[id, tables] in named.as_chunks::<2>().0 {
+        // Names need not differ: of several components with this one, the first that is not in the scan yet.
+        let is_free = |index: &usize| components.iter().all(|c| c.index != *index);
+        let index = (0..frame.components.len())
+            .filter(is_free)
+            .find(|&index| frame.components[index].id == id)
+            .ok_or(Error::Corrupt("a scan has a component that the frame has not"))?;
+        components.push(ScanComponent { index, dc: usize::from(tables >> 4), ac: usize::from(tables & 15) });
+    }
+    if components.is_empty() || components.iter().any(|c| c.dc > 3 || c.ac > 3) {
+        return Err(Error::Corrupt("a scan header makes no sense"));
+    }
+    if frame.coding == Coding::Sequential {
+        return Ok(Scan { components, first: 0, last: 63, high: 0, low: 0 });
+    }
+    let scan = Scan {
+        components,
+        first: first.into(),
+        last: last.into(),
+        high: (planes >> 4).into(),
+        low: (planes & 15).into(),
+    };
+    let makes_sense = if scan.first == 0 { scan.last == 0 } else { scan.components.len() == 1 };
+    if !makes_sense || scan.first > scan.last || scan.last > 63 || scan.low > 13 {
+        return Err(Error::Corrupt("a scan of coefficients that do not exist"));
+    }
+    Ok(scan)
+}
+
+/// The next marker at or after `at`: its code and where it ends. Other bytes are skipped.
+pub(super) fn next_marker(data: &[u8], mut at: usize) -> Option<(u8, usize)> {
+    loop {
+        let start = at + memchr::memchr(0xff, data.get(at..)?)?;
+        match *data.get(start + 1)? {
+            0x00 => at = start + 2,
+            0xff => at = start + 1,
+            marker => return Some((marker, start + 2)),
+        }
+    }
+}
+
+/// The body of a segment whose marker ended at `at`, without its length; `None` when the file ends before.
+pub(super) fn body(data: &[u8], at: usize) -> Option<&[u8]> {
+    let length = u16::from_be_bytes(*data.get(at..)?.first_chunk()?);
+    data.get(at + 2..at + usize::from(length))
+}

@@ -1,0 +1,132 @@
+//! What users do to their webhooks, secrets and requests.
+
+use pixaven_ledger::{Error, Next, Outcome, Secret, WebhookStatus, Why};
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, done, one, webhook};
+
+impl Fixture {
+    async fn resend(&self, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
+        self.ledger.resend_webhook(self.account, id).await
+    }
+
+    async fn cancel(&self, id: Uuid) -> Result<bool, Error> {
+        self.ledger.cancel_webhook(self.account, id).await
+    }
+}
+
+pub(crate) async fn what_ended_can_be_sent_again(f: Fixture) {
+    let mut wanted = webhook();
+    wanted.expires_ms = Some(60_000);
+    let id = f.scheduled(wanted).await;
+    let failed = Next::Failed { reason: "gone".to_owned() };
+    f.ledger
+        .record_attempt(&f.claim_webhook().await, attempt(Outcome::Rejected, Some(410)), failed)
+        .await
+        .unwrap();
+    f.clock.advance(500_000);
+    assert_eq!(f.resend(id).await.unwrap(), Some(WebhookStatus::Scheduled));
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    let ended = (record.failed_ms, record.failure, record.delivered_ms);
+    assert_eq!((record.status, ended), (WebhookStatus::Scheduled, (None, None, None)));
+    assert_eq!(record.next.map(|next| (next.due_ms, next.why)), Some((START_MS + 500_000, Why::Resend)));
+    assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
+
+    let again = f.claim_webhook().await;
+    assert_eq!((again.attempt, again.value.n_counted, again.value.is_retry), (2, 0, true));
+    assert_eq!(again.value.expires_at_ms, Some(START_MS + 560_000), "its time begins anew");
+    assert_eq!(f.resend(id).await.unwrap(), Some(WebhookStatus::Dispatched), "it is being sent");
+    f.ledger.record_attempt(&again, delivered(), Next::Delivered).await.unwrap();
+    assert_eq!(f.resend(id).await.unwrap(), Some(WebhookStatus::Scheduled), "as often as wanted");
+    assert_eq!(f.claim_webhook().await.attempt, 3);
+    assert_eq!(f.resend(Uuid::new_v4()).await.unwrap(), None);
+    assert_eq!(f.ledger.resend_webhook(f.account + 1, id).await.unwrap(), None, "another's does not exist");
+}
+
+pub(crate) async fn what_waits_can_be_hurried(f: Fixture) {
+    let mut delayed = webhook();
+    delayed.delay_ms = 600_000;
+    let id = f.scheduled(delayed).await;
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
+    f.resend(id).await.unwrap();
+    let lease = f.claim_webhook().await;
+    assert_eq!((lease.value.id, lease.attempt, lease.value.is_retry), (id, 1, false));
+    let unfinished = f.accept(webhook()).await;
+    assert!(matches!(f.resend(unfinished).await, Err(Error::NotNow(WebhookStatus::Created))));
+}
+
+pub(crate) async fn what_is_not_wanted_any_more_ends(f: Fixture) {
+    let waiting = f.scheduled(webhook()).await;
+    let created = f.accept(webhook()).await;
+    let job = f.claim_job().await;
+    assert!(f.cancel(waiting).await.unwrap() && f.cancel(created).await.unwrap());
+    assert!(matches!(f.ledger.finish_job(job, done(created)).await, Err(Error::LostLease)));
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
+    for id in [waiting, created] {
+        let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+        assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("cancelled")));
+        assert!(matches!(f.cancel(id).await, Err(Error::NotNow(WebhookStatus::Failed))));
+    }
+    assert_eq!(f.counts().await, [0, 0, 0, 0, 2]);
+    assert!(
+        matches!(f.resend(created).await, Err(Error::NotNow(WebhookStatus::Failed))),
+        "it has nothing to send"
+    );
+    f.resend(waiting).await.unwrap();
+    let lease = f.claim_webhook().await;
+    assert!(matches!(f.cancel(waiting).await, Err(Error::NotNow(WebhookStatus::Dispatched))));
+    f.ledger.record_attempt(&lease, delivered(), Next::Delivered).await.unwrap();
+    assert!(!f.cancel(Uuid::new_v4()).await.unwrap());
+}
+
+pub(crate) async fn a_late_result_finds_its_own_attempt(f: Fixture) {
+    let id = f.scheduled(webhook()).await;
+    let late = f.claim_webhook().await;
+    f.clock.advance(LEASE_MS);
+    let second = f.claim_webhook().await;
+    f.ledger.record_attempt(&second, delivered(), Next::Delivered).await.unwrap();
+    f.resend(id).await.unwrap();
+    let third = f.claim_webhook().await;
+    assert!(third.fence > second.fence);
+    let refused = attempt(Outcome::Refused, None);
+    let recorded = f.ledger.record_attempt(&late, refused, Next::Delivered).await;
+    assert!(matches!(recorded, Err(Error::LostLease)));
+    let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
+    let seen: Vec<_> = attempts.iter().map(|made| (made.number, made.attempt.outcome)).collect();
+    assert_eq!(seen, [(1, Outcome::Refused), (2, Outcome::Delivered)]);
+}
+
+pub(crate) async fn secrets_overlap(f: Fixture) {
+    let active = async || -> Vec<String> {
+        let account = f.ledger.account(f.account).await.unwrap().unwrap();
+        account.webhook_secrets.iter().map(|secret| secret.expose().to_owned()).collect()
+    };
+    assert_eq!(active().await, ["whsec_first"]);
+    let rotated = f.ledger.rotate_secret(f.account, Secret::from("whsec_second"), 10_000).await.unwrap();
+    let ends: Vec<_> = rotated.iter().map(|known| known.retires_ms).collect();
+    assert_eq!(ends, [None, Some(START_MS + 10_000)]);
+    f.clock.advance(9_999);
+    assert_eq!(active().await, ["whsec_second", "whsec_first"]);
+    f.clock.advance(1);
+    assert_eq!(active().await, ["whsec_second"]);
+    f.ledger.rotate_secret(f.account, Secret::from("whsec_third"), 5_000).await.unwrap();
+    f.ledger.rotate_secret(f.account, Secret::from("whsec_fourth"), 0).await.unwrap();
+    assert_eq!(active().await, ["whsec_fourth"], "none outlives a rotation without overlap");
+    let unknown = f.ledger.rotate_secret(f.account + 1, Secret::from("x"), 0).await;
+    assert!(matches!(unknown, Err(Error::UnknownAccount(_))));
+}
+
+pub(crate) async fn who_waits_for_a_result_is_told(f: Fixture) {
+    let id = f.accept(webhook()).await;
+    let finishing = f.ledger.finishing(id);
+    let ended = finishing.ended();
+    let lease = one(f.ledger.claim_jobs(1, LEASE_MS).await.unwrap());
+    f.ledger.finish_job(lease, done(id)).await.unwrap();
+    ended.await;
+    let (also, other) = (f.ledger.finishing(id), f.ledger.finishing(id));
+    let ended = other.ended();
+    drop(also);
+    f.cancel(id).await.unwrap();
+    ended.await;
+}

@@ -1,0 +1,104 @@
+//! Watermarks: whose they are, how many, and how long a removed one stays.
+
+use pixaven_ledger::{Error, Watermark, WatermarkAdded, WatermarkQuota};
+
+use crate::fixture::{Fixture, START_MS, done, webhook};
+
+const QUOTA: WatermarkQuota = WatermarkQuota { count: 3, bytes: 1_000 };
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
+fn named(id: &str, f: &Fixture) -> Watermark {
+    Watermark {
+        id: id.to_owned(),
+        account: f.account,
+        name: "logo.png".to_owned(),
+        format: "PNG".to_owned(),
+        width: 64,
+        height: 48,
+        bytes: 300,
+        sha1: "b752df4c53d29212e71eecc08b9cf6c4ab6f0652".to_owned(),
+        created_ms: f.clock.now_ms(),
+    }
+}
+
+async fn add(f: &Fixture, id: &str) -> WatermarkAdded {
+    f.ledger.add_watermark(named(id, f), QUOTA).await.unwrap()
+}
+
+async fn ids(f: &Fixture, offset: u64, limit: u32) -> (u64, Vec<String>) {
+    let page = f.ledger.watermarks(f.account, offset, limit).await.unwrap();
+    (page.total, page.watermarks.into_iter().map(|watermark| watermark.id).collect())
+}
+
+pub(crate) async fn a_watermark_is_there_until_it_is_removed(f: Fixture) {
+    let watermark = named("aaaaaaaaaa", &f);
+    assert_eq!(f.ledger.add_watermark(watermark.clone(), QUOTA).await.unwrap(), WatermarkAdded::Added);
+    assert_eq!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap(), Some(watermark.clone()));
+    assert_eq!(f.ledger.watermark(f.account, "bbbbbbbbbb").await.unwrap(), None);
+    assert!(matches!(f.ledger.add_watermark(watermark.clone(), QUOTA).await, Err(Error::Exists)));
+    f.clock.advance(5);
+    assert_eq!(add(&f, "cccccccccc").await, WatermarkAdded::Added);
+    assert_eq!(ids(&f, 0, 10).await, (2, vec!["cccccccccc".to_owned(), "aaaaaaaaaa".to_owned()]));
+    assert_eq!(ids(&f, 1, 10).await, (2, vec!["aaaaaaaaaa".to_owned()]));
+    assert_eq!(ids(&f, 0, 1).await, (2, vec!["cccccccccc".to_owned()]));
+
+    assert!(f.ledger.remove_watermark(f.account, "aaaaaaaaaa").await.unwrap());
+    assert!(!f.ledger.remove_watermark(f.account, "aaaaaaaaaa").await.unwrap(), "it was removed before");
+    assert_eq!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap(), None);
+    assert_eq!(ids(&f, 0, 10).await, (1, vec!["cccccccccc".to_owned()]));
+    let accepted = f.ledger.accepted_watermark(f.account, "aaaaaaaaaa").await.unwrap();
+    assert_eq!(accepted, Some(watermark), "who was accepted before still gets it");
+}
+
+pub(crate) async fn another_accounts_watermark_does_not_exist(f: Fixture) {
+    add(&f, "aaaaaaaaaa").await;
+    let other = f.account + 1;
+    assert_eq!(f.ledger.watermark(other, "aaaaaaaaaa").await.unwrap(), None);
+    assert_eq!(f.ledger.accepted_watermark(other, "aaaaaaaaaa").await.unwrap(), None);
+    assert_eq!(f.ledger.watermarks(other, 0, 10).await.unwrap().total, 0);
+    assert!(!f.ledger.remove_watermark(other, "aaaaaaaaaa").await.unwrap());
+    let theirs = Watermark { account: other, ..named("bbbbbbbbbb", &f) };
+    let added = f.ledger.add_watermark(theirs, QUOTA).await;
+    assert!(matches!(added, Err(Error::UnknownAccount(n)) if n == other));
+    assert!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap().is_some());
+}
+
+pub(crate) async fn a_quota_counts_what_is_there(f: Fixture) {
+    let sized = |id, bytes| Watermark { bytes, ..named(id, &f) };
+    let add = async |id, bytes| f.ledger.add_watermark(sized(id, bytes), QUOTA).await.unwrap();
+    assert_eq!(add("aaaaaaaaaa", 1_001).await, WatermarkAdded::TooManyBytes);
+    assert_eq!(add("aaaaaaaaaa", 400).await, WatermarkAdded::Added);
+    assert_eq!(add("bbbbbbbbbb", 600).await, WatermarkAdded::Added);
+    assert_eq!(add("cccccccccc", 1).await, WatermarkAdded::TooManyBytes);
+    f.ledger.remove_watermark(f.account, "bbbbbbbbbb").await.unwrap();
+    assert_eq!(add("cccccccccc", 1).await, WatermarkAdded::Added);
+    assert_eq!(add("dddddddddd", 1).await, WatermarkAdded::Added);
+    assert_eq!(add("eeeeeeeeee", 1).await, WatermarkAdded::TooMany);
+    assert_eq!(f.ledger.watermark(f.account, "eeeeeeeeee").await.unwrap(), None);
+}
+
+pub(crate) async fn a_removed_watermark_waits_for_earlier_requests(f: Fixture) {
+    let unused = async || f.ledger.unused_watermarks(f.clock.now_ms() - HOUR_MS, 10).await.unwrap();
+    add(&f, "aaaaaaaaaa").await;
+    add(&f, "bbbbbbbbbb").await;
+    let id = f.accept(webhook()).await;
+    f.clock.advance(10);
+    f.ledger.remove_watermark(f.account, "aaaaaaaaaa").await.unwrap();
+    f.clock.advance(400 * HOUR_MS);
+    assert_eq!(unused().await, Vec::<String>::new(), "the request may still need it");
+    let lease = f.claim_job().await;
+    f.ledger.finish_job(lease, done(id)).await.unwrap();
+    assert_eq!(unused().await, ["aaaaaaaaaa"]);
+
+    // One that was accepted long after the removal cannot know it.
+    f.accept(webhook()).await;
+    assert_eq!(unused().await, ["aaaaaaaaaa"]);
+    f.ledger.remove_watermark(f.account, "bbbbbbbbbb").await.unwrap();
+    assert_eq!(unused().await, ["aaaaaaaaaa"], "the other was removed a moment ago");
+    let all = ["aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"].map(str::to_owned);
+    assert_eq!(f.ledger.known_watermarks(&all).await.unwrap(), all[..2]);
+    f.ledger.forget_watermarks(&all[..1]).await.unwrap();
+    assert_eq!(f.ledger.known_watermarks(&all).await.unwrap(), all[1..2]);
+    assert_eq!(unused().await, Vec::<String>::new());
+    assert!(f.clock.now_ms() > START_MS);
+}

@@ -1,0 +1,103 @@
+//! The specification: the JSON of a request, without what only a server can do.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::{Map, Value};
+
+use crate::config::Config;
+use crate::request::{self, Origin, Spec};
+
+/// Keys of a request that say where an image comes from or how an answer goes out.
+const FOR_SERVERS: [&str; 6] = ["url", "headers", "response", "webhook", "store", "cdn"];
+/// Has the form of an id; nobody looks it up.
+const PLACEHOLDER_ID: &str = "0000000000";
+
+/// Reads the specification in `file`, `-` being standard input; without one nothing is asked for.
+pub(super) fn read(file: Option<&Path>, has_watermark: bool, config: &Config) -> anyhow::Result<Spec> {
+    let json = match file {
+        None => b"{}".to_vec(),
+        Some(file) => text(file, config.limits.json_bytes)
+            .with_context(|| format!("--spec: {} cannot be read", file.display()))?,
+    };
+    parse(&json, has_watermark).context("--spec")
+}
+
+fn text(file: &Path, max_bytes: usize) -> anyhow::Result<Vec<u8>> {
+    let mut source: Box<dyn std::io::Read> = match file.to_str() {
+        Some("-") => Box::new(std::io::stdin().lock()),
+        _ => Box::new(std::fs::File::open(file)?),
+    };
+    let mut text = Vec::new();
+    source.by_ref().take(max_bytes as u64 + 1).read_to_end(&mut text)?;
+    ensure!(text.len() <= max_bytes, "it has more than the {max_bytes} bytes of limits.json_bytes");
+    Ok(text)
+}
+
+fn parse(json: &[u8], has_watermark: bool) -> anyhow::Result<Spec> {
+    let mut request = match serde_json::from_slice(json)? {
+        Value::Object(request) => request,
+        _ => bail!("it must be a JSON object"),
+    };
+    request.retain(|_, value| !value.is_null());
+    if let Some(name) = FOR_SERVERS.into_iter().find(|&name| request.contains_key(name)) {
+        bail!("{name} is for requests to a server; images come from INPUT and go to --out");
+    }
+    place_watermark(&mut request, has_watermark)?;
+    let json = serde_json::to_vec(&request)?;
+    Ok(request::parse(&json, Origin::Upload, false)?)
+}
+
+/// The picture comes from `--watermark`; the hash says the rest.
+fn place_watermark(request: &mut Map<String, Value>, has_watermark: bool) -> anyhow::Result<()> {
+    if !has_watermark {
+        ensure!(!request.contains_key("watermark"), "watermark needs its picture: --watermark FILE");
+        return Ok(());
+    }
+    let hash = request.entry("watermark").or_insert_with(|| Value::Object(Map::new()));
+    // What is no object is complained about where all of it is read.
+    let Value::Object(hash) = hash else { return Ok(()) };
+    if let Some(name) =
+        ["id", "url"].into_iter().find(|name| hash.get(*name).is_some_and(|value| !value.is_null()))
+    {
+        bail!("watermark.{name} is for requests to a server; the picture is that of --watermark");
+    }
+    hash.insert("id".to_owned(), PLACEHOLDER_ID.into());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(json: &str, has_watermark: bool) -> String {
+        format!("{:#}", parse(json.as_bytes(), has_watermark).expect_err("it is refused"))
+    }
+
+    #[test]
+    fn a_specification_is_a_request_without_its_surroundings() {
+        let spec = parse(br#"{"resize": {"width": 3}, "webhook": null}"#, false).expect("it is fine");
+        assert_eq!(spec.plan.resize.and_then(|resize| resize.width), Some(3));
+        assert_eq!(spec.warnings, Vec::<String>::new());
+        for name in FOR_SERVERS {
+            let message = refusal(&format!(r#"{{"{name}": {{}}}}"#), false);
+            assert!(message.starts_with(&format!("{name} is for requests to a server")), "{message}");
+        }
+        assert_eq!(refusal("[]", false), "it must be a JSON object");
+        assert!(refusal(r#"{"resize": {}}"#, false).contains("resize.width"));
+    }
+
+    #[test]
+    fn a_watermark_is_a_file_and_its_place() {
+        let opacity = |json: &str| {
+            let spec = parse(json.as_bytes(), true).expect("it is fine");
+            spec.plan.watermark.map(|watermark| watermark.opacity)
+        };
+        assert_eq!(opacity("{}"), Some(100.0));
+        assert_eq!(opacity(r#"{"watermark": {"opacity": 40, "id": null}}"#), Some(40.0));
+        assert!(refusal(r#"{"watermark": {"opacity": 40}}"#, false).contains("--watermark FILE"));
+        assert!(refusal(r#"{"watermark": {"id": "abcdefghij"}}"#, true).starts_with("watermark.id is for"));
+        assert!(refusal(r#"{"watermark": 7}"#, true).starts_with("watermark must be an object"));
+    }
+}

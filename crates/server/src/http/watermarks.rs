@@ -1,0 +1,117 @@
+//! `POST /1.0/watermarks`, `GET` and `DELETE /1.0/watermarks/{id}`: the watermarks of an account.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Query, Request, State};
+use http::StatusCode;
+use pixaven_ledger::Watermark;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::auth::Caller;
+use super::{Api, body, multipart};
+use crate::error::ApiError;
+use crate::file_name;
+use crate::sandbox::Patience;
+use crate::watermarks::is_id;
+use crate::webhooks::history::timestamp;
+
+/// Watermarks of a page that asks for no number, and the most any page has.
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 100;
+
+pub(super) async fn add(State(api): State<Api>, request: Request) -> Result<Answer, Answer> {
+    let (head, body) = request.into_parts();
+    let mut chunks = body.into_data_stream();
+    let pipeline = &api.shared.pipeline;
+    let mut reservation = pipeline.sources.memory.reserve();
+    let received = async {
+        let account = api.authenticate(&head.headers).await?.id;
+        let caps = api.shared.settings.upload_caps();
+        let upload = multipart::read(&head.headers, &mut chunks, &caps, &mut reservation).await?;
+        Ok::<_, ApiError>((account, upload))
+    };
+    let (account, upload) = match received.await {
+        Ok(received) => received,
+        Err(error) => {
+            body::drain(&mut chunks).await;
+            return Err(error.into());
+        }
+    };
+    let name = upload.name.as_deref().and_then(file_name::clean);
+    let added =
+        pipeline.watermarks.add(&pipeline.sandbox, account, name, upload.file, Patience::Refuse).await?;
+    Ok(Answer::members(StatusCode::OK, &json!({ "watermark": shown(&added) })))
+}
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(account): Caller,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Answer, Answer> {
+    let (offset, limit) = page(&pairs).map_err(ApiError::invalid)?;
+    let page = api.shared.ledger.watermarks(account.id, offset, limit).await.map_err(ApiError::from)?;
+    let watermarks: Vec<_> = page.watermarks.iter().map(shown).collect();
+    Ok(Answer::members(StatusCode::OK, &json!({ "total": page.total, "watermarks": watermarks })))
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Caller(account): Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Answer, Answer> {
+    let id = checked(id)?;
+    let found = api.shared.ledger.watermark(account.id, &id).await.map_err(ApiError::from)?;
+    let watermark = found.ok_or_else(ApiError::not_found)?;
+    Ok(Answer::members(StatusCode::OK, &json!({ "watermark": shown(&watermark) })))
+}
+
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Caller(account): Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Answer, Answer> {
+    let id = checked(id)?;
+    match api.shared.ledger.remove_watermark(account.id, &id).await.map_err(ApiError::from)? {
+        true => Ok(Answer::members(StatusCode::OK, &json!({}))),
+        false => Err(ApiError::not_found().into()),
+    }
+}
+
+fn checked(id: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::not_found())?;
+    if is_id(&id) { Ok(id) } else { Err(ApiError::not_found()) }
+}
+
+fn shown(watermark: &Watermark) -> Value {
+    json!({
+        "id": watermark.id,
+        "name": watermark.name,
+        "format": watermark.format,
+        "width": watermark.width,
+        "height": watermark.height,
+        "bytes": watermark.bytes,
+        "sha1": watermark.sha1,
+        "created": timestamp(watermark.created_ms),
+    })
+}
+
+/// `offset` and `limit` of a list. Unknown names are ignored; of one that comes twice the last counts.
+fn page(pairs: &[(String, String)]) -> Result<(u64, u32), String> {
+    let (mut offset, mut limit) = (0, DEFAULT_LIMIT);
+    for (name, value) in pairs.iter().map(|(name, value)| (name.as_str(), value.trim())) {
+        match name {
+            "offset" if !value.is_empty() => {
+                let parsed = value.parse().ok().filter(|offset| i64::try_from(*offset).is_ok());
+                offset =
+                    parsed.ok_or_else(|| format!("offset must be an integer of at least 0, got {value}"))?;
+            }
+            "limit" if !value.is_empty() => {
+                let parsed = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                limit = parsed
+                    .ok_or_else(|| format!("limit must be an integer from 1 to {MAX_LIMIT}, got {value}"))?;
+            }
+            _ => {}
+        }
+    }
+    Ok((offset, limit))
+}
