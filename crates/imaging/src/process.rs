@@ -120,6 +120,7 @@ impl Job<'_> {
         })
     }
 
+    /// Does everything once; `max_bytes` is the business of a sink for one picture here.
     fn run(&self, plan: &Plan, scratch: &mut Scratch) -> Result<Processed, Error> {
         let Self { input, input_format, limits } = *self;
         let output_format = self.output_format(plan);

@@ -33,7 +33,7 @@ const REQUESTS: &str = "\
 
 What the JSON of `POST /1.0/fetch` (the body) and of `POST /1.0/upload` (the part `data`) may say. Operations are done
 in a fixed order, whatever the order in the JSON: EXIF orientation, `flip`, `crop`, `resize`, `scale`, `auto`, `adjust`,
-`filter`, `watermark`, `mask`, `border`, `padding`.
+`filter`, `watermark`, `mask`, `border`, `padding`. [Operations](operations.md) shows what each of them does.
 
 Numbers may be written as strings, booleans also as `\"true\"`, `\"false\"`, `1` and `0`; `null` counts as absent. Colours
 are hexadecimal, with or without `#`. A wrong value is answered with 422 and a message that names it. An unknown name

@@ -2,11 +2,12 @@
 
 mod blocks;
 
-use pixaven_imaging::plan::{Crop, CropAt, KeptMetadata, Plan};
+use pixaven_imaging::plan::{Crop, CropAt, KeptMetadata, Plan, Scale};
 use pixaven_imaging::{Format, Limits, Scratch, process};
 use proptest::prelude::*;
 
 use self::blocks::{Block, exif_of, with_exif, xmp_of};
+use crate::corpus::Corpus;
 use crate::pictures::{file, photo, png_of, png_with, run, to};
 
 /// The formats that take metadata.
@@ -244,6 +245,36 @@ fn the_pixels_of_a_file_do_not_depend_on_its_metadata() {
     }
 }
 
+#[test]
+fn the_metadata_of_real_files_come_through() {
+    let Some(corpus) = Corpus::open() else { return };
+    let (mut n_files, mut n_values) = (0, 0);
+    let small = Scale { size: 0.05, ratio: 1.0 };
+    let wanted = ["jpeg", "png", "webp"];
+    for entry in corpus.entries.iter().filter(|entry| wanted.contains(&entry.format.as_str())) {
+        let input = corpus.read(entry);
+        let plan = Plan { scale: Some(small), ..keeping(Format::Jpeg, KeptMetadata::All) };
+        let Ok(done) = process(&input, &plan, &Limits::default(), &mut Scratch::default()) else { continue };
+        // What the other reader objects to, ours may read or not.
+        let read = |file: &[u8]| exif::Reader::new().read_from_container(&mut std::io::Cursor::new(file));
+        let Ok(before) = read(&input) else { continue };
+        n_files += 1;
+        let after = read(&done.bytes).ok();
+        for tag in [exif::Tag::Artist, exif::Tag::Copyright, exif::Tag::Model, exif::Tag::DateTimeOriginal] {
+            let value = |exif: &exif::Exif| {
+                let field = exif.get_field(tag, exif::In::PRIMARY);
+                field.map(|field| field.display_value().to_string()).filter(|text| text != "\"\"")
+            };
+            if let Some(expected) = value(&before) {
+                n_values += 1;
+                assert_eq!(after.as_ref().and_then(value), Some(expected), "{tag} of {}", entry.file);
+            }
+        }
+    }
+    println!("{n_values} values of {n_files} files");
+    assert!(n_values > 0, "the corpus has files with metadata");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -256,12 +287,15 @@ proptest! {
         copyright: bool,
     ) {
         let mut block = Block::of_a_camera(big_endian).bytes();
+        let mut xmp = XMP.as_bytes().to_vec();
         for (place, value) in changes {
-            let place = place.index(block.len());
-            block[place] = value;
+            let (in_block, in_xmp) = (place.index(block.len()), place.index(xmp.len()));
+            block[in_block] = value;
+            xmp[in_xmp] = value;
         }
+        xmp.truncate(cut.index(xmp.len() * 2).max(1));
         block.truncate(cut.index(block.len() * 2).max(1));
-        let input = with_exif(&file(&photo(8, 8), Format::Jpeg), &block, Some(&XMP[..cut.index(40) + 20]));
+        let input = with_exif(&file(&photo(8, 8), Format::Jpeg), &block, Some(&String::from_utf8_lossy(&xmp)));
         let kept = if copyright { KeptMetadata::Copyright } else { KeptMetadata::All };
         for format in TAKERS {
             let done = process(&input, &keeping(format, kept), &Limits::default(), &mut Scratch::default());

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use pixaven_imaging::plan::{Format, Output, Plan, Target};
-use pixaven_imaging::{Facts, Limits, Scratch, encode, process, sample};
+use pixaven_imaging::{Channels, Facts, Image, Input, Limits, Scratch, encode, process, sample};
 
 use self::examples::EXAMPLES;
 use super::NOTICE;
@@ -19,12 +19,13 @@ const OPERATIONS: &str = "\
 # Operations
 
 What the operations of a [request](requests.md) do to one picture, made by this program. They are done in a fixed order,
-whatever the order in the JSON; that page says which, and what each attribute accepts.
+whatever the order in the JSON; that page says which, and what each attribute accepts. The watermark is an orange ring,
+40 pixels across.
 ";
 
 /// The hashes that say what is done to pixels.
-const HASHES: [&str; 10] =
-    ["flip", "crop", "resize", "scale", "auto", "adjust", "filter", "mask", "border", "padding"];
+const HASHES: [&str; 11] =
+    ["flip", "crop", "resize", "scale", "auto", "adjust", "filter", "watermark", "mask", "border", "padding"];
 
 /// Attributes that a landscape cannot show.
 const WITHOUT_PICTURE: [&str; 1] = ["crop.padding"];
@@ -63,6 +64,18 @@ fn before(sideways: bool) -> Vec<u8> {
     file
 }
 
+/// The watermark of the examples: an orange ring, 40 pixels across.
+fn ring() -> Vec<u8> {
+    const SIDE: i32 = 40;
+    let places = (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (2 * x + 1 - SIDE, 2 * y + 1 - SIDE)));
+    let pixel = |(x, y): (i32, i32)| {
+        let is_ring = (500..1500).contains(&(x * x + y * y));
+        if is_ring { [255, 140, 0, 255] } else { [0; 4] }
+    };
+    let data: Vec<u8> = places.flat_map(pixel).collect();
+    encode(Image::new(40, 40, Channels::Rgba, data), Format::Png, &Output::default()).unwrap()
+}
+
 /// What a request makes of the picture, as a file for the page.
 fn after(example: &Example, request: &str) -> Result<(Vec<u8>, Facts), String> {
     let spec =
@@ -70,8 +83,9 @@ fn after(example: &Example, request: &str) -> Result<(Vec<u8>, Facts), String> {
     assert_eq!(spec.warnings, [] as [&str; 0], "{request}");
     let output = Output { format: Target::Format(Format::Webp), quality: Some(QUALITY), ..Output::default() };
     let plan = Plan { output, ..spec.plan };
-    let input = before(example.attribute == "auto.orient");
-    let done = process(&input, &plan, &Limits::default(), &mut Scratch::default());
+    let (image, ring) = (before(example.attribute == "auto.orient"), ring());
+    let input = Input { image: &image, watermark: plan.watermark.map(|_| ring.as_slice()) };
+    let done = process(input, &plan, &Limits::default(), &mut Scratch::default());
     done.map(|done| (done.bytes, done.output)).map_err(|error| error.to_string())
 }
 

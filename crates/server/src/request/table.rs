@@ -317,8 +317,9 @@ hash! {
     /// file fits; if none does, or the format has no quality, the request fails and says how small it got.
     ///
     /// `copyright` keeps the artist and the copyright of EXIF, the creators and the rights of XMP, and the author and
-    /// the copyright of a PNG's texts. `all` keeps EXIF and XMP with orientation, size and colour space corrected, but
-    /// no thumbnails and no maker's notes. JPEG, PNG, APNG and WebP take metadata. Pixels are converted to sRGB, and no
+    /// the copyright of IPTC and of a PNG's texts. `all` keeps EXIF and XMP with orientation, size and colour space corrected, but
+    /// no thumbnails and no maker's notes. JPEG, PNG, APNG and WebP take metadata; a
+    /// warning says so where they are left out. Pixels are converted to sRGB, and no
     /// colour profile is written.
     Output {
         format: Target = OutputFormat, "", "the file format; default by the image's";
