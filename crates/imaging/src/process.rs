@@ -97,9 +97,10 @@ pub fn process<'a>(
         warnings: Vec::new(),
     };
     run.prepare(decoder.as_mut())?;
+    let first = run.first(decoder.as_mut(), scratch)?;
     let metadata = decoder.header().metadata.kept(plan.output.metadata);
     let mut encoder = codecs::begin(output_format, &plan.output, sequence, metadata)?;
-    run.frames(decoder.as_mut(), encoder.as_mut(), scratch)?;
+    run.frames(first, decoder.as_mut(), encoder.as_mut(), scratch)?;
     let encoded = encoder.finish(scratch)?;
     // At the end: some things are only noticed while decoding.
     run.warnings.extend_from_slice(&decoder.header().warnings);
@@ -170,46 +171,63 @@ impl Run<'_> {
         check(Limit::Pixels, self.limits.pixels, n_pixels)
     }
 
+    /// The first frame. With it the plan's words about faces become numbers: from here on the size of the result is known.
+    fn first(&mut self, decoder: &mut dyn Decode, scratch: &mut Scratch) -> Result<Picture, Error> {
+        let Some(frame) = decoder.next_frame(scratch)? else { return Err(no_picture(decoder)) };
+        let first = self.upright(frame, decoder, scratch);
+        if geometry::asks_for_faces(&self.plan) {
+            self.look_for_faces(&first.image, scratch)?;
+        }
+        Ok(first)
+    }
+
     /// Sends frame after frame from one end to the other. An animation that breaks off is as long as it got.
     fn frames(
         &mut self,
+        first: Picture,
         decoder: &mut dyn Decode,
         encoder: &mut dyn Encode,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         let n_frames = self.n_frames;
-        for n_done in 0..n_frames {
+        let mut picture = first;
+        for n_done in 1..=n_frames {
+            let delay_ms = self.plan.output.delay_ms.unwrap_or(picture.delay_ms);
+            let image = self.operate(picture.image, scratch)?;
+            encoder.push(image, delay_ms, scratch)?;
+            if n_done == n_frames {
+                break;
+            }
             let frame = match decoder.next_frame(scratch) {
                 Ok(Some(frame)) => frame,
-                Ok(None) if n_done > 0 => break,
-                Ok(None) => return Err(no_picture(decoder)),
-                Err(error @ Error::Corrupt { .. }) if n_done > 0 => {
+                Ok(None) => break,
+                Err(error @ Error::Corrupt { .. }) => {
                     self.warnings
                         .push(format!("the animation ends after {n_done} of {n_frames} frames: {error}"));
                     break;
                 }
                 Err(error) => return Err(error),
             };
-            let delay_ms = self.plan.output.delay_ms.unwrap_or(frame.delay_ms);
-            let image = self.one(frame, decoder, scratch)?;
-            encoder.push(image, delay_ms, scratch)?;
+            picture = self.upright(frame, decoder, scratch);
         }
         Ok(())
     }
 
-    /// From a decoded frame to the picture to be encoded.
-    fn one(&mut self, frame: Frame, decoder: &dyn Decode, scratch: &mut Scratch) -> Result<Image, Error> {
-        let layout = frame.raster.layout;
+    /// A decoded frame, upright and in sRGB.
+    fn upright(&mut self, frame: Frame, decoder: &dyn Decode, scratch: &mut Scratch) -> Picture {
+        let Frame { raster, delay_ms } = frame;
+        let layout = raster.layout;
         let to_srgb = self.to_srgb.get_or_insert_with(|| {
             let (to_srgb, warning) = ToSrgb::new(decoder.header().profile.as_deref(), layout);
             self.warnings.extend(warning);
             to_srgb
         });
-        let image = to_srgb.apply(frame.raster, scratch);
-        let image = self.orientation.apply(image, scratch);
-        if geometry::asks_for_faces(&self.plan) {
-            self.look_for_faces(&image, scratch)?;
-        }
+        let image = to_srgb.apply(raster, scratch);
+        Picture { image: self.orientation.apply(image, scratch), delay_ms }
+    }
+
+    /// From an upright picture to the one that is encoded.
+    fn operate(&mut self, image: Image, scratch: &mut Scratch) -> Result<Image, Error> {
         if let Some(file) = self.watermark_file.take()
             && let Some(asked) = self.plan.watermark
         {
@@ -237,6 +255,12 @@ impl Run<'_> {
             watermark: self.watermark.as_ref(),
         }
     }
+}
+
+/// A frame, upright and in sRGB.
+struct Picture {
+    image: Image,
+    delay_ms: u32,
 }
 
 /// The first frame alone, upright and in sRGB.
