@@ -1,7 +1,7 @@
 //! What a plan that speaks of faces means for a picture whose faces are known: the same plan without that word.
 
 use super::{Rect, Size};
-use crate::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize};
+use crate::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
 
 /// Whether the plan asks where the faces are.
 pub fn asks_for_faces(plan: &Plan) -> bool {
@@ -12,7 +12,8 @@ pub fn asks_for_faces(plan: &Plan) -> bool {
         }
         Some(Crop::Rect { at: CropAt::Point { .. }, .. }) | None => false,
     };
-    crop || plan.resize.is_some_and(|resize| is_face(resize.gravity))
+    // The other modes cut nothing off.
+    crop || plan.resize.is_some_and(|resize| resize.mode == ResizeMode::Fit && is_face(resize.gravity))
 }
 
 /// The plan for an upright picture of `size` with these faces, the largest first: every rectangle and every gravity by

@@ -70,7 +70,7 @@ async fn watermarks_are_added_listed_and_removed_beside_a_running_server() {
     assert!(fine && id.len() == 10, "{id} {error}");
     let bearer = format!("Bearer {}", server.key);
     let path = format!("/1.0/watermarks/{id}");
-    let get = || send(server.address(), "GET", &path, &[("Authorization", &bearer)], b"");
+    let get = async || send(server.address(), "GET", &path, &[("Authorization", &bearer)], b"").await;
     assert_eq!(get().await.json()["watermark"]["name"], "logo.png");
     let (fine, _, error) = run(directory.path(), &["watermarks", "add", "notes.txt"], &[]).await;
     assert!(!fine && error.contains("notes.txt"), "{error}");

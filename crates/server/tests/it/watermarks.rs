@@ -94,7 +94,7 @@ async fn a_watermark_is_uploaded_listed_used_and_removed() {
 
 #[tokio::test]
 async fn only_pictures_become_watermarks_and_only_so_many() {
-    let settings = [("watermarks.account_count", "2"), ("watermarks.account_bytes", "1000000")];
+    let settings = [("watermarks.account_count", "2"), ("watermarks.account_bytes", "100000")];
     let app = TestApp::start_with(&settings).await;
     let refused = async |file: &[u8]| {
         let reply = add(&app, "logo", file).await;
