@@ -5,6 +5,7 @@
 mod animation;
 mod color;
 mod corpus;
+mod effort;
 mod facts;
 mod formats;
 mod geometry;
