@@ -154,7 +154,7 @@ pub(crate) fn begin(
         Format::Jpeg => Box::new(Still::new(jpeg::encode, output, metadata)),
         Format::Png => Box::new(Still::new(png::encode, output, metadata)),
         Format::Apng => Box::new(WithMetadata { sink: png::Animation::new(output, sequence), metadata }),
-        Format::Gif => Box::new(gif::Encoder::new(sequence)),
+        Format::Gif => Box::new(gif::Encoder::new(output, sequence)),
         Format::Webp if sequence.n_frames > 1 => {
             Box::new(WithMetadata { sink: webp::Animation::new(output, sequence), metadata })
         }

@@ -4,6 +4,7 @@
 mod encode;
 mod quantise;
 mod scan;
+mod table;
 
 use std::io::Cursor;
 use std::num::NonZeroU64;

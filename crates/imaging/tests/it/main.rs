@@ -7,6 +7,7 @@ mod bitmaps;
 mod color;
 mod corpus;
 mod faces;
+mod effort;
 mod facts;
 mod formats;
 mod geometry;

@@ -1,15 +1,17 @@
 //! Writing GIF, by the `gif` crate. A frame after the first is the rectangle that changed, with what did not change left
-//! open, so that still parts of the picture neither cost bytes nor flicker with the dithering.
+//! open, so that still parts of the picture neither cost bytes nor flicker with the dithering. Its colours are those of
+//! the file's table where they are all in it.
 
 use ::gif::{DisposalMethod, Repeat};
 
 use super::quantise::to_indexed;
+use super::table::Table;
 use crate::codecs::canvas::Area;
 use crate::codecs::difference::{changed_area, rows_of};
-use crate::codecs::palette::Indexed;
+use crate::codecs::palette::{self, Indexed};
 use crate::codecs::{Encode, Encoded, Sequence, with_channels};
 use crate::facts::{Colorspace, Description};
-use crate::plan::Format;
+use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
@@ -17,15 +19,26 @@ fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "GIF", reason: reason.to_string() }
 }
 
+/// The `output.effort` from which a frame is written in two ways, of which the smaller one is kept: what did not change
+/// can cost fewer bytes than the gaps in it.
+const EFFORT_OF_TWO_WAYS: u8 = 7;
+
 /// A file being written.
 pub(in crate::codecs) struct Encoder {
     sequence: Sequence,
-    writer: Option<::gif::Encoder<Vec<u8>>>,
+    in_two_ways: bool,
+    /// Begun with the first frame, whose colours are the file's.
+    file: Option<File>,
     /// The frame that was pushed last. It is written when the next one is known, since that decides what becomes of it.
     pending: Option<Pending>,
     /// What is on the canvas before the pending frame; `None`: nothing.
     shown: Option<Image>,
-    description: Option<Description>,
+}
+
+struct File {
+    writer: ::gif::Encoder<Vec<u8>>,
+    table: Table,
+    description: Description,
 }
 
 struct Pending {
@@ -36,8 +49,9 @@ struct Pending {
 
 impl Encoder {
     /// A file for these frames.
-    pub(in crate::codecs) fn new(sequence: Sequence) -> Self {
-        Self { sequence, writer: None, pending: None, shown: None, description: None }
+    pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
+        let in_two_ways = output.effort.is_some_and(|effort| effort >= EFFORT_OF_TWO_WAYS);
+        Self { sequence, in_two_ways, file: None, pending: None, shown: None }
     }
 
     /// Writes the pending frame. `clear`: the canvas has to be empty for the next one.
@@ -48,11 +62,16 @@ impl Encoder {
         let under = if clear { None } else { self.shown.as_ref() };
         let area = under.map_or(whole, |under| changed_area(under, &image));
         let part = cut(&image, under, area, scratch);
-        let indexed = to_indexed(&part, scratch)?;
+        let (indexed, is_exact) = to_indexed(&part, scratch)?;
         scratch.give(part.into_data());
+        let mut ways = vec![indexed];
+        if self.in_two_ways && is_exact && under.is_some() {
+            let part = cut(&image, None, area, scratch);
+            ways.extend(palette::exact(&part, 256, scratch));
+            scratch.give(part.into_data());
+        }
         let dispose = if clear { DisposalMethod::Background } else { DisposalMethod::Keep };
-        let result = self.write(&image, area, &indexed, dispose, delay_ms);
-        scratch.give(indexed.indices);
+        let result = self.write(&image, area, ways, (dispose, delay_ms), scratch);
         if let Some(old) = self.shown.take() {
             scratch.give(old.into_data());
         }
@@ -64,38 +83,32 @@ impl Encoder {
         result
     }
 
+    /// Writes whichever of the ways to draw a frame takes the fewest bytes.
     fn write(
         &mut self,
         canvas: &Image,
         area: Area,
-        indexed: &Indexed,
-        dispose: DisposalMethod,
-        delay_ms: u32,
+        ways: Vec<Indexed>,
+        (dispose, delay_ms): (DisposalMethod, u32),
+        scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let colors: Vec<u8> = indexed.colors.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
-        let transparent = indexed.colors.iter().position(|color| color[3] == 0).map(|index| index as u8);
-        let first = self.description.is_none();
-        let description = self.description.get_or_insert_with(|| describe(canvas, indexed, transparent));
-        description.frames += 1;
-        description.alpha |= dispose == DisposalMethod::Background;
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            None => self.writer.insert(start(canvas, &colors, self.sequence)?),
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(File::start(canvas, &ways[0], self.sequence)?),
         };
-        let frame = ::gif::Frame {
-            delay: u16::try_from((delay_ms + 5) / 10).unwrap_or(u16::MAX),
-            dispose,
-            transparent,
-            left: area.left as u16,
-            top: area.top as u16,
-            width: area.width as u16,
-            height: area.height as u16,
-            // The first frame's table is that of the file.
-            palette: (!first).then_some(colors),
-            buffer: indexed.indices.as_slice().into(),
-            ..::gif::Frame::default()
-        };
-        writer.write_frame(&frame).map_err(failed)
+        file.description.frames += 1;
+        file.description.alpha |= dispose == DisposalMethod::Background;
+        let frames = ways.into_iter().map(|indexed| {
+            let frame = file.table.frame(&indexed, area);
+            scratch.give(indexed.indices);
+            frame
+        });
+        let smallest =
+            frames.min_by_key(|frame| frame.buffer.len() + frame.palette.as_ref().map_or(0, Vec::len));
+        let mut frame = smallest.expect("there is one way at least");
+        frame.delay = u16::try_from((delay_ms + 5) / 10).unwrap_or(u16::MAX);
+        frame.dispose = dispose;
+        file.writer.write_lzw_pre_encoded_frame(&frame).map_err(failed)
     }
 }
 
@@ -114,47 +127,45 @@ impl Encode for Encoder {
         if let Some(shown) = self.shown.take() {
             scratch.give(shown.into_data());
         }
-        let writer = self.writer.expect("a frame was pushed before the end");
-        let description = self.description.expect("a frame was pushed before the end");
+        let File { writer, description, .. } = self.file.expect("a frame was pushed before the end");
         Ok(Encoded { description, bytes: writer.into_inner().map_err(failed)? })
     }
 }
 
-/// Writes the header; the colours are those of the first frame.
-fn start(canvas: &Image, colors: &[u8], sequence: Sequence) -> Result<::gif::Encoder<Vec<u8>>, Error> {
-    let side = |px: u32| {
-        u16::try_from(px).map_err(|_| {
-            Error::Plan(format!(
-                "output.format: a GIF has at most 65535 pixels on a side, the result has {px}"
-            ))
-        })
-    };
-    let (width, height) = (side(canvas.width())?, side(canvas.height())?);
-    let bytes = Vec::with_capacity(canvas.data().len() / 8);
-    let mut writer = ::gif::Encoder::new(bytes, width, height, colors).map_err(failed)?;
-    if sequence.n_frames > 1 {
-        match sequence.plays {
-            None => writer.set_repeat(Repeat::Infinite).map_err(failed)?,
-            Some(0 | 1) => {}
-            Some(plays) => writer.set_repeat(Repeat::Finite(plays - 1)).map_err(failed)?,
+impl File {
+    /// Writes the header; the colours are those of the first frame.
+    fn start(canvas: &Image, first: &Indexed, sequence: Sequence) -> Result<Self, Error> {
+        let side = |px: u32| {
+            u16::try_from(px).map_err(|_| {
+                Error::Plan(format!(
+                    "output.format: a GIF has at most 65535 pixels on a side, the result has {px}"
+                ))
+            })
+        };
+        let (width, height) = (side(canvas.width())?, side(canvas.height())?);
+        let table = Table::new(&first.colors, sequence.n_frames > 1);
+        let bytes = Vec::with_capacity(canvas.data().len() / 8);
+        let mut writer = ::gif::Encoder::new(bytes, width, height, &table.bytes()).map_err(failed)?;
+        if sequence.n_frames > 1 {
+            match sequence.plays {
+                None => writer.set_repeat(Repeat::Infinite).map_err(failed)?,
+                Some(0 | 1) => {}
+                Some(plays) => writer.set_repeat(Repeat::Finite(plays - 1)).map_err(failed)?,
+            }
         }
-    }
-    Ok(writer)
-}
-
-fn describe(canvas: &Image, first: &Indexed, transparent: Option<u8>) -> Description {
-    Description {
-        format: Format::Gif,
-        width: canvas.width(),
-        height: canvas.height(),
-        colorspace: Colorspace::Palette,
-        interlaced: false,
-        sampling: None,
-        // A table has 2, 4, … 256 entries.
-        depth: first.colors.len().next_power_of_two().trailing_zeros().max(1) as u8,
-        quality: None,
-        frames: 0,
-        alpha: transparent.is_some(),
+        let description = Description {
+            format: Format::Gif,
+            width: canvas.width(),
+            height: canvas.height(),
+            colorspace: Colorspace::Palette,
+            interlaced: false,
+            sampling: None,
+            depth: table.depth(),
+            quality: None,
+            frames: 0,
+            alpha: first.colors.iter().any(|color| color[3] == 0),
+        };
+        Ok(Self { writer, table, description })
     }
 }
 

@@ -7,10 +7,11 @@ use quantette::{ImageRef, PaletteSize, Pipeline};
 use crate::codecs::palette::{self, Indexed};
 use crate::{Error, Image, Scratch};
 
-/// At most 256 colours, one of them transparent when a pixel is. The picture has alpha, of 0 or 255 only.
-pub(super) fn to_indexed(image: &Image, scratch: &mut Scratch) -> Result<Indexed, Error> {
+/// At most 256 colours, one of them transparent when a pixel is, and whether they are those of the picture. It has alpha,
+/// of 0 or 255 only.
+pub(super) fn to_indexed(image: &Image, scratch: &mut Scratch) -> Result<(Indexed, bool), Error> {
     if let Some(indexed) = palette::exact(image, 256, scratch) {
-        return Ok(indexed);
+        return Ok((indexed, true));
     }
     let mut rgb = scratch.take(image.data().len() / 4 * 3);
     let any_transparent = fill_transparent(image, &mut rgb);
@@ -26,7 +27,7 @@ pub(super) fn to_indexed(image: &Image, scratch: &mut Scratch) -> Result<Indexed
             }
         }
     }
-    Ok(indexed)
+    Ok((indexed, false))
 }
 
 /// The colours of a picture whose transparent pixels repeat the opaque one before them, so that they neither take a

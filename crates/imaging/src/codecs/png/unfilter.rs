@@ -3,11 +3,10 @@
 //! Paeth is the one that costs: a pixel waits for the one before it. Four rows of it are therefore undone side by side,
 //! each one pixel behind the row above, whose last pixel is just what it needs.
 
+use wide::u8x16;
+
 /// Rows that are undone together.
 const N_TOGETHER: usize = 4;
-
-/// Channels are widened to four, so that a pixel of every layout is as wide.
-type Lanes = [i16; N_TOGETHER * 4];
 
 /// Undoes the filters of some rows of `n_bytes` bytes per pixel: `filtered` has the number of its filter before each row,
 /// `above` is the row before the first. An error in words.
@@ -65,7 +64,9 @@ fn one<const N: usize>(
             *pixel = left;
         }),
         2 => {
-            row.iter_mut().zip(filtered).zip(above).for_each(|((v, change), b)| *v = change.wrapping_add(*b))
+            for ((v, change), above) in row.iter_mut().zip(filtered).zip(above) {
+                *v = change.wrapping_add(*above);
+            }
         }
         3 => pixels.for_each(|((pixel, change), above)| {
             left = std::array::from_fn(|i| change[i].wrapping_add(left[i].midpoint(above[i])));
@@ -96,37 +97,59 @@ fn paeth(left: i16, above: i16, above_left: i16) -> i16 {
     if threshold <= low { high } else { nearest }
 }
 
-/// Where four rows are: their last pixels, and the pixels above those.
-#[derive(Default)]
+/// Where four rows are: their last pixels, and the pixels above those, four bytes each.
+#[derive(Clone, Copy, Default)]
 struct Front {
-    left: Lanes,
-    above_left: Lanes,
+    left: u8x16,
+    above_left: u8x16,
 }
 
 impl Front {
-    /// Goes one pixel to the right in each row. `above` is the next pixel above the first row, `changes` are the filtered
-    /// pixels of the four rows. The pixels are in `self.left` afterwards.
+    /// Goes one pixel to the right in each row. `next_above` is the next pixel above the first row, `changes` are the
+    /// filtered pixels of the four rows; those that come out are returned.
     ///
     /// Before its row begins, a lane is given zeros, and keeps to zero; what it does after the end of its row is not used.
     #[inline(always)]
-    fn step<const N: usize>(&mut self, next_above: [u8; N], changes: [[u8; N]; N_TOGETHER]) {
-        let mut above: Lanes = [0; N_TOGETHER * 4];
-        above[4..].copy_from_slice(&self.left[..(N_TOGETHER - 1) * 4]);
-        let mut change: Lanes = [0; N_TOGETHER * 4];
-        for i in 0..N {
-            above[i] = next_above[i].into();
-            for row in 0..N_TOGETHER {
-                change[row * 4 + i] = changes[row][i].into();
-            }
-        }
-        let (left, above_left) = (self.left, self.above_left);
-        self.left = std::array::from_fn(|i| (change[i] + paeth(left[i], above[i], above_left[i])) & 255);
+    fn step<const N: usize>(
+        &mut self,
+        next_above: [u8; N],
+        changes: [[u8; N]; N_TOGETHER],
+    ) -> [[u8; N]; N_TOGETHER] {
+        let [first, second, third, _]: [u32; N_TOGETHER] = bytemuck::cast(self.left);
+        let above: u8x16 = bytemuck::cast([word(next_above), first, second, third]);
+        let changes: u8x16 = bytemuck::cast(changes.map(word));
+        self.left = changes + paeth_lanes(self.left, above, self.above_left);
         self.above_left = above;
+        bytemuck::cast::<_, [u32; N_TOGETHER]>(self.left).map(pixel)
     }
+}
 
-    fn pixel<const N: usize>(&self, row: usize) -> [u8; N] {
-        std::array::from_fn(|i| self.left[row * 4 + i] as u8)
-    }
+/// The bytes of a pixel as one number, and zeros.
+#[inline(always)]
+fn word<const N: usize>(pixel: [u8; N]) -> u32 {
+    u32::from_ne_bytes(std::array::from_fn(|i| if i < N { pixel[i] } else { 0 }))
+}
+
+/// Its inverse.
+#[inline(always)]
+fn pixel<const N: usize>(word: u32) -> [u8; N] {
+    let bytes = word.to_ne_bytes();
+    std::array::from_fn(|i| bytes[i])
+}
+
+/// [`paeth`] of sixteen bytes, without leaving bytes, after Luca Versari's `fpnge`: where `c` does not lie between `a` and
+/// `b`, it is never the nearest; where it does, its distance is the difference of the other two.
+#[inline(always)]
+fn paeth_lanes(a: u8x16, b: u8x16, c: u8x16) -> u8x16 {
+    let distance_a = b.max(c) - b.min(c);
+    let highest = a.max(c);
+    let distance_b = highest - a.min(c);
+    // All bits set where a ≥ c but not c ≥ b, or the other way round.
+    let is_outside = highest.simd_eq(a) ^ b.min(c).simd_eq(b);
+    let distance_c = (distance_a.max(distance_b) - distance_a.min(distance_b)) | is_outside;
+    let smallest = distance_b.min(distance_c);
+    let b_or_c = c ^ (smallest.simd_eq(distance_b) & (b ^ c));
+    b_or_c ^ (distance_a.min(smallest).simd_eq(distance_a) & (a ^ b_or_c))
 }
 
 /// Undoes Paeth in four rows, each at least four pixels long.
@@ -148,10 +171,10 @@ fn four_of_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut [u8])
         let inside = |row: usize| column.checked_sub(row).filter(|&column| column < n_columns);
         let change = |row| inside(row).map_or([0; N], |column: usize| changes[row][column]);
         let next_above = above.get(column).copied().unwrap_or([0; N]);
-        front.step(next_above, std::array::from_fn(change));
-        for (row, made) in made.iter_mut().enumerate() {
+        let pixels = front.step(next_above, std::array::from_fn(change));
+        for (row, (made, pixel)) in made.iter_mut().zip(pixels).enumerate() {
             if let Some(column) = inside(row) {
-                made[column] = front.pixel(row);
+                made[column] = pixel;
             }
         }
     };
@@ -160,17 +183,17 @@ fn four_of_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut [u8])
     let n_inner = n_columns - lag;
     {
         let above = &above[lag..];
-        let changes: [&[[u8; N]]; N_TOGETHER] =
-            std::array::from_fn(|row| &changes[row][lag - row..lag - row + n_inner]);
-        let [a, b, c, d] = made.each_mut();
-        let made = [&mut a[3..3 + n_inner], &mut b[2..2 + n_inner], &mut c[1..=n_inner], &mut d[..n_inner]];
-        for (i, &next_above) in above.iter().enumerate() {
-            front.step(next_above, std::array::from_fn(|row| changes[row][i]));
-            made[0][i] = front.pixel(0);
-            made[1][i] = front.pixel(1);
-            made[2][i] = front.pixel(2);
-            made[3][i] = front.pixel(3);
+        let [f0, f1, f2, f3] = changes;
+        let (f0, f1, f2, f3) = (&f0[3..], &f1[2..][..n_inner], &f2[1..][..n_inner], &f3[..n_inner]);
+        let [m0, m1, m2, m3] = made.each_mut();
+        let (m0, m1, m2, m3) =
+            (&mut m0[3..], &mut m1[2..][..n_inner], &mut m2[1..][..n_inner], &mut m3[..n_inner]);
+        // A copy, which stays in registers.
+        let mut inner = front;
+        for i in 0..n_inner {
+            [m0[i], m1[i], m2[i], m3[i]] = inner.step(above[i], [f0[i], f1[i], f2[i], f3[i]]);
         }
+        front = inner;
     }
     (n_columns..n_columns + lag).for_each(|column| at_edge(&mut front, &mut made, column));
 }
