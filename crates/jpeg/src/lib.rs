@@ -1,4 +1,4 @@
-//! JPEG (ITU-T T.81) in safe Rust, made for one job: large photographs become small pictures.
+//! JPEG (ITU-T T.81) in Rust, made for one job: large photographs become small pictures.
 //!
 //! Decoding to eighths of the size computes only the pixels of the reduced picture, from the coefficients it needs;
 //! the others are skipped without being looked at. Baseline files are decoded a row of blocks at a time, so that the
@@ -8,12 +8,13 @@
 //! What is damaged or missing in a file does not stop it from being decoded, as with the common libraries: the picture
 //! is as good as the data.
 
-#![forbid(unsafe_code)]
-
 mod decode;
+mod encode;
 mod tables;
+mod vectors;
 
 pub use self::decode::{Coding, Colour, Component, Decoder, Frame, Outcome, Scale};
+pub use self::encode::{Options, encode};
 
 /// Why there is no picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,6 +8,8 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
+use crate::vectors::widest;
+
 /// Blocks in a [`Group`].
 pub(super) const LANES: usize = 8;
 
@@ -121,7 +123,12 @@ fn line_of_eight([c0, c1, c2, c3, c4, c5, c6, c7]: [f32; 8]) -> [f32; 8] {
     [e0 + o7, e1 + o6, e2 + o5, e3 + o4, e3 - o4, e2 - o5, e1 - o6, e0 - o7]
 }
 
-fn transform<const X: usize, const Y: usize>(
+widest! {
+    fn transform<const X, const Y>(group: &Group, weights: &Weights, out: &mut [u8], stride: usize) = transform_lanes
+}
+
+#[inline(always)]
+fn transform_lanes<const X: usize, const Y: usize>(
     group: &Group,
     weights: &Weights,
     out: &mut [u8],

@@ -5,6 +5,7 @@
 
 use super::layout::{Laid, Layout, Stretch};
 use super::samples::Samples;
+use crate::vectors::widest;
 
 /// What the components of a frame mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +56,12 @@ impl<'a> Painter<'a> {
         });
         let known = known.min().unwrap_or(0).min(self.layout.height);
         for y in self.n_done..known {
-            self.row(y, samples);
+            paint_row(self, y, samples);
         }
         self.n_done = known.max(self.n_done);
     }
 
+    #[inline(always)]
     fn row(&mut self, y: usize, samples: &[Samples]) {
         let n_components = samples.len();
         let width = self.layout.width;
@@ -84,7 +86,17 @@ impl<'a> Painter<'a> {
     }
 }
 
+widest! {
+    fn paint_row(painter: &mut Painter<'_>, y: usize, samples: &[Samples]) = paint_row_lanes
+}
+
+#[inline(always)]
+fn paint_row_lanes(painter: &mut Painter<'_>, y: usize, samples: &[Samples]) {
+    painter.row(y, samples);
+}
+
 /// Makes a line of pixels from the samples around it.
+#[inline(always)]
 fn stretch(laid: &Laid, samples: &Samples, y: usize, line: &mut [u8], sums: &mut [u16]) {
     let sums = &mut sums[..laid.width];
     let middle = (y / 2, if y.is_multiple_of(2) { (y / 2).saturating_sub(1) } else { y / 2 + 1 });
@@ -118,6 +130,7 @@ fn stretch(laid: &Laid, samples: &Samples, y: usize, line: &mut [u8], sums: &mut
 }
 
 /// Three parts of the near row and one of the far one.
+#[inline(always)]
 fn add_rows(samples: &Samples, (near, far): (usize, usize), sums: &mut [u16]) {
     let (near, far) = (samples.row(near), samples.row(far));
     for ((sum, &near), &far) in sums.iter_mut().zip(near).zip(far) {
@@ -127,6 +140,7 @@ fn add_rows(samples: &Samples, (near, far): (usize, usize), sums: &mut [u16]) {
 
 /// Two pixels for each value, a quarter of a sample left and right of it; `FIRST` and `SECOND` are added for rounding,
 /// `SHIFT` divides.
+#[inline(always)]
 fn double<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u16], line: &mut [u8]) {
     let line = line[..2 * values.len()].as_chunks_mut::<2>().0;
     let last = values.len() - 1;
@@ -142,6 +156,7 @@ fn double<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u16],
 }
 
 /// The full-range conversion of JFIF 1.02 in fixed point with six bits behind the point, which just fits 16 bits.
+#[inline(always)]
 fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     const HALF: i16 = 32;
     /// A factor in 1/32768.
@@ -149,6 +164,7 @@ fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
         (factor * 32_768.0 + 0.5) as i16
     }
     /// Seven and fifteen bits behind the point make 22, of which the lowest sixteen go.
+    #[inline(always)]
     fn times(chroma: i16, factor: i16) -> i16 {
         ((i32::from(chroma << 7) * i32::from(factor)) >> 16) as i16
     }

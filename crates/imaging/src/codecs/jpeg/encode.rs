@@ -1,6 +1,6 @@
-//! Writing JPEG, by `jpeg-encoder`: progressive unless baseline is asked for, Huffman tables made for the picture.
+//! Writing JPEG, by `pixaven-jpeg`: progressive unless baseline is asked for, Huffman tables made for the picture.
 
-use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
+use pixaven_jpeg::Options;
 
 use crate::codecs::{Encoded, on_white};
 use crate::facts::{Colorspace, Description};
@@ -13,11 +13,6 @@ const DEFAULT_QUALITY: u8 = 82;
 
 /// From this quality on, chroma keeps its full resolution: what it saves below is not worth what it shows above.
 const FULL_CHROMA_QUALITY: u8 = 90;
-
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
-fn failed(reason: impl ToString) -> Error {
-    Error::Encode { format: "JPEG", reason: reason.to_string() }
-}
 
 /// A whole file. Alpha goes onto white.
 pub(in crate::codecs) fn encode(
@@ -38,17 +33,10 @@ pub(in crate::codecs) fn encode(
 fn encode_opaque(image: &Image, output: &Output) -> Result<Encoded, Error> {
     let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
     let full_chroma = quality >= FULL_CHROMA_QUALITY;
-    let side = |px: u32| u16::try_from(px).map_err(|_| failed("a side is longer than 65535 pixels"));
-    let (width, height) = (side(image.width())?, side(image.height())?);
-    let mut bytes = Vec::with_capacity(image.data().len() / 8);
-    let mut encoder = Encoder::new(&mut bytes, quality);
-    encoder.set_progressive(!output.baseline);
-    encoder.set_optimized_huffman_tables(true);
-    encoder.set_sampling_factor(if full_chroma { SamplingFactor::F_1_1 } else { SamplingFactor::F_2_2 });
-    encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     let gray = image.channels() == Channels::Gray;
-    let color_type = if gray { ColorType::Luma } else { ColorType::Rgb };
-    encoder.encode(image.data(), width, height, color_type).map_err(failed)?;
+    let options = Options { quality, full_chroma, progressive: !output.baseline };
+    let bytes = pixaven_jpeg::encode(image.data(), image.width(), image.height(), options)
+        .map_err(|error| Error::Encode { format: "JPEG", reason: error.to_string() })?;
     let sampling = if full_chroma { "4:4:4" } else { "4:2:0" };
     let description = Description {
         format: Format::Jpeg,
