@@ -8,8 +8,12 @@ mod canvas;
 mod difference;
 mod gif;
 mod jpeg;
+mod mp4;
 mod palette;
 mod png;
+pub(crate) mod svg;
+mod video;
+mod webm;
 mod webp;
 
 use crate::color::Raster;
@@ -90,6 +94,7 @@ pub(crate) fn open<'a>(
         Format::Png | Format::Apng => Box::new(png::Decoder::open(input)?),
         Format::Gif => Box::new(gif::Decoder::open(input)?),
         Format::Webp => Box::new(webp::Decoder::open(input)?),
+        Format::Svg => Box::new(svg::Decoder::open(input, limits)?),
         Format::Heic
         | Format::Avif
         | Format::Jxl
@@ -98,7 +103,6 @@ pub(crate) fn open<'a>(
         | Format::Ico
         | Format::Psd
         | Format::Bmp
-        | Format::Svg
         | Format::Mp4
         | Format::Webm => {
             return Err(Error::Unsupported { format: format.name(), reason: "the format itself".to_owned() });
@@ -136,6 +140,8 @@ pub(crate) fn begin(
         Format::Gif => Box::new(gif::Encoder::new(sequence)),
         Format::Webp if sequence.n_frames > 1 => Box::new(webp::Animation::new(output, sequence)),
         Format::Webp => Box::new(Still::new(webp::encode, output, metadata)),
+        Format::Mp4 => Box::new(mp4::Encoder::new(output)),
+        Format::Webm => Box::new(webm::Encoder::new(output)),
         Format::Heic
         | Format::Avif
         | Format::Jxl
@@ -144,9 +150,7 @@ pub(crate) fn begin(
         | Format::Ico
         | Format::Psd
         | Format::Bmp
-        | Format::Svg
-        | Format::Mp4
-        | Format::Webm => {
+        | Format::Svg => {
             return Err(Error::Encode {
                 format: format.name(),
                 reason: "this build does not write it".to_owned(),

@@ -1,6 +1,7 @@
 //! The file formats: their names, how to recognise them and what each becomes by default. How they are read and
 //! written is in `codecs`.
 
+use crate::codecs;
 use crate::plan::Format;
 
 /// What is known about a format without looking at a file.
@@ -48,8 +49,8 @@ const fn traits(format: Format) -> Traits {
         F::Psd => row(["PSD", "psd", "psd", "image/vnd.adobe.photoshop"], F::Jpeg, [false, true, false]),
         F::Bmp => row(["BMP", "bmp", "bmp", "image/bmp"], F::Jpeg, [false, true, false]),
         F::Svg => row(["SVG", "svg", "svg", "image/svg+xml"], F::Png, [false, true, false]),
-        F::Mp4 => row(["MP4", "mp4", "mp4", "video/mp4"], F::Mp4, [false, false, true]),
-        F::Webm => row(["WebM", "webm", "webm", "video/webm"], F::Webm, [false, false, true]),
+        F::Mp4 => row(["MP4", "mp4", "mp4", "video/mp4"], F::Mp4, [true, false, true]),
+        F::Webm => row(["WebM", "webm", "webm", "video/webm"], F::Webm, [true, false, true]),
     }
 }
 
@@ -125,6 +126,8 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
         Some(Format::Gif)
     } else if is_riff(input, b"WEBP") {
         Some(Format::Webp)
+    } else if codecs::svg::is_svg(input) {
+        Some(Format::Svg)
     } else {
         None
     }
@@ -193,8 +196,6 @@ fn sniff_text(input: &[u8]) -> Option<&'static str> {
     let head = start[..start.len().min(512)].to_ascii_lowercase();
     if head.starts_with(b"<!doctype html") || head.starts_with(b"<html") {
         Some("an HTML page")
-    } else if head.starts_with(b"<svg") || (head.starts_with(b"<?xml") && contains(&head, b"<svg")) {
-        Some("an SVG image")
     } else if head.starts_with(b"<?xml") {
         Some("an XML document")
     } else if head.starts_with(b"{") || head.starts_with(b"[") {
@@ -202,10 +203,6 @@ fn sniff_text(input: &[u8]) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 fn is_riff(input: &[u8], form: &[u8; 4]) -> bool {

@@ -9,7 +9,7 @@ use crate::pictures::{close, decode_png, lossless, photo, rgba, run, to};
 const ANIMATED: [Format; 3] = [Format::Apng, Format::Gif, Format::Webp];
 
 /// Frames as whole pictures with their delays, written by hand as an APNG whose every frame is the whole canvas.
-fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
+pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     let first = &frames[0].0;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, first.width(), first.height());

@@ -12,3 +12,6 @@ mod hostile;
 mod operations;
 mod orientation;
 mod pictures;
+mod second_decoders;
+mod svg;
+mod video;
