@@ -15,10 +15,14 @@ mod gif;
 mod ico;
 mod jpeg;
 mod lab;
+mod mp4;
 mod palette;
 mod png;
 mod psd;
+pub(crate) mod svg;
 mod tiff;
+mod video;
+mod webm;
 mod webp;
 mod wrapped;
 
@@ -115,11 +119,11 @@ pub(crate) fn open<'a>(
         Format::Ico => ico::open(input, limits)?,
         Format::Tiff => Box::new(tiff::Decoder::open(input, limits)?),
         Format::Psd => Box::new(psd::Decoder::open(input, limits)?),
+        Format::Svg => Box::new(svg::Decoder::open(input, limits)?),
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
-        | Format::Svg
         | Format::Mp4
         | Format::Webm => {
             return Err(Error::Unsupported { format: format.name(), reason: "the format itself".to_owned() });
@@ -162,14 +166,14 @@ pub(crate) fn begin(
         Format::Bmp => Box::new(Still::new(bmp::encode, output, metadata)),
         Format::Ico => Box::new(Still::new(ico::encode, output, metadata)),
         Format::Tiff => Box::new(Still::new(tiff::encode, output, metadata)),
+        Format::Mp4 => Box::new(mp4::Encoder::new(output)),
+        Format::Webm => Box::new(webm::Encoder::new(output)),
         Format::Heic
         | Format::Avif
         | Format::Jxl
         | Format::Jp2
         | Format::Psd
-        | Format::Svg
-        | Format::Mp4
-        | Format::Webm => {
+        | Format::Svg => {
             return Err(Error::Encode {
                 format: format.name(),
                 reason: "this build does not write it".to_owned(),

@@ -1,7 +1,7 @@
 //! The file formats: their names, how to recognise them and what each becomes by default. How they are read and
 //! written is in `codecs`.
 
-use crate::codecs::is_icon;
+use crate::codecs;
 use crate::plan::Format;
 
 /// What is known about a format without looking at a file.
@@ -49,8 +49,8 @@ const fn traits(format: Format) -> Traits {
         F::Psd => row(["PSD", "psd", "psd", "image/vnd.adobe.photoshop"], F::Jpeg, [false, true, false]),
         F::Bmp => row(["BMP", "bmp", "bmp", "image/bmp"], F::Jpeg, [true, true, false]),
         F::Svg => row(["SVG", "svg", "svg", "image/svg+xml"], F::Png, [false, true, false]),
-        F::Mp4 => row(["MP4", "mp4", "mp4", "video/mp4"], F::Mp4, [false, false, true]),
-        F::Webm => row(["WebM", "webm", "webm", "video/webm"], F::Webm, [false, false, true]),
+        F::Mp4 => row(["MP4", "mp4", "mp4", "video/mp4"], F::Mp4, [true, false, true]),
+        F::Webm => row(["WebM", "webm", "webm", "video/webm"], F::Webm, [true, false, true]),
     }
 }
 
@@ -128,12 +128,14 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
         Some(Format::Webp)
     } else if input.starts_with(b"BM") {
         Some(Format::Bmp)
-    } else if is_icon(input) {
+    } else if codecs::is_icon(input) {
         Some(Format::Ico)
     } else if matches!(input.first_chunk(), Some(b"II*\0" | b"MM\0*" | b"II+\0" | b"MM\0+")) {
         Some(Format::Tiff)
     } else if input.starts_with(b"8BPS") {
         Some(Format::Psd)
+    } else if codecs::svg::is_svg(input) {
+        Some(Format::Svg)
     } else {
         None
     }
@@ -196,8 +198,6 @@ fn sniff_text(input: &[u8]) -> Option<&'static str> {
     let head = start[..start.len().min(512)].to_ascii_lowercase();
     if head.starts_with(b"<!doctype html") || head.starts_with(b"<html") {
         Some("an HTML page")
-    } else if head.starts_with(b"<svg") || (head.starts_with(b"<?xml") && contains(&head, b"<svg")) {
-        Some("an SVG image")
     } else if head.starts_with(b"<?xml") {
         Some("an XML document")
     } else if head.starts_with(b"{") || head.starts_with(b"[") {
@@ -205,10 +205,6 @@ fn sniff_text(input: &[u8]) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 fn is_riff(input: &[u8], form: &[u8; 4]) -> bool {

@@ -9,7 +9,7 @@ mod libwebp;
 
 use self::container::{Container, Content};
 pub(super) use self::embed::embed;
-pub(super) use self::encode::{Animation, encode};
+pub(super) use self::encode::{Animation, encode, key_frame};
 use super::canvas::{Blend, Canvas, Dispose};
 use super::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};

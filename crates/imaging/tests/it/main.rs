@@ -19,4 +19,7 @@ mod orientation;
 mod output;
 mod pictures;
 mod psd;
+mod second_decoders;
+mod svg;
 mod tiff;
+mod video;

@@ -1,10 +1,11 @@
 //! Writing WebP: which settings of libwebp stand for ours, for one picture and for many.
 
+use super::container::{Coded, Content};
 use super::libwebp::{self, AnimationEncoder, Pixels, Settings};
 use super::{container, describe};
 use crate::codecs::{Encode, Encoded, Sequence, with_channels};
 use crate::metadata::Metadata;
-use crate::plan::Output;
+use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
 
 /// Looks like a JPEG of quality 82 and is a quarter smaller.
@@ -35,13 +36,14 @@ fn quality(output: &Output) -> u8 {
     output.quality.unwrap_or(DEFAULT_QUALITY)
 }
 
-fn check_size(image: &Image) -> Result<(), Error> {
+fn check_size(image: &Image, format: Format) -> Result<(), Error> {
     let (width, height) = (image.width(), image.height());
     if width.max(height) <= MAX_SIDE_PX {
         return Ok(());
     }
+    let name = format.name();
     Err(Error::Plan(format!(
-        "output.format: a WebP has at most {MAX_SIDE_PX} pixels on a side, the result has {width}x{height}"
+        "output.format: a {name} has at most {MAX_SIDE_PX} pixels on a side, the result has {width}x{height}"
     )))
 }
 
@@ -71,7 +73,7 @@ pub(in crate::codecs) fn encode(
     _metadata: &Metadata,
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
-    check_size(image)?;
+    check_size(image, Format::Webp)?;
     if image.channels() == Channels::Gray {
         let rgb = with_channels(image.clone(), Channels::Rgb, scratch);
         let bytes = libwebp::encode(pixels(&rgb), settings(output)).map_err(failed)?;
@@ -79,6 +81,19 @@ pub(in crate::codecs) fn encode(
         return finish(bytes, output);
     }
     finish(libwebp::encode(pixels(image), settings(output)).map_err(failed)?, output)
+}
+
+/// A picture without alpha as a VP8 key frame (RFC 6386), bare: a lossy file of one is that in a container. `format` is
+/// the one that the frame is for.
+pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -> Result<Vec<u8>, Error> {
+    let failed = |reason| Error::Encode { format: format.name(), reason };
+    check_size(image, format)?;
+    let settings = Settings { lossless: false, quality, method: METHOD };
+    let bytes = libwebp::encode(pixels(image), settings).map_err(failed)?;
+    match container::parse(&bytes).map(|container| container.content) {
+        Ok(Content::Still(Coded::Lossy { data, alpha: None })) => Ok(data.to_vec()),
+        _ => Err(failed("libwebp wrote no VP8".to_owned())),
+    }
 }
 
 /// A file of several frames being written.
@@ -98,7 +113,7 @@ impl Animation {
     }
 
     fn start(&self, image: &Image) -> Result<(AnimationEncoder, Channels), Error> {
-        check_size(image)?;
+        check_size(image, Format::Webp)?;
         let alpha = self.sequence.alpha || image.channels().has_alpha();
         let plays = self.sequence.plays.unwrap_or(0);
         let encoder = AnimationEncoder::new(image.width(), image.height(), plays, settings(&self.output));

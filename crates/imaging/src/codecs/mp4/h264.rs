@@ -1,0 +1,130 @@
+//! The calls into OpenH264: its settings, and the units that come out of it (ITU-T H.264, 7.3.1).
+
+use openh264::OpenH264API;
+use openh264::encoder::{
+    BitRate, Complexity, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile, QpRange,
+    RateControlMode, UsageType, VuiConfig,
+};
+
+use super::boxes::Movie;
+use super::failed;
+use super::planes::Planes;
+use crate::Error;
+
+/// Largest sides of a picture that OpenH264 takes: those of level 5.2 of the standard, lying or upright.
+const MAX_SIDES_PX: (u32, u32) = (3_840, 2_160);
+
+/// A picture that is coded by itself comes at least this often, so that a player can jump.
+const KEY_FRAME_PERIOD: u32 = 250;
+
+/// What the level in the file is chosen by; frames last as long as their times say.
+const FRAMES_PER_SECOND: f32 = 30.0;
+
+/// Likewise: the quantiser is fixed, so that the rate is what it becomes.
+const BITS_PER_SECOND: u32 = 2_000_000;
+
+/// Types of units: sequence and picture parameters.
+const SEQUENCE: u8 = 7;
+const PICTURE: u8 = 8;
+
+/// The parameter sets that a decoder needs before the first picture.
+#[derive(Debug, Default)]
+pub(super) struct Parameters {
+    pub(super) sequence: Vec<u8>,
+    pub(super) picture: Vec<u8>,
+}
+
+/// An encoder for pictures of one size.
+pub(super) struct Coder {
+    encoder: Encoder,
+    parameters: Parameters,
+}
+
+impl Coder {
+    /// Fails when the pictures are larger than the format's highest level allows.
+    pub(super) fn new(width: u32, height: u32, quality: u8, effort: Option<u8>) -> Result<Self, Error> {
+        let (long, short) = MAX_SIDES_PX;
+        if width.max(height) > long || width.min(height) > short {
+            return Err(Error::Plan(format!(
+                "output.format: an MP4 has at most {long}x{short} pixels, lying or upright, the result has \
+                 {width}x{height}"
+            )));
+        }
+        let quantiser = quantiser(quality);
+        let config = EncoderConfig::new()
+            .profile(Profile::High)
+            .usage_type(UsageType::CameraVideoRealTime)
+            // The mode without any control: it keeps to the one quantiser it may use.
+            .rate_control_mode(RateControlMode::Bufferbased)
+            .qp(QpRange::new(quantiser, quantiser))
+            .bitrate(BitRate::from_bps(BITS_PER_SECOND))
+            .max_frame_rate(FrameRate::from_hz(FRAMES_PER_SECOND))
+            .skip_frames(false)
+            // Would move the quantiser out of its range.
+            .scene_change_detect(false)
+            .adaptive_quantization(false)
+            .background_detection(false)
+            .intra_frame_period(IntraFramePeriod::from_num_frames(KEY_FRAME_PERIOD))
+            .complexity(complexity(effort))
+            .num_threads(1)
+            .vui(VuiConfig::bt709());
+        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)
+            .map_err(|error| failed(&error.to_string()))?;
+        Ok(Self { encoder, parameters: Parameters::default() })
+    }
+
+    /// Codes a picture and appends its units to the open sample of the movie; whether it stands for itself.
+    pub(super) fn encode(&mut self, planes: &Planes, movie: &mut Movie) -> Result<bool, Error> {
+        let coded = self.encoder.encode(planes).map_err(|error| failed(&error.to_string()))?;
+        for layer in (0..coded.num_layers()).filter_map(|i| coded.layer(i)) {
+            for unit in (0..layer.nal_count()).filter_map(|i| layer.nal_unit(i)) {
+                let unit = without_start_code(unit);
+                match unit.first().map(|head| head & 0x1f) {
+                    None => {}
+                    Some(SEQUENCE) => keep(&mut self.parameters.sequence, unit)?,
+                    Some(PICTURE) => keep(&mut self.parameters.picture, unit)?,
+                    Some(_) => movie.append(unit)?,
+                }
+            }
+        }
+        match coded.frame_type() {
+            FrameType::IDR => Ok(true),
+            FrameType::P => Ok(false),
+            other => Err(failed(&format!("an unexpected frame of type {other:?}"))),
+        }
+    }
+
+    /// The parameters of all pictures so far.
+    pub(super) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+/// The file has one place for parameters, so all that come must be the same.
+fn keep(known: &mut Vec<u8>, unit: &[u8]) -> Result<(), Error> {
+    if known.is_empty() {
+        known.extend_from_slice(unit);
+    }
+    if known == unit { Ok(()) } else { Err(failed("the parameters change on the way")) }
+}
+
+/// A unit without the zeros and the one in front of it (annex B of the standard).
+fn without_start_code(unit: &[u8]) -> &[u8] {
+    let n_zeros = unit.iter().take_while(|&&byte| byte == 0).count();
+    if n_zeros >= 2 && unit.get(n_zeros) == Some(&1) { &unit[n_zeros + 1..] } else { unit }
+}
+
+/// Quality 100 is a quantiser of 12, where nothing is seen to be lost and which is the finest that OpenH264 has; quality
+/// 1 is 49, close to the coarsest.
+fn quantiser(quality: u8) -> u8 {
+    49 - (u32::from(quality.clamp(1, 100)) * 37 / 100) as u8
+}
+
+/// OpenH264 has three degrees for the ten of the API.
+fn complexity(effort: Option<u8>) -> Complexity {
+    match effort {
+        Some(0..=2) => Complexity::Low,
+        None | Some(3..=6) => Complexity::Medium,
+        Some(_) => Complexity::High,
+    }
+}

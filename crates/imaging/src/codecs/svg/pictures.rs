@@ -1,0 +1,95 @@
+//! The pictures in a document: those that it carries as data are decoded by our own decoders under the limits, all
+//! together; those that it only names are left out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use resvg::usvg::ImageKind;
+
+use crate::codecs::{self, Sequence};
+use crate::color::ToSrgb;
+use crate::metadata::Metadata;
+use crate::plan::{Format, Output};
+use crate::{Error, Limits, Scratch, format};
+
+/// What pictures there were and what they cost.
+pub(super) struct Pictures<'a> {
+    limits: &'a Limits,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    n_pixels: u64,
+    warnings: Vec<String>,
+}
+
+impl<'a> Pictures<'a> {
+    /// None yet.
+    pub(super) fn new(limits: &'a Limits) -> Self {
+        Self { limits, seen: Mutex::default() }
+    }
+
+    /// What was left out, each reason once.
+    pub(super) fn warnings(self) -> Vec<String> {
+        self.seen.into_inner().unwrap_or_else(PoisonError::into_inner).warnings
+    }
+
+    /// A picture that the document names: a file, an address.
+    pub(super) fn foreign(&self) -> Option<ImageKind> {
+        self.warn("a picture that is not part of the document was left out".to_owned());
+        None
+    }
+
+    /// A picture that the document carries. `resvg` gets it as a PNG that we made, so no other decoder sees its bytes.
+    pub(super) fn embedded(&self, data: &[u8]) -> Option<ImageKind> {
+        match self.decode(data) {
+            Ok(png) => Some(ImageKind::PNG(Arc::new(png))),
+            Err(error) => {
+                self.warn(format!("a picture in the document was left out: {error}"));
+                None
+            }
+        }
+    }
+
+    fn decode(&self, data: &[u8]) -> Result<Vec<u8>, Error> {
+        let format = match format::sniff(data) {
+            None => return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(data) }),
+            Some(Format::Svg) => {
+                return Err(Error::Unsupported {
+                    format: "SVG",
+                    reason: "a document in a document".to_owned(),
+                });
+            }
+            Some(format) => format,
+        };
+        let mut decoder = codecs::open(format, data, self.limits)?;
+        let description = &decoder.header().description;
+        self.limits.check_input(description.width, description.height, 1)?;
+        self.spend(u64::from(description.width) * u64::from(description.height))?;
+        let mut scratch = Scratch::default();
+        let Some(frame) = decoder.next_frame(&mut scratch)? else {
+            return Err(Error::Corrupt { format: format.name(), reason: "no picture".to_owned() });
+        };
+        let header = decoder.header();
+        let (to_srgb, _) = ToSrgb::new(header.profile.as_deref(), frame.raster.layout);
+        let image = header.orientation.apply(to_srgb.apply(frame.raster, &mut scratch), &mut scratch);
+        let output = Output::default();
+        let mut encoder = codecs::begin(Format::Png, &output, Sequence::STILL, Metadata::default())?;
+        encoder.push(image, 0, &mut scratch)?;
+        Ok(encoder.finish(&mut scratch)?.bytes)
+    }
+
+    /// Takes pixels from the budget for all pictures.
+    fn spend(&self, n_pixels: u64) -> Result<(), Error> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.n_pixels = seen.n_pixels.saturating_add(n_pixels);
+        crate::limits::check(crate::limits::Limit::Pixels, self.limits.pixels, seen.n_pixels)
+    }
+
+    fn warn(&self, warning: String) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.warnings.contains(&warning) {
+            seen.warnings.push(warning);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What stands before the root element of an XML document (XML 1.0, 2.8): enough to know the root's name and whether a
+//! document type declares something. Not a parser: what is malformed here is found by one later.
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Prolog<'a> {
+    /// The name of the root element without its prefix; empty when none begins.
+    pub(super) root: &'a [u8],
+    /// Whether the document type has declarations of its own: entities, for example.
+    pub(super) declares: bool,
+}
+
+/// Looks at the beginning of a document.
+pub(super) fn read(text: &[u8]) -> Prolog<'_> {
+    let mut prolog = Prolog::default();
+    let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    loop {
+        rest = rest.trim_ascii_start();
+        let next = if let Some(comment) = rest.strip_prefix(b"<!--") {
+            after(comment, b"-->")
+        } else if let Some(instruction) = rest.strip_prefix(b"<?") {
+            after(instruction, b"?>")
+        } else if let Some(doctype) = strip_doctype(rest) {
+            let (declares, next) = document_type(doctype);
+            prolog.declares |= declares;
+            next
+        } else {
+            prolog.root = rest.strip_prefix(b"<").map(local_name).unwrap_or_default();
+            return prolog;
+        };
+        let Some(next) = next else { return prolog };
+        rest = next;
+    }
+}
+
+/// What follows the first occurrence of `end`.
+fn after<'a>(text: &'a [u8], end: &[u8]) -> Option<&'a [u8]> {
+    memchr::memmem::find(text, end).map(|at| &text[at + end.len()..])
+}
+
+fn strip_doctype(text: &[u8]) -> Option<&[u8]> {
+    const DOCTYPE: &[u8] = b"<!DOCTYPE";
+    let (head, rest) = text.split_at_checked(DOCTYPE.len())?;
+    head.eq_ignore_ascii_case(DOCTYPE).then_some(rest)
+}
+
+/// Whether a document type has declarations of its own, and what follows it. Quotes hide brackets.
+fn document_type(text: &[u8]) -> (bool, Option<&[u8]>) {
+    let (mut quote, mut inside, mut declares) = (None, false, false);
+    for (i, &byte) in text.iter().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'[') => (inside, declares) = (true, true),
+            (None, b']') => inside = false,
+            (None, b'>') if !inside => return (declares, Some(&text[i + 1..])),
+            (None, _) => {}
+        }
+    }
+    (declares, None)
+}
+
+fn local_name(tag: &[u8]) -> &[u8] {
+    let is_end = |&byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'<');
+    let name = &tag[..tag.iter().position(is_end).unwrap_or(tag.len())];
+    name.iter().position(|&byte| byte == b':').map_or(name, |colon| &name[colon + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_found_behind_all_that_may_precede_it() {
+        let cases: [(&str, &str, bool); 10] = [
+            ("<svg>", "svg", false),
+            ("\u{feff}  <?xml version='1.0'?>\n<!-- a > b --> <svg/>", "svg", false),
+            ("<s:svg xmlns:s='x'>", "svg", false),
+            ("<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://x/[svg].dtd\"><svg >", "svg", false),
+            ("<!doctype svg [<!ENTITY a \"]>\">]><svg>", "svg", true),
+            ("<!DOCTYPE svg [ ] ><svg>", "svg", true),
+            ("<html>", "html", false),
+            ("<!-- <svg> -->", "", false),
+            ("<!-- <svg>", "", false),
+            ("", "", false),
+        ];
+        for (text, root, declares) in cases {
+            assert_eq!(read(text.as_bytes()), Prolog { root: root.as_bytes(), declares }, "{text}");
+        }
+    }
+}

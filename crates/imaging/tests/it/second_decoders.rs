@@ -1,0 +1,75 @@
+//! Every format that we write, opened by decoders that are none of ours: size, number of frames, times and colours are
+//! what our facts and our input say. The decoders are driven by `tests/second_decoders.py`.
+
+#![expect(clippy::disallowed_methods, reason = "tests find their tools by the environment")]
+
+use std::path::Path;
+use std::process::Command;
+
+use pixaven_imaging::{Channels, Format, Image};
+use serde_json::{Value, json};
+
+use crate::animation::apng;
+use crate::pictures::{photo, png_of, run, to};
+
+/// A Python with Pillow and its plugins, where ffprobe and ffmpeg are on the path; or a loud word.
+fn python() -> Option<String> {
+    let python = std::env::var("PIXAVEN_SECOND_DECODERS").ok();
+    if python.is_none() {
+        let required = std::env::var_os("PIXAVEN_REQUIRE_SECOND_DECODERS").is_some();
+        assert!(!required, "PIXAVEN_SECOND_DECODERS names no Python");
+        eprintln!("SKIPPED: no second decoders (set PIXAVEN_SECOND_DECODERS to a Python with Pillow)");
+    }
+    python
+}
+
+/// Writes a file in some format; what is claimed of it.
+fn write(folder: &Path, kind: &str, format: Format, input: &[u8], times: &[u16]) -> Value {
+    let done = run(input, &to(format));
+    let file = format!("{kind}.{}", format.extension());
+    std::fs::write(folder.join(&file), &done.bytes).unwrap();
+    json!({
+        "file": file,
+        "reference": format!("{kind}.reference.png"),
+        "size": [done.output.width, done.output.height],
+        "frames": done.output.frames,
+        "times": times,
+    })
+}
+
+#[test]
+fn every_format_opens_in_a_second_decoder() {
+    let Some(python) = python() else { return };
+    let folder = std::env::temp_dir().join(format!("pixaven-second-decoders-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    // Odd sides, which some formats cannot have; times that no common frame rate has.
+    let still = png_of(&photo(97, 61));
+    let times = [40u16, 70, 200, 30, 110];
+    let frames: Vec<(Image, u16)> = (0..).zip(times).map(|(i, time)| (shifted(i), time)).collect();
+    let animation = apng(&frames, 0);
+    std::fs::write(folder.join("still.reference.png"), &still).unwrap();
+    std::fs::write(folder.join("animation.reference.png"), png_of(&frames[0].0)).unwrap();
+    let mut manifest = Vec::new();
+    for format in Format::written() {
+        manifest.push(write(&folder, "still", format, &still, &[]));
+        if format.is_animated() {
+            manifest.push(write(&folder, "animation", format, &animation, &times));
+        }
+    }
+    std::fs::write(folder.join("manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/second_decoders.py");
+    let output = Command::new(python).arg(script).arg(&folder).output().unwrap();
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    eprintln!("{said}");
+    assert!(output.status.success(), "{said}{complained}");
+    assert_eq!(said.lines().count(), manifest.len(), "{complained}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A photograph that moves to the left with every step.
+fn shifted(step: u32) -> Image {
+    let wide = photo(120, 66);
+    let row = |row: &[u8]| row[step as usize * 9..][..80 * 3].to_vec();
+    Image::new(80, 66, Channels::Rgb, wide.data().chunks_exact(120 * 3).flat_map(row).collect())
+}

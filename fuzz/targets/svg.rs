@@ -1,0 +1,2 @@
+#![no_main]
+pixaven_fuzz::decodes!(Svg);
