@@ -4,13 +4,20 @@
 //! A decoder is a source of composed frames, an encoder a sink: one frame is in memory at a time, however long the
 //! animation.
 
+mod avif;
 mod canvas;
 mod difference;
 mod gif;
+mod heic;
+mod heif;
+mod isobmff;
+mod jp2;
 mod jpeg;
+mod jxl;
 mod palette;
 mod png;
 mod webp;
+mod ycbcr;
 
 use crate::color::Raster;
 use crate::facts::Description;
@@ -90,17 +97,10 @@ pub(crate) fn open<'a>(
         Format::Png | Format::Apng => Box::new(png::Decoder::open(input)?),
         Format::Gif => Box::new(gif::Decoder::open(input)?),
         Format::Webp => Box::new(webp::Decoder::open(input)?),
-        Format::Heic
-        | Format::Avif
-        | Format::Jxl
-        | Format::Jp2
-        | Format::Tiff
-        | Format::Ico
-        | Format::Psd
-        | Format::Bmp
-        | Format::Svg
-        | Format::Mp4
-        | Format::Webm => {
+        Format::Heic | Format::Avif => Box::new(heif::Decoder::open(format, input, limits)?),
+        Format::Jxl => Box::new(jxl::Decoder::open(input, limits)?),
+        Format::Jp2 => Box::new(jp2::Decoder::open(input, limits)?),
+        Format::Tiff | Format::Ico | Format::Psd | Format::Bmp | Format::Svg | Format::Mp4 | Format::Webm => {
             return Err(Error::Unsupported { format: format.name(), reason: "the format itself".to_owned() });
         }
     })
@@ -136,17 +136,11 @@ pub(crate) fn begin(
         Format::Gif => Box::new(gif::Encoder::new(sequence)),
         Format::Webp if sequence.n_frames > 1 => Box::new(webp::Animation::new(output, sequence)),
         Format::Webp => Box::new(Still::new(webp::encode, output, metadata)),
-        Format::Heic
-        | Format::Avif
-        | Format::Jxl
-        | Format::Jp2
-        | Format::Tiff
-        | Format::Ico
-        | Format::Psd
-        | Format::Bmp
-        | Format::Svg
-        | Format::Mp4
-        | Format::Webm => {
+        Format::Heic => Box::new(Still::new(heic::encode, output, metadata)),
+        Format::Avif => Box::new(Still::new(avif::encode, output, metadata)),
+        Format::Jxl => Box::new(Still::new(jxl::encode, output, metadata)),
+        Format::Jp2 => Box::new(Still::new(jp2::encode, output, metadata)),
+        Format::Tiff | Format::Ico | Format::Psd | Format::Bmp | Format::Svg | Format::Mp4 | Format::Webm => {
             return Err(Error::Encode {
                 format: format.name(),
                 reason: "this build does not write it".to_owned(),
@@ -211,6 +205,15 @@ fn with_channels(image: Image, channels: Channels, scratch: &mut Scratch) -> Ima
     converted
 }
 
+/// Takes the factor alpha out of the colours.
+fn straight([r, g, b, a]: [u8; 4]) -> [u8; 4] {
+    let divided = |v: u8| match u32::from(a) {
+        0 => 0,
+        alpha => ((u32::from(v) * 255 + alpha / 2) / alpha).min(255) as u8,
+    };
+    [divided(r), divided(g), divided(b), a]
+}
+
 /// Puts a picture with alpha on white, for formats without alpha.
 fn on_white(image: &Image, scratch: &mut Scratch) -> Image {
     debug_assert_eq!(image.channels(), Channels::Rgba);
@@ -221,4 +224,29 @@ fn on_white(image: &Image, scratch: &mut Scratch) -> Image {
         *flat = [r, g, b].map(|v| ((u32::from(v) * alpha + white + 127) / 255) as u8);
     }
     Image::new(image.width(), image.height(), Channels::Rgb, data)
+}
+
+/// Recognises a readable format that is made of boxes, or can be: JPEG XL and JPEG 2000, and HEIF by its brands.
+///
+/// The general brands of HEIF say nothing about how the pictures are coded; what else a file claims to be decides, and
+/// without any such claim it is taken as HEIC. What is decoded goes by the items in the file, whatever this says.
+pub(crate) fn sniff_boxes(input: &[u8]) -> Option<Format> {
+    if input.starts_with(jxl::CONTAINER) || input.starts_with(jxl::CODESTREAM) {
+        return Some(Format::Jxl);
+    }
+    if input.starts_with(jp2::CONTAINER) || input.starts_with(jp2::CODESTREAM) {
+        return Some(Format::Jp2);
+    }
+    let mut general = false;
+    for brand in isobmff::brands(input) {
+        match brand {
+            b"avif" | b"avis" => return Some(Format::Avif),
+            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => {
+                return Some(Format::Heic);
+            }
+            b"mif1" | b"mif2" | b"msf1" => general = true,
+            _ => {}
+        }
+    }
+    general.then_some(Format::Heic)
 }

@@ -1,6 +1,7 @@
 //! The file formats: their names, how to recognise them and what each becomes by default. How they are read and
 //! written is in `codecs`.
 
+use crate::codecs;
 use crate::plan::Format;
 
 /// What is known about a format without looking at a file.
@@ -39,10 +40,10 @@ const fn traits(format: Format) -> Traits {
         F::Apng => row(["APNG", "apng", "apng", "image/apng"], F::Apng, [true, true, true]),
         F::Gif => row(["GIF", "gif", "gif", "image/gif"], F::Gif, [true, true, true]),
         F::Webp => row(["WebP", "webp", "webp", "image/webp"], F::Webp, [true, true, true]),
-        F::Heic => row(["HEIC", "heic", "heic", "image/heic"], F::Heic, [false, true, false]),
-        F::Avif => row(["AVIF", "avif", "avif", "image/avif"], F::Avif, [false, true, false]),
-        F::Jxl => row(["JXL", "jxl", "jxl", "image/jxl"], F::Jxl, [false, true, false]),
-        F::Jp2 => row(["JPEG 2000", "jp2", "jp2", "image/jp2"], F::Jp2, [false, true, false]),
+        F::Heic => row(["HEIC", "heic", "heic", "image/heic"], F::Heic, [true, true, false]),
+        F::Avif => row(["AVIF", "avif", "avif", "image/avif"], F::Avif, [true, true, false]),
+        F::Jxl => row(["JXL", "jxl", "jxl", "image/jxl"], F::Jxl, [true, true, false]),
+        F::Jp2 => row(["JPEG 2000", "jp2", "jp2", "image/jp2"], F::Jp2, [true, true, false]),
         F::Tiff => row(["TIFF", "tiff", "tif", "image/tiff"], F::Jpeg, [false, true, false]),
         F::Ico => row(["ICO", "ico", "ico", "image/vnd.microsoft.icon"], F::Png, [false, true, false]),
         F::Psd => row(["PSD", "psd", "psd", "image/vnd.adobe.photoshop"], F::Jpeg, [false, true, false]),
@@ -126,7 +127,7 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
     } else if is_riff(input, b"WEBP") {
         Some(Format::Webp)
     } else {
-        None
+        codecs::sniff_boxes(input)
     }
 }
 

@@ -34,14 +34,19 @@ impl Orientation {
     /// taken as upright, as every viewer does.
     pub(crate) fn from_exif(block: &[u8]) -> Self {
         let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-        match find_tag(tiff) {
-            Some(2) => Self::FlipHorizontal,
-            Some(3) => Self::Rotate180,
-            Some(4) => Self::FlipVertical,
-            Some(5) => Self::Transpose,
-            Some(6) => Self::Rotate90,
-            Some(7) => Self::Transverse,
-            Some(8) => Self::Rotate270,
+        find_tag(tiff).map(Self::from_number).unwrap_or_default()
+    }
+
+    /// By the number that EXIF gives it; an unknown one is taken as upright.
+    pub(crate) fn from_number(number: u32) -> Self {
+        match number {
+            2 => Self::FlipHorizontal,
+            3 => Self::Rotate180,
+            4 => Self::FlipVertical,
+            5 => Self::Transpose,
+            6 => Self::Rotate90,
+            7 => Self::Transverse,
+            8 => Self::Rotate270,
             _ => Self::Upright,
         }
     }

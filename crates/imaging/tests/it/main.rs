@@ -9,6 +9,7 @@ mod facts;
 mod formats;
 mod geometry;
 mod hostile;
+mod modern;
 mod operations;
 mod orientation;
 mod pictures;

@@ -4,7 +4,16 @@ use pixaven_imaging::plan::{Output, Target};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process, sample};
 
 /// All formats that are read and written.
-pub(crate) const FORMATS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Gif, Format::Webp];
+pub(crate) const FORMATS: [Format; 8] = [
+    Format::Jpeg,
+    Format::Png,
+    Format::Gif,
+    Format::Webp,
+    Format::Heic,
+    Format::Avif,
+    Format::Jxl,
+    Format::Jp2,
+];
 
 /// A picture as a PNG file, written without the code under test.
 pub(crate) fn png_of(image: &Image) -> Vec<u8> {
