@@ -57,7 +57,7 @@ pub(super) fn encode(
     let primary = writer.picture(b"av01", false, &properties, data);
     if let Some(alpha) = Ycbcr::alpha_of(image) {
         let (data, configuration) = code(&alpha, quality.max(LEAST_ALPHA_QUALITY), effort).map_err(failed)?;
-            let properties = [size, write::depths(8, 1), write::alpha(), configuration];
+        let properties = [size, write::depths(8, 1), write::alpha(), configuration];
         let item = writer.picture(b"av01", false, &properties, data);
         writer.refer(b"auxl", item, vec![primary]);
     }

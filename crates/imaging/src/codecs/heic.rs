@@ -52,7 +52,9 @@ pub(super) fn encode(
 
 /// The quantiser of HEVC, 0 to 51, by quality: 26 at 80, and from there down to 4 at 100.
 fn quantizer(quality: u8) -> u8 {
-    if quality > 80 { 26 - (quality - 80) * 22 / 20 } else { 51 - (u16::from(quality) * 25 / 80) as u8 }
+    let quality = u16::from(quality.min(100));
+    let step = if quality > 80 { 26 - (quality - 80) * 22 / 20 } else { 51 - quality * 25 / 80 };
+    step as u8
 }
 
 /// Adds a picture as one item or, when it is large, as a grid of tiles. `role` is a property of the whole.

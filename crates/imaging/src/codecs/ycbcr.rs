@@ -20,7 +20,9 @@ impl Ycbcr {
     pub(super) fn of(image: &Image, halved: bool) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
         match image.channels() {
-            Channels::Gray => Self { width, height, luma: image.data().to_vec(), chroma: None, halved: false },
+            Channels::Gray => {
+                Self { width, height, luma: image.data().to_vec(), chroma: None, halved: false }
+            }
             Channels::Rgb => Self::of_pixels::<3>(image.data(), width, height, halved),
             Channels::Rgba => Self::of_pixels::<4>(image.data(), width, height, halved),
         }
@@ -33,7 +35,13 @@ impl Ycbcr {
         }
         let luma: Vec<u8> = image.data().as_chunks::<4>().0.iter().map(|pixel| pixel[3]).collect();
         let (width, height) = (image.width() as usize, image.height() as usize);
-        luma.iter().any(|&alpha| alpha != 255).then_some(Self { width, height, luma, chroma: None, halved: false })
+        luma.iter().any(|&alpha| alpha != 255).then_some(Self {
+            width,
+            height,
+            luma,
+            chroma: None,
+            halved: false,
+        })
     }
 
     fn of_pixels<const N: usize>(data: &[u8], width: usize, height: usize, halved: bool) -> Self {
