@@ -206,7 +206,8 @@ impl Run<'_> {
             return Ok(None);
         }
         let profile = decoder.header().profile.clone();
-        let Some(mut rows) = decoder.rows()? else { return Ok(None) };
+        // Rows of a reduced picture would need the plan in other pixels.
+        let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == size) else { return Ok(None) };
         let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
         self.warnings.extend(warning);
         operations::apply_to_rows(rows.as_mut(), &to_srgb, self.plan, &self.context, scratch).map(Some)
