@@ -443,6 +443,10 @@ fn claims_are_not_believed() {
     let mut mixed = plain(tags(2, 1, &[8, 8, 8], 2));
     mixed = mixed.with(258, &[5, 6, 5]);
     assert!(matches!(attempt(&mixed), Err(Error::Unsupported { .. })));
+    for (bits, format) in [(40, 1), (65, 1), (8, 3), (48, 3)] {
+        let odd = plain(tags(1, 1, &[bits], 1)).with(339, &[format]);
+        assert!(matches!(attempt(&odd), Err(Error::Unsupported { .. })), "{bits} bits of format {format}");
+    }
     let metadata = Limits { metadata_bytes: 3, ..Limits::default() };
     let mut described = plain(tags(2, 2, &[8], 1));
     described.tags.push((700, 1, vec![0; 9]));
