@@ -2,8 +2,10 @@
 
 mod demo;
 mod keys;
+mod listen;
 mod secrets;
 mod serve;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,8 +32,12 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Makes, lists and revokes API keys.
     Keys(keys::KeysArgs),
-    /// Shows the secrets with which webhooks are signed.
+    /// Shows and rotates the secrets with which webhooks are signed.
     Secrets(secrets::SecretsArgs),
+    /// Looks at webhooks, sends them again, gives them up.
+    Webhooks(webhooks::WebhooksArgs),
+    /// Receives webhooks for development: prints them, checks them, hands them on.
+    Listen(listen::ListenArgs),
     /// Prints the configuration in force and where each value comes from.
     Config(ConfigArgs),
     /// What the server starts to process images; speaks on its pipes only.
@@ -107,6 +113,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => runtime()?.block_on(demo::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Keys(args) => runtime()?.block_on(keys::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Secrets(args) => runtime()?.block_on(secrets::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Webhooks(args) => runtime()?.block_on(webhooks::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Listen(args) => runtime()?.block_on(listen::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => {
             print!("{}", args.load([])?.render());
             Ok(ExitCode::SUCCESS)

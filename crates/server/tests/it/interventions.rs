@@ -11,10 +11,11 @@ use pixaven_imaging::plan::Format;
 
 async fn accept(app: &TestApp, receiver: &Receiver, more: Value) -> String {
     let mut webhook = json!({ "url": receiver.url("/hook").as_str() });
-    webhook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let (all, more) = (webhook.as_object_mut(), more.as_object());
+    all.expect("an object").extend(more.expect("an object").clone());
     let reply = app.upload("a.png", &picture(8, 8, Format::Png), &json!({ "webhook": webhook })).await;
     assert_eq!(reply.status, 202, "{}", reply.json());
-    reply.json()["id"].as_str().unwrap().to_owned()
+    reply.json()["id"].as_str().expect("an id").to_owned()
 }
 
 async fn post(app: &TestApp, path: &str, body: &Value) -> Reply {
