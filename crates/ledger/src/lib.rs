@@ -30,6 +30,6 @@ pub use history::{
 pub use lease::{Lease, Recovered, Release};
 pub use ledger::{Ledger, Stats, Store};
 pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
-pub use model::request::{InputRef, Job, JobDone, NewRequest, NewWebhook, StoredResult};
+pub use model::request::{InputRef, Job, JobDone, Named, NamedRequest, NewRequest, NewWebhook, StoredResult};
 pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus, Why};
 pub use wake::DueSignal;

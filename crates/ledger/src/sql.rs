@@ -13,6 +13,7 @@ mod counters;
 pub(crate) mod destinations;
 mod headers;
 pub(crate) mod history;
+pub(crate) mod idempotency;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
 mod operation;
@@ -139,6 +140,7 @@ fn all_statements() -> Vec<&'static Statement> {
         counters::ALL,
         destinations::ALL,
         history::ALL,
+        idempotency::ALL,
         interventions::ALL,
         jobs::ALL,
         results::ALL,

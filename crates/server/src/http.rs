@@ -8,6 +8,7 @@ mod body;
 mod download;
 mod health;
 mod history;
+mod idempotency;
 mod interventions;
 mod multipart;
 mod process;

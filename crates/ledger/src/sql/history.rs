@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::counters::Delta;
-use super::{Row, Tx, accounts, column, destinations, params, statements};
+use super::{Row, Tx, accounts, column, destinations, idempotency, params, statements};
 use crate::destination::Pause;
 use crate::error::Error;
 use crate::history::{
@@ -67,6 +67,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Opti
 pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, Error> {
     let mut n_left = u64::from(limit);
     destinations::forget_idle(tx, limit)?;
+    idempotency::forget(tx, limit)?;
     for account in accounts::ids(tx)? {
         for status in [WebhookStatus::Delivered, WebhookStatus::Failed] {
             let old = tx.query(&OLD, params![account, status.as_str(), before_ms, n_left], column::<i64>)?;

@@ -15,6 +15,7 @@ const APPLICATION_ID: i64 = 0x5058_564e;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0010_destinations.sql"),
+    include_str!("../../../migrations/sqlite/0011_idempotency.sql"),
 ];
 
 /// Runs what the file lacks, all in one transaction: two processes that open a new file at once cannot meet in the
