@@ -25,7 +25,8 @@ pub use destination::{Fairness, Room};
 pub use error::Error;
 pub use finished::Finishing;
 pub use history::{
-    COUNT_LIMIT, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord,
+    BulkResend, COUNT_LIMIT, Cursor, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery,
+    WebhookRecord,
 };
 pub use lease::{Lease, Recovered, Release};
 pub use ledger::{Ledger, Stats, Store};

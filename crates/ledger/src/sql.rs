@@ -8,6 +8,7 @@
 
 pub(crate) mod accounts;
 mod attempts;
+pub(crate) mod bulk;
 pub(crate) mod claims;
 mod counters;
 pub(crate) mod destinations;
@@ -136,6 +137,7 @@ fn all_statements() -> Vec<&'static Statement> {
         ALL,
         accounts::ALL,
         attempts::ALL,
+        bulk::ALL,
         claims::ALL,
         counters::ALL,
         destinations::ALL,

@@ -134,6 +134,8 @@ impl Desk {
         let query = WebhookQuery {
             account: self.account,
             statuses: filter.status.clone(),
+            host: None,
+            before: None,
             start_ms: None,
             end_ms: None,
             offset: 0,
