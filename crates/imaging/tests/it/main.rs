@@ -12,3 +12,4 @@ mod hostile;
 mod operations;
 mod orientation;
 mod pictures;
+mod reduced;
