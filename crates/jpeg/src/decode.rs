@@ -177,7 +177,7 @@ impl Run<'_> {
     /// Goes from segment to segment, up to the end of the picture.
     fn segments(&mut self, mut at: usize, max_scans: u32, painter: &mut Painter<'_>) -> Result<(), Error> {
         let mut n_scans = 0;
-        let mut wanted = self.wanted_scans(at);
+        let mut wanted = self.wanted_scans(at, max_scans);
         while let Some((marker, end)) = markers::next_marker(self.data, at) {
             at = end;
             match marker {
@@ -214,7 +214,7 @@ impl Run<'_> {
 
     /// For each scan of a progressive file, whether the reduced picture needs it: because it has coefficients that are
     /// kept, or because a later one that is needed refines what it has.
-    fn wanted_scans(&self, mut at: usize) -> std::vec::IntoIter<bool> {
+    fn wanted_scans(&self, mut at: usize, max_scans: u32) -> std::vec::IntoIter<bool> {
         let mut scans = Vec::new();
         if self.frame.coding == Coding::Progressive {
             while let Some((marker, end)) = markers::next_marker(self.data, at) {
@@ -224,7 +224,7 @@ impl Run<'_> {
                 }
                 let Some(body) = markers::body(self.data, end) else { break };
                 at = end + 2 + body.len();
-                if marker == 0xda {
+                if marker == 0xda && scans.len() < max_scans as usize {
                     let Ok(scan) = markers::read_scan(self.frame, body) else { break };
                     scans.push(scan);
                 }
