@@ -82,6 +82,12 @@ pub(crate) trait Decode {
     /// its frames smaller than the header says, but never smaller than this.
     fn reduce_to(&mut self, _needed: Size) {}
 
+    /// Width and height of what is the picture in the frames that [`Decode::reduce_to`] made smaller, in their pixels and
+    /// fractions of them: the last column and row may stand for less than others do. `None`: all of them.
+    fn reduced_size(&self) -> Option<(f64, f64)> {
+        None
+    }
+
     /// The only picture, row by row, where the decoder has it so and nothing was read before; then no frame is asked for.
     fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
         Ok(None)

@@ -72,7 +72,22 @@ pub fn apply(
     context: &Context<'_>,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    let picture = Picture::new(image, context.full_size);
+    apply_to_part(image, None, plan, context, scratch)
+}
+
+/// As [`apply`], to an image that a decoder reduced and of which only `part` is the picture: a pixel at its edge may be
+/// made of fewer pixels of the file than others.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) fn apply_to_part(
+    image: Image,
+    part: Option<Window>,
+    plan: &Plan,
+    context: &Context<'_>,
+    scratch: &mut Scratch,
+) -> Result<Image, Error> {
+    let picture = Picture::new(image, part, context.full_size);
     Stages::of(picture.size(), plan)?.check(context.limits)?;
     let picture = ORDER.iter().try_fold(picture, |picture, (_, run)| run(picture, plan, context, scratch))?;
     Ok(picture.into_image(scratch))

@@ -1,6 +1,6 @@
 //! EXIF orientation: finding it in a metadata block and turning a picture upright. Nothing else of EXIF lives here.
 
-use crate::geometry::Size;
+use crate::geometry::{Size, Window};
 use crate::{Image, Scratch};
 
 /// How the stored picture must be turned to be upright: the values 1 to 8 of the EXIF tag 0x0112.
@@ -59,6 +59,22 @@ impl Orientation {
     /// The size after turning. Its own inverse.
     pub(crate) fn turned(self, size: Size) -> Size {
         if self.swaps_sides() { Size::new(size.height, size.width) } else { size }
+    }
+
+    /// Where the upper left part of this width and height, of a stored picture of `size`, lies after turning.
+    pub(crate) fn turned_part(self, (width, height): (f64, f64), size: Size) -> Window {
+        let (width, height) = if self.swaps_sides() { (height, width) } else { (width, height) };
+        let whole = Window::whole(self.turned(size));
+        let mirrored_x =
+            matches!(self, Self::FlipHorizontal | Self::Rotate180 | Self::Rotate90 | Self::Transverse);
+        let mirrored_y =
+            matches!(self, Self::FlipVertical | Self::Rotate180 | Self::Rotate270 | Self::Transverse);
+        Window {
+            left: if mirrored_x { whole.width - width } else { 0.0 },
+            top: if mirrored_y { whole.height - height } else { 0.0 },
+            width,
+            height,
+        }
     }
 
     /// Turns `image` upright.

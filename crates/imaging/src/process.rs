@@ -331,13 +331,15 @@ impl Run<'_> {
             self.warnings.extend(warning);
             to_srgb
         });
+        let stored = Size::new(frame.raster.width, frame.raster.height);
+        let part = decoder.reduced_size().map(|part| self.orientation.turned_part(part, stored));
         let image = to_srgb.apply(frame.raster, scratch);
         let image = self.orientation.apply(image, scratch);
         if geometry::asks_for_faces(&self.plan) {
             self.look_for_faces(&image, scratch)?;
         }
         self.take_watermark(scratch)?;
-        operations::apply(image, &self.plan, &self.context(), scratch)
+        operations::apply_to_part(image, part, &self.plan, &self.context(), scratch)
     }
 
     /// Decodes the watermark, once, at the size at which it is needed.

@@ -85,6 +85,11 @@ impl Decode for Decoder<'_> {
         self.scale = Scale::at_least((self.jpeg.width, self.jpeg.height), (needed.width, needed.height));
     }
 
+    fn reduced_size(&self) -> Option<(f64, f64)> {
+        let side = |full: u32| f64::from(full) * self.scale.eighths() as f64 / 8.0;
+        Some((side(self.jpeg.width), side(self.jpeg.height)))
+    }
+
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
         if std::mem::replace(&mut self.done, true) {
             return Ok(None);

@@ -17,10 +17,10 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// A decoded image, standing for one of `full_size`.
-    pub(super) fn new(image: Image, full_size: Option<Size>) -> Self {
+    /// A decoded image, of which `part` (or else all) stands for one of `full_size`.
+    pub(super) fn new(image: Image, part: Option<Window>, full_size: Option<Size>) -> Self {
         let own = Size::new(image.width(), image.height());
-        Self { image, part: Window::whole(own), size: full_size.unwrap_or(own) }
+        Self { image, part: part.unwrap_or(Window::whole(own)), size: full_size.unwrap_or(own) }
     }
 
     /// The size in the plan's pixels.
@@ -70,7 +70,7 @@ impl Picture {
 
 impl From<Image> for Picture {
     fn from(image: Image) -> Self {
-        Self::new(image, None)
+        Self::new(image, None, None)
     }
 }
 

@@ -20,6 +20,7 @@ mod orientation;
 mod output;
 mod pictures;
 mod psd;
+mod reduced;
 mod second_decoders;
 mod svg;
 mod tiff;

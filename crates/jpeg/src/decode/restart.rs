@@ -14,13 +14,15 @@ pub(super) struct Restarts {
     number: u8,
     /// Whether the data of this interval is at its end.
     lost: bool,
+    /// Whether that of the scan is.
+    over: bool,
     /// Whether any data was missing or any marker was not where it belongs.
     damaged: bool,
 }
 
 impl Restarts {
     pub(super) fn new(interval: usize) -> Self {
-        Self { interval, n_left: interval, number: 0, lost: false, damaged: false }
+        Self { interval, n_left: interval, number: 0, lost: false, over: false, damaged: false }
     }
 
     /// Whether the rest of the interval has no data: its blocks stay as they are.
@@ -36,7 +38,7 @@ impl Restarts {
 
     /// Whether nothing will come any more, in this interval or a later one.
     pub(super) fn is_over(&self) -> bool {
-        self.lost && self.interval == 0
+        self.over || (self.lost && self.interval == 0)
     }
 
     /// Passes the restart marker where one is due, and has the decoder begin anew.
@@ -69,6 +71,10 @@ impl Restarts {
         let due = self.number;
         self.number = (due + 1) % 8;
         self.lost = false;
+        if self.over {
+            self.lost = true;
+            return;
+        }
         let mut at = bits.position();
         while let Some((marker, end)) = next_marker(bits.data(), at) {
             let ahead = match marker {
@@ -79,8 +85,10 @@ impl Restarts {
             match ahead {
                 0 => return bits.restart(end),
                 1 | 2 => {
-                    bits.restart(end - 2);
-                    break;
+                    self.lost = true;
+                    self.over = !matches!(marker, 0xd0..=0xd7);
+                    self.damaged = true;
+                    return bits.restart(end - 2);
                 }
                 3..=5 => {
                     // Too far away to tell: taken for the one that is due.
@@ -91,7 +99,7 @@ impl Restarts {
             }
             self.damaged = true;
         }
-        self.lost = true;
-        self.damaged = true;
+        (self.lost, self.over, self.damaged) = (true, true, true);
+        bits.restart(bits.data().len());
     }
 }

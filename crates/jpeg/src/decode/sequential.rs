@@ -147,6 +147,9 @@ pub(super) fn decode(
     mut painter: Option<&mut Painter<'_>>,
 ) {
     for y in 0..mcus_high {
+        if painter.is_none() && restarts.is_over() {
+            return;
+        }
         for x in (0..mcus_wide).step_by(LANES) {
             for mcu in 0..LANES.min(mcus_wide - x) {
                 restarts.before_mcu(bits, || parts.iter_mut().for_each(|part| part.coder.predicted = 0));

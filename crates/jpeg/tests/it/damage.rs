@@ -128,3 +128,17 @@ proptest! {
         attempt(&file, Scale::ALL[scale]);
     }
 }
+
+#[test]
+fn markers_that_never_come_are_looked_for_once() {
+    // A large picture whose every block is an interval, and whose data are many bytes without a marker: looking through
+    // them again for each block would take minutes.
+    let mut file =
+        encoded(&vec![90; 2048 * 1024], (2048, 1024), SamplingFactor::F_1_1, |e| e.set_restart_interval(1));
+    let scan = file.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
+    file.truncate(scan + 10);
+    file.resize(4 << 20, 0);
+    let (_, pixels, outcome) = decoded(&file, Scale::ALL[0]);
+    assert!(outcome.damaged);
+    assert!(pixels[1..].iter().all(|&v| v == 128), "nothing but the first block has data");
+}

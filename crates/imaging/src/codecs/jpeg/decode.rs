@@ -37,6 +37,7 @@ pub(super) fn decode(
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn failed(error: pixaven_jpeg::Error) -> Error {
     match error {
         pixaven_jpeg::Error::Corrupt(reason) => Error::Corrupt { format: "JPEG", reason: reason.to_owned() },
