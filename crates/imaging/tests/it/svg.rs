@@ -404,6 +404,18 @@ fn every_prefix_and_many_alterations_of_a_document_are_answered() {
 }
 
 #[test]
+fn a_curve_that_goes_beyond_all_numbers_is_answered() {
+    // Found by fuzzing: the rasteriser stops at an edge that ends before it begins.
+    let path = "<path d='M30,76q6-14,13-26q6-12,14-231e9q8-12,13-17q3-4,6-6q1-1,5-2q8-1,12-1q1,0,1,1q0,1-1,2qm13,11-27,\
+                33q-54,21-24,44q-4,9-5,11q-1,2-9,2q-5,0-6-1q-1-1-5-6q-5-8-12-15q1e9-3-4-3-6q0-2,4-5q3-2,6-2q3,0,8,\
+                3q5,4,10,14z'/>";
+    match attempt(&document(100, 100, path)) {
+        Ok(_) | Err(Error::Corrupt { .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
 fn documents_of_test_suites_are_drawn() {
     let Some(corpus) = Corpus::open() else { return };
     let mut misses = String::new();

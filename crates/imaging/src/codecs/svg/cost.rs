@@ -1,7 +1,7 @@
 //! How many pixels a document is drawn with: every group that is put together by itself has a layer, every mask, clip
 //! and filter has more, every pattern a tile. Counted before the first of them exists.
 
-use resvg::usvg::{Group, ImageKind, Node, NonZeroRect, Paint, Path, Tree, filter};
+use resvg::usvg::{Fill, Group, ImageKind, Node, NonZeroRect, Paint, Path, Stroke, Tree, filter};
 
 use crate::geometry::Size;
 use crate::limits::{Limit, check};
@@ -142,7 +142,7 @@ fn weight(kind: &filter::Kind, canvas: Canvas, layer: f64) -> f64 {
 }
 
 fn path(path: &Path, canvas: Canvas) -> Cost {
-    let paints = [path.fill().map(|fill| fill.paint()), path.stroke().map(|stroke| stroke.paint())];
+    let paints = [path.fill().map(Fill::paint), path.stroke().map(Stroke::paint)];
     paints.into_iter().flatten().fold(Cost::default(), |cost, paint| {
         let Paint::Pattern(pattern) = paint else { return cost };
         let (x, y) = path.abs_transform().pre_concat(pattern.transform()).get_scale();
