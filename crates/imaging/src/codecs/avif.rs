@@ -29,8 +29,8 @@ const SPEEDS: [u8; 10] = [10, 9, 9, 8, 8, 7, 7, 6, 5, 4];
 /// Longest side the format has.
 const MAX_SIDE_PX: u32 = 65_535;
 
-fn failed(reason: impl ToString) -> Error {
-    Error::Encode { format: Format::Avif.name(), reason: reason.to_string() }
+fn failed(reason: String) -> Error {
+    Error::Encode { format: Format::Avif.name(), reason }
 }
 
 /// A whole file of one frame.

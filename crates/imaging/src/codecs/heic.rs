@@ -25,8 +25,8 @@ const MAX_SIDE_PX: u32 = 8_192;
 /// Side of a tile.
 const TILE_PX: u32 = 1_024;
 
-fn failed(reason: impl ToString) -> Error {
-    Error::Encode { format: Format::Heic.name(), reason: reason.to_string() }
+fn failed(reason: String) -> Error {
+    Error::Encode { format: Format::Heic.name(), reason }
 }
 
 /// A whole file of one frame.
@@ -39,9 +39,9 @@ pub(super) fn encode(
     let quality = if output.lossless { LOSSLESS_QUALITY } else { output.quality.unwrap_or(DEFAULT_QUALITY) };
     let config = EncoderConfig { qp: quantizer(quality), ..EncoderConfig::default() };
     let mut writer = write::Writer::default();
-    let primary = add(&mut writer, &Ycbcr::of(image, true), &config, write::srgb()).map_err(failed)?;
+    let primary = add(&mut writer, &Ycbcr::of(image, true), &config, &write::srgb()).map_err(failed)?;
     if let Some(alpha) = Ycbcr::alpha_of(image) {
-        let item = add(&mut writer, &alpha, &config, write::alpha()).map_err(failed)?;
+        let item = add(&mut writer, &alpha, &config, &write::alpha()).map_err(failed)?;
         writer.refer(b"auxl", item, vec![primary]);
     }
     writer.metadata(primary, metadata);
@@ -62,7 +62,7 @@ fn add(
     writer: &mut write::Writer,
     picture: &Ycbcr,
     config: &EncoderConfig,
-    role: write::Property,
+    role: &write::Property,
 ) -> Result<write::ItemId, String> {
     let shown = (picture.width as u32, picture.height as u32);
     // Sides are even where chroma is halved; what is too much is cropped.

@@ -28,6 +28,7 @@ pub(super) const CONTAINER: &[u8] = b"\0\0\0\x0cjP  \r\n\x87\n";
 /// What a bare codestream begins with: start of codestream, then image and tile size.
 pub(super) const CODESTREAM: &[u8] = b"\xff\x4f\xff\x51";
 
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: Format::Jp2.name(), reason: reason.to_string() }
 }

@@ -28,6 +28,7 @@ pub(super) const CODESTREAM: &[u8] = b"\xff\x0a";
 /// The longest side of a picture of the format; longer ones are no picture.
 const MAX_SIDE_PX: usize = 1 << 30;
 
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "JXL", reason: reason.to_string() }
 }

@@ -198,11 +198,7 @@ impl<'a> Container<'a> {
                         self.properties.push(property);
                     }
                 }
-                b"ipma" => {
-                    if self.take_associations(content, budget)?.is_none() {
-                        return Ok(None);
-                    }
-                }
+                b"ipma" if self.take_associations(content, budget)?.is_none() => return Ok(None),
                 _ => {}
             }
         }

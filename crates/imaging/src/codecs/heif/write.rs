@@ -48,7 +48,8 @@ impl Writer {
             self.properties.push(content.clone());
             self.properties.len() - 1
         });
-        index as u8 + 1 | if *essential { 0x80 } else { 0 }
+        let flag = if *essential { 0x80 } else { 0 };
+        flag | (index as u8 + 1)
     }
 
     /// Links an item to others.

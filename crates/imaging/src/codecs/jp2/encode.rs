@@ -18,6 +18,7 @@ const DEFAULT_QUALITY: u8 = 80;
 /// Resolution levels of a large picture, the full one among them.
 const MAX_LEVELS: u32 = 6;
 
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes by value")]
 fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "JPEG 2000", reason: reason.to_string() }
 }
