@@ -120,12 +120,7 @@ pub(crate) fn open<'a>(
         Format::Tiff => Box::new(tiff::Decoder::open(input, limits)?),
         Format::Psd => Box::new(psd::Decoder::open(input, limits)?),
         Format::Svg => Box::new(svg::Decoder::open(input, limits)?),
-        Format::Heic
-        | Format::Avif
-        | Format::Jxl
-        | Format::Jp2
-        | Format::Mp4
-        | Format::Webm => {
+        Format::Heic | Format::Avif | Format::Jxl | Format::Jp2 | Format::Mp4 | Format::Webm => {
             return Err(Error::Unsupported { format: format.name(), reason: "the format itself".to_owned() });
         }
     })
@@ -168,12 +163,7 @@ pub(crate) fn begin(
         Format::Tiff => Box::new(Still::new(tiff::encode, output, metadata)),
         Format::Mp4 => Box::new(mp4::Encoder::new(output)),
         Format::Webm => Box::new(webm::Encoder::new(output)),
-        Format::Heic
-        | Format::Avif
-        | Format::Jxl
-        | Format::Jp2
-        | Format::Psd
-        | Format::Svg => {
+        Format::Heic | Format::Avif | Format::Jxl | Format::Jp2 | Format::Psd | Format::Svg => {
             return Err(Error::Encode {
                 format: format.name(),
                 reason: "this build does not write it".to_owned(),

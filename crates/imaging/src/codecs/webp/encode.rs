@@ -88,7 +88,7 @@ pub(in crate::codecs) fn encode(
 pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -> Result<Vec<u8>, Error> {
     let failed = |reason| Error::Encode { format: format.name(), reason };
     check_size(image, format)?;
-    let settings = Settings { lossless: false, quality, method: METHOD };
+    let settings = Settings { lossless: false, quality, method: DEFAULT_METHOD };
     let bytes = libwebp::encode(pixels(image), settings).map_err(failed)?;
     match container::parse(&bytes).map(|container| container.content) {
         Ok(Content::Still(Coded::Lossy { data, alpha: None })) => Ok(data.to_vec()),
