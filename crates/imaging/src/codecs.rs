@@ -5,6 +5,7 @@
 //! animation.
 
 mod auto;
+mod avif;
 mod bmp;
 mod bytes;
 mod canvas;
@@ -12,8 +13,13 @@ mod difference;
 mod embed;
 pub(crate) mod fit;
 mod gif;
+mod heic;
+mod heif;
 mod ico;
+mod isobmff;
+mod jp2;
 mod jpeg;
+mod jxl;
 mod lab;
 mod mp4;
 mod palette;
@@ -25,6 +31,7 @@ mod video;
 mod webm;
 mod webp;
 mod wrapped;
+mod ycbcr;
 
 pub(crate) use self::canvas::over;
 pub(crate) use self::ico::is_icon;
@@ -120,7 +127,10 @@ pub(crate) fn open<'a>(
         Format::Tiff => Box::new(tiff::Decoder::open(input, limits)?),
         Format::Psd => Box::new(psd::Decoder::open(input, limits)?),
         Format::Svg => Box::new(svg::Decoder::open(input, limits)?),
-        Format::Heic | Format::Avif | Format::Jxl | Format::Jp2 | Format::Mp4 | Format::Webm => {
+        Format::Heic | Format::Avif => Box::new(heif::Decoder::open(format, input, limits)?),
+        Format::Jxl => Box::new(jxl::Decoder::open(input, limits)?),
+        Format::Jp2 => Box::new(jp2::Decoder::open(input, limits)?),
+        Format::Mp4 | Format::Webm => {
             return Err(Error::Unsupported { format: format.name(), reason: "the format itself".to_owned() });
         }
     })
@@ -163,7 +173,11 @@ pub(crate) fn begin(
         Format::Tiff => Box::new(Still::new(tiff::encode, output, metadata)),
         Format::Mp4 => Box::new(mp4::Encoder::new(output)),
         Format::Webm => Box::new(webm::Encoder::new(output)),
-        Format::Heic | Format::Avif | Format::Jxl | Format::Jp2 | Format::Psd | Format::Svg => {
+        Format::Heic => Box::new(Still::new(heic::encode, output, metadata)),
+        Format::Avif => Box::new(Still::new(avif::encode, output, metadata)),
+        Format::Jxl => Box::new(Still::new(jxl::encode, output, metadata)),
+        Format::Jp2 => Box::new(Still::new(jp2::encode, output, metadata)),
+        Format::Psd | Format::Svg => {
             return Err(Error::Encode {
                 format: format.name(),
                 reason: "this build does not write it".to_owned(),
@@ -257,6 +271,15 @@ fn with_channels(image: Image, channels: Channels, scratch: &mut Scratch) -> Ima
     converted
 }
 
+/// Takes the factor alpha out of the colours.
+fn straight([r, g, b, a]: [u8; 4]) -> [u8; 4] {
+    let divided = |v: u8| match u32::from(a) {
+        0 => 0,
+        alpha => ((u32::from(v) * 255 + alpha / 2) / alpha).min(255) as u8,
+    };
+    [divided(r), divided(g), divided(b), a]
+}
+
 /// Puts a picture with alpha on white, for formats without alpha.
 fn on_white(image: &Image, scratch: &mut Scratch) -> Image {
     debug_assert_eq!(image.channels(), Channels::Rgba);
@@ -267,4 +290,29 @@ fn on_white(image: &Image, scratch: &mut Scratch) -> Image {
         *flat = [r, g, b].map(|v| ((u32::from(v) * alpha + white + 127) / 255) as u8);
     }
     Image::new(image.width(), image.height(), Channels::Rgb, data)
+}
+
+/// Recognises a readable format that is made of boxes, or can be: JPEG XL and JPEG 2000, and HEIF by its brands.
+///
+/// The general brands of HEIF say nothing about how the pictures are coded; what else a file claims to be decides, and
+/// without any such claim it is taken as HEIC. What is decoded goes by the items in the file, whatever this says.
+pub(crate) fn sniff_boxes(input: &[u8]) -> Option<Format> {
+    if input.starts_with(jxl::CONTAINER) || input.starts_with(jxl::CODESTREAM) {
+        return Some(Format::Jxl);
+    }
+    if input.starts_with(jp2::CONTAINER) || input.starts_with(jp2::CODESTREAM) {
+        return Some(Format::Jp2);
+    }
+    let mut general = false;
+    for brand in isobmff::brands(input) {
+        match brand {
+            b"avif" | b"avis" => return Some(Format::Avif),
+            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => {
+                return Some(Format::Heic);
+            }
+            b"mif1" | b"mif2" | b"msf1" => general = true,
+            _ => {}
+        }
+    }
+    general.then_some(Format::Heic)
 }

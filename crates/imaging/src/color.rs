@@ -1,12 +1,14 @@
 //! From the colours of a file to sRGB: the only place that knows ICC profiles. Which profile a file carries is found by
 //! its codec.
 
+mod cicp;
 mod profile;
 
 use std::sync::Arc;
 
 use moxcms::{ColorProfile, DataColorSpace, Transform8BitExecutor, TransformOptions};
 
+pub(crate) use self::cicp::cicp_profile;
 use self::profile::is_srgb;
 use crate::{Channels, Image, Scratch};
 

@@ -40,10 +40,10 @@ const fn traits(format: Format) -> Traits {
         F::Apng => row(["APNG", "apng", "apng", "image/apng"], F::Apng, [true, true, true]),
         F::Gif => row(["GIF", "gif", "gif", "image/gif"], F::Gif, [true, true, true]),
         F::Webp => row(["WebP", "webp", "webp", "image/webp"], F::Webp, [true, true, true]),
-        F::Heic => row(["HEIC", "heic", "heic", "image/heic"], F::Heic, [false, true, false]),
-        F::Avif => row(["AVIF", "avif", "avif", "image/avif"], F::Avif, [false, true, false]),
-        F::Jxl => row(["JXL", "jxl", "jxl", "image/jxl"], F::Jxl, [false, true, false]),
-        F::Jp2 => row(["JPEG 2000", "jp2", "jp2", "image/jp2"], F::Jp2, [false, true, false]),
+        F::Heic => row(["HEIC", "heic", "heic", "image/heic"], F::Heic, [true, true, false]),
+        F::Avif => row(["AVIF", "avif", "avif", "image/avif"], F::Avif, [true, true, false]),
+        F::Jxl => row(["JXL", "jxl", "jxl", "image/jxl"], F::Jxl, [true, true, false]),
+        F::Jp2 => row(["JPEG 2000", "jp2", "jp2", "image/jp2"], F::Jp2, [true, true, false]),
         F::Tiff => row(["TIFF", "tiff", "tif", "image/tiff"], F::Jpeg, [true, true, false]),
         F::Ico => row(["ICO", "ico", "ico", "image/vnd.microsoft.icon"], F::Png, [true, true, false]),
         F::Psd => row(["PSD", "psd", "psd", "image/vnd.adobe.photoshop"], F::Jpeg, [false, true, false]),
@@ -137,7 +137,7 @@ pub fn sniff(input: &[u8]) -> Option<Format> {
     } else if codecs::svg::is_svg(input) {
         Some(Format::Svg)
     } else {
-        None
+        codecs::sniff_boxes(input)
     }
 }
 

@@ -313,7 +313,8 @@ impl Run<'_> {
             return Ok(None);
         }
         let profile = decoder.header().profile.clone();
-        let Some(mut rows) = decoder.rows()? else { return Ok(None) };
+        // Rows of a reduced picture would need the plan in other pixels.
+        let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == size) else { return Ok(None) };
         let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
         self.warnings.extend(warning);
         self.take_watermark(scratch)?;

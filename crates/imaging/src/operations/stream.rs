@@ -70,3 +70,15 @@ pub(crate) fn apply_to_rows(
     let picture = rest.try_fold(picture, |picture: Picture, run| run(picture, plan, context, scratch))?;
     Ok(picture.into_image(scratch))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_comes_before_the_reduction_that_it_does_not_do() {
+        let before: Vec<&str> =
+            ORDER.iter().map(|(name, _)| *name).take_while(|name| *name != AFTER).collect();
+        assert_eq!(before, ["flip", "crop"], "`reduction` has to look at every operation before `resize`");
+    }
+}

@@ -41,7 +41,8 @@ fn the_facts_of_an_output_are_those_of_the_same_file_as_an_input() {
                 };
                 let done = run(&png_of(&image), &Plan { output, ..Plan::default() });
                 let mut said = done.output;
-                if into == Format::Webp {
+                // Only the tables of a JPEG tell.
+                if into != Format::Jpeg {
                     said.quality = None;
                 }
                 assert_eq!(

@@ -14,6 +14,7 @@ mod geometry;
 mod hostile;
 mod limits;
 mod metadata;
+mod modern;
 mod operations;
 mod orientation;
 mod output;

@@ -17,7 +17,7 @@ fn exif(value: u8, big_endian: bool) -> Vec<u8> {
 }
 
 /// How the upright picture must be stored so that `value` turns it upright again.
-fn stored(upright: &Image, value: u8) -> Image {
+pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let (w, h) = (upright.width(), upright.height());
     let (width, height) = if value >= 5 { (h, w) } else { (w, h) };
     let pixels = upright.data().as_chunks::<3>().0;

@@ -4,8 +4,19 @@ use pixaven_imaging::plan::{Output, Target};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process, sample};
 
 /// All formats that are read and written. Icons have at most 256 pixels on a side.
-pub(crate) const FORMATS: [Format; 7] =
-    [Format::Jpeg, Format::Png, Format::Gif, Format::Webp, Format::Tiff, Format::Bmp, Format::Ico];
+pub(crate) const FORMATS: [Format; 11] = [
+    Format::Jpeg,
+    Format::Png,
+    Format::Gif,
+    Format::Webp,
+    Format::Heic,
+    Format::Avif,
+    Format::Jxl,
+    Format::Jp2,
+    Format::Tiff,
+    Format::Bmp,
+    Format::Ico,
+];
 
 /// A picture as a PNG file, written without the code under test.
 pub(crate) fn png_of(image: &Image) -> Vec<u8> {

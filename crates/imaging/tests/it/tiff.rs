@@ -344,6 +344,17 @@ fn jpeg_in_strips_is_read_by_what_the_tiff_says() {
 }
 
 #[test]
+fn an_old_jpeg_of_many_samples_did_panic() {
+    // Tables by their places: 64 bytes, then 16 counts without values.
+    let data = [vec![1; 64], vec![0; 16]].concat();
+    let file = Tiff::new(tags(8, 8, &[8], 6), vec![data]).with(277, &[200]).with(259, &[6]);
+    let file = file.with(519, &[8]).with(520, &[72]).with(521, &[72]);
+    let error =
+        process(&file.bytes(), &to(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
+    assert!(error.to_string().contains("200 samples"), "{error}");
+}
+
+#[test]
 fn the_first_picture_that_is_not_a_reduced_one_is_taken() {
     let thumbnail = Tiff::new(tags(2, 1, &[8], 1), vec![vec![9, 9]]).with(254, &[1]).bytes();
     let main = Tiff::new(tags(3, 1, &[8], 1), vec![vec![40, 50, 60]]);
@@ -432,6 +443,10 @@ fn claims_are_not_believed() {
     let mut mixed = plain(tags(2, 1, &[8, 8, 8], 2));
     mixed = mixed.with(258, &[5, 6, 5]);
     assert!(matches!(attempt(&mixed), Err(Error::Unsupported { .. })));
+    for (bits, format) in [(40, 1), (65, 1), (8, 3), (48, 3)] {
+        let odd = plain(tags(1, 1, &[bits], 1)).with(339, &[format]);
+        assert!(matches!(attempt(&odd), Err(Error::Unsupported { .. })), "{bits} bits of format {format}");
+    }
     let metadata = Limits { metadata_bytes: 3, ..Limits::default() };
     let mut described = plain(tags(2, 2, &[8], 1));
     described.tags.push((700, 1, vec![0; 9]));

@@ -128,6 +128,7 @@ widest! {
 }
 
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "an index over three arrays at once is what becomes a vector")]
 fn transform_lanes<const X: usize, const Y: usize>(
     group: &Group,
     weights: &Weights,

@@ -3,7 +3,7 @@
 
 CREATE TABLE watermarks (
     id         TEXT    NOT NULL PRIMARY KEY,
-    account    INTEGER NOT NULL REFERENCES accounts (id),
+    account    INTEGER NOT NULL,
     name       TEXT    NOT NULL,
     format     TEXT    NOT NULL,
     width      INTEGER NOT NULL,

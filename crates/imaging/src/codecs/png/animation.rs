@@ -61,7 +61,7 @@ impl Animation {
         let alpha = image.channels().has_alpha();
         encoder.set_color(if alpha { ColorType::Rgba } else { ColorType::Rgb });
         encoder.set_depth(BitDepth::Eight);
-        encoder.set_deflate_compression(self.effort.photo);
+        encoder.set_deflate_compression(self.effort.single());
         encoder.set_filter(PHOTO_FILTER);
         encoder.set_animated(self.sequence.n_frames.max(1), self.sequence.plays.map_or(0, u32::from))?;
         encoder.write_header()

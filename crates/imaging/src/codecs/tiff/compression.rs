@@ -11,6 +11,9 @@ use super::page::{Compression, Page};
 /// What a decoder of LZMA or Zstandard may set aside for its window.
 const MAX_WINDOW_BYTES: u32 = 64 << 20;
 
+/// So much room the decoder of LZW gets at a time.
+const LZW_PIECE_BYTES: usize = 64 << 10;
+
 /// Unpacks to at most `n_bytes`, of `n_rows` rows of `width` samples. The second value says what is wrong, if anything is.
 pub(super) fn unpack(
     page: &Page,
@@ -72,19 +75,23 @@ fn lzw(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
         weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8)
     };
     let mut bytes = Vec::new();
-    let mut piece = [0; 4096];
-    let mut rest = data;
-    while bytes.len() < n_bytes {
-        let result = decoder.decode_bytes(rest, &mut piece);
+    let (mut rest, mut n_done) = (data, 0);
+    while n_done < n_bytes {
+        // A little more at a time, since nobody knows how much there will be.
+        bytes.resize((n_done + LZW_PIECE_BYTES).min(n_bytes), 0);
+        let result = decoder.decode_bytes(rest, &mut bytes[n_done..]);
         rest = &rest[result.consumed_in..];
-        bytes.extend_from_slice(&piece[..result.consumed_out]);
+        n_done += result.consumed_out;
         match result.status {
             Ok(LzwStatus::Ok) if result.consumed_in + result.consumed_out > 0 => {}
             Ok(_) => break,
-            Err(error) => return (bytes, Some(error.to_string())),
+            Err(error) => {
+                bytes.truncate(n_done);
+                return (bytes, Some(error.to_string()));
+            }
         }
     }
-    bytes.truncate(n_bytes);
+    bytes.truncate(n_done);
     (bytes, None)
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::directory::{Directory, File};
 use super::page::{Compression, Page, Photometric};
-use super::{Block, corrupt};
+use super::{Block, corrupt, unsupported};
 use crate::codecs::bytes::u16_be;
 use crate::codecs::{Decode, jpeg};
 use crate::facts::Description;
@@ -129,6 +129,9 @@ pub(super) fn decode(
     scratch: &mut Scratch,
 ) -> Result<Block, Error> {
     let n_components = if page.planar { 1 } else { page.n_samples };
+    if n_components > 4 {
+        return Err(unsupported(format!("JPEG of {n_components} samples per pixel")));
+    }
     let mut stream = scratch.take(0);
     stream.extend_from_slice(b"\xff\xd8");
     if n_components == 3 {
@@ -164,7 +167,7 @@ fn decode_stream(
 ) -> Result<Block, Error> {
     let inside = |error| match error {
         Error::Corrupt { reason, .. } => corrupt(format!("JPEG: {reason}")),
-        Error::Unsupported { reason, .. } => super::unsupported(format!("JPEG: {reason}")),
+        Error::Unsupported { reason, .. } => unsupported(format!("JPEG: {reason}")),
         other => other,
     };
     let mut decoder = jpeg::Decoder::open(stream, limits).map_err(inside)?;

@@ -1,6 +1,8 @@
 //! What the tags of a picture mean (TIFF 6.0, sections 3 to 23, with the Technical Notes), checked: behind this, no tag is
 //! read any more.
 
+mod tags;
+
 use std::ops::Range;
 
 use super::directory::{Directory, File};
@@ -77,7 +79,7 @@ pub(super) struct Alpha {
 pub(super) struct Page {
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Of every sample, 1 to 64.
+    /// Of every sample: 1 to 32, or 64.
     pub(super) bits: usize,
     pub(super) number: Number,
     /// Samples per pixel, colours and others.
@@ -125,22 +127,24 @@ impl Page {
         let (width, height) = (side(256, "width")?, side(257, "height")?);
         // Before anything is made as long as they are.
         limits.check_input(width as u32, height as u32, 1)?;
-        let compression = compression(number(259).unwrap_or(1))?;
+        let compression = tags::compression(number(259).unwrap_or(1))?;
         let n_samples = number(277).unwrap_or(1).max(1);
         check(Limit::Parts, limits.parts.into(), n_samples)?;
         let n_samples = n_samples as usize;
-        let photometric = photometric(number(262), compression, n_samples)?;
-        let bits = equal(file, directory, 258, "bits per sample")?.unwrap_or(1) as usize;
-        if !(1..=64).contains(&bits) {
-            return Err(unsupported(format!("{bits} bits per sample")));
-        }
-        let format = match equal(file, directory, 339, "sample formats")? {
+        let photometric = tags::photometric(number(262), compression, n_samples)?;
+        let bits = tags::equal(file, directory, 258, "bits per sample")?.unwrap_or(1) as usize;
+        let format = match tags::equal(file, directory, 339, "sample formats")? {
             None | Some(0 | 1 | 4) => Number::Unsigned,
             Some(2) => Number::Signed,
             Some(3) => Number::Float,
             Some(other) => return Err(unsupported(format!("sample format {other}"))),
         };
-        let (n_colors, alpha) = channels(file, directory, photometric, n_samples)?;
+        match (format, bits) {
+            (Number::Float, 16 | 24 | 32 | 64) => {}
+            (Number::Unsigned | Number::Signed, 1..=32 | 64) => {}
+            _ => return Err(unsupported(format!("{format:?} numbers of {bits} bits"))),
+        }
+        let (n_colors, alpha) = tags::channels(file, directory, photometric, n_samples)?;
         let planar = number(284) == Some(2) && n_samples > 1;
         let mut page = Self {
             width,
@@ -159,12 +163,12 @@ impl Page {
             chunk_width: width,
             chunk_height: height,
             chunks: Vec::new(),
-            palette: palette(file, directory, photometric, bits)?,
-            subsampling: subsampling(file, directory, photometric)?,
-            luma: reals(file, directory, 529).unwrap_or([0.299, 0.587, 0.114]),
-            reference: reals(file, directory, 532).unwrap_or([0.0, 255.0, 128.0, 255.0, 128.0, 255.0]),
+            palette: tags::palette(file, directory, photometric, bits)?,
+            subsampling: tags::subsampling(file, directory, photometric)?,
+            luma: tags::reals(file, directory, 529).unwrap_or([0.299, 0.587, 0.114]),
+            reference: tags::reals(file, directory, 532).unwrap_or([0.0, 255.0, 128.0, 255.0, 128.0, 255.0]),
             fax_options: number(292).unwrap_or(0),
-            range: real(file, directory, 340).zip(real(file, directory, 341)),
+            range: tags::real(file, directory, 340).zip(tags::real(file, directory, 341)),
         };
         page.place_chunks(file, directory, limits)?;
         Ok(page)
@@ -248,135 +252,4 @@ impl Page {
     pub(super) fn depth(&self) -> u8 {
         u8::try_from(self.bits * self.n_samples).unwrap_or(u8::MAX)
     }
-}
-
-fn compression(value: u64) -> Result<Compression, Error> {
-    Ok(match value {
-        0 | 1 => Compression::None,
-        2 => Compression::CcittRle,
-        32_771 => Compression::CcittRleWords,
-        3 => Compression::CcittGroup3,
-        4 => Compression::CcittGroup4,
-        5 => Compression::Lzw,
-        6 => Compression::OldJpeg,
-        7 => Compression::Jpeg,
-        8 | 32_946 => Compression::Deflate,
-        32_773 => Compression::PackBits,
-        34_925 => Compression::Lzma,
-        50_000 => Compression::Zstd,
-        50_001 => Compression::Webp,
-        34_676 | 34_677 => return Err(unsupported("SGI log compression")),
-        34_887 => return Err(unsupported("LERC compression")),
-        other => return Err(unsupported(format!("compression {other}"))),
-    })
-}
-
-fn photometric(value: Option<u64>, compression: Compression, n_samples: usize) -> Result<Photometric, Error> {
-    Ok(match value {
-        // What the old JPEG calls red, green and blue has in every known file been luma and chroma.
-        Some(2) | None if compression == Compression::OldJpeg && n_samples >= 3 => Photometric::YCbCr,
-        Some(0) => Photometric::WhiteIsZero,
-        Some(1 | 4) => Photometric::BlackIsZero,
-        Some(2 | 34_892) => Photometric::Rgb,
-        Some(3) => Photometric::Palette,
-        Some(5) => Photometric::Inks,
-        Some(6) => Photometric::YCbCr,
-        Some(8) => Photometric::Lab,
-        Some(9) => Photometric::IccLab,
-        Some(32_803) => return Err(unsupported("a colour filter array")),
-        Some(32_844 | 32_845) => return Err(unsupported("SGI log colours")),
-        Some(other) => return Err(unsupported(format!("photometric interpretation {other}"))),
-        None => match compression {
-            Compression::CcittRle
-            | Compression::CcittRleWords
-            | Compression::CcittGroup3
-            | Compression::CcittGroup4 => Photometric::WhiteIsZero,
-            _ if n_samples >= 3 => Photometric::Rgb,
-            _ => Photometric::BlackIsZero,
-        },
-    })
-}
-
-/// The value of a tag that has one for every sample, where they are all alike.
-fn equal(file: &File<'_>, directory: &Directory, tag: u16, name: &str) -> Result<Option<u64>, Error> {
-    let values = directory.find(tag).map(|entry| file.numbers_of(entry, 64)).unwrap_or_default();
-    match values.as_slice() {
-        [] => Ok(None),
-        [first, others @ ..] if others.iter().all(|value| value == first) => Ok(Some(*first)),
-        _ => Err(unsupported(format!("different {name} in one pixel"))),
-    }
-}
-
-/// How many samples are colour, and which one is alpha. Samples that are neither are left out; so is an alpha that the
-/// file does not call so, as long as no pixel needs it to be understood.
-fn channels(
-    file: &File<'_>,
-    directory: &Directory,
-    photometric: Photometric,
-    n_samples: usize,
-) -> Result<(usize, Option<Alpha>), Error> {
-    let extra = directory.find(338).map(|entry| file.numbers_of(entry, 64)).unwrap_or_default();
-    let n_colors = match photometric {
-        Photometric::WhiteIsZero | Photometric::BlackIsZero | Photometric::Palette => 1,
-        Photometric::Rgb | Photometric::YCbCr | Photometric::Lab | Photometric::IccLab => 3,
-        Photometric::Inks => n_samples.saturating_sub(extra.len()).max(3),
-    };
-    if n_samples < n_colors {
-        return Err(corrupt(format!("{n_samples} samples per pixel for {n_colors} colours")));
-    }
-    if photometric == Photometric::Inks && n_colors > 4 {
-        return Err(unsupported(format!("{n_colors} inks")));
-    }
-    let alpha = extra.iter().take(n_samples - n_colors).position(|kind| matches!(kind, 1 | 2));
-    let alpha = alpha.map(|i| Alpha { sample: n_colors + i, associated: extra[i] == 1 });
-    Ok((n_colors, alpha.filter(|_| photometric != Photometric::Inks)))
-}
-
-/// The colour map: all reds, all greens, all blues, of 16 bits each. Maps whose values all fit into 8 bits were written
-/// by mistake as those.
-fn palette(
-    file: &File<'_>,
-    directory: &Directory,
-    photometric: Photometric,
-    bits: usize,
-) -> Result<Vec<[u8; 3]>, Error> {
-    if photometric != Photometric::Palette {
-        return Ok(Vec::new());
-    }
-    if bits > 8 {
-        return Err(unsupported(format!("indices of {bits} bits")));
-    }
-    let values = directory.find(320).map(|entry| file.numbers_of(entry, 3 << bits)).unwrap_or_default();
-    let n = values.len() / 3;
-    if n == 0 {
-        return Err(corrupt("the colour map is missing"));
-    }
-    let narrow = values.iter().all(|&value| value < 256);
-    let value = |i: usize| if narrow { values[i] as u8 } else { (values[i] >> 8) as u8 };
-    Ok((0..n).map(|i| [value(i), value(n + i), value(2 * n + i)]).collect())
-}
-
-fn subsampling(
-    file: &File<'_>,
-    directory: &Directory,
-    photometric: Photometric,
-) -> Result<(usize, usize), Error> {
-    if photometric != Photometric::YCbCr {
-        return Ok((1, 1));
-    }
-    let values = directory.find(530).map(|entry| file.numbers_of(entry, 2)).unwrap_or_default();
-    match *values.as_slice() {
-        [] => Ok((2, 2)),
-        [across @ (1 | 2 | 4), down @ (1 | 2 | 4)] => Ok((across as usize, down as usize)),
-        _ => Err(corrupt(format!("chroma subsampling by {values:?}"))),
-    }
-}
-
-fn reals<const N: usize>(file: &File<'_>, directory: &Directory, tag: u16) -> Option<[f64; N]> {
-    let values = directory.find(tag).map(|entry| file.reals_of(entry, N))?;
-    <[f64; N]>::try_from(values).ok().filter(|values| values.iter().all(|v| v.is_finite()))
-}
-
-fn real(file: &File<'_>, directory: &Directory, tag: u16) -> Option<f64> {
-    reals::<1>(file, directory, tag).map(|[value]| value)
 }

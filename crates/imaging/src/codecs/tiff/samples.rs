@@ -69,7 +69,7 @@ fn is_lab(page: &Page) -> bool {
     matches!(page.photometric, Photometric::Lab | Photometric::IccLab)
 }
 
-/// Values of up to 56 bits one after the other, the highest bit first whatever the byte order.
+/// Values of up to 32 bits one after the other, the highest bit first whatever the byte order.
 fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     (0..n).map_while(move |i| {
         let first = i * bits;
@@ -80,7 +80,7 @@ fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Calls `take` with every one of the first `n` values of a row of floats. Widths that floats do not have give none.
+/// Calls `take` with every one of the first `n` values of a row of floats.
 pub(super) fn floats(page: &Page, row: &[u8], n: usize, big_endian: bool, mut take: impl FnMut(f64)) {
     for value in row.chunks_exact((page.bits / 8).max(1)).take(n) {
         let join = |bits: u64, &byte: &u8| bits << 8 | u64::from(byte);

@@ -1,0 +1,90 @@
+//! Coding one picture as AV1, by rav1e. All of that encoder is generic over the type of a sample, so it is compiled
+//! anew wherever it is used: here, and in nothing that changes often.
+
+use rav1e::prelude::{
+    ChromaSampling, ColorDescription, ColorPrimaries, Config, Context, EncoderConfig, EncoderStatus,
+    MatrixCoefficients, PixelRange, SpeedSettings, TransferCharacteristics,
+};
+
+/// Planes of one byte per sample, packed, in full range: luma, and chroma as large or with half the columns and rows,
+/// rounded up.
+#[derive(Debug, Clone, Copy)]
+pub struct Picture<'a> {
+    /// Columns of luma, 1 to 65,535.
+    pub width: usize,
+    /// Rows of luma, 1 to 65,535.
+    pub height: usize,
+    /// `width * height` samples.
+    pub luma: &'a [u8],
+    /// Two planes of BT.601 chroma; `None`: a gray picture.
+    pub chroma: Option<[&'a [u8]; 2]>,
+    /// Whether chroma has half the columns and rows.
+    pub halved: bool,
+}
+
+/// A coded picture.
+#[derive(Debug, Clone)]
+pub struct Coded {
+    /// A temporal unit.
+    pub data: Vec<u8>,
+    /// The content of an `av1C` box.
+    pub configuration: Vec<u8>,
+}
+
+/// Codes a picture on the calling thread.
+///
+/// `quantizer` is from 1 (best) to 255, `speed` from 0 (smallest) to 10 (fastest). 0 as a quantiser would mean lossless
+/// coding, which rav1e does not have.
+///
+/// # Errors
+/// What rav1e objects to, in words.
+///
+/// # Panics
+/// When a plane has another length than the sides say: a bug of the caller.
+pub fn encode(picture: Picture<'_>, quantizer: u8, speed: u8) -> Result<Coded, String> {
+    let Picture { width, height, luma, chroma, halved } = picture;
+    let half = |side: usize| if halved { side.div_ceil(2) } else { side };
+    assert_eq!(luma.len(), width * height, "plane and size disagree");
+    for plane in chroma.iter().flatten() {
+        assert_eq!(plane.len(), half(width) * half(height), "plane and size disagree");
+    }
+    let config = EncoderConfig {
+        width,
+        height,
+        bit_depth: 8,
+        chroma_sampling: match chroma {
+            None => ChromaSampling::Cs400,
+            Some(_) if halved => ChromaSampling::Cs420,
+            Some(_) => ChromaSampling::Cs444,
+        },
+        pixel_range: PixelRange::Full,
+        color_description: Some(ColorDescription {
+            color_primaries: ColorPrimaries::BT709,
+            transfer_characteristics: TransferCharacteristics::SRGB,
+            matrix_coefficients: MatrixCoefficients::BT601,
+        }),
+        still_picture: true,
+        quantizer: usize::from(quantizer.max(1)),
+        speed_settings: SpeedSettings::from_preset(speed),
+        ..EncoderConfig::default()
+    };
+    let config = Config::new().with_encoder_config(config).with_threads(1);
+    let mut context: Context<u8> = config.new_context().map_err(|error| error.to_string())?;
+    let configuration = context.container_sequence_header();
+    let mut frame = context.new_frame();
+    frame.planes[0].copy_from_raw_u8(luma, width, 1);
+    for (plane, samples) in frame.planes[1..].iter_mut().zip(chroma.iter().flatten()) {
+        plane.copy_from_raw_u8(samples, half(width), 1);
+    }
+    context.send_frame(frame).map_err(|error| error.to_string())?;
+    context.flush();
+    let mut data = Vec::new();
+    loop {
+        match context.receive_packet() {
+            Ok(packet) => data.extend(packet.data),
+            Err(EncoderStatus::Encoded) => {}
+            Err(EncoderStatus::LimitReached) => return Ok(Coded { data, configuration }),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}

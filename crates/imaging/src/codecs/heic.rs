@@ -1,0 +1,127 @@
+//! Writing HEIC. Coded by `heifer-hevc-enc`, which is safe Rust; in a container of our own (`heif`), which also reads HEIC.
+
+use heifer_hevc_enc::encoder::{EncodedPicture, EncoderConfig, Planes, encode_picture};
+
+use super::Encoded;
+use super::heif::{self, write};
+use super::ycbcr::Ycbcr;
+use crate::metadata::Metadata;
+use crate::plan::{Format, Output};
+use crate::{Error, Image, Scratch};
+
+/// Looks like a JPEG of the same quality.
+const DEFAULT_QUALITY: u8 = 80;
+
+/// What `lossless` comes to: the encoder has no lossless mode.
+const LOSSLESS_QUALITY: u8 = 100;
+
+/// Luma samples of a picture that every decoder accepts (level 5 of ITU-T H.265, table A.8); what is larger is cut
+/// into tiles.
+const MAX_PIXELS: u64 = 8_912_896;
+
+/// Longest side of an undivided picture, by the same table.
+const MAX_SIDE_PX: u32 = 8_192;
+
+/// Side of a tile.
+const TILE_PX: u32 = 1_024;
+
+fn failed(reason: impl ToString) -> Error {
+    Error::Encode { format: Format::Heic.name(), reason: reason.to_string() }
+}
+
+/// A whole file of one frame.
+pub(super) fn encode(
+    image: &Image,
+    output: &Output,
+    metadata: &Metadata,
+    _scratch: &mut Scratch,
+) -> Result<Encoded, Error> {
+    let quality = if output.lossless { LOSSLESS_QUALITY } else { output.quality.unwrap_or(DEFAULT_QUALITY) };
+    let config = EncoderConfig { qp: quantizer(quality), ..EncoderConfig::default() };
+    let mut writer = write::Writer::default();
+    let primary = add(&mut writer, &Ycbcr::of(image, true), &config, write::srgb()).map_err(failed)?;
+    if let Some(alpha) = Ycbcr::alpha_of(image) {
+        let item = add(&mut writer, &alpha, &config, write::alpha()).map_err(failed)?;
+        writer.refer(b"auxl", item, vec![primary]);
+    }
+    writer.metadata(primary, metadata);
+    let bytes = writer.finish(&[b"heic", b"mif1", b"miaf"], primary);
+    let description = heif::describe_own(Format::Heic, &bytes, quality)?;
+    Ok(Encoded { description, bytes })
+}
+
+/// The quantiser of HEVC, 0 to 51, by quality: 26 at 80, and from there down to 4 at 100.
+fn quantizer(quality: u8) -> u8 {
+    let quality = u16::from(quality.min(100));
+    let step = if quality > 80 { 26 - (quality - 80) * 22 / 20 } else { 51 - quality * 25 / 80 };
+    step as u8
+}
+
+/// Adds a picture as one item or, when it is large, as a grid of tiles. `role` is a property of the whole.
+fn add(
+    writer: &mut write::Writer,
+    picture: &Ycbcr,
+    config: &EncoderConfig,
+    role: write::Property,
+) -> Result<write::ItemId, String> {
+    let shown = (picture.width as u32, picture.height as u32);
+    // Sides are even where chroma is halved; what is too much is cropped.
+    let even = |side: u32| if picture.chroma.is_some() { side.next_multiple_of(2) } else { side };
+    let coded = (even(shown.0), even(shown.1));
+    let n_channels = if picture.chroma.is_some() { 3 } else { 1 };
+    let mut properties = vec![write::size(coded.0, coded.1), write::depths(8, n_channels), role.clone()];
+    let crop = (coded != shown).then(|| write::crop(coded, shown));
+    let n_pixels = u64::from(coded.0) * u64::from(coded.1);
+    if n_pixels <= MAX_PIXELS && coded.0.max(coded.1) <= MAX_SIDE_PX {
+        let (data, configuration) = code(picture, config)?;
+        properties.push(configuration);
+        properties.extend(crop);
+        return Ok(writer.picture(b"hvc1", false, &properties, data));
+    }
+    let (columns, rows) = (coded.0.div_ceil(TILE_PX), coded.1.div_ceil(TILE_PX));
+    let mut tiles = Vec::new();
+    for i in 0..columns * rows {
+        let side = TILE_PX as usize;
+        let (left, top) = ((i % columns) as usize * side, (i / columns) as usize * side);
+        let (data, configuration) = code(&picture.tile(left, top, side, side), config)?;
+        let size = write::size(TILE_PX, TILE_PX);
+        let properties = [size, write::depths(8, n_channels), role.clone(), configuration];
+        tiles.push(writer.picture(b"hvc1", true, &properties, data));
+    }
+    properties.extend(crop);
+    let grid = writer.picture(b"grid", false, &properties, write::grid(columns, rows, coded.0, coded.1));
+    writer.refer(b"dimg", grid, tiles);
+    Ok(grid)
+}
+
+/// A coded picture, as units after their lengths, and its `hvcC`.
+fn code(picture: &Ycbcr, config: &EncoderConfig) -> Result<(Vec<u8>, write::Property), String> {
+    let chroma = picture.chroma.as_ref().map(|[first, second]| (first.as_slice(), second.as_slice()));
+    let planes = Planes { y: &picture.luma, chroma };
+    let coded = encode_picture(picture.width as u32, picture.height as u32, planes, config)
+        .map_err(|error| error.to_string())?;
+    let mut data = Vec::new();
+    for slice in &coded.slices {
+        data.extend_from_slice(&(slice.len() as u32).to_be_bytes());
+        data.extend_from_slice(slice);
+    }
+    Ok((data, write::configuration(b"hvcC", &configuration(&coded))))
+}
+
+/// The content of an `hvcC` (ISO/IEC 14496-15, 8.3.3.1).
+fn configuration(picture: &EncodedPicture) -> Vec<u8> {
+    let mut out = vec![1, picture.profile_idc];
+    // What is in the Main profile is in Main 10 too; of the constraints: progressive, frames only.
+    out.extend_from_slice(&0x6000_0000u32.to_be_bytes());
+    out.extend_from_slice(&[0x90, 0, 0, 0, 0, 0, picture.level_idc]);
+    // No segmentation, no hint about parallel decoding.
+    out.extend_from_slice(&[0xf0, 0, 0xfc, 0xfc | picture.chroma_format, 0xf8, 0xf8, 0, 0]);
+    // One temporal layer, lengths of four bytes.
+    out.extend_from_slice(&[0x0f, picture.parameter_sets.len() as u8]);
+    for set in &picture.parameter_sets {
+        out.extend_from_slice(&[0x80 | (set[0] >> 1 & 0x3f), 0, 1]);
+        out.extend_from_slice(&(set.len() as u16).to_be_bytes());
+        out.extend_from_slice(set);
+    }
+    out
+}

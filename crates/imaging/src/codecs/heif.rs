@@ -1,0 +1,137 @@
+//! HEIF (ISO/IEC 23008-12): the container of HEIC and AVIF. What a file holds is found by `container.rs`, how its pictures
+//! are put together stands in `decode.rs`, the planes of a coded picture come from `av1.rs` and `hevc.rs`, and
+//! `write.rs` makes files. Everything that differs between the two formats depends on the kind of an item, not on the
+//! brand of the file.
+//!
+//! A picture is turned by its `irot` and `imir` properties alone: an EXIF orientation beside them is for information
+//! (ISO/IEC 23000-22, 7.3.10), and a file without them is upright whatever its EXIF says.
+
+#[expect(
+    unsafe_code,
+    reason = "the AV1 decoder has a C interface; every call is in this module, each with why it holds"
+)]
+mod av1;
+mod container;
+mod decode;
+mod hevc;
+pub(super) mod planes;
+mod properties;
+pub(super) mod write;
+
+use self::container::Container;
+use self::planes::Chroma;
+use self::properties::Coding;
+use super::{Decode, Frame, Header};
+use crate::color::{Layout, Raster, cicp_profile};
+use crate::facts::{Colorspace, Description};
+use crate::limits::{Limit, check};
+use crate::metadata::Metadata;
+use crate::plan::Format;
+use crate::{Channels, Error, Limits, Scratch};
+
+/// A HEIF file whose boxes were read.
+pub(super) struct Decoder<'a> {
+    container: Container<'a>,
+    header: Header,
+    max_pixels: u64,
+    done: bool,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads what is said about the primary picture, decoding nothing.
+    pub(super) fn open(format: Format, input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let container = Container::parse(input, format.name(), limits)?;
+        let id = container.primary;
+        let (exif, xmp) = container.metadata(id);
+        let color = properties::color(&container, id);
+        let profile = color.profile.map(<[u8]>::to_vec);
+        let n_bytes = [&exif, &xmp, &profile].into_iter().flatten().map(Vec::len).sum::<usize>();
+        check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes as u64)?;
+        let description = describe(format, &container)?;
+        let profile = match description.colorspace {
+            Colorspace::Gray => profile,
+            _ => profile.or_else(|| cicp_profile(color.cicp.primaries, color.cicp.transfer)),
+        };
+        let mut warnings = Vec::new();
+        if container.has_sequence {
+            warnings.push("the file has a sequence of pictures: only its still picture was read".to_owned());
+        }
+        let header = Header {
+            description,
+            orientation: properties::orientation(&container, id),
+            profile,
+            metadata: Metadata { exif, xmp, ..Metadata::default() },
+            plays: None,
+            warnings,
+        };
+        Ok(Self { container, header, max_pixels: limits.pixels, done: false })
+    }
+}
+
+/// The facts of a file.
+fn describe(format: Format, container: &Container<'_>) -> Result<Description, Error> {
+    let id = container.primary;
+    let corrupt = |reason: &str| Error::Corrupt { format: format.name(), reason: reason.to_owned() };
+    let (width, height) = properties::shown_size(container, id)
+        .ok_or_else(|| corrupt("it does not say how large the picture is"))?;
+    let Coding { depth, chroma } = properties::coding(container, id).ok_or_else(|| {
+        let kind = container.kind(id).unwrap_or_default();
+        let reason = format!("pictures of the kind `{}`", String::from_utf8_lossy(&kind));
+        Error::Unsupported { format: format.name(), reason }
+    })?;
+    let alpha = properties::alpha(container, id).is_some();
+    let matrix = properties::color(container, id).cicp.matrix;
+    let colorspace = match chroma {
+        Chroma::None => Colorspace::Gray,
+        _ if matrix == 0 => Colorspace::Rgb,
+        _ => Colorspace::YCbCr,
+    };
+    let n_channels = if chroma == Chroma::None { 1 } else { 3 } + u8::from(alpha);
+    Ok(Description {
+        format,
+        width,
+        height,
+        colorspace,
+        interlaced: false,
+        sampling: chroma.name().filter(|_| colorspace == Colorspace::YCbCr).map(str::to_owned),
+        depth: depth * n_channels,
+        quality: None,
+        frames: 1,
+        alpha,
+    })
+}
+
+/// The facts of a file that we made, read back from it.
+pub(super) fn describe_own(format: Format, file: &[u8], quality: u8) -> Result<Description, Error> {
+    let own = |error: Error| Error::Encode { format: format.name(), reason: error.to_string() };
+    let limits = Limits { parts: u32::MAX, ..Limits::default() };
+    let container = Container::parse(file, format.name(), &limits).map_err(own)?;
+    Ok(Description { quality: Some(quality), ..describe(format, &container).map_err(own)? })
+}
+
+impl Decode for Decoder<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let Description { format, width, height, .. } = self.header.description;
+        let image = decode::primary(&self.container, format.name(), self.max_pixels, scratch)?;
+        if (image.width(), image.height()) != (width, height) {
+            return Err(Error::Corrupt {
+                format: format.name(),
+                reason: "the picture has another size than the file says".to_owned(),
+            });
+        }
+        let layout = match image.channels() {
+            Channels::Gray => Layout::Gray,
+            Channels::Rgb => Layout::Rgb,
+            Channels::Rgba => Layout::Rgba,
+        };
+        let raster = Raster { width, height, layout, data: image.into_data() };
+        Ok(Some(Frame { raster, delay_ms: 0 }))
+    }
+}

@@ -1,0 +1,183 @@
+//! Decoding an AV1 picture, by rav1d: dav1d in Rust, which has no other interface than that of its C forebear. This module
+//! makes a safe function of it.
+
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+use rav1d::Dav1dResult;
+use rav1d::include::dav1d::data::Dav1dData;
+use rav1d::include::dav1d::dav1d::{Dav1dContext, Dav1dSettings};
+use rav1d::include::dav1d::headers::{
+    DAV1D_PIXEL_LAYOUT_I400, DAV1D_PIXEL_LAYOUT_I420, DAV1D_PIXEL_LAYOUT_I422,
+};
+use rav1d::include::dav1d::picture::Dav1dPicture;
+use rav1d::src::lib as sys;
+
+use super::planes::{Chroma, Cicp, Planes};
+
+/// The answer that asks for more data or has no more pictures: the negative of `EAGAIN`.
+const AGAIN: c_int = -11;
+
+/// Decodes the picture of an item; with several layers the last one that comes. Nothing larger than `max_pixels` is
+/// begun. An error in words.
+pub(super) fn decode(data: &[u8], operating_point: u8, max_pixels: u32) -> Result<Planes, &'static str> {
+    let mut decoder = Decoder::open(operating_point, max_pixels)?;
+    decoder.send(data)?;
+    let mut last = None;
+    while let Some(picture) = decoder.next_picture()? {
+        last = Some(picture);
+    }
+    last.ok_or("there is no picture")?.to_planes()
+}
+
+/// A decoder of rav1d, closed when dropped.
+struct Decoder {
+    raw: Option<Dav1dContext>,
+    /// What has not been taken in yet.
+    data: Dav1dData,
+}
+
+impl Decoder {
+    fn open(operating_point: u8, max_pixels: u32) -> Result<Self, &'static str> {
+        let mut settings = MaybeUninit::<Dav1dSettings>::uninit();
+        // SAFETY: the function writes the whole struct that it is given.
+        let mut settings = unsafe {
+            sys::dav1d_default_settings(NonNull::from(&mut settings).cast());
+            settings.assume_init()
+        };
+        settings.n_threads = 1;
+        settings.max_frame_delay = 1;
+        settings.all_layers = 0;
+        settings.operating_point = c_int::from(operating_point);
+        settings.frame_size_limit = max_pixels;
+        // What it has to say about broken files is for nobody.
+        // SAFETY: without a callback nothing is called.
+        settings.logger = unsafe { rav1d::include::dav1d::dav1d::Dav1dLogger::new(None, None) };
+        let mut raw = None;
+        // SAFETY: both point to live values of ours for the time of the call.
+        let result =
+            unsafe { sys::dav1d_open(Some(NonNull::from(&mut raw)), Some(NonNull::from(&mut settings))) };
+        if result.0 != 0 || raw.is_none() {
+            return Err("the decoder cannot be started");
+        }
+        Ok(Self { raw, data: Dav1dData::default() })
+    }
+
+    /// Copies the coded picture over.
+    fn send(&mut self, data: &[u8]) -> Result<(), &'static str> {
+        if data.is_empty() {
+            return Err("there is no picture");
+        }
+        // SAFETY: the struct is ours and empty, so nothing is lost when it is written over.
+        let copy = unsafe { sys::dav1d_data_create(Some(NonNull::from(&mut self.data)), data.len()) };
+        if copy.is_null() {
+            return Err("there is no memory for it");
+        }
+        // SAFETY: `copy` is a new block of `data.len()` bytes that nobody else knows.
+        unsafe { copy.copy_from_nonoverlapping(data.as_ptr(), data.len()) };
+        Ok(())
+    }
+
+    /// Takes in what is left and gives the next picture out; `None` after the last.
+    fn next_picture(&mut self) -> Result<Option<Picture>, &'static str> {
+        loop {
+            let left = self.data.sz;
+            if left > 0 {
+                // SAFETY: the decoder is open, and the data are the ones made by `send`.
+                let sent = unsafe { sys::dav1d_send_data(self.raw, Some(NonNull::from(&mut self.data))) };
+                check(sent)?;
+            }
+            let mut picture = Picture(Dav1dPicture::default());
+            // SAFETY: the decoder is open; the picture is empty, so nothing is lost when it is written over.
+            let got = unsafe { sys::dav1d_get_picture(self.raw, Some(NonNull::from(&mut picture.0))) };
+            if got.0 == 0 {
+                return Ok(Some(picture));
+            }
+            check(got)?;
+            if self.data.sz == 0 || self.data.sz == left {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// An error other than the one that is none.
+fn check(result: Dav1dResult) -> Result<(), &'static str> {
+    if matches!(result.0, 0 | AGAIN) { Ok(()) } else { Err("the AV1 data are broken or too large") }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // SAFETY: the data are empty or made by `send`; the decoder is open and not used afterwards.
+        unsafe {
+            sys::dav1d_data_unref(Some(NonNull::from(&mut self.data)));
+            sys::dav1d_close(Some(NonNull::from(&mut self.raw)));
+        }
+    }
+}
+
+/// A picture of rav1d, given back when dropped.
+struct Picture(Dav1dPicture);
+
+impl Picture {
+    /// Copies the planes out.
+    fn to_planes(&self) -> Result<Planes, &'static str> {
+        let parameters = &self.0.p;
+        let (Ok(width), Ok(height)) = (usize::try_from(parameters.w), usize::try_from(parameters.h)) else {
+            return Err("a side is negative");
+        };
+        let chroma = match parameters.layout {
+            DAV1D_PIXEL_LAYOUT_I400 => Chroma::None,
+            DAV1D_PIXEL_LAYOUT_I420 => Chroma::Both,
+            DAV1D_PIXEL_LAYOUT_I422 => Chroma::Columns,
+            _ => Chroma::Full,
+        };
+        let depth = u8::try_from(parameters.bpc).map_err(|_| "a strange depth")?;
+        let (chroma_width, chroma_height) = chroma.size(width, height);
+        let sizes = [(width, height), (chroma_width, chroma_height), (chroma_width, chroma_height)];
+        let mut samples = [const { Vec::new() }; 3];
+        for (i, (samples, (columns, rows))) in samples.iter_mut().zip(sizes).enumerate() {
+            if rows > 0 {
+                *samples = self.plane(i, columns, rows, depth > 8)?;
+            }
+        }
+        let header = self.0.seq_hdr.ok_or("there is no header")?;
+        // SAFETY: the header lives as long as the picture that points to it, and is only read.
+        let header = unsafe { header.as_ref() };
+        let cicp = Cicp {
+            primaries: header.pri as u16,
+            transfer: header.trc as u16,
+            matrix: header.mtrx as u16,
+            full_range: header.color_range != 0,
+        };
+        Ok(Planes { width, height, depth, chroma, samples, cicp })
+    }
+
+    /// Copies a plane of `rows` rows with `columns` samples of one byte, or two if `wide`.
+    fn plane(&self, i: usize, columns: usize, rows: usize, wide: bool) -> Result<Vec<u16>, &'static str> {
+        let start = self.0.data[i].ok_or("a plane is missing")?;
+        let stride = self.0.stride[i.min(1)];
+        let mut samples = Vec::with_capacity(columns * rows);
+        for y in 0..rows {
+            let row = start.as_ptr().cast::<u8>().wrapping_offset(stride * y as isize);
+            if wide {
+                // SAFETY: a plane of the picture, which is live, has `rows` rows that begin `stride` bytes apart, at
+                // addresses that are multiples of two, and each has at least `columns` initialised samples.
+                samples.extend_from_slice(unsafe { std::slice::from_raw_parts(row.cast::<u16>(), columns) });
+            } else {
+                // SAFETY: as above, with samples of one byte.
+                let row = unsafe { std::slice::from_raw_parts(row, columns) };
+                samples.extend(row.iter().map(|&sample| u16::from(sample)));
+            }
+        }
+        Ok(samples)
+    }
+}
+
+impl Drop for Picture {
+    fn drop(&mut self) {
+        // SAFETY: the picture is empty or was written by `dav1d_get_picture`, and is not used afterwards.
+        unsafe { sys::dav1d_picture_unref(Some(NonNull::from(&mut self.0))) };
+    }
+}

@@ -1,0 +1,306 @@
+//! Putting the pictures of a file together: coded ones, grids, overlays, cropping, transparency.
+
+use std::borrow::Cow;
+
+use super::container::{Container, ItemId};
+use super::planes::Planes;
+use super::properties::{self, MAX_NESTING};
+use super::{av1, hevc};
+use crate::codecs::isobmff::Fields;
+use crate::limits::{Limit, check};
+use crate::{Channels, Error, Image, Scratch};
+
+/// Decodes the primary picture, cropped but not turned.
+pub(super) fn primary(
+    container: &Container<'_>,
+    format: &'static str,
+    max_pixels: u64,
+    scratch: &mut Scratch,
+) -> Result<Image, Error> {
+    // Twice: a picture and its transparency, or the parts of a picture and the picture.
+    let mut run = Run { container, format, scratch, pixels_left: max_pixels.saturating_mul(2), max_pixels };
+    run.picture(container.primary, 0)
+}
+
+struct Run<'a, 'b> {
+    container: &'a Container<'b>,
+    format: &'static str,
+    scratch: &'a mut Scratch,
+    /// What may still be decoded, however often a file shows the same picture.
+    pixels_left: u64,
+    max_pixels: u64,
+}
+
+impl Run<'_, '_> {
+    fn corrupt(&self, reason: impl Into<String>) -> Error {
+        Error::Corrupt { format: self.format, reason: reason.into() }
+    }
+
+    fn unsupported(&self, reason: impl Into<String>) -> Error {
+        Error::Unsupported { format: self.format, reason: reason.into() }
+    }
+
+    /// An item with its transparency, cropped.
+    fn picture(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
+        let mut image = self.opaque(id, nesting)?;
+        if let Some(alpha) = properties::alpha(self.container, id) {
+            let plane = self.opaque(alpha, nesting + 1)?;
+            let premultiplied = self.container.references_from(id, b"prem").contains(&alpha);
+            image = with_alpha(image, &plane, premultiplied, self.scratch);
+            self.scratch.give(plane.into_data());
+        }
+        let size = (image.width(), image.height());
+        match properties::crop(self.container, id, size) {
+            Some(area) if area != [0, 0, size.0, size.1] => Ok(cropped(image, area, self.scratch)),
+            _ => Ok(image),
+        }
+    }
+
+    /// An item as a part of another: cropped and turned.
+    fn part(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
+        let image = self.picture(id, nesting + 1)?;
+        Ok(properties::orientation(self.container, id).apply(image, self.scratch))
+    }
+
+    fn opaque(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
+        if nesting > MAX_NESTING {
+            return Err(self.corrupt("pictures are nested too deeply"));
+        }
+        match &self.container.kind(id).ok_or_else(|| self.corrupt("an item is missing"))? {
+            b"av01" | b"hvc1" | b"hev1" => self.coded(id),
+            b"grid" => self.grid(id, nesting),
+            b"iovl" => self.overlay(id, nesting),
+            b"iden" => match *self.container.references_from(id, b"dimg") {
+                [source] => self.part(source, nesting),
+                _ => Err(self.corrupt("an item is not made of exactly one other")),
+            },
+            kind => {
+                let kind = String::from_utf8_lossy(kind).into_owned();
+                Err(self.unsupported(format!("pictures of the kind `{kind}`")))
+            }
+        }
+    }
+
+    /// Takes `n` pixels from those that may still be decoded.
+    fn spend(&mut self, (width, height): (u32, u32)) -> Result<u64, Error> {
+        let n = u64::from(width) * u64::from(height);
+        check(Limit::Pixels, self.max_pixels, n)?;
+        check(Limit::Pixels, self.pixels_left, n)?;
+        self.pixels_left -= n;
+        Ok(n)
+    }
+
+    fn coded(&mut self, id: ItemId) -> Result<Image, Error> {
+        let size = properties::coded_size(self.container, id)
+            .ok_or_else(|| self.corrupt("it does not say how large a picture is"))?;
+        self.spend(size)?;
+        let planes = self.planes(id, size)?;
+        let (width, height) = (size.0 as usize, size.1 as usize);
+        // Larger is right: coded sides can be even where those of the picture are odd.
+        if planes.width < width || planes.height < height {
+            return Err(self.corrupt(format!(
+                "a picture of {width}x{height} pixels is coded with {}x{}",
+                planes.width, planes.height
+            )));
+        }
+        let color = properties::color(self.container, id);
+        let mut cicp = color.cicp.or(planes.cicp);
+        if !color.has_range {
+            cicp.full_range = planes.cicp.full_range;
+        }
+        Ok(planes.to_image(width, height, cicp, self.scratch))
+    }
+
+    /// Decodes an item that says it has this size.
+    fn planes(&self, id: ItemId, (width, height): (u32, u32)) -> Result<Planes, Error> {
+        let data: Cow<'_, [u8]> = self.container.data(id)?;
+        // Room for sides that are coded in whole blocks.
+        let max_pixels = (u64::from(width) + 64) * (u64::from(height) + 64);
+        let property = |kind| self.container.property(id, kind);
+        if self.container.kind(id) == Some(*b"av01") {
+            let operating_point =
+                property(b"a1op").and_then(|content| content.first()).map_or(0, |&n| n & 31);
+            let max_pixels = u32::try_from(max_pixels).unwrap_or(u32::MAX);
+            return av1::decode(&data, operating_point, max_pixels).map_err(|reason| self.corrupt(reason));
+        }
+        let configuration = property(b"hvcC")
+            .and_then(hevc::Configuration::parse)
+            .ok_or_else(|| self.corrupt("the `hvcC` box is broken or missing"))?;
+        hevc::decode(&configuration, &data, max_pixels).map_err(|reason| self.corrupt(reason))
+    }
+
+    /// Tiles of one size side by side (6.6.2.3).
+    fn grid(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
+        let data = self.container.data(id)?;
+        let grid = grid_size(&data).ok_or_else(|| self.corrupt("a grid is broken"))?;
+        let (columns, rows, width, height) = grid;
+        let tiles = self.container.references_from(id, b"dimg");
+        if tiles.len() as u64 != u64::from(columns) * u64::from(rows) {
+            return Err(self.corrupt("a grid has another number of tiles than it says"));
+        }
+        let first = tiles.first().and_then(|&tile| properties::shown_size(self.container, tile));
+        let (tile_width, tile_height) = first.ok_or_else(|| self.corrupt("a tile has no size"))?;
+        let covers = |tile: u32, n: u32, side: u32| {
+            let (tile, n, side) = (u64::from(tile), u64::from(n), u64::from(side));
+            tile * n >= side && tile * (n - 1) < side
+        };
+        if !covers(tile_width, columns, width) || !covers(tile_height, rows, height) {
+            return Err(self.corrupt("the tiles of a grid do not cover it exactly"));
+        }
+        check(Limit::Pixels, self.max_pixels, u64::from(width) * u64::from(height))?;
+        let mut canvas: Option<Image> = None;
+        for (i, &tile) in (0u32..).zip(tiles) {
+            if tile == id {
+                return Err(self.corrupt("a grid is a tile of itself"));
+            }
+            let image = self.part(tile, nesting)?;
+            if (image.width(), image.height()) != (tile_width, tile_height) {
+                return Err(self.corrupt("the tiles of a grid have different sizes"));
+            }
+            let canvas = canvas.get_or_insert_with(|| {
+                let length = width as usize * height as usize * image.channels().count();
+                Image::new(width, height, image.channels(), self.scratch.take_zeroed(length))
+            });
+            if image.channels() != canvas.channels() {
+                return Err(self.corrupt("the tiles of a grid have different colours"));
+            }
+            let (left, top) = (i % columns * tile_width, i / columns * tile_height);
+            paste(canvas, &image, i64::from(left), i64::from(top));
+            self.scratch.give(image.into_data());
+        }
+        canvas.ok_or_else(|| self.corrupt("a grid has no tiles"))
+    }
+
+    /// Pictures laid over each other on a canvas of one colour (6.6.2.2).
+    fn overlay(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
+        let data = self.container.data(id)?;
+        let sources = self.container.references_from(id, b"dimg");
+        let overlay =
+            Overlay::parse(&data, sources.len()).ok_or_else(|| self.corrupt("an overlay is broken"))?;
+        let (width, height) = overlay.size;
+        if width == 0 || height == 0 {
+            return Err(self.corrupt("an overlay has no size"));
+        }
+        self.spend(overlay.size)?;
+        let n_bytes = width as usize * height as usize * 4;
+        let mut canvas = Image::new(width, height, Channels::Rgba, self.scratch.take(n_bytes));
+        canvas.data_mut().as_chunks_mut().0.fill(overlay.fill);
+        for (&source, &(left, top)) in sources.iter().zip(&overlay.offsets) {
+            let image = self.part(source, nesting)?;
+            let image = crate::codecs::with_channels(image, Channels::Rgba, self.scratch);
+            lay_over(&mut canvas, &image, left.into(), top.into());
+            self.scratch.give(image.into_data());
+        }
+        Ok(crate::codecs::with_channels(canvas, Channels::Rgb, self.scratch))
+    }
+}
+
+/// Columns, rows, width and height.
+fn grid_size(data: &[u8]) -> Option<(u32, u32, u32, u32)> {
+    let mut fields = Fields::new(data);
+    let [_version, flags, rows, columns] = fields.array()?;
+    let mut side = || if flags & 1 == 0 { fields.u16().map(u32::from) } else { fields.u32() };
+    let (width, height) = (side()?, side()?);
+    (width > 0 && height > 0).then_some((u32::from(columns) + 1, u32::from(rows) + 1, width, height))
+}
+
+struct Overlay {
+    fill: [u8; 4],
+    size: (u32, u32),
+    /// Where the pictures lie.
+    offsets: Vec<(i32, i32)>,
+}
+
+impl Overlay {
+    fn parse(data: &[u8], n_sources: usize) -> Option<Self> {
+        let mut fields = Fields::new(data);
+        let [_version, flags] = fields.array()?;
+        let wide = flags & 1 != 0;
+        let mut fill = [0; 4];
+        for channel in &mut fill {
+            *channel = (fields.u16()? >> 8) as u8;
+        }
+        let mut side = || if wide { fields.u32() } else { fields.u16().map(u32::from) };
+        let size = (side()?, side()?);
+        let mut place = || {
+            if wide {
+                fields.u32().map(u32::cast_signed)
+            } else {
+                fields.u16().map(|n| n.cast_signed().into())
+            }
+        };
+        let offsets = (0..n_sources).map(|_| Some((place()?, place()?))).collect::<Option<_>>()?;
+        Some(Self { fill, size, offsets })
+    }
+}
+
+/// The rows of `image` that fall into `canvas`, as the place in each and the length in pixels.
+fn overlap(
+    canvas: &Image,
+    image: &Image,
+    left: i64,
+    top: i64,
+) -> impl Iterator<Item = (usize, usize, usize)> {
+    let (canvas_width, canvas_height) = (i64::from(canvas.width()), i64::from(canvas.height()));
+    let (width, height) = (i64::from(image.width()), i64::from(image.height()));
+    let (x0, x1) = (left.max(0), (left + width).min(canvas_width));
+    let rows = top.max(0)..(top + height).min(canvas_height).max(top.max(0));
+    rows.filter(move |_| x1 > x0).map(move |y| {
+        let to = y * canvas_width + x0;
+        let from = (y - top) * width + (x0 - left);
+        (to as usize, from as usize, (x1 - x0) as usize)
+    })
+}
+
+/// Copies `image`, which has the same channels, onto `canvas`.
+fn paste(canvas: &mut Image, image: &Image, left: i64, top: i64) {
+    let n = canvas.channels().count();
+    let rows: Vec<_> = overlap(canvas, image, left, top).collect();
+    for (to, from, length) in rows {
+        canvas.data_mut()[to * n..][..length * n].copy_from_slice(&image.data()[from * n..][..length * n]);
+    }
+}
+
+/// Draws `image` over `canvas`; both have alpha, and that of the canvas stays.
+fn lay_over(canvas: &mut Image, image: &Image, left: i64, top: i64) {
+    let rows: Vec<_> = overlap(canvas, image, left, top).collect();
+    let above = image.data().as_chunks::<4>().0;
+    for (to, from, length) in rows {
+        let below = &mut canvas.data_mut().as_chunks_mut::<4>().0[to..][..length];
+        for (below, above) in below.iter_mut().zip(&above[from..][..length]) {
+            let alpha = u32::from(above[3]);
+            for (below, &above) in below.iter_mut().zip(above).take(3) {
+                let sum = u32::from(above) * alpha + u32::from(*below) * (255 - alpha);
+                *below = ((sum + 127) / 255) as u8;
+            }
+            below[3] = below[3].max(above[3]);
+        }
+    }
+}
+
+fn cropped(image: Image, [left, top, width, height]: [u32; 4], scratch: &mut Scratch) -> Image {
+    let length = width as usize * height as usize * image.channels().count();
+    let mut part = Image::new(width, height, image.channels(), scratch.take(length));
+    paste(&mut part, &image, -i64::from(left), -i64::from(top));
+    scratch.give(image.into_data());
+    part
+}
+
+/// Joins a picture and its transparency, which can have another size.
+fn with_alpha(image: Image, alpha: &Image, premultiplied: bool, scratch: &mut Scratch) -> Image {
+    let mut image = crate::codecs::with_channels(image, Channels::Rgba, scratch);
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let (alpha_width, alpha_height) = (alpha.width() as usize, alpha.height() as usize);
+    let n = alpha.channels().count();
+    let pixels = image.data_mut().as_chunks_mut::<4>().0;
+    for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
+        let line = &alpha.data()[y * alpha_height / height * alpha_width * n..][..alpha_width * n];
+        for (x, pixel) in row.iter_mut().enumerate() {
+            pixel[3] = line[x * alpha_width / width * n];
+            if premultiplied {
+                *pixel = crate::codecs::straight(*pixel);
+            }
+        }
+    }
+    image
+}

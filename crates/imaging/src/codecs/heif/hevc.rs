@@ -1,0 +1,106 @@
+//! Decoding an HEVC picture, by `heifer-hevc-dec`, which is safe Rust all through.
+
+use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
+use heifer_hevc_dec::nal::NalUnit;
+use heifer_hevc_dec::params::ParameterSets;
+
+use super::planes::{Chroma, Cicp, Planes, UNSPECIFIED};
+use crate::codecs::isobmff::Fields;
+
+/// The decoder configuration of an `hvcC` property (ISO/IEC 14496-15, 8.3.3.1).
+#[derive(Debug)]
+pub(super) struct Configuration<'a> {
+    /// Bits of a luma sample.
+    pub(super) depth: u8,
+    pub(super) chroma: Chroma,
+    /// Bytes of the lengths between which the units of the picture lie.
+    length_size: u8,
+    parameter_sets: Vec<&'a [u8]>,
+}
+
+impl<'a> Configuration<'a> {
+    /// Reads the property.
+    pub(super) fn parse(content: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(content);
+        fields.take(16)?;
+        let chroma = match fields.u8()? & 3 {
+            0 => Chroma::None,
+            1 => Chroma::Both,
+            2 => Chroma::Columns,
+            _ => Chroma::Full,
+        };
+        let depth = (fields.u8()? & 7) + 8;
+        fields.take(3)?;
+        let length_size = (fields.u8()? & 3) + 1;
+        let mut parameter_sets = Vec::new();
+        for _ in 0..fields.u8()? {
+            let _kind = fields.u8()?;
+            for _ in 0..fields.u16()? {
+                let length = fields.u16()?;
+                parameter_sets.push(fields.take(length.into())?);
+            }
+        }
+        Some(Self { depth, chroma, length_size, parameter_sets })
+    }
+
+    /// The picture as a byte stream with start codes (ITU-T H.265, annex B), which the decoder wants.
+    fn stream(&self, data: &[u8]) -> Vec<u8> {
+        let mut stream = Vec::with_capacity(data.len() + 1024);
+        let mut push = |unit: &[u8]| {
+            stream.extend_from_slice(&[0, 0, 1]);
+            stream.extend_from_slice(unit);
+        };
+        self.parameter_sets.iter().for_each(|set| push(set));
+        let mut fields = Fields::new(data);
+        while let Some(length) = fields.uint(self.length_size) {
+            let Some(unit) = fields.take(length as usize) else { break };
+            push(unit);
+        }
+        stream
+    }
+}
+
+/// Decodes the picture of an item. Nothing larger than `max_pixels` is begun. An error in words.
+pub(super) fn decode(
+    configuration: &Configuration<'_>,
+    data: &[u8],
+    max_pixels: u64,
+) -> Result<Planes, String> {
+    let stream = configuration.stream(data);
+    let options = DecodeOptions { max_pixels, ..DecodeOptions::default() };
+    let frame = decode_picture(&stream, options).map_err(|error| error.to_string())?;
+    let chroma = match frame.chroma_format {
+        0 => Chroma::None,
+        1 => Chroma::Both,
+        2 => Chroma::Columns,
+        _ => Chroma::Full,
+    };
+    let [depth, chroma_depth] = frame.bit_depth;
+    let (width, height) = (frame.widths[0] as usize, frame.heights[0] as usize);
+    let sizes = [(width, height), chroma.size(width, height), chroma.size(width, height)];
+    let mut samples = frame.planes;
+    for (plane, (columns, rows)) in samples.iter().zip(sizes) {
+        if plane.len() < columns * rows {
+            return Err("its planes do not fit together".to_owned());
+        }
+    }
+    for plane in &mut samples[1..] {
+        match depth.checked_sub(chroma_depth) {
+            Some(more) => plane.iter_mut().for_each(|sample| *sample <<= more),
+            None => plane.iter_mut().for_each(|sample| *sample >>= chroma_depth - depth),
+        }
+    }
+    let (primaries, transfer) = colors(configuration).unwrap_or((UNSPECIFIED, UNSPECIFIED));
+    let cicp = Cicp { primaries, transfer, matrix: frame.matrix_coeffs.into(), full_range: frame.full_range };
+    Ok(Planes { width, height, depth, chroma, samples, cicp })
+}
+
+/// Primaries and transfer by the parameter sets.
+pub(super) fn colors(configuration: &Configuration<'_>) -> Option<(u16, u16)> {
+    let mut sets = ParameterSets::default();
+    for set in &configuration.parameter_sets {
+        sets.add(&NalUnit::parse(set).ok()?).ok()?;
+    }
+    let vui = sets.sps.iter().flatten().find_map(|set| set.vui.as_ref())?;
+    Some((vui.colour_primaries.into(), vui.transfer_characteristics.into()))
+}

@@ -1,0 +1,235 @@
+//! Decoded planes of luma and chroma, and the way from them to red, green, blue (ITU-T H.273).
+
+use crate::{Channels, Image, Scratch};
+
+/// How often chroma is sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::codecs) enum Chroma {
+    /// Not at all: luma alone.
+    None,
+    /// At every second column and row.
+    Both,
+    /// At every second column.
+    Columns,
+    /// Everywhere.
+    Full,
+}
+
+impl Chroma {
+    /// Chroma subsampling in the usual notation.
+    pub(in crate::codecs) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Both => Some("4:2:0"),
+            Self::Columns => Some("4:2:2"),
+            Self::Full => Some("4:4:4"),
+        }
+    }
+
+    /// Size of a chroma plane.
+    pub(in crate::codecs) fn size(self, width: usize, height: usize) -> (usize, usize) {
+        match self {
+            Self::None => (0, 0),
+            Self::Both => (width.div_ceil(2), height.div_ceil(2)),
+            Self::Columns => (width.div_ceil(2), height),
+            Self::Full => (width, height),
+        }
+    }
+}
+
+/// What the numbers of a picture mean: code points of ITU-T H.273.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::codecs) struct Cicp {
+    pub(in crate::codecs) primaries: u16,
+    pub(in crate::codecs) transfer: u16,
+    pub(in crate::codecs) matrix: u16,
+    /// Whether black is 0 and white the largest number.
+    pub(in crate::codecs) full_range: bool,
+}
+
+/// The code point for "not specified".
+pub(in crate::codecs) const UNSPECIFIED: u16 = 2;
+
+impl Cicp {
+    /// `self`, with what it leaves open taken from `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        let either = |a, b| if a == UNSPECIFIED { b } else { a };
+        Self {
+            primaries: either(self.primaries, other.primaries),
+            transfer: either(self.transfer, other.transfer),
+            matrix: either(self.matrix, other.matrix),
+            full_range: self.full_range,
+        }
+    }
+}
+
+/// A decoded picture: packed planes, the first of `width * height` samples.
+#[derive(Debug)]
+pub(in crate::codecs) struct Planes {
+    pub(in crate::codecs) width: usize,
+    pub(in crate::codecs) height: usize,
+    /// Bits of a sample, 8 to 16.
+    pub(in crate::codecs) depth: u8,
+    pub(in crate::codecs) chroma: Chroma,
+    /// Luma and two chroma planes, or luma alone.
+    pub(in crate::codecs) samples: [Vec<u16>; 3],
+    /// What the coded picture itself says about its colours.
+    pub(in crate::codecs) cicp: Cicp,
+}
+
+/// Weights of red and blue in luma.
+type Weights = (f32, f32);
+
+/// What turns three samples into red, green, blue.
+enum Matrix {
+    /// They are green, blue, red.
+    Identity,
+    /// Luma and differences, green in the middle (matrix 8).
+    YCgCo,
+    Weighted(Weights),
+}
+
+impl Matrix {
+    /// By code point; what is not specified is taken as BT.601, as MIAF (ISO/IEC 23000-22, 7.3.6.4) has it.
+    fn of(cicp: Cicp) -> Self {
+        Self::Weighted(match cicp.matrix {
+            0 => return Self::Identity,
+            8 => return Self::YCgCo,
+            1 => (0.2126, 0.0722),
+            4 => (0.30, 0.11),
+            7 => (0.212, 0.087),
+            9 | 10 => (0.2627, 0.0593),
+            // Derived from the primaries.
+            12 => match cicp.primaries {
+                1 => (0.2126, 0.0722),
+                9 => (0.2627, 0.0593),
+                12 => (0.228_97, 0.079_29),
+                _ => (0.299, 0.114),
+            },
+            _ => (0.299, 0.114),
+        })
+    }
+}
+
+/// Turns samples into numbers: luma into 0–255, chroma into differences around 0.
+struct Range {
+    luma_offset: f32,
+    luma_scale: f32,
+    chroma_offset: f32,
+    chroma_scale: f32,
+}
+
+impl Range {
+    fn new(depth: u8, full: bool) -> Self {
+        let unit = f32::from(1u16 << (depth - 8));
+        let max = unit * 256.0 - 1.0;
+        let chroma_offset = unit * 128.0;
+        if full {
+            Self { luma_offset: 0.0, luma_scale: 255.0 / max, chroma_offset, chroma_scale: 255.0 / max }
+        } else {
+            let (luma, chroma) = (219.0 * unit, 224.0 * unit);
+            Self {
+                luma_offset: 16.0 * unit,
+                luma_scale: 255.0 / luma,
+                chroma_offset,
+                chroma_scale: 255.0 / chroma,
+            }
+        }
+    }
+}
+
+impl Planes {
+    /// The upper left part of the picture as gray or red, green, blue; `width` and `height` are at most its own.
+    pub(super) fn to_image(&self, width: usize, height: usize, cicp: Cicp, scratch: &mut Scratch) -> Image {
+        let range = Range::new(self.depth, cicp.full_range);
+        let (columns, rows) = (width as u32, height as u32);
+        if self.chroma == Chroma::None {
+            let mut data = scratch.take(width * height);
+            for (y, row) in data.chunks_exact_mut(width).enumerate() {
+                let luma = &self.samples[0][y * self.width..][..width];
+                for (to, &from) in row.iter_mut().zip(luma) {
+                    *to = to_byte((f32::from(from) - range.luma_offset) * range.luma_scale);
+                }
+            }
+            return Image::new(columns, rows, Channels::Gray, data);
+        }
+        let matrix = Matrix::of(cicp);
+        let mut data = scratch.take(width * height * 3);
+        let mut differences = [vec![0.0; self.width + 1], vec![0.0; self.width + 1]];
+        for (y, row) in data.chunks_exact_mut(width * 3).enumerate() {
+            let luma = &self.samples[0][y * self.width..][..width];
+            for (plane, row) in self.samples[1..].iter().zip(&mut differences) {
+                self.chroma_row(plane, y, row);
+            }
+            let chroma = [differences[0].as_slice(), &differences[1]];
+            convert(&matrix, &range, luma, chroma, row.as_chunks_mut::<3>().0);
+        }
+        Image::new(columns, rows, Channels::Rgb, data)
+    }
+
+    /// One row of a chroma plane at full resolution: samples lie in the middle of the pixels they stand for, and what
+    /// is between two is a quarter of one and three quarters of the other, as for JPEG.
+    fn chroma_row(&self, plane: &[u16], y: usize, row: &mut [f32]) {
+        let (columns, rows) = self.chroma.size(self.width, self.height);
+        let line = |y: usize| &plane[y * columns..][..columns];
+        match self.chroma {
+            Chroma::None => {}
+            Chroma::Full => row.iter_mut().zip(line(y)).for_each(|(to, &from)| *to = f32::from(from)),
+            Chroma::Columns => widen(line(y), line(y), row),
+            Chroma::Both => {
+                let near = y / 2;
+                let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(rows - 1) };
+                widen(line(near), line(far), row);
+            }
+        }
+    }
+}
+
+/// Doubles a row, blended from three quarters of `near` and a quarter of `far`.
+fn widen(near: &[u16], far: &[u16], row: &mut [f32]) {
+    let blended = |x: usize| f32::from(near[x]) * 0.75 + f32::from(far[x]) * 0.25;
+    let mut left = blended(0);
+    let mut here = left;
+    for (x, pair) in row.as_chunks_mut::<2>().0.iter_mut().take(near.len()).enumerate() {
+        let right = if x + 1 < near.len() { blended(x + 1) } else { here };
+        *pair = [here * 0.75 + left * 0.25, here * 0.75 + right * 0.25];
+        (left, here) = (here, right);
+    }
+}
+
+fn convert(matrix: &Matrix, range: &Range, luma: &[u16], chroma: [&[f32]; 2], pixels: &mut [[u8; 3]]) {
+    let level = |y: f32| (y - range.luma_offset) * range.luma_scale;
+    let difference = |c: f32| (c - range.chroma_offset) * range.chroma_scale;
+    match *matrix {
+        Matrix::Identity => each(luma, chroma, pixels, |g, b, r| [level(r), level(g), level(b)]),
+        Matrix::YCgCo => each(luma, chroma, pixels, |y, cg, co| {
+            let (y, cg, co) = (level(y), difference(cg), difference(co));
+            [y - cg + co, y + cg, y - cg - co]
+        }),
+        Matrix::Weighted((red, blue)) => {
+            let green = 1.0 - red - blue;
+            let (to_red, to_blue) = (2.0 * (1.0 - red), 2.0 * (1.0 - blue));
+            let (red_in_green, blue_in_green) = (to_red * red / green, to_blue * blue / green);
+            each(luma, chroma, pixels, |y, cb, cr| {
+                let (y, cb, cr) = (level(y), difference(cb), difference(cr));
+                [y + to_red * cr, y - blue_in_green * cb - red_in_green * cr, y + to_blue * cb]
+            });
+        }
+    }
+}
+
+fn each(
+    luma: &[u16],
+    [first, second]: [&[f32]; 2],
+    pixels: &mut [[u8; 3]],
+    color: impl Fn(f32, f32, f32) -> [f32; 3],
+) {
+    for (((pixel, &y), &cb), &cr) in pixels.iter_mut().zip(luma).zip(first).zip(second) {
+        *pixel = color(f32::from(y), cb, cr).map(to_byte);
+    }
+}
+
+/// The nearest of 0 to 255.
+fn to_byte(value: f32) -> u8 {
+    (value + 0.5) as u8
+}

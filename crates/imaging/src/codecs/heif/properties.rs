@@ -1,0 +1,184 @@
+//! What the properties of an item mean: size, coding, colours, cropping and turning, transparency.
+
+use super::container::{Container, ItemId};
+use super::hevc;
+use super::planes::{Chroma, Cicp, UNSPECIFIED};
+use crate::codecs::isobmff::Fields;
+use crate::orientation::Orientation;
+
+/// How deep pictures made of pictures are followed.
+pub(super) const MAX_NESTING: u32 = 4;
+
+/// How the samples of a picture are stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Coding {
+    /// Bits of a sample.
+    pub(super) depth: u8,
+    pub(super) chroma: Chroma,
+}
+
+/// The colours of an item.
+#[derive(Debug)]
+pub(super) struct Color<'a> {
+    /// An ICC profile.
+    pub(super) profile: Option<&'a [u8]>,
+    /// Code points; unspecified where the container says nothing.
+    pub(super) cicp: Cicp,
+    /// Whether the container says anything about the range of the samples.
+    pub(super) has_range: bool,
+}
+
+/// Width and height by the `ispe` property, before cropping and turning.
+pub(super) fn coded_size(container: &Container<'_>, id: ItemId) -> Option<(u32, u32)> {
+    let mut fields = Fields::new(container.property(id, b"ispe")?);
+    fields.version_and_flags()?;
+    let size = (fields.u32()?, fields.u32()?);
+    (size.0 > 0 && size.1 > 0).then_some(size)
+}
+
+/// Width and height after cropping, before turning.
+pub(super) fn shown_size(container: &Container<'_>, id: ItemId) -> Option<(u32, u32)> {
+    let size = coded_size(container, id)?;
+    Some(crop(container, id, size).map_or(size, |[_, _, width, height]| (width, height)))
+}
+
+/// The rectangle of the `clap` property as left, top, width, height; `None` when there is none or it is not within the
+/// picture, where every reader ignores it. Edges between pixels are moved to the left and up.
+pub(super) fn crop(container: &Container<'_>, id: ItemId, (width, height): (u32, u32)) -> Option<[u32; 4]> {
+    let mut fields = Fields::new(container.property(id, b"clap")?);
+    // Width, height and the distances of the middles, each a fraction.
+    let mut fraction = || {
+        let (numerator, denominator) = (fields.u32()?, fields.u32()?);
+        (denominator != 0).then(|| f64::from(numerator.cast_signed()) / f64::from(denominator))
+    };
+    let (clean_width, clean_height) = (fraction()?, fraction()?);
+    let (horizontal, vertical) = (fraction()?, fraction()?);
+    let along = |side: u32, clean: f64, offset: f64| {
+        let start = (f64::from(side) - clean) / 2.0 + offset;
+        let inside = clean >= 1.0 && start >= 0.0 && start + clean <= f64::from(side);
+        inside.then_some((start as u32, clean as u32))
+    };
+    let (left, width) = along(width, clean_width, horizontal)?;
+    let (top, height) = along(height, clean_height, vertical)?;
+    Some([left, top, width, height])
+}
+
+/// How the picture is stored, by the decoder configuration of the item or of the first that it is made of.
+pub(super) fn coding(container: &Container<'_>, id: ItemId) -> Option<Coding> {
+    let mut id = id;
+    for _ in 0..=MAX_NESTING {
+        match &container.kind(id)? {
+            b"av01" => return av1_coding(container.property(id, b"av1C")?),
+            b"hvc1" | b"hev1" => {
+                let configuration = hevc::Configuration::parse(container.property(id, b"hvcC")?)?;
+                return Some(Coding { depth: configuration.depth, chroma: configuration.chroma });
+            }
+            b"grid" | b"iden" | b"iovl" => id = *container.references_from(id, b"dimg").first()?,
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The `av1C` property (AV1 Codec ISO Media File Format Binding, 2.3.3).
+fn av1_coding(content: &[u8]) -> Option<Coding> {
+    let flags = *content.get(2)?;
+    let bit = |n: u8| flags >> n & 1 != 0;
+    let depth = match (bit(6), bit(5)) {
+        (false, _) => 8,
+        (true, false) => 10,
+        (true, true) => 12,
+    };
+    let chroma = match (bit(4), bit(3), bit(2)) {
+        (true, _, _) => Chroma::None,
+        (_, true, true) => Chroma::Both,
+        (_, true, false) => Chroma::Columns,
+        _ => Chroma::Full,
+    };
+    Some(Coding { depth, chroma })
+}
+
+/// The colours of an item or, when it says nothing, of the first that it is made of.
+pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
+    let unspecified =
+        Cicp { primaries: UNSPECIFIED, transfer: UNSPECIFIED, matrix: UNSPECIFIED, full_range: false };
+    let mut color = Color { profile: None, cicp: unspecified, has_range: false };
+    let mut next = Some(id);
+    for _ in 0..=MAX_NESTING {
+        let Some(id) = next else { break };
+        for (_, content) in container.properties(id).filter(|(kind, _)| kind == b"colr") {
+            color.take(content);
+        }
+        if color.profile.is_some() || color.has_range {
+            break;
+        }
+        if matches!(&container.kind(id), Some(kind) if matches!(kind, b"hvc1" | b"hev1")) {
+            let configuration = container.property(id, b"hvcC").and_then(hevc::Configuration::parse);
+            if let Some((primaries, transfer)) = configuration.as_ref().and_then(hevc::colors) {
+                color.cicp = Cicp { primaries, transfer, ..color.cicp };
+            }
+        }
+        next = container.references_from(id, b"dimg").first().copied();
+    }
+    color
+}
+
+impl<'a> Color<'a> {
+    /// Takes over a `colr` property.
+    fn take(&mut self, content: &'a [u8]) {
+        let Some((kind, content)) = content.split_first_chunk() else { return };
+        match kind {
+            b"prof" | b"rICC" => self.profile = self.profile.or(Some(content)),
+            b"nclx" if !self.has_range => {
+                let &[p1, p0, t1, t0, m1, m0, range] =
+                    content.first_chunk().unwrap_or(&[0, 2, 0, 2, 0, 2, 0]);
+                self.cicp = Cicp {
+                    primaries: u16::from_be_bytes([p1, p0]),
+                    transfer: u16::from_be_bytes([t1, t0]),
+                    matrix: u16::from_be_bytes([m1, m0]),
+                    full_range: range & 0x80 != 0,
+                };
+                self.has_range = true;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How the picture has to be turned: `irot` and `imir` in the order in which they stand.
+pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation {
+    // Quarters counter-clockwise, then perhaps mirrored.
+    let (mut quarters, mut mirrored) = (0, None);
+    for (kind, content) in container.properties(id) {
+        let Some(&value) = content.first() else { continue };
+        match &kind {
+            // Turning after mirroring is turning the other way before it.
+            b"irot" if mirrored.is_some() => quarters = (quarters + 4 - (value & 3)) % 4,
+            b"irot" => quarters = (quarters + (value & 3)) % 4,
+            b"imir" if mirrored.is_none() => mirrored = Some(value & 1),
+            _ => {}
+        }
+    }
+    // An axis of 0 exchanges top and bottom, 1 left and right (edition of 2022, 6.5.12).
+    match (quarters, mirrored) {
+        (0, None) => Orientation::Upright,
+        (1, None) => Orientation::Rotate270,
+        (2, None) => Orientation::Rotate180,
+        (_, None) => Orientation::Rotate90,
+        (0, Some(0)) | (2, Some(1)) => Orientation::FlipVertical,
+        (0 | 2, Some(_)) => Orientation::FlipHorizontal,
+        (1, Some(0)) | (3, Some(1)) => Orientation::Transpose,
+        (_, Some(_)) => Orientation::Transverse,
+    }
+}
+
+/// The item that has the transparency of `id`.
+pub(super) fn alpha(container: &Container<'_>, id: ItemId) -> Option<ItemId> {
+    const NAMES: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
+    container.references_to(id, *b"auxl").find(|&aux| {
+        container
+            .property(aux, b"auxC")
+            .and_then(|content| content.get(4..))
+            .is_some_and(|name| NAMES.contains(&Fields::new(name).text()))
+    })
+}

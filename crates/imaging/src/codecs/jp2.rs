@@ -1,0 +1,195 @@
+//! JPEG 2000 (ISO/IEC 15444-1), with and without a file around the codestream. Read by `hayro-jpeg2000`, which is safe Rust;
+//! written by `openjp2`, OpenJPEG in Rust, which sees only our own pixels.
+
+mod encode;
+mod header;
+#[expect(
+    unsafe_code,
+    reason = "openjp2 writes through C callbacks; they are in this module, each with why it holds"
+)]
+mod memory;
+
+use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
+
+pub(super) use self::encode::encode;
+use self::header::Jp2Header;
+use super::{Decode, Frame, Header};
+use crate::color::{Layout, Raster};
+use crate::facts::{Colorspace, Description};
+use crate::geometry::Size;
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::plan::Format;
+use crate::{Error, Limits, Scratch};
+
+/// What a file that is not a bare codestream begins with.
+pub(super) const CONTAINER: &[u8] = b"\0\0\0\x0cjP  \r\n\x87\n";
+
+/// What a bare codestream begins with: start of codestream, then image and tile size.
+pub(super) const CODESTREAM: &[u8] = b"\xff\x4f\xff\x51";
+
+fn corrupt(reason: impl ToString) -> Error {
+    Error::Corrupt { format: Format::Jp2.name(), reason: reason.to_string() }
+}
+
+/// A JPEG 2000 file whose headers were read.
+pub(super) struct Decoder<'a> {
+    input: &'a [u8],
+    image: Image<'a>,
+    header: Header,
+    channels: Channels,
+    done: bool,
+}
+
+/// The channels of a decoded pixel, in the order in which the library delivers them.
+#[derive(Debug, Clone, Copy)]
+struct Channels {
+    layout: Layout,
+    /// Colours, without alpha.
+    n_colors: usize,
+    alpha: bool,
+    premultiplied: bool,
+}
+
+impl Channels {
+    fn count(self) -> usize {
+        self.n_colors + usize::from(self.alpha)
+    }
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads boxes and the main header of the codestream, decoding nothing.
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let jp2 = header::read(input, limits)?;
+        // Before the library allocates by them.
+        limits.check_input(jp2.width, jp2.height, 1)?;
+        let image = Image::new(input, &settings(None)).map_err(corrupt)?;
+        if image.width() == 0 || image.height() == 0 {
+            return Err(corrupt("a side is zero"));
+        }
+        let channels = channels(&image, &jp2)?;
+        let profile = match image.color_space() {
+            ColorSpace::Icc { profile, .. } => Some(profile.clone()),
+            _ => None,
+        };
+        let header = Header {
+            description: describe(&image, &jp2, channels),
+            orientation: Orientation::Upright,
+            profile: profile.filter(|_| !(channels.n_colors == 1 && channels.alpha)),
+            metadata: Metadata { exif: jp2.exif, xmp: jp2.xmp, ..Metadata::default() },
+            plays: None,
+            warnings: Vec::new(),
+        };
+        Ok(Self { input, image, header, channels, done: false })
+    }
+}
+
+/// Lenient decoding, at a resolution that has at least the needed size.
+fn settings(needed: Option<Size>) -> DecodeSettings {
+    DecodeSettings {
+        resolve_palette_indices: true,
+        strict: false,
+        target_resolution: needed.map(|size| (size.width, size.height)),
+    }
+}
+
+fn channels(image: &Image<'_>, jp2: &Jp2Header) -> Result<Channels, Error> {
+    let n_colors = usize::from(image.color_space().num_channels());
+    let alpha = image.has_alpha();
+    let layout = match (n_colors, alpha) {
+        (1, false) => Layout::Gray,
+        (3, false) => Layout::Rgb,
+        (1 | 3, true) => Layout::Rgba,
+        (4, _) => Layout::Cmyk,
+        // Whatever the second one is, the first is all that can be shown.
+        (2, _) => Layout::Gray,
+        _ => {
+            let reason = format!("{n_colors} colour channels");
+            return Err(Error::Unsupported { format: Format::Jp2.name(), reason });
+        }
+    };
+    Ok(Channels { layout, n_colors, alpha, premultiplied: jp2.premultiplied })
+}
+
+fn describe(image: &Image<'_>, jp2: &Jp2Header, channels: Channels) -> Description {
+    let colorspace = match channels.n_colors {
+        _ if jp2.palette => Colorspace::Palette,
+        1 | 2 => Colorspace::Gray,
+        4 => Colorspace::Cmyk,
+        _ if jp2.ycc => Colorspace::YCbCr,
+        _ => Colorspace::Rgb,
+    };
+    Description {
+        format: Format::Jp2,
+        width: image.width(),
+        height: image.height(),
+        colorspace,
+        interlaced: false,
+        sampling: jp2.sampling.filter(|_| channels.n_colors == 3).map(str::to_owned),
+        depth: jp2.bits_per_pixel,
+        quality: None,
+        frames: 1,
+        alpha: channels.alpha,
+    }
+}
+
+impl Decode for Decoder<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn reduce_to(&mut self, needed: Size) {
+        // The headers were read without a complaint before.
+        if let Ok(image) = Image::new(self.input, &settings(Some(needed)))
+            && image.width() >= needed.width.min(self.image.width())
+            && image.height() >= needed.height.min(self.image.height())
+        {
+            self.image = image;
+        }
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let (width, height) = (self.image.width(), self.image.height());
+        let n_pixels = width as usize * height as usize;
+        let mut context = DecoderContext::default();
+        let decoded = self.image.decode(&mut context).map_err(corrupt)?;
+        let n_channels = decoded.components().len();
+        if n_channels < self.channels.count() {
+            return Err(corrupt("a channel is missing"));
+        }
+        if decoded.components().iter().any(|component| component.samples().len() != n_pixels) {
+            return Err(corrupt("its channels have different sizes"));
+        }
+        let mut packed = scratch.take_zeroed(n_pixels * n_channels);
+        decoded.store_u8_into(&mut packed);
+        let data = self.arrange(packed, n_channels, scratch);
+        let raster = Raster { width, height, layout: self.channels.layout, data };
+        Ok(Some(Frame { raster, delay_ms: 0 }))
+    }
+}
+
+impl Decoder<'_> {
+    /// Turns pixels of `n_channels` bytes into those of the layout.
+    fn arrange(&self, packed: Vec<u8>, n_channels: usize, scratch: &mut Scratch) -> Vec<u8> {
+        let Channels { layout, n_colors, alpha, premultiplied } = self.channels;
+        if n_channels == layout.count() && !(alpha && premultiplied) {
+            return packed;
+        }
+        let n = layout.count();
+        let mut data = scratch.take(packed.len() / n_channels * n);
+        for (to, from) in data.chunks_exact_mut(n).zip(packed.chunks_exact(n_channels)) {
+            if layout == Layout::Rgba {
+                let color = |i: usize| from[i.min(n_colors - 1)];
+                let pixel = [color(0), color(1), color(2), from[n_colors]];
+                to.copy_from_slice(&if premultiplied { super::straight(pixel) } else { pixel });
+            } else {
+                to.copy_from_slice(&from[..n]);
+            }
+        }
+        scratch.give(packed);
+        data
+    }
+}

@@ -1,0 +1,147 @@
+//! The boxes of a JP2 file (annex I) and the first marker segment of its codestream (A.5.1), as far as the limits and the facts
+//! need them. Everything else is read by the library.
+
+use super::{CODESTREAM, corrupt};
+use crate::Error;
+use crate::codecs::isobmff::{Boxes, Fields};
+use crate::limits::{Limit, Limits, check};
+use crate::plan::Format;
+
+/// Most components of a codestream that is read: four colours and alpha.
+const MAX_COMPONENTS: usize = 5;
+
+/// The identifier of a box with XMP (ISO 16684-3).
+pub(super) const XMP: [u8; 16] = *b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
+
+/// The identifier of a box with EXIF, which everybody uses and nobody standardised.
+pub(super) const EXIF: [u8; 16] = *b"JpgTiffExif->JP2";
+
+/// What is known of a file.
+#[derive(Debug, Default)]
+pub(super) struct Jp2Header {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Bits per pixel as stored: of a palette, those of an index.
+    pub(super) bits_per_pixel: u8,
+    pub(super) palette: bool,
+    /// Whether the colours are luma and chroma.
+    pub(super) ycc: bool,
+    pub(super) premultiplied: bool,
+    /// Chroma subsampling.
+    pub(super) sampling: Option<&'static str>,
+    pub(super) exif: Option<Vec<u8>>,
+    pub(super) xmp: Option<Vec<u8>>,
+}
+
+/// Reads a file or a bare codestream.
+pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
+    let mut header = Jp2Header::default();
+    if input.starts_with(CODESTREAM) {
+        header.take_codestream(input, limits)?;
+        return Ok(header);
+    }
+    let mut n_bytes = 0;
+    let mut codestream = None;
+    for (n_boxes, (kind, content)) in (1..).zip(Boxes::new(input)) {
+        check(Limit::Parts, limits.parts.into(), n_boxes)?;
+        match &kind {
+            b"jp2h" => header.take_header(content, limits)?,
+            // The last one counts, as it does for the library.
+            b"jp2c" => codestream = Some(content),
+            b"uuid" => {
+                n_bytes += content.len() as u64;
+                check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes)?;
+                header.take_metadata(content);
+            }
+            _ => {}
+        }
+    }
+    header.take_codestream(codestream.ok_or_else(|| corrupt("there is no codestream"))?, limits)?;
+    Ok(header)
+}
+
+impl Jp2Header {
+    /// The boxes within `jp2h`.
+    fn take_header(&mut self, content: &[u8], limits: &Limits) -> Result<(), Error> {
+        for (n_boxes, (kind, content)) in (1..).zip(Boxes::new(content)) {
+            check(Limit::Parts, limits.parts.into(), n_boxes)?;
+            match &kind {
+                b"colr" => {
+                    check(Limit::MetadataBytes, limits.metadata_bytes, content.len() as u64)?;
+                    // Method 1: a number; 18 is sYCC, 1, 3 and 4 are its forebears.
+                    if let [1, _, _, number @ ..] = content {
+                        self.ycc |= matches!(number, [0, 0, 0, 1 | 3 | 4 | 18]);
+                    }
+                }
+                b"pclr" => self.palette = true,
+                b"cdef" => {
+                    let channels = content.get(2..).unwrap_or_default().as_chunks::<6>().0;
+                    self.premultiplied |= channels.iter().any(|channel| channel[2..4] == [0, 2]);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take_metadata(&mut self, content: &[u8]) {
+        let Some((id, content)) = content.split_first_chunk() else { return };
+        let slot = match *id {
+            XMP => &mut self.xmp,
+            EXIF => &mut self.exif,
+            _ => return,
+        };
+        slot.get_or_insert_with(|| content.to_vec());
+    }
+
+    /// The image and tile size, which stands first in a codestream.
+    fn take_codestream(&mut self, codestream: &[u8], limits: &Limits) -> Result<(), Error> {
+        let cut_off = || corrupt("the header is cut off");
+        let mut fields =
+            Fields::new(codestream.strip_prefix(CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
+        // Length of the segment and capabilities.
+        let mut next = || fields.u32();
+        let skipped = next();
+        let numbers: Option<Vec<u32>> = (0..8).map(|_| next()).collect();
+        let Some((_, numbers)) = skipped.zip(numbers) else { return Err(cut_off()) };
+        let [right, bottom, left, top, tile_width, tile_height, tile_left, tile_top] = numbers[..] else {
+            return Err(cut_off());
+        };
+        let n_components = usize::from(fields.u16().ok_or_else(cut_off)?);
+        if n_components == 0 || n_components > MAX_COMPONENTS {
+            let reason = format!("{n_components} components");
+            return Err(Error::Unsupported { format: Format::Jp2.name(), reason });
+        }
+        let components: Option<Vec<[u8; 3]>> = (0..n_components).map(|_| fields.array()).collect();
+        let components = components.ok_or_else(cut_off)?;
+        let sides = right.checked_sub(left).zip(bottom.checked_sub(top));
+        let Some((width @ 1.., height @ 1..)) = sides else { return Err(corrupt("a side is zero")) };
+        if tile_width == 0 || tile_height == 0 {
+            return Err(corrupt("a tile has no size"));
+        }
+        let along = |end: u32, start: u32, tile: u32| u64::from(end.saturating_sub(start).div_ceil(tile));
+        let n_tiles = along(right, tile_left, tile_width) * along(bottom, tile_top, tile_height);
+        check(Limit::Parts, limits.parts.into(), n_tiles)?;
+        self.sampling = sampling(&components);
+        let bits = components.iter().map(|&[depth, ..]| u32::from(depth & 0x7f) + 1).sum::<u32>();
+        self.bits_per_pixel = u8::try_from(bits).unwrap_or(u8::MAX);
+        // What is left out in all components does not count.
+        let step =
+            |i: usize| components.iter().map(|component| u32::from(component[i])).min().unwrap_or(1).max(1);
+        (self.width, self.height) = (width.div_ceil(step(1)), height.div_ceil(step(2)));
+        Ok(())
+    }
+}
+
+/// Chroma subsampling by the steps of the first components, where the second and third differ from the first.
+fn sampling(components: &[[u8; 3]]) -> Option<&'static str> {
+    let &[[_, x, y], second, third, ..] = components else { return None };
+    let same = second[1..] == third[1..];
+    let ratio = (second[1].checked_div(x)?, second[2].checked_div(y)?);
+    match ratio {
+        (2, 2) if same => Some("4:2:0"),
+        (2, 1) if same => Some("4:2:2"),
+        (1, 2) if same => Some("4:4:0"),
+        _ => None,
+    }
+}

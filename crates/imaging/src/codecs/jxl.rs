@@ -1,0 +1,267 @@
+//! JPEG XL (ISO/IEC 18181). Read by `jxl`, the decoder of the format's authors and of two browsers; written by `jixel`.
+
+mod encode;
+
+use jxl::api::{
+    AlphaMode, Event, ExtraChannel, JxlBasicInfo, JxlColorEncoding, JxlColorProfile, JxlColorType,
+    JxlDataFormat, JxlDecoder, JxlDecoderOptions, JxlOutputBuffer, JxlPixelFormat, JxlPrimaries,
+    JxlTransferFunction, ProfileLevel,
+};
+
+pub(super) use self::encode::encode;
+use super::isobmff::{Boxes, Fields};
+use super::{Decode, Frame, Header};
+use crate::color::{Layout, Raster, cicp_profile};
+use crate::facts::{Colorspace, Description};
+use crate::limits::{Limit, check};
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::plan::Format;
+use crate::{Error, Limits, Scratch};
+
+/// What a file that is not a bare codestream begins with.
+pub(super) const CONTAINER: &[u8] = b"\0\0\0\x0cJXL \r\n\x87\n";
+
+/// What a bare codestream begins with.
+pub(super) const CODESTREAM: &[u8] = b"\xff\x0a";
+
+/// The longest side of a picture of the format; longer ones are no picture.
+const MAX_SIDE_PX: usize = 1 << 30;
+
+fn corrupt(reason: impl ToString) -> Error {
+    Error::Corrupt { format: "JXL", reason: reason.to_string() }
+}
+
+const ENDS_EARLY: &str = "the file ends early";
+
+/// A JPEG XL file whose headers were read.
+pub(super) struct Decoder<'a> {
+    decoder: Box<JxlDecoder>,
+    /// What the decoder has not taken in.
+    rest: &'a [u8],
+    header: Header,
+    /// The pixels that are asked for.
+    channels: JxlColorType,
+    n_left: u32,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads the headers of the file and of its frames, decoding none.
+    pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let metadata = metadata(input, limits)?;
+        let n_frames = count_frames(input, limits)?;
+        let mut rest = input;
+        let mut decoder = Box::new(JxlDecoder::new(options(limits)));
+        to_basic_info(&mut decoder, &mut rest)?;
+        let info = decoder.basic_info().ok_or_else(|| corrupt("it has no header"))?.clone();
+        let embedded = decoder.embedded_color_profile().cloned();
+        let has = |kind| info.extra_channels.iter().any(|channel| channel.ec_type == kind);
+        let is_gray = embedded.as_ref().is_some_and(|profile| profile.channels() == 1);
+        let is_cmyk = has(ExtraChannel::Black) && embedded.as_ref().is_some_and(JxlColorProfile::is_cmyk);
+        let alpha = has(ExtraChannel::Alpha) && !is_cmyk;
+        let channels = match (is_cmyk, is_gray, alpha) {
+            (true, ..) => JxlColorType::Cmyk,
+            (_, true, false) => JxlColorType::Grayscale,
+            (_, true, true) => JxlColorType::GrayscaleAlpha,
+            (_, false, false) => JxlColorType::Rgb,
+            (_, false, true) => JxlColorType::Rgba,
+        };
+        let format = JxlPixelFormat {
+            color_type: channels,
+            color_data_format: Some(JxlDataFormat::U8 { bit_depth: 8 }),
+            extra_channel_format: vec![None; info.extra_channels.len()],
+        };
+        decoder.set_pixel_format(format).map_err(corrupt)?;
+        let profile = decoder.output_color_profile().and_then(profile).filter(|_| !(is_gray && alpha));
+        check(
+            Limit::MetadataBytes,
+            limits.metadata_bytes,
+            profile.as_ref().map_or(0, |profile| profile.len() as u64),
+        )?;
+        let header = Header {
+            description: describe(&info, channels, n_frames)?,
+            // The numbers are those of EXIF.
+            orientation: Orientation::from_value(info.orientation as u64),
+            profile,
+            metadata,
+            plays: info.animation.as_ref().and_then(|animation| {
+                (animation.num_loops != 0).then(|| animation.num_loops.try_into().unwrap_or(u16::MAX))
+            }),
+            warnings: Vec::new(),
+        };
+        Ok(Self { decoder, rest, header, channels, n_left: n_frames })
+    }
+}
+
+/// How the library is to decode: pixels as stored, its own limits at ours.
+fn options(limits: &Limits) -> JxlDecoderOptions {
+    let mut options = JxlDecoderOptions::default();
+    options.adjust_orientation = false;
+    options.alpha_mode = AlphaMode::Unpremultiplied;
+    // Colours and four more.
+    options.sample_limit = Some(usize::try_from(limits.pixels.saturating_mul(7)).unwrap_or(usize::MAX));
+    options.max_profile_level = ProfileLevel::Main10;
+    options
+}
+
+fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error> {
+    match decoder.process(rest, None, None).map_err(corrupt)? {
+        Event::BasicInfo => Ok(()),
+        _ => Err(corrupt(ENDS_EARLY)),
+    }
+}
+
+/// The number of frames that are seen, from their headers. Those that are cut off count as far as their headers go.
+fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
+    let mut options = options(limits);
+    options.scan_frames_only = true;
+    let mut decoder = JxlDecoder::new(options);
+    let mut rest = input;
+    loop {
+        let event = decoder.process(&mut rest, None, None).map_err(corrupt)?;
+        let n_frames = decoder.scanned_frames().len();
+        check(Limit::Frames, limits.frames.into(), n_frames as u64)?;
+        match event {
+            Event::BasicInfo => {
+                // Early, so that no headers are read of what will not be decoded.
+                let (width, height) = decoder.basic_info().map(|info| info.size).unwrap_or_default();
+                limits.check_input(side(width)?, side(height)?, 1)?;
+            }
+            Event::NeedMoreInput { .. } | Event::Complete if n_frames == 0 => {
+                return Err(corrupt(ENDS_EARLY));
+            }
+            Event::NeedMoreInput { .. } | Event::Complete => return Ok(n_frames as u32),
+            _ => {}
+        }
+    }
+}
+
+fn side(px: usize) -> Result<u32, Error> {
+    match u32::try_from(px) {
+        Ok(px @ 1..) if px as usize <= MAX_SIDE_PX => Ok(px),
+        _ => Err(corrupt("a side is zero or too long")),
+    }
+}
+
+fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Result<Description, Error> {
+    let (colorspace, n_channels) = match channels {
+        JxlColorType::Grayscale => (Colorspace::Gray, 1),
+        JxlColorType::GrayscaleAlpha => (Colorspace::Gray, 2),
+        JxlColorType::Cmyk => (Colorspace::Cmyk, 4),
+        _ => (Colorspace::Rgb, if channels.has_alpha() { 4 } else { 3 }),
+    };
+    let bits = info.bit_depth.bits_per_sample() * n_channels;
+    Ok(Description {
+        format: Format::Jxl,
+        width: side(info.size.0)?,
+        height: side(info.size.1)?,
+        colorspace,
+        interlaced: false,
+        sampling: None,
+        depth: bits.try_into().unwrap_or(u8::MAX),
+        quality: None,
+        frames: n_frames,
+        alpha: channels.has_alpha(),
+    })
+}
+
+/// The profile of decoded pixels; `None` for sRGB.
+fn profile(profile: &JxlColorProfile) -> Option<Vec<u8>> {
+    if let JxlColorProfile::Simple(encoding) = profile {
+        if *encoding == JxlColorEncoding::srgb(false) || *encoding == JxlColorEncoding::srgb(true) {
+            return None;
+        }
+        if let JxlColorEncoding::RgbColorSpace { primaries, transfer_function, .. } = encoding {
+            let transfer = match transfer_function {
+                JxlTransferFunction::PQ => Some(16),
+                JxlTransferFunction::HLG => Some(18),
+                _ => None,
+            };
+            let primaries = match primaries {
+                JxlPrimaries::BT2100 => 9,
+                JxlPrimaries::P3 => 12,
+                _ => 1,
+            };
+            if let Some(transfer) = transfer {
+                return cicp_profile(primaries, transfer);
+            }
+        }
+    }
+    profile.try_as_icc().map(std::borrow::Cow::into_owned)
+}
+
+/// EXIF and XMP from the boxes of a file; compressed ones are left alone.
+fn metadata(input: &[u8], limits: &Limits) -> Result<Metadata, Error> {
+    let mut metadata = Metadata::default();
+    if !input.starts_with(CONTAINER) {
+        return Ok(metadata);
+    }
+    let mut n_boxes = 0;
+    let mut n_bytes = 0;
+    for (kind, content) in Boxes::new(input) {
+        n_boxes += 1;
+        check(Limit::Parts, limits.parts.into(), n_boxes)?;
+        if matches!(&kind, b"Exif" | b"xml " | b"brob" | b"jumb") {
+            n_bytes += content.len() as u64;
+            check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes)?;
+        }
+        match &kind {
+            b"Exif" if metadata.exif.is_none() => {
+                let mut fields = Fields::new(content);
+                let skipped = fields.u32().and_then(|n| fields.take(n as usize));
+                metadata.exif = skipped.map(|_| fields.rest().to_vec());
+            }
+            b"xml " if metadata.xmp.is_none() => metadata.xmp = Some(content.to_vec()),
+            _ => {}
+        }
+    }
+    Ok(metadata)
+}
+
+impl Decode for Decoder<'_> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if self.n_left == 0 {
+            return Ok(None);
+        }
+        self.n_left -= 1;
+        match self.decoder.process(&mut self.rest, None, None).map_err(corrupt)? {
+            Event::FrameHeader => {}
+            Event::Complete => return Ok(None),
+            _ => return Err(corrupt(ENDS_EARLY)),
+        }
+        let delay = self.decoder.frame_header().and_then(|frame| frame.duration).unwrap_or(0.0);
+        let Description { width, height, .. } = self.header.description;
+        let (columns, rows) = (width as usize, height as usize);
+        let n_channels = self.channels.samples_per_pixel();
+        let mut data = scratch.take_zeroed(columns * rows * n_channels);
+        let mut buffers = [JxlOutputBuffer::new(&mut data, rows, columns * n_channels)];
+        match self.decoder.process(&mut self.rest, Some(&mut buffers), None).map_err(corrupt)? {
+            Event::FrameComplete { .. } => {}
+            _ => return Err(corrupt(ENDS_EARLY)),
+        }
+        let layout = match self.channels {
+            JxlColorType::Grayscale => Layout::Gray,
+            JxlColorType::GrayscaleAlpha => {
+                let mut wide = scratch.take(columns * rows * 4);
+                for (to, &[v, a]) in wide.as_chunks_mut().0.iter_mut().zip(data.as_chunks().0) {
+                    *to = [v, v, v, a];
+                }
+                scratch.give(std::mem::replace(&mut data, wide));
+                Layout::Rgba
+            }
+            JxlColorType::Cmyk => {
+                // The format stores light, 0 being full ink.
+                data.iter_mut().for_each(|ink| *ink = 255 - *ink);
+                Layout::Cmyk
+            }
+            JxlColorType::Rgba => Layout::Rgba,
+            _ => Layout::Rgb,
+        };
+        let delay_ms = delay.round().clamp(0.0, f64::from(u32::MAX)) as u32;
+        Ok(Some(Frame { raster: Raster { width, height, layout, data }, delay_ms }))
+    }
+}

@@ -1,0 +1,146 @@
+//! The meaning of single tags: numbers to the types of `page.rs`, and what is refused by name.
+
+use super::{Alpha, Compression, Photometric};
+use crate::Error;
+use crate::codecs::tiff::directory::{Directory, File};
+use crate::codecs::tiff::{corrupt, unsupported};
+
+pub(super) fn compression(value: u64) -> Result<Compression, Error> {
+    Ok(match value {
+        0 | 1 => Compression::None,
+        2 => Compression::CcittRle,
+        32_771 => Compression::CcittRleWords,
+        3 => Compression::CcittGroup3,
+        4 => Compression::CcittGroup4,
+        5 => Compression::Lzw,
+        6 => Compression::OldJpeg,
+        7 => Compression::Jpeg,
+        8 | 32_946 => Compression::Deflate,
+        32_773 => Compression::PackBits,
+        34_925 => Compression::Lzma,
+        50_000 => Compression::Zstd,
+        50_001 => Compression::Webp,
+        34_676 | 34_677 => return Err(unsupported("SGI log compression")),
+        34_887 => return Err(unsupported("LERC compression")),
+        other => return Err(unsupported(format!("compression {other}"))),
+    })
+}
+
+pub(super) fn photometric(
+    value: Option<u64>,
+    compression: Compression,
+    n_samples: usize,
+) -> Result<Photometric, Error> {
+    Ok(match value {
+        // What the old JPEG calls red, green and blue has in every known file been luma and chroma.
+        Some(2) | None if compression == Compression::OldJpeg && n_samples >= 3 => Photometric::YCbCr,
+        Some(0) => Photometric::WhiteIsZero,
+        Some(1 | 4) => Photometric::BlackIsZero,
+        Some(2 | 34_892) => Photometric::Rgb,
+        Some(3) => Photometric::Palette,
+        Some(5) => Photometric::Inks,
+        Some(6) => Photometric::YCbCr,
+        Some(8) => Photometric::Lab,
+        Some(9) => Photometric::IccLab,
+        Some(32_803) => return Err(unsupported("a colour filter array")),
+        Some(32_844 | 32_845) => return Err(unsupported("SGI log colours")),
+        Some(other) => return Err(unsupported(format!("photometric interpretation {other}"))),
+        None => match compression {
+            Compression::CcittRle
+            | Compression::CcittRleWords
+            | Compression::CcittGroup3
+            | Compression::CcittGroup4 => Photometric::WhiteIsZero,
+            _ if n_samples >= 3 => Photometric::Rgb,
+            _ => Photometric::BlackIsZero,
+        },
+    })
+}
+
+/// The value of a tag that has one for every sample, where they are all alike.
+pub(super) fn equal(
+    file: &File<'_>,
+    directory: &Directory,
+    tag: u16,
+    name: &str,
+) -> Result<Option<u64>, Error> {
+    let values = directory.find(tag).map(|entry| file.numbers_of(entry, 64)).unwrap_or_default();
+    match values.as_slice() {
+        [] => Ok(None),
+        [first, others @ ..] if others.iter().all(|value| value == first) => Ok(Some(*first)),
+        _ => Err(unsupported(format!("different {name} in one pixel"))),
+    }
+}
+
+/// How many samples are colour, and which one is alpha. Samples that are neither are left out; so is an alpha that the
+/// file does not call so, as long as no pixel needs it to be understood.
+pub(super) fn channels(
+    file: &File<'_>,
+    directory: &Directory,
+    photometric: Photometric,
+    n_samples: usize,
+) -> Result<(usize, Option<Alpha>), Error> {
+    let extra = directory.find(338).map(|entry| file.numbers_of(entry, 64)).unwrap_or_default();
+    let n_colors = match photometric {
+        Photometric::WhiteIsZero | Photometric::BlackIsZero | Photometric::Palette => 1,
+        Photometric::Rgb | Photometric::YCbCr | Photometric::Lab | Photometric::IccLab => 3,
+        Photometric::Inks => n_samples.saturating_sub(extra.len()).max(3),
+    };
+    if n_samples < n_colors {
+        return Err(corrupt(format!("{n_samples} samples per pixel for {n_colors} colours")));
+    }
+    if photometric == Photometric::Inks && n_colors > 4 {
+        return Err(unsupported(format!("{n_colors} inks")));
+    }
+    let alpha = extra.iter().take(n_samples - n_colors).position(|kind| matches!(kind, 1 | 2));
+    let alpha = alpha.map(|i| Alpha { sample: n_colors + i, associated: extra[i] == 1 });
+    Ok((n_colors, alpha.filter(|_| photometric != Photometric::Inks)))
+}
+
+/// The colour map: all reds, all greens, all blues, of 16 bits each. Maps whose values all fit into 8 bits were written
+/// by mistake as those.
+pub(super) fn palette(
+    file: &File<'_>,
+    directory: &Directory,
+    photometric: Photometric,
+    bits: usize,
+) -> Result<Vec<[u8; 3]>, Error> {
+    if photometric != Photometric::Palette {
+        return Ok(Vec::new());
+    }
+    if bits > 8 {
+        return Err(unsupported(format!("indices of {bits} bits")));
+    }
+    let values = directory.find(320).map(|entry| file.numbers_of(entry, 3 << bits)).unwrap_or_default();
+    let n = values.len() / 3;
+    if n == 0 {
+        return Err(corrupt("the colour map is missing"));
+    }
+    let narrow = values.iter().all(|&value| value < 256);
+    let value = |i: usize| if narrow { values[i] as u8 } else { (values[i] >> 8) as u8 };
+    Ok((0..n).map(|i| [value(i), value(n + i), value(2 * n + i)]).collect())
+}
+
+pub(super) fn subsampling(
+    file: &File<'_>,
+    directory: &Directory,
+    photometric: Photometric,
+) -> Result<(usize, usize), Error> {
+    if photometric != Photometric::YCbCr {
+        return Ok((1, 1));
+    }
+    let values = directory.find(530).map(|entry| file.numbers_of(entry, 2)).unwrap_or_default();
+    match *values.as_slice() {
+        [] => Ok((2, 2)),
+        [across @ (1 | 2 | 4), down @ (1 | 2 | 4)] => Ok((across as usize, down as usize)),
+        _ => Err(corrupt(format!("chroma subsampling by {values:?}"))),
+    }
+}
+
+pub(super) fn reals<const N: usize>(file: &File<'_>, directory: &Directory, tag: u16) -> Option<[f64; N]> {
+    let values = directory.find(tag).map(|entry| file.reals_of(entry, N))?;
+    <[f64; N]>::try_from(values).ok().filter(|values| values.iter().all(|v| v.is_finite()))
+}
+
+pub(super) fn real(file: &File<'_>, directory: &Directory, tag: u16) -> Option<f64> {
+    reals::<1>(file, directory, tag).map(|[value]| value)
+}

@@ -1,0 +1,223 @@
+//! HEIC, AVIF, JPEG XL and JPEG 2000: what is particular to them. What all formats have in common is tested with all.
+
+mod boxes;
+mod corpus;
+
+use pixaven_imaging::plan::{KeptMetadata, Output, Resize, ResizeMode, Target};
+use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Plan, Scratch, process, sniff};
+
+use crate::pictures::{
+    close, decode_png, fading, file, lossless, photo, pixels, png_of, png_with, psnr_db, rgba, run, to,
+};
+
+pub(crate) const MODERN: [Format; 4] = [Format::Heic, Format::Avif, Format::Jxl, Format::Jp2];
+
+fn at_quality(format: Format, quality: u8) -> Plan {
+    let output = Output { format: Target::Format(format), quality: Some(quality), ..Output::default() };
+    Plan { output, ..Plan::default() }
+}
+
+fn gray(width: u32, height: u32) -> Image {
+    let data = (0..width * height).map(|i| (i % width * 255 / width) as u8).collect();
+    Image::new(width, height, Channels::Gray, data)
+}
+
+#[test]
+fn pictures_come_back() {
+    for format in MODERN {
+        for image in [photo(97, 61), fading(97, 61), gray(97, 61)] {
+            let done = run(&png_of(&image), &at_quality(format, 90));
+            assert_eq!(sniff(&done.bytes), Some(format));
+            let (width, height, result) = pixels(&done.bytes);
+            assert_eq!((width, height), (97, 61), "{format:?}");
+            // What is nearly transparent has no colours that matter.
+            let seen: Vec<_> = rgba(&image).into_iter().zip(result).filter(|(a, _)| a[3] > 128).collect();
+            let (before, after): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+            let db = psnr_db(&after, &before);
+            assert!(db > 32.0, "{format:?} of {:?}: {db:.1} dB", image.channels());
+        }
+    }
+}
+
+#[test]
+fn alpha_and_gray_are_kept() {
+    for format in MODERN {
+        let done = run(&png_of(&fading(64, 32)), &to(format));
+        assert!(done.output.alpha, "{format:?}");
+        let (_, _, result) = pixels(&done.bytes);
+        for (i, pixel) in result.iter().enumerate() {
+            let alpha = (i % 64 * 255 / 63) as u8;
+            assert!(pixel[3].abs_diff(alpha) <= 24, "{format:?}: {} is not {alpha}", pixel[3]);
+        }
+        let done = run(&png_of(&gray(64, 32)), &to(format)).output;
+        assert_eq!((done.colorspace, done.depth, done.alpha), (Colorspace::Gray, 8, false), "{format:?}");
+    }
+}
+
+#[test]
+fn an_opaque_alpha_channel_is_left_out_where_it_costs() {
+    let opaque = Image::new(40, 30, Channels::Rgba, [200, 100, 50, 255].repeat(1200));
+    for format in [Format::Heic, Format::Avif, Format::Jp2] {
+        assert!(!run(&png_of(&opaque), &to(format)).output.alpha, "{format:?}");
+    }
+}
+
+#[test]
+fn tiny_pictures_are_written() {
+    for format in MODERN {
+        for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 3), (15, 17), (64, 65)] {
+            for image in [photo(width, height), fading(width, height), gray(width, height)] {
+                let (w, h, _) = pixels(&run(&png_of(&image), &to(format)).bytes);
+                assert_eq!((w, h), (width, height), "{format:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_loss_means_without_loss() {
+    for format in [Format::Jxl, Format::Jp2] {
+        for image in [photo(61, 47), fading(61, 47), gray(61, 47)] {
+            let done = run(&png_of(&image), &lossless(format));
+            assert_eq!(done.output.quality, None);
+            assert!(pixels(&done.bytes).2 == rgba(&image), "{format:?} of {:?}", image.channels());
+        }
+    }
+}
+
+#[test]
+fn quality_and_effort_decide_the_size() {
+    let input = png_of(&photo(128, 96));
+    for format in MODERN {
+        let sizes = [10, 40, 70, 90].map(|quality| run(&input, &at_quality(format, quality)).output.bytes);
+        assert!(sizes.is_sorted() && sizes[3] > 2 * sizes[0], "{format:?}: {sizes:?}");
+    }
+    for format in [Format::Avif, Format::Jxl] {
+        let [fast, small] = [0, 5].map(|effort| {
+            let mut plan = at_quality(format, 60);
+            plan.output.effort = Some(effort);
+            run(&input, &plan).output.bytes
+        });
+        assert_ne!(fast, small, "{format:?}");
+    }
+}
+
+#[test]
+fn chroma_is_whole_at_high_quality() {
+    let input = png_of(&photo(64, 48));
+    let sampling = |format, quality| run(&input, &at_quality(format, quality)).output.sampling;
+    assert_eq!(sampling(Format::Avif, 60).as_deref(), Some("4:2:0"));
+    assert_eq!(sampling(Format::Avif, 90).as_deref(), Some("4:4:4"));
+    assert_eq!(sampling(Format::Heic, 90).as_deref(), Some("4:2:0"));
+    assert_eq!(sampling(Format::Jxl, 90), None);
+}
+
+#[test]
+fn metadata_is_kept_on_demand() {
+    let exif = b"II*\0\x08\0\0\0\0\0\0\0\0\0 it is there".to_vec();
+    let input = png_with(&photo(20, 20), |info| info.exif_metadata = Some(exif.clone().into()));
+    let contains = |bytes: &[u8]| bytes.windows(exif.len()).any(|window| window == exif);
+    for format in MODERN {
+        let mut plan = to(format);
+        assert!(!contains(&run(&input, &plan).bytes), "{format:?}");
+        plan.output.metadata = KeptMetadata::All;
+        let first = run(&input, &plan).bytes;
+        assert!(contains(&first), "{format:?}");
+        // And found again in what was written.
+        assert!(contains(&run(&first, &plan).bytes), "{format:?}");
+    }
+}
+
+#[test]
+fn jpeg_2000_is_decoded_at_the_resolution_that_is_needed() {
+    let input = file(&photo(300, 200), Format::Jp2);
+    let resize = Resize {
+        mode: ResizeMode::Auto,
+        width: Some(70),
+        height: Some(70),
+        gravity: pixaven_imaging::plan::Gravity::Center,
+        upscale: false,
+        background: None,
+        kernel: pixaven_imaging::plan::Kernel::Lanczos3,
+    };
+    let plan = Plan { resize: Some(resize), ..to(Format::Png) };
+    let done = run(&input, &plan);
+    assert_eq!((done.input.width, done.input.height), (300, 200));
+    assert_eq!((done.output.width, done.output.height), (70, 47));
+    let whole = run(&run(&input, &to(Format::Png)).bytes, &plan);
+    let db = psnr_db(&decode_png(&done.bytes).2, &decode_png(&whole.bytes).2);
+    assert!(db > 28.0, "{db:.1} dB");
+}
+
+#[test]
+fn a_declared_size_beyond_the_limits_is_refused_before_decoding() {
+    for format in [Format::Avif, Format::Heic] {
+        let mut input = file(&photo(16, 16), format);
+        boxes::set(&mut input, b"ispe", 4, &[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
+        let error =
+            process(&input, &to(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
+        assert!(error.to_string().starts_with("the number of pixels"), "{error}");
+    }
+    let mut input = file(&photo(16, 16), Format::Jp2);
+    let siz = input.windows(4).position(|window| window == b"\xff\x4f\xff\x51").unwrap();
+    // The sides of the picture and those of its only tile.
+    for at in [siz + 8, siz + 24] {
+        input[at..at + 8].copy_from_slice(&[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
+    }
+    let error = process(&input, &to(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
+    assert!(error.to_string().starts_with("the number of pixels"), "{error}");
+    for format in MODERN {
+        let input = file(&photo(50, 20), format);
+        let at = |limits: Limits| process(&input, &to(Format::Png), &limits, &mut Scratch::default());
+        let base = Limits::default();
+        assert!(at(Limits { pixels: 1000, input_side_px: 50, ..base }).is_ok(), "{format:?}");
+        for limits in [Limits { pixels: 999, ..base }, Limits { input_side_px: 49, ..base }] {
+            assert!(matches!(at(limits), Err(Error::Limit { .. })), "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn parts_are_counted() {
+    for format in [Format::Avif, Format::Heic] {
+        let input = file(&fading(16, 16), format);
+        let limits = Limits { parts: 9, ..Limits::default() };
+        let error = process(&input, &to(Format::Png), &limits, &mut Scratch::default()).unwrap_err();
+        assert!(error.to_string().contains("parts of a file"), "{error}");
+    }
+}
+
+#[test]
+fn the_kinds_of_heif_are_told_apart_by_their_brands() {
+    let with = |brands: &[&[u8; 4]]| {
+        let mut file = ((8 + 4 * brands.len() as u32).to_be_bytes()).to_vec();
+        file.extend_from_slice(b"ftyp");
+        brands.iter().for_each(|brand| file.extend_from_slice(*brand));
+        sniff(&file)
+    };
+    assert_eq!(with(&[b"avif", b"\0\0\0\0", b"mif1"]), Some(Format::Avif));
+    assert_eq!(with(&[b"mif1", b"\0\0\0\0", b"miaf", b"avif"]), Some(Format::Avif));
+    assert_eq!(with(&[b"mif1", b"\0\0\0\0", b"heic"]), Some(Format::Heic));
+    assert_eq!(with(&[b"mif1", b"\0\0\0\0"]), Some(Format::Heic));
+    // The second word is a version, not a brand.
+    assert_eq!(with(&[b"isom", b"avif", b"mp42"]), None);
+}
+
+#[test]
+fn colours_by_code_points_become_srgb() {
+    let red = Image::new(32, 32, Channels::Rgb, [200, 60, 60].repeat(1024));
+    for format in [Format::Avif, Format::Heic] {
+        let input = run(&png_of(&red), &at_quality(format, 95)).bytes;
+        assert!(close(&pixels(&input).2, &rgba(&red), 4), "{format:?}");
+        // Display P3 has a redder red.
+        let mut p3 = input.clone();
+        boxes::set(&mut p3, b"colr", 4, &[0, 12]);
+        let [r, g, ..] = pixels(&p3).2[500];
+        assert!(r > 208 && g < 58, "{format:?}: {r} {g}");
+        // A PQ value of 60 % is bright, one of 24 % is dark: contrast grows.
+        let mut pq = input;
+        boxes::set(&mut pq, b"colr", 6, &[0, 16]);
+        let [r, g, ..] = pixels(&pq).2[500];
+        assert!(r > 230 && g < 60, "{format:?}: {r} {g}");
+    }
+}
