@@ -314,7 +314,9 @@ impl Run<'_> {
         }
         let profile = decoder.header().profile.clone();
         // Rows of a reduced picture would need the plan in other pixels.
-        let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == size) else { return Ok(None) };
+        let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == self.full_size) else {
+            return Ok(None);
+        };
         let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
         self.warnings.extend(warning);
         self.take_watermark(scratch)?;

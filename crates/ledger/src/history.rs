@@ -1,11 +1,12 @@
 //! What can be seen of webhooks: lists, single ones with their attempts, and the limits of looking.
 
 use std::fmt;
+use std::str::FromStr;
 
 use uuid::Uuid;
 
 use crate::model::account::AccountId;
-use crate::model::webhook::{Attempt, WebhookStatus, Why};
+use crate::model::webhook::{Attempt, UnknownWord, WebhookStatus, Why};
 
 /// The most webhooks one page holds.
 pub const PAGE_LIMIT: u32 = 100;
@@ -21,10 +22,14 @@ pub struct WebhookQuery {
     pub account: AccountId,
     /// In any of these statuses; empty means in any at all.
     pub statuses: Vec<WebhookStatus>,
+    /// To this host only, as its URL names it.
+    pub host: Option<String>,
     /// Accepted at this time or later.
     pub start_ms: Option<i64>,
     /// Accepted at this time or earlier.
     pub end_ms: Option<i64>,
+    /// Only those that come after the page that ended here.
+    pub before: Option<Cursor>,
     /// How many of the matches to skip.
     pub offset: u64,
     /// How many to return at most; more than [`PAGE_LIMIT`] counts as that.
@@ -38,6 +43,48 @@ pub struct WebhookPage {
     pub total: u64,
     /// Those of this page, without their attempts.
     pub webhooks: Vec<WebhookRecord>,
+    /// Where the next page begins, if this one is full.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a list: however much is accepted meanwhile, what comes after it stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub(crate) created_ms: i64,
+    pub(crate) no: i64,
+}
+
+/// How far sending many webhooks again is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BulkResend {
+    /// Names it.
+    pub no: i64,
+    /// When it was asked for.
+    pub created_ms: i64,
+    /// How many webhooks matched then, up to [`COUNT_LIMIT`] where a host or a time range was asked for.
+    pub n_matched: u64,
+    /// How many were made due again.
+    pub n_resent: u64,
+    /// How many could not be: their image is being processed, or they are being sent.
+    pub n_skipped: u64,
+    /// When it ended, by itself or by a stop.
+    pub ended_ms: Option<i64>,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}", self.created_ms, self.no)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let (created_ms, no) = text.split_once('-').ok_or(UnknownWord)?;
+        let read = |part: &str| i64::from_str_radix(part, 16).map_err(|_| UnknownWord);
+        Ok(Self { created_ms: read(created_ms)?, no: read(no)? })
+    }
 }
 
 /// Everything there is to see of one webhook.

@@ -82,7 +82,8 @@ impl Ledger {
 
     /// Ends every lease of an earlier process. To be called once, before the first claim, by the process that
     /// alone works on this ledger: jobs go back to the queue and their interrupted try counts; webhooks that
-    /// were being sent are due now, and the attempt that was open is closed as interrupted.
+    /// were being sent are due now, and the attempt that was open is closed as interrupted. Names of requests that
+    /// were being answered are free again.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
@@ -91,6 +92,7 @@ impl Ledger {
         self.write(move |tx| {
             let n_jobs = sql::jobs::reap(tx, i64::MAX)?;
             let n_webhooks = sql::claims::reap(tx, i64::MAX, &fairness)?;
+            sql::idempotency::recover(tx)?;
             Ok(Recovered { n_jobs, n_webhooks })
         })
         .await

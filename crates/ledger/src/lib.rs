@@ -25,12 +25,13 @@ pub use destination::{Fairness, Room};
 pub use error::Error;
 pub use finished::Finishing;
 pub use history::{
-    COUNT_LIMIT, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord,
+    BulkResend, COUNT_LIMIT, Cursor, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery,
+    WebhookRecord,
 };
 pub use lease::{Lease, Recovered, Release};
 pub use ledger::{Ledger, Stats, Store};
 pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
-pub use model::request::{InputRef, Job, JobDone, NewRequest, NewWebhook, StoredResult};
+pub use model::request::{InputRef, Job, JobDone, Named, NamedRequest, NewRequest, NewWebhook, StoredResult};
 pub use model::watermark::{Watermark, WatermarkAdded, WatermarkPage, WatermarkQuota};
 pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus, Why};
 pub use wake::DueSignal;

@@ -8,11 +8,13 @@
 
 pub(crate) mod accounts;
 mod attempts;
+pub(crate) mod bulk;
 pub(crate) mod claims;
 mod counters;
 pub(crate) mod destinations;
 mod headers;
 pub(crate) mod history;
+pub(crate) mod idempotency;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
 mod operation;
@@ -136,10 +138,12 @@ fn all_statements() -> Vec<&'static Statement> {
         ALL,
         accounts::ALL,
         attempts::ALL,
+        bulk::ALL,
         claims::ALL,
         counters::ALL,
         destinations::ALL,
         history::ALL,
+        idempotency::ALL,
         interventions::ALL,
         jobs::ALL,
         results::ALL,

@@ -2,10 +2,12 @@
 
 mod demo;
 mod keys;
+mod listen;
 mod process;
 mod secrets;
 mod serve;
 mod watermarks;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,10 +36,14 @@ enum Command {
     Process(process::ProcessArgs),
     /// Makes, lists and revokes API keys.
     Keys(keys::KeysArgs),
-    /// Shows the secrets with which webhooks are signed.
+    /// Shows and rotates the secrets with which webhooks are signed.
     Secrets(secrets::SecretsArgs),
     /// Adds, lists and removes watermarks.
     Watermarks(watermarks::WatermarksArgs),
+    /// Looks at webhooks, sends them again, gives them up.
+    Webhooks(webhooks::WebhooksArgs),
+    /// Receives webhooks for development: prints them, checks them, hands them on.
+    Listen(listen::ListenArgs),
     /// Prints the configuration in force and where each value comes from.
     Config(ConfigArgs),
     /// What the server starts to process images; speaks on its pipes only.
@@ -115,6 +121,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys(args) => runtime()?.block_on(keys::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Secrets(args) => runtime()?.block_on(secrets::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Watermarks(args) => runtime()?.block_on(watermarks::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Webhooks(args) => runtime()?.block_on(webhooks::run(args)).map(|()| ExitCode::SUCCESS),
+        Command::Listen(args) => runtime()?.block_on(listen::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => {
             print!("{}", args.load([])?.render());
             Ok(ExitCode::SUCCESS)

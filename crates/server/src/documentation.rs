@@ -38,6 +38,11 @@ in a fixed order, whatever the order in the JSON: EXIF orientation, `flip`, `cro
 Numbers may be written as strings, booleans also as `\"true\"`, `\"false\"`, `1` and `0`; `null` counts as absent. Colours
 are hexadecimal, with or without `#`. A wrong value is answered with 422 and a message that names it. An unknown name
 is ignored and named in the `warnings` of the answer.
+
+A request with the header `Idempotency-Key` (1 to 255 printable ASCII characters of your choice) is done once: asked for
+again within 24 hours it is answered as it was, with `Idempotency-Replayed: true`. While it is still being processed, and
+for another request under the same name, the answer is 409. A request that failed gives its name back. Not together with a
+binary response.
 ";
 
 fn configuration() -> String {

@@ -5,9 +5,11 @@ mod account;
 mod answer;
 mod auth;
 mod body;
+mod bulk;
 mod download;
 mod health;
 mod history;
+mod idempotency;
 mod interventions;
 mod multipart;
 mod process;
@@ -91,6 +93,9 @@ impl Api {
             .route("/1.0/account", only(get(account::show)))
             .route("/1.0/webhooks", only(get(history::list)))
             .route("/1.0/webhooks/", only(get(history::list)))
+            .route("/1.0/webhooks/resend", only(post(bulk::start)))
+            .route("/1.0/webhooks/resend/{no}", only(get(bulk::show)))
+            .route("/1.0/webhooks/resend/{no}/stop", only(post(bulk::stop)))
             .route("/1.0/webhooks/test", only(post(interventions::test)))
             .route("/1.0/webhooks/{id}", only(get(history::show)))
             .route("/1.0/webhooks/{id}/resend", only(post(interventions::resend)))

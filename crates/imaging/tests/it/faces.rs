@@ -217,3 +217,27 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_pixels_are_too_odd_to_be_looked_at(
+        (width, height) in (30..140_u32, 30..140_u32),
+        seed: u32,
+        block in 1..24_u32,
+        padding in 0.0..500.0,
+    ) {
+        let mut data = Vec::new();
+        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let hash = (x / block).wrapping_mul(0x9E37_79B1) ^ (y / block).wrapping_mul(0x85EB_CA77) ^ seed;
+            data.push(((hash ^ (hash >> 15)).wrapping_mul(0x2C1B_3C6D) >> 24) as u8);
+        }
+        let file = png_of(&Image::new(width, height, Channels::Gray, data));
+        let done = run(&file, &with_crop(Crop::Face { padding }));
+        for face in done.faces.unwrap() {
+            prop_assert!(face.width > 0 && face.x + face.width <= width, "{face:?}");
+            prop_assert!(face.height > 0 && face.y + face.height <= height, "{face:?}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Ledger;
 use crate::error::Error;
 use crate::lease::{Lease, Release};
-use crate::model::request::{Job, JobDone, NewRequest};
+use crate::model::request::{Job, JobDone, Named, NamedRequest, NewRequest};
 use crate::sql;
 
 #[expect(clippy::missing_errors_doc, reason = "the module says once what all of them share")]
@@ -50,5 +50,23 @@ impl Ledger {
     pub async fn unfinished_jobs(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
         let ids = ids.to_vec();
         self.read(move |tx| sql::jobs::unfinished(tx, &ids)).await
+    }
+
+    /// Takes a name for a request, for a day, unless another has it. [`Named`] says what to do.
+    pub async fn begin_named(&self, named: &NamedRequest) -> Result<Named, Error> {
+        let named = named.clone();
+        self.write(move |tx| sql::idempotency::begin(tx, &named)).await
+    }
+
+    /// Keeps what a named request was answered. One that was accepted needs none.
+    pub async fn answer_named(&self, named: &NamedRequest, answer: String) -> Result<(), Error> {
+        let named = named.clone();
+        self.write(move |tx| sql::idempotency::answer(tx, &named, &answer)).await
+    }
+
+    /// Gives the name of a request back that came to nothing; one that was accepted or answered keeps it.
+    pub async fn let_go_of_name(&self, named: &NamedRequest) -> Result<(), Error> {
+        let named = named.clone();
+        self.write(move |tx| sql::idempotency::let_go(tx, &named)).await
     }
 }

@@ -11,7 +11,7 @@ use super::Ledger;
 use crate::destination::Room;
 use crate::error::Error;
 use crate::finished::Finishing;
-use crate::history::{WebhookPage, WebhookQuery, WebhookRecord};
+use crate::history::{BulkResend, WebhookPage, WebhookQuery, WebhookRecord};
 use crate::lease::Lease;
 use crate::model::account::AccountId;
 use crate::model::webhook::{Attempt, DueWebhook, Next, WebhookStatus};
@@ -75,6 +75,33 @@ impl Ledger {
     pub async fn resend_webhook(&self, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
         let fairness = self.fairness;
         self.write(move |tx| sql::interventions::resend(tx, account, id, &fairness)).await
+    }
+
+    /// How many webhooks a query matches, up to [`COUNT_LIMIT`] where a host or a time range is asked for.
+    ///
+    /// [`COUNT_LIMIT`]: crate::COUNT_LIMIT
+    pub async fn count_webhooks(&self, query: WebhookQuery) -> Result<u64, Error> {
+        self.read(move |tx| sql::history::total(tx, &query)).await
+    }
+
+    /// Begins to send again what matches now, at most `per_second` of them a second; claims carry it on.
+    pub async fn start_bulk_resend(
+        &self,
+        query: WebhookQuery,
+        per_second: Option<u32>,
+    ) -> Result<BulkResend, Error> {
+        self.write(move |tx| sql::bulk::start(tx, &query, per_second)).await
+    }
+
+    /// How far it is; `None` when it does not exist or is another account's.
+    pub async fn bulk_resend(&self, account: AccountId, no: i64) -> Result<Option<BulkResend>, Error> {
+        self.read(move |tx| sql::bulk::show(tx, account, no)).await
+    }
+
+    /// Sends no more of them again; those that are due by then stay so. `None` when it does not exist or is another
+    /// account's.
+    pub async fn stop_bulk_resend(&self, account: AccountId, no: i64) -> Result<Option<BulkResend>, Error> {
+        self.write(move |tx| sql::bulk::stop(tx, account, no)).await
     }
 
     /// Gives up a webhook whose image is being processed or that waits: failed, `cancelled`. `false` when it does not

@@ -54,6 +54,42 @@ pub struct NewWebhook {
     pub headers: Vec<(String, String)>,
 }
 
+/// A request with the name its caller gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedRequest {
+    /// Whose request it is.
+    pub account: AccountId,
+    /// The name.
+    pub key: String,
+    /// Of everything that was asked for: the same name must mean the same.
+    pub sha256: [u8; 32],
+    /// The request's id, should the name be new.
+    pub id: Uuid,
+}
+
+/// What is known of the name of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Nothing: it names the new request from now on.
+    New,
+    /// It named another request.
+    Other,
+    /// The request that has it is being processed.
+    Processing,
+    /// The request that has it was accepted.
+    Accepted {
+        /// Its id.
+        id: Uuid,
+    },
+    /// The request that has it was answered.
+    Answered {
+        /// Its id.
+        id: Uuid,
+        /// What was answered.
+        answer: String,
+    },
+}
+
 /// One request being processed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::counters::Delta;
 use super::destinations::{self, Destination};
 use super::webhooks::{enter, expire, step};
-use super::{Row, Tx, attempts, column, headers, params, statements};
+use super::{Row, Tx, attempts, bulk, column, headers, params, statements};
 use crate::destination::{Candidate, Fairness, Lane, Room, share};
 use crate::error::Error;
 use crate::lease::Lease;
@@ -54,6 +54,7 @@ pub(crate) fn claim(
     let now_ms = tx.now_ms();
     reap(tx, now_ms, fairness)?;
     expire(tx, fairness)?;
+    bulk::advance(tx, fairness)?;
     let mut turns = turns(tx, room, fairness)?;
     let shares = share(room, &mut turns.n_free, &mut turns.n_address_free, &turns.candidates);
     let mut leases = Vec::new();
@@ -229,7 +230,9 @@ fn note_earliest(tx: &mut Tx<'_>, has_room_for_retries: bool) -> Result<(), Erro
     let retry_ms = if has_room_for_retries { destinations::next_ready(tx, Lane::Retry)? } else { None };
     let end_ms = tx.query_optional(&NEXT_END, params![], column)?;
     let expiry_ms = tx.query_optional(&NEXT_EXPIRY, params![], column)?;
-    let earliest_ms: Option<i64> = [first_ms, retry_ms, end_ms, expiry_ms].into_iter().flatten().min();
+    let bulk_ms = bulk::next_due(tx)?;
+    let earliest_ms: Option<i64> =
+        [first_ms, retry_ms, end_ms, expiry_ms, bulk_ms].into_iter().flatten().min();
     tx.wake(Queue::Webhooks, Wake::Earliest(earliest_ms));
     Ok(())
 }

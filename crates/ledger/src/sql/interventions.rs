@@ -43,13 +43,24 @@ pub(crate) fn resend(
     let Some((no, status)) = tx.query_optional(&FIND, params![id, account], read_found)? else {
         return Ok(None);
     };
+    resend_one(tx, no, account, status, fairness).map(Some)
+}
+
+/// The same for a webhook of which it is known where it stands.
+pub(super) fn resend_one(
+    tx: &mut Tx<'_>,
+    no: i64,
+    account: AccountId,
+    status: WebhookStatus,
+    fairness: &Fairness,
+) -> Result<WebhookStatus, Error> {
     match status {
         WebhookStatus::Created => return Err(Error::NotNow(status)),
-        WebhookStatus::Dispatched => return Ok(Some(status)),
+        WebhookStatus::Dispatched => return Ok(status),
         WebhookStatus::Scheduled => hurry(tx, no, fairness)?,
         WebhookStatus::Delivered | WebhookStatus::Failed => reopen(tx, no, account, status, fairness)?,
     }
-    Ok(Some(WebhookStatus::Scheduled))
+    Ok(WebhookStatus::Scheduled)
 }
 
 /// Gives up a webhook that is not being sent and has not ended. `false` when the account has none of this id.

@@ -43,7 +43,7 @@ pub(crate) fn accept(tx: &mut Tx<'_>, request: &NewRequest) -> Result<(), Error>
     Delta::default().with(WebhookStatus::Created, 1).apply(tx, account)?;
     let no = add_request(tx, request)?;
     tx.execute(&ADD_JOB, params![no, account, now_ms])?;
-    webhooks::create(tx, no, account)?;
+    webhooks::create(tx, no, account, &request.webhook.authority)?;
     tx.wake(Queue::Jobs, Wake::At(now_ms));
     Ok(())
 }

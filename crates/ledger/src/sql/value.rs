@@ -21,6 +21,7 @@ pub(crate) trait Columns {
     fn int(&self, column: usize) -> Result<Option<i64>, Error>;
     fn text(&self, column: usize) -> Result<Option<String>, Error>;
     fn uuid(&self, column: usize) -> Result<Option<Uuid>, Error>;
+    fn bytes(&self, column: usize) -> Result<Option<[u8; 32]>, Error>;
 }
 
 /// A row that is read from left to right.
@@ -100,6 +101,12 @@ impl FromColumn for String {
 impl FromColumn for Option<String> {
     fn from_column(columns: &dyn Columns, column: usize) -> Result<Self, Error> {
         columns.text(column)
+    }
+}
+
+impl FromColumn for [u8; 32] {
+    fn from_column(columns: &dyn Columns, column: usize) -> Result<Self, Error> {
+        required(columns.bytes(column)?, column)
     }
 }
 

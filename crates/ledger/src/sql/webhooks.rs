@@ -18,7 +18,7 @@ const EXPIRED: &str = "expired";
 const MAX_EXPIRED: i64 = 256;
 
 statements! {
-    ADD = "INSERT INTO webhooks (no, account, created_ms, status) VALUES (?1, ?2, ?3, ?4)";
+    ADD = "INSERT INTO webhooks (no, account, created_ms, status, host) VALUES (?1, ?2, ?3, ?4, ?5)";
     ENTER = "UPDATE webhooks
              SET status = ?3, scheduled_ms = COALESCE(?4, scheduled_ms), dispatched_ms = COALESCE(?5, dispatched_ms),
                  delivered_ms = COALESCE(?6, delivered_ms), failed_ms = COALESCE(?7, failed_ms),
@@ -59,9 +59,10 @@ struct Back {
 }
 
 /// Makes the webhook of a request that was just accepted.
-pub(super) fn create(tx: &mut Tx<'_>, no: i64, account: AccountId) -> Result<(), Error> {
+pub(super) fn create(tx: &mut Tx<'_>, no: i64, account: AccountId, authority: &str) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    tx.execute(&ADD, params![no, account, now_ms, WebhookStatus::Created.as_str()])?;
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _port)| host);
+    tx.execute(&ADD, params![no, account, now_ms, WebhookStatus::Created.as_str(), host])?;
     Ok(())
 }
 

@@ -31,8 +31,9 @@ macro_rules! suite {
                 an_interruption_returns_what_it_held;
             interventions: what_ended_can_be_sent_again, what_waits_can_be_hurried,
                 what_is_not_wanted_any_more_ends, a_late_result_finds_its_own_attempt,
-                secrets_overlap, who_waits_for_a_result_is_told;
-            history: lists_are_filtered_and_paged, another_accounts_webhook_does_not_exist,
+                secrets_overlap, who_waits_for_a_result_is_told, many_are_sent_again_at_the_rate_asked_for,
+                a_bulk_resend_survives_a_restart_and_can_be_stopped;
+            history: lists_are_filtered_and_paged, pages_follow_each_other_whatever_comes_between, another_accounts_webhook_does_not_exist,
                 an_attempt_is_kept_in_full, an_open_attempt_is_not_listed, the_sweep_takes_what_ended_and_is_old,
                 the_counters_equal_a_recount;
             watermarks: a_watermark_is_there_until_it_is_removed, another_accounts_watermark_does_not_exist,

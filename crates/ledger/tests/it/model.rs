@@ -204,6 +204,8 @@ impl Both {
         let query = WebhookQuery {
             account: self.f.account,
             statuses: vec![],
+            host: None,
+            before: None,
             start_ms: None,
             end_ms: None,
             offset: 0,

@@ -21,6 +21,8 @@ use crate::telemetry::with_causes;
 const STATUS: HeaderName = HeaderName::from_static("status");
 /// The header that repeats the envelope's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Says that an answer was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Both names under which clients look for the envelope of a binary answer.
 const META: [HeaderName; 2] =
     [HeaderName::from_static("x-pixaven-meta"), HeaderName::from_static("x-pixaven-metadata")];
@@ -36,6 +38,8 @@ pub(super) struct Answer {
     form: Form,
     error: Option<Arc<ApiError>>,
     binary: bool,
+    /// The request whose answer is repeated, if it is not this one's.
+    again: Option<Uuid>,
 }
 
 #[derive(Clone)]
@@ -54,18 +58,43 @@ impl Answer {
     /// Success with further members of the envelope.
     pub(super) fn members(status: StatusCode, members: &impl Serialize) -> Self {
         let members = serde_json::to_value(members).expect("answers are plain data");
-        Self { status, form: Form::Members(members), error: None, binary: false }
+        Self { status, form: Form::Members(members), error: None, binary: false, again: None }
     }
 
     /// Success with an envelope of its own.
     pub(super) fn envelope(envelope: String) -> Self {
-        Self { status: StatusCode::OK, form: Form::Envelope(envelope), error: None, binary: false }
+        Self {
+            status: StatusCode::OK,
+            form: Form::Envelope(envelope),
+            error: None,
+            binary: false,
+            again: None,
+        }
     }
 
     /// Success as a file.
     pub(super) fn file(bytes: bytes::Bytes, media_type: &'static str, envelope: String) -> Self {
         let form = Form::File { bytes, media_type, envelope };
-        Self { status: StatusCode::OK, form, error: None, binary: true }
+        Self { status: StatusCode::OK, form, error: None, binary: true, again: None }
+    }
+
+    /// A request that is done later, now that it is durable.
+    pub(super) fn accepted() -> Self {
+        Self::members(StatusCode::ACCEPTED, &serde_json::json!({}))
+    }
+
+    /// The same answer, given to a request once more.
+    pub(super) fn again(mut self, id: Uuid) -> Self {
+        self.again = Some(id);
+        self
+    }
+
+    /// The envelope, where the answer is nothing else.
+    pub(super) fn envelope_text(&self) -> Option<&str> {
+        match &self.form {
+            Form::Envelope(envelope) => Some(envelope),
+            Form::Members(_) | Form::File { .. } | Form::Failure => None,
+        }
     }
 
     /// On failure: the envelope in the headers and an empty body, as callers who asked for a file expect.
@@ -100,6 +129,9 @@ impl Answer {
                 headers.insert(name, line.clone());
             }
         }
+        if self.again.is_some() {
+            headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        }
         if let Some(error) = &self.error {
             add_hints(error.kind(), headers);
         }
@@ -110,7 +142,7 @@ impl Answer {
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
         let status = error.kind().row().status;
-        Self { status, form: Form::Failure, error: Some(error.into()), binary: false }
+        Self { status, form: Form::Failure, error: Some(error.into()), binary: false, again: None }
     }
 }
 
@@ -146,17 +178,18 @@ pub(super) async fn finish(mut request: Request, next: Next) -> Response {
         Answer::from(ApiError::internal("a handler panicked; the panic's own message is in the log"))
             .into_response()
     });
-    let mut error = None;
+    let (mut error, mut answered_id) = (None, id);
     if let Some(answer) = response.extensions_mut().remove::<Answer>() {
         error = answer.error.clone();
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = answer.render(id);
+        answered_id = answer.again.unwrap_or(id);
+        response = answer.render(answered_id);
         response.headers_mut().extend(allow.map(|methods| (header::ALLOW, methods)));
     }
     let status = response.status();
     let line = format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or("")).to_uppercase();
     response.headers_mut().insert(STATUS, HeaderValue::from_str(line.trim()).expect("reasons are ASCII"));
-    let id_text = HeaderValue::from_str(&id.to_string()).expect("an id is ASCII");
+    let id_text = HeaderValue::from_str(&answered_id.to_string()).expect("an id is ASCII");
     response.headers_mut().insert(REQUEST_ID, id_text);
     log(id, &method, &path, status, started, error.as_deref());
     response

@@ -22,7 +22,11 @@ pub(super) async fn list(
     let query = history::parse_query(account.id, &pairs).map_err(ApiError::invalid)?;
     let page = api.shared.ledger.webhooks(query).await.map_err(ApiError::from)?;
     let webhooks: Vec<_> = page.webhooks.iter().map(history::webhook).collect();
-    Ok(Answer::members(StatusCode::OK, &json!({ "total": page.total, "webhooks": webhooks })))
+    let mut members = json!({ "total": page.total, "webhooks": webhooks });
+    if let Some(next) = page.next {
+        members["cursor"] = json!(next.to_string());
+    }
+    Ok(Answer::members(StatusCode::OK, &members))
 }
 
 pub(super) async fn show(

@@ -5,12 +5,13 @@ use axum::Extension;
 use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use pixaven_ledger::{AccountId, InputRef, NewRequest, NewWebhook};
 use uuid::Uuid;
 
 use super::answer::{Answer, RequestId};
-use super::{Api, Settings, body, multipart};
+use super::idempotency::{Asked, Begun};
+use super::{Api, Settings, body, idempotency, multipart};
 use crate::blobs::Blobs;
 use crate::error::ApiError;
 use crate::file_name;
@@ -64,9 +65,46 @@ async fn answer(api: &Api, id: Uuid, origin: Origin, request: Request) -> Answer
     let binary = spec.response == ResponseMode::Binary;
     let base_url = api.base_url(&head.headers);
     let work = Work { id, account, base_url, origin, json, spec, source };
-    let answered =
-        if work.spec.webhook.is_some() { accept(api, work).await } else { perform(api, work).await };
+    let answered = match named(&head.headers, &work) {
+        Ok(None) => process(api, work).await,
+        Ok(Some(key)) => process_once(api, key, work).await,
+        Err(error) => Err(error),
+    };
     answered.unwrap_or_else(|error| Answer::from(error).binary_if(binary))
+}
+
+/// The name that the caller gave the request. A file is not kept to be handed out again, so what asks for one has none.
+fn named(headers: &HeaderMap, work: &Work) -> Result<Option<String>, ApiError> {
+    let key = idempotency::key(headers)?;
+    if key.is_some() && work.spec.response == ResponseMode::Binary {
+        return Err(ApiError::invalid("Idempotency-Key cannot be used together with a binary response"));
+    }
+    Ok(key)
+}
+
+async fn process(api: &Api, work: Work) -> Result<Answer, ApiError> {
+    if work.spec.webhook.is_some() { accept(api, work).await } else { perform(api, work).await }
+}
+
+/// Does a named request, unless that was done before.
+async fn process_once(api: &Api, key: String, work: Work) -> Result<Answer, ApiError> {
+    let asked = Asked::new(work.origin, &work.json, &work.source);
+    let hold = match idempotency::begin(api, (work.account, work.id), key, asked).await? {
+        Begun::New(hold) => hold,
+        Begun::Again(answer) => return Ok(answer),
+    };
+    let is_accepted = work.spec.webhook.is_some();
+    match process(api, work).await {
+        Ok(answer) if is_accepted => {
+            hold.accepted();
+            Ok(answer)
+        }
+        Ok(answer) => hold.answered(&answer).await.map(|()| answer),
+        Err(error) => {
+            hold.failed().await;
+            Err(error)
+        }
+    }
 }
 
 /// A request that was refused before it was understood.
@@ -181,7 +219,7 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
         }
         return Err(error.into());
     }
-    Ok(Answer::members(StatusCode::ACCEPTED, &serde_json::json!({})))
+    Ok(Answer::accepted())
 }
 
 fn new_webhook(webhook: &WebhookSpec, give_up_ms: i64) -> NewWebhook {

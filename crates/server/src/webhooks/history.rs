@@ -95,7 +95,7 @@ pub fn timestamp(at_ms: i64) -> String {
 }
 
 /// The URL with `***` in place of user name and password.
-pub(super) fn without_credentials(url: &str) -> String {
+pub fn without_credentials(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return "***".to_owned() };
     if !url.username().is_empty() || url.password().is_some() {
         // A URL that has credentials can have others.

@@ -16,14 +16,19 @@ pub(crate) struct Binary {
     pub(crate) key: String,
     /// The webhook secret it showed with it.
     pub(crate) secret: String,
-    _stdout: Lines<BufReader<ChildStdout>>,
+    stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Binary {
     /// Runs in `directory`, on a free port, with its data below.
     pub(crate) async fn serve(directory: &Path, flags: &[&str]) -> Self {
+        Self::listening("serve", directory, flags).await
+    }
+
+    /// Runs a sub-command that says where it listens.
+    pub(crate) async fn listening(command: &str, directory: &Path, flags: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_pixaven"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args([command, "--listen", "127.0.0.1:0"])
             .args(flags)
             .current_dir(directory)
             .stdout(Stdio::piped())
@@ -42,10 +47,20 @@ impl Binary {
                 line.strip_prefix("listening on ").and_then(|url| url.rsplit_once(':'))
             {
                 let port = port.parse().expect("a port");
-                return Self { process, port, key, secret, _stdout: stdout };
+                return Self { process, port, key, secret, stdout };
             }
         }
         panic!("the server ended before it listened");
+    }
+
+    /// Waits for a line that contains this, and returns it.
+    pub(crate) async fn line_with(&mut self, part: &str) -> String {
+        while let Some(line) = self.stdout.next_line().await.expect("it prints lines") {
+            if line.contains(part) {
+                return line;
+            }
+        }
+        panic!("it ended without a line that contains {part}");
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use pixaven_imaging::plan::Format;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary::{Binary, run, write_certificate};
 use crate::client::send;
 use crate::pictures::picture;
+use crate::receiver::{Receiver, status};
 
 fn directory() -> TempDir {
     TempDir::new().expect("a temporary directory")
@@ -81,6 +83,60 @@ async fn watermarks_are_added_listed_and_removed_beside_a_running_server() {
     assert!(removed && get().await.status == 404);
     let (again, _, error) = run(directory.path(), &["watermarks", "remove", id], &[]).await;
     assert!(!again && error.contains(id), "{error}");
+}
+
+#[tokio::test]
+async fn webhooks_are_received_shown_sent_again_and_cancelled_from_the_command_line() {
+    let directory = directory();
+    let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
+    let app = Receiver::start(vec![status(204)]);
+    let forward = app.url("/app").to_string();
+    let mut listener = Binary::listening("listen", directory.path(), &["--forward", &forward]).await;
+    let spec = json!({ "webhook": { "url": format!("http://{}/hook", listener.address()) } });
+    let id = accept(&server, &spec).await;
+    assert!(listener.line_with(&id).await.ends_with("attempt 1  signature good"));
+    let sent = app.wait_for(1).await;
+    assert_eq!(sent[0].header("webhook-id"), Some(id.as_str()));
+    assert!(listener.line_with("forwarded").await.contains("204"));
+
+    // Its answer is on the way back; while it is being sent, there is nothing to send again.
+    while !run(directory.path(), &["webhooks", "list"], &[]).await.1.contains("delivered") {}
+    let (fine, again, _) = run(directory.path(), &["webhooks", "resend", &id], &[]).await;
+    assert!(fine && again.contains(&id), "{again}");
+    assert!(listener.line_with(&id).await.ends_with("attempt 2  signature good"));
+
+    let spec = json!({ "webhook": { "url": format!("http://{}/hook", listener.address()), "delay": 3600 } });
+    let waiting = accept(&server, &spec).await;
+    let (fine, cancelled, error) = run(directory.path(), &["webhooks", "cancel", &waiting], &[]).await;
+    assert!(fine && cancelled.contains("cancelled"), "{error}");
+    let (_, list, _) = run(directory.path(), &["webhooks", "list", "--status", "failed"], &[]).await;
+    assert!(list.contains(&waiting) && list.contains("failed: cancelled") && !list.contains(&id), "{list}");
+    let (_, shown, _) = run(directory.path(), &["webhooks", "show", &waiting], &[]).await;
+    assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON")["reason"], "cancelled");
+    let (fine, _, error) = run(directory.path(), &["webhooks", "cancel", &waiting], &[]).await;
+    assert!(!fine && error.contains("is failed"), "{error}");
+
+    let forged = [("webhook-id", "x"), ("webhook-timestamp", "1"), ("webhook-signature", "v1,AAAA")];
+    assert_eq!(send(listener.address(), "POST", "/", &forged, b"{}").await.status, 401);
+    assert!(listener.line_with("POST / ").await.contains("signature BAD"));
+
+    let (_, rotated, _) = run(directory.path(), &["secrets", "rotate", "--overlap", "60"], &[]).await;
+    let rotated: Vec<_> = rotated.lines().collect();
+    assert!(rotated.len() == 2 && rotated[1] == server.secret && rotated[0].starts_with("whsec_"));
+}
+
+/// Uploads a picture; returns the accepted request's id.
+async fn accept(server: &Binary, spec: &Value) -> String {
+    let mut body =
+        b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n".to_vec();
+    body.extend_from_slice(&picture(4, 4, Format::Png));
+    let data = format!("\r\n--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{spec}\r\n--b--\r\n");
+    body.extend_from_slice(data.as_bytes());
+    let bearer = format!("Bearer {}", server.key);
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "multipart/form-data; boundary=b")];
+    let reply = send(server.address(), "POST", "/1.0/upload", &headers, &body).await;
+    assert_eq!(reply.status, 202, "{}", reply.json());
+    reply.json()["id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test]

@@ -11,10 +11,11 @@ use pixaven_imaging::plan::Format;
 
 async fn accept(app: &TestApp, receiver: &Receiver, more: Value) -> String {
     let mut webhook = json!({ "url": receiver.url("/hook").as_str() });
-    webhook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let (all, more) = (webhook.as_object_mut(), more.as_object());
+    all.expect("an object").extend(more.expect("an object").clone());
     let reply = app.upload("a.png", &picture(8, 8, Format::Png), &json!({ "webhook": webhook })).await;
     assert_eq!(reply.status, 202, "{}", reply.json());
-    reply.json()["id"].as_str().unwrap().to_owned()
+    reply.json()["id"].as_str().expect("an id").to_owned()
 }
 
 async fn post(app: &TestApp, path: &str, body: &Value) -> Reply {
@@ -196,4 +197,63 @@ async fn secrets_are_rotated_with_an_overlap() {
         assert_eq!(post(&app, "/1.0/secrets/rotate", &json!({ "overlap": overlap })).await.status, 422);
     }
     assert_eq!(crate::client::send(app.address, "GET", "/1.0/secrets", &[], b"").await.status, 401);
+}
+
+#[tokio::test]
+async fn many_webhooks_are_sent_again() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start([vec![status(410); 3], vec![status(200)]].concat());
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(accept(&app, &receiver, json!({})).await);
+        process(&app).await;
+        send(&app).await;
+    }
+    let all = "/1.0/webhooks/resend";
+    let tried = post(&app, all, &json!({ "dry_run": true, "host": "127.0.0.1" })).await;
+    assert_eq!((tried.status, &tried.json()["total"]), (200, &json!(3)));
+    let elsewhere = post(&app, all, &json!({ "dry_run": true, "host": "example.com" })).await;
+    assert_eq!(elsewhere.json()["total"], 0);
+    assert_eq!(app.dispatcher.step().await.expect("nothing is due"), 0, "a trial changes nothing");
+
+    app.clock.advance(1);
+    let started = post(&app, all, &json!({ "rate": 10 })).await;
+    let resend = &started.json()["resend"];
+    assert_eq!((started.status, &resend["total"], &resend["status"]), (202, &json!(3), &json!("running")));
+    let path = format!("{all}/{}", resend["id"].as_str().expect("an id"));
+    for _ in 0..3 {
+        send(&app).await;
+        app.clock.advance(100);
+    }
+    assert_eq!(app.dispatcher.step().await.expect("that was all"), 0);
+    let ended = app.get(&path).await.json();
+    let ended = &ended["resend"];
+    assert_eq!(
+        (&ended["status"], &ended["resent"], &ended["skipped"]),
+        (&json!("ended"), &json!(3), &json!(0))
+    );
+    let list = app.get("/1.0/webhooks?status=delivered&host=127.0.0.1&limit=2").await.json();
+    assert_eq!((&list["total"], list["webhooks"].as_array().map(Vec::len)), (&json!(3), Some(2)));
+    let cursor = list["cursor"].as_str().expect("there is more");
+    let rest = app.get(&format!("/1.0/webhooks?status=delivered&limit=2&cursor={cursor}")).await.json();
+    assert_eq!((&rest["webhooks"][0]["id"], rest.get("cursor")), (&json!(ids[0]), None));
+
+    assert_eq!(post(&app, &format!("{path}/stop"), &Value::Null).await.json()["resend"]["status"], "ended");
+    for (path, code) in [("/1.0/webhooks/resend/9", 404), ("/1.0/webhooks/resend/x", 404)] {
+        assert_eq!(app.get(path).await.status, code, "{path}");
+    }
+    for (body, message) in [
+        (json!({ "states": "failed" }), "states is not known here"),
+        (json!({ "status": "lost" }), "status must be"),
+        (json!({ "status": 7 }), "status must be a text, got 7"),
+        (json!({ "rate": 0 }), "rate must be"),
+        (json!({ "dry_run": "yes" }), "dry_run must be true or false"),
+    ] {
+        let reply = post(&app, all, &body).await;
+        let json = reply.json();
+        assert!(
+            reply.status == 422 && json["message"].as_str().is_some_and(|text| text.starts_with(message)),
+            "{json}"
+        );
+    }
 }

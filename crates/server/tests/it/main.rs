@@ -7,6 +7,7 @@ mod client;
 mod command_line;
 mod corpus;
 mod demo;
+mod idempotency;
 mod interventions;
 mod net;
 mod official_clients;

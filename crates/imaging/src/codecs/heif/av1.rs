@@ -1,5 +1,5 @@
-//! Decoding an AV1 picture, by rav1d: dav1d in Rust, which has no other interface than that of its C forebear. This module
-//! makes a safe function of it.
+//! Decoding an AV1 picture, by rav1d: dav1d in Rust, through the interface of its C forebear, which alone can keep it from
+//! writing about broken files to the standard error. This module makes a safe function of it.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;

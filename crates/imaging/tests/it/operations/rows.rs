@@ -9,12 +9,12 @@ use pixaven_imaging::{Channels, Error, Format, Image, Limits, Scratch, process};
 use crate::geometry::asked;
 use crate::pictures::{close, decode_png, fading, photo, png_of, rgba, run};
 
-fn to_png(plan: Plan) -> Plan {
-    Plan { output: Output { format: Target::Format(Format::Png), ..Output::default() }, ..plan }
+fn to_png(plan: &Plan) -> Plan {
+    Plan { output: Output { format: Target::Format(Format::Png), ..Output::default() }, ..plan.clone() }
 }
 
 /// The plan done to the pixels of a PNG and to the same pixels as a whole.
-fn assert_same(image: &Image, plan: Plan) {
+fn assert_same(image: &Image, plan: &Plan) {
     let plan = to_png(plan);
     let limits = Limits::default();
     let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
@@ -48,7 +48,7 @@ fn a_picture_read_row_by_row_becomes_what_the_whole_picture_becomes() {
         for kernel in kernels {
             for (width, height) in [(90, 200), (33, 41), (7, 3), (1, 1), (96, 309)] {
                 let resize = resize(ResizeMode::Exact, width, height, kernel);
-                assert_same(&image, Plan { resize, ..Plan::default() });
+                assert_same(&image, &Plan { resize, ..Plan::default() });
             }
         }
     }
@@ -73,8 +73,8 @@ fn a_crop_before_the_reduction_and_everything_after_it_are_done() {
                 }),
                 ..Plan::default()
             };
-            assert_same(&image, plan.clone());
-            assert_same(&image, Plan { resize: resize(ResizeMode::Fit, 31, 77, Kernel::Mitchell), ..plan });
+            assert_same(&image, &plan);
+            assert_same(&image, &Plan { resize: resize(ResizeMode::Fit, 31, 77, Kernel::Mitchell), ..plan });
         }
     }
 }
@@ -83,7 +83,7 @@ fn a_crop_before_the_reduction_and_everything_after_it_are_done() {
 fn a_picture_that_is_cut_off_or_lies_about_its_compression_is_corrupt() {
     let file = png_of(&photo(300, 300));
     let plan =
-        to_png(Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
+        to_png(&Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
     let try_run = |file: &[u8]| process(file, &plan, &Limits::default(), &mut Scratch::default());
     let cut = try_run(&file[..file.len() / 2]);
     assert!(matches!(cut, Err(Error::Corrupt { format: "PNG", .. })), "{cut:?}");
@@ -102,7 +102,7 @@ fn a_wrong_checksum_is_a_warning() {
     let end = file.len() - 12;
     file[end - 1] ^= 1;
     let plan =
-        to_png(Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
+        to_png(&Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
     let done = run(&file, &plan);
     assert_eq!(done.warnings, ["a checksum of the PNG is wrong"]);
     assert_eq!(done.bytes, run(&png_of(&image), &plan).bytes);

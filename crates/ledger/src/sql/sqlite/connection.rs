@@ -163,6 +163,10 @@ impl Columns for SqliteRow<'_, '_> {
     fn uuid(&self, column: usize) -> Result<Option<Uuid>, Error> {
         Ok(self.get(column)?.map(Uuid::from_bytes))
     }
+
+    fn bytes(&self, column: usize) -> Result<Option<[u8; 32]>, Error> {
+        self.get(column)
+    }
 }
 
 /// What an error of a statement means for its operation.

@@ -16,6 +16,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_watermarks.sql"),
     include_str!("../../../migrations/sqlite/0010_destinations.sql"),
+    include_str!("../../../migrations/sqlite/0011_idempotency.sql"),
+    include_str!("../../../migrations/sqlite/0012_hosts_and_bulk.sql"),
 ];
 
 /// Runs what the file lacks, all in one transaction: two processes that open a new file at once cannot meet in the

@@ -1,12 +1,21 @@
 //! Lists, single webhooks, and the end of the history.
 
-use pixaven_ledger::{Attempt, Next, Outcome, Timings, WebhookQuery, WebhookStatus};
+use pixaven_ledger::{Attempt, Cursor, Next, Outcome, Timings, WebhookQuery, WebhookStatus};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, one, payload, webhook};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, one, payload, webhook, webhook_to};
 
 fn all(f: &Fixture) -> WebhookQuery {
-    WebhookQuery { account: f.account, statuses: vec![], start_ms: None, end_ms: None, offset: 0, limit: 100 }
+    WebhookQuery {
+        account: f.account,
+        statuses: vec![],
+        host: None,
+        start_ms: None,
+        end_ms: None,
+        before: None,
+        offset: 0,
+        limit: 100,
+    }
 }
 
 /// Five webhooks, one in each status, a second apart, in the order of `WebhookStatus::ALL`.
@@ -150,5 +159,39 @@ pub(crate) async fn the_counters_equal_a_recount(f: Fixture) {
         // A time range makes the ledger count rows instead of reading the counter.
         let query = WebhookQuery { statuses: vec![status], start_ms: Some(0), ..all(&f) };
         assert_eq!(f.ledger.webhooks(query).await.unwrap().total, n, "{status}");
+    }
+}
+
+pub(crate) async fn pages_follow_each_other_whatever_comes_between(f: Fixture) {
+    let f = f.unlimited();
+    let mut ids = vec![];
+    for n in 0..7 {
+        ids.push(f.scheduled(webhook_to(if n % 2 == 0 { "even.example:443" } else { "[::1]:80" })).await);
+        f.clock.advance(i64::from(n % 3 == 0));
+    }
+    ids.reverse();
+    let even: Vec<_> = ids.iter().copied().step_by(2).collect();
+    let of_host = WebhookQuery { host: Some("even.example".to_owned()), ..all(&f) };
+    check(&f, of_host.clone(), 4, &even).await;
+    check(&f, WebhookQuery { host: Some("[::1]".to_owned()), ..all(&f) }, 3, &[ids[1], ids[3], ids[5]]).await;
+    check(&f, WebhookQuery { host: Some("nobody.example".to_owned()), ..all(&f) }, 0, &[]).await;
+    let delivered = WebhookQuery { statuses: vec![WebhookStatus::Delivered], ..of_host.clone() };
+    check(&f, delivered, 0, &[]).await;
+    for query in [all(&f), of_host] {
+        let before: Vec<_> =
+            f.ledger.webhooks(query.clone()).await.unwrap().webhooks.iter().map(|record| record.id).collect();
+        let mut seen = vec![];
+        let mut query = WebhookQuery { limit: 2, ..query };
+        loop {
+            let page = f.ledger.webhooks(query.clone()).await.unwrap();
+            seen.extend(page.webhooks.iter().map(|record| record.id));
+            f.scheduled(webhook_to("even.example:443")).await;
+            let Some(next) = page.next else { break };
+            query.before = Some(next.to_string().parse().expect("a cursor survives as text"));
+        }
+        assert_eq!(seen, before, "what came between moves nothing");
+    }
+    for text in ["", "1", "-", "x-y", "1-2-3"] {
+        assert!(text.parse::<Cursor>().is_err(), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! What users do to their webhooks, secrets and requests.
 
-use pixaven_ledger::{Error, Next, Outcome, Secret, WebhookStatus, Why};
+use pixaven_ledger::{Error, Next, Outcome, Secret, WebhookQuery, WebhookStatus, Why};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, done, one, webhook};
@@ -129,4 +129,86 @@ pub(crate) async fn who_waits_for_a_result_is_told(f: Fixture) {
     drop(also);
     f.cancel(id).await.unwrap();
     ended.await;
+}
+
+/// The webhooks of this status, to send them again.
+fn failed(f: &Fixture) -> WebhookQuery {
+    WebhookQuery {
+        account: f.account,
+        statuses: vec![WebhookStatus::Failed],
+        host: None,
+        start_ms: None,
+        end_ms: None,
+        before: None,
+        offset: 0,
+        limit: 0,
+    }
+}
+
+async fn fail(f: &Fixture, n: usize) {
+    for _ in 0..n {
+        f.scheduled(webhook()).await;
+        let gone = Next::Failed { reason: "gone".to_owned() };
+        let lease = f.claim_webhook().await;
+        f.ledger.record_attempt(&lease, attempt(Outcome::Rejected, Some(410)), gone).await.unwrap();
+    }
+}
+
+pub(crate) async fn many_are_sent_again_at_the_rate_asked_for(f: Fixture) {
+    let f = f.unlimited();
+    fail(&f, 25).await;
+    f.scheduled(webhook()).await;
+    f.ledger.record_attempt(&f.claim_webhook().await, delivered(), Next::Delivered).await.unwrap();
+    assert_eq!(f.ledger.count_webhooks(failed(&f)).await.unwrap(), 25);
+    f.clock.advance(1);
+    let bulk = f.ledger.start_bulk_resend(failed(&f), Some(100)).await.unwrap();
+    assert_eq!((bulk.n_matched, bulk.n_resent, bulk.ended_ms), (25, 0, None));
+    // What fails from now on did not match.
+    fail(&f, 3).await;
+    let mut sent = f.counts().await[4];
+    assert_eq!(sent, 28 - 10, "the first ten were due at once");
+    for (wait_ms, expected) in [(99, 18), (1, 8), (99, 8), (1, 3)] {
+        f.clock.advance(wait_ms);
+        for lease in f.ledger.claim_webhooks(100, LEASE_MS).await.unwrap() {
+            assert!(lease.value.is_retry);
+            f.ledger.record_attempt(&lease, delivered(), Next::Delivered).await.unwrap();
+        }
+        sent = f.counts().await[4];
+        assert_eq!(sent, expected);
+    }
+    let bulk = f.ledger.bulk_resend(f.account, bulk.no).await.unwrap().unwrap();
+    assert_eq!((bulk.n_resent, bulk.n_skipped, bulk.ended_ms), (25, 0, Some(START_MS + 201)));
+    assert_eq!(f.ledger.bulk_resend(f.account + 1, bulk.no).await.unwrap(), None);
+}
+
+pub(crate) async fn a_bulk_resend_survives_a_restart_and_can_be_stopped(f: Fixture) {
+    let f = f.unlimited();
+    fail(&f, 5).await;
+    f.clock.advance(1);
+    let (one, two) = (failed(&f), failed(&f));
+    let bulk = f.ledger.start_bulk_resend(one, Some(1)).await.unwrap();
+    assert_eq!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(), 1);
+    f.ledger.recover().await.unwrap();
+    f.clock.advance(1_000);
+    assert_eq!(
+        f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(),
+        2,
+        "the interrupted one and the next"
+    );
+    let stopped = f.ledger.stop_bulk_resend(f.account, bulk.no).await.unwrap().unwrap();
+    assert_eq!((stopped.n_resent, stopped.ended_ms), (2, Some(START_MS + 1_001)));
+    f.clock.advance(10_000);
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
+    let everything = WebhookQuery { statuses: vec![], ..two };
+    let bulk = f.ledger.start_bulk_resend(everything, None).await.unwrap();
+    let mut n_claimed = 0;
+    while f.ledger.bulk_resend(f.account, bulk.no).await.unwrap().unwrap().ended_ms.is_none() {
+        n_claimed += f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len();
+    }
+    let bulk = f.ledger.bulk_resend(f.account, bulk.no).await.unwrap().unwrap();
+    assert_eq!(
+        (n_claimed, bulk.n_matched, bulk.n_resent, bulk.n_skipped),
+        (3, 5, 3, 2),
+        "two are being sent"
+    );
 }

@@ -3,6 +3,7 @@
 use pixaven_ledger::{AccountId, WebhookQuery, WebhookStatus};
 use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
+use url::Host;
 
 /// Webhooks of a page that asks for no number, and the most any page has.
 const DEFAULT_LIMIT: u32 = 50;
@@ -14,6 +15,8 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
     let mut query = WebhookQuery {
         account,
         statuses: Vec::new(),
+        host: None,
+        before: None,
         start_ms: None,
         end_ms: None,
         offset: 0,
@@ -27,6 +30,11 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
         }
         match name.as_str() {
             "status" => query.statuses.extend(statuses(value)?),
+            "host" => query.host = Some(host(value)?),
+            "cursor" => {
+                let unreadable = |_| format!("cursor must be one that a list gave, got {value}");
+                query.before = Some(value.parse().map_err(unreadable)?);
+            }
             "start" => query.start_ms = Some(instant("start", value)?),
             "end" => query.end_ms = Some(instant("end", value)?),
             "offset" => {
@@ -51,6 +59,13 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
         return Err("start must not be later than end".to_owned());
     }
     Ok(query)
+}
+
+/// A host as the ledger knows it: as it stands in a URL that was read.
+fn host(value: &str) -> Result<String, String> {
+    let parsed =
+        Host::parse(value).map_err(|_| format!("host must be a host name or an address, got {value}"))?;
+    Ok(parsed.to_string())
 }
 
 fn statuses(value: &str) -> Result<Vec<WebhookStatus>, String> {
@@ -102,6 +117,8 @@ mod tests {
         let all = WebhookQuery {
             account: 7,
             statuses: Vec::new(),
+            host: None,
+            before: None,
             start_ms: None,
             end_ms: None,
             offset: 0,
@@ -135,6 +152,21 @@ mod tests {
     }
 
     #[test]
+    fn hosts_and_cursors_are_read() {
+        for (text, expected) in [
+            ("Example.com", "example.com"),
+            ("b%C3%BCcher.example", "xn--bcher-kva.example"),
+            ("0x7f.1", "127.0.0.1"),
+            ("[::0001]", "[::1]"),
+        ] {
+            assert_eq!(query(&format!("host={text}")).map(|query| query.host), Ok(Some(expected.to_owned())));
+        }
+        let cursor =
+            query("cursor=19ba7c3a9c2-1f").map(|query| query.before.map(|cursor| cursor.to_string()));
+        assert_eq!(cursor, Ok(Some("19ba7c3a9c2-1f".to_owned())));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_query_is_said() {
         for (text, expected) in [
             (
@@ -143,6 +175,8 @@ mod tests {
             ),
             ("start=yesterday", "start must be a UTC time such as 2026-01-10T11:57:04.322Z, got yesterday"),
             ("end=2026-13-01", "end must be a UTC time such as 2026-01-10T11:57:04.322Z, got 2026-13-01"),
+            ("host=a/b", "host must be a host name or an address, got a/b"),
+            ("cursor=7", "cursor must be one that a list gave, got 7"),
             ("offset=-1", "offset must be an integer of at least 0, got -1"),
             (
                 "offset=18446744073709551615",

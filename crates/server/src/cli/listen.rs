@@ -1,0 +1,163 @@
+//! `pixaven listen`: a receiver of webhooks for development. Prints each one, checks its signature, and hands it on if
+//! told to. It is no part of a server: it plays the receiver.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use clap::Args;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use pixaven_ledger::Clock;
+use tokio::net::TcpListener;
+use url::Url;
+
+use super::ConfigArgs;
+use super::secrets::of_the_account;
+use crate::app::open_ledger;
+use crate::lifecycle::stop_signal;
+use crate::net::{AddressPolicy, Net, NetSettings};
+use crate::webhooks::sign::{SignedHeaders, SigningKey, VerifyError, verify};
+
+/// The largest webhook that is taken.
+const MAX_BODY_BYTES: usize = 16 << 20;
+/// How far a webhook's timestamp may be from now, in seconds.
+const TOLERANCE_S: u64 = 300;
+/// How long the application that a webhook is handed to may take; less than the server waits for this receiver.
+const FORWARD_DEADLINE: Duration = Duration::from_secs(9);
+/// What is shown of its answer.
+const FORWARD_ANSWER_BYTES: usize = 1024;
+
+#[derive(Args)]
+pub(super) struct ListenArgs {
+    /// Address and port; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
+    listen: String,
+    /// Hand each webhook on to this URL and answer with its status.
+    #[arg(long, value_name = "URL")]
+    forward: Option<Url>,
+    /// A secret to check signatures with; without it, those of the data directory, if there is one.
+    #[arg(long, value_name = "whsec_…")]
+    secret: Vec<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+struct Receiver {
+    keys: Vec<SigningKey>,
+    forward: Option<Url>,
+    net: Net,
+}
+
+pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
+    let secrets = if args.secret.is_empty() { known_secrets(args.config).await? } else { args.secret };
+    let keys: Result<_, _> = secrets.iter().map(|secret| SigningKey::parse(secret)).collect();
+    let everywhere = ["0.0.0.0/0", "::/0"].map(|network| network.parse().expect("a network"));
+    let policy = AddressPolicy::allowing(everywhere.to_vec());
+    let receiver = Receiver {
+        keys: keys.context("--secret")?,
+        forward: args.forward,
+        net: Net::new(NetSettings { policy, extra_ca_file: None })?,
+    };
+    if receiver.keys.is_empty() {
+        println!("no secret is known: signatures are not checked");
+    }
+    let listener =
+        TcpListener::bind(&args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async {
+            // Without signals there is only the hard way to stop.
+            if stop_signal().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+        .await?;
+    Ok(())
+}
+
+/// The secrets of a server's directory; none where there is no server yet. Nothing is made.
+async fn known_secrets(config: ConfigArgs) -> anyhow::Result<Vec<String>> {
+    let data_dir: PathBuf = config.load([])?.server.data_dir;
+    if !data_dir.join("pixaven.db").exists() {
+        return Ok(Vec::new());
+    }
+    let ledger = open_ledger(&data_dir, Clock::System).await?;
+    let secrets = of_the_account(&ledger).await?;
+    ledger.close().await;
+    Ok(secrets)
+}
+
+async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        println!("a body that is too large, or was cut off");
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let signature = receiver.check(&head.headers, &body);
+    show(&head, &body, signature);
+    if matches!(signature, Some(Err(_))) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    receiver.hand_on(&head.headers, body).await.into_response()
+}
+
+impl Receiver {
+    /// Whether the message was signed with one of the secrets; `None` when none is known.
+    fn check(&self, headers: &HeaderMap, body: &[u8]) -> Option<Result<(), VerifyError>> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let signed = SignedHeaders {
+            id: header("webhook-id"),
+            timestamp: header("webhook-timestamp"),
+            signature: header("webhook-signature"),
+        };
+        let now_s = Clock::System.now_ms() / 1_000;
+        let mut verdict = None;
+        for key in &self.keys {
+            let checked = verify(key, signed, body, now_s, TOLERANCE_S);
+            if checked.is_ok() {
+                return Some(checked);
+            }
+            verdict = Some(checked);
+        }
+        verdict
+    }
+
+    /// What the application says, or that it is fine where there is none.
+    async fn hand_on(&self, headers: &HeaderMap, body: Bytes) -> StatusCode {
+        let Some(url) = &self.forward else { return StatusCode::NO_CONTENT };
+        let exchange =
+            self.net.post(url, headers.clone(), body, FORWARD_DEADLINE, FORWARD_ANSWER_BYTES).await;
+        match exchange.result {
+            Ok(answer) => {
+                println!("  forwarded: {}, {} ms", answer.status, exchange.duration.as_millis());
+                answer.status
+            }
+            Err(error) => {
+                println!("  not forwarded: {}", crate::telemetry::with_causes(&error));
+                StatusCode::BAD_GATEWAY
+            }
+        }
+    }
+}
+
+fn show(head: &Parts, body: &[u8], signature: Option<Result<(), VerifyError>>) {
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-");
+    let signature = match signature {
+        None => "not checked".to_owned(),
+        Some(Ok(())) => "good".to_owned(),
+        Some(Err(error)) => format!("BAD: {error}"),
+    };
+    let (id, attempt) = (header("webhook-id"), header("webhook-attempt"));
+    println!("{} {}  {id}  attempt {attempt}  signature {signature}", head.method, head.uri);
+    match serde_json::from_slice::<serde_json::Value>(body) {
+        Ok(json) => println!("{json:#}"),
+        Err(_) => println!("  {} bytes that are no JSON", body.len()),
+    }
+}
