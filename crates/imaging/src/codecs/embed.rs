@@ -8,7 +8,8 @@ use crate::{Error, Image, Scratch};
 
 /// Whether files of a format that we write can have metadata: those below, and others whose encoders take them.
 pub(crate) fn takes_metadata(format: Format) -> bool {
-    matches!(format, Format::Jpeg | Format::Png | Format::Apng | Format::Webp)
+    use Format as F;
+    matches!(format, F::Jpeg | F::Png | F::Apng | F::Webp | F::Tiff | F::Heic | F::Avif | F::Jxl | F::Jp2)
 }
 
 /// Puts what is kept of the metadata into a file of one of the four formats; does nothing to others.
