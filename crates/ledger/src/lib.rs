@@ -16,6 +16,8 @@ mod lease;
 mod ledger;
 mod model;
 pub mod schedule;
+#[cfg(test)]
+mod simulation;
 mod sql;
 mod state;
 mod wake;

@@ -100,7 +100,7 @@ pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64, fairness: &Fairness) -> Resul
     for (no, account, destination, lane, attempt, fence) in reaped {
         attempts::interrupt(tx, no, attempt, fence)?;
         step(tx, no, account, Dispatched.returned(now_ms))?;
-        let mut destination = Destination::load(tx, destination)?;
+        let mut destination = Destination::load(tx, destination, fairness)?;
         destination.flow.returned();
         destination.waits(Lane::from_number(lane), now_ms);
         destination.save_with_room(tx, fairness)?;
@@ -137,7 +137,7 @@ impl Turns {
         let destination = match self.known.get(&no) {
             Some(destination) => *destination,
             None => {
-                let loaded = Destination::load(tx, no)?;
+                let loaded = Destination::load(tx, no, fairness)?;
                 self.n_free.push(loaded.flow.n_free(fairness));
                 self.destinations.push(loaded);
                 self.known.insert(no, self.destinations.len() - 1);

@@ -68,15 +68,21 @@ impl Destination {
         fairness: &Fairness,
     ) -> Result<Self, Error> {
         if let Some(known) = tx.query_optional(&FIND, params![account, authority], read)? {
-            return Ok(known);
+            return Ok(known.at(tx.now_ms(), fairness));
         }
         let flow = Flow::new(fairness);
         let no = tx.query_one(&ADD, params![account, authority, flow.limit], column)?;
         Ok(Self { no, flow, first_due_ms: None, retry_due_ms: None })
     }
 
-    pub(super) fn load(tx: &mut Tx<'_>, no: i64) -> Result<Self, Error> {
-        tx.query_one(&LOAD, params![no], read)
+    pub(super) fn load(tx: &mut Tx<'_>, no: i64, fairness: &Fairness) -> Result<Self, Error> {
+        Ok(tx.query_one(&LOAD, params![no], read)?.at(tx.now_ms(), fairness))
+    }
+
+    /// Without times that lie ahead only because the clock was set back since it was written.
+    fn at(mut self, now_ms: i64, fairness: &Fairness) -> Self {
+        self.flow.clock_went_back(now_ms, fairness);
+        self
     }
 
     /// A webhook was put into a lane.
@@ -126,7 +132,7 @@ impl Destination {
         self.save(tx, fairness)?;
         let Some(address) = &self.flow.address else { return Ok(()) };
         for no in tx.query(&CROWDED, params![address, N_TOLD], column)? {
-            let mut other = Self::load(tx, no)?;
+            let mut other = Self::load(tx, no, fairness)?;
             other.flow.is_crowded = false;
             other.save(tx, fairness)?;
         }
@@ -171,9 +177,7 @@ pub(crate) fn clock_went_back(tx: &mut Tx<'_>, fairness: &Fairness) -> Result<()
     let latest_ms = now_ms.saturating_add(fairness.longest_ms());
     for statement in [&AHEAD_FIRST, &AHEAD_RETRY] {
         for no in tx.query(statement, params![now_ms, latest_ms], column)? {
-            let mut destination = Destination::load(tx, no)?;
-            destination.flow.clock_went_back(now_ms, fairness);
-            destination.save(tx, fairness)?;
+            Destination::load(tx, no, fairness)?.save(tx, fairness)?;
         }
     }
     Ok(())

@@ -97,7 +97,7 @@ fn hurry(tx: &mut Tx<'_>, no: i64, fairness: &Fairness) -> Result<(), Error> {
         tx.query_one(&HURRY, params![no, now_ms, Why::Resend.as_str()], |row| {
             Ok((row.take()?, row.take()?))
         })?;
-    let mut destination = Destination::load(tx, destination)?;
+    let mut destination = Destination::load(tx, destination, fairness)?;
     destination.look_again(tx, Lane::from_number(lane))?;
     destination.save(tx, fairness)
 }

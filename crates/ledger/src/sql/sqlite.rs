@@ -8,6 +8,8 @@ mod checkpoint;
 mod connection;
 #[cfg(test)]
 mod full_disk;
+#[cfg(test)]
+mod in_memory;
 mod migrate;
 #[cfg(test)]
 mod plans;
@@ -31,6 +33,8 @@ use crate::ledger::Stats;
 use crate::wake::Dues;
 use checkpoint::Checkpointer;
 use connection::Role;
+#[cfg(test)]
+pub(crate) use in_memory::{memory, transact};
 use writer::Writer;
 
 /// Threads that read. Reads are short and mostly from memory: more of them would not be faster on few cores.

@@ -128,7 +128,7 @@ pub(super) fn expire(tx: &mut Tx<'_>, fairness: &Fairness) -> Result<(), Error> 
 /// Takes a webhook that waits out of the queue, for good.
 pub(super) fn unqueue(tx: &mut Tx<'_>, no: i64, fairness: &Fairness) -> Result<(), Error> {
     let (destination, lane) = tx.query_one(&REMOVE, params![no], read_place)?;
-    let mut destination = Destination::load(tx, destination)?;
+    let mut destination = Destination::load(tx, destination, fairness)?;
     destination.look_again(tx, Lane::from_number(lane))?;
     // It may have been told of room that it now leaves to others.
     destination.save_with_room(tx, fairness)
@@ -144,8 +144,8 @@ pub(crate) fn record(
     let now_ms = tx.now_ms();
     attempts::close(tx, held, attempt)?;
     let taken_back = match next {
-        Next::Retry { due_ms } => put_back(tx, held, &Back::after(attempt, due_ms)),
-        Next::Delivered | Next::Failed { .. } => end(tx, held),
+        Next::Retry { due_ms } => put_back(tx, held, &Back::after(attempt, due_ms), fairness),
+        Next::Delivered | Next::Failed { .. } => end(tx, held, fairness),
     };
     let mut destination = match taken_back {
         Ok(destination) => destination,
@@ -161,7 +161,7 @@ pub(crate) fn record(
 pub(crate) fn release(tx: &mut Tx<'_>, held: &Held, due_ms: i64, fairness: &Fairness) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     let back = Back { due_ms, why: Why::LocalTrouble, n_unused: 1, n_counted: 0 };
-    let destination = put_back(tx, held, &back)?;
+    let destination = put_back(tx, held, &back, fairness)?;
     attempts::remove(tx, held)?;
     step(tx, held.no, held.account, Dispatched.returned(now_ms))?;
     destination.save_with_room(tx, fairness)
@@ -174,7 +174,7 @@ pub(crate) fn abandon(
     fairness: &Fairness,
 ) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    let destination = end(tx, held)?;
+    let destination = end(tx, held, fairness)?;
     attempts::remove(tx, held)?;
     step(tx, held.no, held.account, Dispatched.attempted(Next::Failed { reason }, now_ms))?;
     destination.save_with_room(tx, fairness)
@@ -193,20 +193,20 @@ impl Back {
 }
 
 /// Takes a webhook that is held out of the queue, for good. Its destination is not saved yet.
-fn end(tx: &mut Tx<'_>, held: &Held) -> Result<Destination, Error> {
+fn end(tx: &mut Tx<'_>, held: &Held, fairness: &Fairness) -> Result<Destination, Error> {
     let place = tx.query_optional(&END, params![held.no, held.fence], read_place)?;
     let (destination, _) = place.ok_or(Error::LostLease)?;
-    let mut destination = Destination::load(tx, destination)?;
+    let mut destination = Destination::load(tx, destination, fairness)?;
     destination.flow.returned();
     Ok(destination)
 }
 
 /// Puts a webhook that is held back into the queue. Its destination is not saved yet.
-fn put_back(tx: &mut Tx<'_>, held: &Held, back: &Back) -> Result<Destination, Error> {
+fn put_back(tx: &mut Tx<'_>, held: &Held, back: &Back, fairness: &Fairness) -> Result<Destination, Error> {
     let Back { due_ms, why, n_unused, n_counted } = *back;
     let params = params![held.no, held.fence, due_ms, why.as_str(), n_unused, n_counted];
     let (destination, lane) = tx.query_optional(&RESCHEDULE, params, read_place)?.ok_or(Error::LostLease)?;
-    let mut destination = Destination::load(tx, destination)?;
+    let mut destination = Destination::load(tx, destination, fairness)?;
     destination.flow.returned();
     destination.waits(Lane::from_number(lane), due_ms);
     Ok(destination)

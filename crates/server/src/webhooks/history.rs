@@ -1,5 +1,6 @@
 //! The history on the wire: records of the ledger as JSON here, the query string of a list in `query`. Pure.
 
+mod curl;
 mod query;
 
 use pixaven_ledger::{RecordedAttempt, WebhookRecord};
@@ -42,6 +43,9 @@ pub fn webhook(record: &WebhookRecord) -> Value {
     json.insert("delay".to_owned(), json!(record.delay_ms / 1_000));
     if let Some(payload) = &record.payload {
         json.insert("payload".to_owned(), self::payload(payload));
+    }
+    if let (Some(payload), [_, ..]) = (&record.payload, &record.attempts[..]) {
+        json.insert("curl".to_owned(), json!(curl::line(record, payload)));
     }
     if !record.attempts.is_empty() {
         json.insert("attempts".to_owned(), record.attempts.iter().map(attempt).collect());
@@ -188,6 +192,12 @@ mod tests {
                 .collect(),
             ..record()
         };
+        let curl = [
+            "curl -i -X POST 'https://www.website.com/endpoint?a=b' -H 'Content-Type: application/json'",
+            " -H 'User-Agent: Pixaven/1.0 (+webhooks)' -H 'webhook-id: 9fccf4b5-cfab-4e92-9276-5d2028fcb6a0'",
+            r#" -H 'webhook-attempt: 2' --data-binary '{"success":true,"id":"x"}'"#,
+        ]
+        .concat();
         let expected = json!({
             "id": "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0",
             "status": "failed",
@@ -199,6 +209,7 @@ mod tests {
             "url": "https://***@www.website.com/endpoint?a=b",
             "delay": 60,
             "payload": {"success": true, "id": "x"},
+            "curl": curl,
             "attempts": [
                 {"number": 1, "started": "2026-01-10T11:57:05.322Z", "duration_ms": 0, "outcome": "interrupted"},
                 {"number": 2, "started": "2026-01-10T11:57:06.322Z", "duration_ms": 83, "outcome": "rejected",
