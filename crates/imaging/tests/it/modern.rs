@@ -114,9 +114,12 @@ fn chroma_is_whole_at_high_quality() {
 
 #[test]
 fn metadata_is_kept_on_demand() {
-    let exif = b"II*\0\x08\0\0\0\0\0\0\0\0\0 it is there".to_vec();
-    let input = png_with(&photo(20, 20), |info| info.exif_metadata = Some(exif.clone().into()));
-    let contains = |bytes: &[u8]| bytes.windows(exif.len()).any(|window| window == exif);
+    // One entry: Artist, of 12 bytes at 26.
+    let head = b"II*\0\x08\0\0\0\x01\0\x3b\x01\x02\0\x0c\0\0\0\x1a\0\0\0\0\0\0\0";
+    let artist = b"it is there\0";
+    let exif = [&head[..], artist].concat();
+    let input = png_with(&photo(20, 20), |info| info.exif_metadata = Some(exif.into()));
+    let contains = |bytes: &[u8]| bytes.windows(artist.len()).any(|window| window == artist);
     for format in MODERN {
         let mut plan = to(format);
         assert!(!contains(&run(&input, &plan).bytes), "{format:?}");
@@ -219,5 +222,15 @@ fn colours_by_code_points_become_srgb() {
         boxes::set(&mut pq, b"colr", 6, &[0, 16]);
         let [r, g, ..] = pixels(&pq).2[500];
         assert!(r > 230 && g < 60, "{format:?}: {r} {g}");
+    }
+}
+
+#[test]
+fn a_flat_colour_survives_in_a_small_jpeg_2000() {
+    for (width, height) in [(1, 1), (8, 8), (30, 20), (100, 80)] {
+        let data = [250, 10, 20].repeat((width * height) as usize);
+        let image = Image::new(width, height, Channels::Rgb, data);
+        let (_, _, found) = pixels(&run(&png_of(&image), &at_quality(Format::Jp2, 80)).bytes);
+        assert!(close(&found, &rgba(&image), 4), "{width}x{height}: {:?}", found[0]);
     }
 }

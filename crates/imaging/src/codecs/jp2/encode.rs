@@ -15,6 +15,10 @@ use crate::{Channels, Error, Image, Limits, Scratch};
 /// Looks like a JPEG of the same quality.
 const DEFAULT_QUALITY: u8 = 80;
 
+/// Below as many pixels the library's search for a quality misses it by far: such pictures are written without loss,
+/// which makes them hardly larger.
+const SMALL_PX: u64 = 64 * 64;
+
 /// Resolution levels of a large picture, the full one among them.
 const MAX_LEVELS: u32 = 6;
 
@@ -60,7 +64,8 @@ fn code(image: &Image, quality: Option<u8>) -> Result<Vec<u8>, String> {
         tcp_mct: i8::from(image.channels() != Channels::Gray),
         ..opj_cparameters_t::default()
     };
-    match quality {
+    let is_small = u64::from(image.width()) * u64::from(image.height()) < SMALL_PX;
+    match quality.filter(|_| !is_small) {
         None => parameters.cp_disto_alloc = 1,
         Some(quality) => {
             parameters.irreversible = 1;
