@@ -14,7 +14,8 @@ pub(super) const MAX_BYTES: usize = 65_504;
 const MAX_TEXT_BYTES: usize = 8_192;
 const MAX_CREATORS: usize = 16;
 
-/// A packet as text; `None` for what is no XML, and for those in UTF-16 and UTF-32, which may exist outside of JPEG but hardly do.
+/// A packet as text; `None` for what is no XML, and for those in UTF-16 and UTF-32, which may exist outside of JPEG but
+/// hardly do.
 fn text(packet: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(packet).ok()?;
     text.contains('<').then_some(text)
