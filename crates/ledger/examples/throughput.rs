@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pixaven_ledger::{
-    Attempt, Clock, InputRef, JobDone, Ledger, NewKey, NewRequest, NewWebhook, Next, Outcome, Store, Timings,
-    UsageDelta,
+    Attempt, Clock, Fairness, InputRef, JobDone, Ledger, NewKey, NewRequest, NewWebhook, Next, Outcome,
+    Store, Timings, UsageDelta,
 };
 use uuid::Uuid;
 
@@ -25,7 +25,9 @@ async fn main() -> Result<(), Failure> {
     let scratch = tempfile::tempdir()?;
     let directory = std::env::args_os().nth(1).map_or_else(|| scratch.path().to_owned(), PathBuf::from);
     let path = directory.join("throughput.db");
-    let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?;
+    // One receiver takes everything here: what holds it back would be all that is measured.
+    let fairness = Fairness { per_authority: N_CLAIMED, per_address: N_CLAIMED, ..Fairness::default() };
+    let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?.with_fairness(fairness);
     let key = NewKey {
         sha256: *b"a key that nobody has, 32 bytes.",
         prefix: String::new(),
