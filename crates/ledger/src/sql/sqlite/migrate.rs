@@ -11,13 +11,13 @@ use crate::error::Error;
 /// Marks the file as ours: "PXVN" in ASCII.
 const APPLICATION_ID: i64 = 0x5058_564e;
 
-/// In the order in which they are run, which is that of their numbers.
+/// Migration `n` is element `n - 1`.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_watermarks.sql"),
-    include_str!("../../../migrations/sqlite/0010_destinations.sql"),
-    include_str!("../../../migrations/sqlite/0011_idempotency.sql"),
-    include_str!("../../../migrations/sqlite/0012_hosts_and_bulk.sql"),
+    include_str!("../../../migrations/sqlite/0003_destinations.sql"),
+    include_str!("../../../migrations/sqlite/0004_idempotency.sql"),
+    include_str!("../../../migrations/sqlite/0005_hosts_and_bulk.sql"),
 ];
 
 /// Runs what the file lacks, all in one transaction: two processes that open a new file at once cannot meet in the
