@@ -1,20 +1,19 @@
-//! The way of one image: recognise, read the header, check the limits, then frame by frame decode, convert to sRGB,
-//! turn upright, operate, encode.
+//! The way of one image: recognise, read the header, check the limits, then frame by frame from the decoder to the
+//! encoder; what happens to a frame is in `process/run.rs`.
 
+mod run;
 mod watermark;
 
 use std::borrow::Cow;
 use std::num::NonZeroU16;
 
-use crate::codecs::{self, Decode, Encode, Frame, Header, Sequence, fit};
-use crate::color::ToSrgb;
-use crate::geometry::{Rect, Size, Stages};
-use crate::limits::{Limit, check};
+use self::run::Run;
+use crate::codecs::{self, Header, Sequence, fit};
+use crate::geometry::{Rect, Size};
 use crate::metadata::{Changed, Metadata};
-use crate::operations::{self, Context};
 use crate::orientation::Orientation;
-use crate::plan::{Crop, Format, Output, Target};
-use crate::{Error, Facts, Image, Limits, Plan, Scratch, faces, format, geometry};
+use crate::plan::{Format, Output, Target};
+use crate::{Error, Facts, Image, Limits, Plan, Scratch, format};
 
 /// The result of [`process`].
 #[derive(Debug, Clone)]
@@ -215,172 +214,4 @@ pub fn encode_animation(
         encoder.push(image, delay_ms, &mut scratch)?;
     }
     Ok(encoder.finish(&mut scratch)?.bytes)
-}
-
-/// What stays the same from frame to frame.
-struct Run<'a> {
-    /// As asked; once the faces are known, what it means with them.
-    plan: Cow<'a, Plan>,
-    output_alpha: bool,
-    limits: &'a Limits,
-    /// The size of the upright picture in the file.
-    full_size: Size,
-    n_frames: u32,
-    orientation: Orientation,
-    /// Made with the first frame, whose layout it depends on.
-    to_srgb: Option<ToSrgb>,
-    /// Found in the first frame, if the plan asks for them.
-    faces: Option<Vec<Rect>>,
-    /// Taken when the size of the first picture that it lies on is known.
-    watermark_file: Option<&'a [u8]>,
-    /// At the size at which it lies on every frame.
-    watermark: Option<Image>,
-    warnings: Vec<String>,
-}
-
-impl Run<'_> {
-    /// Before anything is decoded: refuses what the plan would make too large, and tells the decoder how few pixels
-    /// would do.
-    fn prepare(&mut self, decoder: &mut dyn Decode) -> Result<(), Error> {
-        self.full_size = self.orientation.turned(self.full_size);
-        let Size { width, height } = self.full_size;
-        // How large a crop by faces is turns out with the first frame.
-        if !matches!(self.plan.crop, Some(Crop::Face { .. })) {
-            self.check_output()?;
-        }
-        let mut needed = operations::needed_size(width, height, &self.plan)?;
-        if geometry::asks_for_faces(&self.plan) {
-            let to_find = faces::needed_size(self.full_size);
-            needed = Size::new(needed.width.max(to_find.width), needed.height.max(to_find.height));
-        }
-        decoder.reduce_to(self.orientation.turned(needed));
-        Ok(())
-    }
-
-    fn check_output(&self) -> Result<(), Error> {
-        let size = operations::final_size(self.full_size.width, self.full_size.height, &self.plan)?;
-        self.limits.check_output(size.width, size.height)?;
-        let n_pixels = u64::from(size.width) * u64::from(size.height) * u64::from(self.n_frames);
-        check(Limit::Pixels, self.limits.pixels, n_pixels)
-    }
-
-    /// Sends frame after frame into the encoder that `begin` makes for the size of the first. An animation that breaks off is as long as it got.
-    fn frames(
-        &mut self,
-        decoder: &mut dyn Decode,
-        begin: impl FnOnce(Size) -> Result<Box<dyn Encode>, Error>,
-        scratch: &mut Scratch,
-    ) -> Result<Box<dyn Encode>, Error> {
-        let n_frames = self.n_frames;
-        if n_frames == 1
-            && let Some(image) = self.reduced(decoder, scratch)?
-        {
-            let mut encoder = begin(Size::new(image.width(), image.height()))?;
-            encoder.push(image, 0, scratch)?;
-            return Ok(encoder);
-        }
-        let (mut begin, mut encoder) = (Some(begin), None);
-        for n_done in 0..n_frames {
-            let frame = match decoder.next_frame(scratch) {
-                Ok(Some(frame)) => frame,
-                Ok(None) if n_done > 0 => break,
-                Ok(None) => return Err(no_picture(decoder)),
-                Err(error @ Error::Corrupt { .. }) if n_done > 0 => {
-                    self.warnings
-                        .push(format!("the animation ends after {n_done} of {n_frames} frames: {error}"));
-                    break;
-                }
-                Err(error) => return Err(error),
-            };
-            let delay_ms = self.plan.output.delay_ms.unwrap_or(frame.delay_ms);
-            let image = self.one(frame, decoder, scratch)?;
-            if let Some(begin) = begin.take() {
-                encoder = Some(begin(Size::new(image.width(), image.height()))?);
-            }
-            let encoder: &mut Box<dyn Encode> = encoder.as_mut().expect("begun with the first picture");
-            encoder.push(image, delay_ms, scratch)?;
-        }
-        encoder.ok_or_else(|| no_picture(decoder))
-    }
-
-    /// The picture to be encoded, where it can be made while the rows of the input are decoded.
-    fn reduced(&mut self, decoder: &mut dyn Decode, scratch: &mut Scratch) -> Result<Option<Image>, Error> {
-        // Faces are looked for in a whole picture.
-        if self.orientation != Orientation::Upright
-            || geometry::asks_for_faces(&self.plan)
-            || !operations::takes_rows(self.full_size, &self.plan)?
-        {
-            return Ok(None);
-        }
-        let profile = decoder.header().profile.clone();
-        // Rows of a reduced picture would need the plan in other pixels.
-        let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == self.full_size) else {
-            return Ok(None);
-        };
-        let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
-        self.warnings.extend(warning);
-        self.take_watermark(scratch)?;
-        operations::apply_to_rows(rows.as_mut(), &to_srgb, &self.plan, &self.context(), scratch).map(Some)
-    }
-
-    /// From a decoded frame to the picture to be encoded.
-    fn one(&mut self, frame: Frame, decoder: &dyn Decode, scratch: &mut Scratch) -> Result<Image, Error> {
-        let layout = frame.raster.layout;
-        let to_srgb = self.to_srgb.get_or_insert_with(|| {
-            let (to_srgb, warning) = ToSrgb::new(decoder.header().profile.as_deref(), layout);
-            self.warnings.extend(warning);
-            to_srgb
-        });
-        let stored = Size::new(frame.raster.width, frame.raster.height);
-        let part = decoder.reduced_size().map(|part| self.orientation.turned_part(part, stored));
-        let image = to_srgb.apply(frame.raster, scratch);
-        let image = self.orientation.apply(image, scratch);
-        if geometry::asks_for_faces(&self.plan) {
-            self.look_for_faces(&image, scratch)?;
-        }
-        self.take_watermark(scratch)?;
-        operations::apply_to_part(image, part, &self.plan, &self.context(), scratch)
-    }
-
-    /// Decodes the watermark, once, at the size at which it is needed.
-    fn take_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
-        if let Some(file) = self.watermark_file.take()
-            && let Some(asked) = self.plan.watermark
-        {
-            let under = Stages::of(self.full_size, &self.plan)?.scaled;
-            self.watermark = Some(watermark::decode(file, &asked, under, &self.context(), scratch)?);
-        }
-        Ok(())
-    }
-
-    /// Turns what the plan says of faces into numbers. It asks for none after that.
-    fn look_for_faces(&mut self, image: &Image, scratch: &mut Scratch) -> Result<(), Error> {
-        let faces = faces::find(image, self.full_size, scratch);
-        let (plan, warning) = geometry::resolve(&self.plan, self.full_size, &faces);
-        self.plan = Cow::Owned(plan);
-        self.faces = Some(faces);
-        self.warnings.extend(warning);
-        self.check_output()
-    }
-
-    fn context(&self) -> Context<'_> {
-        Context {
-            output_alpha: self.output_alpha,
-            limits: self.limits,
-            full_size: Some(self.full_size),
-            watermark: self.watermark.as_ref(),
-        }
-    }
-}
-
-/// The first frame alone, upright and in sRGB.
-fn still(decoder: &mut dyn Decode, orientation: Orientation, scratch: &mut Scratch) -> Result<Image, Error> {
-    let Some(frame) = decoder.next_frame(scratch)? else { return Err(no_picture(decoder)) };
-    let (to_srgb, _) = ToSrgb::new(decoder.header().profile.as_deref(), frame.raster.layout);
-    Ok(orientation.apply(to_srgb.apply(frame.raster, scratch), scratch))
-}
-
-fn no_picture(decoder: &dyn Decode) -> Error {
-    let format = decoder.header().description.format.name();
-    Error::Corrupt { format, reason: "no picture".to_owned() }
 }

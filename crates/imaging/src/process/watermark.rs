@@ -1,6 +1,6 @@
 //! The picture of a watermark: the first frame of any file that can be read, upright and in sRGB.
 
-use super::still;
+use super::run::still;
 use crate::geometry::{Placed, Size};
 use crate::operations::{self, Context};
 use crate::plan::Watermark;
