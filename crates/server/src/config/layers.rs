@@ -22,6 +22,7 @@ const FOREIGN: &[&str] = &[
     "PIXAVEN_CORPUS",
     "PIXAVEN_PYTHON",
     "PIXAVEN_REQUIRE_",
+    "PIXAVEN_SECOND_DECODERS",
 ];
 
 /// Where a value comes from; later ones win.

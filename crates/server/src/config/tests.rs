@@ -190,6 +190,7 @@ fn variables_of_others_with_our_prefix_are_skipped() {
         ("PIXAVEN_PORT_80_TCP_ADDR", "10.0.0.1"),
         ("PIXAVEN_CORPUS", "../corpus"),
         ("PIXAVEN_REQUIRE_CORPUS", "1"),
+        ("PIXAVEN_SECOND_DECODERS", "/usr/bin/python3"),
     ];
     assert!(with_variables(&foreign).is_ok());
 }

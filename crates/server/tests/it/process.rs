@@ -173,7 +173,7 @@ async fn a_signal_ends_it_with_what_was_done() {
     let dir = directory();
     write(dir.path(), "a.png", picture(30, 20, Format::Png));
     write(dir.path(), "spec.json", crate::workers::heavy().to_string());
-    let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_pixaven"))
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_pixaven"))
         .args(["process", "a.png", "--spec", "spec.json", "--out", "o", "--jobs", "1"])
         .current_dir(dir.path())
         .stdout(std::process::Stdio::piped())
@@ -182,6 +182,7 @@ async fn a_signal_ends_it_with_what_was_done() {
         .expect("the binary runs");
     let pid = child.id().expect("it runs");
     while cpu_ticks_of_children(pid) < 20 {
+        assert!(matches!(child.try_wait(), Ok(None)), "it ended by itself");
         tokio::task::yield_now().await;
     }
     let status = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status();
