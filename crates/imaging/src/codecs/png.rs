@@ -59,6 +59,7 @@ impl<'a> Decoder<'a> {
         let texts = text::read(input, limits)?;
         let reader = reader(input, false).map_err(corrupt)?;
         let info = reader.info();
+        check_palette(info)?;
         // The library decides by itself whether the chunks make an animation; both must agree.
         let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
         let header = header(info, scan, texts);
@@ -206,6 +207,17 @@ fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingEr
     decoder.ignore_checksums(ignore_checksums);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     decoder.read_info()
+}
+
+/// The library takes a palette that ends within a colour (against ISO/IEC 15948, 11.2.3), and panics where it uses it.
+fn check_palette(info: &Info<'_>) -> Result<(), Error> {
+    let is_used = info.color_type == ColorType::Indexed;
+    match info.palette.as_deref() {
+        Some(palette) if is_used && !palette.len().is_multiple_of(3) => {
+            Err(corrupt("its palette ends within a colour"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn header(info: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pixaven_imaging::plan::{Output, Target};
 use pixaven_imaging::{Error, Format, Limits, Plan, Processed, Scratch, process};
 
+use crate::limits::chunk;
 use crate::pictures::{FORMATS, fading, file, photo, png_of, png_with, run, to};
 
 fn small_files() -> Vec<Vec<u8>> {
@@ -69,6 +70,29 @@ fn the_same_file_cut_short_says_so() {
         let input = file(&photo(64, 64), format);
         let error = attempt(&input[..input.len() / 2], &mut Scratch::default()).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{format:?}: {error}");
+    }
+}
+
+/// A PNG of one pixel, the first of a palette of so many bytes.
+fn png_with_palette(n_bytes: usize) -> Vec<u8> {
+    const HEADER: &[u8] = b"\0\0\0\x01\0\0\0\x01\x08\x03\0\0\0";
+    // A filter and an index in a stored block.
+    const DATA: &[u8] = b"\x78\x01\x01\x02\0\xfd\xff\0\0\0\x02\0\x01";
+    let palette = vec![7; n_bytes];
+    let pieces = [(*b"IHDR", HEADER), (*b"PLTE", &palette), (*b"IDAT", DATA), (*b"IEND", b"")];
+    let chunks = pieces.map(|(kind, data)| chunk(kind, data)).concat();
+    [b"\x89PNG\r\n\x1a\n", &chunks[..]].concat()
+}
+
+#[test]
+fn a_palette_that_is_none_is_refused() {
+    let answer = |n_bytes| attempt(&png_with_palette(n_bytes), &mut Scratch::default());
+    for n_bytes in [3, 768] {
+        assert_eq!(answer(n_bytes).unwrap().output.width, 1, "{n_bytes} bytes");
+    }
+    for n_bytes in [0, 1, 4, 127, 767, 769, 771] {
+        let error = answer(n_bytes).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { format: "PNG", .. }), "{n_bytes} bytes: {error}");
     }
 }
 

@@ -37,7 +37,7 @@ fn with_pieces(format: Format, n: usize, n_bytes: usize) -> Vec<u8> {
 }
 
 /// A PNG chunk.
-fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+pub(crate) fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [&kind[..], data].concat();
     [&(data.len() as u32).to_be_bytes()[..], &body, &crate::hostile::crc(&body).to_be_bytes()].concat()
 }
