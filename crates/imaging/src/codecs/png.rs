@@ -120,7 +120,13 @@ impl<'a> Decoder<'a> {
     fn read_still(&mut self, data: &mut [u8]) -> Result<(), DecodingError> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
-                self.reader = reader(self.input, true)?;
+                let again = reader(self.input, true)?;
+                // A chunk that was left out for its checksum counts now: with a `tRNS` the pixels are no longer those that
+                // `data` has room for.
+                if again.output_color_type() != self.reader.output_color_type() {
+                    return Err(DecodingError::Format(error));
+                }
+                self.reader = again;
                 read_rows(&mut self.reader, data)?;
                 self.header.warnings.push(BAD_CHECKSUM.to_owned());
                 Ok(())

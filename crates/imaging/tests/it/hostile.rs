@@ -96,6 +96,19 @@ fn a_palette_that_is_none_is_refused() {
     }
 }
 
+#[test]
+fn transparency_and_picture_with_wrong_checksums_are_refused() {
+    let mut input = png_with_palette(3);
+    let at = input.len() - 12 - 13 - 12;
+    let data = input[at + 8..at + 8 + 13].to_vec();
+    let mut pieces = [chunk(*b"tRNS", &[9]), chunk(*b"IDAT", &data[..2])];
+    pieces.iter_mut().for_each(|piece| *piece.last_mut().unwrap() ^= 1);
+    input.splice(at..at + 8 + 13 + 4, [pieces.concat(), chunk(*b"IDAT", &data[2..])].concat());
+    let error = attempt(&input, &mut Scratch::default()).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { format: "PNG", .. }), "{error}");
+    assert!(error.to_string().contains("CRC"), "{error}");
+}
+
 /// Files whose headers claim the sides that are given.
 fn bombs(width: u16, height: u16) -> Vec<Vec<u8>> {
     let [w, h] = [width.to_be_bytes(), height.to_be_bytes()];
