@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::pictures::documented_jpeg;
 use crate::test_app::TestApp;
 
-const FORMATS: [&str; 4] = ["jpeg", "png", "gif", "webp"];
+const FORMATS: [&str; 14] =
+    ["jpeg", "png", "gif", "webp", "heic", "heif", "avif", "jxl", "jp2", "tiff", "ico", "psd", "bmp", "svg"];
 
 #[tokio::test]
 async fn every_file_of_the_corpus_is_served_or_cleanly_refused() {
