@@ -42,7 +42,7 @@ pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec
     static TRAINED: OnceLock<Option<Trained>> = OnceLock::new();
     let trained = TRAINED.get_or_init(|| Some(Trained { model: Model::built_in()?, patches: patches() }));
     let Some(Trained { model, patches }) = trained else { return Vec::new() };
-    let copy = gray(image, copy_size(Size::new(image.width(), image.height())), scratch);
+    let copy = gray(image, copy_size(Size::of(image)), scratch);
     if copy.width.min(copy.height) < WINDOW {
         return Vec::new();
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
+use crate::geometry::Size;
 use crate::plan::Format;
 
 /// How the colours of a file are stored, named as in the API.
@@ -69,6 +70,22 @@ pub(crate) struct Description {
 }
 
 impl Description {
+    /// Of a single picture whose format has neither chroma planes nor interlacing nor a quality.
+    pub(crate) fn plain(format: Format, size: Size, colorspace: Colorspace, depth: u8, alpha: bool) -> Self {
+        Self {
+            format,
+            width: size.width,
+            height: size.height,
+            colorspace,
+            interlaced: false,
+            sampling: None,
+            depth,
+            quality: None,
+            frames: 1,
+            alpha,
+        }
+    }
+
     /// The facts about the file that consists of `bytes`.
     pub(crate) fn of(self, bytes: &[u8]) -> Facts {
         Facts {

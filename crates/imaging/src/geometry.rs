@@ -18,7 +18,7 @@ pub use self::watermark::{Placed, Span, watermark};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Crop, Gravity, Kernel, Padding, Plan, Scale};
-use crate::{Error, Limits};
+use crate::{Error, Image, Limits};
 
 /// Width and height in pixels, both at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,11 @@ pub struct Size {
 }
 
 impl Size {
+    /// The size of a picture.
+    pub fn of(image: &Image) -> Self {
+        Self::new(image.width(), image.height())
+    }
+
     /// A size of these sides.
     pub const fn new(width: u32, height: u32) -> Self {
         Self { width, height }

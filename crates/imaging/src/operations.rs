@@ -112,6 +112,6 @@ pub fn needed_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> 
 
 /// A smaller copy of a whole picture.
 pub(crate) fn shrunk(image: &Image, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Image {
-    let size = Size::new(image.width(), image.height());
+    let size = Size::of(image);
     resample::resample(image, Window::whole(size), to, kernel, scratch)
 }

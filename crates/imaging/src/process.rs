@@ -12,7 +12,7 @@ use crate::codecs::{self, Header, Sequence, fit};
 use crate::geometry::{Rect, Size};
 use crate::metadata::{Changed, Metadata};
 use crate::orientation::Orientation;
-use crate::plan::{Format, Output, Target};
+use crate::plan::{Format, KeptMetadata, Output, Target};
 use crate::{Error, Facts, Image, Limits, Plan, Scratch, format};
 
 /// The result of [`process`].
@@ -147,7 +147,10 @@ impl Job<'_> {
             warnings: Vec::new(),
         };
         run.prepare(decoder.as_mut())?;
-        let metadata = decoder.header().metadata.clone();
+        let metadata = match plan.output.metadata {
+            KeptMetadata::None => Metadata::default(),
+            KeptMetadata::Copyright | KeptMetadata::All => decoder.header().metadata.clone(),
+        };
         let (mut has_metadata, mut warnings) = (false, Vec::new());
         // What metadata say of the picture is known when the first one is made.
         let begin = |size| {

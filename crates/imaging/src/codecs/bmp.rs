@@ -17,6 +17,7 @@ use super::bytes::u32_le;
 use super::wrapped::Wrapped;
 use super::{Decode, Frame, Header};
 use crate::facts::{Colorspace, Description};
+use crate::geometry::Size;
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
@@ -47,7 +48,12 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
                 }
                 None => None,
             };
-            Ok(Box::new(Decoder { header: header(&dib, profile), dib, data, done: false }))
+            Ok(Box::new(Decoder {
+                header: header(Format::Bmp, &dib, dib.has_alpha(), profile),
+                dib,
+                data,
+                done: false,
+            }))
         }
     }
 }
@@ -60,19 +66,11 @@ struct Decoder<'a> {
     done: bool,
 }
 
-fn header(dib: &Dib, profile: Option<Vec<u8>>) -> Header {
-    let description = Description {
-        format: Format::Bmp,
-        width: dib.width,
-        height: dib.height,
-        colorspace: if dib.bits <= 8 { Colorspace::Palette } else { Colorspace::Rgb },
-        interlaced: false,
-        sampling: None,
-        depth: dib.bits as u8,
-        quality: None,
-        frames: 1,
-        alpha: dib.has_alpha(),
-    };
+/// What a DIB says of a file of `format`.
+pub(super) fn header(format: Format, dib: &Dib, alpha: bool, profile: Option<Vec<u8>>) -> Header {
+    let colorspace = if dib.bits <= 8 { Colorspace::Palette } else { Colorspace::Rgb };
+    let size = Size::new(dib.width, dib.height);
+    let description = Description::plain(format, size, colorspace, dib.bits as u8, alpha);
     Header {
         description,
         orientation: Orientation::Upright,

@@ -85,18 +85,7 @@ impl Decoder {
 }
 
 fn header(size: Size, warnings: Vec<String>) -> Header {
-    let description = Description {
-        format: Format::Svg,
-        width: size.width,
-        height: size.height,
-        colorspace: Colorspace::Rgb,
-        interlaced: false,
-        sampling: None,
-        depth: 32,
-        quality: None,
-        frames: 1,
-        alpha: true,
-    };
+    let description = Description::plain(Format::Svg, size, Colorspace::Rgb, 32, true);
     Header {
         description,
         orientation: Orientation::Upright,

@@ -19,7 +19,7 @@ pub(super) struct Picture {
 impl Picture {
     /// A decoded image, of which `part` (or else all) stands for one of `full_size`.
     pub(super) fn new(image: Image, part: Option<Window>, full_size: Option<Size>) -> Self {
-        let own = Size::new(image.width(), image.height());
+        let own = Size::of(&image);
         Self { image, part: part.unwrap_or(Window::whole(own)), size: full_size.unwrap_or(own) }
     }
 
@@ -60,7 +60,7 @@ impl Picture {
 
     /// From the plan's pixels to those of the image.
     fn locate(&self, window: Window) -> Window {
-        let (part, bounds) = (self.part, Size::new(self.image.width(), self.image.height()));
+        let (part, bounds) = (self.part, Size::of(&self.image));
         let x = part.width / f64::from(self.size.width);
         let y = part.height / f64::from(self.size.height);
         let moved = Window { left: window.left + part.left / x, top: window.top + part.top / y, ..window };
@@ -76,7 +76,7 @@ impl From<Image> for Picture {
 
 /// Moves the rows of `rect` to the front of the image's own buffer.
 fn cut(image: Image, rect: Rect) -> Image {
-    if rect.size() == Size::new(image.width(), image.height()) {
+    if rect.size() == Size::of(&image) {
         return image;
     }
     let (channels, n_bytes) = (image.channels(), image.channels().count());

@@ -17,7 +17,7 @@ pub(super) fn run(
 ) -> Result<Picture, Error> {
     let (Some(asked), Some(mark)) = (plan.watermark, context.watermark) else { return Ok(picture) };
     let image = picture.into_image(scratch);
-    let fitted = fit(mark, &asked, Size::new(image.width(), image.height()), context, scratch)?;
+    let fitted = fit(mark, &asked, Size::of(&image), context, scratch)?;
     let mark = fitted.as_ref().unwrap_or(mark);
     let made = lay(image, mark, &asked, scratch);
     if let Some(fitted) = fitted {
@@ -50,7 +50,7 @@ pub(crate) fn fit(
 /// The image with the watermark over it, which has its final size.
 fn lay(image: Image, mark: &Image, asked: &Watermark, scratch: &mut Scratch) -> Image {
     let alphas = alphas(asked.opacity);
-    let size = Size::new(image.width(), image.height());
+    let size = Size::of(&image);
     let placed = geometry::watermark(asked, Size::new(mark.width(), mark.height()), size);
     if alphas[255] == 0 {
         return image;

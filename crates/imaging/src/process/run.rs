@@ -70,7 +70,7 @@ impl Run<'_> {
         if n_frames == 1
             && let Some(image) = self.reduced(decoder, scratch)?
         {
-            let mut encoder = begin(Size::new(image.width(), image.height()))?;
+            let mut encoder = begin(Size::of(&image))?;
             encoder.push(image, 0, scratch)?;
             return Ok(encoder);
         }
@@ -90,7 +90,7 @@ impl Run<'_> {
             let delay_ms = self.plan.output.delay_ms.unwrap_or(frame.delay_ms);
             let image = self.one(frame, decoder, scratch)?;
             if let Some(begin) = begin.take() {
-                encoder = Some(begin(Size::new(image.width(), image.height()))?);
+                encoder = Some(begin(Size::of(&image))?);
             }
             let encoder: &mut Box<dyn Encode> = encoder.as_mut().expect("begun with the first picture");
             encoder.push(image, delay_ms, scratch)?;

@@ -3,6 +3,7 @@
 
 use crate::codecs::Encoded;
 use crate::facts::{Colorspace, Description};
+use crate::geometry::Size;
 use crate::metadata::Metadata;
 use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
@@ -73,16 +74,13 @@ pub(in crate::codecs) fn encode(
 }
 
 fn describe(image: &Image) -> Description {
-    Description {
-        format: Format::Bmp,
-        width: image.width(),
-        height: image.height(),
-        colorspace: if image.channels() == Channels::Gray { Colorspace::Palette } else { Colorspace::Rgb },
-        interlaced: false,
-        sampling: None,
-        depth: 8 * image.channels().count() as u8,
-        quality: None,
-        frames: 1,
-        alpha: image.channels().has_alpha(),
-    }
+    let channels = image.channels();
+    let colorspace = if channels == Channels::Gray { Colorspace::Palette } else { Colorspace::Rgb };
+    Description::plain(
+        Format::Bmp,
+        Size::of(image),
+        colorspace,
+        8 * channels.count() as u8,
+        channels.has_alpha(),
+    )
 }

@@ -3,9 +3,6 @@
 use crate::codecs::bmp::{Dib, each_row, unpack};
 use crate::codecs::{Decode, Frame, Header, bmp};
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
-use crate::metadata::Metadata;
-use crate::orientation::Orientation;
 use crate::plan::Format;
 use crate::{Error, Scratch};
 
@@ -35,27 +32,8 @@ impl<'a> Decoder<'a> {
             return Err(Error::Unsupported { format: "ICO", reason });
         }
         dib.height = (dib.height / 2).max(1);
-        let description = Description {
-            format: Format::Ico,
-            width: dib.width,
-            height: dib.height,
-            colorspace: if dib.bits <= 8 { Colorspace::Palette } else { Colorspace::Rgb },
-            interlaced: false,
-            sampling: None,
-            depth: dib.bits as u8,
-            quality: None,
-            frames: 1,
-            // Every one has a mask.
-            alpha: true,
-        };
-        let header = Header {
-            description,
-            orientation: Orientation::Upright,
-            profile: None,
-            metadata: Metadata::default(),
-            plays: Some(1),
-            warnings: Vec::new(),
-        };
+        // Every one has a mask, so it can have alpha.
+        let header = bmp::header(Format::Ico, &dib, true, None);
         let data = data.get(dib.pixels_at..).unwrap_or_default();
         Ok(Self { dib, data, header, done: false })
     }

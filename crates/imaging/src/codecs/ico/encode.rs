@@ -6,6 +6,7 @@ use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 use super::{ENTRY_BYTES, HEADER_BYTES, MAX_SIDE_PX};
 use crate::codecs::{Encoded, with_channels};
 use crate::facts::{Colorspace, Description};
+use crate::geometry::Size;
 use crate::metadata::Metadata;
 use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
@@ -37,18 +38,7 @@ pub(in crate::codecs) fn encode(
     bytes.extend([1u16, 32].map(u16::to_le_bytes).as_flattened());
     bytes.extend([picture.len() as u32, at as u32].map(u32::to_le_bytes).as_flattened());
     bytes.extend_from_slice(&picture);
-    let description = Description {
-        format: Format::Ico,
-        width,
-        height,
-        colorspace: Colorspace::Rgb,
-        interlaced: false,
-        sampling: None,
-        depth: 32,
-        quality: None,
-        frames: 1,
-        alpha: true,
-    };
+    let description = Description::plain(Format::Ico, Size::new(width, height), Colorspace::Rgb, 32, true);
     Ok(Encoded { description, bytes })
 }
 

@@ -6,6 +6,7 @@ use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 use crate::codecs::Encoded;
 use crate::codecs::palette::{self, Indexed};
 use crate::facts::{Colorspace, Description};
+use crate::geometry::Size;
 use crate::metadata::Metadata;
 use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
@@ -203,16 +204,5 @@ fn pack(indices: &[u8], width: usize, bits: usize, scratch: &mut Scratch) -> Vec
 
 /// The facts of a still picture.
 pub(super) fn describe(image: &Image, colorspace: Colorspace, depth: u8, alpha: bool) -> Description {
-    Description {
-        format: Format::Png,
-        width: image.width(),
-        height: image.height(),
-        colorspace,
-        interlaced: false,
-        sampling: None,
-        depth,
-        quality: None,
-        frames: 1,
-        alpha,
-    }
+    Description::plain(Format::Png, Size::of(image), colorspace, depth, alpha)
 }

@@ -9,7 +9,8 @@ use flate2::write::ZlibEncoder;
 use super::exif;
 use super::writer::{self, Field};
 use crate::codecs::Encoded;
-use crate::facts::{self, Colorspace};
+use crate::facts::{Colorspace, Description};
+use crate::geometry::Size;
 use crate::metadata::Metadata;
 use crate::plan::{Format, Output};
 use crate::{Channels, Error, Image, Scratch};
@@ -90,17 +91,14 @@ fn own_fields(image: &Image, rows_per_strip: u32, places: &[u32], sizes: &[u32])
     fields
 }
 
-fn describe(image: &Image) -> facts::Description {
-    facts::Description {
-        format: Format::Tiff,
-        width: image.width(),
-        height: image.height(),
-        colorspace: if image.channels() == Channels::Gray { Colorspace::Gray } else { Colorspace::Rgb },
-        interlaced: false,
-        sampling: None,
-        depth: 8 * image.channels().count() as u8,
-        quality: None,
-        frames: 1,
-        alpha: image.channels().has_alpha(),
-    }
+fn describe(image: &Image) -> Description {
+    let channels = image.channels();
+    let colorspace = if channels == Channels::Gray { Colorspace::Gray } else { Colorspace::Rgb };
+    Description::plain(
+        Format::Tiff,
+        Size::of(image),
+        colorspace,
+        8 * channels.count() as u8,
+        channels.has_alpha(),
+    )
 }
