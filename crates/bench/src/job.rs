@@ -63,6 +63,17 @@ impl Job {
             .expect("an id makes a path, and the header values are printable")
     }
 
+    /// Asks for everything that was delivered to be sent again.
+    pub(crate) fn resend_all(&self) -> Request<Full<Bytes>> {
+        let body = json!({ "status": "delivered" }).to_string();
+        Request::post("/1.0/webhooks/resend")
+            .header(header::HOST, &self.host)
+            .header(header::AUTHORIZATION, &self.authorization)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .expect("a fixed path and printable header values make a request")
+    }
+
     /// The `n`th request.
     pub(crate) fn request(&self, n: u64) -> Request<Full<Bytes>> {
         let upload = match self.way {

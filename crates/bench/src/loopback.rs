@@ -16,12 +16,12 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Answers every request that arrives at a free port with `answer`, until the runtime ends.
-pub(crate) async fn listen<F>(answer: F) -> io::Result<SocketAddr>
+/// Answers every request that arrives at a free port of `address` with `answer`, until the runtime ends.
+pub(crate) async fn listen<F>(address: Ipv4Addr, answer: F) -> io::Result<SocketAddr>
 where
     F: Fn(Parts, Bytes) -> Response<Full<Bytes>> + Send + Sync + 'static,
 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let listener = TcpListener::bind((address, 0)).await?;
     let address = listener.local_addr()?;
     let answer = Arc::new(answer);
     spawn(async move {
@@ -115,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_asks_again_on_the_connection_it_has() {
-        let address = listen(|request, body| {
+        let address = listen(Ipv4Addr::LOCALHOST, |request, body| {
             assert_eq!(request.uri.path(), "/");
             Response::new(Full::new(body))
         });

@@ -9,6 +9,7 @@ mod load;
 mod loopback;
 mod origin;
 mod receiver;
+mod redeliver;
 mod report;
 mod server;
 mod stage;
@@ -40,6 +41,8 @@ enum Command {
     Webhooks(WebhooksArgs),
     /// Kills the server under load again and again, and counts what was lost.
     Kill9(Kill9Args),
+    /// Sends webhooks again that were delivered before, and measures how fast: delivery alone.
+    Redeliver(RedeliverArgs),
     /// Measures processor time and memory of single images, without a server, and of sharp beside it.
     Images(images::ImagesArgs),
     /// One measurement of `images`, in a process of its own.
@@ -87,6 +90,18 @@ struct Kill9Args {
 }
 
 #[derive(Args)]
+struct RedeliverArgs {
+    /// How many.
+    #[arg(long, default_value_t = 50_000)]
+    webhooks: u32,
+    /// To how many receivers, each at an address of its own: how much one of them is asked at once is limited.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..))]
+    receivers: u8,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(Args)]
 struct Shared {
     /// The image to process instead of a painted one of 550×412 pixels.
     #[arg(long, value_name = "FILE")]
@@ -118,6 +133,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Webhooks(args) => webhooks(args).await,
         Command::Kill9(args) => kill9(args).await,
+        Command::Redeliver(args) => redeliver(args).await,
         Command::Images(args) => images::run(&args).map(|()| ExitCode::SUCCESS),
         Command::ImagesOurs(args) => images::measure_here(&args).map(|()| ExitCode::SUCCESS),
     }
@@ -154,5 +170,21 @@ async fn kill9(args: Kill9Args) -> anyhow::Result<ExitCode> {
     let report = run.measure().await?;
     report::print(&report)?;
     let kept = report.audit.lost + report.audit.altered == 0;
+    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn redeliver(args: RedeliverArgs) -> anyhow::Result<ExitCode> {
+    ensure!(args.webhooks > 0, "--webhooks is above zero");
+    let binary = server::binary(args.shared.server.clone()).await?;
+    let image = Image::noop()?;
+    let run = redeliver::Run {
+        setup: args.shared.setup(&binary, &image, Way::Fetch),
+        webhooks: args.webhooks,
+        receivers: args.receivers,
+        drain: Duration::from_secs_f64(args.shared.drain_seconds),
+    };
+    let report = run.measure().await?;
+    report::print(&report)?;
+    let kept = report.audit.lost + report.audit.altered + report.audit.duplicates == 0;
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

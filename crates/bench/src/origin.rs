@@ -1,7 +1,7 @@
 //! Where the server under test fetches its images from.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -17,7 +17,7 @@ pub(crate) struct Origin {
 impl Origin {
     /// Serves `image` at a free port of the loopback interface.
     pub(crate) async fn start(image: Bytes) -> io::Result<Self> {
-        let address = loopback::listen(move |request, _body| {
+        let address = loopback::listen(Ipv4Addr::LOCALHOST, move |request, _body| {
             if request.method != Method::GET || request.uri.path() != "/image.jpg" {
                 let mut response = Response::new(Full::default());
                 *response.status_mut() = StatusCode::NOT_FOUND;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,22 +40,18 @@ impl Receiver {
     /// Listens at a free port of the loopback interface.
     pub(crate) async fn start() -> io::Result<Self> {
         let deliveries = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&deliveries);
-        let address = loopback::listen(move |request, body| {
-            let mut response = Response::new(Full::default());
-            match read(&request, &body) {
-                Some(delivery) => kept.lock().expect("nobody panics while holding it").push(delivery),
-                None => *response.status_mut() = StatusCode::BAD_REQUEST,
-            }
-            response
-        })
-        .await?;
+        let address = listen(Ipv4Addr::LOCALHOST, Arc::clone(&deliveries)).await?;
         Ok(Self { address, deliveries })
+    }
+
+    /// Listens at one more address, as another receiver would; returns what a request names then.
+    pub(crate) async fn also_at(&self, address: Ipv4Addr) -> io::Result<String> {
+        listen(address, Arc::clone(&self.deliveries)).await.map(url)
     }
 
     /// What a request names as its webhook's `url`.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/webhook", self.address)
+        url(self.address)
     }
 
     /// Everything that has arrived, in the order of arrival.
@@ -79,6 +75,35 @@ impl Receiver {
             n_seen = deliveries.len();
         }
     }
+
+    /// Waits until `n` deliveries have arrived in all, or nothing at all has for as long as `patience`.
+    pub(crate) async fn wait_for_more(&self, n: usize, patience: Duration) {
+        let (mut n_seen, mut last_arrival) = (0, Instant::now());
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while n_seen < n && last_arrival.elapsed() < patience {
+            ticks.tick().await;
+            let n_now = self.deliveries.lock().expect("nobody panics while holding it").len();
+            if n_now > n_seen {
+                (n_seen, last_arrival) = (n_now, Instant::now());
+            }
+        }
+    }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/webhook")
+}
+
+async fn listen(address: Ipv4Addr, deliveries: Arc<Mutex<Vec<Delivery>>>) -> io::Result<SocketAddr> {
+    let answer = move |request: Parts, body: Bytes| {
+        let mut response = Response::new(Full::default());
+        match read(&request, &body) {
+            Some(delivery) => deliveries.lock().expect("nobody panics while holding it").push(delivery),
+            None => *response.status_mut() = StatusCode::BAD_REQUEST,
+        }
+        response
+    };
+    loopback::listen(address, answer).await
 }
 
 /// What a POST delivers; `None` when it is no webhook of this API.

@@ -58,6 +58,24 @@ pub(crate) struct Kill9 {
     pub(crate) drain_s: f64,
 }
 
+/// The figures of a `redeliver` run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Redeliver {
+    pub(crate) command: &'static str,
+    pub(crate) receivers: u8,
+    /// Webhooks delivered before they were to be sent again.
+    pub(crate) stored: usize,
+    #[serde(flatten)]
+    pub(crate) audit: Audit,
+    /// From the question to the last arrival.
+    pub(crate) seconds: f64,
+    pub(crate) per_second: f64,
+    /// Processor time of the server for 1,000 webhooks.
+    pub(crate) cpu_s_per_1000: Option<f64>,
+    /// The same of these tools, the receiver among them.
+    pub(crate) cpu_tools_s_per_1000: Option<f64>,
+}
+
 /// Says something to the person at the terminal.
 pub(crate) fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");

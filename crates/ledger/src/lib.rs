@@ -5,7 +5,7 @@
 //! documentation says otherwise. State and what follows from it change in one transaction: there is no second
 //! queue that could disagree.
 //!
-//! What does not live here: HTTP, JSON, images, files. Requests, payloads and URLs are opaque strings.
+//! What does not live here: HTTP, JSON, images, large files. Requests, payloads and URLs are opaque strings.
 
 mod clock;
 mod destination;
@@ -33,7 +33,9 @@ pub use history::{
 pub use lease::{Lease, Recovered, Release};
 pub use ledger::{Ledger, Stats, Store};
 pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
-pub use model::request::{InputRef, Job, JobDone, Named, NamedRequest, NewRequest, NewWebhook, StoredResult};
+pub use model::request::{
+    Content, ExpiredResult, InputRef, Job, JobDone, Named, NamedRequest, NewRequest, NewWebhook, StoredResult,
+};
 pub use model::watermark::{Watermark, WatermarkAdded, WatermarkPage, WatermarkQuota};
 pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus, Why};
 pub use wake::DueSignal;

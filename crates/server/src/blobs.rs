@@ -1,6 +1,7 @@
 //! Our own files: uploaded inputs while their job lives, and results for as long as they are kept. A directory now,
 //! behind `object_store` so that a bucket is a second constructor. Every key is unique and never overwritten, and a
-//! put returns only when the bytes and their directory entry are on disk.
+//! put returns only when the bytes and their directory entry are on disk. What is small is no file: it rides in the
+//! ledger's commit, which costs less than a flush of its own.
 
 use std::ops::Range;
 use std::path::Path as FsPath;
@@ -10,6 +11,7 @@ use futures_util::stream::{BoxStream, StreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use pixaven_ledger::Content;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -21,6 +23,9 @@ const INPUTS: &str = "inputs";
 const RESULTS: &str = "results";
 /// Where watermarks are kept.
 const WATERMARKS: &str = "watermarks";
+
+/// Up to this size an upload or a result stands in the ledger.
+const INLINE_MAX_BYTES: usize = 16 << 10;
 
 /// The files of this server. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +63,31 @@ impl Blobs {
     pub fn new_result_key(id: Uuid, day: &str, extension: &str) -> String {
         let unique = Uuid::new_v4().simple();
         format!("{RESULTS}/{day}/{id}-{unique}.{extension}")
+    }
+
+    /// Keeps `bytes`: small ones for the ledger to write, others durably as a file under `key`, which must be new.
+    pub async fn keep(&self, key: String, bytes: Bytes) -> Result<Content, ApiError> {
+        if bytes.len() <= INLINE_MAX_BYTES {
+            return Ok(Content::Inline(bytes));
+        }
+        self.put(&key, bytes).await?;
+        Ok(Content::File { key })
+    }
+
+    /// Reads all of what was kept; `None` when there is none.
+    pub async fn read(&self, content: &Content) -> Result<Option<Bytes>, ApiError> {
+        match content {
+            Content::Inline(bytes) => Ok(Some(bytes.clone())),
+            Content::File { key } => self.get(key).await,
+        }
+    }
+
+    /// Removes the file of what was kept, if it has one; one that is gone already is fine.
+    pub async fn remove(&self, content: &Content) -> Result<(), ApiError> {
+        match content {
+            Content::Inline(_) => Ok(()),
+            Content::File { key } => self.delete(key).await,
+        }
     }
 
     /// Stores `bytes` durably under a key that must be new.

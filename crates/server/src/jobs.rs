@@ -132,25 +132,25 @@ impl Jobs {
 
     async fn write(&self, lease: Lease<Job>, ending: Ending) -> Result<(), pixaven_ledger::Error> {
         let input = match &lease.value.input {
-            InputRef::Blob { key, .. } => Some(key.clone()),
+            InputRef::Upload { content, .. } => Some(content.clone()),
             InputRef::Url => None,
         };
         match ending {
             Ending::Done(done) => {
-                let blob_key = done.result.as_ref().map(|result| result.blob_key.clone());
+                let content = done.result.as_ref().map(|result| result.content.clone());
                 if let Err(error) = self.ledger.finish_job(lease, done).await {
-                    if let Some(blob_key) = blob_key.filter(|_| was_not_written(&error)) {
-                        self.pipeline.forget(&blob_key).await;
+                    if let Some(content) = content.filter(|_| was_not_written(&error)) {
+                        self.pipeline.forget(&content).await;
                     }
                     return Err(error);
                 }
             }
             Ending::GiveBack(why) => return self.ledger.release_job(lease, why).await,
         }
-        if let Some(key) = input
-            && let Err(error) = self.pipeline.blobs.delete(&key).await
+        if let Some(content) = input
+            && let Err(error) = self.pipeline.blobs.remove(&content).await
         {
-            tracing::warn!(%key, %error, "a used input could not be removed; the sweep will");
+            tracing::warn!(?content, %error, "a used input could not be removed; the sweep will");
         }
         Ok(())
     }
@@ -216,10 +216,10 @@ fn failed(job: &Job, error: &ApiError) -> JobDone {
 
 fn source_of(job: &Job, spec: &Spec) -> Result<Source, ApiError> {
     match &job.input {
-        InputRef::Blob { key, name, bytes } => {
+        InputRef::Upload { content, name, bytes } => {
             let n_bytes = usize::try_from(*bytes).map_err(ApiError::internal)?;
             let name = (!name.is_empty()).then(|| name.clone());
-            Ok(Source::Blob { key: key.clone(), name, n_bytes })
+            Ok(Source::Kept { content: content.clone(), name, n_bytes })
         }
         InputRef::Url => Source::of_url(spec),
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pixaven_imaging::geometry::Rect;
 use pixaven_imaging::{Facts, Format};
-use pixaven_ledger::{AccountId, Clock, StoredResult, UsageDelta};
+use pixaven_ledger::{AccountId, Clock, Content, StoredResult, UsageDelta};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
@@ -116,8 +116,8 @@ impl Pipeline {
         })
     }
 
-    /// Stores a result durably, to be kept from `wait_ms` from now on. The row that lets it be found and swept is the
-    /// caller's to write; without one, [`Pipeline::forget`] it.
+    /// Keeps a result, from `wait_ms` from now on. The row that lets it be found and swept, and holds it when it is small,
+    /// is the caller's to write; without one, [`Pipeline::forget`] it.
     pub async fn keep(
         &self,
         id: Uuid,
@@ -126,13 +126,13 @@ impl Pipeline {
         wait_ms: i64,
     ) -> Result<StoredResult, ApiError> {
         let created_ms = self.clock.now_ms();
-        let blob_key = Blobs::new_result_key(id, &day(created_ms), done.output.format.extension());
-        self.blobs.put(&blob_key, done.bytes.clone()).await?;
+        let key = Blobs::new_result_key(id, &day(created_ms), done.output.format.extension());
+        let content = self.blobs.keep(key, done.bytes.clone()).await?;
         Ok(StoredResult {
             id,
             account,
             name: done.output_name.clone(),
-            blob_key,
+            content,
             media_type: done.output.format.media_type().to_owned(),
             bytes: done.output.bytes,
             sha1: done.output.sha1.clone(),
@@ -141,11 +141,11 @@ impl Pipeline {
         })
     }
 
-    /// Removes a stored file whose row the ledger did not take.
-    pub async fn forget(&self, blob_key: &str) {
-        if let Err(error) = self.blobs.delete(blob_key).await {
+    /// Removes what was kept and whose row the ledger did not take.
+    pub async fn forget(&self, content: &Content) {
+        if let Err(error) = self.blobs.remove(content).await {
             tracing::warn!(
-                blob_key,
+                ?content,
                 error = with_causes(&error),
                 "a file without a row could not be removed"
             );

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use pixaven_ledger::Content;
 use url::Url;
 
 use crate::blobs::Blobs;
@@ -23,9 +24,9 @@ pub enum Source {
         reservation: Reservation,
     },
     /// An upload that was kept when its request was accepted.
-    Blob {
-        /// Its key.
-        key: String,
+    Kept {
+        /// Its bytes.
+        content: Content,
         /// Its file name, cleaned, if the client told one.
         name: Option<String>,
         /// Its size.
@@ -84,11 +85,12 @@ impl Sources {
     pub async fn obtain(&self, source: Source, patience: Patience) -> Result<Obtained, ApiError> {
         let obtained = match source {
             Source::Upload { bytes, name, reservation } => Obtained::new(bytes, name, reservation),
-            Source::Blob { key, name, n_bytes } => {
+            Source::Kept { content, name, n_bytes } => {
                 let mut reservation = self.job_memory.reserve();
                 reservation.grow_when_free(n_bytes).await?;
-                let bytes = self.blobs.get(&key).await?;
-                let bytes = bytes.ok_or_else(|| ApiError::internal(format!("the input {key} is gone")))?;
+                let bytes = self.blobs.read(&content).await?;
+                let bytes =
+                    bytes.ok_or_else(|| ApiError::internal(format!("the input {content:?} is gone")))?;
                 Obtained::new(bytes, name, reservation)
             }
             Source::Url { url, headers } => self.fetch("url", &url, &headers, patience).await?,

@@ -86,8 +86,8 @@ impl Sweep {
             if expired.is_empty() {
                 return Ok(n_swept);
             }
-            for result in &expired {
-                self.blobs.delete(&result.blob_key).await?;
+            for blob_key in expired.iter().filter_map(|result| result.blob_key.as_ref()) {
+                self.blobs.delete(blob_key).await?;
             }
             let ids: Vec<_> = expired.iter().map(|result| result.id).collect();
             self.ledger.forget_results(&ids).await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Ledger;
 use crate::error::Error;
 use crate::model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
-use crate::model::request::StoredResult;
+use crate::model::request::{ExpiredResult, StoredResult};
 use crate::sql;
 
 #[expect(clippy::missing_errors_doc, reason = "the module says once what all of them share")]
@@ -63,7 +63,7 @@ impl Ledger {
         self.read(move |tx| sql::accounts::usage(tx, account)).await
     }
 
-    /// Records a request that was answered at once: its usage, and the row of its result file if it left one.
+    /// Records a request that was answered at once: its usage, and its result if it left one.
     /// [`Error::UnknownAccount`], [`Error::Exists`].
     pub async fn record_result(
         &self,
@@ -74,18 +74,18 @@ impl Ledger {
         self.write(move |tx| sql::results::record(tx, account, usage, result.as_ref())).await
     }
 
-    /// The result file of a request under its name, unless it has expired.
+    /// The result of a request under its name, unless it has expired.
     pub async fn result(&self, id: Uuid, name: &str) -> Result<Option<StoredResult>, Error> {
         let name = name.to_owned();
         self.read(move |tx| sql::results::find(tx, id, &name)).await
     }
 
-    /// Result files whose time is over, longest over first: delete the file, then [`Ledger::forget_results`].
-    pub async fn expired_results(&self, limit: u32) -> Result<Vec<StoredResult>, Error> {
+    /// Results whose time is over, longest over first: delete their files, then [`Ledger::forget_results`].
+    pub async fn expired_results(&self, limit: u32) -> Result<Vec<ExpiredResult>, Error> {
         self.read(move |tx| sql::results::expired(tx, limit)).await
     }
 
-    /// Removes the rows of result files that are gone. Unknown ids are no error.
+    /// Removes the rows of results whose files are gone. Unknown ids are no error.
     pub async fn forget_results(&self, ids: &[Uuid]) -> Result<(), Error> {
         let ids = ids.to_vec();
         self.write(move |tx| sql::results::forget(tx, &ids)).await

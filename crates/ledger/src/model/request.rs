@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::account::{AccountId, UsageDelta};
@@ -26,15 +27,36 @@ pub struct NewRequest {
 pub enum InputRef {
     /// At the URL that the request names.
     Url,
-    /// Uploaded, and kept as one of our files until the job ended.
-    Blob {
-        /// The file's key.
-        key: String,
+    /// Uploaded, and kept until the job ended.
+    Upload {
+        /// Its bytes.
+        content: Content,
         /// The name it was uploaded with.
         name: String,
         /// Its size.
         bytes: u64,
     },
+}
+
+/// Where the bytes of an upload or a result are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Here: they are few enough to ride in the commit of the row they belong to.
+    Inline(Bytes),
+    /// In one of our files.
+    File {
+        /// The file's key.
+        key: String,
+    },
+}
+
+/// A result whose time is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredResult {
+    /// The id of the request that made it.
+    pub id: Uuid,
+    /// The key of its file, if it has one.
+    pub blob_key: Option<String>,
 }
 
 /// Where and how a result is to be sent.
@@ -118,7 +140,7 @@ pub struct JobDone {
     pub result: Option<StoredResult>,
 }
 
-/// The row of a result file: what a download needs, and when the file may go.
+/// A result: what a download needs, and when it may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResult {
     /// The id of the request that made it.
@@ -127,8 +149,8 @@ pub struct StoredResult {
     pub account: AccountId,
     /// The file name of its address.
     pub name: String,
-    /// The key of the file.
-    pub blob_key: String,
+    /// Its bytes.
+    pub content: Content,
     /// Its media type.
     pub media_type: String,
     /// Its size.
@@ -139,6 +161,16 @@ pub struct StoredResult {
     pub created_ms: i64,
     /// From when on it is no longer served.
     pub expires_ms: i64,
+}
+
+/// Shows where, not what: pictures are no debugging text.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::File { key } => f.write_str(key),
+        }
+    }
 }
 
 /// Shows the authority only: the URL may carry credentials in any of its parts, the headers too.

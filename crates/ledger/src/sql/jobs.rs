@@ -7,7 +7,7 @@ use super::{Row, Tx, column, headers, params, results, statements, webhooks};
 use crate::destination::Fairness;
 use crate::error::Error;
 use crate::lease::{Lease, Release};
-use crate::model::request::{InputRef, Job, JobDone, NewRequest};
+use crate::model::request::{Content, InputRef, Job, JobDone, NewRequest};
 use crate::model::webhook::WebhookStatus;
 use crate::state::Created;
 use crate::wake::{Queue, Wake};
@@ -24,7 +24,10 @@ statements! {
                           WHERE lease_until_ms IS NULL AND due_ms <= ?2
                           ORDER BY due_ms, no LIMIT ?3 {skip_locked})
              RETURNING due_ms, no, fence, n_crashes";
-    JOB = "SELECT id, account, created_ms, input_key, input_name, input_bytes, spec FROM requests WHERE no = ?1";
+    ADD_INPUT = "INSERT INTO inputs (no, content) VALUES (?1, ?2)";
+    REMOVE_INPUT = "DELETE FROM inputs WHERE no = ?1";
+    JOB = "SELECT r.id, r.account, r.created_ms, r.input_name, r.input_bytes, r.input_key, i.content, r.spec
+           FROM requests r LEFT JOIN inputs i ON i.no = r.no WHERE r.no = ?1";
     /// Whose lease ran out. Both the queue's own order and the next claim see them as newly due.
     REAP = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?2, n_crashes = n_crashes + 1
             WHERE lease_until_ms <= ?1";
@@ -42,6 +45,9 @@ pub(crate) fn accept(tx: &mut Tx<'_>, request: &NewRequest) -> Result<(), Error>
     let (account, now_ms) = (request.account, tx.now_ms());
     Delta::default().with(WebhookStatus::Created, 1).apply(tx, account)?;
     let no = add_request(tx, request)?;
+    if let InputRef::Upload { content: Content::Inline(bytes), .. } = &request.input {
+        tx.execute(&ADD_INPUT, params![no, bytes])?;
+    }
     tx.execute(&ADD_JOB, params![no, account, now_ms])?;
     webhooks::create(tx, no, account, &request.webhook.authority)?;
     tx.wake(Queue::Jobs, Wake::At(now_ms));
@@ -87,6 +93,9 @@ pub(crate) fn finish(
 ) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute_held(&END, params![lease.no, lease.fence])?;
+    if matches!(lease.value.input, InputRef::Upload { content: Content::Inline(_), .. }) {
+        tx.execute(&REMOVE_INPUT, params![lease.no])?;
+    }
     done.result.as_ref().map_or(Ok(()), |result| results::add(tx, result))?;
     let processed = Created.processed(now_ms);
     Delta::default().with_usage(done.usage).with_step(&processed).apply(tx, lease.value.account)?;
@@ -127,7 +136,7 @@ fn add_request(tx: &mut Tx<'_>, request: &NewRequest) -> Result<i64, Error> {
     let webhook = &request.webhook;
     let (key, name, bytes) = match &request.input {
         InputRef::Url => (None, None, None),
-        InputRef::Blob { key, name, bytes } => (Some(key), Some(name), Some(*bytes)),
+        InputRef::Upload { content, name, bytes } => (content.columns().0, Some(name), Some(*bytes)),
     };
     tx.query_one(
         &ADD_REQUEST,
@@ -166,10 +175,12 @@ fn lease(tx: &mut Tx<'_>, claimed: &Claimed, until_ms: i64) -> Result<Lease<Job>
 }
 
 fn read_input(row: &mut Row<'_>) -> Result<InputRef, Error> {
-    let (key, name, bytes) = (row.take()?, row.take()?, row.take()?);
-    match (key, name, bytes) {
-        (None, None, None) => Ok(InputRef::Url),
-        (Some(key), Some(name), Some(bytes)) => Ok(InputRef::Blob { key, name, bytes }),
+    let (name, bytes, key, content) = (row.take()?, row.take()?, row.take()?, row.take()?);
+    match (name, bytes) {
+        (None, None) => Ok(InputRef::Url),
+        (Some(name), Some(bytes)) => {
+            Ok(InputRef::Upload { content: Content::read(key, content)?, name, bytes })
+        }
         _ => Err(Error::Corrupt("a request has half an input".to_owned())),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -21,7 +22,8 @@ pub(crate) trait Columns {
     fn int(&self, column: usize) -> Result<Option<i64>, Error>;
     fn text(&self, column: usize) -> Result<Option<String>, Error>;
     fn uuid(&self, column: usize) -> Result<Option<Uuid>, Error>;
-    fn bytes(&self, column: usize) -> Result<Option<[u8; 32]>, Error>;
+    fn hash(&self, column: usize) -> Result<Option<[u8; 32]>, Error>;
+    fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>, Error>;
 }
 
 /// A row that is read from left to right.
@@ -106,7 +108,13 @@ impl FromColumn for Option<String> {
 
 impl FromColumn for [u8; 32] {
     fn from_column(columns: &dyn Columns, column: usize) -> Result<Self, Error> {
-        required(columns.bytes(column)?, column)
+        required(columns.hash(column)?, column)
+    }
+}
+
+impl FromColumn for Option<Bytes> {
+    fn from_column(columns: &dyn Columns, column: usize) -> Result<Self, Error> {
+        Ok(columns.bytes(column)?.map(Bytes::from))
     }
 }
 
@@ -185,6 +193,12 @@ impl<'a> From<&'a String> for Value<'a> {
 
 impl<'a> From<&'a [u8; 32]> for Value<'a> {
     fn from(value: &'a [u8; 32]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<'a> From<&'a Bytes> for Value<'a> {
+    fn from(value: &'a Bytes) -> Self {
         Self::Bytes(value)
     }
 }

@@ -15,7 +15,8 @@ macro_rules! suite {
         $crate::conformance::suite! { $fresh:
             accounts: the_first_key_makes_the_account, a_key_is_found_until_it_is_revoked,
                 a_key_exists_once, a_key_of_another_process_counts_at_once, usage_needs_an_account;
-            jobs: an_accepted_request_ends_delivered, what_went_in_comes_out, an_id_is_accepted_once,
+            jobs: an_accepted_request_ends_delivered, what_went_in_comes_out,
+                a_small_input_rides_along_until_its_job_ended, an_id_is_accepted_once,
                 an_account_must_exist, jobs_come_in_order_and_no_more_than_asked_for, a_lost_job_stays_lost,
                 a_renewed_job_is_kept, a_release_says_when_and_whether_it_counts,
                 recovery_gives_everything_back, unfinished_jobs_are_known;

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::path::Path;
 
 use pixaven_ledger::{
-    AccountId, Attempt, Clock, DueWebhook, Fairness, InputRef, Job, JobDone, Lease, Ledger, NewKey,
+    AccountId, Attempt, Clock, Content, DueWebhook, Fairness, InputRef, Job, JobDone, Lease, Ledger, NewKey,
     NewRequest, NewWebhook, Outcome, Store, StoredResult, Timings, UsageDelta, WebhookRecord, WebhookStatus,
 };
 use uuid::Uuid;
@@ -133,12 +133,12 @@ pub(crate) fn result(id: Uuid, account: AccountId, expires_ms: i64) -> StoredRes
         id,
         account,
         name: "image.jpg".to_owned(),
-        blob_key: format!("results/{id}"),
         media_type: "image/jpeg".to_owned(),
         bytes: 29_469,
         sha1: "b752df4c53d29212e71eecc08b9cf6c4ab6f0652".to_owned(),
         created_ms: START_MS,
         expires_ms,
+        content: Content::File { key: format!("results/{id}") },
     }
 }
 

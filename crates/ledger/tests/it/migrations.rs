@@ -38,7 +38,7 @@ async fn a_new_file_is_private_and_marked() {
     }
     ledger.close().await;
     assert_eq!(pragma(&path, "application_id"), 0x5058_564e.to_string());
-    assert_eq!(pragma(&path, "user_version"), "5");
+    assert_eq!(pragma(&path, "user_version"), "6");
     assert_eq!(pragma(&path, "journal_mode"), "wal");
 }
 
@@ -81,7 +81,7 @@ async fn a_newer_file_is_refused() {
     let path = directory.path().join("ledger.db");
     open(&path).await.unwrap().close().await;
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path).await, Err(Error::TooNew { found: 99, known: 5 })));
+    assert!(matches!(open(&path).await, Err(Error::TooNew { found: 99, known: 6 })));
 }
 
 #[tokio::test]

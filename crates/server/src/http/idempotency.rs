@@ -77,7 +77,7 @@ impl Asked {
     pub(super) fn new(origin: Origin, json: &Bytes, source: &Source) -> Self {
         let file = match source {
             Source::Upload { bytes, name, .. } => Some((bytes.clone(), name.clone())),
-            Source::Blob { .. } | Source::Url { .. } => None,
+            Source::Kept { .. } | Source::Url { .. } => None,
         };
         Self { origin, json: json.clone(), file }
     }

@@ -166,10 +166,10 @@ async fn perform(api: &Api, work: Work) -> Result<Answer, ApiError> {
     }
     let stored = pipeline.keep(work.id, work.account, &done, 0).await?;
     let url = result_url(&work.base_url, work.id, &stored.name);
-    let blob_key = stored.blob_key.clone();
+    let content = stored.content.clone();
     if let Err(error) = api.shared.ledger.record_result(work.account, done.usage(), Some(stored)).await {
         if was_not_written(&error) {
-            pipeline.forget(&blob_key).await;
+            pipeline.forget(&content).await;
         }
         return Err(error.into());
     }
@@ -198,24 +198,23 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
     let input = match work.source {
         Source::Upload { bytes, name, .. } => {
             not_empty(&bytes)?;
-            let key = Blobs::input_key(work.id);
             let n_bytes = bytes.len() as u64;
-            api.shared.pipeline.blobs.put(&key, bytes).await?;
-            InputRef::Blob { key, name: name.unwrap_or_default(), bytes: n_bytes }
+            let content = api.shared.pipeline.blobs.keep(Blobs::input_key(work.id), bytes).await?;
+            InputRef::Upload { content, name: name.unwrap_or_default(), bytes: n_bytes }
         }
-        Source::Blob { .. } | Source::Url { .. } => InputRef::Url,
+        Source::Kept { .. } | Source::Url { .. } => InputRef::Url,
     };
     let request = String::from_utf8(work.json.to_vec()).map_err(ApiError::internal)?;
     let kept = KeptRequest { origin: work.origin, base_url: work.base_url, request };
     let spec = serde_json::to_string(&kept).map_err(ApiError::internal)?;
     let accepted = NewRequest { id: work.id, account: work.account, spec, input, webhook };
-    let input_key = match &accepted.input {
-        InputRef::Blob { key, .. } => Some(key.clone()),
+    let content = match &accepted.input {
+        InputRef::Upload { content, .. } => Some(content.clone()),
         InputRef::Url => None,
     };
     if let Err(error) = api.shared.ledger.accept(accepted).await {
-        if let Some(input_key) = input_key.filter(|_| was_not_written(&error)) {
-            api.shared.pipeline.forget(&input_key).await;
+        if let Some(content) = content.filter(|_| was_not_written(&error)) {
+            api.shared.pipeline.forget(&content).await;
         }
         return Err(error.into());
     }

@@ -76,16 +76,25 @@ async fn an_accepted_upload_survives_a_restart_and_its_input_goes_when_it_is_don
     let app = TestApp::start().await;
     let receiver = Receiver::start(vec![status(200)]);
     let spec = json!({"resize": {"width": 50}, "webhook": {"url": format!("http://{}/", receiver.address)}});
-    let id = id_of(&app.upload("caf\u{e9}.png", &picture(200, 100, Format::Png), &spec).await);
+    let small = id_of(&app.upload("small.png", &picture(20, 10, Format::Png), &spec).await);
+    let id = id_of(&app.upload("caf\u{e9}.bmp", &picture(200, 100, Format::Bmp), &spec).await);
     let directory = app.stop().await;
+    assert!(!directory.path().join("data/blobs/inputs").join(&small).exists(), "a small one is no file");
     let input = directory.path().join("data/blobs/inputs").join(&id);
     assert!(input.exists(), "the input waits on disk");
 
     let app = TestApp::start_in(directory, &[]).await;
-    assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
-    assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
-    let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
-    assert_eq!((&payload["id"], &payload["input"]["name"]), (&json!(id), &json!("caf\u{e9}.png")));
+    assert_eq!(app.jobs.step().await.expect("jobs run"), 2);
+    assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 2);
+    let mut names: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|received| serde_json::from_slice::<Value>(&received.body).expect("JSON"))
+        .map(|payload| (payload["id"].to_string(), payload["input"]["name"].to_string()))
+        .collect();
+    names.sort_by_key(|(_, name)| std::cmp::Reverse(name.clone()));
+    let expected = [(&small, "small.png"), (&id, "caf\u{e9}.bmp")];
+    assert_eq!(names, expected.map(|(id, name)| (json!(id).to_string(), json!(name).to_string())));
     assert!(!input.exists(), "a used input is removed");
 }
 

@@ -55,7 +55,14 @@ async fn an_upload_is_answered_with_facts_and_a_link_that_works() {
 #[tokio::test]
 async fn a_download_answers_ranges_and_conditions() {
     let app = TestApp::start().await;
-    let reply = app.upload("a.png", &picture(40, 30, Format::Png), &json!({})).await.json();
+    // Large enough for a file, and small enough for none.
+    for image in [picture(200, 150, Format::Png), picture(40, 30, Format::Png)] {
+        ranges_and_conditions(&app, &image).await;
+    }
+}
+
+async fn ranges_and_conditions(app: &TestApp, image: &[u8]) {
+    let reply = app.upload("a.png", image, &json!({"output": {"format": "bmp"}})).await.json();
     let url = reply["output"]["url"].as_str().expect("a link").to_owned();
     let path = &url[url.find("/dl/").expect("a result's path")..];
     let whole = app.download(&url).await.body;
@@ -77,14 +84,20 @@ async fn a_download_answers_ranges_and_conditions() {
 #[tokio::test]
 async fn a_result_is_gone_after_its_time() {
     let app = TestApp::start().await;
-    let reply = app.upload("a.png", &picture(40, 30, Format::Png), &json!({})).await.json();
-    let url = reply["output"]["url"].as_str().expect("a link").to_owned();
+    let mut urls = vec![];
+    for image in [picture(200, 150, Format::Png), picture(40, 30, Format::Png)] {
+        let reply = app.upload("a.png", &image, &json!({"output": {"format": "bmp"}})).await.json();
+        urls.push(reply["output"]["url"].as_str().expect("a link").to_owned());
+    }
+    let results = app.directory.path().join("data/blobs/results");
+    assert_eq!(walk(&results).len(), 1, "only the large one is a file");
     app.clock.advance(24 * 60 * 60 * 1000 + 1);
-    assert_eq!(app.download(&url).await.status, 404);
+    for url in &urls {
+        assert_eq!(app.download(url).await.status, 404);
+    }
     let swept = app.sweep.sweep().await.expect("the sweep works");
-    assert_eq!(swept.n_results, 1);
-    let results = walk(&app.directory.path().join("data/blobs/results"));
-    assert!(results.is_empty(), "{results:?}");
+    assert_eq!(swept.n_results, 2);
+    assert_eq!(walk(&results), Vec::<std::path::PathBuf>::new());
 }
 
 fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {

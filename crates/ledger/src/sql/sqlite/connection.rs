@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::ffi;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags};
@@ -85,6 +86,8 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
 
 fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(N_CACHED_STATEMENTS);
+    // Plans do not depend on the values they are run with; otherwise every other value means another compilation.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // In WAL mode, only FULL flushes the log at every commit.
     connection.pragma_update(None, "synchronous", "full")?;
@@ -164,7 +167,11 @@ impl Columns for SqliteRow<'_, '_> {
         Ok(self.get(column)?.map(Uuid::from_bytes))
     }
 
-    fn bytes(&self, column: usize) -> Result<Option<[u8; 32]>, Error> {
+    fn hash(&self, column: usize) -> Result<Option<[u8; 32]>, Error> {
+        self.get(column)
+    }
+
+    fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>, Error> {
         self.get(column)
     }
 }

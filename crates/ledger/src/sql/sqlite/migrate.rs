@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0003_destinations.sql"),
     include_str!("../../../migrations/sqlite/0004_idempotency.sql"),
     include_str!("../../../migrations/sqlite/0005_hosts_and_bulk.sql"),
+    include_str!("../../../migrations/sqlite/0006_small_files.sql"),
 ];
 
 /// Runs what the file lacks, all in one transaction: two processes that open a new file at once cannot meet in the

@@ -1,6 +1,7 @@
 //! Accepting requests, and working on them under leases.
 
-use pixaven_ledger::{Error, InputRef, Next, Release, WebhookStatus};
+use bytes::Bytes;
+use pixaven_ledger::{Content, Error, InputRef, Next, Release, WebhookStatus};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, done, one, payload, request, webhook};
@@ -45,10 +46,25 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     assert_eq!((usage.requests, usage.input_bytes, usage.output_bytes), (1, 1000, 100));
 }
 
+pub(crate) async fn a_small_input_rides_along_until_its_job_ended(f: Fixture) {
+    let mut new = request(f.account, webhook());
+    let content = Content::Inline(Bytes::from_static(&[0xff, 0xd8, 0, 0xff, 0xd9]));
+    new.input = InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 };
+    f.ledger.accept(new.clone()).await.unwrap();
+    let first = f.claim_job().await;
+    assert_eq!(first.value.input, new.input);
+    f.ledger.release_job(first, Release::Stopped).await.unwrap();
+    let again = f.claim_job().await;
+    assert_eq!(again.value.input, new.input);
+    f.ledger.finish_job(again, done(new.id)).await.unwrap();
+    assert_eq!(f.claim_webhook().await.value.payload, payload(new.id));
+}
+
 pub(crate) async fn what_went_in_comes_out(f: Fixture) {
     let mut new = request(f.account, webhook());
     new.spec = "{\"a\":\"\u{1f98a} \\n\"}".repeat(2000);
-    new.input = InputRef::Blob { key: "inputs/1".to_owned(), name: String::new(), bytes: 1 << 40 };
+    let content = Content::File { key: "inputs/1".to_owned() };
+    new.input = InputRef::Upload { content, name: String::new(), bytes: 1 << 40 };
     new.webhook.retry = false;
     new.webhook.headers =
         vec![("X-A".to_owned(), "1:2\\n\n\t".to_owned()), ("X-A".to_owned(), String::new())];

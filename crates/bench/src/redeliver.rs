@@ -1,0 +1,89 @@
+//! `redeliver`: delivery alone. Stores webhooks by having them delivered once, then asks for all of them to be sent
+//! again, and measures from that question to the last arrival.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use futures_util::future::join_all;
+use hyper::StatusCode;
+use uuid::Uuid;
+
+use crate::audit::Audit;
+use crate::job::{Job, Urls};
+use crate::load;
+use crate::origin::Origin;
+use crate::report::{self, progress};
+use crate::stage::{Setup, Stage};
+use crate::usage::{self, Usage};
+
+/// How fast the webhooks are stored: below what the server can take.
+const STORE_PER_S: f64 = 700.0;
+
+/// One run.
+pub(crate) struct Run<'a> {
+    pub(crate) setup: Setup<'a>,
+    pub(crate) webhooks: u32,
+    pub(crate) receivers: u8,
+    pub(crate) drain: Duration,
+}
+
+impl Run<'_> {
+    /// Stores, sends again, and counts.
+    pub(crate) async fn measure(&self) -> anyhow::Result<report::Redeliver> {
+        let stage = self.setup.start().await?;
+        let accepted = self.store(&stage).await?;
+        let Stage { server, receiver, job, client, .. } = stage;
+        let n_stored = receiver.deliveries().len();
+        ensure!(n_stored == accepted.len(), "{n_stored} of {} were stored", accepted.len());
+
+        let (before, own_before) = (Usage::read(server.pid()), usage::own_cpu_s());
+        let start = Instant::now();
+        let (status, body) = client.send(job.resend_all()).await?;
+        ensure!(status == StatusCode::ACCEPTED, "{status}: {}", String::from_utf8_lossy(&body));
+        receiver.wait_for_more(2 * n_stored, self.drain).await;
+        let deliveries = receiver.deliveries();
+        let (first_time, again) = deliveries.split_at(n_stored);
+        let last = again.last().context("nothing was sent again")?;
+        let seconds = (last.at - start).as_secs_f64();
+        let cpu =
+            Usage::read(server.pid()).zip(before).map(|(now, before)| now.cpu_server_s - before.cpu_server_s);
+        let cpu_tools = usage::own_cpu_s().zip(own_before).map(|(now, before)| now - before);
+        server.stop().await?;
+        let per_1000 = |cpu_s: f64| (cpu_s * 100_000.0 / again.len() as f64).round() / 100.0;
+        Ok(report::Redeliver {
+            command: "redeliver",
+            receivers: self.receivers,
+            stored: first_time.len(),
+            // Of the second round alone, in which each comes once.
+            audit: Audit::of(&accepted, again),
+            seconds: (seconds * 100.0).round() / 100.0,
+            per_second: (again.len() as f64 / seconds).round(),
+            cpu_s_per_1000: cpu.map(per_1000),
+            cpu_tools_s_per_1000: cpu_tools.map(per_1000),
+        })
+    }
+
+    /// Has webhooks delivered to each of the receivers in equal parts.
+    async fn store(&self, stage: &Stage) -> anyhow::Result<HashMap<Uuid, Instant>> {
+        progress(format_args!("storing {} webhooks", self.webhooks));
+        let image = Origin::start(self.setup.image.bytes.clone()).await?.image_url();
+        let seconds = Duration::from_secs_f64(f64::from(self.webhooks) / STORE_PER_S);
+        let mut loads = Vec::new();
+        for n in 1..=self.receivers {
+            let webhook = stage.receiver.also_at(Ipv4Addr::new(127, 0, 0, n)).await?;
+            let urls = Urls { image: image.clone(), webhook };
+            let Setup { way, image, .. } = self.setup;
+            let job = Arc::new(Job::new(stage.address, &stage.installation.key, way, image, &urls));
+            loads.push(async move {
+                let end = tokio::time::sleep(seconds);
+                load::run(&stage.client, &job, STORE_PER_S / f64::from(self.receivers), end).await.accepted
+            });
+        }
+        let accepted = join_all(loads).await.into_iter().flatten().collect();
+        stage.receiver.wait_for(&accepted, self.drain).await;
+        Ok(accepted)
+    }
+}
