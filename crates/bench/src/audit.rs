@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::receiver::Delivery;
 
 /// The outcome of a run. All of it counts ids, except `duplicates`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Audit {
     /// The client read the whole 202.
     pub(crate) accepted: usize,

@@ -18,6 +18,9 @@ const HEIGHT: u32 = 412;
 
 const BOUNDARY: &str = "pixaven-bench-c0d2f5a1";
 
+/// The type of the body that [`multipart`] makes.
+pub(crate) const MULTIPART: &str = "multipart/form-data; boundary=pixaven-bench-c0d2f5a1";
+
 /// How the picture reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Way {
@@ -82,9 +85,9 @@ impl Job {
             Way::Mix => n % 2 == 1,
         };
         let (path, content_type, body) = if upload {
-            ("/1.0/upload", format!("multipart/form-data; boundary={BOUNDARY}"), &self.upload)
+            ("/1.0/upload", MULTIPART, &self.upload)
         } else {
-            ("/1.0/fetch", "application/json".to_owned(), &self.fetch)
+            ("/1.0/fetch", "application/json", &self.fetch)
         };
         Request::post(path)
             .header(header::HOST, &self.host)
@@ -129,7 +132,8 @@ fn painted(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
     Ok(pixaven_imaging::encode(sample::landscape(width, height, 1), Format::Jpeg, &output)?)
 }
 
-fn multipart(image: &[u8], data: &str) -> Vec<u8> {
+/// An upload's body.
+pub(crate) fn multipart(image: &[u8], data: &str) -> Vec<u8> {
     let mut body = Vec::with_capacity(image.len() + data.len() + 512);
     let file =
         "Content-Disposition: form-data; name=\"file\"; filename=\"image.jpg\"\r\nContent-Type: image/jpeg";

@@ -21,7 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Answers {
     /// The whole 202 was read: its id, and when that was.
     pub(crate) accepted: HashMap<Uuid, Instant>,
-    /// From the scheduled time to the end of the 202.
+    /// When each of them was to be sent.
+    pub(crate) sent_at: Vec<Instant>,
+    /// From then to the end of the 202.
     pub(crate) waits: Vec<Duration>,
     /// 503 and 429: the server said that it has too much to do.
     pub(crate) n_refused: usize,
@@ -92,6 +94,7 @@ impl Answers {
         match answer {
             Answer::Accepted { id, wait, at } => {
                 self.accepted.insert(id, at);
+                self.sent_at.push(at - wait);
                 self.waits.push(wait);
             }
             Answer::Refused => self.n_refused += 1,
@@ -101,6 +104,17 @@ impl Answers {
             }
             Answer::Cut => self.n_cut += 1,
         }
+    }
+
+    /// Adds those of another load.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.accepted.extend(others.accepted);
+        self.sent_at.extend(others.sent_at);
+        self.waits.extend(others.waits);
+        self.n_refused += others.n_refused;
+        self.n_rejected += others.n_rejected;
+        self.first_rejection = self.first_rejection.take().or(others.first_rejection);
+        self.n_cut += others.n_cut;
     }
 
     /// How many requests were sent.

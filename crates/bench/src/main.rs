@@ -1,7 +1,11 @@
 //! Load and fault tools. They start the real server with an empty directory and look at it from outside, as its
 //! users do: nothing here knows how it works.
 
+mod api;
 mod audit;
+mod crashpoints;
+mod database;
+mod disk;
 mod images;
 mod job;
 mod kill9;
@@ -14,6 +18,7 @@ mod report;
 mod server;
 mod stage;
 mod stats;
+mod strace;
 mod usage;
 mod webhooks;
 
@@ -43,6 +48,10 @@ enum Command {
     Kill9(Kill9Args),
     /// Sends webhooks again that were delivered before, and measures how fast: delivery alone.
     Redeliver(RedeliverArgs),
+    /// Kills the server at each of its system calls, and looks whether what it had told holds.
+    Crashpoints(crashpoints::CrashpointsArgs),
+    /// Lets the disk be full, refuse writes and fail to flush, and looks whether nothing is lost.
+    Disk(disk::DiskArgs),
     /// Measures processor time and memory of single images, without a server, and of sharp beside it.
     Images(images::ImagesArgs),
     /// One measurement of `images`, in a process of its own.
@@ -134,6 +143,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Webhooks(args) => webhooks(args).await,
         Command::Kill9(args) => kill9(args).await,
         Command::Redeliver(args) => redeliver(args).await,
+        Command::Crashpoints(args) => crashpoints::run(args).await,
+        Command::Disk(args) => disk::run(args).await,
         Command::Images(args) => images::run(&args).map(|()| ExitCode::SUCCESS),
         Command::ImagesOurs(args) => images::measure_here(&args).map(|()| ExitCode::SUCCESS),
     }

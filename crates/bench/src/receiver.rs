@@ -59,6 +59,11 @@ impl Receiver {
         self.deliveries.lock().expect("nobody panics while holding it").clone()
     }
 
+    /// Forgets what has arrived, before another server sends here.
+    pub(crate) fn clear(&self) {
+        self.deliveries.lock().expect("nobody panics while holding it").clear();
+    }
+
     /// Waits until each of the accepted ids has arrived, or nothing at all has for as long as `patience`.
     pub(crate) async fn wait_for(&self, accepted: &HashMap<Uuid, Instant>, patience: Duration) {
         let mut owed: HashSet<&Uuid> = accepted.keys().collect();

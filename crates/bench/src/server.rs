@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::report::progress;
+use crate::strace::Tracer;
 
 /// How long a server may take to say that it listens.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ pub(crate) struct Server {
 }
 
 impl Installation {
-    /// Prepares a directory that does not exist yet, with a key. `settings` are passed on as `--set`.
+    /// Prepares a directory that does not exist yet or is empty, with a key. `settings` are passed on as `--set`.
     pub(crate) async fn new(binary: &Path, dir: PathBuf, settings: &[String]) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
         command.args(["keys", "create", "--label", "bench", "--data-dir"]).arg(&dir);
@@ -49,10 +50,18 @@ impl Installation {
         Ok(Self { binary: binary.to_owned(), dir, settings: settings.to_vec(), key })
     }
 
-    /// Starts the process at `port` (0: a free one) without waiting for it. The log goes to a file in the directory.
+    /// Starts the process at `port` (0: a free one) without waiting for it. The log goes to a file beside the directory.
     pub(crate) fn spawn(&self, port: u16) -> anyhow::Result<Server> {
+        self.launch(Command::new(&self.binary), port)
+    }
+
+    /// The same with a fault in its system calls.
+    pub(crate) fn spawn_traced(&self, tracer: &Tracer) -> anyhow::Result<Server> {
+        self.launch(tracer.command(&self.binary), 0)
+    }
+
+    fn launch(&self, mut command: Command, port: u16) -> anyhow::Result<Server> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
-        let mut command = Command::new(&self.binary);
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(&self.dir);
         command.args(["--allow-network", "127.0.0.0/8"]);
         command.args(self.settings.iter().flat_map(|setting| ["--set", setting]));
@@ -60,6 +69,11 @@ impl Installation {
         let child = command.spawn().with_context(|| format!("cannot run {}", self.binary.display()))?;
         let pid = child.id().context("the server ended before it was looked at")?;
         Ok(Server { child, pid, since: Instant::now() })
+    }
+
+    /// The server's directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The end of the log, for a message about a server that failed.
@@ -80,7 +94,7 @@ impl Installation {
     }
 
     fn log(&self) -> PathBuf {
-        self.dir.join("bench-server.log")
+        self.dir.with_extension("log")
     }
 }
 
@@ -113,13 +127,25 @@ impl Server {
         self.child.kill().await.context("cannot kill the server")
     }
 
-    /// Whether it is still there.
+    /// Waits until it is gone; by itself it goes only when something kills it.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        self.child.wait().await.context("cannot wait for the server")
+    }
+
+    /// Whether it is gone.
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// SIGTERM, and the end that follows.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    /// SIGTERM, and the good end that follows.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let status = self.terminate().await?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+
+    /// SIGTERM, and the end that follows. To be called of a server whose end was not seen yet.
+    pub(crate) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
         let pid = i32::try_from(self.pid)
             .ok()
             .and_then(rustix::process::Pid::from_raw)
@@ -127,9 +153,7 @@ impl Server {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .context("cannot stop the server")?;
         let ended = tokio::time::timeout(STOP_PATIENCE, self.child.wait()).await;
-        let status = ended.context("the server does not stop")??;
-        ensure!(status.success(), "the server ended with {status}");
-        Ok(())
+        Ok(ended.context("the server does not stop")??)
     }
 }
 

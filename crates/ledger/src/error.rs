@@ -13,7 +13,7 @@ pub enum Error {
     #[error("the lease was lost")]
     LostLease,
 
-    /// Too much is waiting, the disk is full or another process holds the file. May be tried again.
+    /// Too much is waiting, the disk takes nothing more or another process holds the file. May be tried again.
     #[error("the ledger is busy")]
     Busy,
 

@@ -118,6 +118,11 @@ impl Ledger {
         self.write(sql::heartbeat).await
     }
 
+    /// Whether a flush failed: everything answers [`Error::Poisoned`] until a restart.
+    pub fn is_poisoned(&self) -> bool {
+        self.database.is_poisoned()
+    }
+
     /// What was done since the start.
     pub fn stats(&self) -> Stats {
         self.database.stats()

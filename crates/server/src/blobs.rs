@@ -3,8 +3,10 @@
 //! put returns only when the bytes and their directory entry are on disk. What is small is no file: it rides in the
 //! ledger's commit, which costs less than a flush of its own.
 
+mod unfinished;
+
 use std::ops::Range;
-use std::path::Path as FsPath;
+use std::path::{Path as FsPath, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _};
@@ -31,6 +33,7 @@ const INLINE_MAX_BYTES: usize = 16 << 10;
 #[derive(Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    root: PathBuf,
 }
 
 /// A result being read: its body arrives in pieces.
@@ -45,7 +48,7 @@ impl Blobs {
         std::fs::create_dir_all(root)
             .map_err(|source| object_store::Error::Generic { store: "blobs", source: source.into() })?;
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store) })
+        Ok(Self { store: Arc::new(store), root: root.to_owned() })
     }
 
     /// The key of an uploaded input.
@@ -136,6 +139,13 @@ impl Blobs {
         self.names_before(WATERMARKS, before_ms).await
     }
 
+    /// Removes what a crash cut off while it was being stored, if it was last written before `before_ms`. Returns how many.
+    pub async fn remove_unfinished_before(&self, before_ms: i64) -> Result<u64, ApiError> {
+        let root = self.root.clone();
+        let removed = tokio::task::spawn_blocking(move || unfinished::remove_before(&root, before_ms)).await;
+        removed.map_err(ApiError::internal)?.map_err(not_read)
+    }
+
     async fn names_before(&self, prefix: &str, before_ms: i64) -> Result<Vec<String>, ApiError> {
         let mut listed = self.store.list(Some(&Path::from(prefix)));
         let mut names = Vec::new();
@@ -173,7 +183,7 @@ fn not_stored(error: object_store::Error) -> ApiError {
 }
 
 /// A blob that is there but could not be read or removed: this machine's trouble.
-fn not_read(error: object_store::Error) -> ApiError {
+fn not_read(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ApiError {
     ApiError::new(Kind::Unavailable, "the server cannot read its files at the moment; try again later")
         .with_source(error)
 }

@@ -49,6 +49,14 @@ pub struct Swept {
 impl Sweep {
     /// Sweeps now and then until told to stop.
     pub async fn run(self, interval: Duration, stop: CancellationToken) {
+        match self.sweep_unfinished().await {
+            Ok(0) => {}
+            Ok(n_files) => tracing::info!(n_files, "files removed that a crash had cut off"),
+            Err(error) => tracing::error!(
+                error = with_causes(&error),
+                "files that a crash cut off are not removed; the next start will"
+            ),
+        }
         loop {
             match self.sweep().await {
                 Ok(swept) if swept == Swept::default() => {}
@@ -107,6 +115,12 @@ impl Sweep {
             }
         }
         Ok(n_swept)
+    }
+
+    /// Removes files that an earlier process did not finish; while it lives, a process leaves none. They are as old as an
+    /// orphan has to be: beside the server, the command line stores watermarks.
+    pub async fn sweep_unfinished(&self) -> Result<u64, ApiError> {
+        self.blobs.remove_unfinished_before(self.ledger.clock().now_ms() - ORPHAN_AGE_MS).await
     }
 
     /// A result's row is gone after the longest delay and its time; a day more is for clocks that disagree.

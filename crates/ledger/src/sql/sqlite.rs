@@ -122,6 +122,10 @@ impl Database {
         }
     }
 
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.shared.is_poisoned()
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         Stats {
             n_operations: self.shared.n_operations.load(Ordering::Relaxed),

@@ -1,5 +1,5 @@
-//! What happens when the disk fails. A child process of this very program runs under a limit on the size of its
-//! files, so that the system refuses a write in the middle of a commit.
+//! What happens when the disk takes no more. A child process of this very program runs under a limit on the size of its
+//! files, so that the system refuses a write in the middle of a commit, as it does where a quota is used up.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,7 +15,7 @@ const DIRECTORY: &str = "PIXAVEN_TEST_DIRECTORY";
 const LIMITED: &str = r#"trap "" XFSZ; ulimit -f 4096; exec "$0" "$@""#;
 
 #[tokio::test]
-async fn a_failed_write_poisons_and_loses_nothing_answered() {
+async fn a_refused_write_is_a_full_disk_and_no_reason_to_stop() {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new("sh")
         .args(["-c", LIMITED])
@@ -33,12 +33,11 @@ async fn a_failed_write_poisons_and_loses_nothing_answered() {
     let ledger = Ledger::open(sqlite(directory.path()), Clock::manual(START_MS)).await.unwrap();
     ledger.health().await.unwrap();
     let jobs = ledger.claim_jobs(10_000, LEASE_MS).await.unwrap();
-    // The one in whose commit the disk failed was refused; it may be there all the same.
-    assert!(jobs.len() == n_accepted || jobs.len() == n_accepted + 1, "{} of {n_accepted}", jobs.len());
+    assert_eq!(jobs.len(), n_accepted, "what was accepted is there, what was refused is not");
 }
 
 #[tokio::test]
-#[ignore = "needs a limit on file sizes: a part of a_failed_write_poisons_and_loses_nothing_answered"]
+#[ignore = "needs a limit on file sizes: a part of a_refused_write_is_a_full_disk_and_no_reason_to_stop"]
 async fn child() {
     let directory = PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent says where"));
     let f = Fixture::open(sqlite(&directory), ()).await;
@@ -52,9 +51,11 @@ async fn child() {
         }
         assert!(n_accepted < 10_000, "nothing limits the size of files");
     };
-    assert!(matches!(refused, Error::Poisoned), "{refused:?}");
-    assert!(matches!(f.ledger.accept(request(f.account, webhook())).await, Err(Error::Poisoned)));
-    assert!(matches!(f.ledger.health().await, Err(Error::Poisoned)));
-    assert!(matches!(f.ledger.keys().await, Err(Error::Poisoned)));
+    assert!(matches!(refused, Error::Busy), "{refused:?}");
+    f.ledger.keys().await.expect("what is there can be read");
+    match f.ledger.accept(request(f.account, webhook())).await {
+        Ok(()) => n_accepted += 1,
+        Err(error) => assert!(matches!(error, Error::Busy), "{error:?}"),
+    }
     println!("\naccepted {n_accepted}");
 }

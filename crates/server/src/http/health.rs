@@ -1,4 +1,5 @@
-//! `GET /healthz` (this process answers) and `GET /readyz` (it can take work: the ledger commits, workers live).
+//! `GET /healthz` (this process answers, and can get well by itself) and `GET /readyz` (it can take work: the ledger
+//! commits, workers live).
 
 use axum::extract::State;
 use http::StatusCode;
@@ -8,8 +9,12 @@ use super::Api;
 use super::answer::Answer;
 use crate::error::{ApiError, Kind};
 
-pub(super) async fn alive() -> Answer {
-    Answer::members(StatusCode::OK, &json!({}))
+pub(super) async fn alive(State(api): State<Api>) -> Result<Answer, Answer> {
+    if api.shared.ledger.is_poisoned() {
+        let message = "a flush to disk failed: the server takes nothing until it is restarted";
+        return Err(ApiError::new(Kind::Unavailable, message).into());
+    }
+    Ok(Answer::members(StatusCode::OK, &json!({})))
 }
 
 pub(super) async fn ready(State(api): State<Api>) -> Result<Answer, Answer> {

@@ -198,6 +198,26 @@ async fn an_upload_that_was_never_accepted_is_swept() {
 }
 
 #[tokio::test]
+async fn a_file_that_a_crash_cut_off_is_removed_and_no_other() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start(vec![status(200)]);
+    let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
+    let id = id_of(&app.upload("a.png", &picture(20, 10, Format::Png), &spec).await);
+    let input = app.directory.path().join("data/blobs/inputs").join(&id);
+    let results = app.directory.path().join("data/blobs/results/2026-01-10");
+    std::fs::create_dir_all(&results).expect("writable");
+    // Cut off before it had its name, and just after.
+    let unfinished = results.join("f7f1-0d.jpg#1");
+    let twice_named = input.with_file_name(format!("{id}#12"));
+    std::fs::write(&unfinished, "half of the by").expect("writable");
+    std::fs::hard_link(&input, &twice_named).expect("writable");
+    assert_eq!(app.sweep.sweep_unfinished().await.expect("the sweep works"), 0, "it may still be completed");
+    app.clock.advance(50 * 365 * 24 * 60 * 60 * 1000);
+    assert_eq!(app.sweep.sweep_unfinished().await.expect("the sweep works"), 2);
+    assert!(input.exists() && !unfinished.exists() && !twice_named.exists());
+}
+
+#[tokio::test]
 async fn a_result_that_a_crash_left_without_a_row_is_swept_when_its_day_is_over() {
     let app = TestApp::start().await;
     let key = Blobs::new_result_key(uuid::Uuid::new_v4(), "2026-01-10", "jpg");

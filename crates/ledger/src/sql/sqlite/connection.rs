@@ -196,9 +196,17 @@ pub(super) fn from_opening(error: rusqlite::Error, path: &Path) -> Error {
 pub(super) fn failure(error: rusqlite::Error) -> Failure {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::Busy,
+        Some(ErrorCode::SystemIoFailure) if is_refused_write(&error) => Failure::Busy,
         Some(ErrorCode::SystemIoFailure) if is_lost_write(&error) => Failure::Poisoned,
         _ => Failure::Database(Arc::new(error)),
     }
+}
+
+/// Whether the system did not take a write: a quota is used up, a file may not grow. SQLite calls it a full disk only
+/// where the system does, and treats it alike: the transaction is undone, or the checkpoint left for later. What was
+/// answered was flushed before, by a flush that succeeded, so none of it is in doubt.
+fn is_refused_write(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
 }
 
 /// Whether bytes that were written may be gone. Where the shared index of the log could not grow, none are: that
@@ -217,4 +225,21 @@ fn is_lost_write(error: &rusqlite::Error) -> bool {
                 | ffi::SQLITE_IOERR_SHMMAP
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_flush_poisons_and_a_refused_write_does_not() {
+        let of = |code| failure(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_IOERR_TRUNCATE] {
+            assert!(matches!(of(code), Failure::Poisoned), "{code}");
+        }
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_BUSY] {
+            assert!(matches!(of(code), Failure::Busy), "{code}");
+        }
+        assert!(matches!(of(ffi::SQLITE_IOERR_READ), Failure::Database(_)));
+    }
 }

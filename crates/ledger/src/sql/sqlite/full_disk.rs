@@ -148,3 +148,16 @@ async fn a_full_disk_costs_no_lease() {
     let short = Attempt { response: None, ..attempt };
     assert!(matches!(record(short).await, Ok(sql::webhooks::Recorded::InTime)));
 }
+
+/// Nobody knows what is on the disk then: neither what was written last nor what is read is true for sure.
+#[tokio::test]
+async fn a_failed_flush_ends_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = small(&directory.path().join("ledger.db"), &Clock::manual(0));
+    let account = add_account(&database).await;
+    database.shared.poison();
+    assert!(database.is_poisoned());
+    assert!(matches!(accept(&database, account, Uuid::new_v4()).await, Err(Error::Poisoned)));
+    let read = database.read(|tx| sql::jobs::unfinished(tx, &[])).await;
+    assert!(matches!(read, Err(Error::Poisoned)), "{read:?}");
+}

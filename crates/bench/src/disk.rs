@@ -1,0 +1,116 @@
+//! `disk`: a disk that is full, refuses writes or fails to flush, under load. Nothing may be accepted that is lost later;
+//! what cannot be kept is refused with 503; and a server comes back by itself where the trouble does, by a restart where
+//! a flush has failed and nobody knows what is on the disk.
+//!
+//! A full disk is a small file system in memory, which needs root to be mounted. The other faults are answers of the
+//! system that `strace` makes up, so that what was written is on the disk all the same: that nothing is accepted after
+//! such a failure is judged by the clock, not by what is left.
+
+mod cases;
+mod mount;
+mod scene;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde::Serialize;
+
+use self::cases::{CASES, Case, Cause};
+use self::mount::SmallDisk;
+use self::scene::{Judged, Scene};
+use crate::job::Image;
+use crate::report::{self, progress};
+use crate::server;
+use crate::strace::{self, Tracer};
+
+#[derive(Args)]
+pub(crate) struct DiskArgs {
+    /// Only the cases whose names contain this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// Requests per second.
+    #[arg(long, default_value_t = 40.0)]
+    rate: f64,
+    /// How long requests are sent in each case.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// How long to wait for the next webhook after the restart, in seconds, before the rest counts as lost.
+    #[arg(long, default_value_t = 30.0)]
+    drain_seconds: f64,
+    /// The server to test instead of the `pixaven` beside this program.
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Leave the servers' directories, with their logs, to be looked at; not those on the full disk.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// How requests are sent.
+#[derive(Clone, Copy)]
+struct Load {
+    rate: f64,
+    time: Duration,
+    drain: Duration,
+}
+
+#[derive(Serialize)]
+struct Report {
+    command: &'static str,
+    bad_cases: usize,
+    cases: Vec<Judged>,
+}
+
+/// Tries every case and judges it.
+pub(crate) async fn run(args: DiskArgs) -> anyhow::Result<ExitCode> {
+    ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
+    let cases: Vec<_> = CASES.iter().filter(|case| case.name.contains(&args.only)).collect();
+    ensure!(!cases.is_empty(), "no case is called {:?}", args.only);
+    if cases.iter().any(|case| matches!(case.cause, Cause::Full)) {
+        mount::ensure_possible()?;
+    }
+    strace::ensure_there().await?;
+    let binary = server::binary(args.server).await?;
+    let image = Image::documented(None)?;
+    let seconds = Duration::from_secs_f64;
+    let load = Load { rate: args.rate, time: seconds(args.seconds), drain: seconds(args.drain_seconds) };
+    let mut report = Report { command: "disk", bad_cases: 0, cases: Vec::new() };
+    for case in cases {
+        let judged = attempt(case, &binary, &image, load, args.keep).await;
+        let judged = judged.with_context(|| case.name)?;
+        let verdict = if judged.is_good() { "as it should be" } else { "BAD" };
+        progress(format_args!("{:16} {verdict}: {judged:?}", case.name));
+        report.bad_cases += usize::from(!judged.is_good());
+        report.cases.push(judged);
+    }
+    report::print(&report)?;
+    Ok(if report.bad_cases == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn attempt(
+    case: &Case,
+    binary: &Path,
+    image: &Image,
+    load: Load,
+    keep: bool,
+) -> anyhow::Result<Judged> {
+    let directory = server::directory(keep)?;
+    // As the system calls it: strace compares paths letter by letter.
+    let root = directory.path().canonicalize()?;
+    let data = root.join("data");
+    match case.cause {
+        Cause::Full => {
+            let disk = SmallDisk::mount(&data)?;
+            let scene = Scene::set(case, binary, data, image, load).await?;
+            scene.with_full_disk(&disk).await
+        }
+        Cause::Refused { calls, file, fault } => {
+            let tracer = Tracer::new(calls, Some(data.join(file)), root.join("trace"));
+            let tracer = tracer.with_fault(fault.to_owned());
+            let scene = Scene::set(case, binary, data, image, load).await?;
+            scene.with_refused_calls(&tracer).await
+        }
+    }
+}
