@@ -3,6 +3,7 @@
 
 mod api;
 mod audit;
+mod backlog;
 mod crashpoints;
 mod database;
 mod disk;
@@ -52,6 +53,8 @@ enum Command {
     Crashpoints(crashpoints::CrashpointsArgs),
     /// Lets the disk be full, refuse writes and fail to flush, and looks whether nothing is lost.
     Disk(disk::DiskArgs),
+    /// Measures what a million webhooks that wait cost a server: its start, its memory, its answers.
+    Backlog(backlog::BacklogArgs),
     /// Measures processor time and memory of single images, without a server, and of sharp beside it.
     Images(images::ImagesArgs),
     /// One measurement of `images`, in a process of its own.
@@ -145,6 +148,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Redeliver(args) => redeliver(args).await,
         Command::Crashpoints(args) => crashpoints::run(args).await,
         Command::Disk(args) => disk::run(args).await,
+        Command::Backlog(args) => backlog::run(args).await,
         Command::Images(args) => images::run(&args).map(|()| ExitCode::SUCCESS),
         Command::ImagesOurs(args) => images::measure_here(&args).map(|()| ExitCode::SUCCESS),
     }

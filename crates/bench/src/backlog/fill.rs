@@ -1,0 +1,75 @@
+//! Writes the backlog: requests that were accepted and processed, and whose webhooks wait for their time.
+
+use std::path::Path;
+
+use anyhow::Context;
+use futures_util::future::try_join_all;
+use pixaven_ledger::{
+    AccountId, Clock, InputRef, JobDone, Ledger, NewRequest, NewWebhook, Store, UsageDelta,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+/// What shares a commit.
+const N_TOGETHER: u32 = 500;
+
+/// How many receivers there are.
+const N_RECEIVERS: u32 = 100;
+
+const LEASE_MS: i64 = 600_000;
+const HOUR_MS: i64 = 3_600_000;
+const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
+
+/// Adds `n` webhooks, due between an hour and a week from now, to the ledger of a server that is not running.
+pub(super) async fn fill(data_dir: &Path, n: u32) -> anyhow::Result<()> {
+    let path = data_dir.join("pixaven.db");
+    let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?;
+    let account = ledger.keys().await?.first().context("the ledger has no key")?.account;
+    let mut n_left = n;
+    while n_left > 0 {
+        let n_now = n_left.min(N_TOGETHER);
+        try_join_all((0..n_now).map(|k| ledger.accept(request(account, n_left - k)))).await?;
+        let leases = ledger.claim_jobs(n_now, LEASE_MS).await?;
+        anyhow::ensure!(leases.len() == n_now as usize, "the ledger held jobs already");
+        try_join_all(leases.into_iter().map(|lease| {
+            let done = done(lease.value.id);
+            ledger.finish_job(lease, done)
+        }))
+        .await?;
+        n_left -= n_now;
+    }
+    ledger.close().await;
+    Ok(())
+}
+
+/// As large as the documented example.
+fn request(account: AccountId, n: u32) -> NewRequest {
+    let host = format!("receiver-{}.example", n % N_RECEIVERS);
+    let request = json!({
+        "url": "https://origin.example/image.jpg",
+        "resize": { "width": 100, "height": 75 },
+        "webhook": { "url": format!("https://{host}/webhook"), "delay": 3600 },
+    });
+    NewRequest {
+        id: Uuid::new_v4(),
+        account,
+        spec: json!({ "origin": "fetch", "base_url": "http://127.0.0.1", "request": request.to_string() })
+            .to_string(),
+        input: InputRef::Url,
+        webhook: NewWebhook {
+            url: format!("https://{host}/webhook"),
+            authority: format!("{host}:443"),
+            delay_ms: fastrand::i64(HOUR_MS..=WEEK_MS),
+            expires_ms: Some(2 * WEEK_MS),
+            retry: true,
+            headers: vec![],
+        },
+    }
+}
+
+fn done(id: Uuid) -> JobDone {
+    let file = json!({ "name": "image.jpg", "bytes": 29469, "type": "jpeg", "width": 550, "height": 412 });
+    let payload = json!({ "success": true, "code": 200, "id": id, "input": file, "output": file });
+    let usage = UsageDelta { requests: 1, input_bytes: 29_469, output_bytes: 3_000 };
+    JobDone { payload: payload.to_string(), usage, result: None }
+}
