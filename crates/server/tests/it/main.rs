@@ -13,6 +13,8 @@ mod net;
 mod official_clients;
 mod pictures;
 mod process;
+mod proxied;
+mod proxy;
 mod python_client;
 mod receiver;
 mod test_app;
