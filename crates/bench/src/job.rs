@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::{Request, header};
 use pixaven_imaging::plan::Output;
 use pixaven_imaging::{Format, sample};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The size of the picture in the API's documentation.
@@ -34,6 +34,8 @@ pub(crate) struct Job {
     host: String,
     authorization: String,
     way: Way,
+    /// What is asked for, its image behind a URL.
+    data: Value,
     fetch: Bytes,
     upload: Bytes,
 }
@@ -51,6 +53,7 @@ impl Job {
             way,
             fetch: Bytes::from(data.to_string()),
             upload: Bytes::from(upload),
+            data,
         }
     }
 
@@ -63,6 +66,13 @@ impl Job {
             .expect("an id makes a path, and the header values are printable")
     }
 
+    /// A request for an image behind a URL whose webhook is to come so much later.
+    pub(crate) fn delayed(&self, delay_s: i64) -> Request<Full<Bytes>> {
+        let mut data = self.data.clone();
+        data["webhook"]["delay"] = json!(delay_s);
+        self.post("/1.0/fetch", "application/json", data.to_string().into())
+    }
+
     /// The `n`th request.
     pub(crate) fn request(&self, n: u64) -> Request<Full<Bytes>> {
         let upload = match self.way {
@@ -70,16 +80,20 @@ impl Job {
             Way::Upload => true,
             Way::Mix => n % 2 == 1,
         };
-        let (path, content_type, body) = if upload {
-            ("/1.0/upload", format!("multipart/form-data; boundary={BOUNDARY}"), &self.upload)
+        if upload {
+            let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+            self.post("/1.0/upload", &content_type, self.upload.clone())
         } else {
-            ("/1.0/fetch", "application/json".to_owned(), &self.fetch)
-        };
+            self.post("/1.0/fetch", "application/json", self.fetch.clone())
+        }
+    }
+
+    fn post(&self, path: &str, content_type: &str, body: Bytes) -> Request<Full<Bytes>> {
         Request::post(path)
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, &self.authorization)
             .header(header::CONTENT_TYPE, content_type)
-            .body(Full::new(body.clone()))
+            .body(Full::new(body))
             .expect("a fixed path and printable header values make a request")
     }
 }
@@ -93,7 +107,7 @@ pub(crate) struct Urls {
 /// What is processed and what is done with it.
 pub(crate) struct Image {
     pub(crate) bytes: Bytes,
-    operations: serde_json::Value,
+    operations: Value,
 }
 
 impl Image {

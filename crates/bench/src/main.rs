@@ -2,6 +2,7 @@
 //! users do: nothing here knows how it works.
 
 mod audit;
+mod clock;
 mod images;
 mod job;
 mod kill9;
@@ -40,6 +41,8 @@ enum Command {
     Webhooks(WebhooksArgs),
     /// Kills the server under load again and again, and counts what was lost.
     Kill9(Kill9Args),
+    /// Sets the server's clock forward and back, and stops it, while webhooks wait for their delays.
+    Clock(ClockArgs),
     /// Measures processor time and memory of single images, without a server, and of sharp beside it.
     Images(images::ImagesArgs),
     /// One measurement of `images`, in a process of its own.
@@ -87,6 +90,18 @@ struct Kill9Args {
 }
 
 #[derive(Args)]
+struct ClockArgs {
+    /// Webhooks that are asked for before each restart.
+    #[arg(long, default_value_t = 15)]
+    per_round: u32,
+    /// Decides the delays and the pauses.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(Args)]
 struct Shared {
     /// The image to process instead of a painted one of 550×412 pixels.
     #[arg(long, value_name = "FILE")]
@@ -107,7 +122,7 @@ struct Shared {
 
 impl Shared {
     fn setup<'a>(&'a self, binary: &'a Path, image: &'a Image, way: Way) -> Setup<'a> {
-        Setup { binary, settings: &self.settings, keep: self.keep, image, way }
+        Setup { binary, settings: &self.settings, environment: Vec::new(), keep: self.keep, image, way }
     }
 }
 
@@ -118,6 +133,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Webhooks(args) => webhooks(args).await,
         Command::Kill9(args) => kill9(args).await,
+        Command::Clock(args) => clock(args).await,
         Command::Images(args) => images::run(&args).map(|()| ExitCode::SUCCESS),
         Command::ImagesOurs(args) => images::measure_here(&args).map(|()| ExitCode::SUCCESS),
     }
@@ -155,4 +171,18 @@ async fn kill9(args: Kill9Args) -> anyhow::Result<ExitCode> {
     report::print(&report)?;
     let kept = report.audit.lost + report.audit.altered == 0;
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn clock(args: ClockArgs) -> anyhow::Result<ExitCode> {
+    let binary = server::binary(args.shared.server.clone()).await?;
+    let image = Image::noop()?;
+    let run = clock::Run {
+        setup: args.shared.setup(&binary, &image, Way::Fetch),
+        per_round: args.per_round,
+        seed: args.seed,
+        drain: Duration::from_secs_f64(args.shared.drain_seconds),
+    };
+    let report = run.measure().await?;
+    report::print(&report)?;
+    Ok(if clock::is_good(&report) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,5 +1,6 @@
 //! The server under test: the real binary, in a directory of its own.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -23,6 +24,7 @@ pub(crate) struct Installation {
     binary: PathBuf,
     dir: PathBuf,
     settings: Vec<String>,
+    environment: Vec<(&'static str, OsString)>,
     /// Made before the first start.
     pub(crate) key: String,
 }
@@ -36,8 +38,14 @@ pub(crate) struct Server {
 }
 
 impl Installation {
-    /// Prepares a directory that does not exist yet, with a key. `settings` are passed on as `--set`.
-    pub(crate) async fn new(binary: &Path, dir: PathBuf, settings: &[String]) -> anyhow::Result<Self> {
+    /// Prepares a directory that does not exist yet, with a key. `settings` are passed on as `--set`,
+    /// `environment` is added to that of the server.
+    pub(crate) async fn new(
+        binary: &Path,
+        dir: PathBuf,
+        settings: &[String],
+        environment: &[(&'static str, OsString)],
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
         command.args(["keys", "create", "--label", "bench", "--data-dir"]).arg(&dir);
         let output = command.stderr(Stdio::inherit()).output().await;
@@ -46,7 +54,13 @@ impl Installation {
         let printed =
             String::from_utf8(output.stdout).context("`keys create` printed something else than text")?;
         let key = printed.split_whitespace().last().context("`keys create` printed no key")?.to_owned();
-        Ok(Self { binary: binary.to_owned(), dir, settings: settings.to_vec(), key })
+        Ok(Self {
+            binary: binary.to_owned(),
+            dir,
+            settings: settings.to_vec(),
+            environment: environment.to_vec(),
+            key,
+        })
     }
 
     /// Starts the process at `port` (0: a free one) without waiting for it. The log goes to a file in the directory.
@@ -56,6 +70,7 @@ impl Installation {
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(&self.dir);
         command.args(["--allow-network", "127.0.0.0/8"]);
         command.args(self.settings.iter().flat_map(|setting| ["--set", setting]));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("cannot run {}", self.binary.display()))?;
         let pid = child.id().context("the server ended before it was looked at")?;
