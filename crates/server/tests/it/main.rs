@@ -3,6 +3,7 @@
 mod accepted;
 mod api;
 mod binary;
+mod busy;
 mod client;
 mod command_line;
 mod corpus;
