@@ -80,7 +80,14 @@ pub(crate) async fn run(args: BacklogArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
     let binary = server::binary(args.server.clone()).await?;
     let image = Image::noop()?;
-    let setup = Setup { binary: &binary, settings: &[], keep: args.keep, image: &image, way: Way::Fetch };
+    let setup = Setup {
+        binary: &binary,
+        settings: &[],
+        environment: Vec::new(),
+        keep: args.keep,
+        image: &image,
+        way: Way::Fetch,
+    };
     let Stage { installation, server, address, receiver, job, client, directory: _directory } =
         setup.start().await?;
     let load = async |client: &Arc<Client>| -> anyhow::Result<Times> {

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::{Request, header};
 use pixaven_imaging::plan::Output;
 use pixaven_imaging::{Format, sample};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The size of the picture in the API's documentation.
@@ -37,6 +37,8 @@ pub(crate) struct Job {
     host: String,
     authorization: String,
     way: Way,
+    /// What is asked for, its image behind a URL.
+    data: Value,
     fetch: Bytes,
     upload: Bytes,
 }
@@ -54,6 +56,7 @@ impl Job {
             way,
             fetch: Bytes::from(data.to_string()),
             upload: Bytes::from(upload),
+            data,
         }
     }
 
@@ -69,12 +72,14 @@ impl Job {
     /// Asks for everything that was delivered to be sent again.
     pub(crate) fn resend_all(&self) -> Request<Full<Bytes>> {
         let body = json!({ "status": "delivered" }).to_string();
-        Request::post("/1.0/webhooks/resend")
-            .header(header::HOST, &self.host)
-            .header(header::AUTHORIZATION, &self.authorization)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .expect("a fixed path and printable header values make a request")
+        self.post("/1.0/webhooks/resend", "application/json", body.into())
+    }
+
+    /// A request for an image behind a URL whose webhook is to come so much later.
+    pub(crate) fn delayed(&self, delay_s: i64) -> Request<Full<Bytes>> {
+        let mut data = self.data.clone();
+        data["webhook"]["delay"] = json!(delay_s);
+        self.post("/1.0/fetch", "application/json", data.to_string().into())
     }
 
     /// The `n`th request.
@@ -84,16 +89,19 @@ impl Job {
             Way::Upload => true,
             Way::Mix => n % 2 == 1,
         };
-        let (path, content_type, body) = if upload {
-            ("/1.0/upload", MULTIPART, &self.upload)
+        if upload {
+            self.post("/1.0/upload", MULTIPART, self.upload.clone())
         } else {
-            ("/1.0/fetch", "application/json", &self.fetch)
-        };
+            self.post("/1.0/fetch", "application/json", self.fetch.clone())
+        }
+    }
+
+    fn post(&self, path: &str, content_type: &str, body: Bytes) -> Request<Full<Bytes>> {
         Request::post(path)
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, &self.authorization)
             .header(header::CONTENT_TYPE, content_type)
-            .body(Full::new(body.clone()))
+            .body(Full::new(body))
             .expect("a fixed path and printable header values make a request")
     }
 }
@@ -107,7 +115,7 @@ pub(crate) struct Urls {
 /// What is processed and what is done with it.
 pub(crate) struct Image {
     pub(crate) bytes: Bytes,
-    operations: serde_json::Value,
+    operations: Value,
 }
 
 impl Image {

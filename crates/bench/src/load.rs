@@ -84,7 +84,8 @@ async fn ask(client: Arc<Client>, job: Arc<Job>, n: u64, scheduled: Instant) -> 
     }
 }
 
-fn accepted_id(body: &[u8]) -> Option<Uuid> {
+/// The id in the body of a 202.
+pub(crate) fn accepted_id(body: &[u8]) -> Option<Uuid> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
     json["id"].as_str()?.parse().ok()
 }

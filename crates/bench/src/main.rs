@@ -4,6 +4,7 @@
 mod api;
 mod audit;
 mod backlog;
+mod clock;
 mod crashpoints;
 mod database;
 mod disk;
@@ -55,6 +56,8 @@ enum Command {
     Disk(disk::DiskArgs),
     /// Measures what a million webhooks that wait cost a server: its start, its memory, its answers.
     Backlog(backlog::BacklogArgs),
+    /// Sets the server's clock forward and back, and stops it, while webhooks wait for their delays.
+    Clock(ClockArgs),
     /// Measures processor time and memory of single images, without a server, and of sharp beside it.
     Images(images::ImagesArgs),
     /// One measurement of `images`, in a process of its own.
@@ -114,6 +117,18 @@ struct RedeliverArgs {
 }
 
 #[derive(Args)]
+struct ClockArgs {
+    /// Webhooks that are asked for before each restart.
+    #[arg(long, default_value_t = 15)]
+    per_round: u32,
+    /// Decides the delays and the pauses.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(Args)]
 struct Shared {
     /// The image to process instead of a painted one of 550×412 pixels.
     #[arg(long, value_name = "FILE")]
@@ -134,7 +149,7 @@ struct Shared {
 
 impl Shared {
     fn setup<'a>(&'a self, binary: &'a Path, image: &'a Image, way: Way) -> Setup<'a> {
-        Setup { binary, settings: &self.settings, keep: self.keep, image, way }
+        Setup { binary, settings: &self.settings, environment: Vec::new(), keep: self.keep, image, way }
     }
 }
 
@@ -149,6 +164,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Crashpoints(args) => crashpoints::run(args).await,
         Command::Disk(args) => disk::run(args).await,
         Command::Backlog(args) => backlog::run(args).await,
+        Command::Clock(args) => clock(args).await,
         Command::Images(args) => images::run(&args).map(|()| ExitCode::SUCCESS),
         Command::ImagesOurs(args) => images::measure_here(&args).map(|()| ExitCode::SUCCESS),
     }
@@ -202,4 +218,18 @@ async fn redeliver(args: RedeliverArgs) -> anyhow::Result<ExitCode> {
     report::print(&report)?;
     let kept = report.audit.lost + report.audit.altered + report.audit.duplicates == 0;
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn clock(args: ClockArgs) -> anyhow::Result<ExitCode> {
+    let binary = server::binary(args.shared.server.clone()).await?;
+    let image = Image::noop()?;
+    let run = clock::Run {
+        setup: args.shared.setup(&binary, &image, Way::Fetch),
+        per_round: args.per_round,
+        seed: args.seed,
+        drain: Duration::from_secs_f64(args.shared.drain_seconds),
+    };
+    let report = run.measure().await?;
+    report::print(&report)?;
+    Ok(if clock::is_good(&report) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

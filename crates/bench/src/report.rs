@@ -76,6 +76,28 @@ pub(crate) struct Redeliver {
     pub(crate) cpu_tools_s_per_1000: Option<f64>,
 }
 
+/// The figures of a `clock` run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Clock {
+    pub(crate) command: &'static str,
+    pub(crate) seed: u64,
+    pub(crate) restarts: usize,
+    pub(crate) jumps: usize,
+    #[serde(flatten)]
+    pub(crate) audit: Audit,
+    /// Came before they were due by the server's clock.
+    pub(crate) early: usize,
+    /// Came again although nothing happened that could excuse it.
+    pub(crate) twice: usize,
+    /// Came again after a stop or a jump within a second of their arrival.
+    pub(crate) repeated: usize,
+    /// Are due at another time than the request asked for.
+    pub(crate) misdated: usize,
+    /// From the moment a webhook was due to its arrival: only the time at which it was due and the server ran.
+    pub(crate) lateness_ms: Option<Percentiles>,
+    pub(crate) took_s: f64,
+}
+
 /// Says something to the person at the terminal.
 pub(crate) fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");

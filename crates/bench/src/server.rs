@@ -1,5 +1,6 @@
 //! The server under test: the real binary, in a directory of its own.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -24,6 +25,7 @@ pub(crate) struct Installation {
     binary: PathBuf,
     dir: PathBuf,
     settings: Vec<String>,
+    environment: Vec<(&'static str, OsString)>,
     /// Made before the first start.
     pub(crate) key: String,
 }
@@ -47,7 +49,13 @@ impl Installation {
         let printed =
             String::from_utf8(output.stdout).context("`keys create` printed something else than text")?;
         let key = printed.split_whitespace().last().context("`keys create` printed no key")?.to_owned();
-        Ok(Self { binary: binary.to_owned(), dir, settings: settings.to_vec(), key })
+        let (binary, settings) = (binary.to_owned(), settings.to_vec());
+        Ok(Self { binary, dir, settings, environment: Vec::new(), key })
+    }
+
+    /// The same, with this added to the environment of its servers.
+    pub(crate) fn with_environment(self, environment: &[(&'static str, OsString)]) -> Self {
+        Self { environment: environment.to_vec(), ..self }
     }
 
     /// Starts the process at `port` (0: a free one) without waiting for it. The log goes to a file beside the directory.
@@ -65,6 +73,7 @@ impl Installation {
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(&self.dir);
         command.args(["--allow-network", "127.0.0.0/8"]);
         command.args(self.settings.iter().flat_map(|setting| ["--set", setting]));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("cannot run {}", self.binary.display()))?;
         let pid = child.id().context("the server ended before it was looked at")?;

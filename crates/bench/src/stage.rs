@@ -1,5 +1,6 @@
 //! What every run has around the server under test: an empty directory, an image origin, a receiver, a client.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::server::{self, Installation, Server};
 pub(crate) struct Setup<'a> {
     pub(crate) binary: &'a Path,
     pub(crate) settings: &'a [String],
+    /// Variables of the server.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
     pub(crate) keep: bool,
     pub(crate) image: &'a Image,
     pub(crate) way: Way,
@@ -39,6 +42,7 @@ impl Setup<'_> {
         let directory = server::directory(self.keep)?;
         let data = directory.path().join("data");
         let installation = Installation::new(self.binary, data, self.settings).await?;
+        let installation = installation.with_environment(&self.environment);
         let origin = Origin::start(self.image.bytes.clone()).await?;
         let receiver = Receiver::start().await?;
         let (server, address) = installation.start(0).await?;

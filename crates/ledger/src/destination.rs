@@ -30,6 +30,9 @@ pub struct Fairness {
     pub longest_pause_ms: i64,
     /// How long it is left alone at most because it asks.
     pub longest_asked_ms: i64,
+    /// How long is tried when the request names no end, from the time at which the first attempt is due; without end if
+    /// `None`.
+    pub give_up_ms: Option<i64>,
 }
 
 /// Why nothing is sent to a destination for a while.
@@ -217,6 +220,7 @@ impl Default for Fairness {
             first_pause_ms: 5_000,
             longest_pause_ms: 300_000,
             longest_asked_ms: 3_600_000,
+            give_up_ms: None,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::http::{self, Api, serve, serve::Listener};
 use crate::jobs::Jobs;
 use crate::lifecycle::Tasks;
-use crate::net::{AddressPolicy, FetchLimits, Net, NetSettings};
+use crate::net::{AddressPolicy, FetchLimits, Net, NetSettings, Proxy};
 use crate::pipeline::Pipeline;
 use crate::sandbox::{self, Memory, Sandbox};
 use crate::source::Sources;
@@ -73,7 +73,7 @@ impl App {
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
         // One for images, one for webhooks: names that nobody resolves, or origins that hold their connections, must not
         // keep a webhook waiting.
-        let (image_net, webhook_net) = (net(config)?, net(config)?);
+        let (image_net, webhook_net) = (net(config, None)?, net(config, proxy(config)?)?);
         let pipeline = pipeline(config, &surroundings, &ledger, image_net.clone())?;
         let tasks = Tasks::new();
         let listener = bind(config.server.listen, tls.clone()).await?;
@@ -193,12 +193,23 @@ fn claim_directory(data_dir: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn net(config: &Config) -> anyhow::Result<Net> {
+fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
     Net::new(NetSettings {
         policy: AddressPolicy { allow: config.network.allow.clone() },
         extra_ca_file: config.network.extra_ca.clone(),
+        proxy,
     })
     .context("network.extra_ca")
+}
+
+/// What webhooks go through. It has half of an exchange's time to take a connection, so that a dead one is told from a slow
+/// receiver.
+fn proxy(config: &Config) -> anyhow::Result<Option<Proxy>> {
+    let webhooks = &config.webhooks;
+    let Some(address) = webhooks.proxy.clone() else { return Ok(None) };
+    let patience = Duration::from_secs(webhooks.deadline_s) / 2;
+    let proxy = Proxy::new(address, webhooks.proxy_credentials.as_deref(), patience);
+    proxy.map(Some).context("webhooks.proxy_credentials")
 }
 
 /// Our files in the directory of the configuration.
@@ -272,7 +283,7 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
         body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),
         json_bytes: limits.json_bytes,
         body_timeout: Duration::from_secs(config.server.body_read_timeout_s),
-        give_up_ms: i64::from(config.webhooks.give_up_days) * 24 * HOUR_MS,
+        give_up_ms: config.webhooks.give_up_ms(),
         limits: json!({
             "body_bytes": limits.body_bytes,
             "json_bytes": limits.json_bytes,

@@ -1,8 +1,8 @@
 //! The configuration: `default.toml`, then the configuration file, then the environment, then the command line; each
 //! layer overrides single settings of those before it. This is the only place that reads the process environment.
 //!
-//! No setting holds a secret: API keys and webhook secrets live in the ledger, and TLS keys in files that are named
-//! here. So what is in force can be shown ([`Config::render`]).
+//! No setting holds a secret: API keys and webhook secrets live in the ledger, TLS keys and a proxy's password in files that
+//! are named here. So what is in force can be shown ([`Config::render`]).
 
 mod layers;
 mod reference;
@@ -150,6 +150,9 @@ impl Config {
         }
         if images.queue_bytes < limits.body_bytes {
             return Some(("images.queue_bytes", "must be at least limits.body_bytes"));
+        }
+        if webhooks.proxy_credentials.is_some() && webhooks.proxy.is_none() {
+            return Some(("webhooks.proxy_credentials", "needs webhooks.proxy"));
         }
         if webhooks.lease_s < 3 * webhooks.deadline_s {
             return Some(("webhooks.lease_s", "must be at least three times webhooks.deadline_s"));

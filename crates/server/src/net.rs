@@ -3,7 +3,8 @@
 //! Two things are offered: [`Net::post`], one exchange under one deadline whose verdict is the status line (webhooks),
 //! and [`Net::fetch`], a whole document under a cap, redirects included (sources). Both dial through `dial`, where each
 //! address is judged by the [`AddressPolicy`] after resolution and the address judged is the address connected to.
-//! That, and timings per phase, is why this is built on hyper's connections and not on a ready-made client.
+//! That, and timings per phase, is why this is built on hyper's connections and not on a ready-made client. A [`Proxy`] on
+//! the way is told the address that was judged.
 //!
 //! Not here: what is sent, when, and what an outcome means (`webhooks`, `source`).
 
@@ -15,6 +16,7 @@ mod fetch;
 mod file_name;
 mod policy;
 mod pool;
+mod proxy;
 mod target;
 mod tls;
 mod wire;
@@ -29,6 +31,7 @@ pub use error::NetError;
 pub use exchange::{Answer, Exchange, PhaseTimings};
 pub use fetch::{FetchLimits, Fetched, Room};
 pub use policy::{AddressPolicy, IpNetwork, NotANetwork};
+pub use proxy::{CredentialsError, NotAProxy, Proxy, ProxyAddress, ProxyError};
 pub use tls::TlsSetupError;
 
 /// Lookups the system's resolver works on at the same time. It blocks a thread for each, for as long as it likes.
@@ -41,6 +44,8 @@ pub struct NetSettings {
     pub policy: AddressPolicy,
     /// PEM file with certificate authorities to trust besides the system's.
     pub extra_ca_file: Option<PathBuf>,
+    /// What all connections go through.
+    pub proxy: Option<Proxy>,
 }
 
 /// The client for everything outbound. Cheap to clone; all clones share connections.
@@ -51,6 +56,7 @@ pub struct Net {
 
 struct Inner {
     policy: AddressPolicy,
+    proxy: Option<Proxy>,
     tls: TlsConnector,
     lookups: Arc<Semaphore>,
     pool: pool::Pool,
@@ -62,6 +68,7 @@ impl Net {
         let tls = tls::connector(settings.extra_ca_file.as_deref())?;
         let inner = Inner {
             policy: settings.policy,
+            proxy: settings.proxy,
             tls,
             lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
             pool: pool::Pool::default(),

@@ -143,7 +143,7 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, ApiError> {
 /// What a caller is told about a URL that gave no image, or no watermark.
 fn not_fetched(what: &str, error: NetError) -> ApiError {
     let kind = match error {
-        NetError::Local(_) => Kind::Unavailable,
+        NetError::Local(_) | NetError::Proxy(_) => Kind::Unavailable,
         NetError::NoRoom => Kind::Overloaded,
         NetError::TooLarge { .. } => Kind::BodyTooLarge,
         NetError::Status(_) | NetError::TooManyRedirects { .. } => Kind::SourceRefused,

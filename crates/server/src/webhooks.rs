@@ -5,6 +5,7 @@
 
 mod delivery;
 pub mod history;
+mod hold;
 mod message;
 pub mod sign;
 mod signers;

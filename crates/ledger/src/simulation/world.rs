@@ -35,6 +35,7 @@ pub(super) const FAIRNESS: Fairness = Fairness {
     first_pause_ms: 5_000,
     longest_pause_ms: 300_000,
     longest_asked_ms: 3_600_000,
+    give_up_ms: None,
 };
 
 /// What happened, so that a test can see that it did.

@@ -17,6 +17,7 @@ use crate::wake::{Queue, Wake};
 statements! {
     WAITING = "SELECT no FROM webhook_queue
                WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL AND due_ms <= ?3
+                 AND (expires_ms IS NULL OR expires_ms > ?3)
                ORDER BY due_ms, no LIMIT ?4 {skip_locked}";
     TAKE = "UPDATE webhook_queue SET fence = fence + 1, attempt = attempt + 1, lease_until_ms = ?2 WHERE no = ?1
             RETURNING due_ms, fence, attempt, n_counted, lane, expires_ms";

@@ -116,7 +116,7 @@ fn reopen(
     // It was cancelled before there was anything to send.
     let Some((authority, expires_ms)) = wanted else { return Err(Error::NotNow(from)) };
     let (authority, expires_ms): (String, Option<i64>) = (authority, expires_ms);
-    let expires_ms = expires_ms.map(|expires_ms| now_ms.saturating_add(expires_ms));
+    let expires_ms = expires_ms.or(fairness.give_up_ms).map(|expires_ms| now_ms.saturating_add(expires_ms));
     let latest = tx.query_optional(&LATEST, params![no], |row| Ok((row.take()?, row.take()?)))?;
     let (attempt, fence): (u32, i64) = latest.unwrap_or((0, 0));
     let (lane, why, to) = (Lane::Retry, Why::Resend.as_str(), WebhookStatus::Scheduled);

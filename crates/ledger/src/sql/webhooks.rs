@@ -28,8 +28,10 @@ statements! {
     WANTED = "SELECT account, webhook_authority, webhook_delay_ms, webhook_expires_ms FROM requests WHERE no = ?1";
     QUEUE = "INSERT INTO webhook_queue (no, account, destination, lane, due_ms, why, expires_ms, fence, attempt, n_counted)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)";
-    EXPIRED_ONES = "SELECT no, account FROM webhook_queue
-                    WHERE expires_ms <= ?1 AND lease_until_ms IS NULL ORDER BY expires_ms LIMIT ?2";
+    EXPIRED_ONES = "SELECT q.no, q.account, q.destination, q.n_counted, r.webhook_expires_ms
+                    FROM webhook_queue q JOIN requests r ON r.no = q.no
+                    WHERE q.expires_ms <= ?1 AND q.lease_until_ms IS NULL ORDER BY q.expires_ms LIMIT ?2";
+    PROLONG = "UPDATE webhook_queue SET expires_ms = ?2 WHERE no = ?1";
     REMOVE = "DELETE FROM webhook_queue WHERE no = ?1 AND lease_until_ms IS NULL RETURNING destination, lane";
     END = "DELETE FROM webhook_queue WHERE no = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
            RETURNING destination, lane";
@@ -58,6 +60,17 @@ struct Back {
     n_counted: i64,
 }
 
+/// A webhook that waits although its time is over.
+struct Expired {
+    no: i64,
+    account: AccountId,
+    destination: i64,
+    /// Attempts so far that the schedule counts.
+    n_counted: i64,
+    /// The end that the request named.
+    wanted_ms: Option<i64>,
+}
+
 /// Makes the webhook of a request that was just accepted.
 pub(super) fn create(tx: &mut Tx<'_>, no: i64, account: AccountId, authority: &str) -> Result<(), Error> {
     let now_ms = tx.now_ms();
@@ -77,7 +90,7 @@ pub(super) fn schedule_first(
     tx.execute(&ADD_PAYLOAD, params![no, now_ms, payload])?;
     let (account, authority, delay_ms, expires_ms) = tx.query_one(&WANTED, params![no], read_wanted)?;
     let due_ms = now_ms.saturating_add(delay_ms);
-    let expires_ms = expires_ms.map(|expires_ms| due_ms.saturating_add(expires_ms));
+    let expires_ms = expires_ms.or(fairness.give_up_ms).map(|expires_ms| due_ms.saturating_add(expires_ms));
     let mut destination = Destination::named(tx, account, &authority, fairness)?;
     let (lane, why) = (Lane::First, Why::Delay.as_str());
     tx.execute(&QUEUE, params![no, account, destination.no, lane.number(), due_ms, why, expires_ms])?;
@@ -113,12 +126,19 @@ pub(super) fn enter(tx: &mut Tx<'_>, no: i64, step: Transition) -> Result<(), Er
     Err(Error::Corrupt(format!("webhook {no} is not {} and cannot become {to}", step.from)))
 }
 
-/// Fails webhooks whose time is over while they wait, whatever holds them back.
+/// Fails webhooks whose time is over while they wait, whatever holds them back. One of which nobody ever learned whether it
+/// can be delivered is owed still, if it was only this server that let the time pass: the request named no end, and its
+/// destination is not left alone.
 pub(super) fn expire(tx: &mut Tx<'_>, fairness: &Fairness) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    let expired =
-        tx.query(&EXPIRED_ONES, params![now_ms, MAX_EXPIRED], |row| Ok((row.take()?, row.take()?)))?;
-    for (no, account) in expired {
+    for expired in tx.query(&EXPIRED_ONES, params![now_ms, MAX_EXPIRED], read_expired)? {
+        let Expired { no, account, destination, n_counted, wanted_ms } = expired;
+        if let (None, 0, Some(give_up_ms)) = (wanted_ms, n_counted, fairness.give_up_ms)
+            && Destination::load(tx, destination, fairness)?.flow.n_openings == 0
+        {
+            tx.execute(&PROLONG, params![no, now_ms.saturating_add(give_up_ms)])?;
+            continue;
+        }
         unqueue(tx, no, fairness)?;
         step(tx, no, account, Scheduled.ended(EXPIRED, now_ms))?;
     }
@@ -219,6 +239,16 @@ pub(super) fn step(tx: &mut Tx<'_>, no: i64, account: AccountId, step: Transitio
 
 fn read_place(row: &mut Row<'_>) -> Result<(i64, i64), Error> {
     Ok((row.take()?, row.take()?))
+}
+
+fn read_expired(row: &mut Row<'_>) -> Result<Expired, Error> {
+    Ok(Expired {
+        no: row.take()?,
+        account: row.take()?,
+        destination: row.take()?,
+        n_counted: row.take()?,
+        wanted_ms: row.take()?,
+    })
 }
 
 /// Whose webhook a request wants, where, how much later, and for how long.

@@ -27,6 +27,7 @@ macro_rules! suite {
             fairness: a_saturated_authority_is_left_out, a_backlog_delays_nobody_else,
                 room_is_kept_for_first_attempts, the_breaker_lets_one_through_at_a_time,
                 what_a_receiver_asks_for_holds_for_its_authority, time_runs_out_while_nothing_is_sent,
+                what_nobody_tried_is_owed_however_late_it_is, nothing_is_claimed_whose_time_is_over,
                 one_address_is_one_receiver,
                 a_clock_set_back_does_not_lengthen_a_pause, an_idle_destination_is_forgotten,
                 an_interruption_returns_what_it_held;

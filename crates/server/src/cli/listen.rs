@@ -62,7 +62,7 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
     let receiver = Receiver {
         keys: keys.context("--secret")?,
         forward: args.forward,
-        net: Net::new(NetSettings { policy, extra_ca_file: None })?,
+        net: Net::new(NetSettings { policy, ..NetSettings::default() })?,
     };
     if receiver.keys.is_empty() {
         println!("no secret is known: signatures are not checked");

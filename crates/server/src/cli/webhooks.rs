@@ -1,6 +1,8 @@
 //! `pixaven webhooks`: looks at webhooks and acts on them, beside a running server or without one. It speaks to the
 //! ledger; what it changes a server notices within a second.
 
+mod resend;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use super::ConfigArgs;
 use crate::app::open_ledger;
 use crate::webhooks::history::{self, timestamp, without_credentials};
 
-/// How often `watch` looks.
+/// How often is looked for what changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
@@ -37,11 +39,10 @@ enum WebhooksCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Sends webhooks again now, whatever became of them.
+    /// Sends webhooks again now, whatever became of them: by their ids, or all that match.
     Resend {
-        /// Their ids.
-        #[arg(required = true)]
-        ids: Vec<Uuid>,
+        #[command(flatten)]
+        wanted: resend::Wanted,
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -94,14 +95,8 @@ pub(super) async fn run(args: WebhooksArgs) -> anyhow::Result<()> {
             let record = record.ok_or_else(|| anyhow::anyhow!("there is no webhook {id}"))?;
             println!("{}", serde_json::to_string_pretty(&history::webhook(&record))?);
         }
-        WebhooksCommand::Resend { ids, config } => {
-            let desk = Desk::open(config).await?;
-            for id in ids {
-                let status = desk.ledger.resend_webhook(desk.account, id).await;
-                let status = status.map_err(|error| anyhow::anyhow!("{id} cannot be sent again: {error}"))?;
-                let status = status.ok_or_else(|| anyhow::anyhow!("there is no webhook {id}"))?;
-                println!("{id} {status}");
-            }
+        WebhooksCommand::Resend { wanted, config } => {
+            resend::run(&Desk::open(config).await?, wanted).await?;
         }
         WebhooksCommand::Cancel { ids, config } => {
             let desk = Desk::open(config).await?;

@@ -9,7 +9,7 @@ use pixaven_ledger::Fairness;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use url::Url;
 
-use crate::net::IpNetwork;
+use crate::net::{IpNetwork, ProxyAddress};
 
 /// `[server]`
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -124,6 +124,10 @@ pub struct Webhooks {
     pub deadline_s: u64,
     pub lease_s: u64,
     pub response_bytes: usize,
+    #[serde(deserialize_with = "proxy")]
+    pub proxy: Option<ProxyAddress>,
+    #[serde(deserialize_with = "file")]
+    pub proxy_credentials: Option<PathBuf>,
     pub per_authority: u32,
     pub per_address: u32,
     pub first_attempts_percent: u32,
@@ -142,8 +146,14 @@ impl Webhooks {
             per_address: self.per_address,
             n_failures_to_open: self.breaker_failures,
             longest_pause_ms: i64::from(self.breaker_pause_s) * 1_000,
+            give_up_ms: Some(self.give_up_ms()),
             ..Fairness::default()
         }
+    }
+
+    /// How long is tried at most.
+    pub fn give_up_ms(&self) -> i64 {
+        i64::from(self.give_up_days) * 24 * 60 * 60 * 1_000
     }
 
     /// How many webhooks that were tried before may be sent at the same time; at least one.
@@ -248,6 +258,11 @@ fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(if text.is_empty() { None } else { Some(text.into()) })
+}
+
+fn proxy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProxyAddress>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
 /// The address is not repeated in the message: it may hold a password where none belongs.

@@ -128,6 +128,12 @@ fn values_that_cannot_be_are_refused_with_what_can() {
         ("server.tls_cert", "cert.pem", "needs server.tls_key"),
         ("server.tls_key", "key.pem", "needs server.tls_cert"),
         ("server.plain_listen", "127.0.0.1:80", "needs server.tls_cert and server.tls_key"),
+        (
+            "webhooks.proxy",
+            "http://user:secret@proxy:3128",
+            "must be an http URL of a host and a port, such as http://proxy.example.com:3128, and nothing more",
+        ),
+        ("webhooks.proxy_credentials", "proxy.txt", "needs webhooks.proxy"),
         ("webhooks.lease_s", "29", "must be at least three times webhooks.deadline_s"),
         ("jobs.lease_s", "224", "must be at least three times fetch.deadline_s + images.wall_s"),
     ];

@@ -3,17 +3,15 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use http::StatusCode;
-use pixaven_ledger::{AccountId, BulkResend, WebhookQuery, WebhookStatus};
+use pixaven_ledger::{AccountId, BulkResend, WebhookQuery};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::auth::Caller;
 use super::{Api, body};
 use crate::error::ApiError;
-use crate::webhooks::history::{self, timestamp};
+use crate::webhooks::history::{self, MAX_RESEND_RATE, timestamp};
 
-/// The highest rate that can be asked for, in webhooks a second.
-const MAX_RATE: u64 = 100_000;
 /// The filters of a list that say which webhooks are meant; the others say how a list is shown.
 const FILTERS: [&str; 4] = ["status", "host", "start", "end"];
 
@@ -84,19 +82,14 @@ fn query(account: AccountId, wanted: &Map<String, Value>) -> Result<WebhookQuery
         // A filter that is misspelt would send more than is meant.
         return Err(ApiError::invalid(format!("{name} is not known here")));
     }
-    let mut query = history::parse_query(account, &pairs).map_err(ApiError::invalid)?;
-    if query.statuses.is_empty() {
-        query.statuses = vec![WebhookStatus::Failed];
-    }
-    Ok(query)
+    history::parse_resend_query(account, &pairs).map_err(ApiError::invalid)
 }
 
 fn rate(value: Option<&Value>) -> Result<Option<u32>, ApiError> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
-    let rate =
-        value.as_u64().filter(|rate| (1..=MAX_RATE).contains(rate)).and_then(|rate| rate.try_into().ok());
-    rate.map(Some).ok_or_else(|| {
-        ApiError::invalid(format!("rate must be an integer from 1 to {MAX_RATE}, got {value}"))
+    let rate = value.as_i64().filter(|rate| (1..=MAX_RESEND_RATE).contains(rate));
+    rate.and_then(|rate| rate.try_into().ok()).map(Some).ok_or_else(|| {
+        ApiError::invalid(format!("rate must be an integer from 1 to {MAX_RESEND_RATE}, got {value}"))
     })
 }
 

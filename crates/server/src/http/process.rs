@@ -227,7 +227,7 @@ fn new_webhook(webhook: &WebhookSpec, give_up_ms: i64) -> NewWebhook {
         url: webhook.url.to_string(),
         authority: format!("{}{port}", webhook.url.host_str().unwrap_or_default()),
         delay_ms: webhook.delay_ms,
-        expires_ms: Some(webhook.expires_ms.map_or(give_up_ms, |expires_ms| expires_ms.min(give_up_ms))),
+        expires_ms: webhook.expires_ms.filter(|expires_ms| *expires_ms < give_up_ms),
         retry: webhook.retry,
         headers: webhook.headers.clone(),
     }

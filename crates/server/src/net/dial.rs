@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt as _, TryFutureExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use url::Host;
 
@@ -37,7 +38,10 @@ pub(super) async fn dial(
     trace.address = Some(*first);
 
     let begun = Instant::now();
-    let (stream, address) = connect_any(&addresses).await?;
+    let (stream, address) = match &inner.proxy {
+        None => connect_any(&addresses, connect).await?,
+        Some(proxy) => connect_any(&addresses, |address| proxy.tunnel(address)).await?,
+    };
     trace.timings.connect_ms = Some(elapsed_ms(begun));
     trace.address = Some(address);
     // Requests are written whole: waiting for more to send would only cost time.
@@ -56,21 +60,32 @@ pub(super) async fn dial(
 
 /// The addresses behind the host, in the resolver's order.
 async fn resolve(inner: &Inner, origin: &Origin, trace: &mut Trace) -> Result<Vec<SocketAddr>, NetError> {
-    let name = match &origin.host {
-        Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), origin.port)]),
-        Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), origin.port)]),
+    let begun = Instant::now();
+    let addresses = look_up(&inner.lookups, &origin.host, origin.port).await?;
+    if matches!(origin.host, Host::Domain(_)) {
+        trace.timings.dns_ms = Some(elapsed_ms(begun));
+    }
+    Ok(addresses)
+}
+
+/// The addresses behind a host, in the resolver's order; one of the `lookups` is used for a name.
+pub(super) async fn look_up(
+    lookups: &Arc<Semaphore>,
+    host: &Host<String>,
+    port: u16,
+) -> Result<Vec<SocketAddr>, NetError> {
+    let name = match host {
+        Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), port)]),
+        Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
         Host::Domain(name) => name.clone(),
     };
-    let begun = Instant::now();
-    let permit = Arc::clone(&inner.lookups).acquire_owned().await.expect("this semaphore is never closed");
-    let port = origin.port;
+    let permit = Arc::clone(lookups).acquire_owned().await.expect("this semaphore is never closed");
     let lookup = tokio::task::spawn_blocking(move || {
         // Held by the thread: a caller that gives up does not free the resolver.
         let _permit = permit;
         (name.as_str(), port).to_socket_addrs()
     });
     let addresses = lookup.await.map_err(io::Error::other).flatten().map_err(NetError::from_lookup)?;
-    trace.timings.dns_ms = Some(elapsed_ms(begun));
     Ok(addresses.collect())
 }
 
@@ -90,25 +105,26 @@ fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// Tries the addresses in order, each with its head start over the next; the first that connects wins.
-async fn connect_any(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), NetError> {
+pub(super) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>(
+    addresses: &[SocketAddr],
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<(TcpStream, SocketAddr), NetError> {
     let mut untried = addresses.iter().copied();
     let mut running = FuturesUnordered::new();
-    let mut failure = NetError::BlockedAddress;
+    let mut failure = None;
     loop {
         match untried.next() {
-            Some(address) => running.push(connect(address)),
-            None if running.is_empty() => return Err(failure),
+            Some(address) => running.push(connect(address).map_ok(move |stream| (stream, address))),
+            None if running.is_empty() => return Err(failure.unwrap_or(NetError::BlockedAddress)),
             None => {}
         }
         let more = untried.len() > 0;
         tokio::select! {
             Some(ended) = running.next() => match ended {
                 Ok(connected) => return Ok(connected),
-                // What an address itself said counts for more than what this machine could not do for another one.
-                Err((error, address)) => match NetError::from_connect(error, address) {
-                    NetError::Local(_) if !matches!(failure, NetError::BlockedAddress | NetError::Local(_)) => {}
-                    error => failure = error,
-                },
+                // What an address itself said counts for more than what could not be done for another one here.
+                Err(error) if error.is_local_trouble() && failure.is_some() => {}
+                Err(error) => failure = Some(error),
             },
             () = sleep(HEAD_START), if more => {}
         }
@@ -116,11 +132,8 @@ async fn connect_any(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that connects, with an address that was judged")]
-async fn connect(address: SocketAddr) -> Result<(TcpStream, SocketAddr), (io::Error, SocketAddr)> {
-    match TcpStream::connect(address).await {
-        Ok(stream) => Ok((stream, address)),
-        Err(error) => Err((error, address)),
-    }
+pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, NetError> {
+    TcpStream::connect(address).await.map_err(|error| NetError::from_connect(error, address))
 }
 
 #[cfg(test)]
@@ -148,9 +161,9 @@ mod tests {
             listener.local_addr().unwrap()
         };
         let living = living.local_addr().unwrap();
-        let (_stream, address) = connect_any(&[dead, dead, living]).await.unwrap();
+        let (_stream, address) = connect_any(&[dead, dead, living], connect).await.unwrap();
         assert_eq!(address, living);
-        let error = connect_any(&[dead]).await.unwrap_err();
+        let error = connect_any(&[dead], connect).await.unwrap_err();
         assert!(matches!(error, NetError::Refused(_)), "{error:?}");
     }
 }

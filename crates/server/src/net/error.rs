@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 
 use rustix::io::Errno;
 
+use super::ProxyError;
+
 /// Why an exchange or a fetch did not end as hoped.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
@@ -55,6 +57,9 @@ pub enum NetError {
     /// Trouble of this machine, not of the other: no sockets, no ports, no memory. Says nothing about the peer.
     #[error("this machine could not open a connection")]
     Local(#[source] io::Error),
+    /// Trouble with the proxy on the way. Says nothing about the peer.
+    #[error("the proxy cannot be used")]
+    Proxy(#[source] ProxyError),
 }
 
 impl NetError {
@@ -75,7 +80,13 @@ impl NetError {
             Self::TooManyRedirects { limit } => format!("the host redirected more than {limit} times"),
             Self::BadUrl(reason) => (*reason).to_owned(),
             Self::Local(_) => "the server could not open a connection at the moment".to_owned(),
+            Self::Proxy(_) => "the server could not use its proxy at the moment".to_owned(),
         }
+    }
+
+    /// Whether this is about what the server itself has to work with, and says nothing about the peer.
+    pub fn is_local_trouble(&self) -> bool {
+        matches!(self, Self::Local(_) | Self::Proxy(_))
     }
 
     /// Sorts a failed `socket` or `connect` to `address`. Without a local address there are no ports left for IPv4, but

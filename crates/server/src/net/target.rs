@@ -53,7 +53,7 @@ impl Target {
             origin: Origin { tls, host, port },
             uri: Uri::from(uri),
             host_header: host_header.map_err(|_| NetError::BadUrl("the URL has an unusable host"))?,
-            authorization: credentials(url)?,
+            authorization: credentials(url),
         })
     }
 
@@ -81,18 +81,23 @@ impl Target {
     }
 }
 
-/// The URL's credentials as Basic authentication (RFC 7617), percent-decoded.
-fn credentials(url: &Url) -> Result<Option<HeaderValue>, NetError> {
+/// The URL's credentials as Basic authentication, percent-decoded.
+fn credentials(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
-        return Ok(None);
+        return None;
     }
     let mut pair: Vec<u8> = percent_decode_str(url.username()).collect();
     pair.push(b':');
     pair.extend(percent_decode_str(url.password().unwrap_or_default()));
-    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
-        .map_err(|_| NetError::BadUrl("the URL has unusable credentials"))?;
+    Some(basic(&pair))
+}
+
+/// `user:password` as Basic authentication (RFC 7617).
+pub(super) fn basic(pair: &[u8]) -> HeaderValue {
+    let text = format!("Basic {}", STANDARD.encode(pair));
+    let mut value = HeaderValue::try_from(text).expect("base64 is ASCII");
     value.set_sensitive(true);
-    Ok(Some(value))
+    value
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::hold::Hold;
 use super::message::{attempt_of, interrupted, request_headers};
 use super::signers::Signers;
 use super::under_way::UnderWay;
@@ -59,6 +60,8 @@ pub(super) struct Inner {
     retry_ended: Notify,
     pub(super) signers: Signers,
     under_way: UnderWay,
+    /// While the proxy is of no use.
+    hold: Hold,
     /// Room for addresses that are tried out.
     pub(super) trials: Semaphore,
 }
@@ -79,6 +82,8 @@ enum Ending {
     Expired,
     /// This machine could not send it: no sockets, no secrets.
     LocalTrouble(String),
+    /// The proxy did not let anything through.
+    ProxyTrouble(String),
 }
 
 impl Dispatcher {
@@ -90,6 +95,7 @@ impl Dispatcher {
             retry_ended: Notify::new(),
             signers: Signers::default(),
             under_way: UnderWay::default(),
+            hold: Hold::new(),
             trials: Semaphore::new(MAX_TRIALS),
             ledger,
             net,
@@ -104,7 +110,7 @@ impl Dispatcher {
         let stop = tasks.stop_token();
         loop {
             let permits = tokio::select! {
-                permits = self.free_permits() => permits,
+                permits = self.permits_to_claim() => permits,
                 () = stop.cancelled() => return,
             };
             let room = permits.room();
@@ -145,6 +151,13 @@ impl Dispatcher {
         // Only this driver takes them, so what is available can be had.
         let retries = retries.try_acquire_many_owned(n_retries).expect("nobody else takes these permits");
         Permits { all, retries }
+    }
+
+    /// The same, once nothing speaks against sending.
+    async fn permits_to_claim(&self) -> Permits {
+        let permits = self.free_permits().await;
+        self.inner.hold.wait().await;
+        permits
     }
 
     async fn claim(&self, room: Room) -> Result<Vec<Lease<DueWebhook>>, Error> {
@@ -205,6 +218,7 @@ impl Dispatcher {
         };
         match verdict::outcome(&exchange.result) {
             Ok(outcome) => Ending::Attempted { outcome, exchange },
+            Err(error @ NetError::Proxy(_)) => Ending::ProxyTrouble(with_causes(error)),
             Err(error) => Ending::LocalTrouble(with_causes(error)),
         }
     }
@@ -241,6 +255,12 @@ impl Dispatcher {
             }
             Ending::LocalTrouble(error) => {
                 tracing::error!(%id, attempt = number, error, "webhook postponed: this machine could not send it");
+                Note::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
+            }
+            Ending::ProxyTrouble(error) => {
+                if self.inner.hold.begin() {
+                    tracing::warn!(%id, attempt = number, error, "webhooks are held back for five seconds");
+                }
                 Note::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
             }
         }

@@ -9,7 +9,7 @@ use time::UtcDateTime;
 use time::format_description::well_known::{Iso8601, iso8601};
 use url::Url;
 
-pub use query::parse_query;
+pub use query::{MAX_RESEND_RATE, parse_query, parse_resend_query};
 
 /// UTC with milliseconds: `2026-01-10T11:57:04.322Z`.
 const TIMESTAMP: iso8601::EncodedConfig = iso8601::Config::DEFAULT

@@ -35,8 +35,7 @@ impl Dispatcher {
         let exchange =
             net.post(&wanted.url, headers, body, settings.deadline, settings.response_max_bytes).await;
         let outcome = verdict::outcome(&exchange.result).map_err(|error| {
-            let message = "the server could not open a connection at the moment";
-            ApiError::new(Kind::Unavailable, message).with_source(with_causes(error))
+            ApiError::new(Kind::Unavailable, error.public_text()).with_source(with_causes(error))
         })?;
         let attempt = attempt_of(started_ms, outcome, &exchange, None);
         let mut happened = history::attempt(&RecordedAttempt { number: 1, attempt });

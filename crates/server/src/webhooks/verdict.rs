@@ -1,7 +1,6 @@
 //! What an exchange means for its webhook: the outcome of the attempt and what follows. Pure: the time and the dice
 //! are parameters.
 
-use std::io;
 use std::time::UNIX_EPOCH;
 
 use http::header::RETRY_AFTER;
@@ -34,8 +33,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) schedule: &'a Schedule,
 }
 
-/// How the attempt ended. Trouble of this machine says nothing about the receiver and is no outcome.
-pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &io::Error> {
+/// How the attempt ended. Trouble of our own says nothing about the receiver and is no outcome.
+pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &NetError> {
     Ok(match result {
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
         Ok(_) => Outcome::Rejected,
@@ -44,7 +43,7 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &io:
         Err(NetError::Refused(_)) => Outcome::Refused,
         Err(NetError::Timeout) => Outcome::Timeout,
         Err(NetError::Tls(_)) => Outcome::Tls,
-        Err(NetError::Local(error)) => return Err(error),
+        Err(error @ (NetError::Local(_) | NetError::Proxy(_))) => return Err(error),
         Err(
             NetError::Protocol(_)
             | NetError::Switched
@@ -116,9 +115,12 @@ pub(super) fn shown(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use http::HeaderValue;
 
     use super::*;
+    use crate::net::ProxyError;
 
     const NOW_MS: i64 = 1_768_046_224_322; // 2026-01-10T11:57:04.322Z
 
@@ -184,6 +186,7 @@ mod tests {
     #[test]
     fn local_trouble_is_no_outcome() {
         assert!(outcome(&Err(NetError::Local(io::Error::other("no sockets")))).is_err());
+        assert!(outcome(&Err(NetError::Proxy(ProxyError::Status(407)))).is_err());
         assert_eq!(outcome(&Err(NetError::Timeout)).unwrap(), Outcome::Timeout);
     }
 

@@ -114,6 +114,19 @@ async fn a_delay_counts_from_the_end_of_processing() {
 }
 
 #[tokio::test]
+async fn what_fell_due_in_two_months_without_a_server_is_sent_all_the_same() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start(vec![status(204)]);
+    let spec = json!({ "webhook": { "url": receiver.url("/").as_str(), "delay": 604_800 } });
+    let id = id_of(&app.upload("a.png", &picture(4, 4, Format::Png), &spec).await);
+    assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
+    app.clock.advance(61 * 24 * 60 * 60 * 1_000);
+    assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
+    assert_eq!(webhook(&app, &id).await["status"], "delivered");
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
 async fn a_failed_image_is_announced_too() {
     let app = TestApp::start().await;
     let receiver = Receiver::start(vec![status(200)]);

@@ -25,18 +25,24 @@ impl Binary {
         Self::listening("serve", directory, flags).await
     }
 
-    /// Runs a sub-command that says where it listens.
-    pub(crate) async fn listening(command: &str, directory: &Path, flags: &[&str]) -> Self {
+    /// Runs a sub-command that goes on until it is ended, and listens nowhere.
+    pub(crate) fn running(directory: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_pixaven"))
-            .args([command, "--listen", "127.0.0.1:0"])
-            .args(flags)
+            .args(arguments)
             .current_dir(directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .expect("the binary runs");
-        let mut stdout = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let stdout = BufReader::new(process.stdout.take().expect("piped")).lines();
+        Self { process, port: 0, key: String::new(), secret: String::new(), stdout }
+    }
+
+    /// Runs a sub-command that says where it listens.
+    pub(crate) async fn listening(command: &str, directory: &Path, flags: &[&str]) -> Self {
+        let arguments = [&[command, "--listen", "127.0.0.1:0"], flags].concat();
+        let Self { process, mut stdout, .. } = Self::running(directory, &arguments);
         let (mut key, mut secret) = (String::new(), String::new());
         while let Some(line) = stdout.next_line().await.expect("the server prints lines") {
             if let Some(shown) = line.strip_prefix("API key: ") {

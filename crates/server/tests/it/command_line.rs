@@ -125,6 +125,60 @@ async fn webhooks_are_received_shown_sent_again_and_cancelled_from_the_command_l
     assert!(rotated.len() == 2 && rotated[1] == server.secret && rotated[0].starts_with("whsec_"));
 }
 
+#[tokio::test]
+async fn many_webhooks_are_sent_again_from_the_command_line() {
+    let directory = directory();
+    let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
+    let receiver = Receiver::start([vec![status(410); 3], vec![status(200)]].concat());
+    let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
+    for _ in 0..3 {
+        accept(&server, &spec).await;
+    }
+    let resend =
+        async |flags: &[&str]| run(directory.path(), &[&["webhooks", "resend"], flags].concat(), &[]).await;
+    while resend(&["--status", "failed", "--dry-run"]).await.1 != "3 webhooks match\n" {}
+    let elsewhere = resend(&["--host", "example.com"]).await;
+    assert_eq!((elsewhere.0, elsewhere.1.as_str()), (true, "0 webhooks match\n"));
+    let (fine, progress, error) =
+        resend(&["--host", "127.0.0.1", "--start", "2026-01-01", "--rate", "100"]).await;
+    assert!(fine && progress.ends_with("3 of 3 sent again, 0 skipped\n"), "{progress} {error}");
+    receiver.wait_for(6).await;
+    while resend(&["--status", "delivered", "--dry-run"]).await.1 != "3 webhooks match\n" {}
+
+    let id = "00000000-0000-4000-8000-000000000000";
+    for (flags, problem) in [
+        (&[][..], "required"),
+        (&[id, "--host", "127.0.0.1"], "cannot be used with"),
+        (&[id, "--rate", "3"], "required"),
+        (&["--host", "127.0.0.1", "--rate", "0"], "0 is not in 1..=100000"),
+        (&["--status", "lost"], "status must be a comma-separated list of created"),
+        (&["--start", "soon"], "start must be a UTC time"),
+    ] {
+        let (fine, _, error) = resend(flags).await;
+        assert!(!fine && error.contains(problem), "{flags:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn changes_of_webhooks_are_printed_as_they_come() {
+    let directory = directory();
+    let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
+    let receiver = Receiver::start(vec![status(200)]);
+    let url = format!("http://user:word@{}/hook", receiver.address);
+    let before = accept(&server, &json!({ "webhook": { "url": url, "delay": 3600 } })).await;
+    let mut watch = Binary::running(directory.path(), &["webhooks", "watch"]);
+    let waiting = watch.line_with("delay until").await;
+    assert!(waiting.starts_with(&before) && waiting.contains("scheduled: delay until 20"), "{waiting}");
+    assert!(waiting.ends_with(&format!("http://***@{}/hook", receiver.address)), "{waiting}");
+
+    let (fine, _, error) = run(directory.path(), &["webhooks", "cancel", &before], &[]).await;
+    assert!(fine, "{error}");
+    assert!(watch.line_with("cancelled").await.starts_with(&before));
+    let after = accept(&server, &json!({ "webhook": { "url": url } })).await;
+    assert!(watch.line_with("delivered").await.starts_with(&after));
+    assert!(watch.process.try_wait().is_ok_and(|end| end.is_none()), "it goes on");
+}
+
 /// Uploads a picture; returns the accepted request's id.
 async fn accept(server: &Binary, spec: &Value) -> String {
     let mut body =

@@ -3,6 +3,7 @@
 mod accepted;
 mod api;
 mod binary;
+mod busy;
 mod client;
 mod command_line;
 mod corpus;
@@ -13,6 +14,8 @@ mod net;
 mod official_clients;
 mod pictures;
 mod process;
+mod proxied;
+mod proxy;
 mod python_client;
 mod receiver;
 mod test_app;

@@ -2,6 +2,7 @@
 //! in `fetch`, certificates in `tls`.
 
 mod fetch;
+mod proxied;
 mod tls;
 
 use std::time::Duration;
@@ -24,7 +25,7 @@ const DEADLINE: Duration = Duration::from_millis(700);
 /// A client that may connect to the networks named.
 fn net(allow: &[&str]) -> Net {
     let allow = allow.iter().map(|network| network.parse().expect("a network")).collect();
-    Net::new(NetSettings { policy: AddressPolicy::allowing(allow), extra_ca_file: None })
+    Net::new(NetSettings { policy: AddressPolicy::allowing(allow), ..NetSettings::default() })
         .expect("no file to fail on")
 }
 
@@ -48,6 +49,7 @@ fn kind(error: &NetError) -> &'static str {
         NetError::TooManyRedirects { .. } => "too_many_redirects",
         NetError::BadUrl(_) => "bad_url",
         NetError::Local(_) => "local",
+        NetError::Proxy(_) => "proxy",
     }
 }
 

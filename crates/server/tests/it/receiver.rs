@@ -178,7 +178,12 @@ fn is_gone_within(stream: &mut TcpStream, patience: Duration) -> io::Result<bool
     }
 }
 
-fn read_request(stream: &mut impl io::Read, connection: usize, with_body: bool) -> io::Result<Received> {
+/// Reads a request, its body as far as a length announces one.
+pub(crate) fn read_request(
+    stream: &mut impl io::Read,
+    connection: usize,
+    with_body: bool,
+) -> io::Result<Received> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

@@ -114,7 +114,7 @@ async fn open_ledger(directory: &TempDir, clock: &Clock) -> Ledger {
 
 fn driver(ledger: &Ledger) -> Dispatcher {
     let policy = AddressPolicy::allowing(vec!["127.0.0.1/32".parse().expect("a network")]);
-    let net = Net::new(NetSettings { policy, extra_ca_file: None }).expect("no file to fail on");
+    let net = Net::new(NetSettings { policy, ..NetSettings::default() }).expect("no file to fail on");
     let settings = WebhookSettings {
         concurrency: 16,
         retry_concurrency: 8,

@@ -1,9 +1,13 @@
 //! Who is sent to when not everybody can be.
 
-use pixaven_ledger::{Attempt, DueWebhook, Fairness, Lease, Next, Outcome, Room, WebhookStatus, Why};
+use pixaven_ledger::{
+    Attempt, DueWebhook, Fairness, Lease, NewWebhook, Next, Outcome, Room, WebhookStatus, Why,
+};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, one, webhook_to};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 impl Fixture {
     async fn scheduled_to(&self, authority: &str, n: usize) -> Vec<Uuid> {
@@ -165,6 +169,52 @@ pub(crate) async fn time_runs_out_while_nothing_is_sent(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 1]);
     f.clock.advance(171_000);
     assert_eq!(one(f.claim(9).await.0).value.id, patient);
+}
+
+pub(crate) async fn what_nobody_tried_is_owed_however_late_it_is(f: Fixture) {
+    let f = f.with_fairness(Fairness { give_up_ms: Some(14 * DAY_MS), ..Fairness::default() });
+    let untried = f.scheduled_to("a:443", 1).await[0];
+    let interrupted = f.scheduled_to("b:443", 1).await[0];
+    let tried = f.scheduled_to("c:443", 1).await[0];
+    let ended = f.scheduled(NewWebhook { expires_ms: Some(DAY_MS), ..webhook_to("d:443") }).await;
+    let dead = f.scheduled_to("e:443", 6).await;
+    for lease in f.claim(100).await.0 {
+        match lease.value.authority.as_str() {
+            "c:443" | "e:443" if lease.value.id != dead[5] => {
+                f.fail(&lease, attempt(Outcome::Refused, None), 5_000).await;
+            }
+            "b:443" => {}
+            _ => f.ledger.release_webhook(&lease, START_MS).await.unwrap(),
+        }
+    }
+    f.clock.advance(60 * DAY_MS);
+    assert_eq!(f.claim(100).await.1, counts(&[("a:443", 1), ("b:443", 1)]));
+    for id in [untried, interrupted] {
+        assert_eq!(f.status(id).await, WebhookStatus::Dispatched);
+    }
+    for id in [tried, ended, dead[5]] {
+        let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+        assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+    }
+    f.ledger.recover().await.unwrap();
+    let again = f.claim(100).await.0;
+    let ends_ms: Vec<_> = again.iter().map(|lease| lease.value.expires_at_ms).collect();
+    assert_eq!(ends_ms, [Some(START_MS + 74 * DAY_MS); 2], "from now on their time runs as if they were new");
+}
+
+pub(crate) async fn nothing_is_claimed_whose_time_is_over(f: Fixture) {
+    let f = f.unlimited();
+    for _ in 0..300 {
+        f.scheduled(NewWebhook { expires_ms: Some(DAY_MS), ..webhook_to("a:443") }).await;
+    }
+    let patient = f.scheduled_to("a:443", 1).await[0];
+    f.clock.advance(DAY_MS);
+    let mut due = f.ledger.webhooks_due();
+    assert_eq!(one(f.claim(1_000).await.0).value.id, patient, "more are over than one claim ends");
+    assert_eq!(f.counts().await, [0, 44, 1, 0, 256]);
+    due.wait().await;
+    assert_eq!(f.claim(1_000).await.1, []);
+    assert_eq!(f.counts().await, [0, 0, 1, 0, 300]);
 }
 
 pub(crate) async fn one_address_is_one_receiver(f: Fixture) {

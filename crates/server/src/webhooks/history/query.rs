@@ -1,4 +1,4 @@
-//! The query string of a list: which webhooks somebody wants to see.
+//! The query string of a list: which webhooks somebody wants to see, or to have sent again.
 
 use pixaven_ledger::{AccountId, WebhookQuery, WebhookStatus};
 use time::format_description::well_known::{Iso8601, Rfc3339};
@@ -8,6 +8,9 @@ use url::Host;
 /// Webhooks of a page that asks for no number, and the most any page has.
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;
+
+/// The highest rate at which many can be sent again, in webhooks a second.
+pub const MAX_RESEND_RATE: i64 = 100_000;
 
 /// Reads the query string of a list; what is wrong is said as the API says it. Unknown names are ignored. Of a name
 /// that comes more than once the last one counts, except that statuses add up.
@@ -57,6 +60,15 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
         && start_ms > end_ms
     {
         return Err("start must not be later than end".to_owned());
+    }
+    Ok(query)
+}
+
+/// Reads what says which webhooks are to be sent again: the same, and failed ones when no status is named.
+pub fn parse_resend_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
+    let mut query = parse_query(account, pairs)?;
+    if query.statuses.is_empty() {
+        query.statuses = vec![WebhookStatus::Failed];
     }
     Ok(query)
 }

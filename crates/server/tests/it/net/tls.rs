@@ -11,7 +11,9 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use url::Url;
 
 use super::fetch::LIMITS;
+use super::proxied::through;
 use super::{OK, kind, post};
+use crate::proxy::Proxy;
 use crate::receiver::{Act, Receiver, answer, serve_once};
 
 /// An authority of the test's own.
@@ -28,7 +30,7 @@ fn trusting(authority: &Authority) -> Net {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), authority.pem()).expect("the file can be written");
     let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("a network")]);
-    Net::new(NetSettings { policy, extra_ca_file: Some(file.path().to_owned()) })
+    Net::new(NetSettings { policy, extra_ca_file: Some(file.path().to_owned()), ..NetSettings::default() })
         .expect("an authority in PEM")
 }
 
@@ -96,6 +98,24 @@ async fn only_the_right_certificate_is_trusted() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_the_certificate_is_the_receivers() {
+    let ours = authority();
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), ours.pem()).expect("the file can be written");
+    let proxy = Proxy::start(vec![]);
+    let net = through(&proxy.url(), &["127.0.0.0/8"], Some(file.path()));
+    for (name, expected) in [("localhost", Ok("ok")), ("other.test", Err("tls"))] {
+        let address = serve(&certificate(name), Some(&ours));
+        let url = Url::parse(&format!("https://localhost:{}/", address.port())).unwrap();
+        let exchange = post(&net, &url).await;
+        let got = exchange.result.as_ref().map(|answer| &answer.body[..]).map_err(kind);
+        assert_eq!(got, expected.map(str::as_bytes), "{name}");
+        let asked = proxy.asked().pop().expect("a tunnel was asked for");
+        assert_eq!(asked.request_line, format!("CONNECT {address} HTTP/1.1"));
+    }
+}
+
+#[tokio::test]
 async fn an_address_can_be_certified_too() {
     let ours = authority();
     let address = serve(&certificate("127.0.0.1"), Some(&ours));
@@ -127,7 +147,7 @@ fn a_file_without_an_authority_is_refused_at_the_start() {
         if let Some(content) = content {
             std::fs::write(&path, content).unwrap();
         }
-        let settings = NetSettings { policy: AddressPolicy::public_only(), extra_ca_file: Some(path) };
+        let settings = NetSettings { extra_ca_file: Some(path), ..NetSettings::default() };
         Net::new(settings).map(|_| ())
     };
     assert!(matches!(load("missing.pem", None), Err(TlsSetupError::ExtraFile { .. })));

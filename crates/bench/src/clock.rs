@@ -1,0 +1,311 @@
+//! `clock`: delays against a wall clock that lies. A server under libfaketime gets webhooks with delays of a second to a
+//! week, is killed and stopped and started again, and its clock is set forward and back, while it runs and while it does
+//! not. None may come early by that clock, twice, late, or not at all.
+
+mod faketime;
+mod timeline;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use crate::audit::{self, Audit};
+use crate::job::Job;
+use crate::load::accepted_id;
+use crate::loopback::Client;
+use crate::receiver::{Delivery, Receiver};
+use crate::report::{self, progress};
+use crate::server::{Installation, Server};
+use crate::stage::{Setup, Stage};
+use crate::stats::Percentiles;
+
+use faketime::Faketime;
+use timeline::Timeline;
+
+const HOUR_S: i64 = 3_600;
+const DAY_S: i64 = 24 * HOUR_S;
+
+/// How far the clock is set, one after the other, and what the server does meanwhile.
+const JUMPS: [(i64, Meanwhile); 10] = [
+    (HOUR_S, Meanwhile::Running),
+    (HOUR_S, Meanwhile::Stopped),
+    (-HOUR_S, Meanwhile::Running),
+    (-HOUR_S, Meanwhile::Stopped),
+    (-DAY_S, Meanwhile::Running),
+    (-DAY_S, Meanwhile::Stopped),
+    (7 * DAY_S, Meanwhile::Running),
+    (60 * DAY_S, Meanwhile::Stopped),
+    (-DAY_S, Meanwhile::Running),
+    (HOUR_S, Meanwhile::Stopped),
+];
+
+/// As often as this the server is stopped for each jump, one time by SIGKILL and one time by SIGTERM.
+const RESTARTS_PER_JUMP: usize = 2;
+
+/// The longest delay. In the end the clock is set forward until all of them are over.
+const MAX_DELAY_S: i64 = 7 * DAY_S;
+
+/// Between two events there is at least half of this, and at most all of it, for what is due.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// From the moment at which a webhook was due to its arrival: what arrives this soon after a jump may have begun before it.
+const WAY_MS: i64 = 1_000;
+
+/// The clock of this program and that of the server are read at different moments.
+const SLACK_MS: i64 = 50;
+
+/// One in a hundred webhooks may be later than this.
+const MAX_P99_MS: f64 = 5_000.0;
+
+/// What the server does while its clock is set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Running,
+    Stopped,
+}
+
+/// A run.
+pub(crate) struct Run<'a> {
+    pub(crate) setup: Setup<'a>,
+    pub(crate) per_round: u32,
+    pub(crate) seed: u64,
+    pub(crate) drain: Duration,
+}
+
+/// A server with its lying clock.
+struct Lab {
+    faketime: Faketime,
+    installation: Installation,
+    /// `None` while it is stopped.
+    server: Option<Server>,
+    port: u16,
+    timeline: Timeline,
+    random: fastrand::Rng,
+}
+
+/// A webhook that the server has promised.
+struct Promise {
+    accepted: Instant,
+    at_ms: i64,
+    /// By the server's clock.
+    due_ms: i64,
+}
+
+/// What is to be found out.
+#[derive(Default)]
+struct Findings {
+    promises: HashMap<Uuid, Promise>,
+    n_misdated: usize,
+}
+
+impl Run<'_> {
+    /// Starts a server, plays with its clock, and looks at what came when.
+    pub(crate) async fn measure(mut self) -> anyhow::Result<report::Clock> {
+        let begun = Instant::now();
+        let faketime = Faketime::new()?;
+        faketime.check().await?;
+        self.setup.environment = faketime.environment();
+        let stage = self.setup.start().await?;
+        let Stage { installation, server, address, receiver, job, client, directory: _directory } = stage;
+        let mut lab = Lab {
+            faketime,
+            installation,
+            server: Some(server),
+            port: address.port(),
+            timeline: Timeline::new(system_now_ms()),
+            random: fastrand::Rng::with_seed(self.seed),
+        };
+        let mut findings = Findings::default();
+        for (by_s, meanwhile) in JUMPS {
+            for is_killed in [true, false] {
+                self.ask(&mut lab, &client, &job, &mut findings).await?;
+                lab.pause().await;
+                lab.stop(is_killed).await?;
+                if is_killed && meanwhile == Meanwhile::Stopped {
+                    lab.jump(by_s)?;
+                }
+                lab.start().await?;
+            }
+            if meanwhile == Meanwhile::Running {
+                lab.pause().await;
+                lab.jump(by_s)?;
+            }
+        }
+        lab.pause().await;
+        lab.jump(findings.latest_due_ms().saturating_sub(lab.wall_ms()).max(0) / 1_000 + 1)?;
+        let accepted = findings.promises.iter().map(|(id, promise)| (*id, promise.accepted)).collect();
+        receiver.wait_for(&accepted, self.drain).await;
+        report::explain(&client, &job, &audit::lost(&accepted, &receiver.deliveries())).await;
+        lab.stop(false).await?;
+        Ok(self.report(&lab.timeline, &findings, &receiver, &accepted, begun.elapsed()))
+    }
+
+    /// Has a few webhooks accepted, and notes when the server says they are due.
+    async fn ask(
+        &self,
+        lab: &mut Lab,
+        client: &Client,
+        job: &Job,
+        findings: &mut Findings,
+    ) -> anyhow::Result<()> {
+        for _ in 0..self.per_round {
+            let delay_s = lab.delay_s();
+            let asked_ms = lab.wall_ms();
+            let (status, body) = client.send(job.delayed(delay_s)).await?;
+            let id = accepted_id(&body).filter(|_| status == hyper::StatusCode::ACCEPTED);
+            let id = id.with_context(|| format!("{status}: {}", String::from_utf8_lossy(&body)))?;
+            let (accepted, at_ms) = (Instant::now(), system_now_ms());
+            let due_ms = due_ms(client, job, id).await?;
+            let earliest_ms = asked_ms + delay_s * 1_000 - SLACK_MS;
+            let latest_ms = lab.wall_ms() + delay_s * 1_000 + SLACK_MS;
+            if !(earliest_ms..=latest_ms).contains(&due_ms) {
+                progress(format_args!("{id} is due at {due_ms}, not from {earliest_ms} to {latest_ms}"));
+                findings.n_misdated += 1;
+            }
+            findings.promises.insert(id, Promise { accepted, at_ms, due_ms });
+        }
+        Ok(())
+    }
+
+    fn report(
+        &self,
+        timeline: &Timeline,
+        findings: &Findings,
+        receiver: &Receiver,
+        accepted: &HashMap<Uuid, Instant>,
+        took: Duration,
+    ) -> report::Clock {
+        let deliveries = receiver.deliveries();
+        let mut firsts: HashMap<Uuid, &Delivery> = HashMap::new();
+        let (mut n_twice, mut n_repeated, mut n_early) = (0, 0, 0);
+        let mut lateness = Vec::new();
+        for delivery in &deliveries {
+            let Some(promise) = findings.promises.get(&delivery.id) else { continue };
+            if let Some(first) = firsts.get(&delivery.id) {
+                // Killed, or over its lease, between the arrival and the note of it: the one case of at least once.
+                let is_explained = timeline.was_disturbed(real_ms(first.at) - WAY_MS, 2 * WAY_MS);
+                *(if is_explained { &mut n_repeated } else { &mut n_twice }) += 1;
+                continue;
+            }
+            firsts.insert(delivery.id, delivery);
+            let at_ms = real_ms(delivery.at);
+            if timeline.is_early(promise.due_ms - SLACK_MS, at_ms, WAY_MS) {
+                progress(format_args!("{} came early: {:?}", delivery.id, delivery));
+                n_early += 1;
+            }
+            let late_ms = timeline.lateness_ms(promise.due_ms, promise.at_ms, at_ms);
+            lateness.push(Duration::from_millis(late_ms.unsigned_abs()));
+        }
+        report::Clock {
+            command: "clock",
+            seed: self.seed,
+            restarts: JUMPS.len() * RESTARTS_PER_JUMP,
+            jumps: JUMPS.len() + 1,
+            audit: Audit::of(accepted, &deliveries),
+            early: n_early,
+            twice: n_twice,
+            repeated: n_repeated,
+            misdated: findings.n_misdated,
+            lateness_ms: Percentiles::of(lateness),
+            took_s: (took.as_secs_f64() * 10.0).round() / 10.0,
+        }
+    }
+}
+
+/// Whether the promise was kept.
+pub(crate) fn is_good(report: &report::Clock) -> bool {
+    let Audit { lost, altered, failed, .. } = report.audit;
+    let in_time = report.lateness_ms.is_some_and(|lateness| lateness.p99 <= MAX_P99_MS);
+    in_time && lost + altered + failed + report.early + report.twice + report.misdated == 0
+}
+
+impl Findings {
+    /// When all that was promised is due.
+    fn latest_due_ms(&self) -> i64 {
+        self.promises.values().map(|promise| promise.due_ms).max().unwrap_or(0)
+    }
+}
+
+impl Lab {
+    /// From a second to a week, every order of magnitude as often as the others.
+    fn delay_s(&mut self) -> i64 {
+        (MAX_DELAY_S as f64).powf(self.random.f64()) as i64
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(PAUSE.mul_f64(0.5 + 0.5 * self.random.f64())).await;
+    }
+
+    fn wall_ms(&self) -> i64 {
+        system_now_ms() + self.timeline.offset_ms()
+    }
+
+    fn jump(&mut self, by_s: i64) -> anyhow::Result<()> {
+        let at_ms = system_now_ms();
+        self.faketime.set(self.timeline.offset_ms() / 1_000 + by_s)?;
+        self.timeline.jumped(at_ms, by_s * 1_000);
+        let state = if self.server.is_some() { "running" } else { "stopped" };
+        progress(format_args!("the clock of the {state} server was set by {:+} h", by_s / HOUR_S));
+        Ok(())
+    }
+
+    async fn stop(&mut self, is_killed: bool) -> anyhow::Result<()> {
+        let mut server = self.server.take().context("the server runs")?;
+        ensure!(!server.has_ended(), "the server ended by itself:\n{}", self.installation.log_tail());
+        let pid = server.pid();
+        self.timeline.stopped(system_now_ms());
+        if is_killed {
+            server.kill().await?;
+        } else {
+            server.stop().await?;
+        }
+        self.faketime.clean_after(pid);
+        Ok(())
+    }
+
+    async fn start(&mut self) -> anyhow::Result<()> {
+        let (server, _) = self.installation.start(self.port).await?;
+        self.timeline.started(system_now_ms());
+        self.server = Some(server);
+        Ok(())
+    }
+}
+
+/// When an accepted webhook is due, by the server's clock: waits until its image is processed.
+async fn due_ms(client: &Client, job: &Job, id: Uuid) -> anyhow::Result<i64> {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    loop {
+        ticks.tick().await;
+        let (status, body) = client.send(job.history(id)).await?;
+        ensure!(status.is_success(), "the history of {id}: {status}");
+        let json: Value = serde_json::from_slice(&body)?;
+        let webhook = &json["webhook"];
+        if webhook["waits_for"] == "delay" {
+            return wall_time_ms(&webhook["next_attempt"]);
+        }
+        let is_processed = webhook["status"] != "created";
+        ensure!(!is_processed, "{id} did not wait for its delay: {webhook}");
+    }
+}
+
+fn wall_time_ms(text: &Value) -> anyhow::Result<i64> {
+    let text = text.as_str().context("no time")?;
+    let at = OffsetDateTime::parse(text, &Rfc3339).with_context(|| format!("no time: {text}"))?;
+    Ok(i64::try_from(at.unix_timestamp_nanos() / 1_000_000)?)
+}
+
+/// The time of this machine at a moment that is not long ago.
+fn real_ms(at: Instant) -> i64 {
+    system_now_ms() - i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "what the lying clock of the server is compared with")]
+fn system_now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
