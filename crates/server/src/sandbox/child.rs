@@ -86,11 +86,10 @@ impl Child {
     ) -> Result<Processed, Broken> {
         let pid = self.pid().ok_or_else(|| Broken::Ended("it had ended before".into()))?;
         let was_used = std::mem::replace(&mut self.is_used, true);
-        let cpu_before = usage::of(pid).map_or(Duration::ZERO, |usage| usage.cpu);
         let watermark_bytes = files.watermark.as_ref().map(|watermark| watermark.len() as u64);
         let task = wire::Task { plan: plan.clone(), limits: settings.limits, watermark_bytes };
         let exchange = self.exchange(&task, files, settings.memory_bytes);
-        let watch = watch(pid, cpu_before, settings);
+        let watch = watch(pid, settings);
         let answer = tokio::select! {
             answer = exchange => answer,
             exceeded = watch => {
@@ -145,12 +144,14 @@ impl Child {
     }
 }
 
-/// Completes when the worker has used more than it may.
-async fn watch(pid: u32, cpu_before: Duration, settings: &Settings) -> ApiError {
-    let mut interval = tokio::time::interval(WATCH_INTERVAL);
+/// Completes when the worker has used more than it may. Looks for the first time when the image has taken a while, so
+/// that most are not looked at; what it has used until then is not counted.
+async fn watch(pid: u32, settings: &Settings) -> ApiError {
+    let mut cpu_before = None;
     loop {
-        interval.tick().await;
+        tokio::time::sleep(WATCH_INTERVAL).await;
         let Some(usage) = usage::of(pid) else { return std::future::pending().await };
+        let cpu_before = *cpu_before.get_or_insert(usage.cpu);
         if usage.resident_bytes > settings.memory_bytes {
             let max_mib = settings.memory_bytes >> 20;
             let message = format!(
