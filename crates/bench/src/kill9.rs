@@ -42,7 +42,7 @@ impl Run<'_> {
     /// Kills, restarts, drains and counts.
     pub(crate) async fn measure(&self) -> anyhow::Result<report::Kill9> {
         let stage = self.setup.start().await?;
-        let Stage { installation, server, address, receiver, job, client, directory: _directory } = stage;
+        let Stage { installation, server, address, receiver, job, client, directory: _directory, .. } = stage;
         let (stop_load, stopped) = oneshot::channel();
         let load = load::run(&client, &job, self.rate, async {
             // A sender that was dropped stops the load, too.

@@ -3,12 +3,14 @@
 
 mod audit;
 mod images;
+mod isolation;
 mod job;
 mod kill9;
 mod load;
 mod loopback;
 mod origin;
 mod receiver;
+mod receivers;
 mod report;
 mod server;
 mod stage;
@@ -16,7 +18,7 @@ mod stats;
 mod usage;
 mod webhooks;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
 
 use crate::job::{Image, Way};
+use crate::server::{Build, Subject};
 use crate::stage::Setup;
 
 /// Measures pixaven. Prints progress on standard error and one line of JSON on standard output.
@@ -40,6 +43,10 @@ enum Command {
     Webhooks(WebhooksArgs),
     /// Kills the server under load again and again, and counts what was lost.
     Kill9(Kill9Args),
+    /// Sends webhooks to receivers that misbehave in every way, and compares what becomes of them with what should.
+    Receivers(Subject),
+    /// Measures a receiver's webhooks alone, and beside a receiver that hangs and has thousands of them waiting.
+    Isolation(IsolationArgs),
     /// Measures processor time and memory of single images, without a server, and of sharp beside it.
     Images(images::ImagesArgs),
     /// One measurement of `images`, in a process of its own.
@@ -87,6 +94,24 @@ struct Kill9Args {
 }
 
 #[derive(Args)]
+struct IsolationArgs {
+    /// Webhooks that wait for the receiver that hangs.
+    #[arg(long, default_value_t = 10_000)]
+    pending: usize,
+    /// Webhooks per second to the other receiver.
+    #[arg(long, default_value_t = 100.0)]
+    rate: f64,
+    /// How long that is measured, without those that wait and beside them.
+    #[arg(long, default_value_t = 15.0)]
+    seconds: f64,
+    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    #[arg(long, default_value_t = 15.0)]
+    drain_seconds: f64,
+    #[command(flatten)]
+    subject: Subject,
+}
+
+#[derive(Args)]
 struct Shared {
     /// The image to process instead of a painted one of 550×412 pixels.
     #[arg(long, value_name = "FILE")]
@@ -94,21 +119,8 @@ struct Shared {
     /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
     #[arg(long, default_value_t = 60.0)]
     drain_seconds: f64,
-    /// The server to test instead of the `pixaven` beside this program.
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Leave the server's directory, with its log, to be looked at.
-    #[arg(long)]
-    keep: bool,
-    /// A setting of the server, as `section.key=value`.
-    #[arg(long = "set", value_name = "SETTING")]
-    settings: Vec<String>,
-}
-
-impl Shared {
-    fn setup<'a>(&'a self, binary: &'a Path, image: &'a Image, way: Way) -> Setup<'a> {
-        Setup { binary, settings: &self.settings, keep: self.keep, image, way }
-    }
+    #[command(flatten)]
+    subject: Subject,
 }
 
 // One thread: the tools must leave the processors to the server, and their work for one request is tens of
@@ -118,6 +130,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Webhooks(args) => webhooks(args).await,
         Command::Kill9(args) => kill9(args).await,
+        Command::Receivers(subject) => receivers(&subject).await,
+        Command::Isolation(args) => isolation(args).await,
         Command::Images(args) => images::run(&args).map(|()| ExitCode::SUCCESS),
         Command::ImagesOurs(args) => images::measure_here(&args).map(|()| ExitCode::SUCCESS),
     }
@@ -125,10 +139,15 @@ async fn main() -> anyhow::Result<ExitCode> {
 
 async fn webhooks(args: WebhooksArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
-    let binary = server::binary(args.shared.server.clone()).await?;
+    let binary = args.shared.subject.binary(Build::Optimised).await?;
     let image = if args.noop { Image::noop()? } else { Image::documented(args.shared.image.as_deref())? };
     let run = webhooks::Run {
-        setup: args.shared.setup(&binary, &image, if args.upload { Way::Upload } else { Way::Fetch }),
+        setup: Setup::of(
+            &args.shared.subject,
+            &binary,
+            &image,
+            if args.upload { Way::Upload } else { Way::Fetch },
+        ),
         rate: args.rate,
         seconds: args.seconds,
         drain: Duration::from_secs_f64(args.shared.drain_seconds),
@@ -142,10 +161,10 @@ async fn webhooks(args: WebhooksArgs) -> anyhow::Result<ExitCode> {
 
 async fn kill9(args: Kill9Args) -> anyhow::Result<ExitCode> {
     ensure!(args.rate > 0.0, "--rate is above zero");
-    let binary = server::binary(args.shared.server.clone()).await?;
+    let binary = args.shared.subject.binary(Build::Optimised).await?;
     let image = Image::documented(args.shared.image.as_deref())?;
     let run = kill9::Run {
-        setup: args.shared.setup(&binary, &image, args.way),
+        setup: Setup::of(&args.shared.subject, &binary, &image, args.way),
         rounds: args.rounds,
         rate: args.rate,
         seed: args.seed,
@@ -155,4 +174,26 @@ async fn kill9(args: Kill9Args) -> anyhow::Result<ExitCode> {
     report::print(&report)?;
     let kept = report.audit.lost + report.audit.altered == 0;
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn receivers(subject: &Subject) -> anyhow::Result<ExitCode> {
+    let report = receivers::run(subject).await?;
+    report::print(&report)?;
+    let good = report.different.is_empty() && report.is_flat;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn isolation(args: IsolationArgs) -> anyhow::Result<ExitCode> {
+    ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
+    let (binary, image) = (args.subject.binary(Build::Optimised).await?, Image::noop()?);
+    let run = isolation::Run {
+        setup: Setup::of(&args.subject, &binary, &image, Way::Fetch),
+        n_pending: args.pending,
+        rate: args.rate,
+        seconds: args.seconds,
+        drain: Duration::from_secs_f64(args.drain_seconds),
+    };
+    let report = run.measure().await?;
+    report::print(&report)?;
+    Ok(if report.is_isolated() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::job::{Image, Job, Urls, Way};
 use crate::loopback::Client;
 use crate::origin::Origin;
 use crate::receiver::Receiver;
-use crate::server::{self, Installation, Server};
+use crate::server::{self, Installation, Server, Subject};
 
 /// How a stage is set.
 pub(crate) struct Setup<'a> {
@@ -26,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) installation: Installation,
     pub(crate) server: Server,
     pub(crate) address: SocketAddr,
+    pub(crate) image_url: String,
     pub(crate) receiver: Receiver,
     pub(crate) job: Arc<Job>,
     pub(crate) client: Arc<Client>,
@@ -33,7 +35,12 @@ pub(crate) struct Stage {
     pub(crate) directory: TempDir,
 }
 
-impl Setup<'_> {
+impl<'a> Setup<'a> {
+    /// For the server that was asked for.
+    pub(crate) fn of(subject: &'a Subject, binary: &'a Path, image: &'a Image, way: Way) -> Self {
+        Self { binary, settings: &subject.settings, keep: subject.keep, image, way }
+    }
+
     /// Starts a server in an empty directory, with everything around it.
     pub(crate) async fn start(&self) -> anyhow::Result<Stage> {
         let directory = server::directory(self.keep)?;
@@ -42,9 +49,18 @@ impl Setup<'_> {
         let origin = Origin::start(self.image.bytes.clone()).await?;
         let receiver = Receiver::start().await?;
         let (server, address) = installation.start(0).await?;
-        let urls = Urls { image: origin.image_url(), webhook: receiver.url() };
+        let urls = Urls { image: origin.image_url(), webhook: json!({ "url": receiver.url() }) };
         let job = Arc::new(Job::new(address, &installation.key, self.way, self.image, &urls));
         let client = Arc::new(Client::new(address));
-        Ok(Stage { installation, server, address, receiver, job, client, directory })
+        let image_url = urls.image;
+        Ok(Stage { installation, server, address, image_url, receiver, job, client, directory })
+    }
+}
+
+impl Stage {
+    /// The same image for somebody else's webhook.
+    pub(crate) fn job_for(&self, image: &Image, webhook: serde_json::Value) -> Arc<Job> {
+        let urls = Urls { image: self.image_url.clone(), webhook };
+        Arc::new(Job::new(self.address, &self.installation.key, Way::Fetch, image, &urls))
     }
 }
