@@ -5,8 +5,6 @@
 
 mod fill;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +18,7 @@ use crate::load::{self, Answers};
 use crate::loopback::Client;
 use crate::receiver::Receiver;
 use crate::report::{self, progress};
-use crate::server;
+use crate::server::{Build, Subject};
 use crate::stage::{Setup, Stage};
 use crate::stats::Percentiles;
 use crate::usage::Usage;
@@ -45,12 +43,8 @@ pub(crate) struct BacklogArgs {
     /// How long they are sent, each time.
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
-    /// The server to test instead of the `pixaven` beside this program.
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Leave the server's directory, with its log, to be looked at.
-    #[arg(long)]
-    keep: bool,
+    #[command(flatten)]
+    subject: Subject,
 }
 
 #[derive(Serialize)]
@@ -75,21 +69,12 @@ struct Times {
     delivery_ms: Percentiles,
 }
 
-/// Measures both.
-pub(crate) async fn run(args: BacklogArgs) -> anyhow::Result<ExitCode> {
+/// Measures both, and says whether the backlog costs no more than it may.
+pub(crate) async fn run(args: &BacklogArgs) -> anyhow::Result<bool> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
-    let binary = server::binary(args.server.clone()).await?;
-    let image = Image::noop()?;
-    let setup = Setup {
-        binary: &binary,
-        settings: &[],
-        environment: Vec::new(),
-        keep: args.keep,
-        image: &image,
-        way: Way::Fetch,
-    };
-    let Stage { installation, server, address, receiver, job, client, directory: _directory } =
-        setup.start().await?;
+    let (binary, image) = (args.subject.binary(Build::Optimised).await?, Image::noop()?);
+    let stage = Setup::of(&args.subject, &binary, &image, Way::Fetch).start().await?;
+    let Stage { installation, server, address, receiver, job, client, directory: _directory, .. } = stage;
     let load = async |client: &Arc<Client>| -> anyhow::Result<Times> {
         let end = tokio::time::sleep(Duration::from_secs_f64(args.seconds));
         let answers = load::run(client, &job, args.rate, end).await;
@@ -124,7 +109,7 @@ pub(crate) async fn run(args: BacklogArgs) -> anyhow::Result<ExitCode> {
         accept_p99_ratio,
     };
     report::print(&report)?;
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report.is_good())
 }
 
 /// Waits for what was accepted, and counts.

@@ -9,18 +9,19 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
+use clap::Args;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::audit::{self, Audit};
-use crate::job::Job;
+use crate::job::{Image, Job, Way};
 use crate::load::accepted_id;
 use crate::loopback::Client;
 use crate::receiver::{Delivery, Receiver};
 use crate::report::{self, progress};
-use crate::server::{Installation, Server};
+use crate::server::{Build, Installation, Server, Subject};
 use crate::stage::{Setup, Stage};
 use crate::stats::Percentiles;
 
@@ -69,12 +70,41 @@ enum Meanwhile {
     Stopped,
 }
 
+#[derive(Args)]
+pub(crate) struct ClockArgs {
+    /// Webhooks that are asked for before each restart.
+    #[arg(long, default_value_t = 15)]
+    per_round: u32,
+    /// Decides the delays and the pauses.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    #[arg(long, default_value_t = 60.0)]
+    drain_seconds: f64,
+    #[command(flatten)]
+    subject: Subject,
+}
+
+/// Tries, and says whether the promise was kept.
+pub(crate) async fn run(args: &ClockArgs) -> anyhow::Result<bool> {
+    let (binary, image) = (args.subject.binary(Build::LikeThis).await?, Image::noop()?);
+    let run = Run {
+        setup: Setup::of(&args.subject, &binary, &image, Way::Fetch),
+        per_round: args.per_round,
+        seed: args.seed,
+        drain: Duration::from_secs_f64(args.drain_seconds),
+    };
+    let report = run.measure().await?;
+    report::print(&report)?;
+    Ok(is_good(&report))
+}
+
 /// A run.
-pub(crate) struct Run<'a> {
-    pub(crate) setup: Setup<'a>,
-    pub(crate) per_round: u32,
-    pub(crate) seed: u64,
-    pub(crate) drain: Duration,
+struct Run<'a> {
+    setup: Setup<'a>,
+    per_round: u32,
+    seed: u64,
+    drain: Duration,
 }
 
 /// A server with its lying clock.
@@ -105,13 +135,13 @@ struct Findings {
 
 impl Run<'_> {
     /// Starts a server, plays with its clock, and looks at what came when.
-    pub(crate) async fn measure(mut self) -> anyhow::Result<report::Clock> {
+    async fn measure(mut self) -> anyhow::Result<report::Clock> {
         let begun = Instant::now();
         let faketime = Faketime::new()?;
         faketime.check().await?;
         self.setup.environment = faketime.environment();
         let stage = self.setup.start().await?;
-        let Stage { installation, server, address, receiver, job, client, directory: _directory } = stage;
+        let Stage { installation, server, address, receiver, job, client, directory: _directory, .. } = stage;
         let mut lab = Lab {
             faketime,
             installation,
@@ -218,7 +248,7 @@ impl Run<'_> {
 }
 
 /// Whether the promise was kept.
-pub(crate) fn is_good(report: &report::Clock) -> bool {
+fn is_good(report: &report::Clock) -> bool {
     let Audit { lost, altered, failed, .. } = report.audit;
     let in_time = report.lateness_ms.is_some_and(|lateness| lateness.p99 <= MAX_P99_MS);
     in_time && lost + altered + failed + report.early + report.twice + report.misdated == 0

@@ -15,8 +15,6 @@ mod script;
 mod trial;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::ensure;
@@ -27,7 +25,8 @@ use tokio::task::JoinSet;
 use self::groups::{GROUPS, Group};
 use self::trial::{Rig, Trial};
 use crate::report::{self, progress};
-use crate::{server, strace};
+use crate::server::Subject;
+use crate::strace;
 
 #[derive(Args)]
 pub(crate) struct CrashpointsArgs {
@@ -43,12 +42,8 @@ pub(crate) struct CrashpointsArgs {
     /// How many servers are tried at the same time; most of their time they wait.
     #[arg(long, default_value_t = 4)]
     lanes: usize,
-    /// The server to test instead of the `pixaven` beside this program.
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Leave the directories of servers that did not recover, with their logs, to be looked at.
-    #[arg(long)]
-    keep: bool,
+    #[command(flatten)]
+    subject: Subject,
 }
 
 /// One moment to die at.
@@ -86,12 +81,11 @@ struct Calls {
     points: u64,
 }
 
-/// Counts, kills, restarts and reports.
-pub(crate) async fn run(args: CrashpointsArgs) -> anyhow::Result<ExitCode> {
+/// Counts, kills, restarts, and says whether what had been told held.
+pub(crate) async fn run(args: &CrashpointsArgs) -> anyhow::Result<bool> {
     ensure!(args.every > 0 && args.lanes > 0, "--every and --lanes are above zero");
     strace::ensure_there().await?;
-    let binary = server::binary(args.server).await?;
-    let rig = Arc::new(Rig::new(binary, args.keep).await?);
+    let rig = Arc::new(Rig::new(&args.subject).await?);
     let groups = GROUPS.iter().filter(|group| group.name().contains(&args.only));
     let clean = groups.map(|group| Point { group, n: 0 }).collect();
     let mut report = Report { command: "crashpoints", ..Report::default() };
@@ -109,8 +103,7 @@ pub(crate) async fn run(args: CrashpointsArgs) -> anyhow::Result<ExitCode> {
         report.add(&point, &trial);
     }
     report::print(&report)?;
-    let good = report.bad_recoveries == 0 && report.killed > 0;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report.bad_recoveries == 0 && report.killed > 0)
 }
 
 /// Tries all points, several at a time.

@@ -10,8 +10,7 @@ mod cases;
 mod mount;
 mod scene;
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -23,7 +22,7 @@ use self::mount::SmallDisk;
 use self::scene::{Judged, Scene};
 use crate::job::Image;
 use crate::report::{self, progress};
-use crate::server;
+use crate::server::{self, Build, Installation, Subject};
 use crate::strace::{self, Tracer};
 
 #[derive(Args)]
@@ -40,12 +39,8 @@ pub(crate) struct DiskArgs {
     /// How long to wait for the next webhook after the restart, in seconds, before the rest counts as lost.
     #[arg(long, default_value_t = 30.0)]
     drain_seconds: f64,
-    /// The server to test instead of the `pixaven` beside this program.
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Leave the servers' directories, with their logs, to be looked at; not those on the full disk.
-    #[arg(long)]
-    keep: bool,
+    #[command(flatten)]
+    subject: Subject,
 }
 
 /// How requests are sent.
@@ -63,8 +58,8 @@ struct Report {
     cases: Vec<Judged>,
 }
 
-/// Tries every case and judges it.
-pub(crate) async fn run(args: DiskArgs) -> anyhow::Result<ExitCode> {
+/// Tries every case, and says whether all went as it should.
+pub(crate) async fn run(args: &DiskArgs) -> anyhow::Result<bool> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
     let cases: Vec<_> = CASES.iter().filter(|case| case.name.contains(&args.only)).collect();
     ensure!(!cases.is_empty(), "no case is called {:?}", args.only);
@@ -72,13 +67,13 @@ pub(crate) async fn run(args: DiskArgs) -> anyhow::Result<ExitCode> {
         mount::ensure_possible()?;
     }
     strace::ensure_there().await?;
-    let binary = server::binary(args.server).await?;
+    let binary = args.subject.binary(Build::LikeThis).await?;
     let image = Image::documented(None)?;
     let seconds = Duration::from_secs_f64;
     let load = Load { rate: args.rate, time: seconds(args.seconds), drain: seconds(args.drain_seconds) };
     let mut report = Report { command: "disk", bad_cases: 0, cases: Vec::new() };
     for case in cases {
-        let judged = attempt(case, &binary, &image, load, args.keep).await;
+        let judged = attempt(case, (&args.subject, &binary), &image, load).await;
         let judged = judged.with_context(|| case.name)?;
         let verdict = if judged.is_good() { "as it should be" } else { "BAD" };
         progress(format_args!("{:16} {verdict}: {judged:?}", case.name));
@@ -86,30 +81,31 @@ pub(crate) async fn run(args: DiskArgs) -> anyhow::Result<ExitCode> {
         report.cases.push(judged);
     }
     report::print(&report)?;
-    Ok(if report.bad_cases == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report.bad_cases == 0)
 }
 
 async fn attempt(
     case: &Case,
-    binary: &Path,
+    (subject, binary): (&Subject, &Path),
     image: &Image,
     load: Load,
-    keep: bool,
 ) -> anyhow::Result<Judged> {
-    let directory = server::directory(keep)?;
+    let directory = server::directory(subject.keep)?;
     // As the system calls it: strace compares paths letter by letter.
     let root = directory.path().canonicalize()?;
     let data = root.join("data");
     match case.cause {
         Cause::Full => {
             let disk = SmallDisk::mount(&data)?;
-            let scene = Scene::set(case, binary, data, image, load).await?;
+            let installation = Installation::new(binary, data, &subject.settings).await?;
+            let scene = Scene::set(case, installation, image, load).await?;
             scene.with_full_disk(&disk).await
         }
         Cause::Refused { calls, file, fault } => {
             let tracer = Tracer::new(calls, Some(data.join(file)), root.join("trace"));
             let tracer = tracer.with_fault(fault.to_owned());
-            let scene = Scene::set(case, binary, data, image, load).await?;
+            let installation = Installation::new(binary, data, &subject.settings).await?;
+            let scene = Scene::set(case, installation, image, load).await?;
             scene.with_refused_calls(&tracer).await
         }
     }

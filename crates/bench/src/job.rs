@@ -44,10 +44,10 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// The job for a server, its image at `image_url` or in `image`, its webhook at `webhook_url`.
+    /// The job for a server, its image at the URL or in `image`.
     pub(crate) fn new(server: SocketAddr, key: &str, way: Way, image: &Image, urls: &Urls) -> Self {
         let mut data = image.operations.clone();
-        data["webhook"] = json!({ "url": urls.webhook });
+        data["webhook"] = urls.webhook.clone();
         let upload = multipart(&image.bytes, &data.to_string());
         data["url"] = json!(urls.image);
         Self {
@@ -62,11 +62,20 @@ impl Job {
 
     /// Asks what the server knows about an accepted request.
     pub(crate) fn history(&self, id: Uuid) -> Request<Full<Bytes>> {
-        Request::get(format!("/1.0/webhooks/{id}"))
+        self.ask(&format!("/1.0/webhooks/{id}"))
+    }
+
+    /// Asks how many webhooks have one of these statuses, separated by commas.
+    pub(crate) fn listed(&self, statuses: &str) -> Request<Full<Bytes>> {
+        self.ask(&format!("/1.0/webhooks?limit=1&status={statuses}"))
+    }
+
+    fn ask(&self, path: &str) -> Request<Full<Bytes>> {
+        Request::get(path)
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, &self.authorization)
             .body(Full::default())
-            .expect("an id makes a path, and the header values are printable")
+            .expect("ids and words make a path, and the header values are printable")
     }
 
     /// Asks for everything that was delivered to be sent again.
@@ -109,7 +118,8 @@ impl Job {
 /// Where the server finds the image and the receiver.
 pub(crate) struct Urls {
     pub(crate) image: String,
-    pub(crate) webhook: String,
+    /// The request's `webhook`: its URL, and how it is to be sent.
+    pub(crate) webhook: Value,
 }
 
 /// What is processed and what is done with it.

@@ -3,15 +3,19 @@
 //! the same bytes.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
+use clap::Args;
 use tokio::sync::oneshot;
 
 use crate::audit::{self, Audit};
+use crate::job::{Image, Way};
 use crate::load::{self, Answers};
 use crate::receiver::Receiver;
 use crate::report::{self, progress};
-use crate::server::{Installation, Server};
+use crate::server::{Build, Installation, Server, Subject};
 use crate::stage::{Setup, Stage};
 use crate::usage;
 
@@ -22,13 +26,54 @@ const MAX_LIFE: Duration = Duration::from_millis(2500);
 /// A worker must have noticed the end of its server after this time; its current image may take as long.
 const WORKER_PATIENCE: Duration = Duration::from_secs(5);
 
+#[derive(Args)]
+pub(crate) struct Kill9Args {
+    /// How often the server is killed.
+    #[arg(long, default_value_t = 20)]
+    rounds: u32,
+    /// Requests per second.
+    #[arg(long, default_value_t = 100.0)]
+    rate: f64,
+    /// Decides the moments of the kills.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How the image reaches the server.
+    #[arg(long, value_enum, default_value = "mix")]
+    way: Way,
+    /// The image to process instead of a painted one of 550×412 pixels.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    #[arg(long, default_value_t = 60.0)]
+    drain_seconds: f64,
+    #[command(flatten)]
+    subject: Subject,
+}
+
+/// Kills, and says whether everything came, always alike.
+pub(crate) async fn run(args: &Kill9Args) -> anyhow::Result<bool> {
+    ensure!(args.rate > 0.0, "--rate is above zero");
+    let binary = args.subject.binary(Build::Optimised).await?;
+    let image = Image::documented(args.image.as_deref())?;
+    let run = Run {
+        setup: Setup::of(&args.subject, &binary, &image, args.way),
+        rounds: args.rounds,
+        rate: args.rate,
+        seed: args.seed,
+        drain: Duration::from_secs_f64(args.drain_seconds),
+    };
+    let report = run.measure().await?;
+    report::print(&report)?;
+    Ok(report.audit.lost + report.audit.altered == 0)
+}
+
 /// A run of several kills.
-pub(crate) struct Run<'a> {
-    pub(crate) setup: Setup<'a>,
-    pub(crate) rounds: u32,
-    pub(crate) rate: f64,
-    pub(crate) seed: u64,
-    pub(crate) drain: Duration,
+struct Run<'a> {
+    setup: Setup<'a>,
+    rounds: u32,
+    rate: f64,
+    seed: u64,
+    drain: Duration,
 }
 
 /// What the kills themselves showed.
@@ -40,9 +85,9 @@ struct Kills {
 
 impl Run<'_> {
     /// Kills, restarts, drains and counts.
-    pub(crate) async fn measure(&self) -> anyhow::Result<report::Kill9> {
+    async fn measure(&self) -> anyhow::Result<report::Kill9> {
         let stage = self.setup.start().await?;
-        let Stage { installation, server, address, receiver, job, client, directory: _directory } = stage;
+        let Stage { installation, server, address, receiver, job, client, directory: _directory, .. } = stage;
         let (stop_load, stopped) = oneshot::channel();
         let load = load::run(&client, &job, self.rate, async {
             // A sender that was dropped stops the load, too.

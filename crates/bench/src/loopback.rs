@@ -1,5 +1,6 @@
 //! HTTP on the loopback interface: a listener that answers from a function, and a client that keeps its connections.
-//! What is said over them is the business of [`crate::origin`], [`crate::receiver`] and [`crate::load`].
+//! What is said over them is the business of [`crate::origin`], [`crate::receiver`], [`crate::receivers`] and
+//! [`crate::load`].
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,26 +22,47 @@ pub(crate) async fn listen<F>(address: Ipv4Addr, answer: F) -> io::Result<Socket
 where
     F: Fn(Parts, Bytes) -> Response<Full<Bytes>> + Send + Sync + 'static,
 {
+    let answer = Arc::new(answer);
+    accept_at(address, move |stream| {
+        let answer = Arc::clone(&answer);
+        async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answer = Arc::clone(&answer);
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await?.to_bytes();
+                    Ok::<_, hyper::Error>(answer(parts, body))
+                }
+            });
+            // A peer that was killed cuts its connections: that is what is being measured, not an error here.
+            let _cut = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        }
+    })
+    .await
+}
+
+/// Serves every connection to a free port of the loopback interface with `serve`, until the runtime ends.
+pub(crate) async fn accept<F, S>(serve: F) -> io::Result<SocketAddr>
+where
+    F: FnMut(TcpStream) -> S + Send + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
+    accept_at(Ipv4Addr::LOCALHOST, serve).await
+}
+
+async fn accept_at<F, S>(address: Ipv4Addr, mut serve: F) -> io::Result<SocketAddr>
+where
+    F: FnMut(TcpStream) -> S + Send + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind((address, 0)).await?;
     let address = listener.local_addr()?;
-    let answer = Arc::new(answer);
     spawn(async move {
         // Out of sockets or gone: what it cannot accept shows up as lost in the result.
         while let Ok((stream, _)) = listener.accept().await {
-            let answer = Arc::clone(&answer);
-            spawn(async move {
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let answer = Arc::clone(&answer);
-                    async move {
-                        let (parts, body) = request.into_parts();
-                        let body = body.collect().await?.to_bytes();
-                        Ok::<_, hyper::Error>(answer(parts, body))
-                    }
-                });
-                let stream = TokioIo::new(without_delay(stream));
-                // A peer that was killed cuts its connections: that is what is being measured, not an error here.
-                let _cut = hyper::server::conn::http1::Builder::new().serve_connection(stream, service).await;
-            });
+            spawn(serve(without_delay(stream)));
         }
     });
     Ok(address)

@@ -3,36 +3,67 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use clap::Args;
 use futures_util::future::join_all;
 use hyper::StatusCode;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::audit::Audit;
-use crate::job::{Job, Urls};
+use crate::job::{Image, Way};
 use crate::load;
-use crate::origin::Origin;
 use crate::report::{self, progress};
+use crate::server::{Build, Subject};
 use crate::stage::{Setup, Stage};
 use crate::usage::{self, Usage};
 
 /// How fast the webhooks are stored: below what the server can take.
 const STORE_PER_S: f64 = 700.0;
 
+#[derive(Args)]
+pub(crate) struct RedeliverArgs {
+    /// How many.
+    #[arg(long, default_value_t = 50_000)]
+    webhooks: u32,
+    /// To how many receivers, each at an address of its own: how much one of them is asked at once is limited.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..))]
+    receivers: u8,
+    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    #[arg(long, default_value_t = 60.0)]
+    drain_seconds: f64,
+    #[command(flatten)]
+    subject: Subject,
+}
+
+/// Measures, and says whether each came again, once and alike.
+pub(crate) async fn run(args: &RedeliverArgs) -> anyhow::Result<bool> {
+    ensure!(args.webhooks > 0, "--webhooks is above zero");
+    let (binary, image) = (args.subject.binary(Build::Optimised).await?, Image::noop()?);
+    let run = Run {
+        setup: Setup::of(&args.subject, &binary, &image, Way::Fetch),
+        webhooks: args.webhooks,
+        receivers: args.receivers,
+        drain: Duration::from_secs_f64(args.drain_seconds),
+    };
+    let report = run.measure().await?;
+    report::print(&report)?;
+    Ok(report.audit.lost + report.audit.altered + report.audit.duplicates == 0)
+}
+
 /// One run.
-pub(crate) struct Run<'a> {
-    pub(crate) setup: Setup<'a>,
-    pub(crate) webhooks: u32,
-    pub(crate) receivers: u8,
-    pub(crate) drain: Duration,
+struct Run<'a> {
+    setup: Setup<'a>,
+    webhooks: u32,
+    receivers: u8,
+    drain: Duration,
 }
 
 impl Run<'_> {
     /// Stores, sends again, and counts.
-    pub(crate) async fn measure(&self) -> anyhow::Result<report::Redeliver> {
+    async fn measure(&self) -> anyhow::Result<report::Redeliver> {
         let stage = self.setup.start().await?;
         let accepted = self.store(&stage).await?;
         let Stage { server, receiver, job, client, .. } = stage;
@@ -69,14 +100,11 @@ impl Run<'_> {
     /// Has webhooks delivered to each of the receivers in equal parts.
     async fn store(&self, stage: &Stage) -> anyhow::Result<HashMap<Uuid, Instant>> {
         progress(format_args!("storing {} webhooks", self.webhooks));
-        let image = Origin::start(self.setup.image.bytes.clone()).await?.image_url();
         let seconds = Duration::from_secs_f64(f64::from(self.webhooks) / STORE_PER_S);
         let mut loads = Vec::new();
         for n in 1..=self.receivers {
-            let webhook = stage.receiver.also_at(Ipv4Addr::new(127, 0, 0, n)).await?;
-            let urls = Urls { image: image.clone(), webhook };
-            let Setup { way, image, .. } = self.setup;
-            let job = Arc::new(Job::new(stage.address, &stage.installation.key, way, image, &urls));
+            let url = stage.receiver.also_at(Ipv4Addr::new(127, 0, 0, n)).await?;
+            let job = stage.job_for(self.setup.image, json!({ "url": url }));
             loads.push(async move {
                 let end = tokio::time::sleep(seconds);
                 load::run(&stage.client, &job, STORE_PER_S / f64::from(self.receivers), end).await.accepted

@@ -9,6 +9,9 @@ use crate::loopback::Client;
 use crate::stats::Percentiles;
 use crate::usage::Usage;
 
+/// How much longer webhooks may take beside somebody else's backlog.
+const MAX_RATIO: f64 = 2.0;
+
 /// So many lost requests are looked up; the rest have the same cause.
 const MAX_EXPLAINED: usize = 10;
 
@@ -98,6 +101,66 @@ pub(crate) struct Clock {
     pub(crate) took_s: f64,
 }
 
+/// The figures of a `receivers` run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Receivers {
+    pub(crate) command: &'static str,
+    pub(crate) receivers: usize,
+    /// Those whose webhooks did not become what they should.
+    pub(crate) different: Vec<&'static str>,
+    pub(crate) seconds: f64,
+    /// Resident size of the server process after ordinary webhooks, and the largest it ever had.
+    pub(crate) rss_warm_mib: Option<f64>,
+    pub(crate) peak_rss_mib: Option<f64>,
+    pub(crate) growth_mib: Option<f64>,
+    /// Whether it grew by no more than it may.
+    pub(crate) is_flat: bool,
+}
+
+/// The figures of an `isolation` run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Isolation {
+    pub(crate) command: &'static str,
+    pub(crate) rate: f64,
+    /// Webhooks that waited for the receiver that hangs, before it was measured and after.
+    pub(crate) pending: (u64, u64),
+    pub(crate) alone: Side,
+    pub(crate) beside: Side,
+    /// How much longer the other's webhooks took beside those.
+    pub(crate) p50_ratio: Option<f64>,
+    pub(crate) p99_ratio: Option<f64>,
+}
+
+/// One of its two measurements.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Side {
+    #[serde(flatten)]
+    pub(crate) audit: Audit,
+    /// Requests that were not accepted.
+    pub(crate) refused: usize,
+    /// From the end of the 202 to the arrival of the webhook.
+    pub(crate) delivery_ms: Option<Percentiles>,
+}
+
+impl Isolation {
+    /// Compares.
+    pub(crate) fn new(rate: f64, pending: (u64, u64), alone: Side, beside: Side) -> Self {
+        let ratio = |of: fn(Percentiles) -> f64| {
+            let (beside, alone) = (beside.delivery_ms.map(of)?, alone.delivery_ms.map(of)?);
+            Some((beside / alone * 100.0).round() / 100.0)
+        };
+        let (p50_ratio, p99_ratio) = (ratio(|times| times.p50), ratio(|times| times.p99));
+        Self { command: "isolation", rate, pending, alone, beside, p50_ratio, p99_ratio }
+    }
+
+    /// Whether the backlog was hardly felt, and nothing was lost on either side.
+    pub(crate) fn is_isolated(&self) -> bool {
+        let n_lost = |side: &Side| side.audit.lost + side.audit.failed + side.refused;
+        let is_close = self.p99_ratio.is_some_and(|ratio| ratio <= MAX_RATIO);
+        is_close && n_lost(&self.alone) + n_lost(&self.beside) == 0
+    }
+}
+
 /// Says something to the person at the terminal.
 pub(crate) fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");
@@ -119,4 +182,25 @@ pub(crate) async fn explain(client: &Client, job: &Job, lost: &[Uuid]) {
 pub(crate) fn print(report: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(report)?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(p99: f64, lost: usize) -> Side {
+        let audit =
+            Audit { accepted: 9, delivered: 9, lost, duplicates: 0, altered: 0, orphans: 0, failed: 0 };
+        Side { audit, refused: 0, delivery_ms: Some(Percentiles { p50: 1.0, p99, max: 99.0 }) }
+    }
+
+    #[test]
+    fn who_is_isolated_hardly_waits_and_loses_nothing() {
+        for (beside, lost, expected) in [(8.0, 0, true), (8.1, 0, false), (4.0, 1, false)] {
+            let report = Isolation::new(100.0, (1, 1), side(4.0, 0), side(beside, lost));
+            assert_eq!(report.is_isolated(), expected, "{beside} ms, {lost} lost");
+        }
+        let unmeasured = Side { delivery_ms: None, ..side(4.0, 0) };
+        assert!(!Isolation::new(100.0, (1, 1), side(4.0, 0), unmeasured).is_isolated());
+    }
 }

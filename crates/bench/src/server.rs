@@ -20,6 +20,20 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a server may take to stop after SIGTERM.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Which server is tested, and how it is started.
+#[derive(clap::Args)]
+pub(crate) struct Subject {
+    /// The server to test instead of the `pixaven` beside this program.
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Leave the server's directory, with its log, to be looked at.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// A setting of the server, as `section.key=value`.
+    #[arg(long = "set", value_name = "SETTING")]
+    pub(crate) settings: Vec<String>,
+}
+
 /// What can be started, killed and started again on the same directory.
 pub(crate) struct Installation {
     binary: PathBuf,
@@ -176,11 +190,27 @@ pub(crate) fn directory(keep: bool) -> anyhow::Result<TempDir> {
     Ok(dir)
 }
 
-/// The binary to test: `given`, or the `pixaven` beside this program, built first when this program is run by cargo.
-pub(crate) async fn binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    if let Some(given) = given {
-        return Ok(given);
+/// What a server must be for a tool to say something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As fast as it gets: its speed is measured.
+    Optimised,
+    /// Built like this program: what it does is looked at, not how fast.
+    LikeThis,
+}
+
+impl Subject {
+    /// The binary: the one that was named, or the `pixaven` beside this program, built first when this program is run by
+    /// cargo.
+    pub(crate) async fn binary(&self, build: Build) -> anyhow::Result<PathBuf> {
+        match &self.server {
+            Some(given) => Ok(given.clone()),
+            None => beside_this(build).await,
+        }
     }
+}
+
+async fn beside_this(build: Build) -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let binary = this.with_file_name(format!("pixaven{}", std::env::consts::EXE_SUFFIX));
     #[expect(
@@ -190,15 +220,20 @@ pub(crate) async fn binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var("CARGO");
     if let Ok(cargo) = cargo {
         ensure!(
-            !cfg!(debug_assertions),
+            build == Build::LikeThis || !cfg!(debug_assertions),
             "an unoptimised server says nothing: cargo run --release -p pixaven-bench"
         );
         let target_dir = this.ancestors().nth(2).context("this program lies outside a target directory")?;
         let mut command = Command::new(cargo);
-        command.args(["build", "--release", "-p", "pixaven", "--target-dir"]).arg(target_dir);
+        command.args(["build", "-p", "pixaven", "--target-dir"]).arg(target_dir);
+        command.args((!cfg!(debug_assertions)).then_some("--release"));
         let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).status().await?;
         ensure!(status.success(), "the server cannot be built");
     }
-    ensure!(binary.exists(), "{} is missing: cargo build --release -p pixaven", binary.display());
+    ensure!(
+        binary.exists(),
+        "{} is missing: build the package `pixaven` with the same profile",
+        binary.display()
+    );
     Ok(binary)
 }

@@ -1,12 +1,17 @@
 //! `webhooks`: how fast accepted requests become delivered webhooks at a steady rate, and the highest rate the server
 //! keeps up with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::ensure;
+use clap::Args;
+
 use crate::audit::{self, Audit};
+use crate::job::{Image, Way};
 use crate::load;
 use crate::report::{self, progress};
-use crate::server::Server;
+use crate::server::{Build, Server, Subject};
 use crate::stage::{Setup, Stage};
 use crate::stats::Percentiles;
 use crate::usage::{self, Usage};
@@ -26,17 +31,61 @@ const MAX_RATE: f64 = 20_000.0;
 /// Memory and processor time are looked at this often.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
+#[derive(Args)]
+pub(crate) struct WebhooksArgs {
+    /// Requests per second; with --find-max the rate of the first step.
+    #[arg(long, default_value_t = 100.0)]
+    rate: f64,
+    /// How long requests are sent (each step of --find-max).
+    #[arg(long, default_value_t = 30.0)]
+    seconds: f64,
+    /// Send the image in the request instead of having it fetched.
+    #[arg(long)]
+    upload: bool,
+    /// A single pixel and no operation: the cost of everything but pixels.
+    #[arg(long, conflicts_with = "image")]
+    noop: bool,
+    /// Raise the rate until 1 % of the webhooks take a second or more; report the highest rate that is better.
+    #[arg(long)]
+    find_max: bool,
+    /// The image to process instead of a painted one of 550×412 pixels.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    #[arg(long, default_value_t = 60.0)]
+    drain_seconds: f64,
+    #[command(flatten)]
+    subject: Subject,
+}
+
+/// Measures, and says whether all came as they should.
+pub(crate) async fn run(args: &WebhooksArgs) -> anyhow::Result<bool> {
+    ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
+    let binary = args.subject.binary(Build::Optimised).await?;
+    let image = if args.noop { Image::noop()? } else { Image::documented(args.image.as_deref())? };
+    let way = if args.upload { Way::Upload } else { Way::Fetch };
+    let run = Run {
+        setup: Setup::of(&args.subject, &binary, &image, way),
+        rate: args.rate,
+        seconds: args.seconds,
+        drain: Duration::from_secs_f64(args.drain_seconds),
+    };
+    let report = if args.find_max { run.find_max().await? } else { Some(run.measure().await?) };
+    report::print(&report)?;
+    Ok(report.is_some_and(|report| report.audit.lost + report.audit.duplicates + report.audit.failed == 0))
+}
+
 /// One steady run.
-pub(crate) struct Run<'a> {
-    pub(crate) setup: Setup<'a>,
-    pub(crate) rate: f64,
-    pub(crate) seconds: f64,
-    pub(crate) drain: Duration,
+struct Run<'a> {
+    setup: Setup<'a>,
+    rate: f64,
+    seconds: f64,
+    drain: Duration,
 }
 
 impl Run<'_> {
     /// Starts a server in an empty directory, loads it, waits for what it owes and stops it.
-    pub(crate) async fn measure(&self) -> anyhow::Result<report::Webhooks> {
+    async fn measure(&self) -> anyhow::Result<report::Webhooks> {
         let stage = self.setup.start().await?;
         let Stage {
             server, receiver, job, client, installation: _installation, directory: _directory, ..
@@ -80,7 +129,7 @@ impl Run<'_> {
     }
 
     /// Raises the rate until the server no longer keeps up, then narrows the gap. Every step has an empty directory.
-    pub(crate) async fn find_max(mut self) -> anyhow::Result<Option<report::Webhooks>> {
+    async fn find_max(mut self) -> anyhow::Result<Option<report::Webhooks>> {
         let (mut best, mut bad): (Option<report::Webhooks>, _) = (None, None);
         let mut n_refinements = 0;
         while n_refinements <= N_REFINEMENTS && self.rate <= MAX_RATE {

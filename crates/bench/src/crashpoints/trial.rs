@@ -15,7 +15,7 @@ use crate::job::Image;
 use crate::origin::Origin;
 use crate::receiver::Receiver;
 use crate::report::progress;
-use crate::server::{self, Installation, Server};
+use crate::server::{self, Build, Installation, Server};
 use crate::strace::Tracer;
 
 const SIGKILL: i32 = 9;
@@ -29,6 +29,7 @@ const SETTINGS: [&str; 2] = ["images.workers=1", "jobs.concurrency=1"];
 /// What all servers have around them.
 pub(super) struct Rig {
     binary: PathBuf,
+    settings: Vec<String>,
     keep: bool,
     image: Image,
     origin: Origin,
@@ -52,10 +53,13 @@ pub(super) struct Trial {
 }
 
 impl Rig {
-    pub(super) async fn new(binary: PathBuf, keep: bool) -> anyhow::Result<Self> {
+    pub(super) async fn new(subject: &server::Subject) -> anyhow::Result<Self> {
+        let binary = subject.binary(Build::LikeThis).await?;
+        let settings =
+            SETTINGS.into_iter().map(str::to_owned).chain(subject.settings.iter().cloned()).collect();
         let image = Image::noop()?;
         let origin = Origin::start(image.bytes.clone()).await?;
-        Ok(Self { binary, keep, image, origin })
+        Ok(Self { binary, settings, keep: subject.keep, image, origin })
     }
 
     pub(super) async fn lane(&self) -> anyhow::Result<Lane<'_>> {
@@ -75,8 +79,8 @@ impl Lane<'_> {
         let mut directory = server::directory(false)?;
         // As the system calls it: strace compares paths letter by letter.
         let root = directory.path().canonicalize()?;
-        let settings = SETTINGS.map(str::to_owned);
-        let installation = Installation::new(&self.rig.binary, root.join("data"), &settings).await?;
+        let Rig { binary, settings, .. } = self.rig;
+        let installation = Installation::new(binary, root.join("data"), settings).await?;
         let mut tracer = Tracer::new(group.calls, group.path(installation.dir()), root.join("trace"));
         if n > 0 {
             tracer = tracer.with_fault(format!("signal=SIGKILL:when={n}"));

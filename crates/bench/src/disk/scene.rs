@@ -1,13 +1,13 @@
 //! One case: a server under load meets it, is looked at, and is started again without it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
+use serde_json::json;
 
 use super::Load;
 use super::cases::{Case, Ending};
@@ -74,12 +74,10 @@ impl Judged {
 impl<'a> Scene<'a> {
     pub(super) async fn set(
         case: &'a Case,
-        binary: &Path,
-        data: PathBuf,
+        installation: Installation,
         image: &'a Image,
         load: Load,
     ) -> anyhow::Result<Self> {
-        let installation = Installation::new(binary, data, &[]).await?;
         let origin = Origin::start(image.bytes.clone()).await?;
         let receiver = Receiver::start().await?;
         Ok(Self { case, image, load, installation, origin, receiver, answers: Answers::default() })
@@ -141,7 +139,7 @@ impl<'a> Scene<'a> {
     }
 
     fn client(&self, address: SocketAddr) -> (Arc<Client>, Arc<Job>) {
-        let urls = Urls { image: self.origin.image_url(), webhook: self.receiver.url() };
+        let urls = Urls { image: self.origin.image_url(), webhook: json!({ "url": self.receiver.url() }) };
         let job = Job::new(address, &self.installation.key, self.case.way, self.image, &urls);
         (Arc::new(Client::new(address)), Arc::new(job))
     }

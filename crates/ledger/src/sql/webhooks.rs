@@ -164,7 +164,7 @@ pub(crate) fn record(
     let now_ms = tx.now_ms();
     attempts::close(tx, held, attempt)?;
     let taken_back = match next {
-        Next::Retry { due_ms } => put_back(tx, held, &Back::after(attempt, due_ms), fairness),
+        Next::Retry { due_ms } => put_back(tx, held, &Back::after(attempt, due_ms, now_ms), fairness),
         Next::Delivered | Next::Failed { .. } => end(tx, held, fairness),
     };
     let mut destination = match taken_back {
@@ -201,11 +201,12 @@ pub(crate) fn abandon(
 }
 
 impl Back {
-    fn after(attempt: &Attempt, due_ms: i64) -> Self {
+    fn after(attempt: &Attempt, due_ms: i64, now_ms: i64) -> Self {
         let is_interrupted = attempt.outcome == Outcome::Interrupted;
         let why = match attempt.retry_after_ms {
             _ if is_interrupted => Why::Interrupted,
-            Some(1..) => Why::RetryAfter,
+            // One that asks for less than the schedule's pause changes nothing.
+            Some(asked_ms @ 1..) if due_ms <= now_ms.saturating_add(asked_ms) => Why::RetryAfter,
             _ => Why::Retry,
         };
         Self { due_ms, why, n_unused: 0, n_counted: i64::from(!is_interrupted) }

@@ -9,7 +9,7 @@ use pixaven::webhooks::{Dispatcher, WebhookSettings};
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{
     Account, Clock, InputRef, JobDone, Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store, UsageDelta,
-    WebhookRecord, WebhookStatus,
+    WebhookRecord, WebhookStatus, Why,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -291,6 +291,21 @@ async fn a_receiver_can_ask_to_be_left_alone() {
         let record = desk.record(id).await;
         assert_eq!(record.status, WebhookStatus::Scheduled);
         assert_eq!(next_due_ms(&record), Some(START_MS + expected_ms), "{retry_after}");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_less_than_the_pause_is_not_why_it_waits() {
+    let desk = Desk::open().await;
+    for (retry_after, expected_ms, why) in
+        [(4, 5_000, Why::Retry), (5, 5_000, Why::RetryAfter), (6, 6_000, Why::RetryAfter)]
+    {
+        let head = format!("HTTP/1.1 429 Busy\r\nretry-after: {retry_after}\r\ncontent-length: 0\r\n\r\n");
+        let receiver = Receiver::start(vec![answer(head)]);
+        let id = desk.accept_plain(&receiver.url("/")).await;
+        assert_eq!(desk.step().await, 1);
+        let next = desk.record(id).await.next.expect("it waits");
+        assert_eq!((next.due_ms, next.why), (START_MS + expected_ms, why), "{retry_after}");
     }
 }
 
