@@ -97,6 +97,7 @@ pub(crate) async fn run(args: &CrashpointsArgs) -> anyhow::Result<bool> {
         report.calls.push(Calls { name: point.group.name(), calls: n_calls, points: n_points });
         points.extend((1..=n_points).step_by(args.every as usize).map(|n| Point { group: point.group, n }));
     }
+    report.calls.sort_by(|a, b| a.name.cmp(&b.name));
     let points = sample(points, args.limit.unwrap_or(usize::MAX));
     report.points = points.len();
     for (point, trial) in in_lanes(&rig, args.lanes, points).await? {

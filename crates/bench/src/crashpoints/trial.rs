@@ -86,17 +86,29 @@ impl Lane<'_> {
             tracer = tracer.with_fault(format!("signal=SIGKILL:when={n}"));
         }
         self.receiver.clear();
-        let (told, was_killed) = self.live(&installation, installation.spawn_traced(&tracer)?).await?;
-        let Recovery { audit, mut problems } =
-            recovery::of(&installation, &told, &self.subject, &self.receiver).await?;
-        if !was_killed && told.n_cut > 0 {
-            problems.push(format!("{} answers were cut off by a server that lived", told.n_cut));
-        }
+        let (was_killed, Recovery { audit, problems }) =
+            self.live_and_recover(&installation, &tracer).await.unwrap_or_else(|why| {
+                (true, Recovery { audit: Audit::default(), problems: vec![format!("{why:#}")] })
+            });
         if self.rig.keep && !problems.is_empty() {
             directory.disable_cleanup(true);
             progress(format_args!("{} {n} is left in {}", group.name(), root.display()));
         }
         Ok(Trial { was_killed, counts: tracer.trace()?.counts(), audit, problems })
+    }
+
+    /// Says whether the server was killed, and what it is like afterwards.
+    async fn live_and_recover(
+        &self,
+        installation: &Installation,
+        tracer: &Tracer,
+    ) -> anyhow::Result<(bool, Recovery)> {
+        let (told, was_killed) = self.live(installation, installation.spawn_traced(tracer)?).await?;
+        let mut recovery = recovery::of(installation, &told, &self.subject, &self.receiver).await?;
+        if !was_killed && told.n_cut > 0 {
+            recovery.problems.push(format!("{} answers were cut off by a server that lived", told.n_cut));
+        }
+        Ok((was_killed, recovery))
     }
 
     /// Asks everything until the server dies; stops one that does not. Says whether it was killed.
