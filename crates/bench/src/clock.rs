@@ -3,10 +3,11 @@
 //! not. None may come early by that clock, twice, late, or not at all.
 
 mod faketime;
+mod lab;
 mod timeline;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -21,11 +22,12 @@ use crate::load::accepted_id;
 use crate::loopback::Client;
 use crate::receiver::{Delivery, Receiver};
 use crate::report::{self, progress};
-use crate::server::{Build, Installation, Server, Subject};
+use crate::server::{Build, Subject};
 use crate::stage::{Setup, Stage};
 use crate::stats::Percentiles;
 
 use faketime::Faketime;
+use lab::{Lab, system_now_ms};
 use timeline::Timeline;
 
 const HOUR_S: i64 = 3_600;
@@ -50,9 +52,6 @@ const RESTARTS_PER_JUMP: usize = 2;
 
 /// The longest delay. In the end the clock is set forward until all of them are over.
 const MAX_DELAY_S: i64 = 7 * DAY_S;
-
-/// Between two events there is at least half of this, and at most all of it, for what is due.
-const PAUSE: Duration = Duration::from_secs(3);
 
 /// From the moment at which a webhook was due to its arrival: what arrives this soon after a jump may have begun before it.
 const WAY_MS: i64 = 1_000;
@@ -105,17 +104,6 @@ struct Run<'a> {
     per_round: u32,
     seed: u64,
     drain: Duration,
-}
-
-/// A server with its lying clock.
-struct Lab {
-    faketime: Faketime,
-    installation: Installation,
-    /// `None` while it is stopped.
-    server: Option<Server>,
-    port: u16,
-    timeline: Timeline,
-    random: fastrand::Rng,
 }
 
 /// A webhook that the server has promised.
@@ -261,51 +249,6 @@ impl Findings {
     }
 }
 
-impl Lab {
-    /// From a second to a week, every order of magnitude as often as the others.
-    fn delay_s(&mut self) -> i64 {
-        (MAX_DELAY_S as f64).powf(self.random.f64()) as i64
-    }
-
-    async fn pause(&mut self) {
-        tokio::time::sleep(PAUSE.mul_f64(0.5 + 0.5 * self.random.f64())).await;
-    }
-
-    fn wall_ms(&self) -> i64 {
-        system_now_ms() + self.timeline.offset_ms()
-    }
-
-    fn jump(&mut self, by_s: i64) -> anyhow::Result<()> {
-        let at_ms = system_now_ms();
-        self.faketime.set(self.timeline.offset_ms() / 1_000 + by_s)?;
-        self.timeline.jumped(at_ms, by_s * 1_000);
-        let state = if self.server.is_some() { "running" } else { "stopped" };
-        progress(format_args!("the clock of the {state} server was set by {:+} h", by_s / HOUR_S));
-        Ok(())
-    }
-
-    async fn stop(&mut self, is_killed: bool) -> anyhow::Result<()> {
-        let mut server = self.server.take().context("the server runs")?;
-        ensure!(!server.has_ended(), "the server ended by itself:\n{}", self.installation.log_tail());
-        let pid = server.pid();
-        self.timeline.stopped(system_now_ms());
-        if is_killed {
-            server.kill().await?;
-        } else {
-            server.stop().await?;
-        }
-        self.faketime.clean_after(pid);
-        Ok(())
-    }
-
-    async fn start(&mut self) -> anyhow::Result<()> {
-        let (server, _) = self.installation.start(self.port).await?;
-        self.timeline.started(system_now_ms());
-        self.server = Some(server);
-        Ok(())
-    }
-}
-
 /// When an accepted webhook is due, by the server's clock: waits until its image is processed.
 async fn due_ms(client: &Client, job: &Job, id: Uuid) -> anyhow::Result<i64> {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
@@ -332,10 +275,4 @@ fn wall_time_ms(text: &Value) -> anyhow::Result<i64> {
 /// The time of this machine at a moment that is not long ago.
 fn real_ms(at: Instant) -> i64 {
     system_now_ms() - i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)
-}
-
-#[expect(clippy::disallowed_methods, reason = "what the lying clock of the server is compared with")]
-fn system_now_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

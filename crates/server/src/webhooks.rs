@@ -7,6 +7,7 @@ mod delivery;
 pub mod history;
 mod hold;
 mod message;
+mod note;
 pub mod sign;
 mod signers;
 mod trial;

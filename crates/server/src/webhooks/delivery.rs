@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use pixaven_ledger::schedule::Schedule;
-use pixaven_ledger::{Attempt, DueWebhook, Error, Lease, Ledger, Next, Outcome, Room};
+use pixaven_ledger::{DueWebhook, Error, Lease, Ledger, Next, Outcome, Room};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::hold::Hold;
 use super::message::{attempt_of, interrupted, request_headers};
+use super::note::{self, Note};
 use super::signers::Signers;
 use super::under_way::UnderWay;
 use super::verdict::{self, Circumstances};
@@ -20,9 +21,6 @@ use crate::driver::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
 use crate::lifecycle::Tasks;
 use crate::net::{Exchange, Net, NetError};
 use crate::telemetry::with_causes;
-
-/// How long what could not be written waits before it is tried again.
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Addresses that are tried out at the same time.
 const MAX_TRIALS: usize = 8;
@@ -188,14 +186,14 @@ impl Dispatcher {
         let Some(_under_way) = self.inner.under_way.begin(id) else {
             tracing::warn!(%id, attempt, "a webhook's lease ran out while it is still being sent; this one waits");
             let later = Note::Release { due_ms: started_ms + LOCAL_TROUBLE_PAUSE_MS };
-            return self.write(&lease, later, give_up).await;
+            return later.write(&self.inner.ledger, &lease, give_up).await;
         };
         let ending = tokio::select! {
             ending = self.send(&lease, started_ms) => ending,
             () = give_up.cancelled() => Ending::Interrupted,
         };
         let note = self.note(&lease, started_ms, ending);
-        self.write(&lease, note, give_up).await;
+        note.write(&self.inner.ledger, &lease, give_up).await;
     }
 
     async fn send(&self, lease: &Lease<DueWebhook>, started_ms: i64) -> Ending {
@@ -241,7 +239,7 @@ impl Dispatcher {
                 let next = verdict::next(&exchange.result, &circumstances);
                 let asked_ms = verdict::granted_ms(&exchange.result, &circumstances);
                 let attempt = attempt_of(started_ms, outcome, &exchange, asked_ms);
-                log(lease, &attempt, &next, exchange.result.as_ref().err());
+                note::log(lease, &attempt, &next, exchange.result.as_ref().err());
                 Note::Attempt { attempt, next }
             }
             Ending::Interrupted => {
@@ -265,51 +263,6 @@ impl Dispatcher {
             }
         }
     }
-
-    /// Tells the ledger what came of an attempt; again and again while it is busy and the lease lasts, because what is
-    /// not written down is sent once more.
-    async fn write(&self, lease: &Lease<DueWebhook>, note: Note, give_up: &CancellationToken) {
-        let ledger = &self.inner.ledger;
-        let (id, attempt) = (lease.value.id, lease.attempt);
-        loop {
-            let error = match note.write(ledger, lease).await {
-                Ok(()) => return,
-                Err(error) => error,
-            };
-            let is_worth_another = matches!(error, Error::Busy)
-                && ledger.clock().now_ms() < lease.until_ms
-                && !give_up.is_cancelled();
-            if !is_worth_another {
-                // The lease runs out by itself and the attempt is made again: the same id, the same bytes.
-                tracing::error!(%id, attempt, %error, "the end of a webhook's attempt could not be written");
-                return;
-            }
-            tracing::warn!(%id, attempt, "the ledger is busy; the end of a webhook's attempt is written later");
-            tokio::select! {
-                () = tokio::time::sleep(BUSY_PAUSE) => {}
-                () = give_up.cancelled() => {}
-            }
-        }
-    }
-}
-
-/// What the ledger is told of an attempt.
-enum Note {
-    Attempt { attempt: Attempt, next: Next },
-    Abandon { reason: &'static str },
-    Release { due_ms: i64 },
-}
-
-impl Note {
-    async fn write(&self, ledger: &Ledger, lease: &Lease<DueWebhook>) -> Result<(), Error> {
-        match self {
-            Self::Attempt { attempt, next } => {
-                ledger.record_attempt(lease, attempt.clone(), next.clone()).await
-            }
-            Self::Abandon { reason } => ledger.abandon_webhook(lease, (*reason).to_owned()).await,
-            Self::Release { due_ms } => ledger.release_webhook(lease, *due_ms).await,
-        }
-    }
 }
 
 impl Permits {
@@ -317,25 +270,4 @@ impl Permits {
         let count = |permit: &OwnedSemaphorePermit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX);
         Room { n: count(&self.all), n_retries: count(&self.retries) }
     }
-}
-
-/// The one line of an attempt. Neither the URL, which may carry credentials, nor any content is in it.
-fn log(lease: &Lease<DueWebhook>, attempt: &Attempt, next: &Next, error: Option<&NetError>) {
-    let (next, due_ms) = match next {
-        Next::Delivered => ("delivered", None),
-        Next::Retry { due_ms } => ("retry", Some(*due_ms)),
-        Next::Failed { reason } => (reason.as_str(), None),
-    };
-    tracing::info!(
-        id = %lease.value.id,
-        attempt = lease.attempt,
-        outcome = attempt.outcome.as_str(),
-        status = attempt.status,
-        address = attempt.address,
-        duration_ms = attempt.duration_ms,
-        next,
-        due_ms,
-        error = error.map(|error| with_causes(error)),
-        "webhook attempt"
-    );
 }
