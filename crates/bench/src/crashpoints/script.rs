@@ -1,5 +1,6 @@
 //! What is asked of each server, always the same: twenty steps in bursts of four, images behind a URL and images in the
-//! request, with webhooks, a few of them later, and without; two of them named and asked again, one sent again.
+//! request, with webhooks, a few of them later, and without; two of them named and asked again, one sent again. What is
+//! uploaded is large enough for files of its own, it and its result; what is fetched is small.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -52,7 +53,9 @@ static SCRIPT: [[Step; 4]; 5] = [
 
 /// What the script is about.
 pub(super) struct Subject {
+    /// What is uploaded.
     pub(super) image: Bytes,
+    /// What is fetched.
     pub(super) image_url: String,
     pub(super) webhook_url: String,
 }

@@ -57,8 +57,8 @@ impl Rig {
         let binary = subject.binary(Build::LikeThis).await?;
         let settings =
             SETTINGS.into_iter().map(str::to_owned).chain(subject.settings.iter().cloned()).collect();
-        let image = Image::noop()?;
-        let origin = Origin::start(image.bytes.clone()).await?;
+        let image = Image::documented(None)?;
+        let origin = Origin::start(Image::noop()?.bytes).await?;
         Ok(Self { binary, settings, keep: subject.keep, image, origin })
     }
 

@@ -215,7 +215,7 @@ async fn a_file_that_a_crash_cut_off_is_removed_and_no_other() {
     let app = TestApp::start().await;
     let receiver = Receiver::start(vec![status(200)]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
-    let id = id_of(&app.upload("a.png", &picture(20, 10, Format::Png), &spec).await);
+    let id = id_of(&app.upload("a.bmp", &picture(200, 100, Format::Bmp), &spec).await);
     let input = app.directory.path().join("data/blobs/inputs").join(&id);
     let results = app.directory.path().join("data/blobs/results/2026-01-10");
     std::fs::create_dir_all(&results).expect("writable");
