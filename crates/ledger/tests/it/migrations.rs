@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pixaven_ledger::{Clock, Error, Ledger, Next, Store};
+use pixaven_ledger::{Clock, Content, Error, InputRef, Ledger, Next, Store};
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use crate::fixture::{START_MS, delivered, key, request, webhook};
 
@@ -107,7 +108,8 @@ async fn a_directory_that_cannot_be_made_is_named() {
     assert!(matches!(open(&path).await, Err(Error::Create { path: named, .. }) if named == path));
 }
 
-/// A ledger as the first version left it: one webhook waits for its second attempt, one was being sent.
+/// A ledger as the first version left it: one webhook waits for its second attempt, one was being sent, an upload waits
+/// for its processing, and a result is kept.
 const FIRST_VERSION: &str = "
     INSERT INTO accounts VALUES (1, 'default', 0);
     INSERT INTO counters (account, n_scheduled, n_dispatched) VALUES (1, 1, 1);
@@ -118,6 +120,11 @@ const FIRST_VERSION: &str = "
     INSERT INTO webhooks (no, account, created_ms, status) VALUES (1, 1, 0, 'scheduled'), (2, 1, 0, 'dispatched');
     INSERT INTO webhook_queue VALUES (1, 1, 'a:443', 200, 1, NULL, 1), (2, 1, 'a:443', 150, 3, 900, 3);
     INSERT INTO attempts (no, number, fence, started_ms) VALUES (2, 3, 3, 150);
+    INSERT INTO requests VALUES (3, X'00000000000000000000000000000003', 1, 0, 'inputs/3', 'a.jpg', 5, 0, NULL, 1,
+                                 'a:443', 'https://a/', '', '{}');
+    INSERT INTO webhooks (no, account, created_ms, status) VALUES (3, 1, 0, 'created');
+    INSERT INTO jobs VALUES (3, 1, 0, 0, NULL, 0);
+    INSERT INTO results VALUES (X'00000000000000000000000000000004', 1, 'b.jpg', 'results/b', 'image/jpeg', 5, 'ab', 0, 999);
     PRAGMA application_id = 0x5058564e;
     PRAGMA user_version = 1;";
 
@@ -146,4 +153,9 @@ async fn a_file_of_the_first_version_goes_on() {
         ledger.record_attempt(&lease, delivered(), Next::Delivered).await.unwrap();
     }
     assert_eq!(seen, [(1, 2, 1, true, Some(610)), (2, 4, 2, true, None)]);
+    let [job] = <[_; 1]>::try_from(ledger.claim_jobs(9, 1_000).await.unwrap()).expect("one job");
+    let content = Content::File { key: "inputs/3".to_owned() };
+    assert_eq!(job.value.input, InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 });
+    let result = ledger.result(Uuid::from_u128(4), "b.jpg").await.unwrap().expect("a result");
+    assert_eq!(result.content, Content::File { key: "results/b".to_owned() });
 }
