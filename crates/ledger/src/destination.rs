@@ -211,6 +211,13 @@ impl Fairness {
     }
 }
 
+impl Fairness {
+    /// How long is tried when a request wants that long: never longer than anything is.
+    pub(crate) fn longest_trying(&self, wanted_ms: Option<i64>) -> Option<i64> {
+        [wanted_ms, self.give_up_ms].into_iter().flatten().min()
+    }
+}
+
 impl Default for Fairness {
     fn default() -> Self {
         Self {

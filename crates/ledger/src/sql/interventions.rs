@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::destinations::Destination;
 use super::webhooks::{step, unqueue};
-use super::{Row, Tx, params, statements};
+use super::{Row, Tx, jobs, params, statements};
 use crate::destination::{Fairness, Lane};
 use crate::error::Error;
 use crate::model::account::AccountId;
@@ -78,6 +78,7 @@ pub(crate) fn cancel(
         WebhookStatus::Created => {
             // Whoever works on it finds its lease lost and keeps nothing.
             tx.execute(&END_JOB, params![no])?;
+            jobs::remove_input(tx, no)?;
             step(tx, no, account, Created.ended(CANCELLED, now_ms))?;
         }
         WebhookStatus::Scheduled => {
@@ -116,7 +117,7 @@ fn reopen(
     // It was cancelled before there was anything to send.
     let Some((authority, expires_ms)) = wanted else { return Err(Error::NotNow(from)) };
     let (authority, expires_ms): (String, Option<i64>) = (authority, expires_ms);
-    let expires_ms = expires_ms.or(fairness.give_up_ms).map(|expires_ms| now_ms.saturating_add(expires_ms));
+    let expires_ms = fairness.longest_trying(expires_ms).map(|expires_ms| now_ms.saturating_add(expires_ms));
     let latest = tx.query_optional(&LATEST, params![no], |row| Ok((row.take()?, row.take()?)))?;
     let (attempt, fence): (u32, i64) = latest.unwrap_or((0, 0));
     let (lane, why, to) = (Lane::Retry, Why::Resend.as_str(), WebhookStatus::Scheduled);

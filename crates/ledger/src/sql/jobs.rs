@@ -94,13 +94,19 @@ pub(crate) fn finish(
     let now_ms = tx.now_ms();
     tx.execute_held(&END, params![lease.no, lease.fence])?;
     if matches!(lease.value.input, InputRef::Upload { content: Content::Inline(_), .. }) {
-        tx.execute(&REMOVE_INPUT, params![lease.no])?;
+        remove_input(tx, lease.no)?;
     }
     done.result.as_ref().map_or(Ok(()), |result| results::add(tx, result))?;
     let processed = Created.processed(now_ms);
     Delta::default().with_usage(done.usage).with_step(&processed).apply(tx, lease.value.account)?;
     webhooks::enter(tx, lease.no, processed)?;
     webhooks::schedule_first(tx, lease.no, &done.payload, fairness)
+}
+
+/// Removes the upload of a request whose job has ended, if it stands in the ledger.
+pub(super) fn remove_input(tx: &mut Tx<'_>, no: i64) -> Result<(), Error> {
+    tx.execute(&REMOVE_INPUT, params![no])?;
+    Ok(())
 }
 
 pub(crate) fn release(tx: &mut Tx<'_>, no: i64, fence: i64, why: Release) -> Result<(), Error> {

@@ -17,6 +17,9 @@ const EXPIRED: &str = "expired";
 /// How many webhooks whose time is over one claim ends; the next one goes on.
 const MAX_EXPIRED: i64 = 256;
 
+/// Trouble of this machine that put a webhook off until this long ago, or later, lasts.
+const PRESENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
+
 statements! {
     ADD = "INSERT INTO webhooks (no, account, created_ms, status, host) VALUES (?1, ?2, ?3, ?4, ?5)";
     ENTER = "UPDATE webhooks
@@ -28,7 +31,8 @@ statements! {
     WANTED = "SELECT account, webhook_authority, webhook_delay_ms, webhook_expires_ms FROM requests WHERE no = ?1";
     QUEUE = "INSERT INTO webhook_queue (no, account, destination, lane, due_ms, why, expires_ms, fence, attempt, n_counted)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)";
-    EXPIRED_ONES = "SELECT q.no, q.account, q.destination, q.n_counted, r.webhook_expires_ms
+    EXPIRED_ONES = "SELECT q.no, q.account, q.destination, q.n_counted, q.due_ms, q.why,
+                           r.webhook_expires_ms
                     FROM webhook_queue q JOIN requests r ON r.no = q.no
                     WHERE q.expires_ms <= ?1 AND q.lease_until_ms IS NULL ORDER BY q.expires_ms LIMIT ?2";
     PROLONG = "UPDATE webhook_queue SET expires_ms = ?2 WHERE no = ?1";
@@ -67,6 +71,8 @@ struct Expired {
     destination: i64,
     /// Attempts so far that the schedule counts.
     n_counted: i64,
+    due_ms: i64,
+    why: Why,
     /// The end that the request named.
     wanted_ms: Option<i64>,
 }
@@ -90,7 +96,7 @@ pub(super) fn schedule_first(
     tx.execute(&ADD_PAYLOAD, params![no, now_ms, payload])?;
     let (account, authority, delay_ms, expires_ms) = tx.query_one(&WANTED, params![no], read_wanted)?;
     let due_ms = now_ms.saturating_add(delay_ms);
-    let expires_ms = expires_ms.or(fairness.give_up_ms).map(|expires_ms| due_ms.saturating_add(expires_ms));
+    let expires_ms = fairness.longest_trying(expires_ms).map(|expires_ms| due_ms.saturating_add(expires_ms));
     let mut destination = Destination::named(tx, account, &authority, fairness)?;
     let (lane, why) = (Lane::First, Why::Delay.as_str());
     tx.execute(&QUEUE, params![no, account, destination.no, lane.number(), due_ms, why, expires_ms])?;
@@ -127,13 +133,15 @@ pub(super) fn enter(tx: &mut Tx<'_>, no: i64, step: Transition) -> Result<(), Er
 }
 
 /// Fails webhooks whose time is over while they wait, whatever holds them back. One of which nobody ever learned whether it
-/// can be delivered is owed still, if it was only this server that let the time pass: the request named no end, and its
-/// destination is not left alone.
+/// can be delivered is owed still, if it was only this server that let the time pass: the request named no end, its
+/// destination is not left alone, and it was not tried again and again, until now, by a machine that could not send it.
 pub(super) fn expire(tx: &mut Tx<'_>, fairness: &Fairness) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     for expired in tx.query(&EXPIRED_ONES, params![now_ms, MAX_EXPIRED], read_expired)? {
-        let Expired { no, account, destination, n_counted, wanted_ms } = expired;
-        if let (None, 0, Some(give_up_ms)) = (wanted_ms, n_counted, fairness.give_up_ms)
+        let Expired { no, account, destination, n_counted, due_ms, why, wanted_ms } = expired;
+        if let (0, Some(give_up_ms)) = (n_counted, fairness.give_up_ms)
+            && wanted_ms.is_none_or(|wanted_ms| wanted_ms >= give_up_ms)
+            && (why != Why::LocalTrouble || due_ms <= now_ms.saturating_sub(PRESENT_TROUBLE_MS))
             && Destination::load(tx, destination, fairness)?.flow.n_openings == 0
         {
             tx.execute(&PROLONG, params![no, now_ms.saturating_add(give_up_ms)])?;
@@ -248,6 +256,8 @@ fn read_expired(row: &mut Row<'_>) -> Result<Expired, Error> {
         account: row.take()?,
         destination: row.take()?,
         n_counted: row.take()?,
+        due_ms: row.take()?,
+        why: row.take_word()?,
         wanted_ms: row.take()?,
     })
 }

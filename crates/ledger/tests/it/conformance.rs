@@ -28,11 +28,12 @@ macro_rules! suite {
                 room_is_kept_for_first_attempts, the_breaker_lets_one_through_at_a_time,
                 what_a_receiver_asks_for_holds_for_its_authority, time_runs_out_while_nothing_is_sent,
                 what_nobody_tried_is_owed_however_late_it_is, nothing_is_claimed_whose_time_is_over,
+                what_this_machine_cannot_send_is_not_tried_for_ever, a_request_gets_no_more_time_than_any,
                 one_address_is_one_receiver,
                 a_clock_set_back_does_not_lengthen_a_pause, an_idle_destination_is_forgotten,
                 an_interruption_returns_what_it_held;
             interventions: what_ended_can_be_sent_again, what_waits_can_be_hurried,
-                what_is_not_wanted_any_more_ends, a_late_result_finds_its_own_attempt,
+                what_is_not_wanted_any_more_ends, a_cancelled_request_leaves_no_input, a_late_result_finds_its_own_attempt,
                 secrets_overlap, who_waits_for_a_result_is_told, many_are_sent_again_at_the_rate_asked_for,
                 a_bulk_resend_survives_a_restart_and_can_be_stopped;
             history: lists_are_filtered_and_paged, pages_follow_each_other_whatever_comes_between, another_accounts_webhook_does_not_exist,

@@ -93,6 +93,13 @@ pub enum ProxyError {
     Status(u16),
 }
 
+impl ProxyError {
+    /// Whether it is the same whoever is to be reached. Others may be about the one peer, as far as others are reached.
+    pub fn concerns_all(&self) -> bool {
+        matches!(self, Self::Dns(_) | Self::Refused(_) | Self::Timeout)
+    }
+}
+
 impl FromStr for ProxyAddress {
     type Err = NotAProxy;
 
@@ -123,9 +130,14 @@ impl Proxy {
     pub(super) async fn tunnel(&self, peer: SocketAddr) -> Result<TcpStream, NetError> {
         let reached = timeout(self.patience, self.reach()).await;
         let stream = reached.map_err(|_| NetError::Proxy(ProxyError::Timeout))??;
-        let (status, stream) = self.ask(stream, peer).await.map_err(NetError::Proxy)?;
+        let (status, stream) = match self.ask(stream, peer).await {
+            // A peer that speaks first, or a proxy that talks: whoever it is does so for this peer.
+            Err(error @ ProxyError::UnaskedBytes) => return Err(NetError::Refused(io::Error::other(error))),
+            asked => asked.map_err(NetError::Proxy)?,
+        };
         match status.as_u16() {
-            200..=299 => Ok(stream),
+            // 204 is no tunnel: it ends with its head.
+            200..=203 | 205..=299 => Ok(stream),
             // What a proxy says when it may not, or cannot, connect to the peer: that is how a dead one looks from here.
             504 => Err(NetError::Timeout),
             403 | 500.. => Err(NetError::Refused(io::Error::other(ProxyError::Status(status.as_u16())))),
@@ -160,7 +172,7 @@ impl Proxy {
             answer.as_mut().poll(cx)
         });
         let status = answer.await.map_err(ProxyError::Protocol)?.status();
-        if status.is_success() && !has_ended {
+        if status.is_success() && status != StatusCode::NO_CONTENT && !has_ended {
             poll_fn(|cx| connection.poll_without_shutdown(cx)).await.map_err(ProxyError::Protocol)?;
         }
         let parts = connection.into_parts();

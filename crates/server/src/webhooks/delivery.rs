@@ -81,7 +81,7 @@ enum Ending {
     /// This machine could not send it: no sockets, no secrets.
     LocalTrouble(String),
     /// The proxy did not let anything through.
-    ProxyTrouble(String),
+    ProxyTrouble { error: String, concerns_all: bool },
 }
 
 impl Dispatcher {
@@ -216,7 +216,9 @@ impl Dispatcher {
         };
         match verdict::outcome(&exchange.result) {
             Ok(outcome) => Ending::Attempted { outcome, exchange },
-            Err(error @ NetError::Proxy(_)) => Ending::ProxyTrouble(with_causes(error)),
+            Err(error @ NetError::Proxy(trouble)) => {
+                Ending::ProxyTrouble { error: with_causes(error), concerns_all: trouble.concerns_all() }
+            }
             Err(error) => Ending::LocalTrouble(with_causes(error)),
         }
     }
@@ -236,6 +238,9 @@ impl Dispatcher {
                     unit_random: fastrand::f64(),
                     schedule: &settings.schedule,
                 };
+                if exchange.result.is_ok() {
+                    self.inner.hold.answered();
+                }
                 let next = verdict::next(&exchange.result, &circumstances);
                 let asked_ms = verdict::granted_ms(&exchange.result, &circumstances);
                 let attempt = attempt_of(started_ms, outcome, &exchange, asked_ms);
@@ -255,9 +260,11 @@ impl Dispatcher {
                 tracing::error!(%id, attempt = number, error, "webhook postponed: this machine could not send it");
                 Note::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
             }
-            Ending::ProxyTrouble(error) => {
-                if self.inner.hold.begin() {
+            Ending::ProxyTrouble { error, concerns_all } => {
+                if self.inner.hold.begin(concerns_all) {
                     tracing::warn!(%id, attempt = number, error, "webhooks are held back for five seconds");
+                } else {
+                    tracing::info!(%id, attempt = number, error, "webhook postponed: the proxy did not let it through");
                 }
                 Note::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
             }

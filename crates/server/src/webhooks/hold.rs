@@ -1,7 +1,8 @@
 //! A pause of the whole driver. What is wrong with the proxy is wrong for every webhook: to try each of a backlog would cost
-//! the ledger two writes apiece and the log a line, and say the same every time.
+//! the ledger two writes apiece and the log a line, and say the same every time. What the proxy says of one receiver while it
+//! serves others is no reason for it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -11,30 +12,47 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// When the driver may go on.
 pub(super) struct Hold {
-    until: Mutex<Instant>,
+    state: Mutex<State>,
+}
+
+struct State {
+    until: Instant,
+    /// Whether a receiver answered since the proxy last refused something.
+    is_of_use: bool,
 }
 
 impl Hold {
     /// No pause.
     pub(super) fn new() -> Self {
-        Self { until: Mutex::new(Instant::now()) }
+        Self { state: Mutex::new(State { until: Instant::now(), is_of_use: false }) }
     }
 
-    /// Begins a pause; `false` while there is one already.
-    pub(super) fn begin(&self) -> bool {
+    /// Takes note of a receiver that answered.
+    pub(super) fn answered(&self) {
+        self.state().is_of_use = true;
+    }
+
+    /// Begins a pause. `false` while there is one already, and when trouble that may be about one receiver comes between
+    /// answers of others.
+    pub(super) fn begin(&self, concerns_all: bool) -> bool {
         let now = Instant::now();
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = *until <= now;
+        let mut state = self.state();
+        let was_of_use = std::mem::take(&mut state.is_of_use);
+        let is_new = state.until <= now && (concerns_all || !was_of_use);
         if is_new {
-            *until = now + PAUSE;
+            state.until = now + PAUSE;
         }
         is_new
     }
 
     /// Waits until there is no pause.
     pub(super) async fn wait(&self) {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = self.state().until;
         sleep_until(until).await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -47,9 +65,22 @@ mod tests {
         let (hold, begun) = (Hold::new(), Instant::now());
         hold.wait().await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        assert_eq!([hold.begin(), hold.begin()], [true, false]);
+        assert_eq!([hold.begin(true), hold.begin(true)], [true, false]);
         hold.wait().await;
         assert!(begun.elapsed() >= PAUSE && begun.elapsed() < 2 * PAUSE);
-        assert!(hold.begin(), "what is still wrong is said again");
+        assert!(hold.begin(true), "what is still wrong is said again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_that_serves_others_is_no_reason_for_a_pause() {
+        let hold = Hold::new();
+        for _ in 0..3 {
+            hold.answered();
+            assert!(!hold.begin(false));
+        }
+        assert!(hold.begin(false), "nobody answered in between");
+        tokio::time::advance(PAUSE).await;
+        hold.answered();
+        assert!(hold.begin(true), "a proxy that is not there");
     }
 }

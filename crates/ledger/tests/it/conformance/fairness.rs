@@ -202,6 +202,26 @@ pub(crate) async fn what_nobody_tried_is_owed_however_late_it_is(f: Fixture) {
     assert_eq!(ends_ms, [Some(START_MS + 74 * DAY_MS); 2], "from now on their time runs as if they were new");
 }
 
+pub(crate) async fn what_this_machine_cannot_send_is_not_tried_for_ever(f: Fixture) {
+    let f = f.with_fairness(Fairness { give_up_ms: Some(DAY_MS), ..Fairness::default() });
+    let id = f.scheduled_to("a:443", 1).await[0];
+    for _ in 0..24 {
+        let lease = one(f.claim(1).await.0);
+        f.ledger.release_webhook(&lease, f.clock.now_ms() + 5_000).await.unwrap();
+        f.clock.advance(DAY_MS / 24);
+    }
+    assert_eq!(f.claim(1).await.1, []);
+    let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
+    assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+}
+
+pub(crate) async fn a_request_gets_no_more_time_than_any(f: Fixture) {
+    let f = f.with_fairness(Fairness { give_up_ms: Some(DAY_MS), ..Fairness::default() });
+    let long = f.scheduled(NewWebhook { expires_ms: Some(2 * DAY_MS), ..webhook_to("a:443") }).await;
+    let lease = one(f.claim(1).await.0);
+    assert_eq!((lease.value.id, lease.value.expires_at_ms), (long, Some(START_MS + DAY_MS)));
+}
+
 pub(crate) async fn nothing_is_claimed_whose_time_is_over(f: Fixture) {
     let f = f.unlimited();
     for _ in 0..300 {

@@ -1,9 +1,10 @@
 //! What users do to their webhooks, secrets and requests.
 
-use pixaven_ledger::{Error, Next, Outcome, Secret, WebhookQuery, WebhookStatus, Why};
+use bytes::Bytes;
+use pixaven_ledger::{Content, Error, InputRef, Next, Outcome, Secret, WebhookQuery, WebhookStatus, Why};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, done, one, webhook};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, done, one, request, webhook};
 
 impl Fixture {
     async fn resend(&self, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
@@ -78,6 +79,19 @@ pub(crate) async fn what_is_not_wanted_any_more_ends(f: Fixture) {
     assert!(matches!(f.cancel(waiting).await, Err(Error::NotNow(WebhookStatus::Dispatched))));
     f.ledger.record_attempt(&lease, delivered(), Next::Delivered).await.unwrap();
     assert!(!f.cancel(Uuid::new_v4()).await.unwrap());
+}
+
+/// An input that stayed would meet the next request of its number.
+pub(crate) async fn a_cancelled_request_leaves_no_input(f: Fixture) {
+    for _ in 0..2 {
+        let mut new = request(f.account, webhook());
+        let content = Content::Inline(Bytes::from_static(b"a picture"));
+        new.input = InputRef::Upload { content, name: String::new(), bytes: 9 };
+        f.ledger.accept(new.clone()).await.unwrap();
+        assert!(f.cancel(new.id).await.unwrap());
+        f.clock.advance(1);
+        assert_eq!(f.ledger.sweep_history(f.clock.now_ms(), 9).await.unwrap(), 1);
+    }
 }
 
 pub(crate) async fn a_late_result_finds_its_own_attempt(f: Fixture) {
