@@ -30,8 +30,7 @@ pub struct Fairness {
     pub longest_pause_ms: i64,
     /// How long it is left alone at most because it asks.
     pub longest_asked_ms: i64,
-    /// How long is tried when the request names no end, from the time at which the first attempt is due; without end if
-    /// `None`.
+    /// How long is tried at most, from the time at which the first attempt is due; without end if `None`.
     pub give_up_ms: Option<i64>,
 }
 
@@ -209,9 +208,7 @@ impl Fairness {
     pub(crate) fn longest_ms(&self) -> i64 {
         self.longest_pause_ms.max(self.longest_asked_ms).max(0)
     }
-}
 
-impl Fairness {
     /// How long is tried when a request wants that long: never longer than anything is.
     pub(crate) fn longest_trying(&self, wanted_ms: Option<i64>) -> Option<i64> {
         [wanted_ms, self.give_up_ms].into_iter().flatten().min()

@@ -283,7 +283,6 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
         body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),
         json_bytes: limits.json_bytes,
         body_timeout: Duration::from_secs(config.server.body_read_timeout_s),
-        give_up_ms: config.webhooks.give_up_ms(),
         limits: json!({
             "body_bytes": limits.body_bytes,
             "json_bytes": limits.json_bytes,

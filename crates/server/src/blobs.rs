@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::path::{Path as FsPath, PathBuf};
 
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt as _};
+use futures_util::future::ready;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
@@ -110,10 +111,21 @@ impl Blobs {
         found.bytes().await.map(Some).map_err(not_read)
     }
 
-    /// Opens a blob, or the part of it that `range` names, for sending; `None` when there is none.
-    pub async fn open(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Download>, ApiError> {
+    /// Opens what was kept, or the part of it that `range` names, for sending; `None` when there is none.
+    pub async fn open(
+        &self,
+        content: &Content,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<Download>, ApiError> {
+        let key = match content {
+            Content::Inline(bytes) => {
+                let part = part(bytes, range)?;
+                return Ok(Some(Download { body: stream::once(ready(Ok(part))).boxed() }));
+            }
+            Content::File { key } => key,
+        };
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
-        match self.store.get_opts(&Path::from(key), options).await {
+        match self.store.get_opts(&Path::from(key.as_str()), options).await {
             Ok(found) => Ok(Some(Download { body: found.into_stream() })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(not_read(error)),
@@ -174,6 +186,16 @@ impl Blobs {
         }
         Ok(n_removed)
     }
+}
+
+/// The bytes of `range`, which was measured by the size that is told of them.
+fn part(bytes: &Bytes, range: Option<Range<u64>>) -> Result<Bytes, ApiError> {
+    let Some(range) = range else { return Ok(bytes.clone()) };
+    let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+    if end > bytes.len() {
+        return Err(ApiError::internal("a result is smaller than its row says"));
+    }
+    Ok(bytes.slice(start..end))
 }
 
 /// A blob that could not be written: the disk is full or broken, and the caller may try later.

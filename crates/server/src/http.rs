@@ -66,8 +66,6 @@ pub struct Settings {
     pub json_bytes: usize,
     /// Longest time a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long a webhook is tried at most, whatever its request says.
-    pub give_up_ms: i64,
     /// The limits, as `/1.0/account` shows them.
     pub limits: serde_json::Value,
 }

@@ -131,10 +131,7 @@ impl Jobs {
     }
 
     async fn write(&self, lease: Lease<Job>, ending: Ending) -> Result<(), pixaven_ledger::Error> {
-        let input = match &lease.value.input {
-            InputRef::Upload { content, .. } => Some(content.clone()),
-            InputRef::Url => None,
-        };
+        let input = lease.value.input.content().cloned();
         match ending {
             Ending::Done(done) => {
                 let content = done.result.as_ref().map(|result| result.content.clone());

@@ -38,6 +38,16 @@ pub enum InputRef {
     },
 }
 
+impl InputRef {
+    /// Where the bytes of an upload are.
+    pub fn content(&self) -> Option<&Content> {
+        match self {
+            Self::Url => None,
+            Self::Upload { content, .. } => Some(content),
+        }
+    }
+}
+
 /// Where the bytes of an upload or a result are.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {

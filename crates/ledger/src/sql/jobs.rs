@@ -45,7 +45,7 @@ pub(crate) fn accept(tx: &mut Tx<'_>, request: &NewRequest) -> Result<(), Error>
     let (account, now_ms) = (request.account, tx.now_ms());
     Delta::default().with(WebhookStatus::Created, 1).apply(tx, account)?;
     let no = add_request(tx, request)?;
-    if let InputRef::Upload { content: Content::Inline(bytes), .. } = &request.input {
+    if let Some(Content::Inline(bytes)) = request.input.content() {
         tx.execute(&ADD_INPUT, params![no, bytes])?;
     }
     tx.execute(&ADD_JOB, params![no, account, now_ms])?;
@@ -93,7 +93,7 @@ pub(crate) fn finish(
 ) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute_held(&END, params![lease.no, lease.fence])?;
-    if matches!(lease.value.input, InputRef::Upload { content: Content::Inline(_), .. }) {
+    if let Some(Content::Inline(_)) = lease.value.input.content() {
         remove_input(tx, lease.no)?;
     }
     done.result.as_ref().map_or(Ok(()), |result| results::add(tx, result))?;

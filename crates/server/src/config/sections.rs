@@ -146,14 +146,9 @@ impl Webhooks {
             per_address: self.per_address,
             n_failures_to_open: self.breaker_failures,
             longest_pause_ms: i64::from(self.breaker_pause_s) * 1_000,
-            give_up_ms: Some(self.give_up_ms()),
+            give_up_ms: Some(i64::from(self.give_up_days) * 24 * 60 * 60 * 1_000),
             ..Fairness::default()
         }
-    }
-
-    /// How long is tried at most.
-    pub fn give_up_ms(&self) -> i64 {
-        i64::from(self.give_up_days) * 24 * 60 * 60 * 1_000
     }
 
     /// How many webhooks that were tried before may be sent at the same time; at least one.

@@ -6,9 +6,8 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use pixaven_ledger::{Content, StoredResult};
+use pixaven_ledger::StoredResult;
 use uuid::Uuid;
 
 use super::Api;
@@ -73,23 +72,8 @@ async fn respond(api: &Api, segments: &Segments, headers: &HeaderMap) -> Result<
 }
 
 async fn body(api: &Api, found: &StoredResult, range: Option<Range<u64>>) -> Result<Body, ApiError> {
-    match &found.content {
-        Content::Inline(bytes) => Ok(Body::from(part(bytes, range)?)),
-        Content::File { key } => {
-            let download = api.shared.pipeline.blobs.open(key, range).await?;
-            Ok(Body::from_stream(download.ok_or_else(ApiError::not_found)?.body))
-        }
-    }
-}
-
-/// The bytes of `range`, which was measured by the size that the row tells.
-fn part(bytes: &Bytes, range: Option<Range<u64>>) -> Result<Bytes, ApiError> {
-    let Some(range) = range else { return Ok(bytes.clone()) };
-    let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
-    if end > bytes.len() {
-        return Err(ApiError::internal("a result is smaller than its row says"));
-    }
-    Ok(bytes.slice(start..end))
+    let download = api.shared.pipeline.blobs.open(&found.content, range).await?;
+    Ok(Body::from_stream(download.ok_or_else(ApiError::not_found)?.body))
 }
 
 /// The headers all answers about a result have.

@@ -191,7 +191,7 @@ fn send_file(api: &Api, id: Uuid, account: AccountId, done: Done) -> Answer {
 /// Makes the request durable, input first, and answers 202.
 async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
     let webhook = work.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
-    let webhook = new_webhook(webhook, api.shared.settings.give_up_ms);
+    let webhook = new_webhook(webhook);
     if let Some(watermark) = &work.spec.watermark {
         api.shared.pipeline.watermarks.find(work.account, watermark, Patience::Refuse).await?;
     }
@@ -208,10 +208,7 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
     let kept = KeptRequest { origin: work.origin, base_url: work.base_url, request };
     let spec = serde_json::to_string(&kept).map_err(ApiError::internal)?;
     let accepted = NewRequest { id: work.id, account: work.account, spec, input, webhook };
-    let content = match &accepted.input {
-        InputRef::Upload { content, .. } => Some(content.clone()),
-        InputRef::Url => None,
-    };
+    let content = accepted.input.content().cloned();
     if let Err(error) = api.shared.ledger.accept(accepted).await {
         if let Some(content) = content.filter(|_| was_not_written(&error)) {
             api.shared.pipeline.forget(&content).await;
@@ -221,13 +218,13 @@ async fn accept(api: &Api, work: Work) -> Result<Answer, ApiError> {
     Ok(Answer::accepted())
 }
 
-fn new_webhook(webhook: &WebhookSpec, give_up_ms: i64) -> NewWebhook {
+fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
     let port = webhook.url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
     NewWebhook {
         url: webhook.url.to_string(),
         authority: format!("{}{port}", webhook.url.host_str().unwrap_or_default()),
         delay_ms: webhook.delay_ms,
-        expires_ms: webhook.expires_ms.filter(|expires_ms| *expires_ms < give_up_ms),
+        expires_ms: webhook.expires_ms,
         retry: webhook.retry,
         headers: webhook.headers.clone(),
     }

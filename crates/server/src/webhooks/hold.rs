@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// How long a pause is.
-const PAUSE: Duration = Duration::from_secs(5);
+use crate::driver::LOCAL_TROUBLE_PAUSE_MS;
+
+/// How long a pause is: until what was put back is due again.
+const PAUSE: Duration = Duration::from_millis(LOCAL_TROUBLE_PAUSE_MS.unsigned_abs());
 
 /// When the driver may go on.
 pub(super) struct Hold {
