@@ -1,16 +1,16 @@
-//! The requests of the fault tools: any request of the API, its answer as JSON.
+//! Any request of the API, its answer as JSON. What is sent again and again, as fast as can be, is a [`crate::job::Job`].
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::job::{MULTIPART, multipart};
+use crate::job::{JSON, MULTIPART, multipart};
 use crate::loopback::Client;
 
 /// After this an answer is no longer waited for.
@@ -49,7 +49,7 @@ impl Api {
         let data = data.to_string();
         let (path, content_type, body) = match upload {
             Some(image) => ("/1.0/upload", MULTIPART, multipart(image, &data)),
-            None => ("/1.0/fetch", "application/json", data.into_bytes()),
+            None => ("/1.0/fetch", JSON, data.into_bytes()),
         };
         let mut request = Request::post(path).header(header::CONTENT_TYPE, content_type);
         if let Some(name) = name {
@@ -60,6 +60,19 @@ impl Api {
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Request::get(path), Bytes::new()).await
+    }
+
+    /// What the server knows of the webhook of an accepted request.
+    pub(crate) async fn webhook(&self, id: Uuid) -> anyhow::Result<Value> {
+        let mut answer = self.get(&format!("/1.0/webhooks/{id}")).await?;
+        answer.ensure(StatusCode::OK)?;
+        Ok(answer.json["webhook"].take())
+    }
+
+    /// Asks for everything that was delivered to be sent again.
+    pub(crate) async fn resend_delivered(&self) -> anyhow::Result<Answer> {
+        let request = Request::post("/1.0/webhooks/resend").header(header::CONTENT_TYPE, JSON);
+        self.send(request, json!({ "status": "delivered" }).to_string().into()).await
     }
 
     pub(crate) async fn post(&self, path: &str) -> anyhow::Result<Answer> {
@@ -82,5 +95,17 @@ impl Answer {
     /// The request's id, which every envelope has.
     pub(crate) fn id(&self) -> Option<Uuid> {
         self.json["id"].as_str()?.parse().ok()
+    }
+
+    /// The id of a request that was accepted.
+    pub(crate) fn accepted(&self) -> anyhow::Result<Uuid> {
+        self.ensure(StatusCode::ACCEPTED)?;
+        self.id().context("a 202 without an id")
+    }
+
+    /// Fails when the answer is another.
+    pub(crate) fn ensure(&self, status: StatusCode) -> anyhow::Result<()> {
+        ensure!(self.status == status, "{}: {}", self.status, self.json);
+        Ok(())
     }
 }

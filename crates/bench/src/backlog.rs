@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use crate::audit::Audit;
+use crate::audit::{self, Audit};
 use crate::job::{Image, Way};
 use crate::load::{self, Answers};
 use crate::loopback::Client;
@@ -115,14 +115,13 @@ pub(crate) async fn run(args: &BacklogArgs) -> anyhow::Result<bool> {
 /// Waits for what was accepted, and counts.
 async fn times(answers: Answers, receiver: &Receiver) -> anyhow::Result<Times> {
     receiver.wait_for(&answers.accepted, Duration::from_secs(30)).await;
-    let mut deliveries = receiver.deliveries();
-    deliveries.retain(|delivery| answers.accepted.contains_key(&delivery.id));
+    let deliveries = receiver.deliveries_of(&answers.accepted);
     ensure!(
         answers.n_sent() == answers.accepted.len(),
         "not every request was accepted: {:?}",
         answers.first_rejection
     );
-    let delays = crate::audit::delays(&answers.accepted, &deliveries);
+    let delays = audit::delays(&answers.accepted, &deliveries);
     Ok(Times {
         audit: Audit::of(&answers.accepted, &deliveries),
         accept_ms: Percentiles::of(answers.waits).context("nothing was accepted")?,

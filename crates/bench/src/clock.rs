@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use crate::api::Api;
 use crate::audit::{self, Audit};
-use crate::job::{Image, Job, Way};
-use crate::load::accepted_id;
-use crate::loopback::Client;
+use crate::job::{Image, Way};
 use crate::receiver::{Delivery, Receiver};
 use crate::report::{self, progress};
 use crate::server::{Build, Subject};
@@ -84,6 +84,28 @@ pub(crate) struct ClockArgs {
     subject: Subject,
 }
 
+/// The figures of a run.
+#[derive(Debug, Clone, Serialize)]
+struct Report {
+    command: &'static str,
+    seed: u64,
+    restarts: usize,
+    jumps: usize,
+    #[serde(flatten)]
+    audit: Audit,
+    /// Came before they were due by the server's clock.
+    early: usize,
+    /// Came again although nothing happened that could excuse it.
+    twice: usize,
+    /// Came again after a stop or a jump within a second of their arrival.
+    repeated: usize,
+    /// Are due at another time than the request asked for.
+    misdated: usize,
+    /// From the moment a webhook was due to its arrival: only the time at which it was due and the server ran.
+    lateness_ms: Option<Percentiles>,
+    took_s: f64,
+}
+
 /// Tries, and says whether the promise was kept.
 pub(crate) async fn run(args: &ClockArgs) -> anyhow::Result<bool> {
     let (binary, image) = (args.subject.binary(Build::LikeThis).await?, Image::noop()?);
@@ -123,13 +145,15 @@ struct Findings {
 
 impl Run<'_> {
     /// Starts a server, plays with its clock, and looks at what came when.
-    async fn measure(mut self) -> anyhow::Result<report::Clock> {
+    async fn measure(mut self) -> anyhow::Result<Report> {
         let begun = Instant::now();
         let faketime = Faketime::new()?;
         faketime.check().await?;
         self.setup.environment = faketime.environment();
         let stage = self.setup.start().await?;
-        let Stage { installation, server, address, receiver, job, client, directory: _directory, .. } = stage;
+        let Stage { installation, server, address, image_url, receiver, api, directory: _directory, .. } =
+            stage;
+        let data = json!({ "url": image_url, "webhook": { "url": receiver.url() } });
         let mut lab = Lab {
             faketime,
             installation,
@@ -141,7 +165,7 @@ impl Run<'_> {
         let mut findings = Findings::default();
         for (by_s, meanwhile) in JUMPS {
             for is_killed in [true, false] {
-                self.ask(&mut lab, &client, &job, &mut findings).await?;
+                self.ask(&mut lab, &api, &data, &mut findings).await?;
                 lab.pause().await;
                 lab.stop(is_killed).await?;
                 if is_killed && meanwhile == Meanwhile::Stopped {
@@ -158,7 +182,7 @@ impl Run<'_> {
         lab.jump(findings.latest_due_ms().saturating_sub(lab.wall_ms()).max(0) / 1_000 + 1)?;
         let accepted = findings.promises.iter().map(|(id, promise)| (*id, promise.accepted)).collect();
         receiver.wait_for(&accepted, self.drain).await;
-        report::explain(&client, &job, &audit::lost(&accepted, &receiver.deliveries())).await;
+        report::explain(&api, &audit::lost(&accepted, &receiver.deliveries())).await;
         lab.stop(false).await?;
         Ok(self.report(&lab.timeline, &findings, &receiver, &accepted, begun.elapsed()))
     }
@@ -167,18 +191,18 @@ impl Run<'_> {
     async fn ask(
         &self,
         lab: &mut Lab,
-        client: &Client,
-        job: &Job,
+        api: &Api,
+        data: &Value,
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
         for _ in 0..self.per_round {
             let delay_s = lab.delay_s();
             let asked_ms = lab.wall_ms();
-            let (status, body) = client.send(job.delayed(delay_s)).await?;
-            let id = accepted_id(&body).filter(|_| status == hyper::StatusCode::ACCEPTED);
-            let id = id.with_context(|| format!("{status}: {}", String::from_utf8_lossy(&body)))?;
+            let mut data = data.clone();
+            data["webhook"]["delay"] = json!(delay_s);
+            let id = api.process(&data, None, None).await?.accepted()?;
             let (accepted, at_ms) = (Instant::now(), system_now_ms());
-            let due_ms = due_ms(client, job, id).await?;
+            let due_ms = due_ms(api, id).await?;
             let earliest_ms = asked_ms + delay_s * 1_000 - SLACK_MS;
             let latest_ms = lab.wall_ms() + delay_s * 1_000 + SLACK_MS;
             if !(earliest_ms..=latest_ms).contains(&due_ms) {
@@ -197,7 +221,7 @@ impl Run<'_> {
         receiver: &Receiver,
         accepted: &HashMap<Uuid, Instant>,
         took: Duration,
-    ) -> report::Clock {
+    ) -> Report {
         let deliveries = receiver.deliveries();
         let mut firsts: HashMap<Uuid, &Delivery> = HashMap::new();
         let (mut n_twice, mut n_repeated, mut n_early) = (0, 0, 0);
@@ -219,7 +243,7 @@ impl Run<'_> {
             let late_ms = timeline.lateness_ms(promise.due_ms, promise.at_ms, at_ms);
             lateness.push(Duration::from_millis(late_ms.unsigned_abs()));
         }
-        report::Clock {
+        Report {
             command: "clock",
             seed: self.seed,
             restarts: JUMPS.len() * RESTARTS_PER_JUMP,
@@ -236,7 +260,7 @@ impl Run<'_> {
 }
 
 /// Whether the promise was kept.
-fn is_good(report: &report::Clock) -> bool {
+fn is_good(report: &Report) -> bool {
     let Audit { lost, altered, failed, .. } = report.audit;
     let in_time = report.lateness_ms.is_some_and(|lateness| lateness.p99 <= MAX_P99_MS);
     in_time && lost + altered + failed + report.early + report.twice + report.misdated == 0
@@ -250,14 +274,11 @@ impl Findings {
 }
 
 /// When an accepted webhook is due, by the server's clock: waits until its image is processed.
-async fn due_ms(client: &Client, job: &Job, id: Uuid) -> anyhow::Result<i64> {
+async fn due_ms(api: &Api, id: Uuid) -> anyhow::Result<i64> {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     loop {
         ticks.tick().await;
-        let (status, body) = client.send(job.history(id)).await?;
-        ensure!(status.is_success(), "the history of {id}: {status}");
-        let json: Value = serde_json::from_slice(&body)?;
-        let webhook = &json["webhook"];
+        let webhook = api.webhook(id).await?;
         if webhook["waits_for"] == "delay" {
             return wall_time_ms(&webhook["next_attempt"]);
         }

@@ -3,14 +3,15 @@
 //! else the machine does meanwhile meets both.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
 use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -23,6 +24,9 @@ use crate::report::{self, progress};
 use crate::server::{Build, Subject};
 use crate::stage::{Setup, Stage};
 use crate::stats::Percentiles;
+
+/// How much longer webhooks may take beside somebody else's backlog.
+const MAX_RATIO: f64 = 2.0;
 
 /// Load before anything is measured.
 const WARM_UP_S: f64 = 2.0;
@@ -52,6 +56,31 @@ pub(crate) struct IsolationArgs {
     drain_seconds: f64,
     #[command(flatten)]
     subject: Subject,
+}
+
+/// The figures of a run.
+#[derive(Debug, Clone, Serialize)]
+struct Report {
+    command: &'static str,
+    rate: f64,
+    /// Webhooks that waited for the receiver that hangs, before it was measured and after.
+    pending: (u64, u64),
+    alone: Measured,
+    beside: Measured,
+    /// How much longer the other's webhooks took beside those.
+    p50_ratio: Option<f64>,
+    p99_ratio: Option<f64>,
+}
+
+/// One of its two measurements.
+#[derive(Debug, Clone, Serialize)]
+struct Measured {
+    #[serde(flatten)]
+    audit: Audit,
+    /// Requests that were not accepted.
+    refused: usize,
+    /// From the end of the 202 to the arrival of the webhook.
+    delivery_ms: Option<Percentiles>,
 }
 
 /// Measures, and says whether the one receiver is not felt by the other.
@@ -91,7 +120,7 @@ struct Side {
 
 impl Run<'_> {
     /// Builds the backlog and measures in turns.
-    async fn measure(&self) -> anyhow::Result<report::Isolation> {
+    async fn measure(&self) -> anyhow::Result<Report> {
         let (mut alone, mut beside) = (self.start().await?, self.start().await?);
         let hanging = json!({ "url": format!("http://{}/", hanging().await?) });
         let job = beside.stage.job_for(self.setup.image, hanging);
@@ -111,7 +140,7 @@ impl Run<'_> {
             progress(format_args!("turn {turn:2}: p99 {alone} ms alone, {beside} ms beside them"));
         }
         let pending = (n_pending, n_with(&beside.stage, "scheduled,dispatched").await?);
-        let report = report::Isolation::new(self.rate, pending, alone.measured(), beside.measured());
+        let report = Report::new(self.rate, pending, alone.measured(), beside.measured());
         alone.stage.server.stop().await?;
         beside.stage.server.stop().await?;
         Ok(report)
@@ -132,15 +161,32 @@ impl Run<'_> {
 }
 
 impl Side {
-    fn measured(&self) -> report::Side {
-        let of_these = |id: &Uuid| self.accepted.contains_key(id);
-        let deliveries = self.stage.receiver.deliveries();
-        let deliveries: Vec<_> = deliveries.into_iter().filter(|delivery| of_these(&delivery.id)).collect();
-        report::Side {
+    fn measured(&self) -> Measured {
+        let deliveries = self.stage.receiver.deliveries_of(&self.accepted);
+        Measured {
             audit: Audit::of(&self.accepted, &deliveries),
             refused: self.n_refused,
             delivery_ms: Percentiles::of(audit::delays(&self.accepted, &deliveries)),
         }
+    }
+}
+
+impl Report {
+    /// Compares.
+    fn new(rate: f64, pending: (u64, u64), alone: Measured, beside: Measured) -> Self {
+        let ratio = |of: fn(Percentiles) -> f64| {
+            let (beside, alone) = (beside.delivery_ms.map(of)?, alone.delivery_ms.map(of)?);
+            Some((beside / alone * 100.0).round() / 100.0)
+        };
+        let (p50_ratio, p99_ratio) = (ratio(|times| times.p50), ratio(|times| times.p99));
+        Self { command: "isolation", rate, pending, alone, beside, p50_ratio, p99_ratio }
+    }
+
+    /// Whether the backlog was hardly felt, and nothing was lost on either side.
+    fn is_isolated(&self) -> bool {
+        let n_lost = |side: &Measured| side.audit.lost + side.audit.failed + side.refused;
+        let is_close = self.p99_ratio.is_some_and(|ratio| ratio <= MAX_RATIO);
+        is_close && n_lost(&self.alone) + n_lost(&self.beside) == 0
     }
 }
 
@@ -157,8 +203,10 @@ async fn processed(stage: &Stage) -> anyhow::Result<u64> {
 
 /// A receiver that takes what it is sent and never answers.
 async fn hanging() -> std::io::Result<SocketAddr> {
-    loopback::accept(|mut stream| async move { while let Ok(1..) = stream.read(&mut [0; 4096]).await {} })
-        .await
+    loopback::accept(Ipv4Addr::LOCALHOST, |mut stream| async move {
+        while let Ok(1..) = stream.read(&mut [0; 4096]).await {}
+    })
+    .await
 }
 
 /// Sends so many requests, as fast as they are accepted.
@@ -179,8 +227,28 @@ async fn fill(client: &Arc<Client>, job: &Arc<Job>, n: usize) -> anyhow::Result<
 
 /// How many webhooks have one of these statuses.
 async fn n_with(stage: &Stage, statuses: &str) -> anyhow::Result<u64> {
-    let (status, body) = stage.client.send(stage.job.listed(statuses)).await?;
-    ensure!(status == StatusCode::OK, "{status}: {}", String::from_utf8_lossy(&body));
-    let answer: Value = serde_json::from_slice(&body)?;
-    answer["total"].as_u64().with_context(|| format!("a list without a total: {answer}"))
+    let answer = stage.api.get(&format!("/1.0/webhooks?limit=1&status={statuses}")).await?;
+    answer.ensure(StatusCode::OK)?;
+    answer.json["total"].as_u64().with_context(|| format!("a list without a total: {}", answer.json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(p99: f64, lost: usize) -> Measured {
+        let audit =
+            Audit { accepted: 9, delivered: 9, lost, duplicates: 0, altered: 0, orphans: 0, failed: 0 };
+        Measured { audit, refused: 0, delivery_ms: Some(Percentiles { p50: 1.0, p99, max: 99.0 }) }
+    }
+
+    #[test]
+    fn who_is_isolated_hardly_waits_and_loses_nothing() {
+        for (beside, lost, expected) in [(8.0, 0, true), (8.1, 0, false), (4.0, 1, false)] {
+            let report = Report::new(100.0, (1, 1), side(4.0, 0), side(beside, lost));
+            assert_eq!(report.is_isolated(), expected, "{beside} ms, {lost} lost");
+        }
+        let unmeasured = Measured { delivery_ms: None, ..side(4.0, 0) };
+        assert!(!Report::new(100.0, (1, 1), side(4.0, 0), unmeasured).is_isolated());
+    }
 }

@@ -10,13 +10,15 @@ use hyper::{Request, header};
 use pixaven_imaging::plan::Output;
 use pixaven_imaging::{Format, sample};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 /// The size of the picture in the API's documentation.
 const WIDTH: u32 = 550;
 const HEIGHT: u32 = 412;
 
 const BOUNDARY: &str = "pixaven-bench-c0d2f5a1";
+
+/// The type of a body that is JSON.
+pub(crate) const JSON: &str = "application/json";
 
 /// The type of the body that [`multipart`] makes.
 pub(crate) const MULTIPART: &str = "multipart/form-data; boundary=pixaven-bench-c0d2f5a1";
@@ -37,8 +39,6 @@ pub(crate) struct Job {
     host: String,
     authorization: String,
     way: Way,
-    /// What is asked for, its image behind a URL.
-    data: Value,
     fetch: Bytes,
     upload: Bytes,
 }
@@ -56,39 +56,7 @@ impl Job {
             way,
             fetch: Bytes::from(data.to_string()),
             upload: Bytes::from(upload),
-            data,
         }
-    }
-
-    /// Asks what the server knows about an accepted request.
-    pub(crate) fn history(&self, id: Uuid) -> Request<Full<Bytes>> {
-        self.ask(&format!("/1.0/webhooks/{id}"))
-    }
-
-    /// Asks how many webhooks have one of these statuses, separated by commas.
-    pub(crate) fn listed(&self, statuses: &str) -> Request<Full<Bytes>> {
-        self.ask(&format!("/1.0/webhooks?limit=1&status={statuses}"))
-    }
-
-    fn ask(&self, path: &str) -> Request<Full<Bytes>> {
-        Request::get(path)
-            .header(header::HOST, &self.host)
-            .header(header::AUTHORIZATION, &self.authorization)
-            .body(Full::default())
-            .expect("ids and words make a path, and the header values are printable")
-    }
-
-    /// Asks for everything that was delivered to be sent again.
-    pub(crate) fn resend_all(&self) -> Request<Full<Bytes>> {
-        let body = json!({ "status": "delivered" }).to_string();
-        self.post("/1.0/webhooks/resend", "application/json", body.into())
-    }
-
-    /// A request for an image behind a URL whose webhook is to come so much later.
-    pub(crate) fn delayed(&self, delay_s: i64) -> Request<Full<Bytes>> {
-        let mut data = self.data.clone();
-        data["webhook"]["delay"] = json!(delay_s);
-        self.post("/1.0/fetch", "application/json", data.to_string().into())
     }
 
     /// The `n`th request.
@@ -98,19 +66,13 @@ impl Job {
             Way::Upload => true,
             Way::Mix => n % 2 == 1,
         };
-        if upload {
-            self.post("/1.0/upload", MULTIPART, self.upload.clone())
-        } else {
-            self.post("/1.0/fetch", "application/json", self.fetch.clone())
-        }
-    }
-
-    fn post(&self, path: &str, content_type: &str, body: Bytes) -> Request<Full<Bytes>> {
+        let (path, content_type, body) =
+            if upload { ("/1.0/upload", MULTIPART, &self.upload) } else { ("/1.0/fetch", JSON, &self.fetch) };
         Request::post(path)
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, &self.authorization)
             .header(header::CONTENT_TYPE, content_type)
-            .body(Full::new(body))
+            .body(Full::new(body.clone()))
             .expect("a fixed path and printable header values make a request")
     }
 }

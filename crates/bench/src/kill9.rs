@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use clap::Args;
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::audit::{self, Audit};
@@ -50,6 +51,28 @@ pub(crate) struct Kill9Args {
     subject: Subject,
 }
 
+/// The figures of a run.
+#[derive(Debug, Clone, Serialize)]
+struct Report {
+    command: &'static str,
+    rounds: u32,
+    rate: f64,
+    seed: u64,
+    sent: usize,
+    #[serde(flatten)]
+    audit: Audit,
+    refused: usize,
+    rejected: usize,
+    cut: usize,
+    duplicate_percent: f64,
+    /// Kills that hit a server before it listened.
+    killed_while_starting: u32,
+    /// Workers that went on running after their server was killed.
+    workers_left: usize,
+    /// From the last kill to the last webhook that was owed.
+    drain_s: f64,
+}
+
 /// Kills, and says whether everything came, always alike.
 pub(crate) async fn run(args: &Kill9Args) -> anyhow::Result<bool> {
     ensure!(args.rate > 0.0, "--rate is above zero");
@@ -85,9 +108,11 @@ struct Kills {
 
 impl Run<'_> {
     /// Kills, restarts, drains and counts.
-    async fn measure(&self) -> anyhow::Result<report::Kill9> {
+    async fn measure(&self) -> anyhow::Result<Report> {
         let stage = self.setup.start().await?;
-        let Stage { installation, server, address, receiver, job, client, directory: _directory, .. } = stage;
+        let Stage {
+            installation, server, address, receiver, job, client, api, directory: _directory, ..
+        } = stage;
         let (stop_load, stopped) = oneshot::channel();
         let load = load::run(&client, &job, self.rate, async {
             // A sender that was dropped stops the load, too.
@@ -104,7 +129,7 @@ impl Run<'_> {
         let drain = Instant::now();
         receiver.wait_for(&answers.accepted, self.drain).await;
         let drain = drain.elapsed();
-        report::explain(&client, &job, &audit::lost(&answers.accepted, &receiver.deliveries())).await;
+        report::explain(&api, &audit::lost(&answers.accepted, &receiver.deliveries())).await;
         server.stop().await?;
         Ok(self.report(&answers, &receiver, &kills, drain, workers_left(&kills.workers).await))
     }
@@ -148,13 +173,13 @@ impl Run<'_> {
         kills: &Kills,
         drain: Duration,
         workers_left: usize,
-    ) -> report::Kill9 {
+    ) -> Report {
         if let Some(why) = &answers.first_rejection {
             progress(format_args!("rejected: {why}"));
         }
         let audit = Audit::of(&answers.accepted, &receiver.deliveries());
         let percent = audit.duplicates as f64 * 100.0 / audit.accepted.max(1) as f64;
-        report::Kill9 {
+        Report {
             command: "kill9",
             rounds: self.rounds,
             rate: self.rate,

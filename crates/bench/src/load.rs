@@ -85,7 +85,7 @@ async fn ask(client: Arc<Client>, job: Arc<Job>, n: u64, scheduled: Instant) -> 
 }
 
 /// The id in a 202.
-pub(crate) fn accepted_id(body: &[u8]) -> Option<Uuid> {
+fn accepted_id(body: &[u8]) -> Option<Uuid> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
     json["id"].as_str()?.parse().ok()
 }

@@ -23,7 +23,7 @@ where
     F: Fn(Parts, Bytes) -> Response<Full<Bytes>> + Send + Sync + 'static,
 {
     let answer = Arc::new(answer);
-    accept_at(address, move |stream| {
+    accept(address, move |stream| {
         let answer = Arc::clone(&answer);
         async move {
             let service = service_fn(move |request: Request<Incoming>| {
@@ -43,16 +43,8 @@ where
     .await
 }
 
-/// Serves every connection to a free port of the loopback interface with `serve`, until the runtime ends.
-pub(crate) async fn accept<F, S>(serve: F) -> io::Result<SocketAddr>
-where
-    F: FnMut(TcpStream) -> S + Send + 'static,
-    S: Future<Output = ()> + Send + 'static,
-{
-    accept_at(Ipv4Addr::LOCALHOST, serve).await
-}
-
-async fn accept_at<F, S>(address: Ipv4Addr, mut serve: F) -> io::Result<SocketAddr>
+/// Serves every connection to a free port of `address` with `serve`, until the runtime ends.
+pub(crate) async fn accept<F, S>(address: Ipv4Addr, mut serve: F) -> io::Result<SocketAddr>
 where
     F: FnMut(TcpStream) -> S + Send + 'static,
     S: Future<Output = ()> + Send + 'static,

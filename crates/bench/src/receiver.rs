@@ -64,32 +64,47 @@ impl Receiver {
         self.deliveries.lock().expect("nobody panics while holding it").clear();
     }
 
+    /// What has arrived of these ids, in the order of arrival.
+    pub(crate) fn deliveries_of(&self, accepted: &HashMap<Uuid, Instant>) -> Vec<Delivery> {
+        self.deliveries().into_iter().filter(|delivery| accepted.contains_key(&delivery.id)).collect()
+    }
+
     /// Waits until each of the accepted ids has arrived, or nothing at all has for as long as `patience`.
     pub(crate) async fn wait_for(&self, accepted: &HashMap<Uuid, Instant>, patience: Duration) {
         let mut owed: HashSet<&Uuid> = accepted.keys().collect();
-        let mut n_seen = 0;
-        let mut last_arrival = Instant::now();
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
-        while !owed.is_empty() && last_arrival.elapsed() < patience {
-            ticks.tick().await;
-            let deliveries = self.deliveries.lock().expect("nobody panics while holding it");
-            for delivery in &deliveries[n_seen..] {
+        self.wait(patience, |arrived| {
+            for delivery in arrived {
                 owed.remove(&delivery.id);
-                last_arrival = Instant::now();
             }
-            n_seen = deliveries.len();
-        }
+            owed.is_empty()
+        })
+        .await;
     }
 
     /// Waits until `n` deliveries have arrived in all, or nothing at all has for as long as `patience`.
     pub(crate) async fn wait_for_more(&self, n: usize, patience: Duration) {
+        let mut n_seen = 0;
+        self.wait(patience, |arrived| {
+            n_seen += arrived.len();
+            n_seen >= n
+        })
+        .await;
+    }
+
+    /// Looks at what has arrived and arrives, until that is enough or nothing has arrived for as long as `patience`.
+    async fn wait(&self, patience: Duration, mut is_enough: impl FnMut(&[Delivery]) -> bool) {
         let (mut n_seen, mut last_arrival) = (0, Instant::now());
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
-        while n_seen < n && last_arrival.elapsed() < patience {
+        loop {
             ticks.tick().await;
-            let n_now = self.deliveries.lock().expect("nobody panics while holding it").len();
-            if n_now > n_seen {
-                (n_seen, last_arrival) = (n_now, Instant::now());
+            let deliveries = self.deliveries.lock().expect("nobody panics while holding it");
+            let arrived = &deliveries[n_seen..];
+            if !arrived.is_empty() {
+                last_arrival = Instant::now();
+            }
+            n_seen = deliveries.len();
+            if is_enough(arrived) || last_arrival.elapsed() >= patience {
+                return;
             }
         }
     }

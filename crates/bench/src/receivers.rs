@@ -11,16 +11,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use hyper::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use self::endpoint::{Authority, Endpoint};
 use self::outcome::{DEADLINE, Expected, Got, PAUSES_S};
-use crate::job::{Image, Job, Way};
+use crate::api::Api;
+use crate::job::{Image, Way};
 use crate::load;
-use crate::loopback::Client;
 use crate::report::{self, progress};
 use crate::server::{Build, Subject};
 use crate::stage::{Setup, Stage};
@@ -47,6 +46,22 @@ struct Seen {
     n_connections: usize,
 }
 
+/// The figures of a run.
+#[derive(Debug, Clone, Serialize)]
+struct Report {
+    command: &'static str,
+    receivers: usize,
+    /// Those whose webhooks did not become what they should.
+    different: Vec<&'static str>,
+    seconds: f64,
+    /// Resident size of the server process after ordinary webhooks, and the largest it ever had.
+    rss_warm_mib: Option<f64>,
+    peak_rss_mib: Option<f64>,
+    growth_mib: Option<f64>,
+    /// Whether it grew by no more than it may.
+    is_flat: bool,
+}
+
 /// Tries all of them, and says whether everything became what it should.
 pub(crate) async fn run(subject: &Subject) -> anyhow::Result<bool> {
     let report = compare(subject).await?;
@@ -55,7 +70,7 @@ pub(crate) async fn run(subject: &Subject) -> anyhow::Result<bool> {
 }
 
 /// Starts a server and all receivers, sends each its webhooks, and compares.
-async fn compare(subject: &Subject) -> anyhow::Result<report::Receivers> {
+async fn compare(subject: &Subject) -> anyhow::Result<Report> {
     let (image, authority) = (Image::noop()?, Authority::new()?);
     let binary = subject.binary(Build::LikeThis).await?;
     let settings = [settings(&authority), subject.settings.clone()].concat();
@@ -70,9 +85,10 @@ async fn compare(subject: &Subject) -> anyhow::Result<report::Receivers> {
         let endpoint = Endpoint::start(row.place).await?;
         let mut webhook = row.wishes;
         webhook["url"] = json!(endpoint.url);
-        let (client, job) = (Arc::clone(&stage.client), stage.job_for(&image, webhook));
+        let data = json!({ "url": stage.image_url, "webhook": webhook });
+        let api = Arc::clone(&stage.api);
         asked.spawn(async move {
-            let got = last_of(row.n_webhooks, &client, &job).await.with_context(|| row.name)?;
+            let got = last_of(row.n_webhooks, &api, &data).await.with_context(|| row.name)?;
             let n_connections = endpoint.n_connections();
             Ok((at, Seen { name: row.name, expected: row.expected, got, n_connections }))
         });
@@ -107,23 +123,21 @@ async fn warm_up(stage: &Stage) {
 }
 
 /// Sends webhooks one after the other and waits until each has come to rest. Returns what became of the last one.
-async fn last_of(n_webhooks: u32, client: &Client, job: &Job) -> anyhow::Result<Got> {
-    let mut got = at_rest(client, job).await?;
+async fn last_of(n_webhooks: u32, api: &Api, data: &Value) -> anyhow::Result<Got> {
+    let mut got = at_rest(api, data).await?;
     for _ in 1..n_webhooks {
-        got = at_rest(client, job).await?;
+        got = at_rest(api, data).await?;
     }
     Ok(got)
 }
 
-async fn at_rest(client: &Client, job: &Job) -> anyhow::Result<Got> {
-    let (status, body) = client.send(job.request(0)).await?;
-    ensure!(status == StatusCode::ACCEPTED, "{status}: {}", String::from_utf8_lossy(&body));
-    let id = load::accepted_id(&body).context("a 202 without an id")?;
+async fn at_rest(api: &Api, data: &Value) -> anyhow::Result<Got> {
+    let id = api.process(data, None, None).await?.accepted()?;
     let begun = Instant::now();
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
-        let webhook = history(client, job, id).await?;
+        let webhook = api.webhook(id).await?;
         if let Some(got) = Got::read(&webhook)? {
             return Ok(got);
         }
@@ -131,16 +145,9 @@ async fn at_rest(client: &Client, job: &Job) -> anyhow::Result<Got> {
     }
 }
 
-async fn history(client: &Client, job: &Job, id: Uuid) -> anyhow::Result<Value> {
-    let (status, body) = client.send(job.history(id)).await?;
-    ensure!(status == StatusCode::OK, "{status}: {}", String::from_utf8_lossy(&body));
-    let mut answer: Value = serde_json::from_slice(&body)?;
-    Ok(answer["webhook"].take())
-}
-
-fn report(seen: &[Seen], seconds: f64, rss_mib: Option<(f64, f64)>) -> report::Receivers {
+fn report(seen: &[Seen], seconds: f64, rss_mib: Option<(f64, f64)>) -> Report {
     let growth_mib = rss_mib.map(|(warm, peak)| usage::tenths(peak - warm));
-    report::Receivers {
+    Report {
         command: "receivers",
         receivers: seen.len(),
         different: seen.iter().filter(|seen| !seen.differences().is_empty()).map(|seen| seen.name).collect(),

@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use futures_util::future::join_all;
 use hyper::StatusCode;
+use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -38,6 +39,24 @@ pub(crate) struct RedeliverArgs {
     subject: Subject,
 }
 
+/// The figures of a run.
+#[derive(Debug, Clone, Serialize)]
+struct Report {
+    command: &'static str,
+    receivers: u8,
+    /// Webhooks delivered before they were to be sent again.
+    stored: usize,
+    #[serde(flatten)]
+    audit: Audit,
+    /// From the question to the last arrival.
+    seconds: f64,
+    per_second: f64,
+    /// Processor time of the server for 1,000 webhooks.
+    cpu_s_per_1000: Option<f64>,
+    /// The same of these tools, the receiver among them.
+    cpu_tools_s_per_1000: Option<f64>,
+}
+
 /// Measures, and says whether each came again, once and alike.
 pub(crate) async fn run(args: &RedeliverArgs) -> anyhow::Result<bool> {
     ensure!(args.webhooks > 0, "--webhooks is above zero");
@@ -63,17 +82,16 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Stores, sends again, and counts.
-    async fn measure(&self) -> anyhow::Result<report::Redeliver> {
+    async fn measure(&self) -> anyhow::Result<Report> {
         let stage = self.setup.start().await?;
         let accepted = self.store(&stage).await?;
-        let Stage { server, receiver, job, client, .. } = stage;
+        let Stage { server, receiver, api, .. } = stage;
         let n_stored = receiver.deliveries().len();
         ensure!(n_stored == accepted.len(), "{n_stored} of {} were stored", accepted.len());
 
         let (before, own_before) = (Usage::read(server.pid()), usage::own_cpu_s());
         let start = Instant::now();
-        let (status, body) = client.send(job.resend_all()).await?;
-        ensure!(status == StatusCode::ACCEPTED, "{status}: {}", String::from_utf8_lossy(&body));
+        api.resend_delivered().await?.ensure(StatusCode::ACCEPTED)?;
         receiver.wait_for_more(2 * n_stored, self.drain).await;
         let deliveries = receiver.deliveries();
         let (first_time, again) = deliveries.split_at(n_stored);
@@ -83,8 +101,8 @@ impl Run<'_> {
             Usage::read(server.pid()).zip(before).map(|(now, before)| now.cpu_server_s - before.cpu_server_s);
         let cpu_tools = usage::own_cpu_s().zip(own_before).map(|(now, before)| now - before);
         server.stop().await?;
-        let per_1000 = |cpu_s: f64| (cpu_s * 100_000.0 / again.len() as f64).round() / 100.0;
-        Ok(report::Redeliver {
+        let per_1000 = |cpu_s| usage::per_1000(cpu_s, again.len());
+        Ok(Report {
             command: "redeliver",
             receivers: self.receivers,
             stored: first_time.len(),

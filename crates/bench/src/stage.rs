@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::api::Api;
 use crate::job::{Image, Job, Urls, Way};
 use crate::loopback::Client;
 use crate::origin::Origin;
@@ -33,7 +34,10 @@ pub(crate) struct Stage {
     pub(crate) image_url: String,
     pub(crate) receiver: Receiver,
     pub(crate) job: Arc<Job>,
+    /// For the load.
     pub(crate) client: Arc<Client>,
+    /// For all else.
+    pub(crate) api: Arc<Api>,
     /// Removed on drop, unless it is to be kept.
     pub(crate) directory: TempDir,
 }
@@ -57,8 +61,9 @@ impl<'a> Setup<'a> {
         let urls = Urls { image: origin.image_url(), webhook: json!({ "url": receiver.url() }) };
         let job = Arc::new(Job::new(address, &installation.key, self.way, self.image, &urls));
         let client = Arc::new(Client::new(address));
+        let api = Arc::new(Api::new(address, &installation.key));
         let image_url = urls.image;
-        Ok(Stage { installation, server, address, image_url, receiver, job, client, directory })
+        Ok(Stage { installation, server, address, image_url, receiver, job, client, api, directory })
     }
 }
 

@@ -57,6 +57,11 @@ pub(crate) fn own_cpu_s() -> Option<f64> {
     Stat::read(std::process::id()).map(|stat| seconds(stat.ticks))
 }
 
+/// Seconds of processor time for a thousand, with two decimals, of what `n` took.
+pub(crate) fn per_1000(cpu_s: f64, n: usize) -> f64 {
+    (cpu_s * 100_000.0 / n.max(1) as f64).round() / 100.0
+}
+
 /// The ids of the processes a process has started and that are alive.
 pub(crate) fn child_ids(pid: u32) -> Vec<u32> {
     children(pid).into_keys().collect()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
+use serde::Serialize;
 
 use crate::audit::{self, Audit};
 use crate::job::{Image, Way};
@@ -58,6 +59,30 @@ pub(crate) struct WebhooksArgs {
     subject: Subject,
 }
 
+/// The figures of a run.
+#[derive(Debug, Clone, Serialize)]
+struct Report {
+    command: &'static str,
+    rate: f64,
+    seconds: f64,
+    sent: usize,
+    #[serde(flatten)]
+    audit: Audit,
+    refused: usize,
+    rejected: usize,
+    cut: usize,
+    /// From the scheduled time to the end of the 202.
+    accept_ms: Option<Percentiles>,
+    /// From the end of the 202 to the arrival of the webhook.
+    delivery_ms: Option<Percentiles>,
+    /// Processor time of the server and its workers, from their start, for 1,000 accepted requests.
+    cpu_s_per_1000: Option<f64>,
+    /// Processor time of these tools, which the server did not have.
+    cpu_tools_s: Option<f64>,
+    #[serde(flatten)]
+    usage: Option<Usage>,
+}
+
 /// Measures, and says whether all came as they should.
 pub(crate) async fn run(args: &WebhooksArgs) -> anyhow::Result<bool> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
@@ -85,17 +110,24 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Starts a server in an empty directory, loads it, waits for what it owes and stops it.
-    async fn measure(&self) -> anyhow::Result<report::Webhooks> {
+    async fn measure(&self) -> anyhow::Result<Report> {
         let stage = self.setup.start().await?;
         let Stage {
-            server, receiver, job, client, installation: _installation, directory: _directory, ..
+            server,
+            receiver,
+            job,
+            client,
+            api,
+            installation: _installation,
+            directory: _directory,
+            ..
         } = stage;
         let own_before = usage::own_cpu_s();
         let work = async {
             let end = tokio::time::sleep(Duration::from_secs_f64(self.seconds));
             let answers = load::run(&client, &job, self.rate, end).await;
             receiver.wait_for(&answers.accepted, self.drain).await;
-            report::explain(&client, &job, &audit::lost(&answers.accepted, &receiver.deliveries())).await;
+            report::explain(&api, &audit::lost(&answers.accepted, &receiver.deliveries())).await;
             answers
         };
         let (answers, usage) = watched(&server, work).await;
@@ -105,11 +137,9 @@ impl Run<'_> {
             progress(format_args!("rejected: {why}"));
         }
         let deliveries = receiver.deliveries();
-        let per_1000 = |usage: Usage| {
-            let cpu_s = usage.cpu_server_s + usage.cpu_workers_s;
-            (cpu_s * 100_000.0 / answers.accepted.len().max(1) as f64).round() / 100.0
-        };
-        Ok(report::Webhooks {
+        let per_1000 =
+            |usage: Usage| usage::per_1000(usage.cpu_server_s + usage.cpu_workers_s, answers.accepted.len());
+        Ok(Report {
             command: "webhooks",
             rate: self.rate,
             seconds: self.seconds,
@@ -129,8 +159,8 @@ impl Run<'_> {
     }
 
     /// Raises the rate until the server no longer keeps up, then narrows the gap. Every step has an empty directory.
-    async fn find_max(mut self) -> anyhow::Result<Option<report::Webhooks>> {
-        let (mut best, mut bad): (Option<report::Webhooks>, _) = (None, None);
+    async fn find_max(mut self) -> anyhow::Result<Option<Report>> {
+        let (mut best, mut bad): (Option<Report>, _) = (None, None);
         let mut n_refinements = 0;
         while n_refinements <= N_REFINEMENTS && self.rate <= MAX_RATE {
             let report = self.measure().await?;
@@ -158,7 +188,7 @@ impl Run<'_> {
 }
 
 /// Whether a run was good: nothing refused, lost, cut or failed, and the webhooks in time.
-fn keeps_up(report: &report::Webhooks) -> bool {
+fn keeps_up(report: &Report) -> bool {
     let limit_ms = KEEPS_UP.as_secs_f64() * 1000.0;
     let in_time = |times: Option<Percentiles>| times.is_some_and(|times| times.p99 < limit_ms);
     let clean = report.refused + report.rejected + report.cut + report.audit.lost + report.audit.failed == 0;

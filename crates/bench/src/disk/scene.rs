@@ -185,8 +185,8 @@ impl<'a> Scene<'a> {
         let accepted = &self.answers.accepted;
         self.receiver.wait_for(accepted, self.load.drain).await;
         let deliveries = self.receiver.deliveries();
-        let (client, job) = self.client(address);
-        report::explain(&client, &job, &audit::lost(accepted, &deliveries)).await;
+        report::explain(&Api::new(address, &self.installation.key), &audit::lost(accepted, &deliveries))
+            .await;
         server.stop().await?;
         let damage = database::damage(self.installation.dir())?;
         for line in &damage {

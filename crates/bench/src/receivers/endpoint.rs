@@ -69,7 +69,7 @@ impl Endpoint {
 }
 
 async fn serve(scripts: Vec<Vec<Act>>, count: Arc<AtomicUsize>) -> anyhow::Result<SocketAddr> {
-    let address = loopback::accept(move |mut stream: TcpStream| {
+    let address = loopback::accept(Ipv4Addr::LOCALHOST, move |mut stream: TcpStream| {
         let connection = count.fetch_add(1, Ordering::Relaxed);
         let script = scripts.get(connection).or(scripts.last()).cloned().unwrap_or_default();
         async move {
@@ -85,7 +85,7 @@ async fn serve_tls(
     script: Vec<Act>,
     count: Arc<AtomicUsize>,
 ) -> anyhow::Result<SocketAddr> {
-    let address = loopback::accept(move |stream: TcpStream| {
+    let address = loopback::accept(Ipv4Addr::LOCALHOST, move |stream: TcpStream| {
         count.fetch_add(1, Ordering::Relaxed);
         let (acceptor, script) = (TlsAcceptor::from(Arc::clone(&config)), script.clone());
         async move {
