@@ -12,80 +12,89 @@ use anyhow::{Context as _, bail};
 use axum::Router;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{Clock, Ledger, Store, WatermarkQuota};
+use pixaven_net::{AddressPolicy, FetchLimits, Net, NetSettings, Proxy};
 use serde_json::json;
 
-use crate::blobs::Blobs;
-use crate::config::Config;
-use crate::http::{self, Api, serve, serve::Listener};
+use crate::api::envelope::EnvelopePayload;
+use crate::api::listener::{self, ConnectionSettings, Listener};
+use crate::api::{self, ApiSettings, ApiState};
+use crate::delivery::{Dispatcher, DispatcherSettings};
 use crate::jobs::Jobs;
-use crate::lifecycle::Tasks;
-use crate::net::{AddressPolicy, FetchLimits, Net, NetSettings, Proxy};
-use crate::pipeline::Pipeline;
-use crate::sandbox::{self, Memory, Sandbox};
-use crate::source::Sources;
+use crate::runtime::config::Config;
+use crate::runtime::lifecycle::Tasks;
 use crate::sweep::Sweep;
-use crate::watermarks::Watermarks;
-use crate::webhooks::{Dispatcher, WebhookSettings};
+use crate::work::blobs::Blobs;
+use crate::work::memory_budget::MemoryBudget;
+use crate::work::pipeline::Pipeline;
+use crate::work::sandbox::{Sandbox, SandboxSettings};
+use crate::work::source::Sources;
+use crate::work::watermarks::Watermarks;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// What a server is built from besides its configuration.
-pub struct Surroundings {
-    /// What time it is.
+/// What a server needs besides its configuration.
+pub struct Dependencies {
+    /// The current time.
     pub clock: Clock,
-    /// The binary that understands `image-worker`.
+    /// The binary that has the command `image-worker`.
     pub worker_program: PathBuf,
 }
 
-/// A server whose parts are in place: bound, but not serving yet.
+/// A server that is built and bound to its sockets, but does not serve yet.
 pub struct App {
-    /// The durable truth.
+    /// The ledger.
     pub ledger: Ledger,
     /// Runs accepted requests.
     pub jobs: Jobs,
     /// Sends webhooks.
     pub dispatcher: Dispatcher,
-    /// Removes what is over.
+    /// Removes what is no longer needed.
     pub sweep: Sweep,
-    /// The data path.
+    /// The data path of images.
     pub pipeline: Pipeline,
-    /// Everything running in the background.
+    /// The background tasks.
     pub tasks: Tasks,
     nets: [Net; 2],
     listener: Listener,
     plain_listener: Option<Listener>,
     router: Router,
-    serve: serve::Settings,
+    connections: ConnectionSettings,
     sweep_interval: Duration,
     drain: Duration,
-    /// Held for as long as this server uses the directory.
+    /// Locked while this server uses the directory.
     _lock: File,
 }
 
 impl App {
     /// Opens the directory, starts the workers, binds the sockets.
-    pub async fn build(config: &Config, surroundings: Surroundings) -> anyhow::Result<Self> {
-        let tls = config.server.tls().map(|(cert, key)| serve::tls_config(cert, key)).transpose()?;
-        let lock = claim_directory(&config.server.data_dir)?;
-        let ledger = open_ledger(&config.server.data_dir, surroundings.clock.clone()).await?;
+    pub async fn build(config: &Config, dependencies: Dependencies) -> anyhow::Result<Self> {
+        let tls = config.server.tls().map(|(cert, key)| listener::tls_config(cert, key)).transpose()?;
+        let lock = lock_directory(&config.server.data_dir)?;
+        let ledger = open_ledger(&config.server.data_dir, dependencies.clock.clone()).await?;
         let ledger = ledger.with_fairness(config.webhooks.fairness());
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
-        // One for images, one for webhooks: names that nobody resolves, or origins that hold their connections, must not
-        // keep a webhook waiting.
+        // Images and webhooks have separate clients: an image source that does not resolve or that holds its connections must not
+        // delay a webhook.
         let (image_net, webhook_net) = (net(config, None)?, net(config, proxy(config)?)?);
-        let pipeline = pipeline(config, &surroundings, &ledger, image_net.clone())?;
+        let pipeline = pipeline(config, &dependencies, &ledger, image_net.clone())?;
         let tasks = Tasks::new();
         let listener = bind(config.server.listen, tls.clone()).await?;
         let plain_listener = match config.server.plain_listen {
             Some(address) => Some(bind(address, None).await?),
             None => None,
         };
-        let http = http_settings(config, listener.address()?, tls.is_some());
+        let api_settings = api_settings(config, listener.address()?, tls.is_some());
         let lease_ms = millis(config.jobs.lease_s);
-        let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), webhook_settings(config));
+        let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), dispatcher_settings(config));
         Ok(Self {
-            jobs: Jobs::new(ledger.clone(), pipeline.clone(), config.jobs.concurrency, lease_ms),
+            jobs: Jobs::new(
+                ledger.clone(),
+                pipeline.clone(),
+                Arc::new(EnvelopePayload),
+                config.jobs.concurrency,
+                lease_ms,
+            ),
             dispatcher: dispatcher.clone(),
             sweep: Sweep {
                 ledger: ledger.clone(),
@@ -93,8 +102,9 @@ impl App {
                 keep_results_ms: pipeline.keep_results_ms,
                 retention_ms: i64::from(config.webhooks.retention_days) * 24 * HOUR_MS,
             },
-            router: Api::new(ledger.clone(), pipeline.clone(), dispatcher, tasks.clone(), http).router(),
-            serve: serve::Settings {
+            router: ApiState::new(ledger.clone(), pipeline.clone(), dispatcher, tasks.clone(), api_settings)
+                .router(),
+            connections: ConnectionSettings {
                 max_connections: config.server.max_connections,
                 header_timeout: Duration::from_secs(config.server.header_read_timeout_s),
                 write_timeout: Duration::from_secs(config.server.write_timeout_s),
@@ -116,8 +126,8 @@ impl App {
         self.listener.address()
     }
 
-    /// Begins to serve; returns what stops it. The drivers of accepted work run unless `drivers` is false, as in
-    /// tests that step them.
+    /// Starts to serve, and returns the handle that stops the server. With `drivers` false the drivers of jobs, webhooks and the
+    /// sweep do not run; tests then step them.
     pub fn start(self, drivers: bool) -> Running {
         let tasks = &self.tasks;
         if drivers {
@@ -134,15 +144,15 @@ impl App {
                 }
             });
         }
-        tasks.spawn("listener", self.listener.serve(self.router, self.serve, tasks.clone()));
+        tasks.spawn("listener", self.listener.serve(self.router, self.connections, tasks.clone()));
         if let Some(plain) = self.plain_listener {
-            tasks.spawn("plain listener", plain.serve(http::tls_required(), self.serve, tasks.clone()));
+            tasks.spawn("plain listener", plain.serve(api::tls_required(), self.connections, tasks.clone()));
         }
         Running { ledger: self.ledger, tasks: self.tasks, drain: self.drain, _lock: self._lock }
     }
 }
 
-/// A server at work.
+/// A running server.
 pub struct Running {
     ledger: Ledger,
     tasks: Tasks,
@@ -151,8 +161,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Begins nothing new, lets running work finish or gives it back, closes the ledger. Returns whether all of it
-    /// ended in time.
+    /// Stops the server: starts no new work, waits until running work has ended or is released, and closes the ledger. Returns
+    /// whether all tasks ended in time.
     pub async fn stop(self) -> bool {
         let ended = self.tasks.stop(self.drain).await;
         self.ledger.close().await;
@@ -160,7 +170,7 @@ impl Running {
     }
 }
 
-/// Opens the ledger of a directory, which is made when missing.
+/// Opens the ledger of a data directory, and creates the directory when it is missing.
 pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger> {
     make_directory(data_dir)?;
     let path = data_dir.join("pixaven.db");
@@ -169,7 +179,7 @@ pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger
         .with_context(|| format!("the ledger {} could not be opened", path.display()))
 }
 
-/// A directory that only its owner may look into: it holds the addresses, and perhaps passwords, of receivers.
+/// Creates a directory that only its owner can read, because it holds the addresses and perhaps the passwords of receivers.
 fn make_directory(path: &Path) -> anyhow::Result<()> {
     let mut builder = DirBuilder::new();
     builder
@@ -179,8 +189,8 @@ fn make_directory(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("server.data_dir: {} could not be made", path.display()))
 }
 
-/// One server per directory: a second one would take the first one's work for abandoned.
-fn claim_directory(data_dir: &Path) -> anyhow::Result<File> {
+/// Locks the data directory for this server. A second server on the directory would take the work of the first one for abandoned.
+fn lock_directory(data_dir: &Path) -> anyhow::Result<File> {
     make_directory(data_dir)?;
     let path = data_dir.join("lock");
     let lock = File::create(&path).with_context(|| format!("{} could not be made", path.display()))?;
@@ -202,17 +212,17 @@ fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
     .context("network.extra_ca")
 }
 
-/// What webhooks go through. It has half of an exchange's time to take a connection, so that a dead one is told from a slow
-/// receiver.
+/// The proxy for webhooks. It must take a connection within half of the deadline of an exchange. A dead proxy is thereby told
+/// from a slow receiver.
 fn proxy(config: &Config) -> anyhow::Result<Option<Proxy>> {
     let webhooks = &config.webhooks;
     let Some(address) = webhooks.proxy.clone() else { return Ok(None) };
-    let patience = Duration::from_secs(webhooks.deadline_s) / 2;
-    let proxy = Proxy::new(address, webhooks.proxy_credentials.as_deref(), patience);
+    let connect_timeout = Duration::from_secs(webhooks.deadline_s) / 2;
+    let proxy = Proxy::new(address, webhooks.proxy_credentials.as_deref(), connect_timeout);
     proxy.map(Some).context("webhooks.proxy_credentials")
 }
 
-/// Our files in the directory of the configuration.
+/// Opens the files in the configured data directory.
 pub fn open_blobs(config: &Config) -> anyhow::Result<Blobs> {
     Blobs::directory(&config.server.data_dir.join("blobs")).context("server.data_dir")
 }
@@ -224,10 +234,10 @@ pub fn watermarks(config: &Config, ledger: Ledger, blobs: Blobs) -> Watermarks {
     Watermarks::new(ledger, blobs, quota, settings.cache_bytes)
 }
 
-/// How `n_workers` workers are run.
-pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> sandbox::Settings {
+/// The settings of a pool of `n_workers` workers.
+pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> SandboxSettings {
     let images = &config.images;
-    sandbox::Settings {
+    SandboxSettings {
         program,
         n_workers,
         memory_bytes: images.memory_bytes,
@@ -238,35 +248,36 @@ pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> 
     }
 }
 
-/// As many workers as there are processors.
+/// The number of processors that this process may use.
 pub fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn pipeline(
     config: &Config,
-    surroundings: &Surroundings,
+    dependencies: &Dependencies,
     ledger: &Ledger,
     net: Net,
 ) -> anyhow::Result<Pipeline> {
     let blobs = open_blobs(config)?;
     let images = &config.images;
     let n_workers = if images.workers == 0 { n_cores() } else { images.workers };
-    let sandbox = Sandbox::start(sandbox_settings(config, surroundings.worker_program.clone(), n_workers))
+    let sandbox = Sandbox::start(sandbox_settings(config, dependencies.worker_program.clone(), n_workers))
         .context("the image workers could not be started")?;
     let limits = FetchLimits {
         max_bytes: config.limits.body_bytes,
         deadline: Duration::from_secs(config.fetch.deadline_s),
         max_redirects: config.fetch.redirects,
     };
-    let (memory, job_memory) = (Memory::new(images.queue_bytes), Memory::new(images.queue_bytes));
+    let memory = MemoryBudget::new(images.queue_bytes);
+    let job_memory = MemoryBudget::new(images.queue_bytes);
     Ok(Pipeline {
         sources: Sources { net, blobs: blobs.clone(), memory, job_memory, limits },
         sandbox,
         watermarks: watermarks(config, ledger.clone(), blobs.clone()),
         blobs,
         keep_results_ms: i64::from(config.results.keep_hours) * HOUR_MS,
-        clock: surroundings.clock.clone(),
+        clock: dependencies.clock.clone(),
     })
 }
 
@@ -274,9 +285,9 @@ async fn bind(address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> an
     Listener::bind(address, tls).await.with_context(|| format!("cannot listen on {address}"))
 }
 
-fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Settings {
+fn api_settings(config: &Config, address: SocketAddr, tls: bool) -> ApiSettings {
     let limits = &config.limits;
-    http::Settings {
+    ApiSettings {
         public_url: config.server.public_url.clone(),
         tls,
         address,
@@ -301,9 +312,9 @@ fn http_settings(config: &Config, address: SocketAddr, tls: bool) -> http::Setti
     }
 }
 
-fn webhook_settings(config: &Config) -> WebhookSettings {
+fn dispatcher_settings(config: &Config) -> DispatcherSettings {
     let webhooks = &config.webhooks;
-    WebhookSettings {
+    DispatcherSettings {
         concurrency: webhooks.concurrency,
         retry_concurrency: webhooks.retry_concurrency(),
         deadline: Duration::from_secs(webhooks.deadline_s),

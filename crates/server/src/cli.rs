@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config};
-use crate::sandbox;
+use crate::runtime::config::{self, Config};
+use crate::work::sandbox;
 
 /// A self-hosted server for the Pixaven Image API.
 #[derive(Parser)]
@@ -142,7 +142,7 @@ fn serve_command(args: ServeArgs) -> anyhow::Result<ExitCode> {
         ("server.tls_key", args.tls_key),
         ("network.allow", networks),
     ])?;
-    crate::telemetry::start(&config.log);
+    crate::runtime::telemetry::start(&config.log);
     runtime()?.block_on(serve::run(&config))
 }
 

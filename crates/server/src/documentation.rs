@@ -7,8 +7,8 @@ mod operations;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::config;
-use crate::request::{self, Hash};
+use crate::runtime::config;
+use crate::work::request::{self, ObjectSchema};
 
 const NOTICE: &str =
     "<!-- Generated: `cargo test -p pixaven --lib -- --ignored write_the_generated_pages` writes it. -->";
@@ -66,7 +66,7 @@ fn requests() -> String {
 }
 
 /// Describes a hash and those in it, each form of hash once.
-fn describe(hash: Hash, name: &str, page: &mut String, described: &mut Vec<&'static str>) {
+fn describe(hash: ObjectSchema, name: &str, page: &mut String, described: &mut Vec<&'static str>) {
     if described.contains(&hash.doc) {
         return;
     }
@@ -81,8 +81,8 @@ fn describe(hash: Hash, name: &str, page: &mut String, described: &mut Vec<&'sta
         writeln!(page, "| `{name}` | {} | {default} | {doc} |", kind.accepts())
             .expect("a String takes everything");
     }
-    if !hash.not_built.is_empty() {
-        let names: Vec<String> = hash.not_built.iter().map(|name| format!("`{name}`")).collect();
+    if !hash.unsupported.is_empty() {
+        let names: Vec<String> = hash.unsupported.iter().map(|name| format!("`{name}`")).collect();
         writeln!(page, "\nNot supported by this build: {}.", names.join(", "))
             .expect("a String takes everything");
     }

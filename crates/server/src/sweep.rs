@@ -1,53 +1,53 @@
-//! What is removed when its time has come: expired results, inputs whose request was never accepted, watermarks nobody
-//! can ask for any more, history older than its retention. Bounded steps, so that a large backlog holds nobody up.
+//! The sweep removes what is no longer needed: expired results, inputs whose request was never accepted, files of removed
+//! watermarks, and history older than its retention. It works in bounded steps, so that a large backlog delays no request.
 
 use std::time::Duration;
 
 use pixaven_ledger::Ledger;
 use tokio_util::sync::CancellationToken;
 
-use crate::blobs::Blobs;
-use crate::error::ApiError;
-use crate::pipeline::day;
-use crate::telemetry::with_causes;
+use crate::runtime::telemetry::with_causes;
+use crate::work::blobs::Blobs;
+use crate::work::error::WorkError;
+use crate::work::result_names::utc_day;
 
-/// Rows looked at in one step.
+/// Rows per step.
 const STEP_ROWS: u32 = 200;
-/// An input this old without a job was uploaded for a request that never became durable.
+/// Age at which a file without a row counts as an orphan: the request that stored it was never accepted.
 const ORPHAN_AGE_MS: i64 = 60 * 60 * 1000;
 
-/// The longest `webhook.delay`.
+/// The largest `webhook.delay`.
 const DELAY_MAX_MS: i64 = 7 * DAY_MS;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The sweeper. Cheap to clone.
 #[derive(Clone)]
 pub struct Sweep {
-    /// Where expiry is known.
+    /// Knows what has expired.
     pub ledger: Ledger,
-    /// Where files lie.
+    /// Holds the files.
     pub blobs: Blobs,
-    /// How long ended webhooks are kept.
+    /// How long an ended webhook is kept, from its acceptance, in milliseconds.
     pub retention_ms: i64,
-    /// How long results are kept after they could first be announced.
+    /// How long a result is kept after its webhook could first be sent, in milliseconds.
     pub keep_results_ms: i64,
 }
 
-/// What one sweep removed.
+/// The numbers of removed things of one sweep.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Expired results.
     pub n_results: u64,
-    /// Inputs without a job, results and watermarks without a row.
+    /// Orphans: inputs without a job, results and watermarks without a row.
     pub n_orphans: u64,
-    /// Watermarks that were removed.
+    /// Removed watermarks that no job can need any more.
     pub n_watermarks: u64,
-    /// Webhooks beyond their retention.
+    /// Webhooks older than their retention.
     pub n_webhooks: u64,
 }
 
 impl Sweep {
-    /// Sweeps now and then until told to stop.
+    /// Sweeps every `interval` until told to stop.
     pub async fn run(self, interval: Duration, stop: CancellationToken) {
         match self.sweep_unfinished().await {
             Ok(0) => {}
@@ -74,8 +74,8 @@ impl Sweep {
         }
     }
 
-    /// Removes everything whose time has come.
-    pub async fn sweep(&self) -> Result<Swept, ApiError> {
+    /// Runs one whole sweep.
+    pub async fn sweep(&self) -> Result<Swept, WorkError> {
         Ok(Swept {
             n_results: self.sweep_results().await?,
             n_orphans: self.sweep_inputs().await?
@@ -86,8 +86,9 @@ impl Sweep {
         })
     }
 
-    /// The file goes first: a row without a file is swept again, a file without a row would stay for ever.
-    async fn sweep_results(&self) -> Result<u64, ApiError> {
+    /// Removes expired results. The file goes before the row: a row without a file is swept again, but a file without a row
+    /// would stay for ever.
+    async fn sweep_results(&self) -> Result<u64, WorkError> {
         let mut n_swept = 0;
         loop {
             let expired = self.ledger.expired_results(STEP_ROWS).await?;
@@ -103,7 +104,8 @@ impl Sweep {
         }
     }
 
-    async fn sweep_inputs(&self) -> Result<u64, ApiError> {
+    /// Removes stored inputs that belong to no unfinished job.
+    async fn sweep_inputs(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let old = self.blobs.inputs_before(before_ms).await?;
         let mut n_swept = 0;
@@ -117,20 +119,21 @@ impl Sweep {
         Ok(n_swept)
     }
 
-    /// Removes files that an earlier process did not finish; while it lives, a process leaves none. They are as old as an
-    /// orphan has to be: beside the server, the command line stores watermarks.
-    pub async fn sweep_unfinished(&self) -> Result<u64, ApiError> {
+    /// Removes files whose writing an earlier process did not finish. Only files older than an orphan count, because the command
+    /// line may be writing a watermark at the same time.
+    pub async fn sweep_unfinished(&self) -> Result<u64, WorkError> {
         self.blobs.remove_unfinished_before(self.ledger.clock().now_ms() - ORPHAN_AGE_MS).await
     }
 
-    /// A result's row is gone after the longest delay and its time; a day more is for clocks that disagree.
-    async fn sweep_lost_results(&self) -> Result<u64, ApiError> {
+    /// Removes results without a row. The row of a result is gone after the longest delay and the time for which results are
+    /// kept; one more day allows for clocks that disagree.
+    async fn sweep_lost_results(&self) -> Result<u64, WorkError> {
         let oldest_ms = self.ledger.clock().now_ms() - self.keep_results_ms - DELAY_MAX_MS - DAY_MS;
-        self.blobs.remove_results_before(&day(oldest_ms)).await
+        self.blobs.remove_results_before(&utc_day(oldest_ms)).await
     }
 
-    /// As with results, the file goes first.
-    async fn sweep_watermarks(&self) -> Result<u64, ApiError> {
+    /// Removes the files and rows of removed watermarks. The file goes first, as with results.
+    async fn sweep_watermarks(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let mut n_swept = 0;
         loop {
@@ -146,8 +149,8 @@ impl Sweep {
         }
     }
 
-    /// A file whose row was never written: it was stored just before a crash.
-    async fn sweep_lost_watermarks(&self) -> Result<u64, ApiError> {
+    /// Removes watermark files without a row: they were stored just before a crash.
+    async fn sweep_lost_watermarks(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let old = self.blobs.watermarks_before(before_ms).await?;
         let mut n_swept = 0;
@@ -161,7 +164,8 @@ impl Sweep {
         Ok(n_swept)
     }
 
-    async fn sweep_history(&self) -> Result<u64, ApiError> {
+    /// Removes ended webhooks older than the retention.
+    async fn sweep_history(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - self.retention_ms;
         let mut n_swept = 0;
         loop {

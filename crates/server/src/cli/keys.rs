@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use pixaven_ledger::{Clock, Ledger, NewKey};
 
 use super::ConfigArgs;
+use crate::api::api_key::ApiKey;
+use crate::api::timestamp::timestamp;
 use crate::app::open_ledger;
-use crate::keys::ApiKey;
-use crate::webhooks::history::timestamp;
-use crate::webhooks::sign::generate_secret;
+use crate::delivery::signing::generate_secret;
 
 #[derive(Args)]
 pub(super) struct KeysArgs {

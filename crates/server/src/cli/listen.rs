@@ -20,9 +20,9 @@ use url::Url;
 use super::ConfigArgs;
 use super::secrets::of_the_account;
 use crate::app::open_ledger;
-use crate::lifecycle::stop_signal;
-use crate::net::{AddressPolicy, Net, NetSettings};
-use crate::webhooks::sign::{SignedHeaders, SigningKey, VerifyError, verify};
+use crate::delivery::signing::{SignedHeaders, SigningKey, VerifyError, verify};
+use crate::runtime::lifecycle::stop_signal;
+use pixaven_net::{AddressPolicy, Net, NetSettings};
 
 /// The largest webhook that is taken.
 const MAX_BODY_BYTES: usize = 16 << 20;
@@ -140,7 +140,7 @@ impl Receiver {
                 answer.status
             }
             Err(error) => {
-                println!("  not forwarded: {}", crate::telemetry::with_causes(&error));
+                println!("  not forwarded: {}", crate::runtime::telemetry::with_causes(&error));
                 StatusCode::BAD_GATEWAY
             }
         }

@@ -21,18 +21,19 @@ use self::inputs::Input;
 use self::outputs::Outputs;
 use self::summary::Summary;
 use super::ConfigArgs;
+use crate::api::error::ApiError;
 use crate::app::{n_cores, sandbox_settings};
-use crate::config::Config;
-use crate::error::ApiError;
-use crate::lifecycle::{raise_open_files, stop_signal};
-use crate::sandbox::{Files, Patience, Sandbox};
+use crate::runtime::config::Config;
+use crate::runtime::lifecycle::{raise_open_files, stop_signal};
+use crate::work::Caller;
+use crate::work::sandbox::{Sandbox, WorkerInput};
 
 /// What the shell expects of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 #[derive(Args)]
 pub(super) struct ProcessArgs {
-    /// Files and folders; of a folder all images, also those in folders below it.
+    /// WorkerInput and folders; of a folder all images, also those in folders below it.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// What to do: a file with the JSON of a request, or - for standard input; without it images are only optimised.
@@ -141,8 +142,8 @@ fn progress(n_inputs: usize) -> anyhow::Result<ProgressBar> {
 async fn one(work: &Work, input: &Input) -> Result<Made, String> {
     let image = read(&input.path, work.max_bytes)?;
     let n_bytes_before = image.len() as u64;
-    let files = Files { image, watermark: work.watermark.clone() };
-    let processed = work.sandbox.process(&files, &work.plan, Patience::Wait).await;
+    let files = WorkerInput { image, watermark: work.watermark.clone() };
+    let processed = work.sandbox.process(&files, &work.plan, Caller::Job).await;
     let processed = processed.map_err(|failure| ApiError::from(failure).to_string())?;
     work.outputs.write(input, processed.input.format, processed.output.format, &processed.bytes)?;
     Ok(Made { n_bytes_before, n_bytes_after: processed.bytes.len() as u64 })

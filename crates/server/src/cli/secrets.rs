@@ -5,7 +5,7 @@ use pixaven_ledger::{Clock, Ledger, Secret};
 
 use super::ConfigArgs;
 use crate::app::open_ledger;
-use crate::webhooks::sign::generate_secret;
+use crate::delivery::signing::generate_secret;
 
 #[derive(Args)]
 pub(super) struct SecretsArgs {

@@ -7,15 +7,15 @@ use pixaven_ledger::{Clock, Ledger};
 
 use super::keys::create_key;
 use super::secrets::of_the_account;
-use crate::app::{App, Surroundings};
-use crate::config::Config;
-use crate::lifecycle::{raise_open_files, stop_signal};
+use crate::app::{App, Dependencies};
+use crate::runtime::config::Config;
+use crate::runtime::lifecycle::{raise_open_files, stop_signal};
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     raise_open_files();
     let worker_program =
         std::env::current_exe().context("the path of this program is needed for image workers")?;
-    let app = App::build(config, Surroundings { clock: Clock::System, worker_program }).await?;
+    let app = App::build(config, Dependencies { clock: Clock::System, worker_program }).await?;
     let scheme = if config.server.tls().is_some() { "https" } else { "http" };
     let base = format!("{scheme}://{}", app.address()?);
     welcome(&app.ledger, &base).await?;

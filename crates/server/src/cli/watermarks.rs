@@ -7,11 +7,13 @@ use clap::{Args, Subcommand};
 use pixaven_ledger::{AccountId, Clock, Ledger};
 
 use super::ConfigArgs;
+use crate::api::error::ApiError;
+use crate::api::timestamp::timestamp;
 use crate::app::{open_blobs, open_ledger, sandbox_settings, watermarks};
-use crate::config::Config;
-use crate::file_name;
-use crate::sandbox::{Patience, Sandbox};
-use crate::webhooks::history::timestamp;
+use crate::runtime::config::Config;
+use crate::work::Caller;
+use crate::work::sandbox::Sandbox;
+use pixaven_net::file_name;
 
 /// Rows of a list that are asked for at once.
 const PAGE_ROWS: u32 = 100;
@@ -81,8 +83,9 @@ async fn add(config: &Config, file: &Path) -> anyhow::Result<()> {
     let name = file.file_name().and_then(|name| file_name::clean(&name.to_string_lossy()));
     let watermarks = watermarks(config, ledger.clone(), open_blobs(config)?);
     let added = watermarks
-        .add(&sandbox, account, name, bytes.into(), Patience::Wait)
+        .add(&sandbox, account, name, bytes.into(), Caller::Job)
         .await
+        .map_err(ApiError::from)
         .with_context(|| file.display().to_string())?;
     ledger.close().await;
     println!("{}", added.id);

@@ -11,8 +11,10 @@ use pixaven_ledger::{AccountId, Clock, Ledger, WebhookQuery, WebhookRecord, Webh
 use uuid::Uuid;
 
 use super::ConfigArgs;
+use crate::api::history::json::webhook_json;
+use crate::api::timestamp::timestamp;
 use crate::app::open_ledger;
-use crate::webhooks::history::{self, timestamp, without_credentials};
+use crate::work::redact::without_credentials;
 
 /// How often is looked for what changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -93,7 +95,7 @@ pub(super) async fn run(args: WebhooksArgs) -> anyhow::Result<()> {
             let desk = Desk::open(config).await?;
             let record = desk.ledger.webhook(desk.account, id).await?;
             let record = record.ok_or_else(|| anyhow::anyhow!("there is no webhook {id}"))?;
-            println!("{}", serde_json::to_string_pretty(&history::webhook(&record))?);
+            println!("{}", serde_json::to_string_pretty(&webhook_json(&record))?);
         }
         WebhooksCommand::Resend { wanted, config } => {
             resend::run(&Desk::open(config).await?, wanted).await?;

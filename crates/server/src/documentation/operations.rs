@@ -13,7 +13,7 @@ use pixaven_imaging::{Channels, Facts, Image, Input, Limits, Scratch, encode, pr
 
 use self::examples::EXAMPLES;
 use super::NOTICE;
-use crate::request::{self, Attribute, Hash, Origin};
+use crate::work::request::{self, Attribute, ObjectSchema, RequestKind};
 
 const OPERATIONS: &str = "\
 # Operations
@@ -78,8 +78,8 @@ fn ring() -> Vec<u8> {
 
 /// What a request makes of the picture, as a file for the page.
 fn after(example: &Example, request: &str) -> Result<(Vec<u8>, Facts), String> {
-    let spec =
-        request::parse(request.as_bytes(), Origin::Upload, false).map_err(|problem| problem.to_string())?;
+    let spec = request::parse(request.as_bytes(), RequestKind::Upload, false)
+        .map_err(|problem| problem.to_string())?;
     assert_eq!(spec.warnings, [] as [&str; 0], "{request}");
     let output = Output { format: Target::Format(Format::Webp), quality: Some(QUALITY), ..Output::default() };
     let plan = Plan { output, ..spec.plan };
@@ -99,7 +99,7 @@ fn names() -> impl Iterator<Item = (&'static Example, String)> {
 }
 
 /// Every attribute of a hash and of those in it, with its dotted name.
-fn attributes(hash: Hash, path: &str, found: &mut Vec<(String, Attribute)>) {
+fn attributes(hash: ObjectSchema, path: &str, found: &mut Vec<(String, Attribute)>) {
     for &attribute in hash.attributes {
         let name = format!("{path}.{}", attribute.name);
         match attribute.kind.nested() {
@@ -110,7 +110,7 @@ fn attributes(hash: Hash, path: &str, found: &mut Vec<(String, Attribute)>) {
 }
 
 /// The hashes of the page with their attributes.
-fn hashes() -> impl Iterator<Item = (&'static str, Hash, Vec<(String, Attribute)>)> {
+fn hashes() -> impl Iterator<Item = (&'static str, ObjectSchema, Vec<(String, Attribute)>)> {
     HASHES.into_iter().map(|name| {
         let attribute = request::REFERENCE.attributes.iter().find(|attribute| attribute.name == name);
         let hash =

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use pixaven::blobs::Blobs;
+use pixaven::work::blobs::Blobs;
 use pixaven_imaging::plan::Format;
 use pixaven_ledger::Release;
 

@@ -6,7 +6,7 @@ use crate::client::Reply;
 use crate::pictures::picture;
 use crate::receiver::{Act, Received, Receiver, answer, status};
 use crate::test_app::TestApp;
-use pixaven::webhooks::sign::{SignedHeaders, SigningKey, verify};
+use pixaven::delivery::signing::{SignedHeaders, SigningKey, verify};
 use pixaven_imaging::plan::Format;
 
 async fn accept(app: &TestApp, receiver: &Receiver, more: Value) -> String {

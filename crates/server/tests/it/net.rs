@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pixaven::net::{AddressPolicy, Exchange, Net, NetError, NetSettings};
+use pixaven_net::{AddressPolicy, Exchange, Net, NetError, NetSettings};
 use url::Url;
 
 use crate::receiver::Act::{Drip, Flood, Hold, Peek, Read, ReadHead, Say};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pixaven::lifecycle::Tasks;
+use pixaven::runtime::lifecycle::Tasks;
 use serde_json::{Value, json};
 
 use crate::client::Reply;

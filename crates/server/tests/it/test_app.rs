@@ -4,13 +4,13 @@
 use std::net::SocketAddr;
 
 use base64::Engine as _;
-use pixaven::app::{App, Running, Surroundings};
-use pixaven::config::Config;
+use pixaven::api::api_key::ApiKey;
+use pixaven::app::{App, Dependencies, Running};
+use pixaven::delivery::Dispatcher;
 use pixaven::jobs::Jobs;
-use pixaven::keys::ApiKey;
-use pixaven::pipeline::Pipeline;
+use pixaven::runtime::config::Config;
 use pixaven::sweep::Sweep;
-use pixaven::webhooks::Dispatcher;
+use pixaven::work::pipeline::Pipeline;
 use pixaven_ledger::{Clock, Ledger, NewKey};
 use tempfile::TempDir;
 
@@ -57,8 +57,8 @@ impl TestApp {
         let config = Config::with(&settings).expect("the test's configuration is valid");
         let clock = Clock::manual(START_MS);
         let worker_program = env!("CARGO_BIN_EXE_pixaven").into();
-        let surroundings = Surroundings { clock: clock.clone(), worker_program };
-        let app = App::build(&config, surroundings).await.expect("the server can be built");
+        let dependencies = Dependencies { clock: clock.clone(), worker_program };
+        let app = App::build(&config, dependencies).await.expect("the server can be built");
         let key = create_key(&app.ledger, "test").await;
         Self {
             address: app.address().expect("the socket is bound"),

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use pixaven::lifecycle::Tasks;
-use pixaven::net::{AddressPolicy, Net, NetSettings};
-use pixaven::webhooks::sign::{SignedHeaders, SigningKey, verify};
-use pixaven::webhooks::{Dispatcher, WebhookSettings};
+use pixaven::delivery::signing::{SignedHeaders, SigningKey, verify};
+use pixaven::delivery::{Dispatcher, DispatcherSettings};
+use pixaven::runtime::lifecycle::Tasks;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{
     Account, Clock, InputRef, JobDone, Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store, UsageDelta,
     WebhookRecord, WebhookStatus, Why,
 };
+use pixaven_net::{AddressPolicy, Net, NetSettings};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -115,7 +115,7 @@ async fn open_ledger(directory: &TempDir, clock: &Clock) -> Ledger {
 fn driver(ledger: &Ledger) -> Dispatcher {
     let policy = AddressPolicy::allowing(vec!["127.0.0.1/32".parse().expect("a network")]);
     let net = Net::new(NetSettings { policy, ..NetSettings::default() }).expect("no file to fail on");
-    let settings = WebhookSettings {
+    let settings = DispatcherSettings {
         concurrency: 16,
         retry_concurrency: 8,
         deadline: Duration::from_secs(10),

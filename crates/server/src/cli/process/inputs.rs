@@ -31,7 +31,7 @@ pub(super) struct Input {
 pub(super) struct Found {
     /// In the order of their results.
     pub(super) inputs: Vec<Input>,
-    /// Files in folders that are no images.
+    /// WorkerInput in folders that are no images.
     pub(super) n_skipped: usize,
     /// What could not be looked at, and why.
     pub(super) failures: Vec<(PathBuf, String)>,

@@ -11,7 +11,7 @@ use pixaven_imaging::Format;
 use tempfile::Builder;
 
 use super::inputs::Input;
-use crate::pipeline::output_name;
+use crate::work::result_names::output_name;
 
 /// What a new file may be used for, less what the user's mask takes away.
 const MODE: u32 = 0o666;

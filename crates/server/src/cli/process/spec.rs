@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Map, Value};
 
-use crate::config::Config;
-use crate::request::{self, Origin, Spec};
+use crate::runtime::config::Config;
+use crate::work::request::{self, RequestKind, Spec};
 
 /// Keys of a request that say where an image comes from or how an answer goes out.
 const FOR_SERVERS: [&str; 6] = ["url", "headers", "response", "webhook", "store", "cdn"];
@@ -46,7 +46,7 @@ fn parse(json: &[u8], has_watermark: bool) -> anyhow::Result<Spec> {
     }
     place_watermark(&mut request, has_watermark)?;
     let json = serde_json::to_vec(&request)?;
-    Ok(request::parse(&json, Origin::Upload, false)?)
+    Ok(request::parse(&json, RequestKind::Upload, false)?)
 }
 
 /// The picture comes from `--watermark`; the hash says the rest.
@@ -57,13 +57,13 @@ fn place_watermark(request: &mut Map<String, Value>, has_watermark: bool) -> any
     }
     let hash = request.entry("watermark").or_insert_with(|| Value::Object(Map::new()));
     // What is no object is complained about where all of it is read.
-    let Value::Object(hash) = hash else { return Ok(()) };
+    let Value::Object(fields) = hash else { return Ok(()) };
     if let Some(name) =
-        ["id", "url"].into_iter().find(|name| hash.get(*name).is_some_and(|value| !value.is_null()))
+        ["id", "url"].into_iter().find(|name| fields.get(*name).is_some_and(|value| !value.is_null()))
     {
         bail!("watermark.{name} is for requests to a server; the picture is that of --watermark");
     }
-    hash.insert("id".to_owned(), PLACEHOLDER_ID.into());
+    fields.insert("id".to_owned(), PLACEHOLDER_ID.into());
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use pixaven_ledger::BulkResend;
 use uuid::Uuid;
 
 use super::{Desk, LOOK_EVERY};
-use crate::webhooks::history::{MAX_RESEND_RATE, parse_resend_query};
+use crate::api::history::query::{MAX_RESEND_RATE, parse_resend_query};
 
 #[derive(Args)]
 pub(super) struct Wanted {

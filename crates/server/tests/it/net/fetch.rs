@@ -1,7 +1,7 @@
 //! Whole documents: caps, names, redirects judged hop by hop.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pixaven::net::FetchLimits;
+use pixaven_net::FetchLimits;
 
 use super::{DEADLINE, OK, kind, net, reply, say};
 use crate::receiver::Act::{self, Drip, Flood, Hold, Read};

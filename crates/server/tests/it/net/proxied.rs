@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pixaven::net::{AddressPolicy, Net, NetError, NetSettings, Proxy, ProxyError};
+use pixaven_net::{AddressPolicy, Net, NetError, NetSettings, Proxy, ProxyError};
 use url::Url;
 
 use super::{DEADLINE, OK, kind, post};

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use http::HeaderMap;
-use pixaven::net::{AddressPolicy, Net, NetSettings, TlsSetupError};
+use pixaven_net::{AddressPolicy, Net, NetSettings, TlsSetupError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};

@@ -1,0 +1,134 @@
+//! The API on the wire: the table of paths, the handlers, and everything that knows a status, a header or a member of the JSON.
+//! A handler reads its arguments, makes one call into a layer below, and renders the answer.
+
+mod account;
+pub mod api_key;
+mod auth;
+mod body;
+mod bulk_resend;
+mod download;
+pub mod envelope;
+pub mod error;
+mod health;
+pub mod history;
+mod idempotency;
+mod interventions;
+pub mod listener;
+mod multipart;
+mod path;
+mod process;
+mod requests;
+mod response;
+mod secrets;
+pub mod timestamp;
+mod watermarks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{MethodRouter, get, post};
+use pixaven_ledger::Ledger;
+use tokio::sync::Semaphore;
+
+use crate::delivery::Dispatcher;
+use crate::runtime::lifecycle::Tasks;
+use crate::work::pipeline::Pipeline;
+use auth::{KeyCache, key_cache};
+use error::{ApiError, ErrorKind};
+use response::ApiResponse;
+
+/// The state that handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ledger: Ledger,
+    pipeline: Pipeline,
+    keys: KeyCache,
+    dispatcher: Dispatcher,
+    tasks: Tasks,
+    settings: ApiSettings,
+    /// One permit per client that may long-poll for a result.
+    long_polls: Semaphore,
+}
+
+/// The configuration of the API.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// Base URL of download links. `None`: the links begin with the `Host` of the request.
+    pub public_url: Option<String>,
+    /// Whether clients reach this server by TLS, for download links made from the `Host` header.
+    pub tls: bool,
+    /// The bound address, for download links of clients that send no `Host`.
+    pub address: std::net::SocketAddr,
+    /// Largest image, in bytes.
+    pub body_bytes: usize,
+    /// Largest request description, in bytes.
+    pub json_bytes: usize,
+    /// Longest time in which a body may arrive.
+    pub body_timeout: Duration,
+    /// The limits, as `/1.0/account` shows them.
+    pub limits: serde_json::Value,
+}
+
+impl ApiState {
+    /// The state of the API over a ledger, a pipeline, and the dispatcher of webhooks.
+    pub fn new(
+        ledger: Ledger,
+        pipeline: Pipeline,
+        dispatcher: Dispatcher,
+        tasks: Tasks,
+        settings: ApiSettings,
+    ) -> Self {
+        let (keys, long_polls) = (key_cache(), Semaphore::new(requests::MAX_LONG_POLLS));
+        Self { shared: Arc::new(Shared { ledger, pipeline, keys, dispatcher, tasks, settings, long_polls }) }
+    }
+
+    /// THE TABLE of paths.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/1.0/fetch", only(post(process::fetch)))
+            .route("/1.0/upload", only(post(process::upload)))
+            .route("/1.0/account", only(get(account::show)))
+            .route("/1.0/webhooks", only(get(history::list)))
+            .route("/1.0/webhooks/", only(get(history::list)))
+            .route("/1.0/webhooks/resend", only(post(bulk_resend::start)))
+            .route("/1.0/webhooks/resend/{seq}", only(get(bulk_resend::show)))
+            .route("/1.0/webhooks/resend/{seq}/stop", only(post(bulk_resend::stop)))
+            .route("/1.0/webhooks/test", only(post(interventions::test)))
+            .route("/1.0/webhooks/{id}", only(get(history::show)))
+            .route("/1.0/webhooks/{id}/resend", only(post(interventions::resend)))
+            .route("/1.0/webhooks/{id}/cancel", only(post(interventions::cancel)))
+            .route("/1.0/requests/{id}", only(get(requests::show)))
+            .route("/1.0/secrets", only(get(secrets::show)))
+            .route("/1.0/secrets/rotate", only(post(secrets::rotate)))
+            .route("/1.0/watermarks", only(get(watermarks::list).post(watermarks::add)))
+            .route("/1.0/watermarks/{id}", only(get(watermarks::show).delete(watermarks::remove)))
+            .route("/dl/{a}/{b}/{c}/{d}/{rest}/{name}", only(get(download::send)))
+            .route("/healthz", only(get(health::alive)))
+            .route("/readyz", only(get(health::ready)))
+            .fallback(|| async { ApiResponse::from(ApiError::not_found()) })
+            .layer(DefaultBodyLimit::disable())
+            .layer(axum::middleware::from_fn(response::finish))
+            .with_state(self)
+    }
+}
+
+/// The router of the plain port where TLS is required: it answers every request with 403. It never redirects, because the
+/// client would then have sent its key in the clear without noticing.
+pub fn tls_required() -> Router {
+    let refuse = || async {
+        let message = "this server takes HTTPS only; a key sent in the clear should be revoked";
+        ApiResponse::from(ApiError::new(ErrorKind::TlsRequired, message))
+    };
+    Router::new().fallback(refuse).layer(axum::middleware::from_fn(response::finish))
+}
+
+/// A path that answers all other methods with 405 in the envelope. axum adds the `Allow` header.
+fn only(methods: MethodRouter<ApiState>) -> MethodRouter<ApiState> {
+    methods.fallback(|| async { ApiResponse::from(response::method_not_allowed()) })
+}

@@ -1,0 +1,151 @@
+//! API keys: how a key is generated, read from a request and hashed. The ledger stores the hashes and knows which keys are
+//! valid.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{alphabet, engine::DecodePaddingMode};
+use sha2::{Digest as _, Sha256};
+
+use crate::work::base62;
+
+/// Prefix of every key. People and secret scanners recognise a key by it.
+const KEY_PREFIX: &str = "pxv_";
+/// Number of random characters after the prefix. 62^32 is a little more than 190 bits.
+const RANDOM_CHARS: usize = 32;
+/// Number of characters of a key that lists may show: the prefix and four random characters.
+const SHOWN_CHARS: usize = KEY_PREFIX.len() + 4;
+/// The base64 of Basic credentials, with or without padding: some clients do not pad.
+const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A well-formed API key. A key is shown once, when it is created. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// A new key from the random source of the operating system.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        Ok(Self(format!("{KEY_PREFIX}{}", base62::random(RANDOM_CHARS)?)))
+    }
+
+    /// Parses a key. `None` when the text does not have the form of a key.
+    pub fn parse(text: &str) -> Option<Self> {
+        let random = text.strip_prefix(KEY_PREFIX)?;
+        let well_formed =
+            random.len() == RANDOM_CHARS && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// Reads the key from an `Authorization` header: the user name of `Basic`, with any password, or the token of `Bearer`.
+    pub fn from_authorization(header: &[u8]) -> Option<Self> {
+        let header = std::str::from_utf8(header).ok()?;
+        let (scheme, credentials) = header.trim().split_once(' ')?;
+        let credentials = credentials.trim_start();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Self::parse(credentials);
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = String::from_utf8(LENIENT_BASE64.decode(credentials).ok()?).ok()?;
+        let (user, _password) = decoded.split_once(':')?;
+        Self::parse(user)
+    }
+
+    /// The SHA-256 of the key, which the ledger stores instead of the key. A plain hash is enough, because 190 random bits cannot
+    /// be guessed.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// The first characters, by which an owner recognises a key in a list: `pxv_ab12`.
+    pub fn prefix(&self) -> &str {
+        &self.0[..SHOWN_CHARS]
+    }
+
+    /// The whole key, for the one place that shows it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey({}…)", self.prefix())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+
+    use super::*;
+
+    const KEY: &str = "pxv_0123456789ABCDEFGHIJKLMNOPabcdef";
+
+    #[test]
+    fn generated_keys_are_well_formed_and_differ() {
+        let (one, other) = (ApiKey::generate().unwrap(), ApiKey::generate().unwrap());
+        assert_eq!(ApiKey::parse(one.reveal()).as_ref(), Some(&one));
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn texts_of_another_form_are_no_keys() {
+        for text in [
+            "",
+            "pxv_",
+            "key",
+            "PXV_0123456789ABCDEFGHIJKLMNOPabcdef",
+            "pxv_0123456789ABCDEFGHIJKLMNOPabcde",
+            "pxv_0123456789ABCDEFGHIJKLMNOPabcdefg",
+            "pxv_0123456789ABCDEFGHIJKLMNOPabcde-",
+            "pxv_0123456789ABCDEFGHIJKLMNOPabcdé",
+            " pxv_0123456789ABCDEFGHIJKLMNOPabcdef",
+        ] {
+            assert_eq!(ApiKey::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_read_from_basic_and_bearer_headers() {
+        let basic = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
+        let accepted = [
+            basic(&format!("{KEY}:")),
+            basic(&format!("{KEY}:a password: ignored")),
+            basic(&format!("{KEY}:")).replace("Basic", "BASIC  "),
+            format!("Basic {}", BASE64_STANDARD_NO_PAD.encode(format!("{KEY}:"))),
+            format!("Bearer {KEY}"),
+            format!("bearer   {KEY} "),
+        ];
+        for header in accepted {
+            let key = ApiKey::from_authorization(header.as_bytes());
+            assert_eq!(key.as_ref().map(ApiKey::reveal), Some(KEY), "{header}");
+        }
+        let refused = [
+            String::new(),
+            KEY.to_owned(),
+            basic(KEY),
+            basic(&format!(":{KEY}")),
+            basic("key:"),
+            format!("Token {KEY}"),
+        ];
+        for header in refused {
+            assert_eq!(ApiKey::from_authorization(header.as_bytes()), None, "{header}");
+        }
+        assert_eq!(ApiKey::from_authorization(b"Basic \xff"), None);
+        assert_eq!(ApiKey::from_authorization(b"Basic /////w=="), None, "no UTF-8 inside");
+    }
+
+    #[test]
+    fn debug_output_shows_the_first_characters_only() {
+        let key = ApiKey::parse(KEY).unwrap();
+        assert_eq!(key.prefix(), "pxv_0123");
+        assert_eq!(format!("{key:?}"), "ApiKey(pxv_0123…)");
+        assert_eq!(key.sha256()[..], Sha256::digest(KEY)[..]);
+    }
+}

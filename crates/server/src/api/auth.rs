@@ -1,0 +1,55 @@
+//! Authentication: finds the account of the request's API key. A handler that needs an account takes [`Authenticated`] as an
+//! argument, so that it cannot skip the check.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use http::header;
+use http::request::Parts;
+use pixaven_ledger::Account;
+
+use super::ApiState;
+use super::response::ApiResponse;
+use crate::api::api_key::ApiKey;
+use crate::api::error::{ApiError, ErrorKind};
+use crate::runtime::ttl_cache::TtlCache;
+
+/// How long a valid key is cached. A revocation takes effect within this time.
+const KEY_CACHE_TTL: Duration = Duration::from_secs(1);
+
+/// The authenticated account of a request.
+pub(super) struct Authenticated(pub(super) Account);
+
+/// Accounts by the SHA-256 of their API keys.
+pub(super) type KeyCache = TtlCache<[u8; 32], Account>;
+
+/// An empty cache of keys.
+pub(super) fn key_cache() -> KeyCache {
+    TtlCache::new(KEY_CACHE_TTL)
+}
+
+impl ApiState {
+    /// The account behind an `Authorization` header.
+    pub(super) async fn authenticate(&self, headers: &http::HeaderMap) -> Result<Account, ApiError> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            let message = "an API key is needed: as the user name of HTTP Basic, with an empty password, or as a Bearer token";
+            return Err(ApiError::new(ErrorKind::Unauthorized, message));
+        };
+        let unknown = || ApiError::new(ErrorKind::Unauthorized, "this API key is not known, or was revoked");
+        let sha256 = ApiKey::from_authorization(value.as_bytes()).ok_or_else(unknown)?.sha256();
+        if let Some(account) = self.shared.keys.get(&sha256) {
+            return Ok(account);
+        }
+        let account = self.shared.ledger.account_by_key(sha256).await?.ok_or_else(unknown)?;
+        self.shared.keys.put(sha256, account.clone());
+        Ok(account)
+    }
+}
+
+impl FromRequestParts<ApiState> for Authenticated {
+    type Rejection = ApiResponse;
+
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, ApiResponse> {
+        Ok(Self(api.authenticate(&parts.headers).await?))
+    }
+}

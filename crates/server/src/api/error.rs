@@ -1,0 +1,207 @@
+//! What the API answers when a request fails: the one table from kinds of failure to status, error word and log level. No
+//! other module chooses a status or an error word. `conversions` maps the errors of the layers below to these kinds.
+
+mod conversions;
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use http::StatusCode;
+use tracing::Level;
+
+pub(super) use conversions::net_error_text;
+
+/// A kind of failure that clients can tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The body is not JSON, not an object or not multipart.
+    MalformedRequest,
+    /// The request has no API key, or one that is unknown or revoked.
+    Unauthorized,
+    /// The request came over plain HTTP where TLS is required.
+    TlsRequired,
+    /// The path is unknown, or the account has nothing with the id in the path.
+    NotFound,
+    /// The path exists, but not for this method.
+    MethodNotAllowed,
+    /// The request conflicts with the current state of the thing that it names.
+    Conflict,
+    /// The body arrived too slowly.
+    BodyTimeout,
+    /// The body, or the image behind the URL, has too many bytes.
+    BodyTooLarge,
+    /// The bytes are of no format that can be read.
+    FormatUnsupported,
+    /// A value of the request is wrong.
+    InvalidRequest,
+    /// The image is damaged.
+    ImageCorrupt,
+    /// The image has too many pixels, frames, scans or similar parts.
+    ImageTooLarge,
+    /// The image behind the URL could not be reached: no connection, no such name, or a blocked address.
+    SourceUnreachable,
+    /// The server behind the URL answered without the image.
+    SourceRefused,
+    /// Processing took longer than allowed.
+    ProcessingTimeout,
+    /// Processing needed more memory than allowed, or the worker ended unexpectedly.
+    ProcessingFailed,
+    /// Too much work is waiting.
+    Overloaded,
+    /// The ledger or the disk cannot take anything at the moment.
+    Unavailable,
+    /// A fault of this server. The client gets no detail.
+    Internal,
+}
+
+/// What a client sees of an [`ErrorKind`], and how the failure is logged.
+pub struct ErrorRow {
+    /// HTTP status, which is also the envelope's `code`.
+    pub status: StatusCode,
+    /// Stable machine-readable word, the envelope's `error`.
+    pub word: &'static str,
+    /// Log level of the request's line.
+    pub level: Level,
+    /// `Retry-After` in seconds, where a retry can succeed.
+    pub retry_after_s: Option<u32>,
+}
+
+impl ErrorKind {
+    /// Every kind, for the documentation.
+    pub const ALL: [Self; 19] = [
+        Self::MalformedRequest,
+        Self::Unauthorized,
+        Self::TlsRequired,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::BodyTimeout,
+        Self::BodyTooLarge,
+        Self::FormatUnsupported,
+        Self::InvalidRequest,
+        Self::ImageCorrupt,
+        Self::ImageTooLarge,
+        Self::SourceUnreachable,
+        Self::SourceRefused,
+        Self::ProcessingTimeout,
+        Self::ProcessingFailed,
+        Self::Overloaded,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// THE TABLE of errors.
+    pub const fn row(self) -> ErrorRow {
+        use StatusCode as S;
+        let (status, word, level, retry_after_s) = match self {
+            Self::MalformedRequest => (S::BAD_REQUEST, "malformed_request", Level::INFO, None),
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", Level::INFO, None),
+            Self::TlsRequired => (S::FORBIDDEN, "tls_required", Level::INFO, None),
+            Self::NotFound => (S::NOT_FOUND, "not_found", Level::INFO, None),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", Level::INFO, None),
+            Self::Conflict => (S::CONFLICT, "conflict", Level::INFO, None),
+            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "timeout", Level::INFO, None),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", Level::INFO, None),
+            Self::FormatUnsupported => (S::UNSUPPORTED_MEDIA_TYPE, "format_unsupported", Level::INFO, None),
+            Self::InvalidRequest => (S::UNPROCESSABLE_ENTITY, "invalid_request", Level::INFO, None),
+            Self::ImageCorrupt => (S::UNPROCESSABLE_ENTITY, "image_corrupt", Level::INFO, None),
+            Self::ImageTooLarge => (S::UNPROCESSABLE_ENTITY, "image_too_large", Level::INFO, None),
+            Self::SourceUnreachable => (S::UNPROCESSABLE_ENTITY, "source_unreachable", Level::INFO, None),
+            Self::SourceRefused => (S::UNPROCESSABLE_ENTITY, "source_refused", Level::INFO, None),
+            Self::ProcessingTimeout => (S::UNPROCESSABLE_ENTITY, "timeout", Level::WARN, None),
+            Self::ProcessingFailed => (S::UNPROCESSABLE_ENTITY, "processing_failed", Level::WARN, None),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", Level::WARN, Some(1)),
+            Self::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", Level::ERROR, Some(10)),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", Level::ERROR, None),
+        };
+        ErrorRow { status, word, level, retry_after_s }
+    }
+}
+
+/// A failure on its way to the client. The message is public; the cause, if any, is for the log only.
+#[derive(Debug)]
+pub struct ApiError {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl ApiError {
+    /// A failure with a public message.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// A wrong value of the request.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidRequest, message)
+    }
+
+    /// A fault of this server. The log gets the cause; the client gets an id to quote.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Internal, "something went wrong on our side; quote the id when you report it")
+            .with_source(source)
+    }
+
+    /// An unknown path or id.
+    pub fn not_found() -> Self {
+        Self::new(ErrorKind::NotFound, "there is nothing here")
+    }
+
+    /// Adds a cause for the log.
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The public message.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for ApiError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|s| s as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_kind_once_and_only_error_statuses() {
+        let names: HashSet<String> = ErrorKind::ALL.iter().map(|kind| format!("{kind:?}")).collect();
+        assert_eq!(names.len(), ErrorKind::ALL.len());
+        for kind in ErrorKind::ALL {
+            let row = kind.row();
+            assert!(row.status.is_client_error() || row.status.is_server_error(), "{kind:?}");
+            assert_eq!(
+                row.status == StatusCode::SERVICE_UNAVAILABLE,
+                row.retry_after_s.is_some(),
+                "{kind:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_message_of_an_internal_error_does_not_contain_its_cause() {
+        let error = ApiError::internal("table webhooks is gone");
+        assert!(!error.to_string().contains("webhooks"));
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("table webhooks is gone"));
+    }
+}

@@ -1,0 +1,187 @@
+//! From the errors of the layers below to what a client is told: the kind of each, and its public text.
+
+use pixaven_net::NetError;
+
+use super::{ApiError, ErrorKind};
+use crate::delivery::TestDeliveryError;
+use crate::work::error::{Cause, ImageError, ImageFault, LimitExceeded, WorkError};
+use crate::work::memory_budget::BudgetExceeded;
+use crate::work::request::RequestError;
+
+const OVERLOADED: &str = "too many images are waiting already; try again in a moment";
+
+impl From<WorkError> for ApiError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Request(error) => error.into(),
+            WorkError::UnknownWatermark { id } => {
+                Self::invalid(format!("watermark.id {id:?} is no watermark of this account"))
+            }
+            WorkError::TooManyWatermarks { max } => Self::invalid(format!(
+                "an account may keep {max} watermarks, and this one does; remove one first"
+            )),
+            WorkError::TooManyWatermarkBytes { max } => Self::invalid(format!(
+                "the watermarks of an account may have {max} bytes together; with this one they would have more"
+            )),
+            WorkError::EmptyImage => {
+                Self::new(ErrorKind::FormatUnsupported, "the image is empty: it has 0 bytes")
+            }
+            WorkError::Image(error) => error.into(),
+            WorkError::LimitExceeded(exceeded) => exceeded.into(),
+            WorkError::Fetch { attribute, source } => fetch_failed(attribute, source),
+            WorkError::Overloaded => Self::new(ErrorKind::Overloaded, OVERLOADED),
+            WorkError::StorageWrite(cause) => unavailable("store files", cause),
+            WorkError::StorageRead(cause) => unavailable("read its files", cause),
+            WorkError::WorkerStart(cause) => unavailable("process images", cause),
+            WorkError::Ledger(error) => error.into(),
+            WorkError::WorkerCrashed(detail) => Self::new(
+                ErrorKind::ProcessingFailed,
+                "the image could not be processed: its worker ended unexpectedly",
+            )
+            .with_source(detail),
+            WorkError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Malformed(text) => Self::new(ErrorKind::MalformedRequest, text),
+            RequestError::Invalid(text) => Self::invalid(text),
+        }
+    }
+}
+
+impl From<BudgetExceeded> for ApiError {
+    fn from(BudgetExceeded: BudgetExceeded) -> Self {
+        Self::new(ErrorKind::Overloaded, OVERLOADED)
+    }
+}
+
+impl From<pixaven_ledger::Error> for ApiError {
+    fn from(error: pixaven_ledger::Error) -> Self {
+        if let pixaven_ledger::Error::NotNow(_) = error {
+            return Self::new(ErrorKind::Conflict, error.to_string());
+        }
+        unavailable("take work", error)
+    }
+}
+
+impl From<ImageError> for ApiError {
+    fn from(ImageError { fault, message }: ImageError) -> Self {
+        let kind = match fault {
+            ImageFault::UnknownFormat => ErrorKind::FormatUnsupported,
+            ImageFault::Corrupt => ErrorKind::ImageCorrupt,
+            ImageFault::TooLarge => ErrorKind::ImageTooLarge,
+            // The image that was sent is not to blame, so a watermark of an unknown format is a wrong value and no 415.
+            ImageFault::ImpossiblePlan | ImageFault::UnusableWatermark => ErrorKind::InvalidRequest,
+            ImageFault::Encoder => return Self::internal(message),
+        };
+        Self::new(kind, message)
+    }
+}
+
+impl From<LimitExceeded> for ApiError {
+    fn from(exceeded: LimitExceeded) -> Self {
+        match exceeded {
+            LimitExceeded::Memory { max_bytes } => {
+                let max_mib = max_bytes >> 20;
+                Self::new(
+                    ErrorKind::ProcessingFailed,
+                    format!(
+                        "processing this image takes more than the {max_mib} MiB of memory one image may use"
+                    ),
+                )
+            }
+            LimitExceeded::CpuTime { max } => {
+                let max_s = max.as_secs_f32();
+                Self::new(
+                    ErrorKind::ProcessingTimeout,
+                    format!(
+                        "processing this image takes more than the {max_s} s of CPU time one image may use"
+                    ),
+                )
+            }
+            LimitExceeded::WallTime { max } => {
+                let max_s = max.as_secs_f32();
+                Self::new(
+                    ErrorKind::ProcessingTimeout,
+                    format!("processing this image takes more than the {max_s} s one image may take"),
+                )
+            }
+        }
+    }
+}
+
+impl From<TestDeliveryError> for ApiError {
+    fn from(error: TestDeliveryError) -> Self {
+        match error {
+            TestDeliveryError::TooManyTests => {
+                Self::new(ErrorKind::Overloaded, "too many addresses are being tried out already")
+            }
+            TestDeliveryError::SigningKeys(error) => Self::internal(error),
+            TestDeliveryError::LocalTrouble(error) => {
+                Self::new(ErrorKind::Unavailable, net_error_text(&error)).with_source(error)
+            }
+        }
+    }
+}
+
+fn unavailable(action: &str, cause: impl Into<Cause>) -> ApiError {
+    let message = format!("the server cannot {action} at the moment; try again later");
+    ApiError::new(ErrorKind::Unavailable, message).with_source(cause)
+}
+
+/// The failure of a URL that gave no image, or no watermark.
+fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
+    let kind = match error {
+        NetError::Local(_) | NetError::Proxy(_) => ErrorKind::Unavailable,
+        NetError::NoRoom => ErrorKind::Overloaded,
+        NetError::TooLarge { .. } => ErrorKind::BodyTooLarge,
+        NetError::Status(_) | NetError::TooManyRedirects { .. } => ErrorKind::SourceRefused,
+        NetError::BadUrl(_) => ErrorKind::InvalidRequest,
+        NetError::BlockedAddress
+        | NetError::Dns(_)
+        | NetError::Refused(_)
+        | NetError::Timeout
+        | NetError::Tls(_)
+        | NetError::Protocol(_)
+        | NetError::Switched => ErrorKind::SourceUnreachable,
+    };
+    ApiError::new(kind, format!("{attribute}: {}", net_error_text(&error))).with_source(error)
+}
+
+/// What a client may be told about a failed connection. A blocked address and a closed port have the same text: otherwise a
+/// client could use this server to map the network around it.
+pub(in crate::api) fn net_error_text(error: &NetError) -> String {
+    match error {
+        NetError::BlockedAddress | NetError::Refused(_) => "the host could not be reached".to_owned(),
+        NetError::Dns(_) => "the host name could not be resolved".to_owned(),
+        NetError::Timeout => "the host did not answer in time".to_owned(),
+        NetError::Tls(_) => "no secure connection to the host could be made".to_owned(),
+        NetError::Protocol(_) | NetError::Switched => {
+            "the host hung up or answered something that is not HTTP".to_owned()
+        }
+        NetError::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
+        NetError::NoRoom => "the server has no room for the image at the moment".to_owned(),
+        NetError::Status(status) => format!("the host answered with status {status}"),
+        NetError::TooManyRedirects { limit } => format!("the host redirected more than {limit} times"),
+        NetError::BadUrl(reason) => (*reason).to_owned(),
+        NetError::Local(_) => "the server could not open a connection at the moment".to_owned(),
+        NetError::Proxy(_) => "the server could not use its proxy at the moment".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::ConnectionRefused;
+
+    use super::*;
+
+    #[test]
+    fn a_closed_port_and_a_blocked_address_have_the_same_text() {
+        let closed = NetError::Refused(ConnectionRefused.into());
+        assert_eq!(net_error_text(&closed), net_error_text(&NetError::BlockedAddress));
+    }
+}

@@ -1,0 +1,58 @@
+//! A curl command that repeats the last attempt of a webhook, for somebody who debugs a receiver. The command leaves out the
+//! secrets: the credentials of the URL, the request's own headers, and the signature, which would be too old anyway.
+
+use pixaven_ledger::WebhookRecord;
+use url::Url;
+
+/// The curl command as one line of shell. It contains the payload byte for byte.
+pub(super) fn line(record: &WebhookRecord, payload: &str) -> String {
+    let number = record.attempts.last().map_or(1, |last| last.number);
+    let headers = [
+        "Content-Type: application/json".to_owned(),
+        "User-Agent: Pixaven/1.0 (+webhooks)".to_owned(),
+        format!("webhook-id: {}", record.id),
+        format!("webhook-attempt: {number}"),
+    ];
+    let headers: String = headers.iter().map(|header| format!(" -H {}", shell_quoted(header))).collect();
+    format!(
+        "curl -i -X POST {}{headers} --data-binary {}",
+        shell_quoted(&url_without_credentials(&record.url)),
+        shell_quoted(payload)
+    )
+}
+
+/// The URL without credentials. A placeholder such as `***` would be sent as a wrong user name.
+fn url_without_credentials(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else { return String::new() };
+    // A URL without a host refuses the change, and such a URL has no credentials.
+    let _without = url.set_password(None).and_then(|()| url.set_username(""));
+    url.into()
+}
+
+/// Quotes a text as one word of a POSIX shell.
+fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_every_quoted_text_as_one_word() {
+        for text in ["", "a b", "it's", r#"$HOME `id` \ "x" !"#, "a\nb", "'''", "\u{e9}"] {
+            let script = format!("printf %s {}", shell_quoted(text));
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn the_command_has_no_credentials() {
+        assert_eq!(
+            url_without_credentials("https://us%40er:word@example.com/x?y=1"),
+            "https://example.com/x?y=1"
+        );
+        assert_eq!(url_without_credentials("no URL with a:secret@host"), "");
+    }
+}

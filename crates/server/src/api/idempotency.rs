@@ -1,0 +1,142 @@
+//! `Idempotency-Key`: a request with a key is processed once. A repetition within a day gets the first answer again. The same key
+//! on a different request is a conflict. A request that fails releases its key.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use pixaven_ledger::{AccountId, Ledger, Named, NamedRequest};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::ApiState;
+use super::error::{ApiError, ErrorKind};
+use super::response::ApiResponse;
+use crate::runtime::lifecycle::Tasks;
+use crate::work::request::RequestKind;
+use crate::work::source::Source;
+
+const HEADER: &str = "idempotency-key";
+/// Longest key, in bytes.
+const MAX_KEY_BYTES: usize = 255;
+
+/// What the ledger knows about the key of a request.
+pub(super) enum KeyState {
+    /// The key is new. It is reserved for this request while the request is processed.
+    New(KeyReservation),
+    /// The request was processed before, and this is its answer.
+    Answered(ApiResponse),
+}
+
+/// The key of a request that is being processed. If the value is dropped before the request has ended, for example because
+/// the client hangs up, the key is released.
+pub(super) struct KeyReservation {
+    ledger: Ledger,
+    tasks: Tasks,
+    request: Option<NamedRequest>,
+}
+
+/// Parses the idempotency key in the headers.
+pub(super) fn parse_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get(HEADER) else { return Ok(None) };
+    let text = value.to_str().ok().map(str::trim).filter(|text| (1..=MAX_KEY_BYTES).contains(&text.len()));
+    text.map(|text| Some(text.to_owned())).ok_or_else(|| {
+        ApiError::invalid(format!("Idempotency-Key must be 1 to {MAX_KEY_BYTES} printable ASCII characters"))
+    })
+}
+
+/// Looks up a key, and reserves it for this request if the key is new.
+pub(super) async fn begin(
+    api: &ApiState,
+    (account, id): (AccountId, Uuid),
+    key: String,
+    fingerprint: Fingerprint,
+) -> Result<KeyState, ApiError> {
+    let sha256 =
+        tokio::task::spawn_blocking(move || fingerprint.sha256()).await.map_err(ApiError::internal)?;
+    let request = NamedRequest { account, key, sha256, id };
+    let conflict = |message: &str| Err(ApiError::new(ErrorKind::Conflict, message));
+    match api.shared.ledger.begin_named(&request).await? {
+        Named::New => Ok(KeyState::New(KeyReservation {
+            ledger: api.shared.ledger.clone(),
+            tasks: api.shared.tasks.clone(),
+            request: Some(request),
+        })),
+        Named::Accepted { id } => Ok(KeyState::Answered(ApiResponse::accepted().replaying(id))),
+        Named::Answered { id, answer } => Ok(KeyState::Answered(ApiResponse::envelope(answer).replaying(id))),
+        Named::Processing => conflict("the request with this Idempotency-Key is still being processed"),
+        Named::Other => conflict("this Idempotency-Key was used for another request"),
+    }
+}
+
+/// The parts of a request that a repetition must have in common with it.
+pub(super) struct Fingerprint {
+    kind: RequestKind,
+    json: Bytes,
+    file: Option<(Bytes, Option<String>)>,
+}
+
+impl Fingerprint {
+    pub(super) fn new(kind: RequestKind, json: &Bytes, source: &Source) -> Self {
+        let file = match source {
+            Source::Upload { bytes, name, .. } => Some((bytes.clone(), name.clone())),
+            Source::Stored { .. } | Source::Url { .. } => None,
+        };
+        Self { kind, json: json.clone(), file }
+    }
+
+    /// The hash of all parts. The length of each part is hashed before it, so that no two different requests have the same
+    /// bytes.
+    fn sha256(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(match self.kind {
+            RequestKind::Fetch => b"fetch ",
+            RequestKind::Upload => b"upload",
+        });
+        let (file, name) = match &self.file {
+            Some((file, name)) => (&file[..], name.as_deref().unwrap_or_default()),
+            None => (&[][..], ""),
+        };
+        for part in [&self.json[..], name.as_bytes(), file] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+}
+
+impl KeyReservation {
+    /// The request was accepted. The key stays reserved by the request's row in the ledger.
+    pub(super) fn accepted(mut self) {
+        self.request = None;
+    }
+
+    /// The request was answered. Stores the answer for repetitions.
+    pub(super) async fn answered(mut self, answer: &ApiResponse) -> Result<(), ApiError> {
+        if let (Some(request), Some(envelope)) = (&self.request, answer.envelope_text()) {
+            self.ledger.answer_named(request, envelope.to_owned()).await?;
+            self.request = None;
+        }
+        Ok(())
+    }
+
+    /// The request failed. Releases the key.
+    pub(super) async fn failed(mut self) {
+        if let Some(request) = self.request.take() {
+            release(&self.ledger, &request).await;
+        }
+    }
+}
+
+impl Drop for KeyReservation {
+    fn drop(&mut self) {
+        if let Some(request) = self.request.take() {
+            let ledger = self.ledger.clone();
+            self.tasks.spawn("idempotency", async move { release(&ledger, &request).await });
+        }
+    }
+}
+
+async fn release(ledger: &Ledger, request: &NamedRequest) {
+    if let Err(error) = ledger.let_go_of_name(request).await {
+        tracing::warn!(id = %request.id, %error, "an idempotency key could not be released; it stays reserved for a while");
+    }
+}

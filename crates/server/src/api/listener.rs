@@ -1,0 +1,145 @@
+//! The listening sockets: plain and TLS, with a bounded number of connections. A stop lets requests in progress finish.
+//!
+//! HTTP/1.1 only, and header names in title case, because the official PHP client compares header names case-sensitively.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::runtime::lifecycle::Tasks;
+
+/// Longest time of a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Limits of connections.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionSettings {
+    /// Connections that may be open at the same time. Further ones wait in the listen queue of the system.
+    pub max_connections: usize,
+    /// Longest time from a connection's readiness to the end of a request's head.
+    pub header_timeout: Duration,
+    /// Longest time for which a client may leave an answer unread.
+    pub write_timeout: Duration,
+}
+
+/// A bound socket that is not served yet.
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listener {
+    /// Binds `address`. With `tls` the connections are TLS.
+    pub async fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, tls: tls.map(TlsAcceptor::from) })
+    }
+
+    /// The bound address. For port 0 it has the port that the system chose.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until told to stop, then lets the requests in progress finish.
+    pub async fn serve(self, router: Router, settings: ConnectionSettings, tasks: Tasks) {
+        let connections = Arc::new(Semaphore::new(settings.max_connections));
+        let graceful = GracefulShutdown::new();
+        let stop = tasks.stop_token().clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&self.socket, &connections) => accepted,
+                () = stop.cancelled() => break,
+            };
+            let (stream, permit) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // No file descriptor or no memory is free: some connection has to close first.
+                    tracing::error!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (router, tls, watcher) = (router.clone(), self.tls.clone(), graceful.watcher());
+            tasks.spawn("connection", async move {
+                match tls {
+                    None => serve_connection(stream, router, settings, watcher).await,
+                    Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => serve_connection(stream, router, settings, watcher).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                        Err(_) => tracing::debug!("a TLS handshake took too long"),
+                    },
+                }
+                drop(permit);
+            });
+        }
+        drop(self.socket);
+        graceful.shutdown().await;
+    }
+}
+
+async fn accept(
+    socket: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = socket.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, permit))
+}
+
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    router: Router,
+    settings: ConnectionSettings,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(settings.write_timeout));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .title_case_headers(true)
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// A TLS configuration from two PEM files: the certificate chain and the private key.
+pub fn tls_config(certificates: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
+    use anyhow::Context as _;
+    let chain = CertificateDer::pem_file_iter(certificates)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| {
+            format!("server.tls_cert: {} is no PEM certificate chain", certificates.display())
+        })?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("server.tls_key: {} holds no PEM private key", key.display()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("server.tls_cert and server.tls_key do not belong together")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,194 @@
+//! Parses the body of an upload: the parts `file` and `data` in either order, as the official clients send them. That includes
+//! `multipart/mixed`, empty file names, and parts with their own `Content-Length`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::BodyDataStream;
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use http::{HeaderMap, header};
+use multer::{Field, Multipart};
+
+use super::body::{cut_off, too_large, too_slow};
+use super::error::{ApiError, ErrorKind};
+use crate::work::memory_budget::MemoryReservation;
+
+/// Most parts of a body. Parts with other names are read and discarded.
+const N_PARTS_MAX: usize = 16;
+
+/// Most bytes that the parser may read without finding a boundary or the end of a part's headers.
+const UNPARSED_MAX_BYTES: usize = 512 << 10;
+
+/// A parsed upload.
+pub(super) struct Upload {
+    /// The image.
+    pub(super) file: Bytes,
+    /// The image's file name, if the client sent one. Not cleaned.
+    pub(super) name: Option<String>,
+    /// The JSON of the request. Empty without a part `data`.
+    pub(super) data: Bytes,
+}
+
+/// The limits of an upload.
+pub(super) struct UploadLimits {
+    pub(super) file_bytes: usize,
+    pub(super) data_bytes: usize,
+    pub(super) timeout: Duration,
+}
+
+/// Reads and parses an upload within its limits. `reservation` grows by the image's bytes as they arrive.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    chunks: &mut BodyDataStream,
+    limits: &UploadLimits,
+    reservation: &mut MemoryReservation,
+) -> Result<Upload, ApiError> {
+    let boundary = boundary(headers)?;
+    let unparsed = Arc::new(AtomicUsize::new(0));
+    let paced = PacedBody { chunks, unparsed: Arc::clone(&unparsed), yields_next: false };
+    let mut parts = Parts { multipart: Multipart::new(paced, boundary), unparsed };
+    let reading = read_parts(&mut parts, limits, reservation);
+    tokio::time::timeout(limits.timeout, reading).await.unwrap_or_else(|_| Err(too_slow(limits.timeout)))
+}
+
+async fn read_parts(
+    parts: &mut Parts<'_>,
+    limits: &UploadLimits,
+    reservation: &mut MemoryReservation,
+) -> Result<Upload, ApiError> {
+    let (mut file, mut name, mut data) = (None, None, Bytes::new());
+    let mut n_parts = 0;
+    while let Some(part) = parts.next().await? {
+        n_parts += 1;
+        if n_parts > N_PARTS_MAX {
+            let message = format!("the upload has more than {N_PARTS_MAX} parts");
+            return Err(ApiError::new(ErrorKind::MalformedRequest, message));
+        }
+        match part.name() {
+            Some("file") if file.is_none() => {
+                name = part.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
+                file = Some(
+                    read_part(part, &parts.unparsed, "the image", limits.file_bytes, Some(&mut *reservation))
+                        .await?,
+                );
+            }
+            Some("data") if data.is_empty() => {
+                data = read_part(part, &parts.unparsed, "the part data", limits.data_bytes, None).await?;
+            }
+            Some(twice @ ("file" | "data")) => {
+                return Err(ApiError::new(
+                    ErrorKind::MalformedRequest,
+                    format!("the part {twice} was sent twice"),
+                ));
+            }
+            _ => {
+                read_part(
+                    part,
+                    &parts.unparsed,
+                    "a part that is neither file nor data",
+                    limits.data_bytes,
+                    None,
+                )
+                .await?;
+            }
+        }
+    }
+    let file = file.ok_or_else(|| {
+        ApiError::new(ErrorKind::MalformedRequest, "the upload has no part named file, which holds the image")
+    })?;
+    Ok(Upload { file, name, data })
+}
+
+async fn read_part(
+    mut part: Field<'_>,
+    unparsed: &AtomicUsize,
+    what: &str,
+    max_bytes: usize,
+    mut reservation: Option<&mut MemoryReservation>,
+) -> Result<Bytes, ApiError> {
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = part.chunk().await.map_err(malformed)? {
+        unparsed.store(0, Relaxed);
+        if whole.len() + chunk.len() > max_bytes {
+            return Err(too_large(what, max_bytes));
+        }
+        if let Some(reservation) = &mut reservation {
+            reservation.grow(chunk.len())?;
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+/// The parts of a body, and the number of bytes read since the parser last found something.
+struct Parts<'a> {
+    multipart: Multipart<'a>,
+    unparsed: Arc<AtomicUsize>,
+}
+
+impl<'a> Parts<'a> {
+    async fn next(&mut self) -> Result<Option<Field<'a>>, ApiError> {
+        let part = self.multipart.next_field().await.map_err(malformed)?;
+        self.unparsed.store(0, Relaxed);
+        Ok(part)
+    }
+}
+
+/// The body as a stream that yields one piece at a time and counts its bytes. The parser buffers everything it can read until it
+/// finds a boundary or the end of a part's headers. Without this bound, a body that has neither would fill the memory.
+struct PacedBody<'a> {
+    chunks: &'a mut BodyDataStream,
+    unparsed: Arc<AtomicUsize>,
+    /// Whether the next poll returns `Pending` once, so that the parser works on the piece before.
+    yields_next: bool,
+}
+
+impl Stream for PacedBody<'_> {
+    type Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.yields_next) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let piece = ready!(Pin::new(&mut *self.chunks).poll_next(context));
+        self.yields_next = true;
+        Poll::Ready(piece.map(|piece| {
+            let piece = piece?;
+            let n_unparsed = self.unparsed.fetch_add(piece.len(), Relaxed) + piece.len();
+            if n_unparsed > UNPARSED_MAX_BYTES { Err(NoBoundary.into()) } else { Ok(piece) }
+        }))
+    }
+}
+
+/// The body has too many bytes without a boundary.
+#[derive(Debug, thiserror::Error)]
+#[error("{UNPARSED_MAX_BYTES} bytes without a boundary or the end of a part's headers")]
+struct NoBoundary;
+
+/// The boundary of the body. Every multipart type is accepted, because only the `Content-Disposition` of the parts matters.
+fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
+    let not_multipart = || {
+        let message = "an upload must be multipart/form-data with the parts file and data";
+        ApiError::new(ErrorKind::MalformedRequest, message)
+    };
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type: mime::Mime = value.and_then(|value| value.parse().ok()).ok_or_else(not_multipart)?;
+    let boundary = media_type.get_param(mime::BOUNDARY).filter(|_| media_type.type_() == mime::MULTIPART);
+    Ok(boundary.ok_or_else(not_multipart)?.as_str().to_owned())
+}
+
+fn malformed(error: multer::Error) -> ApiError {
+    match &error {
+        multer::Error::StreamReadFailed(cause) if cause.is::<NoBoundary>() => {
+            ApiError::new(ErrorKind::MalformedRequest, format!("the multipart body has {NoBoundary}"))
+        }
+        multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => cut_off().with_source(error),
+        _ => ApiError::new(ErrorKind::MalformedRequest, format!("the multipart body is malformed: {error}")),
+    }
+}

@@ -1,0 +1,14 @@
+//! Ids in paths.
+
+use std::str::FromStr;
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+
+use super::error::ApiError;
+
+/// Parses the id of a path. A malformed id is a 404, like an unknown id.
+pub(super) fn parse_id<T: FromStr>(id: Result<Path<String>, PathRejection>) -> Result<T, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::not_found())?;
+    id.parse().map_err(|_| ApiError::not_found())
+}

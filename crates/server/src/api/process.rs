@@ -1,0 +1,251 @@
+//! `POST /1.0/fetch` and `POST /1.0/upload`: the same request with its image behind a URL or in the body. Without a webhook the
+//! answer is JSON or the file itself. With a webhook the answer is 202, after the request is durable.
+
+use axum::Extension;
+use axum::body::BodyDataStream;
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use pixaven_ledger::{AccountId, InputRef, NewRequest, NewWebhook};
+use pixaven_net::file_name;
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::idempotency::{Fingerprint, KeyState};
+use super::multipart::UploadLimits;
+use super::response::{ApiResponse, RequestId};
+use super::{ApiSettings, ApiState, body, envelope, idempotency, multipart};
+use crate::work::Caller;
+use crate::work::blobs::Blobs;
+use crate::work::pipeline::{Order, ProcessedImage};
+use crate::work::request::{self, RequestError, RequestKind, ResponseMode, Spec, StoredRequest, WebhookSpec};
+use crate::work::result_names::result_url;
+use crate::work::source::{Source, check_not_empty};
+
+/// A received and checked request.
+struct ImageRequest {
+    id: Uuid,
+    account: AccountId,
+    base_url: String,
+    kind: RequestKind,
+    json: Bytes,
+    spec: Spec,
+    source: Source,
+}
+
+pub(super) async fn fetch(
+    State(api): State<ApiState>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> ApiResponse {
+    handle(&api, id.0, RequestKind::Fetch, request).await
+}
+
+pub(super) async fn upload(
+    State(api): State<ApiState>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> ApiResponse {
+    handle(&api, id.0, RequestKind::Upload, request).await
+}
+
+async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -> ApiResponse {
+    let (head, body) = request.into_parts();
+    let binary_header =
+        request::wants_binary(head.headers.get("x-pixaven-binary").map(http::HeaderValue::as_bytes));
+    let mut chunks = body.into_data_stream();
+    let received = receive(api, kind, &head.headers, &mut chunks, binary_header).await;
+    let (account, json, spec, source) = match received {
+        Ok(received) => received,
+        Err(Refusal { error, wants_binary }) => {
+            body::drain(&mut chunks).await;
+            return ApiResponse::from(error).binary_if(binary_header || wants_binary);
+        }
+    };
+    let binary = spec.response == ResponseMode::Binary;
+    let base_url = api.base_url(&head.headers);
+    let request = ImageRequest { id, account, base_url, kind, json, spec, source };
+    let answered = match idempotency_key(&head.headers, &request) {
+        Ok(None) => process(api, request).await,
+        Ok(Some(key)) => process_once(api, key, request).await,
+        Err(error) => Err(error),
+    };
+    answered.unwrap_or_else(|error| ApiResponse::from(error).binary_if(binary))
+}
+
+/// The idempotency key of a request. A request for a file may not have a key, because the file is not kept for repetitions.
+fn idempotency_key(headers: &HeaderMap, request: &ImageRequest) -> Result<Option<String>, ApiError> {
+    let key = idempotency::parse_key(headers)?;
+    if key.is_some() && request.spec.response == ResponseMode::Binary {
+        return Err(ApiError::invalid("Idempotency-Key cannot be used together with a binary response"));
+    }
+    Ok(key)
+}
+
+async fn process(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
+    if request.spec.webhook.is_some() { accept(api, request).await } else { process_now(api, request).await }
+}
+
+/// Processes a request with an idempotency key, unless that was done before.
+async fn process_once(api: &ApiState, key: String, request: ImageRequest) -> Result<ApiResponse, ApiError> {
+    let fingerprint = Fingerprint::new(request.kind, &request.json, &request.source);
+    let begun = idempotency::begin(api, (request.account, request.id), key, fingerprint).await?;
+    let reservation = match begun {
+        KeyState::New(reservation) => reservation,
+        KeyState::Answered(answer) => return Ok(answer),
+    };
+    let is_accepted = request.spec.webhook.is_some();
+    match process(api, request).await {
+        Ok(answer) if is_accepted => {
+            reservation.accepted();
+            Ok(answer)
+        }
+        Ok(answer) => reservation.answered(&answer).await.map(|()| answer),
+        Err(error) => {
+            reservation.failed().await;
+            Err(error)
+        }
+    }
+}
+
+/// The failure of a request that could not be parsed completely.
+struct Refusal {
+    error: ApiError,
+    /// Whether the JSON asks for a file, as far as the JSON can be read.
+    wants_binary: bool,
+}
+
+impl Refusal {
+    fn of_request(error: RequestError, json: &[u8]) -> Self {
+        Self { error: error.into(), wants_binary: request::mentions_binary(json) }
+    }
+}
+
+impl<E: Into<ApiError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), wants_binary: false }
+    }
+}
+
+/// Authenticates a request, then reads and parses it.
+async fn receive(
+    api: &ApiState,
+    kind: RequestKind,
+    headers: &HeaderMap,
+    chunks: &mut BodyDataStream,
+    binary_header: bool,
+) -> Result<(AccountId, Bytes, Spec, Source), Refusal> {
+    let account = api.authenticate(headers).await?.id;
+    let settings = &api.shared.settings;
+    match kind {
+        RequestKind::Fetch => {
+            let json = body::read(chunks, settings.json_bytes, settings.body_timeout).await?;
+            let spec = request::parse(&json, kind, binary_header)
+                .map_err(|error| Refusal::of_request(error, &json))?;
+            let source = Source::of_url(&spec)?;
+            Ok((account, json, spec, source))
+        }
+        RequestKind::Upload => {
+            let mut reservation = api.shared.pipeline.sources.memory.reserve();
+            let limits = settings.upload_limits();
+            let upload = multipart::read(headers, chunks, &limits, &mut reservation).await?;
+            let spec = request::parse(&upload.data, kind, binary_header)
+                .map_err(|error| Refusal::of_request(error, &upload.data))?;
+            let name = upload.name.as_deref().and_then(file_name::clean);
+            let source = Source::Upload { bytes: upload.file, name, reservation };
+            Ok((account, upload.data, spec, source))
+        }
+    }
+}
+
+/// Processes a request while the client waits.
+async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
+    let ImageRequest { id, account, base_url, spec, source, .. } = request;
+    let order = Order { id, account, spec: &spec, caller: Caller::Interactive };
+    let pipeline = &api.shared.pipeline;
+    if spec.response == ResponseMode::Binary {
+        let image = pipeline.process(&order, source).await?;
+        return Ok(send_file(api, id, account, image));
+    }
+    let (image, result) = pipeline.produce(&order, source, 0).await?;
+    let record = api.shared.ledger.record_result(account, image.usage(), Some(result.clone()));
+    pipeline.commit(&result, record).await?;
+    let url = result_url(&base_url, id, &result.name);
+    Ok(ApiResponse::envelope(envelope::success(id, &image, Some(&url))))
+}
+
+/// Answers with the file itself. The file is not stored. Its usage is recorded in the background, so that the answer does not
+/// wait for the ledger.
+fn send_file(api: &ApiState, id: Uuid, account: AccountId, image: ProcessedImage) -> ApiResponse {
+    let (ledger, usage) = (api.shared.ledger.clone(), image.usage());
+    api.shared.tasks.spawn("usage", async move {
+        if let Err(error) = ledger.record_result(account, usage, None).await {
+            tracing::warn!(%id, %error, "a request could not be counted");
+        }
+    });
+    let envelope = envelope::success(id, &image, None);
+    ApiResponse::file(image.bytes, image.output.format.media_type(), envelope)
+}
+
+/// Makes a request durable and answers 202. The uploaded input is stored before the request's row is committed.
+async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
+    let webhook = request.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
+    let webhook = new_webhook(webhook);
+    let pipeline = &api.shared.pipeline;
+    if let Some(watermark) = &request.spec.watermark {
+        pipeline.watermarks.find(request.account, watermark, Caller::Interactive).await?;
+    }
+    let input = match request.source {
+        Source::Upload { bytes, name, .. } => {
+            check_not_empty(&bytes)?;
+            let n_bytes = bytes.len() as u64;
+            let content = pipeline.blobs.store(Blobs::input_key(request.id), bytes).await?;
+            InputRef::Upload { content, name: name.unwrap_or_default(), bytes: n_bytes }
+        }
+        Source::Stored { .. } | Source::Url { .. } => InputRef::Url,
+    };
+    let json = String::from_utf8(request.json.to_vec()).map_err(ApiError::internal)?;
+    let stored = StoredRequest { kind: request.kind, base_url: request.base_url, request: json };
+    let spec = serde_json::to_string(&stored).map_err(ApiError::internal)?;
+    let content = input.content().cloned();
+    let accepted = NewRequest { id: request.id, account: request.account, spec, input, webhook };
+    let written = api.shared.ledger.accept(accepted).await;
+    if let Some(content) = content {
+        pipeline.blobs.undo_if_rolled_back(&content, &written).await;
+    }
+    written?;
+    Ok(ApiResponse::accepted())
+}
+
+fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
+    let port = webhook.url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+    NewWebhook {
+        url: webhook.url.to_string(),
+        authority: format!("{}{port}", webhook.url.host_str().unwrap_or_default()),
+        delay_ms: webhook.delay_ms,
+        expires_ms: webhook.expires_ms,
+        retry: webhook.retry,
+        headers: webhook.headers.clone(),
+    }
+}
+
+impl ApiSettings {
+    pub(super) fn upload_limits(&self) -> UploadLimits {
+        UploadLimits { file_bytes: self.body_bytes, data_bytes: self.json_bytes, timeout: self.body_timeout }
+    }
+}
+
+impl ApiState {
+    /// The base URL of download links: the configured one, or the `Host` by which the client reached this server.
+    fn base_url(&self, headers: &HeaderMap) -> String {
+        let settings = &self.shared.settings;
+        if let Some(url) = &settings.public_url {
+            return url.clone();
+        }
+        let scheme = if settings.tls { "https" } else { "http" };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+        let host = host.map_or_else(|| settings.address.to_string(), |host| host.to_string());
+        format!("{scheme}://{host}")
+    }
+}

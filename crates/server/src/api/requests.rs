@@ -1,0 +1,91 @@
+//! `GET /1.0/requests/{id}`: the result of an accepted request, for clients that a webhook cannot reach.
+
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use pixaven_ledger::{WebhookRecord, WebhookStatus};
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::ApiState;
+use super::auth::Authenticated;
+use super::error::{ApiError, ErrorKind};
+use super::history::json::payload_json;
+use super::path::parse_id;
+use super::response::ApiResponse;
+
+/// The largest `wait`, in seconds.
+const MAX_WAIT_S: u64 = 60;
+/// Clients that may long-poll at the same time.
+pub(super) const MAX_LONG_POLLS: usize = 512;
+
+pub(super) async fn show(
+    State(api): State<ApiState>,
+    Authenticated(account): Authenticated,
+    id: Result<Path<String>, PathRejection>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<ApiResponse, ApiResponse> {
+    let id: Uuid = parse_id(id)?;
+    let wait = parse_wait(&pairs)?;
+    let ledger = &api.shared.ledger;
+    let finishing = ledger.finishing(id);
+    let ended = finishing.ended();
+    let read_record = async || {
+        let found = ledger.webhook(account.id, id).await.map_err(ApiError::from)?;
+        found.ok_or_else(ApiError::not_found)
+    };
+    let record = read_record().await?;
+    if record.status != WebhookStatus::Created || wait.is_zero() {
+        return Ok(respond(&record));
+    }
+    let Ok(_permit) = api.shared.long_polls.try_acquire() else {
+        return Err(ApiError::new(ErrorKind::Overloaded, "too many callers wait already").into());
+    };
+    let stop = api.shared.tasks.stop_token();
+    let completed_or_stopped = async {
+        tokio::select! {
+            () = ended => {}
+            () = stop.cancelled() => {}
+        }
+    };
+    // Both cases read the record again: the request may have ended just before the wait timed out.
+    let _elapsed = timeout_at(Instant::now() + wait, completed_or_stopped).await;
+    Ok(respond(&read_record().await?))
+}
+
+fn parse_wait(pairs: &[(String, String)]) -> Result<Duration, ApiError> {
+    let Some((_, value)) = pairs.iter().rev().find(|(name, _)| name == "wait") else {
+        return Ok(Duration::ZERO);
+    };
+    let seconds = value.trim().parse().ok().filter(|seconds| (0..=MAX_WAIT_S).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        ApiError::invalid(format!("wait must be an integer from 0 to {MAX_WAIT_S}, got {value}"))
+    })
+}
+
+/// Answers 202 while the request is processed, and then 200 with the payload of its webhook.
+fn respond(record: &WebhookRecord) -> ApiResponse {
+    let id = record.id.to_string();
+    match &record.payload {
+        Some(payload) => {
+            let request = json!({
+                "id": id,
+                "status": "finished",
+                "result": payload_json(payload),
+                "webhook": record.status.as_str(),
+            });
+            ApiResponse::members(StatusCode::OK, &json!({ "request": request }))
+        }
+        None if record.status == WebhookStatus::Created => {
+            let request = json!({ "id": id, "status": "processing", "webhook": record.status.as_str() });
+            ApiResponse::members(StatusCode::ACCEPTED, &json!({ "request": request }))
+        }
+        None => {
+            let request = json!({ "id": id, "status": "cancelled", "webhook": record.status.as_str() });
+            ApiResponse::members(StatusCode::OK, &json!({ "request": request }))
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The answer of a handler, and what every answer gets: an id, the envelope, the `Status` header, and one line in the log.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::envelope;
+use super::error::{ApiError, ErrorKind};
+use crate::runtime::telemetry::with_causes;
+
+/// The header that repeats the status line.
+const STATUS: HeaderName = HeaderName::from_static("status");
+/// The header that repeats the envelope's id.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header of an answer that repeats the answer of an earlier request with the same idempotency key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The two headers that hold the envelope of a binary answer. Official clients read one or the other.
+const ENVELOPE_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("x-pixaven-meta"), HeaderName::from_static("x-pixaven-metadata")];
+
+/// The id of a request. [`finish`] makes it when the request arrives and puts it into the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestId(pub(super) Uuid);
+
+/// The answer of a handler, without the request's id. [`finish`] adds the id and renders the answer.
+#[derive(Clone)]
+pub(super) struct ApiResponse {
+    status: StatusCode,
+    content: ResponseContent,
+    error: Option<Arc<ApiError>>,
+    binary: bool,
+    /// The id of the earlier request, if this answer repeats that request's answer.
+    replayed: Option<Uuid>,
+}
+
+#[derive(Clone)]
+enum ResponseContent {
+    /// An envelope with these further members.
+    Members(serde_json::Value),
+    /// A rendered envelope.
+    Envelope(String),
+    /// A file, with the envelope in the headers.
+    File { bytes: bytes::Bytes, media_type: &'static str, envelope: String },
+    /// The failure envelope.
+    Failure,
+}
+
+impl ApiResponse {
+    /// A success whose envelope has these further members.
+    pub(super) fn members(status: StatusCode, members: &impl Serialize) -> Self {
+        let members = serde_json::to_value(members).expect("answers are plain data");
+        Self {
+            status,
+            content: ResponseContent::Members(members),
+            error: None,
+            binary: false,
+            replayed: None,
+        }
+    }
+
+    /// A success with a rendered envelope.
+    pub(super) fn envelope(envelope: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content: ResponseContent::Envelope(envelope),
+            error: None,
+            binary: false,
+            replayed: None,
+        }
+    }
+
+    /// A success whose body is a file.
+    pub(super) fn file(bytes: bytes::Bytes, media_type: &'static str, envelope: String) -> Self {
+        let content = ResponseContent::File { bytes, media_type, envelope };
+        Self { status: StatusCode::OK, content, error: None, binary: true, replayed: None }
+    }
+
+    /// 202: the request is durable and will be processed later.
+    pub(super) fn accepted() -> Self {
+        Self::members(StatusCode::ACCEPTED, &serde_json::json!({}))
+    }
+
+    /// Marks the answer as a repetition of the answer to the request `id`.
+    pub(super) fn replaying(mut self, id: Uuid) -> Self {
+        self.replayed = Some(id);
+        self
+    }
+
+    /// The rendered envelope, if the answer consists of it alone.
+    pub(super) fn envelope_text(&self) -> Option<&str> {
+        match &self.content {
+            ResponseContent::Envelope(envelope) => Some(envelope),
+            ResponseContent::Members(_) | ResponseContent::File { .. } | ResponseContent::Failure => None,
+        }
+    }
+
+    /// If `binary` is true, a failure is sent as an empty body with the envelope in the headers. Clients that asked for a file
+    /// expect that.
+    pub(super) fn binary_if(mut self, binary: bool) -> Self {
+        self.binary |= binary;
+        self
+    }
+
+    fn render(self, id: Uuid) -> Response {
+        let (body, media_type, header_envelope) = match self.content {
+            ResponseContent::Members(members) => {
+                (envelope::with_members(id, self.status.as_u16(), &members).into(), "application/json", None)
+            }
+            ResponseContent::Envelope(envelope) => (envelope.into(), "application/json", None),
+            ResponseContent::File { bytes, media_type, envelope } => {
+                (Body::from(bytes), media_type, Some(envelope))
+            }
+            ResponseContent::Failure => {
+                let error = self.error.as_deref().expect("a failure has its error");
+                let envelope = envelope::failure(id, error);
+                match self.binary {
+                    true => (Body::empty(), "application/json", Some(envelope)),
+                    false => (envelope.into(), "application/json", None),
+                }
+            }
+        };
+        let mut answer = Response::new(body);
+        *answer.status_mut() = self.status;
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if let Some(envelope) = header_envelope {
+            let line =
+                HeaderValue::from_str(&envelope::ascii_line(&envelope)).expect("escaped JSON is ASCII");
+            for name in ENVELOPE_HEADERS {
+                headers.insert(name, line.clone());
+            }
+        }
+        if self.replayed.is_some() {
+            headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        if let Some(error) = &self.error {
+            add_retry_headers(error.kind(), headers);
+        }
+        answer
+    }
+}
+
+impl From<ApiError> for ApiResponse {
+    fn from(error: ApiError) -> Self {
+        let status = error.kind().row().status;
+        Self {
+            status,
+            content: ResponseContent::Failure,
+            error: Some(error.into()),
+            binary: false,
+            replayed: None,
+        }
+    }
+}
+
+impl IntoResponse for ApiResponse {
+    /// Puts the answer into the extensions of an empty response, for [`finish`] to render.
+    fn into_response(self) -> Response {
+        let mut carrier = Response::new(Body::empty());
+        *carrier.status_mut() = self.status;
+        carrier.extensions_mut().insert(self);
+        carrier
+    }
+}
+
+/// Adds the headers that tell a client how to repeat a failed request: `WWW-Authenticate` and `Retry-After`.
+fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
+    if kind == ErrorKind::Unauthorized {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pixaven\""));
+    }
+    if let Some(seconds) = kind.row().retry_after_s {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// The middleware of every path: makes the request's id, runs the handler, renders the answer, and logs the request. A panic
+/// of the handler becomes an internal error.
+pub(super) async fn finish(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = Uuid::new_v4();
+    request.extensions_mut().insert(RequestId(id));
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = handled.unwrap_or_else(|_| {
+        ApiResponse::from(ApiError::internal("a handler panicked; the panic's own message is in the log"))
+            .into_response()
+    });
+    let (mut error, mut answered_id) = (None, id);
+    if let Some(answer) = response.extensions_mut().remove::<ApiResponse>() {
+        error = answer.error.clone();
+        let allow = response.headers_mut().remove(header::ALLOW);
+        answered_id = answer.replayed.unwrap_or(id);
+        response = answer.render(answered_id);
+        response.headers_mut().extend(allow.map(|methods| (header::ALLOW, methods)));
+    }
+    let status = response.status();
+    let line = format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or("")).to_uppercase();
+    response.headers_mut().insert(STATUS, HeaderValue::from_str(line.trim()).expect("reasons are ASCII"));
+    let id_text = HeaderValue::from_str(&answered_id.to_string()).expect("an id is ASCII");
+    response.headers_mut().insert(REQUEST_ID, id_text);
+    log(id, &method, &path, status, started, error.as_deref());
+    response
+}
+
+/// Writes the request's line to the log, at the level of its failure.
+fn log(
+    id: Uuid,
+    method: &http::Method,
+    path: &str,
+    status: StatusCode,
+    started: Instant,
+    error: Option<&ApiError>,
+) {
+    let (status, duration_ms) = (status.as_u16(), started.elapsed().as_secs_f64() * 1e3);
+    let Some(error) = error else {
+        tracing::info!(%id, %method, path, status, duration_ms, "request");
+        return;
+    };
+    let row = error.kind().row();
+    let cause = std::error::Error::source(error).map(with_causes);
+    match row.level {
+        tracing::Level::ERROR => {
+            tracing::error!(%id, %method, path, status, duration_ms, error = row.word, message = %error, cause, "request");
+        }
+        tracing::Level::WARN => {
+            tracing::warn!(%id, %method, path, status, duration_ms, error = row.word, message = %error, cause, "request");
+        }
+        _ => {
+            tracing::info!(%id, %method, path, status, duration_ms, error = row.word, message = %error, "request");
+        }
+    }
+}
+
+/// The failure of a path that exists, but not for the request's method.
+pub(super) fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        ErrorKind::MethodNotAllowed,
+        "this path does not take that method; the Allow header names those it does",
+    )
+}

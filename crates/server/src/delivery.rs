@@ -1,0 +1,17 @@
+//! Webhook delivery: the dispatcher that sends due webhooks, the signature of a webhook, and what the answer of a receiver means.
+//!
+//! The ledger decides what a webhook is, when it is due and what may follow an attempt. The crate `pixaven_net` makes the POST.
+
+mod dispatcher;
+mod in_flight;
+mod ledger_update;
+mod message;
+mod proxy_pause;
+pub mod signing;
+mod signing_keys;
+mod test_delivery;
+mod verdict;
+
+pub use dispatcher::{Dispatcher, DispatcherSettings};
+pub use signing_keys::SigningKeyError;
+pub use test_delivery::{TestDelivery, TestDeliveryError, TestTarget};

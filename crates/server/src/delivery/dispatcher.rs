@@ -1,0 +1,281 @@
+//! The dispatcher of webhooks: claims due webhooks as there is room, sends each, and writes the result to the ledger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use pixaven_ledger::schedule::Schedule;
+use pixaven_ledger::{DueWebhook, Error, Lease, Ledger, Next, Outcome, Room};
+use pixaven_net::{Exchange, Net, NetError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::in_flight::InFlight;
+use super::ledger_update::{self, LedgerUpdate};
+use super::message::{attempt_of, interrupted, request_headers};
+use super::proxy_pause::ProxyPause;
+use super::signing_keys::SigningKeys;
+use super::verdict::{self, RetryContext};
+use crate::runtime::lifecycle::Tasks;
+use crate::runtime::permits::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
+use crate::runtime::telemetry::with_causes;
+
+/// Test notifications that may be sent at the same time.
+const MAX_TESTS: usize = 8;
+
+/// How the dispatcher sends webhooks.
+#[derive(Debug, Clone)]
+pub struct DispatcherSettings {
+    /// Webhooks that may be sent at the same time.
+    pub concurrency: usize,
+    /// How many of them may be retries or resends. The rest is reserved for first attempts.
+    pub retry_concurrency: usize,
+    /// Deadline of one whole exchange.
+    pub deadline: Duration,
+    /// Bytes that are read of an answer's body.
+    pub response_max_bytes: usize,
+    /// Duration of a lease, at least three times the deadline.
+    pub lease_ms: i64,
+    /// The retry schedule.
+    pub schedule: Schedule,
+}
+
+/// Claims due webhooks and sends them. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatcher {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) ledger: Ledger,
+    pub(super) net: Net,
+    pub(super) settings: DispatcherSettings,
+    permits: Arc<Semaphore>,
+    retry_permits: Arc<Semaphore>,
+    /// Notified when a retry has ended and another one has room.
+    retry_ended: Notify,
+    pub(super) signing_keys: SigningKeys,
+    in_flight: InFlight,
+    /// Active while the proxy lets nothing through.
+    proxy_pause: ProxyPause,
+    /// One permit per test notification that may be sent.
+    pub(super) test_permits: Semaphore,
+}
+
+/// Permits to send webhooks. Each is held while its webhook is sent.
+struct Permits {
+    all: OwnedSemaphorePermit,
+    retries: OwnedSemaphorePermit,
+}
+
+/// How the attempt to send one claimed webhook ended.
+enum SendResult {
+    /// The exchange says something about the receiver.
+    Attempted { outcome: Outcome, exchange: Exchange },
+    /// The server stopped during the exchange. It is unknown whether the receiver got the webhook.
+    Interrupted,
+    /// The webhook expired before anything was sent.
+    Expired,
+    /// This machine could not send the webhook: for example no socket was free, or the signing secrets could not be read.
+    LocalTrouble(String),
+    /// The proxy did not let the webhook through. `concerns_all` is true when it lets nothing through.
+    ProxyTrouble { error: String, concerns_all: bool },
+}
+
+impl Dispatcher {
+    /// A dispatcher that sends nothing until [`Dispatcher::run`].
+    pub fn new(ledger: Ledger, net: Net, settings: DispatcherSettings) -> Self {
+        let inner = Inner {
+            permits: Arc::new(Semaphore::new(settings.concurrency)),
+            retry_permits: Arc::new(Semaphore::new(settings.retry_concurrency)),
+            retry_ended: Notify::new(),
+            signing_keys: SigningKeys::default(),
+            in_flight: InFlight::default(),
+            proxy_pause: ProxyPause::new(),
+            test_permits: Semaphore::new(MAX_TESTS),
+            ledger,
+            net,
+            settings,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Claims and sends webhooks until told to stop. Webhooks that are being sent are tasks of their own and end by themselves.
+    pub async fn run(self, tasks: Tasks) {
+        let mut due = self.inner.ledger.webhooks_due();
+        let stop = tasks.stop_token();
+        loop {
+            let permits = tokio::select! {
+                permits = self.permits_to_claim() => permits,
+                () = stop.cancelled() => return,
+            };
+            let room = permits.room();
+            // A stop does not cancel the claim: every claimed webhook must be sent or released.
+            let claimed = match self.claim(room).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::error!(%error, "due webhooks could not be claimed");
+                    Vec::new()
+                }
+            };
+            let is_drained = claimed.len() < room.n as usize;
+            self.spawn_sends(claimed, permits, &tasks);
+            if is_drained {
+                tokio::select! {
+                    () = due.wait() => {}
+                    () = self.inner.retry_ended.notified() => {}
+                    () = stop.cancelled() => return,
+                }
+            }
+        }
+    }
+
+    /// Claims the webhooks that are due now, sends them and writes the results. Returns their number. For tests, which do not call
+    /// [`Dispatcher::run`].
+    pub async fn step(&self) -> Result<usize, Error> {
+        let claimed = self.claim(self.free_permits().await.room()).await?;
+        let never = CancellationToken::new();
+        let attended = claimed.into_iter().map(|lease| self.attend(lease, &never));
+        Ok(join_all(attended).await.len())
+    }
+
+    /// Waits for one free permit and takes all that are free.
+    async fn free_permits(&self) -> Permits {
+        let retries = Arc::clone(&self.inner.retry_permits);
+        let all = free_permits(&self.inner.permits).await;
+        let n_retries = u32::try_from(retries.available_permits()).unwrap_or(u32::MAX);
+        // Only this dispatcher takes these permits, so all available ones can be acquired.
+        let retries =
+            retries.try_acquire_many_owned(n_retries).expect("only the dispatcher takes these permits");
+        Permits { all, retries }
+    }
+
+    /// Free permits, after the end of a pause.
+    async fn permits_to_claim(&self) -> Permits {
+        let permits = self.free_permits().await;
+        self.inner.proxy_pause.wait().await;
+        permits
+    }
+
+    async fn claim(&self, room: Room) -> Result<Vec<Lease<DueWebhook>>, Error> {
+        self.inner.ledger.claim_webhooks(room, self.inner.settings.lease_ms).await
+    }
+
+    /// Sends each claimed webhook in a task of its own.
+    fn spawn_sends(&self, claimed: Vec<Lease<DueWebhook>>, mut permits: Permits, tasks: &Tasks) {
+        for lease in claimed {
+            let permit = permits.all.split(1);
+            let retry_permit = if lease.value.is_retry { permits.retries.split(1) } else { None };
+            let (dispatcher, give_up) = (self.clone(), tasks.give_up_token().clone());
+            tasks.spawn("webhook", async move {
+                dispatcher.attend(lease, &give_up).await;
+                drop(permit);
+                if retry_permit.is_some() {
+                    drop(retry_permit);
+                    dispatcher.inner.retry_ended.notify_one();
+                }
+            });
+        }
+    }
+
+    /// Makes one attempt and writes its result.
+    async fn attend(&self, lease: Lease<DueWebhook>, give_up: &CancellationToken) {
+        let (id, attempt) = (lease.value.id, lease.attempt);
+        let started_ms = self.inner.ledger.clock().now_ms();
+        let Some(_in_flight) = self.inner.in_flight.begin(id) else {
+            tracing::warn!(%id, attempt, "a webhook's lease ran out while it is still being sent; this one waits");
+            let later = LedgerUpdate::Release { due_ms: started_ms + LOCAL_TROUBLE_PAUSE_MS };
+            return later.write(&self.inner.ledger, &lease, give_up).await;
+        };
+        let result = tokio::select! {
+            result = self.send(&lease, started_ms) => result,
+            () = give_up.cancelled() => SendResult::Interrupted,
+        };
+        let update = self.ledger_update(&lease, started_ms, result);
+        update.write(&self.inner.ledger, &lease, give_up).await;
+    }
+
+    async fn send(&self, lease: &Lease<DueWebhook>, started_ms: i64) -> SendResult {
+        let Inner { ledger, net, settings, signing_keys, .. } = &*self.inner;
+        let webhook = &lease.value;
+        if webhook.expires_at_ms.is_some_and(|end_ms| started_ms >= end_ms) {
+            return SendResult::Expired;
+        }
+        let keys = match signing_keys.of(ledger, webhook.account).await {
+            Ok(keys) => keys,
+            Err(error) => return SendResult::LocalTrouble(with_causes(&error)),
+        };
+        let exchange = match Url::parse(&webhook.url) {
+            Ok(url) => {
+                let headers = request_headers(webhook, lease.attempt, started_ms / 1_000, &keys);
+                let body = Bytes::from(webhook.payload.clone());
+                net.post(&url, headers, body, settings.deadline, settings.response_max_bytes).await
+            }
+            Err(_) => Exchange::not_begun(NetError::BadUrl("the URL cannot be read")),
+        };
+        match verdict::outcome(&exchange.result) {
+            Ok(outcome) => SendResult::Attempted { outcome, exchange },
+            Err(error @ NetError::Proxy(trouble)) => {
+                SendResult::ProxyTrouble { error: with_causes(error), concerns_all: trouble.concerns_all() }
+            }
+            Err(error) => SendResult::LocalTrouble(with_causes(error)),
+        }
+    }
+
+    /// The ledger update that follows from the result of an attempt. Logs the attempt.
+    fn ledger_update(&self, lease: &Lease<DueWebhook>, started_ms: i64, result: SendResult) -> LedgerUpdate {
+        let Inner { ledger, settings, .. } = &*self.inner;
+        let now_ms = ledger.clock().now_ms();
+        let (id, number) = (lease.value.id, lease.attempt);
+        match result {
+            SendResult::Attempted { outcome, exchange } => {
+                let context = RetryContext {
+                    attempt: lease.value.n_counted.saturating_add(1),
+                    retry: lease.value.retry,
+                    expires_at_ms: lease.value.expires_at_ms,
+                    now_ms,
+                    unit_random: fastrand::f64(),
+                    schedule: &settings.schedule,
+                };
+                if exchange.result.is_ok() {
+                    self.inner.proxy_pause.note_answer();
+                }
+                let next = verdict::next(&exchange.result, &context);
+                let retry_after_ms = verdict::granted_retry_after_ms(&exchange.result, &context);
+                let attempt = attempt_of(started_ms, outcome, &exchange, retry_after_ms);
+                ledger_update::log(lease, &attempt, &next, exchange.result.as_ref().err());
+                LedgerUpdate::Attempt { attempt, next }
+            }
+            SendResult::Interrupted => {
+                tracing::warn!(%id, attempt = number, "webhook interrupted; it is sent again");
+                let next = Next::Retry { due_ms: now_ms };
+                LedgerUpdate::Attempt { attempt: interrupted(started_ms, now_ms), next }
+            }
+            SendResult::Expired => {
+                tracing::info!(%id, attempt = number, "webhook expired before it could be sent");
+                LedgerUpdate::Abandon { reason: verdict::EXPIRED }
+            }
+            SendResult::LocalTrouble(error) => {
+                tracing::error!(%id, attempt = number, error, "webhook postponed: this machine could not send it");
+                LedgerUpdate::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
+            }
+            SendResult::ProxyTrouble { error, concerns_all } => {
+                if self.inner.proxy_pause.begin(concerns_all) {
+                    tracing::warn!(%id, attempt = number, error, "webhooks are held back for five seconds");
+                } else {
+                    tracing::info!(%id, attempt = number, error, "webhook postponed: the proxy did not let it through");
+                }
+                LedgerUpdate::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
+            }
+        }
+    }
+}
+
+impl Permits {
+    fn room(&self) -> Room {
+        let count = |permit: &OwnedSemaphorePermit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX);
+        Room { n: count(&self.all), n_retries: count(&self.retries) }
+    }
+}

@@ -1,0 +1,82 @@
+//! Writes the result of an attempt to the ledger and to the log.
+
+use std::time::Duration;
+
+use pixaven_ledger::{Attempt, DueWebhook, Error, Lease, Ledger, Next};
+use pixaven_net::NetError;
+use tokio_util::sync::CancellationToken;
+
+use crate::runtime::telemetry::with_causes;
+
+/// Pause before a write is repeated that the ledger was too busy for.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// A change of the ledger that ends a lease.
+pub(super) enum LedgerUpdate {
+    Attempt { attempt: Attempt, next: Next },
+    Abandon { reason: &'static str },
+    Release { due_ms: i64 },
+}
+
+impl LedgerUpdate {
+    /// Writes the update. Repeats the write while the ledger is busy and the lease lasts, because a webhook whose result is not
+    /// written is sent again.
+    pub(super) async fn write(
+        &self,
+        ledger: &Ledger,
+        lease: &Lease<DueWebhook>,
+        give_up: &CancellationToken,
+    ) {
+        let (id, attempt) = (lease.value.id, lease.attempt);
+        loop {
+            let error = match self.try_write(ledger, lease).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            let can_repeat = matches!(error, Error::Busy)
+                && ledger.clock().now_ms() < lease.until_ms
+                && !give_up.is_cancelled();
+            if !can_repeat {
+                // The lease ends by itself and the attempt is repeated with the same id and the same bytes.
+                tracing::error!(%id, attempt, %error, "the end of a webhook's attempt could not be written");
+                return;
+            }
+            tracing::warn!(%id, attempt, "the ledger is busy; the end of a webhook's attempt is written later");
+            tokio::select! {
+                () = tokio::time::sleep(BUSY_PAUSE) => {}
+                () = give_up.cancelled() => {}
+            }
+        }
+    }
+
+    async fn try_write(&self, ledger: &Ledger, lease: &Lease<DueWebhook>) -> Result<(), Error> {
+        match self {
+            Self::Attempt { attempt, next } => {
+                ledger.record_attempt(lease, attempt.clone(), next.clone()).await
+            }
+            Self::Abandon { reason } => ledger.abandon_webhook(lease, (*reason).to_owned()).await,
+            Self::Release { due_ms } => ledger.release_webhook(lease, *due_ms).await,
+        }
+    }
+}
+
+/// Logs one attempt. The line contains no URL, because a URL may hold credentials, and no content.
+pub(super) fn log(lease: &Lease<DueWebhook>, attempt: &Attempt, next: &Next, error: Option<&NetError>) {
+    let (next, due_ms) = match next {
+        Next::Delivered => ("delivered", None),
+        Next::Retry { due_ms } => ("retry", Some(*due_ms)),
+        Next::Failed { reason } => (reason.as_str(), None),
+    };
+    tracing::info!(
+        id = %lease.value.id,
+        attempt = lease.attempt,
+        outcome = attempt.outcome.as_str(),
+        status = attempt.status,
+        address = attempt.address,
+        duration_ms = attempt.duration_ms,
+        next,
+        due_ms,
+        error = error.map(|error| with_causes(error)),
+        "webhook attempt"
+    );
+}

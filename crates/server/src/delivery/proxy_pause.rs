@@ -1,0 +1,88 @@
+//! Pauses the whole dispatcher while the proxy lets nothing through. Trying every webhook of a backlog would cost two writes to the
+//! ledger and one log line for each, with the same result every time. A refusal of the proxy that concerns a single receiver
+//! does not pause the dispatcher.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::runtime::permits::LOCAL_TROUBLE_PAUSE_MS;
+
+/// Duration of a pause: until the released webhooks are due again.
+const PAUSE: Duration = Duration::from_millis(LOCAL_TROUBLE_PAUSE_MS.unsigned_abs());
+
+/// The pause of the dispatcher.
+pub(super) struct ProxyPause {
+    state: Mutex<PauseState>,
+}
+
+struct PauseState {
+    until: Instant,
+    /// Whether a receiver answered since the proxy last refused a webhook.
+    has_answered: bool,
+}
+
+impl ProxyPause {
+    /// A dispatcher that is not paused.
+    pub(super) fn new() -> Self {
+        Self { state: Mutex::new(PauseState { until: Instant::now(), has_answered: false }) }
+    }
+
+    /// Records that a receiver answered, so the proxy works.
+    pub(super) fn note_answer(&self) {
+        self.state().has_answered = true;
+    }
+
+    /// Begins a pause and returns `true`. Returns `false` while a pause lasts, and when the trouble may concern one receiver only
+    /// and another receiver has answered since the last trouble.
+    pub(super) fn begin(&self, concerns_all: bool) -> bool {
+        let now = Instant::now();
+        let mut state = self.state();
+        let had_answered = std::mem::take(&mut state.has_answered);
+        let is_new = state.until <= now && (concerns_all || !had_answered);
+        if is_new {
+            state.until = now + PAUSE;
+        }
+        is_new
+    }
+
+    /// Waits until the end of the pause.
+    pub(super) async fn wait(&self) {
+        let until = self.state().until;
+        sleep_until(until).await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, PauseState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_begins_once_and_ends() {
+        let (pause, begun) = (ProxyPause::new(), Instant::now());
+        pause.wait().await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!([pause.begin(true), pause.begin(true)], [true, false]);
+        pause.wait().await;
+        assert!(begun.elapsed() >= PAUSE && begun.elapsed() < 2 * PAUSE);
+        assert!(pause.begin(true), "the next trouble begins a new pause");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_that_serves_other_receivers_does_not_pause_the_dispatcher() {
+        let pause = ProxyPause::new();
+        for _ in 0..3 {
+            pause.note_answer();
+            assert!(!pause.begin(false));
+        }
+        assert!(pause.begin(false), "no receiver answered in between");
+        tokio::time::advance(PAUSE).await;
+        pause.note_answer();
+        assert!(pause.begin(true), "an unreachable proxy concerns every receiver");
+    }
+}

@@ -1,0 +1,229 @@
+//! What the result of an exchange means for its webhook: the outcome of the attempt and what follows. Pure: the time and the
+//! random number are parameters.
+
+use std::time::UNIX_EPOCH;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use pixaven_ledger::schedule::Schedule;
+use pixaven_ledger::{Next, Outcome};
+use pixaven_net::{Answer, NetError};
+
+/// Reasons of failed webhooks, as the history shows them.
+pub(super) const EXPIRED: &str = "expired";
+const GONE: &str = "gone";
+const RETRIES_EXHAUSTED: &str = "retries_exhausted";
+const RETRY_DISABLED: &str = "retry_disabled";
+const UNUSABLE_URL: &str = "unusable_url";
+
+/// Bytes of an answer's body that the history keeps.
+const EXCERPT_BYTES: usize = 1024;
+
+/// What decides about the next attempt, besides the answer.
+pub(super) struct RetryContext<'a> {
+    /// The number of the attempt in the retry schedule, from 1. Interrupted attempts are not counted.
+    pub(super) attempt: u32,
+    /// Whether the request allows more than one attempt.
+    pub(super) retry: bool,
+    pub(super) expires_at_ms: Option<i64>,
+    pub(super) now_ms: i64,
+    /// A random number in `[0, 1)`, for the jitter.
+    pub(super) unit_random: f64,
+    pub(super) schedule: &'a Schedule,
+}
+
+/// The outcome of an attempt. Trouble of this machine or of its proxy is no outcome, because it says nothing about the receiver;
+/// the error is then returned.
+pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &NetError> {
+    Ok(match result {
+        Ok(answer) if answer.status.is_success() => Outcome::Delivered,
+        Ok(_) => Outcome::Rejected,
+        Err(NetError::BlockedAddress) => Outcome::BlockedAddress,
+        Err(NetError::Dns(_)) => Outcome::Dns,
+        Err(NetError::Refused(_)) => Outcome::Refused,
+        Err(NetError::Timeout) => Outcome::Timeout,
+        Err(NetError::Tls(_)) => Outcome::Tls,
+        Err(error @ (NetError::Local(_) | NetError::Proxy(_))) => return Err(error),
+        Err(
+            NetError::Protocol(_)
+            | NetError::Switched
+            | NetError::BadUrl(_)
+            | NetError::TooLarge { .. }
+            | NetError::NoRoom
+            | NetError::Status(_)
+            | NetError::TooManyRedirects { .. },
+        ) => Outcome::Protocol,
+    })
+}
+
+/// What follows an attempt.
+pub(super) fn next(result: &Result<Answer, NetError>, context: &RetryContext<'_>) -> Next {
+    let failed = |reason: &str| Next::Failed { reason: reason.to_owned() };
+    match result {
+        Ok(answer) if answer.status.is_success() => return Next::Delivered,
+        Ok(answer) if answer.status == StatusCode::GONE => return failed(GONE),
+        // The URL does not change, so every further attempt would fail, too.
+        Err(NetError::BadUrl(_)) => return failed(UNUSABLE_URL),
+        Ok(_) | Err(_) => {}
+    }
+    if !context.retry {
+        return failed(RETRY_DISABLED);
+    }
+    let RetryContext { attempt, now_ms, unit_random, .. } = *context;
+    let retry_after_ms = granted_retry_after_ms(result, context);
+    match context.schedule.due_after(attempt, now_ms, unit_random, retry_after_ms) {
+        None => failed(RETRIES_EXHAUSTED),
+        Some(due_ms) if context.expires_at_ms.is_some_and(|end_ms| due_ms >= end_ms) => failed(EXPIRED),
+        Some(due_ms) => Next::Retry { due_ms },
+    }
+}
+
+/// The pause that the receiver asks for by `Retry-After`, in milliseconds. It is limited to the schedule's longest pause after
+/// this attempt.
+pub(super) fn granted_retry_after_ms(
+    result: &Result<Answer, NetError>,
+    context: &RetryContext<'_>,
+) -> Option<i64> {
+    let answer = result.as_ref().ok().filter(|answer| !answer.status.is_success())?;
+    let asked_ms = retry_after_ms(&answer.headers, context.now_ms)?;
+    Some(asked_ms.min(context.schedule.longest_wait_after(context.attempt)))
+}
+
+/// Parses `Retry-After` (RFC 9110, section 10.2.3), which holds seconds or an HTTP date, into milliseconds from now. A value that
+/// cannot be parsed is ignored.
+fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A number that does not fit is longer than every limit.
+        return Some(value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000));
+    }
+    let since_epoch = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let at_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+    Some(at_ms.saturating_sub(now_ms).max(0))
+}
+
+/// The beginning of an answer's body as text, for the history.
+pub(super) fn body_excerpt(body: &[u8]) -> String {
+    let beginning = &body[..body.len().min(EXCERPT_BYTES)];
+    // The cut may fall inside a character, which is then dropped.
+    let whole = match std::str::from_utf8(beginning) {
+        Err(error) if error.error_len().is_none() => &beginning[..error.valid_up_to()],
+        _ => beginning,
+    };
+    // PostgreSQL stores no NUL in a text.
+    String::from_utf8_lossy(whole).replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use http::HeaderValue;
+
+    use super::*;
+    use pixaven_net::ProxyError;
+
+    const NOW_MS: i64 = 1_768_046_224_322; // 2026-01-10T11:57:04.322Z
+
+    fn answer(status: u16, retry_after: Option<&'static str>) -> Result<Answer, NetError> {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+        }
+        Ok(Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: bytes::Bytes::new() })
+    }
+
+    fn check(
+        result: &Result<Answer, NetError>,
+        attempt: u32,
+        retry: bool,
+        expires_in_ms: Option<i64>,
+    ) -> Next {
+        next(
+            result,
+            &RetryContext {
+                attempt,
+                retry,
+                expires_at_ms: expires_in_ms.map(|ms| NOW_MS + ms),
+                now_ms: NOW_MS,
+                unit_random: 0.5,
+                schedule: &Schedule::default(),
+            },
+        )
+    }
+
+    fn retry(in_ms: i64) -> Next {
+        Next::Retry { due_ms: NOW_MS + in_ms }
+    }
+
+    fn failed(reason: &str) -> Next {
+        Next::Failed { reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn only_2xx_delivers_and_only_410_ends_at_once() {
+        for status in [200, 201, 202, 204, 206, 299] {
+            assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Delivered, "{status}");
+            assert_eq!(check(&answer(status, None), 1, false, Some(0)), Next::Delivered, "{status}");
+        }
+        for status in [301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 503, 599] {
+            assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Rejected, "{status}");
+            assert_eq!(check(&answer(status, None), 1, true, None), retry(5_000), "{status}");
+        }
+        assert_eq!(check(&answer(410, None), 1, true, None), failed("gone"));
+    }
+
+    #[test]
+    fn attempts_end_by_schedule_expiry_and_settings() {
+        let refused = Err(NetError::BlockedAddress);
+        assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
+        assert_eq!(check(&refused, 10, true, None), failed("retries_exhausted"));
+        assert_eq!(check(&refused, 1, false, None), failed("retry_disabled"));
+        assert_eq!(check(&refused, 1, true, Some(5_001)), retry(5_000));
+        assert_eq!(check(&refused, 1, true, Some(5_000)), failed("expired"));
+        assert_eq!(check(&Err(NetError::BadUrl("no")), 1, true, None), failed("unusable_url"));
+    }
+
+    #[test]
+    fn local_and_proxy_trouble_is_no_outcome() {
+        assert!(outcome(&Err(NetError::Local(io::Error::other("no sockets")))).is_err());
+        assert!(outcome(&Err(NetError::Proxy(ProxyError::Status(407)))).is_err());
+        assert_eq!(outcome(&Err(NetError::Timeout)).unwrap(), Outcome::Timeout);
+    }
+
+    #[test]
+    fn retry_after_is_parsed_in_both_forms_and_other_values_are_ignored() {
+        for (value, expected) in [
+            ("0", Some(0)),
+            ("120", Some(120_000)),
+            (" 7 ", Some(7_000)),
+            ("99999999999999999999999", Some(i64::MAX)),
+            ("Sat, 10 Jan 2026 11:58:04 GMT", Some(59_678)),
+            ("Sat, 10 Jan 2026 11:00:00 GMT", Some(0)),
+            ("Saturday, 10-Jan-26 11:58:04 GMT", Some(59_678)),
+            ("", None),
+            ("-5", None),
+            ("1.5", None),
+            ("soon", None),
+            ("2026-01-10T11:58:04Z", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            assert_eq!(retry_after_ms(&headers, NOW_MS), expected, "{value:?}");
+        }
+        assert_eq!(check(&answer(503, Some("60")), 1, true, None), retry(60_000));
+        assert_eq!(check(&answer(503, Some("1")), 1, true, None), retry(5_000));
+        assert_eq!(check(&answer(503, Some("99999999999999999999999")), 1, true, None), retry(300_000));
+    }
+
+    #[test]
+    fn the_excerpt_is_the_beginning_of_the_body_as_text() {
+        assert_eq!(body_excerpt(b"ok"), "ok");
+        assert_eq!(body_excerpt(b""), "");
+        assert_eq!(body_excerpt(b"a\0b\xff"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(body_excerpt("ä".repeat(1000).as_bytes()), "ä".repeat(512));
+        assert_eq!(
+            body_excerpt(format!("x{}", "ä".repeat(1000)).as_bytes()),
+            format!("x{}", "ä".repeat(511))
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! A cache whose entries expire after a fixed time (time to live), for entries of the ledger that thousands of requests share.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Most entries of a cache. While a cache is full of fresh entries, it takes no new ones.
+const MAX_ENTRIES: usize = 10_000;
+
+/// Values by key. Every value expires `ttl` after it was put in.
+pub struct TtlCache<K, V> {
+    ttl: Duration,
+    entries: Mutex<HashMap<K, (Instant, V)>>,
+}
+
+impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
+    /// An empty cache.
+    pub fn new(ttl: Duration) -> Self {
+        Self { ttl, entries: Mutex::new(HashMap::new()) }
+    }
+
+    /// The value of a key, if it has not expired.
+    pub fn get(&self, key: &K) -> Option<V> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, value) = entries.get(key)?;
+        (since.elapsed() < self.ttl).then(|| value.clone())
+    }
+
+    /// Puts a value in, if the cache has room after its expired values are removed.
+    pub fn put(&self, key: K, value: V) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= MAX_ENTRIES {
+            entries.retain(|_, (since, _)| since.elapsed() < self.ttl);
+        }
+        if entries.len() < MAX_ENTRIES {
+            entries.insert(key, (Instant::now(), value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_value_is_returned_until_it_expires() {
+        let cache = TtlCache::new(Duration::from_secs(1));
+        cache.put("key", 7);
+        tokio::time::advance(Duration::from_millis(999)).await;
+        assert_eq!(cache.get(&"key"), Some(7));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(cache.get(&"key"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_cache_replaces_only_expired_values() {
+        let cache = TtlCache::new(Duration::from_secs(1));
+        for key in 0..MAX_ENTRIES {
+            cache.put(key, ());
+        }
+        cache.put(MAX_ENTRIES, ());
+        assert_eq!(cache.get(&MAX_ENTRIES), None, "the cache is full");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        cache.put(MAX_ENTRIES, ());
+        assert_eq!(cache.get(&MAX_ENTRIES), Some(()));
+    }
+}

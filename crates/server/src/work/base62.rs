@@ -1,0 +1,62 @@
+//! Random text of letters and digits, for API keys and watermark ids.
+
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// 248 is the largest multiple of 62 that fits into a byte. Bytes from 248 up are dropped, which makes every digit equally
+/// likely.
+const UNBIASED_BELOW: u8 = 248;
+
+/// `n_chars` random base-62 digits from the random source of the operating system.
+pub fn random(n_chars: usize) -> Result<String, getrandom::Error> {
+    from_entropy(n_chars, getrandom::fill)
+}
+
+/// The same from any source of random bytes. `fill` is called with at most 32 bytes, and again while digits are missing.
+fn from_entropy<E>(n_chars: usize, mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<String, E> {
+    let mut text = String::with_capacity(n_chars);
+    let mut bytes = [0; 32];
+    while text.len() < n_chars {
+        fill(&mut bytes)?;
+        let n_missing = n_chars - text.len();
+        let unbiased = bytes.iter().filter(|&&byte| byte < UNBIASED_BELOW);
+        text.extend(unbiased.take(n_missing).map(|&byte| char::from(DIGITS[usize::from(byte % 62)])));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[test]
+    fn every_digit_is_equally_likely() {
+        // 31 texts of 32 digits use 31 × 32 = 4 × 248 bytes: four times each value that is not dropped.
+        let mut source = (0..248_u8).cycle();
+        let mut n_seen = [0; 128];
+        for _ in 0..31 {
+            let text = from_entropy(32, |bytes| {
+                bytes.fill_with(|| source.next().expect("the source is endless"));
+                Ok::<(), Infallible>(())
+            });
+            text.unwrap().bytes().for_each(|byte| n_seen[usize::from(byte)] += 1);
+        }
+        assert!(DIGITS.iter().all(|&digit| n_seen[usize::from(digit)] == 16), "{n_seen:?}");
+    }
+
+    #[test]
+    fn biased_bytes_are_dropped() {
+        let mut rounds = [255_u8, 248, 247].into_iter();
+        let text = from_entropy(32, |bytes| {
+            bytes.fill(rounds.next().expect("the third round is usable"));
+            Ok::<(), Infallible>(())
+        });
+        assert_eq!(text.unwrap(), "z".repeat(32));
+    }
+
+    #[test]
+    fn an_error_of_the_random_source_is_passed_on() {
+        assert_eq!(from_entropy(32, |_| Err("no entropy")), Err("no entropy"));
+    }
+}

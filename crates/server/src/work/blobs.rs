@@ -1,0 +1,249 @@
+//! The server's own files: uploaded inputs while their job is unfinished, results for as long as they are kept, and
+//! watermarks.
+//!
+//! Files lie in a directory behind `object_store`, so that a bucket is one more constructor. Every key is unique and never
+//! overwritten. A put returns only after the bytes and the directory entry are on disk. Small contents are no files: they are
+//! stored in the ledger's commit, which costs less than a flush of their own.
+
+mod unfinished;
+
+use std::ops::Range;
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::ready;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use pixaven_ledger::Content;
+use uuid::Uuid;
+
+use super::error::{Cause, WorkError};
+use crate::runtime::telemetry::with_causes;
+
+/// Directory of uploaded inputs that wait for their job.
+const INPUTS: &str = "inputs";
+/// Directory of results.
+const RESULTS: &str = "results";
+/// Directory of watermarks.
+const WATERMARKS: &str = "watermarks";
+
+/// Largest upload or result, in bytes, that is stored in the ledger instead of in a file.
+const INLINE_MAX_BYTES: usize = 16 << 10;
+
+/// The files of this server. Cheap to clone.
+#[derive(Clone)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+    root: PathBuf,
+}
+
+/// The body of a stored content, as a stream.
+pub type BlobStream = BoxStream<'static, Result<Bytes, object_store::Error>>;
+
+impl Blobs {
+    /// Opens the files below `root`, and creates that directory when it is missing.
+    pub fn directory(root: &FsPath) -> Result<Self, object_store::Error> {
+        std::fs::create_dir_all(root)
+            .map_err(|source| object_store::Error::Generic { store: "blobs", source: source.into() })?;
+        let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
+        Ok(Self { store: Arc::new(store), root: root.to_owned() })
+    }
+
+    /// The key of the uploaded input of a request.
+    pub fn input_key(id: Uuid) -> String {
+        format!("{INPUTS}/{id}")
+    }
+
+    /// The key of a watermark. The id is random, so the key is unique.
+    pub fn watermark_key(id: &str) -> String {
+        format!("{WATERMARKS}/{id}")
+    }
+
+    /// A new key for a result. The day (`2026-01-10`) is part of the key, so that the sweep can remove a whole day.
+    ///
+    /// Two calls never return the same key: a job that is tried again after a crash must not collide with the file of the
+    /// interrupted try.
+    pub fn new_result_key(id: Uuid, day: &str, extension: &str) -> String {
+        let unique = Uuid::new_v4().simple();
+        format!("{RESULTS}/{day}/{id}-{unique}.{extension}")
+    }
+
+    /// Stores `bytes`. Small contents are returned inline, for the ledger to write; larger ones become a durable file under
+    /// `key`, which must be new.
+    pub async fn store(&self, key: String, bytes: Bytes) -> Result<Content, WorkError> {
+        if bytes.len() <= INLINE_MAX_BYTES {
+            return Ok(Content::Inline(bytes));
+        }
+        self.put(&key, bytes).await?;
+        Ok(Content::File { key })
+    }
+
+    /// Deletes a stored content after the ledger certainly refused the row that refers to it. After any other outcome the row
+    /// may exist: the content then stays, and the sweep deletes it if it has no row.
+    pub async fn undo_if_rolled_back<T>(
+        &self,
+        content: &Content,
+        written: &Result<T, pixaven_ledger::Error>,
+    ) {
+        if !written.as_ref().is_err_and(is_rolled_back) {
+            return;
+        }
+        if let Err(error) = self.remove(content).await {
+            tracing::warn!(
+                ?content,
+                error = with_causes(&error),
+                "a file without a row could not be removed"
+            );
+        }
+    }
+
+    /// Reads a whole content. `None` when its file does not exist.
+    pub async fn read(&self, content: &Content) -> Result<Option<Bytes>, WorkError> {
+        match content {
+            Content::Inline(bytes) => Ok(Some(bytes.clone())),
+            Content::File { key } => self.get(key).await,
+        }
+    }
+
+    /// Deletes the file of a content, if it has one. A missing file is no error.
+    pub async fn remove(&self, content: &Content) -> Result<(), WorkError> {
+        match content {
+            Content::Inline(_) => Ok(()),
+            Content::File { key } => self.delete(key).await,
+        }
+    }
+
+    /// Writes a file durably. `key` must be new.
+    pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), WorkError> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let put = self.store.put_opts(&Path::from(key), bytes.into(), options).await;
+        put.map(drop).map_err(|error| WorkError::StorageWrite(error.into()))
+    }
+
+    /// Reads a whole file. `None` when it does not exist.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, WorkError> {
+        let found = match self.store.get(&Path::from(key)).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(read_error(error)),
+        };
+        found.bytes().await.map(Some).map_err(read_error)
+    }
+
+    /// Opens a content, or the byte range of it, for sending. `None` when its file does not exist.
+    pub async fn open(
+        &self,
+        content: &Content,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<BlobStream>, WorkError> {
+        let key = match content {
+            Content::Inline(bytes) => {
+                let part = slice(bytes, range)?;
+                return Ok(Some(stream::once(ready(Ok(part))).boxed()));
+            }
+            Content::File { key } => key,
+        };
+        let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
+        match self.store.get_opts(&Path::from(key.as_str()), options).await {
+            Ok(found) => Ok(Some(found.into_stream())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(read_error(error)),
+        }
+    }
+
+    /// Deletes a file. A missing file is no error.
+    pub async fn delete(&self, key: &str) -> Result<(), WorkError> {
+        match self.store.delete(&Path::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(read_error(error)),
+        }
+    }
+
+    /// Lists the requests whose stored inputs were last written before `before_ms`.
+    pub async fn inputs_before(&self, before_ms: i64) -> Result<Vec<Uuid>, WorkError> {
+        let names = self.names_before(INPUTS, before_ms).await?;
+        Ok(names.iter().filter_map(|name| Uuid::try_parse(name).ok()).collect())
+    }
+
+    /// Lists the ids of the stored watermarks that were last written before `before_ms`.
+    pub async fn watermarks_before(&self, before_ms: i64) -> Result<Vec<String>, WorkError> {
+        self.names_before(WATERMARKS, before_ms).await
+    }
+
+    /// Removes files that a crash cut off while they were written, if they were last written before `before_ms`. Returns the
+    /// number of removed files.
+    pub async fn remove_unfinished_before(&self, before_ms: i64) -> Result<u64, WorkError> {
+        let root = self.root.clone();
+        let removed = tokio::task::spawn_blocking(move || unfinished::remove_before(&root, before_ms)).await;
+        removed.map_err(WorkError::internal)?.map_err(read_error)
+    }
+
+    async fn names_before(&self, prefix: &str, before_ms: i64) -> Result<Vec<String>, WorkError> {
+        let mut listed = self.store.list(Some(&Path::from(prefix)));
+        let mut names = Vec::new();
+        while let Some(meta) = listed.next().await {
+            let meta = meta.map_err(read_error)?;
+            let name = meta.location.filename();
+            names.extend(
+                name.filter(|_| meta.last_modified.timestamp_millis() < before_ms).map(str::to_owned),
+            );
+        }
+        Ok(names)
+    }
+
+    /// Removes all results of the days before `day` (`2026-01-10`). No row can refer to them any more: they are left over
+    /// from tries that crashed between storing the result and committing its row. Returns the number of removed files.
+    pub async fn remove_results_before(&self, day: &str) -> Result<u64, WorkError> {
+        let days = self.store.list_with_delimiter(Some(&Path::from(RESULTS))).await.map_err(read_error)?;
+        let is_over = |prefix: &Path| prefix.filename().is_some_and(|name| name < day);
+        let mut n_removed = 0;
+        for prefix in days.common_prefixes.into_iter().filter(is_over) {
+            let mut listed = self.store.list(Some(&prefix));
+            while let Some(meta) = listed.next().await {
+                self.delete(meta.map_err(read_error)?.location.as_ref()).await?;
+                n_removed += 1;
+            }
+        }
+        Ok(n_removed)
+    }
+}
+
+/// Whether the ledger certainly did not commit an operation that failed with `error`. After other errors the commit may have
+/// happened.
+pub fn is_rolled_back(error: &pixaven_ledger::Error) -> bool {
+    matches!(error, pixaven_ledger::Error::LostLease | pixaven_ledger::Error::Busy)
+}
+
+/// Cuts `range` out of an inline content. The range was computed from the size in the content's row.
+fn slice(bytes: &Bytes, range: Option<Range<u64>>) -> Result<Bytes, WorkError> {
+    let Some(range) = range else { return Ok(bytes.clone()) };
+    let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+    if end > bytes.len() {
+        return Err(WorkError::internal("a result is smaller than its row says"));
+    }
+    Ok(bytes.slice(start..end))
+}
+
+fn read_error(error: impl Into<Cause>) -> WorkError {
+    WorkError::StorageRead(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_tried_again_after_a_crash_can_store_its_result() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let blobs = Blobs::directory(dir.path()).expect("a store");
+        let id = Uuid::from_u128(1);
+        for attempt in [b"first", b"again"] {
+            let key = Blobs::new_result_key(id, "2026-01-10", "jpg");
+            blobs.put(&key, Bytes::from_static(attempt)).await.expect("a free key");
+            assert_eq!(blobs.get(&key).await.expect("a blob").as_deref(), Some(attempt.as_slice()));
+        }
+    }
+}

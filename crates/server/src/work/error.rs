@@ -1,0 +1,183 @@
+//! Why an image request failed, by whose fault it is. `api/error.rs` maps every variant to a status, an error word, a public
+//! text and a log level; nothing in this module, and nothing below it, knows those.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use pixaven_imaging::Error as ImagingError;
+use pixaven_net::NetError;
+use serde::{Deserialize, Serialize};
+
+use super::memory_budget::BudgetExceeded;
+use super::request::RequestError;
+
+/// A cause of any type, for the log only.
+pub type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Why a request did not produce an image.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The caller's fault: the request is malformed, or a value of the request is wrong.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The caller's fault: `watermark.id` names no watermark of the account.
+    #[error("the account has no watermark {id:?}")]
+    UnknownWatermark {
+        /// The id in the request.
+        id: String,
+    },
+    /// The caller's fault: the account already has as many watermarks as its quota allows.
+    #[error("the account has {max} watermarks already")]
+    TooManyWatermarks {
+        /// Watermarks that one account may have.
+        max: u64,
+    },
+    /// The caller's fault: the files of the account's watermarks would exceed its quota.
+    #[error("the account's watermarks would have more than {max} bytes")]
+    TooManyWatermarkBytes {
+        /// Bytes that the watermarks of one account may have together.
+        max: u64,
+    },
+    /// The image's fault: the file has no bytes.
+    #[error("the image is empty")]
+    EmptyImage,
+    /// The image's fault, in most cases: a worker could not process the image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The image's fault: a worker used more of a resource than one image may use, and was killed.
+    #[error(transparent)]
+    LimitExceeded(#[from] LimitExceeded),
+    /// The source's fault, in most cases: the file behind a URL of the request could not be fetched.
+    #[error("{attribute} could not be fetched")]
+    Fetch {
+        /// The attribute of the request that holds the URL, such as `url` or `watermark.url`.
+        attribute: &'static str,
+        /// What went wrong.
+        source: NetError,
+    },
+    /// This server's trouble: the queue for workers or the memory for images is full. The same request can succeed later.
+    #[error("too many images are waiting")]
+    Overloaded,
+    /// This server's trouble: a file could not be written, for example because the disk is full.
+    #[error("a file could not be stored")]
+    StorageWrite(#[source] Cause),
+    /// This server's trouble: a stored file could not be read, listed or deleted.
+    #[error("a stored file could not be read")]
+    StorageRead(#[source] Cause),
+    /// This server's trouble: the operating system did not start a worker process.
+    #[error("an image worker could not be started")]
+    WorkerStart(#[source] io::Error),
+    /// This server's trouble: the ledger did not take or find something.
+    #[error("the ledger failed")]
+    Ledger(#[from] pixaven_ledger::Error),
+    /// Nobody's proven fault: the worker process ended while it processed the image. One more try is worth it.
+    #[error("an image worker ended unexpectedly: {0}")]
+    WorkerCrashed(String),
+    /// A bug in this program, or a file that is missing although its row exists.
+    #[error("internal error")]
+    Internal(#[source] Cause),
+}
+
+impl WorkError {
+    /// Wraps a cause that only a bug can produce.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// Whether the cause lies with this machine and the same request can succeed later. Such a failure does not use up a
+    /// try of a job.
+    pub fn is_local_trouble(&self) -> bool {
+        match self {
+            Self::Overloaded | Self::StorageWrite(_) | Self::StorageRead(_) | Self::WorkerStart(_) => true,
+            Self::Ledger(error) => !matches!(error, pixaven_ledger::Error::NotNow(_)),
+            Self::Fetch { source, .. } => source.is_local_trouble() || matches!(source, NetError::NoRoom),
+            Self::Request(_)
+            | Self::UnknownWatermark { .. }
+            | Self::TooManyWatermarks { .. }
+            | Self::TooManyWatermarkBytes { .. }
+            | Self::EmptyImage
+            | Self::Image(_)
+            | Self::LimitExceeded(_)
+            | Self::WorkerCrashed(_)
+            | Self::Internal(_) => false,
+        }
+    }
+}
+
+impl From<BudgetExceeded> for WorkError {
+    fn from(BudgetExceeded: BudgetExceeded) -> Self {
+        Self::Overloaded
+    }
+}
+
+/// A resource of which one image may use only so much. The values are the configured limits.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum LimitExceeded {
+    /// Resident memory of the worker process, in bytes.
+    #[error("processing takes more than {max_bytes} bytes of memory")]
+    Memory {
+        /// The limit.
+        max_bytes: u64,
+    },
+    /// CPU time.
+    #[error("processing takes more than {max:?} of CPU time")]
+    CpuTime {
+        /// The limit.
+        max: Duration,
+    },
+    /// Time on the clock from the moment a worker has the image.
+    #[error("processing takes more than {max:?}")]
+    WallTime {
+        /// The limit.
+        max: Duration,
+    },
+}
+
+/// What a worker reports about an image that it could not process. This value crosses the pipe between worker and server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ImageError {
+    /// Whose fault it is.
+    pub fault: ImageFault,
+    /// A sentence of `pixaven_imaging` that names what is wrong.
+    pub message: String,
+}
+
+/// Whose fault an [`ImageError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImageFault {
+    /// The bytes are of no format that can be read.
+    UnknownFormat,
+    /// The image or the watermark is damaged, or uses a feature that cannot be read.
+    Corrupt,
+    /// The image or the watermark exceeds a limit on pixels, frames, scans or similar counts.
+    TooLarge,
+    /// The request cannot be carried out on this image.
+    ImpossiblePlan,
+    /// The watermark is a file that cannot be used as one.
+    UnusableWatermark,
+    /// An encoder failed: the fault is ours.
+    Encoder,
+}
+
+impl From<ImagingError> for ImageError {
+    fn from(error: ImagingError) -> Self {
+        let fault = match &error {
+            ImagingError::UnknownFormat { .. } => ImageFault::UnknownFormat,
+            ImagingError::Corrupt { .. } | ImagingError::Unsupported { .. } => ImageFault::Corrupt,
+            ImagingError::Limit { .. } => ImageFault::TooLarge,
+            ImagingError::Plan(_) => ImageFault::ImpossiblePlan,
+            ImagingError::Watermark(inner) => match **inner {
+                ImagingError::Corrupt { .. } | ImagingError::Unsupported { .. } => ImageFault::Corrupt,
+                ImagingError::Limit { .. } => ImageFault::TooLarge,
+                ImagingError::UnknownFormat { .. }
+                | ImagingError::Plan(_)
+                | ImagingError::Watermark(_)
+                | ImagingError::Encode { .. } => ImageFault::UnusableWatermark,
+            },
+            ImagingError::Encode { .. } => ImageFault::Encoder,
+        };
+        Self { fault, message: error.to_string() }
+    }
+}

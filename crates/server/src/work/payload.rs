@@ -1,0 +1,26 @@
+//! The payload of a webhook is the same JSON as an interactive answer. That JSON belongs to the API; jobs get it through
+//! [`PayloadFormat`], so that no layer below the API knows a status or an error word.
+
+use uuid::Uuid;
+
+use super::error::WorkError;
+use super::pipeline::ProcessedImage;
+
+/// Renders the JSON that announces the end of a request. `api::envelope` implements it.
+pub trait PayloadFormat: Send + Sync {
+    /// The JSON for a processed image; `url` is the download URL of the result.
+    fn success(&self, id: Uuid, image: &ProcessedImage, url: &str) -> String;
+
+    /// The JSON for a failed request.
+    fn failure(&self, id: Uuid, error: WorkError) -> FailurePayload;
+}
+
+/// The rendered failure of a request.
+pub struct FailurePayload {
+    /// The JSON.
+    pub json: String,
+    /// The error word in the JSON, for the log.
+    pub error_word: &'static str,
+    /// The public text in the JSON, for the log.
+    pub message: String,
+}

@@ -1,0 +1,157 @@
+//! THE DATA PATH of an image, shared by the interactive request and the accepted job: obtain the source, process it in a
+//! worker, store the result, commit its row.
+//!
+//! The path has two functions instead of one, because a job renews its lease during [`Pipeline::produce`] and stops renewing
+//! it before [`Pipeline::commit`].
+
+use bytes::Bytes;
+use pixaven_imaging::Facts;
+use pixaven_imaging::geometry::Rect;
+use pixaven_ledger::{AccountId, Clock, StoredResult, UsageDelta};
+use uuid::Uuid;
+
+use super::Caller;
+use super::blobs::Blobs;
+use super::error::WorkError;
+use super::request::Spec;
+use super::result_names::{output_name, utc_day};
+use super::sandbox::{Sandbox, WorkerInput};
+use super::source::{Source, Sources};
+use super::watermarks::Watermarks;
+
+/// The parts that every image passes through. Cheap to clone.
+#[derive(Clone)]
+pub struct Pipeline {
+    /// Reads images.
+    pub sources: Sources,
+    /// Processes images.
+    pub sandbox: Sandbox,
+    /// Finds the watermarks of accounts.
+    pub watermarks: Watermarks,
+    /// Stores results.
+    pub blobs: Blobs,
+    /// How long a result is kept, in milliseconds.
+    pub keep_results_ms: i64,
+    /// The current time.
+    pub clock: Clock,
+}
+
+/// One image to be processed.
+pub struct Order<'a> {
+    /// The id of the request.
+    pub id: Uuid,
+    /// The account of the request.
+    pub account: AccountId,
+    /// What the request asks for.
+    pub spec: &'a Spec,
+    /// Who waits for the result.
+    pub caller: Caller,
+}
+
+/// A processed image.
+pub struct ProcessedImage {
+    /// Facts about the input.
+    pub input: Facts,
+    /// Faces found in the upright input, if the request asks for faces.
+    pub faces: Option<Vec<Rect>>,
+    /// The input's file name.
+    pub input_name: String,
+    /// Facts about the output.
+    pub output: Facts,
+    /// The output's file name.
+    pub output_name: String,
+    /// The output.
+    pub bytes: Bytes,
+    /// Sentences about parts of the request that were ignored or could not be carried out.
+    pub warnings: Vec<String>,
+}
+
+impl ProcessedImage {
+    /// What this image adds to the usage counters of its account.
+    pub fn usage(&self) -> UsageDelta {
+        UsageDelta { requests: 1, input_bytes: self.input.bytes, output_bytes: self.output.bytes }
+    }
+}
+
+impl Pipeline {
+    /// Obtains, processes and stores one image. The result is kept for `keep_results_ms` after `delay_ms` from now.
+    ///
+    /// The caller writes the row of the returned result by [`Pipeline::commit`]. If the caller never does, the sweep deletes
+    /// the stored file after some days.
+    pub async fn produce(
+        &self,
+        order: &Order<'_>,
+        source: Source,
+        delay_ms: i64,
+    ) -> Result<(ProcessedImage, StoredResult), WorkError> {
+        let image = self.process(order, source).await?;
+        let result = self.store(order, &image, delay_ms).await?;
+        Ok((image, result))
+    }
+
+    /// Waits for the ledger to write the row of a stored result. Deletes the stored file when the ledger certainly refused.
+    pub async fn commit<T>(
+        &self,
+        result: &StoredResult,
+        write: impl Future<Output = Result<T, pixaven_ledger::Error>>,
+    ) -> Result<T, pixaven_ledger::Error> {
+        let content = result.content.clone();
+        let written = write.await;
+        self.blobs.undo_if_rolled_back(&content, &written).await;
+        written
+    }
+
+    /// Obtains and processes one image without storing the result.
+    pub async fn process(&self, order: &Order<'_>, source: Source) -> Result<ProcessedImage, WorkError> {
+        let Order { account, spec, caller, .. } = *order;
+        let found = match &spec.watermark {
+            Some(watermark) => Some(self.watermarks.find(account, watermark, caller).await?),
+            None => None,
+        };
+        let source = self.sources.obtain(source, caller).await?;
+        let watermark = match found {
+            Some(found) => Some(self.watermarks.obtain(found, &self.sources, caller).await?),
+            None => None,
+        };
+        let input = WorkerInput {
+            image: source.bytes.clone(),
+            watermark: watermark.as_ref().map(|watermark| watermark.bytes.clone()),
+        };
+        let processed = self.sandbox.process(&input, &spec.plan, caller).await?;
+        let input_name =
+            source.name.unwrap_or_else(|| format!("image.{}", processed.input.format.extension()));
+        let output_name = output_name(&input_name, processed.input.format, processed.output.format);
+        let warnings = spec.warnings.iter().cloned().chain(processed.warnings).collect();
+        Ok(ProcessedImage {
+            input: processed.input,
+            faces: processed.faces,
+            input_name,
+            output: processed.output,
+            output_name,
+            bytes: processed.bytes.into(),
+            warnings,
+        })
+    }
+
+    async fn store(
+        &self,
+        order: &Order<'_>,
+        image: &ProcessedImage,
+        delay_ms: i64,
+    ) -> Result<StoredResult, WorkError> {
+        let created_ms = self.clock.now_ms();
+        let key = Blobs::new_result_key(order.id, &utc_day(created_ms), image.output.format.extension());
+        let content = self.blobs.store(key, image.bytes.clone()).await?;
+        Ok(StoredResult {
+            id: order.id,
+            account: order.account,
+            name: image.output_name.clone(),
+            content,
+            media_type: image.output.format.media_type().to_owned(),
+            bytes: image.output.bytes,
+            sha1: image.output.sha1.clone(),
+            created_ms,
+            expires_ms: created_ms.saturating_add(delay_ms).saturating_add(self.keep_results_ms),
+        })
+    }
+}

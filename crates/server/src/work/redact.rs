@@ -1,0 +1,50 @@
+//! URLs without their secrets, for logs, debug output and answers.
+
+use url::Url;
+
+/// The URL with `***` in place of user name and password, for the API. A text that is no URL becomes `***`. The query stays,
+/// because callers recognise their webhooks by it.
+pub fn without_credentials(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else { return "***".to_owned() };
+    if has_credentials(&url) {
+        // Only a URL without a host refuses new credentials, and such a URL has none.
+        let hidden = url.set_password(None).and_then(|()| url.set_username("***"));
+        if hidden.is_err() {
+            return "***".to_owned();
+        }
+    }
+    url.into()
+}
+
+/// The URL with `***` in place of its credentials and of its query, for debug output. A query often holds a signature or a
+/// token.
+pub fn without_secrets(url: &Url) -> String {
+    let credentials = if has_credentials(url) { "***@" } else { "" };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let query = if url.query().is_some() { "?***" } else { "" };
+    let (scheme, host, path) = (url.scheme(), url.host_str().unwrap_or_default(), url.path());
+    format!("{scheme}://{credentials}{host}{port}{path}{query}")
+}
+
+/// Whether the URL has a user name or a password.
+pub fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_hidden_and_the_query_stays() {
+        for (url, expected) in [
+            ("https://example.com/x?key=1", "https://example.com/x?key=1"),
+            ("https://user@example.com/", "https://***@example.com/"),
+            ("https://:word@example.com/", "https://***@example.com/"),
+            ("https://a:b@example.com:8443/p", "https://***@example.com:8443/p"),
+            ("no URL with a:secret@host", "***"),
+        ] {
+            assert_eq!(without_credentials(url), expected);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The JSON itself: what counts as a request, a number, a boolean, a colour, and what is ignored.
+
+use pixaven_imaging::Format;
+use pixaven_imaging::plan::Color;
+use serde_json::{Value, json};
+
+use super::super::{DEPTH, RequestError, RequestKind, ResponseMode, parse, wants_binary};
+use super::{fetch, plan, refusal, spec};
+
+#[test]
+fn bodies_that_are_no_object_are_not_json_requests() {
+    for (body, message) in [
+        ("null", "the body must be a JSON object"),
+        ("[]", "the body must be a JSON object"),
+        ("\"https://example.com/\"", "the body must be a JSON object"),
+        ("", "the body is not JSON: EOF while parsing a value at line 1 column 0"),
+        ("{\"url\"}", "the body is not JSON: expected `:` at line 1 column 7"),
+        ("{} {}", "the body is not JSON: trailing characters at line 1 column 4"),
+    ] {
+        assert_eq!(
+            parse(body.as_bytes(), RequestKind::Fetch, false),
+            Err(RequestError::Malformed(message.to_owned())),
+            "{body}"
+        );
+    }
+    let data = parse(b"7", RequestKind::Upload, false);
+    assert_eq!(data, Err(RequestError::Malformed("the part `data` must be a JSON object".to_owned())));
+    assert!(matches!(parse(b"{\"\xff\":1}", RequestKind::Fetch, false), Err(RequestError::Malformed(_))));
+}
+
+#[test]
+fn uploads_need_to_say_nothing() {
+    let empty = parse(b"{}", RequestKind::Upload, false).unwrap();
+    for data in ["", " \r\n", "null"] {
+        assert_eq!(parse(data.as_bytes(), RequestKind::Upload, false).as_ref(), Ok(&empty), "{data:?}");
+    }
+    assert_eq!(empty.plan, pixaven_imaging::Plan::default());
+    assert_eq!((empty.source_url, empty.response, empty.webhook), (None, ResponseMode::Json, None));
+    assert_eq!(empty.warnings, [] as [&str; 0]);
+}
+
+#[test]
+fn uploads_have_no_source() {
+    let body = json!({"url": 7, "headers": {"Host": "x"}, "resize": {"width": 1}}).to_string();
+    let spec = parse(body.as_bytes(), RequestKind::Upload, false).unwrap();
+    assert_eq!(spec.source_url, None);
+    assert_eq!(
+        spec.warnings,
+        [
+            "url has no effect on an upload and was ignored",
+            "headers has no effect on an upload and was ignored"
+        ],
+    );
+    assert!(parse(br#"{"url":null}"#, RequestKind::Upload, false).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn depth_is_limited_before_parsing() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let request =
+        |levels: usize| format!(r#"{{"url":"https://example.com/","x\"[[":{}}}"#, nested(levels - 1));
+    assert!(parse(request(DEPTH).as_bytes(), RequestKind::Fetch, false).is_ok());
+    let too_deep =
+        Err(RequestError::Invalid("the body is nested deeper than the limit of 32 levels".to_owned()));
+    assert_eq!(parse(request(DEPTH + 1).as_bytes(), RequestKind::Fetch, false), too_deep);
+    assert_eq!(parse(nested(500_000).as_bytes(), RequestKind::Fetch, false), too_deep);
+    // Brackets in a text are no levels.
+    let text = json!({"url": "https://example.com/", "x": "[".repeat(100)}).to_string();
+    assert!(parse(text.as_bytes(), RequestKind::Fetch, false).is_ok());
+}
+
+#[test]
+fn numbers_may_be_strings() {
+    let width = |value: Value| json!({"resize": {"width": value}});
+    for same in [json!(768), json!("768"), json!(768.0), json!("768.0"), json!("7.68e2")] {
+        assert_eq!(plan(&width(same.clone())).resize.unwrap().width, Some(768), "{same}");
+    }
+    for (wrong, shown) in [
+        (json!(-5), "-5"),
+        (json!(0), "0"),
+        (json!(20_001), "20001"),
+        (json!(1.5), "1.5"),
+        (json!("-5"), "\"-5\""),
+        (json!(""), "\"\""),
+        (json!("inf"), "\"inf\""),
+        (json!("NaN"), "\"NaN\""),
+        (json!(1e300), "1e+300"),
+        (json!(true), "true"),
+        (json!([768]), "a list"),
+        (json!({"px": 768}), "an object"),
+        (json!("x".repeat(99)), &format!("\"{}…", "x".repeat(59))),
+    ] {
+        let expected = format!("resize.width must be an integer from 1 to 20000, got {shown}");
+        assert_eq!(refusal(&width(wrong)), expected);
+    }
+}
+
+#[test]
+fn booleans_may_be_strings_and_numbers() {
+    let upscale = |value: Value| json!({"resize": {"width": 1, "upscale": value}});
+    for (value, expected) in [
+        (json!(true), true),
+        (json!("true"), true),
+        (json!(1), true),
+        (json!("1"), true),
+        (json!(false), false),
+        (json!("false"), false),
+        (json!(0), false),
+        (json!("0"), false),
+        (json!(null), true),
+    ] {
+        assert_eq!(plan(&upscale(value.clone())).resize.unwrap().upscale, expected, "{value}");
+    }
+    for wrong in [json!("yes"), json!("True"), json!(2), json!({})] {
+        let message = refusal(&upscale(wrong));
+        assert!(message.starts_with("resize.upscale must be true or false, got "), "{message}");
+    }
+}
+
+#[test]
+fn colours_are_hexadecimal() {
+    let color = |value: Value| json!({"border": {"size": 1, "color": value}});
+    for (text, [r, g, b, a]) in [
+        ("f0a", [255, 0, 170, 255]),
+        ("#f0a", [255, 0, 170, 255]),
+        ("12abEF", [0x12, 0xab, 0xef, 255]),
+        ("#12abef80", [0x12, 0xab, 0xef, 0x80]),
+    ] {
+        assert_eq!(plan(&color(json!(text))).border.unwrap().color, Color { r, g, b, a }, "{text}");
+    }
+    for wrong in ["", "#", "ff", "ffff", "fffff", "fffffff", "fffffffff", "##fff", "ggg", "red", "ﬀﬀﬀ"]
+    {
+        let expected = format!("border.color must be a colour as RGB, RRGGBB or RRGGBBAA, got {wrong:?}");
+        assert_eq!(refusal(&color(json!(wrong))), expected);
+    }
+    assert!(fetch(&color(json!(123_456))).is_err(), "a number lost its leading zeros");
+}
+
+#[test]
+fn ratios_are_quotients() {
+    let ratio = |value: Value| json!({"crop": {"mode": "ratio", "ratio": value}});
+    for (value, expected) in
+        [(json!("4:3"), 4.0 / 3.0), (json!("1.91 : 1"), 1.91), (json!(1.5), 1.5), (json!("1.5"), 1.5)]
+    {
+        let crop = plan(&ratio(value.clone())).crop;
+        let is_expected =
+            matches!(crop, Some(pixaven_imaging::plan::Crop::Ratio { ratio, .. }) if ratio == expected);
+        assert!(is_expected, "{value}: {crop:?}");
+    }
+    for wrong in
+        [json!("4:0"), json!("-4:-3"), json!("4:3:2"), json!(":"), json!(0), json!("1:101"), json!("inf:inf")]
+    {
+        let message = refusal(&ratio(wrong));
+        assert!(message.starts_with("crop.ratio must be a ratio such as \"4:3\" or 1.5, "), "{message}");
+    }
+}
+
+#[test]
+fn what_is_unknown_is_named_and_ignored() {
+    for (more, warning) in [
+        (json!({"resise": {"width": 5}}), "resise is unknown and was ignored; did you mean resize?"),
+        (
+            json!({"resize": {"width": 1, "hieght": 5}}),
+            "resize.hieght is unknown and was ignored; did you mean resize.height?",
+        ),
+        (
+            json!({"filter": {"blur": {"value": 1, "sigma": 2}}}),
+            "filter.blur.sigma is unknown and was ignored",
+        ),
+        (json!({"x": 1}), "x is unknown and was ignored"),
+        (json!({"y".repeat(99): [1]}), &format!("{} is unknown and was ignored", "y".repeat(60))),
+    ] {
+        assert_eq!(spec(&more).warnings, [warning]);
+    }
+    assert!(spec(&json!({"nothing": null})).warnings.is_empty(), "null counts as absent");
+}
+
+#[test]
+fn warnings_do_not_grow_without_end() {
+    let many: serde_json::Map<String, Value> =
+        (0..1000).map(|n| (format!("unknown_{n}"), json!(n))).collect();
+    let warnings = spec(&Value::Object(many)).warnings;
+    assert_eq!(warnings.len(), 21);
+    assert_eq!(warnings[20], "and 980 more");
+}
+
+#[test]
+fn what_this_build_cannot_do_is_refused_not_ignored() {
+    assert_eq!(refusal(&json!({"store": {"provider": "aws"}})), "store is not supported by this build");
+    assert!(fetch(&json!({"watermark": null, "store": null, "output": {"effort": null}})).is_ok());
+}
+
+#[test]
+fn formats_are_those_that_can_be_written() {
+    let mut names = Format::written().map(Format::request_name).collect::<Vec<_>>();
+    names.extend(["auto", "jpg"]);
+    names.sort_unstable();
+    let names = names.join(", ");
+    let format = |name: &str| json!({"output": {"format": name}});
+    for unknown in ["docx", "JPEG", "psd", ""] {
+        let expected = format!("output.format must be one of {names}, got {unknown:?}");
+        assert_eq!(refusal(&format(unknown)), expected);
+    }
+    let api = ["apng", "avif", "bmp", "gif", "heic", "ico", "jp2", "jxl", "mp4", "tiff", "webm", "webp"];
+    for name in api.into_iter().filter(|name| Format::written().all(|format| format.request_name() != *name))
+    {
+        let expected =
+            format!("output.format {name:?} is not supported by this build; it must be one of {names}");
+        assert_eq!(refusal(&format(name)), expected);
+    }
+}
+
+/// Bodies that the official clients were seen to send.
+#[test]
+fn recorded_requests() {
+    let upload = |data: &str| parse(data.as_bytes(), RequestKind::Upload, false);
+    assert!(upload(r#"{"flip":{"horizontal":true}}"#).unwrap().plan.flip.unwrap().horizontal);
+    assert_eq!(upload(r#"{"stylize":{"sepia":true}}"#).unwrap().plan.filter.unwrap().sepia, Some(100.0));
+    assert_eq!(upload(r#"{"auto":{"size":1}}"#).unwrap().warnings, ["auto.size is unknown and was ignored"]);
+    assert_eq!(upload(r#"{"response": {"mode": "binary"}}"#).unwrap().response, ResponseMode::Binary);
+    assert_eq!(
+        upload(r#"{"resize": {"mode": "force-error"}}"#),
+        Err(RequestError::Invalid(
+            "resize.mode must be one of auto, fit, exact, fill, portrait, landscape, got \"force-error\""
+                .to_owned()
+        )),
+    );
+    assert_eq!(
+        parse(br#"{"url":"force-error"}"#, RequestKind::Fetch, true),
+        Err(RequestError::Invalid(
+            "url must be an http or https URL, got one that cannot be read: relative URL without a base"
+                .to_owned()
+        )),
+    );
+    let spec =
+        parse(br#"{"resize":{"width":1},"url":"https://x/i.jpg"}"#, RequestKind::Fetch, false).unwrap();
+    assert_eq!(spec.source_url.unwrap().as_str(), "https://x/i.jpg");
+    assert_eq!(spec.plan.resize.unwrap().width, Some(1));
+}
+
+#[test]
+fn the_binary_header_counts_unless_it_says_no() {
+    for (header, expected) in [
+        (None, false),
+        (Some("1"), true),
+        (Some("true"), true),
+        (Some(""), true),
+        (Some("no"), true),
+        (Some("00"), true),
+        (Some("0"), false),
+        (Some(" 0 "), false),
+        (Some("false"), false),
+        (Some("False"), false),
+    ] {
+        assert_eq!(wants_binary(header.map(str::as_bytes)), expected, "{header:?}");
+    }
+}

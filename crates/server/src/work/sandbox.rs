@@ -1,0 +1,203 @@
+//! The pool of image workers. A worker is a child process of this binary that decodes customers' images, so a bad image
+//! can cost one worker, never the server.
+//!
+//! A fixed number of workers starts with the server. A queue in front of them is bounded by its length; requests beyond the
+//! bound are refused. The pool kills and replaces a worker that exceeds its memory, its CPU time or its wall time, or whose
+//! caller has stopped waiting.
+
+mod child;
+mod usage;
+mod wire;
+pub mod worker;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pixaven_imaging::{Limits, Plan, Processed};
+use tokio::sync::Semaphore;
+
+use self::child::{Child, ExchangeError};
+use super::Caller;
+use super::error::WorkError;
+
+/// How the pool runs its workers.
+#[derive(Debug, Clone)]
+pub struct SandboxSettings {
+    /// The binary that has the command `image-worker`.
+    pub program: PathBuf,
+    /// Number of workers, at least 1.
+    pub n_workers: usize,
+    /// Resident memory that one worker may use, in bytes.
+    pub memory_bytes: u64,
+    /// CPU time that one image may use.
+    pub cpu: Duration,
+    /// Wall time that one image may take, from the moment a worker has it.
+    pub wall: Duration,
+    /// Interactive requests that may wait for a worker at the same time.
+    pub queue_count: usize,
+    /// Limits of one image.
+    pub limits: Limits,
+}
+
+/// The files that a worker gets for one image.
+#[derive(Debug, Clone)]
+pub struct WorkerInput {
+    /// The image.
+    pub image: Bytes,
+    /// The watermark's image, if the plan has a watermark.
+    pub watermark: Option<Bytes>,
+}
+
+/// The pool of workers. Cheap to clone; all clones share the pool.
+#[derive(Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: SandboxSettings,
+    /// One permit per place in the queue and one per worker.
+    queue: Semaphore,
+    /// One permit per worker.
+    workers: Semaphore,
+    idle: Mutex<Vec<Child>>,
+}
+
+impl Sandbox {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// The operating system could not start a process.
+    pub fn start(settings: SandboxSettings) -> std::io::Result<Self> {
+        let idle = (0..settings.n_workers)
+            .map(|_| Child::spawn(&settings.program, settings.cpu))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        let shared = Shared {
+            queue: Semaphore::new(settings.queue_count + settings.n_workers),
+            workers: Semaphore::new(settings.n_workers),
+            idle: Mutex::new(idle),
+            settings,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Processes one image. A job waits for a worker; an interactive caller is refused when the queue is full. Dropping the
+    /// future leaves the queue, or kills the worker that is busy with the image.
+    ///
+    /// # Errors
+    /// [`WorkError::Image`], [`WorkError::LimitExceeded`], [`WorkError::Overloaded`], [`WorkError::WorkerStart`],
+    /// [`WorkError::WorkerCrashed`].
+    pub async fn process(
+        &self,
+        input: &WorkerInput,
+        plan: &Plan,
+        caller: Caller,
+    ) -> Result<Processed, WorkError> {
+        let shared = &*self.shared;
+        let _place = match caller {
+            Caller::Interactive => Some(shared.queue.try_acquire().map_err(|_| WorkError::Overloaded)?),
+            Caller::Job => None,
+        };
+        let _worker = shared.workers.acquire().await.map_err(WorkError::internal)?;
+        match self.process_in(self.borrow()?, input, plan).await {
+            // A used worker still holds memory of earlier images. Only in a new worker is the limit this image's own.
+            Err(ExchangeError::OutOfMemoryAfterUse(_)) => {
+                self.process_in(self.borrow_unused()?, input, plan).await
+            }
+            other => other,
+        }
+        .map_err(|error| match error {
+            ExchangeError::Image(error) => error.into(),
+            ExchangeError::LimitExceeded(exceeded) | ExchangeError::OutOfMemoryAfterUse(exceeded) => {
+                exceeded.into()
+            }
+            ExchangeError::Crashed(detail) => WorkError::WorkerCrashed(detail),
+        })
+    }
+
+    async fn process_in(
+        &self,
+        mut worker: BorrowedWorker<'_>,
+        input: &WorkerInput,
+        plan: &Plan,
+    ) -> Result<Processed, ExchangeError> {
+        let child = worker.child.as_mut().expect("a borrowed worker is present until it is returned");
+        let processed = child.process(input, plan, &self.shared.settings).await;
+        if matches!(processed, Ok(_) | Err(ExchangeError::Image(_))) {
+            worker.return_to_pool();
+        }
+        processed
+    }
+
+    /// The number of workers that are idle and alive, or busy.
+    pub fn n_alive(&self) -> usize {
+        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let n_idle_alive = idle.iter_mut().filter_map(|child| child.is_alive().then_some(())).count();
+        let n_busy = self.shared.settings.n_workers.saturating_sub(self.shared.workers.available_permits());
+        n_idle_alive + n_busy
+    }
+
+    /// Process ids of the idle workers, for tests and tools that kill workers.
+    pub fn idle_pids(&self) -> Vec<u32> {
+        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.iter().filter_map(Child::pid).collect()
+    }
+
+    fn borrow(&self) -> Result<BorrowedWorker<'_>, WorkError> {
+        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(mut child) = idle.pop() {
+            if child.is_alive() {
+                return Ok(BorrowedWorker { shared: &self.shared, child: Some(child) });
+            }
+        }
+        drop(idle);
+        self.spawn()
+    }
+
+    /// Takes a worker that has not processed an image yet. If the idle worker on top has been used, a new worker replaces it.
+    fn borrow_unused(&self) -> Result<BorrowedWorker<'_>, WorkError> {
+        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(mut child) = idle
+            && child.is_alive()
+            && !child.is_used()
+        {
+            return Ok(BorrowedWorker { shared: &self.shared, child: Some(child) });
+        }
+        self.spawn()
+    }
+
+    fn spawn(&self) -> Result<BorrowedWorker<'_>, WorkError> {
+        let child = Child::spawn(&self.shared.settings.program, self.shared.settings.cpu)
+            .map_err(WorkError::WorkerStart)?;
+        Ok(BorrowedWorker { shared: &self.shared, child: Some(child) })
+    }
+}
+
+/// A worker outside the pool. Dropping it kills the worker and starts a replacement, unless the worker was returned.
+struct BorrowedWorker<'a> {
+    shared: &'a Shared,
+    child: Option<Child>,
+}
+
+impl BorrowedWorker<'_> {
+    fn return_to_pool(&mut self) {
+        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.extend(self.child.take());
+    }
+}
+
+impl Drop for BorrowedWorker<'_> {
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        child.kill();
+        match Child::spawn(&self.shared.settings.program, self.shared.settings.cpu) {
+            Ok(replacement) => {
+                self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(replacement);
+            }
+            // The next request finds the pool short of a worker and starts one itself.
+            Err(error) => tracing::error!(%error, "an image worker could not be replaced"),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The server's side of one worker process: starts the process, sends an image, watches the limits, kills the process.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use pixaven_imaging::{Plan, Processed};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+
+use super::{SandboxSettings, WorkerInput, usage, wire};
+use crate::work::error::{ImageError, LimitExceeded};
+
+/// Time between two measurements of a busy worker's memory and CPU time.
+const WATCH_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A worker process and its two pipes.
+pub(super) struct Child {
+    process: tokio::process::Child,
+    requests: ChildStdin,
+    replies: ChildStdout,
+    is_used: bool,
+}
+
+/// Why a worker returned no result.
+pub(super) enum ExchangeError {
+    /// The worker answered that it cannot process the image. The worker is healthy.
+    Image(ImageError),
+    /// The worker exceeded a limit. The caller must kill it.
+    LimitExceeded(LimitExceeded),
+    /// The worker exceeded its memory, but it may still hold memory of earlier images. The caller must kill it.
+    OutOfMemoryAfterUse(LimitExceeded),
+    /// The worker process ended by itself, or sent bytes that are no reply.
+    Crashed(String),
+}
+
+impl Child {
+    /// Starts a worker. Its environment holds only three variables, which make glibc keep freed memory in the process:
+    /// returning the memory to the system between images costs up to 20 ms per image.
+    pub(super) fn spawn(program: &Path, cpu: Duration) -> io::Result<Self> {
+        let mut process = Command::new(program)
+            .arg("image-worker")
+            .arg(cpu.as_secs().max(1).to_string())
+            .env_clear()
+            .env("MALLOC_ARENA_MAX", "1")
+            .env("MALLOC_MMAP_THRESHOLD_", "1073741824")
+            .env("MALLOC_TRIM_THRESHOLD_", "134217728")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Its own process group: Ctrl-C on a terminal must reach the server only, which lets its workers finish.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let requests = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let replies = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self { process, requests, replies, is_used: false })
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Whether the worker has processed an image before.
+    pub(super) fn is_used(&self) -> bool {
+        self.is_used
+    }
+
+    /// Kills the process without waiting for its end; tokio reaps it.
+    pub(super) fn kill(&mut self) {
+        if let Err(error) = self.process.start_kill() {
+            tracing::debug!(%error, "an image worker had ended already");
+        }
+    }
+
+    /// Sends one image to the worker and waits for the reply, within the limits of `settings`.
+    pub(super) async fn process(
+        &mut self,
+        input: &WorkerInput,
+        plan: &Plan,
+        settings: &SandboxSettings,
+    ) -> Result<Processed, ExchangeError> {
+        let pid = self.pid().ok_or_else(|| ExchangeError::Crashed("it had ended before".into()))?;
+        let was_used = std::mem::replace(&mut self.is_used, true);
+        let watermark_bytes = input.watermark.as_ref().map(|watermark| watermark.len() as u64);
+        let task = wire::Task { plan: plan.clone(), limits: settings.limits, watermark_bytes };
+        let exchange = self.exchange(&task, input, settings.memory_bytes);
+        let reply = tokio::select! {
+            reply = exchange => reply,
+            exceeded = watch(pid, settings) => return Err(match exceeded {
+                LimitExceeded::Memory { .. } if was_used => ExchangeError::OutOfMemoryAfterUse(exceeded),
+                _ => ExchangeError::LimitExceeded(exceeded),
+            }),
+            () = tokio::time::sleep(settings.wall) => {
+                return Err(ExchangeError::LimitExceeded(LimitExceeded::WallTime { max: settings.wall }));
+            }
+        };
+        match reply {
+            Ok((wire::Reply::Done { input, output, faces, warnings }, bytes)) => {
+                Ok(Processed { input, output, bytes, faces, warnings })
+            }
+            Ok((wire::Reply::Failed(error), _)) => Err(ExchangeError::Image(error)),
+            Err(error) => Err(ExchangeError::Crashed(format!("{error}, {:?}", self.process.try_wait()))),
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        task: &wire::Task,
+        input: &WorkerInput,
+        max_bytes: u64,
+    ) -> io::Result<(wire::Reply, Vec<u8>)> {
+        let watermark = input.watermark.as_deref().unwrap_or_default();
+        let n_bytes = input.image.len() + watermark.len();
+        self.requests.write_all(&wire::head(task, n_bytes)?).await?;
+        self.requests.write_all(&input.image).await?;
+        self.requests.write_all(watermark).await?;
+        let mut raw = [0; wire::LENGTHS_BYTES];
+        self.replies.read_exact(&mut raw).await?;
+        let (head_bytes, body_bytes) = wire::lengths(raw)?;
+        if body_bytes as u64 > max_bytes {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a result larger than the worker's memory",
+            ));
+        }
+        let mut head = vec![0; head_bytes];
+        self.replies.read_exact(&mut head).await?;
+        let mut body = Vec::new();
+        let n_read = (&mut self.replies).take(body_bytes as u64).read_to_end(&mut body).await?;
+        if n_read < body_bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok((serde_json::from_slice(&head)?, body))
+    }
+}
+
+/// Completes when the worker has exceeded its memory or its CPU time.
+///
+/// The first measurement comes one interval after the start, so that most images are never measured. CPU time that the
+/// worker used before the first measurement does not count.
+async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
+    let mut first_cpu = None;
+    loop {
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        let Some(usage) = usage::of(pid) else { return std::future::pending().await };
+        let first_cpu = *first_cpu.get_or_insert(usage.cpu);
+        if usage.resident_bytes > settings.memory_bytes {
+            return LimitExceeded::Memory { max_bytes: settings.memory_bytes };
+        }
+        if usage.cpu.saturating_sub(first_cpu) > settings.cpu {
+            return LimitExceeded::CpuTime { max: settings.cpu };
+        }
+    }
+}

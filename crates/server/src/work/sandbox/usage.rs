@@ -1,0 +1,49 @@
+//! Measures the memory and CPU time of a worker from outside, by `/proc` of Linux. On other systems nothing is measured and
+//! only the limit on wall time holds.
+
+use std::time::Duration;
+
+/// Resident memory and CPU time of a process at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) resident_bytes: u64,
+    pub(super) cpu: Duration,
+}
+
+/// The usage of a process. `None` when the process has ended or the system has no `/proc`.
+pub(super) fn of(pid: u32) -> Option<Usage> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    parse(&stat, rustix::param::page_size() as u64, rustix::param::clock_ticks_per_second())
+}
+
+/// Parses the fields 14 and 15 (user and system time, in ticks) and 24 (resident pages) of `/proc/PID/stat`, see proc(5).
+/// Counting starts behind the command name, because only that field may contain spaces.
+fn parse(stat: &str, page_bytes: u64, ticks_per_s: u64) -> Option<Usage> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ').skip(11);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    let pages = fields.nth(8)?.parse::<u64>().ok()?;
+    let cpu = Duration::from_millis(ticks * 1000 / ticks_per_s.max(1));
+    Some(Usage { resident_bytes: pages * page_bytes, cpu })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_behind_any_command_name() {
+        let stat =
+            "42 (a) b (c) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 4096000 321 18446744073709551615 1";
+        let usage = parse(stat, 4096, 100);
+        assert_eq!(usage, Some(Usage { resident_bytes: 321 * 4096, cpu: Duration::from_secs(2) }));
+        assert_eq!(parse("42 (short) R 1", 4096, 100), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_usage_of_this_process_is_measured() {
+        let usage = of(std::process::id()).expect("Linux has /proc");
+        assert!(usage.resident_bytes > 100_000);
+    }
+}

@@ -1,0 +1,119 @@
+//! The frames on the pipes between the server and a worker. A frame is two lengths, a JSON head and a body of raw bytes.
+
+use std::io::{self, Read, Write};
+
+use pixaven_imaging::facts::Facts;
+use pixaven_imaging::geometry::Rect;
+use pixaven_imaging::{Input, Limits, Plan};
+use serde::{Deserialize, Serialize};
+
+use crate::work::error::ImageError;
+
+/// Bytes of the two lengths of a frame: of the head (u32) and of the body (u64), little-endian.
+pub(super) const LENGTHS_BYTES: usize = 12;
+/// Largest head that is accepted. A head holds a plan or facts, which are much smaller.
+const HEAD_MAX_BYTES: u32 = 4 << 20;
+
+/// Server to worker. The body is the input image, followed by the watermark's image if there is one.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Task {
+    pub(super) plan: Plan,
+    pub(super) limits: Limits,
+    /// Length of the watermark's image at the end of the body.
+    pub(super) watermark_bytes: Option<u64>,
+}
+
+impl Task {
+    /// Splits a body into the image and the watermark.
+    pub(super) fn split<'a>(&self, body: &'a [u8]) -> io::Result<Input<'a>> {
+        let Some(n_bytes) = self.watermark_bytes else { return Ok(body.into()) };
+        let n_image = usize::try_from(n_bytes).ok().and_then(|n_bytes| body.len().checked_sub(n_bytes));
+        let (image, watermark) = n_image.map(|n_image| body.split_at(n_image)).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "a watermark that is longer than all of the body")
+        })?;
+        Ok(Input { image, watermark: Some(watermark) })
+    }
+}
+
+/// Worker to server. The body is the output image; it is empty after a failure.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Reply {
+    Done { input: Facts, output: Facts, faces: Option<Vec<Rect>>, warnings: Vec<String> },
+    Failed(ImageError),
+}
+
+/// Serialises the lengths and the head of a frame. The caller writes the body behind them.
+pub(super) fn head(value: &impl Serialize, body_bytes: usize) -> serde_json::Result<Vec<u8>> {
+    let json = serde_json::to_vec(value)?;
+    let mut head = Vec::with_capacity(LENGTHS_BYTES + json.len());
+    head.extend_from_slice(&u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes());
+    head.extend_from_slice(&(body_bytes as u64).to_le_bytes());
+    head.extend_from_slice(&json);
+    Ok(head)
+}
+
+/// Decodes the two lengths of a frame: of the head and of the body.
+pub(super) fn lengths(bytes: [u8; LENGTHS_BYTES]) -> io::Result<(usize, usize)> {
+    let [h0, h1, h2, h3, body @ ..] = bytes;
+    let head = u32::from_le_bytes([h0, h1, h2, h3]);
+    if head > HEAD_MAX_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame's head is too long"));
+    }
+    let body = usize::try_from(u64::from_le_bytes(body)).map_err(io::Error::other)?;
+    Ok((head as usize, body))
+}
+
+/// Reads one task in the worker. The buffer of `body` is reused. Returns `None` at the end of the pipe.
+pub(super) fn read_task(pipe: &mut impl Read, body: &mut Vec<u8>) -> io::Result<Option<Task>> {
+    let mut raw = [0; LENGTHS_BYTES];
+    match pipe.read_exact(&mut raw) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let (head_bytes, body_bytes) = lengths(raw)?;
+    let mut head = vec![0; head_bytes];
+    pipe.read_exact(&mut head)?;
+    body.clear();
+    if pipe.take(body_bytes as u64).read_to_end(body)? < body_bytes {
+        return Ok(None);
+    }
+    serde_json::from_slice(&head).map(Some).map_err(io::Error::from)
+}
+
+/// Writes one reply in the worker.
+pub(super) fn write_reply(pipe: &mut impl Write, reply: &Reply, body: &[u8]) -> io::Result<()> {
+    pipe.write_all(&head(reply, body.len())?)?;
+    pipe.write_all(body)?;
+    pipe.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_splits_into_image_and_watermark() {
+        let task =
+            |watermark_bytes| Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes };
+        let split = |watermark_bytes| {
+            let Input { image, watermark } = task(watermark_bytes).split(b"imagemark").ok()?;
+            Some((image, watermark))
+        };
+        assert_eq!(split(None), Some((b"imagemark".as_slice(), None)));
+        assert_eq!(split(Some(4)), Some((b"image".as_slice(), Some(b"mark".as_slice()))));
+        assert_eq!(split(Some(10)), None);
+        assert_eq!(split(Some(u64::MAX)), None);
+    }
+
+    #[test]
+    fn a_written_task_is_read_back() {
+        let task = Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes: Some(2) };
+        let mut pipe = head(&task, 5).expect("a task can be written");
+        pipe.extend_from_slice(b"12345");
+        let mut body = b"old".to_vec();
+        let read =
+            read_task(&mut pipe.as_slice(), &mut body).expect("the frame is well formed").expect("a task");
+        assert_eq!((read.watermark_bytes, body.as_slice()), (Some(2), b"12345".as_slice()));
+    }
+}

@@ -1,0 +1,67 @@
+//! The worker's side of the pipe: the process `pixaven image-worker`. It reads one image at a time from standard input and
+//! writes the result to standard output. It opens no file and no socket.
+
+use std::io;
+use std::time::Duration;
+
+use pixaven_imaging::{Input, Scratch, process};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::wire::{self, Reply, Task};
+
+/// Processes images until standard input ends. Standard input ends when the server process ends, even after SIGKILL.
+pub fn run(cpu_s_per_image: u64) -> io::Result<()> {
+    forbid_files()?;
+    let mut requests = io::stdin().lock();
+    let mut replies = io::stdout().lock();
+    let mut scratch = Scratch::default();
+    let mut input = Vec::new();
+    let mut cpu = CpuAllowance::new(cpu_s_per_image);
+    while let Some(task) = wire::read_task(&mut requests, &mut input)? {
+        cpu.renew()?;
+        let (reply, body) = process_task(task.split(&input)?, &task, &mut scratch);
+        wire::write_reply(&mut replies, &reply, &body)?;
+    }
+    Ok(())
+}
+
+fn process_task(input: Input<'_>, task: &Task, scratch: &mut Scratch) -> (Reply, Vec<u8>) {
+    match process(input, &task.plan, &task.limits, scratch) {
+        Ok(done) => {
+            let (faces, warnings) = (done.faces, done.warnings);
+            let reply = Reply::Done { input: done.input, output: done.output, faces, warnings };
+            (reply, done.bytes)
+        }
+        Err(error) => (Reply::Failed(error.into()), Vec::new()),
+    }
+}
+
+/// Sets the limits on written files and on core dumps to 0: a worker never writes a file.
+fn forbid_files() -> io::Result<()> {
+    for resource in [Resource::Core, Resource::Fsize] {
+        setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) })?;
+    }
+    Ok(())
+}
+
+/// The CPU limit of the kernel (`RLIMIT_CPU`), renewed for every image. The server's own watch is more precise. The kernel's
+/// limit still holds when the server was killed while an image kept this process in an endless loop.
+struct CpuAllowance {
+    per_image_s: u64,
+    started: std::time::Instant,
+}
+
+impl CpuAllowance {
+    fn new(per_image_s: u64) -> Self {
+        Self { per_image_s, started: std::time::Instant::now() }
+    }
+
+    /// Allows one more image. This process has one thread, so its CPU time is at most the time since its start.
+    fn renew(&mut self) -> io::Result<()> {
+        let slack = Duration::from_secs(5);
+        let allowed_s = (self.started.elapsed() + slack).as_secs() + self.per_image_s;
+        let hard = getrlimit(Resource::Cpu).maximum;
+        setrlimit(Resource::Cpu, Rlimit { current: Some(allowed_s), maximum: hard })?;
+        Ok(())
+    }
+}

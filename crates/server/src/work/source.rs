@@ -1,0 +1,142 @@
+//! The source of an image: an upload in memory, a stored upload, or a URL. [`Sources::obtain`] turns a source into bytes in
+//! memory, which count against a memory budget, and a file name.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pixaven_ledger::Content;
+use pixaven_net::{FetchLimits, Net};
+use url::Url;
+
+use super::Caller;
+use super::blobs::Blobs;
+use super::error::WorkError;
+use super::memory_budget::{MemoryBudget, MemoryReservation};
+use super::request::Spec;
+
+/// A source that has not been read yet.
+pub enum Source {
+    /// The file of an upload, already in memory.
+    Upload {
+        /// The image.
+        bytes: Bytes,
+        /// The cleaned file name, if the client sent one.
+        name: Option<String>,
+        /// The reservation that counts the memory of `bytes`.
+        reservation: MemoryReservation,
+    },
+    /// An upload that was stored when its request was accepted.
+    Stored {
+        /// Where its bytes are.
+        content: Content,
+        /// The cleaned file name, if the client sent one.
+        name: Option<String>,
+        /// Its size in bytes.
+        n_bytes: usize,
+    },
+    /// A URL to fetch.
+    Url {
+        /// The URL.
+        url: Url,
+        /// Request headers of the caller.
+        headers: Vec<(String, String)>,
+    },
+}
+
+impl Source {
+    /// The source of a `fetch` request, whose spec always has a URL.
+    pub fn of_url(spec: &Spec) -> Result<Self, WorkError> {
+        let url = spec.source_url.clone().ok_or_else(|| WorkError::internal("a fetch has no url"))?;
+        Ok(Self::Url { url, headers: spec.source_headers.clone() })
+    }
+}
+
+/// The bytes of a source. Their memory stays reserved until this value is dropped.
+pub struct SourceBytes {
+    /// The whole file.
+    pub bytes: Bytes,
+    /// The cleaned file name, if there is one.
+    pub name: Option<String>,
+    _reservation: MemoryReservation,
+}
+
+impl SourceBytes {
+    /// Combines bytes with the reservation that counts their memory.
+    pub fn new(bytes: Bytes, name: Option<String>, reservation: MemoryReservation) -> Self {
+        Self { bytes, name, _reservation: reservation }
+    }
+}
+
+/// Reads sources. Cheap to clone.
+#[derive(Clone)]
+pub struct Sources {
+    /// Fetches URLs.
+    pub net: Net,
+    /// Reads stored uploads.
+    pub blobs: Blobs,
+    /// The memory budget of interactive requests.
+    pub memory: MemoryBudget,
+    /// The memory budget of jobs. It is separate, so that a backlog of jobs refuses no interactive request.
+    pub job_memory: MemoryBudget,
+    /// Limits of a fetch.
+    pub limits: FetchLimits,
+}
+
+impl Sources {
+    /// Reads a whole source. Its size is bounded, and its memory is reserved while the bytes arrive.
+    pub async fn obtain(&self, source: Source, caller: Caller) -> Result<SourceBytes, WorkError> {
+        let obtained = match source {
+            Source::Upload { bytes, name, reservation } => SourceBytes::new(bytes, name, reservation),
+            Source::Stored { content, name, n_bytes } => {
+                let mut reservation = self.job_memory.reserve();
+                reservation.grow_when_free(n_bytes).await;
+                let bytes = self.blobs.read(&content).await?;
+                let bytes =
+                    bytes.ok_or_else(|| WorkError::internal(format!("the input {content:?} is gone")))?;
+                SourceBytes::new(bytes, name, reservation)
+            }
+            Source::Url { url, headers } => self.fetch("url", &url, &headers, caller).await?,
+        };
+        check_not_empty(&obtained.bytes)?;
+        Ok(obtained)
+    }
+
+    /// Fetches the document behind a URL of the request. `attribute` names the URL's attribute for error messages.
+    pub async fn fetch(
+        &self,
+        attribute: &'static str,
+        url: &Url,
+        headers: &[(String, String)],
+        caller: Caller,
+    ) -> Result<SourceBytes, WorkError> {
+        let mut reservation = self.memory_of(caller).reserve();
+        let mut reserve = |n_bytes| reservation.grow(n_bytes).is_ok();
+        let fetched = self.net.fetch(url, header_map(headers)?, self.limits, &mut reserve).await;
+        let fetched = fetched.map_err(|source| WorkError::Fetch { attribute, source })?;
+        Ok(SourceBytes::new(fetched.bytes, fetched.file_name, reservation))
+    }
+
+    /// The memory budget that a caller's images count against.
+    pub fn memory_of(&self, caller: Caller) -> &MemoryBudget {
+        match caller {
+            Caller::Interactive => &self.memory,
+            Caller::Job => &self.job_memory,
+        }
+    }
+}
+
+/// Refuses a file without bytes.
+pub fn check_not_empty(image: &[u8]) -> Result<(), WorkError> {
+    match image {
+        [] => Err(WorkError::EmptyImage),
+        _ => Ok(()),
+    }
+}
+
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, WorkError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name).map_err(WorkError::internal)?;
+        map.append(name, HeaderValue::try_from(value).map_err(WorkError::internal)?);
+    }
+    Ok(map)
+}

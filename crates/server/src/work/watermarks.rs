@@ -1,0 +1,172 @@
+//! The watermarks that accounts upload once and use in many requests. Their rows are in the ledger, their files are blobs.
+//!
+//! New requests cannot use a removed watermark. Its file stays until every job that was accepted before the removal has
+//! ended, because an accepted request must not fail through the removal.
+
+mod cache;
+
+use bytes::Bytes;
+use pixaven_imaging::plan::{Format, Gravity, Kernel, Output, Resize, ResizeMode, Target};
+use pixaven_imaging::{Plan, Processed};
+use pixaven_ledger::{AccountId, Ledger, Watermark, WatermarkAdded, WatermarkQuota};
+
+use self::cache::Cache;
+use super::Caller;
+use super::base62;
+use super::blobs::{Blobs, is_rolled_back};
+use super::error::WorkError;
+use super::request::WatermarkSource;
+use super::sandbox::{Sandbox, WorkerInput};
+use super::source::{SourceBytes, Sources, check_not_empty};
+
+/// Number of characters of an id. 62^10 is a little less than 60 bits, so ids cannot be guessed.
+const ID_CHARS: usize = 10;
+
+/// The watermarks of all accounts. Cheap to clone.
+#[derive(Clone)]
+pub struct Watermarks {
+    ledger: Ledger,
+    blobs: Blobs,
+    quota: WatermarkQuota,
+    cache: Cache,
+}
+
+/// A watermark whose image has not been read yet.
+pub enum FoundWatermark {
+    /// An uploaded watermark.
+    Uploaded(Watermark),
+    /// A URL to fetch.
+    Url(url::Url),
+}
+
+impl Watermarks {
+    /// Watermarks of a ledger. The files that were used last stay in a cache of `cache_bytes` bytes.
+    pub fn new(ledger: Ledger, blobs: Blobs, quota: WatermarkQuota, cache_bytes: usize) -> Self {
+        Self { ledger, blobs, quota, cache: Cache::new(cache_bytes) }
+    }
+
+    /// Adds an image to an account's watermarks, after a worker has decoded the image.
+    ///
+    /// # Errors
+    /// [`WorkError::TooManyWatermarks`], [`WorkError::TooManyWatermarkBytes`], and everything that [`Sandbox::process`] and the
+    /// storage of a file can fail with.
+    pub async fn add(
+        &self,
+        sandbox: &Sandbox,
+        account: AccountId,
+        name: Option<String>,
+        bytes: Bytes,
+        caller: Caller,
+    ) -> Result<Watermark, WorkError> {
+        check_not_empty(&bytes)?;
+        let input = WorkerInput { image: bytes.clone(), watermark: None };
+        let Processed { input, .. } = sandbox.process(&input, &decode_only(), caller).await?;
+        let watermark = Watermark {
+            name: name.unwrap_or_else(|| format!("watermark.{}", input.format.extension())),
+            account,
+            format: input.format.name().to_owned(),
+            width: input.width,
+            height: input.height,
+            bytes: input.bytes,
+            sha1: input.sha1,
+            created_ms: self.ledger.clock().now_ms(),
+            id: base62::random(ID_CHARS).map_err(WorkError::internal)?,
+        };
+        let key = Blobs::watermark_key(&watermark.id);
+        self.blobs.put(&key, bytes).await?;
+        let added = self.ledger.add_watermark(watermark.clone(), self.quota).await;
+        // After other failures the row may exist. The sweep removes a file that has no row.
+        let has_no_row = match &added {
+            Ok(added) => *added != WatermarkAdded::Added,
+            Err(error) => is_rolled_back(error),
+        };
+        if has_no_row {
+            self.blobs.delete(&key).await?;
+        }
+        match added? {
+            WatermarkAdded::Added => Ok(watermark),
+            WatermarkAdded::TooMany => Err(WorkError::TooManyWatermarks { max: self.quota.count }),
+            WatermarkAdded::TooManyBytes => Err(WorkError::TooManyWatermarkBytes { max: self.quota.bytes }),
+        }
+    }
+
+    /// Finds the watermark of a request. An interactive request finds existing watermarks only; a job also finds a watermark
+    /// that was removed after the job's request was accepted.
+    pub async fn find(
+        &self,
+        account: AccountId,
+        source: &WatermarkSource,
+        caller: Caller,
+    ) -> Result<FoundWatermark, WorkError> {
+        let id = match source {
+            WatermarkSource::Url(url) => return Ok(FoundWatermark::Url(url.clone())),
+            WatermarkSource::Id(id) => id,
+        };
+        let row = match caller {
+            Caller::Interactive => self.ledger.watermark(account, id).await?,
+            Caller::Job => self.ledger.accepted_watermark(account, id).await?,
+        };
+        row.map(FoundWatermark::Uploaded).ok_or_else(|| WorkError::UnknownWatermark { id: id.clone() })
+    }
+
+    /// Reads the image of a watermark. Fails instead of waiting when the memory is used up: a request that already holds
+    /// memory for its image must not wait for more, or two requests could wait for each other.
+    pub async fn obtain(
+        &self,
+        found: FoundWatermark,
+        sources: &Sources,
+        caller: Caller,
+    ) -> Result<SourceBytes, WorkError> {
+        let watermark = match found {
+            FoundWatermark::Url(url) => return sources.fetch("watermark.url", &url, &[], caller).await,
+            FoundWatermark::Uploaded(watermark) => watermark,
+        };
+        let mut reservation = sources.memory_of(caller).reserve();
+        if let Some(bytes) = self.cache.get(&watermark.id) {
+            return Ok(SourceBytes::new(bytes, None, reservation));
+        }
+        reservation.grow(usize::try_from(watermark.bytes).map_err(WorkError::internal)?)?;
+        let bytes = self.blobs.get(&Blobs::watermark_key(&watermark.id)).await?;
+        let gone = || WorkError::internal(format!("the file of the watermark {} is gone", watermark.id));
+        let bytes = bytes.ok_or_else(gone)?;
+        self.cache.put(watermark.id, bytes.clone());
+        Ok(SourceBytes::new(bytes, None, reservation))
+    }
+}
+
+/// A plan that decodes an image and produces a single pixel.
+fn decode_only() -> Plan {
+    Plan {
+        resize: Some(Resize {
+            mode: ResizeMode::Exact,
+            width: Some(1),
+            height: Some(1),
+            gravity: Gravity::Center,
+            upscale: true,
+            background: None,
+            kernel: Kernel::Box,
+        }),
+        output: Output { format: Target::Format(Format::Png), ..Output::default() },
+        ..Plan::default()
+    }
+}
+
+/// Whether a text has the form of a watermark's id: ten letters and digits.
+pub fn is_id(text: &str) -> bool {
+    text.len() == ID_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_ten_letters_and_digits() {
+        let first = base62::random(ID_CHARS).expect("randomness");
+        assert!(is_id(&first), "{first}");
+        assert_ne!(first, base62::random(ID_CHARS).expect("randomness"));
+        for wrong in ["", "abcdefghi", "abcdefghijk", "abcdefghi/", "äbcdefghi", "abcdefghi "] {
+            assert!(!is_id(wrong), "{wrong:?}");
+        }
+    }
+}
