@@ -51,8 +51,8 @@ fn configuration() -> String {
         write!(page, "\n## `[{}]`\n\n{}\n\n", section.name, section.doc).expect("a String takes everything");
         page += "| setting | default | accepts | meaning |\n| --- | --- | --- | --- |\n";
         for setting in section.settings {
-            let config::Setting { key, doc, default, accepts } = setting;
-            writeln!(page, "| `{key}` | `{default}` | {accepts} | {doc} |")
+            let config::Setting { key, doc, default, accepted } = setting;
+            writeln!(page, "| `{key}` | `{default}` | {accepted} | {doc} |")
                 .expect("a String takes everything");
         }
     }

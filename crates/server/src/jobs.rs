@@ -67,7 +67,7 @@ impl Jobs {
             let is_drained = claimed.len() < n_free;
             for lease in claimed {
                 let permit = permits.split(1);
-                let (jobs, give_up) = (self.clone(), tasks.give_up_token().clone());
+                let (jobs, give_up) = (self.clone(), tasks.return_leases_token().clone());
                 tasks.spawn("job", async move {
                     jobs.attend(lease, &give_up).await;
                     drop(permit);

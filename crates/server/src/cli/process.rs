@@ -24,7 +24,7 @@ use super::ConfigArgs;
 use crate::api::error::ApiError;
 use crate::app::{n_cores, sandbox_settings};
 use crate::runtime::config::Config;
-use crate::runtime::lifecycle::{raise_open_files, stop_signal};
+use crate::runtime::lifecycle::{raise_open_file_limit, stop_signal};
 use crate::work::Caller;
 use crate::work::sandbox::{Sandbox, WorkerInput};
 
@@ -71,7 +71,7 @@ struct Made {
 }
 
 pub(super) async fn run(args: ProcessArgs) -> anyhow::Result<ExitCode> {
-    raise_open_files();
+    raise_open_file_limit();
     let config = args.config.load([])?;
     let watermark = args.watermark.as_deref().map(|file| read(file, config.limits.body_bytes)).transpose();
     let watermark = watermark.map_err(anyhow::Error::msg).context("--watermark")?;

@@ -119,7 +119,7 @@ impl Desk {
     async fn open(config: ConfigArgs) -> anyhow::Result<Self> {
         let config = config.load([])?;
         let ledger = open_ledger(&config.server.data_dir, Clock::System).await?;
-        let ledger = ledger.with_fairness(config.webhooks.fairness());
+        let ledger = ledger.with_fairness(config.webhooks.delivery_limits());
         let key = ledger.keys().await?.into_iter().next();
         let account = key.ok_or_else(|| {
             anyhow::anyhow!("there is no webhook before the first API key: see pixaven keys create")

@@ -168,7 +168,7 @@ impl Dispatcher {
         for lease in claimed {
             let permit = permits.all.split(1);
             let retry_permit = if lease.value.is_retry { permits.retries.split(1) } else { None };
-            let (dispatcher, give_up) = (self.clone(), tasks.give_up_token().clone());
+            let (dispatcher, give_up) = (self.clone(), tasks.return_leases_token().clone());
             tasks.spawn("webhook", async move {
                 dispatcher.attend(lease, &give_up).await;
                 drop(permit);

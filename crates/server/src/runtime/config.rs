@@ -1,8 +1,10 @@
-//! The configuration: `default.toml`, then the configuration file, then the environment, then the command line; each
-//! layer overrides single settings of those before it. This is the only place that reads the process environment.
+//! The configuration of the server. It has four layers: `default.toml`, the configuration file, the
+//! environment and the command line. Each layer overrides single settings of the layers before it. This is
+//! the only module that reads the environment of the process.
 //!
-//! No setting holds a secret: API keys and webhook secrets live in the ledger, TLS keys and a proxy's password in files that
-//! are named here. So what is in force can be shown ([`Config::render`]).
+//! No setting holds a secret: API keys and webhook secrets are in the ledger, and settings only name the
+//! files with the TLS key and the proxy's password. Therefore [`Config::render`] can print all effective
+//! values.
 
 mod layers;
 mod reference;
@@ -12,18 +14,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use layers::{Layer, variable};
-pub use reference::{Accepts, Section, Setting, sections};
+pub use layers::{Layer, variable_name};
+pub use reference::{AcceptedValues, Section, Setting, sections};
 pub use sections::{
     Fetch, Images, Jobs, Limits, Log, LogFormat, LogLevel, Network, Results, Server, Watermarks, Webhooks,
 };
 
 use layers::Layers;
 
-/// The configuration file that is read when it lies in the working directory and no other is named.
-const FILE_NAME: &str = "pixaven.toml";
+/// The configuration file in the working directory. It is read if the command line names no other file.
+const DEFAULT_FILE_NAME: &str = "pixaven.toml";
 
-/// Everything in force, checked.
+/// The effective value of every setting, checked.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the sections; default.toml explains them")]
@@ -42,51 +44,52 @@ pub struct Config {
     layers: Layers,
 }
 
-/// What is put over the defaults.
+/// The layers above the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The configuration file.
+    /// The path of the configuration file, if there is one.
     pub file: Option<PathBuf>,
-    /// Variables of the environment; those not called `PIXAVEN_…` are skipped.
+    /// Variables of the environment. Variables that are not called `PIXAVEN_…` are ignored.
     pub environment: Vec<(String, String)>,
-    /// Dotted keys and values of the command line.
+    /// Settings of the command line: dotted keys and values.
     pub flags: Vec<(String, String)>,
 }
 
-/// Why there is no configuration; the text says where to look.
+/// Why the configuration is invalid. The text names the setting and the layer of its value.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are the parts of the message")]
 pub enum Error {
-    /// The file cannot be read.
+    /// The configuration file cannot be read.
     #[error("cannot read the configuration file {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    /// The file is not TOML.
+    /// The configuration file is not TOML.
     #[error("the configuration file {} is not TOML", path.display())]
     Syntax { path: PathBuf, source: toml::de::Error },
-    /// Nothing is called that.
+    /// No setting has this name.
     #[error("there is no setting {name}; the nearest is {nearest} ({layer})")]
     Unknown { name: String, nearest: String, layer: Layer },
-    /// A value that cannot be.
+    /// The setting does not accept the value.
     #[error("{key}: {message} ({layer})")]
     Invalid { key: String, message: String, layer: Layer },
 }
 
-/// The variables of the process.
+/// The environment variables of the process.
 ///
-/// What is not Unicode is skipped or replaced: no setting has such a name, and no file such a path.
+/// Variables whose names are not Unicode are left out, because no setting has such a name. In values, bytes
+/// that are not Unicode are replaced.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .collect()
 }
 
-/// `pixaven.toml` of the working directory, if it is there.
+/// The path of `pixaven.toml` in the working directory, if the file exists.
 pub fn file_in_working_directory() -> Option<PathBuf> {
-    Path::new(FILE_NAME).exists().then(|| FILE_NAME.into())
+    Path::new(DEFAULT_FILE_NAME).exists().then(|| DEFAULT_FILE_NAME.into())
 }
 
 impl Config {
-    /// Puts the layers together and checks the result.
+    /// Applies all layers and checks the result.
     pub fn load(sources: Sources) -> Result<Self, Error> {
         let mut layers = Layers::default();
         if let Some(path) = sources.file {
@@ -97,30 +100,32 @@ impl Config {
         }
         layers.apply_environment(sources.environment)?;
         layers.apply_flags(sources.flags)?;
-        Self::typed(layers)
+        Self::from_layers(layers)
     }
 
-    /// The defaults with some settings changed, by dotted key: for parts that bring their own configuration.
+    /// The defaults with some settings overridden, given by dotted key. Tests use this function.
     pub fn with(flags: &[(&str, &str)]) -> Result<Self, Error> {
         let flags = flags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
         Self::load(Sources { flags, ..Sources::default() })
     }
 
-    /// What is in force, as a configuration file that says where each value comes from.
+    /// Formats the configuration as a file with all effective values. A comment behind each value names its
+    /// layer.
     pub fn render(&self) -> String {
         self.layers.to_string()
     }
 
-    fn typed(layers: Layers) -> Result<Self, Error> {
+    /// Converts the effective values to their Rust types and checks the rules between settings.
+    fn from_layers(layers: Layers) -> Result<Self, Error> {
         let mut config: Self = serde_path_to_error::deserialize(layers.table()).map_err(|error| {
             let path = error.path().to_string();
-            // An element of a list is `section.key[0]`.
+            // The path of an element of a list is `section.key[0]`.
             let key = path.split('[').next().unwrap_or(&path);
             let message = error.inner().message().to_owned();
             Error::Invalid { layer: layers.layer(key), key: key.to_owned(), message }
         })?;
         config.layers = layers;
-        match config.contradiction() {
+        match config.conflict() {
             None => Ok(config),
             Some((key, message)) => Err(Error::Invalid {
                 key: key.to_owned(),
@@ -130,8 +135,8 @@ impl Config {
         }
     }
 
-    /// A setting that does not go with another, and why.
-    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+    /// The key of a setting that contradicts another setting, and an explanation.
+    fn conflict(&self) -> Option<(&'static str, &'static str)> {
         let Self { server, limits, fetch, images, jobs, webhooks, .. } = self;
         match (&server.tls_cert, &server.tls_key) {
             (Some(_), None) => return Some(("server.tls_cert", "needs server.tls_key")),
@@ -144,7 +149,7 @@ impl Config {
         if server.plain_listen == Some(server.listen) && server.listen.port() != 0 {
             return Some(("server.plain_listen", "must differ from server.listen"));
         }
-        // A lease that ran out while its holder still worked would let a second one begin the same work.
+        // If a lease expired while its holder still worked, a second driver could begin the same work.
         if jobs.lease_s < 3 * (fetch.deadline_s + images.wall_s) {
             return Some(("jobs.lease_s", "must be at least three times fetch.deadline_s + images.wall_s"));
         }

@@ -1,4 +1,5 @@
-//! Start and stop: the only place that spawns tasks, and the signals that end the process.
+//! The background tasks of a server, the stop of a server, and the signals that start a stop. This is the
+//! only module that spawns tasks.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,54 +10,57 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-/// After its patience is over, how long a stop waits for leases to be given back.
-const GIVE_UP_WAIT: Duration = Duration::from_secs(5);
+/// How long a stop waits, after the drain, until the tasks have returned the leases of their unfinished work.
+const RETURN_LEASES_WAIT: Duration = Duration::from_secs(5);
 
-/// The tasks of one server and the two tokens that tell them to stop. Cheap to clone.
+/// The background tasks of one server and the two tokens that stop them. A clone is cheap and refers to the
+/// same tasks.
 #[derive(Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
-    give_up: CancellationToken,
+    return_leases: CancellationToken,
 }
 
 impl Tasks {
-    /// No tasks yet, nothing told to stop.
+    /// Creates a set without tasks, of which no token is cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Runs `future` in the background; a stop waits for it.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    /// Runs `future` in the background. A stop waits until the future ends.
+    #[expect(clippy::disallowed_methods, reason = "only this function spawns tasks")]
     pub fn spawn(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
         let span = tracing::debug_span!("task", name);
         tokio::spawn(self.tracker.track_future(future.instrument(span)));
     }
 
-    /// Cancelled when no new work may be begun.
+    /// The token that is cancelled when a stop begins. From then on, tasks must not begin new work.
     pub fn stop_token(&self) -> &CancellationToken {
         &self.stop
     }
 
-    /// Cancelled when running work must be given back, too.
-    pub fn give_up_token(&self) -> &CancellationToken {
-        &self.give_up
+    /// The token that is cancelled when the drain ends. From then on, tasks must end running work and return
+    /// its leases.
+    pub fn return_leases_token(&self) -> &CancellationToken {
+        &self.return_leases
     }
 
-    /// Tells every task to begin nothing new and waits until all have ended; after `patience`, tells them to give
-    /// up what they have. Returns whether all ended.
-    pub async fn stop(&self, patience: Duration) -> bool {
+    /// Stops all tasks: cancels the stop token and waits up to `drain` for the tasks to end. If some still
+    /// run then, it cancels the token for returning leases and waits a few more seconds. Returns whether all
+    /// tasks have ended.
+    pub async fn stop(&self, drain: Duration) -> bool {
         self.stop.cancel();
         self.tracker.close();
-        if tokio::time::timeout(patience, self.tracker.wait()).await.is_ok() {
+        if tokio::time::timeout(drain, self.tracker.wait()).await.is_ok() {
             return true;
         }
-        self.give_up.cancel();
-        tokio::time::timeout(GIVE_UP_WAIT, self.tracker.wait()).await.is_ok()
+        self.return_leases.cancel();
+        tokio::time::timeout(RETURN_LEASES_WAIT, self.tracker.wait()).await.is_ok()
     }
 }
 
-/// Completes at the first SIGTERM or SIGINT.
+/// Completes when the process receives SIGTERM or SIGINT.
 pub async fn stop_signal() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -67,9 +71,9 @@ pub async fn stop_signal() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Lets this process open as many files and sockets as the system allows it to: the usual soft limit is for programs
-/// that still use `select`.
-pub fn raise_open_files() {
+/// Raises the soft limit on open files and sockets of this process to its hard limit. The usual soft limit is
+/// low only for the sake of programs that use `select`.
+pub fn raise_open_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {

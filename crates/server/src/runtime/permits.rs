@@ -1,15 +1,16 @@
-//! How the drivers of jobs and of webhooks claim as much work as they have room for, and how long they leave work that this
-//! machine could not do.
+//! Helpers of the drivers of jobs and of webhooks: how much work a driver claims, and how long it postpones
+//! work that this machine could not do.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Pause before work is tried again that this machine could not do, for example because the disk was full or no socket was
-/// free. The try does not count.
+/// The pause before a driver repeats work that this machine could not do, for example because the disk was
+/// full or no socket was free. The failed try does not count as an attempt.
 pub const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
 
-/// Waits for one permit and then takes all free permits, so that a driver claims no more work than it can start at once.
+/// Waits for one permit and then takes all free permits, so that a driver claims no more work than it can
+/// start at once.
 pub async fn free_permits(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     let mut free = Arc::clone(permits).acquire_owned().await.expect("a driver's semaphore is never closed");
     let n_more = u32::try_from(permits.available_permits()).unwrap_or(u32::MAX);

@@ -1,23 +1,24 @@
-//! "Did you mean …?": the known word that is nearest to one nobody knows.
+//! Finds the known name that is most similar to an unknown one, for the question "did you mean …?" in
+//! messages.
 
 use strsim::{damerau_levenshtein, normalized_damerau_levenshtein};
 
-/// How alike two words must be (1 is the same) before one is offered for the other.
-const LIKELY: f64 = 0.6;
-/// Longer words are not worth the comparison, whose cost grows with the square.
+/// The lowest similarity at which a known word is suggested. Equal words have the similarity 1.
+const MIN_SIMILARITY: f64 = 0.6;
+/// The longest word that is compared. The cost of a comparison grows with the square of the length.
 const MAX_BYTES: usize = 64;
 
-/// The nearest of `known`, however far it is.
+/// The most similar of the `known` words, however different it is. `None` if there are no known words.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known.into_iter().min_by_key(|candidate| damerau_levenshtein(word, candidate))
 }
 
-/// The nearest of `known` if it is so near that it was probably meant.
-pub fn likely<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The most similar of the `known` words, if it is similar enough to be a probable correction of `word`.
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_BYTES {
         return None;
     }
-    nearest(word, known).filter(|candidate| normalized_damerau_levenshtein(word, candidate) >= LIKELY)
+    nearest(word, known).filter(|candidate| normalized_damerau_levenshtein(word, candidate) >= MIN_SIMILARITY)
 }
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offers_what_was_probably_meant() {
+    fn only_a_similar_word_is_suggested() {
         let known = ["width", "height", "mode"];
         for (word, expected) in [
             ("widht", Some("width")),
@@ -35,7 +36,7 @@ mod tests {
             ("", None),
             (&"width".repeat(20), None),
         ] {
-            assert_eq!(likely(word, known), expected, "{word}");
+            assert_eq!(suggestion(word, known), expected, "{word}");
         }
         assert_eq!(nearest("colour", known), Some("mode"));
         assert_eq!(nearest("colour", []), None);

@@ -1,4 +1,4 @@
-//! The log: one line per request, per job, per attempt, on standard error, as text or as JSON.
+//! The log on standard error, as text or as JSON. Every request, every job and every attempt writes one line.
 
 use std::error::Error;
 use std::io::IsTerminal as _;
@@ -7,7 +7,7 @@ use tracing::Level;
 
 use crate::runtime::config::{Log, LogFormat};
 
-/// Starts logging. What happens when it is called twice is nothing: the first one stays.
+/// Starts logging for the whole process. A second call has no effect.
 pub fn start(log: &Log) {
     let level = Level::from(log.level);
     let builder = tracing_subscriber::fmt()
@@ -24,7 +24,7 @@ pub fn start(log: &Log) {
     }
 }
 
-/// An error with everything behind it, for the log.
+/// An error and all its causes in one line, separated by colons.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,5 @@
-//! A cache whose entries expire after a fixed time (time to live), for entries of the ledger that thousands of requests share.
+//! A cache whose entries expire after a fixed time (time to live). It holds data of the ledger that thousands
+//! of requests need again and again.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,17 +8,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Most entries of a cache. While a cache is full of fresh entries, it takes no new ones.
+/// The most entries of a cache. While all entries of a full cache are fresh, the cache stores no new entries.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Values by key. Every value expires `ttl` after it was put in.
+/// Values by key. Every value expires when its age reaches `ttl`.
 pub struct TtlCache<K, V> {
     ttl: Duration,
     entries: Mutex<HashMap<K, (Instant, V)>>,
 }
 
 impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
-    /// An empty cache.
+    /// Creates an empty cache.
     pub fn new(ttl: Duration) -> Self {
         Self { ttl, entries: Mutex::new(HashMap::new()) }
     }
@@ -29,7 +30,8 @@ impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
         (since.elapsed() < self.ttl).then(|| value.clone())
     }
 
-    /// Puts a value in, if the cache has room after its expired values are removed.
+    /// Stores a value. A full cache first removes its expired entries, and drops the new value if none has
+    /// expired.
     pub fn put(&self, key: K, value: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MAX_ENTRIES {

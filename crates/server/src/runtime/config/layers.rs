@@ -1,5 +1,6 @@
-//! Which value of a setting is in force: the default, or what the file, the environment or a flag put over it. What
-//! the values mean is not known here.
+//! Keeps the effective value of every setting. A value comes from one of four layers: the defaults, the
+//! configuration file, the environment or the command line. A later layer overrides single settings of an
+//! earlier one. This module does not interpret the values.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,30 +12,31 @@ use super::Error;
 use super::reference::{self, Section, Setting};
 use crate::runtime::spelling;
 
-/// What the name of every variable starts with.
+/// The prefix of the environment variables that set a setting.
 const PREFIX: &str = "PIXAVEN_";
-/// How variables begin that have our prefix and are not settings.
-const FOREIGN: &[&str] = &[
+/// The beginnings of variable names that have the prefix but do not name a setting.
+const IGNORED_VARIABLES: &[&str] = &[
     // Kubernetes describes a service called `pixaven` to every container with variables of these forms.
     "PIXAVEN_SERVICE_",
     "PIXAVEN_PORT",
-    // These tell the tests what they find on the machine, and what must not be skipped.
+    // These variables configure the tests: the programs and files on the machine, and the tests that must not
+    // be skipped.
     "PIXAVEN_CORPUS",
     "PIXAVEN_PYTHON",
     "PIXAVEN_REQUIRE_",
     "PIXAVEN_SECOND_DECODERS",
 ];
 
-/// Where a value comes from; later ones win.
+/// The origin of a value. Later variants override earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layer {
-    /// `default.toml`.
+    /// The value is the default in `default.toml`.
     Default,
-    /// The configuration file.
+    /// The value comes from the configuration file with this path.
     File(PathBuf),
-    /// A variable of the environment.
+    /// The value comes from the environment variable with this name.
     Variable(String),
-    /// The command line.
+    /// The value comes from the command line.
     Flag,
 }
 
@@ -49,11 +51,13 @@ impl fmt::Display for Layer {
     }
 }
 
-/// All settings, each with the value in force and its layer.
+/// All settings, each with its effective value and the layer of this value.
+///
+/// A setting is named by its dotted key: `section.key`.
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     sections: Vec<Section>,
-    /// By dotted key; what is not in here has its default.
+    /// Overridden values by dotted key. A setting without an entry has its default.
     overridden: BTreeMap<String, (Value, Layer)>,
 }
 
@@ -64,7 +68,7 @@ impl Default for Layers {
 }
 
 impl Layers {
-    /// Puts the text of a configuration file on top.
+    /// Applies the text of a configuration file.
     pub(super) fn apply_file(&mut self, path: &Path, text: &str) -> Result<(), Error> {
         let layer = Layer::File(path.to_owned());
         let table: Table = text.parse().map_err(|source| Error::Syntax { path: path.to_owned(), source })?;
@@ -76,46 +80,46 @@ impl Layers {
                 return Err(self.unknown_section(&section, layer));
             }
             for (key, value) in settings {
-                let dotted = format!("{section}.{key}");
-                if self.find(&dotted).is_none() {
-                    return Err(self.unknown(&dotted, layer));
+                let dotted_key = format!("{section}.{key}");
+                if self.find(&dotted_key).is_none() {
+                    return Err(self.unknown(&dotted_key, layer));
                 }
-                self.put(dotted, value, layer.clone())?;
+                self.set(dotted_key, value, layer.clone())?;
             }
         }
         Ok(())
     }
 
-    /// Puts the variables `PIXAVEN_SECTION_KEY` on top; others are not ours.
+    /// Applies the variables called `PIXAVEN_SECTION_KEY` and ignores variables without the prefix.
     pub(super) fn apply_environment(
         &mut self,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), Error> {
         for (name, text) in variables {
-            if !name.starts_with(PREFIX) || FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
+            if !name.starts_with(PREFIX) || IGNORED_VARIABLES.iter().any(|start| name.starts_with(start)) {
                 continue;
             }
-            let dotted = self.dotted_keys().find(|dotted| variable(dotted) == name);
-            let Some(dotted) = dotted else {
+            let dotted_key = self.dotted_keys().find(|dotted_key| variable_name(dotted_key) == name);
+            let Some(dotted_key) = dotted_key else {
                 return Err(self.unknown_variable(name));
             };
-            self.put_text(&dotted, &text, Layer::Variable(name))?;
+            self.set_text(&dotted_key, &text, Layer::Variable(name))?;
         }
         Ok(())
     }
 
-    /// Puts what the command line says on top, by dotted key.
+    /// Applies settings of the command line, given by dotted key.
     pub(super) fn apply_flags(
         &mut self,
         flags: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), Error> {
-        flags.into_iter().try_for_each(|(dotted, text)| self.put_text(&dotted, &text, Layer::Flag))
+        flags.into_iter().try_for_each(|(dotted_key, text)| self.set_text(&dotted_key, &text, Layer::Flag))
     }
 
-    /// The value in force of every setting, as a TOML table.
+    /// The effective value of every setting, as a TOML table.
     pub(super) fn table(&self) -> Table {
         let settings = |section: &Section| {
-            let value = |setting: &Setting| self.in_force(section, setting).0.clone();
+            let value = |setting: &Setting| self.effective(section, setting).0.clone();
             section.settings.iter().map(|setting| (setting.key.to_owned(), value(setting))).collect()
         };
         self.sections
@@ -124,12 +128,13 @@ impl Layers {
             .collect()
     }
 
-    /// Where the value of a setting comes from, by its dotted key.
-    pub(super) fn layer(&self, dotted: &str) -> Layer {
-        self.overridden.get(dotted).map_or(Layer::Default, |(_, layer)| layer.clone())
+    /// The layer from which the effective value of a setting comes.
+    pub(super) fn layer(&self, dotted_key: &str) -> Layer {
+        self.overridden.get(dotted_key).map_or(Layer::Default, |(_, layer)| layer.clone())
     }
 
-    fn in_force<'a>(&'a self, section: &Section, setting: &'a Setting) -> (&'a Value, &'a Layer) {
+    /// The effective value of a setting and its layer.
+    fn effective<'a>(&'a self, section: &Section, setting: &'a Setting) -> (&'a Value, &'a Layer) {
         match self.overridden.get(&dotted_key(section, setting)) {
             Some((value, layer)) => (value, layer),
             None => (&setting.default, &Layer::Default),
@@ -142,37 +147,39 @@ impl Layers {
             .flat_map(|section| section.settings.iter().map(move |setting| dotted_key(section, setting)))
     }
 
-    fn find(&self, dotted: &str) -> Option<&Setting> {
-        let (section, key) = dotted.split_once('.')?;
+    fn find(&self, dotted_key: &str) -> Option<&Setting> {
+        let (section, key) = dotted_key.split_once('.')?;
         let section = self.sections.iter().find(|known| known.name == section)?;
         section.settings.iter().find(|known| known.key == key)
     }
 
-    fn put_text(&mut self, dotted: &str, text: &str, layer: Layer) -> Result<(), Error> {
-        let Some(setting) = self.find(dotted) else {
-            return Err(self.unknown(dotted, layer));
+    /// Overrides a setting with the text of an environment variable or a flag.
+    fn set_text(&mut self, dotted_key: &str, text: &str, layer: Layer) -> Result<(), Error> {
+        let Some(setting) = self.find(dotted_key) else {
+            return Err(self.unknown(dotted_key, layer));
         };
-        let value = setting.accepts.value_of(text);
-        self.put(dotted.to_owned(), value, layer)
+        let value = setting.accepted.parse(text);
+        self.set(dotted_key.to_owned(), value, layer)
     }
 
-    fn put(&mut self, dotted: String, value: Value, layer: Layer) -> Result<(), Error> {
-        let accepts = &self.find(&dotted).expect("callers looked it up").accepts;
-        if !accepts.admits(&value) {
+    /// Overrides a setting that exists, if the setting accepts the value.
+    fn set(&mut self, dotted_key: String, value: Value, layer: Layer) -> Result<(), Error> {
+        let accepted = &self.find(&dotted_key).expect("the caller has found the setting").accepted;
+        if !accepted.accepts(&value) {
             return Err(Error::Invalid {
-                message: format!("must be {accepts}, got {value}"),
-                key: dotted,
+                message: format!("must be {accepted}, got {value}"),
+                key: dotted_key,
                 layer,
             });
         }
-        self.overridden.insert(dotted, (value, layer));
+        self.overridden.insert(dotted_key, (value, layer));
         Ok(())
     }
 
-    fn unknown(&self, dotted: &str, layer: Layer) -> Error {
+    fn unknown(&self, dotted_key: &str, layer: Layer) -> Error {
         let known: Vec<String> = self.dotted_keys().collect();
-        let nearest = spelling::nearest(dotted, known.iter().map(String::as_str)).unwrap_or_default();
-        Error::Unknown { name: dotted.to_owned(), nearest: nearest.to_owned(), layer }
+        let nearest = spelling::nearest(dotted_key, known.iter().map(String::as_str)).unwrap_or_default();
+        Error::Unknown { name: dotted_key.to_owned(), nearest: nearest.to_owned(), layer }
     }
 
     fn unknown_section(&self, section: &str, layer: Layer) -> Error {
@@ -182,21 +189,22 @@ impl Layers {
     }
 
     fn unknown_variable(&self, name: String) -> Error {
-        let known: Vec<String> = self.dotted_keys().map(|dotted| variable(&dotted)).collect();
+        let known: Vec<String> = self.dotted_keys().map(|dotted_key| variable_name(&dotted_key)).collect();
         let nearest =
             spelling::nearest(&name, known.iter().map(String::as_str)).unwrap_or_default().to_owned();
         Error::Unknown { name: name.clone(), nearest, layer: Layer::Variable(name) }
     }
 }
 
-/// A configuration file that says the same, each value with where it comes from.
+/// Formats the settings as a configuration file with all effective values. A comment behind each value names
+/// its layer.
 impl fmt::Display for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, section) in self.sections.iter().enumerate() {
-            let gap = if i == 0 { "" } else { "\n" };
-            writeln!(f, "{gap}[{}]", section.name)?;
+            let blank_line = if i == 0 { "" } else { "\n" };
+            writeln!(f, "{blank_line}[{}]", section.name)?;
             for setting in &section.settings {
-                let (value, layer) = self.in_force(section, setting);
+                let (value, layer) = self.effective(section, setting);
                 writeln!(f, "{} = {value} # {layer}", setting.key)?;
             }
         }
@@ -208,7 +216,7 @@ fn dotted_key(section: &Section, setting: &Setting) -> String {
     format!("{}.{}", section.name, setting.key)
 }
 
-/// The variable that sets `section.key`.
-pub fn variable(dotted: &str) -> String {
-    format!("{PREFIX}{}", dotted.replace('.', "_").to_ascii_uppercase())
+/// The name of the environment variable that sets a setting: `PIXAVEN_SERVER_LISTEN` sets `server.listen`.
+pub fn variable_name(dotted_key: &str) -> String {
+    format!("{PREFIX}{}", dotted_key.replace('.', "_").to_ascii_uppercase())
 }

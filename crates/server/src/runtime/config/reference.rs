@@ -1,132 +1,138 @@
-//! `default.toml` as data: which settings there are, what they mean, what they accept. Everything else about the
-//! configuration (messages, variables' names, the documentation) follows from it, so the file has a form: a comment
-//! above each section and setting, `key = value` on one line, behind it the range or the words it accepts.
+//! Parses `default.toml`, which declares every setting with its meaning, default and accepted values. The
+//! error messages, the names of the environment variables and `docs/configuration.md` all follow from this
+//! file. Therefore the file has a fixed form: a comment stands above each section and setting, a setting is
+//! one line `key = value`, and a comment behind the value gives the range or the keywords that the setting
+//! accepts.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use toml::Value;
 
-/// The embedded file.
+/// The text of `default.toml`, which is part of the program.
 const DEFAULT_TOML: &str = include_str!("../../default.toml");
 
-/// A `[section]` of the file.
+/// A `[section]` of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
-    /// Name without brackets.
+    /// The name of the section, without brackets.
     pub name: &'static str,
-    /// What it is about.
+    /// What the section is about.
     pub doc: String,
-    /// Its settings, in the order of the file.
+    /// The settings of the section, in the order of the file.
     pub settings: Vec<Setting>,
 }
 
-/// One setting.
+/// The declaration of one setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
-    /// Name within the section.
+    /// The name of the setting within its section.
     pub key: &'static str,
-    /// What it does.
+    /// What the setting does.
     pub doc: String,
-    /// Its value when nobody says otherwise.
+    /// The value that applies if no layer sets the setting.
     pub default: Value,
-    /// What it may be.
-    pub accepts: Accepts,
+    /// The type of the setting and its accepted values.
+    pub accepted: AcceptedValues,
 }
 
-/// What a setting may be. Whether a text is an address, a URL and so on is checked where it gets its type.
+/// The TOML type and the values that a setting accepts. Whether a text is an address or a URL is checked
+/// later, when the text is converted to its Rust type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Accepts {
-    /// Any text.
+pub enum AcceptedValues {
+    /// The setting accepts any text.
     Text,
-    /// One of these words.
-    Word(Vec<&'static str>),
-    /// A list of texts.
-    Texts,
-    /// An integer in this range.
+    /// The setting accepts one of these keywords.
+    Keyword(Vec<&'static str>),
+    /// The setting accepts a list of texts.
+    TextList,
+    /// The setting accepts an integer in this range.
     Integer(RangeInclusive<i64>),
-    /// A list of integers in this range.
-    Integers(RangeInclusive<i64>),
+    /// The setting accepts a list of integers in this range.
+    IntegerList(RangeInclusive<i64>),
 }
 
-impl Accepts {
-    fn of(default: &Value, rule: &'static str) -> Option<Self> {
+impl AcceptedValues {
+    /// Derives the accepted values from the type of the default and from the comment behind it: `from 1 to
+    /// 9`, `one of a, b` or no comment. Returns `None` if the comment does not fit the type.
+    fn from_declaration(default: &Value, comment: &'static str) -> Option<Self> {
         let range = || {
-            let (min, max) = rule.strip_prefix("from ")?.split_once(" to ")?;
+            let (min, max) = comment.strip_prefix("from ")?.split_once(" to ")?;
             Some(min.parse().ok()?..=max.parse().ok()?)
         };
         match default {
             Value::Integer(_) => Some(Self::Integer(range()?)),
-            Value::Array(_) if rule.is_empty() => Some(Self::Texts),
-            Value::Array(_) => Some(Self::Integers(range()?)),
-            Value::String(_) if rule.is_empty() => Some(Self::Text),
-            Value::String(_) => Some(Self::Word(rule.strip_prefix("one of ")?.split(", ").collect())),
+            Value::Array(_) if comment.is_empty() => Some(Self::TextList),
+            Value::Array(_) => Some(Self::IntegerList(range()?)),
+            Value::String(_) if comment.is_empty() => Some(Self::Text),
+            Value::String(_) => Some(Self::Keyword(comment.strip_prefix("one of ")?.split(", ").collect())),
             _ => None,
         }
     }
 
-    /// Whether a value is acceptable.
-    pub fn admits(&self, value: &Value) -> bool {
-        let all =
-            |admits: &dyn Fn(&Value) -> bool| value.as_array().is_some_and(|list| list.iter().all(admits));
-        let within = |value: &Value, range: &RangeInclusive<i64>| {
+    /// Whether the setting accepts a value.
+    pub fn accepts(&self, value: &Value) -> bool {
+        let is_list_of = |is_accepted: &dyn Fn(&Value) -> bool| {
+            value.as_array().is_some_and(|list| list.iter().all(is_accepted))
+        };
+        let is_in = |value: &Value, range: &RangeInclusive<i64>| {
             value.as_integer().is_some_and(|number| range.contains(&number))
         };
         match self {
             Self::Text => value.is_str(),
-            Self::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
-            Self::Texts => all(&Value::is_str),
-            Self::Integer(range) => within(value, range),
-            Self::Integers(range) => all(&|item| within(item, range)),
+            Self::Keyword(keywords) => value.as_str().is_some_and(|keyword| keywords.contains(&keyword)),
+            Self::TextList => is_list_of(&Value::is_str),
+            Self::Integer(range) => is_in(value, range),
+            Self::IntegerList(range) => is_list_of(&|item| is_in(item, range)),
         }
     }
 
-    /// The value a variable or a flag stands for, not checked yet: lists are separated by commas, and what should be
-    /// a number but is none stays text.
-    pub fn value_of(&self, text: &str) -> Value {
+    /// Converts the text of an environment variable or a flag to a TOML value. A list is separated by commas.
+    /// A text that should be a number and is not stays a text, which [`Self::accepts`] then refuses.
+    pub fn parse(&self, text: &str) -> Value {
         let item = |text: &str| match self {
-            Self::Integer(_) | Self::Integers(_) => {
+            Self::Integer(_) | Self::IntegerList(_) => {
                 text.parse().map_or_else(|_| Value::from(text), |number: i64| Value::from(number))
             }
-            Self::Text | Self::Word(_) | Self::Texts => Value::from(text),
+            Self::Text | Self::Keyword(_) | Self::TextList => Value::from(text),
         };
         match self {
-            Self::Texts | Self::Integers(_) => Value::Array(
+            Self::TextList | Self::IntegerList(_) => Value::Array(
                 text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(item).collect(),
             ),
-            Self::Text | Self::Word(_) | Self::Integer(_) => item(text),
+            Self::Text | Self::Keyword(_) | Self::Integer(_) => item(text),
         }
     }
 }
 
-impl fmt::Display for Accepts {
+impl fmt::Display for AcceptedValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text => f.write_str("text"),
-            Self::Word(words) => write!(f, "one of {}", words.join(", ")),
-            Self::Texts => f.write_str("a list of texts"),
+            Self::Keyword(keywords) => write!(f, "one of {}", keywords.join(", ")),
+            Self::TextList => f.write_str("a list of texts"),
             Self::Integer(range) => write!(f, "an integer from {} to {}", range.start(), range.end()),
-            Self::Integers(range) => {
+            Self::IntegerList(range) => {
                 write!(f, "a list of integers from {} to {}", range.start(), range.end())
             }
         }
     }
 }
 
-/// Reads the embedded file.
+/// All sections of `default.toml`.
 pub fn sections() -> Vec<Section> {
-    read(DEFAULT_TOML).expect("the embedded default.toml has its form: a test reads it")
+    parse(DEFAULT_TOML).expect("the embedded default.toml has the required form: a test parses it")
 }
 
-/// Reads a file of this form; fails with the first line that has none.
-fn read(text: &'static str) -> Result<Vec<Section>, &'static str> {
+/// Parses a file of the required form. The error is the first line that does not have the form.
+fn parse(text: &'static str) -> Result<Vec<Section>, &'static str> {
     let mut sections: Vec<Section> = Vec::new();
     let mut doc: Vec<&str> = Vec::new();
     for line in text.lines() {
         if let Some(comment) = line.strip_prefix("# ") {
             doc.push(comment);
         } else if line.is_empty() {
-            // Ends the comment on the whole file.
+            // An empty line ends the comment about the whole file, which belongs to no section.
             doc.clear();
         } else if doc.is_empty() {
             return Err(line);
@@ -135,11 +141,13 @@ fn read(text: &'static str) -> Result<Vec<Section>, &'static str> {
         } else {
             let section = sections.last_mut().ok_or(line)?;
             let (key, rest) = line.split_once(" = ").ok_or(line)?;
-            let (default, rule) = rest.split_once(" # ").unwrap_or((rest, ""));
+            let (default, comment) = rest.split_once(" # ").unwrap_or((rest, ""));
             let default: Value = default.parse().map_err(|_| line)?;
-            let accepts =
-                Accepts::of(&default, rule).filter(|accepts| accepts.admits(&default)).ok_or(line)?;
-            section.settings.push(Setting { key, doc: std::mem::take(&mut doc).join(" "), default, accepts });
+            let accepted = AcceptedValues::from_declaration(&default, comment)
+                .filter(|accepted| accepted.accepts(&default))
+                .ok_or(line)?;
+            let doc = std::mem::take(&mut doc).join(" ");
+            section.settings.push(Setting { key, doc, default, accepted });
         }
     }
     Ok(sections)
@@ -150,19 +158,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_file_has_its_form_and_nothing_is_missed() {
-        let sections = read(DEFAULT_TOML).unwrap();
-        let mut read_back = toml::Table::new();
+    fn the_parsed_sections_equal_the_embedded_file_read_as_toml() {
+        let sections = parse(DEFAULT_TOML).unwrap();
+        let mut table = toml::Table::new();
         for section in sections {
             let settings =
                 section.settings.into_iter().map(|setting| (setting.key.to_owned(), setting.default));
-            read_back.insert(section.name.to_owned(), Value::Table(settings.collect()));
+            table.insert(section.name.to_owned(), Value::Table(settings.collect()));
         }
-        assert_eq!(read_back, DEFAULT_TOML.parse().unwrap());
+        assert_eq!(table, DEFAULT_TOML.parse().unwrap());
     }
 
     #[test]
-    fn lines_without_the_form_are_named() {
+    fn a_line_without_the_required_form_is_the_error() {
         for (text, line) in [
             ("# a\n[a]\nkey = 1 # from 0 to 1", "key = 1 # from 0 to 1"),
             ("# a\n[a]\n# b\nkey = 1", "key = 1"),
@@ -171,17 +179,18 @@ mod tests {
             ("# b\nkey = 1 # from 0 to 1", "key = 1 # from 0 to 1"),
             ("# a\n[a]\n# b\nkey", "key"),
         ] {
-            assert_eq!(read(text), Err(line), "{text}");
+            assert_eq!(parse(text), Err(line), "{text}");
         }
     }
 
     #[test]
-    fn texts_become_values() {
-        let integers = Accepts::Integers(0..=9);
-        assert_eq!(integers.value_of("1, 2,"), Value::from(vec![1, 2]));
-        assert!(!integers.admits(&integers.value_of("1,x")));
-        assert_eq!(Accepts::Texts.value_of(""), Value::Array(Vec::new()));
-        assert_eq!(Accepts::Text.value_of("1"), Value::from("1"));
-        assert!(!Accepts::Integer(0..=9).admits(&Value::from("1")), "a text in a file is no number");
+    fn texts_are_converted_to_the_type_of_the_setting() {
+        let integers = AcceptedValues::IntegerList(0..=9);
+        assert_eq!(integers.parse("1, 2,"), Value::from(vec![1, 2]));
+        assert!(!integers.accepts(&integers.parse("1,x")));
+        assert_eq!(AcceptedValues::TextList.parse(""), Value::Array(Vec::new()));
+        assert_eq!(AcceptedValues::Text.parse("1"), Value::from("1"));
+        let is_accepted = AcceptedValues::Integer(0..=9).accepts(&Value::from("1"));
+        assert!(!is_accepted, "the text \"1\" in a configuration file is not a number");
     }
 }

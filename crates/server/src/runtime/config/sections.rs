@@ -1,5 +1,6 @@
-//! The settings with their types, one struct per section of `default.toml`: there every field is explained. Ranges
-//! of numbers were checked before; here texts become addresses, paths and networks.
+//! The settings with their Rust types: one struct per section of `default.toml`, which explains every field.
+//! The module `reference` checks the ranges of numbers. This module converts texts to addresses, paths and
+//! networks.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use pixaven_net::{IpNetwork, ProxyAddress};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use url::Url;
 
-/// `[server]`
+/// The settings of the section `[server]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -18,7 +19,7 @@ pub struct Server {
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
-    /// Without a slash at its end.
+    /// The base URL of result links, without a slash at its end.
     #[serde(deserialize_with = "base_url")]
     pub public_url: Option<String>,
     #[serde(deserialize_with = "file")]
@@ -35,13 +36,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Certificate and key, when TLS is on.
+    /// The paths of the certificate and of the key, if TLS is configured.
     pub fn tls(&self) -> Option<(&Path, &Path)> {
         self.tls_cert.as_deref().zip(self.tls_key.as_deref())
     }
 }
 
-/// `[limits]`
+/// The settings of the section `[limits]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -58,7 +59,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those that concern pixels.
+    /// The limits that the imaging crate checks.
     pub fn imaging(&self) -> pixaven_imaging::Limits {
         let &Self {
             pixels,
@@ -83,7 +84,7 @@ impl Limits {
     }
 }
 
-/// `[fetch]`
+/// The settings of the section `[fetch]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -92,7 +93,7 @@ pub struct Fetch {
     pub redirects: u32,
 }
 
-/// `[images]`
+/// The settings of the section `[images]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -105,7 +106,7 @@ pub struct Images {
     pub queue_bytes: u64,
 }
 
-/// `[jobs]`
+/// The settings of the section `[jobs]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -114,7 +115,7 @@ pub struct Jobs {
     pub lease_s: u64,
 }
 
-/// `[webhooks]`
+/// The settings of the section `[webhooks]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -138,8 +139,9 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// What is asked of receivers at once.
-    pub fn fairness(&self) -> Fairness {
+    /// The limits of delivery: concurrency limits, circuit breaker and the time after which a webhook is
+    /// given up.
+    pub fn delivery_limits(&self) -> Fairness {
         Fairness {
             per_authority: self.per_authority,
             per_address: self.per_address,
@@ -150,19 +152,21 @@ impl Webhooks {
         }
     }
 
-    /// How many webhooks that were tried before may be sent at the same time; at least one.
+    /// How many retries may be sent at the same time, at least one. The rest of `concurrency` is for first
+    /// attempts only.
     pub fn retry_concurrency(&self) -> usize {
-        let kept = self.concurrency.saturating_mul(self.first_attempts_percent as usize) / 100;
-        self.concurrency.saturating_sub(kept).max(1)
+        let first_attempts_only = self.concurrency.saturating_mul(self.first_attempts_percent as usize) / 100;
+        self.concurrency.saturating_sub(first_attempts_only).max(1)
     }
 
-    /// The pauses before the first (none), second, … attempt, in milliseconds.
-    pub fn waits_ms(&self) -> Vec<i64> {
+    /// The pauses before the first, second, … attempt, in milliseconds. The pause before the first attempt is
+    /// 0.
+    pub fn pauses_ms(&self) -> Vec<i64> {
         std::iter::once(0).chain(self.schedule_s.iter().map(|&pause_s| i64::from(pause_s) * 1_000)).collect()
     }
 }
 
-/// `[results]`
+/// The settings of the section `[results]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -171,7 +175,7 @@ pub struct Results {
     pub sweep_interval_s: u64,
 }
 
-/// `[watermarks]`
+/// The settings of the section `[watermarks]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -181,7 +185,7 @@ pub struct Watermarks {
     pub cache_bytes: usize,
 }
 
-/// `[network]`
+/// The settings of the section `[network]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -191,7 +195,7 @@ pub struct Network {
     pub extra_ca: Option<PathBuf>,
 }
 
-/// `[log]`
+/// The settings of the section `[log]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
@@ -200,10 +204,10 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// How severe a line must be to be written.
+/// The lowest severity of the lines that are written to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the usual five")]
+#[expect(missing_docs, reason = "the names are the usual log levels")]
 pub enum LogLevel {
     Error,
     Warn,
@@ -224,48 +228,54 @@ impl From<LogLevel> for tracing::Level {
     }
 }
 
-/// What a line looks like.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// One line of text for people.
     Text,
     /// One JSON object per line.
     Json,
 }
 
-fn parse<T: FromStr, E: serde::de::Error>(text: &str, accepts: &str) -> Result<T, E> {
-    text.parse().map_err(|_| E::custom(format!("must be {accepts}, got {text:?}")))
+fn parse<T: FromStr, E: serde::de::Error>(text: &str, expected: &str) -> Result<T, E> {
+    text.parse().map_err(|_| E::custom(format!("must be {expected}, got {text:?}")))
 }
 
+/// What an address setting accepts. The phrase completes the sentence "must be …" of an error message.
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8080";
 
+/// Converts a text to an address and a port.
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     parse(&String::deserialize(deserializer)?, ADDRESS)
 }
 
+/// Converts a text to an address and a port. An empty text is `None`.
 fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { parse(&text, ADDRESS).map(Some) }
 }
 
+/// Converts a text to the path of a file. An empty text is `None`.
 fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(if text.is_empty() { None } else { Some(text.into()) })
 }
 
+/// Converts a text to the address of a proxy. An empty text is `None`.
 fn proxy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProxyAddress>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
-/// The address is not repeated in the message: it may hold a password where none belongs.
+/// Converts a text to the base URL of result links. An empty text is `None`. The error message does not
+/// repeat the URL, because the URL may contain a password.
 fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() {
         return Ok(None);
     }
-    let plain = |url: &Url| {
+    let is_base = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
             && url.password().is_none()
@@ -273,7 +283,7 @@ fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
             && url.fragment().is_none()
     };
     match Url::parse(&text) {
-        Ok(url) if plain(&url) => Ok(Some(url.as_str().trim_end_matches('/').to_owned())),
+        Ok(url) if is_base(&url) => Ok(Some(url.as_str().trim_end_matches('/').to_owned())),
         _ => Err(D::Error::custom("must be an http or https URL without user name, query and fragment")),
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration through its face: what the layers say, and what is in force or refused.
+//! Tests of `Config::load`: the effective values of all layers, and the refused configurations.
 
 use std::error::Error as _;
 
@@ -8,24 +8,24 @@ fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// What is in force with a file of this text.
-fn with_file(text: &str) -> Result<Config, Error> {
+/// Loads a configuration file with this text.
+fn load_file(text: &str) -> Result<Config, Error> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("some.toml");
     std::fs::write(&path, text).unwrap();
     Config::load(Sources { file: Some(path), ..Sources::default() })
 }
 
-fn with_variables(variables: &[(&str, &str)]) -> Result<Config, Error> {
+fn load_variables(variables: &[(&str, &str)]) -> Result<Config, Error> {
     Config::load(Sources { environment: owned(variables), ..Sources::default() })
 }
 
 fn message(result: Result<Config, Error>) -> String {
-    result.expect_err("the configuration is wrong").to_string()
+    result.expect_err("the configuration is invalid").to_string()
 }
 
 #[test]
-fn the_defaults_are_in_force_when_nothing_is_said() {
+fn without_other_layers_the_defaults_are_effective() {
     let config = Config::load(Sources::default()).unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.server.data_dir, Path::new("./pixaven-data"));
@@ -34,14 +34,14 @@ fn the_defaults_are_in_force_when_nothing_is_said() {
     assert_eq!(config.limits.json_bytes, 1 << 20);
     assert_eq!(config.limits.imaging(), pixaven_imaging::Limits::default());
     assert_eq!((config.fetch.deadline_s, config.fetch.redirects), (15, 5));
-    assert_eq!(config.webhooks.waits_ms()[..3], [0, 5_000, 300_000]);
-    assert_eq!(config.webhooks.waits_ms().len(), 10);
+    assert_eq!(config.webhooks.pauses_ms()[..3], [0, 5_000, 300_000]);
+    assert_eq!(config.webhooks.pauses_ms().len(), 10);
     assert_eq!(config.network.allow, []);
     assert_eq!((config.log.level, config.log.format), (LogLevel::Info, LogFormat::Text));
 }
 
 #[test]
-fn later_layers_override_single_settings() {
+fn a_later_layer_overrides_single_settings_of_an_earlier_layer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pixaven.toml");
     std::fs::write(&path, "[limits]\nframes = 1\nscans = 1\npixels = 1").unwrap();
@@ -57,7 +57,7 @@ fn later_layers_override_single_settings() {
     .unwrap();
     let limits = &config.limits;
     assert_eq!((limits.frames, limits.scans, limits.pixels), (1, 2, 3));
-    assert_eq!(limits.output_side_px, 20_000, "what no layer names keeps its default");
+    assert_eq!(limits.output_side_px, 20_000, "a setting that no layer overrides keeps its default");
 
     let rendered = config.render();
     for line in [
@@ -71,32 +71,32 @@ fn later_layers_override_single_settings() {
 }
 
 #[test]
-fn what_is_rendered_is_a_file_that_says_the_same() {
+fn the_rendered_configuration_loads_with_the_same_values() {
     let config = Config::with(&[
         ("server.data_dir", "/a directory/with \"quotes\" # and more"),
         ("network.allow", "10.0.0.0/8, ::1"),
         ("webhooks.schedule_s", "1,2,3"),
     ])
     .unwrap();
-    let again = with_file(&config.render()).unwrap();
-    assert_eq!(again.layers.table(), config.layers.table());
-    assert_eq!(again.network.allow.len(), 2);
-    assert_eq!(again.webhooks.schedule_s, [1, 2, 3]);
+    let reloaded = load_file(&config.render()).unwrap();
+    assert_eq!(reloaded.layers.table(), config.layers.table());
+    assert_eq!(reloaded.network.allow.len(), 2);
+    assert_eq!(reloaded.webhooks.schedule_s, [1, 2, 3]);
 }
 
 #[test]
-fn unknown_names_are_refused_with_the_nearest_known_one() {
+fn an_unknown_setting_is_refused_with_the_most_similar_name() {
     for (text, name, nearest) in [
         ("[server]\nlisten_on = \"127.0.0.1:80\"", "server.listen_on", "server.listen"),
         ("[sever]\nlisten = \"127.0.0.1:80\"", "[sever]", "[server]"),
         ("[limits]\nframe = 2", "limits.frame", "limits.frames"),
     ] {
-        let message = message(with_file(text));
+        let message = message(load_file(text));
         let start = format!("there is no setting {name}; the nearest is {nearest} (file ");
         assert!(message.starts_with(&start) && message.ends_with("some.toml)"), "{message}");
     }
     assert_eq!(
-        message(with_variables(&[("PIXAVEN_SERVER_LISEN", "127.0.0.1:80")])),
+        message(load_variables(&[("PIXAVEN_SERVER_LISEN", "127.0.0.1:80")])),
         "there is no setting PIXAVEN_SERVER_LISEN; the nearest is PIXAVEN_SERVER_LISTEN \
          (variable PIXAVEN_SERVER_LISEN)",
     );
@@ -107,7 +107,7 @@ fn unknown_names_are_refused_with_the_nearest_known_one() {
 }
 
 #[test]
-fn values_that_cannot_be_are_refused_with_what_can() {
+fn an_invalid_value_is_refused_with_the_accepted_values() {
     let cases: &[(&str, &str, &str)] = &[
         ("limits.frames", "0", "must be an integer from 1 to 100000, got 0"),
         ("limits.frames", "many", "must be an integer from 1 to 100000, got \"many\""),
@@ -137,12 +137,12 @@ fn values_that_cannot_be_are_refused_with_what_can() {
         ("webhooks.lease_s", "29", "must be at least three times webhooks.deadline_s"),
         ("jobs.lease_s", "224", "must be at least three times fetch.deadline_s + images.wall_s"),
     ];
-    for &(key, value, problem) in cases {
+    for &(key, value, expected) in cases {
         let by_flag = message(Config::with(&[(key, value)]));
-        assert_eq!(by_flag, format!("{key}: {problem} (command line)"));
-        let name = variable(key);
-        let by_variable = message(with_variables(&[(&name, value)]));
-        assert_eq!(by_variable, format!("{key}: {problem} (variable {name})"));
+        assert_eq!(by_flag, format!("{key}: {expected} (command line)"));
+        let name = variable_name(key);
+        let by_variable = message(load_variables(&[(&name, value)]));
+        assert_eq!(by_variable, format!("{key}: {expected} (variable {name})"));
     }
     let network = message(Config::with(&[("network.allow", "::1/128,10.0.0.1/8")]));
     assert!(network.starts_with("network.allow: `10.0.0.1/8` is not a network"), "{network}");
@@ -150,31 +150,31 @@ fn values_that_cannot_be_are_refused_with_what_can() {
 }
 
 #[test]
-fn files_say_their_types_themselves() {
-    for (text, problem) in [
+fn a_value_of_the_wrong_type_in_a_file_is_refused() {
+    for (text, expected) in [
         ("[limits]\nframes = \"2\"", "limits.frames: must be an integer from 1 to 100000, got \"2\""),
         ("[limits]\nframes = 2.5", "limits.frames: must be an integer from 1 to 100000, got 2.5"),
         ("[network]\nallow = \"::1\"", "network.allow: must be a list of texts, got \"::1\""),
         ("[log]\nformat = true", "log.format: must be one of text, json, got true"),
         ("server = 1", "there is no setting server;"),
     ] {
-        let message = message(with_file(text));
-        assert!(message.starts_with(problem), "{message}");
+        let message = message(load_file(text));
+        assert!(message.starts_with(expected), "{message}");
     }
 }
 
 #[test]
-fn files_that_cannot_be_read() {
+fn a_missing_file_and_malformed_toml_are_errors() {
     let missing = Config::load(Sources { file: Some("no/such.toml".into()), ..Sources::default() });
     assert_eq!(message(missing), "cannot read the configuration file no/such.toml");
-    let broken = with_file("[server\n").expect_err("no TOML");
+    let broken = load_file("[server\n").expect_err("the file is not TOML");
     assert!(broken.to_string().ends_with("some.toml is not TOML"), "{broken}");
-    let source = broken.source().expect("says where").to_string();
+    let source = broken.source().expect("the error has a source that gives the line").to_string();
     assert!(source.contains("line 1"), "{source}");
 }
 
 #[test]
-fn texts_get_their_types() {
+fn texts_are_converted_to_urls_paths_and_addresses() {
     let config = Config::with(&[
         ("server.public_url", "https://images.example.com/base/"),
         ("server.tls_cert", "cert.pem"),
@@ -188,8 +188,8 @@ fn texts_get_their_types() {
 }
 
 #[test]
-fn variables_of_others_with_our_prefix_are_skipped() {
-    let foreign = [
+fn variables_of_kubernetes_and_of_the_tests_are_ignored() {
+    let variables = [
         ("PIXAVEN_SERVICE_HOST", "10.0.0.1"),
         ("PIXAVEN_SERVICE_PORT", "80"),
         ("PIXAVEN_PORT", "tcp://10.0.0.1:80"),
@@ -198,23 +198,24 @@ fn variables_of_others_with_our_prefix_are_skipped() {
         ("PIXAVEN_REQUIRE_CORPUS", "1"),
         ("PIXAVEN_SECOND_DECODERS", "/usr/bin/python3"),
     ];
-    assert!(with_variables(&foreign).is_ok());
+    assert!(load_variables(&variables).is_ok());
 }
 
 #[test]
-fn every_setting_has_a_variable_of_its_own_that_no_skipped_name_hides() {
+fn every_setting_has_its_own_variable_that_is_not_ignored() {
     for section in sections() {
         for setting in section.settings {
             let key = format!("{}.{}", section.name, setting.key);
-            let wrong_type = Config::load(Sources {
-                environment: vec![(variable(&key), "\u{0}".to_owned())],
+            let result = Config::load(Sources {
+                environment: vec![(variable_name(&key), "\u{0}".to_owned())],
                 ..Sources::default()
             });
-            // Every kind of setting either refuses this text or, as a path or a list, takes it: then it is in force.
-            match wrong_type {
+            // A setting either refuses this text or, if it is a path or a list, accepts the text as its
+            // value.
+            match result {
                 Err(Error::Invalid { key: refused, .. }) => assert_eq!(refused, key),
                 Err(other) => panic!("{key}: {other}"),
-                Ok(config) => assert_eq!(config.layers.layer(&key), Layer::Variable(variable(&key))),
+                Ok(config) => assert_eq!(config.layers.layer(&key), Layer::Variable(variable_name(&key))),
             }
         }
     }

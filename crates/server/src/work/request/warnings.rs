@@ -32,7 +32,7 @@ impl Warnings {
     ) {
         let shown: String = name.chars().take(MAX_NAME_CHARS).collect();
         let ignored = format!("{} is unknown and was ignored", join(path, &shown));
-        self.add(match spelling::likely(name, known) {
+        self.add(match spelling::suggestion(name, known) {
             Some(meant) => format!("{ignored}; did you mean {}?", join(path, meant)),
             None => ignored,
         });
