@@ -1,6 +1,6 @@
-//! The pages of `docs/` that are generated from what the program itself reads: the settings, the requests and, with
-//! pictures, the operations. A test fails when a committed page differs; the ignored one writes them:
-//! `cargo test -p pixaven --lib -- --ignored write_the_generated_pages`.
+//! Generates three pages of `docs/` from the declarations in the code: the settings, the requests and, with
+//! pictures, the operations. A test fails if a committed page differs from the generated one. This command
+//! writes the pages: `cargo test -p pixaven --lib -- --ignored write_the_generated_pages`.
 
 mod operations;
 
@@ -10,10 +10,15 @@ use std::path::PathBuf;
 use crate::runtime::config;
 use crate::work::request::{self, ObjectSchema};
 
+/// The reason given to `expect` wherever code writes to a page.
+const INFALLIBLE: &str = "writing to a String never fails";
+
+/// The first line of every generated page.
 const NOTICE: &str =
     "<!-- Generated: `cargo test -p pixaven --lib -- --ignored write_the_generated_pages` writes it. -->";
 
-const CONFIGURATION: &str = "\
+/// The text above the generated tables of settings.
+const CONFIGURATION_INTRODUCTION: &str = "\
 # Configuration
 
 Nothing needs to be configured. What is, comes from four places; each overrides single settings of those before it:
@@ -28,101 +33,107 @@ where each value comes from. In Kubernetes, a service called `pixaven` puts vari
 `PIXAVEN_PORT…` into every container; those are skipped.
 ";
 
-const REQUESTS: &str = "\
+/// The text above the generated tables of attributes.
+const REQUESTS_INTRODUCTION: &str = "\
 # Requests
 
-What the JSON of `POST /1.0/fetch` (the body) and of `POST /1.0/upload` (the part `data`) may say. Operations are done
-in a fixed order, whatever the order in the JSON: EXIF orientation, `flip`, `crop`, `resize`, `scale`, `auto`, `adjust`,
-`filter`, `watermark`, `mask`, `border`, `padding`. [Operations](operations.md) shows what each of them does.
+This page describes the JSON of a request: the body of `POST /1.0/fetch`, and the part `data` of `POST /1.0/upload`.
+The order of the operations is fixed and does not depend on the order in the JSON: EXIF orientation, `flip`, `crop`,
+`resize`, `scale`, `auto`, `adjust`, `filter`, `watermark`, `mask`, `border`, `padding`.
+[Operations](operations.md) shows the effect of each operation.
 
-Numbers may be written as strings, booleans also as `\"true\"`, `\"false\"`, `1` and `0`; `null` counts as absent. Colours
-are hexadecimal, with or without `#`. A wrong value is answered with 422 and a message that names it. An unknown name
-is ignored and named in the `warnings` of the answer.
+Numbers may be written as strings. Booleans may be written as `\"true\"`, `\"false\"`, `1` and `0`. `null` counts as
+absent. Colours are hexadecimal, with or without `#`. A request with an invalid value is answered with 422, and the
+message names the attribute. An unknown attribute is ignored, and the `warnings` of the answer name it.
 
-A request with the header `Idempotency-Key` (1 to 255 printable ASCII characters of your choice) is done once: asked for
-again within 24 hours it is answered as it was, with `Idempotency-Replayed: true`. While it is still being processed, and
-for another request under the same name, the answer is 409. A request that failed gives its name back. Not together with a
-binary response.
+With the header `Idempotency-Key` (1 to 255 printable ASCII characters of your choice), the server does a request only
+once. If the same request arrives again within 24 hours, the server repeats the first answer with
+`Idempotency-Replayed: true`. The answer is 409 while the first request is still being processed, and also if the key
+belongs to another request. The key of a failed request can be used again. The header cannot be combined with a binary
+response.
 ";
 
-fn configuration() -> String {
-    let mut page = format!("{NOTICE}\n\n{CONFIGURATION}");
+/// The text of `docs/configuration.md`.
+fn configuration_page() -> String {
+    let mut page = format!("{NOTICE}\n\n{CONFIGURATION_INTRODUCTION}");
     for section in config::sections() {
-        write!(page, "\n## `[{}]`\n\n{}\n\n", section.name, section.doc).expect("a String takes everything");
+        write!(page, "\n## `[{}]`\n\n{}\n\n", section.name, section.doc).expect(INFALLIBLE);
         page += "| setting | default | accepts | meaning |\n| --- | --- | --- | --- |\n";
         for setting in section.settings {
             let config::Setting { key, doc, default, accepted } = setting;
-            writeln!(page, "| `{key}` | `{default}` | {accepted} | {doc} |")
-                .expect("a String takes everything");
+            writeln!(page, "| `{key}` | `{default}` | {accepted} | {doc} |").expect(INFALLIBLE);
         }
     }
     page
 }
 
-fn requests() -> String {
-    let mut page = format!("{NOTICE}\n\n{REQUESTS}");
-    describe(request::REFERENCE, "", &mut page, &mut Vec::new());
+/// The text of `docs/requests.md`.
+fn requests_page() -> String {
+    let mut page = format!("{NOTICE}\n\n{REQUESTS_INTRODUCTION}");
+    describe_object(request::REQUEST_SCHEMA, "", &mut page, &mut Vec::new());
     page
 }
 
-/// Describes a hash and those in it, each form of hash once.
-fn describe(hash: ObjectSchema, name: &str, page: &mut String, described: &mut Vec<&'static str>) {
-    if described.contains(&hash.doc) {
+/// Describes an object and the objects in it. Objects with the same schema are described only once.
+fn describe_object(object: ObjectSchema, name: &str, page: &mut String, described: &mut Vec<&'static str>) {
+    if described.contains(&object.doc) {
         return;
     }
-    described.push(hash.doc);
+    described.push(object.doc);
     let title = if name.is_empty() { "The request".to_owned() } else { format!("`{name}`") };
-    let text: Vec<&str> = hash.doc.trim().lines().map(str::trim).collect();
-    write!(page, "\n## {title}\n\n{}\n\n", text.join("\n")).expect("a String takes everything");
+    let text: Vec<&str> = object.doc.trim().lines().map(str::trim).collect();
+    write!(page, "\n## {title}\n\n{}\n\n", text.join("\n")).expect(INFALLIBLE);
     *page += "| attribute | accepts | default | meaning |\n| --- | --- | --- | --- |\n";
-    for attribute in hash.attributes {
-        let request::Attribute { name, kind, default, doc } = attribute;
+    for attribute in object.attributes {
+        let request::Attribute { name, schema, default, doc } = attribute;
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
-        writeln!(page, "| `{name}` | {} | {default} | {doc} |", kind.accepts())
-            .expect("a String takes everything");
+        writeln!(page, "| `{name}` | {} | {default} | {doc} |", schema.expected()).expect(INFALLIBLE);
     }
-    if !hash.unsupported.is_empty() {
-        let names: Vec<String> = hash.unsupported.iter().map(|name| format!("`{name}`")).collect();
-        writeln!(page, "\nNot supported by this build: {}.", names.join(", "))
-            .expect("a String takes everything");
+    if !object.unsupported.is_empty() {
+        let names: Vec<String> = object.unsupported.iter().map(|name| format!("`{name}`")).collect();
+        writeln!(page, "\nNot supported by this build: {}.", names.join(", ")).expect(INFALLIBLE);
     }
-    for attribute in hash.attributes {
-        if let Some(nested) = attribute.kind.nested() {
+    for attribute in object.attributes {
+        if let Some(nested) = attribute.schema.object_schema() {
             let name = if name.is_empty() {
                 attribute.name.to_owned()
             } else {
                 format!("{name}.{}", attribute.name)
             };
-            describe(nested, &name, page, described);
+            describe_object(nested, &name, page, described);
         }
     }
 }
 
-/// Every generated page: where it lies and what it says.
+/// Every generated page with its path.
 fn pages() -> [(PathBuf, String); 3] {
     let docs = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
     [
-        (docs.join("configuration.md"), configuration()),
-        (docs.join("requests.md"), requests()),
-        (docs.join("operations.md"), operations::page().0),
+        (docs.join("configuration.md"), configuration_page()),
+        (docs.join("requests.md"), requests_page()),
+        (docs.join("operations.md"), operations::page_and_pictures().0),
     ]
 }
 
 #[test]
-fn committed_pages_say_what_the_program_reads() {
+fn the_committed_pages_equal_the_generated_pages() {
     for (path, page) in pages() {
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == page, "{} is out of date; see the top of this file", path.display());
+        assert!(
+            committed == page,
+            "{} is out of date; the first lines of documentation.rs say how to write it",
+            path.display()
+        );
     }
 }
 
 #[test]
-#[ignore = "writes to docs/"]
+#[ignore = "this is a command, not a test: it writes to docs/"]
 fn write_the_generated_pages() {
     for (path, page) in pages() {
         std::fs::write(path, page).unwrap();
     }
-    let pictures = operations::page().1;
+    let pictures = operations::page_and_pictures().1;
     let directory = pictures[0].0.parent().unwrap();
     if directory.exists() {
         std::fs::remove_dir_all(directory).unwrap();

@@ -51,8 +51,9 @@ pub(super) async fn upload(
 
 async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -> ApiResponse {
     let (head, body) = request.into_parts();
-    let binary_header =
-        request::wants_binary(head.headers.get("x-pixaven-binary").map(http::HeaderValue::as_bytes));
+    let binary_header = request::is_binary_requested_by_header(
+        head.headers.get("x-pixaven-binary").map(http::HeaderValue::as_bytes),
+    );
     let mut chunks = body.into_data_stream();
     let received = receive(api, kind, &head.headers, &mut chunks, binary_header).await;
     let (account, json, spec, source) = match received {
@@ -117,7 +118,7 @@ struct Refusal {
 
 impl Refusal {
     fn of_request(error: RequestError, json: &[u8]) -> Self {
-        Self { error: error.into(), wants_binary: request::mentions_binary(json) }
+        Self { error: error.into(), wants_binary: request::is_binary_requested_by_json(json) }
     }
 }
 

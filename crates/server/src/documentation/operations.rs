@@ -1,6 +1,7 @@
-//! `docs/operations.md`: every operation and attribute with a picture before and after, made by the program itself of
-//! the landscape that is painted by code. The pictures beside the page are written together with it; whether they look
-//! as they should is tested in `imaging`, here whether they are there and have the size that the page says.
+//! Generates `docs/operations.md`: every attribute of every operation, with a picture before and after. The
+//! picture before is a landscape drawn by code, and the program makes the pictures after from it. The tests
+//! here check that all pictures exist and have the sizes that the page gives. The tests of `imaging` check
+//! how the operations change pixels.
 
 mod examples;
 
@@ -15,82 +16,86 @@ use self::examples::EXAMPLES;
 use super::NOTICE;
 use crate::work::request::{self, Attribute, ObjectSchema, RequestKind};
 
-const OPERATIONS: &str = "\
+/// The text above the generated tables.
+const INTRODUCTION: &str = "\
 # Operations
 
-What the operations of a [request](requests.md) do to one picture, made by this program. They are done in a fixed order,
-whatever the order in the JSON; that page says which, and what each attribute accepts. The watermark is an orange ring,
-40 pixels across.
+This page shows the effect of each operation of a [request](requests.md) on one picture. The program made all pictures.
+The page about requests gives the order of the operations and the accepted values of each attribute. The watermark in
+the examples is an orange ring of 40 × 40 pixels.
 ";
 
-/// The hashes that say what is done to pixels.
-const HASHES: [&str; 11] =
+/// The objects of a request that describe operations on pixels.
+const OPERATIONS: [&str; 11] =
     ["flip", "crop", "resize", "scale", "auto", "adjust", "filter", "watermark", "mask", "border", "padding"];
 
-/// Attributes that a landscape cannot show.
-const WITHOUT_PICTURE: [&str; 1] = ["crop.padding"];
+/// Attributes without an example, because the landscape cannot show their effect.
+const WITHOUT_EXAMPLE: [&str; 1] = ["crop.padding"];
 
-/// Size of the picture in pixels.
+/// Width and height of the picture before, in pixels.
 const SIZE: (u32, u32) = (216, 144);
 
-/// The quality of the pictures in the page.
+/// The WebP quality of the pictures.
 const QUALITY: u8 = 75;
 
-/// The value 6 of the EXIF orientation: to be turned clockwise by a quarter.
-const SIDEWAYS: &[u8] =
+/// A JPEG segment with the EXIF orientation 6: a viewer turns the image clockwise by 90 degrees.
+const EXIF_ORIENTATION_6: &[u8] =
     b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
 
-/// What an example shows.
+/// A request that shows the effect of one attribute.
 struct Example {
-    /// The dotted name of the attribute that makes the difference.
+    /// The dotted name of the attribute.
     attribute: &'static str,
-    /// The request's JSON.
+    /// The JSON of the request.
     request: &'static str,
 }
 
-fn directory() -> PathBuf {
+fn docs_directory() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"))
 }
 
-/// The picture before. `sideways`: with an EXIF orientation, for the attribute that is about it.
-fn before(sideways: bool) -> Vec<u8> {
+/// The picture before, as a file. For the example of `auto.orient`, the file has an EXIF orientation.
+fn picture_before(has_orientation: bool) -> Vec<u8> {
     let image = sample::landscape(SIZE.0, SIZE.1, 7);
-    if !sideways {
+    if !has_orientation {
         return encode(image, Format::Png, &Output::default()).unwrap();
     }
     let output = Output { quality: Some(95), ..Output::default() };
     let mut file = encode(image, Format::Jpeg, &output).unwrap();
-    file.splice(2..2, SIDEWAYS.iter().copied());
+    file.splice(2..2, EXIF_ORIENTATION_6.iter().copied());
     file
 }
 
-/// The watermark of the examples: an orange ring, 40 pixels across.
+/// The watermark of the examples: an orange ring of 40 × 40 pixels.
 fn ring() -> Vec<u8> {
     const SIDE: i32 = 40;
-    let places = (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (2 * x + 1 - SIDE, 2 * y + 1 - SIDE)));
+    // Twice the offset of each pixel's centre from the centre of the ring.
+    let offsets = (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (2 * x + 1 - SIDE, 2 * y + 1 - SIDE)));
     let pixel = |(x, y): (i32, i32)| {
         let is_ring = (500..1500).contains(&(x * x + y * y));
         if is_ring { [255, 140, 0, 255] } else { [0; 4] }
     };
-    let data: Vec<u8> = places.flat_map(pixel).collect();
+    let data: Vec<u8> = offsets.flat_map(pixel).collect();
     encode(Image::new(40, 40, Channels::Rgba, data), Format::Png, &Output::default()).unwrap()
 }
 
-/// What a request makes of the picture, as a file for the page.
-fn after(example: &Example, request: &str) -> Result<(Vec<u8>, Facts), String> {
-    let spec = request::parse(request.as_bytes(), RequestKind::Upload, false)
-        .map_err(|problem| problem.to_string())?;
+/// The picture after: the result of a request, as a file for the page. `request` may differ from that of the
+/// example.
+fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, Facts), String> {
+    let spec =
+        request::parse(request.as_bytes(), RequestKind::Upload, false).map_err(|error| error.to_string())?;
     assert_eq!(spec.warnings, [] as [&str; 0], "{request}");
     let output = Output { format: Target::Format(Format::Webp), quality: Some(QUALITY), ..Output::default() };
     let plan = Plan { output, ..spec.plan };
-    let (image, ring) = (before(example.attribute == "auto.orient"), ring());
+    let (image, ring) = (picture_before(example.attribute == "auto.orient"), ring());
     let input = Input { image: &image, watermark: plan.watermark.map(|_| ring.as_slice()) };
-    let done = process(input, &plan, &Limits::default(), &mut Scratch::default());
-    done.map(|done| (done.bytes, done.output)).map_err(|error| error.to_string())
+    let result = process(input, &plan, &Limits::default(), &mut Scratch::default());
+    result.map(|processed| (processed.bytes, processed.output)).map_err(|error| error.to_string())
 }
 
-/// A file name for each example: the attribute's, numbered from its second example on.
-fn names() -> impl Iterator<Item = (&'static Example, String)> {
+/// Every example with its file name: the name of the attribute, and a number from the second example of an
+/// attribute on.
+fn example_files() -> impl Iterator<Item = (&'static Example, String)> {
     EXAMPLES.iter().enumerate().map(|(i, example)| {
         let n_before = EXAMPLES[..i].iter().filter(|other| other.attribute == example.attribute).count();
         let number = if n_before == 0 { String::new() } else { format!("-{}", n_before + 1) };
@@ -98,51 +103,51 @@ fn names() -> impl Iterator<Item = (&'static Example, String)> {
     })
 }
 
-/// Every attribute of a hash and of those in it, with its dotted name.
-fn attributes(hash: ObjectSchema, path: &str, found: &mut Vec<(String, Attribute)>) {
-    for &attribute in hash.attributes {
+/// Collects every attribute of an object and of the objects in it, with its dotted name.
+fn collect_attributes(object: ObjectSchema, path: &str, attributes: &mut Vec<(String, Attribute)>) {
+    for &attribute in object.attributes {
         let name = format!("{path}.{}", attribute.name);
-        match attribute.kind.nested() {
-            Some(nested) => attributes(nested, &name, found),
-            None => found.push((name, attribute)),
+        match attribute.schema.object_schema() {
+            Some(nested) => collect_attributes(nested, &name, attributes),
+            None => attributes.push((name, attribute)),
         }
     }
 }
 
-/// The hashes of the page with their attributes.
-fn hashes() -> impl Iterator<Item = (&'static str, ObjectSchema, Vec<(String, Attribute)>)> {
-    HASHES.into_iter().map(|name| {
-        let attribute = request::REFERENCE.attributes.iter().find(|attribute| attribute.name == name);
-        let hash =
-            attribute.and_then(|attribute| attribute.kind.nested()).expect("it is a hash of the request");
-        let mut found = Vec::new();
-        attributes(hash, name, &mut found);
-        (name, hash, found)
+/// The operations of the page: the name, the schema and all attributes of each.
+fn operations() -> impl Iterator<Item = (&'static str, ObjectSchema, Vec<(String, Attribute)>)> {
+    OPERATIONS.into_iter().map(|name| {
+        let attribute = request::REQUEST_SCHEMA.attributes.iter().find(|attribute| attribute.name == name);
+        let object = attribute.and_then(|attribute| attribute.schema.object_schema());
+        let object = object.expect("every operation is an object of the request");
+        let mut attributes = Vec::new();
+        collect_attributes(object, name, &mut attributes);
+        (name, object, attributes)
     })
 }
 
-/// The page and its pictures.
-pub(super) fn page() -> (String, Vec<(PathBuf, Vec<u8>)>) {
-    let pictures = directory().join("operations");
-    let mut page = format!("{NOTICE}\n\n{OPERATIONS}");
+/// The text of the page, and its pictures with their paths.
+pub(super) fn page_and_pictures() -> (String, Vec<(PathBuf, Vec<u8>)>) {
+    let directory = docs_directory().join("operations");
+    let mut page = format!("{NOTICE}\n\n{INTRODUCTION}");
     let unchanged = Example { attribute: "", request: "{}" };
-    let mut files = vec![(pictures.join("before.webp"), after(&unchanged, "{}").unwrap().0)];
-    for (hash_name, hash, attributes) in hashes() {
-        let text: Vec<&str> = hash.doc.trim().lines().map(str::trim).collect();
-        write!(page, "\n## `{hash_name}`\n\n{}\n\n", text.join("\n")).unwrap();
+    let mut pictures = vec![(directory.join("before.webp"), picture_after(&unchanged, "{}").unwrap().0)];
+    for (name, object, attributes) in operations() {
+        let text: Vec<&str> = object.doc.trim().lines().map(str::trim).collect();
+        write!(page, "\n## `{name}`\n\n{}\n\n", text.join("\n")).unwrap();
         page += "| attribute | request | before | after |\n| --- | --- | --- | --- |\n";
         for (name, attribute) in attributes {
-            for (example, file) in names().filter(|(example, _)| example.attribute == name) {
-                let (bytes, facts) = after(example, example.request).unwrap();
-                files.push((pictures.join(&file), bytes));
-                let (width, height) = (facts.width, facts.height);
+            for (example, file) in example_files().filter(|(example, _)| example.attribute == name) {
+                let (bytes, info) = picture_after(example, example.request).unwrap();
+                pictures.push((directory.join(&file), bytes));
+                let (width, height) = (info.width, info.height);
                 writeln!(
                     page,
                     "| `{name}`: {} | `{}` | {} | ![{width} × {height}](operations/{file}) |",
                     attribute.doc,
                     example.request,
                     if name == "auto.orient" {
-                        "the same, marked by EXIF as lying on its side"
+                        "the same picture with an EXIF orientation that turns it by 90 degrees"
                     } else {
                         "![216 × 144](operations/before.webp)"
                     },
@@ -151,63 +156,69 @@ pub(super) fn page() -> (String, Vec<(PathBuf, Vec<u8>)>) {
             }
         }
     }
-    (page, files)
+    (page, pictures)
 }
 
 #[test]
 fn every_attribute_of_an_operation_has_an_example() {
-    let shown: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.attribute).collect();
-    let there: Vec<String> =
-        hashes().flat_map(|(_, _, attributes)| attributes).map(|(name, _)| name).collect();
-    for name in &there {
-        assert!(shown.contains(name.as_str()) || WITHOUT_PICTURE.contains(&name.as_str()), "{name}");
+    let with_example: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.attribute).collect();
+    let declared: Vec<String> =
+        operations().flat_map(|(_, _, attributes)| attributes).map(|(name, _)| name).collect();
+    for name in &declared {
+        assert!(with_example.contains(name.as_str()) || WITHOUT_EXAMPLE.contains(&name.as_str()), "{name}");
     }
-    for name in shown {
-        assert!(there.iter().any(|known| known == name), "{name} is no attribute");
+    for name in with_example {
+        assert!(declared.iter().any(|known| known == name), "{name} is not an attribute");
     }
 }
 
-/// The request without one attribute; empty hashes stay.
-fn without(request: &str, attribute: &str) -> String {
+/// The JSON of a request without one attribute. The object of the attribute stays, even if it becomes empty.
+fn request_without(request: &str, attribute: &str) -> String {
     let mut json: serde_json::Value = serde_json::from_str(request).unwrap();
     let (path, key) = attribute.rsplit_once('.').unwrap();
-    let hash = path.split('.').fold(&mut json, |json, name| &mut json[name]);
-    let removed = hash.as_object_mut().unwrap().shift_remove(key);
+    let object = path.split('.').fold(&mut json, |json, name| &mut json[name]);
+    let removed = object.as_object_mut().unwrap().shift_remove(key);
     assert!(removed.is_some(), "{request} has {attribute}");
     json.to_string()
 }
 
 #[test]
-fn every_attribute_makes_a_difference() {
+fn every_example_differs_from_the_request_without_its_attribute() {
     for example in EXAMPLES {
-        let (made, _) = after(example, example.request).unwrap_or_else(|problem| panic!("{problem}"));
-        // Without the attribute the request is refused or makes another picture.
-        if let Ok((bare, _)) = after(example, &without(example.request, example.attribute)) {
-            assert!(made != bare, "{}: {}", example.attribute, example.request);
+        let (picture, _) = picture_after(example, example.request).unwrap_or_else(|error| panic!("{error}"));
+        // Without the attribute, the request is refused or yields another picture.
+        if let Ok((without_attribute, _)) =
+            picture_after(example, &request_without(example.request, example.attribute))
+        {
+            assert!(picture != without_attribute, "{}: {}", example.attribute, example.request);
         }
     }
 }
 
 #[test]
-fn committed_pictures_are_those_of_the_page() {
-    let (_, files) = page();
-    for (path, made) in &files {
+fn the_committed_pictures_have_the_sizes_of_the_generated_pictures() {
+    let (_, pictures) = page_and_pictures();
+    for (path, generated) in &pictures {
         let committed = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let size = |file: &[u8]| {
+        let format_and_size = |file: &[u8]| {
             let plan = Plan {
                 output: Output { format: Target::Format(Format::Png), ..Output::default() },
                 ..Plan::default()
             };
-            let facts =
+            let info =
                 process(&file.to_vec(), &plan, &Limits::default(), &mut Scratch::default()).unwrap().input;
-            (facts.format, facts.width, facts.height)
+            (info.format, info.width, info.height)
         };
-        assert_eq!(size(&committed), size(made), "{}", path.display());
+        assert_eq!(format_and_size(&committed), format_and_size(generated), "{}", path.display());
     }
-    let named: BTreeSet<&PathBuf> = files.iter().map(|(path, _)| path).collect();
-    let there: BTreeSet<PathBuf> = std::fs::read_dir(directory().join("operations"))
+    let expected: BTreeSet<&PathBuf> = pictures.iter().map(|(path, _)| path).collect();
+    let existing: BTreeSet<PathBuf> = std::fs::read_dir(docs_directory().join("operations"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    assert_eq!(named, there.iter().collect(), "no picture is left over");
+    assert_eq!(
+        expected,
+        existing.iter().collect(),
+        "the directory contains exactly the pictures of the page"
+    );
 }

@@ -1,17 +1,17 @@
-//! The request: wire JSON in, checked [`Spec`] out. Pure, and the only reader of that JSON: what comes behind takes
-//! the `Spec`. `table` declares what may be asked for; the files beside it turn what was read into the plan.
+//! Parses the JSON of a request into a checked [`Spec`]. This module does no I/O and is the only code that
+//! parses the JSON; all later code works with the `Spec`. The module `table` declares everything that a
+//! request may contain, and the modules beside it turn the parsed objects into the parts of the `Spec`.
 
-mod appearance;
-mod delivery;
-mod geometry;
+mod headers;
 mod json;
-mod output;
+mod plan;
 mod schema;
 mod stored;
 mod table;
 mod value_types;
 mod warnings;
 mod watermark;
+mod webhook;
 
 use std::fmt;
 
@@ -20,92 +20,80 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::redact;
-pub use json::DEPTH;
 pub use schema::{Attribute, ObjectSchema};
 pub use stored::StoredRequest;
 pub use value_types::ValueSchema;
+pub use watermark::WatermarkSource;
+pub use webhook::WebhookSpec;
 
 use schema::FromObject;
 use warnings::Warnings;
-pub use watermark::WatermarkSource;
 
-/// What a request may say, for its documentation.
-pub const REFERENCE: ObjectSchema = <table::Request as FromObject>::SCHEMA;
+/// The schema of a whole request, from which the documentation is generated.
+pub const REQUEST_SCHEMA: ObjectSchema = <table::Request as FromObject>::SCHEMA;
 
-/// Keys that describe where to fetch from, which an upload has no use for.
+/// Attributes that describe the download of the image. In an upload they have no effect.
 const FETCH_ONLY: [&str; 2] = ["url", "headers"];
 
-/// All that a request asks for, checked. `Debug` shows neither credentials nor the values of headers.
+/// A whole request, checked. `Debug` prints neither credentials nor values of headers.
 #[derive(Clone, PartialEq)]
 pub struct Spec {
-    /// Where the image is; always there for [`RequestKind::Fetch`], never for [`RequestKind::Upload`].
+    /// The URL of the image: always present in a [`RequestKind::Fetch`], never in a [`RequestKind::Upload`].
     pub source_url: Option<Url>,
-    /// Headers to send to the source.
+    /// Headers to send to the source of the image.
     pub source_headers: Vec<(String, String)>,
-    /// What to do with the image.
+    /// The operations and the output format.
     pub plan: Plan,
-    /// Where the picture of [`Plan::watermark`] is; there exactly when that is.
+    /// The source of the watermark's picture: present exactly when [`Plan::watermark`] is present.
     pub watermark: Option<WatermarkSource>,
-    /// How the answer comes. `Binary` never together with `webhook`.
+    /// The kind of answer. `Binary` is never combined with `webhook`.
     pub response: ResponseMode,
-    /// Where the result is announced; absent: the caller waits for it.
+    /// Where to announce the result. `None`: the client waits for the result.
     pub webhook: Option<WebhookSpec>,
-    /// What was ignored, for the caller to read.
+    /// Warnings for the client about parts of the request that were ignored.
     pub warnings: Vec<String>,
 }
 
-/// How a request is answered.
+/// The kind of answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResponseMode {
-    /// With the envelope, which holds the result's URL.
+    /// The body is the JSON envelope, which contains the URL of the result.
     #[default]
     Json,
-    /// With the result's bytes, the envelope in headers.
+    /// The body is the result, and the envelope is in headers.
     Binary,
 }
 
-/// Where and how the result is announced. `Debug` shows neither credentials nor the values of headers.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WebhookSpec {
-    /// Receiver, http or https, possibly with credentials.
-    pub url: Url,
-    /// From the end of processing to the first attempt, in milliseconds.
-    pub delay_ms: i64,
-    /// After how many milliseconds trying ends; absent: with the schedule.
-    pub expires_ms: Option<i64>,
-    /// Whether there is more than one attempt.
-    pub retry: bool,
-    /// Additional headers.
-    pub headers: Vec<(String, String)>,
-}
-
-/// Where the image of a request comes from.
+/// The endpoint that received a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestKind {
-    /// From the request's `url`.
+    /// `POST /1.0/fetch`: the body is the JSON, and the image is downloaded from `url`.
     Fetch,
-    /// With the request; the JSON is the part `data`.
+    /// `POST /1.0/upload`: the image is part of the request, and the JSON is the part `data`.
     Upload,
 }
 
-/// Why a request is refused; the text is for the caller.
+/// Why a request is refused. The text is for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The body is no JSON object (400).
+    /// The body is not a JSON object (400).
     #[error("{0}")]
     Malformed(String),
-    /// A value is wrong (422).
+    /// A value is invalid (422).
     #[error("{0}")]
     Invalid(String),
 }
 
-/// Reads a request. `binary_header` is [`wants_binary`] of its headers.
+/// Parses and checks a request. `binary_header` is the result of [`is_binary_requested_by_header`].
 ///
-/// The caller has checked the size of `body`; for an upload it may be empty.
+/// The caller has checked the size of `body`. The body of an upload may be empty.
+///
+/// # Errors
+/// If the body is not a JSON object, if a value is invalid, or if attributes contradict each other.
 pub fn parse(body: &[u8], kind: RequestKind, binary_header: bool) -> Result<Spec, RequestError> {
     let mut warnings = Warnings::default();
-    let mut object = json::object(body, kind)?;
+    let mut object = json::parse_object(body, kind)?;
     if kind == RequestKind::Upload {
         for name in FETCH_ONLY {
             if object.shift_remove(name).is_some_and(|value| !value.is_null()) {
@@ -113,69 +101,51 @@ pub fn parse(body: &[u8], kind: RequestKind, binary_header: bool) -> Result<Spec
             }
         }
     }
-    let request = table::Request::read(&object, "", &mut warnings)?;
+    let request = table::Request::parse(&object, "", &mut warnings)?;
     if kind == RequestKind::Fetch && request.url.is_none() {
         return Err(RequestError::Invalid("url is required".to_owned()));
     }
 
-    let binary = binary_header || delivery::response(request.response.as_ref()) == ResponseMode::Binary;
-    let webhook = request.webhook.clone().map(delivery::webhook).transpose()?;
-    if binary && webhook.is_some() {
+    let mode = request.response.as_ref().and_then(|response| response.mode).unwrap_or_default();
+    let is_binary = binary_header || mode == ResponseMode::Binary;
+    let webhook = request.webhook.clone().map(webhook::webhook).transpose()?;
+    if is_binary && webhook.is_some() {
         return Err(RequestError::Invalid(
             "a binary response (response.mode or X-Pixaven-Binary) cannot be combined with webhook"
                 .to_owned(),
         ));
     }
-    let (mut plan, mut watermark) = (plan(&request, &mut warnings)?, None);
-    if let Some(fields) = &request.watermark {
-        let (place, source) = watermark::watermark(fields)?;
-        (plan.watermark, watermark) = (Some(place), Some(source));
+    let (mut plan, mut watermark) = (plan::plan(&request, &mut warnings)?, None);
+    if let Some(object) = &request.watermark {
+        let (placement, source) = watermark::watermark(object)?;
+        (plan.watermark, watermark) = (Some(placement), Some(source));
+    }
+    let source_headers = request.headers.unwrap_or_default();
+    if let Some(url) = &request.url {
+        headers::check_authorization("", &source_headers, url)?;
     }
     Ok(Spec {
         plan,
         watermark,
-        source_headers: delivery::source_headers(request.headers, request.url.as_ref())?,
+        source_headers,
         source_url: request.url,
-        response: if binary { ResponseMode::Binary } else { ResponseMode::Json },
+        response: if is_binary { ResponseMode::Binary } else { ResponseMode::Json },
         webhook,
         warnings: warnings.into_list(),
     })
 }
 
-/// Whether a request that was refused asked for a binary response, as far as its JSON can be read: clients that
-/// announce it there alone look for the reason in the headers of such a response.
-pub fn mentions_binary(body: &[u8]) -> bool {
+/// Whether the JSON of a refused request contains `"response": {"mode": "binary"}`. Some clients request a
+/// binary response only in the JSON, and they look for the error in the headers of a binary response. Any
+/// body is accepted, because the request may be refused for malformed JSON.
+pub fn is_binary_requested_by_json(body: &[u8]) -> bool {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     json["response"]["mode"] == "binary"
 }
 
-/// Whether the header `X-Pixaven-Binary` asks for a binary response: any value does but `0` and `false`.
-pub fn wants_binary(header: Option<&[u8]>) -> bool {
+/// Whether the header `X-Pixaven-Binary` requests a binary response. Every value except `0` and `false` does.
+pub fn is_binary_requested_by_header(header: Option<&[u8]>) -> bool {
     header.map(<[u8]>::trim_ascii).is_some_and(|value| value != b"0" && !value.eq_ignore_ascii_case(b"false"))
-}
-
-fn plan(request: &table::Request, warnings: &mut Warnings) -> Result<Plan, RequestError> {
-    if request.filter.is_some() && request.stylize.is_some() {
-        warnings
-            .add("stylize is the older name of filter, which is there too: stylize was ignored".to_owned());
-    }
-    let filter = request.filter.as_ref().or(request.stylize.as_ref());
-    let auto = request.auto.clone().unwrap_or_default();
-    Ok(Plan {
-        keep_orientation: auto.orient == Some(false),
-        flip: request.flip.as_ref().and_then(geometry::flip),
-        crop: request.crop.as_ref().map(geometry::crop).transpose()?,
-        resize: request.resize.as_ref().map(geometry::resize).transpose()?,
-        scale: request.scale.as_ref().map(geometry::scale).transpose()?.flatten(),
-        enhance: auto.enhance == Some(true),
-        adjust: request.adjust.as_ref().and_then(appearance::adjust),
-        filter: filter.map(appearance::filter).transpose()?.flatten(),
-        watermark: None,
-        mask: request.mask.as_ref().map(appearance::mask).transpose()?,
-        border: request.border.as_ref().and_then(appearance::border),
-        padding: request.padding.as_ref().and_then(geometry::padding),
-        output: request.output.as_ref().map(output::output).unwrap_or_default(),
-    })
 }
 
 impl fmt::Debug for Spec {
@@ -183,7 +153,7 @@ impl fmt::Debug for Spec {
         let Self { source_url, source_headers, plan, watermark, response, webhook, warnings } = self;
         f.debug_struct("Spec")
             .field("source_url", &source_url.as_ref().map(redact::without_secrets))
-            .field("source_headers", &names(source_headers))
+            .field("source_headers", &header_names(source_headers))
             .field("plan", plan)
             .field("watermark", watermark)
             .field("response", response)
@@ -193,20 +163,8 @@ impl fmt::Debug for Spec {
     }
 }
 
-impl fmt::Debug for WebhookSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, delay_ms, expires_ms, retry, headers } = self;
-        f.debug_struct("WebhookSpec")
-            .field("url", &redact::without_secrets(url))
-            .field("delay_ms", delay_ms)
-            .field("expires_ms", expires_ms)
-            .field("retry", retry)
-            .field("headers", &names(headers))
-            .finish()
-    }
-}
-
-fn names(headers: &[(String, String)]) -> Vec<&str> {
+/// The names of headers, without their values, which may be secret.
+fn header_names(headers: &[(String, String)]) -> Vec<&str> {
     headers.iter().map(|(name, _)| name.as_str()).collect()
 }
 

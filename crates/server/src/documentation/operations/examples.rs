@@ -1,4 +1,5 @@
-//! The requests of `docs/operations.md`. Each shows one attribute: without it the request means something else.
+//! The example requests of `docs/operations.md`. Each example shows one attribute: without the attribute, the
+//! request is invalid or yields another picture.
 
 use super::Example;
 
@@ -6,6 +7,7 @@ const fn example(attribute: &'static str, request: &'static str) -> Example {
     Example { attribute, request }
 }
 
+/// All examples. The page shows them in the order of the declared attributes.
 pub(super) const EXAMPLES: &[Example] = &[
     example("flip.horizontal", r#"{"flip": {"horizontal": true}}"#),
     example("flip.vertical", r#"{"flip": {"vertical": true}}"#),

@@ -1,36 +1,37 @@
-//! Bytes to a JSON object, within a limit on its depth.
+//! Parses the bytes of a request into a JSON object whose nesting depth is limited.
 
 use serde_json::{Map, Value};
 
 use super::{RequestError, RequestKind};
 
-/// How deep objects and lists may be nested; the request itself is the first level.
-pub const DEPTH: usize = 32;
+/// How deep objects and lists may be nested. The request itself is the first level.
+pub(super) const MAX_DEPTH: usize = 32;
 
-/// Reads the JSON object of a request. An upload may come without one.
-pub(super) fn object(body: &[u8], kind: RequestKind) -> Result<Map<String, Value>, RequestError> {
-    let what = match kind {
+/// Parses the JSON object of a request. The JSON of an upload may be absent.
+pub(super) fn parse_object(body: &[u8], kind: RequestKind) -> Result<Map<String, Value>, RequestError> {
+    let json_part = match kind {
         RequestKind::Fetch => "the body",
         RequestKind::Upload => "the part `data`",
     };
     if kind == RequestKind::Upload && body.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    // Before parsing, so that the parser's own limit never speaks and deep input costs one pass over the bytes.
-    if is_deeper_than(DEPTH, body) {
+    // The depth is checked before parsing, for two reasons: the client gets this message instead of the
+    // parser's message about its own limit, and deeply nested input costs only one pass over the bytes.
+    if is_deeper_than(MAX_DEPTH, body) {
         return Err(RequestError::Invalid(format!(
-            "{what} is nested deeper than the limit of {DEPTH} levels"
+            "{json_part} is nested deeper than the limit of {MAX_DEPTH} levels"
         )));
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(Value::Null) if kind == RequestKind::Upload => Ok(Map::new()),
-        Ok(_) => Err(RequestError::Malformed(format!("{what} must be a JSON object"))),
-        Err(error) => Err(RequestError::Malformed(format!("{what} is not JSON: {error}"))),
+        Ok(_) => Err(RequestError::Malformed(format!("{json_part} must be a JSON object"))),
+        Err(error) => Err(RequestError::Malformed(format!("{json_part} is not JSON: {error}"))),
     }
 }
 
-/// Counts brackets outside of strings.
+/// Whether brackets outside of strings are nested deeper than `limit`.
 fn is_deeper_than(limit: usize, body: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for &byte in body {

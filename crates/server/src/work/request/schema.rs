@@ -1,46 +1,47 @@
-//! How one hash of the request is declared and read. `object_schema!` makes of each declaration in `table` three things that
-//! cannot drift apart: a struct of optional checked values, the list of attributes for messages and documentation,
-//! and the reader.
+//! Declares the JSON objects of a request and parses them. The macro `object_schema!` turns each declaration
+//! in `table` into a struct of optional checked values, a list of attributes for messages and documentation,
+//! and a parser. Because one declaration yields all three, they always agree.
 
 use std::marker::PhantomData;
 
 use serde_json::{Map, Value};
 
 use super::RequestError;
-use super::value_types::{ValueSchema, ValueType, refused};
-use super::warnings::{Warnings, join};
+use super::value_types::{ValueParser, ValueSchema, invalid_value};
+use super::warnings::{Warnings, attribute_path};
 
-/// A hash as declared.
+/// The declaration of one JSON object.
 #[derive(Clone, Copy)]
 pub struct ObjectSchema {
-    /// What it asks for, as lines that may begin with a blank.
+    /// What the object is for, in Markdown. Each line may begin with a blank.
     pub doc: &'static str,
-    /// What may be in it.
+    /// The attributes that the object may have.
     pub attributes: &'static [Attribute],
-    /// Attributes of the API that this build cannot serve.
+    /// Names of attributes that the API has and this build does not support.
     pub unsupported: &'static [&'static str],
 }
 
-/// An attribute as declared.
+/// The declaration of one attribute.
 #[derive(Clone, Copy)]
 pub struct Attribute {
-    /// Name on the wire.
+    /// The name of the JSON member.
     pub name: &'static str,
-    /// What it may be.
-    pub kind: &'static dyn ValueSchema,
-    /// What it is when absent, as one would write it; empty: nothing.
+    /// The values that the attribute accepts.
+    pub schema: &'static dyn ValueSchema,
+    /// The value that an absent attribute has, as a client would write the value. Empty if there is no
+    /// default.
     pub default: &'static str,
-    /// What it means.
+    /// What the attribute means, as a phrase in Markdown.
     pub doc: &'static str,
 }
 
-/// A struct made by `object_schema!`: every field `None` until read.
+/// A struct that `object_schema!` declares. Every field is `None` until its attribute is parsed.
 pub(super) trait FromObject: Default {
-    /// The declaration.
+    /// The declaration of the object.
     const SCHEMA: ObjectSchema;
 
-    /// Reads one attribute; `false` when there is none of that name.
-    fn set(
+    /// Parses one attribute into its field. Returns `false` if the object has no attribute called `name`.
+    fn parse_attribute(
         &mut self,
         name: &str,
         value: &Value,
@@ -48,98 +49,117 @@ pub(super) trait FromObject: Default {
         warnings: &mut Warnings,
     ) -> Result<bool, RequestError>;
 
-    /// Reads the hash at `path` (empty for the request itself). `null` counts as absent.
-    fn read(object: &Map<String, Value>, path: &str, warnings: &mut Warnings) -> Result<Self, RequestError> {
-        let mut fields = Self::default();
+    /// Parses the object at `path`; the path of the request itself is empty. `null` counts as absent.
+    ///
+    /// # Errors
+    /// If a value is invalid, or if this build does not support the attribute. An unknown attribute is only a
+    /// warning.
+    fn parse(object: &Map<String, Value>, path: &str, warnings: &mut Warnings) -> Result<Self, RequestError> {
+        let mut parsed = Self::default();
         for (name, value) in object.iter().filter(|(_, value)| !value.is_null()) {
             if Self::SCHEMA.unsupported.contains(&name.as_str()) {
                 return Err(RequestError::Invalid(format!(
                     "{} is not supported by this build",
-                    join(path, name)
+                    attribute_path(path, name)
                 )));
             }
-            if !fields.set(name, value, &join(path, name), warnings)? {
+            if !parsed.parse_attribute(name, value, &attribute_path(path, name), warnings)? {
                 let known = Self::SCHEMA.attributes.iter().map(|attribute| attribute.name);
                 warnings.add_unknown(path, name, known.chain(Self::SCHEMA.unsupported.iter().copied()));
             }
         }
-        Ok(fields)
+        Ok(parsed)
     }
 }
 
-/// The kind of an attribute that is a hash itself.
-pub(super) struct Nested<T>(PhantomData<fn() -> T>);
+/// The value type of an attribute whose value is a JSON object with the schema of `T`.
+pub(super) struct Object<T>(PhantomData<fn() -> T>);
 
-/// A hash of the form `T`.
-pub(super) const fn nested<T>() -> Nested<T> {
-    Nested(PhantomData)
+/// Creates the value type of an object.
+pub(super) const fn object<T>() -> Object<T> {
+    Object(PhantomData)
 }
 
-impl<T: FromObject> ValueSchema for Nested<T> {
-    fn accepts(&self) -> String {
+impl<T: FromObject> ValueSchema for Object<T> {
+    fn expected(&self) -> String {
         "an object".to_owned()
     }
 
-    fn nested(&self) -> Option<ObjectSchema> {
+    fn object_schema(&self) -> Option<ObjectSchema> {
         Some(T::SCHEMA)
     }
 }
 
-impl<T: FromObject> ValueType for Nested<T> {
-    type Checked = T;
+impl<T: FromObject> ValueParser for Object<T> {
+    type Parsed = T;
 
-    fn read(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, RequestError> {
+    fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, RequestError> {
         match value {
-            Value::Object(object) => T::read(object, path, warnings),
-            _ => Err(refused(self, path, value)),
+            Value::Object(object) => T::parse(object, path, warnings),
+            _ => Err(invalid_value(self, path, value)),
         }
     }
 }
 
-/// The name of an attribute on the wire: that of its field, unless that cannot be a name in Rust.
-macro_rules! wire_name {
-    ($name:ident) => {
-        stringify!($name)
+/// The JSON name of an attribute: the name of its field, unless the declaration gives another name.
+macro_rules! json_name {
+    ($field:ident) => {
+        stringify!($field)
     };
-    ($name:ident $wire:literal) => {
-        $wire
+    ($field:ident $name:literal) => {
+        $name
     };
 }
-pub(super) use wire_name;
+pub(super) use json_name;
 
-/// Declares a hash: `name: type = kind, "default", "meaning";` per attribute, or `field as "name": …`.
+/// Declares a JSON object. An attribute is declared as `field: type = value_type, "default", "meaning";`. If
+/// the JSON name is a keyword of Rust, the declaration begins with `field as "name"`.
 macro_rules! object_schema {
     (
         $(#[doc = $doc:literal])+
-        $fields:ident {
-            $($name:ident $(as $wire:literal)?: $checked:ty = $kind:expr, $default:literal, $about:literal;)*
+        $object:ident {
+            $(
+                $field:ident $(as $json_name:literal)?: $parsed:ty =
+                    $value_type:expr, $default:literal, $meaning:literal;
+            )*
         }
-        $(unsupported { $($missing:literal)* })?
+        $(unsupported { $($unsupported:literal)* })?
     ) => {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, Default)]
-        pub(super) struct $fields {
-            $(#[doc = $about] pub(super) $name: Option<$checked>,)*
+        pub(in $crate::work::request) struct $object {
+            $(#[doc = $meaning] pub(in $crate::work::request) $field: Option<$parsed>,)*
         }
 
-        impl FromObject for $fields {
-            const SCHEMA: ObjectSchema = ObjectSchema {
-                doc: concat!($($doc, "\n"),+),
-                attributes: &[$(
-                    Attribute { name: wire_name!($name $($wire)?), kind: &$kind, default: $default, doc: $about },
-                )*],
-                unsupported: &[$($($missing),*)?],
-            };
+        impl $crate::work::request::schema::FromObject for $object {
+            const SCHEMA: $crate::work::request::schema::ObjectSchema =
+                $crate::work::request::schema::ObjectSchema {
+                    doc: concat!($($doc, "\n"),+),
+                    attributes: &[$(
+                        $crate::work::request::schema::Attribute {
+                            name: $crate::work::request::schema::json_name!($field $($json_name)?),
+                            schema: &$value_type,
+                            default: $default,
+                            doc: $meaning,
+                        },
+                    )*],
+                    unsupported: &[$($($unsupported),*)?],
+                };
 
-            fn set(
+            fn parse_attribute(
                 &mut self,
                 name: &str,
-                value: &Value,
+                value: &serde_json::Value,
                 path: &str,
-                warnings: &mut Warnings,
-            ) -> Result<bool, RequestError> {
+                warnings: &mut $crate::work::request::warnings::Warnings,
+            ) -> Result<bool, $crate::work::request::RequestError> {
+                use $crate::work::request::value_types::ValueParser as _;
                 match name {
-                    $(wire_name!($name $($wire)?) => self.$name = Some($kind.read(value, path, warnings)?),)*
+                    $(
+                        $crate::work::request::schema::json_name!($field $($json_name)?) => {
+                            self.$field = Some($value_type.parse(value, path, warnings)?);
+                        }
+                    )*
                     _ => return Ok(false),
                 }
                 Ok(true)

@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::RequestKind;
 
-/// An accepted request: its JSON as the client sent it, and two facts that the JSON does not hold. The checked plan is never
-/// stored, because a newer version of this program may run the job.
+/// An accepted request: its JSON as the client sent it, and two facts that the JSON does not contain. The
+/// checked plan is never stored, because a newer version of this program may run the job.
 #[derive(Serialize, Deserialize)]
 pub struct StoredRequest {
     /// Whether the request was a `fetch` or an `upload`. The stored member is called `origin`.
     #[serde(rename = "origin")]
     pub kind: RequestKind,
-    /// The base URL under which the client reached this server; the result's download URL begins with it.
+    /// The base URL under which the client reached this server. The download URL of the result begins with
+    /// it.
     pub base_url: String,
     /// The JSON of the request, byte for byte.
     pub request: String,

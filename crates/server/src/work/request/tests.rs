@@ -1,16 +1,19 @@
-//! Requests through `parse`, in tables: what they mean, how they are refused, what they warn about.
+//! Tests of `parse`: tables of requests with the expected `Spec`, error message or warnings.
 
-mod delivery;
-mod operations;
+mod effects;
+mod geometry;
+mod headers;
+mod json_values;
 mod properties;
-mod wire;
+mod watermark_and_output;
+mod webhook;
 
 use pixaven_imaging::Plan;
 use serde_json::{Value, json};
 
 use super::{RequestError, RequestKind, Spec, parse};
 
-/// Reads a `fetch` with a `url` and what `more` has.
+/// Parses a `fetch` with a `url` and the members of `more`.
 fn fetch(more: &Value) -> Result<Spec, RequestError> {
     let mut body = json!({"url": "https://example.com/image.jpg"});
     let more = more.as_object().expect("requests are objects").clone();
@@ -19,17 +22,30 @@ fn fetch(more: &Value) -> Result<Spec, RequestError> {
 }
 
 fn spec(more: &Value) -> Spec {
-    fetch(more).unwrap_or_else(|problem| panic!("{more}: {problem}"))
+    fetch(more).unwrap_or_else(|error| panic!("{more}: {error}"))
 }
 
 fn plan(more: &Value) -> Plan {
     spec(more).plan
 }
 
-/// The message of a 422.
+/// The error message of a request that is refused with 422.
 fn refusal(more: &Value) -> String {
     match fetch(more) {
         Err(RequestError::Invalid(message)) => message,
         other => panic!("{more} gave {other:?}"),
     }
+}
+
+/// Asserts that a request yields exactly this plan and no warnings.
+fn assert_plan(more: &Value, expected: Plan) {
+    let spec = spec(more);
+    assert_eq!((spec.plan, spec.warnings), (expected, Vec::new()), "{more}");
+}
+
+/// A request whose webhook has a `url` and the members of `more`.
+fn with_webhook(more: &Value) -> Value {
+    let mut webhook = json!({"url": "https://receiver.example/hook"});
+    webhook.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    json!({ "webhook": webhook })
 }

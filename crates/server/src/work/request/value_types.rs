@@ -1,63 +1,69 @@
-//! The kinds of values a request is made of: what each accepts, in words and in code. Numbers may come as strings, as
-//! clients written in PHP and Ruby send them. Those that only make sense for pictures are in `picture`.
+//! The types of values in a request. Each type describes the values that it accepts and parses a JSON value.
+//! Numbers may be JSON strings, because clients written in PHP and Ruby send them as strings. The module
+//! `imaging` has the types that only images need.
 
-mod picture;
+mod imaging;
 
 use std::fmt::Display;
 
 use serde_json::Value;
 use url::Url;
 
-pub(super) use picture::{AspectRatio, HexColor, OutputFormat, Side, Strength, WatermarkId};
+pub(super) use imaging::{AspectRatio, EffectAmount, HexColor, OutputFormat, PixelsOrPercent, WatermarkId};
 
 use super::RequestError;
 use super::schema::{FromObject, ObjectSchema};
 use super::warnings::Warnings;
 
-/// Longer values are cut in messages.
-const MAX_SHOWN_CHARS: usize = 60;
-/// Longer URLs are refused: no receiver or source in use takes them.
+/// The longest value that a message repeats. Longer values are cut.
+const MAX_VALUE_CHARS_IN_MESSAGE: usize = 60;
+/// The longest URL that a request may contain. Receivers and image servers in use do not accept longer URLs.
 const MAX_URL_BYTES: usize = 8_192;
 
-/// What a kind can say about itself.
+/// Describes the values that an attribute accepts, for error messages and for the documentation.
 pub trait ValueSchema: Sync {
-    /// What comes after "must be" in a message.
-    fn accepts(&self) -> String;
+    /// The phrase that follows "must be" in an error message.
+    fn expected(&self) -> String;
 
-    /// The hash it is, when it is one.
-    fn nested(&self) -> Option<ObjectSchema> {
+    /// The schema of the JSON object, if the attribute accepts an object.
+    fn object_schema(&self) -> Option<ObjectSchema> {
         None
     }
 }
 
-/// What a kind makes of a value.
-pub(super) trait ValueType: ValueSchema {
+/// Parses a JSON value into a checked value.
+pub(super) trait ValueParser: ValueSchema {
     /// The checked value.
-    type Checked;
+    type Parsed;
 
-    /// Checks the value of the attribute called `path`.
-    fn read(&self, value: &Value, path: &str, warnings: &mut Warnings)
-    -> Result<Self::Checked, RequestError>;
+    /// Parses the value of the attribute at `path`.
+    ///
+    /// # Errors
+    /// If the attribute does not accept the value. The message names the attribute and the accepted values.
+    fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings)
+    -> Result<Self::Parsed, RequestError>;
 }
 
-/// The message for a value that cannot be.
-pub(super) fn refused(kind: &(impl ValueSchema + ?Sized), path: &str, value: &Value) -> RequestError {
-    RequestError::Invalid(format!("{path} must be {}, got {}", kind.accepts(), shown(value)))
+/// The error for a value that the attribute at `path` does not accept.
+pub(super) fn invalid_value(schema: &(impl ValueSchema + ?Sized), path: &str, value: &Value) -> RequestError {
+    RequestError::Invalid(format!("{path} must be {}, got {}", schema.expected(), abbreviated(value)))
 }
 
-fn shown(value: &Value) -> String {
+/// The value as a message shows it: objects and lists only by their type, long values cut.
+fn abbreviated(value: &Value) -> String {
     let text = match value {
         Value::Object(_) => return "an object".to_owned(),
         Value::Array(_) => return "a list".to_owned(),
         scalar => scalar.to_string(),
     };
-    match text.char_indices().nth(MAX_SHOWN_CHARS) {
+    match text.char_indices().nth(MAX_VALUE_CHARS_IN_MESSAGE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
 }
 
-fn number(value: &Value) -> Option<f64> {
+/// The finite number in a JSON number or string.
+fn finite_number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.parse().ok()?,
@@ -66,158 +72,161 @@ fn number(value: &Value) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// `true`, `false`, also as strings and as 1 and 0.
+/// A boolean. The strings `"true"` and `"false"` and the numbers 1 and 0 count as booleans, too.
 pub(super) struct Boolean;
 
 impl ValueSchema for Boolean {
-    fn accepts(&self) -> String {
+    fn expected(&self) -> String {
         "true or false".to_owned()
     }
 }
 
-impl ValueType for Boolean {
-    type Checked = bool;
+impl ValueParser for Boolean {
+    type Parsed = bool;
 
-    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<bool, RequestError> {
+    fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<bool, RequestError> {
         match value {
             Value::Bool(boolean) => Ok(*boolean),
             Value::String(text) if text == "true" => Ok(true),
             Value::String(text) if text == "false" => Ok(false),
-            _ if number(value) == Some(1.0) => Ok(true),
-            _ if number(value) == Some(0.0) => Ok(false),
-            _ => Err(refused(self, path, value)),
+            _ if finite_number(value) == Some(1.0) => Ok(true),
+            _ if finite_number(value) == Some(0.0) => Ok(false),
+            _ => Err(invalid_value(self, path, value)),
         }
     }
 }
 
-/// An integer from the first to the second.
+/// An integer from the first to the second value, both included.
 pub(super) struct Integer<T>(pub(super) T, pub(super) T);
 
 impl<T: Display + Sync> ValueSchema for Integer<T> {
-    fn accepts(&self) -> String {
+    fn expected(&self) -> String {
         format!("an integer from {} to {}", self.0, self.1)
     }
 }
 
-impl<T: Display + Sync + Copy + PartialOrd + TryFrom<i64>> ValueType for Integer<T> {
-    type Checked = T;
+impl<T: Display + Sync + Copy + PartialOrd + TryFrom<i64>> ValueParser for Integer<T> {
+    type Parsed = T;
 
-    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<T, RequestError> {
-        // All ranges lie far within the integers that a double holds exactly; the cast saturates.
-        number(value)
+    fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<T, RequestError> {
+        // A double holds every integer of the declared ranges exactly. The cast of a larger number saturates,
+        // so that the number stays outside of the range.
+        finite_number(value)
             .filter(|number| number.fract() == 0.0)
             .and_then(|number| T::try_from(number as i64).ok())
             .filter(|integer| (self.0..=self.1).contains(integer))
-            .ok_or_else(|| refused(self, path, value))
+            .ok_or_else(|| invalid_value(self, path, value))
     }
 }
 
-/// A number from the first to the second.
+/// A number from the first to the second value, both included.
 pub(super) struct Number(pub(super) f64, pub(super) f64);
 
 impl ValueSchema for Number {
-    fn accepts(&self) -> String {
+    fn expected(&self) -> String {
         format!("a number from {} to {}", self.0, self.1)
     }
 }
 
-impl ValueType for Number {
-    type Checked = f64;
+impl ValueParser for Number {
+    type Parsed = f64;
 
-    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<f64, RequestError> {
-        number(value)
+    fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<f64, RequestError> {
+        finite_number(value)
             .filter(|number| (self.0..=self.1).contains(number))
-            .ok_or_else(|| refused(self, path, value))
+            .ok_or_else(|| invalid_value(self, path, value))
     }
 }
 
-/// One of some words, each with what it stands for.
+/// A value type that accepts one keyword of a list.
 pub(super) struct Choice<T: 'static> {
-    pub(super) words: &'static [(&'static str, T)],
-    /// Words of the API that this build cannot serve.
+    /// Every keyword with the value that the keyword stands for.
+    pub(super) keywords: &'static [(&'static str, T)],
+    /// Keywords that the API has and this build does not support.
     pub(super) unsupported: &'static [&'static str],
 }
 
 impl<T: Sync> ValueSchema for Choice<T> {
-    fn accepts(&self) -> String {
-        let words: Vec<&str> = self.words.iter().map(|&(word, _)| word).collect();
-        format!("one of {}", words.join(", "))
+    fn expected(&self) -> String {
+        let keywords: Vec<&str> = self.keywords.iter().map(|&(keyword, _)| keyword).collect();
+        format!("one of {}", keywords.join(", "))
     }
 }
 
-impl<T: Sync + Copy> ValueType for Choice<T> {
-    type Checked = T;
+impl<T: Sync + Copy> ValueParser for Choice<T> {
+    type Parsed = T;
 
-    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<T, RequestError> {
-        let word = value.as_str().unwrap_or_default();
-        match self.words.iter().find(|(known, _)| *known == word) {
+    fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<T, RequestError> {
+        let keyword = value.as_str().unwrap_or_default();
+        match self.keywords.iter().find(|(known, _)| *known == keyword) {
             Some((_, meaning)) => Ok(*meaning),
-            None if self.unsupported.contains(&word) => Err(unsupported(self, path, word)),
-            None => Err(refused(self, path, value)),
+            None if self.unsupported.contains(&keyword) => Err(unsupported_keyword(self, path, keyword)),
+            None => Err(invalid_value(self, path, value)),
         }
     }
 }
 
-fn unsupported(kind: &impl ValueSchema, path: &str, word: &str) -> RequestError {
+/// The error for a keyword that the API has and this build does not support.
+fn unsupported_keyword(schema: &impl ValueSchema, path: &str, keyword: &str) -> RequestError {
     RequestError::Invalid(format!(
-        "{path} {word:?} is not supported by this build; it must be {}",
-        kind.accepts()
+        "{path} {keyword:?} is not supported by this build; it must be {}",
+        schema.expected()
     ))
 }
 
-/// An address on the web. Messages never repeat it: it may hold credentials.
+/// An `http` or `https` URL. Error messages never repeat the URL, because a URL may contain credentials.
 pub(super) struct WebUrl;
 
 impl ValueSchema for WebUrl {
-    fn accepts(&self) -> String {
+    fn expected(&self) -> String {
         "an http or https URL".to_owned()
     }
 }
 
-impl ValueType for WebUrl {
-    type Checked = Url;
+impl ValueParser for WebUrl {
+    type Parsed = Url;
 
-    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Url, RequestError> {
-        let refuse =
-            |got: &str| RequestError::Invalid(format!("{path} must be {}, got {got}", self.accepts()));
+    fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Url, RequestError> {
+        let invalid_url =
+            |got: &str| RequestError::Invalid(format!("{path} must be {}, got {got}", self.expected()));
         let Value::String(text) = value else {
-            return Err(refused(self, path, value));
+            return Err(invalid_value(self, path, value));
         };
         if text.len() > MAX_URL_BYTES {
-            return Err(refuse(&format!("one of more than {MAX_URL_BYTES} bytes")));
+            return Err(invalid_url(&format!("one of more than {MAX_URL_BYTES} bytes")));
         }
         match Url::parse(text) {
-            // The URL standard lets neither of the two schemes be without a host.
+            // The URL standard requires a host in URLs of these two schemes.
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-            Ok(url) => Err(refuse(&format!("the scheme {}", shown(&url.scheme().into())))),
-            Err(error) => Err(refuse(&format!("one that cannot be read: {error}"))),
+            Ok(url) => Err(invalid_url(&format!("the scheme {}", abbreviated(&url.scheme().into())))),
+            Err(error) => Err(invalid_url(&format!("one that cannot be read: {error}"))),
         }
     }
 }
 
-/// A hash, or a word for one.
-pub(super) struct WordOr<T: 'static>(pub(super) &'static [(&'static str, T)]);
+/// A value type that accepts an object, or a keyword that stands for an object.
+pub(super) struct KeywordOr<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
-impl<T: FromObject + Sync> ValueSchema for WordOr<T> {
-    fn accepts(&self) -> String {
-        let words: Vec<String> = self.0.iter().map(|(word, _)| format!("{word:?}")).collect();
-        format!("an object or one of {}", words.join(", "))
+impl<T: FromObject + Sync> ValueSchema for KeywordOr<T> {
+    fn expected(&self) -> String {
+        let keywords: Vec<String> = self.0.iter().map(|(keyword, _)| format!("{keyword:?}")).collect();
+        format!("an object or one of {}", keywords.join(", "))
     }
 
-    fn nested(&self) -> Option<ObjectSchema> {
+    fn object_schema(&self) -> Option<ObjectSchema> {
         Some(T::SCHEMA)
     }
 }
 
-impl<T: FromObject + Sync + Clone> ValueType for WordOr<T> {
-    type Checked = T;
+impl<T: FromObject + Sync + Clone> ValueParser for KeywordOr<T> {
+    type Parsed = T;
 
-    fn read(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, RequestError> {
-        let by_word = |word: &str| self.0.iter().find(|(known, _)| *known == word);
+    fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, RequestError> {
+        let by_keyword = |keyword: &str| self.0.iter().find(|(known, _)| *known == keyword);
         match value {
-            Value::Object(object) => T::read(object, path, warnings),
-            Value::String(word) if let Some((_, fields)) = by_word(word) => Ok(fields.clone()),
-            _ => Err(refused(self, path, value)),
+            Value::Object(object) => T::parse(object, path, warnings),
+            Value::String(keyword) if let Some((_, parsed)) = by_keyword(keyword) => Ok(parsed.clone()),
+            _ => Err(invalid_value(self, path, value)),
         }
     }
 }

@@ -1,13 +1,15 @@
-//! What a request said in vain: collected while it is read, told in the answer.
+//! Warnings about parts of a request that have no effect. The parser collects them, and the answer lists
+//! them.
 
 use crate::runtime::spelling;
 
-/// More are only counted: the list goes into a header too, which must stay below 16 KiB.
+/// The most warnings in the list; the rest are only counted. The list is also sent in a header, which must
+/// stay below 16 KiB.
 const MAX_WARNINGS: usize = 20;
-/// Longer names are cut.
+/// The longest name of an attribute in a warning; longer names are cut.
 const MAX_NAME_CHARS: usize = 60;
 
-/// The warnings so far.
+/// The warnings about one request.
 #[derive(Default)]
 pub(super) struct Warnings {
     list: Vec<String>,
@@ -15,6 +17,7 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
+    /// Adds a warning, or only counts the warning if the list is full.
     pub(super) fn add(&mut self, warning: String) {
         if self.list.len() < MAX_WARNINGS {
             self.list.push(warning);
@@ -23,21 +26,23 @@ impl Warnings {
         }
     }
 
-    /// Notes an attribute nobody knows in the hash at `path`, where `known` ones exist.
+    /// Warns about an unknown attribute of the object at `path`. The warning suggests the most similar of the
+    /// `known` names.
     pub(super) fn add_unknown<'a>(
         &mut self,
         path: &str,
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) {
-        let shown: String = name.chars().take(MAX_NAME_CHARS).collect();
-        let ignored = format!("{} is unknown and was ignored", join(path, &shown));
+        let abbreviated: String = name.chars().take(MAX_NAME_CHARS).collect();
+        let ignored = format!("{} is unknown and was ignored", attribute_path(path, &abbreviated));
         self.add(match spelling::suggestion(name, known) {
-            Some(meant) => format!("{ignored}; did you mean {}?", join(path, meant)),
+            Some(suggestion) => format!("{ignored}; did you mean {}?", attribute_path(path, suggestion)),
             None => ignored,
         });
     }
 
+    /// The list for the answer. If some warnings were only counted, its last entry gives their number.
     pub(super) fn into_list(mut self) -> Vec<String> {
         if self.n_more > 0 {
             self.list.push(format!("and {} more", self.n_more));
@@ -46,7 +51,8 @@ impl Warnings {
     }
 }
 
-/// The name of an attribute in messages: `resize.width`.
-pub(super) fn join(path: &str, name: &str) -> String {
+/// The name of an attribute in messages, such as `resize.width`. `path` is the object that has the attribute;
+/// the path of the request itself is empty.
+pub(super) fn attribute_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

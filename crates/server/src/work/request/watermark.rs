@@ -1,4 +1,4 @@
-//! `watermark`: rules between its attributes, its part of the plan, and where its picture is.
+//! The checked form of `watermark`: its part of the plan, and the source of its picture.
 
 use std::fmt;
 
@@ -8,41 +8,46 @@ use url::Url;
 use super::{RequestError, table};
 use crate::work::redact::without_secrets;
 
-/// Where the picture of a watermark is. `Debug` shows no credentials.
+/// The source of a watermark's picture. `Debug` prints no credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WatermarkSource {
-    /// Uploaded before by the same account.
+    /// The id of a picture that the same account uploaded before.
     Id(String),
-    /// Behind a URL.
+    /// The URL of a picture.
     Url(Url),
 }
 
-pub(super) fn watermark(fields: &table::Watermark) -> Result<(Watermark, WatermarkSource), RequestError> {
+/// Checks the rules between the attributes of `watermark`.
+///
+/// # Errors
+/// If the request does not name exactly one source, or if it names both `gravity` and coordinates, or only
+/// one of the two coordinates.
+pub(super) fn watermark(object: &table::Watermark) -> Result<(Watermark, WatermarkSource), RequestError> {
     let invalid = |message: &str| Err(RequestError::Invalid(message.to_owned()));
-    let source = match (&fields.id, &fields.url) {
+    let source = match (&object.id, &object.url) {
         (Some(id), None) => WatermarkSource::Id(id.clone()),
         (None, Some(url)) => WatermarkSource::Url(url.clone()),
         (None, None) => return invalid("watermark.id or watermark.url is required"),
         (Some(_), Some(_)) => return invalid("watermark.id cannot be combined with watermark.url"),
     };
-    let at = match (fields.x, fields.y) {
+    let at = match (object.x, object.y) {
         (None, None) => None,
-        (Some(_), Some(_)) if fields.gravity.is_some() => {
+        (Some(_), Some(_)) if object.gravity.is_some() => {
             return invalid("watermark.gravity cannot be combined with watermark.x and watermark.y");
         }
         (Some(x), Some(y)) => Some((x, y)),
         _ => return invalid("watermark.x and watermark.y are needed together"),
     };
-    let place = Watermark {
-        gravity: fields.gravity.unwrap_or_default(),
-        padding: fields.padding.unwrap_or(0),
+    let watermark = Watermark {
+        gravity: object.gravity.unwrap_or_default(),
+        padding: object.padding.unwrap_or(0),
         at,
-        width: fields.width,
-        height: fields.height,
-        opacity: fields.opacity.unwrap_or(100.0),
-        tile: fields.tile.unwrap_or(false),
+        width: object.width,
+        height: object.height,
+        opacity: object.opacity.unwrap_or(100.0),
+        tile: object.tile.unwrap_or(false),
     };
-    Ok((place, source))
+    Ok((watermark, source))
 }
 
 impl fmt::Debug for WatermarkSource {

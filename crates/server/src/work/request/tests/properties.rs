@@ -1,29 +1,29 @@
-//! What holds for every attribute of the table and for every JSON.
+//! Tests of properties that hold for every declared attribute and for every JSON document.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::{Attribute, ObjectSchema, REFERENCE, RequestError, RequestKind, parse};
+use super::super::{Attribute, ObjectSchema, REQUEST_SCHEMA, RequestError, RequestKind, parse};
 use super::{fetch, spec};
 
-/// Every attribute that is no hash itself, with its dotted name.
+/// Every attribute that is not an object, with its dotted name.
 fn attributes() -> Vec<(String, Attribute)> {
-    fn collect(fields: ObjectSchema, path: &str, found: &mut Vec<(String, Attribute)>) {
-        for &attribute in fields.attributes {
+    fn collect(object: ObjectSchema, path: &str, attributes: &mut Vec<(String, Attribute)>) {
+        for &attribute in object.attributes {
             let name = format!("{path}{}", attribute.name);
-            match attribute.kind.nested() {
-                Some(nested) => collect(nested, &format!("{name}."), found),
-                None => found.push((name, attribute)),
+            match attribute.schema.object_schema() {
+                Some(object) => collect(object, &format!("{name}."), attributes),
+                None => attributes.push((name, attribute)),
             }
         }
     }
-    let mut found = Vec::new();
-    collect(REFERENCE, "", &mut found);
-    found
+    let mut attributes = Vec::new();
+    collect(REQUEST_SCHEMA, "", &mut attributes);
+    attributes
 }
 
-/// What a hash cannot be without.
-fn required(path: &str) -> Value {
+/// The object at `path` with only its required attributes.
+fn required_attributes(path: &str) -> Value {
     match path {
         "crop" => json!({"width": 1, "height": 1}),
         "resize" => json!({"width": 1}),
@@ -37,18 +37,19 @@ fn required(path: &str) -> Value {
     }
 }
 
-/// A request in which the attribute of that name has that value, beside what its hash cannot be without.
+/// A request in which the attribute called `name` has this value. Its object has all other required
+/// attributes, too.
 fn request_with(name: &str, value: Option<Value>) -> Value {
     let (path, key) = name.rsplit_once('.').unwrap_or(("", name));
-    let mut fields = required(path);
+    let mut object = required_attributes(path);
     if let Some(value) = value {
-        fields[key] = value;
+        object[key] = value;
     }
-    path.rsplit('.').filter(|name| !name.is_empty()).fold(fields, |inner, name| json!({ name: inner }))
+    path.rsplit('.').filter(|name| !name.is_empty()).fold(object, |inner, name| json!({ name: inner }))
 }
 
 #[test]
-fn defaults_are_what_absence_means() {
+fn an_attribute_with_its_default_equals_an_absent_attribute() {
     let mut n_checked = 0;
     for (name, attribute) in attributes().into_iter().filter(|(_, attribute)| !attribute.default.is_empty()) {
         let explicit = spec(&request_with(&name, Some(attribute.default.into())));
@@ -59,9 +60,9 @@ fn defaults_are_what_absence_means() {
 }
 
 #[test]
-fn null_is_absence() {
+fn an_attribute_that_is_null_equals_an_absent_attribute() {
     for (name, _) in attributes().into_iter().filter(|(name, _)| name != "url") {
-        let required = required(name.rsplit_once('.').map_or("", |(path, _)| path));
+        let required = required_attributes(name.rsplit_once('.').map_or("", |(path, _)| path));
         if required.get(name.rsplit('.').next().unwrap()).is_none() {
             let explicit = spec(&request_with(&name, Some(Value::Null)));
             assert_eq!(explicit, spec(&request_with(&name, None)), "{name}");
@@ -70,12 +71,12 @@ fn null_is_absence() {
 }
 
 #[test]
-fn ranges_hold_at_their_ends() {
+fn a_range_includes_its_ends_and_nothing_beyond() {
     let mut n_checked = 0;
     for (name, attribute) in attributes() {
-        let accepts = attribute.kind.accepts();
+        let expected = attribute.schema.expected();
         let (range, step) =
-            match (accepts.strip_prefix("an integer from "), accepts.strip_prefix("a number from ")) {
+            match (expected.strip_prefix("an integer from "), expected.strip_prefix("a number from ")) {
                 (Some(range), _) => (range, 1.0),
                 (_, Some(range)) => (range, 0.001),
                 _ => continue,
@@ -84,7 +85,7 @@ fn ranges_hold_at_their_ends() {
         let (min, max): (f64, f64) = (min.parse().unwrap(), max.parse().unwrap());
         let is_refused = |value: f64| match fetch(&request_with(&name, Some(json!(value)))) {
             Err(RequestError::Invalid(message)) => {
-                message.starts_with(&format!("{name} must be {accepts}, got "))
+                message.starts_with(&format!("{name} must be {expected}, got "))
             }
             _ => false,
         };
@@ -96,7 +97,7 @@ fn ranges_hold_at_their_ends() {
 }
 
 #[test]
-fn neutral_operations_are_not_in_the_plan() {
+fn an_operation_with_neutral_values_is_not_part_of_the_plan() {
     let neutral = json!({
         "flip": {"horizontal": false},
         "scale": {"size": 1, "ratio": 1},
@@ -110,9 +111,9 @@ fn neutral_operations_are_not_in_the_plan() {
     assert_eq!(spec(&neutral), spec(&json!({})));
 }
 
-/// JSON of which most names and many values are those of the API.
+/// Random JSON. Most names and many values in it belong to the API.
 fn any_json() -> impl Strategy<Value = Value> {
-    let words = [
+    let keywords = [
         "fit",
         "ratio",
         "top",
@@ -136,7 +137,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         (0_u8..=101).prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
-        proptest::sample::select(words.to_vec()).prop_map(Value::from),
+        proptest::sample::select(keywords.to_vec()).prop_map(Value::from),
         ".{0,12}".prop_map(Value::from),
     ];
     let name = prop_oneof![9 => proptest::sample::select(names), 1 => ".{0,9}"];
@@ -151,13 +152,13 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_json_panics(json in any_json(), fetch in any::<bool>(), binary in any::<bool>()) {
+    fn parse_never_panics_on_json_and_parses_the_same_json_to_the_same_spec(json in any_json(), fetch in any::<bool>(), binary in any::<bool>()) {
         let kind = if fetch { RequestKind::Fetch } else { RequestKind::Upload };
         match parse(json.to_string().as_bytes(), kind, binary) {
             Ok(spec) => {
                 prop_assert_eq!(spec.source_url.is_some(), fetch);
                 prop_assert!(!(binary && spec.webhook.is_some()));
-                // Reading the same again, as a restart does, gives the same.
+                // A job parses the stored JSON again after a restart and must get the same result.
                 prop_assert_eq!(parse(json.to_string().as_bytes(), kind, binary), Ok(spec));
             }
             Err(RequestError::Malformed(_)) => prop_assert!(!json.is_object()),
@@ -166,8 +167,8 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        // Either answer will do: what is tested is that there is one.
+    fn parse_never_panics_on_bytes(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        // The test only requires that `parse` returns. Both results are fine.
         let _ = parse(&body, RequestKind::Fetch, false);
     }
 }

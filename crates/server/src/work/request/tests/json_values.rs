@@ -1,14 +1,16 @@
-//! The JSON itself: what counts as a request, a number, a boolean, a colour, and what is ignored.
+//! Tests of the JSON of a request: which bodies, numbers, booleans, colours and names are accepted, refused
+//! or ignored.
 
 use pixaven_imaging::Format;
 use pixaven_imaging::plan::Color;
 use serde_json::{Value, json};
 
-use super::super::{DEPTH, RequestError, RequestKind, ResponseMode, parse, wants_binary};
+use super::super::json::MAX_DEPTH;
+use super::super::{RequestError, RequestKind, ResponseMode, is_binary_requested_by_header, parse};
 use super::{fetch, plan, refusal, spec};
 
 #[test]
-fn bodies_that_are_no_object_are_not_json_requests() {
+fn a_body_that_is_not_a_json_object_is_malformed() {
     for (body, message) in [
         ("null", "the body must be a JSON object"),
         ("[]", "the body must be a JSON object"),
@@ -23,13 +25,13 @@ fn bodies_that_are_no_object_are_not_json_requests() {
             "{body}"
         );
     }
-    let data = parse(b"7", RequestKind::Upload, false);
-    assert_eq!(data, Err(RequestError::Malformed("the part `data` must be a JSON object".to_owned())));
+    let upload = parse(b"7", RequestKind::Upload, false);
+    assert_eq!(upload, Err(RequestError::Malformed("the part `data` must be a JSON object".to_owned())));
     assert!(matches!(parse(b"{\"\xff\":1}", RequestKind::Fetch, false), Err(RequestError::Malformed(_))));
 }
 
 #[test]
-fn uploads_need_to_say_nothing() {
+fn an_upload_without_json_counts_as_an_empty_request() {
     let empty = parse(b"{}", RequestKind::Upload, false).unwrap();
     for data in ["", " \r\n", "null"] {
         assert_eq!(parse(data.as_bytes(), RequestKind::Upload, false).as_ref(), Ok(&empty), "{data:?}");
@@ -40,7 +42,7 @@ fn uploads_need_to_say_nothing() {
 }
 
 #[test]
-fn uploads_have_no_source() {
+fn an_upload_ignores_url_and_headers_with_a_warning() {
     let body = json!({"url": 7, "headers": {"Host": "x"}, "resize": {"width": 1}}).to_string();
     let spec = parse(body.as_bytes(), RequestKind::Upload, false).unwrap();
     assert_eq!(spec.source_url, None);
@@ -55,27 +57,27 @@ fn uploads_have_no_source() {
 }
 
 #[test]
-fn depth_is_limited_before_parsing() {
+fn json_nested_deeper_than_the_limit_is_refused() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let request =
         |levels: usize| format!(r#"{{"url":"https://example.com/","x\"[[":{}}}"#, nested(levels - 1));
-    assert!(parse(request(DEPTH).as_bytes(), RequestKind::Fetch, false).is_ok());
+    assert!(parse(request(MAX_DEPTH).as_bytes(), RequestKind::Fetch, false).is_ok());
     let too_deep =
         Err(RequestError::Invalid("the body is nested deeper than the limit of 32 levels".to_owned()));
-    assert_eq!(parse(request(DEPTH + 1).as_bytes(), RequestKind::Fetch, false), too_deep);
+    assert_eq!(parse(request(MAX_DEPTH + 1).as_bytes(), RequestKind::Fetch, false), too_deep);
     assert_eq!(parse(nested(500_000).as_bytes(), RequestKind::Fetch, false), too_deep);
-    // Brackets in a text are no levels.
+    // Brackets inside a string do not count as levels.
     let text = json!({"url": "https://example.com/", "x": "[".repeat(100)}).to_string();
     assert!(parse(text.as_bytes(), RequestKind::Fetch, false).is_ok());
 }
 
 #[test]
-fn numbers_may_be_strings() {
+fn a_number_may_be_a_json_string() {
     let width = |value: Value| json!({"resize": {"width": value}});
-    for same in [json!(768), json!("768"), json!(768.0), json!("768.0"), json!("7.68e2")] {
-        assert_eq!(plan(&width(same.clone())).resize.unwrap().width, Some(768), "{same}");
+    for value in [json!(768), json!("768"), json!(768.0), json!("768.0"), json!("7.68e2")] {
+        assert_eq!(plan(&width(value.clone())).resize.unwrap().width, Some(768), "{value}");
     }
-    for (wrong, shown) in [
+    for (invalid, in_message) in [
         (json!(-5), "-5"),
         (json!(0), "0"),
         (json!(20_001), "20001"),
@@ -90,13 +92,13 @@ fn numbers_may_be_strings() {
         (json!({"px": 768}), "an object"),
         (json!("x".repeat(99)), &format!("\"{}…", "x".repeat(59))),
     ] {
-        let expected = format!("resize.width must be an integer from 1 to 20000, got {shown}");
-        assert_eq!(refusal(&width(wrong)), expected);
+        let expected = format!("resize.width must be an integer from 1 to 20000, got {in_message}");
+        assert_eq!(refusal(&width(invalid)), expected);
     }
 }
 
 #[test]
-fn booleans_may_be_strings_and_numbers() {
+fn a_boolean_may_be_a_json_string_or_number() {
     let upscale = |value: Value| json!({"resize": {"width": 1, "upscale": value}});
     for (value, expected) in [
         (json!(true), true),
@@ -111,14 +113,14 @@ fn booleans_may_be_strings_and_numbers() {
     ] {
         assert_eq!(plan(&upscale(value.clone())).resize.unwrap().upscale, expected, "{value}");
     }
-    for wrong in [json!("yes"), json!("True"), json!(2), json!({})] {
-        let message = refusal(&upscale(wrong));
+    for invalid in [json!("yes"), json!("True"), json!(2), json!({})] {
+        let message = refusal(&upscale(invalid));
         assert!(message.starts_with("resize.upscale must be true or false, got "), "{message}");
     }
 }
 
 #[test]
-fn colours_are_hexadecimal() {
+fn only_hexadecimal_colours_are_accepted() {
     let color = |value: Value| json!({"border": {"size": 1, "color": value}});
     for (text, [r, g, b, a]) in [
         ("f0a", [255, 0, 170, 255]),
@@ -128,16 +130,19 @@ fn colours_are_hexadecimal() {
     ] {
         assert_eq!(plan(&color(json!(text))).border.unwrap().color, Color { r, g, b, a }, "{text}");
     }
-    for wrong in ["", "#", "ff", "ffff", "fffff", "fffffff", "fffffffff", "##fff", "ggg", "red", "ﬀﬀﬀ"]
+    for invalid in ["", "#", "ff", "ffff", "fffff", "fffffff", "fffffffff", "##fff", "ggg", "red", "ﬀﬀﬀ"]
     {
-        let expected = format!("border.color must be a colour as RGB, RRGGBB or RRGGBBAA, got {wrong:?}");
-        assert_eq!(refusal(&color(json!(wrong))), expected);
+        let expected = format!("border.color must be a colour as RGB, RRGGBB or RRGGBBAA, got {invalid:?}");
+        assert_eq!(refusal(&color(json!(invalid))), expected);
     }
-    assert!(fetch(&color(json!(123_456))).is_err(), "a number lost its leading zeros");
+    assert!(
+        fetch(&color(json!(123_456))).is_err(),
+        "a JSON number is refused, because it cannot keep leading zeros"
+    );
 }
 
 #[test]
-fn ratios_are_quotients() {
+fn a_ratio_may_be_a_quotient_or_a_number() {
     let ratio = |value: Value| json!({"crop": {"mode": "ratio", "ratio": value}});
     for (value, expected) in
         [(json!("4:3"), 4.0 / 3.0), (json!("1.91 : 1"), 1.91), (json!(1.5), 1.5), (json!("1.5"), 1.5)]
@@ -147,16 +152,16 @@ fn ratios_are_quotients() {
             matches!(crop, Some(pixaven_imaging::plan::Crop::Ratio { ratio, .. }) if ratio == expected);
         assert!(is_expected, "{value}: {crop:?}");
     }
-    for wrong in
+    for invalid in
         [json!("4:0"), json!("-4:-3"), json!("4:3:2"), json!(":"), json!(0), json!("1:101"), json!("inf:inf")]
     {
-        let message = refusal(&ratio(wrong));
+        let message = refusal(&ratio(invalid));
         assert!(message.starts_with("crop.ratio must be a ratio such as \"4:3\" or 1.5, "), "{message}");
     }
 }
 
 #[test]
-fn what_is_unknown_is_named_and_ignored() {
+fn an_unknown_attribute_is_ignored_with_a_warning_that_names_it() {
     for (more, warning) in [
         (json!({"resise": {"width": 5}}), "resise is unknown and was ignored; did you mean resize?"),
         (
@@ -176,7 +181,7 @@ fn what_is_unknown_is_named_and_ignored() {
 }
 
 #[test]
-fn warnings_do_not_grow_without_end() {
+fn warnings_beyond_the_first_20_are_only_counted() {
     let many: serde_json::Map<String, Value> =
         (0..1000).map(|n| (format!("unknown_{n}"), json!(n))).collect();
     let warnings = spec(&Value::Object(many)).warnings;
@@ -185,13 +190,13 @@ fn warnings_do_not_grow_without_end() {
 }
 
 #[test]
-fn what_this_build_cannot_do_is_refused_not_ignored() {
+fn an_attribute_that_this_build_does_not_support_is_refused() {
     assert_eq!(refusal(&json!({"store": {"provider": "aws"}})), "store is not supported by this build");
     assert!(fetch(&json!({"watermark": null, "store": null, "output": {"effort": null}})).is_ok());
 }
 
 #[test]
-fn formats_are_those_that_can_be_written() {
+fn only_formats_that_this_build_writes_are_accepted() {
     let mut names = Format::written().map(Format::request_name).collect::<Vec<_>>();
     names.extend(["auto", "jpg"]);
     names.sort_unstable();
@@ -201,8 +206,10 @@ fn formats_are_those_that_can_be_written() {
         let expected = format!("output.format must be one of {names}, got {unknown:?}");
         assert_eq!(refusal(&format(unknown)), expected);
     }
-    let api = ["apng", "avif", "bmp", "gif", "heic", "ico", "jp2", "jxl", "mp4", "tiff", "webm", "webp"];
-    for name in api.into_iter().filter(|name| Format::written().all(|format| format.request_name() != *name))
+    let api_formats =
+        ["apng", "avif", "bmp", "gif", "heic", "ico", "jp2", "jxl", "mp4", "tiff", "webm", "webp"];
+    for name in
+        api_formats.into_iter().filter(|name| Format::written().all(|format| format.request_name() != *name))
     {
         let expected =
             format!("output.format {name:?} is not supported by this build; it must be one of {names}");
@@ -210,9 +217,9 @@ fn formats_are_those_that_can_be_written() {
     }
 }
 
-/// Bodies that the official clients were seen to send.
+/// The bodies were recorded from the official clients.
 #[test]
-fn recorded_requests() {
+fn recorded_requests_of_the_official_clients_are_parsed() {
     let upload = |data: &str| parse(data.as_bytes(), RequestKind::Upload, false);
     assert!(upload(r#"{"flip":{"horizontal":true}}"#).unwrap().plan.flip.unwrap().horizontal);
     assert_eq!(upload(r#"{"stylize":{"sepia":true}}"#).unwrap().plan.filter.unwrap().sepia, Some(100.0));
@@ -239,7 +246,7 @@ fn recorded_requests() {
 }
 
 #[test]
-fn the_binary_header_counts_unless_it_says_no() {
+fn the_binary_header_counts_unless_its_value_is_0_or_false() {
     for (header, expected) in [
         (None, false),
         (Some("1"), true),
@@ -252,6 +259,6 @@ fn the_binary_header_counts_unless_it_says_no() {
         (Some("false"), false),
         (Some("False"), false),
     ] {
-        assert_eq!(wants_binary(header.map(str::as_bytes)), expected, "{header:?}");
+        assert_eq!(is_binary_requested_by_header(header.map(str::as_bytes)), expected, "{header:?}");
     }
 }

@@ -1,0 +1,104 @@
+//! HTTP headers that a request adds to the download of its image or to its webhook.
+
+use http::{HeaderName, HeaderValue};
+use serde_json::Value;
+use url::Url;
+
+use super::RequestError;
+use super::value_types::{ValueParser, ValueSchema, invalid_value};
+use super::warnings::{Warnings, attribute_path};
+use crate::work::redact::has_credentials;
+
+/// The most headers in one `headers` object.
+const MAX_HEADERS: usize = 20;
+/// The longest value of a header, in bytes.
+const MAX_VALUE_BYTES: usize = 4_096;
+/// Headers that a request cannot set, because they belong to one connection or delimit a message.
+const RESERVED: [&str; 8] =
+    ["host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"];
+/// A request cannot set headers with these prefixes. The prefix `webhook-` belongs to the signature of a
+/// webhook.
+const RESERVED_PREFIXES: [&str; 3] = ["content-", "proxy-", "webhook-"];
+
+/// Checks that the URL at `path`.`url` has no credentials if the headers contain `Authorization`. The server
+/// sends the credentials of a URL as `Authorization`, and a message has that header only once.
+pub(super) fn check_authorization(
+    path: &str,
+    headers: &[(String, String)],
+    url: &Url,
+) -> Result<(), RequestError> {
+    let authorization = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    match authorization {
+        Some((name, _)) if has_credentials(url) => Err(RequestError::Invalid(format!(
+            "{} cannot be set when {} has credentials",
+            attribute_path(&attribute_path(path, "headers"), name),
+            attribute_path(path, "url"),
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The value type of `headers`: an object of header names and their values. Error messages never repeat the
+/// value of a header, because the value may be a secret.
+pub(super) struct HeaderFields;
+
+impl ValueSchema for HeaderFields {
+    fn expected(&self) -> String {
+        format!("an object of at most {MAX_HEADERS} header names with their values")
+    }
+}
+
+impl ValueParser for HeaderFields {
+    type Parsed = Vec<(String, String)>;
+
+    fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Self::Parsed, RequestError> {
+        let Value::Object(object) = value else {
+            return Err(invalid_value(self, path, value));
+        };
+        let present: Vec<(&String, &Value)> = object.iter().filter(|(_, value)| !value.is_null()).collect();
+        if present.len() > MAX_HEADERS {
+            return Err(RequestError::Invalid(format!(
+                "{path} must be {}, got {}",
+                self.expected(),
+                present.len()
+            )));
+        }
+        present.into_iter().map(|(name, value)| parse_header(path, name, value)).collect()
+    }
+}
+
+fn parse_header(path: &str, name: &str, value: &Value) -> Result<(String, String), RequestError> {
+    let Ok(header_name) = HeaderName::from_bytes(name.as_bytes()) else {
+        return Err(invalid_value(&HeaderNameSyntax, &format!("a name in {path}"), &name.into()));
+    };
+    let attribute = attribute_path(path, name);
+    let lowercase = header_name.as_str();
+    let is_reserved =
+        RESERVED.contains(&lowercase) || RESERVED_PREFIXES.iter().any(|prefix| lowercase.starts_with(prefix));
+    if is_reserved {
+        return Err(RequestError::Invalid(format!("{attribute} cannot be set by a request")));
+    }
+    let text = match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    text.filter(|text| {
+        text.len() <= MAX_VALUE_BYTES && text.is_ascii() && HeaderValue::from_str(text).is_ok()
+    })
+    .map(|text| (name.to_owned(), text))
+    .ok_or_else(|| {
+        RequestError::Invalid(format!(
+            "{attribute} must be a text of at most {MAX_VALUE_BYTES} printable ASCII characters"
+        ))
+    })
+}
+
+/// Describes the syntax of a header name (RFC 9110, section 5.1).
+struct HeaderNameSyntax;
+
+impl ValueSchema for HeaderNameSyntax {
+    fn expected(&self) -> String {
+        "letters, digits and hyphens".to_owned()
+    }
+}

@@ -1,0 +1,19 @@
+//! The part of the plan that `output` describes.
+
+use pixaven_imaging::plan::Output;
+
+use crate::work::request::table;
+
+pub(super) fn output(object: &table::Output) -> Output {
+    Output {
+        format: object.format.unwrap_or_default(),
+        quality: object.quality,
+        baseline: object.encoding.unwrap_or(false),
+        lossless: object.lossless.unwrap_or(false),
+        effort: object.effort,
+        max_bytes: object.max_bytes,
+        metadata: object.metadata.unwrap_or_default(),
+        delay_ms: object.delay,
+        plays: object.plays,
+    }
+}

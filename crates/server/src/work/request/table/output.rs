@@ -1,0 +1,83 @@
+//! Declares the objects that describe the result and its delivery: `output`, `response`, `webhook` and `cdn`.
+
+use pixaven_imaging::plan::{KeptMetadata, Target};
+use url::Url;
+
+use super::object_schema;
+use crate::work::request::ResponseMode;
+use crate::work::request::headers::HeaderFields;
+use crate::work::request::value_types::{Boolean, Choice, Integer, OutputFormat, WebUrl};
+
+/// The encoding of a JPEG: `true` means baseline, `false` means progressive.
+const ENCODING: Choice<bool> =
+    Choice { keywords: &[("progressive", false), ("baseline", true)], unsupported: &[] };
+const METADATA: Choice<KeptMetadata> = Choice {
+    keywords: &[
+        ("none", KeptMetadata::None),
+        ("copyright", KeptMetadata::Copyright),
+        ("all", KeptMetadata::All),
+    ],
+    unsupported: &[],
+};
+/// The highest value of `max_bytes`. No result is larger.
+const MAX_RESULT_BYTES: u64 = 1_000_000_000;
+
+object_schema! {
+    /// How the result is encoded.
+    ///
+    /// `auto` writes the smallest of AVIF (if this build writes AVIF), WebP, and JPEG or PNG, each as good as
+    /// a JPEG of `quality`. Of an animation, `auto` writes the smaller of WebP and APNG.
+    ///
+    /// `lossless` matters for formats with both kinds of compression, such as WebP. PNG is always lossless,
+    /// and JPEG never is.
+    ///
+    /// `max_bytes` lowers the quality until the file fits. The search begins at `quality`, or at 100 without
+    /// `quality`. If no quality fits, or if the format has no quality, the request fails, and the message
+    /// gives the smallest size that was reached.
+    ///
+    /// `metadata` is written to JPEG, PNG, APNG and WebP. For another format, a warning says that metadata
+    /// was left out. `copyright` keeps the artist and the copyright of EXIF, the creators and the rights of
+    /// XMP, and the author and the copyright of IPTC and of the texts of a PNG. `all` keeps EXIF and XMP,
+    /// with corrected orientation, size and colour space, but without thumbnails and maker notes. Pixels are
+    /// always converted to sRGB, and no colour profile is written.
+    Output {
+        format: Target = OutputFormat, "", "the file format; without it the format follows from the image's format";
+        quality: u8 = Integer(1_u8, 100), "", "the quality; the default depends on the format";
+        encoding: bool = ENCODING, "progressive", "JPEG: progressive, in scans of growing detail, or baseline, from top to bottom";
+        lossless: bool = Boolean, "false", "whether every pixel is kept, if the format can do so";
+        effort: u8 = Integer(0_u8, 9), "", "from fast (0) to small (9); the default depends on the format";
+        max_bytes: u64 = Integer(1_u64, MAX_RESULT_BYTES), "", "the largest file size, in bytes; the result has the highest quality that fits";
+        metadata: KeptMetadata = METADATA, "none", "which metadata of the image is kept";
+        delay: u32 = Integer(10_u32, 60_000), "", "animations: milliseconds per frame; without it as in the image";
+        plays as "loop": u16 =
+            Integer(0_u16, u16::MAX), "", "animations: how often the animation plays, 0 for ever; without it as in the image";
+    }
+}
+
+const RESPONSE_MODE: Choice<ResponseMode> =
+    Choice { keywords: &[("json", ResponseMode::Json), ("binary", ResponseMode::Binary)], unsupported: &[] };
+
+object_schema! {
+    /// The kind of answer.
+    Response {
+        mode: ResponseMode = RESPONSE_MODE, "json", "`json`: the body is the envelope; `binary`: the body is the result itself";
+    }
+}
+
+object_schema! {
+    /// The server answers at once and sends the result to a receiver later.
+    Webhook {
+        url: Url = WebUrl, "", "the URL of the receiver, which may contain credentials; required";
+        delay: i64 = Integer(0_i64, 604_800), "0", "seconds from the end of processing to the first attempt";
+        headers: Vec<(String, String)> = HeaderFields, "", "HTTP headers to add to each attempt";
+        expires: i64 = Integer(1_i64, 5_184_000), "", "seconds after which the server stops trying, counted from the time at which the first attempt is due";
+        retry: bool = Boolean, "true", "whether the server tries again after a failed attempt";
+    }
+}
+
+object_schema! {
+    /// Delivery through a CDN. Without a configured CDN, this object has no effect.
+    Cdn {
+        push: bool = Boolean, "false", "whether the URL of the result points to the CDN";
+    }
+}
