@@ -21,16 +21,17 @@ const NOTICE: &str =
 const CONFIGURATION_INTRODUCTION: &str = "\
 # Configuration
 
-Nothing needs to be configured. What is, comes from four places; each overrides single settings of those before it:
+Every setting has a default, so that no configuration is required. A value comes from one of four layers. Each layer
+overrides single settings of the layers before it:
 
 1. the defaults below ([`default.toml`](../crates/server/src/default.toml));
-2. the configuration file: `--config FILE`, or else `pixaven.toml` in the working directory if it is there;
-3. the environment: `PIXAVEN_SERVER_LISTEN` sets `listen` of `[server]`; lists are separated by commas;
-4. the command line: `--set server.listen=0.0.0.0:80`, and flags of their own for the most common ones.
+2. the configuration file: `--config FILE`, or else `pixaven.toml` in the working directory, if it exists;
+3. the environment: `PIXAVEN_SERVER_LISTEN` sets `listen` of `[server]`; commas separate the items of a list;
+4. the command line: `--set server.listen=0.0.0.0:80`; the most common settings also have their own flags.
 
-A name that is not below is an error that names the nearest one that is. `pixaven config` prints what is in force and
-where each value comes from. In Kubernetes, a service called `pixaven` puts variables called `PIXAVEN_SERVICE_…` and
-`PIXAVEN_PORT…` into every container; those are skipped.
+An unknown name is an error, which names the most similar setting. `pixaven config` prints the effective value of
+every setting and its layer. In Kubernetes, a service called `pixaven` adds variables called `PIXAVEN_SERVICE_…` and
+`PIXAVEN_PORT…` to every container; the server ignores them.
 ";
 
 /// The text above the generated tables of attributes.
