@@ -1,6 +1,6 @@
-//! What a careful receiver does with a webhook before it believes it (Standard Webhooks 1.0): the signature over id,
-//! time and body must have been made with the account's secret. Written against the specification, apart from the
-//! code that signs, so that each proves the other.
+//! Verifies the signature of a webhook, as a receiver should do (Standard Webhooks 1.0): the signature over
+//! id, timestamp and body must match the account's secret. This code follows the specification and shares no
+//! code with the signing of webhooks, so that each checks the other.
 
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
@@ -9,15 +9,18 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::HeaderMap;
 use sha2::Sha256;
 
-/// A webhook whose signature is right.
+/// The headers of a webhook with a valid signature.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Receipt {
+pub(super) struct VerifiedWebhook {
     pub(super) id: String,
     pub(super) attempt: u32,
 }
 
-/// Checks the signature; `secret` is the account's, with its `whsec_`.
-pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str) -> anyhow::Result<Receipt> {
+/// Verifies the signature. `secret` is the account's secret with its prefix `whsec_`.
+///
+/// # Errors
+/// If a header is absent or malformed, or if no signature matches.
+pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str) -> anyhow::Result<VerifiedWebhook> {
     let header = |name: &str| {
         let value = headers.get(name).with_context(|| format!("the webhook has no {name} header"))?;
         value.to_str().with_context(|| format!("{name} is no text"))
@@ -29,18 +32,21 @@ pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str) -> anyhow::
     mac.update(format!("{id}.{timestamp}.").as_bytes());
     mac.update(body);
     let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
-    // Several signatures may stand there while a secret is being replaced.
+    // While a secret is being rotated, the header contains one signature for each active secret.
     let signatures = header("webhook-signature")?;
-    ensure!(signatures.split(' ').any(|one| one == expected), "the signature is wrong: {signatures}");
+    ensure!(
+        signatures.split(' ').any(|signature| signature == expected),
+        "the signature is wrong: {signatures}"
+    );
     let attempt = header("webhook-attempt")?.parse().context("webhook-attempt is no number")?;
-    Ok(Receipt { id: id.to_owned(), attempt })
+    Ok(VerifiedWebhook { id: id.to_owned(), attempt })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    // The example of the Standard Webhooks specification.
+    // The secret, the body and the signature are the example of the Standard Webhooks specification.
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const BODY: &[u8] = br#"{"test": 2432232314}"#;
     const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
@@ -59,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_specification_is_accepted() {
-        let receipt = verify(&headers(SIGNATURE), BODY, SECRET).unwrap();
-        assert_eq!(receipt, Receipt { id: "msg_p5jXN8AQM9LWM0D4loKWxJek".to_owned(), attempt: 3 });
+    fn the_signature_of_the_specifications_example_is_valid() {
+        let verified = verify(&headers(SIGNATURE), BODY, SECRET).unwrap();
+        assert_eq!(verified, VerifiedWebhook { id: "msg_p5jXN8AQM9LWM0D4loKWxJek".to_owned(), attempt: 3 });
         verify(&headers(&format!("v1,AAAA {SIGNATURE}")), BODY, SECRET).unwrap();
     }
 
     #[test]
-    fn another_body_or_another_secret_is_not() {
+    fn a_signature_for_another_body_or_secret_is_invalid() {
         verify(&headers(SIGNATURE), br#"{"test": 2432232315}"#, SECRET).unwrap_err();
         verify(&headers(SIGNATURE), BODY, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap_err();
         verify(&headers("v1,AAAA"), BODY, SECRET).unwrap_err();

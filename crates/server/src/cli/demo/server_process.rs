@@ -1,4 +1,4 @@
-//! The server of the demo: this binary, once more, as `serve`.
+//! The server of the demo: a child process that runs this binary as `pixaven serve`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,31 +9,34 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 
-const START_PATIENCE: Duration = Duration::from_secs(20);
-const STOP_PATIENCE: Duration = Duration::from_secs(40);
+/// How long the server may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the server may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// A running server. Killed when dropped.
-pub(super) struct Child {
+/// A running server. Dropping this value kills the process.
+pub(super) struct ServerProcess {
     process: tokio::process::Child,
-    /// Held open, so that the server can go on printing.
+    /// Keeps the pipe open, so that the server can still print.
     _stdout: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
     pub(super) pid: u32,
     pub(super) address: SocketAddr,
 }
 
-impl Child {
+impl ServerProcess {
     /// Starts the server on a free loopback port and waits until it listens.
     pub(super) async fn start(data_dir: &Path) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the path of this program is unknown")?;
         let log = data_dir.join("demo-server.log");
         let mut command = Command::new(program);
-        // Ctrl-C is for the demo, which then stops the server in good order.
+        // With its own process group, the server does not receive Ctrl-C. The demo receives Ctrl-C and stops
+        // the server.
         command.process_group(0);
         let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir"])
             .arg(data_dir)
-            // The real schedule waits five seconds and more; nobody wants to watch that.
+            // The default pauses of five seconds and more are too long for a demo.
             .args(["--set", "webhooks.schedule_s=1,1"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -43,36 +46,40 @@ impl Child {
             .context("the server cannot be started")?;
         let pid = process.id().context("the server ended at once")?;
         let mut stdout = BufReader::new(process.stdout.take().context("the server has no output")?).lines();
-        let address = tokio::time::timeout(START_PATIENCE, listening(&mut stdout)).await;
+        let address = tokio::time::timeout(START_TIMEOUT, listen_address(&mut stdout)).await;
         let address = address.unwrap_or_else(|_elapsed| bail!("the server does not come to listen"));
         let address = address.with_context(|| format!("the server's log ends:\n{}", tail(&log)))?;
         Ok(Self { process, _stdout: stdout, log, pid, address })
     }
 
-    /// Whether the process is gone.
+    /// Whether the process has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// The end of the server's log.
+    /// The last lines of the server's log.
     pub(super) fn log_tail(&self) -> String {
         tail(&self.log)
     }
 
-    /// Stops the server as a service manager would, and expects it to end in good order.
+    /// Stops the server with SIGTERM, as a service manager does.
+    ///
+    /// # Errors
+    /// If the server does not end in time or ends with a failure.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         let pid = pid.context("the server has an impossible process id")?;
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .context("the server cannot be stopped")?;
-        let ended = tokio::time::timeout(STOP_PATIENCE, self.process.wait()).await;
+        let ended = tokio::time::timeout(STOP_TIMEOUT, self.process.wait()).await;
         let status = ended.context("the server does not stop")??;
         ensure!(status.success(), "the server ended with {status}; its log ends:\n{}", self.log_tail());
         Ok(())
     }
 }
 
-async fn listening(stdout: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<SocketAddr> {
+/// Waits until the server prints its address.
+async fn listen_address(stdout: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<SocketAddr> {
     while let Some(line) = stdout.next_line().await? {
         if let Some(address) = line.strip_prefix("listening on http://") {
             return address.trim().parse().with_context(|| format!("the server says {line:?}"));
@@ -81,6 +88,7 @@ async fn listening(stdout: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result
     bail!("the server ended without listening")
 }
 
+/// The last 20 lines of a file.
 fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
