@@ -1,4 +1,4 @@
-//! Which files there are to work on, and where their results belong.
+//! Finds the input files, and the subfolder of each result in the output folder.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -8,49 +8,52 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use pixaven_imaging::sniff;
 
-/// By so many of its first bytes a file is recognised as an image.
+/// How many bytes at the beginning of a file are read to detect an image format.
 const HEAD_BYTES: u64 = 64 << 10;
-/// Folders below each other; deeper ones are told of and left.
-const DEPTH_MAX: usize = 64;
+/// How many folders may be nested. Deeper folders are reported as failures and not searched.
+const MAX_DEPTH: usize = 64;
 
-/// A file to work on.
+/// A file to process.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Input {
-    /// Where it is.
+    /// The path of the input file.
     pub(super) path: PathBuf,
-    /// Its folder, seen from the folder it was found in: the same below the results.
+    /// The folder of the file, relative to the folder on the command line. The result gets the same folder,
+    /// relative to the output folder.
     pub(super) folder: PathBuf,
-    /// Its name.
+    /// The file name of the input.
     pub(super) name: String,
-    /// Whether another one there differs from it in nothing but the extension.
-    pub(super) is_crowded: bool,
+    /// Whether another input in the same folder has the same name with another extension.
+    pub(super) shares_stem: bool,
 }
 
-/// Everything that was found.
+/// The inputs that a search found.
 #[derive(Default)]
-pub(super) struct Found {
-    /// In the order of their results.
+pub(super) struct FoundInputs {
+    /// The inputs, sorted by the folder and the name of their results.
     pub(super) inputs: Vec<Input>,
-    /// WorkerInput in folders that are no images.
+    /// The number of files in folders that are not images.
     pub(super) n_skipped: usize,
-    /// What could not be looked at, and why.
+    /// Files and folders that could not be read, each with the reason.
     pub(super) failures: Vec<(PathBuf, String)>,
 }
 
-/// Finds all inputs; the folder `out` is none, even if it lies in one.
+/// Finds all inputs. The output folder `out` is not searched, even if it lies in an input folder.
 ///
 /// # Errors
-/// When two inputs would have the same result, or there is none.
-pub(super) fn find(roots: &[PathBuf], out: &Path) -> anyhow::Result<Found> {
-    let mut search = Search { out: out.canonicalize()?, files: BTreeMap::new(), found: Found::default() };
+/// If a path of the command line does not exist or is the output folder, or if two inputs would have the same
+/// result.
+pub(super) fn find_inputs(roots: &[PathBuf], out: &Path) -> anyhow::Result<FoundInputs> {
+    let mut search =
+        Search { out: out.canonicalize()?, files: BTreeMap::new(), found: FoundInputs::default() };
     for root in roots {
         if root.is_dir() {
             if root.canonicalize()? == search.out {
                 bail!("{} is the folder for the results, too; they need one of their own", root.display());
             }
-            search.folder(root, Path::new(""), 0)?;
+            search.add_folder(root, Path::new(""), 0)?;
         } else if root.exists() {
-            search.file(root.clone(), Path::new(""))?;
+            search.add_file(root.clone(), Path::new(""))?;
         } else {
             bail!("there is no {}", root.display());
         }
@@ -61,65 +64,68 @@ pub(super) fn find(roots: &[PathBuf], out: &Path) -> anyhow::Result<Found> {
         *n_by_stem.entry((folder.clone(), stem(name).to_owned())).or_insert(0) += 1;
     }
     let input = |((folder, name), path): ((PathBuf, String), PathBuf)| {
-        let is_crowded = n_by_stem[&(folder.clone(), stem(&name).to_owned())] > 1;
-        Input { path, folder, name, is_crowded }
+        let shares_stem = n_by_stem[&(folder.clone(), stem(&name).to_owned())] > 1;
+        Input { path, folder, name, shares_stem }
     };
     found.inputs = files.into_iter().map(input).collect();
     Ok(found)
 }
 
-/// A name without its extension.
+/// A file name without its extension.
 fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
+/// The state of a search for inputs.
 struct Search {
-    /// Without links.
+    /// The output folder, as a canonical path.
     out: PathBuf,
-    /// Paths by folder and name.
+    /// The paths of the inputs by folder and file name.
     files: BTreeMap<(PathBuf, String), PathBuf>,
-    found: Found,
+    found: FoundInputs,
 }
 
 impl Search {
-    fn folder(&mut self, folder: &Path, below: &Path, depth: usize) -> anyhow::Result<()> {
+    /// Adds all images in a folder and in the folders below it. `relative` is the path of the folder,
+    /// relative to the folder on the command line.
+    fn add_folder(&mut self, folder: &Path, relative: &Path, depth: usize) -> anyhow::Result<()> {
         if folder.canonicalize().is_ok_and(|folder| folder == self.out) {
             return Ok(());
         }
         let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
         let entries = match entries {
-            Ok(_) if depth > DEPTH_MAX => {
-                self.fail(folder, format!("it lies more than {DEPTH_MAX} folders deep"));
+            Ok(_) if depth > MAX_DEPTH => {
+                self.add_failure(folder, format!("it lies more than {MAX_DEPTH} folders deep"));
                 return Ok(());
             }
             Ok(entries) => entries,
             Err(error) => {
-                self.fail(folder, error.to_string());
+                self.add_failure(folder, error.to_string());
                 return Ok(());
             }
         };
         for entry in entries {
             let path = entry.path();
-            // Links to folders are not followed: they may lead back.
+            // Symbolic links to folders are not followed, because they may form a cycle.
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => {
-                    self.folder(&path, &below.join(entry.file_name()), depth + 1)?;
+                    self.add_folder(&path, &relative.join(entry.file_name()), depth + 1)?;
                 }
                 Ok(_) if path.is_file() => match is_image(&path) {
-                    Ok(true) => self.file(path, below)?,
+                    Ok(true) => self.add_file(path, relative)?,
                     Ok(false) => self.found.n_skipped += 1,
-                    Err(error) => self.fail(&path, error.to_string()),
+                    Err(error) => self.add_failure(&path, error.to_string()),
                 },
                 Ok(_) => self.found.n_skipped += 1,
-                Err(error) => self.fail(&path, error.to_string()),
+                Err(error) => self.add_failure(&path, error.to_string()),
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: PathBuf, folder: &Path) -> anyhow::Result<()> {
+    fn add_file(&mut self, path: PathBuf, folder: &Path) -> anyhow::Result<()> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
-            self.fail(&path, "its name is no Unicode".to_owned());
+            self.add_failure(&path, "its name is no Unicode".to_owned());
             return Ok(());
         };
         let key = (folder.to_owned(), name);
@@ -137,8 +143,8 @@ impl Search {
         Ok(())
     }
 
-    fn fail(&mut self, path: &Path, why: String) {
-        self.found.failures.push((path.to_owned(), why));
+    fn add_failure(&mut self, path: &Path, reason: String) {
+        self.found.failures.push((path.to_owned(), reason));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Where results go: whole or not at all, over no input, and over another file only if that was asked for.
+//! Writes the results. A result is written completely or not at all. It never overwrites an input, and it
+//! overwrites another file only with `--force`.
 
 use std::collections::HashSet;
 use std::fs::{Metadata, Permissions};
@@ -13,30 +14,34 @@ use tempfile::Builder;
 use super::inputs::Input;
 use crate::work::result_names::output_name;
 
-/// What a new file may be used for, less what the user's mask takes away.
-const MODE: u32 = 0o666;
+/// The permissions of a new file before the umask of the user is applied.
+const FILE_MODE: u32 = 0o666;
 
-/// The folder for the results.
+/// The output folder.
 pub(super) struct Outputs {
     root: PathBuf,
     overwrites: bool,
-    /// Device and number of every input.
+    /// Device number and inode number of every input.
     inputs: HashSet<(u64, u64)>,
-    /// Results of this run, which overwrite each other in no case.
+    /// The paths of the results of this run. A result never overwrites another result of the same run.
     written: Mutex<HashSet<PathBuf>>,
 }
 
 impl Outputs {
     pub(super) fn new(root: PathBuf, overwrites: bool, inputs: &[Input]) -> Self {
-        let ids = inputs.iter().filter_map(|input| input.path.metadata().ok()).map(|metadata| id(&metadata));
+        let ids = inputs.iter().filter_map(|input| input.path.metadata().ok());
+        let ids = ids.map(|metadata| file_id(&metadata));
         Self { root, overwrites, inputs: ids.collect(), written: Mutex::default() }
     }
 
-    /// Writes the result of an input; the error says why not.
+    /// Writes the result of an input, whose format changes from `from` to `to`.
+    ///
+    /// # Errors
+    /// If the file exists and may not be overwritten, or if it cannot be written. The text gives the reason.
     pub(super) fn write(&self, input: &Input, from: Format, to: Format, bytes: &[u8]) -> Result<(), String> {
         let folder = self.root.join(&input.folder);
-        // Of `a.jpg` and `a.png`, both made WebP, neither may become `a.webp`.
-        let name = match input.is_crowded && from != to {
+        // If `a.jpg` and `a.png` both become WebP, the results are called `a.jpg.webp` and `a.png.webp`.
+        let name = match input.shares_stem && from != to {
             true => format!("{}.{}", input.name, to.extension()),
             false => output_name(&input.name, from, to),
         };
@@ -45,19 +50,20 @@ impl Outputs {
         if !is_new {
             return Err(format!("{} is the result of another input", path.display()));
         }
-        if self.overwrites && path.metadata().is_ok_and(|there| self.inputs.contains(&id(&there))) {
+        if self.overwrites && path.metadata().is_ok_and(|existing| self.inputs.contains(&file_id(&existing)))
+        {
             return Err(format!("{} is an input, which is never overwritten", path.display()));
         }
-        let put = || -> io::Result<()> {
+        let write_file = || -> io::Result<()> {
             std::fs::create_dir_all(&folder)?;
-            let permissions = Permissions::from_mode(MODE);
+            let permissions = Permissions::from_mode(FILE_MODE);
             let mut file =
                 Builder::new().prefix(".pixaven-").permissions(permissions).tempfile_in(&folder)?;
             file.write_all(bytes)?;
-            let kept = if self.overwrites { file.persist(&path) } else { file.persist_noclobber(&path) };
-            kept.map(drop).map_err(|error| error.error)
+            let persisted = if self.overwrites { file.persist(&path) } else { file.persist_noclobber(&path) };
+            persisted.map(drop).map_err(|error| error.error)
         };
-        put().map_err(|error| match error.kind() {
+        write_file().map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
                 format!("{} exists already; --force overwrites it", path.display())
             }
@@ -66,6 +72,7 @@ impl Outputs {
     }
 }
 
-fn id(metadata: &Metadata) -> (u64, u64) {
+/// The device number and the inode number, which identify a file.
+fn file_id(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }

@@ -1,4 +1,5 @@
-//! The specification: the JSON of a request, without what only a server can do.
+//! Reads the specification of `pixaven process`: the JSON of a request, without the attributes that only a
+//! server supports.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,22 +10,24 @@ use serde_json::{Map, Value};
 use crate::runtime::config::Config;
 use crate::work::request::{self, RequestKind, Spec};
 
-/// Keys of a request that say where an image comes from or how an answer goes out.
-const FOR_SERVERS: [&str; 6] = ["url", "headers", "response", "webhook", "store", "cdn"];
-/// Has the form of an id; nobody looks it up.
+/// Attributes of a request that describe the source of the image or the answer. Only a server supports them.
+const SERVER_ONLY: [&str; 6] = ["url", "headers", "response", "webhook", "store", "cdn"];
+/// An id for the parser, which requires the id or the URL of a watermark. No code looks this id up.
 const PLACEHOLDER_ID: &str = "0000000000";
 
-/// Reads the specification in `file`, `-` being standard input; without one nothing is asked for.
-pub(super) fn read(file: Option<&Path>, has_watermark: bool, config: &Config) -> anyhow::Result<Spec> {
+/// Reads the specification from `file`, or from standard input if `file` is `-`. Without a file, the
+/// specification is empty.
+pub(super) fn read_spec(file: Option<&Path>, has_watermark: bool, config: &Config) -> anyhow::Result<Spec> {
     let json = match file {
         None => b"{}".to_vec(),
-        Some(file) => text(file, config.limits.json_bytes)
+        Some(file) => read_limited(file, config.limits.json_bytes)
             .with_context(|| format!("--spec: {} cannot be read", file.display()))?,
     };
     parse(&json, has_watermark).context("--spec")
 }
 
-fn text(file: &Path, max_bytes: usize) -> anyhow::Result<Vec<u8>> {
+/// Reads at most `max_bytes` of a file or of standard input; more bytes are an error.
+fn read_limited(file: &Path, max_bytes: usize) -> anyhow::Result<Vec<u8>> {
     let mut source: Box<dyn std::io::Read> = match file.to_str() {
         Some("-") => Box::new(std::io::stdin().lock()),
         _ => Box::new(std::fs::File::open(file)?),
@@ -41,29 +44,30 @@ fn parse(json: &[u8], has_watermark: bool) -> anyhow::Result<Spec> {
         _ => bail!("it must be a JSON object"),
     };
     request.retain(|_, value| !value.is_null());
-    if let Some(name) = FOR_SERVERS.into_iter().find(|&name| request.contains_key(name)) {
+    if let Some(name) = SERVER_ONLY.into_iter().find(|&name| request.contains_key(name)) {
         bail!("{name} is for requests to a server; images come from INPUT and go to --out");
     }
-    place_watermark(&mut request, has_watermark)?;
+    set_watermark_id(&mut request, has_watermark)?;
     let json = serde_json::to_vec(&request)?;
     Ok(request::parse(&json, RequestKind::Upload, false)?)
 }
 
-/// The picture comes from `--watermark`; the hash says the rest.
-fn place_watermark(request: &mut Map<String, Value>, has_watermark: bool) -> anyhow::Result<()> {
+/// Prepares `watermark` for the parser. The picture comes from `--watermark`, and the attributes of
+/// `watermark` give its position and size.
+fn set_watermark_id(request: &mut Map<String, Value>, has_watermark: bool) -> anyhow::Result<()> {
     if !has_watermark {
         ensure!(!request.contains_key("watermark"), "watermark needs its picture: --watermark FILE");
         return Ok(());
     }
-    let hash = request.entry("watermark").or_insert_with(|| Value::Object(Map::new()));
-    // What is no object is complained about where all of it is read.
-    let Value::Object(fields) = hash else { return Ok(()) };
+    let watermark = request.entry("watermark").or_insert_with(|| Value::Object(Map::new()));
+    // If the value is not an object, the parser of requests refuses it.
+    let Value::Object(watermark) = watermark else { return Ok(()) };
     if let Some(name) =
-        ["id", "url"].into_iter().find(|name| fields.get(*name).is_some_and(|value| !value.is_null()))
+        ["id", "url"].into_iter().find(|name| watermark.get(*name).is_some_and(|value| !value.is_null()))
     {
         bail!("watermark.{name} is for requests to a server; the picture is that of --watermark");
     }
-    fields.insert("id".to_owned(), PLACEHOLDER_ID.into());
+    watermark.insert("id".to_owned(), PLACEHOLDER_ID.into());
     Ok(())
 }
 
@@ -72,15 +76,16 @@ mod tests {
     use super::*;
 
     fn refusal(json: &str, has_watermark: bool) -> String {
-        format!("{:#}", parse(json.as_bytes(), has_watermark).expect_err("it is refused"))
+        format!("{:#}", parse(json.as_bytes(), has_watermark).expect_err("the specification is refused"))
     }
 
     #[test]
-    fn a_specification_is_a_request_without_its_surroundings() {
-        let spec = parse(br#"{"resize": {"width": 3}, "webhook": null}"#, false).expect("it is fine");
+    fn an_attribute_that_only_a_server_supports_is_refused() {
+        let spec = parse(br#"{"resize": {"width": 3}, "webhook": null}"#, false)
+            .expect("the specification is valid");
         assert_eq!(spec.plan.resize.and_then(|resize| resize.width), Some(3));
         assert_eq!(spec.warnings, Vec::<String>::new());
-        for name in FOR_SERVERS {
+        for name in SERVER_ONLY {
             let message = refusal(&format!(r#"{{"{name}": {{}}}}"#), false);
             assert!(message.starts_with(&format!("{name} is for requests to a server")), "{message}");
         }
@@ -89,9 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_is_a_file_and_its_place() {
+    fn a_watermark_needs_a_file_and_accepts_no_id() {
         let opacity = |json: &str| {
-            let spec = parse(json.as_bytes(), true).expect("it is fine");
+            let spec = parse(json.as_bytes(), true).expect("the specification is valid");
             spec.plan.watermark.map(|watermark| watermark.opacity)
         };
         assert_eq!(opacity("{}"), Some(100.0));

@@ -1,13 +1,14 @@
-//! What came of it, in a few lines: the numbers first, what failed last.
+//! The summary of a run: first the numbers of files and bytes, then the failures.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Made;
+use super::FileSizes;
 
+/// Counts the results of a run.
 pub(super) struct Summary {
-    n_made: usize,
-    /// Inputs that came to an end, good or bad.
+    n_succeeded: usize,
+    /// The number of inputs that succeeded or failed.
     n_ended: usize,
     n_skipped: usize,
     n_bytes_before: u64,
@@ -17,18 +18,18 @@ pub(super) struct Summary {
 
 impl Summary {
     pub(super) fn new(n_skipped: usize, failures: Vec<(PathBuf, String)>) -> Self {
-        Self { n_made: 0, n_ended: 0, n_skipped, n_bytes_before: 0, n_bytes_after: 0, failures }
+        Self { n_succeeded: 0, n_ended: 0, n_skipped, n_bytes_before: 0, n_bytes_after: 0, failures }
     }
 
-    pub(super) fn add(&mut self, path: &Path, made: Result<Made, String>) {
+    pub(super) fn add(&mut self, path: &Path, result: Result<FileSizes, String>) {
         self.n_ended += 1;
-        match made {
-            Ok(made) => {
-                self.n_made += 1;
-                self.n_bytes_before += made.n_bytes_before;
-                self.n_bytes_after += made.n_bytes_after;
+        match result {
+            Ok(sizes) => {
+                self.n_succeeded += 1;
+                self.n_bytes_before += sizes.n_bytes_before;
+                self.n_bytes_after += sizes.n_bytes_after;
             }
-            Err(why) => self.failures.push((path.to_owned(), why)),
+            Err(reason) => self.failures.push((path.to_owned(), reason)),
         }
     }
 
@@ -36,26 +37,27 @@ impl Summary {
         !self.failures.is_empty()
     }
 
-    /// Numbers on standard output, failures on standard error.
-    pub(super) fn print(&mut self, time: Duration, n_inputs: usize) {
-        println!("{}", self.numbers(time));
+    /// Prints the numbers on standard output and the failures on standard error.
+    pub(super) fn print(&mut self, elapsed: Duration, n_inputs: usize) {
+        println!("{}", self.numbers(elapsed));
         if self.n_skipped > 0 {
-            println!("{} skipped, which are no images", files(self.n_skipped));
+            println!("{} skipped, which are no images", file_count(self.n_skipped));
         }
         if self.n_ended < n_inputs {
-            println!("interrupted: {} not done", files(n_inputs - self.n_ended));
+            println!("interrupted: {} not done", file_count(n_inputs - self.n_ended));
         }
         if self.failures.is_empty() {
             return;
         }
-        eprintln!("{} failed:", files(self.failures.len()));
+        eprintln!("{} failed:", file_count(self.failures.len()));
         self.failures.sort();
-        for (path, why) in &self.failures {
-            eprintln!("  {}: {why}", path.display());
+        for (path, reason) in &self.failures {
+            eprintln!("  {}: {reason}", path.display());
         }
     }
 
-    fn numbers(&self, time: Duration) -> String {
+    /// The line with the number of files, the time and the bytes before and after.
+    fn numbers(&self, elapsed: Duration) -> String {
         let (before, after) = (self.n_bytes_before, self.n_bytes_after);
         let change = match before {
             0 => String::new(),
@@ -64,21 +66,22 @@ impl Summary {
             }
             _ => format!(", {:.1} % more", (after - before) as f64 * 100.0 / before as f64),
         };
-        let (before, after) = (size(before), size(after));
+        let (before, after) = (format_size(before), format_size(after));
         format!(
             "{} in {:.1} s: {before} before, {after} after{change}",
-            files(self.n_made),
-            time.as_secs_f64()
+            file_count(self.n_succeeded),
+            elapsed.as_secs_f64()
         )
     }
 }
 
-fn files(n: usize) -> String {
+/// A number of files as text, in the singular or the plural.
+fn file_count(n: usize) -> String {
     if n == 1 { "1 file".to_owned() } else { format!("{n} files") }
 }
 
-/// In the largest unit of which there is at least one.
-fn size(n_bytes: u64) -> String {
+/// A size as text, in the largest unit in which it is at least 1.
+fn format_size(n_bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     let mut size = n_bytes as f64 / 1000.0;
     if size < 1.0 {
@@ -100,17 +103,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_said_in_words() {
+    fn the_numbers_have_units_and_the_change_in_percent() {
         let mut summary = Summary::new(0, Vec::new());
         assert_eq!(summary.numbers(Duration::ZERO), "0 files in 0.0 s: 0 bytes before, 0 bytes after");
-        summary.add(Path::new("a"), Ok(Made { n_bytes_before: 2_000_000, n_bytes_after: 500_000 }));
+        summary.add(Path::new("a"), Ok(FileSizes { n_bytes_before: 2_000_000, n_bytes_after: 500_000 }));
         let one = "1 file in 1.5 s: 2.0 MB before, 500.0 kB after, 75.0 % saved";
         assert_eq!(summary.numbers(Duration::from_millis(1500)), one);
-        summary.add(Path::new("b"), Ok(Made { n_bytes_before: 0, n_bytes_after: 2_500_000 }));
+        summary.add(Path::new("b"), Ok(FileSizes { n_bytes_before: 0, n_bytes_after: 2_500_000 }));
         let two = "2 files in 0.0 s: 2.0 MB before, 3.0 MB after, 50.0 % more";
         assert_eq!(summary.numbers(Duration::ZERO), two);
         assert_eq!(
-            (size(999), size(1_000), size(1_000_000_000)),
+            (format_size(999), format_size(1_000), format_size(1_000_000_000)),
             ("999 bytes".into(), "1.0 kB".into(), "1.0 GB".into())
         );
     }
