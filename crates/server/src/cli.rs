@@ -1,4 +1,5 @@
-//! The command line. Each sub-command is a thin call into the parts; what needs more is a module of its own.
+//! The command line: parses the arguments and runs the sub-command. Each larger sub-command has its own
+//! module.
 
 mod demo;
 mod keys;
@@ -30,7 +31,7 @@ struct Cli {
 enum Command {
     /// Runs the server.
     Serve(ServeArgs),
-    /// Shows the whole thing at work: a server, an image, webhooks that arrive; takes a few seconds.
+    /// Demonstrates a server, an image and webhooks on this machine; takes a few seconds.
     Demo(demo::DemoArgs),
     /// Processes files and folders here, without a server.
     Process(process::ProcessArgs),
@@ -40,16 +41,16 @@ enum Command {
     Secrets(secrets::SecretsArgs),
     /// Adds, lists and removes watermarks.
     Watermarks(watermarks::WatermarksArgs),
-    /// Looks at webhooks, sends them again, gives them up.
+    /// Lists, shows, resends and cancels webhooks.
     Webhooks(webhooks::WebhooksArgs),
-    /// Receives webhooks for development: prints them, checks them, hands them on.
+    /// Receives webhooks for development: prints, checks and forwards them.
     Listen(listen::ListenArgs),
     /// Prints the configuration in force and where each value comes from.
     Config(ConfigArgs),
-    /// What the server starts to process images; speaks on its pipes only.
+    /// Processes images for a server, which starts this command and talks to it over pipes.
     #[command(hide = true)]
     ImageWorker {
-        /// CPU seconds an image may take.
+        /// Processor time for one image, in seconds.
         cpu_s: u64,
     },
 }
@@ -72,37 +73,39 @@ struct ServeArgs {
     config: ConfigArgs,
 }
 
-/// Where the configuration comes from, for every sub-command that needs one.
+/// The arguments that select the configuration. Every sub-command with a configuration has them.
 #[derive(Args)]
 struct ConfigArgs {
     /// Configuration file; without it, pixaven.toml of the working directory if there is one.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Directory of everything that is kept.
+    /// Directory of the database, the stored inputs and the results.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
     /// Any setting, e.g. images.workers=4; may be given again.
-    #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_and_value)]
+    #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = parse_key_and_value)]
     set: Vec<(String, String)>,
 }
 
 impl ConfigArgs {
-    /// The configuration in force, `flags` winning over everything else.
+    /// Loads the configuration. `flags` are dotted keys with the values of a sub-command's own flags, which
+    /// override all other layers.
     fn load(self, flags: impl IntoIterator<Item = (&'static str, Option<String>)>) -> anyhow::Result<Config> {
         let data_dir = self.data_dir.map(|dir| ("server.data_dir".to_owned(), dir));
-        let named = flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
-        let flags = self.set.into_iter().chain(data_dir).chain(named).collect();
+        let own_flags = flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        let flags = self.set.into_iter().chain(data_dir).chain(own_flags).collect();
         let file = self.config.or_else(config::file_in_working_directory);
         Ok(Config::load(config::Sources { file, environment: config::environment(), flags })?)
     }
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), String> {
+/// Parses `section.key=value`.
+fn parse_key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("a setting is given as section.key=value")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Runs the command line of this process.
+/// Parses the arguments of this process and runs the sub-command. An error is printed on standard error.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
@@ -135,12 +138,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn serve_command(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let networks = (!args.allow_network.is_empty()).then(|| args.allow_network.join(","));
+    let allowed_networks = (!args.allow_network.is_empty()).then(|| args.allow_network.join(","));
     let config = args.config.load([
         ("server.listen", args.listen),
         ("server.tls_cert", args.tls_cert),
         ("server.tls_key", args.tls_key),
-        ("network.allow", networks),
+        ("network.allow", allowed_networks),
     ])?;
     crate::runtime::telemetry::start(&config.log);
     runtime()?.block_on(serve::run(&config))

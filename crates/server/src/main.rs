@@ -1,4 +1,4 @@
-//! The `pixaven` binary.
+//! The binary `pixaven`. All code is in the library.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! `pixaven keys`: works on the ledger directly, also while a server is running on it.
+//! `pixaven keys`: creates, lists and revokes API keys. It opens the ledger itself, also while a server uses
+//! the ledger.
 
 use clap::{Args, Subcommand};
 use pixaven_ledger::{Clock, Ledger, NewKey};
@@ -32,7 +33,7 @@ enum KeysCommand {
     },
     /// Revokes a key; a running server refuses it within a second.
     Revoke {
-        /// Its id, as `list` shows it.
+        /// The id of the key, as `list` prints it.
         id: String,
         #[command(flatten)]
         config: ConfigArgs,
@@ -42,12 +43,12 @@ enum KeysCommand {
 pub(super) async fn run(args: KeysArgs) -> anyhow::Result<()> {
     match args.command {
         KeysCommand::Create { label, config } => {
-            let key = create_key(&open(config).await?, &label).await?;
+            let key = create_key(&open_configured_ledger(config).await?, &label).await?;
             println!("{}", key.reveal());
         }
         KeysCommand::List { config } => {
             println!("{:<12} {:<14} {:<26} {:<26} LABEL", "ID", "KEY", "CREATED", "REVOKED");
-            for key in open(config).await?.keys().await? {
+            for key in open_configured_ledger(config).await?.keys().await? {
                 let revoked = key.revoked_ms.map_or_else(|| "-".to_owned(), timestamp);
                 let created = timestamp(key.created_ms);
                 println!(
@@ -60,7 +61,7 @@ pub(super) async fn run(args: KeysArgs) -> anyhow::Result<()> {
         }
         KeysCommand::Revoke { id, config } => {
             anyhow::ensure!(
-                open(config).await?.revoke_key(&id).await?,
+                open_configured_ledger(config).await?.revoke_key(&id).await?,
                 "there is no active key with the id {id}"
             );
             println!("revoked {id}");
@@ -69,20 +70,21 @@ pub(super) async fn run(args: KeysArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes a key and stores its hash.
+/// Creates an API key and stores its hash in the ledger. The first key also creates the account, with a new
+/// webhook secret.
 pub(super) async fn create_key(ledger: &Ledger, label: &str) -> anyhow::Result<ApiKey> {
     let key = ApiKey::generate()?;
-    let new = NewKey {
+    let new_key = NewKey {
         sha256: key.sha256(),
         prefix: key.prefix().to_owned(),
         label: label.to_owned(),
         webhook_secret: generate_secret()?,
     };
-    ledger.create_key(new).await?;
+    ledger.create_key(new_key).await?;
     Ok(key)
 }
 
-async fn open(config: ConfigArgs) -> anyhow::Result<Ledger> {
+async fn open_configured_ledger(config: ConfigArgs) -> anyhow::Result<Ledger> {
     let config = config.load([])?;
     open_ledger(&config.server.data_dir, Clock::System).await
 }

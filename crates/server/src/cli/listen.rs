@@ -1,5 +1,5 @@
-//! `pixaven listen`: a receiver of webhooks for development. Prints each one, checks its signature, and hands it on if
-//! told to. It is no part of a server: it plays the receiver.
+//! `pixaven listen`: a webhook receiver for development. It prints each webhook, checks its signature and can
+//! forward it to an application. It is not part of a server; it takes the role of the receiver.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,36 +18,38 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::ConfigArgs;
-use super::secrets::of_the_account;
+use super::secrets::active_secrets;
 use crate::app::open_ledger;
 use crate::delivery::signing::{SignedHeaders, SigningKey, VerifyError, verify};
 use crate::runtime::lifecycle::stop_signal;
 use pixaven_net::{AddressPolicy, Net, NetSettings};
 
-/// The largest webhook that is taken.
+/// The largest webhook that is accepted, in bytes.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// How far a webhook's timestamp may be from now, in seconds.
+/// The largest difference between the timestamp of a webhook and the current time, in seconds.
 const TOLERANCE_S: u64 = 300;
-/// How long the application that a webhook is handed to may take; less than the server waits for this receiver.
+/// The deadline for the application that webhooks are forwarded to. It is shorter than the default deadline
+/// of a server for this receiver (`webhooks.deadline_s`), so that this receiver can still answer.
 const FORWARD_DEADLINE: Duration = Duration::from_secs(9);
-/// What is shown of its answer.
-const FORWARD_ANSWER_BYTES: usize = 1024;
+/// How much of the application's answer is read, in bytes.
+const FORWARD_RESPONSE_BYTES: usize = 1024;
 
 #[derive(Args)]
 pub(super) struct ListenArgs {
     /// Address and port; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
     listen: String,
-    /// Hand each webhook on to this URL and answer with its status.
+    /// Forwards each webhook to this URL and answers with the status of the response.
     #[arg(long, value_name = "URL")]
     forward: Option<Url>,
-    /// A secret to check signatures with; without it, those of the data directory, if there is one.
+    /// A secret to check signatures with; without it the secrets of the data directory, if it exists.
     #[arg(long, value_name = "whsec_…")]
     secret: Vec<String>,
     #[command(flatten)]
     config: ConfigArgs,
 }
 
+/// The state of the receiver.
 struct Receiver {
     keys: Vec<SigningKey>,
     forward: Option<Url>,
@@ -55,10 +57,10 @@ struct Receiver {
 }
 
 pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
-    let secrets = if args.secret.is_empty() { known_secrets(args.config).await? } else { args.secret };
+    let secrets = if args.secret.is_empty() { stored_secrets(args.config).await? } else { args.secret };
     let keys: Result<_, _> = secrets.iter().map(|secret| SigningKey::parse(secret)).collect();
-    let everywhere = ["0.0.0.0/0", "::/0"].map(|network| network.parse().expect("a network"));
-    let policy = AddressPolicy::allowing(everywhere.to_vec());
+    let all_networks = ["0.0.0.0/0", "::/0"].map(|network| network.parse().expect("a network"));
+    let policy = AddressPolicy::allowing(all_networks.to_vec());
     let receiver = Receiver {
         keys: keys.context("--secret")?,
         forward: args.forward,
@@ -73,7 +75,7 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
     let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
     axum::serve(listener, router)
         .with_graceful_shutdown(async {
-            // Without signals there is only the hard way to stop.
+            // If signals cannot be received, only killing the process can stop it.
             if stop_signal().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -82,14 +84,15 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The secrets of a server's directory; none where there is no server yet. Nothing is made.
-async fn known_secrets(config: ConfigArgs) -> anyhow::Result<Vec<String>> {
+/// The active secrets in the data directory of a server. If the directory has no ledger, the list is empty,
+/// and nothing is created.
+async fn stored_secrets(config: ConfigArgs) -> anyhow::Result<Vec<String>> {
     let data_dir: PathBuf = config.load([])?.server.data_dir;
     if !data_dir.join("pixaven.db").exists() {
         return Ok(Vec::new());
     }
     let ledger = open_ledger(&data_dir, Clock::System).await?;
-    let secrets = of_the_account(&ledger).await?;
+    let secrets = active_secrets(&ledger).await?;
     ledger.close().await;
     Ok(secrets)
 }
@@ -100,17 +103,17 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
         println!("a body that is too large, or was cut off");
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let signature = receiver.check(&head.headers, &body);
-    show(&head, &body, signature);
+    let signature = receiver.check_signature(&head.headers, &body);
+    print_webhook(&head, &body, signature);
     if matches!(signature, Some(Err(_))) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    receiver.hand_on(&head.headers, body).await.into_response()
+    receiver.forward_webhook(&head.headers, body).await.into_response()
 }
 
 impl Receiver {
-    /// Whether the message was signed with one of the secrets; `None` when none is known.
-    fn check(&self, headers: &HeaderMap, body: &[u8]) -> Option<Result<(), VerifyError>> {
+    /// Checks that the webhook was signed with one of the secrets. `None` if no secret is known.
+    fn check_signature(&self, headers: &HeaderMap, body: &[u8]) -> Option<Result<(), VerifyError>> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let signed = SignedHeaders {
             id: header("webhook-id"),
@@ -118,26 +121,26 @@ impl Receiver {
             signature: header("webhook-signature"),
         };
         let now_s = Clock::System.now_ms() / 1_000;
-        let mut verdict = None;
+        let mut last_error = None;
         for key in &self.keys {
             let checked = verify(key, signed, body, now_s, TOLERANCE_S);
             if checked.is_ok() {
                 return Some(checked);
             }
-            verdict = Some(checked);
+            last_error = Some(checked);
         }
-        verdict
+        last_error
     }
 
-    /// What the application says, or that it is fine where there is none.
-    async fn hand_on(&self, headers: &HeaderMap, body: Bytes) -> StatusCode {
+    /// Forwards the webhook to the application and returns its status, or 204 if there is no application.
+    async fn forward_webhook(&self, headers: &HeaderMap, body: Bytes) -> StatusCode {
         let Some(url) = &self.forward else { return StatusCode::NO_CONTENT };
         let exchange =
-            self.net.post(url, headers.clone(), body, FORWARD_DEADLINE, FORWARD_ANSWER_BYTES).await;
+            self.net.post(url, headers.clone(), body, FORWARD_DEADLINE, FORWARD_RESPONSE_BYTES).await;
         match exchange.result {
-            Ok(answer) => {
-                println!("  forwarded: {}, {} ms", answer.status, exchange.duration.as_millis());
-                answer.status
+            Ok(response) => {
+                println!("  forwarded: {}, {} ms", response.status, exchange.duration.as_millis());
+                response.status
             }
             Err(error) => {
                 println!("  not forwarded: {}", crate::runtime::telemetry::with_causes(&error));
@@ -147,7 +150,7 @@ impl Receiver {
     }
 }
 
-fn show(head: &Parts, body: &[u8], signature: Option<Result<(), VerifyError>>) {
+fn print_webhook(head: &Parts, body: &[u8], signature: Option<Result<(), VerifyError>>) {
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-");
     let signature = match signature {
         None => "not checked".to_owned(),

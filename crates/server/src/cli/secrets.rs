@@ -1,4 +1,5 @@
-//! `pixaven secrets`: the secrets with which webhooks are signed, for those who verify them.
+//! `pixaven secrets`: lists and rotates the signing secrets of webhooks. Receivers need them to verify
+//! signatures.
 
 use clap::{Args, Subcommand};
 use pixaven_ledger::{Clock, Ledger, Secret};
@@ -20,9 +21,10 @@ enum SecretsCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Makes a new secret and prints all that are in force, newest first.
+    /// Makes a new secret and prints all active secrets, newest first.
     Rotate {
-        /// How long the secrets before it stay in force, in seconds: a webhook carries a signature of each.
+        /// How long the earlier secrets stay active, in seconds; a webhook carries a signature of each active
+        /// secret.
         #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(..=2_592_000))]
         overlap: u32,
         #[command(flatten)]
@@ -32,9 +34,9 @@ enum SecretsCommand {
 
 pub(super) async fn run(args: SecretsArgs) -> anyhow::Result<()> {
     let ledger = match args.command {
-        SecretsCommand::List { config } => open(config).await?,
+        SecretsCommand::List { config } => open_configured_ledger(config).await?,
         SecretsCommand::Rotate { overlap, config } => {
-            let ledger = open(config).await?;
+            let ledger = open_configured_ledger(config).await?;
             if let Some(key) = ledger.keys().await?.into_iter().next() {
                 let secret = Secret::from(generate_secret()?);
                 ledger.rotate_secret(key.account, secret, i64::from(overlap) * 1_000).await?;
@@ -42,7 +44,7 @@ pub(super) async fn run(args: SecretsArgs) -> anyhow::Result<()> {
             ledger
         }
     };
-    let secrets = of_the_account(&ledger).await?;
+    let secrets = active_secrets(&ledger).await?;
     anyhow::ensure!(
         !secrets.is_empty(),
         "there is no secret before the first API key: see pixaven keys create"
@@ -53,12 +55,12 @@ pub(super) async fn run(args: SecretsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open(config: ConfigArgs) -> anyhow::Result<Ledger> {
+async fn open_configured_ledger(config: ConfigArgs) -> anyhow::Result<Ledger> {
     open_ledger(&config.load([])?.server.data_dir, Clock::System).await
 }
 
-/// The active secrets of the account that the keys belong to, newest first.
-pub(super) async fn of_the_account(ledger: &Ledger) -> anyhow::Result<Vec<String>> {
+/// The active secrets of the account that owns the API keys, newest first. Empty if there is no key yet.
+pub(super) async fn active_secrets(ledger: &Ledger) -> anyhow::Result<Vec<String>> {
     let Some(key) = ledger.keys().await?.into_iter().next() else { return Ok(Vec::new()) };
     let account = ledger.account(key.account).await?;
     let secrets = account.map(|account| account.webhook_secrets).unwrap_or_default();

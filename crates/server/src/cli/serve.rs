@@ -1,4 +1,4 @@
-//! `pixaven serve`: runs until a signal stops it.
+//! `pixaven serve`: runs a server until a signal stops it.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use pixaven_ledger::{Clock, Ledger};
 
 use super::keys::create_key;
-use super::secrets::of_the_account;
+use super::secrets::active_secrets;
 use crate::app::{App, Dependencies};
 use crate::runtime::config::Config;
 use crate::runtime::lifecycle::{raise_open_file_limit, stop_signal};
@@ -17,10 +17,10 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         std::env::current_exe().context("the path of this program is needed for image workers")?;
     let app = App::build(config, Dependencies { clock: Clock::System, worker_program }).await?;
     let scheme = if config.server.tls().is_some() { "https" } else { "http" };
-    let base = format!("{scheme}://{}", app.address()?);
-    welcome(&app.ledger, &base).await?;
+    let base_url = format!("{scheme}://{}", app.address()?);
+    create_first_key(&app.ledger, &base_url).await?;
     let running = app.start(true);
-    println!("listening on {base}");
+    println!("listening on {base_url}");
     stop_signal().await.context("signals cannot be received")?;
     tracing::info!("stopping: no new work; a second signal ends at once");
     tokio::select! {
@@ -32,20 +32,21 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Without any key nobody could use the server: makes one, shown this once, with a line to try it.
-async fn welcome(ledger: &Ledger, base: &str) -> anyhow::Result<()> {
+/// Creates and prints an API key if the ledger has none, because no client could use a server without keys.
+/// It also prints a command that tries the key. The key cannot be shown again.
+async fn create_first_key(ledger: &Ledger, base_url: &str) -> anyhow::Result<()> {
     if !ledger.keys().await?.is_empty() {
         return Ok(());
     }
     let key = create_key(ledger, "first").await?;
     println!("API key: {}", key.reveal());
-    for secret in of_the_account(ledger).await? {
+    for secret in active_secrets(ledger).await? {
         println!("Webhook secret: {secret}");
     }
     println!("The key is shown only now. To try it:");
     println!();
     println!(
-        "  curl -u {}: -F file=@photo.jpg -F 'data={{\"resize\":{{\"width\":300}}}}' {base}/1.0/upload",
+        "  curl -u {}: -F file=@photo.jpg -F 'data={{\"resize\":{{\"width\":300}}}}' {base_url}/1.0/upload",
         key.reveal()
     );
     println!();

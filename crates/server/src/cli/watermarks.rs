@@ -1,4 +1,5 @@
-//! `pixaven watermarks`: works on the directory directly, also while a server is running on it.
+//! `pixaven watermarks`: adds, lists and removes watermarks. It opens the data directory itself, also while a
+//! server uses the directory.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use crate::work::Caller;
 use crate::work::sandbox::Sandbox;
 use pixaven_net::file_name;
 
-/// Rows of a list that are asked for at once.
+/// The rows of one page of the list.
 const PAGE_ROWS: u32 = 100;
 
 #[derive(Args)]
@@ -26,7 +27,7 @@ pub(super) struct WatermarksArgs {
 
 #[derive(Subcommand)]
 enum WatermarksCommand {
-    /// Keeps a picture as a watermark and prints the id that requests name it by.
+    /// Stores a picture as a watermark and prints its id for requests.
     Add {
         /// A file of any format that can be read.
         file: PathBuf,
@@ -38,9 +39,9 @@ enum WatermarksCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Removes a watermark; requests that were accepted before still get it.
+    /// Removes a watermark; requests that were accepted before still use it.
     Remove {
-        /// Its id, as `list` shows it.
+        /// The id of the watermark, as `list` prints it.
         id: String,
         #[command(flatten)]
         config: ConfigArgs,
@@ -51,11 +52,11 @@ pub(super) async fn run(args: WatermarksArgs) -> anyhow::Result<()> {
     match args.command {
         WatermarksCommand::Add { file, config } => add(&config.load([])?, &file).await,
         WatermarksCommand::List { config } => {
-            let (ledger, account) = open(&config.load([])?).await?;
+            let (ledger, account) = open_account(&config.load([])?).await?;
             list(&ledger, account).await
         }
         WatermarksCommand::Remove { id, config } => {
-            let (ledger, account) = open(&config.load([])?).await?;
+            let (ledger, account) = open_account(&config.load([])?).await?;
             anyhow::ensure!(
                 ledger.remove_watermark(account, &id).await?,
                 "there is no watermark with the id {id}"
@@ -76,7 +77,7 @@ async fn add(config: &Config, file: &Path) -> anyhow::Result<()> {
         file.display()
     );
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let (ledger, account) = open(config).await?;
+    let (ledger, account) = open_account(config).await?;
     let program = std::env::current_exe().context("the path of this program is needed for image workers")?;
     let sandbox = Sandbox::start(sandbox_settings(config, program, 1))
         .context("the image worker could not be started")?;
@@ -115,8 +116,8 @@ async fn list(ledger: &Ledger, account: AccountId) -> anyhow::Result<()> {
     }
 }
 
-/// The ledger, and the account that the keys belong to.
-async fn open(config: &Config) -> anyhow::Result<(Ledger, AccountId)> {
+/// Opens the ledger and finds the account that owns the API keys.
+async fn open_account(config: &Config) -> anyhow::Result<(Ledger, AccountId)> {
     let ledger = open_ledger(&config.server.data_dir, Clock::System).await?;
     let key = ledger.keys().await?.into_iter().next();
     let key = key.context("there is no account before the first API key: see pixaven keys create")?;

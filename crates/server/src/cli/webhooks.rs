@@ -1,5 +1,5 @@
-//! `pixaven webhooks`: looks at webhooks and acts on them, beside a running server or without one. It speaks to the
-//! ledger; what it changes a server notices within a second.
+//! `pixaven webhooks`: lists, shows, resends and cancels webhooks. It works on the ledger itself, with or
+//! without a running server. A running server notices a change within a second.
 
 mod resend;
 
@@ -16,8 +16,8 @@ use crate::api::timestamp::timestamp;
 use crate::app::open_ledger;
 use crate::work::redact::without_credentials;
 
-/// How often is looked for what changed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often `watch` and `resend` query the ledger for changes.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 pub(super) struct WebhooksArgs {
@@ -36,27 +36,27 @@ enum WebhooksCommand {
     },
     /// Prints one webhook with its payload and its attempts, as JSON.
     Show {
-        /// Its id.
+        /// The id of the webhook.
         id: Uuid,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Sends webhooks again now, whatever became of them: by their ids, or all that match.
+    /// Sends webhooks again now, whatever their status: by their ids, or all that match the filters.
     Resend {
         #[command(flatten)]
-        wanted: resend::Wanted,
+        args: resend::ResendArgs,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Gives up webhooks that are not being sent and have not ended.
+    /// Cancels webhooks that are not being sent and have not ended.
     Cancel {
-        /// Their ids.
+        /// The ids of the webhooks.
         #[arg(required = true)]
         ids: Vec<Uuid>,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Prints a line for every change, until it is interrupted.
+    /// Prints a line for every change of a webhook, until it is interrupted.
     Watch {
         #[command(flatten)]
         filter: Filter,
@@ -65,19 +65,19 @@ enum WebhooksCommand {
     },
 }
 
-/// Which webhooks are looked at.
+/// Selects the webhooks of `list` and `watch`.
 #[derive(Args)]
 struct Filter {
-    /// In one of these statuses only, separated by commas.
-    #[arg(long, value_delimiter = ',', value_parser = status)]
+    /// Only webhooks in one of these statuses, separated by commas.
+    #[arg(long, value_delimiter = ',', value_parser = parse_status)]
     status: Vec<WebhookStatus>,
-    /// At most so many of the latest.
+    /// At most so many of the latest webhooks.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
 }
 
-/// The ledger and the account that its keys belong to.
-struct Desk {
+/// The ledger together with the account that owns the API keys.
+struct AccountLedger {
     ledger: Ledger,
     account: AccountId,
 }
@@ -85,46 +85,48 @@ struct Desk {
 pub(super) async fn run(args: WebhooksArgs) -> anyhow::Result<()> {
     match args.command {
         WebhooksCommand::List { filter, config } => {
-            let desk = Desk::open(config).await?;
-            println!("{}", line_of("ID", "STATUS", "ACCEPTED", "URL"));
-            for record in desk.list(&filter).await? {
-                println!("{}", line(&record));
+            let ledger = AccountLedger::open(config).await?;
+            println!("{}", format_line("ID", "STATUS", "ACCEPTED", "URL"));
+            for record in ledger.list(&filter).await? {
+                println!("{}", webhook_line(&record));
             }
         }
         WebhooksCommand::Show { id, config } => {
-            let desk = Desk::open(config).await?;
-            let record = desk.ledger.webhook(desk.account, id).await?;
+            let AccountLedger { ledger, account } = AccountLedger::open(config).await?;
+            let record = ledger.webhook(account, id).await?;
             let record = record.ok_or_else(|| anyhow::anyhow!("there is no webhook {id}"))?;
             println!("{}", serde_json::to_string_pretty(&webhook_json(&record))?);
         }
-        WebhooksCommand::Resend { wanted, config } => {
-            resend::run(&Desk::open(config).await?, wanted).await?;
+        WebhooksCommand::Resend { args, config } => {
+            resend::run(&AccountLedger::open(config).await?, args).await?;
         }
         WebhooksCommand::Cancel { ids, config } => {
-            let desk = Desk::open(config).await?;
+            let AccountLedger { ledger, account } = AccountLedger::open(config).await?;
             for id in ids {
-                let is_found = desk.ledger.cancel_webhook(desk.account, id).await;
+                let is_found = ledger.cancel_webhook(account, id).await;
                 let is_found =
                     is_found.map_err(|error| anyhow::anyhow!("{id} cannot be cancelled: {error}"))?;
                 anyhow::ensure!(is_found, "there is no webhook {id}");
                 println!("{id} cancelled");
             }
         }
-        WebhooksCommand::Watch { filter, config } => Desk::open(config).await?.watch(&filter).await?,
+        WebhooksCommand::Watch { filter, config } => {
+            AccountLedger::open(config).await?.watch(&filter).await?;
+        }
     }
     Ok(())
 }
 
-impl Desk {
+impl AccountLedger {
     async fn open(config: ConfigArgs) -> anyhow::Result<Self> {
         let config = config.load([])?;
         let ledger = open_ledger(&config.server.data_dir, Clock::System).await?;
         let ledger = ledger.with_fairness(config.webhooks.delivery_limits());
         let key = ledger.keys().await?.into_iter().next();
-        let account = key.ok_or_else(|| {
+        let key = key.ok_or_else(|| {
             anyhow::anyhow!("there is no webhook before the first API key: see pixaven keys create")
         })?;
-        Ok(Self { ledger, account: account.account })
+        Ok(Self { ledger, account: key.account })
     }
 
     async fn list(&self, filter: &Filter) -> anyhow::Result<Vec<WebhookRecord>> {
@@ -141,26 +143,26 @@ impl Desk {
         Ok(self.ledger.webhooks(query).await?.webhooks)
     }
 
-    /// Shows each webhook when it comes into view, and again whenever it gets on.
+    /// Prints each listed webhook once, and again after each change of its status or of its last attempt.
     async fn watch(&self, filter: &Filter) -> anyhow::Result<()> {
-        let mut shown: HashMap<Uuid, (WebhookStatus, Option<i64>)> = HashMap::new();
+        let mut printed: HashMap<Uuid, (WebhookStatus, Option<i64>)> = HashMap::new();
         loop {
             let records = self.list(filter).await?;
             for record in records.iter().rev() {
                 let state = (record.status, record.dispatched_ms);
-                if shown.insert(record.id, state) != Some(state) {
-                    println!("{}", line(record));
+                if printed.insert(record.id, state) != Some(state) {
+                    println!("{}", webhook_line(record));
                 }
             }
-            let in_view: HashMap<_, _> =
-                records.iter().filter_map(|record| shown.remove_entry(&record.id)).collect();
-            shown = in_view;
-            tokio::time::sleep(LOOK_EVERY).await;
+            let still_listed: HashMap<_, _> =
+                records.iter().filter_map(|record| printed.remove_entry(&record.id)).collect();
+            printed = still_listed;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
 
-fn line(record: &WebhookRecord) -> String {
+fn webhook_line(record: &WebhookRecord) -> String {
     let mut status = record.status.to_string();
     if let Some(reason) = &record.failure {
         status = format!("{status}: {reason}");
@@ -168,14 +170,14 @@ fn line(record: &WebhookRecord) -> String {
         status = format!("{status}: {} until {}", next.why.as_str(), timestamp(next.due_ms));
     }
     let url = without_credentials(&record.url);
-    line_of(&record.id.to_string(), &status, &timestamp(record.created_ms), &url)
+    format_line(&record.id.to_string(), &status, &timestamp(record.created_ms), &url)
 }
 
-fn line_of(id: &str, status: &str, accepted: &str, url: &str) -> String {
+fn format_line(id: &str, status: &str, accepted: &str, url: &str) -> String {
     format!("{id:<36}  {accepted:<24}  {status:<52}  {url}")
 }
 
-fn status(word: &str) -> Result<WebhookStatus, String> {
+fn parse_status(word: &str) -> Result<WebhookStatus, String> {
     word.trim().parse().map_err(|_| {
         let known = WebhookStatus::ALL.map(WebhookStatus::as_str).join(", ");
         format!("a status is one of {known}")
