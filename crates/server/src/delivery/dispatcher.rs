@@ -213,13 +213,14 @@ impl Dispatcher {
                 let body = Bytes::from(webhook.payload.clone());
                 net.post(&url, headers, body, settings.deadline, settings.response_max_bytes).await
             }
-            Err(_) => Exchange::not_begun(NetError::BadUrl("the URL cannot be read")),
+            Err(_) => Exchange::not_started(NetError::InvalidUrl("the URL cannot be read")),
         };
         match verdict::outcome(&exchange.result) {
             Ok(outcome) => SendResult::Attempted { outcome, exchange },
-            Err(error @ NetError::Proxy(trouble)) => {
-                SendResult::ProxyTrouble { error: with_causes(error), concerns_all: trouble.concerns_all() }
-            }
+            Err(error @ NetError::Proxy(trouble)) => SendResult::ProxyTrouble {
+                error: with_causes(error),
+                concerns_all: trouble.affects_every_peer(),
+            },
             Err(error) => SendResult::LocalTrouble(with_causes(error)),
         }
     }

@@ -7,7 +7,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{Next, Outcome};
-use pixaven_net::{Answer, NetError};
+use pixaven_net::{HttpResponse, NetError};
 
 /// Reasons of failed webhooks, as the history shows them.
 pub(super) const EXPIRED: &str = "expired";
@@ -34,7 +34,7 @@ pub(super) struct RetryContext<'a> {
 
 /// The outcome of an attempt. Trouble of this machine or of its proxy is no outcome, because it says nothing about the receiver;
 /// the error is then returned.
-pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &NetError> {
+pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome, &NetError> {
     Ok(match result {
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
         Ok(_) => Outcome::Rejected,
@@ -46,10 +46,10 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &Net
         Err(error @ (NetError::Local(_) | NetError::Proxy(_))) => return Err(error),
         Err(
             NetError::Protocol(_)
-            | NetError::Switched
-            | NetError::BadUrl(_)
+            | NetError::ProtocolSwitch
+            | NetError::InvalidUrl(_)
             | NetError::TooLarge { .. }
-            | NetError::NoRoom
+            | NetError::OutOfMemoryBudget
             | NetError::Status(_)
             | NetError::TooManyRedirects { .. },
         ) => Outcome::Protocol,
@@ -57,13 +57,13 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &Net
 }
 
 /// What follows an attempt.
-pub(super) fn next(result: &Result<Answer, NetError>, context: &RetryContext<'_>) -> Next {
+pub(super) fn next(result: &Result<HttpResponse, NetError>, context: &RetryContext<'_>) -> Next {
     let failed = |reason: &str| Next::Failed { reason: reason.to_owned() };
     match result {
         Ok(answer) if answer.status.is_success() => return Next::Delivered,
         Ok(answer) if answer.status == StatusCode::GONE => return failed(GONE),
         // The URL does not change, so every further attempt would fail, too.
-        Err(NetError::BadUrl(_)) => return failed(UNUSABLE_URL),
+        Err(NetError::InvalidUrl(_)) => return failed(UNUSABLE_URL),
         Ok(_) | Err(_) => {}
     }
     if !context.retry {
@@ -81,7 +81,7 @@ pub(super) fn next(result: &Result<Answer, NetError>, context: &RetryContext<'_>
 /// The pause that the receiver asks for by `Retry-After`, in milliseconds. It is limited to the schedule's longest pause after
 /// this attempt.
 pub(super) fn granted_retry_after_ms(
-    result: &Result<Answer, NetError>,
+    result: &Result<HttpResponse, NetError>,
     context: &RetryContext<'_>,
 ) -> Option<i64> {
     let answer = result.as_ref().ok().filter(|answer| !answer.status.is_success())?;
@@ -125,16 +125,16 @@ mod tests {
 
     const NOW_MS: i64 = 1_768_046_224_322; // 2026-01-10T11:57:04.322Z
 
-    fn answer(status: u16, retry_after: Option<&'static str>) -> Result<Answer, NetError> {
+    fn answer(status: u16, retry_after: Option<&'static str>) -> Result<HttpResponse, NetError> {
         let mut headers = HeaderMap::new();
         if let Some(value) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
         }
-        Ok(Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: bytes::Bytes::new() })
+        Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body: bytes::Bytes::new() })
     }
 
     fn check(
-        result: &Result<Answer, NetError>,
+        result: &Result<HttpResponse, NetError>,
         attempt: u32,
         retry: bool,
         expires_in_ms: Option<i64>,
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(check(&refused, 1, false, None), failed("retry_disabled"));
         assert_eq!(check(&refused, 1, true, Some(5_001)), retry(5_000));
         assert_eq!(check(&refused, 1, true, Some(5_000)), failed("expired"));
-        assert_eq!(check(&Err(NetError::BadUrl("no")), 1, true, None), failed("unusable_url"));
+        assert_eq!(check(&Err(NetError::InvalidUrl("no")), 1, true, None), failed("unusable_url"));
     }
 
     #[test]

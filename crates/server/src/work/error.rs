@@ -91,7 +91,9 @@ impl WorkError {
         match self {
             Self::Overloaded | Self::StorageWrite(_) | Self::StorageRead(_) | Self::WorkerStart(_) => true,
             Self::Ledger(error) => !matches!(error, pixaven_ledger::Error::NotNow(_)),
-            Self::Fetch { source, .. } => source.is_local_trouble() || matches!(source, NetError::NoRoom),
+            Self::Fetch { source, .. } => {
+                source.is_local_trouble() || matches!(source, NetError::OutOfMemoryBudget)
+            }
             Self::Request(_)
             | Self::UnknownWatermark { .. }
             | Self::TooManyWatermarks { .. }

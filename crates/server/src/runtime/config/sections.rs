@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pixaven_ledger::Fairness;
-use pixaven_net::{IpNetwork, ProxyAddress};
+use pixaven_net::ProxyAddress;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use url::Url;
 
@@ -186,7 +186,7 @@ pub struct Watermarks {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
 pub struct Network {
-    pub allow: Vec<IpNetwork>,
+    pub allow: Vec<pixaven_net::Network>,
     #[serde(deserialize_with = "file")]
     pub extra_ca: Option<PathBuf>,
 }

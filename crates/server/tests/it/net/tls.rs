@@ -150,10 +150,10 @@ fn a_file_without_an_authority_is_refused_at_the_start() {
         let settings = NetSettings { extra_ca_file: Some(path), ..NetSettings::default() };
         Net::new(settings).map(|_| ())
     };
-    assert!(matches!(load("missing.pem", None), Err(TlsSetupError::ExtraFile { .. })));
-    assert!(matches!(load("empty.pem", Some("")), Err(TlsSetupError::NoAuthority { .. })));
+    assert!(matches!(load("missing.pem", None), Err(TlsSetupError::Unreadable { .. })));
+    assert!(matches!(load("empty.pem", Some("")), Err(TlsSetupError::NoCertificateAuthority { .. })));
     let key = KeyPair::generate().unwrap().serialize_pem();
-    assert!(matches!(load("key.pem", Some(&key)), Err(TlsSetupError::NoAuthority { .. })));
+    assert!(matches!(load("key.pem", Some(&key)), Err(TlsSetupError::NoCertificateAuthority { .. })));
     let broken = "-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n";
-    assert!(matches!(load("broken.pem", Some(broken)), Err(TlsSetupError::ExtraFile { .. })));
+    assert!(matches!(load("broken.pem", Some(broken)), Err(TlsSetupError::Unreadable { .. })));
 }
