@@ -2,6 +2,7 @@
 //! frame header; `sequential` and `progressive` decode the data of a scan.
 
 mod bits;
+mod coefficients;
 mod huffman;
 mod idct;
 mod layout;

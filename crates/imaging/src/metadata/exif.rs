@@ -222,7 +222,7 @@ impl Exif {
             directory.sort_by_key(|entry| entry.tag);
             write_directory(&mut block, order, &directory);
         }
-        debug_assert!(block.len() <= MAX_BYTES, "the room was counted above");
+        debug_assert!(block.len() <= MAX_BYTES, "all entries were counted against MAX_BYTES");
         (Some(block), self.n_left_out)
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 impl Corpus {
     /// Opens the corpus. If it is missing, prints that the test is skipped and returns `None`.
     pub(crate) fn open() -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "tests find their data by the environment")]
+        #[expect(clippy::disallowed_methods, reason = "the environment names the folder of the test data")]
         let named = std::env::var("PIXAVEN_CORPUS").map(PathBuf::from);
         let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
         let root = named.unwrap_or_else(|_| beside());
@@ -81,9 +81,7 @@ struct Row {
     slowest: Duration,
 }
 
-#[test]
-fn every_corpus_file_is_handled_and_conformance_files_decode() {
-    let Some(corpus) = Corpus::open() else { return };
+fn plan_with_width_64() -> Plan {
     let resize = Resize {
         mode: ResizeMode::Landscape,
         width: Some(64),
@@ -93,7 +91,13 @@ fn every_corpus_file_is_handled_and_conformance_files_decode() {
         background: None,
         kernel: Kernel::Lanczos3,
     };
-    let plan = Plan { resize: Some(resize), ..Plan::default() };
+    Plan { resize: Some(resize), ..Plan::default() }
+}
+
+#[test]
+fn every_corpus_file_is_handled_and_conformance_files_decode() {
+    let Some(corpus) = Corpus::open() else { return };
+    let plan = plan_with_width_64();
     let mut scratch = Scratch::default();
     let mut table: BTreeMap<(String, String), Row> = BTreeMap::new();
     let mut report = String::new();
@@ -132,7 +136,8 @@ fn every_corpus_file_is_handled_and_conformance_files_decode() {
             }
         };
         if let Some(failure) = failure {
-            writeln!(report, "  {} {}: {failure}", entry.kind, entry.file).expect("strings take all");
+            writeln!(report, "  {} {}: {failure}", entry.kind, entry.file)
+                .expect("writing to a string cannot fail");
         }
     }
     print_table(&table, &report, times);

@@ -49,7 +49,7 @@ fn limit_error(input: &[u8], limits: Limits) -> String {
     let mut scratch = Scratch::default();
     let error = process(input, &plan_for(Format::Png), &limits, &mut scratch).unwrap_err();
     assert!(matches!(error, Error::Limit { .. }), "{error}");
-    assert_eq!(scratch.spare_bytes(), 0, "nothing was allocated");
+    assert_eq!(scratch.spare_bytes(), 0, "no buffer may be allocated");
     error.to_string()
 }
 

@@ -1,7 +1,7 @@
 //! Opens every output format with independent decoders. Size, number of frames, delays and colours must match
 //! the reported information and the input. The script `tests/second_decoders.py` runs the decoders.
 
-#![expect(clippy::disallowed_methods, reason = "tests find their tools by the environment")]
+#![expect(clippy::disallowed_methods, reason = "the environment names the Python with the decoders")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,17 +1,16 @@
-//! TIFF: one handmade file for every feature, and malformed files.
+//! TIFF: one handmade file for every sample type, layout and colour space, alpha, and metadata.
 
 mod builder;
+mod compression;
+mod malformed;
 
 use std::io::Write as _;
 
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use pixaven_imaging::plan::{KeptMetadata, Output, Target};
-use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Plan, Scratch, process};
+use pixaven_imaging::{Channels, Colorspace, Format, Image, Plan};
 
 use self::builder::{Tiff, tags};
-use crate::helpers::{
-    decoded_pixels, encoded, fading_photo, nearly_equal, photo, plan_for, png_of, psnr_db, rgba, run,
-};
+use crate::helpers::{decoded_pixels, fading_photo, nearly_equal, photo, plan_for, png_of, rgba, run};
 
 fn deflate(data: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
@@ -172,119 +171,6 @@ fn large_strips_are_decoded_in_pieces() {
 }
 
 #[test]
-fn number_of_samples_per_pixel_is_limited() {
-    let samples = Tiff::new(tags(3000, 3000, &[8], 1), vec![vec![0; 99]]).with(277, &[60_000]);
-    let error =
-        process(&samples.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default());
-    assert!(matches!(error, Err(Error::Limit { .. })), "{error:?}");
-}
-
-#[test]
-fn every_compression_is_decoded() {
-    let image = small();
-    let plain = image.data();
-    let literal: Vec<u8> =
-        plain.chunks(100).flat_map(|piece| [&[piece.len() as u8 - 1][..], piece].concat()).collect();
-    let new_lzw =
-        weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(plain).unwrap();
-    let old_lzw = weezl::encode::Encoder::new(weezl::BitOrder::Lsb, 8).encode(plain).unwrap();
-    assert_eq!(old_lzw[0], 0, "old-style LZW data begins with a zero byte");
-    let zstd = ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest);
-    for (number, data) in [
-        (32_773, literal),
-        (5, new_lzw),
-        (5, old_lzw),
-        (8, deflate(plain)),
-        (32_946, deflate(plain)),
-        (50_000, zstd),
-    ] {
-        assert_shows(
-            &Tiff::new(rgb_tags(), vec![data]).with(259, &[number]),
-            &image,
-            &format!("coding {number}"),
-        );
-    }
-    let turned = plain.iter().map(|v| v.reverse_bits()).collect();
-    assert_shows(&Tiff::new(rgb_tags(), vec![turned]).with(266, &[2]), &image, "low bit first");
-}
-
-#[test]
-fn predictors_are_reversed() {
-    let image = small();
-    let row_differences = |row: &[u8]| -> Vec<u8> {
-        (0..row.len()).map(|i| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) }).collect()
-    };
-    let bytes = image.data().chunks(120).flat_map(row_differences).collect::<Vec<u8>>();
-    let file = Tiff::new(rgb_tags(), vec![deflate(&bytes)]).with(259, &[8]).with(317, &[2]);
-    assert_shows(&file, &image, "8 bits");
-    for big_endian in [false, true] {
-        let wide: Vec<u16> = image.data().iter().map(|&v| u16::from(v) * 257).collect();
-        let data: Vec<u8> = wide
-            .chunks(120)
-            .flat_map(|row| {
-                let value = |i: usize| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) };
-                let bytes = |v: u16| if big_endian { v.to_be_bytes() } else { v.to_le_bytes() };
-                (0..row.len()).flat_map(|i| bytes(value(i))).collect::<Vec<u8>>()
-            })
-            .collect();
-        let file = Tiff { big_endian, ..Tiff::new(tags(40, 30, &[16, 16, 16], 2), vec![deflate(&data)]) };
-        assert_shows(&file.with(259, &[8]).with(317, &[2]), &image, "16 bits");
-    }
-    // Floats: the bytes of a row are ordered by significance, then replaced by their differences.
-    let data: Vec<u8> = image
-        .data()
-        .chunks(120)
-        .flat_map(|row| {
-            let values: Vec<[u8; 4]> = row.iter().map(|&v| (f32::from(v) / 255.0).to_be_bytes()).collect();
-            let ranked: Vec<u8> = (0..4).flat_map(|rank| values.iter().map(move |v| v[rank])).collect();
-            (0..ranked.len())
-                .map(move |i| if i < 3 { ranked[i] } else { ranked[i].wrapping_sub(ranked[i - 3]) })
-                .collect::<Vec<u8>>()
-        })
-        .collect();
-    let file = Tiff::new(tags(40, 30, &[32, 32, 32], 2), vec![deflate(&data)]);
-    assert_shows(&file.with(259, &[8]).with(317, &[3]).with(339, &[3, 3, 3]), &image, "floats");
-}
-
-#[test]
-fn ccitt_fax_compression_is_decoded() {
-    // Stripes with irregular edges, so that the encoder uses all coding modes.
-    let black = |x: usize, y: usize| (x + y * y / 3) % 17 < 6 || (y.is_multiple_of(11) && x > 20);
-    let (width, height) = (61usize, 40usize);
-    let shade = |(x, y)| if black(x, y) { 0 } else { 255 };
-    let all = || (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-    let image = Image::new(width as u32, height as u32, Channels::Gray, all().map(shade).collect());
-    let mut encoder = fax::encoder::Encoder::new(fax::VecWriter::new());
-    for y in 0..height {
-        let pels = (0..width).map(|x| if black(x, y) { fax::Color::Black } else { fax::Color::White });
-        encoder.encode_line(pels, width as u32).unwrap();
-    }
-    let group4 = encoder.finish().unwrap().finish();
-    let file = Tiff::new(tags(width as u64, height as u64, &[1], 0), vec![group4]).with(259, &[4]);
-    assert_shows(&file, &image, "Group 4");
-    // White 2, black 3, white 1; then black 6: codes of T.4, tables 2 and 3.
-    let rows = [vec![0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1], vec![0, 0, 1, 1, 0, 1, 0, 1, 0, 0, 1, 0]];
-    let bits = |ends: bool, pad: bool| {
-        let mut bits: Vec<u64> = Vec::new();
-        for row in &rows {
-            if ends {
-                bits.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-            }
-            bits.extend(row);
-            if pad {
-                bits.resize(bits.len().next_multiple_of(8), 0);
-            }
-        }
-        packed(&bits, bits.len(), 1)
-    };
-    let shown = Image::new(6, 2, Channels::Gray, vec![255, 255, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0]);
-    for (number, ends, pad) in [(2u64, false, true), (3, true, false), (3, false, false)] {
-        let file = Tiff::new(tags(6, 2, &[1], 0), vec![bits(ends, pad)]).with(259, &[number]);
-        assert_shows(&file, &shown, &format!("coding {number}, end-of-line codes {ends}"));
-    }
-}
-
-#[test]
 fn every_photometric_interpretation_is_converted_to_rgb() {
     let one_strip = |tags: Vec<_>, data: &[u8]| Tiff::new(tags, vec![data.to_vec()]);
     let assert_pixels = |file: Tiff, expected: &[[u8; 4]], case: &str| {
@@ -343,46 +229,6 @@ fn extra_samples_tag_decides_the_meaning_of_alpha() {
     assert_eq!(decoded_pixels(&gray).2, [[77, 77, 77, 20]]);
     let facts = run(&gray, &plan_for(Format::Png)).input;
     assert_eq!((facts.colorspace, facts.depth, facts.alpha), (Colorspace::Gray, 16, true));
-}
-
-#[test]
-fn jpeg_strips_follow_the_photometric_tag_of_the_tiff() {
-    let image = photo(64, 48);
-    let jpeg = |color: ColorType| {
-        let mut bytes = Vec::new();
-        let mut encoder = Encoder::new(&mut bytes, 95);
-        encoder.set_sampling_factor(SamplingFactor::F_1_1);
-        encoder.encode(image.data(), 64, 48, color).unwrap();
-        bytes
-    };
-    let ycbcr = jpeg(ColorType::Rgb);
-    let file = Tiff::new(tags(64, 48, &[8; 3], 6), vec![ycbcr.clone()]).with(259, &[7]).bytes();
-    let db = psnr_db(&decoded_pixels(&file).2, &rgba(&image));
-    assert!(db > 35.0, "{db:.1} dB");
-    // The same stream in a TIFF that declares RGB: its samples are used as RGB without conversion.
-    let file = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr.clone()]).with(259, &[7]).bytes();
-    assert!(psnr_db(&decoded_pixels(&file).2, &rgba(&image)) < 20.0);
-    // JPEG tables in a separate tag; and the old style, a whole JPEG file at an offset.
-    let scan = ycbcr.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
-    let tables = [&ycbcr[..scan], b"\xff\xd9"].concat();
-    let mut separate_tables =
-        Tiff::new(tags(64, 48, &[8; 3], 6), vec![[b"\xff\xd8", &ycbcr[scan..]].concat()]).with(259, &[7]);
-    separate_tables.tags.push((347, 7, tables.iter().map(|&v| v.into()).collect()));
-    let result = decoded_pixels(&separate_tables.bytes()).2;
-    assert!(psnr_db(&result, &rgba(&image)) > 35.0);
-    let old = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr]).with(259, &[6]).with(513, &[8]).bytes();
-    assert_eq!(decoded_pixels(&old).2, result);
-}
-
-#[test]
-fn old_style_jpeg_with_many_samples_is_refused() {
-    // Tables at given offsets: 64 bytes, then 16 counts without symbols.
-    let data = [vec![1; 64], vec![0; 16]].concat();
-    let file = Tiff::new(tags(8, 8, &[8], 6), vec![data]).with(277, &[200]).with(259, &[6]);
-    let file = file.with(519, &[8]).with(520, &[72]).with(521, &[72]);
-    let error = process(&file.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
-        .unwrap_err();
-    assert!(error.to_string().contains("200 samples"), "{error}");
 }
 
 #[test]
@@ -451,107 +297,4 @@ fn metadata_is_copied_between_tiff_files() {
     assert_eq!(again.bytes, all.bytes, "a second conversion must not change the file");
     let none = run(&source.bytes(), &keep(KeptMetadata::None));
     assert!(!contains(&none.bytes, b"Artist"));
-}
-
-#[test]
-fn invalid_and_excessive_tags_are_refused() {
-    let try_process = |file: &Tiff| {
-        process(&file.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
-    };
-    let is_limit_error = |file: &Tiff| matches!(try_process(file), Err(Error::Limit { .. }));
-    let is_corrupt_error = |file: &Tiff| matches!(try_process(file), Err(Error::Corrupt { .. }));
-    let plain = |tags| Tiff::new(tags, vec![vec![0; 12]]);
-    assert!(is_limit_error(&plain(tags(40_000, 1, &[8], 1))));
-    assert!(is_limit_error(&plain(tags(29_000, 29_000, &[8], 1))));
-    assert!(is_limit_error(&plain(tags(29_000, 3_000, &[8], 1)).in_tiles(1, 1)), "far too many tiles");
-    assert!(
-        is_limit_error(&plain(tags(1, 29_000, &[8], 1)).in_tiles(60_000, 16)),
-        "tiles much wider than the picture"
-    );
-    assert!(is_corrupt_error(&plain(tags(4, 4, &[8], 1)).in_tiles(0, 16)));
-    assert!(is_corrupt_error(&plain(tags(0, 4, &[8], 1))));
-    assert!(is_corrupt_error(&Tiff::new(tags(4, 4, &[8], 1), vec![])), "no strips");
-    let unknown = try_process(&plain(tags(2, 2, &[8], 1)).with(259, &[9999])).unwrap_err();
-    assert!(unknown.to_string().contains("compression 9999"), "{unknown}");
-    let mut mixed = plain(tags(2, 1, &[8, 8, 8], 2));
-    mixed = mixed.with(258, &[5, 6, 5]);
-    assert!(matches!(try_process(&mixed), Err(Error::Unsupported { .. })));
-    for (bits, format) in [(40, 1), (65, 1), (8, 3), (48, 3)] {
-        let odd = plain(tags(1, 1, &[bits], 1)).with(339, &[format]);
-        assert!(
-            matches!(try_process(&odd), Err(Error::Unsupported { .. })),
-            "{bits} bits of format {format}"
-        );
-    }
-    let metadata = Limits { metadata_bytes: 3, ..Limits::default() };
-    let mut described = plain(tags(2, 2, &[8], 1));
-    described.tags.push((700, 1, vec![0; 9]));
-    let error =
-        process(&described.bytes(), &plan_for(Format::Png), &metadata, &mut Scratch::default()).unwrap_err();
-    assert!(error.to_string().contains("metadata"), "{error}");
-}
-
-#[test]
-fn missing_strip_gives_a_warning_and_keeps_the_other_strips() {
-    let image = small();
-    let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 10).map(deflate).collect();
-    let mut cut = Tiff::new(rgb_tags(), strips).with(278, &[10]).with(259, &[8]);
-    cut.chunks[1].truncate(20);
-    let done = run(&cut.bytes(), &plan_for(Format::Png));
-    assert!(done.warnings[0].contains("missing"), "{:?}", done.warnings);
-    let result = decoded_pixels(&cut.bytes()).2;
-    assert_eq!(result[..400], rgba(&image)[..400]);
-    assert_eq!(result[800..], rgba(&image)[800..]);
-}
-
-#[test]
-fn deflate_bomb_is_decompressed_only_to_the_image_size() {
-    let bomb = deflate(&vec![0; 60 << 20]);
-    let file = Tiff::new(tags(4, 4, &[8], 1), vec![bomb]).with(259, &[8]);
-    let mut scratch = Scratch::default();
-    process(&file.bytes(), &plan_for(Format::Png), &Limits::default(), &mut scratch).unwrap();
-    assert!(scratch.spare_bytes() < 1 << 20, "only the image may be allocated");
-}
-
-#[test]
-fn truncated_and_altered_tiff_never_panics() {
-    let image = small();
-    let palette = (0..768).map(|i| i * 80).collect();
-    let mut indexed = Tiff::new(tags(40, 30, &[8], 3), vec![image.data()[..1200].to_vec()]);
-    indexed.tags.push((320, 3, palette));
-    let group4 = Tiff::new(tags(40, 30, &[1], 0), vec![vec![0x35; 90]]).with(259, &[4]);
-    let group3 = Tiff::new(tags(40, 30, &[1], 0), vec![vec![0x4d; 90]]).with(259, &[3]).with(292, &[1]);
-    let subsampled =
-        Tiff::new(tags(40, 30, &[8; 3], 6), vec![image.data()[..1800].to_vec()]).with(530, &[2, 2]);
-    let jpeg = Tiff::new(tags(40, 30, &[8; 3], 6), vec![encoded(&image, Format::Jpeg)]).with(259, &[7]);
-    let old = Tiff::new(tags(40, 30, &[8; 3], 6), vec![encoded(&image, Format::Jpeg)])
-        .with(259, &[6])
-        .with(513, &[8]);
-    let floats = Tiff::new(tags(10, 30, &[32], 1), vec![image.data()[..1200].to_vec()]).with(339, &[3]);
-    let tiled = Tiff::new(rgb_tags(), tiles(&image, 16, 16)).in_tiles(16, 16).with(317, &[2]);
-    let planes = Tiff::new(tags(40, 30, &[16; 4], 5), vec![image.data()[..2400].to_vec(); 4]).with(284, &[2]);
-    let mut scratch = Scratch::default();
-    let mut state = 99u32;
-    let mut random = || {
-        // The generator of Numerical Recipes, which gives the same sequence on every machine.
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as usize
-    };
-    for file in [indexed, group4, group3, subsampled, jpeg, old, floats, tiled, planes] {
-        let original = file.bytes();
-        for n in (0..original.len()).step_by(7) {
-            let _result = process(&original[..n], &plan_for(Format::Png), &Limits::default(), &mut scratch);
-        }
-        let directory = u32::from_le_bytes(*original[4..].first_chunk().unwrap()) as usize;
-        for round in 0..600 {
-            let mut input = original.clone();
-            for _ in 0..=random() % 3 {
-                // In every second round, alter the directory, where more depends on each byte.
-                let from = if round % 2 == 0 { directory } else { 0 };
-                let at = from + random() % (input.len() - from);
-                input[at] = random() as u8;
-            }
-            let _result = process(&input, &plan_for(Format::Png), &Limits::default(), &mut scratch);
-        }
-    }
 }

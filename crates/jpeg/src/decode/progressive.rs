@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::bits::BitReader;
+use super::coefficients::Coefficients;
 use super::huffman::HuffmanTable;
 use super::idct::{Group, LANES, Weights, select_transform};
 use super::layout::{ComponentSizes, Layout};
@@ -15,71 +16,11 @@ use super::markers::Scan;
 use super::pixel_writer::PixelWriter;
 use super::restart::Restarts;
 use super::samples::Samples;
-use crate::tables::{is_low_frequency, natural_index};
-
-/// The coefficients of one component that the scans have delivered so far.
-#[derive(Debug)]
-pub(super) struct CoefficientStore {
-    /// The stored coefficients, block by block.
-    coefs: Vec<i16>,
-    /// For each block, one bit per coefficient in zigzag order: whether the coefficient is not zero.
-    nonzero: Vec<u64>,
-    blocks_per_row: usize,
-    /// Mask of the stored coefficients in zigzag order.
-    kept: u64,
-    /// For each coefficient in zigzag order, its index among the stored coefficients of a block.
-    slots: [u8; 64],
-    /// For each stored coefficient, its natural index in the block.
-    natural_indices: Vec<u8>,
-}
-
-impl CoefficientStore {
-    pub(super) fn new(sizes: &ComponentSizes, layout: &Layout) -> Self {
-        let (mut kept, mut slots, mut natural_indices) = (0, [0; 64], Vec::new());
-        for (k, slot) in slots.iter_mut().enumerate() {
-            if is_low_frequency(k, sizes.block_width, sizes.block_height) {
-                kept |= 1 << k;
-                *slot = natural_indices.len() as u8;
-                natural_indices.push(natural_index(k) as u8);
-            }
-        }
-        let blocks_per_row = layout.mcus_wide * sizes.horizontal;
-        let n_blocks = blocks_per_row * layout.mcus_high * sizes.vertical;
-        Self {
-            coefs: vec![0; n_blocks * natural_indices.len()],
-            nonzero: vec![0; n_blocks],
-            blocks_per_row,
-            kept,
-            slots,
-            natural_indices,
-        }
-    }
-
-    fn dc(&mut self, block: usize) -> &mut i16 {
-        &mut self.coefs[block * self.natural_indices.len()]
-    }
-
-    /// Copies the coefficients of `n` blocks (at most eight) into an empty group.
-    fn load_group(&self, first: usize, n: usize, group: &mut Group) {
-        let blocks =
-            &self.coefs[first * self.natural_indices.len()..(first + n) * self.natural_indices.len()];
-        for (lane, block) in blocks.chunks_exact(self.natural_indices.len()).enumerate() {
-            for (&index, &coef) in self.natural_indices.iter().zip(block) {
-                group.0[usize::from(index) % 64][lane % LANES] = coef;
-            }
-        }
-    }
-}
-
-/// Whether any coefficient of the scan is needed for reduced blocks of this size.
-pub(super) fn keeps_any_of(sizes: &ComponentSizes, scan: &Scan) -> bool {
-    (scan.first..=scan.last).any(|k| is_low_frequency(k, sizes.block_width, sizes.block_height))
-}
 
 /// Mask of the bits from `first` to `last`, both at most 63. The mask is empty if `first` is greater than
 /// `last`.
 #[inline(always)]
-fn band_mask(first: usize, last: usize) -> u64 {
+fn band(first: usize, last: usize) -> u64 {
     (u64::MAX << (first & 63)) & (u64::MAX >> (63 - (last & 63)))
 }
 
@@ -90,13 +31,13 @@ pub(super) fn decode_dc(
     scan: &Scan,
     tables: &[Arc<HuffmanTable>],
     layout: &Layout,
-    stores: &mut [CoefficientStore],
+    stores: &mut [Coefficients],
 ) {
     let mut predicted = [0_i32; 4];
     let block = |bits: &mut BitReader<'_>,
                  i: usize,
                  predicted: &mut [i32; 4],
-                 store: &mut CoefficientStore,
+                 store: &mut Coefficients,
                  block: usize| {
         if scan.high > 0 {
             *store.dc(block) |= (bits.take(1) << scan.low) as i16;
@@ -171,7 +112,7 @@ pub(super) fn decode_ac_first(
     scan: &Scan,
     table: &HuffmanTable,
     sizes: &ComponentSizes,
-    store: &mut CoefficientStore,
+    store: &mut Coefficients,
 ) {
     // Blocks of the current end-of-band run: they have no more coefficients in this scan.
     let mut eob_run = 0_u32;
@@ -216,7 +157,7 @@ pub(super) fn decode_ac_refine(
     scan: &Scan,
     table: &HuffmanTable,
     sizes: &ComponentSizes,
-    store: &mut CoefficientStore,
+    store: &mut Coefficients,
 ) {
     let mut eob_run = 0_u32;
     let n_kept = store.natural_indices.len();
@@ -243,20 +184,13 @@ pub(super) fn decode_ac_refine(
                 -unit
             };
             // Skip as many zero coefficients as the run says, up to the next zero coefficient after them.
-            let mut zeros = !nonzero & band_mask(k, scan.last);
+            let mut zeros = !nonzero & band(k, scan.last);
             for _ in 0..run {
                 zeros &= zeros.wrapping_sub(1);
             }
             let position = if zeros == 0 { scan.last + 1 } else { zeros.trailing_zeros() as usize };
             if position > k {
-                refine_nonzero(
-                    bits,
-                    nonzero & band_mask(k, position - 1),
-                    unit,
-                    store.kept,
-                    &store.slots,
-                    coefs,
-                );
+                refine(bits, nonzero & band(k, position - 1), unit, store.kept, &store.slots, coefs);
             }
             if position <= scan.last && value != 0 {
                 new |= 1 << position;
@@ -269,14 +203,7 @@ pub(super) fn decode_ac_refine(
         if eob_run > 0 {
             eob_run -= 1;
             if k <= scan.last {
-                refine_nonzero(
-                    bits,
-                    nonzero & band_mask(k, scan.last),
-                    unit,
-                    store.kept,
-                    &store.slots,
-                    coefs,
-                );
+                refine(bits, nonzero & band(k, scan.last), unit, store.kept, &store.slots, coefs);
             }
         }
         store.nonzero[block] = nonzero | new;
@@ -286,14 +213,7 @@ pub(super) fn decode_ac_refine(
 /// Reads one bit for each coefficient in the mask `nonzero`. Where the bit is 1, it moves a stored
 /// coefficient away from zero by `unit`.
 #[inline(always)]
-fn refine_nonzero(
-    bits: &mut BitReader<'_>,
-    nonzero: u64,
-    unit: i16,
-    kept: u64,
-    slots: &[u8; 64],
-    coefs: &mut [i16],
-) {
+fn refine(bits: &mut BitReader<'_>, nonzero: u64, unit: i16, kept: u64, slots: &[u8; 64], coefs: &mut [i16]) {
     for half in [nonzero & 0xffff_ffff, nonzero >> 32 << 32] {
         if half == 0 {
             continue;
@@ -318,7 +238,7 @@ fn refine_nonzero(
 
 /// Transforms all stored coefficients and writes the pixels of the image.
 pub(super) fn write_image(
-    stores: &[CoefficientStore],
+    stores: &[Coefficients],
     quantisation: &[[u16; 64]],
     layout: &Layout,
     writer: &mut PixelWriter<'_>,

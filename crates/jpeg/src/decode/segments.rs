@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::bits::BitReader;
+use super::coefficients::{self, Coefficients};
 use super::huffman::HuffmanTable;
 use super::layout::Layout;
 use super::markers::{self, Coding, Frame, Scan, Tables};
 use super::pixel_writer::PixelWriter;
-use super::progressive::{self, CoefficientStore};
+use super::progressive;
 use super::restart::Restarts;
 use super::samples::Samples;
 use super::sequential::{self, BlockDecoder, ComponentDecoder};
@@ -22,7 +23,7 @@ pub(super) enum Decoded {
     /// Samples of all components. Needed when a scan does not contain all components.
     Samples(Vec<Samples>),
     /// Coefficients. Needed when a scan contains a part of them.
-    Coefficients(Vec<CoefficientStore>),
+    Coefficients(Vec<Coefficients>),
 }
 
 /// The state while the segments of a file are decoded.
@@ -108,7 +109,7 @@ impl SegmentDecoder<'_> {
                 let overlap = later.first <= scan.last && scan.first <= later.last;
                 is_needed[j] && later.high > 0 && later.components[0].index == index && overlap
             };
-            let keeps = progressive::keeps_any_of(&self.layout.components[index], scan);
+            let keeps = coefficients::keeps_any_of(&self.layout.components[index], scan);
             is_needed[i] = scan.first == 0 || keeps || (i + 1..scans.len()).any(refined);
         }
         is_needed.into_iter()
@@ -192,7 +193,7 @@ impl SegmentDecoder<'_> {
     ) -> Result<(), Error> {
         let layout = self.layout;
         if matches!(self.decoded, Decoded::Nothing) {
-            let stores = layout.components.iter().map(|sizes| CoefficientStore::new(sizes, layout)).collect();
+            let stores = layout.components.iter().map(|sizes| Coefficients::new(sizes, layout)).collect();
             self.decoded = Decoded::Coefficients(stores);
         }
         let Decoded::Coefficients(stores) = &mut self.decoded else { return Ok(()) };

@@ -85,7 +85,10 @@ impl Motion {
         let from = image.data().as_chunks::<N>().0;
         let to = data.as_chunks_mut::<N>().0;
         let inside = &self.offsets[self.margin..][..self.along.n_pixels];
-        let (&first, &last) = (inside.first().expect("a side has pixels"), inside.last().expect("as before"));
+        let (&first, &last) = (
+            inside.first().expect("an image has at least one pixel per line"),
+            inside.last().expect("an image has at least one pixel per line"),
+        );
         let far = (self.across.n_pixels as i64 - 1) * FRACTIONS;
         let lines = (-first.max(last)).div_euclid(FRACTIONS)..=(far - first.min(last)).div_euclid(FRACTIONS);
 

@@ -76,7 +76,7 @@ pub(crate) fn sheet_cases() -> Vec<(&'static str, Plan)> {
 }
 
 #[test]
-#[ignore = "makes a picture for people, and checks nothing"]
+#[ignore = "renders an image for visual review and checks nothing"]
 fn contact_sheet() {
     let photo = sample::landscape(CELL.0 * 2, CELL.1 * 2, 7);
     let small = run(
