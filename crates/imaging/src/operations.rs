@@ -1,5 +1,6 @@
-//! What is done to the pixels between decoding and encoding. One file per hash of the API; the order is the table here.
-//! Decoding, orientation and colour profiles come before, encoding comes after.
+//! The operations on pixels between decoding and encoding. There is one file per hash of the API; the table
+//! below defines the order. Decoding, orientation and colour profiles come before the operations, encoding
+//! comes after them.
 
 mod adjust;
 mod border;
@@ -30,8 +31,9 @@ use crate::{Error, Image, Limits, Plan, Scratch};
 
 pub(crate) use self::watermark::fit as fit_watermark;
 
-/// THE ORDER, whatever the order in the request. Each entry does nothing when the plan does not ask for it.
-const ORDER: [(&str, Run); 11] = [
+/// The order of the operations, whatever the order of the attributes in the request. An operation returns the
+/// image unchanged if the plan does not contain it.
+const ORDER: [(&str, RunOperation); 11] = [
     ("flip", flip::run),
     ("crop", crop::run),
     ("resize", resize::run),
@@ -45,27 +47,27 @@ const ORDER: [(&str, Run); 11] = [
     ("padding", padding::run),
 ];
 
-/// How an operation is run.
-type Run = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
+/// The function that runs an operation.
+type RunOperation = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
 
-/// What operations have to know besides the plan.
+/// What an operation needs besides the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// Whether the output format can store alpha: decides what an absent `background` means.
+    /// Whether the output format can store alpha. This decides the meaning of an absent `background`.
     pub output_alpha: bool,
-    /// The limits, checked before anything is allocated.
+    /// The limits, which are checked before any allocation.
     pub limits: &'a Limits,
-    /// The size of the upright picture in the file, where the decoder delivered it reduced. The plan's pixels are those
-    /// of this size. `None`: the image is as large as the file says.
+    /// The full size of the upright image in the file, if the decoder delivered a reduced image. Coordinates
+    /// of the plan refer to this size. `None` if the image has its full size.
     pub full_size: Option<Size>,
-    /// The picture of [`Plan::watermark`], at any size.
+    /// The image of [`Plan::watermark`], at any size.
     pub watermark: Option<&'a Image>,
 }
 
-/// Does everything the plan asks for, in the one order that the table above gives. The image is upright and in sRGB.
+/// Runs all operations of the plan in the fixed order. The image must be upright and in sRGB.
 ///
 /// # Errors
-/// [`Error::Limit`] when a size on the way is too large, [`Error::Plan`] when the crop lies outside the image.
+/// [`Error::Limit`] if an intermediate size is too large, [`Error::Plan`] if the crop lies outside the image.
 pub fn apply(
     image: Image,
     plan: &Plan,
@@ -75,11 +77,11 @@ pub fn apply(
     apply_to_part(image, None, plan, context, scratch)
 }
 
-/// As [`apply`], to an image that a decoder reduced and of which only `part` is the picture: a pixel at its edge may be
-/// made of fewer pixels of the file than others.
+/// Like [`apply`], for an image that a decoder reduced. Only `part` of the image counts: a pixel at its right
+/// or lower edge may stand for fewer pixels of the file than other pixels.
 ///
 /// # Errors
-/// As [`apply`].
+/// As for [`apply`].
 pub(crate) fn apply_to_part(
     image: Image,
     part: Option<Window>,
@@ -93,24 +95,24 @@ pub(crate) fn apply_to_part(
     Ok(picture.into_image(scratch))
 }
 
-/// The size that [`apply`] will return for an upright picture of this size.
+/// The size that [`apply`] returns for an upright image of this size.
 ///
 /// # Errors
-/// As [`apply`], except for the limits.
+/// As for [`apply`], except for the limits.
 pub fn final_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     Ok(Stages::of(Size::new(width, height), plan)?.padded)
 }
 
-/// The smallest size at which a decoder may deliver an upright picture of this size so that nothing is lost; see
+/// The smallest size to which a decoder may reduce an upright image of this size without loss; see
 /// [`crate::geometry::needed_size`].
 ///
 /// # Errors
-/// As [`final_size`].
+/// As for [`final_size`].
 pub fn needed_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     crate::geometry::needed_size(Size::new(width, height), plan)
 }
 
-/// A smaller copy of a whole picture.
+/// A reduced copy of a whole image.
 pub(crate) fn shrunk(image: &Image, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Image {
     let size = Size::of(image);
     resample::resample(image, Window::whole(size), to, kernel, scratch)

@@ -1,11 +1,12 @@
-//! Pictures to test with, and two other implementations: `zune-jpeg` decodes, `jpeg-encoder` encodes.
+//! Synthetic images, and two other JPEG implementations to compare with: `zune-jpeg` decodes, `jpeg-encoder`
+//! encodes.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use pixaven_jpeg::{Colour, Decoder, Outcome, Scale};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
-/// A picture in colour with large shapes, fine texture and edges; the same for the same size.
+/// A colour image with large shapes, fine texture and edges. It depends on the size only.
 pub(crate) fn photo(width: u32, height: u32) -> Vec<u8> {
     let mut state = 9_u32;
     let mut pixels = Vec::new();
@@ -22,8 +23,8 @@ pub(crate) fn photo(width: u32, height: u32) -> Vec<u8> {
     pixels
 }
 
-/// A file by the other encoder.
-pub(crate) fn encoded(
+/// Encodes an image with `jpeg-encoder` at quality 90. `change` sets further options.
+pub(crate) fn peer_encoded(
     pixels: &[u8],
     (width, height): (u32, u32),
     factor: SamplingFactor,
@@ -42,7 +43,7 @@ pub(crate) fn encoded(
     bytes
 }
 
-/// Size, pixels and outcome.
+/// Decodes a file. Returns the size, the pixels and the outcome.
 pub(crate) fn decoded(file: &[u8], scale: Scale) -> ((u32, u32), Vec<u8>, Outcome) {
     let decoder = Decoder::new(file).unwrap();
     let (n, size) =
@@ -53,16 +54,17 @@ pub(crate) fn decoded(file: &[u8], scale: Scale) -> ((u32, u32), Vec<u8>, Outcom
     (size, pixels, outcome)
 }
 
-/// Pixels by the other decoder, which makes three components of one: gray has a single one here.
-pub(crate) fn peer(file: &[u8]) -> Vec<u8> {
+/// Decodes a file with `zune-jpeg`. Gray images keep a single component: `zune-jpeg` returns three equal
+/// ones.
+pub(crate) fn peer_decoded(file: &[u8]) -> Vec<u8> {
     let pixels = JpegDecoder::new(ZCursor::new(file)).decode().unwrap();
     let gray = Decoder::new(file).unwrap().frame().components.len() == 1;
     if gray { pixels.into_iter().step_by(3).collect() } else { pixels }
 }
 
-/// Likeness in dB.
-pub(crate) fn psnr(a: &[u8], b: &[u8]) -> f64 {
-    assert_eq!(a.len(), b.len(), "pictures of one size");
+/// Peak signal-to-noise ratio in dB.
+pub(crate) fn psnr_db(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len(), "both images must have the same size");
     let square = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b)).powi(2);
     let mean = a.iter().zip(b).map(square).sum::<f64>() / a.len() as f64;
     10.0 * (65_025.0 / mean.max(1e-9)).log10()

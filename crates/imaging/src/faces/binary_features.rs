@@ -1,37 +1,39 @@
-//! The first look: locally assembled binary features (Yan, Shan, Chen and Gao, "Locally Assembled Binary (LAB) Feature
-//! with Feature-centric Cascade for Fast and Accurate Face Detection", CVPR 2008) of every place, and the boosted
-//! classifiers over them.
+//! Locally assembled binary (LAB) features for every position of an image, and the boosted classifiers over
+//! them. The method is Yan, Shan, Chen and Gao, "Locally Assembled Binary (LAB) Feature with Feature-centric
+//! Cascade for Fast and Accurate Face Detection", CVPR 2008.
 
 use super::WINDOW;
-use super::gray::Gray;
-use super::model::Boosted;
+use super::gray_image::GrayImage;
+use super::model::BoostedClassifier;
 
-/// Side of one of the nine blocks that are compared.
+/// Side of one of the nine blocks that a feature compares, in pixels.
 const BLOCK: usize = 3;
-/// After as many features it is looked whether it is worth going on.
-const GROUP: usize = 10;
-/// Windows with less contrast, as a standard deviation, hold no face.
+/// Number of features between two checks whether the score is still high enough.
+const CHECK_INTERVAL: usize = 10;
+/// Lowest standard deviation of a window that may contain a face.
 const DEVIATION_MIN: f64 = 10.0;
 
-/// For each place the pattern of the nine blocks whose upper left corner it is, and the sums for the contrast.
-pub(super) struct Map {
+/// For each position: the feature of the nine blocks whose upper left corner is there, and sums for the
+/// contrast.
+pub(super) struct FeatureMap {
     width: usize,
     patterns: Vec<u8>,
-    /// Sums of values and of their squares above and left of a place, exclusively; `width + 1` columns.
+    /// Sums of the values and of their squares above and left of each position, excluding its row and column.
+    /// Rows have `width + 1` entries.
     sums: Vec<[u64; 2]>,
 }
 
-impl Map {
-    /// Both sides at least [`WINDOW`].
-    pub(super) fn new(image: &Gray) -> Self {
+impl FeatureMap {
+    /// Computes the features of an image. Both sides must be at least [`WINDOW`].
+    pub(super) fn new(image: &GrayImage) -> Self {
         Self { width: image.width, patterns: patterns(image), sums: sums(image) }
     }
 
-    /// How sure the classifier is of a face in the window at `x`, `y`, if it sees one.
-    pub(super) fn score(&self, finder: &Boosted, x: usize, y: usize) -> Option<f32> {
+    /// The score of the window at `x`, `y`, or `None` if the classifier sees no face.
+    pub(super) fn score(&self, classifier: &BoostedClassifier, x: usize, y: usize) -> Option<f32> {
         let start = y * self.width + x;
         let mut score = 0.0;
-        for group in finder.features.chunks(GROUP) {
+        for group in classifier.features.chunks(CHECK_INTERVAL) {
             for feature in group {
                 let pattern = self.patterns[start + feature.y * self.width + feature.x];
                 score += feature.weights[usize::from(pattern)];
@@ -54,9 +56,9 @@ impl Map {
     }
 }
 
-/// A bit for each block around the middle one that is not brighter than it. What lies too near the right and lower
-/// edges stays 0; no window reaches there.
-fn patterns(image: &Gray) -> Vec<u8> {
+/// For each position, one bit per outer block, set if the outer block is not brighter than the middle block.
+/// Positions too near the right and lower edges keep 0; no window uses them.
+fn patterns(image: &GrayImage) -> Vec<u8> {
     let width = image.width;
     let blocks = block_sums(image);
     let mut patterns = vec![0; blocks.len()];
@@ -73,8 +75,8 @@ fn patterns(image: &Gray) -> Vec<u8> {
     patterns
 }
 
-/// The sum of the block whose upper left corner is at each place, where there is a whole one.
-fn block_sums(image: &Gray) -> Vec<u16> {
+/// The sum of the block whose upper left corner is at each position that has a whole block.
+fn block_sums(image: &GrayImage) -> Vec<u16> {
     let width = image.width;
     let mut rows = vec![0; image.data.len()];
     for (row, values) in rows.chunks_exact_mut(width).zip(image.data.chunks_exact(width)) {
@@ -92,7 +94,8 @@ fn block_sums(image: &Gray) -> Vec<u16> {
     blocks
 }
 
-fn sums(image: &Gray) -> Vec<[u64; 2]> {
+/// Sums of the values and of their squares, as in [`FeatureMap`].
+fn sums(image: &GrayImage) -> Vec<[u64; 2]> {
     let stride = image.width + 1;
     let mut sums = vec![[0; 2]; stride * (image.height + 1)];
     for (y, values) in image.data.chunks_exact(image.width).enumerate() {

@@ -1,24 +1,25 @@
-//! Huffman tables made for the symbols at hand (T.81 annex K.2).
+//! Optimal Huffman tables for the symbols of a scan (T.81 annex K.2).
 
-/// A table: codes of each length, and the symbols by length. `codes` tells code and length of each symbol.
+/// A Huffman table: the number of codes of each length, the symbols in the order of their codes, and for each
+/// symbol its code and the length of the code.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(super) struct HuffmanTable {
     pub(super) counts: [u8; 16],
     pub(super) symbols: Vec<u8>,
     pub(super) codes: [(u16, u8); 256],
 }
 
-impl Table {
-    /// The shortest code for symbols that occur so often; `None` when there are none.
+impl HuffmanTable {
+    /// The optimal code for symbols with these frequencies. `None` if no symbol occurs.
     pub(super) fn new(frequencies: &[u32; 256]) -> Option<Self> {
         let mut symbols: Vec<u8> = (0..=255).filter(|&s| frequencies[usize::from(s)] > 0).collect();
         if symbols.is_empty() {
             return None;
         }
         symbols.sort_by_key(|&s| (std::cmp::Reverse(frequencies[usize::from(s)]), s));
-        let rising: Vec<u64> =
+        let ascending: Vec<u64> =
             symbols.iter().rev().map(|&symbol| u64::from(frequencies[usize::from(symbol)])).collect();
-        let counts = limited(lengths(&rising));
+        let counts = limit_lengths(count_lengths(&ascending));
         let mut codes = [(0, 0); 256];
         let (mut code, mut next) = (0_u16, symbols.iter());
         for (length, &count) in (1..).zip(&counts) {
@@ -32,24 +33,25 @@ impl Table {
     }
 }
 
-/// How many codes there are of each length, for frequencies in rising order and one more symbol, the rarest, whose code
-/// is that of ones only, which no symbol may have.
-fn lengths(rising: &[u64]) -> Vec<u32> {
-    // Two queues, both in rising order: leaves, and the nodes made of two others. A leaf is one less than its number.
-    let n_leaves = rising.len() + 1;
-    let mut weights: Vec<u64> = std::iter::once(0).chain(rising.iter().copied()).collect();
+/// The number of codes of each length, for frequencies in ascending order. One more symbol with the frequency
+/// 0 reserves the code of all ones, which T.81 forbids for symbols.
+fn count_lengths(ascending: &[u64]) -> Vec<u32> {
+    // Two queues in ascending order: the leaves, and the inner nodes, which join two nodes. The leaf of a
+    // symbol has the index of its frequency plus 1.
+    let n_leaves = ascending.len() + 1;
+    let mut weights: Vec<u64> = std::iter::once(0).chain(ascending.iter().copied()).collect();
     let mut parents = vec![0; 2 * n_leaves - 1];
     let (mut leaf, mut node) = (0, n_leaves);
-    for made in n_leaves..2 * n_leaves - 1 {
+    for parent in n_leaves..2 * n_leaves - 1 {
         let mut smallest = || {
             let is_leaf = leaf < n_leaves && (node >= weights.len() || weights[leaf] <= weights[node]);
-            let taken = if is_leaf { &mut leaf } else { &mut node };
-            *taken += 1;
-            *taken - 1
+            let queue = if is_leaf { &mut leaf } else { &mut node };
+            *queue += 1;
+            *queue - 1
         };
         let (first, second) = (smallest(), smallest());
         weights.push(weights[first] + weights[second]);
-        (parents[first], parents[second]) = (made, made);
+        (parents[first], parents[second]) = (parent, parent);
     }
     let mut depths = vec![0; 2 * n_leaves - 1];
     for i in (0..2 * n_leaves - 2).rev() {
@@ -60,8 +62,9 @@ fn lengths(rising: &[u64]) -> Vec<u32> {
     counts
 }
 
-/// Makes codes of more than 16 bits shorter at the least cost (T.81 figure K.3), and takes the code of ones away.
-fn limited(mut counts: Vec<u32>) -> [u8; 16] {
+/// Shortens codes of more than 16 bits at the least cost (T.81 figure K.3), and removes the reserved code of
+/// all ones.
+fn limit_lengths(mut counts: Vec<u32>) -> [u8; 16] {
     counts.resize(counts.len().max(17), 0);
     for length in (17..counts.len()).rev() {
         while counts[length] > 0 {
@@ -74,7 +77,7 @@ fn limited(mut counts: Vec<u32>) -> [u8; 16] {
         }
     }
     let longest = (1..=16).rev().find(|&length| counts[length] > 0);
-    counts[longest.expect("there are two leaves at least")] -= 1;
+    counts[longest.expect("the reserved symbol and one other give two leaves")] -= 1;
     std::array::from_fn(|i| counts[i + 1] as u8)
 }
 
@@ -83,16 +86,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_short_complete_and_at_most_sixteen_bits() {
-        // Frequencies that double make the deepest of trees.
+    fn codes_have_at_most_sixteen_bits_and_leave_the_code_of_all_ones_free() {
+        // Frequencies that double give the deepest possible tree.
         let mut frequencies = [0; 256];
         (0..30).for_each(|i| frequencies[i] = 1 << i);
-        let table = Table::new(&frequencies).expect("there are symbols");
+        let table = HuffmanTable::new(&frequencies).expect("the frequencies have symbols");
         assert_eq!(table.symbols.len(), 30);
         assert_eq!(table.codes[29].1, 1);
-        let room: u32 = (1..).zip(table.counts).map(|(length, n)| u32::from(n) << (16 - length)).sum();
-        assert!(room < 1 << 16, "the code of ones stays free");
-        let one = Table::new(&std::array::from_fn(|i| u32::from(i == 3))).expect("there is a symbol");
-        assert_eq!((one.counts[0], one.codes[3]), (1, (0, 1)));
+        let used_code_space: u32 =
+            (1..).zip(table.counts).map(|(length, n)| u32::from(n) << (16 - length)).sum();
+        assert!(used_code_space < 1 << 16, "the code of all ones must stay free");
+        let single = HuffmanTable::new(&std::array::from_fn(|i| u32::from(i == 3)))
+            .expect("the frequencies have one symbol");
+        assert_eq!((single.counts[0], single.codes[3]), (1, (0, 1)));
     }
 }

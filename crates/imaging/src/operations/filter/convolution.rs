@@ -1,4 +1,5 @@
-//! Effects of a pixel's eight neighbours: emboss and edges. Both look at luma only, edges are clamped.
+//! Effects of a pixel and its eight neighbours: emboss and edges. Both read luma only; the edges of the image
+//! are clamped.
 
 use super::super::channels::luma;
 use crate::{Channels, Image, Scratch};
@@ -6,16 +7,16 @@ use crate::{Channels, Image, Scratch};
 /// The nine luma values around a pixel, row by row.
 type Neighbours = [[i32; 3]; 3];
 
-/// Light from the upper left: adds `strength` times the difference between what lies below right and above left, by the
-/// kernel `−2 −1 0 / −1 1 1 / 0 1 2`, which leaves flat areas as they are.
+/// Emboss, with light from the upper left. Adds `strength` times the kernel `−2 −1 0 / −1 1 1 / 0 1 2`, the
+/// difference between the pixels below right and above left. Flat areas stay unchanged.
 pub(super) fn emboss(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     let strength = fixed(strength);
     let slope = |[a, b, c]: Neighbours| -2 * a[0] - a[1] - b[0] + b[2] + c[1] + 2 * c[2];
-    change(image, scratch, |value, around| value + ((slope(around) * strength) >> FRACTION));
+    replace_colors(image, scratch, |value, around| value + ((slope(around) * strength) >> FRACTION));
 }
 
-/// Bright edges on black: the magnitude of Sobel's gradient (halved, so that only a full step is white), with `strength`
-/// from 0, the picture, to 1, the edges alone.
+/// Bright edges on black: the magnitude of Sobel's gradient, halved so that only a full step becomes white.
+/// `strength` is from 0 (the original image) to 1 (only the edges).
 pub(super) fn edges(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     let strength = fixed(strength);
     let magnitude = |[a, b, c]: Neighbours| {
@@ -23,7 +24,7 @@ pub(super) fn edges(image: &mut Image, strength: f32, scratch: &mut Scratch) {
         let down = c[0] + 2 * c[1] + c[2] - a[0] - 2 * a[1] - a[2];
         (((across * across + down * down) as f32).sqrt() * 0.5) as i32
     };
-    change(image, scratch, |value, around| {
+    replace_colors(image, scratch, |value, around| {
         value + (((magnitude(around).min(255) - value) * strength) >> FRACTION)
     });
 }
@@ -35,20 +36,20 @@ fn fixed(strength: f32) -> i32 {
     (strength * (1 << FRACTION) as f32).round() as i32
 }
 
-/// Replaces every colour by what `new` makes of it and of the luma around the pixel (clamped). Alpha stays.
-fn change(image: &mut Image, scratch: &mut Scratch, new: impl Fn(i32, Neighbours) -> i32) {
+/// Replaces every colour value by `new(value, luma around the pixel)`, clamped. Alpha is kept.
+fn replace_colors(image: &mut Image, scratch: &mut Scratch, new: impl Fn(i32, Neighbours) -> i32) {
     let width = image.width() as usize;
     let plane = luma_plane(image, scratch);
     match image.channels() {
-        Channels::Gray => change_colors::<1, 1>(image.data_mut(), &plane, width, new),
-        Channels::Rgb => change_colors::<3, 3>(image.data_mut(), &plane, width, new),
-        Channels::Rgba => change_colors::<4, 3>(image.data_mut(), &plane, width, new),
+        Channels::Gray => replace_colors_in::<1, 1>(image.data_mut(), &plane, width, new),
+        Channels::Rgb => replace_colors_in::<3, 3>(image.data_mut(), &plane, width, new),
+        Channels::Rgba => replace_colors_in::<4, 3>(image.data_mut(), &plane, width, new),
     }
     scratch.give(plane);
 }
 
-/// Over pixels of `N` bytes, of which the first `COLORS` are colours.
-fn change_colors<const N: usize, const COLORS: usize>(
+/// Replaces the first `COLORS` of the `N` bytes of each pixel.
+fn replace_colors_in<const N: usize, const COLORS: usize>(
     data: &mut [u8],
     plane: &[u8],
     width: usize,
@@ -68,7 +69,7 @@ fn change_colors<const N: usize, const COLORS: usize>(
     }
 }
 
-/// The luma of the picture with one repeated pixel on each side.
+/// The luma of the image, with one repeated pixel on each side.
 fn luma_plane(image: &Image, scratch: &mut Scratch) -> Vec<u8> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let padded = width + 2;

@@ -1,17 +1,17 @@
-//! The small gray pictures in which faces are looked for.
+//! Gray images, which the face detector works on.
 
 use super::WINDOW;
 
-/// One byte per pixel; `data.len() == width * height`, both sides at least 1.
+/// A gray image with one byte per pixel; `data.len() == width * height`, and both sides are at least 1.
 #[derive(Debug, Clone)]
-pub(super) struct Gray {
+pub(super) struct GrayImage {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) data: Vec<u8>,
 }
 
-impl Gray {
-    /// The picture at another size, by bilinear interpolation.
+impl GrayImage {
+    /// Resizes the image by bilinear interpolation.
     pub(super) fn resized(&self, width: usize, height: usize) -> Self {
         let columns = taps(self.width, width);
         let mut data = Vec::with_capacity(width * height);
@@ -29,7 +29,8 @@ impl Gray {
         Self { width, height, data }
     }
 
-    /// The square of this side at a place, at the size of a window; black where it reaches outside. The side is at least 2.
+    /// Resizes the square of side `side` (at least 2) at the given position to a detection window. Pixels
+    /// outside of the image are black.
     pub(super) fn window(&self, left: i32, top: i32, side: u32) -> [u8; WINDOW * WINDOW] {
         let value = |x: usize, y: usize| {
             let column =
@@ -40,17 +41,18 @@ impl Gray {
         let taps = taps(side as usize, WINDOW);
         let mut window = [0; WINDOW * WINDOW];
         for (row, &(y, weight_y)) in window.chunks_exact_mut(WINDOW).zip(&taps) {
-            for (made, &(x, weight_x)) in row.iter_mut().zip(&taps) {
+            for (pixel, &(x, weight_x)) in row.iter_mut().zip(&taps) {
                 let mix = |y: usize| value(x, y) + (value(x + 1, y) - value(x, y)) * weight_x;
                 let (above, below) = (mix(y), mix(y + 1));
-                *made = (above + (below - above) * weight_y) as u8;
+                *pixel = (above + (below - above) * weight_y) as u8;
             }
         }
         window
     }
 }
 
-/// For each of `to` pixels the first of the two of `from` it lies between, and how near it is to the second, 0–1.
+/// For each of `to` pixels: the first of the two source pixels between which it lies, and the weight of the
+/// second (0–1).
 fn taps(from: usize, to: usize) -> Vec<(usize, f32)> {
     let step = from as f64 / to as f64;
     let tap = |i: usize| {

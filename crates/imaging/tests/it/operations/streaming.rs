@@ -1,4 +1,4 @@
-//! Reductions of pictures that are decoded row by row: the same as those of whole pictures.
+//! Resizing while the image is decoded row by row: the result matches the result for the whole image.
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::plan::{
@@ -6,35 +6,40 @@ use pixaven_imaging::plan::{
 };
 use pixaven_imaging::{Channels, Error, Format, Image, Limits, Scratch, process};
 
-use crate::geometry::asked;
-use crate::pictures::{close, decode_png, fading, photo, png_of, rgba, run};
+use crate::geometry::resize_to;
+use crate::helpers::{decode_png, fading_photo, nearly_equal, photo, png_of, rgba, run};
 
 fn to_png(plan: &Plan) -> Plan {
     Plan { output: Output { format: Target::Format(Format::Png), ..Output::default() }, ..plan.clone() }
 }
 
-/// The plan done to the pixels of a PNG and to the same pixels as a whole.
-fn assert_same(image: &Image, plan: &Plan) {
+/// Compares the plan on a PNG, which is decoded row by row, with the plan on the whole image.
+fn assert_matches_whole_image(image: &Image, plan: &Plan) {
     let plan = to_png(plan);
     let limits = Limits::default();
     let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
     let whole = operations::apply(image.clone(), &plan, &context, &mut Scratch::default()).unwrap();
     let (width, height, by_rows) = decode_png(&run(&png_of(image), &plan).bytes);
     assert_eq!((width, height), (whole.width(), whole.height()), "{plan:?}");
-    // A step of rounding in a colour counts for as much as is seen of it, and what is seen is rounded once more.
-    let seen = |pixels: &[[u8; 4]]| -> Vec<[u8; 4]> {
+    // Compare premultiplied colours: a rounding step in a colour matters only as far as the colour is
+    // visible.
+    let premultiplied = |pixels: &[[u8; 4]]| -> Vec<[u8; 4]> {
         let multiply = |v: u8, a: u8| (u32::from(v) * u32::from(a) / 255) as u8;
         pixels.iter().map(|&[r, g, b, a]| [multiply(r, a), multiply(g, a), multiply(b, a), a]).collect()
     };
-    assert!(close(&seen(&by_rows), &seen(&rgba(&whole)), 2), "{:?}, {plan:?}", image.channels());
+    assert!(
+        nearly_equal(&premultiplied(&by_rows), &premultiplied(&rgba(&whole)), 2),
+        "{:?}, {plan:?}",
+        image.channels()
+    );
 }
 
 fn resize(mode: ResizeMode, width: u32, height: u32, kernel: Kernel) -> Option<Resize> {
-    Some(Resize { kernel, ..asked(mode, Some(width), Some(height)) })
+    Some(Resize { kernel, ..resize_to(mode, Some(width), Some(height)) })
 }
 
 #[test]
-fn a_picture_read_row_by_row_becomes_what_the_whole_picture_becomes() {
+fn streamed_resize_matches_the_resize_of_the_whole_image() {
     let gray = Image::new(97, 310, Channels::Gray, (0..97 * 310).map(|i| (i * i % 251) as u8).collect());
     let kernels = [
         Kernel::Lanczos3,
@@ -44,19 +49,19 @@ fn a_picture_read_row_by_row_becomes_what_the_whole_picture_becomes() {
         Kernel::Box,
         Kernel::Nearest,
     ];
-    for image in [photo(210, 330), fading(210, 330), gray] {
+    for image in [photo(210, 330), fading_photo(210, 330), gray] {
         for kernel in kernels {
             for (width, height) in [(90, 200), (33, 41), (7, 3), (1, 1), (96, 309)] {
                 let resize = resize(ResizeMode::Exact, width, height, kernel);
-                assert_same(&image, &Plan { resize, ..Plan::default() });
+                assert_matches_whole_image(&image, &Plan { resize, ..Plan::default() });
             }
         }
     }
 }
 
 #[test]
-fn a_crop_before_the_reduction_and_everything_after_it_are_done() {
-    for image in [photo(210, 330), fading(210, 330)] {
+fn streamed_resize_applies_the_crop_before_and_the_operations_after() {
+    for image in [photo(210, 330), fading_photo(210, 330)] {
         for at in
             [CropAt::Point { x: 0, y: 0 }, CropAt::Point { x: 61, y: 130 }, CropAt::Gravity(Gravity::Center)]
         {
@@ -73,30 +78,33 @@ fn a_crop_before_the_reduction_and_everything_after_it_are_done() {
                 }),
                 ..Plan::default()
             };
-            assert_same(&image, &plan);
-            assert_same(&image, &Plan { resize: resize(ResizeMode::Fit, 31, 77, Kernel::Mitchell), ..plan });
+            assert_matches_whole_image(&image, &plan);
+            assert_matches_whole_image(
+                &image,
+                &Plan { resize: resize(ResizeMode::Fit, 31, 77, Kernel::Mitchell), ..plan },
+            );
         }
     }
 }
 
 #[test]
-fn a_picture_that_is_cut_off_or_lies_about_its_compression_is_corrupt() {
+fn streamed_png_that_is_truncated_or_has_a_wrong_compression_method_is_corrupt() {
     let file = png_of(&photo(300, 300));
     let plan =
         to_png(&Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
     let try_run = |file: &[u8]| process(file, &plan, &Limits::default(), &mut Scratch::default());
-    let cut = try_run(&file[..file.len() / 2]);
-    assert!(matches!(cut, Err(Error::Corrupt { format: "PNG", .. })), "{cut:?}");
-    // The first byte of the first IDAT: the method of the compression.
+    let truncated = try_run(&file[..file.len() / 2]);
+    assert!(matches!(truncated, Err(Error::Corrupt { format: "PNG", .. })), "{truncated:?}");
+    // The first byte of the first IDAT chunk is the compression method.
     let at = file.windows(4).position(|window| window == b"IDAT").unwrap() + 4;
-    let mut other = file.clone();
-    other[at] = 0x77;
-    let other = try_run(&other);
-    assert!(matches!(other, Err(Error::Corrupt { format: "PNG", .. })), "{other:?}");
+    let mut invalid_method = file.clone();
+    invalid_method[at] = 0x77;
+    let invalid_method = try_run(&invalid_method);
+    assert!(matches!(invalid_method, Err(Error::Corrupt { format: "PNG", .. })), "{invalid_method:?}");
 }
 
 #[test]
-fn a_wrong_checksum_is_a_warning() {
+fn wrong_png_checksum_gives_a_warning() {
     let image = photo(120, 90);
     let mut file = png_of(&image);
     let end = file.len() - 12;

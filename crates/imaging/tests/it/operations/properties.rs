@@ -1,4 +1,5 @@
-//! Laws for all images: what is neutral changes nothing, alpha is not invented, flat areas stay flat.
+//! Property tests for all operations: neutral values change nothing, alpha is never added, flat images stay
+//! flat.
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::plan::{
@@ -8,15 +9,15 @@ use pixaven_imaging::plan::{
 use pixaven_imaging::{Channels, Limits, Scratch};
 use proptest::prelude::*;
 
-use super::pictures::{LAYOUTS, any_image, flat, run, run_opaque, soft};
-use crate::geometry::asked;
+use super::helpers::{LAYOUTS, any_image, flat_image, run, run_opaque, smooth_image};
+use crate::geometry::resize_to;
 
-/// Every operation, asked for in a way that leaves the picture as it is.
+/// A plan with every operation, each with values that leave the image unchanged.
 fn neutral(width: u32, height: u32) -> Plan {
     Plan {
         flip: Some(Flip { horizontal: false, vertical: false }),
         crop: Some(Crop::Rect { width, height, at: CropAt::Gravity(Gravity::Center) }),
-        resize: Some(asked(ResizeMode::Exact, Some(width), Some(height))),
+        resize: Some(resize_to(ResizeMode::Exact, Some(width), Some(height))),
         scale: Some(Scale { size: 1.0, ratio: 1.0 }),
         adjust: Some(Adjust::default()),
         filter: Some(Filter { pixelate: Some(1.0), ..Filter::default() }),
@@ -27,7 +28,7 @@ fn neutral(width: u32, height: u32) -> Plan {
     }
 }
 
-/// Every effect by itself, strong.
+/// Every effect alone, with a strong value.
 pub(crate) fn effects() -> Vec<(&'static str, Plan)> {
     let filter = |filter| Plan { filter: Some(filter), ..Plan::default() };
     let adjust = |adjust| Plan { adjust: Some(adjust), ..Plan::default() };
@@ -67,40 +68,40 @@ pub(crate) fn effects() -> Vec<(&'static str, Plan)> {
 }
 
 #[test]
-fn every_effect_changes_a_picture_and_is_the_same_each_time() {
-    let image = soft(60, 50, Channels::Rgb);
+fn every_effect_changes_the_image_and_is_deterministic() {
+    let image = smooth_image(60, 50, Channels::Rgb);
     for (name, plan) in effects() {
-        let made = run(&image, &plan);
-        assert_ne!(made, image, "{name}");
-        assert_eq!(made, run(&image, &plan), "{name}");
-        assert_eq!((made.width(), made.height()), (60, 50), "{name}");
+        let result = run(&image, &plan);
+        assert_ne!(result, image, "{name}");
+        assert_eq!(result, run(&image, &plan), "{name}");
+        assert_eq!((result.width(), result.height()), (60, 50), "{name}");
     }
 }
 
 #[test]
-fn used_buffers_change_nothing() {
+fn reused_buffers_do_not_change_the_result() {
     let limits = Limits::default();
     let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
     let mut used = Scratch::default();
     for channels in LAYOUTS {
-        let image = soft(45, 33, channels);
+        let image = smooth_image(45, 33, channels);
         for (name, plan) in effects() {
             let padded = Plan {
                 padding: Some(Padding { top: 3, right: 1, bottom: 2, left: 5, background: None }),
                 ..plan
             };
-            let resized = Plan { resize: Some(asked(ResizeMode::Fill, Some(51), Some(20))), ..padded };
-            let made = operations::apply(image.clone(), &resized, &context, &mut used).unwrap();
-            assert_eq!(made, run(&image, &resized), "{name}");
-            used.give(made.into_data());
+            let resized = Plan { resize: Some(resize_to(ResizeMode::Fill, Some(51), Some(20))), ..padded };
+            let result = operations::apply(image.clone(), &resized, &context, &mut used).unwrap();
+            assert_eq!(result, run(&image, &resized), "{name}");
+            used.give(result.into_data());
         }
     }
 }
 
 #[test]
-fn gray_stays_gray_until_colour_appears() {
+fn gray_images_stay_gray_unless_the_effect_adds_colour() {
     let colourful = ["temperature", "tint", "sepia", "duotone"];
-    let image = soft(30, 20, Channels::Gray);
+    let image = smooth_image(30, 20, Channels::Gray);
     for (name, plan) in effects() {
         let expected = if colourful.contains(&name) { Channels::Rgb } else { Channels::Gray };
         assert_eq!(run(&image, &plan).channels(), expected, "{name}");
@@ -108,8 +109,8 @@ fn gray_stays_gray_until_colour_appears() {
 }
 
 #[test]
-fn gray_in_three_channels_becomes_what_gray_in_one_becomes() {
-    let gray = soft(30, 20, Channels::Gray);
+fn effects_treat_gray_rgb_like_single_channel_gray() {
+    let gray = smooth_image(30, 20, Channels::Gray);
     let rgb = pixaven_imaging::Image::new(
         30,
         20,
@@ -130,28 +131,28 @@ fn gray_in_three_channels_becomes_what_gray_in_one_becomes() {
 
 proptest! {
     #[test]
-    fn neutral_values_are_the_identity(image in any_image()) {
+    fn neutral_plan_is_the_identity(image in any_image()) {
         let plan = neutral(image.width(), image.height());
         prop_assert_eq!(run(&image, &plan), image.clone());
         prop_assert_eq!(run_opaque(&image, &plan), image);
     }
 
     #[test]
-    fn alpha_is_never_invented(image in any_image(), (name, plan) in prop::sample::select(effects())) {
-        let made = run(&image, &plan);
-        prop_assert_eq!(made.channels().has_alpha(), image.channels().has_alpha(), "{}", name);
+    fn effects_never_add_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
+        let result = run(&image, &plan);
+        prop_assert_eq!(result.channels().has_alpha(), image.channels().has_alpha(), "{}", name);
     }
 
     #[test]
-    fn opaque_stays_opaque(mut image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn opaque_images_stay_opaque(mut image in any_image(), (name, plan) in prop::sample::select(effects())) {
         prop_assume!(image.channels().has_alpha());
         image.data_mut().as_chunks_mut::<4>().0.iter_mut().for_each(|pixel| pixel[3] = 255);
-        let made = run(&image, &plan);
-        prop_assert!(made.data().as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255), "{}", name);
+        let result = run(&image, &plan);
+        prop_assert!(result.data().as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255), "{}", name);
     }
 
     #[test]
-    fn only_effects_of_neighbours_touch_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn only_neighbourhood_effects_change_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
         prop_assume!(image.channels().has_alpha() && !["gaussian", "box", "motion", "pixelate"].contains(&name));
         let alpha = |image: &pixaven_imaging::Image| -> Vec<u8> {
             image.data().as_chunks::<4>().0.iter().map(|pixel| pixel[3]).collect()
@@ -160,21 +161,21 @@ proptest! {
     }
 
     #[test]
-    fn flat_areas_stay_flat(
+    fn flat_images_stay_flat(
         pixel: [u8; 4],
         (width, height) in (1..=40u32, 1..=40u32),
         channels in prop::sample::select(&LAYOUTS[..]),
         (name, plan) in prop::sample::select(effects()),
     ) {
         prop_assume!(!["noise", "vignette"].contains(&name));
-        let image = flat(width, height, channels, pixel);
-        let made = run(&image, &plan);
-        let n = made.channels().count();
-        prop_assert!(made.data().chunks_exact(n).all(|p| p == &made.data()[..n]), "{}", name);
-        // Effects of neighbours leave it as it is.
+        let image = flat_image(width, height, channels, pixel);
+        let result = run(&image, &plan);
+        let n = result.channels().count();
+        prop_assert!(result.data().chunks_exact(n).all(|p| p == &result.data()[..n]), "{}", name);
+        // Effects of neighbourhoods leave a flat image unchanged.
         let opaque = channels != Channels::Rgba || pixel[3] == 255;
         if ["unsharp", "gaussian", "box", "motion", "pixelate", "emboss"].contains(&name) && opaque {
-            prop_assert_eq!(made, image, "{}", name);
+            prop_assert_eq!(result, image, "{}", name);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! EXIF blocks put together by hand, files around them, and another reader than ours.
+//! Builds EXIF blocks and files that contain them, and reads EXIF and XMP independently of the code under
+//! test.
 
 use pixaven_imaging::Format;
 
-/// A TIFF structure of four directories.
-pub(super) struct Block {
+/// Builds a TIFF structure with four directories.
+pub(super) struct ExifBuilder {
     big_endian: bool,
     main: Vec<Entry>,
     photo: Vec<Entry>,
@@ -11,11 +12,12 @@ pub(super) struct Block {
     thumbnail: Vec<Entry>,
 }
 
-/// Tag, type, count, value in the block's order.
+/// Tag, type, count, and value in the byte order of the block.
 type Entry = (u16, u16, u32, Vec<u8>);
 
-impl Block {
-    /// What a camera writes for a picture to be turned by a quarter: 12 entries that are kept, and others.
+impl ExifBuilder {
+    /// A block that a camera writes for an image with orientation 6. The code under test keeps 12 of its
+    /// entries.
     pub(super) fn of_a_camera(big_endian: bool) -> Self {
         let block =
             Self { big_endian, main: Vec::new(), photo: Vec::new(), gps: Vec::new(), thumbnail: Vec::new() };
@@ -43,7 +45,7 @@ impl Block {
         Self { big_endian, main, photo, gps, thumbnail }
     }
 
-    /// A user's comment of this many bytes.
+    /// Adds a user comment.
     pub(super) fn add_comment(&mut self, bytes: &[u8]) {
         self.photo.insert(3, (0x9286, 7, bytes.len() as u32, bytes.to_vec()));
     }
@@ -56,7 +58,7 @@ impl Block {
         if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() }.to_vec()
     }
 
-    /// The block, without `Exif\0\0`.
+    /// The block, without the prefix `Exif\0\0`.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut main = self.main.clone();
         main.push((0x8769, 4, 1, self.long(0)));
@@ -68,14 +70,15 @@ impl Block {
                 .map(|entry| 12 + if entry.3.len() > 4 { entry.3.len().next_multiple_of(2) } else { 0 })
                 .sum::<usize>()
         };
-        let photo_at = 8 + size(&main);
-        let gps_at = photo_at + size(&self.photo);
-        let thumbnail_at = gps_at + size(&self.gps);
-        main[n_main - 2].3 = self.long(photo_at as u32);
-        main[n_main - 1].3 = self.long(gps_at as u32);
+        let photo_offset = 8 + size(&main);
+        let gps_offset = photo_offset + size(&self.photo);
+        let thumbnail_offset = gps_offset + size(&self.gps);
+        main[n_main - 2].3 = self.long(photo_offset as u32);
+        main[n_main - 1].3 = self.long(gps_offset as u32);
         let mut bytes = if self.big_endian { b"MM\0*".to_vec() } else { b"II*\0".to_vec() };
         bytes.extend(self.long(8));
-        for (entries, next) in [(&main, thumbnail_at), (&self.photo, 0), (&self.gps, 0), (&self.thumbnail, 0)]
+        for (entries, next) in
+            [(&main, thumbnail_offset), (&self.photo, 0), (&self.gps, 0), (&self.thumbnail, 0)]
         {
             self.write(&mut bytes, entries, next as u32);
         }
@@ -83,19 +86,19 @@ impl Block {
     }
 
     fn write(&self, bytes: &mut Vec<u8>, entries: &[Entry], next: u32) {
-        let mut place = bytes.len() + 6 + 12 * entries.len();
+        let mut offset = bytes.len() + 6 + 12 * entries.len();
         bytes.extend(self.short(entries.len() as u16));
         let mut values = Vec::new();
-        for (tag, kind, count, value) in entries {
-            bytes.extend([self.short(*tag), self.short(*kind), self.long(*count)].concat());
+        for (tag, field_type, count, value) in entries {
+            bytes.extend([self.short(*tag), self.short(*field_type), self.long(*count)].concat());
             let mut value = value.clone();
             if value.len() <= 4 {
                 value.resize(4, 0);
                 bytes.extend(value);
             } else {
                 value.resize(value.len().next_multiple_of(2), 0);
-                bytes.extend(self.long(place as u32));
-                place += value.len();
+                bytes.extend(self.long(offset as u32));
+                offset += value.len();
                 values.extend(value);
             }
         }
@@ -104,7 +107,7 @@ impl Block {
     }
 }
 
-/// A JPEG with an EXIF block and perhaps XMP put behind its first two bytes.
+/// Inserts an EXIF block, and XMP if given, behind the first two bytes of a JPEG.
 pub(super) fn with_exif(jpeg: &[u8], block: &[u8], xmp: Option<&str>) -> Vec<u8> {
     let segment = |name: &[u8], body: &[u8]| {
         let length = (2 + name.len() + body.len()) as u16;
@@ -114,7 +117,7 @@ pub(super) fn with_exif(jpeg: &[u8], block: &[u8], xmp: Option<&str>) -> Vec<u8>
     [&jpeg[..2], &segment(b"Exif\0\0", block), &xmp, &jpeg[2..]].concat()
 }
 
-/// The EXIF of a file as another library finds and reads it.
+/// The EXIF of a file, found and read by the crate `kamadak-exif`.
 pub(super) fn exif_of(format: Format, file: &[u8]) -> Option<exif::Exif> {
     match exif::Reader::new().read_from_container(&mut std::io::Cursor::new(file)) {
         Ok(exif) => Some(exif),
@@ -123,7 +126,7 @@ pub(super) fn exif_of(format: Format, file: &[u8]) -> Option<exif::Exif> {
     }
 }
 
-/// The XMP of a file of ours, found by walking its segments or chunks.
+/// The XMP of a file, found by its identifier.
 pub(super) fn xmp_of(format: Format, file: &[u8]) -> Option<String> {
     let name: &[u8] = match format {
         Format::Jpeg => b"http://ns.adobe.com/xap/1.0/\0",

@@ -1,9 +1,9 @@
-//! Pictures for the tests, made by code, and ways to look at what came out.
+//! Synthetic test images, short ways to encode and decode them, and comparisons of the results.
 
 use pixaven_imaging::plan::{Output, Target};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process, sample};
 
-/// All formats that are read and written. Icons have at most 256 pixels on a side.
+/// All formats that can be read and written. Icons have at most 256 pixels on a side.
 pub(crate) const FORMATS: [Format; 11] = [
     Format::Jpeg,
     Format::Png,
@@ -18,12 +18,12 @@ pub(crate) const FORMATS: [Format; 11] = [
     Format::Ico,
 ];
 
-/// A picture as a PNG file, written without the code under test.
+/// Encodes an image as PNG, without the code under test.
 pub(crate) fn png_of(image: &Image) -> Vec<u8> {
     png_with(image, |_| {})
 }
 
-/// A picture as a PNG file with what `change` puts into its header.
+/// Encodes an image as PNG, without the code under test. `change` edits the PNG header.
 pub(crate) fn png_with(image: &Image, change: impl FnOnce(&mut png::Info<'static>)) -> Vec<u8> {
     let mut info = png::Info::with_size(image.width(), image.height());
     info.color_type = match image.channels() {
@@ -39,13 +39,13 @@ pub(crate) fn png_with(image: &Image, change: impl FnOnce(&mut png::Info<'static
     bytes
 }
 
-/// Something like a photograph.
+/// A synthetic landscape that resembles a photograph.
 pub(crate) fn photo(width: u32, height: u32) -> Image {
     sample::landscape(width, height, 7)
 }
 
-/// A photograph that fades out from left to right.
-pub(crate) fn fading(width: u32, height: u32) -> Image {
+/// A photograph whose alpha rises from 0 at the left edge to 255 at the right edge.
+pub(crate) fn fading_photo(width: u32, height: u32) -> Image {
     let rgb = photo(width, height);
     let mut data = Vec::new();
     for (i, &[r, g, b]) in rgb.data().as_chunks::<3>().0.iter().enumerate() {
@@ -54,7 +54,7 @@ pub(crate) fn fading(width: u32, height: u32) -> Image {
     Image::new(width, height, Channels::Rgba, data)
 }
 
-/// Four coloured quarters: red, green / blue, white; no two orientations look alike.
+/// Four coloured quarters: red, green / blue, white. The image looks different in each orientation.
 pub(crate) fn quarters(width: u32, height: u32) -> Image {
     let mut data = Vec::new();
     for y in 0..height {
@@ -70,35 +70,35 @@ pub(crate) fn quarters(width: u32, height: u32) -> Image {
     Image::new(width, height, Channels::Rgb, data)
 }
 
-/// A plan that does nothing but encode.
-pub(crate) fn to(format: Format) -> Plan {
+/// A plan that only encodes to this format.
+pub(crate) fn plan_for(format: Format) -> Plan {
     Plan { output: Output { format: Target::Format(format), ..Output::default() }, ..Plan::default() }
 }
 
-/// A plan that does nothing but encode without loss.
-pub(crate) fn lossless(format: Format) -> Plan {
+/// A plan that only encodes to this format, without loss.
+pub(crate) fn lossless_plan(format: Format) -> Plan {
     Plan {
         output: Output { format: Target::Format(format), lossless: true, ..Output::default() },
         ..Plan::default()
     }
 }
 
-/// Processes with the default limits and fresh buffers.
+/// Processes an input with the default limits and new scratch memory.
 pub(crate) fn run(input: &[u8], plan: &Plan) -> Processed {
     process(input, plan, &Limits::default(), &mut Scratch::default()).unwrap()
 }
 
-/// A picture in some format, at that format's default settings.
-pub(crate) fn file(image: &Image, format: Format) -> Vec<u8> {
-    run(&png_of(image), &to(format)).bytes
+/// Encodes an image with the code under test, at the default settings of the format.
+pub(crate) fn encoded(image: &Image, format: Format) -> Vec<u8> {
+    run(&png_of(image), &plan_for(format)).bytes
 }
 
-/// The pixels of a file as red, green, blue, alpha, decoded by the code under test and handed over as PNG.
-pub(crate) fn pixels(input: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
-    decode_png(&run(input, &to(Format::Png)).bytes)
+/// The size of a file and its pixels as RGBA. The code under test decodes the file and encodes it as PNG.
+pub(crate) fn decoded_pixels(input: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
+    decode_png(&run(input, &plan_for(Format::Png)).bytes)
 }
 
-/// The pixels of a PNG, decoded without the code under test.
+/// The size of a PNG and its pixels as RGBA, decoded without the code under test.
 pub(crate) fn decode_png(bytes: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
@@ -110,12 +110,12 @@ pub(crate) fn decode_png(bytes: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
         png::ColorType::GrayscaleAlpha => data.as_chunks().0.iter().map(|&[v, a]| [v, v, v, a]).collect(),
         png::ColorType::Rgb => data.as_chunks().0.iter().map(|&[r, g, b]| [r, g, b, 255]).collect(),
         png::ColorType::Rgba => data.as_chunks().0.to_vec(),
-        png::ColorType::Indexed => unreachable!("expanded"),
+        png::ColorType::Indexed => unreachable!("the decoder expands palettes"),
     };
     (info.width, info.height, pixels)
 }
 
-/// The pixels of an image as red, green, blue, alpha.
+/// The pixels of an image as RGBA.
 pub(crate) fn rgba(image: &Image) -> Vec<[u8; 4]> {
     match image.channels() {
         Channels::Gray => image.data().iter().map(|&v| [v, v, v, 255]).collect(),
@@ -124,16 +124,16 @@ pub(crate) fn rgba(image: &Image) -> Vec<[u8; 4]> {
     }
 }
 
-/// Peak signal-to-noise ratio over all channels in decibels; infinite for equal pictures.
+/// Peak signal-to-noise ratio over all channels in decibels; infinite for equal images.
 pub(crate) fn psnr_db(a: &[[u8; 4]], b: &[[u8; 4]]) -> f64 {
-    assert_eq!(a.len(), b.len(), "two sizes");
+    assert_eq!(a.len(), b.len(), "both images must have the same size");
     let squares: u64 =
         a.as_flattened().iter().zip(b.as_flattened()).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
     10.0 * (255.0f64.powi(2) * (a.len() * 4) as f64 / squares as f64).log10()
 }
 
 /// Whether no channel of any pixel differs by more than `tolerance`.
-pub(crate) fn close(a: &[[u8; 4]], b: &[[u8; 4]], tolerance: u8) -> bool {
+pub(crate) fn nearly_equal(a: &[[u8; 4]], b: &[[u8; 4]], tolerance: u8) -> bool {
     a.len() == b.len()
         && a.as_flattened().iter().zip(b.as_flattened()).all(|(&a, &b)| a.abs_diff(b) <= tolerance)
 }
