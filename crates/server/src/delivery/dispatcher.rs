@@ -80,8 +80,8 @@ enum SendResult {
     Expired,
     /// This machine could not send the webhook: for example no socket was free, or the signing secrets could not be read.
     LocalTrouble(String),
-    /// The proxy did not let the webhook through. `concerns_all` is true when it lets nothing through.
-    ProxyTrouble { error: String, concerns_all: bool },
+    /// The proxy did not let the webhook through. `affects_every_peer` is true when it lets nothing through.
+    ProxyTrouble { error: String, affects_every_peer: bool },
 }
 
 impl Dispatcher {
@@ -219,7 +219,7 @@ impl Dispatcher {
             Ok(outcome) => SendResult::Attempted { outcome, exchange },
             Err(error @ NetError::Proxy(trouble)) => SendResult::ProxyTrouble {
                 error: with_causes(error),
-                concerns_all: trouble.affects_every_peer(),
+                affects_every_peer: trouble.affects_every_peer(),
             },
             Err(error) => SendResult::LocalTrouble(with_causes(error)),
         }
@@ -262,8 +262,8 @@ impl Dispatcher {
                 tracing::error!(%id, attempt = number, error, "webhook postponed: this machine could not send it");
                 LedgerUpdate::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
             }
-            SendResult::ProxyTrouble { error, concerns_all } => {
-                if self.inner.proxy_pause.begin(concerns_all) {
+            SendResult::ProxyTrouble { error, affects_every_peer } => {
+                if self.inner.proxy_pause.begin(affects_every_peer) {
                     tracing::warn!(%id, attempt = number, error, "webhooks are held back for five seconds");
                 } else {
                     tracing::info!(%id, attempt = number, error, "webhook postponed: the proxy did not let it through");
