@@ -19,7 +19,6 @@ mod orientation;
 pub mod plan;
 mod process;
 mod rows;
-pub mod sample;
 mod scratch;
 
 pub use error::Error;

@@ -1,7 +1,7 @@
 //! Pictures for the tests, made by code, and ways to look at what came out.
 
 use pixaven_imaging::plan::{Output, Target};
-use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process, sample};
+use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process};
 
 /// All formats that are read and written. Icons have at most 256 pixels on a side.
 pub(crate) const FORMATS: [Format; 11] = [
@@ -41,7 +41,7 @@ pub(crate) fn png_with(image: &Image, change: impl FnOnce(&mut png::Info<'static
 
 /// Something like a photograph.
 pub(crate) fn photo(width: u32, height: u32) -> Image {
-    sample::landscape(width, height, 7)
+    Image::new(width, height, Channels::Rgb, pixaven_sample::landscape(width, height, 7))
 }
 
 /// A photograph that fades out from left to right.

@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use pixaven_imaging::plan::{
     Adjust, Blur, Border, Color, Crop, Filter, Flip, Gravity, Mask, Padding, Plan, Resize, ResizeMode, Shape,
 };
-use pixaven_imaging::{Channels, Image, sample};
+use pixaven_imaging::{Channels, Image};
 
 use super::laws::effects;
 use super::pictures::{at, paint, run};
@@ -77,7 +77,7 @@ pub(crate) fn more() -> Vec<(&'static str, Plan)> {
 #[test]
 #[ignore = "makes a picture for people, and checks nothing"]
 fn contact_sheet() {
-    let photo = sample::landscape(CELL.0 * 2, CELL.1 * 2, 7);
+    let photo = crate::pictures::photo(CELL.0 * 2, CELL.1 * 2);
     let small = run(
         &photo,
         &Plan { resize: Some(asked(ResizeMode::Exact, Some(CELL.0), Some(CELL.1))), ..Plan::default() },

@@ -10,7 +10,7 @@ use pixaven_imaging::plan::{
     Adjust, Blur, Border, Color, Crop, CropAt, Filter, Flip, Gravity, Kernel, Mask, Padding, Plan, Resize,
     ResizeMode, Scale, Shape,
 };
-use pixaven_imaging::{Channels, Image, sample};
+use pixaven_imaging::{Channels, Image};
 
 use super::contact_sheet::more;
 use super::laws::effects;
@@ -26,7 +26,7 @@ const ORANGE: Color = Color { r: 255, g: 140, b: 0, a: 255 };
 
 /// A landscape.
 fn source() -> Image {
-    let photo = sample::landscape(192, 128, 7);
+    let photo = crate::pictures::photo(192, 128);
     let resize = Plan { resize: Some(asked(ResizeMode::Exact, Some(96), Some(64))), ..Plan::default() };
     run(&photo, &resize)
 }

@@ -1,5 +1,5 @@
-//! Gradient noise and its sums over octaves. Only additions, multiplications and square roots, so that a picture
-//! made of it has the same bits on every machine.
+//! Gradient noise and its sums over octaves. Only additions, multiplications and square roots, so that a
+//! picture made of it has the same bits on every machine.
 
 /// Side of the table of gradients: 256, so that wrapping is a mask the compiler can reason about.
 const SIDE: usize = 256;

@@ -14,7 +14,8 @@ impl Light {
         Self(std::array::from_fn(|i| lerp(self.0[i], other.0[i], t)))
     }
 
-    /// The pixel: shadows deepened and highlights rolled off as film does, then a gamma of 2, the nearest to sRGB's curve that is a square root.
+    /// The pixel: shadows deepened and highlights rolled off as film does, then a gamma of 2, the nearest to
+    /// sRGB's curve that is a square root.
     pub(super) fn to_pixel(self) -> [u8; 3] {
         // Four lanes, so that the roots and quotients of a pixel are one instruction each.
         let [r, g, b] = self.0;
@@ -40,7 +41,8 @@ impl Mul<f32> for Light {
     }
 }
 
-/// Lays film grain over a row: mostly luma, strongest in the middle tones, and different for every pixel of a seed.
+/// Lays film grain over a row: mostly luma, strongest in the middle tones, and different for every pixel of a
+/// seed.
 pub(super) fn grain(row: &mut [u8], row_index: u32, seed: u64) {
     let mut state = hash(seed ^ (u64::from(row_index) << 32));
     for pixel in row.as_chunks_mut::<3>().0 {
