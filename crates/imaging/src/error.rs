@@ -1,6 +1,6 @@
 //! What can go wrong with an image, by whose fault it is.
 
-use crate::limits::Limit;
+use std::fmt;
 
 /// Why an image could not be processed. The text is meant for the caller of the API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,4 +51,37 @@ pub enum Error {
         /// What the encoder objected to.
         reason: String,
     },
+}
+
+/// A limit that an image exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// [`crate::Limits::pixels`].
+    Pixels,
+    /// [`crate::Limits::input_side_px`].
+    InputSide,
+    /// [`crate::Limits::frames`].
+    Frames,
+    /// [`crate::Limits::output_side_px`].
+    OutputSide,
+    /// [`crate::Limits::scans`].
+    Scans,
+    /// [`crate::Limits::parts`].
+    Parts,
+    /// [`crate::Limits::metadata_bytes`].
+    MetadataBytes,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pixels => "the number of pixels over all frames",
+            Self::InputSide => "the side of an input in pixels",
+            Self::Frames => "the number of frames",
+            Self::OutputSide => "the side of an output in pixels",
+            Self::Scans => "the number of scans",
+            Self::Parts => "the number of parts of a file (chunks, strips, tiles, nodes)",
+            Self::MetadataBytes => "the size of metadata in bytes",
+        })
+    }
 }

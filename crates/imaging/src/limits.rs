@@ -1,10 +1,9 @@
 //! The limits an image must stay within, checked before pixels exist and while frames arrive.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+pub use crate::error::Limit;
 
 /// Upper bounds for one image. The defaults are those of the API documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,39 +39,6 @@ impl Default for Limits {
     }
 }
 
-/// Names the limit that stood in the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// [`Limits::pixels`].
-    Pixels,
-    /// [`Limits::input_side_px`].
-    InputSide,
-    /// [`Limits::frames`].
-    Frames,
-    /// [`Limits::output_side_px`].
-    OutputSide,
-    /// [`Limits::scans`].
-    Scans,
-    /// [`Limits::parts`].
-    Parts,
-    /// [`Limits::metadata_bytes`].
-    MetadataBytes,
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pixels => "the number of pixels over all frames",
-            Self::InputSide => "the side of an input in pixels",
-            Self::Frames => "the number of frames",
-            Self::OutputSide => "the side of an output in pixels",
-            Self::Scans => "the number of scans",
-            Self::Parts => "the number of parts of a file (chunks, strips, tiles, nodes)",
-            Self::MetadataBytes => "the size of metadata in bytes",
-        })
-    }
-}
-
 impl Limits {
     /// Checks the size of an input before anything is allocated for it.
     pub fn check_input(&self, width: u32, height: u32, frames: u32) -> Result<(), Error> {
@@ -96,13 +62,13 @@ pub fn check(limit: Limit, max: u64, got: u64) -> Result<(), Error> {
 
 /// Counts what a file consists of while it is looked at, so that it is refused before anything is kept of it.
 #[derive(Debug)]
-pub(crate) struct Inventory<'a> {
+pub(crate) struct FileBudget<'a> {
     limits: &'a Limits,
     n_parts: u64,
     metadata_bytes: u64,
 }
 
-impl<'a> Inventory<'a> {
+impl<'a> FileBudget<'a> {
     /// Nothing yet.
     pub(crate) fn new(limits: &'a Limits) -> Self {
         Self { limits, n_parts: 0, metadata_bytes: 0 }

@@ -1,5 +1,6 @@
-//! Work buffers that a worker keeps from image to image. Giving large blocks back to the system and asking for them
-//! again costs more than many an operation, so pixel buffers are passed around and returned here instead.
+//! Work buffers that a worker keeps from image to image. Giving large blocks back to the system and asking
+//! for them again costs more than many an operation, so pixel buffers are passed around and returned here
+//! instead.
 
 /// Spare buffers kept at most; a pipeline has no more alive at once.
 const MAX_SPARE: usize = 6;
@@ -14,9 +15,11 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// A buffer of `len` bytes whose contents are unspecified (but initialised): for a step that writes every byte.
+    /// A buffer of `len` bytes whose contents are unspecified (but initialised): for a step that writes every
+    /// byte.
     ///
-    /// The best fit among the spare ones is taken, so that a thumbnail does not use up the buffer of a large picture.
+    /// The best fit among the spare ones is taken, so that a thumbnail does not use up the buffer of a large
+    /// picture.
     pub fn take(&mut self, len: usize) -> Vec<u8> {
         let mut buffer = self.take_empty(len);
         buffer.resize(len, 0);

@@ -1,26 +1,23 @@
-//! ICO and CUR, the icons and cursors of Windows: a directory of pictures, each a PNG file or a DIB with a mask behind
-//! it. The largest is taken, of several the one with the most bits per pixel; one that cannot be opened counts for
-//! nothing as long as there is another.
+//! ICO and CUR, the icons and cursors of Windows: a directory of pictures, each a PNG file or a DIB with a
+//! mask behind it. The largest is taken, of several the one with the most bits per pixel; one that cannot be
+//! opened counts for nothing as long as there is another.
 
 mod dib;
 mod encode;
 
 pub(super) use self::encode::encode;
-use super::Decode;
-use super::bytes::{u16_le, u32_le};
-use super::wrapped::Wrapped;
+use super::codec::Decode;
+use super::nested::NestedDecoder;
+use super::png;
+use super::still_decoder::StillDecoder;
+use crate::bytes::{u16_le, u32_le};
+use crate::format::Format;
+use crate::format::signature::{ICO_ENTRY_BYTES, ICO_HEADER_BYTES};
 use crate::limits::{Limit, check};
-use crate::plan::Format;
 use crate::{Error, Limits};
 
 /// Longest side that the directory can state.
 const MAX_SIDE_PX: u32 = 256;
-
-/// Bytes before the directory.
-const HEADER_BYTES: usize = 6;
-
-/// Bytes of an entry of the directory.
-const ENTRY_BYTES: usize = 16;
 
 fn corrupt(reason: impl Into<String>) -> Error {
     Error::Corrupt { format: "ICO", reason: reason.into() }
@@ -33,23 +30,11 @@ struct Entry<'a> {
     data: &'a [u8],
 }
 
-/// Whether the bytes begin like an icon or a cursor: a header, and a first entry whose reserved byte is zero and whose
-/// data lie behind the directory.
-pub(crate) fn is_icon(input: &[u8]) -> bool {
-    let starts = input.starts_with(b"\0\0\x01\0") || input.starts_with(b"\0\0\x02\0");
-    let n_entries = usize::from(u16_le(input, 4).unwrap_or(0));
-    let at = u32_le(input, HEADER_BYTES + 12).map_or(0, |at| at as usize);
-    starts
-        && n_entries > 0
-        && input.get(HEADER_BYTES + 3) == Some(&0)
-        && at >= HEADER_BYTES + ENTRY_BYTES * n_entries
-}
-
 /// Opens the best picture of a file.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let n_entries = u16_le(input, 4).ok_or_else(|| corrupt("the directory is cut off"))?;
     check(Limit::Parts, limits.parts.into(), n_entries.into())?;
-    let directory = input.get(HEADER_BYTES..).unwrap_or_default().as_chunks::<ENTRY_BYTES>().0;
+    let directory = input.get(ICO_HEADER_BYTES..).unwrap_or_default().as_chunks::<ICO_ENTRY_BYTES>().0;
     let is_cursor = input.get(2) == Some(&2);
     let mut entries: Vec<Entry<'_>> = directory
         .iter()
@@ -77,7 +62,7 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
 
 fn open_entry<'a>(data: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     if data.starts_with(b"\x89PNG") {
-        return Ok(Box::new(Wrapped::open(Format::Png, data, Format::Ico, limits)?));
+        return Ok(Box::new(NestedDecoder::new(png::Decoder::open(data, limits)?, Format::Ico)));
     }
-    Ok(Box::new(dib::Decoder::open(data)?))
+    Ok(Box::new(StillDecoder::new(dib::Decoder::open(data)?)))
 }

@@ -1,4 +1,5 @@
-//! JPEG XL (ISO/IEC 18181). Read by `jxl`, the decoder of the format's authors and of two browsers; written by `jixel`.
+//! JPEG XL (ISO/IEC 18181). Read by `jxl`, the decoder of the format's authors and of two browsers; written
+//! by `jixel`.
 
 mod encode;
 
@@ -9,21 +10,16 @@ use jxl::api::{
 };
 
 pub(super) use self::encode::encode;
-use super::isobmff::{Boxes, Fields};
-use super::{Decode, Frame, Header};
+use super::codec::{Decode, Frame, Header};
 use crate::color::{Layout, Raster, cicp_profile};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
+use crate::format::signature::JXL_CONTAINER;
+use crate::info::{Colorspace, ImageInfo};
+use crate::isobmff::{Boxes, Fields};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
-
-/// What a file that is not a bare codestream begins with.
-pub(super) const CONTAINER: &[u8] = b"\0\0\0\x0cJXL \r\n\x87\n";
-
-/// What a bare codestream begins with.
-pub(super) const CODESTREAM: &[u8] = b"\xff\x0a";
 
 /// The longest side of a picture of the format; longer ones are no picture.
 const MAX_SIDE_PX: usize = 1 << 30;
@@ -80,7 +76,7 @@ impl<'a> Decoder<'a> {
             profile.as_ref().map_or(0, |profile| profile.len() as u64),
         )?;
         let header = Header {
-            description: describe(&info, channels, n_frames)?,
+            info: describe(&info, channels, n_frames)?,
             // The numbers are those of EXIF.
             orientation: Orientation::from_value(info.orientation as u64),
             profile,
@@ -112,7 +108,8 @@ fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error
     }
 }
 
-/// The number of frames that are seen, from their headers. Those that are cut off count as far as their headers go.
+/// The number of frames that are seen, from their headers. Those that are cut off count as far as their
+/// headers go.
 fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
     let mut options = options(limits);
     options.scan_frames_only = true;
@@ -144,7 +141,7 @@ fn side(px: usize) -> Result<u32, Error> {
     }
 }
 
-fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Result<Description, Error> {
+fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Result<ImageInfo, Error> {
     let (colorspace, n_channels) = match channels {
         JxlColorType::Grayscale => (Colorspace::Gray, 1),
         JxlColorType::GrayscaleAlpha => (Colorspace::Gray, 2),
@@ -152,7 +149,7 @@ fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Resul
         _ => (Colorspace::Rgb, if channels.has_alpha() { 4 } else { 3 }),
     };
     let bits = info.bit_depth.bits_per_sample() * n_channels;
-    Ok(Description {
+    Ok(ImageInfo {
         format: Format::Jxl,
         width: side(info.size.0)?,
         height: side(info.size.1)?,
@@ -194,7 +191,7 @@ fn profile(profile: &JxlColorProfile) -> Option<Vec<u8>> {
 /// EXIF and XMP from the boxes of a file; compressed ones are left alone.
 fn metadata(input: &[u8], limits: &Limits) -> Result<Metadata, Error> {
     let mut metadata = Metadata::default();
-    if !input.starts_with(CONTAINER) {
+    if !input.starts_with(JXL_CONTAINER) {
         return Ok(metadata);
     }
     let mut n_boxes = 0;
@@ -235,7 +232,7 @@ impl Decode for Decoder<'_> {
             _ => return Err(corrupt(ENDS_EARLY)),
         }
         let delay = self.decoder.frame_header().and_then(|frame| frame.duration).unwrap_or(0.0);
-        let Description { width, height, .. } = self.header.description;
+        let ImageInfo { width, height, .. } = self.header.info;
         let (columns, rows) = (width as usize, height as usize);
         let n_channels = self.channels.samples_per_pixel();
         let mut data = scratch.take_zeroed(columns * rows * n_channels);

@@ -21,12 +21,12 @@ use self::rows::PngRows;
 use self::scan::Scan;
 use self::text::Texts;
 use super::canvas::{Area, Blend, Canvas, Dispose};
-use super::{Decode, Frame, Header};
+use super::codec::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::rows::Rows;
 use crate::{Error, Limits, Scratch};
 
@@ -83,7 +83,7 @@ impl<'a> Decoder<'a> {
 
     /// Decodes the only picture, of the common kind.
     fn next_common(&mut self, layout: Layout, scratch: &mut Scratch) -> Result<Frame, Error> {
-        let (width, height) = (self.header.description.width, self.header.description.height);
+        let (width, height) = (self.header.info.width, self.header.info.height);
         let mut rows = PngRows::new(self.input, Size::new(width, height), layout, &mut self.header.warnings)?;
         let mut data = scratch.take(width as usize * height as usize * layout.count());
         if let Err(error) = rows.read(&mut data) {
@@ -100,7 +100,7 @@ impl<'a> Decoder<'a> {
         }
         let (color_type, bit_depth) = self.reader.output_color_type();
         debug_assert_eq!(bit_depth, BitDepth::Eight, "the transformations leave nothing else");
-        let (width, height) = (self.header.description.width, self.header.description.height);
+        let (width, height) = (self.header.info.width, self.header.info.height);
         let mut data = scratch.take_zeroed(width as usize * height as usize * color_type.samples());
         if let Err(error) = self.read_still(&mut data) {
             scratch.give(data);
@@ -115,14 +115,14 @@ impl<'a> Decoder<'a> {
         Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 })
     }
 
-    /// Where nothing but a checksum is wrong, the picture is worth more than the checksum: it is decoded again without
-    /// looking at them, and the caller is told.
+    /// Where nothing but a checksum is wrong, the picture is worth more than the checksum: it is decoded
+    /// again without looking at them, and the caller is told.
     fn read_still(&mut self, data: &mut [u8]) -> Result<(), DecodingError> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
                 let again = reader(self.input, true)?;
-                // A chunk that was left out for its checksum counts now: with a `tRNS` the pixels are no longer those that
-                // `data` has room for.
+                // A chunk that was left out for its checksum counts now: with a `tRNS` the pixels are no
+                // longer those that `data` has room for.
                 if again.output_color_type() != self.reader.output_color_type() {
                     return Err(DecodingError::Format(error));
                 }
@@ -137,7 +137,7 @@ impl<'a> Decoder<'a> {
 
     /// Decodes the next frame of an animation and draws it onto the canvas.
     fn next_animated(&mut self, scan: Scan, scratch: &mut Scratch) -> Result<Frame, Error> {
-        let (width, height) = (self.header.description.width, self.header.description.height);
+        let (width, height) = (self.header.info.width, self.header.info.height);
         let (color_type, _) = self.reader.output_color_type();
         let mut data = scratch.take_zeroed(width as usize * height as usize * color_type.samples());
         if self.n_read == 0 && !scan.starts_with_default {
@@ -172,7 +172,7 @@ impl<'a> Decoder<'a> {
         canvas.begin(area, dispose(control.dispose_op), scratch);
         canvas.draw(area, &data, has_alpha, blend);
         scratch.give(data);
-        let raster = canvas.snapshot(self.header.description.alpha, scratch);
+        let raster = canvas.snapshot(self.header.info.alpha, scratch);
         Ok(Frame { raster, delay_ms: delay_ms(control.delay_num, control.delay_den) })
     }
 }
@@ -184,12 +184,12 @@ impl Decode for Decoder<'_> {
 
     fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
         let Some(layout) = self.common_layout() else { return Ok(None) };
-        let size = Size::new(self.header.description.width, self.header.description.height);
+        let size = Size::new(self.header.info.width, self.header.info.height);
         Ok(Some(Box::new(PngRows::new(self.input, size, layout, &mut self.header.warnings)?)))
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if self.n_read == self.header.description.frames {
+        if self.n_read == self.header.info.frames {
             if let Some(canvas) = self.canvas.take() {
                 canvas.release(scratch);
             }
@@ -215,7 +215,8 @@ fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingEr
     decoder.read_info()
 }
 
-/// The library takes a palette that ends within a colour (against ISO/IEC 15948, 11.2.3), and panics where it uses it.
+/// The library takes a palette that ends within a colour (against ISO/IEC 15948, 11.2.3), and panics where it
+/// uses it.
 fn check_palette(info: &Info<'_>) -> Result<(), Error> {
     let is_used = info.color_type == ColorType::Indexed;
     match info.palette.as_deref() {
@@ -226,27 +227,27 @@ fn check_palette(info: &Info<'_>) -> Result<(), Error> {
     }
 }
 
-fn header(info: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
-    let colorspace = match info.color_type {
+fn header(png: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
+    let colorspace = match png.color_type {
         ColorType::Grayscale | ColorType::GrayscaleAlpha => Colorspace::Gray,
         ColorType::Indexed => Colorspace::Palette,
         ColorType::Rgb | ColorType::Rgba => Colorspace::Rgb,
     };
-    let alpha_channel = matches!(info.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
-    let description = Description {
+    let alpha_channel = matches!(png.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
+    let info = ImageInfo {
         format: if scan.is_some() { Format::Apng } else { Format::Png },
-        width: info.width,
-        height: info.height,
+        width: png.width,
+        height: png.height,
         colorspace,
-        interlaced: info.interlaced,
+        interlaced: png.interlaced,
         sampling: None,
-        depth: info.bits_per_pixel() as u8,
+        depth: png.bits_per_pixel() as u8,
         quality: None,
         frames: scan.map_or(1, |scan| scan.n_frames),
-        alpha: alpha_channel || info.trns.is_some() || scan.is_some_and(|scan| scan.uncovers),
+        alpha: alpha_channel || png.trns.is_some() || scan.is_some_and(|scan| scan.uncovers),
     };
     Header {
-        description,
+        info,
         orientation: texts.metadata.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
         profile: texts.profile,
         metadata: texts.metadata,

@@ -1,19 +1,22 @@
-//! PSD and PSB, the documents of Photoshop, read by our own code: the merged picture that they carry beside their layers,
-//! in all modes and depths. Layers themselves are not looked at.
+//! PSD and PSB, the documents of Photoshop, read by our own code: the merged picture that they carry beside
+//! their layers, in all modes and depths. Layers themselves are not looked at.
 //!
-//! The format: Adobe Photoshop File Formats Specification. PSB, its large variant, has lengths of 64 bits in two places.
+//! The format: Adobe Photoshop File Formats Specification. PSB, its large variant, has lengths of 64 bits in
+//! two places.
 
 mod pixels;
 mod resources;
 
 use self::pixels::Source;
 use self::resources::Resources;
-use super::bytes::{u16_be, u32_be};
-use super::{Decode, Frame, Header};
-use crate::facts::{Colorspace, Description};
+use super::codec::Header;
+use super::still_decoder::DecodeStill;
+use crate::bytes::{u16_be, u32_be};
+use crate::color::Raster;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
 /// Bytes before the first section with a length.
@@ -67,7 +70,6 @@ impl Mode {
 pub(super) struct Decoder<'a> {
     source: Source<'a>,
     header: Header,
-    done: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -109,7 +111,7 @@ impl<'a> Decoder<'a> {
         };
         source.check()?;
         let header = header(&source, resources);
-        Ok(Self { source, header, done: false })
+        Ok(Self { source, header })
     }
 }
 
@@ -127,8 +129,8 @@ fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error>
     Ok((input.get(start..end).ok_or_else(cut)?, end))
 }
 
-/// Whether the first channel behind the colours is the transparency of the merged picture: the number of layers is then
-/// negative.
+/// Whether the first channel behind the colours is the transparency of the merged picture: the number of
+/// layers is then negative.
 fn has_merged_alpha(layers: &[u8], large: bool) -> bool {
     let at = if large { 8 } else { 4 };
     u16_be(layers, at).is_some_and(|count| count.cast_signed() < 0)
@@ -150,7 +152,7 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
             "the PSD was saved without its merged picture: what it holds instead may be blank".to_owned(),
         );
     }
-    let description = Description {
+    let info = ImageInfo {
         format: Format::Psd,
         width: source.width as u32,
         height: source.height as u32,
@@ -163,7 +165,7 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
         alpha: source.has_alpha(),
     };
     Header {
-        description,
+        info,
         orientation: Orientation::Upright,
         profile: resources
             .profile
@@ -174,20 +176,17 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let (raster, complete) = self.source.decode(scratch)?;
         if !complete {
             let warning = "the PSD ends early: what is missing of the picture was filled in";
             self.header.warnings.push(warning.to_owned());
         }
-        Ok(Some(Frame { raster, delay_ms: 0 }))
+        Ok(raster)
     }
 }

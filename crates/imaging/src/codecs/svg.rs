@@ -1,22 +1,21 @@
 //! SVG (1.1 and the static part of 2), drawn by `resvg`, which is Rust all through. Nothing is written.
 //!
-//! **A document is hostile until it was looked at.** It can name files, addresses and itself, and a few hundred bytes
-//! can ask for more than any machine has. So, in this order: its bytes are capped, unpacked or not ([`source`]); a
-//! document type that declares anything is refused, so no entity exists ([`prolog`]); what it comes to once everything
-//! that it uses is in its place is counted before that is done ([`audit`]); pictures come from the document itself and
-//! through our own decoders only ([`pictures`]); and the pixels of all layers are added up before the first is drawn
-//! ([`cost`]).
+//! **A document is hostile until it was looked at.** It can name files, addresses and itself, and a few
+//! hundred bytes can ask for more than any machine has. So, in this order: its bytes are capped, unpacked or
+//! not ([`source`]); a document type that declares anything is refused, so no entity exists ([`prolog`]);
+//! what it comes to once everything that it uses is in its place is counted before that is done ([`audit`]);
+//! pictures come from the document itself and through our own decoders only ([`pictures`]); and the pixels of
+//! all layers are added up before the first is drawn ([`cost`]).
 //!
-//! **Size.** Width and height by their attributes, 96 pixels to the inch; one that is missing follows the other by the
-//! `viewBox`, both missing are those of the `viewBox`, and without one those of what is drawn. Rounded, at least 1. A
-//! document is drawn at the size that is needed, never above its own.
+//! **Size.** Width and height by their attributes, 96 pixels to the inch; one that is missing follows the
+//! other by the `viewBox`, both missing are those of the `viewBox`, and without one those of what is drawn.
+//! Rounded, at least 1. A document is drawn at the size that is needed, never above its own.
 //!
 //! **Text is left out**, with a warning: it would need fonts, and a worker opens no file.
 
 mod audit;
 mod cost;
 mod pictures;
-mod prolog;
 mod source;
 mod styles;
 
@@ -27,15 +26,17 @@ use resvg::usvg::{ImageHrefResolver, Options, Tree};
 use roxmltree::{Document, ParsingOptions};
 
 use self::pictures::Pictures;
-pub(crate) use self::source::is_svg;
-use super::{Decode, Frame, Header};
+use super::codec::{Header, OpenDecoder};
+use super::still_decoder::DecodeStill;
+use crate::alpha::unpremultiply;
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
+use crate::format::xml_prolog;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::limits::Limit;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
@@ -58,17 +59,18 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// Reads the whole document; draws nothing.
-    pub(super) fn open(input: &[u8], limits: &Limits) -> Result<Self, Error> {
+    /// Reads the whole document; draws nothing. `open_picture` opens the raster images that the document
+    /// contains.
+    pub(super) fn open(input: &[u8], limits: &Limits, open_picture: OpenDecoder) -> Result<Self, Error> {
         let text = source::text(input)?;
-        if prolog::read(text.as_bytes()).declares {
+        if xml_prolog::read(text.as_bytes()).declares {
             return Err(unsupported("a document type with declarations of its own"));
         }
         let options = ParsingOptions { allow_dtd: true, nodes_limit: limits.parts, ..Default::default() };
         let document =
             Document::parse_with_options(&text, options).map_err(|error| refused(error, limits))?;
         let n_texts = audit::check_document(&document, limits)?;
-        let pictures = Pictures::new(limits);
+        let pictures = Pictures::new(limits, open_picture);
         let tree = guarded(|| Tree::from_xmltree(&document, &self::options(&pictures)))?;
         let tree = tree.map_err(|error| match error {
             resvg::usvg::Error::ParsingFailed(error) => refused(error, limits),
@@ -85,9 +87,9 @@ impl Decoder {
 }
 
 fn header(size: Size, warnings: Vec<String>) -> Header {
-    let description = Description::plain(Format::Svg, size, Colorspace::Rgb, 32, true);
+    let info = ImageInfo::plain(Format::Svg, size, Colorspace::Rgb, 32, true);
     Header {
-        description,
+        info,
         orientation: Orientation::Upright,
         profile: None,
         metadata: Metadata::default(),
@@ -120,22 +122,23 @@ fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
 
 /// Runs code of `usvg` and `resvg`, which assume here and there that numbers make sense.
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
-    // A panic must not pass: nothing else of this crate panics on any input. What it leaves behind is dropped unseen.
+    // A panic must not pass: nothing else of this crate panics on any input. What it leaves behind is dropped
+    // unseen.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| corrupt("it has numbers that cannot be drawn"))
 }
 
-impl Decode for Decoder {
+impl DecodeStill for Decoder {
     fn header(&self) -> &Header {
         &self.header
     }
 
     fn reduce_to(&mut self, needed: Size) {
-        let Description { width, height, .. } = self.header.description;
+        let ImageInfo { width, height, .. } = self.header.info;
         self.needed = Size::new(needed.width.clamp(1, width), needed.height.clamp(1, height));
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        let Some(tree) = self.tree.take() else { return Ok(None) };
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
+        let tree = self.tree.take().expect("a still picture is decoded once");
         let Size { width, height } = self.needed;
         let (x, y) = (width as f32 / tree.size().width(), height as f32 / tree.size().height());
         cost::check_tree(&tree, (x, y), self.needed, &self.limits)?;
@@ -145,18 +148,15 @@ impl Decode for Decoder {
         guarded(|| resvg::render(&tree, Transform::from_scale(x, y), &mut canvas.as_mut()))?;
         let mut data = canvas.take();
         straighten(&mut data);
-        Ok(Some(Frame { raster: Raster { width, height, layout: Layout::Rgba, data }, delay_ms: 0 }))
+        Ok(Raster { width, height, layout: Layout::Rgba, data })
     }
 }
 
 /// From premultiplied to straight alpha, rounded.
 fn straighten(data: &mut [u8]) {
     for pixel in data.as_chunks_mut::<4>().0 {
-        let alpha = u32::from(pixel[3]);
-        if alpha != 255 && alpha != 0 {
-            for v in &mut pixel[..3] {
-                *v = ((u32::from(*v) * 255 + alpha / 2) / alpha).min(255) as u8;
-            }
+        if !matches!(pixel[3], 0 | 255) {
+            *pixel = unpremultiply(*pixel);
         }
     }
 }

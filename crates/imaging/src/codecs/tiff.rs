@@ -1,10 +1,10 @@
-//! TIFF (revision 6.0, its Technical Notes and BigTIFF), read and written by our own code: `directory.rs` knows the structure,
-//! `page.rs` the tags, `compression.rs`, `ccitt.rs` and `jpeg.rs` the codings, `picture.rs` puts strips and tiles together
-//! and `color.rs` makes colours of samples.
+//! TIFF (revision 6.0, its Technical Notes and BigTIFF), read and written by our own code: `directory.rs`
+//! knows the structure, `page.rs` the tags, `compression.rs`, `ccitt.rs` and `jpeg.rs` the codings,
+//! `picture.rs` puts strips and tiles together and `color.rs` makes colours of samples.
 //!
-//! Of a file with several pictures the first is taken that is neither a reduced one nor a mask: pages are no animation, so
-//! `frames` is 1. Not here: the codings of SGI (LogLuv), LERC, colour filter arrays and more than four inks, which are
-//! refused by name.
+//! Of a file with several pictures the first is taken that is neither a reduced one nor a mask: pages are no
+//! animation, so `frames` is 1. Not here: the codings of SGI (LogLuv), LERC, colour filter arrays and more
+//! than four inks, which are refused by name.
 
 mod ccitt;
 mod color;
@@ -24,12 +24,14 @@ pub(super) use self::encode::encode;
 use self::jpeg::Tables;
 use self::page::{Compression, Page, Photometric};
 use self::picture::Picture;
-use super::{Decode, Frame, Header};
-use crate::facts::{Colorspace, Description};
+use super::codec::Header;
+use super::still_decoder::DecodeStill;
+use crate::color::Raster;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
 fn corrupt(reason: impl Into<String>) -> Error {
@@ -40,7 +42,8 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "TIFF", reason: reason.into() }
 }
 
-/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in packed rows. Where the file ends early, so do they.
+/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in packed rows. Where the file ends early, so
+/// do they.
 struct Block {
     samples: Vec<u8>,
     n: usize,
@@ -53,7 +56,6 @@ struct Block {
 pub(super) struct Decoder<'a> {
     picture: Picture<'a>,
     header: Header,
-    done: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -68,24 +70,21 @@ impl<'a> Decoder<'a> {
             _ => Tables::default(),
         };
         let header = header(&file, &directory, &page, limits)?;
-        Ok(Self { picture: Picture { file, page, tables, limits: *limits }, header, done: false })
+        Ok(Self { picture: Picture { file, page, tables, limits: *limits }, header })
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let (raster, trouble) = self.picture.decode(scratch)?;
         if let Some(trouble) = trouble {
             self.header.warnings.push(format!("a part of the TIFF is missing and was filled in: {trouble}"));
         }
-        Ok(Some(Frame { raster, delay_ms: 0 }))
+        Ok(raster)
     }
 }
 
@@ -132,7 +131,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     };
     let is_lab = matches!(page.photometric, Photometric::Lab | Photometric::IccLab);
     Ok(Header {
-        description: Description {
+        info: ImageInfo {
             format: Format::Tiff,
             width: page.width as u32,
             height: page.height as u32,

@@ -1,4 +1,5 @@
-//! WebP (RFC 9649). Read by `image-webp`, which is Rust all through; written by libwebp, which sees only our own pixels.
+//! WebP (RFC 9649). Read by `image-webp`, which is Rust all through; written by libwebp, which sees only our
+//! own pixels.
 
 mod container;
 mod decode;
@@ -11,13 +12,13 @@ use self::container::{Container, Content};
 pub(super) use self::embed::embed;
 pub(super) use self::encode::{Animation, encode, key_frame};
 use super::canvas::{Blend, Canvas, Dispose};
-use super::{Decode, Frame, Header};
+use super::codec::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
-use crate::limits::Inventory;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
+use crate::limits::FileBudget;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
 fn corrupt(reason: &str) -> Error {
@@ -35,10 +36,10 @@ pub(super) struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// Looks at all chunks, decoding none.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        container::count(input, &mut Inventory::new(limits))?;
+        container::count(input, &mut FileBudget::new(limits))?;
         let container = container::parse(input).map_err(corrupt)?;
         let header = Header {
-            description: describe(&container),
+            info: describe(&container),
             orientation: container.exif.map(Orientation::from_exif).unwrap_or_default(),
             profile: container.profile.map(<[u8]>::to_vec),
             metadata: Metadata {
@@ -54,8 +55,8 @@ impl<'a> Decoder<'a> {
 }
 
 /// The facts of a file.
-fn describe(container: &Container<'_>) -> Description {
-    Description {
+fn describe(container: &Container<'_>) -> ImageInfo {
+    ImageInfo {
         format: Format::Webp,
         width: container.width,
         height: container.height,
@@ -76,7 +77,7 @@ impl Decode for Decoder<'_> {
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        let Description { width, height, alpha, .. } = self.header.description;
+        let ImageInfo { width, height, alpha, .. } = self.header.info;
         match self.content.take() {
             None => Ok(None),
             Some(Content::Still(coded)) => {

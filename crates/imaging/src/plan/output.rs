@@ -2,48 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A file format, named as in the request. What is known about each stands in one table, `crate::format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// JPEG.
-    Jpeg,
-    /// PNG.
-    Png,
-    /// PNG with animation chunks.
-    Apng,
-    /// GIF.
-    Gif,
-    /// WebP.
-    Webp,
-    /// HEVC pictures in HEIF.
-    Heic,
-    /// AV1 pictures in HEIF.
-    Avif,
-    /// JPEG XL.
-    Jxl,
-    /// JPEG 2000.
-    Jp2,
-    /// TIFF.
-    Tiff,
-    /// Windows icon.
-    Ico,
-    /// Photoshop document.
-    Psd,
-    /// Windows bitmap.
-    Bmp,
-    /// Scalable Vector Graphics.
-    Svg,
-    /// H.264 in MP4.
-    Mp4,
-    /// VP8, VP9 or AV1 in WebM.
-    Webm,
-}
+use crate::format::Format;
 
 /// Which format the output gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Target {
+pub enum TargetFormat {
     /// That of the input, or what stands for it.
     #[default]
     Default,
@@ -71,7 +35,7 @@ pub enum KeptMetadata {
 #[serde(default)]
 pub struct Output {
     /// The format.
-    pub format: Target,
+    pub format: TargetFormat,
     /// 1–100; absent: the format's default.
     pub quality: Option<u8>,
     /// JPEG without progressive scans (`encoding: "baseline"`).

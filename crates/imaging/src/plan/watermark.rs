@@ -1,8 +1,9 @@
-//! Where a watermark lies and how it is shown: the checked form of the API's `watermark` hash, without its picture.
+//! Where a watermark lies and how it is shown: the checked form of the API's `watermark` hash, without its
+//! picture.
 
 use serde::{Deserialize, Serialize};
 
-use super::Gravity;
+use super::geometry::Gravity;
 
 /// Another picture over the image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
-//! The headers of a device-independent bitmap: all from the 12 bytes of OS/2 1 to the 124 of V5, and the colour table.
+//! The headers of a device-independent bitmap: all from the 12 bytes of OS/2 1 to the 124 of V5, and the
+//! colour table.
 
 use std::ops::Range;
 
 use super::corrupt;
 use crate::Error;
-use crate::codecs::bytes::{u16_le, u32_le};
+use crate::bytes::{u16_le, u32_le};
 
 /// How the pixels are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +61,8 @@ impl Dib {
         Self::read(bytes, Some(pixels_at))
     }
 
-    /// Reads the headers of a picture in an icon: the pixels follow the colour table, and where all 32 bits are used
-    /// the highest eight are alpha.
+    /// Reads the headers of a picture in an icon: the pixels follow the colour table, and where all 32 bits
+    /// are used the highest eight are alpha.
     pub(in crate::codecs) fn of_icon(bytes: &[u8]) -> Result<Self, Error> {
         let mut dib = Self::read(bytes, None)?;
         if dib.bits == 32 && dib.masks == MASKS_888 {
@@ -161,8 +162,8 @@ fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
     }
 }
 
-/// Entries of the colour table: as stated, or as many as there are values of a pixel; no more than there is room for.
-/// For pixels without indices the table is advice and only skipped.
+/// Entries of the colour table: as stated, or as many as there are values of a pixel; no more than there is
+/// room for. For pixels without indices the table is advice and only skipped.
 fn n_colors(bits: u16, stated: u32, room: Option<usize>) -> usize {
     let n_values = if bits <= 8 { 1 << bits } else { 0 };
     let n = match stated {

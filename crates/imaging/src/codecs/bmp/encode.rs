@@ -1,11 +1,12 @@
-//! Writing BMP: 8 bits with a table of grays, 24 bits, or 32 bits with alpha behind a V4 header. Bottom up, as the format
-//! has it by default and some readers have it only.
+//! Writing BMP: 8 bits with a table of grays, 24 bits, or 32 bits with alpha behind a V4 header. Bottom up,
+//! as the format has it by default and some readers have it only.
 
-use crate::codecs::Encoded;
-use crate::facts::{Colorspace, Description};
+use crate::codecs::codec::Encoded;
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
 /// Bytes of the header that knows no alpha.
@@ -70,13 +71,13 @@ pub(in crate::codecs) fn encode(
         }
         bytes.resize(bytes.len() + stride - row_bytes, 0);
     }
-    Ok(Encoded { description: describe(image), bytes })
+    Ok(Encoded { info: describe(image), bytes })
 }
 
-fn describe(image: &Image) -> Description {
+fn describe(image: &Image) -> ImageInfo {
     let channels = image.channels();
     let colorspace = if channels == Channels::Gray { Colorspace::Palette } else { Colorspace::Rgb };
-    Description::plain(
+    ImageInfo::plain(
         Format::Bmp,
         Size::of(image),
         colorspace,

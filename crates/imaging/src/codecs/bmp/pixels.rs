@@ -1,4 +1,5 @@
-//! The pixels of a DIB: indices through the colour table, or colours by masks. Rows come bottom up unless stated.
+//! The pixels of a DIB: indices through the colour table, or colours by masks. Rows come bottom up unless
+//! stated.
 
 use super::dib::{Coding, Dib};
 use super::{corrupt, rle};
@@ -12,8 +13,8 @@ pub(in crate::codecs) struct Pixels {
     pub(in crate::codecs) complete: bool,
 }
 
-/// Decodes `data`, which begins with the first pixel and may end early: what is missing becomes black, or the first
-/// colour of the table. A picture of which there is not even a row is none.
+/// Decodes `data`, which begins with the first pixel and may end early: what is missing becomes black, or the
+/// first colour of the table. A picture of which there is not even a row is none.
 pub(in crate::codecs) fn decode(
     dib: &Dib,
     data: &[u8],
@@ -164,7 +165,8 @@ fn split(pixel: &mut [u8], value: u32, masks: &[Mask; 4]) {
     pixel.iter_mut().zip(masks).for_each(|(channel, mask)| *channel = mask.value(value));
 }
 
-/// An alpha channel that is empty all over was never meant: many writers of 32-bit pixels leave the byte at zero.
+/// An alpha channel that is empty all over was never meant: many writers of 32-bit pixels leave the byte at
+/// zero.
 fn make_visible(pixels: &mut [u8]) {
     let pixels = pixels.as_chunks_mut::<4>().0;
     if pixels.iter().all(|pixel| pixel[3] == 0) {

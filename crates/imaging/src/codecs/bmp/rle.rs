@@ -26,8 +26,8 @@ impl Run {
     }
 }
 
-/// Decodes into packed rows, of one byte per pixel or three. Pixels that are skipped keep what they had. Whether the
-/// end was reached: by its mark or in the last row.
+/// Decodes into packed rows, of one byte per pixel or three. Pixels that are skipped keep what they had.
+/// Whether the end was reached: by its mark or in the last row.
 pub(super) fn decode(mut data: &[u8], run: Run, pixels: &mut [u8], width: usize, top_down: bool) -> bool {
     let n_bytes = run.bytes_per_pixel();
     let n_rows = pixels.len() / (width * n_bytes);

@@ -1,5 +1,5 @@
-//! Decoding an AV1 picture, by rav1d: dav1d in Rust, through the interface of its C forebear, which alone can keep it from
-//! writing about broken files to the standard error. This module makes a safe function of it.
+//! Decoding an AV1 picture, by rav1d: dav1d in Rust, through the interface of its C forebear, which alone can
+//! keep it from writing about broken files to the standard error. This module makes a safe function of it.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -19,8 +19,8 @@ use super::planes::{Chroma, Cicp, Planes};
 /// The answer that asks for more data or has no more pictures: the negative of `EAGAIN`.
 const AGAIN: c_int = -11;
 
-/// Decodes the picture of an item; with several layers the last one that comes. Nothing larger than `max_pixels` is
-/// begun. An error in words.
+/// Decodes the picture of an item; with several layers the last one that comes. Nothing larger than
+/// `max_pixels` is begun. An error in words.
 pub(super) fn decode(data: &[u8], operating_point: u8, max_pixels: u32) -> Result<Planes, &'static str> {
     let mut decoder = Decoder::open(operating_point, max_pixels)?;
     decoder.send(data)?;
@@ -162,8 +162,9 @@ impl Picture {
         for y in 0..rows {
             let row = start.as_ptr().cast::<u8>().wrapping_offset(stride * y as isize);
             if wide {
-                // SAFETY: a plane of the picture, which is live, has `rows` rows that begin `stride` bytes apart, at
-                // addresses that are multiples of two, and each has at least `columns` initialised samples.
+                // SAFETY: a plane of the picture, which is live, has `rows` rows that begin `stride` bytes
+                // apart, at addresses that are multiples of two, and each has at least `columns` initialised
+                // samples.
                 samples.extend_from_slice(unsafe { std::slice::from_raw_parts(row.cast::<u16>(), columns) });
             } else {
                 // SAFETY: as above, with samples of one byte.

@@ -1,11 +1,11 @@
-//! The `meta` box of a HEIF file (ISO/IEC 23008-12): its items, what is said about them and where their bytes lie. Decodes
-//! nothing.
+//! The `meta` box of a HEIF file (ISO/IEC 23008-12): its items, what is said about them and where their bytes
+//! lie. Decodes nothing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::Error;
-use crate::codecs::isobmff::{Boxes, Fields};
+use crate::isobmff::{Boxes, Fields};
 use crate::limits::{Limit, Limits, check};
 
 /// Number of an item.
@@ -322,7 +322,8 @@ fn item_info(content: &[u8]) -> Option<(ItemId, [u8; 4], Vec<u8>)> {
     Some((id, kind, if kind == *b"mime" { fields.text().to_vec() } else { Vec::new() }))
 }
 
-/// The TIFF structure of an `Exif` item, which begins with the number of bytes to skip before it (annex A.2.1).
+/// The TIFF structure of an `Exif` item, which begins with the number of bytes to skip before it (annex
+/// A.2.1).
 fn tiff(data: &[u8]) -> Option<Vec<u8>> {
     let mut fields = Fields::new(data);
     let skipped = fields.u32()? as usize;

@@ -6,7 +6,7 @@ use super::container::{Container, ItemId};
 use super::planes::Planes;
 use super::properties::{self, MAX_NESTING};
 use super::{av1, hevc};
-use crate::codecs::isobmff::Fields;
+use crate::isobmff::Fields;
 use crate::limits::{Limit, check};
 use crate::{Channels, Error, Image, Scratch};
 
@@ -187,11 +187,11 @@ impl Run<'_, '_> {
         canvas.data_mut().as_chunks_mut().0.fill(overlay.fill);
         for (&source, &(left, top)) in sources.iter().zip(&overlay.offsets) {
             let image = self.part(source, nesting)?;
-            let image = crate::codecs::with_channels(image, Channels::Rgba, self.scratch);
+            let image = crate::codecs::pixel_format::with_channels(image, Channels::Rgba, self.scratch);
             lay_over(&mut canvas, &image, left.into(), top.into());
             self.scratch.give(image.into_data());
         }
-        Ok(crate::codecs::with_channels(canvas, Channels::Rgb, self.scratch))
+        Ok(crate::codecs::pixel_format::with_channels(canvas, Channels::Rgb, self.scratch))
     }
 }
 
@@ -288,7 +288,7 @@ fn cropped(image: Image, [left, top, width, height]: [u32; 4], scratch: &mut Scr
 
 /// Joins a picture and its transparency, which can have another size.
 fn with_alpha(image: Image, alpha: &Image, premultiplied: bool, scratch: &mut Scratch) -> Image {
-    let mut image = crate::codecs::with_channels(image, Channels::Rgba, scratch);
+    let mut image = crate::codecs::pixel_format::with_channels(image, Channels::Rgba, scratch);
     let (width, height) = (image.width() as usize, image.height() as usize);
     let (alpha_width, alpha_height) = (alpha.width() as usize, alpha.height() as usize);
     let n = alpha.channels().count();
@@ -298,7 +298,7 @@ fn with_alpha(image: Image, alpha: &Image, premultiplied: bool, scratch: &mut Sc
         for (x, pixel) in row.iter_mut().enumerate() {
             pixel[3] = line[x * alpha_width / width * n];
             if premultiplied {
-                *pixel = crate::codecs::straight(*pixel);
+                *pixel = crate::alpha::unpremultiply(*pixel);
             }
         }
     }

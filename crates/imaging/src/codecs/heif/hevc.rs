@@ -5,7 +5,7 @@ use heifer_hevc_dec::nal::NalUnit;
 use heifer_hevc_dec::params::ParameterSets;
 
 use super::planes::{Chroma, Cicp, Planes, UNSPECIFIED};
-use crate::codecs::isobmff::Fields;
+use crate::isobmff::Fields;
 
 /// The decoder configuration of an `hvcC` property (ISO/IEC 14496-15, 8.3.3.1).
 #[derive(Debug)]

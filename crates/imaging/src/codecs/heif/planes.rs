@@ -139,7 +139,8 @@ impl Range {
 }
 
 impl Planes {
-    /// The upper left part of the picture as gray or red, green, blue; `width` and `height` are at most its own.
+    /// The upper left part of the picture as gray or red, green, blue; `width` and `height` are at most its
+    /// own.
     pub(super) fn to_image(&self, width: usize, height: usize, cicp: Cicp, scratch: &mut Scratch) -> Image {
         let range = Range::new(self.depth, cicp.full_range);
         let (columns, rows) = (width as u32, height as u32);
@@ -167,8 +168,8 @@ impl Planes {
         Image::new(columns, rows, Channels::Rgb, data)
     }
 
-    /// One row of a chroma plane at full resolution: samples lie in the middle of the pixels they stand for, and what
-    /// is between two is a quarter of one and three quarters of the other, as for JPEG.
+    /// One row of a chroma plane at full resolution: samples lie in the middle of the pixels they stand for,
+    /// and what is between two is a quarter of one and three quarters of the other, as for JPEG.
     fn chroma_row(&self, plane: &[u16], y: usize, row: &mut [f32]) {
         let (columns, rows) = self.chroma.size(self.width, self.height);
         let line = |y: usize| &plane[y * columns..][..columns];

@@ -3,7 +3,7 @@
 use super::container::{Container, ItemId};
 use super::hevc;
 use super::planes::{Chroma, Cicp, UNSPECIFIED};
-use crate::codecs::isobmff::Fields;
+use crate::isobmff::Fields;
 use crate::orientation::Orientation;
 
 /// How deep pictures made of pictures are followed.
@@ -42,8 +42,8 @@ pub(super) fn shown_size(container: &Container<'_>, id: ItemId) -> Option<(u32, 
     Some(crop(container, id, size).map_or(size, |[_, _, width, height]| (width, height)))
 }
 
-/// The rectangle of the `clap` property as left, top, width, height; `None` when there is none or it is not within the
-/// picture, where every reader ignores it. Edges between pixels are moved to the left and up.
+/// The rectangle of the `clap` property as left, top, width, height; `None` when there is none or it is not
+/// within the picture, where every reader ignores it. Edges between pixels are moved to the left and up.
 pub(super) fn crop(container: &Container<'_>, id: ItemId, (width, height): (u32, u32)) -> Option<[u32; 4]> {
     let mut fields = Fields::new(container.property(id, b"clap")?);
     // Width, height and the distances of the middles, each a fraction.

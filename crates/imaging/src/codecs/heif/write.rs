@@ -1,6 +1,6 @@
 //! Making HEIF files: items with their properties and links, and the bytes they consist of.
 
-use crate::codecs::isobmff::write_box;
+use crate::isobmff::write_box;
 use crate::metadata::Metadata;
 
 /// Number of an item.

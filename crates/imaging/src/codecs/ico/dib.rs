@@ -1,9 +1,12 @@
-//! A bitmap in an icon: a DIB of twice the height, whose lower half is a mask of one bit per pixel, 1 = transparent.
+//! A bitmap in an icon: a DIB of twice the height, whose lower half is a mask of one bit per pixel, 1 =
+//! transparent.
 
+use crate::codecs::bmp;
 use crate::codecs::bmp::{Dib, each_row, unpack};
-use crate::codecs::{Decode, Frame, Header, bmp};
+use crate::codecs::codec::Header;
+use crate::codecs::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
-use crate::plan::Format;
+use crate::format::Format;
 use crate::{Error, Scratch};
 
 /// A bitmap whose headers were read.
@@ -11,7 +14,6 @@ pub(super) struct Decoder<'a> {
     dib: Dib,
     data: &'a [u8],
     header: Header,
-    done: bool,
 }
 
 /// A complaint about the bitmap is one about the icon.
@@ -35,7 +37,7 @@ impl<'a> Decoder<'a> {
         // Every one has a mask, so it can have alpha.
         let header = bmp::header(Format::Ico, &dib, true, None);
         let data = data.get(dib.pixels_at..).unwrap_or_default();
-        Ok(Self { dib, data, header, done: false })
+        Ok(Self { dib, data, header })
     }
 
     /// Puts the mask into the alpha of `pixels`. A mask that is cut off hides nothing.
@@ -53,15 +55,12 @@ impl<'a> Decoder<'a> {
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let decoded = bmp::decode(&self.dib, self.data, false, scratch).map_err(of_icon)?;
         let Raster { width, height, layout, mut data } = decoded.raster;
         if !decoded.complete {
@@ -83,6 +82,6 @@ impl Decode for Decoder<'_> {
         if !had_alpha {
             self.apply_mask(&mut data);
         }
-        Ok(Some(Frame { raster: Raster { width, height, layout: Layout::Rgba, data }, delay_ms: 0 }))
+        Ok(Raster { width, height, layout: Layout::Rgba, data })
     }
 }

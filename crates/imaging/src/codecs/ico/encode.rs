@@ -1,14 +1,17 @@
-//! Writing ICO: one picture of the size asked for, as a PNG file, which everything since Windows Vista reads. Always with
-//! four channels: the readers of icons know no other PNG.
+//! Writing ICO: one picture of the size asked for, as a PNG file, which everything since Windows Vista reads.
+//! Always with four channels: the readers of icons know no other PNG.
 
 use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 
-use super::{ENTRY_BYTES, HEADER_BYTES, MAX_SIDE_PX};
-use crate::codecs::{Encoded, with_channels};
-use crate::facts::{Colorspace, Description};
+use super::MAX_SIDE_PX;
+use crate::codecs::codec::Encoded;
+use crate::codecs::pixel_format::with_channels;
+use crate::format::Format;
+use crate::format::signature::{ICO_ENTRY_BYTES, ICO_HEADER_BYTES};
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
 /// A whole file.
@@ -28,7 +31,7 @@ pub(in crate::codecs) fn encode(
     let picture =
         picture(&image).map_err(|error| Error::Encode { format: "ICO", reason: error.to_string() })?;
     scratch.give(image.into_data());
-    let at = HEADER_BYTES + ENTRY_BYTES;
+    let at = ICO_HEADER_BYTES + ICO_ENTRY_BYTES;
     let mut bytes = Vec::with_capacity(at + picture.len());
     // Reserved, an icon, one picture.
     bytes.extend([0u16, 1, 1].map(u16::to_le_bytes).as_flattened());
@@ -38,8 +41,8 @@ pub(in crate::codecs) fn encode(
     bytes.extend([1u16, 32].map(u16::to_le_bytes).as_flattened());
     bytes.extend([picture.len() as u32, at as u32].map(u32::to_le_bytes).as_flattened());
     bytes.extend_from_slice(&picture);
-    let description = Description::plain(Format::Ico, Size::new(width, height), Colorspace::Rgb, 32, true);
-    Ok(Encoded { description, bytes })
+    let info = ImageInfo::plain(Format::Ico, Size::new(width, height), Colorspace::Rgb, 32, true);
+    Ok(Encoded { info, bytes })
 }
 
 /// The PNG file of a picture with alpha.

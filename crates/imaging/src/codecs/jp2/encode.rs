@@ -5,9 +5,10 @@ use openjp2::{Codec, opj_image, opj_image_comptparm};
 
 use super::header::{EXIF, XMP};
 use super::{Decoder, memory};
-use crate::codecs::isobmff::write_box;
-use crate::codecs::{Decode as _, Encoded};
-use crate::facts::Description;
+use crate::codecs::codec::Encoded;
+use crate::codecs::still_decoder::DecodeStill as _;
+use crate::info::ImageInfo;
+use crate::isobmff::write_box;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
@@ -15,8 +16,8 @@ use crate::{Channels, Error, Image, Limits, Scratch};
 /// Looks like a JPEG of the same quality.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// Below as many pixels the library's search for a quality misses it by far: such pictures are written without loss,
-/// which makes them hardly larger.
+/// Below as many pixels the library's search for a quality misses it by far: such pictures are written
+/// without loss, which makes them hardly larger.
 const SMALL_PX: u64 = 64 * 64;
 
 /// Resolution levels of a large picture, the full one among them.
@@ -46,8 +47,8 @@ pub(in crate::codecs) fn encode(
     }
     let limits = Limits { pixels: u64::MAX, input_side_px: u32::MAX, ..Limits::default() };
     let own = Decoder::open(&bytes, &limits).map_err(failed)?;
-    let description = Description { quality, ..own.header().description.clone() };
-    Ok(Encoded { description, bytes })
+    let info = ImageInfo { quality, ..own.header().info.clone() };
+    Ok(Encoded { info, bytes })
 }
 
 /// Peak signal-to-noise ratio in decibels that stands for a quality: 38 at 80, as JPEG has it on photographs.

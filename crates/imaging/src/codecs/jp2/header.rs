@@ -1,11 +1,12 @@
-//! The boxes of a JP2 file (annex I) and the first marker segment of its codestream (A.5.1), as far as the limits and the facts
-//! need them. Everything else is read by the library.
+//! The boxes of a JP2 file (annex I) and the first marker segment of its codestream (A.5.1), as far as the
+//! limits and the facts need them. Everything else is read by the library.
 
-use super::{CODESTREAM, corrupt};
+use super::corrupt;
 use crate::Error;
-use crate::codecs::isobmff::{Boxes, Fields};
+use crate::format::Format;
+use crate::format::signature::JP2_CODESTREAM;
+use crate::isobmff::{Boxes, Fields};
 use crate::limits::{Limit, Limits, check};
-use crate::plan::Format;
 
 /// Most components of a codestream that is read: four colours and alpha.
 const MAX_COMPONENTS: usize = 5;
@@ -36,7 +37,7 @@ pub(super) struct Jp2Header {
 /// Reads a file or a bare codestream.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
     let mut header = Jp2Header::default();
-    if input.starts_with(CODESTREAM) {
+    if input.starts_with(JP2_CODESTREAM) {
         header.take_codestream(input, limits)?;
         return Ok(header);
     }
@@ -98,7 +99,7 @@ impl Jp2Header {
     fn take_codestream(&mut self, codestream: &[u8], limits: &Limits) -> Result<(), Error> {
         let cut_off = || corrupt("the header is cut off");
         let mut fields =
-            Fields::new(codestream.strip_prefix(CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
+            Fields::new(codestream.strip_prefix(JP2_CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
         // Length of the segment and capabilities.
         let mut next = || fields.u32();
         let skipped = next();

@@ -1,5 +1,5 @@
-//! A stream of openjp2 that writes to memory. The library writes through C callbacks; this module makes a safe thing of
-//! them.
+//! A stream of openjp2 that writes to memory. The library writes through C callbacks; this module makes a
+//! safe thing of them.
 
 use std::ffi::c_void;
 
@@ -22,7 +22,8 @@ struct Sink {
 /// Lets `write` write to a stream; what was written.
 pub(super) fn written(write: impl FnOnce(&mut Stream) -> Result<(), String>) -> Result<Vec<u8>, String> {
     let mut sink = Sink::default();
-    // SAFETY: 0 makes an output; the result is a `Box<Stream>` turned into a pointer, which nobody else knows.
+    // SAFETY: 0 makes an output; the result is a `Box<Stream>` turned into a pointer, which nobody else
+    // knows.
     let mut stream = unsafe {
         let stream = opj_stream_create(BUFFER_BYTES, 0);
         opj_stream_set_write_function(stream, Some(on_write));

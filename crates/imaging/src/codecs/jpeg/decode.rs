@@ -1,5 +1,5 @@
-//! Entropy decoding, inverse transform, upsampling and colour, by `pixaven-jpeg`. It looks at no metadata: what the
-//! components mean was found out before.
+//! Entropy decoding, inverse transform, upsampling and colour, by `pixaven-jpeg`. It looks at no metadata:
+//! what the components mean was found out before.
 //!
 //! Data that ends early is no error, as with the common tools: what is missing is filled with gray.
 
@@ -8,8 +8,8 @@ use pixaven_jpeg::{Colour, Scale};
 use super::header::{JpegHeader, Transform};
 use crate::{Error, Scratch};
 
-/// Decodes to one byte (gray), three (red, green, blue) or four per pixel (as stored), reduced by `scale`. Also says
-/// whether anything was missing or wrong.
+/// Decodes to one byte (gray), three (red, green, blue) or four per pixel (as stored), reduced by `scale`.
+/// Also says whether anything was missing or wrong.
 pub(super) fn decode(
     input: &[u8],
     header: &JpegHeader,

@@ -1,7 +1,7 @@
-//! The markers of a JPEG file, from the first byte to the last: size, components, tables, metadata, number of scans.
-//! Reads lengths and skips entropy-coded data, so its time is that of looking at each byte once.
+//! The markers of a JPEG file, from the first byte to the last: size, components, tables, metadata, number of
+//! scans. Reads lengths and skips entropy-coded data, so its time is that of looking at each byte once.
 
-use crate::limits::Inventory;
+use crate::limits::FileBudget;
 use crate::metadata::iptc::{self, Rights};
 use crate::{Error, Limits};
 
@@ -83,7 +83,7 @@ fn unsupported(reason: impl Into<String>) -> Error {
 
 /// Reads the markers of a whole file.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
-    let found = walk(input, &mut Inventory::new(limits))?;
+    let found = walk(input, &mut FileBudget::new(limits))?;
     let frame = found.frame.ok_or_else(|| corrupt("no frame header"))?;
     if found.n_scans == 0 {
         return Err(corrupt("no picture data"));
@@ -106,7 +106,7 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
     })
 }
 
-fn walk(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Found, Error> {
+fn walk(input: &[u8], inventory: &mut FileBudget<'_>) -> Result<Found, Error> {
     let mut found = Found::default();
     let mut at = 2;
     while let Some((marker, start)) = next_marker(input, at) {
@@ -232,7 +232,8 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Sof, Error> {
     Ok(Sof { width: width.into(), height: height.into(), progressive: marker == 0xc2, components })
 }
 
-/// The rules of the IJG library: JFIF means luma and chroma, Adobe says what it is, else the names of the components do.
+/// The rules of the IJG library: JFIF means luma and chroma, Adobe says what it is, else the names of the
+/// components do.
 fn transform(components: &[Component], jfif: bool, adobe: Option<u8>) -> Transform {
     match (components.len(), adobe) {
         (3, _) if jfif => Transform::YCbCr,
@@ -245,7 +246,8 @@ fn transform(components: &[Component], jfif: bool, adobe: Option<u8>) -> Transfo
     }
 }
 
-/// The next marker at or after `at`: its code and the position of its 0xff. Bytes between segments are skipped.
+/// The next marker at or after `at`: its code and the position of its 0xff. Bytes between segments are
+/// skipped.
 fn next_marker(input: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let start = at + memchr::memchr(0xff, input.get(at..)?)?;
@@ -275,7 +277,8 @@ fn join_profile(mut parts: Vec<(u8, Vec<u8>)>) -> Option<Vec<u8>> {
     (!profile.is_empty()).then_some(profile)
 }
 
-/// Chroma subsampling in the usual notation, from the factors of the first two components; unusual ones as `2x2,1x2`.
+/// Chroma subsampling in the usual notation, from the factors of the first two components; unusual ones as
+/// `2x2,1x2`.
 pub(super) fn sampling(components: &[Component]) -> String {
     let (luma, chroma) = (components[0], components[1]);
     let same = |c: &Component| c.horizontal == chroma.horizontal && c.vertical == chroma.vertical;

@@ -1,10 +1,11 @@
 //! The quality of a JPEG, estimated from its quantisation tables.
 //!
-//! The rule: the tables that the IJG library would have written at each quality from 1 to 100 are compared with the
-//! file's tables for luma and chroma, and the quality with the smallest sum of absolute differences, each relative to
-//! the file's value, is the estimate. It is exact for every encoder that uses the tables of ITU-T T.81 annex K with the
-//! IJG scaling, which most do, and the nearest in strength for those with tables of their own. The sum is relative
-//! because a difference of 1 matters in a table of ones and not in a table of hundreds.
+//! The rule: the tables that the IJG library would have written at each quality from 1 to 100 are compared
+//! with the file's tables for luma and chroma, and the quality with the smallest sum of absolute differences,
+//! each relative to the file's value, is the estimate. It is exact for every encoder that uses the tables of
+//! ITU-T T.81 annex K with the IJG scaling, which most do, and the nearest in strength for those with tables
+//! of their own. The sum is relative because a difference of 1 matters in a table of ones and not in a table
+//! of hundreds.
 
 use super::header::JpegHeader;
 

@@ -3,8 +3,8 @@
 use jixel::{ColorEncoding, EncodeConfig, Speed};
 
 use super::Decoder;
-use crate::codecs::{Decode as _, Encoded};
-use crate::facts::Description;
+use crate::codecs::codec::{Decode as _, Encoded};
+use crate::info::ImageInfo;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
@@ -57,6 +57,6 @@ pub(in crate::codecs) fn encode(
     let limits = Limits { pixels: u64::MAX, input_side_px: u32::MAX, ..Limits::default() };
     let own = Decoder::open(&bytes, &limits).map_err(|error| failed(error.to_string()))?;
     let quality = (!output.lossless).then_some(quality);
-    let description = Description { quality, ..own.header().description.clone() };
-    Ok(Encoded { description, bytes })
+    let info = ImageInfo { quality, ..own.header().info.clone() };
+    Ok(Encoded { info, bytes })
 }

@@ -7,11 +7,13 @@ use std::rc::Rc;
 use ::png::{BitDepth, ColorType, EncodingError, Writer};
 
 use super::encode::{Effort, PHOTO_FILTER, describe, failed};
+use crate::codecs::animation_delta::{changed_area, rows_of};
 use crate::codecs::canvas::Area;
-use crate::codecs::difference::{changed_area, rows_of};
-use crate::codecs::{Encode, Encoded, Sequence, with_channels};
-use crate::facts::Colorspace;
-use crate::plan::{Format, Output};
+use crate::codecs::codec::{Encode, Encoded, Sequence};
+use crate::codecs::pixel_format::with_channels;
+use crate::format::Format;
+use crate::info::Colorspace;
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
 /// A file being written.
@@ -25,7 +27,8 @@ pub(in crate::codecs) struct Animation {
     n_written: u32,
 }
 
-/// The bytes so far. The library keeps its writer until the end and does not give it back, hence the shared ownership.
+/// The bytes so far. The library keeps its writer until the end and does not give it back, hence the shared
+/// ownership.
 #[derive(Clone, Default)]
 struct File(Rc<RefCell<Vec<u8>>>);
 
@@ -125,11 +128,11 @@ impl Encode for Animation {
         }
         let alpha = shown.channels().has_alpha();
         let depth = if alpha { 32 } else { 24 };
-        let mut description = describe(&shown, Colorspace::Rgb, depth, alpha);
-        description.format = Format::Apng;
-        description.frames = self.n_written;
+        let mut info = describe(&shown, Colorspace::Rgb, depth, alpha);
+        info.format = Format::Apng;
+        info.frames = self.n_written;
         scratch.give(shown.into_data());
-        Ok(Encoded { description, bytes })
+        Ok(Encoded { info, bytes })
     }
 }
 

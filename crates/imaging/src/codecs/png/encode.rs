@@ -1,18 +1,20 @@
-//! Writing PNG without loss: the smallest of palette, gray and colour that holds the picture, alpha only where there is
-//! some, and the compression that suits the content.
+//! Writing PNG without loss: the smallest of palette, gray and colour that holds the picture, alpha only
+//! where there is some, and the compression that suits the content.
 
 use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 
-use crate::codecs::Encoded;
+use crate::codecs::codec::Encoded;
 use crate::codecs::palette::{self, Indexed};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Photographs barely compress: measured on one of 720 × 588 pixels, the fast coder made for PNG comes within a tenth of
-/// the size of level 6 in a thirtieth of the time. What lies below level 2 is larger and slower than it.
+/// Photographs barely compress: measured on one of 720 × 588 pixels, the fast coder made for PNG comes within
+/// a tenth of the size of level 6 in a thirtieth of the time. What lies below level 2 is larger and slower
+/// than it.
 const FAST: DeflateCompression = DeflateCompression::FdeflateUltraFast;
 
 /// Which compression, by `output.effort`.
@@ -20,7 +22,8 @@ const FAST: DeflateCompression = DeflateCompression::FdeflateUltraFast;
 pub(super) struct Effort {
     /// For photographs, after a filter; `None`: the fast coder alone.
     photo: Option<u8>,
-    /// For drawings, whose pixels repeat: a filter would only hide that. `None`: they are written as photographs.
+    /// For drawings, whose pixels repeat: a filter would only hide that. `None`: they are written as
+    /// photographs.
     drawing: Option<u8>,
     /// For indices, whose runs are what deflate is for.
     indexed: u8,
@@ -114,7 +117,8 @@ fn reduce(image: &Image, scratch: &mut Scratch) -> Option<Image> {
     }
 }
 
-/// The colours themselves. Whether they are those of a photograph or of a drawing shows when they were compressed.
+/// The colours themselves. Whether they are those of a photograph or of a drawing shows when they were
+/// compressed.
 fn encode_direct(image: &Image, effort: Effort) -> Result<Encoded, Error> {
     let (color_type, colorspace) = match image.channels() {
         Channels::Gray => (ColorType::Grayscale, Colorspace::Gray),
@@ -131,8 +135,8 @@ fn encode_direct(image: &Image, effort: Effort) -> Result<Encoded, Error> {
         }
     }
     let depth = 8 * color_type.samples() as u8;
-    let description = describe(image, colorspace, depth, image.channels().has_alpha());
-    Ok(Encoded { description, bytes })
+    let info = describe(image, colorspace, depth, image.channels().has_alpha());
+    Ok(Encoded { info, bytes })
 }
 
 fn compress(
@@ -183,8 +187,8 @@ fn encode_indexed(
     writer.write_image_data(&packed).map_err(failed)?;
     writer.finish().map_err(failed)?;
     scratch.give(packed);
-    let description = describe(image, Colorspace::Palette, bits as u8, n_translucent > 0);
-    Ok(Encoded { description, bytes })
+    let info = describe(image, Colorspace::Palette, bits as u8, n_translucent > 0);
+    Ok(Encoded { info, bytes })
 }
 
 /// Indices of `bits` bits, the first in the highest bits; each row begins with a new byte.
@@ -203,6 +207,6 @@ fn pack(indices: &[u8], width: usize, bits: usize, scratch: &mut Scratch) -> Vec
 }
 
 /// The facts of a still picture.
-pub(super) fn describe(image: &Image, colorspace: Colorspace, depth: u8, alpha: bool) -> Description {
-    Description::plain(Format::Png, Size::of(image), colorspace, depth, alpha)
+pub(super) fn describe(image: &Image, colorspace: Colorspace, depth: u8, alpha: bool) -> ImageInfo {
+    ImageInfo::plain(Format::Png, Size::of(image), colorspace, depth, alpha)
 }

@@ -1,6 +1,6 @@
-//! The common PNG, row by row: one picture of whole bytes, not interlaced and without a colour key. Everything else is
-//! left to the `png` crate, as is the header; here the picture's data are inflated and the filters undone, so that a
-//! picture never has to be in memory as a whole and is touched once.
+//! The common PNG, row by row: one picture of whole bytes, not interlaced and without a colour key.
+//! Everything else is left to the `png` crate, as is the header; here the picture's data are inflated and the
+//! filters undone, so that a picture never has to be in memory as a whole and is touched once.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -31,8 +31,8 @@ pub(super) struct PngRows<'a> {
 }
 
 impl<'a> PngRows<'a> {
-    /// The picture of a file of which the header was read. A wrong checksum is worth a warning, no more: the picture is
-    /// worth more.
+    /// The picture of a file of which the header was read. A wrong checksum is worth a warning, no more: the
+    /// picture is worth more.
     pub(super) fn new(
         input: &'a [u8],
         size: Size,

@@ -1,12 +1,13 @@
-//! What the ancillary chunks of a PNG say (ISO/IEC 15948, 11.3): EXIF, XMP, author, copyright, colour profile. All
-//! chunks are counted and the metadata weighed before anything is unpacked, and unpacking stops at the limit.
+//! What the ancillary chunks of a PNG say (ISO/IEC 15948, 11.3): EXIF, XMP, author, copyright, colour
+//! profile. All chunks are counted and the metadata weighed before anything is unpacked, and unpacking stops
+//! at the limit.
 
 use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
 
 use super::scan::chunks;
-use crate::limits::Inventory;
+use crate::limits::FileBudget;
 use crate::metadata::Metadata;
 use crate::{Error, Limits};
 
@@ -23,7 +24,7 @@ pub(super) struct Texts {
 
 /// Reads a whole file. A chunk that cannot be unpacked is as good as none; one that is too large is an error.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
-    let mut inventory = Inventory::new(limits);
+    let mut inventory = FileBudget::new(limits);
     for (kind, data) in chunks(input) {
         inventory.part()?;
         if matches!(&kind, b"eXIf" | b"iTXt" | b"zTXt" | b"tEXt" | b"iCCP") {
@@ -49,7 +50,7 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
 
 impl Texts {
     /// Takes what is wanted from one of the three kinds of texts; the first of a keyword counts.
-    fn take(&mut self, kind: &[u8; 4], data: &[u8], inventory: &mut Inventory<'_>) -> Result<(), Error> {
+    fn take(&mut self, kind: &[u8; 4], data: &[u8], inventory: &mut FileBudget<'_>) -> Result<(), Error> {
         let Some((keyword, rest)) = keyword(data) else { return Ok(()) };
         let metadata = &self.metadata;
         let is_wanted = match keyword {
@@ -103,7 +104,7 @@ fn after_two_zeros(data: &[u8]) -> Option<&[u8]> {
 }
 
 /// Unpacks a zlib stream as far as the limit allows; `None` when it is broken.
-fn unpack(packed: &[u8], inventory: &mut Inventory<'_>) -> Result<Option<Vec<u8>>, Error> {
+fn unpack(packed: &[u8], inventory: &mut FileBudget<'_>) -> Result<Option<Vec<u8>>, Error> {
     let mut unpacked = Vec::new();
     // One byte more than allowed tells that it is too much.
     let most = inventory.metadata_left().saturating_add(1);

@@ -1,15 +1,15 @@
 //! The five filters of PNG, undone (ISO/IEC 15948, 9.2).
 //!
-//! Paeth is the one that costs: a pixel waits for the one before it. Four rows of it are therefore undone side by side,
-//! each one pixel behind the row above, whose last pixel is just what it needs.
+//! Paeth is the one that costs: a pixel waits for the one before it. Four rows of it are therefore undone
+//! side by side, each one pixel behind the row above, whose last pixel is just what it needs.
 
 use wide::u8x16;
 
 /// Rows that are undone together.
 const N_TOGETHER: usize = 4;
 
-/// Undoes the filters of some rows of `n_bytes` bytes per pixel: `filtered` has the number of its filter before each row,
-/// `above` is the row before the first. An error in words.
+/// Undoes the filters of some rows of `n_bytes` bytes per pixel: `filtered` has the number of its filter
+/// before each row, `above` is the row before the first. An error in words.
 pub(super) fn unfilter(
     filtered: &[u8],
     above: &[u8],
@@ -88,8 +88,8 @@ fn one<const N: usize>(
     Ok(())
 }
 
-/// Whichever of `left`, `above` and `above_left` is nearest to `left + above - above_left`, the earlier one if two are:
-/// written as two comparisons, after Sean Barrett's `stb_image`.
+/// Whichever of `left`, `above` and `above_left` is nearest to `left + above - above_left`, the earlier one
+/// if two are: written as two comparisons, after Sean Barrett's `stb_image`.
 fn paeth(left: i16, above: i16, above_left: i16) -> i16 {
     let threshold = above_left * 3 - (left + above);
     let (low, high) = (left.min(above), left.max(above));
@@ -105,10 +105,11 @@ struct Front {
 }
 
 impl Front {
-    /// Goes one pixel to the right in each row. `next_above` is the next pixel above the first row, `changes` are the
-    /// filtered pixels of the four rows; those that come out are returned.
+    /// Goes one pixel to the right in each row. `next_above` is the next pixel above the first row, `changes`
+    /// are the filtered pixels of the four rows; those that come out are returned.
     ///
-    /// Before its row begins, a lane is given zeros, and keeps to zero; what it does after the end of its row is not used.
+    /// Before its row begins, a lane is given zeros, and keeps to zero; what it does after the end of its row
+    /// is not used.
     #[inline(always)]
     fn step<const N: usize>(
         &mut self,
@@ -137,8 +138,9 @@ fn pixel<const N: usize>(word: u32) -> [u8; N] {
     std::array::from_fn(|i| bytes[i])
 }
 
-/// [`paeth`] of sixteen bytes, without leaving bytes, after Luca Versari's `fpnge`: where `c` does not lie between `a` and
-/// `b`, it is never the nearest; where it does, its distance is the difference of the other two.
+/// [`paeth`] of sixteen bytes, without leaving bytes, after Luca Versari's `fpnge`: where `c` does not lie
+/// between `a` and `b`, it is never the nearest; where it does, its distance is the difference of the other
+/// two.
 #[inline(always)]
 fn paeth_lanes(a: u8x16, b: u8x16, c: u8x16) -> u8x16 {
     let distance_a = b.max(c) - b.min(c);

@@ -1,11 +1,11 @@
-//! The merged picture of a PSD: channel after channel, each row by row, plain, in runs or deflated. Channels are decoded
-//! one by one to 8 bits, and those that are not wanted are passed over.
+//! The merged picture of a PSD: channel after channel, each row by row, plain, in runs or deflated. Channels
+//! are decoded one by one to 8 bits, and those that are not wanted are passed over.
 
 use std::io::Read;
 
 use super::{Mode, corrupt, unsupported};
-use crate::codecs::bytes::{u16_be, u32_be};
-use crate::codecs::lab::LabToSrgb;
+use crate::bytes::{u16_be, u32_be};
+use crate::codecs::cielab::CielabToSrgb;
 use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
@@ -179,7 +179,7 @@ impl Source<'_> {
     /// Makes a picture of the channels.
     fn finish(&self, mut pixels: Vec<u8>, n_read: usize, scratch: &mut Scratch) -> Raster {
         if self.mode == Mode::Lab {
-            let convert = LabToSrgb::new();
+            let convert = CielabToSrgb::new();
             for pixel in pixels.chunks_exact_mut(n_read) {
                 let [l, a, b] = [pixel[0], pixel[1], pixel[2]].map(f32::from);
                 pixel[..3].copy_from_slice(&convert.color([l * (100.0 / 255.0), a - 128.0, b - 128.0]));
@@ -224,8 +224,8 @@ impl Source<'_> {
     }
 }
 
-/// Photoshop stores the merged picture as it looks on white: `stored = color · alpha + white · (1 − alpha)`. Indices are
-/// left alone.
+/// Photoshop stores the merged picture as it looks on white: `stored = color · alpha + white · (1 − alpha)`.
+/// Indices are left alone.
 fn take_white_out(pixel: &mut [u8], mode: Mode) {
     let Some((&mut alpha, colors)) = pixel.split_last_mut() else { return };
     if mode == Mode::Indexed || alpha == 0 || alpha == 255 {

@@ -1,6 +1,7 @@
-//! The image resources of a PSD: blocks with a number each, of which the profile, the metadata and a few facts are kept.
+//! The image resources of a PSD: blocks with a number each, of which the profile, the metadata and a few
+//! facts are kept.
 
-use crate::codecs::bytes::{u16_be, u32_be};
+use crate::bytes::{u16_be, u32_be};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
@@ -17,8 +18,8 @@ pub(super) struct Resources {
 }
 
 impl Resources {
-    /// Walks over the blocks: signature, number, name, length, data, the last two padded to even lengths. What is no block
-    /// ends the walk.
+    /// Walks over the blocks: signature, number, name, length, data, the last two padded to even lengths.
+    /// What is no block ends the walk.
     pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
         let mut kept = Self::default();
         let (mut at, mut n_blocks) = (0usize, 0u64);

@@ -1,5 +1,5 @@
-//! What a document comes to once everything that it refers to is in its place, counted before anybody puts it there:
-//! ten elements that each use the one before ten times are ten thousand million.
+//! What a document comes to once everything that it refers to is in its place, counted before anybody puts it
+//! there: ten elements that each use the one before ten times are ten thousand million.
 //!
 //! Every element is visited once, after those that it contains and refers to; its numbers are sums of theirs.
 
@@ -12,7 +12,8 @@ use super::unsupported;
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// Deepest nesting of elements, with those that they refer to in their places. What reads and draws them calls itself.
+/// Deepest nesting of elements, with those that they refer to in their places. What reads and draws them
+/// calls itself.
 const MAX_DEPTH: u32 = 200;
 
 /// Style rules are tried on every element: at most so many trials.
@@ -180,8 +181,9 @@ fn too_deep() -> Error {
     unsupported(&format!("elements nested more than {MAX_DEPTH} deep"))
 }
 
-/// A circle of one kind is cut where it closes by what reads the document: something that clips itself, an element used
-/// within itself. One that leads through others is refused: not every such circle is known there.
+/// A circle of one kind is cut where it closes by what reads the document: something that clips itself, an
+/// element used within itself. One that leads through others is refused: not every such circle is known
+/// there.
 fn check_circle(path: &[Open<'_, '_>], closing: Link) -> Result<(), Error> {
     let is_fine = |link: Link| link == Link::Child || (link == closing && closing != Link::Use);
     if path.iter().all(|open| is_fine(open.link)) {

@@ -1,5 +1,5 @@
-//! How many pixels a document is drawn with: every group that is put together by itself has a layer, every mask, clip
-//! and filter has more, every pattern a tile. Counted before the first of them exists.
+//! How many pixels a document is drawn with: every group that is put together by itself has a layer, every
+//! mask, clip and filter has more, every pattern a tile. Counted before the first of them exists.
 
 use resvg::usvg::{Fill, Group, ImageKind, Node, NonZeroRect, Paint, Path, Stroke, Tree, filter};
 

@@ -1,19 +1,22 @@
-//! The pictures in a document: those that it carries as data are decoded by our own decoders under the limits, all
-//! together; those that it only names are left out.
+//! The pictures in a document: those that it carries as data are decoded by our own decoders under the
+//! limits, all together; those that it only names are left out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use resvg::usvg::ImageKind;
 
-use crate::codecs::{self, Sequence};
+use crate::codecs::codec::OpenDecoder;
+use crate::codecs::png;
 use crate::color::ToSrgb;
+use crate::format::Format;
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Error, Limits, Scratch, format};
 
 /// What pictures there were and what they cost.
 pub(super) struct Pictures<'a> {
     limits: &'a Limits,
+    open: OpenDecoder,
     seen: Mutex<Seen>,
 }
 
@@ -25,8 +28,8 @@ struct Seen {
 
 impl<'a> Pictures<'a> {
     /// None yet.
-    pub(super) fn new(limits: &'a Limits) -> Self {
-        Self { limits, seen: Mutex::default() }
+    pub(super) fn new(limits: &'a Limits, open: OpenDecoder) -> Self {
+        Self { limits, open, seen: Mutex::default() }
     }
 
     /// What was left out, each reason once.
@@ -40,7 +43,8 @@ impl<'a> Pictures<'a> {
         None
     }
 
-    /// A picture that the document carries. `resvg` gets it as a PNG that we made, so no other decoder sees its bytes.
+    /// A picture that the document carries. `resvg` gets it as a PNG that we made, so no other decoder sees
+    /// its bytes.
     pub(super) fn embedded(&self, data: &[u8]) -> Option<ImageKind> {
         match self.decode(data) {
             Ok(png) => Some(ImageKind::PNG(Arc::new(png))),
@@ -62,10 +66,10 @@ impl<'a> Pictures<'a> {
             }
             Some(format) => format,
         };
-        let mut decoder = codecs::open(format, data, self.limits)?;
-        let description = &decoder.header().description;
-        self.limits.check_input(description.width, description.height, 1)?;
-        self.spend(u64::from(description.width) * u64::from(description.height))?;
+        let mut decoder = (self.open)(format, data, self.limits)?;
+        let info = &decoder.header().info;
+        self.limits.check_input(info.width, info.height, 1)?;
+        self.spend(u64::from(info.width) * u64::from(info.height))?;
         let mut scratch = Scratch::default();
         let Some(frame) = decoder.next_frame(&mut scratch)? else {
             return Err(Error::Corrupt { format: format.name(), reason: "no picture".to_owned() });
@@ -73,10 +77,7 @@ impl<'a> Pictures<'a> {
         let header = decoder.header();
         let (to_srgb, _) = ToSrgb::new(header.profile.as_deref(), frame.raster.layout);
         let image = header.orientation.apply(to_srgb.apply(frame.raster, &mut scratch), &mut scratch);
-        let output = Output::default();
-        let mut encoder = codecs::begin(Format::Png, &output, Sequence::STILL, Metadata::default())?;
-        encoder.push(image, 0, &mut scratch)?;
-        Ok(encoder.finish(&mut scratch)?.bytes)
+        Ok(png::encode(&image, &Output::default(), &Metadata::default(), &mut scratch)?.bytes)
     }
 
     /// Takes pixels from the budget for all pictures.

@@ -1,6 +1,6 @@
-//! CCITT coding of black and white: modified Huffman, Group 3 in one and two dimensions, Group 4 (ITU-T T.4 and T.6). The
-//! code tables are those of the `fax` crate; which code is due when is decided here, since scanners and old programs
-//! leave out or add whatever the standards let them.
+//! CCITT coding of black and white: modified Huffman, Group 3 in one and two dimensions, Group 4 (ITU-T T.4
+//! and T.6). The code tables are those of the `fax` crate; which code is due when is decided here, since
+//! scanners and old programs leave out or add whatever the standards let them.
 
 use fax::maps::{Mode, black, mode, white};
 use fax::{BitReader, Color};
@@ -73,8 +73,8 @@ impl Bits<'_> {
     }
 }
 
-/// Decodes up to `n_rows` rows of `width` pixels into packed bits, 1 = black; rows that are not there are left out. A row
-/// with an error ends where the error is.
+/// Decodes up to `n_rows` rows of `width` pixels into packed bits, 1 = black; rows that are not there are
+/// left out. A row with an error ends where the error is.
 pub(super) fn decode(
     data: &[u8],
     compression: Compression,

@@ -1,13 +1,14 @@
-//! What samples of 8 bits mean as colours: everything between the strips and a picture that the rest of the crate knows.
+//! What samples of 8 bits mean as colours: everything between the strips and a picture that the rest of the
+//! crate knows.
 
 use super::page::{Page, Photometric};
 use super::{Block, unsupported};
-use crate::codecs::lab::LabToSrgb;
+use crate::codecs::cielab::CielabToSrgb;
 use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
-/// Makes a picture of pixels that have the page's colour samples and, behind them, its alpha. `converted`: luma and chroma
-/// are red, green, blue already.
+/// Makes a picture of pixels that have the page's colour samples and, behind them, its alpha. `converted`:
+/// luma and chroma are red, green, blue already.
 pub(super) fn finish(page: &Page, converted: bool, mut pixels: Vec<u8>, scratch: &mut Scratch) -> Raster {
     let has_alpha = page.alpha.is_some();
     let n = page.n_colors + usize::from(has_alpha);
@@ -80,7 +81,7 @@ fn divide_by_alpha(pixel: &mut [u8]) {
 }
 
 fn lab(photometric: Photometric, pixels: &mut [u8], n: usize) {
-    let convert = LabToSrgb::new();
+    let convert = CielabToSrgb::new();
     let signed = |v: u8| {
         if photometric == Photometric::Lab { f32::from(v.cast_signed()) } else { f32::from(v) - 128.0 }
     };
@@ -93,7 +94,8 @@ fn lab(photometric: Photometric, pixels: &mut [u8], n: usize) {
 
 /// Luma and chroma by the shares and ranges that the file states (TIFF 6.0, section 21).
 struct YCbCrToRgb {
-    /// Luma and chroma of every stored value, with their ranges laid out from 0 to 255 and from -127.5 to 127.5.
+    /// Luma and chroma of every stored value, with their ranges laid out from 0 to 255 and from -127.5 to
+    /// 127.5.
     luma: [f32; 256],
     blue: [f32; 256],
     red: [f32; 256],
@@ -129,8 +131,8 @@ impl YCbCrToRgb {
     }
 }
 
-/// Groups of pixels that share their chroma, as luma samples and then the two chroma samples, become three samples per
-/// pixel.
+/// Groups of pixels that share their chroma, as luma samples and then the two chroma samples, become three
+/// samples per pixel.
 pub(super) fn expand_units(
     page: &Page,
     bytes: &[u8],

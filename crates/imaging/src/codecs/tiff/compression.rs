@@ -1,5 +1,6 @@
-//! From the bytes of a strip or tile to its samples as stored: every coding that knows nothing of pictures. Nothing gets
-//! longer than it has to be, whatever the data would unpack to, and what is cut off comes as far as it goes.
+//! From the bytes of a strip or tile to its samples as stored: every coding that knows nothing of pictures.
+//! Nothing gets longer than it has to be, whatever the data would unpack to, and what is cut off comes as far
+//! as it goes.
 
 use std::io::Read;
 
@@ -14,7 +15,8 @@ const MAX_WINDOW_BYTES: u32 = 64 << 20;
 /// So much room the decoder of LZW gets at a time.
 const LZW_PIECE_BYTES: usize = 64 << 10;
 
-/// Unpacks to at most `n_bytes`, of `n_rows` rows of `width` samples. The second value says what is wrong, if anything is.
+/// Unpacks to at most `n_bytes`, of `n_rows` rows of `width` samples. The second value says what is wrong, if
+/// anything is.
 pub(super) fn unpack(
     page: &Page,
     data: &[u8],
@@ -65,8 +67,9 @@ fn zstd(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     }
 }
 
-/// LZW as TIFF 6.0 has it (section 13), or as it was written before: low bits first, code widths growing one code later.
-/// The first code is always the one that clears the table, which in the old order begins with a zero byte.
+/// LZW as TIFF 6.0 has it (section 13), or as it was written before: low bits first, code widths growing one
+/// code later. The first code is always the one that clears the table, which in the old order begins with a
+/// zero byte.
 fn lzw(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let is_old = matches!(data, [0, second, ..] if second & 1 == 1);
     let mut decoder = if is_old {

@@ -1,5 +1,5 @@
-//! The structure of a TIFF file (TIFF 6.0, section 2) and of a BigTIFF file: byte order, directories, entries and their
-//! values. What the tags mean is not known here.
+//! The structure of a TIFF file (TIFF 6.0, section 2) and of a BigTIFF file: byte order, directories, entries
+//! and their values. What the tags mean is not known here.
 
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};

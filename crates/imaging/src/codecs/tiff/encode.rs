@@ -1,5 +1,5 @@
-//! Writing TIFF: 8 bits per sample, strips, differences and Deflate, which everything of the last twenty years reads.
-//! Without loss whatever is asked for; alpha is straight, as the pixels have it.
+//! Writing TIFF: 8 bits per sample, strips, differences and Deflate, which everything of the last twenty
+//! years reads. Without loss whatever is asked for; alpha is straight, as the pixels have it.
 
 use std::io::Write;
 
@@ -8,14 +8,16 @@ use flate2::write::ZlibEncoder;
 
 use super::exif;
 use super::writer::{self, Field};
-use crate::codecs::Encoded;
-use crate::facts::{Colorspace, Description};
+use crate::codecs::codec::Encoded;
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Bytes of a strip before compression: enough to compress well, few enough for readers that decode one at a time.
+/// Bytes of a strip before compression: enough to compress well, few enough for readers that decode one at a
+/// time.
 const STRIP_BYTES: usize = 256 << 10;
 
 /// Deflate's own middle. Photographs get barely smaller beyond it.
@@ -59,7 +61,7 @@ pub(in crate::codecs) fn encode(
     }
     let at = writer::push_directory(fields, &mut bytes);
     writer::set_first(&mut bytes, at);
-    Ok(Encoded { description: describe(image), bytes })
+    Ok(Encoded { info: describe(image), bytes })
 }
 
 /// The tags that describe the pixels.
@@ -91,10 +93,10 @@ fn own_fields(image: &Image, rows_per_strip: u32, places: &[u32], sizes: &[u32])
     fields
 }
 
-fn describe(image: &Image) -> Description {
+fn describe(image: &Image) -> ImageInfo {
     let channels = image.channels();
     let colorspace = if channels == Channels::Gray { Colorspace::Gray } else { Colorspace::Rgb };
-    Description::plain(
+    ImageInfo::plain(
         Format::Tiff,
         Size::of(image),
         colorspace,

@@ -1,16 +1,17 @@
-//! What a TIFF says about its picture and its camera: in a TIFF file among the tags that describe the pixels, in EXIF a
-//! structure of its own. Taken out of the one and put into the other, so that files of all formats can carry it.
+//! What a TIFF says about its picture and its camera: in a TIFF file among the tags that describe the pixels,
+//! in EXIF a structure of its own. Taken out of the one and put into the other, so that files of all formats
+//! can carry it.
 //!
-//! Left out: everything that describes the stored pixels, thumbnails, and notes of the camera's maker, which refer to
-//! places in the file they come from.
+//! Left out: everything that describes the stored pixels, thumbnails, and notes of the camera's maker, which
+//! refer to places in the file they come from.
 
 use super::directory::{Directory, Entry, File, bytes_of_kind};
 use super::writer::{self, Field};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// Description, make, model, software, time, artist, host, copyright, and what Windows adds: of the main directory, the
-/// tags that say nothing about the pixels.
+/// Description, make, model, software, time, artist, host, copyright, and what Windows adds: of the main
+/// directory, the tags that say nothing about the pixels.
 const DESCRIPTIVE: [u16; 13] =
     [270, 271, 272, 305, 306, 315, 316, 33_432, 40_091, 40_092, 40_093, 40_094, 40_095];
 
@@ -88,8 +89,8 @@ impl Description {
     }
 }
 
-/// An entry with its values in the order in which they are written; `None` for a type that classic TIFF does not have, and
-/// where values are missing.
+/// An entry with its values in the order in which they are written; `None` for a type that classic TIFF does
+/// not have, and where values are missing.
 fn field(file: &File<'_>, entry: &Entry) -> Option<Field> {
     if !(1..=12).contains(&entry.kind) {
         return None;

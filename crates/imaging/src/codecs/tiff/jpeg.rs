@@ -1,15 +1,16 @@
-//! JPEG inside TIFF: strips and tiles whose tables stand apart (Adobe's Technical Note 2), and the older way of TIFF 6.0,
-//! section 22. Both are put together into whole files here, which the JPEG decoder of this crate reads. What the samples
-//! are is said by the TIFF alone: markers that state it otherwise are left out.
+//! JPEG inside TIFF: strips and tiles whose tables stand apart (Adobe's Technical Note 2), and the older way
+//! of TIFF 6.0, section 22. Both are put together into whole files here, which the JPEG decoder of this crate
+//! reads. What the samples are is said by the TIFF alone: markers that state it otherwise are left out.
 
 use std::ops::Range;
 
 use super::directory::{Directory, File};
 use super::page::{Compression, Page, Photometric};
 use super::{Block, corrupt, unsupported};
-use crate::codecs::bytes::u16_be;
-use crate::codecs::{Decode, jpeg};
-use crate::facts::Description;
+use crate::bytes::u16_be;
+use crate::codecs::jpeg;
+use crate::codecs::still_decoder::DecodeStill as _;
+use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
 /// By so many pixels a strip or tile may always be larger than its place: a block of the coding.
@@ -113,7 +114,8 @@ fn tables_by_place(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, Er
     Ok(segments)
 }
 
-/// Whether luma and chroma are made red, green, blue by the JPEG decoder: not where the old way states ranges of its own.
+/// Whether luma and chroma are made red, green, blue by the JPEG decoder: not where the old way states ranges
+/// of its own.
 pub(super) fn converts(page: &Page) -> bool {
     let full_range = page.reference == [0.0, 255.0, 128.0, 255.0, 128.0, 255.0];
     !page.planar && (page.compression == Compression::Jpeg || full_range)
@@ -171,17 +173,14 @@ fn decode_stream(
         other => other,
     };
     let mut decoder = jpeg::Decoder::open(stream, limits).map_err(inside)?;
-    let description = &decoder.header().description;
+    let info = &decoder.header().info;
     // Some are a little larger than their place, but many huge ones in small places are an attack.
-    if u64::from(description.width) * u64::from(description.height)
-        > 4 * (width * height) as u64 + MAX_EXCESS_PX
-    {
-        let Description { width, height, .. } = description;
+    if u64::from(info.width) * u64::from(info.height) > 4 * (width * height) as u64 + MAX_EXCESS_PX {
+        let ImageInfo { width, height, .. } = info;
         return Err(corrupt(format!("a JPEG of {width}x{height} pixels in a smaller place")));
     }
-    let frame = decoder.next_frame(scratch).map_err(inside)?.ok_or_else(|| corrupt("no picture"))?;
+    let raster = decoder.decode(scratch).map_err(inside)?;
     let complete = decoder.header().warnings.is_empty();
-    let raster = frame.raster;
     Ok(Block { n: raster.layout.count(), width: raster.width as usize, samples: raster.data, complete })
 }
 

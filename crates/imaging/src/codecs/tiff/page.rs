@@ -1,5 +1,5 @@
-//! What the tags of a picture mean (TIFF 6.0, sections 3 to 23, with the Technical Notes), checked: behind this, no tag is
-//! read any more.
+//! What the tags of a picture mean (TIFF 6.0, sections 3 to 23, with the Technical Notes), checked: behind
+//! this, no tag is read any more.
 
 mod tags;
 
@@ -192,8 +192,8 @@ impl Page {
         let n_planes = if self.planar { self.n_samples } else { 1 };
         let n_chunks = (across as u64 * down as u64).saturating_mul(n_planes as u64);
         check(Limit::Parts, limits.parts.into(), n_chunks)?;
-        // What tiles have beside the picture and pixels beside their colours is decoded too: together it is not to be
-        // more work than the largest picture of four samples, twice over.
+        // What tiles have beside the picture and pixels beside their colours is decoded too: together it is
+        // not to be more work than the largest picture of four samples, twice over.
         let padded =
             (across as u64).saturating_mul(self.chunk_width as u64).saturating_mul(self.height as u64);
         let n_samples = padded.saturating_mul(self.n_samples as u64);

@@ -1,5 +1,5 @@
-//! Putting a picture together from its strips or tiles: one is decoded at a time, and of its samples those that are
-//! wanted go to their places.
+//! Putting a picture together from its strips or tiles: one is decoded at a time, and of its samples those
+//! that are wanted go to their places.
 
 use super::color;
 use super::directory::File;
@@ -7,9 +7,10 @@ use super::jpeg::{self, Tables};
 use super::page::{Compression, Number, Page, Photometric};
 use super::samples::{self, Range};
 use super::{Block, compression, corrupt, predictor, unsupported};
+use crate::codecs::codec::Decode as _;
+use crate::codecs::webp;
 use crate::color::{Layout, Raster};
-use crate::facts::Description;
-use crate::plan::Format;
+use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
 /// All that decoding needs.
@@ -43,7 +44,8 @@ struct Place {
 }
 
 impl Picture<'_> {
-    /// Decodes; the second value says what of the picture is missing. A picture of which there is nothing is none.
+    /// Decodes; the second value says what of the picture is missing. A picture of which there is nothing is
+    /// none.
     pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, Option<String>), Error> {
         let page = &self.page;
         let range = match page.number {
@@ -107,7 +109,8 @@ impl Picture<'_> {
         })
     }
 
-    /// The least and greatest value of floats: as stated, else as they are, for which everything is decoded once more.
+    /// The least and greatest value of floats: as stated, else as they are, for which everything is decoded
+    /// once more.
     fn range(&self) -> Range {
         if let Some((low, high)) = self.page.range.filter(|(low, high)| low < high) {
             return Range { low, high };
@@ -206,8 +209,8 @@ impl Picture<'_> {
     }
 
     fn webp(&self, data: &[u8], place: Place, scratch: &mut Scratch) -> Result<Block, Error> {
-        let mut decoder = crate::codecs::open(Format::Webp, data, &self.limits)?;
-        let Description { width, height, frames, .. } = decoder.header().description;
+        let mut decoder = webp::Decoder::open(data, &self.limits)?;
+        let ImageInfo { width, height, frames, .. } = decoder.header().info;
         if (width as usize, frames) != (self.page.chunk_width, 1) || height as usize > self.n_rows(place) {
             return Err(corrupt(format!("a WebP of {width}x{height} pixels in another place")));
         }

@@ -1,12 +1,12 @@
-//! Undoing the differences that make samples easier to compress (TIFF 6.0, section 14, and Adobe's Technical Note 3 for
-//! floats), in place and row by row.
+//! Undoing the differences that make samples easier to compress (TIFF 6.0, section 14, and Adobe's Technical
+//! Note 3 for floats), in place and row by row.
 
 use super::page::{Number, Page};
 use super::unsupported;
 use crate::Error;
 
-/// Undoes what the page says for rows of `row_bytes` with `n_samples` values per pixel; whether the samples have their
-/// highest byte first afterwards.
+/// Undoes what the page says for rows of `row_bytes` with `n_samples` values per pixel; whether the samples
+/// have their highest byte first afterwards.
 pub(super) fn undo(
     page: &Page,
     bytes: &mut [u8],
@@ -59,7 +59,8 @@ fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: boo
     }
 }
 
-/// The bytes of a row's values lie by rank, all highest ones first, each the difference from the one `n_samples` before.
+/// The bytes of a row's values lie by rank, all highest ones first, each the difference from the one
+/// `n_samples` before.
 fn float_differences(row: &mut [u8], copy: &mut [u8], n_samples: usize, n_bytes: usize) {
     for i in n_samples..row.len() {
         row[i] = row[i].wrapping_add(row[i - n_samples]);

@@ -1,5 +1,5 @@
-//! From samples of any width and kind to 8 bits: integers keep their highest bits, rounded; floats are laid out between
-//! two values that become black and white.
+//! From samples of any width and kind to 8 bits: integers keep their highest bits, rounded; floats are laid
+//! out between two values that become black and white.
 
 use super::page::{Number, Page, Photometric};
 
@@ -11,8 +11,8 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// The range of floats where the file states none: the one they are meant to have, 0 to 1; that of bytes, where all
-    /// lie in it; else from the least to the greatest value there is.
+    /// The range of floats where the file states none: the one they are meant to have, 0 to 1; that of bytes,
+    /// where all lie in it; else from the least to the greatest value there is.
     pub(super) fn of_values(least: f64, greatest: f64) -> Self {
         for high in [1.0, 255.0] {
             if least >= 0.0 && greatest <= high {

@@ -1,4 +1,5 @@
-//! Laying out directories, low byte first: for files that are written and for EXIF blocks, which are small files.
+//! Laying out directories, low byte first: for files that are written and for EXIF blocks, which are small
+//! files.
 
 /// An entry to be written.
 #[derive(Debug, Clone)]

@@ -1,8 +1,9 @@
-//! The chunks of a WebP file (RFC 9649, section 2): canvas, metadata, and where the coded pictures lie. Decodes nothing.
+//! The chunks of a WebP file (RFC 9649, section 2): canvas, metadata, and where the coded pictures lie.
+//! Decodes nothing.
 
 use crate::Error;
 use crate::codecs::canvas::Area;
-use crate::limits::Inventory;
+use crate::limits::FileBudget;
 
 /// What a file says about itself.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl<'a> Coded<'a> {
 }
 
 /// Counts the chunks of a file, those within its frames among them, and the bytes of its metadata.
-pub(super) fn count(input: &[u8], inventory: &mut Inventory<'_>) -> Result<(), Error> {
+pub(super) fn count(input: &[u8], inventory: &mut FileBudget<'_>) -> Result<(), Error> {
     for (kind, data) in Chunks(input.get(12..).unwrap_or_default()) {
         inventory.part()?;
         match &kind {

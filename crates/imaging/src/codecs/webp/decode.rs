@@ -1,5 +1,5 @@
-//! Decoding one coded picture, by `image-webp`. The library is given a file of its own with nothing but the picture:
-//! metadata, animation and all flags are dealt with on our side.
+//! Decoding one coded picture, by `image-webp`. The library is given a file of its own with nothing but the
+//! picture: metadata, animation and all flags are dealt with on our side.
 
 use std::io::Cursor;
 

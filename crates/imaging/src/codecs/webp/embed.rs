@@ -1,5 +1,5 @@
-//! Metadata into a finished WebP file (RFC 9649, section 2.7): chunks at the end, announced by the extended header, which
-//! a simple file is given.
+//! Metadata into a finished WebP file (RFC 9649, section 2.7): chunks at the end, announced by the extended
+//! header, which a simple file is given.
 
 use super::container;
 use crate::metadata::Metadata;

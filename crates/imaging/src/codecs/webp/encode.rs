@@ -3,9 +3,11 @@
 use super::container::{Coded, Content};
 use super::libwebp::{self, AnimationEncoder, Pixels, Settings};
 use super::{container, describe};
-use crate::codecs::{Encode, Encoded, Sequence, with_channels};
+use crate::codecs::codec::{Encode, Encoded, Sequence};
+use crate::codecs::pixel_format::with_channels;
+use crate::format::Format;
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
 /// Looks like a JPEG of quality 82 and is a quarter smaller.
@@ -57,13 +59,13 @@ fn pixels(image: &Image) -> Pixels<'_> {
     }
 }
 
-/// The facts of a file of ours are read back from it: libwebp leaves out an alpha channel that is opaque all over, and
-/// joins frames that look alike.
+/// The facts of a file of ours are read back from it: libwebp leaves out an alpha channel that is opaque all
+/// over, and joins frames that look alike.
 fn finish(bytes: Vec<u8>, output: &Output) -> Result<Encoded, Error> {
     let container = container::parse(&bytes).map_err(|reason| failed(reason.to_owned()))?;
-    let mut description = describe(&container);
-    description.quality = (!output.lossless).then(|| quality(output));
-    Ok(Encoded { description, bytes })
+    let mut info = describe(&container);
+    info.quality = (!output.lossless).then(|| quality(output));
+    Ok(Encoded { info, bytes })
 }
 
 /// A whole file of one frame.
@@ -83,8 +85,8 @@ pub(in crate::codecs) fn encode(
     finish(libwebp::encode(pixels(image), settings(output)).map_err(failed)?, output)
 }
 
-/// A picture without alpha as a VP8 key frame (RFC 6386), bare: a lossy file of one is that in a container. `format` is
-/// the one that the frame is for.
+/// A picture without alpha as a VP8 key frame (RFC 6386), bare: a lossy file of one is that in a container.
+/// `format` is the one that the frame is for.
 pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -> Result<Vec<u8>, Error> {
     let failed = |reason| Error::Encode { format: format.name(), reason };
     check_size(image, format)?;

@@ -1,12 +1,13 @@
-//! The calls into libwebp's encoder: the only `unsafe` code of this crate. What it is given was made by us and checked
-//! here; no byte of an input reaches it.
+//! The calls into libwebp's encoder: the only `unsafe` code of this crate. What it is given was made by us
+//! and checked here; no byte of an input reaches it.
 
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use libwebp_sys as sys;
 
-/// The header that the bindings were made from is not that of the library: cannot happen, both come in one package.
+/// The header that the bindings were made from is not that of the library: cannot happen, both come in one
+/// package.
 const OTHER_VERSION: &str = "libwebp has another version than its header";
 
 /// How to encode.
@@ -45,8 +46,8 @@ pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, 
     };
     picture.0.writer = Some(sys::WebPMemoryWrite);
     picture.0.custom_ptr = (&raw mut writer.0).cast();
-    // SAFETY: the configuration was validated, the picture holds imported pixels, and `custom_ptr` points to a live
-    // `WebPMemoryWriter`, which is what `WebPMemoryWrite` takes it for.
+    // SAFETY: the configuration was validated, the picture holds imported pixels, and `custom_ptr` points to
+    // a live `WebPMemoryWriter`, which is what `WebPMemoryWrite` takes it for.
     let encoded = unsafe { sys::WebPEncode(&raw const config, &raw mut picture.0) };
     if encoded == 0 {
         return Err(format!("{:?}", picture.0.error_code));
@@ -111,7 +112,8 @@ impl AnimationEncoder {
     /// Adds a picture, or with null the end.
     fn add_raw(&mut self, picture: *mut sys::WebPPicture, time_ms: u32) -> Result<(), String> {
         let time = i32::try_from(time_ms).map_err(|_| "the animation is too long")?;
-        // SAFETY: the encoder is live; `picture` is null or a live picture with imported pixels, used during the call.
+        // SAFETY: the encoder is live; `picture` is null or a live picture with imported pixels, used during
+        // the call.
         let added =
             unsafe { sys::WebPAnimEncoderAdd(self.raw.as_ptr(), picture, time, &raw const self.config) };
         if added == 0 { Err(self.error()) } else { Ok(()) }
@@ -145,7 +147,8 @@ impl Picture {
         let mut picture = Self(sys::WebPPicture::new().map_err(|()| OTHER_VERSION)?);
         (picture.0.width, picture.0.height) = sides(width, height)?;
         picture.0.use_argb = argb.into();
-        // SAFETY: `data` has `height` rows of `stride` bytes (asserted above), only read before the call ends.
+        // SAFETY: `data` has `height` rows of `stride` bytes (asserted above), only read before the call
+        // ends.
         let imported = unsafe {
             if alpha {
                 sys::WebPPictureImportRGBA(&raw mut picture.0, data.as_ptr(), stride)
@@ -159,7 +162,8 @@ impl Picture {
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        // SAFETY: the picture was initialised by `WebPPictureInit`, so its pointers are null or libwebp's own.
+        // SAFETY: the picture was initialised by `WebPPictureInit`, so its pointers are null or libwebp's
+        // own.
         unsafe { sys::WebPPictureFree(&raw mut self.0) };
     }
 }
@@ -169,7 +173,8 @@ struct Writer(sys::WebPMemoryWriter);
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // SAFETY: the writer was initialised by `WebPMemoryWriterInit`, so its block is null or libwebp's own.
+        // SAFETY: the writer was initialised by `WebPMemoryWriterInit`, so its block is null or libwebp's
+        // own.
         unsafe { sys::WebPMemoryWriterClear(&raw mut self.0) };
     }
 }

@@ -71,8 +71,8 @@ pub(super) fn equal(
     }
 }
 
-/// How many samples are colour, and which one is alpha. Samples that are neither are left out; so is an alpha that the
-/// file does not call so, as long as no pixel needs it to be understood.
+/// How many samples are colour, and which one is alpha. Samples that are neither are left out; so is an alpha
+/// that the file does not call so, as long as no pixel needs it to be understood.
 pub(super) fn channels(
     file: &File<'_>,
     directory: &Directory,
@@ -96,8 +96,8 @@ pub(super) fn channels(
     Ok((n_colors, alpha.filter(|_| photometric != Photometric::Inks)))
 }
 
-/// The colour map: all reds, all greens, all blues, of 16 bits each. Maps whose values all fit into 8 bits were written
-/// by mistake as those.
+/// The colour map: all reds, all greens, all blues, of 16 bits each. Maps whose values all fit into 8 bits
+/// were written by mistake as those.
 pub(super) fn palette(
     file: &File<'_>,
     directory: &Directory,

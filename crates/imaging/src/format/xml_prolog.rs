@@ -1,17 +1,17 @@
-//! What stands before the root element of an XML document (XML 1.0, 2.8): enough to know the root's name and whether a
-//! document type declares something. Not a parser: what is malformed here is found by one later.
+//! What stands before the root element of an XML document (XML 1.0, 2.8): enough to know the root's name and
+//! whether a document type declares something. Not a parser: what is malformed here is found by one later.
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Prolog<'a> {
+pub(crate) struct Prolog<'a> {
     /// The name of the root element without its prefix; empty when none begins.
-    pub(super) root: &'a [u8],
+    pub(crate) root: &'a [u8],
     /// Whether the document type has declarations of its own: entities, for example.
-    pub(super) declares: bool,
+    pub(crate) declares: bool,
 }
 
 /// Looks at the beginning of a document.
-pub(super) fn read(text: &[u8]) -> Prolog<'_> {
+pub(crate) fn read(text: &[u8]) -> Prolog<'_> {
     let mut prolog = Prolog::default();
     let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     loop {
