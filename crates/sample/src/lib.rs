@@ -50,7 +50,7 @@ pub fn landscape(width: u32, height: u32, seed: u64) -> Vec<u8> {
     pixels
 }
 
-/// Paints a row of the lake: the land upside down, broken by waves that grow towards the viewer.
+/// Paints a row of the lake: the land upside down, distorted by waves that grow towards the viewer.
 fn reflect(scene: &Scene, land: &[u8], water: &mut [u8], row: usize, height: u32) {
     let stride = water.len();
     let n_columns = stride / N_CHANNELS;
@@ -73,16 +73,17 @@ fn reflect(scene: &Scene, land: &[u8], water: &mut [u8], row: usize, height: u32
         let from_column = (from_column.max(0.0) as usize).min(n_columns - 1);
         let at = from_row * stride + from_column * N_CHANNELS;
         let mirrored = Light([land[at], land[at + 1], land[at + 2]].map(|c| {
-            let shown = f32::from(c) * (1.0 / 255.0);
-            shown * shown
+            let value = f32::from(c) * (1.0 / 255.0);
+            value * value
         }));
 
-        // Seen steeply, water shows its depth; seen flatly, the sky. Waves that lean over do the former.
+        // Where the viewer looks steeply at the water, the water shows its depth; elsewhere it shows the sky.
+        // The slope of a wave changes the angle.
         let mirror = (0.90 - 0.75 * depth - 0.22 * wave).clamp(0.25, 0.95);
         let path = glow((scene.x(column) - scene.sun_x()) / (0.35 + depth), 0.0, 160.0);
         let glint = path * smoothstep(0.12, 0.42, swell * 0.5 + ripple * 0.9) * smoothstep(0.0, 0.05, depth);
         let light = DEEP_WATER.mix(mirrored, mirror) + Light([1.9, 1.25, 0.70]) * glint;
-        // A line of mist along the shore hides the seam.
+        // Mist along the shore hides the seam between land and water.
         let mist = 0.30 * smoothstep(0.018, 0.0, depth);
         *pixel = light.mix(Light([0.62, 0.50, 0.46]), mist).to_pixel();
     }
@@ -93,13 +94,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_makes_the_same_picture() {
+    fn equal_seeds_give_equal_pixels() {
         assert_eq!(landscape(64, 48, 7), landscape(64, 48, 7));
         assert_ne!(landscape(64, 48, 7), landscape(64, 48, 8));
     }
 
     #[test]
-    fn every_size_can_be_painted() {
+    fn landscape_of_any_size_has_the_right_length() {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (550, 412), (31, 300)] {
             let pixels = landscape(width, height, 1);
             assert_eq!(pixels.len(), (width * height * 3) as usize, "{width}x{height}");
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_has_the_tones_and_the_detail_of_a_photograph() {
+    fn landscape_has_the_tones_and_the_detail_of_a_photograph() {
         let pixels = landscape(550, 412, 1);
         let luma: Vec<i32> = pixels.as_chunks::<3>().0.iter().map(|p| i32::from(p[1])).collect();
         let mut sorted = luma.clone();
