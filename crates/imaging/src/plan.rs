@@ -21,34 +21,34 @@ pub use crate::format::Format;
 #[doc(hidden)]
 pub use self::output::TargetFormat as Target;
 
-/// All that is asked for, in the order in which it is done.
+/// All operations, in the order in which they are applied, and the output.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Plan {
-    /// Leave the EXIF orientation alone (`auto.orient: false`).
+    /// Do not apply the EXIF orientation (`auto.orient: false`).
     pub keep_orientation: bool,
-    /// Mirror.
+    /// Mirrors the image.
     pub flip: Option<Flip>,
-    /// Cut out.
+    /// Keeps a part of the image.
     pub crop: Option<Crop>,
-    /// New size by one of six rules.
+    /// Changes the size by one of six rules.
     pub resize: Option<Resize>,
-    /// New size by a factor.
+    /// Changes the size by a factor.
     pub scale: Option<Scale>,
-    /// `auto.enhance`: levels, contrast and saturation from the histogram.
+    /// `auto.enhance`: adjusts levels, contrast and saturation by the histogram.
     pub enhance: bool,
-    /// Tone and colour.
+    /// Changes tone and colour.
     pub adjust: Option<Adjust>,
-    /// Effects, run in the order of their fields.
+    /// Effects, applied in the order of the fields.
     pub filter: Option<Filter>,
-    /// Another picture over it, whose bytes come with the image's.
+    /// Lays another picture over the image. Its bytes are in [`crate::Input::watermark`].
     pub watermark: Option<Watermark>,
-    /// Cut to a shape.
+    /// Cuts the image to a shape.
     pub mask: Option<Mask>,
-    /// A frame inside the bounds.
+    /// Draws a frame inside the bounds of the image.
     pub border: Option<Border>,
-    /// A larger canvas.
+    /// Adds pixels around the image.
     pub padding: Option<Padding>,
-    /// How to encode.
+    /// How to encode the result.
     pub output: Output,
 }

@@ -1,8 +1,9 @@
-//! BMP, the bitmaps of Windows and OS/2, read and written by our own code. The part behind the file header is
-//! a DIB, which icons contain too: `dib.rs` reads its headers, `pixels.rs` and `rle.rs` its pixels.
+//! BMP, the bitmaps of Windows and OS/2. The part after the file header is a DIB (device-independent bitmap),
+//! which icons contain, too. `dib.rs` reads the headers of a DIB, `pixels.rs` and `rle.rs` decode its pixels,
+//! `encode.rs` writes files.
 //!
-//! Not here: the colour spaces that a V4 or V5 header can state by end points and gammas. Such pixels are
-//! taken as sRGB, as most viewers do; an embedded ICC profile is followed.
+//! Not supported: colour spaces that a V4 or V5 header states by end points and gammas. Such pixels count as
+//! sRGB, as in most viewers. An embedded ICC profile is used.
 
 mod dib;
 mod encode;
@@ -27,14 +28,15 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-/// Bytes before the DIB: magic, size, two reserved fields, place of the pixels.
+/// Length of the file header before the DIB: signature, file size, two reserved fields, offset of the pixels.
 const FILE_HEADER_BYTES: usize = 14;
 
 fn corrupt(reason: impl Into<String>) -> Error {
     Error::Corrupt { format: "BMP", reason: reason.into() }
 }
 
-/// Opens a file: a bitmap of its own, or the JPEG or PNG that the headers made for printers can wrap.
+/// Opens a file. The pixels are in the bitmap itself, or in a JPEG or PNG file inside the bitmap, which
+/// headers for printers allow.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let pixels_at = u32_le(input, 10).ok_or_else(|| corrupt("the file header is cut off"))? as usize;
     let body = input.get(FILE_HEADER_BYTES..).unwrap_or_default();
@@ -67,7 +69,7 @@ struct Decoder<'a> {
     header: Header,
 }
 
-/// What a DIB says of a file of `format`.
+/// The header of a file of `format` that contains this DIB.
 pub(super) fn header(format: Format, dib: &Dib, alpha: bool, profile: Option<Vec<u8>>) -> Header {
     let colorspace = if dib.bits <= 8 { Colorspace::Palette } else { Colorspace::Rgb };
     let size = Size::new(dib.width, dib.height);

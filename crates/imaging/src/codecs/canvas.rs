@@ -54,7 +54,7 @@ enum Pending {
 }
 
 impl Canvas {
-    /// A transparent canvas.
+    /// Creates a transparent canvas.
     pub(super) fn new(width: u32, height: u32, scratch: &mut Scratch) -> Self {
         let (width, height) = (width as usize, height as usize);
         Self { width, height, data: scratch.take_zeroed(width * height * 4), pending: None }

@@ -68,7 +68,7 @@ pub(crate) trait Decode {
 /// A function that opens a decoder for a file of a known format.
 pub(super) type OpenDecoder = for<'a> fn(Format, &'a [u8], &Limits) -> Result<Box<dyn Decode + 'a>, Error>;
 
-/// A finished file.
+/// An encoded file.
 #[derive(Debug)]
 pub(crate) struct Encoded {
     /// Size, colours and number of frames.
@@ -98,6 +98,6 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// A single picture.
+    /// The sequence of a single picture.
     pub(crate) const STILL: Self = Self { n_frames: 1, plays: Some(1), alpha: false };
 }

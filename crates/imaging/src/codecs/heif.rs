@@ -1,16 +1,17 @@
-//! HEIF (ISO/IEC 23008-12): the container of HEIC and AVIF. What a file holds is found by `container.rs`, how
-//! its pictures are put together stands in `decode.rs`, the planes of a coded picture come from `av1.rs` and
-//! `hevc.rs`, and `write.rs` makes files. Everything that differs between the two formats depends on the kind
-//! of an item, not on the brand of the file.
+//! HEIF (ISO/IEC 23008-12), the container of HEIC and AVIF. `container.rs` reads the boxes, `properties.rs`
+//! interprets the properties of items, `decode.rs` and `compose.rs` assemble pictures, `av1.rs` and `hevc.rs`
+//! decode the planes of a coded picture, and `write.rs` writes files. Where the two formats differ, the type
+//! of an item decides, not the brand of the file.
 //!
-//! A picture is turned by its `irot` and `imir` properties alone: an EXIF orientation beside them is for
-//! information (ISO/IEC 23000-22, 7.3.10), and a file without them is upright whatever its EXIF says.
+//! Only the properties `irot` and `imir` rotate and mirror a picture. An EXIF orientation is informative
+//! (ISO/IEC 23000-22, 7.3.10): without these properties, a picture is upright whatever EXIF says.
 
 #[expect(
     unsafe_code,
-    reason = "the AV1 decoder has a C interface; every call is in this module, each with why it holds"
+    reason = "the AV1 decoder has a C interface; all calls are in this module, each with a safety comment"
 )]
 mod av1;
+mod compose;
 mod container;
 mod decode;
 mod hevc;
@@ -38,7 +39,7 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads what is said about the primary picture, decoding nothing.
+    /// Reads the properties of the primary picture. Decodes nothing.
     pub(super) fn open(format: Format, input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let container = Container::parse(input, format.name(), limits)?;
         let id = container.primary;
@@ -68,7 +69,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The facts of a file.
+/// Describes the primary picture of a file.
 fn describe(format: Format, container: &Container<'_>) -> Result<ImageInfo, Error> {
     let id = container.primary;
     let corrupt = |reason: &str| Error::Corrupt { format: format.name(), reason: reason.to_owned() };
@@ -101,7 +102,7 @@ fn describe(format: Format, container: &Container<'_>) -> Result<ImageInfo, Erro
     })
 }
 
-/// The facts of a file that we made, read back from it.
+/// Describes a file that this crate wrote, by reading its boxes.
 pub(super) fn describe_own(format: Format, file: &[u8], quality: u8) -> Result<ImageInfo, Error> {
     let own = |error: Error| Error::Encode { format: format.name(), reason: error.to_string() };
     let limits = Limits { parts: u32::MAX, ..Limits::default() };

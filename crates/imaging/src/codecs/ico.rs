@@ -1,6 +1,6 @@
-//! ICO and CUR, the icons and cursors of Windows: a directory of pictures, each a PNG file or a DIB with a
-//! mask behind it. The largest is taken, of several the one with the most bits per pixel; one that cannot be
-//! opened counts for nothing as long as there is another.
+//! ICO and CUR, the icons and cursors of Windows: a directory of pictures. Each picture is a PNG file, or a
+//! DIB that is followed by a mask. The decoder reads the largest picture, and of several largest pictures the
+//! one with the most bits per pixel. A picture that cannot be opened is ignored unless it is the only one.
 
 mod dib;
 mod encode;
@@ -23,7 +23,7 @@ fn corrupt(reason: impl Into<String>) -> Error {
     Error::Corrupt { format: "ICO", reason: reason.into() }
 }
 
-/// What the directory says about a picture.
+/// A picture in the directory.
 struct Entry<'a> {
     n_pixels: u32,
     bits: u16,
@@ -44,7 +44,7 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
             let rest = input.get(at..)?;
             let data = &rest[..size.min(rest.len())];
             let side = |v: u8| if v == 0 { MAX_SIDE_PX } else { v.into() };
-            // Where icons have their depth, cursors have the place of the tip.
+            // In the field where an icon has its depth, a cursor has the position of the hot spot.
             let bits = if is_cursor { 0 } else { u16_le(entry, 6).unwrap_or(0) };
             Some(Entry { n_pixels: side(entry[0]) * side(entry[1]), bits, data })
         })
@@ -60,6 +60,7 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
     Err(first_error.unwrap_or_else(|| corrupt("no picture")))
 }
 
+/// Opens one picture.
 fn open_entry<'a>(data: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     if data.starts_with(b"\x89PNG") {
         return Ok(Box::new(NestedDecoder::new(png::Decoder::open(data, limits)?, Format::Ico)));

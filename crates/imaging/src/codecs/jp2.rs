@@ -1,11 +1,11 @@
-//! JPEG 2000 (ISO/IEC 15444-1), with and without a file around the codestream. Read by `hayro-jpeg2000`,
-//! which is safe Rust; written by `openjp2`, OpenJPEG in Rust, which sees only our own pixels.
+//! JPEG 2000 (ISO/IEC 15444-1), as a JP2 file or as a bare codestream. `hayro-jpeg2000`, written in safe
+//! Rust, decodes. `openjp2`, OpenJPEG in Rust, encodes; its input is only pixels from this crate.
 
 mod encode;
 mod header;
 #[expect(
     unsafe_code,
-    reason = "openjp2 writes through C callbacks; they are in this module, each with why it holds"
+    reason = "openjp2 writes through C callbacks; all are in this module, each with a safety comment"
 )]
 mod memory;
 
@@ -24,7 +24,7 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes by value")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: Format::Jp2.name(), reason: reason.to_string() }
 }
@@ -37,11 +37,11 @@ pub(super) struct Decoder<'a> {
     channels: Channels,
 }
 
-/// The channels of a decoded pixel, in the order in which the library delivers them.
+/// The channels of a decoded pixel, in the order of the library.
 #[derive(Debug, Clone, Copy)]
 struct Channels {
     layout: Layout,
-    /// Colours, without alpha.
+    /// Number of colour channels, without alpha.
     n_colors: usize,
     alpha: bool,
     premultiplied: bool,
@@ -54,10 +54,10 @@ impl Channels {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads boxes and the main header of the codestream, decoding nothing.
+    /// Reads the boxes and the main header of the codestream. Decodes nothing.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jp2 = header::read(input, limits)?;
-        // Before the library allocates by them.
+        // The library allocates memory for this size, so the limits are checked first.
         limits.check_input(jp2.width, jp2.height, 1)?;
         let image = Image::new(input, &settings(None)).map_err(corrupt)?;
         if image.width() == 0 || image.height() == 0 {
@@ -80,7 +80,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Lenient decoding, at a resolution that has at least the needed size.
+/// Settings for lenient decoding, at the lowest resolution level that has at least the `needed` size.
 fn settings(needed: Option<Size>) -> DecodeSettings {
     DecodeSettings {
         resolve_palette_indices: true,
@@ -97,7 +97,7 @@ fn channels(image: &Image<'_>, jp2: &Jp2Header) -> Result<Channels, Error> {
         (3, false) => Layout::Rgb,
         (1 | 3, true) => Layout::Rgba,
         (4, _) => Layout::Cmyk,
-        // Whatever the second one is, the first is all that can be shown.
+        // The meaning of the second channel is unknown, so only the first is shown, as gray.
         (2, _) => Layout::Gray,
         _ => {
             let reason = format!("{n_colors} colour channels");
@@ -135,7 +135,7 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn reduce_to(&mut self, needed: Size) {
-        // The headers were read without a complaint before.
+        // This call succeeded in `open`. If it fails now, the full size is kept.
         if let Ok(image) = Image::new(self.input, &settings(Some(needed)))
             && image.width() >= needed.width.min(self.image.width())
             && image.height() >= needed.height.min(self.image.height())
@@ -164,7 +164,7 @@ impl DecodeStill for Decoder<'_> {
 }
 
 impl Decoder<'_> {
-    /// Turns pixels of `n_channels` bytes into those of the layout.
+    /// Converts pixels of `n_channels` bytes to the layout of the raster.
     fn arrange(&self, packed: Vec<u8>, n_channels: usize, scratch: &mut Scratch) -> Vec<u8> {
         let Channels { layout, n_colors, alpha, premultiplied } = self.channels;
         if n_channels == layout.count() && !(alpha && premultiplied) {

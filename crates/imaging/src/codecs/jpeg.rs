@@ -1,6 +1,7 @@
-//! JPEG (ITU-T T.81). Pixels are the business of the crate `pixaven-jpeg`, which `decode.rs` and `encode.rs`
-//! call; everything else that has to be known about a file is found by `header.rs`.
+//! JPEG (ITU-T T.81). The crate `pixaven-jpeg`, called by `decode.rs` and `encode.rs`, codes the pixels.
+//! `header.rs` reads everything else about a file: markers, tables and metadata.
 
+mod components;
 mod decode;
 mod embed;
 mod encode;
@@ -12,7 +13,8 @@ pub(super) use self::encode::encode;
 
 use pixaven_jpeg::Scale;
 
-use self::header::{JpegHeader, Transform};
+use self::components::Transform;
+use self::header::JpegHeader;
 use super::codec::Header;
 use super::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
@@ -32,7 +34,7 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads all markers of the file, the number of scans among them.
+    /// Reads all markers of the file and counts the scans.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jpeg = header::read(input, limits)?;
         crate::limits::check(crate::limits::Limit::Scans, limits.scans.into(), jpeg.n_scans.into())?;
@@ -49,7 +51,7 @@ impl<'a> Decoder<'a> {
             height: jpeg.height,
             colorspace,
             interlaced: jpeg.progressive,
-            sampling: (n_components > 1).then(|| header::sampling(&jpeg.components)),
+            sampling: (n_components > 1).then(|| components::sampling(&jpeg.components)),
             depth: 8 * n_components as u8,
             quality: quality::estimate(&jpeg),
             frames: 1,
@@ -109,8 +111,9 @@ impl DecodeStill for Decoder<'_> {
 }
 
 impl Decoder<'_> {
-    /// Four components as stored become inks with 0 = none. Adobe stores them inverted, so that its marker
-    /// means both: inverted, and by its `transform` whether the first three are YCbCr.
+    /// Converts four components as stored to inks, where 0 means no ink. Adobe stores the inks inverted. The
+    /// Adobe marker therefore means two things: the samples are inverted, and its field `transform` says
+    /// whether the first three components are YCbCr.
     fn to_inks(&self, data: &mut [u8]) {
         if self.jpeg.transform == Transform::YCbCr {
             for pixel in data.as_chunks_mut::<4>().0 {
@@ -125,7 +128,7 @@ impl Decoder<'_> {
     }
 }
 
-/// The full-range conversion of JFIF 1.02, in 16-bit fixed point.
+/// Converts YCbCr to RGB: the full-range conversion of JFIF 1.02, in 16-bit fixed point.
 fn ycbcr_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let y = (i32::from(y) << 16) + 32_768;
     let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);

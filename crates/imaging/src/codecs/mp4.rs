@@ -27,7 +27,7 @@ fn failed(reason: &str) -> Error {
     Error::Encode { format: "MP4", reason: reason.to_owned() }
 }
 
-/// A file being written.
+/// The encoder of an MP4 file.
 pub(super) struct Encoder {
     output: Output,
     /// Created with the first frame, because all frames have its size.
@@ -35,7 +35,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// A file without frames.
+    /// Creates a file without frames.
     pub(super) fn new(output: &Output) -> Self {
         Self { output: *output, started: None }
     }

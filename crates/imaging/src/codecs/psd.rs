@@ -1,8 +1,8 @@
-//! PSD and PSB, the documents of Photoshop, read by our own code: the merged picture that they carry beside
-//! their layers, in all modes and depths. Layers themselves are not looked at.
+//! PSD and PSB, the documents of Photoshop. Decodes the merged picture, which the file stores beside the
+//! layers, in all colour modes and depths. Layers are ignored.
 //!
-//! The format: Adobe Photoshop File Formats Specification. PSB, its large variant, has lengths of 64 bits in
-//! two places.
+//! The specification is: Adobe Photoshop File Formats Specification. PSB, the variant for large documents,
+//! has lengths of 64 bits in two places.
 
 mod pixels;
 mod resources;
@@ -19,10 +19,10 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-/// Bytes before the first section with a length.
+/// Length of the file header. The first section follows.
 const HEADER_BYTES: usize = 26;
 
-/// The most channels that the format has.
+/// Largest number of channels in the format.
 const MAX_CHANNELS: u16 = 56;
 
 fn corrupt(reason: impl Into<String>) -> Error {
@@ -33,24 +33,26 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "PSD", reason: reason.into() }
 }
 
-/// What the channels are.
+/// The colour mode: the meaning of the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// One bit, 1 = black.
+    /// One bit per pixel; 1 is black.
     Bitmap,
     Gray,
     Indexed,
     Rgb,
     /// Inks, stored inverted.
     Cmyk,
-    /// Inks of any kind; the first four are taken for cyan, magenta, yellow and black.
+    /// Inks of any kind. The first four are interpreted as cyan, magenta, yellow and black.
     Multichannel,
-    /// Gray, whose inks nobody but Photoshop knows.
+    /// Gray values for one to four inks. The specification does not describe the inks, so the picture is
+    /// shown as gray.
     Duotone,
     Lab,
 }
 
 impl Mode {
+    /// The colour mode with this number in the file.
     fn from_number(number: u16) -> Option<Self> {
         Some(match number {
             0 => Self::Bitmap,
@@ -66,14 +68,14 @@ impl Mode {
     }
 }
 
-/// A PSD file whose sections were found.
+/// A PSD file whose sections were located.
 pub(super) struct Decoder<'a> {
     source: Source<'a>,
     header: Header,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the header, the colour table and the image resources, and finds the merged picture.
+    /// Reads the header, the colour table and the image resources, and locates the merged picture.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let short = |at| u16_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
         let long = |at| u32_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
@@ -115,7 +117,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// A section with its length in front; the section, and where the next one begins.
+/// Reads a section, which has its length in front. Returns the section and the offset of the next one.
+/// `wide`: the length has 64 bits.
 fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error> {
     let cut = || corrupt("a section is cut off");
     let (length, start) = if wide {
@@ -129,8 +132,8 @@ fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error>
     Ok((input.get(start..end).ok_or_else(cut)?, end))
 }
 
-/// Whether the first channel behind the colours is the transparency of the merged picture: the number of
-/// layers is then negative.
+/// Whether the first channel after the colours is the alpha channel of the merged picture. In that case the
+/// number of layers is negative.
 fn has_merged_alpha(layers: &[u8], large: bool) -> bool {
     let at = if large { 8 } else { 4 };
     u16_be(layers, at).is_some_and(|count| count.cast_signed() < 0)
@@ -140,7 +143,7 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
     let colorspace = match source.mode {
         Mode::Bitmap | Mode::Gray | Mode::Duotone => Colorspace::Gray,
         Mode::Indexed => Colorspace::Palette,
-        // The API has no word for L*a*b*; it is read as red, green, blue.
+        // The API has no name for L*a*b*. Such a picture is decoded as RGB.
         Mode::Rgb | Mode::Lab => Colorspace::Rgb,
         Mode::Cmyk => Colorspace::Cmyk,
         Mode::Multichannel if source.n_channels < 3 => Colorspace::Gray,

@@ -1,17 +1,22 @@
-//! SVG (1.1 and the static part of 2), drawn by `resvg`, which is Rust all through. Nothing is written.
+//! SVG (1.1 and the static part of 2), rendered by `resvg`, which is written in Rust. This build does not
+//! write SVG.
 //!
-//! **A document is hostile until it was looked at.** It can name files, addresses and itself, and a few
-//! hundred bytes can ask for more than any machine has. So, in this order: its bytes are capped, unpacked or
-//! not ([`source`]); a document type that declares anything is refused, so no entity exists ([`prolog`]);
-//! what it comes to once everything that it uses is in its place is counted before that is done ([`audit`]);
-//! pictures come from the document itself and through our own decoders only ([`pictures`]); and the pixels of
-//! all layers are added up before the first is drawn ([`cost`]).
+//! **A document is untrusted.** A document can refer to files, to URLs and to itself, and a few hundred bytes
+//! can request more memory than any machine has. Therefore the decoder does the following, in this order:
 //!
-//! **Size.** Width and height by their attributes, 96 pixels to the inch; one that is missing follows the
-//! other by the `viewBox`, both missing are those of the `viewBox`, and without one those of what is drawn.
-//! Rounded, at least 1. A document is drawn at the size that is needed, never above its own.
+//! * [`source`] limits the length of the text, compressed or not.
+//! * A document type with declarations is refused, so that no entities exist.
+//! * [`audit`] counts how many elements the document has with all references expanded, before `usvg` expands
+//!   them.
+//! * [`pictures`] decodes embedded images with the decoders of this crate, and ignores external images.
+//! * [`cost`] adds up the pixels of all layers before the first layer is drawn.
 //!
-//! **Text is left out**, with a warning: it would need fonts, and a worker opens no file.
+//! **Size.** Width and height come from the attributes, with 96 pixels per inch. If one is missing, it
+//! follows from the other by the aspect ratio of the `viewBox`. If both are missing, the size is that of the
+//! `viewBox`, and without a `viewBox` the size of the drawing. Both are rounded, and at least 1. A document
+//! is rendered at the size that is needed, but never larger than its own size.
+//!
+//! **Text is left out**, with a warning: text needs fonts, and an image worker opens no files.
 
 mod audit;
 mod cost;
@@ -39,7 +44,7 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "SVG", reason: reason.to_string() }
 }
@@ -48,18 +53,18 @@ fn unsupported(reason: &str) -> Error {
     Error::Unsupported { format: "SVG", reason: reason.to_owned() }
 }
 
-/// A document that was read and is ready to be drawn.
+/// A parsed document.
 pub(super) struct Decoder {
     header: Header,
     limits: Limits,
-    /// Until it was drawn.
+    /// The tree, until it is drawn.
     tree: Option<Tree>,
-    /// The size to draw at.
+    /// The size at which the document is drawn.
     needed: Size,
 }
 
 impl Decoder {
-    /// Reads the whole document; draws nothing. `open_picture` opens the raster images that the document
+    /// Parses the whole document. Draws nothing. `open_picture` opens the raster images that the document
     /// contains.
     pub(super) fn open(input: &[u8], limits: &Limits, open_picture: OpenDecoder) -> Result<Self, Error> {
         let text = source::text(input)?;
@@ -98,7 +103,8 @@ fn header(size: Size, warnings: Vec<String>) -> Header {
     }
 }
 
-/// The limit on nodes is ours, everything else the document's fault.
+/// Converts a parser error. Only the limit of nodes is our own; every other error is a defect of the
+/// document.
 fn refused(error: roxmltree::Error, limits: &Limits) -> Error {
     match error {
         roxmltree::Error::NodesLimitReached => {
@@ -109,7 +115,7 @@ fn refused(error: roxmltree::Error, limits: &Limits) -> Error {
     }
 }
 
-/// Nothing from outside of the document: no files, no addresses.
+/// Options that load nothing from outside of the document: no files, no URLs.
 fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
     Options {
         image_href_resolver: ImageHrefResolver {
@@ -120,10 +126,11 @@ fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
     }
 }
 
-/// Runs code of `usvg` and `resvg`, which assume here and there that numbers make sense.
+/// Runs code of `usvg` or `resvg` and converts a panic to an error. Both libraries assume in some places that
+/// numbers are reasonable.
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
-    // A panic must not pass: nothing else of this crate panics on any input. What it leaves behind is dropped
-    // unseen.
+    // A decoder of this crate must not panic on any input. The values that the panic leaves behind are
+    // dropped unused.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| corrupt("it has numbers that cannot be drawn"))
 }
 
@@ -147,13 +154,13 @@ impl DecodeStill for Decoder {
         let mut canvas = canvas.ok_or_else(|| corrupt("its size makes no picture"))?;
         guarded(|| resvg::render(&tree, Transform::from_scale(x, y), &mut canvas.as_mut()))?;
         let mut data = canvas.take();
-        straighten(&mut data);
+        unpremultiply_all(&mut data);
         Ok(Raster { width, height, layout: Layout::Rgba, data })
     }
 }
 
-/// From premultiplied to straight alpha, rounded.
-fn straighten(data: &mut [u8]) {
+/// Converts all pixels from premultiplied to straight alpha.
+fn unpremultiply_all(data: &mut [u8]) {
     for pixel in data.as_chunks_mut::<4>().0 {
         if !matches!(pixel[3], 0 | 255) {
             *pixel = unpremultiply(*pixel);

@@ -1,10 +1,11 @@
-//! TIFF (revision 6.0, its Technical Notes and BigTIFF), read and written by our own code: `directory.rs`
-//! knows the structure, `page.rs` the tags, `compression.rs`, `ccitt.rs` and `jpeg.rs` the codings,
-//! `picture.rs` puts strips and tiles together and `color.rs` makes colours of samples.
+//! TIFF (revision 6.0, its Technical Notes, and BigTIFF). `directory.rs` reads the structure of the file and
+//! `page.rs` the tags. `compression.rs`, `ccitt.rs` and `jpeg.rs` decompress, `picture.rs` assembles strips
+//! and tiles, and `color.rs` converts samples to colours. `encode.rs` writes files.
 //!
-//! Of a file with several pictures the first is taken that is neither a reduced one nor a mask: pages are no
-//! animation, so `frames` is 1. Not here: the codings of SGI (LogLuv), LERC, colour filter arrays and more
-//! than four inks, which are refused by name.
+//! Of a file with several pictures, the decoder reads the first one that is neither a reduced-resolution
+//! picture nor a mask. Pages are not frames of an animation, so `frames` is 1.
+//!
+//! Not supported, and refused by name: SGI LogLuv, LERC, colour filter arrays, and more than four inks.
 
 mod ccitt;
 mod color;
@@ -42,13 +43,13 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "TIFF", reason: reason.into() }
 }
 
-/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in packed rows. Where the file ends early, so
-/// do they.
+/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in rows without padding. If the file is
+/// truncated, the samples end early.
 struct Block {
     samples: Vec<u8>,
     n: usize,
     width: usize,
-    /// Whether the file had all of it.
+    /// Whether the data were complete.
     complete: bool,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads directories up to that of the picture, and its tags.
+    /// Reads the directories up to the one of the picture, and its tags.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let (file, first) = File::open(input)?;
         let directory = main_directory(&file, first, limits)?;
@@ -88,7 +89,8 @@ impl DecodeStill for Decoder<'_> {
     }
 }
 
-/// The directory of the first picture that is neither a reduced one nor a mask; where all are, the first.
+/// The directory of the first picture that is neither a reduced-resolution picture nor a mask. If all
+/// pictures are, the first directory.
 fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Directory, Error> {
     let mut directory = file.directory(first, limits)?;
     if is_main(file, &directory) {
@@ -100,21 +102,23 @@ fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Direct
         match file.directory(directory.next, limits) {
             Ok(next) if is_main(file, &next) => return Ok(next),
             Ok(next) => directory = next,
-            // What is behind a broken link is not there.
+            // The directories after a broken link cannot be read.
             Err(_) => break,
         }
     }
     file.directory(first, limits)
 }
 
+/// Whether the directory describes a picture that is neither a reduced-resolution picture nor a mask.
 fn is_main(file: &File<'_>, directory: &Directory) -> bool {
     let reduced_or_mask = directory.number(file, 254).unwrap_or(0) & 0b101 != 0;
     let old_reduced = directory.number(file, 255) == Some(2);
     !reduced_or_mask && !old_reduced && directory.find(256).is_some()
 }
 
+/// The header of a file, from the tags of the picture.
 fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) -> Result<Header, Error> {
-    let kept = |tag| match directory.find(tag).map(|entry| file.bytes_of(entry)) {
+    let bytes_of_tag = |tag| match directory.find(tag).map(|entry| file.bytes_of(entry)) {
         Some(bytes) if !bytes.is_empty() => {
             check(Limit::MetadataBytes, limits.metadata_bytes, bytes.len() as u64)?;
             Ok(Some(bytes.to_vec()))
@@ -123,7 +127,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     };
     let colorspace = match page.photometric {
         Photometric::WhiteIsZero | Photometric::BlackIsZero => Colorspace::Gray,
-        // The API has no word for L*a*b*; it is read as red, green, blue.
+        // The API has no name for L*a*b*. Such a picture is decoded as RGB.
         Photometric::Rgb | Photometric::Lab | Photometric::IccLab => Colorspace::Rgb,
         Photometric::Palette => Colorspace::Palette,
         Photometric::Inks => Colorspace::Cmyk,
@@ -144,11 +148,11 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
             alpha: page.alpha.is_some(),
         },
         orientation: Orientation::from_value(directory.number(file, 274).unwrap_or(1)),
-        // What is L*a*b* is converted without a profile.
-        profile: if is_lab { None } else { kept(34_675)? },
+        // The conversion from L*a*b* needs no profile.
+        profile: if is_lab { None } else { bytes_of_tag(34_675)? },
         metadata: Metadata {
-            exif: exif::Description::read(file, directory, limits)?.into_block(),
-            xmp: kept(700)?,
+            exif: exif::ExifFields::read(file, directory, limits)?.into_block(),
+            xmp: bytes_of_tag(700)?,
             ..Metadata::default()
         },
         plays: Some(1),
@@ -156,7 +160,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     })
 }
 
-/// Chroma subsampling in the usual notation.
+/// Chroma subsampling in the usual notation, as `4:2:0`.
 fn sampling(factors: (usize, usize)) -> String {
     match factors {
         (1, 1) => "4:4:4".to_owned(),

@@ -22,7 +22,7 @@ use crate::{Channels, Error, Image, Scratch};
 /// only briefly and every frame is a key frame.
 const DEFAULT_QUALITY: u8 = 65;
 
-/// A file being written.
+/// The encoder of a WebM file.
 pub(super) struct Encoder {
     output: Output,
     /// Created with the first frame, because all frames have its size.
@@ -32,7 +32,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// A file without frames.
+    /// Creates a file without frames.
     pub(super) fn new(output: &Output) -> Self {
         Self { output: *output, movie: None, previous: None }
     }

@@ -1,11 +1,11 @@
-//! WebP (RFC 9649). Read by `image-webp`, which is Rust all through; written by libwebp, which sees only our
-//! own pixels.
+//! WebP (RFC 9649). `image-webp`, written in Rust, decodes. libwebp encodes; its input is only pixels from
+//! this crate.
 
 mod container;
 mod decode;
 mod embed;
 mod encode;
-#[expect(unsafe_code, reason = "libwebp is C; every call is in this module, each with why it holds")]
+#[expect(unsafe_code, reason = "libwebp is C; all calls are in this module, each with a safety comment")]
 mod libwebp;
 
 use self::container::{Container, Content};
@@ -25,16 +25,16 @@ fn corrupt(reason: &str) -> Error {
     Error::Corrupt { format: "WebP", reason: reason.to_owned() }
 }
 
-/// A WebP file whose chunks were looked at.
+/// A WebP file whose chunks were read.
 pub(super) struct Decoder<'a> {
     header: Header,
-    /// What is still to be decoded.
+    /// The pictures that were not decoded yet.
     content: Option<Content<'a>>,
     canvas: Option<Canvas>,
 }
 
 impl<'a> Decoder<'a> {
-    /// Looks at all chunks, decoding none.
+    /// Reads all chunks. Decodes nothing.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         container::count(input, &mut FileBudget::new(limits))?;
         let container = container::parse(input).map_err(corrupt)?;
@@ -54,7 +54,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The facts of a file.
+/// Describes a file.
 fn describe(container: &Container<'_>) -> ImageInfo {
     ImageInfo {
         format: Format::Webp,
@@ -62,7 +62,7 @@ fn describe(container: &Container<'_>) -> ImageInfo {
         height: container.height,
         colorspace: if container.lossy { Colorspace::YCbCr } else { Colorspace::Rgb },
         interlaced: false,
-        // The only one that the lossy format has.
+        // The only chroma subsampling of the lossy format.
         sampling: container.lossy.then(|| "4:2:0".to_owned()),
         depth: if container.alpha { 32 } else { 24 },
         quality: None,
@@ -101,7 +101,7 @@ impl Decode for Decoder<'_> {
     }
 }
 
-/// Draws the frame of an `ANMF` chunk; its delay.
+/// Draws the frame in an `ANMF` chunk onto the canvas. Returns its delay in milliseconds.
 fn draw(
     data: &[u8],
     width: u32,
@@ -115,8 +115,8 @@ fn draw(
         return Err(corrupt("a frame lies outside the canvas"));
     }
     let picture = decode::decode(frame.coded, area.width as u32, area.height as u32, scratch)?;
-    canvas.begin(area, if frame.clear { Dispose::Clear } else { Dispose::Keep }, scratch);
-    let blend = if frame.over { Blend::Over } else { Blend::Source };
+    canvas.begin(area, if frame.clears { Dispose::Clear } else { Dispose::Keep }, scratch);
+    let blend = if frame.blends { Blend::Over } else { Blend::Source };
     canvas.draw(area, &picture.data, picture.has_alpha, blend);
     scratch.give(picture.data);
     Ok(frame.delay_ms)

@@ -72,7 +72,7 @@ mod tests {
     use crate::operations::UP_TO_RESIZE;
 
     #[test]
-    fn the_reduction_replaces_flip_crop_and_resize() {
+    fn row_reduction_replaces_flip_crop_and_resize() {
         let names: Vec<&str> = UP_TO_RESIZE.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["flip", "crop", "resize"], "`reduction` must know every operation up to `resize`");
     }

@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::color::Color;
 
-/// Tone and colour; 0 leaves every pixel as it is. All −100–100, except `hue` (−180–180, degrees) and
-/// `unsharp` (0–100).
+/// Changes of tone and colour. 0 leaves every pixel unchanged. The range is −100–100, except for `hue`
+/// (−180–180, degrees) and `unsharp` (0–100).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the fields are the API's attributes; their formulas stand beside the code")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the attributes of the API; the operations document the formulas"
+)]
 pub struct Adjust {
     pub unsharp: f32,
     pub brightness: f32,
@@ -25,10 +28,13 @@ pub struct Adjust {
     pub shadows: f32,
 }
 
-/// Effects, in this order. `value`s are 1–100; absent means not asked for.
+/// Effects, applied in the order of the fields. A strength is 1–100; `None`: the effect is not applied.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the fields are the API's attributes; their formulas stand beside the code")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the attributes of the API; the operations document the formulas"
+)]
 pub struct Filter {
     pub blur: Option<Blur>,
     pub pixelate: Option<f32>,
@@ -43,10 +49,13 @@ pub struct Filter {
     pub edges: Option<f32>,
 }
 
-/// A blur; `radius` in pixels, 1–100.
+/// A blur. `radius` is in pixels, 1–100.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the fields are the API's attributes; their formulas stand beside the code")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the attributes of the API; the operations document the formulas"
+)]
 pub enum Blur {
     Gaussian {
         radius: f32,
@@ -54,28 +63,28 @@ pub enum Blur {
     Box {
         radius: f32,
     },
-    /// `angle` in degrees, 0–360, counter-clockwise from the right.
+    /// `angle` is in degrees, 0–360, counter-clockwise; 0 is to the right.
     Motion {
         radius: f32,
         angle: f32,
     },
 }
 
-/// Luma mapped onto the line between two colours.
+/// Maps luma to the colours between two given colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Duotone {
-    /// What black becomes.
+    /// The colour for black.
     pub shadows: Color,
-    /// What white becomes.
+    /// The colour for white.
     pub highlights: Color,
 }
 
-/// Cuts the image to a shape inscribed in it.
+/// Cuts the image to a shape that is inscribed in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mask {
     /// The shape.
     pub shape: Shape,
-    /// The outside; absent: transparent where the output has alpha, else white.
+    /// The colour outside of the shape; absent: transparent if the output format has alpha, else white.
     pub background: Option<Color>,
 }
 
@@ -83,16 +92,16 @@ pub struct Mask {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "shape", rename_all = "kebab-case")]
 pub enum Shape {
-    /// Touches all four edges.
+    /// An ellipse that touches all four edges.
     Ellipse,
-    /// The whole rectangle with its corners rounded off.
+    /// The whole rectangle with rounded corners.
     Rounded {
         /// Radius of a corner in pixels.
         radius: u32,
     },
 }
 
-/// A frame drawn inside the image's bounds.
+/// A frame that is drawn inside the bounds of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Border {
     /// Thickness in pixels, 0–1000.
@@ -101,11 +110,11 @@ pub struct Border {
     pub color: Color,
     /// Radius of the corners in pixels.
     pub radius: u32,
-    /// Outside rounded corners; absent: transparent where the output has alpha, else white.
+    /// The colour outside of rounded corners; absent: transparent if the output format has alpha, else white.
     pub background: Option<Color>,
 }
 
-/// A larger canvas; pixels to add on each side, 0–5000.
+/// Pixels to add on each side, 0–5000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "four sides of a rectangle")]
 pub struct Padding {
@@ -113,6 +122,6 @@ pub struct Padding {
     pub right: u32,
     pub bottom: u32,
     pub left: u32,
-    /// Colour of the added pixels; absent: transparent where the output has alpha, else white.
+    /// Colour of the added pixels; absent: transparent if the output format has alpha, else white.
     pub background: Option<Color>,
 }

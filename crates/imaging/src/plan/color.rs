@@ -1,4 +1,4 @@
-//! A colour in a plan.
+//! The type of a colour in a plan.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,6 @@ impl Color {
     pub const BLACK: Self = Self { r: 0, g: 0, b: 0, a: 255 };
     /// Opaque white.
     pub const WHITE: Self = Self { r: 255, g: 255, b: 255, a: 255 };
-    /// No colour at all.
+    /// Fully transparent.
     pub const TRANSPARENT: Self = Self { r: 0, g: 0, b: 0, a: 0 };
 }

@@ -4,20 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use super::color::Color;
 
-/// Mirror along one or both axes.
+/// Mirroring along one or both axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flip {
-    /// Left becomes right.
+    /// Exchange left and right.
     pub horizontal: bool,
-    /// Top becomes bottom.
+    /// Exchange top and bottom.
     pub vertical: bool,
 }
 
-/// Which part of an image is kept, or where something is put.
+/// Which part of an image is kept, or where a picture is placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gravity {
-    /// The middle.
+    /// The centre.
     #[default]
     Center,
     /// The upper left corner.
@@ -40,7 +40,8 @@ pub enum Gravity {
     Face,
     /// All faces.
     Faces,
-    /// As near as can be to a pixel of the picture: what becomes of the two above.
+    /// As near as possible to a pixel of the picture. `Face` and `Faces` are replaced by this variant when
+    /// the faces are known.
     Point {
         /// Pixels from the left edge.
         x: u32,
@@ -49,17 +50,17 @@ pub enum Gravity {
     },
 }
 
-/// Which rectangle to keep.
+/// How to choose the rectangle that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "kebab-case")]
 pub enum Crop {
-    /// A rectangle of this size, in pixels, at a place.
+    /// A rectangle of this size, in pixels, at a position.
     Rect {
         /// Width, ≥ 1.
         width: u32,
         /// Height, ≥ 1.
         height: u32,
-        /// Where it lies.
+        /// The position of the rectangle.
         at: CropAt,
     },
     /// The largest rectangle of this aspect ratio (width / height, finite and > 0).
@@ -69,20 +70,20 @@ pub enum Crop {
         /// Which part is kept.
         gravity: Gravity,
     },
-    /// The box around all faces and something around it.
+    /// The bounding box of all faces, with padding.
     Face {
-        /// How much on each side, in percent of the box's longer side, 0–500.
+        /// The padding on each side, in percent of the longer side of the bounding box, 0–500.
         padding: f64,
     },
 }
 
-/// Where a crop rectangle lies.
+/// The position of a crop rectangle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CropAt {
-    /// By gravity.
+    /// The position is given by gravity.
     Gravity(Gravity),
-    /// By its upper left corner, origin top left.
+    /// The upper left corner of the rectangle. The origin is the upper left corner of the image.
     Point {
         /// Pixels from the left edge.
         x: u32,
@@ -91,22 +92,24 @@ pub enum CropAt {
     },
 }
 
-/// How `resize` finds the new size.
+/// The rule by which `resize` computes the new size. "The box" has the given width and height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeMode {
-    /// Within the box, aspect ratio kept; with one side given, the other follows.
+    /// The largest size inside the box with the same aspect ratio. If only one side is given, the other
+    /// follows.
     #[default]
     Auto,
-    /// Exactly the box: scaled to cover it, the rest cropped by gravity.
+    /// Exactly the box: the image is scaled to cover the box, and the rest is cropped by gravity.
     Fit,
-    /// Exactly the box, aspect ratio ignored.
+    /// Exactly the box; the aspect ratio may change.
     Exact,
-    /// Exactly the box: scaled to lie within it, the rest filled with the background.
+    /// Exactly the box: the image is scaled to fit inside the box, and the rest is filled with the
+    /// background.
     Fill,
-    /// The height decides, the width follows.
+    /// The given height; the width follows.
     Portrait,
-    /// The width decides, the height follows.
+    /// The given width; the height follows.
     Landscape,
 }
 
@@ -121,38 +124,39 @@ pub enum Kernel {
     CatmullRom,
     /// Mitchell–Netravali cubic (B = C = 1/3).
     Mitchell,
-    /// Triangle.
+    /// The triangle kernel.
     Bilinear,
-    /// Mean of the covered pixels.
+    /// The mean of the covered pixels.
     Box,
     /// The nearest pixel.
     Nearest,
 }
 
-/// New size.
+/// A change of the size by a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resize {
-    /// Which rule.
+    /// The rule.
     pub mode: ResizeMode,
-    /// Width of the box in pixels. `Fit`, `Fill` and `Exact` have both sides, every mode has one.
+    /// Width of the box in pixels. `Fit`, `Fill` and `Exact` have both sides; every mode has at least one.
     pub width: Option<u32>,
     /// Height of the box in pixels.
     pub height: Option<u32>,
-    /// What `Fit` keeps.
+    /// Which part `Fit` keeps.
     pub gravity: Gravity,
     /// Whether the result may be larger than the input.
     pub upscale: bool,
-    /// What `Fill` puts around the picture; absent: transparent where the output has alpha, else white.
+    /// The colour around the picture with `Fill`; absent: transparent if the output format has alpha, else
+    /// white.
     pub background: Option<Color>,
     /// The resampling kernel.
     pub kernel: Kernel,
 }
 
-/// New size by a factor: `w' = w·size·ratio`, `h' = h·size`, rounded, at least 1.
+/// A change of the size by a factor: `w' = w·size·ratio`, `h' = h·size`, rounded, at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     /// Factor for both sides, 0.01–10.
     pub size: f64,
-    /// Extra horizontal factor, 0.1–10.
+    /// Additional horizontal factor, 0.1–10.
     pub ratio: f64,
 }

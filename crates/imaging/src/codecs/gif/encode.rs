@@ -25,7 +25,7 @@ fn failed(reason: impl ToString) -> Error {
 /// smaller encoding is kept. Transparent gaps can cost more bytes than the unchanged pixels.
 const EFFORT_FOR_TWO_ENCODINGS: u8 = 7;
 
-/// A file being written.
+/// The encoder of a GIF file.
 pub(in crate::codecs) struct Encoder {
     sequence: Sequence,
     /// Whether a frame is also encoded without transparent gaps.

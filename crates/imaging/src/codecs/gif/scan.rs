@@ -42,7 +42,7 @@ impl Reader<'_> {
         Some(*bytes)
     }
 
-    /// Skips data sub-blocks up to and with their terminator.
+    /// Skips data sub-blocks, including the terminator.
     fn skip_blocks(&mut self) -> Option<()> {
         loop {
             match self.byte()? {

@@ -1,5 +1,5 @@
-//! A bitmap in an icon: a DIB of twice the height, whose lower half is a mask of one bit per pixel, 1 =
-//! transparent.
+//! Decodes a bitmap in an icon: a DIB of twice the height. Its second half is a mask of one bit per pixel,
+//! where 1 means transparent.
 
 use crate::codecs::bmp;
 use crate::codecs::bmp::{Dib, each_row, unpack};
@@ -16,7 +16,7 @@ pub(super) struct Decoder<'a> {
     header: Header,
 }
 
-/// A complaint about the bitmap is one about the icon.
+/// Replaces the name of the format in an error of the bitmap by ICO.
 fn of_icon(error: Error) -> Error {
     match error {
         Error::Corrupt { reason, .. } => Error::Corrupt { format: "ICO", reason },
@@ -26,7 +26,7 @@ fn of_icon(error: Error) -> Error {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the headers.
+    /// Reads the headers of the bitmap.
     pub(super) fn open(data: &'a [u8]) -> Result<Self, Error> {
         let mut dib = Dib::of_icon(data).map_err(of_icon)?;
         if !dib.is_bitmap() {
@@ -34,13 +34,14 @@ impl<'a> Decoder<'a> {
             return Err(Error::Unsupported { format: "ICO", reason });
         }
         dib.height = (dib.height / 2).max(1);
-        // Every one has a mask, so it can have alpha.
+        // Every bitmap in an icon has a mask, so the picture can have alpha.
         let header = bmp::header(Format::Ico, &dib, true, None);
         let data = data.get(dib.pixels_at..).unwrap_or_default();
         Ok(Self { dib, data, header })
     }
 
-    /// Puts the mask into the alpha of `pixels`. A mask that is cut off hides nothing.
+    /// Makes the pixels that the mask marks transparent. If the mask is truncated, the remaining pixels stay
+    /// opaque.
     fn apply_mask(&self, pixels: &mut [u8]) {
         let (width, height) = (self.dib.width as usize, self.dib.height as usize);
         let color_bytes = (width * usize::from(self.dib.bits)).div_ceil(32) * 4 * height;
@@ -78,7 +79,7 @@ impl DecodeStill for Decoder<'_> {
                 .for_each(|(to, &[r, g, b])| *to = [r, g, b, 255]);
             scratch.give(std::mem::replace(&mut data, wide));
         }
-        // Where the pixels have an alpha of their own, the mask is for systems that know none.
+        // If the pixels have an alpha channel, the mask is only for systems without alpha support.
         if !had_alpha {
             self.apply_mask(&mut data);
         }

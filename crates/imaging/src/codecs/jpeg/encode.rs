@@ -1,5 +1,5 @@
-//! Writing JPEG, by `pixaven-jpeg`: progressive unless baseline is asked for, Huffman tables made for the
-//! picture.
+//! Writes JPEG with `pixaven-jpeg`: progressive unless the output asks for baseline, with Huffman tables
+//! optimised for the picture.
 
 use pixaven_jpeg::Options;
 
@@ -11,15 +11,15 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Where files stop shrinking fast and artefacts are not yet seen at a normal distance; what large publishers
-/// use.
+/// The quality for an output without a quality. At lower qualities the file hardly becomes smaller, and at
+/// this quality artefacts are invisible at a normal viewing distance. Large publishers use similar qualities.
 const DEFAULT_QUALITY: u8 = 82;
 
-/// From this quality on, chroma keeps its full resolution: what it saves below is not worth what it shows
-/// above.
+/// From this quality on, chroma has full resolution (4:4:4): the artefacts of 4:2:0 become more visible than
+/// the larger file is worth.
 const FULL_CHROMA_QUALITY: u8 = 90;
 
-/// A whole file. Alpha goes onto white.
+/// Encodes a picture as a whole file. Flattens alpha onto white.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,

@@ -108,19 +108,19 @@ fn keep(known: &mut Vec<u8>, unit: &[u8]) -> Result<(), Error> {
     if known == unit { Ok(()) } else { Err(failed("the parameters change on the way")) }
 }
 
-/// A unit without the zeros and the one in front of it (annex B of the standard).
+/// Strips the start code from a NAL unit (annex B of the standard).
 fn without_start_code(unit: &[u8]) -> &[u8] {
     let n_zeros = unit.iter().take_while(|&&byte| byte == 0).count();
     if n_zeros >= 2 && unit.get(n_zeros) == Some(&1) { &unit[n_zeros + 1..] } else { unit }
 }
 
-/// Quality 100 is a quantiser of 12, where nothing is seen to be lost and which is the finest that OpenH264
-/// has; quality 1 is 49, close to the coarsest.
+/// The quantiser of H.264 for a quality: 12 at quality 100, where no loss is visible, which is the finest
+/// quantiser of OpenH264; 49 at quality 1, close to the coarsest.
 fn quantiser(quality: u8) -> u8 {
     49 - (u32::from(quality.clamp(1, 100)) * 37 / 100) as u8
 }
 
-/// OpenH264 has three degrees for the ten of the API.
+/// Converts the ten efforts of the API to the three complexities of OpenH264.
 fn complexity(effort: Option<u8>) -> Complexity {
     match effort {
         Some(0..=2) => Complexity::Low,

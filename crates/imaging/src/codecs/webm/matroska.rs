@@ -39,7 +39,7 @@ pub(super) struct Movie {
     blocks: Vec<Block>,
 }
 
-/// A finished cluster.
+/// A cluster whose blocks are written: a part of the track with a time of its own.
 struct Cluster {
     start_ms: u64,
     /// Whether the cluster begins with a key frame, so that a player can seek to it.
