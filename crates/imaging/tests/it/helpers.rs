@@ -1,7 +1,7 @@
 //! Synthetic test images, short ways to encode and decode them, and comparisons of the results.
 
 use pixaven_imaging::plan::{Output, Target};
-use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process, sample};
+use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process};
 
 /// All formats that can be read and written. Icons have at most 256 pixels on a side.
 pub(crate) const FORMATS: [Format; 11] = [
@@ -41,7 +41,7 @@ pub(crate) fn png_with(image: &Image, change: impl FnOnce(&mut png::Info<'static
 
 /// A synthetic landscape that resembles a photograph.
 pub(crate) fn photo(width: u32, height: u32) -> Image {
-    sample::landscape(width, height, 7)
+    Image::new(width, height, Channels::Rgb, pixaven_sample::landscape(width, height, 7))
 }
 
 /// A photograph whose alpha rises from 0 at the left edge to 255 at the right edge.

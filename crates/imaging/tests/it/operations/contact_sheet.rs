@@ -7,7 +7,7 @@ use std::io::BufWriter;
 use pixaven_imaging::plan::{
     Adjust, Blur, Border, Color, Crop, Filter, Flip, Gravity, Mask, Padding, Plan, Resize, ResizeMode, Shape,
 };
-use pixaven_imaging::{Channels, Image, sample};
+use pixaven_imaging::{Channels, Image};
 
 use super::helpers::{image_from_fn, pixel_at, run};
 use super::properties::effects;
@@ -78,7 +78,7 @@ pub(crate) fn sheet_cases() -> Vec<(&'static str, Plan)> {
 #[test]
 #[ignore = "renders an image for visual review and checks nothing"]
 fn contact_sheet() {
-    let photo = sample::landscape(CELL.0 * 2, CELL.1 * 2, 7);
+    let photo = crate::helpers::photo(CELL.0 * 2, CELL.1 * 2);
     let small = run(
         &photo,
         &Plan { resize: Some(resize_to(ResizeMode::Exact, Some(CELL.0), Some(CELL.1))), ..Plan::default() },

@@ -10,7 +10,7 @@ use pixaven_imaging::plan::{
     Adjust, Blur, Border, Color, Crop, CropAt, Filter, Flip, Gravity, Kernel, Mask, Padding, Plan, Resize,
     ResizeMode, Scale, Shape,
 };
-use pixaven_imaging::{Channels, Image, sample};
+use pixaven_imaging::{Channels, Image};
 
 use super::contact_sheet::sheet_cases;
 use super::helpers::{image_from_fn, run};
@@ -27,7 +27,7 @@ const ORANGE: Color = Color { r: 255, g: 140, b: 0, a: 255 };
 
 /// A synthetic landscape, the input of most cases.
 fn source() -> Image {
-    let photo = sample::landscape(192, 128, 7);
+    let photo = crate::helpers::photo(192, 128);
     let resize = Plan { resize: Some(resize_to(ResizeMode::Exact, Some(96), Some(64))), ..Plan::default() };
     run(&photo, &resize)
 }

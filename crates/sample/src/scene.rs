@@ -1,61 +1,67 @@
-//! What is in the made-up picture above the waterline: a sky with a low sun and clouds, and ridges before it.
+//! The scene above the waterline: a sky with a low sun and clouds, and ridges in front of it.
 //!
-//! Coordinates: one unit is the picture's height; `x` grows to the right, `y` downwards from the upper edge.
+//! Coordinates: one unit is the height of the picture; `x` grows to the right, `y` downwards from the upper
+//! edge.
 
 use super::light::Light;
 use super::noise::{Coarse, Noise, hash, lerp, smoothstep, unit};
 
-/// Where land meets the lake.
+/// The `y` at which the land meets the lake.
 pub(super) const WATERLINE: f32 = 0.61;
 
-/// Height of the sun; it stands a third of the way along the picture.
+/// The `y` of the sun. Its `x` is about a third of the width.
 const SUN_Y: f32 = 0.36;
 
+/// The colour of haze near the horizon.
 const HAZE: Light = Light([0.86, 0.60, 0.46]);
+/// The colour of sunlight.
 const SUNLIGHT: Light = Light([1.55, 1.08, 0.66]);
 
-/// A mountain chain or a line of trees.
+/// A mountain range or a line of trees.
 struct Ridge {
-    /// Upper edge, one `y` for every column.
+    /// The upper edge: one `y` for every column.
     crest: Vec<f32>,
-    /// What it is made of, in sunlight and in shade.
+    /// The colour in sunlight.
     lit: Light,
+    /// The colour in shade.
     shaded: Light,
-    /// How much of it the air hides, 0–1.
+    /// How much of the ridge the haze hides, 0–1.
     haze: f32,
-    /// Features per unit; trees have finer ones.
+    /// Frequency of the texture, in features per unit. Trees have a higher frequency than rock.
     frequency: f32,
-    /// Snow lies above this `y`, where the rock is not too steep; 0: nowhere.
+    /// Snow lies above this `y`, except on steep rock; 0: no snow.
     snowline: f32,
 }
 
-/// Everything that does not change from pixel to pixel.
+/// Everything that is the same for all pixels.
 pub(super) struct Scene {
     noise: Noise,
     sun_x: f32,
-    /// Of the picture, in pixels; `pixel` is one of them in units.
+    /// Height of the picture in pixels.
     height: f32,
+    /// Height of a pixel in units.
     pixel: f32,
     n_octaves: u32,
-    /// The nearest first.
+    /// The ridges, the nearest one first.
     ridges: Vec<Ridge>,
-    /// The highest crest of every column: nothing but land is seen below it.
+    /// The `y` of the highest crest of every column. Below it, only land is visible.
     skyline: Vec<f32>,
 }
 
-/// The clouds along a row of pixels.
+/// The clouds in one row of pixels.
 pub(super) struct CloudRow {
     y: f32,
     cover: Coarse,
 }
 
 impl Scene {
-    /// The scene of a seed, prepared for a picture of this size in pixels.
+    /// Creates the scene of a seed for a picture of this size in pixels.
     pub(super) fn new(width: u32, height: u32, seed: u64) -> Self {
         let height = height as f32;
         let pixel = 1.0 / height;
         let noise = Noise::new(seed);
-        // Details down to about a pixel: more would only flicker, less would look out of focus.
+        // The finest octave has about the size of a pixel. Finer octaves would flicker; fewer octaves would
+        // look out of focus.
         let n_octaves = ((height as u32).max(64).ilog2() - 3).min(9);
         let columns: Vec<f32> = (0..width).map(|column| (column as f32 + 0.5) * pixel).collect();
         let chain = |base: f32, rise: f32, frequency: f32, lane: f32| -> Vec<f32> {
@@ -79,17 +85,17 @@ impl Scene {
         Self { noise, sun_x: width as f32 * pixel * 0.31, height, pixel, n_octaves, ridges, skyline }
     }
 
-    /// The `x` of the middle of a pixel column.
+    /// The `x` of the centre of a pixel column.
     pub(super) fn x(&self, column: usize) -> f32 {
         (column as f32 + 0.5) * self.pixel
     }
 
-    /// How many columns of smooth things may be interpolated: none in a small picture.
+    /// The step of columns at which smooth values are computed; 1 in a small picture.
     pub(super) fn step(&self) -> usize {
         (self.height as usize / 750).clamp(1, 8)
     }
 
-    /// Prepares the row of pixels at `y`.
+    /// Computes the clouds of the row of pixels at `y`.
     pub(super) fn row(&self, y: f32) -> CloudRow {
         let cover = Coarse::new(self.skyline.len(), self.step(), |column| {
             let hidden = self.skyline.get(column).is_some_and(|&skyline| y > skyline + 9.0 * self.pixel);
@@ -98,17 +104,17 @@ impl Scene {
         CloudRow { y, cover }
     }
 
-    /// Where the sun stands.
+    /// The `x` of the sun.
     pub(super) fn sun_x(&self) -> f32 {
         self.sun_x
     }
 
-    /// The field all textures come from.
+    /// The noise of all textures.
     pub(super) fn noise(&self) -> &Noise {
         &self.noise
     }
 
-    /// The light of a pixel above the waterline.
+    /// The colour of a pixel above the waterline.
     pub(super) fn at(&self, row: &CloudRow, column: usize) -> Light {
         let (x, y) = (self.x(column), row.y);
         let mut light = Light([0.0; 3]);
@@ -126,11 +132,13 @@ impl Scene {
         light + self.sky(row, column) * open
     }
 
+    /// The colour of a ridge at a point.
     fn ridge(&self, ridge: &Ridge, crest: f32, x: f32, y: f32) -> Light {
         let below = y - crest;
         let (u, v) = (x * ridge.frequency, (y * 1.3 + below * 0.4) * ridge.frequency);
         let n_octaves = self.n_octaves.clamp(3, 5);
-        // Relief: the slope of a height field towards the sun, which lights every ridge from its own side.
+        // Shading by the slope of a height field towards the sun, so that every ridge is lit from the side of
+        // the sun.
         let step = 0.05;
         let side = ((self.sun_x - x) * 2.5).clamp(-1.0, 1.0);
         let relief = self.noise.ridged(u, v, n_octaves);
@@ -142,7 +150,7 @@ impl Scene {
             let colour = Light([0.24, 0.32, 0.50]).mix(Light([1.40, 1.08, 0.82]), sunny);
             surface = surface.mix(colour, smoothstep(-0.012, 0.030, above));
         }
-        // The air is thicker near the water and glows around the sun.
+        // The haze is denser near the water and glows around the sun.
         let low = smoothstep(0.20, 0.0, WATERLINE - y);
         let near_sun = glow(x - self.sun_x, y - SUN_Y, 11.0);
         let haze = (ridge.haze * (0.70 + 0.75 * low)).min(0.94);
@@ -150,6 +158,7 @@ impl Scene {
         surface.mix(air, haze)
     }
 
+    /// The colour of the sky at a pixel.
     fn sky(&self, row: &CloudRow, column: usize) -> Light {
         let (x, y) = (self.x(column), row.y);
         let low = (y / WATERLINE).clamp(0.0, 1.0);
@@ -170,9 +179,10 @@ impl Scene {
         (open + disc * (1.0 - density)).mix(cloud, density)
     }
 
-    /// How much of the sky the clouds hide and how little light comes through them, both 0–1.
+    /// The clouds at a point: how much of the sky they hide, and how much light they absorb, both 0–1.
     fn clouds(&self, x: f32, y: f32) -> [f32; 2] {
-        // A flat layer seen from below: what is near the horizon is far away and pressed together.
+        // The clouds are a flat layer seen from below. Near the horizon they are far away and look
+        // compressed.
         let away = 0.30 / (0.74 - y);
         let (u, v) = ((x - 0.66) * away * 3.6 + 40.0, away * 8.0 + 9.0);
         let warp = self.noise.fractal(u * 0.7 + 31.0, v * 0.7, 3);
@@ -188,20 +198,23 @@ impl Scene {
     }
 }
 
-/// Brightness around a light at a distance of `(dx, dy)`: 1 in its middle, falling the faster the larger `k`.
+/// The brightness at a distance of `(dx, dy)` from a light: 1 at the centre. A larger `k` gives a faster
+/// decrease.
 pub(super) fn glow(dx: f32, dy: f32, k: f32) -> f32 {
     1.0 / (1.0 + k * (dx * dx + dy * dy))
 }
 
+/// A mountain range.
 fn rocky(crest: Vec<f32>, lit: [f32; 3], shaded: [f32; 3], haze: f32, snowline: f32) -> Ridge {
     Ridge { crest, lit: Light(lit), shaded: Light(shaded), haze, frequency: 7.0, snowline }
 }
 
+/// A line of trees.
 fn wooded(crest: Vec<f32>, lit: [f32; 3], shaded: [f32; 3], haze: f32) -> Ridge {
     Ridge { crest, lit: Light(lit), shaded: Light(shaded), haze, frequency: 46.0, snowline: 0.0 }
 }
 
-/// Height of the treetops at `x`: spruces of up to `height`, standing close together and overlapping.
+/// The height of the treetops at `x`: spruces of up to `height`, close together and overlapping.
 fn trees(x: f32, height: f32, seed: u64) -> f32 {
     let spacing = height * 0.30;
     let cell = (x / spacing) as i64;
@@ -211,7 +224,7 @@ fn trees(x: f32, height: f32, seed: u64) -> f32 {
         let (place, size) = (unit(bits as u32), unit((bits >> 32) as u32));
         let tall = height * lerp(0.35, 1.0, size * size);
         let distance = (x - (neighbour as f32 + place) * spacing).abs();
-        // Branches: the outline steps outwards and back five times from the top to the ground.
+        // Branches: the outline moves outwards and back five times from the top to the ground.
         let down = distance / (tall * 0.24);
         let branch = (down * 5.0 - ((down * 5.0) as i32) as f32) * 0.13;
         top = top.max(tall * (1.0 - down - branch * down));

@@ -1,4 +1,4 @@
-//! What happens to the frames of one image: decoded, converted to sRGB, turned upright, operated on, given to the encoder.
+//! The way of every frame of one image: decoding, conversion to sRGB, orientation, operations, encoding.
 
 use std::borrow::Cow;
 
@@ -12,34 +12,36 @@ use crate::orientation::Orientation;
 use crate::plan::Crop;
 use crate::{Error, Image, Limits, Plan, Scratch, faces, geometry};
 
-/// What stays the same from frame to frame.
-pub(super) struct Run<'a> {
-    /// As asked; once the faces are known, what it means with them.
+/// The state that all frames of an image share.
+pub(super) struct FramePipeline<'a> {
+    /// The requested plan. When the faces have been found, a plan with numbers in their place.
     pub(super) plan: Cow<'a, Plan>,
+    /// Whether the output format can store alpha.
     pub(super) output_alpha: bool,
     pub(super) limits: &'a Limits,
     /// The size of the upright picture in the file.
     pub(super) full_size: Size,
+    /// The largest possible number of frames.
     pub(super) n_frames: u32,
     pub(super) orientation: Orientation,
-    /// Made with the first frame, whose layout it depends on.
+    /// The colour conversion, created with the first frame because it depends on the layout of the pixels.
     pub(super) to_srgb: Option<ToSrgb>,
-    /// Found in the first frame, if the plan asks for them.
+    /// The faces in the first frame, if the plan asks for faces.
     pub(super) faces: Option<Vec<Rect>>,
-    /// Taken when the size of the first picture that it lies on is known.
+    /// The file of the watermark, until it is decoded.
     pub(super) watermark_file: Option<&'a [u8]>,
-    /// At the size at which it lies on every frame.
+    /// The decoded watermark at the size that it has on every frame.
     pub(super) watermark: Option<Image>,
     pub(super) warnings: Vec<String>,
 }
 
-impl Run<'_> {
-    /// Before anything is decoded: refuses what the plan would make too large, and tells the decoder how few pixels
-    /// would do.
+impl FramePipeline<'_> {
+    /// Prepares decoding: checks the size of the output against the limits, and tells the decoder the
+    /// smallest frame size that suffices for the plan.
     pub(super) fn prepare(&mut self, decoder: &mut dyn Decode) -> Result<(), Error> {
         self.full_size = self.orientation.turned(self.full_size);
         let Size { width, height } = self.full_size;
-        // How large a crop by faces is turns out with the first frame.
+        // The size of a crop by faces depends on the first frame.
         if !matches!(self.plan.crop, Some(Crop::Face { .. })) {
             self.check_output()?;
         }
@@ -52,6 +54,7 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Checks the size of the output frame and the number of pixels in all output frames.
     fn check_output(&self) -> Result<(), Error> {
         let size = operations::final_size(self.full_size.width, self.full_size.height, &self.plan)?;
         self.limits.check_output(size.width, size.height)?;
@@ -59,8 +62,10 @@ impl Run<'_> {
         check(Limit::Pixels, self.limits.pixels, n_pixels)
     }
 
-    /// Sends frame after frame into the encoder that `begin` makes for the size of the first. An animation that breaks off is as long as it got.
-    pub(super) fn frames(
+    /// Processes all frames and passes them to the encoder, which `begin` creates for the size of the first
+    /// output frame. An animation whose data become corrupt ends before the first corrupt frame, with a
+    /// warning.
+    pub(super) fn encode_frames(
         &mut self,
         decoder: &mut dyn Decode,
         begin: impl FnOnce(Size) -> Result<Box<dyn Encode>, Error>,
@@ -68,7 +73,7 @@ impl Run<'_> {
     ) -> Result<Box<dyn Encode>, Error> {
         let n_frames = self.n_frames;
         if n_frames == 1
-            && let Some(image) = self.reduced(decoder, scratch)?
+            && let Some(image) = self.process_rows(decoder, scratch)?
         {
             let mut encoder = begin(Size::of(&image))?;
             encoder.push(image, 0, scratch)?;
@@ -88,19 +93,25 @@ impl Run<'_> {
                 Err(error) => return Err(error),
             };
             let delay_ms = self.plan.output.delay_ms.unwrap_or(frame.delay_ms);
-            let image = self.one(frame, decoder, scratch)?;
+            let image = self.process_frame(frame, decoder, scratch)?;
             if let Some(begin) = begin.take() {
                 encoder = Some(begin(Size::of(&image))?);
             }
-            let encoder: &mut Box<dyn Encode> = encoder.as_mut().expect("begun with the first picture");
+            let encoder: &mut Box<dyn Encode> =
+                encoder.as_mut().expect("the encoder is created for the first frame");
             encoder.push(image, delay_ms, scratch)?;
         }
         encoder.ok_or_else(|| no_picture(decoder))
     }
 
-    /// The picture to be encoded, where it can be made while the rows of the input are decoded.
-    fn reduced(&mut self, decoder: &mut dyn Decode, scratch: &mut Scratch) -> Result<Option<Image>, Error> {
-        // Faces are looked for in a whole picture.
+    /// Processes the only picture row by row while it is decoded. `None` when the decoder or the plan does
+    /// not allow rows; then nothing was decoded.
+    fn process_rows(
+        &mut self,
+        decoder: &mut dyn Decode,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Image>, Error> {
+        // The search for faces needs a whole picture.
         if self.orientation != Orientation::Upright
             || geometry::asks_for_faces(&self.plan)
             || !operations::takes_rows(self.full_size, &self.plan)?
@@ -108,18 +119,23 @@ impl Run<'_> {
             return Ok(None);
         }
         let profile = decoder.header().profile.clone();
-        // Rows of a reduced picture would need the plan in other pixels.
+        // The plan counts pixels of the full size; rows of a smaller picture would not match.
         let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == self.full_size) else {
             return Ok(None);
         };
         let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
         self.warnings.extend(warning);
-        self.take_watermark(scratch)?;
+        self.decode_watermark(scratch)?;
         operations::apply_to_rows(rows.as_mut(), &to_srgb, &self.plan, &self.context(), scratch).map(Some)
     }
 
-    /// From a decoded frame to the picture to be encoded.
-    fn one(&mut self, frame: Frame, decoder: &dyn Decode, scratch: &mut Scratch) -> Result<Image, Error> {
+    /// Turns a decoded frame into the picture to encode.
+    fn process_frame(
+        &mut self,
+        frame: Frame,
+        decoder: &dyn Decode,
+        scratch: &mut Scratch,
+    ) -> Result<Image, Error> {
         let layout = frame.raster.layout;
         let to_srgb = self.to_srgb.get_or_insert_with(|| {
             let (to_srgb, warning) = ToSrgb::new(decoder.header().profile.as_deref(), layout);
@@ -131,14 +147,14 @@ impl Run<'_> {
         let image = to_srgb.apply(frame.raster, scratch);
         let image = self.orientation.apply(image, scratch);
         if geometry::asks_for_faces(&self.plan) {
-            self.look_for_faces(&image, scratch)?;
+            self.resolve_faces(&image, scratch)?;
         }
-        self.take_watermark(scratch)?;
+        self.decode_watermark(scratch)?;
         operations::apply_to_part(image, part, &self.plan, &self.context(), scratch)
     }
 
-    /// Decodes the watermark, once, at the size at which it is needed.
-    fn take_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
+    /// Decodes the watermark at the size that it has in the output. Does nothing when it was decoded before.
+    fn decode_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
         if let Some(file) = self.watermark_file.take()
             && let Some(asked) = self.plan.watermark
         {
@@ -148,8 +164,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Turns what the plan says of faces into numbers. It asks for none after that.
-    fn look_for_faces(&mut self, image: &Image, scratch: &mut Scratch) -> Result<(), Error> {
+    /// Finds the faces and replaces every mention of faces in the plan by coordinates.
+    fn resolve_faces(&mut self, image: &Image, scratch: &mut Scratch) -> Result<(), Error> {
         let faces = faces::find(image, self.full_size, scratch);
         let (plan, warning) = geometry::resolve(&self.plan, self.full_size, &faces);
         self.plan = Cow::Owned(plan);
@@ -168,8 +184,8 @@ impl Run<'_> {
     }
 }
 
-/// The first frame alone, upright and in sRGB.
-pub(super) fn still(
+/// Decodes the first frame, upright and in sRGB.
+pub(super) fn first_frame(
     decoder: &mut dyn Decode,
     orientation: Orientation,
     scratch: &mut Scratch,
@@ -180,6 +196,6 @@ pub(super) fn still(
 }
 
 fn no_picture(decoder: &dyn Decode) -> Error {
-    let format = decoder.header().description.format.name();
+    let format = decoder.header().info.format.name();
     Error::Corrupt { format, reason: "no picture".to_owned() }
 }

@@ -1,12 +1,13 @@
-//! What there is to say about an image file: the `input` and `output` objects of an answer, without names and URLs.
+//! Information about an image file: the members of the `input` and `output` objects of a response that depend
+//! on the file alone, so without names and URLs.
 
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
+use crate::format::Format;
 use crate::geometry::Size;
-use crate::plan::Format;
 
-/// How the colours of a file are stored, named as in the API.
+/// How the colours of a file are stored. The serialised name is the name in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Colorspace {
     /// Luma and two chroma planes.
@@ -23,10 +24,10 @@ pub enum Colorspace {
     Palette,
 }
 
-/// The facts about one file.
+/// Information about one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
-    /// The file's format.
+pub struct FileInfo {
+    /// The format of the file.
     pub format: Format,
     /// Width in pixels as stored, so before any EXIF orientation.
     pub width: u32,
@@ -34,29 +35,30 @@ pub struct Facts {
     pub height: u32,
     /// How the colours are stored.
     pub colorspace: Colorspace,
-    /// Progressive JPEG, Adam7 PNG, interlaced GIF.
+    /// Progressive JPEG, Adam7 PNG or interlaced GIF.
     pub interlaced: bool,
     /// Chroma subsampling, e.g. `4:2:0`; absent where the format has no chroma planes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<String>,
     /// Bits per pixel as stored.
     pub depth: u8,
-    /// Quality, 1–100: estimated from an input, as used for an output; absent where the format or the file has none.
+    /// Quality, 1–100: estimated for an input, as used for an output; absent where the format or the file has
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// SHA-1 of the file's bytes, 40 hexadecimal digits.
+    /// SHA-1 of the bytes of the file, 40 hexadecimal digits.
     pub sha1: String,
-    /// Frames; 1 for a still picture.
+    /// Number of frames; 1 for a still picture.
     pub frames: u32,
     /// Whether any pixel can be other than opaque.
     pub alpha: bool,
 }
 
-/// All of [`Facts`] that a codec knows; the rest follows from the file's bytes.
+/// The members of [`FileInfo`] that a codec provides. The other members follow from the bytes of the file.
 #[derive(Debug, Clone)]
-pub(crate) struct Description {
+pub(crate) struct ImageInfo {
     pub(crate) format: Format,
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -69,8 +71,8 @@ pub(crate) struct Description {
     pub(crate) alpha: bool,
 }
 
-impl Description {
-    /// Of a single picture whose format has neither chroma planes nor interlacing nor a quality.
+impl ImageInfo {
+    /// Describes a single picture in a format without chroma planes, interlacing and quality.
     pub(crate) fn plain(format: Format, size: Size, colorspace: Colorspace, depth: u8, alpha: bool) -> Self {
         Self {
             format,
@@ -86,9 +88,9 @@ impl Description {
         }
     }
 
-    /// The facts about the file that consists of `bytes`.
-    pub(crate) fn of(self, bytes: &[u8]) -> Facts {
-        Facts {
+    /// Adds the size and the SHA-1 of the file, whose content is `bytes`.
+    pub(crate) fn of_file(self, bytes: &[u8]) -> FileInfo {
+        FileInfo {
             format: self.format,
             width: self.width,
             height: self.height,

@@ -1,8 +1,10 @@
-//! A picture made by code: mountains behind a lake at sunset. It stands in for a photograph wherever one is needed
-//! and none may be shipped (the demo, the load tools, tests): gradients, texture, hard edges and grain at every size,
-//! so that codecs and resampling have the work they would have with a camera's file.
+//! Paints a landscape by code: mountains behind a lake at sunset.
 //!
-//! The same size and seed make the same pixels on every machine.
+//! The demo, the load tools and the tests need a photograph, but the repository may not ship one. The
+//! landscape has smooth gradients, texture, hard edges and film grain at every size, so that codecs and
+//! resampling do as much work as they do for a photograph from a camera.
+//!
+//! The result is deterministic: the same size and seed give the same pixels on every machine.
 
 mod light;
 mod noise;
@@ -11,14 +13,24 @@ mod scene;
 use self::light::Light;
 use self::noise::{Coarse, smoothstep};
 use self::scene::{Scene, WATERLINE, glow};
-use crate::{Channels, Image};
 
+/// Bytes per pixel: red, green, blue.
+const N_CHANNELS: usize = 3;
+
+/// Linear light of water that reflects nothing.
 const DEEP_WATER: Light = Light([0.010, 0.030, 0.045]);
 
-/// Paints the landscape of a seed. Both sides at least 1 pixel.
-pub fn landscape(width: u32, height: u32, seed: u64) -> Image {
+/// Paints a landscape of `width` × `height` pixels. Another `seed` gives other mountains, clouds and grain.
+///
+/// Returns sRGB pixels of three bytes (red, green, blue), row by row from the top, without padding between
+/// rows: `width * height * 3` bytes.
+///
+/// # Panics
+/// When `width` or `height` is 0.
+pub fn landscape(width: u32, height: u32, seed: u64) -> Vec<u8> {
+    assert!(width > 0 && height > 0, "a landscape has at least one pixel, got {width}x{height}");
     let scene = Scene::new(width, height, seed);
-    let stride = width as usize * Channels::Rgb.count();
+    let stride = width as usize * N_CHANNELS;
     let mut pixels = vec![0; stride * height as usize];
     let n_rows_of_land = ((height as f32 * WATERLINE) as usize).clamp(1, height as usize);
     let (land, water) = pixels.split_at_mut(stride * n_rows_of_land);
@@ -35,13 +47,13 @@ pub fn landscape(width: u32, height: u32, seed: u64) -> Image {
     for (row, pixels) in pixels.chunks_exact_mut(stride).enumerate() {
         light::grain(pixels, row as u32, seed);
     }
-    Image::new(width, height, Channels::Rgb, pixels)
+    pixels
 }
 
-/// Paints a row of the lake: the land upside down, broken by waves that grow towards the viewer.
+/// Paints a row of the lake: the land upside down, distorted by waves that grow towards the viewer.
 fn reflect(scene: &Scene, land: &[u8], water: &mut [u8], row: usize, height: u32) {
     let stride = water.len();
-    let n_columns = stride / 3;
+    let n_columns = stride / N_CHANNELS;
     let n_rows_of_land = land.len() / stride;
     let depth = (row as f32 + 0.5) / height as f32;
     let away = 1.0 / (depth + 0.035);
@@ -59,18 +71,19 @@ fn reflect(scene: &Scene, land: &[u8], water: &mut [u8], row: usize, height: u32
         let from_row = (from_row.max(0.0) as usize).min(n_rows_of_land - 1);
         let from_column = column as f32 + ripple * depth * 0.05 * height as f32;
         let from_column = (from_column.max(0.0) as usize).min(n_columns - 1);
-        let at = from_row * stride + from_column * 3;
+        let at = from_row * stride + from_column * N_CHANNELS;
         let mirrored = Light([land[at], land[at + 1], land[at + 2]].map(|c| {
-            let shown = f32::from(c) * (1.0 / 255.0);
-            shown * shown
+            let value = f32::from(c) * (1.0 / 255.0);
+            value * value
         }));
 
-        // Seen steeply, water shows its depth; seen flatly, the sky. Waves that lean over do the former.
+        // Where the viewer looks steeply at the water, the water shows its depth; elsewhere it shows the sky.
+        // The slope of a wave changes the angle.
         let mirror = (0.90 - 0.75 * depth - 0.22 * wave).clamp(0.25, 0.95);
         let path = glow((scene.x(column) - scene.sun_x()) / (0.35 + depth), 0.0, 160.0);
         let glint = path * smoothstep(0.12, 0.42, swell * 0.5 + ripple * 0.9) * smoothstep(0.0, 0.05, depth);
         let light = DEEP_WATER.mix(mirrored, mirror) + Light([1.9, 1.25, 0.70]) * glint;
-        // A line of mist along the shore hides the seam.
+        // Mist along the shore hides the seam between land and water.
         let mist = 0.30 * smoothstep(0.018, 0.0, depth);
         *pixel = light.mix(Light([0.62, 0.50, 0.46]), mist).to_pixel();
     }
@@ -81,23 +94,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_makes_the_same_picture() {
+    fn equal_seeds_give_equal_pixels() {
         assert_eq!(landscape(64, 48, 7), landscape(64, 48, 7));
         assert_ne!(landscape(64, 48, 7), landscape(64, 48, 8));
     }
 
     #[test]
-    fn every_size_can_be_painted() {
+    fn landscape_of_any_size_has_the_right_length() {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (550, 412), (31, 300)] {
-            let image = landscape(width, height, 1);
-            assert_eq!((image.width(), image.height(), image.channels()), (width, height, Channels::Rgb));
+            let pixels = landscape(width, height, 1);
+            assert_eq!(pixels.len(), (width * height * 3) as usize, "{width}x{height}");
         }
     }
 
     #[test]
-    fn the_picture_has_the_tones_and_the_detail_of_a_photograph() {
-        let image = landscape(550, 412, 1);
-        let luma: Vec<i32> = image.data().as_chunks::<3>().0.iter().map(|p| i32::from(p[1])).collect();
+    fn landscape_has_the_tones_and_the_detail_of_a_photograph() {
+        let pixels = landscape(550, 412, 1);
+        let luma: Vec<i32> = pixels.as_chunks::<3>().0.iter().map(|p| i32::from(p[1])).collect();
         let mut sorted = luma.clone();
         sorted.sort_unstable();
         let (dark, bright) = (sorted[sorted.len() / 50], sorted[sorted.len() * 49 / 50]);

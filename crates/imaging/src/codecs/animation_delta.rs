@@ -1,10 +1,11 @@
-//! What changed from one frame to the next: animations are written as the smallest rectangle that differs.
+//! The difference between two frames of an animation: the encoders write only the smallest rectangle that
+//! changed.
 
 use super::canvas::Area;
 use crate::Image;
 
-/// The smallest area in which the two differ, or the upper left pixel when they do not. Both have the same size and
-/// channels.
+/// The smallest rectangle that contains all pixels in which the two images differ. The upper left pixel when
+/// the images are equal. Both images must have the same size and channels.
 pub(super) fn changed_area(before: &Image, after: &Image) -> Area {
     debug_assert_eq!((before.width(), before.channels()), (after.width(), after.channels()));
     let n_bytes = after.channels().count();
@@ -13,7 +14,7 @@ pub(super) fn changed_area(before: &Image, after: &Image) -> Area {
     let Some(top) = rows().position(|(a, b)| a != b) else {
         return Area { left: 0, top: 0, width: 1, height: 1 };
     };
-    let bottom = rows().rposition(|(a, b)| a != b).expect("the row found above differs");
+    let bottom = rows().rposition(|(a, b)| a != b).expect("at least the row `top` differs");
     let (mut left, mut right) = (stride, 0);
     for (a, b) in rows().take(bottom + 1).skip(top) {
         let differs = |&i: &usize| a[i] != b[i];
@@ -28,7 +29,7 @@ pub(super) fn changed_area(before: &Image, after: &Image) -> Area {
     Area { left, top, width: right - left + 1, height: bottom - top + 1 }
 }
 
-/// The bytes of `area`, row by row.
+/// Iterates over the rows of bytes in `area`.
 pub(super) fn rows_of(image: &Image, area: Area) -> impl Iterator<Item = &[u8]> {
     let n_bytes = image.channels().count();
     image
@@ -45,7 +46,7 @@ mod tests {
     use crate::Channels;
 
     #[test]
-    fn the_area_is_the_smallest_that_holds_every_change() {
+    fn changed_area_is_the_smallest_rectangle_with_all_changes() {
         let before = Image::new(9, 7, Channels::Rgb, vec![5; 9 * 7 * 3]);
         for (points, expected) in [
             (&[][..], (0, 0, 1, 1)),

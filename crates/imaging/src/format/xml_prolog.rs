@@ -1,17 +1,18 @@
-//! What stands before the root element of an XML document (XML 1.0, 2.8): enough to know the root's name and whether a
-//! document type declares something. Not a parser: what is malformed here is found by one later.
+//! Reads the prolog of an XML document, the part before the root element (XML 1.0, 2.8): enough to find the
+//! name of the root element and declarations in the document type. This is no parser; the parser finds
+//! malformed documents later.
 
-/// What was found.
+/// The properties of a prolog.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Prolog<'a> {
-    /// The name of the root element without its prefix; empty when none begins.
-    pub(super) root: &'a [u8],
-    /// Whether the document type has declarations of its own: entities, for example.
-    pub(super) declares: bool,
+pub(crate) struct Prolog<'a> {
+    /// The name of the root element without its prefix; empty when there is no root element.
+    pub(crate) root: &'a [u8],
+    /// Whether the document type contains declarations, for example of entities.
+    pub(crate) declares: bool,
 }
 
-/// Looks at the beginning of a document.
-pub(super) fn read(text: &[u8]) -> Prolog<'_> {
+/// Reads the prolog of a document.
+pub(crate) fn read(text: &[u8]) -> Prolog<'_> {
     let mut prolog = Prolog::default();
     let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     loop {
@@ -33,18 +34,20 @@ pub(super) fn read(text: &[u8]) -> Prolog<'_> {
     }
 }
 
-/// What follows the first occurrence of `end`.
+/// The text after the first occurrence of `end`.
 fn after<'a>(text: &'a [u8], end: &[u8]) -> Option<&'a [u8]> {
     memchr::memmem::find(text, end).map(|at| &text[at + end.len()..])
 }
 
+/// The text after the keyword of a document type.
 fn strip_doctype(text: &[u8]) -> Option<&[u8]> {
     const DOCTYPE: &[u8] = b"<!DOCTYPE";
     let (head, rest) = text.split_at_checked(DOCTYPE.len())?;
     head.eq_ignore_ascii_case(DOCTYPE).then_some(rest)
 }
 
-/// Whether a document type has declarations of its own, and what follows it. Quotes hide brackets.
+/// Returns whether a document type contains declarations, and the text after the document type. Brackets
+/// inside quotes do not count.
 fn document_type(text: &[u8]) -> (bool, Option<&[u8]>) {
     let (mut quote, mut inside, mut declares) = (None, false, false);
     for (i, &byte) in text.iter().enumerate() {
@@ -61,6 +64,7 @@ fn document_type(text: &[u8]) -> (bool, Option<&[u8]>) {
     (declares, None)
 }
 
+/// The name of a tag without its prefix.
 fn local_name(tag: &[u8]) -> &[u8] {
     let is_end = |&byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'<');
     let name = &tag[..tag.iter().position(is_end).unwrap_or(tag.len())];
@@ -72,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_is_found_behind_all_that_may_precede_it() {
+    fn root_is_found_after_declaration_comments_and_document_type() {
         let cases: [(&str, &str, bool); 10] = [
             ("<svg>", "svg", false),
             ("\u{feff}  <?xml version='1.0'?>\n<!-- a > b --> <svg/>", "svg", false),

@@ -1,16 +1,17 @@
-//! Gradient noise and its sums over octaves. Only additions, multiplications and square roots, so that a picture
-//! made of it has the same bits on every machine.
+//! Gradient noise and sums of it over octaves. Uses only additions, multiplications and square roots, so that
+//! the picture has the same bits on every machine.
 
-/// Side of the table of gradients: 256, so that wrapping is a mask the compiler can reason about.
+/// Side of the table of gradients. With 256, wrapping is a bit mask, from which the compiler derives the
+/// bounds.
 const SIDE: usize = 256;
 
-/// A smooth random field over the plane, about −1 to 1, that repeats after [`SIDE`] units.
+/// A smooth random function over the plane with values from about −1 to 1. It repeats after [`SIDE`] units.
 pub(super) struct Noise {
     gradients: Box<[[f32; 2]; SIDE * SIDE]>,
 }
 
 impl Noise {
-    /// The field of a seed.
+    /// Creates the noise of a seed.
     pub(super) fn new(seed: u64) -> Self {
         let mut gradients = Box::new([[0.0; 2]; SIDE * SIDE]);
         for (i, gradient) in gradients.iter_mut().enumerate() {
@@ -20,7 +21,7 @@ impl Noise {
         Self { gradients }
     }
 
-    /// The field at a point.
+    /// The value at a point.
     pub(super) fn at(&self, x: f32, y: f32) -> f32 {
         let (column, row) = (floor(x), floor(y));
         let (fx, fy) = (x - column as f32, y - row as f32);
@@ -35,7 +36,8 @@ impl Noise {
         lerp(upper, lower, sy) * 1.4
     }
 
-    /// Octaves added up, each half as strong and about twice as fine: clouds, water.
+    /// The sum of octaves. Each octave has half the amplitude and about twice the frequency of the one
+    /// before. Used for clouds and water.
     pub(super) fn fractal(&self, mut x: f32, mut y: f32, n_octaves: u32) -> f32 {
         let (mut sum, mut strength) = (0.0, 0.5);
         for _ in 0..n_octaves {
@@ -46,7 +48,8 @@ impl Noise {
         sum
     }
 
-    /// Octaves of sharp crests, fine ones only where coarse ones stand high: rock. About 0 to 1.
+    /// The sum of octaves with sharp ridges. Fine octaves contribute only where coarse octaves are high. Used
+    /// for rock. Values from about 0 to 1.
     pub(super) fn ridged(&self, mut x: f32, mut y: f32, n_octaves: u32) -> f32 {
         let (mut sum, mut strength, mut weight) = (0.0, 0.5, 1.0);
         for _ in 0..n_octaves {
@@ -61,19 +64,20 @@ impl Noise {
     }
 }
 
-/// Two smooth values for every column of a row, computed at every `step`th and interpolated between.
+/// Two smooth values for every column of a row. They are computed at every `step`th column and interpolated
+/// between.
 pub(super) struct Coarse {
     nodes: Vec<[f32; 2]>,
     step: usize,
 }
 
 impl Coarse {
-    /// Asks `value` for the nodes of a row of `n_columns`.
+    /// Computes the values at every `step`th of `n_columns` columns by calling `value`.
     pub(super) fn new(n_columns: usize, step: usize, value: impl FnMut(usize) -> [f32; 2]) -> Self {
         Self { nodes: (0..n_columns + step).step_by(step).map(value).collect(), step }
     }
 
-    /// The values of a column.
+    /// The values at a column.
     pub(super) fn at(&self, column: usize) -> [f32; 2] {
         let (left, rest) = (column / self.step, column % self.step);
         let [a, b] = self.nodes[left];
@@ -86,23 +90,23 @@ impl Coarse {
     }
 }
 
-/// Twice as fine and turned by some 37°, so that the lattices of the octaves do not coincide.
+/// Doubles the frequency and rotates by about 37°, so that the lattices of the octaves do not coincide.
 fn turned(x: f32, y: f32) -> (f32, f32) {
     (1.6 * x - 1.2 * y + 17.3, 1.2 * x + 1.6 * y + 5.7)
 }
 
-/// A value from `a` to `b`.
+/// Interpolates linearly from `a` to `b`.
 pub(super) fn lerp(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
 
-/// 0 below `from`, 1 above `to`, smooth between.
+/// A smooth step: 0 below `from`, 1 above `to`.
 pub(super) fn smoothstep(from: f32, to: f32, x: f32) -> f32 {
     let t = ((x - from) * (1.0 / (to - from))).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
-/// Well-mixed bits of a number (the finaliser of SplitMix64).
+/// A hash of a number (the finaliser of SplitMix64).
 pub(super) fn hash(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -110,16 +114,17 @@ pub(super) fn hash(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// 32 random bits as a number from 0 up to, not including, 1.
+/// Converts 32 random bits to a number from 0 (included) to 1 (excluded).
 pub(super) fn unit(bits: u32) -> f32 {
     (bits >> 8) as f32 / (1 << 24) as f32
 }
 
+/// The fade curve of gradient noise, with zero slope at 0 and 1.
 fn fade(t: f32) -> f32 {
     t * t * t * (t * (t * 6.0 - 15.0) + 10.0)
 }
 
-/// `f32::floor` as an integer; the library's is a function call on processors without SSE 4.1.
+/// `f32::floor` with an integer result. The function of the library is a call on processors without SSE 4.1.
 fn floor(x: f32) -> i32 {
     let towards_zero = x as i32;
     towards_zero - i32::from(x < towards_zero as f32)
