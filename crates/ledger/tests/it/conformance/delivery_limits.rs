@@ -1,7 +1,8 @@
 //! Who is sent to when not everybody can be.
 
 use pixaven_ledger::{
-    Attempt, DueWebhook, Fairness, Lease, NewWebhook, Next, Outcome, Room, WebhookStatus, Why,
+    Attempt, DeliveryLimits, Disposition, DueReason, DueWebhook, FailureReason, Lease, NewWebhook, Outcome,
+    SendCapacity, WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -19,27 +20,27 @@ impl Fixture {
     }
 
     /// Claims with this much room; says how many went to each authority, in the order of their names.
-    async fn claim(&self, room: impl Into<Room>) -> (Vec<Lease<DueWebhook>>, Vec<(String, usize)>) {
+    async fn claim(&self, room: impl Into<SendCapacity>) -> (Vec<Lease<DueWebhook>>, Vec<(String, usize)>) {
         let leases = self.ledger.claim_webhooks(room, LEASE_MS).await.unwrap();
         let mut counts = std::collections::BTreeMap::new();
         for lease in &leases {
-            *counts.entry(lease.value.authority.clone()).or_default() += 1;
+            *counts.entry(lease.value.authority.to_string()).or_default() += 1;
         }
         (leases, counts.into_iter().collect())
     }
 
     async fn fail(&self, lease: &Lease<DueWebhook>, attempt: Attempt, after_ms: i64) {
-        let next = Next::Retry { due_ms: self.clock.now_ms() + after_ms };
+        let next = Disposition::Retry { due_ms: self.clock.now_ms() + after_ms };
         self.ledger.record_attempt(lease, attempt, next).await.unwrap();
     }
 
     async fn deliver(&self, lease: &Lease<DueWebhook>) {
-        self.ledger.record_attempt(lease, delivered(), Next::Delivered).await.unwrap();
+        self.ledger.record_attempt(lease, delivered(), Disposition::Delivered).await.unwrap();
     }
 
-    async fn next(&self, id: Uuid) -> (i64, Why) {
-        let next = self.ledger.webhook(self.account, id).await.unwrap().unwrap().next;
-        next.map(|next| (next.due_ms - START_MS, next.why)).expect("it is scheduled")
+    async fn next(&self, id: Uuid) -> (i64, DueReason) {
+        let next = self.ledger.webhook(self.account, id).await.unwrap().unwrap().next_attempt;
+        next.map(|next| (next.due_ms - START_MS, next.due_reason)).expect("it is scheduled")
     }
 }
 
@@ -61,7 +62,7 @@ pub(crate) async fn a_saturated_authority_is_left_out(f: Fixture) {
     f.deliver(&leases[0]).await;
     f.fail(&leases[1], attempt(Outcome::Rejected, Some(404)), 1_000).await;
     f.ledger.release_webhook(&leases[2], START_MS + 1_000).await.unwrap();
-    f.ledger.abandon_webhook(&leases[3], "gone".to_owned()).await.unwrap();
+    f.ledger.abandon_webhook(&leases[3], FailureReason::Gone).await.unwrap();
     assert_eq!(f.claim(100).await.1, counts(&[("a:443", 4)]), "one for each that ended");
     f.fail(&leases[4], attempt(Outcome::Timeout, None), 1_000).await;
     assert_eq!(f.claim(100).await.1, [], "a timeout halves what it may have");
@@ -77,7 +78,7 @@ pub(crate) async fn a_backlog_delays_nobody_else(f: Fixture) {
     f.clock.advance(1);
     let (leases, claimed) = f.claim(2).await;
     assert_eq!(claimed, counts(&[("dead:443", 1), ("healthy:443", 1)]));
-    assert_eq!(leases[0].value.authority, "dead:443", "the longest due is handed out first");
+    assert_eq!(leases[0].value.authority.as_str(), "dead:443", "the longest due is handed out first");
     assert_eq!(f.claim(100).await.1, counts(&[("dead:443", 3), ("healthy:443", 3)]));
 }
 
@@ -91,10 +92,10 @@ pub(crate) async fn room_is_kept_for_first_attempts(f: Fixture) {
     }
     f.clock.advance(1_000);
     f.scheduled_to("b:443", 10).await;
-    let (leases, claimed) = f.claim(Room { n: 6, n_retries: 2 }).await;
+    let (leases, claimed) = f.claim(SendCapacity { n_total: 6, n_retries: 2 }).await;
     assert_eq!(claimed, counts(&[("a:443", 2), ("b:443", 4)]));
     assert_eq!(leases.iter().filter(|lease| lease.value.is_retry).count(), 2);
-    assert_eq!(f.claim(Room { n: 9, n_retries: 0 }).await.1, counts(&[("b:443", 6)]));
+    assert_eq!(f.claim(SendCapacity { n_total: 9, n_retries: 0 }).await.1, counts(&[("b:443", 6)]));
     due.wait().await;
     // What there is no room for is not reported as due again and again.
     tokio::select! {
@@ -112,8 +113,8 @@ pub(crate) async fn the_breaker_lets_one_through_at_a_time(f: Fixture) {
         f.fail(lease, attempt(Outcome::Refused, None), 1_000).await;
     }
     assert_eq!(f.claim(100).await.1, []);
-    assert_eq!(f.next(ids[0]).await, (5_000, Why::Breaker));
-    assert_eq!(f.next(ids[39]).await, (5_000, Why::Breaker));
+    assert_eq!(f.next(ids[0]).await, (5_000, DueReason::Breaker));
+    assert_eq!(f.next(ids[39]).await, (5_000, DueReason::Breaker));
     f.clock.advance(4_999);
     assert_eq!(f.claim(100).await.1, []);
     f.clock.advance(1);
@@ -138,8 +139,8 @@ pub(crate) async fn what_a_receiver_asks_for_holds_for_its_authority(f: Fixture)
     let lease = one(f.claim(1).await.0);
     let asks = Attempt { retry_after_ms: Some(60_000), ..attempt(Outcome::Rejected, Some(429)) };
     f.fail(&lease, asks.clone(), 60_000).await;
-    assert_eq!(f.next(ids[0]).await, (60_000, Why::RetryAfter));
-    assert_eq!(f.next(ids[1]).await, (60_000, Why::RetryAfter), "it was due before");
+    assert_eq!(f.next(ids[0]).await, (60_000, DueReason::RetryAfter));
+    assert_eq!(f.next(ids[1]).await, (60_000, DueReason::RetryAfter), "it was due before");
     f.clock.advance(59_999);
     assert_eq!(f.claim(100).await.1, []);
     f.clock.advance(1);
@@ -164,7 +165,7 @@ pub(crate) async fn time_runs_out_while_nothing_is_sent(f: Fixture) {
     f.clock.advance(1);
     assert_eq!(f.claim(9).await.1, []);
     let record = f.ledger.webhook(f.account, short).await.unwrap().unwrap();
-    assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+    assert_eq!((record.status, record.failure), (WebhookStatus::Failed, Some(FailureReason::Expired)));
     assert_eq!((record.attempts.len(), record.failed_ms), (1, Some(START_MS + 30_000)));
     assert_eq!(f.counts().await, [0, 1, 0, 0, 1]);
     f.clock.advance(171_000);
@@ -172,7 +173,8 @@ pub(crate) async fn time_runs_out_while_nothing_is_sent(f: Fixture) {
 }
 
 pub(crate) async fn what_nobody_tried_is_owed_however_late_it_is(f: Fixture) {
-    let f = f.with_fairness(Fairness { give_up_ms: Some(14 * DAY_MS), ..Fairness::default() });
+    let f =
+        f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(14 * DAY_MS), ..DeliveryLimits::default() });
     let untried = f.scheduled_to("a:443", 1).await[0];
     let interrupted = f.scheduled_to("b:443", 1).await[0];
     let tried = f.scheduled_to("c:443", 1).await[0];
@@ -194,7 +196,7 @@ pub(crate) async fn what_nobody_tried_is_owed_however_late_it_is(f: Fixture) {
     }
     for id in [tried, ended, dead[5]] {
         let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
-        assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+        assert_eq!((record.status, record.failure), (WebhookStatus::Failed, Some(FailureReason::Expired)));
     }
     f.ledger.recover().await.unwrap();
     let again = f.claim(100).await.0;
@@ -203,7 +205,7 @@ pub(crate) async fn what_nobody_tried_is_owed_however_late_it_is(f: Fixture) {
 }
 
 pub(crate) async fn what_this_machine_cannot_send_is_not_tried_for_ever(f: Fixture) {
-    let f = f.with_fairness(Fairness { give_up_ms: Some(DAY_MS), ..Fairness::default() });
+    let f = f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(DAY_MS), ..DeliveryLimits::default() });
     let id = f.scheduled_to("a:443", 1).await[0];
     for _ in 0..24 {
         let lease = one(f.claim(1).await.0);
@@ -212,11 +214,11 @@ pub(crate) async fn what_this_machine_cannot_send_is_not_tried_for_ever(f: Fixtu
     }
     assert_eq!(f.claim(1).await.1, []);
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
-    assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+    assert_eq!((record.status, record.failure), (WebhookStatus::Failed, Some(FailureReason::Expired)));
 }
 
 pub(crate) async fn a_request_gets_no_more_time_than_any(f: Fixture) {
-    let f = f.with_fairness(Fairness { give_up_ms: Some(DAY_MS), ..Fairness::default() });
+    let f = f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(DAY_MS), ..DeliveryLimits::default() });
     let long = f.scheduled(NewWebhook { expires_ms: Some(2 * DAY_MS), ..webhook_to("a:443") }).await;
     let lease = one(f.claim(1).await.0);
     assert_eq!((lease.value.id, lease.value.expires_at_ms), (long, Some(START_MS + DAY_MS)));
@@ -238,14 +240,15 @@ pub(crate) async fn nothing_is_claimed_whose_time_is_over(f: Fixture) {
 }
 
 pub(crate) async fn one_address_is_one_receiver(f: Fixture) {
-    let f = f.with_fairness(Fairness { per_address: 3, ..Fairness::default() });
+    let f = f.with_delivery_limits(DeliveryLimits { per_address: 3, ..DeliveryLimits::default() });
     let names = ["a:1", "b:2", "c:3"];
     for name in names {
         f.scheduled_to(name, 1).await;
     }
     for lease in f.claim(9).await.0 {
-        let address = if lease.value.authority == "c:3" { "[2001:db8::1]:443" } else { "203.0.113.7:80" };
-        f.ledger.record_attempt(&lease, at(address, delivered()), Next::Delivered).await.unwrap();
+        let address =
+            if lease.value.authority.as_str() == "c:3" { "[2001:db8::1]:443" } else { "203.0.113.7:80" };
+        f.ledger.record_attempt(&lease, at(address, delivered()), Disposition::Delivered).await.unwrap();
     }
     for name in names {
         f.scheduled_to(name, 5).await;
@@ -255,7 +258,10 @@ pub(crate) async fn one_address_is_one_receiver(f: Fixture) {
     assert_eq!(f.claim(100).await.1, []);
     let mut n_ended = 0;
     while let Some(lease) = leases.pop() {
-        f.ledger.record_attempt(&lease, at("203.0.113.7:80", delivered()), Next::Delivered).await.unwrap();
+        f.ledger
+            .record_attempt(&lease, at("203.0.113.7:80", delivered()), Disposition::Delivered)
+            .await
+            .unwrap();
         n_ended += 1;
         leases.extend(f.claim(100).await.0);
         assert!(leases.len() <= 6);
@@ -282,7 +288,11 @@ pub(crate) async fn an_idle_destination_is_forgotten(f: Fixture) {
     f.scheduled_to("a:443", 1).await;
     let lease = one(f.claim(1).await.0);
     f.ledger
-        .record_attempt(&lease, attempt(Outcome::Timeout, None), Next::Failed { reason: "x".to_owned() })
+        .record_attempt(
+            &lease,
+            attempt(Outcome::Timeout, None),
+            Disposition::Failed { reason: FailureReason::RetriesExhausted },
+        )
         .await
         .unwrap();
     let day_ms = 86_400_000;
@@ -310,10 +320,10 @@ pub(crate) async fn an_interruption_returns_what_it_held(f: Fixture) {
     f.clock.advance(LEASE_MS);
     let (leases, claimed) = f.claim(9).await;
     assert_eq!(claimed, counts(&[("a:443", 8)]), "leases that ran out leave room");
-    assert!(leases.iter().all(|lease| lease.value.n_counted == 0 && !lease.value.is_retry));
+    assert!(leases.iter().all(|lease| lease.value.n_counted_attempts == 0 && !lease.value.is_retry));
     f.ledger.recover().await.unwrap();
     assert_eq!(f.claim(9).await.1, counts(&[("a:443", 8)]));
-    let late = f.ledger.record_attempt(&lost[0], delivered(), Next::Delivered).await;
+    let late = f.ledger.record_attempt(&lost[0], delivered(), Disposition::Delivered).await;
     assert!(late.is_err(), "what comes too late holds nothing any more");
     assert_eq!(f.claim(9).await.1, []);
 }

@@ -1,37 +1,38 @@
-//! Who gets the room there is: one each in turn, whoever waited longest first, until nothing fits any more.
+//! Dividing the send capacity of a claim among the destinations, round robin: each lane gets one webhook in turn,
+//! longest ready first, until no lane can take another.
 
-/// Which of the two lanes of a destination a webhook waits in.
+/// The two lanes in which a destination's webhooks wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// No attempt of it has ended yet.
+    /// Webhooks of which no attempt has ended yet.
     First,
-    /// It was tried before, or is sent again.
+    /// Webhooks that were attempted before, or are sent again.
     Retry,
 }
 
-/// How many webhooks can be begun.
+/// How many webhooks a claim may lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// Of any kind.
-    pub n: u32,
-    /// Of those that were tried before or are sent again, at most: the rest is kept for first attempts.
+pub struct SendCapacity {
+    /// The number of webhooks of either lane.
+    pub n_total: u32,
+    /// The largest number of retries and resends among them. The rest is reserved for first attempts.
     pub n_retries: u32,
 }
 
-/// One lane of one destination that has something due.
+/// One lane of one destination with due webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// Which destination: an index into what is free of each.
+    /// The index of the destination in `n_free`.
     pub(crate) destination: usize,
-    /// Which address, if it is known: an index into what is free of each.
+    /// The index of the destination's address in `n_address_free`, if the address is known.
     pub(crate) address: Option<usize>,
     pub(crate) lane: Lane,
-    /// How many wait in it, as far as was looked.
+    /// The number of due webhooks in the lane, as far as the claim has read them.
     pub(crate) n_waiting: u32,
 }
 
 impl Lane {
-    /// The number of the database.
+    /// The lane's number in the database.
     pub(crate) fn number(self) -> i64 {
         match self {
             Self::First => 0,
@@ -44,26 +45,26 @@ impl Lane {
     }
 }
 
-/// Room for this many of any kind.
-impl From<u32> for Room {
+/// Capacity for `n` webhooks of either lane.
+impl From<u32> for SendCapacity {
     fn from(n: u32) -> Self {
-        Self { n, n_retries: n }
+        Self { n_total: n, n_retries: n }
     }
 }
 
-/// How many each candidate gets. `n_free` says what each destination can take, and is what it can still take afterwards;
-/// `n_address_free` likewise for addresses. `candidates` come in the order of their turns.
-pub(crate) fn share(
-    room: Room,
+/// The number of webhooks for each candidate. `candidates` stand in the order of their turns. `n_free` is the free
+/// capacity of each destination, and `n_address_free` of each address; both are reduced by what is given out.
+pub(crate) fn allocate(
+    capacity: SendCapacity,
     n_free: &mut [u32],
     n_address_free: &mut [u32],
     candidates: &[Candidate],
 ) -> Vec<u32> {
     let mut shares = vec![0; candidates.len()];
-    let (mut n_left, mut n_retries_left) = (room.n, room.n_retries);
-    let mut is_moving = true;
-    while is_moving && n_left > 0 {
-        is_moving = false;
+    let (mut n_left, mut n_retries_left) = (capacity.n_total, capacity.n_retries);
+    let mut has_progress = true;
+    while has_progress && n_left > 0 {
+        has_progress = false;
         for (share, candidate) in shares.iter_mut().zip(candidates) {
             let is_retry = candidate.lane == Lane::Retry;
             let address_is_full = candidate.address.is_some_and(|address| n_address_free[address] == 0);
@@ -78,7 +79,7 @@ pub(crate) fn share(
             }
             n_left -= 1;
             n_retries_left -= u32::from(is_retry);
-            is_moving = true;
+            has_progress = true;
         }
     }
     shares
