@@ -1,12 +1,6 @@
-<<<<<<< HEAD
-//! The operations on pixels between decoding and encoding. There is one file per hash of the API; the table
-//! below defines the order. Decoding, orientation and colour profiles come before the operations, encoding
-//! comes after them.
-=======
 //! The operations on pixels between decoding and encoding. Every operation hash of the API has a file of its
 //! own; the two lists in this file give the order. Decoding, orientation and colour conversion precede the
 //! operations, encoding follows.
->>>>>>> codecs
 
 mod adjust;
 mod border;
@@ -39,14 +33,6 @@ use crate::{Error, Image, Limits, Plan, Scratch};
 /// Applies one operation. Does nothing when the plan does not contain the operation.
 type Operation = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
 
-<<<<<<< HEAD
-/// The order of the operations, whatever the order of the attributes in the request. An operation returns the
-/// image unchanged if the plan does not contain it.
-const ORDER: [(&str, RunOperation); 11] = [
-    ("flip", flip::run),
-    ("crop", crop::run),
-    ("resize", resize::run),
-=======
 /// The operations that the reduction of a row stream replaces, in their order: `stream` computes their
 /// geometry before any pixel exists and then produces the resized picture directly from the rows.
 const UP_TO_RESIZE: [(&str, Operation); 3] =
@@ -54,7 +40,6 @@ const UP_TO_RESIZE: [(&str, Operation); 3] =
 
 /// The operations that need the pixels of the resized picture, in their order.
 const AFTER_RESIZE: [(&str, Operation); 8] = [
->>>>>>> codecs
     ("scale", scale::run),
     ("auto", enhance::run),
     ("adjust", adjust::run),
@@ -65,47 +50,25 @@ const AFTER_RESIZE: [(&str, Operation); 8] = [
     ("padding", padding::run),
 ];
 
-<<<<<<< HEAD
-/// The function that runs an operation.
-type RunOperation = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
-
-/// What an operation needs besides the plan.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
-    /// Whether the output format can store alpha. This decides the meaning of an absent `background`.
-=======
 /// What the operations need besides the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// Whether the output format can store alpha: decides the meaning of an absent `background`.
->>>>>>> codecs
     pub output_alpha: bool,
-    /// The limits, which are checked before any allocation.
+    /// The limits, checked before anything is allocated.
     pub limits: &'a Limits,
-<<<<<<< HEAD
-    /// The full size of the upright image in the file, if the decoder delivered a reduced image. Coordinates
-    /// of the plan refer to this size. `None` if the image has its full size.
-=======
     /// The size of the upright picture in the file, where the decoder delivered a smaller picture. Pixels in
     /// the plan mean pixels of this size. `None`: the decoder delivered the full size.
->>>>>>> codecs
     pub full_size: Option<Size>,
-    /// The image of [`Plan::watermark`], at any size.
+    /// The picture of [`Plan::watermark`], at any size.
     pub watermark: Option<&'a Image>,
 }
 
-<<<<<<< HEAD
-/// Runs all operations of the plan in the fixed order. The image must be upright and in sRGB.
-///
-/// # Errors
-/// [`Error::Limit`] if an intermediate size is too large, [`Error::Plan`] if the crop lies outside the image.
-=======
 /// Applies all operations of the plan to an upright sRGB image, in the fixed order of the two lists above.
 ///
 /// # Errors
 /// [`Error::Limit`] when the size after an operation is too large, [`Error::Plan`] when the crop lies outside
 /// the image.
->>>>>>> codecs
 pub fn apply(
     image: Image,
     plan: &Plan,
@@ -115,16 +78,11 @@ pub fn apply(
     apply_to_part(image, None, plan, context, scratch)
 }
 
-<<<<<<< HEAD
-/// Like [`apply`], for an image that a decoder reduced. Only `part` of the image counts: a pixel at its right
-/// or lower edge may stand for fewer pixels of the file than other pixels.
-=======
 /// As [`apply`], to an image that the decoder made smaller. The picture is only the `part` of the image: a
 /// pixel at the edge may stand for fewer pixels of the file than the others do.
->>>>>>> codecs
 ///
 /// # Errors
-/// As for [`apply`].
+/// As [`apply`].
 pub(crate) fn apply_to_part(
     image: Image,
     part: Option<Window>,
@@ -139,12 +97,6 @@ pub(crate) fn apply_to_part(
     Ok(picture.into_image(scratch))
 }
 
-<<<<<<< HEAD
-/// The size that [`apply`] returns for an upright image of this size.
-///
-/// # Errors
-/// As for [`apply`], except for the limits.
-=======
 /// Applies a list of operations one after the other.
 fn run_all(
     operations: &[(&str, Operation)],
@@ -160,33 +112,20 @@ fn run_all(
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.
->>>>>>> codecs
 pub fn final_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     Ok(Stages::of(Size::new(width, height), plan)?.padded)
 }
 
-<<<<<<< HEAD
-/// The smallest size to which a decoder may reduce an upright image of this size without loss; see
-/// [`crate::geometry::needed_size`].
-///
-/// # Errors
-/// As for [`final_size`].
-=======
 /// The smallest size at which a decoder may deliver an upright picture of `width` × `height` pixels without a
 /// loss in the result; see [`crate::geometry::needed_size`].
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.
->>>>>>> codecs
 pub fn needed_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     crate::geometry::needed_size(Size::new(width, height), plan)
 }
 
-<<<<<<< HEAD
-/// A reduced copy of a whole image.
-=======
 /// A copy of a whole image, resampled to the smaller size `to`.
->>>>>>> codecs
 pub(crate) fn shrunk(image: &Image, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Image {
     let size = Size::of(image);
     resample::resample(image, Window::whole(size), to, kernel, scratch)

@@ -21,7 +21,7 @@ use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
 use pixaven_imaging::plan::Output;
-use pixaven_imaging::{Format, sample};
+use pixaven_imaging::{Channels, Format, Image};
 use pixaven_ledger::{Clock, Secret};
 use tempfile::TempDir;
 
@@ -114,7 +114,8 @@ fn photo(file: Option<&Path>) -> anyhow::Result<Bytes> {
     }
     // As a camera writes it: baseline, and just good enough to keep 4:2:0.
     let output = Output { quality: Some(89), baseline: true, ..Output::default() };
-    Ok(pixaven_imaging::encode(sample::landscape(550, 412, 1), Format::Jpeg, &output)?.into())
+    let image = Image::new(550, 412, Channels::Rgb, pixaven_sample::landscape(550, 412, 1));
+    Ok(pixaven_imaging::encode(image, Format::Jpeg, &output)?.into())
 }
 
 /// Makes a key before the server starts, as `pixaven keys create` does, and reads the secret that came with it.

@@ -119,7 +119,7 @@ impl Desk {
     async fn open(config: ConfigArgs) -> anyhow::Result<Self> {
         let config = config.load([])?;
         let ledger = open_ledger(&config.server.data_dir, Clock::System).await?;
-        let ledger = ledger.with_fairness(config.webhooks.fairness());
+        let ledger = ledger.with_delivery_limits(config.webhooks.fairness());
         let key = ledger.keys().await?.into_iter().next();
         let account = key.ok_or_else(|| {
             anyhow::anyhow!("there is no webhook before the first API key: see pixaven keys create")
@@ -164,8 +164,8 @@ fn line(record: &WebhookRecord) -> String {
     let mut status = record.status.to_string();
     if let Some(reason) = &record.failure {
         status = format!("{status}: {reason}");
-    } else if let Some(next) = record.next {
-        status = format!("{status}: {} until {}", next.why.as_str(), timestamp(next.due_ms));
+    } else if let Some(next) = record.next_attempt {
+        status = format!("{status}: {} until {}", next.due_reason.as_str(), timestamp(next.due_ms));
     }
     let url = without_credentials(&record.url);
     line_of(&record.id.to_string(), &status, &timestamp(record.created_ms), &url)

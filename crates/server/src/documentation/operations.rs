@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use pixaven_imaging::plan::{Format, Output, Plan, Target};
-use pixaven_imaging::{Channels, Facts, Image, Input, Limits, Scratch, encode, process, sample};
+use pixaven_imaging::plan::{Format, Output, Plan, TargetFormat};
+use pixaven_imaging::{Channels, FileInfo, Image, Input, Limits, Scratch, encode, process};
 
 use self::examples::EXAMPLES;
 use super::NOTICE;
@@ -54,7 +54,7 @@ fn directory() -> PathBuf {
 
 /// The picture before. `sideways`: with an EXIF orientation, for the attribute that is about it.
 fn before(sideways: bool) -> Vec<u8> {
-    let image = sample::landscape(SIZE.0, SIZE.1, 7);
+    let image = Image::new(SIZE.0, SIZE.1, Channels::Rgb, pixaven_sample::landscape(SIZE.0, SIZE.1, 7));
     if !sideways {
         return encode(image, Format::Png, &Output::default()).unwrap();
     }
@@ -77,11 +77,12 @@ fn ring() -> Vec<u8> {
 }
 
 /// What a request makes of the picture, as a file for the page.
-fn after(example: &Example, request: &str) -> Result<(Vec<u8>, Facts), String> {
+fn after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo), String> {
     let spec = request::parse(request.as_bytes(), RequestKind::Upload, false)
         .map_err(|problem| problem.to_string())?;
     assert_eq!(spec.warnings, [] as [&str; 0], "{request}");
-    let output = Output { format: Target::Format(Format::Webp), quality: Some(QUALITY), ..Output::default() };
+    let output =
+        Output { format: TargetFormat::Format(Format::Webp), quality: Some(QUALITY), ..Output::default() };
     let plan = Plan { output, ..spec.plan };
     let (image, ring) = (before(example.attribute == "auto.orient"), ring());
     let input = Input { image: &image, watermark: plan.watermark.map(|_| ring.as_slice()) };
@@ -195,7 +196,7 @@ fn committed_pictures_are_those_of_the_page() {
         let committed = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let size = |file: &[u8]| {
             let plan = Plan {
-                output: Output { format: Target::Format(Format::Png), ..Output::default() },
+                output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() },
                 ..Plan::default()
             };
             let facts =

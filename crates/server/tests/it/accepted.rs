@@ -193,7 +193,7 @@ async fn a_job_given_back_by_a_stopping_server_is_done_by_the_next() {
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
     id_of(&app.upload("a.png", &picture(20, 10, Format::Png), &spec).await);
     let mut claimed = app.ledger.claim_jobs(1, 60_000).await.expect("a job is due");
-    app.ledger.release_job(claimed.remove(0), Release::Stopped).await.expect("the lease is ours");
+    app.ledger.release_job(claimed.remove(0), ReleaseReason::Stopped).await.expect("the lease is ours");
     assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
 }

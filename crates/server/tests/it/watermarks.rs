@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use pixaven_imaging::plan::{Format, Output, Target};
+use pixaven_imaging::plan::{Format, Output, TargetFormat};
 use pixaven_imaging::{Channels, Image};
 
 use crate::client::Reply;
@@ -17,7 +17,7 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 fn red(side: u32) -> Vec<u8> {
     let data = [250, 10, 20].repeat(side as usize * side as usize);
     let image = Image::new(side, side, Channels::Rgb, data);
-    let output = Output { format: Target::Format(Format::Png), ..Output::default() };
+    let output = Output { format: TargetFormat::Format(Format::Png), ..Output::default() };
     pixaven_imaging::encode(image, Format::Png, &output).expect("our own pixels can be encoded")
 }
 

@@ -7,8 +7,8 @@ use pixaven::delivery::{Dispatcher, DispatcherSettings};
 use pixaven::runtime::lifecycle::Tasks;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{
-    Account, Clock, InputRef, JobDone, Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store, UsageDelta,
-    WebhookRecord, WebhookStatus, Why,
+    Account, Clock, DueReason, InputRef, JobOutcome, Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store,
+    UsageDelta, WebhookRecord, WebhookStatus,
 };
 use pixaven_net::{AddressPolicy, Net, NetSettings};
 use tempfile::TempDir;
@@ -82,7 +82,7 @@ impl Desk {
         let [job] = <[_; 1]>::try_from(self.ledger.claim_jobs(1, 60_000).await.expect("the ledger answers"))
             .expect("one job");
         let usage = UsageDelta { requests: 1, input_bytes: 1, output_bytes: 1 };
-        let done = JobDone { payload: PAYLOAD.to_owned(), usage, result: None };
+        let done = JobOutcome { payload: PAYLOAD.to_owned(), usage, result: None };
         self.ledger.finish_job(job, done).await.expect("the job is ours");
         id
     }
@@ -298,7 +298,7 @@ async fn a_receiver_can_ask_to_be_left_alone() {
 async fn a_receiver_that_asks_for_less_than_the_pause_is_not_why_it_waits() {
     let desk = Desk::open().await;
     for (retry_after, expected_ms, why) in
-        [(4, 5_000, Why::Retry), (5, 5_000, Why::RetryAfter), (6, 6_000, Why::RetryAfter)]
+        [(4, 5_000, DueReason::Retry), (5, 5_000, DueReason::RetryAfter), (6, 6_000, DueReason::RetryAfter)]
     {
         let head = format!("HTTP/1.1 429 Busy\r\nretry-after: {retry_after}\r\ncontent-length: 0\r\n\r\n");
         let receiver = Receiver::start(vec![answer(head)]);

@@ -61,7 +61,7 @@ impl From<BudgetExceeded> for ApiError {
 
 impl From<pixaven_ledger::Error> for ApiError {
     fn from(error: pixaven_ledger::Error) -> Self {
-        if let pixaven_ledger::Error::NotNow(_) = error {
+        if let pixaven_ledger::Error::WrongStatus(_) = error {
             return Self::new(ErrorKind::Conflict, error.to_string());
         }
         unavailable("take work", error)

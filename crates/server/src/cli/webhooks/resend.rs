@@ -75,7 +75,7 @@ async fn many(desk: &Desk, Wanted { matching, rate, dry_run, .. }: Wanted) -> an
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
-        let found = desk.ledger.bulk_resend(desk.account, bulk.no).await?;
+        let found = desk.ledger.bulk_resend(desk.account, bulk.seq).await?;
         bulk = found.ok_or_else(|| anyhow::anyhow!("it ended, and was forgotten"))?;
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use pixaven_ledger::Fairness;
+use pixaven_ledger::DeliveryLimits;
 use pixaven_net::ProxyAddress;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use url::Url;
@@ -139,14 +139,14 @@ pub struct Webhooks {
 
 impl Webhooks {
     /// What is asked of receivers at once.
-    pub fn fairness(&self) -> Fairness {
-        Fairness {
+    pub fn fairness(&self) -> DeliveryLimits {
+        DeliveryLimits {
             per_authority: self.per_authority,
             per_address: self.per_address,
             n_failures_to_open: self.breaker_failures,
-            longest_pause_ms: i64::from(self.breaker_pause_s) * 1_000,
+            max_pause_ms: i64::from(self.breaker_pause_s) * 1_000,
             give_up_ms: Some(i64::from(self.give_up_days) * 24 * 60 * 60 * 1_000),
-            ..Fairness::default()
+            ..DeliveryLimits::default()
         }
     }
 

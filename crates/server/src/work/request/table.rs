@@ -2,7 +2,7 @@
 //! reader, its messages, the warnings about unknown names and the documentation follow from here. Rules between
 //! attributes stand in the files that make the plan.
 
-use pixaven_imaging::plan::{Color, Gravity, KeptMetadata, Kernel, Length, ResizeMode, Target};
+use pixaven_imaging::plan::{Color, Gravity, KeptMetadata, Kernel, Length, ResizeMode, TargetFormat};
 use serde_json::Value;
 use url::Url;
 
@@ -322,7 +322,7 @@ object_schema! {
     /// warning says so where they are left out. Pixels are converted to sRGB, and no
     /// colour profile is written.
     Output {
-        format: Target = OutputFormat, "", "the file format; default by the image's";
+        format: TargetFormat = OutputFormat, "", "the file format; default by the image's";
         quality: u8 = Integer(1_u8, 100), "", "how faithful; default by the format";
         encoding: bool = ENCODING, "progressive", "JPEG: in scans that get finer, or from top to bottom";
         lossless: bool = Boolean, "false", "keep every pixel, where the format can";

@@ -3,7 +3,7 @@
 use pixaven_imaging::Format;
 use pixaven_imaging::plan::{
     Adjust, Blur, Border, Color, Crop, CropAt, Duotone, Filter, Flip, Gravity, KeptMetadata, Kernel, Length,
-    Mask, Output, Padding, Plan, Resize, ResizeMode, Scale, Shape, Target, Watermark,
+    Mask, Output, Padding, Plan, Resize, ResizeMode, Scale, Shape, TargetFormat, Watermark,
 };
 use serde_json::{Value, json};
 
@@ -288,7 +288,7 @@ fn mask_border_and_padding() {
 #[test]
 fn output() {
     let output = Output {
-        format: Target::Format(Format::Jpeg),
+        format: TargetFormat::Format(Format::Jpeg),
         quality: Some(80),
         baseline: true,
         lossless: true,
@@ -303,7 +303,7 @@ fn output() {
                            "max_bytes": 200_000, "metadata": "copyright", "delay": "40", "loop": 0}}),
         Plan { output, ..Plan::default() },
     );
-    let auto = Output { format: Target::Auto, metadata: KeptMetadata::All, ..Output::default() };
+    let auto = Output { format: TargetFormat::Auto, metadata: KeptMetadata::All, ..Output::default() };
     check(
         &json!({"output": {"format": "auto", "metadata": "all"}}),
         Plan { output: auto, ..Plan::default() },
@@ -313,7 +313,7 @@ fn output() {
         "output.metadata must be one of none, copyright, all, got \"gps\"",
     );
     for format in Format::written() {
-        let output = Output { format: Target::Format(format), ..Output::default() };
+        let output = Output { format: TargetFormat::Format(format), ..Output::default() };
         check(&json!({"output": {"format": format.request_name()}}), Plan { output, ..Plan::default() });
     }
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Kinds of values that only pictures have: formats, colours, aspect ratios, strengths of effects.
 
 use pixaven_imaging::Format;
-use pixaven_imaging::plan::{Color, Length, Target};
+use pixaven_imaging::plan::{Color, Length, TargetFormat};
 use serde_json::Value;
 
 use super::{ValueSchema, ValueType, number, refused, unsupported};
@@ -20,13 +20,13 @@ impl OutputFormat {
         "tiff", "webm", "webp",
     ];
 
-    fn by_name(name: &str) -> Option<Target> {
+    fn by_name(name: &str) -> Option<TargetFormat> {
         let name = match name {
-            "auto" => return Some(Target::Auto),
+            "auto" => return Some(TargetFormat::Auto),
             "jpg" => "jpeg",
             name => name,
         };
-        Format::written().find(|format| format.request_name() == name).map(Target::Format)
+        Format::written().find(|format| format.request_name() == name).map(TargetFormat::Format)
     }
 }
 
@@ -38,9 +38,9 @@ impl ValueSchema for OutputFormat {
 }
 
 impl ValueType for OutputFormat {
-    type Checked = Target;
+    type Checked = TargetFormat;
 
-    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Target, RequestError> {
+    fn read(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<TargetFormat, RequestError> {
         let name = value.as_str().unwrap_or_default();
         match Self::by_name(name) {
             Some(target) => Ok(target),
