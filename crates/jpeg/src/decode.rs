@@ -23,7 +23,7 @@ use self::pixel_writer::PixelWriter;
 use self::segments::{Decoded, SegmentDecoder};
 use crate::Error;
 
-/// The factor of a reduction: this many eighths of the full size. Sides are rounded up.
+/// The scale of a reduced image, in eighths of the full size. Sides are rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scale(usize);
 
@@ -67,7 +67,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Decoder<'a> {
     data: &'a [u8],
-    /// Offset of the first segment behind the frame header.
+    /// Offset of the first segment after the frame header.
     at: usize,
     frame: Frame,
     tables: Tables,
@@ -113,7 +113,7 @@ impl<'a> Decoder<'a> {
     /// pixel. Reads at most `max_scans` scans; the image is as good as these scans.
     ///
     /// # Errors
-    /// An error before or in the first scan. Errors after the first scan only set [`Outcome::damaged`].
+    /// An error if no scan could be decoded. Later errors only set [`Outcome::damaged`].
     ///
     /// # Panics
     /// If the length of `pixels` is not the size that [`Scale::of`] returns, times the number of components.

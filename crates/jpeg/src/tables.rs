@@ -2,7 +2,7 @@
 //! annex K.3.
 
 /// Natural (row-major) index of each coefficient in zigzag order. Entries 64–127 are 63: corrupt data can
-/// make a run of zeros end behind the last coefficient, and such an index must stay inside the block.
+/// make a run of zeros end after the last coefficient, and such an index must stay inside the block.
 const ZIGZAG: [u8; 128] = {
     let order = [
         0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,

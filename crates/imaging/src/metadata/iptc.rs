@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn author_and_copyright_are_read_behind_another_resource() {
+    fn author_and_copyright_are_read_after_another_resource() {
         let rights = rights(&resources());
         assert_eq!(rights.author.as_deref(), Some("Ada"));
         assert_eq!(rights.copyright.as_deref(), Some("© Ada"), "Latin-1");

@@ -119,7 +119,7 @@ fn broken_exif_block_means_upright() {
     blocks.push(exif(9, true));
     blocks.push([b"II*\0", &[0xff; 12][..]].concat());
     blocks.push([b"II*\0\x08\0\0\0\xff\xff", &[0x12; 40][..]].concat());
-    // The value ends at byte 19. Truncation behind it has no effect.
+    // The value ends at byte 19. Truncation after it has no effect.
     for block in blocks.iter().filter(|block| block.len() < 19 || block.len() > 25) {
         let input = with_exif(&image, Format::Png, block);
         assert_eq!(decoded_pixels(&input).2, rgba(&image), "{block:x?}");

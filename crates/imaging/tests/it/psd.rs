@@ -19,7 +19,7 @@ struct Psd {
     color_table: Vec<u8>,
     /// Number and data of each image resource.
     resources: Vec<(u16, Vec<u8>)>,
-    /// The number of layers. If negative, the first channel behind the colours is transparency.
+    /// The number of layers. If negative, the first channel after the colours is transparency.
     n_layers: i16,
     compression: u16,
     data: Vec<u8>,

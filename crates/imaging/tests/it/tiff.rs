@@ -235,7 +235,7 @@ fn extra_samples_tag_decides_the_meaning_of_alpha() {
 fn first_full_size_directory_is_used() {
     let thumbnail = Tiff::new(tags(2, 1, &[8], 1), vec![vec![9, 9]]).with(254, &[1]).bytes();
     let main = Tiff::new(tags(3, 1, &[8], 1), vec![vec![40, 50, 60]]);
-    // The second directory lies behind the first file. Its offsets are counted from the start of the combined
+    // The second directory lies after the first file. Its offsets are counted from the start of the combined
     // file.
     let mut both = thumbnail.clone();
     both.resize(both.len().next_multiple_of(2), 0);

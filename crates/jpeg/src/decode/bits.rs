@@ -11,7 +11,7 @@ pub(super) struct BitReader<'a> {
     window: u64,
     /// How many bits of `window` are valid, at most 63.
     n: u32,
-    /// How many zero bits were added behind the end of the data.
+    /// How many zero bits were added after the end of the data.
     padding: u64,
 }
 
@@ -104,7 +104,7 @@ impl<'a> BitReader<'a> {
         self.at
     }
 
-    /// Continues at offset `at`, behind a marker.
+    /// Continues at offset `at`, after a marker.
     pub(super) fn restart(&mut self, at: usize) {
         *self = Self::new(self.data, at);
     }

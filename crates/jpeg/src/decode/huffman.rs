@@ -117,7 +117,7 @@ impl HuffmanTable {
         }
     }
 
-    /// The code at the top of the window, and the value behind it.
+    /// The code at the top of the window, and the value after it.
     #[inline(always)]
     pub(super) fn lookup(&self, window: u64) -> CodedValue {
         let coded = self.lookup[(window >> (64 - LOOKUP_BITS)) as usize];
@@ -139,7 +139,7 @@ impl HuffmanTable {
         CodedValue::new(16, 0)
     }
 
-    /// Consumes a code without a value behind it, and returns run and size of its symbol.
+    /// Consumes a code without a value after it, and returns run and size of its symbol.
     #[inline(always)]
     pub(super) fn symbol(&self, bits: &mut BitReader<'_>) -> (u32, u32) {
         bits.refill_for_one();
@@ -204,7 +204,7 @@ impl CodedValue {
         self.size == 0 && self.run != 15
     }
 
-    /// The value behind the code at the top of the window. By T.81 table F.1, the upper half of the bit
+    /// The value after the code at the top of the window. By T.81 table F.1, the upper half of the bit
     /// patterns is positive.
     #[inline(always)]
     pub(super) fn value(self, window: u64) -> i32 {

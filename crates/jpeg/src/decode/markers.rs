@@ -207,7 +207,7 @@ pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
     Ok(scan)
 }
 
-/// The next marker at or after offset `at`: its code and the offset behind it. Other bytes are skipped.
+/// The next marker at or after offset `at`: its code and the offset after it. Other bytes are skipped.
 pub(super) fn next_marker(data: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let start = at + memchr::memchr(0xff, data.get(at..)?)?;

@@ -1,4 +1,4 @@
-//! Decodes the segments behind the frame header: tables and scans, and the intermediate results between
+//! Decodes the segments after the frame header: tables and scans, and the intermediate results between
 //! scans.
 
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl SegmentDecoder<'_> {
         is_needed.into_iter()
     }
 
-    /// Decodes a scan whose data begins at offset `at`. Returns an offset at or before the marker behind the
+    /// Decodes a scan whose data begins at offset `at`. Returns an offset at or before the marker after the
     /// scan.
     fn decode_scan(&mut self, scan: &Scan, at: usize, writer: &mut PixelWriter<'_>) -> Result<usize, Error> {
         for component in &scan.components {

@@ -1,4 +1,4 @@
-//! Tokens of a scan: symbols and the bits behind them, stored until the Huffman tables of the scan are known.
+//! Tokens of a scan: symbols and the bits after them, stored until the Huffman tables of the scan are known.
 
 use super::huffman::HuffmanTable;
 

@@ -105,7 +105,7 @@ impl Writer {
     }
 }
 
-/// Appends data, with a zero byte behind every 0xff.
+/// Appends data, with a zero byte after every 0xff.
 #[inline(always)]
 fn put_stuffed(bytes: &mut Vec<u8>, data: &[u8]) {
     if !data.contains(&0xff) {

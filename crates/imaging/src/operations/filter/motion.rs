@@ -139,7 +139,7 @@ impl Motion {
         if positions.is_empty() {
             return;
         }
-        // From one margin before the first position to one margin behind the last.
+        // From one margin before the first position to one margin after the last.
         let samples = &mut samples[..positions.len() + 2 * self.margin];
         for (i, sample) in samples.iter_mut().enumerate() {
             let across = number * FRACTIONS + self.offsets[positions.start + i];

@@ -107,7 +107,7 @@ impl ExifBuilder {
     }
 }
 
-/// Inserts an EXIF block, and XMP if given, behind the first two bytes of a JPEG.
+/// Inserts an EXIF block, and XMP if given, after the first two bytes of a JPEG.
 pub(super) fn with_exif(jpeg: &[u8], block: &[u8], xmp: Option<&str>) -> Vec<u8> {
     let segment = |name: &[u8], body: &[u8]| {
         let length = (2 + name.len() + body.len()) as u16;
