@@ -90,7 +90,7 @@ fn clip(start: i32, length: u32, factor: f64, bound: u32) -> Option<(u32, u32)> 
 
 /// A gray copy of the image at the size `size`. Transparent pixels are blended over white.
 fn gray_copy(image: &Image, size: Size, scratch: &mut Scratch) -> GrayImage {
-    let small = operations::shrunk(image, size, Kernel::Bilinear, scratch);
+    let small = operations::reduced(image, size, Kernel::Bilinear, scratch);
     let luma = |[r, g, b]: [u8; 3]| {
         // The luma weights of ITU-R BT.601, with which the model was trained.
         ((u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 + 500) / 1000) as u8

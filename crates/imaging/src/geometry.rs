@@ -14,7 +14,7 @@ mod resize;
 mod watermark;
 
 pub use self::crop::crop;
-pub use self::faces::{asks_for_faces, resolve};
+pub use self::faces::{resolve_faces, uses_faces};
 pub use self::resize::{Resized, resize};
 pub use self::watermark::{Placed, Span, watermark};
 use serde::{Deserialize, Serialize};

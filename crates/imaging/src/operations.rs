@@ -126,7 +126,7 @@ pub fn needed_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> 
 }
 
 /// A copy of a whole image, resampled to the smaller size `to`.
-pub(crate) fn shrunk(image: &Image, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Image {
+pub(crate) fn reduced(image: &Image, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Image {
     let size = Size::of(image);
     resample::resample(image, Window::whole(size), to, kernel, scratch)
 }

@@ -5,7 +5,7 @@ use crate::Error;
 use crate::plan::{Crop, CropAt, Gravity};
 
 /// The rectangle to keep, always inside the image. A rectangle that is larger than the image or extends
-/// beyond it is clipped. A crop by faces gives the result for an image without faces; [`super::resolve`]
+/// beyond it is clipped. A crop by faces gives the result for an image without faces; [`super::resolve_faces`]
 /// handles faces.
 ///
 /// # Errors

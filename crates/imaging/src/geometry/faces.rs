@@ -4,7 +4,7 @@ use super::{Rect, Size};
 use crate::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
 
 /// Whether the result of the plan depends on the positions of faces.
-pub fn asks_for_faces(plan: &Plan) -> bool {
+pub fn uses_faces(plan: &Plan) -> bool {
     let crop = match plan.crop {
         Some(Crop::Face { .. }) => true,
         Some(Crop::Ratio { gravity, .. } | Crop::Rect { at: CropAt::Gravity(gravity), .. }) => {
@@ -19,7 +19,7 @@ pub fn asks_for_faces(plan: &Plan) -> bool {
 /// Replaces every rectangle and every gravity by faces with numbers, for an upright image of `size`. `faces`
 /// are in the order of their size, the largest first. Without faces the centre of the image is used, and the
 /// second value is a warning.
-pub fn resolve(plan: &Plan, size: Size, faces: &[Rect]) -> (Plan, Option<String>) {
+pub fn resolve_faces(plan: &Plan, size: Size, faces: &[Rect]) -> (Plan, Option<String>) {
     let faces: Vec<Rect> =
         faces.iter().map(|&face| plan.flip.map_or(face, |flip| mirror(face, size, flip))).collect();
     let crop = plan.crop.map(|options| resolve_crop(options, size, &faces));

@@ -7,7 +7,7 @@ mod bands;
 
 use pixaven_resample::{FilterType, Region, SourceWindow, View};
 
-pub(super) use self::bands::{pays, resample_rows};
+pub(super) use self::bands::{can_resample_rows, resample_rows};
 
 use super::channels::is_opaque;
 use crate::geometry::{Rect, Size, Window};

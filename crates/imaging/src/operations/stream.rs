@@ -1,7 +1,7 @@
 //! Applies a plan to a picture that arrives row by row. Where the plan begins by making the picture smaller,
 //! the full-size picture never has to be in memory.
 
-use super::resample::{pays, resample_rows};
+use super::resample::{can_resample_rows, resample_rows};
 use super::{AFTER_RESIZE, Context, resize, run_all};
 use crate::color::{Layout, ToSrgb};
 use crate::geometry::{Resized, Size, Stages, Window};
@@ -24,7 +24,8 @@ fn reduction(size: Size, plan: &Plan) -> Result<Option<(Resize, Resized)>, Error
     let resized = geometry::resize(cropped, asked);
     let Window { left: x, top: y, .. } = resized.window;
     let window = Window { left: x + f64::from(left), top: y + f64::from(top), ..resized.window };
-    Ok(pays(window, resized.picture, asked.kernel).then_some((asked, Resized { window, ..resized })))
+    Ok(can_resample_rows(window, resized.picture, asked.kernel)
+        .then_some((asked, Resized { window, ..resized })))
 }
 
 /// Whether [`apply_to_rows`] can apply the plan to a picture of this size, and needs less memory than

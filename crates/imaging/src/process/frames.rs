@@ -46,7 +46,7 @@ impl FramePipeline<'_> {
             self.check_output()?;
         }
         let mut needed = operations::needed_size(width, height, &self.plan)?;
-        if geometry::asks_for_faces(&self.plan) {
+        if geometry::uses_faces(&self.plan) {
             let to_find = faces::needed_size(self.full_size);
             needed = Size::new(needed.width.max(to_find.width), needed.height.max(to_find.height));
         }
@@ -113,7 +113,7 @@ impl FramePipeline<'_> {
     ) -> Result<Option<Image>, Error> {
         // The search for faces needs a whole picture.
         if self.orientation != Orientation::Upright
-            || geometry::asks_for_faces(&self.plan)
+            || geometry::uses_faces(&self.plan)
             || !operations::takes_rows(self.full_size, &self.plan)?
         {
             return Ok(None);
@@ -146,7 +146,7 @@ impl FramePipeline<'_> {
         let part = decoder.reduced_size().map(|part| self.orientation.turned_part(part, stored));
         let image = to_srgb.apply(frame.raster, scratch);
         let image = self.orientation.apply(image, scratch);
-        if geometry::asks_for_faces(&self.plan) {
+        if geometry::uses_faces(&self.plan) {
             self.resolve_faces(&image, scratch)?;
         }
         self.decode_watermark(scratch)?;
@@ -167,7 +167,7 @@ impl FramePipeline<'_> {
     /// Finds the faces and replaces every mention of faces in the plan by coordinates.
     fn resolve_faces(&mut self, image: &Image, scratch: &mut Scratch) -> Result<(), Error> {
         let faces = faces::find(image, self.full_size, scratch);
-        let (plan, warning) = geometry::resolve(&self.plan, self.full_size, &faces);
+        let (plan, warning) = geometry::resolve_faces(&self.plan, self.full_size, &faces);
         self.plan = Cow::Owned(plan);
         self.faces = Some(faces);
         self.warnings.extend(warning);

@@ -58,9 +58,9 @@ fn read(
         && (decoded.width(), decoded.height()) != (own.width, own.height)
     {
         // The missing side must follow from the aspect ratio of the file, not of the reduced picture.
-        let shrunk = operations::shrunk(&decoded, needed, Kernel::default(), scratch);
+        let reduced = operations::reduced(&decoded, needed, Kernel::default(), scratch);
         scratch.give(decoded.into_data());
-        return Ok(shrunk);
+        return Ok(reduced);
     }
     Ok(decoded)
 }

@@ -1,6 +1,6 @@
 //! Faces: detection finds them at their positions, and plans use them.
 
-use pixaven_imaging::geometry::{Rect, Size, asks_for_faces, crop, resize, resolve};
+use pixaven_imaging::geometry::{Rect, Size, crop, resize, resolve_faces, uses_faces};
 use pixaven_imaging::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
 use pixaven_imaging::{Channels, Format, Image, Limits, Processed, Scratch, process};
 use proptest::prelude::*;
@@ -78,7 +78,7 @@ fn faces_are_reported_only_if_the_plan_uses_them() {
     };
     assert_eq!(run(PORTRAIT, &plan(Gravity::Center)).faces, None);
     assert_eq!(run(PORTRAIT, &plan(Gravity::Face)).faces.map(|faces| faces.len()), Some(1));
-    assert!(asks_for_faces(&plan(Gravity::Faces)) && !asks_for_faces(&plan(Gravity::Top)));
+    assert!(uses_faces(&plan(Gravity::Faces)) && !uses_faces(&plan(Gravity::Top)));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn face_gravity_keeps_the_face_in_the_output() {
 fn resolve_replaces_faces_with_coordinates() {
     let (size, face) = (Size::new(1000, 500), Rect { x: 700, y: 100, width: 100, height: 80 });
     let other = Rect { x: 100, y: 300, width: 50, height: 50 };
-    let resolved_crop = |crop| resolve(&with_crop(crop), size, &[face, other]).0.crop.unwrap();
+    let resolved_crop = |crop| resolve_faces(&with_crop(crop), size, &[face, other]).0.crop.unwrap();
     let at = |x, y, width, height| Crop::Rect { width, height, at: CropAt::Point { x, y } };
     assert_eq!(resolved_crop(Crop::Face { padding: 0.0 }), at(100, 100, 700, 250));
     assert_eq!(resolved_crop(Crop::Face { padding: 10.0 }), at(30, 30, 840, 390));
@@ -159,10 +159,13 @@ fn resolve_replaces_faces_with_coordinates() {
     // A flip moves the faces, and faces outside of the crop do not count.
     let flip = Some(Flip { horizontal: true, vertical: false });
     let mirrored = Plan { flip, ..with_crop(ratio(Gravity::Face)) };
-    assert_eq!(resolve(&mirrored, size, &[face]).0.crop, Some(ratio(Gravity::Point { x: 250, y: 140 })));
+    assert_eq!(
+        resolve_faces(&mirrored, size, &[face]).0.crop,
+        Some(ratio(Gravity::Point { x: 250, y: 140 }))
+    );
     let fit = Resize { gravity: Gravity::Faces, ..resize_to(ResizeMode::Fit, Some(10), Some(10)) };
     let both = Plan { resize: Some(fit), ..with_crop(at(0, 250, 400, 250)) };
-    let (plan, warning) = resolve(&both, size, &[face, other]);
+    let (plan, warning) = resolve_faces(&both, size, &[face, other]);
     assert_eq!((plan.resize.unwrap().gravity, warning), (Gravity::Point { x: 125, y: 75 }, None));
 }
 
@@ -209,8 +212,8 @@ proptest! {
                 resize: Some(resize_options),
                 ..with_crop(crop_options)
             };
-            let (plan, warning) = resolve(&plan, size, &faces);
-            prop_assert!(!asks_for_faces(&plan));
+            let (plan, warning) = resolve_faces(&plan, size, &faces);
+            prop_assert!(!uses_faces(&plan));
             prop_assert_eq!(warning.is_some(), faces.is_empty());
             let kept = crop(size, plan.crop.unwrap()).unwrap();
             prop_assert!(kept.x + kept.width <= size.width && kept.y + kept.height <= size.height);

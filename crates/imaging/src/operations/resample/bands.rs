@@ -22,7 +22,7 @@ pub(in crate::operations) type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result
 /// Whether resampling by bands is possible and saves memory: if it discards rows and the vertical pass comes
 /// first. Kernels with sharp edges are excluded, because the last bit of a position decides which pixels they
 /// use.
-pub(in crate::operations) fn pays(window: Window, to: Size, kernel: Kernel) -> bool {
+pub(in crate::operations) fn can_resample_rows(window: Window, to: Size, kernel: Kernel) -> bool {
     let Rect { width, height, .. } = window.outer();
     !matches!(kernel, Kernel::Nearest | Kernel::Box)
         && to.height < height
