@@ -3,6 +3,7 @@
 
 /// Composites `from` over `under` by Porter and Duff's operator "over". Both pixels and the result have
 /// straight alpha.
+#[inline]
 pub(crate) fn over(from: [u8; 4], under: [u8; 4]) -> [u8; 4] {
     if from[3] == 255 || under[3] == 0 {
         return from;
@@ -18,6 +19,7 @@ pub(crate) fn over(from: [u8; 4], under: [u8; 4]) -> [u8; 4] {
 }
 
 /// Converts a pixel from premultiplied to straight alpha. A transparent pixel becomes transparent black.
+#[inline]
 pub(crate) fn unpremultiply([r, g, b, a]: [u8; 4]) -> [u8; 4] {
     let divided = |v: u8| match u32::from(a) {
         0 => 0,

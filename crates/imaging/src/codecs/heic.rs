@@ -68,13 +68,13 @@ fn add_picture(
     config: &EncoderConfig,
     role: &write::Property,
 ) -> Result<write::ItemId, String> {
-    let shown = (picture.width as u32, picture.height as u32);
+    let picture_size = (picture.width as u32, picture.height as u32);
     // With 4:2:0 the coded sides are even; the property `clap` crops the extra column and row.
     let even = |side: u32| if picture.chroma.is_some() { side.next_multiple_of(2) } else { side };
-    let coded = (even(shown.0), even(shown.1));
+    let coded = (even(picture_size.0), even(picture_size.1));
     let n_channels = if picture.chroma.is_some() { 3 } else { 1 };
     let mut properties = vec![write::size(coded.0, coded.1), write::depths(8, n_channels), role.clone()];
-    let crop = (coded != shown).then(|| write::crop(coded, shown));
+    let crop = (coded != picture_size).then(|| write::crop(coded, picture_size));
     let n_pixels = u64::from(coded.0) * u64::from(coded.1);
     if n_pixels <= MAX_PIXELS && coded.0.max(coded.1) <= MAX_SIDE_PX {
         let (data, configuration) = code(picture, config)?;

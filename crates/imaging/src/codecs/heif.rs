@@ -104,10 +104,10 @@ fn describe(format: Format, container: &Container<'_>) -> Result<ImageInfo, Erro
 
 /// Describes a file that this crate wrote, by reading its boxes.
 pub(super) fn describe_own(format: Format, file: &[u8], quality: u8) -> Result<ImageInfo, Error> {
-    let own = |error: Error| Error::Encode { format: format.name(), reason: error.to_string() };
+    let encode_error = |error: Error| Error::Encode { format: format.name(), reason: error.to_string() };
     let limits = Limits { parts: u32::MAX, ..Limits::default() };
-    let container = Container::parse(file, format.name(), &limits).map_err(own)?;
-    Ok(ImageInfo { quality: Some(quality), ..describe(format, &container).map_err(own)? })
+    let container = Container::parse(file, format.name(), &limits).map_err(encode_error)?;
+    Ok(ImageInfo { quality: Some(quality), ..describe(format, &container).map_err(encode_error)? })
 }
 
 impl DecodeStill for Decoder<'_> {

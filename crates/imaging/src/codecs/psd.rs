@@ -77,15 +77,15 @@ pub(super) struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// Reads the header, the colour table and the image resources, and locates the merged picture.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        let short = |at| u16_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
-        let long = |at| u32_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
-        let large = match short(4)? {
+        let u16_at = |at| u16_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
+        let u32_at = |at| u32_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
+        let large = match u16_at(4)? {
             1 => false,
             2 => true,
             version => return Err(unsupported(format!("version {version}"))),
         };
-        let (n_channels, height, width) = (short(12)?, long(14)?, long(18)?);
-        let (depth, mode) = (short(22)?, short(24)?);
+        let (n_channels, height, width) = (u16_at(12)?, u32_at(14)?, u32_at(18)?);
+        let (depth, mode) = (u16_at(22)?, u16_at(24)?);
         let mode = Mode::from_number(mode).ok_or_else(|| unsupported(format!("colour mode {mode}")))?;
         if !(1..=MAX_CHANNELS).contains(&n_channels) || width == 0 || height == 0 {
             return Err(corrupt(format!("{n_channels} channels of {width}x{height} pixels")));
@@ -120,16 +120,16 @@ impl<'a> Decoder<'a> {
 /// Reads a section, which has its length in front. Returns the section and the offset of the next one.
 /// `wide`: the length has 64 bits.
 fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error> {
-    let cut = || corrupt("a section is cut off");
+    let truncated = || corrupt("a section is cut off");
     let (length, start) = if wide {
-        let length = (u64::from(u32_be(input, at).ok_or_else(cut)?) << 32)
-            | u64::from(u32_be(input, at + 4).ok_or_else(cut)?);
-        (usize::try_from(length).map_err(|_| cut())?, at + 8)
+        let length = (u64::from(u32_be(input, at).ok_or_else(truncated)?) << 32)
+            | u64::from(u32_be(input, at + 4).ok_or_else(truncated)?);
+        (usize::try_from(length).map_err(|_| truncated())?, at + 8)
     } else {
-        (u32_be(input, at).ok_or_else(cut)? as usize, at + 4)
+        (u32_be(input, at).ok_or_else(truncated)? as usize, at + 4)
     };
-    let end = start.checked_add(length).ok_or_else(cut)?;
-    Ok((input.get(start..end).ok_or_else(cut)?, end))
+    let end = start.checked_add(length).ok_or_else(truncated)?;
+    Ok((input.get(start..end).ok_or_else(truncated)?, end))
 }
 
 /// Whether the first channel after the colours is the alpha channel of the merged picture. In that case the

@@ -33,7 +33,6 @@ use roxmltree::{Document, ParsingOptions};
 use self::pictures::Pictures;
 use super::codec::{Header, OpenDecoder};
 use super::still_decoder::DecodeStill;
-use crate::alpha::unpremultiply;
 use crate::color::{Layout, Raster};
 use crate::format::Format;
 use crate::format::xml_prolog;
@@ -159,11 +158,15 @@ impl DecodeStill for Decoder {
     }
 }
 
-/// Converts all pixels from premultiplied to straight alpha.
+/// Converts all pixels from premultiplied to straight alpha. This loop is four times as fast on translucent
+/// pixels as [`crate::alpha::unpremultiply`] on each pixel.
 fn unpremultiply_all(data: &mut [u8]) {
     for pixel in data.as_chunks_mut::<4>().0 {
-        if !matches!(pixel[3], 0 | 255) {
-            *pixel = unpremultiply(*pixel);
+        let alpha = u32::from(pixel[3]);
+        if alpha != 255 && alpha != 0 {
+            for v in &mut pixel[..3] {
+                *v = ((u32::from(*v) * 255 + alpha / 2) / alpha).min(255) as u8;
+            }
         }
     }
 }

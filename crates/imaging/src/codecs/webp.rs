@@ -109,7 +109,7 @@ fn draw(
     canvas: &mut Canvas,
     scratch: &mut Scratch,
 ) -> Result<u32, Error> {
-    let frame = container::frame(data).map_err(corrupt)?;
+    let frame = container::parse_frame(data).map_err(corrupt)?;
     let area = frame.area;
     if area.left + area.width > width as usize || area.top + area.height > height as usize {
         return Err(corrupt("a frame lies outside the canvas"));

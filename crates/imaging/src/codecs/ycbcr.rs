@@ -63,27 +63,28 @@ impl Ycbcr {
     /// Copies the part of `width` × `height` pixels at (`left`, `top`). Beyond the edge of the picture, the
     /// last column and row are repeated.
     pub(super) fn tile(&self, left: usize, top: usize, width: usize, height: usize) -> Self {
-        let cut = |plane: &[u8], (columns, rows): (usize, usize), [left, top, width, height]: [usize; 4]| {
-            let mut part = Vec::with_capacity(width * height);
-            for y in top..top + height {
-                let line = &plane[y.min(rows - 1) * columns..][..columns];
-                let inside = &line[left.min(columns - 1)..(left + width).min(columns)];
-                part.extend_from_slice(inside);
-                part.extend(std::iter::repeat_n(line[columns - 1], width - inside.len()));
-            }
-            part
-        };
+        let copy_part =
+            |plane: &[u8], (columns, rows): (usize, usize), [left, top, width, height]: [usize; 4]| {
+                let mut part = Vec::with_capacity(width * height);
+                for y in top..top + height {
+                    let line = &plane[y.min(rows - 1) * columns..][..columns];
+                    let inside = &line[left.min(columns - 1)..(left + width).min(columns)];
+                    part.extend_from_slice(inside);
+                    part.extend(std::iter::repeat_n(line[columns - 1], width - inside.len()));
+                }
+                part
+            };
         let in_chroma = |n: usize| if self.halved { n.div_ceil(2) } else { n };
         let size = (in_chroma(self.width), in_chroma(self.height));
         let area = [left, top, width, height];
         Self {
             width,
             height,
-            luma: cut(&self.luma, (self.width, self.height), area),
+            luma: copy_part(&self.luma, (self.width, self.height), area),
             chroma: self
                 .chroma
                 .as_ref()
-                .map(|planes| planes.each_ref().map(|plane| cut(plane, size, area.map(in_chroma)))),
+                .map(|planes| planes.each_ref().map(|plane| copy_part(plane, size, area.map(in_chroma)))),
             halved: self.halved,
         }
     }

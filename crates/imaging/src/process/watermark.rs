@@ -45,9 +45,9 @@ fn read(
     let (width, height) = (header.info.width, header.info.height);
     let orientation = header.orientation;
     context.limits.check_input(width, height, 1)?;
-    let own = orientation.turned(Size::new(width, height));
-    let Placed { size, .. } = geometry::watermark(asked, own, image);
-    let needed = Size::new(size.width.min(own.width), size.height.min(own.height));
+    let upright_size = orientation.turned(Size::new(width, height));
+    let Placed { size, .. } = geometry::watermark(asked, upright_size, image);
+    let needed = Size::new(size.width.min(upright_size.width), size.height.min(upright_size.height));
     // Without a width and a height, the watermark is shown at the size in the file, so the decoder must not
     // reduce it.
     if asked.width.is_some() || asked.height.is_some() {
@@ -55,7 +55,7 @@ fn read(
     }
     let decoded = first_frame(decoder.as_mut(), orientation, scratch)?;
     if asked.width.is_some() != asked.height.is_some()
-        && (decoded.width(), decoded.height()) != (own.width, own.height)
+        && (decoded.width(), decoded.height()) != (upright_size.width, upright_size.height)
     {
         // The missing side must follow from the aspect ratio of the file, not of the reduced picture.
         let reduced = operations::reduced(&decoded, needed, Kernel::default(), scratch);

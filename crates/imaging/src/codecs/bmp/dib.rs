@@ -82,18 +82,18 @@ impl Dib {
     }
 
     fn read(bytes: &[u8], pixels_at: Option<usize>) -> Result<Self, Error> {
-        let cut = || corrupt("the header is cut off");
-        let header_bytes = u32_le(bytes, 0).ok_or_else(cut)? as usize;
+        let truncated = || corrupt("the header is cut off");
+        let header_bytes = u32_le(bytes, 0).ok_or_else(truncated)? as usize;
         if header_bytes < 12 || header_bytes == 13 || header_bytes > 4096 {
             return Err(corrupt(format!("a header of {header_bytes} bytes is not known")));
         }
         let core = header_bytes < 16;
-        let short = |at| u16_le(bytes, at).ok_or_else(cut);
+        let u16_at = |at| u16_le(bytes, at).ok_or_else(truncated);
         let (width, height, bits) = if core {
-            (i32::from(short(4)?), i32::from(short(6)?), short(10)?)
+            (i32::from(u16_at(4)?), i32::from(u16_at(6)?), u16_at(10)?)
         } else {
-            let side = |at| u32_le(bytes, at).map(u32::cast_signed).ok_or_else(cut);
-            (side(4)?, side(8)?, short(14)?)
+            let side = |at| u32_le(bytes, at).map(u32::cast_signed).ok_or_else(truncated);
+            (side(4)?, side(8)?, u16_at(14)?)
         };
         if width <= 0 || height == 0 {
             return Err(corrupt(format!("a picture of {width}x{height} pixels")));
@@ -107,7 +107,7 @@ impl Dib {
             if masked && header_bytes == 40 { if compression == 6 { 16 } else { 12 } } else { 0 };
         let masks = if masked {
             let has_alpha = compression == 6 || header_bytes >= 56;
-            let mask = |i: usize| u32_le(bytes, 40 + 4 * i).ok_or_else(cut);
+            let mask = |i: usize| u32_le(bytes, 40 + 4 * i).ok_or_else(truncated);
             [mask(0)?, mask(1)?, mask(2)?, if has_alpha { mask(3)? } else { 0 }]
         } else if bits == 16 {
             MASKS_555

@@ -68,12 +68,12 @@ impl Encoder {
         // canvas.
         let before = if clear { None } else { self.canvas.as_ref() };
         let area = before.map_or(whole, |before| changed_area(before, &image));
-        let part = cut(&image, before, area, scratch);
+        let part = copy_changed(&image, before, area, scratch);
         let (indexed, is_exact) = to_indexed(&part, scratch)?;
         scratch.give(part.into_data());
         let mut candidates = vec![indexed];
         if self.tries_opaque && is_exact && before.is_some() {
-            let part = cut(&image, None, area, scratch);
+            let part = copy_changed(&image, None, area, scratch);
             candidates.extend(palette::exact(&part, 256, scratch));
             scratch.give(part.into_data());
         }
@@ -194,7 +194,7 @@ fn uncovers(before: &Image, after: &Image) -> bool {
 }
 
 /// Copies the pixels in `area`. Pixels that are the same in `before` become transparent.
-fn cut(image: &Image, before: Option<&Image>, area: Area, scratch: &mut Scratch) -> Image {
+fn copy_changed(image: &Image, before: Option<&Image>, area: Area, scratch: &mut Scratch) -> Image {
     let stride = area.width * 4;
     let mut data = scratch.take(stride * area.height);
     for (to, row) in data.chunks_exact_mut(stride).zip(rows_of(image, area)) {

@@ -223,15 +223,15 @@ impl Overlay {
     fn parse(data: &[u8], n_sources: usize) -> Option<Self> {
         let mut fields = Fields::new(data);
         let [_version, flags] = fields.array()?;
-        let wide = flags & 1 != 0;
+        let is_wide = flags & 1 != 0;
         let mut fill = [0; 4];
         for channel in &mut fill {
             *channel = (fields.u16()? >> 8) as u8;
         }
-        let mut side = || if wide { fields.u32() } else { fields.u16().map(u32::from) };
+        let mut side = || if is_wide { fields.u32() } else { fields.u16().map(u32::from) };
         let size = (side()?, side()?);
         let mut place = || {
-            if wide {
+            if is_wide {
                 fields.u32().map(u32::cast_signed)
             } else {
                 fields.u16().map(|n| n.cast_signed().into())

@@ -55,13 +55,13 @@ pub(super) fn crop(container: &Container<'_>, id: ItemId, (width, height): (u32,
     };
     let (clean_width, clean_height) = (fraction()?, fraction()?);
     let (horizontal, vertical) = (fraction()?, fraction()?);
-    let along = |side: u32, clean: f64, offset: f64| {
+    let interval = |side: u32, clean: f64, offset: f64| {
         let start = (f64::from(side) - clean) / 2.0 + offset;
         let inside = clean >= 1.0 && start >= 0.0 && start + clean <= f64::from(side);
         inside.then_some((start as u32, clean as u32))
     };
-    let (left, width) = along(width, clean_width, horizontal)?;
-    let (top, height) = along(height, clean_height, vertical)?;
+    let (left, width) = interval(width, clean_width, horizontal)?;
+    let (top, height) = interval(height, clean_height, vertical)?;
     Some([left, top, width, height])
 }
 

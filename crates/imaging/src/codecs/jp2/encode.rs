@@ -46,8 +46,8 @@ pub(in crate::codecs) fn encode(
         }
     }
     let limits = Limits { pixels: u64::MAX, input_side_px: u32::MAX, ..Limits::default() };
-    let own = Decoder::open(&bytes, &limits).map_err(failed)?;
-    let info = ImageInfo { quality, ..own.header().info.clone() };
+    let written = Decoder::open(&bytes, &limits).map_err(failed)?;
+    let info = ImageInfo { quality, ..written.header().info.clone() };
     Ok(Encoded { info, bytes })
 }
 

@@ -120,8 +120,9 @@ impl Jp2Header {
         if tile_width == 0 || tile_height == 0 {
             return Err(corrupt("a tile has no size"));
         }
-        let along = |end: u32, start: u32, tile: u32| u64::from(end.saturating_sub(start).div_ceil(tile));
-        let n_tiles = along(right, tile_left, tile_width) * along(bottom, tile_top, tile_height);
+        let tiles_along =
+            |end: u32, start: u32, tile: u32| u64::from(end.saturating_sub(start).div_ceil(tile));
+        let n_tiles = tiles_along(right, tile_left, tile_width) * tiles_along(bottom, tile_top, tile_height);
         check(Limit::Parts, limits.parts.into(), n_tiles)?;
         self.sampling = sampling(&components);
         let bits = components.iter().map(|&[depth, ..]| u32::from(depth & 0x7f) + 1).sum::<u32>();

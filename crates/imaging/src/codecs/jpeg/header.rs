@@ -147,8 +147,8 @@ impl Found {
                 self.xmp = Some(body[XMP_NAME.len()..].to_vec());
             }
             0xe2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => {
-                let kept: usize = self.profile_parts.iter().map(|(_, part)| part.len()).sum();
-                if kept + body.len() <= MAX_PROFILE_BYTES {
+                let n_kept: usize = self.profile_parts.iter().map(|(_, part)| part.len()).sum();
+                if n_kept + body.len() <= MAX_PROFILE_BYTES {
                     self.profile_parts.push((body[12], body[14..].to_vec()));
                 }
             }
@@ -165,12 +165,12 @@ impl Found {
     /// picture, uses this definition.
     fn take_tables(&mut self, mut body: &[u8]) {
         while let Some((&head, rest)) = body.split_first() {
-            let (wide, number) = (head >> 4 != 0, usize::from(head & 15));
-            let size = if wide { 128 } else { 64 };
+            let (is_wide, number) = (head >> 4 != 0, usize::from(head & 15));
+            let size = if is_wide { 128 } else { 64 };
             let Some((values, rest)) = rest.split_at_checked(size) else { return };
             let mut table = [0; 64];
             for (i, value) in table.iter_mut().enumerate() {
-                *value = if wide {
+                *value = if is_wide {
                     u16::from_be_bytes([values[2 * i], values[2 * i + 1]])
                 } else {
                     u16::from(values[i])

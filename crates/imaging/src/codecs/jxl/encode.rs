@@ -56,8 +56,8 @@ pub(in crate::codecs) fn encode(
     };
     let bytes = bytes.map_err(|error| failed(error.to_string()))?;
     let limits = Limits { pixels: u64::MAX, input_side_px: u32::MAX, ..Limits::default() };
-    let own = Decoder::open(&bytes, &limits).map_err(|error| failed(error.to_string()))?;
+    let written = Decoder::open(&bytes, &limits).map_err(|error| failed(error.to_string()))?;
     let quality = (!output.lossless).then_some(quality);
-    let info = ImageInfo { quality, ..own.header().info.clone() };
+    let info = ImageInfo { quality, ..written.header().info.clone() };
     Ok(Encoded { info, bytes })
 }

@@ -132,9 +132,9 @@ fn encode_direct(image: &Image, effort: Effort) -> Result<Encoded, Error> {
     let is_drawing = bytes.len() < image.data().len() / DRAWING_RATIO;
     let drawing = effort.drawing.filter(|_| is_drawing).map(|level| (level, Filter::NoFilter));
     for (level, filter) in effort.photo.map(|level| (level, PHOTO_FILTER)).into_iter().chain(drawing) {
-        let other = compress(image, color_type, DeflateCompression::Level(level), filter)?;
-        if other.len() < bytes.len() {
-            bytes = other;
+        let candidate = compress(image, color_type, DeflateCompression::Level(level), filter)?;
+        if candidate.len() < bytes.len() {
+            bytes = candidate;
         }
     }
     let depth = 8 * color_type.samples() as u8;

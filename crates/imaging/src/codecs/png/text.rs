@@ -111,8 +111,8 @@ fn after_two_zeros(data: &[u8]) -> Option<&[u8]> {
 fn unpack(packed: &[u8], budget: &mut FileBudget<'_>) -> Result<Option<Vec<u8>>, Error> {
     let mut unpacked = Vec::new();
     // One byte more than the limit, so that an excess is noticed.
-    let most = budget.metadata_left().saturating_add(1);
-    let result = ZlibDecoder::new(packed).take(most).read_to_end(&mut unpacked);
+    let max_bytes = budget.metadata_left().saturating_add(1);
+    let result = ZlibDecoder::new(packed).take(max_bytes).read_to_end(&mut unpacked);
     budget.metadata(unpacked.len())?;
     Ok(result.is_ok().then_some(unpacked))
 }

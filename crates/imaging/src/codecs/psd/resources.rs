@@ -21,15 +21,15 @@ impl Resources {
     /// Iterates over the blocks. A block has a signature, a number, a name, a length and data; name and data
     /// are padded to an even length. Stops at the first malformed block.
     pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let mut kept = Self::default();
+        let mut resources = Self::default();
         let (mut at, mut n_blocks) = (0usize, 0u64);
         while let Some((number, data, next)) = block(bytes, at) {
             n_blocks += 1;
             check(Limit::Parts, limits.parts.into(), n_blocks)?;
             let slot = match number {
-                1039 => Some(&mut kept.profile),
-                1058 => Some(&mut kept.exif),
-                1060 => Some(&mut kept.xmp),
+                1039 => Some(&mut resources.profile),
+                1058 => Some(&mut resources.exif),
+                1060 => Some(&mut resources.xmp),
                 _ => None,
             };
             if let Some(slot) = slot {
@@ -37,13 +37,15 @@ impl Resources {
                 *slot = Some(data.to_vec());
             }
             match number {
-                1047 => kept.transparent_index = u16_be(data, 0).and_then(|index| u8::try_from(index).ok()),
-                1057 => kept.lacks_merged = data.get(4) == Some(&0),
+                1047 => {
+                    resources.transparent_index = u16_be(data, 0).and_then(|index| u8::try_from(index).ok());
+                }
+                1057 => resources.lacks_merged = data.get(4) == Some(&0),
                 _ => {}
             }
             at = next;
         }
-        Ok(kept)
+        Ok(resources)
     }
 }
 

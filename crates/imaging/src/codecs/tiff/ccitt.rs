@@ -90,21 +90,21 @@ pub(super) fn decode(
     let (mut above, mut row) = (vec![width], Vec::new());
     for _ in 0..n_rows {
         row.clear();
-        let whole = match compression {
+        let is_complete = match compression {
             Compression::CcittGroup4 => two_dimensions(&mut bits, &above, &mut row, width),
             Compression::CcittGroup3 => group3(&mut bits, options, &above, &mut row, width),
             _ => {
-                let whole = one_dimension(&mut bits, &mut row, width);
+                let is_complete = one_dimension(&mut bits, &mut row, width);
                 let boundary = if compression == Compression::CcittRleWords { 16 } else { 8 };
                 bits.at = bits.at.next_multiple_of(boundary);
-                whole
+                is_complete
             }
         };
         if row.is_empty() && (compression != Compression::CcittGroup3 || bits.is_at_end()) {
             break;
         }
         paint(&row, width, &mut rows);
-        if !whole && compression == Compression::CcittGroup4 {
+        if !is_complete && compression == Compression::CcittGroup4 {
             // In Group 4, a row is coded by its difference from the row above. Without that row, the rows
             // below cannot be decoded.
             break;
@@ -131,19 +131,23 @@ fn paint(changes: &[usize], width: usize, rows: &mut Vec<u8>) {
 /// Decodes a row of Group 3. Returns whether the row is complete.
 fn group3(bits: &mut Bits<'_>, options: u64, above: &[usize], row: &mut Vec<usize>, width: usize) -> bool {
     let ended = bits.skip_end_of_line();
-    let mut flat = true;
+    let mut is_one_dimensional = true;
     if options & TWO_DIMENSIONS != 0 && ended {
-        flat = bits.peek(1) == Some(1);
+        is_one_dimensional = bits.peek(1) == Some(1);
         bits.at += 1;
     }
-    let whole = if flat { one_dimension(bits, row, width) } else { two_dimensions(bits, above, row, width) };
-    if !whole {
+    let is_complete = if is_one_dimensional {
+        one_dimension(bits, row, width)
+    } else {
+        two_dimensions(bits, above, row, width)
+    };
+    if !is_complete {
         // Skips to the next end-of-line code, where decoding can resume.
         while !bits.is_at_end() && bits.peek(11) != Some(0) {
             bits.at += 1;
         }
     }
-    whole
+    is_complete
 }
 
 /// Decodes a row of runs, alternately white and black. Returns whether the row is complete.

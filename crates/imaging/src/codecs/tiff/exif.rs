@@ -45,13 +45,14 @@ impl ExifFields {
         };
         let main = fields(directory, &|tag| DESCRIPTIVE_TAGS.contains(&tag))?;
         // A directory that cannot be read is ignored.
-        let other = |tag| {
+        let linked_directory = |tag| {
             let at = directory.number(file, tag)?;
             file.directory(at, limits).ok()
         };
         let portable = |tag| !matches!(tag, MAKER_NOTE | INTEROPERABILITY);
-        let camera = other(CAMERA).map(|directory| fields(&directory, &portable)).transpose()?;
-        let position = other(POSITION).map(|directory| fields(&directory, &portable)).transpose()?;
+        let camera = linked_directory(CAMERA).map(|directory| fields(&directory, &portable)).transpose()?;
+        let position =
+            linked_directory(POSITION).map(|directory| fields(&directory, &portable)).transpose()?;
         Ok(Self { main, camera: camera.unwrap_or_default(), position: position.unwrap_or_default() })
     }
 

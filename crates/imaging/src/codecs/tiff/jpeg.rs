@@ -87,19 +87,19 @@ fn copy_segments(bytes: &[u8], to: &mut Vec<u8>) -> bool {
 fn tables_by_offset(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, Error> {
     let places = |tag| directory.find(tag).map(|entry| file.numbers_of(entry, 4)).unwrap_or_default();
     let at = |place: u64| usize::try_from(place).ok().and_then(|at| file.bytes.get(at..)).unwrap_or_default();
-    let cut = || corrupt("the JPEG tables are cut off");
+    let truncated = || corrupt("the JPEG tables are cut off");
     let mut segments = Vec::new();
     for (i, place) in places(519).into_iter().enumerate() {
-        let table: &[u8; 64] = at(place).first_chunk().ok_or_else(cut)?;
+        let table: &[u8; 64] = at(place).first_chunk().ok_or_else(truncated)?;
         segments.extend_from_slice(&[0xff, 0xdb, 0, 67, i as u8]);
         segments.extend_from_slice(table);
     }
     for (class, tag) in [(0u8, 520), (0x10, 521)] {
         for (i, place) in places(tag).into_iter().enumerate() {
             let bytes = at(place);
-            let counts: &[u8; 16] = bytes.first_chunk().ok_or_else(cut)?;
+            let counts: &[u8; 16] = bytes.first_chunk().ok_or_else(truncated)?;
             let n_values = counts.iter().map(|&n| usize::from(n)).sum::<usize>();
-            let table = bytes.get(..16 + n_values).filter(|_| n_values <= 256).ok_or_else(cut)?;
+            let table = bytes.get(..16 + n_values).filter(|_| n_values <= 256).ok_or_else(truncated)?;
             segments.extend_from_slice(&[0xff, 0xc4]);
             segments.extend((table.len() as u16 + 3).to_be_bytes());
             segments.push(class | i as u8);

@@ -224,8 +224,8 @@ impl Page {
         let n_samples = if self.planar { 1 } else { self.n_samples };
         let row_bytes = (self.width * n_samples * self.bits).div_ceil(8);
         let n_rows = (PIECE_BYTES / row_bytes).max(1);
-        let plain = self.compression == Compression::None && self.photometric != Photometric::YCbCr;
-        if self.tiled || !plain || n_rows >= self.chunk_height {
+        let is_plain = self.compression == Compression::None && self.photometric != Photometric::YCbCr;
+        if self.tiled || !is_plain || n_rows >= self.chunk_height {
             return;
         }
         let mut chunks = Vec::new();

@@ -254,7 +254,7 @@ impl Picture<'_> {
             (false, alpha) => (0..page.n_colors).chain(alpha.map(|alpha| alpha.sample)).collect(),
         };
         let first = if page.planar { place.plane.min(page.n_colors) } else { 0 };
-        let plain = block.n == n_out && sources.iter().enumerate().all(|(to, &from)| to == from);
+        let is_same_order = block.n == n_out && sources.iter().enumerate().all(|(to, &from)| to == from);
         let (across, down) = place.shared;
         for y in 0..place.height {
             let row_samples = block.width * block.n;
@@ -265,7 +265,7 @@ impl Picture<'_> {
             let from = &from[..row_samples.min(from.len())];
             let start = (place.top + y) * stride + place.left * n_out;
             let to = &mut pixels[start..start + place.width * n_out];
-            if plain {
+            if is_same_order {
                 let n = to.len().min(from.len());
                 to[..n].copy_from_slice(&from[..n]);
                 continue;

@@ -134,14 +134,14 @@ pub(super) fn count(input: &[u8], budget: &mut FileBudget<'_>) -> Result<(), Err
 pub(super) fn parse(input: &[u8]) -> Result<Container<'_>, &'static str> {
     let chunks = Chunks(input.get(12..).unwrap_or_default());
     match chunks.clone().next() {
-        Some(([b'V', b'P', b'8', b'X'], header)) => extended(header, &chunks),
-        Some(_) => still(chunks, None),
+        Some(([b'V', b'P', b'8', b'X'], header)) => parse_extended(header, &chunks),
+        Some(_) => parse_still(chunks, None),
         None => Err("no chunk"),
     }
 }
 
 /// Reads a file with one picture. `canvas`: the size that the extended header states.
-fn still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container<'a>, &'static str> {
+fn parse_still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container<'a>, &'static str> {
     let coded = Coded::find(chunks).ok_or("no picture")?;
     let (width, height) = coded.size().ok_or("the picture's header is broken")?;
     if width == 0 || height == 0 {
@@ -165,14 +165,14 @@ fn still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container
 }
 
 /// Reads a file with an extended header.
-fn extended<'a>(header: &[u8], chunks: &Chunks<'a>) -> Result<Container<'a>, &'static str> {
+fn parse_extended<'a>(header: &[u8], chunks: &Chunks<'a>) -> Result<Container<'a>, &'static str> {
     let &[flags, _, _, _, w0, w1, w2, h0, h1, h2] = header.first_chunk().ok_or("the header is cut off")?;
     let (width, height) = (three_bytes([w0, w1, w2]) + 1, three_bytes([h0, h1, h2]) + 1);
     let find = |wanted: &[u8; 4]| chunks.clone().find(|(kind, _)| kind == wanted).map(|(_, data)| data);
     let mut container = if flags & 0x02 == 0 {
-        still(chunks.clone(), Some((width, height)))?
+        parse_still(chunks.clone(), Some((width, height)))?
     } else {
-        animation(chunks.clone(), flags & 0x10 != 0, width, height)?
+        parse_animation(chunks.clone(), flags & 0x10 != 0, width, height)?
     };
     container.profile = find(b"ICCP");
     container.exif = find(b"EXIF");
@@ -181,7 +181,7 @@ fn extended<'a>(header: &[u8], chunks: &Chunks<'a>) -> Result<Container<'a>, &'s
 }
 
 /// Reads an animation.
-fn animation<'a>(
+fn parse_animation<'a>(
     chunks: Chunks<'a>,
     flagged_alpha: bool,
     width: u32,
@@ -203,7 +203,7 @@ fn animation<'a>(
         content: Content::Animation(chunks.clone()),
     };
     for (_, data) in chunks.filter(|(kind, _)| kind == b"ANMF") {
-        let frame = frame(data)?;
+        let frame = parse_frame(data)?;
         if container.n_frames == 0 {
             let Area { width: frame_width, height: frame_height, .. } = frame.area;
             container.alpha |= frame_width < width as usize || frame_height < height as usize;
@@ -218,7 +218,7 @@ fn animation<'a>(
 }
 
 /// Parses the data of an `ANMF` chunk.
-pub(super) fn frame(data: &[u8]) -> Result<FrameChunk<'_>, &'static str> {
+pub(super) fn parse_frame(data: &[u8]) -> Result<FrameChunk<'_>, &'static str> {
     let (header, rest) = data.split_first_chunk::<16>().ok_or("a frame header is cut off")?;
     let number = |at: usize| three_bytes([header[at], header[at + 1], header[at + 2]]);
     let coded = Coded::find(Chunks(rest)).ok_or("a frame without a picture")?;

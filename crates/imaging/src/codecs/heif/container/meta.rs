@@ -39,8 +39,9 @@ impl<'a> Container<'a> {
         let Some([sizes, more]) = fields.array() else { return Ok(None) };
         let (offset_size, length_size, base_size) = (sizes >> 4, sizes & 15, more >> 4);
         let index_size = if version == 0 { 0 } else { more & 15 };
-        let wide = version >= 2;
-        let id_of = |fields: &mut Fields<'_>| if wide { fields.u32() } else { fields.u16().map(u32::from) };
+        let is_wide = version >= 2;
+        let id_of =
+            |fields: &mut Fields<'_>| if is_wide { fields.u32() } else { fields.u16().map(u32::from) };
         let Some(n_items) = id_of(&mut fields) else { return Ok(None) };
         for _ in 0..n_items {
             budget.spend(1)?;

@@ -118,8 +118,8 @@ pub(super) fn palette(
     if n == 0 {
         return Err(corrupt("the colour map is missing"));
     }
-    let narrow = values.iter().all(|&value| value < 256);
-    let value = |i: usize| if narrow { values[i] as u8 } else { (values[i] >> 8) as u8 };
+    let is_8_bit = values.iter().all(|&value| value < 256);
+    let value = |i: usize| if is_8_bit { values[i] as u8 } else { (values[i] >> 8) as u8 };
     Ok((0..n).map(|i| [value(i), value(n + i), value(2 * n + i)]).collect())
 }
 
