@@ -1,8 +1,8 @@
-//! The jobs: for each the plan on our side and the pipeline on sharp's that comes nearest to it, with the same sizes,
-//! kernel, quality and kind of encoding.
+//! The cases: for each the plan of our side, and the most similar pipeline of sharp, with the same sizes, kernel, quality
+//! and kind of encoding.
 //!
-//! Both write JPEG as baseline with 4:2:0 and Huffman tables made for the picture, and WebP with libwebp's method 4. PNG
-//! and GIF are without a quality; there each side has its defaults, and the sizes of the files stand in the table.
+//! Both sides write JPEG as baseline with 4:2:0 and Huffman tables made for the image, and WebP with libwebp's method 4.
+//! PNG and GIF have no quality: each side uses its defaults, and the table shows the sizes of the files.
 
 use pixaven_imaging::Plan;
 use pixaven_imaging::plan::{
@@ -12,42 +12,49 @@ use pixaven_imaging::plan::{
 
 use super::inputs::Input;
 
-/// One job on both sides.
-pub(super) struct Job {
+/// One case on both sides.
+pub(super) struct ImageCase {
     pub(super) name: &'static str,
     pub(super) input: Input,
     pub(super) plan: fn() -> Plan,
-    /// An expression in JavaScript of `sharp` and `input`, the bytes, that makes a pipeline.
+    /// A JavaScript expression that makes a pipeline of `sharp` from `input`, the bytes of the file.
     pub(super) sharp: &'static str,
-    /// The largest ratio of processor time, ours to theirs, that is meant to be.
-    pub(super) target: Option<f64>,
-    /// Takes many seconds.
-    pub(super) long: bool,
+    /// The largest acceptable ratio of processor time, ours to sharp's.
+    pub(super) max_cpu_ratio: Option<f64>,
+    /// Whether the case takes many seconds.
+    pub(super) is_long: bool,
 }
 
-/// THE JOBS.
-pub(super) fn all() -> Vec<Job> {
+/// All cases.
+pub(super) fn all() -> Vec<ImageCase> {
     use Input as I;
-    let job = |name, input, plan, sharp, target| Job { name, input, plan, sharp, target, long: false };
+    let case = |name, input, plan, sharp, max_cpu_ratio| ImageCase {
+        name,
+        input,
+        plan,
+        sharp,
+        max_cpu_ratio,
+        is_long: false,
+    };
     vec![
-        job("jpeg 12 MP to 800", I::Photo12Mp, || plan(TO_800, Format::Jpeg), JPEG_800, Some(0.90)),
-        job("jpeg 2725x2225 to 720", I::Photo6Mp, || plan(TO_720, Format::Jpeg), JPEG_720, Some(0.70)),
-        job("jpeg 2725x2225 to 720 webp", I::Photo6Mp, || plan(TO_720, Format::Webp), WEBP_720, Some(0.85)),
-        job(
+        case("jpeg 12 MP to 800", I::Photo12Mp, || plan(TO_800, Format::Jpeg), JPEG_800, Some(0.90)),
+        case("jpeg 2725x2225 to 720", I::Photo6Mp, || plan(TO_720, Format::Jpeg), JPEG_720, Some(0.70)),
+        case("jpeg 2725x2225 to 720 webp", I::Photo6Mp, || plan(TO_720, Format::Webp), WEBP_720, Some(0.85)),
+        case(
             "jpeg progressive 12 MP",
             I::Progressive12Mp,
             || plan(TO_800, Format::Jpeg),
             JPEG_800,
             Some(0.80),
         ),
-        job("png alpha to 720", I::PngAlpha, || plan(Some((720, 540)), Format::Png), PNG_540, Some(0.45)),
-        job("png photo to 720", I::PngPhoto, || plan(TO_720, Format::Png), PNG_588, Some(0.45)),
-        job("gif 50 frames to half", I::Gif50, || plan(Some((240, 160)), Format::Gif), GIF_HALF, None),
-        job("jpeg 1200x800 to avif", I::Photo1Mp, || plan(None, Format::Avif), AVIF, None),
-        job("chain of seven", I::Photo6Mp, chain, CHAIN, None),
-        Job {
-            long: true,
-            ..job("gif 200 frames to webp", I::Gif200, || plan(None, Format::Webp), WEBP_ANIMATED, None)
+        case("png alpha to 720", I::PngAlpha, || plan(Some((720, 540)), Format::Png), PNG_540, Some(0.45)),
+        case("png photo to 720", I::PngPhoto, || plan(TO_720, Format::Png), PNG_588, Some(0.45)),
+        case("gif 50 frames to half", I::Gif50, || plan(Some((240, 160)), Format::Gif), GIF_HALF, None),
+        case("jpeg 1200x800 to avif", I::Photo1Mp, || plan(None, Format::Avif), AVIF, None),
+        case("chain of seven", I::Photo6Mp, chain, CHAIN, None),
+        ImageCase {
+            is_long: true,
+            ..case("gif 200 frames to webp", I::Gif200, || plan(None, Format::Webp), WEBP_ANIMATED, None)
         },
     ]
 }
@@ -69,13 +76,13 @@ const GIF_HALF: &str =
 const AVIF: &str = "sharp(input).avif({quality: 50, effort: 4})";
 const WEBP_ANIMATED: &str = "sharp(input, {animated: true}).webp({quality: 80, effort: 4})";
 
-/// Sharp flips after resizing, whatever the order here; a crop in the middle is the same either way.
+/// sharp flips after it resizes, whatever the order here. A centred crop gives the same result in both orders.
 const CHAIN: &str = "sharp(input).rotate().flop()
     .extract({left: 200, top: 200, width: 2325, height: 1825})
     .resize(720, 565, {fit: 'fill', kernel: 'lanczos3'}).linear(1.1, 0).blur(2)
     .extend({top: 20, right: 20, bottom: 20, left: 20, background: 'white'}).jpeg({quality: 80})";
 
-/// A new size, if any, and a format.
+/// A plan that resizes, if there is a size, and encodes in a format.
 fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
     let quality = match format {
         Format::Avif => Some(50),
@@ -102,7 +109,7 @@ fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
     }
 }
 
-/// Turn upright, flip, crop, resize, adjust, blur, pad.
+/// A plan of seven operations: orient upright, flip, crop, resize, adjust, blur, pad.
 fn chain() -> Plan {
     Plan {
         flip: Some(Flip { horizontal: true, vertical: false }),

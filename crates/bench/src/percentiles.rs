@@ -1,4 +1,4 @@
-//! What is said about a set of measured times.
+//! Percentiles of measured times.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) struct Percentiles {
 }
 
 impl Percentiles {
-    /// By the nearest rank; `None` when nothing was measured.
+    /// Percentiles by the nearest rank; `None` without times.
     pub(crate) fn of(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
         let rank = |percent: usize| {
@@ -24,7 +24,7 @@ impl Percentiles {
     }
 }
 
-/// Milliseconds with two decimals: the timers of the load tools are no finer than that.
+/// Milliseconds with two decimals, which is the resolution of the load tools' timers.
 fn round_ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
 }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_of_the_nearest_rank() {
+    fn percentiles_are_values_of_the_nearest_rank() {
         let times = |range: std::ops::RangeInclusive<u64>| range.rev().map(Duration::from_millis).collect();
         assert_eq!(Percentiles::of(times(1..=100)), Some(Percentiles { p50: 50.0, p99: 99.0, max: 100.0 }));
         assert_eq!(Percentiles::of(times(7..=7)), Some(Percentiles { p50: 7.0, p99: 7.0, max: 7.0 }));

@@ -1,4 +1,4 @@
-//! The other side: sharp, run by Node.js with one thread for pixels and without its cache of operations.
+//! The other side of the comparison: sharp, run by Node.js with one thread for pixels and without its operation cache.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,11 +6,11 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::jobs::Job;
-use super::sample::Sample;
+use super::cases::ImageCase;
+use super::measurement::Measurement;
 
-/// Does one job over and over and prints a sample, as our side does.
-const SCRIPT: &str = include_str!("peer.js");
+/// Repeats one case and prints a measurement, as our side does.
+const SCRIPT: &str = include_str!("sharp.js");
 
 /// An installed sharp.
 #[derive(Debug, Deserialize)]
@@ -22,7 +22,7 @@ pub(super) struct Sharp {
 }
 
 impl Sharp {
-    /// Looks for it in a directory's `node_modules`.
+    /// Finds sharp in the `node_modules` of a directory.
     pub(super) fn find(dir: &Path) -> anyhow::Result<Self> {
         let dir = dir.canonicalize().with_context(|| format!("no directory {}", dir.display()))?;
         let output = node(&dir).output().context("cannot run node: --peers needs Node.js")?;
@@ -33,21 +33,21 @@ impl Sharp {
         Ok(Self { dir, ..found })
     }
 
-    /// Measures a job in a process of its own.
+    /// Measures a case in a process of its own.
     pub(super) fn measure(
         &self,
         input: &Path,
-        job: &Job,
+        case: &ImageCase,
         budget_ms: u32,
-        keep: Option<&Path>,
-    ) -> anyhow::Result<Sample> {
+        output: Option<&Path>,
+    ) -> anyhow::Result<Measurement> {
         let mut command = node(&self.dir);
-        command.arg(input).arg(job.sharp).arg(budget_ms.to_string()).args(keep);
-        Sample::of(&mut command).with_context(|| format!("sharp's job {}", job.name))
+        command.arg(input).arg(case.sharp).arg(budget_ms.to_string()).args(output);
+        Measurement::of_process(&mut command).with_context(|| format!("sharp's job {}", case.name))
     }
 }
 
-/// Node with the script; without further arguments it prints the versions.
+/// Node.js with the script. Without further arguments the script prints the versions of sharp and libvips.
 fn node(dir: &Path) -> Command {
     let mut command = Command::new("node");
     command.arg("-e").arg(SCRIPT).arg("--").arg(dir);
