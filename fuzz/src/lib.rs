@@ -4,7 +4,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use pixaven_imaging::plan::{
     Adjust, Border, Color, Crop, CropAt, Filter, Flip, Gravity, Kernel, Mask, Output, Padding, Resize,
-    ResizeMode, Scale, Shape, Target,
+    ResizeMode, Scale, Shape, TargetFormat,
 };
 use pixaven_imaging::{Format, Limits, Plan, Scratch, sniff};
 
@@ -60,7 +60,7 @@ fn run(input: &[u8], plan: &Plan) {
 }
 
 fn to(format: Format) -> Output {
-    Output { format: Target::Format(format), ..Output::default() }
+    Output { format: TargetFormat::Format(format), ..Output::default() }
 }
 
 type Made<T> = arbitrary::Result<T>;

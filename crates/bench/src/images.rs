@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use clap::Args;
 use pixaven_imaging::Format;
-use pixaven_imaging::plan::Target;
+use pixaven_imaging::plan::TargetFormat;
 use serde_json::json;
 
 use self::cases::ImageCase;
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<Report> {
 /// Whether this build can encode the output of a case.
 fn is_encodable(case: &ImageCase) -> bool {
     match (case.plan)().output.format {
-        Target::Format(format) => Format::written().any(|written| written == format),
-        Target::Default | Target::Auto => true,
+        TargetFormat::Format(format) => Format::written().any(|written| written == format),
+        TargetFormat::Default | TargetFormat::Auto => true,
     }
 }

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use http_body_util::Full;
 use hyper::{Request, header};
 use pixaven_imaging::plan::Output;
-use pixaven_imaging::{Format, sample};
+use pixaven_imaging::{Channels, Format, Image};
 use pixaven_testkit::multipart;
 use serde_json::{Value, json};
 
@@ -117,5 +117,6 @@ impl TestImage {
 fn generated(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
     // Like a camera's JPEG: baseline, at the highest quality at which the encoder keeps 4:2:0.
     let output = Output { quality: Some(89), baseline: true, ..Output::default() };
-    Ok(pixaven_imaging::encode(sample::landscape(width, height, 1), Format::Jpeg, &output)?)
+    let image = Image::new(width, height, Channels::Rgb, pixaven_sample::landscape(width, height, 1));
+    Ok(pixaven_imaging::encode(image, Format::Jpeg, &output)?)
 }

@@ -33,7 +33,6 @@ mod webp;
 mod ycbcr;
 
 pub(crate) use self::codec::{Decode, Encode, Frame, Header, Sequence};
-pub(crate) use crate::alpha::over;
 
 use self::embed::WithMetadata;
 use self::still_decoder::StillDecoder;

@@ -46,12 +46,3 @@ pub use limits::Limits;
 pub use plan::Plan;
 pub use process::{Input, Processed, encode, encode_animation, process};
 pub use scratch::Scratch;
-
-// The old names, until every crate uses the new ones.
-#[doc(hidden)]
-pub use info::FileInfo as Facts;
-#[doc(hidden)]
-pub mod facts {
-    //! The old name of [`crate::info`].
-    pub use crate::info::{Colorspace, FileInfo as Facts};
-}

@@ -17,10 +17,6 @@ pub use self::output::{KeptMetadata, Output, TargetFormat};
 pub use self::watermark::{Length, Watermark};
 pub use crate::format::Format;
 
-// The old name, until every crate uses the new one.
-#[doc(hidden)]
-pub use self::output::TargetFormat as Target;
-
 /// All operations, in the order in which they are applied, and the output.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -1,6 +1,7 @@
 //! Processes one image: recognises the format, reads the header, checks the limits, and passes frame after
 //! frame from the decoder to the encoder. `process/frames.rs` says what happens to a frame on the way.
 
+mod first_frame;
 mod frames;
 mod watermark;
 

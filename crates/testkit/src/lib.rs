@@ -6,6 +6,7 @@
 
 pub mod http_server;
 pub mod image_origin;
+pub mod module_graph;
 pub mod multipart;
 pub mod ports;
 pub mod process;

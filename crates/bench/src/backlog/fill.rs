@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use pixaven_ledger::{
-    AccountId, Clock, InputRef, JobDone, Ledger, NewRequest, NewWebhook, Store, UsageDelta,
+    AccountId, Authority, Clock, InputRef, JobOutcome, Ledger, NewRequest, NewWebhook, Store, UsageDelta,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -58,7 +58,7 @@ fn request(account: AccountId, n: u32) -> NewRequest {
         input: InputRef::Url,
         webhook: NewWebhook {
             url: format!("https://{host}/webhook"),
-            authority: format!("{host}:443"),
+            authority: Authority::new(&host, 443),
             delay_ms: fastrand::i64(HOUR_MS..=WEEK_MS),
             expires_ms: Some(2 * WEEK_MS),
             retry: true,
@@ -68,9 +68,9 @@ fn request(account: AccountId, n: u32) -> NewRequest {
 }
 
 /// The result of a job as large as that of the documented example.
-fn job_done(id: Uuid) -> JobDone {
+fn job_done(id: Uuid) -> JobOutcome {
     let file = json!({ "name": "image.jpg", "bytes": 29469, "type": "jpeg", "width": 550, "height": 412 });
     let payload = json!({ "success": true, "code": 200, "id": id, "input": file, "output": file });
     let usage = UsageDelta { requests: 1, input_bytes: 29_469, output_bytes: 3_000 };
-    JobDone { payload: payload.to_string(), usage, result: None }
+    JobOutcome { payload: payload.to_string(), usage, result: None }
 }

@@ -7,7 +7,7 @@
 use pixaven_imaging::Plan;
 use pixaven_imaging::plan::{
     Adjust, Blur, Color, Crop, CropAt, Filter, Flip, Format, Gravity, Kernel, Output, Padding, Resize,
-    ResizeMode, Target,
+    ResizeMode, TargetFormat,
 };
 
 use super::inputs::Input;
@@ -100,7 +100,7 @@ fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
             kernel: Kernel::Lanczos3,
         }),
         output: Output {
-            format: Target::Format(format),
+            format: TargetFormat::Format(format),
             quality,
             baseline: format == Format::Jpeg,
             ..Output::default()

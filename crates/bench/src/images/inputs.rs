@@ -9,8 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use pixaven_imaging::plan::{Filter, Format, Gravity, Kernel, Output, Plan, Resize, ResizeMode, Target};
-use pixaven_imaging::{Channels, Image, Limits, Scratch, encode_animation, process, sample};
+use pixaven_imaging::plan::{
+    Filter, Format, Gravity, Kernel, Output, Plan, Resize, ResizeMode, TargetFormat,
+};
+use pixaven_imaging::{Channels, Image, Limits, Scratch, encode_animation, process};
 use tempfile::TempDir;
 
 /// The strength of the grain in percent: about three levels of 255.
@@ -86,12 +88,12 @@ impl Inputs {
 
     fn make(&mut self, input: Input) -> anyhow::Result<Vec<u8>> {
         let jpeg = Output {
-            format: Target::Format(Format::Jpeg),
+            format: TargetFormat::Format(Format::Jpeg),
             quality: Some(89),
             baseline: true,
             ..Output::default()
         };
-        let png = Output { format: Target::Format(Format::Png), effort: Some(6), ..Output::default() };
+        let png = Output { format: TargetFormat::Format(Format::Png), effort: Some(6), ..Output::default() };
         match input {
             Input::Photo12Mp => self.photo(Some((4000, 3000)), Some(GRAIN), jpeg),
             Input::Progressive12Mp => {
@@ -140,7 +142,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// A GIF whose content moves by three columns in each frame, and by one row in every other frame.
 fn animation(width: u32, height: u32, n_frames: u32) -> anyhow::Result<Vec<u8>> {
     let (n_columns, n_rows) = (width + n_frames * 3, height + n_frames / 2);
-    let landscape = sample::landscape(n_columns, n_rows, 5);
+    let landscape =
+        Image::new(n_columns, n_rows, Channels::Rgb, pixaven_sample::landscape(n_columns, n_rows, 5));
     let frames = (0..n_frames).map(|i| (part(&landscape, i * 3, i / 2, width, height), DELAY_MS));
     Ok(encode_animation(frames, n_frames, Format::Gif, &Output::default())?)
 }

@@ -5,7 +5,7 @@ use super::Context;
 use super::channels::promote;
 use super::picture::Picture;
 use super::resample::resample;
-use crate::codecs::over;
+use crate::alpha::over;
 use crate::geometry::{Placed, Size, Span, Window};
 use crate::plan::{Kernel, Watermark};
 use crate::{Channels, Error, Image, Plan, Scratch, geometry};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::first_frame::no_picture;
 use super::watermark;
 use crate::codecs::{Decode, Encode, Frame};
 use crate::color::ToSrgb;
@@ -182,20 +183,4 @@ impl FramePipeline<'_> {
             watermark: self.watermark.as_ref(),
         }
     }
-}
-
-/// Decodes the first frame, upright and in sRGB.
-pub(super) fn first_frame(
-    decoder: &mut dyn Decode,
-    orientation: Orientation,
-    scratch: &mut Scratch,
-) -> Result<Image, Error> {
-    let Some(frame) = decoder.next_frame(scratch)? else { return Err(no_picture(decoder)) };
-    let (to_srgb, _) = ToSrgb::new(decoder.header().profile.as_deref(), frame.raster.layout);
-    Ok(orientation.apply(to_srgb.apply(frame.raster, scratch), scratch))
-}
-
-fn no_picture(decoder: &dyn Decode) -> Error {
-    let format = decoder.header().info.format.name();
-    Error::Corrupt { format, reason: "no picture".to_owned() }
 }

@@ -1,6 +1,6 @@
 //! Decodes the picture of a watermark: the first frame of a file in any readable format, upright and in sRGB.
 
-use super::frames::first_frame;
+use super::first_frame::first_frame;
 use crate::geometry::{Placed, Size};
 use crate::operations::{self, Context};
 use crate::plan::{Kernel, Watermark};

@@ -1,13 +1,13 @@
 //! `output.effort`, and choices that encoders make by content. Neither may change a pixel of a lossless
 //! format.
 
-use pixaven_imaging::plan::{Output, Target};
+use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Plan, encode_animation};
 
 use crate::helpers::{decode_png, decoded_pixels, fading_photo, lossless_plan, photo, png_of, rgba, run};
 
 fn with_effort(format: Format, effort: Option<u8>, without_loss: bool) -> Plan {
-    let format = Target::Format(format);
+    let format = TargetFormat::Format(format);
     Plan { output: Output { format, effort, lossless: without_loss, ..Output::default() }, ..Plan::default() }
 }
 

@@ -1,11 +1,11 @@
 //! The information that is reported about an input file, format by format.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use pixaven_imaging::{Channels, Colorspace, Facts, Format, Image};
+use pixaven_imaging::{Channels, Colorspace, FileInfo, Format, Image};
 
 use crate::helpers::{encoded, fading_photo, lossless_plan, photo, plan_for, png_of, png_with, run};
 
-fn input_facts(bytes: &[u8]) -> Facts {
+fn input_facts(bytes: &[u8]) -> FileInfo {
     run(bytes, &plan_for(Format::Png)).input
 }
 

@@ -1,7 +1,7 @@
 //! Conversions from every format to every format: the pixels are kept, and the reported information is
 //! correct.
 
-use pixaven_imaging::plan::{Output, Target};
+use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Scratch, process, sniff};
 
 use crate::helpers::{
@@ -35,7 +35,7 @@ fn output_info_matches_the_same_file_as_input() {
         for into in FORMATS {
             for (baseline, without_loss) in [(false, false), (true, false), (false, true)] {
                 let output = Output {
-                    format: Target::Format(into),
+                    format: TargetFormat::Format(into),
                     baseline,
                     lossless: without_loss,
                     quality: Some(90),
@@ -122,8 +122,11 @@ fn higher_quality_gives_larger_jpeg_and_webp_files() {
     for format in [Format::Jpeg, Format::Webp] {
         let sizes: Vec<u64> = [10, 50, 80, 95]
             .map(|quality| {
-                let output =
-                    Output { format: Target::Format(format), quality: Some(quality), ..Output::default() };
+                let output = Output {
+                    format: TargetFormat::Format(format),
+                    quality: Some(quality),
+                    ..Output::default()
+                };
                 let done = run(&input, &Plan { output, ..Plan::default() });
                 assert_eq!(done.output.quality, Some(quality));
                 done.output.bytes

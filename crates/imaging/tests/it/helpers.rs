@@ -1,6 +1,6 @@
 //! Synthetic test images, short ways to encode and decode them, and comparisons of the results.
 
-use pixaven_imaging::plan::{Output, Target};
+use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process};
 
 /// All formats that can be read and written. Icons have at most 256 pixels on a side.
@@ -72,13 +72,13 @@ pub(crate) fn quarters(width: u32, height: u32) -> Image {
 
 /// A plan that only encodes to this format.
 pub(crate) fn plan_for(format: Format) -> Plan {
-    Plan { output: Output { format: Target::Format(format), ..Output::default() }, ..Plan::default() }
+    Plan { output: Output { format: TargetFormat::Format(format), ..Output::default() }, ..Plan::default() }
 }
 
 /// A plan that only encodes to this format, without loss.
 pub(crate) fn lossless_plan(format: Format) -> Plan {
     Plan {
-        output: Output { format: Target::Format(format), lossless: true, ..Output::default() },
+        output: Output { format: TargetFormat::Format(format), lossless: true, ..Output::default() },
         ..Plan::default()
     }
 }

@@ -12,6 +12,7 @@ mod facts;
 mod formats;
 mod geometry;
 mod helpers;
+mod layers;
 mod limits;
 mod malformed;
 mod metadata;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pixaven_imaging::plan::{Output, Target};
+use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Error, Format, Limits, Plan, Processed, Scratch, process};
 
 use crate::helpers::{FORMATS, encoded, fading_photo, photo, plan_for, png_of, png_with, run};
@@ -17,7 +17,7 @@ fn small_files() -> Vec<Vec<u8>> {
 }
 
 fn baseline() -> Output {
-    Output { format: Target::Format(Format::Jpeg), baseline: true, ..Output::default() }
+    Output { format: TargetFormat::Format(Format::Jpeg), baseline: true, ..Output::default() }
 }
 
 fn try_process(input: &[u8], scratch: &mut Scratch) -> Result<Processed, Error> {

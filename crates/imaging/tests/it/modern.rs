@@ -3,7 +3,7 @@
 mod corpus;
 mod heif_boxes;
 
-use pixaven_imaging::plan::{KeptMetadata, Output, Resize, ResizeMode, Target};
+use pixaven_imaging::plan::{KeptMetadata, Output, Resize, ResizeMode, TargetFormat};
 use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Plan, Scratch, process, sniff};
 
 use crate::helpers::{
@@ -14,7 +14,7 @@ use crate::helpers::{
 pub(crate) const MODERN: [Format; 4] = [Format::Heic, Format::Avif, Format::Jxl, Format::Jp2];
 
 fn at_quality(format: Format, quality: u8) -> Plan {
-    let output = Output { format: Target::Format(format), quality: Some(quality), ..Output::default() };
+    let output = Output { format: TargetFormat::Format(format), quality: Some(quality), ..Output::default() };
     Plan { output, ..Plan::default() }
 }
 

@@ -1,6 +1,6 @@
 //! `output`: `max_bytes`, `format: auto`, `delay`, `plays` and `lossless`.
 
-use pixaven_imaging::plan::{KeptMetadata, Mask, Output, Shape, Target};
+use pixaven_imaging::plan::{KeptMetadata, Mask, Output, Shape, TargetFormat};
 use pixaven_imaging::{Channels, Error, Format, Image, Limits, Plan, Processed, Scratch, process};
 
 use crate::helpers::{decode_png, fading_photo, photo, png_of, quarters, rgba, run};
@@ -14,11 +14,11 @@ fn try_process(input: &[u8], output: Output) -> Result<Processed, Error> {
 }
 
 fn in_format(format: Format) -> Output {
-    Output { format: Target::Format(format), ..Output::default() }
+    Output { format: TargetFormat::Format(format), ..Output::default() }
 }
 
 const AUTO: Output = Output {
-    format: Target::Auto,
+    format: TargetFormat::Auto,
     quality: None,
     baseline: false,
     lossless: false,

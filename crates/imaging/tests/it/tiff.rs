@@ -6,7 +6,7 @@ mod malformed;
 
 use std::io::Write as _;
 
-use pixaven_imaging::plan::{KeptMetadata, Output, Target};
+use pixaven_imaging::plan::{KeptMetadata, Output, TargetFormat};
 use pixaven_imaging::{Channels, Colorspace, Format, Image, Plan};
 
 use self::builder::{Tiff, tags};
@@ -284,7 +284,7 @@ fn metadata_is_copied_between_tiff_files() {
         (700, 1, text("<x:xmpmeta/>")),
     ]);
     let keep = |metadata| Plan {
-        output: Output { format: Target::Format(Format::Tiff), metadata, ..Output::default() },
+        output: Output { format: TargetFormat::Format(Format::Tiff), metadata, ..Output::default() },
         ..Plan::default()
     };
     let contains = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);

@@ -1,7 +1,7 @@
 //! MP4 and WebM: small parsers of this module read the output, and its timestamps must match the input
 //! animation. `second_decoders` checks that players can show the files.
 
-use pixaven_imaging::plan::{Output, Target};
+use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{
     Channels, Colorspace, Error, Format, Image, Limits, Plan, Processed, Scratch, process,
 };
@@ -242,8 +242,11 @@ fn higher_quality_gives_larger_videos() {
     for format in VIDEOS {
         let sizes: Vec<u64> = [1, 40, 70, 100]
             .map(|quality| {
-                let output =
-                    Output { format: Target::Format(format), quality: Some(quality), ..Output::default() };
+                let output = Output {
+                    format: TargetFormat::Format(format),
+                    quality: Some(quality),
+                    ..Output::default()
+                };
                 let done = run(&input, &Plan { output, ..Plan::default() });
                 assert_eq!(done.output.quality, Some(quality));
                 done.output.bytes

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use pixaven::work::blobs::Blobs;
 use pixaven_imaging::plan::Format;
-use pixaven_ledger::Release;
+use pixaven_ledger::ReleaseReason;
 use pixaven_testkit::image_origin::ImageOrigin;
 use pixaven_testkit::ports::ClosedPort;
 use pixaven_testkit::receiver::ScriptedReceiver;

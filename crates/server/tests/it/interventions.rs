@@ -1,6 +1,6 @@
 //! What users can do to webhooks, secrets and requests, through the API.
 
-use pixaven::webhooks::sign::{SignedHeaders, SigningKey, verify};
+use pixaven::delivery::signing::{SignedHeaders, SigningKey, verify};
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::request::ReceivedRequest;

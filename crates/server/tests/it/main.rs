@@ -9,6 +9,7 @@ mod corpus;
 mod demo;
 mod idempotency;
 mod interventions;
+mod layers;
 mod net;
 mod official_clients;
 mod pictures;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pixaven::net::{AddressPolicy, Exchange, Net, NetError, NetSettings};
+use pixaven_net::{AddressPolicy, Exchange, Net, NetError, NetSettings};
 use pixaven_testkit::ports::ClosedPort;
 use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::Action::{self, Drip, Flood, Hang, ReadByte, ReadHead, ReadRequest};

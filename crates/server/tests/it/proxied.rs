@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pixaven::lifecycle::Tasks;
+use pixaven::runtime::lifecycle::Tasks;
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::ports::ClosedPort;
 use pixaven_testkit::proxy::{ForwardProxy, ProxyAction};

@@ -7,9 +7,10 @@ use pixaven::delivery::{Dispatcher, DispatcherSettings};
 use pixaven::runtime::lifecycle::Tasks;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{
-    Account, Clock, DueReason, InputRef, JobOutcome, Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store,
-    UsageDelta, WebhookRecord, WebhookStatus,
+    Account, Clock, DueReason, FailureReason, InputRef, JobOutcome, Ledger, NewKey, NewRequest, NewWebhook,
+    Outcome, Store, UsageDelta, WebhookRecord, WebhookStatus,
 };
+use pixaven_net::{AddressPolicy, Net, NetSettings};
 use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::request::ReceivedRequest;
 use pixaven_testkit::script::{Action, respond, respond_status};
@@ -66,7 +67,7 @@ impl Desk {
     async fn accept(&self, url: &url::Url, change: impl FnOnce(&mut NewWebhook)) -> Uuid {
         let mut webhook = NewWebhook {
             url: url.to_string(),
-            authority: url.authority().to_owned(),
+            authority: url.authority().parse().expect("host:port"),
             delay_ms: 0,
             expires_ms: None,
             retry: true,
@@ -127,7 +128,7 @@ fn driver(ledger: &Ledger) -> Dispatcher {
 }
 
 fn next_due_ms(record: &WebhookRecord) -> Option<i64> {
-    record.next.map(|next| next.due_ms)
+    record.next_attempt.map(|next| next.due_ms)
 }
 
 fn outcomes(record: &WebhookRecord) -> Vec<Outcome> {
@@ -240,7 +241,7 @@ async fn ten_failures_are_the_end() {
     assert_eq!(receiver.requests().len(), 10);
     let record = desk.record(id).await;
     assert_eq!(
-        (record.status, record.failure.as_deref()),
+        (record.status, record.failure.map(FailureReason::as_str)),
         (WebhookStatus::Failed, Some("retries_exhausted"))
     );
     assert_eq!(outcomes(&record), [Outcome::Rejected; 10]);
@@ -260,7 +261,7 @@ async fn what_ends_a_webhook_early_is_said() {
         assert_eq!(desk.step().await, 1, "{name}");
         let record = desk.record(id).await;
         assert_eq!(
-            (record.status, record.failure.as_deref()),
+            (record.status, record.failure.map(FailureReason::as_str)),
             (WebhookStatus::Failed, Some(expected)),
             "{name}"
         );
@@ -276,7 +277,10 @@ async fn what_expired_while_nobody_could_send_it_is_not_sent() {
     desk.clock.advance(60_000);
     assert_eq!(desk.step().await, 0);
     let record = desk.record(id).await;
-    assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+    assert_eq!(
+        (record.status, record.failure.map(FailureReason::as_str)),
+        (WebhookStatus::Failed, Some("expired"))
+    );
     assert_eq!((receiver.n_connections(), record.attempts.len()), (0, 0));
 }
 
@@ -306,8 +310,8 @@ async fn a_receiver_that_asks_for_less_than_the_pause_is_not_why_it_waits() {
         let receiver = ScriptedReceiver::start(vec![respond(head)]);
         let id = desk.accept_plain(&receiver.url("/")).await;
         assert_eq!(desk.step().await, 1);
-        let next = desk.record(id).await.next.expect("it waits");
-        assert_eq!((next.due_ms, next.why), (START_MS + expected_ms, why), "{retry_after}");
+        let next = desk.record(id).await.next_attempt.expect("it waits");
+        assert_eq!((next.due_ms, next.due_reason), (START_MS + expected_ms, why), "{retry_after}");
     }
 }
 
@@ -424,7 +428,7 @@ async fn an_attempt_cut_off_does_not_use_up_the_schedule() {
     }
     assert_eq!(desk.step().await, 1);
     let record = desk.record(id).await;
-    assert_eq!(record.failure.as_deref(), Some("retry_disabled"));
+    assert_eq!(record.failure.map(FailureReason::as_str), Some("retry_disabled"));
     let [cut_off @ .., last] = &outcomes(&record)[..] else { panic!("there are attempts") };
     assert_eq!((cut_off, last), (&[Outcome::Interrupted; 3][..], &Outcome::Rejected));
 }

@@ -2,7 +2,7 @@
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::plan::{
-    Adjust, Color, Crop, CropAt, Gravity, Kernel, Output, Padding, Plan, Resize, ResizeMode, Target,
+    Adjust, Color, Crop, CropAt, Gravity, Kernel, Output, Padding, Plan, Resize, ResizeMode, TargetFormat,
 };
 use pixaven_imaging::{Channels, Error, Format, Image, Limits, Scratch, process};
 
@@ -10,7 +10,7 @@ use crate::geometry::resize_to;
 use crate::helpers::{decode_png, fading_photo, nearly_equal, photo, png_of, rgba, run};
 
 fn to_png(plan: &Plan) -> Plan {
-    Plan { output: Output { format: Target::Format(Format::Png), ..Output::default() }, ..plan.clone() }
+    Plan { output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() }, ..plan.clone() }
 }
 
 /// Compares the plan on a PNG, which is decoded row by row, with the plan on the whole image.

@@ -1,7 +1,7 @@
 //! Whole documents: caps, names, redirects judged hop by hop.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pixaven::net::FetchLimits;
+use pixaven_net::FetchLimits;
 use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::Action::{self, Drip, Flood, Hang, ReadRequest};
 use pixaven_testkit::script::{respond, respond_status, respond_with};

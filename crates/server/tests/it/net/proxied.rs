@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pixaven::net::{AddressPolicy, Net, NetError, NetSettings, Proxy, ProxyError};
+use pixaven_net::{AddressPolicy, Net, NetError, NetSettings, Proxy, ProxyError};
 use pixaven_testkit::ports::ClosedPort;
 use pixaven_testkit::proxy::{ForwardProxy, ProxyAction};
 use pixaven_testkit::receiver::ScriptedReceiver;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use pixaven::net::{AddressPolicy, Net, NetSettings, TlsSetupError};
+use pixaven_net::{AddressPolicy, Net, NetSettings, TlsSetupError};
 use pixaven_testkit::proxy::ForwardProxy;
 use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::{Action, respond};
@@ -105,9 +105,12 @@ fn a_file_without_an_authority_is_refused_at_the_start() {
         let settings = NetSettings { extra_ca_file: Some(path), ..NetSettings::default() };
         Net::new(settings).map(|_| ())
     };
-    assert!(matches!(load("missing.pem", None), Err(TlsSetupError::ExtraFile { .. })));
-    assert!(matches!(load("empty.pem", Some("")), Err(TlsSetupError::NoAuthority { .. })));
-    assert!(matches!(load("key.pem", Some(&private_key_pem())), Err(TlsSetupError::NoAuthority { .. })));
+    assert!(matches!(load("missing.pem", None), Err(TlsSetupError::Unreadable { .. })));
+    assert!(matches!(load("empty.pem", Some("")), Err(TlsSetupError::NoCertificateAuthority { .. })));
+    assert!(matches!(
+        load("key.pem", Some(&private_key_pem())),
+        Err(TlsSetupError::NoCertificateAuthority { .. })
+    ));
     let broken = "-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n";
     assert!(matches!(load("broken.pem", Some(broken)), Err(TlsSetupError::Unreadable { .. })));
 }
