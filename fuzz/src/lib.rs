@@ -1,14 +1,14 @@
-//! What the fuzz targets do: a target per format that is read, and one for everything together. Whatever the bytes are,
-//! there is an answer; one that is a picture is as its facts say.
+//! Fuzz targets: one per input format, and one for the whole `process` function with a random plan. Every
+//! input must give a result or an error, never a panic, and the facts of an output must match its bytes.
 
 use arbitrary::{Arbitrary, Unstructured};
 use pixaven_imaging::plan::{
     Adjust, Border, Color, Crop, CropAt, Filter, Flip, Gravity, Kernel, Mask, Output, Padding, Resize,
-    ResizeMode, Scale, Shape, Target,
+    ResizeMode, Scale, Shape, TargetFormat,
 };
 use pixaven_imaging::{Format, Limits, Plan, Scratch, sniff};
 
-/// Makes a target of a format: only inputs that are recognised as it are decoded.
+/// Defines the fuzz target of a format. It decodes only inputs that are recognised as this format.
 #[macro_export]
 macro_rules! decodes {
     ($format:ident) => {
@@ -18,7 +18,7 @@ macro_rules! decodes {
     };
 }
 
-/// Small enough that a run takes milliseconds and little memory.
+/// Limits that keep one run within milliseconds and a few megabytes.
 fn limits() -> Limits {
     Limits {
         pixels: 1 << 20,
@@ -31,7 +31,8 @@ fn limits() -> Limits {
     }
 }
 
-/// Decodes an input of this format and encodes what it shows as PNG.
+/// Decodes an input of this format and encodes the image as PNG. Rejects inputs of other formats from the
+/// corpus.
 pub fn decode(format: Format, input: &[u8]) -> libfuzzer_sys::Corpus {
     if sniff(input) != Some(format) {
         return libfuzzer_sys::Corpus::Reject;
@@ -40,7 +41,7 @@ pub fn decode(format: Format, input: &[u8]) -> libfuzzer_sys::Corpus {
     libfuzzer_sys::Corpus::Keep
 }
 
-/// Does what the last bytes of an input say with the others.
+/// Processes an input. Its last 48 bytes define the plan, the other bytes are the image.
 pub fn process(input: &[u8]) {
     const PLAN_BYTES: usize = 48;
     let Some((image, plan)) = input.split_at_checked(input.len().saturating_sub(PLAN_BYTES)) else { return };
@@ -59,12 +60,12 @@ fn run(input: &[u8], plan: &Plan) {
 }
 
 fn to(format: Format) -> Output {
-    Output { format: Target::Format(format), ..Output::default() }
+    Output { format: TargetFormat::Format(format), ..Output::default() }
 }
 
 type Made<T> = arbitrary::Result<T>;
 
-/// Some plan whose every number is in its range.
+/// A plan from random bytes. Every number is within its range.
 fn plan(u: &mut Unstructured<'_>) -> Made<Plan> {
     let formats: Vec<Format> = Format::written().collect();
     let mut output = to(*u.choose(&formats)?);
@@ -101,7 +102,7 @@ fn plan(u: &mut Unstructured<'_>) -> Made<Plan> {
     })
 }
 
-/// Something in one case of four.
+/// `Some` in one of four cases.
 fn some<'a, T>(
     u: &mut Unstructured<'a>,
     make: impl FnOnce(&mut Unstructured<'a>) -> Made<T>,

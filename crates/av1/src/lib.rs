@@ -1,52 +1,56 @@
-//! Coding one picture as AV1, by rav1e. All of that encoder is generic over the type of a sample, so it is compiled
-//! anew wherever it is used: here, and in nothing that changes often.
+//! Encodes one image as AV1 with rav1e. The rav1e encoder is generic over the sample type, so each crate that
+//! uses it compiles it again. This crate compiles it once, because it rarely changes.
 
 use rav1e::prelude::{
     ChromaSampling, ColorDescription, ColorPrimaries, Config, Context, EncoderConfig, EncoderStatus,
     MatrixCoefficients, PixelRange, SpeedSettings, TransferCharacteristics,
 };
 
-/// Planes of one byte per sample, packed, in full range: luma, and chroma as large or with half the columns and rows,
-/// rounded up.
+/// The planes of an image, in full range, one byte per sample, rows without padding: luma, and chroma either
+/// of the same size or with half the columns and rows, rounded up.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
     /// Columns of luma, 1 to 65,535.
     pub width: usize,
     /// Rows of luma, 1 to 65,535.
     pub height: usize,
-    /// `width * height` samples.
+    /// The luma plane: `width * height` samples.
     pub luma: &'a [u8],
-    /// Two planes of BT.601 chroma; `None`: a gray picture.
+    /// The two chroma planes (BT.601). `None` for a gray image.
     pub chroma: Option<[&'a [u8]; 2]>,
     /// Whether chroma has half the columns and rows.
     pub halved: bool,
 }
 
-/// A coded picture.
+/// An encoded image.
 #[derive(Debug, Clone)]
 pub struct Coded {
-    /// A temporal unit.
+    /// The data of one temporal unit.
     pub data: Vec<u8>,
     /// The content of an `av1C` box.
     pub configuration: Vec<u8>,
 }
 
-/// Codes a picture on the calling thread.
+/// Encodes an image on the calling thread.
 ///
-/// `quantizer` is from 1 (best) to 255, `speed` from 0 (smallest) to 10 (fastest). 0 as a quantiser would mean lossless
-/// coding, which rav1e does not have.
+/// `quantizer` is from 1 (best quality) to 255. A quantizer of 0 would mean lossless coding, which rav1e does
+/// not support; it is raised to 1. `speed` is from 0 (smallest file) to 10 (fastest).
 ///
 /// # Errors
-/// What rav1e objects to, in words.
+/// The error message of rav1e.
 ///
 /// # Panics
-/// When a plane has another length than the sides say: a bug of the caller.
+/// If the length of a plane does not match the size: a bug of the caller.
 pub fn encode(picture: Picture<'_>, quantizer: u8, speed: u8) -> Result<Coded, String> {
     let Picture { width, height, luma, chroma, halved } = picture;
     let half = |side: usize| if halved { side.div_ceil(2) } else { side };
-    assert_eq!(luma.len(), width * height, "plane and size disagree");
+    assert_eq!(luma.len(), width * height, "the length of the plane does not match the size");
     for plane in chroma.iter().flatten() {
-        assert_eq!(plane.len(), half(width) * half(height), "plane and size disagree");
+        assert_eq!(
+            plane.len(),
+            half(width) * half(height),
+            "the length of the plane does not match the size"
+        );
     }
     let config = EncoderConfig {
         width,

@@ -1,7 +1,7 @@
-//! `backlog`: what a million webhooks that wait cost. The same server, the same directory, the same load: first with
-//! nothing waiting, then with a backlog, whose requests were accepted, processed, and are due within a week.
+//! `backlog`: what a million waiting webhooks cost a server. The same load is sent twice to the same directory: first
+//! without waiting webhooks, then with a backlog of processed requests whose webhooks are due within a week.
 //!
-//! The backlog is written through the ledger itself, in its own commits: asking the server for each would take an hour.
+//! The backlog is written through the ledger itself: a server would need an hour to accept that many requests.
 
 mod fill;
 
@@ -13,129 +13,134 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::audit::{self, Audit};
-use crate::job::{Image, Way};
-use crate::load::{self, Answers};
-use crate::loopback::Client;
-use crate::receiver::Receiver;
-use crate::report::{self, progress};
-use crate::server::{Build, Subject};
-use crate::stage::{Setup, Stage};
-use crate::stats::Percentiles;
-use crate::usage::Usage;
+use crate::environment::{EnvironmentOptions, TestEnvironment};
+use crate::http_client::HttpClient;
+use crate::load::{self, LoadResult};
+use crate::percentiles::Percentiles;
+use crate::report::{Report, progress};
+use crate::request_template::{InputMode, TestImage};
+use crate::resource_usage::{ResourceUsage, hundredths};
+use crate::server::{Build, ServerArgs};
+use crate::webhook_receiver::WebhookReceiver;
 
-/// How long a server with a backlog may take to listen.
-const LONGEST_START_S: f64 = 5.0;
+/// The longest time in seconds from the start of a server with a backlog until it listens.
+const MAX_START_S: f64 = 5.0;
 
-/// What a server with a backlog may have in memory.
-const LARGEST_RSS_MIB: f64 = 300.0;
+/// The largest peak memory of a server with a backlog.
+const MAX_RSS_MIB: f64 = 300.0;
 
-/// What a backlog may do to the time of a 202.
-const LARGEST_RATIO: f64 = 2.0;
+/// The p99 of the 202 with a backlog may be this many times the p99 without.
+const MAX_ACCEPT_RATIO: f64 = 2.0;
+
+/// Nothing arriving for this long means that the remaining webhooks are lost.
+const DRAIN: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub(crate) struct BacklogArgs {
-    /// How many webhooks wait.
+    /// The number of waiting webhooks.
     #[arg(long, default_value_t = 1_000_000)]
     pending: u32,
-    /// Requests per second, beside the backlog.
+    /// Requests per second.
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
-    /// How long they are sent, each time.
+    /// How long each of the two loads takes, in seconds.
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
     #[command(flatten)]
-    subject: Subject,
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
-struct Report {
-    command: &'static str,
+struct Figures {
     pending: u32,
+    /// The time to write the backlog.
     fill_s: f64,
-    /// From the start of the process with the backlog to its first word that it listens.
+    /// From the start of the process with the backlog until it listens.
     start_s: f64,
     peak_rss_server_mib: Option<f64>,
-    empty: Times,
-    backlog: Times,
-    /// p99 of the 202 with the backlog over that without.
+    /// The load without waiting webhooks.
+    empty: LoadFigures,
+    /// The load with waiting webhooks.
+    backlog: LoadFigures,
+    /// The p99 of the 202 with the backlog divided by the p99 without.
     accept_p99_ratio: f64,
 }
 
 #[derive(Serialize)]
-struct Times {
+struct LoadFigures {
     #[serde(flatten)]
     audit: Audit,
+    /// From the scheduled time to the end of the 202.
     accept_ms: Percentiles,
+    /// From the end of the 202 to the arrival of the webhook.
     delivery_ms: Percentiles,
 }
 
-/// Measures both, and says whether the backlog costs no more than it may.
-pub(crate) async fn run(args: &BacklogArgs) -> anyhow::Result<bool> {
+/// Measures both loads, and requires that the backlog costs little.
+pub(crate) async fn run(args: &BacklogArgs) -> anyhow::Result<Report> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
-    let (binary, image) = (args.subject.binary(Build::Optimised).await?, Image::noop()?);
-    let stage = Setup::of(&args.subject, &binary, &image, Way::Fetch).start().await?;
-    let Stage { installation, server, address, receiver, job, client, directory: _directory, .. } = stage;
-    let load = async |client: &Arc<Client>| -> anyhow::Result<Times> {
+    let (binary, image) = (args.server.binary(Build::Optimised).await?, TestImage::noop()?);
+    let options = EnvironmentOptions::new(&args.server, &binary, &image, InputMode::Fetch);
+    let environment = options.start().await?;
+    let TestEnvironment { installation, server, address, receiver, template, http, .. } = environment;
+    let load = async |http: &Arc<HttpClient>| -> anyhow::Result<LoadFigures> {
         let end = tokio::time::sleep(Duration::from_secs_f64(args.seconds));
-        let answers = load::run(client, &job, args.rate, end).await;
-        times(answers, &receiver).await
+        LoadFigures::new(load::run(http, &template, args.rate, end).await, &receiver).await
     };
-    progress("nothing waits");
-    let empty = load(&client).await?;
+    progress("load without waiting webhooks");
+    let empty = load(&http).await?;
     server.stop().await?;
 
     progress(format_args!("writing a backlog of {}", args.pending));
-    let begun = Instant::now();
+    let fill_start = Instant::now();
     fill::fill(installation.dir(), args.pending).await?;
-    let fill_s = begun.elapsed().as_secs_f64();
+    let fill_s = fill_start.elapsed().as_secs_f64();
 
     let (server, _) = installation.start(address.port()).await?;
-    let start_s = server.since.elapsed().as_secs_f64();
+    let start_s = server.started_at.elapsed().as_secs_f64();
     progress(format_args!("{} wait; the server listens after {start_s:.2} s", args.pending));
-    let backlog = load(&Arc::new(Client::new(address))).await?;
-    let peak_rss_server_mib = Usage::read(server.pid()).map(|usage| usage.peak_rss_server_mib);
+    let backlog = load(&Arc::new(HttpClient::new(address))).await?;
+    let peak_rss_server_mib = ResourceUsage::read(server.pid()).map(|usage| usage.peak_rss_server_mib);
     server.stop().await?;
 
-    let accept_p99_ratio = (backlog.accept_ms.p99 / empty.accept_ms.p99 * 100.0).round() / 100.0;
+    let accept_p99_ratio = hundredths(backlog.accept_ms.p99 / empty.accept_ms.p99);
     let pending = args.pending;
-    let report = Report {
-        command: "backlog",
-        pending,
-        fill_s,
-        start_s,
-        peak_rss_server_mib,
-        empty,
-        backlog,
-        accept_p99_ratio,
-    };
-    report::print(&report)?;
-    Ok(report.is_good())
+    Figures { pending, fill_s, start_s, peak_rss_server_mib, empty, backlog, accept_p99_ratio }.report()
 }
 
-/// Waits for what was accepted, and counts.
-async fn times(answers: Answers, receiver: &Receiver) -> anyhow::Result<Times> {
-    receiver.wait_for(&answers.accepted, Duration::from_secs(30)).await;
-    let deliveries = receiver.deliveries_of(&answers.accepted);
-    ensure!(
-        answers.n_sent() == answers.accepted.len(),
-        "not every request was accepted: {:?}",
-        answers.first_rejection
-    );
-    let delays = audit::delays(&answers.accepted, &deliveries);
-    Ok(Times {
-        audit: Audit::of(&answers.accepted, &deliveries),
-        accept_ms: Percentiles::of(answers.waits).context("nothing was accepted")?,
-        delivery_ms: Percentiles::of(delays).context("nothing was delivered")?,
-    })
+impl LoadFigures {
+    /// Waits for the webhooks of a load. Fails when a request was not accepted.
+    async fn new(result: LoadResult, receiver: &WebhookReceiver) -> anyhow::Result<Self> {
+        receiver.wait_for(&result.accepted, DRAIN).await;
+        let deliveries = receiver.deliveries_of(&result.accepted);
+        let is_complete = result.n_sent() == result.accepted.len();
+        ensure!(is_complete, "not every request was accepted: {:?}", result.first_rejection);
+        let delivery_times = audit::delivery_times(&result.accepted, &deliveries);
+        Ok(Self {
+            audit: Audit::new(&result.accepted, &deliveries),
+            accept_ms: Percentiles::of(result.accept_latencies).context("nothing was accepted")?,
+            delivery_ms: Percentiles::of(delivery_times).context("nothing was delivered")?,
+        })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.audit.lost + self.audit.duplicates + self.audit.failed == 0
+    }
 }
 
-impl Report {
-    fn is_good(&self) -> bool {
-        let is_whole = |times: &Times| times.audit.lost + times.audit.duplicates + times.audit.failed == 0;
-        is_whole(&self.empty)
-            && is_whole(&self.backlog)
-            && self.start_s <= LONGEST_START_S
-            && self.peak_rss_server_mib.is_none_or(|mib| mib <= LARGEST_RSS_MIB)
-            && self.accept_p99_ratio <= LARGEST_RATIO
+impl Figures {
+    fn report(&self) -> anyhow::Result<Report> {
+        let is_small = self.peak_rss_server_mib.is_none_or(|mib| mib <= MAX_RSS_MIB);
+        Ok(Report::new("backlog", self)?
+            .require(
+                "every webhook is delivered once",
+                self.empty.is_complete() && self.backlog.is_complete(),
+            )
+            .require("a server with a backlog starts within 5 s", self.start_s <= MAX_START_S)
+            .require("a server with a backlog needs at most 300 MiB", is_small)
+            .require(
+                "the backlog at most doubles the p99 of the 202",
+                self.accept_p99_ratio <= MAX_ACCEPT_RATIO,
+            ))
     }
 }

@@ -1,9 +1,9 @@
-//! `clock`: delays against a wall clock that lies. A server under libfaketime gets webhooks with delays of a second to a
-//! week, is killed and stopped and started again, and its clock is set forward and back, while it runs and while it does
-//! not. None may come early by that clock, twice, late, or not at all.
+//! `clock`: delays while the wall clock jumps. A server under libfaketime gets webhooks with delays of a second to a week.
+//! It is killed, stopped and started again, and its clock is set forward and back, while it runs and while it is stopped.
+//! By that clock, no webhook may arrive early, twice, late, or never.
 
+mod fake_clock_server;
 mod faketime;
-mod lab;
 mod timeline;
 
 use std::collections::HashMap;
@@ -17,144 +17,140 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use crate::api::Api;
+use self::fake_clock_server::{FakeClockServer, system_now_ms};
+use self::faketime::Faketime;
+use self::timeline::Timeline;
+use crate::api_client::ApiClient;
 use crate::audit::{self, Audit};
-use crate::job::{Image, Way};
-use crate::receiver::{Delivery, Receiver};
-use crate::report::{self, progress};
-use crate::server::{Build, Subject};
-use crate::stage::{Setup, Stage};
-use crate::stats::Percentiles;
-
-use faketime::Faketime;
-use lab::{Lab, system_now_ms};
-use timeline::Timeline;
+use crate::environment::{EnvironmentOptions, TestEnvironment};
+use crate::percentiles::Percentiles;
+use crate::report::{self, Report, progress};
+use crate::request_template::{InputMode, TestImage};
+use crate::resource_usage::tenths;
+use crate::server::{Build, ServerArgs};
+use crate::webhook_receiver::Delivery;
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
 
-/// How far the clock is set, one after the other, and what the server does meanwhile.
-const JUMPS: [(i64, Meanwhile); 10] = [
-    (HOUR_S, Meanwhile::Running),
-    (HOUR_S, Meanwhile::Stopped),
-    (-HOUR_S, Meanwhile::Running),
-    (-HOUR_S, Meanwhile::Stopped),
-    (-DAY_S, Meanwhile::Running),
-    (-DAY_S, Meanwhile::Stopped),
-    (7 * DAY_S, Meanwhile::Running),
-    (60 * DAY_S, Meanwhile::Stopped),
-    (-DAY_S, Meanwhile::Running),
-    (HOUR_S, Meanwhile::Stopped),
+/// The jumps of the clock in seconds, in order, and the state of the server at each.
+const JUMPS: [(i64, ServerState); 10] = [
+    (HOUR_S, ServerState::Running),
+    (HOUR_S, ServerState::Stopped),
+    (-HOUR_S, ServerState::Running),
+    (-HOUR_S, ServerState::Stopped),
+    (-DAY_S, ServerState::Running),
+    (-DAY_S, ServerState::Stopped),
+    (7 * DAY_S, ServerState::Running),
+    (60 * DAY_S, ServerState::Stopped),
+    (-DAY_S, ServerState::Running),
+    (HOUR_S, ServerState::Stopped),
 ];
 
-/// As often as this the server is stopped for each jump, one time by SIGKILL and one time by SIGTERM.
+/// The server is restarted this often for each jump: once after SIGKILL and once after SIGTERM.
 const RESTARTS_PER_JUMP: usize = 2;
 
-/// The longest delay. In the end the clock is set forward until all of them are over.
+/// The longest delay. At the end the clock is set forward until all delays are over.
 const MAX_DELAY_S: i64 = 7 * DAY_S;
 
-/// From the moment at which a webhook was due to its arrival: what arrives this soon after a jump may have begun before it.
-const WAY_MS: i64 = 1_000;
+/// The longest time from the start of a delivery to its arrival. A delivery that arrives this soon after a jump may have
+/// been started before the jump.
+const TRANSIT_MS: i64 = 1_000;
 
-/// The clock of this program and that of the server are read at different moments.
+/// The largest error of a comparison between this program's clock and the server's, which are read one after the other.
 const SLACK_MS: i64 = 50;
 
-/// One in a hundred webhooks may be later than this.
+/// The largest allowed p99 of the lateness.
 const MAX_P99_MS: f64 = 5_000.0;
 
-/// What the server does while its clock is set.
+/// The state of the server while its clock is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Meanwhile {
+enum ServerState {
     Running,
     Stopped,
 }
 
 #[derive(Args)]
 pub(crate) struct ClockArgs {
-    /// Webhooks that are asked for before each restart.
+    /// The number of webhooks that are accepted before each restart.
     #[arg(long, default_value_t = 15)]
     per_round: u32,
-    /// Decides the delays and the pauses.
+    /// The seed of the random delays and pauses.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
     #[arg(long, default_value_t = 60.0)]
     drain_seconds: f64,
     #[command(flatten)]
-    subject: Subject,
+    server: ServerArgs,
 }
 
-/// The figures of a run.
 #[derive(Debug, Clone, Serialize)]
-struct Report {
-    command: &'static str,
+struct Figures {
     seed: u64,
     restarts: usize,
     jumps: usize,
     #[serde(flatten)]
     audit: Audit,
-    /// Came before they were due by the server's clock.
+    /// Webhooks that arrived before they were due by the server's clock.
     early: usize,
-    /// Came again although nothing happened that could excuse it.
+    /// Repeated deliveries without a stop or a jump near the first arrival.
     twice: usize,
-    /// Came again after a stop or a jump within a second of their arrival.
+    /// Repeated deliveries after a stop or a jump within a second of the first arrival.
     repeated: usize,
-    /// Are due at another time than the request asked for.
+    /// Webhooks whose due time does not follow from their delay.
     misdated: usize,
-    /// From the moment a webhook was due to its arrival: only the time at which it was due and the server ran.
+    /// How long the server ran while a webhook was due, until its arrival.
     lateness_ms: Option<Percentiles>,
     took_s: f64,
 }
 
-/// Tries, and says whether the promise was kept.
-pub(crate) async fn run(args: &ClockArgs) -> anyhow::Result<bool> {
-    let (binary, image) = (args.subject.binary(Build::LikeThis).await?, Image::noop()?);
+/// Restarts the server and sets its clock, and requires that every webhook arrives in time.
+pub(crate) async fn run(args: &ClockArgs) -> anyhow::Result<Report> {
+    let (binary, image) = (args.server.binary(Build::SameProfile).await?, TestImage::noop()?);
     let run = Run {
-        setup: Setup::of(&args.subject, &binary, &image, Way::Fetch),
+        options: EnvironmentOptions::new(&args.server, &binary, &image, InputMode::Fetch),
         per_round: args.per_round,
         seed: args.seed,
         drain: Duration::from_secs_f64(args.drain_seconds),
     };
-    let report = run.measure().await?;
-    report::print(&report)?;
-    Ok(is_good(&report))
+    run.measure().await?.report()
 }
 
-/// A run.
 struct Run<'a> {
-    setup: Setup<'a>,
+    options: EnvironmentOptions<'a>,
     per_round: u32,
     seed: u64,
     drain: Duration,
 }
 
-/// A webhook that the server has promised.
-struct Promise {
+/// An accepted webhook.
+struct AcceptedWebhook {
     accepted: Instant,
-    at_ms: i64,
-    /// By the server's clock.
+    /// The real time of the 202.
+    accepted_ms: i64,
+    /// The due time by the server's clock.
     due_ms: i64,
 }
 
-/// What is to be found out.
+/// Everything that was accepted in a run.
 #[derive(Default)]
-struct Findings {
-    promises: HashMap<Uuid, Promise>,
+struct Acceptances {
+    webhooks: HashMap<Uuid, AcceptedWebhook>,
     n_misdated: usize,
 }
 
 impl Run<'_> {
-    /// Starts a server, plays with its clock, and looks at what came when.
-    async fn measure(mut self) -> anyhow::Result<Report> {
-        let begun = Instant::now();
+    /// Runs all jumps and restarts, then waits for all webhooks.
+    async fn measure(mut self) -> anyhow::Result<Figures> {
+        let start = Instant::now();
         let faketime = Faketime::new()?;
         faketime.check().await?;
-        self.setup.environment = faketime.environment();
-        let stage = self.setup.start().await?;
-        let Stage { installation, server, address, image_url, receiver, api, directory: _directory, .. } =
-            stage;
+        self.options.variables = faketime.variables();
+        let environment = self.options.start().await?;
+        let TestEnvironment { installation, server, address, image_url, receiver, api, .. } = environment;
         let data = json!({ "url": image_url, "webhook": { "url": receiver.url() } });
-        let mut lab = Lab {
+        let mut server = FakeClockServer {
             faketime,
             installation,
             server: Some(server),
@@ -162,138 +158,149 @@ impl Run<'_> {
             timeline: Timeline::new(system_now_ms()),
             random: fastrand::Rng::with_seed(self.seed),
         };
-        let mut findings = Findings::default();
-        for (by_s, meanwhile) in JUMPS {
+        let mut acceptances = Acceptances::default();
+        for (by_s, state) in JUMPS {
             for is_killed in [true, false] {
-                self.ask(&mut lab, &api, &data, &mut findings).await?;
-                lab.pause().await;
-                lab.stop(is_killed).await?;
-                if is_killed && meanwhile == Meanwhile::Stopped {
-                    lab.jump(by_s)?;
+                self.send_requests(&mut server, &api, &data, &mut acceptances).await?;
+                server.pause().await;
+                server.stop(is_killed).await?;
+                if is_killed && state == ServerState::Stopped {
+                    server.jump(by_s)?;
                 }
-                lab.start().await?;
+                server.start().await?;
             }
-            if meanwhile == Meanwhile::Running {
-                lab.pause().await;
-                lab.jump(by_s)?;
+            if state == ServerState::Running {
+                server.pause().await;
+                server.jump(by_s)?;
             }
         }
-        lab.pause().await;
-        lab.jump(findings.latest_due_ms().saturating_sub(lab.wall_ms()).max(0) / 1_000 + 1)?;
-        let accepted = findings.promises.iter().map(|(id, promise)| (*id, promise.accepted)).collect();
+        server.pause().await;
+        server.jump(acceptances.latest_due_ms().saturating_sub(server.wall_clock_ms()).max(0) / 1_000 + 1)?;
+        let accepted = acceptances.accepted();
         receiver.wait_for(&accepted, self.drain).await;
-        report::explain(&api, &audit::lost(&accepted, &receiver.deliveries())).await;
-        lab.stop(false).await?;
-        Ok(self.report(&lab.timeline, &findings, &receiver, &accepted, begun.elapsed()))
+        report::explain_lost(&api, &audit::lost_ids(&accepted, &receiver.deliveries())).await;
+        server.stop(false).await?;
+        let deliveries = receiver.deliveries();
+        Ok(Figures::new(self.seed, &server.timeline, &acceptances, &deliveries, start.elapsed()))
     }
 
-    /// Has a few webhooks accepted, and notes when the server says they are due.
-    async fn ask(
+    /// Sends the requests of one round, and checks the due times of their webhooks.
+    async fn send_requests(
         &self,
-        lab: &mut Lab,
-        api: &Api,
+        server: &mut FakeClockServer,
+        api: &ApiClient,
         data: &Value,
-        findings: &mut Findings,
+        acceptances: &mut Acceptances,
     ) -> anyhow::Result<()> {
         for _ in 0..self.per_round {
-            let delay_s = lab.delay_s();
-            let asked_ms = lab.wall_ms();
+            let delay_s = server.random_delay_s();
+            let sent_ms = server.wall_clock_ms();
             let mut data = data.clone();
             data["webhook"]["delay"] = json!(delay_s);
-            let id = api.process(&data, None, None).await?.accepted()?;
-            let (accepted, at_ms) = (Instant::now(), system_now_ms());
+            let id = api.process(&data, None, None).await?.accepted_id()?;
+            let (accepted, accepted_ms) = (Instant::now(), system_now_ms());
             let due_ms = due_ms(api, id).await?;
-            let earliest_ms = asked_ms + delay_s * 1_000 - SLACK_MS;
-            let latest_ms = lab.wall_ms() + delay_s * 1_000 + SLACK_MS;
+            let earliest_ms = sent_ms + delay_s * 1_000 - SLACK_MS;
+            let latest_ms = server.wall_clock_ms() + delay_s * 1_000 + SLACK_MS;
             if !(earliest_ms..=latest_ms).contains(&due_ms) {
                 progress(format_args!("{id} is due at {due_ms}, not from {earliest_ms} to {latest_ms}"));
-                findings.n_misdated += 1;
+                acceptances.n_misdated += 1;
             }
-            findings.promises.insert(id, Promise { accepted, at_ms, due_ms });
+            acceptances.webhooks.insert(id, AcceptedWebhook { accepted, accepted_ms, due_ms });
         }
         Ok(())
     }
+}
 
-    fn report(
-        &self,
+impl Acceptances {
+    /// The latest due time.
+    fn latest_due_ms(&self) -> i64 {
+        self.webhooks.values().map(|webhook| webhook.due_ms).max().unwrap_or(0)
+    }
+
+    fn accepted(&self) -> HashMap<Uuid, Instant> {
+        self.webhooks.iter().map(|(id, webhook)| (*id, webhook.accepted)).collect()
+    }
+}
+
+impl Figures {
+    fn new(
+        seed: u64,
         timeline: &Timeline,
-        findings: &Findings,
-        receiver: &Receiver,
-        accepted: &HashMap<Uuid, Instant>,
+        acceptances: &Acceptances,
+        deliveries: &[Delivery],
         took: Duration,
-    ) -> Report {
-        let deliveries = receiver.deliveries();
+    ) -> Self {
         let mut firsts: HashMap<Uuid, &Delivery> = HashMap::new();
         let (mut n_twice, mut n_repeated, mut n_early) = (0, 0, 0);
         let mut lateness = Vec::new();
-        for delivery in &deliveries {
-            let Some(promise) = findings.promises.get(&delivery.id) else { continue };
+        for delivery in deliveries {
+            let Some(webhook) = acceptances.webhooks.get(&delivery.id) else { continue };
             if let Some(first) = firsts.get(&delivery.id) {
-                // Killed, or over its lease, between the arrival and the note of it: the one case of at least once.
-                let is_explained = timeline.was_disturbed(real_ms(first.at) - WAY_MS, 2 * WAY_MS);
+                // At-least-once delivery: the server was stopped, or the lease expired, after the arrival and before the
+                // commit of the attempt.
+                let is_explained = timeline.was_disturbed(real_ms(first.at) - TRANSIT_MS, 2 * TRANSIT_MS);
                 *(if is_explained { &mut n_repeated } else { &mut n_twice }) += 1;
                 continue;
             }
             firsts.insert(delivery.id, delivery);
             let at_ms = real_ms(delivery.at);
-            if timeline.is_early(promise.due_ms - SLACK_MS, at_ms, WAY_MS) {
+            if timeline.is_early(webhook.due_ms - SLACK_MS, at_ms, TRANSIT_MS) {
                 progress(format_args!("{} came early: {:?}", delivery.id, delivery));
                 n_early += 1;
             }
-            let late_ms = timeline.lateness_ms(promise.due_ms, promise.at_ms, at_ms);
+            let late_ms = timeline.lateness_ms(webhook.due_ms, webhook.accepted_ms, at_ms);
             lateness.push(Duration::from_millis(late_ms.unsigned_abs()));
         }
-        Report {
-            command: "clock",
-            seed: self.seed,
+        Self {
+            seed,
             restarts: JUMPS.len() * RESTARTS_PER_JUMP,
             jumps: JUMPS.len() + 1,
-            audit: Audit::of(accepted, &deliveries),
+            audit: Audit::new(&acceptances.accepted(), deliveries),
             early: n_early,
             twice: n_twice,
             repeated: n_repeated,
-            misdated: findings.n_misdated,
+            misdated: acceptances.n_misdated,
             lateness_ms: Percentiles::of(lateness),
-            took_s: (took.as_secs_f64() * 10.0).round() / 10.0,
+            took_s: tenths(took.as_secs_f64()),
         }
     }
-}
 
-/// Whether the promise was kept.
-fn is_good(report: &Report) -> bool {
-    let Audit { lost, altered, failed, .. } = report.audit;
-    let in_time = report.lateness_ms.is_some_and(|lateness| lateness.p99 <= MAX_P99_MS);
-    in_time && lost + altered + failed + report.early + report.twice + report.misdated == 0
-}
-
-impl Findings {
-    /// When all that was promised is due.
-    fn latest_due_ms(&self) -> i64 {
-        self.promises.values().map(|promise| promise.due_ms).max().unwrap_or(0)
+    fn report(&self) -> anyhow::Result<Report> {
+        let Audit { lost, altered, failed, .. } = self.audit;
+        let is_punctual = self.lateness_ms.is_some_and(|lateness| lateness.p99 <= MAX_P99_MS);
+        Ok(Report::new("clock", self)?
+            .require("99 % of the webhooks are at most 5 s late", is_punctual)
+            .require("no accepted webhook is lost, altered or failed", lost + altered + failed == 0)
+            .require("no webhook arrives before it is due", self.early == 0)
+            .require("no webhook arrives twice without a stop or a jump", self.twice == 0)
+            .require("every due time follows from the delay", self.misdated == 0))
     }
 }
 
-/// When an accepted webhook is due, by the server's clock: waits until its image is processed.
-async fn due_ms(api: &Api, id: Uuid) -> anyhow::Result<i64> {
+/// The due time of an accepted webhook by the server's clock, in milliseconds since 1970. Waits until the image is
+/// processed.
+async fn due_ms(api: &ApiClient, id: Uuid) -> anyhow::Result<i64> {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     loop {
         ticks.tick().await;
         let webhook = api.webhook(id).await?;
         if webhook["waits_for"] == "delay" {
-            return wall_time_ms(&webhook["next_attempt"]);
+            return unix_ms(&webhook["next_attempt"]);
         }
         let is_processed = webhook["status"] != "created";
         ensure!(!is_processed, "{id} did not wait for its delay: {webhook}");
     }
 }
 
-fn wall_time_ms(text: &Value) -> anyhow::Result<i64> {
+/// A time of the API, in milliseconds since 1970.
+fn unix_ms(text: &Value) -> anyhow::Result<i64> {
     let text = text.as_str().context("no time")?;
     let at = OffsetDateTime::parse(text, &Rfc3339).with_context(|| format!("no time: {text}"))?;
     Ok(i64::try_from(at.unix_timestamp_nanos() / 1_000_000)?)
 }
 
-/// The time of this machine at a moment that is not long ago.
+/// What the machine's wall clock showed at a moment in the recent past, in milliseconds since 1970.
 fn real_ms(at: Instant) -> i64 {
     system_now_ms() - i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,15 +1,15 @@
-//! `crashpoints`: the promise at every single step. A server is killed as it enters its `N`th system call of a kind,
-//! for every `N` that a short script of requests takes it to; then it is started again on the same directory, and
-//! everything that it had told anybody must hold.
+//! `crashpoints`: durability at each system call. A server runs a short script of requests, and is killed as it enters
+//! its `N`th system call of a group, once for each `N`. Then a server is started on the same directory, and must keep
+//! everything that the killed server had acknowledged.
 //!
-//! A point is a kind of call and an `N`. `strace` counts in each thread apart, so the thread that comes to its `N`th call
-//! first dies there, and all others with it: `N` goes up to the largest count of any thread, and a thread that makes fewer
-//! of these calls is hit at `N` only where it is ahead. That is why calls on the ledger's files, which threads of
-//! different kinds make, are kinds of their own, one for each file. The process dies before the call does anything; what
-//! it looks like after the call is what the next one of the thread finds. Points in the start and in the orderly stop are
-//! among them. Killed is the server's process alone, never a worker; a worker has to notice.
+//! A crash point is a group of system calls and an `N`. `strace` counts the calls of each thread separately. The first
+//! thread that enters its `N`th call dies, and all other threads with it. `N` therefore goes up to the largest count of
+//! a single thread; a thread with fewer calls is hit only where it is ahead of the others. Threads of different kinds
+//! write to the files of the ledger, so that each of these files has groups of its own. The process dies before the call
+//! has an effect; the state after the call is the one that the thread's next call finds. Calls during the start and the
+//! orderly stop of a server are crash points, too. Only the server's own process is killed, and its workers must notice.
 
-mod groups;
+mod call_groups;
 mod recovery;
 mod script;
 mod trial;
@@ -22,138 +22,137 @@ use clap::Args;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use self::groups::{GROUPS, Group};
-use self::trial::{Rig, Trial};
-use crate::report::{self, progress};
-use crate::server::Subject;
-use crate::strace;
+use self::call_groups::{CALL_GROUPS, CallGroup};
+use self::trial::{Trial, TrialSetup};
+use crate::report::{Report, progress};
+use crate::server::ServerArgs;
+use crate::strace::{self, CallCounts};
 
 #[derive(Args)]
 pub(crate) struct CrashpointsArgs {
-    /// Only every this many points of a kind.
+    /// Try only every Nth crash point of a group.
     #[arg(long, default_value_t = 1)]
     every: u64,
-    /// At most this many points, spread over all of them.
+    /// Try at most this many crash points, evenly spread over all of them.
     #[arg(long)]
     limit: Option<usize>,
-    /// Only the kinds of calls whose names contain this.
+    /// Try only the groups whose names contain this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// How many servers are tried at the same time; most of their time they wait.
+    /// How many servers run at the same time; each waits most of the time.
     #[arg(long, default_value_t = 4)]
     lanes: usize,
     #[command(flatten)]
-    subject: Subject,
+    server: ServerArgs,
 }
 
-/// One moment to die at.
-struct Point {
-    group: &'static Group,
+/// A moment at which a server is killed. No server is killed at `n` = 0.
+struct CrashPoint {
+    group: &'static CallGroup,
     n: u64,
 }
 
-/// What all points showed.
 #[derive(Default, Serialize)]
-struct Report {
-    command: &'static str,
+struct Figures {
     points: usize,
-    /// Of these points the server died at.
+    /// Crash points at which the server was killed.
     killed: usize,
-    /// Those that this run did not come to: it made fewer calls than the one that was counted.
+    /// Crash points that the server did not reach: it made fewer calls than the server that was counted.
     not_reached: usize,
-    /// Deaths after which something that had been told did not hold.
+    /// Kills after which an acknowledgement was not kept.
     bad_recoveries: usize,
     accepted: usize,
-    /// Deliveries beyond the first of their id, the one that was asked for not counted.
+    /// Deliveries after the first of their id, except the resend that the script asks for.
     duplicates: usize,
-    /// Accepted without the client having read it.
+    /// Delivered, but the client did not read the 202.
     orphans: usize,
-    calls: Vec<Calls>,
+    calls: Vec<GroupFigures>,
 }
 
-/// How many calls of a kind a whole run makes.
+/// The calls of one group in an undisturbed run.
 #[derive(Serialize)]
-struct Calls {
+struct GroupFigures {
     name: String,
-    /// In all threads.
+    /// Calls of all threads.
     calls: u64,
-    /// In the thread that makes most of them: the number of points.
+    /// Calls of the thread that makes most of them, which is the number of crash points.
     points: u64,
 }
 
-/// Counts, kills, restarts, and says whether what had been told held.
-pub(crate) async fn run(args: &CrashpointsArgs) -> anyhow::Result<bool> {
+/// Counts the calls of each group, then kills a server at each crash point.
+pub(crate) async fn run(args: &CrashpointsArgs) -> anyhow::Result<Report> {
     ensure!(args.every > 0 && args.lanes > 0, "--every and --lanes are above zero");
-    strace::ensure_there().await?;
-    let rig = Arc::new(Rig::new(&args.subject).await?);
-    let groups = GROUPS.iter().filter(|group| group.name().contains(&args.only));
-    let clean = groups.map(|group| Point { group, n: 0 }).collect();
-    let mut report = Report { command: "crashpoints", ..Report::default() };
+    strace::ensure_installed().await?;
+    let setup = Arc::new(TrialSetup::new(&args.server).await?);
+    let groups = CALL_GROUPS.iter().filter(|group| group.name().contains(&args.only));
+    let undisturbed = groups.map(|group| CrashPoint { group, n: 0 }).collect();
+    let mut figures = Figures::default();
     let mut points = Vec::new();
-    for (point, trial) in in_lanes(&rig, args.lanes, clean).await? {
+    for (CrashPoint { group, .. }, trial) in run_trials(&setup, args.lanes, undisturbed).await? {
         ensure!(trial.problems.is_empty(), "not even an undisturbed run is good: {:?}", trial.problems);
-        let (n_calls, n_points) = trial.counts;
-        progress(format_args!("{:28} {n_calls:5} calls, {n_points:5} points", point.group.name()));
-        report.calls.push(Calls { name: point.group.name(), calls: n_calls, points: n_points });
-        points.extend((1..=n_points).step_by(args.every as usize).map(|n| Point { group: point.group, n }));
+        let CallCounts { total, max_per_thread } = trial.counts;
+        progress(format_args!("{:28} {total:5} calls, {max_per_thread:5} points", group.name()));
+        figures.calls.push(GroupFigures { name: group.name(), calls: total, points: max_per_thread });
+        points.extend((1..=max_per_thread).step_by(args.every as usize).map(|n| CrashPoint { group, n }));
     }
-    report.calls.sort_by(|a, b| a.name.cmp(&b.name));
-    let points = sample(points, args.limit.unwrap_or(usize::MAX));
-    report.points = points.len();
-    for (point, trial) in in_lanes(&rig, args.lanes, points).await? {
-        report.add(&point, &trial);
+    figures.calls.sort_by(|a, b| a.name.cmp(&b.name));
+    let points = evenly_spread(points, args.limit.unwrap_or(usize::MAX));
+    figures.points = points.len();
+    for (point, trial) in run_trials(&setup, args.lanes, points).await? {
+        figures.add(&point, &trial);
     }
-    report::print(&report)?;
-    Ok(report.bad_recoveries == 0 && report.killed > 0)
+    Ok(Report::new("crashpoints", &figures)?
+        .require("every acknowledgement is kept", figures.bad_recoveries == 0)
+        .require("at least one server is killed", figures.killed > 0))
 }
 
-/// Tries all points, several at a time.
-async fn in_lanes(
-    rig: &Arc<Rig>,
-    n_lanes: usize,
-    points: VecDeque<Point>,
-) -> anyhow::Result<Vec<(Point, Trial)>> {
+/// Runs a trial for each crash point, up to `n_parallel` at a time.
+async fn run_trials(
+    setup: &Arc<TrialSetup>,
+    n_parallel: usize,
+    points: VecDeque<CrashPoint>,
+) -> anyhow::Result<Vec<(CrashPoint, Trial)>> {
     let n_points = points.len();
     let queue = Arc::new(Mutex::new(points));
-    let mut lanes = JoinSet::new();
-    for _ in 0..n_lanes {
-        let (rig, queue) = (Arc::clone(rig), Arc::clone(&queue));
-        lanes.spawn(async move {
-            let lane = rig.lane().await?;
-            let mut tried = Vec::new();
+    let mut runners = JoinSet::new();
+    for _ in 0..n_parallel {
+        let (setup, queue) = (Arc::clone(setup), Arc::clone(&queue));
+        runners.spawn(async move {
+            let runner = setup.start_runner().await?;
+            let mut trials = Vec::new();
             loop {
                 let (point, n_left) = {
                     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
                     (queue.pop_front(), queue.len())
                 };
-                let Some(point) = point else { return anyhow::Ok(tried) };
-                let trial = lane.attempt(point.group, point.n).await?;
+                let Some(point) = point else { return anyhow::Ok(trials) };
+                let trial = runner.run_trial(point.group, point.n).await?;
                 for problem in &trial.problems {
                     progress(format_args!("{} {}: {problem}", point.group.name(), point.n));
                 }
                 if n_left % 100 == 0 && n_left > 0 {
                     progress(format_args!("{n_left} of {n_points} points left"));
                 }
-                tried.push((point, trial));
+                trials.push((point, trial));
             }
         });
     }
-    let mut tried = Vec::new();
-    while let Some(lane) = lanes.join_next().await {
-        tried.extend(lane??);
+    let mut trials = Vec::new();
+    while let Some(runner) = runners.join_next().await {
+        trials.extend(runner??);
     }
-    Ok(tried)
+    Ok(trials)
 }
 
-/// At most `limit` of the points, at even distances.
-fn sample(points: Vec<Point>, limit: usize) -> VecDeque<Point> {
+/// At most `limit` of the crash points, evenly spread over all of them.
+fn evenly_spread(points: Vec<CrashPoint>, limit: usize) -> VecDeque<CrashPoint> {
     let (n, n_taken) = (points.len(), limit.min(points.len()));
     let is_taken = |at: usize| (at + 1) * n_taken / n > at * n_taken / n;
     points.into_iter().enumerate().filter(|(at, _)| is_taken(*at)).map(|(_, point)| point).collect()
 }
 
-impl Report {
-    fn add(&mut self, point: &Point, trial: &Trial) {
+impl Figures {
+    fn add(&mut self, point: &CrashPoint, trial: &Trial) {
         self.killed += usize::from(trial.was_killed);
         self.not_reached += usize::from(!trial.was_killed);
         self.bad_recoveries += usize::from(!trial.problems.is_empty());
@@ -171,9 +170,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_is_spread_over_all_points() {
-        let points = |n| (0..n).map(|n| Point { group: &GROUPS[0], n }).collect::<Vec<_>>();
-        let taken = |n, limit| sample(points(n), limit).iter().map(|point| point.n).collect::<Vec<_>>();
+    fn a_limited_sample_is_evenly_spread() {
+        let points = |n| (0..n).map(|n| CrashPoint { group: &CALL_GROUPS[0], n }).collect::<Vec<_>>();
+        let taken =
+            |n, limit| evenly_spread(points(n), limit).iter().map(|point| point.n).collect::<Vec<_>>();
         assert_eq!(taken(10, 3), [3, 6, 9]);
         assert_eq!(taken(3, 10), [0, 1, 2]);
         assert_eq!(taken(0, 10), [0; 0]);

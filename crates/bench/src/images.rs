@@ -1,14 +1,14 @@
-//! `images`: what the pixel half costs, processor time and memory for each of a list of jobs, if wanted beside
+//! `images`: processor time and memory of image processing for a list of cases, optionally beside
 //! [sharp](https://sharp.pixelplumbing.com) in the same run.
 //!
-//! Every measurement is a process of its own, which works alone on one thread and measures itself; ours and theirs take
-//! turns, so that whatever else the machine does meets both, and what counts is the median over the rounds.
+//! Each measurement is a process of its own that works alone on one thread and measures itself. The two sides take
+//! turns, so that whatever else the machine does affects both. The median over all rounds is reported.
 
+mod cases;
 mod inputs;
-mod jobs;
-mod ours;
-mod peer;
-mod sample;
+mod measurement;
+mod pixaven;
+mod sharp;
 mod table;
 
 use std::path::PathBuf;
@@ -16,14 +16,15 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use clap::Args;
 use pixaven_imaging::Format;
-use pixaven_imaging::plan::Target;
+use pixaven_imaging::plan::TargetFormat;
+use serde_json::json;
 
+use self::cases::ImageCase;
 use self::inputs::Inputs;
-use self::jobs::Job;
-pub(crate) use self::ours::{Ours, measure_here};
-use self::peer::Sharp;
-use self::table::Row;
-use crate::report::{self, progress};
+pub(crate) use self::pixaven::{MeasureArgs, measure_here};
+use self::sharp::Sharp;
+use self::table::CaseResult;
+use crate::report::{Report, progress};
 
 #[derive(Args)]
 pub(crate) struct ImagesArgs {
@@ -36,65 +37,65 @@ pub(crate) struct ImagesArgs {
     /// The directory of real images that CONTRIBUTING.md describes.
     #[arg(long, value_name = "DIR", env = "PIXAVEN_CORPUS", default_value = "../shared/corpus")]
     corpus: PathBuf,
-    /// Only the jobs whose names contain this.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    job: String,
-    /// How often each job is measured; the median counts.
+    /// Measure only the cases whose names contain this.
+    #[arg(long = "job", value_name = "TEXT", default_value = "")]
+    case: String,
+    /// How often each case is measured; the median is reported.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Milliseconds of processor time for which one measurement repeats its job.
+    /// Milliseconds of processor time for which one measurement repeats its case.
     #[arg(long, default_value_t = 600)]
     budget_ms: u32,
-    /// Also the jobs that take many seconds each.
+    /// Measure also the cases that take many seconds each.
     #[arg(long)]
     long: bool,
-    /// Write the last outputs of both sides to this directory, to be looked at.
+    /// Write the last outputs of both sides to this directory.
     #[arg(long, value_name = "DIR")]
     outputs: Option<PathBuf>,
 }
 
-/// Measures all jobs that were asked for, and prints the table and its JSON.
-pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<()> {
+/// Measures all selected cases.
+pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<Report> {
     ensure!(args.rounds > 0, "--rounds is above zero");
     let sharp = if args.peers { Some(Sharp::find(&args.sharp_dir)?) } else { None };
     if let Some(sharp) = &sharp {
         progress(format_args!("beside sharp {} with libvips {}", sharp.version, sharp.libvips));
     }
     let mut inputs = Inputs::new(args.corpus.clone())?;
-    let mut rows = Vec::new();
-    for job in jobs::all().iter().filter(|job| job.name.contains(&args.job) && (args.long || !job.long)) {
-        if !is_written(job) {
-            progress(format_args!("SKIPPED {}: this build does not write that format", job.name));
+    let is_selected = |case: &&ImageCase| case.name.contains(&args.case) && (args.long || !case.is_long);
+    let mut results = Vec::new();
+    for case in cases::all().iter().filter(is_selected) {
+        if !is_encodable(case) {
+            progress(format_args!("SKIPPED {}: this build does not write that format", case.name));
             continue;
         }
-        let input = match inputs.file(job.input) {
+        let input = match inputs.file(case.input) {
             Ok(input) => input,
             Err(error) => {
-                progress(format_args!("SKIPPED {}: {error:#}", job.name));
+                progress(format_args!("SKIPPED {}: {error:#}", case.name));
                 continue;
             }
         };
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for round in 1..=if job.long { 1 } else { args.rounds } {
-            progress(format_args!("{}, round {round}", job.name));
-            let keep = |side: &str| {
-                args.outputs.as_ref().map(|dir| dir.join(format!("{}-{side}", job.name.replace(' ', "-"))))
+        for round in 1..=if case.is_long { 1 } else { args.rounds } {
+            progress(format_args!("{}, round {round}", case.name));
+            let output = |side: &str| {
+                args.outputs.as_ref().map(|dir| dir.join(format!("{}-{side}", case.name.replace(' ', "-"))))
             };
-            ours.push(ours::measure(&input, job, args.budget_ms, keep("ours").as_deref())?);
+            ours.push(pixaven::measure(&input, case, args.budget_ms, output("ours").as_deref())?);
             if let Some(sharp) = &sharp {
-                theirs.push(sharp.measure(&input, job, args.budget_ms, keep("sharp").as_deref())?);
+                theirs.push(sharp.measure(&input, case, args.budget_ms, output("sharp").as_deref())?);
             }
         }
-        rows.push(Row::new(job, &ours, &theirs));
+        results.push(CaseResult::new(case, &ours, &theirs));
     }
-    progress(table::render(&rows));
-    report::print(&rows)
+    Ok(Report::new("images", &json!({ "jobs": results }))?.table("jobs", table::table(&results)))
 }
 
-/// Whether this build can do the job.
-fn is_written(job: &Job) -> bool {
-    match (job.plan)().output.format {
-        Target::Format(format) => Format::written().any(|written| written == format),
-        Target::Default | Target::Auto => true,
+/// Whether this build can encode the output of a case.
+fn is_encodable(case: &ImageCase) -> bool {
+    match (case.plan)().output.format {
+        TargetFormat::Format(format) => Format::written().any(|written| written == format),
+        TargetFormat::Default | TargetFormat::Auto => true,
     }
 }

@@ -1,55 +1,58 @@
-//! Open-loop load: requests leave at their scheduled times whatever the answers do, and every wait is counted from
-//! the scheduled time. A server that stalls is then seen as slow by everybody who wanted something meanwhile, as it
-//! is in life (a client that waits for each answer would politely not ask, and report a fast server).
+//! Open-loop load: every request is sent at its scheduled time, whether or not earlier responses have arrived, and its
+//! latency is counted from the scheduled time. A server that stalls is then slow for all requests of that time, as it
+//! is for its users. A client that waits for each response would send less during a stall, and so report a fast server.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::job::Job;
-use crate::loopback::Client;
+use crate::http_client::HttpClient;
+use crate::request_template::RequestTemplate;
 
-/// After this an answer is no longer waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A request without a response after this time counts as cut.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What became of all requests.
+/// The outcomes of all requests of a load.
 #[derive(Default)]
-pub(crate) struct Answers {
-    /// The whole 202 was read: its id, and when that was.
+pub(crate) struct LoadResult {
+    /// The ids of the requests whose 202 was read to its end, and when that was.
     pub(crate) accepted: HashMap<Uuid, Instant>,
-    /// When each of them was to be sent.
-    pub(crate) sent_at: Vec<Instant>,
-    /// From then to the end of the 202.
-    pub(crate) waits: Vec<Duration>,
-    /// 503 and 429: the server said that it has too much to do.
+    /// The scheduled times of the accepted requests.
+    pub(crate) scheduled_at: Vec<Instant>,
+    /// For each accepted request, from its scheduled time to the end of its 202.
+    pub(crate) accept_latencies: Vec<Duration>,
+    /// Responses with the status 503 or 429: the server is overloaded.
     pub(crate) n_refused: usize,
-    /// Any other answer; the first one is kept as an example.
+    /// Responses with another status.
     pub(crate) n_rejected: usize,
+    /// The first of them.
     pub(crate) first_rejection: Option<String>,
-    /// No connection, or one that was cut before the answer was complete.
+    /// Requests without a complete response: the connection failed or was cut, or the time was over.
     pub(crate) n_cut: usize,
 }
 
-enum Answer {
-    Accepted { id: Uuid, wait: Duration, at: Instant },
+/// The outcome of one request.
+enum RequestOutcome {
+    Accepted { id: Uuid, latency: Duration, at: Instant },
     Refused,
     Rejected(String),
     Cut,
 }
 
-/// Sends `rate` requests a second until `stop` completes, then waits for the answers still due.
+/// Sends `rate` requests a second until `stop` completes, then waits for the outstanding responses.
 pub(crate) async fn run(
-    client: &Arc<Client>,
-    job: &Arc<Job>,
+    http: &Arc<HttpClient>,
+    template: &Arc<RequestTemplate>,
     rate: f64,
     stop: impl Future<Output = ()>,
-) -> Answers {
-    let mut asked = JoinSet::new();
-    let mut answers = Answers::default();
+) -> LoadResult {
+    let mut pending = JoinSet::new();
+    let mut result = LoadResult::default();
     let start = Instant::now();
     let mut stop = std::pin::pin!(stop);
     for n in 0.. {
@@ -59,121 +62,114 @@ pub(crate) async fn run(
             () = &mut stop => break,
             () = tokio::time::sleep_until(scheduled.into()) => {}
         }
-        asked.spawn(ask(Arc::clone(client), Arc::clone(job), n, scheduled));
-        while let Some(answer) = asked.try_join_next() {
-            answers.add(answer.unwrap_or(Answer::Cut));
+        pending.spawn(send(Arc::clone(http), Arc::clone(template), n, scheduled));
+        while let Some(outcome) = pending.try_join_next() {
+            result.add(outcome.unwrap_or(RequestOutcome::Cut));
         }
     }
-    while let Some(answer) = asked.join_next().await {
-        answers.add(answer.unwrap_or(Answer::Cut));
+    while let Some(outcome) = pending.join_next().await {
+        result.add(outcome.unwrap_or(RequestOutcome::Cut));
     }
-    answers
+    result
 }
 
-async fn ask(client: Arc<Client>, job: Arc<Job>, n: u64, scheduled: Instant) -> Answer {
-    let answer = tokio::time::timeout(PATIENCE, client.send(job.request(n))).await;
-    let Ok(Ok((status, body))) = answer else { return Answer::Cut };
+async fn send(
+    http: Arc<HttpClient>,
+    template: Arc<RequestTemplate>,
+    n: u64,
+    scheduled: Instant,
+) -> RequestOutcome {
+    let response = tokio::time::timeout(RESPONSE_TIMEOUT, http.send(template.request(n))).await;
+    let Ok(Ok((status, body))) = response else { return RequestOutcome::Cut };
     let at = Instant::now();
+    let text = || String::from_utf8_lossy(&body);
     match status {
         StatusCode::ACCEPTED => match accepted_id(&body) {
-            Some(id) => Answer::Accepted { id, wait: at - scheduled, at },
-            None => Answer::Rejected(format!("a 202 without an id: {}", String::from_utf8_lossy(&body))),
+            Some(id) => RequestOutcome::Accepted { id, latency: at - scheduled, at },
+            None => RequestOutcome::Rejected(format!("a 202 without an id: {}", text())),
         },
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Answer::Refused,
-        _ => Answer::Rejected(format!("{status}: {}", String::from_utf8_lossy(&body))),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => RequestOutcome::Refused,
+        _ => RequestOutcome::Rejected(format!("{status}: {}", text())),
     }
 }
 
-/// The id in a 202.
+/// The id in the body of a 202.
 fn accepted_id(body: &[u8]) -> Option<Uuid> {
-    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let json: Value = serde_json::from_slice(body).ok()?;
     json["id"].as_str()?.parse().ok()
 }
 
-impl Answers {
-    fn add(&mut self, answer: Answer) {
-        match answer {
-            Answer::Accepted { id, wait, at } => {
+impl LoadResult {
+    fn add(&mut self, outcome: RequestOutcome) {
+        match outcome {
+            RequestOutcome::Accepted { id, latency, at } => {
                 self.accepted.insert(id, at);
-                self.sent_at.push(at - wait);
-                self.waits.push(wait);
+                self.scheduled_at.push(at - latency);
+                self.accept_latencies.push(latency);
             }
-            Answer::Refused => self.n_refused += 1,
-            Answer::Rejected(why) => {
+            RequestOutcome::Refused => self.n_refused += 1,
+            RequestOutcome::Rejected(reason) => {
                 self.n_rejected += 1;
-                self.first_rejection.get_or_insert(why);
+                self.first_rejection.get_or_insert(reason);
             }
-            Answer::Cut => self.n_cut += 1,
+            RequestOutcome::Cut => self.n_cut += 1,
         }
     }
 
-    /// Adds those of another load.
-    pub(crate) fn extend(&mut self, others: Self) {
-        self.accepted.extend(others.accepted);
-        self.sent_at.extend(others.sent_at);
-        self.waits.extend(others.waits);
-        self.n_refused += others.n_refused;
-        self.n_rejected += others.n_rejected;
-        self.first_rejection = self.first_rejection.take().or(others.first_rejection);
-        self.n_cut += others.n_cut;
+    /// Adds the outcomes of another load.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.accepted.extend(other.accepted);
+        self.scheduled_at.extend(other.scheduled_at);
+        self.accept_latencies.extend(other.accept_latencies);
+        self.n_refused += other.n_refused;
+        self.n_rejected += other.n_rejected;
+        self.first_rejection = self.first_rejection.take().or(other.first_rejection);
+        self.n_cut += other.n_cut;
     }
 
     /// How many requests were sent.
     pub(crate) fn n_sent(&self) -> usize {
-        self.waits.len() + self.n_refused + self.n_rejected + self.n_cut
+        self.accept_latencies.len() + self.n_refused + self.n_rejected + self.n_cut
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use pixaven_testkit::receiver::ScriptedReceiver;
+    use pixaven_testkit::script::respond;
+    use serde_json::json;
 
     use super::*;
-    use crate::job::{Image, Urls, Way};
+    use crate::request_template::{InputMode, RequestUrls, TestImage};
 
     const ID: &str = "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0";
 
-    /// Gives each connection the next of these answers, letter by letter, and closes it.
-    async fn answering(answers: Vec<String>) -> (Arc<Client>, Arc<Job>, impl Future<Output = ()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let image = Image::noop().unwrap();
-        let urls = Urls { image: "http://origin/".to_owned(), webhook: serde_json::json!({}) };
-        let job = Job::new(address, "pxv_key", Way::Fetch, &image, &urls);
-        let serve = async move {
-            for answer in VecDeque::from(answers) {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = vec![0; 65536];
-                let n_bytes = stream.read(&mut request).await.unwrap();
-                assert!(request[..n_bytes].starts_with(b"POST /1.0/fetch HTTP/1.1"));
-                stream.write_all(answer.as_bytes()).await.unwrap();
-            }
-        };
-        (Arc::new(Client::new(address)), Arc::new(job), serve)
-    }
-
     #[tokio::test]
-    async fn only_a_whole_202_is_an_acceptance() {
+    async fn only_a_complete_202_counts_as_accepted() {
         let body = format!(r#"{{"success":true,"code":202,"id":"{ID}"}}"#);
-        let answer = |status: &str, n_bytes: usize| {
+        let response = |status: &str, n_bytes: usize| {
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {n_bytes}\r\n\r\n{body}")
         };
-        let answers = vec![
-            answer("202 Accepted", body.len()),
-            answer("202 Accepted", body.len() + 1),
-            answer("503 Service Unavailable", body.len()),
-            answer("500 Internal Server Error", body.len()),
-            String::new(),
-        ];
-        let (client, job, serve) = answering(answers).await;
-        let answers = run(&client, &job, 1000.0, serve).await;
-        assert_eq!(answers.accepted.into_keys().collect::<Vec<_>>(), [ID.parse::<Uuid>().unwrap()]);
-        assert_eq!((answers.n_refused, answers.n_rejected), (1, 1));
-        assert!(answers.first_rejection.unwrap().starts_with("500 Internal Server Error"));
-        // The half 202, the closed connection, and whatever was sent after the listener had gone.
-        assert!(answers.n_cut >= 2);
+        // One for each connection. All connections after that are closed without a response.
+        let server = ScriptedReceiver::start(vec![
+            respond(response("202 Accepted", body.len())),
+            respond(response("202 Accepted", body.len() + 1)),
+            respond(response("503 Service Unavailable", body.len())),
+            respond(response("500 Internal Server Error", body.len())),
+            respond(String::new()),
+        ]);
+        let image = TestImage::noop().unwrap();
+        let urls = RequestUrls { image: "http://origin/".to_owned(), webhook: json!({}) };
+        let template = RequestTemplate::new(server.address, "pxv_key", InputMode::Fetch, &image, &urls);
+        let http = Arc::new(HttpClient::new(server.address));
+        let result = run(&http, &Arc::new(template), 1000.0, server.wait_for_closed(5)).await;
+
+        let requests = server.requests();
+        assert!(requests.iter().all(|request| request.request_line == "POST /1.0/fetch HTTP/1.1"));
+        assert_eq!(result.accepted.into_keys().collect::<Vec<_>>(), [ID.parse::<Uuid>().unwrap()]);
+        assert_eq!((result.n_refused, result.n_rejected), (1, 1));
+        assert!(result.first_rejection.unwrap().starts_with("500 Internal Server Error"));
+        // The 202 that is cut short, and at least one connection that was closed without a response.
+        assert!(result.n_cut >= 2);
     }
 }

@@ -1,184 +1,187 @@
-//! `receivers`: the server against receivers that misbehave in every way a receiver can, all at the same time. What
-//! becomes of each webhook is read from the public history and compared with what the documentation says.
+//! `receivers`: the server against receivers that misbehave in every way a receiver can, all at the same time. The public
+//! history of each webhook is compared with the documentation.
 
-mod act;
+mod catalogue;
 mod endpoint;
-mod outcome;
-mod zoo;
+mod expected;
+mod observed;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use pixaven_testkit::tls::CertificateAuthority;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use self::endpoint::{Authority, Endpoint};
-use self::outcome::{DEADLINE, Expected, Got, PAUSES_S};
-use crate::api::Api;
-use crate::job::{Image, Way};
+use self::endpoint::RunningEndpoint;
+use self::expected::{DEADLINE, Expected, RETRY_SCHEDULE_S};
+use self::observed::Observed;
+use crate::api_client::ApiClient;
+use crate::environment::{EnvironmentOptions, TestEnvironment};
 use crate::load;
-use crate::report::{self, progress};
-use crate::server::{Build, Subject};
-use crate::stage::{Setup, Stage};
-use crate::usage;
+use crate::report::{Report, Table};
+use crate::request_template::{InputMode, TestImage};
+use crate::resource_usage::{self, tenths};
+use crate::server::{Build, ServerArgs};
 
-/// After this a webhook counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A webhook that has not settled after this time is stuck.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often the history is asked.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The interval between two reads of a webhook's history.
+const POLL_EVERY: Duration = Duration::from_millis(250);
 
-/// Ordinary webhooks before memory is looked at: so many a second, for so long.
+/// Ordinary webhooks are sent at this rate and for this long before the first reading of memory.
 const WARM_UP_RATE: f64 = 50.0;
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// How much more memory the server may ever have had in the end than after those.
+/// The peak memory of the whole run may be this much above the memory after the warm-up.
 const MAX_GROWTH_MIB: f64 = 32.0;
 
-/// What became of the webhooks to one receiver.
-struct Seen {
+/// The webhooks of one receiver: what was expected and what was observed.
+struct Comparison {
     name: &'static str,
     expected: Expected,
-    got: Got,
+    observed: Observed,
     n_connections: usize,
 }
 
-/// The figures of a run.
 #[derive(Debug, Clone, Serialize)]
-struct Report {
-    command: &'static str,
+struct Figures {
     receivers: usize,
-    /// Those whose webhooks did not become what they should.
+    /// The receivers whose webhooks differ from the expectation.
     different: Vec<&'static str>,
     seconds: f64,
-    /// Resident size of the server process after ordinary webhooks, and the largest it ever had.
+    /// Resident size of the server process after the warm-up, and its peak in the whole run.
     rss_warm_mib: Option<f64>,
     peak_rss_mib: Option<f64>,
     growth_mib: Option<f64>,
-    /// Whether it grew by no more than it may.
+    /// Whether the growth is allowed.
     is_flat: bool,
 }
 
-/// Tries all of them, and says whether everything became what it should.
-pub(crate) async fn run(subject: &Subject) -> anyhow::Result<bool> {
-    let report = compare(subject).await?;
-    report::print(&report)?;
-    Ok(report.different.is_empty() && report.is_flat)
+/// Sends webhooks to all receivers, and compares each with its expectation.
+pub(crate) async fn run(args: &ServerArgs) -> anyhow::Result<Report> {
+    let (image, authority) = (TestImage::noop()?, CertificateAuthority::new());
+    let binary = args.binary(Build::SameProfile).await?;
+    let settings = [settings(&authority), args.settings.clone()].concat();
+    let options = EnvironmentOptions::new(args, &binary, &image, InputMode::Fetch);
+    let environment = EnvironmentOptions { settings: &settings, ..options }.start().await?;
+    warm_up(&environment).await;
+    let warm_mib = resource_usage::rss_mib(environment.server.pid());
+
+    let start = Instant::now();
+    let comparisons = compare_all(&environment, &authority).await?;
+    let seconds = start.elapsed().as_secs_f64();
+    let peak_mib = resource_usage::peak_rss_mib(environment.server.pid());
+    environment.server.stop().await?;
+
+    let figures = Figures::new(&comparisons, seconds, warm_mib.zip(peak_mib));
+    Ok(Report::new("receivers", &figures)?
+        .table("webhooks", table(&comparisons))
+        .require("every webhook becomes what the documentation says", figures.different.is_empty())
+        .require("the server's memory grows by at most 32 MiB", figures.is_flat))
 }
 
-/// Starts a server and all receivers, sends each its webhooks, and compares.
-async fn compare(subject: &Subject) -> anyhow::Result<Report> {
-    let (image, authority) = (Image::noop()?, Authority::new()?);
-    let binary = subject.binary(Build::LikeThis).await?;
-    let settings = [settings(&authority), subject.settings.clone()].concat();
-    let setup = Setup { settings: &settings, ..Setup::of(subject, &binary, &image, Way::Fetch) };
-    let stage = setup.start().await?;
-    warm_up(&stage).await;
-    let warm_mib = usage::rss_mib(stage.server.pid());
-
-    let begun = Instant::now();
-    let mut asked = JoinSet::new();
-    for (at, row) in zoo::rows(&authority)?.into_iter().enumerate() {
-        let endpoint = Endpoint::start(row.place).await?;
-        let mut webhook = row.wishes;
-        webhook["url"] = json!(endpoint.url);
-        let data = json!({ "url": stage.image_url, "webhook": webhook });
-        let api = Arc::clone(&stage.api);
-        asked.spawn(async move {
-            let got = last_of(row.n_webhooks, &api, &data).await.with_context(|| row.name)?;
-            let n_connections = endpoint.n_connections();
-            Ok((at, Seen { name: row.name, expected: row.expected, got, n_connections }))
-        });
-    }
-    let seen: Result<Vec<_>, anyhow::Error> = asked.join_all().await.into_iter().collect();
-    let mut seen = seen?;
-    seen.sort_by_key(|(at, _)| *at);
-    let seen: Vec<Seen> = seen.into_iter().map(|(_, seen)| seen).collect();
-
-    let peak_mib = usage::peak_rss_mib(stage.server.pid());
-    let seconds = begun.elapsed().as_secs_f64();
-    stage.server.stop().await?;
-    progress(render(&seen));
-    Ok(report(&seen, seconds, warm_mib.zip(peak_mib)))
-}
-
-/// Short times, so that a run is short, and a pause that is long enough to be looked at.
-fn settings(authority: &Authority) -> Vec<String> {
-    let [first, second] = PAUSES_S;
+/// A short deadline and a short first pause, for a short run. The second pause outlasts the run.
+fn settings(authority: &CertificateAuthority) -> Vec<String> {
+    let [first, second] = RETRY_SCHEDULE_S;
     vec![
-        format!("network.extra_ca={}", authority.file().display()),
+        format!("network.extra_ca={}", authority.pem_file().display()),
         format!("webhooks.deadline_s={}", DEADLINE.as_secs()),
         format!("webhooks.schedule_s={first},{second}"),
     ]
 }
 
-/// Lets the server do what it does every day.
-async fn warm_up(stage: &Stage) {
+/// Sends ordinary webhooks, so that the server has allocated what it needs every day.
+async fn warm_up(environment: &TestEnvironment) {
     let end = tokio::time::sleep(WARM_UP);
-    let answers = load::run(&stage.client, &stage.job, WARM_UP_RATE, end).await;
-    stage.receiver.wait_for(&answers.accepted, PATIENCE).await;
+    let result = load::run(&environment.http, &environment.template, WARM_UP_RATE, end).await;
+    environment.receiver.wait_for(&result.accepted, SETTLE_TIMEOUT).await;
 }
 
-/// Sends webhooks one after the other and waits until each has come to rest. Returns what became of the last one.
-async fn last_of(n_webhooks: u32, api: &Api, data: &Value) -> anyhow::Result<Got> {
-    let mut got = at_rest(api, data).await?;
-    for _ in 1..n_webhooks {
-        got = at_rest(api, data).await?;
+/// Starts all receivers and sends each its webhooks. Returns the comparisons in the order of the catalogue.
+async fn compare_all(
+    environment: &TestEnvironment,
+    authority: &CertificateAuthority,
+) -> anyhow::Result<Vec<Comparison>> {
+    let mut pending = JoinSet::new();
+    for (at, case) in catalogue::all_cases(authority)?.into_iter().enumerate() {
+        let endpoint = RunningEndpoint::start(case.endpoint);
+        let mut webhook = case.webhook_options;
+        webhook["url"] = json!(endpoint.url);
+        let data = json!({ "url": environment.image_url, "webhook": webhook });
+        let api = Arc::clone(&environment.api);
+        pending.spawn(async move {
+            let observed = send_in_sequence(case.n_webhooks, &api, &data).await.with_context(|| case.name)?;
+            let n_connections = endpoint.n_connections();
+            Ok((at, Comparison { name: case.name, expected: case.expected, observed, n_connections }))
+        });
     }
-    Ok(got)
+    let comparisons: Result<Vec<_>, anyhow::Error> = pending.join_all().await.into_iter().collect();
+    let mut comparisons = comparisons?;
+    comparisons.sort_by_key(|(at, _)| *at);
+    Ok(comparisons.into_iter().map(|(_, comparison)| comparison).collect())
 }
 
-async fn at_rest(api: &Api, data: &Value) -> anyhow::Result<Got> {
-    let id = api.process(data, None, None).await?.accepted()?;
-    let begun = Instant::now();
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
+/// Sends webhooks one after the other, each after the one before has settled. Returns the observation of the last one.
+async fn send_in_sequence(n_webhooks: u32, api: &ApiClient, data: &Value) -> anyhow::Result<Observed> {
+    let mut observed = send_until_settled(api, data).await?;
+    for _ in 1..n_webhooks {
+        observed = send_until_settled(api, data).await?;
+    }
+    Ok(observed)
+}
+
+async fn send_until_settled(api: &ApiClient, data: &Value) -> anyhow::Result<Observed> {
+    let id = api.process(data, None, None).await?.accepted_id()?;
+    let start = Instant::now();
+    let mut ticks = tokio::time::interval(POLL_EVERY);
     loop {
         ticks.tick().await;
         let webhook = api.webhook(id).await?;
-        if let Some(got) = Got::read(&webhook)? {
-            return Ok(got);
+        if let Some(observed) = Observed::read(&webhook)? {
+            return Ok(observed);
         }
-        ensure!(begun.elapsed() < PATIENCE, "the webhook is stuck: {webhook}");
+        ensure!(start.elapsed() < SETTLE_TIMEOUT, "the webhook is stuck: {webhook}");
     }
 }
 
-fn report(seen: &[Seen], seconds: f64, rss_mib: Option<(f64, f64)>) -> Report {
-    let growth_mib = rss_mib.map(|(warm, peak)| usage::tenths(peak - warm));
-    Report {
-        command: "receivers",
-        receivers: seen.len(),
-        different: seen.iter().filter(|seen| !seen.differences().is_empty()).map(|seen| seen.name).collect(),
-        seconds: usage::tenths(seconds),
-        rss_warm_mib: rss_mib.map(|(warm, _)| warm),
-        peak_rss_mib: rss_mib.map(|(_, peak)| peak),
-        growth_mib,
-        is_flat: growth_mib.is_none_or(|growth| growth <= MAX_GROWTH_MIB),
-    }
-}
-
-impl Seen {
+impl Comparison {
     fn differences(&self) -> Vec<&'static str> {
-        self.expected.differences(&self.got, self.n_connections)
+        self.expected.differences(&self.observed, self.n_connections)
     }
 }
 
-/// A line for each receiver; below one that is not as expected, in what.
-fn render(seen: &[Seen]) -> String {
-    let mut table = String::new();
-    let mut line = |cells: [&str; 3]| {
-        let [receiver, expected, got] = cells;
-        writeln!(table, "{receiver:<36}{expected:<54}{got}").expect("writing to a string cannot fail");
-    };
-    line(["receiver", "expected", "got"]);
-    for seen in seen {
-        line([seen.name, &seen.expected.to_string(), &seen.got.to_string()]);
-        let differences = seen.differences();
+impl Figures {
+    /// `rss_mib` is the memory after the warm-up, and the peak.
+    fn new(comparisons: &[Comparison], seconds: f64, rss_mib: Option<(f64, f64)>) -> Self {
+        let is_different = |comparison: &&Comparison| !comparison.differences().is_empty();
+        let growth_mib = rss_mib.map(|(warm, peak)| tenths(peak - warm));
+        Self {
+            receivers: comparisons.len(),
+            different: comparisons.iter().filter(is_different).map(|comparison| comparison.name).collect(),
+            seconds: tenths(seconds),
+            rss_warm_mib: rss_mib.map(|(warm, _)| warm),
+            peak_rss_mib: rss_mib.map(|(_, peak)| peak),
+            growth_mib,
+            is_flat: growth_mib.is_none_or(|growth| growth <= MAX_GROWTH_MIB),
+        }
+    }
+}
+
+/// A row for each receiver. A second row below a receiver names the differences, if any.
+fn table(comparisons: &[Comparison]) -> Table {
+    let mut table = Table::new(&["receiver", "expected", "got"]);
+    for comparison in comparisons {
+        let Comparison { name, expected, observed, n_connections } = comparison;
+        table.push(vec![(*name).to_owned(), expected.to_string(), observed.to_string()]);
+        let differences = comparison.differences();
         if !differences.is_empty() {
-            let (n, expected) = (seen.n_connections, seen.expected.n_connections);
-            line(["", "DIFFERENT", &format!("{}; {n} connections of {expected}", differences.join(", "))]);
+            let connections = format!("{n_connections} connections of {}", expected.n_connections);
+            let text = format!("{}; {connections}", differences.join(", "));
+            table.push(vec![String::new(), "DIFFERENT".to_owned(), text]);
         }
     }
     table

@@ -1,30 +1,143 @@
-//! What a run prints: progress for people on standard error, one line of JSON for programs on standard output.
+//! The report of a run: named figures, and a verdict. All tools print it alike: a table for people on standard error,
+//! and one line of JSON for programs on standard output.
+
+mod table;
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::api::{Answer, Api};
+pub(crate) use self::table::Table;
+use crate::api_client::{ApiClient, ApiResponse};
 
-/// So many lost requests are looked up; the rest have the same cause.
-const MAX_EXPLAINED: usize = 10;
+/// The server is asked about at most this many lost requests; the others have the same cause.
+const MAX_LOST_SHOWN: usize = 10;
 
-/// Says something to the person at the terminal.
+/// What a run measured, and whether every requirement was met.
+pub(crate) struct Report {
+    command: &'static str,
+    /// The members of the line of JSON, in order.
+    figures: Map<String, Value>,
+    /// Tables for people, each instead of the figure of the same name if there is one.
+    tables: Vec<(&'static str, Table)>,
+    unmet: Vec<&'static str>,
+}
+
+impl Report {
+    /// A report of the tool `command`. The members of `figures` become the figures. Fails when `figures` is not an
+    /// object.
+    pub(crate) fn new(command: &'static str, figures: &impl Serialize) -> anyhow::Result<Self> {
+        let Value::Object(figures) = serde_json::to_value(figures)? else {
+            anyhow::bail!("the figures of {command} have no names");
+        };
+        Ok(Self { command, figures, tables: Vec::new(), unmet: Vec::new() })
+    }
+
+    /// Shows people a table instead of the figure `name`. A name that no figure has is the title of a further table.
+    pub(crate) fn table(mut self, name: &'static str, table: Table) -> Self {
+        self.tables.push((name, table));
+        self
+    }
+
+    /// Adds a requirement to the verdict: the run passes only if all requirements are met.
+    pub(crate) fn require(mut self, requirement: &'static str, is_met: bool) -> Self {
+        if !is_met {
+            self.unmet.push(requirement);
+        }
+        self
+    }
+
+    /// Whether every requirement was met.
+    pub(crate) fn passed(&self) -> bool {
+        self.unmet.is_empty()
+    }
+
+    /// Prints the report on standard error and on standard output.
+    pub(crate) fn print(&self) {
+        progress(self.for_people());
+        println!("{}", self.json());
+    }
+
+    fn json(&self) -> Value {
+        let mut line = Map::new();
+        line.insert("command".to_owned(), json!(self.command));
+        line.extend(self.figures.clone());
+        line.insert("passed".to_owned(), json!(self.passed()));
+        line.insert("unmet".to_owned(), json!(self.unmet));
+        Value::Object(line)
+    }
+
+    /// The tables, then the single figures in one table, then the verdict.
+    fn for_people(&self) -> String {
+        let mut text = String::new();
+        let mut single = Table::new(&["figure", "value"]);
+        for (title, table) in &self.tables {
+            text.push_str(&format!("{title}\n{table}\n"));
+        }
+        for (name, value) in &self.figures {
+            if self.tables.iter().any(|(title, _)| title == name) {
+                continue;
+            }
+            match Table::of_objects(value) {
+                Some(table) => text.push_str(&format!("{name}\n{table}\n")),
+                None => single.push_figure(name, value),
+            }
+        }
+        let verdict =
+            if self.passed() { "PASSED".to_owned() } else { format!("FAILED: {}", self.unmet.join("; ")) };
+        if !single.is_empty() {
+            text.push_str(&format!("{single}\n"));
+        }
+        text + &format!("{}: {verdict}", self.command)
+    }
+}
+
+/// Prints a line for the person at the terminal.
 pub(crate) fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");
 }
 
-/// Says what the server knows about requests that were lost, as far as it still answers.
-pub(crate) async fn explain(api: &Api, lost: &[Uuid]) {
-    for &id in lost.iter().take(MAX_EXPLAINED) {
+/// Prints what the server shows of requests that were lost, as far as it still responds.
+pub(crate) async fn explain_lost(api: &ApiClient, lost: &[Uuid]) {
+    for &id in lost.iter().take(MAX_LOST_SHOWN) {
         match api.get(&format!("/1.0/webhooks/{id}")).await {
-            Ok(Answer { status, json, .. }) => progress(format_args!("lost {id}: {status} {json}")),
+            Ok(ApiResponse { status, json, .. }) => progress(format_args!("lost {id}: {status} {json}")),
             Err(error) => progress(format_args!("lost {id}: {error:#}")),
         }
     }
 }
 
-/// Prints the result.
-pub(crate) fn print(report: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(report)?);
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let figures =
+            json!({ "lost": 0, "delivery_ms": { "p50": 1.5 }, "cases": [{ "case": "a", "cut": 12 }] });
+        Report::new("tool", &figures).unwrap()
+    }
+
+    #[test]
+    fn the_json_line_has_the_command_the_figures_and_the_verdict_in_this_order() {
+        let report = report().require("nothing is lost", true).require("it is fast", false);
+        let expected = concat!(
+            r#"{"command":"tool","lost":0,"delivery_ms":{"p50":1.5},"cases":[{"case":"a","cut":12}],"#,
+            r#""passed":false,"unmet":["it is fast"]}"#
+        );
+        assert_eq!(report.json().to_string(), expected);
+        assert!(Report::new("tool", &3).is_err());
+    }
+
+    #[test]
+    fn people_see_rows_as_a_table_and_nested_figures_with_dotted_names() {
+        let expected = "cases\ncase  cut\na      12\n\nfigure           value\nlost                 0\n\
+                        delivery_ms.p50   1.50\n\ntool: PASSED";
+        assert_eq!(report().for_people(), expected);
+        let with_own_table = report().table("cases", Table::new(&["own"])).require("it is fast", false);
+        let shown = with_own_table.for_people();
+        assert!(
+            shown.starts_with("cases\nown\n\nfigure") && shown.ends_with("tool: FAILED: it is fast"),
+            "{shown}"
+        );
+    }
 }

@@ -1,7 +1,7 @@
-//! Faults in the system calls of a server, put there by `strace`: a signal or an error at the `N`th call.
+//! Faults in the system calls of a server, injected by `strace`: a signal or an error at the `N`th call.
 //!
-//! `strace` counts the calls of each thread and each name apart. The server's image workers are let go of as they
-//! start, so that a fault is always one of the server's own process. It runs its asynchronous tasks on a single thread,
+//! `strace` counts the calls of each thread and each name separately. It detaches from the server's image workers as they
+//! start, so that faults hit only the server's own process. The server runs its asynchronous tasks on a single thread,
 //! which makes the counts of two runs comparable.
 
 use std::collections::HashMap;
@@ -11,39 +11,39 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-/// What every trace begins with. `-D` lets the server be the child that was started, with `strace` beside it; `-b
-/// execve` lets the workers go.
-const ALWAYS: [&str; 9] =
+/// The arguments of every trace. `-D` makes the server the direct child of this program, with `strace` beside it. `-b
+/// execve` detaches from the workers.
+const COMMON_ARGUMENTS: [&str; 9] =
     ["-D", "-f", "-b", "execve", "--seccomp-bpf", "-ttt", "-E", "TOKIO_WORKER_THREADS=1", "-esignal=none"];
 
-/// The system calls that are looked at.
+/// Which system calls are traced, and what is injected into them.
 pub(crate) struct Tracer {
-    /// Names, as `strace` writes a set of them: separated by commas, `?` before one that not every machine has.
+    /// Names in the syntax of `strace`: separated by commas, and with `?` before a name that not every machine has.
     calls: String,
-    /// Only calls on this file.
+    /// Restricts the trace to calls on this file.
     path: Option<PathBuf>,
-    /// What happens to them: `signal=SIGKILL:when=7`.
+    /// The fault in the syntax of `strace`, such as `signal=SIGKILL:when=7`.
     fault: Option<String>,
-    /// Where they are written down.
+    /// The file to which `strace` writes the trace.
     log: PathBuf,
 }
 
 impl Tracer {
-    /// Looks at `calls`, at those on `path` alone if there is one, and writes them to `log`.
+    /// Traces `calls` to the file `log`; only those on `path`, if there is one.
     pub(crate) fn new(calls: &str, path: Option<PathBuf>, log: PathBuf) -> Self {
         Self { calls: calls.to_owned(), path, fault: None, log }
     }
 
-    /// Puts a fault into them.
+    /// The same with a fault, which `strace` injects into the traced calls.
     pub(crate) fn with_fault(mut self, fault: String) -> Self {
         self.fault = Some(fault);
         self
     }
 
-    /// Starts `program`, traced; its arguments are still to be added.
+    /// The command that runs `program` under `strace`. The arguments of `program` follow.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("strace");
-        command.args(ALWAYS).args(["-e", &format!("trace={}", self.calls)]);
+        command.args(COMMON_ARGUMENTS).args(["-e", &format!("trace={}", self.calls)]);
         if let Some(path) = &self.path {
             command.arg("-P").arg(path);
         }
@@ -54,7 +54,7 @@ impl Tracer {
         command
     }
 
-    /// What was written down.
+    /// Reads the trace so far.
     pub(crate) fn trace(&self) -> anyhow::Result<Trace> {
         let text = std::fs::read_to_string(&self.log);
         Ok(Trace(text.with_context(|| format!("no trace in {}", self.log.display()))?))
@@ -64,22 +64,32 @@ impl Tracer {
 /// The lines of a trace: thread, time, call.
 pub(crate) struct Trace(String);
 
+/// How many calls a trace has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CallCounts {
+    /// Calls of all threads.
+    pub(crate) total: u64,
+    /// Calls of one name in one thread: the largest such count.
+    pub(crate) max_per_thread: u64,
+}
+
 impl Trace {
-    /// How many calls there were, and how many at most of one name in one thread.
-    pub(crate) fn counts(&self) -> (u64, u64) {
+    /// Counts the calls.
+    pub(crate) fn counts(&self) -> CallCounts {
         let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
-        for call in self.0.lines().filter_map(call) {
+        for call in self.0.lines().filter_map(thread_and_call) {
             *counts.entry(call).or_default() += 1;
         }
-        (counts.values().sum(), counts.values().copied().max().unwrap_or(0))
+        let max_per_thread = counts.values().copied().max().unwrap_or(0);
+        CallCounts { total: counts.values().sum(), max_per_thread }
     }
 
-    /// How many faults were put in.
+    /// How many faults were injected.
     pub(crate) fn n_faults(&self) -> usize {
         self.faults().count()
     }
 
-    /// When the first of them was, in seconds since 1970.
+    /// The time of the first fault, in seconds since 1970.
     pub(crate) fn first_fault_s(&self) -> Option<f64> {
         self.faults().next()?.split_whitespace().nth(1)?.parse().ok()
     }
@@ -89,17 +99,17 @@ impl Trace {
     }
 }
 
-/// The thread and the name of the call that a line begins with; the second half of a call that was interrupted by
-/// another line is none.
-fn call(line: &str) -> Option<(&str, &str)> {
+/// The thread and the name of the call that begins in a line. `None` for other lines, such as the second half of a call
+/// that the line of another thread has interrupted.
+fn thread_and_call(line: &str) -> Option<(&str, &str)> {
     let (thread, rest) = line.split_once(' ')?;
     let (_time, call) = rest.trim_start().split_once(' ')?;
     let (name, _arguments) = call.split_once('(')?;
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some((thread, name))
 }
 
-/// Says so when there is no `strace`.
-pub(crate) async fn ensure_there() -> anyhow::Result<()> {
+/// Fails with a hint when `strace` is not installed.
+pub(crate) async fn ensure_installed() -> anyhow::Result<()> {
     let version = Command::new("strace").arg("--version").stdout(Stdio::null()).status().await;
     let version = version.context("strace is missing (on Debian and Ubuntu: apt-get install strace)")?;
     ensure!(version.success(), "`strace --version` ended with {version}");
@@ -121,7 +131,7 @@ mod tests {
              8  1.000006 +++ killed by SIGKILL +++\n"
                 .to_owned(),
         );
-        assert_eq!(trace.counts(), (4, 2));
+        assert_eq!(trace.counts(), CallCounts { total: 4, max_per_thread: 2 });
         assert_eq!((trace.n_faults(), trace.first_fault_s()), (2, Some(1.000004)));
     }
 }

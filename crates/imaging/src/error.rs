@@ -1,54 +1,88 @@
-//! What can go wrong with an image, by whose fault it is.
+//! The errors of this crate.
 
-use crate::limits::Limit;
+use std::fmt;
 
-/// Why an image could not be processed. The text is meant for the caller of the API.
+/// Why an image could not be processed. The text of an error is for the caller of the API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The bytes are no image of a format this build reads. `sniffed` names what they look like, if anything.
+    /// The bytes are not an image in a format that this build reads.
     #[error("the input is not an image this server can read{}", sniffed.as_ref().map(|s| format!(": it looks like {s}")).unwrap_or_default())]
     UnknownFormat {
-        /// What the first bytes look like, e.g. `a PDF document`.
+        /// The kind of file that the first bytes suggest, e.g. `a PDF document`; `None`: unknown.
         sniffed: Option<&'static str>,
     },
-    /// The bytes claim to be `format` but cannot be decoded.
+    /// The file is in the format `format`, but cannot be decoded.
     #[error("the {format} image is corrupt: {reason}")]
     Corrupt {
-        /// Format name as in the API, e.g. `JPEG`.
+        /// The name of the format in the API, e.g. `JPEG`.
         format: &'static str,
-        /// What the decoder objected to.
+        /// The reason in words of the decoder.
         reason: String,
     },
-    /// A valid file that uses a feature of its format this build does not decode.
+    /// The file is valid, but uses a feature of its format that this build does not decode.
     #[error("the {format} image uses a feature this server cannot decode: {reason}")]
     Unsupported {
-        /// Format name as in the API.
+        /// The name of the format in the API.
         format: &'static str,
-        /// Which feature.
+        /// The name of the feature.
         reason: String,
     },
-    /// A limit stands in the way.
+    /// The image exceeds a limit.
     #[error("{limit} is limited to {max}, got {got}")]
     Limit {
-        /// Which limit.
+        /// The limit.
         limit: Limit,
-        /// The largest accepted value.
+        /// The largest allowed value.
         max: u64,
-        /// What this image has or would need.
+        /// The value of this image.
         got: u64,
     },
-    /// The plan cannot be applied to this image (a crop outside it, for example). Starts with the attribute.
+    /// The plan cannot be applied to this image, for example because the crop lies outside the image. The
+    /// text begins with the attribute of the request.
     #[error("{0}")]
     Plan(String),
-    /// Something is wrong with the watermark, not with the image.
+    /// The file of the watermark is defective; the image itself is not.
     #[error("watermark: {0}")]
     Watermark(Box<Self>),
-    /// The encoder refused our own pixels: our fault.
+    /// The encoder failed. The cause is this server, not the image.
     #[error("encoding {format} failed: {reason}")]
     Encode {
-        /// Format name as in the API.
+        /// The name of the format in the API.
         format: &'static str,
-        /// What the encoder objected to.
+        /// The reason in words of the encoder.
         reason: String,
     },
+}
+
+/// A limit that an image exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// [`crate::Limits::pixels`].
+    Pixels,
+    /// [`crate::Limits::input_side_px`].
+    InputSide,
+    /// [`crate::Limits::frames`].
+    Frames,
+    /// [`crate::Limits::output_side_px`].
+    OutputSide,
+    /// [`crate::Limits::scans`].
+    Scans,
+    /// [`crate::Limits::parts`].
+    Parts,
+    /// [`crate::Limits::metadata_bytes`].
+    MetadataBytes,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pixels => "the number of pixels over all frames",
+            Self::InputSide => "the side of an input in pixels",
+            Self::Frames => "the number of frames",
+            Self::OutputSide => "the side of an output in pixels",
+            Self::Scans => "the number of scans",
+            Self::Parts => "the number of parts of a file (chunks, strips, tiles, nodes)",
+            Self::MetadataBytes => "the size of metadata in bytes",
+        })
+    }
 }

@@ -1,56 +1,58 @@
-//! Faces: where they are in a picture. They are looked for in a small gray copy; who wants to know what the plan makes
-//! of them looks in [`crate::geometry`].
+//! Face detection: the positions of the faces in an image. Detection runs on a small gray copy. Module
+//! [`crate::geometry`] applies the positions to a plan.
 //!
-//! Pure arithmetic over a built-in model: the same picture has the same faces each time.
+//! Detection is pure arithmetic over a built-in model: the same image always gives the same faces.
 
+mod binary_features;
 mod cascade;
-mod gray;
-mod lab;
+mod gray_image;
 mod model;
 mod surf;
 
 use std::sync::OnceLock;
 
-use self::gray::Gray;
+use self::gray_image::GrayImage;
 use self::model::Model;
 use self::surf::{Patch, patches};
 use crate::geometry::{Rect, Size};
 use crate::plan::Kernel;
 use crate::{Channels, Image, Scratch, operations};
 
-/// Side of the smallest face in the small copy, in pixels: what the model was trained with.
+/// Side of the smallest detectable face in the gray copy, in pixels. The model was trained with windows of
+/// this size.
 const WINDOW: usize = 40;
-/// Longest side of the small copy: faces down to a sixteenth of it are found.
+/// Longest side of the gray copy in pixels. The smallest detectable face is a sixteenth of this side.
 const COPY_PX: u32 = 640;
-/// A very wide or high picture has a larger copy, so that this much is left of its shorter side…
+/// A very wide or very high image gets a larger copy, so that its shorter side keeps this many pixels.
 const COPY_SHORT_PX: u32 = 120;
-/// … up to this much of its longer one.
+/// Limit of the longer side of such a larger copy, in pixels.
 const COPY_MAX_PX: u32 = 1600;
-/// Candidates that are less sure are no faces.
+/// Lowest score of a face. Candidates with a lower score are dropped.
 const SCORE_MIN: f32 = 2.0;
-/// Faces told of at most.
+/// Maximum number of faces returned.
 const N_FACES_MAX: usize = 100;
 
-/// The model, and the patches that it speaks of.
+/// The model, and the patches whose numbers the model uses.
 struct Trained {
     model: Model,
     patches: Vec<Patch>,
 }
 
-/// The faces of an upright picture in pixels of `full_size`, which it stands for; the largest first.
+/// Finds the faces of an upright image, the largest face first. The rectangles are in pixels of `full_size`,
+/// the size before the decoder reduced the image.
 pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec<Rect> {
     static TRAINED: OnceLock<Option<Trained>> = OnceLock::new();
     let trained = TRAINED.get_or_init(|| Some(Trained { model: Model::built_in()?, patches: patches() }));
     let Some(Trained { model, patches }) = trained else { return Vec::new() };
-    let copy = gray(image, copy_size(Size::of(image)), scratch);
+    let copy = gray_copy(image, copy_size(Size::of(image)), scratch);
     if copy.width.min(copy.height) < WINDOW {
         return Vec::new();
     }
     let x = f64::from(full_size.width) / copy.width as f64;
     let y = f64::from(full_size.height) / copy.height as f64;
     let candidates = cascade::run(&copy, model, patches);
-    let sure = candidates.into_iter().filter(|candidate| candidate.score >= SCORE_MIN);
-    let mut faces: Vec<Rect> = sure
+    let accepted = candidates.into_iter().filter(|candidate| candidate.score >= SCORE_MIN);
+    let mut faces: Vec<Rect> = accepted
         .filter_map(|face| {
             let (left, width) = clip(face.x, face.side, x, full_size.width)?;
             let (top, height) = clip(face.y, face.side, y, full_size.height)?;
@@ -64,7 +66,7 @@ pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec
     faces
 }
 
-/// A size, for an upright picture of this one, in which no face is lost that would be found in the full one.
+/// The size to which a decoder may reduce an upright image of `full_size` without losing a face.
 pub(crate) fn needed_size(full_size: Size) -> Size {
     copy_size(full_size)
 }
@@ -78,18 +80,19 @@ fn copy_size(size: Size) -> Size {
     Size::new(side(size.width), side(size.height))
 }
 
-/// What of an interval lies within the picture, from pixels of the copy to those of `bound`.
+/// Scales an interval from pixels of the copy to pixels of the image and clips it to `0..bound`. `None` if
+/// nothing is left.
 fn clip(start: i32, length: u32, factor: f64, bound: u32) -> Option<(u32, u32)> {
-    let place = |at: i64| (at as f64 * factor).round().clamp(0.0, bound.into()) as u32;
-    let (start, end) = (place(start.into()), place(i64::from(start) + i64::from(length)));
+    let scale = |at: i64| (at as f64 * factor).round().clamp(0.0, bound.into()) as u32;
+    let (start, end) = (scale(start.into()), scale(i64::from(start) + i64::from(length)));
     (end > start).then_some((start, end - start))
 }
 
-/// The picture in shades of gray, on white where it is transparent.
-fn gray(image: &Image, size: Size, scratch: &mut Scratch) -> Gray {
-    let small = operations::shrunk(image, size, Kernel::Bilinear, scratch);
+/// A gray copy of the image at the size `size`. Transparent pixels are blended over white.
+fn gray_copy(image: &Image, size: Size, scratch: &mut Scratch) -> GrayImage {
+    let small = operations::reduced(image, size, Kernel::Bilinear, scratch);
     let luma = |[r, g, b]: [u8; 3]| {
-        // ITU-R BT.601, which the model was trained with.
+        // The luma weights of ITU-R BT.601, with which the model was trained.
         ((u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 + 500) / 1000) as u8
     };
     let data = match small.channels() {
@@ -104,7 +107,7 @@ fn gray(image: &Image, size: Size, scratch: &mut Scratch) -> Gray {
     };
     let (width, height) = (small.width() as usize, small.height() as usize);
     scratch.give(small.into_data());
-    Gray { width, height, data }
+    GrayImage { width, height, data }
 }
 
 #[cfg(test)]
@@ -112,12 +115,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_model_is_whole_and_speaks_of_patches_there_are() {
-        let model = Model::built_in().expect("the built-in file can be read");
+    fn model_file_is_complete_and_refers_to_existing_patches_only() {
+        let model = Model::built_in().expect("the built-in model file is valid");
         let patches = patches();
         let levels: Vec<usize> = model.levels.iter().map(Vec::len).collect();
-        assert_eq!((model.finders.len(), levels), (3, vec![1, 1]));
-        let mut n_before = model.finders.len();
+        assert_eq!((model.first_level.len(), levels), (3, vec![1, 1]));
+        let mut n_before = model.first_level.len();
         for level in &model.levels {
             for branch in level {
                 assert!(!branch.stages.is_empty() && branch.sources.iter().all(|&source| source < n_before));
@@ -128,13 +131,13 @@ mod tests {
             }
             n_before = level.len();
         }
-        let reach = |feature: &model::Feature| feature.x.max(feature.y) + 9;
-        let places = model.finders.iter().flat_map(|finder| &finder.features);
-        assert!(places.clone().all(|feature| reach(feature) <= WINDOW && feature.weights.len() == 256));
+        let extent = |feature: &model::Feature| feature.x.max(feature.y) + 9;
+        let features = model.first_level.iter().flat_map(|classifier| &classifier.features);
+        assert!(features.clone().all(|feature| extent(feature) <= WINDOW && feature.weights.len() == 256));
     }
 
     #[test]
-    fn copies_are_small_but_not_too_narrow() {
+    fn copy_size_is_bounded_on_both_sides() {
         for (size, expected) in [
             ((4000, 3000), (640, 480)),
             ((300, 200), (300, 200)),
@@ -142,14 +145,15 @@ mod tests {
             ((20_000, 400), (1600, 32)),
             ((1, 1), (1, 1)),
         ] {
-            let made = copy_size(Size::new(size.0, size.1));
-            assert_eq!((made.width, made.height), expected, "{size:?}");
+            let copy = copy_size(Size::new(size.0, size.1));
+            assert_eq!((copy.width, copy.height), expected, "{size:?}");
         }
     }
 
     #[test]
-    fn no_window_reads_outside() {
-        let image = Gray { width: 50, height: 45, data: (0..50 * 45).map(|i| (i % 251) as u8).collect() };
+    fn windows_outside_of_the_image_are_black() {
+        let image =
+            GrayImage { width: 50, height: 45, data: (0..50 * 45).map(|i| (i % 251) as u8).collect() };
         for (x, y, side) in
             [(-30, -30, 40), (49, 44, 3), (i32::MIN, 0, 40), (i32::MAX, i32::MAX, 2), (0, 0, 90)]
         {

@@ -1,18 +1,20 @@
-//! Where everything lies: the sizes, rectangles and windows that a [`Plan`] asks for, as pure functions of numbers.
-//! No pixels here.
+//! Positions and sizes: the sizes, rectangles and windows that result from a [`Plan`], as pure functions of
+//! numbers. This module handles no pixels.
 //!
-//! **Rounding.** A side that follows another is the exact quotient rounded to the nearest whole pixel, halves upwards,
-//! and at least 1. A rectangle placed by gravity in an odd remainder lies half a pixel towards the upper left.
+//! **Rounding.** A side that follows from another side is the exact quotient, rounded to the nearest whole
+//! pixel (a half is rounded up), and at least 1. If gravity leaves an odd remainder, the rectangle lies half
+//! a pixel nearer to the upper left.
 //!
-//! **Coordinates** are those of the upright picture at its full size, even where a decoder delivered a reduced one.
+//! **Coordinates** refer to the upright image at its full size, even if the decoder delivered a reduced
+//! image.
 
 mod crop;
-mod focus;
+mod faces;
 mod resize;
 mod watermark;
 
 pub use self::crop::crop;
-pub use self::focus::{asks_for_faces, resolve};
+pub use self::faces::{resolve_faces, uses_faces};
 pub use self::resize::{Resized, resize};
 pub use self::watermark::{Placed, Span, watermark};
 use serde::{Deserialize, Serialize};
@@ -30,18 +32,19 @@ pub struct Size {
 }
 
 impl Size {
-    /// The size of a picture.
+    /// The size of an image.
     pub fn of(image: &Image) -> Self {
         Self::new(image.width(), image.height())
     }
 
-    /// A size of these sides.
+    /// A size with these sides.
     pub const fn new(width: u32, height: u32) -> Self {
         Self { width, height }
     }
 }
 
-/// A rectangle of whole pixels, origin top left, not empty.
+/// A rectangle of whole pixels with at least one pixel. The origin of the coordinates is the upper left
+/// corner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rect {
     /// Pixels from the left edge.
@@ -55,15 +58,16 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// Its sides.
+    /// The size of the rectangle.
     pub const fn size(self) -> Size {
         Size::new(self.width, self.height)
     }
 }
 
-/// A rectangle whose edges may lie between pixels: the part of a picture that is resampled.
+/// A rectangle whose edges may lie between pixels: the part of an image that is resampled.
 ///
-/// All four numbers are multiples of 1/256, so that sums of them are exact and `left + width` never exceeds the picture.
+/// All four numbers are multiples of 1/256, so that sums of them are exact and `left + width` never exceeds
+/// the image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
     /// Pixels from the left edge.
@@ -77,19 +81,19 @@ pub struct Window {
 }
 
 impl Window {
-    /// The whole of a picture.
+    /// A window that covers a whole image.
     pub fn whole(size: Size) -> Self {
         Self { left: 0.0, top: 0.0, width: size.width.into(), height: size.height.into() }
     }
 
-    /// The same place after both axes were stretched, snapped to the grid and kept within `bounds`.
+    /// Scales the window by `x` and `y`, snaps it to the grid of 1/256 and keeps it within `bounds`.
     pub fn stretched(self, x: f64, y: f64, bounds: Size) -> Self {
-        let (left, width) = snap(self.left * x, self.width * x, bounds.width);
-        let (top, height) = snap(self.top * y, self.height * y, bounds.height);
+        let (left, width) = snap_to_grid(self.left * x, self.width * x, bounds.width);
+        let (top, height) = snap_to_grid(self.top * y, self.height * y, bounds.height);
         Self { left, top, width, height }
     }
 
-    /// The smallest rectangle of whole pixels around it.
+    /// The smallest rectangle of whole pixels that contains the window.
     pub fn outer(self) -> Rect {
         let (x, y) = (self.left.floor() as u32, self.top.floor() as u32);
         let right = (self.left + self.width).ceil() as u32;
@@ -105,7 +109,7 @@ impl From<Rect> for Window {
     }
 }
 
-/// The sizes a picture goes through, in the order of the operations.
+/// The sizes of an image after the operations of a plan, in the order of the operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stages {
     /// After `crop`.
@@ -119,22 +123,22 @@ pub struct Stages {
 }
 
 impl Stages {
-    /// Follows a picture of `size` through the plan.
+    /// Computes the sizes for an image of `size`.
     ///
     /// # Errors
-    /// [`Error::Plan`] when the crop lies outside the picture.
+    /// [`Error::Plan`] if the crop lies outside the image.
     pub fn of(size: Size, plan: &Plan) -> Result<Self, Error> {
-        let cropped = plan.crop.map_or(Ok(size), |asked| crop(size, asked).map(Rect::size))?;
-        let resized = plan.resize.map_or(cropped, |asked| resize(cropped, asked).canvas);
-        let scaled = plan.scale.map_or(resized, |asked| scale(resized, asked));
-        let padded = plan.padding.map_or(scaled, |asked| pad(scaled, asked));
+        let cropped = plan.crop.map_or(Ok(size), |options| crop(size, options).map(Rect::size))?;
+        let resized = plan.resize.map_or(cropped, |options| resize(cropped, options).canvas);
+        let scaled = plan.scale.map_or(resized, |options| scale(resized, options));
+        let padded = plan.padding.map_or(scaled, |options| pad(scaled, options));
         Ok(Self { cropped, resized, scaled, padded })
     }
 
-    /// Checks every size that is to be made.
+    /// Checks every size against the limits.
     ///
     /// # Errors
-    /// [`Error::Limit`] for the first one that is too large.
+    /// [`Error::Limit`] for the first size that is too large.
     pub fn check(self, limits: &Limits) -> Result<(), Error> {
         [self.resized, self.scaled, self.padded]
             .into_iter()
@@ -142,41 +146,43 @@ impl Stages {
     }
 }
 
-/// `w' = w·size·ratio`, `h' = h·size`, rounded, at least 1.
-pub fn scale(size: Size, asked: Scale) -> Size {
+/// The size after `scale`: `w' = w·size·ratio`, `h' = h·size`, rounded, at least 1.
+pub fn scale(size: Size, options: Scale) -> Size {
     let side = |side: u32, factor: f64| (f64::from(side) * factor).round().max(1.0) as u32;
-    Size::new(side(size.width, asked.size * asked.ratio), side(size.height, asked.size))
+    Size::new(side(size.width, options.size * options.ratio), side(size.height, options.size))
 }
 
-/// The canvas with the four sides added.
-pub fn pad(size: Size, asked: Padding) -> Size {
+/// The size after `padding`: each side grows by its padding.
+pub fn pad(size: Size, options: Padding) -> Size {
     let add = |side: u32, a: u32, b: u32| side.saturating_add(a).saturating_add(b);
-    Size::new(add(size.width, asked.left, asked.right), add(size.height, asked.top, asked.bottom))
+    Size::new(add(size.width, options.left, options.right), add(size.height, options.top, options.bottom))
 }
 
-/// The smallest size at which a decoder may deliver a picture of `size` so that the plan loses nothing: the size at
-/// which `resize` (or else `scale`) only just has no pixel to throw away. The full size where nothing is made smaller,
-/// and for the nearest-pixel kernel, which must see the very pixels of the file; also for a crop whose size is not known
-/// before the faces are.
+/// The smallest size to which a decoder may reduce an image of `size` without loss for the plan: at this size
+/// `resize` (or else `scale`) has no pixels to discard. The full size if
+///
+/// - the plan makes nothing smaller,
+/// - the kernel is nearest neighbour, which must see the original pixels, or
+/// - the crop depends on faces, which are not known yet.
 ///
 /// # Errors
-/// [`Error::Plan`] when the crop lies outside the picture.
+/// [`Error::Plan`] if the crop lies outside the image.
 pub fn needed_size(size: Size, plan: &Plan) -> Result<Size, Error> {
     if matches!(plan.crop, Some(Crop::Face { .. })) {
         return Ok(size);
     }
-    let cropped = plan.crop.map_or(Ok(size), |asked| crop(size, asked).map(Rect::size))?;
+    let cropped = plan.crop.map_or(Ok(size), |options| crop(size, options).map(Rect::size))?;
     let (window, picture) = match (plan.resize, plan.scale) {
-        (Some(asked), _) if asked.kernel == Kernel::Nearest => return Ok(size),
-        (Some(asked), _) => {
-            let Resized { window, picture, .. } = resize(cropped, asked);
+        (Some(options), _) if options.kernel == Kernel::Nearest => return Ok(size),
+        (Some(options), _) => {
+            let Resized { window, picture, .. } = resize(cropped, options);
             (window, picture)
         }
-        (None, Some(asked)) => (Window::whole(cropped), scale(cropped, asked)),
+        (None, Some(options)) => (Window::whole(cropped), scale(cropped, options)),
         (None, None) => return Ok(size),
     };
-    let side = |full: u32, kept: f64, made: u32| {
-        (f64::from(full) * f64::from(made) / kept).ceil().clamp(1.0, f64::from(full)) as u32
+    let side = |full: u32, kept: f64, target: u32| {
+        (f64::from(full) * f64::from(target) / kept).ceil().clamp(1.0, f64::from(full)) as u32
     };
     Ok(Size::new(
         side(size.width, window.width, picture.width),
@@ -184,9 +190,9 @@ pub fn needed_size(size: Size, plan: &Plan) -> Result<Size, Error> {
     ))
 }
 
-/// How much of a remainder lies left of and above a thing placed by gravity, in halves: 0, 1 or 2. Faces and points are
-/// found elsewhere; without them the middle counts.
-fn halves(gravity: Gravity) -> (u32, u32) {
+/// The share of the remainder that lies left of and above a rectangle placed by gravity, in halves: 0, 1 or
+/// 2. Faces and points count as the centre, because other code handles them.
+fn leading_halves(gravity: Gravity) -> (u32, u32) {
     use Gravity::{Center, Face, Faces, Point};
     let x = match gravity {
         Gravity::TopLeft | Gravity::Left | Gravity::BottomLeft => 0,
@@ -201,16 +207,16 @@ fn halves(gravity: Gravity) -> (u32, u32) {
     (x, y)
 }
 
-/// Where an interval of `length` within `bound` begins so that its middle is as near as can be to `middle`.
-fn centred(middle: f64, length: f64, bound: f64) -> f64 {
+/// The start of an interval of `length` within `0..bound` whose centre is as close as possible to `middle`.
+fn centred_start(middle: f64, length: f64, bound: f64) -> f64 {
     (middle - length / 2.0).clamp(0.0, (bound - length).max(0.0))
 }
 
-/// A rectangle of `inner` in `outer`, which is at least as large.
-fn place(inner: Size, outer: Size, gravity: Gravity) -> Rect {
+/// Places a rectangle of the size `inner` in `outer` by gravity. `outer` must be at least as large.
+fn place_by_gravity(inner: Size, outer: Size, gravity: Gravity) -> Rect {
     if let Gravity::Point { x, y } = gravity {
         let start = |middle: u32, length: u32, bound: u32| {
-            centred(middle.into(), length.into(), bound.into()).floor() as u32
+            centred_start(middle.into(), length.into(), bound.into()).floor() as u32
         };
         return Rect {
             x: start(x, inner.width, outer.width),
@@ -219,8 +225,8 @@ fn place(inner: Size, outer: Size, gravity: Gravity) -> Rect {
             height: inner.height,
         };
     }
-    let (x, y) = halves(gravity);
-    let offset = |spare: u32, halves: u32| (u64::from(spare) * u64::from(halves) / 2) as u32;
+    let (x, y) = leading_halves(gravity);
+    let offset = |spare: u32, leading_halves: u32| (u64::from(spare) * u64::from(leading_halves) / 2) as u32;
     Rect {
         x: offset(outer.width - inner.width, x),
         y: offset(outer.height - inner.height, y),
@@ -236,8 +242,8 @@ fn proportional(value: u32, numerator: u32, denominator: u32) -> u32 {
     u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
 }
 
-/// Start and length on the grid of 1/256, at least 1/256 long and within `0..=bound`.
-fn snap(start: f64, length: f64, bound: u32) -> (f64, f64) {
+/// Rounds start and length to multiples of 1/256. The result is at least 1/256 long and within `0..=bound`.
+fn snap_to_grid(start: f64, length: f64, bound: u32) -> (f64, f64) {
     const GRID: f64 = 256.0;
     let bound = f64::from(bound) * GRID;
     let start = (start * GRID).round().clamp(0.0, bound - 1.0);

@@ -1,11 +1,11 @@
-//! Pixels in memory: 8-bit sRGB, rows packed without padding, alpha straight (not premultiplied).
+//! Images in memory: 8-bit sRGB, rows without padding, straight alpha (not premultiplied).
 
 use serde::{Deserialize, Serialize};
 
-/// How many bytes a pixel has and what they mean.
+/// The layout of a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Channels {
-    /// One byte: luma.
+    /// One byte: gray.
     Gray,
     /// Three bytes: red, green, blue.
     Rgb,
@@ -23,13 +23,13 @@ impl Channels {
         }
     }
 
-    /// Whether a pixel carries alpha.
+    /// Whether a pixel has alpha.
     pub const fn has_alpha(self) -> bool {
         matches!(self, Self::Rgba)
     }
 }
 
-/// A still picture. `data.len() == width * height * channels.count()`, both sides at least 1.
+/// A still picture. `data.len() == width * height * channels.count()`; both sides are at least 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     width: u32,
@@ -42,7 +42,7 @@ impl Image {
     /// Wraps a buffer of exactly `width * height * channels.count()` bytes.
     ///
     /// # Panics
-    /// When a side is zero or the buffer has another length: a bug of the caller, never of the input.
+    /// When a side is zero or the buffer has another length: a bug of the caller, never a defect of an input.
     pub fn new(width: u32, height: u32, channels: Channels, data: Vec<u8>) -> Self {
         assert!(width > 0 && height > 0, "an image has at least one pixel, got {width}x{height}");
         assert_eq!(
@@ -63,7 +63,7 @@ impl Image {
         self.height
     }
 
-    /// Layout of a pixel.
+    /// The layout of a pixel.
     pub fn channels(&self) -> Channels {
         self.channels
     }
@@ -73,12 +73,12 @@ impl Image {
         &self.data
     }
 
-    /// All bytes, row by row.
+    /// All bytes, row by row, for changes.
     pub fn data_mut(&mut self) -> &mut [u8] {
         &mut self.data
     }
 
-    /// Gives the buffer back, for reuse.
+    /// Returns the buffer for reuse.
     pub fn into_data(self) -> Vec<u8> {
         self.data
     }

@@ -1,17 +1,34 @@
-//! The pixel half of pixaven: the bytes of an image and a [`Plan`] go in, the bytes of another image and the
-//! facts about both come out.
+//! The image processing of pixaven: takes the bytes of an image and a [`Plan`], and returns the bytes of
+//! another image with information about both.
 //!
-//! Nothing here does I/O, reads a clock, the environment or a random source, and nothing allocates pixels before
-//! [`Limits`] allowed it. What calls this crate decides where the bytes come from and in which process it runs.
+//! Nothing here does I/O or reads a clock, the environment or a random source. Memory for pixels is allocated
+//! only after [`Limits`] allowed the size. The caller decides where the bytes come from and in which process
+//! this crate runs.
+//!
+//! # Layers
+//!
+//! A module uses only modules of the lines above its own line, and modules further left on its own line. A
+//! module and its submodules count as one.
+//!
+//! ```text
+//! error     limits    image     alpha     scratch   bytes     isobmff
+//! format    plan      geometry
+//! color     orientation         rows      info      metadata
+//! codecs    operations          faces
+//! process
+//! ```
 
+mod alpha;
+mod bytes;
 mod codecs;
 mod color;
 pub mod error;
 mod faces;
-pub mod facts;
 mod format;
 pub mod geometry;
 pub mod image;
+pub mod info;
+mod isobmff;
 pub mod limits;
 mod metadata;
 pub mod operations;
@@ -19,14 +36,13 @@ mod orientation;
 pub mod plan;
 mod process;
 mod rows;
-pub mod sample;
 mod scratch;
 
 pub use error::Error;
-pub use facts::{Colorspace, Facts};
-pub use format::sniff;
+pub use format::{Format, sniff};
 pub use image::{Channels, Image};
+pub use info::{Colorspace, FileInfo};
 pub use limits::Limits;
-pub use plan::{Format, Plan};
+pub use plan::Plan;
 pub use process::{Input, Processed, encode, encode_animation, process};
 pub use scratch::Scratch;

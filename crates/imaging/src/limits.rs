@@ -1,28 +1,28 @@
-//! The limits an image must stay within, checked before pixels exist and while frames arrive.
-
-use std::fmt;
+//! The limits of an image. They are checked before memory for pixels is allocated, and again while frames
+//! arrive.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+pub use crate::error::Limit;
 
-/// Upper bounds for one image. The defaults are those of the API documentation.
+/// Upper bounds for one image. The defaults are the ones in the API documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Decoded pixels, added up over all frames.
+    /// Number of decoded pixels, added up over all frames.
     pub pixels: u64,
-    /// Width or height of an input, in pixels.
+    /// Longest side of an input, in pixels.
     pub input_side_px: u32,
-    /// Frames of an animation.
+    /// Number of frames of an animation.
     pub frames: u32,
-    /// Width or height of an output, in pixels.
+    /// Longest side of an output, in pixels.
     pub output_side_px: u32,
-    /// Scans of a progressive JPEG.
+    /// Number of scans of a progressive JPEG.
     pub scans: u32,
-    /// Pieces a file is made of: chunks, strips, tiles, boxes, layers, nodes.
+    /// Number of parts of a file: chunks, strips, tiles, boxes, layers or nodes.
     pub parts: u32,
-    /// Metadata and colour profile, in bytes.
+    /// Size of the metadata and of the ICC profile, in bytes.
     pub metadata_bytes: u64,
 }
 
@@ -40,41 +40,11 @@ impl Default for Limits {
     }
 }
 
-/// Names the limit that stood in the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// [`Limits::pixels`].
-    Pixels,
-    /// [`Limits::input_side_px`].
-    InputSide,
-    /// [`Limits::frames`].
-    Frames,
-    /// [`Limits::output_side_px`].
-    OutputSide,
-    /// [`Limits::scans`].
-    Scans,
-    /// [`Limits::parts`].
-    Parts,
-    /// [`Limits::metadata_bytes`].
-    MetadataBytes,
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pixels => "the number of pixels over all frames",
-            Self::InputSide => "the side of an input in pixels",
-            Self::Frames => "the number of frames",
-            Self::OutputSide => "the side of an output in pixels",
-            Self::Scans => "the number of scans",
-            Self::Parts => "the number of parts of a file (chunks, strips, tiles, nodes)",
-            Self::MetadataBytes => "the size of metadata in bytes",
-        })
-    }
-}
-
 impl Limits {
-    /// Checks the size of an input before anything is allocated for it.
+    /// Checks the size and the number of frames of an input, before memory is allocated for it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for the first limit that is exceeded.
     pub fn check_input(&self, width: u32, height: u32, frames: u32) -> Result<(), Error> {
         check(Limit::InputSide, self.input_side_px.into(), width.max(height).into())?;
         check(Limit::Frames, self.frames.into(), frames.into())?;
@@ -82,45 +52,53 @@ impl Limits {
         check(Limit::Pixels, self.pixels, pixels)
     }
 
-    /// Checks the size of an image that an operation is about to make.
+    /// Checks the size of an image that an operation is about to create.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for the first limit that is exceeded.
     pub fn check_output(&self, width: u32, height: u32) -> Result<(), Error> {
         check(Limit::OutputSide, self.output_side_px.into(), width.max(height).into())?;
         check(Limit::Pixels, self.pixels, u64::from(width) * u64::from(height))
     }
 }
 
-/// Fails with [`Error::Limit`] when `got` is above `max`.
+/// Checks one value against its limit.
+///
+/// # Errors
+/// [`Error::Limit`] when `got` is larger than `max`.
 pub fn check(limit: Limit, max: u64, got: u64) -> Result<(), Error> {
     if got > max { Err(Error::Limit { limit, max, got }) } else { Ok(()) }
 }
 
-/// Counts what a file consists of while it is looked at, so that it is refused before anything is kept of it.
+/// Counts the parts and the metadata of a file while it is parsed, and fails at the limit. A file is refused
+/// before any part of it is stored.
 #[derive(Debug)]
-pub(crate) struct Inventory<'a> {
+pub(crate) struct FileBudget<'a> {
     limits: &'a Limits,
     n_parts: u64,
     metadata_bytes: u64,
 }
 
-impl<'a> Inventory<'a> {
-    /// Nothing yet.
+impl<'a> FileBudget<'a> {
+    /// Starts with zero parts and zero bytes.
     pub(crate) fn new(limits: &'a Limits) -> Self {
         Self { limits, n_parts: 0, metadata_bytes: 0 }
     }
 
-    /// One more chunk, segment, block, strip, box …
+    /// Adds one part: a chunk, segment, block, strip or box.
     pub(crate) fn part(&mut self) -> Result<(), Error> {
         self.n_parts += 1;
         check(Limit::Parts, self.limits.parts.into(), self.n_parts)
     }
 
-    /// So many more bytes of EXIF, XMP, profile or text, as stored and again as unpacked.
+    /// Adds bytes of EXIF, XMP, ICC profile or text. Compressed metadata count twice: as stored and as
+    /// decompressed.
     pub(crate) fn metadata(&mut self, n_bytes: usize) -> Result<(), Error> {
         self.metadata_bytes = self.metadata_bytes.saturating_add(n_bytes as u64);
         check(Limit::MetadataBytes, self.limits.metadata_bytes, self.metadata_bytes)
     }
 
-    /// How many bytes of metadata may still come.
+    /// How many bytes of metadata may still follow.
     pub(crate) fn metadata_left(&self) -> u64 {
         self.limits.metadata_bytes - self.metadata_bytes.min(self.limits.metadata_bytes)
     }

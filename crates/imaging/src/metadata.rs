@@ -1,8 +1,8 @@
-//! What a file says about its picture besides the pixels: EXIF, XMP and the texts of a PNG, as far as an output takes
-//! them over. Reading them out of a file and writing them into one is the business of its format in `codecs`.
+//! Metadata of a file besides its pixels: EXIF, XMP and the text chunks of a PNG, as far as an output keeps
+//! them. The codecs in `codecs` read the blocks from a file and write them into a file.
 //!
-//! No colour profile is ever taken over: the pixels are converted to sRGB, and a file without a profile is in sRGB by
-//! the rules of the web (CSS Color 4, section 3.1; HTML).
+//! Colour profiles are never kept: the pixels are converted to sRGB, and on the web a file without a profile
+//! is in sRGB (CSS Color 4, section 3.1; HTML).
 
 mod exif;
 pub(crate) mod iptc;
@@ -12,39 +12,41 @@ use self::exif::Exif;
 use crate::geometry::Size;
 use crate::plan::KeptMetadata;
 
-/// The metadata of a file, as the blocks that its format wraps.
+/// The metadata of a file, as raw blocks without the wrapping of the file format.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Metadata {
-    /// A TIFF structure (EXIF 2.32, 4.5), without the `Exif\0\0` that JPEG puts in front.
+    /// A TIFF structure (EXIF 2.32, 4.5), without the prefix `Exif\0\0` that JPEG uses.
     pub(crate) exif: Option<Vec<u8>>,
-    /// An XMP packet (ISO 16684-1), UTF-8.
+    /// An XMP packet (ISO 16684-1) in UTF-8.
     pub(crate) xmp: Option<Vec<u8>>,
-    /// Who made it, where the format has a text of its own for that (PNG's `Author`, IPTC's by-line).
+    /// The author, if the format has a text field for it (PNG's `Author`, IPTC's by-line).
     pub(crate) author: Option<String>,
-    /// The terms of use, likewise (PNG's `Copyright`).
+    /// The terms of use, if the format has a text field for them (PNG's `Copyright`, IPTC's copyright
+    /// notice).
     pub(crate) copyright: Option<String>,
 }
 
-/// What was done to the picture, as far as its metadata speak of it.
+/// The changes to the image that its metadata must reflect.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Changed {
     /// The new size.
     pub(crate) size: Size,
-    /// Whether the picture was turned upright, so that the orientation is over.
+    /// Whether the image was turned upright, so that its orientation must be reset.
     pub(crate) upright: bool,
 }
 
 impl Metadata {
-    /// What an output takes over, as at most one block of EXIF and one of XMP. Whatever the input was, both are at most
-    /// as long as the one segment of a JPEG that has to hold each; `warnings` is told what had to be left out for that.
+    /// The metadata that an output keeps, as at most one EXIF block and one XMP packet. Each fits into one
+    /// JPEG segment, whatever the input was. A warning is added to `warnings` for everything that is dropped
+    /// for this reason.
     pub(crate) fn kept(&self, kept: KeptMetadata, changed: Changed, warnings: &mut Vec<String>) -> Self {
         if kept == KeptMetadata::None {
             return Self::default();
         }
-        let read = self.exif.as_deref().and_then(Exif::read).unwrap_or_default();
+        let exif = self.exif.as_deref().and_then(Exif::read).unwrap_or_default();
         let mut exif = match kept {
-            KeptMetadata::All => read.of_the_changed(changed),
-            KeptMetadata::Copyright | KeptMetadata::None => read.rights(),
+            KeptMetadata::All => exif.updated_for(changed),
+            KeptMetadata::Copyright | KeptMetadata::None => exif.rights_only(),
         };
         exif.add_text(exif::ARTIST, self.author.as_deref());
         exif.add_text(exif::COPYRIGHT, self.copyright.as_deref());
@@ -53,17 +55,17 @@ impl Metadata {
             warnings.push(format!("EXIF has lost {n_left_out} of its values: together they are too long"));
         }
         let xmp = self.xmp.as_deref().and_then(|packet| match kept {
-            KeptMetadata::All => xmp::of_the_changed(packet, changed),
-            KeptMetadata::Copyright | KeptMetadata::None => xmp::rights(packet),
+            KeptMetadata::All => xmp::updated_for(packet, changed),
+            KeptMetadata::Copyright | KeptMetadata::None => xmp::rights_only(packet),
         });
-        let too_long = xmp.as_ref().is_some_and(|packet| packet.len() > xmp::MAX_BYTES);
-        if too_long {
+        let is_too_long = xmp.as_ref().is_some_and(|packet| packet.len() > xmp::MAX_BYTES);
+        if is_too_long {
             warnings.push("XMP was left out: it is too long".to_owned());
         }
-        Self { exif, xmp: xmp.filter(|_| !too_long), author: None, copyright: None }
+        Self { exif, xmp: xmp.filter(|_| !is_too_long), author: None, copyright: None }
     }
 
-    /// Whether there is nothing to write.
+    /// Whether there are no EXIF and XMP blocks to write.
     pub(crate) fn is_empty(&self) -> bool {
         self.exif.is_none() && self.xmp.is_none()
     }

@@ -1,5 +1,6 @@
-//! What is done to the pixels between decoding and encoding. One file per hash of the API; the order is the table here.
-//! Decoding, orientation and colour profiles come before, encoding comes after.
+//! The operations on pixels between decoding and encoding. Every operation hash of the API has a file of its
+//! own; the two lists in this file give the order. Decoding, orientation and colour conversion precede the
+//! operations, encoding follows.
 
 mod adjust;
 mod border;
@@ -24,17 +25,21 @@ mod watermark;
 
 use self::picture::Picture;
 pub(crate) use self::stream::{apply_to_rows, takes_rows};
+pub(crate) use self::watermark::fit as fit_watermark;
 use crate::geometry::{Size, Stages, Window};
 use crate::plan::Kernel;
 use crate::{Error, Image, Limits, Plan, Scratch};
 
-pub(crate) use self::watermark::fit as fit_watermark;
+/// Applies one operation. Does nothing when the plan does not contain the operation.
+type Operation = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
 
-/// THE ORDER, whatever the order in the request. Each entry does nothing when the plan does not ask for it.
-const ORDER: [(&str, Run); 11] = [
-    ("flip", flip::run),
-    ("crop", crop::run),
-    ("resize", resize::run),
+/// The operations that the reduction of a row stream replaces, in their order: `stream` computes their
+/// geometry before any pixel exists and then produces the resized picture directly from the rows.
+const UP_TO_RESIZE: [(&str, Operation); 3] =
+    [("flip", flip::run), ("crop", crop::run), ("resize", resize::run)];
+
+/// The operations that need the pixels of the resized picture, in their order.
+const AFTER_RESIZE: [(&str, Operation); 8] = [
     ("scale", scale::run),
     ("auto", enhance::run),
     ("adjust", adjust::run),
@@ -45,27 +50,25 @@ const ORDER: [(&str, Run); 11] = [
     ("padding", padding::run),
 ];
 
-/// How an operation is run.
-type Run = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
-
-/// What operations have to know besides the plan.
+/// What the operations need besides the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// Whether the output format can store alpha: decides what an absent `background` means.
+    /// Whether the output format can store alpha: decides the meaning of an absent `background`.
     pub output_alpha: bool,
     /// The limits, checked before anything is allocated.
     pub limits: &'a Limits,
-    /// The size of the upright picture in the file, where the decoder delivered it reduced. The plan's pixels are those
-    /// of this size. `None`: the image is as large as the file says.
+    /// The size of the upright picture in the file, where the decoder delivered a smaller picture. Pixels in
+    /// the plan mean pixels of this size. `None`: the decoder delivered the full size.
     pub full_size: Option<Size>,
     /// The picture of [`Plan::watermark`], at any size.
     pub watermark: Option<&'a Image>,
 }
 
-/// Does everything the plan asks for, in the one order that the table above gives. The image is upright and in sRGB.
+/// Applies all operations of the plan to an upright sRGB image, in the fixed order of the two lists above.
 ///
 /// # Errors
-/// [`Error::Limit`] when a size on the way is too large, [`Error::Plan`] when the crop lies outside the image.
+/// [`Error::Limit`] when the size after an operation is too large, [`Error::Plan`] when the crop lies outside
+/// the image.
 pub fn apply(
     image: Image,
     plan: &Plan,
@@ -75,8 +78,8 @@ pub fn apply(
     apply_to_part(image, None, plan, context, scratch)
 }
 
-/// As [`apply`], to an image that a decoder reduced and of which only `part` is the picture: a pixel at its edge may be
-/// made of fewer pixels of the file than others.
+/// As [`apply`], to an image that the decoder made smaller. The picture is only the `part` of the image: a
+/// pixel at the edge may stand for fewer pixels of the file than the others do.
 ///
 /// # Errors
 /// As [`apply`].
@@ -89,29 +92,41 @@ pub(crate) fn apply_to_part(
 ) -> Result<Image, Error> {
     let picture = Picture::new(image, part, context.full_size);
     Stages::of(picture.size(), plan)?.check(context.limits)?;
-    let picture = ORDER.iter().try_fold(picture, |picture, (_, run)| run(picture, plan, context, scratch))?;
+    let picture = run_all(&UP_TO_RESIZE, picture, plan, context, scratch)?;
+    let picture = run_all(&AFTER_RESIZE, picture, plan, context, scratch)?;
     Ok(picture.into_image(scratch))
 }
 
-/// The size that [`apply`] will return for an upright picture of this size.
+/// Applies a list of operations one after the other.
+fn run_all(
+    operations: &[(&str, Operation)],
+    picture: Picture,
+    plan: &Plan,
+    context: &Context<'_>,
+    scratch: &mut Scratch,
+) -> Result<Picture, Error> {
+    operations.iter().try_fold(picture, |picture, (_, run)| run(picture, plan, context, scratch))
+}
+
+/// The size of the image that [`apply`] returns for an upright picture of `width` × `height` pixels.
 ///
 /// # Errors
-/// As [`apply`], except for the limits.
+/// [`Error::Plan`] when the crop lies outside the picture.
 pub fn final_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     Ok(Stages::of(Size::new(width, height), plan)?.padded)
 }
 
-/// The smallest size at which a decoder may deliver an upright picture of this size so that nothing is lost; see
-/// [`crate::geometry::needed_size`].
+/// The smallest size at which a decoder may deliver an upright picture of `width` × `height` pixels without a
+/// loss in the result; see [`crate::geometry::needed_size`].
 ///
 /// # Errors
-/// As [`final_size`].
+/// [`Error::Plan`] when the crop lies outside the picture.
 pub fn needed_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     crate::geometry::needed_size(Size::new(width, height), plan)
 }
 
-/// A smaller copy of a whole picture.
-pub(crate) fn shrunk(image: &Image, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Image {
+/// A copy of a whole image, resampled to the smaller size `to`.
+pub(crate) fn reduced(image: &Image, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Image {
     let size = Size::of(image);
     resample::resample(image, Window::whole(size), to, kernel, scratch)
 }

@@ -1,43 +1,44 @@
-//! EXIF orientation: finding it in a metadata block and turning a picture upright. Nothing else of EXIF lives here.
+//! EXIF orientation: reads the tag from a metadata block and turns an image upright. Other EXIF tags are in
+//! `metadata`.
 
 use crate::geometry::{Size, Window};
 use crate::{Image, Scratch};
 
-/// How the stored picture must be turned to be upright: the values 1 to 8 of the EXIF tag 0x0112.
+/// How the stored image must be turned to be upright: the values 1 to 8 of the EXIF tag 0x0112.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Orientation {
-    /// 1: as stored.
+    /// 1: upright as stored.
     #[default]
     Upright,
     /// 2: mirrored left to right.
     FlipHorizontal,
-    /// 3: upside down.
+    /// 3: rotated by 180°.
     Rotate180,
     /// 4: mirrored top to bottom.
     FlipVertical,
-    /// 5: mirrored along the diagonal from the upper left.
+    /// 5: mirrored along the diagonal from the upper left corner.
     Transpose,
-    /// 6: to be turned clockwise by a quarter.
+    /// 6: must be rotated clockwise by 90°.
     Rotate90,
-    /// 7: mirrored along the diagonal from the upper right.
+    /// 7: mirrored along the diagonal from the upper right corner.
     Transverse,
-    /// 8: to be turned counter-clockwise by a quarter.
+    /// 8: must be rotated counter-clockwise by 90°.
     Rotate270,
 }
 
-/// Side of the square blocks in which a picture is transposed: small enough that the rows read and the rows written
-/// both stay in the first-level cache.
+/// Side of the square blocks in which an image is transposed. The rows read and the rows written of one block
+/// both fit into the first-level cache.
 const BLOCK_PX: usize = 16;
 
 impl Orientation {
-    /// Reads the tag from an EXIF block: a TIFF structure, with or without the `Exif\0\0` before it. Anything broken is
-    /// taken as upright, as every viewer does.
+    /// Reads the tag from an EXIF block: a TIFF structure, with or without the prefix `Exif\0\0`. An invalid
+    /// block means upright, as in all viewers.
     pub(crate) fn from_exif(block: &[u8]) -> Self {
         let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-        Self::from_value(find_tag(tiff).unwrap_or(1).into())
+        Self::from_value(find_orientation_tag(tiff).unwrap_or(1).into())
     }
 
-    /// The orientation of a value of the tag; one that the standard does not have means upright.
+    /// The orientation for a value of the tag. An invalid value means upright.
     pub(crate) fn from_value(value: u64) -> Self {
         match value {
             2 => Self::FlipHorizontal,
@@ -51,17 +52,18 @@ impl Orientation {
         }
     }
 
-    /// Whether width and height change places.
+    /// Whether width and height are swapped.
     fn swaps_sides(self) -> bool {
         matches!(self, Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270)
     }
 
-    /// The size after turning. Its own inverse.
+    /// The size after turning the image upright. The function is its own inverse.
     pub(crate) fn turned(self, size: Size) -> Size {
         if self.swaps_sides() { Size::new(size.height, size.width) } else { size }
     }
 
-    /// Where the upper left part of this width and height, of a stored picture of `size`, lies after turning.
+    /// The position of the upper left part of a stored image after turning: the part has this width and
+    /// height, and the stored image has the size `size`.
     pub(crate) fn turned_part(self, (width, height): (f64, f64), size: Size) -> Window {
         let (width, height) = if self.swaps_sides() { (height, width) } else { (width, height) };
         let whole = Window::whole(self.turned(size));
@@ -95,14 +97,15 @@ impl Orientation {
             Self::FlipHorizontal => pixels.chunks_exact_mut(width).for_each(<[_]>::reverse),
             Self::FlipVertical => flip_rows(pixels, width),
             Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270 => {
-                return self.turn::<N>(image, scratch);
+                return self.transpose::<N>(image, scratch);
             }
         }
         image
     }
 
-    /// The four that exchange rows and columns: transposed, then mirrored row by row or top to bottom.
-    fn turn<const N: usize>(self, image: Image, scratch: &mut Scratch) -> Image {
+    /// The four orientations that swap rows and columns: transposes the image, then mirrors it horizontally
+    /// or vertically.
+    fn transpose<const N: usize>(self, image: Image, scratch: &mut Scratch) -> Image {
         let (width, height, channels) = (image.width(), image.height(), image.channels());
         let from = image.into_data();
         let mut to = scratch.take(from.len());
@@ -139,8 +142,8 @@ fn flip_rows<const N: usize>(pixels: &mut [[u8; N]], width: usize) {
     }
 }
 
-/// The value of tag 0x0112 in the first directory of a TIFF structure. Reads at most that one directory.
-fn find_tag(tiff: &[u8]) -> Option<u32> {
+/// The value of tag 0x0112 in the first directory of a TIFF structure. Reads only that directory.
+fn find_orientation_tag(tiff: &[u8]) -> Option<u32> {
     let big_endian = match tiff.get(..4)? {
         b"MM\0*" => true,
         b"II*\0" => false,
@@ -159,7 +162,7 @@ fn find_tag(tiff: &[u8]) -> Option<u32> {
     let first = directory.checked_add(2)?;
     let entry = (0..n_entries).map(|i| first + i * 12).find(|&at| u16_at(at) == Some(0x0112))?;
     match u16_at(entry + 2)? {
-        // SHORT, as the standard wants it, and LONG, as some cameras write it.
+        // The standard requires SHORT; some cameras write LONG.
         3 => u16_at(entry + 8).map(u32::from),
         4 => u32_at(entry + 8),
         _ => None,

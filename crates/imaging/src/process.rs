@@ -1,41 +1,44 @@
-//! The way of one image: recognise, read the header, check the limits, then frame by frame from the decoder to the
-//! encoder; what happens to a frame is in `process/run.rs`.
+//! Processes one image: recognises the format, reads the header, checks the limits, and passes frame after
+//! frame from the decoder to the encoder. `process/frames.rs` says what happens to a frame on the way.
 
-mod run;
+mod first_frame;
+mod frames;
 mod watermark;
 
 use std::borrow::Cow;
 use std::num::NonZeroU16;
 
-use self::run::Run;
-use crate::codecs::{self, Header, Sequence, fit};
+use self::frames::FramePipeline;
+use crate::codecs::quality_search::{self, Attempt};
+use crate::codecs::{self, Decode, Header, Sequence};
+use crate::format::{self, Format};
 use crate::geometry::{Rect, Size};
 use crate::metadata::{Changed, Metadata};
 use crate::orientation::Orientation;
-use crate::plan::{Format, KeptMetadata, Output, Target};
-use crate::{Error, Facts, Image, Limits, Plan, Scratch, format};
+use crate::plan::{KeptMetadata, Output, TargetFormat};
+use crate::{Error, FileInfo, Image, Limits, Plan, Scratch};
 
 /// The result of [`process`].
 #[derive(Debug, Clone)]
 pub struct Processed {
-    /// The facts about the input.
-    pub input: Facts,
-    /// The facts about `bytes`.
-    pub output: Facts,
+    /// Information about the input file.
+    pub input: FileInfo,
+    /// Information about the output file.
+    pub output: FileInfo,
     /// The output file.
     pub bytes: Vec<u8>,
-    /// Where the faces are in the upright input, the largest first; only when the plan asks for them.
+    /// The faces in the upright input, the largest first. `None` unless the plan asks for faces.
     pub faces: Option<Vec<Rect>>,
-    /// What was ignored or replaced on the way, as sentences for the caller of the API.
+    /// What was ignored or replaced, as sentences for the caller of the API.
     pub warnings: Vec<String>,
 }
 
-/// The files that go in.
+/// The input files of [`process`].
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
-    /// The image.
+    /// The image to process.
     pub image: &'a [u8],
-    /// The image of [`Plan::watermark`], of which the first frame is used.
+    /// The image for [`Plan::watermark`]; of an animation the first frame is used.
     pub watermark: Option<&'a [u8]>,
 }
 
@@ -51,12 +54,12 @@ impl<'a> From<&'a Vec<u8>> for Input<'a> {
     }
 }
 
-/// Decodes `input`, does what `plan` says and encodes the result.
+/// Decodes `input`, applies `plan` and encodes the result.
 ///
-/// Deterministic: the same arguments give the same bytes, whatever `scratch` holds.
+/// Deterministic: the same arguments give the same bytes, whatever `scratch` contains.
 ///
 /// # Errors
-/// See [`Error`]. No pixel exists before the limits were checked.
+/// See [`Error`]. The limits are checked before memory for pixels is allocated.
 pub fn process<'a>(
     input: impl Into<Input<'a>>,
     plan: &Plan,
@@ -68,124 +71,146 @@ pub fn process<'a>(
         return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input.image) });
     };
     let job = Job { input, input_format, limits };
+    let decoder = job.open()?;
     match plan.output.max_bytes {
-        Some(max_bytes) if job.streams(plan)? => job.fit(plan, max_bytes, scratch),
-        _ => job.run(plan, scratch),
+        Some(max_bytes) if job.streams(plan, decoder.header()) => {
+            job.search_quality(plan, max_bytes, decoder, scratch)
+        }
+        _ => job.run(plan, decoder, scratch),
     }
 }
 
-/// What has to be processed, once or at several qualities.
+/// One call of [`process`], apart from the plan: the quality search runs the job several times with different
+/// plans.
 struct Job<'a> {
     input: Input<'a>,
     input_format: Format,
     limits: &'a Limits,
 }
 
-impl Job<'_> {
-    /// The format that is asked for; `None`: the smallest.
+impl<'a> Job<'a> {
+    /// Opens a decoder for the image.
+    fn open(&self) -> Result<Box<dyn Decode + 'a>, Error> {
+        codecs::open(self.input_format, self.input.image, self.limits)
+    }
+
+    /// The requested output format; `None`: the format of the smallest file.
     fn output_format(&self, plan: &Plan) -> Option<Format> {
         match plan.output.format {
-            Target::Default => Some(self.input_format.default_output()),
-            Target::Format(format) => Some(format),
-            Target::Auto => None,
+            TargetFormat::Default => Some(self.input_format.default_output()),
+            TargetFormat::Format(format) => Some(format),
+            TargetFormat::Auto => None,
         }
     }
 
-    /// Whether the sink takes frames as they come, so that it cannot try several qualities by itself.
-    fn streams(&self, plan: &Plan) -> Result<bool, Error> {
-        let n_frames = || {
-            let decoder = codecs::open(self.input_format, self.input.image, self.limits)?;
-            Ok(decoder.header().description.frames)
-        };
+    /// Whether the encoder consumes frames as they arrive. Such an encoder cannot try several qualities by
+    /// itself.
+    fn streams(&self, plan: &Plan, header: &Header) -> bool {
         match self.output_format(plan) {
-            // One picture is a still one in these.
-            Some(Format::Webp) | None => n_frames().map(|n_frames| n_frames > 1),
-            Some(format) => Ok(format.is_animated()),
+            // These write a single frame with an encoder for still pictures.
+            Some(Format::Webp) | None => header.info.frames > 1,
+            Some(format) => format.is_animated(),
         }
     }
 
-    /// Finds the highest quality at which an animation is not too large. It is processed anew for each attempt: its
-    /// frames together may be far larger than what a worker is allowed to keep.
-    fn fit(&self, plan: &Plan, max_bytes: u64, scratch: &mut Scratch) -> Result<Processed, Error> {
-        fit::highest(&plan.output, max_bytes, |output| {
-            let made = self.run(&Plan { output: *output, ..plan.clone() }, scratch)?;
-            Ok(fit::Attempt {
-                n_bytes: made.output.bytes,
-                lossy: made.output.quality.is_some()
-                    || (plan.output.format == Target::Auto && !output.lossless),
-                format: made.output.format.name(),
-                made,
+    /// Finds the highest quality at which an animation has at most `max_bytes`. Every attempt decodes and
+    /// processes the image again, because all frames together may need far more memory than a worker may use.
+    /// `decoder` is for the first attempt.
+    fn search_quality(
+        &self,
+        plan: &Plan,
+        max_bytes: u64,
+        decoder: Box<dyn Decode + 'a>,
+        scratch: &mut Scratch,
+    ) -> Result<Processed, Error> {
+        let mut first_decoder = Some(decoder);
+        quality_search::highest_that_fits(&plan.output, max_bytes, |output| {
+            let decoder = first_decoder.take().map_or_else(|| self.open(), Ok)?;
+            let processed = self.run(&Plan { output: *output, ..plan.clone() }, decoder, scratch)?;
+            Ok(Attempt {
+                n_bytes: processed.output.bytes,
+                lossy: processed.output.quality.is_some()
+                    || (plan.output.format == TargetFormat::Auto && !output.lossless),
+                format: processed.output.format.name(),
+                result: processed,
             })
         })
     }
 
-    /// Does everything once; `max_bytes` is the business of a sink for one picture here.
-    fn run(&self, plan: &Plan, scratch: &mut Scratch) -> Result<Processed, Error> {
-        let Self { input, input_format, limits } = *self;
+    /// Processes the image once, from the first frame of `decoder` on. Here `max_bytes` concerns only
+    /// encoders of still pictures, which search for the quality by themselves.
+    fn run(
+        &self,
+        plan: &Plan,
+        mut decoder: Box<dyn Decode + 'a>,
+        scratch: &mut Scratch,
+    ) -> Result<Processed, Error> {
+        let limits = self.limits;
         let output_format = self.output_format(plan);
-        let mut decoder = codecs::open(input_format, input.image, limits)?;
-        let Header { description, orientation, plays, .. } = decoder.header();
-        let description = description.clone();
+        let Header { info, orientation, plays, .. } = decoder.header();
+        let info = info.clone();
         let sequence = if output_format.is_none_or(Format::is_animated) {
             let plays = plan.output.plays.map_or(*plays, |n| NonZeroU16::new(n).map(NonZeroU16::get));
-            Sequence { n_frames: description.frames, plays, alpha: description.alpha }
+            Sequence { n_frames: info.frames, plays, alpha: info.alpha }
         } else {
             Sequence::STILL
         };
-        limits.check_input(description.width, description.height, sequence.n_frames)?;
-        let mut run = Run {
+        limits.check_input(info.width, info.height, sequence.n_frames)?;
+        let mut pipeline = FramePipeline {
             plan: Cow::Borrowed(plan),
             output_alpha: output_format.is_none_or(Format::has_alpha),
             limits,
-            full_size: Size::new(description.width, description.height),
+            full_size: Size::new(info.width, info.height),
             n_frames: sequence.n_frames,
             faces: None,
-            watermark_file: input.watermark.filter(|_| plan.watermark.is_some()),
+            watermark_file: self.input.watermark.filter(|_| plan.watermark.is_some()),
             watermark: None,
             orientation: if plan.keep_orientation { Orientation::Upright } else { *orientation },
             to_srgb: None,
             warnings: Vec::new(),
         };
-        run.prepare(decoder.as_mut())?;
+        pipeline.prepare(decoder.as_mut())?;
         let metadata = match plan.output.metadata {
             KeptMetadata::None => Metadata::default(),
             KeptMetadata::Copyright | KeptMetadata::All => decoder.header().metadata.clone(),
         };
         let (mut has_metadata, mut warnings) = (false, Vec::new());
-        // What metadata say of the picture is known when the first one is made.
+        // The metadata state the size of the output, which is known when the first frame was processed.
         let begin = |size| {
             let changed = Changed { size, upright: !plan.keep_orientation };
             let metadata = metadata.kept(plan.output.metadata, changed, &mut warnings);
             has_metadata = !metadata.is_empty();
             match output_format {
                 Some(format) => codecs::begin(format, &plan.output, sequence, metadata),
-                None => codecs::begin_smallest(&plan.output, sequence, metadata),
+                None => codecs::auto::begin(&plan.output, sequence, metadata),
             }
         };
-        let encoder = run.frames(decoder.as_mut(), begin, scratch)?;
+        let encoder = pipeline.encode_frames(decoder.as_mut(), begin, scratch)?;
         let encoded = encoder.finish(scratch)?;
-        run.warnings.append(&mut warnings);
-        let format = encoded.description.format;
-        if has_metadata && !codecs::takes_metadata(format) {
-            run.warnings
+        pipeline.warnings.append(&mut warnings);
+        let format = encoded.info.format;
+        if has_metadata && !format.has_metadata() {
+            pipeline
+                .warnings
                 .push(format!("the metadata were left out: this build writes none into {}", format.name()));
         }
-        // At the end: some things are only noticed while decoding.
-        run.warnings.extend_from_slice(&decoder.header().warnings);
+        // The decoder's warnings are read last, because decoding adds some.
+        pipeline.warnings.extend_from_slice(&decoder.header().warnings);
         Ok(Processed {
-            input: description.of(input.image),
-            output: encoded.description.of(&encoded.bytes),
+            input: info.of_file(self.input.image),
+            output: encoded.info.of_file(&encoded.bytes),
             bytes: encoded.bytes,
-            faces: run.faces,
-            warnings: run.warnings,
+            faces: pipeline.faces,
+            warnings: pipeline.warnings,
         })
     }
 }
 
-/// Makes a file of a picture: for pictures that were painted, not decoded.
+/// Encodes a picture that was not decoded from a file.
 ///
 /// # Errors
-/// [`Error::Encode`] when the format cannot hold the picture, for example because a side is too long for it.
+/// [`Error::Encode`] when this build does not write the format or the encoder fails, [`Error::Plan`] when the
+/// format cannot hold the picture, for example because a side is too long.
 pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, Error> {
     let mut scratch = Scratch::default();
     let mut encoder = codecs::begin(format, output, Sequence::STILL, Metadata::default())?;
@@ -193,11 +218,11 @@ pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, 
     Ok(encoder.finish(&mut scratch)?.bytes)
 }
 
-/// Makes an animation, played for ever, of at most `n_frames` pictures of one size with the time each is shown, in
-/// milliseconds.
+/// Encodes an animation that plays endlessly. `frames` are pictures of one size, each with the time that it
+/// is shown, in milliseconds; frames after the first `n_frames` are ignored.
 ///
 /// # Errors
-/// As [`encode`], and when there is no frame or the format holds one only.
+/// As [`encode`]; [`Error::Encode`] also when there is no frame or the format holds only one.
 pub fn encode_animation(
     frames: impl IntoIterator<Item = (Image, u32)>,
     n_frames: u32,

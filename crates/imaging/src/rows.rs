@@ -1,17 +1,22 @@
-//! Pictures that come row by row: what is made smaller need not be in memory as a whole.
+//! A picture that is decoded row by row. A picture that is only made smaller never has to be in memory as a
+//! whole.
 
 use crate::Error;
 use crate::color::Layout;
 use crate::geometry::Size;
 
-/// A picture in the colours of its file, from the top.
+/// The rows of a picture from the top, in the colours of the file.
 pub(crate) trait Rows {
-    /// Its size.
+    /// The size of the picture.
     fn size(&self) -> Size;
 
-    /// What a pixel is; never inks.
+    /// The layout of a pixel, never [`Layout::Cmyk`].
     fn layout(&self) -> Layout;
 
-    /// Fills `rows` with as many of the next rows as it has room for. The caller keeps count.
+    /// Fills `rows` with the next rows, as many as fit. The caller must not read more rows than the picture
+    /// has.
+    ///
+    /// # Errors
+    /// The errors of the decoder.
     fn read(&mut self, rows: &mut [u8]) -> Result<(), Error>;
 }

@@ -1,29 +1,31 @@
-//! Work buffers that a worker keeps from image to image. Giving large blocks back to the system and asking for them
-//! again costs more than many an operation, so pixel buffers are passed around and returned here instead.
+//! Scratch memory: buffers that a worker reuses from image to image. Freeing a large block of memory and
+//! allocating it again takes longer than many operations.
 
-/// Spare buffers kept at most; a pipeline has no more alive at once.
-const MAX_SPARE: usize = 6;
+/// Largest number of spare buffers. No pipeline uses more buffers at the same time.
+const MAX_BUFFERS: usize = 6;
 
-/// Largest sum of kept capacities; what exceeds it goes back to the system.
-const MAX_SPARE_BYTES: usize = 256 << 20;
+/// Largest sum of the capacities of all spare buffers. Buffers beyond this sum are freed.
+const MAX_TOTAL_BYTES: usize = 256 << 20;
 
-/// Buffers of finished steps, waiting for the next one.
+/// A pool of spare buffers.
 #[derive(Debug, Default)]
 pub struct Scratch {
     spare: Vec<Vec<u8>>,
 }
 
 impl Scratch {
-    /// A buffer of `len` bytes whose contents are unspecified (but initialised): for a step that writes every byte.
+    /// Takes a buffer of `len` bytes for a step that writes every byte. The content is initialised but
+    /// unspecified.
     ///
-    /// The best fit among the spare ones is taken, so that a thumbnail does not use up the buffer of a large picture.
+    /// The smallest spare buffer that is large enough is taken, so that a thumbnail does not use up the
+    /// buffer of a large picture.
     pub fn take(&mut self, len: usize) -> Vec<u8> {
         let mut buffer = self.take_empty(len);
         buffer.resize(len, 0);
         buffer
     }
 
-    /// A buffer of `len` zero bytes.
+    /// Takes a buffer of `len` zero bytes.
     pub fn take_zeroed(&mut self, len: usize) -> Vec<u8> {
         let mut buffer = self.take_empty(len);
         buffer.clear();
@@ -31,24 +33,25 @@ impl Scratch {
         buffer
     }
 
-    /// Returns a buffer for reuse.
+    /// Returns a buffer to the pool. If the pool is full, the smallest buffers are freed.
     pub fn give(&mut self, buffer: Vec<u8>) {
         if buffer.capacity() == 0 {
             return;
         }
         self.spare.push(buffer);
-        while self.spare.len() > MAX_SPARE || self.spare_bytes() > MAX_SPARE_BYTES {
+        while self.spare.len() > MAX_BUFFERS || self.spare_bytes() > MAX_TOTAL_BYTES {
             let smallest = (0..self.spare.len()).min_by_key(|&i| self.spare[i].capacity());
             self.spare.swap_remove(smallest.expect("the loop runs only while buffers are kept"));
         }
     }
 
-    /// Sum of the kept capacities in bytes.
+    /// The sum of the capacities of all spare buffers in bytes.
     pub fn spare_bytes(&self) -> usize {
         self.spare.iter().map(Vec::capacity).sum()
     }
 
-    /// The smallest spare buffer that can hold `len` bytes, with its old contents cut to `len`.
+    /// Takes the smallest spare buffer that can hold `len` bytes, with its old content truncated to `len`, or
+    /// a new empty buffer.
     fn take_empty(&mut self, len: usize) -> Vec<u8> {
         let fit = (0..self.spare.len())
             .filter(|&i| self.spare[i].capacity() >= len)

@@ -1,4 +1,5 @@
-//! How long decoding takes: `decode FILE... [--eighths N] [--times N]` prints milliseconds of processor time.
+//! Measures the decoder: `decode FILE... [--eighths N] [--times N]` prints the mean time per file in
+//! milliseconds.
 
 use std::time::Instant;
 

@@ -1,81 +1,84 @@
-//! Decoding: what is offered, and the way to the frame header. What follows it is the business of `run`, what happens in
-//! a scan that of `sequential` and `progressive`.
+//! The public decoder, and parsing up to the frame header. Module `segments` decodes the segments after the
+//! frame header; `sequential` and `progressive` decode the data of a scan.
 
 mod bits;
+mod coefficients;
 mod huffman;
 mod idct;
 mod layout;
 mod markers;
-mod paint;
+mod pixel_writer;
 mod progressive;
 mod restart;
-mod run;
 mod samples;
+mod segments;
 mod sequential;
 
 pub use self::markers::{Coding, Component, Frame};
-pub use self::paint::Colour;
+pub use self::pixel_writer::Colour;
 
 use self::layout::Layout;
 use self::markers::Tables;
-use self::paint::Painter;
-use self::run::{Gathered, Run};
+use self::pixel_writer::PixelWriter;
+use self::segments::{Decoded, SegmentDecoder};
 use crate::Error;
 
-/// How small a picture is made: to so many eighths of its size, rounded up.
+/// The scale of a reduced image, in eighths of the full size. Sides are rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scale(usize);
 
 impl Scale {
-    /// The size as it is.
+    /// The full size.
     pub const FULL: Self = Self(8);
 
-    /// All of them, the smallest first.
+    /// All supported scales, in ascending order.
     pub const ALL: [Self; 7] = [Self(1), Self(2), Self(3), Self(4), Self(5), Self(6), Self(8)];
 
-    /// The smallest at which a picture of the size `full` is at least as large as `needed`, or else its full size.
+    /// The smallest scale at which an image of the size `full` is at least as large as `needed`. The full
+    /// size if no scale suffices.
     pub fn at_least(full: (u32, u32), needed: (u32, u32)) -> Self {
-        let suffices = |scale: &Self| {
+        let is_large_enough = |scale: &Self| {
             let (width, height) = scale.of(full.0, full.1);
             width >= needed.0 && height >= needed.1
         };
-        Self::ALL.into_iter().find(suffices).unwrap_or(Self::FULL)
+        Self::ALL.into_iter().find(is_large_enough).unwrap_or(Self::FULL)
     }
 
-    /// 1–6 or 8.
+    /// The numerator of the scale: 1–6 or 8.
     pub fn eighths(self) -> usize {
         self.0
     }
 
-    /// The size that a picture is reduced to.
+    /// The size of a reduced image whose full size is `width` × `height`.
     pub fn of(self, width: u32, height: u32) -> (u32, u32) {
         let side = |side: u32| (u64::from(side) * self.0 as u64).div_ceil(8) as u32;
         (side(width), side(height))
     }
 }
 
-/// How decoding went.
+/// How well decoding went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whether data was missing or made no sense, so that parts of the picture are gray or wrong.
+    /// Whether data was missing or invalid, so that parts of the image are gray or wrong.
     pub damaged: bool,
 }
 
-/// A file whose frame header was read.
+/// A JPEG file whose frame header has been read.
 #[derive(Debug)]
 pub struct Decoder<'a> {
     data: &'a [u8],
-    /// Where the segments behind the frame header begin.
+    /// Offset of the first segment after the frame header.
     at: usize,
     frame: Frame,
     tables: Tables,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads a file up to its frame header. Allocates nothing that depends on the size of the picture.
+    /// Reads a file up to its frame header. Memory use does not depend on the size of the image.
     ///
     /// # Errors
-    /// When there is no frame, or one that is not decoded here.
+    /// [`Error::Corrupt`] without a frame header or with an invalid one, [`Error::Unsupported`] for a coding
+    /// process or precision that this crate does not implement.
     pub fn new(data: &'a [u8]) -> Result<Self, Error> {
         let mut tables = Tables::new()?;
         let mut at = 0;
@@ -101,19 +104,19 @@ impl<'a> Decoder<'a> {
         Err(Error::Corrupt("no frame header"))
     }
 
-    /// What is in the frame header.
+    /// The content of the frame header.
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
 
-    /// Decodes the picture, reduced by `scale`, into `pixels`: rows without padding, as many bytes per pixel as there
-    /// are components. At most `max_scans` scans are read; the picture is as good as those.
+    /// Decodes the image, reduced by `scale`, into `pixels`: rows without padding, one byte per component and
+    /// pixel. Reads at most `max_scans` scans; the image is as good as these scans.
     ///
     /// # Errors
-    /// When there is nothing to be decoded. What goes wrong after the first scan is no error.
+    /// An error if no scan could be decoded. Later errors only set [`Outcome::damaged`].
     ///
     /// # Panics
-    /// When `pixels` has another length than [`Scale::of`] the frame's size, times the number of components.
+    /// If the length of `pixels` is not the size that [`Scale::of`] returns, times the number of components.
     pub fn decode(
         self,
         scale: Scale,
@@ -123,23 +126,27 @@ impl<'a> Decoder<'a> {
     ) -> Result<Outcome, Error> {
         let layout = Layout::new(&self.frame, scale);
         let n_components = self.frame.components.len();
-        assert_eq!(pixels.len(), layout.width * layout.height * n_components, "buffer and size disagree");
-        let mut painter = Painter::new(&layout, colour, pixels);
-        let mut run = Run {
+        assert_eq!(
+            pixels.len(),
+            layout.width * layout.height * n_components,
+            "the length of the buffer does not match the size"
+        );
+        let mut writer = PixelWriter::new(&layout, colour, pixels);
+        let mut decoder = SegmentDecoder {
             data: self.data,
             frame: &self.frame,
             layout: &layout,
             tables: self.tables,
             quantisation: vec![None; n_components],
-            gathered: Gathered::Nothing,
+            decoded: Decoded::Nothing,
             damaged: false,
         };
-        let mut result = run.segments(self.at, max_scans, &mut painter);
-        if matches!(run.gathered, Gathered::Nothing) {
+        let mut result = decoder.decode_segments(self.at, max_scans, &mut writer);
+        if matches!(decoder.decoded, Decoded::Nothing) {
             result = result.and(Err(Error::Corrupt("no picture data")));
             return result.map(|()| Outcome { damaged: true });
         }
-        run.finish(&mut painter);
-        Ok(Outcome { damaged: run.damaged || result.is_err() })
+        decoder.write_remaining_pixels(&mut writer);
+        Ok(Outcome { damaged: decoder.damaged || result.is_err() })
     }
 }

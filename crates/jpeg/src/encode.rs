@@ -1,40 +1,40 @@
-//! Encoding: pixels become luma and chroma, blocks, quantised coefficients; those are kept, for Huffman tables are made
-//! for the picture and need to have seen it first.
+//! The encoder: RGB pixels become YCbCr samples, blocks and quantised coefficients. It keeps the
+//! coefficients, because it builds optimal Huffman tables, which depend on the symbols of the whole scan.
 
 mod blocks;
 mod colour;
 mod fdct;
-mod optimal;
+mod huffman;
 mod quantisation;
 mod scans;
 mod tokens;
 mod writer;
 
-use self::blocks::Blocks;
-use self::scans::{Script, Step};
+use self::blocks::ComponentBlocks;
+use self::scans::{Scan, ScanScript};
 use self::tokens::Tokens;
 use self::writer::Writer;
 use crate::Error;
 
-/// How a picture is written.
+/// Options of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// 1–100: the tables of T.81 annex K, scaled as the common libraries do.
+    /// 1–100: the tables of T.81 annex K, scaled by quality as other JPEG libraries do.
     pub quality: u8,
-    /// Whether chroma keeps its resolution (4:4:4); else it is halved along both axes (4:2:0).
+    /// Whether chroma keeps its full resolution (4:4:4). Otherwise it is halved along both axes (4:2:0).
     pub full_chroma: bool,
-    /// In scans that become finer, or else in one (baseline).
+    /// Whether to write a progressive file. Otherwise the file is baseline, with a single scan.
     pub progressive: bool,
 }
 
-/// A whole file with a JFIF header. `pixels` are rows without padding: one byte per pixel is gray, three are red, green
-/// and blue in sRGB.
+/// Encodes a whole file with a JFIF header. `pixels` are rows without padding, with either one byte per pixel
+/// (gray) or three (red, green, blue in sRGB).
 ///
 /// # Errors
-/// When a side is zero or longer than 65535.
+/// [`Error::Unsupported`] if a side is zero or longer than 65535 pixels.
 ///
 /// # Panics
-/// When `pixels` has not one or three bytes per pixel.
+/// If `pixels` does not have one or three bytes per pixel.
 pub fn encode(pixels: &[u8], width: u32, height: u32, options: Options) -> Result<Vec<u8>, Error> {
     let side = |side: u32| u16::try_from(side).ok().filter(|&side| side > 0);
     let (Some(width_px), Some(height_px)) = (side(width), side(height)) else {
@@ -43,7 +43,7 @@ pub fn encode(pixels: &[u8], width: u32, height: u32, options: Options) -> Resul
     let (width, height) = (width as usize, height as usize);
     let n_channels = pixels.len() / (width * height);
     assert!(matches!(n_channels, 1 | 3), "pixels have one or three channels, not {n_channels}");
-    assert_eq!(pixels.len(), width * height * n_channels, "buffer and size disagree");
+    assert_eq!(pixels.len(), width * height * n_channels, "the length of the buffer does not match the size");
 
     let tables = quantisation::tables(options.quality);
     let components = if n_channels == 1 {
@@ -55,21 +55,24 @@ pub fn encode(pixels: &[u8], width: u32, height: u32, options: Options) -> Resul
     writer.start();
     writer.quantisation(&tables[..components.len().min(2)]);
     writer.frame(options.progressive, width_px, height_px, &components);
-    let script =
-        if options.progressive { Script::progressive(n_channels) } else { Script::baseline(n_channels) };
+    let script = if options.progressive {
+        ScanScript::progressive(n_channels)
+    } else {
+        ScanScript::baseline(n_channels)
+    };
     let mut tokens = Tokens::default();
-    for step in script.steps() {
-        scan(&components, step, &mut tokens, &mut writer);
+    for scan in script.scans() {
+        write_scan(&components, scan, &mut tokens, &mut writer);
     }
     Ok(writer.finish())
 }
 
-/// A scan with the Huffman tables it needs before it.
-fn scan(components: &[Blocks], step: &Step, tokens: &mut Tokens, writer: &mut Writer) {
+/// Writes a scan and the Huffman tables that it needs.
+fn write_scan(components: &[ComponentBlocks], scan: &Scan, tokens: &mut Tokens, writer: &mut Writer) {
     tokens.clear();
-    step.tokens(components, tokens);
+    scan.tokens(components, tokens);
     let tables = tokens.tables();
     writer.huffman(&tables);
-    writer.scan(step);
+    writer.scan(scan);
     writer.tokens(tokens, &tables);
 }

@@ -1,28 +1,28 @@
-//! JPEG (ITU-T T.81) in Rust, made for one job: large photographs become small pictures.
+//! A JPEG (ITU-T T.81) decoder and encoder, optimised for making small images from large photographs.
 //!
-//! Decoding to eighths of the size computes only the pixels of the reduced picture, from the coefficients it needs;
-//! the others are skipped without being looked at. Baseline files are decoded a row of blocks at a time, so that the
-//! memory used is that of the result. What metadata says (profiles, orientation, colour transform) is the caller's
-//! business: this crate knows samples.
+//! The decoder can reduce an image to 1/8 … 8/8 of its size. It computes only the pixels of the reduced
+//! image, from the coefficients that these pixels depend on, and skips all other coefficients. Baseline files
+//! are decoded one row of MCUs at a time, so that memory use is that of the result. This crate handles
+//! samples only: the caller interprets metadata (ICC profile, orientation, colour transform).
 //!
-//! What is damaged or missing in a file does not stop it from being decoded, as with the common libraries: the picture
-//! is as good as the data.
+//! Damaged or missing data is not an error after the first scan, as in other JPEG libraries: the decoder
+//! returns the image as far as the data goes and sets [`Outcome::damaged`].
 
 mod decode;
 mod encode;
+mod simd;
 mod tables;
-mod vectors;
 
 pub use self::decode::{Coding, Colour, Component, Decoder, Frame, Outcome, Scale};
 pub use self::encode::{Options, encode};
 
-/// Why there is no picture.
+/// Why a file cannot be decoded or encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The bytes make no sense.
+    /// The file violates the format.
     #[error("{0}")]
     Corrupt(&'static str),
-    /// A process or precision of the standard that is not built here.
+    /// The file or the arguments need a part of the standard that this crate does not implement.
     #[error("{0}")]
     Unsupported(&'static str),
 }

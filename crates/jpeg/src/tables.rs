@@ -1,7 +1,8 @@
-//! Numbers of ITU-T T.81 that both directions need: the zigzag order and the Huffman tables of annex K.3.
+//! Tables of ITU-T T.81 that the decoder and the encoder share: the zigzag order and the Huffman tables of
+//! annex K.3.
 
-/// For each place in the order of the file, the place in rows of eight. The entries behind the end catch runs that
-/// corrupt data makes too long.
+/// Natural (row-major) index of each coefficient in zigzag order. Entries 64–127 are 63: corrupt data can
+/// make a run of zeros end after the last coefficient, and such an index must stay inside the block.
 const ZIGZAG: [u8; 128] = {
     let order = [
         0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,
@@ -17,39 +18,40 @@ const ZIGZAG: [u8; 128] = {
     with_tail
 };
 
-/// Where the coefficient `k`, in the order of the file, lies in rows of eight.
+/// Natural (row-major) index of the coefficient with the zigzag index `k`.
 #[inline(always)]
-pub(crate) const fn place(k: usize) -> usize {
+pub(crate) const fn natural_index(k: usize) -> usize {
     (ZIGZAG[k & 127] & 63) as usize
 }
 
-/// Whether the coefficient `k` belongs to the lowest frequencies, so many across and so many down.
-pub(crate) fn is_low(k: usize, across: usize, down: usize) -> bool {
-    place(k) % 8 < across && place(k) / 8 < down
+/// Whether the coefficient with the zigzag index `k` is among the `across` × `down` lowest frequencies.
+pub(crate) fn is_low_frequency(k: usize, across: usize, down: usize) -> bool {
+    natural_index(k) % 8 < across && natural_index(k) / 8 < down
 }
 
-/// A Huffman table as a file has it: how many codes there are of each length from 1 to 16, and their symbols.
+/// A Huffman table as a DHT segment stores it: the number of codes of each length from 1 to 16 bits, and the
+/// symbols in the order of their codes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Codes<'a> {
+pub(crate) struct HuffmanSpec<'a> {
     pub(crate) counts: [u8; 16],
     pub(crate) symbols: &'a [u8],
 }
 
-/// Annex K.3: the tables that a stream without tables (as in Motion JPEG) means.
-pub(crate) const STANDARD_DC: [Codes<'static>; 2] = [
-    Codes {
+/// The DC tables of annex K.3. Files without DHT segments, such as Motion JPEG frames, use these tables.
+pub(crate) const STANDARD_DC: [HuffmanSpec<'static>; 2] = [
+    HuffmanSpec {
         counts: [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
         symbols: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
     },
-    Codes {
+    HuffmanSpec {
         counts: [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
         symbols: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
     },
 ];
 
-/// As [`STANDARD_DC`], for the other coefficients.
-pub(crate) const STANDARD_AC: [Codes<'static>; 2] = [
-    Codes {
+/// The AC tables of annex K.3, for files without DHT segments.
+pub(crate) const STANDARD_AC: [HuffmanSpec<'static>; 2] = [
+    HuffmanSpec {
         counts: [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125],
         symbols: &[
             0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07,
@@ -65,7 +67,7 @@ pub(crate) const STANDARD_AC: [Codes<'static>; 2] = [
             0xf9, 0xfa,
         ],
     },
-    Codes {
+    HuffmanSpec {
         counts: [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119],
         symbols: &[
             0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71,

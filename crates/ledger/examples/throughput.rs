@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pixaven_ledger::{
-    Attempt, Clock, Fairness, InputRef, JobDone, Ledger, NewKey, NewRequest, NewWebhook, Next, Outcome,
-    Store, Timings, UsageDelta,
+    Attempt, Authority, Clock, DeliveryLimits, Disposition, InputRef, JobOutcome, Ledger, NewKey, NewRequest,
+    NewWebhook, Outcome, Store, Timings, UsageDelta,
 };
 use uuid::Uuid;
 
@@ -26,8 +26,9 @@ async fn main() -> Result<(), Failure> {
     let directory = std::env::args_os().nth(1).map_or_else(|| scratch.path().to_owned(), PathBuf::from);
     let path = directory.join("throughput.db");
     // One receiver takes everything here: what holds it back would be all that is measured.
-    let fairness = Fairness { per_authority: N_CLAIMED, per_address: N_CLAIMED, ..Fairness::default() };
-    let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?.with_fairness(fairness);
+    let limits =
+        DeliveryLimits { per_authority: N_CLAIMED, per_address: N_CLAIMED, ..DeliveryLimits::default() };
+    let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?.with_delivery_limits(limits);
     let key = NewKey {
         sha256: *b"a key that nobody has, 32 bytes.",
         prefix: String::new(),
@@ -140,7 +141,7 @@ async fn drain_jobs(ledger: &Ledger) -> Result<(), Failure> {
         for lease in leases {
             let ledger = ledger.clone();
             let usage = UsageDelta { requests: 1, input_bytes: 1, output_bytes: 1 };
-            let done = JobDone { payload: "x".repeat(800), usage, result: None };
+            let done = JobOutcome { payload: "x".repeat(800), usage, result: None };
             finishing.spawn(async move { ledger.finish_job(lease, done).await });
         }
         while let Some(finished) = finishing.join_next().await {
@@ -158,7 +159,8 @@ async fn drain_webhooks(ledger: &Ledger) -> Result<(), Failure> {
         let mut recording = tokio::task::JoinSet::new();
         for lease in leases {
             let ledger = ledger.clone();
-            recording.spawn(async move { ledger.record_attempt(&lease, attempt(), Next::Delivered).await });
+            recording
+                .spawn(async move { ledger.record_attempt(&lease, attempt(), Disposition::Delivered).await });
         }
         while let Some(recorded) = recording.join_next().await {
             recorded??;
@@ -174,7 +176,7 @@ fn request(account: i64) -> NewRequest {
         input: InputRef::Url,
         webhook: NewWebhook {
             url: "https://receiver.example/hook".to_owned(),
-            authority: "receiver.example:443".to_owned(),
+            authority: Authority::new("receiver.example", 443),
             delay_ms: 0,
             expires_ms: None,
             retry: true,

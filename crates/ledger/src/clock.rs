@@ -1,5 +1,5 @@
-//! Where the time comes from. Due times are wall-clock times, so that they mean the same after a restart; nobody
-//! in this crate or above it reads the clock of the system except through [`Clock`].
+//! The source of the time. Due times are wall-clock times, so that they mean the same after a restart. All code in this
+//! crate and in the crates that use it reads the system clock only through [`Clock`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,27 +12,27 @@ use tokio::sync::watch;
 pub enum Clock {
     /// The clock of the system.
     System,
-    /// A clock that stands still until somebody advances it.
+    /// A clock that moves only when a test advances it.
     Manual(Arc<ManualClock>),
 }
 
-/// The hands of a manual clock.
+/// The state of a manual clock.
 #[derive(Debug)]
 pub struct ManualClock {
     now_ms: AtomicI64,
-    moved: watch::Sender<()>,
+    changes: watch::Sender<()>,
 }
 
 impl Clock {
-    /// A manual clock that shows `start_ms`.
+    /// A manual clock that starts at `start_ms`.
     pub fn manual(start_ms: i64) -> Self {
         Self::Manual(Arc::new(ManualClock {
             now_ms: AtomicI64::new(start_ms),
-            moved: watch::Sender::new(()),
+            changes: watch::Sender::new(()),
         }))
     }
 
-    /// What the clock shows now.
+    /// The current time.
     pub fn now_ms(&self) -> i64 {
         match self {
             Self::System => system_now_ms(),
@@ -40,36 +40,37 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock, back too, and wakes those who wait for it.
+    /// Moves a manual clock by `by_ms`, and wakes everybody who waits for the clock. A negative value sets the clock
+    /// back.
     ///
     /// # Panics
-    /// On the clock of the system, which nobody here can move.
+    /// When the clock is the system clock, which this program cannot set.
     pub fn advance(&self, by_ms: i64) {
         match self {
             Self::System => panic!("only a manual clock can be advanced"),
             Self::Manual(clock) => {
                 clock.now_ms.fetch_add(by_ms, Ordering::SeqCst);
-                clock.moved.send_replace(());
+                clock.changes.send_replace(());
             }
         }
     }
 
-    /// Reports when the clock is moved by hand; a clock of the system never is.
-    pub(crate) fn moves(&self) -> Option<watch::Receiver<()>> {
+    /// A receiver that reports each call of [`Clock::advance`]. The system clock has none.
+    pub(crate) fn changes(&self) -> Option<watch::Receiver<()>> {
         match self {
             Self::System => None,
-            Self::Manual(clock) => Some(clock.moved.subscribe()),
+            Self::Manual(clock) => Some(clock.changes.subscribe()),
         }
     }
 
-    /// How long to sleep before looking at the clock again when waiting for `at_ms`, at most `floor`. The time of
-    /// a manual clock does not pass by sleeping, so there it is always `floor`.
-    pub(crate) fn sleep_until(&self, at_ms: i64, floor: Duration) -> Duration {
+    /// The time to sleep before reading the clock again when waiting for `at_ms`, at most `max_sleep`. A manual clock
+    /// does not move while a task sleeps, so its answer is always `max_sleep`.
+    pub(crate) fn sleep_until(&self, at_ms: i64, max_sleep: Duration) -> Duration {
         match self {
-            Self::Manual(_) => floor,
+            Self::Manual(_) => max_sleep,
             Self::System => {
                 let left_ms = u64::try_from(at_ms.saturating_sub(self.now_ms())).unwrap_or(0);
-                Duration::from_millis(left_ms).min(floor)
+                Duration::from_millis(left_ms).min(max_sleep)
             }
         }
     }

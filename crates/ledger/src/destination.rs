@@ -1,236 +1,247 @@
-//! What may be sent to one destination now: an account's webhooks to one authority. Pure: the time is a parameter, and
-//! where this is kept is `sql/destinations`' affair.
+//! What may be sent to one destination now. A destination is the webhooks of one account to one authority. The functions
+//! are pure: the time is a parameter, and `sql/destinations` stores the state.
 //!
-//! Three things hold a destination back. Its *limit* says how many webhooks may be under way at once: halved by a
-//! timeout, one more for every success. Its *breaker* opens after failures in a row and lets one through as a probe
-//! whenever its pause is over; the first success closes it, with a limit of one. And the receiver may *ask* to be left
-//! alone. Nothing of it uses up an attempt: what is not claimed was not tried.
+//! Three things hold a destination back:
+//! * The *concurrency limit* says how many webhooks may be under way at once. A timeout halves the limit, and every
+//!   success raises it by one.
+//! * The *circuit breaker* opens after several failures in a row. After each pause it lets one webhook through as a
+//!   probe. The first success closes the breaker and sets the concurrency limit to one.
+//! * The receiver's `Retry-After` pauses the destination.
+//!
+//! None of them uses up an attempt: a webhook that is not claimed was not attempted.
 
-mod share;
+mod allocation;
 
 use std::str::FromStr;
 
-use crate::model::webhook::{Attempt, Outcome, UnknownWord};
+use crate::model::webhook::{Attempt, Outcome, ParseError};
 
-pub use share::Room;
-pub(crate) use share::{Candidate, Lane, share};
+pub use allocation::SendCapacity;
+pub(crate) use allocation::{Candidate, Lane, allocate};
 
-/// How much may be asked of receivers at once, and when they are left alone.
+/// How many webhooks may be sent to receivers at once, and when receivers get a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fairness {
-    /// Webhooks of one account on their way to one authority at once, from the claim to the written result. At least 1.
+pub struct DeliveryLimits {
+    /// The most leased webhooks of one account to one authority. At least 1. A webhook counts from its claim until its
+    /// result is written.
     pub per_authority: u32,
-    /// Webhooks on their way to one address at once, whatever the authorities are called. At least 1.
+    /// The most leased webhooks to one IP address, over all authorities. At least 1.
     pub per_address: u32,
-    /// Failures in a row after which an authority is left alone.
+    /// The number of failures in a row that opens the circuit breaker of a destination.
     pub n_failures_to_open: u32,
-    /// How long it is left alone at first; each failed probe doubles it.
+    /// The first pause of an open circuit breaker, in milliseconds. Each failed probe doubles the pause.
     pub first_pause_ms: i64,
-    /// How long it is left alone at most for its failures.
-    pub longest_pause_ms: i64,
-    /// How long it is left alone at most because it asks.
-    pub longest_asked_ms: i64,
-    /// How long is tried at most, from the time at which the first attempt is due; without end if `None`.
+    /// The longest pause of an open circuit breaker, in milliseconds.
+    pub max_pause_ms: i64,
+    /// The longest pause that a receiver's `Retry-After` can cause, in milliseconds.
+    pub max_retry_after_ms: i64,
+    /// The longest time from the due time of the first attempt until a webhook expires, in milliseconds. `None` means no
+    /// limit.
     pub give_up_ms: Option<i64>,
 }
 
-/// Why nothing is sent to a destination for a while.
+/// Why a destination is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pause {
-    /// The receiver asked for it.
+pub(crate) enum PauseReason {
+    /// The receiver sent `Retry-After`.
     RetryAfter,
-    /// It failed too often in a row.
+    /// The circuit breaker is open.
     Breaker,
 }
 
-/// How a destination is doing.
+/// The state of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Flow {
-    /// Webhooks that are claimed and not yet given back.
+pub(crate) struct DestinationState {
+    /// The number of leased webhooks.
     pub(crate) n_leased: u32,
-    /// How many may be, at least 1.
-    pub(crate) limit: u32,
-    /// Failures in a row.
+    /// The most webhooks that may be leased at once, at least 1.
+    pub(crate) concurrency_limit: u32,
+    /// The number of failures in a row.
     pub(crate) n_failures: u32,
-    /// How often the breaker opened since it was last closed; 0 while it is closed.
+    /// How often the circuit breaker has opened since it was last closed. 0 while it is closed.
     pub(crate) n_openings: u32,
     pub(crate) paused_until_ms: i64,
-    pub(crate) pause: Option<Pause>,
-    /// The address dialled last, without its port.
+    pub(crate) pause: Option<PauseReason>,
+    /// The IP address of the last connection, without its port.
     pub(crate) address: Option<String>,
-    /// Whether the address had no room when its turn came.
-    pub(crate) is_crowded: bool,
-    /// When it was last given something: whoever waited longer comes first.
-    pub(crate) served_ms: i64,
+    /// Whether the address was at its limit at the last claim.
+    pub(crate) address_is_full: bool,
+    /// The time of the last claim. A claim serves the destination first that has waited longest.
+    pub(crate) last_claimed_ms: i64,
 }
 
-/// What an attempt says about the receiver.
+/// What an attempt says about the health of the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    /// It took the webhook.
-    Good,
-    /// It answered that it will not have this one.
-    Alive,
-    /// It did not work.
-    Bad,
-    /// It did not work, and took as long as it was given.
-    Slow,
-    /// Nothing can be said.
-    Unknown,
+pub(crate) enum ReceiverSignal {
+    /// The receiver accepted the webhook.
+    Accepted,
+    /// The receiver works, but rejected this webhook.
+    RejectedWebhook,
+    /// The receiver failed.
+    Failed,
+    /// The receiver did not answer within the deadline.
+    TimedOut,
+    /// The attempt says nothing about the receiver.
+    Inconclusive,
 }
 
-impl Flow {
-    /// A destination that nothing is known of.
-    pub(crate) fn new(fairness: &Fairness) -> Self {
+impl DestinationState {
+    /// The state of a new destination.
+    pub(crate) fn new(limits: &DeliveryLimits) -> Self {
         Self {
             n_leased: 0,
-            limit: fairness.per_authority.max(1),
+            concurrency_limit: limits.per_authority.max(1),
             n_failures: 0,
             n_openings: 0,
             paused_until_ms: 0,
             pause: None,
             address: None,
-            is_crowded: false,
-            served_ms: 0,
+            address_is_full: false,
+            last_claimed_ms: 0,
         }
     }
 
-    /// How many more may be claimed, were it not paused.
-    pub(crate) fn n_free(&self, fairness: &Fairness) -> u32 {
-        let limit = if self.n_openings > 0 { 1 } else { self.limit.min(fairness.per_authority).max(1) };
+    /// How many more webhooks may be leased, apart from any pause.
+    pub(crate) fn n_free(&self, limits: &DeliveryLimits) -> u32 {
+        let is_open = self.n_openings > 0;
+        let limit = if is_open { 1 } else { self.concurrency_limit.min(limits.per_authority).max(1) };
         limit.saturating_sub(self.n_leased)
     }
 
-    /// From when on a webhook that is due at `due_ms` may be claimed; `None` while it must wait for an end of another.
-    pub(crate) fn ready_ms(&self, due_ms: Option<i64>, fairness: &Fairness) -> Option<i64> {
-        if self.is_crowded || self.n_free(fairness) == 0 {
+    /// The time from which on a webhook that is due at `due_ms` may be claimed. `None` while the destination or its
+    /// address is at its limit.
+    pub(crate) fn ready_ms(&self, due_ms: Option<i64>, limits: &DeliveryLimits) -> Option<i64> {
+        if self.address_is_full || self.n_free(limits) == 0 {
             return None;
         }
-        Some(due_ms?.max(self.paused_until_ms).max(self.served_ms))
+        Some(due_ms?.max(self.paused_until_ms).max(self.last_claimed_ms))
     }
 
-    /// Takes note of `n` claimed webhooks.
-    pub(crate) fn claimed(&mut self, n: u32, now_ms: i64) {
+    /// Records that a claim leased `n` webhooks.
+    pub(crate) fn record_claim(&mut self, n: u32, now_ms: i64) {
         self.n_leased = self.n_leased.saturating_add(n);
-        self.served_ms = now_ms;
+        self.last_claimed_ms = now_ms;
         if self.paused_until_ms <= now_ms {
             self.pause = None;
         }
     }
 
-    /// Takes note of a claimed webhook that came back, whatever became of it.
-    pub(crate) fn returned(&mut self) {
+    /// Records that one lease ended, for any reason.
+    pub(crate) fn end_lease(&mut self) {
         self.n_leased = self.n_leased.saturating_sub(1);
-        self.is_crowded = false;
+        self.address_is_full = false;
     }
 
-    /// Takes note of what an attempt says about the receiver.
-    pub(crate) fn attempted(&mut self, attempt: &Attempt, now_ms: i64, fairness: &Fairness) {
+    /// Updates the concurrency limit, the circuit breaker and the pause after an attempt.
+    pub(crate) fn record_attempt(&mut self, attempt: &Attempt, now_ms: i64, limits: &DeliveryLimits) {
         if let Some(address) = attempt.address.as_deref().and_then(without_port) {
             self.address = Some(address);
         }
-        match Health::of(attempt) {
-            Health::Unknown => {}
-            Health::Good => {
-                self.recovered(now_ms);
-                self.limit = self.limit.saturating_add(1).min(fairness.per_authority.max(1));
+        match ReceiverSignal::of(attempt) {
+            ReceiverSignal::Inconclusive => {}
+            ReceiverSignal::Accepted => {
+                self.close_breaker(now_ms);
+                let raised = self.concurrency_limit.saturating_add(1);
+                self.concurrency_limit = raised.min(limits.per_authority.max(1));
             }
-            Health::Alive => self.recovered(now_ms),
-            Health::Bad => self.failed(now_ms, fairness),
-            Health::Slow => {
-                self.limit = (self.limit / 2).max(1);
-                self.failed(now_ms, fairness);
+            ReceiverSignal::RejectedWebhook => self.close_breaker(now_ms),
+            ReceiverSignal::Failed => self.record_failure(now_ms, limits),
+            ReceiverSignal::TimedOut => {
+                self.concurrency_limit = (self.concurrency_limit / 2).max(1);
+                self.record_failure(now_ms, limits);
             }
         }
-        if let Some(asked_ms) = attempt.retry_after_ms {
-            self.pause(Pause::RetryAfter, asked_ms.min(fairness.longest_asked_ms), now_ms);
+        if let Some(retry_after_ms) = attempt.retry_after_ms {
+            let pause_ms = retry_after_ms.min(limits.max_retry_after_ms);
+            self.pause_for(pause_ms, PauseReason::RetryAfter, now_ms);
         }
     }
 
-    /// Forgets times that lie ahead only because the clock was set back.
-    pub(crate) fn clock_went_back(&mut self, now_ms: i64, fairness: &Fairness) {
-        self.served_ms = self.served_ms.min(now_ms);
-        self.paused_until_ms = self.paused_until_ms.min(now_ms.saturating_add(fairness.longest_ms()));
+    /// Corrects times that are in the future only because the clock was set back.
+    pub(crate) fn clamp_to_clock(&mut self, now_ms: i64, limits: &DeliveryLimits) {
+        self.last_claimed_ms = self.last_claimed_ms.min(now_ms);
+        self.paused_until_ms = self.paused_until_ms.min(now_ms.saturating_add(limits.max_any_pause_ms()));
     }
 
-    fn recovered(&mut self, now_ms: i64) {
+    fn close_breaker(&mut self, now_ms: i64) {
         self.n_failures = 0;
         if self.n_openings > 0 {
             self.n_openings = 0;
-            self.limit = 1;
-            if self.pause == Some(Pause::Breaker) {
+            self.concurrency_limit = 1;
+            if self.pause == Some(PauseReason::Breaker) {
                 (self.pause, self.paused_until_ms) = (None, self.paused_until_ms.min(now_ms));
             }
         }
     }
 
-    fn failed(&mut self, now_ms: i64, fairness: &Fairness) {
+    fn record_failure(&mut self, now_ms: i64, limits: &DeliveryLimits) {
         self.n_failures = self.n_failures.saturating_add(1);
         let is_probe = self.n_openings > 0 && now_ms >= self.paused_until_ms;
-        let opens = self.n_openings == 0 && self.n_failures >= fairness.n_failures_to_open.max(1);
+        let opens = self.n_openings == 0 && self.n_failures >= limits.n_failures_to_open.max(1);
         if !is_probe && !opens {
-            // What was under way when the breaker opened says nothing new.
+            // A webhook that was under way when the breaker opened is no probe, and its failure does not extend the
+            // pause.
             return;
         }
-        let pause_ms = doubled(fairness.first_pause_ms, self.n_openings).min(fairness.longest_pause_ms);
+        let pause_ms = doubled(limits.first_pause_ms, self.n_openings).min(limits.max_pause_ms);
         self.n_openings = self.n_openings.saturating_add(1);
-        self.pause(Pause::Breaker, pause_ms, now_ms);
+        self.pause_for(pause_ms, PauseReason::Breaker, now_ms);
     }
 
-    /// Of two pauses the longer one holds.
-    fn pause(&mut self, why: Pause, for_ms: i64, now_ms: i64) {
-        let until_ms = now_ms.saturating_add(for_ms);
+    /// Pauses the destination, unless it is already paused for longer.
+    fn pause_for(&mut self, pause_ms: i64, reason: PauseReason, now_ms: i64) {
+        let until_ms = now_ms.saturating_add(pause_ms);
         if until_ms > self.paused_until_ms.max(now_ms) {
-            (self.paused_until_ms, self.pause) = (until_ms, Some(why));
+            (self.paused_until_ms, self.pause) = (until_ms, Some(reason));
         }
     }
 }
 
-impl Health {
+impl ReceiverSignal {
     fn of(attempt: &Attempt) -> Self {
         match attempt.outcome {
-            Outcome::Delivered => Self::Good,
-            Outcome::Interrupted => Self::Unknown,
-            Outcome::Timeout => Self::Slow,
+            Outcome::Delivered => Self::Accepted,
+            Outcome::Interrupted => Self::Inconclusive,
+            Outcome::Timeout => Self::TimedOut,
             Outcome::Rejected => match attempt.status {
-                Some(408 | 429 | 500..) => Self::Bad,
-                _ => Self::Alive,
+                Some(408 | 429 | 500..) => Self::Failed,
+                _ => Self::RejectedWebhook,
             },
             Outcome::Refused | Outcome::Tls | Outcome::Dns | Outcome::BlockedAddress | Outcome::Protocol => {
-                Self::Bad
+                Self::Failed
             }
         }
     }
 }
 
-impl Fairness {
-    /// No pause is longer.
-    pub(crate) fn longest_ms(&self) -> i64 {
-        self.longest_pause_ms.max(self.longest_asked_ms).max(0)
+impl DeliveryLimits {
+    /// The longest possible pause of a destination, in milliseconds.
+    pub(crate) fn max_any_pause_ms(&self) -> i64 {
+        self.max_pause_ms.max(self.max_retry_after_ms).max(0)
     }
 
-    /// How long is tried when a request wants that long: never longer than anything is.
-    pub(crate) fn longest_trying(&self, wanted_ms: Option<i64>) -> Option<i64> {
-        [wanted_ms, self.give_up_ms].into_iter().flatten().min()
+    /// The retry window of a request in milliseconds: its own `expires`, but at most `give_up_ms`. `None` means no limit.
+    pub(crate) fn retry_window_ms(&self, expires_ms: Option<i64>) -> Option<i64> {
+        [expires_ms, self.give_up_ms].into_iter().flatten().min()
     }
 }
 
-impl Default for Fairness {
+impl Default for DeliveryLimits {
     fn default() -> Self {
         Self {
             per_authority: 8,
             per_address: 64,
             n_failures_to_open: 5,
             first_pause_ms: 5_000,
-            longest_pause_ms: 300_000,
-            longest_asked_ms: 3_600_000,
+            max_pause_ms: 300_000,
+            max_retry_after_ms: 3_600_000,
             give_up_ms: None,
         }
     }
 }
 
-impl Pause {
-    /// The word of the wire and of the database.
+impl PauseReason {
+    /// The word in the database.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::RetryAfter => "retry_after",
@@ -239,15 +250,15 @@ impl Pause {
     }
 }
 
-impl FromStr for Pause {
-    type Err = UnknownWord;
+impl FromStr for PauseReason {
+    type Err = ParseError;
 
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        [Self::RetryAfter, Self::Breaker].into_iter().find(|pause| pause.as_str() == word).ok_or(UnknownWord)
+    fn from_str(word: &str) -> Result<Self, ParseError> {
+        [Self::RetryAfter, Self::Breaker].into_iter().find(|reason| reason.as_str() == word).ok_or(ParseError)
     }
 }
 
-/// `first_ms`, doubled `n` times.
+/// `first_ms` doubled `n` times.
 fn doubled(first_ms: i64, n: u32) -> i64 {
     let factor = 1_i64.checked_shl(n.min(62)).unwrap_or(i64::MAX);
     first_ms.max(0).saturating_mul(factor)

@@ -1,24 +1,24 @@
-//! What can go wrong, by whose fault it is and what the caller can do about it.
+//! The errors of the ledger. Each error says what the caller can do about it.
 
 use std::path::PathBuf;
 
 use crate::model::account::AccountId;
 use crate::model::webhook::WebhookStatus;
 
-/// Why the ledger did not do what it was asked.
+/// Why an operation of the ledger failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The work was taken from its holder: the lease ran out, or the server was restarted. Whoever holds it now
-    /// decides; the late holder drops what it has.
+    /// The caller no longer holds the lease: the lease ran out, or the server was restarted. Another holder decides
+    /// about the work, so the caller drops its own result.
     #[error("the lease was lost")]
     LostLease,
 
-    /// Too much is waiting, the disk takes nothing more or another process holds the file. May be tried again.
+    /// Too many operations wait, the disk is full, or another process holds the file. The caller may try again.
     #[error("the ledger is busy")]
     Busy,
 
-    /// A flush to disk failed, so nobody can say what is durable. Nothing is answered until a restart has read the
-    /// truth back from the disk.
+    /// A flush to disk failed, so the durable state is unknown. Every operation fails until a restart has read the
+    /// state from the disk.
     #[error("the ledger could not flush to disk and stopped; restart the server")]
     Poisoned,
 
@@ -26,48 +26,48 @@ pub enum Error {
     #[error("the ledger is closed")]
     Closed,
 
-    /// A key, request or result with this identity exists already.
+    /// A key, request, result or watermark with this identity exists already.
     #[error("it exists already")]
     Exists,
 
-    /// The webhook cannot be treated like this in the status it has.
+    /// The webhook's status does not allow the operation.
     #[error("the webhook is {0}")]
-    NotNow(WebhookStatus),
+    WrongStatus(WebhookStatus),
 
-    /// The caller named an account that does not exist.
+    /// The account does not exist.
     #[error("there is no account {0}")]
     UnknownAccount(AccountId),
 
-    /// The directory or file of the database cannot be made.
+    /// The directory or the file of the database cannot be created.
     #[error("cannot create {}", path.display())]
     Create {
-        /// The file that was to be made.
+        /// The file to create.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 
-    /// The file is a database, but of another program.
+    /// The file is not a database, or a database of another program.
     #[error("{} is not a pixaven ledger", path.display())]
     NotALedger {
-        /// The file that was to be opened.
+        /// The file to open.
         path: PathBuf,
     },
 
-    /// The database was written by a newer version of this program.
+    /// A newer version of this program wrote the database.
     #[error("the database has version {found}, this program knows up to {known}: use a newer program")]
     TooNew {
-        /// Version of the database.
+        /// The version of the database.
         found: i64,
-        /// Newest version this program knows.
+        /// The newest version that this program can read.
         known: i64,
     },
 
-    /// A row says what it cannot say, or one that must be there is missing.
+    /// A row has an impossible value, or a required row is missing.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
 
-    /// The database failed in a way that none of the above describes.
+    /// The database failed for a reason that no other variant describes.
     #[error("the database failed")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

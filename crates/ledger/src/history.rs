@@ -1,4 +1,4 @@
-//! What can be seen of webhooks: lists, single ones with their attempts, and the limits of looking.
+//! The history of webhooks as callers see it: lists, single webhooks with their attempts, and bulk resends.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,138 +6,140 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use crate::model::account::AccountId;
-use crate::model::webhook::{Attempt, UnknownWord, WebhookStatus, Why};
+use crate::model::webhook::{Attempt, DueReason, FailureReason, ParseError, WebhookStatus};
 
-/// The most webhooks one page holds.
-pub const PAGE_LIMIT: u32 = 100;
+/// The largest number of webhooks on one page.
+pub const MAX_PAGE_LEN: u32 = 100;
 
-/// How far matches are counted when a time range is asked for: a list that matches more says this number. Lists
-/// by status alone, or without any filter, always say the exact number.
-pub const COUNT_LIMIT: u64 = 100_000;
+/// The largest total of a list that filters by host or time. A list with more matches reports this number. A list that
+/// filters by status only, or not at all, always reports the exact number.
+pub const MAX_COUNTED: u64 = 100_000;
 
-/// Which webhooks of an account to list. All conditions must hold.
+/// The filters of a list of webhooks. A webhook must match all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookQuery {
-    /// Whose webhooks.
+    /// The account of the webhooks.
     pub account: AccountId,
-    /// In any of these statuses; empty means in any at all.
+    /// The allowed statuses. An empty list allows every status.
     pub statuses: Vec<WebhookStatus>,
-    /// To this host only, as its URL names it.
+    /// The host of the webhook's URL, with brackets around an IPv6 address.
     pub host: Option<String>,
-    /// Accepted at this time or later.
+    /// The earliest time of acceptance.
     pub start_ms: Option<i64>,
-    /// Accepted at this time or earlier.
+    /// The latest time of acceptance.
     pub end_ms: Option<i64>,
-    /// Only those that come after the page that ended here.
+    /// The end of the previous page.
     pub before: Option<Cursor>,
-    /// How many of the matches to skip.
+    /// The number of matches to skip.
     pub offset: u64,
-    /// How many to return at most; more than [`PAGE_LIMIT`] counts as that.
+    /// The largest number of webhooks to return. [`MAX_PAGE_LEN`] replaces larger values.
     pub limit: u32,
 }
 
 /// One page of webhooks, most recently accepted first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookPage {
-    /// How many match altogether, up to [`COUNT_LIMIT`] where a time range was asked for.
+    /// The number of matches on all pages; at most [`MAX_COUNTED`] when the query filters by host or time.
     pub total: u64,
-    /// Those of this page, without their attempts.
+    /// The webhooks of this page, without their attempts.
     pub webhooks: Vec<WebhookRecord>,
-    /// Where the next page begins, if this one is full.
-    pub next: Option<Cursor>,
+    /// The start of the next page, if this page is full.
+    pub next_cursor: Option<Cursor>,
 }
 
-/// A place in a list: however much is accepted meanwhile, what comes after it stays the same.
+/// A position in a list. The webhooks after a cursor stay the same when new webhooks are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub(crate) created_ms: i64,
-    pub(crate) no: i64,
+    pub(crate) seq: i64,
 }
 
-/// How far sending many webhooks again is.
+/// The progress of a bulk resend, which sends many webhooks again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkResend {
-    /// Names it.
-    pub no: i64,
-    /// When it was asked for.
+    /// The sequence number, which identifies the bulk resend within the ledger.
+    pub seq: i64,
+    /// The time at which the bulk resend was started.
     pub created_ms: i64,
-    /// How many webhooks matched then, up to [`COUNT_LIMIT`] where a host or a time range was asked for.
+    /// The number of webhooks that matched at the start; at most [`MAX_COUNTED`] when the query filters by host or
+    /// time.
     pub n_matched: u64,
-    /// How many were made due again.
+    /// The number of webhooks that were made due again.
     pub n_resent: u64,
-    /// How many could not be: their image is being processed, or they are being sent.
+    /// The number of webhooks that could not be resent, because their image was being processed or they were being
+    /// sent.
     pub n_skipped: u64,
-    /// When it ended, by itself or by a stop.
+    /// The time at which the bulk resend ended or was stopped.
     pub ended_ms: Option<i64>,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:x}", self.created_ms, self.no)
+        write!(f, "{:x}-{:x}", self.created_ms, self.seq)
     }
 }
 
 impl FromStr for Cursor {
-    type Err = UnknownWord;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let (created_ms, no) = text.split_once('-').ok_or(UnknownWord)?;
-        let read = |part: &str| i64::from_str_radix(part, 16).map_err(|_| UnknownWord);
-        Ok(Self { created_ms: read(created_ms)?, no: read(no)? })
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let (created_ms, seq) = text.split_once('-').ok_or(ParseError)?;
+        let parse = |part: &str| i64::from_str_radix(part, 16).map_err(|_| ParseError);
+        Ok(Self { created_ms: parse(created_ms)?, seq: parse(seq)? })
     }
 }
 
-/// Everything there is to see of one webhook.
+/// A webhook with everything that the ledger stores of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookRecord {
     /// The request's id.
     pub id: Uuid,
-    /// Where it stands.
+    /// The current status.
     pub status: WebhookStatus,
-    /// When the request was accepted.
+    /// The time at which the request was accepted.
     pub created_ms: i64,
-    /// When it last became scheduled.
+    /// The time at which the webhook last became scheduled.
     pub scheduled_ms: Option<i64>,
-    /// When it was last sent.
+    /// The time at which the webhook was last dispatched.
     pub dispatched_ms: Option<i64>,
-    /// When the receiver took it.
+    /// The time at which the receiver accepted the webhook.
     pub delivered_ms: Option<i64>,
-    /// When it was given up.
+    /// The time at which the webhook failed.
     pub failed_ms: Option<i64>,
-    /// Why it was given up.
-    pub failure: Option<String>,
-    /// The whole URL: hide its credentials before showing it.
+    /// Why the webhook failed.
+    pub failure: Option<FailureReason>,
+    /// The whole URL. Hide its credentials before showing the URL.
     pub url: String,
-    /// How long after the end of processing the first attempt was due.
+    /// The delay between the end of processing and the first attempt, in milliseconds.
     pub delay_ms: i64,
-    /// What is sent; absent while the image is being processed.
+    /// The body that every attempt sends. Absent while the image is being processed.
     pub payload: Option<String>,
-    /// The attempts that ended, oldest first. Empty in lists. One that is under way is not among them: the status
-    /// says so.
+    /// The attempts that ended, oldest first. Empty in lists. An attempt that is under way is not included; the status
+    /// is `dispatched` then.
     pub attempts: Vec<RecordedAttempt>,
-    /// The next attempt, while it is scheduled.
-    pub next: Option<NextAttempt>,
+    /// The next attempt. Present while the webhook is scheduled.
+    pub next_attempt: Option<NextAttempt>,
 }
 
-/// The attempt that a scheduled webhook waits for.
+/// The next attempt of a scheduled webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextAttempt {
-    /// When it is due, or when its destination is no longer left alone, if that is later.
+    /// The due time, or the end of the destination's pause if that is later.
     pub due_ms: i64,
-    /// Where that time comes from.
-    pub why: Why,
+    /// Why the attempt is due at that time.
+    pub due_reason: DueReason,
 }
 
 /// An attempt in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedAttempt {
-    /// From 1. A number may be missing where an attempt was taken back before anything was sent.
+    /// The number of the attempt, from 1. A number is missing after an attempt was deleted because nothing was sent.
     pub number: u32,
-    /// What came of it.
+    /// How the attempt went.
     pub attempt: Attempt,
 }
 
-/// Shows neither the URL, which may carry credentials, nor the payload, which is the customer's.
+/// Hides the URL, which may contain credentials, and the payload, which belongs to the customer.
 impl fmt::Debug for WebhookRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookRecord")
@@ -151,7 +153,7 @@ impl fmt::Debug for WebhookRecord {
             .field("failure", &self.failure)
             .field("delay_ms", &self.delay_ms)
             .field("attempts", &self.attempts)
-            .field("next", &self.next)
+            .field("next_attempt", &self.next_attempt)
             .finish_non_exhaustive()
     }
 }

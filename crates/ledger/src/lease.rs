@@ -1,58 +1,58 @@
-//! Work that somebody holds for a while, and how it is given back.
+//! Leases on work, and the ways to give work back.
 
 use crate::model::account::AccountId;
 use crate::model::webhook::DueWebhook;
 
 /// A piece of work that belongs to the holder of this value until `until_ms`.
 ///
-/// There is one at a time: it cannot be cloned, and every write behind it names its fence, so that a holder who
-/// lost it cannot touch what another holder does now.
+/// At most one lease on a piece of work is valid. A lease cannot be cloned, and every write under a lease names its
+/// fencing token. A holder whose lease was lost therefore cannot change the work of the next holder.
 #[derive(Debug)]
 pub struct Lease<T> {
     /// The work.
     pub value: T,
-    /// Grows with every claim of the same work.
+    /// The fencing token. It grows with every claim of the same work.
     pub fence: i64,
-    /// When the work may be given to somebody else.
+    /// The time at which the lease ends, and another claim may take the work.
     pub until_ms: i64,
-    /// Which try this is, from 1.
+    /// The number of this attempt at the work, from 1.
     pub attempt: u32,
-    /// The row that is held.
-    pub(crate) no: i64,
+    /// The sequence number of the leased row.
+    pub(crate) seq: i64,
 }
 
-/// What a write behind a webhook's lease has to name.
+/// The values by which a write under a webhook's lease names its row and its attempt.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
-    pub(crate) no: i64,
+pub(crate) struct LeaseKey {
+    pub(crate) seq: i64,
     pub(crate) fence: i64,
     pub(crate) attempt: u32,
     pub(crate) account: AccountId,
 }
 
 impl Lease<DueWebhook> {
-    pub(crate) fn held(&self) -> Held {
-        Held { no: self.no, fence: self.fence, attempt: self.attempt, account: self.value.account }
+    pub(crate) fn key(&self) -> LeaseKey {
+        LeaseKey { seq: self.seq, fence: self.fence, attempt: self.attempt, account: self.value.account }
     }
 }
 
-/// Why a job is given back unfinished.
+/// Why a job returns to the queue unfinished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Release {
-    /// The server stops. The try does not count.
+pub enum ReleaseReason {
+    /// The server stops. The try does not count as a crash.
     Stopped,
-    /// Its worker died. The try counts.
+    /// The worker of the job died. The try counts as a crash.
     Crashed,
-    /// It cannot be done now through no fault of its own. The try does not count.
-    Later {
-        /// How long it has to wait.
-        after_ms: i64,
+    /// The job cannot run now, for a reason that is not its own fault. The try does not count as a crash.
+    Postponed {
+        /// The time until the job is due again, in milliseconds.
+        delay_ms: i64,
     },
 }
 
-/// What an earlier process left in the middle.
+/// The leases of an earlier process that [`Ledger::recover`](crate::Ledger::recover) ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recovered {
+pub struct RecoveryReport {
     /// Jobs that were being processed.
     pub n_jobs: u64,
     /// Webhooks that were being sent.

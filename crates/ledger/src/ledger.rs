@@ -1,6 +1,6 @@
-//! The face of the ledger: one method per intent. The methods are grouped by what they are about in
-//! `ledger/*.rs`; here is what holds for all of them. No SQL here: each method hands one operation of `sql/*` to
-//! the database and waits for its commit.
+//! The public interface of the ledger, with one method per intent. `ledger/*.rs` groups the methods by topic; this file
+//! contains what all of them share. There is no SQL here: each method passes one operation of `sql/*` to the database
+//! and waits for its commit.
 
 mod accounts;
 mod jobs;
@@ -12,145 +12,147 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use crate::clock::Clock;
-use crate::destination::Fairness;
+use crate::completion::CompletionRegistry;
+use crate::destination::DeliveryLimits;
+use crate::due_signal::{DueSignal, DueTimes};
 use crate::error::Error;
-use crate::finished::Finished;
-use crate::lease::Recovered;
+use crate::lease::RecoveryReport;
 use crate::sql::{self, Tx, sqlite};
-use crate::wake::{DueSignal, Dues};
 
-/// Where the ledger is kept.
+/// Where the ledger is stored.
 #[derive(Clone, Debug)]
 pub enum Store {
-    /// In one file (and two beside it while it is open). Made when it does not exist, its directory too.
+    /// In one SQLite file, with two more files beside it while the ledger is open. A missing file is created, and its
+    /// directory too.
     Sqlite {
         /// The file.
         path: PathBuf,
     },
 }
 
-/// The ledger. Cheap to clone; all clones are one.
+/// A handle to the ledger. A clone is cheap and refers to the same ledger.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     database: Arc<sqlite::Database>,
-    dues: Arc<Dues>,
+    due_times: Arc<DueTimes>,
     clock: Clock,
-    fairness: Fairness,
-    /// What the clock showed at the last claim: an earlier time now means that it was set back.
-    latest_claim_ms: Arc<AtomicI64>,
-    finished: Arc<Finished>,
+    limits: DeliveryLimits,
+    /// The time of the last claim. An earlier time at the next claim means that the clock was set back.
+    last_claim_ms: Arc<AtomicI64>,
+    completions: Arc<CompletionRegistry>,
 }
 
 /// What the ledger has done since it was opened, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// Operations committed.
+pub struct LedgerStats {
+    /// The number of committed operations.
     pub n_operations: u64,
-    /// Commits they shared.
+    /// The number of commits. Several operations may share one commit.
     pub n_commits: u64,
-    /// Length of the write-ahead log at its last measurement, in pages of 4 KiB.
+    /// The length of the write-ahead log when it was last measured, in pages of 4 KiB.
     pub wal_pages: u64,
 }
 
 impl Ledger {
-    /// Opens the ledger, brings its schema up to date and starts its threads.
+    /// Opens the ledger, migrates its schema and starts its threads.
     ///
-    /// Several processes may have it open. Only one of them may work on jobs and webhooks: see
+    /// Several processes may have the ledger open. Only one of them may work on jobs and webhooks: see
     /// [`Ledger::recover`].
     ///
     /// # Errors
     /// [`Error::Create`], [`Error::NotALedger`], [`Error::TooNew`], [`Error::Busy`], [`Error::Database`].
     pub async fn open(store: Store, clock: Clock) -> Result<Self, Error> {
         let Store::Sqlite { path } = store;
-        let dues = Arc::new(Dues::unknown());
-        let database = sqlite::Database::open(path, clock.clone(), Arc::clone(&dues)).await?;
+        let due_times = Arc::new(DueTimes::unknown());
+        let database = sqlite::Database::open(path, clock.clone(), Arc::clone(&due_times)).await?;
         Ok(Self {
             database: Arc::new(database),
-            dues,
+            due_times,
             clock,
-            fairness: Fairness::default(),
-            latest_claim_ms: Arc::new(AtomicI64::new(i64::MAX)),
-            finished: Arc::default(),
+            limits: DeliveryLimits::default(),
+            last_claim_ms: Arc::new(AtomicI64::new(i64::MAX)),
+            completions: Arc::default(),
         })
     }
 
-    /// The same ledger, which asks this much of receivers at once instead of [`Fairness::default`].
+    /// A handle to the same ledger that uses these limits instead of [`DeliveryLimits::default`].
     #[must_use]
-    pub fn with_fairness(self, fairness: Fairness) -> Self {
-        Self { fairness, ..self }
+    pub fn with_delivery_limits(self, limits: DeliveryLimits) -> Self {
+        Self { limits, ..self }
     }
 
-    /// Ends every lease of an earlier process. To be called once, before the first claim, by the process that
-    /// alone works on this ledger: jobs go back to the queue and their interrupted try counts; webhooks that
-    /// were being sent are due now, and the attempt that was open is closed as interrupted. Names of requests that
-    /// were being answered are free again.
+    /// Ends every lease of an earlier process. The one process that works on the ledger calls this method once, before
+    /// its first claim.
+    ///
+    /// Leased jobs return to the queue and count one crash. Webhooks that were being sent are due now, and their open
+    /// attempts are closed as interrupted. The idempotency keys of unfinished requests become free.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
-    pub async fn recover(&self) -> Result<Recovered, Error> {
-        let fairness = self.fairness;
+    pub async fn recover(&self) -> Result<RecoveryReport, Error> {
         self.write(move |tx| {
             let n_jobs = sql::jobs::reap(tx, i64::MAX)?;
-            let n_webhooks = sql::claims::reap(tx, i64::MAX, &fairness)?;
+            let n_webhooks = sql::claims::reap(tx, i64::MAX)?;
             sql::idempotency::recover(tx)?;
-            Ok(Recovered { n_jobs, n_webhooks })
+            Ok(RecoveryReport { n_jobs, n_webhooks })
         })
         .await
     }
 
-    /// The clock this ledger was opened with.
+    /// The clock that the ledger was opened with.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Finishes what was begun, writes the log back into the database and stops the threads. Operations after it
-    /// answer [`Error::Closed`]. Without it nothing is lost: the next start reads the log.
+    /// Finishes the waiting operations, copies the write-ahead log into the database and stops the threads. Later
+    /// operations fail with [`Error::Closed`]. A process that exits without this call loses nothing, because the next
+    /// start reads the log.
     pub async fn close(&self) {
         self.database.close().await;
     }
 
-    /// Whether the ledger can still make something durable: commits a row and waits for it.
+    /// Checks that the ledger can make a change durable: commits a row and waits for the flush.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the disk is full or too much waits, [`Error::Poisoned`], [`Error::Closed`],
+    /// [`Error::Busy`] when the disk is full or too many operations wait, [`Error::Poisoned`], [`Error::Closed`],
     /// [`Error::Database`].
     pub async fn health(&self) -> Result<(), Error> {
         self.write(sql::heartbeat).await
     }
 
-    /// Whether a flush failed: everything answers [`Error::Poisoned`] until a restart.
+    /// Whether a flush failed. If so, every operation fails with [`Error::Poisoned`] until a restart.
     pub fn is_poisoned(&self) -> bool {
         self.database.is_poisoned()
     }
 
-    /// What was done since the start.
-    pub fn stats(&self) -> Stats {
+    /// What the ledger has done since it was opened.
+    pub fn stats(&self) -> LedgerStats {
         self.database.stats()
     }
 
-    /// Wakes when a job may be due.
+    /// A signal for due jobs.
     pub fn jobs_due(&self) -> DueSignal {
-        self.dues.jobs.signal(&self.clock)
+        self.due_times.jobs.signal(&self.clock)
     }
 
-    /// Wakes when a webhook may be due.
+    /// A signal for due webhooks.
     pub fn webhooks_due(&self) -> DueSignal {
-        self.dues.webhooks.signal(&self.clock)
+        self.due_times.webhooks.signal(&self.clock)
     }
 
-    /// Runs an operation in a transaction that may be shared with others; returns after its commit is on disk.
+    /// Runs an operation in a transaction that it may share with other operations. Returns after the commit is on disk.
     async fn write<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.database.write(operation).await
+        self.database.write(self.limits, operation).await
     }
 
-    /// Runs an operation that only reads, on a snapshot of its own.
+    /// Runs an operation that only reads, on its own snapshot of the database.
     async fn read<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.database.read(operation).await
+        self.database.read(self.limits, operation).await
     }
 }

@@ -1,16 +1,18 @@
-//! The durable truth: accounts and keys, accepted requests, their jobs and webhooks, attempts, leases.
+//! The durable state of the server: accounts and keys, accepted requests, their jobs and webhooks, attempts, leases.
 //!
-//! Everything the server has promised stands here and nowhere else. A method of [`Ledger`] that returns `Ok`
-//! has been committed and flushed; one that returns an error has changed nothing, except where its
-//! documentation says otherwise. State and what follows from it change in one transaction: there is no second
-//! queue that could disagree.
+//! The ledger is the only place that stores what the server has promised. When a method of [`Ledger`] returns `Ok`, its
+//! change is committed and flushed to disk. When a method returns an error, nothing has changed, except where the
+//! method's documentation says otherwise. A change and the work that follows from it are committed in one transaction,
+//! so there is no second queue that could disagree.
 //!
-//! What does not live here: HTTP, JSON, images, large files. Requests, payloads and URLs are opaque strings.
+//! The ledger contains no HTTP, no JSON, no image code and no large files. It stores requests, payloads and URLs as
+//! opaque strings.
 
 mod clock;
+mod completion;
 mod destination;
+mod due_signal;
 mod error;
-mod finished;
 mod history;
 mod lease;
 mod ledger;
@@ -20,22 +22,25 @@ pub mod schedule;
 mod simulation;
 mod sql;
 mod state;
-mod wake;
 
 pub use clock::{Clock, ManualClock};
-pub use destination::{Fairness, Room};
+pub use completion::CompletionWaiter;
+pub use destination::{DeliveryLimits, SendCapacity};
+pub use due_signal::DueSignal;
 pub use error::Error;
-pub use finished::Finishing;
 pub use history::{
-    BulkResend, COUNT_LIMIT, Cursor, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery,
+    BulkResend, Cursor, MAX_COUNTED, MAX_PAGE_LEN, NextAttempt, RecordedAttempt, WebhookPage, WebhookQuery,
     WebhookRecord,
 };
-pub use lease::{Lease, Recovered, Release};
-pub use ledger::{Ledger, Stats, Store};
+pub use lease::{Lease, RecoveryReport, ReleaseReason};
+pub use ledger::{Ledger, LedgerStats, Store};
 pub use model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage, UsageDelta};
+pub use model::authority::Authority;
 pub use model::request::{
-    Content, ExpiredResult, InputRef, Job, JobDone, Named, NamedRequest, NewRequest, NewWebhook, StoredResult,
+    ExpiredResult, IdempotencyStatus, IdempotentRequest, InputRef, Job, JobOutcome, NewRequest, NewWebhook,
+    StoredContent, StoredResult,
 };
-pub use model::watermark::{Watermark, WatermarkAdded, WatermarkPage, WatermarkQuota};
-pub use model::webhook::{Attempt, DueWebhook, Next, Outcome, Timings, UnknownWord, WebhookStatus, Why};
-pub use wake::DueSignal;
+pub use model::watermark::{AddWatermarkOutcome, Watermark, WatermarkPage, WatermarkQuota};
+pub use model::webhook::{
+    Attempt, Disposition, DueReason, DueWebhook, FailureReason, Outcome, ParseError, Timings, WebhookStatus,
+};

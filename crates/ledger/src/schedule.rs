@@ -1,37 +1,39 @@
-//! When to try again. Pure: the time and the dice are parameters.
+//! The retry schedule: when to attempt a webhook again. The functions are pure: the time and the random number are
+//! parameters.
 
-/// Steps shorter than this carry no jitter: the first retries are few and should come when they are announced.
+/// Waits shorter than this get no jitter. The first retries are few, and should come at the announced times.
 const JITTER_FROM_MS: i64 = 5 * MINUTE_MS;
-/// The jitter's reach to either side, as a share of the step.
+/// The largest change by jitter in either direction, as a share of the wait.
 const JITTER: f64 = 0.2;
 
 const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-/// The waits between the attempts of one webhook: element `n` is what lies between attempt `n` and attempt
-/// `n + 1`, counted from 1; element 0 lies before the first. Ends after the last element.
+/// The waits between the attempts of one webhook. Element `n` is the wait between attempt `n` and attempt `n + 1`,
+/// where attempts are counted from 1. Element 0 is the wait before the first attempt. No attempt follows the last
+/// element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule(Vec<i64>);
 
 impl Schedule {
-    /// A schedule of these waits in milliseconds, the one before the first attempt included. Negative waits count
-    /// as none.
+    /// A schedule with these waits in milliseconds, including the wait before the first attempt. A negative wait counts
+    /// as 0.
     pub fn new(waits_ms: Vec<i64>) -> Self {
         Self(waits_ms.into_iter().map(|wait_ms| wait_ms.max(0)).collect())
     }
 
-    /// How many attempts a webhook gets at most.
+    /// The largest number of attempts of one webhook.
     pub fn n_attempts(&self) -> usize {
         self.0.len()
     }
 
-    /// When the attempt after `attempt` (the one that just failed, from 1) is due, or `None` when that was the
-    /// last.
+    /// The due time of the attempt after `attempt`, which has just failed and is counted from 1. `None` when `attempt`
+    /// was the last one.
     ///
-    /// `unit_random` in `[0, 1)` places the due time within ±20 % of the step, from the five-minute step on.
-    /// `retry_after_ms` is how long the receiver asked to wait: it can lengthen the wait, up to the step that
-    /// follows (the last step has none and is not lengthened), and never shortens it.
+    /// `unit_random` in `[0, 1)` chooses the jitter: the wait changes by at most 20 %, if it is five minutes or longer.
+    /// `retry_after_ms` is the wait that the receiver asked for. It can lengthen the wait up to the next wait of the
+    /// schedule, and never shortens the wait. The last wait is followed by no other and is not lengthened.
     pub fn due_after(
         &self,
         attempt: u32,
@@ -39,16 +41,15 @@ impl Schedule {
         unit_random: f64,
         retry_after_ms: Option<i64>,
     ) -> Option<i64> {
-        let step = usize::try_from(attempt).ok()?;
-        let wait_ms = *self.0.get(step)?;
-        let asked_ms = retry_after_ms.unwrap_or(0).min(self.longest_wait_after(attempt));
-        Some(now_ms.saturating_add(jittered(wait_ms, unit_random).max(asked_ms)))
+        let index = usize::try_from(attempt).ok()?;
+        let wait_ms = *self.0.get(index)?;
+        let retry_after_ms = retry_after_ms.unwrap_or(0).min(self.max_wait_after(attempt));
+        Some(now_ms.saturating_add(jittered(wait_ms, unit_random).max(retry_after_ms)))
     }
 
-    /// How long the wait after `attempt` can get because the receiver asks for it, in milliseconds; 0 when no attempt
-    /// follows.
-    pub fn longest_wait_after(&self, attempt: u32) -> i64 {
-        let waits_ms = usize::try_from(attempt).ok().and_then(|step| self.0.get(step..));
+    /// The longest wait after `attempt` that a receiver can ask for, in milliseconds. 0 when no attempt follows.
+    pub fn max_wait_after(&self, attempt: u32) -> i64 {
+        let waits_ms = usize::try_from(attempt).ok().and_then(|index| self.0.get(index..));
         waits_ms.unwrap_or_default().iter().take(2).copied().max().unwrap_or(0)
     }
 }

@@ -1,8 +1,9 @@
-//! Everything that speaks SQL. Each operation is written once, as a synchronous function over a [`Tx`] and shared
-//! statements; a database contributes its sessions, its migrations and the few fragments of [`Dialect`].
+//! All SQL of the ledger. Each operation is written once, as a synchronous function over a [`Tx`] and shared
+//! statements. A database contributes its sessions, its migrations and the few fragments of [`Dialect`].
 //!
-//! Operations see a transaction that is already open and never end it: whoever runs them does (`sqlite.rs`), and
-//! may put several into one commit. An operation that returns an error is undone as a whole.
+//! An operation runs inside an open transaction and never ends the transaction. The database's own code does that
+//! (`sqlite.rs`), and may put several operations into one commit. When an operation returns an error, all of its
+//! writes are rolled back.
 //!
 //! [`Dialect`]: statement::Dialect
 
@@ -10,6 +11,7 @@ pub(crate) mod accounts;
 mod attempts;
 pub(crate) mod bulk;
 pub(crate) mod claims;
+mod columns;
 mod counters;
 pub(crate) mod destinations;
 mod headers;
@@ -19,69 +21,85 @@ pub(crate) mod interventions;
 pub(crate) mod jobs;
 mod operation;
 pub(crate) mod results;
+mod row;
+mod sql_value;
 pub(crate) mod sqlite;
 mod statement;
-mod value;
 pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
+use crate::destination::DeliveryLimits;
+use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
-use crate::wake::{Queue, Wake};
+use columns::{Params, columns};
+use row::{FromRow, Row};
+use sql_value::{SqlValue, params};
 use statement::{Statement, statements};
-use value::{Row, Value, column, params};
 
 statements! {
-    BEAT = "INSERT INTO heartbeat (id, at_ms) VALUES (1, ?1)
-            ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms";
+    WRITE_HEARTBEAT = "INSERT INTO heartbeat (id, at_ms) VALUES (1, ?1)
+                       ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms";
 }
 
-/// What a database offers to the operations: a connection with an open transaction.
+/// A database connection with an open transaction.
 pub(crate) trait Session {
-    /// Runs a statement that returns no rows; says how many it touched.
-    fn execute(&mut self, statement: &'static Statement, params: &[Value<'_>]) -> Result<u64, Error>;
+    /// Runs a statement that returns no rows. Returns the number of rows that the statement changed.
+    fn execute(&mut self, statement: &'static Statement, params: &[SqlValue<'_>]) -> Result<u64, Error>;
 
-    /// Runs a statement and hands over its rows one by one.
+    /// Runs a statement and calls `on_row` for each row of its result.
     fn query(
         &mut self,
         statement: &'static Statement,
-        params: &[Value<'_>],
-        each: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
+        params: &[SqlValue<'_>],
+        on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error>;
 }
 
-/// One operation's view of its transaction.
+/// The transaction as one operation sees it.
 pub(crate) struct Tx<'a> {
     session: &'a mut dyn Session,
     now_ms: i64,
-    wakes: Vec<(Queue, Wake)>,
+    limits: DeliveryLimits,
+    due_updates: Vec<(Queue, DueUpdate)>,
 }
 
 impl<'a> Tx<'a> {
-    pub(crate) fn new(session: &'a mut dyn Session, now_ms: i64) -> Self {
-        Self { session, now_ms, wakes: Vec::new() }
+    pub(crate) fn new(session: &'a mut dyn Session, now_ms: i64, limits: DeliveryLimits) -> Self {
+        Self { session, now_ms, limits, due_updates: Vec::new() }
     }
 
-    /// The time at which the operation began: the same for everything it writes.
+    /// The time at which the operation began. Everything that the operation writes carries this time.
     pub(crate) fn now_ms(&self) -> i64 {
         self.now_ms
     }
 
-    /// Tells those who wait for a queue, once the transaction is committed.
-    pub(crate) fn wake(&mut self, queue: Queue, wake: Wake) {
-        self.wakes.push((queue, wake));
+    /// The limits on deliveries that hold for this operation.
+    pub(crate) fn limits(&self) -> DeliveryLimits {
+        self.limits
     }
 
-    /// What is to be told after the commit.
-    pub(crate) fn into_wakes(self) -> Vec<(Queue, Wake)> {
-        self.wakes
+    /// Records what the operation learned about the due times of a queue. The commit passes the update on to the
+    /// queue's [`DueSignal`](crate::DueSignal)s.
+    pub(crate) fn update_due_time(&mut self, queue: Queue, update: DueUpdate) {
+        self.due_updates.push((queue, update));
     }
 
-    fn execute(&mut self, statement: &'static Statement, params: &[Value<'_>]) -> Result<u64, Error> {
+    /// The due-time updates to pass on after the commit.
+    pub(crate) fn into_due_updates(self) -> Vec<(Queue, DueUpdate)> {
+        self.due_updates
+    }
+
+    fn execute(&mut self, statement: &'static Statement, params: &[SqlValue<'_>]) -> Result<u64, Error> {
         self.session.execute(statement, params)
     }
 
-    /// Runs a write that names a lease: it touches the one row that is held, or the lease is lost.
-    fn execute_held(&mut self, statement: &'static Statement, params: &[Value<'_>]) -> Result<(), Error> {
+    /// Runs a write whose condition names a lease. The write changes the one leased row, or fails with
+    /// [`Error::LostLease`].
+    fn execute_leased(
+        &mut self,
+        statement: &'static Statement,
+        params: &[SqlValue<'_>],
+    ) -> Result<(), Error> {
         match self.execute(statement, params)? {
             1 => Ok(()),
             0 => Err(Error::LostLease),
@@ -89,49 +107,48 @@ impl<'a> Tx<'a> {
         }
     }
 
-    fn query<T>(
+    /// Reads all rows of a result.
+    fn query<T: FromRow>(
         &mut self,
         statement: &'static Statement,
-        params: &[Value<'_>],
-        mut read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
+        params: &[SqlValue<'_>],
     ) -> Result<Vec<T>, Error> {
         let mut rows = Vec::new();
         self.session.query(statement, params, &mut |row| {
-            rows.push(read(row)?);
+            rows.push(row.take()?);
             Ok(())
         })?;
         Ok(rows)
     }
 
-    fn query_optional<T>(
+    /// Reads the last row of a result, if the result has rows.
+    fn query_optional<T: FromRow>(
         &mut self,
         statement: &'static Statement,
-        params: &[Value<'_>],
-        read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
+        params: &[SqlValue<'_>],
     ) -> Result<Option<T>, Error> {
-        Ok(self.query(statement, params, read)?.pop())
+        Ok(self.query(statement, params)?.pop())
     }
 
-    /// Reads the one row that must be there.
-    fn query_one<T>(
+    /// Reads the one row of a result. A missing row is [`Error::Corrupt`].
+    fn query_one<T: FromRow>(
         &mut self,
         statement: &'static Statement,
-        params: &[Value<'_>],
-        read: impl FnMut(&mut Row<'_>) -> Result<T, Error>,
+        params: &[SqlValue<'_>],
     ) -> Result<T, Error> {
-        self.query_optional(statement, params, read)?
+        self.query_optional(statement, params)?
             .ok_or_else(|| Error::Corrupt(format!("{} found no row", statement.name)))
     }
 }
 
-/// Writes a row that nobody reads.
+/// Writes a row that nobody reads. Its commit proves that commits work.
 pub(crate) fn heartbeat(tx: &mut Tx<'_>) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    tx.execute(&BEAT, params![now_ms])?;
+    tx.execute(&WRITE_HEARTBEAT, params![now_ms])?;
     Ok(())
 }
 
-/// Every statement there is, for the tests of their plans.
+/// Every statement of the ledger, for the test of the query plans.
 #[cfg(test)]
 fn all_statements() -> Vec<&'static Statement> {
     [

@@ -1,85 +1,83 @@
-//! The life of a webhook: its states with what each of them carries, and the only ways from one to another.
+//! The life of a webhook: its states with the data of each, and the allowed transitions between them.
 //!
-//! A transition is made from a value that stands for the state the webhook must be in, and consumes it. The
-//! database is told both ends and refuses the change when the row is elsewhere.
+//! Each method that makes a transition consumes a value for the state that the webhook must be in. The statement that
+//! writes a transition names both ends, and the write fails when the row is in another state.
 
-use crate::model::webhook::{Next, WebhookStatus};
+use crate::model::webhook::{Disposition, FailureReason, WebhookStatus};
 
-/// Where a webhook gets to.
+/// The state that a transition leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum WebhookState {
     Scheduled { since_ms: i64 },
     Dispatched { since_ms: i64 },
     Delivered { at_ms: i64 },
-    Failed { at_ms: i64, reason: String },
+    Failed { at_ms: i64, reason: FailureReason },
 }
 
-/// One step of a webhook's life.
+/// One change of a webhook's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Transition {
     pub(crate) from: WebhookStatus,
-    pub(crate) to: State,
+    pub(crate) to: WebhookState,
 }
 
-/// The request is being processed.
+/// The state of a webhook whose request is still being processed.
 #[derive(Debug)]
 pub(crate) struct Created;
 
-/// An attempt is due, now or later.
+/// The state of a webhook whose next attempt is due, now or later.
 #[derive(Debug)]
 pub(crate) struct Scheduled;
 
-/// An attempt is under way.
+/// The state of a webhook that is being sent.
 #[derive(Debug)]
 pub(crate) struct Dispatched;
 
 impl Created {
-    /// Processing ended.
+    /// The request was processed.
     pub(crate) fn processed(self, now_ms: i64) -> Transition {
-        Transition { from: WebhookStatus::Created, to: State::Scheduled { since_ms: now_ms } }
+        Transition { from: WebhookStatus::Created, to: WebhookState::Scheduled { since_ms: now_ms } }
     }
 
-    /// It is not wanted any more.
-    pub(crate) fn ended(self, reason: &str, now_ms: i64) -> Transition {
-        let to = State::Failed { at_ms: now_ms, reason: reason.to_owned() };
-        Transition { from: WebhookStatus::Created, to }
+    /// The webhook failed before its request was processed.
+    pub(crate) fn failed(self, reason: FailureReason, now_ms: i64) -> Transition {
+        Transition { from: WebhookStatus::Created, to: WebhookState::Failed { at_ms: now_ms, reason } }
     }
 }
 
 impl Scheduled {
-    /// Somebody took it to send it.
+    /// A claim took a lease on the webhook.
     pub(crate) fn dispatched(self, now_ms: i64) -> Transition {
-        Transition { from: WebhookStatus::Scheduled, to: State::Dispatched { since_ms: now_ms } }
+        Transition { from: WebhookStatus::Scheduled, to: WebhookState::Dispatched { since_ms: now_ms } }
     }
 
-    /// Nothing more is sent of it.
-    pub(crate) fn ended(self, reason: &str, now_ms: i64) -> Transition {
-        let to = State::Failed { at_ms: now_ms, reason: reason.to_owned() };
-        Transition { from: WebhookStatus::Scheduled, to }
+    /// The webhook failed while it waited.
+    pub(crate) fn failed(self, reason: FailureReason, now_ms: i64) -> Transition {
+        Transition { from: WebhookStatus::Scheduled, to: WebhookState::Failed { at_ms: now_ms, reason } }
     }
 }
 
 impl Dispatched {
     /// The attempt ended.
-    pub(crate) fn attempted(self, next: Next, now_ms: i64) -> Transition {
-        match next {
-            Next::Delivered => self.to(State::Delivered { at_ms: now_ms }),
-            Next::Retry { .. } => self.to(State::Scheduled { since_ms: now_ms }),
-            Next::Failed { reason } => self.to(State::Failed { at_ms: now_ms, reason }),
+    pub(crate) fn attempted(self, disposition: Disposition, now_ms: i64) -> Transition {
+        match disposition {
+            Disposition::Delivered => self.to(WebhookState::Delivered { at_ms: now_ms }),
+            Disposition::Retry { .. } => self.to(WebhookState::Scheduled { since_ms: now_ms }),
+            Disposition::Failed { reason } => self.to(WebhookState::Failed { at_ms: now_ms, reason }),
         }
     }
 
-    /// It was given back without having been sent, or its holder is gone.
+    /// The webhook returned to the queue unsent, or its lease ran out.
     pub(crate) fn returned(self, now_ms: i64) -> Transition {
-        self.to(State::Scheduled { since_ms: now_ms })
+        self.to(WebhookState::Scheduled { since_ms: now_ms })
     }
 
-    fn to(self, to: State) -> Transition {
+    fn to(self, to: WebhookState) -> Transition {
         Transition { from: WebhookStatus::Dispatched, to }
     }
 }
 
-impl State {
+impl WebhookState {
     pub(crate) fn status(&self) -> WebhookStatus {
         match self {
             Self::Scheduled { .. } => WebhookStatus::Scheduled,

@@ -1,4 +1,4 @@
-//! What a fetched document is called: where the name stands. What may stand in it is `crate::file_name`'s.
+//! Finds the file name of a fetched document in its response. The module `file_name` then cleans the name.
 
 use http::HeaderMap;
 use http::header::CONTENT_DISPOSITION;
@@ -7,8 +7,9 @@ use url::Url;
 
 use crate::file_name::clean;
 
-/// The name in `Content-Disposition` (RFC 6266), else the last segment of the path.
-pub(super) fn of(headers: &HeaderMap, url: &Url) -> Option<String> {
+/// Returns the cleaned file name in `Content-Disposition` (RFC 6266), or else the last segment of the URL's
+/// path.
+pub(crate) fn find_file_name(headers: &HeaderMap, url: &Url) -> Option<String> {
     let disposition = headers.get(CONTENT_DISPOSITION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     disposition.and_then(|value| from_disposition(&value)).or_else(|| {
         let segment = url.path_segments()?.next_back()?;
@@ -16,14 +17,16 @@ pub(super) fn of(headers: &HeaderMap, url: &Url) -> Option<String> {
     })
 }
 
-/// `filename*` wins over `filename`, wherever it stands.
+/// Returns the cleaned file name of a `Content-Disposition` value. `filename*` has priority over `filename`
+/// in any order of the parameters.
 fn from_disposition(value: &str) -> Option<String> {
-    let mut plain = None;
+    let mut fallback = None;
     for parameter in parameters(value) {
         let Some((name, value)) = parameter.split_once('=') else { continue };
         match name.trim().to_ascii_lowercase().as_str() {
             "filename*" => {
-                // charset'language'percent-encoded (RFC 8187); UTF-8 is the only charset in use.
+                // The value is charset'language'percent-encoded (RFC 8187). Every charset is read as UTF-8,
+                // because no other is in use.
                 if let Some(name) = value
                     .trim()
                     .splitn(3, '\'')
@@ -33,14 +36,14 @@ fn from_disposition(value: &str) -> Option<String> {
                     return Some(name);
                 }
             }
-            "filename" => plain = clean(&unquoted(value.trim())),
+            "filename" => fallback = clean(&unquoted(value.trim())),
             _ => {}
         }
     }
-    plain
+    fallback
 }
 
-/// Splits at the semicolons outside quotes.
+/// Splits a header value at the semicolons outside quoted strings.
 fn parameters(value: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     value.split(move |c| {
@@ -53,11 +56,13 @@ fn parameters(value: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Removes the quotes around a quoted string. A value without quotes is returned unchanged.
 fn unquoted(value: &str) -> String {
     let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return value.to_owned();
     };
-    // Only a quote is ever escaped in practice; a lone backslash is a Windows path and is cut off below.
+    // Servers escape only quotes. Any other backslash belongs to a Windows path, and `clean` removes the
+    // directories.
     inner.replace("\\\"", "\"")
 }
 
@@ -68,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_and_made_clean() {
+    fn file_name_comes_from_the_header_or_else_from_the_path() {
         for (disposition, path, expected) in [
             (None, "/a/b/photo.jpg?x=/y", Some("photo.jpg")),
             (None, "/a/caf%C3%A9.png", Some("café.png")),
@@ -95,7 +100,7 @@ mod tests {
                 headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static(value));
             }
             let url = Url::parse("http://example.com").unwrap().join(path).unwrap();
-            assert_eq!(of(&headers, &url).as_deref(), expected, "{disposition:?} {path}");
+            assert_eq!(find_file_name(&headers, &url).as_deref(), expected, "{disposition:?} {path}");
         }
     }
 }

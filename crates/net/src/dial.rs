@@ -1,4 +1,5 @@
-//! The only place that opens connections: resolve, judge, connect, TLS. Timings of each phase are kept.
+//! Opens connections in four steps: resolve the host, check its addresses, connect, TLS handshake. No other
+//! file of the server opens an outbound connection.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
@@ -12,64 +13,72 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use url::Host;
 
-use super::connection::Stream;
-use super::exchange::{PhaseTimings, Trace, elapsed_ms};
-use super::target::Origin;
-use super::{Inner, NetError, tls};
+use crate::exchange::{ExchangeTrace, PhaseTimings, elapsed_ms};
+use crate::metered_stream::MaybeTlsStream;
+use crate::target::Origin;
+use crate::{Inner, NetError, tls};
 
-/// Addresses of one host that are tried. A name with more is tried at its first ones.
+/// The most addresses of one host that are tried. The other addresses of the host are ignored.
 const MAX_ADDRESSES: usize = 6;
 
-/// Head start of each address over the next, while it neither connects nor fails (RFC 8305, section 5).
+/// The delay before the next address is tried while the previous connect is still pending (RFC 8305, section
+/// 5). A failed connect starts the next one at once.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// A fresh connection to `origin`. What was measured lands in `trace` as it is known, so that a caller whose deadline
-/// passes in the middle still has it.
-pub(super) async fn dial(
+/// Opens a new connection to `origin`.
+///
+/// Each timing is written to `trace` as soon as it is known, so that a caller whose deadline passes still has
+/// it.
+pub(crate) async fn dial(
     inner: &Inner,
     origin: &Origin,
-    trace: &mut Trace,
-) -> Result<(Stream, SocketAddr), NetError> {
+    trace: &mut ExchangeTrace,
+) -> Result<(MaybeTlsStream, SocketAddr), NetError> {
     trace.timings = PhaseTimings::default();
     let resolved = resolve(inner, origin, trace).await?;
     let permitted = resolved.into_iter().filter(|address| inner.policy.permits(address.ip())).collect();
-    let addresses = alternate(permitted);
+    let addresses = interleave_families(permitted);
     let Some(first) = addresses.first() else { return Err(NetError::BlockedAddress) };
     trace.address = Some(*first);
 
-    let begun = Instant::now();
+    let connect_started = Instant::now();
     let (stream, address) = match &inner.proxy {
         None => connect_any(&addresses, connect).await?,
         Some(proxy) => connect_any(&addresses, |address| proxy.tunnel(address)).await?,
     };
-    trace.timings.connect_ms = Some(elapsed_ms(begun));
+    trace.timings.connect_ms = Some(elapsed_ms(connect_started));
     trace.address = Some(address);
-    // Requests are written whole: waiting for more to send would only cost time.
+    // A request is written in one piece, so Nagle's algorithm would only delay it.
     stream.set_nodelay(true).map_err(|error| NetError::from_connect(error, address))?;
     if !origin.tls {
-        return Ok((Stream::Plain(stream), address));
+        return Ok((MaybeTlsStream::Plain(stream), address));
     }
 
-    let begun = Instant::now();
+    let handshake_started = Instant::now();
     let name =
-        tls::server_name(&origin.host).map_err(|_| NetError::BadUrl("the URL's host is no DNS name"))?;
+        tls::server_name(&origin.host).map_err(|_| NetError::InvalidUrl("the URL's host is no DNS name"))?;
     let stream = inner.tls.connect(name, stream).await.map_err(NetError::from_handshake)?;
-    trace.timings.tls_ms = Some(elapsed_ms(begun));
-    Ok((Stream::Tls(Box::new(stream)), address))
+    trace.timings.tls_ms = Some(elapsed_ms(handshake_started));
+    Ok((MaybeTlsStream::Tls(Box::new(stream)), address))
 }
 
-/// The addresses behind the host, in the resolver's order.
-async fn resolve(inner: &Inner, origin: &Origin, trace: &mut Trace) -> Result<Vec<SocketAddr>, NetError> {
-    let begun = Instant::now();
+/// Resolves the host of `origin` and records the time of the lookup. The order of the resolver is kept.
+async fn resolve(
+    inner: &Inner,
+    origin: &Origin,
+    trace: &mut ExchangeTrace,
+) -> Result<Vec<SocketAddr>, NetError> {
+    let lookup_started = Instant::now();
     let addresses = look_up(&inner.lookups, &origin.host, origin.port).await?;
     if matches!(origin.host, Host::Domain(_)) {
-        trace.timings.dns_ms = Some(elapsed_ms(begun));
+        trace.timings.dns_ms = Some(elapsed_ms(lookup_started));
     }
     Ok(addresses)
 }
 
-/// The addresses behind a host, in the resolver's order; one of the `lookups` is used for a name.
-pub(super) async fn look_up(
+/// Returns the addresses of a host in the order of the resolver. The lookup of a name takes one permit of
+/// `lookups`; an IP address needs no lookup and no permit.
+pub(crate) async fn look_up(
     lookups: &Arc<Semaphore>,
     host: &Host<String>,
     port: u16,
@@ -81,7 +90,7 @@ pub(super) async fn look_up(
     };
     let permit = Arc::clone(lookups).acquire_owned().await.expect("this semaphore is never closed");
     let lookup = tokio::task::spawn_blocking(move || {
-        // Held by the thread: a caller that gives up does not free the resolver.
+        // The thread holds the permit, because the lookup continues when the caller stops waiting.
         let _permit = permit;
         (name.as_str(), port).to_socket_addrs()
     });
@@ -89,23 +98,28 @@ pub(super) async fn look_up(
     Ok(addresses.collect())
 }
 
-/// At most [`MAX_ADDRESSES`], families taking turns, so that a broken IPv6 costs one head start and not six.
-fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+/// Orders addresses so that IPv4 and IPv6 alternate, starting with the family of the first address. At most
+/// [`MAX_ADDRESSES`] are returned. The alternation limits the cost of a broken IPv6 network to one
+/// [`HEAD_START`].
+fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first().copied() else { return addresses };
     let (mut leading, mut other): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(|address| address.is_ipv4() == first.is_ipv4());
     leading.dedup();
     other.dedup();
     let (mut leading, mut other) = (leading.into_iter(), other.into_iter());
-    let turns = std::iter::from_fn(|| match (leading.next(), other.next()) {
+    let pairs = std::iter::from_fn(|| match (leading.next(), other.next()) {
         (None, None) => None,
-        (one, two) => Some([one, two]),
+        (from_leading, from_other) => Some([from_leading, from_other]),
     });
-    turns.flatten().flatten().take(MAX_ADDRESSES).collect()
+    pairs.flatten().flatten().take(MAX_ADDRESSES).collect()
 }
 
-/// Tries the addresses in order, each with its head start over the next; the first that connects wins.
-pub(super) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>(
+/// Connects to one of `addresses` with `connect` and returns the first stream that succeeds.
+///
+/// The addresses are tried in order, each [`HEAD_START`] after the previous one or as soon as a connect
+/// fails. When all fail, the error is the latest that concerns the peer, or else the first local trouble.
+pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>(
     addresses: &[SocketAddr],
     connect: impl Fn(SocketAddr) -> F,
 ) -> Result<(TcpStream, SocketAddr), NetError> {
@@ -118,21 +132,23 @@ pub(super) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>
             None if running.is_empty() => return Err(failure.unwrap_or(NetError::BlockedAddress)),
             None => {}
         }
-        let more = untried.len() > 0;
+        let has_untried = untried.len() > 0;
         tokio::select! {
             Some(ended) = running.next() => match ended {
                 Ok(connected) => return Ok(connected),
-                // What an address itself said counts for more than what could not be done for another one here.
+                // An earlier failure is kept: local trouble says nothing about the peer.
                 Err(error) if error.is_local_trouble() && failure.is_some() => {}
                 Err(error) => failure = Some(error),
             },
-            () = sleep(HEAD_START), if more => {}
+            () = sleep(HEAD_START), if has_untried => {}
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that connects, with an address that was judged")]
-pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, NetError> {
+/// Opens a TCP connection. The address must have passed the address policy, or belong to the configured
+/// proxy.
+#[expect(clippy::disallowed_methods, reason = "the only outbound connect; its callers check the address")]
+pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, NetError> {
     TcpStream::connect(address).await.map_err(|error| NetError::from_connect(error, address))
 }
 
@@ -145,25 +161,25 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns() {
+    fn ipv4_and_ipv6_addresses_alternate() {
         let given = ["[::1]:1", "[::2]:1", "[::3]:1", "[::4]:1", "[::5]:1", "1.1.1.1:1", "2.2.2.2:1"];
         let expected = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1", "[::4]:1"];
-        assert_eq!(alternate(addresses(&given)), addresses(&expected));
-        assert_eq!(alternate(addresses(&["1.1.1.1:1", "1.1.1.1:1"])), addresses(&["1.1.1.1:1"]));
-        assert_eq!(alternate(Vec::new()), Vec::new());
+        assert_eq!(interleave_families(addresses(&given)), addresses(&expected));
+        assert_eq!(interleave_families(addresses(&["1.1.1.1:1", "1.1.1.1:1"])), addresses(&["1.1.1.1:1"]));
+        assert_eq!(interleave_families(Vec::new()), Vec::new());
     }
 
     #[tokio::test]
-    async fn a_dead_address_does_not_hide_a_living_one() {
-        let living = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let dead = {
+    async fn connect_any_succeeds_when_only_the_last_address_listens() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             listener.local_addr().unwrap()
         };
-        let living = living.local_addr().unwrap();
-        let (_stream, address) = connect_any(&[dead, dead, living], connect).await.unwrap();
-        assert_eq!(address, living);
-        let error = connect_any(&[dead], connect).await.unwrap_err();
+        let listening = listener.local_addr().unwrap();
+        let (_stream, address) = connect_any(&[closed, closed, listening], connect).await.unwrap();
+        assert_eq!(address, listening);
+        let error = connect_any(&[closed], connect).await.unwrap_err();
         assert!(matches!(error, NetError::Refused(_)), "{error:?}");
     }
 }

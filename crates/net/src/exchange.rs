@@ -1,4 +1,4 @@
-//! One POST under one deadline. The status line is the verdict; of the body only a first piece is wanted.
+//! One POST request and its response under one deadline. Only the first bytes of the response body are kept.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,67 +9,73 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::connection::Wire;
-use super::request::Call;
-use super::target::Target;
-use super::{Net, NetError};
+use crate::connection::Connection;
+use crate::request::OutgoingRequest;
+use crate::target::Target;
+use crate::{Net, NetError};
 
-/// What one exchange brought, and how long each part of it took.
+/// The result of one POST request, with the time that each phase took.
 #[derive(Debug)]
 pub struct Exchange {
-    /// From the first thought of dialling to the end of what was read.
+    /// The time from the start of the call to the last byte that was read.
     pub duration: Duration,
-    /// The address connected to, or the one that was tried first.
+    /// The address of the connection. When no connection was made, the first address that was tried. `None`
+    /// when no address was tried.
     pub address: Option<SocketAddr>,
-    /// The phases that took place.
+    /// The time that each phase took.
     pub timings: PhaseTimings,
-    /// The answer, or why there is none.
-    pub result: Result<Answer, NetError>,
+    /// The response, or the reason for its absence.
+    pub result: Result<HttpResponse, NetError>,
 }
 
 impl Exchange {
-    /// One that ended before anything was sent.
-    pub fn not_begun(error: NetError) -> Self {
+    /// An exchange that failed with `error` before anything was sent.
+    pub fn not_started(error: NetError) -> Self {
         Self { duration: Duration::ZERO, address: None, timings: PhaseTimings::default(), result: Err(error) }
     }
 }
 
-/// An answer whose head is complete.
+/// A response whose head arrived completely.
 #[derive(Debug)]
-pub struct Answer {
-    /// The verdict.
+pub struct HttpResponse {
+    /// The status code. It alone decides whether a webhook was delivered.
     pub status: StatusCode,
-    /// As received.
+    /// The headers, as received.
     pub headers: HeaderMap,
-    /// The beginning of the body as it came over the wire, never decompressed. Shorter than the cap does not mean
-    /// complete: the deadline may have passed, or the peer may have hung up.
+    /// The first bytes of the body, as received and never decompressed. A body below the size limit can still
+    /// be incomplete, because the deadline passed or the peer closed the connection.
     pub body: Bytes,
 }
 
-/// Milliseconds spent in each phase, one after the other; absent where the phase did not take place or did not end. A
-/// connection that was still open from an earlier exchange has no `dns`, `connect` and `tls`.
+/// The duration of each phase of an exchange, in milliseconds. The phases follow each other.
+///
+/// A field is `None` when its phase did not take place or did not end. On a reused connection, `dns_ms`,
+/// `connect_ms` and `tls_ms` are `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PhaseTimings {
-    /// Resolving the host name.
+    /// The lookup of the host name.
     pub dns_ms: Option<u32>,
-    /// Connecting, over all addresses tried.
+    /// The TCP connect, including failed attempts at other addresses of the host.
     pub connect_ms: Option<u32>,
     /// The TLS handshake.
     pub tls_ms: Option<u32>,
-    /// From sending the request to the first byte of the answer.
+    /// From the start of the request to the first byte of the response.
     pub first_byte_ms: Option<u32>,
 }
 
-/// What is known of an exchange while it goes on.
+/// The facts about a running exchange. They remain available when the deadline cancels the exchange.
 #[derive(Default)]
-pub(super) struct Trace {
-    pub(super) address: Option<SocketAddr>,
-    pub(super) timings: PhaseTimings,
+pub(crate) struct ExchangeTrace {
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) timings: PhaseTimings,
 }
 
 impl Net {
-    /// Sends `body` to `url` and waits at most `deadline` for everything: dial, TLS, head and body. Redirects are
-    /// answers like any other. At most `max_body_bytes` of the answer's body are kept.
+    /// Sends `body` to `url` in a POST request and reads the response.
+    ///
+    /// `deadline` limits the whole exchange: lookup, connect, TLS handshake, head and body. A redirect is
+    /// returned like any other response. At most `max_body_bytes` of the response body are kept. A body that
+    /// fails or takes too long is no error, because the status is known by then.
     pub async fn post(
         &self,
         url: &Url,
@@ -78,51 +84,59 @@ impl Net {
         deadline: Duration,
         max_body_bytes: usize,
     ) -> Exchange {
-        let begun = Instant::now();
-        let mut trace = Trace::default();
-        let result = self.exchange(url, headers, body, (begun + deadline, max_body_bytes), &mut trace).await;
-        Exchange { duration: begun.elapsed(), address: trace.address, timings: trace.timings, result }
+        let started = Instant::now();
+        let mut trace = ExchangeTrace::default();
+        let result = match Target::new(url) {
+            Ok(target) => {
+                let request = OutgoingRequest { method: Method::POST, target: &target, headers, body };
+                self.exchange(&request, started + deadline, max_body_bytes, &mut trace).await
+            }
+            Err(error) => Err(error),
+        };
+        Exchange { duration: started.elapsed(), address: trace.address, timings: trace.timings, result }
     }
 
     async fn exchange(
         &self,
-        url: &Url,
-        headers: HeaderMap,
-        body: Bytes,
-        (until, max_body_bytes): (Instant, usize),
-        trace: &mut Trace,
-    ) -> Result<Answer, NetError> {
-        let target = Target::new(url)?;
-        let call = Call { method: Method::POST, target: &target, headers, body };
-        let (answer, mut wire) =
-            timeout_at(until, call.send(&self.inner, trace)).await.map_err(|_| NetError::Timeout)??;
-        let (head, mut incoming) = answer.into_parts();
+        request: &OutgoingRequest<'_>,
+        deadline: Instant,
+        max_body_bytes: usize,
+        trace: &mut ExchangeTrace,
+    ) -> Result<HttpResponse, NetError> {
+        let (response, mut connection) =
+            timeout_at(deadline, request.send(&self.inner, trace)).await.map_err(|_| NetError::Timeout)??;
+        let (head, mut incoming) = response.into_parts();
         let mut kept = BytesMut::new();
-        // Whatever happens to the body from here on, the status has been said.
-        let reading = read_beginning(&mut wire, &mut incoming, &mut kept, max_body_bytes);
-        let complete = timeout_at(until, reading).await.unwrap_or(false);
+        // From here on the exchange succeeds, even when the body fails: the status is known.
+        let reading = read_beginning(&mut connection, &mut incoming, &mut kept, max_body_bytes);
+        let complete = timeout_at(deadline, reading).await.unwrap_or(false);
         if complete {
-            self.inner.pool.put(&target.origin, wire);
+            self.inner.pool.put(&request.target.origin, connection);
         }
-        Ok(Answer { status: head.status, headers: head.headers, body: kept.freeze() })
+        Ok(HttpResponse { status: head.status, headers: head.headers, body: kept.freeze() })
     }
 }
 
-/// Reads up to `limit` bytes; returns whether that was the whole body.
-async fn read_beginning(wire: &mut Wire, body: &mut Incoming, kept: &mut BytesMut, limit: usize) -> bool {
-    while let Some(frame) = wire.frame(body).await {
+/// Appends up to `limit_bytes` of the body to `kept`. Returns whether these bytes are the whole body.
+async fn read_beginning(
+    connection: &mut Connection,
+    body: &mut Incoming,
+    kept: &mut BytesMut,
+    limit_bytes: usize,
+) -> bool {
+    while let Some(frame) = connection.next_frame(body).await {
         let Ok(frame) = frame else { return false };
         let Some(data) = frame.data_ref() else { continue };
-        let room = limit - kept.len();
-        kept.extend_from_slice(&data[..data.len().min(room)]);
-        if data.len() > room {
+        let remaining = limit_bytes - kept.len();
+        kept.extend_from_slice(&data[..data.len().min(remaining)]);
+        if data.len() > remaining {
             return false;
         }
     }
     true
 }
 
-/// Whole milliseconds since `begun`.
-pub(super) fn elapsed_ms(begun: Instant) -> u32 {
-    u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX)
+/// Whole milliseconds since `start`.
+pub(crate) fn elapsed_ms(start: Instant) -> u32 {
+    u32::try_from(start.elapsed().as_millis()).unwrap_or(u32::MAX)
 }

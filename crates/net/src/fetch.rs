@@ -1,4 +1,5 @@
-//! GET of a whole document: capped while it arrives, redirects followed and judged hop by hop.
+//! Downloads a whole document with GET. The size is limited while the bytes arrive. The address of every
+//! redirect is checked like that of the first request.
 
 use std::time::Duration;
 
@@ -10,73 +11,79 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 use url::Url;
 
-use super::connection::Wire;
-use super::content_disposition;
-use super::exchange::Trace;
-use super::request::Call;
-use super::target::Target;
-use super::{Net, NetError};
+use crate::connection::Connection;
+use crate::content_disposition;
+use crate::exchange::ExchangeTrace;
+use crate::request::OutgoingRequest;
+use crate::target::Target;
+use crate::{Net, NetError};
 
-/// Room made before the first byte arrives, whatever length the answer claims.
+/// The largest buffer allocated before the first byte of a body arrives, in bytes. A larger `Content-Length`
+/// does not raise this limit.
 const MAX_INITIAL_BUFFER_BYTES: u64 = 1024 * 1024;
 
-/// What one fetch may cost.
+/// The limits of one fetch.
 #[derive(Debug, Clone, Copy)]
 pub struct FetchLimits {
-    /// Bytes of the document.
+    /// The largest document, in bytes.
     pub max_bytes: u64,
-    /// For everything, redirects included.
+    /// The time for the whole fetch, including redirects.
     pub deadline: Duration,
-    /// Hops after the first request.
+    /// The most redirects that are followed.
     pub max_redirects: u32,
 }
 
-/// Asked before bytes of a body are kept; `false` ends the fetch with [`NetError::NoRoom`].
-pub type Room<'a> = dyn FnMut(usize) -> bool + Send + 'a;
+/// A callback that reserves memory for the given number of body bytes before they are kept. `false` means
+/// that the memory budget is used up, and the fetch ends with [`NetError::OutOfMemoryBudget`].
+pub type ReserveBytes<'a> = dyn FnMut(usize) -> bool + Send + 'a;
 
-/// A document.
+/// A document that was downloaded completely.
 #[derive(Debug)]
-pub struct Fetched {
-    /// All of it.
+pub struct FetchedDocument {
+    /// The bytes of the document.
     pub bytes: Bytes,
-    /// From `Content-Disposition`, or the last segment of the path; without directories and control characters.
+    /// The file name from `Content-Disposition`, or else the last segment of the URL's path. The name
+    /// contains no directories and no control characters.
     pub file_name: Option<String>,
 }
 
 impl Net {
-    /// Fetches the document at `url`. `headers` go to the URL's own origin only; a redirect elsewhere leaves them, and
-    /// the URL's credentials, behind. `room` is asked for every piece of the body as it arrives.
+    /// Fetches the document at `url`.
+    ///
+    /// `headers` go only to the origin of `url`. A redirect to another origin receives neither `headers` nor
+    /// the user name and password of `url`. The fetch calls `reserve` for each part of the body as it
+    /// arrives.
     pub async fn fetch(
         &self,
         url: &Url,
         headers: HeaderMap,
         limits: FetchLimits,
-        room: &mut Room<'_>,
-    ) -> Result<Fetched, NetError> {
-        timeout(limits.deadline, self.follow(url, headers, limits, room))
+        reserve: &mut ReserveBytes<'_>,
+    ) -> Result<FetchedDocument, NetError> {
+        timeout(limits.deadline, self.fetch_with_redirects(url, headers, limits, reserve))
             .await
             .map_err(|_| NetError::Timeout)?
     }
 
-    async fn follow(
+    async fn fetch_with_redirects(
         &self,
         url: &Url,
         mut headers: HeaderMap,
         limits: FetchLimits,
-        room: &mut Room<'_>,
-    ) -> Result<Fetched, NetError> {
+        reserve: &mut ReserveBytes<'_>,
+    ) -> Result<FetchedDocument, NetError> {
         let mut url = url.clone();
         for _hop in 0..=limits.max_redirects {
             let target = Target::new(&url)?;
-            let call = Call {
+            let request = OutgoingRequest {
                 method: Method::GET,
                 target: &target,
                 headers: request_headers(&headers),
                 body: Bytes::new(),
             };
-            let (answer, mut wire) = call.send(&self.inner, &mut Trace::default()).await?;
-            let (head, body) = answer.into_parts();
-            if let Some(next) = redirection(&url, &head)? {
+            let (response, mut connection) = request.send(&self.inner, &mut ExchangeTrace::default()).await?;
+            let (head, body) = response.into_parts();
+            if let Some(next) = redirect_url(&url, &head)? {
                 if next.origin() != url.origin() {
                     headers.clear();
                 }
@@ -86,15 +93,17 @@ impl Net {
             if !head.status.is_success() {
                 return Err(NetError::Status(head.status.as_u16()));
             }
-            let bytes = read_all(&mut wire, body, &head.headers, limits.max_bytes, room).await?;
-            self.inner.pool.put(&target.origin, wire);
-            return Ok(Fetched { bytes, file_name: content_disposition::of(&head.headers, &url) });
+            let bytes = read_all(&mut connection, body, &head.headers, limits.max_bytes, reserve).await?;
+            self.inner.pool.put(&target.origin, connection);
+            let file_name = content_disposition::find_file_name(&head.headers, &url);
+            return Ok(FetchedDocument { bytes, file_name });
         }
         Err(NetError::TooManyRedirects { limit: limits.max_redirects })
     }
 }
 
-/// The caller's headers with what every fetch says of itself. A part of the document, or a compressed one, is no use.
+/// The caller's headers, completed by the headers of every fetch. `Range` is removed and compression is
+/// refused, because a fetch needs the whole document, uncompressed.
 fn request_headers(given: &HeaderMap) -> HeaderMap {
     const DEFAULTS: [(HeaderName, HeaderValue); 2] = [
         (ACCEPT, HeaderValue::from_static("image/*,*/*;q=0.5")),
@@ -109,48 +118,52 @@ fn request_headers(given: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Where the answer sends us, if it does. Within the origin the URL's credentials stay with us.
-fn redirection(url: &Url, head: &Parts) -> Result<Option<Url>, NetError> {
+/// The URL that the response redirects to. Returns `None` when the response is no redirect.
+///
+/// A redirect within the same origin keeps the URL's user name and password, unless its `Location` has its
+/// own.
+fn redirect_url(url: &Url, head: &Parts) -> Result<Option<Url>, NetError> {
     if !matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let unusable = NetError::BadUrl("the host redirects to something that is no URL");
+    let unusable = NetError::InvalidUrl("the host redirects to something that is no URL");
     let Some(location) = head.headers.get(LOCATION) else {
         return Err(NetError::Status(head.status.as_u16()));
     };
     let Some(mut next) = location.to_str().ok().and_then(|location| url.join(location).ok()) else {
         return Err(unusable);
     };
-    let anonymous = next.username().is_empty() && next.password().is_none();
-    if anonymous && next.origin() == url.origin() {
+    let has_no_credentials = next.username().is_empty() && next.password().is_none();
+    if has_no_credentials && next.origin() == url.origin() {
         next.set_username(url.username()).expect("a URL with this origin has a host");
         next.set_password(url.password()).expect("a URL with this origin has a host");
     }
     Ok(Some(next))
 }
 
+/// Reads a whole body of at most `limit_bytes`, and reserves memory for each part before keeping it.
 async fn read_all(
-    wire: &mut Wire,
+    connection: &mut Connection,
     mut body: Incoming,
     headers: &HeaderMap,
     limit_bytes: u64,
-    room: &mut Room<'_>,
+    reserve: &mut ReserveBytes<'_>,
 ) -> Result<Bytes, NetError> {
-    let claimed =
+    let content_length =
         headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok()).unwrap_or(0);
-    if claimed > limit_bytes {
+    if content_length > limit_bytes {
         return Err(NetError::TooLarge { limit_bytes });
     }
-    let initial_bytes = usize::try_from(claimed.min(MAX_INITIAL_BUFFER_BYTES)).unwrap_or(0);
+    let initial_bytes = usize::try_from(content_length.min(MAX_INITIAL_BUFFER_BYTES)).unwrap_or(0);
     let mut bytes = BytesMut::with_capacity(initial_bytes);
-    while let Some(frame) = wire.frame(&mut body).await {
+    while let Some(frame) = connection.next_frame(&mut body).await {
         let frame = frame.map_err(NetError::from_http)?;
         let Some(data) = frame.data_ref() else { continue };
         if (bytes.len() + data.len()) as u64 > limit_bytes {
             return Err(NetError::TooLarge { limit_bytes });
         }
-        if !room(data.len()) {
-            return Err(NetError::NoRoom);
+        if !reserve(data.len()) {
+            return Err(NetError::OutOfMemoryBudget);
         }
         bytes.extend_from_slice(data);
     }

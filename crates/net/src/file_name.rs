@@ -1,13 +1,16 @@
-//! The names of files that somebody else chose, made harmless: they become part of URLs, headers and answers.
+//! Cleans file names that clients or other servers chose. A cleaned name is safe in URLs, headers and JSON.
 
-/// Longest name handed on, in bytes.
+/// The longest cleaned name, in bytes. Longer names are cut.
 const MAX_BYTES: usize = 150;
 
-/// The last segment of a file name as clients send it, without what has no place in a URL path or a header;
-/// `None` when nothing is left.
+/// Returns the last segment of the path `raw`, without control characters, leading dots and surrounding white
+/// space.
+///
+/// Both `/` and `\` separate segments. Names are cut to 150 bytes at a character boundary. `None` means that
+/// nothing is left of the name.
 pub fn clean(raw: &str) -> Option<String> {
-    let last = raw.rsplit(['/', '\\']).next().unwrap_or(raw);
-    let kept: String = last.chars().filter(|c| !c.is_control()).collect();
+    let last_segment = raw.rsplit(['/', '\\']).next().unwrap_or(raw);
+    let kept: String = last_segment.chars().filter(|c| !c.is_control()).collect();
     let kept = kept.trim().trim_start_matches('.');
     let mut end = kept.len().min(MAX_BYTES);
     while !kept.is_char_boundary(end) {
@@ -21,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_cleaned() {
+    fn clean_removes_directories_control_characters_and_leading_dots() {
         for (raw, expected) in [
             ("image.jpg", Some("image.jpg")),
             ("C:\\photos\\a b.png", Some("a b.png")),

@@ -1,12 +1,26 @@
-//! All outbound HTTP. Nothing else in this server opens a connection.
+//! The HTTP client of pixaven. Every outbound connection of the server is opened by this crate.
 //!
-//! Two things are offered: [`Net::post`], one exchange under one deadline whose verdict is the status line (webhooks),
-//! and [`Net::fetch`], a whole document under a cap, redirects included (sources). Both dial through `dial`, where each
-//! address is judged by the [`AddressPolicy`] after resolution and the address judged is the address connected to.
-//! That, and timings per phase, is why this is built on hyper's connections and not on a ready-made client. A [`Proxy`] on
-//! the way is told the address that was judged.
+//! The client [`Net`] has two operations:
 //!
-//! Not here: what is sent, when, and what an outcome means (`webhooks`, `source`).
+//! * [`Net::post`] sends one POST request under one deadline and does not follow redirects. Webhooks use it.
+//! * [`Net::fetch`] downloads a whole document with a size limit and follows redirects. Image sources use it.
+//!
+//! Invariants:
+//!
+//! * No other code of a running server opens an outbound connection. `dial.rs` is the only file of this crate
+//!   that calls `TcpStream::connect`.
+//! * The address that was checked is the address that is dialled. The [`AddressPolicy`] checks each IP
+//!   address after the host name is resolved, and no second lookup follows. This also holds for every
+//!   redirect.
+//! * A [`Proxy`] receives the checked IP address and never the host name, so it cannot resolve the name
+//!   differently. The address of the proxy itself is not checked, because the configuration names it.
+//! * Every operation has a deadline, and every buffer has a size limit.
+//!
+//! The crate uses hyper's connections directly instead of a ready-made client. The address check and the
+//! timings of each phase ([`PhaseTimings`]) need control over the lookup, the connect and the TLS handshake.
+//!
+//! Not in this crate: the content of a request, the time at which it is sent, and the meaning of its result.
+//! The server decides these in `delivery` (webhooks) and `work::source` (image sources).
 
 mod connection;
 mod content_disposition;
@@ -15,6 +29,8 @@ mod error;
 mod exchange;
 mod fetch;
 pub mod file_name;
+mod metered_stream;
+mod network;
 mod policy;
 mod pool;
 mod proxy;
@@ -29,27 +45,29 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 pub use error::NetError;
-pub use exchange::{Answer, Exchange, PhaseTimings};
-pub use fetch::{FetchLimits, Fetched, Room};
-pub use policy::{AddressPolicy, IpNetwork, NotANetwork};
-pub use proxy::{CredentialsError, NotAProxy, Proxy, ProxyAddress, ProxyError};
+pub use exchange::{Exchange, HttpResponse, PhaseTimings};
+pub use fetch::{FetchLimits, FetchedDocument, ReserveBytes};
+pub use network::{InvalidNetwork, Network};
+pub use policy::AddressPolicy;
+pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress, ProxyError};
 pub use tls::TlsSetupError;
 
-/// Lookups the system's resolver works on at the same time. It blocks a thread for each, for as long as it likes.
+/// The number of DNS lookups that may run at the same time. The system's resolver blocks one thread for each
+/// lookup, and nothing can interrupt a lookup.
 const MAX_LOOKUPS: usize = 64;
 
-/// What the configuration says about outbound connections.
+/// The settings of a [`Net`], taken from the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct NetSettings {
-    /// Which addresses may be dialled.
+    /// The rule that says which addresses may be dialled.
     pub policy: AddressPolicy,
-    /// PEM file with certificate authorities to trust besides the system's.
+    /// A PEM file with certificate authorities to trust in addition to those of the system.
     pub extra_ca_file: Option<PathBuf>,
-    /// What all connections go through.
+    /// The proxy that all connections go through. `None` means direct connections.
     pub proxy: Option<Proxy>,
 }
 
-/// The client for everything outbound. Cheap to clone; all clones share connections.
+/// The client for outbound HTTP. A clone is cheap and shares the connection pool with the original.
 #[derive(Clone)]
 pub struct Net {
     inner: Arc<Inner>,
@@ -64,7 +82,9 @@ struct Inner {
 }
 
 impl Net {
-    /// Loads the trusted roots, once; opens nothing.
+    /// Creates a client and loads the trusted certificate authorities. It opens no connection.
+    ///
+    /// Fails when the extra file of certificate authorities is unusable or when TLS cannot be set up.
     pub fn new(settings: NetSettings) -> Result<Self, TlsSetupError> {
         let tls = tls::connector(settings.extra_ca_file.as_deref())?;
         let inner = Inner {
@@ -77,8 +97,10 @@ impl Net {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Closes connections that were idle for too long, as long as it is polled; never completes. Without it they are
-    /// never used again either, but stay open until the next exchange.
+    /// Closes pooled connections whose idle time is over. This future never completes.
+    ///
+    /// The pool never reuses an expired connection, even when nobody polls this future. Without this future,
+    /// an expired connection stays open until the next exchange removes it.
     pub async fn close_idle_connections(&self) {
         self.inner.pool.close_idle().await;
     }

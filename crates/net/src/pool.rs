@@ -1,4 +1,5 @@
-//! Connections between requests: kept for a moment, in case the same origin is asked again.
+//! The pool of idle connections. The pool keeps a connection for a few seconds, so that the next request to
+//! the same origin can reuse the connection.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,104 +8,115 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::Wire;
-use super::target::Origin;
+use crate::connection::Connection;
+use crate::target::Origin;
 
-/// Common servers close idle connections after 5 s; a connection is given up before it is likely to be closed.
-const MAX_IDLE: Duration = Duration::from_secs(4);
+/// The longest time that a connection stays idle in the pool. Common servers close idle connections
+/// after 5 seconds, so the pool closes its connections earlier.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(4);
 
-/// Idle connections to one origin, and to all.
+/// The most idle connections to one origin.
 const MAX_IDLE_PER_ORIGIN: usize = 16;
-const MAX_IDLE_IN_ALL: usize = 256;
 
-/// The idle connections.
+/// The most idle connections to all origins together.
+const MAX_IDLE_TOTAL: usize = 256;
+
+/// The pool of idle connections, shared by all exchanges of a client.
 #[derive(Default)]
-pub(super) struct Pool {
-    idle: Mutex<Idle>,
-    /// Told when a connection was put into an empty pool.
+pub(crate) struct Pool {
+    idle: Mutex<IdleConnections>,
+    /// Wakes [`Pool::close_idle`] after a connection was put into the pool.
     filled: Notify,
 }
 
 #[derive(Default)]
-struct Idle {
-    by_origin: HashMap<Origin, Vec<(Wire, Instant)>>,
-    n_in_all: usize,
+struct IdleConnections {
+    /// The idle connections of each origin, each with the start of its idle time. The oldest connection comes
+    /// first.
+    by_origin: HashMap<Origin, Vec<(Connection, Instant)>>,
+    n_total: usize,
 }
 
 impl Pool {
-    /// The connection to `origin` used last, if there is one and its peer has not hung up as far as is known.
-    pub(super) fn take(&self, origin: &Origin) -> Option<Wire> {
+    /// Takes the most recently used connection to `origin` that is still usable. Connections that expired or
+    /// that the peer closed are dropped.
+    pub(crate) fn take(&self, origin: &Origin) -> Option<Connection> {
         loop {
-            let (mut wire, since) = self.idle().pop(origin)?;
-            if since.elapsed() < MAX_IDLE && wire.is_reusable() {
-                return Some(wire);
+            let (mut connection, idle_since) = self.idle().pop(origin)?;
+            if idle_since.elapsed() < MAX_IDLE_TIME && connection.is_reusable() {
+                return Some(connection);
             }
         }
     }
 
-    /// Keeps a connection that can carry another request; drops it when there are enough.
-    pub(super) fn put(&self, origin: &Origin, mut wire: Wire) {
-        if !wire.is_reusable() {
+    /// Keeps a connection that can carry another request. Closes the connection when the pool is full.
+    pub(crate) fn put(&self, origin: &Origin, mut connection: Connection) {
+        if !connection.is_reusable() {
             return;
         }
         let mut idle = self.idle();
-        if idle.n_in_all >= MAX_IDLE_IN_ALL {
+        if idle.n_total >= MAX_IDLE_TOTAL {
             idle.drop_expired(Instant::now());
         }
-        if idle.n_in_all >= MAX_IDLE_IN_ALL {
+        if idle.n_total >= MAX_IDLE_TOTAL {
             return;
         }
-        idle.push(origin, wire);
+        idle.push(origin, connection);
         drop(idle);
         self.filled.notify_one();
     }
 
-    /// Closes connections as their time comes; never completes.
-    pub(super) async fn close_idle(&self) {
+    /// Closes each connection when its idle time is over. This future never completes.
+    pub(crate) async fn close_idle(&self) {
         loop {
             let oldest = self.idle().oldest();
             match oldest {
-                Some(since) => sleep_until(since + MAX_IDLE).await,
+                Some(idle_since) => sleep_until(idle_since + MAX_IDLE_TIME).await,
                 None => self.filled.notified().await,
             }
             self.idle().drop_expired(Instant::now());
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Idle> {
+    fn idle(&self) -> MutexGuard<'_, IdleConnections> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Idle {
-    fn pop(&mut self, origin: &Origin) -> Option<(Wire, Instant)> {
-        let same = self.by_origin.get_mut(origin)?;
-        let popped = same.pop()?;
-        if same.is_empty() {
+impl IdleConnections {
+    fn pop(&mut self, origin: &Origin) -> Option<(Connection, Instant)> {
+        let connections = self.by_origin.get_mut(origin)?;
+        let popped = connections.pop()?;
+        if connections.is_empty() {
             self.by_origin.remove(origin);
         }
-        self.n_in_all -= 1;
+        self.n_total -= 1;
         Some(popped)
     }
 
-    fn push(&mut self, origin: &Origin, wire: Wire) {
-        let same = self.by_origin.entry(origin.clone()).or_default();
-        if same.len() < MAX_IDLE_PER_ORIGIN {
-            same.push((wire, Instant::now()));
-            self.n_in_all += 1;
+    fn push(&mut self, origin: &Origin, connection: Connection) {
+        let connections = self.by_origin.entry(origin.clone()).or_default();
+        if connections.len() < MAX_IDLE_PER_ORIGIN {
+            connections.push((connection, Instant::now()));
+            self.n_total += 1;
         }
     }
 
-    /// Since when the connection waits that waits longest. Each origin's are in order.
+    /// Returns the start of the longest idle time. Only the first connection of each origin is compared,
+    /// because the oldest connection of an origin comes first.
     fn oldest(&self) -> Option<Instant> {
-        self.by_origin.values().filter_map(|wires| wires.first()).map(|(_, since)| *since).min()
+        self.by_origin
+            .values()
+            .filter_map(|connections| connections.first())
+            .map(|(_, idle_since)| *idle_since)
+            .min()
     }
 
     fn drop_expired(&mut self, now: Instant) {
-        self.by_origin.retain(|_, wires| {
-            wires.retain(|(_, since)| now.duration_since(*since) < MAX_IDLE);
-            !wires.is_empty()
+        self.by_origin.retain(|_, connections| {
+            connections.retain(|(_, idle_since)| now.duration_since(*idle_since) < MAX_IDLE_TIME);
+            !connections.is_empty()
         });
-        self.n_in_all = self.by_origin.values().map(Vec::len).sum();
+        self.n_total = self.by_origin.values().map(Vec::len).sum();
     }
 }

@@ -1,8 +1,9 @@
-//! A forward proxy on the way to a peer: reached, asked for a tunnel (CONNECT, RFC 9110, section 9.3.6), and told apart
-//! from the peer behind it.
+//! Connects to a peer through a forward proxy, with a tunnel (CONNECT, RFC 9110, section 9.3.6).
 //!
-//! Plain http goes through a tunnel as well: the proxy then never answers in the peer's place, and it connects to the
-//! address that was judged instead of one that it looked up.
+//! Plain http uses a tunnel as well. The proxy then cannot respond in place of the peer, and it connects to
+//! the address that was checked instead of an address that it resolved itself.
+//!
+//! The errors of the proxy are kept apart from the errors of the peer behind it.
 
 use std::future::poll_fn;
 use std::io;
@@ -24,134 +25,144 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::dial::{connect, connect_any, look_up};
-use super::{NetError, target};
+use crate::dial::{connect, connect_any, look_up};
+use crate::{NetError, target};
 
-/// Lookups of the proxy's own name at the same time; names of peers that nobody resolves do not hold them up.
+/// The number of lookups of the proxy's host name that may run at the same time. This limit is separate from
+/// the limit for peers, so that slow lookups of peers do not delay the proxy.
 const MAX_LOOKUPS: usize = 8;
 
-/// Where a proxy listens: `http://host:port`.
+/// The host and port of a proxy, written as `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyAddress {
     host: Host<String>,
     port: u16,
 }
 
-/// A text that is no address of a proxy. It is not repeated: it may hold a password where none belongs.
+/// The error for a text that is not the address of a proxy. The message does not quote the text, because it
+/// may contain a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an http URL of a host and a port, such as http://proxy.example.com:3128, and nothing more")]
-pub struct NotAProxy;
+pub struct InvalidProxyAddress;
 
-/// Why there is nothing to show to the proxy; the server then does not start.
+/// The reason why the proxy's credentials cannot be loaded. The server does not start in this case.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
-    /// The file cannot be read.
+    /// The credentials file cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
         /// The file named in the configuration.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// The file holds something else.
+    /// The content of the credentials file is not one line of the form `user:password`.
     #[error("{} must hold one line, `user:password`", path.display())]
-    NoPair {
+    Malformed {
         /// The file named in the configuration.
         path: PathBuf,
     },
 }
 
-/// A proxy that may be used. Its own address is not judged: whoever runs the server named it.
+/// A configured proxy. The address policy does not check its own address, because the operator of the server
+/// chose it.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     address: ProxyAddress,
     authorization: Option<HeaderValue>,
-    patience: Duration,
+    connect_timeout: Duration,
     lookups: Arc<Semaphore>,
 }
 
-/// What is wrong with the proxy.
+/// The reason why the proxy could not open a tunnel.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// Its name has no address, or the resolver could not tell.
+    /// The proxy's host name has no address, or the lookup failed.
     #[error("its host name could not be resolved")]
     Dns(#[source] io::Error),
-    /// It does not take connections.
+    /// The proxy refused the connection or cannot be reached.
     #[error("it refused the connection")]
     Refused(#[source] io::Error),
-    /// It did not take the connection in time.
+    /// The connection to the proxy was not open within its timeout.
     #[error("it did not take the connection in time")]
     Timeout,
-    /// It hung up, or answered what is not HTTP.
+    /// The proxy closed the connection early, or its response is not HTTP.
     #[error("its answer is not HTTP, or broke off")]
     Protocol(#[source] hyper::Error),
-    /// It sent something into a tunnel whose other end had not been asked for anything yet.
+    /// Bytes arrived through the tunnel before a request was sent through the tunnel.
     #[error("it sent bytes that nobody asked for")]
-    UnaskedBytes,
-    /// It answered, but with no tunnel.
+    UnexpectedBytes,
+    /// The proxy responded with a status that opens no tunnel.
     #[error("it answered CONNECT with status {0}")]
     Status(u16),
 }
 
 impl ProxyError {
-    /// Whether it is the same whoever is to be reached. Others may be about the one peer, as far as others are reached.
-    pub fn concerns_all(&self) -> bool {
+    /// Returns whether the error affects every peer, because the proxy itself cannot be reached. Any other
+    /// error may depend on the peer behind the proxy.
+    pub fn affects_every_peer(&self) -> bool {
         matches!(self, Self::Dns(_) | Self::Refused(_) | Self::Timeout)
     }
 }
 
 impl FromStr for ProxyAddress {
-    type Err = NotAProxy;
+    type Err = InvalidProxyAddress;
 
-    fn from_str(text: &str) -> Result<Self, NotAProxy> {
-        let url = Url::parse(text).map_err(|_| NotAProxy)?;
-        let host = url.host().ok_or(NotAProxy)?.to_owned();
-        let port = url.port_or_known_default().ok_or(NotAProxy)?;
-        let is_plain = url.username().is_empty() && url.password().is_none() && url.path() == "/";
-        if url.scheme() != "http" || !is_plain || url.query().is_some() || url.fragment().is_some() {
-            return Err(NotAProxy);
+    fn from_str(text: &str) -> Result<Self, InvalidProxyAddress> {
+        let url = Url::parse(text).map_err(|_| InvalidProxyAddress)?;
+        let host = url.host().ok_or(InvalidProxyAddress)?.to_owned();
+        let port = url.port_or_known_default().ok_or(InvalidProxyAddress)?;
+        let has_credentials = !url.username().is_empty() || url.password().is_some();
+        let is_only_origin = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if url.scheme() != "http" || has_credentials || !is_only_origin {
+            return Err(InvalidProxyAddress);
         }
         Ok(Self { host, port })
     }
 }
 
 impl Proxy {
-    /// A proxy that has `patience` to take a connection, and is shown the `user:password` of a file.
+    /// Creates a proxy and loads its credentials, one line `user:password`, from a file. `connect_timeout`
+    /// limits the connect to the proxy, including the lookup of its host name.
     pub fn new(
         address: ProxyAddress,
         credentials_file: Option<&Path>,
-        patience: Duration,
+        connect_timeout: Duration,
     ) -> Result<Self, CredentialsError> {
-        let authorization = credentials_file.map(authorization).transpose()?;
-        Ok(Self { address, authorization, patience, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)) })
+        let authorization = credentials_file.map(load_authorization).transpose()?;
+        Ok(Self { address, authorization, connect_timeout, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)) })
     }
 
-    /// A stream to `peer` through the proxy.
-    pub(super) async fn tunnel(&self, peer: SocketAddr) -> Result<TcpStream, NetError> {
-        let reached = timeout(self.patience, self.reach()).await;
-        let stream = reached.map_err(|_| NetError::Proxy(ProxyError::Timeout))??;
-        let (status, stream) = match self.ask(stream, peer).await {
-            // A peer that speaks first, or a proxy that talks: whoever it is does so for this peer.
-            Err(error @ ProxyError::UnaskedBytes) => return Err(NetError::Refused(io::Error::other(error))),
-            asked => asked.map_err(NetError::Proxy)?,
+    /// Opens a tunnel through the proxy and returns the stream to `peer`.
+    pub(crate) async fn tunnel(&self, peer: SocketAddr) -> Result<TcpStream, NetError> {
+        let connected = timeout(self.connect_timeout, self.connect_to_proxy()).await;
+        let stream = connected.map_err(|_| NetError::Proxy(ProxyError::Timeout))??;
+        let (status, stream) = match self.request_tunnel(stream, peer).await {
+            // Unexpected bytes count as a fault of this peer, whether the peer or the proxy sent them.
+            Err(error @ ProxyError::UnexpectedBytes) => {
+                return Err(NetError::Refused(io::Error::other(error)));
+            }
+            result => result.map_err(NetError::Proxy)?,
         };
         match status.as_u16() {
-            // 204 is no tunnel: it ends with its head.
+            // Status 204 opens no tunnel, because its response ends with the head.
             200..=203 | 205..=299 => Ok(stream),
-            // What a proxy says when it may not, or cannot, connect to the peer: that is how a dead one looks from here.
+            // With 504, 403 and 5xx a proxy reports that it could not or may not connect to the peer. These
+            // statuses therefore count as failures of the peer.
             504 => Err(NetError::Timeout),
             403 | 500.. => Err(NetError::Refused(io::Error::other(ProxyError::Status(status.as_u16())))),
             _ => Err(NetError::Proxy(ProxyError::Status(status.as_u16()))),
         }
     }
 
-    async fn reach(&self) -> Result<TcpStream, NetError> {
+    /// Opens a connection to the proxy. Failures of the proxy's host become a [`ProxyError`].
+    async fn connect_to_proxy(&self) -> Result<TcpStream, NetError> {
         let ProxyAddress { host, port } = &self.address;
-        let reached = async {
+        let connected = async {
             let addresses = look_up(&self.lookups, host, *port).await?;
             connect_any(&addresses, connect).await
         };
-        match reached.await {
+        match connected.await {
             Ok((stream, _)) => Ok(stream),
             Err(NetError::Dns(error)) => Err(NetError::Proxy(ProxyError::Dns(error))),
             Err(NetError::Refused(error)) => Err(NetError::Proxy(ProxyError::Refused(error))),
@@ -160,34 +171,42 @@ impl Proxy {
         }
     }
 
-    /// Asks for a tunnel to `peer`; returns the answer's status, and the stream, which is a tunnel if that is a success.
-    async fn ask(&self, stream: TcpStream, peer: SocketAddr) -> Result<(StatusCode, TcpStream), ProxyError> {
+    /// Requests a tunnel to `peer`. Returns the status of the response and the stream. After a successful
+    /// status other than 204, the stream is the tunnel.
+    async fn request_tunnel(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Result<(StatusCode, TcpStream), ProxyError> {
         let io = TokioIo::new(stream);
         let (mut sender, mut connection) = http1::handshake(io).await.map_err(ProxyError::Protocol)?;
-        let mut answer = pin!(sender.send_request(self.request(peer)));
+        let mut response = pin!(sender.send_request(self.connect_request(peer)));
         let mut has_ended = false;
-        let answer = poll_fn(|cx| {
-            // Why it ended reaches us through the answer.
+        let response = poll_fn(|cx| {
+            // The error of a connection that ended is dropped here: `response` returns the same error.
             has_ended = has_ended || connection.poll_without_shutdown(cx).is_ready();
-            answer.as_mut().poll(cx)
+            response.as_mut().poll(cx)
         });
-        let status = answer.await.map_err(ProxyError::Protocol)?.status();
+        let status = response.await.map_err(ProxyError::Protocol)?.status();
         if status.is_success() && status != StatusCode::NO_CONTENT && !has_ended {
             poll_fn(|cx| connection.poll_without_shutdown(cx)).await.map_err(ProxyError::Protocol)?;
         }
         let parts = connection.into_parts();
         if status.is_success() && !parts.read_buf.is_empty() {
-            return Err(ProxyError::UnaskedBytes);
+            return Err(ProxyError::UnexpectedBytes);
         }
         Ok((status, parts.io.into_inner()))
     }
 
-    fn request(&self, peer: SocketAddr) -> Request<Empty<Bytes>> {
+    /// The CONNECT request for a tunnel to `peer`, with the credentials for the proxy.
+    fn connect_request(&self, peer: SocketAddr) -> Request<Empty<Bytes>> {
         let authority = peer.to_string();
         let mut request = Request::new(Empty::new());
         *request.method_mut() = Method::CONNECT;
-        *request.uri_mut() = Uri::try_from(&authority).expect("an address with its port is an authority");
-        let host = HeaderValue::try_from(authority).expect("an address is ASCII");
+        *request.uri_mut() =
+            Uri::try_from(&authority).expect("an IP address with a port is a valid authority");
+        let host =
+            HeaderValue::try_from(authority).expect("an IP address with a port is a valid header value");
         request.headers_mut().insert(HOST, host);
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
@@ -196,14 +215,15 @@ impl Proxy {
     }
 }
 
-fn authorization(path: &Path) -> Result<HeaderValue, CredentialsError> {
+/// Reads `user:password` from the file and encodes it as Basic authentication.
+fn load_authorization(path: &Path) -> Result<HeaderValue, CredentialsError> {
     let unreadable = |source| CredentialsError::Unreadable { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let pair = text.trim_end_matches(['\r', '\n']);
     if !pair.contains(':') || pair.contains(char::is_control) {
-        return Err(CredentialsError::NoPair { path: path.to_owned() });
+        return Err(CredentialsError::Malformed { path: path.to_owned() });
     }
-    Ok(target::basic(pair.as_bytes()))
+    Ok(target::basic_authorization(pair.as_bytes()))
 }
 
 #[cfg(test)]
@@ -211,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_proxies_are_hosts_with_ports() {
+    fn proxy_address_is_an_http_url_with_only_host_and_port() {
         for (text, host, port) in [
             ("http://proxy.example.com:3128", "proxy.example.com", 3128),
             ("http://10.0.0.1:8080/", "10.0.0.1", 8080),
@@ -231,26 +251,26 @@ mod tests {
             "http://proxy:3128/path",
             "http://proxy:3128?a",
         ] {
-            assert_eq!(text.parse::<ProxyAddress>(), Err(NotAProxy), "{text}");
+            assert_eq!(text.parse::<ProxyAddress>(), Err(InvalidProxyAddress), "{text}");
         }
     }
 
     #[test]
-    fn what_the_proxy_is_shown_comes_from_a_file_and_goes_into_no_log() {
+    fn credentials_are_loaded_from_a_file_and_hidden_in_debug_output() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("proxy.txt");
-        let with = |text: &str| {
+        let proxy_with_file = |text: &str| {
             std::fs::write(&path, text).unwrap();
             let address: ProxyAddress = "http://proxy:3128".parse().unwrap();
             Proxy::new(address, Some(&path), Duration::from_secs(1))
         };
         for text in ["user:word", "user:word\n", "user:word\r\n"] {
-            let proxy = with(text).unwrap();
+            let proxy = proxy_with_file(text).unwrap();
             assert_eq!(proxy.authorization.as_ref().unwrap(), "Basic dXNlcjp3b3Jk", "{text:?}");
             assert!(!format!("{proxy:?}").contains("dXNlcjp3b3Jk"));
         }
         for text in ["", "user", "user:word\nother:word", "\nuser:word"] {
-            assert!(matches!(with(text), Err(CredentialsError::NoPair { .. })), "{text:?}");
+            assert!(matches!(proxy_with_file(text), Err(CredentialsError::Malformed { .. })), "{text:?}");
         }
         std::fs::remove_file(&path).unwrap();
         let address: ProxyAddress = "http://proxy:3128".parse().unwrap();

@@ -1,65 +1,72 @@
-//! One request on a connection that is waiting, or on a fresh one, up to the head of its answer.
+//! Sends one request on a pooled or a new connection, up to the head of its response.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::connection::Wire;
-use super::exchange::Trace;
-use super::target::Target;
-use super::{Inner, NetError, dial};
+use crate::connection::Connection;
+use crate::exchange::ExchangeTrace;
+use crate::target::Target;
+use crate::{Inner, NetError, dial};
 
-/// What is asked, ready to be sent more than once.
-pub(super) struct Call<'a> {
-    pub(super) method: Method,
-    pub(super) target: &'a Target,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+/// The parts of a request. The request can be sent a second time when a pooled connection turns out to be
+/// closed.
+pub(crate) struct OutgoingRequest<'a> {
+    pub(crate) method: Method,
+    pub(crate) target: &'a Target,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
-impl Call<'_> {
-    /// Sends the request and waits for the head of the answer. No deadline is known here.
-    pub(super) async fn send(
+impl OutgoingRequest<'_> {
+    /// Sends the request and waits for the head of the response. This function has no deadline: the caller
+    /// sets one.
+    ///
+    /// Address and timings are written to `trace` as soon as they are known.
+    pub(crate) async fn send(
         &self,
         inner: &Inner,
-        trace: &mut Trace,
-    ) -> Result<(Response<Incoming>, Wire), NetError> {
-        if let Some(mut wire) = inner.pool.take(&self.target.origin) {
-            trace.address = Some(wire.address);
-            match wire.request(self.request()).await {
-                Ok(answer) => return self.answered(answer, wire, trace),
-                Err(error) if wire.heard_something() => return Err(NetError::from_http(error)),
-                // The peer closed the idle connection while the request was on its way. That says nothing about the
-                // request: a fresh connection decides, within the same deadline.
+        trace: &mut ExchangeTrace,
+    ) -> Result<(Response<Incoming>, Connection), NetError> {
+        if let Some(mut connection) = inner.pool.take(&self.target.origin) {
+            trace.address = Some(connection.address);
+            match connection.send(self.to_http()).await {
+                Ok(response) => return accept(response, connection, trace),
+                Err(error) if connection.first_byte_ms().is_some() => {
+                    return Err(NetError::from_http(error));
+                }
+                // The peer closed the idle connection before it sent a byte of a response. This failure does
+                // not count against the peer, so the request is sent again on a new connection under the same
+                // deadline.
                 Err(_) => {}
             }
         }
         let (stream, address) = dial::dial(inner, &self.target.origin, trace).await?;
-        let mut wire = Wire::open(stream, address).await?;
-        let answer = wire.request(self.request()).await.map_err(NetError::from_http)?;
-        self.answered(answer, wire, trace)
+        let mut connection = Connection::start(stream, address).await?;
+        let response = connection.send(self.to_http()).await.map_err(NetError::from_http)?;
+        accept(response, connection, trace)
     }
 
-    fn answered(
-        &self,
-        answer: Response<Incoming>,
-        wire: Wire,
-        trace: &mut Trace,
-    ) -> Result<(Response<Incoming>, Wire), NetError> {
-        trace.timings.first_byte_ms = wire.first_byte_ms();
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(NetError::Switched);
-        }
-        Ok((answer, wire))
-    }
-
-    fn request(&self) -> Request<Full<Bytes>> {
+    fn to_http(&self) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.target.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        self.target.complete(request.headers_mut());
+        self.target.finish_headers(request.headers_mut());
         request
     }
+}
+
+/// Records the time of the first byte and refuses a switch to another protocol (status 101).
+fn accept(
+    response: Response<Incoming>,
+    connection: Connection,
+    trace: &mut ExchangeTrace,
+) -> Result<(Response<Incoming>, Connection), NetError> {
+    trace.timings.first_byte_ms = connection.first_byte_ms();
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(NetError::ProtocolSwitch);
+    }
+    Ok((response, connection))
 }

@@ -1,4 +1,4 @@
-//! From a URL to what a connection and a request need: the origin, the request line, `Host`, the credentials.
+//! Splits a URL into the parts that a request needs: origin, path and query, `Host` header, and credentials.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,40 +11,43 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::NetError;
+use crate::NetError;
 
-/// Who is connected to. Connections are shared between requests of one origin only.
+/// The scheme, host and port of a URL. A pooled connection is reused only for requests to the same origin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Origin {
-    pub(super) tls: bool,
-    pub(super) host: Host<String>,
-    pub(super) port: u16,
+pub(crate) struct Origin {
+    /// `true` for https, `false` for http.
+    pub(crate) tls: bool,
+    pub(crate) host: Host<String>,
+    pub(crate) port: u16,
 }
 
-/// One URL, taken apart.
-pub(super) struct Target {
-    pub(super) origin: Origin,
-    /// Path and query, as the request line wants them.
-    pub(super) uri: Uri,
-    pub(super) host_header: HeaderValue,
-    /// From the URL's user name and password.
-    pub(super) authorization: Option<HeaderValue>,
+/// The parts of a URL that a request needs.
+pub(crate) struct Target {
+    pub(crate) origin: Origin,
+    /// Path and query, for the request line.
+    pub(crate) uri: Uri,
+    pub(crate) host_header: HeaderValue,
+    /// Basic authentication with the URL's user name and password. `None` when the URL has neither.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl Target {
-    pub(super) fn new(url: &Url) -> Result<Self, NetError> {
+    /// Splits `url`. Fails with [`NetError::InvalidUrl`] unless the URL is http or https and has a usable
+    /// host and path.
+    pub(crate) fn new(url: &Url) -> Result<Self, NetError> {
         let tls = match url.scheme() {
             "http" => false,
             "https" => true,
-            _ => return Err(NetError::BadUrl("only http and https URLs can be used")),
+            _ => return Err(NetError::InvalidUrl("only http and https URLs can be used")),
         };
-        let host = url.host().ok_or(NetError::BadUrl("the URL has no host"))?.to_owned();
-        let port = url.port_or_known_default().ok_or(NetError::BadUrl("the URL has no port"))?;
+        let host = url.host().ok_or(NetError::InvalidUrl("the URL has no host"))?.to_owned();
+        let port = url.port_or_known_default().ok_or(NetError::InvalidUrl("the URL has no port"))?;
         let path_and_query = match url.query() {
             Some(query) => PathAndQuery::try_from(format!("{}?{query}", url.path())),
             None => PathAndQuery::try_from(url.path()),
         };
-        let uri = path_and_query.map_err(|_| NetError::BadUrl("the URL has an unusable path"))?;
+        let uri = path_and_query.map_err(|_| NetError::InvalidUrl("the URL has an unusable path"))?;
         let host_header = match url.port() {
             Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
             None => HeaderValue::try_from(host.to_string()),
@@ -52,14 +55,17 @@ impl Target {
         Ok(Self {
             origin: Origin { tls, host, port },
             uri: Uri::from(uri),
-            host_header: host_header.map_err(|_| NetError::BadUrl("the URL has an unusable host"))?,
-            authorization: credentials(url),
+            host_header: host_header.map_err(|_| NetError::InvalidUrl("the URL has an unusable host"))?,
+            authorization: url_authorization(url),
         })
     }
 
-    /// Makes `headers` those of a request to this target. Whatever frames the message is ours to say, not the caller's.
-    pub(super) fn complete(&self, headers: &mut HeaderMap) {
-        const OURS: [HeaderName; 10] = [
+    /// Completes the caller's `headers` for a request to this target.
+    ///
+    /// Headers that control the connection or the message length are removed, because only this crate sets
+    /// them. Then `Host` and the URL's credentials are added.
+    pub(crate) fn finish_headers(&self, headers: &mut HeaderMap) {
+        const RESERVED: [HeaderName; 10] = [
             CONNECTION,
             CONTENT_LENGTH,
             EXPECT,
@@ -71,7 +77,7 @@ impl Target {
             TRANSFER_ENCODING,
             UPGRADE,
         ];
-        for name in OURS {
+        for name in RESERVED {
             headers.remove(name);
         }
         headers.insert(HOST, self.host_header.clone());
@@ -81,21 +87,22 @@ impl Target {
     }
 }
 
-/// The URL's credentials as Basic authentication, percent-decoded.
-fn credentials(url: &Url) -> Option<HeaderValue> {
+/// The URL's user name and password as Basic authentication. Both are percent-decoded first.
+fn url_authorization(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
     let mut pair: Vec<u8> = percent_decode_str(url.username()).collect();
     pair.push(b':');
     pair.extend(percent_decode_str(url.password().unwrap_or_default()));
-    Some(basic(&pair))
+    Some(basic_authorization(&pair))
 }
 
-/// `user:password` as Basic authentication (RFC 7617).
-pub(super) fn basic(pair: &[u8]) -> HeaderValue {
+/// Encodes `user:password` as Basic authentication (RFC 7617). The value is marked as sensitive, which keeps
+/// it out of debug output.
+pub(crate) fn basic_authorization(pair: &[u8]) -> HeaderValue {
     let text = format!("Basic {}", STANDARD.encode(pair));
-    let mut value = HeaderValue::try_from(text).expect("base64 is ASCII");
+    let mut value = HeaderValue::try_from(text).expect("base64 text is a valid header value");
     value.set_sensitive(true);
     value
 }
@@ -109,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_taken_apart() {
+    fn url_is_split_into_origin_path_and_host_header() {
         for (url, host_header, uri, tls, port) in [
             ("http://example.com", "example.com", "/", false, 80),
             ("https://example.com/a/b?c=d&e", "example.com", "/a/b?c=d&e", true, 443),
@@ -127,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_become_basic_authentication() {
+    fn url_credentials_become_basic_authentication() {
         for (url, expected) in [
             ("http://example.com/", None),
             ("http://Aladdin:open%20sesame@example.com/", Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
@@ -137,17 +144,20 @@ mod tests {
         ] {
             let value = target(url).authorization;
             assert_eq!(value.as_ref().map(|value| value.to_str().unwrap()), expected, "{url}");
-            assert!(value.is_none_or(|value| !format!("{value:?}").contains("Basic")), "never in a log");
+            assert!(
+                value.is_none_or(|value| !format!("{value:?}").contains("Basic")),
+                "the debug text must not contain the credentials"
+            );
         }
     }
 
     #[test]
-    fn the_caller_cannot_frame_the_message() {
+    fn caller_headers_cannot_change_host_length_or_connection() {
         let mut headers = HeaderMap::new();
         for name in ["host", "content-length", "transfer-encoding", "expect", "connection", "x-mine"] {
             headers.insert(name, HeaderValue::from_static("evil"));
         }
-        target("http://example.com/").complete(&mut headers);
+        target("http://example.com/").finish_headers(&mut headers);
         assert_eq!(headers.len(), 2);
         assert_eq!(headers["host"], "example.com");
         assert_eq!(headers["x-mine"], "evil");

@@ -1,4 +1,5 @@
-//! The trust in other people's servers: the system's certificate authorities, and those of one more file.
+//! TLS for outbound connections. The client trusts the system's certificate authorities and those of one
+//! configured file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,30 +10,31 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-/// Why outbound TLS cannot be set up; the server then does not start.
+/// The reason why outbound TLS cannot be set up. The server does not start in this case.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsSetupError {
-    /// The extra file cannot be read, or is not PEM.
+    /// The extra file of certificate authorities cannot be read, or is not PEM.
     #[error("cannot read certificates from {}", path.display())]
-    ExtraFile {
+    Unreadable {
         /// The file named in the configuration.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the file system or of the PEM parser.
         source: pem::Error,
     },
-    /// The extra file holds something that is not a certificate authority.
+    /// The extra file contains no usable certificate authority.
     #[error("{} holds no usable certificate authority", path.display())]
-    NoAuthority {
+    NoCertificateAuthority {
         /// The file named in the configuration.
         path: PathBuf,
     },
-    /// The TLS library refuses its own defaults.
+    /// The TLS library refuses its default protocol versions.
     #[error("TLS cannot be set up")]
     Library(#[from] rustls::Error),
 }
 
-/// Loads the roots. A system without any is not an error: plain HTTP and the extra file still work.
-pub(super) fn connector(extra_ca_file: Option<&Path>) -> Result<TlsConnector, TlsSetupError> {
+/// Loads the trusted certificate authorities. A system without any is no error, because plain HTTP and the
+/// extra file still work.
+pub(crate) fn connector(extra_ca_file: Option<&Path>) -> Result<TlsConnector, TlsSetupError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
@@ -43,7 +45,7 @@ pub(super) fn connector(extra_ca_file: Option<&Path>) -> Result<TlsConnector, Tl
         tracing::warn!("this system trusts no certificate authority: every https URL will fail");
     }
     if let Some(path) = extra_ca_file {
-        add_file(&mut roots, path)?;
+        add_roots_of_file(&mut roots, path)?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -54,20 +56,21 @@ pub(super) fn connector(extra_ca_file: Option<&Path>) -> Result<TlsConnector, Tl
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError> {
-    let unreadable = |source| TlsSetupError::ExtraFile { path: path.to_owned(), source };
+/// Adds the certificate authorities of a PEM file to `roots`. Fails when the file contains none.
+fn add_roots_of_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError> {
+    let unreadable = |source| TlsSetupError::Unreadable { path: path.to_owned(), source };
     let certificates: Vec<_> =
         CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(unreadable)?;
     match roots.add_parsable_certificates(certificates) {
-        (0, _) => Err(TlsSetupError::NoAuthority { path: path.to_owned() }),
+        (0, _) => Err(TlsSetupError::NoCertificateAuthority { path: path.to_owned() }),
         _ => Ok(()),
     }
 }
 
-/// The name the peer's certificate has to carry.
-pub(super) fn server_name(host: &Host<String>) -> Result<ServerName<'static>, InvalidDnsNameError> {
+/// The name that the peer's certificate must contain.
+pub(crate) fn server_name(host: &Host<String>) -> Result<ServerName<'static>, InvalidDnsNameError> {
     match host {
-        // A trailing dot marks a name as complete for the resolver; certificates never carry it.
+        // A trailing dot marks a complete name for the resolver. Certificates never contain this dot.
         Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()),
         Host::Ipv4(address) => Ok(ServerName::from(std::net::IpAddr::V4(*address))),
         Host::Ipv6(address) => Ok(ServerName::from(std::net::IpAddr::V6(*address))),

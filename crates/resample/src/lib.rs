@@ -1,9 +1,10 @@
-//! The resampling kernels: `fast_image_resize` for the three layouts pixaven has, behind functions that are not
-//! generic.
+//! Resampling kernels: `fast_image_resize` for the three pixel layouts of pixaven, behind functions that are
+//! not generic.
 //!
-//! A crate of its own for one reason: the kernels are generic over views and precisions, and each user compiles some
-//! ten thousand functions of them, which takes two minutes. Here that happens once, and not with every change to
-//! `imaging`. What is resampled, and why, is decided there; this crate only forwards.
+//! This is a separate crate to save compile time. The kernels are generic over views and precisions, and each
+//! crate that uses them compiles about ten thousand functions, which takes two minutes. Here the compiler
+//! does so once, and not after every change to `imaging`. The crate `imaging` decides what is resampled and
+//! why; this crate only forwards.
 
 #![forbid(unsafe_code)]
 
@@ -12,98 +13,100 @@ use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x3, U8x4};
 use fast_image_resize::{MulDiv, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
-const CHECKED: &str = "buffers are made for their size, and windows lie inside their image";
+const CHECKED: &str = "every buffer matches its size, and every rectangle lies inside its image";
 
-/// Rows of 8-bit pixels without padding.
+/// An image of 8-bit channels, in rows without padding.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// `width * height * n_channels` bytes.
+    /// The pixels: `width * height * n_channels` bytes.
     pub data: &'a [u8],
     /// Pixels of a row.
     pub width: u32,
-    /// Rows.
+    /// Number of rows.
     pub height: u32,
-    /// 1, 3 or 4.
+    /// Channels of a pixel: 1, 3 or 4.
     pub n_channels: usize,
 }
 
-/// Whole pixels of a [`View`]: nothing outside them has an influence.
+/// A rectangle of whole pixels in a [`View`]. Pixels outside of the rectangle do not affect the result.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "a rectangle, in pixels")]
-pub struct Cut {
+pub struct Region {
     pub x: u32,
     pub y: u32,
     pub width: u32,
     pub height: u32,
 }
 
-/// The part of a [`Cut`] that becomes the new image, relative to the cut, in pixels and fractions of them.
+/// The part of a [`Region`] that becomes the new image, relative to the region, in pixels. Edges may lie
+/// between pixels.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "a rectangle, in pixels")]
-pub struct Part {
+pub struct SourceWindow {
     pub left: f64,
     pub top: f64,
     pub width: f64,
     pub height: f64,
 }
 
-/// Fills `made`, an image of `to_width` × `to_height` with the layout of `source`. Alpha is treated as any other
-/// channel. Without a filter the nearest pixel is taken.
+/// Fills `resampled`, an image of the size `to` (width, height) with the channels of `source`. Alpha is
+/// treated like any other channel. Without a filter, each new pixel is the nearest old pixel.
 ///
 /// # Panics
-/// When a buffer has another length than its size says, or a rectangle lies outside its image.
+/// If the length of a buffer does not match its size, or if a rectangle lies outside its image.
 pub fn resample(
     source: View<'_>,
-    cut: Cut,
-    part: Part,
+    region: Region,
+    window: SourceWindow,
     filter: Option<FilterType>,
     to: (u32, u32),
-    made: &mut [u8],
+    resampled: &mut [u8],
 ) {
     match source.n_channels {
-        1 => run::<U8>(source, cut, part, filter, to, made),
-        3 => run::<U8x3>(source, cut, part, filter, to, made),
-        4 => run::<U8x4>(source, cut, part, filter, to, made),
+        1 => resample_typed::<U8>(source, region, window, filter, to, resampled),
+        3 => resample_typed::<U8x3>(source, region, window, filter, to, resampled),
+        4 => resample_typed::<U8x4>(source, region, window, filter, to, resampled),
         n => panic!("pixels have 1, 3 or 4 channels, not {n}"),
     }
 }
 
-fn run<P: PixelTrait>(
+fn resample_typed<P: PixelTrait>(
     source: View<'_>,
-    cut: Cut,
-    part: Part,
+    region: Region,
+    window: SourceWindow,
     filter: Option<FilterType>,
     (to_width, to_height): (u32, u32),
-    made: &mut [u8],
+    resampled: &mut [u8],
 ) {
     let view = TypedImageRef::<P>::from_buffer(source.width, source.height, source.data).expect(CHECKED);
-    let view = TypedCroppedImage::new(view, cut.x, cut.y, cut.width, cut.height).expect(CHECKED);
-    let mut target = TypedImage::<P>::from_buffer(to_width, to_height, made).expect(CHECKED);
+    let view = TypedCroppedImage::new(view, region.x, region.y, region.width, region.height).expect(CHECKED);
+    let mut target = TypedImage::<P>::from_buffer(to_width, to_height, resampled).expect(CHECKED);
     let algorithm = filter.map_or(ResizeAlg::Nearest, ResizeAlg::Convolution);
     let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false).crop(
-        part.left,
-        part.top,
-        part.width,
-        part.height,
+        window.left,
+        window.top,
+        window.width,
+        window.height,
     );
     Resizer::new().resize_typed(&view, &mut target, &options).expect(CHECKED);
 }
 
-/// Fills `made` with the cut of an RGBA image, its colours multiplied by alpha.
+/// Fills `premultiplied` with a region of an RGBA image whose colours are multiplied by alpha.
 ///
 /// # Panics
-/// When a buffer has another length than its size says, or the cut lies outside the image.
-pub fn premultiply(source: View<'_>, cut: Cut, made: &mut [u8]) {
+/// If the length of a buffer does not match its size, or if the region lies outside the image.
+pub fn premultiply(source: View<'_>, region: Region, premultiplied: &mut [u8]) {
     let view = TypedImageRef::<U8x4>::from_buffer(source.width, source.height, source.data).expect(CHECKED);
-    let view = TypedCroppedImage::new(view, cut.x, cut.y, cut.width, cut.height).expect(CHECKED);
-    let mut target = TypedImage::<U8x4>::from_buffer(cut.width, cut.height, made).expect(CHECKED);
+    let view = TypedCroppedImage::new(view, region.x, region.y, region.width, region.height).expect(CHECKED);
+    let mut target =
+        TypedImage::<U8x4>::from_buffer(region.width, region.height, premultiplied).expect(CHECKED);
     MulDiv::new().multiply_alpha_typed(&view, &mut target).expect(CHECKED);
 }
 
 /// Multiplies the colours of an RGBA image by alpha.
 ///
 /// # Panics
-/// When the buffer has another length than its size says.
+/// If the length of the buffer does not match the size.
 pub fn premultiply_in_place(width: u32, height: u32, data: &mut [u8]) {
     let mut view = TypedImage::<U8x4>::from_buffer(width, height, data).expect(CHECKED);
     MulDiv::new().multiply_alpha_inplace_typed(&mut view).expect(CHECKED);
@@ -112,7 +115,7 @@ pub fn premultiply_in_place(width: u32, height: u32, data: &mut [u8]) {
 /// Divides the colours of an RGBA image by alpha.
 ///
 /// # Panics
-/// When the buffer has another length than its size says.
+/// If the length of the buffer does not match the size.
 pub fn unpremultiply_in_place(width: u32, height: u32, data: &mut [u8]) {
     let mut view = TypedImage::<U8x4>::from_buffer(width, height, data).expect(CHECKED);
     MulDiv::new().divide_alpha_inplace_typed(&mut view).expect(CHECKED);

@@ -71,7 +71,7 @@ impl App {
         let tls = config.server.tls().map(|(cert, key)| listener::tls_config(cert, key)).transpose()?;
         let lock = lock_directory(&config.server.data_dir)?;
         let ledger = open_ledger(&config.server.data_dir, dependencies.clock.clone()).await?;
-        let ledger = ledger.with_fairness(config.webhooks.delivery_limits());
+        let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
         // Images and webhooks have separate clients: an image source that does not resolve or that holds its connections must not

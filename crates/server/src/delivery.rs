@@ -2,6 +2,7 @@
 //!
 //! The ledger decides what a webhook is, when it is due and what may follow an attempt. The crate `pixaven_net` makes the POST.
 
+mod authority;
 mod dispatcher;
 mod in_flight;
 mod ledger_update;
@@ -12,6 +13,7 @@ mod signing_keys;
 mod test_delivery;
 mod verdict;
 
+pub use authority::authority_of;
 pub use dispatcher::{Dispatcher, DispatcherSettings};
 pub use signing_keys::SigningKeyError;
 pub use test_delivery::{TestDelivery, TestDeliveryError, TestTarget};

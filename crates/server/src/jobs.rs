@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pixaven_ledger::{InputRef, Job, JobDone, Lease, Ledger, Release, StoredResult, UsageDelta};
+use pixaven_ledger::{InputRef, Job, JobOutcome, Lease, Ledger, ReleaseReason, StoredResult, UsageDelta};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -116,7 +116,7 @@ impl Jobs {
                         Err(error) => tracing::error!(%id, %error, "a job's lease could not be renewed yet"),
                     }
                 }
-                () = give_up.cancelled() => break JobEnd::Released(Release::Stopped),
+                () = give_up.cancelled() => break JobEnd::Released(ReleaseReason::Stopped),
             }
         };
         if let Err(error) = self.write(lease, end).await {
@@ -130,12 +130,12 @@ impl Jobs {
         let input = lease.value.input.content().cloned();
         match end {
             JobEnd::Succeeded { payload, usage, result } => {
-                let done = JobDone { payload, usage, result: Some(result.clone()) };
+                let done = JobOutcome { payload, usage, result: Some(result.clone()) };
                 self.pipeline.commit(&result, self.ledger.finish_job(lease, done)).await?;
             }
             JobEnd::Failed { payload } => {
                 let usage = UsageDelta { requests: 1, input_bytes: 0, output_bytes: 0 };
-                self.ledger.finish_job(lease, JobDone { payload, usage, result: None }).await?;
+                self.ledger.finish_job(lease, JobOutcome { payload, usage, result: None }).await?;
             }
             JobEnd::Released(reason) => return self.ledger.release_job(lease, reason).await,
         }
@@ -163,11 +163,11 @@ impl Jobs {
             }
             Err(WorkError::WorkerCrashed(detail)) if job.n_crashes == 0 => {
                 tracing::warn!(id = %job.id, duration_ms, detail, "job's worker died; it is tried once more");
-                JobEnd::Released(Release::Crashed)
+                JobEnd::Released(ReleaseReason::Crashed)
             }
             Err(error) if error.is_local_trouble() => {
                 tracing::error!(id = %job.id, error = with_causes(&error), "job postponed");
-                JobEnd::Released(Release::Later { after_ms: LOCAL_TROUBLE_PAUSE_MS })
+                JobEnd::Released(ReleaseReason::Postponed { delay_ms: LOCAL_TROUBLE_PAUSE_MS })
             }
             Err(error) => {
                 let failure = self.payloads.failure(job.id, error);
@@ -200,7 +200,7 @@ impl Jobs {
 enum JobEnd {
     Succeeded { payload: String, usage: UsageDelta, result: StoredResult },
     Failed { payload: String },
-    Released(Release),
+    Released(ReleaseReason),
 }
 
 fn source_of(job: &Job, spec: &Spec) -> Result<Source, WorkError> {

@@ -99,7 +99,7 @@ impl Sweep {
                 self.blobs.delete(blob_key).await?;
             }
             let ids: Vec<_> = expired.iter().map(|result| result.id).collect();
-            self.ledger.forget_results(&ids).await?;
+            self.ledger.delete_results(&ids).await?;
             n_swept += ids.len() as u64;
         }
     }
@@ -137,14 +137,14 @@ impl Sweep {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let mut n_swept = 0;
         loop {
-            let ids = self.ledger.unused_watermarks(before_ms, STEP_ROWS).await?;
+            let ids = self.ledger.deletable_watermarks(before_ms, STEP_ROWS).await?;
             if ids.is_empty() {
                 return Ok(n_swept);
             }
             for id in &ids {
                 self.blobs.delete(&Blobs::watermark_key(id)).await?;
             }
-            self.ledger.forget_watermarks(&ids).await?;
+            self.ledger.delete_watermarks(&ids).await?;
             n_swept += ids.len() as u64;
         }
     }
@@ -155,7 +155,7 @@ impl Sweep {
         let old = self.blobs.watermarks_before(before_ms).await?;
         let mut n_swept = 0;
         for ids in old.chunks(STEP_ROWS as usize) {
-            let known = self.ledger.known_watermarks(ids).await?;
+            let known = self.ledger.existing_watermarks(ids).await?;
             for id in ids.iter().filter(|id| !known.contains(id)) {
                 self.blobs.delete(&Blobs::watermark_key(id)).await?;
                 n_swept += 1;

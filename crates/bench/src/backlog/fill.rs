@@ -1,48 +1,48 @@
-//! Writes the backlog: requests that were accepted and processed, and whose webhooks wait for their time.
+//! Writes the backlog: processed requests whose webhooks are not due yet.
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use pixaven_ledger::{
-    AccountId, Clock, InputRef, JobDone, Ledger, NewRequest, NewWebhook, Store, UsageDelta,
+    AccountId, Authority, Clock, InputRef, JobOutcome, Ledger, NewRequest, NewWebhook, Store, UsageDelta,
 };
 use serde_json::json;
 use uuid::Uuid;
 
-/// What shares a commit.
-const N_TOGETHER: u32 = 500;
+/// How many requests share a commit.
+const N_PER_COMMIT: u32 = 500;
 
-/// How many receivers there are.
+/// The number of receivers that share the webhooks.
 const N_RECEIVERS: u32 = 100;
 
 const LEASE_MS: i64 = 600_000;
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
 
-/// Adds `n` webhooks, due between an hour and a week from now, to the ledger of a server that is not running.
+/// Adds `n` webhooks, due between an hour and a week from now, to the ledger of a stopped server.
 pub(super) async fn fill(data_dir: &Path, n: u32) -> anyhow::Result<()> {
     let path = data_dir.join("pixaven.db");
     let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?;
     let account = ledger.keys().await?.first().context("the ledger has no key")?.account;
     let mut n_left = n;
     while n_left > 0 {
-        let n_now = n_left.min(N_TOGETHER);
-        try_join_all((0..n_now).map(|k| ledger.accept(request(account, n_left - k)))).await?;
-        let leases = ledger.claim_jobs(n_now, LEASE_MS).await?;
-        anyhow::ensure!(leases.len() == n_now as usize, "the ledger held jobs already");
+        let n_batch = n_left.min(N_PER_COMMIT);
+        try_join_all((0..n_batch).map(|k| ledger.accept(request(account, n_left - k)))).await?;
+        let leases = ledger.claim_jobs(n_batch, LEASE_MS).await?;
+        ensure!(leases.len() == n_batch as usize, "the ledger held jobs already");
         try_join_all(leases.into_iter().map(|lease| {
-            let done = done(lease.value.id);
+            let done = job_done(lease.value.id);
             ledger.finish_job(lease, done)
         }))
         .await?;
-        n_left -= n_now;
+        n_left -= n_batch;
     }
     ledger.close().await;
     Ok(())
 }
 
-/// As large as the documented example.
+/// A request as large as the documented example. `n` selects the receiver.
 fn request(account: AccountId, n: u32) -> NewRequest {
     let host = format!("receiver-{}.example", n % N_RECEIVERS);
     let request = json!({
@@ -58,7 +58,7 @@ fn request(account: AccountId, n: u32) -> NewRequest {
         input: InputRef::Url,
         webhook: NewWebhook {
             url: format!("https://{host}/webhook"),
-            authority: format!("{host}:443"),
+            authority: Authority::new(&host, 443),
             delay_ms: fastrand::i64(HOUR_MS..=WEEK_MS),
             expires_ms: Some(2 * WEEK_MS),
             retry: true,
@@ -67,9 +67,10 @@ fn request(account: AccountId, n: u32) -> NewRequest {
     }
 }
 
-fn done(id: Uuid) -> JobDone {
+/// The result of a job as large as that of the documented example.
+fn job_done(id: Uuid) -> JobOutcome {
     let file = json!({ "name": "image.jpg", "bytes": 29469, "type": "jpeg", "width": 550, "height": 412 });
     let payload = json!({ "success": true, "code": 200, "id": id, "input": file, "output": file });
     let usage = UsageDelta { requests: 1, input_bytes: 29_469, output_bytes: 3_000 };
-    JobDone { payload: payload.to_string(), usage, result: None }
+    JobOutcome { payload: payload.to_string(), usage, result: None }
 }

@@ -1,6 +1,7 @@
-//! A server that was killed, started again: whatever it had told must hold.
+//! The check of a server that follows a killed one: it must keep everything that was acknowledged.
 
 use std::collections::HashSet;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,92 +10,83 @@ use hyper::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::script::{Subject, Told};
-use crate::api::Api;
+use super::script::{Acknowledged, ScriptInputs};
+use crate::api_client::ApiClient;
 use crate::audit::{self, Audit};
-use crate::database;
-use crate::receiver::{Delivery, Receiver};
+use crate::integrity::integrity_errors;
 use crate::server::Installation;
+use crate::webhook_receiver::{Delivery, WebhookReceiver};
 
-/// How long a server may take to deliver all that it owes, once it listens.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The server must deliver all webhooks within this time after it listens.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Files that nobody needs are removed an hour after they were written.
-const OLD: Duration = Duration::from_secs(2 * 60 * 60);
+/// The sweep removes unused files that are older than an hour. Files are given this age before the server starts.
+const FILE_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// What was found.
+/// The result of the check.
 pub(super) struct Recovery {
     pub(super) audit: Audit,
+    /// Descriptions of everything that was not kept.
     pub(super) problems: Vec<String>,
 }
 
-/// Starts the server again, without faults, lets it do what it owes, compares and stops it.
-pub(super) async fn of(
+/// Starts a server without faults, waits until it has delivered all webhooks, compares its state with what was
+/// acknowledged, and stops it.
+pub(super) async fn check_recovery(
     installation: &Installation,
-    told: &Told,
-    subject: &Subject,
-    receiver: &Receiver,
+    acknowledged: &Acknowledged,
+    inputs: &ScriptInputs,
+    receiver: &WebhookReceiver,
 ) -> anyhow::Result<Recovery> {
     let blobs = installation.dir().join("blobs");
-    // Left over is what its sweep does not remove, and it sweeps first of all what is old.
-    for file in files(&blobs)? {
-        let file = std::fs::File::options().write(true).open(file)?;
-        file.set_modified(file.metadata()?.modified()? - OLD)?;
+    // The server sweeps old files as it starts. Files that it leaves are then reported as left over.
+    for file in files_below(&blobs)? {
+        let file = File::options().write(true).open(file)?;
+        file.set_modified(file.metadata()?.modified()? - FILE_AGE)?;
     }
     let (server, address) = installation.start(0).await?;
-    let api = Api::new(address, &installation.key);
-    let mut problems = told.odd.clone();
-    let listed = match drained(&api).await {
-        Ok(listed) => listed,
-        Err(why) => {
-            problems.push(format!("{why:#}"));
+    let api = ApiClient::new(address, &installation.key);
+    let mut problems = acknowledged.problems.clone();
+    let history = match wait_until_drained(&api).await {
+        Ok(history) => history,
+        Err(error) => {
+            problems.push(format!("{error:#}"));
             Vec::new()
         }
     };
     let deliveries = receiver.deliveries();
-    let mut audit = Audit::of(&told.accepted, &deliveries);
-    let is_resent = told.resent.is_some_and(|(id, at)| was_delivered_since(&deliveries, id, at));
+    let mut audit = Audit::new(&acknowledged.accepted, &deliveries);
+    let is_resent = acknowledged.resent.is_some_and(|(id, at)| was_delivered_since(&deliveries, id, at));
     audit.duplicates = audit.duplicates.saturating_sub(usize::from(is_resent));
-    if told.resent.is_some() && !is_resent {
-        problems.push("what was to be sent again was not".to_owned());
+    if acknowledged.resent.is_some() && !is_resent {
+        problems.push("the resend was acknowledged, but not sent".to_owned());
     }
-    problems.extend(in_deliveries(told, &audit, &deliveries));
-    problems.extend(in_history(told, &listed, &deliveries));
-    match in_answers(&api, told, subject).await {
+    problems.extend(delivery_problems(acknowledged, &audit, &deliveries));
+    problems.extend(history_problems(acknowledged, &history, &deliveries));
+    match response_problems(&api, acknowledged, inputs).await {
         Ok(found) => problems.extend(found),
-        Err(why) => problems.push(format!("{why:#}")),
+        Err(error) => problems.push(format!("{error:#}")),
     }
     server.stop().await?;
-    problems.extend(database::damage(installation.dir())?);
-    let inputs = blobs.join("inputs");
-    let is_left = |file: &PathBuf| file.starts_with(&inputs) || file.to_string_lossy().contains('#');
-    problems.extend(
-        files(&blobs)?
-            .iter()
-            .filter(|file| is_left(file))
-            .map(|file| format!("left over: {}", file.display())),
-    );
+    problems.extend(integrity_errors(installation.dir())?);
+    problems.extend(left_over_files(&blobs)?);
     Ok(Recovery { audit, problems })
 }
 
-/// Waits until no webhook is unfinished; returns all of them.
-async fn drained(api: &Api) -> anyhow::Result<Vec<Value>> {
-    let end = Instant::now() + PATIENCE;
+/// Waits until all webhooks have ended, and returns their list.
+async fn wait_until_drained(api: &ApiClient) -> anyhow::Result<Vec<Value>> {
+    let end = Instant::now() + DRAIN_TIMEOUT;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     loop {
         ticks.tick().await;
         let unfinished = api.get("/1.0/webhooks?status=created,scheduled,dispatched").await?;
         let page = api.get("/1.0/webhooks?limit=100").await?;
         ensure!(page.status == StatusCode::OK, "the history cannot be read: {} {}", page.status, page.json);
-        let listed = page.json["webhooks"].as_array().cloned().unwrap_or_default();
+        let webhooks = page.json["webhooks"].as_array().cloned().unwrap_or_default();
         if unfinished.json["total"] == 0 {
-            ensure!(
-                page.json["total"] == listed.len(),
-                "{} of {} are listed",
-                listed.len(),
-                page.json["total"]
-            );
-            return Ok(listed);
+            let total = &page.json["total"];
+            ensure!(*total == webhooks.len(), "{} of {total} are listed", webhooks.len());
+            return Ok(webhooks);
         }
         ensure!(Instant::now() < end, "still not done: {}", unfinished.json);
     }
@@ -104,49 +96,52 @@ fn was_delivered_since(deliveries: &[Delivery], id: Uuid, at: Instant) -> bool {
     deliveries.iter().any(|delivery| delivery.id == id && delivery.at > at)
 }
 
-fn in_deliveries(told: &Told, audit: &Audit, deliveries: &[Delivery]) -> Vec<String> {
-    let mut problems: Vec<_> =
-        audit::lost(&told.accepted, deliveries).iter().map(|id| format!("lost: {id}")).collect();
+/// Accepted webhooks that were not delivered, and deliveries that are not as they should be.
+fn delivery_problems(acknowledged: &Acknowledged, audit: &Audit, deliveries: &[Delivery]) -> Vec<String> {
+    let lost = audit::lost_ids(&acknowledged.accepted, deliveries);
+    let mut problems: Vec<_> = lost.iter().map(|id| format!("lost: {id}")).collect();
     if audit.altered + audit.failed > 0 {
         problems.push(format!("{} altered, {} failed", audit.altered, audit.failed));
     }
     problems
 }
 
-/// The history has what was accepted, all of it delivered, and nothing that nobody asked for.
-fn in_history(told: &Told, listed: &[Value], deliveries: &[Delivery]) -> Vec<String> {
+/// The history must have every accepted webhook as delivered, and no webhook that nobody requested.
+fn history_problems(acknowledged: &Acknowledged, history: &[Value], deliveries: &[Delivery]) -> Vec<String> {
     let id = |webhook: &Value| webhook["id"].as_str().and_then(|id| id.parse::<Uuid>().ok());
-    let in_history: HashSet<Uuid> = listed.iter().filter_map(id).collect();
-    let arrived: HashSet<Uuid> = deliveries.iter().map(|delivery| delivery.id).collect();
-    let mut problems: Vec<_> = listed
+    let listed: HashSet<Uuid> = history.iter().filter_map(id).collect();
+    let delivered: HashSet<Uuid> = deliveries.iter().map(|delivery| delivery.id).collect();
+    let mut problems: Vec<_> = history
         .iter()
         .filter(|webhook| webhook["status"] != "delivered")
         .map(|webhook| format!("not delivered: {webhook}"))
         .collect();
-    if in_history != arrived {
-        problems.push(format!("{} in the history, {} arrived", in_history.len(), arrived.len()));
+    if listed != delivered {
+        problems.push(format!("{} in the history, {} delivered", listed.len(), delivered.len()));
     }
-    problems.extend(
-        told.accepted.keys().filter(|id| !in_history.contains(id)).map(|id| format!("not listed: {id}")),
-    );
-    if in_history.len() > told.accepted.len() + told.n_cut {
-        let (n_accepted, n_cut) = (told.accepted.len(), told.n_cut);
-        problems
-            .push(format!("{n_accepted} accepted and {n_cut} cut are {} in the history", in_history.len()));
+    let unlisted = acknowledged.accepted.keys().filter(|id| !listed.contains(id));
+    problems.extend(unlisted.map(|id| format!("not listed: {id}")));
+    let (n_accepted, n_cut) = (acknowledged.accepted.len(), acknowledged.n_cut);
+    if listed.len() > n_accepted + n_cut {
+        problems.push(format!("{n_accepted} accepted, {n_cut} cut, but {} in the history", listed.len()));
     }
     problems
 }
 
-/// Named requests are answered as they were; results can be downloaded.
-async fn in_answers(api: &Api, told: &Told, subject: &Subject) -> anyhow::Result<Vec<String>> {
+/// A repeated request with an idempotency key must get the id of the first, and results must be downloadable.
+async fn response_problems(
+    api: &ApiClient,
+    acknowledged: &Acknowledged,
+    inputs: &ScriptInputs,
+) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
-    for (name, (ask, id)) in &told.named {
-        let again = ask.put(api, subject).await?;
+    for (key, (request, id)) in &acknowledged.by_key {
+        let again = request.send(api, inputs).await?;
         if !again.status.is_success() || again.id() != Some(*id) {
-            problems.push(format!("{name:?} was {id}, and now {} {}", again.status, again.json));
+            problems.push(format!("{key:?} was {id}, and now {} {}", again.status, again.json));
         }
     }
-    for (path, n_bytes) in &told.results {
+    for (path, n_bytes) in &acknowledged.results {
         let file = api.get(path).await?;
         if file.status != StatusCode::OK || file.n_bytes != *n_bytes {
             problems.push(format!("{path} had {n_bytes} bytes, and now {} {}", file.status, file.n_bytes));
@@ -155,24 +150,32 @@ async fn in_answers(api: &Api, told: &Told, subject: &Subject) -> anyhow::Result
     Ok(problems)
 }
 
-/// All files below a directory, which need not exist.
-fn files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+/// Files of a drained server that it should have removed: inputs, and files that were never completed.
+fn left_over_files(blobs: &Path) -> anyhow::Result<Vec<String>> {
+    let inputs = blobs.join("inputs");
+    let is_left_over = |file: &&PathBuf| file.starts_with(&inputs) || file.to_string_lossy().contains('#');
+    let files = files_below(blobs)?;
+    Ok(files.iter().filter(is_left_over).map(|file| format!("left over: {}", file.display())).collect())
+}
+
+/// All files below a directory. The directory need not exist.
+fn files_below(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
     let mut directories = vec![directory.to_owned()];
     while let Some(directory) = directories.pop() {
         if !directory.exists() {
             continue;
         }
-        for entry in std::fs::read_dir(directory)? {
+        for entry in fs::read_dir(directory)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
                 directories.push(entry.path());
             } else {
-                found.push(entry.path());
+                files.push(entry.path());
             }
         }
     }
-    Ok(found)
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -181,43 +184,52 @@ mod tests {
 
     use super::*;
 
-    fn told(accepted: &[u128], n_cut: usize) -> Told {
+    fn acknowledged(accepted: &[u128], n_cut: usize) -> Acknowledged {
         let accepted = accepted.iter().map(|id| (Uuid::from_u128(*id), Instant::now())).collect();
-        Told { accepted, n_cut, ..Told::default() }
+        Acknowledged { accepted, n_cut, ..Acknowledged::default() }
     }
 
-    fn listed(webhooks: &[(u128, &str)]) -> Vec<Value> {
+    fn history(webhooks: &[(u128, &str)]) -> Vec<Value> {
         webhooks.iter().map(|(id, status)| json!({ "id": Uuid::from_u128(*id), "status": status })).collect()
     }
 
-    fn arrived(ids: &[u128]) -> Vec<Delivery> {
+    fn deliveries(ids: &[u128]) -> Vec<Delivery> {
         let delivery = |id| Delivery { id, sha256: [0; 32], at: Instant::now(), attempt: 1, success: true };
         ids.iter().map(|id| delivery(Uuid::from_u128(*id))).collect()
     }
 
     #[test]
-    fn the_history_has_what_was_accepted_and_what_arrived_and_no_more() {
+    fn the_history_must_agree_with_the_acceptances_and_the_deliveries() {
         let done = "delivered";
-        let check = |told: Told, webhooks: &[(u128, &str)], arrivals: &[u128]| {
-            in_history(&told, &listed(webhooks), &arrived(arrivals)).len()
+        let n_problems = |acknowledged: Acknowledged, webhooks: &[(u128, &str)], delivered: &[u128]| {
+            history_problems(&acknowledged, &history(webhooks), &deliveries(delivered)).len()
         };
-        assert_eq!(check(told(&[1, 2], 0), &[(1, done), (2, done)], &[1, 2, 2]), 0);
+        assert_eq!(n_problems(acknowledged(&[1, 2], 0), &[(1, done), (2, done)], &[1, 2, 2]), 0);
         assert_eq!(
-            check(told(&[1], 1), &[(1, done), (2, done)], &[1, 2]),
+            n_problems(acknowledged(&[1], 1), &[(1, done), (2, done)], &[1, 2]),
             0,
-            "its 202 may have been cut off"
+            "the 202 of the second request may be the one that was cut off"
         );
-        assert_eq!(check(told(&[1], 0), &[(1, done), (2, done)], &[1, 2]), 1, "nobody asked for it");
-        assert_eq!(check(told(&[1], 0), &[(1, "failed")], &[1]), 1);
-        assert_eq!(check(told(&[1, 2], 0), &[(1, done)], &[1]), 1, "not listed");
-        assert_eq!(check(told(&[1], 0), &[(1, done)], &[]), 1, "it never arrived");
+        assert_eq!(
+            n_problems(acknowledged(&[1], 0), &[(1, done), (2, done)], &[1, 2]),
+            1,
+            "the second webhook was not requested"
+        );
+        assert_eq!(n_problems(acknowledged(&[1], 0), &[(1, "failed")], &[1]), 1);
+        assert_eq!(
+            n_problems(acknowledged(&[1, 2], 0), &[(1, done)], &[1]),
+            1,
+            "an accepted id is not listed"
+        );
+        assert_eq!(n_problems(acknowledged(&[1], 0), &[(1, done)], &[]), 1, "a listed id was not delivered");
     }
 
     #[test]
-    fn what_was_lost_is_named() {
-        let told = told(&[1, 2], 0);
-        let deliveries = arrived(&[2]);
-        let audit = Audit::of(&told.accepted, &deliveries);
-        assert_eq!(in_deliveries(&told, &audit, &deliveries), [format!("lost: {}", Uuid::from_u128(1))]);
+    fn a_lost_webhook_is_reported_with_its_id() {
+        let acknowledged = acknowledged(&[1, 2], 0);
+        let deliveries = deliveries(&[2]);
+        let audit = Audit::new(&acknowledged.accepted, &deliveries);
+        let lost = format!("lost: {}", Uuid::from_u128(1));
+        assert_eq!(delivery_problems(&acknowledged, &audit, &deliveries), [lost]);
     }
 }

@@ -1,199 +1,215 @@
-//! What is asked of each server, always the same: twenty steps in bursts of four, images behind a URL and images in the
-//! request, with webhooks, a few of them later, and without; two of them named and asked again, one sent again. What is
-//! uploaded is large enough for files of its own, it and its result; what is fetched is small.
+//! The script of requests that each server gets: twenty steps in bursts of four. Images are fetched or uploaded, with a
+//! webhook, with a delayed webhook, or without one. Two requests are repeated with the same idempotency key, and one
+//! webhook is resent. Uploaded images and their results are large enough to be stored as files; fetched ones are small.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::StatusCode;
+use hyper::{StatusCode, Uri};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::api::{Answer, Api};
+use crate::api_client::{ApiClient, ApiResponse};
 
-/// How long a webhook may take until its delivery is written down.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A webhook must be recorded as delivered within this time.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One thing to ask.
+/// One step of the script.
 enum Step {
-    Ask(Ask),
-    /// The webhook of the first accepted request that is sent at once, sent again.
+    Process(ScriptedRequest),
+    /// Resends the webhook of the request that was accepted first.
     Resend,
 }
 
 /// One image to process.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ask {
+pub(super) struct ScriptedRequest {
     is_upload: bool,
-    /// Seconds before the webhook; without, the answer is waited for.
+    /// The delay of the webhook in seconds. Without it there is no webhook, and the response has the result.
     delay_s: Option<u32>,
-    /// The `Idempotency-Key`.
-    name: Option<&'static str>,
+    idempotency_key: Option<&'static str>,
 }
 
-const fn ask(is_upload: bool, delay_s: Option<u32>) -> Step {
-    Step::Ask(Ask { is_upload, delay_s, name: None })
+const fn process(is_upload: bool, delay_s: Option<u32>) -> Step {
+    Step::Process(ScriptedRequest { is_upload, delay_s, idempotency_key: None })
 }
 
-const fn named(is_upload: bool, delay_s: Option<u32>, name: &'static str) -> Step {
-    Step::Ask(Ask { is_upload, delay_s, name: Some(name) })
+const fn process_once(is_upload: bool, delay_s: Option<u32>, key: &'static str) -> Step {
+    Step::Process(ScriptedRequest { is_upload, delay_s, idempotency_key: Some(key) })
 }
 
 const FETCH: bool = false;
 const UPLOAD: bool = true;
+const NOW: Option<u32> = Some(0);
+const LATER: Option<u32> = Some(1);
 
 static SCRIPT: [[Step; 4]; 5] = [
-    [ask(FETCH, Some(0)), ask(UPLOAD, Some(0)), ask(FETCH, Some(1)), ask(UPLOAD, None)],
-    [named(UPLOAD, Some(0), "accepted"), ask(FETCH, None), ask(UPLOAD, Some(1)), ask(FETCH, Some(0))],
-    [named(UPLOAD, Some(0), "accepted"), named(FETCH, None, "answered"), ask(UPLOAD, Some(0)), Step::Resend],
-    [named(FETCH, None, "answered"), ask(UPLOAD, None), ask(FETCH, Some(0)), ask(UPLOAD, Some(0))],
-    [ask(FETCH, Some(0)), ask(UPLOAD, Some(0)), ask(FETCH, Some(0)), ask(UPLOAD, Some(0))],
+    [process(FETCH, NOW), process(UPLOAD, NOW), process(FETCH, LATER), process(UPLOAD, None)],
+    [
+        process_once(UPLOAD, NOW, "accepted"),
+        process(FETCH, None),
+        process(UPLOAD, LATER),
+        process(FETCH, NOW),
+    ],
+    [
+        process_once(UPLOAD, NOW, "accepted"),
+        process_once(FETCH, None, "answered"),
+        process(UPLOAD, NOW),
+        Step::Resend,
+    ],
+    [process_once(FETCH, None, "answered"), process(UPLOAD, None), process(FETCH, NOW), process(UPLOAD, NOW)],
+    [process(FETCH, NOW), process(UPLOAD, NOW), process(FETCH, NOW), process(UPLOAD, NOW)],
 ];
 
-/// What the script is about.
-pub(super) struct Subject {
-    /// What is uploaded.
+/// The images and the receiver of the script.
+pub(super) struct ScriptInputs {
+    /// The image that is uploaded.
     pub(super) image: Bytes,
-    /// What is fetched.
+    /// The URL of the image that is fetched.
     pub(super) image_url: String,
     pub(super) webhook_url: String,
 }
 
-/// All that a server has said before it died, and so has to keep.
+/// Everything that a server has acknowledged before it died. The next server must keep it.
 #[derive(Default)]
-pub(super) struct Told {
-    /// Requests with a webhook whose 202 was read, and when.
+pub(super) struct Acknowledged {
+    /// The requests whose 202 was read, and when that was.
     pub(super) accepted: HashMap<Uuid, Instant>,
-    /// Paths of results, and their bytes.
+    /// The paths of results, and their lengths in bytes.
     pub(super) results: Vec<(String, usize)>,
-    /// What was asked under a name, and the id of its answer.
-    pub(super) named: HashMap<&'static str, (Ask, Uuid)>,
-    /// What was promised to be sent again, and when that was asked for.
+    /// The requests with an idempotency key, and the ids of their responses.
+    pub(super) by_key: HashMap<&'static str, (ScriptedRequest, Uuid)>,
+    /// The webhook that was resent, and when the resend was requested.
     pub(super) resent: Option<(Uuid, Instant)>,
-    /// Requests whose answer was not read.
+    /// Requests whose responses were cut off.
     pub(super) n_cut: usize,
-    /// Answers that should not have been given.
-    pub(super) odd: Vec<String>,
+    /// Descriptions of wrong responses.
+    pub(super) problems: Vec<String>,
 }
 
-/// What one step came to.
-enum Event {
-    Asked(Ask, Answer, Instant),
+/// The outcome of one step.
+enum StepOutcome {
+    Response(ScriptedRequest, ApiResponse, Instant),
     Resent(Uuid, Instant),
-    Odd(String),
+    Problem(String),
     Cut,
 }
 
-impl Told {
-    /// Asks everything of the script, up to the burst in which an answer is cut off.
-    pub(super) async fn by(api: &Api, subject: &Subject) -> Self {
-        let mut told = Self::default();
+impl Acknowledged {
+    /// Runs the script, up to the first burst in which a response is cut off.
+    pub(super) async fn by_script(api: &ApiClient, inputs: &ScriptInputs) -> Self {
+        let mut acknowledged = Self::default();
         for [a, b, c, d] in &SCRIPT {
-            let first = told.accepted.iter().min_by_key(|(_, at)| **at).map(|(id, _)| *id);
-            let events = tokio::join!(
-                step(api, subject, a, first),
-                step(api, subject, b, first),
-                step(api, subject, c, first),
-                step(api, subject, d, first)
+            let first = acknowledged.accepted.iter().min_by_key(|(_, at)| **at).map(|(id, _)| *id);
+            let outcomes = tokio::join!(
+                run_step(api, inputs, a, first),
+                run_step(api, inputs, b, first),
+                run_step(api, inputs, c, first),
+                run_step(api, inputs, d, first)
             );
-            for event in <[Event; 4]>::from(events) {
-                told.add(event);
+            for outcome in <[StepOutcome; 4]>::from(outcomes) {
+                acknowledged.add(outcome);
             }
-            if told.n_cut > 0 {
+            if acknowledged.n_cut > 0 {
                 break;
             }
         }
-        told
+        acknowledged
     }
 
-    fn add(&mut self, event: Event) {
-        match event {
-            Event::Cut => self.n_cut += 1,
-            Event::Odd(why) => self.odd.push(why),
-            Event::Resent(id, at) => self.resent = Some((id, at)),
-            Event::Asked(ask, answer, at) => {
-                if let Err(why) = self.add_answer(ask, &answer, at) {
-                    self.odd.push(format!("{why}: {} {}", answer.status, answer.json));
+    fn add(&mut self, outcome: StepOutcome) {
+        match outcome {
+            StepOutcome::Cut => self.n_cut += 1,
+            StepOutcome::Problem(problem) => self.problems.push(problem),
+            StepOutcome::Resent(id, at) => self.resent = Some((id, at)),
+            StepOutcome::Response(request, response, at) => {
+                if let Err(problem) = self.add_response(request, &response, at) {
+                    self.problems.push(format!("{problem}: {} {}", response.status, response.json));
                 }
             }
         }
     }
 
-    fn add_answer(&mut self, ask: Ask, answer: &Answer, at: Instant) -> Result<(), &'static str> {
-        let id = answer.id().ok_or("an answer without an id")?;
-        if answer.status != ask.status() {
-            return Err("an odd status");
+    fn add_response(
+        &mut self,
+        request: ScriptedRequest,
+        response: &ApiResponse,
+        at: Instant,
+    ) -> Result<(), &'static str> {
+        let id = response.id().ok_or("an answer without an id")?;
+        if response.status != request.expected_status() {
+            return Err("an unexpected status");
         }
-        if ask.delay_s.is_some() {
+        if request.delay_s.is_some() {
             self.accepted.entry(id).or_insert(at);
         } else {
-            self.results.push(result(answer).ok_or("an answer without a result")?);
+            self.results.push(result(response).ok_or("an answer without a result")?);
         }
-        if let Some(name) = ask.name {
-            let (_, first) = self.named.entry(name).or_insert((ask, id));
+        if let Some(key) = request.idempotency_key {
+            let (_, first) = self.by_key.entry(key).or_insert((request, id));
             if *first != id {
-                return Err("another id under the same name");
+                return Err("another id for the same idempotency key");
             }
         }
         Ok(())
     }
 }
 
-impl Ask {
-    fn status(&self) -> StatusCode {
+impl ScriptedRequest {
+    fn expected_status(&self) -> StatusCode {
         if self.delay_s.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK }
     }
 
-    /// Asks for it.
-    pub(super) async fn put(&self, api: &Api, subject: &Subject) -> anyhow::Result<Answer> {
+    /// Sends the request.
+    pub(super) async fn send(&self, api: &ApiClient, inputs: &ScriptInputs) -> anyhow::Result<ApiResponse> {
         let mut data = json!({});
         if let Some(delay) = self.delay_s {
-            data["webhook"] = json!({ "url": subject.webhook_url, "delay": delay });
+            data["webhook"] = json!({ "url": inputs.webhook_url, "delay": delay });
         }
         if !self.is_upload {
-            data["url"] = json!(subject.image_url);
+            data["url"] = json!(inputs.image_url);
         }
-        api.process(&data, self.is_upload.then_some(&subject.image), self.name).await
+        api.process(&data, self.is_upload.then_some(&inputs.image), self.idempotency_key).await
     }
 }
 
-async fn step(api: &Api, subject: &Subject, step: &Step, first: Option<Uuid>) -> Event {
+async fn run_step(api: &ApiClient, inputs: &ScriptInputs, step: &Step, first: Option<Uuid>) -> StepOutcome {
     match (step, first) {
-        (Step::Ask(ask), _) => match ask.put(api, subject).await {
-            Ok(answer) => Event::Asked(*ask, answer, Instant::now()),
-            Err(_dead) => Event::Cut,
+        (Step::Process(request), _) => match request.send(api, inputs).await {
+            Ok(response) => StepOutcome::Response(*request, response, Instant::now()),
+            Err(_killed) => StepOutcome::Cut,
         },
         (Step::Resend, Some(id)) => resend(api, id).await,
-        (Step::Resend, None) => Event::Odd("nothing was accepted".to_owned()),
+        (Step::Resend, None) => StepOutcome::Problem("nothing was accepted".to_owned()),
     }
 }
 
-/// Sends a webhook again once it is known to be delivered.
-async fn resend(api: &Api, id: Uuid) -> Event {
-    let end = Instant::now() + PATIENCE;
+/// Waits until a webhook is recorded as delivered, then resends it.
+async fn resend(api: &ApiClient, id: Uuid) -> StepOutcome {
+    let end = Instant::now() + DELIVERY_TIMEOUT;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     loop {
         ticks.tick().await;
-        let Ok(answer) = api.get(&format!("/1.0/webhooks/{id}")).await else { return Event::Cut };
-        if answer.json["webhook"]["status"] == "delivered" {
+        let Ok(response) = api.get(&format!("/1.0/webhooks/{id}")).await else { return StepOutcome::Cut };
+        if response.json["webhook"]["status"] == "delivered" {
             break;
         }
         if Instant::now() > end {
-            return Event::Odd(format!("not delivered in time: {}", answer.json));
+            return StepOutcome::Problem(format!("not delivered in time: {}", response.json));
         }
     }
     let at = Instant::now();
     match api.post(&format!("/1.0/webhooks/{id}/resend")).await {
-        Ok(answer) if answer.status == StatusCode::OK => Event::Resent(id, at),
-        Ok(answer) => Event::Odd(format!("not sent again: {} {}", answer.status, answer.json)),
-        Err(_dead) => Event::Cut,
+        Ok(response) if response.status == StatusCode::OK => StepOutcome::Resent(id, at),
+        Ok(response) => StepOutcome::Problem(format!("not resent: {} {}", response.status, response.json)),
+        Err(_killed) => StepOutcome::Cut,
     }
 }
 
-/// Where the result of an answer lies, and how many bytes it has.
-fn result(answer: &Answer) -> Option<(String, usize)> {
-    let output = &answer.json["output"];
-    let url = output["url"].as_str()?.parse::<hyper::Uri>().ok()?;
+/// The path of the result in a response, and its length in bytes.
+fn result(response: &ApiResponse) -> Option<(String, usize)> {
+    let output = &response.json["output"];
+    let url = output["url"].as_str()?.parse::<Uri>().ok()?;
     Some((url.path().to_owned(), usize::try_from(output["bytes"].as_u64()?).ok()?))
 }

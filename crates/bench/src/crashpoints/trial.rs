@@ -1,85 +1,84 @@
-//! One server's life: started, asked, killed at a point, started again and looked at.
+//! One trial: a server is started, gets the script, is killed at a crash point, and is started again and checked.
 
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use pixaven_testkit::image_origin::ImageOrigin;
 
-use super::groups::Group;
-use super::recovery::{self, Recovery};
-use super::script::{Subject, Told};
-use crate::api::Api;
+use super::call_groups::CallGroup;
+use super::recovery::{Recovery, check_recovery};
+use super::script::{Acknowledged, ScriptInputs};
+use crate::api_client::ApiClient;
 use crate::audit::Audit;
-use crate::job::Image;
-use crate::origin::Origin;
-use crate::receiver::Receiver;
+use crate::environment::IMAGE_PATH;
 use crate::report::progress;
-use crate::server::{self, Build, Installation, Server};
-use crate::strace::Tracer;
+use crate::request_template::TestImage;
+use crate::server::{Build, Installation, Server, ServerArgs, temporary_directory};
+use crate::strace::{CallCounts, Tracer};
+use crate::webhook_receiver::WebhookReceiver;
 
 const SIGKILL: i32 = 9;
 
-/// How long the next webhook of an undisturbed server may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// An undisturbed server that sends no webhook for this long has no more to send.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One worker and one job at a time: what differs from run to run is then the order of few threads.
+/// One worker and one job at a time, so that few threads run in an order that changes from run to run.
 const SETTINGS: [&str; 2] = ["images.workers=1", "jobs.concurrency=1"];
 
-/// What all servers have around them.
-pub(super) struct Rig {
+/// What all trials share.
+pub(super) struct TrialSetup {
     binary: PathBuf,
     settings: Vec<String>,
     keep: bool,
-    image: Image,
-    origin: Origin,
+    image: TestImage,
+    origin: ImageOrigin,
 }
 
-/// Where one server after the other is tried.
-pub(super) struct Lane<'a> {
-    rig: &'a Rig,
-    receiver: Receiver,
-    subject: Subject,
+/// Runs one trial after the other, with a receiver of its own.
+pub(super) struct TrialRunner<'a> {
+    setup: &'a TrialSetup,
+    receiver: WebhookReceiver,
+    inputs: ScriptInputs,
 }
 
-/// What came of it.
+/// The result of a trial.
 pub(super) struct Trial {
     pub(super) was_killed: bool,
-    /// Calls in all threads, and in the one with most of them.
-    pub(super) counts: (u64, u64),
+    pub(super) counts: CallCounts,
     pub(super) audit: Audit,
-    /// Whatever did not hold.
+    /// Descriptions of everything that was not kept.
     pub(super) problems: Vec<String>,
 }
 
-impl Rig {
-    pub(super) async fn new(subject: &server::Subject) -> anyhow::Result<Self> {
-        let binary = subject.binary(Build::LikeThis).await?;
-        let settings =
-            SETTINGS.into_iter().map(str::to_owned).chain(subject.settings.iter().cloned()).collect();
-        let image = Image::documented(None)?;
-        let origin = Origin::start(Image::noop()?.bytes).await?;
-        Ok(Self { binary, settings, keep: subject.keep, image, origin })
+impl TrialSetup {
+    pub(super) async fn new(args: &ServerArgs) -> anyhow::Result<Self> {
+        let binary = args.binary(Build::SameProfile).await?;
+        let settings = SETTINGS.into_iter().map(str::to_owned).chain(args.settings.iter().cloned()).collect();
+        let image = TestImage::documented(None)?;
+        let origin = ImageOrigin::start(TestImage::noop()?.bytes).await?;
+        Ok(Self { binary, settings, keep: args.keep, image, origin })
     }
 
-    pub(super) async fn lane(&self) -> anyhow::Result<Lane<'_>> {
-        let receiver = Receiver::start().await?;
-        let subject = Subject {
+    pub(super) async fn start_runner(&self) -> anyhow::Result<TrialRunner<'_>> {
+        let receiver = WebhookReceiver::start().await?;
+        let inputs = ScriptInputs {
             image: self.image.bytes.clone(),
-            image_url: self.origin.image_url(),
+            image_url: self.origin.url(IMAGE_PATH),
             webhook_url: receiver.url(),
         };
-        Ok(Lane { rig: self, receiver, subject })
+        Ok(TrialRunner { setup: self, receiver, inputs })
     }
 }
 
-impl Lane<'_> {
-    /// Kills a server at its `n`th call, or lets it live if that is none, and starts it again.
-    pub(super) async fn attempt(&self, group: &Group, n: u64) -> anyhow::Result<Trial> {
-        let mut directory = server::directory(false)?;
-        // As the system calls it: strace compares paths letter by letter.
+impl TrialRunner<'_> {
+    /// Kills a server at its `n`th call of a group, or at none if `n` is 0, and checks the server that follows.
+    pub(super) async fn run_trial(&self, group: &CallGroup, n: u64) -> anyhow::Result<Trial> {
+        let mut directory = temporary_directory(false)?;
+        // strace compares paths byte for byte, so that the path must be the one that the system uses.
         let root = directory.path().canonicalize()?;
-        let Rig { binary, settings, .. } = self.rig;
+        let TrialSetup { binary, settings, .. } = self.setup;
         let installation = Installation::new(binary, root.join("data"), settings).await?;
         let mut tracer = Tracer::new(group.calls, group.path(installation.dir()), root.join("trace"));
         if n > 0 {
@@ -87,45 +86,52 @@ impl Lane<'_> {
         }
         self.receiver.clear();
         let (was_killed, Recovery { audit, problems }) =
-            self.live_and_recover(&installation, &tracer).await.unwrap_or_else(|why| {
-                (true, Recovery { audit: Audit::default(), problems: vec![format!("{why:#}")] })
+            self.run_and_recover(&installation, &tracer).await.unwrap_or_else(|error| {
+                (true, Recovery { audit: Audit::default(), problems: vec![format!("{error:#}")] })
             });
-        if self.rig.keep && !problems.is_empty() {
+        if self.setup.keep && !problems.is_empty() {
             directory.disable_cleanup(true);
-            progress(format_args!("{} {n} is left in {}", group.name(), root.display()));
+            progress(format_args!("{} {n} is kept in {}", group.name(), root.display()));
         }
         Ok(Trial { was_killed, counts: tracer.trace()?.counts(), audit, problems })
     }
 
-    /// Says whether the server was killed, and what it is like afterwards.
-    async fn live_and_recover(
+    /// Runs a server, then the server that follows. Returns whether the first one was killed, and the recovery.
+    async fn run_and_recover(
         &self,
         installation: &Installation,
         tracer: &Tracer,
     ) -> anyhow::Result<(bool, Recovery)> {
-        let (told, was_killed) = self.live(installation, installation.spawn_traced(tracer)?).await?;
-        let mut recovery = recovery::of(installation, &told, &self.subject, &self.receiver).await?;
-        if !was_killed && told.n_cut > 0 {
-            recovery.problems.push(format!("{} answers were cut off by a server that lived", told.n_cut));
+        let server = installation.spawn_traced(tracer)?;
+        let (acknowledged, was_killed) = self.run_script(installation, server).await?;
+        let mut recovery = check_recovery(installation, &acknowledged, &self.inputs, &self.receiver).await?;
+        let n_cut = acknowledged.n_cut;
+        if !was_killed && n_cut > 0 {
+            recovery.problems.push(format!("{n_cut} answers were cut off by a server that was not killed"));
         }
         Ok((was_killed, recovery))
     }
 
-    /// Asks everything until the server dies; stops one that does not. Says whether it was killed.
-    async fn live(&self, installation: &Installation, mut server: Server) -> anyhow::Result<(Told, bool)> {
-        let Ok(address) = server.listening().await else {
-            let status = server.ended().await?;
-            let why = || format!("the server ended with {status}:\n{}", installation.log_tail());
-            anyhow::ensure!(status.signal() == Some(SIGKILL), why());
-            return Ok((Told::default(), true));
+    /// Runs the script until the server dies, and stops a server that does not. Returns what the server acknowledged, and
+    /// whether it was killed.
+    async fn run_script(
+        &self,
+        installation: &Installation,
+        mut server: Server,
+    ) -> anyhow::Result<(Acknowledged, bool)> {
+        let Ok(address) = server.wait_until_listening().await else {
+            let status = server.wait_for_exit().await?;
+            let reason = || format!("the server ended with {status}:\n{}", installation.log_tail());
+            ensure!(status.signal() == Some(SIGKILL), reason());
+            return Ok((Acknowledged::default(), true));
         };
-        let api = Api::new(address, &installation.key);
-        let told = Told::by(&api, &self.subject).await;
+        let api = ApiClient::new(address, &installation.key);
+        let acknowledged = Acknowledged::by_script(&api, &self.inputs).await;
         tokio::select! {
-            status = server.ended() => return Ok((told, status?.signal() == Some(SIGKILL))),
-            () = self.receiver.wait_for(&told.accepted, PATIENCE) => {}
+            status = server.wait_for_exit() => return Ok((acknowledged, status?.signal() == Some(SIGKILL))),
+            () = self.receiver.wait_for(&acknowledged.accepted, IDLE_TIMEOUT) => {}
         }
         let status = server.terminate().await.context("no orderly end")?;
-        Ok((told, status.signal() == Some(SIGKILL)))
+        Ok((acknowledged, status.signal() == Some(SIGKILL)))
     }
 }

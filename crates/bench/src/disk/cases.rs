@@ -1,33 +1,33 @@
-//! What goes wrong with the disk, and how a server has to come out of it.
+//! The faults of the disk, and the reaction that each requires of the server.
 
-use crate::job::Way;
+use crate::request_template::InputMode;
 
-/// A kind of trouble.
-pub(super) struct Case {
+/// A fault, and the required reaction.
+pub(super) struct DiskCase {
     pub(super) name: &'static str,
-    pub(super) cause: Cause,
-    pub(super) way: Way,
-    pub(super) ending: Ending,
+    pub(super) fault: Fault,
+    pub(super) input: InputMode,
+    pub(super) reaction: Reaction,
 }
 
-/// Where the trouble comes from.
-pub(super) enum Cause {
-    /// There is no room, until some is made.
-    Full,
-    /// Some calls on a file of the server's directory are refused by the system.
-    Refused { calls: &'static str, file: &'static str, fault: &'static str },
+/// A fault of the disk.
+pub(super) enum Fault {
+    /// The disk is full until the trial frees space.
+    DiskFull,
+    /// Some system calls on a file or folder of the data directory fail. `fault` has the syntax of `strace`.
+    FailingCalls { calls: &'static str, file: &'static str, fault: &'static str },
 }
 
-/// What has to be seen while the server still runs.
+/// What the server must do before it is restarted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// It accepts again once the trouble is over.
+pub(super) enum Reaction {
+    /// It accepts requests again once the fault ends.
     Recovers,
-    /// It is killed in the middle of it.
+    /// Nothing is required: the trial kills the server during the fault.
     Killed,
-    /// It accepts nothing any more, and says at `/healthz` and `/readyz` that it is not well.
+    /// It accepts no request any more, and `/healthz` and `/readyz` respond with 503.
     Refuses,
-    /// It refuses each request whose flush fails, and those alone.
+    /// It refuses exactly the requests whose flush fails.
     RefusesEach,
 }
 
@@ -37,31 +37,31 @@ const INPUTS: &str = "blobs/inputs";
 const WRITES: &str = "pwrite64,pwritev";
 const FLUSHES: &str = "fsync,fdatasync";
 
-pub(super) static CASES: [Case; 9] = [
-    full("enospc", Ending::Recovers),
-    full("enospc-killed", Ending::Killed),
-    refused("eio-write", WRITES, LOG, "error=EIO:when=1000..1040", Ending::Recovers),
-    refused("edquot-log", WRITES, LOG, "error=EDQUOT:when=1000..1040", Ending::Recovers),
-    refused("edquot-database", WRITES, DATABASE, "error=EDQUOT:when=1..3", Ending::Recovers),
-    refused("enospc-database", WRITES, DATABASE, "error=ENOSPC:when=1..3", Ending::Recovers),
-    refused("eio-log", FLUSHES, LOG, "error=EIO:when=40+", Ending::Refuses),
-    refused("eio-database", FLUSHES, DATABASE, "error=EIO:when=1+", Ending::Refuses),
-    Case {
-        way: Way::Upload,
-        ..refused("eio-inputs", FLUSHES, INPUTS, "error=EIO:when=5+3", Ending::RefusesEach)
+pub(super) static CASES: [DiskCase; 9] = [
+    disk_full("enospc", Reaction::Recovers),
+    disk_full("enospc-killed", Reaction::Killed),
+    failing_calls("eio-write", WRITES, LOG, "error=EIO:when=1000..1040", Reaction::Recovers),
+    failing_calls("edquot-log", WRITES, LOG, "error=EDQUOT:when=1000..1040", Reaction::Recovers),
+    failing_calls("edquot-database", WRITES, DATABASE, "error=EDQUOT:when=1..3", Reaction::Recovers),
+    failing_calls("enospc-database", WRITES, DATABASE, "error=ENOSPC:when=1..3", Reaction::Recovers),
+    failing_calls("eio-log", FLUSHES, LOG, "error=EIO:when=40+", Reaction::Refuses),
+    failing_calls("eio-database", FLUSHES, DATABASE, "error=EIO:when=1+", Reaction::Refuses),
+    DiskCase {
+        input: InputMode::Upload,
+        ..failing_calls("eio-inputs", FLUSHES, INPUTS, "error=EIO:when=5+3", Reaction::RefusesEach)
     },
 ];
 
-const fn full(name: &'static str, ending: Ending) -> Case {
-    Case { name, cause: Cause::Full, way: Way::Mix, ending }
+const fn disk_full(name: &'static str, reaction: Reaction) -> DiskCase {
+    DiskCase { name, fault: Fault::DiskFull, input: InputMode::Mix, reaction }
 }
 
-const fn refused(
+const fn failing_calls(
     name: &'static str,
     calls: &'static str,
     file: &'static str,
     fault: &'static str,
-    ending: Ending,
-) -> Case {
-    Case { name, cause: Cause::Refused { calls, file, fault }, way: Way::Mix, ending }
+    reaction: Reaction,
+) -> DiskCase {
+    DiskCase { name, fault: Fault::FailingCalls { calls, file, fault }, input: InputMode::Mix, reaction }
 }

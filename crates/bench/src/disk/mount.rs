@@ -1,7 +1,7 @@
 //! A disk that can be filled: a small file system in memory.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use anyhow::{Context, ensure};
 
 use crate::report::progress;
 
-/// Room for a server, its log and some results.
+/// The size of the file system: enough for a server, its log and some results.
 const SIZE: &str = "size=32m";
 
-/// Room that the server makes is taken away this often.
+/// The interval at which space that the server frees is filled again.
 const REFILL_EVERY: Duration = Duration::from_millis(20);
 
 /// A mounted file system. Unmounted on drop.
@@ -21,8 +21,8 @@ pub(super) struct SmallDisk {
     path: PathBuf,
 }
 
-/// Says so where nothing can be mounted.
-pub(super) fn ensure_possible() -> anyhow::Result<()> {
+/// Fails with a hint when this user cannot mount a file system.
+pub(super) fn ensure_root() -> anyhow::Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
         "the cases `enospc` and `enospc-killed` mount a file system, which needs root; `--only eio` and `--only edquot` \
@@ -32,7 +32,7 @@ pub(super) fn ensure_possible() -> anyhow::Result<()> {
 }
 
 impl SmallDisk {
-    /// Mounts one at `path`, which is made.
+    /// Creates the directory `path` and mounts a file system on it.
     pub(super) fn mount(path: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(path)?;
         let mut mount = Command::new("mount");
@@ -42,7 +42,7 @@ impl SmallDisk {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Takes all room there is, and any that is made, until dropped. Ends only with an error.
+    /// Fills the disk, and keeps it full until the future is dropped. Completes only with an error.
     pub(super) async fn keep_full(&self) -> anyhow::Error {
         let mut ticks = tokio::time::interval(REFILL_EVERY);
         loop {
@@ -64,8 +64,8 @@ impl SmallDisk {
         }
     }
 
-    /// Gives the room back.
-    pub(super) fn make_room(&self) -> anyhow::Result<()> {
+    /// Frees the space that was filled.
+    pub(super) fn free_space(&self) -> anyhow::Result<()> {
         fs::remove_file(self.ballast()).context("the disk was never filled")
     }
 

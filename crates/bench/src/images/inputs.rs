@@ -1,66 +1,68 @@
-//! The pictures that the jobs are done on: two of the corpus, and what is made of them or painted.
+//! The input images of the cases: two images of the corpus, images that are made from them, and generated animations.
 //!
-//! What is made here is made by our own encoders, in the form that others write: JPEG as cameras do, at quality 89, the
-//! highest at which ours keeps 4:2:0, and PNG at the effort of libpng's default. The 12 megapixels are the corpus's
-//! photograph enlarged, which alone would be too smooth, with the grain of a sensor on top.
+//! The images are written by our own encoders with settings that are usual elsewhere: JPEG at quality 89, the highest at
+//! which our encoder keeps 4:2:0, as cameras do, and PNG at the effort of libpng's default. The image of 12 megapixels is
+//! an enlarged photograph of the corpus. It gets the grain of a sensor, because the enlarged image alone is too smooth.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use pixaven_imaging::plan::{Filter, Format, Gravity, Kernel, Output, Plan, Resize, ResizeMode, Target};
-use pixaven_imaging::{Channels, Image, Limits, Scratch, encode_animation, process, sample};
+use pixaven_imaging::plan::{
+    Filter, Format, Gravity, Kernel, Output, Plan, Resize, ResizeMode, TargetFormat,
+};
+use pixaven_imaging::{Channels, Image, Limits, Scratch, encode_animation, process};
 use tempfile::TempDir;
 
-/// Strength of the grain on the enlarged photograph, in percent: about three levels.
+/// The strength of the grain in percent: about three levels of 255.
 const GRAIN: f32 = 6.0;
 
-/// How long a frame of the animations is shown.
+/// The display time of each frame of an animation.
 const DELAY_MS: u32 = 40;
 
-/// A picture that jobs start from.
+/// An input image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Input {
     /// 4000×3000, baseline JPEG.
     Photo12Mp,
-    /// The same as progressive JPEG.
+    /// 4000×3000, progressive JPEG.
     Progressive12Mp,
-    /// 2725×2225, baseline JPEG: the photograph of sharp's own benchmark.
+    /// 2725×2225, baseline JPEG: the photograph that sharp's own benchmark uses.
     Photo6Mp,
     /// 1200×800, baseline JPEG.
     Photo1Mp,
-    /// 2048×1536 with alpha, PNG: the other picture of sharp's own benchmark.
+    /// 2048×1536, PNG with alpha, which sharp's own benchmark uses, too.
     PngAlpha,
-    /// The photograph of 2725×2225 as PNG.
+    /// 2725×2225, the photograph as PNG.
     PngPhoto,
-    /// 480×320, a camera moving over a painted landscape.
+    /// 480×320, GIF of 50 frames: a camera moves over a generated landscape.
     Gif50,
-    /// 800×600, the same: as long as the limits of the API allow.
+    /// 800×600, GIF of 200 frames: as many as the API's default limits allow.
     Gif200,
 }
 
-/// A directory of inputs, each made when it is first asked for.
+/// A directory of input images. Each image is made when it is first needed.
 pub(super) struct Inputs {
     corpus: PathBuf,
     dir: TempDir,
-    made: HashMap<Input, PathBuf>,
+    files: HashMap<Input, PathBuf>,
 }
 
 impl Inputs {
     pub(super) fn new(corpus: PathBuf) -> anyhow::Result<Self> {
         let dir = TempDir::with_prefix("pixaven-images-").context("no temporary directory")?;
-        Ok(Self { corpus, dir, made: HashMap::new() })
+        Ok(Self { corpus, dir, files: HashMap::new() })
     }
 
-    /// Where the picture is.
+    /// The path of an input image.
     pub(super) fn file(&mut self, input: Input) -> anyhow::Result<PathBuf> {
-        if let Some(path) = self.made.get(&input) {
+        if let Some(path) = self.files.get(&input) {
             return Ok(path.clone());
         }
         let path = match input {
-            Input::Photo6Mp => self.real("jpeg", "2569067123_aca715a2ee_o.jpg")?,
-            Input::PngAlpha => self.real("png", "alpha-premultiply-2048x1536-paper.png")?,
+            Input::Photo6Mp => self.corpus_file("jpeg", "2569067123_aca715a2ee_o.jpg")?,
+            Input::PngAlpha => self.corpus_file("png", "alpha-premultiply-2048x1536-paper.png")?,
             _ => {
                 let path = self.dir.path().join(format!("{input:?}"));
                 let bytes = self.make(input)?;
@@ -68,12 +70,12 @@ impl Inputs {
                 path
             }
         };
-        self.made.insert(input, path.clone());
+        self.files.insert(input, path.clone());
         Ok(path)
     }
 
-    /// A file of the corpus by the end of its name.
-    fn real(&self, format: &str, name: &str) -> anyhow::Result<PathBuf> {
+    /// The path of a file of the corpus whose name ends with `name`.
+    fn corpus_file(&self, format: &str, name: &str) -> anyhow::Result<PathBuf> {
         let dir = self.corpus.join("gold").join(format);
         let entries =
             fs::read_dir(&dir).with_context(|| format!("no corpus at {}", self.corpus.display()))?;
@@ -86,12 +88,12 @@ impl Inputs {
 
     fn make(&mut self, input: Input) -> anyhow::Result<Vec<u8>> {
         let jpeg = Output {
-            format: Target::Format(Format::Jpeg),
+            format: TargetFormat::Format(Format::Jpeg),
             quality: Some(89),
             baseline: true,
             ..Output::default()
         };
-        let png = Output { format: Target::Format(Format::Png), effort: Some(6), ..Output::default() };
+        let png = Output { format: TargetFormat::Format(Format::Png), effort: Some(6), ..Output::default() };
         match input {
             Input::Photo12Mp => self.photo(Some((4000, 3000)), Some(GRAIN), jpeg),
             Input::Progressive12Mp => {
@@ -100,17 +102,17 @@ impl Inputs {
             }
             Input::Photo1Mp => self.photo(Some((1200, 800)), None, jpeg),
             Input::PngPhoto => self.photo(None, None, png),
-            Input::Gif50 => moving(480, 320, 50),
-            Input::Gif200 => moving(800, 600, 200),
+            Input::Gif50 => animation(480, 320, 50),
+            Input::Gif200 => animation(800, 600, 200),
             Input::Photo6Mp | Input::PngAlpha => fs::read(self.file(input)?).context("the corpus is gone"),
         }
     }
 
-    /// The corpus's photograph in another size, with or without grain.
+    /// The photograph of the corpus, resized and with grain if these are given.
     fn photo(
         &mut self,
         size: Option<(u32, u32)>,
-        noise: Option<f32>,
+        grain: Option<f32>,
         output: Output,
     ) -> anyhow::Result<Vec<u8>> {
         let photo = read(&self.file(Input::Photo6Mp)?)?;
@@ -123,8 +125,12 @@ impl Inputs {
             background: None,
             kernel: Kernel::Lanczos3,
         });
-        let plan =
-            Plan { resize, filter: Some(Filter { noise, ..Filter::default() }), output, ..Plan::default() };
+        let plan = Plan {
+            resize,
+            filter: Some(Filter { noise: grain, ..Filter::default() }),
+            output,
+            ..Plan::default()
+        };
         Ok(process(&photo, &plan, &Limits::default(), &mut Scratch::default())?.bytes)
     }
 }
@@ -133,14 +139,16 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// An animation in which every pixel moves: three columns and, every other frame, a row.
-fn moving(width: u32, height: u32, n_frames: u32) -> anyhow::Result<Vec<u8>> {
+/// A GIF whose content moves by three columns in each frame, and by one row in every other frame.
+fn animation(width: u32, height: u32, n_frames: u32) -> anyhow::Result<Vec<u8>> {
     let (n_columns, n_rows) = (width + n_frames * 3, height + n_frames / 2);
-    let landscape = sample::landscape(n_columns, n_rows, 5);
+    let landscape =
+        Image::new(n_columns, n_rows, Channels::Rgb, pixaven_sample::landscape(n_columns, n_rows, 5));
     let frames = (0..n_frames).map(|i| (part(&landscape, i * 3, i / 2, width, height), DELAY_MS));
     Ok(encode_animation(frames, n_frames, Format::Gif, &Output::default())?)
 }
 
+/// A rectangle of an RGB image.
 fn part(image: &Image, left: u32, top: u32, width: u32, height: u32) -> Image {
     let stride = image.width() as usize * 3;
     let (start, end) = (left as usize * 3, (left + width) as usize * 3);

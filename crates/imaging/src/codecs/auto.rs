@@ -1,25 +1,45 @@
-//! `output.format: "auto"`: the smallest file of equal quality.
+//! Implements `output.format: "auto"`: encodes in several formats at equal quality and keeps the smallest
+//! file.
 //!
-//! A still picture is tried as AVIF (where this build writes it) and WebP; as JPEG if it is opaque; and as PNG if it is
-//! not, if it has no more than 256 colours, or if nothing may be lost. An animation is tried as WebP and APNG, the two
-//! that keep both its colours and its transparency. Qualities are those of JPEG; what is equal to them in the others
-//! stands in the table below.
+//! A still picture is encoded as AVIF (where this build writes AVIF) and WebP. An opaque picture is also
+//! encoded as JPEG. PNG is tried if the picture has transparent pixels or at most 256 colours. If the output
+//! must be lossless, only WebP and PNG are tried. An animation is encoded as WebP and APNG, the two formats
+//! that keep both colours and transparency.
+//!
+//! `output.quality` is a JPEG quality; the table below gives the equal qualities of the other formats.
 
-use super::{Encode, Encoded, Sequence, begin, fit, palette};
+use super::codec::{Encode, Encoded, Sequence};
+use super::palette;
+use super::quality_search::{self, Attempt};
+use crate::format::Format;
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output, Target};
-use crate::{Error, Image, Scratch};
+use crate::plan::{Output, TargetFormat};
+use crate::{Error, Image, Scratch, codecs};
 
-/// The quality of JPEG that is meant when none is said.
+/// Creates the encoder for a file in the format that turns out the smallest.
+pub(crate) fn begin(
+    output: &Output,
+    sequence: Sequence,
+    metadata: Metadata,
+) -> Result<Box<dyn Encode>, Error> {
+    Ok(if sequence.n_frames > 1 {
+        Box::new(Animation::new(output, sequence, &metadata)?)
+    } else {
+        Box::new(Still::new(output, metadata))
+    })
+}
+
+/// The JPEG quality for an output without a quality.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// Qualities at which a picture looks equally good as JPEG, WebP and AVIF.
+/// Qualities at which a picture looks equally good in JPEG, WebP and AVIF, in this order.
 ///
-/// Measured as equal means of SSIMULACRA2 over eight photographs of 512 pixels: libjpeg's tables with 4:2:0 below 90 and
-/// 4:4:4 from there on, as `jpeg/encode.rs` chooses; libwebp with method 4; libaom with speed 6 and 4:2:0. At 80, the
-/// best-known table of this kind (Ubl, *AVIF and WebP encoding quality settings*, 2021, by DSSIM) says 82 and 64. From 95
-/// on no 4:2:0 is as good.
-const EQUAL: [[u8; 3]; 13] = [
+/// Measured: equal qualities have equal means of SSIMULACRA2 over eight photographs of 512 pixels. JPEG used
+/// the tables of libjpeg with 4:2:0 below quality 90 and 4:4:4 from 90 on, as `jpeg/encode.rs` does; WebP
+/// used libwebp with method 4; AVIF used libaom with speed 6 and 4:2:0. For JPEG quality 80, the best-known
+/// table of this kind (Ubl, *AVIF and WebP encoding quality settings*, 2021, by DSSIM) gives 82 and 64. From
+/// JPEG quality 95 on, no quality with 4:2:0 is equal.
+const EQUAL_QUALITIES: [[u8; 3]; 13] = [
     [1, 1, 1],
     [20, 12, 28],
     [30, 28, 38],
@@ -35,46 +55,48 @@ const EQUAL: [[u8; 3]; 13] = [
     [100, 100, 100],
 ];
 
-/// The quality in which `format` looks as a JPEG of quality `jpeg` does: by straight lines through the table.
+/// The quality at which `format` looks as good as a JPEG of quality `jpeg`. Interpolates linearly between the
+/// rows of the table.
 fn equal_quality(format: Format, jpeg: u8) -> u8 {
     let column = match format {
         Format::Webp => 1,
         Format::Avif => 2,
         _ => return jpeg,
     };
-    let above = EQUAL.iter().position(|row| row[0] >= jpeg).unwrap_or(EQUAL.len() - 1).max(1);
+    let above =
+        EQUAL_QUALITIES.iter().position(|row| row[0] >= jpeg).unwrap_or(EQUAL_QUALITIES.len() - 1).max(1);
     let ([x0, y0], [x1, y1]) = (
-        [EQUAL[above - 1][0], EQUAL[above - 1][column]].map(f32::from),
-        [EQUAL[above][0], EQUAL[above][column]].map(f32::from),
+        [EQUAL_QUALITIES[above - 1][0], EQUAL_QUALITIES[above - 1][column]].map(f32::from),
+        [EQUAL_QUALITIES[above][0], EQUAL_QUALITIES[above][column]].map(f32::from),
     );
     (y0 + (f32::from(jpeg) - x0) / (x1 - x0) * (y1 - y0)).round().clamp(1.0, 100.0) as u8
 }
 
-/// The output that asks for `format` as good as `output` asks for.
+/// The settings for `format` at a quality that is equal to the JPEG quality of `output`.
 fn in_format(format: Format, output: &Output) -> Output {
     let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
     Output {
-        format: Target::Format(format),
+        format: TargetFormat::Format(format),
         quality: Some(equal_quality(format, quality)),
         max_bytes: None,
         ..*output
     }
 }
 
-/// A sink for one picture that tries several formats.
-pub(super) struct Still {
+/// An encoder of one picture that encodes it in several formats and keeps the smallest file.
+struct Still {
     output: Output,
     metadata: Metadata,
     encoded: Option<Encoded>,
 }
 
 impl Still {
-    pub(super) fn new(output: &Output, metadata: Metadata) -> Self {
+    fn new(output: &Output, metadata: Metadata) -> Self {
         Self { output: *output, metadata, encoded: None }
     }
 
-    /// The smallest file at a quality. A format that cannot hold the picture, because a side is too long for it, is left
-    /// out.
+    /// Encodes the picture in all `formats` and returns the smallest file. Skips a format that cannot hold
+    /// the picture, for example because a side is too long.
     fn smallest(
         &self,
         image: &Image,
@@ -86,10 +108,10 @@ impl Still {
             Err(Error::Plan("output.format: no format of auto can hold the result".to_owned()));
         for &format in formats {
             let mut encoder =
-                begin(format, &in_format(format, output), Sequence::STILL, self.metadata.clone())?;
+                codecs::begin(format, &in_format(format, output), Sequence::STILL, self.metadata.clone())?;
             match encoder.push(copy(image, scratch), 0, scratch).and_then(|()| encoder.finish(scratch)) {
-                Ok(made) if best.as_ref().is_ok_and(|best| best.bytes.len() <= made.bytes.len()) => {}
-                Ok(made) => best = Ok(made),
+                Ok(encoded) if best.as_ref().is_ok_and(|best| best.bytes.len() <= encoded.bytes.len()) => {}
+                Ok(encoded) => best = Ok(encoded),
                 Err(error @ Error::Plan(_)) => best = best.or(Err(error)),
                 Err(error) => return Err(error),
             }
@@ -103,13 +125,13 @@ impl Encode for Still {
         let formats = candidates(&image, self.output.lossless, scratch);
         let encoded = match self.output.max_bytes {
             None => self.smallest(&image, &formats, &self.output, scratch)?,
-            Some(max_bytes) => fit::highest(&self.output, max_bytes, |output| {
-                let made = self.smallest(&image, &formats, output, scratch)?;
-                Ok(fit::Attempt {
-                    n_bytes: made.bytes.len() as u64,
+            Some(max_bytes) => quality_search::highest_that_fits(&self.output, max_bytes, |output| {
+                let encoded = self.smallest(&image, &formats, output, scratch)?;
+                Ok(Attempt {
+                    n_bytes: encoded.bytes.len() as u64,
                     lossy: !output.lossless,
-                    format: made.description.format.name(),
-                    made,
+                    format: encoded.info.format.name(),
+                    result: encoded,
                 })
             })?,
         };
@@ -123,7 +145,7 @@ impl Encode for Still {
     }
 }
 
-/// The formats that are tried for a picture, of which the first wins where sizes are equal.
+/// The formats to try for a picture. Of files of equal size, the file of the first format is kept.
 fn candidates(image: &Image, lossless: bool, scratch: &mut Scratch) -> Vec<Format> {
     if lossless {
         return vec![Format::Webp, Format::Png];
@@ -149,15 +171,15 @@ fn copy(image: &Image, scratch: &mut Scratch) -> Image {
     Image::new(image.width(), image.height(), image.channels(), data)
 }
 
-/// A sink that writes an animation in two formats at once.
-pub(super) struct Animation {
+/// An encoder that writes an animation in two formats at once and keeps the smaller file.
+struct Animation {
     webp: Box<dyn Encode>,
     apng: Box<dyn Encode>,
 }
 
 impl Animation {
-    pub(super) fn new(output: &Output, sequence: Sequence, metadata: &Metadata) -> Result<Self, Error> {
-        let open = |format| begin(format, &in_format(format, output), sequence, metadata.clone());
+    fn new(output: &Output, sequence: Sequence, metadata: &Metadata) -> Result<Self, Error> {
+        let open = |format| codecs::begin(format, &in_format(format, output), sequence, metadata.clone());
         Ok(Self { webp: open(Format::Webp)?, apng: open(Format::Apng)? })
     }
 }
@@ -179,9 +201,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_qualities_run_through_the_table_and_never_back() {
+    fn equal_quality_matches_the_table_and_never_decreases() {
         for (column, format) in [Format::Jpeg, Format::Webp, Format::Avif].into_iter().enumerate() {
-            for row in EQUAL {
+            for row in EQUAL_QUALITIES {
                 assert_eq!(equal_quality(format, row[0]), row[column], "{format:?}");
             }
             let all: Vec<u8> = (1..=100).map(|quality| equal_quality(format, quality)).collect();

@@ -1,39 +1,42 @@
-//! Writing AVIF (AV1 Image File Format 1.2). Coded by rav1e, which is Rust; in a container of our own (`heif`), which also
-//! reads AVIF.
+//! Writes AVIF (AV1 Image File Format 1.2). The encoder rav1e, written in Rust, codes the pictures;
+//! `heif/write.rs` writes the container.
 
-use super::Encoded;
+use super::codec::Encoded;
 use super::heif::{self, write};
 use super::ycbcr::Ycbcr;
+use crate::format::Format;
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
-/// Looks like a JPEG of quality 80 and is half as large.
+/// The quality for an output without a quality: looks as good as a JPEG of quality 80 at half the size.
 const DEFAULT_QUALITY: u8 = 60;
 
-/// From this quality on chroma is not halved.
+/// From this quality on, chroma has full resolution; below, chroma subsampling is 4:2:0.
 const FULL_CHROMA_QUALITY: u8 = 85;
 
-/// Above this no difference is seen, and the quantiser of the encoder does not reach losslessness.
+/// The quality for `lossless`. The encoder has no lossless mode, but at this quality no difference is
+/// visible.
 const LOSSLESS_QUALITY: u8 = 100;
 
-/// Quality of the transparency when that of the colours is lower: its edges are seen first.
+/// The lowest quality of the alpha plane, because artefacts at the edges of the alpha plane are the most
+/// visible.
 const LEAST_ALPHA_QUALITY: u8 = 75;
 
-/// What `effort` does when it is absent.
+/// The effort for an output without an effort.
 const DEFAULT_EFFORT: u8 = 4;
 
-/// The speed of rav1e by effort. Below 4 a megapixel takes more than ten seconds.
+/// The speed setting of rav1e for each effort. Speeds below 4 take more than ten seconds per megapixel.
 const SPEEDS: [u8; 10] = [10, 9, 9, 8, 8, 7, 7, 6, 5, 4];
 
-/// Longest side the format has.
+/// Longest side that the format allows.
 const MAX_SIDE_PX: u32 = 65_535;
 
 fn failed(reason: String) -> Error {
     Error::Encode { format: Format::Avif.name(), reason }
 }
 
-/// A whole file of one frame.
+/// Encodes a picture as a whole file.
 pub(super) fn encode(
     image: &Image,
     output: &Output,
@@ -63,16 +66,16 @@ pub(super) fn encode(
     }
     writer.metadata(primary, metadata);
     let bytes = writer.finish(&[b"avif", b"mif1", b"miaf"], primary);
-    let description = heif::describe_own(Format::Avif, &bytes, quality)?;
-    Ok(Encoded { description, bytes })
+    let info = heif::describe_own(Format::Avif, &bytes, quality)?;
+    Ok(Encoded { info, bytes })
 }
 
-/// The quantiser of AV1, 1 to 255, by quality: 255 at 1, 107 at 60, 5 at 100.
-fn quantizer(quality: u8) -> u8 {
+/// The quantiser of AV1, 1 to 255, for a quality: 255 at quality 1, 107 at 60, 5 at 100.
+fn quantiser(quality: u8) -> u8 {
     (255 - u16::from(quality.saturating_sub(1)) * 250 / 99) as u8
 }
 
-/// A coded picture and its `av1C`.
+/// Codes a picture. Returns the coded data and the property `av1C`.
 fn code(picture: &Ycbcr, quality: u8, effort: u8) -> Result<(Vec<u8>, write::Property), String> {
     let planes = pixaven_av1::Picture {
         width: picture.width,
@@ -82,6 +85,6 @@ fn code(picture: &Ycbcr, quality: u8, effort: u8) -> Result<(Vec<u8>, write::Pro
         halved: picture.halved,
     };
     let speed = SPEEDS[usize::from(effort).min(SPEEDS.len() - 1)];
-    let coded = pixaven_av1::encode(planes, quantizer(quality), speed)?;
+    let coded = pixaven_av1::encode(planes, quantiser(quality), speed)?;
     Ok((coded.data, write::configuration(b"av1C", &coded.configuration)))
 }

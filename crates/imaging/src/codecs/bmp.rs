@@ -1,8 +1,9 @@
-//! BMP, the bitmaps of Windows and OS/2, read and written by our own code. The part behind the file header is a DIB,
-//! which icons contain too: `dib.rs` reads its headers, `pixels.rs` and `rle.rs` its pixels.
+//! BMP, the bitmaps of Windows and OS/2. The part after the file header is a DIB (device-independent bitmap),
+//! which icons contain, too. `dib.rs` reads the headers of a DIB, `pixels.rs` and `rle.rs` decode its pixels,
+//! `encode.rs` writes files.
 //!
-//! Not here: the colour spaces that a V4 or V5 header can state by end points and gammas. Such pixels are taken as sRGB,
-//! as most viewers do; an embedded ICC profile is followed.
+//! Not supported: colour spaces that a V4 or V5 header states by end points and gammas. Such pixels count as
+//! sRGB, as in most viewers. An embedded ICC profile is used.
 
 mod dib;
 mod encode;
@@ -13,33 +14,40 @@ use self::dib::Coding;
 pub(super) use self::dib::Dib;
 pub(super) use self::encode::encode;
 pub(super) use self::pixels::{decode, each_row, unpack};
-use super::bytes::u32_le;
-use super::wrapped::Wrapped;
-use super::{Decode, Frame, Header};
-use crate::facts::{Colorspace, Description};
+use super::codec::{Decode, Header};
+use super::nested::NestedDecoder;
+use super::still_decoder::{DecodeStill, StillDecoder};
+use super::{jpeg, png};
+use crate::bytes::u32_le;
+use crate::color::Raster;
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
-/// Bytes before the DIB: magic, size, two reserved fields, place of the pixels.
+/// Length of the file header before the DIB: signature, file size, two reserved fields, offset of the pixels.
 const FILE_HEADER_BYTES: usize = 14;
 
 fn corrupt(reason: impl Into<String>) -> Error {
     Error::Corrupt { format: "BMP", reason: reason.into() }
 }
 
-/// Opens a file: a bitmap of its own, or the JPEG or PNG that the headers made for printers can wrap.
+/// Opens a file. The pixels are in the bitmap itself, or in a JPEG or PNG file inside the bitmap, which
+/// headers for printers allow.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let pixels_at = u32_le(input, 10).ok_or_else(|| corrupt("the file header is cut off"))? as usize;
     let body = input.get(FILE_HEADER_BYTES..).unwrap_or_default();
     let dib = Dib::of_file(body, pixels_at.saturating_sub(FILE_HEADER_BYTES))?;
     let data = body.get(dib.pixels_at..).unwrap_or_default();
     match dib.coding {
-        Coding::Jpeg => Ok(Box::new(Wrapped::open(Format::Jpeg, data, Format::Bmp, limits)?)),
-        Coding::Png => Ok(Box::new(Wrapped::open(Format::Png, data, Format::Bmp, limits)?)),
+        Coding::Jpeg => {
+            let inner = StillDecoder::new(jpeg::Decoder::open(data, limits)?);
+            Ok(Box::new(NestedDecoder::new(inner, Format::Bmp)))
+        }
+        Coding::Png => Ok(Box::new(NestedDecoder::new(png::Decoder::open(data, limits)?, Format::Bmp))),
         _ => {
             let profile = match dib.profile.clone() {
                 Some(range) => {
@@ -48,12 +56,8 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
                 }
                 None => None,
             };
-            Ok(Box::new(Decoder {
-                header: header(Format::Bmp, &dib, dib.has_alpha(), profile),
-                dib,
-                data,
-                done: false,
-            }))
+            let header = header(Format::Bmp, &dib, dib.has_alpha(), profile);
+            Ok(Box::new(StillDecoder::new(Decoder { header, dib, data })))
         }
     }
 }
@@ -63,16 +67,15 @@ struct Decoder<'a> {
     dib: Dib,
     data: &'a [u8],
     header: Header,
-    done: bool,
 }
 
-/// What a DIB says of a file of `format`.
+/// The header of a file of `format` that contains this DIB.
 pub(super) fn header(format: Format, dib: &Dib, alpha: bool, profile: Option<Vec<u8>>) -> Header {
     let colorspace = if dib.bits <= 8 { Colorspace::Palette } else { Colorspace::Rgb };
     let size = Size::new(dib.width, dib.height);
-    let description = Description::plain(format, size, colorspace, dib.bits as u8, alpha);
+    let info = ImageInfo::plain(format, size, colorspace, dib.bits as u8, alpha);
     Header {
-        description,
+        info,
         orientation: Orientation::Upright,
         profile,
         metadata: Metadata::default(),
@@ -81,21 +84,18 @@ pub(super) fn header(format: Format, dib: &Dib, alpha: bool, profile: Option<Vec
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let gray_allowed = self.header.profile.is_none();
         let pixels = decode(&self.dib, self.data, gray_allowed, scratch)?;
         if !pixels.complete {
             let warning = "the BMP ends early: what is missing of the picture was filled in";
             self.header.warnings.push(warning.to_owned());
         }
-        Ok(Some(Frame { raster: pixels.raster, delay_ms: 0 }))
+        Ok(pixels.raster)
     }
 }

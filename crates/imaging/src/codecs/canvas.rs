@@ -1,10 +1,11 @@
-//! The canvas of an animation: frames are drawn onto it one after the other and disposed of as their file says. What
-//! GIF, APNG and WebP have in common; how a frame's pixels are decoded is their own business.
+//! The canvas of an animation: composes the frames of GIF, APNG and WebP in their order, with the disposal
+//! and the blend method that the file states. The codecs decode the pixels of each frame.
 
 use crate::Scratch;
+use crate::alpha::over;
 use crate::color::{Layout, Raster};
 
-/// A part of the canvas in pixels; lies within it.
+/// A rectangle inside the canvas, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Area {
     pub(super) left: usize,
@@ -13,50 +14,54 @@ pub(super) struct Area {
     pub(super) height: usize,
 }
 
-/// What becomes of a frame when its time is over.
+/// The disposal method of a frame: what happens to the canvas before the next frame is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dispose {
-    /// It stays.
+    /// The frame stays on the canvas.
     Keep,
-    /// Its area becomes transparent.
+    /// The area of the frame becomes transparent.
     Clear,
-    /// What was under it comes back.
+    /// The area of the frame gets back the pixels from before the frame.
     Restore,
 }
 
-/// How a frame's pixels meet those under them.
+/// The blend method of a frame: how its pixels combine with the canvas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blend {
-    /// They replace them.
+    /// The pixels replace those of the canvas, alpha included.
     Source,
-    /// They lie over them.
+    /// The pixels are composited over those of the canvas.
     Over,
 }
 
-/// Red, green, blue and straight alpha of every pixel, transparent at first.
+/// A canvas of RGBA pixels with straight alpha, transparent at first.
 #[derive(Debug)]
 pub(super) struct Canvas {
     width: usize,
     height: usize,
     data: Vec<u8>,
-    /// What has to be done before the next frame is drawn.
+    /// The disposal of the last frame, which happens before the next frame is drawn.
     pending: Option<Pending>,
 }
 
+/// A disposal that has not happened yet.
 #[derive(Debug)]
 enum Pending {
+    /// Makes the area transparent.
     Clear(Area),
+    /// Puts the saved pixels back into the area.
     Restore(Area, Vec<u8>),
 }
 
 impl Canvas {
-    /// A transparent canvas.
+    /// Creates a transparent canvas.
     pub(super) fn new(width: u32, height: u32, scratch: &mut Scratch) -> Self {
         let (width, height) = (width as usize, height as usize);
         Self { width, height, data: scratch.take_zeroed(width * height * 4), pending: None }
     }
 
-    /// Disposes of the frame shown last and makes ready for one in `area`.
+    /// Disposes of the previous frame and prepares the canvas for a frame in `area`. `dispose` is the
+    /// disposal method of the new frame.
     pub(super) fn begin(&mut self, area: Area, dispose: Dispose, scratch: &mut Scratch) {
         match self.pending.take() {
             None => {}
@@ -79,14 +84,14 @@ impl Canvas {
         };
     }
 
-    /// The pixels of each row of `area`.
+    /// Iterates over the rows of pixels in `area`.
     pub(super) fn rows(&mut self, area: Area) -> impl Iterator<Item = &mut [[u8; 4]]> {
         debug_assert!(area.left + area.width <= self.width && area.top + area.height <= self.height);
         let rows = self.data.as_chunks_mut::<4>().0.chunks_exact_mut(self.width);
         rows.skip(area.top).take(area.height).map(move |row| &mut row[area.left..area.left + area.width])
     }
 
-    /// Draws a picture of three or four bytes per pixel that is as large as `area`.
+    /// Draws a picture of the size of `area`. `pixels` has four bytes per pixel if `has_alpha`, else three.
     pub(super) fn draw(&mut self, area: Area, pixels: &[u8], has_alpha: bool, blend: Blend) {
         if !has_alpha {
             let sources = pixels.as_chunks::<3>().0.chunks_exact(area.width.max(1));
@@ -104,7 +109,7 @@ impl Canvas {
         }
     }
 
-    /// The canvas as it is now, with or without its alpha.
+    /// Copies the canvas, with or without the alpha channel.
     pub(super) fn snapshot(&self, with_alpha: bool, scratch: &mut Scratch) -> Raster {
         let (width, height) = (self.width as u32, self.height as u32);
         if with_alpha {
@@ -118,26 +123,11 @@ impl Canvas {
         Raster { width, height, layout: Layout::Rgb, data }
     }
 
-    /// Gives its buffers back.
+    /// Returns all buffers to `scratch`.
     pub(super) fn release(self, scratch: &mut Scratch) {
         scratch.give(self.data);
         if let Some(Pending::Restore(_, saved)) = self.pending {
             scratch.give(saved);
         }
     }
-}
-
-/// Porter and Duff's "over" for straight alpha, rounded.
-pub(crate) fn over(from: [u8; 4], under: [u8; 4]) -> [u8; 4] {
-    if from[3] == 255 || under[3] == 0 {
-        return from;
-    }
-    if from[3] == 0 {
-        return under;
-    }
-    let alpha = u32::from(from[3]) * 255;
-    let rest = u32::from(under[3]) * (255 - u32::from(from[3]));
-    let sum = alpha + rest;
-    let mix = |i: usize| ((u32::from(from[i]) * alpha + u32::from(under[i]) * rest + sum / 2) / sum) as u8;
-    [mix(0), mix(1), mix(2), ((sum + 127) / 255) as u8]
 }

@@ -1,23 +1,18 @@
-//! Metadata into finished files. The encoders of JPEG, PNG, APNG and WebP know nothing of it: what they wrote is opened
-//! once more here. An encoder of another format that takes metadata gets it through its own arguments.
+//! Inserts metadata into finished files of JPEG, PNG, APNG and WebP, whose encoders write no metadata
+//! themselves. The encoders of the other formats with metadata get the metadata as an argument.
 
-use super::{Encode, Encoded, jpeg, png, webp};
+use super::codec::{Encode, Encoded};
+use super::{jpeg, png, webp};
+use crate::format::Format;
 use crate::metadata::Metadata;
-use crate::plan::Format;
 use crate::{Error, Image, Scratch};
 
-/// Whether files of a format that we write can have metadata: those below, and others whose encoders take them.
-pub(crate) fn takes_metadata(format: Format) -> bool {
-    use Format as F;
-    matches!(format, F::Jpeg | F::Png | F::Apng | F::Webp | F::Tiff | F::Heic | F::Avif | F::Jxl | F::Jp2)
-}
-
-/// Puts what is kept of the metadata into a file of one of the four formats; does nothing to others.
+/// Inserts the metadata into a file of one of the four formats. Leaves files of other formats unchanged.
 pub(super) fn embed(encoded: &mut Encoded, metadata: &Metadata) {
     if metadata.is_empty() {
         return;
     }
-    match encoded.description.format {
+    match encoded.info.format {
         Format::Jpeg => jpeg::embed(&mut encoded.bytes, metadata),
         Format::Png | Format::Apng => png::embed(&mut encoded.bytes, metadata),
         Format::Webp => webp::embed(&mut encoded.bytes, metadata),
@@ -25,20 +20,27 @@ pub(super) fn embed(encoded: &mut Encoded, metadata: &Metadata) {
     }
 }
 
-/// A sink whose file gets metadata when it is finished.
+/// An encoder that inserts metadata into the file of another encoder.
 pub(super) struct WithMetadata<E> {
-    pub(super) sink: E,
-    pub(super) metadata: Metadata,
+    encoder: E,
+    metadata: Metadata,
+}
+
+impl<E> WithMetadata<E> {
+    /// Wraps an encoder without frames.
+    pub(super) fn new(encoder: E, metadata: Metadata) -> Self {
+        Self { encoder, metadata }
+    }
 }
 
 impl<E: Encode> Encode for WithMetadata<E> {
     fn push(&mut self, image: Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
-        self.sink.push(image, delay_ms, scratch)
+        self.encoder.push(image, delay_ms, scratch)
     }
 
     fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error> {
-        let Self { sink, metadata } = *self;
-        let mut encoded = Box::new(sink).finish(scratch)?;
+        let Self { encoder, metadata } = *self;
+        let mut encoded = Box::new(encoder).finish(scratch)?;
         embed(&mut encoded, &metadata);
         Ok(encoded)
     }

@@ -1,5 +1,5 @@
-//! GIF (87a and 89a): frames composed on their canvas. The LZW data are decoded by the `gif` crate; what is known
-//! before decoding is found by `scan.rs`.
+//! GIF (87a and 89a). The `gif` crate decodes the LZW data, and this module composes the frames on the
+//! canvas. `scan.rs` reads the header before anything is decoded.
 
 mod encode;
 mod quantise;
@@ -14,41 +14,42 @@ use ::gif::{ColorOutput, DecodeOptions, DisposalMethod, MemoryLimit};
 pub(super) use self::encode::Encoder;
 use self::scan::Scan;
 use super::canvas::{Area, Canvas, Dispose};
-use super::{Decode, Frame, Header};
-use crate::facts::{Colorspace, Description};
-use crate::limits::Inventory;
+use super::codec::{Decode, Frame, Header};
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
+use crate::limits::FileBudget;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
-/// By how much a frame may exceed the canvas, of which it then shows a part only.
+/// How many pixels a frame may have more than the canvas. Only the part inside the canvas is drawn.
 const FRAME_EXCESS_PX: usize = 1 << 20;
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "GIF", reason: reason.to_string() }
 }
 
-/// A GIF file that was scanned.
+/// A GIF file whose blocks were scanned.
 pub(super) struct Decoder<'a> {
     input: &'a [u8],
     scan: Scan,
     header: Header,
+    /// `None` before the first frame and after the last one.
     reading: Option<Reading<'a>>,
 }
 
-/// The state between two frames.
+/// The state of decoding between two frames.
 struct Reading<'a> {
     frames: ::gif::Decoder<Cursor<&'a [u8]>>,
     canvas: Canvas,
 }
 
 impl<'a> Decoder<'a> {
-    /// Looks at every block of the file, decoding none.
+    /// Scans all blocks of the file without decoding them.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        let scan = scan::scan(input, &mut Inventory::new(limits))?;
-        let description = Description {
+        let scan = scan::scan(input, &mut FileBudget::new(limits))?;
+        let info = ImageInfo {
             format: Format::Gif,
             width: scan.width,
             height: scan.height,
@@ -61,7 +62,7 @@ impl<'a> Decoder<'a> {
             alpha: scan.alpha,
         };
         let header = Header {
-            description,
+            info,
             orientation: Orientation::Upright,
             profile: None,
             metadata: Metadata::default(),
@@ -105,7 +106,8 @@ impl Decode for Decoder<'_> {
 }
 
 impl Reading<'_> {
-    /// Draws the next frame onto the canvas; its delay, or `None` after the last.
+    /// Draws the next frame onto the canvas. Returns its delay in milliseconds, or `None` after the last
+    /// frame.
     fn draw_next(
         &mut self,
         width: usize,
@@ -128,7 +130,7 @@ impl Reading<'_> {
         };
         let delay_ms = u32::from(frame.delay) * 10;
         let local = frame.palette.clone();
-        let colors = table(local.as_deref().or(self.frames.global_palette()), transparent);
+        let colors = color_table(local.as_deref().or(self.frames.global_palette()), transparent);
         let mut indices = scratch.take_zeroed(frame_width * frame_height);
         let read = self.frames.read_into_buffer(&mut indices);
         if read.is_ok() {
@@ -141,6 +143,7 @@ impl Reading<'_> {
     }
 }
 
+/// Draws rows of colour indices into `area`. Transparent pixels leave the canvas unchanged.
 fn draw<'a>(canvas: &mut Canvas, area: Area, rows: impl Iterator<Item = &'a [u8]>, colors: &[[u8; 4]; 256]) {
     for (row, indices) in canvas.rows(area).zip(rows) {
         for (pixel, &index) in row.iter_mut().zip(indices) {
@@ -152,8 +155,9 @@ fn draw<'a>(canvas: &mut Canvas, area: Area, rows: impl Iterator<Item = &'a [u8]
     }
 }
 
-/// A colour for every index: opaque, except the transparent one. An index beyond the table is black, as in browsers.
-fn table(palette: Option<&[u8]>, transparent: Option<u8>) -> [[u8; 4]; 256] {
+/// The colour of every index. All colours are opaque except the transparent one. An index outside of the
+/// palette is black, as in browsers.
+fn color_table(palette: Option<&[u8]>, transparent: Option<u8>) -> [[u8; 4]; 256] {
     let mut colors = [[0, 0, 0, 255]; 256];
     let entries = palette.unwrap_or_default().as_chunks::<3>().0;
     for (color, &[r, g, b]) in colors.iter_mut().zip(entries) {

@@ -1,16 +1,17 @@
-//! HEIF (ISO/IEC 23008-12): the container of HEIC and AVIF. What a file holds is found by `container.rs`, how its pictures
-//! are put together stands in `decode.rs`, the planes of a coded picture come from `av1.rs` and `hevc.rs`, and
-//! `write.rs` makes files. Everything that differs between the two formats depends on the kind of an item, not on the
-//! brand of the file.
+//! HEIF (ISO/IEC 23008-12), the container of HEIC and AVIF. `container.rs` reads the boxes, `properties.rs`
+//! interprets the properties of items, `decode.rs` and `compose.rs` assemble pictures, `av1.rs` and `hevc.rs`
+//! decode the planes of a coded picture, and `write.rs` writes files. Where the two formats differ, the type
+//! of an item decides, not the brand of the file.
 //!
-//! A picture is turned by its `irot` and `imir` properties alone: an EXIF orientation beside them is for information
-//! (ISO/IEC 23000-22, 7.3.10), and a file without them is upright whatever its EXIF says.
+//! Only the properties `irot` and `imir` rotate and mirror a picture. An EXIF orientation is informative
+//! (ISO/IEC 23000-22, 7.3.10): without these properties, a picture is upright whatever EXIF says.
 
 #[expect(
     unsafe_code,
-    reason = "the AV1 decoder has a C interface; every call is in this module, each with why it holds"
+    reason = "the AV1 decoder has a C interface; all calls are in this module, each with a safety comment"
 )]
 mod av1;
+mod compose;
 mod container;
 mod decode;
 mod hevc;
@@ -21,12 +22,13 @@ pub(super) mod write;
 use self::container::Container;
 use self::planes::Chroma;
 use self::properties::Coding;
-use super::{Decode, Frame, Header};
+use super::codec::Header;
+use super::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster, cicp_profile};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
-use crate::plan::Format;
 use crate::{Channels, Error, Limits, Scratch};
 
 /// A HEIF file whose boxes were read.
@@ -34,11 +36,10 @@ pub(super) struct Decoder<'a> {
     container: Container<'a>,
     header: Header,
     max_pixels: u64,
-    done: bool,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads what is said about the primary picture, decoding nothing.
+    /// Reads the properties of the primary picture. Decodes nothing.
     pub(super) fn open(format: Format, input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let container = Container::parse(input, format.name(), limits)?;
         let id = container.primary;
@@ -47,8 +48,8 @@ impl<'a> Decoder<'a> {
         let profile = color.profile.map(<[u8]>::to_vec);
         let n_bytes = [&exif, &xmp, &profile].into_iter().flatten().map(Vec::len).sum::<usize>();
         check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes as u64)?;
-        let description = describe(format, &container)?;
-        let profile = match description.colorspace {
+        let info = describe(format, &container)?;
+        let profile = match info.colorspace {
             Colorspace::Gray => profile,
             _ => profile.or_else(|| cicp_profile(color.cicp.primaries, color.cicp.transfer)),
         };
@@ -57,19 +58,19 @@ impl<'a> Decoder<'a> {
             warnings.push("the file has a sequence of pictures: only its still picture was read".to_owned());
         }
         let header = Header {
-            description,
+            info,
             orientation: properties::orientation(&container, id),
             profile,
             metadata: Metadata { exif, xmp, ..Metadata::default() },
             plays: None,
             warnings,
         };
-        Ok(Self { container, header, max_pixels: limits.pixels, done: false })
+        Ok(Self { container, header, max_pixels: limits.pixels })
     }
 }
 
-/// The facts of a file.
-fn describe(format: Format, container: &Container<'_>) -> Result<Description, Error> {
+/// Describes the primary picture of a file.
+fn describe(format: Format, container: &Container<'_>) -> Result<ImageInfo, Error> {
     let id = container.primary;
     let corrupt = |reason: &str| Error::Corrupt { format: format.name(), reason: reason.to_owned() };
     let (width, height) = properties::shown_size(container, id)
@@ -87,7 +88,7 @@ fn describe(format: Format, container: &Container<'_>) -> Result<Description, Er
         _ => Colorspace::YCbCr,
     };
     let n_channels = if chroma == Chroma::None { 1 } else { 3 } + u8::from(alpha);
-    Ok(Description {
+    Ok(ImageInfo {
         format,
         width,
         height,
@@ -101,24 +102,21 @@ fn describe(format: Format, container: &Container<'_>) -> Result<Description, Er
     })
 }
 
-/// The facts of a file that we made, read back from it.
-pub(super) fn describe_own(format: Format, file: &[u8], quality: u8) -> Result<Description, Error> {
-    let own = |error: Error| Error::Encode { format: format.name(), reason: error.to_string() };
+/// Describes a file that this crate wrote, by reading its boxes.
+pub(super) fn describe_own(format: Format, file: &[u8], quality: u8) -> Result<ImageInfo, Error> {
+    let encode_error = |error: Error| Error::Encode { format: format.name(), reason: error.to_string() };
     let limits = Limits { parts: u32::MAX, ..Limits::default() };
-    let container = Container::parse(file, format.name(), &limits).map_err(own)?;
-    Ok(Description { quality: Some(quality), ..describe(format, &container).map_err(own)? })
+    let container = Container::parse(file, format.name(), &limits).map_err(encode_error)?;
+    Ok(ImageInfo { quality: Some(quality), ..describe(format, &container).map_err(encode_error)? })
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
-        let Description { format, width, height, .. } = self.header.description;
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
+        let ImageInfo { format, width, height, .. } = self.header.info;
         let image = decode::primary(&self.container, format.name(), self.max_pixels, scratch)?;
         if (image.width(), image.height()) != (width, height) {
             return Err(Error::Corrupt {
@@ -131,7 +129,6 @@ impl Decode for Decoder<'_> {
             Channels::Rgb => Layout::Rgb,
             Channels::Rgba => Layout::Rgba,
         };
-        let raster = Raster { width, height, layout, data: image.into_data() };
-        Ok(Some(Frame { raster, delay_ms: 0 }))
+        Ok(Raster { width, height, layout, data: image.into_data() })
     }
 }

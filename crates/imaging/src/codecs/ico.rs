@@ -1,55 +1,40 @@
-//! ICO and CUR, the icons and cursors of Windows: a directory of pictures, each a PNG file or a DIB with a mask behind
-//! it. The largest is taken, of several the one with the most bits per pixel; one that cannot be opened counts for
-//! nothing as long as there is another.
+//! ICO and CUR, the icons and cursors of Windows: a directory of pictures. Each picture is a PNG file, or a
+//! DIB that is followed by a mask. The decoder reads the largest picture, and of several largest pictures the
+//! one with the most bits per pixel. A picture that cannot be opened is ignored unless it is the only one.
 
 mod dib;
 mod encode;
 
 pub(super) use self::encode::encode;
-use super::Decode;
-use super::bytes::{u16_le, u32_le};
-use super::wrapped::Wrapped;
+use super::codec::Decode;
+use super::nested::NestedDecoder;
+use super::png;
+use super::still_decoder::StillDecoder;
+use crate::bytes::{u16_le, u32_le};
+use crate::format::Format;
+use crate::format::signature::{ICO_ENTRY_BYTES, ICO_HEADER_BYTES};
 use crate::limits::{Limit, check};
-use crate::plan::Format;
 use crate::{Error, Limits};
 
 /// Longest side that the directory can state.
 const MAX_SIDE_PX: u32 = 256;
 
-/// Bytes before the directory.
-const HEADER_BYTES: usize = 6;
-
-/// Bytes of an entry of the directory.
-const ENTRY_BYTES: usize = 16;
-
 fn corrupt(reason: impl Into<String>) -> Error {
     Error::Corrupt { format: "ICO", reason: reason.into() }
 }
 
-/// What the directory says about a picture.
+/// A picture in the directory.
 struct Entry<'a> {
     n_pixels: u32,
     bits: u16,
     data: &'a [u8],
 }
 
-/// Whether the bytes begin like an icon or a cursor: a header, and a first entry whose reserved byte is zero and whose
-/// data lie behind the directory.
-pub(crate) fn is_icon(input: &[u8]) -> bool {
-    let starts = input.starts_with(b"\0\0\x01\0") || input.starts_with(b"\0\0\x02\0");
-    let n_entries = usize::from(u16_le(input, 4).unwrap_or(0));
-    let at = u32_le(input, HEADER_BYTES + 12).map_or(0, |at| at as usize);
-    starts
-        && n_entries > 0
-        && input.get(HEADER_BYTES + 3) == Some(&0)
-        && at >= HEADER_BYTES + ENTRY_BYTES * n_entries
-}
-
 /// Opens the best picture of a file.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let n_entries = u16_le(input, 4).ok_or_else(|| corrupt("the directory is cut off"))?;
     check(Limit::Parts, limits.parts.into(), n_entries.into())?;
-    let directory = input.get(HEADER_BYTES..).unwrap_or_default().as_chunks::<ENTRY_BYTES>().0;
+    let directory = input.get(ICO_HEADER_BYTES..).unwrap_or_default().as_chunks::<ICO_ENTRY_BYTES>().0;
     let is_cursor = input.get(2) == Some(&2);
     let mut entries: Vec<Entry<'_>> = directory
         .iter()
@@ -59,7 +44,7 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
             let rest = input.get(at..)?;
             let data = &rest[..size.min(rest.len())];
             let side = |v: u8| if v == 0 { MAX_SIDE_PX } else { v.into() };
-            // Where icons have their depth, cursors have the place of the tip.
+            // In the field where an icon has its depth, a cursor has the position of the hot spot.
             let bits = if is_cursor { 0 } else { u16_le(entry, 6).unwrap_or(0) };
             Some(Entry { n_pixels: side(entry[0]) * side(entry[1]), bits, data })
         })
@@ -75,9 +60,10 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
     Err(first_error.unwrap_or_else(|| corrupt("no picture")))
 }
 
+/// Opens one picture.
 fn open_entry<'a>(data: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     if data.starts_with(b"\x89PNG") {
-        return Ok(Box::new(Wrapped::open(Format::Png, data, Format::Ico, limits)?));
+        return Ok(Box::new(NestedDecoder::new(png::Decoder::open(data, limits)?, Format::Ico)));
     }
-    Ok(Box::new(dib::Decoder::open(data)?))
+    Ok(Box::new(StillDecoder::new(dib::Decoder::open(data)?)))
 }

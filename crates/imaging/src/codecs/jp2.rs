@@ -1,11 +1,11 @@
-//! JPEG 2000 (ISO/IEC 15444-1), with and without a file around the codestream. Read by `hayro-jpeg2000`, which is safe Rust;
-//! written by `openjp2`, OpenJPEG in Rust, which sees only our own pixels.
+//! JPEG 2000 (ISO/IEC 15444-1), as a JP2 file or as a bare codestream. `hayro-jpeg2000`, written in safe
+//! Rust, decodes. `openjp2`, OpenJPEG in Rust, encodes; its input is only pixels from this crate.
 
 mod encode;
 mod header;
 #[expect(
     unsafe_code,
-    reason = "openjp2 writes through C callbacks; they are in this module, each with why it holds"
+    reason = "openjp2 writes through C callbacks; all are in this module, each with a safety comment"
 )]
 mod memory;
 
@@ -13,22 +13,18 @@ use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
 
 pub(super) use self::encode::encode;
 use self::header::Jp2Header;
-use super::{Decode, Frame, Header};
+use super::codec::Header;
+use super::still_decoder::DecodeStill;
+use crate::alpha::unpremultiply;
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
-/// What a file that is not a bare codestream begins with.
-pub(super) const CONTAINER: &[u8] = b"\0\0\0\x0cjP  \r\n\x87\n";
-
-/// What a bare codestream begins with: start of codestream, then image and tile size.
-pub(super) const CODESTREAM: &[u8] = b"\xff\x4f\xff\x51";
-
-#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes by value")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: Format::Jp2.name(), reason: reason.to_string() }
 }
@@ -39,14 +35,13 @@ pub(super) struct Decoder<'a> {
     image: Image<'a>,
     header: Header,
     channels: Channels,
-    done: bool,
 }
 
-/// The channels of a decoded pixel, in the order in which the library delivers them.
+/// The channels of a decoded pixel, in the order of the library.
 #[derive(Debug, Clone, Copy)]
 struct Channels {
     layout: Layout,
-    /// Colours, without alpha.
+    /// Number of colour channels, without alpha.
     n_colors: usize,
     alpha: bool,
     premultiplied: bool,
@@ -59,10 +54,10 @@ impl Channels {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads boxes and the main header of the codestream, decoding nothing.
+    /// Reads the boxes and the main header of the codestream. Decodes nothing.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jp2 = header::read(input, limits)?;
-        // Before the library allocates by them.
+        // The library allocates memory for this size, so the limits are checked first.
         limits.check_input(jp2.width, jp2.height, 1)?;
         let image = Image::new(input, &settings(None)).map_err(corrupt)?;
         if image.width() == 0 || image.height() == 0 {
@@ -74,18 +69,18 @@ impl<'a> Decoder<'a> {
             _ => None,
         };
         let header = Header {
-            description: describe(&image, &jp2, channels),
+            info: describe(&image, &jp2, channels),
             orientation: Orientation::Upright,
             profile: profile.filter(|_| !(channels.n_colors == 1 && channels.alpha)),
             metadata: Metadata { exif: jp2.exif, xmp: jp2.xmp, ..Metadata::default() },
             plays: None,
             warnings: Vec::new(),
         };
-        Ok(Self { input, image, header, channels, done: false })
+        Ok(Self { input, image, header, channels })
     }
 }
 
-/// Lenient decoding, at a resolution that has at least the needed size.
+/// Settings for lenient decoding, at the lowest resolution level that has at least the `needed` size.
 fn settings(needed: Option<Size>) -> DecodeSettings {
     DecodeSettings {
         resolve_palette_indices: true,
@@ -102,7 +97,7 @@ fn channels(image: &Image<'_>, jp2: &Jp2Header) -> Result<Channels, Error> {
         (3, false) => Layout::Rgb,
         (1 | 3, true) => Layout::Rgba,
         (4, _) => Layout::Cmyk,
-        // Whatever the second one is, the first is all that can be shown.
+        // The meaning of the second channel is unknown, so only the first is shown, as gray.
         (2, _) => Layout::Gray,
         _ => {
             let reason = format!("{n_colors} colour channels");
@@ -112,7 +107,7 @@ fn channels(image: &Image<'_>, jp2: &Jp2Header) -> Result<Channels, Error> {
     Ok(Channels { layout, n_colors, alpha, premultiplied: jp2.premultiplied })
 }
 
-fn describe(image: &Image<'_>, jp2: &Jp2Header, channels: Channels) -> Description {
+fn describe(image: &Image<'_>, jp2: &Jp2Header, channels: Channels) -> ImageInfo {
     let colorspace = match channels.n_colors {
         _ if jp2.palette => Colorspace::Palette,
         1 | 2 => Colorspace::Gray,
@@ -120,7 +115,7 @@ fn describe(image: &Image<'_>, jp2: &Jp2Header, channels: Channels) -> Descripti
         _ if jp2.ycc => Colorspace::YCbCr,
         _ => Colorspace::Rgb,
     };
-    Description {
+    ImageInfo {
         format: Format::Jp2,
         width: image.width(),
         height: image.height(),
@@ -134,13 +129,13 @@ fn describe(image: &Image<'_>, jp2: &Jp2Header, channels: Channels) -> Descripti
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
     fn reduce_to(&mut self, needed: Size) {
-        // The headers were read without a complaint before.
+        // This call succeeded in `open`. If it fails now, the full size is kept.
         if let Ok(image) = Image::new(self.input, &settings(Some(needed)))
             && image.width() >= needed.width.min(self.image.width())
             && image.height() >= needed.height.min(self.image.height())
@@ -149,10 +144,7 @@ impl Decode for Decoder<'_> {
         }
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let (width, height) = (self.image.width(), self.image.height());
         let n_pixels = width as usize * height as usize;
         let mut context = DecoderContext::default();
@@ -167,13 +159,12 @@ impl Decode for Decoder<'_> {
         let mut packed = scratch.take_zeroed(n_pixels * n_channels);
         decoded.store_u8_into(&mut packed);
         let data = self.arrange(packed, n_channels, scratch);
-        let raster = Raster { width, height, layout: self.channels.layout, data };
-        Ok(Some(Frame { raster, delay_ms: 0 }))
+        Ok(Raster { width, height, layout: self.channels.layout, data })
     }
 }
 
 impl Decoder<'_> {
-    /// Turns pixels of `n_channels` bytes into those of the layout.
+    /// Converts pixels of `n_channels` bytes to the layout of the raster.
     fn arrange(&self, packed: Vec<u8>, n_channels: usize, scratch: &mut Scratch) -> Vec<u8> {
         let Channels { layout, n_colors, alpha, premultiplied } = self.channels;
         if n_channels == layout.count() && !(alpha && premultiplied) {
@@ -185,7 +176,7 @@ impl Decoder<'_> {
             if layout == Layout::Rgba {
                 let color = |i: usize| from[i.min(n_colors - 1)];
                 let pixel = [color(0), color(1), color(2), from[n_colors]];
-                to.copy_from_slice(&if premultiplied { super::straight(pixel) } else { pixel });
+                to.copy_from_slice(&if premultiplied { unpremultiply(pixel) } else { pixel });
             } else {
                 to.copy_from_slice(&from[..n]);
             }

@@ -1,6 +1,7 @@
-//! JPEG (ITU-T T.81). Pixels are the business of the crate `pixaven-jpeg`, which `decode.rs` and `encode.rs` call;
-//! everything else that has to be known about a file is found by `header.rs`.
+//! JPEG (ITU-T T.81). The crate `pixaven-jpeg`, called by `decode.rs` and `encode.rs`, codes the pixels.
+//! `header.rs` reads everything else about a file: markers, tables and metadata.
 
+mod components;
 mod decode;
 mod embed;
 mod encode;
@@ -12,14 +13,16 @@ pub(super) use self::encode::encode;
 
 use pixaven_jpeg::Scale;
 
-use self::header::{JpegHeader, Transform};
-use super::{Decode, Frame, Header};
+use self::components::Transform;
+use self::header::JpegHeader;
+use super::codec::Header;
+use super::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
 /// A JPEG file whose header was read.
@@ -28,11 +31,10 @@ pub(super) struct Decoder<'a> {
     jpeg: JpegHeader,
     header: Header,
     scale: Scale,
-    done: bool,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads all markers of the file, the number of scans among them.
+    /// Reads all markers of the file and counts the scans.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jpeg = header::read(input, limits)?;
         crate::limits::check(crate::limits::Limit::Scans, limits.scans.into(), jpeg.n_scans.into())?;
@@ -43,13 +45,13 @@ impl<'a> Decoder<'a> {
             Transform::YCbCr if n_components == 3 => Colorspace::YCbCr,
             _ => Colorspace::Cmyk,
         };
-        let description = Description {
+        let info = ImageInfo {
             format: Format::Jpeg,
             width: jpeg.width,
             height: jpeg.height,
             colorspace,
             interlaced: jpeg.progressive,
-            sampling: (n_components > 1).then(|| header::sampling(&jpeg.components)),
+            sampling: (n_components > 1).then(|| components::sampling(&jpeg.components)),
             depth: 8 * n_components as u8,
             quality: quality::estimate(&jpeg),
             frames: 1,
@@ -60,7 +62,7 @@ impl<'a> Decoder<'a> {
             warnings.push("the JPEG ends early: what is missing of the picture was filled in".to_owned());
         }
         let header = Header {
-            description,
+            info,
             orientation: jpeg.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
             profile: jpeg.profile.clone(),
             metadata: Metadata {
@@ -72,11 +74,11 @@ impl<'a> Decoder<'a> {
             plays: None,
             warnings,
         };
-        Ok(Self { input, jpeg, header, scale: Scale::FULL, done: false })
+        Ok(Self { input, jpeg, header, scale: Scale::FULL })
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
@@ -90,10 +92,7 @@ impl Decode for Decoder<'_> {
         Some((side(self.jpeg.width), side(self.jpeg.height)))
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let (mut data, damaged) = decode::decode(self.input, &self.jpeg, self.scale, scratch)?;
         if damaged && self.jpeg.ends {
             self.header.warnings.push("parts of the JPEG are damaged: they are gray or wrong".to_owned());
@@ -107,14 +106,14 @@ impl Decode for Decoder<'_> {
             }
         };
         let (width, height) = self.scale.of(self.jpeg.width, self.jpeg.height);
-        let raster = Raster { width, height, layout, data };
-        Ok(Some(Frame { raster, delay_ms: 0 }))
+        Ok(Raster { width, height, layout, data })
     }
 }
 
 impl Decoder<'_> {
-    /// Four components as stored become inks with 0 = none. Adobe stores them inverted, so that its marker means
-    /// both: inverted, and by its `transform` whether the first three are YCbCr.
+    /// Converts four components as stored to inks, where 0 means no ink. Adobe stores the inks inverted. The
+    /// Adobe marker therefore means two things: the samples are inverted, and its field `transform` says
+    /// whether the first three components are YCbCr.
     fn to_inks(&self, data: &mut [u8]) {
         if self.jpeg.transform == Transform::YCbCr {
             for pixel in data.as_chunks_mut::<4>().0 {
@@ -129,7 +128,7 @@ impl Decoder<'_> {
     }
 }
 
-/// The full-range conversion of JFIF 1.02, in 16-bit fixed point.
+/// Converts YCbCr to RGB: the full-range conversion of JFIF 1.02, in 16-bit fixed point.
 fn ycbcr_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let y = (i32::from(y) << 16) + 32_768;
     let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);

@@ -1,4 +1,5 @@
-//! JPEG XL (ISO/IEC 18181). Read by `jxl`, the decoder of the format's authors and of two browsers; written by `jixel`.
+//! JPEG XL (ISO/IEC 18181). `jxl`, the decoder of the authors of the format, which two browsers use, decodes;
+//! `jixel` encodes.
 
 mod encode;
 
@@ -9,45 +10,41 @@ use jxl::api::{
 };
 
 pub(super) use self::encode::encode;
-use super::isobmff::{Boxes, Fields};
-use super::{Decode, Frame, Header};
+use super::codec::{Decode, Frame, Header};
 use crate::color::{Layout, Raster, cicp_profile};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
+use crate::format::signature::JXL_CONTAINER;
+use crate::info::{Colorspace, ImageInfo};
+use crate::isobmff::{Boxes, Fields};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
-/// What a file that is not a bare codestream begins with.
-pub(super) const CONTAINER: &[u8] = b"\0\0\0\x0cJXL \r\n\x87\n";
-
-/// What a bare codestream begins with.
-pub(super) const CODESTREAM: &[u8] = b"\xff\x0a";
-
-/// The longest side of a picture of the format; longer ones are no picture.
+/// The longest side that the format allows.
 const MAX_SIDE_PX: usize = 1 << 30;
 
-#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes by value")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "JXL", reason: reason.to_string() }
 }
 
+/// The reason of the error for a truncated file.
 const ENDS_EARLY: &str = "the file ends early";
 
 /// A JPEG XL file whose headers were read.
 pub(super) struct Decoder<'a> {
     decoder: Box<JxlDecoder>,
-    /// What the decoder has not taken in.
+    /// The input that the decoder has not consumed yet.
     rest: &'a [u8],
     header: Header,
-    /// The pixels that are asked for.
+    /// The kind of pixels that the decoder delivers.
     channels: JxlColorType,
     n_left: u32,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the headers of the file and of its frames, decoding none.
+    /// Reads the headers of the file and of its frames. Decodes no frame.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let metadata = metadata(input, limits)?;
         let n_frames = count_frames(input, limits)?;
@@ -80,8 +77,8 @@ impl<'a> Decoder<'a> {
             profile.as_ref().map_or(0, |profile| profile.len() as u64),
         )?;
         let header = Header {
-            description: describe(&info, channels, n_frames)?,
-            // The numbers are those of EXIF.
+            info: describe(&info, channels, n_frames)?,
+            // The values are the same as in EXIF.
             orientation: Orientation::from_value(info.orientation as u64),
             profile,
             metadata,
@@ -94,17 +91,19 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// How the library is to decode: pixels as stored, its own limits at ours.
+/// Settings of the library: pixels in the orientation of the file, straight alpha, and limits that follow
+/// from ours.
 fn options(limits: &Limits) -> JxlDecoderOptions {
     let mut options = JxlDecoderOptions::default();
     options.adjust_orientation = false;
     options.alpha_mode = AlphaMode::Unpremultiplied;
-    // Colours and four more.
+    // Three colour samples and four extra channels per pixel.
     options.sample_limit = Some(usize::try_from(limits.pixels.saturating_mul(7)).unwrap_or(usize::MAX));
     options.max_profile_level = ProfileLevel::Main10;
     options
 }
 
+/// Runs the decoder up to the basic info, which states size and channels.
 fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error> {
     match decoder.process(rest, None, None).map_err(corrupt)? {
         Event::BasicInfo => Ok(()),
@@ -112,7 +111,8 @@ fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error
     }
 }
 
-/// The number of frames that are seen, from their headers. Those that are cut off count as far as their headers go.
+/// Counts the visible frames by their headers. In a truncated file, the frames whose headers are complete
+/// count.
 fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
     let mut options = options(limits);
     options.scan_frames_only = true;
@@ -124,7 +124,7 @@ fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
         check(Limit::Frames, limits.frames.into(), n_frames as u64)?;
         match event {
             Event::BasicInfo => {
-                // Early, so that no headers are read of what will not be decoded.
+                // The size is checked before the headers of the frames are read.
                 let (width, height) = decoder.basic_info().map(|info| info.size).unwrap_or_default();
                 limits.check_input(side(width)?, side(height)?, 1)?;
             }
@@ -137,6 +137,7 @@ fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
     }
 }
 
+/// Checks one side of a picture.
 fn side(px: usize) -> Result<u32, Error> {
     match u32::try_from(px) {
         Ok(px @ 1..) if px as usize <= MAX_SIDE_PX => Ok(px),
@@ -144,7 +145,7 @@ fn side(px: usize) -> Result<u32, Error> {
     }
 }
 
-fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Result<Description, Error> {
+fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Result<ImageInfo, Error> {
     let (colorspace, n_channels) = match channels {
         JxlColorType::Grayscale => (Colorspace::Gray, 1),
         JxlColorType::GrayscaleAlpha => (Colorspace::Gray, 2),
@@ -152,7 +153,7 @@ fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Resul
         _ => (Colorspace::Rgb, if channels.has_alpha() { 4 } else { 3 }),
     };
     let bits = info.bit_depth.bits_per_sample() * n_channels;
-    Ok(Description {
+    Ok(ImageInfo {
         format: Format::Jxl,
         width: side(info.size.0)?,
         height: side(info.size.1)?,
@@ -166,7 +167,7 @@ fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Resul
     })
 }
 
-/// The profile of decoded pixels; `None` for sRGB.
+/// The ICC profile of the decoded pixels; `None` for sRGB.
 fn profile(profile: &JxlColorProfile) -> Option<Vec<u8>> {
     if let JxlColorProfile::Simple(encoding) = profile {
         if *encoding == JxlColorEncoding::srgb(false) || *encoding == JxlColorEncoding::srgb(true) {
@@ -191,10 +192,10 @@ fn profile(profile: &JxlColorProfile) -> Option<Vec<u8>> {
     profile.try_as_icc().map(std::borrow::Cow::into_owned)
 }
 
-/// EXIF and XMP from the boxes of a file; compressed ones are left alone.
+/// Reads EXIF and XMP from the boxes of a file. Ignores compressed metadata.
 fn metadata(input: &[u8], limits: &Limits) -> Result<Metadata, Error> {
     let mut metadata = Metadata::default();
-    if !input.starts_with(CONTAINER) {
+    if !input.starts_with(JXL_CONTAINER) {
         return Ok(metadata);
     }
     let mut n_boxes = 0;
@@ -235,7 +236,7 @@ impl Decode for Decoder<'_> {
             _ => return Err(corrupt(ENDS_EARLY)),
         }
         let delay = self.decoder.frame_header().and_then(|frame| frame.duration).unwrap_or(0.0);
-        let Description { width, height, .. } = self.header.description;
+        let ImageInfo { width, height, .. } = self.header.info;
         let (columns, rows) = (width as usize, height as usize);
         let n_channels = self.channels.samples_per_pixel();
         let mut data = scratch.take_zeroed(columns * rows * n_channels);
@@ -255,7 +256,7 @@ impl Decode for Decoder<'_> {
                 Layout::Rgba
             }
             JxlColorType::Cmyk => {
-                // The format stores light, 0 being full ink.
+                // The format stores the inverse: 0 means full ink.
                 data.iter_mut().for_each(|ink| *ink = 255 - *ink);
                 Layout::Cmyk
             }

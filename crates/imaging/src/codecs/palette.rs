@@ -1,22 +1,22 @@
-//! Pictures of few colours as indices into a table: without loss where they have few, by quantisation where the format
-//! can store no more.
+//! Converts an image with at most 256 colours to a colour table and indices, without loss.
 
 use crate::{Channels, Image, Scratch};
 
-/// A picture of at most 256 colours.
+/// An image of at most 256 colours.
 #[derive(Debug)]
 pub(super) struct Indexed {
-    /// Red, green, blue, alpha of each entry; at least one.
+    /// The colour table, at least one entry: red, green, blue, alpha.
     pub(super) colors: Vec<[u8; 4]>,
-    /// One byte per pixel.
+    /// The entry of each pixel, one byte per pixel.
     pub(super) indices: Vec<u8>,
 }
 
-/// Slots of the hash table: eight times the colours it may hold, so that chains stay short.
+/// Slots of the hash table: eight times the number of colours, so that probe sequences stay short.
 const N_SLOTS: usize = 2048;
 
-/// The picture as indices, if it has at most `max_colors` (≤ 256) colours. All fully transparent pixels count as one
-/// colour, since nobody can tell them apart. The entries are sorted by alpha, so that the opaque ones come last.
+/// Converts an image that has at most `max_colors` (≤ 256) colours; `None` for an image with more. All
+/// transparent pixels count as one colour, because they look the same. The entries are sorted by alpha:
+/// opaque entries come last.
 pub(super) fn exact(image: &Image, max_colors: usize, scratch: &mut Scratch) -> Option<Indexed> {
     let mut indices = scratch.take(image.data().len() / image.channels().count());
     let found = match image.channels() {
@@ -42,7 +42,7 @@ fn index<const N: usize>(
     color: impl Fn([u8; N]) -> [u8; 4],
 ) -> Option<Vec<[u8; 4]>> {
     let mut colors: Vec<[u8; 4]> = Vec::with_capacity(max_colors);
-    // An entry of 0 is free; others are the number of the colour plus one.
+    // A slot contains 0 if it is free, else the index of a colour plus one.
     let mut slots = [0u16; N_SLOTS];
     let mut last: Option<([u8; N], u8)> = None;
     for (&pixel, index) in image.data().as_chunks::<N>().0.iter().zip(indices) {
@@ -52,15 +52,15 @@ fn index<const N: usize>(
             *index = number;
             continue;
         }
-        let number = number_of(color(pixel), max_colors, &mut colors, &mut slots)?;
+        let number = find_or_add(color(pixel), max_colors, &mut colors, &mut slots)?;
         last = Some((pixel, number));
         *index = number;
     }
     Some(colors)
 }
 
-/// Looks a colour up or adds it; `None` when the table is full.
-fn number_of(
+/// The index of a colour in the table. Adds a colour that is not in the table; `None` when the table is full.
+fn find_or_add(
     color: [u8; 4],
     max_colors: usize,
     colors: &mut Vec<[u8; 4]>,
@@ -82,8 +82,8 @@ fn number_of(
     }
 }
 
-/// Puts the table into an order that depends on the colours alone: transparent entries first (PNG then stores fewer
-/// alpha values), then by brightness.
+/// Sorts the table by alpha, then by brightness, so that the order depends only on the colours. With the
+/// transparent entries first, PNG stores fewer alpha values.
 fn sorted(colors: &[[u8; 4]], mut indices: Vec<u8>) -> Indexed {
     let mut order: Vec<u8> = (0..colors.len()).map(|i| i as u8).collect();
     order.sort_by_key(|&i| {

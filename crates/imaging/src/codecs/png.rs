@@ -1,8 +1,10 @@
-//! PNG (ISO/IEC 15948) with and without animation, by the `png` crate.
+//! PNG (ISO/IEC 15948) with and without animation, decoded and encoded with the `png` crate. `rows.rs`
+//! decodes common still pictures without the crate.
 
 mod animation;
 mod embed;
 mod encode;
+mod interlace;
 mod rows;
 mod scan;
 mod text;
@@ -10,33 +12,32 @@ mod unfilter;
 
 use std::io::Cursor;
 
-use ::png::{
-    BitDepth, ColorType, DecodingError, Info, InterlaceInfo, Transformations, expand_interlaced_row,
-};
+use ::png::{BitDepth, ColorType, DecodingError, Info, Transformations};
 
 pub(super) use self::animation::Animation;
 pub(super) use self::embed::embed;
 pub(super) use self::encode::encode;
+use self::interlace::{read_rows, remove_row_gaps};
 use self::rows::PngRows;
 use self::scan::Scan;
 use self::text::Texts;
 use super::canvas::{Area, Blend, Canvas, Dispose};
-use super::{Decode, Frame, Header};
+use super::codec::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::rows::Rows;
 use crate::{Error, Limits, Scratch};
 
-/// What the library may allocate for itself: rows, tables and metadata, not the picture.
+/// Largest memory that the library may allocate for rows, tables and metadata. The picture is not included.
 const MAX_LIBRARY_BYTES: usize = 32 << 20;
 
-/// The warning that goes with a picture whose checksums do not fit it.
+/// The warning for a picture with a wrong checksum.
 const BAD_CHECKSUM: &str = "a checksum of the PNG is wrong";
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "PNG", reason: reason.to_string() }
 }
@@ -54,19 +55,20 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads everything before the picture's data, and the kinds of all chunks.
+    /// Reads everything before the picture data, and the types of all chunks.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let texts = text::read(input, limits)?;
         let reader = reader(input, false).map_err(corrupt)?;
         let info = reader.info();
         check_palette(info)?;
-        // The library decides by itself whether the chunks make an animation; both must agree.
+        // The library decides from the chunks whether the file is an animation. `scan` must come to the same
+        // result.
         let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
         let header = header(info, scan, texts);
         Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
     }
 
-    /// What a pixel is, when the picture is of the common kind that [`PngRows`] reads.
+    /// The layout of a pixel, if the picture is of the common kind that [`PngRows`] decodes.
     fn common_layout(&self) -> Option<Layout> {
         let info = self.reader.info();
         if self.scan.is_some() || info.interlaced || info.trns.is_some() || info.bit_depth != BitDepth::Eight
@@ -81,9 +83,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Decodes the only picture, of the common kind.
+    /// Decodes the only picture, which is of the common kind.
     fn next_common(&mut self, layout: Layout, scratch: &mut Scratch) -> Result<Frame, Error> {
-        let (width, height) = (self.header.description.width, self.header.description.height);
+        let (width, height) = (self.header.info.width, self.header.info.height);
         let mut rows = PngRows::new(self.input, Size::new(width, height), layout, &mut self.header.warnings)?;
         let mut data = scratch.take(width as usize * height as usize * layout.count());
         if let Err(error) = rows.read(&mut data) {
@@ -100,7 +102,7 @@ impl<'a> Decoder<'a> {
         }
         let (color_type, bit_depth) = self.reader.output_color_type();
         debug_assert_eq!(bit_depth, BitDepth::Eight, "the transformations leave nothing else");
-        let (width, height) = (self.header.description.width, self.header.description.height);
+        let (width, height) = (self.header.info.width, self.header.info.height);
         let mut data = scratch.take_zeroed(width as usize * height as usize * color_type.samples());
         if let Err(error) = self.read_still(&mut data) {
             scratch.give(data);
@@ -110,19 +112,19 @@ impl<'a> Decoder<'a> {
             ColorType::Grayscale | ColorType::Indexed => (Layout::Gray, data),
             ColorType::Rgb => (Layout::Rgb, data),
             ColorType::Rgba => (Layout::Rgba, data),
-            ColorType::GrayscaleAlpha => (Layout::Rgba, repeat_gray(data, color_type, scratch)),
+            ColorType::GrayscaleAlpha => (Layout::Rgba, expand_gray(data, color_type, scratch)),
         };
         Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 })
     }
 
-    /// Where nothing but a checksum is wrong, the picture is worth more than the checksum: it is decoded again without
-    /// looking at them, and the caller is told.
+    /// Decodes the rows of the only picture. If a checksum is wrong, decodes again and ignores checksums,
+    /// because the picture is more important than the checksum; a warning tells the caller.
     fn read_still(&mut self, data: &mut [u8]) -> Result<(), DecodingError> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
                 let again = reader(self.input, true)?;
-                // A chunk that was left out for its checksum counts now: with a `tRNS` the pixels are no longer those that
-                // `data` has room for.
+                // A chunk that was ignored for its wrong checksum counts now. With a `tRNS` chunk, the pixels
+                // would have another size than `data` has room for.
                 if again.output_color_type() != self.reader.output_color_type() {
                     return Err(DecodingError::Format(error));
                 }
@@ -137,7 +139,7 @@ impl<'a> Decoder<'a> {
 
     /// Decodes the next frame of an animation and draws it onto the canvas.
     fn next_animated(&mut self, scan: Scan, scratch: &mut Scratch) -> Result<Frame, Error> {
-        let (width, height) = (self.header.description.width, self.header.description.height);
+        let (width, height) = (self.header.info.width, self.header.info.height);
         let (color_type, _) = self.reader.output_color_type();
         let mut data = scratch.take_zeroed(width as usize * height as usize * color_type.samples());
         if self.n_read == 0 && !scan.starts_with_default {
@@ -160,11 +162,11 @@ impl<'a> Decoder<'a> {
             height: control.height as usize,
         };
         if info.interlaced {
-            close_rows(&mut data, width as usize, area, color_type.samples());
+            remove_row_gaps(&mut data, width as usize, area, color_type.samples());
         }
         let data = match color_type {
             ColorType::Rgb | ColorType::Rgba => data,
-            gray => repeat_gray(data, gray, scratch),
+            gray => expand_gray(data, gray, scratch),
         };
         let has_alpha = matches!(color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
         let blend = if control.blend_op == ::png::BlendOp::Over { Blend::Over } else { Blend::Source };
@@ -172,7 +174,7 @@ impl<'a> Decoder<'a> {
         canvas.begin(area, dispose(control.dispose_op), scratch);
         canvas.draw(area, &data, has_alpha, blend);
         scratch.give(data);
-        let raster = canvas.snapshot(self.header.description.alpha, scratch);
+        let raster = canvas.snapshot(self.header.info.alpha, scratch);
         Ok(Frame { raster, delay_ms: delay_ms(control.delay_num, control.delay_den) })
     }
 }
@@ -184,12 +186,12 @@ impl Decode for Decoder<'_> {
 
     fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
         let Some(layout) = self.common_layout() else { return Ok(None) };
-        let size = Size::new(self.header.description.width, self.header.description.height);
+        let size = Size::new(self.header.info.width, self.header.info.height);
         Ok(Some(Box::new(PngRows::new(self.input, size, layout, &mut self.header.warnings)?)))
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if self.n_read == self.header.description.frames {
+        if self.n_read == self.header.info.frames {
             if let Some(canvas) = self.canvas.take() {
                 canvas.release(scratch);
             }
@@ -204,10 +206,11 @@ impl Decode for Decoder<'_> {
     }
 }
 
+/// Opens the library's decoder for a file.
 fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingError> {
     let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
     let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
-    // `text.rs` reads these, within our limits.
+    // `text.rs` reads these chunks, within our limits.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.ignore_checksums(ignore_checksums);
@@ -215,7 +218,8 @@ fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingEr
     decoder.read_info()
 }
 
-/// The library takes a palette that ends within a colour (against ISO/IEC 15948, 11.2.3), and panics where it uses it.
+/// Refuses a palette that ends within a colour (against ISO/IEC 15948, 11.2.3). The library accepts such a
+/// palette and panics when it uses the palette.
 fn check_palette(info: &Info<'_>) -> Result<(), Error> {
     let is_used = info.color_type == ColorType::Indexed;
     match info.palette.as_deref() {
@@ -226,27 +230,28 @@ fn check_palette(info: &Info<'_>) -> Result<(), Error> {
     }
 }
 
-fn header(info: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
-    let colorspace = match info.color_type {
+/// The header of a file, from the chunks before the picture data.
+fn header(png: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
+    let colorspace = match png.color_type {
         ColorType::Grayscale | ColorType::GrayscaleAlpha => Colorspace::Gray,
         ColorType::Indexed => Colorspace::Palette,
         ColorType::Rgb | ColorType::Rgba => Colorspace::Rgb,
     };
-    let alpha_channel = matches!(info.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
-    let description = Description {
+    let alpha_channel = matches!(png.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba);
+    let info = ImageInfo {
         format: if scan.is_some() { Format::Apng } else { Format::Png },
-        width: info.width,
-        height: info.height,
+        width: png.width,
+        height: png.height,
         colorspace,
-        interlaced: info.interlaced,
+        interlaced: png.interlaced,
         sampling: None,
-        depth: info.bits_per_pixel() as u8,
+        depth: png.bits_per_pixel() as u8,
         quality: None,
         frames: scan.map_or(1, |scan| scan.n_frames),
-        alpha: alpha_channel || info.trns.is_some() || scan.is_some_and(|scan| scan.uncovers),
+        alpha: alpha_channel || png.trns.is_some() || scan.is_some_and(|scan| scan.uncovers),
     };
     Header {
-        description,
+        info,
         orientation: texts.metadata.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
         profile: texts.profile,
         metadata: texts.metadata,
@@ -255,34 +260,7 @@ fn header(info: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
     }
 }
 
-/// Decodes all rows. What comes after the last row is not looked at: some writers end their files badly.
-fn read_rows(reader: &mut Reader<'_>, data: &mut [u8]) -> Result<(), DecodingError> {
-    let (width, height) = reader.info().size();
-    let stride = data.len() / height as usize;
-    if !reader.info().interlaced {
-        return data.chunks_exact_mut(stride).try_for_each(|row| reader.read_row(row).map(drop));
-    }
-    let pixel_bits = (stride / width as usize * 8) as u8;
-    let mut row = vec![0; stride];
-    for _ in 0..n_interlaced_rows(width, height) {
-        if let Some(InterlaceInfo::Adam7(place)) = reader.read_row(&mut row)? {
-            expand_interlaced_row(data, stride, &row, &place, pixel_bits);
-        }
-    }
-    Ok(())
-}
-
-/// Rows over the seven passes of Adam7; a pass without columns has none.
-fn n_interlaced_rows(width: u32, height: u32) -> u32 {
-    /// First column, first row, distance of the rows (ISO/IEC 15948, 8.2).
-    const PASSES: [(u32, u32, u32); 7] =
-        [(0, 0, 8), (4, 0, 8), (0, 4, 8), (2, 0, 4), (0, 2, 4), (1, 0, 2), (0, 1, 2)];
-    let rows = |(x, y, distance): (u32, u32, u32)| {
-        if x < width { height.saturating_sub(y).div_ceil(distance) } else { 0 }
-    };
-    PASSES.into_iter().map(rows).sum()
-}
-
+/// Converts the disposal method of APNG.
 fn dispose(op: ::png::DisposeOp) -> Dispose {
     match op {
         ::png::DisposeOp::None => Dispose::Keep,
@@ -291,22 +269,14 @@ fn dispose(op: ::png::DisposeOp) -> Dispose {
     }
 }
 
-/// A denominator of 0 stands for hundredths.
+/// The delay in milliseconds. A denominator of 0 means hundredths of a second.
 fn delay_ms(numerator: u16, denominator: u16) -> u32 {
     let denominator = if denominator == 0 { 100 } else { u32::from(denominator) };
     (u32::from(numerator) * 1000 + denominator / 2) / denominator
 }
 
-/// The library leaves the rows of an interlaced frame as far apart as those of the canvas.
-fn close_rows(data: &mut [u8], canvas_width: usize, area: Area, n_bytes: usize) {
-    let (from, to) = (canvas_width * n_bytes, area.width * n_bytes);
-    for row in 1..area.height {
-        data.copy_within(row * from..row * from + to, row * to);
-    }
-}
-
-/// Gray, with or without alpha, becomes colour with as much alpha.
-fn repeat_gray(data: Vec<u8>, color_type: ColorType, scratch: &mut Scratch) -> Vec<u8> {
+/// Converts gray to RGB, or gray with alpha to RGBA.
+fn expand_gray(data: Vec<u8>, color_type: ColorType, scratch: &mut Scratch) -> Vec<u8> {
     let mut wide;
     if color_type == ColorType::GrayscaleAlpha {
         wide = scratch.take(data.len() * 2);

@@ -1,25 +1,28 @@
-//! PSD and PSB, the documents of Photoshop, read by our own code: the merged picture that they carry beside their layers,
-//! in all modes and depths. Layers themselves are not looked at.
+//! PSD and PSB, the documents of Photoshop. Decodes the merged picture, which the file stores beside the
+//! layers, in all colour modes and depths. Layers are ignored.
 //!
-//! The format: Adobe Photoshop File Formats Specification. PSB, its large variant, has lengths of 64 bits in two places.
+//! The specification is: Adobe Photoshop File Formats Specification. PSB, the variant for large documents,
+//! has lengths of 64 bits in two places.
 
 mod pixels;
 mod resources;
 
 use self::pixels::Source;
 use self::resources::Resources;
-use super::bytes::{u16_be, u32_be};
-use super::{Decode, Frame, Header};
-use crate::facts::{Colorspace, Description};
+use super::codec::Header;
+use super::still_decoder::DecodeStill;
+use crate::bytes::{u16_be, u32_be};
+use crate::color::Raster;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
-/// Bytes before the first section with a length.
+/// Length of the file header. The first section follows.
 const HEADER_BYTES: usize = 26;
 
-/// The most channels that the format has.
+/// Largest number of channels in the format.
 const MAX_CHANNELS: u16 = 56;
 
 fn corrupt(reason: impl Into<String>) -> Error {
@@ -30,24 +33,26 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "PSD", reason: reason.into() }
 }
 
-/// What the channels are.
+/// The colour mode: the meaning of the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// One bit, 1 = black.
+    /// One bit per pixel; 1 is black.
     Bitmap,
     Gray,
     Indexed,
     Rgb,
     /// Inks, stored inverted.
     Cmyk,
-    /// Inks of any kind; the first four are taken for cyan, magenta, yellow and black.
+    /// Inks of any kind. The first four are interpreted as cyan, magenta, yellow and black.
     Multichannel,
-    /// Gray, whose inks nobody but Photoshop knows.
+    /// Gray values for one to four inks. The specification does not describe the inks, so the picture is
+    /// shown as gray.
     Duotone,
     Lab,
 }
 
 impl Mode {
+    /// The colour mode with this number in the file.
     fn from_number(number: u16) -> Option<Self> {
         Some(match number {
             0 => Self::Bitmap,
@@ -63,25 +68,24 @@ impl Mode {
     }
 }
 
-/// A PSD file whose sections were found.
+/// A PSD file whose sections were located.
 pub(super) struct Decoder<'a> {
     source: Source<'a>,
     header: Header,
-    done: bool,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the header, the colour table and the image resources, and finds the merged picture.
+    /// Reads the header, the colour table and the image resources, and locates the merged picture.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        let short = |at| u16_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
-        let long = |at| u32_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
-        let large = match short(4)? {
+        let u16_at = |at| u16_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
+        let u32_at = |at| u32_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
+        let large = match u16_at(4)? {
             1 => false,
             2 => true,
             version => return Err(unsupported(format!("version {version}"))),
         };
-        let (n_channels, height, width) = (short(12)?, long(14)?, long(18)?);
-        let (depth, mode) = (short(22)?, short(24)?);
+        let (n_channels, height, width) = (u16_at(12)?, u32_at(14)?, u32_at(18)?);
+        let (depth, mode) = (u16_at(22)?, u16_at(24)?);
         let mode = Mode::from_number(mode).ok_or_else(|| unsupported(format!("colour mode {mode}")))?;
         if !(1..=MAX_CHANNELS).contains(&n_channels) || width == 0 || height == 0 {
             return Err(corrupt(format!("{n_channels} channels of {width}x{height} pixels")));
@@ -109,26 +113,27 @@ impl<'a> Decoder<'a> {
         };
         source.check()?;
         let header = header(&source, resources);
-        Ok(Self { source, header, done: false })
+        Ok(Self { source, header })
     }
 }
 
-/// A section with its length in front; the section, and where the next one begins.
+/// Reads a section, which has its length in front. Returns the section and the offset of the next one.
+/// `wide`: the length has 64 bits.
 fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error> {
-    let cut = || corrupt("a section is cut off");
+    let truncated = || corrupt("a section is cut off");
     let (length, start) = if wide {
-        let length = (u64::from(u32_be(input, at).ok_or_else(cut)?) << 32)
-            | u64::from(u32_be(input, at + 4).ok_or_else(cut)?);
-        (usize::try_from(length).map_err(|_| cut())?, at + 8)
+        let length = (u64::from(u32_be(input, at).ok_or_else(truncated)?) << 32)
+            | u64::from(u32_be(input, at + 4).ok_or_else(truncated)?);
+        (usize::try_from(length).map_err(|_| truncated())?, at + 8)
     } else {
-        (u32_be(input, at).ok_or_else(cut)? as usize, at + 4)
+        (u32_be(input, at).ok_or_else(truncated)? as usize, at + 4)
     };
-    let end = start.checked_add(length).ok_or_else(cut)?;
-    Ok((input.get(start..end).ok_or_else(cut)?, end))
+    let end = start.checked_add(length).ok_or_else(truncated)?;
+    Ok((input.get(start..end).ok_or_else(truncated)?, end))
 }
 
-/// Whether the first channel behind the colours is the transparency of the merged picture: the number of layers is then
-/// negative.
+/// Whether the first channel after the colours is the alpha channel of the merged picture. In that case the
+/// number of layers is negative.
 fn has_merged_alpha(layers: &[u8], large: bool) -> bool {
     let at = if large { 8 } else { 4 };
     u16_be(layers, at).is_some_and(|count| count.cast_signed() < 0)
@@ -138,7 +143,7 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
     let colorspace = match source.mode {
         Mode::Bitmap | Mode::Gray | Mode::Duotone => Colorspace::Gray,
         Mode::Indexed => Colorspace::Palette,
-        // The API has no word for L*a*b*; it is read as red, green, blue.
+        // The API has no name for L*a*b*. Such a picture is decoded as RGB.
         Mode::Rgb | Mode::Lab => Colorspace::Rgb,
         Mode::Cmyk => Colorspace::Cmyk,
         Mode::Multichannel if source.n_channels < 3 => Colorspace::Gray,
@@ -150,7 +155,7 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
             "the PSD was saved without its merged picture: what it holds instead may be blank".to_owned(),
         );
     }
-    let description = Description {
+    let info = ImageInfo {
         format: Format::Psd,
         width: source.width as u32,
         height: source.height as u32,
@@ -163,7 +168,7 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
         alpha: source.has_alpha(),
     };
     Header {
-        description,
+        info,
         orientation: Orientation::Upright,
         profile: resources
             .profile
@@ -174,20 +179,17 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let (raster, complete) = self.source.decode(scratch)?;
         if !complete {
             let warning = "the PSD ends early: what is missing of the picture was filled in";
             self.header.warnings.push(warning.to_owned());
         }
-        Ok(Some(Frame { raster, delay_ms: 0 }))
+        Ok(raster)
     }
 }

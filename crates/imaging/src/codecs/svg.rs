@@ -1,22 +1,26 @@
-//! SVG (1.1 and the static part of 2), drawn by `resvg`, which is Rust all through. Nothing is written.
+//! SVG (1.1 and the static part of 2), rendered by `resvg`, which is written in Rust. This build does not
+//! write SVG.
 //!
-//! **A document is hostile until it was looked at.** It can name files, addresses and itself, and a few hundred bytes
-//! can ask for more than any machine has. So, in this order: its bytes are capped, unpacked or not ([`source`]); a
-//! document type that declares anything is refused, so no entity exists ([`prolog`]); what it comes to once everything
-//! that it uses is in its place is counted before that is done ([`audit`]); pictures come from the document itself and
-//! through our own decoders only ([`pictures`]); and the pixels of all layers are added up before the first is drawn
-//! ([`cost`]).
+//! **A document is untrusted.** A document can refer to files, to URLs and to itself, and a few hundred bytes
+//! can request more memory than any machine has. Therefore the decoder does the following, in this order:
 //!
-//! **Size.** Width and height by their attributes, 96 pixels to the inch; one that is missing follows the other by the
-//! `viewBox`, both missing are those of the `viewBox`, and without one those of what is drawn. Rounded, at least 1. A
-//! document is drawn at the size that is needed, never above its own.
+//! * [`source`] limits the length of the text, compressed or not.
+//! * A document type with declarations is refused, so that no entities exist.
+//! * [`audit`] counts how many elements the document has with all references expanded, before `usvg` expands
+//!   them.
+//! * [`pictures`] decodes embedded images with the decoders of this crate, and ignores external images.
+//! * [`cost`] adds up the pixels of all layers before the first layer is drawn.
 //!
-//! **Text is left out**, with a warning: it would need fonts, and a worker opens no file.
+//! **Size.** Width and height come from the attributes, with 96 pixels per inch. If one is missing, it
+//! follows from the other by the aspect ratio of the `viewBox`. If both are missing, the size is that of the
+//! `viewBox`, and without a `viewBox` the size of the drawing. Both are rounded, and at least 1. A document
+//! is rendered at the size that is needed, but never larger than its own size.
+//!
+//! **Text is left out**, with a warning: text needs fonts, and an image worker opens no files.
 
 mod audit;
 mod cost;
 mod pictures;
-mod prolog;
 mod source;
 mod styles;
 
@@ -27,18 +31,19 @@ use resvg::usvg::{ImageHrefResolver, Options, Tree};
 use roxmltree::{Document, ParsingOptions};
 
 use self::pictures::Pictures;
-pub(crate) use self::source::is_svg;
-use super::{Decode, Frame, Header};
+use super::codec::{Header, OpenDecoder};
+use super::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
+use crate::format::xml_prolog;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::limits::Limit;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "SVG", reason: reason.to_string() }
 }
@@ -47,28 +52,29 @@ fn unsupported(reason: &str) -> Error {
     Error::Unsupported { format: "SVG", reason: reason.to_owned() }
 }
 
-/// A document that was read and is ready to be drawn.
+/// A parsed document.
 pub(super) struct Decoder {
     header: Header,
     limits: Limits,
-    /// Until it was drawn.
+    /// The tree, until it is drawn.
     tree: Option<Tree>,
-    /// The size to draw at.
+    /// The size at which the document is drawn.
     needed: Size,
 }
 
 impl Decoder {
-    /// Reads the whole document; draws nothing.
-    pub(super) fn open(input: &[u8], limits: &Limits) -> Result<Self, Error> {
+    /// Parses the whole document. Draws nothing. `open_picture` opens the raster images that the document
+    /// contains.
+    pub(super) fn open(input: &[u8], limits: &Limits, open_picture: OpenDecoder) -> Result<Self, Error> {
         let text = source::text(input)?;
-        if prolog::read(text.as_bytes()).declares {
+        if xml_prolog::read(text.as_bytes()).declares {
             return Err(unsupported("a document type with declarations of its own"));
         }
         let options = ParsingOptions { allow_dtd: true, nodes_limit: limits.parts, ..Default::default() };
         let document =
             Document::parse_with_options(&text, options).map_err(|error| refused(error, limits))?;
         let n_texts = audit::check_document(&document, limits)?;
-        let pictures = Pictures::new(limits);
+        let pictures = Pictures::new(limits, open_picture);
         let tree = guarded(|| Tree::from_xmltree(&document, &self::options(&pictures)))?;
         let tree = tree.map_err(|error| match error {
             resvg::usvg::Error::ParsingFailed(error) => refused(error, limits),
@@ -85,9 +91,9 @@ impl Decoder {
 }
 
 fn header(size: Size, warnings: Vec<String>) -> Header {
-    let description = Description::plain(Format::Svg, size, Colorspace::Rgb, 32, true);
+    let info = ImageInfo::plain(Format::Svg, size, Colorspace::Rgb, 32, true);
     Header {
-        description,
+        info,
         orientation: Orientation::Upright,
         profile: None,
         metadata: Metadata::default(),
@@ -96,7 +102,8 @@ fn header(size: Size, warnings: Vec<String>) -> Header {
     }
 }
 
-/// The limit on nodes is ours, everything else the document's fault.
+/// Converts a parser error. Only the limit of nodes is our own; every other error is a defect of the
+/// document.
 fn refused(error: roxmltree::Error, limits: &Limits) -> Error {
     match error {
         roxmltree::Error::NodesLimitReached => {
@@ -107,7 +114,7 @@ fn refused(error: roxmltree::Error, limits: &Limits) -> Error {
     }
 }
 
-/// Nothing from outside of the document: no files, no addresses.
+/// Options that load nothing from outside of the document: no files, no URLs.
 fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
     Options {
         image_href_resolver: ImageHrefResolver {
@@ -118,24 +125,26 @@ fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
     }
 }
 
-/// Runs code of `usvg` and `resvg`, which assume here and there that numbers make sense.
+/// Runs code of `usvg` or `resvg` and converts a panic to an error. Both libraries assume in some places that
+/// numbers are reasonable.
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
-    // A panic must not pass: nothing else of this crate panics on any input. What it leaves behind is dropped unseen.
+    // A decoder of this crate must not panic on any input. The values that the panic leaves behind are
+    // dropped unused.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| corrupt("it has numbers that cannot be drawn"))
 }
 
-impl Decode for Decoder {
+impl DecodeStill for Decoder {
     fn header(&self) -> &Header {
         &self.header
     }
 
     fn reduce_to(&mut self, needed: Size) {
-        let Description { width, height, .. } = self.header.description;
+        let ImageInfo { width, height, .. } = self.header.info;
         self.needed = Size::new(needed.width.clamp(1, width), needed.height.clamp(1, height));
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        let Some(tree) = self.tree.take() else { return Ok(None) };
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
+        let tree = self.tree.take().expect("a still picture is decoded once");
         let Size { width, height } = self.needed;
         let (x, y) = (width as f32 / tree.size().width(), height as f32 / tree.size().height());
         cost::check_tree(&tree, (x, y), self.needed, &self.limits)?;
@@ -144,13 +153,14 @@ impl Decode for Decoder {
         let mut canvas = canvas.ok_or_else(|| corrupt("its size makes no picture"))?;
         guarded(|| resvg::render(&tree, Transform::from_scale(x, y), &mut canvas.as_mut()))?;
         let mut data = canvas.take();
-        straighten(&mut data);
-        Ok(Some(Frame { raster: Raster { width, height, layout: Layout::Rgba, data }, delay_ms: 0 }))
+        unpremultiply_all(&mut data);
+        Ok(Raster { width, height, layout: Layout::Rgba, data })
     }
 }
 
-/// From premultiplied to straight alpha, rounded.
-fn straighten(data: &mut [u8]) {
+/// Converts all pixels from premultiplied to straight alpha. This loop is four times as fast on translucent
+/// pixels as [`crate::alpha::unpremultiply`] on each pixel.
+fn unpremultiply_all(data: &mut [u8]) {
     for pixel in data.as_chunks_mut::<4>().0 {
         let alpha = u32::from(pixel[3]);
         if alpha != 255 && alpha != 0 {

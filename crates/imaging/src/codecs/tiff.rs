@@ -1,10 +1,11 @@
-//! TIFF (revision 6.0, its Technical Notes and BigTIFF), read and written by our own code: `directory.rs` knows the structure,
-//! `page.rs` the tags, `compression.rs`, `ccitt.rs` and `jpeg.rs` the codings, `picture.rs` puts strips and tiles together
-//! and `color.rs` makes colours of samples.
+//! TIFF (revision 6.0, its Technical Notes, and BigTIFF). `directory.rs` reads the structure of the file and
+//! `page.rs` the tags. `compression.rs`, `ccitt.rs` and `jpeg.rs` decompress, `picture.rs` assembles strips
+//! and tiles, and `color.rs` converts samples to colours. `encode.rs` writes files.
 //!
-//! Of a file with several pictures the first is taken that is neither a reduced one nor a mask: pages are no animation, so
-//! `frames` is 1. Not here: the codings of SGI (LogLuv), LERC, colour filter arrays and more than four inks, which are
-//! refused by name.
+//! Of a file with several pictures, the decoder reads the first one that is neither a reduced-resolution
+//! picture nor a mask. Pages are not frames of an animation, so `frames` is 1.
+//!
+//! Not supported, and refused by name: SGI LogLuv, LERC, colour filter arrays, and more than four inks.
 
 mod ccitt;
 mod color;
@@ -24,12 +25,14 @@ pub(super) use self::encode::encode;
 use self::jpeg::Tables;
 use self::page::{Compression, Page, Photometric};
 use self::picture::Picture;
-use super::{Decode, Frame, Header};
-use crate::facts::{Colorspace, Description};
+use super::codec::Header;
+use super::still_decoder::DecodeStill;
+use crate::color::Raster;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
 fn corrupt(reason: impl Into<String>) -> Error {
@@ -40,12 +43,13 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "TIFF", reason: reason.into() }
 }
 
-/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in packed rows. Where the file ends early, so do they.
+/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in rows without padding. If the file is
+/// truncated, the samples end early.
 struct Block {
     samples: Vec<u8>,
     n: usize,
     width: usize,
-    /// Whether the file had all of it.
+    /// Whether the data were complete.
     complete: bool,
 }
 
@@ -53,11 +57,10 @@ struct Block {
 pub(super) struct Decoder<'a> {
     picture: Picture<'a>,
     header: Header,
-    done: bool,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads directories up to that of the picture, and its tags.
+    /// Reads the directories up to the one of the picture, and its tags.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let (file, first) = File::open(input)?;
         let directory = main_directory(&file, first, limits)?;
@@ -68,28 +71,26 @@ impl<'a> Decoder<'a> {
             _ => Tables::default(),
         };
         let header = header(&file, &directory, &page, limits)?;
-        Ok(Self { picture: Picture { file, page, tables, limits: *limits }, header, done: false })
+        Ok(Self { picture: Picture { file, page, tables, limits: *limits }, header })
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let (raster, trouble) = self.picture.decode(scratch)?;
         if let Some(trouble) = trouble {
             self.header.warnings.push(format!("a part of the TIFF is missing and was filled in: {trouble}"));
         }
-        Ok(Some(Frame { raster, delay_ms: 0 }))
+        Ok(raster)
     }
 }
 
-/// The directory of the first picture that is neither a reduced one nor a mask; where all are, the first.
+/// The directory of the first picture that is neither a reduced-resolution picture nor a mask. If all
+/// pictures are, the first directory.
 fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Directory, Error> {
     let mut directory = file.directory(first, limits)?;
     if is_main(file, &directory) {
@@ -101,21 +102,23 @@ fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Direct
         match file.directory(directory.next, limits) {
             Ok(next) if is_main(file, &next) => return Ok(next),
             Ok(next) => directory = next,
-            // What is behind a broken link is not there.
+            // The directories after a broken link cannot be read.
             Err(_) => break,
         }
     }
     file.directory(first, limits)
 }
 
+/// Whether the directory describes a picture that is neither a reduced-resolution picture nor a mask.
 fn is_main(file: &File<'_>, directory: &Directory) -> bool {
     let reduced_or_mask = directory.number(file, 254).unwrap_or(0) & 0b101 != 0;
     let old_reduced = directory.number(file, 255) == Some(2);
     !reduced_or_mask && !old_reduced && directory.find(256).is_some()
 }
 
+/// The header of a file, from the tags of the picture.
 fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) -> Result<Header, Error> {
-    let kept = |tag| match directory.find(tag).map(|entry| file.bytes_of(entry)) {
+    let bytes_of_tag = |tag| match directory.find(tag).map(|entry| file.bytes_of(entry)) {
         Some(bytes) if !bytes.is_empty() => {
             check(Limit::MetadataBytes, limits.metadata_bytes, bytes.len() as u64)?;
             Ok(Some(bytes.to_vec()))
@@ -124,7 +127,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     };
     let colorspace = match page.photometric {
         Photometric::WhiteIsZero | Photometric::BlackIsZero => Colorspace::Gray,
-        // The API has no word for L*a*b*; it is read as red, green, blue.
+        // The API has no name for L*a*b*. Such a picture is decoded as RGB.
         Photometric::Rgb | Photometric::Lab | Photometric::IccLab => Colorspace::Rgb,
         Photometric::Palette => Colorspace::Palette,
         Photometric::Inks => Colorspace::Cmyk,
@@ -132,7 +135,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     };
     let is_lab = matches!(page.photometric, Photometric::Lab | Photometric::IccLab);
     Ok(Header {
-        description: Description {
+        info: ImageInfo {
             format: Format::Tiff,
             width: page.width as u32,
             height: page.height as u32,
@@ -145,11 +148,11 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
             alpha: page.alpha.is_some(),
         },
         orientation: Orientation::from_value(directory.number(file, 274).unwrap_or(1)),
-        // What is L*a*b* is converted without a profile.
-        profile: if is_lab { None } else { kept(34_675)? },
+        // The conversion from L*a*b* needs no profile.
+        profile: if is_lab { None } else { bytes_of_tag(34_675)? },
         metadata: Metadata {
-            exif: exif::Description::read(file, directory, limits)?.into_block(),
-            xmp: kept(700)?,
+            exif: exif::ExifFields::read(file, directory, limits)?.into_block(),
+            xmp: bytes_of_tag(700)?,
             ..Metadata::default()
         },
         plays: Some(1),
@@ -157,7 +160,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     })
 }
 
-/// Chroma subsampling in the usual notation.
+/// Chroma subsampling in the usual notation, as `4:2:0`.
 fn sampling(factors: (usize, usize)) -> String {
     match factors {
         (1, 1) => "4:4:4".to_owned(),

@@ -1,24 +1,25 @@
-//! What MP4 and WebM have in common: the time of a frame and the facts of a file. The rest of each is in its own file.
+//! What the encoders of MP4 and WebM share: the duration of a frame and the description of a file.
 
-use crate::facts::{Colorspace, Description};
-use crate::plan::Format;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
 
-/// How long a frame without a time is shown: what browsers give a GIF frame of 0 ms. A player would pass it over.
-const UNTIMED_MS: u32 = 100;
+/// The duration of a frame whose delay is 0: browsers show a GIF frame of 0 ms equally long. Video players
+/// skip a frame of 0 ms.
+const ZERO_DELAY_MS: u32 = 100;
 
-/// How long a frame is shown, in milliseconds; more than 0.
-pub(super) fn shown_ms(delay_ms: u32) -> u32 {
-    if delay_ms == 0 { UNTIMED_MS } else { delay_ms }
+/// The duration of a frame in milliseconds, at least 1.
+pub(super) fn duration_ms(delay_ms: u32) -> u32 {
+    if delay_ms == 0 { ZERO_DELAY_MS } else { delay_ms }
 }
 
-/// The facts of a video that we wrote.
+/// Describes a video that this crate wrote.
 pub(super) fn describe(
     format: Format,
     (width, height): (u32, u32),
     quality: u8,
     n_frames: usize,
-) -> Description {
-    Description {
+) -> ImageInfo {
+    ImageInfo {
         format,
         width,
         height,

@@ -1,34 +1,40 @@
-//! Writing WebM: VP8 (RFC 6386), 4:2:0, BT.601 as the format has it. Nothing is read.
+//! Writes WebM with VP8 (RFC 6386), 4:2:0, BT.601, which the format prescribes. This build does not read
+//! WebM.
 //!
-//! Every picture is coded by itself, by libwebp, whose lossy pictures are VP8 key frames; one that equals its
-//! predecessor becomes a frame of a few bytes that changes nothing. See ADR 0008 for why it is not AV1.
+//! libwebp codes every picture as a key frame, because a lossy WebP picture is a VP8 key frame. A picture
+//! that equals its predecessor becomes an interframe of a few bytes that changes nothing. ADR 0008 says why
+//! the codec is not AV1.
 
 mod ebml;
 mod matroska;
 mod tables;
-mod unchanged;
+mod unchanged_frame;
 
 use self::matroska::{Block, Movie};
-use super::{Encode, Encoded, video, webp, with_channels};
-use crate::plan::{Format, Output};
+use super::codec::{Encode, Encoded};
+use super::pixel_format::with_channels;
+use super::{video, webp};
+use crate::format::Format;
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Lower than for a still picture: nobody looks at a frame for long, and all are coded in full.
+/// The quality for an output without a quality. Lower than for a still picture, because a frame is visible
+/// only briefly and every frame is a key frame.
 const DEFAULT_QUALITY: u8 = 65;
 
-/// A file being written.
+/// The encoder of a WebM file.
 pub(super) struct Encoder {
     output: Output,
-    /// Begun with the first frame, whose size is that of all.
+    /// Created with the first frame, because all frames have its size.
     movie: Option<Movie>,
-    /// The pixels of the frame before.
-    last: Option<Image>,
+    /// The previous frame.
+    previous: Option<Image>,
 }
 
 impl Encoder {
-    /// A file without frames.
+    /// Creates a file without frames.
     pub(super) fn new(output: &Output) -> Self {
-        Self { output: *output, movie: None, last: None }
+        Self { output: *output, movie: None, previous: None }
     }
 
     fn quality(&self) -> u8 {
@@ -41,27 +47,27 @@ impl Encode for Encoder {
         let quality = self.quality();
         let image = with_channels(image, Channels::Rgb, scratch);
         let (width, height) = (image.width(), image.height());
-        let key = self.last.as_ref() != Some(&image);
+        let key = self.previous.as_ref() != Some(&image);
         let data = if key {
             webp::key_frame(&image, quality, Format::Webm)?
         } else {
-            unchanged::frame(width, height)
+            unchanged_frame::encode(width, height)
         };
-        if let Some(last) = self.last.replace(image) {
-            scratch.give(last.into_data());
+        if let Some(previous) = self.previous.replace(image) {
+            scratch.give(previous.into_data());
         }
         let movie = self.movie.get_or_insert_with(|| Movie::new(width, height));
-        movie.push(Block { data, key, shown_ms: video::shown_ms(delay_ms) });
+        movie.push(Block { data, key, duration_ms: video::duration_ms(delay_ms) });
         Ok(())
     }
 
     fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error> {
         let quality = self.quality();
         let movie = self.movie.expect("a frame was pushed before the end");
-        if let Some(last) = self.last {
-            scratch.give(last.into_data());
+        if let Some(previous) = self.previous {
+            scratch.give(previous.into_data());
         }
-        let description = video::describe(Format::Webm, movie.size(), quality, movie.n_blocks());
-        Ok(Encoded { description, bytes: movie.finish() })
+        let info = video::describe(Format::Webm, movie.size(), quality, movie.n_blocks());
+        Ok(Encoded { info, bytes: movie.finish() })
     }
 }

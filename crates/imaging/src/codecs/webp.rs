@@ -1,44 +1,45 @@
-//! WebP (RFC 9649). Read by `image-webp`, which is Rust all through; written by libwebp, which sees only our own pixels.
+//! WebP (RFC 9649). `image-webp`, written in Rust, decodes. libwebp encodes; its input is only pixels from
+//! this crate.
 
 mod container;
 mod decode;
 mod embed;
 mod encode;
-#[expect(unsafe_code, reason = "libwebp is C; every call is in this module, each with why it holds")]
+#[expect(unsafe_code, reason = "libwebp is C; all calls are in this module, each with a safety comment")]
 mod libwebp;
 
 use self::container::{Container, Content};
 pub(super) use self::embed::embed;
 pub(super) use self::encode::{Animation, encode, key_frame};
 use super::canvas::{Blend, Canvas, Dispose};
-use super::{Decode, Frame, Header};
+use super::codec::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
-use crate::facts::{Colorspace, Description};
-use crate::limits::Inventory;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
+use crate::limits::FileBudget;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::plan::Format;
 use crate::{Error, Limits, Scratch};
 
 fn corrupt(reason: &str) -> Error {
     Error::Corrupt { format: "WebP", reason: reason.to_owned() }
 }
 
-/// A WebP file whose chunks were looked at.
+/// A WebP file whose chunks were read.
 pub(super) struct Decoder<'a> {
     header: Header,
-    /// What is still to be decoded.
+    /// The pictures that were not decoded yet.
     content: Option<Content<'a>>,
     canvas: Option<Canvas>,
 }
 
 impl<'a> Decoder<'a> {
-    /// Looks at all chunks, decoding none.
+    /// Reads all chunks. Decodes nothing.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        container::count(input, &mut Inventory::new(limits))?;
+        container::count(input, &mut FileBudget::new(limits))?;
         let container = container::parse(input).map_err(corrupt)?;
         let header = Header {
-            description: describe(&container),
+            info: describe(&container),
             orientation: container.exif.map(Orientation::from_exif).unwrap_or_default(),
             profile: container.profile.map(<[u8]>::to_vec),
             metadata: Metadata {
@@ -53,15 +54,15 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The facts of a file.
-fn describe(container: &Container<'_>) -> Description {
-    Description {
+/// Describes a file.
+fn describe(container: &Container<'_>) -> ImageInfo {
+    ImageInfo {
         format: Format::Webp,
         width: container.width,
         height: container.height,
         colorspace: if container.lossy { Colorspace::YCbCr } else { Colorspace::Rgb },
         interlaced: false,
-        // The only one that the lossy format has.
+        // The only chroma subsampling of the lossy format.
         sampling: container.lossy.then(|| "4:2:0".to_owned()),
         depth: if container.alpha { 32 } else { 24 },
         quality: None,
@@ -76,7 +77,7 @@ impl Decode for Decoder<'_> {
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        let Description { width, height, alpha, .. } = self.header.description;
+        let ImageInfo { width, height, alpha, .. } = self.header.info;
         match self.content.take() {
             None => Ok(None),
             Some(Content::Still(coded)) => {
@@ -100,7 +101,7 @@ impl Decode for Decoder<'_> {
     }
 }
 
-/// Draws the frame of an `ANMF` chunk; its delay.
+/// Draws the frame in an `ANMF` chunk onto the canvas. Returns its delay in milliseconds.
 fn draw(
     data: &[u8],
     width: u32,
@@ -108,14 +109,14 @@ fn draw(
     canvas: &mut Canvas,
     scratch: &mut Scratch,
 ) -> Result<u32, Error> {
-    let frame = container::frame(data).map_err(corrupt)?;
+    let frame = container::parse_frame(data).map_err(corrupt)?;
     let area = frame.area;
     if area.left + area.width > width as usize || area.top + area.height > height as usize {
         return Err(corrupt("a frame lies outside the canvas"));
     }
     let picture = decode::decode(frame.coded, area.width as u32, area.height as u32, scratch)?;
-    canvas.begin(area, if frame.clear { Dispose::Clear } else { Dispose::Keep }, scratch);
-    let blend = if frame.over { Blend::Over } else { Blend::Source };
+    canvas.begin(area, if frame.clears { Dispose::Clear } else { Dispose::Keep }, scratch);
+    let blend = if frame.blends { Blend::Over } else { Blend::Source };
     canvas.draw(area, &picture.data, picture.has_alpha, blend);
     scratch.give(picture.data);
     Ok(frame.delay_ms)

@@ -1,22 +1,24 @@
-//! From red, green, blue to planes of luma and chroma, for encoders: BT.601 in full range, as JPEG has it.
+//! Converts RGB to planes of luma and chroma for the encoders of HEIC and AVIF: BT.601 in full range, as in
+//! JPEG.
 
 use crate::{Channels, Image};
 
-/// Planes of one byte per sample, packed. Chroma planes are as large as luma, or with half the columns and rows, rounded
-/// up.
+/// Planes of one byte per sample, without padding. The chroma planes have the size of the luma plane, or half
+/// of its columns and rows, rounded up.
 #[derive(Debug, Clone)]
 pub(super) struct Ycbcr {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) luma: Vec<u8>,
-    /// `None`: a gray picture.
+    /// Blue difference and red difference (Cb, Cr). `None`: a gray picture.
     pub(super) chroma: Option<[Vec<u8>; 2]>,
-    /// Whether chroma has half the columns and rows.
+    /// Whether the chroma planes have half the columns and rows (4:2:0).
     pub(super) halved: bool,
 }
 
 impl Ycbcr {
-    /// The colours of a picture, without its alpha; gray stays gray. `halved`: chroma at every second column and row.
+    /// Converts the colours of an image and ignores its alpha. A gray image gets no chroma planes. `halved`
+    /// selects chroma subsampling 4:2:0.
     pub(super) fn of(image: &Image, halved: bool) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
         match image.channels() {
@@ -28,7 +30,7 @@ impl Ycbcr {
         }
     }
 
-    /// The alpha of a picture as a gray one; `None` when it is opaque all over.
+    /// The alpha channel of an image as a gray picture; `None` when the image is opaque.
     pub(super) fn alpha_of(image: &Image) -> Option<Self> {
         if image.channels() != Channels::Rgba {
             return None;
@@ -50,57 +52,61 @@ impl Ycbcr {
         let chroma = if halved {
             halved_chroma(pixels, width)
         } else {
-            let one = |f: fn([i32; 3]) -> u8| {
+            let plane = |f: fn([i32; 3]) -> u8| {
                 pixels.iter().map(|pixel| f([pixel[0], pixel[1], pixel[2]].map(i32::from))).collect()
             };
-            [one(|sums| difference(sums, BLUE, 16)), one(|sums| difference(sums, RED, 16))]
+            [plane(|sums| difference(sums, BLUE, 16)), plane(|sums| difference(sums, RED, 16))]
         };
         Self { width, height, luma, chroma: Some(chroma), halved }
     }
 
-    /// The part of the picture from (`left`, `top`) on, its last column and row repeated where it ends.
+    /// Copies the part of `width` × `height` pixels at (`left`, `top`). Beyond the edge of the picture, the
+    /// last column and row are repeated.
     pub(super) fn tile(&self, left: usize, top: usize, width: usize, height: usize) -> Self {
-        let cut = |plane: &[u8], (columns, rows): (usize, usize), [left, top, width, height]: [usize; 4]| {
-            let mut part = Vec::with_capacity(width * height);
-            for y in top..top + height {
-                let line = &plane[y.min(rows - 1) * columns..][..columns];
-                let inside = &line[left.min(columns - 1)..(left + width).min(columns)];
-                part.extend_from_slice(inside);
-                part.extend(std::iter::repeat_n(line[columns - 1], width - inside.len()));
-            }
-            part
-        };
-        let by = |n: usize| if self.halved { n.div_ceil(2) } else { n };
-        let size = (by(self.width), by(self.height));
+        let copy_part =
+            |plane: &[u8], (columns, rows): (usize, usize), [left, top, width, height]: [usize; 4]| {
+                let mut part = Vec::with_capacity(width * height);
+                for y in top..top + height {
+                    let line = &plane[y.min(rows - 1) * columns..][..columns];
+                    let inside = &line[left.min(columns - 1)..(left + width).min(columns)];
+                    part.extend_from_slice(inside);
+                    part.extend(std::iter::repeat_n(line[columns - 1], width - inside.len()));
+                }
+                part
+            };
+        let in_chroma = |n: usize| if self.halved { n.div_ceil(2) } else { n };
+        let size = (in_chroma(self.width), in_chroma(self.height));
         let area = [left, top, width, height];
         Self {
             width,
             height,
-            luma: cut(&self.luma, (self.width, self.height), area),
+            luma: copy_part(&self.luma, (self.width, self.height), area),
             chroma: self
                 .chroma
                 .as_ref()
-                .map(|planes| planes.each_ref().map(|plane| cut(plane, size, area.map(by)))),
+                .map(|planes| planes.each_ref().map(|plane| copy_part(plane, size, area.map(in_chroma)))),
             halved: self.halved,
         }
     }
 }
 
-/// Weights of red, green and blue, in 16-bit fixed point (JFIF 1.02).
+/// Weights of red, green and blue in the blue difference (Cb), in 16-bit fixed point (JFIF 1.02).
 const BLUE: [i32; 3] = [-11_059, -21_709, 32_768];
+/// Weights of red, green and blue in the red difference (Cr), in 16-bit fixed point (JFIF 1.02).
 const RED: [i32; 3] = [32_768, -27_439, -5_329];
 
 fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
 }
 
-/// A weighted sum of colours that were added up over `1 << (shift - 16)` pixels.
+/// A chroma sample: the weighted mean of `1 << (shift - 16)` pixels, whose colours are added up in `sums`.
 fn difference(sums: [i32; 3], weights: [i32; 3], shift: u32) -> u8 {
     let sum: i32 = sums.iter().zip(weights).map(|(&sum, weight)| sum * weight).sum();
     (((sum + (1 << (shift - 1))) >> shift) + 128).clamp(0, 255) as u8
 }
 
-/// The means of two by two pixels; at an odd edge the last column and row count twice.
+/// The chroma planes for 4:2:0: each sample is the mean of two by two pixels. Where the last column or row
+/// has no partner, its pixels count twice.
 fn halved_chroma<const N: usize>(pixels: &[[u8; N]], width: usize) -> [Vec<u8>; 2] {
     let n = pixels.len().div_ceil(2);
     let mut planes = [Vec::with_capacity(n), Vec::with_capacity(n)];

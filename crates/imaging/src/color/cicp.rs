@@ -1,26 +1,27 @@
-//! Profiles for colours that a file names by code points (ITU-T H.273) instead of describing them.
+//! ICC profiles for colour spaces that a file specifies by code points (ITU-T H.273).
 
 use moxcms::TransferCharacteristics;
 use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, ToneReprCurve};
 
-/// Luminance of the white of a text page in HDR video, in cd/m² (ITU-R BT.2408): what becomes white here.
+/// Luminance of reference white in HDR video, in cd/m² (ITU-R BT.2408). This luminance becomes white in sRGB.
 const WHITE: f64 = 203.0;
 
-/// Luminance that is still told apart; what is brighter becomes white. Most HDR pictures are graded for this.
+/// The highest luminance that is still distinguished, in cd/m²; everything brighter becomes white. Most HDR
+/// images are graded for this peak.
 const PEAK: f64 = 1000.0;
 
-/// Share of the output range that is kept linear; what is above is compressed into the rest.
+/// Share of the output range that stays linear. Luminances above are compressed into the rest of the range.
 const KNEE: f64 = 0.7;
 
-/// Samples of a tone curve.
+/// Number of samples in a tone curve.
 const N_SAMPLES: u32 = 1024;
 
-/// An ICC profile for these primaries and this transfer function; `None` for sRGB and for what means nothing to us, which
-/// is taken as sRGB.
+/// An ICC profile for these primaries and this transfer function. `None` for sRGB and for unknown code
+/// points, which are treated as sRGB.
 ///
-/// The transfer functions of television (1, 6, 11, 12, 14, 15) count as that of sRGB: files are tagged with them by
-/// default, and are meant to look like it. PQ (16) and HLG (18) are brought into range by a curve of our own: linear up
-/// to a knee, above it bent so that [`PEAK`] becomes white.
+/// The transfer functions of television (1, 6, 11, 12, 14, 15) are treated as that of sRGB: many programs tag
+/// files with them by default and expect the sRGB look. PQ (16) and HLG (18) are mapped to the sRGB range by
+/// a curve that is linear up to a knee and then compresses, so that [`PEAK`] becomes white.
 pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
     let known = match primaries {
         4 => Some(CicpColorPrimaries::Bt470M),
@@ -37,9 +38,9 @@ pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
         4 => Some(|v| v.powf(2.2)),
         5 => Some(|v| v.powf(2.8)),
         8 => Some(|v| v),
-        16 => Some(|v| compressed(from_pq(v) / WHITE)),
+        16 => Some(|v| compress(from_pq(v) / WHITE)),
         17 => Some(|v| (v.powf(2.6) * 52.37 / 48.0).min(1.0)),
-        18 => Some(|v| compressed(from_hlg(v) / WHITE)),
+        18 => Some(|v| compress(from_hlg(v) / WHITE)),
         _ => None,
     };
     if known.is_none() && curve.is_none() {
@@ -61,7 +62,7 @@ pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
         profile.green_trc = Some(table.clone());
         profile.blue_trc = Some(table);
     }
-    // It would be believed instead of the curves.
+    // Remove the code points: readers prefer them to the curves.
     profile.cicp = None;
     profile.encode().ok()
 }
@@ -74,15 +75,15 @@ fn from_pq(value: f64) -> f64 {
     10_000.0 * ((root - c1).max(0.0) / (c2 - c3 * root)).powf(1.0 / m1)
 }
 
-/// Luminance in cd/m² of a gray HLG value on a display of 1000 cd/m² (ITU-R BT.2100).
+/// Luminance in cd/m² of a gray HLG value on a display with a peak of 1000 cd/m² (ITU-R BT.2100).
 fn from_hlg(value: f64) -> f64 {
     let (a, b, c) = (0.178_832_77, 0.284_668_92, 0.559_910_73);
     let scene = if value <= 0.5 { value * value / 3.0 } else { (((value - c) / a).exp() + b) / 12.0 };
     1000.0 * scene.powf(1.2)
 }
 
-/// Bends luminances relative to white so that [`PEAK`] becomes 1.
-fn compressed(light: f64) -> f64 {
+/// Compresses luminances relative to white so that [`PEAK`] becomes 1.
+fn compress(light: f64) -> f64 {
     if light <= KNEE {
         return light;
     }

@@ -1,13 +1,14 @@
-//! Recognising sRGB, whoever wrote the profile: most files that carry one carry this, and then there is nothing to do.
+//! Detection of sRGB profiles, whichever program wrote them. Most files with a profile have an sRGB profile,
+//! and then no conversion is needed.
 
 use moxcms::{ColorProfile, ToneReprCurve};
 
-/// Largest difference of a colorant's coordinate. The profiles called sRGB differ by up to 0.0007 from each other, the
-/// next other space (Display P3) by 0.08.
+/// Largest allowed difference of a colorant coordinate. Profiles called sRGB differ by up to 0.0007 from each
+/// other; the closest other colour space, Display P3, differs by 0.08.
 const MAX_COLORANT_DIFFERENCE: f64 = 0.002;
 
-/// Largest difference of a tone curve, in linear light. Half a step of 8 bits is between 0.00015 in the shadows and
-/// 0.0045 in the lights; a plain 2.2 power differs by 0.007.
+/// Largest allowed difference of a tone curve, in linear light. Half a level of 8 bits is 0.00015 in the
+/// shadows and 0.0045 in the highlights; a plain gamma of 2.2 differs by 0.007.
 const MAX_CURVE_DIFFERENCE: f64 = 0.002;
 
 /// Red, green and blue of sRGB, adapted to D50 (IEC 61966-2-1 with the Bradford transform of ICC.1).
@@ -43,8 +44,8 @@ fn srgb_to_linear(x: f64) -> f64 {
     if x <= 0.040_45 { x / 12.92 } else { ((x + 0.055) / 1.055).powf(2.4) }
 }
 
-/// The curve types of ICC.1: a table, a single exponent, or the parametric types 0 to 4, told apart by their number of
-/// parameters.
+/// Evaluates a curve of ICC.1: a table, a single exponent, or one of the parametric types 0 to 4, which the
+/// number of parameters identifies.
 fn evaluate(curve: &ToneReprCurve, x: f64) -> Option<f64> {
     match curve {
         ToneReprCurve::Lut(table) => match table.as_slice() {

@@ -1,49 +1,50 @@
-//! The trained model: a cascade of classifiers, read once from the file that is built in.
+//! The trained model: a cascade of classifiers, read once from a built-in file.
 //!
-//! `seeta_fd_frontal_v1.0.bin` is that of the SeetaFace engine (BSD-2-Clause, see `LICENSE-seetaface`). Little-endian:
-//! levels of branches of stages, each of one of two kinds, then where a branch takes its candidates from.
+//! `seeta_fd_frontal_v1.0.bin` is the model of the SeetaFace engine (BSD-2-Clause, see `LICENSE-seetaface`).
+//! The file is little-endian. It lists levels of branches, and for each branch its stages, each of one of two
+//! kinds, and the branches whose candidates it takes.
 
-/// The file.
+/// The model file.
 const BYTES: &[u8] = include_bytes!("seeta_fd_frontal_v1.0.bin");
 
-/// The whole cascade. The branches of the first level look at every window, those of a later one at what the branches
-/// they name have left.
+/// The whole cascade. The classifiers of the first level test every window. A branch of a later level tests
+/// the candidates of the branches that it names.
 pub(super) struct Model {
-    pub(super) finders: Vec<Boosted>,
+    pub(super) first_level: Vec<BoostedClassifier>,
     pub(super) levels: Vec<Vec<Branch>>,
 }
 
-/// One branch of a later level.
+/// A branch of a later level.
 pub(super) struct Branch {
     pub(super) stages: Vec<Perceptron>,
-    /// Branches of the level before.
+    /// Indices of the branches of the previous level whose candidates this branch takes.
     pub(super) sources: Vec<usize>,
 }
 
-/// A sum of weights by features of single places, given up as soon as it is too low.
-pub(super) struct Boosted {
+/// A boosted classifier: a sum of feature weights. The test stops as soon as the sum is too low.
+pub(super) struct BoostedClassifier {
     pub(super) features: Vec<Feature>,
 }
 
-/// A place in the window and what each of its 256 patterns counts.
+/// One feature: a position in the window, and the weight of each of the 256 patterns.
 pub(super) struct Feature {
     pub(super) x: usize,
     pub(super) y: usize,
     pub(super) weights: Vec<f32>,
-    /// What the sum must have reached by now.
+    /// The lowest sum that may continue after this feature.
     pub(super) threshold: f32,
 }
 
 /// A small neural network over gradient features.
 pub(super) struct Perceptron {
-    /// Numbers of patches.
+    /// Indices of the patches that are the inputs.
     pub(super) patches: Vec<usize>,
     pub(super) threshold: f32,
-    /// The last one ends in a sigmoid, the others in a ramp.
+    /// The last layer ends in a sigmoid function, the other layers in a rectifier.
     pub(super) layers: Vec<Layer>,
 }
 
-/// Weights by output, then input.
+/// The weights of one layer, ordered by output, then by input.
 pub(super) struct Layer {
     pub(super) n_inputs: usize,
     pub(super) weights: Vec<f32>,
@@ -54,23 +55,23 @@ const BOOSTED: i32 = 0;
 const PERCEPTRON: i32 = 1;
 
 impl Model {
-    /// Reads the built-in file; `None` when it is not what it should be, which a test rules out.
+    /// Reads the built-in file. `None` if the file is invalid, which a test rules out.
     pub(super) fn built_in() -> Option<Self> {
         let mut reader = Reader(BYTES);
         let n_levels = reader.count()?;
-        let (mut finders, mut levels) = (Vec::new(), Vec::new());
+        let (mut first_level, mut levels) = (Vec::new(), Vec::new());
         for level in 0..n_levels {
             let mut branches = Vec::new();
             for _ in 0..reader.count()? {
                 let mut stages = Vec::new();
                 for _ in 0..reader.count()? {
                     match (level, reader.int()?) {
-                        (0, BOOSTED) => finders.push(reader.boosted()?),
+                        (0, BOOSTED) => first_level.push(reader.boosted()?),
                         (1.., PERCEPTRON) => stages.push(reader.perceptron()?),
                         _ => return None,
                     }
                 }
-                // Negative where there is none.
+                // The count is negative if the branch has no sources.
                 let n_sources = reader.int()?.max(0);
                 let sources = (0..n_sources).map(|_| reader.count()).collect::<Option<_>>()?;
                 branches.push(Branch { stages, sources });
@@ -79,7 +80,7 @@ impl Model {
                 levels.push(branches);
             }
         }
-        reader.0.is_empty().then_some(Self { finders, levels })
+        reader.0.is_empty().then_some(Self { first_level, levels })
     }
 }
 
@@ -108,7 +109,7 @@ impl Reader<'_> {
         (0..n).map(|_| self.float()).collect()
     }
 
-    fn boosted(&mut self) -> Option<Boosted> {
+    fn boosted(&mut self) -> Option<BoostedClassifier> {
         let (n_features, n_bins) = (self.count()?, self.count()?);
         let places: Vec<(usize, usize)> =
             (0..n_features).map(|_| Some((self.count()?, self.count()?))).collect::<Option<_>>()?;
@@ -117,12 +118,12 @@ impl Reader<'_> {
             .into_iter()
             .zip(thresholds)
             .map(|((x, y), threshold)| Some(Feature { x, y, weights: self.floats(n_bins + 1)?, threshold }));
-        Some(Boosted { features: features.collect::<Option<_>>()? })
+        Some(BoostedClassifier { features: features.collect::<Option<_>>()? })
     }
 
     fn perceptron(&mut self) -> Option<Perceptron> {
         let (n_layers, n_patches) = (self.count()?, self.count()?);
-        // Counted from 1 in the file.
+        // The file counts patches from 1.
         let patches = (0..n_patches).map(|_| self.count()?.checked_sub(1)).collect::<Option<_>>()?;
         let threshold = self.float()?;
         let mut n_inputs = self.count()?;

@@ -1,18 +1,19 @@
-//! The second look: sums of gradients in patches of the window, after SURF (Bay, Ess, Tuytelaars and Van Gool, 2008, and
-//! Li and Zhang, "Learning SURF Cascade for Fast and Accurate Object Detection", CVPR 2013), and the small neural
-//! networks over them.
+//! The later stages: sums of gradients in patches of the window, after SURF (Bay, Ess, Tuytelaars and Van
+//! Gool, 2008, and Li and Zhang, "Learning SURF Cascade for Fast and Accurate Object Detection", CVPR 2013),
+//! and small neural networks over these sums.
 
 use super::WINDOW;
 use super::model::{Layer, Perceptron};
 
-/// Sums per cell: of each gradient and of its size, each over the pixels where the other gradient is not and is negative.
+/// Sums per cell: the sum of each gradient and of its magnitude, each separately for pixels with a negative
+/// and with a nonnegative value of the other gradient.
 const N_SUMS: usize = 8;
-/// A patch has two rows of two cells.
+/// Features of a patch: it has two rows of two cells.
 const N_FEATURES: usize = 4 * N_SUMS;
-/// Smallest side of a patch, and how far apart patches of one size lie.
+/// Smallest side of a patch, and the distance between patches of one size, in pixels.
 const PATCH_MIN: usize = 16;
 const PATCH_STEP: usize = 16;
-/// Width to height of patches.
+/// Ratios of width to height of the patches.
 const SHAPES: [(usize, usize); 5] = [(1, 1), (1, 2), (2, 1), (2, 3), (3, 2)];
 
 /// A part of the window, in pixels.
@@ -24,7 +25,7 @@ pub(super) struct Patch {
     height: usize,
 }
 
-/// Every patch, in the order in which the model numbers them.
+/// All patches, in the order in which the model numbers them.
 pub(super) fn patches() -> Vec<Patch> {
     let mut patches = Vec::new();
     for (across, down) in SHAPES {
@@ -43,7 +44,8 @@ pub(super) fn patches() -> Vec<Patch> {
     patches
 }
 
-/// The gradients of one window, summed up above and left of each place, exclusively.
+/// Integral image of the gradients of one window: for each position, the sums above and left of it, excluding
+/// its row and column.
 pub(super) struct Gradients {
     sums: Vec<[i32; N_SUMS]>,
 }
@@ -57,8 +59,8 @@ impl Gradients {
             let mut row = [0; N_SUMS];
             for x in 0..WINDOW {
                 let value = |x: usize, y: usize| i32::from(window[y * WINDOW + x]);
-                let dx = central(x, |x| value(x, y));
-                let dy = central(y, |y| value(x, y));
+                let dx = doubled_slope(x, |x| value(x, y));
+                let dy = doubled_slope(y, |y| value(x, y));
                 let (up, left) = (if dy < 0 { 2 } else { 0 }, if dx < 0 { 6 } else { 4 });
                 row[up] += dx;
                 row[up + 1] += dx.abs();
@@ -74,7 +76,7 @@ impl Gradients {
         Self { sums }
     }
 
-    /// The sums of the patch's four cells, scaled to a vector of length 1.
+    /// The sums of the four cells of a patch, scaled to a vector of length 1.
     fn features(&self, patch: Patch) -> [f32; N_FEATURES] {
         let (width, height) = (patch.width / 2, patch.height / 2);
         let mut features = [0.0; N_FEATURES];
@@ -103,8 +105,9 @@ impl Gradients {
     }
 }
 
-/// Twice the slope at a place: over both neighbours, at the edges over the one there is.
-fn central(at: usize, value: impl Fn(usize) -> i32) -> i32 {
+/// Twice the slope at a position: from both neighbours, or at an edge from the position and its only
+/// neighbour.
+fn doubled_slope(at: usize, value: impl Fn(usize) -> i32) -> i32 {
     match at {
         0 => 2 * (value(1) - value(0)),
         _ if at == WINDOW - 1 => 2 * (value(at) - value(at - 1)),
@@ -112,43 +115,43 @@ fn central(at: usize, value: impl Fn(usize) -> i32) -> i32 {
     }
 }
 
-/// What a network says of a window.
+/// The result of a network for a window with a face.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Verdict {
-    /// How sure it is of a face, 0–1.
+pub(super) struct Detection {
+    /// Confidence, 0–1.
     pub(super) score: f32,
-    /// How far to the right and down the face lies, in sides of the window, −1–1.
+    /// Distance from the window to the face, to the right and down, in sides of the window, −1–1.
     pub(super) x: f32,
     pub(super) y: f32,
-    /// How large it is, in sides of the window, 0–2.
+    /// Side of the face, in sides of the window, 0–2.
     pub(super) size: f32,
 }
 
 impl Perceptron {
-    /// What it says, if it sees a face.
-    pub(super) fn judge(&self, gradients: &Gradients, patches: &[Patch]) -> Option<Verdict> {
+    /// Evaluates the network. `None` if the network sees no face.
+    pub(super) fn evaluate(&self, gradients: &Gradients, patches: &[Patch]) -> Option<Detection> {
         let mut values: Vec<f32> =
             self.patches.iter().flat_map(|&patch| gradients.features(patches[patch])).collect();
         let (last, hidden) = self.layers.split_last()?;
         for layer in hidden {
             values = layer.run(&values, |sum| sum.max(0.0));
         }
-        let said = last.run(&values, |sum| 1.0 / (1.0 + (-sum).exp()));
-        let &[score, x, y, size] = said.as_slice() else { return None };
-        let verdict = Verdict { score, x: x * 2.0 - 1.0, y: y * 2.0 - 1.0, size: size * 2.0 };
-        (score > self.threshold).then_some(verdict)
+        let outputs = last.run(&values, |sum| 1.0 / (1.0 + (-sum).exp()));
+        let &[score, x, y, size] = outputs.as_slice() else { return None };
+        let detection = Detection { score, x: x * 2.0 - 1.0, y: y * 2.0 - 1.0, size: size * 2.0 };
+        (score > self.threshold).then_some(detection)
     }
 }
 
 impl Layer {
-    fn run(&self, inputs: &[f32], shape: impl Fn(f32) -> f32) -> Vec<f32> {
+    fn run(&self, inputs: &[f32], activation: impl Fn(f32) -> f32) -> Vec<f32> {
         let rows = self.weights.chunks_exact(self.n_inputs).zip(&self.biases);
-        rows.map(|(weights, bias)| shape(product(inputs, weights) + bias)).collect()
+        rows.map(|(weights, bias)| activation(inner_product(inputs, weights) + bias)).collect()
     }
 }
 
 /// The inner product, in eight sums side by side.
-fn product(a: &[f32], b: &[f32]) -> f32 {
+fn inner_product(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();

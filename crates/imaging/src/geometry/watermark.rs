@@ -1,68 +1,69 @@
-//! Where a watermark lies in an image, and which parts of both meet.
+//! The size and position of a watermark in an image, and which pixels of the image it covers.
 
-use super::{Size, halves, proportional};
+use super::{Size, leading_halves, proportional};
 use crate::plan::{Length, Watermark};
 
-/// A watermark at its size and place.
+/// The size and position of a watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placed {
-    /// The size it gets.
+    /// The size to which the watermark is resampled.
     pub size: Size,
-    /// Pixels between the left edges of the image and of (one of) it; negative: it reaches outside.
+    /// Pixels between the left edges of the image and of the watermark (with tiles: of one tile). Negative if
+    /// the watermark extends beyond the left edge.
     pub left: i64,
-    /// Pixels between the upper edges.
+    /// Pixels between the upper edges, as for `left`.
     pub top: i64,
-    /// From one to the next, across and down, where it is repeated.
+    /// Distance from one tile to the next, horizontally and vertically. `None` if the watermark is not tiled.
     pub step: Option<(u32, u32)>,
 }
 
-/// What of one row or column of a watermark is seen in the image.
+/// The visible part of one row or column of watermarks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The first pixel of the image it covers.
+    /// The first pixel of the image that it covers.
     pub in_image: u32,
-    /// The pixel of the watermark which is seen there.
+    /// The pixel of the watermark that lies there.
     pub in_mark: u32,
-    /// How many, at least 1.
+    /// Number of pixels, at least 1.
     pub length: u32,
 }
 
-/// Places a watermark whose own size is `mark` in an image. Asked again for a mark of the size that came out, it gives
-/// the same.
-pub fn watermark(asked: &Watermark, mark: Size, image: Size) -> Placed {
-    let width = asked.width.map(|length| pixels(length, image.width));
-    let height = asked.height.map(|length| pixels(length, image.height));
+/// Places a watermark of the size `mark` in an image. The function is idempotent: for a watermark of the
+/// resulting size it returns the same result.
+pub fn watermark(options: &Watermark, mark: Size, image: Size) -> Placed {
+    let width = options.width.map(|length| to_pixels(length, image.width));
+    let height = options.height.map(|length| to_pixels(length, image.height));
     let size = match (width, height) {
         (Some(width), Some(height)) => Size::new(width, height),
         (Some(width), None) => Size::new(width, proportional(mark.height, width, mark.width)),
         (None, Some(height)) => Size::new(proportional(mark.width, height, mark.height), height),
         (None, None) => mark,
     };
-    let (x, y) = halves(asked.gravity);
-    let (left, top) = match asked.at {
+    let (x, y) = leading_halves(options.gravity);
+    let (left, top) = match options.at {
         Some((left, top)) => (left.into(), top.into()),
         None => (
-            start(image.width, size.width, x, asked.padding),
-            start(image.height, size.height, y, asked.padding),
+            start_by_gravity(image.width, size.width, x, options.padding),
+            start_by_gravity(image.height, size.height, y, options.padding),
         ),
     };
-    let step = |side: u32| side.saturating_add(asked.padding);
-    Placed { size, left, top, step: asked.tile.then(|| (step(size.width), step(size.height))) }
+    let step = |side: u32| side.saturating_add(options.padding);
+    Placed { size, left, top, step: options.tile.then(|| (step(size.width), step(size.height))) }
 }
 
 impl Placed {
-    /// What is seen of each column of watermarks, from left to right.
+    /// The visible part of each column of watermarks, from left to right.
     pub fn columns(&self, image: Size) -> impl Iterator<Item = Span> {
         spans(self.left, self.size.width, self.step.map(|(x, _)| x), image.width)
     }
 
-    /// What is seen of each row of watermarks, from top to bottom.
+    /// The visible part of each row of watermarks, from top to bottom.
     pub fn rows(&self, image: Size) -> impl Iterator<Item = Span> {
         spans(self.top, self.size.height, self.step.map(|(_, y)| y), image.height)
     }
 }
 
-fn pixels(length: Length, side: u32) -> u32 {
+fn to_pixels(length: Length, side: u32) -> u32 {
     match length {
         Length::Px(pixels) => pixels.max(1),
         Length::Percent(percent) => {
@@ -71,11 +72,12 @@ fn pixels(length: Length, side: u32) -> u32 {
     }
 }
 
-/// Where it begins by gravity: at an edge the padding away from it, else in the middle, half a pixel towards the upper
-/// left where the remainder is odd. The remainder is negative where it is larger than the image.
-fn start(image: u32, mark: u32, halves: u32, padding: u32) -> i64 {
+/// The start position by gravity along one axis: at an edge, `padding` pixels away from it; otherwise in the
+/// middle, half a pixel nearer to the upper left if the remainder is odd. The remainder is negative if the
+/// watermark is larger than the image.
+fn start_by_gravity(image: u32, mark: u32, leading_halves: u32, padding: u32) -> i64 {
     let spare = i64::from(image) - i64::from(mark);
-    match halves {
+    match leading_halves {
         0 => padding.into(),
         1 => spare.div_euclid(2),
         _ => spare - i64::from(padding),
@@ -85,7 +87,7 @@ fn start(image: u32, mark: u32, halves: u32, padding: u32) -> i64 {
 fn spans(first: i64, length: u32, step: Option<u32>, image: u32) -> impl Iterator<Item = Span> {
     let (length, image) = (i64::from(length), i64::from(image));
     let step = step.map(|step| i64::from(step).max(1));
-    // The tile before the one that begins in the image may still reach into it.
+    // The tile before the first tile that starts inside of the image may still extend into it.
     let first = step.map_or(first, |step| first.rem_euclid(step) - step);
     let starts = std::iter::successors(Some(first), move |&start| Some(start + step?));
     starts.take_while(move |&start| start < image).filter_map(move |start| {

@@ -1,6 +1,6 @@
-//! EXIF (CIPA DC-008-2019, in the TIFF 6.0 structure): read into three directories, pruned, written again in the same
-//! byte order, so that values are copied as they are. Pointers are followed three times at most and everything that is
-//! copied is counted: no input makes this slow or large.
+//! Reads, filters and writes EXIF (CIPA DC-008-2019, in the TIFF 6.0 structure). The output has the byte
+//! order of the input, so that values are copied unchanged. The parser follows at most three pointers and
+//! counts all copied bytes: no input makes it slow or its result large.
 
 use super::Changed;
 
@@ -13,8 +13,9 @@ const COLOR_SPACE: u16 = 0xa001;
 const PIXEL_X_DIMENSION: u16 = 0xa002;
 const PIXEL_Y_DIMENSION: u16 = 0xa003;
 
-/// What of the first directory speaks of the picture and not of how the file stored it: description, make, model,
-/// orientation, resolution (three), software, date, artist, host computer, rating (two), copyright, Windows' texts.
+/// Tags of the first directory that describe the image and not its storage in the file: description, make,
+/// model, orientation, resolution (three), software, date, artist, host computer, rating (two), copyright,
+/// Windows texts.
 const KEPT_OF_MAIN: [u16; 19] = [
     0x010e,
     0x010f,
@@ -37,15 +38,15 @@ const KEPT_OF_MAIN: [u16; 19] = [
     0x9c9f,
 ];
 
-/// What of the second directory is no longer true or can no longer be read: how the old file was compressed (two),
-/// the maker's own notes (their offsets count from a place that moves, and they hold previews of the unchanged
-/// picture), a sound file beside it, the pointer to interoperability, the gamma.
+/// Tags of the second directory that are wrong or unreadable after processing: how the old file was
+/// compressed (two), maker notes (their offsets count from a position that changes, and they hold previews of
+/// the original image), a related sound file, the pointer to interoperability data, the gamma.
 const DROPPED_OF_PHOTO: [u16; 6] = [0x9101, 0x9102, 0x927c, 0xa004, 0xa005, 0xa500];
 
 /// Longest block written: a JPEG segment of 65,533 bytes less `Exif\0\0`.
 const MAX_BYTES: usize = 65_527;
 
-/// Longest text that is made of another format's.
+/// Longest text taken from a text field of another format.
 const MAX_TEXT_BYTES: usize = 8_192;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,23 +55,24 @@ enum Order {
     Little,
 }
 
-/// A tag and its value, in the byte order of its file.
+/// A tag and its value, in the byte order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     tag: u16,
-    kind: u16,
+    field_type: u16,
     count: u32,
     value: Vec<u8>,
 }
 
-/// The directories that are kept. The thumbnail's is never read: it shows the picture as it was.
+/// The directories that are kept. The directory of the thumbnail is never read, because it shows the original
+/// image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Exif {
     order: Order,
     main: Vec<Entry>,
     photo: Vec<Entry>,
     gps: Vec<Entry>,
-    /// Entries of whatever directory for which there was no room.
+    /// Number of entries, in any directory, that were dropped for lack of space.
     n_left_out: usize,
 }
 
@@ -80,9 +82,9 @@ impl Default for Exif {
     }
 }
 
-/// Bytes of one value of a type (TIFF 6.0, section 2); those of BigTIFF are none of EXIF.
-fn value_bytes(kind: u16) -> Option<u32> {
-    Some(match kind {
+/// Bytes of one value of a type (TIFF 6.0, section 2). EXIF does not use the types of BigTIFF.
+fn value_bytes(field_type: u16) -> Option<u32> {
+    Some(match field_type {
         1 | 2 | 6 | 7 => 1,
         3 | 8 => 2,
         4 | 9 | 11 => 4,
@@ -109,14 +111,14 @@ impl Order {
     }
 }
 
-/// Something at a place of a block; `None` beyond its end.
-fn at<const N: usize>(block: &[u8], place: u32) -> Option<[u8; N]> {
-    block.get(usize::try_from(place).ok()?..)?.first_chunk().copied()
+/// The `N` bytes at an offset of the block. `None` if they extend beyond the end.
+fn bytes_at<const N: usize>(block: &[u8], offset: u32) -> Option<[u8; N]> {
+    block.get(usize::try_from(offset).ok()?..)?.first_chunk().copied()
 }
 
 impl Exif {
-    /// Reads a block, with or without the `Exif\0\0` before it. Entries that make no sense are left out; `None` when
-    /// it is no TIFF structure at all.
+    /// Reads a block, with or without the prefix `Exif\0\0`. Invalid entries are dropped. `None` if the block
+    /// is not a TIFF structure.
     pub(super) fn read(block: &[u8]) -> Option<Self> {
         let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
         let order = match block.get(..4)? {
@@ -125,10 +127,10 @@ impl Exif {
             _ => return None,
         };
         let (mut room, mut n_left_out) = (MAX_BYTES, 0);
-        let mut directory = |place| read_directory(block, order, place, &mut room, &mut n_left_out);
-        let main = directory(order.u32(at(block, 4)?));
+        let mut directory = |offset| read_directory(block, order, offset, &mut room, &mut n_left_out);
+        let main = directory(order.u32(bytes_at(block, 4)?));
         let pointer = |tag| {
-            let entry = main.iter().find(|entry| entry.tag == tag && entry.kind == 4)?;
+            let entry = main.iter().find(|entry| entry.tag == tag && entry.field_type == 4)?;
             Some(order.u32(*entry.value.first_chunk()?))
         };
         let photo = pointer(PHOTO_POINTER).map(&mut directory).unwrap_or_default();
@@ -139,33 +141,34 @@ impl Exif {
         Some(exif)
     }
 
-    /// Artist and copyright alone.
-    pub(super) fn rights(mut self) -> Self {
+    /// Keeps only artist and copyright.
+    pub(super) fn rights_only(mut self) -> Self {
         self.main.retain(|entry| matches!(entry.tag, ARTIST | COPYRIGHT));
         Self { photo: Vec::new(), gps: Vec::new(), n_left_out: 0, ..self }
     }
 
-    /// Everything, made true again for the new picture.
-    pub(super) fn of_the_changed(mut self, changed: Changed) -> Self {
+    /// Updates orientation, size and colour space for the new image, and keeps everything else.
+    pub(super) fn updated_for(mut self, changed: Changed) -> Self {
         let order = self.order;
         if changed.upright {
             for entry in self.main.iter_mut().filter(|entry| entry.tag == ORIENTATION) {
-                *entry = short(order, ORIENTATION, 1);
+                *entry = short_entry(order, ORIENTATION, 1);
             }
         }
         for entry in &mut self.photo {
             match entry.tag {
-                // 1 is sRGB.
-                COLOR_SPACE => *entry = short(order, COLOR_SPACE, 1),
-                PIXEL_X_DIMENSION => *entry = long(order, PIXEL_X_DIMENSION, changed.size.width),
-                PIXEL_Y_DIMENSION => *entry = long(order, PIXEL_Y_DIMENSION, changed.size.height),
+                // The value 1 means sRGB.
+                COLOR_SPACE => *entry = short_entry(order, COLOR_SPACE, 1),
+                PIXEL_X_DIMENSION => *entry = long_entry(order, PIXEL_X_DIMENSION, changed.size.width),
+                PIXEL_Y_DIMENSION => *entry = long_entry(order, PIXEL_Y_DIMENSION, changed.size.height),
                 _ => {}
             }
         }
         self
     }
 
-    /// Adds a text where there is none yet. EXIF 3.0 takes UTF-8 for what was ASCII before; everybody reads it so.
+    /// Adds a text unless the tag is present. The text is UTF-8, which EXIF 3.0 allows instead of ASCII; all
+    /// common readers accept it.
     pub(super) fn add_text(&mut self, tag: u16, text: Option<&str>) {
         let Some(text) = text.map(|text| text.trim_matches(['\0', ' '])).filter(|text| !text.is_empty())
         else {
@@ -179,10 +182,11 @@ impl Exif {
         }
         let mut value = text.as_bytes().to_vec();
         value.push(0);
-        self.main.push(Entry { tag, kind: 2, count: value.len() as u32, value });
+        self.main.push(Entry { tag, field_type: 2, count: value.len() as u32, value });
     }
 
-    /// The block, `None` when there is nothing in it, and how many values were left out for want of room.
+    /// Writes the block. Returns `None` instead of an empty block, and the number of values dropped for lack
+    /// of space.
     pub(super) fn write(mut self) -> (Option<Vec<u8>>, usize) {
         let order = self.order;
         let mut room = MAX_BYTES - 8 - 3 * 6 - 2 * 12;
@@ -201,60 +205,61 @@ impl Exif {
         let mut main = self.main;
         for (tag, directory) in [(PHOTO_POINTER, &self.photo), (GPS_POINTER, &self.gps)] {
             if !directory.is_empty() {
-                main.push(long(order, tag, 0));
+                main.push(long_entry(order, tag, 0));
             }
         }
         let mut start = 8 + directory_bytes(&main) as u32;
         for (tag, directory) in [(PHOTO_POINTER, &self.photo), (GPS_POINTER, &self.gps)] {
             if let Some(pointer) = main.iter_mut().find(|entry| entry.tag == tag) {
-                *pointer = long(order, tag, start);
+                *pointer = long_entry(order, tag, start);
                 start += directory_bytes(directory) as u32;
             }
         }
         let mut block = Vec::with_capacity(start as usize);
         block.extend_from_slice(if order == Order::Big { b"MM\0*\0\0\0\x08" } else { b"II*\0\x08\0\0\0" });
         for mut directory in [main, self.photo, self.gps] {
-            // The order that the standard asks for; of two entries of a tag the first counts.
+            // The standard requires ascending tags. Readers use the first of two entries with one tag.
             directory.sort_by_key(|entry| entry.tag);
             write_directory(&mut block, order, &directory);
         }
-        debug_assert!(block.len() <= MAX_BYTES, "the room was counted above");
+        debug_assert!(block.len() <= MAX_BYTES, "all entries were counted against MAX_BYTES");
         (Some(block), self.n_left_out)
     }
 }
 
 impl Entry {
-    /// What it takes in a file: its place in the directory, and its value where that does not fit in there.
+    /// Bytes of the entry in a file: 12 in the directory, and the value if it does not fit into the entry.
     fn n_bytes(&self) -> usize {
         12 + if self.value.len() > 4 { self.value.len().next_multiple_of(2) } else { 0 }
     }
 }
 
-fn short(order: Order, tag: u16, value: u16) -> Entry {
-    Entry { tag, kind: 3, count: 1, value: order.put_u16(value).to_vec() }
+fn short_entry(order: Order, tag: u16, value: u16) -> Entry {
+    Entry { tag, field_type: 3, count: 1, value: order.put_u16(value).to_vec() }
 }
 
-fn long(order: Order, tag: u16, value: u32) -> Entry {
-    Entry { tag, kind: 4, count: 1, value: order.put_u32(value).to_vec() }
+fn long_entry(order: Order, tag: u16, value: u32) -> Entry {
+    Entry { tag, field_type: 4, count: 1, value: order.put_u32(value).to_vec() }
 }
 
-/// The entries of a directory as far as they lie within the block; `room` is what all together may still copy.
+/// Reads the entries of a directory whose values lie within the block. `room` is the number of bytes that all
+/// directories together may still copy.
 fn read_directory(
     block: &[u8],
     order: Order,
-    place: u32,
+    offset: u32,
     room: &mut usize,
     n_left_out: &mut usize,
 ) -> Vec<Entry> {
-    let n_entries = at(block, place).map_or(0, |bytes| order.u16(bytes));
+    let n_entries = bytes_at(block, offset).map_or(0, |bytes| order.u16(bytes));
     let mut read = |i: u16| {
-        let entry = place.checked_add(2)?.checked_add(u32::from(i) * 12)?;
-        let tag = order.u16(at(block, entry)?);
-        let kind = order.u16(at(block, entry + 2)?);
-        let count = order.u32(at(block, entry.checked_add(4)?)?);
-        let n_bytes = usize::try_from(value_bytes(kind)?.checked_mul(count)?).ok()?;
-        let inside = entry.checked_add(8)?;
-        let start = if n_bytes <= 4 { inside } else { order.u32(at(block, inside)?) };
+        let entry = offset.checked_add(2)?.checked_add(u32::from(i) * 12)?;
+        let tag = order.u16(bytes_at(block, entry)?);
+        let field_type = order.u16(bytes_at(block, entry + 2)?);
+        let count = order.u32(bytes_at(block, entry.checked_add(4)?)?);
+        let n_bytes = usize::try_from(value_bytes(field_type)?.checked_mul(count)?).ok()?;
+        let value_field = entry.checked_add(8)?;
+        let start = if n_bytes <= 4 { value_field } else { order.u32(bytes_at(block, value_field)?) };
         let start = usize::try_from(start).ok()?;
         let value = block.get(start..start.checked_add(n_bytes)?)?;
         let needed = 12 + n_bytes;
@@ -263,7 +268,7 @@ fn read_directory(
             return None;
         }
         *room -= needed;
-        Some(Entry { tag, kind, count, value: value.to_vec() })
+        Some(Entry { tag, field_type, count, value: value.to_vec() })
     };
     let mut entries: Vec<Entry> = (0..n_entries).filter_map(&mut read).collect();
     entries.sort_by_key(|entry| entry.tag);
@@ -271,7 +276,7 @@ fn read_directory(
     entries
 }
 
-/// What [`write_directory`] will write; nothing for a directory without entries.
+/// Number of bytes that [`write_directory`] writes. A directory without entries takes none.
 fn directory_bytes(directory: &[Entry]) -> usize {
     if directory.is_empty() { 0 } else { 6 + directory.iter().map(Entry::n_bytes).sum::<usize>() }
 }
@@ -280,22 +285,22 @@ fn write_directory(block: &mut Vec<u8>, order: Order, directory: &[Entry]) {
     if directory.is_empty() {
         return;
     }
-    let mut place = block.len() + 6 + 12 * directory.len();
+    let mut offset = block.len() + 6 + 12 * directory.len();
     block.extend(order.put_u16(directory.len() as u16));
     for entry in directory {
         block.extend(order.put_u16(entry.tag));
-        block.extend(order.put_u16(entry.kind));
+        block.extend(order.put_u16(entry.field_type));
         block.extend(order.put_u32(entry.count));
         let mut field = [0; 4];
         if entry.value.len() <= 4 {
             field[..entry.value.len()].copy_from_slice(&entry.value);
         } else {
-            field = order.put_u32(place as u32);
-            place += entry.value.len().next_multiple_of(2);
+            field = order.put_u32(offset as u32);
+            offset += entry.value.len().next_multiple_of(2);
         }
         block.extend(field);
     }
-    // No further directory.
+    // A next-directory pointer of 0: no directory follows.
     block.extend([0; 4]);
     for entry in directory.iter().filter(|entry| entry.value.len() > 4) {
         block.extend_from_slice(&entry.value);

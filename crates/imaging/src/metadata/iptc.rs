@@ -1,10 +1,11 @@
-//! Author and copyright in the form that press agencies write: IPTC-IIM (version 4.2) within Photoshop's image
-//! resources, which JPEG has in an APP13 segment. It is read and never written: EXIF and XMP say the same.
+//! Reads author and copyright from IPTC-IIM (version 4.2), which press agencies write. JPEG stores IPTC-IIM
+//! in an APP13 segment, within Photoshop's image resources. This crate never writes IPTC: EXIF and XMP hold
+//! the same information.
 
-/// The resource that holds IPTC-IIM.
+/// Number of the image resource that contains IPTC-IIM.
 const IPTC_RESOURCE: u16 = 0x0404;
 
-/// Data sets of the second record.
+/// Data sets of record 2.
 const BY_LINE: u8 = 80;
 const COPYRIGHT_NOTICE: u8 = 116;
 
@@ -15,7 +16,8 @@ pub(crate) struct Rights {
     pub(crate) copyright: Option<String>,
 }
 
-/// Reads image resources, as they follow the `Photoshop 3.0\0` of a segment. What is broken or cut off ends it.
+/// Reads image resources, which follow `Photoshop 3.0\0` in a segment. Reading stops at a broken or truncated
+/// resource.
 pub(crate) fn rights(resources: &[u8]) -> Rights {
     let mut rights = Rights::default();
     let mut rest = resources;
@@ -28,11 +30,11 @@ pub(crate) fn rights(resources: &[u8]) -> Rights {
     rights
 }
 
-/// The first resource: its number, its data and what follows it.
+/// Splits off the first resource: its number, its data and the remaining bytes.
 fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let rest = bytes.strip_prefix(b"8BIM")?;
     let (id, rest) = rest.split_first_chunk()?;
-    // A name of its own, with its length before it, together an even number of bytes.
+    // The name of the resource. The name and its length byte together have an even number of bytes.
     let n_name = usize::from(*rest.first()?) + 1;
     let rest = rest.get(n_name.next_multiple_of(2)..)?;
     let (length, rest) = rest.split_first_chunk()?;
@@ -41,10 +43,10 @@ fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((u16::from_be_bytes(*id), data, rest.get(length.checked_next_multiple_of(2)?..).unwrap_or_default()))
 }
 
-/// Takes the first text of each of the two kinds.
+/// Keeps the first by-line and the first copyright notice.
 fn read_records(mut bytes: &[u8], rights: &mut Rights) {
     while let [0x1c, record, number, high, low, rest @ ..] = bytes {
-        // A set bit announces a length of more than 32,767 bytes; none of ours is so long.
+        // A set top bit announces a length above 32,767 bytes; neither of the two texts is that long.
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let Some((data, after)) = rest.split_at_checked(length).filter(|_| length < 0x8000) else { return };
         let slot = match (record, *number) {
@@ -59,7 +61,8 @@ fn read_records(mut bytes: &[u8], rights: &mut Rights) {
     }
 }
 
-/// UTF-8 where it can be, as its marker is often forgotten; else Latin-1, whose codes are those of Unicode.
+/// Decodes the text as UTF-8 if valid, because files often lack the UTF-8 marker; otherwise as Latin-1, whose
+/// codes are those of Unicode.
 fn text(data: &[u8]) -> String {
     match std::str::from_utf8(data) {
         Ok(text) => text.to_owned(),
@@ -79,21 +82,21 @@ mod tests {
     }
 
     #[test]
-    fn both_texts_are_found_behind_other_resources() {
+    fn author_and_copyright_are_read_after_another_resource() {
         let rights = rights(&resources());
         assert_eq!(rights.author.as_deref(), Some("Ada"));
         assert_eq!(rights.copyright.as_deref(), Some("© Ada"), "Latin-1");
     }
 
     #[test]
-    fn what_is_cut_off_or_altered_is_read_as_far_as_it_goes() {
+    fn truncated_and_altered_resources_never_panic() {
         let whole = resources();
         for n in 0..whole.len() {
-            assert_eq!(rights(&whole[..n]).copyright, None, "the resource is as long as it says");
+            assert_eq!(rights(&whole[..n]).copyright, None, "a truncated resource has no copyright");
             for value in [0, 0x7f, 0xff] {
                 let mut altered = whole.clone();
                 altered[n] = value;
-                let _answer = rights(&altered);
+                let _result = rights(&altered);
             }
         }
     }

@@ -1,33 +1,33 @@
-//! XMP (ISO 16684-1) as text: single properties found by their usual names and replaced, or taken into a packet of our
-//! own. No XML is interpreted: what is not found in the form that all common programs write is left alone, and nothing
-//! a packet says can make this do more than look at each byte a few times.
+//! Edits XMP (ISO 16684-1) as text: finds single properties by their usual names and replaces them, or copies
+//! them into a new packet. The module does not parse XML. Properties in an unusual form stay as they are, and
+//! every packet is processed in linear time.
 
 use std::borrow::Cow;
 
 use super::Changed;
 
-/// Longest packet kept: a JPEG segment of 65,533 bytes less the name that marks XMP in it. Longer ones would have to be
-/// split over segments, which few programs read.
+/// Longest packet kept: a JPEG segment of 65,533 bytes less the XMP identifier. A longer packet would need
+/// several segments, which few programs read.
 pub(super) const MAX_BYTES: usize = 65_504;
 
-/// Longest text taken out of a packet, and how many creators.
+/// Longest text read from a packet, and the maximum number of creators.
 const MAX_TEXT_BYTES: usize = 8_192;
 const MAX_CREATORS: usize = 16;
 
-/// A packet as text; `None` for what is no XML, and for those in UTF-16 and UTF-32, which may exist outside of JPEG but
-/// hardly do.
+/// The packet as text. `None` if it is not XML, or if it is in UTF-16 or UTF-32, which are allowed outside of
+/// JPEG but hardly used.
 fn text(packet: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(packet).ok()?;
     text.contains('<').then_some(text)
 }
 
-/// The whole packet, made true again for the new picture: orientation, size and colour space are replaced, thumbnails
-/// and the padding left out.
-pub(super) fn of_the_changed(packet: &[u8], changed: Changed) -> Option<Vec<u8>> {
+/// Updates the packet for the new image: replaces orientation, size and colour space, and removes thumbnails
+/// and padding.
+pub(super) fn updated_for(packet: &[u8], changed: Changed) -> Option<Vec<u8>> {
     let mut packet = Cow::Borrowed(text(packet)?);
     let (width, height) = (changed.size.width.to_string(), changed.size.height.to_string());
     if changed.upright {
-        set(&mut packet, "tiff:Orientation", "1");
+        set_property(&mut packet, "tiff:Orientation", "1");
     }
     for (property, value) in [
         ("tiff:ImageWidth", width.as_str()),
@@ -37,18 +37,19 @@ pub(super) fn of_the_changed(packet: &[u8], changed: Changed) -> Option<Vec<u8>>
         ("exif:ColorSpace", "1"),
         ("photoshop:ICCProfile", "sRGB IEC61966-2.1"),
     ] {
-        set(&mut packet, property, value);
+        set_property(&mut packet, property, value);
     }
-    remove(&mut packet, "xmp:Thumbnails");
-    remove(&mut packet, "xap:Thumbnails");
+    remove_element(&mut packet, "xmp:Thumbnails");
+    remove_element(&mut packet, "xap:Thumbnails");
     Some(without_padding(&packet).into_bytes())
 }
 
-/// A packet with nothing but `dc:rights` (in its default language) and `dc:creator`; `None` when there is neither.
-pub(super) fn rights(packet: &[u8]) -> Option<Vec<u8>> {
+/// A new packet with only `dc:rights` (in its default language) and `dc:creator`. `None` if the packet has
+/// neither.
+pub(super) fn rights_only(packet: &[u8]) -> Option<Vec<u8>> {
     let packet = text(packet)?;
-    let rights = items(packet, "dc:rights").into_iter().next();
-    let creators = items(packet, "dc:creator");
+    let rights = list_items(packet, "dc:rights").into_iter().next();
+    let creators = list_items(packet, "dc:creator");
     if rights.is_none() && creators.is_empty() {
         return None;
     }
@@ -74,30 +75,30 @@ pub(super) fn rights(packet: &[u8]) -> Option<Vec<u8>> {
     Some(packet.into_bytes())
 }
 
-/// Replaces the value of a simple property wherever it stands, as an attribute or as an element.
-fn set(packet: &mut Cow<'_, str>, property: &str, value: &str) {
+/// Replaces all values of a simple property, which may be an attribute or an element.
+fn set_property(packet: &mut Cow<'_, str>, property: &str, value: &str) {
     for (open, close) in
         [(format!("{property}=\""), "\""), (format!("{property}='"), "'"), (format!("<{property}>"), "<")]
     {
         if !packet.contains(&open) {
             continue;
         }
-        let mut made = String::with_capacity(packet.len() + 16);
+        let mut result = String::with_capacity(packet.len() + 16);
         let mut rest = &**packet;
         while let Some(start) = rest.find(&open) {
             let (before, after) = rest.split_at(start + open.len());
             let Some(end) = after.find(close) else { break };
-            made.push_str(before);
-            made.push_str(value);
+            result.push_str(before);
+            result.push_str(value);
             rest = &after[end..];
         }
-        made.push_str(rest);
-        *packet = Cow::Owned(made);
+        result.push_str(rest);
+        *packet = Cow::Owned(result);
     }
 }
 
-/// Takes an element with all that is in it out, if it is there.
-fn remove(packet: &mut Cow<'_, str>, element: &str) {
+/// Removes an element and its content, if present.
+fn remove_element(packet: &mut Cow<'_, str>, element: &str) {
     let (open, close) = (format!("<{element}>"), format!("</{element}>"));
     if let Some((before, after)) = packet.split_once(&open)
         && let Some((_, rest)) = after.split_once(&close)
@@ -106,7 +107,8 @@ fn remove(packet: &mut Cow<'_, str>, element: &str) {
     }
 }
 
-/// Writers leave some kilobytes of blanks at the end, for programs that change a packet in place.
+/// Removes the padding at the end of a packet. Writers add some kilobytes of blanks for programs that edit a
+/// packet in place.
 fn without_padding(packet: &str) -> String {
     match packet.rsplit_once("<?xpacket end") {
         Some((before, end)) => format!("{}\n<?xpacket end{end}", before.trim_end()),
@@ -114,8 +116,8 @@ fn without_padding(packet: &str) -> String {
     }
 }
 
-/// The texts of the list that a property consists of.
-fn items(packet: &str, property: &str) -> Vec<String> {
+/// The texts of the list items of a property.
+fn list_items(packet: &str, property: &str) -> Vec<String> {
     let (open, close) = (format!("<{property}>"), format!("</{property}>"));
     let Some(list) = packet.split_once(&open).and_then(|(_, after)| after.split_once(&close)) else {
         return Vec::new();
@@ -131,13 +133,13 @@ fn items(packet: &str, property: &str) -> Vec<String> {
     list.0.split("<rdf:li").skip(1).filter_map(item).take(MAX_CREATORS).collect()
 }
 
-/// Text with XML's five entities and character numbers resolved; `None` when there are others.
+/// Resolves the five XML entities and numeric character references. `None` if the text has other entities.
 fn unescaped(text: &str) -> Option<String> {
     let mut parts = text.split('&');
-    let mut made = parts.next()?.to_owned();
+    let mut result = parts.next()?.to_owned();
     for part in parts {
         let (name, rest) = part.split_once(';')?;
-        made.push(match name {
+        result.push(match name {
             "amp" => '&',
             "lt" => '<',
             "gt" => '>',
@@ -152,9 +154,9 @@ fn unescaped(text: &str) -> Option<String> {
                 char::from_u32(code).filter(|c| !c.is_control())?
             }
         });
-        made.push_str(rest);
+        result.push_str(rest);
     }
-    Some(made)
+    Some(result)
 }
 
 fn escaped(text: &str) -> String {

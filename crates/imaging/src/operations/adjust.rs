@@ -1,8 +1,11 @@
-//! `adjust`: tone and colour. All that looks at one pixel is one pass over tables, whichever attributes are set:
+//! `adjust`: tone and colour. All attributes that work on single pixels are combined into one pass over
+//! tables, in this order:
 //!
-//! exposure, temperature, tint → highlights, shadows → brightness, contrast → gamma → saturation, hue → vibrance,
+//! exposure, temperature, tint → highlights, shadows → brightness, contrast → gamma → saturation, hue →
+//! vibrance.
 //!
-//! then `unsharp`, which looks at neighbours. The order is that of a darkroom: light first, then tones, then colour.
+//! `unsharp` follows as a second pass, because it reads neighbouring pixels. The order follows that of a
+//! darkroom: light first, then tones, then colour.
 
 mod curves;
 mod unsharp;
@@ -31,7 +34,8 @@ pub(super) fn run(
     Ok(image.into())
 }
 
-/// All attributes but `unsharp`. One that is 0 adds nothing, not even a rounding.
+/// Combines all attributes except `unsharp`. An attribute of 0 is skipped, so that it does not even cause
+/// rounding.
 fn color_map(adjust: &Adjust) -> ColorMap {
     let mut map = ColorMap::identity();
     if adjust.exposure != 0.0 || adjust.temperature != 0.0 || adjust.tint != 0.0 {

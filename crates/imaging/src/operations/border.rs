@@ -1,4 +1,4 @@
-//! `border`: a frame inside the bounds of the picture, with rounded corners if asked for.
+//! `border`: a frame inside the bounds of the image, with optional rounded corners.
 
 use super::Context;
 use super::canvas::{channels_for, fade};
@@ -18,7 +18,7 @@ pub(super) fn run(
     let mut image = picture.into_image(scratch);
     let (width, height) = (image.width(), image.height());
     if border.size > 0 && border.color.a > 0 {
-        // A translucent frame lets the picture through: its colour, at the strength of its alpha.
+        // A translucent frame is blended over the image: its opaque colour, weighted by its alpha.
         let color = Color { a: 255, ..border.color };
         let alpha = u32::from(border.color.a);
         let inner = Outline::rounded(width, height, border.size, border.radius.saturating_sub(border.size));

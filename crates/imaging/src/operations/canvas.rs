@@ -1,4 +1,4 @@
-//! Putting a picture onto a larger canvas, and what an absent background means.
+//! Places an image on a larger canvas, and resolves an absent background colour.
 
 use super::Context;
 use super::channels::promote;
@@ -7,10 +7,11 @@ use crate::plan::Color;
 use crate::{Channels, Image, Scratch};
 
 impl Context<'_> {
-    /// The colour to use for a background. Absent: transparent where the output has alpha, else white. Where it has
-    /// none, a translucent colour is laid over white, as the encoder will do with the rest of the picture.
-    pub(super) fn backdrop(&self, asked: Option<Color>) -> Color {
-        match asked {
+    /// The colour of a background. An absent colour means transparent if the output has alpha, otherwise
+    /// white. If the output has no alpha, a translucent colour is blended over white, as the encoder does
+    /// with the rest of the image.
+    pub(super) fn backdrop(&self, requested: Option<Color>) -> Color {
+        match requested {
             Some(color) if self.output_alpha || color.a == 255 => color,
             Some(color) => {
                 let over = |c: u8| {
@@ -25,7 +26,7 @@ impl Context<'_> {
     }
 }
 
-/// The channels a picture needs to show this colour.
+/// The channels that an image needs to show this colour.
 pub(super) fn channels_for(color: Color) -> Channels {
     if color.a < 255 {
         Channels::Rgba
@@ -36,7 +37,7 @@ pub(super) fn channels_for(color: Color) -> Channels {
     }
 }
 
-/// The picture at `at` on a canvas filled with `color`.
+/// Places the image at the rectangle `at` on a canvas filled with `color`.
 pub(super) fn surround(image: Image, at: Rect, canvas: Size, color: Color, scratch: &mut Scratch) -> Image {
     let image = promote(image, channels_for(color), scratch);
     let channels = image.channels();
@@ -72,8 +73,8 @@ fn fill_pixels(row: &mut [u8], pixel: &[u8]) {
     }
 }
 
-/// Lets the picture fade into `color`: `cover` writes for each row how much of each pixel is kept, 0–255. The image has
-/// the channels that the colour needs.
+/// Blends the image into `color`. For each row, `cover` writes the weight of each image pixel, 0–255. The
+/// image must have the channels that the colour needs.
 pub(super) fn fade(image: &mut Image, color: Color, cover: impl Fn(u32, &mut [u8])) {
     let width = image.width() as usize;
     let stride = width * image.channels().count();
@@ -98,7 +99,7 @@ fn fade_row<const N: usize>(row: &mut [u8], kept: &[u8], color: [u8; N]) {
     }
 }
 
-/// With alpha, colours are mixed by what of them can be seen.
+/// Blends pixels with alpha: colours are weighted by their alpha, so that only visible colours mix.
 fn fade_row_rgba(row: &mut [u8], kept: &[u8], color: Color) {
     let Color { r, g, b, a } = color;
     for (pixel, &kept) in row.as_chunks_mut::<4>().0.iter_mut().zip(kept) {

@@ -1,45 +1,47 @@
-//! A change of colour that looks at one pixel at a time, in one pass: a curve for each channel, then a 3×3 matrix, then
-//! vibrance. Everything is multiplied out into tables first, and rounded once, at the end.
+//! A colour change that depends on single pixels only, in one pass: a curve for each channel, then a 3×3
+//! matrix, then vibrance. Curves and matrix are multiplied into tables first, and values are rounded once, at
+//! the end.
 
 use super::channels::promote;
 use crate::{Channels, Image, Scratch};
 
-/// The weights of luma, Rec. ITU-R BT.709, to the three places that the W3C's Filter Effects Module uses.
+/// Luma weights of Rec. ITU-R BT.709, to the three decimals of the W3C Filter Effects Module.
 pub(super) const LUMA: [f32; 3] = [0.213, 0.715, 0.072];
 
 /// A 3×3 matrix: `out[i] = Σ m[i][j] · in[j]`.
 pub(super) type Matrix = [[f32; 3]; 3];
 
-const UNIT: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
-/// Fractional bits of the sums.
+/// Fractional bits of the fixed-point sums.
 const FRACTION: u32 = 16;
 
-/// What each value of a channel adds to the three channels of the result (the fourth lane is padding).
+/// The contribution of each value of one channel to the three channels of the result. The fourth lane is
+/// padding.
 type Contributions = [[i32; 4]; 256];
 
-/// See the module.
+/// A colour change: curves, then a matrix, then vibrance.
 #[derive(Debug, Clone)]
 pub(super) struct ColorMap {
-    /// What each of the 256 values becomes, 0–1, not yet rounded.
+    /// The result of each of the 256 values, 0–1, not yet rounded.
     curves: [[f32; 256]; 3],
     matrix: Matrix,
     vibrance: f32,
 }
 
 impl ColorMap {
-    /// Leaves every pixel as it is.
+    /// A map that changes nothing.
     pub(super) fn identity() -> Self {
         let ramp = std::array::from_fn(|value| value as f32 / 255.0);
-        Self { curves: [ramp; 3], matrix: UNIT, vibrance: 0.0 }
+        Self { curves: [ramp; 3], matrix: IDENTITY, vibrance: 0.0 }
     }
 
-    /// Follows the curves so far with another one, from 0–1 to 0–1 (clamped).
+    /// Appends a curve from 0–1 to 0–1 after the existing curves. Results are clamped.
     pub(super) fn curve(&mut self, curve: impl Fn(f32) -> f32) {
         self.curve_by_channel(|_, value| curve(value));
     }
 
-    /// As [`Self::curve`], but for each channel its own.
+    /// Like [`Self::curve`], with a different curve for each channel.
     pub(super) fn curve_by_channel(&mut self, curve: impl Fn(usize, f32) -> f32) {
         for (channel, values) in self.curves.iter_mut().enumerate() {
             for value in values {
@@ -48,19 +50,20 @@ impl ColorMap {
         }
     }
 
-    /// Follows the matrix so far with another one.
+    /// Appends a matrix after the existing matrix.
     pub(super) fn matrix(&mut self, next: Matrix) {
         let old = self.matrix;
         self.matrix =
             next.map(|row| std::array::from_fn(|j| row.iter().zip(&old).map(|(m, old)| m * old[j]).sum()));
     }
 
-    /// Moves each pixel away from its gray, the more the less saturated it is; see `adjust`.
+    /// Moves each pixel away from its gray, less saturated pixels more; see `adjust`.
     pub(super) fn vibrance(&mut self, strength: f32) {
         self.vibrance = strength;
     }
 
-    /// Changes every pixel. Alpha stays; a gray picture stays gray unless the map makes colour out of gray.
+    /// Applies the map to every pixel. Alpha is kept; a gray image stays gray unless the map turns gray into
+    /// colour.
     pub(super) fn apply(&self, image: Image, scratch: &mut Scratch) -> Image {
         let image = if self.keeps_gray() { image } else { promote(image, Channels::Rgb, scratch) };
         let mut image = image;
@@ -75,10 +78,10 @@ impl ColorMap {
         image
     }
 
-    /// The cheapest loop that does it, over pixels of `N` bytes.
+    /// Runs the fastest loop that suffices for the map, over pixels of `N` bytes.
     fn apply_to<const N: usize>(&self, data: &mut [u8]) {
         let pixels = data.as_chunks_mut::<N>().0;
-        if self.matrix == UNIT && self.vibrance == 0.0 {
+        if self.matrix == IDENTITY && self.vibrance == 0.0 {
             let tables = self.tables();
             for pixel in pixels {
                 for (value, table) in pixel.iter_mut().zip(&tables) {
@@ -114,7 +117,7 @@ impl ColorMap {
         }
     }
 
-    /// Whether equal channels stay equal.
+    /// Whether the map keeps equal channels equal.
     fn keeps_gray(&self) -> bool {
         let sums = self.matrix.map(|row| row.iter().sum::<f32>());
         self.curves[0] == self.curves[1]
@@ -122,12 +125,13 @@ impl ColorMap {
             && sums.iter().all(|sum| (sum - 1.0).abs() < 1e-4)
     }
 
-    /// The curves alone, rounded.
+    /// The curves alone, rounded to bytes.
     fn tables(&self) -> [[u8; 256]; 3] {
         self.curves.map(|curve| curve.map(|value| (value * 255.0 + 0.5) as u8))
     }
 
-    /// Curves and matrix multiplied out, in fixed point, with the half that rounds already added.
+    /// Curves and matrix multiplied into tables in fixed point. The tables of the first channel include the
+    /// half for rounding.
     fn contributions(&self) -> [Contributions; 3] {
         std::array::from_fn(|from| {
             self.curves[from].map(|value| {
@@ -143,22 +147,22 @@ impl ColorMap {
 
 const FIXED_ONE: f32 = (1 << FRACTION) as f32;
 
-/// A step from one matrix to another: `amount` 0 gives `from`, 1 gives `to`.
+/// Interpolates between two matrices: an `amount` of 0 gives `from`, 1 gives `to`.
 pub(super) fn mix(from: Matrix, to: Matrix, amount: f32) -> Matrix {
     std::array::from_fn(|i| std::array::from_fn(|j| from[i][j] + (to[i][j] - from[i][j]) * amount))
 }
 
-/// From the unit matrix towards `to`.
+/// Interpolates between the unit matrix and `to`.
 pub(super) fn towards(to: Matrix, amount: f32) -> Matrix {
-    mix(UNIT, to, amount)
+    mix(IDENTITY, to, amount)
 }
 
-/// `saturate` of the W3C's Filter Effects Module: `factor` 0 is the luma alone, 1 the identity.
+/// The `saturate` matrix of the W3C Filter Effects Module: a `factor` of 0 gives luma only, 1 the identity.
 pub(super) fn saturate(factor: f32) -> Matrix {
-    mix([LUMA; 3], UNIT, factor)
+    mix([LUMA; 3], IDENTITY, factor)
 }
 
-/// `hueRotate` of the W3C's Filter Effects Module.
+/// The `hueRotate` matrix of the W3C Filter Effects Module.
 pub(super) fn rotate_hue(degrees: f32) -> Matrix {
     let (sin, cos) = degrees.to_radians().sin_cos();
     const COS: Matrix = [[0.787, -0.715, -0.072], [-0.213, 0.285, -0.072], [-0.213, -0.715, 0.928]];

@@ -1,4 +1,4 @@
-//! `crop`: keeps a rectangle. Nothing is copied here; see [`Picture`].
+//! `crop`: keeps a rectangle. This operation copies no pixels; see [`Picture`].
 
 use super::Context;
 use super::picture::Picture;

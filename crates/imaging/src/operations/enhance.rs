@@ -1,5 +1,5 @@
-//! `auto.enhance`: levels by percentile, then a little contrast and saturation. The same curve for all channels, so
-//! that no colour cast appears or disappears.
+//! `auto.enhance`: stretches levels by percentile, then adds a little contrast and saturation. All channels
+//! use the same curve, so that no colour cast appears or disappears.
 
 use super::Context;
 use super::channels::luma;
@@ -7,14 +7,16 @@ use super::color_map::{ColorMap, saturate};
 use super::picture::Picture;
 use crate::{Channels, Error, Image, Plan, Scratch};
 
-/// This share of the pixels may become black, and as many white.
-const CLIPPED: f64 = 0.005;
+/// The share of pixels that may become black, and the share that may become white.
+const CLIPPED_SHARE: f64 = 0.005;
 
-/// The stretch begins no higher than this value and ends no lower than 255 less it: at most a doubling of contrast.
-const MOST_STRETCHED: f32 = 64.0;
+/// The stretch starts at most at this value and ends at least at 255 minus this value, so contrast at most
+/// doubles.
+const MAX_LEVEL_SHIFT: f32 = 64.0;
 
-/// A picture with fewer tones than this between the percentiles is a flat graphic, and its levels are meant.
-const FEWEST_TONES: usize = 16;
+/// An image with fewer tones than this between the percentiles is a flat graphic, whose levels are
+/// intentional.
+const MIN_TONES: usize = 16;
 
 const CONTRAST: f32 = 0.1;
 const SATURATION: f32 = 1.05;
@@ -32,13 +34,13 @@ pub(super) fn run(
     let Some((black, white)) = levels(&histogram(&image)) else { return Ok(image.into()) };
     let mut map = ColorMap::identity();
     map.curve(|value| (value - black) / (white - black));
-    // Part of the way to the smooth step 3v² − 2v³, which leaves black, white and the middle where they are.
+    // Part of the smoothstep curve 3v² − 2v³, which keeps black, white and the middle.
     map.curve(|value| value + CONTRAST * (value * value * (3.0 - 2.0 * value) - value));
     map.matrix(saturate(SATURATION));
     Ok(map.apply(image, scratch).into())
 }
 
-/// How often each luma occurs among the pixels that can be seen.
+/// Counts each luma value among the visible pixels.
 fn histogram(image: &Image) -> [u64; 256] {
     let mut counts = [0; 256];
     match image.channels() {
@@ -55,22 +57,22 @@ fn histogram(image: &Image) -> [u64; 256] {
     counts
 }
 
-/// The values (0–1) that become black and white, or nothing for a picture without enough tones.
+/// The values (0–1) that become black and white. `None` for an image without enough tones.
 fn levels(counts: &[u64; 256]) -> Option<(f32, f32)> {
-    let spared = (counts.iter().sum::<u64>() as f64 * CLIPPED) as u64;
-    let beyond = |spared: u64| {
-        let mut seen = 0;
+    let n_clipped = (counts.iter().sum::<u64>() as f64 * CLIPPED_SHARE) as u64;
+    let exceeds = |n_clipped: u64| {
+        let mut n_seen = 0;
         move |count: &u64| {
-            seen += count;
-            seen > spared
+            n_seen += count;
+            n_seen > n_clipped
         }
     };
-    let black = counts.iter().position(beyond(spared))?;
-    let white = 255 - counts.iter().rev().position(beyond(spared))?;
-    if white < black + FEWEST_TONES {
+    let black = counts.iter().position(exceeds(n_clipped))?;
+    let white = 255 - counts.iter().rev().position(exceeds(n_clipped))?;
+    if white < black + MIN_TONES {
         return None;
     }
-    let black = (black as f32).min(MOST_STRETCHED);
-    let white = (white as f32).max(255.0 - MOST_STRETCHED);
+    let black = (black as f32).min(MAX_LEVEL_SHIFT);
+    let white = (white as f32).max(255.0 - MAX_LEVEL_SHIFT);
     Some((black / 255.0, white / 255.0))
 }

@@ -1,10 +1,10 @@
-//! `filter`: effects. Each is a function in one of the files below; they run in the order of this file. A `value` that is
-//! a strength goes from 0, the identity, to 100, the full effect.
+//! `filter`: effects. The modules below implement them; they run in the order of this file. A strength is
+//! from 0 (the identity) to 100 (the full effect).
 
-mod grain;
+mod convolution;
 mod motion;
+mod noise;
 mod pixelate;
-mod relief;
 mod tones;
 mod vignette;
 
@@ -47,18 +47,19 @@ pub(super) fn run(
         image = tones::duotone(image, colors, scratch);
     }
     if let Some(value) = filter.noise {
-        grain::add(&mut image, value / 100.0);
+        noise::add(&mut image, value / 100.0);
     }
     if let Some(value) = filter.emboss {
-        relief::emboss(&mut image, value / 100.0, scratch);
+        convolution::emboss(&mut image, value / 100.0, scratch);
     }
     if let Some(value) = filter.edges {
-        relief::edges(&mut image, value / 100.0, scratch);
+        convolution::edges(&mut image, value / 100.0, scratch);
     }
     Ok(image.into())
 }
 
-/// The radius of `gaussian` is its standard deviation, as in CSS's `blur()` and in Photoshop.
+/// Blurs by the requested kind. The radius of `gaussian` is its standard deviation, as in CSS `blur()` and in
+/// Photoshop.
 fn blur(mut image: Image, kind: Blur, scratch: &mut Scratch) -> Image {
     match kind {
         Blur::Gaussian { radius } => gaussian::blur(&mut image, radius),

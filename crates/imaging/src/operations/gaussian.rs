@@ -1,77 +1,82 @@
-//! Smoothing by running means, in time that does not depend on the radius. `filter.blur` is built on it.
+//! Smoothing by running means, in time that does not depend on the radius. `filter.blur` uses this module.
 //!
-//! A gaussian is three *extended* box blurs (Gwosdek, Grewenig, Bruhn, Weickert: *Theoretical foundations of gaussian
-//! convolution by extended box filtering*, 2011): means over `2r + 1` pixels and a share of the two next to them, with
-//! exactly the variance that was asked for. Edges are clamped, alpha is premultiplied.
+//! A gaussian is approximated by three *extended* box blurs (Gwosdek, Grewenig, Bruhn, Weickert: *Theoretical
+//! foundations of gaussian convolution by extended box filtering*, 2011). Each is a mean over `2r + 1` pixels
+//! and a share of the two next pixels, so that the variance is exactly the requested one. Edges are clamped,
+//! alpha is premultiplied.
 //!
-//! Both directions work on strips of 32 lanes that fit the cache: rows side by side, or columns. All arithmetic is on
-//! whole multiples of 1/64 of a level, which `f32` sums exactly, so means do not drift along a row. Beyond its ends a strip is continued by as many repeated
-//! pixels as all its means together reach: a mean of means near an edge then is what it would be on an endless canvas.
+//! Both directions work on strips of 32 lanes that fit into the cache: neighbouring rows, or columns. All
+//! values are whole multiples of 1/64 of a level, which `f32` adds exactly, so means do not drift along a
+//! row. Beyond its ends a strip is extended by repeated pixels, as far as all means together reach. Repeated
+//! means near an edge then give the same result as on an endless canvas.
 
 use super::channels::is_opaque;
 use super::resample::{premultiply_in_place, unpremultiply_in_place};
 use crate::{Channels, Image};
 
+/// Rows (or columns) that are processed together.
 const N_LANES: usize = 32;
 
-/// One place along the strip: what lies there in each of the rows (or columns) that are worked on together.
+/// The values at one position of the strip in all lanes, that is in the rows (or columns) that are processed
+/// together.
 type Lanes = [f32; N_LANES];
 
-/// Sub-levels between two values of a byte.
-const STEPS: f32 = 64.0;
+/// Steps per level: values are multiples of 1/64 of a level.
+const STEPS_PER_LEVEL: f32 = 64.0;
 
-/// Added and taken away again, it leaves a whole number (below 2²² in size).
-const ROUNDER: f32 = 12_582_912.0;
+/// Adding and subtracting this constant rounds a value below 2²² in magnitude to a whole number.
+const ROUNDING_OFFSET: f32 = 12_582_912.0;
 
-/// Adding this puts a whole number from 0 to 255 into the low byte of an `f32`.
-const TO_BYTE: f32 = 8_388_608.0;
+/// Adding this constant puts a whole number from 0 to 255 into the low byte of an `f32`.
+const BYTE_OFFSET: f32 = 8_388_608.0;
 
-/// A mean over `2·reach + 1` places with weight 1 and the two beyond with the weight `edge`.
+/// A mean over `2·radius + 1` positions with weight 1 and the two next positions with weight `edge`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mean {
-    reach: usize,
+    radius: usize,
     edge: f32,
 }
 
 impl Mean {
-    /// A box blur; a fraction of the radius counts as a part of the outermost pixels.
+    /// A box blur. The fractional part of the radius is the weight of the outermost pixels.
     pub(super) fn of_radius(radius: f32) -> Self {
-        Self { reach: radius as usize, edge: radius.fract() }
+        Self { radius: radius as usize, edge: radius.fract() }
     }
 
-    /// One of three equal means that together have the standard deviation `sigma`: equation (14) of the paper.
+    /// One of three equal means that together have the standard deviation `sigma`: equation (14) of the
+    /// paper.
     pub(super) fn third_of_gaussian(sigma: f32) -> Self {
         let variance = sigma * sigma / 3.0;
-        let reach = (0.5 * (12.0 * variance + 1.0).sqrt() - 0.5).floor();
-        let edge = (2.0 * reach + 1.0) * (reach * (reach + 1.0) - 3.0 * variance)
-            / (6.0 * (variance - (reach + 1.0) * (reach + 1.0)));
-        Self { reach: reach as usize, edge }
+        let radius = (0.5 * (12.0 * variance + 1.0).sqrt() - 0.5).floor();
+        let edge = (2.0 * radius + 1.0) * (radius * (radius + 1.0) - 3.0 * variance)
+            / (6.0 * (variance - (radius + 1.0) * (radius + 1.0)));
+        Self { radius: radius as usize, edge }
     }
 
     /// Writes the means of `from` to `to`.
     fn run(self, from: &[Lanes], to: &mut [Lanes]) {
         let last = from.len() - 1;
-        let weight = 1.0 / (2.0 * self.reach as f32 + 1.0 + 2.0 * self.edge);
+        let weight = 1.0 / (2.0 * self.radius as f32 + 1.0 + 2.0 * self.edge);
         let edge = self.edge * weight;
-        let mut sum = from[0].map(|value| value * (self.reach + 1) as f32);
-        for ahead in 1..=self.reach {
-            let next = &from[ahead.min(last)];
+        let mut sum = from[0].map(|value| value * (self.radius + 1) as f32);
+        for distance in 1..=self.radius {
+            let next = &from[distance.min(last)];
             sum.iter_mut().zip(next).for_each(|(sum, value)| *sum += value);
         }
         for (i, mean) in to.iter_mut().enumerate() {
-            let entering = &from[(i + self.reach + 1).min(last)];
-            let leaving = &from[i.saturating_sub(self.reach)];
-            let left = &from[i.saturating_sub(self.reach + 1)];
+            let entering = &from[(i + self.radius + 1).min(last)];
+            let leaving = &from[i.saturating_sub(self.radius)];
+            let left = &from[i.saturating_sub(self.radius + 1)];
             for lane in 0..N_LANES {
                 let exact = sum[lane] * weight + (entering[lane] + left[lane]) * edge;
-                mean[lane] = (exact + ROUNDER) - ROUNDER;
+                mean[lane] = (exact + ROUNDING_OFFSET) - ROUNDING_OFFSET;
                 sum[lane] += entering[lane] - leaving[lane];
             }
         }
     }
 }
 
-/// A gaussian blur of the standard deviation `sigma`, in pixels.
+/// Blurs with a gaussian of the standard deviation `sigma`, in pixels.
 pub(super) fn blur(image: &mut Image, sigma: f32) {
     smooth(image, &[Mean::third_of_gaussian(sigma); 3]);
 }
@@ -94,54 +99,54 @@ pub(super) fn smooth(image: &mut Image, means: &[Mean]) {
     }
 }
 
-/// Working memory: the lanes of all places and of the margins at both ends, before and after a mean.
+/// Working memory: the lanes of all positions and of the margins at both ends, before and after a mean.
 struct Strip<'a> {
     means: &'a [Mean],
     margin: usize,
-    now: Vec<Lanes>,
+    current: Vec<Lanes>,
     next: Vec<Lanes>,
 }
 
 impl<'a> Strip<'a> {
-    fn new(means: &'a [Mean], n_places: usize) -> Self {
-        let margin = means.iter().map(|mean| mean.reach + 1).sum();
-        let lanes = vec![[0.0; N_LANES]; n_places + 2 * margin];
-        Self { means, margin, next: lanes.clone(), now: lanes }
+    fn new(means: &'a [Mean], n_positions: usize) -> Self {
+        let margin = means.iter().map(|mean| mean.radius + 1).sum();
+        let lanes = vec![[0.0; N_LANES]; n_positions + 2 * margin];
+        Self { means, margin, next: lanes.clone(), current: lanes }
     }
 
-    /// The first `n_places` between the margins.
-    fn places(&mut self, n_places: usize) -> &mut [Lanes] {
-        &mut self.now[self.margin..][..n_places]
+    /// The first `n_positions` positions between the margins.
+    fn positions(&mut self, n_positions: usize) -> &mut [Lanes] {
+        &mut self.current[self.margin..][..n_positions]
     }
 
-    /// Fills the margins and runs the means over the first `n_places`.
-    fn run(&mut self, n_places: usize) {
-        let end = self.margin + n_places;
-        let (first, last) = (self.now[self.margin], self.now[end - 1]);
-        self.now[..self.margin].fill(first);
-        self.now[end..end + self.margin].fill(last);
+    /// Fills the margins and runs the means over the first `n_positions` positions.
+    fn run(&mut self, n_positions: usize) {
+        let end = self.margin + n_positions;
+        let (first, last) = (self.current[self.margin], self.current[end - 1]);
+        self.current[..self.margin].fill(first);
+        self.current[end..end + self.margin].fill(last);
         for mean in self.means {
-            mean.run(&self.now[..end + self.margin], &mut self.next[..end + self.margin]);
-            std::mem::swap(&mut self.now, &mut self.next);
+            mean.run(&self.current[..end + self.margin], &mut self.next[..end + self.margin]);
+            std::mem::swap(&mut self.current, &mut self.next);
         }
     }
 }
 
-/// Left to right, as many rows of `N`-byte pixels at a time as there are lanes for.
+/// Smooths from left to right. Processes as many rows of `N`-byte pixels at a time as there are lanes.
 fn along_rows<const N: usize>(image: &mut Image, strip: &mut Strip<'_>) {
     let width = image.width() as usize;
     let stride = width * N;
     for rows in image.data_mut().chunks_mut(stride * (N_LANES / N)) {
         for (i, row) in rows.chunks_exact(stride).enumerate() {
-            for (lanes, pixel) in strip.places(width).iter_mut().zip(row.as_chunks::<N>().0) {
+            for (lanes, pixel) in strip.positions(width).iter_mut().zip(row.as_chunks::<N>().0) {
                 for (lane, &value) in lanes[i * N..][..N].iter_mut().zip(pixel) {
-                    *lane = f32::from(value) * STEPS;
+                    *lane = f32::from(value) * STEPS_PER_LEVEL;
                 }
             }
         }
         strip.run(width);
         for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
-            for (lanes, pixel) in strip.places(width).iter().zip(row.as_chunks_mut::<N>().0) {
+            for (lanes, pixel) in strip.positions(width).iter().zip(row.as_chunks_mut::<N>().0) {
                 for (&lane, value) in lanes[i * N..][..N].iter().zip(pixel) {
                     *value = to_byte(lane);
                 }
@@ -150,20 +155,20 @@ fn along_rows<const N: usize>(image: &mut Image, strip: &mut Strip<'_>) {
     }
 }
 
-/// Top to bottom, as many bytes of a row at a time as there are lanes.
+/// Smooths from top to bottom. Processes as many bytes of a row at a time as there are lanes.
 fn along_columns(image: &mut Image, strip: &mut Strip<'_>) {
     let height = image.height() as usize;
     let stride = image.width() as usize * image.channels().count();
     let data = image.data_mut();
     for start in (0..stride).step_by(N_LANES) {
         let n_lanes = N_LANES.min(stride - start);
-        for (lanes, row) in strip.places(height).iter_mut().zip(data.chunks_exact(stride)) {
+        for (lanes, row) in strip.positions(height).iter_mut().zip(data.chunks_exact(stride)) {
             for (lane, &value) in lanes.iter_mut().zip(&row[start..start + n_lanes]) {
-                *lane = f32::from(value) * STEPS;
+                *lane = f32::from(value) * STEPS_PER_LEVEL;
             }
         }
         strip.run(height);
-        for (lanes, row) in strip.places(height).iter().zip(data.chunks_exact_mut(stride)) {
+        for (lanes, row) in strip.positions(height).iter().zip(data.chunks_exact_mut(stride)) {
             for (&lane, value) in lanes.iter().zip(&mut row[start..start + n_lanes]) {
                 *value = to_byte(lane);
             }
@@ -171,7 +176,7 @@ fn along_columns(image: &mut Image, strip: &mut Strip<'_>) {
     }
 }
 
-/// Rounds to a byte. A conversion by `as` would not be vectorised, as it has to care for values out of range.
+/// Rounds to a byte. A conversion by `as` is not vectorised, because it must handle values out of range.
 fn to_byte(lane: f32) -> u8 {
-    (lane * (1.0 / STEPS) + TO_BYTE).to_bits() as u8
+    (lane * (1.0 / STEPS_PER_LEVEL) + BYTE_OFFSET).to_bits() as u8
 }

@@ -1,4 +1,4 @@
-//! `mask`: cuts the picture to a shape inscribed in it.
+//! `mask`: cuts the image to a shape that touches its edges.
 
 use super::Context;
 use super::canvas::{channels_for, fade};

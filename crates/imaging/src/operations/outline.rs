@@ -1,6 +1,7 @@
-//! A rectangle with elliptic corners, and how much of each pixel lies in it. An ellipse is one whose corners meet.
+//! A rectangle with elliptic corners, and how much of each pixel it covers. An ellipse is a rectangle whose
+//! corners meet.
 
-/// Rows of samples in a pixel; along the row coverage is exact.
+/// Sample lines per pixel row. Along a line, coverage is computed exactly.
 const N_SAMPLES: u32 = 16;
 
 /// Edges in pixels from the upper left corner of the image, and the radii of the corners.
@@ -21,7 +22,8 @@ impl Outline {
         Self { left: 0.0, top: 0.0, right, bottom, radius_x: right / 2.0, radius_y: bottom / 2.0 }
     }
 
-    /// A rectangle `inset` pixels inside an image; the radius is at most half its shorter side. It may be empty.
+    /// A rectangle `inset` pixels inside an image. The radius is limited to half the shorter side. The
+    /// rectangle may be empty.
     pub(super) fn rounded(width: u32, height: u32, inset: u32, radius: u32) -> Self {
         let inset = f64::from(inset);
         let (right, bottom) = (f64::from(width) - inset, f64::from(height) - inset);
@@ -30,7 +32,7 @@ impl Outline {
         Self { left: inset, top: inset, right, bottom, radius_x: radius, radius_y: radius }
     }
 
-    /// Writes how much of each pixel of row `y` lies inside, 0–255.
+    /// Writes the coverage of each pixel of row `y`, 0–255.
     pub(super) fn cover(&self, y: u32, row: &mut [u8]) {
         let spans: [(f64, f64); N_SAMPLES as usize] =
             std::array::from_fn(|i| self.span(f64::from(y) + (i as f64 + 0.5) / f64::from(N_SAMPLES)));
@@ -48,7 +50,8 @@ impl Outline {
         }
     }
 
-    /// From where to where the line at the height `y` runs inside; an empty span where it does not.
+    /// Start and end of the inside of the shape on the line at height `y`. An empty span if the line misses
+    /// the shape.
     fn span(&self, y: f64) -> (f64, f64) {
         if y <= self.top || y >= self.bottom || self.left >= self.right {
             return (self.left, self.left);
@@ -64,7 +67,7 @@ impl Outline {
     }
 }
 
-/// How much of the pixel that begins at `x` the spans cover on average, 0–255.
+/// The mean coverage of the pixel that begins at `x` by the spans, 0–255.
 fn mean_overlap(spans: &[(f64, f64)], x: f64) -> u8 {
     let sum: f64 = spans.iter().map(|(from, to)| (to.min(x + 1.0) - from.max(x)).max(0.0)).sum();
     (sum / spans.len() as f64 * 255.0 + 0.5) as u8

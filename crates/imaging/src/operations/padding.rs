@@ -1,4 +1,4 @@
-//! `padding`: a larger canvas.
+//! `padding`: extends the canvas.
 
 use super::Context;
 use super::canvas::surround;

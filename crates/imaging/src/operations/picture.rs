@@ -1,65 +1,67 @@
-//! An image on its way through the first, geometric operations: `crop` only narrows the part that counts, so that the
-//! `resize` after it reads straight from the decoded pixels.
+//! An image during the first, geometric operations. `crop` only narrows the part that counts, so that the
+//! following `resize` reads directly from the decoded pixels.
 
 use super::resample::resample;
 use crate::geometry::{Rect, Size, Window};
 use crate::plan::Kernel;
 use crate::{Image, Scratch};
 
-/// An image, the part of it that counts, and the size which that part stands for.
+/// An image, the part of it that counts, and the size that this part represents.
 #[derive(Debug)]
 pub(super) struct Picture {
     image: Image,
-    /// In pixels of `image`.
+    /// The part that counts, in pixels of `image`.
     part: Window,
-    /// In pixels of the plan; differs from the size of `part` when the decoder delivered a reduced image.
+    /// The represented size, in pixels of the plan. Differs from the size of `part` if the decoder delivered
+    /// a reduced image.
     size: Size,
 }
 
 impl Picture {
-    /// A decoded image, of which `part` (or else all) stands for one of `full_size`.
+    /// A decoded image whose `part` (or else the whole image) represents an image of `full_size`.
     pub(super) fn new(image: Image, part: Option<Window>, full_size: Option<Size>) -> Self {
         let own = Size::of(&image);
         Self { image, part: part.unwrap_or(Window::whole(own)), size: full_size.unwrap_or(own) }
     }
 
-    /// The size in the plan's pixels.
+    /// The size in pixels of the plan.
     pub(super) fn size(&self) -> Size {
         self.size
     }
 
-    /// Changes the pixels in place, whatever part of them counts.
+    /// Changes all pixels in place, including those outside of `part`.
     pub(super) fn edited(mut self, edit: impl FnOnce(&mut Image)) -> Self {
         edit(&mut self.image);
         self
     }
 
-    /// Keeps only `rect`, given in the plan's pixels.
+    /// Keeps only `rect`, given in pixels of the plan.
     pub(super) fn narrow(&mut self, rect: Rect) {
-        self.part = self.locate(rect.into());
+        self.part = self.to_image_pixels(rect.into());
         self.size = rect.size();
     }
 
-    /// Makes `window`, given in the plan's pixels, an image of `to`. Pixels that need not change are only moved.
+    /// Resamples `window`, given in pixels of the plan, to the size `to`. Only moves the pixels if they need
+    /// not change.
     pub(super) fn resampled(self, window: Window, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Self {
-        let window = self.locate(window);
+        let window = self.to_image_pixels(window);
         let rect = window.outer();
         if Window::from(rect) == window && rect.size() == to {
-            return cut(self.image, rect).into();
+            return crop_in_place(self.image, rect).into();
         }
         let image = resample(&self.image, window, to, kernel, scratch);
         scratch.give(self.image.into_data());
         image.into()
     }
 
-    /// Pixels of exactly the size it stands for.
+    /// An image of exactly the represented size.
     pub(super) fn into_image(self, scratch: &mut Scratch) -> Image {
         let size = self.size;
         self.resampled(Window::whole(size), size, Kernel::default(), scratch).image
     }
 
-    /// From the plan's pixels to those of the image.
-    fn locate(&self, window: Window) -> Window {
+    /// Converts a window from pixels of the plan to pixels of the image.
+    fn to_image_pixels(&self, window: Window) -> Window {
         let (part, bounds) = (self.part, Size::of(&self.image));
         let x = part.width / f64::from(self.size.width);
         let y = part.height / f64::from(self.size.height);
@@ -74,8 +76,8 @@ impl From<Image> for Picture {
     }
 }
 
-/// Moves the rows of `rect` to the front of the image's own buffer.
-fn cut(image: Image, rect: Rect) -> Image {
+/// Moves the rows of `rect` to the start of the buffer of the image.
+fn crop_in_place(image: Image, rect: Rect) -> Image {
     if rect.size() == Size::of(&image) {
         return image;
     }

@@ -1,21 +1,21 @@
-//! New pixels from old ones: separable convolution with SIMD, one axis after the other, in buffers of our own.
+//! Resampling by separable SIMD convolution, one axis after the other, in reused buffers.
 //!
-//! Resampling is done on the sRGB values, as libvips and sharp do by default: linear light would need 16 bits per
+//! Resampling works on sRGB values, as libvips and sharp do by default. Linear light would need 16 bits per
 //! channel and about three times the time, and makes text and thin lines thinner. Alpha is premultiplied.
 
 mod bands;
 
-use pixaven_resample::{Cut, FilterType, Part, View};
+use pixaven_resample::{FilterType, Region, SourceWindow, View};
 
-pub(super) use self::bands::{pays, resample_rows};
+pub(super) use self::bands::{can_resample_rows, resample_rows};
 
 use super::channels::is_opaque;
 use crate::geometry::{Rect, Size, Window};
 use crate::plan::Kernel;
 use crate::{Channels, Image, Scratch};
 
-/// Makes `window` of the image a new image of the size `to`. Nothing outside the window has an influence on it, except
-/// for the rest of the pixels which its edges cut.
+/// Resamples `window` of the image to the size `to`. Pixels outside of the window have no effect, except for
+/// pixels that the edges of the window cut.
 pub(super) fn resample(
     image: &Image,
     window: Window,
@@ -23,55 +23,84 @@ pub(super) fn resample(
     kernel: Kernel,
     scratch: &mut Scratch,
 ) -> Image {
-    let mut made = scratch.take(to.width as usize * to.height as usize * image.channels().count());
+    let mut resampled = scratch.take(to.width as usize * to.height as usize * image.channels().count());
     if image.channels().has_alpha() && kernel != Kernel::Nearest && !is_opaque(image) {
         let (premultiplied, window) = premultiply(image, window, scratch);
-        run(&premultiplied, window, to, kernel, &mut made, scratch);
+        resample_axes(&premultiplied, window, to, kernel, &mut resampled, scratch);
         scratch.give(premultiplied.into_data());
-        pixaven_resample::unpremultiply_in_place(to.width, to.height, &mut made);
+        pixaven_resample::unpremultiply_in_place(to.width, to.height, &mut resampled);
     } else {
-        run(image, window, to, kernel, &mut made, scratch);
+        resample_axes(image, window, to, kernel, &mut resampled, scratch);
     }
-    Image::new(to.width, to.height, image.channels(), made)
+    Image::new(to.width, to.height, image.channels(), resampled)
 }
 
-/// The pixels around the window with their colours multiplied by alpha, and where the window lies in them.
+/// The pixels around the window, with colours multiplied by alpha, and the position of the window in them.
 fn premultiply(image: &Image, window: Window, scratch: &mut Scratch) -> (Image, Window) {
     let Rect { x, y, width, height } = window.outer();
     let mut data = scratch.take(width as usize * height as usize * 4);
-    pixaven_resample::premultiply(view(image), Cut { x, y, width, height }, &mut data);
+    pixaven_resample::premultiply(view(image), Region { x, y, width, height }, &mut data);
     let window = Window { left: window.left - f64::from(x), top: window.top - f64::from(y), ..window };
     (Image::new(width, height, Channels::Rgba, data), window)
 }
 
-/// Both axes. The vertical one comes first, being the faster one for bytes, unless its result would be larger than both
-/// ends: a wide, low picture made narrow and high must not pass through a wide and high one.
-fn run(image: &Image, window: Window, to: Size, kernel: Kernel, made: &mut [u8], scratch: &mut Scratch) {
+/// Resamples both axes. The vertical pass runs first, because it is faster for bytes, unless its result would
+/// be larger than both input and output: a wide, low image that becomes narrow and high must not become wide
+/// and high in between.
+fn resample_axes(
+    image: &Image,
+    window: Window,
+    to: Size,
+    kernel: Kernel,
+    resampled: &mut [u8],
+    scratch: &mut Scratch,
+) {
     let Rect { x, y, width, height } = window.outer();
-    let cut = Cut { x, y, width, height };
+    let region = Region { x, y, width, height };
     let (left, top) = (window.left - f64::from(x), window.top - f64::from(y));
-    let part = Part { left, top, width: window.width, height: window.height };
+    let source = SourceWindow { left, top, width: window.width, height: window.height };
     let filter = filter(kernel);
     let one_axis = window.width == f64::from(to.width) || window.height == f64::from(to.height);
     if filter.is_none() || one_axis {
-        return pixaven_resample::resample(view(image), cut, part, filter, (to.width, to.height), made);
+        return pixaven_resample::resample(
+            view(image),
+            region,
+            source,
+            filter,
+            (to.width, to.height),
+            resampled,
+        );
     }
 
     let area = |width: u32, height: u32| u64::from(width) * u64::from(height);
     let vertical_first = area(width, to.height) <= area(width, height).max(area(to.width, to.height));
-    let between = if vertical_first { Size::new(width, to.height) } else { Size::new(to.width, height) };
+    let intermediate = if vertical_first { Size::new(width, to.height) } else { Size::new(to.width, height) };
     let n_channels = image.channels().count();
-    let mut buffer = scratch.take(between.width as usize * between.height as usize * n_channels);
-    let (whole_width, whole_height) = (f64::from(between.width), f64::from(between.height));
-    let (first, second) = if vertical_first {
-        (Part { left: 0.0, width: whole_width, ..part }, Part { top: 0.0, height: whole_height, ..part })
+    let mut buffer = scratch.take(intermediate.width as usize * intermediate.height as usize * n_channels);
+    let (whole_width, whole_height) = (f64::from(intermediate.width), f64::from(intermediate.height));
+    let (first_window, second_window) = if vertical_first {
+        (
+            SourceWindow { left: 0.0, width: whole_width, ..source },
+            SourceWindow { top: 0.0, height: whole_height, ..source },
+        )
     } else {
-        (Part { top: 0.0, height: whole_height, ..part }, Part { left: 0.0, width: whole_width, ..part })
+        (
+            SourceWindow { top: 0.0, height: whole_height, ..source },
+            SourceWindow { left: 0.0, width: whole_width, ..source },
+        )
     };
-    pixaven_resample::resample(view(image), cut, first, filter, (between.width, between.height), &mut buffer);
-    let half = View { data: &buffer, width: between.width, height: between.height, n_channels };
-    let all = Cut { x: 0, y: 0, width: between.width, height: between.height };
-    pixaven_resample::resample(half, all, second, filter, (to.width, to.height), made);
+    pixaven_resample::resample(
+        view(image),
+        region,
+        first_window,
+        filter,
+        (intermediate.width, intermediate.height),
+        &mut buffer,
+    );
+    let first_pass =
+        View { data: &buffer, width: intermediate.width, height: intermediate.height, n_channels };
+    let whole = Region { x: 0, y: 0, width: intermediate.width, height: intermediate.height };
+    pixaven_resample::resample(first_pass, whole, second_window, filter, (to.width, to.height), resampled);
     scratch.give(buffer);
 }
 
@@ -84,7 +113,7 @@ fn view(image: &Image) -> View<'_> {
     }
 }
 
-/// The kernel's filter; none for the nearest pixel.
+/// The filter of the kernel. `None` for nearest neighbour.
 fn filter(kernel: Kernel) -> Option<FilterType> {
     Some(match kernel {
         Kernel::Lanczos3 => FilterType::Lanczos3,

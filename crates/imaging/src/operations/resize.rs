@@ -1,4 +1,4 @@
-//! `resize`: a new size by one of six rules, which stand in [`crate::geometry`].
+//! `resize`: a new size by one of six modes, which [`crate::geometry`] defines.
 
 use super::Context;
 use super::canvas::surround;
@@ -20,7 +20,7 @@ pub(super) fn run(
     Ok(on_canvas(picture, resized, resize, context, scratch))
 }
 
-/// Puts the picture, which has its new size, onto its canvas.
+/// Places the resampled image on its canvas.
 pub(super) fn on_canvas(
     picture: Picture,
     resized: Resized,

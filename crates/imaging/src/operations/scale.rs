@@ -1,4 +1,4 @@
-//! `scale`: a new size by a factor.
+//! `scale`: changes the size by a factor.
 
 use super::Context;
 use super::picture::Picture;

@@ -1,20 +1,17 @@
-//! The first operations on a picture that comes row by row: where a plan begins with making it smaller, the picture itself
-//! never exists.
+//! Applies a plan to a picture that arrives row by row. Where the plan begins by making the picture smaller,
+//! the full-size picture never has to be in memory.
 
-use super::picture::Picture;
-use super::resample::{pays, resample_rows};
-use super::{Context, ORDER, resize};
+use super::resample::{can_resample_rows, resample_rows};
+use super::{AFTER_RESIZE, Context, resize, run_all};
 use crate::color::{Layout, ToSrgb};
 use crate::geometry::{Resized, Size, Stages, Window};
 use crate::plan::Resize;
 use crate::rows::Rows;
 use crate::{Channels, Error, Image, Plan, Scratch, geometry};
 
-/// What is left to do after them.
-const AFTER: &str = "resize";
-
-/// The part of a picture that counts, in its pixels, and what becomes of it; `None` when the plan does not begin with a
-/// crop and a resize to fewer rows.
+/// The geometry of the operations up to `resize`: the part of the picture that is kept, in pixels of the
+/// picture, and the size it is resampled to. `None` when the plan does not begin with a crop and a resize to
+/// fewer rows.
 fn reduction(size: Size, plan: &Plan) -> Result<Option<(Resize, Resized)>, Error> {
     let (None, Some(asked)) = (plan.flip, plan.resize) else { return Ok(None) };
     let (left, top, cropped) = match plan.crop {
@@ -27,10 +24,12 @@ fn reduction(size: Size, plan: &Plan) -> Result<Option<(Resize, Resized)>, Error
     let resized = geometry::resize(cropped, asked);
     let Window { left: x, top: y, .. } = resized.window;
     let window = Window { left: x + f64::from(left), top: y + f64::from(top), ..resized.window };
-    Ok(pays(window, resized.picture, asked.kernel).then_some((asked, Resized { window, ..resized })))
+    Ok(can_resample_rows(window, resized.picture, asked.kernel)
+        .then_some((asked, Resized { window, ..resized })))
 }
 
-/// Whether [`apply_to_rows`] can do the plan to a picture of this size, and needs less memory by it.
+/// Whether [`apply_to_rows`] can apply the plan to a picture of this size, and needs less memory than
+/// [`super::apply`].
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.
@@ -38,10 +37,11 @@ pub(crate) fn takes_rows(size: Size, plan: &Plan) -> Result<bool, Error> {
     Ok(reduction(size, plan)?.is_some())
 }
 
-/// As [`super::apply`] with rows that are upright, for a plan that [`takes_rows`].
+/// As [`super::apply`], for upright rows in the colours of their file and a plan for which [`takes_rows`]
+/// returned true.
 ///
 /// # Errors
-/// As [`super::apply`], and those of the rows.
+/// As [`super::apply`], and the errors of reading the rows.
 pub(crate) fn apply_to_rows(
     rows: &mut dyn Rows,
     to_srgb: &ToSrgb,
@@ -50,7 +50,7 @@ pub(crate) fn apply_to_rows(
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
     let (size, layout) = (rows.size(), rows.layout());
-    let (asked, resized) = reduction(size, plan)?.expect("the plan was found to begin with a reduction");
+    let (asked, resized) = reduction(size, plan)?.expect("`takes_rows` returned true for this plan");
     Stages::of(size, plan)?.check(context.limits)?;
     let channels = match layout {
         Layout::Gray => Channels::Gray,
@@ -65,20 +65,16 @@ pub(crate) fn apply_to_rows(
     let how = (resized.window, resized.picture, asked.kernel);
     let image = resample_rows(&mut read, size, channels, how, scratch)?;
     let picture = resize::on_canvas(image.into(), resized, asked, context, scratch);
-    let rest = ORDER.iter().skip_while(|(name, _)| *name != AFTER).skip(1);
-    let mut rest = rest.map(|(_, run)| run);
-    let picture = rest.try_fold(picture, |picture: Picture, run| run(picture, plan, context, scratch))?;
-    Ok(picture.into_image(scratch))
+    Ok(run_all(&AFTER_RESIZE, picture, plan, context, scratch)?.into_image(scratch))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::operations::UP_TO_RESIZE;
 
     #[test]
-    fn nothing_comes_before_the_reduction_that_it_does_not_do() {
-        let before: Vec<&str> =
-            ORDER.iter().map(|(name, _)| *name).take_while(|name| *name != AFTER).collect();
-        assert_eq!(before, ["flip", "crop"], "`reduction` has to look at every operation before `resize`");
+    fn row_reduction_replaces_flip_crop_and_resize() {
+        let names: Vec<&str> = UP_TO_RESIZE.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["flip", "crop", "resize"], "`reduction` must know every operation up to `resize`");
     }
 }

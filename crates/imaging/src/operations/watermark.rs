@@ -1,10 +1,11 @@
-//! `watermark`: another picture over the image, by Porter and Duff's "over", at some opacity, once or as tiles.
+//! `watermark`: blends another image over the image with Porter and Duff's "over", at some opacity, once or
+//! as tiles.
 
 use super::Context;
 use super::channels::promote;
 use super::picture::Picture;
 use super::resample::resample;
-use crate::codecs::over;
+use crate::alpha::over;
 use crate::geometry::{Placed, Size, Span, Window};
 use crate::plan::{Kernel, Watermark};
 use crate::{Channels, Error, Image, Plan, Scratch, geometry};
@@ -15,30 +16,31 @@ pub(super) fn run(
     context: &Context<'_>,
     scratch: &mut Scratch,
 ) -> Result<Picture, Error> {
-    let (Some(asked), Some(mark)) = (plan.watermark, context.watermark) else { return Ok(picture) };
+    let (Some(options), Some(mark)) = (plan.watermark, context.watermark) else { return Ok(picture) };
     let image = picture.into_image(scratch);
-    let fitted = fit(mark, &asked, Size::of(&image), context, scratch)?;
+    let fitted = fit(mark, &options, Size::of(&image), context, scratch)?;
     let mark = fitted.as_ref().unwrap_or(mark);
-    let made = lay(image, mark, &asked, scratch);
+    let blended = blend_watermark(image, mark, &options, scratch);
     if let Some(fitted) = fitted {
         scratch.give(fitted.into_data());
     }
-    Ok(made.into())
+    Ok(blended.into())
 }
 
-/// The watermark at the size at which it lies in an image of this size; `None` when it has that size already.
+/// Resamples the watermark to the size at which it covers an image of this size. `None` if it already has
+/// that size.
 ///
 /// # Errors
-/// [`Error::Limit`] when that is too large.
+/// [`Error::Limit`] in [`Error::Watermark`] if the size is too large.
 pub(crate) fn fit(
     mark: &Image,
-    asked: &Watermark,
+    options: &Watermark,
     image: Size,
     context: &Context<'_>,
     scratch: &mut Scratch,
 ) -> Result<Option<Image>, Error> {
     let own = Size::new(mark.width(), mark.height());
-    let Placed { size, .. } = geometry::watermark(asked, own, image);
+    let Placed { size, .. } = geometry::watermark(options, own, image);
     if size == own {
         return Ok(None);
     }
@@ -47,11 +49,11 @@ pub(crate) fn fit(
     Ok(Some(resample(mark, Window::whole(own), size, Kernel::default(), scratch)))
 }
 
-/// The image with the watermark over it, which has its final size.
-fn lay(image: Image, mark: &Image, asked: &Watermark, scratch: &mut Scratch) -> Image {
-    let alphas = alphas(asked.opacity);
+/// Blends the watermark, which has its final size, over the image.
+fn blend_watermark(image: Image, mark: &Image, options: &Watermark, scratch: &mut Scratch) -> Image {
+    let alphas = alphas(options.opacity);
     let size = Size::of(&image);
-    let placed = geometry::watermark(asked, Size::new(mark.width(), mark.height()), size);
+    let placed = geometry::watermark(options, Size::new(mark.width(), mark.height()), size);
     if alphas[255] == 0 {
         return image;
     }
@@ -59,45 +61,49 @@ fn lay(image: Image, mark: &Image, asked: &Watermark, scratch: &mut Scratch) -> 
     for row in placed.rows(size) {
         for column in placed.columns(size) {
             for y in 0..row.length {
-                let from = Line { y: row.in_mark + y, x: column.in_mark };
-                let to = Line { y: row.in_image + y, x: column.in_image };
-                lay_line(&mut image, to, mark, from, column, &alphas);
+                let from = Position { y: row.in_mark + y, x: column.in_mark };
+                let to = Position { y: row.in_image + y, x: column.in_image };
+                blend_run(&mut image, to, mark, from, column, &alphas);
             }
         }
     }
     image
 }
 
-/// Where a run of pixels begins.
+/// The first pixel of a run.
 #[derive(Clone, Copy)]
-struct Line {
+struct Position {
     x: u32,
     y: u32,
 }
 
-fn lay_line(image: &mut Image, to: Line, mark: &Image, from: Line, span: Span, alphas: &[u8; 256]) {
-    let at = |image: &Image, line: Line| {
+fn blend_run(image: &mut Image, to: Position, mark: &Image, from: Position, span: Span, alphas: &[u8; 256]) {
+    let at = |image: &Image, position: Position| {
         let n_bytes = image.channels().count();
-        let start = (line.y as usize * image.width() as usize + line.x as usize) * n_bytes;
+        let start = (position.y as usize * image.width() as usize + position.x as usize) * n_bytes;
         start..start + span.length as usize * n_bytes
     };
     let source = &mark.data()[at(mark, from)];
     let (range, channels) = (at(image, to), image.channels());
     let target = &mut image.data_mut()[range];
     match mark.channels() {
-        Channels::Gray => blend(target, channels, source.iter().map(|&v| [v, v, v, alphas[255]])),
+        Channels::Gray => blend_pixels(target, channels, source.iter().map(|&v| [v, v, v, alphas[255]])),
         Channels::Rgb => {
             let pixels = source.as_chunks::<3>().0;
-            blend(target, channels, pixels.iter().map(|&[r, g, b]| [r, g, b, alphas[255]]));
+            blend_pixels(target, channels, pixels.iter().map(|&[r, g, b]| [r, g, b, alphas[255]]));
         }
         Channels::Rgba => {
             let pixels = source.as_chunks::<4>().0;
-            blend(target, channels, pixels.iter().map(|&[r, g, b, a]| [r, g, b, alphas[usize::from(a)]]));
+            blend_pixels(
+                target,
+                channels,
+                pixels.iter().map(|&[r, g, b, a]| [r, g, b, alphas[usize::from(a)]]),
+            );
         }
     }
 }
 
-fn blend(target: &mut [u8], channels: Channels, source: impl Iterator<Item = [u8; 4]>) {
+fn blend_pixels(target: &mut [u8], channels: Channels, source: impl Iterator<Item = [u8; 4]>) {
     match channels {
         Channels::Gray => target.iter_mut().zip(source).for_each(|(v, from)| {
             [*v, _, _, _] = over(from, [*v, *v, *v, 255]);
@@ -117,16 +123,16 @@ fn blend(target: &mut [u8], channels: Channels, source: impl Iterator<Item = [u8
     }
 }
 
-/// What becomes of each alpha at an opacity in percent.
+/// The result of each alpha value at an opacity in percent.
 fn alphas(opacity: f64) -> [u8; 256] {
     let mut alphas = [0; 256];
-    for (alpha, made) in (0_u8..=255).zip(&mut alphas) {
-        *made = (f64::from(alpha) * opacity.clamp(0.0, 100.0) / 100.0).round() as u8;
+    for (alpha, scaled) in (0_u8..=255).zip(&mut alphas) {
+        *scaled = (f64::from(alpha) * opacity.clamp(0.0, 100.0) / 100.0).round() as u8;
     }
     alphas
 }
 
-/// Whether all that is seen of it is gray, so that a gray image stays gray.
+/// Whether all visible pixels of the watermark are gray. If so, a gray image stays gray.
 fn is_gray(mark: &Image) -> bool {
     match mark.channels() {
         Channels::Gray => true,

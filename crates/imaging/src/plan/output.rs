@@ -1,91 +1,55 @@
-//! How to encode: the checked form of the API's `output` hash.
+//! The validated form of the `output` hash of the API: how to encode the result.
 
 use serde::{Deserialize, Serialize};
 
-/// A file format, named as in the request. What is known about each stands in one table, `crate::format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// JPEG.
-    Jpeg,
-    /// PNG.
-    Png,
-    /// PNG with animation chunks.
-    Apng,
-    /// GIF.
-    Gif,
-    /// WebP.
-    Webp,
-    /// HEVC pictures in HEIF.
-    Heic,
-    /// AV1 pictures in HEIF.
-    Avif,
-    /// JPEG XL.
-    Jxl,
-    /// JPEG 2000.
-    Jp2,
-    /// TIFF.
-    Tiff,
-    /// Windows icon.
-    Ico,
-    /// Photoshop document.
-    Psd,
-    /// Windows bitmap.
-    Bmp,
-    /// Scalable Vector Graphics.
-    Svg,
-    /// H.264 in MP4.
-    Mp4,
-    /// VP8, VP9 or AV1 in WebM.
-    Webm,
-}
+use crate::format::Format;
 
-/// Which format the output gets.
+/// The requested format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Target {
-    /// That of the input, or what stands for it.
+pub enum TargetFormat {
+    /// The format of the input, or the format that [`Format::default_output`] gives for it.
     #[default]
     Default,
-    /// The smallest of AVIF, WebP and JPEG or PNG at equal quality.
+    /// The format of the smallest file among AVIF, WebP and JPEG or PNG at equal quality.
     Auto,
-    /// This one.
+    /// A given format.
     Format(Format),
 }
 
-/// What is kept of an input's metadata.
+/// Which metadata of the input the output keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeptMetadata {
-    /// Nothing.
+    /// No metadata.
     #[default]
     None,
-    /// The author and the terms of use.
+    /// The author and the copyright.
     Copyright,
-    /// Everything but what became untrue, such as the orientation and the colour profile.
+    /// All metadata except values that are no longer true, such as the orientation and the colour profile.
     All,
 }
 
-/// How to encode; what a format has no use for is ignored.
+/// How to encode. A format ignores the settings that it does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Output {
-    /// The format.
-    pub format: Target,
-    /// 1–100; absent: the format's default.
+    /// The requested format.
+    pub format: TargetFormat,
+    /// 1–100; absent: the default of the format.
     pub quality: Option<u8>,
     /// JPEG without progressive scans (`encoding: "baseline"`).
     pub baseline: bool,
-    /// Keep every pixel as it is, where the format can.
+    /// Keep every pixel unchanged, where the format can.
     pub lossless: bool,
-    /// 0 (fast) – 9 (small); absent: the format's default.
+    /// 0 (fast) – 9 (small); absent: the default of the format.
     pub effort: Option<u8>,
-    /// The largest file: the highest quality that fits is found.
+    /// Largest size of the file in bytes. The highest quality that fits is used.
     pub max_bytes: Option<u64>,
-    /// What is kept of the input's metadata.
+    /// Which metadata of the input the output keeps.
     pub metadata: KeptMetadata,
     /// How long every frame of an animation is shown, in milliseconds; absent: as in the input.
     pub delay_ms: Option<u32>,
-    /// How often an animation plays, 0 for ever; absent: as in the input.
+    /// How many times an animation plays; 0: endlessly; absent: as in the input.
     pub plays: Option<u16>,
 }

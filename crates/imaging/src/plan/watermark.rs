@@ -1,34 +1,36 @@
-//! Where a watermark lies and how it is shown: the checked form of the API's `watermark` hash, without its picture.
+//! The validated form of the `watermark` hash of the API, without the picture: position and appearance of a
+//! watermark.
 
 use serde::{Deserialize, Serialize};
 
-use super::Gravity;
+use super::geometry::Gravity;
 
-/// Another picture over the image.
+/// A picture that is laid over the image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Watermark {
-    /// Where it lies, unless `at` says so.
+    /// The position, unless `at` is given.
     pub gravity: Gravity,
-    /// Pixels between it and the edges it lies at; between tiles, too.
+    /// Distance in pixels from the edges at which the watermark lies, and between tiles.
     pub padding: u32,
-    /// Its upper left corner in pixels from that of the image; negative: partly outside.
+    /// The upper left corner of the watermark in pixels, relative to the image. Negative: partly outside of
+    /// the image.
     pub at: Option<(i32, i32)>,
-    /// Its width; absent: by the height and its aspect ratio, or its own.
+    /// The width; absent: it follows from the height and the aspect ratio, or is the width of the file.
     pub width: Option<Length>,
-    /// Its height; absent: by the width and its aspect ratio, or its own.
+    /// The height; absent: it follows from the width and the aspect ratio, or is the height of the file.
     pub height: Option<Length>,
-    /// In percent, 0–100.
+    /// Opacity in percent, 0–100.
     pub opacity: f64,
-    /// Whether it is repeated over the whole image.
+    /// Whether the watermark is repeated over the whole image.
     pub tile: bool,
 }
 
-/// A side of something that lies in the image.
+/// The length of a side of the watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
     /// Pixels, at least 1.
     Px(u32),
-    /// Percent of the image's same side, more than 0.
+    /// Percent of the same side of the image, more than 0.
     Percent(f64),
 }

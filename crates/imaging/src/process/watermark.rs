@@ -1,15 +1,15 @@
-//! The picture of a watermark: the first frame of any file that can be read, upright and in sRGB.
+//! Decodes the picture of a watermark: the first frame of a file in any readable format, upright and in sRGB.
 
-use super::run::still;
+use super::first_frame::first_frame;
 use crate::geometry::{Placed, Size};
 use crate::operations::{self, Context};
-use crate::plan::Watermark;
+use crate::plan::{Kernel, Watermark};
 use crate::{Error, Image, Scratch, codecs, format, geometry};
 
-/// Decodes a watermark and gives it the size at which it lies in an image of this size.
+/// Decodes a watermark and scales it to the size that it has on an image of the size `image`.
 ///
 /// # Errors
-/// [`Error::Watermark`], whatever is wrong with it.
+/// [`Error::Watermark`] for every defect of the watermark file; the errors of scaling.
 pub(super) fn decode(
     bytes: &[u8],
     asked: &Watermark,
@@ -17,18 +17,19 @@ pub(super) fn decode(
     context: &Context<'_>,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    let mark =
+    let decoded =
         read(bytes, asked, image, context, scratch).map_err(|error| Error::Watermark(Box::new(error)))?;
-    let fitted = operations::fit_watermark(&mark, asked, image, context, scratch)?;
-    Ok(match fitted {
-        Some(fitted) => {
-            scratch.give(mark.into_data());
-            fitted
+    let scaled = operations::fit_watermark(&decoded, asked, image, context, scratch)?;
+    Ok(match scaled {
+        Some(scaled) => {
+            scratch.give(decoded.into_data());
+            scaled
         }
-        None => mark,
+        None => decoded,
     })
 }
 
+/// Decodes a watermark, at a smaller size if the decoder can and the size in the output allows it.
 fn read(
     bytes: &[u8],
     asked: &Watermark,
@@ -41,24 +42,25 @@ fn read(
     };
     let mut decoder = codecs::open(format, bytes, context.limits)?;
     let header = decoder.header();
-    let (width, height) = (header.description.width, header.description.height);
+    let (width, height) = (header.info.width, header.info.height);
     let orientation = header.orientation;
     context.limits.check_input(width, height, 1)?;
-    let own = orientation.turned(Size::new(width, height));
-    let Placed { size, .. } = geometry::watermark(asked, own, image);
-    let needed = Size::new(size.width.min(own.width), size.height.min(own.height));
-    // A mark that is shown at its own size must have it: its place follows from it.
+    let upright_size = orientation.turned(Size::new(width, height));
+    let Placed { size, .. } = geometry::watermark(asked, upright_size, image);
+    let needed = Size::new(size.width.min(upright_size.width), size.height.min(upright_size.height));
+    // Without a width and a height, the watermark is shown at the size in the file, so the decoder must not
+    // reduce it.
     if asked.width.is_some() || asked.height.is_some() {
         decoder.reduce_to(orientation.turned(needed));
     }
-    let decoded = still(decoder.as_mut(), orientation, scratch)?;
+    let decoded = first_frame(decoder.as_mut(), orientation, scratch)?;
     if asked.width.is_some() != asked.height.is_some()
-        && (decoded.width(), decoded.height()) != (own.width, own.height)
+        && (decoded.width(), decoded.height()) != (upright_size.width, upright_size.height)
     {
-        // The side that follows must follow from the aspect ratio of the file, not from that of a reduced picture.
-        let shrunk = operations::shrunk(&decoded, needed, crate::plan::Kernel::default(), scratch);
+        // The missing side must follow from the aspect ratio of the file, not of the reduced picture.
+        let reduced = operations::reduced(&decoded, needed, Kernel::default(), scratch);
         scratch.give(decoded.into_data());
-        return Ok(shrunk);
+        return Ok(reduced);
     }
     Ok(decoded)
 }

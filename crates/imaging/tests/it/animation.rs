@@ -1,14 +1,14 @@
-//! Animations: every frame, its time and what becomes of it, from every format to every format.
+//! Animations: conversions between all animated formats keep every frame, its delay and its pixels.
 
 use gif::DisposalMethod;
 use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
 use pixaven_imaging::{Channels, Error, Format, Image, Limits, Plan, Scratch, process, sniff};
 
-use crate::pictures::{close, decode_png, lossless, photo, rgba, run, to};
+use crate::helpers::{decode_png, lossless_plan, nearly_equal, photo, plan_for, rgba, run};
 
 const ANIMATED: [Format; 3] = [Format::Apng, Format::Gif, Format::Webp];
 
-/// Frames as whole pictures with their delays, written by hand as an APNG whose every frame is the whole canvas.
+/// An APNG of these frames and delays. The `png` crate writes it; every frame is the whole canvas.
 pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     let first = &frames[0].0;
     let mut bytes = Vec::new();
@@ -29,8 +29,8 @@ pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     bytes
 }
 
-/// A square that wanders over a background.
-pub(crate) fn wandering(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
+/// A square that moves over a background.
+pub(crate) fn moving_square(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
     (0..n)
         .map(|i| {
             let mut data = background.repeat(32 * 24);
@@ -43,10 +43,10 @@ pub(crate) fn wandering(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
         .collect()
 }
 
-/// The frames of an animation, each as it is to be seen, and its delays, by the code under test as an APNG and from
-/// there by the `png` crate, whose frames ours replace rectangle by rectangle.
-pub(crate) fn frames_of(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
-    let apng = run(input, &to(Format::Apng)).bytes;
+/// The frames of an animation as shown, and their delays in milliseconds. The code under test converts the
+/// animation to APNG; the `png` crate then decodes it. Each frame replaces a rectangle of the canvas.
+pub(crate) fn decoded_frames(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
+    let apng = run(input, &plan_for(Format::Apng)).bytes;
     let mut decoder = png::Decoder::new(std::io::Cursor::new(&apng));
     decoder.set_transformations(png::Transformations::EXPAND);
     let mut reader = decoder.read_info().unwrap();
@@ -75,20 +75,21 @@ pub(crate) fn frames_of(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
 }
 
 #[test]
-fn every_frame_passes_from_every_format_to_every_format() {
+fn every_conversion_between_animated_formats_keeps_frames_and_delays() {
     for background in [[20, 60, 120, 255], [0; 4]] {
-        let original = wandering(7, background);
+        let original = moving_square(7, background);
         for from in ANIMATED {
-            let input = run(&apng(&original, 0), &lossless(from)).bytes;
+            let input = run(&apng(&original, 0), &lossless_plan(from)).bytes;
             assert_eq!(sniff(&input), Some(from));
             for into in ANIMATED {
-                let done = run(&input, &lossless(into));
-                let what = format!("{from:?} to {into:?} on {background:?}");
-                assert_eq!((done.input.frames, done.output.frames), (7, 7), "{what}");
-                let frames = frames_of(&done.bytes);
-                for (i, ((image, delay), (seen, seen_delay))) in original.iter().zip(&frames).enumerate() {
-                    assert!(close(seen, &rgba(image), 0), "frame {i}, {what}");
-                    assert_eq!(u32::from(*delay), *seen_delay, "frame {i}, {what}");
+                let done = run(&input, &lossless_plan(into));
+                let case = format!("{from:?} to {into:?} on {background:?}");
+                assert_eq!((done.input.frames, done.output.frames), (7, 7), "{case}");
+                let frames = decoded_frames(&done.bytes);
+                for (i, ((image, delay), (actual, actual_delay))) in original.iter().zip(&frames).enumerate()
+                {
+                    assert!(nearly_equal(actual, &rgba(image), 0), "frame {i}, {case}");
+                    assert_eq!(u32::from(*delay), *actual_delay, "frame {i}, {case}");
                 }
             }
         }
@@ -96,45 +97,49 @@ fn every_frame_passes_from_every_format_to_every_format() {
 }
 
 #[test]
-fn the_facts_of_an_animation_are_those_of_the_same_file_as_an_input() {
+fn output_info_of_an_animation_matches_the_same_file_as_input() {
     for background in [[20, 60, 120, 255], [0; 4]] {
-        let input = apng(&wandering(5, background), 3);
+        let input = apng(&moving_square(5, background), 3);
         for format in ANIMATED {
-            let done = run(&input, &to(format));
-            let mut said = done.output;
+            let done = run(&input, &plan_for(format));
+            let mut expected = done.output;
             if format == Format::Webp {
-                said.quality = None;
+                expected.quality = None;
             }
-            assert_eq!(run(&done.bytes, &to(Format::Png)).input, said, "{format:?} on {background:?}");
+            assert_eq!(
+                run(&done.bytes, &plan_for(Format::Png)).input,
+                expected,
+                "{format:?} on {background:?}"
+            );
         }
     }
 }
 
 #[test]
-fn photographs_stay_recognisable() {
-    let frames: Vec<(Image, u16)> = (0..4).map(|i| (photo(64 + i, 48), 100)).map(cropped).collect();
+fn photographs_keep_a_psnr_above_27_db() {
+    let frames: Vec<(Image, u16)> = (0..4).map(|i| (photo(64 + i, 48), 100)).map(left_64_columns).collect();
     for format in ANIMATED {
-        let done = run(&apng(&frames, 0), &to(format));
-        for ((image, _), (seen, _)) in frames.iter().zip(frames_of(&done.bytes)) {
-            let db = crate::pictures::psnr_db(&seen, &rgba(image));
+        let done = run(&apng(&frames, 0), &plan_for(format));
+        for ((image, _), (actual, _)) in frames.iter().zip(decoded_frames(&done.bytes)) {
+            let db = crate::helpers::psnr_db(&actual, &rgba(image));
             assert!(db > 27.0, "{format:?}: {db:.1} dB");
         }
     }
 }
 
-/// The left 64 columns.
-fn cropped((image, delay): (Image, u16)) -> (Image, u16) {
+/// Keeps the left 64 columns of the frame.
+fn left_64_columns((image, delay): (Image, u16)) -> (Image, u16) {
     let stride = image.width() as usize * 3;
     let data = image.data().chunks(stride).flat_map(|row| row[..64 * 3].to_vec()).collect();
     (Image::new(64, image.height(), Channels::Rgb, data), delay)
 }
 
 #[test]
-fn plays_are_kept() {
+fn number_of_plays_is_kept() {
     for plays in [0, 1, 5] {
-        let input = apng(&wandering(3, [9, 9, 9, 255]), plays);
+        let input = apng(&moving_square(3, [9, 9, 9, 255]), plays);
         for format in ANIMATED {
-            let bytes = run(&run(&input, &to(format)).bytes, &to(Format::Apng)).bytes;
+            let bytes = run(&run(&input, &plan_for(format)).bytes, &plan_for(Format::Apng)).bytes;
             let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
             assert_eq!(reader.info().animation_control.unwrap().num_plays, plays, "{format:?}");
         }
@@ -142,7 +147,7 @@ fn plays_are_kept() {
 }
 
 #[test]
-fn operations_are_done_to_every_frame() {
+fn operations_apply_to_every_frame() {
     let resize = Resize {
         mode: ResizeMode::Exact,
         width: Some(16),
@@ -152,27 +157,27 @@ fn operations_are_done_to_every_frame() {
         background: None,
         kernel: Kernel::Box,
     };
-    let input = apng(&wandering(6, [0, 80, 0, 255]), 0);
+    let input = apng(&moving_square(6, [0, 80, 0, 255]), 0);
     for format in ANIMATED {
-        let done = run(&input, &Plan { resize: Some(resize), ..lossless(format) });
+        let done = run(&input, &Plan { resize: Some(resize), ..lossless_plan(format) });
         assert_eq!((done.output.width, done.output.height, done.output.frames), (16, 12, 6));
-        let frames = frames_of(&done.bytes);
+        let frames = decoded_frames(&done.bytes);
         let pictures: std::collections::HashSet<_> =
             frames.iter().map(|(pixels, _)| pixels.clone()).collect();
-        assert_eq!(pictures.len(), 6, "{format:?}: no two frames are the same");
+        assert_eq!(pictures.len(), 6, "{format:?}: all frames must differ");
     }
 }
 
 #[test]
-fn a_still_format_gets_the_first_frame() {
-    let frames = wandering(3, [1, 2, 3, 255]);
-    let done = run(&apng(&frames, 0), &to(Format::Png));
+fn still_format_contains_the_first_frame() {
+    let frames = moving_square(3, [1, 2, 3, 255]);
+    let done = run(&apng(&frames, 0), &plan_for(Format::Png));
     assert_eq!((done.input.format, done.input.frames, done.output.frames), (Format::Apng, 3, 1));
     assert_eq!(decode_png(&done.bytes).2, rgba(&frames[0].0));
 }
 
-/// A GIF of rectangles: left, top, colour and what becomes of it.
-fn rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
+/// A GIF of 2 × 1 pixel rectangles: left, top, colour index and disposal method.
+fn gif_of_rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder =
         gif::Encoder::new(&mut bytes, 4, 2, &[0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 200]).unwrap();
@@ -194,9 +199,10 @@ fn rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
 }
 
 #[test]
-fn frames_are_disposed_of_as_they_ask() {
+fn gif_disposal_methods_are_applied() {
     use DisposalMethod::{Background, Keep, Previous};
-    let input = rectangles(&[(0, 0, 1, Keep), (2, 0, 2, Background), (0, 1, 3, Previous), (2, 1, 1, Keep)]);
+    let input =
+        gif_of_rectangles(&[(0, 0, 1, Keep), (2, 0, 2, Background), (0, 1, 3, Previous), (2, 1, 1, Keep)]);
     let (o, r, g, b) = ([0; 4], [200, 0, 0, 255], [0, 200, 0, 255], [0, 0, 200, 255]);
     let expected = [
         [r, r, o, o, o, o, o, o],
@@ -204,19 +210,19 @@ fn frames_are_disposed_of_as_they_ask() {
         [r, r, o, o, b, b, o, o],
         [r, r, o, o, o, o, r, r],
     ];
-    let frames = frames_of(&input);
+    let frames = decoded_frames(&input);
     assert_eq!(frames.len(), 4);
-    for (i, (expected, (seen, delay))) in expected.iter().zip(&frames).enumerate() {
-        assert_eq!((seen.as_slice(), *delay), (expected.as_slice(), 70), "frame {i}");
+    for (i, (expected, (actual, delay))) in expected.iter().zip(&frames).enumerate() {
+        assert_eq!((actual.as_slice(), *delay), (expected.as_slice(), 70), "frame {i}");
     }
 }
 
 #[test]
-fn frames_and_their_pixels_are_limited() {
+fn number_of_frames_and_their_pixels_are_limited() {
     for format in ANIMATED {
-        let input = run(&apng(&wandering(6, [5, 5, 5, 255]), 0), &to(format)).bytes;
+        let input = run(&apng(&moving_square(6, [5, 5, 5, 255]), 0), &plan_for(format)).bytes;
         let base = Limits::default();
-        let at = |limits: Limits| process(&input, &to(format), &limits, &mut Scratch::default());
+        let at = |limits: Limits| process(&input, &plan_for(format), &limits, &mut Scratch::default());
         assert!(at(Limits { frames: 6, pixels: 6 * 32 * 24, ..base }).is_ok());
         for limits in [Limits { frames: 5, ..base }, Limits { pixels: 6 * 32 * 24 - 1, ..base }] {
             assert!(matches!(at(limits), Err(Error::Limit { .. })), "{format:?}");
@@ -225,15 +231,16 @@ fn frames_and_their_pixels_are_limited() {
 }
 
 #[test]
-fn an_animation_that_breaks_off_is_as_long_as_it_got() {
+fn truncated_animation_keeps_its_complete_frames() {
     for format in ANIMATED {
-        let input = run(&apng(&wandering(6, [5, 5, 5, 255]), 0), &to(format)).bytes;
+        let input = run(&apng(&moving_square(6, [5, 5, 5, 255]), 0), &plan_for(format)).bytes;
         let mut lengths = Vec::new();
         for n in (input.len() / 2..input.len()).step_by(3) {
             for into in ANIMATED {
-                if let Ok(done) = process(&input[..n], &to(into), &Limits::default(), &mut Scratch::default())
+                if let Ok(done) =
+                    process(&input[..n], &plan_for(into), &Limits::default(), &mut Scratch::default())
                 {
-                    let again = run(&done.bytes, &to(Format::Png)).input;
+                    let again = run(&done.bytes, &plan_for(Format::Png)).input;
                     assert_eq!(again.frames, done.output.frames, "{format:?} to {into:?}");
                     lengths.push(done.output.frames);
                 }

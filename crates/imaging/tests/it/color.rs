@@ -1,12 +1,14 @@
-//! Colours: profiles to sRGB, inks to light, and what is done with a profile that cannot be used.
+//! Colour conversion: ICC profiles to sRGB, CMYK to RGB, and unusable profiles.
 
 use moxcms::{ColorProfile, ToneReprCurve};
 use pixaven_imaging::{Channels, Colorspace, Format, Image, Processed};
 
-use crate::pictures::{close, decode_png, fading, photo, pixels, png_with, rgba, run, to};
+use crate::helpers::{
+    decode_png, decoded_pixels, fading_photo, nearly_equal, photo, plan_for, png_with, rgba, run,
+};
 
 fn with_profile(image: &Image, profile: Vec<u8>) -> Processed {
-    run(&png_with(image, |info| info.icc_profile = Some(profile.into())), &to(Format::Png))
+    run(&png_with(image, |info| info.icc_profile = Some(profile.into())), &plan_for(Format::Png))
 }
 
 fn pixels_of(done: &Processed) -> Vec<[u8; 4]> {
@@ -25,8 +27,8 @@ fn to_srgb(v: f64) -> u8 {
 }
 
 #[test]
-fn display_p3_becomes_srgb() {
-    // P3 primaries in linear sRGB, from the chromaticities in SMPTE RP 431-2 with the white of D65.
+fn display_p3_is_converted_to_srgb() {
+    // P3 primaries in linear sRGB, from the chromaticities in SMPTE RP 431-2 with the white point D65.
     let matrix = [[1.224_94, -0.224_94, 0.0], [-0.042_06, 1.042_06, 0.0], [-0.019_64, -0.078_64, 1.098_28]];
     let colors: [[u8; 3]; 5] = [[200, 100, 50], [60, 120, 90], [128, 128, 128], [20, 30, 200], [255, 0, 0]];
     let image = Image::new(5, 1, Channels::Rgb, colors.as_flattened().to_vec());
@@ -42,38 +44,38 @@ fn display_p3_becomes_srgb() {
     let done = with_profile(&image, ColorProfile::new_display_p3().encode().unwrap());
     assert_eq!(done.warnings, Vec::<String>::new());
     let result = pixels_of(&done);
-    assert!(close(&result, &expected, 2), "{result:?} is not {expected:?}");
+    assert!(nearly_equal(&result, &expected, 2), "{result:?} is not {expected:?}");
 }
 
 #[test]
-fn alpha_passes_a_conversion_unchanged() {
-    let image = fading(64, 8);
+fn colour_conversion_keeps_alpha() {
+    let image = fading_photo(64, 8);
     let done = with_profile(&image, ColorProfile::new_adobe_rgb().encode().unwrap());
     let (result, original) = (pixels_of(&done), rgba(&image));
     assert!(result.iter().zip(&original).all(|(a, b)| a[3] == b[3] || (a[3] == 0 && b[3] == 0)));
-    assert!(!close(&result, &original, 4), "something was converted");
+    assert!(!nearly_equal(&result, &original, 4), "the profile must change the colours");
 }
 
 #[test]
-fn an_srgb_profile_changes_nothing_at_all() {
+fn srgb_profile_keeps_every_pixel() {
     let image = photo(64, 64);
     let done = with_profile(&image, ColorProfile::new_srgb().encode().unwrap());
     assert_eq!(pixels_of(&done), rgba(&image));
 }
 
 #[test]
-fn the_curves_decide_too_whether_it_is_srgb() {
+fn profile_with_srgb_primaries_and_other_curves_is_not_srgb() {
     let image = photo(64, 64);
     let mut profile = ColorProfile::new_srgb();
     let gamma = Some(ToneReprCurve::Parametric(vec![1.8]));
     (profile.red_trc, profile.green_trc, profile.blue_trc) = (gamma.clone(), gamma.clone(), gamma);
     profile.cicp = None;
     let done = with_profile(&image, profile.encode().unwrap());
-    assert!(!close(&pixels_of(&done), &rgba(&image), 3));
+    assert!(!nearly_equal(&pixels_of(&done), &rgba(&image), 3));
 }
 
 #[test]
-fn gray_profiles_are_followed_and_the_picture_stays_gray() {
+fn gray_profile_is_applied_and_the_image_stays_gray() {
     let ramp: Vec<u8> = (0..=255).collect();
     let image = Image::new(256, 1, Channels::Gray, ramp.clone());
     let done = with_profile(&image, ColorProfile::new_gray_with_gamma(1.0).encode().unwrap());
@@ -85,7 +87,7 @@ fn gray_profiles_are_followed_and_the_picture_stays_gray() {
 }
 
 #[test]
-fn a_profile_that_cannot_be_used_is_ignored_with_a_warning() {
+fn unusable_profile_is_ignored_with_a_warning() {
     let image = photo(16, 16);
     let good = ColorProfile::new_display_p3().encode().unwrap();
     let gray = ColorProfile::new_gray_with_gamma(2.2).encode().unwrap();
@@ -101,11 +103,12 @@ fn a_profile_that_cannot_be_used_is_ignored_with_a_warning() {
             n_ignored += 1;
         }
     }
-    assert!(n_ignored > 10, "only {n_ignored} were found to be broken");
+    assert!(n_ignored > 10, "only {n_ignored} profiles were ignored");
 }
 
-/// A JPEG of one colour of inks, 0 = none. The encoder stores them inverted behind Adobe's marker, as everybody does.
-fn inks(color: [u8; 4], kind: jpeg_encoder::ColorType) -> Vec<u8> {
+/// A CMYK JPEG of a single colour, with 0 for no ink. The encoder stores inverted values with Adobe's marker,
+/// as other programs do.
+fn cmyk_jpeg(color: [u8; 4], kind: jpeg_encoder::ColorType) -> Vec<u8> {
     let mut bytes = Vec::new();
     let encoder = jpeg_encoder::Encoder::new(&mut bytes, 100);
     encoder.encode(&color.repeat(64), 8, 8, kind).unwrap();
@@ -113,7 +116,7 @@ fn inks(color: [u8; 4], kind: jpeg_encoder::ColorType) -> Vec<u8> {
 }
 
 #[test]
-fn inks_become_light() {
+fn cmyk_jpeg_is_converted_to_rgb() {
     let cases: [([u8; 4], [u8; 3]); 6] = [
         ([0, 0, 0, 0], [255, 255, 255]),
         ([0, 0, 0, 255], [0, 0, 0]),
@@ -124,10 +127,14 @@ fn inks_become_light() {
     ];
     for kind in [jpeg_encoder::ColorType::Cmyk, jpeg_encoder::ColorType::CmykAsYcck] {
         for (color, [r, g, b]) in cases {
-            let input = inks(color, kind);
-            assert_eq!(run(&input, &to(Format::Png)).input.colorspace, Colorspace::Cmyk);
-            let (_, _, result) = pixels(&input);
-            assert!(close(&result, &[[r, g, b, 255]; 64], 3), "{color:?} as {kind:?}: {:?}", result[0]);
+            let input = cmyk_jpeg(color, kind);
+            assert_eq!(run(&input, &plan_for(Format::Png)).input.colorspace, Colorspace::Cmyk);
+            let (_, _, result) = decoded_pixels(&input);
+            assert!(
+                nearly_equal(&result, &[[r, g, b, 255]; 64], 3),
+                "{color:?} as {kind:?}: {:?}",
+                result[0]
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Real files of public test suites, when they are there: see [`Corpus`].
+//! Real files of public test suites, if they are present; see [`Corpus`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
 use pixaven_imaging::{Limits, Plan, Scratch, process};
 
-/// A folder with a `manifest.tsv`: file, origin, bytes, format, class, set, width, height, frames. `PIXAVEN_CORPUS`
-/// names it; by default it lies beside the repository.
+/// A folder with a `manifest.tsv` whose columns are file, origin, bytes, format, class, set, width, height
+/// and frames. The environment variable `PIXAVEN_CORPUS` names the folder; the default is a folder beside the
+/// repository.
 pub(crate) struct Corpus {
     root: PathBuf,
     pub(crate) entries: Vec<Entry>,
@@ -20,16 +21,16 @@ pub(crate) struct Corpus {
 pub(crate) struct Entry {
     pub(crate) file: String,
     pub(crate) format: String,
-    /// Class and set, as in `gold/conf`.
+    /// Class and set, for example `gold/conf`.
     pub(crate) kind: String,
-    /// Width and height, where they are known.
+    /// Width and height, if known.
     pub(crate) size: Option<(u32, u32)>,
 }
 
 impl Corpus {
-    /// The corpus, or a loud word that the test is skipped.
+    /// Opens the corpus. If it is missing, prints that the test is skipped and returns `None`.
     pub(crate) fn open() -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "tests find their data by the environment")]
+        #[expect(clippy::disallowed_methods, reason = "the environment names the folder of the test data")]
         let named = std::env::var("PIXAVEN_CORPUS").map(PathBuf::from);
         let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
         let root = named.unwrap_or_else(|_| beside());
@@ -59,13 +60,14 @@ fn entry(line: &str) -> Entry {
     }
 }
 
-/// Groups of formats, and which share of the conformance files of a group must decode with the right size.
+/// Groups of formats, and the share of the conformance files of each group that must decode with the right
+/// size.
 const THRESHOLDS: &[(&[&str], f64)] = &[
     (&["jpeg", "png", "gif", "webp"], 0.995),
     (&["tiff"], 0.95),
     (&["bmp"], 0.99),
     (&["ico"], 0.95),
-    // Of those no size is known.
+    // The manifest has no sizes for PSD files.
     (&["psd"], 0.99),
 ];
 
@@ -79,9 +81,7 @@ struct Row {
     slowest: Duration,
 }
 
-#[test]
-fn every_file_is_answered_and_good_ones_decode() {
-    let Some(corpus) = Corpus::open() else { return };
+fn plan_with_width_64() -> Plan {
     let resize = Resize {
         mode: ResizeMode::Landscape,
         width: Some(64),
@@ -91,7 +91,13 @@ fn every_file_is_answered_and_good_ones_decode() {
         background: None,
         kernel: Kernel::Lanczos3,
     };
-    let plan = Plan { resize: Some(resize), ..Plan::default() };
+    Plan { resize: Some(resize), ..Plan::default() }
+}
+
+#[test]
+fn every_corpus_file_is_handled_and_conformance_files_decode() {
+    let Some(corpus) = Corpus::open() else { return };
+    let plan = plan_with_width_64();
     let mut scratch = Scratch::default();
     let mut table: BTreeMap<(String, String), Row> = BTreeMap::new();
     let mut report = String::new();
@@ -107,18 +113,19 @@ fn every_file_is_answered_and_good_ones_decode() {
         let row = table.entry((entry.format.clone(), entry.kind.clone())).or_default();
         row.n += 1;
         row.slowest = row.slowest.max(elapsed);
-        let good = entry.kind.starts_with("gold") || entry.kind == "psd/conf";
-        let miss = match result {
+        let must_decode = entry.kind.starts_with("gold") || entry.kind == "psd/conf";
+        let failure = match result {
             Err(_) => {
                 row.n_panicked += 1;
                 Some("PANIC".to_owned())
             }
             Ok(Err(error)) => {
                 row.n_refused += 1;
-                good.then(|| error.to_string())
+                must_decode.then(|| error.to_string())
             }
             Ok(Ok(done))
-                if good && entry.size.is_some_and(|size| size != (done.input.width, done.input.height)) =>
+                if must_decode
+                    && entry.size.is_some_and(|size| size != (done.input.width, done.input.height)) =>
             {
                 row.n_wrong_size += 1;
                 Some(format!("{}x{}, not {:?}", done.input.width, done.input.height, entry.size))
@@ -128,8 +135,9 @@ fn every_file_is_answered_and_good_ones_decode() {
                 None
             }
         };
-        if let Some(miss) = miss {
-            writeln!(report, "  {} {}: {miss}", entry.kind, entry.file).expect("strings take all");
+        if let Some(failure) = failure {
+            writeln!(report, "  {} {}: {failure}", entry.kind, entry.file)
+                .expect("writing to a string cannot fail");
         }
     }
     print_table(&table, &report, times);
@@ -137,8 +145,9 @@ fn every_file_is_answered_and_good_ones_decode() {
     assert_eq!(panicked, 0, "no file may make a decoder panic");
     for (formats, threshold) in THRESHOLDS {
         let conformance = |of: fn(&Row) -> u32| -> u32 {
-            let rows =
-                table.iter().filter(|((format, kind), _)| formats.contains(&&**format) && is_good(kind));
+            let rows = table
+                .iter()
+                .filter(|((format, kind), _)| formats.contains(&&**format) && is_conformance(kind));
             rows.map(|(_, row)| of(row)).sum()
         };
         let (n, n_ok) = (conformance(|row| row.n), conformance(|row| row.n_ok));
@@ -149,8 +158,8 @@ fn every_file_is_answered_and_good_ones_decode() {
     }
 }
 
-/// Files of test suites that every decoder has to read.
-fn is_good(kind: &str) -> bool {
+/// Whether a test suite requires every decoder to read files of this kind.
+fn is_conformance(kind: &str) -> bool {
     matches!(kind, "gold/conf" | "psd/conf")
 }
 

@@ -1,12 +1,13 @@
-//! `output.effort` and the choices that encoders make by content: never at the cost of a pixel.
+//! `output.effort`, and choices that encoders make by content. Neither may change a pixel of a lossless
+//! format.
 
-use pixaven_imaging::plan::{Output, Target};
+use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Plan, encode_animation};
 
-use crate::pictures::{decode_png, fading, lossless, photo, pixels, png_of, rgba, run};
+use crate::helpers::{decode_png, decoded_pixels, fading_photo, lossless_plan, photo, png_of, rgba, run};
 
 fn with_effort(format: Format, effort: Option<u8>, without_loss: bool) -> Plan {
-    let format = Target::Format(format);
+    let format = TargetFormat::Format(format);
     Plan { output: Output { format, effort, lossless: without_loss, ..Output::default() }, ..Plan::default() }
 }
 
@@ -14,7 +15,7 @@ fn size(image: &Image, format: Format, effort: Option<u8>, without_loss: bool) -
     run(&png_of(image), &with_effort(format, effort, without_loss)).bytes.len()
 }
 
-/// More than 256 colours, but in large, even areas, with the same sign on them again and again.
+/// An image with more than 256 colours in large, even areas, and with the same symbol repeated on them.
 fn drawing() -> Image {
     let data = (0..320 * 200).flat_map(|i| {
         let (x, y) = (i % 320, i / 320);
@@ -29,44 +30,44 @@ fn drawing() -> Image {
 }
 
 #[test]
-fn png_keeps_every_pixel_at_every_effort_and_never_grows() {
-    for image in [photo(150, 120), fading(150, 120), drawing()] {
+fn png_is_lossless_at_every_effort_and_higher_effort_is_not_larger() {
+    for image in [photo(150, 120), fading_photo(150, 120), drawing()] {
         for effort in (0..=9).map(Some).chain([None]) {
             let done = run(&png_of(&image), &with_effort(Format::Png, effort, false));
             assert_eq!(decode_png(&done.bytes).2, rgba(&image), "effort {effort:?}");
         }
-        let [fast, small] = [0, 9].map(|effort| size(&image, Format::Png, Some(effort), false));
-        assert!(small <= fast, "{small} and {fast} bytes");
+        let [low, high] = [0, 9].map(|effort| size(&image, Format::Png, Some(effort), false));
+        assert!(high <= low, "{high} and {low} bytes");
     }
-    let [fast, small] = [0, 9].map(|effort| size(&drawing(), Format::Png, Some(effort), false));
-    assert!(small * 3 < fast * 2, "{small} and {fast} bytes");
+    let [low, high] = [0, 9].map(|effort| size(&drawing(), Format::Png, Some(effort), false));
+    assert!(high * 3 < low * 2, "{high} and {low} bytes");
 }
 
 #[test]
-fn a_drawing_of_many_colours_is_compressed_as_one() {
+fn png_at_default_effort_recognises_a_drawing_with_many_colours() {
     let image = drawing();
-    let [fast, default] = [Some(0), None].map(|effort| size(&image, Format::Png, effort, false));
-    assert!(default * 3 < fast * 2, "{default} bytes, {fast} as a photograph");
-    // A photograph is not tried twice.
+    let [low, default] = [Some(0), None].map(|effort| size(&image, Format::Png, effort, false));
+    assert!(default * 3 < low * 2, "{default} bytes, {low} as a photograph");
+    // The encoder does not try a photograph twice.
     let image = photo(150, 120);
     assert_eq!(size(&image, Format::Png, Some(0), false), size(&image, Format::Png, None, false));
 }
 
 #[test]
-fn indices_get_smaller_with_effort() {
+fn indexed_png_gets_smaller_with_effort() {
     let image = photo(300, 200);
     let few = image.data().iter().map(|v| v / 64 * 64).collect();
     let few = Image::new(300, 200, Channels::Rgb, few);
-    let [fast, small] = [0, 9].map(|effort| size(&few, Format::Png, Some(effort), false));
-    assert!(small < fast, "{small} and {fast} bytes");
+    let [low, high] = [0, 9].map(|effort| size(&few, Format::Png, Some(effort), false));
+    assert!(high < low, "{high} and {low} bytes");
 }
 
 #[test]
 fn webp_and_apng_get_smaller_with_effort() {
     let image = photo(200, 150);
     for (format, without_loss) in [(Format::Webp, false), (Format::Webp, true)] {
-        let [fast, small] = [0, 9].map(|effort| size(&image, format, Some(effort), without_loss));
-        assert!(small < fast, "{format:?}, {without_loss}: {small} and {fast} bytes");
+        let [low, high] = [0, 9].map(|effort| size(&image, format, Some(effort), without_loss));
+        assert!(high < low, "{format:?}, {without_loss}: {high} and {low} bytes");
     }
     let animation = |effort| {
         let frames = [photo(100, 80), photo(100, 80)].map(|image| (image, 100));
@@ -89,7 +90,7 @@ fn moving_dot(n_frames: u32) -> Vec<(Image, u32)> {
 }
 
 #[test]
-fn frames_of_the_same_colours_share_the_table_of_the_file() {
+fn gif_frames_with_the_same_colours_share_the_global_table() {
     let output = Output::default();
     let bytes = encode_animation(moving_dot(9), 9, Format::Gif, &output).unwrap();
     let mut decoder = gif::DecodeOptions::new().read_info(&bytes[..]).unwrap();
@@ -102,16 +103,16 @@ fn frames_of_the_same_colours_share_the_table_of_the_file() {
 }
 
 #[test]
-fn a_gif_looks_the_same_at_every_effort_and_never_grows() {
+fn gif_pixels_are_equal_at_every_effort_and_higher_effort_is_not_larger() {
     let frames = moving_dot(9);
     let at = |effort| {
         let output = Output { effort, ..Output::default() };
         encode_animation(frames.clone(), 9, Format::Gif, &output).unwrap()
     };
-    let (usual, hard) = (at(None), at(Some(9)));
-    assert!(hard.len() <= usual.len());
-    // All frames of both, one after the other, as the pixels of an APNG.
-    let shown = |bytes: &[u8]| run(bytes, &lossless(Format::Apng)).bytes;
-    assert_eq!(shown(&usual), shown(&hard));
-    assert_eq!(pixels(&usual).2, rgba(&frames[0].0));
+    let (default, high) = (at(None), at(Some(9)));
+    assert!(high.len() <= default.len());
+    // All frames of both files, one after the other, as the bytes of an APNG.
+    let frames_of = |bytes: &[u8]| run(bytes, &lossless_plan(Format::Apng)).bytes;
+    assert_eq!(frames_of(&default), frames_of(&high));
+    assert_eq!(decoded_pixels(&default).2, rgba(&frames[0].0));
 }

@@ -1,28 +1,28 @@
-//! Faces: that they are found where they are, and what a plan makes of them.
+//! Faces: detection finds them at their positions, and plans use them.
 
-use pixaven_imaging::geometry::{Rect, Size, asks_for_faces, crop, resize, resolve};
+use pixaven_imaging::geometry::{Rect, Size, crop, resize, resolve_faces, uses_faces};
 use pixaven_imaging::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
 use pixaven_imaging::{Channels, Format, Image, Limits, Processed, Scratch, process};
 use proptest::prelude::*;
 
-use crate::geometry::asked;
-use crate::pictures::{decode_png, photo, png_of, run, to};
+use crate::geometry::resize_to;
+use crate::helpers::{decode_png, photo, plan_for, png_of, run};
 
 /// A portrait of 200×200 pixels; see `tests/faces/README.md`.
 const PORTRAIT: &[u8] = include_bytes!("../faces/astronaut.jpg");
 
-/// Where its face is.
+/// The position of the face in the portrait.
 const FACE: Rect = Rect { x: 53, y: 48, width: 96, height: 96 };
 
 fn portrait() -> Image {
-    let (width, height, pixels) = decode_png(&run(PORTRAIT, &to(Format::Png)).bytes);
+    let (width, height, pixels) = decode_png(&run(PORTRAIT, &plan_for(Format::Png)).bytes);
     Image::new(width, height, Channels::Rgb, pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect())
 }
 
-/// A landscape with the portrait at these places.
-fn with_faces(width: u32, height: u32, places: &[(u32, u32)]) -> Vec<u8> {
+/// A landscape with the portrait at these positions.
+fn with_faces(width: u32, height: u32, positions: &[(u32, u32)]) -> Vec<u8> {
     let (mut image, portrait) = (photo(width, height), portrait());
-    for &(left, top) in places {
+    for &(left, top) in positions {
         for (y, row) in (top..).zip(portrait.data().chunks_exact(600)) {
             let start = (y * width + left) as usize * 3;
             image.data_mut()[start..start + 600].copy_from_slice(row);
@@ -32,11 +32,11 @@ fn with_faces(width: u32, height: u32, places: &[(u32, u32)]) -> Vec<u8> {
 }
 
 fn with_crop(crop: Crop) -> Plan {
-    Plan { crop: Some(crop), ..to(Format::Png) }
+    Plan { crop: Some(crop), ..plan_for(Format::Png) }
 }
 
-fn find(file: &[u8]) -> Vec<Rect> {
-    run(file, &with_crop(Crop::Face { padding: 0.0 })).faces.expect("they were asked for")
+fn find_faces(file: &[u8]) -> Vec<Rect> {
+    run(file, &with_crop(Crop::Face { padding: 0.0 })).faces.expect("the plan uses faces")
 }
 
 #[track_caller]
@@ -51,38 +51,38 @@ fn moved(face: Rect, (x, y): (u32, u32)) -> Rect {
 }
 
 #[test]
-fn a_face_is_found_where_it_is() {
-    let found = find(PORTRAIT);
+fn face_is_found_at_its_position() {
+    let found = find_faces(PORTRAIT);
     assert_eq!(found.len(), 1);
     assert_near(found[0], FACE, 8);
 }
 
 #[test]
-fn several_are_found_at_their_places_in_a_large_picture() {
-    let places = [(100, 80), (1300, 700)];
-    let file = with_faces(1600, 1000, &places);
-    let mut found = find(&file);
+fn several_faces_are_found_in_a_large_image() {
+    let positions = [(100, 80), (1300, 700)];
+    let file = with_faces(1600, 1000, &positions);
+    let mut found = find_faces(&file);
     found.sort_by_key(|face| face.x);
     assert_eq!(found.len(), 2, "{found:?}");
-    for (found, place) in found.into_iter().zip(places) {
+    for (found, place) in found.into_iter().zip(positions) {
         assert_near(found, moved(FACE, place), 14);
     }
-    assert_eq!(find(&file), find(&file), "the same each time");
+    assert_eq!(find_faces(&file), find_faces(&file), "detection must be deterministic");
 }
 
 #[test]
-fn faces_are_told_of_only_when_they_were_asked_for() {
+fn faces_are_reported_only_if_the_plan_uses_them() {
     let plan = |gravity| Plan {
-        resize: Some(Resize { gravity, ..asked(ResizeMode::Fit, Some(40), Some(80)) }),
-        ..to(Format::Png)
+        resize: Some(Resize { gravity, ..resize_to(ResizeMode::Fit, Some(40), Some(80)) }),
+        ..plan_for(Format::Png)
     };
     assert_eq!(run(PORTRAIT, &plan(Gravity::Center)).faces, None);
     assert_eq!(run(PORTRAIT, &plan(Gravity::Face)).faces.map(|faces| faces.len()), Some(1));
-    assert!(asks_for_faces(&plan(Gravity::Faces)) && !asks_for_faces(&plan(Gravity::Top)));
+    assert!(uses_faces(&plan(Gravity::Faces)) && !uses_faces(&plan(Gravity::Top)));
 }
 
 #[test]
-fn a_crop_is_the_box_and_its_padding() {
+fn face_crop_is_the_bounding_box_plus_padding() {
     let file = with_faces(800, 600, &[(500, 300)]);
     let done = run(&file, &with_crop(Crop::Face { padding: 25.0 }));
     let face = done.faces.as_ref().unwrap()[0];
@@ -97,7 +97,7 @@ fn a_crop_is_the_box_and_its_padding() {
 }
 
 #[test]
-fn without_a_face_the_middle_is_taken_and_said() {
+fn without_a_face_the_crop_is_centred_with_a_warning() {
     let file = png_of(&photo(300, 200));
     let done = run(&file, &with_crop(Crop::Face { padding: 50.0 }));
     assert_eq!((done.output.width, done.output.height, done.faces), (200, 200, Some(vec![])));
@@ -111,62 +111,69 @@ fn without_a_face_the_middle_is_taken_and_said() {
 }
 
 #[test]
-fn gravity_keeps_the_face_in_the_picture() {
-    let places = [(20, 20), (1380, 20)];
-    let file = with_faces(1600, 400, &places[1..]);
+fn face_gravity_keeps_the_face_in_the_output() {
+    let positions = [(20, 20), (1380, 20)];
+    let file = with_faces(1600, 400, &positions[1..]);
     let kept = |plan: &Plan, file: &[u8]| -> Processed {
         process(file, plan, &Limits::default(), &mut Scratch::default()).unwrap()
     };
     let fit = |gravity| Plan {
-        resize: Some(Resize { gravity, ..asked(ResizeMode::Fit, Some(400), Some(400)) }),
-        ..to(Format::Png)
+        resize: Some(Resize { gravity, ..resize_to(ResizeMode::Fit, Some(400), Some(400)) }),
+        ..plan_for(Format::Png)
     };
-    // The kept square reaches to the right edge; its face is found again in it.
-    let made = kept(&fit(Gravity::Face), &file);
-    assert_near(find(&made.bytes)[0], moved(FACE, (180, 20)), 12);
+    // The kept square reaches to the right edge, and detection finds the face in it again.
+    let done = kept(&fit(Gravity::Face), &file);
+    assert_near(find_faces(&done.bytes)[0], moved(FACE, (180, 20)), 12);
     let ratio = with_crop(Crop::Ratio { ratio: 1.0, gravity: Gravity::Face });
-    assert_near(find(&kept(&ratio, &file).bytes)[0], moved(FACE, (180, 20)), 12);
+    assert_near(find_faces(&kept(&ratio, &file).bytes)[0], moved(FACE, (180, 20)), 12);
     let rect = Crop::Rect { width: 200, height: 200, at: CropAt::Gravity(Gravity::Face) };
-    let made = kept(&with_crop(rect), &file);
-    assert_eq!((made.output.width, made.output.height), (200, 200));
-    assert_near(find(&made.bytes)[0], FACE, 14);
-    // Of two at both ends the middle between them is kept, where neither is.
-    let made = kept(&fit(Gravity::Faces), &with_faces(1600, 400, &places));
-    assert_eq!(made.faces.unwrap().len(), 2);
-    assert_eq!(find(&made.bytes), []);
+    let done = kept(&with_crop(rect), &file);
+    assert_eq!((done.output.width, done.output.height), (200, 200));
+    assert_near(find_faces(&done.bytes)[0], FACE, 14);
+    // With two faces at both ends, the middle between them is kept. It contains neither face.
+    let done = kept(&fit(Gravity::Faces), &with_faces(1600, 400, &positions));
+    assert_eq!(done.faces.unwrap().len(), 2);
+    assert_eq!(find_faces(&done.bytes), []);
 }
 
 #[test]
-fn a_plan_with_faces_becomes_one_with_numbers() {
+fn resolve_replaces_faces_with_coordinates() {
     let (size, face) = (Size::new(1000, 500), Rect { x: 700, y: 100, width: 100, height: 80 });
     let other = Rect { x: 100, y: 300, width: 50, height: 50 };
-    let made = |crop| resolve(&with_crop(crop), size, &[face, other]).0.crop.unwrap();
+    let resolved_crop = |crop| resolve_faces(&with_crop(crop), size, &[face, other]).0.crop.unwrap();
     let at = |x, y, width, height| Crop::Rect { width, height, at: CropAt::Point { x, y } };
-    assert_eq!(made(Crop::Face { padding: 0.0 }), at(100, 100, 700, 250));
-    assert_eq!(made(Crop::Face { padding: 10.0 }), at(30, 30, 840, 390));
-    assert_eq!(made(Crop::Face { padding: 500.0 }), at(0, 0, 1000, 500), "no more than there is");
+    assert_eq!(resolved_crop(Crop::Face { padding: 0.0 }), at(100, 100, 700, 250));
+    assert_eq!(resolved_crop(Crop::Face { padding: 10.0 }), at(30, 30, 840, 390));
+    assert_eq!(
+        resolved_crop(Crop::Face { padding: 500.0 }),
+        at(0, 0, 1000, 500),
+        "the crop is clipped to the image"
+    );
     let ratio = |gravity| Crop::Ratio { ratio: 1.0, gravity };
-    assert_eq!(made(ratio(Gravity::Face)), ratio(Gravity::Point { x: 750, y: 140 }));
-    assert_eq!(made(ratio(Gravity::Faces)), ratio(Gravity::Point { x: 450, y: 225 }));
-    assert_eq!(made(ratio(Gravity::Top)), ratio(Gravity::Top));
-    let kept = crop(size, made(ratio(Gravity::Face))).unwrap();
+    assert_eq!(resolved_crop(ratio(Gravity::Face)), ratio(Gravity::Point { x: 750, y: 140 }));
+    assert_eq!(resolved_crop(ratio(Gravity::Faces)), ratio(Gravity::Point { x: 450, y: 225 }));
+    assert_eq!(resolved_crop(ratio(Gravity::Top)), ratio(Gravity::Top));
+    let kept = crop(size, resolved_crop(ratio(Gravity::Face))).unwrap();
     assert_eq!(kept, Rect { x: 500, y: 0, width: 500, height: 500 });
 
-    // A picture that is mirrored has its faces elsewhere; what is cut away has none.
+    // A flip moves the faces, and faces outside of the crop do not count.
     let flip = Some(Flip { horizontal: true, vertical: false });
     let mirrored = Plan { flip, ..with_crop(ratio(Gravity::Face)) };
-    assert_eq!(resolve(&mirrored, size, &[face]).0.crop, Some(ratio(Gravity::Point { x: 250, y: 140 })));
-    let fit = Resize { gravity: Gravity::Faces, ..asked(ResizeMode::Fit, Some(10), Some(10)) };
+    assert_eq!(
+        resolve_faces(&mirrored, size, &[face]).0.crop,
+        Some(ratio(Gravity::Point { x: 250, y: 140 }))
+    );
+    let fit = Resize { gravity: Gravity::Faces, ..resize_to(ResizeMode::Fit, Some(10), Some(10)) };
     let both = Plan { resize: Some(fit), ..with_crop(at(0, 250, 400, 250)) };
-    let (plan, warning) = resolve(&both, size, &[face, other]);
+    let (plan, warning) = resolve_faces(&both, size, &[face, other]);
     assert_eq!((plan.resize.unwrap().gravity, warning), (Gravity::Point { x: 125, y: 75 }, None));
 }
 
 #[test]
-fn a_reduced_picture_has_its_faces_in_full_pixels() {
-    let jpeg = run(&with_faces(1600, 1000, &[(600, 300)]), &to(Format::Jpeg)).bytes;
-    let fit = Resize { gravity: Gravity::Face, ..asked(ResizeMode::Fit, Some(50), Some(50)) };
-    let done = run(&jpeg, &Plan { resize: Some(fit), ..to(Format::Png) });
+fn faces_of_a_reduced_decode_are_in_full_size_pixels() {
+    let jpeg = run(&with_faces(1600, 1000, &[(600, 300)]), &plan_for(Format::Jpeg)).bytes;
+    let fit = Resize { gravity: Gravity::Face, ..resize_to(ResizeMode::Fit, Some(50), Some(50)) };
+    let done = run(&jpeg, &Plan { resize: Some(fit), ..plan_for(Format::Png) });
     assert_near(done.faces.unwrap()[0], moved(FACE, (600, 300)), 14);
     assert_eq!((done.output.width, done.output.height), (50, 50));
 }
@@ -186,7 +193,7 @@ fn size_and_faces() -> impl Strategy<Value = (Size, Vec<Rect>)> {
 
 proptest! {
     #[test]
-    fn whatever_the_faces_the_rectangles_lie_inside(
+    fn resolved_rectangles_lie_inside_the_image(
         (size, faces) in size_and_faces(),
         padding in 0.0..500.0,
         (width, height) in (1..4000_u32, 1..4000_u32),
@@ -198,22 +205,22 @@ proptest! {
             Crop::Ratio { ratio: f64::from(width) / f64::from(height), gravity },
             Crop::Rect { width, height, at: CropAt::Gravity(gravity) },
         ];
-        for asked_crop in crops {
-            let resize_by = Resize { gravity, ..asked(ResizeMode::Fit, Some(width), Some(height)) };
+        for crop_options in crops {
+            let resize_options = Resize { gravity, ..resize_to(ResizeMode::Fit, Some(width), Some(height)) };
             let plan = Plan {
                 flip: Some(Flip { horizontal: flips.0, vertical: flips.1 }),
-                resize: Some(resize_by),
-                ..with_crop(asked_crop)
+                resize: Some(resize_options),
+                ..with_crop(crop_options)
             };
-            let (plan, warning) = resolve(&plan, size, &faces);
-            prop_assert!(!asks_for_faces(&plan));
+            let (plan, warning) = resolve_faces(&plan, size, &faces);
+            prop_assert!(!uses_faces(&plan));
             prop_assert_eq!(warning.is_some(), faces.is_empty());
             let kept = crop(size, plan.crop.unwrap()).unwrap();
             prop_assert!(kept.x + kept.width <= size.width && kept.y + kept.height <= size.height);
-            let made = resize(kept.size(), plan.resize.unwrap());
-            let (right, bottom) = (made.window.left + made.window.width, made.window.top + made.window.height);
-            prop_assert!(made.window.left >= 0.0 && right <= f64::from(kept.width), "{:?}", made);
-            prop_assert!(made.window.top >= 0.0 && bottom <= f64::from(kept.height), "{:?}", made);
+            let resized = resize(kept.size(), plan.resize.unwrap());
+            let (right, bottom) = (resized.window.left + resized.window.width, resized.window.top + resized.window.height);
+            prop_assert!(resized.window.left >= 0.0 && right <= f64::from(kept.width), "{:?}", resized);
+            prop_assert!(resized.window.top >= 0.0 && bottom <= f64::from(kept.height), "{:?}", resized);
         }
     }
 }
@@ -222,7 +229,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn no_pixels_are_too_odd_to_be_looked_at(
+    fn detection_in_random_blocks_never_panics_and_faces_lie_inside(
         (width, height) in (30..140_u32, 30..140_u32),
         seed: u32,
         block in 1..24_u32,

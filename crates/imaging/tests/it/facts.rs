@@ -1,12 +1,12 @@
-//! What is said about an input, format by format.
+//! The information that is reported about an input file, format by format.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use pixaven_imaging::{Channels, Colorspace, Facts, Format, Image};
+use pixaven_imaging::{Channels, Colorspace, FileInfo, Format, Image};
 
-use crate::pictures::{fading, file, lossless, photo, png_of, png_with, run, to};
+use crate::helpers::{encoded, fading_photo, lossless_plan, photo, plan_for, png_of, png_with, run};
 
-fn input_facts(bytes: &[u8]) -> Facts {
-    run(bytes, &to(Format::Png)).input
+fn input_facts(bytes: &[u8]) -> FileInfo {
+    run(bytes, &plan_for(Format::Png)).input
 }
 
 fn jpeg(image: &Image, quality: u8, change: impl FnOnce(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
@@ -19,7 +19,7 @@ fn jpeg(image: &Image, quality: u8, change: impl FnOnce(&mut Encoder<&mut Vec<u8
 }
 
 #[test]
-fn jpeg_quality_is_read_from_the_tables() {
+fn jpeg_quality_is_derived_from_the_quantisation_tables() {
     let image = photo(16, 16);
     for quality in 1..=100 {
         let facts = input_facts(&jpeg(&image, quality, |_| {}));
@@ -45,7 +45,7 @@ fn jpeg_sampling_is_read_from_the_frame_header() {
 }
 
 #[test]
-fn jpeg_kinds_are_told_apart() {
+fn jpeg_colour_space_and_interlacing_are_reported() {
     let color = input_facts(&jpeg(&photo(20, 10), 80, |encoder| encoder.set_progressive(true)));
     assert_eq!(
         (color.colorspace, color.depth, color.interlaced, color.alpha),
@@ -58,7 +58,7 @@ fn jpeg_kinds_are_told_apart() {
 }
 
 #[test]
-fn png_depth_and_colours_are_those_of_the_file() {
+fn png_depth_and_colour_space_match_the_header() {
     let cases = [
         (png::ColorType::Grayscale, png::BitDepth::One, Colorspace::Gray, 1, false, 1),
         (png::ColorType::Grayscale, png::BitDepth::Four, Colorspace::Gray, 4, false, 4),
@@ -87,13 +87,13 @@ fn png_depth_and_colours_are_those_of_the_file() {
 }
 
 #[test]
-fn png_transparency_without_a_channel_counts_as_alpha() {
+fn png_trns_chunk_counts_as_alpha() {
     let bytes = png_with(&photo(4, 4), |info| info.trns = Some(vec![0, 1, 0, 2, 0, 3].into()));
     assert!(input_facts(&bytes).alpha);
 }
 
 #[test]
-fn sixteen_bits_become_the_nearest_eight() {
+fn sixteen_bit_samples_are_rounded_to_eight_bits() {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 4, 1);
     encoder.set_color(png::ColorType::Grayscale);
@@ -101,48 +101,48 @@ fn sixteen_bits_become_the_nearest_eight() {
     let mut writer = encoder.write_header().unwrap();
     writer.write_image_data(&[0, 0, 0x40, 0x40, 0x80, 0x80, 0xff, 0xff]).unwrap();
     writer.finish().unwrap();
-    let pixels: [[u8; 4]; 4] = crate::pictures::pixels(&bytes).2.try_into().unwrap();
+    let pixels: [[u8; 4]; 4] = crate::helpers::decoded_pixels(&bytes).2.try_into().unwrap();
     assert_eq!(pixels.map(|pixel| pixel[0]), [0, 0x40, 0x80, 0xff]);
 }
 
 #[test]
-fn gif_facts() {
+fn gif_colours_depth_and_alpha_are_reported() {
     let many = Image::new(200, 1, Channels::Gray, (0..200).collect());
-    let facts = input_facts(&file(&many, Format::Gif));
+    let facts = input_facts(&encoded(&many, Format::Gif));
     assert_eq!(
         (facts.colorspace, facts.depth, facts.frames, facts.alpha),
         (Colorspace::Palette, 8, 1, false)
     );
     assert_eq!((facts.sampling, facts.quality, facts.interlaced), (None, None, false));
-    assert!(input_facts(&file(&fading(30, 20), Format::Gif)).alpha);
+    assert!(input_facts(&encoded(&fading_photo(30, 20), Format::Gif)).alpha);
     let few = Image::new(3, 1, Channels::Rgb, vec![0, 0, 0, 9, 9, 9, 200, 0, 0]);
-    assert_eq!(input_facts(&file(&few, Format::Gif)).depth, 2);
+    assert_eq!(input_facts(&encoded(&few, Format::Gif)).depth, 2);
 }
 
 #[test]
-fn webp_facts() {
-    let lossy = input_facts(&file(&photo(30, 20), Format::Webp));
+fn webp_colours_sampling_and_alpha_are_reported() {
+    let lossy = input_facts(&encoded(&photo(30, 20), Format::Webp));
     assert_eq!((lossy.colorspace, lossy.depth, lossy.alpha), (Colorspace::YCbCr, 24, false));
     assert_eq!((lossy.sampling.as_deref(), lossy.quality), (Some("4:2:0"), None));
-    let exact = input_facts(&run(&png_of(&fading(30, 20)), &lossless(Format::Webp)).bytes);
+    let exact = input_facts(&run(&png_of(&fading_photo(30, 20)), &lossless_plan(Format::Webp)).bytes);
     assert_eq!((exact.colorspace, exact.depth, exact.alpha), (Colorspace::Rgb, 32, true));
     assert_eq!(exact.sampling, None);
 }
 
 #[test]
-fn bytes_and_their_sha1_are_counted() {
+fn byte_counts_and_sha1_digests_are_reported() {
     let input = png_of(&photo(5, 5));
-    let done = run(&input, &to(Format::Jpeg));
+    let done = run(&input, &plan_for(Format::Jpeg));
     assert_eq!(done.input.bytes, input.len() as u64);
     assert_eq!(done.output.bytes, done.bytes.len() as u64);
-    // FIPS 180-4: the digest of nothing tells whether the text form is the usual one; ours has the same form.
+    // FIPS 180-4: a digest has 160 bits. The API reports it as 40 hexadecimal digits.
     assert!(done.output.sha1.len() == 40 && done.output.sha1.bytes().all(|b| b.is_ascii_hexdigit()));
-    assert_eq!(run(&input, &to(Format::Jpeg)).output.sha1, done.output.sha1);
+    assert_eq!(run(&input, &plan_for(Format::Jpeg)).output.sha1, done.output.sha1);
     assert_ne!(done.input.sha1, done.output.sha1);
 }
 
 #[test]
-fn facts_are_written_as_the_api_names_them() {
+fn json_uses_the_names_of_the_api() {
     let facts = input_facts(&jpeg(&photo(20, 10), 95, |_| {}));
     let json = serde_json::to_value(&facts).unwrap();
     assert_eq!(json["colorspace"], "YCbCr");

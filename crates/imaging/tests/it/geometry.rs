@@ -1,4 +1,4 @@
-//! Sizes and rectangles: tables of the documented cases, and laws that hold for all.
+//! Sizes and rectangles: tables of the documented cases, and property tests.
 
 use pixaven_imaging::geometry::{Rect, Resized, Size, Window, crop, needed_size, resize, scale};
 use pixaven_imaging::plan::{Crop, CropAt, Gravity, Kernel, Padding, Plan, Resize, ResizeMode, Scale};
@@ -26,7 +26,8 @@ const GRAVITIES: [Gravity; 9] = [
     Gravity::Left,
 ];
 
-pub(crate) fn asked(mode: ResizeMode, width: Option<u32>, height: Option<u32>) -> Resize {
+/// Options of `resize` with default values except for the mode and the sides.
+pub(crate) fn resize_to(mode: ResizeMode, width: Option<u32>, height: Option<u32>) -> Resize {
     Resize {
         mode,
         width,
@@ -39,69 +40,74 @@ pub(crate) fn asked(mode: ResizeMode, width: Option<u32>, height: Option<u32>) -
 }
 
 #[track_caller]
-fn check(size: (u32, u32), mode: ResizeMode, bounds: (Option<u32>, Option<u32>), expected: (u32, u32)) {
-    let made = resize(Size::new(size.0, size.1), asked(mode, bounds.0, bounds.1)).canvas;
-    assert_eq!((made.width, made.height), expected, "{size:?} {mode:?} {bounds:?}");
+fn assert_size(size: (u32, u32), mode: ResizeMode, bounds: (Option<u32>, Option<u32>), expected: (u32, u32)) {
+    let resized = resize(Size::new(size.0, size.1), resize_to(mode, bounds.0, bounds.1)).canvas;
+    assert_eq!((resized.width, resized.height), expected, "{size:?} {mode:?} {bounds:?}");
 }
 
 #[track_caller]
-fn check_small(size: (u32, u32), mode: ResizeMode, bounds: (Option<u32>, Option<u32>), expected: (u32, u32)) {
-    let asked = Resize { upscale: false, ..asked(mode, bounds.0, bounds.1) };
-    let made = resize(Size::new(size.0, size.1), asked).canvas;
-    assert_eq!((made.width, made.height), expected, "{size:?} {mode:?} {bounds:?} upscale: false");
+fn assert_size_without_upscale(
+    size: (u32, u32),
+    mode: ResizeMode,
+    bounds: (Option<u32>, Option<u32>),
+    expected: (u32, u32),
+) {
+    let options = Resize { upscale: false, ..resize_to(mode, bounds.0, bounds.1) };
+    let resized = resize(Size::new(size.0, size.1), options).canvas;
+    assert_eq!((resized.width, resized.height), expected, "{size:?} {mode:?} {bounds:?} upscale: false");
 }
 
 #[test]
-fn resize_finds_the_documented_sizes() {
+fn resize_gives_the_documented_sizes() {
     use ResizeMode::{Auto, Exact, Fill, Fit, Landscape, Portrait};
     let documented = (550, 412);
-    check(documented, Auto, (Some(300), Some(400)), (300, 225));
-    check(documented, Auto, (Some(300), None), (300, 225));
-    check(documented, Auto, (Some(100), None), (100, 75));
-    check(documented, Auto, (None, Some(206)), (275, 206));
-    check(documented, Auto, (Some(1000), Some(206)), (275, 206));
-    check(documented, Auto, (Some(1100), Some(9000)), (1100, 824));
-    check(documented, Fit, (Some(300), Some(300)), (300, 300));
-    check(documented, Exact, (Some(10), Some(900)), (10, 900));
-    check(documented, Fill, (Some(300), Some(300)), (300, 300));
-    check(documented, Portrait, (Some(7), Some(206)), (275, 206));
-    check(documented, Landscape, (Some(300), Some(7)), (300, 225));
-    check(documented, Portrait, (Some(300), None), (300, 225));
-    check(documented, Landscape, (None, Some(206)), (275, 206));
-    check((3000, 1), Auto, (Some(10), Some(10)), (10, 1));
-    check((1, 3000), Auto, (Some(10), Some(10)), (1, 10));
-    check((3, 2), Auto, (Some(1), Some(1)), (1, 1));
-    // Exactly half a pixel: upwards.
-    check((4, 10), Auto, (None, Some(5)), (2, 5));
-    check((2, 3), Auto, (Some(1), None), (1, 2));
+    assert_size(documented, Auto, (Some(300), Some(400)), (300, 225));
+    assert_size(documented, Auto, (Some(300), None), (300, 225));
+    assert_size(documented, Auto, (Some(100), None), (100, 75));
+    assert_size(documented, Auto, (None, Some(206)), (275, 206));
+    assert_size(documented, Auto, (Some(1000), Some(206)), (275, 206));
+    assert_size(documented, Auto, (Some(1100), Some(9000)), (1100, 824));
+    assert_size(documented, Fit, (Some(300), Some(300)), (300, 300));
+    assert_size(documented, Exact, (Some(10), Some(900)), (10, 900));
+    assert_size(documented, Fill, (Some(300), Some(300)), (300, 300));
+    assert_size(documented, Portrait, (Some(7), Some(206)), (275, 206));
+    assert_size(documented, Landscape, (Some(300), Some(7)), (300, 225));
+    assert_size(documented, Portrait, (Some(300), None), (300, 225));
+    assert_size(documented, Landscape, (None, Some(206)), (275, 206));
+    assert_size((3000, 1), Auto, (Some(10), Some(10)), (10, 1));
+    assert_size((1, 3000), Auto, (Some(10), Some(10)), (1, 10));
+    assert_size((3, 2), Auto, (Some(1), Some(1)), (1, 1));
+    // Exactly half a pixel is rounded up.
+    assert_size((4, 10), Auto, (None, Some(5)), (2, 5));
+    assert_size((2, 3), Auto, (Some(1), None), (1, 2));
 }
 
 #[test]
 fn resize_without_upscale_never_enlarges() {
     use ResizeMode::{Auto, Exact, Fill, Fit, Landscape, Portrait};
-    check_small((550, 412), Auto, (Some(1100), Some(1000)), (550, 412));
-    check_small((550, 412), Auto, (Some(300), None), (300, 225));
-    check_small((550, 412), Exact, (Some(1000), Some(100)), (550, 100));
-    check_small((550, 412), Fill, (Some(1000), Some(1000)), (1000, 1000));
-    check_small((550, 412), Portrait, (None, Some(413)), (550, 412));
-    check_small((550, 412), Landscape, (Some(551), None), (550, 412));
-    // `fit` keeps the aspect ratio of the box and cuts it out as it is.
-    check_small((550, 412), Fit, (Some(1000), Some(1000)), (412, 412));
-    check_small((550, 412), Fit, (Some(600), Some(100)), (550, 92));
-    check_small((550, 412), Fit, (Some(400), Some(400)), (400, 400));
+    assert_size_without_upscale((550, 412), Auto, (Some(1100), Some(1000)), (550, 412));
+    assert_size_without_upscale((550, 412), Auto, (Some(300), None), (300, 225));
+    assert_size_without_upscale((550, 412), Exact, (Some(1000), Some(100)), (550, 100));
+    assert_size_without_upscale((550, 412), Fill, (Some(1000), Some(1000)), (1000, 1000));
+    assert_size_without_upscale((550, 412), Portrait, (None, Some(413)), (550, 412));
+    assert_size_without_upscale((550, 412), Landscape, (Some(551), None), (550, 412));
+    // `fit` keeps the aspect ratio of the box, but does not resample.
+    assert_size_without_upscale((550, 412), Fit, (Some(1000), Some(1000)), (412, 412));
+    assert_size_without_upscale((550, 412), Fit, (Some(600), Some(100)), (550, 92));
+    assert_size_without_upscale((550, 412), Fit, (Some(400), Some(400)), (400, 400));
 }
 
 #[test]
-fn fill_lies_in_the_middle() {
-    let made = resize(Size::new(550, 412), asked(ResizeMode::Fill, Some(300), Some(300)));
-    assert_eq!((made.picture, made.x, made.y), (Size::new(300, 225), 0, 37));
+fn fill_centres_the_image_on_the_canvas() {
+    let resized = resize(Size::new(550, 412), resize_to(ResizeMode::Fill, Some(300), Some(300)));
+    assert_eq!((resized.picture, resized.x, resized.y), (Size::new(300, 225), 0, 37));
 }
 
 #[test]
-fn fit_keeps_what_gravity_says() {
+fn fit_keeps_the_part_that_gravity_selects() {
     let at = |gravity| {
-        let asked = Resize { gravity, ..asked(ResizeMode::Fit, Some(100), Some(100)) };
-        let Window { left, top, width, height } = resize(Size::new(300, 200), asked).window;
+        let options = Resize { gravity, ..resize_to(ResizeMode::Fit, Some(100), Some(100)) };
+        let Window { left, top, width, height } = resize(Size::new(300, 200), options).window;
         (left, top, width, height)
     };
     assert_eq!(at(Gravity::Center), (50.0, 0.0, 200.0, 200.0));
@@ -110,7 +116,7 @@ fn fit_keeps_what_gravity_says() {
 }
 
 #[test]
-fn crop_clips_to_the_picture() {
+fn crop_is_clipped_to_the_image() {
     let at = |width, height, at| crop(Size::new(100, 80), Crop::Rect { width, height, at });
     let rect = |x, y, width, height| Ok(Rect { x, y, width, height });
     assert_eq!(at(10, 20, CropAt::Gravity(Gravity::Center)), rect(45, 30, 10, 20));
@@ -129,7 +135,7 @@ fn crop_clips_to_the_picture() {
 }
 
 #[test]
-fn crop_by_ratio_is_the_largest() {
+fn crop_by_ratio_is_as_large_as_possible() {
     let of = |ratio, gravity| crop(Size::new(550, 412), Crop::Ratio { ratio, gravity }).unwrap();
     assert_eq!(of(1.0, Gravity::Center), Rect { x: 69, y: 0, width: 412, height: 412 });
     assert_eq!(of(16.0 / 9.0, Gravity::Bottom), Rect { x: 0, y: 103, width: 550, height: 309 });
@@ -138,7 +144,7 @@ fn crop_by_ratio_is_the_largest() {
 }
 
 #[test]
-fn scale_rounds_and_never_vanishes() {
+fn scale_rounds_to_at_least_one_pixel() {
     let of = |size, ratio| scale(Size::new(550, 412), Scale { size, ratio });
     assert_eq!(of(0.5, 1.0), Size::new(275, 206));
     assert_eq!(of(0.01, 0.1), Size::new(1, 4));
@@ -146,28 +152,28 @@ fn scale_rounds_and_never_vanishes() {
 }
 
 #[test]
-fn a_decoder_may_deliver_what_the_plan_needs() {
+fn needed_size_is_the_smallest_decode_size_without_loss() {
     let full = Size::new(4000, 3000);
     let needs = |plan: &Plan| needed_size(full, plan).unwrap();
     assert_eq!(needs(&Plan::default()), full);
-    let resized = Plan { resize: Some(asked(ResizeMode::Auto, Some(800), None)), ..Plan::default() };
+    let resized = Plan { resize: Some(resize_to(ResizeMode::Auto, Some(800), None)), ..Plan::default() };
     assert_eq!(needs(&resized), Size::new(800, 600));
-    let square = Plan { resize: Some(asked(ResizeMode::Fit, Some(600), Some(600))), ..Plan::default() };
+    let square = Plan { resize: Some(resize_to(ResizeMode::Fit, Some(600), Some(600))), ..Plan::default() };
     assert_eq!(needs(&square), Size::new(800, 600));
     let half = Crop::Rect { width: 2000, height: 1500, at: CropAt::Point { x: 7, y: 9 } };
     assert_eq!(needs(&Plan { crop: Some(half), ..resized.clone() }), Size::new(1600, 1200));
-    let nearest = Resize { kernel: Kernel::Nearest, ..asked(ResizeMode::Auto, Some(800), None) };
+    let nearest = Resize { kernel: Kernel::Nearest, ..resize_to(ResizeMode::Auto, Some(800), None) };
     assert_eq!(needs(&Plan { resize: Some(nearest), ..Plan::default() }), full);
-    let larger = Plan { resize: Some(asked(ResizeMode::Auto, Some(8000), None)), ..Plan::default() };
+    let larger = Plan { resize: Some(resize_to(ResizeMode::Auto, Some(8000), None)), ..Plan::default() };
     assert_eq!(needs(&larger), full);
     let scaled = Plan { scale: Some(Scale { size: 0.25, ratio: 1.0 }), ..Plan::default() };
     assert_eq!(needs(&scaled), Size::new(1000, 750));
 }
 
 #[test]
-fn padding_comes_last() {
+fn final_size_adds_padding_after_resize_and_scale() {
     let plan = Plan {
-        resize: Some(asked(ResizeMode::Auto, Some(100), None)),
+        resize: Some(resize_to(ResizeMode::Auto, Some(100), None)),
         scale: Some(Scale { size: 2.0, ratio: 1.0 }),
         padding: Some(Padding { top: 1, right: 2, bottom: 3, left: 4, background: None }),
         ..Plan::default()
@@ -181,51 +187,51 @@ fn any_resize() -> impl Strategy<Value = Resize> {
         .prop_map(|(mode, width, height, gravity, upscale)| Resize {
             gravity,
             upscale,
-            ..asked(mode, width.or(Some(9)), height)
+            ..resize_to(mode, width.or(Some(9)), height)
         })
 }
 
 proptest! {
     #[test]
-    fn resize_keeps_its_laws(width in 1..=3000u32, height in 1..=3000u32, asked in any_resize()) {
+    fn resize_properties_hold_for_all_sizes_and_modes(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
         let size = Size::new(width, height);
-        let made = resize(size, asked);
-        let Resized { window, picture, canvas, .. } = made;
+        let resized = resize(size, options);
+        let Resized { window, picture, canvas, .. } = resized;
         prop_assert!(picture.width >= 1 && picture.height >= 1);
 
-        // The window lies inside the input, the picture inside the canvas.
+        // The window must lie inside the input, and the resampled image inside the canvas.
         prop_assert!(window.left >= 0.0 && window.top >= 0.0 && window.width > 0.0 && window.height > 0.0);
         prop_assert!(window.left + window.width <= f64::from(width));
         prop_assert!(window.top + window.height <= f64::from(height));
-        prop_assert!(made.x + picture.width <= canvas.width && made.y + picture.height <= canvas.height);
+        prop_assert!(resized.x + picture.width <= canvas.width && resized.y + picture.height <= canvas.height);
 
-        let (bw, bh) = (asked.width.unwrap_or(u32::MAX), asked.height.unwrap_or(u32::MAX));
-        match asked.mode {
+        let (max_width, max_height) = (options.width.unwrap_or(u32::MAX), options.height.unwrap_or(u32::MAX));
+        match options.mode {
             ResizeMode::Auto => {
-                prop_assert!(picture.width <= bw && picture.height <= bh);
-                prop_assert!(!asked.upscale || picture.width == bw || picture.height == bh);
+                prop_assert!(picture.width <= max_width && picture.height <= max_height);
+                prop_assert!(!options.upscale || picture.width == max_width || picture.height == max_height);
             }
-            ResizeMode::Fit | ResizeMode::Exact | ResizeMode::Fill if asked.height.is_some() => {
-                let bounds = Size::new(bw, bh);
-                prop_assert!(canvas == bounds || !asked.upscale && asked.mode != ResizeMode::Fill);
+            ResizeMode::Fit | ResizeMode::Exact | ResizeMode::Fill if options.height.is_some() => {
+                let bounds = Size::new(max_width, max_height);
+                prop_assert!(canvas == bounds || !options.upscale && options.mode != ResizeMode::Fill);
             }
             _ => {}
         }
-        if !asked.upscale {
+        if !options.upscale {
             prop_assert!(picture.width <= width && picture.height <= height);
         }
-        if asked.mode != ResizeMode::Exact {
-            // Undistorted: one of the sides is within one pixel of what the other one asks for.
+        if options.mode != ResizeMode::Exact {
+            // The aspect ratio is kept: one side is within one pixel of the side that follows from the other.
             let follows_width = f64::from(picture.width) * window.height / window.width;
             let follows_height = f64::from(picture.height) * window.width / window.height;
-            let off = (follows_width - f64::from(picture.height)).abs()
+            let deviation = (follows_width - f64::from(picture.height)).abs()
                 .min((follows_height - f64::from(picture.width)).abs());
-            prop_assert!(off <= 1.0, "{size:?} -> {made:?}");
+            prop_assert!(deviation <= 1.0, "{size:?} -> {resized:?}");
         }
     }
 
     #[test]
-    fn crop_lies_inside(
+    fn crop_lies_inside_the_image(
         (width, height) in (1..=3000u32, 1..=3000u32),
         (w, h) in (1..=4000u32, 1..=4000u32),
         (x, y) in (0..=3000u32, 0..=3000u32),
@@ -233,13 +239,13 @@ proptest! {
         ratio in 0.001..1000.0f64,
     ) {
         let size = Size::new(width, height);
-        let ways = [
+        let crops = [
             Crop::Rect { width: w, height: h, at: CropAt::Gravity(gravity) },
             Crop::Rect { width: w, height: h, at: CropAt::Point { x, y } },
             Crop::Ratio { ratio, gravity },
         ];
-        for way in ways {
-            match crop(size, way) {
+        for options in crops {
+            match crop(size, options) {
                 Ok(rect) => {
                     prop_assert!(rect.width >= 1 && rect.height >= 1);
                     prop_assert!(rect.x + rect.width <= width && rect.y + rect.height <= height);
@@ -250,7 +256,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reduced_window_stays_inside(
+    fn stretched_window_stays_inside_the_reduced_image(
         (width, height) in (1..=3000u32, 1..=3000u32),
         (left, top, right, bottom) in (0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64),
         (x, y) in (0.05..1.0f64, 0.05..1.0f64),

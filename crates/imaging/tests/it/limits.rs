@@ -1,17 +1,19 @@
-//! Files of many parts or much metadata, made by hand: refused while they are looked at, before anything is kept.
+//! Handmade files with many parts or much metadata: they are refused while the decoder parses them, before
+//! any allocation.
 
 use std::time::{Duration, Instant};
 
 use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
-use crate::pictures::{file, photo, png_of, run, to};
+use crate::helpers::{encoded, photo, plan_for, png_of, run};
 
-/// Those whose pieces are made here; the others have tests of their own.
+/// Formats for which this module makes such files. Other formats have tests of their own.
 const FORMATS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Gif, Format::Webp];
 
-/// A file with `n` more pieces of `n_bytes` of metadata each, where readers pass them before the picture.
+/// A file with `n` additional pieces of `n_bytes` of metadata each, at a place where readers pass them before
+/// the image.
 fn with_pieces(format: Format, n: usize, n_bytes: usize) -> Vec<u8> {
-    let file = file(&photo(8, 8), format);
+    let file = encoded(&photo(8, 8), format);
     let (at, piece) = match format {
         Format::Jpeg => {
             let comment =
@@ -39,77 +41,83 @@ fn with_pieces(format: Format, n: usize, n_bytes: usize) -> Vec<u8> {
 /// A PNG chunk.
 pub(crate) fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [&kind[..], data].concat();
-    [&(data.len() as u32).to_be_bytes()[..], &body, &crate::hostile::crc(&body).to_be_bytes()].concat()
+    [&(data.len() as u32).to_be_bytes()[..], &body, &crate::malformed::crc(&body).to_be_bytes()].concat()
 }
 
 #[track_caller]
-fn refusal(input: &[u8], limits: Limits) -> String {
+fn limit_error(input: &[u8], limits: Limits) -> String {
     let mut scratch = Scratch::default();
-    let error = process(input, &to(Format::Png), &limits, &mut scratch).unwrap_err();
+    let error = process(input, &plan_for(Format::Png), &limits, &mut scratch).unwrap_err();
     assert!(matches!(error, Error::Limit { .. }), "{error}");
-    assert_eq!(scratch.spare_bytes(), 0, "nothing was allocated");
+    assert_eq!(scratch.spare_bytes(), 0, "no buffer may be allocated");
     error.to_string()
 }
 
 #[test]
-fn parts_are_counted() {
+fn number_of_parts_is_limited() {
     for format in FORMATS {
         let input = with_pieces(format, 50, 1);
         let limits = Limits { parts: 49, ..Limits::default() };
-        let message = refusal(&input, limits);
+        let message = limit_error(&input, limits);
         assert!(message.contains("the number of parts"), "{format:?}: {message}");
-        // What the picture itself consists of comes on top.
+        // The parts of the image itself come on top.
         let limits = Limits { parts: 75, ..limits };
-        assert!(process(&input, &to(Format::Png), &limits, &mut Scratch::default()).is_ok(), "{format:?}");
+        assert!(
+            process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default()).is_ok(),
+            "{format:?}"
+        );
     }
 }
 
 #[test]
-fn the_parts_of_frames_count_too() {
+fn parts_of_animation_frames_count_towards_the_limit() {
     let animation = crate::output::animation(6);
     for format in [Format::Apng, Format::Gif, Format::Webp] {
-        let input = run(&animation, &to(format)).bytes;
-        let message = refusal(&input, Limits { parts: 9, ..Limits::default() });
+        let input = run(&animation, &plan_for(format)).bytes;
+        let message = limit_error(&input, Limits { parts: 9, ..Limits::default() });
         assert!(message.contains("the number of parts"), "{format:?}: {message}");
     }
 }
 
 #[test]
-fn metadata_are_weighed() {
+fn size_of_metadata_is_limited() {
     for format in FORMATS {
         let input = with_pieces(format, 40, 1_000);
         let limits = Limits { metadata_bytes: 39_999, ..Limits::default() };
-        let message = refusal(&input, limits);
+        let message = limit_error(&input, limits);
         assert!(message.starts_with("the size of metadata in bytes is limited to 39999"), "{message}");
         let limits = Limits { metadata_bytes: 42_000, ..limits };
-        assert!(process(&input, &to(Format::Png), &limits, &mut Scratch::default()).is_ok(), "{format:?}");
+        assert!(
+            process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default()).is_ok(),
+            "{format:?}"
+        );
     }
 }
 
 #[test]
-fn what_unpacks_to_too_much_is_refused_before_it_is_unpacked() {
-    let zeros = || {
-        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+fn png_metadata_bomb_is_refused_before_decompression() {
+    let compressed_zeros = || {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         for _ in 0..200 {
-            std::io::Write::write_all(&mut packer, &[0; 1 << 20]).unwrap();
+            std::io::Write::write_all(&mut encoder, &[0; 1 << 20]).unwrap();
         }
-        packer.finish().unwrap()
+        encoder.finish().unwrap()
     };
     let bare = png_of(&photo(8, 8));
     for (kind, head) in
         [(*b"iCCP", &b"x\0\0"[..]), (*b"zTXt", b"Author\0\0"), (*b"iTXt", b"XML:com.adobe.xmp\0\x01\0\0\0")]
     {
-        let input = [&bare[..33], &chunk(kind, &[head, &zeros()].concat()), &bare[33..]].concat();
+        let input = [&bare[..33], &chunk(kind, &[head, &compressed_zeros()].concat()), &bare[33..]].concat();
         let start = Instant::now();
-        let message = refusal(&input, Limits::default());
+        let message = limit_error(&input, Limits::default());
         assert!(message.contains("metadata"), "{message}");
-        // 200 MiB would take longer to unpack, but the allocation above is what counts.
+        // Decompressing 200 MiB would take longer. The check of the scratch memory above is the main test.
         assert!(start.elapsed() < Duration::from_secs(5));
     }
 }
 
 #[test]
-fn a_broken_profile_or_text_is_as_good_as_none() {
+fn broken_png_profile_or_text_is_ignored() {
     let bare = png_of(&photo(8, 8));
     for (kind, data) in [
         (*b"iCCP", &b"x\0\0no zlib"[..]),
@@ -120,7 +128,7 @@ fn a_broken_profile_or_text_is_as_good_as_none() {
         (*b"tEXt", b""),
     ] {
         let input = [&bare[..33], &chunk(kind, data), &bare[33..]].concat();
-        let mut plan = to(Format::Jpeg);
+        let mut plan = plan_for(Format::Jpeg);
         plan.output.metadata = pixaven_imaging::plan::KeptMetadata::All;
         assert_eq!(run(&input, &plan).bytes, run(&bare, &plan).bytes, "{}", String::from_utf8_lossy(&kind));
     }

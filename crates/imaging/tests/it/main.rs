@@ -1,9 +1,9 @@
-//! Everything the crate promises, through its public face.
+//! Integration tests of the public API of the crate.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod animation;
-mod bitmaps;
+mod bmp_ico;
 mod color;
 mod corpus;
 mod effort;
@@ -11,16 +11,17 @@ mod faces;
 mod facts;
 mod formats;
 mod geometry;
-mod hostile;
+mod helpers;
+mod layers;
 mod limits;
+mod malformed;
 mod metadata;
 mod modern;
 mod operations;
 mod orientation;
 mod output;
-mod pictures;
 mod psd;
-mod reduced;
+mod reduced_decoding;
 mod second_decoders;
 mod svg;
 mod tiff;

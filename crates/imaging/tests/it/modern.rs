@@ -1,19 +1,20 @@
-//! HEIC, AVIF, JPEG XL and JPEG 2000: what is particular to them. What all formats have in common is tested with all.
+//! HEIC, AVIF, JPEG XL and JPEG 2000: tests of their own features. Other modules test all formats together.
 
-mod boxes;
 mod corpus;
+mod heif_boxes;
 
-use pixaven_imaging::plan::{KeptMetadata, Output, Resize, ResizeMode, Target};
+use pixaven_imaging::plan::{KeptMetadata, Output, Resize, ResizeMode, TargetFormat};
 use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Plan, Scratch, process, sniff};
 
-use crate::pictures::{
-    close, decode_png, fading, file, lossless, photo, pixels, png_of, png_with, psnr_db, rgba, run, to,
+use crate::helpers::{
+    decode_png, decoded_pixels, encoded, fading_photo, lossless_plan, nearly_equal, photo, plan_for, png_of,
+    png_with, psnr_db, rgba, run,
 };
 
 pub(crate) const MODERN: [Format; 4] = [Format::Heic, Format::Avif, Format::Jxl, Format::Jp2];
 
 fn at_quality(format: Format, quality: u8) -> Plan {
-    let output = Output { format: Target::Format(format), quality: Some(quality), ..Output::default() };
+    let output = Output { format: TargetFormat::Format(format), quality: Some(quality), ..Output::default() };
     Plan { output, ..Plan::default() }
 }
 
@@ -23,16 +24,16 @@ fn gray(width: u32, height: u32) -> Image {
 }
 
 #[test]
-fn pictures_come_back() {
+fn encoded_images_decode_to_nearly_the_same_pixels() {
     for format in MODERN {
-        for image in [photo(97, 61), fading(97, 61), gray(97, 61)] {
+        for image in [photo(97, 61), fading_photo(97, 61), gray(97, 61)] {
             let done = run(&png_of(&image), &at_quality(format, 90));
             assert_eq!(sniff(&done.bytes), Some(format));
-            let (width, height, result) = pixels(&done.bytes);
+            let (width, height, result) = decoded_pixels(&done.bytes);
             assert_eq!((width, height), (97, 61), "{format:?}");
-            // What is nearly transparent has no colours that matter.
-            let seen: Vec<_> = rgba(&image).into_iter().zip(result).filter(|(a, _)| a[3] > 128).collect();
-            let (before, after): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+            // Compare only visible pixels: the colours of nearly transparent pixels do not matter.
+            let visible: Vec<_> = rgba(&image).into_iter().zip(result).filter(|(a, _)| a[3] > 128).collect();
+            let (before, after): (Vec<_>, Vec<_>) = visible.into_iter().unzip();
             let db = psnr_db(&after, &before);
             assert!(db > 32.0, "{format:?} of {:?}: {db:.1} dB", image.channels());
         }
@@ -42,32 +43,32 @@ fn pictures_come_back() {
 #[test]
 fn alpha_and_gray_are_kept() {
     for format in MODERN {
-        let done = run(&png_of(&fading(64, 32)), &to(format));
+        let done = run(&png_of(&fading_photo(64, 32)), &plan_for(format));
         assert!(done.output.alpha, "{format:?}");
-        let (_, _, result) = pixels(&done.bytes);
+        let (_, _, result) = decoded_pixels(&done.bytes);
         for (i, pixel) in result.iter().enumerate() {
             let alpha = (i % 64 * 255 / 63) as u8;
             assert!(pixel[3].abs_diff(alpha) <= 24, "{format:?}: {} is not {alpha}", pixel[3]);
         }
-        let done = run(&png_of(&gray(64, 32)), &to(format)).output;
+        let done = run(&png_of(&gray(64, 32)), &plan_for(format)).output;
         assert_eq!((done.colorspace, done.depth, done.alpha), (Colorspace::Gray, 8, false), "{format:?}");
     }
 }
 
 #[test]
-fn an_opaque_alpha_channel_is_left_out_where_it_costs() {
+fn opaque_alpha_channel_is_dropped() {
     let opaque = Image::new(40, 30, Channels::Rgba, [200, 100, 50, 255].repeat(1200));
     for format in [Format::Heic, Format::Avif, Format::Jp2] {
-        assert!(!run(&png_of(&opaque), &to(format)).output.alpha, "{format:?}");
+        assert!(!run(&png_of(&opaque), &plan_for(format)).output.alpha, "{format:?}");
     }
 }
 
 #[test]
-fn tiny_pictures_are_written() {
+fn tiny_images_are_encoded() {
     for format in MODERN {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 3), (15, 17), (64, 65)] {
-            for image in [photo(width, height), fading(width, height), gray(width, height)] {
-                let (w, h, _) = pixels(&run(&png_of(&image), &to(format)).bytes);
+            for image in [photo(width, height), fading_photo(width, height), gray(width, height)] {
+                let (w, h, _) = decoded_pixels(&run(&png_of(&image), &plan_for(format)).bytes);
                 assert_eq!((w, h), (width, height), "{format:?}");
             }
         }
@@ -75,18 +76,18 @@ fn tiny_pictures_are_written() {
 }
 
 #[test]
-fn without_loss_means_without_loss() {
+fn lossless_jxl_and_jp2_keep_every_pixel() {
     for format in [Format::Jxl, Format::Jp2] {
-        for image in [photo(61, 47), fading(61, 47), gray(61, 47)] {
-            let done = run(&png_of(&image), &lossless(format));
+        for image in [photo(61, 47), fading_photo(61, 47), gray(61, 47)] {
+            let done = run(&png_of(&image), &lossless_plan(format));
             assert_eq!(done.output.quality, None);
-            assert!(pixels(&done.bytes).2 == rgba(&image), "{format:?} of {:?}", image.channels());
+            assert!(decoded_pixels(&done.bytes).2 == rgba(&image), "{format:?} of {:?}", image.channels());
         }
     }
 }
 
 #[test]
-fn quality_and_effort_decide_the_size() {
+fn quality_and_effort_change_the_file_size() {
     let input = png_of(&photo(128, 96));
     for format in MODERN {
         let sizes = [10, 40, 70, 90].map(|quality| run(&input, &at_quality(format, quality)).output.bytes);
@@ -103,7 +104,7 @@ fn quality_and_effort_decide_the_size() {
 }
 
 #[test]
-fn chroma_is_whole_at_high_quality() {
+fn avif_uses_full_chroma_at_high_quality() {
     let input = png_of(&photo(64, 48));
     let sampling = |format, quality| run(&input, &at_quality(format, quality)).output.sampling;
     assert_eq!(sampling(Format::Avif, 60).as_deref(), Some("4:2:0"));
@@ -113,27 +114,27 @@ fn chroma_is_whole_at_high_quality() {
 }
 
 #[test]
-fn metadata_is_kept_on_demand() {
-    // One entry: Artist, of 12 bytes at 26.
+fn metadata_is_kept_only_if_requested() {
+    // One entry: Artist, with 12 bytes at offset 26.
     let head = b"II*\0\x08\0\0\0\x01\0\x3b\x01\x02\0\x0c\0\0\0\x1a\0\0\0\0\0\0\0";
     let artist = b"it is there\0";
     let exif = [&head[..], artist].concat();
     let input = png_with(&photo(20, 20), |info| info.exif_metadata = Some(exif.into()));
     let contains = |bytes: &[u8]| bytes.windows(artist.len()).any(|window| window == artist);
     for format in MODERN {
-        let mut plan = to(format);
+        let mut plan = plan_for(format);
         assert!(!contains(&run(&input, &plan).bytes), "{format:?}");
         plan.output.metadata = KeptMetadata::All;
         let first = run(&input, &plan).bytes;
         assert!(contains(&first), "{format:?}");
-        // And found again in what was written.
+        // Metadata of the written file must be readable again.
         assert!(contains(&run(&first, &plan).bytes), "{format:?}");
     }
 }
 
 #[test]
-fn jpeg_2000_is_decoded_at_the_resolution_that_is_needed() {
-    let input = file(&photo(300, 200), Format::Jp2);
+fn jpeg_2000_is_decoded_at_the_needed_resolution() {
+    let input = encoded(&photo(300, 200), Format::Jp2);
     let resize = Resize {
         mode: ResizeMode::Auto,
         width: Some(70),
@@ -143,35 +144,36 @@ fn jpeg_2000_is_decoded_at_the_resolution_that_is_needed() {
         background: None,
         kernel: pixaven_imaging::plan::Kernel::Lanczos3,
     };
-    let plan = Plan { resize: Some(resize), ..to(Format::Png) };
+    let plan = Plan { resize: Some(resize), ..plan_for(Format::Png) };
     let done = run(&input, &plan);
     assert_eq!((done.input.width, done.input.height), (300, 200));
     assert_eq!((done.output.width, done.output.height), (70, 47));
-    let whole = run(&run(&input, &to(Format::Png)).bytes, &plan);
+    let whole = run(&run(&input, &plan_for(Format::Png)).bytes, &plan);
     let db = psnr_db(&decode_png(&done.bytes).2, &decode_png(&whole.bytes).2);
     assert!(db > 28.0, "{db:.1} dB");
 }
 
 #[test]
-fn a_declared_size_beyond_the_limits_is_refused_before_decoding() {
+fn declared_size_beyond_the_limits_is_refused() {
     for format in [Format::Avif, Format::Heic] {
-        let mut input = file(&photo(16, 16), format);
-        boxes::set(&mut input, b"ispe", 4, &[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
+        let mut input = encoded(&photo(16, 16), format);
+        heif_boxes::overwrite_box(&mut input, b"ispe", 4, &[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
         let error =
-            process(&input, &to(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
+            process(&input, &plan_for(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
         assert!(error.to_string().starts_with("the number of pixels"), "{error}");
     }
-    let mut input = file(&photo(16, 16), Format::Jp2);
+    let mut input = encoded(&photo(16, 16), Format::Jp2);
     let siz = input.windows(4).position(|window| window == b"\xff\x4f\xff\x51").unwrap();
-    // The sides of the picture and those of its only tile.
+    // The size of the image, and the size of its only tile.
     for at in [siz + 8, siz + 24] {
         input[at..at + 8].copy_from_slice(&[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
     }
-    let error = process(&input, &to(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
+    let error =
+        process(&input, &plan_for(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
     assert!(error.to_string().starts_with("the number of pixels"), "{error}");
     for format in MODERN {
-        let input = file(&photo(50, 20), format);
-        let at = |limits: Limits| process(&input, &to(Format::Png), &limits, &mut Scratch::default());
+        let input = encoded(&photo(50, 20), format);
+        let at = |limits: Limits| process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default());
         let base = Limits::default();
         assert!(at(Limits { pixels: 1000, input_side_px: 50, ..base }).is_ok(), "{format:?}");
         for limits in [Limits { pixels: 999, ..base }, Limits { input_side_px: 49, ..base }] {
@@ -181,17 +183,17 @@ fn a_declared_size_beyond_the_limits_is_refused_before_decoding() {
 }
 
 #[test]
-fn parts_are_counted() {
+fn number_of_parts_is_limited() {
     for format in [Format::Avif, Format::Heic] {
-        let input = file(&fading(16, 16), format);
+        let input = encoded(&fading_photo(16, 16), format);
         let limits = Limits { parts: 9, ..Limits::default() };
-        let error = process(&input, &to(Format::Png), &limits, &mut Scratch::default()).unwrap_err();
+        let error = process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default()).unwrap_err();
         assert!(error.to_string().contains("parts of a file"), "{error}");
     }
 }
 
 #[test]
-fn the_kinds_of_heif_are_told_apart_by_their_brands() {
+fn heif_brands_select_avif_or_heic() {
     let with = |brands: &[&[u8; 4]]| {
         let mut file = ((8 + 4 * brands.len() as u32).to_be_bytes()).to_vec();
         file.extend_from_slice(b"ftyp");
@@ -202,35 +204,35 @@ fn the_kinds_of_heif_are_told_apart_by_their_brands() {
     assert_eq!(with(&[b"mif1", b"\0\0\0\0", b"miaf", b"avif"]), Some(Format::Avif));
     assert_eq!(with(&[b"mif1", b"\0\0\0\0", b"heic"]), Some(Format::Heic));
     assert_eq!(with(&[b"mif1", b"\0\0\0\0"]), Some(Format::Heic));
-    // The second word is a version, not a brand.
+    // The second word is a version and not a brand.
     assert_eq!(with(&[b"isom", b"avif", b"mp42"]), None);
 }
 
 #[test]
-fn colours_by_code_points_become_srgb() {
+fn cicp_colours_are_converted_to_srgb() {
     let red = Image::new(32, 32, Channels::Rgb, [200, 60, 60].repeat(1024));
     for format in [Format::Avif, Format::Heic] {
         let input = run(&png_of(&red), &at_quality(format, 95)).bytes;
-        assert!(close(&pixels(&input).2, &rgba(&red), 4), "{format:?}");
-        // Display P3 has a redder red.
+        assert!(nearly_equal(&decoded_pixels(&input).2, &rgba(&red), 4), "{format:?}");
+        // The same values in Display P3 are a more saturated red.
         let mut p3 = input.clone();
-        boxes::set(&mut p3, b"colr", 4, &[0, 12]);
-        let [r, g, ..] = pixels(&p3).2[500];
+        heif_boxes::overwrite_box(&mut p3, b"colr", 4, &[0, 12]);
+        let [r, g, ..] = decoded_pixels(&p3).2[500];
         assert!(r > 208 && g < 58, "{format:?}: {r} {g}");
-        // A PQ value of 60 % is bright, one of 24 % is dark: contrast grows.
+        // A PQ value of 60 % is bright and a value of 24 % is dark, so the contrast grows.
         let mut pq = input;
-        boxes::set(&mut pq, b"colr", 6, &[0, 16]);
-        let [r, g, ..] = pixels(&pq).2[500];
+        heif_boxes::overwrite_box(&mut pq, b"colr", 6, &[0, 16]);
+        let [r, g, ..] = decoded_pixels(&pq).2[500];
         assert!(r > 230 && g < 60, "{format:?}: {r} {g}");
     }
 }
 
 #[test]
-fn a_flat_colour_survives_in_a_small_jpeg_2000() {
+fn flat_colour_is_kept_in_a_small_jpeg_2000() {
     for (width, height) in [(1, 1), (8, 8), (30, 20), (100, 80)] {
         let data = [250, 10, 20].repeat((width * height) as usize);
         let image = Image::new(width, height, Channels::Rgb, data);
-        let (_, _, found) = pixels(&run(&png_of(&image), &at_quality(Format::Jp2, 80)).bytes);
-        assert!(close(&found, &rgba(&image), 4), "{width}x{height}: {:?}", found[0]);
+        let (_, _, found) = decoded_pixels(&run(&png_of(&image), &at_quality(Format::Jp2, 80)).bytes);
+        assert!(nearly_equal(&found, &rgba(&image), 4), "{width}x{height}: {:?}", found[0]);
     }
 }

@@ -1,13 +1,14 @@
-//! EXIF orientation: every format that can carry it, every value, and what is broken.
+//! EXIF orientation: every value in every format that can store it, and broken EXIF blocks.
 
 use pixaven_imaging::{Format, Image, Plan};
 
 use crate::corpus::Corpus;
-use crate::pictures::{
-    close, decode_png, lossless, pixels, png_of, png_with, psnr_db, quarters, rgba, run, to,
+use crate::helpers::{
+    decode_png, decoded_pixels, lossless_plan, nearly_equal, plan_for, png_of, png_with, psnr_db, quarters,
+    rgba, run,
 };
 
-/// A TIFF block with an orientation, in either byte order.
+/// A TIFF block that contains only an orientation, in either byte order.
 fn exif(value: u8, big_endian: bool) -> Vec<u8> {
     if big_endian {
         [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[value][..], b"\0\0\0\0\0\0"].concat()
@@ -16,7 +17,7 @@ fn exif(value: u8, big_endian: bool) -> Vec<u8> {
     }
 }
 
-/// How the upright picture must be stored so that `value` turns it upright again.
+/// The stored image that `value` turns into the upright image.
 pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let (w, h) = (upright.width(), upright.height());
     let (width, height) = if value >= 5 { (h, w) } else { (w, h) };
@@ -24,8 +25,8 @@ pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let mut data = Vec::new();
     for y in 0..height {
         for x in 0..width {
-            // EXIF 2.3, 4.6.4 A: which side of the picture the 0th row and the 0th column are.
-            let (ux, uy) = match value {
+            // EXIF 2.3, section 4.6.4 A, defines which side of the image the 0th row and the 0th column are.
+            let (upright_x, upright_y) = match value {
                 1 => (x, y),
                 2 => (w - 1 - x, y),
                 3 => (w - 1 - x, h - 1 - y),
@@ -35,7 +36,7 @@ pub(crate) fn stored(upright: &Image, value: u8) -> Image {
                 7 => (w - 1 - y, h - 1 - x),
                 _ => (y, h - 1 - x),
             };
-            data.extend(pixels[(uy * w + ux) as usize]);
+            data.extend(pixels[(upright_y * w + upright_x) as usize]);
         }
     }
     Image::new(width, height, upright.channels(), data)
@@ -53,7 +54,7 @@ fn with_exif(image: &Image, format: Format, block: &[u8]) -> Vec<u8> {
             bytes
         }
         _ => {
-            let simple = run(&png_of(image), &lossless(Format::Webp)).bytes;
+            let simple = run(&png_of(image), &lossless_plan(Format::Webp)).bytes;
             let side = |px: u32| (px - 1).to_le_bytes()[..3].to_vec();
             let header = [&[0b1000, 0, 0, 0][..], &side(image.width()), &side(image.height())].concat();
             let mut padded = block.to_vec();
@@ -73,44 +74,44 @@ fn with_exif(image: &Image, format: Format, block: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_value_turns_the_picture_upright() {
+fn every_orientation_value_is_applied() {
     let upright = quarters(40, 24);
     for format in [Format::Jpeg, Format::Png, Format::Webp] {
         for value in 1..=8 {
             for big_endian in [false, true] {
                 let image = stored(&upright, value);
                 let input = with_exif(&image, format, &exif(value, big_endian));
-                let done = run(&input, &to(Format::Png));
-                let what = format!("{format:?} with {value}");
-                assert_eq!((done.input.width, done.input.height), (image.width(), image.height()), "{what}");
-                assert_eq!((done.output.width, done.output.height), (40, 24), "{what}");
+                let done = run(&input, &plan_for(Format::Png));
+                let case = format!("{format:?} with {value}");
+                assert_eq!((done.input.width, done.input.height), (image.width(), image.height()), "{case}");
+                assert_eq!((done.output.width, done.output.height), (40, 24), "{case}");
                 let db = psnr_db(&decode_png(&done.bytes).2, &rgba(&upright));
-                assert!(db > 30.0, "{what}: {db:.1} dB");
+                assert!(db > 30.0, "{case}: {db:.1} dB");
             }
         }
     }
 }
 
 #[test]
-fn odd_sizes_and_gray_are_turned_too() {
-    let image = crate::pictures::photo(37, 19);
+fn images_with_odd_sizes_are_turned() {
+    let image = crate::helpers::photo(37, 19);
     for value in 1..=8 {
         let input = with_exif(&stored(&image, value), Format::Png, &exif(value, true));
-        assert_eq!(pixels(&input), (37, 19, rgba(&image)), "{value}");
+        assert_eq!(decoded_pixels(&input), (37, 19, rgba(&image)), "{value}");
     }
 }
 
 #[test]
-fn it_is_left_alone_on_demand() {
+fn keep_orientation_leaves_the_image_unchanged() {
     let image = quarters(40, 24);
     let input = with_exif(&image, Format::Png, &exif(6, true));
-    let plan = Plan { keep_orientation: true, ..to(Format::Png) };
+    let plan = Plan { keep_orientation: true, ..plan_for(Format::Png) };
     let done = run(&input, &plan);
     assert_eq!(decode_png(&done.bytes).2, rgba(&image));
 }
 
 #[test]
-fn a_broken_block_means_upright() {
+fn broken_exif_block_means_upright() {
     let image = quarters(16, 16);
     let good = exif(6, false);
     let mut blocks: Vec<Vec<u8>> = (0..good.len()).map(|n| good[..n].to_vec()).collect();
@@ -118,15 +119,15 @@ fn a_broken_block_means_upright() {
     blocks.push(exif(9, true));
     blocks.push([b"II*\0", &[0xff; 12][..]].concat());
     blocks.push([b"II*\0\x08\0\0\0\xff\xff", &[0x12; 40][..]].concat());
-    // The value itself ends at byte 19; what is cut off behind it does not matter.
+    // The value ends at byte 19. Truncation after it has no effect.
     for block in blocks.iter().filter(|block| block.len() < 19 || block.len() > 25) {
         let input = with_exif(&image, Format::Png, block);
-        assert_eq!(pixels(&input).2, rgba(&image), "{block:x?}");
+        assert_eq!(decoded_pixels(&input).2, rgba(&image), "{block:x?}");
     }
 }
 
 #[test]
-fn the_orientation_pictures_of_the_corpus_are_upright() {
+fn orientation_images_of_the_corpus_are_turned_upright() {
     let Some(corpus) = Corpus::open() else { return };
     for scene in ["Landscape", "Portrait"] {
         let find = |n: u32| {
@@ -137,16 +138,16 @@ fn the_orientation_pictures_of_the_corpus_are_upright() {
             eprintln!("SKIPPED: {scene}_1.jpg is not in the corpus");
             continue;
         };
-        let reference = pixels(&reference);
+        let reference = decoded_pixels(&reference);
         for n in 2..=8 {
-            let picture = pixels(&find(n).expect("the set has all eight"));
+            let picture = decoded_pixels(&find(n).expect("the corpus must have all eight orientations"));
             assert_eq!((picture.0, picture.1), (reference.0, reference.1), "{scene}_{n}");
             let db = psnr_db(&picture.2, &reference.2);
             assert!(db > 30.0, "{scene}_{n} differs: {db:.1} dB");
         }
         assert!(
-            !close(&reference.2, &vec![reference.2[0]; reference.2.len()], 8),
-            "the picture shows something"
+            !nearly_equal(&reference.2, &vec![reference.2[0]; reference.2.len()], 8),
+            "the image must not be a single colour"
         );
     }
 }

@@ -1,24 +1,24 @@
-//! `output`: the largest size, the smallest format, the time and the plays of an animation, and what `lossless` means.
+//! `output`: `max_bytes`, `format: auto`, `delay`, `plays` and `lossless`.
 
-use pixaven_imaging::plan::{KeptMetadata, Mask, Output, Shape, Target};
+use pixaven_imaging::plan::{KeptMetadata, Mask, Output, Shape, TargetFormat};
 use pixaven_imaging::{Channels, Error, Format, Image, Limits, Plan, Processed, Scratch, process};
 
-use crate::pictures::{decode_png, fading, photo, png_of, quarters, rgba, run};
+use crate::helpers::{decode_png, fading_photo, photo, png_of, quarters, rgba, run};
 
 fn plan(output: Output) -> Plan {
     Plan { output, ..Plan::default() }
 }
 
-fn attempt(input: &[u8], output: Output) -> Result<Processed, Error> {
+fn try_process(input: &[u8], output: Output) -> Result<Processed, Error> {
     process(input, &plan(output), &Limits::default(), &mut Scratch::default())
 }
 
 fn in_format(format: Format) -> Output {
-    Output { format: Target::Format(format), ..Output::default() }
+    Output { format: TargetFormat::Format(format), ..Output::default() }
 }
 
 const AUTO: Output = Output {
-    format: Target::Auto,
+    format: TargetFormat::Auto,
     quality: None,
     baseline: false,
     lossless: false,
@@ -29,7 +29,7 @@ const AUTO: Output = Output {
     plays: None,
 };
 
-/// An APNG of photographs that slide by, 100 ms each, three times.
+/// An APNG of photographs that move sideways, 100 ms each, with three plays.
 pub(crate) fn animation(n_frames: u32) -> Vec<u8> {
     let wide = photo(48 + n_frames, 32);
     let mut bytes = Vec::new();
@@ -47,7 +47,8 @@ pub(crate) fn animation(n_frames: u32) -> Vec<u8> {
     bytes
 }
 
-/// What an animation says of itself, as an APNG read by another library: delays in milliseconds and plays.
+/// The frame delays in milliseconds and the number of plays of an animation. The code under test converts it
+/// to APNG, and the `png` crate reads the APNG.
 fn times_of(file: &[u8]) -> (Vec<u32>, u32) {
     let apng = run(file, &plan(in_format(Format::Apng))).bytes;
     let mut reader = png::Decoder::new(std::io::Cursor::new(&apng)).read_info().unwrap();
@@ -62,38 +63,45 @@ fn times_of(file: &[u8]) -> (Vec<u32>, u32) {
 }
 
 #[test]
-fn the_largest_size_is_kept_at_the_highest_quality() {
+fn max_bytes_selects_the_highest_quality_that_fits() {
     let input = png_of(&photo(160, 120));
     for format in [Format::Jpeg, Format::Webp] {
         let output = in_format(format);
         let size =
-            |quality| attempt(&input, Output { quality: Some(quality), ..output }).unwrap().output.bytes;
+            |quality| try_process(&input, Output { quality: Some(quality), ..output }).unwrap().output.bytes;
         for max_bytes in [size(35), size(35) + 20, size(80), size(100), 10_000_000] {
-            let done = attempt(&input, Output { max_bytes: Some(max_bytes), ..output }).unwrap();
+            let done = try_process(&input, Output { max_bytes: Some(max_bytes), ..output }).unwrap();
             assert!(done.output.bytes <= max_bytes, "{format:?}");
             let quality = done.output.quality.unwrap();
-            assert_eq!(done.output.bytes, size(quality), "{format:?}: the file is that of its quality");
-            assert!(quality == 100 || size(quality + 1) > max_bytes, "{format:?}: not {quality} but more");
+            assert_eq!(
+                done.output.bytes,
+                size(quality),
+                "{format:?}: the size must be that of the reported quality"
+            );
+            assert!(
+                quality == 100 || size(quality + 1) > max_bytes,
+                "{format:?}: a quality above {quality} fits as well"
+            );
         }
-        let bounded =
-            attempt(&input, Output { quality: Some(40), max_bytes: Some(1 << 30), ..output }).unwrap();
-        assert_eq!(bounded.output.quality, Some(40), "the quality that is asked for is the highest");
+        let limited =
+            try_process(&input, Output { quality: Some(40), max_bytes: Some(1 << 30), ..output }).unwrap();
+        assert_eq!(limited.output.quality, Some(40), "the requested quality is the upper limit");
     }
 }
 
 #[test]
-fn metadata_count_towards_the_largest_size() {
+fn metadata_counts_towards_max_bytes() {
     let input = png_of(&photo(64, 48));
     let text = png::text_metadata::TEXtChunk::new("Copyright", "x".repeat(3_000));
-    let tagged = crate::pictures::png_with(&photo(64, 48), |info| info.uncompressed_latin1_text = vec![text]);
+    let tagged = crate::helpers::png_with(&photo(64, 48), |info| info.uncompressed_latin1_text = vec![text]);
     let output =
         Output { max_bytes: Some(5_000), metadata: KeptMetadata::Copyright, ..in_format(Format::Jpeg) };
-    let (bare, full) = (attempt(&input, output).unwrap(), attempt(&tagged, output).unwrap());
+    let (bare, full) = (try_process(&input, output).unwrap(), try_process(&tagged, output).unwrap());
     assert!(full.output.bytes <= 5_000 && full.output.quality < bare.output.quality);
 }
 
 #[test]
-fn what_cannot_be_small_enough_is_refused_with_what_could_be_reached() {
+fn unreachable_max_bytes_is_refused_with_the_smallest_size() {
     let input = png_of(&photo(160, 120));
     for (format, reason) in [
         (Format::Jpeg, "the smallest JPEG that can be made of this image at this size takes "),
@@ -102,50 +110,50 @@ fn what_cannot_be_small_enough_is_refused_with_what_could_be_reached() {
         (Format::Gif, "the GIF is written without loss"),
         (Format::Apng, "the APNG is written without loss"),
     ] {
-        let error = attempt(&input, Output { max_bytes: Some(100), ..in_format(format) }).unwrap_err();
+        let error = try_process(&input, Output { max_bytes: Some(100), ..in_format(format) }).unwrap_err();
         let Error::Plan(message) = error else { panic!("{error}") };
         assert!(message.starts_with(&format!("output.max_bytes: {reason}")), "{message}");
         assert!(message.ends_with(" bytes, more than 100"), "{message}");
     }
     let exact = Output { max_bytes: Some(100), lossless: true, ..in_format(Format::Webp) };
-    assert!(attempt(&input, exact).unwrap_err().to_string().contains("the WebP is written without loss"));
+    assert!(try_process(&input, exact).unwrap_err().to_string().contains("the WebP is written without loss"));
     for format in [Format::Png, Format::Gif, Format::Apng] {
-        let fits = attempt(&input, Output { max_bytes: Some(1 << 20), ..in_format(format) });
-        assert_eq!(fits.unwrap().bytes, attempt(&input, in_format(format)).unwrap().bytes);
+        let fits = try_process(&input, Output { max_bytes: Some(1 << 20), ..in_format(format) });
+        assert_eq!(fits.unwrap().bytes, try_process(&input, in_format(format)).unwrap().bytes);
     }
 }
 
 #[test]
-fn animations_are_made_to_fit_as_well() {
+fn max_bytes_applies_to_animations() {
     let input = animation(6);
     let webp = in_format(Format::Webp);
-    let size = |quality| attempt(&input, Output { quality: Some(quality), ..webp }).unwrap().output.bytes;
-    let done = attempt(&input, Output { max_bytes: Some(size(50)), ..webp }).unwrap();
+    let size = |quality| try_process(&input, Output { quality: Some(quality), ..webp }).unwrap().output.bytes;
+    let done = try_process(&input, Output { max_bytes: Some(size(50)), ..webp }).unwrap();
     assert!(done.output.bytes <= size(50) && done.output.quality >= Some(50) && done.output.frames == 6);
-    assert_eq!(done.warnings, Vec::<String>::new(), "what was tried leaves no trace");
+    assert_eq!(done.warnings, Vec::<String>::new(), "attempts must not leave warnings");
     for format in [Format::Gif, Format::Apng, Format::Webp] {
-        let error = attempt(&input, Output { max_bytes: Some(300), ..in_format(format) }).unwrap_err();
+        let error = try_process(&input, Output { max_bytes: Some(300), ..in_format(format) }).unwrap_err();
         assert!(error.to_string().starts_with("output.max_bytes: "), "{error}");
     }
 }
 
-/// The smallest of these formats at the qualities that are equal to the default.
+/// The smallest file size of these formats. The qualities must look equal to the default quality.
 fn smallest(input: &[u8], formats: &[(Format, u8)]) -> u64 {
     let sizes = formats.iter().map(|&(format, quality)| {
-        attempt(input, Output { quality: Some(quality), ..in_format(format) }).unwrap().output.bytes
+        try_process(input, Output { quality: Some(quality), ..in_format(format) }).unwrap().output.bytes
     });
     sizes.min().unwrap()
 }
 
 #[test]
-fn auto_is_the_smallest_of_those_that_can_hold_the_picture() {
+fn auto_picks_the_smallest_format_that_can_hold_the_image() {
     let flat = png_of(&quarters(64, 48));
-    let done = attempt(&flat, AUTO).unwrap();
-    assert_eq!(done.output.format, Format::Png, "four colours are smallest without loss");
+    let done = try_process(&flat, AUTO).unwrap();
+    assert_eq!(done.output.format, Format::Png, "four colours are smallest as PNG");
     assert_eq!(decode_png(&done.bytes).2, rgba(&quarters(64, 48)));
 
     let input = png_of(&photo(160, 120));
-    let done = attempt(&input, AUTO).unwrap();
+    let done = try_process(&input, AUTO).unwrap();
     assert_ne!(done.output.format, Format::Png);
     let without_avif = smallest(&input, &[(Format::Jpeg, 80), (Format::Webp, WEBP_OF_80)]);
     assert!(done.output.bytes <= without_avif);
@@ -153,65 +161,67 @@ fn auto_is_the_smallest_of_those_that_can_hold_the_picture() {
         assert_eq!(done.output.bytes, without_avif);
     }
 
-    let done = attempt(&png_of(&fading(80, 60)), AUTO).unwrap();
+    let done = try_process(&png_of(&fading_photo(80, 60)), AUTO).unwrap();
     assert!(done.output.alpha && done.output.format != Format::Jpeg);
     let mask = Some(Mask { shape: Shape::Ellipse, background: None });
     let plan = Plan { mask, ..plan(AUTO) };
     let done = process(&input, &plan, &Limits::default(), &mut Scratch::default()).unwrap();
-    assert!(done.output.alpha, "an operation that makes the picture transparent counts");
+    assert!(done.output.alpha, "alpha from an operation must be kept");
 }
 
-/// The quality of a WebP that looks like a JPEG of quality 80.
+/// The WebP quality that looks like a JPEG of quality 80.
 const WEBP_OF_80: u8 = 82;
 
 #[test]
-fn auto_follows_the_quality_and_the_largest_size() {
+fn auto_respects_quality_and_max_bytes() {
     let input = png_of(&photo(160, 120));
-    let at = |quality| attempt(&input, Output { quality: Some(quality), ..AUTO }).unwrap().output.bytes;
+    let at = |quality| try_process(&input, Output { quality: Some(quality), ..AUTO }).unwrap().output.bytes;
     assert!(at(30) < at(60) && at(60) < at(90));
-    let done = attempt(&input, Output { max_bytes: Some(at(60)), ..AUTO }).unwrap();
+    let done = try_process(&input, Output { max_bytes: Some(at(60)), ..AUTO }).unwrap();
     assert!(done.output.bytes <= at(60) && done.output.bytes > at(40));
-    let error = attempt(&input, Output { max_bytes: Some(50), ..AUTO }).unwrap_err();
+    let error = try_process(&input, Output { max_bytes: Some(50), ..AUTO }).unwrap_err();
     assert!(error.to_string().starts_with("output.max_bytes: the smallest "), "{error}");
 }
 
 #[test]
-fn auto_without_loss_is_without_loss() {
+fn lossless_auto_picks_the_smallest_lossless_format() {
     for image in [photo(61, 47), quarters(30, 20)] {
-        let done = attempt(&png_of(&image), Output { lossless: true, ..AUTO }).unwrap();
+        let done = try_process(&png_of(&image), Output { lossless: true, ..AUTO }).unwrap();
         assert!(matches!(done.output.format, Format::Png | Format::Webp));
         let png = run(&done.bytes, &plan(in_format(Format::Png))).bytes;
         assert_eq!(decode_png(&png).2, rgba(&image));
-        let both = [Format::Png, Format::Webp]
-            .map(|format| attempt(&png_of(&image), Output { lossless: true, ..in_format(format) }).unwrap());
+        let both = [Format::Png, Format::Webp].map(|format| {
+            try_process(&png_of(&image), Output { lossless: true, ..in_format(format) }).unwrap()
+        });
         assert_eq!(done.output.bytes, both.iter().map(|done| done.output.bytes).min().unwrap());
     }
 }
 
 #[test]
-fn auto_leaves_out_what_cannot_hold_the_picture() {
+fn auto_skips_webp_for_a_side_above_16383_pixels() {
     let long = Image::new(17_000, 1, Channels::Gray, (0..17_000).map(|i| (i * i % 251) as u8).collect());
-    let done = attempt(&png_of(&long), AUTO).unwrap();
+    let done = try_process(&png_of(&long), AUTO).unwrap();
     assert_ne!(done.output.format, Format::Webp, "a WebP has at most 16383 pixels on a side");
     assert_eq!(done.output.width, 17_000);
 }
 
 #[test]
-fn auto_of_an_animation_is_an_animation() {
-    let done = attempt(&animation(5), AUTO).unwrap();
+fn auto_keeps_an_animation_animated() {
+    let done = try_process(&animation(5), AUTO).unwrap();
     assert_eq!((done.output.format, done.output.frames), (Format::Webp, 5));
     let sizes = [(Format::Webp, WEBP_OF_80), (Format::Apng, 80)];
     assert_eq!(done.output.bytes, smallest(&animation(5), &sizes));
-    let fitted = attempt(&animation(5), Output { max_bytes: Some(done.output.bytes / 2), ..AUTO }).unwrap();
+    let fitted =
+        try_process(&animation(5), Output { max_bytes: Some(done.output.bytes / 2), ..AUTO }).unwrap();
     assert!(fitted.output.bytes <= done.output.bytes / 2 && fitted.output.frames == 5);
 }
 
 #[test]
-fn delay_and_loop_replace_those_of_the_input() {
+fn delay_and_plays_replace_those_of_the_input() {
     let input = animation(4);
     for format in [Format::Apng, Format::Gif, Format::Webp] {
         let output = in_format(format);
-        let times = |output| times_of(&attempt(&input, output).unwrap().bytes);
+        let times = |output| times_of(&try_process(&input, output).unwrap().bytes);
         assert_eq!(times(output), (vec![100; 4], 3), "{format:?}");
         for delay_ms in [10, 250, 60_000] {
             let (delays, plays) = times(Output { delay_ms: Some(delay_ms), ..output });
@@ -224,22 +234,26 @@ fn delay_and_loop_replace_those_of_the_input() {
     }
     let still = png_of(&photo(20, 10));
     let timed = Output { delay_ms: Some(50), plays: Some(2), ..in_format(Format::Webp) };
-    let done = attempt(&still, timed).unwrap();
-    assert_eq!(done.bytes, attempt(&still, in_format(Format::Webp)).unwrap().bytes, "a still has no time");
+    let done = try_process(&still, timed).unwrap();
+    assert_eq!(
+        done.bytes,
+        try_process(&still, in_format(Format::Webp)).unwrap().bytes,
+        "a still image has no delay"
+    );
 }
 
 #[test]
-fn lossless_is_said_of_formats_that_can_lose() {
+fn lossless_has_an_effect_only_on_lossy_formats() {
     let input = png_of(&photo(40, 30));
     for format in [Format::Png, Format::Jpeg, Format::Gif] {
-        let exact = attempt(&input, Output { lossless: true, ..in_format(format) }).unwrap();
+        let exact = try_process(&input, Output { lossless: true, ..in_format(format) }).unwrap();
         assert_eq!(
             exact.bytes,
-            attempt(&input, in_format(format)).unwrap().bytes,
-            "{format:?} has no choice"
+            try_process(&input, in_format(format)).unwrap().bytes,
+            "{format:?} has only one mode"
         );
     }
-    let exact = attempt(&input, Output { lossless: true, ..in_format(Format::Webp) }).unwrap();
+    let exact = try_process(&input, Output { lossless: true, ..in_format(Format::Webp) }).unwrap();
     assert_eq!(exact.output.quality, None);
-    assert!(exact.output.bytes > attempt(&input, in_format(Format::Webp)).unwrap().output.bytes);
+    assert!(exact.output.bytes > try_process(&input, in_format(Format::Webp)).unwrap().output.bytes);
 }

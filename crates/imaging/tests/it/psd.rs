@@ -1,4 +1,4 @@
-//! PSD: documents made by hand, in every mode, depth and coding.
+//! PSD: handmade documents in every colour mode, depth and compression.
 
 use std::io::Write as _;
 
@@ -6,9 +6,9 @@ use pixaven_imaging::plan::Output;
 use pixaven_imaging::{Colorspace, Error, Format, Limits, Plan, Scratch, process};
 
 use crate::corpus::Corpus;
-use crate::pictures::{close, decode_png, pixels, run, to};
+use crate::helpers::{decode_png, decoded_pixels, nearly_equal, plan_for, run};
 
-/// A document to be.
+/// Builds a PSD document.
 struct Psd {
     large: bool,
     n_channels: u16,
@@ -16,17 +16,17 @@ struct Psd {
     height: u32,
     depth: u16,
     mode: u16,
-    table: Vec<u8>,
-    /// Numbers and data of the resources.
+    color_table: Vec<u8>,
+    /// Number and data of each image resource.
     resources: Vec<(u16, Vec<u8>)>,
-    /// The number of layers; negative: the first channel behind the colours is transparency.
+    /// The number of layers. If negative, the first channel after the colours is transparency.
     n_layers: i16,
-    coding: u16,
+    compression: u16,
     data: Vec<u8>,
 }
 
-/// A document of two pixels of eight bits, uncompressed.
-fn two(n_channels: u16, mode: u16, data: &[u8]) -> Psd {
+/// A document of two pixels with 8 bits per channel, uncompressed.
+fn two_pixels(n_channels: u16, mode: u16, data: &[u8]) -> Psd {
     Psd {
         large: false,
         n_channels,
@@ -34,10 +34,10 @@ fn two(n_channels: u16, mode: u16, data: &[u8]) -> Psd {
         height: 1,
         depth: 8,
         mode,
-        table: vec![],
+        color_table: vec![],
         resources: vec![],
         n_layers: 0,
-        coding: 0,
+        compression: 0,
         data: data.to_vec(),
     }
 }
@@ -50,8 +50,8 @@ impl Psd {
         bytes.extend(self.n_channels.to_be_bytes());
         bytes.extend([self.height, self.width].map(u32::to_be_bytes).as_flattened());
         bytes.extend([self.depth, self.mode].map(u16::to_be_bytes).as_flattened());
-        bytes.extend((self.table.len() as u32).to_be_bytes());
-        bytes.extend(&self.table);
+        bytes.extend((self.color_table.len() as u32).to_be_bytes());
+        bytes.extend(&self.color_table);
         let mut resources = Vec::new();
         for (number, data) in &self.resources {
             resources.extend(b"8BIM");
@@ -70,147 +70,149 @@ impl Psd {
             bytes.extend([6u32, 2].map(u32::to_be_bytes).as_flattened());
         }
         bytes.extend(layers);
-        bytes.extend(self.coding.to_be_bytes());
+        bytes.extend(self.compression.to_be_bytes());
         bytes.extend(&self.data);
         bytes
     }
 
-    fn shows(&self, expected: &[[u8; 4]], what: &str) {
-        let done = run(&self.bytes(), &to(Format::Png));
-        assert_eq!(done.warnings, Vec::<String>::new(), "{what}");
+    fn assert_shows(&self, expected: &[[u8; 4]], case: &str) {
+        let done = run(&self.bytes(), &plan_for(Format::Png));
+        assert_eq!(done.warnings, Vec::<String>::new(), "{case}");
         assert_eq!(done.input.format, Format::Psd);
         let result = decode_png(&done.bytes).2;
-        assert!(close(&result, expected, 2), "{what}: {result:?}");
+        assert!(nearly_equal(&result, expected, 2), "{case}: {result:?}");
     }
 }
 
 const RED_BLUE: [[u8; 4]; 2] = [[255, 0, 0, 255], [0, 0, 255, 255]];
 
 #[test]
-fn every_mode_has_its_colours() {
+fn every_colour_mode_is_converted() {
     let gray = [[10, 10, 10, 255], [200, 200, 200, 255]];
-    two(1, 1, &[10, 200]).shows(&gray, "gray");
-    two(1, 8, &[10, 200]).shows(&gray, "duotone");
-    two(3, 3, &[255, 0, 0, 0, 0, 255]).shows(&RED_BLUE, "red, green, blue");
-    // Inks are stored inverted: yellow and magenta make red, cyan and magenta blue.
-    two(4, 4, &[255, 0, 0, 0, 0, 255, 255, 255]).shows(&RED_BLUE, "inks");
-    two(3, 7, &[255, 0, 0, 0, 0, 255]).shows(&RED_BLUE, "channels of inks");
-    // sRGB red and white in L*a*b*.
-    two(3, 9, &[138, 255, 209, 128, 198, 128]).shows(&[[255, 0, 0, 255], [255; 4]], "L*a*b*");
-    let mut indexed = two(1, 2, &[0, 1]);
-    indexed.table = vec![0; 768];
-    (indexed.table[0], indexed.table[513]) = (255, 255);
-    indexed.shows(&RED_BLUE, "indices");
+    two_pixels(1, 1, &[10, 200]).assert_shows(&gray, "gray");
+    two_pixels(1, 8, &[10, 200]).assert_shows(&gray, "duotone");
+    two_pixels(3, 3, &[255, 0, 0, 0, 0, 255]).assert_shows(&RED_BLUE, "red, green, blue");
+    // CMYK is stored inverted. Yellow and magenta make red, cyan and magenta make blue.
+    two_pixels(4, 4, &[255, 0, 0, 0, 0, 255, 255, 255]).assert_shows(&RED_BLUE, "inks");
+    two_pixels(3, 7, &[255, 0, 0, 0, 0, 255]).assert_shows(&RED_BLUE, "channels of inks");
+    // The L*a*b* values of red and white in sRGB.
+    two_pixels(3, 9, &[138, 255, 209, 128, 198, 128]).assert_shows(&[[255, 0, 0, 255], [255; 4]], "L*a*b*");
+    let mut indexed = two_pixels(1, 2, &[0, 1]);
+    indexed.color_table = vec![0; 768];
+    (indexed.color_table[0], indexed.color_table[513]) = (255, 255);
+    indexed.assert_shows(&RED_BLUE, "indices");
     indexed.resources.push((1047, vec![0, 1]));
-    indexed.shows(&[RED_BLUE[0], [0; 4]], "a transparent index");
-    let bitmap = Psd { depth: 1, ..two(1, 0, &[0x40]) };
-    bitmap.shows(&[[255; 4], [0, 0, 0, 255]], "black and white");
-    let facts = |psd: &Psd| run(&psd.bytes(), &to(Format::Png)).input;
-    assert_eq!(facts(&two(4, 4, &[0; 8])).colorspace, Colorspace::Cmyk);
+    indexed.assert_shows(&[RED_BLUE[0], [0; 4]], "a transparent index");
+    let bitmap = Psd { depth: 1, ..two_pixels(1, 0, &[0x40]) };
+    bitmap.assert_shows(&[[255; 4], [0, 0, 0, 255]], "black and white");
+    let facts = |psd: &Psd| run(&psd.bytes(), &plan_for(Format::Png)).input;
+    assert_eq!(facts(&two_pixels(4, 4, &[0; 8])).colorspace, Colorspace::Cmyk);
     assert_eq!((facts(&bitmap).colorspace, facts(&bitmap).depth), (Colorspace::Gray, 1));
 }
 
 #[test]
-fn every_depth_becomes_bytes() {
+fn every_depth_is_converted_to_8_bits() {
     let wide = [65_535u16, 0, 0, 0, 0, 65_535].map(u16::to_be_bytes).as_flattened().to_vec();
-    Psd { depth: 16, ..two(3, 3, &wide) }.shows(&RED_BLUE, "16 bits");
-    // Linear light: half of it looks like 188.
+    Psd { depth: 16, ..two_pixels(3, 3, &wide) }.assert_shows(&RED_BLUE, "16 bits");
+    // Floats are in linear light: half of full light is 188 in sRGB.
     let floats = [0.5f32, 1.0].map(f32::to_be_bytes).as_flattened().to_vec();
-    Psd { depth: 32, ..two(1, 1, &floats) }.shows(&[[188, 188, 188, 255], [255; 4]], "32 bits");
+    Psd { depth: 32, ..two_pixels(1, 1, &floats) }.assert_shows(&[[188, 188, 188, 255], [255; 4]], "32 bits");
 }
 
 #[test]
-fn every_coding_is_undone() {
+fn every_compression_is_decoded() {
     let deflate = |data: &[u8]| {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
     };
-    // A row of literals, a run, and a row of literals again.
+    // Three rows: literals, a run, and literals again.
     let rows = [1, 255, 0, 255, 0, 1, 0, 255];
     let short = [[0u8, 3, 0, 2, 0, 3].as_slice(), &rows].concat();
     let long = [[0u8, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3].as_slice(), &rows].concat();
-    Psd { coding: 1, ..two(3, 3, &short) }.shows(&RED_BLUE, "runs");
-    Psd { coding: 1, large: true, ..two(3, 3, &long) }.shows(&RED_BLUE, "runs of a large document");
-    Psd { coding: 2, ..two(3, 3, &deflate(&[255, 0, 0, 0, 0, 255])) }.shows(&RED_BLUE, "deflated");
-    Psd { coding: 3, ..two(3, 3, &deflate(&[255, 1, 0, 0, 0, 255])) }
-        .shows(&RED_BLUE, "deflated differences");
+    Psd { compression: 1, ..two_pixels(3, 3, &short) }.assert_shows(&RED_BLUE, "runs");
+    Psd { compression: 1, large: true, ..two_pixels(3, 3, &long) }
+        .assert_shows(&RED_BLUE, "runs of a large document");
+    Psd { compression: 2, ..two_pixels(3, 3, &deflate(&[255, 0, 0, 0, 0, 255])) }
+        .assert_shows(&RED_BLUE, "deflated");
+    Psd { compression: 3, ..two_pixels(3, 3, &deflate(&[255, 1, 0, 0, 0, 255])) }
+        .assert_shows(&RED_BLUE, "deflated differences");
     let wide = [65_535u16, 1, 0, 0, 0, 65_535].map(u16::to_be_bytes).as_flattened().to_vec();
-    Psd { coding: 3, depth: 16, ..two(3, 3, &deflate(&wide)) }.shows(&RED_BLUE, "differences of 16 bits");
+    Psd { compression: 3, depth: 16, ..two_pixels(3, 3, &deflate(&wide)) }
+        .assert_shows(&RED_BLUE, "differences of 16 bits");
 }
 
 #[test]
-fn transparency_is_that_of_the_merged_picture_without_its_white() {
-    // Red at half strength over white, and nothing.
+fn merged_image_transparency_has_its_white_matte_removed() {
+    // Red at half opacity over white, and a transparent pixel.
     let data = [255, 255, 127, 255, 127, 255, 128, 0];
-    let mut psd = Psd { n_layers: -1, ..two(4, 3, &data) };
-    let result = pixels(&psd.bytes()).2;
-    assert!(close(&result[..1], &[[255, 0, 0, 128]], 2) && result[1][3] == 0, "{result:?}");
+    let mut psd = Psd { n_layers: -1, ..two_pixels(4, 3, &data) };
+    let result = decoded_pixels(&psd.bytes()).2;
+    assert!(nearly_equal(&result[..1], &[[255, 0, 0, 128]], 2) && result[1][3] == 0, "{result:?}");
     psd.n_layers = 1;
-    let result = pixels(&psd.bytes()).2;
-    assert_eq!(
-        result,
-        [[255, 127, 127, 255], [255; 4]],
-        "a channel that was saved for later is not transparency"
-    );
+    let result = decoded_pixels(&psd.bytes()).2;
+    assert_eq!(result, [[255, 127, 127, 255], [255; 4]], "a saved selection is not transparency");
 }
 
 #[test]
-fn a_document_becomes_a_jpeg_on_white() {
-    let clear = Psd { n_layers: -1, width: 8, height: 8, ..two(4, 3, &[0; 256]) };
+fn psd_is_converted_to_a_jpeg_on_white_by_default() {
+    let clear = Psd { n_layers: -1, width: 8, height: 8, ..two_pixels(4, 3, &[0; 256]) };
     let done = run(&clear.bytes(), &Plan { output: Output::default(), ..Plan::default() });
     assert_eq!(done.output.format, Format::Jpeg);
-    assert!(close(&pixels(&done.bytes).2, &[[255; 4]; 64], 1));
+    assert!(nearly_equal(&decoded_pixels(&done.bytes).2, &[[255; 4]; 64], 1));
 }
 
 #[test]
-fn what_is_wrong_is_said() {
-    let attempt =
-        |psd: &Psd| process(&psd.bytes(), &to(Format::Png), &Limits::default(), &mut Scratch::default());
-    let refused = |psd: Psd, name: &str| {
-        let error = attempt(&psd).unwrap_err().to_string();
+fn invalid_psd_is_refused_with_a_reason() {
+    let try_process = |psd: &Psd| {
+        process(&psd.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
+    };
+    let assert_refused = |psd: Psd, name: &str| {
+        let error = try_process(&psd).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     };
-    refused(Psd { mode: 77, ..two(3, 3, &[0; 6]) }, "colour mode 77");
-    refused(Psd { depth: 5, ..two(3, 3, &[0; 6]) }, "5 bits");
-    refused(Psd { coding: 9, ..two(3, 3, &[0; 6]) }, "coding 9");
-    refused(Psd { width: 0, ..two(3, 3, &[0; 6]) }, "0x1");
-    refused(Psd { width: 40_000, ..two(3, 3, &[0; 6]) }, "side");
-    refused(two(2, 3, &[0; 6]), "2 channels");
-    refused(two(1, 2, &[0; 2]), "colour table");
-    refused(two(3, 3, &[]), "missing");
-    let blank = Psd { resources: vec![(1057, vec![0, 0, 0, 1, 0])], ..two(3, 3, &[255; 6]) };
-    assert!(attempt(&blank).unwrap().warnings[0].contains("merged"));
-    let cut = attempt(&two(3, 3, &[255; 4])).unwrap();
+    assert_refused(Psd { mode: 77, ..two_pixels(3, 3, &[0; 6]) }, "colour mode 77");
+    assert_refused(Psd { depth: 5, ..two_pixels(3, 3, &[0; 6]) }, "5 bits");
+    assert_refused(Psd { compression: 9, ..two_pixels(3, 3, &[0; 6]) }, "coding 9");
+    assert_refused(Psd { width: 0, ..two_pixels(3, 3, &[0; 6]) }, "0x1");
+    assert_refused(Psd { width: 40_000, ..two_pixels(3, 3, &[0; 6]) }, "side");
+    assert_refused(two_pixels(2, 3, &[0; 6]), "2 channels");
+    assert_refused(two_pixels(1, 2, &[0; 2]), "colour table");
+    assert_refused(two_pixels(3, 3, &[]), "missing");
+    let blank = Psd { resources: vec![(1057, vec![0, 0, 0, 1, 0])], ..two_pixels(3, 3, &[255; 6]) };
+    assert!(try_process(&blank).unwrap().warnings[0].contains("merged"));
+    let cut = try_process(&two_pixels(3, 3, &[255; 4])).unwrap();
     assert!(cut.warnings[0].contains("ends early"));
-    let large = Psd { resources: vec![(1060, vec![0; 99])], ..two(3, 3, &[0; 6]) };
+    let large = Psd { resources: vec![(1060, vec![0; 99])], ..two_pixels(3, 3, &[0; 6]) };
     let limits = Limits { metadata_bytes: 98, ..Limits::default() };
-    let error = process(&large.bytes(), &to(Format::Png), &limits, &mut Scratch::default()).unwrap_err();
+    let error =
+        process(&large.bytes(), &plan_for(Format::Png), &limits, &mut Scratch::default()).unwrap_err();
     assert!(matches!(error, Error::Limit { .. }), "{error}");
 }
 
 #[test]
-fn every_beginning_and_alteration_is_answered() {
+fn truncated_and_altered_psd_never_panics() {
     let rows = [0u8, 3, 0, 2, 0, 3, 1, 255, 0, 255, 0, 1, 0, 255];
-    let original = Psd { coding: 1, resources: vec![(1060, vec![7; 9])], ..two(3, 3, &rows) }.bytes();
+    let original =
+        Psd { compression: 1, resources: vec![(1060, vec![7; 9])], ..two_pixels(3, 3, &rows) }.bytes();
     let mut scratch = Scratch::default();
     for n in 0..original.len() {
-        let _answer = process(&original[..n], &to(Format::Png), &Limits::default(), &mut scratch);
+        let _result = process(&original[..n], &plan_for(Format::Png), &Limits::default(), &mut scratch);
     }
     for at in 0..original.len() {
         for value in [0, 1, 2, 3, 9, 127, 128, 255] {
             let mut input = original.clone();
             input[at] = value;
-            let _answer = process(&input, &to(Format::Png), &Limits::default(), &mut scratch);
+            let _result = process(&input, &plan_for(Format::Png), &Limits::default(), &mut scratch);
         }
     }
 }
 
 #[test]
-fn the_documents_of_the_corpus_are_read() {
+fn psd_files_of_the_corpus_decode_without_warnings() {
     let Some(corpus) = Corpus::open() else { return };
     for entry in corpus.entries.iter().filter(|entry| entry.format == "psd") {
-        let done = run(&corpus.read(entry), &to(Format::Png));
+        let done = run(&corpus.read(entry), &plan_for(Format::Png));
         assert_eq!(done.warnings, Vec::<String>::new(), "{}", entry.file);
     }
 }

@@ -1,7 +1,7 @@
-//! Every format that we write, opened by decoders that are none of ours: size, number of frames, times and colours are
-//! what our facts and our input say. The decoders are driven by `tests/second_decoders.py`.
+//! Opens every output format with independent decoders. Size, number of frames, delays and colours must match
+//! the reported information and the input. The script `tests/second_decoders.py` runs the decoders.
 
-#![expect(clippy::disallowed_methods, reason = "tests find their tools by the environment")]
+#![expect(clippy::disallowed_methods, reason = "the environment names the Python with the decoders")]
 
 use std::path::Path;
 use std::process::Command;
@@ -10,9 +10,10 @@ use pixaven_imaging::{Channels, Format, Image};
 use serde_json::{Value, json};
 
 use crate::animation::apng;
-use crate::pictures::{photo, png_of, run, to};
+use crate::helpers::{photo, plan_for, png_of, run};
 
-/// A Python with Pillow and its plugins, where ffprobe and ffmpeg are on the path; or a loud word.
+/// A Python with Pillow and its plugins; ffprobe and ffmpeg must be on the path. Without it, prints that the
+/// test is skipped.
 fn python() -> Option<String> {
     let python = std::env::var("PIXAVEN_SECOND_DECODERS").ok();
     if python.is_none() {
@@ -23,9 +24,9 @@ fn python() -> Option<String> {
     python
 }
 
-/// Writes a file in some format; what is claimed of it.
+/// Writes a file in this format. Returns the properties that the script must find.
 fn write(folder: &Path, kind: &str, format: Format, input: &[u8], times: &[u16]) -> Value {
-    let done = run(input, &to(format));
+    let done = run(input, &plan_for(format));
     let file = format!("{kind}.{}", format.extension());
     std::fs::write(folder.join(&file), &done.bytes).unwrap();
     json!({
@@ -38,11 +39,11 @@ fn write(folder: &Path, kind: &str, format: Format, input: &[u8], times: &[u16])
 }
 
 #[test]
-fn every_format_opens_in_a_second_decoder() {
+fn every_output_format_opens_in_a_second_decoder() {
     let Some(python) = python() else { return };
     let folder = std::env::temp_dir().join(format!("pixaven-second-decoders-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    // Odd sides, which some formats cannot have; times that no common frame rate has.
+    // Odd sides, which some formats cannot store, and delays that fit no common frame rate.
     let still = png_of(&photo(97, 61));
     let times = [40u16, 70, 200, 30, 110];
     let frames: Vec<(Image, u16)> = (0..).zip(times).map(|(i, time)| (shifted(i), time)).collect();
@@ -59,11 +60,10 @@ fn every_format_opens_in_a_second_decoder() {
     std::fs::write(folder.join("manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/second_decoders.py");
     let output = Command::new(python).arg(script).arg(&folder).output().unwrap();
-    let (said, complained) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    eprintln!("{said}");
-    assert!(output.status.success(), "{said}{complained}");
-    assert_eq!(said.lines().count(), manifest.len(), "{complained}");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    eprintln!("{stdout}");
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert_eq!(stdout.lines().count(), manifest.len(), "{stderr}");
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -1,15 +1,16 @@
-//! TIFF: files made by hand, one for every feature, and what becomes of them.
+//! TIFF: one handmade file for every sample type, layout and colour space, alpha, and metadata.
 
-mod files;
+mod builder;
+mod compression;
+mod malformed;
 
 use std::io::Write as _;
 
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use pixaven_imaging::plan::{KeptMetadata, Output, Target};
-use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Plan, Scratch, process};
+use pixaven_imaging::plan::{KeptMetadata, Output, TargetFormat};
+use pixaven_imaging::{Channels, Colorspace, Format, Image, Plan};
 
-use self::files::{Tiff, tags};
-use crate::pictures::{close, fading, file, photo, pixels, png_of, psnr_db, rgba, run, to};
+use self::builder::{Tiff, tags};
+use crate::helpers::{decoded_pixels, fading_photo, nearly_equal, photo, plan_for, png_of, rgba, run};
 
 fn deflate(data: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
@@ -26,16 +27,16 @@ fn rgb_tags() -> Vec<(u16, u16, Vec<u64>)> {
     tags(40, 30, &[8, 8, 8], 2)
 }
 
-fn shows(input: &Tiff, expected: &Image, what: &str) {
+fn assert_shows(input: &Tiff, expected: &Image, case: &str) {
     let bytes = input.bytes();
-    let done = run(&bytes, &to(Format::Png));
-    assert_eq!(done.warnings, Vec::<String>::new(), "{what}");
-    let (width, height, result) = pixels(&bytes);
-    assert_eq!((width, height), (expected.width(), expected.height()), "{what}");
-    assert!(close(&result, &rgba(expected), 1), "{what}: {:?}", &result[..result.len().min(8)]);
+    let done = run(&bytes, &plan_for(Format::Png));
+    assert_eq!(done.warnings, Vec::<String>::new(), "{case}");
+    let (width, height, result) = decoded_pixels(&bytes);
+    assert_eq!((width, height), (expected.width(), expected.height()), "{case}");
+    assert!(nearly_equal(&result, &rgba(expected), 1), "{case}: {:?}", &result[..result.len().min(8)]);
 }
 
-/// Values of `bits` bits one after the other, each row beginning with a new byte.
+/// Packs values of `bits` bits. Each row begins with a new byte.
 fn packed(values: &[u64], width: usize, bits: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for row in values.chunks(width) {
@@ -49,7 +50,7 @@ fn packed(values: &[u64], width: usize, bits: usize) -> Vec<u8> {
 }
 
 #[test]
-fn integers_of_every_width_become_bytes() {
+fn integers_of_every_bit_depth_are_scaled_to_8_bits() {
     for bits in [1usize, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 31] {
         let max = (1u64 << bits) - 1;
         let values: Vec<u64> = (0..39u64).map(|i| i * 0x1234_5677 % (max + 1)).collect();
@@ -61,14 +62,14 @@ fn integers_of_every_width_become_bytes() {
                 big_endian,
                 ..Tiff::new(tags(13, 3, &[bits as u64], photometric), vec![packed(&values, 13, bits)])
             };
-            shows(&file(1), &gray, &format!("{bits} bits"));
-            shows(&file(0), &inverted, &format!("{bits} bits, white is zero"));
+            assert_shows(&file(1), &gray, &format!("{bits} bits"));
+            assert_shows(&file(0), &inverted, &format!("{bits} bits, white is zero"));
         }
     }
 }
 
 #[test]
-fn wide_integers_follow_the_byte_order_and_signs_keep_the_order() {
+fn multi_byte_integers_respect_byte_order_and_sign() {
     let values: Vec<u8> = (0..=254).step_by(2).collect();
     let gray = Image::new(128, 1, Channels::Gray, values.clone());
     for n_bytes in [2usize, 3, 4, 8] {
@@ -85,38 +86,38 @@ fn wide_integers_follow_the_byte_order_and_signs_keep_the_order() {
             let tags = tags(128, 1, &[n_bytes as u64 * 8], 1);
             let file = Tiff { big_endian, ..Tiff::new(tags, vec![data.collect()]) };
             let file = file.with(339, &[if signed { 2 } else { 1 }]);
-            shows(&file, &gray, &format!("{n_bytes} bytes, big endian {big_endian}, signed {signed}"));
+            assert_shows(&file, &gray, &format!("{n_bytes} bytes, big endian {big_endian}, signed {signed}"));
         }
     }
     let signed = Tiff::new(tags(128, 1, &[8], 1), vec![values.iter().map(|v| v ^ 0x80).collect()]);
-    shows(&signed.with(339, &[2]), &gray, "a signed byte");
+    assert_shows(&signed.with(339, &[2]), &gray, "a signed byte");
 }
 
 #[test]
-fn floats_lie_between_black_and_white() {
+fn floats_are_scaled_between_black_and_white() {
     let expected = Image::new(4, 1, Channels::Gray, vec![0, 64, 128, 255]);
     let shares = [0.0f32, 64.0 / 255.0, 128.0 / 255.0, 1.0];
     let cases: [(f32, f32); 4] = [(0.0, 1.0), (0.0, 255.0), (-1000.0, 5000.0), (0.0, 65535.0)];
     for (low, high) in cases {
         let values = shares.map(|share| low + share * (high - low));
         let single = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        shows(&Tiff::new(tags(4, 1, &[32], 1), vec![single]).with(339, &[3]), &expected, "32 bits");
+        assert_shows(&Tiff::new(tags(4, 1, &[32], 1), vec![single]).with(339, &[3]), &expected, "32 bits");
         let double = values.iter().flat_map(|&v| f64::from(v).to_be_bytes()).collect();
         let file = Tiff { big_endian: true, ..Tiff::new(tags(4, 1, &[64], 1), vec![double]) };
-        shows(&file.with(339, &[3]), &expected, "64 bits");
+        assert_shows(&file.with(339, &[3]), &expected, "64 bits");
     }
-    // 0, 0.25, 0.5, 1 and what is no number.
+    // The values 0, 0.25, 0.5, 1 and NaN.
     let half = [0x0000u16, 0x3400, 0x3800, 0x3c00, 0x7e00].iter().flat_map(|v| v.to_le_bytes()).collect();
     let expected = Image::new(5, 1, Channels::Gray, vec![0, 64, 128, 255, 0]);
-    shows(&Tiff::new(tags(5, 1, &[16], 1), vec![half]).with(339, &[3]), &expected, "16 bits");
-    // Stated limits are followed: 0.5 of 0 to 2.
+    assert_shows(&Tiff::new(tags(5, 1, &[16], 1), vec![half]).with(339, &[3]), &expected, "16 bits");
+    // Explicit limits (SMinSampleValue, SMaxSampleValue) are respected: 0.5 in the range from 0 to 2.
     let data = 0.5f32.to_le_bytes().repeat(2);
     let mut stated = Tiff::new(tags(2, 1, &[32], 1), vec![data]).with(339, &[3]);
     stated.tags.extend([(340, 11, vec![0]), (341, 11, vec![2.0f32.to_bits().into()])]);
-    shows(&stated, &Image::new(2, 1, Channels::Gray, vec![64; 2]), "stated limits");
+    assert_shows(&stated, &Image::new(2, 1, Channels::Gray, vec![64; 2]), "stated limits");
 }
 
-/// The same picture, cut into pieces of this size, the pieces filled up where the picture ends.
+/// Cuts the image into tiles of this size. Tiles that extend beyond the image are filled up.
 fn tiles(image: &Image, width: usize, height: usize) -> Vec<Vec<u8>> {
     let (columns, n) = (image.width() as usize, image.channels().count());
     let rows = image.height() as usize;
@@ -136,229 +137,106 @@ fn tiles(image: &Image, width: usize, height: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn strips_tiles_and_planes_show_the_same() {
+fn strips_tiles_and_planes_give_the_same_image() {
     let image = small();
     let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 7).map(<[u8]>::to_vec).collect();
     let planes: Vec<Vec<u8>> =
         (0..3).map(|c| image.data().iter().skip(c).step_by(3).copied().collect()).collect();
     for (big_endian, big) in [(false, false), (true, false), (false, true), (true, true)] {
         let kind = |file: Tiff| Tiff { big_endian, big, ..file };
-        shows(&kind(Tiff::new(rgb_tags(), vec![image.data().to_vec()])), &image, "one strip");
-        shows(&kind(Tiff::new(rgb_tags(), strips.clone()).with(278, &[7])), &image, "strips");
+        assert_shows(&kind(Tiff::new(rgb_tags(), vec![image.data().to_vec()])), &image, "one strip");
+        assert_shows(&kind(Tiff::new(rgb_tags(), strips.clone()).with(278, &[7])), &image, "strips");
         let tiled = Tiff::new(rgb_tags(), tiles(&image, 16, 16)).in_tiles(16, 16);
-        shows(&kind(tiled), &image, "tiles");
-        shows(&kind(Tiff::new(rgb_tags(), planes.clone()).with(284, &[2])), &image, "planes");
+        assert_shows(&kind(tiled), &image, "tiles");
+        assert_shows(&kind(Tiff::new(rgb_tags(), planes.clone()).with(284, &[2])), &image, "planes");
     }
 }
 
 #[test]
-fn large_strips_are_taken_in_pieces() {
+fn large_strips_are_decoded_in_pieces() {
     let image = photo(700, 1301);
     let whole = Tiff::new(tags(700, 1301, &[8, 8, 8], 2), vec![image.data().to_vec()]);
-    shows(&whole, &image, "one strip");
-    // 998 rows are twice as many as a piece has.
+    assert_shows(&whole, &image, "one strip");
+    // 998 rows are twice the number of rows in a piece.
     let strips = image.data().chunks(700 * 3 * 998).map(<[u8]>::to_vec).collect();
-    shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[998]), &image, "two strips");
+    assert_shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[998]), &image, "two strips");
     let strips = image.data().chunks(700 * 3 * 1001).map(<[u8]>::to_vec).collect();
-    shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[1001]), &image, "two odd strips");
+    assert_shows(
+        &Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[1001]),
+        &image,
+        "two odd strips",
+    );
     let planes = (0..3).map(|c| image.data().iter().skip(c).step_by(3).copied().collect()).collect();
-    shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), planes).with(284, &[2]), &image, "planes");
+    assert_shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), planes).with(284, &[2]), &image, "planes");
 }
 
 #[test]
-fn many_samples_are_as_much_work_as_many_pixels() {
-    let samples = Tiff::new(tags(3000, 3000, &[8], 1), vec![vec![0; 99]]).with(277, &[60_000]);
-    let error = process(&samples.bytes(), &to(Format::Png), &Limits::default(), &mut Scratch::default());
-    assert!(matches!(error, Err(Error::Limit { .. })), "{error:?}");
-}
-
-#[test]
-fn every_coding_is_undone() {
-    let image = small();
-    let plain = image.data();
-    let literal: Vec<u8> =
-        plain.chunks(100).flat_map(|piece| [&[piece.len() as u8 - 1][..], piece].concat()).collect();
-    let new_lzw =
-        weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(plain).unwrap();
-    let old_lzw = weezl::encode::Encoder::new(weezl::BitOrder::Lsb, 8).encode(plain).unwrap();
-    assert_eq!(old_lzw[0], 0, "it begins as the old order does");
-    let zstd = ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest);
-    for (number, data) in [
-        (32_773, literal),
-        (5, new_lzw),
-        (5, old_lzw),
-        (8, deflate(plain)),
-        (32_946, deflate(plain)),
-        (50_000, zstd),
-    ] {
-        shows(&Tiff::new(rgb_tags(), vec![data]).with(259, &[number]), &image, &format!("coding {number}"));
-    }
-    let turned = plain.iter().map(|v| v.reverse_bits()).collect();
-    shows(&Tiff::new(rgb_tags(), vec![turned]).with(266, &[2]), &image, "low bit first");
-}
-
-#[test]
-fn differences_are_added_up() {
-    let image = small();
-    let row_differences = |row: &[u8]| -> Vec<u8> {
-        (0..row.len()).map(|i| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) }).collect()
-    };
-    let bytes = image.data().chunks(120).flat_map(row_differences).collect::<Vec<u8>>();
-    let file = Tiff::new(rgb_tags(), vec![deflate(&bytes)]).with(259, &[8]).with(317, &[2]);
-    shows(&file, &image, "8 bits");
-    for big_endian in [false, true] {
-        let wide: Vec<u16> = image.data().iter().map(|&v| u16::from(v) * 257).collect();
-        let data: Vec<u8> = wide
-            .chunks(120)
-            .flat_map(|row| {
-                let value = |i: usize| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) };
-                let bytes = |v: u16| if big_endian { v.to_be_bytes() } else { v.to_le_bytes() };
-                (0..row.len()).flat_map(|i| bytes(value(i))).collect::<Vec<u8>>()
-            })
-            .collect();
-        let file = Tiff { big_endian, ..Tiff::new(tags(40, 30, &[16, 16, 16], 2), vec![deflate(&data)]) };
-        shows(&file.with(259, &[8]).with(317, &[2]), &image, "16 bits");
-    }
-    // Floats: bytes by rank, then differences.
-    let data: Vec<u8> = image
-        .data()
-        .chunks(120)
-        .flat_map(|row| {
-            let values: Vec<[u8; 4]> = row.iter().map(|&v| (f32::from(v) / 255.0).to_be_bytes()).collect();
-            let ranked: Vec<u8> = (0..4).flat_map(|rank| values.iter().map(move |v| v[rank])).collect();
-            (0..ranked.len())
-                .map(move |i| if i < 3 { ranked[i] } else { ranked[i].wrapping_sub(ranked[i - 3]) })
-                .collect::<Vec<u8>>()
-        })
-        .collect();
-    let file = Tiff::new(tags(40, 30, &[32, 32, 32], 2), vec![deflate(&data)]);
-    shows(&file.with(259, &[8]).with(317, &[3]).with(339, &[3, 3, 3]), &image, "floats");
-}
-
-#[test]
-fn black_and_white_as_fax_machines_have_it() {
-    // Stripes whose edges wander, so that all modes are needed.
-    let black = |x: usize, y: usize| (x + y * y / 3) % 17 < 6 || (y.is_multiple_of(11) && x > 20);
-    let (width, height) = (61usize, 40usize);
-    let shade = |(x, y)| if black(x, y) { 0 } else { 255 };
-    let all = || (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-    let image = Image::new(width as u32, height as u32, Channels::Gray, all().map(shade).collect());
-    let mut encoder = fax::encoder::Encoder::new(fax::VecWriter::new());
-    for y in 0..height {
-        let pels = (0..width).map(|x| if black(x, y) { fax::Color::Black } else { fax::Color::White });
-        encoder.encode_line(pels, width as u32).unwrap();
-    }
-    let group4 = encoder.finish().unwrap().finish();
-    let file = Tiff::new(tags(width as u64, height as u64, &[1], 0), vec![group4]).with(259, &[4]);
-    shows(&file, &image, "Group 4");
-    // White 2, black 3, white 1; black 6: T.4, tables 2 and 3.
-    let rows = [vec![0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1], vec![0, 0, 1, 1, 0, 1, 0, 1, 0, 0, 1, 0]];
-    let bits = |ends: bool, pad: bool| {
-        let mut bits: Vec<u64> = Vec::new();
-        for row in &rows {
-            if ends {
-                bits.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-            }
-            bits.extend(row);
-            if pad {
-                bits.resize(bits.len().next_multiple_of(8), 0);
-            }
-        }
-        packed(&bits, bits.len(), 1)
-    };
-    let shown = Image::new(6, 2, Channels::Gray, vec![255, 255, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0]);
-    for (number, ends, pad) in [(2u64, false, true), (3, true, false), (3, false, false)] {
-        let file = Tiff::new(tags(6, 2, &[1], 0), vec![bits(ends, pad)]).with(259, &[number]);
-        shows(&file, &shown, &format!("coding {number}, end-of-line codes {ends}"));
-    }
-}
-
-#[test]
-fn colours_become_red_green_blue() {
-    let one = |tags: Vec<_>, data: &[u8]| Tiff::new(tags, vec![data.to_vec()]);
-    let show = |file: Tiff, expected: &[[u8; 4]], what: &str| {
-        let (_, _, result) = pixels(&file.bytes());
-        assert!(close(&result, expected, 2), "{what}: {result:?}");
+fn every_photometric_interpretation_is_converted_to_rgb() {
+    let one_strip = |tags: Vec<_>, data: &[u8]| Tiff::new(tags, vec![data.to_vec()]);
+    let assert_pixels = |file: Tiff, expected: &[[u8; 4]], case: &str| {
+        let (_, _, result) = decoded_pixels(&file.bytes());
+        assert!(nearly_equal(&result, expected, 2), "{case}: {result:?}");
     };
     let palette: Vec<u64> = [10u64, 0, 200, 0, 20, 0, 100, 0, 30, 0, 50, 0].map(|v| v * 257).to_vec();
-    let mut indexed = one(tags(2, 1, &[2], 3), &[0b0010_0000]);
+    let mut indexed = one_strip(tags(2, 1, &[2], 3), &[0b0010_0000]);
     indexed.tags.push((320, 3, palette));
-    assert_eq!(run(&indexed.bytes(), &to(Format::Png)).input.colorspace, Colorspace::Palette);
-    show(indexed, &[[10, 20, 30, 255], [200, 100, 50, 255]], "indices");
-    let inks = one(tags(2, 1, &[8; 4], 5), &[255, 0, 0, 0, 0, 0, 0, 255]);
-    assert_eq!(run(&inks.bytes(), &to(Format::Png)).input.colorspace, Colorspace::Cmyk);
-    show(inks, &[[0, 255, 255, 255], [0, 0, 0, 255]], "inks");
-    // sRGB red in L*a*b*: 54.3, 80.8, 69.9 (D50).
-    let lab = [138u8, 81, 70];
-    show(one(tags(1, 1, &[8; 3], 8), &lab), &[[255, 0, 0, 255]], "L*a*b*");
-    show(one(tags(1, 1, &[8; 3], 9), &[138, 209, 198]), &[[255, 0, 0, 255]], "L*a*b* as ICC has it");
-    // Four lumas that share the chroma of red.
-    let units = one(tags(2, 2, &[8; 3], 6), &[76, 76, 0, 76, 85, 255]).with(530, &[2, 2]);
-    let facts = run(&units.bytes(), &to(Format::Png)).input;
+    assert_eq!(run(&indexed.bytes(), &plan_for(Format::Png)).input.colorspace, Colorspace::Palette);
+    assert_pixels(indexed, &[[10, 20, 30, 255], [200, 100, 50, 255]], "indices");
+    let cmyk = one_strip(tags(2, 1, &[8; 4], 5), &[255, 0, 0, 0, 0, 0, 0, 255]);
+    assert_eq!(run(&cmyk.bytes(), &plan_for(Format::Png)).input.colorspace, Colorspace::Cmyk);
+    assert_pixels(cmyk, &[[0, 255, 255, 255], [0, 0, 0, 255]], "inks");
+    // The L*a*b* values (D50) of sRGB red: 54.3, 80.8, 69.9.
+    let lab_pixel = [138u8, 81, 70];
+    assert_pixels(one_strip(tags(1, 1, &[8; 3], 8), &lab_pixel), &[[255, 0, 0, 255]], "L*a*b*");
+    assert_pixels(
+        one_strip(tags(1, 1, &[8; 3], 9), &[138, 209, 198]),
+        &[[255, 0, 0, 255]],
+        "L*a*b* as ICC has it",
+    );
+    // Four luma values that share the chroma of red.
+    let subsampled = one_strip(tags(2, 2, &[8; 3], 6), &[76, 76, 0, 76, 85, 255]).with(530, &[2, 2]);
+    let facts = run(&subsampled.bytes(), &plan_for(Format::Png)).input;
     assert_eq!((facts.colorspace, facts.sampling.as_deref()), (Colorspace::YCbCr, Some("4:2:0")));
-    show(units, &[[254, 0, 0, 255], [254, 0, 0, 255], [178, 0, 0, 255], [254, 0, 0, 255]], "luma and chroma");
+    assert_pixels(
+        subsampled,
+        &[[254, 0, 0, 255], [254, 0, 0, 255], [178, 0, 0, 255], [254, 0, 0, 255]],
+        "luma and chroma",
+    );
     let planes = Tiff::new(tags(2, 2, &[8; 3], 6), vec![vec![76; 4], vec![85], vec![255]]);
-    show(planes.with(284, &[2]).with(530, &[2, 2]), &[[254, 0, 0, 255]; 4], "planes of luma and chroma");
+    assert_pixels(
+        planes.with(284, &[2]).with(530, &[2, 2]),
+        &[[254, 0, 0, 255]; 4],
+        "planes of luma and chroma",
+    );
 }
 
 #[test]
-fn alpha_is_what_the_file_calls_so() {
+fn extra_samples_tag_decides_the_meaning_of_alpha() {
     let pixel = [100u8, 50, 0, 128];
     let with = |kind: u64| Tiff::new(tags(1, 1, &[8; 4], 2), vec![pixel.to_vec()]).with(338, &[kind]).bytes();
-    assert_eq!(pixels(&with(2)).2, [[100, 50, 0, 128]]);
-    assert_eq!(pixels(&with(1)).2, [[199, 100, 0, 128]], "the colours were multiplied");
-    assert_eq!(pixels(&with(0)).2, [[100, 50, 0, 255]], "nobody knows what it is");
+    assert_eq!(decoded_pixels(&with(2)).2, [[100, 50, 0, 128]]);
+    assert_eq!(
+        decoded_pixels(&with(1)).2,
+        [[199, 100, 0, 128]],
+        "premultiplied colours are divided by alpha"
+    );
+    assert_eq!(
+        decoded_pixels(&with(0)).2,
+        [[100, 50, 0, 255]],
+        "an extra sample of unknown meaning is ignored"
+    );
     let gray = Tiff::new(tags(1, 1, &[8; 2], 1), vec![vec![77, 20]]).with(338, &[2]).bytes();
-    assert_eq!(pixels(&gray).2, [[77, 77, 77, 20]]);
-    let facts = run(&gray, &to(Format::Png)).input;
+    assert_eq!(decoded_pixels(&gray).2, [[77, 77, 77, 20]]);
+    let facts = run(&gray, &plan_for(Format::Png)).input;
     assert_eq!((facts.colorspace, facts.depth, facts.alpha), (Colorspace::Gray, 16, true));
 }
 
 #[test]
-fn jpeg_in_strips_is_read_by_what_the_tiff_says() {
-    let image = photo(64, 48);
-    let jpeg = |color: ColorType| {
-        let mut bytes = Vec::new();
-        let mut encoder = Encoder::new(&mut bytes, 95);
-        encoder.set_sampling_factor(SamplingFactor::F_1_1);
-        encoder.encode(image.data(), 64, 48, color).unwrap();
-        bytes
-    };
-    let ycbcr = jpeg(ColorType::Rgb);
-    let file = Tiff::new(tags(64, 48, &[8; 3], 6), vec![ycbcr.clone()]).with(259, &[7]).bytes();
-    let db = psnr_db(&pixels(&file).2, &rgba(&image));
-    assert!(db > 35.0, "{db:.1} dB");
-    // The same stream, whose samples the file calls red, green, blue, is shown as just that.
-    let file = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr.clone()]).with(259, &[7]).bytes();
-    assert!(psnr_db(&pixels(&file).2, &rgba(&image)) < 20.0);
-    // The tables apart from the picture, and in the old way a whole file at a place.
-    let scan = ycbcr.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
-    let tables = [&ycbcr[..scan], b"\xff\xd9"].concat();
-    let mut apart =
-        Tiff::new(tags(64, 48, &[8; 3], 6), vec![[b"\xff\xd8", &ycbcr[scan..]].concat()]).with(259, &[7]);
-    apart.tags.push((347, 7, tables.iter().map(|&v| v.into()).collect()));
-    let result = pixels(&apart.bytes()).2;
-    assert!(psnr_db(&result, &rgba(&image)) > 35.0);
-    let old = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr]).with(259, &[6]).with(513, &[8]).bytes();
-    assert_eq!(pixels(&old).2, result);
-}
-
-#[test]
-fn an_old_jpeg_of_many_samples_did_panic() {
-    // Tables by their places: 64 bytes, then 16 counts without values.
-    let data = [vec![1; 64], vec![0; 16]].concat();
-    let file = Tiff::new(tags(8, 8, &[8], 6), vec![data]).with(277, &[200]).with(259, &[6]);
-    let file = file.with(519, &[8]).with(520, &[72]).with(521, &[72]);
-    let error =
-        process(&file.bytes(), &to(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
-    assert!(error.to_string().contains("200 samples"), "{error}");
-}
-
-#[test]
-fn the_first_picture_that_is_not_a_reduced_one_is_taken() {
+fn first_full_size_directory_is_used() {
     let thumbnail = Tiff::new(tags(2, 1, &[8], 1), vec![vec![9, 9]]).with(254, &[1]).bytes();
     let main = Tiff::new(tags(3, 1, &[8], 1), vec![vec![40, 50, 60]]);
-    // The second directory lies behind the first file; its places are counted from the beginning.
+    // The second directory lies after the first file. Its offsets are counted from the start of the combined
+    // file.
     let mut both = thumbnail.clone();
     both.resize(both.len().next_multiple_of(2), 0);
     let shift = both.len() as u32;
@@ -376,28 +254,28 @@ fn the_first_picture_that_is_not_a_reduced_one_is_taken() {
     let next = first + 2 + 12 * usize::from(u16::from_le_bytes(*both[first..].first_chunk().unwrap()));
     both[next..next + 4].copy_from_slice(&(shift + directory).to_le_bytes());
     both.extend(second);
-    let (width, height, result) = pixels(&both);
+    let (width, height, result) = decoded_pixels(&both);
     assert_eq!((width, height), (3, 1));
     assert_eq!(result.iter().map(|pixel| pixel[0]).collect::<Vec<u8>>(), [40, 50, 60]);
-    assert_eq!(pixels(&thumbnail).0, 2, "alone it is better than nothing");
-    // A circle of directories ends.
+    assert_eq!(decoded_pixels(&thumbnail).0, 2, "a reduced image is used if there is no other");
+    // A cycle of directories must terminate.
     both[shift as usize + directory as usize + 2 + 12 * n_entries..][..4]
         .copy_from_slice(&(first as u32).to_le_bytes());
-    assert_eq!(pixels(&both).0, 3);
+    assert_eq!(decoded_pixels(&both).0, 3);
 }
 
 #[test]
-fn what_is_written_is_what_was_there() {
+fn tiff_output_is_lossless() {
     let gray = Image::new(50, 9, Channels::Gray, (0..450).map(|i| (i * 7 % 256) as u8).collect());
-    for image in [photo(300, 500), fading(61, 47), gray] {
-        let done = run(&png_of(&image), &to(Format::Tiff));
-        assert_eq!(pixels(&done.bytes).2, rgba(&image));
+    for image in [photo(300, 500), fading_photo(61, 47), gray] {
+        let done = run(&png_of(&image), &plan_for(Format::Tiff));
+        assert_eq!(decoded_pixels(&done.bytes).2, rgba(&image));
         assert_eq!(done.output.depth, 8 * image.channels().count() as u8);
     }
 }
 
 #[test]
-fn metadata_goes_from_file_to_file() {
+fn metadata_is_copied_between_tiff_files() {
     let text = |text: &str| text.bytes().map(u64::from).collect::<Vec<u64>>();
     let mut source = Tiff { big_endian: true, ..Tiff::new(rgb_tags(), vec![small().data().to_vec()]) };
     source.tags.extend([
@@ -406,114 +284,17 @@ fn metadata_goes_from_file_to_file() {
         (700, 1, text("<x:xmpmeta/>")),
     ]);
     let keep = |metadata| Plan {
-        output: Output { format: Target::Format(Format::Tiff), metadata, ..Output::default() },
+        output: Output { format: TargetFormat::Format(Format::Tiff), metadata, ..Output::default() },
         ..Plan::default()
     };
-    let holds = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    let contains = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
     let all = run(&source.bytes(), &keep(KeptMetadata::All));
     for text in [&b"An Artist\0"[..], b"Nobody else\0", b"<x:xmpmeta/>"] {
-        assert!(holds(&all.bytes, text), "{:?}", String::from_utf8_lossy(text));
+        assert!(contains(&all.bytes, text), "{:?}", String::from_utf8_lossy(text));
     }
-    assert_eq!(pixels(&all.bytes).2, rgba(&small()));
+    assert_eq!(decoded_pixels(&all.bytes).2, rgba(&small()));
     let again = run(&all.bytes, &keep(KeptMetadata::All));
-    assert_eq!(again.bytes, all.bytes, "nothing is added or lost on the way");
+    assert_eq!(again.bytes, all.bytes, "a second conversion must not change the file");
     let none = run(&source.bytes(), &keep(KeptMetadata::None));
-    assert!(!holds(&none.bytes, b"Artist"));
-}
-
-#[test]
-fn claims_are_not_believed() {
-    let attempt =
-        |file: &Tiff| process(&file.bytes(), &to(Format::Png), &Limits::default(), &mut Scratch::default());
-    let limited = |file: &Tiff| matches!(attempt(file), Err(Error::Limit { .. }));
-    let corrupt = |file: &Tiff| matches!(attempt(file), Err(Error::Corrupt { .. }));
-    let plain = |tags| Tiff::new(tags, vec![vec![0; 12]]);
-    assert!(limited(&plain(tags(40_000, 1, &[8], 1))));
-    assert!(limited(&plain(tags(29_000, 29_000, &[8], 1))));
-    assert!(limited(&plain(tags(29_000, 3_000, &[8], 1)).in_tiles(1, 1)), "tiles without number");
-    assert!(
-        limited(&plain(tags(1, 29_000, &[8], 1)).in_tiles(60_000, 16)),
-        "tiles much wider than the picture"
-    );
-    assert!(corrupt(&plain(tags(4, 4, &[8], 1)).in_tiles(0, 16)));
-    assert!(corrupt(&plain(tags(0, 4, &[8], 1))));
-    assert!(corrupt(&Tiff::new(tags(4, 4, &[8], 1), vec![])), "no strips");
-    let unknown = attempt(&plain(tags(2, 2, &[8], 1)).with(259, &[9999])).unwrap_err();
-    assert!(unknown.to_string().contains("compression 9999"), "{unknown}");
-    let mut mixed = plain(tags(2, 1, &[8, 8, 8], 2));
-    mixed = mixed.with(258, &[5, 6, 5]);
-    assert!(matches!(attempt(&mixed), Err(Error::Unsupported { .. })));
-    for (bits, format) in [(40, 1), (65, 1), (8, 3), (48, 3)] {
-        let odd = plain(tags(1, 1, &[bits], 1)).with(339, &[format]);
-        assert!(matches!(attempt(&odd), Err(Error::Unsupported { .. })), "{bits} bits of format {format}");
-    }
-    let metadata = Limits { metadata_bytes: 3, ..Limits::default() };
-    let mut described = plain(tags(2, 2, &[8], 1));
-    described.tags.push((700, 1, vec![0; 9]));
-    let error =
-        process(&described.bytes(), &to(Format::Png), &metadata, &mut Scratch::default()).unwrap_err();
-    assert!(error.to_string().contains("metadata"), "{error}");
-}
-
-#[test]
-fn a_part_that_is_missing_is_told() {
-    let image = small();
-    let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 10).map(deflate).collect();
-    let mut cut = Tiff::new(rgb_tags(), strips).with(278, &[10]).with(259, &[8]);
-    cut.chunks[1].truncate(20);
-    let done = run(&cut.bytes(), &to(Format::Png));
-    assert!(done.warnings[0].contains("missing"), "{:?}", done.warnings);
-    let result = pixels(&cut.bytes()).2;
-    assert_eq!(result[..400], rgba(&image)[..400]);
-    assert_eq!(result[800..], rgba(&image)[800..]);
-}
-
-#[test]
-fn a_small_file_does_not_unpack_to_more_than_the_picture() {
-    let bomb = deflate(&vec![0; 60 << 20]);
-    let file = Tiff::new(tags(4, 4, &[8], 1), vec![bomb]).with(259, &[8]);
-    let mut scratch = Scratch::default();
-    process(&file.bytes(), &to(Format::Png), &Limits::default(), &mut scratch).unwrap();
-    assert!(scratch.spare_bytes() < 1 << 20, "only the picture was made");
-}
-
-#[test]
-fn every_kind_of_file_survives_alterations() {
-    let image = small();
-    let palette = (0..768).map(|i| i * 80).collect();
-    let mut indexed = Tiff::new(tags(40, 30, &[8], 3), vec![image.data()[..1200].to_vec()]);
-    indexed.tags.push((320, 3, palette));
-    let group4 = Tiff::new(tags(40, 30, &[1], 0), vec![vec![0x35; 90]]).with(259, &[4]);
-    let group3 = Tiff::new(tags(40, 30, &[1], 0), vec![vec![0x4d; 90]]).with(259, &[3]).with(292, &[1]);
-    let units = Tiff::new(tags(40, 30, &[8; 3], 6), vec![image.data()[..1800].to_vec()]).with(530, &[2, 2]);
-    let jpeg = Tiff::new(tags(40, 30, &[8; 3], 6), vec![file(&image, Format::Jpeg)]).with(259, &[7]);
-    let old =
-        Tiff::new(tags(40, 30, &[8; 3], 6), vec![file(&image, Format::Jpeg)]).with(259, &[6]).with(513, &[8]);
-    let floats = Tiff::new(tags(10, 30, &[32], 1), vec![image.data()[..1200].to_vec()]).with(339, &[3]);
-    let tiled = Tiff::new(rgb_tags(), tiles(&image, 16, 16)).in_tiles(16, 16).with(317, &[2]);
-    let planes = Tiff::new(tags(40, 30, &[16; 4], 5), vec![image.data()[..2400].to_vec(); 4]).with(284, &[2]);
-    let mut scratch = Scratch::default();
-    let mut state = 99u32;
-    let mut random = || {
-        // Numerical Recipes' generator: the same sequence on every machine.
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as usize
-    };
-    for file in [indexed, group4, group3, units, jpeg, old, floats, tiled, planes] {
-        let original = file.bytes();
-        for n in (0..original.len()).step_by(7) {
-            let _answer = process(&original[..n], &to(Format::Png), &Limits::default(), &mut scratch);
-        }
-        let directory = u32::from_le_bytes(*original[4..].first_chunk().unwrap()) as usize;
-        for round in 0..600 {
-            let mut input = original.clone();
-            for _ in 0..=random() % 3 {
-                // Half of the time in the directory, where more depends on a byte.
-                let from = if round % 2 == 0 { directory } else { 0 };
-                let at = from + random() % (input.len() - from);
-                input[at] = random() as u8;
-            }
-            let _answer = process(&input, &to(Format::Png), &Limits::default(), &mut scratch);
-        }
-    }
+    assert!(!contains(&none.bytes, b"Artist"));
 }

@@ -1,24 +1,24 @@
-//! MP4 and WebM: what was written is read back by small parsers of the tests' own, and the numbers in it are those of
-//! the animation that went in. That players can show it is for `second_decoders` to check.
+//! MP4 and WebM: small parsers of this module read the output, and its timestamps must match the input
+//! animation. `second_decoders` checks that players can show the files.
 
-use pixaven_imaging::plan::{Output, Target};
+use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{
     Channels, Colorspace, Error, Format, Image, Limits, Plan, Processed, Scratch, process,
 };
 
 use crate::animation::apng;
-use crate::pictures::{photo, png_of, run, to};
+use crate::helpers::{photo, plan_for, png_of, run};
 
-/// What a video says about itself.
+/// The properties of a video.
 #[derive(Debug, PartialEq)]
 struct Video {
     size: (u32, u32),
-    /// When each frame begins, in milliseconds, and whether it stands for itself.
+    /// The start of each frame in milliseconds, and whether it is a key frame.
     frames: Vec<(u64, bool)>,
     duration_ms: u64,
 }
 
-/// The boxes in a piece of an MP4 file.
+/// The boxes in a part of an MP4 file.
 fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
     let mut all = Vec::new();
     while let Some((head, _)) = bytes.split_first_chunk::<8>() {
@@ -26,7 +26,7 @@ fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
         all.push((head[4..].try_into().unwrap(), &bytes[8..n_bytes]));
         bytes = &bytes[n_bytes..];
     }
-    assert!(bytes.is_empty(), "boxes end where they say");
+    assert!(bytes.is_empty(), "the boxes must fill the data");
     all
 }
 
@@ -60,15 +60,15 @@ fn read_mp4(file: &[u8]) -> Video {
     assert_eq!(entry[4..8], *b"avc1");
     let inner = boxes(&entry[8 + 78..]);
     assert_eq!(inner.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [*b"avcC", *b"colr"]);
-    assert_eq!(inner[0].1[1], 100, "profile High");
-    // The samples fill the data, unit by unit.
+    assert_eq!(inner[0].1[1], 100, "the profile must be High");
+    // The samples fill the `mdat` box, NAL unit by NAL unit.
     let mut at = u32s(&find(table, &[b"stco"])[8..])[0] as usize;
     assert_eq!(&file[at - 4..at], b"mdat");
     for size in sizes {
         let end = at + size as usize;
         while at < end {
             let n_bytes = u32::from_be_bytes(file[at..at + 4].try_into().unwrap()) as usize;
-            assert!(matches!(file[at + 4] & 0x1f, 1 | 5), "a slice");
+            assert!(matches!(file[at + 4] & 0x1f, 1 | 5), "each NAL unit must be a slice");
             at += 4 + n_bytes;
         }
         assert_eq!(at, end);
@@ -77,13 +77,13 @@ fn read_mp4(file: &[u8]) -> Video {
     Video { size: (track[22] >> 16, track[23] >> 16), frames, duration_ms: u64::from(header[7]) }
 }
 
-/// The elements in a piece of a WebM file: identifier, content.
+/// The elements in a part of a WebM file: identifier and content.
 fn elements(mut bytes: &[u8]) -> Vec<(u32, &[u8])> {
     let mut all = Vec::new();
     while let Some(&first) = bytes.first() {
         let n_id = first.leading_zeros() as usize + 1;
         let id = bytes[..n_id].iter().fold(0, |id, &byte| id << 8 | u32::from(byte));
-        assert_eq!(bytes[n_id], 1, "lengths have eight bytes");
+        assert_eq!(bytes[n_id], 1, "element lengths must have eight bytes");
         let n_bytes = number(&bytes[n_id + 1..n_id + 8]) as usize;
         let start = n_id + 8;
         all.push((id, &bytes[start..start + n_bytes]));
@@ -119,11 +119,14 @@ fn read_webm(file: &[u8]) -> Video {
             };
             let offset = i16::from_be_bytes([block[1], block[2]]);
             let key = block[4] & 1 == 0;
-            assert!(id == 0xa0 || (block[3] & 0x80 != 0) == key, "the container knows it too");
+            assert!(
+                id == 0xa0 || (block[3] & 0x80 != 0) == key,
+                "the key frame flag must match the bitstream"
+            );
             frames.push((start + u64::try_from(offset).unwrap(), key));
         }
     }
-    // Every place of the index is a cluster that begins then and can be decoded by itself.
+    // Each index entry must point to a cluster that begins at its time with a key frame.
     for (_, point) in elements(element(segment, &[0x1c53_bb6b])) {
         let time = number(element(point, &[0xb3]));
         let position = number(element(point, &[0xb7, 0xf1])) as usize;
@@ -139,7 +142,7 @@ fn read(format: Format, file: &[u8]) -> Video {
 
 const VIDEOS: [Format; 2] = [Format::Mp4, Format::Webm];
 
-/// Pictures that differ, each with its time.
+/// Different images, each with a delay.
 fn frames(width: u32, height: u32, delays: &[u16]) -> Vec<(Image, u16)> {
     let frame = |(i, &delay): (usize, &u16)| {
         let picture = photo(width + i as u32, height);
@@ -151,18 +154,18 @@ fn frames(width: u32, height: u32, delays: &[u16]) -> Vec<(Image, u16)> {
 }
 
 fn video(format: Format, frames: &[(Image, u16)]) -> Processed {
-    run(&apng(frames, 0), &to(format))
+    run(&apng(frames, 0), &plan_for(format))
 }
 
 #[test]
-fn every_frame_has_its_time() {
+fn every_frame_has_its_timestamp() {
     for format in VIDEOS {
         let done = video(format, &frames(64, 48, &[40, 40, 100, 10, 700, 33]));
-        let seen = read(format, &done.bytes);
-        let times: Vec<u64> = seen.frames.iter().map(|frame| frame.0).collect();
+        let video_info = read(format, &done.bytes);
+        let times: Vec<u64> = video_info.frames.iter().map(|frame| frame.0).collect();
         assert_eq!(times, [0, 40, 80, 180, 190, 890], "{format:?}");
-        assert_eq!((seen.size, seen.duration_ms), ((64, 48), 923));
-        assert!(seen.frames[0].1);
+        assert_eq!((video_info.size, video_info.duration_ms), ((64, 48), 923));
+        assert!(video_info.frames[0].1);
         let facts = done.output;
         assert_eq!((facts.format, facts.width, facts.height, facts.frames), (format, 64, 48, 6));
         assert_eq!((facts.colorspace, facts.depth, facts.alpha), (Colorspace::YCbCr, 24, false));
@@ -171,29 +174,29 @@ fn every_frame_has_its_time() {
 }
 
 #[test]
-fn a_frame_without_a_time_is_shown_as_browsers_do() {
+fn frame_with_delay_0_lasts_100_ms() {
     for format in VIDEOS {
-        let seen = read(format, &video(format, &frames(32, 32, &[0, 0])).bytes);
-        assert_eq!((seen.frames[1].0, seen.duration_ms), (100, 200), "{format:?}");
+        let video_info = read(format, &video(format, &frames(32, 32, &[0, 0])).bytes);
+        assert_eq!((video_info.frames[1].0, video_info.duration_ms), (100, 200), "{format:?}");
     }
 }
 
 #[test]
-fn a_still_picture_becomes_a_video_of_one_frame() {
+fn still_image_becomes_a_video_with_one_frame() {
     for format in VIDEOS {
-        let done = run(&png_of(&photo(40, 30)), &to(format));
+        let done = run(&png_of(&photo(40, 30)), &plan_for(format));
         assert_eq!(done.output.frames, 1);
         assert_eq!(read(format, &done.bytes).frames, [(0, true)], "{format:?}");
     }
 }
 
 #[test]
-fn the_size_that_is_said_is_that_of_the_video() {
+fn reported_size_matches_the_video() {
     for (size, mp4) in [((33, 21), (34, 22)), ((1, 1), (16, 16)), ((300, 7), (300, 16)), ((16, 16), (16, 16))]
     {
         let input = png_of(&photo(size.0, size.1));
         for format in VIDEOS {
-            let done = run(&input, &to(format));
+            let done = run(&input, &plan_for(format));
             let expected = if format == Format::Mp4 { mp4 } else { size };
             assert_eq!((done.output.width, done.output.height), expected, "{format:?}");
             assert_eq!(read(format, &done.bytes).size, expected, "{format:?}");
@@ -202,22 +205,22 @@ fn the_size_that_is_said_is_that_of_the_video() {
 }
 
 #[test]
-fn a_repeated_frame_costs_next_to_nothing() {
+fn repeated_frames_take_few_bytes() {
     let picture = photo(160, 120);
     let still: Vec<(Image, u16)> = (0..20).map(|_| (picture.clone(), 50)).collect();
     for format in VIDEOS {
-        let one = run(&png_of(&picture), &to(format)).bytes.len();
+        let one = run(&png_of(&picture), &plan_for(format)).bytes.len();
         let done = video(format, &still);
-        let seen = read(format, &done.bytes);
-        assert_eq!(seen.frames.len(), 20, "{format:?}");
-        assert_eq!(seen.frames.iter().filter(|frame| frame.1).count(), 1, "{format:?}");
+        let video_info = read(format, &done.bytes);
+        assert_eq!(video_info.frames.len(), 20, "{format:?}");
+        assert_eq!(video_info.frames.iter().filter(|frame| frame.1).count(), 1, "{format:?}");
         assert!(done.bytes.len() < one + 20 * 100, "{format:?}: {} after {one}", done.bytes.len());
     }
 }
 
 #[test]
-fn long_videos_keep_their_times() {
-    // Longer than the offsets in a cluster of WebM reach, with and without pictures that stand for themselves.
+fn long_delays_keep_their_timestamps() {
+    // Longer than the range of timestamp offsets in a WebM cluster, with and without repeated frames.
     for repeated in [false, true] {
         let mut frames = frames(16, 16, &[40_000, 65_000, 3, 4_999, 1, 6_000]);
         if repeated {
@@ -225,22 +228,25 @@ fn long_videos_keep_their_times() {
             frames.iter_mut().for_each(|frame| frame.0 = first.clone());
         }
         for format in VIDEOS {
-            let seen = read(format, &video(format, &frames).bytes);
-            let times: Vec<u64> = seen.frames.iter().map(|frame| frame.0).collect();
+            let video_info = read(format, &video(format, &frames).bytes);
+            let times: Vec<u64> = video_info.frames.iter().map(|frame| frame.0).collect();
             assert_eq!(times, [0, 40_000, 105_000, 105_003, 110_002, 110_003], "{format:?}");
-            assert_eq!(seen.duration_ms, 116_003);
+            assert_eq!(video_info.duration_ms, 116_003);
         }
     }
 }
 
 #[test]
-fn quality_decides_the_size_of_a_video() {
+fn higher_quality_gives_larger_videos() {
     let input = apng(&frames(96, 64, &[50; 5]), 0);
     for format in VIDEOS {
         let sizes: Vec<u64> = [1, 40, 70, 100]
             .map(|quality| {
-                let output =
-                    Output { format: Target::Format(format), quality: Some(quality), ..Output::default() };
+                let output = Output {
+                    format: TargetFormat::Format(format),
+                    quality: Some(quality),
+                    ..Output::default()
+                };
                 let done = run(&input, &Plan { output, ..Plan::default() });
                 assert_eq!(done.output.quality, Some(quality));
                 done.output.bytes
@@ -251,29 +257,31 @@ fn quality_decides_the_size_of_a_video() {
 }
 
 #[test]
-fn what_the_formats_cannot_hold_is_refused_by_name() {
+fn sizes_above_the_video_format_limit_are_refused() {
     let wide = png_of(&Image::new(3_900, 4, Channels::Gray, vec![9; 3_900 * 4]));
-    let error = process(&wide, &to(Format::Mp4), &Limits::default(), &mut Scratch::default()).unwrap_err();
+    let error =
+        process(&wide, &plan_for(Format::Mp4), &Limits::default(), &mut Scratch::default()).unwrap_err();
     assert!(matches!(&error, Error::Plan(text) if text.contains("an MP4 has at most 3840x2160")), "{error}");
     let wider = png_of(&Image::new(16_400, 1, Channels::Gray, vec![9; 16_400]));
-    let error = process(&wider, &to(Format::Webm), &Limits::default(), &mut Scratch::default()).unwrap_err();
+    let error =
+        process(&wider, &plan_for(Format::Webm), &Limits::default(), &mut Scratch::default()).unwrap_err();
     assert!(matches!(&error, Error::Plan(text) if text.contains("a WebM has at most 16383")), "{error}");
 }
 
 #[test]
-fn a_video_is_no_input() {
+fn video_input_is_refused_by_name() {
     for (format, name) in [(Format::Mp4, "an MP4 video"), (Format::Webm, "a Matroska or WebM video")] {
         let file = video(format, &frames(32, 32, &[50])).bytes;
         let error =
-            process(&file, &to(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
+            process(&file, &plan_for(Format::Png), &Limits::default(), &mut Scratch::default()).unwrap_err();
         assert_eq!(error, Error::UnknownFormat { sniffed: Some(name) });
     }
 }
 
 #[test]
-fn the_same_frames_give_the_same_video() {
+fn video_output_is_deterministic() {
     let input = apng(&frames(50, 40, &[30, 40, 50]), 0);
     for format in VIDEOS {
-        assert_eq!(run(&input, &to(format)).bytes, run(&input, &to(format)).bytes, "{format:?}");
+        assert_eq!(run(&input, &plan_for(format)).bytes, run(&input, &plan_for(format)).bytes, "{format:?}");
     }
 }

@@ -1,27 +1,27 @@
-//! The bits of entropy-coded data. Stuffed zeros are taken out on the way; a marker or the end of the data ends them,
-//! and what is read beyond is zeros, as with the common libraries.
+//! Reads the bits of entropy-coded data and removes stuffed zero bytes. The data ends at a marker or at the
+//! end of the file. Behind the end the reader returns zeros, as other JPEG libraries do.
 
-/// Reads from the front, most significant bit first.
+/// A bit reader, most significant bit first.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bits<'a> {
+pub(super) struct BitReader<'a> {
     data: &'a [u8],
-    /// The next byte that is not in `window` yet.
+    /// Offset of the next byte that is not in `window` yet.
     at: usize,
-    /// The next bits, from the top. Those below the first `n` may already be right, and are never wrong ones.
+    /// The next bits, left-aligned. Bits below the first `n` are either zero or already correct.
     window: u64,
-    /// How many bits of the window count, at most 63.
+    /// How many bits of `window` are valid, at most 63.
     n: u32,
-    /// How many zeros were added behind the end of the data.
+    /// How many zero bits were added after the end of the data.
     padding: u64,
 }
 
-impl<'a> Bits<'a> {
-    /// Begins at a byte of `data`.
+impl<'a> BitReader<'a> {
+    /// Starts reading at offset `at` of `data`.
     pub(super) fn new(data: &'a [u8], at: usize) -> Self {
         Self { data, at, window: 0, n: 0, padding: 0 }
     }
 
-    /// Makes sure that 56 bits can be looked at.
+    /// Fills the window to at least 56 valid bits.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
         if let Some(next) = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -36,7 +36,8 @@ impl<'a> Bits<'a> {
         *self = self.refilled_by_byte();
     }
 
-    /// As [`Bits::refill`], unless there are 32 bits: the longest code and the longest value behind it have 31.
+    /// Calls [`BitReader::refill`] if fewer than 32 bits are valid. One Huffman code with its value has at
+    /// most 31 bits.
     #[inline(always)]
     pub(super) fn refill_for_one(&mut self) {
         if self.n < 32 {
@@ -44,7 +45,8 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// By value, so that the fields can stay in registers where nothing goes wrong.
+    /// Fills the window byte by byte, near a 0xff byte or the end of the data. Takes and returns `self` by
+    /// value, so that the fields stay in registers on the fast path.
     #[cold]
     #[inline(never)]
     fn refilled_by_byte(mut self) -> Self {
@@ -68,13 +70,13 @@ impl<'a> Bits<'a> {
         self
     }
 
-    /// The window: the next bits from the top, as many as the last refill promised.
+    /// The next bits, left-aligned: at least as many as the last refill guarantees.
     #[inline(always)]
     pub(super) fn window(&self) -> u64 {
         self.window
     }
 
-    /// Takes `n` bits away, at most as many as there are.
+    /// Consumes `n` bits; `n` must not exceed the number of valid bits.
     #[inline(always)]
     pub(super) fn consume(&mut self, n: u32) {
         debug_assert!(n <= self.n);
@@ -82,7 +84,7 @@ impl<'a> Bits<'a> {
         self.n = self.n.wrapping_sub(n);
     }
 
-    /// The next bits as a number, 32 at most. Refills.
+    /// Reads the next `n` bits as a number, with `n` at most 32. Refills the window first.
     #[inline(always)]
     pub(super) fn take(&mut self, n: u32) -> u32 {
         self.refill_for_one();
@@ -91,29 +93,29 @@ impl<'a> Bits<'a> {
         value
     }
 
-    /// Whether bits were taken that the data does not have.
+    /// Whether more bits were consumed than the data has.
     #[inline(always)]
     pub(super) fn exhausted(&self) -> bool {
         self.padding > u64::from(self.n)
     }
 
-    /// A position at or before the next marker: what was read ahead never goes beyond one.
+    /// An offset at or before the next marker. Reading ahead never passes a marker.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// Goes on behind a marker.
+    /// Continues at offset `at`, after a marker.
     pub(super) fn restart(&mut self, at: usize) {
         *self = Self::new(self.data, at);
     }
 
-    /// All data, for looking for markers.
+    /// The whole file, for a marker search.
     pub(super) fn data(&self) -> &'a [u8] {
         self.data
     }
 }
 
-/// Whether one of eight bytes is 0xff: the usual test for a zero byte, on the complement.
+/// Whether one of the eight bytes is 0xff: the usual test for a zero byte, applied to the complement.
 #[inline(always)]
 fn has_ff(word: u64) -> bool {
     let low = u64::from_ne_bytes([0x01; 8]);

@@ -1,19 +1,20 @@
-//! From coefficients to samples: the inverse DCT of T.81 A.3.3, and shorter ones that compute a reduced block from the
-//! coefficients of its low frequencies (an N-point inverse transform of the first N coefficients is the block reduced to
-//! N/8 with all it can show of them).
+//! The inverse DCT of T.81 A.3.3, from coefficients to samples, in full and in reduced sizes. An N-point
+//! inverse transform of the first N coefficients gives the block reduced to N/8 of its size, with all the
+//! detail that this size can show.
 //!
-//! Eight blocks are transformed together, side by side in every array, so that each operation is one of vectors.
-//! Arithmetic is in 32-bit floats: exact enough for every sample to be the nearest one, and the same on all machines,
-//! because nothing is fused or reordered.
+//! Each transform handles eight blocks. Every array holds the values of the eight blocks side by side, so
+//! that each operation becomes a vector operation. Arithmetic uses 32-bit floats: exact enough to give the
+//! nearest integer for each sample, and identical on all machines, because operations are neither fused nor
+//! reordered.
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
-use crate::vectors::widest;
+use crate::simd::multiversion;
 
-/// Blocks in a [`Group`].
+/// Number of blocks in a [`Group`].
 pub(super) const LANES: usize = 8;
 
-/// The coefficients of eight blocks: rows of eight as in a block, and for each place the eight blocks.
+/// The coefficients of eight blocks: for each coefficient in natural order, the values of the eight blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Group(pub(super) [[i16; LANES]; 64]);
 
@@ -21,19 +22,20 @@ impl Group {
     pub(super) const EMPTY: Self = Self([[0; LANES]; 64]);
 }
 
-/// What each coefficient is multiplied by: quantisation and the constant factors of the transform.
+/// The factor of each coefficient: its quantisation step times the constant factors of the transform.
 #[derive(Debug, Clone)]
 pub(super) struct Weights([f32; 64]);
 
-/// Transforms a group. Gives `side_y` rows of `LANES * side_x` samples, which begin at multiples of the stride.
+/// Transforms a group into `block_height` rows of `LANES * block_width` samples. Rows begin at multiples of
+/// the stride.
 pub(super) type Transform = fn(&Group, &Weights, &mut [u8], usize);
 
-/// What the coefficient `k` is multiplied by in a transform to `side` samples.
+/// The constant factor of coefficient `k` in a transform to `side` samples.
 fn weight(side: usize, k: usize) -> f32 {
     let basis = |angle: f64| (angle * std::f64::consts::PI).cos() as f32;
     let half = if k == 0 { 0.5 * FRAC_1_SQRT_2 } else { 0.5 };
     match (side, k) {
-        // The factors of Arai, Agui and Nakajima.
+        // The scale factors of Arai, Agui and Nakajima.
         (8, 1..) => 0.5 * basis(k as f64 / 16.0),
         (6, 4) | (3, 2) => half * 0.5,
         (6, 2) | (3, 1) => half * basis(1.0 / 6.0),
@@ -43,22 +45,23 @@ fn weight(side: usize, k: usize) -> f32 {
 }
 
 impl Weights {
-    /// For a quantisation table in rows of eight.
-    pub(super) fn new(quantisation: &[u16; 64], side_x: usize, side_y: usize) -> Self {
+    /// The factors for a quantisation table in natural order.
+    pub(super) fn new(quantisation: &[u16; 64], block_width: usize, block_height: usize) -> Self {
         let mut weights = [0.0; 64];
-        for (place, weight_here) in weights.iter_mut().enumerate() {
+        for (place, value) in weights.iter_mut().enumerate() {
             let (x, y) = (place % 8, place / 8);
-            if x < side_x && y < side_y {
-                *weight_here = f32::from(quantisation[place]) * weight(side_x, x) * weight(side_y, y);
+            if x < block_width && y < block_height {
+                *value = f32::from(quantisation[place]) * weight(block_width, x) * weight(block_height, y);
             }
         }
         Self(weights)
     }
 }
 
-/// Samples from coefficients that were multiplied by their [`weight`], along one axis.
+/// The one-dimensional inverse transform to `N` samples. The coefficients were multiplied by their
+/// [`weight`].
 #[inline(always)]
-fn line<const N: usize>(c: [f32; 8]) -> [f32; 8] {
+fn inverse_dct_1d<const N: usize>(c: [f32; 8]) -> [f32; 8] {
     let [c0, c1, c2, c3, c4, c5, ..] = c;
     let mut out = [0.0; 8];
     match N {
@@ -72,7 +75,7 @@ fn line<const N: usize>(c: [f32; 8]) -> [f32; 8] {
             const A: f32 = 0.923_879_5; // cos π/8
             const B: f32 = 0.382_683_43; // cos 3π/8
             let (even, odd) = ([c0 + c2, c0 - c2], [c1 * A + c3 * B, c1 * B - c3 * A]);
-            mirror::<4, 2>(&mut out, even, odd);
+            butterfly::<4, 2>(&mut out, even, odd);
         }
         5 => {
             const A: f32 = 0.809_017; // cos 2π/10
@@ -80,7 +83,7 @@ fn line<const N: usize>(c: [f32; 8]) -> [f32; 8] {
             const D: f32 = 0.951_056_5; // cos π/10
             const E: f32 = 0.587_785_25; // cos 3π/10
             let even = [c0 + c2 * A + c4 * B, c0 - c2 * B - c4 * A];
-            mirror::<5, 2>(&mut out, even, [c1 * D + c3 * E, c1 * E - c3 * D]);
+            butterfly::<5, 2>(&mut out, even, [c1 * D + c3 * E, c1 * E - c3 * D]);
             out[2] = c0 - c2 + c4;
         }
         6 => {
@@ -90,25 +93,27 @@ fn line<const N: usize>(c: [f32; 8]) -> [f32; 8] {
             let middle = (c1 - c3 - c5) * FRAC_1_SQRT_2;
             let third = c3 * FRAC_1_SQRT_2;
             let odd = [c1 * A + third + c5 * B, middle, c1 * B - third + c5 * A];
-            mirror::<6, 3>(&mut out, [outer + c2, c0 - (c4 + c4), outer - c2], odd);
+            butterfly::<6, 3>(&mut out, [outer + c2, c0 - (c4 + c4), outer - c2], odd);
         }
-        _ => out = line_of_eight(c),
+        _ => out = inverse_dct_8(c),
     }
     out
 }
 
-/// Both halves of a line from its even and its odd part.
+/// Combines the even and the odd part of a transform: sums form the first half, differences the mirrored
+/// second half.
 #[inline(always)]
-fn mirror<const N: usize, const HALF: usize>(out: &mut [f32; 8], even: [f32; HALF], odd: [f32; HALF]) {
+fn butterfly<const N: usize, const HALF: usize>(out: &mut [f32; 8], even: [f32; HALF], odd: [f32; HALF]) {
     for i in 0..HALF {
         out[i] = even[i] + odd[i];
         out[N - 1 - i] = even[i] - odd[i];
     }
 }
 
-/// The flow graph of Arai, Agui and Nakajima (1988), with five multiplications.
+/// The 8-point inverse transform by the flow graph of Arai, Agui and Nakajima (1988), with five
+/// multiplications.
 #[inline(always)]
-fn line_of_eight([c0, c1, c2, c3, c4, c5, c6, c7]: [f32; 8]) -> [f32; 8] {
+fn inverse_dct_8([c0, c1, c2, c3, c4, c5, c6, c7]: [f32; 8]) -> [f32; 8] {
     let (sum, difference) = (c0 + c4, c0 - c4);
     let low = c2 + c6;
     let high = (c2 - c6) * SQRT_2 - low;
@@ -123,41 +128,44 @@ fn line_of_eight([c0, c1, c2, c3, c4, c5, c6, c7]: [f32; 8]) -> [f32; 8] {
     [e0 + o7, e1 + o6, e2 + o5, e3 + o4, e3 - o4, e2 - o5, e1 - o6, e0 - o7]
 }
 
-widest! {
-    fn transform<const X, const Y>(group: &Group, weights: &Weights, out: &mut [u8], stride: usize) = transform_lanes
+multiversion! {
+    fn transform<const X, const Y>(group: &Group, weights: &Weights, out: &mut [u8], stride: usize) = transform_impl
 }
 
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "an index over three arrays at once is what becomes a vector")]
-fn transform_lanes<const X: usize, const Y: usize>(
+#[expect(
+    clippy::needless_range_loop,
+    reason = "the compiler vectorises only a loop with one index over three arrays"
+)]
+fn transform_impl<const X: usize, const Y: usize>(
     group: &Group,
     weights: &Weights,
     out: &mut [u8],
     stride: usize,
 ) {
-    let mut between = [[[0.0_f32; LANES]; X]; Y];
+    let mut columns = [[[0.0_f32; LANES]; X]; Y];
     for x in 0..X {
         for lane in 0..LANES {
             let mut column = [0.0; 8];
             for (y, value) in column[..Y].iter_mut().enumerate() {
                 *value = f32::from(group.0[y * 8 + x][lane]) * weights.0[y * 8 + x];
             }
-            let column = line::<Y>(column);
+            let column = inverse_dct_1d::<Y>(column);
             for y in 0..Y {
-                between[y][x][lane] = column[y];
+                columns[y][x][lane] = column[y];
             }
         }
     }
-    for (y, between) in between.iter().enumerate() {
+    for (y, columns) in columns.iter().enumerate() {
         let mut samples = [[0_u8; LANES]; X];
         for lane in 0..LANES {
             let mut row = [0.0; 8];
             for x in 0..X {
-                row[x] = between[x][lane];
+                row[x] = columns[x][lane];
             }
-            let row = line::<X>(row);
+            let row = inverse_dct_1d::<X>(row);
             for x in 0..X {
-                samples[x][lane] = sample(row[x]);
+                samples[x][lane] = to_sample(row[x]);
             }
         }
         let out = &mut out[y * stride..y * stride + LANES * X];
@@ -169,9 +177,10 @@ fn transform_lanes<const X: usize, const Y: usize>(
     }
 }
 
-/// Shifts the level (T.81 A.3.1), clamps and rounds. Adding 2²³ leaves the nearest integer in the lowest bits.
+/// Adds the level shift (T.81 A.3.1), clamps and rounds. Adding 2²³ leaves the nearest integer in the lowest
+/// bits.
 #[inline(always)]
-fn sample(value: f32) -> u8 {
+fn to_sample(value: f32) -> u8 {
     let value = value + 128.0;
     let value = if value > 0.0 { value } else { 0.0 };
     let value = if value < 255.0 { value } else { 255.0 };
@@ -189,38 +198,39 @@ macro_rules! select {
 }
 
 /// The transform to blocks of this size: 1–6 or 8 samples along each axis.
-pub(super) fn select(side_x: usize, side_y: usize) -> Transform {
-    select!(side_x, side_y; 1 2 3 4 5 6 8)
+pub(super) fn select_transform(block_width: usize, block_height: usize) -> Transform {
+    select!(block_width, block_height; 1 2 3 4 5 6 8)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The definition: the first coefficients of an 8-point transform, as those of one to `side` samples.
-    fn definition(coefs: &[i32; 64], side_x: usize, side_y: usize, x: usize, y: usize) -> f64 {
+    /// The definition of the reduced inverse transform: the first coefficients of an 8-point transform, in
+    /// `f64`.
+    fn definition(coefs: &[i32; 64], block_width: usize, block_height: usize, x: usize, y: usize) -> f64 {
         let basis = |side: usize, k: usize, n: usize| {
             let scale = if k == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
             let angle = (2 * n + 1) as f64 * k as f64 * std::f64::consts::PI / (2 * side) as f64;
             0.5 * scale * angle.cos()
         };
         let mut sum = 128.0;
-        for v in 0..side_y {
-            for u in 0..side_x {
-                sum += f64::from(coefs[v * 8 + u]) * basis(side_x, u, x) * basis(side_y, v, y);
+        for v in 0..block_height {
+            for u in 0..block_width {
+                sum += f64::from(coefs[v * 8 + u]) * basis(block_width, u, x) * basis(block_height, v, y);
             }
         }
         sum.clamp(0.0, 255.0)
     }
 
     #[test]
-    fn every_size_is_the_definition_rounded() {
+    fn every_block_size_matches_the_definition_after_rounding() {
         let mut state = 1_u32;
         let mut random = |range: i32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as i32 % range - range / 2
         };
-        for (side_x, side_y) in
+        for (block_width, block_height) in
             [1, 2, 3, 4, 5, 6, 8].into_iter().flat_map(|x| [1, 2, 3, 4, 5, 6, 8].map(|y| (x, y)))
         {
             let mut group = Group::EMPTY;
@@ -230,16 +240,19 @@ mod tests {
                 *lanes = std::array::from_fn(|_| random(if place == 0 { 300 } else { 30 }) as i16);
             }
             let mut out = vec![0; 64 * 8 + 7];
-            let stride = LANES * side_x + 1;
-            let weights = Weights::new(&quantisation, side_x, side_y);
-            select(side_x, side_y)(&group, &weights, &mut out, stride);
+            let stride = LANES * block_width + 1;
+            let weights = Weights::new(&quantisation, block_width, block_height);
+            select_transform(block_width, block_height)(&group, &weights, &mut out, stride);
             for lane in 0..LANES {
                 let coefs: [i32; 64] =
                     std::array::from_fn(|i| i32::from(group.0[i][lane]) * i32::from(quantisation[i]));
-                for (x, y) in (0..side_x).flat_map(|x| (0..side_y).map(move |y| (x, y))) {
-                    let got = f64::from(out[y * stride + lane * side_x + x]);
-                    let exact = definition(&coefs, side_x, side_y, x, y);
-                    assert!((got - exact).abs() < 0.501, "{side_x}x{side_y} at {x},{y}: {got}, not {exact}");
+                for (x, y) in (0..block_width).flat_map(|x| (0..block_height).map(move |y| (x, y))) {
+                    let actual = f64::from(out[y * stride + lane * block_width + x]);
+                    let exact = definition(&coefs, block_width, block_height, x, y);
+                    assert!(
+                        (actual - exact).abs() < 0.501,
+                        "{block_width}x{block_height} at {x},{y}: {actual}, not {exact}"
+                    );
                 }
             }
         }

@@ -1,86 +1,88 @@
-//! Sizes: how many blocks a frame has, how many pixels are made of each, and what is missing to the size of the output.
+//! Sizes of a frame: the number of blocks, the samples per reduced block, and the upsampling to the size of
+//! the output.
 
 use super::Scale;
 use super::markers::Frame;
 
-/// The sides that a block can be given.
-const SIDES: [usize; 7] = [8, 6, 5, 4, 3, 2, 1];
+/// Possible sides of a reduced block in samples, the largest first.
+const BLOCK_SIDES: [usize; 7] = [8, 6, 5, 4, 3, 2, 1];
 
-/// How samples become as many as pixels, along one axis.
+/// How the samples of a component are upsampled to pixels, along one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stretch {
-    /// There are as many already.
+pub(super) enum Upsampling {
+    /// There is one sample per pixel.
     None,
-    /// Twice as many, by the triangle filter of the common libraries.
+    /// Two pixels per sample, by the triangle filter that other JPEG libraries use.
     Double,
-    /// Any other ratio, by repetition: this many pixels for this many samples.
+    /// Any other ratio, by repetition: the first number of pixels for the second number of samples.
     Ratio(usize, usize),
 }
 
-/// Sizes of one component. Blocks count at full size, samples are those of the reduced picture.
+/// Sizes of one component. Blocks are counted at full size, samples in the reduced image.
 #[derive(Debug, Clone)]
-pub(super) struct Laid {
-    /// Blocks of an MCU side by side and on top of each other.
+pub(super) struct ComponentSizes {
+    /// Blocks of one MCU, horizontally and vertically.
     pub(super) horizontal: usize,
     pub(super) vertical: usize,
-    /// Samples made of a block.
-    pub(super) side_x: usize,
-    pub(super) side_y: usize,
-    /// Blocks that hold something of the picture.
+    /// Width and height of a reduced block in samples.
+    pub(super) block_width: usize,
+    pub(super) block_height: usize,
+    /// Blocks that contain a part of the image.
     pub(super) blocks_wide: usize,
     pub(super) blocks_high: usize,
-    /// Samples that belong to the picture.
+    /// Samples that belong to the image.
     pub(super) width: usize,
     pub(super) height: usize,
-    pub(super) stretch_x: Stretch,
-    pub(super) stretch_y: Stretch,
+    pub(super) upsampling_x: Upsampling,
+    pub(super) upsampling_y: Upsampling,
 }
 
-/// Sizes of everything.
+/// Sizes of a frame and of all its components.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    /// The reduced picture in pixels.
+    /// The size of the reduced image in pixels.
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) mcus_wide: usize,
     pub(super) mcus_high: usize,
-    pub(super) components: Vec<Laid>,
+    pub(super) components: Vec<ComponentSizes>,
 }
 
-/// One axis of a component.
+/// The sizes of one component along one axis.
 struct Axis {
-    side: usize,
+    block_side: usize,
     n_blocks: usize,
     n_samples: usize,
-    stretch: Stretch,
+    upsampling: Upsampling,
 }
 
 impl Layout {
     pub(super) fn new(frame: &Frame, scale: Scale) -> Self {
         let (width, height) = scale.of(frame.width, frame.height);
-        // With a single component factors mean nothing (T.81 A.2.2): an MCU is a block.
+        // The sampling factors of a single component have no effect (T.81 A.2.2): its MCU is one block.
         let single = frame.components.len() == 1;
         let factors = |c: &super::Component| {
             if single { (1, 1) } else { (usize::from(c.horizontal), usize::from(c.vertical)) }
         };
-        let most = |of: fn((usize, usize)) -> usize| frame.components.iter().map(|c| of(factors(c))).max();
-        let (h_max, v_max) = (most(|(h, _)| h).unwrap_or(1), most(|(_, v)| v).unwrap_or(1));
+        let max_factor =
+            |pick: fn((usize, usize)) -> usize| frame.components.iter().map(|c| pick(factors(c))).max();
+        let (h_max, v_max) = (max_factor(|(h, _)| h).unwrap_or(1), max_factor(|(_, v)| v).unwrap_or(1));
         let (full_width, full_height) = (frame.width as usize, frame.height as usize);
-        let laid = frame.components.iter().map(|component| {
+        let components = frame.components.iter().map(|component| {
             let (horizontal, vertical) = factors(component);
             let x = axis(full_width, horizontal, h_max, scale.eighths());
             let y = axis(full_height, vertical, v_max, scale.eighths());
-            Laid {
+            ComponentSizes {
                 horizontal,
                 vertical,
-                side_x: x.side,
-                side_y: y.side,
+                block_width: x.block_side,
+                block_height: y.block_side,
                 blocks_wide: x.n_blocks,
                 blocks_high: y.n_blocks,
                 width: x.n_samples,
                 height: y.n_samples,
-                stretch_x: x.stretch,
-                stretch_y: y.stretch,
+                upsampling_x: x.upsampling,
+                upsampling_y: y.upsampling,
             }
         });
         Self {
@@ -88,26 +90,29 @@ impl Layout {
             height: height as usize,
             mcus_wide: full_width.div_ceil(8 * h_max),
             mcus_high: full_height.div_ceil(8 * v_max),
-            components: laid.collect(),
+            components: components.collect(),
         }
     }
 }
 
-/// Blocks are made as large as they may be without being larger than needed: coarse chroma keeps its detail in a
-/// reduced picture, and need not be stretched.
-fn axis(full: usize, factor: usize, most: usize, eighths: usize) -> Axis {
-    let wanted = eighths * most;
-    let side = SIDES.into_iter().find(|side| wanted.is_multiple_of(side * factor)).unwrap_or(eighths);
-    let made = side * factor;
-    let stretch = match (wanted / made, wanted % made) {
-        (1, 0) => Stretch::None,
-        (2, 0) => Stretch::Double,
-        _ => Stretch::Ratio(wanted, made),
+/// Picks the largest block side that does not exceed the need of the output. A subsampled chroma component
+/// then keeps its detail in a reduced image and needs no upsampling.
+fn axis(full: usize, factor: usize, max_factor: usize, eighths: usize) -> Axis {
+    let needed = eighths * max_factor;
+    let block_side = BLOCK_SIDES
+        .into_iter()
+        .find(|block_side| needed.is_multiple_of(block_side * factor))
+        .unwrap_or(eighths);
+    let available = block_side * factor;
+    let upsampling = match (needed / available, needed % available) {
+        (1, 0) => Upsampling::None,
+        (2, 0) => Upsampling::Double,
+        _ => Upsampling::Ratio(needed, available),
     };
     Axis {
-        side,
-        n_blocks: (full * factor).div_ceil(8 * most),
-        n_samples: (full * factor * side).div_ceil(8 * most),
-        stretch,
+        block_side,
+        n_blocks: (full * factor).div_ceil(8 * max_factor),
+        n_samples: (full * factor * block_side).div_ceil(8 * max_factor),
+        upsampling,
     }
 }

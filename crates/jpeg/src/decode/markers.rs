@@ -1,47 +1,47 @@
-//! The segments of a file (T.81 annex B): what is in them, and where the next one is.
+//! Parsers of the segments of a file (T.81 annex B), and the search for the next marker.
 
 use std::sync::Arc;
 
-use super::huffman::Huffman;
+use super::huffman::HuffmanTable;
 use crate::Error;
-use crate::tables::{Codes, STANDARD_AC, STANDARD_DC, place};
+use crate::tables::{HuffmanSpec, STANDARD_AC, STANDARD_DC, natural_index};
 
-/// How the coefficients are coded.
+/// How the coefficients of a frame are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// Each coefficient at once, block after block: baseline or extended.
+    /// Every scan contains whole blocks: baseline or extended sequential coding.
     Sequential,
-    /// In scans that become finer.
+    /// Every scan contains a part of the coefficients or one bit plane of them.
     Progressive,
 }
 
 /// One component of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Component {
-    /// Its name in scans.
+    /// The identifier by which scan headers name the component.
     pub id: u8,
-    /// How many blocks it has side by side where the finest component has as many as its own factor says, 1–4.
+    /// Horizontal sampling factor, 1–4.
     pub horizontal: u8,
-    /// As `horizontal`, on top of each other.
+    /// Vertical sampling factor, 1–4.
     pub vertical: u8,
-    /// Number of its quantisation table.
+    /// Number of the quantisation table.
     pub table: u8,
 }
 
-/// What the frame header says.
+/// The content of a frame header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// In pixels, at least 1.
+    /// Width in pixels, at least 1.
     pub width: u32,
-    /// In pixels, at least 1.
+    /// Height in pixels, at least 1.
     pub height: u32,
     /// How the coefficients are coded.
     pub coding: Coding,
-    /// One to four.
+    /// One to four components.
     pub components: Vec<Component>,
 }
 
-/// A scan of a component: which one, and which Huffman tables.
+/// One component of a scan: its index in the frame and the numbers of its Huffman tables.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScanComponent {
     pub(super) index: usize,
@@ -49,33 +49,35 @@ pub(super) struct ScanComponent {
     pub(super) ac: usize,
 }
 
-/// What a scan header says.
+/// The content of a scan header.
 #[derive(Debug, Clone)]
 pub(super) struct Scan {
     pub(super) components: Vec<ScanComponent>,
-    /// First and last coefficient, in the order of the file.
+    /// First and last coefficient, in zigzag order.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// The bit plane of the scan before, 0 for none, and its own.
+    /// Successive approximation bit positions `Ah` and `Al` (T.81 G.1.1.1.2): that of the previous scan, or 0
+    /// for a first scan, and that of this scan.
     pub(super) high: u32,
     pub(super) low: u32,
 }
 
-/// The tables that are valid at a place of the file.
+/// The tables that are in effect at the current position of the file.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
-    /// In rows of eight.
+    /// Quantisation tables in natural order.
     pub(super) quantisation: [Option<[u16; 64]>; 4],
-    pub(super) dc: [Option<Arc<Huffman>>; 4],
-    pub(super) ac: [Option<Arc<Huffman>>; 4],
-    /// MCUs between restart markers; 0: there are none.
+    pub(super) dc: [Option<Arc<HuffmanTable>>; 4],
+    pub(super) ac: [Option<Arc<HuffmanTable>>; 4],
+    /// MCUs between restart markers; 0 if the scan has none.
     pub(super) restart_interval: usize,
 }
 
 impl Tables {
-    /// Those of a file that defines none.
+    /// The tables of a file that defines none.
     pub(super) fn new() -> Result<Self, Error> {
-        let table = |codes: &Codes<'static>| Huffman::new(*codes).map(|table| Some(Arc::new(table)));
+        let table =
+            |codes: &HuffmanSpec<'static>| HuffmanTable::new(*codes).map(|table| Some(Arc::new(table)));
         Ok(Self {
             quantisation: [None; 4],
             dc: [table(&STANDARD_DC[0])?, table(&STANDARD_DC[1])?, None, None],
@@ -84,7 +86,7 @@ impl Tables {
         })
     }
 
-    /// DQT.
+    /// Reads the body of a DQT segment.
     pub(super) fn read_quantisation(&mut self, mut body: &[u8]) -> Result<(), Error> {
         while let Some((&head, rest)) = body.split_first() {
             let wide = head >> 4 != 0;
@@ -93,7 +95,7 @@ impl Tables {
                 .ok_or(Error::Corrupt("a quantisation table is cut off"))?;
             let mut table = [0; 64];
             for k in 0..64 {
-                table[place(k)] = if wide {
+                table[natural_index(k)] = if wide {
                     u16::from_be_bytes([values[2 * k], values[2 * k + 1]])
                 } else {
                     u16::from(values[k])
@@ -106,13 +108,13 @@ impl Tables {
         Ok(())
     }
 
-    /// DHT.
+    /// Reads the body of a DHT segment.
     pub(super) fn read_huffman(&mut self, mut body: &[u8]) -> Result<(), Error> {
         while let Some((&[head, ref counts @ ..], rest)) = body.split_first_chunk::<17>() {
             let n_symbols: usize = counts.iter().map(|&count| usize::from(count)).sum();
             let (symbols, rest) =
                 rest.split_at_checked(n_symbols).ok_or(Error::Corrupt("a Huffman table is cut off"))?;
-            let table = Huffman::new(Codes { counts: *counts, symbols })?;
+            let table = HuffmanTable::new(HuffmanSpec { counts: *counts, symbols })?;
             let class = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
             let slot = class.get_mut(usize::from(head & 15));
             *slot.ok_or(Error::Corrupt("a Huffman table has a number above 3"))? = Some(Arc::new(table));
@@ -121,7 +123,7 @@ impl Tables {
         Ok(())
     }
 
-    /// DRI.
+    /// Reads the body of a DRI segment.
     pub(super) fn read_restart_interval(&mut self, body: &[u8]) {
         if let Some(&[high, low]) = body.first_chunk() {
             self.restart_interval = u16::from_be_bytes([high, low]).into();
@@ -129,7 +131,7 @@ impl Tables {
     }
 }
 
-/// SOF, of the marker that is given.
+/// Reads the body of a SOF segment with the given marker.
 pub(super) fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
     let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
         return Err(Error::Corrupt("the frame header is too short"));
@@ -150,8 +152,8 @@ pub(super) fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
     if !matches!(n_components, 1..=4) {
         return Err(Error::Unsupported("more than four components"));
     }
-    let named = rest.as_chunks::<3>().0.iter().take(n_components.into());
-    let components: Vec<Component> = named
+    let entries = rest.as_chunks::<3>().0.iter().take(n_components.into());
+    let components: Vec<Component> = entries
         .map(|&[id, factors, table]| Component {
             id,
             horizontal: factors >> 4,
@@ -168,18 +170,19 @@ pub(super) fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
     Ok(Frame { width, height, coding, components })
 }
 
-/// SOS.
+/// Reads the body of a SOS segment.
 pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
     const SHORT: Error = Error::Corrupt("a scan header is too short");
     let (&n_components, rest) = body.split_first().ok_or(SHORT)?;
-    let (named, rest) = rest.split_at_checked(2 * usize::from(n_components)).ok_or(SHORT)?;
+    let (entries, rest) = rest.split_at_checked(2 * usize::from(n_components)).ok_or(SHORT)?;
     let &[first, last, planes, ..] = rest else { return Err(SHORT) };
     let mut components: Vec<ScanComponent> = Vec::new();
-    for &[id, tables] in named.as_chunks::<2>().0 {
-        // Names need not differ: of several components with this one, the first that is not in the scan yet.
-        let is_free = |index: &usize| components.iter().all(|c| c.index != *index);
+    for &[id, tables] in entries.as_chunks::<2>().0 {
+        // Identifiers may be repeated: take the first component with this identifier that the scan does not
+        // have yet.
+        let is_unused = |index: &usize| components.iter().all(|c| c.index != *index);
         let index = (0..frame.components.len())
-            .filter(is_free)
+            .filter(is_unused)
             .find(|&index| frame.components[index].id == id)
             .ok_or(Error::Corrupt("a scan has a component that the frame has not"))?;
         components.push(ScanComponent { index, dc: usize::from(tables >> 4), ac: usize::from(tables & 15) });
@@ -197,14 +200,14 @@ pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
         high: (planes >> 4).into(),
         low: (planes & 15).into(),
     };
-    let makes_sense = if scan.first == 0 { scan.last == 0 } else { scan.components.len() == 1 };
-    if !makes_sense || scan.first > scan.last || scan.last > 63 || scan.low > 13 {
+    let is_valid = if scan.first == 0 { scan.last == 0 } else { scan.components.len() == 1 };
+    if !is_valid || scan.first > scan.last || scan.last > 63 || scan.low > 13 {
         return Err(Error::Corrupt("a scan of coefficients that do not exist"));
     }
     Ok(scan)
 }
 
-/// The next marker at or after `at`: its code and where it ends. Other bytes are skipped.
+/// The next marker at or after offset `at`: its code and the offset after it. Other bytes are skipped.
 pub(super) fn next_marker(data: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let start = at + memchr::memchr(0xff, data.get(at..)?)?;
@@ -216,7 +219,8 @@ pub(super) fn next_marker(data: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// The body of a segment whose marker ended at `at`, without its length; `None` when the file ends before.
+/// The body of the segment whose marker ends at offset `at`, without its length field. `None` if the file is
+/// too short.
 pub(super) fn body(data: &[u8], at: usize) -> Option<&[u8]> {
     let length = u16::from_be_bytes(*data.get(at..)?.first_chunk()?);
     data.get(at + 2..at + usize::from(length))

@@ -1,111 +1,59 @@
-//! Scans of parts of blocks (T.81 annex G), gathered until all are there.
+//! Progressive scans (T.81 annex G). Each scan contains a part of the coefficients; the decoder stores them
+//! until the last scan has been read.
 //!
-//! Of each block only the coefficients that the reduced picture is made of are kept, and one bit for each of the others:
-//! the scans that refine need to know which of them are zero, and no more. A refining scan then goes by whole words of
-//! these bits instead of by coefficients.
+//! Of each block it stores the coefficients that the reduced image depends on. Of every other coefficient it
+//! stores one bit: refinement scans only need to know whether the coefficient is zero. A refinement scan can
+//! therefore handle whole words of these bits instead of single coefficients.
 
 use std::sync::Arc;
 
-use super::bits::Bits;
-use super::huffman::Huffman;
-use super::idct::{Group, LANES, Weights, select};
-use super::layout::{Laid, Layout};
+use super::bits::BitReader;
+use super::coefficients::Coefficients;
+use super::huffman::HuffmanTable;
+use super::idct::{Group, LANES, Weights, select_transform};
+use super::layout::{ComponentSizes, Layout};
 use super::markers::Scan;
-use super::paint::Painter;
+use super::pixel_writer::PixelWriter;
 use super::restart::Restarts;
 use super::samples::Samples;
-use crate::tables::{is_low, place};
 
-/// What is known of the blocks of one component.
-#[derive(Debug)]
-pub(super) struct Store {
-    /// Kept coefficients, block by block.
-    coefs: Vec<i16>,
-    /// For each block, a bit for each coefficient in the order of the file: whether it is not zero.
-    nonzero: Vec<u64>,
-    blocks_per_row: usize,
-    /// Which coefficients are kept, as bits in the order of the file.
-    kept: u64,
-    /// Where a kept coefficient lies in its block.
-    slots: [u8; 64],
-    /// Where it lies in rows of eight.
-    places: Vec<u8>,
-}
-
-impl Store {
-    pub(super) fn new(laid: &Laid, layout: &Layout) -> Self {
-        let (mut kept, mut slots, mut places) = (0, [0; 64], Vec::new());
-        for (k, slot) in slots.iter_mut().enumerate() {
-            if is_low(k, laid.side_x, laid.side_y) {
-                kept |= 1 << k;
-                *slot = places.len() as u8;
-                places.push(place(k) as u8);
-            }
-        }
-        let blocks_per_row = layout.mcus_wide * laid.horizontal;
-        let n_blocks = blocks_per_row * layout.mcus_high * laid.vertical;
-        Self {
-            coefs: vec![0; n_blocks * places.len()],
-            nonzero: vec![0; n_blocks],
-            blocks_per_row,
-            kept,
-            slots,
-            places,
-        }
-    }
-
-    fn dc(&mut self, block: usize) -> &mut i16 {
-        &mut self.coefs[block * self.places.len()]
-    }
-
-    /// Copies the coefficients of up to eight blocks into an empty group.
-    fn gather(&self, first: usize, n: usize, group: &mut Group) {
-        let blocks = &self.coefs[first * self.places.len()..(first + n) * self.places.len()];
-        for (lane, block) in blocks.chunks_exact(self.places.len()).enumerate() {
-            for (&place, &coef) in self.places.iter().zip(block) {
-                group.0[usize::from(place) % 64][lane % LANES] = coef;
-            }
-        }
-    }
-}
-
-/// Whether anything of the coefficients of a scan is kept in blocks of the size that is laid out.
-pub(super) fn keeps_of(laid: &Laid, scan: &Scan) -> bool {
-    (scan.first..=scan.last).any(|k| is_low(k, laid.side_x, laid.side_y))
-}
-
-/// Bits from `first` to `last`, both 63 at most; none when they are the wrong way round.
+/// Mask of the bits from `first` to `last`, both at most 63. The mask is empty if `first` is greater than
+/// `last`.
 #[inline(always)]
 fn band(first: usize, last: usize) -> u64 {
     (u64::MAX << (first & 63)) & (u64::MAX >> (63 - (last & 63)))
 }
 
-/// Scans of the first coefficient, of one or more components.
+/// Decodes a DC scan of one or more components.
 pub(super) fn decode_dc(
-    bits: &mut Bits<'_>,
+    bits: &mut BitReader<'_>,
     restarts: &mut Restarts,
     scan: &Scan,
-    tables: &[Arc<Huffman>],
+    tables: &[Arc<HuffmanTable>],
     layout: &Layout,
-    stores: &mut [Store],
+    stores: &mut [Coefficients],
 ) {
     let mut predicted = [0_i32; 4];
-    let block = |bits: &mut Bits<'_>, i: usize, predicted: &mut [i32; 4], store: &mut Store, block: usize| {
+    let block = |bits: &mut BitReader<'_>,
+                 i: usize,
+                 predicted: &mut [i32; 4],
+                 store: &mut Coefficients,
+                 block: usize| {
         if scan.high > 0 {
             *store.dc(block) |= (bits.take(1) << scan.low) as i16;
         } else {
             let table = &tables[i];
             bits.refill_for_one();
-            let coded = table.look(bits.window());
+            let coded = table.lookup(bits.window());
             predicted[i] = predicted[i].wrapping_add(coded.value(bits.window()));
             bits.consume(coded.total);
             *store.dc(block) = (predicted[i] << scan.low) as i16;
         }
     };
     if let [only] = &scan.components[..] {
-        let (laid, store) = (&layout.components[only.index], &mut stores[only.index]);
-        each_block(bits, restarts, laid, store.blocks_per_row, |bits, at, begins| {
-            if begins {
+        let (sizes, store) = (&layout.components[only.index], &mut stores[only.index]);
+        for_each_block(bits, restarts, sizes, store.blocks_per_row, |bits, at, is_reset| {
+            if is_reset {
                 predicted = [0; 4];
             }
             block(bits, 0, &mut predicted, store, at);
@@ -121,9 +69,9 @@ pub(super) fn decode_dc(
             continue;
         }
         for (i, component) in scan.components.iter().enumerate() {
-            let (laid, store) = (&layout.components[component.index], &mut stores[component.index]);
-            for (v, h) in (0..laid.vertical).flat_map(|v| (0..laid.horizontal).map(move |h| (v, h))) {
-                let at = (y * laid.vertical + v) * store.blocks_per_row + x * laid.horizontal + h;
+            let (sizes, store) = (&layout.components[component.index], &mut stores[component.index]);
+            for (v, h) in (0..sizes.vertical).flat_map(|v| (0..sizes.horizontal).map(move |h| (v, h))) {
+                let at = (y * sizes.vertical + v) * store.blocks_per_row + x * sizes.horizontal + h;
                 block(bits, i, &mut predicted, store, at);
             }
         }
@@ -131,50 +79,50 @@ pub(super) fn decode_dc(
     }
 }
 
-/// Calls `decode` with the number of every block that holds something of the picture, and whether a new interval
-/// begins with it.
+/// Calls `decode` for every block that contains a part of the image, with the index of the block and whether
+/// a restart interval begins with it.
 #[inline(always)]
-fn each_block<'a>(
-    bits: &mut Bits<'a>,
+fn for_each_block<'a>(
+    bits: &mut BitReader<'a>,
     restarts: &mut Restarts,
-    laid: &Laid,
+    sizes: &ComponentSizes,
     blocks_per_row: usize,
-    mut decode: impl FnMut(&mut Bits<'a>, usize, bool),
+    mut decode: impl FnMut(&mut BitReader<'a>, usize, bool),
 ) {
-    for y in 0..laid.blocks_high {
-        for x in 0..laid.blocks_wide {
-            let mut begins = false;
-            restarts.before_mcu(bits, || begins = true);
+    for y in 0..sizes.blocks_high {
+        for x in 0..sizes.blocks_wide {
+            let mut is_reset = false;
+            restarts.before_mcu(bits, || is_reset = true);
             if restarts.is_lost() {
                 if restarts.is_over() {
                     return;
                 }
                 continue;
             }
-            decode(bits, y * blocks_per_row + x, begins);
+            decode(bits, y * blocks_per_row + x, is_reset);
             restarts.after_mcu(bits);
         }
     }
 }
 
-/// First scans of the other coefficients of a component (T.81 G.1.2.2).
+/// Decodes the first AC scan of a band of coefficients of one component (T.81 G.1.2.2).
 pub(super) fn decode_ac_first(
-    bits: &mut Bits<'_>,
+    bits: &mut BitReader<'_>,
     restarts: &mut Restarts,
     scan: &Scan,
-    table: &Huffman,
-    laid: &Laid,
-    store: &mut Store,
+    table: &HuffmanTable,
+    sizes: &ComponentSizes,
+    store: &mut Coefficients,
 ) {
-    // Blocks to come that have no more coefficients in this scan.
-    let mut n_empty = 0_u32;
-    let n_kept = store.places.len();
-    each_block(bits, restarts, laid, store.blocks_per_row, |bits, block, begins| {
-        if begins {
-            n_empty = 0;
+    // Blocks of the current end-of-band run: they have no more coefficients in this scan.
+    let mut eob_run = 0_u32;
+    let n_kept = store.natural_indices.len();
+    for_each_block(bits, restarts, sizes, store.blocks_per_row, |bits, block, is_reset| {
+        if is_reset {
+            eob_run = 0;
         }
-        if n_empty > 0 {
-            n_empty -= 1;
+        if eob_run > 0 {
+            eob_run -= 1;
             return;
         }
         let coefs = &mut store.coefs[block * n_kept..(block + 1) * n_kept];
@@ -183,10 +131,10 @@ pub(super) fn decode_ac_first(
         while k <= scan.last {
             bits.refill_for_one();
             let window = bits.window();
-            let coded = table.look(window);
+            let coded = table.lookup(window);
             bits.consume(coded.total);
             if coded.ends_block() {
-                n_empty = (1 << coded.run) - 1 + bits.take(coded.run);
+                eob_run = (1 << coded.run) - 1 + bits.take(coded.run);
                 break;
             }
             k += coded.run as usize;
@@ -202,30 +150,30 @@ pub(super) fn decode_ac_first(
     });
 }
 
-/// Scans that add a bit to the other coefficients of a component (T.81 G.1.2.3).
+/// Decodes a refinement scan, which adds one bit to AC coefficients of one component (T.81 G.1.2.3).
 pub(super) fn decode_ac_refine(
-    bits: &mut Bits<'_>,
+    bits: &mut BitReader<'_>,
     restarts: &mut Restarts,
     scan: &Scan,
-    table: &Huffman,
-    laid: &Laid,
-    store: &mut Store,
+    table: &HuffmanTable,
+    sizes: &ComponentSizes,
+    store: &mut Coefficients,
 ) {
-    let mut n_empty = 0_u32;
-    let n_kept = store.places.len();
+    let mut eob_run = 0_u32;
+    let n_kept = store.natural_indices.len();
     let unit = 1_i16 << scan.low;
-    each_block(bits, restarts, laid, store.blocks_per_row, |bits, block, begins| {
-        if begins {
-            n_empty = 0;
+    for_each_block(bits, restarts, sizes, store.blocks_per_row, |bits, block, is_reset| {
+        if is_reset {
+            eob_run = 0;
         }
         let coefs = &mut store.coefs[block * n_kept..(block + 1) * n_kept];
         let nonzero = store.nonzero[block];
         let mut new = 0;
         let mut k = scan.first;
-        while n_empty == 0 && k <= scan.last {
+        while eob_run == 0 && k <= scan.last {
             let (run, size) = table.symbol(bits);
             if size == 0 && run != 15 {
-                n_empty = (1 << run) + bits.take(run);
+                eob_run = (1 << run) + bits.take(run);
                 break;
             }
             let value = if size == 0 {
@@ -235,50 +183,51 @@ pub(super) fn decode_ac_refine(
             } else {
                 -unit
             };
-            // Past as many zeros as the run says, to the zero after them.
+            // Skip as many zero coefficients as the run says, up to the next zero coefficient after them.
             let mut zeros = !nonzero & band(k, scan.last);
             for _ in 0..run {
                 zeros &= zeros.wrapping_sub(1);
             }
-            let at = if zeros == 0 { scan.last + 1 } else { zeros.trailing_zeros() as usize };
-            if at > k {
-                correct(bits, nonzero & band(k, at - 1), unit, store.kept, &store.slots, coefs);
+            let position = if zeros == 0 { scan.last + 1 } else { zeros.trailing_zeros() as usize };
+            if position > k {
+                refine(bits, nonzero & band(k, position - 1), unit, store.kept, &store.slots, coefs);
             }
-            if at <= scan.last && value != 0 {
-                new |= 1 << at;
-                if store.kept >> at & 1 != 0 {
-                    coefs[usize::from(store.slots[at])] = value;
+            if position <= scan.last && value != 0 {
+                new |= 1 << position;
+                if store.kept >> position & 1 != 0 {
+                    coefs[usize::from(store.slots[position])] = value;
                 }
             }
-            k = at + 1;
+            k = position + 1;
         }
-        if n_empty > 0 {
-            n_empty -= 1;
+        if eob_run > 0 {
+            eob_run -= 1;
             if k <= scan.last {
-                correct(bits, nonzero & band(k, scan.last), unit, store.kept, &store.slots, coefs);
+                refine(bits, nonzero & band(k, scan.last), unit, store.kept, &store.slots, coefs);
             }
         }
         store.nonzero[block] = nonzero | new;
     });
 }
 
-/// Reads a bit for each coefficient in `set`, and moves those that are kept away from zero where it is 1.
+/// Reads one bit for each coefficient in the mask `nonzero`. Where the bit is 1, it moves a stored
+/// coefficient away from zero by `unit`.
 #[inline(always)]
-fn correct(bits: &mut Bits<'_>, set: u64, unit: i16, kept: u64, slots: &[u8; 64], coefs: &mut [i16]) {
-    for part in [set & 0xffff_ffff, set >> 32 << 32] {
-        if part == 0 {
+fn refine(bits: &mut BitReader<'_>, nonzero: u64, unit: i16, kept: u64, slots: &[u8; 64], coefs: &mut [i16]) {
+    for half in [nonzero & 0xffff_ffff, nonzero >> 32 << 32] {
+        if half == 0 {
             continue;
         }
-        let n = part.count_ones();
+        let n = half.count_ones();
         let read = bits.take(n);
-        let mut wanted = part & kept;
-        while wanted != 0 {
-            let k = wanted.trailing_zeros();
-            wanted &= wanted - 1;
-            let rank = (part & ((1 << k) - 1)).count_ones();
+        let mut remaining = half & kept;
+        while remaining != 0 {
+            let k = remaining.trailing_zeros();
+            remaining &= remaining - 1;
+            let rank = (half & ((1 << k) - 1)).count_ones();
             if read >> (n - 1 - rank) & 1 != 0 {
                 let coef = &mut coefs[usize::from(slots[k as usize])];
-                // A bit that is set already: only corrupt data says so again.
+                // Only corrupt data refines a bit that is set already.
                 if *coef & unit == 0 {
                     *coef += if *coef < 0 { -unit } else { unit };
                 }
@@ -287,31 +236,36 @@ fn correct(bits: &mut Bits<'_>, set: u64, unit: i16, kept: u64, slots: &[u8; 64]
     }
 }
 
-/// Makes samples and pixels of all that was gathered.
-pub(super) fn finish(
-    stores: &[Store],
+/// Transforms all stored coefficients and writes the pixels of the image.
+pub(super) fn write_image(
+    stores: &[Coefficients],
     quantisation: &[[u16; 64]],
     layout: &Layout,
-    painter: &mut Painter<'_>,
+    writer: &mut PixelWriter<'_>,
 ) {
-    let each = || layout.components.iter();
-    let mut samples: Vec<Samples> = each().map(|laid| Samples::new(laid, layout.mcus_wide, 1)).collect();
-    let weights = each().zip(quantisation).map(|(laid, table)| Weights::new(table, laid.side_x, laid.side_y));
+    let components = || layout.components.iter();
+    let mut samples: Vec<Samples> =
+        components().map(|sizes| Samples::new(sizes, layout.mcus_wide, 1)).collect();
+    let weights = components()
+        .zip(quantisation)
+        .map(|(sizes, table)| Weights::new(table, sizes.block_width, sizes.block_height));
     let weights: Vec<Weights> = weights.collect();
     let mut group = Group::EMPTY;
     for y in 0..layout.mcus_high {
-        for (((store, weights), laid), samples) in stores.iter().zip(&weights).zip(each()).zip(&mut samples) {
-            let transform = select(laid.side_x, laid.side_y);
-            for row in 0..laid.vertical {
-                let first = (y * laid.vertical + row) * store.blocks_per_row;
+        for (((store, weights), sizes), samples) in
+            stores.iter().zip(&weights).zip(components()).zip(&mut samples)
+        {
+            let transform = select_transform(sizes.block_width, sizes.block_height);
+            for row in 0..sizes.vertical {
+                let first = (y * sizes.vertical + row) * store.blocks_per_row;
                 for x in (0..store.blocks_per_row).step_by(LANES) {
-                    store.gather(first + x, LANES.min(store.blocks_per_row - x), &mut group);
-                    let (out, stride) = samples.at(x * laid.side_x, row * laid.side_y);
+                    store.load_group(first + x, LANES.min(store.blocks_per_row - x), &mut group);
+                    let (out, stride) = samples.at(x * sizes.block_width, row * sizes.block_height);
                     transform(&group, weights, out, stride);
                 }
             }
         }
-        painter.paint(&samples);
+        writer.write_rows(&samples);
         samples.iter_mut().for_each(Samples::advance);
     }
 }

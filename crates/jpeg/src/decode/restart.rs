@@ -1,22 +1,23 @@
-//! Restart markers (T.81 F.2.2.5): where coding begins anew, and where decoding finds its way again after damage.
+//! Restart markers (T.81 F.2.2.5). Coding starts anew at each marker, so the decoder can resynchronise there
+//! after damage.
 
-use super::bits::Bits;
+use super::bits::BitReader;
 use super::markers::next_marker;
 
-/// Counts the MCUs of a scan.
+/// Counts the MCUs of a scan and handles the restart markers between them.
 #[derive(Debug)]
 pub(super) struct Restarts {
-    /// MCUs between markers; 0: there are none.
+    /// MCUs between two markers; 0 for a scan without markers.
     interval: usize,
-    /// MCUs to the next one.
+    /// MCUs before the next marker.
     n_left: usize,
-    /// The number of the next one, 0–7.
+    /// Number of the next marker, 0–7.
     number: u8,
-    /// Whether the data of this interval is at its end.
+    /// Whether the data of the current interval has ended.
     lost: bool,
-    /// Whether that of the scan is.
+    /// Whether the data of the whole scan has ended.
     over: bool,
-    /// Whether any data was missing or any marker was not where it belongs.
+    /// Whether data was missing or a marker was not at its place.
     damaged: bool,
 }
 
@@ -25,48 +26,50 @@ impl Restarts {
         Self { interval, n_left: interval, number: 0, lost: false, over: false, damaged: false }
     }
 
-    /// Whether the rest of the interval has no data: its blocks stay as they are.
+    /// Whether the rest of the current interval has no data. Its blocks keep their values.
     #[inline(always)]
     pub(super) fn is_lost(&self) -> bool {
         self.lost
     }
 
-    /// Whether anything was missing.
+    /// Whether data was missing or a marker was not at its place.
     pub(super) fn damaged(&self) -> bool {
         self.damaged
     }
 
-    /// Whether nothing will come any more, in this interval or a later one.
+    /// Whether no more data will follow, neither in this interval nor in a later one.
     pub(super) fn is_over(&self) -> bool {
         self.over || (self.lost && self.interval == 0)
     }
 
-    /// Passes the restart marker where one is due, and has the decoder begin anew.
+    /// Passes a restart marker if one is due before this MCU, and then calls `reset` to reset the
+    /// predictions.
     #[inline(always)]
-    pub(super) fn before_mcu(&mut self, bits: &mut Bits<'_>, begin: impl FnOnce()) {
+    pub(super) fn before_mcu(&mut self, bits: &mut BitReader<'_>, reset: impl FnOnce()) {
         if self.interval != 0 {
             if self.n_left == 0 {
-                self.pass(bits);
-                begin();
+                self.pass_marker(bits);
+                reset();
             }
             self.n_left -= 1;
         }
     }
 
-    /// Notes when an MCU used more bits than there are.
+    /// Marks the interval as lost if an MCU consumed more bits than the data has.
     #[inline(always)]
-    pub(super) fn after_mcu(&mut self, bits: &Bits<'_>) {
+    pub(super) fn after_mcu(&mut self, bits: &BitReader<'_>) {
         if bits.exhausted() {
             self.lost = true;
             self.damaged = true;
         }
     }
 
-    /// The rule of the common libraries: the marker that is due is passed. One that comes a little later is left where
-    /// it is, for this interval is the one that is missing; others are passed over, up to one that makes sense.
+    /// Passes the marker that is due, by the rule of other JPEG libraries. If the next marker is one or two
+    /// numbers ahead, the current interval is missing, and the marker stays for its own interval. Other
+    /// markers are skipped until one fits.
     #[cold]
     #[inline(never)]
-    fn pass(&mut self, bits: &mut Bits<'_>) {
+    fn pass_marker(&mut self, bits: &mut BitReader<'_>) {
         self.n_left = self.interval;
         let due = self.number;
         self.number = (due + 1) % 8;
@@ -91,7 +94,7 @@ impl Restarts {
                     return bits.restart(end - 2);
                 }
                 3..=5 => {
-                    // Too far away to tell: taken for the one that is due.
+                    // Too far ahead or behind to decide: treat this marker as the one that is due.
                     self.damaged = true;
                     return bits.restart(end);
                 }

@@ -1,56 +1,56 @@
-//! Scans of whole blocks (T.81 F.2): baseline and extended. A block that is decoded is not kept: eight of them are
-//! transformed as soon as they are complete.
+//! Sequential scans (T.81 F.2): baseline and extended. Decoded blocks are not kept: the decoder transforms
+//! eight blocks as soon as their coefficients are complete.
 
 use std::sync::Arc;
 
-use super::bits::Bits;
-use super::huffman::Huffman;
-use super::idct::{Group, LANES, Transform, Weights, select};
-use super::layout::Laid;
-use super::paint::Painter;
+use super::bits::BitReader;
+use super::huffman::HuffmanTable;
+use super::idct::{Group, LANES, Transform, Weights, select_transform};
+use super::layout::ComponentSizes;
+use super::pixel_writer::PixelWriter;
 use super::restart::Restarts;
 use super::samples::Samples;
-use crate::tables::{is_low, place};
+use crate::tables::{is_low_frequency, natural_index};
 
-/// What decoding blocks of a component needs.
-pub(super) struct Coder {
-    dc: Arc<Huffman>,
-    ac: Arc<Huffman>,
-    /// The last coefficient that anything is made of.
-    last: usize,
-    /// The value that the next difference is added to.
+/// Decodes the blocks of one component.
+pub(super) struct BlockDecoder {
+    dc: Arc<HuffmanTable>,
+    ac: Arc<HuffmanTable>,
+    /// The last coefficient, in zigzag order, that the reduced block depends on.
+    last_needed: usize,
+    /// The DC prediction: the DC value of the previous block.
     predicted: i32,
 }
 
-impl Coder {
-    pub(super) fn new(dc: Arc<Huffman>, mut ac: Arc<Huffman>, laid: &Laid) -> Self {
-        let last = last_needed(laid.side_x, laid.side_y);
-        if last < 63 && laid.blocks_wide * laid.blocks_high > 2000 {
+impl BlockDecoder {
+    pub(super) fn new(dc: Arc<HuffmanTable>, mut ac: Arc<HuffmanTable>, sizes: &ComponentSizes) -> Self {
+        let last_needed = last_needed(sizes.block_width, sizes.block_height);
+        if last_needed < 63 && sizes.blocks_wide * sizes.blocks_high > 2000 {
             Arc::make_mut(&mut ac).prepare_skip();
         }
-        Self { dc, ac, last, predicted: 0 }
+        Self { dc, ac, last_needed, predicted: 0 }
     }
 
-    /// Decodes a block into a lane whose coefficients are zero.
+    /// Decodes a block into one lane of a group. The coefficients of the lane must be zero.
     #[inline(always)]
-    fn block(&mut self, bits: &mut Bits<'_>, group: &mut Group, lane: usize) {
+    fn decode_block(&mut self, bits: &mut BitReader<'_>, group: &mut Group, lane: usize) {
         let lane = lane % LANES;
         bits.refill_for_one();
-        let coded = self.dc.look(bits.window());
+        let coded = self.dc.lookup(bits.window());
         self.predicted = self.predicted.wrapping_add(coded.value(bits.window()));
         bits.consume(coded.total);
         group.0[0][lane] = self.predicted as i16;
         let mut k = 1;
-        while k <= self.last {
+        while k <= self.last_needed {
             bits.refill_for_one();
             let window = bits.window();
-            let coded = self.ac.look(window);
+            let coded = self.ac.lookup(window);
             bits.consume(coded.total);
             if coded.ends_block() {
                 return;
             }
             k += coded.run as usize;
-            group.0[place(k)][lane] = coded.value(window) as i16;
+            group.0[natural_index(k)][lane] = coded.value(window) as i16;
             k += 1;
         }
         while k < 64 {
@@ -60,11 +60,11 @@ impl Coder {
             if skipped.n_passed() > 0 && next <= 64 {
                 bits.consume(skipped.total());
                 k = next;
-                if skipped.ends() {
+                if skipped.ends_block() {
                     return;
                 }
             } else {
-                let coded = self.ac.look(bits.window());
+                let coded = self.ac.lookup(bits.window());
                 bits.consume(coded.total);
                 if coded.ends_block() {
                     return;
@@ -75,96 +75,110 @@ impl Coder {
     }
 }
 
-/// The last place in the order of the file that lies in the corner of this size.
-fn last_needed(side_x: usize, side_y: usize) -> usize {
-    (0..64).rev().find(|&k| is_low(k, side_x, side_y)).unwrap_or(0)
+/// The last coefficient, in zigzag order, among the `block_width` × `block_height` lowest frequencies.
+fn last_needed(block_width: usize, block_height: usize) -> usize {
+    (0..64).rev().find(|&k| is_low_frequency(k, block_width, block_height)).unwrap_or(0)
 }
 
-/// Sets the coefficients to zero that a transform reads.
-fn clear(group: &mut Group, laid: &Laid) {
-    for row in group.0.chunks_exact_mut(8).take(laid.side_y) {
-        row[..laid.side_x].fill([0; LANES]);
+/// Sets all coefficients that the transform reads to zero.
+fn clear_coefficients(group: &mut Group, sizes: &ComponentSizes) {
+    for row in group.0.chunks_exact_mut(8).take(sizes.block_height) {
+        row[..sizes.block_width].fill([0; LANES]);
     }
 }
 
-/// A component of a scan.
-pub(super) struct Part {
-    coder: Coder,
+/// Decodes one component of a scan.
+pub(super) struct ComponentDecoder {
+    block_decoder: BlockDecoder,
     transform: Transform,
     weights: Weights,
-    laid: Laid,
-    /// Blocks of eight MCUs: for each row of blocks in them as many groups as blocks are side by side.
+    sizes: ComponentSizes,
+    /// Blocks of eight MCUs. Each row of blocks of the MCUs has as many groups as an MCU has blocks side by
+    /// side.
     groups: Vec<Group>,
 }
 
-impl Part {
-    /// In a scan by itself (`alone`), a component's MCU is a block, whatever its factors (T.81 A.2.2).
-    pub(super) fn new(coder: Coder, quantisation: &[u16; 64], laid: &Laid, alone: bool) -> Self {
-        let mut laid = laid.clone();
-        if alone {
-            (laid.horizontal, laid.vertical) = (1, 1);
+impl ComponentDecoder {
+    /// If the component is the only one of its scan, its MCU is one block, whatever its sampling factors
+    /// (T.81 A.2.2).
+    pub(super) fn new(
+        block_decoder: BlockDecoder,
+        quantisation: &[u16; 64],
+        sizes: &ComponentSizes,
+        is_only_component: bool,
+    ) -> Self {
+        let mut sizes = sizes.clone();
+        if is_only_component {
+            (sizes.horizontal, sizes.vertical) = (1, 1);
         }
         Self {
-            coder,
-            transform: select(laid.side_x, laid.side_y),
-            weights: Weights::new(quantisation, laid.side_x, laid.side_y),
-            groups: vec![Group::EMPTY; laid.horizontal * laid.vertical],
-            laid,
+            block_decoder,
+            transform: select_transform(sizes.block_width, sizes.block_height),
+            weights: Weights::new(quantisation, sizes.block_width, sizes.block_height),
+            groups: vec![Group::EMPTY; sizes.horizontal * sizes.vertical],
+            sizes,
         }
     }
 
-    /// Decodes the blocks of one MCU of eight.
+    /// Decodes the blocks of MCU `mcu` of the current eight MCUs.
     #[inline(always)]
-    fn decode(&mut self, bits: &mut Bits<'_>, mcu: usize) {
-        let n_wide = self.laid.horizontal;
+    fn decode_mcu(&mut self, bits: &mut BitReader<'_>, mcu: usize) {
+        let n_wide = self.sizes.horizontal;
         for groups in self.groups.chunks_exact_mut(n_wide) {
             for at in mcu * n_wide..(mcu + 1) * n_wide {
-                self.coder.block(bits, &mut groups[at / LANES], at % LANES);
+                self.block_decoder.decode_block(bits, &mut groups[at / LANES], at % LANES);
             }
         }
     }
 
-    /// Transforms the blocks of eight MCUs, of which the first is number `x` of its row, into the rows from `y` on.
-    fn finish(&mut self, samples: &mut Samples, x: usize, y: usize) {
-        let Laid { horizontal, side_x, side_y, .. } = self.laid;
+    /// Transforms the blocks of eight MCUs and writes their samples. `x` is the index of the first MCU in its
+    /// row, `y` the first sample row.
+    fn transform_groups(&mut self, samples: &mut Samples, x: usize, y: usize) {
+        let ComponentSizes { horizontal, block_width, block_height, .. } = self.sizes;
         for (i, group) in self.groups.iter_mut().enumerate() {
             let (column, row) = (x * horizontal + i % horizontal * LANES, i / horizontal);
-            let (out, stride) = samples.at(column * side_x, y + row * side_y);
+            let (out, stride) = samples.at(column * block_width, y + row * block_height);
             (self.transform)(group, &self.weights, out, stride);
-            clear(group, &self.laid);
+            clear_coefficients(group, &self.sizes);
         }
     }
 }
 
-/// Decodes a scan. `samples` are those of its components: either of whole components, or (with a painter) of a single
-/// row of MCUs, painted before the next row is decoded.
-pub(super) fn decode(
-    bits: &mut Bits<'_>,
+/// Decodes a scan. `samples` belong to the components of the scan. With a writer they hold one row of MCUs,
+/// which is written before the next row is decoded; without a writer they hold the whole component.
+pub(super) fn decode_scan(
+    bits: &mut BitReader<'_>,
     restarts: &mut Restarts,
-    parts: &mut [Part],
+    decoders: &mut [ComponentDecoder],
     (mcus_wide, mcus_high): (usize, usize),
     samples: &mut [Samples],
-    mut painter: Option<&mut Painter<'_>>,
+    mut writer: Option<&mut PixelWriter<'_>>,
 ) {
     for y in 0..mcus_high {
-        if painter.is_none() && restarts.is_over() {
+        if writer.is_none() && restarts.is_over() {
             return;
         }
         for x in (0..mcus_wide).step_by(LANES) {
             for mcu in 0..LANES.min(mcus_wide - x) {
-                restarts.before_mcu(bits, || parts.iter_mut().for_each(|part| part.coder.predicted = 0));
+                restarts.before_mcu(bits, || {
+                    decoders.iter_mut().for_each(|decoder| decoder.block_decoder.predicted = 0);
+                });
                 if !restarts.is_lost() {
-                    parts.iter_mut().for_each(|part| part.decode(bits, mcu));
+                    decoders.iter_mut().for_each(|decoder| decoder.decode_mcu(bits, mcu));
                     restarts.after_mcu(bits);
                 }
             }
-            for (part, samples) in parts.iter_mut().zip(&mut *samples) {
-                let row = if painter.is_some() { 0 } else { y * part.laid.vertical * part.laid.side_y };
-                part.finish(samples, x, row);
+            for (decoder, samples) in decoders.iter_mut().zip(&mut *samples) {
+                let row = if writer.is_some() {
+                    0
+                } else {
+                    y * decoder.sizes.vertical * decoder.sizes.block_height
+                };
+                decoder.transform_groups(samples, x, row);
             }
         }
-        if let Some(painter) = &mut painter {
-            painter.paint(samples);
+        if let Some(writer) = &mut writer {
+            writer.write_rows(samples);
             samples.iter_mut().for_each(Samples::advance);
         }
     }

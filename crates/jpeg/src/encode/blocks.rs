@@ -1,11 +1,11 @@
-//! The quantised blocks of a picture, component by component.
+//! Splits an image into blocks and computes their quantised coefficients, component by component.
 
 use super::colour;
-use super::fdct::{Weights, transform};
-use crate::tables::place;
-use crate::vectors::widest;
+use super::fdct::{Weights, transform_block};
+use crate::simd::multiversion;
+use crate::tables::natural_index;
 
-/// One block: its coefficients in the order of the file, and a bit for each that is not zero.
+/// One block: its coefficients in zigzag order, and one bit for each coefficient that is not zero.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     pub(super) coefs: [i16; 64],
@@ -14,64 +14,65 @@ pub(super) struct Block {
 
 /// All blocks of a component.
 #[derive(Debug)]
-pub(super) struct Blocks {
+pub(super) struct ComponentBlocks {
     pub(super) blocks: Vec<Block>,
-    /// Blocks of a row, whole MCUs.
-    pub(super) per_row: usize,
-    /// Blocks that hold something of the picture.
-    pub(super) wide: usize,
-    pub(super) high: usize,
-    /// Along both axes.
+    /// Blocks of a row, padded to whole MCUs.
+    pub(super) blocks_per_row: usize,
+    /// Blocks that contain a part of the image.
+    pub(super) blocks_wide: usize,
+    pub(super) blocks_high: usize,
+    /// Sampling factor along both axes.
     pub(super) factor: usize,
 }
 
-impl Blocks {
-    /// `factor` of `most` blocks of an MCU along each axis are this component's.
-    fn new(width: usize, height: usize, factor: usize, most: usize) -> Self {
-        let n_mcus = |side: usize| side.div_ceil(8 * most);
-        let per_row = n_mcus(width) * factor;
+impl ComponentBlocks {
+    /// Reserves space for a component with the sampling factor `factor`; `max_factor` is the largest factor
+    /// of the image.
+    fn new(width: usize, height: usize, factor: usize, max_factor: usize) -> Self {
+        let n_mcus = |side: usize| side.div_ceil(8 * max_factor);
+        let blocks_per_row = n_mcus(width) * factor;
         Self {
-            blocks: Vec::with_capacity(per_row * n_mcus(height) * factor),
-            per_row,
-            wide: (width * factor).div_ceil(8 * most),
-            high: (height * factor).div_ceil(8 * most),
+            blocks: Vec::with_capacity(blocks_per_row * n_mcus(height) * factor),
+            blocks_per_row,
+            blocks_wide: (width * factor).div_ceil(8 * max_factor),
+            blocks_high: (height * factor).div_ceil(8 * max_factor),
             factor,
         }
     }
 }
 
-widest! {
-    /// Adds the row of blocks that begins with the first row of `samples`.
-    fn push_row(to: &mut Blocks, samples: &[u8], stride: usize, weights: &Weights) = push_row_lanes
+multiversion! {
+    /// Transforms one row of blocks, whose first sample row is at the start of `samples`, and appends it.
+    fn push_row(to: &mut ComponentBlocks, samples: &[u8], stride: usize, weights: &Weights) = push_row_impl
 }
 
 #[inline(always)]
-fn push_row_lanes(to: &mut Blocks, samples: &[u8], stride: usize, weights: &Weights) {
-    const BY_COLUMNS: [u8; 64] = by_columns();
-    for x in 0..to.per_row {
-        let columns = transform(&samples[x * 8..], stride, weights);
+fn push_row_impl(to: &mut ComponentBlocks, samples: &[u8], stride: usize, weights: &Weights) {
+    const COLUMNWISE: [u8; 64] = columnwise_indices();
+    for x in 0..to.blocks_per_row {
+        let columns = transform_block(&samples[x * 8..], stride, weights);
         let columns = columns.as_flattened();
         let mut block = Block { coefs: [0; 64], nonzero: 0 };
         for (k, coef) in block.coefs.iter_mut().enumerate() {
-            *coef = columns[usize::from(BY_COLUMNS[k] & 63)];
+            *coef = columns[usize::from(COLUMNWISE[k] & 63)];
             block.nonzero |= u64::from(*coef != 0) << k;
         }
         to.blocks.push(block);
     }
 }
 
-/// Where the coefficient `k` lies in columns of eight.
-const fn by_columns() -> [u8; 64] {
-    let mut places = [0; 64];
+/// For each coefficient in zigzag order, its index in a block that is stored column by column.
+const fn columnwise_indices() -> [u8; 64] {
+    let mut indices = [0; 64];
     let mut k = 0;
     while k < 64 {
-        places[k] = (place(k) % 8 * 8 + place(k) / 8) as u8;
+        indices[k] = (natural_index(k) % 8 * 8 + natural_index(k) / 8) as u8;
         k += 1;
     }
-    places
+    indices
 }
 
-/// Rows of samples, as wide as whole MCUs.
+/// Sample rows of one row of blocks, padded to the width of whole MCUs.
 struct Band {
     rows: Vec<u8>,
     stride: usize,
@@ -86,7 +87,7 @@ impl Band {
         &mut self.rows[y * self.stride..(y + 1) * self.stride]
     }
 
-    /// Continues a row, of which `n` samples are there, with its last one: that costs the fewest bits.
+    /// Pads row `y`, which has `n` samples, by repeating its last sample. This costs the fewest bits.
     fn extend(&mut self, y: usize, n: usize) {
         let row = self.row(y);
         let last = row[n - 1];
@@ -94,11 +95,11 @@ impl Band {
     }
 }
 
-/// The only component of a gray picture.
-pub(super) fn gray(pixels: &[u8], width: usize, height: usize, table: &[u8; 64]) -> Blocks {
-    let mut blocks = Blocks::new(width, height, 1, 1);
+/// The blocks of a gray image.
+pub(super) fn gray(pixels: &[u8], width: usize, height: usize, table: &[u8; 64]) -> ComponentBlocks {
+    let mut blocks = ComponentBlocks::new(width, height, 1, 1);
     let weights = Weights::new(table);
-    let mut band = Band::new(blocks.per_row * 8, 8);
+    let mut band = Band::new(blocks.blocks_per_row * 8, 8);
     for top in (0..height).step_by(8) {
         for y in 0..8 {
             let at = (top + y).min(height - 1) * width;
@@ -110,19 +111,20 @@ pub(super) fn gray(pixels: &[u8], width: usize, height: usize, table: &[u8; 64])
     blocks
 }
 
-/// The three components of a picture in colour.
+/// The blocks of the three components of a colour image.
 pub(super) fn luma_chroma(
     pixels: &[u8],
     width: usize,
     height: usize,
     full_chroma: bool,
     tables: &[[u8; 64]; 2],
-) -> Vec<Blocks> {
+) -> Vec<ComponentBlocks> {
     let factor = if full_chroma { 1 } else { 2 };
     let weights = tables.each_ref().map(Weights::new);
-    let [mut luma, mut cb, mut cr] = [factor, 1, 1].map(|own| Blocks::new(width, height, own, factor));
-    let mut y_band = Band::new(luma.per_row * 8, 8 * factor);
-    let [mut cb_band, mut cr_band] = [(); 2].map(|()| Band::new(cb.per_row * 8, 8));
+    let [mut luma, mut cb, mut cr] =
+        [factor, 1, 1].map(|own| ComponentBlocks::new(width, height, own, factor));
+    let mut y_band = Band::new(luma.blocks_per_row * 8, 8 * factor);
+    let [mut cb_band, mut cr_band] = [(); 2].map(|()| Band::new(cb.blocks_per_row * 8, 8));
     let row = |y: usize| &pixels[y.min(height - 1) * width * 3..][..width * 3];
     for top in (0..height).step_by(8 * factor) {
         for y in 0..8 * factor {

@@ -1,53 +1,55 @@
-//! From red, green and blue to luma and chroma (JFIF 1.02), in 16-bit fixed point.
+//! Converts red, green and blue to luma and chroma (JFIF 1.02), in 16-bit fixed point.
 
-use crate::vectors::widest;
+use crate::simd::multiversion;
 
 const HALF: i32 = 1 << 15;
 
-widest! {
-    /// A row of luma.
-    pub(super) fn luma(pixels: &[u8], out: &mut [u8]) = luma_lanes
+multiversion! {
+    /// Writes a row of luma samples.
+    pub(super) fn luma(pixels: &[u8], out: &mut [u8]) = luma_impl
 }
 
-widest! {
-    /// A row of chroma.
-    pub(super) fn chroma(pixels: &[u8], cb: &mut [u8], cr: &mut [u8]) = chroma_lanes
+multiversion! {
+    /// Writes a row of chroma samples at full resolution.
+    pub(super) fn chroma(pixels: &[u8], cb: &mut [u8], cr: &mut [u8]) = chroma_impl
 }
 
-widest! {
-    /// A row of chroma from two rows of pixels: each is the mean of four, of which the right two may be missing.
-    pub(super) fn halved_chroma(above: &[u8], below: &[u8], cb: &mut [u8], cr: &mut [u8]) = halved_chroma_lanes
+multiversion! {
+    /// Writes a row of halved chroma samples from two rows of pixels. Each sample is the mean of 2 × 2
+    /// pixels. At an odd right edge, the missing pixels repeat the last column.
+    pub(super) fn halved_chroma(above: &[u8], below: &[u8], cb: &mut [u8], cr: &mut [u8]) = halved_chroma_impl
 }
 
 #[inline(always)]
-fn luma_lanes(pixels: &[u8], out: &mut [u8]) {
+fn luma_impl(pixels: &[u8], out: &mut [u8]) {
     for (out, &[r, g, b]) in out.iter_mut().zip(pixels.as_chunks::<3>().0) {
         *out = ((19_595 * i32::from(r) + 38_470 * i32::from(g) + 7_471 * i32::from(b) + HALF) >> 16) as u8;
     }
 }
 
 #[inline(always)]
-fn chroma_lanes(pixels: &[u8], cb: &mut [u8], cr: &mut [u8]) {
+fn chroma_impl(pixels: &[u8], cb: &mut [u8], cr: &mut [u8]) {
     for ((cb, cr), &[r, g, b]) in cb.iter_mut().zip(cr).zip(pixels.as_chunks::<3>().0) {
-        (*cb, *cr) = from_sum::<0>(i32::from(r), i32::from(g), i32::from(b));
+        (*cb, *cr) = chroma_of_sum::<0>(i32::from(r), i32::from(g), i32::from(b));
     }
 }
 
 #[inline(always)]
-fn halved_chroma_lanes(above: &[u8], below: &[u8], cb: &mut [u8], cr: &mut [u8]) {
+fn halved_chroma_impl(above: &[u8], below: &[u8], cb: &mut [u8], cr: &mut [u8]) {
     let (above, below) = (above.chunks(6), below.chunks(6));
     for ((cb, cr), (above, below)) in cb.iter_mut().zip(cr).zip(above.zip(below)) {
         let sum = |i: usize| {
             let two = |row: &[u8]| i32::from(row[i]) + i32::from(row[if row.len() == 6 { i + 3 } else { i }]);
             two(above) + two(below)
         };
-        (*cb, *cr) = from_sum::<2>(sum(0), sum(1), sum(2));
+        (*cb, *cr) = chroma_of_sum::<2>(sum(0), sum(1), sum(2));
     }
 }
 
-/// Chroma of the mean of 2^`SHIFT` pixels. The result stays below 256: the half is one too few to reach it.
+/// Chroma of the mean of 2^`SHIFT` pixels, given as sums. The offset is a half minus one, so that the result
+/// stays below 256.
 #[inline(always)]
-fn from_sum<const SHIFT: u32>(r: i32, g: i32, b: i32) -> (u8, u8) {
+fn chroma_of_sum<const SHIFT: u32>(r: i32, g: i32, b: i32) -> (u8, u8) {
     let centre = (128 << (16 + SHIFT)) + (HALF << SHIFT) - 1;
     let cb = (32_768 * b - 11_059 * r - 21_709 * g + centre) >> (16 + SHIFT);
     let cr = (32_768 * r - 27_439 * g - 5_329 * b + centre) >> (16 + SHIFT);

@@ -1,14 +1,14 @@
-//! The forward DCT of T.81 A.3.3 with quantisation, in floats: the flow graph of Arai, Agui and Nakajima (1988), whose
-//! constant factors are part of what coefficients are multiplied by.
+//! The forward DCT of T.81 A.3.3 with quantisation, in 32-bit floats. It uses the flow graph of Arai, Agui
+//! and Nakajima (1988); the quantisation factors include its constant scale factors.
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
-/// What the coefficients of a block are multiplied by, column by column.
+/// The factors that quantise the coefficients of a block, column by column.
 #[derive(Debug, Clone)]
 pub(super) struct Weights([[f32; 8]; 8]);
 
 impl Weights {
-    /// For a quantisation table in rows of eight.
+    /// The factors for a quantisation table in natural order.
     pub(super) fn new(quantisation: &[u8; 64]) -> Self {
         let factor = |k: usize| {
             if k == 0 {
@@ -25,53 +25,56 @@ impl Weights {
     }
 }
 
-/// The quantised coefficients of a block whose first row begins with `samples`, column by column.
+/// The quantised coefficients of a block, column by column. The first row of the block is at the start of
+/// `samples`.
 #[inline(always)]
-pub(super) fn transform(samples: &[u8], stride: usize, weights: &Weights) -> [[i16; 8]; 8] {
+pub(super) fn transform_block(samples: &[u8], stride: usize, weights: &Weights) -> [[i16; 8]; 8] {
     let mut rows = [[0.0_f32; 8]; 8];
     for (row, samples) in rows.iter_mut().zip(samples.chunks(stride)) {
         for (value, &sample) in row.iter_mut().zip(&samples[..8]) {
             *value = f32::from(sample) - 128.0;
         }
     }
-    let rows = lines(rows);
+    let rows = forward_dct_columns(rows);
     let mut columns = [[0.0_f32; 8]; 8];
     for (x, column) in columns.iter_mut().enumerate() {
         for (y, value) in column.iter_mut().enumerate() {
             *value = rows[y][x];
         }
     }
-    let columns = lines(columns);
+    let columns = forward_dct_columns(columns);
     let mut coefs = [[0; 8]; 8];
     for ((coefs, column), weights) in coefs.iter_mut().zip(&columns).zip(&weights.0) {
         for ((coef, &value), &weight) in coefs.iter_mut().zip(column).zip(weights) {
-            *coef = nearest(value * weight);
+            *coef = round_to_i16(value * weight);
         }
     }
     coefs
 }
 
-/// Rounds a number whose size is below 2²²: adding 1.5 · 2²³ leaves the nearest integer in the lowest bits.
+/// Rounds a number below 2²² in magnitude. Adding 1.5 · 2²³ leaves the nearest integer in the lowest bits.
 #[inline(always)]
-fn nearest(value: f32) -> i16 {
+fn round_to_i16(value: f32) -> i16 {
     (value + 12_582_912.0).to_bits() as i16
 }
 
-/// Transforms along the outer axis; the inner one are eight transforms side by side.
+/// Transforms along the outer axis: eight transforms side by side.
 #[inline(always)]
-fn lines(d: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
+fn forward_dct_columns(d: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
     let mut out = [[0.0; 8]; 8];
     for i in 0..8 {
-        let made = line([d[0][i], d[1][i], d[2][i], d[3][i], d[4][i], d[5][i], d[6][i], d[7][i]]);
+        let transformed =
+            forward_dct_1d([d[0][i], d[1][i], d[2][i], d[3][i], d[4][i], d[5][i], d[6][i], d[7][i]]);
         for k in 0..8 {
-            out[k][i] = made[k];
+            out[k][i] = transformed[k];
         }
     }
     out
 }
 
+/// The 8-point forward transform by the flow graph of Arai, Agui and Nakajima, without its scale factors.
 #[inline(always)]
-fn line(d: [f32; 8]) -> [f32; 8] {
+fn forward_dct_1d(d: [f32; 8]) -> [f32; 8] {
     let (s0, s1, s2, s3) = (d[0] + d[7], d[1] + d[6], d[2] + d[5], d[3] + d[4]);
     let (d0, d1, d2, d3) = (d[0] - d[7], d[1] - d[6], d[2] - d[5], d[3] - d[4]);
 
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coefficients_are_the_definition_rounded() {
+    fn coefficients_match_the_definition_after_rounding() {
         let mut state = 7_u32;
         let samples: Vec<u8> = std::iter::repeat_with(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -110,7 +113,7 @@ mod tests {
         })
         .take(80)
         .collect();
-        let coefs = transform(&samples, 10, &Weights::new(&[3; 64]));
+        let coefs = transform_block(&samples, 10, &Weights::new(&[3; 64]));
         let half = |k: usize| if k == 0 { 0.5 * std::f64::consts::FRAC_1_SQRT_2 } else { 0.5 };
         let basis = |n: usize, k: usize| {
             half(k) * ((2 * n + 1) as f64 * k as f64 * std::f64::consts::PI / 16.0).cos()
@@ -120,8 +123,8 @@ mod tests {
             for (x, y) in (0..8).flat_map(|x| (0..8).map(move |y| (x, y))) {
                 sum += (f64::from(samples[y * 10 + x]) - 128.0) * basis(x, u) * basis(y, v);
             }
-            let got = f64::from(coefs[u][v]);
-            assert!((got - sum / 3.0).abs() < 0.501, "{u},{v}: {got}, not {}", sum / 3.0);
+            let actual = f64::from(coefs[u][v]);
+            assert!((actual - sum / 3.0).abs() < 0.501, "{u},{v}: {actual}, not {}", sum / 3.0);
         }
     }
 }

@@ -1,54 +1,55 @@
-//! Which scans a file has, and the tokens of each (T.81 F.1.2 and annex G.1).
+//! The scans of a file, and the tokens of each scan (T.81 F.1.2 and annex G.1).
 
-use super::blocks::{Block, Blocks};
-use super::tokens::{Kind, Tokens};
+use super::blocks::{Block, ComponentBlocks};
+use super::tokens::{TableId, Tokens};
 
-/// A scan.
+/// One scan of a file.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct Scan {
     pub(super) components: &'static [usize],
-    /// First and last coefficient.
+    /// First and last coefficient, in zigzag order.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// The bit plane of the scan before, 0 for none, and its own.
+    /// Successive approximation bit positions `Ah` and `Al` (T.81 G.1.1.1.2): that of the previous scan, or 0
+    /// for a first scan, and that of this scan.
     pub(super) high: u32,
     pub(super) low: u32,
 }
 
-/// The scans of a file.
+/// The sequence of scans of a file.
 #[derive(Debug)]
-pub(super) struct Script(&'static [Step]);
+pub(super) struct ScanScript(&'static [Scan]);
 
-const fn step(components: &'static [usize], (first, last): (usize, usize), (high, low): (u32, u32)) -> Step {
-    Step { components, first, last, high, low }
+const fn scan(components: &'static [usize], (first, last): (usize, usize), (high, low): (u32, u32)) -> Scan {
+    Scan { components, first, last, high, low }
 }
 
-const BASELINE_GRAY: &[Step] = &[step(&[0], (0, 63), (0, 0))];
-const BASELINE: &[Step] = &[step(&[0, 1, 2], (0, 63), (0, 0))];
+const BASELINE_GRAY: &[Scan] = &[scan(&[0], (0, 63), (0, 0))];
+const BASELINE: &[Scan] = &[scan(&[0, 1, 2], (0, 63), (0, 0))];
 
-/// As the IJG library orders them: what is seen most comes first.
-const PROGRESSIVE_GRAY: &[Step] = &[
-    step(&[0], (0, 0), (0, 1)),
-    step(&[0], (1, 5), (0, 2)),
-    step(&[0], (6, 63), (0, 2)),
-    step(&[0], (1, 63), (2, 1)),
-    step(&[0], (0, 0), (1, 0)),
-    step(&[0], (1, 63), (1, 0)),
+/// The order of the IJG library: scans with the most visible detail come first.
+const PROGRESSIVE_GRAY: &[Scan] = &[
+    scan(&[0], (0, 0), (0, 1)),
+    scan(&[0], (1, 5), (0, 2)),
+    scan(&[0], (6, 63), (0, 2)),
+    scan(&[0], (1, 63), (2, 1)),
+    scan(&[0], (0, 0), (1, 0)),
+    scan(&[0], (1, 63), (1, 0)),
 ];
-const PROGRESSIVE: &[Step] = &[
-    step(&[0, 1, 2], (0, 0), (0, 1)),
-    step(&[0], (1, 5), (0, 2)),
-    step(&[2], (1, 63), (0, 1)),
-    step(&[1], (1, 63), (0, 1)),
-    step(&[0], (6, 63), (0, 2)),
-    step(&[0], (1, 63), (2, 1)),
-    step(&[0, 1, 2], (0, 0), (1, 0)),
-    step(&[2], (1, 63), (1, 0)),
-    step(&[1], (1, 63), (1, 0)),
-    step(&[0], (1, 63), (1, 0)),
+const PROGRESSIVE: &[Scan] = &[
+    scan(&[0, 1, 2], (0, 0), (0, 1)),
+    scan(&[0], (1, 5), (0, 2)),
+    scan(&[2], (1, 63), (0, 1)),
+    scan(&[1], (1, 63), (0, 1)),
+    scan(&[0], (6, 63), (0, 2)),
+    scan(&[0], (1, 63), (2, 1)),
+    scan(&[0, 1, 2], (0, 0), (1, 0)),
+    scan(&[2], (1, 63), (1, 0)),
+    scan(&[1], (1, 63), (1, 0)),
+    scan(&[0], (1, 63), (1, 0)),
 ];
 
-impl Script {
+impl ScanScript {
     pub(super) fn baseline(n_components: usize) -> Self {
         Self(if n_components == 1 { BASELINE_GRAY } else { BASELINE })
     }
@@ -57,110 +58,111 @@ impl Script {
         Self(if n_components == 1 { PROGRESSIVE_GRAY } else { PROGRESSIVE })
     }
 
-    pub(super) fn steps(&self) -> &'static [Step] {
+    pub(super) fn scans(&self) -> &'static [Scan] {
         self.0
     }
 }
 
-/// Bits needed for a number.
-fn size(magnitude: u32) -> u32 {
+/// Number of bits of a magnitude.
+fn bit_length(magnitude: u32) -> u32 {
     32 - magnitude.leading_zeros()
 }
 
-/// The bits of a value that has `n`: negative ones have theirs inverted (T.81 F.1.2.1).
+/// The `n` low bits that code a value. Negative values use the inverted bits of their magnitude (T.81
+/// F.1.2.1).
 fn value_bits(value: i32, n: u32) -> u32 {
     (value + (value >> 31)) as u32 & ((1 << n) - 1)
 }
 
-impl Step {
-    /// Everything the scan says.
-    pub(super) fn tokens(&self, components: &[Blocks], tokens: &mut Tokens) {
+impl Scan {
+    /// Appends all tokens of the scan.
+    pub(super) fn tokens(&self, components: &[ComponentBlocks], tokens: &mut Tokens) {
         if self.first == 0 {
             let mut predicted = [0; 3];
-            self.each(components, |component, block| {
-                self.dc(block, component, &mut predicted[component], tokens);
+            self.for_each_block(components, |component, block| {
+                self.push_dc(block, component, &mut predicted[component], tokens);
                 if self.last > 0 {
-                    ac_whole(block, Kind::Ac(component.min(1)), tokens);
+                    push_ac_sequential(block, TableId::Ac(component.min(1)), tokens);
                 }
             });
         } else if self.high == 0 {
-            let mut run = EmptyRun::new(Kind::Ac(self.components[0].min(1)));
-            self.each(components, |_, block| self.ac_first(block, &mut run, tokens));
-            run.end(tokens);
+            let mut eob_run = EobRun::new(TableId::Ac(self.components[0].min(1)));
+            self.for_each_block(components, |_, block| self.push_ac_first(block, &mut eob_run, tokens));
+            eob_run.flush(tokens);
         } else {
-            let mut run = EmptyRun::new(Kind::Ac(self.components[0].min(1)));
-            self.each(components, |_, block| self.ac_refine(block, &mut run, tokens));
-            run.end(tokens);
+            let mut eob_run = EobRun::new(TableId::Ac(self.components[0].min(1)));
+            self.for_each_block(components, |_, block| self.push_ac_refine(block, &mut eob_run, tokens));
+            eob_run.flush(tokens);
         }
     }
 
-    /// Calls `take` with every block of the scan, in its order.
+    /// Calls `visit` for every block of the scan, in the order of the scan.
     #[inline(always)]
-    fn each(&self, components: &[Blocks], mut take: impl FnMut(usize, &Block)) {
+    fn for_each_block(&self, components: &[ComponentBlocks], mut visit: impl FnMut(usize, &Block)) {
         if let &[only] = self.components {
-            let Blocks { blocks, per_row, wide, high, .. } = &components[only];
-            for row in blocks.chunks_exact(*per_row).take(*high) {
-                row[..*wide].iter().for_each(|block| take(only, block));
+            let ComponentBlocks { blocks, blocks_per_row, blocks_wide, blocks_high, .. } = &components[only];
+            for row in blocks.chunks_exact(*blocks_per_row).take(*blocks_high) {
+                row[..*blocks_wide].iter().for_each(|block| visit(only, block));
             }
             return;
         }
-        let mcus_wide = components[0].per_row / components[0].factor;
-        let mcus_high = components[0].blocks.len() / components[0].per_row / components[0].factor;
+        let mcus_wide = components[0].blocks_per_row / components[0].factor;
+        let mcus_high = components[0].blocks.len() / components[0].blocks_per_row / components[0].factor;
         for (y, x) in (0..mcus_high).flat_map(|y| (0..mcus_wide).map(move |x| (y, x))) {
             for &index in self.components {
-                let Blocks { blocks, per_row, factor, .. } = &components[index];
+                let ComponentBlocks { blocks, blocks_per_row, factor, .. } = &components[index];
                 for row in 0..*factor {
-                    let at = (y * factor + row) * per_row + x * factor;
-                    blocks[at..at + factor].iter().for_each(|block| take(index, block));
+                    let at = (y * factor + row) * blocks_per_row + x * factor;
+                    blocks[at..at + factor].iter().for_each(|block| visit(index, block));
                 }
             }
         }
     }
 
-    fn dc(&self, block: &Block, component: usize, predicted: &mut i32, tokens: &mut Tokens) {
+    fn push_dc(&self, block: &Block, component: usize, predicted: &mut i32, tokens: &mut Tokens) {
         let value = i32::from(block.coefs[0]) >> self.low;
         if self.high > 0 {
             tokens.push_raw(value as u32 & 1, 1);
             return;
         }
         let difference = value - std::mem::replace(predicted, value);
-        let n = size(difference.unsigned_abs());
-        tokens.push(Kind::Dc(component.min(1)), n as u8, value_bits(difference, n), n);
+        let n = bit_length(difference.unsigned_abs());
+        tokens.push(TableId::Dc(component.min(1)), n as u8, value_bits(difference, n), n);
     }
 
-    /// The block's coefficients in the band of the scan, as bits.
+    /// The nonzero coefficients of the block in the band of the scan, as a mask.
     fn band(&self, block: &Block) -> u64 {
         block.nonzero >> self.first << self.first & u64::MAX >> (63 - self.last)
     }
 
-    fn ac_first(&self, block: &Block, run: &mut EmptyRun, tokens: &mut Tokens) {
-        let mut left = self.band(block);
+    fn push_ac_first(&self, block: &Block, eob_run: &mut EobRun, tokens: &mut Tokens) {
+        let mut remaining = self.band(block);
         let mut next = self.first;
-        while left != 0 {
-            let k = left.trailing_zeros() as usize;
-            left &= left - 1;
+        while remaining != 0 {
+            let k = remaining.trailing_zeros() as usize;
+            remaining &= remaining - 1;
             let value = i32::from(block.coefs[k]);
             let magnitude = value.unsigned_abs() >> self.low;
             if magnitude != 0 {
-                run.end(tokens);
+                eob_run.flush(tokens);
                 let value = if value < 0 { -(magnitude as i32) } else { magnitude as i32 };
-                coefficient(value, k - next, run.kind, tokens);
+                push_coefficient(value, k - next, eob_run.table, tokens);
                 next = k + 1;
             }
         }
         if next <= self.last {
-            run.add(&[], tokens);
+            eob_run.add(&[], tokens);
         }
     }
 
-    fn ac_refine(&self, block: &Block, run: &mut EmptyRun, tokens: &mut Tokens) {
+    fn push_ac_refine(&self, block: &Block, eob_run: &mut EobRun, tokens: &mut Tokens) {
         let band = self.band(block);
         let magnitude = |k: usize| u32::from(block.coefs[k].unsigned_abs()) >> self.low;
         let mut last_new = 0;
-        let mut left = band;
-        while left != 0 {
-            let k = left.trailing_zeros() as usize;
-            left &= left - 1;
+        let mut remaining = band;
+        while remaining != 0 {
+            let k = remaining.trailing_zeros() as usize;
+            remaining &= remaining - 1;
             if magnitude(k) == 1 {
                 last_new = k;
             }
@@ -168,10 +170,10 @@ impl Step {
         let (mut corrections, mut n_corrections) = ([0_u8; 64], 0);
         let mut n_zeros = 0;
         let mut next = self.first;
-        let mut left = band;
-        while left != 0 {
-            let k = left.trailing_zeros() as usize;
-            left &= left - 1;
+        let mut remaining = band;
+        while remaining != 0 {
+            let k = remaining.trailing_zeros() as usize;
+            remaining &= remaining - 1;
             let magnitude = magnitude(k);
             if magnitude == 0 {
                 continue;
@@ -179,8 +181,8 @@ impl Step {
             n_zeros += k - next;
             next = k + 1;
             while n_zeros > 15 && k <= last_new {
-                run.end(tokens);
-                tokens.push(run.kind, 0xf0, 0, 0);
+                eob_run.flush(tokens);
+                tokens.push(eob_run.table, 0xf0, 0, 0);
                 n_zeros -= 16;
                 push_bits(&corrections[..std::mem::take(&mut n_corrections)], tokens);
             }
@@ -189,44 +191,44 @@ impl Step {
                 n_corrections += 1;
                 continue;
             }
-            run.end(tokens);
-            tokens.push(run.kind, (n_zeros << 4) as u8 | 1, u32::from(block.coefs[k] >= 0), 1);
+            eob_run.flush(tokens);
+            tokens.push(eob_run.table, (n_zeros << 4) as u8 | 1, u32::from(block.coefs[k] >= 0), 1);
             push_bits(&corrections[..std::mem::take(&mut n_corrections)], tokens);
             n_zeros = 0;
         }
         if n_zeros > 0 || next <= self.last || n_corrections > 0 {
-            run.add(&corrections[..n_corrections], tokens);
+            eob_run.add(&corrections[..n_corrections], tokens);
         }
     }
 }
 
-/// The coefficients of a whole block behind the first.
-fn ac_whole(block: &Block, kind: Kind, tokens: &mut Tokens) {
-    let mut left = block.nonzero & !1;
+/// Appends the AC coefficients of a whole block.
+fn push_ac_sequential(block: &Block, table: TableId, tokens: &mut Tokens) {
+    let mut remaining = block.nonzero & !1;
     let mut next = 1;
-    while left != 0 {
-        let k = left.trailing_zeros() as usize;
-        left &= left - 1;
-        coefficient(block.coefs[k].into(), k - next, kind, tokens);
+    while remaining != 0 {
+        let k = remaining.trailing_zeros() as usize;
+        remaining &= remaining - 1;
+        push_coefficient(block.coefs[k].into(), k - next, table, tokens);
         next = k + 1;
     }
     if next < 64 {
-        tokens.push(kind, 0, 0, 0);
+        tokens.push(table, 0, 0, 0);
     }
 }
 
-/// A coefficient behind zeros.
+/// Appends a nonzero coefficient and the run of zeros before it.
 #[inline(always)]
-fn coefficient(value: i32, mut n_zeros: usize, kind: Kind, tokens: &mut Tokens) {
+fn push_coefficient(value: i32, mut n_zeros: usize, table: TableId, tokens: &mut Tokens) {
     while n_zeros > 15 {
-        tokens.push(kind, 0xf0, 0, 0);
+        tokens.push(table, 0xf0, 0, 0);
         n_zeros -= 16;
     }
-    let n = size(value.unsigned_abs());
-    tokens.push(kind, (n_zeros as u32 * 16 + n) as u8, value_bits(value, n), n);
+    let n = bit_length(value.unsigned_abs());
+    tokens.push(table, (n_zeros as u32 * 16 + n) as u8, value_bits(value, n), n);
 }
 
-/// Single bits.
+/// Appends single bits.
 fn push_bits(bits: &[u8], tokens: &mut Tokens) {
     for bits in bits.chunks(16) {
         let joined = bits.iter().fold(0, |joined, &bit| joined << 1 | u32::from(bit));
@@ -234,9 +236,10 @@ fn push_bits(bits: &[u8], tokens: &mut Tokens) {
     }
 }
 
-/// Blocks in a row that say nothing more in a scan, and the corrections that belong to them.
-struct EmptyRun {
-    kind: Kind,
+/// An end-of-band run: consecutive blocks without new coefficients in a scan, and the correction bits of
+/// these blocks.
+struct EobRun {
+    table: TableId,
     n_blocks: u32,
     corrections: Vec<u8>,
 }
@@ -244,30 +247,30 @@ struct EmptyRun {
 /// The longest run that has a symbol.
 const MAX_RUN: u32 = 0x7fff;
 
-/// As with the common libraries, whose decoders may count on it.
+/// The buffer limit of other JPEG libraries. Their decoders may rely on it.
 const MAX_CORRECTIONS: usize = 1000 - 63;
 
-impl EmptyRun {
-    fn new(kind: Kind) -> Self {
-        Self { kind, n_blocks: 0, corrections: Vec::new() }
+impl EobRun {
+    fn new(table: TableId) -> Self {
+        Self { table, n_blocks: 0, corrections: Vec::new() }
     }
 
-    /// One block more.
+    /// Adds one block.
     fn add(&mut self, corrections: &[u8], tokens: &mut Tokens) {
         self.n_blocks += 1;
         self.corrections.extend_from_slice(corrections);
         if self.n_blocks == MAX_RUN || self.corrections.len() > MAX_CORRECTIONS {
-            self.end(tokens);
+            self.flush(tokens);
         }
     }
 
-    /// Something else comes.
-    fn end(&mut self, tokens: &mut Tokens) {
+    /// Writes the run, if it has blocks, because other tokens follow.
+    fn flush(&mut self, tokens: &mut Tokens) {
         if self.n_blocks == 0 {
             return;
         }
-        let n = size(self.n_blocks) - 1;
-        tokens.push(self.kind, (n << 4) as u8, self.n_blocks & ((1 << n) - 1), n);
+        let n = bit_length(self.n_blocks) - 1;
+        tokens.push(self.table, (n << 4) as u8, self.n_blocks & ((1 << n) - 1), n);
         self.n_blocks = 0;
         push_bits(&self.corrections, tokens);
         self.corrections.clear();

@@ -1,16 +1,16 @@
-//! What a scan consists of before its Huffman tables are known: symbols with bits behind them.
+//! Tokens of a scan: symbols and the bits after them, stored until the Huffman tables of the scan are known.
 
-use super::optimal::Table;
+use super::huffman::HuffmanTable;
 
-/// Which table a symbol belongs to: two for the first coefficient and two for the others, luma and chroma.
+/// The Huffman table of a symbol: DC or AC, with 0 for luma and 1 for chroma.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TableId {
     Dc(usize),
     Ac(usize),
 }
 
-impl Kind {
-    /// 0–3.
+impl TableId {
+    /// The index of the table, 0–3.
     fn index(self) -> usize {
         match self {
             Self::Dc(number) => number,
@@ -19,14 +19,14 @@ impl Kind {
     }
 }
 
-/// The tables of a scan, as [`Kind`] numbers them.
-pub(super) type Tables = [Option<Table>; 4];
+/// The Huffman tables of a scan, at the indices of [`TableId`].
+pub(super) type Tables = [Option<HuffmanTable>; 4];
 
-/// Bits without a symbol.
+/// Table index of a token that has bits but no symbol.
 const RAW: u32 = 4;
 
-/// A list of tokens with the frequencies of the symbols. From the top: 3 bits for the table or `RAW`, 8 for the symbol,
-/// 5 for the number of bits, 16 for the bits.
+/// A list of tokens, and the frequencies of their symbols. From the top, a token has 3 bits for the table
+/// index or `RAW`, 8 for the symbol, 5 for the number of bits, and 16 for the bits.
 #[derive(Debug)]
 pub(super) struct Tokens {
     list: Vec<u32>,
@@ -45,28 +45,28 @@ impl Tokens {
         self.frequencies = [[0; 256]; 4];
     }
 
-    /// A symbol and `n` bits, at most 16, of which higher ones are zero.
+    /// Appends a symbol and `n` bits, at most 16. The bits of `bits` above the lowest `n` must be zero.
     #[inline(always)]
-    pub(super) fn push(&mut self, kind: Kind, symbol: u8, bits: u32, n: u32) {
+    pub(super) fn push(&mut self, table: TableId, symbol: u8, bits: u32, n: u32) {
         debug_assert!(n <= 16 && bits >> n == 0);
-        let kind = kind.index();
-        self.frequencies[kind][usize::from(symbol)] += 1;
-        self.list.push((kind as u32) << 29 | u32::from(symbol) << 21 | n << 16 | bits);
+        let table = table.index();
+        self.frequencies[table][usize::from(symbol)] += 1;
+        self.list.push((table as u32) << 29 | u32::from(symbol) << 21 | n << 16 | bits);
     }
 
-    /// Bits alone.
+    /// Appends `n` bits without a symbol.
     #[inline(always)]
     pub(super) fn push_raw(&mut self, bits: u32, n: u32) {
         debug_assert!(n <= 16 && bits >> n == 0);
         self.list.push(RAW << 29 | n << 16 | bits);
     }
 
-    /// The best tables for the symbols.
+    /// The optimal tables for the symbols of the list.
     pub(super) fn tables(&self) -> Tables {
-        self.frequencies.each_ref().map(Table::new)
+        self.frequencies.each_ref().map(HuffmanTable::new)
     }
 
-    /// Calls `put` with the bits of one token after the other and their number, 32 at most.
+    /// Calls `put` for each token with its bits and their number, at most 32.
     #[inline(always)]
     pub(super) fn write(&self, tables: &Tables, mut put: impl FnMut(u32, u32)) {
         const NO_CODES: [(u16, u8); 256] = [(0, 0); 256];

@@ -1,11 +1,11 @@
-//! The bytes of a file: segments (T.81 annex B) and entropy-coded data.
+//! Writes the segments (T.81 annex B) and the entropy-coded data of a file.
 
-use super::blocks::Blocks;
-use super::scans::Step;
+use super::blocks::ComponentBlocks;
+use super::scans::Scan;
 use super::tokens::{Tables, Tokens};
-use crate::tables::place;
+use crate::tables::natural_index;
 
-/// A file that is growing.
+/// A file that is being written.
 #[derive(Debug)]
 pub(super) struct Writer {
     bytes: Vec<u8>,
@@ -22,23 +22,29 @@ impl Writer {
         self.bytes.extend_from_slice(body);
     }
 
-    /// SOI and JFIF 1.02, square pixels.
+    /// Writes SOI and a JFIF 1.02 header with square pixels.
     pub(super) fn start(&mut self) {
         self.bytes.extend_from_slice(&[0xff, 0xd8]);
         self.segment(0xe0, b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0");
     }
 
-    /// DQT.
+    /// Writes a DQT segment for each table.
     pub(super) fn quantisation(&mut self, tables: &[[u8; 64]]) {
         for (number, table) in (0..).zip(tables) {
             let mut body = vec![number];
-            body.extend((0..64).map(|k| table[place(k)]));
+            body.extend((0..64).map(|k| table[natural_index(k)]));
             self.segment(0xdb, &body);
         }
     }
 
-    /// SOF.
-    pub(super) fn frame(&mut self, progressive: bool, width: u16, height: u16, components: &[Blocks]) {
+    /// Writes the SOF segment.
+    pub(super) fn frame(
+        &mut self,
+        progressive: bool,
+        width: u16,
+        height: u16,
+        components: &[ComponentBlocks],
+    ) {
         let ([h1, h0], [w1, w0]) = (height.to_be_bytes(), width.to_be_bytes());
         let mut body = vec![8, h1, h0, w1, w0, components.len() as u8];
         for (i, component) in (0_u8..).zip(components) {
@@ -47,7 +53,7 @@ impl Writer {
         self.segment(if progressive { 0xc2 } else { 0xc0 }, &body);
     }
 
-    /// DHT, for the tables that are used.
+    /// Writes a DHT segment with the tables that the scan uses.
     pub(super) fn huffman(&mut self, tables: &Tables) {
         let mut body = Vec::new();
         for (head, table) in [0x00, 0x01, 0x10, 0x11].into_iter().zip(tables) {
@@ -62,17 +68,17 @@ impl Writer {
         }
     }
 
-    /// SOS.
-    pub(super) fn scan(&mut self, step: &Step) {
-        let mut body = vec![step.components.len() as u8];
-        for &component in step.components {
+    /// Writes the SOS segment.
+    pub(super) fn scan(&mut self, scan: &Scan) {
+        let mut body = vec![scan.components.len() as u8];
+        for &component in scan.components {
             body.extend_from_slice(&[component as u8 + 1, component.min(1) as u8 * 0x11]);
         }
-        body.extend_from_slice(&[step.first as u8, step.last as u8, (step.high << 4 | step.low) as u8]);
+        body.extend_from_slice(&[scan.first as u8, scan.last as u8, (scan.high << 4 | scan.low) as u8]);
         self.segment(0xda, &body);
     }
 
-    /// The data of a scan, filled up with ones to a whole byte.
+    /// Writes the data of a scan, filled up with ones to a whole byte.
     pub(super) fn tokens(&mut self, tokens: &Tokens, tables: &Tables) {
         let bytes = &mut self.bytes;
         let (mut window, mut n_waiting) = (0_u64, 0);
@@ -92,14 +98,14 @@ impl Writer {
         }
     }
 
-    /// EOI.
+    /// Writes EOI and returns the file.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&[0xff, 0xd9]);
         self.bytes
     }
 }
 
-/// Adds data with a zero behind every 0xff.
+/// Appends data, with a zero byte after every 0xff.
 #[inline(always)]
 fn put_stuffed(bytes: &mut Vec<u8>, data: &[u8]) {
     if !data.contains(&0xff) {

@@ -1,14 +1,14 @@
-//! Files that are cut off, altered or made up: a picture or an error, never a panic, and no more work than their size is
-//! worth.
+//! Truncated, altered and random files. The decoder returns an image or an error, never panics, and its work
+//! is bounded by the size of the file.
 
 use jpeg_encoder::SamplingFactor;
 use pixaven_jpeg::{Colour, Decoder, Scale};
 use proptest::prelude::*;
 
-use crate::pictures::{decoded, encoded, photo};
+use crate::helpers::{decoded, peer_encoded, photo};
 
-/// Decodes whatever can be decoded.
-fn attempt(file: &[u8], scale: Scale) -> Option<Vec<u8>> {
+/// Decodes a file. Returns `None` on an error, or if the image has more than 2²⁰ pixels.
+fn try_decode(file: &[u8], scale: Scale) -> Option<Vec<u8>> {
     let decoder = Decoder::new(file).ok()?;
     let frame = decoder.frame();
     let (width, height) = scale.of(frame.width, frame.height);
@@ -21,15 +21,15 @@ fn attempt(file: &[u8], scale: Scale) -> Option<Vec<u8>> {
     decoder.decode(scale, colour, 20, &mut pixels).ok().map(|_| pixels)
 }
 
-fn samples() -> Vec<Vec<u8>> {
+fn sample_files() -> Vec<Vec<u8>> {
     let size = (70, 50);
     let pixels = photo(size.0, size.1);
-    let inks: Vec<u8> = pixels.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 9]).collect();
+    let cmyk: Vec<u8> = pixels.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 9]).collect();
     vec![
-        encoded(&pixels, size, SamplingFactor::F_2_2, |_| {}),
-        encoded(&pixels, size, SamplingFactor::F_4_1, |e| e.set_progressive(true)),
-        encoded(&pixels, size, SamplingFactor::F_1_2, |e| e.set_restart_interval(2)),
-        encoded(&inks, size, SamplingFactor::F_1_1, |_| {}),
+        peer_encoded(&pixels, size, SamplingFactor::F_2_2, |_| {}),
+        peer_encoded(&pixels, size, SamplingFactor::F_4_1, |e| e.set_progressive(true)),
+        peer_encoded(&pixels, size, SamplingFactor::F_1_2, |e| e.set_restart_interval(2)),
+        peer_encoded(&cmyk, size, SamplingFactor::F_1_1, |_| {}),
         pixaven_jpeg::encode(
             &pixels,
             size.0,
@@ -41,47 +41,51 @@ fn samples() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_prefix_is_a_picture_or_an_error() {
-    for file in samples() {
-        let mut n_pictures = 0;
+fn every_truncated_file_gives_an_image_or_an_error() {
+    for file in sample_files() {
+        let mut n_images = 0;
         for end in 0..file.len() {
-            n_pictures += usize::from(attempt(&file[..end], Scale::ALL[end % 7]).is_some());
+            n_images += usize::from(try_decode(&file[..end], Scale::ALL[end % 7]).is_some());
         }
-        assert!(n_pictures > file.len() / 2, "most prefixes of a file show something");
+        assert!(n_images > file.len() / 2, "most prefixes of a file give an image");
     }
 }
 
 #[test]
-fn the_upper_half_of_a_cut_file_is_as_before_and_the_rest_gray() {
+fn truncated_file_keeps_its_upper_rows_and_the_missing_rows_are_gray() {
     let pixels = photo(64, 128);
-    let file = encoded(&pixels, (64, 128), SamplingFactor::F_1_1, |_| {});
+    let file = peer_encoded(&pixels, (64, 128), SamplingFactor::F_1_1, |_| {});
     let (_, whole, outcome) = decoded(&file, Scale::FULL);
     assert!(!outcome.damaged);
     let (_, cut, outcome) = decoded(&file[..file.len() * 2 / 3], Scale::FULL);
     assert!(outcome.damaged);
     let row = 64 * 3;
     assert_eq!(cut[..40 * row], whole[..40 * row]);
-    assert!(cut[120 * row..].iter().all(|&v| v == 128), "what is missing is gray");
+    assert!(cut[120 * row..].iter().all(|&v| v == 128), "missing rows are gray");
 }
 
 #[test]
-fn a_lost_interval_does_not_harm_the_others() {
+fn missing_restart_interval_does_not_damage_the_other_intervals() {
     let pixels = photo(64, 64);
-    let file = encoded(&pixels, (64, 64), SamplingFactor::F_1_1, |e| e.set_restart_interval(8));
+    let file = peer_encoded(&pixels, (64, 64), SamplingFactor::F_1_1, |e| e.set_restart_interval(8));
     let markers: Vec<usize> =
         (0..file.len() - 1).filter(|&i| file[i] == 0xff && matches!(file[i + 1], 0xd0..=0xd7)).collect();
-    assert_eq!(markers.len(), 7, "one row of blocks each");
+    assert_eq!(markers.len(), 7, "each interval is one row of blocks");
     let (_, whole, _) = decoded(&file, Scale::FULL);
     let lost = [&file[..markers[2]], &file[markers[3]..]].concat();
-    let (_, got, outcome) = decoded(&lost, Scale::FULL);
+    let (_, actual, outcome) = decoded(&lost, Scale::FULL);
     assert!(outcome.damaged);
     let rows = |y: std::ops::Range<usize>| y.start * 64 * 3..y.end * 64 * 3;
-    assert_eq!(got[rows(0..24)], whole[rows(0..24)]);
-    assert_eq!(got[rows(32..64)], whole[rows(32..64)], "found again by the number of the marker");
+    assert_eq!(actual[rows(0..24)], whole[rows(0..24)]);
+    assert_eq!(
+        actual[rows(32..64)],
+        whole[rows(32..64)],
+        "the decoder resynchronises by the number of the marker"
+    );
 }
 
 #[test]
-fn no_more_scans_are_read_than_asked_for() {
+fn decoder_reads_at_most_max_scans() {
     let options = pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true };
     let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, options).unwrap();
     let decode = |max_scans| {
@@ -91,7 +95,7 @@ fn no_more_scans_are_read_than_asked_for() {
             .decode(Scale::FULL, Colour::YCbCr, max_scans, &mut pixels)
             .map(|outcome| (outcome.damaged, pixels))
     };
-    assert!(decode(0).is_err(), "no scan, no picture");
+    assert!(decode(0).is_err(), "zero scans give no image");
     let (first, all) = (decode(1).unwrap(), decode(10).unwrap());
     assert!(first.0 && !all.0);
     assert_ne!(first.1, all.1);
@@ -101,44 +105,45 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn altered_files_never_panic(
-        which in 0..5_usize,
+    fn files_with_altered_bytes_never_panic(
+        index in 0..5_usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         scale in 0..7_usize,
     ) {
-        let mut file = samples().swap_remove(which);
+        let mut file = sample_files().swap_remove(index);
         for (at, value) in changes {
             let at = at.index(file.len());
             file[at] = value;
         }
-        attempt(&file, Scale::ALL[scale]);
+        try_decode(&file, Scale::ALL[scale]);
     }
 
     #[test]
-    fn random_bytes_behind_a_header_never_panic(
-        which in 0..5_usize,
+    fn random_bytes_after_a_valid_prefix_never_panic(
+        index in 0..5_usize,
         from in any::<prop::sample::Index>(),
         random in prop::collection::vec(any::<u8>(), 0..400),
         scale in 0..7_usize,
     ) {
-        let mut file = samples().swap_remove(which);
+        let mut file = sample_files().swap_remove(index);
         let from = from.index(file.len());
         file.truncate(from);
         file.extend(random);
-        attempt(&file, Scale::ALL[scale]);
+        try_decode(&file, Scale::ALL[scale]);
     }
 }
 
 #[test]
-fn markers_that_never_come_are_looked_for_once() {
-    // A large picture whose every block is an interval, and whose data are many bytes without a marker: looking through
-    // them again for each block would take minutes.
-    let mut file =
-        encoded(&vec![90; 2048 * 1024], (2048, 1024), SamplingFactor::F_1_1, |e| e.set_restart_interval(1));
+fn missing_restart_markers_are_searched_for_only_once() {
+    // A large image with one restart interval per block, whose data has no marker. Searching for the next
+    // marker again for each block would take minutes.
+    let mut file = peer_encoded(&vec![90; 2048 * 1024], (2048, 1024), SamplingFactor::F_1_1, |e| {
+        e.set_restart_interval(1);
+    });
     let scan = file.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
     file.truncate(scan + 10);
     file.resize(4 << 20, 0);
     let (_, pixels, outcome) = decoded(&file, Scale::ALL[0]);
     assert!(outcome.damaged);
-    assert!(pixels[1..].iter().all(|&v| v == 128), "nothing but the first block has data");
+    assert!(pixels[1..].iter().all(|&v| v == 128), "only the first block has data");
 }

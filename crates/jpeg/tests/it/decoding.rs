@@ -1,9 +1,9 @@
-//! Full size: every kind of file comes out as another decoder has it.
+//! Decoding at full size: the result of every kind of file matches another decoder.
 
 use jpeg_encoder::SamplingFactor;
 use pixaven_jpeg::{Coding, Colour, Decoder, Error, Scale};
 
-use crate::pictures::{decoded, encoded, peer, photo, psnr};
+use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
 const FACTORS: [SamplingFactor; 7] = [
     SamplingFactor::F_1_1,
@@ -16,56 +16,58 @@ const FACTORS: [SamplingFactor; 7] = [
 ];
 
 #[test]
-fn all_samplings_and_codings_are_as_another_decoder_has_them() {
+fn every_subsampling_and_coding_matches_another_decoder() {
     for (size, factor) in
         [(96, 64), (101, 67), (7, 3), (1, 1), (250, 9)].into_iter().flat_map(|s| FACTORS.map(|f| (s, f)))
     {
         for progressive in [false, true] {
-            let file = encoded(&photo(size.0, size.1), size, factor, |e| e.set_progressive(progressive));
-            let (got, pixels, outcome) = decoded(&file, Scale::FULL);
-            assert_eq!((got, outcome.damaged), (size, false));
-            let likeness = match factor {
-                // The other decoder gets some of these wrong; the picture itself is a witness, if a weaker one.
+            let file = peer_encoded(&photo(size.0, size.1), size, factor, |e| e.set_progressive(progressive));
+            let (actual_size, pixels, outcome) = decoded(&file, Scale::FULL);
+            assert_eq!((actual_size, outcome.damaged), (size, false));
+            let psnr = match factor {
+                // The other decoder gets some of these factors wrong, so compare with the original image,
+                // which is a weaker test.
                 SamplingFactor::F_4_1 | SamplingFactor::F_4_2 | SamplingFactor::F_1_4 => {
-                    psnr(&pixels, &photo(size.0, size.1)) + 22.0
+                    psnr_db(&pixels, &photo(size.0, size.1)) + 22.0
                 }
-                _ => psnr(&pixels, &peer(&file)),
+                _ => psnr_db(&pixels, &peer_decoded(&file)),
             };
-            assert!(likeness > 44.0, "{size:?} {factor:?} progressive {progressive}: {likeness:.1} dB");
+            assert!(psnr > 44.0, "{size:?} {factor:?} progressive {progressive}: {psnr:.1} dB");
         }
     }
 }
 
 #[test]
-fn gray_and_inks_are_stored_as_they_are() {
+fn gray_and_cmyk_components_are_decoded_without_conversion() {
     let gray: Vec<u8> = photo(50, 40).as_chunks::<3>().0.iter().map(|p| p[1]).collect();
-    let file = encoded(&gray, (50, 40), SamplingFactor::F_1_1, |_| {});
-    assert!(psnr(&decoded(&file, Scale::FULL).1, &gray) > 35.0);
-    let inks: Vec<u8> =
+    let file = peer_encoded(&gray, (50, 40), SamplingFactor::F_1_1, |_| {});
+    assert!(psnr_db(&decoded(&file, Scale::FULL).1, &gray) > 35.0);
+    let cmyk: Vec<u8> =
         photo(50, 40).as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 200]).collect();
-    let file = encoded(&inks, (50, 40), SamplingFactor::F_1_1, |_| {});
+    let file = peer_encoded(&cmyk, (50, 40), SamplingFactor::F_1_1, |_| {});
     let stored = decoded(&file, Scale::FULL).1;
     let inverted: Vec<u8> = stored.iter().map(|v| 255 - v).collect();
-    assert!(psnr(&stored, &inks).max(psnr(&inverted, &inks)) > 35.0);
+    assert!(psnr_db(&stored, &cmyk).max(psnr_db(&inverted, &cmyk)) > 35.0);
 }
 
 #[test]
-fn restart_markers_change_nothing() {
+fn restart_markers_do_not_change_the_pixels() {
     let pixels = photo(120, 80);
     for progressive in [false, true] {
-        let plain = encoded(&pixels, (120, 80), SamplingFactor::F_2_2, |e| e.set_progressive(progressive));
-        let marked = encoded(&pixels, (120, 80), SamplingFactor::F_2_2, |e| {
+        let plain =
+            peer_encoded(&pixels, (120, 80), SamplingFactor::F_2_2, |e| e.set_progressive(progressive));
+        let marked = peer_encoded(&pixels, (120, 80), SamplingFactor::F_2_2, |e| {
             e.set_progressive(progressive);
             e.set_restart_interval(3);
         });
-        assert!(marked.windows(2).any(|w| w == [0xff, 0xd3]), "there are markers");
+        assert!(marked.windows(2).any(|w| w == [0xff, 0xd3]), "the file must have restart markers");
         assert_eq!(decoded(&marked, Scale::FULL), decoded(&plain, Scale::FULL));
     }
 }
 
 #[test]
-fn the_frame_is_known_without_decoding() {
-    let file = encoded(&photo(33, 21), (33, 21), SamplingFactor::F_2_2, |e| e.set_progressive(true));
+fn frame_header_is_readable_without_decoding() {
+    let file = peer_encoded(&photo(33, 21), (33, 21), SamplingFactor::F_2_2, |e| e.set_progressive(true));
     let decoder = Decoder::new(&file).unwrap();
     let frame = decoder.frame();
     assert_eq!((frame.width, frame.height, frame.coding), (33, 21, Coding::Progressive));
@@ -74,8 +76,8 @@ fn the_frame_is_known_without_decoding() {
 }
 
 #[test]
-fn what_is_not_decoded_is_refused_by_name() {
-    let file = encoded(&photo(16, 16), (16, 16), SamplingFactor::F_1_1, |_| {});
+fn unsupported_coding_processes_are_refused_by_name() {
+    let file = peer_encoded(&photo(16, 16), (16, 16), SamplingFactor::F_1_1, |_| {});
     let frame = file.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     let refused = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut changed = file.clone();
@@ -89,27 +91,29 @@ fn what_is_not_decoded_is_refused_by_name() {
     assert_eq!(Decoder::new(b"").map(|_| ()), Err(Error::Corrupt("no frame header")));
 }
 
-/// Splits the only scan of a gray file's likeness in three: the same data as three components in scans of their own.
+/// Makes a file of three components in separate scans: each scan has the data of the only scan of a gray
+/// file.
 #[test]
-fn components_in_scans_of_their_own_are_put_together() {
+fn components_in_separate_scans_are_combined() {
     let gray: Vec<u8> = photo(37, 29).as_chunks::<3>().0.iter().map(|p| p[0]).collect();
-    let file = encoded(&gray, (37, 29), SamplingFactor::F_1_1, |_| {});
+    let file = peer_encoded(&gray, (37, 29), SamplingFactor::F_1_1, |_| {});
     let find = |marker: u8| file.windows(2).position(|w| w == [0xff, marker]).unwrap();
     let (frame, scan) = (find(0xc0), find(0xda));
-    let mut made = file[..frame].to_vec();
-    made.extend_from_slice(&[0xff, 0xc0, 0, 17]);
-    made.extend_from_slice(&file[frame + 4..frame + 9]);
-    made.extend_from_slice(&[3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
-    made.extend_from_slice(&file[frame + 13..scan]);
+    let mut three_scans = file[..frame].to_vec();
+    three_scans.extend_from_slice(&[0xff, 0xc0, 0, 17]);
+    three_scans.extend_from_slice(&file[frame + 4..frame + 9]);
+    three_scans.extend_from_slice(&[3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    three_scans.extend_from_slice(&file[frame + 13..scan]);
     for id in 1..=3 {
-        let mut one = file[scan..file.len() - 2].to_vec();
-        one[5] = id;
-        made.extend(one);
+        let mut scan_data = file[scan..file.len() - 2].to_vec();
+        scan_data[5] = id;
+        three_scans.extend(scan_data);
     }
-    made.extend_from_slice(&[0xff, 0xd9]);
+    three_scans.extend_from_slice(&[0xff, 0xd9]);
     let mut pixels = vec![0; 37 * 29 * 3];
-    let outcome = Decoder::new(&made).unwrap().decode(Scale::FULL, Colour::Stored, 9, &mut pixels).unwrap();
+    let outcome =
+        Decoder::new(&three_scans).unwrap().decode(Scale::FULL, Colour::Stored, 9, &mut pixels).unwrap();
     assert!(!outcome.damaged);
-    let one = decoded(&file, Scale::FULL).1;
-    assert!(pixels.as_chunks::<3>().0.iter().zip(&one).all(|(pixel, &v)| *pixel == [v; 3]));
+    let gray_pixels = decoded(&file, Scale::FULL).1;
+    assert!(pixels.as_chunks::<3>().0.iter().zip(&gray_pixels).all(|(pixel, &v)| *pixel == [v; 3]));
 }

@@ -1,47 +1,47 @@
-//! Files that other decoders read, and that are as small as they can be.
+//! The encoder: other decoders can read its files, and the files are as small as those of other encoders.
 
 use pixaven_jpeg::{Error, Options, Scale, encode};
 
-use crate::pictures::{decoded, encoded, peer, photo, psnr};
+use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
 const PLAIN: Options = Options { quality: 85, full_chroma: false, progressive: false };
 
 #[test]
-fn files_come_back_through_another_decoder() {
+fn encoded_files_decode_to_the_original_in_another_decoder() {
     for (width, height) in [(96, 64), (101, 67), (1, 1), (8, 300), (17, 16)] {
         let pixels = photo(width, height);
         let gray: Vec<u8> = pixels.as_chunks::<3>().0.iter().map(|p| p[1]).collect();
         for (full_chroma, progressive) in [(false, false), (false, true), (true, false), (true, true)] {
             let options = Options { quality: 95, full_chroma, progressive };
             let file = encode(&pixels, width, height, options).unwrap();
-            let likeness = psnr(&peer(&file), &pixels);
-            assert!(likeness > 32.0, "{width}x{height} {options:?}: {likeness:.1} dB");
+            let psnr = psnr_db(&peer_decoded(&file), &pixels);
+            assert!(psnr > 32.0, "{width}x{height} {options:?}: {psnr:.1} dB");
             let file = encode(&gray, width, height, options).unwrap();
-            assert!(psnr(&peer(&file), &gray) > 35.0, "gray {width}x{height} {options:?}");
+            assert!(psnr_db(&peer_decoded(&file), &gray) > 35.0, "gray {width}x{height} {options:?}");
         }
     }
 }
 
 #[test]
-fn coding_does_not_change_the_picture() {
+fn baseline_and_progressive_files_decode_to_the_same_pixels() {
     let pixels = photo(200, 150);
     let file = |progressive| encode(&pixels, 200, 150, Options { progressive, ..PLAIN }).unwrap();
-    assert_eq!(peer(&file(true)), peer(&file(false)));
+    assert_eq!(peer_decoded(&file(true)), peer_decoded(&file(false)));
 }
 
 #[test]
-fn size_and_likeness_are_no_worse_than_those_of_another_encoder() {
+fn file_size_and_psnr_are_no_worse_than_those_of_another_encoder() {
     let pixels = photo(320, 240);
     for (quality, full_chroma, progressive) in
         [(50, false, false), (80, false, false), (80, false, true), (92, true, false), (92, true, true)]
     {
-        let ours = encode(&pixels, 320, 240, Options { quality, full_chroma, progressive }).unwrap();
+        let own_file = encode(&pixels, 320, 240, Options { quality, full_chroma, progressive }).unwrap();
         let factor = if full_chroma {
             jpeg_encoder::SamplingFactor::F_1_1
         } else {
             jpeg_encoder::SamplingFactor::F_2_2
         };
-        let theirs = {
+        let peer_file = {
             let mut bytes = Vec::new();
             let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, quality);
             encoder.set_sampling_factor(factor);
@@ -52,50 +52,59 @@ fn size_and_likeness_are_no_worse_than_those_of_another_encoder() {
         };
         let case = format!("quality {quality}, full chroma {full_chroma}, progressive {progressive}");
         assert!(
-            ours.len() as f64 <= 1.01 * theirs.len() as f64,
+            own_file.len() as f64 <= 1.01 * peer_file.len() as f64,
             "{case}: {} and {}",
-            ours.len(),
-            theirs.len()
+            own_file.len(),
+            peer_file.len()
         );
-        let of = |file: &[u8]| psnr(&decoded(file, Scale::FULL).1, &pixels);
-        assert!(of(&ours) >= of(&theirs) - 0.05, "{case}: {:.2} and {:.2} dB", of(&ours), of(&theirs));
+        let psnr_of = |file: &[u8]| psnr_db(&decoded(file, Scale::FULL).1, &pixels);
+        assert!(
+            psnr_of(&own_file) >= psnr_of(&peer_file) - 0.05,
+            "{case}: {:.2} and {:.2} dB",
+            psnr_of(&own_file),
+            psnr_of(&peer_file)
+        );
     }
 }
 
 #[test]
-fn every_quality_writes_its_tables_and_decodes() {
+fn psnr_grows_with_quality_and_the_quantisation_table_follows_the_quality() {
     let pixels = photo(40, 40);
-    let mut last = 0;
+    let mut previous_psnr = 0;
     for quality in [1, 10, 49, 50, 51, 90, 100] {
         let file = encode(&pixels, 40, 40, Options { quality, ..PLAIN }).unwrap();
-        let likeness = psnr(&peer(&file), &pixels) as u32;
-        assert!(likeness >= last, "quality {quality}");
-        last = likeness;
-        let twin = encoded(&pixels, (40, 40), jpeg_encoder::SamplingFactor::F_2_2, |_| {});
+        let psnr = psnr_db(&peer_decoded(&file), &pixels) as u32;
+        assert!(psnr >= previous_psnr, "quality {quality}");
+        previous_psnr = psnr;
+        let peer_file = peer_encoded(&pixels, (40, 40), jpeg_encoder::SamplingFactor::F_2_2, |_| {});
         let table = |file: &[u8]| {
             let at = file.windows(2).position(|w| w == [0xff, 0xdb]).unwrap();
             file[at + 5..at + 69].to_vec()
         };
-        assert_eq!(table(&file) == table(&twin), quality == 90, "the other one has quality 90");
+        assert_eq!(
+            table(&file) == table(&peer_file),
+            quality == 90,
+            "the file of the other encoder has quality 90"
+        );
     }
 }
 
 #[test]
-fn extremes_are_clamped_not_wrapped() {
+fn black_and_white_samples_are_clamped_and_do_not_wrap() {
     for value in [0, 255] {
         let pixels = vec![value; 64 * 64 * 3];
         let file = encode(&pixels, 64, 64, Options { quality: 100, ..PLAIN }).unwrap();
         assert!(decoded(&file, Scale::FULL).1.iter().all(|v| v.abs_diff(value) <= 1), "all {value}");
     }
-    let checks: Vec<u8> =
+    let checkerboard: Vec<u8> =
         (0..64 * 64).flat_map(|i| [if (i + i / 64) % 2 == 0 { 255 } else { 0 }; 3]).collect();
-    let file =
-        encode(&checks, 64, 64, Options { quality: 100, full_chroma: true, progressive: true }).unwrap();
-    assert!(psnr(&peer(&file), &checks) > 40.0);
+    let file = encode(&checkerboard, 64, 64, Options { quality: 100, full_chroma: true, progressive: true })
+        .unwrap();
+    assert!(psnr_db(&peer_decoded(&file), &checkerboard) > 40.0);
 }
 
 #[test]
-fn sides_that_do_not_fit_are_refused() {
+fn sides_above_65535_pixels_are_refused() {
     let refused = encode(&vec![0; 65_536], 65_536, 1, PLAIN);
     assert_eq!(refused, Err(Error::Unsupported("a side is zero or longer than 65535 pixels")));
     assert!(encode(&vec![0; 65_535], 65_535, 1, PLAIN).is_ok());

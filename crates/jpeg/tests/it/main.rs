@@ -1,9 +1,9 @@
-//! Everything the crate promises, through its public face.
+//! Integration tests of the public API of the crate.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod damage;
 mod decoding;
 mod encoding;
-mod pictures;
+mod helpers;
 mod reduced;

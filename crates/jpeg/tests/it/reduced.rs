@@ -1,47 +1,47 @@
-//! Eighths of the size: the right size, the right place, the right colours.
+//! Decoding at a reduced scale: the result has the right size, position and colours.
 
 use jpeg_encoder::SamplingFactor;
 use pixaven_jpeg::Scale;
 
-use crate::pictures::{decoded, encoded, peer, photo, psnr};
+use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
 #[test]
-fn the_smallest_scale_that_suffices_is_chosen() {
+fn at_least_chooses_the_smallest_sufficient_scale() {
     let chosen = |full, needed| Scale::at_least(full, needed).eighths();
     assert_eq!(chosen((4000, 3000), (800, 600)), 2);
     assert_eq!(chosen((2725, 2225), (720, 588)), 3);
     assert_eq!(chosen((4000, 3000), (500, 375)), 1);
     assert_eq!(chosen((4000, 3000), (501, 10)), 2);
     assert_eq!(chosen((4000, 3000), (3100, 10)), 8);
-    assert_eq!(chosen((10, 10), (20, 20)), 8, "never more than there is");
-    assert_eq!(Scale::ALL[2].of(2725, 2225), (1022, 835), "rounded up");
+    assert_eq!(chosen((10, 10), (20, 20)), 8, "the scale never exceeds the full size");
+    assert_eq!(Scale::ALL[2].of(2725, 2225), (1022, 835), "sides are rounded up");
     assert_eq!(Scale::ALL[0].of(1, 1), (1, 1));
 }
 
-/// The colour that a straight ramp has at a place, in pixels from the corner of the picture.
-fn ramp(x: f64, y: f64) -> [f64; 3] {
+/// The colour of a linear gradient at a position, in pixels from the upper left corner of the image.
+fn gradient(x: f64, y: f64) -> [f64; 3] {
     [40.0 + 0.5 * x, 220.0 - 0.4 * y, 60.0 + 0.25 * x + 0.25 * y]
 }
 
 #[test]
-fn a_ramp_stays_where_it_is_at_every_scale_and_sampling() {
+fn gradient_keeps_its_position_at_every_scale_and_subsampling() {
     let (width, height) = (320, 240);
     let places = (0..height).flat_map(|y| (0..width).map(move |x| (f64::from(x) + 0.5, f64::from(y) + 0.5)));
-    let pixels: Vec<u8> = places.flat_map(|(x, y)| ramp(x, y).map(|v| v.round() as u8)).collect();
+    let pixels: Vec<u8> = places.flat_map(|(x, y)| gradient(x, y).map(|v| v.round() as u8)).collect();
     for factor in [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_1_2, SamplingFactor::F_2_2]
     {
         for progressive in [false, true] {
-            let file = encoded(&pixels, (width, height), factor, |e| e.set_progressive(progressive));
+            let file = peer_encoded(&pixels, (width, height), factor, |e| e.set_progressive(progressive));
             for scale in Scale::ALL {
                 let ((w, h), pixels, _) = decoded(&file, scale);
                 let step = 8.0 / scale.eighths() as f64;
                 let mut sums = [0.0; 3];
-                // Two chroma samples from the edges, where nothing was beyond.
+                // Skip two chroma samples at each edge, where upsampling has no neighbour.
                 let margin = 16 * scale.eighths() as u32 / 8;
                 let inside = (margin..h - margin).flat_map(|y| (margin..w - margin).map(move |x| (x, y)));
                 let mut n = 0.0;
                 for (x, y) in inside {
-                    let exact = ramp((f64::from(x) + 0.5) * step, (f64::from(y) + 0.5) * step);
+                    let exact = gradient((f64::from(x) + 0.5) * step, (f64::from(y) + 0.5) * step);
                     for (i, exact) in exact.into_iter().enumerate() {
                         let error = f64::from(pixels[(y * w + x) as usize * 3 + i]) - exact;
                         assert!(error.abs() < 6.0, "{factor:?} {scale:?} at {x},{y}: off by {error:.1}");
@@ -49,7 +49,8 @@ fn a_ramp_stays_where_it_is_at_every_scale_and_sampling() {
                     }
                     n += 1.0;
                 }
-                // Half a pixel of the reduced picture would be from 0.1 (full size) to 2 (an eighth).
+                // An error of half a pixel of the reduced image would give a mean from 0.1 (full size) to 2
+                // (an eighth).
                 let worst = sums.map(|sum| (sum / n).abs()).into_iter().fold(0.0, f64::max);
                 assert!(worst < 0.5, "{factor:?} {scale:?} progressive {progressive}: {worst:.2} on average");
             }
@@ -58,9 +59,9 @@ fn a_ramp_stays_where_it_is_at_every_scale_and_sampling() {
 }
 
 #[test]
-fn a_reduced_picture_looks_like_the_averaged_full_one() {
-    let file = encoded(&photo(256, 192), (256, 192), SamplingFactor::F_2_2, |_| {});
-    let full = peer(&file);
+fn reduced_image_matches_the_averaged_full_image() {
+    let file = peer_encoded(&photo(256, 192), (256, 192), SamplingFactor::F_2_2, |_| {});
+    let full = peer_decoded(&file);
     for (scale, step) in [(Scale::ALL[0], 8), (Scale::ALL[1], 4), (Scale::ALL[3], 2)] {
         let ((width, _), pixels, _) = decoded(&file, scale);
         let mean = |at: usize| {
@@ -70,13 +71,13 @@ fn a_reduced_picture_looks_like_the_averaged_full_one() {
             (sum / (step * step)) as u8
         };
         let averaged: Vec<u8> = (0..pixels.len()).map(mean).collect();
-        let likeness = psnr(&pixels, &averaged);
-        assert!(likeness > 33.0, "{scale:?}: {likeness:.1} dB");
+        let psnr = psnr_db(&pixels, &averaged);
+        assert!(psnr > 33.0, "{scale:?}: {psnr:.1} dB");
     }
 }
 
 #[test]
-fn progressive_and_baseline_agree_at_every_scale() {
+fn progressive_and_baseline_decode_identically_at_every_scale() {
     let options = |progressive| pixaven_jpeg::Options { quality: 85, full_chroma: false, progressive };
     for size in [(100, 75), (17, 130), (3, 1)] {
         let pixels = photo(size.0, size.1);

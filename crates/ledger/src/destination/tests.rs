@@ -5,8 +5,8 @@ use crate::model::webhook::Timings;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
-fn fairness() -> Fairness {
-    Fairness::default()
+fn limits() -> DeliveryLimits {
+    DeliveryLimits::default()
 }
 
 fn attempt(outcome: Outcome, status: Option<u16>) -> Attempt {
@@ -22,7 +22,7 @@ fn attempt(outcome: Outcome, status: Option<u16>) -> Attempt {
     }
 }
 
-fn good() -> Attempt {
+fn delivered() -> Attempt {
     attempt(Outcome::Delivered, Some(204))
 }
 
@@ -30,98 +30,104 @@ fn refused() -> Attempt {
     attempt(Outcome::Refused, None)
 }
 
-/// Claims one and ends it at once.
-fn make(flow: &mut Flow, attempt: &Attempt, now_ms: i64) {
-    flow.claimed(1, now_ms);
-    flow.returned();
-    flow.attempted(attempt, now_ms, &fairness());
+/// Leases one webhook and ends its attempt at once.
+fn claim_and_record(state: &mut DestinationState, attempt: &Attempt, now_ms: i64) {
+    state.record_claim(1, now_ms);
+    state.end_lease();
+    state.record_attempt(attempt, now_ms, &limits());
 }
 
 #[test]
-fn the_breaker_opens_probes_and_starts_slowly() {
-    let mut flow = Flow::new(&fairness());
+fn the_breaker_opens_after_five_failures_then_probes_and_starts_slowly() {
+    let mut state = DestinationState::new(&limits());
     for n in 1..5 {
-        make(&mut flow, &refused(), NOW_MS);
-        assert_eq!(flow.ready_ms(Some(0), &fairness()), Some(NOW_MS), "failure {n} is not enough");
+        claim_and_record(&mut state, &refused(), NOW_MS);
+        assert_eq!(
+            state.ready_ms(Some(0), &limits()),
+            Some(NOW_MS),
+            "the breaker is closed after {n} failures"
+        );
     }
     let mut now_ms = NOW_MS;
     for pause_ms in [5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000] {
-        make(&mut flow, &refused(), now_ms);
-        assert_eq!((flow.n_free(&fairness()), flow.pause), (1, Some(Pause::Breaker)));
-        assert_eq!(flow.ready_ms(Some(0), &fairness()), Some(now_ms + pause_ms));
+        claim_and_record(&mut state, &refused(), now_ms);
+        assert_eq!((state.n_free(&limits()), state.pause), (1, Some(PauseReason::Breaker)));
+        assert_eq!(state.ready_ms(Some(0), &limits()), Some(now_ms + pause_ms));
         now_ms += pause_ms;
     }
-    flow.claimed(1, now_ms);
-    assert_eq!(flow.ready_ms(Some(0), &fairness()), None, "a single probe at a time");
-    flow.returned();
-    flow.attempted(&good(), now_ms, &fairness());
-    assert_eq!((flow.n_openings, flow.n_failures, flow.pause), (0, 0, None));
-    assert_eq!(flow.n_free(&fairness()), 2, "one, and one more for the success");
+    state.record_claim(1, now_ms);
+    assert_eq!(state.ready_ms(Some(0), &limits()), None, "only one probe at a time");
+    state.end_lease();
+    state.record_attempt(&delivered(), now_ms, &limits());
+    assert_eq!((state.n_openings, state.n_failures, state.pause), (0, 0, None));
+    assert_eq!(state.n_free(&limits()), 2, "a limit of one, raised by the success of the probe");
     for _ in 0..20 {
-        make(&mut flow, &good(), now_ms);
+        claim_and_record(&mut state, &delivered(), now_ms);
     }
-    assert_eq!(flow.n_free(&fairness()), 8);
+    assert_eq!(state.n_free(&limits()), 8);
 }
 
 #[test]
-fn what_was_under_way_when_the_breaker_opened_does_not_open_it_wider() {
-    let mut flow = Flow::new(&fairness());
-    flow.claimed(8, NOW_MS);
+fn failures_of_attempts_older_than_the_opening_do_not_extend_the_pause() {
+    let mut state = DestinationState::new(&limits());
+    state.record_claim(8, NOW_MS);
     for _ in 0..8 {
-        flow.returned();
-        flow.attempted(&refused(), NOW_MS + 1, &fairness());
+        state.end_lease();
+        state.record_attempt(&refused(), NOW_MS + 1, &limits());
     }
-    assert_eq!((flow.n_openings, flow.paused_until_ms), (1, NOW_MS + 5_001));
+    assert_eq!((state.n_openings, state.paused_until_ms), (1, NOW_MS + 5_001));
 }
 
 #[test]
-fn an_answer_that_refuses_one_webhook_shows_that_the_receiver_works() {
+fn a_rejection_of_one_webhook_is_no_failure_of_the_receiver() {
     for (status, is_failure) in
         [(301, false), (400, false), (404, false), (410, false), (408, true), (429, true)]
     {
-        let mut flow = Flow::new(&fairness());
-        make(&mut flow, &attempt(Outcome::Rejected, Some(status)), NOW_MS);
-        assert_eq!(flow.n_failures, u32::from(is_failure), "{status}");
+        let mut state = DestinationState::new(&limits());
+        claim_and_record(&mut state, &attempt(Outcome::Rejected, Some(status)), NOW_MS);
+        assert_eq!(state.n_failures, u32::from(is_failure), "{status}");
     }
-    let mut flow = Flow::new(&fairness());
-    (0..4).for_each(|_| make(&mut flow, &attempt(Outcome::Rejected, Some(503)), NOW_MS));
-    make(&mut flow, &attempt(Outcome::Rejected, Some(404)), NOW_MS);
-    assert_eq!(flow.n_failures, 0);
+    let mut state = DestinationState::new(&limits());
+    (0..4).for_each(|_| claim_and_record(&mut state, &attempt(Outcome::Rejected, Some(503)), NOW_MS));
+    claim_and_record(&mut state, &attempt(Outcome::Rejected, Some(404)), NOW_MS);
+    assert_eq!(state.n_failures, 0);
 }
 
 #[test]
-fn timeouts_halve_the_limit_and_successes_raise_it() {
-    let patient = Fairness { n_failures_to_open: 100, ..fairness() };
-    let mut flow = Flow::new(&patient);
+fn timeouts_halve_the_concurrency_limit_and_successes_raise_it() {
+    let tolerant = DeliveryLimits { n_failures_to_open: 100, ..limits() };
+    let mut state = DestinationState::new(&tolerant);
     for expected in [4, 2, 1, 1] {
-        flow.attempted(&attempt(Outcome::Timeout, None), NOW_MS, &patient);
-        assert_eq!(flow.n_free(&patient), expected);
+        state.record_attempt(&attempt(Outcome::Timeout, None), NOW_MS, &tolerant);
+        assert_eq!(state.n_free(&tolerant), expected);
     }
     for expected in [2, 3, 4, 5, 6, 7, 8, 8] {
-        flow.attempted(&good(), NOW_MS, &patient);
-        assert_eq!(flow.n_free(&patient), expected);
+        state.record_attempt(&delivered(), NOW_MS, &tolerant);
+        assert_eq!(state.n_free(&tolerant), expected);
     }
 }
 
 #[test]
-fn a_receiver_that_asks_is_left_alone_within_reason() {
-    for (asked_ms, expected_ms) in [(60_000, 60_000), (i64::MAX, 3_600_000), (-5, 0), (0, 0)] {
-        let mut flow = Flow::new(&fairness());
-        let asks = Attempt { retry_after_ms: Some(asked_ms), ..attempt(Outcome::Rejected, Some(429)) };
-        make(&mut flow, &asks, NOW_MS);
-        assert_eq!(flow.ready_ms(Some(0), &fairness()), Some(NOW_MS + expected_ms), "{asked_ms}");
-        make(&mut flow, &good(), NOW_MS + 1);
-        assert_eq!(flow.paused_until_ms.max(NOW_MS), NOW_MS + expected_ms, "a success does not overrule it");
+fn retry_after_pauses_the_destination_up_to_its_limit() {
+    for (retry_after_ms, expected_ms) in [(60_000, 60_000), (i64::MAX, 3_600_000), (-5, 0), (0, 0)] {
+        let mut state = DestinationState::new(&limits());
+        let rejected =
+            Attempt { retry_after_ms: Some(retry_after_ms), ..attempt(Outcome::Rejected, Some(429)) };
+        claim_and_record(&mut state, &rejected, NOW_MS);
+        assert_eq!(state.ready_ms(Some(0), &limits()), Some(NOW_MS + expected_ms), "{retry_after_ms}");
+        claim_and_record(&mut state, &delivered(), NOW_MS + 1);
+        let until_ms = state.paused_until_ms.max(NOW_MS);
+        assert_eq!(until_ms, NOW_MS + expected_ms, "a success does not end the pause");
     }
 }
 
 #[test]
-fn a_clock_that_was_set_back_ends_no_pause_later_than_it_could_begin() {
-    let mut flow = Flow::new(&fairness());
-    (0..5).for_each(|_| make(&mut flow, &refused(), NOW_MS));
-    let before_ms = NOW_MS - 86_400_000;
-    flow.clock_went_back(before_ms, &fairness());
-    assert_eq!(flow.ready_ms(Some(0), &fairness()), Some(before_ms + 3_600_000));
+fn a_clock_set_back_leaves_at_most_the_longest_pause() {
+    let mut state = DestinationState::new(&limits());
+    (0..5).for_each(|_| claim_and_record(&mut state, &refused(), NOW_MS));
+    let earlier_ms = NOW_MS - 86_400_000;
+    state.clamp_to_clock(earlier_ms, &limits());
+    assert_eq!(state.ready_ms(Some(0), &limits()), Some(earlier_ms + 3_600_000));
 }
 
 fn any_attempt() -> impl Strategy<Value = Attempt> {
@@ -132,44 +138,45 @@ fn any_attempt() -> impl Strategy<Value = Attempt> {
 
 proptest! {
     #[test]
-    fn a_destination_is_never_stuck_and_never_overrun(
+    fn a_destination_never_exceeds_its_limits_and_is_never_blocked_for_ever(
         events in prop::collection::vec((any_attempt(), 0..400_000_i64, any::<bool>()), 1..200),
     ) {
-        let fairness = fairness();
-        let mut flow = Flow::new(&fairness);
+        let limits = limits();
+        let mut state = DestinationState::new(&limits);
         let mut now_ms = NOW_MS;
         for (attempt, wait_ms, claims) in events {
             now_ms += wait_ms;
-            let ready_ms = flow.ready_ms(Some(now_ms), &fairness);
+            let ready_ms = state.ready_ms(Some(now_ms), &limits);
             if claims && ready_ms.is_some_and(|ready_ms| ready_ms <= now_ms) {
-                let was_open = flow.n_openings > 0;
-                flow.claimed(flow.n_free(&fairness), now_ms);
-                prop_assert!(!was_open || flow.n_leased <= 8);
-                prop_assert_eq!(flow.n_free(&fairness), 0);
-            } else if flow.n_leased > 0 {
-                flow.returned();
-                flow.attempted(&attempt, now_ms, &fairness);
+                let was_open = state.n_openings > 0;
+                state.record_claim(state.n_free(&limits), now_ms);
+                prop_assert!(!was_open || state.n_leased <= 8);
+                prop_assert_eq!(state.n_free(&limits), 0);
+            } else if state.n_leased > 0 {
+                state.end_lease();
+                state.record_attempt(&attempt, now_ms, &limits);
             }
-            prop_assert!(flow.n_leased <= fairness.per_authority);
-            prop_assert!((1..=fairness.per_authority).contains(&flow.limit));
-            prop_assert!(flow.paused_until_ms <= now_ms + fairness.longest_ms());
-            // Nothing under way means that something can be, once the longest pause is over.
-            if flow.n_leased == 0 {
-                let ready_ms = flow.ready_ms(Some(now_ms), &fairness);
-                prop_assert!(ready_ms.is_some_and(|ready_ms| ready_ms <= now_ms + fairness.longest_ms()));
+            prop_assert!(state.n_leased <= limits.per_authority);
+            prop_assert!((1..=limits.per_authority).contains(&state.concurrency_limit));
+            prop_assert!(state.paused_until_ms <= now_ms + limits.max_any_pause_ms());
+            // Without a lease the destination is ready after the longest pause at the latest.
+            if state.n_leased == 0 {
+                let ready_ms = state.ready_ms(Some(now_ms), &limits);
+                let latest_ms = now_ms + limits.max_any_pause_ms();
+                prop_assert!(ready_ms.is_some_and(|ready_ms| ready_ms <= latest_ms));
             }
         }
     }
 
     #[test]
-    fn room_is_shared_in_turn(
-        (n, n_retries) in (0..40_u32, 0..40_u32),
+    fn allocation_is_round_robin_and_leaves_no_usable_capacity(
+        (n_total, n_retries) in (0..40_u32, 0..40_u32),
         n_free in prop::collection::vec(0..10_u32, 1..8),
         n_address_free in prop::collection::vec(0..12_u32, 1..4),
         lanes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), 0..20_u32), 0..12),
     ) {
-        let room = Room { n, n_retries };
-        // Every third destination's address is not known; the others share few.
+        let capacity = SendCapacity { n_total, n_retries };
+        // The address of every third destination is unknown. The others share a few addresses.
         let address_of = |destination: usize| {
             (!destination.is_multiple_of(3)).then_some(destination % n_address_free.len())
         };
@@ -182,29 +189,30 @@ proptest! {
             })
             .collect();
         let (mut left, mut address_left) = (n_free.clone(), n_address_free.clone());
-        let shares = share(room, &mut left, &mut address_left, &candidates);
+        let shares = allocate(capacity, &mut left, &mut address_left, &candidates);
         let sum = |counts: &dyn Fn(&Candidate) -> bool| -> u32 {
             candidates.iter().zip(&shares).filter(|(candidate, _)| counts(candidate)).map(|(_, n)| n).sum()
         };
         let (total, total_retries) = (sum(&|_| true), sum(&|candidate| candidate.lane == Lane::Retry));
-        prop_assert!(total <= n && total_retries <= n_retries);
-        for (at, free) in n_free.iter().enumerate() {
-            prop_assert_eq!(sum(&|candidate| candidate.destination == at) + left[at], *free);
+        prop_assert!(total <= n_total && total_retries <= n_retries);
+        for (index, free) in n_free.iter().enumerate() {
+            prop_assert_eq!(sum(&|candidate| candidate.destination == index) + left[index], *free);
         }
-        for (at, free) in n_address_free.iter().enumerate() {
-            prop_assert_eq!(sum(&|candidate| candidate.address == Some(at)) + address_left[at], *free);
+        for (index, free) in n_address_free.iter().enumerate() {
+            prop_assert_eq!(sum(&|candidate| candidate.address == Some(index)) + address_left[index], *free);
         }
         for (candidate, share) in candidates.iter().zip(&shares) {
             prop_assert!(*share <= candidate.n_waiting);
             let fits = *share < candidate.n_waiting
                 && left[candidate.destination] > 0
                 && candidate.address.is_none_or(|address| address_left[address] > 0);
-            let has_room = total < n && (candidate.lane == Lane::First || total_retries < n_retries);
-            prop_assert!(!fits || !has_room, "room was left");
-            // Nobody gets two more than one of the same lane who could have had another.
+            let has_capacity =
+                total < n_total && (candidate.lane == Lane::First || total_retries < n_retries);
+            prop_assert!(!fits || !has_capacity, "usable capacity was left");
+            // No candidate gets two more than another one of its lane that could have taken another webhook.
             let of_lane = candidates.iter().zip(&shares).filter(|(other, _)| other.lane == candidate.lane);
-            for (_, others) in of_lane {
-                prop_assert!(!fits || *others <= *share + 1);
+            for (_, other_share) in of_lane {
+                prop_assert!(!fits || *other_share <= *share + 1);
             }
         }
     }

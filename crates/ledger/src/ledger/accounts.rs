@@ -1,7 +1,7 @@
-//! Keys, accounts, their usage, and the result files of requests.
+//! API keys, accounts, their usage, and the results of requests.
 //!
-//! Beside what each method names, every one of them can fail with [`Error::Busy`], [`Error::Poisoned`],
-//! [`Error::Closed`], [`Error::Corrupt`] or [`Error::Database`].
+//! Every method can fail with [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Corrupt`] or
+//! [`Error::Database`]. A method's own documentation names only its other errors.
 
 use uuid::Uuid;
 
@@ -11,43 +11,43 @@ use crate::model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretI
 use crate::model::request::{ExpiredResult, StoredResult};
 use crate::sql;
 
-#[expect(clippy::missing_errors_doc, reason = "the module says once what all of them share")]
+#[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Adds a key to the account `default`. The first key makes that account, with the signing secret given.
+    /// Adds a key to the account `default`. The first key creates the account with the given signing secret. Fails with
     /// [`Error::Exists`] when the key was added before.
     pub async fn create_key(&self, new: NewKey) -> Result<KeyInfo, Error> {
         self.write(move |tx| sql::accounts::create_key(tx, &new)).await
     }
 
-    /// Every key, revoked ones too, oldest first.
+    /// All keys, including revoked ones, oldest first.
     pub async fn keys(&self) -> Result<Vec<KeyInfo>, Error> {
         self.read(sql::accounts::keys).await
     }
 
-    /// Ends the validity of a key. `false` when there is no such key or it was revoked before.
+    /// Revokes a key. Returns `false` when the key does not exist or was revoked before.
     pub async fn revoke_key(&self, id: &str) -> Result<bool, Error> {
         let id = id.to_owned();
         self.write(move |tx| sql::accounts::revoke_key(tx, &id)).await
     }
 
-    /// The account a key belongs to; `None` when the key is unknown or revoked. Always asked of the database, so
-    /// that a key made or revoked by another process counts at once.
+    /// The account of a key, or `None` when the key is unknown or revoked. Every call reads the database, so a key that
+    /// another process adds or revokes takes effect at once.
     pub async fn account_by_key(&self, sha256: [u8; 32]) -> Result<Option<Account>, Error> {
         self.read(move |tx| sql::accounts::account_by_key(tx, &sha256)).await
     }
 
-    /// An account by its id.
+    /// The account with this id.
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>, Error> {
         self.read(move |tx| sql::accounts::account(tx, id)).await
     }
 
-    /// The secrets that the webhooks of an account are signed with now, newest first.
+    /// The active signing secrets of an account, newest first.
     pub async fn secrets(&self, account: AccountId) -> Result<Vec<SecretInfo>, Error> {
-        self.read(move |tx| sql::accounts::secrets(tx, account)).await
+        self.read(move |tx| sql::accounts::active_secrets(tx, account)).await
     }
 
-    /// Adds a signing secret. Those before it stay in force for another `overlap_ms`, or for as long as they had
-    /// anyway. Returns the ones in force now. [`Error::UnknownAccount`].
+    /// Adds a signing secret. Earlier secrets retire after `overlap_ms`, or at their own retirement if that comes first.
+    /// Returns the active secrets, newest first. Fails with [`Error::UnknownAccount`].
     pub async fn rotate_secret(
         &self,
         account: AccountId,
@@ -57,14 +57,14 @@ impl Ledger {
         self.write(move |tx| sql::accounts::rotate_secret(tx, account, secret.expose(), overlap_ms)).await
     }
 
-    /// What an account has used. Read from maintained counters, whatever the size of the history.
-    /// [`Error::UnknownAccount`] when there is no such account.
+    /// The usage of an account. The ledger maintains counters, so the cost does not depend on the size of the history.
+    /// Fails with [`Error::UnknownAccount`].
     pub async fn usage(&self, account: AccountId) -> Result<Usage, Error> {
         self.read(move |tx| sql::accounts::usage(tx, account)).await
     }
 
-    /// Records a request that was answered at once: its usage, and its result if it left one.
-    /// [`Error::UnknownAccount`], [`Error::Exists`].
+    /// Records a request that was answered at once: its usage, and its result if it has one. Fails with
+    /// [`Error::UnknownAccount`] and [`Error::Exists`].
     pub async fn record_result(
         &self,
         account: AccountId,
@@ -74,20 +74,21 @@ impl Ledger {
         self.write(move |tx| sql::results::record(tx, account, usage, result.as_ref())).await
     }
 
-    /// The result of a request under its name, unless it has expired.
+    /// The result of a request under its file name, unless the result has expired.
     pub async fn result(&self, id: Uuid, name: &str) -> Result<Option<StoredResult>, Error> {
         let name = name.to_owned();
         self.read(move |tx| sql::results::find(tx, id, &name)).await
     }
 
-    /// Results whose time is over, longest over first: delete their files, then [`Ledger::forget_results`].
+    /// Up to `limit` expired results, longest expired first. The caller deletes their files, then calls
+    /// [`Ledger::delete_results`].
     pub async fn expired_results(&self, limit: u32) -> Result<Vec<ExpiredResult>, Error> {
         self.read(move |tx| sql::results::expired(tx, limit)).await
     }
 
-    /// Removes the rows of results whose files are gone. Unknown ids are no error.
-    pub async fn forget_results(&self, ids: &[Uuid]) -> Result<(), Error> {
+    /// Deletes the rows of results whose files are deleted. Unknown ids are ignored.
+    pub async fn delete_results(&self, ids: &[Uuid]) -> Result<(), Error> {
         let ids = ids.to_vec();
-        self.write(move |tx| sql::results::forget(tx, &ids)).await
+        self.write(move |tx| sql::results::delete(tx, &ids)).await
     }
 }

@@ -1,72 +1,79 @@
-//! Accepted requests and the jobs that process them.
+//! Accepted requests, the jobs that process them, and idempotency keys.
 //!
-//! Beside what each method names, every one of them can fail with [`Error::Busy`], [`Error::Poisoned`],
-//! [`Error::Closed`], [`Error::Corrupt`] or [`Error::Database`].
+//! Every method can fail with [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Corrupt`] or
+//! [`Error::Database`]. A method's own documentation names only its other errors.
 
 use uuid::Uuid;
 
 use super::Ledger;
 use crate::error::Error;
-use crate::lease::{Lease, Release};
-use crate::model::request::{Job, JobDone, Named, NamedRequest, NewRequest};
+use crate::lease::{Lease, ReleaseReason};
+use crate::model::request::{IdempotencyStatus, IdempotentRequest, Job, JobOutcome, NewRequest};
 use crate::sql;
 
-#[expect(clippy::missing_errors_doc, reason = "the module says once what all of them share")]
+#[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Accepts a request: its row, its job and its webhook in one commit, which is on disk when this returns.
-    /// From then on the ledger owes the webhook. [`Error::Exists`], [`Error::UnknownAccount`].
+    /// Accepts a request: commits its row, its job and its webhook together. When this method returns, the commit is on
+    /// disk and the ledger owes the webhook.
+    ///
+    /// Fails with [`Error::Exists`] when the id was used before, and with [`Error::UnknownAccount`].
     pub async fn accept(&self, request: NewRequest) -> Result<(), Error> {
         self.write(move |tx| sql::jobs::accept(tx, &request)).await
     }
 
-    /// Takes up to `limit` jobs that are due, longest due first, for `lease_ms`. Jobs whose earlier lease ran out
-    /// are due again, with one more crash. Ask for no more than can be worked on at once.
+    /// Takes leases of `lease_ms` on up to `limit` due jobs, longest due first. A job whose earlier lease ran out is due
+    /// again and counts one more crash. The caller should claim no more jobs than it can process at once.
     pub async fn claim_jobs(&self, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
         self.write(move |tx| sql::jobs::claim(tx, limit, lease_ms)).await
     }
 
-    /// Holds a job for another `lease_ms` from now. [`Error::LostLease`].
+    /// Extends the lease on a job to `lease_ms` from now. Fails with [`Error::LostLease`].
     pub async fn renew_job(&self, lease: &mut Lease<Job>, lease_ms: i64) -> Result<(), Error> {
-        let (no, fence) = (lease.no, lease.fence);
-        lease.until_ms = self.write(move |tx| sql::jobs::renew(tx, no, fence, lease_ms)).await?;
+        let (seq, fence) = (lease.seq, lease.fence);
+        lease.until_ms = self.write(move |tx| sql::jobs::renew(tx, seq, fence, lease_ms)).await?;
         Ok(())
     }
 
-    /// Ends a job: its result, its usage and its webhook, due after the request's delay, in one transaction.
-    /// [`Error::LostLease`], and then nothing of it is kept.
-    pub async fn finish_job(&self, lease: Lease<Job>, done: JobDone) -> Result<(), Error> {
-        let (id, fairness) = (lease.value.id, self.fairness);
-        self.write(move |tx| sql::jobs::finish(tx, &lease, &done, &fairness)).await?;
-        self.finished.tell(id);
+    /// Ends a job: commits its result, its usage and its webhook together. The webhook is due after the request's
+    /// delay. Fails with [`Error::LostLease`]; the outcome is dropped then.
+    pub async fn finish_job(&self, lease: Lease<Job>, outcome: JobOutcome) -> Result<(), Error> {
+        let id = lease.value.id;
+        self.write(move |tx| sql::jobs::finish(tx, &lease, &outcome)).await?;
+        self.completions.notify(id);
         Ok(())
     }
 
-    /// Gives a job back unfinished. [`Error::LostLease`].
-    pub async fn release_job(&self, lease: Lease<Job>, why: Release) -> Result<(), Error> {
-        self.write(move |tx| sql::jobs::release(tx, lease.no, lease.fence, why)).await
+    /// Returns a job to the queue unfinished. Fails with [`Error::LostLease`].
+    pub async fn release_job(&self, lease: Lease<Job>, reason: ReleaseReason) -> Result<(), Error> {
+        self.write(move |tx| sql::jobs::release(tx, lease.seq, lease.fence, reason)).await
     }
 
-    /// Which of these requests still wait for their processing, and so for their input.
+    /// Those of `ids` whose requests are not processed yet, and so still need their inputs.
     pub async fn unfinished_jobs(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
         let ids = ids.to_vec();
         self.read(move |tx| sql::jobs::unfinished(tx, &ids)).await
     }
 
-    /// Takes a name for a request, for a day, unless another has it. [`Named`] says what to do.
-    pub async fn begin_named(&self, named: &NamedRequest) -> Result<Named, Error> {
-        let named = named.clone();
-        self.write(move |tx| sql::idempotency::begin(tx, &named)).await
+    /// Takes an idempotency key for a request. The key holds for 24 hours. If another request has the key, the returned
+    /// [`IdempotencyStatus`] describes that request.
+    pub async fn begin_idempotent(&self, request: &IdempotentRequest) -> Result<IdempotencyStatus, Error> {
+        let request = request.clone();
+        self.write(move |tx| sql::idempotency::begin(tx, &request)).await
     }
 
-    /// Keeps what a named request was answered. One that was accepted needs none.
-    pub async fn answer_named(&self, named: &NamedRequest, answer: String) -> Result<(), Error> {
-        let named = named.clone();
-        self.write(move |tx| sql::idempotency::answer(tx, &named, &answer)).await
+    /// Stores the answer of a request under its idempotency key. An accepted request needs no stored answer.
+    pub async fn store_idempotent_answer(
+        &self,
+        request: &IdempotentRequest,
+        answer: String,
+    ) -> Result<(), Error> {
+        let request = request.clone();
+        self.write(move |tx| sql::idempotency::store_answer(tx, &request, &answer)).await
     }
 
-    /// Gives the name of a request back that came to nothing; one that was accepted or answered keeps it.
-    pub async fn let_go_of_name(&self, named: &NamedRequest) -> Result<(), Error> {
-        let named = named.clone();
-        self.write(move |tx| sql::idempotency::let_go(tx, &named)).await
+    /// Frees the idempotency key of a request that failed. The key of an accepted or answered request stays.
+    pub async fn release_idempotency_key(&self, request: &IdempotentRequest) -> Result<(), Error> {
+        let request = request.clone();
+        self.write(move |tx| sql::idempotency::release(tx, &request)).await
     }
 }

@@ -1,36 +1,41 @@
 //! The watermarks of accounts.
 //!
-//! Beside what each method names, every one of them can fail with [`Error::Busy`], [`Error::Poisoned`],
-//! [`Error::Closed`], [`Error::Corrupt`] or [`Error::Database`].
+//! Every method can fail with [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Corrupt`] or
+//! [`Error::Database`]. A method's own documentation names only its other errors.
 
 use super::Ledger;
 use crate::error::Error;
 use crate::model::account::AccountId;
-use crate::model::watermark::{Watermark, WatermarkAdded, WatermarkPage, WatermarkQuota};
+use crate::model::watermark::{AddWatermarkOutcome, Watermark, WatermarkPage, WatermarkQuota};
 use crate::sql;
 
-#[expect(clippy::missing_errors_doc, reason = "the module says once what all of them share")]
+#[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Adds a watermark unless its account would have more than its quota. [`Error::Exists`],
+    /// Adds a watermark if the quota of its account allows it. Fails with [`Error::Exists`] and
     /// [`Error::UnknownAccount`].
     pub async fn add_watermark(
         &self,
         new: Watermark,
         quota: WatermarkQuota,
-    ) -> Result<WatermarkAdded, Error> {
+    ) -> Result<AddWatermarkOutcome, Error> {
         self.write(move |tx| sql::watermarks::add(tx, &new, quota)).await
     }
 
-    /// A watermark of an account, unless it was removed.
+    /// A watermark of an account that was not removed.
     pub async fn watermark(&self, account: AccountId, id: &str) -> Result<Option<Watermark>, Error> {
         let id = id.to_owned();
         self.read(move |tx| sql::watermarks::find(tx, account, &id)).await
     }
 
-    /// A watermark for a request that was accepted while it was there, even if it was removed since.
-    pub async fn accepted_watermark(&self, account: AccountId, id: &str) -> Result<Option<Watermark>, Error> {
+    /// A watermark of an account, even if it was removed. A request that was accepted before the removal may still use
+    /// the watermark.
+    pub async fn watermark_including_removed(
+        &self,
+        account: AccountId,
+        id: &str,
+    ) -> Result<Option<Watermark>, Error> {
         let id = id.to_owned();
-        self.read(move |tx| sql::watermarks::find_accepted(tx, account, &id)).await
+        self.read(move |tx| sql::watermarks::find_including_removed(tx, account, &id)).await
     }
 
     /// The watermarks of an account, newest first.
@@ -43,28 +48,28 @@ impl Ledger {
         self.read(move |tx| sql::watermarks::list(tx, account, offset, limit)).await
     }
 
-    /// Removes a watermark: no new request finds it. `false` when there is none. Its file must stay until
-    /// [`Ledger::unused_watermarks`] names it.
+    /// Removes a watermark, so that new requests cannot use it. Returns `false` when the account has no such watermark.
+    /// The file must stay until [`Ledger::deletable_watermarks`] returns the watermark.
     pub async fn remove_watermark(&self, account: AccountId, id: &str) -> Result<bool, Error> {
         let id = id.to_owned();
         self.write(move |tx| sql::watermarks::remove(tx, account, &id)).await
     }
 
-    /// Watermarks that were removed before `before_ms` and before any request that still waits for its processing was
-    /// accepted: delete the file, then [`Ledger::forget_watermarks`].
-    pub async fn unused_watermarks(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, Error> {
-        self.read(move |tx| sql::watermarks::unused(tx, before_ms, limit)).await
+    /// Removed watermarks that no request needs any more: they were removed before `before_ms`, and before the oldest
+    /// unprocessed request was accepted. The caller deletes their files, then calls [`Ledger::delete_watermarks`].
+    pub async fn deletable_watermarks(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, Error> {
+        self.read(move |tx| sql::watermarks::deletable(tx, before_ms, limit)).await
     }
 
-    /// Drops the rows of removed watermarks whose files are gone. Unknown ids are no error.
-    pub async fn forget_watermarks(&self, ids: &[String]) -> Result<(), Error> {
+    /// Deletes the rows of removed watermarks whose files are deleted. Unknown ids are ignored.
+    pub async fn delete_watermarks(&self, ids: &[String]) -> Result<(), Error> {
         let ids = ids.to_vec();
-        self.write(move |tx| sql::watermarks::forget(tx, &ids)).await
+        self.write(move |tx| sql::watermarks::delete(tx, &ids)).await
     }
 
-    /// Which of these watermarks there are, removed ones included, whose files must stay.
-    pub async fn known_watermarks(&self, ids: &[String]) -> Result<Vec<String>, Error> {
+    /// Those of `ids` that have a row, including removed watermarks. Their files must stay.
+    pub async fn existing_watermarks(&self, ids: &[String]) -> Result<Vec<String>, Error> {
         let ids = ids.to_vec();
-        self.read(move |tx| sql::watermarks::known(tx, &ids)).await
+        self.read(move |tx| sql::watermarks::existing(tx, &ids)).await
     }
 }

@@ -1,96 +1,96 @@
-//! Accounts, their API keys, the secrets their webhooks are signed with, and what they have used.
+//! Accounts, API keys, signing secrets, and the usage of accounts.
 
 use std::fmt;
 
 use super::webhook::WebhookStatus;
 
-/// Names an account within one ledger.
+/// The id of an account within one ledger.
 pub type AccountId = i64;
 
-/// An API key to be added. The key itself never reaches the ledger, only its hash.
+/// An API key to add. The ledger gets only the hash of the key, never the key itself.
 #[derive(Clone)]
 pub struct NewKey {
     /// SHA-256 of the key.
     pub sha256: [u8; 32],
-    /// The first characters of the key, to recognise it by in lists.
+    /// The first characters of the key. Lists show them, so that people recognise the key.
     pub prefix: String,
-    /// What the operator calls it.
+    /// The operator's name for the key.
     pub label: String,
-    /// The first signing secret of the account. Used only when this key makes the account.
+    /// The first signing secret of the account. Used only when this key creates the account.
     pub webhook_secret: String,
 }
 
-/// An API key as it is listed.
+/// An API key as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// Short public id: the first ten hex digits of the key's hash.
+    /// A short public id: the first ten hexadecimal digits of the key's hash.
     pub id: String,
     /// The first characters of the key.
     pub prefix: String,
-    /// What the operator calls it.
+    /// The operator's name for the key.
     pub label: String,
-    /// Whose key it is.
+    /// The account that the key belongs to.
     pub account: AccountId,
-    /// When it was made.
+    /// The time at which the key was added.
     pub created_ms: i64,
-    /// When it stopped being valid, if it has.
+    /// The time at which the key was revoked.
     pub revoked_ms: Option<i64>,
 }
 
-/// An account as the request path needs it.
+/// An account with the data that requests need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Names the account.
+    /// The id of the account.
     pub id: AccountId,
-    /// What the account is called.
+    /// The name of the account.
     pub name: String,
-    /// When it was made.
+    /// The time at which the account was created.
     pub created_ms: i64,
-    /// The active signing secrets, newest first. A webhook is signed with each of them.
+    /// The active signing secrets, newest first. Every webhook is signed with each of them.
     pub webhook_secrets: Vec<Secret>,
 }
 
-/// What an account has used since it exists, and its webhooks still in the history by status.
+/// The total usage of an account, and the number of its webhooks in the history by status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Requests that were processed.
+    /// The number of processed requests.
     pub requests: u64,
-    /// Bytes of the images that came in.
+    /// The bytes of all input images.
     pub input_bytes: u64,
-    /// Bytes of the images that went out.
+    /// The bytes of all output images.
     pub output_bytes: u64,
-    /// Number of webhooks in each status, every status once, in the order of their lives.
+    /// The number of webhooks in each status, in the order of [`WebhookStatus::ALL`].
     pub webhooks: Vec<(WebhookStatus, u64)>,
 }
 
-/// What one request adds to the usage of its account.
+/// The usage that one request adds to its account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UsageDelta {
-    /// Requests processed.
+    /// The number of processed requests.
     pub requests: u64,
-    /// Bytes of their images.
+    /// The bytes of their input images.
     pub input_bytes: u64,
-    /// Bytes of their results.
+    /// The bytes of their output images.
     pub output_bytes: u64,
 }
 
-/// A string that no log, error or debug output shows.
+/// A string that never appears in a log, an error or debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// A signing secret that is in force.
+/// An active signing secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretInfo {
     /// The secret.
     pub secret: Secret,
-    /// When it was made.
+    /// The time at which the secret was added.
     pub created_ms: i64,
-    /// When it ends, once another took its place.
+    /// The time at which the secret retires, after a rotation replaced it.
     pub retires_ms: Option<i64>,
 }
 
 impl Secret {
-    /// The secret itself, for the one place that needs it.
+    /// The secret itself. Only code that signs or stores the secret should call this function.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -108,7 +108,7 @@ impl From<&str> for Secret {
     }
 }
 
-/// Shows what a list would show: neither the hash nor the signing secret.
+/// Hides the hash and the signing secret.
 impl fmt::Debug for NewKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewKey")

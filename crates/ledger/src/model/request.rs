@@ -1,4 +1,4 @@
-//! Accepted requests, the jobs that process them, and the result files they leave behind.
+//! Accepted requests, the jobs that process them, and their results.
 
 use std::fmt;
 
@@ -6,41 +6,42 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::account::{AccountId, UsageDelta};
+use super::authority::Authority;
 
-/// A request to be accepted: from the commit on, the ledger owes its webhook.
+/// A request to accept. After the commit the ledger owes the request's webhook.
 #[derive(Clone, Debug)]
 pub struct NewRequest {
-    /// The request's id, which is also the webhook's. Chosen by the caller, at random.
+    /// The id of the request and of its webhook. The caller chooses a random id.
     pub id: Uuid,
-    /// Whose request it is.
+    /// The account of the request.
     pub account: AccountId,
-    /// The request's JSON as it came.
+    /// The request's JSON as it was received.
     pub spec: String,
     /// Where the image is.
     pub input: InputRef,
-    /// Where the result is to be sent.
+    /// Where and how to send the result.
     pub webhook: NewWebhook,
 }
 
 /// Where the image of a request is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputRef {
-    /// At the URL that the request names.
+    /// At the URL in the request's JSON.
     Url,
-    /// Uploaded, and kept until the job ended.
+    /// In an upload, which is kept until the job ends.
     Upload {
-        /// Its bytes.
-        content: Content,
-        /// The name it was uploaded with.
+        /// The bytes of the upload.
+        content: StoredContent,
+        /// The file name of the upload.
         name: String,
-        /// Its size.
+        /// The size in bytes.
         bytes: u64,
     },
 }
 
 impl InputRef {
-    /// Where the bytes of an upload are.
-    pub fn content(&self) -> Option<&Content> {
+    /// The bytes of an upload.
+    pub fn content(&self) -> Option<&StoredContent> {
         match self {
             Self::Url => None,
             Self::Upload { content, .. } => Some(content),
@@ -48,133 +49,133 @@ impl InputRef {
     }
 }
 
-/// Where the bytes of an upload or a result are.
+/// The bytes of an upload or a result.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Content {
-    /// Here: they are few enough to ride in the commit of the row they belong to.
+pub enum StoredContent {
+    /// Few bytes, which are stored in the ledger with their row.
     Inline(Bytes),
-    /// In one of our files.
+    /// A file of the blob store.
     File {
         /// The file's key.
         key: String,
     },
 }
 
-/// A result whose time is over.
+/// A result that has expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpiredResult {
-    /// The id of the request that made it.
+    /// The id of the request that made the result.
     pub id: Uuid,
-    /// The key of its file, if it has one.
+    /// The key of the result's file, if it has a file.
     pub blob_key: Option<String>,
 }
 
-/// Where and how a result is to be sent.
+/// Where and how to send a result.
 #[derive(Clone)]
 pub struct NewWebhook {
-    /// The whole URL, credentials included.
+    /// The whole URL, including credentials.
     pub url: String,
-    /// `host:port` of the URL: what deliveries are counted and paused by.
-    pub authority: String,
-    /// How long after the end of processing the first attempt is due.
+    /// The host and port of the URL.
+    pub authority: Authority,
+    /// The delay between the end of processing and the first attempt, in milliseconds.
     pub delay_ms: i64,
-    /// How long after the first attempt was due trying stops.
+    /// The time from the first due time until the webhook expires, in milliseconds.
     pub expires_ms: Option<i64>,
-    /// Whether a failed attempt is followed by another.
+    /// Whether another attempt follows a failed one.
     pub retry: bool,
-    /// Headers to be sent with every attempt, in order.
+    /// The headers to send with every attempt, in order.
     pub headers: Vec<(String, String)>,
 }
 
-/// A request with the name its caller gave it.
+/// A request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedRequest {
-    /// Whose request it is.
+pub struct IdempotentRequest {
+    /// The account of the request.
     pub account: AccountId,
-    /// The name.
+    /// The idempotency key.
     pub key: String,
-    /// Of everything that was asked for: the same name must mean the same.
+    /// SHA-256 of the request's content. Requests with the same key must have the same content.
     pub sha256: [u8; 32],
-    /// The request's id, should the name be new.
+    /// The id that the request gets if the key is new.
     pub id: Uuid,
 }
 
-/// What is known of the name of a request.
+/// The state of an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// Nothing: it names the new request from now on.
+pub enum IdempotencyStatus {
+    /// The key was free, and now belongs to the new request.
     New,
-    /// It named another request.
-    Other,
-    /// The request that has it is being processed.
-    Processing,
-    /// The request that has it was accepted.
+    /// The key belongs to a request with other content.
+    KeyReused,
+    /// The request with this key is being processed.
+    InProgress,
+    /// The request with this key was accepted.
     Accepted {
-        /// Its id.
+        /// The request's id.
         id: Uuid,
     },
-    /// The request that has it was answered.
+    /// The request with this key was answered.
     Answered {
-        /// Its id.
+        /// The request's id.
         id: Uuid,
-        /// What was answered.
+        /// The stored answer.
         answer: String,
     },
 }
 
-/// One request being processed.
+/// The processing of one accepted request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// The request's id.
     pub id: Uuid,
-    /// Whose request it is.
+    /// The account of the request.
     pub account: AccountId,
-    /// The request's JSON as it came.
+    /// The request's JSON as it was received.
     pub spec: String,
     /// Where the image is.
     pub input: InputRef,
-    /// When the request was accepted.
+    /// The time at which the request was accepted.
     pub created_ms: i64,
-    /// How many earlier tries ended with a dead worker, a dead server or a lost lease.
+    /// The number of earlier tries that ended with a dead worker, a dead server or a lost lease.
     pub n_crashes: u32,
 }
 
-/// How a job ended. A failure is an end too: its payload says so.
+/// How a job ended. A job whose processing failed ends as well, and its payload describes the failure.
 #[derive(Clone, Debug)]
-pub struct JobDone {
-    /// The exact bytes that every delivery sends.
+pub struct JobOutcome {
+    /// The exact body that every delivery sends.
     pub payload: String,
-    /// What the request adds to its account's usage.
+    /// The usage to add to the account.
     pub usage: UsageDelta,
-    /// The result file, if there is one.
+    /// The result, if there is one.
     pub result: Option<StoredResult>,
 }
 
-/// A result: what a download needs, and when it may go.
+/// A result: everything that a download needs, and its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResult {
-    /// The id of the request that made it.
+    /// The id of the request that made the result.
     pub id: Uuid,
-    /// Whose it is.
+    /// The account of the request.
     pub account: AccountId,
-    /// The file name of its address.
+    /// The file name in the result's URL.
     pub name: String,
-    /// Its bytes.
-    pub content: Content,
-    /// Its media type.
+    /// The bytes.
+    pub content: StoredContent,
+    /// The media type.
     pub media_type: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
-    /// SHA-1 of its bytes, in hex.
+    /// SHA-1 of the bytes, in hexadecimal.
     pub sha1: String,
-    /// When it was made.
+    /// The time at which the result was made.
     pub created_ms: i64,
-    /// From when on it is no longer served.
+    /// The time from which on the result is no longer served.
     pub expires_ms: i64,
 }
 
-/// Shows where, not what: pictures are no debugging text.
-impl fmt::Debug for Content {
+/// Shows the size or the file key instead of the bytes of the image.
+impl fmt::Debug for StoredContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inline(bytes) => write!(f, "{} bytes", bytes.len()),
@@ -183,7 +184,7 @@ impl fmt::Debug for Content {
     }
 }
 
-/// Shows the authority only: the URL may carry credentials in any of its parts, the headers too.
+/// Shows the authority instead of the URL. Any part of the URL and the headers may contain credentials.
 impl fmt::Debug for NewWebhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewWebhook")

@@ -1,55 +1,55 @@
-//! Watermarks: pictures that an account uploaded once, to be laid over many.
+//! Watermarks: images that an account uploads once and lays over many other images.
 
 use super::account::AccountId;
 
-/// The row of a watermark. Its file has a key that follows from its id.
+/// A watermark. The key of its file follows from its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watermark {
-    /// Names it among those of all accounts. Chosen by the caller, at random.
+    /// The id, unique among the watermarks of all accounts. The caller chooses a random id.
     pub id: String,
-    /// Whose it is.
+    /// The account that owns the watermark.
     pub account: AccountId,
-    /// The name it was uploaded with.
+    /// The file name of the upload.
     pub name: String,
-    /// Its format, as answers call it.
+    /// The name of the image format, as API answers show it.
     pub format: String,
-    /// Width in pixels.
+    /// The width in pixels.
     pub width: u32,
-    /// Height in pixels.
+    /// The height in pixels.
     pub height: u32,
-    /// Size of the file.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// SHA-1 of the file's bytes, in hex.
+    /// SHA-1 of the file's bytes, in hexadecimal.
     pub sha1: String,
-    /// When it was made.
+    /// The time at which the watermark was added.
     pub created_ms: i64,
 }
 
-/// How many watermarks an account may have.
+/// The watermarks that one account may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatermarkQuota {
-    /// Watermarks.
+    /// The largest number of watermarks.
     pub count: u64,
-    /// Bytes of their files together.
+    /// The largest total size of their files in bytes.
     pub bytes: u64,
 }
 
-/// What became of a watermark that was to be added.
+/// Whether a watermark was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WatermarkAdded {
-    /// It is there.
+pub enum AddWatermarkOutcome {
+    /// The watermark was added.
     Added,
-    /// The account has too many; nothing was changed.
+    /// The account already has the largest number of watermarks. Nothing was changed.
     TooMany,
-    /// The account's have too many bytes; nothing was changed.
+    /// The account's watermarks would have too many bytes. Nothing was changed.
     TooManyBytes,
 }
 
-/// A part of the watermarks of an account, newest first.
+/// One page of the watermarks of an account, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatermarkPage {
-    /// How many there are in all.
+    /// The number of watermarks on all pages.
     pub total: u64,
-    /// Those of this page.
+    /// The watermarks of this page.
     pub watermarks: Vec<Watermark>,
 }

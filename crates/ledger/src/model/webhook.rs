@@ -1,4 +1,4 @@
-//! Webhooks on their way: their statuses, what is due, and what came of an attempt.
+//! Webhooks: their statuses, the content of an attempt, and the results of attempts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,89 +6,91 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use super::account::AccountId;
+use super::authority::Authority;
 
-/// Where a webhook stands.
+/// The status of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WebhookStatus {
-    /// Accepted, the image is still being processed.
+    /// The request was accepted, and its image is still being processed.
     Created,
-    /// Waiting for its delay or its next attempt.
+    /// The webhook waits for its delay or its next attempt.
     Scheduled,
-    /// Being sent.
+    /// The webhook is being sent.
     Dispatched,
-    /// The receiver took it.
+    /// The receiver accepted the webhook.
     Delivered,
-    /// Given up.
+    /// The webhook failed, and no further attempt follows.
     Failed,
 }
 
-/// A webhook whose next attempt is to be made now.
+/// A webhook whose next attempt is due.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DueWebhook {
-    /// The id of the request, sent with every attempt.
+    /// The id of the request. Every attempt sends the same id.
     pub id: Uuid,
-    /// Whose webhook it is.
+    /// The account of the request.
     pub account: AccountId,
-    /// The whole URL, credentials included.
+    /// The whole URL, including credentials.
     pub url: String,
-    /// `host:port` of the URL.
-    pub authority: String,
-    /// Headers to be sent, in order.
+    /// The host and port of the URL.
+    pub authority: Authority,
+    /// The headers to send, in order.
     pub headers: Vec<(String, String)>,
-    /// The exact bytes to be sent.
+    /// The exact body to send.
     pub payload: String,
-    /// Whether a failed attempt is to be followed by another.
+    /// Whether another attempt follows a failed one.
     pub retry: bool,
-    /// When the request was accepted.
+    /// The time at which the request was accepted.
     pub created_ms: i64,
-    /// When processing ended.
+    /// The time at which processing ended.
     pub finished_ms: i64,
-    /// When trying stops: the time the first attempt was due, or it was last sent again, plus the request's `expires`.
+    /// The time after which no attempt starts: the first due time plus the request's `expires`. A resend of an ended
+    /// webhook restarts this time.
     pub expires_at_ms: Option<i64>,
-    /// How many earlier attempts the schedule counts: those that came to an end.
-    pub n_counted: u32,
-    /// Whether it takes from the room of those that were tried before or are sent again.
+    /// The number of earlier attempts that count against the retry schedule. Interrupted attempts do not count.
+    pub n_counted_attempts: u32,
+    /// Whether the attempt uses capacity for retries: an attempt ended before, or the webhook is sent again.
     pub is_retry: bool,
 }
 
-/// What came of one attempt.
+/// One attempt at sending a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// When it began.
+    /// The time at which the attempt started.
     pub started_ms: i64,
-    /// How long it took, body included.
+    /// The duration in milliseconds, including the time to read the response body.
     pub duration_ms: u32,
-    /// How it ended.
+    /// How the attempt ended.
     pub outcome: Outcome,
-    /// The status of the answer, if there was one.
+    /// The HTTP status of the response, if there was a response.
     pub status: Option<u16>,
-    /// The address that was dialled, with its port.
+    /// The IP address and port that the attempt connected to.
     pub address: Option<String>,
-    /// Where the time went.
+    /// The times of the attempt's phases.
     pub timings: Timings,
-    /// The first KiB of the answer's body, as text.
+    /// The first KiB of the response body, as text.
     pub response: Option<String>,
-    /// How long the receiver asked to be left alone, as far as the schedule grants it.
+    /// The receiver's `Retry-After` in milliseconds, limited by the retry schedule.
     pub retry_after_ms: Option<i64>,
 }
 
-/// Where the time of an attempt went. What did not happen has no time.
+/// The times of an attempt's phases in milliseconds. A phase that did not happen has no time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Resolving the name.
+    /// Resolving the host name.
     pub dns_ms: Option<u32>,
     /// Opening the connection.
     pub connect_ms: Option<u32>,
     /// The TLS handshake.
     pub tls_ms: Option<u32>,
-    /// From the start to the first byte of the answer.
+    /// From the start of the attempt to the first byte of the response.
     pub first_byte_ms: Option<u32>,
 }
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// A 2xx answer.
+    /// The receiver answered 2xx.
     Delivered,
     /// The connection was refused or reset.
     Refused,
@@ -96,169 +98,148 @@ pub enum Outcome {
     Timeout,
     /// The TLS handshake failed.
     Tls,
-    /// The name could not be resolved.
+    /// The host name could not be resolved.
     Dns,
-    /// The address policy forbids every address of the name.
+    /// The address policy forbids every address of the host.
     BlockedAddress,
-    /// The answer was not HTTP.
+    /// The response was not valid HTTP.
     Protocol,
-    /// The server stopped or lost its lease in the middle: whether the receiver got it is unknown.
+    /// The server stopped or lost the lease during the attempt. It is unknown whether the receiver got the webhook.
     Interrupted,
-    /// An answer, but no 2xx.
+    /// The receiver answered with a status other than 2xx.
     Rejected,
 }
 
-/// Where the time of a next attempt comes from.
+/// Why the next attempt is due at its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// The delay that the request asked for.
+pub enum DueReason {
+    /// The request asked for a delay.
     Delay,
-    /// The schedule of retries.
+    /// The retry schedule gives the time.
     Retry,
-    /// The receiver asked for it.
+    /// The receiver sent `Retry-After`.
     RetryAfter,
-    /// An attempt was cut off and is made again.
+    /// An attempt was interrupted and is repeated.
     Interrupted,
-    /// The server could not send it.
+    /// This machine could not send the webhook.
     LocalTrouble,
-    /// Somebody asked for it to be sent again.
+    /// A user asked to send the webhook again.
     Resend,
-    /// The receiver failed too often in a row and is left alone.
+    /// The receiver failed too often in a row, and its circuit breaker is open.
     Breaker,
 }
 
+/// Why a webhook failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureReason {
+    /// The owner cancelled the webhook.
+    Cancelled,
+    /// The webhook's time to be delivered was over.
+    Expired,
+    /// The receiver answered 410 Gone.
+    Gone,
+    /// The last attempt of the retry schedule failed.
+    RetriesExhausted,
+    /// An attempt failed, and the request allows no retry.
+    RetryDisabled,
+    /// The URL cannot be used for a request.
+    UnusableUrl,
+}
+
 /// What follows an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// The receiver took it: the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The receiver accepted the webhook. No attempt follows.
     Delivered,
-    /// Another attempt.
+    /// Another attempt follows.
     Retry {
-        /// When it is due.
+        /// The due time of the next attempt.
         due_ms: i64,
     },
-    /// Given up: the end, until somebody resends it.
+    /// The webhook failed. No attempt follows, unless a user resends the webhook.
     Failed {
-        /// Why, in a word that is shown.
-        reason: String,
+        /// Why the webhook failed.
+        reason: FailureReason,
     },
 }
 
-impl WebhookStatus {
-    /// Every status, in the order of a webhook's life.
-    pub const ALL: [Self; 5] =
-        [Self::Created, Self::Scheduled, Self::Dispatched, Self::Delivered, Self::Failed];
-
-    /// The word of the wire and of the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Scheduled => "scheduled",
-            Self::Dispatched => "dispatched",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl Outcome {
-    /// Every outcome.
-    pub const ALL: [Self; 9] = [
-        Self::Delivered,
-        Self::Refused,
-        Self::Timeout,
-        Self::Tls,
-        Self::Dns,
-        Self::BlockedAddress,
-        Self::Protocol,
-        Self::Interrupted,
-        Self::Rejected,
-    ];
-
-    /// The word of the wire and of the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::Tls => "tls",
-            Self::Dns => "dns",
-            Self::BlockedAddress => "blocked_address",
-            Self::Protocol => "protocol",
-            Self::Interrupted => "interrupted",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
-impl Why {
-    /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::Delay,
-        Self::Retry,
-        Self::RetryAfter,
-        Self::Interrupted,
-        Self::LocalTrouble,
-        Self::Resend,
-        Self::Breaker,
-    ];
-
-    /// The word of the wire and of the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delay => "delay",
-            Self::Retry => "retry",
-            Self::RetryAfter => "retry_after",
-            Self::Interrupted => "interrupted",
-            Self::LocalTrouble => "local_trouble",
-            Self::Resend => "resend",
-            Self::Breaker => "breaker",
-        }
-    }
-}
-
-impl FromStr for Why {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|why| why.as_str() == word).ok_or(UnknownWord)
-    }
-}
-
-/// A word that names none of its kind.
+/// A text that is not a valid value of the type it was parsed as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown word")]
-pub struct UnknownWord;
+pub struct ParseError;
 
-impl FromStr for WebhookStatus {
-    type Err = UnknownWord;
+/// Gives an enum one word per variant, for the wire and the database.
+macro_rules! words {
+    ($enum:ident: $n:literal; $($variant:ident = $word:literal),+ $(,)?) => {
+        impl $enum {
+            /// Every variant.
+            pub const ALL: [Self; $n] = [$(Self::$variant),+];
 
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|status| status.as_str() == word).ok_or(UnknownWord)
-    }
+            /// The variant's word on the wire and in the database.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl FromStr for $enum {
+            type Err = ParseError;
+
+            fn from_str(word: &str) -> Result<Self, ParseError> {
+                Self::ALL.into_iter().find(|variant| variant.as_str() == word).ok_or(ParseError)
+            }
+        }
+
+        impl fmt::Display for $enum {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
 }
 
-impl FromStr for Outcome {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word).ok_or(UnknownWord)
-    }
+// The statuses stand in the order of a webhook's life. Counters, lists and bulk resends rely on this order.
+words! { WebhookStatus: 5;
+    Created = "created",
+    Scheduled = "scheduled",
+    Dispatched = "dispatched",
+    Delivered = "delivered",
+    Failed = "failed",
 }
 
-impl fmt::Display for WebhookStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+words! { Outcome: 9;
+    Delivered = "delivered",
+    Refused = "refused",
+    Timeout = "timeout",
+    Tls = "tls",
+    Dns = "dns",
+    BlockedAddress = "blocked_address",
+    Protocol = "protocol",
+    Interrupted = "interrupted",
+    Rejected = "rejected",
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+words! { DueReason: 7;
+    Delay = "delay",
+    Retry = "retry",
+    RetryAfter = "retry_after",
+    Interrupted = "interrupted",
+    LocalTrouble = "local_trouble",
+    Resend = "resend",
+    Breaker = "breaker",
 }
 
-/// Shows neither URL nor headers, which may carry credentials, nor the payload, which is the customer's.
+words! { FailureReason: 6;
+    Cancelled = "cancelled",
+    Expired = "expired",
+    Gone = "gone",
+    RetriesExhausted = "retries_exhausted",
+    RetryDisabled = "retry_disabled",
+    UnusableUrl = "unusable_url",
+}
+
+/// Hides the URL and the headers, which may contain credentials, and the payload, which belongs to the customer.
 impl fmt::Debug for DueWebhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DueWebhook")

@@ -1,77 +1,86 @@
-//! A receiver that is in one mood for a while, and then in another.
+//! A simulated receiver. It stays in one condition for a while, and then changes to another.
 
-use super::dice::Dice;
+use super::rng::Rng;
+use crate::model::authority::Authority;
 use crate::model::webhook::{Attempt, Outcome, Timings};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
+enum Condition {
     Healthy,
+    /// Refuses every connection.
     Refusing,
+    /// Never answers.
     Hanging,
+    /// Answers 500.
     Failing,
-    Busy { retry_after_ms: i64 },
-    Choosy,
+    /// Answers 429 with a `Retry-After`.
+    Busy {
+        retry_after_ms: i64,
+    },
+    /// Answers 404 to every second webhook.
+    Selective,
+    /// Answers 410.
     Gone,
 }
 
 pub(super) struct Receiver {
-    pub(super) authority: String,
+    pub(super) authority: Authority,
     address: String,
-    mood: Mood,
+    condition: Condition,
     until_ms: i64,
 }
 
 impl Receiver {
-    /// Some of them share an address.
+    /// Receiver number `n`. Three receivers share each address.
     pub(super) fn new(n: usize) -> Self {
         Self {
-            authority: format!("receiver-{n}.example:443"),
+            authority: Authority::new(&format!("receiver-{n}.example"), 443),
             address: format!("203.0.113.{}:443", n / 3),
-            mood: Mood::Healthy,
+            condition: Condition::Healthy,
             until_ms: 0,
         }
     }
 
-    /// What an attempt that begins now will be like, by the time that passes evenly.
-    pub(super) fn answer(&mut self, dice: &mut Dice, now_ms: i64) -> Attempt {
-        while self.until_ms <= now_ms {
-            self.until_ms = self.until_ms.max(now_ms) + dice.spread(60_000, 3 * DAY_MS);
-            self.mood = match dice.index(10) {
-                0..=3 => Mood::Healthy,
-                4 => Mood::Refusing,
-                5 => Mood::Hanging,
-                6 => Mood::Failing,
-                7 => Mood::Busy { retry_after_ms: dice.spread(1, 30 * DAY_MS) },
-                8 => Mood::Choosy,
-                _ if dice.one_in(8) => Mood::Gone,
-                _ => Mood::Healthy,
+    /// The result of an attempt that starts at `time_ms`, in the time that never jumps.
+    pub(super) fn answer(&mut self, rng: &mut Rng, time_ms: i64) -> Attempt {
+        while self.until_ms <= time_ms {
+            self.until_ms = self.until_ms.max(time_ms) + rng.log_range(60_000, 3 * DAY_MS);
+            self.condition = match rng.index(10) {
+                0..=3 => Condition::Healthy,
+                4 => Condition::Refusing,
+                5 => Condition::Hanging,
+                6 => Condition::Failing,
+                7 => Condition::Busy { retry_after_ms: rng.log_range(1, 30 * DAY_MS) },
+                8 => Condition::Selective,
+                _ if rng.one_in(8) => Condition::Gone,
+                _ => Condition::Healthy,
             };
         }
-        let (outcome, status, duration_ms) = match self.mood {
-            Mood::Healthy => (Outcome::Delivered, Some(204), dice.spread(1, 5_000)),
-            Mood::Refusing => (Outcome::Refused, None, 1),
-            Mood::Hanging => (Outcome::Timeout, None, 10_000),
-            Mood::Failing => (Outcome::Rejected, Some(500), dice.spread(1, 5_000)),
-            Mood::Busy { .. } => (Outcome::Rejected, Some(429), 5),
-            Mood::Choosy if dice.one_in(2) => (Outcome::Rejected, Some(404), 5),
-            Mood::Choosy => (Outcome::Delivered, Some(200), 5),
-            Mood::Gone => (Outcome::Rejected, Some(410), 5),
+        let (outcome, status, duration_ms) = match self.condition {
+            Condition::Healthy => (Outcome::Delivered, Some(204), rng.log_range(1, 5_000)),
+            Condition::Refusing => (Outcome::Refused, None, 1),
+            Condition::Hanging => (Outcome::Timeout, None, 10_000),
+            Condition::Failing => (Outcome::Rejected, Some(500), rng.log_range(1, 5_000)),
+            Condition::Busy { .. } => (Outcome::Rejected, Some(429), 5),
+            Condition::Selective if rng.one_in(2) => (Outcome::Rejected, Some(404), 5),
+            Condition::Selective => (Outcome::Delivered, Some(200), 5),
+            Condition::Gone => (Outcome::Rejected, Some(410), 5),
         };
-        let asked_ms = match self.mood {
-            Mood::Busy { retry_after_ms } => Some(retry_after_ms),
+        let retry_after_ms = match self.condition {
+            Condition::Busy { retry_after_ms } => Some(retry_after_ms),
             _ => None,
         };
         Attempt {
-            started_ms: now_ms,
-            duration_ms: u32::try_from(duration_ms).expect("at most seconds"),
+            started_ms: time_ms,
+            duration_ms: u32::try_from(duration_ms).expect("an attempt lasts seconds"),
             outcome,
             status,
             address: Some(self.address.clone()),
             timings: Timings::default(),
             response: None,
-            retry_after_ms: asked_ms,
+            retry_after_ms,
         }
     }
 }

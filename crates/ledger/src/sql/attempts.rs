@@ -1,62 +1,79 @@
-//! The attempts at sending webhooks. A row is opened before anything leaves and closed afterwards; one that is still
-//! open when its lease is over was cut off.
+//! The attempts at sending webhooks. A row is opened before anything is sent, and closed when the attempt has ended. A
+//! row that is still open when its lease ends belongs to an interrupted attempt.
 
-use super::{Tx, params, statements};
+use super::{Params, Tx, columns, params, statements};
 use crate::error::Error;
-use crate::lease::Held;
-use crate::model::webhook::{Attempt, Outcome};
+use crate::history::RecordedAttempt;
+use crate::lease::LeaseKey;
+use crate::model::webhook::{Attempt, Outcome, Timings};
+
+columns! { Timings as timings_columns, read + write { dns_ms, connect_ms, tls_ms, first_byte_ms } }
+columns! {
+    Attempt as attempt_columns, read + write {
+        started_ms, duration_ms, outcome, status, address, timings: timings_columns, response, retry_after_ms
+    }
+}
+columns! { RecordedAttempt as recorded_attempt_columns, read { number, attempt: attempt_columns } }
+columns! { AttemptKey as key_columns, write { seq, number, fence } }
 
 statements! {
-    OPEN = "INSERT INTO attempts (no, number, fence, started_ms) VALUES (?1, ?2, ?3, ?4)";
-    CLOSE = "UPDATE attempts
-             SET started_ms = ?4, duration_ms = ?5, outcome = ?6, status = ?7, address = ?8, dns_ms = ?9,
-                 connect_ms = ?10, tls_ms = ?11, first_byte_ms = ?12, response = ?13, retry_after_ms = ?14
-             WHERE no = ?1 AND number = ?2 AND fence = ?3";
-    /// How long an interrupted attempt lasted nobody knows.
-    INTERRUPT = "UPDATE attempts SET outcome = ?4, duration_ms = 0 WHERE no = ?1 AND number = ?2 AND fence = ?3";
-    REMOVE = "DELETE FROM attempts WHERE no = ?1 AND number = ?2 AND fence = ?3";
+    OPEN = concat!(
+        "INSERT INTO attempts (", key_columns!(), ", started_ms) VALUES (", key_columns!(values), ", ?)"
+    );
+    CLOSE = concat!(
+        "UPDATE attempts SET ", attempt_columns!(set), " WHERE seq = ? AND number = ? AND fence = ?"
+    );
+    /// The duration of an interrupted attempt is unknown, and stored as 0.
+    INTERRUPT = "UPDATE attempts SET outcome = ?4, duration_ms = 0 WHERE seq = ?1 AND number = ?2 AND fence = ?3";
+    DELETE = "DELETE FROM attempts WHERE seq = ?1 AND number = ?2 AND fence = ?3";
+    ENDED = concat!(
+        "SELECT ", recorded_attempt_columns!(), " FROM attempts
+         WHERE seq = ?1 AND outcome IS NOT NULL ORDER BY number"
+    );
 }
 
-/// Opens an attempt that begins now.
-pub(super) fn open(tx: &mut Tx<'_>, no: i64, number: u32, fence: i64) -> Result<(), Error> {
+/// Identifies the row of an attempt: the webhook, the attempt's number, and the fencing token of its lease.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AttemptKey {
+    pub(super) seq: i64,
+    pub(super) number: u32,
+    pub(super) fence: i64,
+}
+
+impl From<&LeaseKey> for AttemptKey {
+    fn from(lease: &LeaseKey) -> Self {
+        Self { seq: lease.seq, number: lease.attempt, fence: lease.fence }
+    }
+}
+
+/// Opens an attempt that starts now.
+pub(super) fn open(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    tx.execute(&OPEN, params![no, number, fence, now_ms])?;
+    tx.execute(&OPEN, Params::of(&key).and(&now_ms).as_slice())?;
     Ok(())
 }
 
-/// Finds its row by the fence under which it was opened, so a late one replaces what the reaper assumed.
-pub(super) fn close(tx: &mut Tx<'_>, held: &Held, attempt: &Attempt) -> Result<(), Error> {
-    let timings = attempt.timings;
-    tx.execute(
-        &CLOSE,
-        params![
-            held.no,
-            held.attempt,
-            held.fence,
-            attempt.started_ms,
-            attempt.duration_ms,
-            attempt.outcome.as_str(),
-            attempt.status,
-            attempt.address.as_ref(),
-            timings.dns_ms,
-            timings.connect_ms,
-            timings.tls_ms,
-            timings.first_byte_ms,
-            attempt.response.as_ref(),
-            attempt.retry_after_ms
-        ],
-    )?;
+/// Stores how an attempt ended. The row is found by the fencing token under which it was opened, so a late report
+/// replaces the `interrupted` that the end of the lease left there.
+pub(super) fn close(tx: &mut Tx<'_>, lease: &LeaseKey, attempt: &Attempt) -> Result<(), Error> {
+    let key = AttemptKey::from(lease);
+    tx.execute(&CLOSE, Params::of(attempt).and(&key).as_slice())?;
     Ok(())
 }
 
-/// Closes an attempt that nobody will report about.
-pub(super) fn interrupt(tx: &mut Tx<'_>, no: i64, number: u32, fence: i64) -> Result<(), Error> {
-    tx.execute(&INTERRUPT, params![no, number, fence, Outcome::Interrupted.as_str()])?;
+/// Closes an attempt whose lease ended without a report.
+pub(super) fn interrupt(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
+    tx.execute(&INTERRUPT, params![key.seq, key.number, key.fence, Outcome::Interrupted])?;
     Ok(())
 }
 
-/// Takes back an attempt of which nothing left.
-pub(super) fn remove(tx: &mut Tx<'_>, held: &Held) -> Result<(), Error> {
-    tx.execute(&REMOVE, params![held.no, held.attempt, held.fence])?;
+/// Deletes an attempt for which nothing was sent.
+pub(super) fn delete(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<(), Error> {
+    tx.execute(&DELETE, params![lease.seq, lease.attempt, lease.fence])?;
     Ok(())
+}
+
+/// The attempts of a webhook that have ended, oldest first.
+pub(super) fn ended(tx: &mut Tx<'_>, seq: i64) -> Result<Vec<RecordedAttempt>, Error> {
+    tx.query(&ENDED, params![seq])
 }

@@ -1,171 +1,211 @@
-//! Sending many webhooks again: what matched when it was asked for, a few at a time, remembered between them. Claims
-//! carry it forward, so that it needs no driver of its own and survives whatever they survive.
+//! Bulk resends: sending many webhooks again, a few at a time. A row remembers how far a bulk resend is. Claims run
+//! the steps, so a bulk resend needs no driver of its own, and survives a restart like any other row.
 
-use super::history::{self, Before};
+use super::history::{self, PageStart};
 use super::interventions::resend_one;
-use super::{Row, Tx, column, params, statements};
-use crate::destination::Fairness;
+use super::row::FromRow;
+use super::{Params, Row, Tx, columns, params, statements};
+use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
 use crate::history::{BulkResend, WebhookQuery};
 use crate::model::account::AccountId;
 use crate::model::webhook::WebhookStatus;
-use crate::wake::{Queue, Wake};
 
-/// How many webhooks one step sends again at most: what a claim may take longer because of it.
-const MAX_STEP: u64 = 100;
+/// The most webhooks that one step resends. The limit bounds the time that a step adds to a claim.
+const MAX_STEP_LEN: u64 = 100;
 
-/// How many steps a second are enough to keep a rate.
+/// The number of steps per second that a rate is divided into.
 const STEPS_PER_S: u64 = 10;
 
+columns! { BulkResend as bulk_columns, read { seq, created_ms, n_matched, n_resent, n_skipped, ended_ms } }
+columns! { start_columns { created_ms = "before_ms", seq = "before_seq" } }
+columns! {
+    BulkRow as row_columns, read {
+        seq, account, statuses, host, start_ms, end_ms, per_second, at_status, page_start: start_columns
+    }
+}
+columns! {
+    NewBulk<'_> as new_columns, write {
+        account, created_ms, statuses, host, start_ms, end_ms, per_second, page_start: start_columns, n_matched,
+        due_ms
+    }
+}
+columns! {
+    Progress as progress_columns, write { at_status, page_start: start_columns, due_ms, ended_ms }
+}
+columns! { step_count_columns { n_resent, n_skipped } }
+
 statements! {
-    ADD = "INSERT INTO bulk_resends (account, created_ms, statuses, host, start_ms, per_second, before_ms, before_no,
-                                     end_ms, n_matched, due_ms)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, ?9, ?2) RETURNING no";
-    DUE = "SELECT no, account, statuses, host, start_ms, end_ms, per_second, at_status, before_ms, before_no
-           FROM bulk_resends WHERE due_ms <= ?1 ORDER BY due_ms LIMIT 1 {skip_locked}";
-    NEXT = "SELECT due_ms FROM bulk_resends WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
-    STEP = "UPDATE bulk_resends
-            SET at_status = ?2, before_ms = ?3, before_no = ?4, n_resent = n_resent + ?5, n_skipped = n_skipped + ?6,
-                due_ms = ?7, ended_ms = ?8
-            WHERE no = ?1";
-    STOP = "UPDATE bulk_resends SET due_ms = NULL, ended_ms = ?3 WHERE no = ?1 AND account = ?2 AND due_ms IS NOT NULL";
-    SHOW = "SELECT no, created_ms, n_matched, n_resent, n_skipped, ended_ms FROM bulk_resends
-            WHERE no = ?1 AND account = ?2";
-    FORGET = "DELETE FROM bulk_resends WHERE no IN (SELECT no FROM bulk_resends WHERE ended_ms < ?1
-                                                    ORDER BY ended_ms LIMIT ?2)";
+    ADD = concat!(
+        "INSERT INTO bulk_resends (", new_columns!(), ") VALUES (", new_columns!(values), ") RETURNING seq"
+    );
+    DUE = concat!(
+        "SELECT ", row_columns!(), " FROM bulk_resends WHERE due_ms <= ?1 ORDER BY due_ms LIMIT 1 {skip_locked}"
+    );
+    NEXT_DUE = "SELECT due_ms FROM bulk_resends WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
+    SAVE_PROGRESS = concat!(
+        "UPDATE bulk_resends SET ", progress_columns!(set), ", ", step_count_columns!(add), " WHERE seq = ?"
+    );
+    STOP = "UPDATE bulk_resends SET due_ms = NULL, ended_ms = ?3
+            WHERE seq = ?1 AND account = ?2 AND due_ms IS NOT NULL";
+    FIND = concat!("SELECT ", bulk_columns!(), " FROM bulk_resends WHERE seq = ?1 AND account = ?2");
+    DELETE_ENDED = "DELETE FROM bulk_resends
+                    WHERE seq IN (SELECT seq FROM bulk_resends WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT ?2)";
 }
 
-/// Begins to send what matches now; how fast is up to `per_second`.
+/// Starts a bulk resend of the webhooks that match the query now, at most `per_second` of them per second.
 pub(crate) fn start(
     tx: &mut Tx<'_>,
     query: &WebhookQuery,
     per_second: Option<u32>,
 ) -> Result<BulkResend, Error> {
     let now_ms = tx.now_ms();
-    let n_matched = history::total(tx, query)?;
-    // In the order of a webhook's life: what becomes scheduled by it is not met again.
-    let is_asked_for = |status: &WebhookStatus| query.statuses.is_empty() || query.statuses.contains(status);
+    let n_matched = history::count(tx, query)?;
+    // The walk follows the order of a webhook's life, so it does not meet again what it has made scheduled.
+    let is_requested = |status: &WebhookStatus| query.statuses.is_empty() || query.statuses.contains(status);
     let statuses: Vec<_> =
-        WebhookStatus::ALL.into_iter().filter(is_asked_for).map(WebhookStatus::as_str).collect();
-    let before = Before::of(&WebhookQuery {
+        WebhookStatus::ALL.into_iter().filter(is_requested).map(WebhookStatus::as_str).collect();
+    let page_start = PageStart::of(&WebhookQuery {
         end_ms: Some(query.end_ms.unwrap_or(now_ms).min(now_ms)),
         ..query.clone()
     });
-    let no = tx.query_one(
-        &ADD,
-        params![
-            query.account,
-            now_ms,
-            &statuses.join(","),
-            query.host.as_ref(),
-            query.start_ms.unwrap_or(i64::MIN),
-            per_second,
-            before.created_ms,
-            before.no,
-            n_matched
-        ],
-        column,
-    )?;
-    tx.wake(Queue::Webhooks, Wake::At(now_ms));
-    Ok(BulkResend { no, created_ms: now_ms, n_matched, n_resent: 0, n_skipped: 0, ended_ms: None })
-}
-
-/// How far it is; `None` when the account has none of this number.
-pub(crate) fn show(tx: &mut Tx<'_>, account: AccountId, no: i64) -> Result<Option<BulkResend>, Error> {
-    tx.query_optional(&SHOW, params![no, account], |row| {
-        Ok(BulkResend {
-            no: row.take()?,
-            created_ms: row.take()?,
-            n_matched: row.take()?,
-            n_resent: row.take()?,
-            n_skipped: row.take()?,
-            ended_ms: row.take()?,
-        })
-    })
-}
-
-/// Sends no more of them again. Without effect when it ended.
-pub(crate) fn stop(tx: &mut Tx<'_>, account: AccountId, no: i64) -> Result<Option<BulkResend>, Error> {
-    let now_ms = tx.now_ms();
-    tx.execute(&STOP, params![no, account, now_ms])?;
-    show(tx, account, no)
-}
-
-/// Takes one step of the one that is due.
-pub(super) fn advance(tx: &mut Tx<'_>, fairness: &Fairness) -> Result<(), Error> {
-    let now_ms = tx.now_ms();
-    let Some(bulk) = tx.query_optional(&DUE, params![now_ms], read)? else { return Ok(()) };
-    let Some(status) = bulk.statuses.get(bulk.at_status).copied() else {
-        tx.execute(
-            &STEP,
-            params![bulk.no, bulk.at_status as u64, 0_i64, 0_i64, 0_i64, 0_i64, None::<i64>, now_ms],
-        )?;
-        return Ok(());
+    let new = NewBulk {
+        account: query.account,
+        created_ms: now_ms,
+        statuses: &statuses.join(","),
+        host: query.host.as_deref(),
+        start_ms: query.start_ms.unwrap_or(i64::MIN),
+        end_ms: page_start.created_ms,
+        per_second,
+        page_start,
+        n_matched,
+        due_ms: now_ms,
     };
-    let n_wanted = bulk.per_second.map_or(MAX_STEP, |rate| rate.div_ceil(STEPS_PER_S).min(MAX_STEP));
-    let keys = history::keys_of_status(tx, &bulk.query(), status, bulk.before, (n_wanted, 0))?;
+    let seq = tx.query_one(&ADD, Params::of(&new).as_slice())?;
+    tx.update_due_time(Queue::Webhooks, DueUpdate::WorkDueAt(now_ms));
+    Ok(BulkResend { seq, created_ms: now_ms, n_matched, n_resent: 0, n_skipped: 0, ended_ms: None })
+}
+
+/// Finds a bulk resend of an account.
+pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, seq: i64) -> Result<Option<BulkResend>, Error> {
+    tx.query_optional(&FIND, params![seq, account])
+}
+
+/// Stops a bulk resend, unless it has ended already.
+pub(crate) fn stop(tx: &mut Tx<'_>, account: AccountId, seq: i64) -> Result<Option<BulkResend>, Error> {
+    let now_ms = tx.now_ms();
+    tx.execute(&STOP, params![seq, account, now_ms])?;
+    find(tx, account, seq)
+}
+
+/// Runs one step of the bulk resend that is due first, if one is due.
+pub(super) fn run_next_step(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let now_ms = tx.now_ms();
+    let Some(bulk) = tx.query_optional::<BulkRow>(&DUE, params![now_ms])? else { return Ok(()) };
+    let Some(status) = bulk.statuses.0.get(bulk.at_status as usize).copied() else {
+        let start = PageStart { created_ms: 0, seq: 0 };
+        let ended =
+            Progress { at_status: bulk.at_status, page_start: start, due_ms: None, ended_ms: Some(now_ms) };
+        return save_progress(tx, bulk.seq, &ended, (0, 0));
+    };
+    let step_len = bulk.per_second.map_or(MAX_STEP_LEN, |rate| rate.div_ceil(STEPS_PER_S).min(MAX_STEP_LEN));
+    let keys = history::keys_of_status(tx, &bulk.query(), status, bulk.page_start, (step_len, 0))?;
     let (mut n_resent, mut n_skipped) = (0_u64, 0_u64);
-    for (_, no) in &keys {
-        match resend_one(tx, *no, bulk.account, status, fairness) {
+    for key in &keys {
+        match resend_one(tx, key.seq, bulk.account, status) {
             Ok(WebhookStatus::Scheduled) => n_resent += 1,
-            Ok(_) | Err(Error::NotNow(_)) => n_skipped += 1,
+            Ok(_) | Err(Error::WrongStatus(_)) => n_skipped += 1,
             Err(error) => return Err(error),
         }
     }
-    let is_over = (keys.len() as u64) < n_wanted;
-    let (at_status, before) = match keys.last() {
-        Some((created_ms, no)) if !is_over => (bulk.at_status, Before { created_ms: *created_ms, no: *no }),
-        _ => (bulk.at_status + 1, Before { created_ms: bulk.end_ms, no: i64::MIN }),
+    let n_keys = keys.len() as u64;
+    let (at_status, page_start) = match keys.last() {
+        Some(last) if n_keys == step_len => (bulk.at_status, *last),
+        _ => (bulk.at_status + 1, PageStart { created_ms: bulk.end_ms, seq: i64::MIN }),
     };
-    let pause_ms = bulk.per_second.map_or(0, |rate| (keys.len() as u64).saturating_mul(1_000) / rate.max(1));
+    let pause_ms = bulk.per_second.map_or(0, |rate| n_keys.saturating_mul(1_000) / rate.max(1));
     let due_ms = now_ms.saturating_add(i64::try_from(pause_ms).unwrap_or(i64::MAX));
-    let has_ended = at_status >= bulk.statuses.len();
+    let has_ended = at_status as usize >= bulk.statuses.0.len();
     let (due_ms, ended_ms) = if has_ended { (None, Some(now_ms)) } else { (Some(due_ms), None) };
-    tx.execute(
-        &STEP,
-        params![
-            bulk.no,
-            at_status as u64,
-            before.created_ms,
-            before.no,
-            n_resent,
-            n_skipped,
-            due_ms,
-            ended_ms
-        ],
-    )?;
+    let progress = Progress { at_status, page_start, due_ms, ended_ms };
+    save_progress(tx, bulk.seq, &progress, (n_resent, n_skipped))
+}
+
+fn save_progress(
+    tx: &mut Tx<'_>,
+    seq: i64,
+    progress: &Progress,
+    (n_resent, n_skipped): (u64, u64),
+) -> Result<(), Error> {
+    let params = Params::of(progress).and(&n_resent).and(&n_skipped).and(&seq);
+    tx.execute(&SAVE_PROGRESS, params.as_slice())?;
     Ok(())
 }
 
-/// When the next step is due.
-pub(super) fn next_due(tx: &mut Tx<'_>) -> Result<Option<i64>, Error> {
-    tx.query_optional(&NEXT, params![], column)
+/// The time at which the next step is due.
+pub(super) fn next_due_ms(tx: &mut Tx<'_>) -> Result<Option<i64>, Error> {
+    tx.query_optional(&NEXT_DUE, params![])
 }
 
-/// Removes up to `limit` that ended before `before_ms`.
-pub(super) fn forget(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<(), Error> {
-    tx.execute(&FORGET, params![before_ms, limit])?;
+/// Deletes up to `limit` bulk resends that ended before `before_ms`.
+pub(super) fn delete_ended(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<(), Error> {
+    tx.execute(&DELETE_ENDED, params![before_ms, limit])?;
     Ok(())
 }
 
-struct Bulk {
-    no: i64,
+/// A new bulk resend.
+struct NewBulk<'a> {
     account: AccountId,
-    statuses: Vec<WebhookStatus>,
+    created_ms: i64,
+    statuses: &'a str,
+    host: Option<&'a str>,
+    start_ms: i64,
+    end_ms: i64,
+    per_second: Option<u32>,
+    page_start: PageStart,
+    n_matched: u64,
+    due_ms: i64,
+}
+
+/// A running bulk resend.
+struct BulkRow {
+    seq: i64,
+    account: AccountId,
+    statuses: StatusList,
     host: Option<String>,
     start_ms: i64,
-    /// Where each status begins: just after the latest that matched.
+    /// Where the walk through each status starts: just after the latest webhook that matched.
     end_ms: i64,
     per_second: Option<u64>,
-    at_status: usize,
-    before: Before,
+    /// The position of the current status in `statuses`.
+    at_status: u32,
+    page_start: PageStart,
 }
 
-impl Bulk {
+/// How far a bulk resend is.
+struct Progress {
+    at_status: u32,
+    page_start: PageStart,
+    due_ms: Option<i64>,
+    ended_ms: Option<i64>,
+}
+
+/// The statuses of a bulk resend, stored as words with commas between them.
+struct StatusList(Vec<WebhookStatus>);
+
+impl FromRow for StatusList {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
+        let text: String = row.take()?;
+        let statuses: Result<_, _> = text.split(',').map(str::parse).collect();
+        statuses.map(Self).map_err(|_| Error::Corrupt(format!("statuses are {text:?}")))
+    }
+}
+
+impl BulkRow {
     fn query(&self) -> WebhookQuery {
         WebhookQuery {
             account: self.account,
-            statuses: self.statuses.clone(),
+            statuses: self.statuses.0.clone(),
             host: self.host.clone(),
             start_ms: Some(self.start_ms),
             end_ms: None,
@@ -174,20 +214,4 @@ impl Bulk {
             limit: 0,
         }
     }
-}
-
-fn read(row: &mut Row<'_>) -> Result<Bulk, Error> {
-    let (no, account, statuses) = (row.take()?, row.take()?, row.take::<String>()?);
-    let unreadable = |_| Error::Corrupt(format!("statuses are {statuses:?}"));
-    Ok(Bulk {
-        no,
-        account,
-        statuses: statuses.split(',').map(str::parse).collect::<Result<_, _>>().map_err(unreadable)?,
-        host: row.take()?,
-        start_ms: row.take()?,
-        end_ms: row.take()?,
-        per_second: row.take()?,
-        at_status: row.take::<u32>()? as usize,
-        before: Before { created_ms: row.take()?, no: row.take()? },
-    })
 }

@@ -1,24 +1,33 @@
-//! The counters of an account: what it has used, and its webhooks by status.
+//! The counters of an account: its usage, and the number of its webhooks in each status.
 
-use super::{Tx, params, statements};
+use super::columns::ToColumns;
+use super::row::FromRow;
+use super::{Params, Row, Tx, columns, params, statements};
 use crate::error::Error;
-use crate::model::account::{AccountId, UsageDelta};
+use crate::model::account::{AccountId, Usage, UsageDelta};
 use crate::model::webhook::WebhookStatus;
 use crate::state::Transition;
 
-statements! {
-    COUNT = "UPDATE counters
-             SET requests = requests + ?2, input_bytes = input_bytes + ?3, output_bytes = output_bytes + ?4,
-                 n_created = n_created + ?5, n_scheduled = n_scheduled + ?6, n_dispatched = n_dispatched + ?7,
-                 n_delivered = n_delivered + ?8, n_failed = n_failed + ?9
-             WHERE account = ?1";
+columns! { UsageDelta as usage_columns, write { requests, input_bytes, output_bytes } }
+columns! {
+    counter_columns { usage: usage_columns, n_created, n_scheduled, n_dispatched, n_delivered, n_failed }
 }
 
-/// A change of the counters of one account.
+statements! {
+    ADD_TO_COUNTERS = concat!("UPDATE counters SET ", counter_columns!(add), " WHERE account = ?");
+    READ = concat!("SELECT ", counter_columns!(), " FROM counters WHERE account = ?1");
+}
+
+/// The counters of an account, if the account exists.
+pub(super) fn read(tx: &mut Tx<'_>, account: AccountId) -> Result<Option<Usage>, Error> {
+    tx.query_optional(&READ, params![account])
+}
+
+/// A change to the counters of one account.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Delta {
     usage: UsageDelta,
-    /// By status, in the order of [`WebhookStatus::ALL`].
+    /// The change in the number of webhooks by status, in the order of [`WebhookStatus::ALL`].
     webhooks: [i64; WebhookStatus::ALL.len()],
 }
 
@@ -27,34 +36,42 @@ impl Delta {
         Self { usage, ..self }
     }
 
-    /// `n` webhooks more in this status; fewer, if negative.
+    /// Adds `n` webhooks to a status; a negative `n` subtracts.
     pub(super) fn with(mut self, status: WebhookStatus, n: i64) -> Self {
         self.webhooks[status as usize] += n;
         self
     }
 
-    pub(super) fn with_step(self, step: &Transition) -> Self {
-        self.with(step.from, -1).with(step.to.status(), 1)
+    pub(super) fn with_transition(self, transition: &Transition) -> Self {
+        self.with(transition.from, -1).with(transition.to.status(), 1)
     }
 
-    /// Adds it to the counters.
+    /// Adds the change to the counters of the account.
     pub(super) fn apply(self, tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
-        let [n_created, n_scheduled, n_dispatched, n_delivered, n_failed] = self.webhooks;
-        let usage = self.usage;
-        let n_rows = tx.execute(
-            &COUNT,
-            params![
-                account,
-                usage.requests,
-                usage.input_bytes,
-                usage.output_bytes,
-                n_created,
-                n_scheduled,
-                n_dispatched,
-                n_delivered,
-                n_failed
-            ],
-        )?;
+        let n_rows = tx.execute(&ADD_TO_COUNTERS, Params::of(&self).and(&account).as_slice())?;
         if n_rows == 1 { Ok(()) } else { Err(Error::UnknownAccount(account)) }
+    }
+}
+
+impl ToColumns for Delta {
+    fn bind<'a>(&'a self, params: &mut Params<'a>) {
+        self.usage.bind(params);
+        for n in &self.webhooks {
+            n.bind(params);
+        }
+    }
+}
+
+impl FromRow for Usage {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            requests: row.take()?,
+            input_bytes: row.take()?,
+            output_bytes: row.take()?,
+            webhooks: WebhookStatus::ALL
+                .into_iter()
+                .map(|status| Ok((status, row.take()?)))
+                .collect::<Result<_, Error>>()?,
+        })
     }
 }

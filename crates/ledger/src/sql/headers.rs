@@ -1,7 +1,15 @@
-//! A list of headers as one column of text: name and value on a line each, with line breaks and backslashes
-//! escaped. Any two strings survive it, whether or not HTTP would take them.
+//! A list of headers as one column of text: a line for each name and a line for each value, with line breaks and
+//! backslashes escaped. Decoding restores any two strings exactly, including strings that HTTP forbids.
 
+use super::Row;
+use super::row::FromRow;
 use crate::error::Error;
+
+impl FromRow for Vec<(String, String)> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
+        decode(&row.take::<String>()?)
+    }
+}
 
 pub(super) fn encode(headers: &[(String, String)]) -> String {
     let mut text = String::new();
@@ -12,7 +20,7 @@ pub(super) fn encode(headers: &[(String, String)]) -> String {
     text
 }
 
-pub(super) fn decode(text: &str) -> Result<Vec<(String, String)>, Error> {
+fn decode(text: &str) -> Result<Vec<(String, String)>, Error> {
     let mut lines = text.split_terminator('\n').map(unescape);
     let mut headers = Vec::new();
     while let Some(name) = lines.next() {
@@ -42,7 +50,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_headers_survive(
+        fn decoding_restores_the_encoded_headers(
             headers in prop::collection::vec((".*|[\\\\n\n]*", ".*|[\\\\n\n]*"), 0..4),
         ) {
             prop_assert_eq!(decode(&encode(&headers)).unwrap(), headers);

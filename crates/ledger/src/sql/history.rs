@@ -1,27 +1,50 @@
-//! Looking at webhooks, and removing those that are old. Lists go by the two indexes of `webhooks` only.
+//! Reading the history of webhooks, and deleting old webhooks. Every list is read by one of the three list indexes of
+//! `webhooks`: by time, by status, or by host.
 
 use uuid::Uuid;
 
 use super::counters::Delta;
-use super::{Row, Tx, accounts, bulk, column, destinations, idempotency, params, statements};
-use crate::destination::Pause;
+use super::row::FromRow;
+use super::{Row, Tx, accounts, attempts, bulk, columns, destinations, idempotency, params, statements};
+use crate::destination::PauseReason;
 use crate::error::Error;
 use crate::history::{
-    COUNT_LIMIT, Cursor, NextAttempt, PAGE_LIMIT, RecordedAttempt, WebhookPage, WebhookQuery, WebhookRecord,
+    Cursor, MAX_COUNTED, MAX_PAGE_LEN, NextAttempt, WebhookPage, WebhookQuery, WebhookRecord,
 };
 use crate::model::account::AccountId;
-use crate::model::webhook::{Attempt, Timings, WebhookStatus, Why};
+use crate::model::webhook::{DueReason, WebhookStatus};
+
+columns! { next_attempt_columns {
+    due_ms = "CASE WHEN q.lease_until_ms IS NULL THEN q.due_ms END", due_reason = "q.due_reason",
+    paused_until_ms = "d.paused_until_ms", pause = "d.pause"
+} }
+columns! {
+    WebhookRecord as record_columns, read {
+        id = "r.id", status = "w.status", created_ms = "w.created_ms", scheduled_ms = "w.scheduled_ms",
+        dispatched_ms = "w.dispatched_ms", delivered_ms = "w.delivered_ms", failed_ms = "w.failed_ms",
+        failure = "w.failure", url = "r.webhook_url", delay_ms = "r.webhook_delay_ms", payload = "p.payload",
+        next_attempt: next_attempt_columns;
+        attempts = Vec::new()
+    }
+}
+columns! { PageStart as key_columns, read + write { created_ms, seq } }
 
 statements! {
-    KEYS = "SELECT created_ms, no FROM webhooks
-            WHERE account = ?1 AND created_ms >= ?2 AND (created_ms, no) < (?3, ?4)
-            ORDER BY created_ms DESC, no DESC LIMIT ?5 OFFSET ?6";
-    KEYS_BY_STATUS = "SELECT created_ms, no FROM webhooks
-                      WHERE account = ?1 AND created_ms >= ?2 AND (created_ms, no) < (?3, ?4) AND status = ?7
-                      ORDER BY created_ms DESC, no DESC LIMIT ?5 OFFSET ?6";
-    KEYS_BY_HOST = "SELECT created_ms, no FROM webhooks
-                    WHERE account = ?1 AND created_ms >= ?2 AND (created_ms, no) < (?3, ?4) AND status = ?7 AND host = ?8
-                    ORDER BY created_ms DESC, no DESC LIMIT ?5 OFFSET ?6";
+    KEYS = concat!(
+        "SELECT ", key_columns!(), " FROM webhooks
+         WHERE account = ?1 AND created_ms >= ?2 AND (created_ms, seq) < (?3, ?4)
+         ORDER BY created_ms DESC, seq DESC LIMIT ?5 OFFSET ?6"
+    );
+    KEYS_BY_STATUS = concat!(
+        "SELECT ", key_columns!(), " FROM webhooks
+         WHERE account = ?1 AND created_ms >= ?2 AND (created_ms, seq) < (?3, ?4) AND status = ?7
+         ORDER BY created_ms DESC, seq DESC LIMIT ?5 OFFSET ?6"
+    );
+    KEYS_BY_HOST = concat!(
+        "SELECT ", key_columns!(), " FROM webhooks
+         WHERE account = ?1 AND created_ms >= ?2 AND (created_ms, seq) < (?3, ?4) AND status = ?7 AND host = ?8
+         ORDER BY created_ms DESC, seq DESC LIMIT ?5 OFFSET ?6"
+    );
     COUNT = "SELECT COUNT(*) FROM (SELECT 1 FROM webhooks
                                    WHERE account = ?1 AND created_ms >= ?2 AND created_ms <= ?3
                                    LIMIT ?4) AS counted";
@@ -33,58 +56,58 @@ statements! {
                                            WHERE account = ?1 AND host = ?6 AND status = ?5
                                              AND created_ms >= ?2 AND created_ms <= ?3
                                            LIMIT ?4) AS counted";
-    RECORD = "SELECT r.id, w.status, w.created_ms, w.scheduled_ms, w.dispatched_ms, w.delivered_ms, w.failed_ms,
-                     w.failure, r.webhook_url, r.webhook_delay_ms, p.payload,
-                     CASE WHEN q.lease_until_ms IS NULL THEN q.due_ms END, q.why, d.paused_until_ms, d.pause
-              FROM webhooks w
-              JOIN requests r ON r.no = w.no
-              LEFT JOIN payloads p ON p.no = w.no
-              LEFT JOIN webhook_queue q ON q.no = w.no
-              LEFT JOIN destinations d ON d.no = q.destination
-              WHERE w.no = ?1";
-    NUMBER = "SELECT no FROM requests WHERE id = ?1 AND account = ?2";
-    ATTEMPTS = "SELECT number, started_ms, duration_ms, outcome, status, address, dns_ms, connect_ms, tls_ms,
-                       first_byte_ms, response, retry_after_ms
-                FROM attempts WHERE no = ?1 AND outcome IS NOT NULL ORDER BY number";
-    OLD = "SELECT no FROM webhooks WHERE account = ?1 AND status = ?2 AND created_ms < ?3
+    RECORD = concat!(
+        "SELECT ", record_columns!(), "
+         FROM webhooks w
+         JOIN requests r ON r.seq = w.seq
+         LEFT JOIN payloads p ON p.seq = w.seq
+         LEFT JOIN webhook_queue q ON q.seq = w.seq
+         LEFT JOIN destinations d ON d.seq = q.destination
+         WHERE w.seq = ?1"
+    );
+    SEQ_OF_ID = "SELECT seq FROM requests WHERE id = ?1 AND account = ?2";
+    OLD = "SELECT seq FROM webhooks WHERE account = ?1 AND status = ?2 AND created_ms < ?3
            ORDER BY created_ms LIMIT ?4";
-    REMOVE_ATTEMPTS = "DELETE FROM attempts WHERE no = ?1";
-    REMOVE_PAYLOAD = "DELETE FROM payloads WHERE no = ?1";
-    REMOVE_WEBHOOK = "DELETE FROM webhooks WHERE no = ?1";
-    REMOVE_REQUEST = "DELETE FROM requests WHERE no = ?1";
+    DELETE_ATTEMPTS = "DELETE FROM attempts WHERE seq = ?1";
+    DELETE_PAYLOAD = "DELETE FROM payloads WHERE seq = ?1";
+    DELETE_WEBHOOK = "DELETE FROM webhooks WHERE seq = ?1";
+    DELETE_REQUEST = "DELETE FROM requests WHERE seq = ?1";
 }
 
+/// Reads one page of a list.
 pub(crate) fn page(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<WebhookPage, Error> {
     let mut query = query.clone();
     query.statuses.sort_unstable();
     query.statuses.dedup();
-    let total = total(tx, &query)?;
+    let total = count(tx, &query)?;
     let keys = keys(tx, &query)?;
-    let is_full = keys.len() == query.limit.min(PAGE_LIMIT) as usize;
-    let next =
-        keys.last().filter(|_| is_full).map(|(created_ms, no)| Cursor { created_ms: *created_ms, no: *no });
-    let webhooks = keys.into_iter().map(|(_, no)| record(tx, no)).collect::<Result<_, Error>>()?;
-    Ok(WebhookPage { total, webhooks, next })
+    let is_full = keys.len() == query.limit.min(MAX_PAGE_LEN) as usize;
+    let last = keys.last().filter(|_| is_full);
+    let next_cursor = last.map(|key| Cursor { created_ms: key.created_ms, seq: key.seq });
+    let webhooks = keys.into_iter().map(|key| record(tx, key.seq)).collect::<Result<_, Error>>()?;
+    Ok(WebhookPage { total, webhooks, next_cursor })
 }
 
+/// Finds one webhook with its attempts.
 pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Option<WebhookRecord>, Error> {
-    let Some(no) = tx.query_optional(&NUMBER, params![id, account], column)? else { return Ok(None) };
-    let attempts = tx.query(&ATTEMPTS, params![no], read_attempt)?;
-    Ok(Some(WebhookRecord { attempts, ..record(tx, no)? }))
+    let Some(seq) = tx.query_optional(&SEQ_OF_ID, params![id, account])? else { return Ok(None) };
+    let attempts = attempts::ended(tx, seq)?;
+    Ok(Some(WebhookRecord { attempts, ..record(tx, seq)? }))
 }
 
-/// Only ended webhooks go: an unfinished one is never too old to be owed.
+/// Deletes up to `limit` ended webhooks that were accepted before `before_ms`. An unfinished webhook is still owed, and
+/// stays whatever its age.
 pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, Error> {
     let mut n_left = u64::from(limit);
-    destinations::forget_idle(tx, limit)?;
-    idempotency::forget(tx, limit)?;
-    bulk::forget(tx, before_ms, limit)?;
+    destinations::delete_idle(tx, limit)?;
+    idempotency::delete_expired(tx, limit)?;
+    bulk::delete_ended(tx, before_ms, limit)?;
     for account in accounts::ids(tx)? {
         for status in [WebhookStatus::Delivered, WebhookStatus::Failed] {
-            let old = tx.query(&OLD, params![account, status.as_str(), before_ms, n_left], column::<i64>)?;
-            for no in &old {
-                for statement in [&REMOVE_ATTEMPTS, &REMOVE_PAYLOAD, &REMOVE_WEBHOOK, &REMOVE_REQUEST] {
-                    tx.execute(statement, params![*no])?;
+            let old: Vec<i64> = tx.query(&OLD, params![account, status, before_ms, n_left])?;
+            for seq in &old {
+                for statement in [&DELETE_ATTEMPTS, &DELETE_PAYLOAD, &DELETE_WEBHOOK, &DELETE_REQUEST] {
+                    tx.execute(statement, params![seq])?;
                 }
             }
             if let Ok(n_old @ 1..) = i64::try_from(old.len()) {
@@ -96,78 +119,75 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, 
     Ok(u64::from(limit) - n_left)
 }
 
-/// Where in a list a webhook stands: the time it was created, then its number.
-pub(super) type Key = (i64, i64);
-
-/// Where in a list to go on: only what was accepted before this, or equally early under a smaller number.
+/// A position in a list: the time at which a webhook was accepted, then its sequence number. A page that starts here
+/// contains the webhooks with smaller positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Before {
+pub(super) struct PageStart {
     pub(super) created_ms: i64,
-    pub(super) no: i64,
+    pub(super) seq: i64,
 }
 
-impl Before {
-    /// Where a query begins.
+impl PageStart {
+    /// The start of the page that a query asks for.
     pub(super) fn of(query: &WebhookQuery) -> Self {
         let end_ms = query.end_ms.unwrap_or(i64::MAX);
-        let end = Self { created_ms: end_ms.saturating_add(1), no: i64::MIN };
-        query.before.map_or(end, |cursor| end.min(Self { created_ms: cursor.created_ms, no: cursor.no }))
+        let end = Self { created_ms: end_ms.saturating_add(1), seq: i64::MIN };
+        query.before.map_or(end, |cursor| end.min(Self { created_ms: cursor.created_ms, seq: cursor.seq }))
     }
 }
 
-/// The range of creation times a query asks for, both ends included.
-fn range(query: &WebhookQuery) -> (i64, i64) {
+/// The range of acceptance times that a query asks for, both ends included.
+fn time_range(query: &WebhookQuery) -> (i64, i64) {
     (query.start_ms.unwrap_or(i64::MIN), query.end_ms.unwrap_or(i64::MAX))
 }
 
-/// How many match, wherever the page begins. From the counters where only statuses are asked for; counted, up to a limit,
-/// where a host or a time range is.
-pub(crate) fn total(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<u64, Error> {
-    let is_asked_for = |status| query.statuses.is_empty() || query.statuses.contains(&status);
+/// The number of webhooks that match a query, on all pages. The counters of the account give the number when the query
+/// filters by status only. Otherwise rows are counted, up to [`MAX_COUNTED`].
+pub(crate) fn count(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<u64, Error> {
+    let is_requested = |status| query.statuses.is_empty() || query.statuses.contains(&status);
     if query.start_ms.is_none() && query.end_ms.is_none() && query.host.is_none() {
         let counts = accounts::usage(tx, query.account)?.webhooks;
-        return Ok(counts.iter().filter(|(status, _)| is_asked_for(*status)).map(|(_, n)| n).sum());
+        return Ok(counts.iter().filter(|(status, _)| is_requested(*status)).map(|(_, n)| n).sum());
     }
-    let (start_ms, end_ms) = range(query);
+    let (start_ms, end_ms) = time_range(query);
     if query.statuses.is_empty() && query.host.is_none() {
-        return tx.query_one(&COUNT, params![query.account, start_ms, end_ms, COUNT_LIMIT], column);
+        return tx.query_one(&COUNT, params![query.account, start_ms, end_ms, MAX_COUNTED]);
     }
-    let mut total = 0;
-    for status in WebhookStatus::ALL.into_iter().filter(|status| is_asked_for(*status)) {
-        let word = status.as_str();
+    let mut total: u64 = 0;
+    for status in WebhookStatus::ALL.into_iter().filter(|status| is_requested(*status)) {
         total += match &query.host {
             Some(host) => {
-                let params = params![query.account, start_ms, end_ms, COUNT_LIMIT, word, host];
-                tx.query_one(&COUNT_BY_HOST, params, column::<u64>)?
+                let params = params![query.account, start_ms, end_ms, MAX_COUNTED, status, host];
+                tx.query_one::<u64>(&COUNT_BY_HOST, params)?
             }
             None => {
-                let params = params![query.account, start_ms, end_ms, COUNT_LIMIT, word];
-                tx.query_one(&COUNT_BY_STATUS, params, column::<u64>)?
+                let params = params![query.account, start_ms, end_ms, MAX_COUNTED, status];
+                tx.query_one::<u64>(&COUNT_BY_STATUS, params)?
             }
         };
     }
-    Ok(total.min(COUNT_LIMIT))
+    Ok(total.min(MAX_COUNTED))
 }
 
-/// The keys of a page. Each status is a range of an index; several are read side by side and merged, because
-/// sorting all their matches would cost as much as there is history.
-fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<Key>, Error> {
-    let before = Before::of(query);
-    let limit = u64::from(query.limit.min(PAGE_LIMIT));
+/// The positions of the webhooks of a page. Each status is a range of an index. Several statuses are read one after
+/// the other and merged, because sorting all their matches would take as long as the history is large.
+fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<PageStart>, Error> {
+    let start = PageStart::of(query);
+    let limit = u64::from(query.limit.min(MAX_PAGE_LEN));
     let statuses = match (&query.statuses[..], &query.host) {
         ([], None) => {
-            let start_ms = range(query).0;
-            let params = params![query.account, start_ms, before.created_ms, before.no, limit, query.offset];
-            return tx.query(&KEYS, params, read_key);
+            let (start_ms, _) = time_range(query);
+            let params = params![query.account, start_ms, start.created_ms, start.seq, limit, query.offset];
+            return tx.query(&KEYS, params);
         }
-        ([status], _) => return keys_of_status(tx, query, *status, before, (limit, query.offset)),
+        ([status], _) => return keys_of_status(tx, query, *status, start, (limit, query.offset)),
         ([], Some(_)) => &WebhookStatus::ALL[..],
         (statuses, _) => statuses,
     };
     let n_needed = query.offset.saturating_add(limit);
     let mut keys = Vec::new();
     for status in statuses {
-        keys.extend(keys_of_status(tx, query, *status, before, (n_needed, 0))?);
+        keys.extend(keys_of_status(tx, query, *status, start, (n_needed, 0))?);
     }
     keys.sort_unstable_by(|a, b| b.cmp(a));
     let n_skipped = usize::try_from(query.offset).unwrap_or(usize::MAX);
@@ -175,82 +195,46 @@ fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<Key>, Error> {
     Ok(keys.into_iter().skip(n_skipped).take(n_taken).collect())
 }
 
-/// The keys of one status, whichever a query asks for: so many, after so many.
+/// The positions of webhooks in one status. The other filters of the query apply, but not its statuses and its page.
 pub(super) fn keys_of_status(
     tx: &mut Tx<'_>,
     query: &WebhookQuery,
     status: WebhookStatus,
-    before: Before,
+    start: PageStart,
     (limit, offset): (u64, u64),
-) -> Result<Vec<Key>, Error> {
-    let (start_ms, word) = (range(query).0, status.as_str());
-    let Before { created_ms, no } = before;
+) -> Result<Vec<PageStart>, Error> {
+    let (start_ms, _) = time_range(query);
+    let PageStart { created_ms, seq } = start;
     match &query.host {
         Some(host) => {
-            let params = params![query.account, start_ms, created_ms, no, limit, offset, word, host];
-            tx.query(&KEYS_BY_HOST, params, read_key)
+            let params = params![query.account, start_ms, created_ms, seq, limit, offset, status, host];
+            tx.query(&KEYS_BY_HOST, params)
         }
         None => {
-            let params = params![query.account, start_ms, created_ms, no, limit, offset, word];
-            tx.query(&KEYS_BY_STATUS, params, read_key)
+            let params = params![query.account, start_ms, created_ms, seq, limit, offset, status];
+            tx.query(&KEYS_BY_STATUS, params)
         }
     }
 }
 
-fn read_key(row: &mut Row<'_>) -> Result<Key, Error> {
-    Ok((row.take()?, row.take()?))
+fn record(tx: &mut Tx<'_>, seq: i64) -> Result<WebhookRecord, Error> {
+    tx.query_one(&RECORD, params![seq])
 }
 
-fn record(tx: &mut Tx<'_>, no: i64) -> Result<WebhookRecord, Error> {
-    tx.query_one(&RECORD, params![no], |row| {
-        Ok(WebhookRecord {
-            id: row.take()?,
-            status: row.take_word()?,
-            created_ms: row.take()?,
-            scheduled_ms: row.take()?,
-            dispatched_ms: row.take()?,
-            delivered_ms: row.take()?,
-            failed_ms: row.take()?,
-            failure: row.take()?,
-            url: row.take()?,
-            delay_ms: row.take()?,
-            payload: row.take()?,
-            next: read_next(row)?,
-            attempts: Vec::new(),
-        })
-    })
-}
-
-/// While a destination is paused, the end of the pause is when something can happen.
-fn read_next(row: &mut Row<'_>) -> Result<Option<NextAttempt>, Error> {
-    let (due_ms, why) = (row.take::<Option<i64>>()?, row.take_optional_word::<Why>()?);
-    let (paused_until_ms, pause) = (row.take::<Option<i64>>()?, row.take_optional_word::<Pause>()?);
-    let (Some(due_ms), Some(why)) = (due_ms, why) else { return Ok(None) };
-    let next = match (paused_until_ms, pause) {
-        (Some(until_ms), Some(Pause::Breaker)) if until_ms > due_ms => (until_ms, Why::Breaker),
-        (Some(until_ms), Some(Pause::RetryAfter)) if until_ms > due_ms => (until_ms, Why::RetryAfter),
-        _ => (due_ms, why),
-    };
-    Ok(Some(NextAttempt { due_ms: next.0, why: next.1 }))
-}
-
-fn read_attempt(row: &mut Row<'_>) -> Result<RecordedAttempt, Error> {
-    Ok(RecordedAttempt {
-        number: row.take()?,
-        attempt: Attempt {
-            started_ms: row.take()?,
-            duration_ms: row.take()?,
-            outcome: row.take_word()?,
-            status: row.take()?,
-            address: row.take()?,
-            timings: Timings {
-                dns_ms: row.take()?,
-                connect_ms: row.take()?,
-                tls_ms: row.take()?,
-                first_byte_ms: row.take()?,
-            },
-            response: row.take()?,
-            retry_after_ms: row.take()?,
-        },
-    })
+/// While a destination is paused, the next attempt is due at the end of the pause, for the reason of the pause.
+impl FromRow for Option<NextAttempt> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
+        let (due_ms, due_reason): (Option<i64>, Option<DueReason>) = row.take()?;
+        let (paused_until_ms, pause): (Option<i64>, Option<PauseReason>) = row.take()?;
+        let (Some(due_ms), Some(due_reason)) = (due_ms, due_reason) else { return Ok(None) };
+        Ok(Some(match (paused_until_ms, pause) {
+            (Some(until_ms), Some(PauseReason::Breaker)) if until_ms > due_ms => {
+                NextAttempt { due_ms: until_ms, due_reason: DueReason::Breaker }
+            }
+            (Some(until_ms), Some(PauseReason::RetryAfter)) if until_ms > due_ms => {
+                NextAttempt { due_ms: until_ms, due_reason: DueReason::RetryAfter }
+            }
+            _ => NextAttempt { due_ms, due_reason },
+        }))
+    }
 }

@@ -1,137 +1,125 @@
-//! What users do to a webhook on its way: send it again now, or give it up.
+//! What users do to a webhook: send it again now, or cancel it.
 
 use uuid::Uuid;
 
+use super::counters::Delta;
 use super::destinations::Destination;
-use super::webhooks::{step, unqueue};
-use super::{Row, Tx, jobs, params, statements};
-use crate::destination::{Fairness, Lane};
+use super::webhooks::{QueueRow, apply_transition, enqueue, remove_waiting};
+use super::{Tx, columns, jobs, params, statements};
+use crate::destination::Lane;
 use crate::error::Error;
 use crate::model::account::AccountId;
-use crate::model::webhook::{WebhookStatus, Why};
-use crate::sql::counters::Delta;
+use crate::model::authority::Authority;
+use crate::model::webhook::{DueReason, FailureReason, WebhookStatus};
 use crate::state::{Created, Scheduled};
 
-/// Why a webhook was given up that its owner did not want any more.
-const CANCELLED: &str = "cancelled";
+columns! { ResendOptions as resend_columns, read { authority = "r.webhook_authority", expires_ms = "r.webhook_expires_ms" } }
 
 statements! {
-    FIND = "SELECT w.no, w.status FROM requests r JOIN webhooks w ON w.no = r.no WHERE r.id = ?1 AND r.account = ?2";
-    HURRY = "UPDATE webhook_queue SET due_ms = ?2, why = ?3 WHERE no = ?1 AND lease_until_ms IS NULL
-             RETURNING destination, lane";
-    /// What a webhook that ended wants, if it ever had something to send.
-    WANTED = "SELECT r.webhook_authority, r.webhook_expires_ms FROM requests r JOIN payloads p ON p.no = r.no
-              WHERE r.no = ?1";
-    /// Numbers and fences go on where the attempts so far ended, so that a late one still finds its own row.
-    LATEST = "SELECT number, fence FROM attempts WHERE no = ?1 ORDER BY number DESC LIMIT 1";
-    QUEUE = "INSERT INTO webhook_queue (no, account, destination, lane, due_ms, why, expires_ms, fence, attempt, n_counted)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)";
+    FIND = "SELECT w.seq, w.status FROM requests r JOIN webhooks w ON w.seq = r.seq
+            WHERE r.id = ?1 AND r.account = ?2";
+    MAKE_DUE = "UPDATE webhook_queue SET due_ms = ?2, due_reason = ?3 WHERE seq = ?1 AND lease_until_ms IS NULL
+                RETURNING destination, lane";
+    /// The result is empty for a webhook that never had a payload.
+    RESEND_OPTIONS = concat!(
+        "SELECT ", resend_columns!(), " FROM requests r JOIN payloads p ON p.seq = r.seq WHERE r.seq = ?1"
+    );
+    /// Attempt numbers and fencing tokens continue after the last attempt, so a late report still finds its own row.
+    LAST_ATTEMPT = "SELECT number, fence FROM attempts WHERE seq = ?1 ORDER BY number DESC LIMIT 1";
     REOPEN = "UPDATE webhooks
               SET status = ?3, scheduled_ms = ?4, delivered_ms = NULL, failed_ms = NULL, failure = NULL
-              WHERE no = ?1 AND status = ?2";
-    END_JOB = "DELETE FROM jobs WHERE no = ?1";
+              WHERE seq = ?1 AND status = ?2";
+    DELETE_JOB = "DELETE FROM jobs WHERE seq = ?1";
 }
 
-/// Makes a webhook due now. One that is being sent already is left to that. Returns the status it has now; `None` when
-/// the account has no such webhook.
-pub(crate) fn resend(
-    tx: &mut Tx<'_>,
-    account: AccountId,
-    id: Uuid,
-    fairness: &Fairness,
-) -> Result<Option<WebhookStatus>, Error> {
-    let Some((no, status)) = tx.query_optional(&FIND, params![id, account], read_found)? else {
+/// The delivery options of a webhook that has ended.
+struct ResendOptions {
+    authority: Authority,
+    expires_ms: Option<i64>,
+}
+
+/// Makes a webhook due now. A webhook that is being sent stays as it is. Returns the new status, or `None` when the
+/// account has no such webhook.
+pub(crate) fn resend(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
+    let Some((seq, status)) = tx.query_optional::<(i64, WebhookStatus)>(&FIND, params![id, account])? else {
         return Ok(None);
     };
-    resend_one(tx, no, account, status, fairness).map(Some)
+    resend_one(tx, seq, account, status).map(Some)
 }
 
-/// The same for a webhook of which it is known where it stands.
+/// Makes a webhook of a known status due now. Returns the new status.
 pub(super) fn resend_one(
     tx: &mut Tx<'_>,
-    no: i64,
+    seq: i64,
     account: AccountId,
     status: WebhookStatus,
-    fairness: &Fairness,
 ) -> Result<WebhookStatus, Error> {
     match status {
-        WebhookStatus::Created => return Err(Error::NotNow(status)),
+        WebhookStatus::Created => return Err(Error::WrongStatus(status)),
         WebhookStatus::Dispatched => return Ok(status),
-        WebhookStatus::Scheduled => hurry(tx, no, fairness)?,
-        WebhookStatus::Delivered | WebhookStatus::Failed => reopen(tx, no, account, status, fairness)?,
+        WebhookStatus::Scheduled => make_due_now(tx, seq)?,
+        WebhookStatus::Delivered | WebhookStatus::Failed => reopen(tx, seq, account, status)?,
     }
     Ok(WebhookStatus::Scheduled)
 }
 
-/// Gives up a webhook that is not being sent and has not ended. `false` when the account has none of this id.
-pub(crate) fn cancel(
-    tx: &mut Tx<'_>,
-    account: AccountId,
-    id: Uuid,
-    fairness: &Fairness,
-) -> Result<bool, Error> {
+/// Cancels a webhook that is not being sent and has not ended. Returns `false` when the account has no such webhook.
+pub(crate) fn cancel(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<bool, Error> {
     let now_ms = tx.now_ms();
-    let Some((no, status)) = tx.query_optional(&FIND, params![id, account], read_found)? else {
+    let Some((seq, status)) = tx.query_optional::<(i64, WebhookStatus)>(&FIND, params![id, account])? else {
         return Ok(false);
     };
     match status {
         WebhookStatus::Created => {
-            // Whoever works on it finds its lease lost and keeps nothing.
-            tx.execute(&END_JOB, params![no])?;
-            jobs::remove_input(tx, no)?;
-            step(tx, no, account, Created.ended(CANCELLED, now_ms))?;
+            // A worker that is processing the request will find its lease lost, and drop its result.
+            tx.execute(&DELETE_JOB, params![seq])?;
+            jobs::delete_input(tx, seq)?;
+            apply_transition(tx, seq, account, Created.failed(FailureReason::Cancelled, now_ms))?;
         }
         WebhookStatus::Scheduled => {
-            unqueue(tx, no, fairness)?;
-            step(tx, no, account, Scheduled.ended(CANCELLED, now_ms))?;
+            remove_waiting(tx, seq)?;
+            apply_transition(tx, seq, account, Scheduled.failed(FailureReason::Cancelled, now_ms))?;
         }
         WebhookStatus::Dispatched | WebhookStatus::Delivered | WebhookStatus::Failed => {
-            return Err(Error::NotNow(status));
+            return Err(Error::WrongStatus(status));
         }
     }
     Ok(true)
 }
 
-fn hurry(tx: &mut Tx<'_>, no: i64, fairness: &Fairness) -> Result<(), Error> {
+fn make_due_now(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    let (destination, lane): (i64, i64) =
-        tx.query_one(&HURRY, params![no, now_ms, Why::Resend.as_str()], |row| {
-            Ok((row.take()?, row.take()?))
-        })?;
-    let mut destination = Destination::load(tx, destination, fairness)?;
-    destination.look_again(tx, Lane::from_number(lane))?;
-    destination.save(tx, fairness)
+    let (destination, lane): (i64, Lane) =
+        tx.query_one(&MAKE_DUE, params![seq, now_ms, DueReason::Resend])?;
+    let mut destination = Destination::load(tx, destination)?;
+    destination.refresh_earliest_due(tx, lane)?;
+    destination.save(tx)
 }
 
-/// Puts a webhook that ended back into the queue, with the whole schedule before it. It takes no room from first
-/// attempts.
-fn reopen(
-    tx: &mut Tx<'_>,
-    no: i64,
-    account: AccountId,
-    from: WebhookStatus,
-    fairness: &Fairness,
-) -> Result<(), Error> {
-    let now_ms = tx.now_ms();
-    let wanted = tx.query_optional(&WANTED, params![no], |row| Ok((row.take()?, row.take()?)))?;
-    // It was cancelled before there was anything to send.
-    let Some((authority, expires_ms)) = wanted else { return Err(Error::NotNow(from)) };
-    let (authority, expires_ms): (String, Option<i64>) = (authority, expires_ms);
-    let expires_ms = fairness.longest_trying(expires_ms).map(|expires_ms| now_ms.saturating_add(expires_ms));
-    let latest = tx.query_optional(&LATEST, params![no], |row| Ok((row.take()?, row.take()?)))?;
-    let (attempt, fence): (u32, i64) = latest.unwrap_or((0, 0));
-    let (lane, why, to) = (Lane::Retry, Why::Resend.as_str(), WebhookStatus::Scheduled);
-    let mut destination = Destination::named(tx, account, &authority, fairness)?;
-    tx.execute(
-        &QUEUE,
-        params![no, account, destination.no, lane.number(), now_ms, why, expires_ms, fence, attempt],
-    )?;
-    destination.waits(lane, now_ms);
-    destination.save(tx, fairness)?;
-    tx.execute(&REOPEN, params![no, from.as_str(), to.as_str(), now_ms])?;
+/// Returns an ended webhook to the queue, at the start of the retry schedule. The webhook waits in the retry lane, so
+/// it takes no capacity from first attempts.
+fn reopen(tx: &mut Tx<'_>, seq: i64, account: AccountId, from: WebhookStatus) -> Result<(), Error> {
+    let (now_ms, to) = (tx.now_ms(), WebhookStatus::Scheduled);
+    // A webhook that was cancelled while its request was processed has no payload to send.
+    let options: Option<ResendOptions> = tx.query_optional(&RESEND_OPTIONS, params![seq])?;
+    let ResendOptions { authority, expires_ms } = options.ok_or(Error::WrongStatus(from))?;
+    let window_ms = tx.limits().retry_window_ms(expires_ms);
+    let last_attempt: Option<(u32, i64)> = tx.query_optional(&LAST_ATTEMPT, params![seq])?;
+    let (attempt, fence) = last_attempt.unwrap_or((0, 0));
+    let destination = Destination::load_or_create(tx, account, &authority)?;
+    let row = QueueRow {
+        seq,
+        account,
+        destination: destination.seq,
+        lane: Lane::Retry,
+        due_ms: now_ms,
+        due_reason: DueReason::Resend,
+        expires_ms: window_ms.map(|window_ms| now_ms.saturating_add(window_ms)),
+        fence,
+        attempt,
+        n_counted_attempts: 0,
+    };
+    enqueue(tx, &row, destination)?;
+    tx.execute(&REOPEN, params![seq, from, to, now_ms])?;
     Delta::default().with(from, -1).with(to, 1).apply(tx, account)
-}
-
-fn read_found(row: &mut Row<'_>) -> Result<(i64, WebhookStatus), Error> {
-    Ok((row.take()?, row.take_word()?))
 }

@@ -1,201 +1,231 @@
-//! Accepting requests, and the queue of those to be processed.
+//! Accepting requests, and the queue of the jobs that process them.
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::counters::Delta;
-use super::{Row, Tx, column, headers, params, results, statements, webhooks};
-use crate::destination::Fairness;
+use super::row::FromRow;
+use super::{Params, Row, Tx, columns, headers, params, results, statements, webhooks};
+use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
-use crate::lease::{Lease, Release};
-use crate::model::request::{Content, InputRef, Job, JobDone, NewRequest};
+use crate::lease::{Lease, ReleaseReason};
+use crate::model::account::AccountId;
+use crate::model::authority::Authority;
+use crate::model::request::{InputRef, Job, JobOutcome, NewRequest, StoredContent};
 use crate::model::webhook::WebhookStatus;
 use crate::state::Created;
-use crate::wake::{Queue, Wake};
+
+columns! {
+    RequestRow<'_> as request_columns, write {
+        id, account, created_ms, input_key, input_name, input_bytes, webhook_delay_ms, webhook_expires_ms,
+        webhook_retry, webhook_authority, webhook_url, webhook_headers, spec
+    }
+}
+columns! {
+    input_columns { name = "r.input_name", bytes = "r.input_bytes", key = "r.input_key", content = "i.content" }
+}
+columns! {
+    Job as job_columns, read {
+        id = "r.id", account = "r.account", created_ms = "r.created_ms", input: input_columns, spec = "r.spec";
+        n_crashes = 0
+    }
+}
+columns! { ClaimedRow as claimed_columns, read { due_ms, seq, fence, n_crashes } }
 
 statements! {
-    ADD_REQUEST = "INSERT INTO requests (id, account, created_ms, input_key, input_name, input_bytes,
-                                         webhook_delay_ms, webhook_expires_ms, webhook_retry, webhook_authority,
-                                         webhook_url, webhook_headers, spec)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-                   RETURNING no";
-    ADD_JOB = "INSERT INTO jobs (no, account, due_ms, fence, n_crashes) VALUES (?1, ?2, ?3, 0, 0)";
-    CLAIM = "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1
-             WHERE no IN (SELECT no FROM jobs
-                          WHERE lease_until_ms IS NULL AND due_ms <= ?2
-                          ORDER BY due_ms, no LIMIT ?3 {skip_locked})
-             RETURNING due_ms, no, fence, n_crashes";
-    ADD_INPUT = "INSERT INTO inputs (no, content) VALUES (?1, ?2)";
-    REMOVE_INPUT = "DELETE FROM inputs WHERE no = ?1";
-    JOB = "SELECT r.id, r.account, r.created_ms, r.input_name, r.input_bytes, r.input_key, i.content, r.spec
-           FROM requests r LEFT JOIN inputs i ON i.no = r.no WHERE r.no = ?1";
-    /// Whose lease ran out. Both the queue's own order and the next claim see them as newly due.
+    ADD_REQUEST = concat!(
+        "INSERT INTO requests (", request_columns!(), ") VALUES (", request_columns!(values), ") RETURNING seq"
+    );
+    ADD_JOB = "INSERT INTO jobs (seq, account, due_ms, fence, n_crashes) VALUES (?1, ?2, ?3, 0, 0)";
+    CLAIM = concat!(
+        "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1
+         WHERE seq IN (SELECT seq FROM jobs
+                       WHERE lease_until_ms IS NULL AND due_ms <= ?2
+                       ORDER BY due_ms, seq LIMIT ?3 {skip_locked})
+         RETURNING ", claimed_columns!()
+    );
+    ADD_INPUT = "INSERT INTO inputs (seq, content) VALUES (?1, ?2)";
+    DELETE_INPUT = "DELETE FROM inputs WHERE seq = ?1";
+    JOB = concat!(
+        "SELECT ", job_columns!(), " FROM requests r LEFT JOIN inputs i ON i.seq = r.seq WHERE r.seq = ?1"
+    );
+    /// Ends the leases that ran out. Their jobs are due from now on, like new jobs.
     REAP = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?2, n_crashes = n_crashes + 1
             WHERE lease_until_ms <= ?1";
     NEXT_DUE = "SELECT due_ms FROM jobs WHERE lease_until_ms IS NULL ORDER BY due_ms LIMIT 1";
-    NEXT_EXPIRY = "SELECT lease_until_ms FROM jobs WHERE lease_until_ms IS NOT NULL
-                   ORDER BY lease_until_ms LIMIT 1";
-    RENEW = "UPDATE jobs SET lease_until_ms = ?3 WHERE no = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
-    END = "DELETE FROM jobs WHERE no = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
+    NEXT_LEASE_END = "SELECT lease_until_ms FROM jobs WHERE lease_until_ms IS NOT NULL
+                      ORDER BY lease_until_ms LIMIT 1";
+    RENEW = "UPDATE jobs SET lease_until_ms = ?3 WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
+    DELETE_LEASED = "DELETE FROM jobs WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
     RELEASE = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?3, n_crashes = n_crashes + ?4
-               WHERE no = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
-    UNFINISHED = "SELECT r.id FROM requests r JOIN jobs j ON j.no = r.no WHERE r.id = ?1";
+               WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
+    UNFINISHED = "SELECT r.id FROM requests r JOIN jobs j ON j.seq = r.seq WHERE r.id = ?1";
 }
 
-pub(crate) fn accept(tx: &mut Tx<'_>, request: &NewRequest) -> Result<(), Error> {
-    let (account, now_ms) = (request.account, tx.now_ms());
-    Delta::default().with(WebhookStatus::Created, 1).apply(tx, account)?;
-    let no = add_request(tx, request)?;
-    if let Some(Content::Inline(bytes)) = request.input.content() {
-        tx.execute(&ADD_INPUT, params![no, bytes])?;
-    }
-    tx.execute(&ADD_JOB, params![no, account, now_ms])?;
-    webhooks::create(tx, no, account, &request.webhook.authority)?;
-    tx.wake(Queue::Jobs, Wake::At(now_ms));
-    Ok(())
+/// The row of an accepted request.
+struct RequestRow<'a> {
+    id: Uuid,
+    account: AccountId,
+    created_ms: i64,
+    input_key: Option<&'a String>,
+    input_name: Option<&'a String>,
+    input_bytes: Option<u64>,
+    webhook_delay_ms: i64,
+    webhook_expires_ms: Option<i64>,
+    webhook_retry: bool,
+    webhook_authority: &'a Authority,
+    webhook_url: &'a String,
+    webhook_headers: String,
+    spec: &'a String,
 }
 
-pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
-    let now_ms = tx.now_ms();
-    reap(tx, now_ms)?;
-    let until_ms = now_ms.saturating_add(lease_ms);
-    let mut claimed = tx.query(&CLAIM, params![until_ms, now_ms, limit], |row| {
-        Ok(Claimed { due_ms: row.take()?, no: row.take()?, fence: row.take()?, n_crashes: row.take()? })
-    })?;
-    // A database returns what it changed in any order.
-    claimed.sort_unstable_by_key(|job| (job.due_ms, job.no));
-    let leases = claimed.into_iter().map(|job| lease(tx, &job, until_ms)).collect::<Result<_, Error>>()?;
-    note_earliest(tx)?;
-    Ok(leases)
-}
-
-/// Takes back every job whose lease ended by `until_ms`; the try counts. Returns how many.
-pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
-    let now_ms = tx.now_ms();
-    let n_reaped = tx.execute(&REAP, params![until_ms, now_ms])?;
-    if n_reaped > 0 {
-        tx.wake(Queue::Jobs, Wake::At(now_ms));
-    }
-    Ok(n_reaped)
-}
-
-/// Returns the new end of the lease.
-pub(crate) fn renew(tx: &mut Tx<'_>, no: i64, fence: i64, lease_ms: i64) -> Result<i64, Error> {
-    let until_ms = tx.now_ms().saturating_add(lease_ms);
-    tx.execute_held(&RENEW, params![no, fence, until_ms])?;
-    Ok(until_ms)
-}
-
-pub(crate) fn finish(
-    tx: &mut Tx<'_>,
-    lease: &Lease<Job>,
-    done: &JobDone,
-    fairness: &Fairness,
-) -> Result<(), Error> {
-    let now_ms = tx.now_ms();
-    tx.execute_held(&END, params![lease.no, lease.fence])?;
-    if let Some(Content::Inline(_)) = lease.value.input.content() {
-        remove_input(tx, lease.no)?;
-    }
-    done.result.as_ref().map_or(Ok(()), |result| results::add(tx, result))?;
-    let processed = Created.processed(now_ms);
-    Delta::default().with_usage(done.usage).with_step(&processed).apply(tx, lease.value.account)?;
-    webhooks::enter(tx, lease.no, processed)?;
-    webhooks::schedule_first(tx, lease.no, &done.payload, fairness)
-}
-
-/// Removes the upload of a request whose job has ended, if it stands in the ledger.
-pub(super) fn remove_input(tx: &mut Tx<'_>, no: i64) -> Result<(), Error> {
-    tx.execute(&REMOVE_INPUT, params![no])?;
-    Ok(())
-}
-
-pub(crate) fn release(tx: &mut Tx<'_>, no: i64, fence: i64, why: Release) -> Result<(), Error> {
-    let now_ms = tx.now_ms();
-    let (due_ms, n_crashes) = match why {
-        Release::Stopped => (now_ms, 0_i64),
-        Release::Crashed => (now_ms, 1),
-        Release::Later { after_ms } => (now_ms.saturating_add(after_ms), 0),
-    };
-    tx.execute_held(&RELEASE, params![no, fence, due_ms, n_crashes])?;
-    tx.wake(Queue::Jobs, Wake::At(due_ms));
-    Ok(())
-}
-
-pub(crate) fn unfinished(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
-    let mut unfinished = Vec::new();
-    for id in ids {
-        unfinished.extend(tx.query_optional(&UNFINISHED, params![*id], column::<Uuid>)?);
-    }
-    Ok(unfinished)
-}
-
-/// What a claim knows of a job before it has read its request.
-struct Claimed {
+/// The queue's row of a job that was just leased.
+struct ClaimedRow {
     due_ms: i64,
-    no: i64,
+    seq: i64,
     fence: i64,
     n_crashes: u32,
 }
 
-fn add_request(tx: &mut Tx<'_>, request: &NewRequest) -> Result<i64, Error> {
+/// Adds a request with its job and its webhook.
+pub(crate) fn accept(tx: &mut Tx<'_>, request: &NewRequest) -> Result<(), Error> {
+    let (account, now_ms) = (request.account, tx.now_ms());
+    Delta::default().with(WebhookStatus::Created, 1).apply(tx, account)?;
+    let row = RequestRow::new(request, now_ms);
+    let seq: i64 = tx.query_one(&ADD_REQUEST, Params::of(&row).as_slice())?;
+    if let Some(StoredContent::Inline(bytes)) = request.input.content() {
+        tx.execute(&ADD_INPUT, params![seq, bytes])?;
+    }
+    tx.execute(&ADD_JOB, params![seq, account, now_ms])?;
+    webhooks::create(tx, seq, account, &request.webhook.authority)?;
+    tx.update_due_time(Queue::Jobs, DueUpdate::WorkDueAt(now_ms));
+    Ok(())
+}
+
+/// Takes leases on up to `limit` due jobs, longest due first.
+pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
     let now_ms = tx.now_ms();
-    let webhook = &request.webhook;
-    let (key, name, bytes) = match &request.input {
-        InputRef::Url => (None, None, None),
-        InputRef::Upload { content, name, bytes } => (content.columns().0, Some(name), Some(*bytes)),
+    reap(tx, now_ms)?;
+    let until_ms = now_ms.saturating_add(lease_ms);
+    let mut claimed: Vec<ClaimedRow> = tx.query(&CLAIM, params![until_ms, now_ms, limit])?;
+    // The order of the rows that `RETURNING` yields is undefined.
+    claimed.sort_unstable_by_key(|row| (row.due_ms, row.seq));
+    let leases = claimed.into_iter().map(|row| lease(tx, &row, until_ms)).collect::<Result<_, Error>>()?;
+    update_due_time(tx)?;
+    Ok(leases)
+}
+
+/// Takes back every job whose lease ended by `until_ms`, and counts a crash for each. Returns the number of jobs.
+pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
+    let now_ms = tx.now_ms();
+    let n_reaped = tx.execute(&REAP, params![until_ms, now_ms])?;
+    if n_reaped > 0 {
+        tx.update_due_time(Queue::Jobs, DueUpdate::WorkDueAt(now_ms));
+    }
+    Ok(n_reaped)
+}
+
+/// Extends a lease to `lease_ms` from now. Returns the new end of the lease.
+pub(crate) fn renew(tx: &mut Tx<'_>, seq: i64, fence: i64, lease_ms: i64) -> Result<i64, Error> {
+    let until_ms = tx.now_ms().saturating_add(lease_ms);
+    tx.execute_leased(&RENEW, params![seq, fence, until_ms])?;
+    Ok(until_ms)
+}
+
+/// Ends a leased job: stores its result and its usage, and schedules its webhook.
+pub(crate) fn finish(tx: &mut Tx<'_>, lease: &Lease<Job>, outcome: &JobOutcome) -> Result<(), Error> {
+    let now_ms = tx.now_ms();
+    tx.execute_leased(&DELETE_LEASED, params![lease.seq, lease.fence])?;
+    if let Some(StoredContent::Inline(_)) = lease.value.input.content() {
+        delete_input(tx, lease.seq)?;
+    }
+    outcome.result.as_ref().map_or(Ok(()), |result| results::add(tx, result))?;
+    let processed = Created.processed(now_ms);
+    let delta = Delta::default().with_usage(outcome.usage).with_transition(&processed);
+    delta.apply(tx, lease.value.account)?;
+    webhooks::write_status(tx, lease.seq, processed)?;
+    webhooks::schedule_first(tx, lease.seq, &outcome.payload)
+}
+
+/// Deletes the bytes of a request's upload, if the ledger stores them.
+pub(super) fn delete_input(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
+    tx.execute(&DELETE_INPUT, params![seq])?;
+    Ok(())
+}
+
+/// Returns a leased job to the queue.
+pub(crate) fn release(tx: &mut Tx<'_>, seq: i64, fence: i64, reason: ReleaseReason) -> Result<(), Error> {
+    let now_ms = tx.now_ms();
+    let (due_ms, n_crashes) = match reason {
+        ReleaseReason::Stopped => (now_ms, 0_i64),
+        ReleaseReason::Crashed => (now_ms, 1),
+        ReleaseReason::Postponed { delay_ms } => (now_ms.saturating_add(delay_ms), 0),
     };
-    tx.query_one(
-        &ADD_REQUEST,
-        params![
-            request.id,
-            request.account,
-            now_ms,
-            key,
-            name,
-            bytes,
-            webhook.delay_ms,
-            webhook.expires_ms,
-            webhook.retry,
-            &webhook.authority,
-            &webhook.url,
-            &headers::encode(&webhook.headers),
-            &request.spec
-        ],
-        column,
-    )
+    tx.execute_leased(&RELEASE, params![seq, fence, due_ms, n_crashes])?;
+    tx.update_due_time(Queue::Jobs, DueUpdate::WorkDueAt(due_ms));
+    Ok(())
 }
 
-fn lease(tx: &mut Tx<'_>, claimed: &Claimed, until_ms: i64) -> Result<Lease<Job>, Error> {
-    let n_crashes = claimed.n_crashes;
-    let value = tx.query_one(&JOB, params![claimed.no], |row| {
-        Ok(Job {
-            id: row.take()?,
-            account: row.take()?,
-            created_ms: row.take()?,
-            input: read_input(row)?,
-            spec: row.take()?,
-            n_crashes,
-        })
-    })?;
-    Ok(Lease { value, fence: claimed.fence, until_ms, attempt: n_crashes + 1, no: claimed.no })
+/// Those of `ids` whose requests still have a job.
+pub(crate) fn unfinished(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+    let mut unfinished = Vec::new();
+    for id in ids {
+        unfinished.extend(tx.query_optional::<Uuid>(&UNFINISHED, params![id])?);
+    }
+    Ok(unfinished)
 }
 
-fn read_input(row: &mut Row<'_>) -> Result<InputRef, Error> {
-    let (name, bytes, key, content) = (row.take()?, row.take()?, row.take()?, row.take()?);
-    match (name, bytes) {
-        (None, None) => Ok(InputRef::Url),
-        (Some(name), Some(bytes)) => {
-            Ok(InputRef::Upload { content: Content::read(key, content)?, name, bytes })
+/// Reads the request of a claimed job.
+fn lease(tx: &mut Tx<'_>, row: &ClaimedRow, until_ms: i64) -> Result<Lease<Job>, Error> {
+    let n_crashes = row.n_crashes;
+    let value = Job { n_crashes, ..tx.query_one(&JOB, params![row.seq])? };
+    Ok(Lease { value, fence: row.fence, until_ms, attempt: n_crashes + 1, seq: row.seq })
+}
+
+/// Reports the earliest time at which a claim has work. The end of a lease is work too.
+fn update_due_time(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let due_ms: Option<i64> = tx.query_optional(&NEXT_DUE, params![])?;
+    let lease_end_ms = tx.query_optional(&NEXT_LEASE_END, params![])?;
+    let earliest_ms = [due_ms, lease_end_ms].into_iter().flatten().min();
+    tx.update_due_time(Queue::Jobs, DueUpdate::Earliest(earliest_ms));
+    Ok(())
+}
+
+impl<'a> RequestRow<'a> {
+    fn new(request: &'a NewRequest, created_ms: i64) -> Self {
+        let webhook = &request.webhook;
+        let (input_key, input_name, input_bytes) = match &request.input {
+            InputRef::Url => (None, None, None),
+            InputRef::Upload { content, name, bytes } => (content.file_key(), Some(name), Some(*bytes)),
+        };
+        Self {
+            id: request.id,
+            account: request.account,
+            created_ms,
+            input_key,
+            input_name,
+            input_bytes,
+            webhook_delay_ms: webhook.delay_ms,
+            webhook_expires_ms: webhook.expires_ms,
+            webhook_retry: webhook.retry,
+            webhook_authority: &webhook.authority,
+            webhook_url: &webhook.url,
+            webhook_headers: headers::encode(&webhook.headers),
+            spec: &request.spec,
         }
-        _ => Err(Error::Corrupt("a request has half an input".to_owned())),
     }
 }
 
-/// Tells the waiters what is due first: the end of a lease makes work due as well.
-fn note_earliest(tx: &mut Tx<'_>) -> Result<(), Error> {
-    let due_ms = tx.query_optional(&NEXT_DUE, params![], column)?;
-    let expiry_ms = tx.query_optional(&NEXT_EXPIRY, params![], column)?;
-    let earliest_ms: Option<i64> = [due_ms, expiry_ms].into_iter().flatten().min();
-    tx.wake(Queue::Jobs, Wake::Earliest(earliest_ms));
-    Ok(())
+impl FromRow for InputRef {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
+        let (name, bytes): (Option<String>, Option<u64>) = row.take()?;
+        let (key, content): (Option<String>, Option<Bytes>) = row.take()?;
+        match (name, bytes) {
+            (None, None) => Ok(Self::Url),
+            (Some(name), Some(bytes)) => {
+                Ok(Self::Upload { content: StoredContent::from_columns(key, content)?, name, bytes })
+            }
+            _ => Err(Error::Corrupt("a request has half an input".to_owned())),
+        }
+    }
 }

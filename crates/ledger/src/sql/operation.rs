@@ -1,54 +1,59 @@
-//! Operations on their way to a thread that runs them, and their answers on the way back.
+//! Operations that wait for a database thread, and their answers.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::Tx;
+use crate::destination::DeliveryLimits;
 use crate::error::Error;
 
-/// An operation whose types are hidden, so that different ones can wait in one queue.
+/// An operation without its types, so that different operations can wait in one queue.
 pub(crate) trait Operation: Send {
-    /// Runs it inside an open transaction. Called once.
-    fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
+    /// The limits on deliveries that hold for the operation.
+    fn limits(&self) -> DeliveryLimits;
 
-    /// Tells the caller, after the commit or the failure of the whole transaction.
-    fn answer(self: Box<Self>, commit: Result<(), &Failure>);
+    /// Runs the operation inside an open transaction. Called once.
+    fn run(&mut self, tx: &mut Tx<'_>) -> RunEffect;
+
+    /// Sends the answer to the caller, after the transaction was committed or has failed.
+    fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>);
 }
 
-/// How the run of an operation ended, as far as its transaction is concerned.
+/// What an operation's run means for the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ran {
-    /// It succeeded: its writes are to be kept.
-    Kept,
-    /// It failed by itself: its writes are to be undone.
-    Undone,
-    /// It lost a write that the database believed to be made.
+pub(crate) enum RunEffect {
+    /// The operation succeeded: commit its writes.
+    Commit,
+    /// The operation failed: roll its writes back.
+    RollBack,
+    /// The operation found that a flushed write was lost: stop the database.
     Poisoned,
 }
 
-/// Why a whole transaction came to nothing.
+/// Why a whole transaction failed.
 #[derive(Clone, Debug)]
-pub(crate) enum Failure {
+pub(crate) enum TransactionFailure {
     Busy,
     Poisoned,
     Database(Arc<dyn std::error::Error + Send + Sync>),
 }
 
-/// What the caller waits for. Fails when the thread is gone.
+/// The receiver of an operation's answer. It fails when the database thread has ended.
 pub(crate) type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 
-/// Packs a function and the way back to its caller.
-pub(crate) fn operation<T, F>(run: F) -> (Box<dyn Operation>, Answer<T>)
+/// Makes an operation of a function, and the receiver of its answer.
+pub(crate) fn operation<T, F>(limits: DeliveryLimits, function: F) -> (Box<dyn Operation>, Answer<T>)
 where
     T: Send + 'static,
     F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Pending { function: Some(run), outcome: None, caller }), answer)
+    (Box::new(Pending { limits, function: Some(function), outcome: None, caller }), answer)
 }
 
 struct Pending<T, F> {
+    limits: DeliveryLimits,
     function: Option<F>,
     outcome: Option<Result<T, Error>>,
     caller: oneshot::Sender<Result<T, Error>>,
@@ -59,19 +64,23 @@ where
     T: Send,
     F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send,
 {
-    fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
-        let Some(function) = self.function.take() else { return Ran::Undone };
+    fn limits(&self) -> DeliveryLimits {
+        self.limits
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> RunEffect {
+        let Some(function) = self.function.take() else { return RunEffect::RollBack };
         let outcome = self.outcome.insert(function(tx));
         match outcome {
-            Ok(_) => Ran::Kept,
-            Err(Error::Poisoned) => Ran::Poisoned,
-            Err(_) => Ran::Undone,
+            Ok(_) => RunEffect::Commit,
+            Err(Error::Poisoned) => RunEffect::Poisoned,
+            Err(_) => RunEffect::RollBack,
         }
     }
 
-    /// An operation that failed by itself keeps its own error, whatever became of the others. A caller who is
-    /// gone is no error: what was begun is committed all the same.
-    fn answer(self: Box<Self>, commit: Result<(), &Failure>) {
+    /// An operation that failed itself answers its own error, whatever happened to the transaction. A caller that no
+    /// longer waits is no error: its operation was committed like the others.
+    fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>) {
         let answer = match (self.outcome, commit) {
             (Some(Err(error)), _) => Err(error),
             (Some(outcome), Ok(())) => outcome,
@@ -82,12 +91,12 @@ where
     }
 }
 
-impl From<&Failure> for Error {
-    fn from(failure: &Failure) -> Self {
+impl From<&TransactionFailure> for Error {
+    fn from(failure: &TransactionFailure) -> Self {
         match failure {
-            Failure::Busy => Self::Busy,
-            Failure::Poisoned => Self::Poisoned,
-            Failure::Database(error) => Self::Database(Box::new(Arc::clone(error))),
+            TransactionFailure::Busy => Self::Busy,
+            TransactionFailure::Poisoned => Self::Poisoned,
+            TransactionFailure::Database(error) => Self::Database(Box::new(Arc::clone(error))),
         }
     }
 }

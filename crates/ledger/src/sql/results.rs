@@ -1,23 +1,34 @@
-//! The rows of results, which hold the small ones themselves.
+//! The rows of results. The bytes of a small result are part of its row.
 
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::columns::ToColumns;
 use super::counters::Delta;
-use super::{Row, Tx, params, statements};
+use super::row::FromRow;
+use super::{Params, Row, Tx, columns, params, statements};
 use crate::error::Error;
 use crate::model::account::{AccountId, UsageDelta};
-use crate::model::request::{Content, ExpiredResult, StoredResult};
+use crate::model::request::{ExpiredResult, StoredContent, StoredResult};
+
+columns! { content_columns { blob_key, content } }
+columns! {
+    StoredResult as result_columns, read + write {
+        id, account, name, media_type, bytes, sha1, created_ms, expires_ms, content: content_columns
+    }
+}
+columns! { ExpiredResult as expired_result_columns, read { id, blob_key } }
 
 statements! {
-    ADD = "INSERT INTO results (id, account, name, media_type, bytes, sha1, created_ms, expires_ms, blob_key, content)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    FIND = "SELECT id, account, name, media_type, bytes, sha1, created_ms, expires_ms, blob_key, content
-            FROM results WHERE id = ?1 AND name = ?2 AND expires_ms > ?3";
-    EXPIRED = "SELECT id, blob_key FROM results WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2";
-    FORGET = "DELETE FROM results WHERE id = ?1";
+    ADD = concat!("INSERT INTO results (", result_columns!(), ") VALUES (", result_columns!(values), ")");
+    FIND = concat!("SELECT ", result_columns!(), " FROM results WHERE id = ?1 AND name = ?2 AND expires_ms > ?3");
+    EXPIRED = concat!(
+        "SELECT ", expired_result_columns!(), " FROM results WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2"
+    );
+    DELETE = "DELETE FROM results WHERE id = ?1";
 }
 
+/// Adds the usage of a request that was answered at once, and its result if it has one.
 pub(crate) fn record(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -29,72 +40,65 @@ pub(crate) fn record(
 }
 
 pub(super) fn add(tx: &mut Tx<'_>, result: &StoredResult) -> Result<(), Error> {
-    let (key, bytes) = result.content.columns();
-    tx.execute(
-        &ADD,
-        params![
-            result.id,
-            result.account,
-            &result.name,
-            &result.media_type,
-            result.bytes,
-            &result.sha1,
-            result.created_ms,
-            result.expires_ms,
-            key,
-            bytes
-        ],
-    )?;
+    tx.execute(&ADD, Params::of(result).as_slice())?;
     Ok(())
 }
 
+/// Finds a result that has not expired.
 pub(crate) fn find(tx: &mut Tx<'_>, id: Uuid, name: &str) -> Result<Option<StoredResult>, Error> {
     let now_ms = tx.now_ms();
-    tx.query_optional(&FIND, params![id, name, now_ms], read)
+    tx.query_optional(&FIND, params![id, name, now_ms])
 }
 
+/// Up to `limit` results that have expired, longest expired first.
 pub(crate) fn expired(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<ExpiredResult>, Error> {
     let now_ms = tx.now_ms();
-    tx.query(&EXPIRED, params![now_ms, limit], |row| {
-        Ok(ExpiredResult { id: row.take()?, blob_key: row.take()? })
-    })
+    tx.query(&EXPIRED, params![now_ms, limit])
 }
 
-pub(crate) fn forget(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<(), Error> {
+pub(crate) fn delete(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<(), Error> {
     for id in ids {
-        tx.execute(&FORGET, params![*id])?;
+        tx.execute(&DELETE, params![id])?;
     }
     Ok(())
 }
 
-fn read(row: &mut Row<'_>) -> Result<StoredResult, Error> {
-    Ok(StoredResult {
-        id: row.take()?,
-        account: row.take()?,
-        name: row.take()?,
-        media_type: row.take()?,
-        bytes: row.take()?,
-        sha1: row.take()?,
-        created_ms: row.take()?,
-        expires_ms: row.take()?,
-        content: Content::read(row.take()?, row.take()?)?,
-    })
-}
-
-impl Content {
-    /// As it stands in a row: the key of a file, or the bytes.
-    pub(super) fn columns(&self) -> (Option<&String>, Option<&Bytes>) {
-        match self {
-            Self::File { key } => (Some(key), None),
-            Self::Inline(bytes) => (None, Some(bytes)),
-        }
-    }
-
-    pub(super) fn read(key: Option<String>, bytes: Option<Bytes>) -> Result<Self, Error> {
+impl StoredContent {
+    /// Content from its two columns: the key of a file, or the bytes.
+    pub(super) fn from_columns(key: Option<String>, bytes: Option<Bytes>) -> Result<Self, Error> {
         match (key, bytes) {
             (Some(key), None) => Ok(Self::File { key }),
             (None, Some(bytes)) => Ok(Self::Inline(bytes)),
             _ => Err(Error::Corrupt("a file is not in exactly one place".to_owned())),
+        }
+    }
+
+    /// The key of the file, unless the bytes are part of a row.
+    pub(super) fn file_key(&self) -> Option<&String> {
+        match self {
+            Self::File { key } => Some(key),
+            Self::Inline(_) => None,
+        }
+    }
+}
+
+impl FromRow for StoredContent {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
+        Self::from_columns(row.take()?, row.take()?)
+    }
+}
+
+impl ToColumns for StoredContent {
+    fn bind<'a>(&'a self, params: &mut Params<'a>) {
+        match self {
+            Self::File { key } => {
+                key.bind(params);
+                ToColumns::bind(&None::<i64>, params);
+            }
+            Self::Inline(bytes) => {
+                ToColumns::bind(&None::<i64>, params);
+                bytes.bind(params);
+            }
         }
     }
 }

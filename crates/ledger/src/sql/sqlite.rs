@@ -1,8 +1,8 @@
-//! The ledger in one SQLite file: who has it open and how work gets to them.
+//! The ledger in one SQLite file: its threads, and the queues of operations for them.
 //!
-//! One thread writes, and commits whatever waits together (`writer`). A few threads read, each on a connection of
-//! its own (`readers`), and see every commit that was answered before they began. One thread copies the
-//! write-ahead log back into the database (`checkpoint`).
+//! One thread writes, and commits all waiting operations together (`writer`). A few threads read, each on its own
+//! connection (`readers`). A read sees every commit that was answered before the read began. One thread copies the
+//! write-ahead log into the database (`checkpoint`).
 
 mod checkpoint;
 mod connection;
@@ -28,16 +28,18 @@ use tokio::sync::oneshot;
 use super::Tx;
 use super::operation::{Operation, operation};
 use crate::clock::Clock;
+use crate::destination::DeliveryLimits;
+use crate::due_signal::DueTimes;
 use crate::error::Error;
-use crate::ledger::Stats;
-use crate::wake::Dues;
+use crate::ledger::LedgerStats;
 use checkpoint::Checkpointer;
 use connection::Role;
 #[cfg(test)]
 pub(crate) use in_memory::{memory, transact};
 use writer::Writer;
 
-/// Threads that read. Reads are short and mostly from memory: more of them would not be faster on few cores.
+/// The number of reading threads. Reads are short and mostly served from memory, so more threads would not be faster
+/// on few cores.
 const N_READERS: usize = 2;
 
 /// An open database.
@@ -48,54 +50,60 @@ pub(crate) struct Database {
     shared: Arc<Shared>,
 }
 
-/// What a thread of the database is told.
+/// A message to a database thread.
 enum Message {
     Run(Box<dyn Operation>),
-    /// Leave, and drop the sender when the database is let go of.
+    /// Ends the thread. The thread drops the sender after it has closed its connection.
     Stop(oneshot::Sender<()>),
 }
 
-/// What the threads know together.
+/// The state that all threads of a database share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// A flush failed: nobody knows what is on the disk.
+    /// Whether a flush failed. If so, the content of the disk is unknown.
     is_poisoned: AtomicBool,
     n_operations: AtomicU64,
     n_commits: AtomicU64,
     wal_pages: AtomicU64,
-    /// Held by whoever copies the log back: SQLite lets one do it at a time and turns the other away.
+    /// Locked during a checkpoint. SQLite allows one checkpoint at a time, and rejects a second one.
     checkpointing: Mutex<()>,
 }
 
 impl Database {
-    /// Opens the file, making it if need be, and starts the threads.
-    pub(crate) async fn open(path: PathBuf, clock: Clock, dues: Arc<Dues>) -> Result<Self, Error> {
-        let (opened, is_open) = oneshot::channel();
-        spawn("ledger-open", move || drop(opened.send(Self::open_blocking(&path, &clock, dues))))?;
-        is_open.await.map_err(|_| Error::Closed)?
+    /// Opens the file, creates it if it is missing, and starts the threads.
+    pub(crate) async fn open(path: PathBuf, clock: Clock, due_times: Arc<DueTimes>) -> Result<Self, Error> {
+        let (opened, answer) = oneshot::channel();
+        spawn("ledger-open", move || drop(opened.send(Self::open_blocking(&path, &clock, due_times))))?;
+        answer.await.map_err(|_| Error::Closed)?
     }
 
-    fn open_blocking(path: &Path, clock: &Clock, dues: Arc<Dues>) -> Result<Self, Error> {
-        let _alone = connection::create(path)?;
+    fn open_blocking(path: &Path, clock: &Clock, due_times: Arc<DueTimes>) -> Result<Self, Error> {
+        let _directory_lock = connection::create(path)?;
         let mut connection = connection::open(path, Role::Writer)?;
         migrate::migrate(&mut connection, path)?;
-        Self::start(path, connection, clock, dues)
+        Self::start(path, connection, clock, due_times)
     }
 
-    fn start(path: &Path, connection: Connection, clock: &Clock, dues: Arc<Dues>) -> Result<Self, Error> {
+    fn start(
+        path: &Path,
+        connection: Connection,
+        clock: &Clock,
+        due_times: Arc<DueTimes>,
+    ) -> Result<Self, Error> {
         let shared = Arc::new(Shared::default());
         let checkpointer = Checkpointer::start(path, Arc::clone(&shared))?;
         let reads = readers::start(path, N_READERS, clock, &shared)?;
-        let writer = Writer::new(connection, clock.clone(), dues, Arc::clone(&shared), checkpointer);
+        let writer = Writer::new(connection, clock.clone(), due_times, Arc::clone(&shared), checkpointer);
         Ok(Self { writes: writer.start()?, reads, shared })
     }
 
-    /// Runs an operation on the writer's thread; returns after the commit it took part in.
+    /// Runs an operation on the writer's thread. Returns after the commit that contains the operation.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        limits: DeliveryLimits,
+        function: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (operation, answer) = operation(run);
+        let (operation, answer) = operation(limits, function);
         self.send(&self.writes, operation)?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
@@ -103,20 +111,20 @@ impl Database {
     /// Runs an operation on a reader's thread.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        limits: DeliveryLimits,
+        function: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (operation, answer) = operation(run);
+        let (operation, answer) = operation(limits, function);
         self.send(&self.reads, operation)?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Lets the threads finish what waits and leave, the writer last.
+    /// Ends the threads after they have finished the waiting operations. The writer ends last.
     pub(crate) async fn close(&self) {
-        for threads in [(&self.reads, N_READERS), (&self.writes, 1)] {
-            let (queue, n_threads) = threads;
+        for (queue, n_threads) in [(&self.reads, N_READERS), (&self.writes, 1)] {
             let stops: Vec<_> = (0..n_threads).map(|_| stop(queue.clone())).collect();
             for stopped in stops {
-                // An error is what is waited for: the thread dropped its end, now or long ago.
+                // The expected result is an error: it means that the thread has dropped its sender.
                 let _ = stopped.await;
             }
         }
@@ -126,8 +134,8 @@ impl Database {
         self.shared.is_poisoned()
     }
 
-    pub(crate) fn stats(&self) -> Stats {
-        Stats {
+    pub(crate) fn stats(&self) -> LedgerStats {
+        LedgerStats {
             n_operations: self.shared.n_operations.load(Ordering::Relaxed),
             n_commits: self.shared.n_commits.load(Ordering::Relaxed),
             wal_pages: self.shared.wal_pages.load(Ordering::Relaxed),
@@ -155,12 +163,12 @@ impl Shared {
     }
 }
 
-/// Sends a stop from a thread of its own, since the queue may be full and only blocking gets in line for it.
+/// Sends a stop message from its own thread. The queue may be full, and only a blocking send waits for a free place.
 fn stop(queue: SyncSender<Message>) -> oneshot::Receiver<()> {
-    let (done, is_done) = oneshot::channel();
-    // Where no thread can be had, the database's threads leave when the last handle is dropped.
+    let (done, stopped) = oneshot::channel();
+    // If no thread can be started, the database threads end when the last handle is dropped.
     drop(spawn("ledger-stop", move || drop(queue.send(Message::Stop(done)))));
-    is_done
+    stopped
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {

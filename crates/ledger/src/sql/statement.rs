@@ -1,21 +1,21 @@
-//! Named statements, and the fragments in which the databases differ.
+//! Named SQL statements, and the fragments in which the databases differ.
 
 use std::borrow::Cow;
 
-/// One statement in the SQL that the databases share. Parameters are `?1`, `?2`, …; a word in braces stands for a
-/// fragment of the dialect.
+/// One statement in the SQL that all databases share. Parameters are `?1`, `?2`, … or, in the order of a column list,
+/// `?`. A word in braces stands for a fragment of the dialect.
 #[derive(Debug)]
 pub(crate) struct Statement {
-    /// Its name in this program, for errors and tests.
+    /// The statement's name in this program, for errors and tests.
     pub(crate) name: &'static str,
     sql: &'static str,
 }
 
-/// What a database says differently.
+/// The SQL fragments that differ between databases.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    /// `{skip_locked}`: put at the end of the choice of rows to claim, lets claims run beside each other where
-    /// there is more than one writer.
+    /// Replaces `{skip_locked}` at the end of the query that chooses rows to claim. With several writers the fragment
+    /// lets claims run side by side.
     pub(crate) skip_locked: &'static str,
 }
 
@@ -24,7 +24,7 @@ impl Statement {
         Self { name, sql }
     }
 
-    /// The text for a database.
+    /// The statement's text for a database.
     pub(crate) fn render(&self, dialect: &Dialect) -> Cow<'static, str> {
         if self.sql.contains('{') {
             Cow::Owned(self.sql.replace("{skip_locked}", dialect.skip_locked))
@@ -36,7 +36,7 @@ impl Statement {
 
 /// Declares the statements of a module, each under its name, and `ALL` of them for the tests.
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident = $sql:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* static $name: $crate::sql::statement::Statement =
             $crate::sql::statement::Statement::new(stringify!($name), $sql);)*
 

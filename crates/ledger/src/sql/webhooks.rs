@@ -1,268 +1,308 @@
-//! Webhooks on their way: how they enter the queue, how they leave it, and what an attempt makes of them. How they are
-//! taken to be sent is in `claims`.
+//! The queue of webhooks: how a webhook enters the queue, how it leaves, and what an attempt changes. `claims` takes
+//! the leases.
 
 use super::counters::Delta;
 use super::destinations::Destination;
-use super::{Row, Tx, attempts, params, statements};
-use crate::destination::{Fairness, Lane};
+use super::{Params, Tx, attempts, columns, params, statements};
+use crate::destination::Lane;
 use crate::error::Error;
-use crate::lease::Held;
+use crate::lease::LeaseKey;
 use crate::model::account::AccountId;
-use crate::model::webhook::{Attempt, Next, Outcome, WebhookStatus, Why};
-use crate::state::{Dispatched, Scheduled, State, Transition};
+use crate::model::authority::Authority;
+use crate::model::webhook::{Attempt, Disposition, DueReason, FailureReason, Outcome, WebhookStatus};
+use crate::state::{Dispatched, Scheduled, Transition, WebhookState};
 
-/// Why a webhook was given up whose time is over.
-const EXPIRED: &str = "expired";
-
-/// How many webhooks whose time is over one claim ends; the next one goes on.
+/// The most webhooks that one claim fails as expired. The next claim continues.
 const MAX_EXPIRED: i64 = 256;
 
-/// Trouble of this machine that put a webhook off until this long ago, or later, lasts.
-const PRESENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
+/// Local trouble that postponed a webhook to a due time at most this far in the past counts as still present.
+const RECENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
+
+columns! {
+    DeliveryOptions as delivery_columns, read {
+        account, authority = "webhook_authority", delay_ms = "webhook_delay_ms", expires_ms = "webhook_expires_ms"
+    }
+}
+columns! {
+    QueueRow as queue_columns, write {
+        seq, account, destination, lane, due_ms, due_reason, expires_ms, fence, attempt, n_counted_attempts
+    }
+}
+columns! {
+    ExpiredRow as expired_columns, read {
+        seq = "q.seq", account = "q.account", destination = "q.destination",
+        n_counted_attempts = "q.n_counted_attempts", due_ms = "q.due_ms", due_reason = "q.due_reason",
+        requested_expires_ms = "r.webhook_expires_ms"
+    }
+}
 
 statements! {
-    ADD = "INSERT INTO webhooks (no, account, created_ms, status, host) VALUES (?1, ?2, ?3, ?4, ?5)";
-    ENTER = "UPDATE webhooks
-             SET status = ?3, scheduled_ms = COALESCE(?4, scheduled_ms), dispatched_ms = COALESCE(?5, dispatched_ms),
-                 delivered_ms = COALESCE(?6, delivered_ms), failed_ms = COALESCE(?7, failed_ms),
-                 failure = COALESCE(?8, failure)
-             WHERE no = ?1 AND status = ?2";
-    ADD_PAYLOAD = "INSERT INTO payloads (no, finished_ms, payload) VALUES (?1, ?2, ?3)";
-    WANTED = "SELECT account, webhook_authority, webhook_delay_ms, webhook_expires_ms FROM requests WHERE no = ?1";
-    QUEUE = "INSERT INTO webhook_queue (no, account, destination, lane, due_ms, why, expires_ms, fence, attempt, n_counted)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)";
-    EXPIRED_ONES = "SELECT q.no, q.account, q.destination, q.n_counted, q.due_ms, q.why,
-                           r.webhook_expires_ms
-                    FROM webhook_queue q JOIN requests r ON r.no = q.no
-                    WHERE q.expires_ms <= ?1 AND q.lease_until_ms IS NULL ORDER BY q.expires_ms LIMIT ?2";
-    PROLONG = "UPDATE webhook_queue SET expires_ms = ?2 WHERE no = ?1";
-    REMOVE = "DELETE FROM webhook_queue WHERE no = ?1 AND lease_until_ms IS NULL RETURNING destination, lane";
-    END = "DELETE FROM webhook_queue WHERE no = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
-           RETURNING destination, lane";
-    RESCHEDULE = "UPDATE webhook_queue
-                  SET lease_until_ms = NULL, due_ms = ?3, why = ?4, attempt = attempt - ?5, n_counted = n_counted + ?6,
-                      lane = CASE WHEN ?6 > 0 THEN 1 ELSE lane END
-                  WHERE no = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
-                  RETURNING destination, lane";
+    ADD = "INSERT INTO webhooks (seq, account, created_ms, status, host) VALUES (?1, ?2, ?3, ?4, ?5)";
+    SET_STATUS = "UPDATE webhooks
+                  SET status = ?3, scheduled_ms = COALESCE(?4, scheduled_ms),
+                      dispatched_ms = COALESCE(?5, dispatched_ms), delivered_ms = COALESCE(?6, delivered_ms),
+                      failed_ms = COALESCE(?7, failed_ms), failure = COALESCE(?8, failure)
+                  WHERE seq = ?1 AND status = ?2";
+    ADD_PAYLOAD = "INSERT INTO payloads (seq, finished_ms, payload) VALUES (?1, ?2, ?3)";
+    DELIVERY_OPTIONS = concat!("SELECT ", delivery_columns!(), " FROM requests WHERE seq = ?1");
+    ENQUEUE = concat!("INSERT INTO webhook_queue (", queue_columns!(), ") VALUES (", queue_columns!(values), ")");
+    EXPIRED = concat!(
+        "SELECT ", expired_columns!(), " FROM webhook_queue q JOIN requests r ON r.seq = q.seq
+         WHERE q.expires_ms <= ?1 AND q.lease_until_ms IS NULL ORDER BY q.expires_ms LIMIT ?2"
+    );
+    EXTEND_EXPIRY = "UPDATE webhook_queue SET expires_ms = ?2 WHERE seq = ?1";
+    DEQUEUE_WAITING = "DELETE FROM webhook_queue WHERE seq = ?1 AND lease_until_ms IS NULL
+                       RETURNING destination, lane";
+    DEQUEUE_LEASED = "DELETE FROM webhook_queue WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
+                      RETURNING destination";
+    REQUEUE = "UPDATE webhook_queue
+               SET lease_until_ms = NULL, due_ms = ?3, due_reason = ?4, attempt = attempt - ?5,
+                   n_counted_attempts = n_counted_attempts + ?6, lane = CASE WHEN ?6 > 0 THEN 1 ELSE lane END
+               WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
+               RETURNING destination, lane";
 }
 
-/// Whether an attempt was recorded by the one who holds the webhook.
+/// What `record` changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recorded {
-    InTime,
-    /// The webhook is somebody else's by now: only the attempt was added.
-    Late,
+pub(crate) enum RecordEffect {
+    /// The lease was still held: the attempt was stored and its disposition applied.
+    Applied,
+    /// The lease was lost: the attempt was stored in the history, and nothing else changed.
+    HistoryOnly,
 }
 
-/// How a webhook that was held goes back into the queue.
-struct Back {
+/// A new row of the queue.
+pub(super) struct QueueRow {
+    pub(super) seq: i64,
+    pub(super) account: AccountId,
+    pub(super) destination: i64,
+    pub(super) lane: Lane,
+    pub(super) due_ms: i64,
+    pub(super) due_reason: DueReason,
+    pub(super) expires_ms: Option<i64>,
+    pub(super) fence: i64,
+    pub(super) attempt: u32,
+    pub(super) n_counted_attempts: u32,
+}
+
+/// How a leased webhook returns to the queue.
+struct Requeue {
     due_ms: i64,
-    why: Why,
-    /// Attempts that were taken back: the number is used again.
-    n_unused: i64,
-    /// Attempts that the schedule counts.
-    n_counted: i64,
+    due_reason: DueReason,
+    /// Attempts that were deleted, whose numbers are used again: 0 or 1.
+    n_deleted_attempts: i64,
+    /// Attempts that count against the retry schedule: 0 or 1.
+    n_counted_attempts: i64,
 }
 
-/// A webhook that waits although its time is over.
-struct Expired {
-    no: i64,
+/// The delivery options of a request.
+struct DeliveryOptions {
+    account: AccountId,
+    authority: Authority,
+    delay_ms: i64,
+    expires_ms: Option<i64>,
+}
+
+/// A waiting webhook whose expiry has passed.
+struct ExpiredRow {
+    seq: i64,
     account: AccountId,
     destination: i64,
-    /// Attempts so far that the schedule counts.
-    n_counted: i64,
+    n_counted_attempts: u32,
     due_ms: i64,
-    why: Why,
-    /// The end that the request named.
-    wanted_ms: Option<i64>,
+    due_reason: DueReason,
+    /// The request's own `expires`.
+    requested_expires_ms: Option<i64>,
 }
 
-/// Makes the webhook of a request that was just accepted.
-pub(super) fn create(tx: &mut Tx<'_>, no: i64, account: AccountId, authority: &str) -> Result<(), Error> {
+/// Adds the webhook of a request that was just accepted.
+pub(super) fn create(
+    tx: &mut Tx<'_>,
+    seq: i64,
+    account: AccountId,
+    authority: &Authority,
+) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _port)| host);
-    tx.execute(&ADD, params![no, account, now_ms, WebhookStatus::Created.as_str(), host])?;
+    tx.execute(&ADD, params![seq, account, now_ms, WebhookStatus::Created, authority.host()])?;
     Ok(())
 }
 
-/// Keeps the payload and makes the first attempt due, after the request's delay from now.
-pub(super) fn schedule_first(
-    tx: &mut Tx<'_>,
-    no: i64,
-    payload: &str,
-    fairness: &Fairness,
-) -> Result<(), Error> {
+/// Stores the payload, and makes the first attempt due after the request's delay.
+pub(super) fn schedule_first(tx: &mut Tx<'_>, seq: i64, payload: &str) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    tx.execute(&ADD_PAYLOAD, params![no, now_ms, payload])?;
-    let (account, authority, delay_ms, expires_ms) = tx.query_one(&WANTED, params![no], read_wanted)?;
-    let due_ms = now_ms.saturating_add(delay_ms);
-    let expires_ms = fairness.longest_trying(expires_ms).map(|expires_ms| due_ms.saturating_add(expires_ms));
-    let mut destination = Destination::named(tx, account, &authority, fairness)?;
-    let (lane, why) = (Lane::First, Why::Delay.as_str());
-    tx.execute(&QUEUE, params![no, account, destination.no, lane.number(), due_ms, why, expires_ms])?;
-    destination.waits(lane, due_ms);
-    destination.save(tx, fairness)
+    tx.execute(&ADD_PAYLOAD, params![seq, now_ms, payload])?;
+    let options: DeliveryOptions = tx.query_one(&DELIVERY_OPTIONS, params![seq])?;
+    let due_ms = now_ms.saturating_add(options.delay_ms);
+    let window_ms = tx.limits().retry_window_ms(options.expires_ms);
+    let destination = Destination::load_or_create(tx, options.account, &options.authority)?;
+    let row = QueueRow {
+        seq,
+        account: options.account,
+        destination: destination.seq,
+        lane: Lane::First,
+        due_ms,
+        due_reason: DueReason::Delay,
+        expires_ms: window_ms.map(|window_ms| due_ms.saturating_add(window_ms)),
+        fence: 0,
+        attempt: 0,
+        n_counted_attempts: 0,
+    };
+    enqueue(tx, &row, destination)
 }
 
-/// Moves the row of a webhook along. The counters are the caller's, who may have more to count.
-pub(super) fn enter(tx: &mut Tx<'_>, no: i64, step: Transition) -> Result<(), Error> {
-    let to = step.to.status();
-    let (scheduled, dispatched, delivered, failed, reason) = match step.to {
-        State::Scheduled { since_ms } => (Some(since_ms), None, None, None, None),
-        State::Dispatched { since_ms } => (None, Some(since_ms), None, None, None),
-        State::Delivered { at_ms } => (None, None, Some(at_ms), None, None),
-        State::Failed { at_ms, reason } => (None, None, None, Some(at_ms), Some(reason)),
+/// Adds a row to the queue and to its destination.
+pub(super) fn enqueue(tx: &mut Tx<'_>, row: &QueueRow, mut destination: Destination) -> Result<(), Error> {
+    tx.execute(&ENQUEUE, Params::of(row).as_slice())?;
+    destination.webhook_added(row.lane, row.due_ms);
+    destination.save(tx)
+}
+
+/// Changes the status of a webhook and the counters of its account.
+pub(super) fn apply_transition(
+    tx: &mut Tx<'_>,
+    seq: i64,
+    account: AccountId,
+    transition: Transition,
+) -> Result<(), Error> {
+    Delta::default().with_transition(&transition).apply(tx, account)?;
+    write_status(tx, seq, transition)
+}
+
+/// Changes the status of a webhook. The caller updates the counters.
+pub(super) fn write_status(tx: &mut Tx<'_>, seq: i64, transition: Transition) -> Result<(), Error> {
+    let Transition { from, to } = transition;
+    let status = to.status();
+    let (scheduled_ms, dispatched_ms, delivered_ms, failed_ms, failure) = match to {
+        WebhookState::Scheduled { since_ms } => (Some(since_ms), None, None, None, None),
+        WebhookState::Dispatched { since_ms } => (None, Some(since_ms), None, None, None),
+        WebhookState::Delivered { at_ms } => (None, None, Some(at_ms), None, None),
+        WebhookState::Failed { at_ms, reason } => (None, None, None, Some(at_ms), Some(reason)),
     };
     let n_rows = tx.execute(
-        &ENTER,
-        params![
-            no,
-            step.from.as_str(),
-            to.as_str(),
-            scheduled,
-            dispatched,
-            delivered,
-            failed,
-            reason.as_deref()
-        ],
+        &SET_STATUS,
+        params![seq, from, status, scheduled_ms, dispatched_ms, delivered_ms, failed_ms, failure],
     )?;
     if n_rows == 1 {
         return Ok(());
     }
-    Err(Error::Corrupt(format!("webhook {no} is not {} and cannot become {to}", step.from)))
+    Err(Error::Corrupt(format!("webhook {seq} is not {from} and cannot become {status}")))
 }
 
-/// Fails webhooks whose time is over while they wait, whatever holds them back. One of which nobody ever learned whether it
-/// can be delivered is owed still, if it was only this server that let the time pass: the request named no end, its
-/// destination is not left alone, and it was not tried again and again, until now, by a machine that could not send it.
-pub(super) fn expire(tx: &mut Tx<'_>, fairness: &Fairness) -> Result<(), Error> {
+/// Fails waiting webhooks that have expired, even if their destination is paused or saturated.
+///
+/// A webhook that was never attempted gets a new expiry instead when only this server let the time pass:
+/// * the request did not ask for an earlier expiry than `give_up_ms`,
+/// * the circuit breaker of the destination is closed, and
+/// * local trouble on this machine did not postpone the webhook recently, again and again.
+pub(super) fn fail_expired(tx: &mut Tx<'_>) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    for expired in tx.query(&EXPIRED_ONES, params![now_ms, MAX_EXPIRED], read_expired)? {
-        let Expired { no, account, destination, n_counted, due_ms, why, wanted_ms } = expired;
-        if let (0, Some(give_up_ms)) = (n_counted, fairness.give_up_ms)
-            && wanted_ms.is_none_or(|wanted_ms| wanted_ms >= give_up_ms)
-            && (why != Why::LocalTrouble || due_ms <= now_ms.saturating_sub(PRESENT_TROUBLE_MS))
-            && Destination::load(tx, destination, fairness)?.flow.n_openings == 0
+    for row in tx.query::<ExpiredRow>(&EXPIRED, params![now_ms, MAX_EXPIRED])? {
+        if let (0, Some(give_up_ms)) = (row.n_counted_attempts, tx.limits().give_up_ms)
+            && row.requested_expires_ms.is_none_or(|requested_ms| requested_ms >= give_up_ms)
+            && !row.has_recent_trouble(now_ms)
+            && Destination::load(tx, row.destination)?.state.n_openings == 0
         {
-            tx.execute(&PROLONG, params![no, now_ms.saturating_add(give_up_ms)])?;
+            tx.execute(&EXTEND_EXPIRY, params![row.seq, now_ms.saturating_add(give_up_ms)])?;
             continue;
         }
-        unqueue(tx, no, fairness)?;
-        step(tx, no, account, Scheduled.ended(EXPIRED, now_ms))?;
+        remove_waiting(tx, row.seq)?;
+        apply_transition(tx, row.seq, row.account, Scheduled.failed(FailureReason::Expired, now_ms))?;
     }
     Ok(())
 }
 
-/// Takes a webhook that waits out of the queue, for good.
-pub(super) fn unqueue(tx: &mut Tx<'_>, no: i64, fairness: &Fairness) -> Result<(), Error> {
-    let (destination, lane) = tx.query_one(&REMOVE, params![no], read_place)?;
-    let mut destination = Destination::load(tx, destination, fairness)?;
-    destination.look_again(tx, Lane::from_number(lane))?;
-    // It may have been told of room that it now leaves to others.
-    destination.save_with_room(tx, fairness)
+/// Removes a waiting webhook from the queue for good.
+pub(super) fn remove_waiting(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
+    let (destination, lane): (i64, Lane) = tx.query_one(&DEQUEUE_WAITING, params![seq])?;
+    let mut destination = Destination::load(tx, destination)?;
+    destination.refresh_earliest_due(tx, lane)?;
+    // The destination may have been woken for a full address, and no longer needs the capacity there.
+    destination.save_and_wake_waiting(tx)
 }
 
+/// Stores an attempt and applies its disposition. A lost lease leaves the webhook unchanged.
 pub(crate) fn record(
     tx: &mut Tx<'_>,
-    held: &Held,
+    lease: &LeaseKey,
     attempt: &Attempt,
-    next: Next,
-    fairness: &Fairness,
-) -> Result<Recorded, Error> {
+    disposition: Disposition,
+) -> Result<RecordEffect, Error> {
     let now_ms = tx.now_ms();
-    attempts::close(tx, held, attempt)?;
-    let taken_back = match next {
-        Next::Retry { due_ms } => put_back(tx, held, &Back::after(attempt, due_ms, now_ms), fairness),
-        Next::Delivered | Next::Failed { .. } => end(tx, held, fairness),
+    attempts::close(tx, lease, attempt)?;
+    let destination = match disposition {
+        Disposition::Retry { due_ms } => requeue(tx, lease, &Requeue::after(attempt, due_ms, now_ms)),
+        Disposition::Delivered | Disposition::Failed { .. } => remove_leased(tx, lease),
     };
-    let mut destination = match taken_back {
+    let mut destination = match destination {
         Ok(destination) => destination,
-        Err(Error::LostLease) => return Ok(Recorded::Late),
+        Err(Error::LostLease) => return Ok(RecordEffect::HistoryOnly),
         Err(error) => return Err(error),
     };
-    step(tx, held.no, held.account, Dispatched.attempted(next, now_ms))?;
-    destination.flow.attempted(attempt, now_ms, fairness);
-    destination.save_with_room(tx, fairness)?;
-    Ok(Recorded::InTime)
+    apply_transition(tx, lease.seq, lease.account, Dispatched.attempted(disposition, now_ms))?;
+    destination.state.record_attempt(attempt, now_ms, &tx.limits());
+    destination.save_and_wake_waiting(tx)?;
+    Ok(RecordEffect::Applied)
 }
 
-pub(crate) fn release(tx: &mut Tx<'_>, held: &Held, due_ms: i64, fairness: &Fairness) -> Result<(), Error> {
+/// Returns a webhook to the queue unsent, and deletes its attempt.
+pub(crate) fn release(tx: &mut Tx<'_>, lease: &LeaseKey, due_ms: i64) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    let back = Back { due_ms, why: Why::LocalTrouble, n_unused: 1, n_counted: 0 };
-    let destination = put_back(tx, held, &back, fairness)?;
-    attempts::remove(tx, held)?;
-    step(tx, held.no, held.account, Dispatched.returned(now_ms))?;
-    destination.save_with_room(tx, fairness)
+    let due_reason = DueReason::LocalTrouble;
+    let unsent = Requeue { due_ms, due_reason, n_deleted_attempts: 1, n_counted_attempts: 0 };
+    let destination = requeue(tx, lease, &unsent)?;
+    attempts::delete(tx, lease)?;
+    apply_transition(tx, lease.seq, lease.account, Dispatched.returned(now_ms))?;
+    destination.save_and_wake_waiting(tx)
 }
 
-pub(crate) fn abandon(
-    tx: &mut Tx<'_>,
-    held: &Held,
-    reason: String,
-    fairness: &Fairness,
-) -> Result<(), Error> {
+/// Fails a webhook unsent, and deletes its attempt.
+pub(crate) fn abandon(tx: &mut Tx<'_>, lease: &LeaseKey, reason: FailureReason) -> Result<(), Error> {
     let now_ms = tx.now_ms();
-    let destination = end(tx, held, fairness)?;
-    attempts::remove(tx, held)?;
-    step(tx, held.no, held.account, Dispatched.attempted(Next::Failed { reason }, now_ms))?;
-    destination.save_with_room(tx, fairness)
+    let destination = remove_leased(tx, lease)?;
+    attempts::delete(tx, lease)?;
+    let failed = Dispatched.attempted(Disposition::Failed { reason }, now_ms);
+    apply_transition(tx, lease.seq, lease.account, failed)?;
+    destination.save_and_wake_waiting(tx)
 }
 
-impl Back {
+impl Requeue {
     fn after(attempt: &Attempt, due_ms: i64, now_ms: i64) -> Self {
         let is_interrupted = attempt.outcome == Outcome::Interrupted;
-        let why = match attempt.retry_after_ms {
-            _ if is_interrupted => Why::Interrupted,
-            // One that asks for less than the schedule's pause changes nothing.
-            Some(asked_ms @ 1..) if due_ms <= now_ms.saturating_add(asked_ms) => Why::RetryAfter,
-            _ => Why::Retry,
+        let due_reason = match attempt.retry_after_ms {
+            _ if is_interrupted => DueReason::Interrupted,
+            // A `Retry-After` shorter than the schedule's pause has no effect on the due time.
+            Some(retry_after_ms @ 1..) if due_ms <= now_ms.saturating_add(retry_after_ms) => {
+                DueReason::RetryAfter
+            }
+            _ => DueReason::Retry,
         };
-        Self { due_ms, why, n_unused: 0, n_counted: i64::from(!is_interrupted) }
+        let n_counted_attempts = i64::from(!is_interrupted);
+        Self { due_ms, due_reason, n_deleted_attempts: 0, n_counted_attempts }
     }
 }
 
-/// Takes a webhook that is held out of the queue, for good. Its destination is not saved yet.
-fn end(tx: &mut Tx<'_>, held: &Held, fairness: &Fairness) -> Result<Destination, Error> {
-    let place = tx.query_optional(&END, params![held.no, held.fence], read_place)?;
-    let (destination, _) = place.ok_or(Error::LostLease)?;
-    let mut destination = Destination::load(tx, destination, fairness)?;
-    destination.flow.returned();
+impl ExpiredRow {
+    /// Whether trouble on this machine has postponed the webhook until about now.
+    fn has_recent_trouble(&self, now_ms: i64) -> bool {
+        self.due_reason == DueReason::LocalTrouble && self.due_ms > now_ms.saturating_sub(RECENT_TROUBLE_MS)
+    }
+}
+
+/// Removes a leased webhook from the queue for good. The caller saves the destination.
+fn remove_leased(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<Destination, Error> {
+    let destination: Option<i64> = tx.query_optional(&DEQUEUE_LEASED, params![lease.seq, lease.fence])?;
+    let mut destination = Destination::load(tx, destination.ok_or(Error::LostLease)?)?;
+    destination.state.end_lease();
     Ok(destination)
 }
 
-/// Puts a webhook that is held back into the queue. Its destination is not saved yet.
-fn put_back(tx: &mut Tx<'_>, held: &Held, back: &Back, fairness: &Fairness) -> Result<Destination, Error> {
-    let Back { due_ms, why, n_unused, n_counted } = *back;
-    let params = params![held.no, held.fence, due_ms, why.as_str(), n_unused, n_counted];
-    let (destination, lane) = tx.query_optional(&RESCHEDULE, params, read_place)?.ok_or(Error::LostLease)?;
-    let mut destination = Destination::load(tx, destination, fairness)?;
-    destination.flow.returned();
-    destination.waits(Lane::from_number(lane), due_ms);
+/// Returns a leased webhook to the queue. The caller saves the destination.
+fn requeue(tx: &mut Tx<'_>, lease: &LeaseKey, requeue: &Requeue) -> Result<Destination, Error> {
+    let Requeue { due_ms, due_reason, n_deleted_attempts, n_counted_attempts } = *requeue;
+    let params = params![lease.seq, lease.fence, due_ms, due_reason, n_deleted_attempts, n_counted_attempts];
+    let (destination, lane): (i64, Lane) = tx.query_optional(&REQUEUE, params)?.ok_or(Error::LostLease)?;
+    let mut destination = Destination::load(tx, destination)?;
+    destination.state.end_lease();
+    destination.webhook_added(lane, due_ms);
     Ok(destination)
-}
-
-pub(super) fn step(tx: &mut Tx<'_>, no: i64, account: AccountId, step: Transition) -> Result<(), Error> {
-    Delta::default().with_step(&step).apply(tx, account)?;
-    enter(tx, no, step)
-}
-
-fn read_place(row: &mut Row<'_>) -> Result<(i64, i64), Error> {
-    Ok((row.take()?, row.take()?))
-}
-
-fn read_expired(row: &mut Row<'_>) -> Result<Expired, Error> {
-    Ok(Expired {
-        no: row.take()?,
-        account: row.take()?,
-        destination: row.take()?,
-        n_counted: row.take()?,
-        due_ms: row.take()?,
-        why: row.take_word()?,
-        wanted_ms: row.take()?,
-    })
-}
-
-/// Whose webhook a request wants, where, how much later, and for how long.
-fn read_wanted(row: &mut Row<'_>) -> Result<(AccountId, String, i64, Option<i64>), Error> {
-    Ok((row.take()?, row.take()?, row.take()?, row.take()?))
 }

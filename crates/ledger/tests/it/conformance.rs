@@ -1,7 +1,7 @@
 //! What every database must do, as functions over a fresh ledger. A database runs them all with `suite!`.
 
 pub(crate) mod accounts;
-pub(crate) mod fairness;
+pub(crate) mod delivery_limits;
 pub(crate) mod history;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
@@ -24,7 +24,7 @@ macro_rules! suite {
                 a_retry_waits_for_its_time, an_end_is_an_end, a_release_uses_up_no_attempt,
                 a_late_result_is_only_history, a_crash_shows_as_interrupted,
                 an_abandoned_webhook_fails_without_attempt, expiry_counts_from_the_first_due_time;
-            fairness: a_saturated_authority_is_left_out, a_backlog_delays_nobody_else,
+            delivery_limits: a_saturated_authority_is_left_out, a_backlog_delays_nobody_else,
                 room_is_kept_for_first_attempts, the_breaker_lets_one_through_at_a_time,
                 what_a_receiver_asks_for_holds_for_its_authority, time_runs_out_while_nothing_is_sent,
                 what_nobody_tried_is_owed_however_late_it_is, nothing_is_claimed_whose_time_is_over,

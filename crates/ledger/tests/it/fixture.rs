@@ -4,8 +4,9 @@ use std::any::Any;
 use std::path::Path;
 
 use pixaven_ledger::{
-    AccountId, Attempt, Clock, Content, DueWebhook, Fairness, InputRef, Job, JobDone, Lease, Ledger, NewKey,
-    NewRequest, NewWebhook, Outcome, Store, StoredResult, Timings, UsageDelta, WebhookRecord, WebhookStatus,
+    AccountId, Attempt, Authority, Clock, DeliveryLimits, DueWebhook, InputRef, Job, JobOutcome, Lease,
+    Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store, StoredContent, StoredResult, Timings, UsageDelta,
+    WebhookRecord, WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -33,17 +34,17 @@ impl Fixture {
     }
 
     /// The same, asking this much of receivers.
-    pub(crate) fn with_fairness(self, fairness: Fairness) -> Self {
-        Self { ledger: self.ledger.with_fairness(fairness), ..self }
+    pub(crate) fn with_delivery_limits(self, limits: DeliveryLimits) -> Self {
+        Self { ledger: self.ledger.with_delivery_limits(limits), ..self }
     }
 
     /// The same, holding nothing back.
     pub(crate) fn unlimited(self) -> Self {
-        self.with_fairness(Fairness {
+        self.with_delivery_limits(DeliveryLimits {
             per_authority: 1_000,
             per_address: 1_000,
             n_failures_to_open: u32::MAX,
-            ..Fairness::default()
+            ..DeliveryLimits::default()
         })
     }
 
@@ -101,7 +102,7 @@ pub(crate) fn key(n: u8) -> NewKey {
 pub(crate) fn webhook() -> NewWebhook {
     NewWebhook {
         url: "https://user:word@receiver.example/hook?a=b".to_owned(),
-        authority: "receiver.example:443".to_owned(),
+        authority: Authority::new("receiver.example", 443),
         delay_ms: 0,
         expires_ms: None,
         retry: true,
@@ -111,7 +112,7 @@ pub(crate) fn webhook() -> NewWebhook {
 
 /// A webhook to another receiver.
 pub(crate) fn webhook_to(authority: &str) -> NewWebhook {
-    NewWebhook { authority: authority.to_owned(), ..webhook() }
+    NewWebhook { authority: authority.parse().unwrap(), ..webhook() }
 }
 
 pub(crate) fn request(account: AccountId, webhook: NewWebhook) -> NewRequest {
@@ -123,9 +124,9 @@ pub(crate) fn payload(id: Uuid) -> String {
     format!(r#"{{"success":true,"code":200,"id":"{id}"}}"#)
 }
 
-pub(crate) fn done(id: Uuid) -> JobDone {
+pub(crate) fn done(id: Uuid) -> JobOutcome {
     let usage = UsageDelta { requests: 1, input_bytes: 1000, output_bytes: 100 };
-    JobDone { payload: payload(id), usage, result: None }
+    JobOutcome { payload: payload(id), usage, result: None }
 }
 
 pub(crate) fn result(id: Uuid, account: AccountId, expires_ms: i64) -> StoredResult {
@@ -138,7 +139,7 @@ pub(crate) fn result(id: Uuid, account: AccountId, expires_ms: i64) -> StoredRes
         sha1: "b752df4c53d29212e71eecc08b9cf6c4ab6f0652".to_owned(),
         created_ms: START_MS,
         expires_ms,
-        content: Content::File { key: format!("results/{id}") },
+        content: StoredContent::File { key: format!("results/{id}") },
     }
 }
 
@@ -161,7 +162,7 @@ pub(crate) fn delivered() -> Attempt {
 
 /// When the next attempt of a webhook is due.
 pub(crate) fn next_due_ms(record: &WebhookRecord) -> Option<i64> {
-    record.next.map(|next| next.due_ms)
+    record.next_attempt.map(|next| next.due_ms)
 }
 
 /// The only element.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use pixaven_ledger::{Error, Ledger, NewRequest, Stats, Store};
+use pixaven_ledger::{Error, Ledger, LedgerStats, NewRequest, Store};
 use rusqlite::Connection;
 
 use crate::fixture::{Fixture, request, sqlite, webhook};
@@ -13,7 +13,7 @@ const N_CALLERS: usize = 300;
 
 /// Accepts requests of as many callers while another process holds the file, so that all of them wait; then lets
 /// go. Returns the answers in order, and what it took.
-async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(), Error>>, Stats) {
+async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(), Error>>, LedgerStats) {
     let Store::Sqlite { path } = &f.store;
     let before = f.ledger.stats();
     let other_process = Connection::open(path).unwrap();
@@ -25,7 +25,7 @@ async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(
         answers.push(accept.await);
     }
     let after = f.ledger.stats();
-    let stats = Stats {
+    let stats = LedgerStats {
         n_operations: after.n_operations - before.n_operations,
         n_commits: after.n_commits - before.n_commits,
         wal_pages: after.wal_pages,

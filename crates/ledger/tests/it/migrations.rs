@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pixaven_ledger::{Clock, Content, Error, InputRef, Ledger, Next, Store};
+use bytes::Bytes;
+use pixaven_ledger::{Clock, Disposition, DueReason, Error, InputRef, Ledger, Secret, Store, StoredContent};
 use rusqlite::Connection;
 use uuid::Uuid;
 
@@ -39,7 +40,7 @@ async fn a_new_file_is_private_and_marked() {
     }
     ledger.close().await;
     assert_eq!(pragma(&path, "application_id"), 0x5058_564e.to_string());
-    assert_eq!(pragma(&path, "user_version"), "6");
+    assert_eq!(pragma(&path, "user_version"), "7");
     assert_eq!(pragma(&path, "journal_mode"), "wal");
 }
 
@@ -82,7 +83,7 @@ async fn a_newer_file_is_refused() {
     let path = directory.path().join("ledger.db");
     open(&path).await.unwrap().close().await;
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path).await, Err(Error::TooNew { found: 99, known: 6 })));
+    assert!(matches!(open(&path).await, Err(Error::TooNew { found: 99, known: 7 })));
 }
 
 #[tokio::test]
@@ -146,16 +147,101 @@ async fn a_file_of_the_first_version_goes_on() {
         seen.push((
             webhook.id.as_u128(),
             lease.attempt,
-            webhook.n_counted,
+            webhook.n_counted_attempts,
             webhook.is_retry,
             webhook.expires_at_ms,
         ));
-        ledger.record_attempt(&lease, delivered(), Next::Delivered).await.unwrap();
+        ledger.record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
     }
     assert_eq!(seen, [(1, 2, 1, true, Some(610)), (2, 4, 2, true, None)]);
     let [job] = <[_; 1]>::try_from(ledger.claim_jobs(9, 1_000).await.unwrap()).expect("one job");
-    let content = Content::File { key: "inputs/3".to_owned() };
+    let content = StoredContent::File { key: "inputs/3".to_owned() };
     assert_eq!(job.value.input, InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 });
     let result = ledger.result(Uuid::from_u128(4), "b.jpg").await.unwrap().expect("a result");
-    assert_eq!(result.content, Content::File { key: "results/b".to_owned() });
+    assert_eq!(result.content, StoredContent::File { key: "results/b".to_owned() });
+}
+
+/// The migrations before the column names changed.
+const FIRST_SIX_MIGRATIONS: [&str; 6] = [
+    include_str!("../../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../../migrations/sqlite/0002_watermarks.sql"),
+    include_str!("../../migrations/sqlite/0003_destinations.sql"),
+    include_str!("../../migrations/sqlite/0004_idempotency.sql"),
+    include_str!("../../migrations/sqlite/0005_hosts_and_bulk.sql"),
+    include_str!("../../migrations/sqlite/0006_small_files.sql"),
+];
+
+/// A ledger of version 6 with a row in every table whose columns were renamed: a webhook that waits for a retry, an
+/// upload that waits for its processing, and a bulk resend that has begun.
+const SIXTH_VERSION: &str = "
+    INSERT INTO accounts VALUES (1, 'default', 0);
+    INSERT INTO webhook_secrets VALUES (4, 1, 'whsec_old', 0, NULL), (5, 1, 'whsec_new', 7, NULL);
+    INSERT INTO counters (account, n_created, n_scheduled) VALUES (1, 1, 1);
+    INSERT INTO requests VALUES
+        (1, X'00000000000000000000000000000001', 1, 0, NULL, NULL, NULL, 10, 500, 1, 'a:443', 'https://a/', '', '{}'),
+        (2, X'00000000000000000000000000000002', 1, 0, NULL, 'a.jpg', 3, 0, NULL, 1, '[::1]:80', 'http://[::1]/', '', '{}');
+    INSERT INTO inputs VALUES (2, X'010203');
+    INSERT INTO jobs VALUES (2, 1, 0, 6, NULL, 2);
+    INSERT INTO payloads VALUES (1, 100, '{}');
+    INSERT INTO webhooks (no, account, created_ms, status, host) VALUES
+        (1, 1, 0, 'scheduled', 'a'), (2, 1, 0, 'created', '[::1]');
+    INSERT INTO destinations (no, account, authority, send_limit, n_failures, address, is_crowded, served_ms,
+                              retry_due_ms, retry_ready_ms)
+    VALUES (9, 1, 'a:443', 4, 1, '203.0.113.7', 0, 110, 200, 200);
+    INSERT INTO webhook_queue VALUES (1, 1, 9, 1, 200, 'retry_after', 610, 3, NULL, 2, 1);
+    INSERT INTO attempts (no, number, fence, started_ms, duration_ms, outcome, retry_after_ms) VALUES
+        (1, 2, 3, 110, 5, 'rejected', 90);
+    INSERT INTO bulk_resends VALUES (8, 1, 50, 'failed', NULL, 0, 10, 0, 60, 7, 60, 12, 5, 1, 900, NULL);
+    PRAGMA application_id = 0x5058564e;
+    PRAGMA user_version = 6;";
+
+/// The rows of every table, without the names of the columns.
+fn rows(path: &Path) -> Vec<(String, Vec<Vec<rusqlite::types::Value>>)> {
+    let connection = Connection::open(path).unwrap();
+    let mut names =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+    let names: Vec<String> = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let rows_of = |name: &String| {
+        let mut select = connection.prepare(&format!("SELECT * FROM {name} ORDER BY 1, 2")).unwrap();
+        let n_columns = select.column_count();
+        let rows =
+            select.query_map([], |row| (0..n_columns).map(|column| row.get(column)).collect()).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    names.iter().map(|name| (name.clone(), rows_of(name))).collect()
+}
+
+#[tokio::test]
+async fn renaming_the_columns_of_the_sixth_version_keeps_every_row() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let connection = Connection::open(&path).unwrap();
+    for migration in FIRST_SIX_MIGRATIONS {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection.execute_batch(SIXTH_VERSION).unwrap();
+    drop(connection);
+    let before = rows(&path);
+    let ledger = Ledger::open(Store::Sqlite { path: path.clone() }, Clock::manual(300)).await.unwrap();
+    assert_eq!(rows(&path), before);
+
+    let account = ledger.account(1).await.unwrap().expect("the account exists");
+    let secrets: Vec<_> = account.webhook_secrets.iter().map(Secret::expose).collect();
+    assert_eq!(secrets, ["whsec_new", "whsec_old"]);
+    let record = ledger.webhook(1, Uuid::from_u128(1)).await.unwrap().expect("the webhook exists");
+    assert_eq!((record.attempts.len(), record.attempts[0].attempt.retry_after_ms), (1, Some(90)));
+    let next = record.next_attempt.expect("the webhook is scheduled");
+    assert_eq!((next.due_ms, next.due_reason), (200, DueReason::RetryAfter));
+    let bulk = ledger.bulk_resend(1, 8).await.unwrap().expect("the bulk resend exists");
+    assert_eq!((bulk.n_matched, bulk.n_resent, bulk.n_skipped, bulk.ended_ms), (12, 5, 1, None));
+
+    let [webhook] = <[_; 1]>::try_from(ledger.claim_webhooks(9, 1_000).await.unwrap()).expect("one is due");
+    assert_eq!((webhook.attempt, webhook.fence, webhook.value.n_counted_attempts), (3, 4, 1));
+    assert_eq!((webhook.value.authority.as_str(), webhook.value.expires_at_ms), ("a:443", Some(610)));
+    let [job] = <[_; 1]>::try_from(ledger.claim_jobs(9, 1_000).await.unwrap()).expect("one is due");
+    assert_eq!((job.fence, job.value.n_crashes), (7, 2));
+    let content = StoredContent::Inline(Bytes::from_static(&[1, 2, 3]));
+    assert_eq!(job.value.input, InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 3 });
+    ledger.close().await;
+    assert_eq!(pragma(&path, "user_version"), "7");
 }

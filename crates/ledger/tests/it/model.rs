@@ -4,13 +4,13 @@ mod memory;
 
 use std::future::Future;
 
-use pixaven_ledger::{Error, Lease, Next, Outcome, Release, WebhookQuery};
+use pixaven_ledger::{Disposition, Error, FailureReason, Lease, Outcome, ReleaseReason, WebhookQuery};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, attempt, done, next_due_ms, request, sqlite, webhook};
-use memory::{Held, Memory};
+use memory::{LeaseKey, Memory};
 
 /// How many requests there are when a sequence begins.
 const N_AT_FIRST: u32 = 6;
@@ -21,7 +21,7 @@ enum Step {
     ClaimJobs { limit: u32, lease_ms: i64 },
     RenewJob { held: Index, lease_ms: i64 },
     FinishJob { held: Index },
-    ReleaseJob { held: Index, why: Release },
+    ReleaseJob { held: Index, why: ReleaseReason },
     ClaimWebhooks { limit: u32, lease_ms: i64 },
     Record { held: Index, outcome: Index, next: Then },
     ReleaseWebhook { held: Index, after_ms: i64 },
@@ -44,9 +44,9 @@ fn step() -> impl Strategy<Value = Step> {
     let ms = 0..50_i64;
     let held = any::<Index>;
     let why = prop_oneof![
-        Just(Release::Stopped),
-        Just(Release::Crashed),
-        ms.clone().prop_map(|after_ms| Release::Later { after_ms })
+        Just(ReleaseReason::Stopped),
+        Just(ReleaseReason::Crashed),
+        ms.clone().prop_map(|delay_ms| ReleaseReason::Postponed { delay_ms })
     ];
     let then = prop_oneof![
         Just(Then::Delivered),
@@ -125,14 +125,14 @@ impl Both {
             Step::Abandon { held } if !self.webhooks.is_empty() => {
                 let lease = self.webhooks.remove(held.index(self.webhooks.len()));
                 let expected = self.memory.abandon(&of(&lease));
-                agree(self.f.ledger.abandon_webhook(&lease, "late".to_owned()).await, expected);
+                agree(self.f.ledger.abandon_webhook(&lease, FailureReason::Expired).await, expected);
             }
             Step::Resend { which } if !self.memory.webhooks.is_empty() => {
                 let id = which.get(&self.memory.webhooks[..]).id;
                 let resent = self.f.ledger.resend_webhook(self.f.account, id).await;
                 match self.memory.resend(id) {
                     Some(status) => assert_eq!(resent.unwrap(), Some(status)),
-                    None => assert!(matches!(resent, Err(Error::NotNow(_)))),
+                    None => assert!(matches!(resent, Err(Error::WrongStatus(_)))),
                 }
             }
             Step::Cancel { which } if !self.memory.webhooks.is_empty() => {
@@ -140,7 +140,7 @@ impl Both {
                 let cancelled = self.f.ledger.cancel_webhook(self.f.account, id).await;
                 match self.memory.cancel(id) {
                     true => assert!(cancelled.unwrap()),
-                    false => assert!(matches!(cancelled, Err(Error::NotNow(_)))),
+                    false => assert!(matches!(cancelled, Err(Error::WrongStatus(_)))),
                 }
             }
             // Nobody holds anything that the step could be about.
@@ -190,9 +190,9 @@ impl Both {
     async fn record(&mut self, held: Index, outcome: Outcome, then: Then) {
         let lease = self.webhooks.remove(held.index(self.webhooks.len()));
         let next = match then {
-            Then::Delivered => Next::Delivered,
-            Then::Retry { after_ms } => Next::Retry { due_ms: self.memory.now_ms + after_ms },
-            Then::Failed => Next::Failed { reason: "exhausted".to_owned() },
+            Then::Delivered => Disposition::Delivered,
+            Then::Retry { after_ms } => Disposition::Retry { due_ms: self.memory.now_ms + after_ms },
+            Then::Failed => Disposition::Failed { reason: FailureReason::RetriesExhausted },
         };
         let expected = self.memory.record(&of(&lease), lease.attempt, outcome, &next);
         agree(self.f.ledger.record_attempt(&lease, attempt(outcome, None), next).await, expected);
@@ -223,8 +223,8 @@ impl Both {
     }
 }
 
-fn of<T: HasId>(lease: &Lease<T>) -> Held {
-    Held { id: lease.value.id(), fence: lease.fence }
+fn of<T: HasId>(lease: &Lease<T>) -> LeaseKey {
+    LeaseKey { id: lease.value.id(), fence: lease.fence }
 }
 
 trait HasId {

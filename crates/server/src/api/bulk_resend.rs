@@ -92,7 +92,7 @@ fn rate(value: Option<&Value>) -> Result<Option<u32>, ApiError> {
 
 fn respond(status: StatusCode, bulk: &BulkResend) -> ApiResponse {
     let mut json = json!({
-        "id": bulk.no.to_string(),
+        "id": bulk.seq.to_string(),
         "status": if bulk.ended_ms.is_some() { "ended" } else { "running" },
         "created": timestamp(bulk.created_ms),
         "total": bulk.n_matched,

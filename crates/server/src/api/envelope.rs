@@ -1,6 +1,6 @@
 //! The envelope: the JSON object of every answer and of every webhook payload, and its form in a header. Pure text.
 
-use pixaven_imaging::Facts;
+use pixaven_imaging::FileInfo;
 use pixaven_imaging::geometry::Rect;
 use serde::Serialize;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ struct FileMembers<'a> {
 }
 
 impl<'a> FileMembers<'a> {
-    fn new(facts: &'a Facts, name: &'a str, url: Option<&'a str>) -> Self {
+    fn new(facts: &'a FileInfo, name: &'a str, url: Option<&'a str>) -> Self {
         Self {
             url,
             name,

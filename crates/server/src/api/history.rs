@@ -27,7 +27,7 @@ pub(super) async fn list(
     let page = api.shared.ledger.webhooks(query).await.map_err(ApiError::from)?;
     let webhooks: Vec<_> = page.webhooks.iter().map(json::webhook_json).collect();
     let mut members = json!({ "total": page.total, "webhooks": webhooks });
-    if let Some(next) = page.next {
+    if let Some(next) = page.next_cursor {
         members["cursor"] = json!(next.to_string());
     }
     Ok(ApiResponse::members(StatusCode::OK, &members))

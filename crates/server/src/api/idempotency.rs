@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use pixaven_ledger::{AccountId, Ledger, Named, NamedRequest};
+use pixaven_ledger::{AccountId, IdempotencyStatus, IdempotentRequest, Ledger};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub(super) enum KeyState {
 pub(super) struct KeyReservation {
     ledger: Ledger,
     tasks: Tasks,
-    request: Option<NamedRequest>,
+    request: Option<IdempotentRequest>,
 }
 
 /// Parses the idempotency key in the headers.
@@ -52,18 +52,22 @@ pub(super) async fn begin(
 ) -> Result<KeyState, ApiError> {
     let sha256 =
         tokio::task::spawn_blocking(move || fingerprint.sha256()).await.map_err(ApiError::internal)?;
-    let request = NamedRequest { account, key, sha256, id };
+    let request = IdempotentRequest { account, key, sha256, id };
     let conflict = |message: &str| Err(ApiError::new(ErrorKind::Conflict, message));
-    match api.shared.ledger.begin_named(&request).await? {
-        Named::New => Ok(KeyState::New(KeyReservation {
+    match api.shared.ledger.begin_idempotent(&request).await? {
+        IdempotencyStatus::New => Ok(KeyState::New(KeyReservation {
             ledger: api.shared.ledger.clone(),
             tasks: api.shared.tasks.clone(),
             request: Some(request),
         })),
-        Named::Accepted { id } => Ok(KeyState::Answered(ApiResponse::accepted().replaying(id))),
-        Named::Answered { id, answer } => Ok(KeyState::Answered(ApiResponse::envelope(answer).replaying(id))),
-        Named::Processing => conflict("the request with this Idempotency-Key is still being processed"),
-        Named::Other => conflict("this Idempotency-Key was used for another request"),
+        IdempotencyStatus::Accepted { id } => Ok(KeyState::Answered(ApiResponse::accepted().replaying(id))),
+        IdempotencyStatus::Answered { id, answer } => {
+            Ok(KeyState::Answered(ApiResponse::envelope(answer).replaying(id)))
+        }
+        IdempotencyStatus::InProgress => {
+            conflict("the request with this Idempotency-Key is still being processed")
+        }
+        IdempotencyStatus::KeyReused => conflict("this Idempotency-Key was used for another request"),
     }
 }
 
@@ -112,7 +116,7 @@ impl KeyReservation {
     /// The request was answered. Stores the answer for repetitions.
     pub(super) async fn answered(mut self, answer: &ApiResponse) -> Result<(), ApiError> {
         if let (Some(request), Some(envelope)) = (&self.request, answer.envelope_text()) {
-            self.ledger.answer_named(request, envelope.to_owned()).await?;
+            self.ledger.store_idempotent_answer(request, envelope.to_owned()).await?;
             self.request = None;
         }
         Ok(())
@@ -135,8 +139,8 @@ impl Drop for KeyReservation {
     }
 }
 
-async fn release(ledger: &Ledger, request: &NamedRequest) {
-    if let Err(error) = ledger.let_go_of_name(request).await {
+async fn release(ledger: &Ledger, request: &IdempotentRequest) {
+    if let Err(error) = ledger.release_idempotency_key(request).await {
         tracing::warn!(id = %request.id, %error, "an idempotency key could not be released; it stays reserved for a while");
     }
 }

@@ -15,6 +15,7 @@ use super::idempotency::{Fingerprint, KeyState};
 use super::multipart::UploadLimits;
 use super::response::{ApiResponse, RequestId};
 use super::{ApiSettings, ApiState, body, envelope, idempotency, multipart};
+use crate::delivery::authority_of;
 use crate::work::Caller;
 use crate::work::blobs::Blobs;
 use crate::work::pipeline::{Order, ProcessedImage};
@@ -219,10 +220,9 @@ async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, Ap
 }
 
 fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
-    let port = webhook.url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
     NewWebhook {
         url: webhook.url.to_string(),
-        authority: format!("{}{port}", webhook.url.host_str().unwrap_or_default()),
+        authority: authority_of(&webhook.url),
         delay_ms: webhook.delay_ms,
         expires_ms: webhook.expires_ms,
         retry: webhook.retry,

@@ -31,8 +31,8 @@ pub(super) async fn show(
     let id: Uuid = parse_id(id)?;
     let wait = parse_wait(&pairs)?;
     let ledger = &api.shared.ledger;
-    let finishing = ledger.finishing(id);
-    let ended = finishing.ended();
+    let waiter = ledger.completion_of(id);
+    let completed = waiter.completed();
     let read_record = async || {
         let found = ledger.webhook(account.id, id).await.map_err(ApiError::from)?;
         found.ok_or_else(ApiError::not_found)
@@ -47,7 +47,7 @@ pub(super) async fn show(
     let stop = api.shared.tasks.stop_token();
     let completed_or_stopped = async {
         tokio::select! {
-            () = ended => {}
+            () = completed => {}
             () = stop.cancelled() => {}
         }
     };

@@ -22,7 +22,7 @@ use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
 use pixaven_imaging::plan::Output;
-use pixaven_imaging::{Format, sample};
+use pixaven_imaging::{Channels, Format, Image};
 use pixaven_ledger::{Clock, Secret};
 use tempfile::TempDir;
 
@@ -118,7 +118,8 @@ fn load_or_generate_photo(file: Option<&Path>) -> anyhow::Result<Bytes> {
     // A baseline JPEG, as cameras write it. 89 is the highest quality at which the encoder still subsamples
     // chroma (4:2:0).
     let output = Output { quality: Some(89), baseline: true, ..Output::default() };
-    Ok(pixaven_imaging::encode(sample::landscape(550, 412, 1), Format::Jpeg, &output)?.into())
+    let image = Image::new(550, 412, Channels::Rgb, pixaven_sample::landscape(550, 412, 1));
+    Ok(pixaven_imaging::encode(image, Format::Jpeg, &output)?.into())
 }
 
 /// Creates an API key before the server starts, as `pixaven keys create` does, and reads the signing secret

@@ -121,7 +121,7 @@ impl AccountLedger {
     async fn open(config: ConfigArgs) -> anyhow::Result<Self> {
         let config = config.load([])?;
         let ledger = open_ledger(&config.server.data_dir, Clock::System).await?;
-        let ledger = ledger.with_fairness(config.webhooks.delivery_limits());
+        let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
         let key = ledger.keys().await?.into_iter().next();
         let key = key.ok_or_else(|| {
             anyhow::anyhow!("there is no webhook before the first API key: see pixaven keys create")
@@ -166,8 +166,8 @@ fn webhook_line(record: &WebhookRecord) -> String {
     let mut status = record.status.to_string();
     if let Some(reason) = &record.failure {
         status = format!("{status}: {reason}");
-    } else if let Some(next) = record.next {
-        status = format!("{status}: {} until {}", next.why.as_str(), timestamp(next.due_ms));
+    } else if let Some(next) = record.next_attempt {
+        status = format!("{status}: {} until {}", next.due_reason.as_str(), timestamp(next.due_ms));
     }
     let url = without_credentials(&record.url);
     format_line(&record.id.to_string(), &status, &timestamp(record.created_ms), &url)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use pixaven_ledger::schedule::Schedule;
-use pixaven_ledger::{DueWebhook, Error, Lease, Ledger, Next, Outcome, Room};
+use pixaven_ledger::{Disposition, DueWebhook, Error, FailureReason, Lease, Ledger, Outcome, SendCapacity};
 use pixaven_net::{Exchange, Net, NetError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -80,8 +80,8 @@ enum SendResult {
     Expired,
     /// This machine could not send the webhook: for example no socket was free, or the signing secrets could not be read.
     LocalTrouble(String),
-    /// The proxy did not let the webhook through. `concerns_all` is true when it lets nothing through.
-    ProxyTrouble { error: String, concerns_all: bool },
+    /// The proxy did not let the webhook through. `affects_every_peer` is true when it lets nothing through.
+    ProxyTrouble { error: String, affects_every_peer: bool },
 }
 
 impl Dispatcher {
@@ -111,16 +111,16 @@ impl Dispatcher {
                 permits = self.permits_to_claim() => permits,
                 () = stop.cancelled() => return,
             };
-            let room = permits.room();
+            let capacity = permits.capacity();
             // A stop does not cancel the claim: every claimed webhook must be sent or released.
-            let claimed = match self.claim(room).await {
+            let claimed = match self.claim(capacity).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::error!(%error, "due webhooks could not be claimed");
                     Vec::new()
                 }
             };
-            let is_drained = claimed.len() < room.n as usize;
+            let is_drained = claimed.len() < capacity.n_total as usize;
             self.spawn_sends(claimed, permits, &tasks);
             if is_drained {
                 tokio::select! {
@@ -135,7 +135,7 @@ impl Dispatcher {
     /// Claims the webhooks that are due now, sends them and writes the results. Returns their number. For tests, which do not call
     /// [`Dispatcher::run`].
     pub async fn step(&self) -> Result<usize, Error> {
-        let claimed = self.claim(self.free_permits().await.room()).await?;
+        let claimed = self.claim(self.free_permits().await.capacity()).await?;
         let never = CancellationToken::new();
         let attended = claimed.into_iter().map(|lease| self.attend(lease, &never));
         Ok(join_all(attended).await.len())
@@ -159,8 +159,8 @@ impl Dispatcher {
         permits
     }
 
-    async fn claim(&self, room: Room) -> Result<Vec<Lease<DueWebhook>>, Error> {
-        self.inner.ledger.claim_webhooks(room, self.inner.settings.lease_ms).await
+    async fn claim(&self, capacity: SendCapacity) -> Result<Vec<Lease<DueWebhook>>, Error> {
+        self.inner.ledger.claim_webhooks(capacity, self.inner.settings.lease_ms).await
     }
 
     /// Sends each claimed webhook in a task of its own.
@@ -213,13 +213,14 @@ impl Dispatcher {
                 let body = Bytes::from(webhook.payload.clone());
                 net.post(&url, headers, body, settings.deadline, settings.response_max_bytes).await
             }
-            Err(_) => Exchange::not_begun(NetError::BadUrl("the URL cannot be read")),
+            Err(_) => Exchange::not_started(NetError::InvalidUrl("the URL cannot be read")),
         };
         match verdict::outcome(&exchange.result) {
             Ok(outcome) => SendResult::Attempted { outcome, exchange },
-            Err(error @ NetError::Proxy(trouble)) => {
-                SendResult::ProxyTrouble { error: with_causes(error), concerns_all: trouble.concerns_all() }
-            }
+            Err(error @ NetError::Proxy(trouble)) => SendResult::ProxyTrouble {
+                error: with_causes(error),
+                affects_every_peer: trouble.affects_every_peer(),
+            },
             Err(error) => SendResult::LocalTrouble(with_causes(error)),
         }
     }
@@ -232,7 +233,7 @@ impl Dispatcher {
         match result {
             SendResult::Attempted { outcome, exchange } => {
                 let context = RetryContext {
-                    attempt: lease.value.n_counted.saturating_add(1),
+                    attempt: lease.value.n_counted_attempts.saturating_add(1),
                     retry: lease.value.retry,
                     expires_at_ms: lease.value.expires_at_ms,
                     now_ms,
@@ -250,19 +251,19 @@ impl Dispatcher {
             }
             SendResult::Interrupted => {
                 tracing::warn!(%id, attempt = number, "webhook interrupted; it is sent again");
-                let next = Next::Retry { due_ms: now_ms };
+                let next = Disposition::Retry { due_ms: now_ms };
                 LedgerUpdate::Attempt { attempt: interrupted(started_ms, now_ms), next }
             }
             SendResult::Expired => {
                 tracing::info!(%id, attempt = number, "webhook expired before it could be sent");
-                LedgerUpdate::Abandon { reason: verdict::EXPIRED }
+                LedgerUpdate::Abandon { reason: FailureReason::Expired }
             }
             SendResult::LocalTrouble(error) => {
                 tracing::error!(%id, attempt = number, error, "webhook postponed: this machine could not send it");
                 LedgerUpdate::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
             }
-            SendResult::ProxyTrouble { error, concerns_all } => {
-                if self.inner.proxy_pause.begin(concerns_all) {
+            SendResult::ProxyTrouble { error, affects_every_peer } => {
+                if self.inner.proxy_pause.begin(affects_every_peer) {
                     tracing::warn!(%id, attempt = number, error, "webhooks are held back for five seconds");
                 } else {
                     tracing::info!(%id, attempt = number, error, "webhook postponed: the proxy did not let it through");
@@ -274,8 +275,8 @@ impl Dispatcher {
 }
 
 impl Permits {
-    fn room(&self) -> Room {
+    fn capacity(&self) -> SendCapacity {
         let count = |permit: &OwnedSemaphorePermit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX);
-        Room { n: count(&self.all), n_retries: count(&self.retries) }
+        SendCapacity { n_total: count(&self.all), n_retries: count(&self.retries) }
     }
 }

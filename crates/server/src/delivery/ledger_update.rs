@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pixaven_ledger::{Attempt, DueWebhook, Error, Lease, Ledger, Next};
+use pixaven_ledger::{Attempt, Disposition, DueWebhook, Error, FailureReason, Lease, Ledger};
 use pixaven_net::NetError;
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +13,8 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A change of the ledger that ends a lease.
 pub(super) enum LedgerUpdate {
-    Attempt { attempt: Attempt, next: Next },
-    Abandon { reason: &'static str },
+    Attempt { attempt: Attempt, next: Disposition },
+    Abandon { reason: FailureReason },
     Release { due_ms: i64 },
 }
 
@@ -54,18 +54,23 @@ impl LedgerUpdate {
             Self::Attempt { attempt, next } => {
                 ledger.record_attempt(lease, attempt.clone(), next.clone()).await
             }
-            Self::Abandon { reason } => ledger.abandon_webhook(lease, (*reason).to_owned()).await,
+            Self::Abandon { reason } => ledger.abandon_webhook(lease, *reason).await,
             Self::Release { due_ms } => ledger.release_webhook(lease, *due_ms).await,
         }
     }
 }
 
 /// Logs one attempt. The line contains no URL, because a URL may hold credentials, and no content.
-pub(super) fn log(lease: &Lease<DueWebhook>, attempt: &Attempt, next: &Next, error: Option<&NetError>) {
+pub(super) fn log(
+    lease: &Lease<DueWebhook>,
+    attempt: &Attempt,
+    next: &Disposition,
+    error: Option<&NetError>,
+) {
     let (next, due_ms) = match next {
-        Next::Delivered => ("delivered", None),
-        Next::Retry { due_ms } => ("retry", Some(*due_ms)),
-        Next::Failed { reason } => (reason.as_str(), None),
+        Disposition::Delivered => ("delivered", None),
+        Disposition::Retry { due_ms } => ("retry", Some(*due_ms)),
+        Disposition::Failed { reason } => (reason.as_str(), None),
     };
     tracing::info!(
         id = %lease.value.id,

@@ -36,11 +36,11 @@ impl ProxyPause {
 
     /// Begins a pause and returns `true`. Returns `false` while a pause lasts, and when the trouble may concern one receiver only
     /// and another receiver has answered since the last trouble.
-    pub(super) fn begin(&self, concerns_all: bool) -> bool {
+    pub(super) fn begin(&self, affects_every_peer: bool) -> bool {
         let now = Instant::now();
         let mut state = self.state();
         let had_answered = std::mem::take(&mut state.has_answered);
-        let is_new = state.until <= now && (concerns_all || !had_answered);
+        let is_new = state.until <= now && (affects_every_peer || !had_answered);
         if is_new {
             state.until = now + PAUSE;
         }

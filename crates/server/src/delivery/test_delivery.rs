@@ -9,6 +9,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::Dispatcher;
+use super::authority::authority_of;
 use super::message::{attempt_of, request_headers};
 use super::signing_keys::SigningKeyError;
 use super::verdict;
@@ -92,14 +93,14 @@ fn notification(target: &TestTarget<'_>, now_ms: i64) -> DueWebhook {
         id: target.id,
         account: target.account,
         url: target.url.to_string(),
-        authority: String::new(),
+        authority: authority_of(target.url),
         headers: target.headers.to_vec(),
         payload: payload.to_string(),
         retry: false,
         created_ms: now_ms,
         finished_ms: now_ms,
         expires_at_ms: None,
-        n_counted: 0,
+        n_counted_attempts: 0,
         is_retry: false,
     }
 }

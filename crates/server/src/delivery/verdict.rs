@@ -6,15 +6,8 @@ use std::time::UNIX_EPOCH;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use pixaven_ledger::schedule::Schedule;
-use pixaven_ledger::{Next, Outcome};
-use pixaven_net::{Answer, NetError};
-
-/// Reasons of failed webhooks, as the history shows them.
-pub(super) const EXPIRED: &str = "expired";
-const GONE: &str = "gone";
-const RETRIES_EXHAUSTED: &str = "retries_exhausted";
-const RETRY_DISABLED: &str = "retry_disabled";
-const UNUSABLE_URL: &str = "unusable_url";
+use pixaven_ledger::{Disposition, FailureReason, Outcome};
+use pixaven_net::{HttpResponse, NetError};
 
 /// Bytes of an answer's body that the history keeps.
 const EXCERPT_BYTES: usize = 1024;
@@ -34,7 +27,7 @@ pub(super) struct RetryContext<'a> {
 
 /// The outcome of an attempt. Trouble of this machine or of its proxy is no outcome, because it says nothing about the receiver;
 /// the error is then returned.
-pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &NetError> {
+pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome, &NetError> {
     Ok(match result {
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
         Ok(_) => Outcome::Rejected,
@@ -46,10 +39,10 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &Net
         Err(error @ (NetError::Local(_) | NetError::Proxy(_))) => return Err(error),
         Err(
             NetError::Protocol(_)
-            | NetError::Switched
-            | NetError::BadUrl(_)
+            | NetError::ProtocolSwitch
+            | NetError::InvalidUrl(_)
             | NetError::TooLarge { .. }
-            | NetError::NoRoom
+            | NetError::OutOfMemoryBudget
             | NetError::Status(_)
             | NetError::TooManyRedirects { .. },
         ) => Outcome::Protocol,
@@ -57,36 +50,38 @@ pub(super) fn outcome(result: &Result<Answer, NetError>) -> Result<Outcome, &Net
 }
 
 /// What follows an attempt.
-pub(super) fn next(result: &Result<Answer, NetError>, context: &RetryContext<'_>) -> Next {
-    let failed = |reason: &str| Next::Failed { reason: reason.to_owned() };
+pub(super) fn next(result: &Result<HttpResponse, NetError>, context: &RetryContext<'_>) -> Disposition {
+    let failed = |reason| Disposition::Failed { reason };
     match result {
-        Ok(answer) if answer.status.is_success() => return Next::Delivered,
-        Ok(answer) if answer.status == StatusCode::GONE => return failed(GONE),
+        Ok(answer) if answer.status.is_success() => return Disposition::Delivered,
+        Ok(answer) if answer.status == StatusCode::GONE => return failed(FailureReason::Gone),
         // The URL does not change, so every further attempt would fail, too.
-        Err(NetError::BadUrl(_)) => return failed(UNUSABLE_URL),
+        Err(NetError::InvalidUrl(_)) => return failed(FailureReason::UnusableUrl),
         Ok(_) | Err(_) => {}
     }
     if !context.retry {
-        return failed(RETRY_DISABLED);
+        return failed(FailureReason::RetryDisabled);
     }
     let RetryContext { attempt, now_ms, unit_random, .. } = *context;
     let retry_after_ms = granted_retry_after_ms(result, context);
     match context.schedule.due_after(attempt, now_ms, unit_random, retry_after_ms) {
-        None => failed(RETRIES_EXHAUSTED),
-        Some(due_ms) if context.expires_at_ms.is_some_and(|end_ms| due_ms >= end_ms) => failed(EXPIRED),
-        Some(due_ms) => Next::Retry { due_ms },
+        None => failed(FailureReason::RetriesExhausted),
+        Some(due_ms) if context.expires_at_ms.is_some_and(|end_ms| due_ms >= end_ms) => {
+            failed(FailureReason::Expired)
+        }
+        Some(due_ms) => Disposition::Retry { due_ms },
     }
 }
 
 /// The pause that the receiver asks for by `Retry-After`, in milliseconds. It is limited to the schedule's longest pause after
 /// this attempt.
 pub(super) fn granted_retry_after_ms(
-    result: &Result<Answer, NetError>,
+    result: &Result<HttpResponse, NetError>,
     context: &RetryContext<'_>,
 ) -> Option<i64> {
     let answer = result.as_ref().ok().filter(|answer| !answer.status.is_success())?;
     let asked_ms = retry_after_ms(&answer.headers, context.now_ms)?;
-    Some(asked_ms.min(context.schedule.longest_wait_after(context.attempt)))
+    Some(asked_ms.min(context.schedule.max_wait_after(context.attempt)))
 }
 
 /// Parses `Retry-After` (RFC 9110, section 10.2.3), which holds seconds or an HTTP date, into milliseconds from now. A value that
@@ -125,20 +120,20 @@ mod tests {
 
     const NOW_MS: i64 = 1_768_046_224_322; // 2026-01-10T11:57:04.322Z
 
-    fn answer(status: u16, retry_after: Option<&'static str>) -> Result<Answer, NetError> {
+    fn answer(status: u16, retry_after: Option<&'static str>) -> Result<HttpResponse, NetError> {
         let mut headers = HeaderMap::new();
         if let Some(value) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
         }
-        Ok(Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: bytes::Bytes::new() })
+        Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body: bytes::Bytes::new() })
     }
 
     fn check(
-        result: &Result<Answer, NetError>,
+        result: &Result<HttpResponse, NetError>,
         attempt: u32,
         retry: bool,
         expires_in_ms: Option<i64>,
-    ) -> Next {
+    ) -> Disposition {
         next(
             result,
             &RetryContext {
@@ -152,36 +147,39 @@ mod tests {
         )
     }
 
-    fn retry(in_ms: i64) -> Next {
-        Next::Retry { due_ms: NOW_MS + in_ms }
+    fn retry(in_ms: i64) -> Disposition {
+        Disposition::Retry { due_ms: NOW_MS + in_ms }
     }
 
-    fn failed(reason: &str) -> Next {
-        Next::Failed { reason: reason.to_owned() }
+    fn failed(reason: FailureReason) -> Disposition {
+        Disposition::Failed { reason }
     }
 
     #[test]
     fn only_2xx_delivers_and_only_410_ends_at_once() {
         for status in [200, 201, 202, 204, 206, 299] {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Delivered, "{status}");
-            assert_eq!(check(&answer(status, None), 1, false, Some(0)), Next::Delivered, "{status}");
+            assert_eq!(check(&answer(status, None), 1, false, Some(0)), Disposition::Delivered, "{status}");
         }
         for status in [301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 503, 599] {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Rejected, "{status}");
             assert_eq!(check(&answer(status, None), 1, true, None), retry(5_000), "{status}");
         }
-        assert_eq!(check(&answer(410, None), 1, true, None), failed("gone"));
+        assert_eq!(check(&answer(410, None), 1, true, None), failed(FailureReason::Gone));
     }
 
     #[test]
     fn attempts_end_by_schedule_expiry_and_settings() {
         let refused = Err(NetError::BlockedAddress);
         assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
-        assert_eq!(check(&refused, 10, true, None), failed("retries_exhausted"));
-        assert_eq!(check(&refused, 1, false, None), failed("retry_disabled"));
+        assert_eq!(check(&refused, 10, true, None), failed(FailureReason::RetriesExhausted));
+        assert_eq!(check(&refused, 1, false, None), failed(FailureReason::RetryDisabled));
         assert_eq!(check(&refused, 1, true, Some(5_001)), retry(5_000));
-        assert_eq!(check(&refused, 1, true, Some(5_000)), failed("expired"));
-        assert_eq!(check(&Err(NetError::BadUrl("no")), 1, true, None), failed("unusable_url"));
+        assert_eq!(check(&refused, 1, true, Some(5_000)), failed(FailureReason::Expired));
+        assert_eq!(
+            check(&Err(NetError::InvalidUrl("no")), 1, true, None),
+            failed(FailureReason::UnusableUrl)
+        );
     }
 
     #[test]

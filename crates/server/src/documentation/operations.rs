@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use pixaven_imaging::plan::{Format, Output, Plan, Target};
-use pixaven_imaging::{Channels, Facts, Image, Input, Limits, Scratch, encode, process, sample};
+use pixaven_imaging::plan::{Format, Output, Plan, TargetFormat};
+use pixaven_imaging::{Channels, FileInfo, Image, Input, Limits, Scratch, encode, process};
 
 use self::examples::EXAMPLES;
 use super::NOTICE;
@@ -56,7 +56,7 @@ fn docs_directory() -> PathBuf {
 
 /// The picture before, as a file. For the example of `auto.orient`, the file has an EXIF orientation.
 fn picture_before(has_orientation: bool) -> Vec<u8> {
-    let image = sample::landscape(SIZE.0, SIZE.1, 7);
+    let image = Image::new(SIZE.0, SIZE.1, Channels::Rgb, pixaven_sample::landscape(SIZE.0, SIZE.1, 7));
     if !has_orientation {
         return encode(image, Format::Png, &Output::default()).unwrap();
     }
@@ -81,11 +81,12 @@ fn ring() -> Vec<u8> {
 
 /// The picture after: the result of a request, as a file for the page. `request` may differ from that of the
 /// example.
-fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, Facts), String> {
+fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo), String> {
     let spec =
         request::parse(request.as_bytes(), RequestKind::Upload, false).map_err(|error| error.to_string())?;
     assert_eq!(spec.warnings, [] as [&str; 0], "{request}");
-    let output = Output { format: Target::Format(Format::Webp), quality: Some(QUALITY), ..Output::default() };
+    let output =
+        Output { format: TargetFormat::Format(Format::Webp), quality: Some(QUALITY), ..Output::default() };
     let plan = Plan { output, ..spec.plan };
     let (image, ring) = (picture_before(example.attribute == "auto.orient"), ring());
     let input = Input { image: &image, watermark: plan.watermark.map(|_| ring.as_slice()) };
@@ -202,7 +203,7 @@ fn the_committed_pictures_have_the_sizes_of_the_generated_pictures() {
         let committed = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let format_and_size = |file: &[u8]| {
             let plan = Plan {
-                output: Output { format: Target::Format(Format::Png), ..Output::default() },
+                output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() },
                 ..Plan::default()
             };
             let info =

@@ -17,7 +17,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
-use pixaven_ledger::Content;
+use pixaven_ledger::StoredContent;
 use uuid::Uuid;
 
 use super::error::{Cause, WorkError};
@@ -73,19 +73,19 @@ impl Blobs {
 
     /// Stores `bytes`. Small contents are returned inline, for the ledger to write; larger ones become a durable file under
     /// `key`, which must be new.
-    pub async fn store(&self, key: String, bytes: Bytes) -> Result<Content, WorkError> {
+    pub async fn store(&self, key: String, bytes: Bytes) -> Result<StoredContent, WorkError> {
         if bytes.len() <= INLINE_MAX_BYTES {
-            return Ok(Content::Inline(bytes));
+            return Ok(StoredContent::Inline(bytes));
         }
         self.put(&key, bytes).await?;
-        Ok(Content::File { key })
+        Ok(StoredContent::File { key })
     }
 
     /// Deletes a stored content after the ledger certainly refused the row that refers to it. After any other outcome the row
     /// may exist: the content then stays, and the sweep deletes it if it has no row.
     pub async fn undo_if_rolled_back<T>(
         &self,
-        content: &Content,
+        content: &StoredContent,
         written: &Result<T, pixaven_ledger::Error>,
     ) {
         if !written.as_ref().is_err_and(is_rolled_back) {
@@ -101,18 +101,18 @@ impl Blobs {
     }
 
     /// Reads a whole content. `None` when its file does not exist.
-    pub async fn read(&self, content: &Content) -> Result<Option<Bytes>, WorkError> {
+    pub async fn read(&self, content: &StoredContent) -> Result<Option<Bytes>, WorkError> {
         match content {
-            Content::Inline(bytes) => Ok(Some(bytes.clone())),
-            Content::File { key } => self.get(key).await,
+            StoredContent::Inline(bytes) => Ok(Some(bytes.clone())),
+            StoredContent::File { key } => self.get(key).await,
         }
     }
 
     /// Deletes the file of a content, if it has one. A missing file is no error.
-    pub async fn remove(&self, content: &Content) -> Result<(), WorkError> {
+    pub async fn remove(&self, content: &StoredContent) -> Result<(), WorkError> {
         match content {
-            Content::Inline(_) => Ok(()),
-            Content::File { key } => self.delete(key).await,
+            StoredContent::Inline(_) => Ok(()),
+            StoredContent::File { key } => self.delete(key).await,
         }
     }
 
@@ -136,15 +136,15 @@ impl Blobs {
     /// Opens a content, or the byte range of it, for sending. `None` when its file does not exist.
     pub async fn open(
         &self,
-        content: &Content,
+        content: &StoredContent,
         range: Option<Range<u64>>,
     ) -> Result<Option<BlobStream>, WorkError> {
         let key = match content {
-            Content::Inline(bytes) => {
+            StoredContent::Inline(bytes) => {
                 let part = slice(bytes, range)?;
                 return Ok(Some(stream::once(ready(Ok(part))).boxed()));
             }
-            Content::File { key } => key,
+            StoredContent::File { key } => key,
         };
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
         match self.store.get_opts(&Path::from(key.as_str()), options).await {

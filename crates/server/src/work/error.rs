@@ -90,8 +90,10 @@ impl WorkError {
     pub fn is_local_trouble(&self) -> bool {
         match self {
             Self::Overloaded | Self::StorageWrite(_) | Self::StorageRead(_) | Self::WorkerStart(_) => true,
-            Self::Ledger(error) => !matches!(error, pixaven_ledger::Error::NotNow(_)),
-            Self::Fetch { source, .. } => source.is_local_trouble() || matches!(source, NetError::NoRoom),
+            Self::Ledger(error) => !matches!(error, pixaven_ledger::Error::WrongStatus(_)),
+            Self::Fetch { source, .. } => {
+                source.is_local_trouble() || matches!(source, NetError::OutOfMemoryBudget)
+            }
             Self::Request(_)
             | Self::UnknownWatermark { .. }
             | Self::TooManyWatermarks { .. }

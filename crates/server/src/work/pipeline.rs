@@ -5,7 +5,7 @@
 //! it before [`Pipeline::commit`].
 
 use bytes::Bytes;
-use pixaven_imaging::Facts;
+use pixaven_imaging::FileInfo;
 use pixaven_imaging::geometry::Rect;
 use pixaven_ledger::{AccountId, Clock, StoredResult, UsageDelta};
 use uuid::Uuid;
@@ -50,14 +50,14 @@ pub struct Order<'a> {
 
 /// A processed image.
 pub struct ProcessedImage {
-    /// Facts about the input.
-    pub input: Facts,
+    /// FileInfo about the input.
+    pub input: FileInfo,
     /// Faces found in the upright input, if the request asks for faces.
     pub faces: Option<Vec<Rect>>,
     /// The input's file name.
     pub input_name: String,
-    /// Facts about the output.
-    pub output: Facts,
+    /// FileInfo about the output.
+    pub output: FileInfo,
     /// The output's file name.
     pub output_name: String,
     /// The output.

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pixaven_ledger::Content;
+use pixaven_ledger::StoredContent;
 use pixaven_net::{FetchLimits, Net};
 use url::Url;
 
@@ -27,7 +27,7 @@ pub enum Source {
     /// An upload that was stored when its request was accepted.
     Stored {
         /// Where its bytes are.
-        content: Content,
+        content: StoredContent,
         /// The cleaned file name, if the client sent one.
         name: Option<String>,
         /// Its size in bytes.

@@ -6,9 +6,9 @@
 mod cache;
 
 use bytes::Bytes;
-use pixaven_imaging::plan::{Format, Gravity, Kernel, Output, Resize, ResizeMode, Target};
+use pixaven_imaging::plan::{Format, Gravity, Kernel, Output, Resize, ResizeMode, TargetFormat};
 use pixaven_imaging::{Plan, Processed};
-use pixaven_ledger::{AccountId, Ledger, Watermark, WatermarkAdded, WatermarkQuota};
+use pixaven_ledger::{AccountId, AddWatermarkOutcome, Ledger, Watermark, WatermarkQuota};
 
 use self::cache::Cache;
 use super::Caller;
@@ -77,16 +77,18 @@ impl Watermarks {
         let added = self.ledger.add_watermark(watermark.clone(), self.quota).await;
         // After other failures the row may exist. The sweep removes a file that has no row.
         let has_no_row = match &added {
-            Ok(added) => *added != WatermarkAdded::Added,
+            Ok(added) => *added != AddWatermarkOutcome::Added,
             Err(error) => is_rolled_back(error),
         };
         if has_no_row {
             self.blobs.delete(&key).await?;
         }
         match added? {
-            WatermarkAdded::Added => Ok(watermark),
-            WatermarkAdded::TooMany => Err(WorkError::TooManyWatermarks { max: self.quota.count }),
-            WatermarkAdded::TooManyBytes => Err(WorkError::TooManyWatermarkBytes { max: self.quota.bytes }),
+            AddWatermarkOutcome::Added => Ok(watermark),
+            AddWatermarkOutcome::TooMany => Err(WorkError::TooManyWatermarks { max: self.quota.count }),
+            AddWatermarkOutcome::TooManyBytes => {
+                Err(WorkError::TooManyWatermarkBytes { max: self.quota.bytes })
+            }
         }
     }
 
@@ -104,7 +106,7 @@ impl Watermarks {
         };
         let row = match caller {
             Caller::Interactive => self.ledger.watermark(account, id).await?,
-            Caller::Job => self.ledger.accepted_watermark(account, id).await?,
+            Caller::Job => self.ledger.watermark_including_removed(account, id).await?,
         };
         row.map(FoundWatermark::Uploaded).ok_or_else(|| WorkError::UnknownWatermark { id: id.clone() })
     }
@@ -146,7 +148,7 @@ fn decode_only() -> Plan {
             background: None,
             kernel: Kernel::Box,
         }),
-        output: Output { format: Target::Format(Format::Png), ..Output::default() },
+        output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() },
         ..Plan::default()
     }
 }

@@ -4,22 +4,18 @@ use serde_json::{Value, json};
 
 use pixaven::work::blobs::Blobs;
 use pixaven_imaging::plan::Format;
-use pixaven_ledger::Release;
+use pixaven_ledger::ReleaseReason;
+use pixaven_testkit::image_origin::ImageOrigin;
+use pixaven_testkit::ports::ClosedPort;
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::{Action, respond_status};
+use pixaven_testkit::wire_client::WireResponse;
 
-use crate::client::Reply;
 use crate::pictures::{documented_jpeg, picture};
-use crate::receiver::{Act, Receiver, answer, status};
 use crate::test_app::TestApp;
 use crate::workers;
 
-/// An origin that answers every request with `file`.
-fn origin(file: &[u8]) -> Receiver {
-    let head =
-        format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", file.len());
-    Receiver::start(vec![answer([head.as_bytes(), file].concat())])
-}
-
-fn id_of(reply: &Reply) -> String {
+fn id_of(reply: &WireResponse) -> String {
     let json = reply.json();
     assert_eq!((reply.status, &json["success"], &json["code"]), (202, &json!(true), &json!(202)), "{json}");
     assert_eq!(reply.header("Status"), Some("202 ACCEPTED"));
@@ -35,9 +31,9 @@ async fn webhook(app: &TestApp, id: &str) -> Value {
 #[tokio::test]
 async fn the_documented_job_goes_all_the_way() {
     let app = TestApp::start().await;
-    let origin = origin(&documented_jpeg());
-    let receiver = Receiver::start(vec![status(204)]);
-    let url = format!("http://{}/photos/image.jpg", origin.address);
+    let origin = ImageOrigin::start(documented_jpeg().into()).await.expect("a free port");
+    let receiver = ScriptedReceiver::start(vec![respond_status(204)]);
+    let url = origin.url("/photos/image.jpg");
     let to = format!("http://user:pass@{}/hook?x=1", receiver.address);
     let id = id_of(&app.fetch(&json!({"url": url, "resize": {"width": 100}, "webhook": {"url": to}})).await);
     assert_eq!(webhook(&app, &id).await["status"], "created");
@@ -47,7 +43,7 @@ async fn the_documented_job_goes_all_the_way() {
     assert_eq!((&waiting["status"], &waiting["payload"]["id"]), (&json!("scheduled"), &json!(id)));
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
 
-    let received = receiver.received();
+    let received = receiver.requests();
     assert_eq!(received.len(), 1);
     assert_eq!(received[0].request_line, "POST /hook?x=1 HTTP/1.1");
     assert_eq!(received[0].header("webhook-id"), Some(id.as_str()));
@@ -74,7 +70,7 @@ async fn the_documented_job_goes_all_the_way() {
 #[tokio::test]
 async fn an_accepted_upload_survives_a_restart_and_its_input_goes_when_it_is_done() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({"resize": {"width": 50}, "webhook": {"url": format!("http://{}/", receiver.address)}});
     let small = id_of(&app.upload("small.png", &picture(20, 10, Format::Png), &spec).await);
     let id = id_of(&app.upload("caf\u{e9}.bmp", &picture(200, 100, Format::Bmp), &spec).await);
@@ -87,7 +83,7 @@ async fn an_accepted_upload_survives_a_restart_and_its_input_goes_when_it_is_don
     assert_eq!(app.jobs.step().await.expect("jobs run"), 2);
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 2);
     let mut names: Vec<_> = receiver
-        .received()
+        .requests()
         .iter()
         .map(|received| serde_json::from_slice::<Value>(&received.body).expect("JSON"))
         .map(|payload| (payload["id"].to_string(), payload["input"]["name"].to_string()))
@@ -101,7 +97,7 @@ async fn an_accepted_upload_survives_a_restart_and_its_input_goes_when_it_is_don
 #[tokio::test]
 async fn a_delay_counts_from_the_end_of_processing() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address), "delay": 604_800}});
     let id = id_of(&app.upload("a.png", &picture(20, 10, Format::Png), &spec).await);
     app.clock.advance(60_000);
@@ -116,27 +112,27 @@ async fn a_delay_counts_from_the_end_of_processing() {
 #[tokio::test]
 async fn what_fell_due_in_two_months_without_a_server_is_sent_all_the_same() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(204)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(204)]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str(), "delay": 604_800 } });
     let id = id_of(&app.upload("a.png", &picture(4, 4, Format::Png), &spec).await);
     assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
     app.clock.advance(61 * 24 * 60 * 60 * 1_000);
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
     assert_eq!(webhook(&app, &id).await["status"], "delivered");
-    assert_eq!(receiver.received().len(), 1);
+    assert_eq!(receiver.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn a_failed_image_is_announced_too() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let to = json!({"url": format!("http://{}/", receiver.address)});
     let mut broken = documented_jpeg();
     broken.truncate(100);
     let id = id_of(&app.upload("broken.jpg", &broken, &json!({"webhook": to})).await);
     app.jobs.step().await.expect("jobs run");
     app.dispatcher.step().await.expect("webhooks are sent");
-    let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
+    let payload: Value = serde_json::from_slice(&receiver.requests()[0].body).expect("JSON");
     assert_eq!(
         (&payload["success"], &payload["code"], &payload["id"]),
         (&json!(false), &json!(422), &json!(id))
@@ -147,10 +143,11 @@ async fn a_failed_image_is_announced_too() {
 #[tokio::test]
 async fn a_source_that_is_not_there_and_one_that_may_not_be_asked_read_alike() {
     let app = TestApp::start_with(&[("network.allow", "127.0.0.1/32")]).await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    let closed = closed.expect("a port that nobody listens on any more");
+    let closed = ClosedPort::reserve();
     let mut messages = Vec::new();
-    for host in [closed.to_string(), "10.0.0.1".to_owned(), "[::1]:9".to_owned(), "127.0.0.2:9".to_owned()] {
+    for host in
+        [closed.address.to_string(), "10.0.0.1".to_owned(), "[::1]:9".to_owned(), "127.0.0.2:9".to_owned()]
+    {
         let reply = app.fetch(&json!({"url": format!("http://{host}/x.jpg")})).await;
         assert_eq!((reply.status, &reply.json()["error"]), (422, &json!("source_unreachable")), "{host}");
         messages.push(reply.json()["message"].clone());
@@ -162,7 +159,7 @@ async fn a_source_that_is_not_there_and_one_that_may_not_be_asked_read_alike() {
 #[tokio::test]
 async fn a_job_whose_worker_dies_is_tried_once_more_then_fails_visibly() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let to = json!({"url": format!("http://{}/", receiver.address)});
     let mut spec = workers::heavy();
     spec["webhook"] = to;
@@ -177,7 +174,7 @@ async fn a_job_whose_worker_dies_is_tried_once_more_then_fails_visibly() {
         assert_eq!(stepped.expect("jobs run"), 1);
     }
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
-    let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
+    let payload: Value = serde_json::from_slice(&receiver.requests()[0].body).expect("JSON");
     assert_eq!(
         (&payload["success"], &payload["error"], &payload["id"]),
         (&json!(false), &json!("processing_failed"), &json!(id))
@@ -189,11 +186,11 @@ async fn a_job_whose_worker_dies_is_tried_once_more_then_fails_visibly() {
 #[tokio::test]
 async fn a_job_given_back_by_a_stopping_server_is_done_by_the_next() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
     id_of(&app.upload("a.png", &picture(20, 10, Format::Png), &spec).await);
     let mut claimed = app.ledger.claim_jobs(1, 60_000).await.expect("a job is due");
-    app.ledger.release_job(claimed.remove(0), Release::Stopped).await.expect("the lease is ours");
+    app.ledger.release_job(claimed.remove(0), ReleaseReason::Stopped).await.expect("the lease is ours");
     assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
 }
@@ -213,7 +210,7 @@ async fn an_upload_that_was_never_accepted_is_swept() {
 #[tokio::test]
 async fn a_file_that_a_crash_cut_off_is_removed_and_no_other() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
     let id = id_of(&app.upload("a.bmp", &picture(200, 100, Format::Bmp), &spec).await);
     let input = app.directory.path().join("data/blobs/inputs").join(&id);
@@ -245,7 +242,7 @@ async fn a_result_that_a_crash_left_without_a_row_is_swept_when_its_day_is_over(
 #[tokio::test]
 async fn the_list_shows_the_latest_first_and_filters() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![vec![Act::Read]]);
+    let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest]]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
     let mut ids = Vec::new();
     for _ in 0..3 {

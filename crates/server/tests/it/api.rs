@@ -4,8 +4,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use pixaven_imaging::plan::Format;
+use pixaven_testkit::wire_client::{send, send_raw};
 
-use crate::client::{send, send_raw};
 use crate::pictures::{documented_jpeg, picture};
 use crate::test_app::{TestApp, create_key};
 

@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use pixaven_testkit::process::listening_address;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+
+/// The host that the official clients call. Certificates of tests name it.
+pub(crate) const API_HOST: &str = "api.pixaven.com";
 
 /// A server that was started by `pixaven serve`; killed on drop.
 pub(crate) struct Binary {
     pub(crate) process: Child,
-    pub(crate) port: u16,
+    address: SocketAddr,
     /// The key it showed at its first start, empty at later ones.
     pub(crate) key: String,
     /// The webhook secret it showed with it.
@@ -36,7 +39,8 @@ impl Binary {
             .spawn()
             .expect("the binary runs");
         let stdout = BufReader::new(process.stdout.take().expect("piped")).lines();
-        Self { process, port: 0, key: String::new(), secret: String::new(), stdout }
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { process, address, key: String::new(), secret: String::new(), stdout }
     }
 
     /// Runs a sub-command that says where it listens.
@@ -49,11 +53,8 @@ impl Binary {
                 shown.clone_into(&mut key);
             } else if let Some(shown) = line.strip_prefix("Webhook secret: ") {
                 shown.clone_into(&mut secret);
-            } else if let Some((_, port)) =
-                line.strip_prefix("listening on ").and_then(|url| url.rsplit_once(':'))
-            {
-                let port = port.parse().expect("a port");
-                return Self { process, port, key, secret, stdout };
+            } else if let Some(address) = listening_address(&line) {
+                return Self { process, address, key, secret, stdout };
             }
         }
         panic!("the server ended before it listened");
@@ -70,7 +71,7 @@ impl Binary {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+        self.address
     }
 }
 
@@ -89,13 +90,4 @@ pub(crate) async fn run(
         .expect("the binary runs");
     let text = |bytes| String::from_utf8(bytes).expect("the binary prints UTF-8");
     (output.status.success(), text(output.stdout), text(output.stderr))
-}
-
-/// `cert.pem` and `key.pem` for the address that the official clients know.
-pub(crate) fn write_certificate(directory: &Path) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["api.pixaven.com".to_owned()]).expect("a certificate can be made");
-    std::fs::write(directory.join("cert.pem"), cert.pem()).expect("the directory can be written");
-    std::fs::write(directory.join("key.pem"), signing_key.serialize_pem())
-        .expect("the directory can be written");
 }

@@ -4,6 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use pixaven_imaging::plan::Format;
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::Action;
 use rusqlite::Connection;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -12,7 +14,6 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::pictures::picture;
-use crate::receiver::{Act, Receiver};
 use crate::test_app::TestApp;
 
 /// Tells when a line is logged that contains a text.
@@ -50,7 +51,7 @@ async fn what_a_busy_ledger_does_not_take_is_written_again_and_not_sent_again() 
     let app = TestApp::start().await;
     // The answer takes its time: the file is held before it is complete.
     let slow = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec();
-    let receiver = Receiver::start(vec![vec![Act::Read, Act::Drip(slow)]]);
+    let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Drip(slow)]]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str(), "retry": false } });
     let accepted = app.upload("a.png", &picture(4, 4, Format::Png), &spec).await;
     let id = accepted.json()["id"].as_str().expect("an id").to_owned();
@@ -58,7 +59,7 @@ async fn what_a_busy_ledger_does_not_take_is_written_again_and_not_sent_again() 
 
     let another = Connection::open(app.directory.path().join("data/pixaven.db")).expect("the ledger's file");
     let hold_and_let_go = async {
-        receiver.wait_for(1).await;
+        receiver.wait_for_requests(1).await;
         another.execute_batch("BEGIN IMMEDIATE").expect("nobody writes now");
         heard.notified().await;
         another.execute_batch("ROLLBACK").expect("it is ours");
@@ -74,5 +75,5 @@ async fn what_a_busy_ledger_does_not_take_is_written_again_and_not_sent_again() 
         (&webhook["status"], webhook["attempts"].as_array().map(Vec::len)),
         (&json!("delivered"), Some(1))
     );
-    assert_eq!(receiver.received().len(), 1);
+    assert_eq!(receiver.requests().len(), 1);
 }

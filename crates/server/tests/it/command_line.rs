@@ -3,13 +3,18 @@
 use std::path::Path;
 
 use pixaven_imaging::plan::Format;
+use pixaven_testkit::multipart;
+use pixaven_testkit::ports::unused_address;
+use pixaven_testkit::process::{Signal, send_signal};
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::respond_status;
+use pixaven_testkit::tls::write_self_signed;
+use pixaven_testkit::wire_client::send;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::binary::{Binary, run, write_certificate};
-use crate::client::send;
+use crate::binary::{API_HOST, Binary, run};
 use crate::pictures::picture;
-use crate::receiver::{Receiver, status};
 
 fn directory() -> TempDir {
     TempDir::new().expect("a temporary directory")
@@ -20,19 +25,14 @@ async fn status_with(server: &Binary, key: &str) -> u16 {
     send(server.address(), "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status
 }
 
-fn signal(server: &Binary, name: &str) {
-    let pid = server.process.id().expect("the server runs").to_string();
-    let status = std::process::Command::new("kill").args([name, &pid]).status();
-    assert!(status.is_ok_and(|status| status.success()));
-}
-
 #[tokio::test]
 async fn the_first_start_shows_a_key_that_works_and_the_second_does_not() {
     let directory = directory();
     let mut first = Binary::serve(directory.path(), &[]).await;
     assert!(first.key.starts_with("pxv_") && first.secret.starts_with("whsec_"));
     assert_eq!(status_with(&first, &first.key).await, 200);
-    signal(&first, "-TERM");
+    send_signal(first.process.id().expect("the server runs"), Signal::TERM)
+        .expect("the server can be signalled");
     assert!(
         first.process.wait().await.is_ok_and(|status| status.success()),
         "a stop in good order is a success"
@@ -89,13 +89,13 @@ async fn watermarks_are_added_listed_and_removed_beside_a_running_server() {
 async fn webhooks_are_received_shown_sent_again_and_cancelled_from_the_command_line() {
     let directory = directory();
     let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
-    let app = Receiver::start(vec![status(204)]);
+    let app = ScriptedReceiver::start(vec![respond_status(204)]);
     let forward = app.url("/app").to_string();
     let mut listener = Binary::listening("listen", directory.path(), &["--forward", &forward]).await;
     let spec = json!({ "webhook": { "url": format!("http://{}/hook", listener.address()) } });
     let id = accept(&server, &spec).await;
     assert!(listener.line_with(&id).await.ends_with("attempt 1  signature good"));
-    let sent = app.wait_for(1).await;
+    let sent = app.wait_for_requests(1).await;
     assert_eq!(sent[0].header("webhook-id"), Some(id.as_str()));
     assert!(listener.line_with("forwarded").await.contains("204"));
 
@@ -129,7 +129,8 @@ async fn webhooks_are_received_shown_sent_again_and_cancelled_from_the_command_l
 async fn many_webhooks_are_sent_again_from_the_command_line() {
     let directory = directory();
     let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
-    let receiver = Receiver::start([vec![status(410); 3], vec![status(200)]].concat());
+    let receiver =
+        ScriptedReceiver::start([vec![respond_status(410); 3], vec![respond_status(200)]].concat());
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
     for _ in 0..3 {
         accept(&server, &spec).await;
@@ -142,7 +143,7 @@ async fn many_webhooks_are_sent_again_from_the_command_line() {
     let (fine, progress, error) =
         resend(&["--host", "127.0.0.1", "--start", "2026-01-01", "--rate", "100"]).await;
     assert!(fine && progress.ends_with("3 of 3 sent again, 0 skipped\n"), "{progress} {error}");
-    receiver.wait_for(6).await;
+    receiver.wait_for_requests(6).await;
     while resend(&["--status", "delivered", "--dry-run"]).await.1 != "3 webhooks match\n" {}
 
     let id = "00000000-0000-4000-8000-000000000000";
@@ -163,7 +164,7 @@ async fn many_webhooks_are_sent_again_from_the_command_line() {
 async fn changes_of_webhooks_are_printed_as_they_come() {
     let directory = directory();
     let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let url = format!("http://user:word@{}/hook", receiver.address);
     let before = accept(&server, &json!({ "webhook": { "url": url, "delay": 3600 } })).await;
     let mut watch = Binary::running(directory.path(), &["webhooks", "watch"]);
@@ -181,13 +182,9 @@ async fn changes_of_webhooks_are_printed_as_they_come() {
 
 /// Uploads a picture; returns the accepted request's id.
 async fn accept(server: &Binary, spec: &Value) -> String {
-    let mut body =
-        b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n".to_vec();
-    body.extend_from_slice(&picture(4, 4, Format::Png));
-    let data = format!("\r\n--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{spec}\r\n--b--\r\n");
-    body.extend_from_slice(data.as_bytes());
+    let body = multipart::upload("a.png", &picture(4, 4, Format::Png), &spec.to_string());
     let bearer = format!("Bearer {}", server.key);
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "multipart/form-data; boundary=b")];
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", multipart::CONTENT_TYPE)];
     let reply = send(server.address(), "POST", "/1.0/upload", &headers, &body).await;
     assert_eq!(reply.status, 202, "{}", reply.json());
     reply.json()["id"].as_str().expect("an id").to_owned()
@@ -220,8 +217,8 @@ async fn the_configuration_says_what_is_in_force_and_what_is_unknown() {
 #[tokio::test]
 async fn the_plain_port_of_a_tls_server_refuses_and_never_redirects() {
     let directory = directory();
-    write_certificate(directory.path());
-    let plain = free_port();
+    write_self_signed(directory.path(), API_HOST);
+    let plain = unused_address();
     let plain_listen = format!("server.plain_listen={plain}");
     let flags = ["--tls-cert", "cert.pem", "--tls-key", "key.pem", "--set", &plain_listen];
     let _server = Binary::serve(directory.path(), &flags).await;
@@ -233,15 +230,10 @@ async fn the_plain_port_of_a_tls_server_refuses_and_never_redirects() {
 #[tokio::test]
 async fn a_broken_certificate_is_said_before_anything_is_served() {
     let directory = directory();
-    write_certificate(directory.path());
+    write_self_signed(directory.path(), API_HOST);
     std::fs::write(directory.path().join("cert.pem"), "no certificate").expect("writable");
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
     let (fine, _, error) = run(directory.path(), &arguments, &[]).await;
     assert!(!fine && error.contains("server.tls_cert"), "{error}");
     assert!(!Path::new(&directory.path().join("pixaven-data")).exists(), "nothing was made");
-}
-
-fn free_port() -> std::net::SocketAddr {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("bound")
 }

@@ -1,20 +1,21 @@
 //! `Idempotency-Key`: asked for twice, done once.
 
+use pixaven_imaging::plan::Format;
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::{Action, respond_body, respond_status};
+use pixaven_testkit::wire_client::WireResponse;
 use serde_json::{Value, json};
 
-use crate::client::Reply;
 use crate::pictures::picture;
-use crate::receiver::{Receiver, answer, status};
 use crate::test_app::TestApp;
-use pixaven_imaging::plan::Format;
 
 const KEY: &str = "Idempotency-Key";
 
-async fn upload(app: &TestApp, key: &str, side: u32, spec: &Value) -> Reply {
+async fn upload(app: &TestApp, key: &str, side: u32, spec: &Value) -> WireResponse {
     app.upload_with("a.png", &picture(side, side, Format::Png), spec, &[(KEY, key)]).await
 }
 
-fn error_of(reply: &Reply) -> (u16, String) {
+fn error_of(reply: &WireResponse) -> (u16, String) {
     (reply.status, reply.json()["error"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -25,13 +26,13 @@ fn conflict() -> (u16, String) {
 #[tokio::test]
 async fn an_accepted_request_is_accepted_once() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
     let first = upload(&app, "order 7", 8, &spec).await;
     let again = upload(&app, "order 7", 8, &spec).await;
     assert_eq!((first.status, again.status), (202, 202));
     assert_eq!(first.json(), again.json());
-    let headers = |reply: &Reply| reply.header("Idempotency-Replayed").map(str::to_owned);
+    let headers = |reply: &WireResponse| reply.header("Idempotency-Replayed").map(str::to_owned);
     assert_eq!((headers(&first), headers(&again)), (None, Some("true".to_owned())));
     assert_eq!(again.header("X-Request-Id"), first.json()["id"].as_str());
     assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
@@ -64,8 +65,7 @@ async fn an_answer_is_the_same_again() {
 async fn what_failed_can_be_tried_again() {
     let app = TestApp::start().await;
     let png = picture(8, 8, Format::Png);
-    let good = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", png.len());
-    let origin = Receiver::start(vec![status(500), answer([good.as_bytes(), &png].concat())]);
+    let origin = ScriptedReceiver::start(vec![respond_status(500), respond_body(&png)]);
     let spec = json!({ "url": origin.url("/a.png").as_str() }).to_string();
     let fetch = async || {
         let headers = [("Content-Type", "application/json"), (KEY, "k")];
@@ -74,13 +74,13 @@ async fn what_failed_can_be_tried_again() {
     assert_eq!(error_of(&fetch().await), (422, "source_refused".to_owned()));
     let first = fetch().await;
     assert_eq!((first.status, fetch().await.body), (200, first.body));
-    assert_eq!(origin.received().len(), 2);
+    assert_eq!(origin.requests().len(), 2);
 }
 
 #[tokio::test]
 async fn a_name_is_held_while_its_request_is_processed_and_given_back_when_its_caller_hangs_up() {
     let app = TestApp::start().await;
-    let origin = Receiver::start(vec![vec![crate::receiver::Act::Read, crate::receiver::Act::Hold]]);
+    let origin = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Hang]]);
     let spec = json!({ "url": origin.url("/a.png").as_str() }).to_string();
     let headers = [("Content-Type", "application/json"), (KEY, "k")];
     let call = || app.call("POST", "/1.0/fetch", &headers, spec.as_bytes());
@@ -88,7 +88,7 @@ async fn a_name_is_held_while_its_request_is_processed_and_given_back_when_its_c
         let first = std::pin::pin!(call());
         tokio::select! {
             _ = first => panic!("the origin does not answer"),
-            _ = origin.wait_for(1) => {}
+            _ = origin.wait_for_requests(1) => {}
         }
         // The first caller hung up; until the server notices, the name is taken.
     }
@@ -96,11 +96,11 @@ async fn a_name_is_held_while_its_request_is_processed_and_given_back_when_its_c
     loop {
         tokio::select! {
             reply = call() => assert_eq!(error_of(&reply), conflict()),
-            _ = origin.wait_for(n_asked + 1) => break,
+            _ = origin.wait_for_requests(n_asked + 1) => break,
         }
-        n_asked = origin.received().len();
+        n_asked = origin.requests().len();
     }
-    assert_eq!(origin.received().len(), 2, "it is done anew");
+    assert_eq!(origin.requests().len(), 2, "it is done anew");
 }
 
 #[tokio::test]

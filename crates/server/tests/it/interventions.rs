@@ -1,15 +1,17 @@
 //! What users can do to webhooks, secrets and requests, through the API.
 
-use serde_json::{Value, json};
-
-use crate::client::Reply;
-use crate::pictures::picture;
-use crate::receiver::{Act, Received, Receiver, answer, status};
-use crate::test_app::TestApp;
 use pixaven::delivery::signing::{SignedHeaders, SigningKey, verify};
 use pixaven_imaging::plan::Format;
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::request::ReceivedRequest;
+use pixaven_testkit::script::{Action, respond, respond_status};
+use pixaven_testkit::wire_client::{self, WireResponse};
+use serde_json::{Value, json};
 
-async fn accept(app: &TestApp, receiver: &Receiver, more: Value) -> String {
+use crate::pictures::picture;
+use crate::test_app::TestApp;
+
+async fn accept(app: &TestApp, receiver: &ScriptedReceiver, more: Value) -> String {
     let mut webhook = json!({ "url": receiver.url("/hook").as_str() });
     let (all, more) = (webhook.as_object_mut(), more.as_object());
     all.expect("an object").extend(more.expect("an object").clone());
@@ -18,7 +20,7 @@ async fn accept(app: &TestApp, receiver: &Receiver, more: Value) -> String {
     reply.json()["id"].as_str().expect("an id").to_owned()
 }
 
-async fn post(app: &TestApp, path: &str, body: &Value) -> Reply {
+async fn post(app: &TestApp, path: &str, body: &Value) -> WireResponse {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     app.call("POST", path, &[("Content-Type", "application/json")], body.as_bytes()).await
 }
@@ -38,7 +40,7 @@ async fn send(app: &TestApp) {
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
 }
 
-fn is_signed_with(request: &Received, secret: &str, now_ms: i64) -> bool {
+fn is_signed_with(request: &ReceivedRequest, secret: &str, now_ms: i64) -> bool {
     let header = |name| request.header(name).expect("it is signed");
     let headers = SignedHeaders {
         id: header("webhook-id"),
@@ -52,7 +54,7 @@ fn is_signed_with(request: &Received, secret: &str, now_ms: i64) -> bool {
 #[tokio::test]
 async fn a_webhook_is_sent_again_when_somebody_asks() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(410), status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(410), respond_status(200)]);
     let id = accept(&app, &receiver, json!({})).await;
     assert_eq!(act(&app, &id, "resend").await, (409, json!("conflict")), "there is nothing to send yet");
     process(&app).await;
@@ -64,7 +66,7 @@ async fn a_webhook_is_sent_again_when_somebody_asks() {
     );
     assert_eq!((webhook.get("failed"), webhook.get("reason")), (None, None));
     send(&app).await;
-    let sent = receiver.received();
+    let sent = receiver.requests();
     assert_eq!((&sent[0].body, sent[0].header("webhook-id")), (&sent[1].body, sent[1].header("webhook-id")));
     assert_eq!(sent[1].header("webhook-attempt"), Some("2"));
     let other = "00000000-0000-4000-8000-000000000000";
@@ -75,7 +77,7 @@ async fn a_webhook_is_sent_again_when_somebody_asks() {
 #[tokio::test]
 async fn a_webhook_is_cancelled_while_it_waits() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let created = accept(&app, &receiver, json!({})).await;
     let (code, webhook) = act(&app, &created, "cancel").await;
     assert_eq!((code, &webhook["status"], &webhook["reason"]), (200, &json!("failed"), &json!("cancelled")));
@@ -93,7 +95,8 @@ async fn a_webhook_is_cancelled_while_it_waits() {
 #[tokio::test]
 async fn an_address_can_be_tried_out() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![answer("HTTP/1.1 418 Teapot\r\ncontent-length: 5\r\n\r\nshort")]);
+    let receiver =
+        ScriptedReceiver::start(vec![respond("HTTP/1.1 418 Teapot\r\ncontent-length: 5\r\n\r\nshort")]);
     let url = format!("http://user:word@{}/hook", receiver.address);
     let reply =
         post(&app, "/1.0/webhooks/test", &json!({ "url": url, "headers": { "X-Mine": "yes" } })).await;
@@ -102,7 +105,7 @@ async fn an_address_can_be_tried_out() {
     assert_eq!((&happened["status"], &happened["response"]), (&json!(418), &json!("short")));
     assert_eq!(happened["address"], receiver.address.to_string());
     assert!(happened["timings_ms"]["connect"].is_u64() && !happened.to_string().contains("word@"));
-    let sent = &receiver.received()[0];
+    let sent = &receiver.requests()[0];
     assert_eq!(serde_json::from_slice::<Value>(&sent.body).unwrap(), happened["payload"]);
     assert_eq!((sent.header("x-mine"), sent.header("webhook-attempt")), (Some("yes"), Some("1")));
     let secrets = app.get("/1.0/secrets").await.json();
@@ -128,7 +131,7 @@ async fn an_address_can_be_tried_out() {
 #[tokio::test]
 async fn a_result_can_be_waited_for() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let id = accept(&app, &receiver, json!({ "delay": 3600 })).await;
     let path = format!("/1.0/requests/{id}");
     let now = app.get(&path).await;
@@ -154,12 +157,12 @@ async fn a_result_can_be_waited_for() {
 #[tokio::test]
 async fn a_stop_does_not_wait_for_those_who_wait() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![vec![Act::Hold]]);
+    let receiver = ScriptedReceiver::start(vec![vec![Action::Hang]]);
     let id = accept(&app, &receiver, json!({})).await;
     let (address, key) = (app.address, format!("Bearer {}", app.key));
     let path = format!("/1.0/requests/{id}?wait=60");
     let headers = [("Authorization", key.as_str())];
-    let asked = crate::client::send(address, "GET", &path, &headers, b"");
+    let asked = wire_client::send(address, "GET", &path, &headers, b"");
     tokio::pin!(asked);
     tokio::select! {
         _ = &mut asked => panic!("there is no result"),
@@ -173,8 +176,8 @@ async fn a_stop_does_not_wait_for_those_who_wait() {
 #[tokio::test]
 async fn secrets_are_rotated_with_an_overlap() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
-    let secrets = |reply: &Reply| -> Vec<(String, bool)> {
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
+    let secrets = |reply: &WireResponse| -> Vec<(String, bool)> {
         let json = reply.json();
         let all = json["secrets"].as_array().expect("a list").iter();
         all.map(|one| (one["secret"].as_str().unwrap().to_owned(), one.get("retires").is_some())).collect()
@@ -186,7 +189,7 @@ async fn secrets_are_rotated_with_an_overlap() {
     accept(&app, &receiver, json!({})).await;
     process(&app).await;
     send(&app).await;
-    let sent = &receiver.received()[0];
+    let sent = &receiver.requests()[0];
     for secret in [new, old] {
         assert!(is_signed_with(sent, secret, app.clock.now_ms()));
     }
@@ -196,13 +199,14 @@ async fn secrets_are_rotated_with_an_overlap() {
     for overlap in [json!(-1), json!(2_592_001), json!("x"), json!(1.5)] {
         assert_eq!(post(&app, "/1.0/secrets/rotate", &json!({ "overlap": overlap })).await.status, 422);
     }
-    assert_eq!(crate::client::send(app.address, "GET", "/1.0/secrets", &[], b"").await.status, 401);
+    assert_eq!(wire_client::send(app.address, "GET", "/1.0/secrets", &[], b"").await.status, 401);
 }
 
 #[tokio::test]
 async fn many_webhooks_are_sent_again() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start([vec![status(410); 3], vec![status(200)]].concat());
+    let receiver =
+        ScriptedReceiver::start([vec![respond_status(410); 3], vec![respond_status(200)]].concat());
     let mut ids = Vec::new();
     for _ in 0..3 {
         ids.push(accept(&app, &receiver, json!({})).await);

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pixaven_net::{AddressPolicy, Exchange, Net, NetError, NetSettings};
+use pixaven_testkit::ports::ClosedPort;
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::Action::{self, Drip, Flood, Hang, ReadByte, ReadHead, ReadRequest};
+use pixaven_testkit::script::{respond, respond_status, respond_with};
 use url::Url;
-
-use crate::receiver::Act::{Drip, Flood, Hold, Peek, Read, ReadHead, Say};
-use crate::receiver::{Act, Receiver, answer, status};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const RESPONSE_MAX_BYTES: usize = 16 * 1024;
@@ -42,36 +43,36 @@ fn kind(error: &NetError) -> &'static str {
         NetError::Refused(_) => "refused",
         NetError::Timeout => "timeout",
         NetError::Tls(_) => "tls",
-        NetError::Protocol(_) | NetError::Switched => "protocol",
-        NetError::NoRoom => "no room",
+        NetError::Protocol(_) | NetError::ProtocolSwitch => "protocol",
+        NetError::OutOfMemoryBudget => "no room",
         NetError::TooLarge { .. } => "too_large",
         NetError::Status(_) => "status",
         NetError::TooManyRedirects { .. } => "too_many_redirects",
-        NetError::BadUrl(_) => "bad_url",
+        NetError::InvalidUrl(_) => "bad_url",
         NetError::Local(_) => "local",
         NetError::Proxy(_) => "proxy",
     }
 }
 
-fn say(text: &str) -> Act {
-    Say(text.as_bytes().to_vec())
-}
-
 /// What a receiver does, and how it must read: a status and the body, or the kind of error.
 struct Case {
     name: &'static str,
-    script: Vec<Act>,
+    script: Vec<Action>,
     expected: Result<(u16, &'static [u8]), &'static str>,
 }
 
-fn case(name: &'static str, script: Vec<Act>, expected: Result<(u16, &'static str), &'static str>) -> Case {
+fn case(
+    name: &'static str,
+    script: Vec<Action>,
+    expected: Result<(u16, &'static str), &'static str>,
+) -> Case {
     Case { name, script, expected: expected.map(|(status, body)| (status, body.as_bytes())) }
 }
 
 async fn check(cases: Vec<Case>) {
     let net = net(&["127.0.0.0/8"]);
     let checked = cases.into_iter().map(async |Case { name, script, expected }| {
-        let receiver = Receiver::start(vec![script]);
+        let receiver = ScriptedReceiver::start(vec![script]);
         let exchange = post(&net, &receiver.url("/hook")).await;
         let got =
             exchange.result.as_ref().map(|answer| (answer.status.as_u16(), &answer.body[..])).map_err(kind);
@@ -83,39 +84,45 @@ async fn check(cases: Vec<Case>) {
     join_all(checked).await;
 }
 
-/// `Read`, then an answer with this head, its lines separated by `\n`.
-fn reply(head: &str, body: &str) -> Vec<Act> {
-    answer(format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")))
-}
-
 #[tokio::test]
 async fn the_status_line_is_the_verdict() {
     check(vec![
-        case("a length", answer(OK), Ok((200, "ok"))),
-        case("no body", reply("HTTP/1.1 204 No Content", ""), Ok((204, ""))),
+        case("a length", respond(OK), Ok((200, "ok"))),
+        case("no body", respond_with("HTTP/1.1 204 No Content", ""), Ok((204, ""))),
         case(
             "chunks",
-            reply("HTTP/1.1 201 C\ntransfer-encoding: chunked", "2\r\nok\r\n0\r\n\r\n"),
+            respond_with("HTTP/1.1 201 C\ntransfer-encoding: chunked", "2\r\nok\r\n0\r\n\r\n"),
             Ok((201, "ok")),
         ),
-        case("until the end", reply("HTTP/1.1 200 OK", "ok"), Ok((200, "ok"))),
-        case("HTTP/1.0", reply("HTTP/1.0 200 OK", "ok"), Ok((200, "ok"))),
-        case("no reason", reply("HTTP/1.1 200\ncontent-length: 0", ""), Ok((200, ""))),
-        case("a redirect", reply("HTTP/1.1 302 F\nlocation: /b\ncontent-length: 0", ""), Ok((302, ""))),
-        case("gone", status(410), Ok((410, ""))),
-        case("a server error", status(500), Ok((500, ""))),
-        case("an unknown status", status(799), Ok((799, ""))),
-        case("informational first", reply("HTTP/1.1 103 Early\nlink: x", OK), Ok((200, "ok"))),
-        case("an early answer", vec![ReadHead, say(OK), Hold], Ok((200, "ok"))),
-        case("a sloppy header", reply("HTTP/1.1 200 OK\nno colon\ncontent-length: 2", "ok"), Ok((200, "ok"))),
+        case("until the end", respond_with("HTTP/1.1 200 OK", "ok"), Ok((200, "ok"))),
+        case("HTTP/1.0", respond_with("HTTP/1.0 200 OK", "ok"), Ok((200, "ok"))),
+        case("no reason", respond_with("HTTP/1.1 200\ncontent-length: 0", ""), Ok((200, ""))),
+        case(
+            "a redirect",
+            respond_with("HTTP/1.1 302 F\nlocation: /b\ncontent-length: 0", ""),
+            Ok((302, "")),
+        ),
+        case("gone", respond_status(410), Ok((410, ""))),
+        case("a server error", respond_status(500), Ok((500, ""))),
+        case("an unknown status", respond_status(799), Ok((799, ""))),
+        case("informational first", respond_with("HTTP/1.1 103 Early\nlink: x", OK), Ok((200, "ok"))),
+        case("an early answer", vec![ReadHead, Action::send(OK), Hang], Ok((200, "ok"))),
+        case(
+            "a sloppy header",
+            respond_with("HTTP/1.1 200 OK\nno colon\ncontent-length: 2", "ok"),
+            Ok((200, "ok")),
+        ),
         case(
             "a length twice",
-            reply("HTTP/1.1 200 OK\ncontent-length: 2\ncontent-length: 2", "ok"),
+            respond_with("HTTP/1.1 200 OK\ncontent-length: 2\ncontent-length: 2", "ok"),
             Ok((200, "ok")),
         ),
         case(
             "a length and chunks",
-            reply("HTTP/1.1 200 OK\ncontent-length: 9\ntransfer-encoding: chunked", "2\r\nok\r\n0\r\n\r\n"),
+            respond_with(
+                "HTTP/1.1 200 OK\ncontent-length: 9\ntransfer-encoding: chunked",
+                "2\r\nok\r\n0\r\n\r\n",
+            ),
             Ok((200, "ok")),
         ),
     ])
@@ -126,29 +133,30 @@ async fn the_status_line_is_the_verdict() {
 async fn a_broken_body_does_not_change_the_verdict() {
     let chunked = "HTTP/1.1 200 OK\ntransfer-encoding: chunked";
     let gzip = "HTTP/1.1 200 OK\ncontent-encoding: gzip\ncontent-length: 4";
-    let mut endless = reply("HTTP/1.1 200 OK\ncontent-length: 9", "ok");
-    endless.push(Hold);
+    let mut endless = respond_with("HTTP/1.1 200 OK\ncontent-length: 9", "ok");
+    endless.push(Hang);
     check(vec![
-        case("shorter than said", reply("HTTP/1.1 200 OK\ncontent-length: 9", "ok"), Ok((200, "ok"))),
-        case("broken chunks", reply(chunked, "2\r\nok\r\nx"), Ok((200, "ok"))),
+        case("shorter than said", respond_with("HTTP/1.1 200 OK\ncontent-length: 9", "ok"), Ok((200, "ok"))),
+        case("broken chunks", respond_with(chunked, "2\r\nok\r\nx"), Ok((200, "ok"))),
         case("never complete", endless, Ok((200, "ok"))),
-        case("compressed, it says", reply(gzip, "\x1f\x00ok"), Ok((200, "\x1f\x00ok"))),
+        case("compressed, it says", respond_with(gzip, "\x1f\x00ok"), Ok((200, "\x1f\x00ok"))),
     ])
     .await;
 }
 
 #[tokio::test]
 async fn what_is_no_answer_has_a_kind() {
-    let flood = |head: &str, rest: &str| vec![Read, say(head), Flood(rest.as_bytes().to_vec())];
+    let flood =
+        |head: &str, rest: &str| vec![ReadRequest, Action::send(head), Flood(rest.as_bytes().to_vec())];
     check(vec![
-        case("a reset before the head", vec![Peek], Err("protocol")),
-        case("the end before the head", vec![Read], Err("protocol")),
-        case("the end within the head", vec![Read, say("HTTP/1.1 200 O")], Err("protocol")),
-        case("another protocol", vec![Read, say("SSH-2.0-OpenSSH_9.6\r\n")], Err("protocol")),
-        case("HTTP/0.9", vec![Read, say("ok")], Err("protocol")),
+        case("a reset before the head", vec![ReadByte], Err("protocol")),
+        case("the end before the head", vec![ReadRequest], Err("protocol")),
+        case("the end within the head", vec![ReadRequest, Action::send("HTTP/1.1 200 O")], Err("protocol")),
+        case("another protocol", vec![ReadRequest, Action::send("SSH-2.0-OpenSSH_9.6\r\n")], Err("protocol")),
+        case("HTTP/0.9", vec![ReadRequest, Action::send("ok")], Err("protocol")),
         case(
             "contradicting lengths",
-            reply("HTTP/1.1 200 OK\ncontent-length: 2\ncontent-length: 3", "ok"),
+            respond_with("HTTP/1.1 200 OK\ncontent-length: 2\ncontent-length: 3", "ok"),
             Err("protocol"),
         ),
         case("endless informational answers", flood("", "HTTP/1.1 102 Processing\r\n\r\n"), Err("protocol")),
@@ -156,14 +164,14 @@ async fn what_is_no_answer_has_a_kind() {
         case("an endless header", flood("HTTP/1.1 200 OK\r\nx: ", "and again "), Err("protocol")),
         case(
             "another protocol, politely",
-            reply("HTTP/1.1 101 S\nupgrade: x\nconnection: upgrade", ""),
+            respond_with("HTTP/1.1 101 S\nupgrade: x\nconnection: upgrade", ""),
             Err("protocol"),
         ),
-        case("silence", vec![Hold], Err("timeout")),
-        case("silence after reading", vec![Read, Hold], Err("timeout")),
+        case("silence", vec![Hang], Err("timeout")),
+        case("silence after reading", vec![ReadRequest, Hang], Err("timeout")),
         case(
             "a dripping head",
-            vec![Read, say("HTTP/1.1 200 OK\r\n"), Drip(b"x: y\r\n".to_vec())],
+            vec![ReadRequest, Action::send("HTTP/1.1 200 OK\r\n"), Drip(b"x: y\r\n".to_vec())],
             Err("timeout"),
         ),
     ])
@@ -173,15 +181,16 @@ async fn what_is_no_answer_has_a_kind() {
 #[tokio::test]
 async fn a_body_is_read_up_to_its_cap_and_no_longer_than_the_deadline() {
     let net = net(&["127.0.0.0/8"]);
-    let head = |length: &str| say(&format!("HTTP/1.1 200 OK\r\n{length}\r\n"));
+    let head = |length: &str| Action::send(&format!("HTTP/1.1 200 OK\r\n{length}\r\n"));
     for (name, length) in [("endless", ""), ("a gigabyte", "content-length: 1000000000\r\n")] {
-        let receiver = Receiver::start(vec![vec![Read, head(length), Flood(vec![b'x'; 4096])]]);
+        let receiver =
+            ScriptedReceiver::start(vec![vec![ReadRequest, head(length), Flood(vec![b'x'; 4096])]]);
         let exchange = post(&net, &receiver.url("/")).await;
         let answer = exchange.result.expect(name);
         assert_eq!((answer.status.as_u16(), answer.body.len()), (200, RESPONSE_MAX_BYTES), "{name}");
         assert!(exchange.duration < DEADLINE, "{name}: the cap ends it, not the deadline");
     }
-    let receiver = Receiver::start(vec![vec![Read, head(""), Drip(b"drop".to_vec())]]);
+    let receiver = ScriptedReceiver::start(vec![vec![ReadRequest, head(""), Drip(b"drop".to_vec())]]);
     let exchange = post(&net, &receiver.url("/")).await;
     let answer = exchange.result.expect("the status line came");
     assert!(answer.body.starts_with(b"dropdrop") && answer.body.len() < RESPONSE_MAX_BYTES);
@@ -190,7 +199,7 @@ async fn a_body_is_read_up_to_its_cap_and_no_longer_than_the_deadline() {
 
 #[tokio::test]
 async fn a_request_says_what_it_should_and_nothing_else() {
-    let receiver = Receiver::start(vec![answer(OK)]);
+    let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let mut url = receiver.url("/hook/a%20b?c=d#fragment");
     url.set_username("us:er").unwrap();
     url.set_password(Some("pass word")).unwrap();
@@ -198,7 +207,7 @@ async fn a_request_says_what_it_should_and_nothing_else() {
     let headers = given.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
     let body = Bytes::from_static(b"12345");
     net(&["127.0.0.0/8"]).post(&url, HeaderMap::from_iter(headers), body, DEADLINE, 0).await.result.unwrap();
-    let received = &receiver.received()[0];
+    let received = &receiver.requests()[0];
     assert_eq!(received.request_line, "POST /hook/a%20b?c=d HTTP/1.1");
     assert_eq!(received.body, b"12345");
     let mut headers = received.headers.clone();
@@ -215,8 +224,8 @@ async fn a_request_says_what_it_should_and_nothing_else() {
 
 #[tokio::test]
 async fn connections_are_used_again() {
-    let script = [answer(OK), answer(OK), status(500), answer(OK)].concat();
-    let receiver = Receiver::start(vec![script]);
+    let script = [respond(OK), respond(OK), respond_status(500), respond(OK)].concat();
+    let receiver = ScriptedReceiver::start(vec![script]);
     let net = net(&["127.0.0.0/8"]);
     let first = post(&net, &receiver.url("/1")).await;
     assert!(first.timings.connect_ms.is_some() && first.timings.first_byte_ms.is_some());
@@ -232,7 +241,7 @@ async fn connections_are_used_again() {
 #[tokio::test]
 async fn a_connection_whose_body_was_not_read_to_its_end_is_not_used_again() {
     let long = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 20_000, "x".repeat(20_000));
-    let receiver = Receiver::start(vec![[answer(long), vec![Hold]].concat(), answer(OK)]);
+    let receiver = ScriptedReceiver::start(vec![[respond(long), vec![Hang]].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
     for body in ["x".repeat(RESPONSE_MAX_BYTES).as_str(), "ok"] {
         assert_eq!(post(&net, &receiver.url("/")).await.result.unwrap().body, body.as_bytes());
@@ -243,16 +252,16 @@ async fn a_connection_whose_body_was_not_read_to_its_end_is_not_used_again() {
 #[tokio::test]
 async fn a_reused_connection_that_dies_silently_costs_nothing() {
     // The receiver closes its idle connection just when the second request arrives on it.
-    let receiver = Receiver::start(vec![[answer(OK), vec![Read]].concat(), answer(OK)]);
+    let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![ReadRequest]].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
     for _ in 0..2 {
         assert_eq!(post(&net, &receiver.url("/")).await.result.unwrap().body, "ok");
     }
-    let connections: Vec<_> = receiver.received().iter().map(|request| request.connection).collect();
+    let connections: Vec<_> = receiver.requests().iter().map(|request| request.connection).collect();
     assert_eq!(connections, [0, 0, 1], "sent again at once, on a fresh connection");
 
     // One that closes at once, noticed or not.
-    let receiver = Receiver::start(vec![answer(OK)]);
+    let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     for _ in 0..20 {
         assert_eq!(post(&net, &receiver.url("/")).await.result.unwrap().body, "ok");
     }
@@ -260,23 +269,23 @@ async fn a_reused_connection_that_dies_silently_costs_nothing() {
 
 #[tokio::test]
 async fn a_reused_connection_that_dies_within_its_answer_is_an_error() {
-    let receiver = Receiver::start(vec![[answer(OK), answer("HTTP/1.1 2")].concat(), answer(OK)]);
+    let receiver = ScriptedReceiver::start(vec![[respond(OK), respond("HTTP/1.1 2")].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
     assert!(post(&net, &receiver.url("/")).await.result.is_ok());
     assert_eq!(kind(&post(&net, &receiver.url("/")).await.result.unwrap_err()), "protocol");
-    assert_eq!(receiver.received().len(), 2, "the receiver began to answer: it is not asked again");
+    assert_eq!(receiver.requests().len(), 2, "the receiver began to answer: it is not asked again");
 }
 
 #[tokio::test]
 async fn idle_connections_are_closed() {
-    let receiver = Receiver::start(vec![[answer(OK), vec![Hold]].concat()]);
+    let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![Hang]].concat()]);
     let net = net(&["127.0.0.0/8"]);
     assert!(post(&net, &receiver.url("/")).await.result.is_ok());
     // From here on time jumps to the next timer as soon as nothing else is left to do.
     tokio::time::pause();
     let since = tokio::time::Instant::now();
     tokio::select! {
-        () = receiver.wait_for_ends(1) => {}
+        () = receiver.wait_for_closed(1) => {}
         () = net.close_idle_connections() => unreachable!("it never completes"),
     }
     assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
@@ -284,7 +293,7 @@ async fn idle_connections_are_closed() {
 
 #[tokio::test]
 async fn addresses_are_judged_before_they_are_dialled() {
-    let receiver = Receiver::start(vec![answer(OK)]);
+    let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let port = receiver.address.port();
     let strict = net(&[]);
     for host in [
@@ -317,13 +326,10 @@ async fn addresses_are_judged_before_they_are_dialled() {
 
 #[tokio::test]
 async fn nobody_there_has_a_kind() {
-    let closed = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    let closed = ClosedPort::reserve();
     let net = net(&["127.0.0.0/8"]);
     for (url, expected) in [
-        (format!("http://{closed}/"), "refused"),
+        (format!("http://{}/", closed.address), "refused"),
         ("http://no-such-host.invalid/".to_owned(), "dns"),
         ("ftp://127.0.0.1/".to_owned(), "bad_url"),
         ("data:text/plain,hello".to_owned(), "bad_url"),

@@ -2,9 +2,9 @@
 //! `multipart/mixed`, lengths within parts, the ways to ask for a file, and the mistakes some make.
 
 use base64::Engine as _;
+use pixaven_testkit::wire_client::{WireResponse, send_raw};
 use serde_json::{Value, json};
 
-use crate::client::{Reply, send_raw};
 use crate::pictures::documented_jpeg;
 use crate::test_app::TestApp;
 
@@ -78,7 +78,7 @@ async fn send_upload(
     extra_headers: &str,
     image: &[u8],
     json: &str,
-) -> Reply {
+) -> WireResponse {
     let fill = |head: &str| {
         head.replace("{file}", &image.len().to_string()).replace("{data}", &json.len().to_string())
     };
@@ -98,7 +98,7 @@ async fn send_upload(
     send_raw(app.address, &head, &body).await
 }
 
-fn meta(reply: &Reply, name: &str) -> Value {
+fn meta(reply: &WireResponse, name: &str) -> Value {
     let line = reply.header(name).unwrap_or_else(|| panic!("{name} is there, with these capitals"));
     assert!(line.is_ascii() && line.len() < 16 << 10, "one line that any client reads");
     serde_json::from_str(line).expect("the header is JSON")

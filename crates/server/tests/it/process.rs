@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use pixaven_imaging::plan::Format;
+use pixaven_testkit::process::{Signal, send_signal};
 use tempfile::TempDir;
 
 use crate::binary::run;
@@ -185,8 +186,7 @@ async fn a_signal_ends_it_with_what_was_done() {
         assert!(matches!(child.try_wait(), Ok(None)), "it ended by itself");
         tokio::task::yield_now().await;
     }
-    let status = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()));
+    send_signal(pid, Signal::INT).expect("the process can be signalled");
     let output = child.wait_with_output().await.expect("it ends");
     let out = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(130), "{out}");

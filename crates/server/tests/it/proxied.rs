@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use pixaven::runtime::lifecycle::Tasks;
+use pixaven_imaging::plan::Format;
+use pixaven_testkit::ports::ClosedPort;
+use pixaven_testkit::proxy::{ForwardProxy, ProxyAction};
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::respond_status;
+use pixaven_testkit::wire_client::WireResponse;
 use serde_json::{Value, json};
 
-use crate::client::Reply;
 use crate::pictures::picture;
-use crate::proxy::{Proxy, Turn};
-use crate::receiver::{Receiver, status};
 use crate::test_app::TestApp;
-use pixaven_imaging::plan::Format;
 
-const REFUSED_BY_THE_PROXY: Turn = Turn::Say("HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n");
+const REFUSED_BY_THE_PROXY: ProxyAction =
+    ProxyAction::Respond("HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n");
 
 async fn app_behind(proxy: &str) -> TestApp {
     TestApp::start_with(&[("webhooks.proxy", proxy)]).await
@@ -34,15 +37,15 @@ async fn history(app: &TestApp, id: &str) -> Value {
     app.get(&format!("/1.0/webhooks/{id}")).await.json()["webhook"].clone()
 }
 
-async fn try_out(app: &TestApp, receiver: &Receiver) -> Reply {
+async fn try_out(app: &TestApp, receiver: &ScriptedReceiver) -> WireResponse {
     let body = json!({ "url": receiver.url("/").as_str() }).to_string();
     app.call("POST", "/1.0/webhooks/test", &[("Content-Type", "application/json")], body.as_bytes()).await
 }
 
 #[tokio::test]
 async fn webhooks_go_through_the_proxy_with_what_it_is_to_be_shown() {
-    let proxy = Proxy::start(vec![]);
-    let receiver = Receiver::start(vec![status(200)]);
+    let proxy = ForwardProxy::start(vec![]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let directory = tempfile::tempdir().unwrap();
     let credentials = directory.path().join("proxy.txt");
     std::fs::write(&credentials, "Aladdin:open sesame\n").unwrap();
@@ -56,9 +59,9 @@ async fn webhooks_go_through_the_proxy_with_what_it_is_to_be_shown() {
     let webhook = history(&app, &id).await;
     assert_eq!(webhook["status"], "delivered", "{webhook}");
     assert_eq!(webhook["attempts"][0]["address"], receiver.address.to_string());
-    let [asked] = <[_; 1]>::try_from(proxy.asked()).unwrap();
+    let [asked] = <[_; 1]>::try_from(proxy.requests()).unwrap();
     assert_eq!(asked.header("proxy-authorization"), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
-    assert_eq!(receiver.received()[0].header("proxy-authorization"), None);
+    assert_eq!(receiver.requests()[0].header("proxy-authorization"), None);
 
     let tried = try_out(&app, &receiver).await;
     assert_eq!((tried.status, &tried.json()["test"]["outcome"]), (200, &json!("delivered")));
@@ -67,9 +70,9 @@ async fn webhooks_go_through_the_proxy_with_what_it_is_to_be_shown() {
 #[tokio::test]
 async fn trouble_with_the_proxy_uses_up_nothing_and_blames_nobody() {
     let n_faults = 6;
-    let faults = [REFUSED_BY_THE_PROXY, Turn::HangUp].repeat(n_faults * 12 / 2);
-    let proxy = Proxy::start(faults);
-    let receiver = Receiver::start(vec![status(200)]);
+    let faults = [REFUSED_BY_THE_PROXY, ProxyAction::Close].repeat(n_faults * 12 / 2);
+    let proxy = ForwardProxy::start(faults);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;
     let mut ids = Vec::new();
     for _ in 0..12 {
@@ -92,13 +95,13 @@ async fn trouble_with_the_proxy_uses_up_nothing_and_blames_nobody() {
         let webhook = history(&app, id).await;
         assert_eq!((&webhook["status"], &webhook["attempts"][0]["number"]), (&json!("delivered"), &json!(1)));
     }
-    assert_eq!(receiver.received().len(), 12);
+    assert_eq!(receiver.requests().len(), 12);
 }
 
 #[tokio::test]
 async fn a_running_driver_leaves_the_others_alone_while_the_proxy_is_of_no_use() {
-    let proxy = Proxy::start(vec![REFUSED_BY_THE_PROXY]);
-    let receiver = Receiver::start(vec![status(200)]);
+    let proxy = ForwardProxy::start(vec![REFUSED_BY_THE_PROXY]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;
     let tasks = Tasks::new();
     tasks.spawn("webhooks", app.dispatcher.clone().run(tasks.clone()));
@@ -109,18 +112,15 @@ async fn a_running_driver_leaves_the_others_alone_while_the_proxy_is_of_no_use()
     assert_eq!(try_out(&app, &receiver).await.status, 200, "what asks for it itself is not held back");
     assert!(tasks.stop(Duration::from_secs(10)).await, "a stop does not wait for the end of the pause");
     assert_eq!(history(&app, &second).await["waits_for"], "delay");
-    assert_eq!(receiver.received().len(), 1, "the trial");
+    assert_eq!(receiver.requests().len(), 1, "the trial");
 }
 
 #[tokio::test]
 async fn what_the_proxy_says_of_a_receiver_counts_for_the_receiver() {
-    let closed = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
-    let proxy = Proxy::start(vec![]);
+    let closed = ClosedPort::reserve();
+    let proxy = ForwardProxy::start(vec![]);
     let app = app_behind(&proxy.url()).await;
-    let id = accept(&app, json!({ "url": format!("http://{closed}/") })).await;
+    let id = accept(&app, json!({ "url": format!("http://{}/", closed.address) })).await;
     assert_eq!(send(&app).await, 1);
     let webhook = history(&app, &id).await;
     assert_eq!(
@@ -131,8 +131,8 @@ async fn what_the_proxy_says_of_a_receiver_counts_for_the_receiver() {
 
 #[tokio::test]
 async fn what_expires_while_the_proxy_is_of_no_use_fails() {
-    let proxy = Proxy::start(vec![REFUSED_BY_THE_PROXY; 2]);
-    let receiver = Receiver::start(vec![status(200)]);
+    let proxy = ForwardProxy::start(vec![REFUSED_BY_THE_PROXY; 2]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;
     let id = accept(&app, json!({ "url": receiver.url("/").as_str(), "expires": 10 })).await;
     for _ in 0..2 {
@@ -147,8 +147,8 @@ async fn what_expires_while_the_proxy_is_of_no_use_fails() {
 
 #[tokio::test]
 async fn a_trial_says_that_the_proxy_is_of_no_use() {
-    let proxy = Proxy::start(vec![REFUSED_BY_THE_PROXY]);
-    let receiver = Receiver::start(vec![status(200)]);
+    let proxy = ForwardProxy::start(vec![REFUSED_BY_THE_PROXY]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;
     let tried = try_out(&app, &receiver).await;
     let expected = json!("the server could not use its proxy at the moment");

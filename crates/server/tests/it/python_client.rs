@@ -3,14 +3,13 @@
 //!
 //! Needs an interpreter with the package `pixaven` in `PIXAVEN_PYTHON`; without one the test says that it was
 //! skipped, and fails where `PIXAVEN_REQUIRE_CLIENTS` is set.
-#![expect(clippy::disallowed_methods, reason = "the proxy stands beside the server, it is no part of it")]
 
+use pixaven_testkit::proxy::ForwardProxy;
+use pixaven_testkit::tls::write_self_signed;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
-use crate::binary::{Binary, write_certificate};
+use crate::binary::{API_HOST, Binary};
 use crate::pictures::documented_jpeg;
 
 const SCRIPT: &str = r#"
@@ -46,10 +45,10 @@ async fn the_official_python_client_works_unmodified() {
     let directory = TempDir::new().expect("a temporary directory");
     let image = directory.path().join("in.jpg");
     std::fs::write(&image, documented_jpeg()).expect("the directory can be written");
-    write_certificate(directory.path());
+    write_self_signed(directory.path(), API_HOST);
     let tls = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
     let server = Binary::serve(directory.path(), &tls).await;
-    let proxy = start_proxy(server.port).await;
+    let proxy = ForwardProxy::start_to(server.address());
     let out = directory.path().join("out.png");
 
     let output = Command::new(python)
@@ -57,7 +56,7 @@ async fn the_official_python_client_works_unmodified() {
         .arg(SCRIPT)
         .arg(&server.key)
         .args([&image, &out])
-        .env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy}"))
+        .env("HTTPS_PROXY", proxy.url())
         .env("REQUESTS_CA_BUNDLE", directory.path().join("cert.pem"))
         .output()
         .await
@@ -84,28 +83,4 @@ async fn the_official_python_client_works_unmodified() {
     }
     assert!(!out.with_extension("png.never").exists(), "no file is written of a failure");
     assert!(report["bad key"]["error"].as_str().is_some_and(|text| text.contains("API key")), "{report}");
-}
-
-/// A proxy that takes `CONNECT` to anywhere and leads to the server.
-async fn start_proxy(server_port: u16) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(tunnel(client, server_port));
-        }
-    });
-    port
-}
-
-async fn tunnel(client: TcpStream, server_port: u16) {
-    let mut client = BufReader::new(client);
-    let mut line = String::new();
-    while client.read_line(&mut line).await.is_ok_and(|n_read| n_read > 2) {
-        line.clear();
-    }
-    let mut server = TcpStream::connect(("127.0.0.1", server_port)).await.expect("the server listens");
-    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.expect("the client reads");
-    // Either side may close first; that ends the tunnel.
-    let _closed = tokio::io::copy_bidirectional(&mut client, &mut server).await;
 }

@@ -12,9 +12,10 @@ use pixaven::runtime::config::Config;
 use pixaven::sweep::Sweep;
 use pixaven::work::pipeline::Pipeline;
 use pixaven_ledger::{Clock, Ledger, NewKey};
+use pixaven_testkit::multipart;
+use pixaven_testkit::wire_client::{WireResponse, send};
+use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::client::{Reply, send};
 
 /// The moment at which every test begins: 2026-01-10T11:57:04.322Z.
 pub(crate) const START_MS: i64 = 1_768_046_224_322;
@@ -88,23 +89,23 @@ impl TestApp {
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Reply {
+    ) -> WireResponse {
         let basic = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{}:", self.key)));
         let headers: Vec<_> = headers.iter().copied().chain([("Authorization", basic.as_str())]).collect();
         send(self.address, method, path, &headers, body).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> WireResponse {
         self.call("GET", path, &[], b"").await
     }
 
-    pub(crate) async fn fetch(&self, json: &serde_json::Value) -> Reply {
+    pub(crate) async fn fetch(&self, json: &Value) -> WireResponse {
         self.call("POST", "/1.0/fetch", &[("Content-Type", "application/json")], json.to_string().as_bytes())
             .await
     }
 
     /// An upload as a careful client sends it.
-    pub(crate) async fn upload(&self, name: &str, file: &[u8], json: &serde_json::Value) -> Reply {
+    pub(crate) async fn upload(&self, name: &str, file: &[u8], json: &Value) -> WireResponse {
         self.upload_with(name, file, json, &[]).await
     }
 
@@ -112,24 +113,17 @@ impl TestApp {
         &self,
         name: &str,
         file: &[u8],
-        json: &serde_json::Value,
+        json: &Value,
         headers: &[(&str, &str)],
-    ) -> Reply {
-        let mut body =
-            format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n")
-                .into_bytes();
-        body.extend_from_slice(file);
-        body.extend_from_slice(
-            format!("\r\n--b\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{json}\r\n--b--\r\n")
-                .as_bytes(),
-        );
-        let content_type = [("Content-Type", "multipart/form-data; boundary=b")];
+    ) -> WireResponse {
+        let body = multipart::upload(name, file, &json.to_string());
+        let content_type = [("Content-Type", multipart::CONTENT_TYPE)];
         let headers: Vec<_> = content_type.into_iter().chain(headers.iter().copied()).collect();
         self.call("POST", "/1.0/upload", &headers, &body).await
     }
 
     /// The bytes behind a result's URL.
-    pub(crate) async fn download(&self, url: &str) -> Reply {
+    pub(crate) async fn download(&self, url: &str) -> WireResponse {
         let path = url.split_once("/dl/").map(|(_, rest)| format!("/dl/{rest}")).expect("a result's URL");
         send(self.address, "GET", &path, &[], b"").await
     }

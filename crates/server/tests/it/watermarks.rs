@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use pixaven_imaging::plan::{Format, Output, Target};
+use pixaven_imaging::plan::{Format, Output, TargetFormat};
 use pixaven_imaging::{Channels, Image};
+use pixaven_testkit::multipart;
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::{respond_body, respond_status};
+use pixaven_testkit::wire_client::{WireResponse, send};
 
-use crate::client::Reply;
 use crate::pictures::{documented_jpeg, picture};
-use crate::receiver::{Receiver, answer, status};
 use crate::test_app::TestApp;
 
 const PORTRAIT: &[u8] = include_bytes!("../../../imaging/tests/faces/astronaut.jpg");
@@ -17,14 +19,13 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 fn red(side: u32) -> Vec<u8> {
     let data = [250, 10, 20].repeat(side as usize * side as usize);
     let image = Image::new(side, side, Channels::Rgb, data);
-    let output = Output { format: Target::Format(Format::Png), ..Output::default() };
+    let output = Output { format: TargetFormat::Format(Format::Png), ..Output::default() };
     pixaven_imaging::encode(image, Format::Png, &output).expect("our own pixels can be encoded")
 }
 
-async fn add(app: &TestApp, name: &str, file: &[u8]) -> Reply {
-    let head = format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
-    let body = [head.as_bytes(), file, b"\r\n--b--\r\n"].concat();
-    app.call("POST", "/1.0/watermarks", &[("Content-Type", "multipart/form-data; boundary=b")], &body).await
+async fn add(app: &TestApp, name: &str, file: &[u8]) -> WireResponse {
+    let body = multipart::file_only(name, file);
+    app.call("POST", "/1.0/watermarks", &[("Content-Type", multipart::CONTENT_TYPE)], &body).await
 }
 
 async fn added(app: &TestApp, file: &[u8]) -> String {
@@ -117,7 +118,7 @@ async fn only_pictures_become_watermarks_and_only_so_many() {
     app.call("DELETE", &format!("/1.0/watermarks/{first}"), &[], b"").await;
     assert_eq!(add(&app, "logo", &picture(900, 700, Format::Png)).await.status, 422, "too many bytes");
     assert_eq!(add(&app, "logo", &red(40)).await.status, 200);
-    let anonymous = crate::client::send(app.address, "GET", "/1.0/watermarks", &[], b"").await;
+    let anonymous = send(app.address, "GET", "/1.0/watermarks", &[], b"").await;
     assert_eq!(anonymous.status, 401);
 }
 
@@ -129,8 +130,7 @@ fn files(app: &TestApp) -> usize {
 #[tokio::test]
 async fn one_behind_a_url_is_fetched_by_the_same_rules() {
     let app = TestApp::start().await;
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", red(40).len());
-    let origin = Receiver::start(vec![answer([head.as_bytes(), &red(40)].concat()), status(404)]);
+    let origin = ScriptedReceiver::start(vec![respond_body(&red(40)), respond_status(404)]);
     let call = async |url: String| {
         let spec = json!({"watermark": {"url": url}, "output": {"format": "png"}});
         app.upload("a.jpg", &documented_jpeg(), &spec).await
@@ -149,8 +149,7 @@ async fn one_behind_a_url_is_fetched_by_the_same_rules() {
 #[tokio::test]
 async fn what_is_wrong_with_a_watermark_names_it() {
     let app = TestApp::start().await;
-    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n";
-    let origin = Receiver::start(vec![answer([head, &red(40)[..60]].concat())]);
+    let origin = ScriptedReceiver::start(vec![respond_body(&red(40)[..60])]);
     let spec = json!({"watermark": {"url": format!("http://{}/logo.png", origin.address)}});
     let reply = app.upload("a.jpg", &documented_jpeg(), &spec).await;
     let message = reply.json()["message"].as_str().expect("a message").to_owned();
@@ -161,7 +160,7 @@ async fn what_is_wrong_with_a_watermark_names_it() {
 #[tokio::test]
 async fn an_accepted_request_gets_its_watermark_even_if_it_was_removed_since() {
     let app = TestApp::start().await;
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let id = added(&app, &red(40)).await;
     let to = json!({"url": format!("http://{}/", receiver.address)});
     let unknown = json!({"watermark": {"id": "aaaaaaaaaa"}, "webhook": to});
@@ -176,7 +175,7 @@ async fn an_accepted_request_gets_its_watermark_even_if_it_was_removed_since() {
     assert_eq!(app.sweep.sweep().await.expect("the sweep works").n_watermarks, 0);
     assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
     assert_eq!(app.dispatcher.step().await.expect("webhooks are sent"), 1);
-    let payload: Value = serde_json::from_slice(&receiver.received()[0].body).expect("JSON");
+    let payload: Value = serde_json::from_slice(&receiver.requests()[0].body).expect("JSON");
     assert_eq!(payload["success"], true, "{payload}");
     assert!(is_red(&app, &payload).await);
 

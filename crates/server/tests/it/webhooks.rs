@@ -7,14 +7,15 @@ use pixaven::delivery::{Dispatcher, DispatcherSettings};
 use pixaven::runtime::lifecycle::Tasks;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{
-    Account, Clock, InputRef, JobDone, Ledger, NewKey, NewRequest, NewWebhook, Outcome, Store, UsageDelta,
-    WebhookRecord, WebhookStatus, Why,
+    Account, Clock, DueReason, FailureReason, InputRef, JobOutcome, Ledger, NewKey, NewRequest, NewWebhook,
+    Outcome, Store, UsageDelta, WebhookRecord, WebhookStatus,
 };
 use pixaven_net::{AddressPolicy, Net, NetSettings};
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::request::ReceivedRequest;
+use pixaven_testkit::script::{Action, respond, respond_status};
 use tempfile::TempDir;
 use uuid::Uuid;
-
-use crate::receiver::{Act, Received, Receiver, answer, status};
 
 /// 2026-01-10T11:57:04.322Z
 const START_MS: i64 = 1_768_046_224_322;
@@ -66,7 +67,7 @@ impl Desk {
     async fn accept(&self, url: &url::Url, change: impl FnOnce(&mut NewWebhook)) -> Uuid {
         let mut webhook = NewWebhook {
             url: url.to_string(),
-            authority: url.authority().to_owned(),
+            authority: url.authority().parse().expect("host:port"),
             delay_ms: 0,
             expires_ms: None,
             retry: true,
@@ -82,7 +83,7 @@ impl Desk {
         let [job] = <[_; 1]>::try_from(self.ledger.claim_jobs(1, 60_000).await.expect("the ledger answers"))
             .expect("one job");
         let usage = UsageDelta { requests: 1, input_bytes: 1, output_bytes: 1 };
-        let done = JobDone { payload: PAYLOAD.to_owned(), usage, result: None };
+        let done = JobOutcome { payload: PAYLOAD.to_owned(), usage, result: None };
         self.ledger.finish_job(job, done).await.expect("the job is ours");
         id
     }
@@ -127,7 +128,7 @@ fn driver(ledger: &Ledger) -> Dispatcher {
 }
 
 fn next_due_ms(record: &WebhookRecord) -> Option<i64> {
-    record.next.map(|next| next.due_ms)
+    record.next_attempt.map(|next| next.due_ms)
 }
 
 fn outcomes(record: &WebhookRecord) -> Vec<Outcome> {
@@ -135,7 +136,7 @@ fn outcomes(record: &WebhookRecord) -> Vec<Outcome> {
 }
 
 /// Checks the signature as a receiver would; returns the timestamp.
-fn check_signature(request: &Received, now_ms: i64) -> i64 {
+fn check_signature(request: &ReceivedRequest, now_ms: i64) -> i64 {
     let header = |name| request.header(name).unwrap_or_else(|| panic!("{name} is there"));
     let headers = SignedHeaders {
         id: header("webhook-id"),
@@ -149,7 +150,8 @@ fn check_signature(request: &Received, now_ms: i64) -> i64 {
 
 #[tokio::test]
 async fn a_webhook_arrives_as_the_contract_says() {
-    let receiver = Receiver::start(vec![answer("HTTP/1.1 202 Accepted\r\ncontent-length: 6\r\n\r\nthanks")]);
+    let receiver =
+        ScriptedReceiver::start(vec![respond("HTTP/1.1 202 Accepted\r\ncontent-length: 6\r\n\r\nthanks")]);
     let desk = Desk::open().await;
     let mut url = receiver.url("/hook?x=1");
     url.set_username("user").unwrap();
@@ -159,7 +161,7 @@ async fn a_webhook_arrives_as_the_contract_says() {
     let id = desk.accept(&url, |webhook| webhook.headers = own.to_vec()).await;
     assert_eq!(desk.step().await, 1);
 
-    let [request] = <[_; 1]>::try_from(receiver.received()).unwrap();
+    let [request] = <[_; 1]>::try_from(receiver.requests()).unwrap();
     assert_eq!(request.request_line, "POST /hook?x=1 HTTP/1.1");
     assert_eq!(request.body, PAYLOAD.as_bytes());
     for (name, expected) in [
@@ -189,7 +191,7 @@ async fn a_webhook_arrives_as_the_contract_says() {
 
 #[tokio::test]
 async fn a_delay_is_kept() {
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let desk = Desk::open().await;
     let id = desk.accept(&receiver.url("/"), |webhook| webhook.delay_ms = 7 * DAY_MS).await;
     desk.clock.advance(7 * DAY_MS - 1);
@@ -202,7 +204,8 @@ async fn a_delay_is_kept() {
 
 #[tokio::test]
 async fn failures_are_followed_by_the_same_bytes() {
-    let receiver = Receiver::start(vec![status(500), vec![Act::Read], status(200)]);
+    let receiver =
+        ScriptedReceiver::start(vec![respond_status(500), vec![Action::ReadRequest], respond_status(200)]);
     let desk = Desk::open().await;
     let id = desk.accept_plain(&receiver.url("/")).await;
     let mut timestamps = Vec::new();
@@ -213,7 +216,7 @@ async fn failures_are_followed_by_the_same_bytes() {
             desk.clock.advance(2 * jitter_ms + 1);
         }
         assert_eq!(desk.step().await, 1, "attempt {attempt} is not late");
-        let request = receiver.received().pop().unwrap();
+        let request = receiver.requests().pop().unwrap();
         timestamps.push(check_signature(&request, desk.clock.now_ms()));
         assert_eq!(request.header("webhook-attempt"), Some(attempt.to_string().as_str()));
         assert_eq!(request.header("webhook-id"), Some(id.to_string().as_str()));
@@ -227,7 +230,7 @@ async fn failures_are_followed_by_the_same_bytes() {
 
 #[tokio::test]
 async fn ten_failures_are_the_end() {
-    let receiver = Receiver::start(vec![status(503)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(503)]);
     let desk = Desk::open().await;
     let id = desk.accept_plain(&receiver.url("/")).await;
     for _ in 0..10 {
@@ -235,10 +238,10 @@ async fn ten_failures_are_the_end() {
         desk.clock.advance(2 * DAY_MS);
     }
     assert_eq!(desk.step().await, 0);
-    assert_eq!(receiver.received().len(), 10);
+    assert_eq!(receiver.requests().len(), 10);
     let record = desk.record(id).await;
     assert_eq!(
-        (record.status, record.failure.as_deref()),
+        (record.status, record.failure.map(FailureReason::as_str)),
         (WebhookStatus::Failed, Some("retries_exhausted"))
     );
     assert_eq!(outcomes(&record), [Outcome::Rejected; 10]);
@@ -248,17 +251,17 @@ async fn ten_failures_are_the_end() {
 async fn what_ends_a_webhook_early_is_said() {
     let desk = Desk::open().await;
     for (name, script, retry, expires_ms, expected) in [
-        ("gone", status(410), true, None, "gone"),
-        ("one attempt only", status(500), false, None, "retry_disabled"),
-        ("no time for another attempt", status(500), true, Some(5_000), "expired"),
+        ("gone", respond_status(410), true, None, "gone"),
+        ("one attempt only", respond_status(500), false, None, "retry_disabled"),
+        ("no time for another attempt", respond_status(500), true, Some(5_000), "expired"),
     ] {
-        let receiver = Receiver::start(vec![script]);
+        let receiver = ScriptedReceiver::start(vec![script]);
         let change = |webhook: &mut NewWebhook| (webhook.retry, webhook.expires_ms) = (retry, expires_ms);
         let id = desk.accept(&receiver.url("/"), change).await;
         assert_eq!(desk.step().await, 1, "{name}");
         let record = desk.record(id).await;
         assert_eq!(
-            (record.status, record.failure.as_deref()),
+            (record.status, record.failure.map(FailureReason::as_str)),
             (WebhookStatus::Failed, Some(expected)),
             "{name}"
         );
@@ -268,13 +271,16 @@ async fn what_ends_a_webhook_early_is_said() {
 
 #[tokio::test]
 async fn what_expired_while_nobody_could_send_it_is_not_sent() {
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let desk = Desk::open().await;
     let id = desk.accept(&receiver.url("/"), |webhook| webhook.expires_ms = Some(60_000)).await;
     desk.clock.advance(60_000);
     assert_eq!(desk.step().await, 0);
     let record = desk.record(id).await;
-    assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+    assert_eq!(
+        (record.status, record.failure.map(FailureReason::as_str)),
+        (WebhookStatus::Failed, Some("expired"))
+    );
     assert_eq!((receiver.n_connections(), record.attempts.len()), (0, 0));
 }
 
@@ -285,7 +291,7 @@ async fn a_receiver_can_ask_to_be_left_alone() {
         [("60", 60_000), ("Sat, 10 Jan 2026 11:58:04 GMT", 59_678), ("soon", 5_000)]
     {
         let head = format!("HTTP/1.1 429 Busy\r\nretry-after: {retry_after}\r\ncontent-length: 0\r\n\r\n");
-        let receiver = Receiver::start(vec![answer(head)]);
+        let receiver = ScriptedReceiver::start(vec![respond(head)]);
         let id = desk.accept_plain(&receiver.url("/")).await;
         assert_eq!(desk.step().await, 1);
         let record = desk.record(id).await;
@@ -298,20 +304,20 @@ async fn a_receiver_can_ask_to_be_left_alone() {
 async fn a_receiver_that_asks_for_less_than_the_pause_is_not_why_it_waits() {
     let desk = Desk::open().await;
     for (retry_after, expected_ms, why) in
-        [(4, 5_000, Why::Retry), (5, 5_000, Why::RetryAfter), (6, 6_000, Why::RetryAfter)]
+        [(4, 5_000, DueReason::Retry), (5, 5_000, DueReason::RetryAfter), (6, 6_000, DueReason::RetryAfter)]
     {
         let head = format!("HTTP/1.1 429 Busy\r\nretry-after: {retry_after}\r\ncontent-length: 0\r\n\r\n");
-        let receiver = Receiver::start(vec![answer(head)]);
+        let receiver = ScriptedReceiver::start(vec![respond(head)]);
         let id = desk.accept_plain(&receiver.url("/")).await;
         assert_eq!(desk.step().await, 1);
-        let next = desk.record(id).await.next.expect("it waits");
-        assert_eq!((next.due_ms, next.why), (START_MS + expected_ms, why), "{retry_after}");
+        let next = desk.record(id).await.next_attempt.expect("it waits");
+        assert_eq!((next.due_ms, next.due_reason), (START_MS + expected_ms, why), "{retry_after}");
     }
 }
 
 #[tokio::test]
 async fn addresses_that_may_not_be_reached_are_an_outcome() {
-    let receiver = Receiver::start_on("127.0.0.2:0", vec![status(200)]);
+    let receiver = ScriptedReceiver::start_on("127.0.0.2:0", vec![respond_status(200)]);
     let desk = Desk::open().await;
     let id = desk.accept_plain(&receiver.url("/")).await;
     assert_eq!(desk.step().await, 1);
@@ -322,7 +328,7 @@ async fn addresses_that_may_not_be_reached_are_an_outcome() {
 
 #[tokio::test]
 async fn trouble_of_our_own_uses_up_no_attempt() {
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let desk = Desk::with_secret("not a secret").await;
     let id = desk.accept_plain(&receiver.url("/")).await;
     assert_eq!(desk.step().await, 1);
@@ -333,7 +339,7 @@ async fn trouble_of_our_own_uses_up_no_attempt() {
 
 #[tokio::test]
 async fn an_attempt_cut_off_by_a_crash_is_shown_and_made_again() {
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let desk = Desk::open().await;
     let id = desk.accept_plain(&receiver.url("/")).await;
     let cut_off = desk.ledger.claim_webhooks(1, 30_000).await.unwrap();
@@ -344,25 +350,25 @@ async fn an_attempt_cut_off_by_a_crash_is_shown_and_made_again() {
     let record = desk.record(id).await;
     assert_eq!(record.status, WebhookStatus::Delivered);
     assert_eq!(outcomes(&record), [Outcome::Interrupted, Outcome::Delivered]);
-    assert_eq!(receiver.received()[0].header("webhook-attempt"), Some("2"));
-    assert_eq!(receiver.received()[0].body, PAYLOAD.as_bytes());
+    assert_eq!(receiver.requests()[0].header("webhook-attempt"), Some("2"));
+    assert_eq!(receiver.requests()[0].body, PAYLOAD.as_bytes());
 }
 
 #[tokio::test]
 async fn a_running_driver_sends_at_once_and_stops_when_told() {
-    let receiver = Receiver::start(vec![status(200)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let desk = Desk::open().await;
     let tasks = desk.run();
     let mut expected = Vec::new();
     for n_accepted in 1..=40 {
         expected.push(desk.accept_plain(&receiver.url("/")).await.to_string());
         if n_accepted % 10 == 0 {
-            receiver.wait_for(n_accepted).await;
+            receiver.wait_for_requests(n_accepted).await;
         }
     }
     assert!(tasks.stop(Duration::from_secs(10)).await);
     let mut ids: Vec<_> =
-        receiver.received().iter().map(|request| request.header("webhook-id").unwrap().to_owned()).collect();
+        receiver.requests().iter().map(|request| request.header("webhook-id").unwrap().to_owned()).collect();
     ids.sort();
     expected.sort();
     assert_eq!(ids, expected, "each exactly once");
@@ -372,17 +378,17 @@ async fn a_running_driver_sends_at_once_and_stops_when_told() {
 
 #[tokio::test]
 async fn a_receiver_that_hangs_delays_nobody_else() {
-    let hanging = Receiver::start(vec![vec![Act::Read, Act::Hold]]);
-    let healthy = Receiver::start(vec![status(200)]);
+    let hanging = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Hang]]);
+    let healthy = ScriptedReceiver::start(vec![respond_status(200)]);
     let desk = Desk::open().await;
     for _ in 0..100 {
         desk.accept_plain(&hanging.url("/")).await;
     }
     let tasks = desk.run();
-    hanging.wait_for(8).await;
+    hanging.wait_for_requests(8).await;
     for n in 1..=20 {
         desk.accept_plain(&healthy.url("/")).await;
-        healthy.wait_for(n).await;
+        healthy.wait_for_requests(n).await;
     }
     assert_eq!(hanging.n_connections(), 8, "no more than one receiver gets at once");
     assert!(tasks.stop(Duration::ZERO).await);
@@ -390,7 +396,8 @@ async fn a_receiver_that_hangs_delays_nobody_else() {
 
 #[tokio::test]
 async fn a_dead_receiver_is_probed_and_a_living_one_gets_everything() {
-    let receiver = Receiver::start([vec![status(503); 8], vec![status(200)]].concat());
+    let receiver =
+        ScriptedReceiver::start([vec![respond_status(503); 8], vec![respond_status(200)]].concat());
     let desk = Desk::open().await;
     let mut ids = Vec::new();
     for _ in 0..12 {
@@ -412,7 +419,7 @@ async fn a_dead_receiver_is_probed_and_a_living_one_gets_everything() {
 
 #[tokio::test]
 async fn an_attempt_cut_off_does_not_use_up_the_schedule() {
-    let receiver = Receiver::start(vec![status(500)]);
+    let receiver = ScriptedReceiver::start(vec![respond_status(500)]);
     let mut desk = Desk::open().await;
     let id = desk.accept(&receiver.url("/"), |webhook| webhook.retry = false).await;
     for _ in 0..3 {
@@ -421,22 +428,22 @@ async fn an_attempt_cut_off_does_not_use_up_the_schedule() {
     }
     assert_eq!(desk.step().await, 1);
     let record = desk.record(id).await;
-    assert_eq!(record.failure.as_deref(), Some("retry_disabled"));
+    assert_eq!(record.failure.map(FailureReason::as_str), Some("retry_disabled"));
     let [cut_off @ .., last] = &outcomes(&record)[..] else { panic!("there are attempts") };
     assert_eq!((cut_off, last), (&[Outcome::Interrupted; 3][..], &Outcome::Rejected));
 }
 
 #[tokio::test]
 async fn a_jump_of_the_clock_sends_nothing_twice_at_once() {
-    let receiver = Receiver::start(vec![
-        vec![Act::Read, Act::Drip(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())],
-        status(200),
+    let receiver = ScriptedReceiver::start(vec![
+        vec![Action::ReadRequest, Action::Drip(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())],
+        respond_status(200),
     ]);
     let desk = Desk::open().await;
     let id = desk.accept_plain(&receiver.url("/")).await;
     let ((), first) = tokio::join!(
         async {
-            receiver.wait_for(1).await;
+            receiver.wait_for_requests(1).await;
             desk.clock.advance(60 * DAY_MS);
             assert_eq!(desk.step().await, 1, "its lease is over, and it is put back");
             assert_eq!(receiver.n_connections(), 1);
@@ -452,25 +459,25 @@ async fn a_jump_of_the_clock_sends_nothing_twice_at_once() {
 
 #[tokio::test]
 async fn a_stop_waits_for_what_is_being_sent() {
-    let receiver = Receiver::start(vec![vec![
-        Act::Read,
-        Act::Drip(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()),
+    let receiver = ScriptedReceiver::start(vec![vec![
+        Action::ReadRequest,
+        Action::Drip(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()),
     ]]);
     let desk = Desk::open().await;
     let tasks = desk.run();
     let id = desk.accept_plain(&receiver.url("/")).await;
-    receiver.wait_for(1).await;
+    receiver.wait_for_requests(1).await;
     assert!(tasks.stop(Duration::from_secs(30)).await);
     assert_eq!(outcomes(&desk.record(id).await), [Outcome::Delivered]);
 }
 
 #[tokio::test]
 async fn a_stop_without_patience_shows_the_attempt_as_interrupted() {
-    let receiver = Receiver::start(vec![vec![Act::Read, Act::Hold]]);
+    let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Hang]]);
     let desk = Desk::open().await;
     let tasks = desk.run();
     let id = desk.accept_plain(&receiver.url("/")).await;
-    receiver.wait_for(1).await;
+    receiver.wait_for_requests(1).await;
     assert!(tasks.stop(Duration::ZERO).await);
     let record = desk.record(id).await;
     assert_eq!((record.status, next_due_ms(&record)), (WebhookStatus::Scheduled, Some(START_MS)));

@@ -1,11 +1,12 @@
 //! Image workers under attack and under load: what one image can do to others.
 
+use pixaven_imaging::plan::Format;
+use pixaven_testkit::process::{ProcessStat, Signal, children, send_signal};
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::respond_body;
 use serde_json::json;
 
-use pixaven_imaging::plan::Format;
-
 use crate::pictures::{documented_jpeg, picture};
-use crate::receiver::{Receiver, answer};
 use crate::test_app::TestApp;
 
 #[tokio::test]
@@ -83,8 +84,7 @@ async fn memory_for_inputs_bounds_what_is_fetched() {
         TestApp::start_with(&[("images.queue_bytes", "3145728"), ("limits.body_bytes", "3145728")]).await;
     let mut others = app.pipeline.sources.memory.reserve();
     others.grow(2 << 20).expect("nothing is held yet");
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 << 20);
-    let origin = Receiver::start(vec![answer([head.as_bytes(), &vec![7; 2 << 20]].concat())]);
+    let origin = ScriptedReceiver::start(vec![respond_body(&vec![7; 2 << 20])]);
     let reply = app.fetch(&json!({"url": origin.url("/large.jpg").as_str()})).await;
     assert_eq!((reply.status, &reply.json()["error"]), (503, &json!("overloaded")), "{}", reply.json());
     drop(others);
@@ -159,21 +159,13 @@ pub(crate) async fn until_busy(pid: u32) {
 
 /// What all workers of a process have computed so far.
 pub(crate) fn cpu_ticks_of_children(pid: u32) -> u64 {
-    // Any thread may have started one.
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let of_one =
-        |list: String| list.split_whitespace().filter_map(|id| id.parse().ok()).map(cpu_ticks).sum::<u64>();
-    children.map(of_one).sum()
+    children(pid).values().map(|child| child.cpu_ticks).sum()
 }
 
 fn cpu_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the worker lives");
-    let fields: Vec<&str> = stat.rsplit_once(") ").expect("a command name").1.split(' ').collect();
-    fields[11].parse::<u64>().expect("ticks") + fields[12].parse::<u64>().expect("ticks")
+    ProcessStat::read(pid).expect("the worker runs").cpu_ticks
 }
 
 pub(crate) fn kill(pid: u32) {
-    let status = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "the worker can be killed");
+    send_signal(pid, Signal::KILL).expect("the worker can be killed");
 }

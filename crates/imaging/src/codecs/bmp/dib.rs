@@ -1,67 +1,68 @@
-//! The headers of a device-independent bitmap: all from the 12 bytes of OS/2 1 to the 124 of V5, and the colour table.
+//! Reads the headers of a device-independent bitmap and its colour table. All header versions are supported,
+//! from the 12 bytes of OS/2 1 to the 124 bytes of V5.
 
 use std::ops::Range;
 
 use super::corrupt;
 use crate::Error;
-use crate::codecs::bytes::{u16_le, u32_le};
+use crate::bytes::{u16_le, u32_le};
 
-/// How the pixels are coded.
+/// The coding of the pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codecs) enum Coding {
-    /// As they are.
-    Plain,
-    /// Runs of 4-bit pixels.
+    /// Uncompressed.
+    Uncompressed,
+    /// Run-length coding of 4-bit pixels.
     Rle4,
-    /// Runs of 8-bit pixels.
+    /// Run-length coding of 8-bit pixels.
     Rle8,
-    /// Runs of 24-bit pixels, OS/2 only.
+    /// Run-length coding of 24-bit pixels, only in OS/2.
     Rle24,
-    /// A whole JPEG file.
+    /// The pixel data are a whole JPEG file.
     Jpeg,
-    /// A whole PNG file.
+    /// The pixel data are a whole PNG file.
     Png,
 }
 
-/// What the headers say.
+/// The properties in the headers.
 #[derive(Debug)]
 pub(in crate::codecs) struct Dib {
-    /// Pixels, at least 1.
+    /// Width in pixels, at least 1.
     pub(in crate::codecs) width: u32,
-    /// Pixels, at least 1; in an icon of both pictures together.
+    /// Height in pixels, at least 1. In an icon, the height of picture and mask together.
     pub(in crate::codecs) height: u32,
-    /// Whether the first row stored is the upper one.
+    /// Whether the first stored row is the upper one.
     pub(super) top_down: bool,
-    /// Bits per pixel: 1, 2, 4, 8, 16, 24 or 32; anything where the coding is a file.
+    /// Bits per pixel: 1, 2, 4, 8, 16, 24 or 32. Any number if the coding is JPEG or PNG.
     pub(in crate::codecs) bits: u16,
     pub(super) coding: Coding,
-    /// Which bits of a pixel of 16 or 32 bits are red, green, blue, alpha.
+    /// The bits of red, green, blue and alpha in a pixel of 16 or 32 bits.
     pub(super) masks: [u32; 4],
     /// The colour table: red, green, blue.
     pub(super) colors: Vec<[u8; 3]>,
-    /// Where the ICC profile lies, counted from the first header byte.
+    /// The byte range of the ICC profile, counted from the first byte of the header.
     pub(super) profile: Option<Range<usize>>,
-    /// Where the pixels begin, counted from the first header byte.
+    /// The offset of the pixels, counted from the first byte of the header.
     pub(in crate::codecs) pixels_at: usize,
 }
 
-/// The four bytes `MBED`, read as the number that a V5 header has for an embedded profile.
+/// The bytes `MBED` as an integer, which a V5 header has for an embedded profile.
 const PROFILE_EMBEDDED: u32 = 0x4d42_4544;
 
-/// Red, green, blue of pixels of 16 bits unless masks are given.
+/// The default masks of red, green and blue for 16 bits.
 const MASKS_555: [u32; 4] = [0x7c00, 0x03e0, 0x001f, 0];
 
-/// The same for 32 bits; the highest byte counts for nothing.
+/// The default masks of red, green and blue for 32 bits. The highest byte is unused.
 const MASKS_888: [u32; 4] = [0x00ff_0000, 0x0000_ff00, 0x0000_00ff, 0];
 
 impl Dib {
-    /// Reads the headers of a file, whose own header says that the pixels begin at `pixels_at`.
+    /// Reads the headers of a DIB in a file. The file header states the offset of the pixels, `pixels_at`.
     pub(super) fn of_file(bytes: &[u8], pixels_at: usize) -> Result<Self, Error> {
         Self::read(bytes, Some(pixels_at))
     }
 
-    /// Reads the headers of a picture in an icon: the pixels follow the colour table, and where all 32 bits are used
-    /// the highest eight are alpha.
+    /// Reads the headers of a DIB in an icon. The pixels follow the colour table. With 32 bits and default
+    /// masks, the highest eight bits are alpha.
     pub(in crate::codecs) fn of_icon(bytes: &[u8]) -> Result<Self, Error> {
         let mut dib = Self::read(bytes, None)?;
         if dib.bits == 32 && dib.masks == MASKS_888 {
@@ -75,29 +76,29 @@ impl Dib {
         self.masks[3] != 0 && self.bits > 8
     }
 
-    /// Whether the pixels are in the bitmap itself, not in a file that it wraps.
+    /// Whether the bitmap itself contains the pixels, and no JPEG or PNG file.
     pub(in crate::codecs) fn is_bitmap(&self) -> bool {
         !matches!(self.coding, Coding::Jpeg | Coding::Png)
     }
 
     fn read(bytes: &[u8], pixels_at: Option<usize>) -> Result<Self, Error> {
-        let cut = || corrupt("the header is cut off");
-        let header_bytes = u32_le(bytes, 0).ok_or_else(cut)? as usize;
+        let truncated = || corrupt("the header is cut off");
+        let header_bytes = u32_le(bytes, 0).ok_or_else(truncated)? as usize;
         if header_bytes < 12 || header_bytes == 13 || header_bytes > 4096 {
             return Err(corrupt(format!("a header of {header_bytes} bytes is not known")));
         }
         let core = header_bytes < 16;
-        let short = |at| u16_le(bytes, at).ok_or_else(cut);
+        let u16_at = |at| u16_le(bytes, at).ok_or_else(truncated);
         let (width, height, bits) = if core {
-            (i32::from(short(4)?), i32::from(short(6)?), short(10)?)
+            (i32::from(u16_at(4)?), i32::from(u16_at(6)?), u16_at(10)?)
         } else {
-            let side = |at| u32_le(bytes, at).map(u32::cast_signed).ok_or_else(cut);
-            (side(4)?, side(8)?, short(14)?)
+            let side = |at| u32_le(bytes, at).map(u32::cast_signed).ok_or_else(truncated);
+            (side(4)?, side(8)?, u16_at(14)?)
         };
         if width <= 0 || height == 0 {
             return Err(corrupt(format!("a picture of {width}x{height} pixels")));
         }
-        // A field that the header is too short for is zero.
+        // A field beyond the end of the header is zero.
         let field = |at: usize| if at + 4 <= header_bytes { u32_le(bytes, at).unwrap_or(0) } else { 0 };
         let compression = field(16);
         let coding = coding(compression, bits, is_os2(header_bytes))?;
@@ -106,7 +107,7 @@ impl Dib {
             if masked && header_bytes == 40 { if compression == 6 { 16 } else { 12 } } else { 0 };
         let masks = if masked {
             let has_alpha = compression == 6 || header_bytes >= 56;
-            let mask = |i: usize| u32_le(bytes, 40 + 4 * i).ok_or_else(cut);
+            let mask = |i: usize| u32_le(bytes, 40 + 4 * i).ok_or_else(truncated);
             [mask(0)?, mask(1)?, mask(2)?, if has_alpha { mask(3)? } else { 0 }]
         } else if bits == 16 {
             MASKS_555
@@ -114,7 +115,7 @@ impl Dib {
             MASKS_888
         };
         let table_at = header_bytes + masks_behind;
-        // A place inside the headers is no place: then the pixels follow the colour table.
+        // An offset inside the headers is invalid. Then the pixels follow the colour table.
         let pixels_at = pixels_at.filter(|&at| at >= table_at);
         let entry_bytes = if core { 3 } else { 4 };
         let n_colors = n_colors(bits, field(32), pixels_at.map(|at| (at - table_at) / entry_bytes));
@@ -140,12 +141,12 @@ impl Dib {
     }
 }
 
-/// Whether a header longer than 12 bytes is one of OS/2 2, which may be cut off after any field.
+/// Whether a header longer than 12 bytes is one of OS/2 2, which may end after any field.
 fn is_os2(header_bytes: usize) -> bool {
     matches!(header_bytes, 16..=64) && !matches!(header_bytes, 40 | 52 | 56)
 }
 
-/// The two systems use the same numbers for different codings.
+/// The coding by its number. Windows and OS/2 use the same numbers for different codings.
 fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
     let unsupported = |reason: String| Err(Error::Unsupported { format: "BMP", reason });
     match (compression, bits) {
@@ -155,14 +156,15 @@ fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
         (3, _) if os2 => unsupported("Huffman coding".to_owned()),
         (4, _) if !os2 => Ok(Coding::Jpeg),
         (5, _) if !os2 => Ok(Coding::Png),
-        (0 | 3 | 6, 16 | 32) | (0 | 3, 1 | 2 | 4 | 8 | 24) => Ok(Coding::Plain),
+        (0 | 3 | 6, 16 | 32) | (0 | 3, 1 | 2 | 4 | 8 | 24) => Ok(Coding::Uncompressed),
         (0..=6, _) => unsupported(format!("{bits} bits per pixel with coding {compression}")),
         _ => unsupported(format!("coding {compression}")),
     }
 }
 
-/// Entries of the colour table: as stated, or as many as there are values of a pixel; no more than there is room for.
-/// For pixels without indices the table is advice and only skipped.
+/// The number of entries of the colour table: the stated number, else the number of values of a pixel, but at
+/// most the `room` before the pixels. For pixels without indices, the table is only a hint for displays and
+/// is skipped.
 fn n_colors(bits: u16, stated: u32, room: Option<usize>) -> usize {
     let n_values = if bits <= 8 { 1 << bits } else { 0 };
     let n = match stated {

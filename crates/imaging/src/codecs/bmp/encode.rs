@@ -1,23 +1,24 @@
-//! Writing BMP: 8 bits with a table of grays, 24 bits, or 32 bits with alpha behind a V4 header. Bottom up, as the format
-//! has it by default and some readers have it only.
+//! Writes BMP: 8 bits with a table of grays, 24 bits, or 32 bits with alpha and a V4 header. Rows are written
+//! bottom-up, the default of the format, because some readers support only this order.
 
-use crate::codecs::Encoded;
-use crate::facts::{Colorspace, Description};
+use crate::codecs::codec::Encoded;
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Bytes of the header that knows no alpha.
+/// Length of the header without alpha (BITMAPINFOHEADER).
 const INFO_HEADER_BYTES: u32 = 40;
 
-/// Bytes of the header with masks for the four channels.
+/// Length of the header with masks for four channels (BITMAPV4HEADER).
 const V4_HEADER_BYTES: u32 = 108;
 
-/// The four bytes `sRGB` as the number that states the colour space.
+/// The bytes `sRGB` as an integer, which states the colour space.
 const SRGB: u32 = 0x7352_4742;
 
-/// A whole file.
+/// Encodes a picture as a whole file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     _output: &Output,
@@ -47,7 +48,8 @@ pub(in crate::codecs) fn encode(
     let compression: u32 = if image.channels().has_alpha() { 3 } else { 0 };
     bytes.extend([header_bytes, image.width(), image.height()].map(u32::to_le_bytes).as_flattened());
     bytes.extend([1, depth].map(u16::to_le_bytes).as_flattened());
-    // Coding, size of the pixels, pixels per metre twice (96 per inch), colours in the table, important ones.
+    // Compression, size of the pixel data, pixels per metre horizontally and vertically (96 per inch), number
+    // of colours in the table, number of important colours.
     let rest = [compression, n_pixel_bytes as u32, 3780, 3780, table_bytes / 4, 0];
     bytes.extend(rest.map(u32::to_le_bytes).as_flattened());
     match image.channels() {
@@ -56,7 +58,7 @@ pub(in crate::codecs) fn encode(
         Channels::Rgba => {
             let masks: [u32; 5] = [0x00ff_0000, 0x0000_ff00, 0x0000_00ff, 0xff00_0000, SRGB];
             bytes.extend(masks.map(u32::to_le_bytes).as_flattened());
-            // End points and gammas, which sRGB needs none of.
+            // End points and gammas, which are unused with sRGB.
             bytes.resize(pixels_at as usize, 0);
         }
     }
@@ -70,13 +72,13 @@ pub(in crate::codecs) fn encode(
         }
         bytes.resize(bytes.len() + stride - row_bytes, 0);
     }
-    Ok(Encoded { description: describe(image), bytes })
+    Ok(Encoded { info: describe(image), bytes })
 }
 
-fn describe(image: &Image) -> Description {
+fn describe(image: &Image) -> ImageInfo {
     let channels = image.channels();
     let colorspace = if channels == Channels::Gray { Colorspace::Palette } else { Colorspace::Rgb };
-    Description::plain(
+    ImageInfo::plain(
         Format::Bmp,
         Size::of(image),
         colorspace,

@@ -1,19 +1,20 @@
-//! The pixels of a DIB: indices through the colour table, or colours by masks. Rows come bottom up unless stated.
+//! Decodes the pixels of a DIB: indices into the colour table, or colours by masks. Rows are stored bottom-up
+//! unless the header states otherwise.
 
 use super::dib::{Coding, Dib};
 use super::{corrupt, rle};
 use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
-/// A decoded picture.
+/// A decoded bitmap.
 pub(in crate::codecs) struct Pixels {
     pub(in crate::codecs) raster: Raster,
-    /// Whether the file had all of it.
+    /// Whether the data were complete.
     pub(in crate::codecs) complete: bool,
 }
 
-/// Decodes `data`, which begins with the first pixel and may end early: what is missing becomes black, or the first
-/// colour of the table. A picture of which there is not even a row is none.
+/// Decodes `data`, which begins with the first pixel and may be truncated. Missing pixels become black, or
+/// the first colour of the table. An error when not even one row is complete.
 pub(in crate::codecs) fn decode(
     dib: &Dib,
     data: &[u8],
@@ -22,14 +23,14 @@ pub(in crate::codecs) fn decode(
 ) -> Result<Pixels, Error> {
     let (width, height) = (dib.width as usize, dib.height as usize);
     let stride = (width * usize::from(dib.bits)).div_ceil(32) * 4;
-    let plain = dib.coding == Coding::Plain;
-    // The padding of the only row may be left out.
-    if (plain && data.len() < (width * usize::from(dib.bits)).div_ceil(8)) || data.is_empty() {
+    let is_uncompressed = dib.coding == Coding::Uncompressed;
+    // The padding of a single row may be missing.
+    if (is_uncompressed && data.len() < (width * usize::from(dib.bits)).div_ceil(8)) || data.is_empty() {
         return Err(corrupt("there are no pixels"));
     }
     if dib.bits <= 8 {
         let mut indices = scratch.take_zeroed(width * height);
-        let complete = if plain {
+        let complete = if is_uncompressed {
             let rows = indices.chunks_exact_mut(width);
             each_row(rows, dib.top_down, data, stride, |row, stored| unpack(row, stored, dib.bits))
         } else {
@@ -70,7 +71,7 @@ pub(in crate::codecs) fn decode(
         }
     };
     if layout == Layout::Rgba {
-        make_visible(&mut pixels);
+        make_opaque_if_transparent(&mut pixels);
     }
     Ok(Pixels { raster: raster(dib, layout, pixels), complete })
 }
@@ -79,7 +80,8 @@ fn raster(dib: &Dib, layout: Layout, data: Vec<u8>) -> Raster {
     Raster { width: dib.width, height: dib.height, layout, data }
 }
 
-/// Calls `fill` for every row of the picture with the bytes stored for it; whether there were bytes for all.
+/// Calls `fill` for every row of the picture with the bytes stored for the row. Returns whether the data were
+/// complete.
 pub(in crate::codecs) fn each_row<'a>(
     rows: impl DoubleEndedIterator<Item = &'a mut [u8]> + ExactSizeIterator,
     top_down: bool,
@@ -88,7 +90,7 @@ pub(in crate::codecs) fn each_row<'a>(
     mut fill: impl FnMut(&mut [u8], &[u8]),
 ) -> bool {
     let n_rows = rows.len();
-    // Writers that leave out the padding of the last row are not punished for it.
+    // The padding of the last row may be missing, because some encoders leave it out.
     let complete = data.len() + 3 >= stride * n_rows;
     let stored = data.chunks(stride);
     if top_down {
@@ -99,7 +101,7 @@ pub(in crate::codecs) fn each_row<'a>(
     complete
 }
 
-/// Indices of `bits` bits, the first in the highest.
+/// Unpacks indices of `bits` bits. The first index is in the highest bits.
 pub(in crate::codecs) fn unpack(row: &mut [u8], stored: &[u8], bits: u16) {
     if bits == 8 {
         row.iter_mut().zip(stored).for_each(|(index, &byte)| *index = byte);
@@ -113,7 +115,8 @@ pub(in crate::codecs) fn unpack(row: &mut [u8], stored: &[u8], bits: u16) {
     }
 }
 
-/// Looks every index up; one beyond the table is black. A table of grays makes a gray picture.
+/// Looks up every index in the colour table. An index outside of the table is black. A table of grays gives a
+/// gray picture.
 fn through_table(
     indices: &[u8],
     colors: &[[u8; 3]],
@@ -133,13 +136,13 @@ fn through_table(
     (Layout::Rgb, pixels)
 }
 
-/// One channel of a pixel: where it lies, and what its values mean.
+/// One channel of a pixel: its bits, and the conversion to 8 bits.
 struct Mask {
     bits: u32,
     shift: u32,
-    /// Wider channels lose their low bits.
+    /// Number of low bits beyond eight, which are dropped.
     excess: u32,
-    /// The 8-bit value of each value of at most eight bits.
+    /// The 8-bit value for each value of up to eight bits.
     table: [u8; 256],
 }
 
@@ -155,17 +158,20 @@ impl Mask {
         Self { bits, shift, excess: width.saturating_sub(8), table }
     }
 
+    /// The 8-bit value of the channel in a pixel.
     fn value(&self, pixel: u32) -> u8 {
         self.table[((pixel & self.bits) >> self.shift >> self.excess) as usize & 255]
     }
 }
 
+/// Extracts the channels of a pixel.
 fn split(pixel: &mut [u8], value: u32, masks: &[Mask; 4]) {
     pixel.iter_mut().zip(masks).for_each(|(channel, mask)| *channel = mask.value(value));
 }
 
-/// An alpha channel that is empty all over was never meant: many writers of 32-bit pixels leave the byte at zero.
-fn make_visible(pixels: &mut [u8]) {
+/// Makes the picture opaque if every pixel is transparent: many encoders of 32-bit pixels leave the alpha
+/// byte at zero.
+fn make_opaque_if_transparent(pixels: &mut [u8]) {
     let pixels = pixels.as_chunks_mut::<4>().0;
     if pixels.iter().all(|pixel| pixel[3] == 0) {
         pixels.iter_mut().for_each(|pixel| pixel[3] = 255);

@@ -1,22 +1,24 @@
-//! Run-length coding of bitmaps: pairs of a count and a value, and the escapes behind a count of zero.
+//! Decodes the run-length coding of bitmaps: pairs of a count and a value, and escape codes after a count of
+//! zero.
 
-/// What a run repeats.
+/// The kind of pixels in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Run {
-    /// Two pixels of four bits in turn.
+    /// Two alternating pixels of four bits.
     Four,
-    /// A pixel of one byte.
+    /// One pixel of one byte.
     Eight,
-    /// A pixel of three bytes.
+    /// One pixel of three bytes.
     TwentyFour,
 }
 
 impl Run {
+    /// Bytes of a decoded pixel.
     fn bytes_per_pixel(self) -> usize {
         if self == Self::TwentyFour { 3 } else { 1 }
     }
 
-    /// Bytes that hold `n` pixels written out one by one, without padding.
+    /// Bytes of `n` literal pixels, without padding.
     fn literal_bytes(self, n: usize) -> usize {
         match self {
             Self::Four => n.div_ceil(2),
@@ -26,8 +28,8 @@ impl Run {
     }
 }
 
-/// Decodes into packed rows, of one byte per pixel or three. Pixels that are skipped keep what they had. Whether the
-/// end was reached: by its mark or in the last row.
+/// Decodes into rows without padding, of one or three bytes per pixel. Skipped pixels stay unchanged. Returns
+/// whether the data were complete: they end with the end marker or in the last row.
 pub(super) fn decode(mut data: &[u8], run: Run, pixels: &mut [u8], width: usize, top_down: bool) -> bool {
     let n_bytes = run.bytes_per_pixel();
     let n_rows = pixels.len() / (width * n_bytes);
@@ -56,7 +58,7 @@ pub(super) fn decode(mut data: &[u8], run: Run, pixels: &mut [u8], width: usize,
                     Run::Four => copy_nibbles(free, literal, n),
                     _ => free.iter_mut().zip(literal).for_each(|(to, &from)| *to = from),
                 }
-                // Written-out pixels are padded to pairs of bytes.
+                // Literal pixels are padded to an even number of bytes.
                 data = data.get(length.next_multiple_of(2)..).unwrap_or_default();
                 x += n;
             }
@@ -82,6 +84,7 @@ pub(super) fn decode(mut data: &[u8], run: Run, pixels: &mut [u8], width: usize,
     true
 }
 
+/// Copies `n` literal pixels of four bits.
 fn copy_nibbles(free: &mut [u8], literal: &[u8], n: usize) {
     let nibbles = literal.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     free.iter_mut().take(n).zip(nibbles).for_each(|(to, v)| *to = v);

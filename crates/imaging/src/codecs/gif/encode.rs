@@ -1,111 +1,118 @@
-//! Writing GIF, by the `gif` crate. A frame after the first is the rectangle that changed, with what did not change left
-//! open, so that still parts of the picture neither cost bytes nor flicker with the dithering. Its colours are those of
-//! the file's table where they are all in it.
+//! Writes GIF with the `gif` crate. A frame after the first contains only the rectangle that changed, and
+//! unchanged pixels inside the rectangle are transparent. So unchanged parts cost few bytes and do not
+//! flicker by dithering. A frame uses the global colour table if the table contains all colours of the frame.
 
 use ::gif::{DisposalMethod, Repeat};
 
 use super::quantise::to_indexed;
 use super::table::Table;
+use crate::codecs::animation_delta::{changed_area, rows_of};
 use crate::codecs::canvas::Area;
-use crate::codecs::difference::{changed_area, rows_of};
+use crate::codecs::codec::{Encode, Encoded, Sequence};
 use crate::codecs::palette::{self, Indexed};
-use crate::codecs::{Encode, Encoded, Sequence, with_channels};
-use crate::facts::{Colorspace, Description};
-use crate::plan::{Format, Output};
+use crate::codecs::pixel_format::with_channels;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "GIF", reason: reason.to_string() }
 }
 
-/// The `output.effort` from which a frame is written in two ways, of which the smaller one is kept: what did not change
-/// can cost fewer bytes than the gaps in it.
-const EFFORT_OF_TWO_WAYS: u8 = 7;
+/// From this `output.effort` on, a frame is also encoded without making unchanged pixels transparent, and the
+/// smaller encoding is kept. Transparent gaps can cost more bytes than the unchanged pixels.
+const EFFORT_FOR_TWO_ENCODINGS: u8 = 7;
 
-/// A file being written.
+/// The encoder of a GIF file.
 pub(in crate::codecs) struct Encoder {
     sequence: Sequence,
-    in_two_ways: bool,
-    /// Begun with the first frame, whose colours are the file's.
+    /// Whether a frame is also encoded without transparent gaps.
+    tries_opaque: bool,
+    /// Created with the first frame, whose colours become the global colour table.
     file: Option<File>,
-    /// The frame that was pushed last. It is written when the next one is known, since that decides what becomes of it.
+    /// The frame that was pushed last. It is written when the next frame arrives, because the next frame
+    /// decides about the disposal method.
     pending: Option<Pending>,
-    /// What is on the canvas before the pending frame; `None`: nothing.
-    shown: Option<Image>,
+    /// The content of the canvas before the pending frame; `None`: the canvas is transparent.
+    canvas: Option<Image>,
 }
 
+/// The file with its global colour table.
 struct File {
     writer: ::gif::Encoder<Vec<u8>>,
     table: Table,
-    description: Description,
+    info: ImageInfo,
 }
 
+/// A frame that was not written yet.
 struct Pending {
-    /// With alpha of 0 or 255 only.
+    /// Every alpha is 0 or 255.
     image: Image,
     delay_ms: u32,
 }
 
 impl Encoder {
-    /// A file for these frames.
+    /// Creates a file without frames.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
-        let in_two_ways = output.effort.is_some_and(|effort| effort >= EFFORT_OF_TWO_WAYS);
-        Self { sequence, in_two_ways, file: None, pending: None, shown: None }
+        let tries_opaque = output.effort.is_some_and(|effort| effort >= EFFORT_FOR_TWO_ENCODINGS);
+        Self { sequence, tries_opaque, file: None, pending: None, canvas: None }
     }
 
-    /// Writes the pending frame. `clear`: the canvas has to be empty for the next one.
+    /// Writes the pending frame. `clear`: the canvas must be transparent before the next frame is drawn.
     fn write_pending(&mut self, clear: bool, scratch: &mut Scratch) -> Result<(), Error> {
         let Some(Pending { image, delay_ms }) = self.pending.take() else { return Ok(()) };
         let whole = Area { left: 0, top: 0, width: image.width() as usize, height: image.height() as usize };
-        // A frame that is cleared is cleared within its own rectangle: it must be the whole canvas.
-        let under = if clear { None } else { self.shown.as_ref() };
-        let area = under.map_or(whole, |under| changed_area(under, &image));
-        let part = cut(&image, under, area, scratch);
+        // The disposal method clears only the rectangle of the frame, so the frame must cover the whole
+        // canvas.
+        let before = if clear { None } else { self.canvas.as_ref() };
+        let area = before.map_or(whole, |before| changed_area(before, &image));
+        let part = copy_changed(&image, before, area, scratch);
         let (indexed, is_exact) = to_indexed(&part, scratch)?;
         scratch.give(part.into_data());
-        let mut ways = vec![indexed];
-        if self.in_two_ways && is_exact && under.is_some() {
-            let part = cut(&image, None, area, scratch);
-            ways.extend(palette::exact(&part, 256, scratch));
+        let mut candidates = vec![indexed];
+        if self.tries_opaque && is_exact && before.is_some() {
+            let part = copy_changed(&image, None, area, scratch);
+            candidates.extend(palette::exact(&part, 256, scratch));
             scratch.give(part.into_data());
         }
         let dispose = if clear { DisposalMethod::Background } else { DisposalMethod::Keep };
-        let result = self.write(&image, area, ways, (dispose, delay_ms), scratch);
-        if let Some(old) = self.shown.take() {
+        let result = self.write(&image, area, candidates, (dispose, delay_ms), scratch);
+        if let Some(old) = self.canvas.take() {
             scratch.give(old.into_data());
         }
         if clear {
             scratch.give(image.into_data());
         } else {
-            self.shown = Some(image);
+            self.canvas = Some(image);
         }
         result
     }
 
-    /// Writes whichever of the ways to draw a frame takes the fewest bytes.
+    /// Writes the candidate that takes the fewest bytes. All candidates draw the same frame in `area`.
     fn write(
         &mut self,
-        canvas: &Image,
+        image: &Image,
         area: Area,
-        ways: Vec<Indexed>,
+        candidates: Vec<Indexed>,
         (dispose, delay_ms): (DisposalMethod, u32),
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(File::start(canvas, &ways[0], self.sequence)?),
+            None => self.file.insert(File::start(image, &candidates[0], self.sequence)?),
         };
-        file.description.frames += 1;
-        file.description.alpha |= dispose == DisposalMethod::Background;
-        let frames = ways.into_iter().map(|indexed| {
+        file.info.frames += 1;
+        file.info.alpha |= dispose == DisposalMethod::Background;
+        let frames = candidates.into_iter().map(|indexed| {
             let frame = file.table.frame(&indexed, area);
             scratch.give(indexed.indices);
             frame
         });
         let smallest =
             frames.min_by_key(|frame| frame.buffer.len() + frame.palette.as_ref().map_or(0, Vec::len));
-        let mut frame = smallest.expect("there is one way at least");
+        let mut frame = smallest.expect("there is at least one candidate");
         frame.delay = u16::try_from((delay_ms + 5) / 10).unwrap_or(u16::MAX);
         frame.dispose = dispose;
         file.writer.write_lzw_pre_encoded_frame(&frame).map_err(failed)
@@ -115,7 +122,7 @@ impl Encoder {
 impl Encode for Encoder {
     fn push(&mut self, image: Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error> {
         let mut image = with_channels(image, Channels::Rgba, scratch);
-        sharpen_alpha(&mut image);
+        threshold_alpha(&mut image);
         let uncovers = self.pending.as_ref().is_some_and(|pending| uncovers(&pending.image, &image));
         self.write_pending(uncovers, scratch)?;
         self.pending = Some(Pending { image, delay_ms });
@@ -124,17 +131,17 @@ impl Encode for Encoder {
 
     fn finish(mut self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error> {
         self.write_pending(false, scratch)?;
-        if let Some(shown) = self.shown.take() {
-            scratch.give(shown.into_data());
+        if let Some(canvas) = self.canvas.take() {
+            scratch.give(canvas.into_data());
         }
-        let File { writer, description, .. } = self.file.expect("a frame was pushed before the end");
-        Ok(Encoded { description, bytes: writer.into_inner().map_err(failed)? })
+        let File { writer, info, .. } = self.file.expect("a frame was pushed before the end");
+        Ok(Encoded { info, bytes: writer.into_inner().map_err(failed)? })
     }
 }
 
 impl File {
-    /// Writes the header; the colours are those of the first frame.
-    fn start(canvas: &Image, first: &Indexed, sequence: Sequence) -> Result<Self, Error> {
+    /// Writes the header. The colours of the first frame become the global colour table.
+    fn start(image: &Image, first: &Indexed, sequence: Sequence) -> Result<Self, Error> {
         let side = |px: u32| {
             u16::try_from(px).map_err(|_| {
                 Error::Plan(format!(
@@ -142,9 +149,9 @@ impl File {
                 ))
             })
         };
-        let (width, height) = (side(canvas.width())?, side(canvas.height())?);
+        let (width, height) = (side(image.width())?, side(image.height())?);
         let table = Table::new(&first.colors, sequence.n_frames > 1);
-        let bytes = Vec::with_capacity(canvas.data().len() / 8);
+        let bytes = Vec::with_capacity(image.data().len() / 8);
         let mut writer = ::gif::Encoder::new(bytes, width, height, &table.bytes()).map_err(failed)?;
         if sequence.n_frames > 1 {
             match sequence.plays {
@@ -153,10 +160,10 @@ impl File {
                 Some(plays) => writer.set_repeat(Repeat::Finite(plays - 1)).map_err(failed)?,
             }
         }
-        let description = Description {
+        let info = ImageInfo {
             format: Format::Gif,
-            width: canvas.width(),
-            height: canvas.height(),
+            width: image.width(),
+            height: image.height(),
             colorspace: Colorspace::Palette,
             interlaced: false,
             sampling: None,
@@ -165,12 +172,12 @@ impl File {
             frames: 0,
             alpha: first.colors.iter().any(|color| color[3] == 0),
         };
-        Ok(Self { writer, table, description })
+        Ok(Self { writer, table, info })
     }
 }
 
-/// Every pixel fully opaque or fully transparent: from half opaque on it is opaque.
-fn sharpen_alpha(image: &mut Image) {
+/// Makes every pixel opaque or transparent: opaque from alpha 128 on.
+fn threshold_alpha(image: &mut Image) {
     for pixel in image.data_mut().as_chunks_mut::<4>().0 {
         if pixel[3] >= 128 {
             pixel[3] = 255;
@@ -180,21 +187,21 @@ fn sharpen_alpha(image: &mut Image) {
     }
 }
 
-/// Whether a pixel that is opaque before is transparent after: no frame can draw that.
+/// Whether a pixel is opaque in `before` and transparent in `after`. A GIF frame cannot draw such a change.
 fn uncovers(before: &Image, after: &Image) -> bool {
     let after = after.data().as_chunks::<4>().0;
     before.data().as_chunks::<4>().0.iter().zip(after).any(|(old, new)| old[3] > new[3])
 }
 
-/// The pixels of `area`, those that are `under` them already left open.
-fn cut(image: &Image, under: Option<&Image>, area: Area, scratch: &mut Scratch) -> Image {
+/// Copies the pixels in `area`. Pixels that are the same in `before` become transparent.
+fn copy_changed(image: &Image, before: Option<&Image>, area: Area, scratch: &mut Scratch) -> Image {
     let stride = area.width * 4;
     let mut data = scratch.take(stride * area.height);
     for (to, row) in data.chunks_exact_mut(stride).zip(rows_of(image, area)) {
         to.copy_from_slice(row);
     }
-    if let Some(under) = under {
-        for (to, old) in data.chunks_exact_mut(stride).zip(rows_of(under, area)) {
+    if let Some(before) = before {
+        for (to, old) in data.chunks_exact_mut(stride).zip(rows_of(before, area)) {
             for (pixel, old) in to.as_chunks_mut::<4>().0.iter_mut().zip(old.as_chunks::<4>().0) {
                 if pixel == old {
                     *pixel = [0; 4];

@@ -1,4 +1,5 @@
-//! A picture in at most 256 colours: those it has, or the best that stand for them, dithered.
+//! Reduces an image to at most 256 colours: without loss if the image has no more, else by quantisation with
+//! dithering.
 
 use quantette::deps::palette::Srgb;
 use quantette::deps::palette::cast::from_component_slice;
@@ -7,8 +8,8 @@ use quantette::{ImageRef, PaletteSize, Pipeline};
 use crate::codecs::palette::{self, Indexed};
 use crate::{Error, Image, Scratch};
 
-/// At most 256 colours, one of them transparent when a pixel is, and whether they are those of the picture. It has alpha,
-/// of 0 or 255 only.
+/// Converts an RGBA image, in which every alpha is 0 or 255, to at most 256 colours. If the image has
+/// transparent pixels, one entry is transparent. The second value says whether the conversion was lossless.
 pub(super) fn to_indexed(image: &Image, scratch: &mut Scratch) -> Result<(Indexed, bool), Error> {
     if let Some(indexed) = palette::exact(image, 256, scratch) {
         return Ok((indexed, true));
@@ -30,8 +31,9 @@ pub(super) fn to_indexed(image: &Image, scratch: &mut Scratch) -> Result<(Indexe
     Ok((indexed, false))
 }
 
-/// The colours of a picture whose transparent pixels repeat the opaque one before them, so that they neither take a
-/// colour of their own nor disturb the dithering. Whether there were any.
+/// Copies the colours of the image to `rgb`. A transparent pixel repeats the opaque pixel before it, so that
+/// transparent pixels need no palette entry and do not disturb the dithering. Returns whether there are
+/// transparent pixels.
 fn fill_transparent(image: &Image, rgb: &mut [u8]) -> bool {
     let pixels = image.data().as_chunks::<4>().0;
     let mut last = pixels.iter().find(|pixel| pixel[3] != 0).map_or([0; 3], |&[r, g, b, _]| [r, g, b]);
@@ -47,7 +49,7 @@ fn fill_transparent(image: &Image, rgb: &mut [u8]) -> bool {
     any_transparent
 }
 
-/// Wu's quantiser in Oklab, with Floyd–Steinberg dithering.
+/// Quantises with Wu's algorithm in Oklab and Floyd–Steinberg dithering.
 fn quantise(rgb: &[u8], image: &Image, size: PaletteSize) -> Result<Indexed, Error> {
     let pixels: &[Srgb<u8>] = from_component_slice(rgb);
     let input = ImageRef::new(image.width(), image.height(), pixels)

@@ -1,28 +1,29 @@
-//! What a GIF says about itself, found by going from block to block: canvas, frames, transparency, plays. Decodes
-//! nothing; its time is that of reading the length bytes.
+//! Scans the blocks of a GIF file for the size of the canvas, the number of frames, transparency and the loop
+//! count. Decodes nothing: the time is proportional to the number of blocks.
 
 use super::corrupt;
 use crate::Error;
-use crate::limits::Inventory;
+use crate::limits::FileBudget;
 
-/// The facts of a file with at least one frame.
+/// The properties of a file with at least one frame.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scan {
-    /// Of the canvas: the logical screen, enlarged to hold the first frame.
+    /// Width of the canvas: the logical screen, enlarged to contain the first frame.
     pub(super) width: u32,
+    /// Height of the canvas.
     pub(super) height: u32,
-    /// Bits per pixel: those of the table of the first frame.
+    /// Bits per pixel, from the colour table of the first frame.
     pub(super) depth: u8,
     /// Whether the first frame is interlaced.
     pub(super) interlaced: bool,
     pub(super) n_frames: u32,
     /// Whether a pixel of some frame can be transparent.
     pub(super) alpha: bool,
-    /// `None`: for ever.
+    /// How many times the animation plays; `None`: endlessly.
     pub(super) plays: Option<u16>,
 }
 
-/// A place in the file.
+/// A position in the file.
 struct Reader<'a> {
     input: &'a [u8],
     at: usize,
@@ -41,7 +42,7 @@ impl Reader<'_> {
         Some(*bytes)
     }
 
-    /// Skips data sub-blocks up to and with their terminator.
+    /// Skips data sub-blocks, including the terminator.
     fn skip_blocks(&mut self) -> Option<()> {
         loop {
             match self.byte()? {
@@ -52,25 +53,25 @@ impl Reader<'_> {
     }
 }
 
-/// The facts of a file.
-pub(super) fn scan(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Scan, Error> {
+/// Scans a file.
+pub(super) fn scan(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Scan, Error> {
     let mut reader = Reader { input, at: 6 };
     let mut scan = Scan { plays: Some(1), ..Scan::default() };
     let screen: [u8; 7] = reader.take().ok_or_else(|| corrupt("the header is cut off"))?;
     scan.width = u16::from_le_bytes([screen[0], screen[1]]).into();
     scan.height = u16::from_le_bytes([screen[2], screen[3]]).into();
     let global = color_table(screen[4], &mut reader);
-    // What follows may be cut off anywhere: what was seen until then counts.
+    // A file may be truncated anywhere from here on. Then the blocks before the end count.
     while let Some(kind) = reader.byte() {
         if matches!(kind, 0x2c | 0x21) {
-            inventory.part()?;
+            budget.part()?;
         }
         let start = reader.at;
-        let Some(end) = block(kind, &mut reader, &mut scan, global) else { break };
+        let Some(is_trailer) = block(kind, &mut reader, &mut scan, global) else { break };
         if kind == 0x21 {
-            inventory.metadata(reader.at.min(input.len()).saturating_sub(start))?;
+            budget.metadata(reader.at.min(input.len()).saturating_sub(start))?;
         }
-        if end {
+        if is_trailer {
             break;
         }
     }
@@ -81,7 +82,8 @@ pub(super) fn scan(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Scan, 
     }
 }
 
-/// Skips a colour table; the bits of its index.
+/// Skips a colour table. Returns the bits of an index into the table; `None` when the flags announce no
+/// table.
 fn color_table(flags: u8, reader: &mut Reader<'_>) -> Option<u8> {
     (flags & 0x80 != 0).then(|| {
         let bits = (flags & 7) + 1;
@@ -90,13 +92,13 @@ fn color_table(flags: u8, reader: &mut Reader<'_>) -> Option<u8> {
     })
 }
 
-/// Reads a block after its first byte; whether it is the last one.
+/// Reads a block after its first byte. Returns whether the block is the trailer; `None` when the file ends.
 fn block(kind: u8, reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<bool> {
     match kind {
         0x2c => image(reader, scan, global)?,
         0x21 => extension(reader, scan)?,
         0x3b => return Some(true),
-        // Stray bytes between blocks are skipped, as everybody does.
+        // Unknown bytes between blocks are skipped, as other decoders do.
         _ => {}
     }
     Some(false)
@@ -115,22 +117,23 @@ fn image(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option
         scan.interlaced = flags & 0x40 != 0;
         scan.alpha |= left > 0 || top > 0 || width < scan.width || height < scan.height;
     }
-    // The smallest code size of the LZW data, then the data.
+    // The minimum code size of LZW, then the LZW data.
     reader.byte()?;
     reader.skip_blocks()
 }
 
 fn extension(reader: &mut Reader<'_>, scan: &mut Scan) -> Option<()> {
     match reader.byte()? {
-        // Graphic control.
+        // Graphic control extension.
         0xf9 => {
             if let Some([4, flags, ..]) = reader.input.get(reader.at..) {
-                // A later frame can only show through what the first has left open or another has cleared.
+                // Transparency counts in the first frame only: a transparent pixel of a later frame shows the
+                // canvas. A frame that is cleared (disposal 2) leaves transparent pixels, too.
                 let (disposal, transparent) = ((flags >> 2) & 7, flags & 1 != 0);
                 scan.alpha |= disposal == 2 || (transparent && scan.n_frames == 0);
             }
         }
-        // Application: the number of repetitions that Netscape introduced; 0 is for ever.
+        // Application extension with the loop count that Netscape introduced; 0 means endlessly.
         0xff => {
             if let Some(rest) = reader.input.get(reader.at..)
                 && let Some(body) = rest

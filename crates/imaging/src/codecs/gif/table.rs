@@ -1,48 +1,50 @@
-//! The colour table of a GIF file: that of the first frame. A later frame whose colours are all in it needs none of its
-//! own, which saves up to 768 bytes each.
+//! The global colour table of a GIF file, which has the colours of the first frame. A later frame whose
+//! colours are all in the table needs no local colour table, which saves up to 768 bytes per frame.
 
 use std::collections::HashMap;
 
 use crate::codecs::canvas::Area;
 use crate::codecs::palette::Indexed;
 
-/// Entries a table has at most.
+/// Largest number of entries of a table.
 const MAX_COLORS: usize = 256;
 
-/// Stands for a pixel that is left open.
+/// The entry for transparent pixels.
 const TRANSPARENT: [u8; 4] = [0; 4];
 
-/// At least one colour, each once.
+/// A table of at least one colour, without duplicates.
 pub(super) struct Table {
     colors: Vec<[u8; 4]>,
-    numbers: HashMap<[u8; 4], u8>,
+    /// The index of each colour.
+    indices: HashMap<[u8; 4], u8>,
 }
 
 impl Table {
-    /// A table of these colours. `for_more`: frames will follow, which leave open what did not change.
-    pub(super) fn new(colors: &[[u8; 4]], for_more: bool) -> Self {
+    /// Creates a table of `colors`. `is_animation`: adds a transparent entry, if there is room, for the
+    /// unchanged pixels of later frames.
+    pub(super) fn new(colors: &[[u8; 4]], is_animation: bool) -> Self {
         let mut colors = colors.to_vec();
-        if for_more && colors.len() < MAX_COLORS && !colors.contains(&TRANSPARENT) {
+        if is_animation && colors.len() < MAX_COLORS && !colors.contains(&TRANSPARENT) {
             colors.push(TRANSPARENT);
         }
-        let numbers = colors.iter().enumerate().map(|(i, &color)| (color, i as u8)).collect();
-        Self { colors, numbers }
+        let indices = colors.iter().enumerate().map(|(i, &color)| (color, i as u8)).collect();
+        Self { colors, indices }
     }
 
-    /// Bits of an index. A table has 2, 4, … 256 entries.
+    /// Bits of an index, 1 to 8: the size of a table in the file is a power of two.
     pub(super) fn depth(&self) -> u8 {
         self.colors.len().next_power_of_two().trailing_zeros().max(1) as u8
     }
 
-    /// The entries as the file has them.
+    /// The entries as stored in the file: red, green, blue.
     pub(super) fn bytes(&self) -> Vec<u8> {
         bytes(&self.colors)
     }
 
-    /// A compressed frame, with a table of its own if it needs one.
+    /// Compresses a frame. The frame gets a local colour table if this table lacks one of its colours.
     pub(super) fn frame(&self, indexed: &Indexed, area: Area) -> ::gif::Frame<'static> {
-        let places: Option<Vec<u8>> =
-            indexed.colors.iter().map(|color| self.numbers.get(color).copied()).collect();
+        let translation: Option<Vec<u8>> =
+            indexed.colors.iter().map(|color| self.indices.get(color).copied()).collect();
         let transparent = indexed.colors.iter().position(|color| color[3] == 0);
         let mut frame = ::gif::Frame {
             left: area.left as u16,
@@ -51,11 +53,11 @@ impl Table {
             height: area.height as u16,
             ..::gif::Frame::default()
         };
-        match places {
-            Some(places) => {
-                let moved = indexed.indices.iter().map(|&index| places[usize::from(index)]);
-                frame.buffer = moved.collect::<Vec<u8>>().into();
-                frame.transparent = transparent.map(|index| places[index]);
+        match translation {
+            Some(translation) => {
+                let indices = indexed.indices.iter().map(|&index| translation[usize::from(index)]);
+                frame.buffer = indices.collect::<Vec<u8>>().into();
+                frame.transparent = transparent.map(|index| translation[index]);
             }
             None => {
                 frame.buffer = indexed.indices.clone().into();

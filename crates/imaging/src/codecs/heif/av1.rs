@@ -1,5 +1,6 @@
-//! Decoding an AV1 picture, by rav1d: dav1d in Rust, through the interface of its C forebear, which alone can keep it from
-//! writing about broken files to the standard error. This module makes a safe function of it.
+//! Decodes an AV1 picture with rav1d, which is dav1d in Rust. This module wraps its C interface in a safe
+//! function. The C interface is used because only there logging can be turned off; rav1d would otherwise log
+//! to the standard error.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -16,11 +17,11 @@ use rav1d::src::lib as sys;
 
 use super::planes::{Chroma, Cicp, Planes};
 
-/// The answer that asks for more data or has no more pictures: the negative of `EAGAIN`.
+/// The result code for "needs more data" and for "no more pictures": the negative of `EAGAIN`.
 const AGAIN: c_int = -11;
 
-/// Decodes the picture of an item; with several layers the last one that comes. Nothing larger than `max_pixels` is
-/// begun. An error in words.
+/// Decodes the picture of an item. Of several layers, the last picture is returned. Refuses a picture of more
+/// than `max_pixels`. The error is a sentence for the user.
 pub(super) fn decode(data: &[u8], operating_point: u8, max_pixels: u32) -> Result<Planes, &'static str> {
     let mut decoder = Decoder::open(operating_point, max_pixels)?;
     decoder.send(data)?;
@@ -34,11 +35,12 @@ pub(super) fn decode(data: &[u8], operating_point: u8, max_pixels: u32) -> Resul
 /// A decoder of rav1d, closed when dropped.
 struct Decoder {
     raw: Option<Dav1dContext>,
-    /// What has not been taken in yet.
+    /// The data that the decoder has not consumed yet.
     data: Dav1dData,
 }
 
 impl Decoder {
+    /// Opens a decoder for one picture, without threads.
     fn open(operating_point: u8, max_pixels: u32) -> Result<Self, &'static str> {
         let mut settings = MaybeUninit::<Dav1dSettings>::uninit();
         // SAFETY: the function writes the whole struct that it is given.
@@ -51,7 +53,7 @@ impl Decoder {
         settings.all_layers = 0;
         settings.operating_point = c_int::from(operating_point);
         settings.frame_size_limit = max_pixels;
-        // What it has to say about broken files is for nobody.
+        // No log callback, so nothing is logged.
         // SAFETY: without a callback nothing is called.
         settings.logger = unsafe { rav1d::include::dav1d::dav1d::Dav1dLogger::new(None, None) };
         let mut raw = None;
@@ -64,32 +66,32 @@ impl Decoder {
         Ok(Self { raw, data: Dav1dData::default() })
     }
 
-    /// Copies the coded picture over.
+    /// Copies the coded picture into a buffer of the library.
     fn send(&mut self, data: &[u8]) -> Result<(), &'static str> {
         if data.is_empty() {
             return Err("there is no picture");
         }
-        // SAFETY: the struct is ours and empty, so nothing is lost when it is written over.
+        // SAFETY: the struct is valid and empty, so nothing is lost when it is overwritten.
         let copy = unsafe { sys::dav1d_data_create(Some(NonNull::from(&mut self.data)), data.len()) };
         if copy.is_null() {
             return Err("there is no memory for it");
         }
-        // SAFETY: `copy` is a new block of `data.len()` bytes that nobody else knows.
+        // SAFETY: `copy` is a new block of `data.len()` bytes that no other code refers to.
         unsafe { copy.copy_from_nonoverlapping(data.as_ptr(), data.len()) };
         Ok(())
     }
 
-    /// Takes in what is left and gives the next picture out; `None` after the last.
+    /// Feeds the remaining data to the decoder and returns the next picture; `None` after the last one.
     fn next_picture(&mut self) -> Result<Option<Picture>, &'static str> {
         loop {
             let left = self.data.sz;
             if left > 0 {
-                // SAFETY: the decoder is open, and the data are the ones made by `send`.
+                // SAFETY: the decoder is open, and `send` created the data.
                 let sent = unsafe { sys::dav1d_send_data(self.raw, Some(NonNull::from(&mut self.data))) };
                 check(sent)?;
             }
             let mut picture = Picture(Dav1dPicture::default());
-            // SAFETY: the decoder is open; the picture is empty, so nothing is lost when it is written over.
+            // SAFETY: the decoder is open; the picture is empty, so nothing is lost when it is overwritten.
             let got = unsafe { sys::dav1d_get_picture(self.raw, Some(NonNull::from(&mut picture.0))) };
             if got.0 == 0 {
                 return Ok(Some(picture));
@@ -102,14 +104,14 @@ impl Decoder {
     }
 }
 
-/// An error other than the one that is none.
+/// Turns a result code into an error. `EAGAIN` is no error.
 fn check(result: Dav1dResult) -> Result<(), &'static str> {
     if matches!(result.0, 0 | AGAIN) { Ok(()) } else { Err("the AV1 data are broken or too large") }
 }
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // SAFETY: the data are empty or made by `send`; the decoder is open and not used afterwards.
+        // SAFETY: the data are empty or were created by `send`; the decoder is open and not used afterwards.
         unsafe {
             sys::dav1d_data_unref(Some(NonNull::from(&mut self.data)));
             sys::dav1d_close(Some(NonNull::from(&mut self.raw)));
@@ -117,11 +119,11 @@ impl Drop for Decoder {
     }
 }
 
-/// A picture of rav1d, given back when dropped.
+/// A picture of rav1d, released when dropped.
 struct Picture(Dav1dPicture);
 
 impl Picture {
-    /// Copies the planes out.
+    /// Copies the planes.
     fn to_planes(&self) -> Result<Planes, &'static str> {
         let parameters = &self.0.p;
         let (Ok(width), Ok(height)) = (usize::try_from(parameters.w), usize::try_from(parameters.h)) else {
@@ -154,7 +156,7 @@ impl Picture {
         Ok(Planes { width, height, depth, chroma, samples, cicp })
     }
 
-    /// Copies a plane of `rows` rows with `columns` samples of one byte, or two if `wide`.
+    /// Copies a plane of `rows` rows with `columns` samples each. A sample has two bytes if `wide`, else one.
     fn plane(&self, i: usize, columns: usize, rows: usize, wide: bool) -> Result<Vec<u16>, &'static str> {
         let start = self.0.data[i].ok_or("a plane is missing")?;
         let stride = self.0.stride[i.min(1)];
@@ -162,8 +164,9 @@ impl Picture {
         for y in 0..rows {
             let row = start.as_ptr().cast::<u8>().wrapping_offset(stride * y as isize);
             if wide {
-                // SAFETY: a plane of the picture, which is live, has `rows` rows that begin `stride` bytes apart, at
-                // addresses that are multiples of two, and each has at least `columns` initialised samples.
+                // SAFETY: a plane of the picture, which is live, has `rows` rows that begin `stride` bytes
+                // apart, at addresses that are multiples of two, and each has at least `columns` initialised
+                // samples.
                 samples.extend_from_slice(unsafe { std::slice::from_raw_parts(row.cast::<u16>(), columns) });
             } else {
                 // SAFETY: as above, with samples of one byte.

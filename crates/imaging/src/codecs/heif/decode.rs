@@ -1,37 +1,41 @@
-//! Putting the pictures of a file together: coded ones, grids, overlays, cropping, transparency.
+//! Decodes the primary picture of a file: coded pictures, grids, overlays, cropping and alpha.
 
 use std::borrow::Cow;
 
+use super::compose::{cropped, lay_over, paste, with_alpha};
 use super::container::{Container, ItemId};
 use super::planes::Planes;
 use super::properties::{self, MAX_NESTING};
 use super::{av1, hevc};
-use crate::codecs::isobmff::Fields;
+use crate::codecs::pixel_format::with_channels;
+use crate::isobmff::Fields;
 use crate::limits::{Limit, check};
 use crate::{Channels, Error, Image, Scratch};
 
-/// Decodes the primary picture, cropped but not turned.
+/// Decodes the primary picture, cropped but not rotated.
 pub(super) fn primary(
     container: &Container<'_>,
     format: &'static str,
     max_pixels: u64,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    // Twice: a picture and its transparency, or the parts of a picture and the picture.
-    let mut run = Run { container, format, scratch, pixels_left: max_pixels.saturating_mul(2), max_pixels };
-    run.picture(container.primary, 0)
+    // Twice the limit: a picture and its alpha plane, or a picture and the parts that it is assembled from.
+    let mut assembler =
+        Assembler { container, format, scratch, pixels_left: max_pixels.saturating_mul(2), max_pixels };
+    assembler.picture(container.primary, 0)
 }
 
-struct Run<'a, 'b> {
+/// Decodes and assembles pictures within a limit of pixels.
+struct Assembler<'a, 'b> {
     container: &'a Container<'b>,
     format: &'static str,
     scratch: &'a mut Scratch,
-    /// What may still be decoded, however often a file shows the same picture.
+    /// How many pixels may still be decoded. Counts a picture again each time the file uses it.
     pixels_left: u64,
     max_pixels: u64,
 }
 
-impl Run<'_, '_> {
+impl Assembler<'_, '_> {
     fn corrupt(&self, reason: impl Into<String>) -> Error {
         Error::Corrupt { format: self.format, reason: reason.into() }
     }
@@ -40,7 +44,7 @@ impl Run<'_, '_> {
         Error::Unsupported { format: self.format, reason: reason.into() }
     }
 
-    /// An item with its transparency, cropped.
+    /// Decodes an item with its alpha plane, and crops it.
     fn picture(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let mut image = self.opaque(id, nesting)?;
         if let Some(alpha) = properties::alpha(self.container, id) {
@@ -56,12 +60,13 @@ impl Run<'_, '_> {
         }
     }
 
-    /// An item as a part of another: cropped and turned.
+    /// Decodes an item as a part of another picture: cropped, rotated and mirrored.
     fn part(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let image = self.picture(id, nesting + 1)?;
         Ok(properties::orientation(self.container, id).apply(image, self.scratch))
     }
 
+    /// Decodes an item without its alpha plane, neither cropped nor rotated.
     fn opaque(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         if nesting > MAX_NESTING {
             return Err(self.corrupt("pictures are nested too deeply"));
@@ -81,7 +86,7 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Takes `n` pixels from those that may still be decoded.
+    /// Subtracts a picture of this size from the pixels that may still be decoded.
     fn spend(&mut self, (width, height): (u32, u32)) -> Result<u64, Error> {
         let n = u64::from(width) * u64::from(height);
         check(Limit::Pixels, self.max_pixels, n)?;
@@ -90,13 +95,14 @@ impl Run<'_, '_> {
         Ok(n)
     }
 
+    /// Decodes a coded picture and converts it to RGB or gray.
     fn coded(&mut self, id: ItemId) -> Result<Image, Error> {
         let size = properties::coded_size(self.container, id)
             .ok_or_else(|| self.corrupt("it does not say how large a picture is"))?;
         self.spend(size)?;
         let planes = self.planes(id, size)?;
         let (width, height) = (size.0 as usize, size.1 as usize);
-        // Larger is right: coded sides can be even where those of the picture are odd.
+        // The coded picture may be larger: coded sides can be even where those of the picture are odd.
         if planes.width < width || planes.height < height {
             return Err(self.corrupt(format!(
                 "a picture of {width}x{height} pixels is coded with {}x{}",
@@ -111,10 +117,10 @@ impl Run<'_, '_> {
         Ok(planes.to_image(width, height, cicp, self.scratch))
     }
 
-    /// Decodes an item that says it has this size.
+    /// Decodes the planes of an item that states this size.
     fn planes(&self, id: ItemId, (width, height): (u32, u32)) -> Result<Planes, Error> {
         let data: Cow<'_, [u8]> = self.container.data(id)?;
-        // Room for sides that are coded in whole blocks.
+        // The coded sides may be rounded up to whole blocks.
         let max_pixels = (u64::from(width) + 64) * (u64::from(height) + 64);
         let property = |kind| self.container.property(id, kind);
         if self.container.kind(id) == Some(*b"av01") {
@@ -129,7 +135,7 @@ impl Run<'_, '_> {
         hevc::decode(&configuration, &data, max_pixels).map_err(|reason| self.corrupt(reason))
     }
 
-    /// Tiles of one size side by side (6.6.2.3).
+    /// Decodes a grid: tiles of one size, row by row (6.6.2.3).
     fn grid(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let data = self.container.data(id)?;
         let grid = grid_size(&data).ok_or_else(|| self.corrupt("a grid is broken"))?;
@@ -171,7 +177,7 @@ impl Run<'_, '_> {
         canvas.ok_or_else(|| self.corrupt("a grid has no tiles"))
     }
 
-    /// Pictures laid over each other on a canvas of one colour (6.6.2.2).
+    /// Decodes an overlay: pictures composited on a canvas of one colour (6.6.2.2).
     fn overlay(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let data = self.container.data(id)?;
         let sources = self.container.references_from(id, b"dimg");
@@ -187,15 +193,15 @@ impl Run<'_, '_> {
         canvas.data_mut().as_chunks_mut().0.fill(overlay.fill);
         for (&source, &(left, top)) in sources.iter().zip(&overlay.offsets) {
             let image = self.part(source, nesting)?;
-            let image = crate::codecs::with_channels(image, Channels::Rgba, self.scratch);
+            let image = with_channels(image, Channels::Rgba, self.scratch);
             lay_over(&mut canvas, &image, left.into(), top.into());
             self.scratch.give(image.into_data());
         }
-        Ok(crate::codecs::with_channels(canvas, Channels::Rgb, self.scratch))
+        Ok(with_channels(canvas, Channels::Rgb, self.scratch))
     }
 }
 
-/// Columns, rows, width and height.
+/// Parses a grid item: number of columns and rows, width and height of the picture.
 fn grid_size(data: &[u8]) -> Option<(u32, u32, u32, u32)> {
     let mut fields = Fields::new(data);
     let [_version, flags, rows, columns] = fields.array()?;
@@ -204,26 +210,28 @@ fn grid_size(data: &[u8]) -> Option<(u32, u32, u32, u32)> {
     (width > 0 && height > 0).then_some((u32::from(columns) + 1, u32::from(rows) + 1, width, height))
 }
 
+/// The content of an overlay item.
 struct Overlay {
     fill: [u8; 4],
     size: (u32, u32),
-    /// Where the pictures lie.
+    /// The position of the upper left corner of each picture on the canvas.
     offsets: Vec<(i32, i32)>,
 }
 
 impl Overlay {
+    /// Parses an overlay item that has `n_sources` pictures.
     fn parse(data: &[u8], n_sources: usize) -> Option<Self> {
         let mut fields = Fields::new(data);
         let [_version, flags] = fields.array()?;
-        let wide = flags & 1 != 0;
+        let is_wide = flags & 1 != 0;
         let mut fill = [0; 4];
         for channel in &mut fill {
             *channel = (fields.u16()? >> 8) as u8;
         }
-        let mut side = || if wide { fields.u32() } else { fields.u16().map(u32::from) };
+        let mut side = || if is_wide { fields.u32() } else { fields.u16().map(u32::from) };
         let size = (side()?, side()?);
         let mut place = || {
-            if wide {
+            if is_wide {
                 fields.u32().map(u32::cast_signed)
             } else {
                 fields.u16().map(|n| n.cast_signed().into())
@@ -232,75 +240,4 @@ impl Overlay {
         let offsets = (0..n_sources).map(|_| Some((place()?, place()?))).collect::<Option<_>>()?;
         Some(Self { fill, size, offsets })
     }
-}
-
-/// The rows of `image` that fall into `canvas`, as the place in each and the length in pixels.
-fn overlap(
-    canvas: &Image,
-    image: &Image,
-    left: i64,
-    top: i64,
-) -> impl Iterator<Item = (usize, usize, usize)> {
-    let (canvas_width, canvas_height) = (i64::from(canvas.width()), i64::from(canvas.height()));
-    let (width, height) = (i64::from(image.width()), i64::from(image.height()));
-    let (x0, x1) = (left.max(0), (left + width).min(canvas_width));
-    let rows = top.max(0)..(top + height).min(canvas_height).max(top.max(0));
-    rows.filter(move |_| x1 > x0).map(move |y| {
-        let to = y * canvas_width + x0;
-        let from = (y - top) * width + (x0 - left);
-        (to as usize, from as usize, (x1 - x0) as usize)
-    })
-}
-
-/// Copies `image`, which has the same channels, onto `canvas`.
-fn paste(canvas: &mut Image, image: &Image, left: i64, top: i64) {
-    let n = canvas.channels().count();
-    let rows: Vec<_> = overlap(canvas, image, left, top).collect();
-    for (to, from, length) in rows {
-        canvas.data_mut()[to * n..][..length * n].copy_from_slice(&image.data()[from * n..][..length * n]);
-    }
-}
-
-/// Draws `image` over `canvas`; both have alpha, and that of the canvas stays.
-fn lay_over(canvas: &mut Image, image: &Image, left: i64, top: i64) {
-    let rows: Vec<_> = overlap(canvas, image, left, top).collect();
-    let above = image.data().as_chunks::<4>().0;
-    for (to, from, length) in rows {
-        let below = &mut canvas.data_mut().as_chunks_mut::<4>().0[to..][..length];
-        for (below, above) in below.iter_mut().zip(&above[from..][..length]) {
-            let alpha = u32::from(above[3]);
-            for (below, &above) in below.iter_mut().zip(above).take(3) {
-                let sum = u32::from(above) * alpha + u32::from(*below) * (255 - alpha);
-                *below = ((sum + 127) / 255) as u8;
-            }
-            below[3] = below[3].max(above[3]);
-        }
-    }
-}
-
-fn cropped(image: Image, [left, top, width, height]: [u32; 4], scratch: &mut Scratch) -> Image {
-    let length = width as usize * height as usize * image.channels().count();
-    let mut part = Image::new(width, height, image.channels(), scratch.take(length));
-    paste(&mut part, &image, -i64::from(left), -i64::from(top));
-    scratch.give(image.into_data());
-    part
-}
-
-/// Joins a picture and its transparency, which can have another size.
-fn with_alpha(image: Image, alpha: &Image, premultiplied: bool, scratch: &mut Scratch) -> Image {
-    let mut image = crate::codecs::with_channels(image, Channels::Rgba, scratch);
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let (alpha_width, alpha_height) = (alpha.width() as usize, alpha.height() as usize);
-    let n = alpha.channels().count();
-    let pixels = image.data_mut().as_chunks_mut::<4>().0;
-    for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
-        let line = &alpha.data()[y * alpha_height / height * alpha_width * n..][..alpha_width * n];
-        for (x, pixel) in row.iter_mut().enumerate() {
-            pixel[3] = line[x * alpha_width / width * n];
-            if premultiplied {
-                *pixel = crate::codecs::straight(*pixel);
-            }
-        }
-    }
-    image
 }

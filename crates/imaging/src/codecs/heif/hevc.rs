@@ -1,11 +1,11 @@
-//! Decoding an HEVC picture, by `heifer-hevc-dec`, which is safe Rust all through.
+//! Decodes an HEVC picture with `heifer-hevc-dec`, which is written in safe Rust.
 
 use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
 use heifer_hevc_dec::nal::NalUnit;
 use heifer_hevc_dec::params::ParameterSets;
 
 use super::planes::{Chroma, Cicp, Planes, UNSPECIFIED};
-use crate::codecs::isobmff::Fields;
+use crate::isobmff::Fields;
 
 /// The decoder configuration of an `hvcC` property (ISO/IEC 14496-15, 8.3.3.1).
 #[derive(Debug)]
@@ -13,13 +13,13 @@ pub(super) struct Configuration<'a> {
     /// Bits of a luma sample.
     pub(super) depth: u8,
     pub(super) chroma: Chroma,
-    /// Bytes of the lengths between which the units of the picture lie.
+    /// Bytes of the length before each NAL unit of the picture.
     length_size: u8,
     parameter_sets: Vec<&'a [u8]>,
 }
 
 impl<'a> Configuration<'a> {
-    /// Reads the property.
+    /// Parses the property.
     pub(super) fn parse(content: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::new(content);
         fields.take(16)?;
@@ -43,7 +43,7 @@ impl<'a> Configuration<'a> {
         Some(Self { depth, chroma, length_size, parameter_sets })
     }
 
-    /// The picture as a byte stream with start codes (ITU-T H.265, annex B), which the decoder wants.
+    /// The picture as a byte stream with start codes (ITU-T H.265, annex B), which the decoder needs.
     fn stream(&self, data: &[u8]) -> Vec<u8> {
         let mut stream = Vec::with_capacity(data.len() + 1024);
         let mut push = |unit: &[u8]| {
@@ -60,7 +60,8 @@ impl<'a> Configuration<'a> {
     }
 }
 
-/// Decodes the picture of an item. Nothing larger than `max_pixels` is begun. An error in words.
+/// Decodes the picture of an item. Refuses a picture of more than `max_pixels`. The error is a sentence for
+/// the user.
 pub(super) fn decode(
     configuration: &Configuration<'_>,
     data: &[u8],
@@ -86,7 +87,7 @@ pub(super) fn decode(
     }
     for plane in &mut samples[1..] {
         match depth.checked_sub(chroma_depth) {
-            Some(more) => plane.iter_mut().for_each(|sample| *sample <<= more),
+            Some(shift) => plane.iter_mut().for_each(|sample| *sample <<= shift),
             None => plane.iter_mut().for_each(|sample| *sample >>= chroma_depth - depth),
         }
     }
@@ -95,7 +96,7 @@ pub(super) fn decode(
     Ok(Planes { width, height, depth, chroma, samples, cicp })
 }
 
-/// Primaries and transfer by the parameter sets.
+/// Colour primaries and transfer function, from the parameter sets.
 pub(super) fn colors(configuration: &Configuration<'_>) -> Option<(u16, u16)> {
     let mut sets = ParameterSets::default();
     for set in &configuration.parameter_sets {

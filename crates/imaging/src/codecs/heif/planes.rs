@@ -1,22 +1,22 @@
-//! Decoded planes of luma and chroma, and the way from them to red, green, blue (ITU-T H.273).
+//! The decoded planes of luma and chroma, and their conversion to RGB (ITU-T H.273).
 
 use crate::{Channels, Image, Scratch};
 
-/// How often chroma is sampled.
+/// Chroma subsampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codecs) enum Chroma {
-    /// Not at all: luma alone.
+    /// No chroma planes: a gray picture (4:0:0).
     None,
-    /// At every second column and row.
+    /// Half the columns and half the rows (4:2:0).
     Both,
-    /// At every second column.
+    /// Half the columns (4:2:2).
     Columns,
-    /// Everywhere.
+    /// Full resolution (4:4:4).
     Full,
 }
 
 impl Chroma {
-    /// Chroma subsampling in the usual notation.
+    /// The usual notation, as `4:2:0`; `None` without chroma.
     pub(in crate::codecs) fn name(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -26,7 +26,7 @@ impl Chroma {
         }
     }
 
-    /// Size of a chroma plane.
+    /// The size of a chroma plane.
     pub(in crate::codecs) fn size(self, width: usize, height: usize) -> (usize, usize) {
         match self {
             Self::None => (0, 0),
@@ -37,13 +37,13 @@ impl Chroma {
     }
 }
 
-/// What the numbers of a picture mean: code points of ITU-T H.273.
+/// The meaning of the sample values of a picture, as code points of ITU-T H.273.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codecs) struct Cicp {
     pub(in crate::codecs) primaries: u16,
     pub(in crate::codecs) transfer: u16,
     pub(in crate::codecs) matrix: u16,
-    /// Whether black is 0 and white the largest number.
+    /// Whether the samples have full range: black is 0 and white is the largest value.
     pub(in crate::codecs) full_range: bool,
 }
 
@@ -51,7 +51,7 @@ pub(in crate::codecs) struct Cicp {
 pub(in crate::codecs) const UNSPECIFIED: u16 = 2;
 
 impl Cicp {
-    /// `self`, with what it leaves open taken from `other`.
+    /// Replaces every unspecified code point by the one of `other`.
     pub(super) fn or(self, other: Self) -> Self {
         let either = |a, b| if a == UNSPECIFIED { b } else { a };
         Self {
@@ -63,7 +63,7 @@ impl Cicp {
     }
 }
 
-/// A decoded picture: packed planes, the first of `width * height` samples.
+/// A decoded picture. The planes have no padding; the first plane has `width * height` samples.
 #[derive(Debug)]
 pub(in crate::codecs) struct Planes {
     pub(in crate::codecs) width: usize,
@@ -71,26 +71,27 @@ pub(in crate::codecs) struct Planes {
     /// Bits of a sample, 8 to 16.
     pub(in crate::codecs) depth: u8,
     pub(in crate::codecs) chroma: Chroma,
-    /// Luma and two chroma planes, or luma alone.
+    /// Luma and two chroma planes, or only luma.
     pub(in crate::codecs) samples: [Vec<u16>; 3],
-    /// What the coded picture itself says about its colours.
+    /// What the coded picture states about its colours.
     pub(in crate::codecs) cicp: Cicp,
 }
 
-/// Weights of red and blue in luma.
+/// The weights of red and blue in luma.
 type Weights = (f32, f32);
 
-/// What turns three samples into red, green, blue.
+/// The conversion of three samples to RGB.
 enum Matrix {
-    /// They are green, blue, red.
+    /// The samples are green, blue, red.
     Identity,
-    /// Luma and differences, green in the middle (matrix 8).
+    /// YCgCo: luma, green difference and orange difference (matrix 8).
     YCgCo,
     Weighted(Weights),
 }
 
 impl Matrix {
-    /// By code point; what is not specified is taken as BT.601, as MIAF (ISO/IEC 23000-22, 7.3.6.4) has it.
+    /// Selects the matrix by code point. An unspecified matrix counts as BT.601, as MIAF (ISO/IEC 23000-22,
+    /// 7.3.6.4) prescribes.
     fn of(cicp: Cicp) -> Self {
         Self::Weighted(match cicp.matrix {
             0 => return Self::Identity,
@@ -99,7 +100,7 @@ impl Matrix {
             4 => (0.30, 0.11),
             7 => (0.212, 0.087),
             9 | 10 => (0.2627, 0.0593),
-            // Derived from the primaries.
+            // The weights are derived from the colour primaries.
             12 => match cicp.primaries {
                 1 => (0.2126, 0.0722),
                 9 => (0.2627, 0.0593),
@@ -111,7 +112,7 @@ impl Matrix {
     }
 }
 
-/// Turns samples into numbers: luma into 0–255, chroma into differences around 0.
+/// Scales samples: luma to 0–255, chroma to differences around 0.
 struct Range {
     luma_offset: f32,
     luma_scale: f32,
@@ -139,7 +140,8 @@ impl Range {
 }
 
 impl Planes {
-    /// The upper left part of the picture as gray or red, green, blue; `width` and `height` are at most its own.
+    /// Converts the upper left part of the picture to gray or RGB. `width` and `height` are at most those of
+    /// the picture.
     pub(super) fn to_image(&self, width: usize, height: usize, cicp: Cicp, scratch: &mut Scratch) -> Image {
         let range = Range::new(self.depth, cicp.full_range);
         let (columns, rows) = (width as u32, height as u32);
@@ -167,8 +169,9 @@ impl Planes {
         Image::new(columns, rows, Channels::Rgb, data)
     }
 
-    /// One row of a chroma plane at full resolution: samples lie in the middle of the pixels they stand for, and what
-    /// is between two is a quarter of one and three quarters of the other, as for JPEG.
+    /// Upsamples one row of a chroma plane to full resolution. A sample lies in the centre of the pixels that
+    /// share it. The value of a pixel is three quarters of the nearest sample and one quarter of the next
+    /// nearest, as for JPEG.
     fn chroma_row(&self, plane: &[u16], y: usize, row: &mut [f32]) {
         let (columns, rows) = self.chroma.size(self.width, self.height);
         let line = |y: usize| &plane[y * columns..][..columns];
@@ -185,7 +188,7 @@ impl Planes {
     }
 }
 
-/// Doubles a row, blended from three quarters of `near` and a quarter of `far`.
+/// Doubles the width of a row, whose samples are three quarters of `near` and one quarter of `far`.
 fn widen(near: &[u16], far: &[u16], row: &mut [f32]) {
     let blended = |x: usize| f32::from(near[x]) * 0.75 + f32::from(far[x]) * 0.25;
     let mut left = blended(0);
@@ -197,6 +200,7 @@ fn widen(near: &[u16], far: &[u16], row: &mut [f32]) {
     }
 }
 
+/// Converts one row to RGB.
 fn convert(matrix: &Matrix, range: &Range, luma: &[u16], chroma: [&[f32]; 2], pixels: &mut [[u8; 3]]) {
     let level = |y: f32| (y - range.luma_offset) * range.luma_scale;
     let difference = |c: f32| (c - range.chroma_offset) * range.chroma_scale;
@@ -218,6 +222,7 @@ fn convert(matrix: &Matrix, range: &Range, luma: &[u16], chroma: [&[f32]; 2], pi
     }
 }
 
+/// Converts every pixel by `color`.
 fn each(
     luma: &[u16],
     [first, second]: [&[f32]; 2],
@@ -229,7 +234,7 @@ fn each(
     }
 }
 
-/// The nearest of 0 to 255.
+/// Rounds and clips to 0–255.
 fn to_byte(value: f32) -> u8 {
     (value + 0.5) as u8
 }

@@ -1,12 +1,12 @@
-//! What the properties of an item mean: size, coding, colours, cropping and turning, transparency.
+//! Interprets the properties of an item: size, coding, colours, cropping, orientation and alpha.
 
 use super::container::{Container, ItemId};
 use super::hevc;
 use super::planes::{Chroma, Cicp, UNSPECIFIED};
-use crate::codecs::isobmff::Fields;
+use crate::isobmff::Fields;
 use crate::orientation::Orientation;
 
-/// How deep pictures made of pictures are followed.
+/// Deepest nesting of derived pictures that is followed.
 pub(super) const MAX_NESTING: u32 = 4;
 
 /// How the samples of a picture are stored.
@@ -22,13 +22,13 @@ pub(super) struct Coding {
 pub(super) struct Color<'a> {
     /// An ICC profile.
     pub(super) profile: Option<&'a [u8]>,
-    /// Code points; unspecified where the container says nothing.
+    /// Code points of ITU-T H.273; unspecified where the container states none.
     pub(super) cicp: Cicp,
-    /// Whether the container says anything about the range of the samples.
+    /// Whether the container states the range of the samples.
     pub(super) has_range: bool,
 }
 
-/// Width and height by the `ispe` property, before cropping and turning.
+/// Width and height from the property `ispe`, before cropping and rotation.
 pub(super) fn coded_size(container: &Container<'_>, id: ItemId) -> Option<(u32, u32)> {
     let mut fields = Fields::new(container.property(id, b"ispe")?);
     fields.version_and_flags()?;
@@ -36,34 +36,37 @@ pub(super) fn coded_size(container: &Container<'_>, id: ItemId) -> Option<(u32, 
     (size.0 > 0 && size.1 > 0).then_some(size)
 }
 
-/// Width and height after cropping, before turning.
+/// Width and height after cropping, before rotation.
 pub(super) fn shown_size(container: &Container<'_>, id: ItemId) -> Option<(u32, u32)> {
     let size = coded_size(container, id)?;
     Some(crop(container, id, size).map_or(size, |[_, _, width, height]| (width, height)))
 }
 
-/// The rectangle of the `clap` property as left, top, width, height; `None` when there is none or it is not within the
-/// picture, where every reader ignores it. Edges between pixels are moved to the left and up.
+/// The rectangle of the property `clap` as left, top, width and height. `None` when the item has no such
+/// property, or when the rectangle is not inside the picture: then every reader ignores it. An edge between
+/// two pixels is rounded to the left and up.
 pub(super) fn crop(container: &Container<'_>, id: ItemId, (width, height): (u32, u32)) -> Option<[u32; 4]> {
     let mut fields = Fields::new(container.property(id, b"clap")?);
-    // Width, height and the distances of the middles, each a fraction.
+    // Width, height, and the offsets of the centre of the rectangle from the centre of the picture. Each is a
+    // fraction.
     let mut fraction = || {
         let (numerator, denominator) = (fields.u32()?, fields.u32()?);
         (denominator != 0).then(|| f64::from(numerator.cast_signed()) / f64::from(denominator))
     };
     let (clean_width, clean_height) = (fraction()?, fraction()?);
     let (horizontal, vertical) = (fraction()?, fraction()?);
-    let along = |side: u32, clean: f64, offset: f64| {
+    let interval = |side: u32, clean: f64, offset: f64| {
         let start = (f64::from(side) - clean) / 2.0 + offset;
         let inside = clean >= 1.0 && start >= 0.0 && start + clean <= f64::from(side);
         inside.then_some((start as u32, clean as u32))
     };
-    let (left, width) = along(width, clean_width, horizontal)?;
-    let (top, height) = along(height, clean_height, vertical)?;
+    let (left, width) = interval(width, clean_width, horizontal)?;
+    let (top, height) = interval(height, clean_height, vertical)?;
     Some([left, top, width, height])
 }
 
-/// How the picture is stored, by the decoder configuration of the item or of the first that it is made of.
+/// How the samples are stored, from the decoder configuration of the item. For a derived picture, from the
+/// first item that it is derived from.
 pub(super) fn coding(container: &Container<'_>, id: ItemId) -> Option<Coding> {
     let mut id = id;
     for _ in 0..=MAX_NESTING {
@@ -80,7 +83,7 @@ pub(super) fn coding(container: &Container<'_>, id: ItemId) -> Option<Coding> {
     None
 }
 
-/// The `av1C` property (AV1 Codec ISO Media File Format Binding, 2.3.3).
+/// Parses the property `av1C` (AV1 Codec ISO Media File Format Binding, 2.3.3).
 fn av1_coding(content: &[u8]) -> Option<Coding> {
     let flags = *content.get(2)?;
     let bit = |n: u8| flags >> n & 1 != 0;
@@ -98,7 +101,8 @@ fn av1_coding(content: &[u8]) -> Option<Coding> {
     Some(Coding { depth, chroma })
 }
 
-/// The colours of an item or, when it says nothing, of the first that it is made of.
+/// The colours of an item. For a derived picture that states none, the colours of the first item that it is
+/// derived from.
 pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
     let unspecified =
         Cicp { primaries: UNSPECIFIED, transfer: UNSPECIFIED, matrix: UNSPECIFIED, full_range: false };
@@ -124,7 +128,7 @@ pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
 }
 
 impl<'a> Color<'a> {
-    /// Takes over a `colr` property.
+    /// Takes the values of a property `colr`.
     fn take(&mut self, content: &'a [u8]) {
         let Some((kind, content)) = content.split_first_chunk() else { return };
         match kind {
@@ -145,21 +149,21 @@ impl<'a> Color<'a> {
     }
 }
 
-/// How the picture has to be turned: `irot` and `imir` in the order in which they stand.
+/// How to rotate and mirror the picture: the properties `irot` and `imir` in the order of the item.
 pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation {
-    // Quarters counter-clockwise, then perhaps mirrored.
+    // Quarter turns counter-clockwise, followed by an optional mirroring.
     let (mut quarters, mut mirrored) = (0, None);
     for (kind, content) in container.properties(id) {
         let Some(&value) = content.first() else { continue };
         match &kind {
-            // Turning after mirroring is turning the other way before it.
+            // A rotation after a mirroring equals the opposite rotation before it.
             b"irot" if mirrored.is_some() => quarters = (quarters + 4 - (value & 3)) % 4,
             b"irot" => quarters = (quarters + (value & 3)) % 4,
             b"imir" if mirrored.is_none() => mirrored = Some(value & 1),
             _ => {}
         }
     }
-    // An axis of 0 exchanges top and bottom, 1 left and right (edition of 2022, 6.5.12).
+    // Axis 0 exchanges top and bottom, axis 1 exchanges left and right (edition of 2022, 6.5.12).
     match (quarters, mirrored) {
         (0, None) => Orientation::Upright,
         (1, None) => Orientation::Rotate270,
@@ -172,7 +176,7 @@ pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation 
     }
 }
 
-/// The item that has the transparency of `id`.
+/// The item with the alpha plane of `id`.
 pub(super) fn alpha(container: &Container<'_>, id: ItemId) -> Option<ItemId> {
     const NAMES: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
     container.references_to(id, *b"auxl").find(|&aux| {

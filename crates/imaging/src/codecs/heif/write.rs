@@ -1,35 +1,37 @@
-//! Making HEIF files: items with their properties and links, and the bytes they consist of.
+//! Writes HEIF files: items with their properties and references, and the data of the items.
 
-use crate::codecs::isobmff::write_box;
+use crate::isobmff::write_box;
 use crate::metadata::Metadata;
 
-/// Number of an item.
+/// The identifier of an item.
 pub(in crate::codecs) type ItemId = u16;
 
-/// A property: a whole box, and whether a reader that does not understand it must give up.
+/// A property: a whole box, and whether the property is essential, so that a reader that does not understand
+/// it must ignore the item.
 pub(in crate::codecs) type Property = (Vec<u8>, bool);
 
+/// An item to write.
 struct Item {
     kind: [u8; 4],
     media_type: &'static [u8],
     hidden: bool,
-    /// Numbers of properties, from 1, with the bit for "essential".
+    /// The numbers of the properties, counted from 1. The highest bit marks an essential property.
     properties: Vec<u8>,
     data: Vec<u8>,
 }
 
-/// A file in the making.
+/// A file in memory, to which items are added.
 #[derive(Default)]
 pub(in crate::codecs) struct Writer {
     items: Vec<Item>,
-    /// Each box once, however many items have it.
+    /// All different properties. Items share equal properties.
     properties: Vec<Vec<u8>>,
-    /// Kind, from, to.
+    /// Type, source and targets of each reference.
     references: Vec<([u8; 4], ItemId, Vec<ItemId>)>,
 }
 
 impl Writer {
-    /// Adds a picture. A hidden one is only there for another.
+    /// Adds a picture. A hidden picture is only a part of another picture.
     pub(in crate::codecs) fn picture(
         &mut self,
         kind: &[u8; 4],
@@ -42,9 +44,10 @@ impl Writer {
         self.items.len() as ItemId
     }
 
+    /// The number of a property in the file. Adds the property if it is new.
     fn number(&mut self, (content, essential): &Property) -> u8 {
-        let known = self.properties.iter().position(|property| property == content);
-        let index = known.unwrap_or_else(|| {
+        let existing = self.properties.iter().position(|property| property == content);
+        let index = existing.unwrap_or_else(|| {
             self.properties.push(content.clone());
             self.properties.len() - 1
         });
@@ -52,19 +55,19 @@ impl Writer {
         flag | (index as u8 + 1)
     }
 
-    /// Links an item to others.
+    /// Adds a reference of type `kind` from one item to others.
     pub(in crate::codecs) fn refer(&mut self, kind: &[u8; 4], from: ItemId, to: Vec<ItemId>) {
         self.references.push((*kind, from, to));
     }
 
-    /// Adds what is kept of the metadata.
+    /// Adds EXIF and XMP that describe the item `about`.
     pub(in crate::codecs) fn metadata(&mut self, about: ItemId, metadata: &Metadata) {
         let mut add = |kind: &[u8; 4], media_type, data| {
             self.items.push(Item { kind: *kind, media_type, hidden: false, properties: Vec::new(), data });
             self.references.push((*b"cdsc", self.items.len() as ItemId, vec![about]));
         };
         if let Some(exif) = &metadata.exif {
-            // Nothing stands between the length and the TIFF structure.
+            // The item begins with the number of bytes before the TIFF structure: 0.
             add(b"Exif", b"", [&[0; 4], exif.as_slice()].concat());
         }
         if let Some(xmp) = &metadata.xmp {
@@ -72,7 +75,7 @@ impl Writer {
         }
     }
 
-    /// The file. `brands` begins with the major one.
+    /// Returns the whole file. The first of `brands` is the major brand.
     pub(in crate::codecs) fn finish(self, brands: &[&[u8; 4]], primary: ItemId) -> Vec<u8> {
         let mut file = Vec::new();
         write_box(&mut file, b"ftyp", |out| {
@@ -80,24 +83,26 @@ impl Writer {
             out.extend_from_slice(&[0; 4]);
             brands.iter().for_each(|brand| out.extend_from_slice(*brand));
         });
-        // Where the data begin does not change how long the box is that says it.
+        // The box `meta` contains the offset of the data, which follow it. The length of the box does not
+        // depend on the offset, so the box is written twice: first with 0 to measure the length.
         let mut meta = Vec::new();
         self.meta(&mut meta, primary, 0);
-        let first = file.len() + meta.len() + 8;
-        self.meta(&mut file, primary, first);
+        let data_start = file.len() + meta.len() + 8;
+        self.meta(&mut file, primary, data_start);
         write_box(&mut file, b"mdat", |out| {
             self.items.iter().for_each(|item| out.extend_from_slice(&item.data));
         });
         file
     }
 
-    fn meta(&self, out: &mut Vec<u8>, primary: ItemId, first: usize) {
+    /// Appends the box `meta`. `data_start` is the offset of the data of the first item.
+    fn meta(&self, out: &mut Vec<u8>, primary: ItemId, data_start: usize) {
         full_box(out, b"meta", [0; 4], |out| {
             full_box(out, b"hdlr", [0; 4], |out| {
                 out.extend_from_slice(b"\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0");
             });
             full_box(out, b"pitm", [0; 4], |out| push16(out, primary.into()));
-            self.locations(out, first);
+            self.locations(out, data_start);
             full_box(out, b"iinf", [0; 4], |out| {
                 push16(out, self.items.len());
                 for (item, id) in self.items.iter().zip(1..) {
@@ -123,12 +128,13 @@ impl Writer {
         });
     }
 
-    fn locations(&self, out: &mut Vec<u8>, first: usize) {
+    /// Appends the box `iloc` with the locations of the data.
+    fn locations(&self, out: &mut Vec<u8>, data_start: usize) {
         full_box(out, b"iloc", [0; 4], |out| {
-            // Offsets and lengths have four bytes, bases none.
+            // Offsets and lengths have four bytes; base offsets have none.
             out.extend_from_slice(&[0x44, 0]);
             push16(out, self.items.len());
-            let mut offset = first;
+            let mut offset = data_start;
             for (item, id) in self.items.iter().zip(1..) {
                 push16(out, id);
                 push16(out, 0);
@@ -140,6 +146,7 @@ impl Writer {
         });
     }
 
+    /// Appends the references.
     fn links(&self, out: &mut Vec<u8>) {
         for (kind, from, to) in &self.references {
             write_box(out, kind, |out| {
@@ -150,6 +157,7 @@ impl Writer {
         }
     }
 
+    /// Appends the box `ipma`: which items have which properties.
     fn associations(&self, out: &mut Vec<u8>) {
         full_box(out, b"ipma", [0; 4], |out| {
             let with_properties = self.items.iter().zip(1..).filter(|(item, _)| !item.properties.is_empty());
@@ -164,14 +172,18 @@ impl Writer {
 }
 
 fn push16(out: &mut Vec<u8>, number: usize) {
-    out.extend_from_slice(&u16::try_from(number).expect("a file of ours has few items").to_be_bytes());
+    out.extend_from_slice(
+        &u16::try_from(number).expect("a file that this crate writes has few items").to_be_bytes(),
+    );
 }
 
 fn push32(out: &mut Vec<u8>, number: usize) {
-    out.extend_from_slice(&u32::try_from(number).expect("our files are far below 4 GiB").to_be_bytes());
+    out.extend_from_slice(
+        &u32::try_from(number).expect("a file that this crate writes is smaller than 4 GiB").to_be_bytes(),
+    );
 }
 
-/// Writes a box that begins with a version and flags.
+/// Appends a "full box", which begins with a version and flags.
 fn full_box(out: &mut Vec<u8>, kind: &[u8; 4], version: [u8; 4], content: impl FnOnce(&mut Vec<u8>)) {
     write_box(out, kind, |out| {
         out.extend_from_slice(&version);
@@ -179,45 +191,46 @@ fn full_box(out: &mut Vec<u8>, kind: &[u8; 4], version: [u8; 4], content: impl F
     });
 }
 
+/// Makes a box of `parts`.
 fn property(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     write_box(&mut out, kind, |out| parts.iter().for_each(|part| out.extend_from_slice(part)));
     out
 }
 
-/// The configuration of a decoder, of which `kind` is `av1C` or `hvcC`.
+/// The decoder configuration; `kind` is `av1C` or `hvcC`.
 pub(in crate::codecs) fn configuration(kind: &[u8; 4], content: &[u8]) -> Property {
     (property(kind, &[content]), true)
 }
 
-/// Width and height as coded.
+/// The property with width and height as coded.
 pub(in crate::codecs) fn size(width: u32, height: u32) -> Property {
     (property(b"ispe", &[&[0; 4], &width.to_be_bytes(), &height.to_be_bytes()]), false)
 }
 
-/// Bits of each of `n_channels` channels.
+/// The property with the bits of each of the `n_channels` channels.
 pub(in crate::codecs) fn depths(depth: u8, n_channels: u8) -> Property {
     (property(b"pixi", &[&[0, 0, 0, 0, n_channels], &vec![depth; n_channels.into()]]), false)
 }
 
-/// sRGB colours as luma and chroma of BT.601 in full range, which is also what JPEG has.
+/// The property that states sRGB colours, coded as YCbCr of BT.601 in full range, as in JPEG.
 pub(in crate::codecs) fn srgb() -> Property {
     (property(b"colr", &[b"nclx", &[0, 1, 0, 13, 0, 6, 0x80]]), false)
 }
 
-/// The role of a picture with the transparency of another. The name is one of those that all readers know.
+/// The property that marks a picture as the alpha plane of another. All readers know this name.
 pub(in crate::codecs) fn alpha() -> Property {
     (property(b"auxC", &[b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"]), true)
 }
 
-/// The upper left part of a picture that is coded larger.
+/// The property that crops a picture of the size `coded` to its upper left part of the size `shown`.
 pub(in crate::codecs) fn crop(coded: (u32, u32), shown: (u32, u32)) -> Property {
     let mut content = Vec::new();
     for side in [shown.0, shown.1] {
         content.extend_from_slice(&side.to_be_bytes());
         content.extend_from_slice(&1u32.to_be_bytes());
     }
-    // The distance of the middle of what is shown from that of what is coded.
+    // The offset of the centre of the shown part from the centre of the coded picture, as a fraction of 2.
     for (coded, shown) in [(coded.0, shown.0), (coded.1, shown.1)] {
         let twice = i64::from(shown) - i64::from(coded);
         content.extend_from_slice(&(twice as i32).to_be_bytes());
@@ -226,7 +239,7 @@ pub(in crate::codecs) fn crop(coded: (u32, u32), shown: (u32, u32)) -> Property 
     (property(b"clap", &[&content]), true)
 }
 
-/// The content of a grid item.
+/// The data of a grid item.
 pub(in crate::codecs) fn grid(columns: u32, rows: u32, width: u32, height: u32) -> Vec<u8> {
     let [columns, rows] =
         [columns, rows].map(|n| u8::try_from(n - 1).expect("a grid has at most 256 tiles a side"));

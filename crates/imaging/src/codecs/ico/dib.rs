@@ -1,9 +1,12 @@
-//! A bitmap in an icon: a DIB of twice the height, whose lower half is a mask of one bit per pixel, 1 = transparent.
+//! Decodes a bitmap in an icon: a DIB of twice the height. Its second half is a mask of one bit per pixel,
+//! where 1 means transparent.
 
+use crate::codecs::bmp;
 use crate::codecs::bmp::{Dib, each_row, unpack};
-use crate::codecs::{Decode, Frame, Header, bmp};
+use crate::codecs::codec::Header;
+use crate::codecs::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
-use crate::plan::Format;
+use crate::format::Format;
 use crate::{Error, Scratch};
 
 /// A bitmap whose headers were read.
@@ -11,10 +14,9 @@ pub(super) struct Decoder<'a> {
     dib: Dib,
     data: &'a [u8],
     header: Header,
-    done: bool,
 }
 
-/// A complaint about the bitmap is one about the icon.
+/// Replaces the name of the format in an error of the bitmap by ICO.
 fn of_icon(error: Error) -> Error {
     match error {
         Error::Corrupt { reason, .. } => Error::Corrupt { format: "ICO", reason },
@@ -24,7 +26,7 @@ fn of_icon(error: Error) -> Error {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the headers.
+    /// Reads the headers of the bitmap.
     pub(super) fn open(data: &'a [u8]) -> Result<Self, Error> {
         let mut dib = Dib::of_icon(data).map_err(of_icon)?;
         if !dib.is_bitmap() {
@@ -32,13 +34,14 @@ impl<'a> Decoder<'a> {
             return Err(Error::Unsupported { format: "ICO", reason });
         }
         dib.height = (dib.height / 2).max(1);
-        // Every one has a mask, so it can have alpha.
+        // Every bitmap in an icon has a mask, so the picture can have alpha.
         let header = bmp::header(Format::Ico, &dib, true, None);
         let data = data.get(dib.pixels_at..).unwrap_or_default();
-        Ok(Self { dib, data, header, done: false })
+        Ok(Self { dib, data, header })
     }
 
-    /// Puts the mask into the alpha of `pixels`. A mask that is cut off hides nothing.
+    /// Makes the pixels that the mask marks transparent. If the mask is truncated, the remaining pixels stay
+    /// opaque.
     fn apply_mask(&self, pixels: &mut [u8]) {
         let (width, height) = (self.dib.width as usize, self.dib.height as usize);
         let color_bytes = (width * usize::from(self.dib.bits)).div_ceil(32) * 4 * height;
@@ -53,15 +56,12 @@ impl<'a> Decoder<'a> {
     }
 }
 
-impl Decode for Decoder<'_> {
+impl DecodeStill for Decoder<'_> {
     fn header(&self) -> &Header {
         &self.header
     }
 
-    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let decoded = bmp::decode(&self.dib, self.data, false, scratch).map_err(of_icon)?;
         let Raster { width, height, layout, mut data } = decoded.raster;
         if !decoded.complete {
@@ -79,10 +79,10 @@ impl Decode for Decoder<'_> {
                 .for_each(|(to, &[r, g, b])| *to = [r, g, b, 255]);
             scratch.give(std::mem::replace(&mut data, wide));
         }
-        // Where the pixels have an alpha of their own, the mask is for systems that know none.
+        // If the pixels have an alpha channel, the mask is only for systems without alpha support.
         if !had_alpha {
             self.apply_mask(&mut data);
         }
-        Ok(Some(Frame { raster: Raster { width, height, layout: Layout::Rgba, data }, delay_ms: 0 }))
+        Ok(Raster { width, height, layout: Layout::Rgba, data })
     }
 }

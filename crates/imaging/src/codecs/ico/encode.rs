@@ -1,17 +1,20 @@
-//! Writing ICO: one picture of the size asked for, as a PNG file, which everything since Windows Vista reads. Always with
-//! four channels: the readers of icons know no other PNG.
+//! Writes ICO: one picture, as a PNG file, which all systems since Windows Vista support. Always RGBA,
+//! because readers of icons support no other PNG.
 
 use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 
-use super::{ENTRY_BYTES, HEADER_BYTES, MAX_SIDE_PX};
-use crate::codecs::{Encoded, with_channels};
-use crate::facts::{Colorspace, Description};
+use super::MAX_SIDE_PX;
+use crate::codecs::codec::Encoded;
+use crate::codecs::pixel_format::with_channels;
+use crate::format::Format;
+use crate::format::signature::{ICO_ENTRY_BYTES, ICO_HEADER_BYTES};
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// A whole file.
+/// Encodes a picture as a whole file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     _output: &Output,
@@ -28,27 +31,28 @@ pub(in crate::codecs) fn encode(
     let picture =
         picture(&image).map_err(|error| Error::Encode { format: "ICO", reason: error.to_string() })?;
     scratch.give(image.into_data());
-    let at = HEADER_BYTES + ENTRY_BYTES;
+    let at = ICO_HEADER_BYTES + ICO_ENTRY_BYTES;
     let mut bytes = Vec::with_capacity(at + picture.len());
-    // Reserved, an icon, one picture.
+    // Reserved field, type icon, one picture.
     bytes.extend([0u16, 1, 1].map(u16::to_le_bytes).as_flattened());
-    // 256 is stated as 0. Then the colours of the table, of which icons state none, and a reserved byte.
+    // Width and height, where 0 means 256. Then the number of colours in the table, which is 0 without a
+    // table, and a reserved byte.
     bytes.extend([width as u8, height as u8, 0, 0]);
-    // Planes and bits per pixel.
+    // Colour planes and bits per pixel.
     bytes.extend([1u16, 32].map(u16::to_le_bytes).as_flattened());
     bytes.extend([picture.len() as u32, at as u32].map(u32::to_le_bytes).as_flattened());
     bytes.extend_from_slice(&picture);
-    let description = Description::plain(Format::Ico, Size::new(width, height), Colorspace::Rgb, 32, true);
-    Ok(Encoded { description, bytes })
+    let info = ImageInfo::plain(Format::Ico, Size::new(width, height), Colorspace::Rgb, 32, true);
+    Ok(Encoded { info, bytes })
 }
 
-/// The PNG file of a picture with alpha.
+/// Encodes an RGBA image as a PNG file.
 fn picture(image: &Image) -> Result<Vec<u8>, EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(ColorType::Rgba);
     encoder.set_depth(BitDepth::Eight);
-    // Icons are small and kept for long.
+    // Icons are small and stored for a long time, so the best compression is used.
     encoder.set_deflate_compression(DeflateCompression::Level(9));
     encoder.set_filter(Filter::Adaptive);
     let mut writer = encoder.write_header()?;

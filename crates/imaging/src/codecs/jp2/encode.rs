@@ -1,33 +1,34 @@
-//! Writing JPEG 2000, by `openjp2`.
+//! Writes JPEG 2000 with `openjp2`.
 
 use openjp2::openjpeg::{OPJ_CLRSPC_GRAY, OPJ_CLRSPC_SRGB, OPJ_CODEC_JP2, opj_cparameters_t};
 use openjp2::{Codec, opj_image, opj_image_comptparm};
 
 use super::header::{EXIF, XMP};
 use super::{Decoder, memory};
-use crate::codecs::isobmff::write_box;
-use crate::codecs::{Decode as _, Encoded};
-use crate::facts::Description;
+use crate::codecs::codec::Encoded;
+use crate::codecs::still_decoder::DecodeStill as _;
+use crate::info::ImageInfo;
+use crate::isobmff::write_box;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
-/// Looks like a JPEG of the same quality.
+/// The quality for an output without a quality: looks as good as a JPEG of the same quality.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// Below as many pixels the library's search for a quality misses it by far: such pictures are written without loss,
-/// which makes them hardly larger.
+/// Smaller pictures than this are written without loss, because the library misses the requested quality by
+/// far. The lossless file is hardly larger.
 const SMALL_PX: u64 = 64 * 64;
 
-/// Resolution levels of a large picture, the full one among them.
+/// Largest number of resolution levels, including the full resolution.
 const MAX_LEVELS: u32 = 6;
 
-#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes by value")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "JPEG 2000", reason: reason.to_string() }
 }
 
-/// A whole file of one frame. Gray stays gray, and alpha is kept where it is other than opaque.
+/// Encodes a picture as a whole file. Gray stays gray; alpha is written unless the picture is opaque.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -45,12 +46,13 @@ pub(in crate::codecs) fn encode(
         }
     }
     let limits = Limits { pixels: u64::MAX, input_side_px: u32::MAX, ..Limits::default() };
-    let own = Decoder::open(&bytes, &limits).map_err(failed)?;
-    let description = Description { quality, ..own.header().description.clone() };
-    Ok(Encoded { description, bytes })
+    let written = Decoder::open(&bytes, &limits).map_err(failed)?;
+    let info = ImageInfo { quality, ..written.header().info.clone() };
+    Ok(Encoded { info, bytes })
 }
 
-/// Peak signal-to-noise ratio in decibels that stands for a quality: 38 at 80, as JPEG has it on photographs.
+/// The peak signal-to-noise ratio in decibels for a quality: 38 dB at quality 80, as a JPEG of a photograph
+/// has.
 fn ratio_db(quality: u8) -> f32 {
     22.0 + 0.2 * f32::from(quality)
 }
@@ -85,7 +87,7 @@ fn code(image: &Image, quality: Option<u8>) -> Result<Vec<u8>, String> {
     })
 }
 
-/// The pixels as planes of the library.
+/// Copies the pixels into planes of the library.
 fn picture(image: &Image) -> Option<Box<opj_image>> {
     let n_channels = image.channels().count();
     let opaque = image.channels() != Channels::Rgba

@@ -1,27 +1,28 @@
-//! The boxes of a JP2 file (annex I) and the first marker segment of its codestream (A.5.1), as far as the limits and the facts
-//! need them. Everything else is read by the library.
+//! Reads the boxes of a JP2 file (annex I) and the first marker segment of its codestream (A.5.1), as far as
+//! the limits and the file information need them. The library reads the rest.
 
-use super::{CODESTREAM, corrupt};
+use super::corrupt;
 use crate::Error;
-use crate::codecs::isobmff::{Boxes, Fields};
+use crate::format::Format;
+use crate::format::signature::JP2_CODESTREAM;
+use crate::isobmff::{Boxes, Fields};
 use crate::limits::{Limit, Limits, check};
-use crate::plan::Format;
 
-/// Most components of a codestream that is read: four colours and alpha.
+/// Largest number of components: four colours and alpha.
 const MAX_COMPONENTS: usize = 5;
 
-/// The identifier of a box with XMP (ISO 16684-3).
+/// The UUID of a box with XMP (ISO 16684-3).
 pub(super) const XMP: [u8; 16] = *b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
 
-/// The identifier of a box with EXIF, which everybody uses and nobody standardised.
+/// The UUID of a box with EXIF. Not standardised, but in common use.
 pub(super) const EXIF: [u8; 16] = *b"JpgTiffExif->JP2";
 
-/// What is known of a file.
+/// The properties of a file.
 #[derive(Debug, Default)]
 pub(super) struct Jp2Header {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Bits per pixel as stored: of a palette, those of an index.
+    /// Bits per pixel as stored. With a palette, the bits of an index.
     pub(super) bits_per_pixel: u8,
     pub(super) palette: bool,
     /// Whether the colours are luma and chroma.
@@ -36,7 +37,7 @@ pub(super) struct Jp2Header {
 /// Reads a file or a bare codestream.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
     let mut header = Jp2Header::default();
-    if input.starts_with(CODESTREAM) {
+    if input.starts_with(JP2_CODESTREAM) {
         header.take_codestream(input, limits)?;
         return Ok(header);
     }
@@ -46,7 +47,7 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
         check(Limit::Parts, limits.parts.into(), n_boxes)?;
         match &kind {
             b"jp2h" => header.take_header(content, limits)?,
-            // The last one counts, as it does for the library.
+            // The last codestream counts, as for the library.
             b"jp2c" => codestream = Some(content),
             b"uuid" => {
                 n_bytes += content.len() as u64;
@@ -61,14 +62,14 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
 }
 
 impl Jp2Header {
-    /// The boxes within `jp2h`.
+    /// Reads the boxes inside `jp2h`.
     fn take_header(&mut self, content: &[u8], limits: &Limits) -> Result<(), Error> {
         for (n_boxes, (kind, content)) in (1..).zip(Boxes::new(content)) {
             check(Limit::Parts, limits.parts.into(), n_boxes)?;
             match &kind {
                 b"colr" => {
                     check(Limit::MetadataBytes, limits.metadata_bytes, content.len() as u64)?;
-                    // Method 1: a number; 18 is sYCC, 1, 3 and 4 are its forebears.
+                    // Method 1 is a code for the colour space: 18 is sYCC; 1, 3 and 4 are its predecessors.
                     if let [1, _, _, number @ ..] = content {
                         self.ycc |= matches!(number, [0, 0, 0, 1 | 3 | 4 | 18]);
                     }
@@ -94,12 +95,12 @@ impl Jp2Header {
         slot.get_or_insert_with(|| content.to_vec());
     }
 
-    /// The image and tile size, which stands first in a codestream.
+    /// Reads the SIZ segment (image and tile size), the first segment of a codestream.
     fn take_codestream(&mut self, codestream: &[u8], limits: &Limits) -> Result<(), Error> {
         let cut_off = || corrupt("the header is cut off");
         let mut fields =
-            Fields::new(codestream.strip_prefix(CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
-        // Length of the segment and capabilities.
+            Fields::new(codestream.strip_prefix(JP2_CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
+        // The length of the segment and the capabilities are skipped.
         let mut next = || fields.u32();
         let skipped = next();
         let numbers: Option<Vec<u32>> = (0..8).map(|_| next()).collect();
@@ -119,13 +120,14 @@ impl Jp2Header {
         if tile_width == 0 || tile_height == 0 {
             return Err(corrupt("a tile has no size"));
         }
-        let along = |end: u32, start: u32, tile: u32| u64::from(end.saturating_sub(start).div_ceil(tile));
-        let n_tiles = along(right, tile_left, tile_width) * along(bottom, tile_top, tile_height);
+        let tiles_along =
+            |end: u32, start: u32, tile: u32| u64::from(end.saturating_sub(start).div_ceil(tile));
+        let n_tiles = tiles_along(right, tile_left, tile_width) * tiles_along(bottom, tile_top, tile_height);
         check(Limit::Parts, limits.parts.into(), n_tiles)?;
         self.sampling = sampling(&components);
         let bits = components.iter().map(|&[depth, ..]| u32::from(depth & 0x7f) + 1).sum::<u32>();
         self.bits_per_pixel = u8::try_from(bits).unwrap_or(u8::MAX);
-        // What is left out in all components does not count.
+        // If all components are subsampled, the picture has the size of the least subsampled component.
         let step =
             |i: usize| components.iter().map(|component| u32::from(component[i])).min().unwrap_or(1).max(1);
         (self.width, self.height) = (width.div_ceil(step(1)), height.div_ceil(step(2)));
@@ -133,7 +135,7 @@ impl Jp2Header {
     }
 }
 
-/// Chroma subsampling by the steps of the first components, where the second and third differ from the first.
+/// Chroma subsampling, from the sampling steps of the first three components; `None` for other ratios.
 fn sampling(components: &[[u8; 3]]) -> Option<&'static str> {
     let &[[_, x, y], second, third, ..] = components else { return None };
     let same = second[1..] == third[1..];

@@ -1,5 +1,5 @@
-//! A stream of openjp2 that writes to memory. The library writes through C callbacks; this module makes a safe thing of
-//! them.
+//! An output stream of openjp2 that writes to memory. The library calls C callbacks; this module makes a safe
+//! function of them.
 
 use std::ffi::c_void;
 
@@ -9,77 +9,78 @@ use openjp2::openjpeg::{
     opj_stream_set_write_function,
 };
 
-/// Bytes that the library collects before it hands them over.
+/// Bytes that the library collects before it calls the write callback.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// What was written, and where the next byte goes.
+/// The written bytes and the offset of the next byte.
 #[derive(Default)]
-struct Sink {
+struct Output {
     bytes: Vec<u8>,
     at: usize,
 }
 
-/// Lets `write` write to a stream; what was written.
+/// Passes a stream to `write` and returns the bytes that were written.
 pub(super) fn written(write: impl FnOnce(&mut Stream) -> Result<(), String>) -> Result<Vec<u8>, String> {
-    let mut sink = Sink::default();
-    // SAFETY: 0 makes an output; the result is a `Box<Stream>` turned into a pointer, which nobody else knows.
+    let mut output = Output::default();
+    // SAFETY: the argument 0 creates an output stream. The result is a `Box<Stream>` converted to a pointer,
+    // which no other code holds.
     let mut stream = unsafe {
         let stream = opj_stream_create(BUFFER_BYTES, 0);
         opj_stream_set_write_function(stream, Some(on_write));
         opj_stream_set_skip_function(stream, Some(on_skip));
         opj_stream_set_seek_function(stream, Some(on_seek));
-        // The stream is dropped before the sink, and does not free it.
-        opj_stream_set_user_data(stream, (&raw mut sink).cast(), None);
+        // The stream is dropped before `output`, and does not free it.
+        opj_stream_set_user_data(stream, (&raw mut output).cast(), None);
         Box::from_raw(stream.cast::<Stream>())
     };
     let result = write(&mut stream);
     drop(stream);
-    result.map(|()| sink.bytes)
+    result.map(|()| output.bytes)
 }
 
-/// Takes `length` bytes over.
+/// The write callback: appends `length` bytes at the current offset.
 ///
 /// # Safety
-/// `data` points to `length` bytes that can be read, `sink` to a [`Sink`] that nobody else uses.
-unsafe extern "C" fn on_write(data: *mut c_void, length: usize, sink: *mut c_void) -> usize {
-    // SAFETY: as the caller promises.
-    let (data, sink) =
-        unsafe { (std::slice::from_raw_parts(data.cast::<u8>(), length), &mut *sink.cast::<Sink>()) };
-    let end = sink.at + length;
-    if sink.bytes.len() < end {
-        sink.bytes.resize(end, 0);
+/// `data` points to `length` readable bytes, and `output` to an [`Output`] that no other code uses.
+unsafe extern "C" fn on_write(data: *mut c_void, length: usize, output: *mut c_void) -> usize {
+    // SAFETY: the contract of this function.
+    let (data, output) =
+        unsafe { (std::slice::from_raw_parts(data.cast::<u8>(), length), &mut *output.cast::<Output>()) };
+    let end = output.at + length;
+    if output.bytes.len() < end {
+        output.bytes.resize(end, 0);
     }
-    sink.bytes[sink.at..end].copy_from_slice(data);
-    sink.at = end;
+    output.bytes[output.at..end].copy_from_slice(data);
+    output.at = end;
     length
 }
 
-/// Goes on `n` bytes later; −1 when there is no such place.
+/// The skip callback: moves the offset by `n` bytes. Returns −1 when the result would be negative.
 ///
 /// # Safety
-/// `sink` points to a [`Sink`] that nobody else uses.
-unsafe extern "C" fn on_skip(n: i64, sink: *mut c_void) -> i64 {
-    // SAFETY: as the caller promises.
-    let sink = unsafe { &mut *sink.cast::<Sink>() };
-    match isize::try_from(n).ok().and_then(|n| sink.at.checked_add_signed(n)) {
+/// `output` points to an [`Output`] that no other code uses.
+unsafe extern "C" fn on_skip(n: i64, output: *mut c_void) -> i64 {
+    // SAFETY: the contract of this function.
+    let output = unsafe { &mut *output.cast::<Output>() };
+    match isize::try_from(n).ok().and_then(|n| output.at.checked_add_signed(n)) {
         Some(at) => {
-            sink.at = at;
+            output.at = at;
             n
         }
         None => -1,
     }
 }
 
-/// Goes on at a place; 0 when there is no such place.
+/// The seek callback: sets the offset. Returns 0 when the offset is negative.
 ///
 /// # Safety
-/// `sink` points to a [`Sink`] that nobody else uses.
-unsafe extern "C" fn on_seek(at: i64, sink: *mut c_void) -> i32 {
-    // SAFETY: as the caller promises.
-    let sink = unsafe { &mut *sink.cast::<Sink>() };
+/// `output` points to an [`Output`] that no other code uses.
+unsafe extern "C" fn on_seek(at: i64, output: *mut c_void) -> i32 {
+    // SAFETY: the contract of this function.
+    let output = unsafe { &mut *output.cast::<Output>() };
     match usize::try_from(at) {
         Ok(at) => {
-            sink.at = at;
+            output.at = at;
             1
         }
         Err(_) => 0,

@@ -1,15 +1,16 @@
-//! Entropy decoding, inverse transform, upsampling and colour, by `pixaven-jpeg`. It looks at no metadata: what the
-//! components mean was found out before.
+//! Decodes the pixels of a JPEG with `pixaven-jpeg`: entropy decoding, inverse transform, upsampling and
+//! colour conversion. `header.rs` found out before what the components mean.
 //!
-//! Data that ends early is no error, as with the common tools: what is missing is filled with gray.
+//! Truncated data are no error, as in common tools: the missing part of the picture is gray.
 
 use pixaven_jpeg::{Colour, Scale};
 
-use super::header::{JpegHeader, Transform};
+use super::components::Transform;
+use super::header::JpegHeader;
 use crate::{Error, Scratch};
 
-/// Decodes to one byte (gray), three (red, green, blue) or four per pixel (as stored), reduced by `scale`. Also says
-/// whether anything was missing or wrong.
+/// Decodes to one byte per pixel (gray), three bytes (red, green, blue) or four bytes (components as stored),
+/// at the size reduced by `scale`. The second value says whether data were missing or damaged.
 pub(super) fn decode(
     input: &[u8],
     header: &JpegHeader,
@@ -23,7 +24,7 @@ pub(super) fn decode(
     {
         return Err(failed(pixaven_jpeg::Error::Corrupt("two frame headers contradict each other")));
     }
-    // Four components are converted on our side.
+    // The caller converts four components, see `Decoder::to_inks`.
     let luma_chroma = header.components.len() == 3 && header.transform == Transform::YCbCr;
     let colour = if luma_chroma { Colour::YCbCr } else { Colour::Stored };
     let (width, height) = scale.of(header.width, header.height);
@@ -37,7 +38,7 @@ pub(super) fn decode(
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn failed(error: pixaven_jpeg::Error) -> Error {
     match error {
         pixaven_jpeg::Error::Corrupt(reason) => Error::Corrupt { format: "JPEG", reason: reason.to_owned() },

@@ -1,9 +1,10 @@
-//! Metadata into a finished JPEG file: APP1 segments behind the JFIF header, which must come first.
+//! Inserts metadata into a finished JPEG file, as APP1 segments after the JFIF segment, which must be the
+//! first segment.
 
 use super::header::XMP_NAME;
 use crate::metadata::Metadata;
 
-/// Puts EXIF and XMP where readers look for them.
+/// Inserts the EXIF and the XMP segment.
 pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     let mut segments = Vec::new();
     if let Some(exif) = &metadata.exif {
@@ -12,20 +13,22 @@ pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     if let Some(xmp) = &metadata.xmp {
         push(&mut segments, &[XMP_NAME, xmp]);
     }
-    let at = place(file);
+    let at = insertion_offset(file);
     file.splice(at..at, segments);
 }
 
+/// Appends an APP1 segment whose content is `parts`, one after the other.
 fn push(segments: &mut Vec<u8>, parts: &[&[u8]]) {
     let n_bytes: usize = parts.iter().map(|part| part.len()).sum();
-    let length = u16::try_from(n_bytes + 2).expect("what is kept of metadata fits a segment");
+    let length =
+        u16::try_from(n_bytes + 2).expect("`Metadata::kept` limits EXIF and XMP to the length of a segment");
     segments.extend([0xff, 0xe1]);
     segments.extend(length.to_be_bytes());
     parts.iter().for_each(|part| segments.extend_from_slice(part));
 }
 
-/// Behind the start of the image and a JFIF segment.
-fn place(file: &[u8]) -> usize {
+/// The offset after the start-of-image marker and the JFIF segment, if there is one.
+fn insertion_offset(file: &[u8]) -> usize {
     match file {
         [0xff, 0xd8, 0xff, 0xe0, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
         _ => 2,

@@ -1,20 +1,25 @@
-//! Writing JPEG, by `pixaven-jpeg`: progressive unless baseline is asked for, Huffman tables made for the picture.
+//! Writes JPEG with `pixaven-jpeg`: progressive unless the output asks for baseline, with Huffman tables
+//! optimised for the picture.
 
 use pixaven_jpeg::Options;
 
-use crate::codecs::{Encoded, on_white};
-use crate::facts::{Colorspace, Description};
+use crate::codecs::codec::Encoded;
+use crate::codecs::pixel_format::flatten_onto_white;
+use crate::format::Format;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Where files stop shrinking fast and artefacts are not yet seen at a normal distance; what large publishers use.
+/// The quality for an output without a quality. At lower qualities the file hardly becomes smaller, and at
+/// this quality artefacts are invisible at a normal viewing distance. Large publishers use similar qualities.
 const DEFAULT_QUALITY: u8 = 82;
 
-/// From this quality on, chroma keeps its full resolution: what it saves below is not worth what it shows above.
+/// From this quality on, chroma has full resolution (4:4:4): the artefacts of 4:2:0 become more visible than
+/// the larger file is worth.
 const FULL_CHROMA_QUALITY: u8 = 90;
 
-/// A whole file. Alpha goes onto white.
+/// Encodes a picture as a whole file. Flattens alpha onto white.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -22,7 +27,7 @@ pub(in crate::codecs) fn encode(
     scratch: &mut Scratch,
 ) -> Result<Encoded, Error> {
     if image.channels() == Channels::Rgba {
-        let flat = on_white(image, scratch);
+        let flat = flatten_onto_white(image, scratch);
         let encoded = encode_opaque(&flat, output);
         scratch.give(flat.into_data());
         return encoded;
@@ -38,7 +43,7 @@ fn encode_opaque(image: &Image, output: &Output) -> Result<Encoded, Error> {
     let bytes = pixaven_jpeg::encode(image.data(), image.width(), image.height(), options)
         .map_err(|error| Error::Encode { format: "JPEG", reason: error.to_string() })?;
     let sampling = if full_chroma { "4:4:4" } else { "4:2:0" };
-    let description = Description {
+    let info = ImageInfo {
         format: Format::Jpeg,
         width: image.width(),
         height: image.height(),
@@ -50,5 +55,5 @@ fn encode_opaque(image: &Image, output: &Output) -> Result<Encoded, Error> {
         frames: 1,
         alpha: false,
     };
-    Ok(Encoded { description, bytes })
+    Ok(Encoded { info, bytes })
 }

@@ -1,35 +1,18 @@
-//! The markers of a JPEG file, from the first byte to the last: size, components, tables, metadata, number of scans.
-//! Reads lengths and skips entropy-coded data, so its time is that of looking at each byte once.
+//! Reads the markers of a JPEG file, from the first byte to the last: size, components, tables, metadata and
+//! number of scans. Entropy-coded data are skipped, so every byte is looked at only once.
 
-use crate::limits::Inventory;
+use super::components::{Component, Transform, transform};
+use crate::limits::FileBudget;
 use crate::metadata::iptc::{self, Rights};
 use crate::{Error, Limits};
 
-/// What marks XMP in an APP1 segment (XMP specification, part 3, 1.1.3).
+/// The identifier at the start of an APP1 segment with XMP (XMP specification, part 3, 1.1.3).
 pub(super) const XMP_NAME: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
-/// Largest metadata kept, in bytes; an ICC profile is rarely above one megabyte.
+/// Longest ICC profile that is kept, in bytes. A profile is rarely longer than one megabyte.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
 
-/// One component of the frame.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Component {
-    pub(super) id: u8,
-    pub(super) horizontal: u8,
-    pub(super) vertical: u8,
-    pub(super) table: u8,
-}
-
-/// What the first three components are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transform {
-    /// Gray, red-green-blue or inks, as they are.
-    None,
-    /// Luma and chroma.
-    YCbCr,
-}
-
-/// All that decoding and the facts need to know.
+/// What decoding and the file information need.
 #[derive(Debug)]
 pub(super) struct JpegHeader {
     pub(super) width: u32,
@@ -37,21 +20,21 @@ pub(super) struct JpegHeader {
     pub(super) progressive: bool,
     pub(super) components: Vec<Component>,
     pub(super) transform: Transform,
-    /// Whether there is an Adobe marker: then four components are stored inverted.
+    /// Whether the file has an Adobe marker. Then four components are stored inverted.
     pub(super) adobe: bool,
-    /// By number; in the order of the file (zigzag).
+    /// The quantisation tables by their number. The values are in the order of the file (zigzag).
     pub(super) tables: [Option<[u16; 64]>; 4],
     pub(super) n_scans: u32,
     pub(super) exif: Option<Vec<u8>>,
     pub(super) xmp: Option<Vec<u8>>,
-    /// Author and copyright by IPTC.
+    /// Author and copyright, from IPTC.
     pub(super) rights: Rights,
     pub(super) profile: Option<Vec<u8>>,
     /// Whether an end marker was found.
     pub(super) ends: bool,
 }
 
-/// What is gathered on the way.
+/// What [`walk`] collects.
 #[derive(Default)]
 struct Found {
     frame: Option<Sof>,
@@ -66,6 +49,7 @@ struct Found {
     ends: bool,
 }
 
+/// The frame header (SOF segment).
 struct Sof {
     width: u32,
     height: u32,
@@ -81,9 +65,9 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "JPEG", reason: reason.into() }
 }
 
-/// Reads the markers of a whole file.
+/// Reads all markers of a file.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
-    let found = walk(input, &mut Inventory::new(limits))?;
+    let found = walk(input, &mut FileBudget::new(limits))?;
     let frame = found.frame.ok_or_else(|| corrupt("no frame header"))?;
     if found.n_scans == 0 {
         return Err(corrupt("no picture data"));
@@ -106,12 +90,13 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
     })
 }
 
-fn walk(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Found, Error> {
+/// Iterates over all segments.
+fn walk(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Found, Error> {
     let mut found = Found::default();
     let mut at = 2;
     while let Some((marker, start)) = next_marker(input, at) {
         match marker {
-            // Start of image again, restart markers out of place, TEM: no length follows.
+            // A second start of image, a stray restart marker, or TEM: these markers have no length.
             0xd8 | 0xd0..=0xd7 | 0x01 => {
                 at = start + 2;
                 continue;
@@ -132,9 +117,9 @@ fn walk(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Found, Error> {
         if length < 2 {
             return Err(corrupt("a segment without a length"));
         }
-        inventory.part()?;
+        budget.part()?;
         if matches!(marker, 0xe0..=0xef | 0xfe) {
-            inventory.metadata(body.len())?;
+            budget.metadata(body.len())?;
         }
         found.take_segment(marker, body)?;
         at = end;
@@ -147,6 +132,7 @@ fn walk(input: &[u8], inventory: &mut Inventory<'_>) -> Result<Found, Error> {
 }
 
 impl Found {
+    /// Collects what is needed from one segment.
     fn take_segment(&mut self, marker: u8, body: &[u8]) -> Result<(), Error> {
         match marker {
             0xc0..=0xc2 if self.frame.is_none() => self.frame = Some(read_frame(marker, body)?),
@@ -161,8 +147,8 @@ impl Found {
                 self.xmp = Some(body[XMP_NAME.len()..].to_vec());
             }
             0xe2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => {
-                let kept: usize = self.profile_parts.iter().map(|(_, part)| part.len()).sum();
-                if kept + body.len() <= MAX_PROFILE_BYTES {
+                let n_kept: usize = self.profile_parts.iter().map(|(_, part)| part.len()).sum();
+                if n_kept + body.len() <= MAX_PROFILE_BYTES {
                     self.profile_parts.push((body[12], body[14..].to_vec()));
                 }
             }
@@ -175,15 +161,16 @@ impl Found {
         Ok(())
     }
 
-    /// Keeps the first definition of each table: that is the one the first scan, which draws most, uses.
+    /// Keeps the first definition of each quantisation table. The first scan, which codes most of the
+    /// picture, uses this definition.
     fn take_tables(&mut self, mut body: &[u8]) {
         while let Some((&head, rest)) = body.split_first() {
-            let (wide, number) = (head >> 4 != 0, usize::from(head & 15));
-            let size = if wide { 128 } else { 64 };
+            let (is_wide, number) = (head >> 4 != 0, usize::from(head & 15));
+            let size = if is_wide { 128 } else { 64 };
             let Some((values, rest)) = rest.split_at_checked(size) else { return };
             let mut table = [0; 64];
             for (i, value) in table.iter_mut().enumerate() {
-                *value = if wide {
+                *value = if is_wide {
                     u16::from_be_bytes([values[2 * i], values[2 * i + 1]])
                 } else {
                     u16::from(values[i])
@@ -197,6 +184,7 @@ impl Found {
     }
 }
 
+/// Parses a frame header.
 fn read_frame(marker: u8, body: &[u8]) -> Result<Sof, Error> {
     let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
         return Err(corrupt("the frame header is too short"));
@@ -232,20 +220,7 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Sof, Error> {
     Ok(Sof { width: width.into(), height: height.into(), progressive: marker == 0xc2, components })
 }
 
-/// The rules of the IJG library: JFIF means luma and chroma, Adobe says what it is, else the names of the components do.
-fn transform(components: &[Component], jfif: bool, adobe: Option<u8>) -> Transform {
-    match (components.len(), adobe) {
-        (3, _) if jfif => Transform::YCbCr,
-        (3, Some(0)) => Transform::None,
-        (3, Some(_)) => Transform::YCbCr,
-        (3, None) if components.iter().map(|c| c.id).eq(*b"RGB") => Transform::None,
-        (3, None) => Transform::YCbCr,
-        (4, Some(transform)) if transform != 0 => Transform::YCbCr,
-        _ => Transform::None,
-    }
-}
-
-/// The next marker at or after `at`: its code and the position of its 0xff. Bytes between segments are skipped.
+/// The next marker at or after `at`: its code and the offset of its byte 0xff. Skips bytes between segments.
 fn next_marker(input: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let start = at + memchr::memchr(0xff, input.get(at..)?)?;
@@ -257,7 +232,8 @@ fn next_marker(input: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// Where the entropy-coded data that begins at `at` ends: at the next marker that is no restart marker.
+/// The end of the entropy-coded data that begins at `at`: the offset of the next marker that is no restart
+/// marker.
 fn end_of_scan(input: &[u8], mut at: usize) -> usize {
     while let Some((marker, start)) = next_marker(input, at) {
         if !matches!(marker, 0xd0..=0xd7) {
@@ -268,32 +244,9 @@ fn end_of_scan(input: &[u8], mut at: usize) -> usize {
     input.len()
 }
 
-/// The parts of a profile in the order of their numbers, which need not be that of the file.
+/// Joins the parts of an ICC profile by their numbers. The order in the file may differ.
 fn join_profile(mut parts: Vec<(u8, Vec<u8>)>) -> Option<Vec<u8>> {
     parts.sort_by_key(|&(number, _)| number);
     let profile: Vec<u8> = parts.into_iter().flat_map(|(_, part)| part).collect();
     (!profile.is_empty()).then_some(profile)
-}
-
-/// Chroma subsampling in the usual notation, from the factors of the first two components; unusual ones as `2x2,1x2`.
-pub(super) fn sampling(components: &[Component]) -> String {
-    let (luma, chroma) = (components[0], components[1]);
-    let same = |c: &Component| c.horizontal == chroma.horizontal && c.vertical == chroma.vertical;
-    let usual = components[1..].iter().take(2).all(same)
-        && luma.horizontal.is_multiple_of(chroma.horizontal)
-        && luma.vertical.is_multiple_of(chroma.vertical);
-    let ratio = (luma.horizontal / chroma.horizontal, luma.vertical / chroma.vertical);
-    match ratio {
-        (1, 1) if usual => "4:4:4".to_owned(),
-        (2, 1) if usual => "4:2:2".to_owned(),
-        (1, 2) if usual => "4:4:0".to_owned(),
-        (2, 2) if usual => "4:2:0".to_owned(),
-        (4, 1) if usual => "4:1:1".to_owned(),
-        (4, 2) if usual => "4:1:0".to_owned(),
-        _ => {
-            let factors: Vec<String> =
-                components.iter().map(|c| format!("{}x{}", c.horizontal, c.vertical)).collect();
-            factors.join(",")
-        }
-    }
 }

@@ -1,28 +1,31 @@
-//! The quality of a JPEG, estimated from its quantisation tables.
+//! Estimates the quality of a JPEG from its quantisation tables.
 //!
-//! The rule: the tables that the IJG library would have written at each quality from 1 to 100 are compared with the
-//! file's tables for luma and chroma, and the quality with the smallest sum of absolute differences, each relative to
-//! the file's value, is the estimate. It is exact for every encoder that uses the tables of ITU-T T.81 annex K with the
-//! IJG scaling, which most do, and the nearest in strength for those with tables of their own. The sum is relative
-//! because a difference of 1 matters in a table of ones and not in a table of hundreds.
+//! The tables of the file for luma and chroma are compared with the tables that the IJG library writes at
+//! each quality from 1 to 100. The estimate is the quality with the smallest sum of absolute differences,
+//! each relative to the value in the file. The differences are relative because a difference of 1 is large in
+//! a table of ones and small in a table of hundreds.
+//!
+//! The estimate is exact for every encoder that uses the tables of ITU-T T.81 annex K with the IJG scaling,
+//! as most encoders do. For an encoder with tables of its own, the estimate is the quality of similar
+//! strength.
 
 use super::header::JpegHeader;
 
-/// Annex K.1, luma, in zigzag order.
+/// The luma table of annex K.1, in zigzag order.
 const LUMA: [u8; 64] = [
     16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40,
     58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103,
     104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
 ];
 
-/// Annex K.2, chroma, in zigzag order.
+/// The chroma table of annex K.2, in zigzag order.
 const CHROMA: [u8; 64] = [
     17, 18, 18, 24, 21, 24, 47, 26, 26, 47, 99, 66, 56, 66, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ];
 
-/// The estimate, 1–100; `None` when the file has no table for its first component.
+/// Returns the estimate, 1–100; `None` when the file has no table for its first component.
 pub(super) fn estimate(jpeg: &JpegHeader) -> Option<u8> {
     let table = |component: usize| {
         let number = usize::from(jpeg.components.get(component)?.table);
@@ -36,7 +39,7 @@ pub(super) fn estimate(jpeg: &JpegHeader) -> Option<u8> {
     })
 }
 
-/// Sum of the relative differences in units of 1/4096.
+/// The sum of the relative differences between two tables, in units of 1/4096.
 fn difference(table: &[u16; 64], standard: &[u8; 64], quality: u8) -> u32 {
     table
         .iter()
@@ -47,7 +50,7 @@ fn difference(table: &[u16; 64], standard: &[u8; 64], quality: u8) -> u32 {
         .sum()
 }
 
-/// The IJG scaling of one value of a table.
+/// Scales one value of a table to a quality, as the IJG library does.
 fn scaled(base: u8, quality: u8) -> u32 {
     let quality = u32::from(quality);
     let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };

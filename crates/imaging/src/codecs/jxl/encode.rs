@@ -1,21 +1,22 @@
-//! Writing JPEG XL, by `jixel`.
+//! Writes JPEG XL with `jixel`.
 
 use jixel::{ColorEncoding, EncodeConfig, Speed};
 
 use super::Decoder;
-use crate::codecs::{Decode as _, Encoded};
-use crate::facts::Description;
+use crate::codecs::codec::{Decode as _, Encoded};
+use crate::info::ImageInfo;
 use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
-/// Looks like a JPEG of the same quality and is a third smaller.
+/// The quality for an output without a quality: looks as good as a JPEG of the same quality, with a third
+/// fewer bytes.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// What `effort` is when it is absent.
+/// The effort for an output without an effort.
 const DEFAULT_EFFORT: u8 = 4;
 
-/// The encoder's speed by effort.
+/// The speed setting of the encoder for each effort.
 const SPEEDS: [Speed; 10] = [
     Speed::UltraFast,
     Speed::Fastest,
@@ -29,7 +30,7 @@ const SPEEDS: [Speed; 10] = [
     Speed::Slow,
 ];
 
-/// A whole file of one frame.
+/// Encodes a picture as a whole file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -55,8 +56,8 @@ pub(in crate::codecs) fn encode(
     };
     let bytes = bytes.map_err(|error| failed(error.to_string()))?;
     let limits = Limits { pixels: u64::MAX, input_side_px: u32::MAX, ..Limits::default() };
-    let own = Decoder::open(&bytes, &limits).map_err(|error| failed(error.to_string()))?;
+    let written = Decoder::open(&bytes, &limits).map_err(|error| failed(error.to_string()))?;
     let quality = (!output.lossless).then_some(quality);
-    let description = Description { quality, ..own.header().description.clone() };
-    Ok(Encoded { description, bytes })
+    let info = ImageInfo { quality, ..written.header().info.clone() };
+    Ok(Encoded { info, bytes })
 }

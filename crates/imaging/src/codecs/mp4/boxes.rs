@@ -1,42 +1,58 @@
-//! The boxes of an MP4 file with one video track (ISO/IEC 14496-12; 14496-15 for H.264), the index before the data, so
-//! that a player can start while the file still arrives.
+//! Writes the boxes of an MP4 file with one video track (ISO/IEC 14496-12; 14496-15 for H.264). The index
+//! precedes the data, so that a player can start before it has the whole file.
 
 use super::failed;
-use super::h264::Parameters;
 use crate::Error;
 
-/// Ticks per second of every time in the file: delays are whole milliseconds.
+/// Ticks per second of all times in the file: delays are whole milliseconds.
 const TIMESCALE: u32 = 1_000;
 
-/// The unit matrix in fixed-point numbers.
+/// The identity matrix in fixed-point numbers.
 const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
-/// The code points of BT.709 (ITU-T H.273) for primaries, transfer and matrix.
+/// The code point of BT.709 (ITU-T H.273), the same for colour primaries, transfer function and matrix.
 const BT_709: u16 = 1;
 
-/// A file being collected.
+/// The parameter sets of H.264, which a decoder needs before the first picture.
+#[derive(Debug, Default)]
+pub(super) struct Parameters {
+    pub(super) sequence: Vec<u8>,
+    pub(super) picture: Vec<u8>,
+}
+
+/// A file in memory, to which samples (coded frames) are added.
 pub(super) struct Movie {
     width: u16,
     height: u16,
-    /// All samples, one after the other.
+    /// The bytes of all samples.
     data: Vec<u8>,
     samples: Vec<Sample>,
-    /// Where the open sample begins in `data`.
-    open: usize,
+    /// The offset in `data` at which the current sample begins.
+    current_start: usize,
 }
 
+/// One coded frame.
 struct Sample {
     n_bytes: u32,
-    shown_ms: u32,
-    /// Whether it can be decoded by itself.
+    duration_ms: u32,
+    /// Whether the frame is a key frame: decodable without other frames.
     key: bool,
 }
 
 impl Movie {
-    /// A movie without samples. The sides are below 65,536.
+    /// Creates a file without samples.
+    ///
+    /// # Panics
+    /// When a side is longer than 65,535 pixels.
     pub(super) fn new(width: u32, height: u32) -> Self {
         let side = |px: u32| u16::try_from(px).expect("the encoder refuses larger pictures");
-        Self { width: side(width), height: side(height), data: Vec::new(), samples: Vec::new(), open: 0 }
+        Self {
+            width: side(width),
+            height: side(height),
+            data: Vec::new(),
+            samples: Vec::new(),
+            current_start: 0,
+        }
     }
 
     pub(super) fn size(&self) -> (u32, u32) {
@@ -47,7 +63,7 @@ impl Movie {
         self.samples.len()
     }
 
-    /// Adds a unit to the open sample, its length in front.
+    /// Appends a NAL unit, after its length, to the current sample.
     pub(super) fn append(&mut self, unit: &[u8]) -> Result<(), Error> {
         let n_bytes = u32::try_from(unit.len()).map_err(|_| failed("a picture is too large"))?;
         self.data.extend(n_bytes.to_be_bytes());
@@ -55,16 +71,16 @@ impl Movie {
         Ok(())
     }
 
-    /// Ends the open sample.
-    pub(super) fn end_sample(&mut self, key: bool, shown_ms: u32) -> Result<(), Error> {
-        let n_bytes =
-            u32::try_from(self.data.len() - self.open).map_err(|_| failed("a picture is too large"))?;
-        self.samples.push(Sample { n_bytes, shown_ms, key });
-        self.open = self.data.len();
+    /// Ends the current sample and begins the next one.
+    pub(super) fn end_sample(&mut self, key: bool, duration_ms: u32) -> Result<(), Error> {
+        let n_bytes = u32::try_from(self.data.len() - self.current_start)
+            .map_err(|_| failed("a picture is too large"))?;
+        self.samples.push(Sample { n_bytes, duration_ms, key });
+        self.current_start = self.data.len();
         Ok(())
     }
 
-    /// The whole file.
+    /// Returns the whole file.
     pub(super) fn finish(self, parameters: &Parameters) -> Result<Vec<u8>, Error> {
         let n_data = u32::try_from(self.data.len() + 8).map_err(|_| failed("the file is too large"))?;
         let mut file = Vec::new();
@@ -75,7 +91,8 @@ impl Movie {
         });
         let mut index = Vec::new();
         self.index(&mut index, parameters, 0);
-        // The index says where the data begin, behind the index: its length does not depend on what it says.
+        // The index contains the offset of the data, which follow the index. The length of the index does not
+        // depend on the offset, so the index is written twice: first with 0 to measure the length.
         let start =
             u32::try_from(file.len() + index.len() + 8).map_err(|_| failed("the index is too large"))?;
         file.reserve(index.len() + self.data.len() + 8);
@@ -87,9 +104,10 @@ impl Movie {
     }
 
     fn duration_ms(&self) -> u64 {
-        self.samples.iter().map(|sample| u64::from(sample.shown_ms)).sum()
+        self.samples.iter().map(|sample| u64::from(sample.duration_ms)).sum()
     }
 
+    /// Appends the box `moov`, the index of the file.
     fn index(&self, out: &mut Vec<u8>, parameters: &Parameters, data_start: u32) {
         boxed(out, b"moov", |out| {
             full_box(out, b"mvhd", 1, 0, |out| {
@@ -106,7 +124,7 @@ impl Movie {
                 boxed(out, b"mdia", |out| {
                     full_box(out, b"mdhd", 1, 0, |out| {
                         self.times(out);
-                        // "und": no language.
+                        // The language "und": undetermined.
                         out.extend(0x55c4u16.to_be_bytes());
                         out.extend([0; 2]);
                     });
@@ -121,7 +139,8 @@ impl Movie {
         });
     }
 
-    /// Creation and modification (none: the same picture gives the same file), timescale, duration.
+    /// Appends creation time, modification time, timescale and duration. Both times are 0, so that the same
+    /// pictures give the same file.
     fn times(&self, out: &mut Vec<u8>) {
         out.extend([0; 16]);
         out.extend(TIMESCALE.to_be_bytes());
@@ -129,7 +148,7 @@ impl Movie {
     }
 
     fn track_header(&self, out: &mut Vec<u8>) {
-        // Enabled, part of the movie and of its preview.
+        // Flags: the track is enabled, and used in the movie and in its preview.
         full_box(out, b"tkhd", 1, 7, |out| {
             out.extend([0; 16]);
             out.extend(1u32.to_be_bytes());
@@ -148,7 +167,7 @@ impl Movie {
         boxed(out, b"dinf", |out| {
             full_box(out, b"dref", 0, 0, |out| {
                 out.extend(1u32.to_be_bytes());
-                // The data are in this file.
+                // Flag 1: the data are in this file.
                 full_box(out, b"url ", 0, 1, |_| {});
             });
         });
@@ -157,10 +176,10 @@ impl Movie {
                 out.extend(1u32.to_be_bytes());
                 self.sample_entry(out, parameters);
             });
-            self.times_of_samples(out);
+            self.sample_durations(out);
             self.key_samples(out);
             full_box(out, b"stsc", 0, 0, |out| {
-                // One chunk, all samples in it, described by entry 1.
+                // One entry: from chunk 1 on, a chunk has all samples, described by sample entry 1.
                 [1, 1, self.samples.len() as u32, 1u32].iter().for_each(|v| out.extend(v.to_be_bytes()));
             });
             full_box(out, b"stsz", 0, 0, |out| {
@@ -181,7 +200,8 @@ impl Movie {
             out.extend([0; 16]);
             out.extend(self.width.to_be_bytes());
             out.extend(self.height.to_be_bytes());
-            // 72 dots per inch, twice; one frame per sample; no name; 24 bits; no colour table.
+            // Resolution of 72 dots per inch, twice; reserved; one frame per sample; no name; depth of 24
+            // bits; no colour table.
             out.extend(0x48_0000u32.to_be_bytes());
             out.extend(0x48_0000u32.to_be_bytes());
             out.extend([0; 4]);
@@ -193,25 +213,25 @@ impl Movie {
             boxed(out, b"colr", |out| {
                 out.extend(b"nclx");
                 [BT_709; 3].iter().for_each(|v| out.extend(v.to_be_bytes()));
-                // Studio range.
+                // Limited range (16–235).
                 out.push(0);
             });
         });
     }
 
-    /// Runs of samples that are shown equally long.
-    fn times_of_samples(&self, out: &mut Vec<u8>) {
-        let runs: Vec<&[Sample]> = self.samples.chunk_by(|a, b| a.shown_ms == b.shown_ms).collect();
+    /// Appends the box `stts`: runs of samples of equal duration.
+    fn sample_durations(&self, out: &mut Vec<u8>) {
+        let runs: Vec<&[Sample]> = self.samples.chunk_by(|a, b| a.duration_ms == b.duration_ms).collect();
         full_box(out, b"stts", 0, 0, |out| {
             out.extend((runs.len() as u32).to_be_bytes());
             for run in runs {
                 out.extend((run.len() as u32).to_be_bytes());
-                out.extend(run[0].shown_ms.to_be_bytes());
+                out.extend(run[0].duration_ms.to_be_bytes());
             }
         });
     }
 
-    /// The numbers of the samples that can be decoded by themselves, from 1 on.
+    /// Appends the box `stss`: the numbers of the key frames, counted from 1.
     fn key_samples(&self, out: &mut Vec<u8>) {
         let keys: Vec<u32> = (1..).zip(&self.samples).filter(|(_, s)| s.key).map(|(n, _)| n).collect();
         full_box(out, b"stss", 0, 0, |out| {
@@ -221,13 +241,14 @@ impl Movie {
     }
 }
 
-/// ISO/IEC 14496-15, 5.3.3.1, for profile High: 4:2:0 and eight bits.
+/// Appends the decoder configuration (ISO/IEC 14496-15, 5.3.3.1) for the profile High with 4:2:0 and eight
+/// bits.
 fn decoder_configuration(out: &mut Vec<u8>, parameters: &Parameters) {
     let Parameters { sequence, picture } = parameters;
     out.push(1);
-    // Profile, constraints and level, as in the sequence parameters.
+    // Profile, constraints and level, copied from the sequence parameter set.
     out.extend(sequence.get(1..4).unwrap_or(&[100, 0, 52]));
-    // Lengths of four bytes; one set of each kind.
+    // The length of a NAL unit has four bytes; one sequence parameter set follows.
     out.extend([0xff, 0xe1]);
     out.extend((sequence.len() as u16).to_be_bytes());
     out.extend(sequence);
@@ -237,7 +258,7 @@ fn decoder_configuration(out: &mut Vec<u8>, parameters: &Parameters) {
     out.extend([0xfd, 0xf8, 0xf8, 0]);
 }
 
-/// A box of this kind around what `content` writes.
+/// Appends a box of type `kind`. `content` appends the content of the box.
 fn boxed(out: &mut Vec<u8>, kind: &[u8; 4], content: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend([0; 4]);
@@ -247,7 +268,7 @@ fn boxed(out: &mut Vec<u8>, kind: &[u8; 4], content: impl FnOnce(&mut Vec<u8>)) 
     out[start..start + 4].copy_from_slice(&n_bytes.to_be_bytes());
 }
 
-/// A box that has a version and flags.
+/// Appends a "full box", which begins with a version and flags.
 fn full_box(out: &mut Vec<u8>, kind: &[u8; 4], version: u8, flags: u8, content: impl FnOnce(&mut Vec<u8>)) {
     boxed(out, kind, |out| {
         out.extend([version, 0, 0, flags]);

@@ -1,4 +1,4 @@
-//! The calls into OpenH264: its settings, and the units that come out of it (ITU-T H.264, 7.3.1).
+//! Calls OpenH264: the settings of the encoder and its output, which are NAL units (ITU-T H.264, 7.3.1).
 
 use openh264::OpenH264API;
 use openh264::encoder::{
@@ -6,33 +6,28 @@ use openh264::encoder::{
     RateControlMode, UsageType, VuiConfig,
 };
 
-use super::boxes::Movie;
+use super::boxes::{Movie, Parameters};
 use super::failed;
 use super::planes::Planes;
 use crate::Error;
 
-/// Largest sides of a picture that OpenH264 takes: those of level 5.2 of the standard, lying or upright.
+/// Longest and shortest side of the largest picture that OpenH264 accepts: the limits of level 5.2 of the
+/// standard.
 const MAX_SIDES_PX: (u32, u32) = (3_840, 2_160);
 
-/// A picture that is coded by itself comes at least this often, so that a player can jump.
+/// The largest distance of two key frames, in frames. A player can seek only to key frames.
 const KEY_FRAME_PERIOD: u32 = 250;
 
-/// What the level in the file is chosen by; frames last as long as their times say.
+/// The frame rate by which OpenH264 chooses the level. The actual duration of a frame is stated in the file.
 const FRAMES_PER_SECOND: f32 = 30.0;
 
-/// Likewise: the quantiser is fixed, so that the rate is what it becomes.
+/// The bit rate by which OpenH264 chooses the level. The actual rate results from the fixed quantiser.
 const BITS_PER_SECOND: u32 = 2_000_000;
 
-/// Types of units: sequence and picture parameters.
+/// The type of a NAL unit with a sequence parameter set.
 const SEQUENCE: u8 = 7;
+/// The type of a NAL unit with a picture parameter set.
 const PICTURE: u8 = 8;
-
-/// The parameter sets that a decoder needs before the first picture.
-#[derive(Debug, Default)]
-pub(super) struct Parameters {
-    pub(super) sequence: Vec<u8>,
-    pub(super) picture: Vec<u8>,
-}
 
 /// An encoder for pictures of one size.
 pub(super) struct Coder {
@@ -41,7 +36,10 @@ pub(super) struct Coder {
 }
 
 impl Coder {
-    /// Fails when the pictures are larger than the format's highest level allows.
+    /// Opens the encoder for pictures of `width` × `height` pixels.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] when the pictures are larger than OpenH264 allows.
     pub(super) fn new(width: u32, height: u32, quality: u8, effort: Option<u8>) -> Result<Self, Error> {
         let (long, short) = MAX_SIDES_PX;
         if width.max(height) > long || width.min(height) > short {
@@ -54,13 +52,13 @@ impl Coder {
         let config = EncoderConfig::new()
             .profile(Profile::High)
             .usage_type(UsageType::CameraVideoRealTime)
-            // The mode without any control: it keeps to the one quantiser it may use.
+            // This mode never leaves the range of quantisers, and the range has only one.
             .rate_control_mode(RateControlMode::Bufferbased)
             .qp(QpRange::new(quantiser, quantiser))
             .bitrate(BitRate::from_bps(BITS_PER_SECOND))
             .max_frame_rate(FrameRate::from_hz(FRAMES_PER_SECOND))
             .skip_frames(false)
-            // Would move the quantiser out of its range.
+            // Scene change detection would move the quantiser out of its range.
             .scene_change_detect(false)
             .adaptive_quantization(false)
             .background_detection(false)
@@ -73,7 +71,8 @@ impl Coder {
         Ok(Self { encoder, parameters: Parameters::default() })
     }
 
-    /// Codes a picture and appends its units to the open sample of the movie; whether it stands for itself.
+    /// Codes a picture and appends its NAL units to the current sample of the movie. Returns whether the
+    /// picture is a key frame.
     pub(super) fn encode(&mut self, planes: &Planes, movie: &mut Movie) -> Result<bool, Error> {
         let coded = self.encoder.encode(planes).map_err(|error| failed(&error.to_string()))?;
         for layer in (0..coded.num_layers()).filter_map(|i| coded.layer(i)) {
@@ -94,13 +93,14 @@ impl Coder {
         }
     }
 
-    /// The parameters of all pictures so far.
+    /// The parameter sets of all pictures coded so far.
     pub(super) fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 }
 
-/// The file has one place for parameters, so all that come must be the same.
+/// Stores a parameter set. The file has room for one set of each type, so a set that differs from the stored
+/// set is an error.
 fn keep(known: &mut Vec<u8>, unit: &[u8]) -> Result<(), Error> {
     if known.is_empty() {
         known.extend_from_slice(unit);
@@ -108,19 +108,19 @@ fn keep(known: &mut Vec<u8>, unit: &[u8]) -> Result<(), Error> {
     if known == unit { Ok(()) } else { Err(failed("the parameters change on the way")) }
 }
 
-/// A unit without the zeros and the one in front of it (annex B of the standard).
+/// Strips the start code from a NAL unit (annex B of the standard).
 fn without_start_code(unit: &[u8]) -> &[u8] {
     let n_zeros = unit.iter().take_while(|&&byte| byte == 0).count();
     if n_zeros >= 2 && unit.get(n_zeros) == Some(&1) { &unit[n_zeros + 1..] } else { unit }
 }
 
-/// Quality 100 is a quantiser of 12, where nothing is seen to be lost and which is the finest that OpenH264 has; quality
-/// 1 is 49, close to the coarsest.
+/// The quantiser of H.264 for a quality: 12 at quality 100, where no loss is visible, which is the finest
+/// quantiser of OpenH264; 49 at quality 1, close to the coarsest.
 fn quantiser(quality: u8) -> u8 {
     49 - (u32::from(quality.clamp(1, 100)) * 37 / 100) as u8
 }
 
-/// OpenH264 has three degrees for the ten of the API.
+/// Converts the ten efforts of the API to the three complexities of OpenH264.
 fn complexity(effort: Option<u8>) -> Complexity {
     match effort {
         Some(0..=2) => Complexity::Low,

@@ -1,27 +1,29 @@
-//! From sRGB pixels to the three planes that H.264 codes: BT.709 (ITU-R BT.709-6, 3.4 and 3.5) in 8-bit studio range.
+//! Converts RGB pixels to the three planes that H.264 codes: BT.709 (ITU-R BT.709-6, 3.4 and 3.5) in 8-bit
+//! limited range.
 
 use crate::{Image, Scratch};
 
-/// Smallest side of a picture that OpenH264 takes.
+/// Shortest side of a picture that OpenH264 accepts.
 const MIN_SIDE_PX: u32 = 16;
 
-/// Bits behind the point of the coefficients below.
+/// Fractional bits of the coefficients below.
 const BITS: u32 = 16;
 
-/// `219/255 · (0.2126, 0.7152, 0.0722)`, scaled.
+/// Weights of luma: `219/255 · (0.2126, 0.7152, 0.0722)` in fixed point.
 const LUMA: [i32; 3] = [11_966, 40_254, 4_064];
-/// `224/255 · (B − Y) / 1.8556`, scaled; the sum is 0, so that gray has no colour.
+/// Weights of the blue difference: `224/255 · (B − Y) / 1.8556` in fixed point. Their sum is 0, so that gray
+/// has no chroma.
 const BLUE: [i32; 3] = [-6_596, -22_189, 28_785];
-/// `224/255 · (R − Y) / 1.5748`, scaled; likewise.
+/// Weights of the red difference: `224/255 · (R − Y) / 1.5748` in fixed point. Their sum is 0, too.
 const RED: [i32; 3] = [28_784, -26_145, -2_639];
 
-/// The size of the video of a picture: even sides of at least 16.
+/// The size of the video for a picture: each side is even and at least 16.
 pub(super) fn size(width: u32, height: u32) -> (u32, u32) {
     let side = |px: u32| px.next_multiple_of(2).max(MIN_SIDE_PX);
     (side(width), side(height))
 }
 
-/// Luma, then the two chroma planes at half the width and height, all without padding.
+/// The luma plane, then the two chroma planes of half the width and height, without padding.
 #[derive(Debug)]
 pub(super) struct Planes {
     width: usize,
@@ -30,7 +32,7 @@ pub(super) struct Planes {
 }
 
 impl Planes {
-    /// Converts a picture of three channels; its last column and row are repeated up to [`size`].
+    /// Converts an RGB image. Repeats the last column and row up to the size that [`size`] returns.
     pub(super) fn of(image: &Image, scratch: &mut Scratch) -> Self {
         let (width, height) = size(image.width(), image.height());
         let (width, height) = (width as usize, height as usize);
@@ -53,7 +55,7 @@ impl Planes {
         Self { width, height, data }
     }
 
-    /// Gives the buffer back, for reuse.
+    /// Returns the buffer for reuse.
     pub(super) fn into_data(self) -> Vec<u8> {
         self.data
     }
@@ -64,14 +66,14 @@ fn weighted(pixel: [i32; 3], weights: [i32; 3]) -> i32 {
 }
 
 fn luma_row(pixels: &[[u8; 3]], to: &mut [u8]) {
-    let (known, repeated) = to.split_at_mut(pixels.len());
-    for (y, pixel) in known.iter_mut().zip(pixels) {
+    let (inside, repeated) = to.split_at_mut(pixels.len());
+    for (y, pixel) in inside.iter_mut().zip(pixels) {
         *y = ((weighted(pixel.map(i32::from), LUMA) + (16 << BITS) + (1 << (BITS - 1))) >> BITS) as u8;
     }
-    repeated.fill(known[known.len() - 1]);
+    repeated.fill(inside[inside.len() - 1]);
 }
 
-/// Each chroma sample is that of the mean of four pixels.
+/// Converts one row of both chroma planes. Each sample is the mean of two by two pixels.
 fn chroma_row(upper: &[[u8; 3]], lower: &[[u8; 3]], blue: &mut [u8], red: &mut [u8]) {
     const HALF: i32 = (128 << (BITS + 2)) + (1 << (BITS + 1));
     let last = upper.len() - 1;
@@ -119,8 +121,8 @@ mod tests {
     }
 
     #[test]
-    fn the_primaries_are_those_of_the_recommendation() {
-        // Y, Cb, Cr of BT.709 in 8 bits, as every table of colour bars has them.
+    fn primaries_have_the_values_of_bt_709() {
+        // Y, Cb and Cr of BT.709 in 8 bits, as in published tables of colour bars.
         let cases = [
             ([255, 255, 255], [235, 128, 128]),
             ([0, 0, 0], [16, 128, 128]),
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn sides_become_even_and_not_too_small() {
+    fn video_sides_are_even_and_at_least_16() {
         for (from, to) in [((1, 1), (16, 16)), ((17, 33), (18, 34)), ((640, 480), (640, 480))] {
             assert_eq!(size(from.0, from.1), to);
             let planes = planes(from.0, from.1, [9, 9, 9]);

@@ -1,4 +1,5 @@
-//! Writing APNG: a frame after the first is the rectangle that changed, replacing what was there.
+//! Writes APNG. A frame after the first contains only the rectangle that changed, and replaces the pixels
+//! there.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -7,25 +8,28 @@ use std::rc::Rc;
 use ::png::{BitDepth, ColorType, EncodingError, Writer};
 
 use super::encode::{Effort, PHOTO_FILTER, describe, failed};
+use crate::codecs::animation_delta::{changed_area, rows_of};
 use crate::codecs::canvas::Area;
-use crate::codecs::difference::{changed_area, rows_of};
-use crate::codecs::{Encode, Encoded, Sequence, with_channels};
-use crate::facts::Colorspace;
-use crate::plan::{Format, Output};
+use crate::codecs::codec::{Encode, Encoded, Sequence};
+use crate::codecs::pixel_format::with_channels;
+use crate::format::Format;
+use crate::info::Colorspace;
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// A file being written.
+/// The encoder of an APNG file.
 pub(in crate::codecs) struct Animation {
     sequence: Sequence,
     effort: Effort,
     file: File,
     writer: Option<Writer<File>>,
     /// The frame that was written last.
-    shown: Option<Image>,
+    previous: Option<Image>,
     n_written: u32,
 }
 
-/// The bytes so far. The library keeps its writer until the end and does not give it back, hence the shared ownership.
+/// The bytes of the file. The library owns its writer until the end and does not return it, so the bytes are
+/// shared.
 #[derive(Clone, Default)]
 struct File(Rc<RefCell<Vec<u8>>>);
 
@@ -41,21 +45,22 @@ impl Write for File {
 }
 
 impl Animation {
-    /// A file for these frames.
+    /// Creates a file without frames.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         let effort = Effort::of(output);
-        Self { sequence, effort, file: File::default(), writer: None, shown: None, n_written: 0 }
+        Self { sequence, effort, file: File::default(), writer: None, previous: None, n_written: 0 }
     }
 
-    /// The channels of all frames: those of the first, unless a later one may need more.
+    /// The channels of all frames: RGBA if any frame can have alpha, else RGB.
     fn channels(&self, image: &Image) -> Channels {
-        match &self.shown {
-            Some(shown) => shown.channels(),
+        match &self.previous {
+            Some(previous) => previous.channels(),
             None if self.sequence.alpha || image.channels().has_alpha() => Channels::Rgba,
             None => Channels::Rgb,
         }
     }
 
+    /// Writes the header of the file.
     fn start(&self, image: &Image) -> Result<Writer<File>, EncodingError> {
         let mut encoder = ::png::Encoder::new(self.file.clone(), image.width(), image.height());
         let alpha = image.channels().has_alpha();
@@ -67,9 +72,10 @@ impl Animation {
         encoder.write_header()
     }
 
+    /// Writes a frame.
     fn write(&mut self, image: &Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), EncodingError> {
-        let area = match &self.shown {
-            Some(shown) => changed_area(shown, image),
+        let area = match &self.previous {
+            Some(previous) => changed_area(previous, image),
             None => Area { left: 0, top: 0, width: image.width() as usize, height: image.height() as usize },
         };
         let mut part = scratch.take(area.width * area.height * image.channels().count());
@@ -82,7 +88,7 @@ impl Animation {
                 self.writer.insert(writer)
             }
         };
-        // The first frame must be the whole canvas, at the position it has anyway.
+        // The first frame covers the whole canvas, and its position is the default.
         if self.n_written > 0 {
             writer.reset_frame_position()?;
             writer.set_frame_dimension(area.width as u32, area.height as u32)?;
@@ -104,36 +110,38 @@ impl Encode for Animation {
         let channels = self.channels(&image);
         let image = with_channels(image, channels, scratch);
         self.write(&image, delay_ms, scratch).map_err(failed)?;
-        if let Some(old) = self.shown.replace(image) {
+        if let Some(old) = self.previous.replace(image) {
             scratch.give(old.into_data());
         }
         Ok(())
     }
 
     fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error> {
-        let shown = self.shown.expect("a frame was pushed before the end");
+        let last = self.previous.expect("a frame was pushed before the end");
         let writer = self.writer.expect("a frame was pushed before the end");
         if self.n_written == self.sequence.n_frames.max(1) {
             writer.finish().map_err(failed)?;
         } else {
-            // Fewer frames than announced: the library would object, but ends the file when dropped.
+            // Fewer frames than announced: `finish` would return an error, but dropping the writer ends the
+            // file correctly.
             drop(writer);
         }
         let mut bytes = self.file.0.take();
         if self.n_written != self.sequence.n_frames.max(1) {
             correct_count(&mut bytes, self.n_written);
         }
-        let alpha = shown.channels().has_alpha();
+        let alpha = last.channels().has_alpha();
         let depth = if alpha { 32 } else { 24 };
-        let mut description = describe(&shown, Colorspace::Rgb, depth, alpha);
-        description.format = Format::Apng;
-        description.frames = self.n_written;
-        scratch.give(shown.into_data());
-        Ok(Encoded { description, bytes })
+        let mut info = describe(&last, Colorspace::Rgb, depth, alpha);
+        info.format = Format::Apng;
+        info.frames = self.n_written;
+        scratch.give(last.into_data());
+        Ok(Encoded { info, bytes })
     }
 }
 
-/// Milliseconds as a fraction of two 16-bit numbers; above 65 seconds in hundredths.
+/// A delay as a fraction of two 16-bit integers: in thousandths of a second, and above 65 seconds in
+/// hundredths.
 fn delay(delay_ms: u32) -> (u16, u16) {
     match u16::try_from(delay_ms) {
         Ok(thousandths) => (thousandths, 1000),
@@ -141,9 +149,9 @@ fn delay(delay_ms: u32) -> (u16, u16) {
     }
 }
 
-/// Writes the true number of frames into the `acTL` chunk of a file of ours.
+/// Corrects the number of frames in the `acTL` chunk and the checksum of the chunk.
 fn correct_count(bytes: &mut [u8], n_frames: u32) {
-    let at = memchr::memmem::find(bytes, b"acTL").expect("the header has announced an animation");
+    let at = memchr::memmem::find(bytes, b"acTL").expect("the header of an APNG file has an `acTL` chunk");
     bytes[at + 4..at + 8].copy_from_slice(&n_frames.to_be_bytes());
     let checksum = crc32fast::hash(&bytes[at..at + 12]);
     bytes[at + 12..at + 16].copy_from_slice(&checksum.to_be_bytes());

@@ -1,24 +1,28 @@
-//! Metadata into a finished PNG or APNG file: chunks behind the header, so that they come before the picture.
+//! Inserts metadata into a finished PNG or APNG file, as chunks after the header chunk and before the
+//! picture.
 
 use super::text::XMP_KEYWORD;
 use crate::metadata::Metadata;
 
-/// Signature and `IHDR`, which is always the first chunk and has 13 bytes.
+/// The offset after the signature and the `IHDR` chunk, which is always the first chunk and has 13 bytes of
+/// data.
 const AFTER_HEADER: usize = 8 + 12 + 13;
 
-/// Puts EXIF and XMP where readers look for them.
+/// Inserts the EXIF and the XMP chunk.
 pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     let mut chunks = Vec::new();
     if let Some(exif) = &metadata.exif {
         push(&mut chunks, *b"eXIf", &[exif]);
     }
     if let Some(xmp) = &metadata.xmp {
-        // Not compressed (two zeros), no language, no translated keyword.
+        // The zero bytes mean: end of the keyword, not compressed (two bytes), no language, no translated
+        // keyword.
         push(&mut chunks, *b"iTXt", &[XMP_KEYWORD, b"\0\0\0\0\0", xmp]);
     }
     file.splice(AFTER_HEADER..AFTER_HEADER, chunks);
 }
 
+/// Appends a chunk whose data are `parts`, one after the other.
 fn push(chunks: &mut Vec<u8>, kind: [u8; 4], parts: &[&[u8]]) {
     let n_bytes: usize = parts.iter().map(|part| part.len()).sum();
     let start = chunks.len() + 4;

@@ -1,32 +1,36 @@
-//! Writing PNG without loss: the smallest of palette, gray and colour that holds the picture, alpha only where there is
-//! some, and the compression that suits the content.
+//! Writes PNG. A picture with at most 256 colours is written with a palette, else as gray or colour, with an
+//! alpha channel only if the picture needs one. The compression depends on the content.
 
 use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 
-use crate::codecs::Encoded;
+use crate::codecs::codec::Encoded;
 use crate::codecs::palette::{self, Indexed};
-use crate::facts::{Colorspace, Description};
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Photographs barely compress: measured on one of 720 × 588 pixels, the fast coder made for PNG comes within a tenth of
-/// the size of level 6 in a thirtieth of the time. What lies below level 2 is larger and slower than it.
+/// The compression for photographs, which hardly compress. Measured on a photograph of 720 × 588 pixels: the
+/// result of this fast encoder is within a tenth of the size of deflate level 6, in a thirtieth of the time.
+/// The deflate levels below 2 are larger and slower.
 const FAST: DeflateCompression = DeflateCompression::FdeflateUltraFast;
 
-/// Which compression, by `output.effort`.
+/// The deflate levels for each kind of content, chosen by `output.effort`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
-    /// For photographs, after a filter; `None`: the fast coder alone.
+    /// The level for photographs, after a filter; `None`: only the fast encoder.
     photo: Option<u8>,
-    /// For drawings, whose pixels repeat: a filter would only hide that. `None`: they are written as photographs.
+    /// The level for drawings, without a filter, because a filter would hide that the pixels repeat. `None`:
+    /// drawings are written like photographs.
     drawing: Option<u8>,
-    /// For indices, whose runs are what deflate is for.
+    /// The level for palette indices, which have long runs.
     indexed: u8,
 }
 
 impl Effort {
+    /// Chooses the levels for `output.effort`.
     pub(super) fn of(output: &Output) -> Self {
         let (photo, drawing, indexed) = match output.effort {
             None => (None, Some(4), 6),
@@ -37,25 +41,26 @@ impl Effort {
         Self { photo, drawing, indexed }
     }
 
-    /// For photographs of which only one try is made.
+    /// The compression for a photograph that is compressed only once.
     pub(super) fn single(self) -> DeflateCompression {
         self.photo.map_or(FAST, DeflateCompression::Level)
     }
 }
 
-/// The filter for photographs: for each row the one that leaves the smallest sum of differences.
+/// The filter for photographs: for each row, the filter with the smallest sum of differences.
 pub(super) const PHOTO_FILTER: Filter = Filter::Adaptive;
 
-/// What a photograph's coder makes at least this many times smaller is no photograph, but a drawing.
+/// If the fast encoder makes a picture at least this many times smaller, the picture is a drawing and no
+/// photograph.
 const DRAWING_RATIO: usize = 5;
 
-/// Failing to encode our own pixels is our fault.
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+/// Converts an error of the library.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 pub(super) fn failed(error: EncodingError) -> Error {
     Error::Encode { format: "PNG", reason: error.to_string() }
 }
 
-/// A whole file.
+/// Encodes a picture as a whole file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -78,12 +83,13 @@ pub(in crate::codecs) fn encode(
     encoded
 }
 
-/// Gray values need no table when they would need eight bits anyway.
+/// Whether a gray picture is smaller without a palette: with more than 16 grays, an index would need eight
+/// bits like the gray value itself.
 fn is_better_as_gray(image: &Image, indexed: &Indexed) -> bool {
     image.channels() == Channels::Gray && indexed.colors.len() > 16
 }
 
-/// The picture with fewer channels, where that loses nothing.
+/// Removes channels that carry no information; `None` when all channels are needed.
 fn reduce(image: &Image, scratch: &mut Scratch) -> Option<Image> {
     let (width, height) = (image.width(), image.height());
     match image.channels() {
@@ -114,7 +120,8 @@ fn reduce(image: &Image, scratch: &mut Scratch) -> Option<Image> {
     }
 }
 
-/// The colours themselves. Whether they are those of a photograph or of a drawing shows when they were compressed.
+/// Encodes without a palette. The size of the first attempt shows whether the picture is a photograph or a
+/// drawing.
 fn encode_direct(image: &Image, effort: Effort) -> Result<Encoded, Error> {
     let (color_type, colorspace) = match image.channels() {
         Channels::Gray => (ColorType::Grayscale, Colorspace::Gray),
@@ -125,16 +132,17 @@ fn encode_direct(image: &Image, effort: Effort) -> Result<Encoded, Error> {
     let is_drawing = bytes.len() < image.data().len() / DRAWING_RATIO;
     let drawing = effort.drawing.filter(|_| is_drawing).map(|level| (level, Filter::NoFilter));
     for (level, filter) in effort.photo.map(|level| (level, PHOTO_FILTER)).into_iter().chain(drawing) {
-        let other = compress(image, color_type, DeflateCompression::Level(level), filter)?;
-        if other.len() < bytes.len() {
-            bytes = other;
+        let candidate = compress(image, color_type, DeflateCompression::Level(level), filter)?;
+        if candidate.len() < bytes.len() {
+            bytes = candidate;
         }
     }
     let depth = 8 * color_type.samples() as u8;
-    let description = describe(image, colorspace, depth, image.channels().has_alpha());
-    Ok(Encoded { description, bytes })
+    let info = describe(image, colorspace, depth, image.channels().has_alpha());
+    Ok(Encoded { info, bytes })
 }
 
+/// Encodes a picture without a palette, with one compression and one filter.
 fn compress(
     image: &Image,
     color_type: ColorType,
@@ -153,6 +161,7 @@ fn compress(
     Ok(bytes)
 }
 
+/// Encodes a picture with a palette.
 fn encode_indexed(
     image: &Image,
     indexed: &Indexed,
@@ -183,11 +192,12 @@ fn encode_indexed(
     writer.write_image_data(&packed).map_err(failed)?;
     writer.finish().map_err(failed)?;
     scratch.give(packed);
-    let description = describe(image, Colorspace::Palette, bits as u8, n_translucent > 0);
-    Ok(Encoded { description, bytes })
+    let info = describe(image, Colorspace::Palette, bits as u8, n_translucent > 0);
+    Ok(Encoded { info, bytes })
 }
 
-/// Indices of `bits` bits, the first in the highest bits; each row begins with a new byte.
+/// Packs indices of `bits` bits into bytes, the first index in the highest bits. Each row begins with a new
+/// byte.
 fn pack(indices: &[u8], width: usize, bits: usize, scratch: &mut Scratch) -> Vec<u8> {
     let per_byte = 8 / bits;
     let stride = width.div_ceil(per_byte);
@@ -202,7 +212,7 @@ fn pack(indices: &[u8], width: usize, bits: usize, scratch: &mut Scratch) -> Vec
     packed
 }
 
-/// The facts of a still picture.
-pub(super) fn describe(image: &Image, colorspace: Colorspace, depth: u8, alpha: bool) -> Description {
-    Description::plain(Format::Png, Size::of(image), colorspace, depth, alpha)
+/// Describes a still picture.
+pub(super) fn describe(image: &Image, colorspace: Colorspace, depth: u8, alpha: bool) -> ImageInfo {
+    ImageInfo::plain(Format::Png, Size::of(image), colorspace, depth, alpha)
 }

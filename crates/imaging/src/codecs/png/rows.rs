@@ -1,6 +1,7 @@
-//! The common PNG, row by row: one picture of whole bytes, not interlaced and without a colour key. Everything else is
-//! left to the `png` crate, as is the header; here the picture's data are inflated and the filters undone, so that a
-//! picture never has to be in memory as a whole and is touched once.
+//! Decodes the common PNG row by row: one picture of eight bits per sample, not interlaced and without a
+//! colour key. The `png` crate decodes all other files. This module inflates the picture data and undoes the
+//! filters itself, so that the whole picture never has to be in memory and every row is processed while it is
+//! in the cache.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -11,28 +12,28 @@ use crate::color::Layout;
 use crate::geometry::Size;
 use crate::rows::Rows;
 
-/// Filtered bytes inflated at a time: they stay in the second-level cache until the filters are undone.
+/// Number of bytes that are inflated at a time: they stay in the second-level cache until the filters are
+/// undone.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// A picture being read.
+/// The state of decoding a picture.
 pub(super) struct PngRows<'a> {
     size: Size,
     layout: Layout,
     data: Data<'a>,
     inflate: Decompress,
-    /// The rest of the current chunk.
+    /// The rest of the current `IDAT` chunk.
     chunk: &'a [u8],
-    /// Rows as they come out of the compression: the number of a filter, then the row.
+    /// Inflated rows: the number of the filter, then the filtered row.
     filtered: Vec<u8>,
-    /// The row above the next one, of zeros at first (ISO/IEC 15948, 9.2).
+    /// The row above the next row; zeros above the first row (ISO/IEC 15948, 9.2).
     above: Vec<u8>,
     n_left: u32,
     warnings: &'a mut Vec<String>,
 }
 
 impl<'a> PngRows<'a> {
-    /// The picture of a file of which the header was read. A wrong checksum is worth a warning, no more: the picture is
-    /// worth more.
+    /// Starts decoding the picture of a file whose header was read. A wrong checksum leads only to a warning.
     pub(super) fn new(
         input: &'a [u8],
         size: Size,
@@ -51,7 +52,8 @@ impl<'a> PngRows<'a> {
             n_left: size.height,
             warnings,
         };
-        // The zlib header (RFC 1950, 2.2). The checksum at the end is not looked at: those of the chunks are.
+        // The zlib header (RFC 1950, 2.2). The checksum at the end of the zlib stream is ignored, because
+        // every chunk has a checksum, too.
         let [method, flags] = [rows.byte()?, rows.byte()?];
         let is_whole = u16::from_be_bytes([method, flags]) % 31 == 0;
         if method & 15 != 8 || flags & 0x20 != 0 || !is_whole {
@@ -60,6 +62,7 @@ impl<'a> PngRows<'a> {
         Ok(rows)
     }
 
+    /// The next byte of the picture data.
     fn byte(&mut self) -> Result<u8, Error> {
         self.next_chunk()?;
         let (&byte, rest) = self.chunk.split_first().ok_or_else(cut_off)?;
@@ -67,7 +70,7 @@ impl<'a> PngRows<'a> {
         Ok(byte)
     }
 
-    /// Goes on to the next chunk with something in it when the current one is used up.
+    /// If the current chunk is used up, continues with the next chunk that is not empty.
     fn next_chunk(&mut self) -> Result<(), Error> {
         while self.chunk.is_empty() {
             let was_damaged = self.data.is_damaged;
@@ -79,7 +82,7 @@ impl<'a> PngRows<'a> {
         Ok(())
     }
 
-    /// Fills `self.filtered` up to `n_bytes`.
+    /// Inflates `n_bytes` bytes into `self.filtered`.
     fn inflate(&mut self, n_bytes: usize) -> Result<(), Error> {
         self.filtered.resize(n_bytes, 0);
         let mut n_done = 0;
@@ -114,7 +117,10 @@ impl Rows for PngRows<'_> {
         let n_at_once = (PIECE_BYTES / stride).max(1);
         for piece in rows.chunks_mut(n_at_once * stride) {
             let n_rows = piece.len() / stride;
-            debug_assert!(n_rows <= self.n_left as usize, "more rows are read than there are");
+            debug_assert!(
+                n_rows <= self.n_left as usize,
+                "the caller reads no more rows than the picture has"
+            );
             self.inflate(n_rows * (stride + 1))?;
             unfilter(&self.filtered, &self.above, piece, self.layout.count()).map_err(corrupt)?;
             self.above.copy_from_slice(&piece[piece.len() - stride..]);
@@ -128,7 +134,7 @@ fn cut_off() -> Error {
     corrupt("the picture's data are cut off")
 }
 
-/// The data of the `IDAT` chunks, which follow one another.
+/// Iterates over the data of the consecutive `IDAT` chunks and verifies their checksums.
 struct Data<'a> {
     rest: &'a [u8],
     has_begun: bool,

@@ -1,18 +1,20 @@
-//! What a PNG says about its animation (APNG, now part of ISO/IEC 15948), found by going from chunk to chunk.
+//! Scans the chunks of a PNG for its animation (APNG, now part of ISO/IEC 15948).
 
-/// The facts of a file with at least one animation frame.
+/// The properties of a file with at least one animation frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scan {
     pub(super) n_frames: u32,
-    /// `None`: for ever.
+    /// How many times the animation plays; `None`: endlessly.
     pub(super) plays: Option<u16>,
-    /// Whether the picture that old readers show is the first frame; else it is no frame at all.
+    /// Whether the default image, which readers without APNG support show, is the first frame. Otherwise it
+    /// is no part of the animation.
     pub(super) starts_with_default: bool,
-    /// Whether a frame can leave a pixel of the canvas transparent, whatever its colours.
+    /// Whether a frame can leave a pixel of the canvas transparent, although no colour is transparent.
     pub(super) uncovers: bool,
 }
 
-/// The chunks of a file: kind and data. Ends where the file does not go on in the right form.
+/// Iterates over the chunks of a file: type and data. Stops at the first chunk that is malformed or
+/// truncated.
 pub(super) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut rest = input.get(8..).unwrap_or_default();
     std::iter::from_fn(move || {
@@ -25,7 +27,7 @@ pub(super) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-/// The animation of a file, if it has one.
+/// The animation of a file; `None` when the file has none.
 pub(super) fn scan(input: &[u8], width: u32, height: u32) -> Option<Scan> {
     let mut announced = None;
     let mut scan = Scan { n_frames: 0, plays: None, starts_with_default: false, uncovers: false };

@@ -1,19 +1,20 @@
-//! What the ancillary chunks of a PNG say (ISO/IEC 15948, 11.3): EXIF, XMP, author, copyright, colour profile. All
-//! chunks are counted and the metadata weighed before anything is unpacked, and unpacking stops at the limit.
+//! Reads the ancillary chunks of a PNG (ISO/IEC 15948, 11.3): EXIF, XMP, author, copyright and ICC profile.
+//! All chunks are counted and the length of the metadata is checked before anything is decompressed.
+//! Decompression stops at the limit.
 
 use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
 
 use super::scan::chunks;
-use crate::limits::Inventory;
+use crate::limits::FileBudget;
 use crate::metadata::Metadata;
 use crate::{Error, Limits};
 
-/// The keyword of an `iTXt` chunk that holds XMP (XMP specification, part 3, 1.1.5).
+/// The keyword of an `iTXt` chunk with XMP (XMP specification, part 3, 1.1.5).
 pub(super) const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
 
-/// What was found.
+/// The metadata and the profile of a file.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     pub(super) metadata: Metadata,
@@ -21,13 +22,16 @@ pub(super) struct Texts {
     pub(super) profile: Option<Vec<u8>>,
 }
 
-/// Reads a whole file. A chunk that cannot be unpacked is as good as none; one that is too large is an error.
+/// Reads the chunks of a whole file. Ignores a chunk that cannot be decompressed.
+///
+/// # Errors
+/// [`Error::Limit`] for too many chunks and for too much metadata.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
-    let mut inventory = Inventory::new(limits);
+    let mut budget = FileBudget::new(limits);
     for (kind, data) in chunks(input) {
-        inventory.part()?;
+        budget.part()?;
         if matches!(&kind, b"eXIf" | b"iTXt" | b"zTXt" | b"tEXt" | b"iCCP") {
-            inventory.metadata(data.len())?;
+            budget.metadata(data.len())?;
         }
     }
     let mut texts = Texts::default();
@@ -36,11 +40,11 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
             b"eXIf" if texts.metadata.exif.is_none() => texts.metadata.exif = Some(data.to_vec()),
             b"iCCP" if texts.profile.is_none() => {
                 texts.profile = match keyword(data) {
-                    Some((_, [0, packed @ ..])) => unpack(packed, &mut inventory)?,
+                    Some((_, [0, packed @ ..])) => unpack(packed, &mut budget)?,
                     _ => None,
                 };
             }
-            b"tEXt" | b"zTXt" | b"iTXt" => texts.take(&kind, data, &mut inventory)?,
+            b"tEXt" | b"zTXt" | b"iTXt" => texts.take(&kind, data, &mut budget)?,
             _ => {}
         }
     }
@@ -48,8 +52,9 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
 }
 
 impl Texts {
-    /// Takes what is wanted from one of the three kinds of texts; the first of a keyword counts.
-    fn take(&mut self, kind: &[u8; 4], data: &[u8], inventory: &mut Inventory<'_>) -> Result<(), Error> {
+    /// Stores the text of a `tEXt`, `zTXt` or `iTXt` chunk if the keyword is known. The first chunk of a
+    /// keyword counts.
+    fn take(&mut self, kind: &[u8; 4], data: &[u8], budget: &mut FileBudget<'_>) -> Result<(), Error> {
         let Some((keyword, rest)) = keyword(data) else { return Ok(()) };
         let metadata = &self.metadata;
         let is_wanted = match keyword {
@@ -70,14 +75,14 @@ impl Texts {
             },
             _ => return Ok(()),
         };
-        let Some(text) = (if packed { unpack(body, inventory)? } else { Some(body.to_vec()) }) else {
+        let Some(text) = (if packed { unpack(body, budget)? } else { Some(body.to_vec()) }) else {
             return Ok(());
         };
         if keyword == XMP_KEYWORD {
             self.metadata.xmp = Some(text);
             return Ok(());
         }
-        // `iTXt` is in UTF-8, the older ones in Latin-1, whose codes are those of Unicode.
+        // `iTXt` is UTF-8. The other two are Latin-1, whose codes are equal to those of Unicode.
         let text = if kind == b"iTXt" {
             String::from_utf8(text).ok()
         } else {
@@ -90,24 +95,24 @@ impl Texts {
     }
 }
 
-/// A keyword and what follows the zero after it.
+/// Splits chunk data into the keyword and the data after the zero byte that ends the keyword.
 fn keyword(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(0, data)?;
     Some((&data[..end], &data[end + 1..]))
 }
 
-/// Skips the language and the translated keyword of an `iTXt` chunk.
+/// The data after the language tag and the translated keyword of an `iTXt` chunk.
 fn after_two_zeros(data: &[u8]) -> Option<&[u8]> {
     let (_, rest) = keyword(data)?;
     keyword(rest).map(|(_, text)| text)
 }
 
-/// Unpacks a zlib stream as far as the limit allows; `None` when it is broken.
-fn unpack(packed: &[u8], inventory: &mut Inventory<'_>) -> Result<Option<Vec<u8>>, Error> {
+/// Decompresses a zlib stream as far as the limit allows; `None` when the stream is broken.
+fn unpack(packed: &[u8], budget: &mut FileBudget<'_>) -> Result<Option<Vec<u8>>, Error> {
     let mut unpacked = Vec::new();
-    // One byte more than allowed tells that it is too much.
-    let most = inventory.metadata_left().saturating_add(1);
-    let result = ZlibDecoder::new(packed).take(most).read_to_end(&mut unpacked);
-    inventory.metadata(unpacked.len())?;
+    // One byte more than the limit, so that an excess is noticed.
+    let max_bytes = budget.metadata_left().saturating_add(1);
+    let result = ZlibDecoder::new(packed).take(max_bytes).read_to_end(&mut unpacked);
+    budget.metadata(unpacked.len())?;
     Ok(result.is_ok().then_some(unpacked))
 }

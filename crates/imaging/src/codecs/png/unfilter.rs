@@ -1,15 +1,16 @@
-//! The five filters of PNG, undone (ISO/IEC 15948, 9.2).
+//! Undoes the five filters of PNG (ISO/IEC 15948, 9.2).
 //!
-//! Paeth is the one that costs: a pixel waits for the one before it. Four rows of it are therefore undone side by side,
-//! each one pixel behind the row above, whose last pixel is just what it needs.
+//! The Paeth filter is the slow one, because a pixel depends on the pixel before it. Therefore four
+//! consecutive Paeth rows are processed at the same time with SIMD. Each row is one pixel behind the row
+//! above, because the pixel above is needed first.
 
 use wide::u8x16;
 
-/// Rows that are undone together.
+/// Number of Paeth rows that are processed at the same time.
 const N_TOGETHER: usize = 4;
 
-/// Undoes the filters of some rows of `n_bytes` bytes per pixel: `filtered` has the number of its filter before each row,
-/// `above` is the row before the first. An error in words.
+/// Undoes the filters of rows of `n_bytes` bytes per pixel. `filtered` has the number of the filter before
+/// each row; `above` is the row before the first row. The error is a sentence for the user.
 pub(super) fn unfilter(
     filtered: &[u8],
     above: &[u8],
@@ -24,6 +25,7 @@ pub(super) fn unfilter(
     }
 }
 
+/// Undoes the filters of rows of `N` bytes per pixel.
 fn unfilter_pixels<'a, const N: usize>(
     mut filtered: &[u8],
     mut above: &'a [u8],
@@ -36,9 +38,9 @@ fn unfilter_pixels<'a, const N: usize>(
         let n_done = if n_paeth == N_TOGETHER && stride >= N_TOGETHER * N { N_TOGETHER } else { 1 };
         let (now, rest) = rows.split_at_mut(n_done * stride);
         if n_done == 1 {
-            one::<N>(filtered[0], &filtered[1..=stride], above, now)?;
+            unfilter_row::<N>(filtered[0], &filtered[1..=stride], above, now)?;
         } else {
-            four_of_paeth::<N>(filtered, above, now);
+            unfilter_four_paeth::<N>(filtered, above, now);
         }
         above = &now[(n_done - 1) * stride..];
         filtered = &filtered[n_done * (stride + 1)..];
@@ -48,7 +50,7 @@ fn unfilter_pixels<'a, const N: usize>(
 }
 
 /// Undoes the filter of one row.
-fn one<const N: usize>(
+fn unfilter_row<const N: usize>(
     filter: u8,
     filtered: &[u8],
     above: &[u8],
@@ -88,8 +90,9 @@ fn one<const N: usize>(
     Ok(())
 }
 
-/// Whichever of `left`, `above` and `above_left` is nearest to `left + above - above_left`, the earlier one if two are:
-/// written as two comparisons, after Sean Barrett's `stb_image`.
+/// The Paeth predictor: the one of `left`, `above` and `above_left` that is nearest to `left + above -
+/// above_left`; of equal distances, the first in this order. Written with two comparisons, after `stb_image`
+/// by Sean Barrett.
 fn paeth(left: i16, above: i16, above_left: i16) -> i16 {
     let threshold = above_left * 3 - (left + above);
     let (low, high) = (left.min(above), left.max(above));
@@ -97,7 +100,7 @@ fn paeth(left: i16, above: i16, above_left: i16) -> i16 {
     if threshold <= low { high } else { nearest }
 }
 
-/// Where four rows are: their last pixels, and the pixels above those, four bytes each.
+/// The state of four rows: their last pixels and the pixels above these. A pixel occupies four bytes.
 #[derive(Clone, Copy, Default)]
 struct Front {
     left: u8x16,
@@ -105,10 +108,11 @@ struct Front {
 }
 
 impl Front {
-    /// Goes one pixel to the right in each row. `next_above` is the next pixel above the first row, `changes` are the
-    /// filtered pixels of the four rows; those that come out are returned.
+    /// Undoes one pixel in each of the four rows and returns the pixels. `next_above` is the next pixel above
+    /// the first row; `changes` are the filtered pixels.
     ///
-    /// Before its row begins, a lane is given zeros, and keeps to zero; what it does after the end of its row is not used.
+    /// Before its row begins, a lane gets zeros and so stays zero. After its row ends, the result of a lane
+    /// is not used.
     #[inline(always)]
     fn step<const N: usize>(
         &mut self,
@@ -124,27 +128,28 @@ impl Front {
     }
 }
 
-/// The bytes of a pixel as one number, and zeros.
+/// The bytes of a pixel as one integer, filled up with zeros.
 #[inline(always)]
 fn word<const N: usize>(pixel: [u8; N]) -> u32 {
     u32::from_ne_bytes(std::array::from_fn(|i| if i < N { pixel[i] } else { 0 }))
 }
 
-/// Its inverse.
+/// The inverse of [`word`].
 #[inline(always)]
 fn pixel<const N: usize>(word: u32) -> [u8; N] {
     let bytes = word.to_ne_bytes();
     std::array::from_fn(|i| bytes[i])
 }
 
-/// [`paeth`] of sixteen bytes, without leaving bytes, after Luca Versari's `fpnge`: where `c` does not lie between `a` and
-/// `b`, it is never the nearest; where it does, its distance is the difference of the other two.
+/// The predictor [`paeth`] for sixteen bytes at a time, in arithmetic of eight bits, after `fpnge` by Luca
+/// Versari. If `c` does not lie between `a` and `b`, then `c` is never the nearest. Otherwise the distance of
+/// `c` is the difference of the other two distances.
 #[inline(always)]
 fn paeth_lanes(a: u8x16, b: u8x16, c: u8x16) -> u8x16 {
     let distance_a = b.max(c) - b.min(c);
     let highest = a.max(c);
     let distance_b = highest - a.min(c);
-    // All bits set where a ≥ c but not c ≥ b, or the other way round.
+    // All bits are set where exactly one of a ≥ c and c ≥ b holds.
     let is_outside = highest.simd_eq(a) ^ b.min(c).simd_eq(b);
     let distance_c = (distance_a.max(distance_b) - distance_a.min(distance_b)) | is_outside;
     let smallest = distance_b.min(distance_c);
@@ -152,57 +157,57 @@ fn paeth_lanes(a: u8x16, b: u8x16, c: u8x16) -> u8x16 {
     b_or_c ^ (distance_a.min(smallest).simd_eq(distance_a) & (a ^ b_or_c))
 }
 
-/// Undoes Paeth in four rows, each at least four pixels long.
-fn four_of_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut [u8]) {
+/// Undoes the Paeth filter in four rows of at least four pixels each.
+fn unfilter_four_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut [u8]) {
     let stride = above.len();
     let above = above.as_chunks::<N>().0;
     let mut changes: [&[[u8; N]]; N_TOGETHER] = [&[]; N_TOGETHER];
     for (pixels, row) in changes.iter_mut().zip(filtered.chunks_exact(stride + 1)) {
         *pixels = row[1..].as_chunks().0;
     }
-    let mut made = rows.chunks_exact_mut(stride).map(|row| row.as_chunks_mut::<N>().0);
-    let mut made: [&mut [[u8; N]]; N_TOGETHER] =
-        std::array::from_fn(|_| made.next().expect("four rows were asked for"));
+    let mut output = rows.chunks_exact_mut(stride).map(|row| row.as_chunks_mut::<N>().0);
+    let mut output: [&mut [[u8; N]]; N_TOGETHER] =
+        std::array::from_fn(|_| output.next().expect("the caller passes four rows"));
 
     let n_columns = above.len();
     let mut front = Front::default();
-    // The first row is at `column`, the last one three pixels behind.
-    let at_edge = |front: &mut Front, made: &mut [&mut [[u8; N]]; N_TOGETHER], column: usize| {
+    // The first row is at `column`; the last row is three pixels behind.
+    let at_edge = |front: &mut Front, output: &mut [&mut [[u8; N]]; N_TOGETHER], column: usize| {
         let inside = |row: usize| column.checked_sub(row).filter(|&column| column < n_columns);
         let change = |row| inside(row).map_or([0; N], |column: usize| changes[row][column]);
         let next_above = above.get(column).copied().unwrap_or([0; N]);
         let pixels = front.step(next_above, std::array::from_fn(change));
-        for (row, (made, pixel)) in made.iter_mut().zip(pixels).enumerate() {
+        for (row, (output, pixel)) in output.iter_mut().zip(pixels).enumerate() {
             if let Some(column) = inside(row) {
-                made[column] = pixel;
+                output[column] = pixel;
             }
         }
     };
     let lag = N_TOGETHER - 1;
-    (0..lag).for_each(|column| at_edge(&mut front, &mut made, column));
+    (0..lag).for_each(|column| at_edge(&mut front, &mut output, column));
     let n_inner = n_columns - lag;
     {
         let above = &above[lag..];
         let [f0, f1, f2, f3] = changes;
         let (f0, f1, f2, f3) = (&f0[3..], &f1[2..][..n_inner], &f2[1..][..n_inner], &f3[..n_inner]);
-        let [m0, m1, m2, m3] = made.each_mut();
+        let [m0, m1, m2, m3] = output.each_mut();
         let (m0, m1, m2, m3) =
             (&mut m0[3..], &mut m1[2..][..n_inner], &mut m2[1..][..n_inner], &mut m3[..n_inner]);
-        // A copy, which stays in registers.
+        // A local copy, which the compiler keeps in registers.
         let mut inner = front;
         for i in 0..n_inner {
             [m0[i], m1[i], m2[i], m3[i]] = inner.step(above[i], [f0[i], f1[i], f2[i], f3[i]]);
         }
         front = inner;
     }
-    (n_columns..n_columns + lag).for_each(|column| at_edge(&mut front, &mut made, column));
+    (n_columns..n_columns + lag).for_each(|column| at_edge(&mut front, &mut output, column));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Filters a row, straight from the standard.
+    /// Filters a row by the formulas of the standard.
     fn filter(kind: u8, row: &[u8], above: &[u8], n_bytes: usize) -> Vec<u8> {
         let at = |bytes: &[u8], i: usize| i.checked_sub(n_bytes).map_or(0, |i| bytes[i]);
         let predicted = |i: usize| {
@@ -223,12 +228,13 @@ mod tests {
         (0..row.len()).map(|i| row[i].wrapping_sub(predicted(i) as u8)).collect()
     }
 
+    /// Filters random rows and compares the result of [`unfilter`] with the original rows.
     fn round_trip(width: usize, n_bytes: usize, kinds: &[u8]) {
         let stride = width * n_bytes;
         let mut seed = 7u32;
         let mut noise = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Small and large steps: every branch of Paeth.
+            // Small and large differences, so that every branch of Paeth is reached.
             if seed >> 31 == 0 { (seed >> 24) as u8 } else { (seed >> 29) as u8 + 100 }
         };
         let above: Vec<u8> = (0..stride).map(|_| noise()).collect();
@@ -239,13 +245,13 @@ mod tests {
             filtered.push(kind);
             filtered.extend(filter(kind, &rows[i * stride..(i + 1) * stride], before, n_bytes));
         }
-        let mut made = vec![0; rows.len()];
-        unfilter(&filtered, &above, &mut made, n_bytes).unwrap();
-        assert_eq!(made, rows, "{width} pixels of {n_bytes} bytes, filters {kinds:?}");
+        let mut output = vec![0; rows.len()];
+        unfilter(&filtered, &above, &mut output, n_bytes).unwrap();
+        assert_eq!(output, rows, "{width} pixels of {n_bytes} bytes, filters {kinds:?}");
     }
 
     #[test]
-    fn every_filter_is_undone_whatever_the_size() {
+    fn unfilter_inverts_every_filter_at_every_width() {
         for n_bytes in [1, 3, 4] {
             for width in (1..12).chain([61]) {
                 for kind in 0..=4 {
@@ -258,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_filter_is_an_error() {
+    fn unknown_filter_number_is_an_error() {
         assert!(unfilter(&[5, 1, 2, 3], &[0; 3], &mut [0; 3], 3).is_err());
     }
 }

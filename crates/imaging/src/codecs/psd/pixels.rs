@@ -1,15 +1,15 @@
-//! The merged picture of a PSD: channel after channel, each row by row, plain, in runs or deflated. Channels are decoded
-//! one by one to 8 bits, and those that are not wanted are passed over.
+//! Decodes the merged picture of a PSD: channel after channel, row after row; uncompressed, run-length coded
+//! or deflated. Each channel is converted to 8 bits. Channels that are not needed are skipped.
 
 use std::io::Read;
 
 use super::{Mode, corrupt, unsupported};
-use crate::codecs::bytes::{u16_be, u32_be};
-use crate::codecs::lab::LabToSrgb;
+use crate::bytes::{u16_be, u32_be};
+use crate::codecs::cielab::CielabToSrgb;
 use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
-/// Where the picture is and how it is stored.
+/// The merged picture and how it is stored.
 pub(super) struct Source<'a> {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -17,18 +17,18 @@ pub(super) struct Source<'a> {
     /// Bits per sample: 1, 8, 16 or 32.
     pub(super) depth: usize,
     pub(super) mode: Mode,
-    /// Reds, greens and blues of indexed colours.
+    /// The colour table of an indexed picture: 256 reds, 256 greens, 256 blues.
     pub(super) table: &'a [u8],
     pub(super) transparent_index: Option<u8>,
-    /// Whether the channel behind the colours is transparency.
+    /// Whether the channel after the colours is alpha.
     pub(super) alpha: bool,
     pub(super) large: bool,
-    /// From the number of the coding on.
+    /// The data of the picture, which begin with the number of the compression.
     pub(super) data: &'a [u8],
 }
 
 impl Source<'_> {
-    /// How many channels are colours.
+    /// The number of colour channels.
     fn n_colors(&self) -> usize {
         match self.mode {
             Mode::Bitmap | Mode::Gray | Mode::Indexed | Mode::Duotone => 1,
@@ -39,9 +39,9 @@ impl Source<'_> {
         }
     }
 
-    /// Whether a channel of alpha is read.
+    /// Whether an alpha channel is decoded.
     fn has_alpha_channel(&self) -> bool {
-        // Inks have none in what the rest of the crate knows.
+        // [`Layout::Cmyk`] has no alpha, so the alpha channel of inks is ignored.
         let inks = matches!(self.mode, Mode::Cmyk | Mode::Multichannel);
         self.alpha && !inks && self.n_channels > self.n_colors()
     }
@@ -51,7 +51,7 @@ impl Source<'_> {
         self.has_alpha_channel() || (self.mode == Mode::Indexed && self.transparent_index.is_some())
     }
 
-    /// Refuses what makes no sense before anything is decoded.
+    /// Checks the header before anything is decoded.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.n_channels < self.n_colors() {
             return Err(corrupt(format!("{} channels for {} colours", self.n_channels, self.n_colors())));
@@ -62,19 +62,20 @@ impl Source<'_> {
         Ok(())
     }
 
+    /// Bytes of a decoded row of one channel.
     fn row_bytes(&self) -> usize {
         (self.width * self.depth).div_ceil(8)
     }
 
-    /// Decodes; whether the file had all of it.
+    /// Decodes the picture. The second value says whether the data were complete.
     pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, bool), Error> {
         let coding = u16_be(self.data, 0).ok_or_else(|| corrupt("the merged picture is missing"))?;
         let data = &self.data[2..];
         let n_read = self.n_colors() + usize::from(self.has_alpha_channel());
         let mut pixels = scratch.take_zeroed(self.width * self.height * n_read);
         let n_rows = match coding {
-            0 => self.plain(data, n_read, &mut pixels),
-            1 => self.runs(data, n_read, &mut pixels),
+            0 => self.uncompressed(data, n_read, &mut pixels),
+            1 => self.run_length_coded(data, n_read, &mut pixels),
             2 | 3 => self.deflated(data, coding == 3, n_read, &mut pixels),
             other => Err(unsupported(format!("coding {other}"))),
         };
@@ -90,14 +91,14 @@ impl Source<'_> {
         }
     }
 
-    /// Channels as they are. This and the next two say how many rows there were.
-    fn plain(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
+    /// Decodes uncompressed channels. This function and the next two return the number of decoded rows.
+    fn uncompressed(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
         let rows = data.chunks_exact(self.row_bytes()).take(n_read * self.height);
         Ok(rows.enumerate().map(|(i, row)| self.put(row, i, n_read, pixels)).count())
     }
 
-    /// Runs of bytes, row by row; the coded lengths of all rows stand in front.
-    fn runs(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
+    /// Decodes run-length coded rows. The coded lengths of all rows precede the rows.
+    fn run_length_coded(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
         let length_bytes = if self.large { 4 } else { 2 };
         let mut at = self.n_channels * self.height * length_bytes;
         let mut row = vec![0; self.row_bytes()];
@@ -120,7 +121,8 @@ impl Source<'_> {
         Ok(n_read * self.height)
     }
 
-    /// One zlib stream, of differences from sample to sample where `differences`.
+    /// Decodes one zlib stream. `differences`: each sample is stored as the difference from the sample
+    /// before.
     fn deflated(
         &self,
         data: &[u8],
@@ -151,7 +153,7 @@ impl Source<'_> {
         Ok(n_read * self.height)
     }
 
-    /// Row `i` over all channels goes to its place, as 8 bits.
+    /// Converts row `i`, counted over all channels, to 8 bits and stores it in `pixels`.
     fn put(&self, row: &[u8], i: usize, n_read: usize, pixels: &mut [u8]) {
         let (channel, y) = (i / self.height, i % self.height);
         let stride = self.width * n_read;
@@ -166,7 +168,7 @@ impl Source<'_> {
                 *v = ((u32::from(u16::from_be_bytes(sample)) * 255 + 32_895) >> 16) as u8;
             }),
             _ => {
-                // Floats of linear light, except alpha, which is a share.
+                // Colours are floats of linear light; alpha is a fraction.
                 let is_color = channel < self.n_colors();
                 to.zip(row.as_chunks::<4>().0).for_each(|(v, &sample)| {
                     let value = f32::from_be_bytes(sample).clamp(0.0, 1.0);
@@ -176,10 +178,10 @@ impl Source<'_> {
         }
     }
 
-    /// Makes a picture of the channels.
+    /// Converts the channels to a picture.
     fn finish(&self, mut pixels: Vec<u8>, n_read: usize, scratch: &mut Scratch) -> Raster {
         if self.mode == Mode::Lab {
-            let convert = LabToSrgb::new();
+            let convert = CielabToSrgb::new();
             for pixel in pixels.chunks_exact_mut(n_read) {
                 let [l, a, b] = [pixel[0], pixel[1], pixel[2]].map(f32::from);
                 pixel[..3].copy_from_slice(&convert.color([l * (100.0 / 255.0), a - 128.0, b - 128.0]));
@@ -189,7 +191,7 @@ impl Source<'_> {
             pixels.iter_mut().for_each(|v| *v = 255 - *v);
         }
         if self.has_alpha_channel() {
-            pixels.chunks_exact_mut(n_read).for_each(|pixel| take_white_out(pixel, self.mode));
+            pixels.chunks_exact_mut(n_read).for_each(|pixel| remove_white(pixel, self.mode));
         }
         let (layout, data) = match (self.mode, n_read) {
             (Mode::Indexed, _) => self.through_table(&pixels, n_read, scratch),
@@ -209,6 +211,7 @@ impl Source<'_> {
         Raster { width: self.width as u32, height: self.height as u32, layout, data }
     }
 
+    /// Looks up every index in the colour table.
     fn through_table(&self, pixels: &[u8], n_read: usize, scratch: &mut Scratch) -> (Layout, Vec<u8>) {
         let layout = if self.has_alpha() { Layout::Rgba } else { Layout::Rgb };
         let mut data = scratch.take(self.width * self.height * layout.count());
@@ -224,9 +227,9 @@ impl Source<'_> {
     }
 }
 
-/// Photoshop stores the merged picture as it looks on white: `stored = color · alpha + white · (1 − alpha)`. Indices are
-/// left alone.
-fn take_white_out(pixel: &mut [u8], mode: Mode) {
+/// Removes the white background from a pixel. Photoshop stores the merged picture composited over white:
+/// `stored = color · alpha + white · (1 − alpha)`. Palette indices stay unchanged.
+fn remove_white(pixel: &mut [u8], mode: Mode) {
     let Some((&mut alpha, colors)) = pixel.split_last_mut() else { return };
     if mode == Mode::Indexed || alpha == 0 || alpha == 255 {
         return;
@@ -237,7 +240,8 @@ fn take_white_out(pixel: &mut [u8], mode: Mode) {
     }
 }
 
-/// Runs of bytes as in TIFF (6.0, section 9). What is too much is dropped, what is missing stays as it is.
+/// Decodes PackBits (TIFF 6.0, section 9). Ignores bytes beyond the end of the row, and leaves missing bytes
+/// unchanged.
 fn unpack_bits(mut coded: &[u8], row: &mut [u8]) {
     let mut at = 0;
     while let Some((&head, rest)) = coded.split_first()
@@ -263,7 +267,7 @@ fn unpack_bits(mut coded: &[u8], row: &mut [u8]) {
     }
 }
 
-/// Linear light to sRGB (IEC 61966-2-1).
+/// Converts linear light to sRGB (IEC 61966-2-1).
 fn to_srgb(light: f32) -> u8 {
     let v = if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
     (v * 255.0 + 0.5) as u8

@@ -1,34 +1,35 @@
-//! The image resources of a PSD: blocks with a number each, of which the profile, the metadata and a few facts are kept.
+//! Reads the image resources of a PSD, which are numbered blocks: ICC profile, metadata and two properties of
+//! the picture.
 
-use crate::codecs::bytes::{u16_be, u32_be};
+use crate::bytes::{u16_be, u32_be};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// What is kept.
+/// The resources that the decoder uses.
 #[derive(Debug, Default)]
 pub(super) struct Resources {
     pub(super) profile: Option<Vec<u8>>,
     pub(super) exif: Option<Vec<u8>>,
     pub(super) xmp: Option<Vec<u8>>,
-    /// The colour of an indexed picture that is transparent.
+    /// The palette index that is transparent.
     pub(super) transparent_index: Option<u8>,
-    /// Whether the file says that its merged picture is not one.
+    /// Whether the file states that it was saved without a merged picture.
     pub(super) lacks_merged: bool,
 }
 
 impl Resources {
-    /// Walks over the blocks: signature, number, name, length, data, the last two padded to even lengths. What is no block
-    /// ends the walk.
+    /// Iterates over the blocks. A block has a signature, a number, a name, a length and data; name and data
+    /// are padded to an even length. Stops at the first malformed block.
     pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let mut kept = Self::default();
+        let mut resources = Self::default();
         let (mut at, mut n_blocks) = (0usize, 0u64);
         while let Some((number, data, next)) = block(bytes, at) {
             n_blocks += 1;
             check(Limit::Parts, limits.parts.into(), n_blocks)?;
             let slot = match number {
-                1039 => Some(&mut kept.profile),
-                1058 => Some(&mut kept.exif),
-                1060 => Some(&mut kept.xmp),
+                1039 => Some(&mut resources.profile),
+                1058 => Some(&mut resources.exif),
+                1060 => Some(&mut resources.xmp),
                 _ => None,
             };
             if let Some(slot) = slot {
@@ -36,17 +37,19 @@ impl Resources {
                 *slot = Some(data.to_vec());
             }
             match number {
-                1047 => kept.transparent_index = u16_be(data, 0).and_then(|index| u8::try_from(index).ok()),
-                1057 => kept.lacks_merged = data.get(4) == Some(&0),
+                1047 => {
+                    resources.transparent_index = u16_be(data, 0).and_then(|index| u8::try_from(index).ok());
+                }
+                1057 => resources.lacks_merged = data.get(4) == Some(&0),
                 _ => {}
             }
             at = next;
         }
-        Ok(kept)
+        Ok(resources)
     }
 }
 
-/// The block at `at`: number, data, and where the next one is.
+/// Parses the block at `at`. Returns its number, its data and the offset of the next block.
 fn block(bytes: &[u8], at: usize) -> Option<(u16, &[u8], usize)> {
     let signature = bytes.get(at..)?.first_chunk::<4>()?;
     if !matches!(signature, b"8BIM" | b"MeSa" | b"AgHg" | b"PHUT" | b"DCSR") {

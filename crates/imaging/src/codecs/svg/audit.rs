@@ -1,7 +1,9 @@
-//! What a document comes to once everything that it refers to is in its place, counted before anybody puts it there:
-//! ten elements that each use the one before ten times are ten thousand million.
+//! Counts the elements of a document as if every reference were replaced by a copy of its target, before
+//! `usvg` does so. Ten elements that each use the previous one ten times expand to ten thousand million
+//! elements.
 //!
-//! Every element is visited once, after those that it contains and refers to; its numbers are sums of theirs.
+//! Every element is visited once, after the elements that it contains and refers to. Its counts are sums of
+//! their counts.
 
 use std::collections::HashMap;
 
@@ -12,52 +14,52 @@ use super::unsupported;
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// Deepest nesting of elements, with those that they refer to in their places. What reads and draws them calls itself.
+/// Deepest nesting of elements after expansion. The parser and the renderer are recursive.
 const MAX_DEPTH: u32 = 200;
 
-/// Style rules are tried on every element: at most so many trials.
+/// Largest number of matches of style rules: every rule is tried on every element.
 const MAX_STYLE_TRIALS: u64 = 20_000_000;
 
-/// What an element comes to.
+/// The counts of an element after expansion.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sum {
-    /// Elements.
+struct Counts {
+    /// Number of elements.
     n_nodes: u64,
-    /// Shapes, each of which may be filled with a pattern.
+    /// Number of shapes. Each shape may be filled with a pattern.
     n_shapes: u64,
-    /// Points of shapes at most, each of which may get a marker.
+    /// Largest possible number of points of the shapes. Each point may get a marker.
     n_points: u64,
     depth: u32,
 }
 
-/// Why one element is counted with another.
+/// The relation by which one element adds to the counts of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
-    /// It lies within.
+    /// The element is a child.
     Child,
-    /// It is used in its place.
+    /// The element is inserted by `use`.
     Use,
-    /// It clips, masks or filters the whole.
+    /// The element clips, masks or filters the other one.
     Layer,
-    /// It fills or outlines every shape.
+    /// The element fills or strokes every shape.
     Paint,
-    /// It stands at every point.
+    /// The element is drawn at every point.
     Marker,
-    /// Its content is taken over.
+    /// The content of the element is inherited (`href` of gradients and patterns).
     Template,
 }
 
-/// An element whose parts are being counted.
+/// An element on the path of the traversal, whose parts are being counted.
 struct Open<'a, 'input> {
     node: Node<'a, 'input>,
-    /// Why it is visited.
+    /// The relation to the element before it on the path.
     link: Link,
-    /// What is still to be visited.
+    /// The related elements that were not visited yet.
     links: Vec<(Link, Node<'a, 'input>)>,
-    sum: Sum,
+    counts: Counts,
 }
 
-/// Checks a document against the limits; how many texts it has.
+/// Checks a document against the limits. Returns the number of its `text` elements.
 pub(super) fn check_document(document: &Document<'_>, limits: &Limits) -> Result<usize, Error> {
     let elements = || document.descendants().filter(Node::is_element);
     let sheets: Vec<&str> = elements().filter(|n| n.has_tag_name("style")).filter_map(|n| n.text()).collect();
@@ -70,36 +72,37 @@ pub(super) fn check_document(document: &Document<'_>, limits: &Limits) -> Result
             ids.entry(id).or_insert(node);
         }
     }
-    let sum = Audit { styles, ids, done: HashMap::new() }.visit(document.root_element())?;
-    check(Limit::Parts, limits.parts.into(), sum.n_nodes)?;
+    let counts = Audit { styles, ids, done: HashMap::new() }.visit(document.root_element())?;
+    check(Limit::Parts, limits.parts.into(), counts.n_nodes)?;
     Ok(elements().filter(|node| node.tag_name().name() == "text").count())
 }
 
+/// The traversal of a document.
 struct Audit<'a, 'input> {
     styles: Styles<'a>,
     ids: HashMap<&'a str, Node<'a, 'input>>,
-    done: HashMap<NodeId, Sum>,
+    done: HashMap<NodeId, Counts>,
 }
 
 impl<'a, 'input> Audit<'a, 'input> {
-    /// Counts everything below the root, without calling itself.
-    fn visit(&mut self, root: Node<'a, 'input>) -> Result<Sum, Error> {
+    /// Counts everything below the root. Iterative, so that a deep document cannot overflow the stack.
+    fn visit(&mut self, root: Node<'a, 'input>) -> Result<Counts, Error> {
         let mut path = vec![self.open(root, Link::Child)];
         let mut places = HashMap::from([(root.id(), 0)]);
         loop {
             let top = path.last_mut().expect("the loop ends with the root");
             let Some((link, node)) = top.links.pop() else {
-                let Open { node, link, sum, .. } = path.pop().expect("it was looked at");
+                let Open { node, link, counts, .. } = path.pop().expect("the path is not empty");
                 places.remove(&node.id());
-                self.done.insert(node.id(), sum);
-                let Some(parent) = path.last_mut() else { return Ok(sum) };
-                parent.add(link, sum)?;
+                self.done.insert(node.id(), counts);
+                let Some(parent) = path.last_mut() else { return Ok(counts) };
+                parent.add(link, counts)?;
                 continue;
             };
-            if let Some(&sum) = self.done.get(&node.id()) {
-                top.add(link, sum)?;
+            if let Some(&counts) = self.done.get(&node.id()) {
+                top.add(link, counts)?;
             } else if let Some(&place) = places.get(&node.id()) {
-                check_circle(&path[place + 1..], link)?;
+                check_cycle(&path[place + 1..], link)?;
             } else {
                 if path.len() > MAX_DEPTH as usize {
                     return Err(too_deep());
@@ -110,6 +113,7 @@ impl<'a, 'input> Audit<'a, 'input> {
         }
     }
 
+    /// Finds the elements that an element is related to.
     fn open(&self, node: Node<'a, 'input>, link: Link) -> Open<'a, 'input> {
         let mut links: Vec<_> =
             node.children().filter(Node::is_element).map(|child| (Link::Child, child)).collect();
@@ -124,11 +128,11 @@ impl<'a, 'input> Audit<'a, 'input> {
             };
             links.extend(names(link, value).filter_map(|id| Some((link, *self.ids.get(id)?))));
         });
-        Open { node, link, links, sum: own(node) }
+        Open { node, link, links, counts: own_counts(node) }
     }
 }
 
-/// The elements that a value names: `#id` in `href`, `url(#id)` elsewhere.
+/// The identifiers that a value refers to: `#id` in `href`, `url(#id)` elsewhere.
 fn names(link: Link, value: &str) -> impl Iterator<Item = &str> {
     let whole = matches!(link, Link::Use | Link::Template);
     let href = whole.then(|| value.trim().strip_prefix('#')).flatten();
@@ -140,11 +144,12 @@ fn names(link: Link, value: &str) -> impl Iterator<Item = &str> {
     href.into_iter().chain(urls.filter(move |_| !whole))
 }
 
-/// An element without what it contains.
-fn own(node: Node<'_, '_>) -> Sum {
+/// The counts of an element alone.
+fn own_counts(node: Node<'_, '_>) -> Counts {
     let points = |attribute: &str| {
         let text = node.attribute(attribute).unwrap_or_default();
-        // Every point has a number at least, and every number begins behind something else.
+        // Every point has at least one number, and before every number is another character, so the starts of
+        // numbers are counted.
         let is_part = |byte: u8| byte.is_ascii_digit();
         text.as_bytes().windows(2).filter(|pair| !is_part(pair[0]) && is_part(pair[1])).count() as u64 + 1
     };
@@ -155,24 +160,24 @@ fn own(node: Node<'_, '_>) -> Sum {
         "rect" | "circle" | "ellipse" | "text" | "tspan" | "image" => (1, 1),
         _ => (0, 0),
     };
-    Sum { n_nodes: 1, n_shapes, n_points, depth: 1 }
+    Counts { n_nodes: 1, n_shapes, n_points, depth: 1 }
 }
 
 impl Open<'_, '_> {
-    /// Counts another element with this one.
-    fn add(&mut self, link: Link, part: Sum) -> Result<(), Error> {
+    /// Adds the counts of another element.
+    fn add(&mut self, link: Link, part: Counts) -> Result<(), Error> {
         let times = match link {
             Link::Child | Link::Use | Link::Layer | Link::Template => 1,
-            Link::Paint => self.sum.n_shapes,
-            Link::Marker => self.sum.n_points,
+            Link::Paint => self.counts.n_shapes,
+            Link::Marker => self.counts.n_points,
         };
-        self.sum.n_nodes = self.sum.n_nodes.saturating_add(part.n_nodes.saturating_mul(times));
+        self.counts.n_nodes = self.counts.n_nodes.saturating_add(part.n_nodes.saturating_mul(times));
         if matches!(link, Link::Child | Link::Use) {
-            self.sum.n_shapes = self.sum.n_shapes.saturating_add(part.n_shapes);
-            self.sum.n_points = self.sum.n_points.saturating_add(part.n_points);
+            self.counts.n_shapes = self.counts.n_shapes.saturating_add(part.n_shapes);
+            self.counts.n_points = self.counts.n_points.saturating_add(part.n_points);
         }
-        self.sum.depth = self.sum.depth.max(part.depth + 1);
-        if self.sum.depth > MAX_DEPTH { Err(too_deep()) } else { Ok(()) }
+        self.counts.depth = self.counts.depth.max(part.depth + 1);
+        if self.counts.depth > MAX_DEPTH { Err(too_deep()) } else { Ok(()) }
     }
 }
 
@@ -180,11 +185,12 @@ fn too_deep() -> Error {
     unsupported(&format!("elements nested more than {MAX_DEPTH} deep"))
 }
 
-/// A circle of one kind is cut where it closes by what reads the document: something that clips itself, an element used
-/// within itself. One that leads through others is refused: not every such circle is known there.
-fn check_circle(path: &[Open<'_, '_>], closing: Link) -> Result<(), Error> {
-    let is_fine = |link: Link| link == Link::Child || (link == closing && closing != Link::Use);
-    if path.iter().all(|open| is_fine(open.link)) {
+/// Refuses a reference cycle unless `usvg` can handle it. `usvg` handles a cycle with only one kind of
+/// reference, such as an element that clips itself or an element that is used inside itself. It does not
+/// detect every cycle with several kinds of references.
+fn check_cycle(path: &[Open<'_, '_>], closing: Link) -> Result<(), Error> {
+    let is_harmless = |link: Link| link == Link::Child || (link == closing && closing != Link::Use);
+    if path.iter().all(|open| is_harmless(open.link)) {
         return Ok(());
     }
     Err(unsupported("elements that refer to each other in a circle"))

@@ -1,5 +1,5 @@
-//! How many pixels a document is drawn with: every group that is put together by itself has a layer, every mask, clip
-//! and filter has more, every pattern a tile. Counted before the first of them exists.
+//! Computes how many pixels rendering a document needs, before any of them exists. Every isolated group has a
+//! layer, every mask, clip path and filter has more layers, and every pattern has a tile.
 
 use resvg::usvg::{Fill, Group, ImageKind, Node, NonZeroRect, Paint, Path, Stroke, Tree, filter};
 
@@ -7,13 +7,15 @@ use crate::geometry::Size;
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// How many times the pixels of the largest image all layers may have together, one after the other.
+/// The largest total of pixels in all layers, as a multiple of the largest allowed image.
 const MAX_WORK: u64 = 10;
 
-/// A layer is cut to the canvas and twice its sides around.
+/// Largest size of a layer, as a multiple of the canvas: `resvg` clips a layer to the canvas extended by
+/// twice its sides on each side (5 × 5).
 const CANVAS_AND_AROUND: f64 = 25.0;
 
-/// Pixels, of all layers that exist at one time, and of all that ever do.
+/// Numbers of pixels: the peak of all layers that exist at the same time, and the sum of all layers that are
+/// ever drawn.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cost {
     peak: f64,
@@ -21,45 +23,47 @@ struct Cost {
 }
 
 impl Cost {
-    /// This, and after it another.
+    /// The cost of drawing `self` and then `next`.
     fn then(self, next: Self) -> Self {
         Self { peak: self.peak.max(next.peak), work: self.work + next.work }
     }
 
-    /// This while another layer of so many pixels exists.
+    /// The cost of drawing `self` while another layer of `pixels` pixels exists.
     fn above(self, pixels: f64) -> Self {
         Self { peak: self.peak + pixels, work: self.work + pixels }
     }
 }
 
-/// What the pixels of a layer are counted by.
+/// The scale and the bounds by which the pixels of a layer are counted.
 #[derive(Debug, Clone, Copy)]
 struct Canvas {
-    /// Pixels to a unit of the document.
+    /// Pixels per unit of the document, horizontally and vertically.
     scale: (f64, f64),
-    /// The most that a layer has.
+    /// Largest number of pixels of a layer.
     max: f64,
-    /// Whether boxes tell where on it things are; if not, each layer counts as large as it can be.
+    /// Whether the bounding boxes of the content are relative to this canvas. If not, every layer counts with
+    /// its largest size.
     placed: bool,
 }
 
 impl Canvas {
-    /// For what is drawn apart, to be laid over so many pixels.
+    /// The canvas for content that is drawn separately and then composited over `pixels` pixels.
     fn apart(self, pixels: f64) -> Self {
         Self { max: pixels, placed: false, ..self }
     }
 
+    /// The number of pixels of a layer with this bounding box.
     fn pixels(self, rect: NonZeroRect) -> f64 {
         if !self.placed {
             return self.max;
         }
-        // Two pixels more on every side, as they are drawn.
+        // `resvg` extends a layer by two pixels on every side.
         let width = f64::from(rect.width()) * self.scale.0 + 4.0;
         (width * (f64::from(rect.height()) * self.scale.1 + 4.0)).min(self.max)
     }
 }
 
-/// Checks what drawing at this scale, to this size, takes.
+/// Checks the cost of rendering at this scale and size against the limits.
 pub(super) fn check_tree(tree: &Tree, scale: (f32, f32), size: Size, limits: &Limits) -> Result<(), Error> {
     let pixels = f64::from(size.width) * f64::from(size.height);
     let scale = (scale.0.into(), scale.1.into());
@@ -69,23 +73,26 @@ pub(super) fn check_tree(tree: &Tree, scale: (f32, f32), size: Size, limits: &Li
     check(Limit::Pixels, limits.pixels.saturating_mul(MAX_WORK), cost.work as u64)
 }
 
+/// The cost of all children of a group.
 fn children(group: &Group, canvas: Canvas) -> Cost {
     group.children().iter().fold(Cost::default(), |cost, node| cost.then(self::node(node, canvas)))
 }
 
+/// The cost of one node.
 fn node(node: &Node, canvas: Canvas) -> Cost {
     match node {
         Node::Group(group) => self::group(group, canvas),
         Node::Path(path) => self::path(path, canvas),
         Node::Image(image) => match image.kind() {
             ImageKind::SVG(tree) => children(tree.root(), canvas),
-            // Decoded each time it is drawn.
+            // A raster image is decoded each time it is drawn.
             _ => Cost::default().above(f64::from(image.size().width()) * f64::from(image.size().height())),
         },
         Node::Text(text) => group(text.flattened(), canvas),
     }
 }
 
+/// The cost of a group with its clip paths, masks and filters.
 fn group(group: &Group, canvas: Canvas) -> Cost {
     let inner = children(group, canvas);
     if !group.should_isolate() {
@@ -110,7 +117,7 @@ fn group(group: &Group, canvas: Canvas) -> Cost {
     cost.above(pixels)
 }
 
-/// Every result of a filter is kept until its end.
+/// The cost of a filter. The result of every primitive is kept until the end of the filter.
 fn filter(filter: &filter::Filter, canvas: Canvas, layer: f64) -> Cost {
     let mut cost = Cost::default();
     for primitive in filter.primitives() {
@@ -124,7 +131,7 @@ fn filter(filter: &filter::Filter, canvas: Canvas, layer: f64) -> Cost {
     cost
 }
 
-/// How many pixels are read for one that is written.
+/// How many pixels a primitive reads for each pixel that it writes.
 fn weight(kind: &filter::Kind, canvas: Canvas, layer: f64) -> f64 {
     match kind {
         filter::Kind::ConvolveMatrix(matrix) => {
@@ -141,6 +148,7 @@ fn weight(kind: &filter::Kind, canvas: Canvas, layer: f64) -> f64 {
     }
 }
 
+/// The cost of the patterns that fill or stroke a path.
 fn path(path: &Path, canvas: Canvas) -> Cost {
     let paints = [path.fill().map(Fill::paint), path.stroke().map(Stroke::paint)];
     paints.into_iter().flatten().fold(Cost::default(), |cost, paint| {

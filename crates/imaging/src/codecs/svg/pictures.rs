@@ -1,19 +1,23 @@
-//! The pictures in a document: those that it carries as data are decoded by our own decoders under the limits, all
-//! together; those that it only names are left out.
+//! Decodes the raster images inside a document with the decoders of this crate. The limit of pixels applies
+//! to all of them together. External images are left out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use resvg::usvg::ImageKind;
 
-use crate::codecs::{self, Sequence};
+use crate::codecs::codec::OpenDecoder;
+use crate::codecs::png;
 use crate::color::ToSrgb;
+use crate::format::Format;
+use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Error, Limits, Scratch, format};
 
-/// What pictures there were and what they cost.
+/// The images of a document and the pixels that they needed.
 pub(super) struct Pictures<'a> {
     limits: &'a Limits,
+    open: OpenDecoder,
     seen: Mutex<Seen>,
 }
 
@@ -24,23 +28,24 @@ struct Seen {
 }
 
 impl<'a> Pictures<'a> {
-    /// None yet.
-    pub(super) fn new(limits: &'a Limits) -> Self {
-        Self { limits, seen: Mutex::default() }
+    /// No image was seen yet. `open` opens a decoder.
+    pub(super) fn new(limits: &'a Limits, open: OpenDecoder) -> Self {
+        Self { limits, open, seen: Mutex::default() }
     }
 
-    /// What was left out, each reason once.
+    /// The reasons for which images were left out, each reason once.
     pub(super) fn warnings(self) -> Vec<String> {
         self.seen.into_inner().unwrap_or_else(PoisonError::into_inner).warnings
     }
 
-    /// A picture that the document names: a file, an address.
+    /// Handles an external image, which is a file or a URL: leaves it out.
     pub(super) fn foreign(&self) -> Option<ImageKind> {
         self.warn("a picture that is not part of the document was left out".to_owned());
         None
     }
 
-    /// A picture that the document carries. `resvg` gets it as a PNG that we made, so no other decoder sees its bytes.
+    /// Decodes an embedded image. `resvg` gets a PNG that this crate encoded, so no decoder of `resvg` reads
+    /// bytes of the input.
     pub(super) fn embedded(&self, data: &[u8]) -> Option<ImageKind> {
         match self.decode(data) {
             Ok(png) => Some(ImageKind::PNG(Arc::new(png))),
@@ -51,6 +56,7 @@ impl<'a> Pictures<'a> {
         }
     }
 
+    /// Decodes an embedded image and encodes it as PNG.
     fn decode(&self, data: &[u8]) -> Result<Vec<u8>, Error> {
         let format = match format::sniff(data) {
             None => return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(data) }),
@@ -62,10 +68,10 @@ impl<'a> Pictures<'a> {
             }
             Some(format) => format,
         };
-        let mut decoder = codecs::open(format, data, self.limits)?;
-        let description = &decoder.header().description;
-        self.limits.check_input(description.width, description.height, 1)?;
-        self.spend(u64::from(description.width) * u64::from(description.height))?;
+        let mut decoder = (self.open)(format, data, self.limits)?;
+        let info = &decoder.header().info;
+        self.limits.check_input(info.width, info.height, 1)?;
+        self.spend(u64::from(info.width) * u64::from(info.height))?;
         let mut scratch = Scratch::default();
         let Some(frame) = decoder.next_frame(&mut scratch)? else {
             return Err(Error::Corrupt { format: format.name(), reason: "no picture".to_owned() });
@@ -73,19 +79,17 @@ impl<'a> Pictures<'a> {
         let header = decoder.header();
         let (to_srgb, _) = ToSrgb::new(header.profile.as_deref(), frame.raster.layout);
         let image = header.orientation.apply(to_srgb.apply(frame.raster, &mut scratch), &mut scratch);
-        let output = Output::default();
-        let mut encoder = codecs::begin(Format::Png, &output, Sequence::STILL, Metadata::default())?;
-        encoder.push(image, 0, &mut scratch)?;
-        Ok(encoder.finish(&mut scratch)?.bytes)
+        Ok(png::encode(&image, &Output::default(), &Metadata::default(), &mut scratch)?.bytes)
     }
 
-    /// Takes pixels from the budget for all pictures.
+    /// Adds pixels to the total of all images and checks the limit.
     fn spend(&self, n_pixels: u64) -> Result<(), Error> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.n_pixels = seen.n_pixels.saturating_add(n_pixels);
-        crate::limits::check(crate::limits::Limit::Pixels, self.limits.pixels, seen.n_pixels)
+        check(Limit::Pixels, self.limits.pixels, seen.n_pixels)
     }
 
+    /// Adds a warning unless the same warning exists.
     fn warn(&self, warning: String) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.warnings.contains(&warning) {

@@ -1,36 +1,24 @@
-//! From the bytes of a file to the text of a document: unpacking and character encodings, both under a cap.
+//! Turns the bytes of an SVG file into text: decompresses gzip and decodes the character encoding. Both
+//! results have a maximum length.
 
 use std::borrow::Cow;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-use super::{corrupt, prolog, unsupported};
+use super::{corrupt, unsupported};
 use crate::Error;
+use crate::format::signature::GZIP;
+use crate::format::svg::from_utf16;
 
-/// Longest text of a document. In memory a document takes a multiple of it.
+/// Longest text of a document. The parsed document takes several times as much memory.
 const MAX_TEXT_BYTES: usize = 16 << 20;
 
-/// How much of a packed file is unpacked to recognise it.
-const SNIFFED_BYTES: u64 = 4 << 10;
-
-const GZIP: &[u8] = b"\x1f\x8b\x08";
-
-/// Whether these are the first bytes of a file whose root element is `svg`, packed or not.
-pub(crate) fn is_svg(input: &[u8]) -> bool {
-    if input.starts_with(GZIP) {
-        let mut head = Vec::new();
-        // A file that is cut off or breaks later still has a beginning.
-        let _ended = GzDecoder::new(input).take(SNIFFED_BYTES).read_to_end(&mut head);
-        return !head.starts_with(GZIP) && is_svg(&head);
-    }
-    match from_utf16(&input[..input.len().min(SNIFFED_BYTES as usize)]) {
-        Some(text) => prolog::read(text.as_bytes()).root == b"svg",
-        None => prolog::read(input).root == b"svg",
-    }
-}
-
 /// The text of a file.
+///
+/// # Errors
+/// [`Error::Corrupt`] for broken gzip data or text that is not in a known encoding, [`Error::Unsupported`]
+/// for a text that is too long.
 pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, Error> {
     if !input.starts_with(GZIP) {
         return decode(input);
@@ -50,24 +38,16 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(_) if says_latin_1(bytes) => Ok(Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect())),
+        Err(_) if declares_latin_1(bytes) => {
+            Ok(Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()))
+        }
         Err(error) => Err(corrupt(format!("it is not UTF-8: {error}"))),
     }
 }
 
-/// UTF-16 with a byte order mark; what is no character is replaced.
-fn from_utf16(bytes: &[u8]) -> Option<String> {
-    let (unit, rest): (fn([u8; 2]) -> u16, _) = match bytes {
-        [0xfe, 0xff, rest @ ..] => (u16::from_be_bytes, rest),
-        [0xff, 0xfe, rest @ ..] => (u16::from_le_bytes, rest),
-        _ => return None,
-    };
-    let units = rest.as_chunks::<2>().0.iter().map(|&pair| unit(pair));
-    Some(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
-}
-
-/// Whether the XML declaration names an encoding of one byte per character of which Latin-1 is the common part.
-fn says_latin_1(bytes: &[u8]) -> bool {
+/// Whether the XML declaration names Latin-1 or Windows-1252. Both are decoded as Latin-1, the part that they
+/// share.
+fn declares_latin_1(bytes: &[u8]) -> bool {
     let declaration = bytes.split(|&byte| byte == b'>').next().unwrap_or_default().to_ascii_lowercase();
     [&b"iso-8859-1"[..], b"windows-1252", b"latin1"]
         .iter()

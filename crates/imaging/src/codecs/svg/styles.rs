@@ -1,25 +1,25 @@
-//! What style sheets say of elements, as far as it refers to other elements.
+//! Finds the references to other elements in attributes and style sheets.
 
 use roxmltree::Node;
 use simplecss::{AttributeOperator, DeclarationTokenizer, Element, PseudoClass, Rule, StyleSheet};
 
-/// The rules that refer to something.
+/// The style rules of a document that contain references.
 pub(super) struct Styles<'a> {
-    /// How many there are of all kinds.
+    /// The number of all rules, with and without references.
     pub(super) n_rules: usize,
     rules: Vec<Rule<'a>>,
 }
 
 impl<'a> Styles<'a> {
-    /// Those of all style sheets in a document.
+    /// Parses all style sheets of a document.
     pub(super) fn of(texts: &[&'a str]) -> Self {
         let mut sheet = StyleSheet::new();
         texts.iter().for_each(|text| sheet.parse_more(text));
-        let refers = |rule: &Rule<'_>| rule.declarations.iter().any(|d| d.value.contains("url("));
-        Self { n_rules: sheet.rules.len(), rules: sheet.rules.into_iter().filter(refers).collect() }
+        let has_reference = |rule: &Rule<'_>| rule.declarations.iter().any(|d| d.value.contains("url("));
+        Self { n_rules: sheet.rules.len(), rules: sheet.rules.into_iter().filter(has_reference).collect() }
     }
 
-    /// Calls `found` with every property and value that may apply to an element and refers to something.
+    /// Calls `found` with every property and value that may apply to an element and may contain a reference.
     pub(super) fn references(&self, node: Node<'_, '_>, mut found: impl FnMut(&str, &str)) {
         for attribute in node.attributes() {
             if attribute.name() == "style" {
@@ -34,7 +34,7 @@ impl<'a> Styles<'a> {
     }
 }
 
-/// An element as selectors see it.
+/// An element in the form that the selectors of `simplecss` need.
 struct Styled<'a, 'input>(Node<'a, 'input>);
 
 impl Element for Styled<'_, '_> {
@@ -55,7 +55,8 @@ impl Element for Styled<'_, '_> {
     }
 
     fn pseudo_class_matches(&self, class: PseudoClass<'_>) -> bool {
-        // What cannot be known here may apply: counting too much is safe.
+        // Whether the other pseudo-classes apply is unknown here, so they count as applying. Counting too
+        // much is safe.
         !matches!(class, PseudoClass::FirstChild) || self.prev_sibling_element().is_none()
     }
 }

@@ -1,16 +1,16 @@
-//! CCITT coding of black and white: modified Huffman, Group 3 in one and two dimensions, Group 4 (ITU-T T.4 and T.6). The
-//! code tables are those of the `fax` crate; which code is due when is decided here, since scanners and old programs
-//! leave out or add whatever the standards let them.
+//! Decodes the CCITT codings of black-and-white pictures: modified Huffman, Group 3 in one and two
+//! dimensions, and Group 4 (ITU-T T.4 and T.6). The `fax` crate has the code tables. This module decides
+//! which code comes next, because scanners and old programs omit or add whatever the standards allow.
 
 use fax::maps::{Mode, black, mode, white};
 use fax::{BitReader, Color};
 
 use super::page::Compression;
 
-/// Bits of T4Options.
+/// The bit of the tag T4Options that says that rows may be coded in two dimensions.
 const TWO_DIMENSIONS: u64 = 1;
 
-/// A walk over bits, the highest first; behind the end are zeros, of which there is no code.
+/// Reads bits, the highest bit of a byte first. Beyond the end, zeros follow, which are no code.
 struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -40,11 +40,12 @@ impl BitReader for Bits<'_> {
 }
 
 impl Bits<'_> {
+    /// Whether all bits were read.
     fn is_at_end(&self) -> bool {
         self.at >= self.data.len() * 8
     }
 
-    /// Skips fill and an end-of-line code, if they are next: eleven zeros or more, then a one.
+    /// Skips fill bits and an end-of-line code, if they are next: at least eleven zeros, then a one.
     fn skip_end_of_line(&mut self) -> bool {
         if self.peek(11) != Some(0) {
             return false;
@@ -58,6 +59,7 @@ impl Bits<'_> {
         found
     }
 
+    /// Decodes the length of a run of one colour, which can have several codes.
     fn run(&mut self, color: Color) -> Option<usize> {
         let mut sum = 0usize;
         loop {
@@ -73,8 +75,8 @@ impl Bits<'_> {
     }
 }
 
-/// Decodes up to `n_rows` rows of `width` pixels into packed bits, 1 = black; rows that are not there are left out. A row
-/// with an error ends where the error is.
+/// Decodes up to `n_rows` rows of `width` pixels into packed bits, where 1 is black. Missing rows are left
+/// out. A row with an error ends at the error.
 pub(super) fn decode(
     data: &[u8],
     compression: Compression,
@@ -84,26 +86,27 @@ pub(super) fn decode(
 ) -> Vec<u8> {
     let mut bits = Bits { data, at: 0 };
     let mut rows = Vec::new();
-    // Where the colour changes, beginning with white; ends with the width.
+    // The columns at which the colour changes. A row begins with white; the last change is at `width`.
     let (mut above, mut row) = (vec![width], Vec::new());
     for _ in 0..n_rows {
         row.clear();
-        let whole = match compression {
+        let is_complete = match compression {
             Compression::CcittGroup4 => two_dimensions(&mut bits, &above, &mut row, width),
             Compression::CcittGroup3 => group3(&mut bits, options, &above, &mut row, width),
             _ => {
-                let whole = one_dimension(&mut bits, &mut row, width);
+                let is_complete = one_dimension(&mut bits, &mut row, width);
                 let boundary = if compression == Compression::CcittRleWords { 16 } else { 8 };
                 bits.at = bits.at.next_multiple_of(boundary);
-                whole
+                is_complete
             }
         };
         if row.is_empty() && (compression != Compression::CcittGroup3 || bits.is_at_end()) {
             break;
         }
         paint(&row, width, &mut rows);
-        if !whole && compression == Compression::CcittGroup4 {
-            // Without the row above, those below mean nothing.
+        if !is_complete && compression == Compression::CcittGroup4 {
+            // In Group 4, a row is coded by its difference from the row above. Without that row, the rows
+            // below cannot be decoded.
             break;
         }
         std::mem::swap(&mut above, &mut row);
@@ -111,7 +114,7 @@ pub(super) fn decode(
     rows
 }
 
-/// Appends a row of packed bits.
+/// Appends a row of packed bits to `rows`.
 fn paint(changes: &[usize], width: usize, rows: &mut Vec<u8>) {
     let start = rows.len();
     rows.resize(start + width.div_ceil(8), 0);
@@ -125,24 +128,29 @@ fn paint(changes: &[usize], width: usize, rows: &mut Vec<u8>) {
     }
 }
 
+/// Decodes a row of Group 3. Returns whether the row is complete.
 fn group3(bits: &mut Bits<'_>, options: u64, above: &[usize], row: &mut Vec<usize>, width: usize) -> bool {
     let ended = bits.skip_end_of_line();
-    let mut flat = true;
+    let mut is_one_dimensional = true;
     if options & TWO_DIMENSIONS != 0 && ended {
-        flat = bits.peek(1) == Some(1);
+        is_one_dimensional = bits.peek(1) == Some(1);
         bits.at += 1;
     }
-    let whole = if flat { one_dimension(bits, row, width) } else { two_dimensions(bits, above, row, width) };
-    if !whole {
-        // The next end-of-line code is where both sides agree again.
+    let is_complete = if is_one_dimensional {
+        one_dimension(bits, row, width)
+    } else {
+        two_dimensions(bits, above, row, width)
+    };
+    if !is_complete {
+        // Skips to the next end-of-line code, where decoding can resume.
         while !bits.is_at_end() && bits.peek(11) != Some(0) {
             bits.at += 1;
         }
     }
-    whole
+    is_complete
 }
 
-/// A row of runs, white and black in turn; whether it is whole.
+/// Decodes a row of runs, alternately white and black. Returns whether the row is complete.
 fn one_dimension(bits: &mut Bits<'_>, row: &mut Vec<usize>, width: usize) -> bool {
     let (mut x, mut color) = (0, Color::White);
     while x < width {
@@ -154,15 +162,17 @@ fn one_dimension(bits: &mut Bits<'_>, row: &mut Vec<usize>, width: usize) -> boo
     true
 }
 
-/// A row told by its differences from the row above; whether it is whole.
+/// Decodes a row that is coded by its difference from the row above. Returns whether the row is complete.
 fn two_dimensions(bits: &mut Bits<'_>, above: &[usize], row: &mut Vec<usize>, width: usize) -> bool {
     let (mut x, mut color) = (0usize, Color::White);
     let mut at_start = true;
-    // Changes of the row above that are to the left of `x` are never needed again, except the last few.
+    // Index of the current change in the row above. Only the last few changes to the left of `x` can be
+    // needed again.
     let mut index = 0usize;
     while x < width {
         let white = color == Color::White;
-        // The first change above that is to the right and of the opposite colour: T.6, 2.2.1, b1 and b2.
+        // Finds b1: the first change in the row above that is to the right of `x` and has the opposite
+        // colour; b2 is the next change (T.6, 2.2.1).
         index = index.saturating_sub(4);
         while above.get(index).is_some_and(|&b| {
             let left = if at_start { false } else { b <= x };

@@ -1,13 +1,13 @@
-//! What samples of 8 bits mean as colours: everything between the strips and a picture that the rest of the crate knows.
+//! Converts samples of 8 bits, as stored in strips and tiles, to a raster.
 
 use super::page::{Page, Photometric};
 use super::{Block, unsupported};
-use crate::codecs::lab::LabToSrgb;
+use crate::codecs::cielab::CielabToSrgb;
 use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
-/// Makes a picture of pixels that have the page's colour samples and, behind them, its alpha. `converted`: luma and chroma
-/// are red, green, blue already.
+/// Converts pixels that consist of the colour samples of the page and, last, its alpha. `converted`: the JPEG
+/// or WebP decoder has converted YCbCr to RGB already.
 pub(super) fn finish(page: &Page, converted: bool, mut pixels: Vec<u8>, scratch: &mut Scratch) -> Raster {
     let has_alpha = page.alpha.is_some();
     let n = page.n_colors + usize::from(has_alpha);
@@ -25,7 +25,7 @@ pub(super) fn finish(page: &Page, converted: bool, mut pixels: Vec<u8>, scratch:
     }
     if page.alpha.is_some_and(|alpha| alpha.associated) {
         let n = if page.photometric == Photometric::Palette { 4 } else { n };
-        pixels.chunks_exact_mut(n).for_each(divide_by_alpha);
+        pixels.chunks_exact_mut(n).for_each(unassociate_alpha);
     }
     let (layout, data) = match (page.photometric, page.n_colors, has_alpha) {
         (Photometric::Palette, _, true) | (_, 3, true) => (Layout::Rgba, pixels),
@@ -39,7 +39,7 @@ pub(super) fn finish(page: &Page, converted: bool, mut pixels: Vec<u8>, scratch:
     Raster { width: page.width as u32, height: page.height as u32, layout, data }
 }
 
-/// Pixels of `N` bytes become pixels of four.
+/// Converts pixels of `N` bytes to pixels of four bytes.
 fn widen<const N: usize>(
     pixels: Vec<u8>,
     scratch: &mut Scratch,
@@ -52,7 +52,7 @@ fn widen<const N: usize>(
     data
 }
 
-/// Looks every index up; one beyond the map is black.
+/// Looks up every index in the colour map. An index outside of the map is black.
 fn through_palette(palette: &[[u8; 3]], indices: &[u8], has_alpha: bool, scratch: &mut Scratch) -> Vec<u8> {
     let color = |index: u8| palette.get(usize::from(index)).copied().unwrap_or_default();
     if has_alpha {
@@ -70,8 +70,8 @@ fn through_palette(palette: &[[u8; 3]], indices: &[u8], has_alpha: bool, scratch
     data
 }
 
-/// Colours that were multiplied by alpha become straight; the last byte is alpha.
-fn divide_by_alpha(pixel: &mut [u8]) {
+/// Converts a pixel from associated (premultiplied) to straight alpha. The last byte is alpha.
+fn unassociate_alpha(pixel: &mut [u8]) {
     let Some((&mut alpha, colors)) = pixel.split_last_mut() else { return };
     if alpha != 0 && alpha != 255 {
         let alpha = u32::from(alpha);
@@ -79,8 +79,9 @@ fn divide_by_alpha(pixel: &mut [u8]) {
     }
 }
 
+/// Converts L*a*b* to sRGB.
 fn lab(photometric: Photometric, pixels: &mut [u8], n: usize) {
-    let convert = LabToSrgb::new();
+    let convert = CielabToSrgb::new();
     let signed = |v: u8| {
         if photometric == Photometric::Lab { f32::from(v.cast_signed()) } else { f32::from(v) - 128.0 }
     };
@@ -91,14 +92,17 @@ fn lab(photometric: Photometric, pixels: &mut [u8], n: usize) {
     }
 }
 
-/// Luma and chroma by the shares and ranges that the file states (TIFF 6.0, section 21).
+/// The conversion of YCbCr to RGB with the coefficients and ranges that the file states (TIFF 6.0, section
+/// 21).
 struct YCbCrToRgb {
-    /// Luma and chroma of every stored value, with their ranges laid out from 0 to 255 and from -127.5 to 127.5.
+    /// The luma of every stored value, scaled to 0–255.
     luma: [f32; 256],
+    /// The blue difference of every stored value, scaled to −127.5–127.5.
     blue: [f32; 256],
+    /// The red difference of every stored value, scaled to −127.5–127.5.
     red: [f32; 256],
-    /// Shares of red, green and blue.
-    shares: [f32; 3],
+    /// The weights of red, green and blue in luma.
+    weights: [f32; 3],
 }
 
 impl YCbCrToRgb {
@@ -113,24 +117,24 @@ impl YCbCrToRgb {
             luma: table(y0, y1, 255.0),
             blue: table(b0, b1, 127.0),
             red: table(r0, r1, 127.0),
-            shares: [red as f32, if green == 0.0 { 1.0 } else { green as f32 }, blue as f32],
+            weights: [red as f32, if green == 0.0 { 1.0 } else { green as f32 }, blue as f32],
         }
     }
 
     fn apply(&self, pixel: &mut [u8]) {
         let [y, cb, cr] = [pixel[0], pixel[1], pixel[2]].map(usize::from);
         let (y, cb, cr) = (self.luma[y], self.blue[cb], self.red[cr]);
-        let [share_r, share_g, share_b] = self.shares;
-        let r = y + cr * (2.0 - 2.0 * share_r);
-        let b = y + cb * (2.0 - 2.0 * share_b);
-        let g = (y - share_r * r - share_b * b) / share_g;
-        // A cast to bytes keeps what is outside at the ends.
+        let [weight_r, weight_g, weight_b] = self.weights;
+        let r = y + cr * (2.0 - 2.0 * weight_r);
+        let b = y + cb * (2.0 - 2.0 * weight_b);
+        let g = (y - weight_r * r - weight_b * b) / weight_g;
+        // A cast from float to byte clips.
         pixel[..3].copy_from_slice(&[r, g, b].map(|v| (v + 0.5) as u8));
     }
 }
 
-/// Groups of pixels that share their chroma, as luma samples and then the two chroma samples, become three samples per
-/// pixel.
+/// Expands the data units of subsampled chroma to three samples per pixel. A unit consists of the luma
+/// samples of a group of pixels and the two chroma samples that the pixels share.
 pub(super) fn expand_units(
     page: &Page,
     bytes: &[u8],

@@ -1,5 +1,6 @@
-//! From the bytes of a strip or tile to its samples as stored: every coding that knows nothing of pictures. Nothing gets
-//! longer than it has to be, whatever the data would unpack to, and what is cut off comes as far as it goes.
+//! Decompresses the bytes of a strip or tile to samples as stored, for the compressions that do not code
+//! pictures. The result is never longer than requested, whatever the data would expand to. Truncated data
+//! give a shorter result.
 
 use std::io::Read;
 
@@ -8,13 +9,14 @@ use weezl::{BitOrder, LzwStatus};
 use super::ccitt;
 use super::page::{Compression, Page};
 
-/// What a decoder of LZMA or Zstandard may set aside for its window.
+/// Largest window that a decoder of LZMA or Zstandard may allocate.
 const MAX_WINDOW_BYTES: u32 = 64 << 20;
 
-/// So much room the decoder of LZW gets at a time.
+/// Bytes by which the buffer of the LZW decoder grows.
 const LZW_PIECE_BYTES: usize = 64 << 10;
 
-/// Unpacks to at most `n_bytes`, of `n_rows` rows of `width` samples. The second value says what is wrong, if anything is.
+/// Decompresses to at most `n_bytes` bytes, which are `n_rows` rows of `width` samples. The second value
+/// describes an error in the data, if there is one.
 pub(super) fn unpack(
     page: &Page,
     data: &[u8],
@@ -22,10 +24,10 @@ pub(super) fn unpack(
     n_rows: usize,
     n_bytes: usize,
 ) -> (Vec<u8>, Option<String>) {
-    let turned: Vec<u8>;
+    let reversed: Vec<u8>;
     let data = if page.low_bit_first {
-        turned = data.iter().map(|byte| byte.reverse_bits()).collect();
-        &turned
+        reversed = data.iter().map(|byte| byte.reverse_bits()).collect();
+        &reversed
     } else {
         data
     };
@@ -43,14 +45,14 @@ pub(super) fn unpack(
         | Compression::CcittGroup4 => {
             (ccitt::decode(data, page.compression, page.fax_options, width, n_rows), None)
         }
-        // Those that are pictures are decoded elsewhere.
+        // The JPEG and WebP decoders decode these compressions.
         Compression::None | Compression::OldJpeg | Compression::Jpeg | Compression::Webp => {
             (data[..n_bytes.min(data.len())].to_vec(), None)
         }
     }
 }
 
-/// Reads until there is enough.
+/// Reads up to `n_bytes` bytes.
 fn read(from: impl Read, n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let mut bytes = Vec::new();
     let error = from.take(n_bytes as u64).read_to_end(&mut bytes).err();
@@ -65,8 +67,9 @@ fn zstd(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     }
 }
 
-/// LZW as TIFF 6.0 has it (section 13), or as it was written before: low bits first, code widths growing one code later.
-/// The first code is always the one that clears the table, which in the old order begins with a zero byte.
+/// Decompresses LZW of TIFF 6.0 (section 13), or the older variant with the low bits first, in which the code
+/// width grows one code later. The first code always clears the table; in the older variant, the data
+/// therefore begin with a zero byte.
 fn lzw(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let is_old = matches!(data, [0, second, ..] if second & 1 == 1);
     let mut decoder = if is_old {
@@ -77,7 +80,7 @@ fn lzw(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let mut bytes = Vec::new();
     let (mut rest, mut n_done) = (data, 0);
     while n_done < n_bytes {
-        // A little more at a time, since nobody knows how much there will be.
+        // The buffer grows in pieces, because the length of the result is unknown.
         bytes.resize((n_done + LZW_PIECE_BYTES).min(n_bytes), 0);
         let result = decoder.decode_bytes(rest, &mut bytes[n_done..]);
         rest = &rest[result.consumed_in..];
@@ -95,7 +98,7 @@ fn lzw(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     (bytes, None)
 }
 
-/// Runs of bytes (TIFF 6.0, section 9).
+/// Decompresses PackBits (TIFF 6.0, section 9).
 fn pack_bits(mut data: &[u8], n_bytes: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Some((&head, rest)) = data.split_first()

@@ -1,39 +1,42 @@
-//! The structure of a TIFF file (TIFF 6.0, section 2) and of a BigTIFF file: byte order, directories, entries and their
-//! values. What the tags mean is not known here.
+//! Reads the structure of a TIFF file (TIFF 6.0, section 2) and of a BigTIFF file: byte order, directories,
+//! entries and their values. `page.rs` interprets the tags.
 
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
 use super::corrupt;
 
-/// A file and how its numbers are to be read.
+/// A file with its byte order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct File<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) big_endian: bool,
-    /// Places and counts of 64 bits.
+    /// Whether the file is a BigTIFF, with offsets and counts of 64 bits.
     big: bool,
 }
 
-/// A list of entries.
+/// An image file directory: a list of entries.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     pub(super) entries: Vec<Entry>,
-    /// Where the next one lies; 0 after the last.
+    /// The offset of the next directory; 0 after the last one.
     pub(super) next: u64,
 }
 
-/// A tag and where its values lie.
+/// A directory entry: a tag, and the location of its values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) tag: u16,
+    /// The number of the type of the values.
     pub(super) kind: u16,
-    /// Values, not bytes.
+    /// Number of values, not of bytes.
     pub(super) count: u64,
+    /// The offset of the first value.
     at: u64,
 }
 
-/// Bytes of a value of each type, by its number (TIFF 6.0, section 2; BigTIFF adds 16 to 18).
+/// The size of a value of a type in bytes, by the number of the type (TIFF 6.0, section 2; BigTIFF adds 16 to
+/// 18).
 pub(super) fn bytes_of_kind(kind: u16) -> usize {
     match kind {
         3 | 8 => 2,
@@ -44,7 +47,7 @@ pub(super) fn bytes_of_kind(kind: u16) -> usize {
 }
 
 impl<'a> File<'a> {
-    /// Reads the header; the file and the place of the first directory.
+    /// Reads the file header. Returns the file and the offset of the first directory.
     pub(super) fn open(bytes: &'a [u8]) -> Result<(Self, u64), Error> {
         let (big_endian, big) = match bytes.first_chunk() {
             Some(b"II*\0") => (false, false),
@@ -58,14 +61,15 @@ impl<'a> File<'a> {
         Ok((file, first.ok_or_else(|| corrupt("the header is cut off"))?))
     }
 
-    /// An unsigned number of `n_bytes` bytes (1, 2, 4 or 8).
+    /// An unsigned integer of `n_bytes` bytes (1, 2, 4 or 8).
     fn number(&self, at: u64, n_bytes: usize) -> Option<u64> {
         let bytes = self.bytes.get(usize::try_from(at).ok()?..)?.get(..n_bytes)?;
         let join = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
         Some(if self.big_endian { bytes.iter().fold(0, join) } else { bytes.iter().rev().fold(0, join) })
     }
 
-    /// Reads the directory at `at`. One that is cut off has the entries that are there.
+    /// Reads the directory at the offset `at`. Of a truncated directory, the entries inside the file are
+    /// returned.
     pub(super) fn directory(&self, at: u64, limits: &Limits) -> Result<Directory, Error> {
         let (count_bytes, entry_bytes, place_bytes) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
         let outside = || corrupt("a directory lies outside the file");
@@ -93,7 +97,7 @@ impl<'a> File<'a> {
         Ok(directory)
     }
 
-    /// The bytes of an entry's values, as far as the file goes.
+    /// The bytes of the values of an entry, up to the end of the file.
     pub(super) fn bytes_of(&self, entry: &Entry) -> &'a [u8] {
         let rest = usize::try_from(entry.at).ok().and_then(|at| self.bytes.get(at..)).unwrap_or_default();
         let n_bytes =
@@ -101,25 +105,25 @@ impl<'a> File<'a> {
         &rest[..n_bytes.min(rest.len())]
     }
 
-    /// The values of an entry of an integer type, as far as the file goes but no more than `max`.
+    /// The values of an entry of an integer type: at most `max`, and only those inside the file.
     pub(super) fn numbers_of(&self, entry: &Entry, max: usize) -> Vec<u64> {
         let n_bytes = bytes_of_kind(entry.kind);
         let values = self.bytes_of(entry).chunks_exact(n_bytes).take(max);
         (0..).zip(values).filter_map(|(i, _)| self.number(entry.at + i * n_bytes as u64, n_bytes)).collect()
     }
 
-    /// The values of an entry as real numbers, whatever its type; no more than `max`.
+    /// The values of an entry of any type as floating-point numbers, at most `max`.
     pub(super) fn reals_of(&self, entry: &Entry, max: usize) -> Vec<f64> {
         let numbers = self.numbers_of(entry, max);
         match entry.kind {
             5 | 10 => {
-                let halves = |i: u64| {
+                let fraction = |i: u64| {
                     let (over, under) =
                         (self.number(entry.at + i * 8, 4)?, self.number(entry.at + i * 8 + 4, 4)?);
                     let signed = |v: u64| if entry.kind == 10 { f64::from(v as i32) } else { v as f64 };
                     Some(if under == 0 { 0.0 } else { signed(over) / signed(under) })
                 };
-                (0..numbers.len() as u64).filter_map(halves).collect()
+                (0..numbers.len() as u64).filter_map(fraction).collect()
             }
             11 => numbers.into_iter().map(|v| f64::from(f32::from_bits(v as u32))).collect(),
             12 => numbers.into_iter().map(f64::from_bits).collect(),
@@ -129,7 +133,7 @@ impl<'a> File<'a> {
 }
 
 impl Directory {
-    /// The entry of a tag; of several the first.
+    /// The entry of a tag. Of several entries, the first.
     pub(super) fn find(&self, tag: u16) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tag == tag)
     }

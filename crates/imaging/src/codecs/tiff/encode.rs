@@ -1,5 +1,6 @@
-//! Writing TIFF: 8 bits per sample, strips, differences and Deflate, which everything of the last twenty years reads.
-//! Without loss whatever is asked for; alpha is straight, as the pixels have it.
+//! Writes TIFF: 8 bits per sample, strips, horizontal differencing and Deflate, which all software of the
+//! last twenty years reads. Always lossless, whatever the output asks for. Alpha is written as unassociated
+//! (straight) alpha.
 
 use std::io::Write;
 
@@ -8,20 +9,22 @@ use flate2::write::ZlibEncoder;
 
 use super::exif;
 use super::writer::{self, Field};
-use crate::codecs::Encoded;
-use crate::facts::{Colorspace, Description};
+use crate::codecs::codec::Encoded;
+use crate::format::Format;
 use crate::geometry::Size;
+use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Bytes of a strip before compression: enough to compress well, few enough for readers that decode one at a time.
+/// Bytes of a strip before compression: large enough to compress well, small enough for readers that decode
+/// one strip at a time.
 const STRIP_BYTES: usize = 256 << 10;
 
-/// Deflate's own middle. Photographs get barely smaller beyond it.
+/// The default level of Deflate. Higher levels make photographs hardly smaller.
 const DEFAULT_EFFORT: u8 = 6;
 
-/// A whole file.
+/// Encodes a picture as a whole file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -51,50 +54,50 @@ pub(in crate::codecs) fn encode(
         sizes.push((bytes.len() - start) as u32);
     }
     scratch.give(differences);
-    let exif = metadata.exif.as_deref().map(exif::Description::of_block).unwrap_or_default();
+    let exif = metadata.exif.as_deref().map(exif::ExifFields::of_block).unwrap_or_default();
     let mut fields = exif.push(&mut bytes);
-    fields.extend(own_fields(image, rows_per_strip as u32, &places, &sizes));
+    fields.extend(pixel_fields(image, rows_per_strip as u32, &places, &sizes));
     if let Some(xmp) = &metadata.xmp {
         fields.push(Field { tag: 700, kind: 1, count: xmp.len() as u32, bytes: xmp.clone() });
     }
     let at = writer::push_directory(fields, &mut bytes);
     writer::set_first(&mut bytes, at);
-    Ok(Encoded { description: describe(image), bytes })
+    Ok(Encoded { info: describe(image), bytes })
 }
 
 /// The tags that describe the pixels.
-fn own_fields(image: &Image, rows_per_strip: u32, places: &[u32], sizes: &[u32]) -> Vec<Field> {
+fn pixel_fields(image: &Image, rows_per_strip: u32, places: &[u32], sizes: &[u32]) -> Vec<Field> {
     let n = image.channels().count();
     let photometric = if image.channels() == Channels::Gray { 1 } else { 2 };
     let mut fields = vec![
         Field::longs(256, &[image.width()]),
         Field::longs(257, &[image.height()]),
         Field::shorts(258, &vec![8; n]),
-        // Deflate.
+        // Compression: Deflate.
         Field::shorts(259, &[8]),
         Field::shorts(262, &[photometric]),
         Field::longs(273, places),
         Field::shorts(277, &[n as u16]),
         Field::longs(278, &[rows_per_strip]),
         Field::longs(279, sizes),
-        // 72 pixels per inch: the format demands a resolution.
+        // 72 pixels per inch, because the format requires a resolution.
         Field::rational(282, 72, 1),
         Field::rational(283, 72, 1),
         Field::shorts(296, &[2]),
-        // Differences.
+        // Predictor: horizontal differencing.
         Field::shorts(317, &[2]),
     ];
     if image.channels().has_alpha() {
-        // Not multiplied into the colours.
+        // Unassociated alpha.
         fields.push(Field::shorts(338, &[2]));
     }
     fields
 }
 
-fn describe(image: &Image) -> Description {
+fn describe(image: &Image) -> ImageInfo {
     let channels = image.channels();
     let colorspace = if channels == Channels::Gray { Colorspace::Gray } else { Colorspace::Rgb };
-    Description::plain(
+    ImageInfo::plain(
         Format::Tiff,
         Size::of(image),
         colorspace,

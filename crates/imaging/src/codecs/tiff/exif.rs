@@ -1,37 +1,40 @@
-//! What a TIFF says about its picture and its camera: in a TIFF file among the tags that describe the pixels, in EXIF a
-//! structure of its own. Taken out of the one and put into the other, so that files of all formats can carry it.
+//! Converts descriptive tags between TIFF and EXIF: title, camera, position and more. In a TIFF file, they
+//! stand beside the tags of the pixels; EXIF is a TIFF structure of its own. The conversion lets files of all
+//! formats carry these tags.
 //!
-//! Left out: everything that describes the stored pixels, thumbnails, and notes of the camera's maker, which refer to
-//! places in the file they come from.
+//! Left out: tags that describe the stored pixels, thumbnails, and maker notes, which contain offsets into
+//! the original file.
 
 use super::directory::{Directory, Entry, File, bytes_of_kind};
 use super::writer::{self, Field};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// Description, make, model, software, time, artist, host, copyright, and what Windows adds: of the main directory, the
-/// tags that say nothing about the pixels.
-const DESCRIPTIVE: [u16; 13] =
+/// The tags of the main directory that do not describe the pixels: description, make, model, software, time,
+/// artist, host, copyright, and the tags that Windows adds.
+const DESCRIPTIVE_TAGS: [u16; 13] =
     [270, 271, 272, 305, 306, 315, 316, 33_432, 40_091, 40_092, 40_093, 40_094, 40_095];
 
-/// The places of the directories with the camera's settings and with where it was.
+/// The tag with the offset of the EXIF directory, which has the settings of the camera.
 const CAMERA: u16 = 34_665;
+/// The tag with the offset of the GPS directory, which has the position of the camera.
 const POSITION: u16 = 34_853;
 
-/// What makers keep to themselves, and the directory for exchange with cameras.
+/// The tag with the maker note, in a format that only the maker of the camera knows.
 const MAKER_NOTE: u16 = 37_500;
+/// The tag with the offset of the interoperability directory.
 const INTEROPERABILITY: u16 = 40_965;
 
-/// The describing part of a file.
+/// The descriptive tags of a file.
 #[derive(Debug, Default)]
-pub(super) struct Description {
+pub(super) struct ExifFields {
     main: Vec<Field>,
     camera: Vec<Field>,
     position: Vec<Field>,
 }
 
-impl Description {
-    /// Reads it from the main directory of a file.
+impl ExifFields {
+    /// Reads the tags from the main directory of a file and from the directories that it refers to.
     pub(super) fn read(file: &File<'_>, directory: &Directory, limits: &Limits) -> Result<Self, Error> {
         let mut n_bytes = 0;
         let mut fields = |directory: &Directory, wanted: &dyn Fn(u16) -> bool| {
@@ -40,19 +43,20 @@ impl Description {
             n_bytes += fields.iter().map(|field| field.bytes.len() as u64).sum::<u64>();
             check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes).map(|()| fields)
         };
-        let main = fields(directory, &|tag| DESCRIPTIVE.contains(&tag))?;
-        // A directory that cannot be read describes nothing.
-        let other = |tag| {
+        let main = fields(directory, &|tag| DESCRIPTIVE_TAGS.contains(&tag))?;
+        // A directory that cannot be read is ignored.
+        let linked_directory = |tag| {
             let at = directory.number(file, tag)?;
             file.directory(at, limits).ok()
         };
         let portable = |tag| !matches!(tag, MAKER_NOTE | INTEROPERABILITY);
-        let camera = other(CAMERA).map(|directory| fields(&directory, &portable)).transpose()?;
-        let position = other(POSITION).map(|directory| fields(&directory, &portable)).transpose()?;
+        let camera = linked_directory(CAMERA).map(|directory| fields(&directory, &portable)).transpose()?;
+        let position =
+            linked_directory(POSITION).map(|directory| fields(&directory, &portable)).transpose()?;
         Ok(Self { main, camera: camera.unwrap_or_default(), position: position.unwrap_or_default() })
     }
 
-    /// Reads it from an EXIF block. One that is broken says nothing.
+    /// Reads the tags from an EXIF block. A broken block has no tags.
     pub(super) fn of_block(block: &[u8]) -> Self {
         let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
         let limits = Limits::default();
@@ -63,7 +67,7 @@ impl Description {
         read().unwrap_or_default()
     }
 
-    /// An EXIF block, unless there is nothing to say.
+    /// Returns an EXIF block; `None` when there are no tags.
     pub(super) fn into_block(self) -> Option<Vec<u8>> {
         if self.main.is_empty() && self.camera.is_empty() && self.position.is_empty() {
             return None;
@@ -75,7 +79,8 @@ impl Description {
         Some(block)
     }
 
-    /// Appends what does not belong into the main directory to a file; what does is given back.
+    /// Appends the camera directory and the position directory to a file. Returns the tags for the main
+    /// directory.
     pub(super) fn push(self, file: &mut Vec<u8>) -> Vec<Field> {
         let mut main = self.main;
         for (tag, fields) in [(CAMERA, self.camera), (POSITION, self.position)] {
@@ -88,8 +93,8 @@ impl Description {
     }
 }
 
-/// An entry with its values in the order in which they are written; `None` for a type that classic TIFF does not have, and
-/// where values are missing.
+/// Copies an entry, with its values in little-endian order. `None` for a type that classic TIFF does not
+/// have, and when values are missing.
 fn field(file: &File<'_>, entry: &Entry) -> Option<Field> {
     if !(1..=12).contains(&entry.kind) {
         return None;
@@ -101,7 +106,7 @@ fn field(file: &File<'_>, entry: &Entry) -> Option<Field> {
         return None;
     }
     if file.big_endian {
-        // Fractions are two numbers.
+        // A fraction consists of two integers of four bytes.
         let unit = if matches!(entry.kind, 5 | 10) { 4 } else { n_bytes };
         bytes.chunks_exact_mut(unit).for_each(<[u8]>::reverse);
     }

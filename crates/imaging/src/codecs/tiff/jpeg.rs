@@ -1,33 +1,34 @@
-//! JPEG inside TIFF: strips and tiles whose tables stand apart (Adobe's Technical Note 2), and the older way of TIFF 6.0,
-//! section 22. Both are put together into whole files here, which the JPEG decoder of this crate reads. What the samples
-//! are is said by the TIFF alone: markers that state it otherwise are left out.
+//! Decodes JPEG inside TIFF: strips and tiles with shared tables (Adobe's Technical Note 2), and the older
+//! scheme of TIFF 6.0, section 22. Both are assembled into complete JPEG files for the JPEG decoder of this
+//! crate. Only the TIFF tags say what the samples mean, so markers that could say otherwise are removed.
 
 use std::ops::Range;
 
 use super::directory::{Directory, File};
 use super::page::{Compression, Page, Photometric};
 use super::{Block, corrupt, unsupported};
-use crate::codecs::bytes::u16_be;
-use crate::codecs::{Decode, jpeg};
-use crate::facts::Description;
+use crate::bytes::u16_be;
+use crate::codecs::jpeg;
+use crate::codecs::still_decoder::DecodeStill as _;
+use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
-/// By so many pixels a strip or tile may always be larger than its place: a block of the coding.
+/// Number of pixels by which the JPEG of a strip or tile may always exceed its place: a block of the coding.
 const MAX_EXCESS_PX: u64 = 64 * 64;
 
-/// What strips and tiles share.
+/// The tables that strips and tiles share.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    /// Segments that go before those of every strip or tile.
+    /// Segments that are inserted before those of every strip or tile.
     segments: Vec<u8>,
-    /// The whole picture, where it is one file.
+    /// The byte range of the whole picture, where the picture is one JPEG file.
     pub(super) whole: Option<Range<usize>>,
-    /// Whether strips and tiles have only the entropy-coded data.
+    /// Whether strips and tiles have only entropy-coded data, without headers.
     bare: bool,
 }
 
 impl Tables {
-    /// Tag JPEGTables: a file without a picture.
+    /// Reads the tag JPEGTables, which is a JPEG file without a picture.
     pub(super) fn new_style(file: &File<'_>, directory: &Directory) -> Self {
         let bytes = directory.find(347).map(|entry| file.bytes_of(entry)).unwrap_or_default();
         let mut segments = Vec::new();
@@ -35,7 +36,8 @@ impl Tables {
         Self { segments, whole: None, bare: false }
     }
 
-    /// Tag JPEGInterchangeFormat, a file which may lack the picture; or the tags with each table's place.
+    /// Reads the tag JPEGInterchangeFormat, which is a JPEG file with or without a picture, or the tags with
+    /// the offsets of each table.
     pub(super) fn old_style(file: &File<'_>, directory: &Directory, page: &Page) -> Result<Self, Error> {
         let n_bytes = file.bytes.len();
         let start = directory.number(file, 513).and_then(|at| usize::try_from(at).ok());
@@ -47,16 +49,16 @@ impl Tables {
                 return Ok(Self { whole: start.map(|start| start..n_bytes), ..Self::default() });
             }
         }
-        // A strip that is a file of its own needs no tables.
+        // A strip that is a complete JPEG file needs no tables.
         let first = page.chunks.first().and_then(|range| file.bytes.get(range.clone())).unwrap_or_default();
         if first.starts_with(b"\xff\xd8") {
             return Ok(Self::default());
         }
-        Ok(Self { segments: tables_by_place(file, directory)?, whole: None, bare: true })
+        Ok(Self { segments: tables_by_offset(file, directory)?, whole: None, bare: true })
     }
 }
 
-/// Copies the segments up to the first scan, but none that is metadata; whether there is a scan.
+/// Copies the segments before the first scan, except metadata. Returns whether there is a scan.
 fn copy_segments(bytes: &[u8], to: &mut Vec<u8>) -> bool {
     let mut at = 0;
     while let Some(&[0xff, marker]) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
@@ -80,23 +82,24 @@ fn copy_segments(bytes: &[u8], to: &mut Vec<u8>) -> bool {
     false
 }
 
-/// Quantisation tables of 64 bytes, Huffman tables of 16 counts and their values; one of each per component.
-fn tables_by_place(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, Error> {
+/// Makes segments from the tables at the offsets in the tags, one of each kind per component. A quantisation
+/// table has 64 bytes; a Huffman table has 16 counts and then the values.
+fn tables_by_offset(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, Error> {
     let places = |tag| directory.find(tag).map(|entry| file.numbers_of(entry, 4)).unwrap_or_default();
     let at = |place: u64| usize::try_from(place).ok().and_then(|at| file.bytes.get(at..)).unwrap_or_default();
-    let cut = || corrupt("the JPEG tables are cut off");
+    let truncated = || corrupt("the JPEG tables are cut off");
     let mut segments = Vec::new();
     for (i, place) in places(519).into_iter().enumerate() {
-        let table: &[u8; 64] = at(place).first_chunk().ok_or_else(cut)?;
+        let table: &[u8; 64] = at(place).first_chunk().ok_or_else(truncated)?;
         segments.extend_from_slice(&[0xff, 0xdb, 0, 67, i as u8]);
         segments.extend_from_slice(table);
     }
     for (class, tag) in [(0u8, 520), (0x10, 521)] {
         for (i, place) in places(tag).into_iter().enumerate() {
             let bytes = at(place);
-            let counts: &[u8; 16] = bytes.first_chunk().ok_or_else(cut)?;
+            let counts: &[u8; 16] = bytes.first_chunk().ok_or_else(truncated)?;
             let n_values = counts.iter().map(|&n| usize::from(n)).sum::<usize>();
-            let table = bytes.get(..16 + n_values).filter(|_| n_values <= 256).ok_or_else(cut)?;
+            let table = bytes.get(..16 + n_values).filter(|_| n_values <= 256).ok_or_else(truncated)?;
             segments.extend_from_slice(&[0xff, 0xc4]);
             segments.extend((table.len() as u16 + 3).to_be_bytes());
             segments.push(class | i as u8);
@@ -113,7 +116,8 @@ fn tables_by_place(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, Er
     Ok(segments)
 }
 
-/// Whether luma and chroma are made red, green, blue by the JPEG decoder: not where the old way states ranges of its own.
+/// Whether the JPEG decoder converts YCbCr to RGB. It does not where the older scheme states ranges of its
+/// own.
 pub(super) fn converts(page: &Page) -> bool {
     let full_range = page.reference == [0.0, 255.0, 128.0, 255.0, 128.0, 255.0];
     !page.planar && (page.compression == Compression::Jpeg || full_range)
@@ -135,7 +139,8 @@ pub(super) fn decode(
     let mut stream = scratch.take(0);
     stream.extend_from_slice(b"\xff\xd8");
     if n_components == 3 {
-        // The decoder would guess; Adobe's marker says whether there is luma and chroma.
+        // The Adobe marker tells the decoder whether the samples are YCbCr. Without it, the decoder would
+        // guess.
         let transform = u8::from(page.photometric == Photometric::YCbCr && converts(page));
         stream.extend_from_slice(b"\xff\xee\x00\x0eAdobe\x00\x64\0\0\0\0");
         stream.push(transform);
@@ -148,7 +153,8 @@ pub(super) fn decode(
     } else {
         let start = stream.len();
         copy_segments(data, &mut stream);
-        // From the first scan on, everything; what stands before it was copied, except metadata.
+        // Everything from the first scan on. The segments before the scan were copied already, without
+        // metadata.
         match first_scan(data) {
             Some(at) => stream.extend_from_slice(&data[at..]),
             None => stream.truncate(start),
@@ -159,33 +165,31 @@ pub(super) fn decode(
     block
 }
 
+/// Decodes a complete JPEG file.
 fn decode_stream(
     stream: &[u8],
     (width, height): (usize, usize),
     limits: &Limits,
     scratch: &mut Scratch,
 ) -> Result<Block, Error> {
-    let inside = |error| match error {
+    let in_tiff = |error| match error {
         Error::Corrupt { reason, .. } => corrupt(format!("JPEG: {reason}")),
         Error::Unsupported { reason, .. } => unsupported(format!("JPEG: {reason}")),
         other => other,
     };
-    let mut decoder = jpeg::Decoder::open(stream, limits).map_err(inside)?;
-    let description = &decoder.header().description;
-    // Some are a little larger than their place, but many huge ones in small places are an attack.
-    if u64::from(description.width) * u64::from(description.height)
-        > 4 * (width * height) as u64 + MAX_EXCESS_PX
-    {
-        let Description { width, height, .. } = description;
+    let mut decoder = jpeg::Decoder::open(stream, limits).map_err(in_tiff)?;
+    let info = &decoder.header().info;
+    // A JPEG may be a little larger than its place. Many huge pictures in small places are an attack.
+    if u64::from(info.width) * u64::from(info.height) > 4 * (width * height) as u64 + MAX_EXCESS_PX {
+        let ImageInfo { width, height, .. } = info;
         return Err(corrupt(format!("a JPEG of {width}x{height} pixels in a smaller place")));
     }
-    let frame = decoder.next_frame(scratch).map_err(inside)?.ok_or_else(|| corrupt("no picture"))?;
+    let raster = decoder.decode(scratch).map_err(in_tiff)?;
     let complete = decoder.header().warnings.is_empty();
-    let raster = frame.raster;
     Ok(Block { n: raster.layout.count(), width: raster.width as usize, samples: raster.data, complete })
 }
 
-/// Where the first scan of a file begins.
+/// The offset of the first scan of a JPEG file.
 fn first_scan(data: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -199,7 +203,7 @@ fn first_scan(data: &[u8]) -> Option<usize> {
     }
 }
 
-/// The frame and scan headers that the old way leaves out.
+/// Appends the frame header and the scan header, which the older scheme leaves out.
 fn push_frame(page: &Page, n_components: usize, width: usize, height: usize, stream: &mut Vec<u8>) {
     let n = n_components as u8;
     let (across, down) = page.subsampling;

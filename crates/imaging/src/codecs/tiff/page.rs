@@ -1,5 +1,5 @@
-//! What the tags of a picture mean (TIFF 6.0, sections 3 to 23, with the Technical Notes), checked: behind this, no tag is
-//! read any more.
+//! Interprets and checks the tags of a picture (TIFF 6.0, sections 3 to 23, and the Technical Notes). No
+//! other module reads tags of the pixels.
 
 mod tags;
 
@@ -10,24 +10,24 @@ use super::{corrupt, unsupported};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// How many times more samples may be decoded than the largest picture would have.
+/// The largest number of decoded samples, as a multiple of the samples of the largest allowed picture.
 const MAX_PADDING: u64 = 2;
 
-/// Bytes of a piece of a strip that is divided.
+/// Bytes of a piece into which a large strip is divided.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// What a sample's bits are.
+/// The number format of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Number {
-    /// From 0.
+    /// Unsigned integer.
     Unsigned,
-    /// Two's complement.
+    /// Two's complement integer.
     Signed,
-    /// IEEE 754.
+    /// IEEE 754 floating point.
     Float,
 }
 
-/// What the colour samples are.
+/// The photometric interpretation: the meaning of the colour samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Photometric {
     /// 0 is white.
@@ -38,17 +38,17 @@ pub(super) enum Photometric {
     Rgb,
     /// Indices into the colour map.
     Palette,
-    /// Inks, 0 = none.
+    /// Inks; 0 is no ink.
     Inks,
     /// Luma and chroma.
     YCbCr,
     /// CIE L*a*b* with signed a* and b*.
     Lab,
-    /// The same with a* and b* moved by half their range, as ICC stores them.
+    /// CIE L*a*b* with a* and b* offset by half their range, as in ICC profiles.
     IccLab,
 }
 
-/// How a strip or tile is coded; the names are those of the codings.
+/// The compression of strips and tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
@@ -66,57 +66,58 @@ pub(super) enum Compression {
     Webp,
 }
 
-/// Which sample is alpha.
+/// The alpha sample of a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Alpha {
     pub(super) sample: usize,
-    /// Whether the colours were multiplied by it.
+    /// Whether the colours are premultiplied by alpha (associated alpha).
     pub(super) associated: bool,
 }
 
-/// The tags of one picture.
+/// The properties of one picture, from its tags.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Of every sample: 1 to 32, or 64.
+    /// Bits of every sample: 1 to 32, or 64.
     pub(super) bits: usize,
     pub(super) number: Number,
-    /// Samples per pixel, colours and others.
+    /// Number of samples per pixel, colour and other samples.
     pub(super) n_samples: usize,
-    /// How many of them are colour: the first ones.
+    /// Number of colour samples, which are the first samples of a pixel.
     pub(super) n_colors: usize,
     pub(super) alpha: Option<Alpha>,
     pub(super) photometric: Photometric,
     pub(super) compression: Compression,
-    /// 1: none, 2: differences, 3: differences of the bytes of floats.
+    /// 1: none, 2: horizontal differencing, 3: differencing of the bytes of floats.
     pub(super) predictor: u64,
-    /// Every sample in strips or tiles of its own.
+    /// Whether every sample has strips or tiles of its own.
     pub(super) planar: bool,
-    /// The first pixel in the lowest bit of a byte.
+    /// Whether the first pixel of a byte is in the lowest bits.
     pub(super) low_bit_first: bool,
     pub(super) tiled: bool,
-    /// Of a strip or tile, in pixels; a strip is as wide as the picture.
+    /// Width of a strip or tile in pixels. A strip is as wide as the picture.
     pub(super) chunk_width: usize,
+    /// Height of a strip or tile in pixels.
     pub(super) chunk_height: usize,
-    /// Where the strips or tiles lie.
+    /// The byte range of each strip or tile in the file.
     pub(super) chunks: Vec<Range<usize>>,
-    /// Red, green, blue of every index.
+    /// The colour map: red, green and blue of every index.
     pub(super) palette: Vec<[u8; 3]>,
-    /// Pixels that share a chroma sample, across and down.
+    /// Number of pixels that share a chroma sample, horizontally and vertically.
     pub(super) subsampling: (usize, usize),
-    /// Shares of red, green and blue in luma.
+    /// The weights of red, green and blue in luma.
     pub(super) luma: [f64; 3],
-    /// Black and white of luma and both chromas.
+    /// The reference black and white of luma and of both chroma samples.
     pub(super) reference: [f64; 6],
-    /// Tag T4Options.
+    /// The tag T4Options.
     pub(super) fax_options: u64,
-    /// Stated least and greatest value of floats.
+    /// The smallest and the largest value of float samples, where the file states them.
     pub(super) range: Option<(f64, f64)>,
 }
 
 impl Page {
-    /// Reads the tags of a directory.
+    /// Reads and checks the tags of a directory.
     pub(super) fn read(file: &File<'_>, directory: &Directory, limits: &Limits) -> Result<Self, Error> {
         let number = |tag| directory.number(file, tag);
         let side = |tag, name: &str| match number(tag) {
@@ -125,7 +126,7 @@ impl Page {
             None => Err(corrupt(format!("there is no {name}"))),
         };
         let (width, height) = (side(256, "width")?, side(257, "height")?);
-        // Before anything is made as long as they are.
+        // The size is checked before memory is allocated for it.
         limits.check_input(width as u32, height as u32, 1)?;
         let compression = tags::compression(number(259).unwrap_or(1))?;
         let n_samples = number(277).unwrap_or(1).max(1);
@@ -174,7 +175,7 @@ impl Page {
         Ok(page)
     }
 
-    /// Size and places of strips or tiles.
+    /// Reads the size and the byte ranges of strips or tiles.
     fn place_chunks(&mut self, file: &File<'_>, directory: &Directory, limits: &Limits) -> Result<(), Error> {
         let number = |tag| directory.number(file, tag).unwrap_or(0) as usize;
         if self.tiled {
@@ -192,8 +193,8 @@ impl Page {
         let n_planes = if self.planar { self.n_samples } else { 1 };
         let n_chunks = (across as u64 * down as u64).saturating_mul(n_planes as u64);
         check(Limit::Parts, limits.parts.into(), n_chunks)?;
-        // What tiles have beside the picture and pixels beside their colours is decoded too: together it is not to be
-        // more work than the largest picture of four samples, twice over.
+        // The padding of tiles and the samples that are no colours are decoded, too. Together, this must not
+        // be more work than twice the largest allowed picture with four samples per pixel.
         let padded =
             (across as u64).saturating_mul(self.chunk_width as u64).saturating_mul(self.height as u64);
         let n_samples = padded.saturating_mul(self.n_samples as u64);
@@ -208,7 +209,7 @@ impl Page {
         for (i, &place) in places.iter().enumerate() {
             let start = usize::try_from(place).unwrap_or(usize::MAX).min(n_bytes);
             let end = match sizes.get(i) {
-                // Without a size, what follows is decoded as far as it is needed.
+                // Without a size, the data are decoded as far as needed.
                 None | Some(0) => n_bytes,
                 Some(&size) => start.saturating_add(usize::try_from(size).unwrap_or(usize::MAX)).min(n_bytes),
             };
@@ -218,13 +219,13 @@ impl Page {
         Ok(())
     }
 
-    /// Large strips of samples as they are become several: what is decoded at a time shall be small.
+    /// Divides large uncompressed strips into pieces, so that each step of decoding needs little memory.
     fn divide_plain_strips(&mut self) {
         let n_samples = if self.planar { 1 } else { self.n_samples };
         let row_bytes = (self.width * n_samples * self.bits).div_ceil(8);
         let n_rows = (PIECE_BYTES / row_bytes).max(1);
-        let plain = self.compression == Compression::None && self.photometric != Photometric::YCbCr;
-        if self.tiled || !plain || n_rows >= self.chunk_height {
+        let is_plain = self.compression == Compression::None && self.photometric != Photometric::YCbCr;
+        if self.tiled || !is_plain || n_rows >= self.chunk_height {
             return;
         }
         let mut chunks = Vec::new();
@@ -237,18 +238,19 @@ impl Page {
                 chunks.push(start..end);
             }
         }
-        // Only where the pieces of a strip end with it do those of the next begin in their place.
+        // The pieces replace the strips only if every strip is a whole number of pieces, or if there is only
+        // one strip.
         if self.chunk_height.is_multiple_of(n_rows) || self.chunk_height == self.height {
             (self.chunks, self.chunk_height) = (chunks, n_rows);
         }
     }
 
-    /// How many strips or tiles lie side by side and one below the other.
+    /// The number of strips or tiles side by side, and one below the other.
     pub(super) fn grid(&self) -> (usize, usize) {
         (self.width.div_ceil(self.chunk_width), self.height.div_ceil(self.chunk_height))
     }
 
-    /// Bits of a pixel, all samples together.
+    /// Bits per pixel, all samples together.
     pub(super) fn depth(&self) -> u8 {
         u8::try_from(self.bits * self.n_samples).unwrap_or(u8::MAX)
     }

@@ -1,5 +1,5 @@
-//! Putting a picture together from its strips or tiles: one is decoded at a time, and of its samples those that are
-//! wanted go to their places.
+//! Assembles a picture from its strips or tiles. One strip or tile is decoded at a time, and the needed
+//! samples are copied to the picture.
 
 use super::color;
 use super::directory::File;
@@ -7,12 +7,13 @@ use super::jpeg::{self, Tables};
 use super::page::{Compression, Number, Page, Photometric};
 use super::samples::{self, Range};
 use super::{Block, compression, corrupt, predictor, unsupported};
+use crate::codecs::codec::Decode as _;
+use crate::codecs::webp;
 use crate::color::{Layout, Raster};
-use crate::facts::Description;
-use crate::plan::Format;
+use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
-/// All that decoding needs.
+/// A picture with everything that decoding needs.
 pub(super) struct Picture<'a> {
     pub(super) file: File<'a>,
     pub(super) page: Page,
@@ -20,7 +21,7 @@ pub(super) struct Picture<'a> {
     pub(super) limits: Limits,
 }
 
-/// A strip or tile with its samples as stored.
+/// A decompressed strip or tile, with its samples as stored.
 struct Stored {
     bytes: Vec<u8>,
     big_endian: bool,
@@ -28,22 +29,24 @@ struct Stored {
     complete: bool,
 }
 
-/// Where a strip or tile belongs.
+/// The place of a strip or tile in the picture.
 #[derive(Clone, Copy)]
 struct Place {
     left: usize,
     top: usize,
-    /// The part of it that lies in the picture.
+    /// The width of the part that lies in the picture.
     width: usize,
+    /// The height of the part that lies in the picture.
     height: usize,
-    /// Sample of all its pixels, where samples lie apart.
+    /// The index of the sample, in a picture where every sample has strips or tiles of its own.
     plane: usize,
-    /// Pixels that share one of its samples, across and down.
+    /// Number of pixels that share one sample, horizontally and vertically.
     shared: (usize, usize),
 }
 
 impl Picture<'_> {
-    /// Decodes; the second value says what of the picture is missing. A picture of which there is nothing is none.
+    /// Decodes the picture. The second value describes the missing parts, if there are any. An error when no
+    /// strip or tile can be decoded.
     pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, Option<String>), Error> {
         let page = &self.page;
         let range = match page.number {
@@ -74,7 +77,7 @@ impl Picture<'_> {
         Ok((color::finish(page, self.is_converted(), pixels, scratch), trouble))
     }
 
-    /// Whether strips and tiles come as red, green, blue whatever the page says.
+    /// Whether the decoder of strips and tiles returns RGB, whatever the page states.
     fn is_converted(&self) -> bool {
         match self.page.compression {
             Compression::Jpeg | Compression::OldJpeg => jpeg::converts(&self.page),
@@ -83,7 +86,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Number and place of all strips or tiles that are needed.
+    /// Iterates over the number and the place of all strips or tiles that are needed.
     fn places(&self) -> impl Iterator<Item = (usize, Place)> {
         let page = &self.page;
         let (mut across, mut down) = page.grid();
@@ -107,7 +110,8 @@ impl Picture<'_> {
         })
     }
 
-    /// The least and greatest value of floats: as stated, else as they are, for which everything is decoded once more.
+    /// The smallest and the largest value of float samples: as stated in the file, else computed, which
+    /// decompresses all strips or tiles an additional time.
     fn range(&self) -> Range {
         if let Some((low, high)) = self.page.range.filter(|(low, high)| low < high) {
             return Range { low, high };
@@ -164,6 +168,7 @@ impl Picture<'_> {
         Ok(Block { samples, n, width, complete })
     }
 
+    /// The compressed bytes of a strip or tile.
     fn data(&self, i: usize) -> Result<&[u8], Error> {
         let range =
             self.page.chunks.get(i).ok_or_else(|| corrupt("the place of a strip or tile is missing"))?;
@@ -173,17 +178,17 @@ impl Picture<'_> {
         }
     }
 
-    /// Rows that a strip or tile holds: the last strip has only those of the picture.
+    /// The number of rows in a strip or tile. The last strip has only the rows inside the picture.
     fn n_rows(&self, place: Place) -> usize {
         if self.page.tiled { self.page.chunk_height } else { place.height }
     }
 
-    /// Whether pixels come in groups that share their chroma.
+    /// Whether the samples are stored in data units of pixels that share their chroma.
     fn has_units(&self) -> bool {
         self.page.photometric == Photometric::YCbCr && !self.page.planar && self.page.subsampling != (1, 1)
     }
 
-    /// Unpacks a strip or tile, no further than the picture reaches, and undoes differences.
+    /// Decompresses a strip or tile, but only the rows inside the picture, and undoes the predictor.
     fn stored(&self, i: usize, place: Place) -> Result<Stored, Error> {
         let page = &self.page;
         let (across, down) = if self.has_units() { page.subsampling } else { place.shared };
@@ -205,9 +210,10 @@ impl Picture<'_> {
         Ok(Stored { complete: bytes.len() >= n_bytes, bytes, big_endian, row_bytes })
     }
 
+    /// Decodes a strip or tile that is a WebP file.
     fn webp(&self, data: &[u8], place: Place, scratch: &mut Scratch) -> Result<Block, Error> {
-        let mut decoder = crate::codecs::open(Format::Webp, data, &self.limits)?;
-        let Description { width, height, frames, .. } = decoder.header().description;
+        let mut decoder = webp::Decoder::open(data, &self.limits)?;
+        let ImageInfo { width, height, frames, .. } = decoder.header().info;
         if (width as usize, frames) != (self.page.chunk_width, 1) || height as usize > self.n_rows(place) {
             return Err(corrupt(format!("a WebP of {width}x{height} pixels in another place")));
         }
@@ -221,7 +227,7 @@ impl Picture<'_> {
         Ok(Block { samples, n, width: width as usize, complete: true })
     }
 
-    /// A picture inside the picture must have the samples that the page has.
+    /// Checks that a JPEG or WebP has the samples that the page states.
     fn check_samples(&self, block: Block) -> Result<Block, Error> {
         let expected = if self.page.planar { 1 } else { self.page.n_samples };
         if self.page.bits != 8 {
@@ -239,7 +245,7 @@ impl Picture<'_> {
         Ok(block)
     }
 
-    /// Copies the samples that are wanted to their places.
+    /// Copies the needed samples to their places in `pixels`.
     fn put(&self, block: &Block, place: Place, pixels: &mut [u8], n_out: usize) {
         let page = &self.page;
         let stride = page.width * n_out;
@@ -248,7 +254,7 @@ impl Picture<'_> {
             (false, alpha) => (0..page.n_colors).chain(alpha.map(|alpha| alpha.sample)).collect(),
         };
         let first = if page.planar { place.plane.min(page.n_colors) } else { 0 };
-        let plain = block.n == n_out && sources.iter().enumerate().all(|(to, &from)| to == from);
+        let is_same_order = block.n == n_out && sources.iter().enumerate().all(|(to, &from)| to == from);
         let (across, down) = place.shared;
         for y in 0..place.height {
             let row_samples = block.width * block.n;
@@ -259,7 +265,7 @@ impl Picture<'_> {
             let from = &from[..row_samples.min(from.len())];
             let start = (place.top + y) * stride + place.left * n_out;
             let to = &mut pixels[start..start + place.width * n_out];
-            if plain {
+            if is_same_order {
                 let n = to.len().min(from.len());
                 to[..n].copy_from_slice(&from[..n]);
                 continue;

@@ -1,12 +1,12 @@
-//! Undoing the differences that make samples easier to compress (TIFF 6.0, section 14, and Adobe's Technical Note 3 for
-//! floats), in place and row by row.
+//! Undoes the predictors, which store differences of samples for better compression (TIFF 6.0, section 14,
+//! and Adobe's Technical Note 3 for floats). Works in place, row by row.
 
 use super::page::{Number, Page};
 use super::unsupported;
 use crate::Error;
 
-/// Undoes what the page says for rows of `row_bytes` with `n_samples` values per pixel; whether the samples have their
-/// highest byte first afterwards.
+/// Undoes the predictor of the page in rows of `row_bytes` bytes with `n_samples` samples per pixel. Returns
+/// whether the samples are big-endian afterwards.
 pub(super) fn undo(
     page: &Page,
     bytes: &mut [u8],
@@ -16,7 +16,7 @@ pub(super) fn undo(
 ) -> Result<bool, Error> {
     let rows = bytes.chunks_mut(row_bytes);
     match (page.predictor, page.bits) {
-        // 0 is written by some who mean none.
+        // Some encoders write 0 for no predictor.
         (0 | 1, _) => Ok(big_endian),
         (2, 8) => {
             rows.for_each(|row| differences::<1>(row, n_samples, big_endian));
@@ -43,7 +43,7 @@ pub(super) fn undo(
     }
 }
 
-/// Every value is the difference from the one a pixel before.
+/// Horizontal differencing: each value is the difference from the same sample of the pixel before.
 fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: bool) {
     let values = row.as_chunks_mut::<N>().0;
     for i in n_samples..values.len() {
@@ -59,7 +59,8 @@ fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: boo
     }
 }
 
-/// The bytes of a row's values lie by rank, all highest ones first, each the difference from the one `n_samples` before.
+/// Differencing of floats: the bytes of all values of a row are sorted by significance, the most significant
+/// bytes first. Each byte is the difference from the byte `n_samples` before.
 fn float_differences(row: &mut [u8], copy: &mut [u8], n_samples: usize, n_bytes: usize) {
     for i in n_samples..row.len() {
         row[i] = row[i].wrapping_add(row[i - n_samples]);

@@ -1,9 +1,9 @@
-//! From samples of any width and kind to 8 bits: integers keep their highest bits, rounded; floats are laid out between
-//! two values that become black and white.
+//! Converts samples of any width and number format to 8 bits. Integers are scaled and rounded. Floats are
+//! scaled linearly between the values of black and white.
 
 use super::page::{Number, Page, Photometric};
 
-/// The values that become 0 and 255.
+/// The float values that become 0 and 255.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Range {
     pub(super) low: f64,
@@ -11,8 +11,8 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// The range of floats where the file states none: the one they are meant to have, 0 to 1; that of bytes, where all
-    /// lie in it; else from the least to the greatest value there is.
+    /// Chooses the range of floats where the file states none: 0 to 1, the usual range, if it contains all
+    /// values; else 0 to 255 if it contains all values; else from the smallest to the largest value.
     pub(super) fn of_values(least: f64, greatest: f64) -> Self {
         for high in [1.0, 255.0] {
             if least >= 0.0 && greatest <= high {
@@ -22,16 +22,17 @@ impl Range {
         Self { low: least, high: greatest }
     }
 
+    /// Scales a value to 0–255 and clips.
     fn scale(self, value: f64) -> u8 {
         if self.high <= self.low {
             return 0;
         }
-        // What is no number becomes 0.
+        // NaN becomes 0.
         ((value - self.low) / (self.high - self.low) * 255.0 + 0.5) as u8
     }
 }
 
-/// Converts a row of `n` samples to bytes. Indices into a colour map are left as they are.
+/// Converts a row of `n` samples to bytes. Indices into a colour map are not scaled.
 pub(super) fn to_bytes(page: &Page, row: &[u8], n: usize, big_endian: bool, range: Range, out: &mut Vec<u8>) {
     let is_index = page.photometric == Photometric::Palette;
     let flip = if page.number == Number::Signed && !is_lab(page) { 0x80 } else { 0 };
@@ -43,7 +44,7 @@ pub(super) fn to_bytes(page: &Page, row: &[u8], n: usize, big_endian: bool, rang
             if is_lab(page) {
                 return (value >> 8) as u8;
             }
-            // Rounded; the division by 257 is exact (v * 255 + 32895) >> 16.
+            // Rounds; (v * 255 + 32895) >> 16 is the exact division by 257.
             ((u32::from(value ^ u16::from(flip) << 8) * 255 + 32_895) >> 16) as u8
         })),
         (_, bits @ (24 | 32 | 64)) => {
@@ -65,11 +66,12 @@ pub(super) fn to_bytes(page: &Page, row: &[u8], n: usize, big_endian: bool, rang
     }
 }
 
+/// Whether the samples are L*a*b*.
 fn is_lab(page: &Page) -> bool {
     matches!(page.photometric, Photometric::Lab | Photometric::IccLab)
 }
 
-/// Values of up to 32 bits one after the other, the highest bit first whatever the byte order.
+/// Iterates over packed values of up to 32 bits. The highest bit is first in every byte order.
 fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     (0..n).map_while(move |i| {
         let first = i * bits;
@@ -80,7 +82,7 @@ fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Calls `take` with every one of the first `n` values of a row of floats.
+/// Calls `take` with each of the first `n` values of a row of floats.
 pub(super) fn floats(page: &Page, row: &[u8], n: usize, big_endian: bool, mut take: impl FnMut(f64)) {
     for value in row.chunks_exact((page.bits / 8).max(1)).take(n) {
         let join = |bits: u64, &byte: &u8| bits << 8 | u64::from(byte);
@@ -95,7 +97,8 @@ pub(super) fn floats(page: &Page, row: &[u8], n: usize, big_endian: bool, mut ta
     }
 }
 
-/// A float with these bits of exponent and fraction, as IEEE 754 interchange formats have them.
+/// Converts a float with `n_exponent` bits of exponent and `n_fraction` bits of fraction, in an interchange
+/// format of IEEE 754.
 fn small_float(bits: u32, n_exponent: u32, n_fraction: u32) -> f32 {
     let fraction = bits & ((1 << n_fraction) - 1);
     let exponent = (bits >> n_fraction & ((1 << n_exponent) - 1)).cast_signed();

@@ -1,46 +1,46 @@
-//! Laying out directories, low byte first: for files that are written and for EXIF blocks, which are small files.
+//! Writes directories in little-endian order, for TIFF files and for EXIF blocks, which are small TIFF files.
 
-/// An entry to be written.
+/// A directory entry to write.
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     pub(super) tag: u16,
     pub(super) kind: u16,
     pub(super) count: u32,
-    /// The values, low bytes first.
+    /// The values in little-endian order.
     pub(super) bytes: Vec<u8>,
 }
 
 impl Field {
-    /// Numbers of 16 bits.
+    /// An entry with integers of 16 bits.
     pub(super) fn shorts(tag: u16, values: &[u16]) -> Self {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self { tag, kind: 3, count: values.len() as u32, bytes }
     }
 
-    /// Numbers of 32 bits.
+    /// An entry with integers of 32 bits.
     pub(super) fn longs(tag: u16, values: &[u32]) -> Self {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self { tag, kind: 4, count: values.len() as u32, bytes }
     }
 
-    /// A fraction.
+    /// An entry with one fraction.
     pub(super) fn rational(tag: u16, over: u32, under: u32) -> Self {
         let bytes = [over, under].map(u32::to_le_bytes).as_flattened().to_vec();
         Self { tag, kind: 5, count: 1, bytes }
     }
 }
 
-/// The header of a file whose first directory's place is not known yet.
+/// The file header. The offset of the first directory is 0; [`set_first`] sets it later.
 pub(super) const HEADER: &[u8; 8] = b"II*\0\0\0\0\0";
 
-/// States the place of the first directory.
+/// Writes the offset of the first directory into the file header.
 pub(super) fn set_first(file: &mut [u8], at: u32) {
     file[4..8].copy_from_slice(&at.to_le_bytes());
 }
 
-/// Appends a directory that no other follows; its place.
+/// Appends a directory that is the last one in its chain. Returns the offset of the directory.
 pub(super) fn push_directory(mut fields: Vec<Field>, file: &mut Vec<u8>) -> u32 {
-    // By number, as the format wants it.
+    // The format requires the entries to be sorted by tag.
     fields.sort_by_key(|field| field.tag);
     file.resize(file.len().next_multiple_of(2), 0);
     let at = file.len();

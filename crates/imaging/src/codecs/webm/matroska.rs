@@ -1,53 +1,59 @@
-//! A Matroska file (RFC 9559) as WebM restricts it, with one video track.
+//! Writes a Matroska file (RFC 9559) with one video track, restricted to what WebM allows.
 
 use super::ebml::{bytes, float, master, text, uint, wide_uint};
 
-/// Nanoseconds in the unit of time: delays are whole milliseconds.
+/// The unit of time in the file, in nanoseconds: delays are whole milliseconds.
 const MILLISECOND_NS: u64 = 1_000_000;
 
-/// A cluster that is this long ends before the next key frame, so that players can jump there.
-const CLUSTER_MS: u64 = 5_000;
+/// The shortest duration of a cluster. A key frame after this time begins a new cluster, because players can
+/// seek only to the start of a cluster.
+const MIN_CLUSTER_MS: u64 = 5_000;
 
-/// A block's time is a signed 16-bit number from the start of its cluster.
+/// The longest duration of a cluster: the time of a block is a signed 16-bit number, relative to its cluster.
 const MAX_CLUSTER_MS: u64 = i16::MAX as u64;
 
-/// The only track.
+/// The number of the only track.
 const TRACK: u64 = 1;
 
-/// Code points of ITU-T H.273: BT.709 primaries and transfer, the BT.601 matrix; studio range.
+/// The code point of the BT.709 colour primaries (ITU-T H.273).
 const PRIMARIES: u64 = 1;
+/// The code point of the BT.709 transfer function (ITU-T H.273).
 const TRANSFER: u64 = 1;
+/// The code point of the BT.601 matrix (ITU-T H.273).
 const MATRIX: u64 = 6;
-const STUDIO_RANGE: u64 = 1;
+/// The number that Matroska uses for limited range (16–235).
+const LIMITED_RANGE: u64 = 1;
 
 /// One coded frame.
 pub(super) struct Block {
     pub(super) data: Vec<u8>,
-    /// Whether it can be decoded by itself.
+    /// Whether the frame is a key frame: decodable without other frames.
     pub(super) key: bool,
-    pub(super) shown_ms: u32,
+    pub(super) duration_ms: u32,
 }
 
-/// A file being collected.
+/// A file in memory, to which frames are added.
 pub(super) struct Movie {
     width: u32,
     height: u32,
     blocks: Vec<Block>,
 }
 
-/// A finished cluster.
+/// A cluster whose blocks are written: a part of the track with a time of its own.
 struct Cluster {
     start_ms: u64,
-    /// Whether a player can begin here.
+    /// Whether the cluster begins with a key frame, so that a player can seek to it.
     key: bool,
     bytes: Vec<u8>,
 }
 
 impl Movie {
+    /// Creates a file without frames.
     pub(super) fn new(width: u32, height: u32) -> Self {
         Self { width, height, blocks: Vec::new() }
     }
 
+    /// Adds a frame.
     pub(super) fn push(&mut self, block: Block) {
         self.blocks.push(block);
     }
@@ -60,13 +66,14 @@ impl Movie {
         self.blocks.len()
     }
 
-    /// The whole file.
+    /// Returns the whole file.
     pub(super) fn finish(self) -> Vec<u8> {
         let mut head = Vec::new();
         self.information(&mut head);
         self.track(&mut head);
         let clusters = clusters(self.blocks);
-        // The index tells where clusters begin, behind it: its length does not depend on what it says.
+        // The index contains the offsets of the clusters, which follow the index. Its length does not depend
+        // on the offsets, so the index is written twice: first with 0 to measure the length.
         let mut index = Vec::new();
         write_index(&mut index, &clusters, 0);
         let first_cluster = (head.len() + index.len()) as u64;
@@ -85,8 +92,9 @@ impl Movie {
         file
     }
 
+    /// Appends the element `Info`: unit of time, duration, and the name of the program.
     fn information(&self, out: &mut Vec<u8>) {
-        let duration_ms: u64 = self.blocks.iter().map(|block| u64::from(block.shown_ms)).sum();
+        let duration_ms: u64 = self.blocks.iter().map(|block| u64::from(block.duration_ms)).sum();
         master(out, 0x1549_a966, |out| {
             uint(out, 0x2a_d7b1, MILLISECOND_NS);
             float(out, 0x4489, duration_ms as f64);
@@ -95,23 +103,24 @@ impl Movie {
         });
     }
 
+    /// Appends the element `Tracks` with the only track.
     fn track(&self, out: &mut Vec<u8>) {
         master(out, 0x1654_ae6b, |out| {
             master(out, 0xae, |out| {
                 uint(out, 0xd7, TRACK);
                 uint(out, 0x73c5, TRACK);
-                // No blocks are packed into one; video.
+                // No lacing; the type of the track is video.
                 uint(out, 0x9c, 0);
                 uint(out, 0x83, 1);
                 text(out, 0x86, "V_VP8");
                 master(out, 0xe0, |out| {
                     uint(out, 0xb0, self.width.into());
                     uint(out, 0xba, self.height.into());
-                    // Not interlaced.
+                    // Progressive frames.
                     uint(out, 0x9a, 2);
                     master(out, 0x55b0, |out| {
                         uint(out, 0x55b1, MATRIX);
-                        uint(out, 0x55b9, STUDIO_RANGE);
+                        uint(out, 0x55b9, LIMITED_RANGE);
                         uint(out, 0x55ba, TRANSFER);
                         uint(out, 0x55bb, PRIMARIES);
                     });
@@ -121,7 +130,7 @@ impl Movie {
     }
 }
 
-/// Cuts the track into clusters.
+/// Divides the frames into clusters.
 fn clusters(blocks: Vec<Block>) -> Vec<Cluster> {
     let mut clusters: Vec<Cluster> = Vec::new();
     let mut content = Vec::new();
@@ -129,18 +138,19 @@ fn clusters(blocks: Vec<Block>) -> Vec<Cluster> {
     let n_blocks = blocks.len();
     for (i, block) in blocks.into_iter().enumerate() {
         let age_ms = now_ms - start_ms;
-        if age_ms > MAX_CLUSTER_MS || (block.key && age_ms >= CLUSTER_MS) {
+        if age_ms > MAX_CLUSTER_MS || (block.key && age_ms >= MIN_CLUSTER_MS) {
             clusters.push(cluster(start_ms, start_key, &content));
             content.clear();
             (start_ms, start_key) = (now_ms, block.key);
         }
         write_block(&mut content, &block, now_ms - start_ms, i + 1 == n_blocks);
-        now_ms += u64::from(block.shown_ms);
+        now_ms += u64::from(block.duration_ms);
     }
     clusters.push(cluster(start_ms, start_key, &content));
     clusters
 }
 
+/// Makes a cluster of blocks that are written already.
 fn cluster(start_ms: u64, key: bool, blocks: &[u8]) -> Cluster {
     let mut file = Vec::new();
     master(&mut file, 0x1f43_b675, |out| {
@@ -150,7 +160,7 @@ fn cluster(start_ms: u64, key: bool, blocks: &[u8]) -> Cluster {
     Cluster { start_ms, key, bytes: file }
 }
 
-/// A frame lasts until the next begins; only the last has to say for how long.
+/// Appends a frame. A frame lasts until the next frame begins, so only the last frame states a duration.
 fn write_block(out: &mut Vec<u8>, block: &Block, at_ms: u64, last: bool) {
     let mut content = vec![0x80 | TRACK as u8];
     content.extend((at_ms as i16).to_be_bytes());
@@ -161,18 +171,19 @@ fn write_block(out: &mut Vec<u8>, block: &Block, at_ms: u64, last: bool) {
     }
     master(out, 0xa0, |out| {
         bytes(out, 0xa1, &content);
-        uint(out, 0x9b, block.shown_ms.into());
+        uint(out, 0x9b, block.duration_ms.into());
         if !block.key {
-            // Refers to some earlier frame.
+            // A block that is no key frame must refer to an earlier block.
             bytes(out, 0xfb, &[0xff]);
         }
     });
 }
 
-/// Where each cluster with a key frame at its start lies, from the start of the segment's content.
-fn write_index(out: &mut Vec<u8>, clusters: &[Cluster], first: u64) {
+/// Appends the index: the position of each cluster that begins with a key frame. A position is an offset in
+/// the content of the segment; `first_cluster` is the position of the first cluster.
+fn write_index(out: &mut Vec<u8>, clusters: &[Cluster], first_cluster: u64) {
     master(out, 0x1c53_bb6b, |out| {
-        let mut position = first;
+        let mut position = first_cluster;
         for cluster in clusters {
             if cluster.key {
                 master(out, 0xbb, |out| {

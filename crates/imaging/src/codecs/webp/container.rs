@@ -1,20 +1,21 @@
-//! The chunks of a WebP file (RFC 9649, section 2): canvas, metadata, and where the coded pictures lie. Decodes nothing.
+//! Reads the chunks of a WebP file (RFC 9649, section 2): canvas, metadata and the coded pictures. Decodes
+//! nothing.
 
 use crate::Error;
 use crate::codecs::canvas::Area;
-use crate::limits::Inventory;
+use crate::limits::FileBudget;
 
-/// What a file says about itself.
+/// The properties of a file.
 #[derive(Debug)]
 pub(super) struct Container<'a> {
     pub(super) width: u32,
     pub(super) height: u32,
     /// Whether a pixel can be other than opaque.
     pub(super) alpha: bool,
-    /// Whether some picture is coded lossily.
+    /// Whether at least one picture is coded lossily.
     pub(super) lossy: bool,
     pub(super) n_frames: u32,
-    /// `None`: for ever.
+    /// How many times the animation plays; `None`: endlessly.
     pub(super) plays: Option<u16>,
     pub(super) profile: Option<&'a [u8]>,
     pub(super) exif: Option<&'a [u8]>,
@@ -22,21 +23,21 @@ pub(super) struct Container<'a> {
     pub(super) content: Content<'a>,
 }
 
-/// The coded pictures.
+/// The coded pictures of a file.
 #[derive(Debug, Clone)]
 pub(super) enum Content<'a> {
-    /// One, as large as the canvas.
+    /// One picture of the size of the canvas.
     Still(Coded<'a>),
-    /// The frames are the `ANMF` chunks among these.
+    /// An animation: the frames are in the `ANMF` chunks among these.
     Animation(Chunks<'a>),
 }
 
 /// One coded picture.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Coded<'a> {
-    /// VP8, with its alpha plane apart.
+    /// VP8, with a separate alpha plane.
     Lossy { data: &'a [u8], alpha: Option<&'a [u8]> },
-    /// VP8L.
+    /// VP8L, the lossless coding.
     Lossless { data: &'a [u8] },
 }
 
@@ -45,14 +46,14 @@ pub(super) enum Coded<'a> {
 pub(super) struct FrameChunk<'a> {
     pub(super) area: Area,
     pub(super) delay_ms: u32,
-    /// Lay it over what is there instead of replacing it.
-    pub(super) over: bool,
-    /// Make its area transparent when its time is over.
-    pub(super) clear: bool,
+    /// Whether the frame is composited over the canvas. Otherwise it replaces the pixels of the canvas.
+    pub(super) blends: bool,
+    /// Whether the area of the frame becomes transparent before the next frame.
+    pub(super) clears: bool,
     pub(super) coded: Coded<'a>,
 }
 
-/// A walk over chunks: kind and data. Data that are cut off come as far as they go.
+/// Iterates over chunks: type and data. The data of a truncated chunk end with the file.
 #[derive(Debug, Clone)]
 pub(super) struct Chunks<'a>(&'a [u8]);
 
@@ -64,14 +65,14 @@ impl<'a> Iterator for Chunks<'a> {
         let (size, rest) = rest.split_first_chunk()?;
         let size = u32::from_le_bytes(*size) as usize;
         let data = &rest[..size.min(rest.len())];
-        // Chunks begin at even places.
+        // Chunks begin at even offsets.
         self.0 = rest.get(size.saturating_add(size & 1)..).unwrap_or_default();
         Some((*kind, data))
     }
 }
 
 impl<'a> Coded<'a> {
-    /// The first picture among chunks.
+    /// Finds the first picture among the chunks.
     fn find(chunks: Chunks<'a>) -> Option<Self> {
         let mut alpha = None;
         for (kind, data) in chunks {
@@ -85,7 +86,7 @@ impl<'a> Coded<'a> {
         None
     }
 
-    /// Width and height by the picture's own header.
+    /// Width and height from the header of the coded picture.
     pub(super) fn size(&self) -> Option<(u32, u32)> {
         match self {
             Self::Lossy { data, .. } => {
@@ -101,7 +102,7 @@ impl<'a> Coded<'a> {
         }
     }
 
-    /// Whether it has an alpha channel.
+    /// Whether the picture has an alpha channel.
     fn has_alpha(&self) -> bool {
         match self {
             Self::Lossy { alpha, .. } => alpha.is_some(),
@@ -109,35 +110,38 @@ impl<'a> Coded<'a> {
         }
     }
 
+    /// Whether the picture is coded lossily.
     fn is_lossy(&self) -> bool {
         matches!(self, Self::Lossy { .. })
     }
 }
 
-/// Counts the chunks of a file, those within its frames among them, and the bytes of its metadata.
-pub(super) fn count(input: &[u8], inventory: &mut Inventory<'_>) -> Result<(), Error> {
+/// Checks the number of chunks, including those inside frames, and the size of the metadata against the
+/// limits.
+pub(super) fn count(input: &[u8], budget: &mut FileBudget<'_>) -> Result<(), Error> {
     for (kind, data) in Chunks(input.get(12..).unwrap_or_default()) {
-        inventory.part()?;
+        budget.part()?;
         match &kind {
-            b"ICCP" | b"EXIF" | b"XMP " => inventory.metadata(data.len())?,
-            b"ANMF" => Chunks(data.get(16..).unwrap_or_default()).try_for_each(|_| inventory.part())?,
+            b"ICCP" | b"EXIF" | b"XMP " => budget.metadata(data.len())?,
+            b"ANMF" => Chunks(data.get(16..).unwrap_or_default()).try_for_each(|_| budget.part())?,
             _ => {}
         }
     }
     Ok(())
 }
 
-/// Reads a whole file; an error in words.
+/// Reads a whole file. The error is a sentence for the user.
 pub(super) fn parse(input: &[u8]) -> Result<Container<'_>, &'static str> {
     let chunks = Chunks(input.get(12..).unwrap_or_default());
     match chunks.clone().next() {
-        Some(([b'V', b'P', b'8', b'X'], header)) => extended(header, &chunks),
-        Some(_) => still(chunks, None),
+        Some(([b'V', b'P', b'8', b'X'], header)) => parse_extended(header, &chunks),
+        Some(_) => parse_still(chunks, None),
         None => Err("no chunk"),
     }
 }
 
-fn still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container<'a>, &'static str> {
+/// Reads a file with one picture. `canvas`: the size that the extended header states.
+fn parse_still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container<'a>, &'static str> {
     let coded = Coded::find(chunks).ok_or("no picture")?;
     let (width, height) = coded.size().ok_or("the picture's header is broken")?;
     if width == 0 || height == 0 {
@@ -160,14 +164,15 @@ fn still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container
     })
 }
 
-fn extended<'a>(header: &[u8], chunks: &Chunks<'a>) -> Result<Container<'a>, &'static str> {
+/// Reads a file with an extended header.
+fn parse_extended<'a>(header: &[u8], chunks: &Chunks<'a>) -> Result<Container<'a>, &'static str> {
     let &[flags, _, _, _, w0, w1, w2, h0, h1, h2] = header.first_chunk().ok_or("the header is cut off")?;
     let (width, height) = (three_bytes([w0, w1, w2]) + 1, three_bytes([h0, h1, h2]) + 1);
     let find = |wanted: &[u8; 4]| chunks.clone().find(|(kind, _)| kind == wanted).map(|(_, data)| data);
     let mut container = if flags & 0x02 == 0 {
-        still(chunks.clone(), Some((width, height)))?
+        parse_still(chunks.clone(), Some((width, height)))?
     } else {
-        animation(chunks.clone(), flags & 0x10 != 0, width, height)?
+        parse_animation(chunks.clone(), flags & 0x10 != 0, width, height)?
     };
     container.profile = find(b"ICCP");
     container.exif = find(b"EXIF");
@@ -175,7 +180,8 @@ fn extended<'a>(header: &[u8], chunks: &Chunks<'a>) -> Result<Container<'a>, &'s
     Ok(container)
 }
 
-fn animation<'a>(
+/// Reads an animation.
+fn parse_animation<'a>(
     chunks: Chunks<'a>,
     flagged_alpha: bool,
     width: u32,
@@ -197,7 +203,7 @@ fn animation<'a>(
         content: Content::Animation(chunks.clone()),
     };
     for (_, data) in chunks.filter(|(kind, _)| kind == b"ANMF") {
-        let frame = frame(data)?;
+        let frame = parse_frame(data)?;
         if container.n_frames == 0 {
             let Area { width: frame_width, height: frame_height, .. } = frame.area;
             container.alpha |= frame_width < width as usize || frame_height < height as usize;
@@ -211,8 +217,8 @@ fn animation<'a>(
     Ok(container)
 }
 
-/// Reads the data of an `ANMF` chunk.
-pub(super) fn frame(data: &[u8]) -> Result<FrameChunk<'_>, &'static str> {
+/// Parses the data of an `ANMF` chunk.
+pub(super) fn parse_frame(data: &[u8]) -> Result<FrameChunk<'_>, &'static str> {
     let (header, rest) = data.split_first_chunk::<16>().ok_or("a frame header is cut off")?;
     let number = |at: usize| three_bytes([header[at], header[at + 1], header[at + 2]]);
     let coded = Coded::find(Chunks(rest)).ok_or("a frame without a picture")?;
@@ -228,12 +234,13 @@ pub(super) fn frame(data: &[u8]) -> Result<FrameChunk<'_>, &'static str> {
             height: height as usize,
         },
         delay_ms: number(12),
-        over: header[15] & 2 == 0,
-        clear: header[15] & 1 != 0,
+        blends: header[15] & 2 == 0,
+        clears: header[15] & 1 != 0,
         coded,
     })
 }
 
+/// A little-endian integer of three bytes.
 fn three_bytes([b0, b1, b2]: [u8; 3]) -> u32 {
     u32::from_le_bytes([b0, b1, b2, 0])
 }

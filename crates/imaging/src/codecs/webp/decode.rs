@@ -1,5 +1,5 @@
-//! Decoding one coded picture, by `image-webp`. The library is given a file of its own with nothing but the picture:
-//! metadata, animation and all flags are dealt with on our side.
+//! Decodes one coded picture with `image-webp`. The library gets a file that contains only the picture: this
+//! crate handles metadata, animation and all flags itself.
 
 use std::io::Cursor;
 
@@ -10,12 +10,12 @@ use crate::{Error, Scratch};
 
 /// A decoded picture.
 pub(super) struct Picture {
-    /// Packed rows of three bytes per pixel, or four with alpha.
+    /// Rows without padding, of three bytes per pixel, or four with alpha.
     pub(super) data: Vec<u8>,
     pub(super) has_alpha: bool,
 }
 
-/// Decodes a picture that has been found to be of this size.
+/// Decodes a picture whose header states this size.
 pub(super) fn decode(
     coded: Coded<'_>,
     width: u32,
@@ -28,6 +28,7 @@ pub(super) fn decode(
     decoded.map_err(|reason| Error::Corrupt { format: "WebP", reason })
 }
 
+/// Decodes a file with one picture.
 fn decode_file(file: &[u8], width: u32, height: u32, scratch: &mut Scratch) -> Result<Picture, String> {
     let mut decoder = WebPDecoder::new(Cursor::new(file)).map_err(|error| error.to_string())?;
     if decoder.dimensions() != (width, height) {
@@ -45,7 +46,7 @@ fn decode_file(file: &[u8], width: u32, height: u32, scratch: &mut Scratch) -> R
     }
 }
 
-/// The smallest file around a picture.
+/// Makes a WebP file that contains only the picture.
 fn wrap(coded: Coded<'_>, width: u32, height: u32, scratch: &mut Scratch) -> Vec<u8> {
     let mut file = scratch.take(0);
     file.extend_from_slice(b"RIFF\0\0\0\0WEBP");
@@ -64,6 +65,7 @@ fn wrap(coded: Coded<'_>, width: u32, height: u32, scratch: &mut Scratch) -> Vec
     file
 }
 
+/// Appends a chunk whose data are `parts`, one after the other.
 fn push(file: &mut Vec<u8>, kind: [u8; 4], parts: &[&[u8]]) {
     let size: usize = parts.iter().map(|part| part.len()).sum();
     file.extend_from_slice(&kind);

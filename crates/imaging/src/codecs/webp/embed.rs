@@ -1,38 +1,40 @@
-//! Metadata into a finished WebP file (RFC 9649, section 2.7): chunks at the end, announced by the extended header, which
-//! a simple file is given.
+//! Inserts metadata into a finished WebP file (RFC 9649, section 2.7): chunks at the end, which the extended
+//! header announces. A file without an extended header gets one.
 
 use super::container;
 use crate::metadata::Metadata;
 
-/// The flags of the extended header.
+/// The flag of the extended header for EXIF.
 const HAS_EXIF: u8 = 0x08;
+/// The flag of the extended header for XMP.
 const HAS_XMP: u8 = 0x04;
+/// The flag of the extended header for alpha.
 const HAS_ALPHA: u8 = 0x10;
 
-/// The place of the flags in a file with an extended header.
-const FLAGS: usize = 20;
+/// The offset of the flags in a file with an extended header.
+const FLAGS_OFFSET: usize = 20;
 
-/// Puts EXIF and XMP where readers look for them. The file is one of ours, so it can be read.
+/// Inserts EXIF and XMP. `file` must be a file that this crate wrote.
 pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     if file.get(12..16) != Some(b"VP8X") {
         extend(file);
     }
     if let Some(exif) = &metadata.exif {
-        file[FLAGS] |= HAS_EXIF;
+        file[FLAGS_OFFSET] |= HAS_EXIF;
         push(file, *b"EXIF", exif);
     }
     if let Some(xmp) = &metadata.xmp {
-        file[FLAGS] |= HAS_XMP;
+        file[FLAGS_OFFSET] |= HAS_XMP;
         push(file, *b"XMP ", xmp);
     }
     let size = file.len() as u32 - 8;
     file[4..8].copy_from_slice(&size.to_le_bytes());
 }
 
-/// Gives a simple file an extended header that says the same.
+/// Inserts an extended header into a file that has none.
 fn extend(file: &mut Vec<u8>) {
     let (width, height, alpha) =
-        container::parse(file).map(|c| (c.width, c.height, c.alpha)).expect("the file is one of ours");
+        container::parse(file).map(|c| (c.width, c.height, c.alpha)).expect("this crate wrote the file");
     let mut header = b"VP8X\x0a\0\0\0".to_vec();
     header.extend([if alpha { HAS_ALPHA } else { 0 }, 0, 0, 0]);
     header.extend_from_slice(&(width - 1).to_le_bytes()[..3]);
@@ -40,6 +42,7 @@ fn extend(file: &mut Vec<u8>) {
     file.splice(12..12, header);
 }
 
+/// Appends a chunk.
 fn push(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
     file.extend(kind);
     file.extend((data.len() as u32).to_le_bytes());

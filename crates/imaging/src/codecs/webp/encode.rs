@@ -1,30 +1,34 @@
-//! Writing WebP: which settings of libwebp stand for ours, for one picture and for many.
+//! Writes WebP with libwebp, still pictures and animations. Converts our settings to those of libwebp.
 
 use super::container::{Coded, Content};
 use super::libwebp::{self, AnimationEncoder, Pixels, Settings};
 use super::{container, describe};
-use crate::codecs::{Encode, Encoded, Sequence, with_channels};
+use crate::codecs::codec::{Encode, Encoded, Sequence};
+use crate::codecs::pixel_format::with_channels;
+use crate::format::Format;
 use crate::metadata::Metadata;
-use crate::plan::{Format, Output};
+use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Looks like a JPEG of quality 82 and is a quarter smaller.
+/// The quality for an output without a quality: looks as good as a JPEG of quality 82, with a quarter fewer
+/// bytes.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// Longest side the format has.
+/// Longest side that the format allows.
 const MAX_SIDE_PX: u32 = 16_383;
 
-/// How hard libwebp tries, 0–6; its own default.
+/// The method of libwebp, 0 (fast) to 6 (small), for an output without an effort: the default of libwebp.
 const DEFAULT_METHOD: u8 = 4;
 
-/// For lossless files the effort on libwebp's scale from 0 to 100; its own default.
+/// The effort of libwebp for lossless files, 0 to 100, for an output without an effort: the default of
+/// libwebp.
 const DEFAULT_LOSSLESS_EFFORT: u8 = 75;
 
 fn failed(reason: String) -> Error {
     Error::Encode { format: "WebP", reason }
 }
 
-/// The effort from 0 to 9 becomes a method from 0 to 6, and the scale from 0 to 100 of lossless files.
+/// Converts our effort, 0 to 9, to a method, 0 to 6, or for lossless files to an effort, 0 to 100.
 fn settings(output: &Output) -> Settings {
     let method = output.effort.map_or(DEFAULT_METHOD, |effort| effort.min(9) * 2 / 3);
     let lossless_effort = output.effort.map_or(DEFAULT_LOSSLESS_EFFORT, |effort| effort.min(9) * 11);
@@ -36,6 +40,7 @@ fn quality(output: &Output) -> u8 {
     output.quality.unwrap_or(DEFAULT_QUALITY)
 }
 
+/// Checks the sides of a picture against the limit of the format.
 fn check_size(image: &Image, format: Format) -> Result<(), Error> {
     let (width, height) = (image.width(), image.height());
     if width.max(height) <= MAX_SIDE_PX {
@@ -47,7 +52,7 @@ fn check_size(image: &Image, format: Format) -> Result<(), Error> {
     )))
 }
 
-/// The pixels of a picture that is not gray.
+/// The pixels of an image, which must not be gray.
 fn pixels(image: &Image) -> Pixels<'_> {
     Pixels {
         width: image.width(),
@@ -57,16 +62,16 @@ fn pixels(image: &Image) -> Pixels<'_> {
     }
 }
 
-/// The facts of a file of ours are read back from it: libwebp leaves out an alpha channel that is opaque all over, and
-/// joins frames that look alike.
+/// Describes the finished file by reading it, because libwebp omits an opaque alpha channel and merges equal
+/// frames.
 fn finish(bytes: Vec<u8>, output: &Output) -> Result<Encoded, Error> {
     let container = container::parse(&bytes).map_err(|reason| failed(reason.to_owned()))?;
-    let mut description = describe(&container);
-    description.quality = (!output.lossless).then(|| quality(output));
-    Ok(Encoded { description, bytes })
+    let mut info = describe(&container);
+    info.quality = (!output.lossless).then(|| quality(output));
+    Ok(Encoded { info, bytes })
 }
 
-/// A whole file of one frame.
+/// Encodes a picture as a whole file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -83,8 +88,8 @@ pub(in crate::codecs) fn encode(
     finish(libwebp::encode(pixels(image), settings(output)).map_err(failed)?, output)
 }
 
-/// A picture without alpha as a VP8 key frame (RFC 6386), bare: a lossy file of one is that in a container. `format` is
-/// the one that the frame is for.
+/// Encodes a picture without alpha as a bare VP8 key frame (RFC 6386), which is the content of a lossy WebP
+/// file. `format` is the format in errors.
 pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -> Result<Vec<u8>, Error> {
     let failed = |reason| Error::Encode { format: format.name(), reason };
     check_size(image, format)?;
@@ -96,22 +101,23 @@ pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -
     }
 }
 
-/// A file of several frames being written.
+/// The encoder of an animated WebP file.
 pub(in crate::codecs) struct Animation {
     output: Output,
     sequence: Sequence,
-    /// The encoder and the channels of all frames.
+    /// The encoder, and the channels of all frames.
     encoder: Option<(AnimationEncoder, Channels)>,
-    /// When the next frame begins.
+    /// The time at which the next frame begins.
     time_ms: u32,
 }
 
 impl Animation {
-    /// A file for these frames.
+    /// Creates a file without frames.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         Self { output: *output, sequence, encoder: None, time_ms: 0 }
     }
 
+    /// Creates the encoder for frames of the size of `image`.
     fn start(&self, image: &Image) -> Result<(AnimationEncoder, Channels), Error> {
         check_size(image, Format::Webp)?;
         let alpha = self.sequence.alpha || image.channels().has_alpha();

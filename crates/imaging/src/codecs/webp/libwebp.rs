@@ -1,18 +1,19 @@
-//! The calls into libwebp's encoder: the only `unsafe` code of this crate. What it is given was made by us and checked
-//! here; no byte of an input reaches it.
+//! Calls the encoder of libwebp. Its input is only data that this crate made and checked; no byte of an input
+//! file reaches libwebp.
 
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use libwebp_sys as sys;
 
-/// The header that the bindings were made from is not that of the library: cannot happen, both come in one package.
+/// The error for a libwebp whose version differs from its header. It cannot happen, because one package
+/// contains both.
 const OTHER_VERSION: &str = "libwebp has another version than its header";
 
-/// How to encode.
+/// The settings of the encoder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
-    /// Keep every visible pixel as it is.
+    /// Keep every visible pixel unchanged.
     pub(super) lossless: bool,
     /// Lossy: quality, 1–100; lossless: effort, 0–100.
     pub(super) quality: u8,
@@ -20,7 +21,7 @@ pub(super) struct Settings {
     pub(super) method: u8,
 }
 
-/// Packed rows of red, green, blue and, with `alpha`, straight alpha.
+/// Rows of RGB or, with `alpha`, RGBA pixels with straight alpha, without padding.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pixels<'a> {
     pub(super) width: u32,
@@ -29,13 +30,13 @@ pub(super) struct Pixels<'a> {
     pub(super) alpha: bool,
 }
 
-/// Encodes one picture. An error in words.
+/// Encodes one picture. The error is a sentence for the user.
 ///
 /// # Panics
-/// When the buffer has another length than the sides say: a bug of ours.
+/// When the length of the buffer does not match the size: a bug of the caller.
 pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, String> {
     let config = config(settings)?;
-    // Lossless coding works on ARGB, lossy on YUV: importing into the right one saves a conversion.
+    // Lossless coding works on ARGB, lossy coding on YUV. Importing into the right one saves a conversion.
     let mut picture = Picture::import(pixels, settings.lossless)?;
     let mut writer = MaybeUninit::uninit();
     // SAFETY: `WebPMemoryWriterInit` writes every field of the struct it is given.
@@ -45,8 +46,8 @@ pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, 
     };
     picture.0.writer = Some(sys::WebPMemoryWrite);
     picture.0.custom_ptr = (&raw mut writer.0).cast();
-    // SAFETY: the configuration was validated, the picture holds imported pixels, and `custom_ptr` points to a live
-    // `WebPMemoryWriter`, which is what `WebPMemoryWrite` takes it for.
+    // SAFETY: the configuration was validated, the picture holds imported pixels, and `custom_ptr` points to
+    // a live `WebPMemoryWriter`, which is what `WebPMemoryWrite` takes it for.
     let encoded = unsafe { sys::WebPEncode(&raw const config, &raw mut picture.0) };
     if encoded == 0 {
         return Err(format!("{:?}", picture.0.error_code));
@@ -65,7 +66,7 @@ pub(super) struct AnimationEncoder {
 }
 
 impl AnimationEncoder {
-    /// Begins an animation that is played `plays` times, 0 = for ever.
+    /// Begins an animation that plays `plays` times; 0 means endlessly.
     pub(super) fn new(width: u32, height: u32, plays: u16, settings: Settings) -> Result<Self, String> {
         let config = config(settings)?;
         let (columns, rows) = sides(width, height)?;
@@ -95,7 +96,7 @@ impl AnimationEncoder {
         self.add_raw(&raw mut picture.0, time_ms)
     }
 
-    /// Ends the animation; the last frame is shown until `end_ms`.
+    /// Finishes the animation. The last frame is shown until `end_ms`.
     pub(super) fn finish(mut self, end_ms: u32) -> Result<Vec<u8>, String> {
         self.add_raw(ptr::null_mut(), end_ms)?;
         let mut data = Data(sys::WebPData { bytes: ptr::null(), size: 0 });
@@ -108,15 +109,17 @@ impl AnimationEncoder {
         Ok(unsafe { std::slice::from_raw_parts(data.0.bytes, data.0.size) }.to_vec())
     }
 
-    /// Adds a picture, or with null the end.
+    /// Adds a picture. Null marks the end of the animation.
     fn add_raw(&mut self, picture: *mut sys::WebPPicture, time_ms: u32) -> Result<(), String> {
         let time = i32::try_from(time_ms).map_err(|_| "the animation is too long")?;
-        // SAFETY: the encoder is live; `picture` is null or a live picture with imported pixels, used during the call.
+        // SAFETY: the encoder is live; `picture` is null or a live picture with imported pixels, used during
+        // the call.
         let added =
             unsafe { sys::WebPAnimEncoderAdd(self.raw.as_ptr(), picture, time, &raw const self.config) };
         if added == 0 { Err(self.error()) } else { Ok(()) }
     }
 
+    /// The last error of the encoder in words.
     fn error(&self) -> String {
         // SAFETY: the encoder is live; the text is its own, ends with 0 and is copied before the next call.
         unsafe { std::ffi::CStr::from_ptr(sys::WebPAnimEncoderGetError(self.raw.as_ptr())) }
@@ -132,11 +135,11 @@ impl Drop for AnimationEncoder {
     }
 }
 
-/// A picture on libwebp's side, freed when dropped.
+/// A picture in memory of libwebp, freed when dropped.
 struct Picture(sys::WebPPicture);
 
 impl Picture {
-    /// Copies pixels over, as ARGB or as YUV.
+    /// Copies pixels into a picture of libwebp, as ARGB or as YUV.
     fn import(pixels: Pixels<'_>, argb: bool) -> Result<Self, String> {
         let Pixels { width, height, data, alpha } = pixels;
         let n_channels = if alpha { 4 } else { 3 };
@@ -145,7 +148,8 @@ impl Picture {
         let mut picture = Self(sys::WebPPicture::new().map_err(|()| OTHER_VERSION)?);
         (picture.0.width, picture.0.height) = sides(width, height)?;
         picture.0.use_argb = argb.into();
-        // SAFETY: `data` has `height` rows of `stride` bytes (asserted above), only read before the call ends.
+        // SAFETY: `data` has `height` rows of `stride` bytes (asserted above), only read before the call
+        // ends.
         let imported = unsafe {
             if alpha {
                 sys::WebPPictureImportRGBA(&raw mut picture.0, data.as_ptr(), stride)
@@ -159,22 +163,24 @@ impl Picture {
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        // SAFETY: the picture was initialised by `WebPPictureInit`, so its pointers are null or libwebp's own.
+        // SAFETY: the picture was initialised by `WebPPictureInit`, so its pointers are null or libwebp's
+        // own.
         unsafe { sys::WebPPictureFree(&raw mut self.0) };
     }
 }
 
-/// The growing output on libwebp's side, freed when dropped.
+/// An output buffer of libwebp, freed when dropped.
 struct Writer(sys::WebPMemoryWriter);
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // SAFETY: the writer was initialised by `WebPMemoryWriterInit`, so its block is null or libwebp's own.
+        // SAFETY: the writer was initialised by `WebPMemoryWriterInit`, so its block is null or libwebp's
+        // own.
         unsafe { sys::WebPMemoryWriterClear(&raw mut self.0) };
     }
 }
 
-/// A finished file on libwebp's side, freed when dropped.
+/// A finished file in memory of libwebp, freed when dropped.
 struct Data(sys::WebPData);
 
 impl Drop for Data {
@@ -184,6 +190,7 @@ impl Drop for Data {
     }
 }
 
+/// Converts the size to the integers of libwebp.
 fn sides(width: u32, height: u32) -> Result<(i32, i32), String> {
     match (i32::try_from(width), i32::try_from(height)) {
         (Ok(columns), Ok(rows)) => Ok((columns, rows)),
@@ -191,6 +198,7 @@ fn sides(width: u32, height: u32) -> Result<(i32, i32), String> {
     }
 }
 
+/// Creates a validated configuration.
 fn config(settings: Settings) -> Result<sys::WebPConfig, String> {
     let mut config = sys::WebPConfig::new().map_err(|()| OTHER_VERSION)?;
     config.lossless = settings.lossless.into();

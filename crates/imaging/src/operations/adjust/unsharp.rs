@@ -1,30 +1,32 @@
-//! `unsharp`: a picture plus what a blur would take from it. `Y' = Y + amount · (Y − G(Y))`, where `G` is a gaussian of
-//! one pixel and the amount is 2 at 100. Only luma is sharpened, so that edges get no coloured fringes.
+//! `unsharp`: adds the detail that a blur would remove. `Y' = Y + amount · (Y − G(Y))`, where `G` is a
+//! gaussian of one pixel, and the amount is 2 for a strength of 100. Only luma is sharpened, so that edges
+//! get no coloured fringes.
 
 use super::super::channels::is_opaque;
 use crate::{Channels, Image};
 
-/// The gaussian of σ = 1, from its middle outwards, adding up to 1 (the first tap counts once, the others twice).
+/// The gaussian of σ = 1, from its middle outwards. The weights add up to 1: the first counts once, the
+/// others twice.
 const TAPS: [f32; 4] = [0.399_050_3, 0.242_036_2, 0.054_005_58, 0.004_433_05];
-const REACH: usize = TAPS.len() - 1;
-const WINDOW: usize = 2 * REACH + 1;
+const RADIUS: usize = TAPS.len() - 1;
+const WINDOW: usize = 2 * RADIUS + 1;
 
 const AMOUNT_PER_STEP: f32 = 0.02;
 
-/// Sharpens in place, with `strength` from 0 to 100. Transparent pixels do not count as neighbours.
+/// Sharpens in place, with `strength` from 0 to 100. Transparent pixels do not affect their neighbours.
 pub(super) fn sharpen(image: &mut Image, strength: f32) {
     let (width, height, channels) = (image.width() as usize, image.height() as usize, image.channels());
     let amount = strength * AMOUNT_PER_STEP;
     let stride = width * channels.count();
     let mut rows = Rows::new(width, !is_opaque(image));
-    for y in 0..height.min(REACH) {
+    for y in 0..height.min(RADIUS) {
         rows.read(y, &image.data()[y * stride..][..stride], channels);
     }
     for y in 0..height {
-        if let Some(row) = image.data().get((y + REACH) * stride..(y + REACH + 1) * stride) {
-            rows.read(y + REACH, row, channels);
+        if let Some(row) = image.data().get((y + RADIUS) * stride..(y + RADIUS + 1) * stride) {
+            rows.read(y + RADIUS, row, channels);
         }
-        rows.find_detail(y, height);
+        rows.compute_detail(y, height);
         let row = &mut image.data_mut()[y * stride..][..stride];
         match channels {
             Channels::Gray => add::<1, 1>(row, &rows.detail, amount),
@@ -34,23 +36,23 @@ pub(super) fn sharpen(image: &mut Image, strength: f32) {
     }
 }
 
-/// Adds the detail to the first `COLORS` of `N` bytes of each pixel.
+/// Adds the detail to the first `COLORS` of the `N` bytes of each pixel.
 fn add<const N: usize, const COLORS: usize>(row: &mut [u8], detail: &[f32], amount: f32) {
     for (pixel, detail) in row.as_chunks_mut::<N>().0.iter_mut().zip(detail) {
-        let plus = detail * amount;
+        let offset = detail * amount;
         for value in &mut pixel[..COLORS] {
-            *value = (f32::from(*value) + plus + 0.5) as u8;
+            *value = (f32::from(*value) + offset + 0.5) as u8;
         }
     }
 }
 
-/// The last few rows, as they were before sharpening: their luma, and the same blurred along the row. Where there is
-/// alpha, luma is blurred premultiplied and alpha beside it, so that their quotient is the blur of what can be seen.
+/// The last `WINDOW` rows before sharpening: their luma, and their luma blurred along the row. With alpha,
+/// premultiplied luma and alpha are blurred separately; their quotient is the blur of the visible pixels.
 struct Rows {
     luma: [Vec<f32>; WINDOW],
     smooth: [Vec<f32>; WINDOW],
     smooth_alpha: [Vec<f32>; WINDOW],
-    /// One row with `REACH` repeated pixels at both ends.
+    /// One row, with `RADIUS` repeated pixels at each end.
     padded: Vec<f32>,
     alpha: Vec<f32>,
     detail: Vec<f32>,
@@ -65,40 +67,41 @@ impl Rows {
             luma: rows(width),
             smooth: rows(width),
             smooth_alpha: rows(width_alpha),
-            padded: vec![0.0; width + 2 * REACH],
+            padded: vec![0.0; width + 2 * RADIUS],
             alpha: vec![0.0; width_alpha],
             detail: vec![0.0; width],
             has_alpha,
         }
     }
 
-    /// Takes in the row number `y`.
+    /// Stores row number `y`.
     fn read(&mut self, y: usize, row: &[u8], channels: Channels) {
         let slot = y % WINDOW;
         let luma = &mut self.luma[slot];
         match channels {
             Channels::Gray => luma.iter_mut().zip(row).for_each(|(luma, &value)| *luma = value.into()),
-            Channels::Rgb => luma_of::<3>(luma, row),
-            Channels::Rgba => luma_of::<4>(luma, row),
+            Channels::Rgb => write_luma::<3>(luma, row),
+            Channels::Rgba => write_luma::<4>(luma, row),
         }
-        self.padded[REACH..][..luma.len()].copy_from_slice(luma);
+        self.padded[RADIUS..][..luma.len()].copy_from_slice(luma);
         if self.has_alpha {
             for (alpha, pixel) in self.alpha.iter_mut().zip(row.as_chunks::<4>().0) {
                 *alpha = f32::from(pixel[3]) / 255.0;
             }
-            self.padded[REACH..].iter_mut().zip(&self.alpha).for_each(|(value, alpha)| *value *= alpha);
+            self.padded[RADIUS..].iter_mut().zip(&self.alpha).for_each(|(value, alpha)| *value *= alpha);
             blur_padded(&mut self.padded, &mut self.smooth[slot]);
-            self.padded[REACH..][..self.alpha.len()].copy_from_slice(&self.alpha);
+            self.padded[RADIUS..][..self.alpha.len()].copy_from_slice(&self.alpha);
             blur_padded(&mut self.padded, &mut self.smooth_alpha[slot]);
         } else {
             blur_padded(&mut self.padded, &mut self.smooth[slot]);
         }
     }
 
-    /// Puts into `detail` what the blur would take from row `y`; nothing where all around is transparent.
-    fn find_detail(&mut self, y: usize, height: usize) {
+    /// Writes into `detail` the difference between row `y` and its blur. The difference is 0 where the whole
+    /// neighbourhood is transparent.
+    fn compute_detail(&mut self, y: usize, height: usize) {
         let slots: [usize; WINDOW] =
-            std::array::from_fn(|i| (y + i).saturating_sub(REACH).min(height - 1) % WINDOW);
+            std::array::from_fn(|i| (y + i).saturating_sub(RADIUS).min(height - 1) % WINDOW);
         self.detail.fill(0.0);
         add_column(&mut self.detail, &self.smooth, slots);
         if self.has_alpha {
@@ -116,23 +119,23 @@ impl Rows {
 /// Adds up the rows with the weights of the gaussian.
 fn add_column(sum: &mut [f32], rows: &[Vec<f32>; WINDOW], slots: [usize; WINDOW]) {
     for (i, slot) in slots.into_iter().enumerate() {
-        let tap = TAPS[i.abs_diff(REACH)];
+        let tap = TAPS[i.abs_diff(RADIUS)];
         sum.iter_mut().zip(&rows[slot]).for_each(|(sum, value)| *sum += tap * value);
     }
 }
 
 /// Rec. 709 luma of each pixel of `N` bytes.
-fn luma_of<const N: usize>(luma: &mut [f32], row: &[u8]) {
+fn write_luma<const N: usize>(luma: &mut [f32], row: &[u8]) {
     for (luma, pixel) in luma.iter_mut().zip(row.as_chunks::<N>().0) {
         *luma = f32::from(pixel[0]) * 0.2126 + f32::from(pixel[1]) * 0.7152 + f32::from(pixel[2]) * 0.0722;
     }
 }
 
-/// Repeats the outermost pixels of `padded` into its margins and blurs it along the row.
+/// Fills the margins of `padded` with its outermost pixels, and blurs it along the row.
 fn blur_padded(padded: &mut [f32], blurred: &mut [f32]) {
-    let end = padded.len() - REACH;
-    let (first, last) = (padded[REACH], padded[end - 1]);
-    padded[..REACH].fill(first);
+    let end = padded.len() - RADIUS;
+    let (first, last) = (padded[RADIUS], padded[end - 1]);
+    padded[..RADIUS].fill(first);
     padded[end..].fill(last);
     for (to, window) in blurred.iter_mut().zip(padded.windows(WINDOW)) {
         *to = TAPS[0] * window[3]

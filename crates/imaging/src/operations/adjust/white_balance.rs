@@ -1,19 +1,19 @@
 //! `temperature` and `tint`: factors for the linear light of each channel.
 
-/// The white of sRGB, D65, in mireds (10⁶ / kelvin).
+/// The white point of sRGB, D65, in mired (10⁶ / kelvin).
 const D65_MIRED: f32 = 153.75;
 
-/// Mireds for one step of `temperature`: ±100 reach from 4,100 K to 15,700 K, inside the range of the daylight formula.
+/// Mired per unit of `temperature`: ±100 give 4,100 K to 15,700 K, within the range of the daylight formula.
 const MIRED_PER_STEP: f32 = 0.9;
 
-/// Stops that the green loses at `tint` 100.
+/// Photographic stops that green loses at a `tint` of 100.
 const TINT_STOPS: f32 = 0.5;
 
-/// Weights of the linear light of sRGB in luminance (IEC 61966-2-1).
+/// Weights of linear sRGB in luminance (IEC 61966-2-1).
 const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
-/// Factors for red, green and blue. Positive `temperature` is warmer (yellow), positive `tint` magenta, as in Lightroom;
-/// the luminance of gray stays. Both −100–100.
+/// Factors for red, green and blue. Positive `temperature` is warmer (yellow), positive `tint` is magenta, as
+/// in Lightroom. The luminance of gray stays the same. Both arguments are from −100 to 100.
 pub(super) fn gains(temperature: f32, tint: f32) -> [f32; 3] {
     let light = daylight(D65_MIRED + MIRED_PER_STEP * temperature);
     let reference = daylight(D65_MIRED);
@@ -23,8 +23,8 @@ pub(super) fn gains(temperature: f32, tint: f32) -> [f32; 3] {
     gains.map(|gain| gain / luminance)
 }
 
-/// Linear sRGB of daylight of a colour temperature from 4,000 to 25,000 K: the CIE's daylight locus (CIE 15:2004,
-/// section 3.1), and the matrix of IEC 61966-2-1.
+/// Linear sRGB of daylight with a colour temperature from 4,000 to 25,000 K: the daylight locus of CIE
+/// 15:2004, section 3.1, and the matrix of IEC 61966-2-1.
 fn daylight(mired: f32) -> [f32; 3] {
     let t = mired / 1000.0;
     let x = if mired > 1e6 / 7000.0 {

@@ -1,19 +1,20 @@
-//! `filter.blur` of the mode `motion`: the mean along a line through each pixel, as a camera that moves would take it, in
-//! time that does not depend on the length of the line.
+//! `filter.blur` in the mode `motion`: the mean along a line through each pixel, as from a moving camera. The
+//! time does not depend on the length of the line.
 //!
-//! The picture is sheared so that the lines run along its longer axis, there a running mean goes along each, and the
-//! result is sheared back. Both shears interpolate linearly between two pixels; at multiples of 45° there is nothing to
-//! interpolate. Only two lines are in memory at a time: two neighbours give the pixels that lie between them.
+//! The image is sheared so that the lines run along its longer axis. A running mean follows each line, and
+//! the result is sheared back. Both shears interpolate linearly between two pixels; at multiples of 45° no
+//! interpolation is needed. Only two neighbouring lines are in memory: the pixels between them are
+//! interpolated from both.
 
 use super::super::channels::is_opaque;
 use super::super::resample::{premultiply_in_place, unpremultiply_in_place};
 use crate::{Channels, Image, Scratch};
 
-/// Parts of a pixel to which places across the lines are rounded.
-const PARTS: i64 = 256;
+/// Fractions of a pixel to which positions across the lines are rounded.
+const FRACTIONS: i64 = 256;
 
-/// Blurs along a line of `radius` pixels to both sides, `angle` degrees counter-clockwise from the right. Edges are
-/// clamped, alpha is premultiplied.
+/// Blurs along a line that extends `radius` pixels to both sides, at `angle` degrees counter-clockwise from
+/// the right. Edges are clamped, alpha is premultiplied.
 pub(super) fn blur(mut image: Image, radius: f32, angle: f32, scratch: &mut Scratch) -> Image {
     let has_alpha = !is_opaque(&image);
     if has_alpha {
@@ -34,31 +35,32 @@ pub(super) fn blur(mut image: Image, radius: f32, angle: f32, scratch: &mut Scra
     blurred
 }
 
-/// One of the two axes of a picture.
+/// One of the two axes of an image.
 #[derive(Debug, Clone, Copy)]
 struct Axis {
     n_pixels: usize,
-    /// Pixels from one to the next in memory.
+    /// Distance between neighbouring pixels in memory, in pixels.
     step: usize,
 }
 
 impl Axis {
-    /// The nearest place that there is.
-    fn clamp(self, place: i64) -> usize {
-        place.clamp(0, self.n_pixels as i64 - 1) as usize
+    /// The nearest valid position on the axis.
+    fn clamp(self, position: i64) -> usize {
+        position.clamp(0, self.n_pixels as i64 - 1) as usize
     }
 }
 
-/// The lines of a picture.
+/// The geometry of the blur lines of an image.
 struct Motion {
-    /// Along which each step of a line goes one pixel.
+    /// The axis on which each step of a line advances by one pixel.
     along: Axis,
     across: Axis,
-    /// Whole pixels to each side, and how much of the next.
+    /// Whole pixels to each side of the centre, and the weight of the next pixel.
     reach: usize,
     edge: f32,
-    /// How far across, in parts of a pixel, the line through the origin is at each place along, from `-margin` on.
-    shift: Vec<i64>,
+    /// Offset of the line through the origin across the axis, in fractions of a pixel, for each position
+    /// along the axis. The first position is `-margin`.
+    offsets: Vec<i64>,
     margin: usize,
 }
 
@@ -67,40 +69,45 @@ impl Motion {
         let (sin, cos) = f64::from(angle).to_radians().sin_cos();
         let columns = Axis { n_pixels: image.width() as usize, step: 1 };
         let rows = Axis { n_pixels: image.height() as usize, step: image.width() as usize };
-        let flat = cos.abs() >= sin.abs();
-        // Rows are counted downwards.
+        let is_horizontal = cos.abs() >= sin.abs();
+        // Rows are counted downwards, so the sign is negative.
         let (along, across, step, slope) =
-            if flat { (columns, rows, cos, -sin / cos) } else { (rows, columns, sin, -cos / sin) };
+            if is_horizontal { (columns, rows, cos, -sin / cos) } else { (rows, columns, sin, -cos / sin) };
         let reach = f64::from(radius) * step.abs();
         let margin = reach as usize + 1;
-        let places = -(margin as i64)..(along.n_pixels + margin) as i64;
-        let shift = places.map(|place| (place as f64 * slope * PARTS as f64).round() as i64).collect();
-        Self { along, across, reach: reach as usize, edge: reach.fract() as f32, shift, margin }
+        let positions = -(margin as i64)..(along.n_pixels + margin) as i64;
+        let offsets =
+            positions.map(|position| (position as f64 * slope * FRACTIONS as f64).round() as i64).collect();
+        Self { along, across, reach: reach as usize, edge: reach.fract() as f32, offsets, margin }
     }
 
     fn run<const N: usize>(&self, image: &Image, data: &mut [u8]) {
         let from = image.data().as_chunks::<N>().0;
         let to = data.as_chunks_mut::<N>().0;
-        let inside = &self.shift[self.margin..][..self.along.n_pixels];
-        let (&first, &last) = (inside.first().expect("a side has pixels"), inside.last().expect("as before"));
-        let far = (self.across.n_pixels as i64 - 1) * PARTS;
-        let lines = (-first.max(last)).div_euclid(PARTS)..=(far - first.min(last)).div_euclid(PARTS);
+        let inside = &self.offsets[self.margin..][..self.along.n_pixels];
+        let (&first, &last) = (
+            inside.first().expect("an image has at least one pixel per line"),
+            inside.last().expect("an image has at least one pixel per line"),
+        );
+        let far = (self.across.n_pixels as i64 - 1) * FRACTIONS;
+        let lines = (-first.max(last)).div_euclid(FRACTIONS)..=(far - first.min(last)).div_euclid(FRACTIONS);
 
-        let mut strip = vec![[0; N]; self.shift.len()];
+        let mut samples = vec![[0; N]; self.offsets.len()];
         let mut line = vec![[0.0; N]; self.along.n_pixels];
         let mut next = line.clone();
-        self.mean(from, *lines.start(), &mut strip, &mut line);
+        self.write_means(from, *lines.start(), &mut samples, &mut line);
         for number in lines {
-            self.mean(from, number + 1, &mut strip, &mut next);
-            for place in self.places(number) {
-                // The first pixel at or above the line; below the next line, as those are one pixel apart.
-                let on_line = number * PARTS + inside[place];
-                let across = on_line.div_euclid(PARTS) + i64::from(on_line.rem_euclid(PARTS) > 0);
+            self.write_means(from, number + 1, &mut samples, &mut next);
+            for position in self.positions(number) {
+                // The first pixel at or above the line. It is below the next line, because lines are one
+                // pixel apart.
+                let on_line = number * FRACTIONS + inside[position];
+                let across = on_line.div_euclid(FRACTIONS) + i64::from(on_line.rem_euclid(FRACTIONS) > 0);
                 if (0..self.across.n_pixels as i64).contains(&across) {
-                    let share = (across * PARTS - on_line) as f32 / PARTS as f32;
-                    let pixel = &mut to[place * self.along.step + across as usize * self.across.step];
-                    for (value, (a, b)) in pixel.iter_mut().zip(line[place].iter().zip(&next[place])) {
-                        *value = ((a + (b - a) * share) * (1.0 / PARTS as f32) + 0.5) as u8;
+                    let share = (across * FRACTIONS - on_line) as f32 / FRACTIONS as f32;
+                    let pixel = &mut to[position * self.along.step + across as usize * self.across.step];
+                    for (value, (a, b)) in pixel.iter_mut().zip(line[position].iter().zip(&next[position])) {
+                        *value = ((a + (b - a) * share) * (1.0 / FRACTIONS as f32) + 0.5) as u8;
                     }
                 }
             }
@@ -108,52 +115,54 @@ impl Motion {
         }
     }
 
-    /// The places at which a line, or one of its two neighbours, is inside the picture.
-    fn places(&self, number: i64) -> std::ops::Range<usize> {
-        let inside = &self.shift[self.margin..][..self.along.n_pixels];
-        let before = |shift: i64| (number + 1) * PARTS + shift < 0;
-        let behind = |shift: i64| (number - 1) * PARTS + shift > (self.across.n_pixels as i64 - 1) * PARTS;
+    /// The positions at which a line or one of its two neighbours is inside the image.
+    fn positions(&self, number: i64) -> std::ops::Range<usize> {
+        let inside = &self.offsets[self.margin..][..self.along.n_pixels];
+        let before = |offset: i64| (number + 1) * FRACTIONS + offset < 0;
+        let behind =
+            |offset: i64| (number - 1) * FRACTIONS + offset > (self.across.n_pixels as i64 - 1) * FRACTIONS;
         let rising = inside.last() >= inside.first();
-        let start = inside.partition_point(|&shift| if rising { before(shift) } else { behind(shift) });
-        let end = inside.partition_point(|&shift| if rising { !behind(shift) } else { !before(shift) });
+        let start = inside.partition_point(|&offset| if rising { before(offset) } else { behind(offset) });
+        let end = inside.partition_point(|&offset| if rising { !behind(offset) } else { !before(offset) });
         start..end.max(start)
     }
 
-    /// Writes the means along a line, in parts of a level, where they are needed.
-    fn mean<const N: usize>(
+    /// Writes the means along a line for the positions of [`Motion::positions`], in fractions of a level.
+    fn write_means<const N: usize>(
         &self,
         from: &[[u8; N]],
         number: i64,
-        strip: &mut [[i32; N]],
+        samples: &mut [[i32; N]],
         line: &mut [[f32; N]],
     ) {
-        let places = self.places(number);
-        if places.is_empty() {
+        let positions = self.positions(number);
+        if positions.is_empty() {
             return;
         }
-        // From one margin before the first place to one behind the last.
-        let strip = &mut strip[..places.len() + 2 * self.margin];
-        for (i, sample) in strip.iter_mut().enumerate() {
-            let across = number * PARTS + self.shift[places.start + i];
-            let place = self.along.clamp((places.start + i) as i64 - self.margin as i64) * self.along.step;
-            let upper = across.div_euclid(PARTS);
-            let share = across.rem_euclid(PARTS) as i32;
+        // From one margin before the first position to one margin after the last.
+        let samples = &mut samples[..positions.len() + 2 * self.margin];
+        for (i, sample) in samples.iter_mut().enumerate() {
+            let across = number * FRACTIONS + self.offsets[positions.start + i];
+            let position =
+                self.along.clamp((positions.start + i) as i64 - self.margin as i64) * self.along.step;
+            let upper = across.div_euclid(FRACTIONS);
+            let share = across.rem_euclid(FRACTIONS) as i32;
             let [a, b] =
-                [upper, upper + 1].map(|row| &from[place + self.across.clamp(row) * self.across.step]);
+                [upper, upper + 1].map(|row| &from[position + self.across.clamp(row) * self.across.step]);
             for (value, (&a, &b)) in sample.iter_mut().zip(a.iter().zip(b)) {
-                *value = i32::from(a) * (PARTS as i32 - share) + i32::from(b) * share;
+                *value = i32::from(a) * (FRACTIONS as i32 - share) + i32::from(b) * share;
             }
         }
         let n_whole = 2 * self.reach + 1;
         let weight = 1.0 / (n_whole as f32 + 2.0 * self.edge);
-        // Sums of at most 201 samples of at most 255 · 256: whole numbers that `f32` still holds.
+        // The sum has at most 201 samples of at most 255 · 256, which `f32` represents exactly.
         let mut sum = [0; N];
-        for sample in &strip[1..n_whole] {
+        for sample in &samples[1..n_whole] {
             sum.iter_mut().zip(sample).for_each(|(sum, value)| *sum += value);
         }
-        for (i, mean) in line[places].iter_mut().enumerate() {
-            let (left, leaving) = (strip[i], strip[i + 1]);
-            let (entering, right) = (strip[i + n_whole], strip[i + n_whole + 1]);
+        for (i, mean) in line[positions].iter_mut().enumerate() {
+            let (left, leaving) = (samples[i], samples[i + 1]);
+            let (entering, right) = (samples[i + n_whole], samples[i + n_whole + 1]);
             for channel in 0..N {
                 sum[channel] += entering[channel];
                 let ends = (left[channel] + right[channel]) as f32;

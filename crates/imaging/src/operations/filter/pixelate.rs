@@ -1,22 +1,22 @@
-//! `pixelate`: squares of one colour, the mean of what they cover.
+//! `pixelate`: replaces squares by their mean colour.
 
 use crate::{Channels, Image};
 
-/// Makes squares of `side_px` pixels, the first one in the upper left corner. A side of 1 is the identity. Colours count
-/// by their alpha.
+/// Replaces squares of `side_px` pixels by their mean; the first square lies in the upper left corner. A side
+/// of 1 is the identity. Colours are weighted by their alpha.
 pub(super) fn pixelate(image: &mut Image, side_px: f32) {
     let side = side_px.round().max(1.0) as usize;
     if side == 1 {
         return;
     }
     match image.channels() {
-        Channels::Gray => flatten::<1>(image, side),
-        Channels::Rgb => flatten::<3>(image, side),
-        Channels::Rgba => flatten_rgba(image, side),
+        Channels::Gray => average_squares::<1>(image, side),
+        Channels::Rgb => average_squares::<3>(image, side),
+        Channels::Rgba => average_squares_rgba(image, side),
     }
 }
 
-fn flatten<const N: usize>(image: &mut Image, side: usize) {
+fn average_squares<const N: usize>(image: &mut Image, side: usize) {
     for_each_square::<N>(image, side, |square, n_pixels| {
         let mut sums = [0u32; N];
         square(&mut |pixel| {
@@ -27,7 +27,7 @@ fn flatten<const N: usize>(image: &mut Image, side: usize) {
     });
 }
 
-fn flatten_rgba(image: &mut Image, side: usize) {
+fn average_squares_rgba(image: &mut Image, side: usize) {
     for_each_square::<4>(image, side, |square, n_pixels| {
         let mut sums = [0u64; 4];
         square(&mut |&mut [r, g, b, a]| {
@@ -45,7 +45,8 @@ fn flatten_rgba(image: &mut Image, side: usize) {
     });
 }
 
-/// Calls `edit` for each square with a function that visits its pixels, and with their number.
+/// Calls `edit` for each square, with a function that visits the pixels of the square and with the number of
+/// these pixels.
 fn for_each_square<const N: usize>(
     image: &mut Image,
     side: usize,

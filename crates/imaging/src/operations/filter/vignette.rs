@@ -1,9 +1,9 @@
-//! `vignette`: darkens towards the corners.
+//! `vignette`: darkens the image towards its corners.
 
 use crate::{Channels, Image};
 
-/// Takes `strength · d⁴` of the light, `d` being the distance from the middle, 1 in the corners: the first terms of the
-/// cos⁴ law, by which a simple lens loses light off its axis.
+/// Removes the share `strength · d⁴` of the light, where `d` is the distance from the centre and 1 in the
+/// corners. These are the first terms of the cos⁴ law, by which a simple lens loses light off its axis.
 pub(super) fn darken(image: &mut Image, strength: f32) {
     match image.channels() {
         Channels::Gray => darken_colors::<1, 1>(image, strength),
@@ -12,13 +12,13 @@ pub(super) fn darken(image: &mut Image, strength: f32) {
     }
 }
 
-/// Over pixels of `N` bytes, of which the first `COLORS` are colours.
+/// Darkens the first `COLORS` of the `N` bytes of each pixel.
 fn darken_colors<const N: usize, const COLORS: usize>(image: &mut Image, strength: f32) {
-    let halves = squares(image.width());
+    let columns = squares(image.width());
     let rows = squares(image.height());
     let stride = image.width() as usize * N;
     for (row, y) in image.data_mut().chunks_exact_mut(stride).zip(rows) {
-        for (pixel, x) in row.as_chunks_mut::<N>().0.iter_mut().zip(&halves) {
+        for (pixel, x) in row.as_chunks_mut::<N>().0.iter_mut().zip(&columns) {
             let distance = x + y;
             let kept = 1.0 - strength * distance * distance;
             for value in &mut pixel[..COLORS] {
@@ -28,7 +28,7 @@ fn darken_colors<const N: usize, const COLORS: usize>(image: &mut Image, strengt
     }
 }
 
-/// For each pixel of a side, half the square of its distance from the middle, in half sides.
+/// For each pixel of a side: half the square of its distance from the centre, in half sides.
 fn squares(side: u32) -> Vec<f32> {
     let half = side as f32 / 2.0;
     (0..side)

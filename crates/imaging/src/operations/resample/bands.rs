@@ -1,7 +1,8 @@
-//! Resampling while the rows arrive: the vertical pass works on a band of them and forgets it, so that of a large picture
-//! only what it becomes is kept. The result is that of the whole picture, to the rounding of the kernel's weights.
+//! Resampling while rows are decoded: the vertical pass works on a band of rows and then discards it, so that
+//! only the result of a large image is kept in memory. The result equals that of the whole image, up to
+//! rounding of the kernel weights.
 
-use pixaven_resample::{Cut, Part, View};
+use pixaven_resample::{Region, SourceWindow, View};
 
 use super::filter;
 use crate::geometry::{Rect, Size, Window};
@@ -9,18 +10,19 @@ use crate::operations::channels::is_opaque_data;
 use crate::plan::Kernel;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Rows of a band, at least: the kernel's margins, which two bands have in common, are only a part of it.
+/// Minimum rows of a band. The kernel margins, which two bands share, are then only a part of a band.
 const BAND_ROWS: f64 = 64.0;
 
-/// Where a band begins is a multiple of this fraction of a pixel, so that sums are exact.
+/// The start of a band is rounded to a multiple of this fraction of a pixel, so that sums are exact.
 const GRID: f64 = (1u64 << 30) as f64;
 
-/// Fills a buffer with the next rows of a picture.
+/// Fills a buffer with the next rows of an image.
 pub(in crate::operations) type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Error>;
 
-/// Whether that can be done, and pays: when rows are thrown away and the vertical pass comes first. Not with the kernels
-/// that have sharp edges, where the last bit of a place decides which pixels count.
-pub(in crate::operations) fn pays(window: Window, to: Size, kernel: Kernel) -> bool {
+/// Whether resampling by bands is possible and saves memory: if it discards rows and the vertical pass comes
+/// first. Kernels with sharp edges are excluded, because the last bit of a position decides which pixels they
+/// use.
+pub(in crate::operations) fn can_resample_rows(window: Window, to: Size, kernel: Kernel) -> bool {
     let Rect { width, height, .. } = window.outer();
     !matches!(kernel, Kernel::Nearest | Kernel::Box)
         && to.height < height
@@ -28,7 +30,7 @@ pub(in crate::operations) fn pays(window: Window, to: Size, kernel: Kernel) -> b
         && to.height < window.height as u32
 }
 
-/// Makes `window` of the picture of `size` that is read a new image of the size `to`.
+/// Resamples `window` of an image of `size`, whose rows `read` delivers, to the size `to`.
 pub(in crate::operations) fn resample_rows(
     read: Read<'_>,
     size: Size,
@@ -38,58 +40,59 @@ pub(in crate::operations) fn resample_rows(
 ) -> Result<Image, Error> {
     let rect = window.outer();
     let scale = window.height / f64::from(to.height);
-    let reach = support(kernel) * scale;
+    let radius = support(kernel) * scale;
     let top = window.top - f64::from(rect.y);
-    let n_at_once = (BAND_ROWS.max(2.0 * reach) / scale).ceil() as u32;
+    let n_rows_per_band = (BAND_ROWS.max(2.0 * radius) / scale).ceil() as u32;
     let n_bytes = channels.count();
-    let n_between = rect.width as usize * n_bytes;
-    let mut between = scratch.take(n_between * to.height as usize);
+    let row_bytes = rect.width as usize * n_bytes;
+    let mut intermediate = scratch.take(row_bytes * to.height as usize);
     let mut band = Band::new(read, size, channels, scratch);
 
-    for (first, made) in
-        (0..to.height).step_by(n_at_once as usize).zip(between.chunks_mut(n_between * n_at_once as usize))
+    for (first, resampled) in (0..to.height)
+        .step_by(n_rows_per_band as usize)
+        .zip(intermediate.chunks_mut(row_bytes * n_rows_per_band as usize))
     {
-        let n_made = (made.len() / n_between) as u32;
-        let place = |made: f64| top + made * scale;
-        let begin = (place(f64::from(first) + 0.5) - reach).floor().max(0.0) as u32;
-        let end = (place(f64::from(first + n_made) - 0.5) + reach).ceil().min(rect.height.into()) as u32;
+        let n_rows = (resampled.len() / row_bytes) as u32;
+        let position = |row: f64| top + row * scale;
+        let begin = (position(f64::from(first) + 0.5) - radius).floor().max(0.0) as u32;
+        let end = (position(f64::from(first + n_rows) - 0.5) + radius).ceil().min(rect.height.into()) as u32;
         let rows = match band.advance(rect.y + begin, rect.y + end) {
             Ok(rows) => rows,
             Err(error) => {
                 scratch.give(band.data);
-                scratch.give(between);
+                scratch.give(intermediate);
                 return Err(error);
             }
         };
         let height = end - begin;
-        let top = ((place(first.into()) - f64::from(begin)) * GRID).round() / GRID;
-        let part = Part {
+        let top = ((position(first.into()) - f64::from(begin)) * GRID).round() / GRID;
+        let source = SourceWindow {
             left: 0.0,
             top,
             width: rect.width.into(),
-            height: (f64::from(n_made) * scale).min(f64::from(height) - top),
+            height: (f64::from(n_rows) * scale).min(f64::from(height) - top),
         };
         let view = View { data: rows, width: size.width, height, n_channels: n_bytes };
-        let cut = Cut { x: rect.x, y: 0, width: rect.width, height };
-        pixaven_resample::resample(view, cut, part, filter(kernel), (rect.width, n_made), made);
+        let region = Region { x: rect.x, y: 0, width: rect.width, height };
+        pixaven_resample::resample(view, region, source, filter(kernel), (rect.width, n_rows), resampled);
     }
     let is_translucent = band.is_translucent;
     scratch.give(band.data);
 
-    let mut made = scratch.take(to.width as usize * to.height as usize * n_bytes);
-    let half = View { data: &between, width: rect.width, height: to.height, n_channels: n_bytes };
-    let all = Cut { x: 0, y: 0, width: rect.width, height: to.height };
+    let mut output = scratch.take(to.width as usize * to.height as usize * n_bytes);
+    let first_pass = View { data: &intermediate, width: rect.width, height: to.height, n_channels: n_bytes };
+    let whole = Region { x: 0, y: 0, width: rect.width, height: to.height };
     let left = window.left - f64::from(rect.x);
-    let part = Part { left, top: 0.0, width: window.width, height: to.height.into() };
-    pixaven_resample::resample(half, all, part, filter(kernel), (to.width, to.height), &mut made);
-    scratch.give(between);
+    let source = SourceWindow { left, top: 0.0, width: window.width, height: to.height.into() };
+    pixaven_resample::resample(first_pass, whole, source, filter(kernel), (to.width, to.height), &mut output);
+    scratch.give(intermediate);
     if is_translucent {
-        pixaven_resample::unpremultiply_in_place(to.width, to.height, &mut made);
+        pixaven_resample::unpremultiply_in_place(to.width, to.height, &mut output);
     }
-    Ok(Image::new(to.width, to.height, channels, made))
+    Ok(Image::new(to.width, to.height, channels, output))
 }
 
-/// How far the kernel reaches, in pixels of the smaller picture.
+/// The radius of the kernel, in pixels of the smaller image.
 fn support(kernel: Kernel) -> f64 {
     match kernel {
         Kernel::Lanczos3 => 3.0,
@@ -98,15 +101,15 @@ fn support(kernel: Kernel) -> f64 {
     }
 }
 
-/// Some rows of the picture, one after the other, premultiplied.
+/// Consecutive rows of the image, premultiplied.
 struct Band<'a> {
     read: Read<'a>,
     width: u32,
     channels: Channels,
-    /// The row that comes first in `data`.
+    /// The row number of the first row in `data`.
     first: u32,
     data: Vec<u8>,
-    /// Whether a pixel lets something through. Opaque rows need not be multiplied.
+    /// Whether any pixel is not opaque. Opaque rows need no multiplication.
     is_translucent: bool,
 }
 
@@ -116,11 +119,12 @@ impl<'a> Band<'a> {
         Self { read, width: size.width, channels, first: 0, data, is_translucent: false }
     }
 
-    /// Forgets the rows before `begin` and reads those up to `end`. Neither ever goes back.
+    /// Discards the rows before `begin` and reads the rows up to `end`. Both positions must not decrease
+    /// between calls.
     fn advance(&mut self, begin: u32, end: u32) -> Result<&[u8], Error> {
         let stride = self.width as usize * self.channels.count();
         let mut n_kept = self.data.len() / stride;
-        // What lies between the band and `begin`, above a crop for one, is read and forgotten.
+        // Rows between the band and `begin`, for example above a crop, are read and discarded.
         while self.first as usize + n_kept < begin as usize {
             let n_skipped = (begin as usize - self.first as usize - n_kept).min(BAND_ROWS as usize);
             self.first += (n_kept + n_skipped) as u32;

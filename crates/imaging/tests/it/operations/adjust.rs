@@ -1,10 +1,13 @@
-//! `adjust` and `auto`: each formula again in `f64`, directions, and what must stay.
+//! `adjust` and `auto`: reference formulas in `f64`, the direction of each change, and pixels that must stay
+//! the same.
 
 use pixaven_imaging::plan::{Adjust, Plan};
 use pixaven_imaging::{Channels, Image};
 use proptest::prelude::*;
 
-use super::pictures::{any_image, at, distance, flat, mean, paint, run, soft};
+use super::helpers::{
+    any_image, flat_image, image_from_fn, max_difference, mean_value, pixel_at, run, smooth_image,
+};
 
 fn plan(adjust: Adjust) -> Plan {
     Plan { adjust: Some(adjust), ..Plan::default() }
@@ -25,23 +28,23 @@ const NEUTRAL: Adjust = Adjust {
     shadows: 0.0,
 };
 
-/// All 256 grays in a row.
+/// All 256 gray values in a row.
 fn ramp() -> Image {
-    paint(256, 1, Channels::Gray, |x, _, _| x as u8)
+    image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8)
 }
 
-/// Checks a curve against its formula, on values from 0 to 1.
+/// Compares a curve with its formula, on values from 0 to 1.
 #[track_caller]
-fn check_curve(adjust: Adjust, formula: impl Fn(f64) -> f64) {
-    let made = run(&ramp(), &plan(adjust));
-    for (value, &made) in made.data().iter().enumerate() {
+fn assert_curve(adjust: Adjust, formula: impl Fn(f64) -> f64) {
+    let result = run(&ramp(), &plan(adjust));
+    for (value, &result) in result.data().iter().enumerate() {
         let expected = formula(value as f64 / 255.0).clamp(0.0, 1.0) * 255.0;
         assert!(
-            (f64::from(made) - expected).abs() <= 0.51,
-            "{adjust:?}: {value} became {made}, not {expected:.2}"
+            (f64::from(result) - expected).abs() <= 0.51,
+            "{adjust:?}: {value} became {result}, not {expected:.2}"
         );
     }
-    assert!(made.data().is_sorted(), "{adjust:?} keeps the order of tones");
+    assert!(result.data().is_sorted(), "{adjust:?} keeps the order of tones");
 }
 
 fn to_linear(v: f64) -> f64 {
@@ -53,63 +56,63 @@ fn from_linear(l: f64) -> f64 {
 }
 
 #[test]
-fn curves_follow_their_formulas() {
+fn adjust_curves_match_their_formulas() {
     for amount in [-100.0f32, -50.0, -7.0, 13.0, 50.0, 100.0] {
         let a = f64::from(amount) / 100.0;
-        check_curve(Adjust { brightness: amount, ..NEUTRAL }, |v| {
+        assert_curve(Adjust { brightness: amount, ..NEUTRAL }, |v| {
             if a < 0.0 { v * (1.0 + a) } else { v + (1.0 - v) * a }
         });
-        check_curve(Adjust { gamma: amount, ..NEUTRAL }, |v| v.powf(2f64.powf(-2.0 * a)));
-        check_curve(Adjust { exposure: amount, ..NEUTRAL }, |v| {
+        assert_curve(Adjust { gamma: amount, ..NEUTRAL }, |v| v.powf(2f64.powf(-2.0 * a)));
+        assert_curve(Adjust { exposure: amount, ..NEUTRAL }, |v| {
             from_linear((to_linear(v) * 4f64.powf(a)).min(1.0))
         });
         let lift = |v: f64, a: f64| v + if a > 0.0 { 2.0 * a } else { a } * v * (1.0 - v).powi(3);
-        check_curve(Adjust { shadows: amount, ..NEUTRAL }, |v| lift(v, a));
-        check_curve(Adjust { highlights: amount, ..NEUTRAL }, |v| 1.0 - lift(1.0 - v, -a));
+        assert_curve(Adjust { shadows: amount, ..NEUTRAL }, |v| lift(v, a));
+        assert_curve(Adjust { highlights: amount, ..NEUTRAL }, |v| 1.0 - lift(1.0 - v, -a));
     }
     for amount in [-100.0f32, -50.0, 20.0, 50.0] {
         let slope = ((f64::from(amount) / 100.0 + 1.0) * std::f64::consts::FRAC_PI_4).tan();
-        check_curve(Adjust { contrast: amount, ..NEUTRAL }, |v| (v - 0.5) * slope + 0.5);
+        assert_curve(Adjust { contrast: amount, ..NEUTRAL }, |v| (v - 0.5) * slope + 0.5);
     }
     let threshold = run(&ramp(), &plan(Adjust { contrast: 100.0, ..NEUTRAL }));
-    assert_eq!((at(&threshold, 127, 0), at(&threshold, 128, 0)), (&[0][..], &[255][..]));
+    assert_eq!((pixel_at(&threshold, 127, 0), pixel_at(&threshold, 128, 0)), (&[0][..], &[255][..]));
 }
 
 #[test]
-fn several_curves_are_rounded_once() {
-    // Down and up again: with a rounding between them, tones would be lost.
-    let both =
+fn several_curves_are_rounded_only_once() {
+    // Darken, then raise the contrast: rounding between both steps would lose tones.
+    let darkened =
         Adjust { brightness: -50.0, gamma: 0.0, exposure: 0.0, shadows: 0.0, contrast: 0.0, ..NEUTRAL };
-    let back = Adjust { contrast: (2f32.atan() * 4.0 / std::f32::consts::PI - 1.0) * 100.0, ..both };
-    let made = run(&ramp(), &plan(back));
-    // v/2, then (v/2 − ½)·2 + ½ = v − ½.
-    for (value, &made) in made.data().iter().enumerate() {
+    let adjust = Adjust { contrast: (2f32.atan() * 4.0 / std::f32::consts::PI - 1.0) * 100.0, ..darkened };
+    let result = run(&ramp(), &plan(adjust));
+    // The curve is v/2, then (v/2 − ½)·2 + ½ = v − ½.
+    for (value, &result) in result.data().iter().enumerate() {
         let expected = (value as f64 - 127.5).max(0.0);
-        assert!((f64::from(made) - expected).abs() <= 0.6, "{value} became {made}");
+        assert!((f64::from(result) - expected).abs() <= 0.6, "{value} became {result}");
     }
 }
 
-/// A pixel through a matrix in `f64`.
+/// Multiplies a pixel by a matrix, in `f64`.
 fn multiply(pixel: &[u8], matrix: [[f64; 3]; 3]) -> [f64; 3] {
     matrix.map(|row| row.iter().zip(pixel).map(|(m, v)| m * f64::from(*v)).sum::<f64>().clamp(0.0, 255.0))
 }
 
 #[track_caller]
-fn check_matrix(adjust: Adjust, matrix: [[f64; 3]; 3]) {
-    let image = soft(40, 30, Channels::Rgb);
-    let made = run(&image, &plan(adjust));
-    for (before, after) in image.data().as_chunks::<3>().0.iter().zip(made.data().as_chunks::<3>().0) {
-        for (expected, made) in multiply(before, matrix).into_iter().zip(after) {
-            assert!((f64::from(*made) - expected).abs() <= 0.52, "{adjust:?}: {before:?} became {after:?}");
+fn assert_matrix(adjust: Adjust, matrix: [[f64; 3]; 3]) {
+    let image = smooth_image(40, 30, Channels::Rgb);
+    let result = run(&image, &plan(adjust));
+    for (before, after) in image.data().as_chunks::<3>().0.iter().zip(result.data().as_chunks::<3>().0) {
+        for (expected, result) in multiply(before, matrix).into_iter().zip(after) {
+            assert!((f64::from(*result) - expected).abs() <= 0.52, "{adjust:?}: {before:?} became {after:?}");
         }
     }
 }
 
 #[test]
-fn saturation_and_hue_are_the_matrices_of_the_w3c() {
+fn saturation_and_hue_use_the_w3c_matrices() {
     for amount in [-100.0f32, -40.0, 25.0, 100.0] {
         let s = 1.0 + f64::from(amount) / 100.0;
-        check_matrix(
+        assert_matrix(
             Adjust { saturation: amount, ..NEUTRAL },
             [
                 [0.213 + 0.787 * s, 0.715 - 0.715 * s, 0.072 - 0.072 * s],
@@ -120,7 +123,7 @@ fn saturation_and_hue_are_the_matrices_of_the_w3c() {
     }
     for degrees in [-180.0f32, -30.0, 45.0, 90.0, 180.0] {
         let (s, c) = f64::from(degrees).to_radians().sin_cos();
-        check_matrix(
+        assert_matrix(
             Adjust { hue: degrees, ..NEUTRAL },
             [
                 [0.213 + c * 0.787 - s * 0.213, 0.715 - c * 0.715 - s * 0.715, 0.072 - c * 0.072 + s * 0.928],
@@ -132,104 +135,101 @@ fn saturation_and_hue_are_the_matrices_of_the_w3c() {
 }
 
 #[test]
-fn vibrance_moves_muted_colours_more() {
+fn vibrance_changes_muted_colours_more_than_vivid_colours() {
     let vibrant = plan(Adjust { vibrance: 80.0, ..NEUTRAL });
     let gain = |pixel: [u8; 4]| {
-        let made = run(&flat(1, 1, Channels::Rgb, pixel), &vibrant);
+        let result = run(&flat_image(1, 1, Channels::Rgb, pixel), &vibrant);
         let spread = |p: &[u8]| f64::from(p.iter().max().unwrap() - p.iter().min().unwrap());
-        spread(made.data()) / spread(&pixel[..3])
+        spread(result.data()) / spread(&pixel[..3])
     };
     let (muted, vivid) = (gain([130, 120, 110, 0]), gain([200, 120, 40, 0]));
     assert!(muted > 1.6 && vivid > 1.0 && muted > vivid + 0.3, "{muted} {vivid}");
-    let grays = paint(256, 1, Channels::Rgb, |x, _, _| x as u8);
+    let grays = image_from_fn(256, 1, Channels::Rgb, |x, _, _| x as u8);
     assert_eq!(run(&grays, &vibrant), grays);
 }
 
 #[test]
-fn white_balance_turns_gray_the_named_way_and_keeps_its_light() {
-    let gray = flat(1, 1, Channels::Rgb, [128, 128, 128, 0]);
+fn white_balance_tints_gray_in_the_right_direction_and_keeps_its_luminance() {
+    let gray = flat_image(1, 1, Channels::Rgb, [128, 128, 128, 0]);
     let light = |pixel: &[u8]| -> f64 {
         pixel.iter().zip([0.2126, 0.7152, 0.0722]).map(|(v, w)| w * to_linear(f64::from(*v) / 255.0)).sum()
     };
-    let of = |temperature, tint| {
-        let made = run(&gray, &plan(Adjust { temperature, tint, ..NEUTRAL })).into_data();
-        assert!((light(&made) / light(&[128; 3]) - 1.0).abs() < 0.02, "{made:?}");
-        (made[0], made[1], made[2])
+    let white_balance = |temperature, tint| {
+        let result = run(&gray, &plan(Adjust { temperature, tint, ..NEUTRAL })).into_data();
+        assert!((light(&result) / light(&[128; 3]) - 1.0).abs() < 0.02, "{result:?}");
+        (result[0], result[1], result[2])
     };
-    let (r, _, b) = of(60.0, 0.0);
+    let (r, _, b) = white_balance(60.0, 0.0);
     assert!(r > 135 && b < 112, "warm: {r} {b}");
-    let (r, _, b) = of(-60.0, 0.0);
+    let (r, _, b) = white_balance(-60.0, 0.0);
     assert!(r < 120 && b > 140, "cold: {r} {b}");
-    let (r, g, b) = of(0.0, 60.0);
+    let (r, g, b) = white_balance(0.0, 60.0);
     assert!(g < 125 && r > 131 && b > 131, "magenta: {r} {g} {b}");
-    let (r, g, b) = of(0.0, -60.0);
+    let (r, g, b) = white_balance(0.0, -60.0);
     assert!(g > 130 && r < 125 && b < 125, "green: {r} {g} {b}");
 }
 
-/// Luma plus twice the strength times what a gaussian of one pixel takes away, all in `f64`.
+/// The reference for `unsharp` in `f64`: luma plus twice the strength times the detail that a gaussian of one
+/// pixel removes.
 fn sharpened(image: &Image, strength: f64) -> Image {
     let (width, height) = (image.width() as i64, image.height() as i64);
     let luma = |x: i64, y: i64| {
-        let pixel = at(image, x.clamp(0, width - 1) as u32, y.clamp(0, height - 1) as u32);
+        let pixel = pixel_at(image, x.clamp(0, width - 1) as u32, y.clamp(0, height - 1) as u32);
         pixel.iter().zip([0.2126, 0.7152, 0.0722]).map(|(v, w)| f64::from(*v) * w).sum::<f64>()
     };
     let tap = |d: i64| (-(d * d) as f64 / 2.0).exp();
-    paint(image.width(), image.height(), Channels::Rgb, |x, y, c| {
+    image_from_fn(image.width(), image.height(), Channels::Rgb, |x, y, c| {
         let (mut sum, mut weight) = (0.0, 0.0);
         for (dx, dy) in (-5..=5).flat_map(|dx| (-5..=5).map(move |dy| (dx, dy))) {
             sum += tap(dx) * tap(dy) * luma(i64::from(x) + dx, i64::from(y) + dy);
             weight += tap(dx) * tap(dy);
         }
         let detail = luma(x.into(), y.into()) - sum / weight;
-        (f64::from(at(image, x, y)[c]) + 2.0 * strength * detail).round() as u8
+        (f64::from(pixel_at(image, x, y)[c]) + 2.0 * strength * detail).round() as u8
     })
 }
 
 #[test]
-fn unsharp_adds_what_a_blur_takes_away() {
+fn unsharp_adds_the_detail_that_a_gaussian_removes() {
     for (width, height) in [(30, 20), (1, 9), (9, 1), (2, 2)] {
-        let image = super::pictures::rough(width, height, Channels::Rgb);
-        let made = run(&image, &plan(Adjust { unsharp: 40.0, ..NEUTRAL }));
-        assert!(distance(&made, &sharpened(&image, 0.4)) <= 1, "{width}x{height}");
+        let image = super::helpers::noise_image(width, height, Channels::Rgb);
+        let result = run(&image, &plan(Adjust { unsharp: 40.0, ..NEUTRAL }));
+        assert!(max_difference(&result, &sharpened(&image, 0.4)) <= 1, "{width}x{height}");
     }
 }
 
 #[test]
-fn unsharp_does_not_see_transparent_pixels() {
-    let image =
-        paint(
-            20,
-            20,
-            Channels::Rgba,
-            |x, _, c| if x < 10 { [90, 90, 90, 255][c] } else { [255, 255, 255, 0][c] },
-        );
-    let made = run(&image, &plan(Adjust { unsharp: 100.0, ..NEUTRAL }));
+fn unsharp_ignores_transparent_pixels() {
+    let image = image_from_fn(20, 20, Channels::Rgba, |x, _, c| {
+        if x < 10 { [90, 90, 90, 255][c] } else { [255, 255, 255, 0][c] }
+    });
+    let result = run(&image, &plan(Adjust { unsharp: 100.0, ..NEUTRAL }));
     for x in 0..10 {
-        assert_eq!(at(&made, x, 10), [90, 90, 90, 255]);
+        assert_eq!(pixel_at(&result, x, 10), [90, 90, 90, 255]);
     }
 }
 
 #[test]
-fn auto_stretches_a_dull_picture_and_keeps_its_grays() {
+fn enhance_stretches_a_dull_image_and_keeps_gray_pixels_gray() {
     let enhance = Plan { enhance: true, ..Plan::default() };
-    let dull = paint(100, 100, Channels::Rgb, |x, y, _| (90 + (x + y) / 3) as u8);
-    let made = run(&dull, &enhance);
-    let (min, max) = (made.data().iter().min().unwrap(), made.data().iter().max().unwrap());
+    let dull = image_from_fn(100, 100, Channels::Rgb, |x, y, _| (90 + (x + y) / 3) as u8);
+    let result = run(&dull, &enhance);
+    let (min, max) = (result.data().iter().min().unwrap(), result.data().iter().max().unwrap());
     assert!(max - min > 110, "from {min} to {max}");
-    assert!(made.data().as_chunks::<3>().0.iter().all(|p| p[0] == p[1] && p[1] == p[2]));
-    let flat = flat(9, 9, Channels::Rgb, [200, 30, 90, 255]);
+    assert!(result.data().as_chunks::<3>().0.iter().all(|p| p[0] == p[1] && p[1] == p[2]));
+    let flat = flat_image(9, 9, Channels::Rgb, [200, 30, 90, 255]);
     assert_eq!(run(&flat, &enhance), flat);
-    let full = soft(100, 100, Channels::Rgb);
-    assert!((mean(&run(&full, &enhance)) - mean(&full)).abs() < 12.0);
+    let full = smooth_image(100, 100, Channels::Rgb);
+    assert!((mean_value(&run(&full, &enhance)) - mean_value(&full)).abs() < 12.0);
 }
 
 proptest! {
     #[test]
-    fn one_adjusted_attribute_at_zero_is_the_identity(image in any_image(), which in 0..11usize) {
-        // Another attribute keeps the pass from being skipped: its smallest step rounds to nothing.
+    fn tiny_adjustment_is_the_identity(image in any_image(), attribute in 0..11usize) {
+        // A tiny value keeps the operation from being skipped, but its effect rounds to nothing.
         let mut adjust = NEUTRAL;
         let tiny = 1e-6;
-        match which {
+        match attribute {
             0 => adjust.brightness = tiny,
             1 => adjust.contrast = tiny,
             2 => adjust.saturation = tiny,
@@ -242,11 +242,11 @@ proptest! {
             9 => adjust.unsharp = tiny,
             _ => adjust.temperature = tiny,
         }
-        let made = run(&image, &plan(adjust));
-        let same = if made.channels() == image.channels() {
-            made == image
+        let result = run(&image, &plan(adjust));
+        let same = if result.channels() == image.channels() {
+            result == image
         } else {
-            made.data().as_chunks::<3>().0.iter().zip(image.data()).all(|(p, v)| *p == [*v; 3])
+            result.data().as_chunks::<3>().0.iter().zip(image.data()).all(|(p, v)| *p == [*v; 3])
         };
         prop_assert!(same);
     }

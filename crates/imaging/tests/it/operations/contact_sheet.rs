@@ -1,4 +1,5 @@
-//! Every operation on one sheet, to be looked at: `cargo test -p pixaven-imaging -- --ignored contact_sheet --nocapture`.
+//! Renders every operation on one sheet for visual review: `cargo test -p pixaven-imaging -- --ignored
+//! contact_sheet --nocapture`.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -6,18 +7,18 @@ use std::io::BufWriter;
 use pixaven_imaging::plan::{
     Adjust, Blur, Border, Color, Crop, Filter, Flip, Gravity, Mask, Padding, Plan, Resize, ResizeMode, Shape,
 };
-use pixaven_imaging::{Channels, Image, sample};
+use pixaven_imaging::{Channels, Image};
 
-use super::laws::effects;
-use super::pictures::{at, paint, run};
-use crate::geometry::asked;
+use super::helpers::{image_from_fn, pixel_at, run};
+use super::properties::effects;
+use crate::geometry::resize_to;
 
 const CELL: (u32, u32) = (320, 240);
 const GAP: u32 = 8;
 const N_COLUMNS: u32 = 6;
 
-/// Operations whose result has another shape, and the ends of some scales.
-pub(crate) fn more() -> Vec<(&'static str, Plan)> {
+/// Operations that change the shape of the image, and further values of some scales.
+pub(crate) fn sheet_cases() -> Vec<(&'static str, Plan)> {
     let adjust = |adjust| Plan { adjust: Some(adjust), ..Plan::default() };
     let filter = |filter| Plan { filter: Some(filter), ..Plan::default() };
     let resize = |resize| Plan { resize: Some(resize), ..Plan::default() };
@@ -32,7 +33,7 @@ pub(crate) fn more() -> Vec<(&'static str, Plan)> {
         ),
         (
             "fill",
-            resize(Resize { background: Some(orange), ..asked(ResizeMode::Fill, Some(240), Some(240)) }),
+            resize(Resize { background: Some(orange), ..resize_to(ResizeMode::Fill, Some(240), Some(240)) }),
         ),
         ("ellipse", Plan { mask: Some(Mask { shape: Shape::Ellipse, background: None }), ..Plan::default() }),
         (
@@ -53,7 +54,7 @@ pub(crate) fn more() -> Vec<(&'static str, Plan)> {
             "padding",
             Plan {
                 padding: Some(Padding { top: 9, right: 9, bottom: 9, left: 9, background: Some(orange) }),
-                resize: Some(asked(ResizeMode::Exact, Some(300), Some(220))),
+                resize: Some(resize_to(ResizeMode::Exact, Some(300), Some(220))),
                 ..Plan::default()
             },
         ),
@@ -75,22 +76,22 @@ pub(crate) fn more() -> Vec<(&'static str, Plan)> {
 }
 
 #[test]
-#[ignore = "makes a picture for people, and checks nothing"]
+#[ignore = "renders an image for visual review and checks nothing"]
 fn contact_sheet() {
-    let photo = sample::landscape(CELL.0 * 2, CELL.1 * 2, 7);
+    let photo = crate::helpers::photo(CELL.0 * 2, CELL.1 * 2);
     let small = run(
         &photo,
-        &Plan { resize: Some(asked(ResizeMode::Exact, Some(CELL.0), Some(CELL.1))), ..Plan::default() },
+        &Plan { resize: Some(resize_to(ResizeMode::Exact, Some(CELL.0), Some(CELL.1))), ..Plan::default() },
     );
-    let plans: Vec<_> = more().into_iter().chain(effects()).collect();
-    let made: Vec<Image> = plans.iter().map(|(_, plan)| over_checks(&run(&small, plan))).collect();
-    let n_rows = (made.len() as u32).div_ceil(N_COLUMNS);
+    let plans: Vec<_> = sheet_cases().into_iter().chain(effects()).collect();
+    let images: Vec<Image> = plans.iter().map(|(_, plan)| over_checkerboard(&run(&small, plan))).collect();
+    let n_rows = (images.len() as u32).div_ceil(N_COLUMNS);
     let (width, height) = (N_COLUMNS * (CELL.0 + GAP), n_rows * (CELL.1 + GAP));
-    let sheet = paint(width, height, Channels::Rgb, |x, y, c| {
+    let sheet = image_from_fn(width, height, Channels::Rgb, |x, y, c| {
         let cell = y / (CELL.1 + GAP) * N_COLUMNS + x / (CELL.0 + GAP);
         let (x, y) = (x % (CELL.0 + GAP), y % (CELL.1 + GAP));
-        match made.get(cell as usize) {
-            Some(image) if x < image.width() && y < image.height() => at(image, x, y)[c],
+        match images.get(cell as usize) {
+            Some(image) if x < image.width() && y < image.height() => pixel_at(image, x, y)[c],
             _ => 128,
         }
     });
@@ -105,12 +106,12 @@ fn contact_sheet() {
     }
 }
 
-/// As RGB; what is transparent shows a board of squares.
-fn over_checks(image: &Image) -> Image {
-    paint(image.width(), image.height(), Channels::Rgb, |x, y, c| match at(image, x, y) {
+/// Converts to RGB, over a checkerboard where the image is transparent.
+fn over_checkerboard(image: &Image) -> Image {
+    image_from_fn(image.width(), image.height(), Channels::Rgb, |x, y, c| match pixel_at(image, x, y) {
         [r, g, b, a] => {
-            let board = if (x / 8 + y / 8) % 2 == 0 { 255 } else { 200 };
-            let over = u32::from(*[r, g, b][c]) * u32::from(*a) + board * u32::from(255 - a);
+            let background = if (x / 8 + y / 8) % 2 == 0 { 255 } else { 200 };
+            let over = u32::from(*[r, g, b][c]) * u32::from(*a) + background * u32::from(255 - a);
             (over / 255) as u8
         }
         pixel => pixel[c % pixel.len()],

@@ -1,9 +1,9 @@
-//! `filter`, except for `blur`: values that can be worked out by hand, and statistics.
+//! `filter`, except for `blur`: values that can be computed by hand, and statistics.
 
 use pixaven_imaging::plan::{Color, Duotone, Filter, Plan};
 use pixaven_imaging::{Channels, Image};
 
-use super::pictures::{LAYOUTS, at, flat, mean, paint, rough, run};
+use super::helpers::{LAYOUTS, flat_image, image_from_fn, mean_value, noise_image, pixel_at, run};
 
 fn filtered(image: &Image, filter: Filter) -> Image {
     run(image, &Plan { filter: Some(filter), ..Plan::default() })
@@ -23,13 +23,13 @@ const NONE: Filter = Filter {
     edges: None,
 };
 
-/// What a pixel becomes.
+/// The result of a filter for a single pixel.
 fn pixel(rgb: [u8; 3], filter: Filter) -> Vec<u8> {
-    filtered(&flat(1, 1, Channels::Rgb, [rgb[0], rgb[1], rgb[2], 255]), filter).into_data()
+    filtered(&flat_image(1, 1, Channels::Rgb, [rgb[0], rgb[1], rgb[2], 255]), filter).into_data()
 }
 
 #[test]
-fn sepia_and_mono_are_those_of_css() {
+fn sepia_and_mono_match_the_css_filters() {
     let sepia = |value| Filter { sepia: Some(value), ..NONE };
     assert_eq!(pixel([255, 255, 255], sepia(100.0)), [255, 255, 239]);
     assert_eq!(pixel([100, 50, 200], sepia(100.0)), [116, 103, 80]);
@@ -41,15 +41,15 @@ fn sepia_and_mono_are_those_of_css() {
 }
 
 #[test]
-fn invert_turns_tones_over() {
+fn invert_mirrors_each_value() {
     let invert = |value| Filter { invert: Some(value), ..NONE };
     assert_eq!(pixel([0, 100, 255], invert(100.0)), [255, 155, 0]);
     assert_eq!(pixel([0, 100, 255], invert(25.0)), [64, 114, 191]);
 }
 
 #[test]
-fn posterize_leaves_the_named_number_of_tones() {
-    let ramp = paint(256, 1, Channels::Gray, |x, _, _| x as u8);
+fn posterize_leaves_the_expected_number_of_tones() {
+    let ramp = image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8);
     for (value, n_levels) in [(100.0, 2), (80.0, 4), (60.0, 8), (40.0, 16), (20.0, 32)] {
         let mut tones = filtered(&ramp, Filter { posterize: Some(value), ..NONE }).into_data();
         assert!(tones.is_sorted());
@@ -59,7 +59,7 @@ fn posterize_leaves_the_named_number_of_tones() {
 }
 
 #[test]
-fn duotone_lies_between_its_colours() {
+fn duotone_interpolates_between_its_colours() {
     let shadows = Color { r: 10, g: 20, b: 30, a: 255 };
     let highlights = Color { r: 250, g: 200, b: 100, a: 255 };
     let duotone = |shadows, highlights| Filter { duotone: Some(Duotone { shadows, highlights }), ..NONE };
@@ -71,48 +71,53 @@ fn duotone_lies_between_its_colours() {
 }
 
 #[test]
-fn pixelate_shows_means() {
+fn pixelate_replaces_squares_by_their_mean() {
     for channels in [Channels::Gray, Channels::Rgb] {
-        let image = rough(23, 11, channels);
-        let made = filtered(&image, Filter { pixelate: Some(5.0), ..NONE });
+        let image = noise_image(23, 11, channels);
+        let result = filtered(&image, Filter { pixelate: Some(5.0), ..NONE });
         for (x, y) in (0..23).flat_map(|x| (0..11).map(move |y| (x, y))) {
             let (left, top) = (x / 5 * 5, y / 5 * 5);
             let places: Vec<_> = (left..(left + 5).min(23))
                 .flat_map(|x| (top..(top + 5).min(11)).map(move |y| (x, y)))
                 .collect();
             for c in 0..channels.count() {
-                let sum: f64 = places.iter().map(|&(x, y)| f64::from(at(&image, x, y)[c])).sum();
-                assert!((f64::from(at(&made, x, y)[c]) - sum / places.len() as f64).abs() <= 0.5);
+                let sum: f64 = places.iter().map(|&(x, y)| f64::from(pixel_at(&image, x, y)[c])).sum();
+                assert!((f64::from(pixel_at(&result, x, y)[c]) - sum / places.len() as f64).abs() <= 0.5);
             }
         }
     }
-    // Transparent pixels have no colour to give.
+    // Transparent pixels must not contribute their colour.
     let image =
-        paint(4, 4, Channels::Rgba, |x, _, c| if x < 1 { [200, 0, 0, 255][c] } else { [0, 255, 0, 0][c] });
-    assert_eq!(at(&filtered(&image, Filter { pixelate: Some(4.0), ..NONE }), 3, 3), [200, 0, 0, 64]);
+        image_from_fn(
+            4,
+            4,
+            Channels::Rgba,
+            |x, _, c| if x < 1 { [200, 0, 0, 255][c] } else { [0, 255, 0, 0][c] },
+        );
+    assert_eq!(pixel_at(&filtered(&image, Filter { pixelate: Some(4.0), ..NONE }), 3, 3), [200, 0, 0, 64]);
 }
 
 #[test]
 fn vignette_darkens_the_corners_only() {
     for channels in LAYOUTS {
-        let image = flat(200, 100, channels, [200, 200, 200, 255]);
-        let made = filtered(&image, Filter { vignette: Some(100.0), ..NONE });
-        assert_eq!(at(&made, 100, 50)[0], 200);
-        assert!(at(&made, 0, 0)[0] < 10 && at(&made, 199, 99)[0] < 10);
-        let middle_of_edge = at(&made, 0, 50)[0];
+        let image = flat_image(200, 100, channels, [200, 200, 200, 255]);
+        let result = filtered(&image, Filter { vignette: Some(100.0), ..NONE });
+        assert_eq!(pixel_at(&result, 100, 50)[0], 200);
+        assert!(pixel_at(&result, 0, 0)[0] < 10 && pixel_at(&result, 199, 99)[0] < 10);
+        let middle_of_edge = pixel_at(&result, 0, 50)[0];
         assert!((140..160).contains(&middle_of_edge), "{middle_of_edge}");
-        assert_eq!(at(&made, 30, 20), at(&made, 169, 79));
+        assert_eq!(pixel_at(&result, 30, 20), pixel_at(&result, 169, 79));
     }
 }
 
 #[test]
-fn noise_has_its_strength_and_no_direction() {
-    let image = flat(300, 300, Channels::Rgb, [128, 128, 128, 255]);
+fn noise_has_the_expected_deviation_and_no_correlation() {
+    let image = flat_image(300, 300, Channels::Rgb, [128, 128, 128, 255]);
     for value in [10.0, 50.0] {
-        let made = filtered(&image, Filter { noise: Some(value), ..NONE });
-        assert!(made.data().as_chunks::<3>().0.iter().all(|p| p[0] == p[1] && p[1] == p[2]));
-        assert!((mean(&made) - 128.0).abs() < 1.0);
-        let values: Vec<f64> = made.data().iter().step_by(3).map(|v| f64::from(*v) - 128.0).collect();
+        let result = filtered(&image, Filter { noise: Some(value), ..NONE });
+        assert!(result.data().as_chunks::<3>().0.iter().all(|p| p[0] == p[1] && p[1] == p[2]));
+        assert!((mean_value(&result) - 128.0).abs() < 1.0);
+        let values: Vec<f64> = result.data().iter().step_by(3).map(|v| f64::from(*v) - 128.0).collect();
         let variance = values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
         let expected = f64::from(value) * 0.48;
         assert!((variance.sqrt() / expected - 1.0).abs() < 0.06, "{} for {value}", variance.sqrt());
@@ -126,32 +131,26 @@ fn noise_has_its_strength_and_no_direction() {
 
 #[test]
 fn emboss_is_lit_from_the_upper_left() {
-    // A raised square: its upper left edges rise towards the viewer.
-    let image =
-        paint(
-            30,
-            30,
-            Channels::Gray,
-            |x, y, _| {
-                if (10..20).contains(&x) && (10..20).contains(&y) { 140 } else { 100 }
-            },
-        );
-    let made = filtered(&image, Filter { emboss: Some(100.0), ..NONE });
-    assert_eq!((at(&made, 15, 15)[0], at(&made, 2, 2)[0]), (140, 100));
-    assert!(at(&made, 10, 15)[0] > 200 && at(&made, 15, 10)[0] > 200);
-    assert!(at(&made, 20, 15)[0] < 60 && at(&made, 15, 20)[0] < 60);
+    // A raised square: its upper and left edges rise towards the viewer.
+    let image = image_from_fn(30, 30, Channels::Gray, |x, y, _| {
+        if (10..20).contains(&x) && (10..20).contains(&y) { 140 } else { 100 }
+    });
+    let result = filtered(&image, Filter { emboss: Some(100.0), ..NONE });
+    assert_eq!((pixel_at(&result, 15, 15)[0], pixel_at(&result, 2, 2)[0]), (140, 100));
+    assert!(pixel_at(&result, 10, 15)[0] > 200 && pixel_at(&result, 15, 10)[0] > 200);
+    assert!(pixel_at(&result, 20, 15)[0] < 60 && pixel_at(&result, 15, 20)[0] < 60);
 }
 
 #[test]
-fn edges_are_bright_on_black() {
-    let image = paint(20, 20, Channels::Rgb, |x, _, _| if x < 10 { 0 } else { 255 });
-    let made = filtered(&image, Filter { edges: Some(100.0), ..NONE });
+fn edges_filter_gives_bright_edges_on_black() {
+    let image = image_from_fn(20, 20, Channels::Rgb, |x, _, _| if x < 10 { 0 } else { 255 });
+    let result = filtered(&image, Filter { edges: Some(100.0), ..NONE });
     for y in 0..20 {
         for x in 0..20 {
             let expected = if x == 9 || x == 10 { 255 } else { 0 };
-            assert_eq!(at(&made, x, y), [expected; 3], "at {x}, {y}");
+            assert_eq!(pixel_at(&result, x, y), [expected; 3], "at {x}, {y}");
         }
     }
     let half = filtered(&image, Filter { edges: Some(50.0), ..NONE });
-    assert_eq!((at(&half, 15, 5)[0], at(&half, 9, 5)[0]), (127, 127));
+    assert_eq!((pixel_at(&half, 15, 5)[0], pixel_at(&half, 9, 5)[0]), (127, 127));
 }

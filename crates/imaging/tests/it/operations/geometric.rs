@@ -1,11 +1,14 @@
-//! `flip`, `crop`, `scale`, `padding`: pixels move, but do not change.
+//! `flip`, `crop`, `scale` and `padding`: pixels move but do not change.
 
 use pixaven_imaging::plan::{Color, Crop, CropAt, Flip, Gravity, Padding, Plan, Resize, ResizeMode, Scale};
 use pixaven_imaging::{Channels, Error};
 use proptest::prelude::*;
 
-use super::pictures::{LAYOUTS, any_image, at, distance, flat, paint, rough, run, run_opaque, soft, try_run};
-use crate::geometry::asked;
+use super::helpers::{
+    LAYOUTS, any_image, flat_image, image_from_fn, max_difference, noise_image, pixel_at, run, run_opaque,
+    smooth_image, try_run,
+};
+use crate::geometry::resize_to;
 
 fn flipped(horizontal: bool, vertical: bool) -> Plan {
     Plan { flip: Some(Flip { horizontal, vertical }), ..Plan::default() }
@@ -17,64 +20,65 @@ fn cropped(x: u32, y: u32, width: u32, height: u32) -> Plan {
 }
 
 #[test]
-fn flip_mirrors_along_the_named_axis() {
+fn flip_mirrors_along_the_requested_axis() {
     for channels in LAYOUTS {
-        let image = rough(7, 5, channels);
+        let image = noise_image(7, 5, channels);
         let (h, v) = (run(&image, &flipped(true, false)), run(&image, &flipped(false, true)));
         for (x, y) in (0..7).flat_map(|x| (0..5).map(move |y| (x, y))) {
-            assert_eq!(at(&h, x, y), at(&image, 6 - x, y));
-            assert_eq!(at(&v, x, y), at(&image, x, 4 - y));
+            assert_eq!(pixel_at(&h, x, y), pixel_at(&image, 6 - x, y));
+            assert_eq!(pixel_at(&v, x, y), pixel_at(&image, x, 4 - y));
         }
     }
 }
 
 #[test]
-fn crop_takes_the_pixels_of_the_rectangle() {
+fn crop_keeps_the_pixels_of_the_rectangle() {
     for channels in LAYOUTS {
-        let image = rough(20, 10, channels);
-        let made = run(&image, &cropped(15, 3, 50, 4));
-        assert_eq!((made.width(), made.height()), (5, 4));
+        let image = noise_image(20, 10, channels);
+        let result = run(&image, &cropped(15, 3, 50, 4));
+        assert_eq!((result.width(), result.height()), (5, 4));
         for (x, y) in (0..5).flat_map(|x| (0..4).map(move |y| (x, y))) {
-            assert_eq!(at(&made, x, y), at(&image, x + 15, y + 3));
+            assert_eq!(pixel_at(&result, x, y), pixel_at(&image, x + 15, y + 3));
         }
     }
 }
 
 #[test]
-fn crop_outside_names_the_attribute() {
-    let error = try_run(&rough(20, 10, Channels::Rgb), &cropped(0, 10, 5, 5)).unwrap_err();
+fn crop_outside_of_the_image_names_the_attribute() {
+    let error = try_run(&noise_image(20, 10, Channels::Rgb), &cropped(0, 10, 5, 5)).unwrap_err();
     assert!(matches!(error, Error::Plan(message) if message.starts_with("crop.y ")));
 }
 
 #[test]
-fn flip_comes_before_crop_and_crop_before_resize() {
-    let image = rough(64, 48, Channels::Rgb);
-    let resize = Resize { gravity: Gravity::Top, ..asked(ResizeMode::Fit, Some(10), Some(11)) };
+fn flip_runs_before_crop_and_crop_before_resize() {
+    let image = noise_image(64, 48, Channels::Rgb);
+    let resize = Resize { gravity: Gravity::Top, ..resize_to(ResizeMode::Fit, Some(10), Some(11)) };
     let crop = cropped(3, 4, 33, 29);
     let all = Plan { resize: Some(resize), ..crop.clone() };
     let all = Plan { flip: flipped(true, true).flip, ..all };
     let flipped = run(&image, &flipped(true, true));
     let expected = run(&run(&flipped, &crop), &Plan { resize: Some(resize), ..Plan::default() });
-    // To the bit: the pixels beside the rectangle have no influence.
+    // The result must be identical: pixels beside the rectangle have no effect.
     assert_eq!(run(&image, &all), expected);
 }
 
 #[test]
-fn scale_follows_resize() {
+fn scale_runs_after_resize() {
     let plan = Plan {
-        resize: Some(asked(ResizeMode::Auto, Some(50), None)),
+        resize: Some(resize_to(ResizeMode::Auto, Some(50), None)),
         scale: Some(Scale { size: 2.0, ratio: 0.5 }),
         ..Plan::default()
     };
-    let made = run(&soft(100, 80, Channels::Rgb), &plan);
-    assert_eq!((made.width(), made.height()), (50, 80));
+    let result = run(&smooth_image(100, 80, Channels::Rgb), &plan);
+    assert_eq!((result.width(), result.height()), (50, 80));
     let half = run(
-        &soft(100, 80, Channels::Gray),
+        &smooth_image(100, 80, Channels::Gray),
         &Plan { scale: Some(Scale { size: 0.5, ratio: 1.0 }), ..Plan::default() },
     );
-    let expected =
-        paint(50, 40, Channels::Gray, |x, y, _| at(&soft(100, 80, Channels::Gray), 2 * x, 2 * y)[0]);
-    assert!(distance(&half, &expected) <= 12);
+    let expected = image_from_fn(50, 40, Channels::Gray, |x, y, _| {
+        pixel_at(&smooth_image(100, 80, Channels::Gray), 2 * x, 2 * y)[0]
+    });
+    assert!(max_difference(&half, &expected) <= 12);
 }
 
 fn padded(background: Option<Color>) -> Plan {
@@ -82,27 +86,27 @@ fn padded(background: Option<Color>) -> Plan {
 }
 
 #[test]
-fn padding_adds_to_each_side() {
+fn padding_extends_each_side() {
     for channels in LAYOUTS {
-        let image = rough(5, 6, channels);
+        let image = noise_image(5, 6, channels);
         let gray = Color { r: 9, g: 9, b: 9, a: 255 };
-        let made = run(&image, &padded(Some(gray)));
-        assert_eq!((made.width(), made.height(), made.channels()), (11, 10, channels));
+        let result = run(&image, &padded(Some(gray)));
+        assert_eq!((result.width(), result.height(), result.channels()), (11, 10, channels));
         let n_colors = channels.count().min(3);
         for (x, y) in (0..11).flat_map(|x| (0..10).map(move |y| (x, y))) {
             if (4..9).contains(&x) && (1..7).contains(&y) {
-                assert_eq!(at(&made, x, y), at(&image, x - 4, y - 1));
+                assert_eq!(pixel_at(&result, x, y), pixel_at(&image, x - 4, y - 1));
             } else {
-                assert_eq!(at(&made, x, y)[..n_colors], [9, 9, 9][..n_colors]);
+                assert_eq!(pixel_at(&result, x, y)[..n_colors], [9, 9, 9][..n_colors]);
             }
         }
     }
 }
 
 #[test]
-fn a_background_brings_the_channels_it_needs() {
-    let gray = flat(3, 3, Channels::Gray, [7; 4]);
-    let corner = |image: &pixaven_imaging::Image| (image.channels(), at(image, 0, 0).to_vec());
+fn background_colour_adds_the_channels_it_needs() {
+    let gray = flat_image(3, 3, Channels::Gray, [7; 4]);
+    let corner = |image: &pixaven_imaging::Image| (image.channels(), pixel_at(image, 0, 0).to_vec());
     let red = Color { r: 255, g: 0, b: 0, a: 255 };
     let faint = Color { a: 51, ..red };
     assert_eq!(corner(&run(&gray, &padded(None))), (Channels::Rgba, vec![0, 0, 0, 0]));
@@ -115,13 +119,13 @@ fn a_background_brings_the_channels_it_needs() {
 
 proptest! {
     #[test]
-    fn flip_twice_is_nothing(image in any_image(), horizontal: bool, vertical: bool) {
+    fn flipping_twice_is_the_identity(image in any_image(), horizontal: bool, vertical: bool) {
         let plan = flipped(horizontal, vertical);
         prop_assert_eq!(run(&run(&image, &plan), &plan), image);
     }
 
     #[test]
-    fn crop_undoes_padding(image in any_image()) {
+    fn crop_reverses_padding(image in any_image()) {
         let padded = run(&image, &padded(Some(Color::BLACK)));
         let plan = cropped(4, 1, image.width(), image.height());
         prop_assert_eq!(run(&padded, &plan), image);

@@ -1,6 +1,6 @@
-//! Golden pictures: what each operation and attribute made when somebody looked at it and found it right. The pictures
-//! lie in `tests/golden`; `cargo test -p pixaven-imaging --test it -- --ignored bless` writes them anew. Look at
-//! `contact_sheet` before you do.
+//! Golden images: the approved result of each operation and attribute, in `tests/golden`. The command `cargo
+//! test -p pixaven-imaging --test it -- --ignored regenerate_golden_images` writes them again. Review the
+//! `contact_sheet` first.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,31 +10,32 @@ use pixaven_imaging::plan::{
     Adjust, Blur, Border, Color, Crop, CropAt, Filter, Flip, Gravity, Kernel, Mask, Padding, Plan, Resize,
     ResizeMode, Scale, Shape,
 };
-use pixaven_imaging::{Channels, Image, sample};
+use pixaven_imaging::{Channels, Image};
 
-use super::contact_sheet::more;
-use super::laws::effects;
-use super::pictures::{paint, run};
-use crate::geometry::asked;
-use crate::pictures::{decode_png, rgba};
+use super::contact_sheet::sheet_cases;
+use super::helpers::{image_from_fn, run};
+use super::properties::effects;
+use crate::geometry::resize_to;
+use crate::helpers::{decode_png, rgba};
 
-/// How far from its golden picture a picture may be, in levels: rounding differs between processors.
-const MAX_MEAN: f64 = 0.25;
-const MAX_ANYWHERE: u8 = 6;
+/// Largest allowed difference from a golden image in levels, in the mean and for any value. Rounding differs
+/// between processors.
+const MAX_MEAN_DIFFERENCE: f64 = 0.25;
+const MAX_DIFFERENCE: u8 = 6;
 
 const ORANGE: Color = Color { r: 255, g: 140, b: 0, a: 255 };
 
-/// A landscape.
+/// A synthetic landscape, the input of most cases.
 fn source() -> Image {
-    let photo = sample::landscape(192, 128, 7);
-    let resize = Plan { resize: Some(asked(ResizeMode::Exact, Some(96), Some(64))), ..Plan::default() };
+    let photo = crate::helpers::photo(192, 128);
+    let resize = Plan { resize: Some(resize_to(ResizeMode::Exact, Some(96), Some(64))), ..Plan::default() };
     run(&photo, &resize)
 }
 
-/// One that is opaque on the left and fades out to the right.
+/// The landscape with alpha: opaque on the left, fading out to the right.
 fn translucent() -> Image {
     let opaque = source();
-    paint(96, 64, Channels::Rgba, |x, y, c| match c {
+    image_from_fn(96, 64, Channels::Rgba, |x, y, c| match c {
         3 => (255 - x.saturating_sub(48) * 5) as u8,
         c => opaque.data()[((y * 96 + x) * 3) as usize + c],
     })
@@ -42,23 +43,26 @@ fn translucent() -> Image {
 
 fn resizes() -> Vec<(&'static str, Plan)> {
     let plan = |resize| Plan { resize: Some(resize), ..Plan::default() };
-    let with = |kernel, side| plan(Resize { kernel, ..asked(ResizeMode::Auto, Some(side), None) });
-    let fit = |gravity| Resize { gravity, ..asked(ResizeMode::Fit, Some(30), Some(64)) };
+    let with = |kernel, side| plan(Resize { kernel, ..resize_to(ResizeMode::Auto, Some(side), None) });
+    let fit = |gravity| Resize { gravity, ..resize_to(ResizeMode::Fit, Some(30), Some(64)) };
     vec![
-        ("resize auto", plan(asked(ResizeMode::Auto, Some(50), Some(50)))),
-        ("resize auto height", plan(asked(ResizeMode::Auto, None, Some(20)))),
-        ("resize exact", plan(asked(ResizeMode::Exact, Some(40), Some(60)))),
+        ("resize auto", plan(resize_to(ResizeMode::Auto, Some(50), Some(50)))),
+        ("resize auto height", plan(resize_to(ResizeMode::Auto, None, Some(20)))),
+        ("resize exact", plan(resize_to(ResizeMode::Exact, Some(40), Some(60)))),
         ("resize fit", plan(fit(Gravity::Center))),
         ("resize fit left", plan(fit(Gravity::Left))),
         ("resize fit bottom-right", plan(fit(Gravity::BottomRight))),
-        ("resize fit small", plan(Resize { upscale: false, ..asked(ResizeMode::Fit, Some(200), Some(200)) })),
-        ("resize fill", plan(asked(ResizeMode::Fill, Some(50), Some(60)))),
+        (
+            "resize fit small",
+            plan(Resize { upscale: false, ..resize_to(ResizeMode::Fit, Some(200), Some(200)) }),
+        ),
+        ("resize fill", plan(resize_to(ResizeMode::Fill, Some(50), Some(60)))),
         (
             "resize fill orange",
-            plan(Resize { background: Some(ORANGE), ..asked(ResizeMode::Fill, Some(50), Some(60)) }),
+            plan(Resize { background: Some(ORANGE), ..resize_to(ResizeMode::Fill, Some(50), Some(60)) }),
         ),
-        ("resize portrait", plan(asked(ResizeMode::Portrait, Some(10), Some(40)))),
-        ("resize landscape", plan(asked(ResizeMode::Landscape, Some(40), Some(10)))),
+        ("resize portrait", plan(resize_to(ResizeMode::Portrait, Some(10), Some(40)))),
+        ("resize landscape", plan(resize_to(ResizeMode::Landscape, Some(40), Some(10)))),
         ("shrink lanczos3", with(Kernel::Lanczos3, 37)),
         ("shrink catmull-rom", with(Kernel::CatmullRom, 37)),
         ("shrink mitchell", with(Kernel::Mitchell, 37)),
@@ -68,7 +72,7 @@ fn resizes() -> Vec<(&'static str, Plan)> {
     ]
 }
 
-fn cuts() -> Vec<(&'static str, Plan)> {
+fn crops_and_shapes() -> Vec<(&'static str, Plan)> {
     let crop = |crop| Plan { crop: Some(crop), ..Plan::default() };
     let rect = |at| crop(Crop::Rect { width: 40, height: 30, at });
     let ratio = |gravity| crop(Crop::Ratio { ratio: 0.75, gravity });
@@ -104,7 +108,7 @@ fn cuts() -> Vec<(&'static str, Plan)> {
     ]
 }
 
-fn other_ends() -> Vec<(&'static str, Plan)> {
+fn further_values() -> Vec<(&'static str, Plan)> {
     let adjust = |adjust| Plan { adjust: Some(adjust), ..Plan::default() };
     let filter = |filter| Plan { filter: Some(filter), ..Plan::default() };
     let (a, f) = (Adjust::default(), Filter::default());
@@ -122,18 +126,19 @@ fn other_ends() -> Vec<(&'static str, Plan)> {
     ]
 }
 
-/// The names and plans, each with the picture it is done to; some once more to one with alpha.
+/// All cases: name, plan and input. Some cases run a second time on the input with alpha.
 fn cases() -> Vec<(String, Plan, Image)> {
-    let opaque: Vec<_> = [resizes(), cuts(), other_ends(), more(), effects()].concat();
+    let opaque: Vec<_> = [resizes(), crops_and_shapes(), further_values(), sheet_cases(), effects()].concat();
     let with_alpha = ["shrink lanczos3", "resize fill orange", "padding sides", "ellipse", "border round"];
     let with_alpha =
         ["unsharp", "gaussian", "motion", "pixelate", "edges", "vignette"].into_iter().chain(with_alpha);
-    let of_alpha = with_alpha.map(|name| {
-        let (_, plan) = opaque.iter().find(|(known, _)| *known == name).expect("it is among the others");
+    let alpha_cases = with_alpha.map(|name| {
+        let (_, plan) =
+            opaque.iter().find(|(known, _)| *known == name).expect("the case exists without alpha");
         (format!("alpha {name}"), plan.clone(), translucent())
     });
-    let of_alpha: Vec<_> = of_alpha.collect();
-    opaque.into_iter().map(|(name, plan)| (name.to_owned(), plan, source())).chain(of_alpha).collect()
+    let alpha_cases: Vec<_> = alpha_cases.collect();
+    opaque.into_iter().map(|(name, plan)| (name.to_owned(), plan, source())).chain(alpha_cases).collect()
 }
 
 fn path(name: &str) -> PathBuf {
@@ -141,7 +146,7 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")).join(file)
 }
 
-/// The colours as far as they are seen: those of what is almost transparent are left to chance.
+/// Multiplies colours by alpha, because the colours of almost transparent pixels may differ.
 fn premultiplied(mut pixels: Vec<[u8; 4]>) -> Vec<[u8; 4]> {
     for [color @ .., alpha] in &mut pixels {
         color.iter_mut().for_each(|value| *value = (u16::from(*value) * u16::from(*alpha) / 255) as u8);
@@ -150,56 +155,65 @@ fn premultiplied(mut pixels: Vec<[u8; 4]>) -> Vec<[u8; 4]> {
 }
 
 #[test]
-fn every_operation_makes_its_golden_picture() {
-    let mut wrong = Vec::new();
+fn every_operation_matches_its_golden_image() {
+    let mut failures = Vec::new();
     for (name, plan, image) in cases() {
-        let made = run(&image, &plan);
-        let golden = fs::read(path(&name)).unwrap_or_else(|error| panic!("{name}: {error}; see `bless`"));
+        let result = run(&image, &plan);
+        let golden = fs::read(path(&name))
+            .unwrap_or_else(|error| panic!("{name}: {error}; see `regenerate_golden_images`"));
         let (width, height, golden) = decode_png(&golden);
-        if (width, height) != (made.width(), made.height()) {
-            wrong.push(format!("{name}: {}x{} became {}x{}", width, height, made.width(), made.height()));
+        if (width, height) != (result.width(), result.height()) {
+            failures.push(format!(
+                "{name}: {}x{} became {}x{}",
+                width,
+                height,
+                result.width(),
+                result.height()
+            ));
             continue;
         }
-        let (golden, made) = (premultiplied(golden), premultiplied(rgba(&made)));
-        let differences = golden.as_flattened().iter().zip(made.as_flattened()).map(|(a, b)| a.abs_diff(*b));
-        let (sum, most) = differences.fold((0u64, 0), |(sum, most), d| (sum + u64::from(d), most.max(d)));
+        let (golden, result) = (premultiplied(golden), premultiplied(rgba(&result)));
+        let differences =
+            golden.as_flattened().iter().zip(result.as_flattened()).map(|(a, b)| a.abs_diff(*b));
+        let (sum, largest) =
+            differences.fold((0u64, 0), |(sum, largest), d| (sum + u64::from(d), largest.max(d)));
         let mean = sum as f64 / golden.as_flattened().len() as f64;
-        if mean > MAX_MEAN || most > MAX_ANYWHERE {
-            wrong.push(format!("{name}: off by {mean:.2} in the mean and {most} somewhere"));
+        if mean > MAX_MEAN_DIFFERENCE || largest > MAX_DIFFERENCE {
+            failures.push(format!("{name}: off by {mean:.2} in the mean and {largest} somewhere"));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
-fn golden_pictures_are_those_of_the_cases_and_differ() {
+fn golden_images_match_the_cases_and_are_distinct() {
     let names: BTreeSet<PathBuf> = cases().iter().map(|(name, ..)| path(name)).collect();
-    assert_eq!(names.len(), cases().len(), "no two cases have one name");
+    assert_eq!(names.len(), cases().len(), "all cases must have different names");
     let directory = path("x").parent().unwrap().to_owned();
-    let there: BTreeSet<PathBuf> =
+    let golden_files: BTreeSet<PathBuf> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(there, names);
-    // Without its saturation a picture is what `mono` makes of it.
-    let there = || there.iter().filter(|picture| **picture != path("saturation -100"));
-    let pictures: BTreeSet<Vec<u8>> = there().map(|path| fs::read(path).unwrap()).collect();
-    assert_eq!(pictures.len(), there().count(), "an attribute that changes nothing has no golden picture");
+    assert_eq!(golden_files, names);
+    // The images of `saturation -100` and `mono` are equal, because both remove all saturation.
+    let golden_files = || golden_files.iter().filter(|picture| **picture != path("saturation -100"));
+    let pictures: BTreeSet<Vec<u8>> = golden_files().map(|path| fs::read(path).unwrap()).collect();
+    assert_eq!(pictures.len(), golden_files().count(), "all golden images must differ");
 }
 
 #[test]
 #[ignore = "writes to tests/golden"]
-fn bless() {
+fn regenerate_golden_images() {
     fs::create_dir_all(path("x").parent().unwrap()).unwrap();
     for (name, plan, image) in cases() {
-        let made = run(&image, &plan);
+        let result = run(&image, &plan);
         let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, made.width(), made.height());
-        encoder.set_color(match made.channels() {
+        let mut encoder = png::Encoder::new(&mut bytes, result.width(), result.height());
+        encoder.set_color(match result.channels() {
             Channels::Gray => png::ColorType::Grayscale,
             Channels::Rgb => png::ColorType::Rgb,
             Channels::Rgba => png::ColorType::Rgba,
         });
         encoder.set_compression(png::Compression::High);
-        encoder.write_header().unwrap().write_image_data(made.data()).unwrap();
+        encoder.write_header().unwrap().write_image_data(result.data()).unwrap();
         fs::write(path(&name), bytes).unwrap();
     }
 }

@@ -1,19 +1,22 @@
-//! `resize`: pixels against a plain float implementation, alpha, limits, reduced decoding.
+//! `resize`: comparison with a reference implementation in floats, alpha, limits, and reduced decoding.
 
 use pixaven_imaging::geometry::{Rect, Size, Window};
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::plan::{Color, Crop, CropAt, Kernel, Plan, Resize, ResizeMode};
 use pixaven_imaging::{Channels, Error, Image, Limits, Scratch};
 
-use super::pictures::{LAYOUTS, at, distance, flat, paint, rough, run, soft, try_run};
-use crate::geometry::asked;
+use super::helpers::{
+    LAYOUTS, flat_image, image_from_fn, max_difference, noise_image, pixel_at, run, smooth_image, try_run,
+};
+use crate::geometry::resize_to;
 
 fn plan(resize: Resize) -> Plan {
     Plan { resize: Some(resize), ..Plan::default() }
 }
 
-/// The kernels by their textbook formulas: value at a distance, and where they end.
-fn textbook(kernel: Kernel, x: f64) -> f64 {
+/// The weight of a kernel at a distance, by its textbook formula. The weight is 0 beyond the support of the
+/// kernel.
+fn kernel_weight(kernel: Kernel, x: f64) -> f64 {
     let x = x.abs();
     let sinc =
         |x: f64| if x == 0.0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
@@ -42,7 +45,7 @@ fn textbook(kernel: Kernel, x: f64) -> f64 {
     }
 }
 
-/// For each pixel of a resized side, the weights of all pixels of the old side.
+/// For each pixel of the new side, the weights of all pixels of the old side.
 fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> Vec<Vec<f64>> {
     let ratio = length / f64::from(n_new);
     let stretch = ratio.max(1.0);
@@ -50,14 +53,14 @@ fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> V
         .map(|i| {
             let center = start + (f64::from(i) + 0.5) * ratio;
             let row: Vec<f64> =
-                (0..n_old).map(|j| textbook(kernel, (f64::from(j) + 0.5 - center) / stretch)).collect();
+                (0..n_old).map(|j| kernel_weight(kernel, (f64::from(j) + 0.5 - center) / stretch)).collect();
             let sum: f64 = row.iter().sum();
             row.into_iter().map(|weight| weight / sum).collect()
         })
         .collect()
 }
 
-/// Both axes at once, in floats, with premultiplied alpha.
+/// Resamples both axes in floats, with premultiplied alpha.
 fn reference(image: &Image, window: Window, to: Size, kernel: Kernel) -> Image {
     let across = weights(kernel, image.width(), window.left, window.width, to.width);
     let down = weights(kernel, image.height(), window.top, window.height, to.height);
@@ -66,14 +69,14 @@ fn reference(image: &Image, window: Window, to: Size, kernel: Kernel) -> Image {
         let mut sum = 0.0;
         for (j, wy) in down[y as usize].iter().enumerate().filter(|(_, w)| **w != 0.0) {
             for (i, wx) in across[x as usize].iter().enumerate().filter(|(_, w)| **w != 0.0) {
-                let pixel = at(image, i as u32, j as u32);
+                let pixel = pixel_at(image, i as u32, j as u32);
                 let weight = if has_alpha && c < 3 { f64::from(pixel[3]) / 255.0 } else { 1.0 };
                 sum += wx * wy * weight * f64::from(pixel[c]);
             }
         }
         sum
     };
-    paint(to.width, to.height, image.channels(), |x, y, c| {
+    image_from_fn(to.width, to.height, image.channels(), |x, y, c| {
         if !has_alpha || c == 3 {
             return sum(x, y, c).round() as u8;
         }
@@ -83,124 +86,137 @@ fn reference(image: &Image, window: Window, to: Size, kernel: Kernel) -> Image {
 }
 
 #[test]
-fn every_kernel_is_the_one_of_the_textbook() {
+fn every_kernel_matches_its_textbook_formula() {
     let kernels = [Kernel::Lanczos3, Kernel::CatmullRom, Kernel::Mitchell, Kernel::Bilinear];
     let smooth =
         kernels.into_iter().flat_map(|kernel| [(kernel, (17, 13)), (kernel, (90, 61)), (kernel, (48, 9))]);
-    // A box has steps: where one falls on the middle of a pixel, either side is right. Here none does.
+    // The box kernel has steps. If a step falls on the middle of a pixel, both results are right; these sizes
+    // avoid that.
     for (kernel, (width, height)) in smooth.chain([(Kernel::Box, (17, 13))]) {
         for channels in LAYOUTS {
-            let image = soft(48, 40, channels);
-            let made =
-                run(&image, &plan(Resize { kernel, ..asked(ResizeMode::Exact, Some(width), Some(height)) }));
+            let image = smooth_image(48, 40, channels);
+            let result = run(
+                &image,
+                &plan(Resize { kernel, ..resize_to(ResizeMode::Exact, Some(width), Some(height)) }),
+            );
             let expected =
                 reference(&image, Window::whole(Size::new(48, 40)), Size::new(width, height), kernel);
-            let off = distance(&made, &expected);
-            assert!(off <= 2, "{kernel:?} {channels:?} to {width}x{height}: off by {off}");
+            let error = max_difference(&result, &expected);
+            assert!(error <= 2, "{kernel:?} {channels:?} to {width}x{height}: off by {error}");
         }
     }
 }
 
 #[test]
-fn nearest_takes_pixels_as_they_are() {
-    let image = rough(40, 30, Channels::Rgba);
+fn nearest_kernel_copies_pixels() {
+    let image = noise_image(40, 30, Channels::Rgba);
     let kernel = Kernel::Nearest;
-    let made = run(&image, &plan(Resize { kernel, ..asked(ResizeMode::Exact, Some(20), Some(90)) }));
+    let result = run(&image, &plan(Resize { kernel, ..resize_to(ResizeMode::Exact, Some(20), Some(90)) }));
     for (x, y) in (0..20).flat_map(|x| (0..90).map(move |y| (x, y))) {
-        assert_eq!(at(&made, x, y), at(&image, 2 * x + 1, y / 3));
+        assert_eq!(pixel_at(&result, x, y), pixel_at(&image, 2 * x + 1, y / 3));
     }
 }
 
 #[test]
-fn fit_shows_the_window_that_geometry_names() {
-    let image = soft(61, 40, Channels::Rgb);
-    let asked = asked(ResizeMode::Fit, Some(20), Some(20));
-    let window = pixaven_imaging::geometry::resize(Size::new(61, 40), asked).window;
-    // Only what lies in the window has an influence, so the reference gets no more than that.
+fn fit_resamples_the_window_from_geometry() {
+    let image = smooth_image(61, 40, Channels::Rgb);
+    let options = resize_to(ResizeMode::Fit, Some(20), Some(20));
+    let window = pixaven_imaging::geometry::resize(Size::new(61, 40), options).window;
+    // Pixels outside of the window must have no effect, so the reference gets only the window.
     let Rect { x, y, width, height } = window.outer();
-    let kept = paint(width, height, Channels::Rgb, |i, j, c| at(&image, x + i, y + j)[c]);
+    let kept = image_from_fn(width, height, Channels::Rgb, |i, j, c| pixel_at(&image, x + i, y + j)[c]);
     let window = Window { left: window.left - f64::from(x), top: window.top - f64::from(y), ..window };
     let expected = reference(&kept, window, Size::new(20, 20), Kernel::Lanczos3);
-    assert!(distance(&run(&image, &plan(asked)), &expected) <= 2);
+    assert!(max_difference(&run(&image, &plan(options)), &expected) <= 2);
 }
 
 #[test]
-fn fill_puts_the_background_around() {
-    let image = flat(50, 30, Channels::Rgb, [10, 20, 30, 255]);
+fn fill_surrounds_the_image_with_the_background() {
+    let image = flat_image(50, 30, Channels::Rgb, [10, 20, 30, 255]);
     let red = Color { r: 255, g: 0, b: 0, a: 255 };
-    let fill = asked(ResizeMode::Fill, Some(20), Some(20));
-    let made = run(&image, &plan(Resize { background: Some(red), ..fill }));
-    assert_eq!(made.channels(), Channels::Rgb);
-    let column: Vec<_> = (0..20).map(|y| at(&made, 10, y)[0]).collect();
+    let fill = resize_to(ResizeMode::Fill, Some(20), Some(20));
+    let result = run(&image, &plan(Resize { background: Some(red), ..fill }));
+    assert_eq!(result.channels(), Channels::Rgb);
+    let column: Vec<_> = (0..20).map(|y| pixel_at(&result, 10, y)[0]).collect();
     assert_eq!(column, [[255; 4].as_slice(), &[10; 12], &[255; 4]].concat());
     let clear = run(&image, &plan(fill));
-    assert_eq!((at(&clear, 0, 0), at(&clear, 10, 10)), (&[0, 0, 0, 0][..], &[10, 20, 30, 255][..]));
+    assert_eq!(
+        (pixel_at(&clear, 0, 0), pixel_at(&clear, 10, 10)),
+        (&[0, 0, 0, 0][..], &[10, 20, 30, 255][..])
+    );
 }
 
 #[test]
-fn fit_without_upscale_keeps_the_pixels() {
-    let image = rough(30, 20, Channels::Rgb);
-    let made = run(&image, &plan(Resize { upscale: false, ..asked(ResizeMode::Fit, Some(500), Some(500)) }));
-    assert_eq!((made.width(), made.height()), (20, 20));
-    assert!((0..20).all(|x| (0..20).all(|y| at(&made, x, y) == at(&image, x + 5, y))));
+fn fit_without_upscale_copies_pixels() {
+    let image = noise_image(30, 20, Channels::Rgb);
+    let result =
+        run(&image, &plan(Resize { upscale: false, ..resize_to(ResizeMode::Fit, Some(500), Some(500)) }));
+    assert_eq!((result.width(), result.height()), (20, 20));
+    assert!((0..20).all(|x| (0..20).all(|y| pixel_at(&result, x, y) == pixel_at(&image, x + 5, y))));
 }
 
 #[test]
-fn what_cannot_be_seen_has_no_colour_to_give() {
+fn transparent_pixels_do_not_bleed_colour_in_a_resize() {
     // Opaque red beside transparent green.
     let image =
-        paint(40, 40, Channels::Rgba, |x, _, c| if x < 20 { [255, 0, 0, 255][c] } else { [0, 255, 0, 0][c] });
+        image_from_fn(
+            40,
+            40,
+            Channels::Rgba,
+            |x, _, c| if x < 20 { [255, 0, 0, 255][c] } else { [0, 255, 0, 0][c] },
+        );
     for (width, height) in [(13, 13), (90, 90), (13, 40)] {
-        let made = run(&image, &plan(asked(ResizeMode::Exact, Some(width), Some(height))));
-        assert!(made.data().as_chunks::<4>().0.iter().all(|pixel| pixel[1] == 0), "to {width}x{height}");
+        let result = run(&image, &plan(resize_to(ResizeMode::Exact, Some(width), Some(height))));
+        assert!(result.data().as_chunks::<4>().0.iter().all(|pixel| pixel[1] == 0), "to {width}x{height}");
     }
 }
 
 #[test]
-fn a_flat_colour_stays() {
+fn resize_keeps_a_flat_colour() {
     for channels in LAYOUTS {
-        let image = flat(37, 23, channels, [200, 100, 50, 255]);
+        let image = flat_image(37, 23, channels, [200, 100, 50, 255]);
         for (width, height) in [(5, 5), (100, 70), (37, 7), (9, 23)] {
-            let made = run(&image, &plan(asked(ResizeMode::Exact, Some(width), Some(height))));
-            assert_eq!(made, flat(width, height, channels, [200, 100, 50, 255]));
+            let result = run(&image, &plan(resize_to(ResizeMode::Exact, Some(width), Some(height))));
+            assert_eq!(result, flat_image(width, height, channels, [200, 100, 50, 255]));
         }
     }
 }
 
 #[test]
-fn a_wide_picture_made_high_passes_through_no_larger_one() {
+fn wide_to_high_resize_needs_no_large_intermediate_buffer() {
     let mut scratch = Scratch::default();
     let limits = Limits::default();
     let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
-    let image = soft(12_000, 4, Channels::Gray);
-    let made = operations::apply(
+    let image = smooth_image(12_000, 4, Channels::Gray);
+    let result = operations::apply(
         image,
-        &plan(asked(ResizeMode::Exact, Some(4), Some(12_000))),
+        &plan(resize_to(ResizeMode::Exact, Some(4), Some(12_000))),
         &context,
         &mut scratch,
     );
-    assert_eq!(made.map(|image| image.height()), Ok(12_000));
+    assert_eq!(result.map(|image| image.height()), Ok(12_000));
     assert!(scratch.spare_bytes() < 1 << 20, "{} bytes of buffers", scratch.spare_bytes());
 }
 
 #[test]
-fn limits_come_before_pixels() {
-    let image = rough(2, 2, Channels::Rgb);
+fn output_limits_are_checked_before_resizing() {
+    let image = noise_image(2, 2, Channels::Rgb);
     for size in [(20_001, 1), (20_000, 20_000)] {
-        let error = try_run(&image, &plan(asked(ResizeMode::Exact, Some(size.0), Some(size.1)))).unwrap_err();
+        let error =
+            try_run(&image, &plan(resize_to(ResizeMode::Exact, Some(size.0), Some(size.1)))).unwrap_err();
         assert!(matches!(error, Error::Limit { .. }), "{error}");
     }
 }
 
 #[test]
-fn a_reduced_decoding_gives_the_same_picture() {
-    let full = soft(401, 301, Channels::Rgb);
-    let half = run(&full, &plan(asked(ResizeMode::Exact, Some(201), Some(151))));
+fn reduced_decode_gives_nearly_the_same_result() {
+    let full = smooth_image(401, 301, Channels::Rgb);
+    let half = run(&full, &plan(resize_to(ResizeMode::Exact, Some(201), Some(151))));
     let crop = Crop::Rect { width: 203, height: 150, at: CropAt::Point { x: 51, y: 33 } };
     let plans = [
-        plan(asked(ResizeMode::Auto, Some(100), None)),
-        plan(asked(ResizeMode::Fit, Some(60), Some(90))),
-        Plan { crop: Some(crop), ..plan(asked(ResizeMode::Auto, Some(77), None)) },
+        plan(resize_to(ResizeMode::Auto, Some(100), None)),
+        plan(resize_to(ResizeMode::Fit, Some(60), Some(90))),
+        Plan { crop: Some(crop), ..plan(resize_to(ResizeMode::Auto, Some(77), None)) },
         Plan { crop: Some(crop), ..Plan::default() },
     ];
     for plan in plans {
@@ -211,8 +227,12 @@ fn a_reduced_decoding_gives_the_same_picture() {
             full_size: Some(Size::new(401, 301)),
             watermark: None,
         };
-        let made = operations::apply(half.clone(), &plan, &context, &mut Scratch::default()).unwrap();
+        let result = operations::apply(half.clone(), &plan, &context, &mut Scratch::default()).unwrap();
         let expected = run(&full, &plan);
-        assert!(distance(&made, &expected) <= 4, "{plan:?}: off by {}", distance(&made, &expected));
+        assert!(
+            max_difference(&result, &expected) <= 4,
+            "{plan:?}: off by {}",
+            max_difference(&result, &expected)
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! Copying the write-ahead log back into the database, on a thread and a connection of its own: writers go on
-//! meanwhile, and the flush of the database costs no commit its time. Only while writes never pause does the log
-//! outgrow that; then the writer copies the rest itself, with nobody beside it, and the log starts anew.
+//! Checkpoints: copying the write-ahead log into the database. A thread with its own connection does this while the
+//! writer continues, so no commit waits for the flush of the database. When writes never pause, the log still grows.
+//! The writer then copies the rest itself while no other write runs, and the log starts again from its beginning.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,65 +9,66 @@ use std::sync::{Arc, PoisonError};
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
-use super::connection::{Role, failure, open};
+use super::connection::{Role, open, transaction_failure};
 use super::{Shared, spawn};
 use crate::error::Error;
-use crate::sql::operation::Failure;
+use crate::sql::operation::TransactionFailure;
 
-/// The way to the thread.
+/// A handle to the checkpoint thread.
 pub(super) struct Checkpointer {
-    asks: SyncSender<()>,
-    is_gone: Receiver<()>,
+    requests: SyncSender<()>,
+    ended: Receiver<()>,
 }
 
-/// What the log holds.
+/// The length of the write-ahead log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Log {
-    /// Pages from its beginning.
+pub(super) struct LogLength {
+    /// All pages of the log.
     pub(super) n_pages: u64,
-    /// Those that are not yet in the database.
-    pub(super) n_unsaved_pages: u64,
+    /// The pages that are not yet copied into the database.
+    pub(super) n_uncopied_pages: u64,
 }
 
 impl Checkpointer {
     pub(super) fn start(path: &Path, shared: Arc<Shared>) -> Result<Self, Error> {
         let connection = open(path, Role::Checkpointer)?;
-        let (asks, asked) = sync_channel(1);
-        let (gone, is_gone) = sync_channel(1);
+        let (requests, requested) = sync_channel(1);
+        let (end, ended) = sync_channel(1);
         spawn("ledger-checkpoint", move || {
-            while asked.recv().is_ok() {
-                // What is left is the writer's to know: it measures after every commit.
-                let _ = copy_back(&connection, &shared);
+            while requested.recv().is_ok() {
+                // The result is not needed here: the writer measures the log after every commit.
+                let _ = checkpoint(&connection, &shared);
             }
             drop(connection);
-            drop(gone);
+            drop(end);
         })?;
-        Ok(Self { asks, is_gone })
+        Ok(Self { requests, ended })
     }
 
-    /// Asks for a checkpoint. One that is asked for while another runs comes after it.
-    pub(super) fn ask(&self) {
-        // Full means that one is asked for already; a thread that is gone has nothing left to copy.
-        let _ = self.asks.try_send(());
+    /// Requests a checkpoint. During a checkpoint, the request is for another one after it.
+    pub(super) fn request(&self) {
+        // A full queue means that a checkpoint is requested already. A disconnected queue means that the thread has
+        // ended and has nothing left to copy.
+        let _ = self.requests.try_send(());
     }
 
-    /// Returns when the thread has let go of the database.
+    /// Ends the thread, and returns after the thread has closed its connection.
     pub(super) fn stop(self) {
-        let Self { asks, is_gone } = self;
-        drop(asks);
-        // Nothing is ever sent: the end of the channel is the message.
-        let _ = is_gone.recv();
+        let Self { requests, ended } = self;
+        drop(requests);
+        // Nothing is ever sent on this channel. Its end shows that the thread has ended.
+        let _ = ended.recv();
     }
 }
 
-/// Copies back as much as readers allow, after whoever is copying now; says what is left. A failure other than a lost
-/// write leaves everything as it was.
-pub(super) fn copy_back(connection: &Connection, shared: &Shared) -> Option<Log> {
-    let _alone = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+/// Copies as much of the log as the open read transactions allow, after any checkpoint that is running. Returns the
+/// length of the log. A failed checkpoint changes nothing, unless a flushed write was lost.
+pub(super) fn checkpoint(connection: &Connection, shared: &Shared) -> Option<LogLength> {
+    let _lock = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
     match run(connection, CheckpointMode::PASSIVE) {
         Ok(log) => Some(log),
         Err(failure) => {
-            if matches!(failure, Failure::Poisoned) {
+            if matches!(failure, TransactionFailure::Poisoned) {
                 shared.poison();
             }
             None
@@ -75,20 +76,21 @@ pub(super) fn copy_back(connection: &Connection, shared: &Shared) -> Option<Log>
     }
 }
 
-/// Copies the whole log back and cuts it off, for leaving. Where that cannot be done now, the next start does it: the
-/// log is as durable as the database.
-pub(super) fn finish(connection: &Connection) {
+/// Copies the whole log and truncates it, before the database is closed. If this fails, the next start copies the log:
+/// the log is as durable as the database.
+pub(super) fn truncate_log(connection: &Connection) {
     drop(run(connection, CheckpointMode::TRUNCATE));
 }
 
 /// Measures the log.
-pub(super) fn measure(connection: &Connection) -> Option<Log> {
+pub(super) fn measure(connection: &Connection) -> Option<LogLength> {
     run(connection, CheckpointMode::NOOP).ok()
 }
 
-fn run(connection: &Connection, mode: CheckpointMode) -> Result<Log, Failure> {
-    let (n_pages, n_saved) = connection.wal_checkpoint_v2(None::<&str>, mode).map_err(failure)?;
+fn run(connection: &Connection, mode: CheckpointMode) -> Result<LogLength, TransactionFailure> {
+    let (n_pages, n_copied) =
+        connection.wal_checkpoint_v2(None::<&str>, mode).map_err(transaction_failure)?;
     let n_pages = u64::try_from(n_pages).unwrap_or(0);
-    let n_saved = u64::try_from(n_saved).unwrap_or(0);
-    Ok(Log { n_pages, n_unsaved_pages: n_pages.saturating_sub(n_saved) })
+    let n_copied = u64::try_from(n_copied).unwrap_or(0);
+    Ok(LogLength { n_pages, n_uncopied_pages: n_pages.saturating_sub(n_copied) })
 }

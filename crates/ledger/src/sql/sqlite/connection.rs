@@ -1,5 +1,5 @@
-//! Connections to the file: how it is made, how each kind of connection is set up, and how shared statements
-//! and values reach SQLite.
+//! Connections to the file: creating the file, configuring each kind of connection, passing the shared statements and
+//! values to SQLite, and translating its errors.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -17,23 +17,24 @@ use uuid::Uuid;
 use super::migrate;
 use crate::error::Error;
 use crate::sql::Session;
-use crate::sql::operation::Failure;
+use crate::sql::operation::TransactionFailure;
+use crate::sql::row::{ColumnSource, Row};
+use crate::sql::sql_value::SqlValue;
 use crate::sql::statement::{Dialect, Statement};
-use crate::sql::value::{Columns, Row, Value};
 
-/// There is one writer, so claims have nobody to skip.
+/// SQLite has one writer, so no claim runs beside another one.
 pub(super) static DIALECT: Dialect = Dialect { skip_locked: "" };
 
-/// How long to wait for another process that writes.
+/// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// More than there are statements: each is prepared once per connection.
+/// The number of prepared statements per connection. It exceeds the number of statements, so each is prepared once.
 const N_CACHED_STATEMENTS: usize = 128;
 
-/// The log's file is cut back to this size when the log starts anew.
+/// The log file is truncated to this size when the log starts again from its beginning.
 const WAL_FILE_LIMIT_BYTES: i64 = 64 << 20;
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Writer,
@@ -41,20 +42,20 @@ pub(super) enum Role {
     Checkpointer,
 }
 
-/// A connection inside a transaction.
-pub(super) struct Open<'c>(pub(super) &'c Connection);
+/// A connection with an open transaction.
+pub(super) struct OpenTransaction<'c>(pub(super) &'c Connection);
 
-/// Makes the directory and an empty file that only its owner can read; SQLite gives the files beside it the same
-/// mode. An existing file is left as it is.
+/// Creates the directory and an empty file that only its owner can read. SQLite gives the files beside it the same mode.
+/// An existing file stays as it is.
 ///
-/// Returns the directory, locked: who holds it opens the file alone. SQLite turns away at once, without waiting, who
-/// switches a new file to its log while somebody else does.
+/// Returns the locked directory. The lock makes processes open the file one after the other. Without it, two processes
+/// that switch a new file to the write-ahead log at the same time would conflict, and SQLite fails at once in this case
+/// instead of waiting.
 pub(super) fn create(path: &Path) -> Result<File, Error> {
-    let made = make_file(path);
-    made.map_err(|source| Error::Create { path: path.to_owned(), source })
+    create_file(path).map_err(|source| Error::Create { path: path.to_owned(), source })
 }
 
-fn make_file(path: &Path) -> io::Result<File> {
+fn create_file(path: &Path) -> io::Result<File> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -63,7 +64,7 @@ fn make_file(path: &Path) -> io::Result<File> {
     let directory = File::open(directory)?;
     directory.lock()?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // The name has to be as durable as what will be written under it.
+        // The directory entry must be as durable as the later content of the file.
         Ok(_) => directory.sync_all()?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
@@ -71,27 +72,27 @@ fn make_file(path: &Path) -> io::Result<File> {
     Ok(directory)
 }
 
-/// Opens an existing file for a role. A file that is not ours is refused before anything in it is changed.
+/// Opens an existing file for a role. A file of another program is refused before anything in it changes.
 pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| from_opening(error, path))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(from_running)?;
-    // Within one transaction: between two statements another process may have made the file a ledger.
-    let snapshot = connection.unchecked_transaction().map_err(from_running)?;
-    migrate::n_done(&snapshot, path)?;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| opening_error(error, path))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(statement_error)?;
+    // The checks run in one transaction, because another process may turn an empty file into a ledger in between.
+    let snapshot = connection.unchecked_transaction().map_err(statement_error)?;
+    migrate::n_applied(&snapshot, path)?;
     drop(snapshot);
-    set_up(&connection, role).map_err(from_running)?;
+    configure(&connection, role).map_err(statement_error)?;
     Ok(connection)
 }
 
-fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<()> {
+fn configure(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(N_CACHED_STATEMENTS);
-    // Plans do not depend on the values they are run with; otherwise every other value means another compilation.
+    // With stable query plans SQLite does not compile a statement again for other parameter values.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // In WAL mode, only FULL flushes the log at every commit.
+    // In WAL mode, only the level FULL flushes the log at every commit.
     connection.pragma_update(None, "synchronous", "full")?;
-    // The writer and the checkpointer decide when to copy the log back.
+    // The writer and the checkpoint thread decide when to copy the log.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_FILE_LIMIT_BYTES)?;
     connection.pragma_update(None, "temp_store", "memory")?;
@@ -101,22 +102,22 @@ fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     connection.pragma_update(None, "query_only", role == Role::Reader)
 }
 
-impl Session for Open<'_> {
-    fn execute(&mut self, statement: &'static Statement, params: &[Value<'_>]) -> Result<u64, Error> {
+impl Session for OpenTransaction<'_> {
+    fn execute(&mut self, statement: &'static Statement, params: &[SqlValue<'_>]) -> Result<u64, Error> {
         let mut prepared = prepare(self.0, statement, params)?;
-        Ok(prepared.raw_execute().map_err(from_running)? as u64)
+        Ok(prepared.raw_execute().map_err(statement_error)? as u64)
     }
 
     fn query(
         &mut self,
         statement: &'static Statement,
-        params: &[Value<'_>],
-        each: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
+        params: &[SqlValue<'_>],
+        on_row: &mut dyn FnMut(&mut Row<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut prepared = prepare(self.0, statement, params)?;
         let mut rows = prepared.raw_query();
-        while let Some(row) = rows.next().map_err(from_running)? {
-            each(&mut Row::new(&SqliteRow(row)))?;
+        while let Some(row) = rows.next().map_err(statement_error)? {
+            on_row(&mut Row::new(&SqliteRow(row)))?;
         }
         Ok(())
     }
@@ -125,16 +126,16 @@ impl Session for Open<'_> {
 fn prepare<'c>(
     connection: &'c Connection,
     statement: &'static Statement,
-    params: &[Value<'_>],
+    params: &[SqlValue<'_>],
 ) -> Result<CachedStatement<'c>, Error> {
-    let mut prepared = connection.prepare_cached(&statement.render(&DIALECT)).map_err(from_running)?;
+    let mut prepared = connection.prepare_cached(&statement.render(&DIALECT)).map_err(statement_error)?;
     for (number, value) in (1..).zip(params) {
-        prepared.raw_bind_parameter(number, value).map_err(from_running)?;
+        prepared.raw_bind_parameter(number, value).map_err(statement_error)?;
     }
     Ok(prepared)
 }
 
-impl ToSql for Value<'_> {
+impl ToSql for SqlValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
             Self::Null => ValueRef::Null,
@@ -154,7 +155,7 @@ impl SqliteRow<'_, '_> {
     }
 }
 
-impl Columns for SqliteRow<'_, '_> {
+impl ColumnSource for SqliteRow<'_, '_> {
     fn int(&self, column: usize) -> Result<Option<i64>, Error> {
         self.get(column)
     }
@@ -176,41 +177,49 @@ impl Columns for SqliteRow<'_, '_> {
     }
 }
 
-/// What an error of a statement means for its operation.
-pub(super) fn from_running(error: rusqlite::Error) -> Error {
+/// Runs a statement that controls the transaction.
+pub(super) fn execute(connection: &Connection, sql: &'static str) -> Result<(), TransactionFailure> {
+    let executed = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+    executed.map(drop).map_err(transaction_failure)
+}
+
+/// The error of an operation whose statement failed.
+pub(super) fn statement_error(error: rusqlite::Error) -> Error {
     match error.sqlite_error().map(|error| error.extended_code) {
         Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Error::Exists,
-        _ => Error::from(&failure(error)),
+        _ => Error::from(&transaction_failure(error)),
     }
 }
 
-/// What an error of the first statements of a connection means.
-pub(super) fn from_opening(error: rusqlite::Error, path: &Path) -> Error {
+/// The error of opening a file whose first statements failed.
+pub(super) fn opening_error(error: rusqlite::Error, path: &Path) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         return Error::NotALedger { path: path.to_owned() };
     }
-    from_running(error)
+    statement_error(error)
 }
 
-/// What an error means for a whole transaction.
-pub(super) fn failure(error: rusqlite::Error) -> Failure {
+/// What an error means for the whole transaction.
+pub(super) fn transaction_failure(error: rusqlite::Error) -> TransactionFailure {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::Busy,
-        Some(ErrorCode::SystemIoFailure) if is_refused_write(&error) => Failure::Busy,
-        Some(ErrorCode::SystemIoFailure) if is_lost_write(&error) => Failure::Poisoned,
-        _ => Failure::Database(Arc::new(error)),
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            TransactionFailure::Busy
+        }
+        Some(ErrorCode::SystemIoFailure) if is_refused_write(&error) => TransactionFailure::Busy,
+        Some(ErrorCode::SystemIoFailure) if is_lost_write(&error) => TransactionFailure::Poisoned,
+        _ => TransactionFailure::Database(Arc::new(error)),
     }
 }
 
-/// Whether the system did not take a write: a quota is used up, a file may not grow. SQLite calls it a full disk only
-/// where the system does, and treats it alike: the transaction is undone, or the checkpoint left for later. What was
-/// answered was flushed before, by a flush that succeeded, so none of it is in doubt.
+/// Whether the operating system refused a write, because a quota is used up or a file has reached its largest size.
+/// SQLite reports this case differently from a full disk, but handles both alike: it rolls the transaction back, or
+/// leaves the checkpoint for later. No answered commit is in doubt, because each was flushed successfully before.
 fn is_refused_write(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
 }
 
-/// Whether bytes that were written may be gone. Where the shared index of the log could not grow, none are: that
-/// is what a full disk looks like before it reaches the files themselves.
+/// Whether written bytes may be lost. The listed errors lose no bytes. Those of the log's shared index (`SHM`) are the
+/// first errors on a disk that becomes full, before any write to the files fails.
 fn is_lost_write(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     !matches!(
@@ -233,13 +242,13 @@ mod tests {
 
     #[test]
     fn a_failed_flush_poisons_and_a_refused_write_does_not() {
-        let of = |code| failure(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        let of = |code| transaction_failure(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
         for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_IOERR_TRUNCATE] {
-            assert!(matches!(of(code), Failure::Poisoned), "{code}");
+            assert!(matches!(of(code), TransactionFailure::Poisoned), "{code}");
         }
         for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_BUSY] {
-            assert!(matches!(of(code), Failure::Busy), "{code}");
+            assert!(matches!(of(code), TransactionFailure::Busy), "{code}");
         }
-        assert!(matches!(of(ffi::SQLITE_IOERR_READ), Failure::Database(_)));
+        assert!(matches!(of(ffi::SQLITE_IOERR_READ), TransactionFailure::Database(_)));
     }
 }

@@ -1,5 +1,5 @@
-//! A full disk refuses new work, keeps what it answered, and recovers. The limit on the pages of a database makes
-//! SQLite fail as it does when the disk has none left.
+//! Tests of a full disk: the ledger refuses new work, keeps what it has answered, and recovers when space is free again.
+//! A limit on the pages of the database makes SQLite fail as on a full disk.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,23 +8,34 @@ use uuid::Uuid;
 
 use super::connection::{Role, create, open};
 use super::migrate::migrate;
-use super::{Database, Dues};
+use super::{Database, DueTimes};
 use crate::clock::Clock;
-use crate::destination::Fairness;
+use crate::destination::DeliveryLimits;
 use crate::error::Error;
 use crate::model::account::{NewKey, UsageDelta};
-use crate::model::request::{InputRef, JobDone, NewRequest, NewWebhook};
-use crate::model::webhook::{Attempt, Next, Outcome, Timings};
-use crate::sql;
+use crate::model::authority::Authority;
+use crate::model::request::{InputRef, JobOutcome, NewRequest, NewWebhook};
+use crate::model::webhook::{Attempt, Disposition, FailureReason, Outcome, Timings};
+use crate::sql::webhooks::RecordEffect;
+use crate::sql::{self, Tx};
 
-const N_PAGES: i64 = 120;
+const MAX_PAGES: i64 = 120;
 
-fn small(path: &Path, clock: &Clock) -> Database {
+/// A database of at most [`MAX_PAGES`] pages.
+fn small_database(path: &Path, clock: &Clock) -> Database {
     create(path).unwrap();
     let mut connection = open(path, Role::Writer).unwrap();
     migrate(&mut connection, path).unwrap();
-    connection.pragma_update(None, "max_page_count", N_PAGES).unwrap();
-    Database::start(path, connection, clock, Arc::new(Dues::unknown())).unwrap()
+    connection.pragma_update(None, "max_page_count", MAX_PAGES).unwrap();
+    Database::start(path, connection, clock, Arc::new(DueTimes::unknown())).unwrap()
+}
+
+async fn write<T: Send + 'static>(
+    database: &Database,
+    run: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let limits = DeliveryLimits { per_authority: 10, ..DeliveryLimits::default() };
+    database.write(limits, run).await
 }
 
 async fn add_account(database: &Database) -> i64 {
@@ -34,52 +45,53 @@ async fn add_account(database: &Database) -> i64 {
         label: String::new(),
         webhook_secret: String::new(),
     };
-    database.write(move |tx| sql::accounts::create_key(tx, &new)).await.unwrap().account
+    write(database, move |tx| sql::accounts::create_key(tx, &new)).await.unwrap().account
 }
 
 async fn accept(database: &Database, account: i64, id: Uuid) -> Result<(), Error> {
     let webhook = NewWebhook {
         url: String::new(),
-        authority: String::new(),
+        authority: Authority::new("receiver.example", 443),
         delay_ms: 0,
         expires_ms: None,
         retry: true,
         headers: vec![],
     };
     let new = NewRequest { id, account, spec: "x".repeat(3_000), input: InputRef::Url, webhook };
-    database.write(move |tx| sql::jobs::accept(tx, &new)).await
+    write(database, move |tx| sql::jobs::accept(tx, &new)).await
 }
 
 async fn unfinished(database: &Database, ids: Vec<Uuid>) -> Vec<Uuid> {
-    database.read(move |tx| sql::jobs::unfinished(tx, &ids)).await.unwrap()
+    database.read(DeliveryLimits::default(), move |tx| sql::jobs::unfinished(tx, &ids)).await.unwrap()
 }
 
-/// Ends all jobs at once and forgets them, which gives their pages back.
-async fn make_room(database: &Database, clock: &Clock) {
-    database
-        .write(|tx| {
-            let fairness = Fairness { per_authority: 10, ..Fairness::default() };
-            for lease in sql::jobs::claim(tx, 10, 1_000)? {
-                let done = JobDone { payload: String::new(), usage: UsageDelta::default(), result: None };
-                sql::jobs::finish(tx, &lease, &done, &fairness)?;
-            }
-            for lease in sql::claims::claim(tx, 10.into(), 1_000, &fairness)? {
-                sql::webhooks::abandon(tx, &lease.held(), String::new(), &fairness)?;
-            }
-            Ok(())
-        })
-        .await
-        .unwrap();
+fn empty_outcome() -> JobOutcome {
+    JobOutcome { payload: String::new(), usage: UsageDelta::default(), result: None }
+}
+
+/// Ends ten jobs and their webhooks, and deletes them, which frees their pages.
+async fn free_pages(database: &Database, clock: &Clock) {
+    write(database, |tx| {
+        for lease in sql::jobs::claim(tx, 10, 1_000)? {
+            sql::jobs::finish(tx, &lease, &empty_outcome())?;
+        }
+        for lease in sql::claims::claim(tx, 10.into(), 1_000)? {
+            sql::webhooks::abandon(tx, &lease.key(), FailureReason::Expired)?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
     clock.advance(1);
     let now_ms = clock.now_ms();
-    assert_eq!(database.write(move |tx| sql::history::sweep(tx, now_ms, 100)).await.unwrap(), 10);
+    assert_eq!(write(database, move |tx| sql::history::sweep(tx, now_ms, 100)).await.unwrap(), 10);
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_and_recovers() {
+async fn a_full_disk_refuses_new_requests_until_space_is_free() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Clock::manual(0);
-    let database = small(&directory.path().join("ledger.db"), &clock);
+    let database = small_database(&directory.path().join("ledger.db"), &clock);
     let account = add_account(&database).await;
     let mut accepted = vec![];
     let refused = loop {
@@ -88,13 +100,13 @@ async fn a_full_disk_refuses_and_recovers() {
             Ok(()) => accepted.push(id),
             Err(error) => break (id, error),
         }
-        assert!(accepted.len() < 1_000, "the disk never got full");
+        assert!(accepted.len() < 1_000, "the disk never became full");
     };
     assert!(matches!(refused.1, Error::Busy), "{:?}", refused.1);
-    assert_eq!(unfinished(&database, accepted.clone()).await, accepted, "what was answered is there");
-    assert!(unfinished(&database, vec![refused.0]).await.is_empty(), "what was refused is not");
+    assert_eq!(unfinished(&database, accepted.clone()).await, accepted, "accepted requests are stored");
+    assert!(unfinished(&database, vec![refused.0]).await.is_empty(), "the refused request is not stored");
 
-    // Several in one batch: whoever is told of success finds it.
+    // Three requests share a batch. Exactly those that were answered with success are stored.
     let ids: [Uuid; 3] = std::array::from_fn(|_| Uuid::new_v4());
     let (a, b, c) = tokio::join!(
         accept(&database, account, ids[0]),
@@ -105,28 +117,25 @@ async fn a_full_disk_refuses_and_recovers() {
         assert_eq!(unfinished(&database, vec![id]).await.len(), usize::from(answer.is_ok()));
     }
 
-    make_room(&database, &clock).await;
+    free_pages(&database, &clock).await;
     accept(&database, account, Uuid::new_v4()).await.unwrap();
 }
 
-/// What came of an attempt is told once more when there is room; until then nothing has changed.
+/// A report that the full disk refuses changes nothing. The holder of the lease can report again when space is free.
 #[tokio::test]
-async fn a_full_disk_costs_no_lease() {
+async fn a_report_refused_by_a_full_disk_keeps_its_lease() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Clock::manual(0);
-    let database = small(&directory.path().join("ledger.db"), &clock);
+    let database = small_database(&directory.path().join("ledger.db"), &clock);
     let account = add_account(&database).await;
     accept(&database, account, Uuid::new_v4()).await.unwrap();
-    let held = database
-        .write(|tx| {
-            let fairness = Fairness::default();
-            let job = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
-            let done = JobDone { payload: String::new(), usage: UsageDelta::default(), result: None };
-            sql::jobs::finish(tx, &job, &done, &fairness)?;
-            Ok(sql::claims::claim(tx, 1.into(), 1_000, &fairness)?.remove(0).held())
-        })
-        .await
-        .unwrap();
+    let key = write(&database, |tx| {
+        let job = sql::jobs::claim(tx, 1, 1_000)?.remove(0);
+        sql::jobs::finish(tx, &job, &empty_outcome())?;
+        Ok(sql::claims::claim(tx, 1.into(), 1_000)?.remove(0).key())
+    })
+    .await
+    .unwrap();
     while accept(&database, account, Uuid::new_v4()).await.is_ok() {}
     let attempt = Attempt {
         started_ms: 0,
@@ -139,25 +148,23 @@ async fn a_full_disk_costs_no_lease() {
         retry_after_ms: None,
     };
     let record = |attempt: Attempt| {
-        database.write(move |tx| {
-            sql::webhooks::record(tx, &held, &attempt, Next::Delivered, &Fairness::default())
-        })
+        write(&database, move |tx| sql::webhooks::record(tx, &key, &attempt, Disposition::Delivered))
     };
     let refused = record(attempt.clone()).await;
     assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
     let short = Attempt { response: None, ..attempt };
-    assert!(matches!(record(short).await, Ok(sql::webhooks::Recorded::InTime)));
+    assert!(matches!(record(short).await, Ok(RecordEffect::Applied)));
 }
 
-/// Nobody knows what is on the disk then: neither what was written last nor what is read is true for sure.
+/// After a failed flush the content of the disk is unknown, so neither writes nor reads can be trusted.
 #[tokio::test]
-async fn a_failed_flush_ends_everything() {
+async fn after_a_failed_flush_every_operation_fails() {
     let directory = tempfile::tempdir().unwrap();
-    let database = small(&directory.path().join("ledger.db"), &Clock::manual(0));
+    let database = small_database(&directory.path().join("ledger.db"), &Clock::manual(0));
     let account = add_account(&database).await;
     database.shared.poison();
     assert!(database.is_poisoned());
     assert!(matches!(accept(&database, account, Uuid::new_v4()).await, Err(Error::Poisoned)));
-    let read = database.read(|tx| sql::jobs::unfinished(tx, &[])).await;
+    let read = database.read(DeliveryLimits::default(), |tx| sql::jobs::unfinished(tx, &[])).await;
     assert!(matches!(read, Err(Error::Poisoned)), "{read:?}");
 }

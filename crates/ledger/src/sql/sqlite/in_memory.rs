@@ -1,14 +1,15 @@
-//! A database without a file, threads and flushes, for tests that run more operations than a disk would let them.
+//! A database without a file, threads and flushes, for tests that run more operations than a disk could flush in time.
 
 use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::connection::Open;
+use super::connection::OpenTransaction;
 use super::migrate::migrate;
+use crate::destination::DeliveryLimits;
+use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
 use crate::sql::Tx;
-use crate::wake::{Queue, Wake};
 
 /// A new ledger in memory.
 pub(crate) fn memory() -> Connection {
@@ -19,21 +20,22 @@ pub(crate) fn memory() -> Connection {
     connection
 }
 
-/// Runs one operation in a transaction of its own, as the writer does.
+/// Runs one operation in its own transaction, as the writer does.
 pub(crate) fn transact<T>(
     connection: &Connection,
     now_ms: i64,
+    limits: DeliveryLimits,
     run: impl FnOnce(&mut Tx<'_>) -> Result<T, Error>,
-) -> (Result<T, Error>, Vec<(Queue, Wake)>) {
+) -> (Result<T, Error>, Vec<(Queue, DueUpdate)>) {
     let execute = |sql| connection.prepare_cached(sql).unwrap().execute([]).unwrap();
     execute("BEGIN IMMEDIATE");
-    let mut session = Open(connection);
-    let mut tx = Tx::new(&mut session, now_ms);
+    let mut session = OpenTransaction(connection);
+    let mut tx = Tx::new(&mut session, now_ms, limits);
     let result = run(&mut tx);
-    let wakes = tx.into_wakes();
+    let due_updates = tx.into_due_updates();
     if result.is_ok() {
         execute("COMMIT");
-        return (result, wakes);
+        return (result, due_updates);
     }
     execute("ROLLBACK");
     (result, Vec::new())

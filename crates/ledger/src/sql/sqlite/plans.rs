@@ -1,5 +1,4 @@
-//! What SQLite makes of the shared statements: no claim, list or count may walk
-//! through a table that grows.
+//! Tests the query plans that SQLite makes for the shared statements: no statement may scan a table that grows.
 
 use rusqlite::Connection;
 
@@ -7,8 +6,8 @@ use super::connection::{DIALECT, Role, create, open};
 use super::migrate::migrate;
 use crate::sql::all_statements;
 
-/// Tables with a few rows, made by hand.
-const SMALL: [&str; 3] = ["accounts", "api_keys", "webhook_secrets"];
+/// Tables with few rows, which operators add by hand.
+const SMALL_TABLES: [&str; 3] = ["accounts", "api_keys", "webhook_secrets"];
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -23,19 +22,19 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     steps
 }
 
-/// Whether a statement's cost can grow with a table. A scan is fine of a small table, of rows that another step has
-/// limited already, and where it walks an index in its order and stops at the first row.
+/// Whether the cost of a statement can grow with a table. Three kinds of scan are allowed: a scan of a small table, a
+/// scan of rows that another step has limited, and a scan of an index that stops at the first row.
 fn grows(steps: &[String], sql: &str) -> bool {
     let scanned: Vec<_> = steps.iter().filter_map(|step| step.strip_prefix("SCAN ")).collect();
-    let is_small = |scan: &&str| SMALL.contains(&scan.split(' ').next().unwrap_or_default());
-    let stops_at_once = |scan: &&str| scan.contains(" USING ") && sql.ends_with("LIMIT 1");
+    let is_small = |scan: &&str| SMALL_TABLES.contains(&scan.split(' ').next().unwrap_or_default());
+    let stops_at_first = |scan: &&str| scan.contains(" USING ") && sql.ends_with("LIMIT 1");
     let sorts = steps.iter().any(|step| step.starts_with("USE TEMP B-TREE"));
-    let walks = scanned.iter().any(|scan| !is_small(scan) && !stops_at_once(scan) && *scan != "counted");
-    walks || (sorts && !scanned.iter().any(is_small))
+    let scans_all = scanned.iter().any(|scan| !is_small(scan) && !stops_at_first(scan) && *scan != "counted");
+    scans_all || (sorts && !scanned.iter().any(is_small))
 }
 
 #[test]
-fn no_statement_walks_a_table() {
+fn no_statement_scans_a_growing_table() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     create(&path).unwrap();

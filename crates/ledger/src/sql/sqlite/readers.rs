@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::connection::{Open, Role, failure, open};
+use super::connection::{OpenTransaction, Role, execute, open};
 use super::{Message, Shared, spawn};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::sql::Tx;
-use crate::sql::operation::{Failure, Operation};
+use crate::sql::operation::{Operation, TransactionFailure};
 
-/// How many operations may wait; one more is answered with [`Error::Busy`].
+/// The most operations that may wait. Another one fails with [`Error::Busy`].
 const MAX_WAITING_OPERATIONS: usize = 1024;
 
-/// Starts the threads; returns the way to them. A thread ends when it is told to, or when nobody can send anything
-/// any more.
+/// Starts the threads, and returns their queue. A thread ends when it gets a stop message, or when all senders of the
+/// queue are dropped.
 pub(super) fn start(
     path: &Path,
     n_threads: usize,
@@ -39,7 +39,8 @@ pub(super) fn start(
     Ok(queue)
 }
 
-/// Returns with whom to tell that the thread has left.
+/// Runs operations until the thread ends. Returns the sender of the stop message, which the thread drops after it has
+/// closed its connection.
 fn run(
     connection: &Connection,
     clock: &Clock,
@@ -47,7 +48,7 @@ fn run(
     messages: &Mutex<Receiver<Message>>,
 ) -> Option<oneshot::Sender<()>> {
     loop {
-        // The lock is held while waiting: whoever has it is the next to be woken.
+        // The thread holds the lock while it waits, so the next message goes to this thread.
         let message = messages.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let mut operation = match message {
             Ok(Message::Run(operation)) => operation,
@@ -55,7 +56,7 @@ fn run(
             Err(_) => return None,
         };
         let done = if shared.is_poisoned() {
-            Err(Failure::Poisoned)
+            Err(TransactionFailure::Poisoned)
         } else {
             read(connection, clock, operation.as_mut())
         };
@@ -63,13 +64,12 @@ fn run(
     }
 }
 
-fn read(connection: &Connection, clock: &Clock, operation: &mut dyn Operation) -> Result<(), Failure> {
+fn read(
+    connection: &Connection,
+    clock: &Clock,
+    operation: &mut dyn Operation,
+) -> Result<(), TransactionFailure> {
     execute(connection, "BEGIN")?;
-    operation.run(&mut Tx::new(&mut Open(connection), clock.now_ms()));
+    operation.run(&mut Tx::new(&mut OpenTransaction(connection), clock.now_ms(), operation.limits()));
     execute(connection, "COMMIT")
-}
-
-fn execute(connection: &Connection, sql: &'static str) -> Result<(), Failure> {
-    let executed = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
-    executed.map(drop).map_err(failure)
 }

@@ -1,6 +1,6 @@
-//! The one thread that writes. It takes the operation that has waited longest and all others that wait behind it,
-//! runs each in a savepoint of one transaction, commits once, and then answers everybody. While a commit flushes,
-//! the next operations gather; so the number of flushes follows the disk, not the number of operations.
+//! The writing thread. It takes the operation that has waited longest and all operations behind it, runs each in a
+//! savepoint of one transaction, commits once, and then answers all callers. During the flush of a commit the next
+//! operations gather, so the number of flushes depends on the disk and not on the number of operations.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,59 +11,59 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::checkpoint::{self, Checkpointer};
-use super::connection::{Open, failure};
+use super::connection::{OpenTransaction, execute};
 use super::{Message, Shared, spawn};
 use crate::clock::Clock;
+use crate::due_signal::{DueTimes, DueUpdate, Queue};
 use crate::error::Error;
 use crate::sql::Tx;
-use crate::sql::operation::{Failure, Operation, Ran};
-use crate::wake::{Dues, Queue, Wake};
+use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
 
-/// How many operations may wait; one more is answered with [`Error::Busy`].
+/// The most operations that may wait. Another one fails with [`Error::Busy`].
 const MAX_WAITING_OPERATIONS: usize = 4096;
 
-/// How many operations share one commit at most, so that the first of them does not wait for ever.
-const MAX_BATCH_OPERATIONS: usize = 512;
+/// The most operations that share one commit. The limit bounds the time that the first of them waits.
+const MAX_BATCH_LEN: usize = 512;
 
-/// How long nothing has to happen before the rest of the log is copied back.
+/// The time without an operation after which the rest of the log is copied into the database.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// Pages of log since the last checkpoint from which on another one is asked for, beside the writing: 4 MiB.
-const ASK_FOR_CHECKPOINT_PAGES: u64 = 1024;
+/// The number of uncopied pages at which the writer requests a checkpoint from the checkpoint thread: 4 MiB.
+const CHECKPOINT_REQUEST_PAGES: u64 = 1024;
 
-/// Length of the log from which on the writer itself copies back what the checkpointer has left over, so that the
-/// log can start anew: 32 MiB. Reached only while writes never pause.
+/// The length of the log at which the writer itself copies the rest, so that the log can start again from its
+/// beginning: 32 MiB. The log reaches this length only while writes never pause.
 const LONG_LOG_PAGES: u64 = 8192;
 
 pub(super) struct Writer {
     connection: Connection,
     clock: Clock,
-    dues: Arc<Dues>,
+    due_times: Arc<DueTimes>,
     shared: Arc<Shared>,
     checkpointer: Checkpointer,
-    /// Pages of the log that are not yet in the database.
-    n_unsaved_pages: u64,
+    /// The pages of the log that are not yet copied into the database.
+    n_uncopied_pages: u64,
 }
 
-/// Operations that share a commit, and what they have to say once it is done.
+/// The operations of one commit, and the due-time updates to apply after the commit.
 struct Batch {
     operations: Vec<Box<dyn Operation>>,
-    wakes: Vec<(Queue, Wake)>,
+    due_updates: Vec<(Queue, DueUpdate)>,
 }
 
 impl Writer {
     pub(super) fn new(
         connection: Connection,
         clock: Clock,
-        dues: Arc<Dues>,
+        due_times: Arc<DueTimes>,
         shared: Arc<Shared>,
         checkpointer: Checkpointer,
     ) -> Self {
-        Self { connection, clock, dues, shared, checkpointer, n_unsaved_pages: 0 }
+        Self { connection, clock, due_times, shared, checkpointer, n_uncopied_pages: 0 }
     }
 
-    /// Starts the thread; returns the way to it. The thread ends when it is told to, or when nobody can send it
-    /// anything any more.
+    /// Starts the thread, and returns its queue. The thread ends when it gets a stop message, or when all senders of the
+    /// queue are dropped.
     pub(super) fn start(self) -> Result<SyncSender<Message>, Error> {
         let (queue, messages) = sync_channel(MAX_WAITING_OPERATIONS);
         spawn("ledger-writer", move || self.run(&messages))?;
@@ -72,54 +72,57 @@ impl Writer {
 
     fn run(mut self, messages: &Receiver<Message>) {
         self.measure_log();
-        let mut is_stopped = None;
-        while is_stopped.is_none() {
+        let mut stop = None;
+        while stop.is_none() {
             let mut operations = Vec::new();
-            match self.next(messages) {
+            match self.next_message(messages) {
                 Some(Message::Run(first)) => operations.push(first),
-                Some(Message::Stop(done)) => is_stopped = Some(done),
+                Some(Message::Stop(done)) => stop = Some(done),
                 None => break,
             }
-            while is_stopped.is_none() && operations.len() < MAX_BATCH_OPERATIONS {
+            while stop.is_none() && operations.len() < MAX_BATCH_LEN {
                 match messages.try_recv() {
                     Ok(Message::Run(next)) => operations.push(next),
-                    Ok(Message::Stop(done)) => is_stopped = Some(done),
+                    Ok(Message::Stop(done)) => stop = Some(done),
                     Err(_) => break,
                 }
             }
             if !operations.is_empty() {
-                self.commit_together(Batch { operations, wakes: Vec::new() });
-                self.keep_log_short();
+                self.commit_batch(Batch { operations, due_updates: Vec::new() });
+                self.limit_log();
             }
         }
-        self.leave(is_stopped);
+        self.close(stop);
     }
 
-    /// Waits for the next message. When none comes for a while, has the log copied back first.
-    fn next(&mut self, messages: &Receiver<Message>) -> Option<Message> {
-        if self.n_unsaved_pages > 0 {
+    /// Waits for the next message. After [`IDLE`] without a message, requests a checkpoint first.
+    fn next_message(&mut self, messages: &Receiver<Message>) -> Option<Message> {
+        if self.n_uncopied_pages > 0 {
             match messages.recv_timeout(IDLE) {
                 Ok(message) => return Some(message),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => self.checkpointer.ask(),
+                Err(RecvTimeoutError::Timeout) => self.checkpointer.request(),
             }
-            self.n_unsaved_pages = 0;
+            self.n_uncopied_pages = 0;
         }
         messages.recv().ok()
     }
 
-    fn commit_together(&mut self, mut batch: Batch) {
-        let committed =
-            if self.shared.is_poisoned() { Err(Failure::Poisoned) } else { self.run_batch(&mut batch) };
+    fn commit_batch(&mut self, mut batch: Batch) {
+        let committed = if self.shared.is_poisoned() {
+            Err(TransactionFailure::Poisoned)
+        } else {
+            self.run_batch(&mut batch)
+        };
         match &committed {
             Ok(()) => {
                 let n_operations = batch.operations.len() as u64;
                 self.shared.n_operations.fetch_add(n_operations, Ordering::Relaxed);
-                for (queue, wake) in batch.wakes {
-                    self.dues.note(queue, wake);
+                for (queue, update) in batch.due_updates {
+                    self.due_times.apply(queue, update);
                 }
             }
-            Err(Failure::Poisoned) => self.shared.poison(),
+            Err(TransactionFailure::Poisoned) => self.shared.poison(),
             Err(_) => {}
         }
         for operation in batch.operations {
@@ -127,14 +130,14 @@ impl Writer {
         }
     }
 
-    /// Runs every operation of a batch and commits. On failure nothing of the batch is kept.
-    fn run_batch(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+    /// Runs every operation of a batch and commits. A failure rolls the whole batch back.
+    fn run_batch(&mut self, batch: &mut Batch) -> Result<(), TransactionFailure> {
         self.execute("BEGIN IMMEDIATE")?;
         let n_changes = self.connection.total_changes();
         let committed = self.run_operations(batch).and_then(|()| self.execute("COMMIT"));
         if committed.is_err() && !self.connection.is_autocommit() {
-            // What failed is what will be told; a transaction that cannot be rolled back either makes every later
-            // BEGIN fail, which tells it again.
+            // The callers get the first failure. If the rollback fails too, every later BEGIN fails and reports the
+            // problem again.
             drop(self.execute("ROLLBACK"));
         }
         if committed.is_ok() && self.connection.total_changes() != n_changes {
@@ -143,56 +146,58 @@ impl Writer {
         committed
     }
 
-    fn run_operations(&self, batch: &mut Batch) -> Result<(), Failure> {
+    fn run_operations(&self, batch: &mut Batch) -> Result<(), TransactionFailure> {
         for operation in &mut batch.operations {
             self.execute("SAVEPOINT operation")?;
-            let mut session = Open(&self.connection);
-            let mut tx = Tx::new(&mut session, self.clock.now_ms());
+            let mut session = OpenTransaction(&self.connection);
+            let mut tx = Tx::new(&mut session, self.clock.now_ms(), operation.limits());
             match operation.run(&mut tx) {
-                Ran::Kept => batch.wakes.extend(tx.into_wakes()),
-                Ran::Poisoned => return Err(Failure::Poisoned),
-                // SQLite itself has rolled everything back, as it may when the disk or the memory is full.
-                Ran::Undone if self.connection.is_autocommit() => return Err(Failure::Busy),
-                Ran::Undone => self.execute("ROLLBACK TO operation")?,
+                RunEffect::Commit => batch.due_updates.extend(tx.into_due_updates()),
+                RunEffect::Poisoned => return Err(TransactionFailure::Poisoned),
+                // SQLite has rolled the whole transaction back. It may do so when the disk or the memory is full.
+                RunEffect::RollBack if self.connection.is_autocommit() => {
+                    return Err(TransactionFailure::Busy);
+                }
+                RunEffect::RollBack => self.execute("ROLLBACK TO operation")?,
             }
             self.execute("RELEASE operation")?;
         }
         Ok(())
     }
 
-    /// Asks for a checkpoint beside the writing when enough has gathered, and does the rest of it here when the log
-    /// is long: between two batches nobody writes, so the copy can be complete and the log start anew.
-    fn keep_log_short(&mut self) {
+    /// Keeps the log short. With many uncopied pages, the checkpoint thread copies them while writes continue. When the
+    /// log is long, this thread copies the rest: between two batches nothing is written, so the copy can be complete
+    /// and the log can start again from its beginning.
+    fn limit_log(&mut self) {
         let n_pages = self.measure_log();
-        if n_pages >= LONG_LOG_PAGES && self.n_unsaved_pages > 0 {
-            if let Some(log) = checkpoint::copy_back(&self.connection, &self.shared) {
-                self.n_unsaved_pages = log.n_unsaved_pages;
+        if n_pages >= LONG_LOG_PAGES && self.n_uncopied_pages > 0 {
+            if let Some(log) = checkpoint::checkpoint(&self.connection, &self.shared) {
+                self.n_uncopied_pages = log.n_uncopied_pages;
             }
-        } else if self.n_unsaved_pages >= ASK_FOR_CHECKPOINT_PAGES {
-            self.checkpointer.ask();
+        } else if self.n_uncopied_pages >= CHECKPOINT_REQUEST_PAGES {
+            self.checkpointer.request();
         }
     }
 
     fn measure_log(&mut self) -> u64 {
         let Some(log) = checkpoint::measure(&self.connection) else { return 0 };
-        self.n_unsaved_pages = log.n_unsaved_pages;
+        self.n_uncopied_pages = log.n_uncopied_pages;
         self.shared.wal_pages.store(log.n_pages, Ordering::Relaxed);
         log.n_pages
     }
 
-    /// Copies the whole log back and lets go of the file; only then the one who asked for it is told.
-    fn leave(self, stopped: Option<oneshot::Sender<()>>) {
+    /// Copies the whole log and closes the file. The sender of the stop message is dropped last.
+    fn close(self, stop: Option<oneshot::Sender<()>>) {
         let Self { connection, checkpointer, shared, .. } = self;
         checkpointer.stop();
         if !shared.is_poisoned() {
-            checkpoint::finish(&connection);
+            checkpoint::truncate_log(&connection);
         }
         drop(connection);
-        drop(stopped);
+        drop(stop);
     }
 
-    fn execute(&self, sql: &'static str) -> Result<(), Failure> {
-        let executed = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
-        executed.map(drop).map_err(failure)
+    fn execute(&self, sql: &'static str) -> Result<(), TransactionFailure> {
+        execute(&self.connection, sql)
     }
 }

@@ -1,6 +1,8 @@
 //! Lists, single webhooks, and the end of the history.
 
-use pixaven_ledger::{Attempt, Cursor, Next, Outcome, Timings, WebhookQuery, WebhookStatus};
+use pixaven_ledger::{
+    Attempt, Cursor, Disposition, FailureReason, Outcome, Timings, WebhookQuery, WebhookStatus,
+};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, one, payload, webhook, webhook_to};
@@ -38,8 +40,8 @@ async fn brought_to(f: &Fixture, status: WebhookStatus) -> Uuid {
     }
     let id = f.scheduled(sent).await;
     let next = match status {
-        WebhookStatus::Delivered => Next::Delivered,
-        WebhookStatus::Failed => Next::Failed { reason: "gone".to_owned() },
+        WebhookStatus::Delivered => Disposition::Delivered,
+        WebhookStatus::Failed => Disposition::Failed { reason: FailureReason::Gone },
         _ => {
             let _held = f.ledger.claim_webhooks(1, 10 * LEASE_MS).await.unwrap();
             return id;
@@ -108,7 +110,9 @@ pub(crate) async fn an_attempt_is_kept_in_full(f: Fixture) {
             ..attempt(outcome, None)
         };
         let full = attempt(outcome, Some(599));
-        for (made, next) in [(&bare, Next::Retry { due_ms: START_MS }), (&full, Next::Delivered)] {
+        for (made, next) in
+            [(&bare, Disposition::Retry { due_ms: START_MS }), (&full, Disposition::Delivered)]
+        {
             let lease = f.claim_webhook().await;
             f.ledger.record_attempt(&lease, made.clone(), next).await.unwrap();
         }
@@ -123,7 +127,7 @@ pub(crate) async fn an_open_attempt_is_not_listed(f: Fixture) {
     let _held = f.claim_webhook().await;
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     assert_eq!(record.attempts, []);
-    assert_eq!((record.dispatched_ms, record.next), (Some(START_MS + 3), None));
+    assert_eq!((record.dispatched_ms, record.next_attempt), (Some(START_MS + 3), None));
 }
 
 pub(crate) async fn the_sweep_takes_what_ended_and_is_old(f: Fixture) {
@@ -186,7 +190,7 @@ pub(crate) async fn pages_follow_each_other_whatever_comes_between(f: Fixture) {
             let page = f.ledger.webhooks(query.clone()).await.unwrap();
             seen.extend(page.webhooks.iter().map(|record| record.id));
             f.scheduled(webhook_to("even.example:443")).await;
-            let Some(next) = page.next else { break };
+            let Some(next) = page.next_cursor else { break };
             query.before = Some(next.to_string().parse().expect("a cursor survives as text"));
         }
         assert_eq!(seen, before, "what came between moves nothing");

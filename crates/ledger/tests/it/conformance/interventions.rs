@@ -1,7 +1,10 @@
 //! What users do to their webhooks, secrets and requests.
 
 use bytes::Bytes;
-use pixaven_ledger::{Content, Error, InputRef, Next, Outcome, Secret, WebhookQuery, WebhookStatus, Why};
+use pixaven_ledger::{
+    Disposition, DueReason, Error, FailureReason, InputRef, Outcome, Secret, StoredContent, WebhookQuery,
+    WebhookStatus,
+};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, done, one, request, webhook};
@@ -20,7 +23,7 @@ pub(crate) async fn what_ended_can_be_sent_again(f: Fixture) {
     let mut wanted = webhook();
     wanted.expires_ms = Some(60_000);
     let id = f.scheduled(wanted).await;
-    let failed = Next::Failed { reason: "gone".to_owned() };
+    let failed = Disposition::Failed { reason: FailureReason::Gone };
     f.ledger
         .record_attempt(&f.claim_webhook().await, attempt(Outcome::Rejected, Some(410)), failed)
         .await
@@ -30,14 +33,17 @@ pub(crate) async fn what_ended_can_be_sent_again(f: Fixture) {
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     let ended = (record.failed_ms, record.failure, record.delivered_ms);
     assert_eq!((record.status, ended), (WebhookStatus::Scheduled, (None, None, None)));
-    assert_eq!(record.next.map(|next| (next.due_ms, next.why)), Some((START_MS + 500_000, Why::Resend)));
+    assert_eq!(
+        record.next_attempt.map(|next| (next.due_ms, next.due_reason)),
+        Some((START_MS + 500_000, DueReason::Resend))
+    );
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 
     let again = f.claim_webhook().await;
-    assert_eq!((again.attempt, again.value.n_counted, again.value.is_retry), (2, 0, true));
+    assert_eq!((again.attempt, again.value.n_counted_attempts, again.value.is_retry), (2, 0, true));
     assert_eq!(again.value.expires_at_ms, Some(START_MS + 560_000), "its time begins anew");
     assert_eq!(f.resend(id).await.unwrap(), Some(WebhookStatus::Dispatched), "it is being sent");
-    f.ledger.record_attempt(&again, delivered(), Next::Delivered).await.unwrap();
+    f.ledger.record_attempt(&again, delivered(), Disposition::Delivered).await.unwrap();
     assert_eq!(f.resend(id).await.unwrap(), Some(WebhookStatus::Scheduled), "as often as wanted");
     assert_eq!(f.claim_webhook().await.attempt, 3);
     assert_eq!(f.resend(Uuid::new_v4()).await.unwrap(), None);
@@ -53,7 +59,7 @@ pub(crate) async fn what_waits_can_be_hurried(f: Fixture) {
     let lease = f.claim_webhook().await;
     assert_eq!((lease.value.id, lease.attempt, lease.value.is_retry), (id, 1, false));
     let unfinished = f.accept(webhook()).await;
-    assert!(matches!(f.resend(unfinished).await, Err(Error::NotNow(WebhookStatus::Created))));
+    assert!(matches!(f.resend(unfinished).await, Err(Error::WrongStatus(WebhookStatus::Created))));
 }
 
 pub(crate) async fn what_is_not_wanted_any_more_ends(f: Fixture) {
@@ -66,18 +72,18 @@ pub(crate) async fn what_is_not_wanted_any_more_ends(f: Fixture) {
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
     for id in [waiting, created] {
         let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
-        assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("cancelled")));
-        assert!(matches!(f.cancel(id).await, Err(Error::NotNow(WebhookStatus::Failed))));
+        assert_eq!((record.status, record.failure), (WebhookStatus::Failed, Some(FailureReason::Cancelled)));
+        assert!(matches!(f.cancel(id).await, Err(Error::WrongStatus(WebhookStatus::Failed))));
     }
     assert_eq!(f.counts().await, [0, 0, 0, 0, 2]);
     assert!(
-        matches!(f.resend(created).await, Err(Error::NotNow(WebhookStatus::Failed))),
+        matches!(f.resend(created).await, Err(Error::WrongStatus(WebhookStatus::Failed))),
         "it has nothing to send"
     );
     f.resend(waiting).await.unwrap();
     let lease = f.claim_webhook().await;
-    assert!(matches!(f.cancel(waiting).await, Err(Error::NotNow(WebhookStatus::Dispatched))));
-    f.ledger.record_attempt(&lease, delivered(), Next::Delivered).await.unwrap();
+    assert!(matches!(f.cancel(waiting).await, Err(Error::WrongStatus(WebhookStatus::Dispatched))));
+    f.ledger.record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
     assert!(!f.cancel(Uuid::new_v4()).await.unwrap());
 }
 
@@ -85,7 +91,7 @@ pub(crate) async fn what_is_not_wanted_any_more_ends(f: Fixture) {
 pub(crate) async fn a_cancelled_request_leaves_no_input(f: Fixture) {
     for _ in 0..2 {
         let mut new = request(f.account, webhook());
-        let content = Content::Inline(Bytes::from_static(b"a picture"));
+        let content = StoredContent::Inline(Bytes::from_static(b"a picture"));
         new.input = InputRef::Upload { content, name: String::new(), bytes: 9 };
         f.ledger.accept(new.clone()).await.unwrap();
         assert!(f.cancel(new.id).await.unwrap());
@@ -99,12 +105,12 @@ pub(crate) async fn a_late_result_finds_its_own_attempt(f: Fixture) {
     let late = f.claim_webhook().await;
     f.clock.advance(LEASE_MS);
     let second = f.claim_webhook().await;
-    f.ledger.record_attempt(&second, delivered(), Next::Delivered).await.unwrap();
+    f.ledger.record_attempt(&second, delivered(), Disposition::Delivered).await.unwrap();
     f.resend(id).await.unwrap();
     let third = f.claim_webhook().await;
     assert!(third.fence > second.fence);
     let refused = attempt(Outcome::Refused, None);
-    let recorded = f.ledger.record_attempt(&late, refused, Next::Delivered).await;
+    let recorded = f.ledger.record_attempt(&late, refused, Disposition::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
     let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
     let seen: Vec<_> = attempts.iter().map(|made| (made.number, made.attempt.outcome)).collect();
@@ -133,13 +139,13 @@ pub(crate) async fn secrets_overlap(f: Fixture) {
 
 pub(crate) async fn who_waits_for_a_result_is_told(f: Fixture) {
     let id = f.accept(webhook()).await;
-    let finishing = f.ledger.finishing(id);
-    let ended = finishing.ended();
+    let finishing = f.ledger.completion_of(id);
+    let ended = finishing.completed();
     let lease = one(f.ledger.claim_jobs(1, LEASE_MS).await.unwrap());
     f.ledger.finish_job(lease, done(id)).await.unwrap();
     ended.await;
-    let (also, other) = (f.ledger.finishing(id), f.ledger.finishing(id));
-    let ended = other.ended();
+    let (also, other) = (f.ledger.completion_of(id), f.ledger.completion_of(id));
+    let ended = other.completed();
     drop(also);
     f.cancel(id).await.unwrap();
     ended.await;
@@ -162,7 +168,7 @@ fn failed(f: &Fixture) -> WebhookQuery {
 async fn fail(f: &Fixture, n: usize) {
     for _ in 0..n {
         f.scheduled(webhook()).await;
-        let gone = Next::Failed { reason: "gone".to_owned() };
+        let gone = Disposition::Failed { reason: FailureReason::Gone };
         let lease = f.claim_webhook().await;
         f.ledger.record_attempt(&lease, attempt(Outcome::Rejected, Some(410)), gone).await.unwrap();
     }
@@ -172,7 +178,7 @@ pub(crate) async fn many_are_sent_again_at_the_rate_asked_for(f: Fixture) {
     let f = f.unlimited();
     fail(&f, 25).await;
     f.scheduled(webhook()).await;
-    f.ledger.record_attempt(&f.claim_webhook().await, delivered(), Next::Delivered).await.unwrap();
+    f.ledger.record_attempt(&f.claim_webhook().await, delivered(), Disposition::Delivered).await.unwrap();
     assert_eq!(f.ledger.count_webhooks(failed(&f)).await.unwrap(), 25);
     f.clock.advance(1);
     let bulk = f.ledger.start_bulk_resend(failed(&f), Some(100)).await.unwrap();
@@ -185,14 +191,14 @@ pub(crate) async fn many_are_sent_again_at_the_rate_asked_for(f: Fixture) {
         f.clock.advance(wait_ms);
         for lease in f.ledger.claim_webhooks(100, LEASE_MS).await.unwrap() {
             assert!(lease.value.is_retry);
-            f.ledger.record_attempt(&lease, delivered(), Next::Delivered).await.unwrap();
+            f.ledger.record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
         }
         sent = f.counts().await[4];
         assert_eq!(sent, expected);
     }
-    let bulk = f.ledger.bulk_resend(f.account, bulk.no).await.unwrap().unwrap();
+    let bulk = f.ledger.bulk_resend(f.account, bulk.seq).await.unwrap().unwrap();
     assert_eq!((bulk.n_resent, bulk.n_skipped, bulk.ended_ms), (25, 0, Some(START_MS + 201)));
-    assert_eq!(f.ledger.bulk_resend(f.account + 1, bulk.no).await.unwrap(), None);
+    assert_eq!(f.ledger.bulk_resend(f.account + 1, bulk.seq).await.unwrap(), None);
 }
 
 pub(crate) async fn a_bulk_resend_survives_a_restart_and_can_be_stopped(f: Fixture) {
@@ -209,17 +215,17 @@ pub(crate) async fn a_bulk_resend_survives_a_restart_and_can_be_stopped(f: Fixtu
         2,
         "the interrupted one and the next"
     );
-    let stopped = f.ledger.stop_bulk_resend(f.account, bulk.no).await.unwrap().unwrap();
+    let stopped = f.ledger.stop_bulk_resend(f.account, bulk.seq).await.unwrap().unwrap();
     assert_eq!((stopped.n_resent, stopped.ended_ms), (2, Some(START_MS + 1_001)));
     f.clock.advance(10_000);
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
     let everything = WebhookQuery { statuses: vec![], ..two };
     let bulk = f.ledger.start_bulk_resend(everything, None).await.unwrap();
     let mut n_claimed = 0;
-    while f.ledger.bulk_resend(f.account, bulk.no).await.unwrap().unwrap().ended_ms.is_none() {
+    while f.ledger.bulk_resend(f.account, bulk.seq).await.unwrap().unwrap().ended_ms.is_none() {
         n_claimed += f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len();
     }
-    let bulk = f.ledger.bulk_resend(f.account, bulk.no).await.unwrap().unwrap();
+    let bulk = f.ledger.bulk_resend(f.account, bulk.seq).await.unwrap().unwrap();
     assert_eq!(
         (n_claimed, bulk.n_matched, bulk.n_resent, bulk.n_skipped),
         (3, 5, 3, 2),

@@ -1,7 +1,7 @@
 //! Accepting requests, and working on them under leases.
 
 use bytes::Bytes;
-use pixaven_ledger::{Content, Error, InputRef, Next, Release, WebhookStatus};
+use pixaven_ledger::{Disposition, Error, InputRef, ReleaseReason, StoredContent, WebhookStatus};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, done, one, payload, request, webhook};
@@ -29,7 +29,7 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "it is held");
 
     f.clock.advance(10);
-    f.ledger.record_attempt(&due, delivered(), Next::Delivered).await.unwrap();
+    f.ledger.record_attempt(&due, delivered(), Disposition::Delivered).await.unwrap();
     assert_eq!(f.counts().await, [0, 0, 0, 1, 0]);
     f.clock.advance(10 * LEASE_MS);
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "it is done");
@@ -39,7 +39,7 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     assert_eq!(record.scheduled_ms, Some(START_MS + 10));
     assert_eq!(record.dispatched_ms, Some(START_MS + 20));
     assert_eq!(record.delivered_ms, Some(START_MS + 30));
-    assert_eq!((record.failed_ms, record.failure, record.next), (None, None, None));
+    assert_eq!((record.failed_ms, record.failure, record.next_attempt), (None, None, None));
     assert_eq!(record.payload, Some(payload(id)));
     assert_eq!(one(record.attempts).attempt, delivered());
     let usage = f.ledger.usage(f.account).await.unwrap();
@@ -48,12 +48,12 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
 
 pub(crate) async fn a_small_input_rides_along_until_its_job_ended(f: Fixture) {
     let mut new = request(f.account, webhook());
-    let content = Content::Inline(Bytes::from_static(&[0xff, 0xd8, 0, 0xff, 0xd9]));
+    let content = StoredContent::Inline(Bytes::from_static(&[0xff, 0xd8, 0, 0xff, 0xd9]));
     new.input = InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 };
     f.ledger.accept(new.clone()).await.unwrap();
     let first = f.claim_job().await;
     assert_eq!(first.value.input, new.input);
-    f.ledger.release_job(first, Release::Stopped).await.unwrap();
+    f.ledger.release_job(first, ReleaseReason::Stopped).await.unwrap();
     let again = f.claim_job().await;
     assert_eq!(again.value.input, new.input);
     f.ledger.finish_job(again, done(new.id)).await.unwrap();
@@ -63,7 +63,7 @@ pub(crate) async fn a_small_input_rides_along_until_its_job_ended(f: Fixture) {
 pub(crate) async fn what_went_in_comes_out(f: Fixture) {
     let mut new = request(f.account, webhook());
     new.spec = "{\"a\":\"\u{1f98a} \\n\"}".repeat(2000);
-    let content = Content::File { key: "inputs/1".to_owned() };
+    let content = StoredContent::File { key: "inputs/1".to_owned() };
     new.input = InputRef::Upload { content, name: String::new(), bytes: 1 << 40 };
     new.webhook.retry = false;
     new.webhook.headers =
@@ -142,15 +142,17 @@ pub(crate) async fn a_renewed_job_is_kept(f: Fixture) {
     f.clock.advance(1);
     let now = f.claim_job().await;
     assert!(matches!(f.ledger.renew_job(&mut lease, LEASE_MS).await, Err(Error::LostLease)));
-    assert!(matches!(f.ledger.release_job(lease, Release::Crashed).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.release_job(lease, ReleaseReason::Crashed).await, Err(Error::LostLease)));
     f.ledger.finish_job(now, done(id)).await.unwrap();
 }
 
 pub(crate) async fn a_release_says_when_and_whether_it_counts(f: Fixture) {
     f.accept(webhook()).await;
-    for (why, n_crashes, after_ms) in
-        [(Release::Stopped, 0, 0), (Release::Crashed, 1, 0), (Release::Later { after_ms: 500 }, 1, 500)]
-    {
+    for (why, n_crashes, after_ms) in [
+        (ReleaseReason::Stopped, 0, 0),
+        (ReleaseReason::Crashed, 1, 0),
+        (ReleaseReason::Postponed { delay_ms: 500 }, 1, 500),
+    ] {
         let lease = f.claim_job().await;
         f.ledger.release_job(lease, why).await.unwrap();
         if after_ms > 0 {
@@ -160,7 +162,7 @@ pub(crate) async fn a_release_says_when_and_whether_it_counts(f: Fixture) {
         }
         let lease = f.claim_job().await;
         assert_eq!(lease.value.n_crashes, n_crashes, "after {why:?}");
-        f.ledger.release_job(lease, Release::Stopped).await.unwrap();
+        f.ledger.release_job(lease, ReleaseReason::Stopped).await.unwrap();
     }
 }
 
@@ -184,7 +186,7 @@ pub(crate) async fn recovery_gives_everything_back(f: Fixture) {
     assert_eq!(crashes, [(processed, 1), (waiting, 0)]);
     assert_eq!(f.claim_webhook().await.attempt, 2);
     assert!(matches!(f.ledger.finish_job(old_job, done(processed)).await, Err(Error::LostLease)));
-    let recorded = f.ledger.record_attempt(&old_webhook, delivered(), Next::Delivered).await;
+    let recorded = f.ledger.record_attempt(&old_webhook, delivered(), Disposition::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
 }
 

@@ -1,14 +1,14 @@
 //! The rows of result files.
 
 use bytes::Bytes;
-use pixaven_ledger::{Content, Error, ExpiredResult, StoredResult, UsageDelta};
+use pixaven_ledger::{Error, ExpiredResult, StoredContent, StoredResult, UsageDelta};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, done, result, webhook};
 
 pub(crate) async fn a_result_is_found_until_it_expires(f: Fixture) {
     let [mut first, second] = [1_000, 2_000].map(|ms| result(Uuid::new_v4(), f.account, START_MS + ms));
-    first.content = Content::Inline(Bytes::from_static(&[0xff, 0xd8, 0, 0xff, 0xd9]));
+    first.content = StoredContent::Inline(Bytes::from_static(&[0xff, 0xd8, 0, 0xff, 0xd9]));
     for stored in [&second, &first] {
         f.ledger.record_result(f.account, UsageDelta::default(), Some(stored.clone())).await.unwrap();
     }
@@ -24,14 +24,14 @@ pub(crate) async fn a_result_is_found_until_it_expires(f: Fixture) {
     f.clock.advance(1_000);
     assert_eq!(f.ledger.expired_results(1).await.unwrap(), [expired(&first)], "longest over first");
 
-    f.ledger.forget_results(&[first.id, Uuid::new_v4()]).await.unwrap();
+    f.ledger.delete_results(&[first.id, Uuid::new_v4()]).await.unwrap();
     assert_eq!(f.ledger.expired_results(9).await.unwrap(), [expired(&second)]);
 }
 
 fn expired(result: &StoredResult) -> ExpiredResult {
     let blob_key = match &result.content {
-        Content::File { key } => Some(key.clone()),
-        Content::Inline(_) => None,
+        StoredContent::File { key } => Some(key.clone()),
+        StoredContent::Inline(_) => None,
     };
     ExpiredResult { id: result.id, blob_key }
 }

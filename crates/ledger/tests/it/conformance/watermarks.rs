@@ -1,6 +1,6 @@
 //! Watermarks: whose they are, how many, and how long a removed one stays.
 
-use pixaven_ledger::{Error, Watermark, WatermarkAdded, WatermarkQuota};
+use pixaven_ledger::{AddWatermarkOutcome, Error, Watermark, WatermarkQuota};
 
 use crate::fixture::{Fixture, START_MS, done, webhook};
 
@@ -21,7 +21,7 @@ fn named(id: &str, f: &Fixture) -> Watermark {
     }
 }
 
-async fn add(f: &Fixture, id: &str) -> WatermarkAdded {
+async fn add(f: &Fixture, id: &str) -> AddWatermarkOutcome {
     f.ledger.add_watermark(named(id, f), QUOTA).await.unwrap()
 }
 
@@ -32,12 +32,12 @@ async fn ids(f: &Fixture, offset: u64, limit: u32) -> (u64, Vec<String>) {
 
 pub(crate) async fn a_watermark_is_there_until_it_is_removed(f: Fixture) {
     let watermark = named("aaaaaaaaaa", &f);
-    assert_eq!(f.ledger.add_watermark(watermark.clone(), QUOTA).await.unwrap(), WatermarkAdded::Added);
+    assert_eq!(f.ledger.add_watermark(watermark.clone(), QUOTA).await.unwrap(), AddWatermarkOutcome::Added);
     assert_eq!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap(), Some(watermark.clone()));
     assert_eq!(f.ledger.watermark(f.account, "bbbbbbbbbb").await.unwrap(), None);
     assert!(matches!(f.ledger.add_watermark(watermark.clone(), QUOTA).await, Err(Error::Exists)));
     f.clock.advance(5);
-    assert_eq!(add(&f, "cccccccccc").await, WatermarkAdded::Added);
+    assert_eq!(add(&f, "cccccccccc").await, AddWatermarkOutcome::Added);
     assert_eq!(ids(&f, 0, 10).await, (2, vec!["cccccccccc".to_owned(), "aaaaaaaaaa".to_owned()]));
     assert_eq!(ids(&f, 1, 10).await, (2, vec!["aaaaaaaaaa".to_owned()]));
     assert_eq!(ids(&f, 0, 1).await, (2, vec!["cccccccccc".to_owned()]));
@@ -46,7 +46,7 @@ pub(crate) async fn a_watermark_is_there_until_it_is_removed(f: Fixture) {
     assert!(!f.ledger.remove_watermark(f.account, "aaaaaaaaaa").await.unwrap(), "it was removed before");
     assert_eq!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap(), None);
     assert_eq!(ids(&f, 0, 10).await, (1, vec!["cccccccccc".to_owned()]));
-    let accepted = f.ledger.accepted_watermark(f.account, "aaaaaaaaaa").await.unwrap();
+    let accepted = f.ledger.watermark_including_removed(f.account, "aaaaaaaaaa").await.unwrap();
     assert_eq!(accepted, Some(watermark), "who was accepted before still gets it");
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn another_accounts_watermark_does_not_exist(f: Fixture) {
     add(&f, "aaaaaaaaaa").await;
     let other = f.account + 1;
     assert_eq!(f.ledger.watermark(other, "aaaaaaaaaa").await.unwrap(), None);
-    assert_eq!(f.ledger.accepted_watermark(other, "aaaaaaaaaa").await.unwrap(), None);
+    assert_eq!(f.ledger.watermark_including_removed(other, "aaaaaaaaaa").await.unwrap(), None);
     assert_eq!(f.ledger.watermarks(other, 0, 10).await.unwrap().total, 0);
     assert!(!f.ledger.remove_watermark(other, "aaaaaaaaaa").await.unwrap());
     let theirs = Watermark { account: other, ..named("bbbbbbbbbb", &f) };
@@ -66,19 +66,19 @@ pub(crate) async fn another_accounts_watermark_does_not_exist(f: Fixture) {
 pub(crate) async fn a_quota_counts_what_is_there(f: Fixture) {
     let sized = |id, bytes| Watermark { bytes, ..named(id, &f) };
     let add = async |id, bytes| f.ledger.add_watermark(sized(id, bytes), QUOTA).await.unwrap();
-    assert_eq!(add("aaaaaaaaaa", 1_001).await, WatermarkAdded::TooManyBytes);
-    assert_eq!(add("aaaaaaaaaa", 400).await, WatermarkAdded::Added);
-    assert_eq!(add("bbbbbbbbbb", 600).await, WatermarkAdded::Added);
-    assert_eq!(add("cccccccccc", 1).await, WatermarkAdded::TooManyBytes);
+    assert_eq!(add("aaaaaaaaaa", 1_001).await, AddWatermarkOutcome::TooManyBytes);
+    assert_eq!(add("aaaaaaaaaa", 400).await, AddWatermarkOutcome::Added);
+    assert_eq!(add("bbbbbbbbbb", 600).await, AddWatermarkOutcome::Added);
+    assert_eq!(add("cccccccccc", 1).await, AddWatermarkOutcome::TooManyBytes);
     f.ledger.remove_watermark(f.account, "bbbbbbbbbb").await.unwrap();
-    assert_eq!(add("cccccccccc", 1).await, WatermarkAdded::Added);
-    assert_eq!(add("dddddddddd", 1).await, WatermarkAdded::Added);
-    assert_eq!(add("eeeeeeeeee", 1).await, WatermarkAdded::TooMany);
+    assert_eq!(add("cccccccccc", 1).await, AddWatermarkOutcome::Added);
+    assert_eq!(add("dddddddddd", 1).await, AddWatermarkOutcome::Added);
+    assert_eq!(add("eeeeeeeeee", 1).await, AddWatermarkOutcome::TooMany);
     assert_eq!(f.ledger.watermark(f.account, "eeeeeeeeee").await.unwrap(), None);
 }
 
 pub(crate) async fn a_removed_watermark_waits_for_earlier_requests(f: Fixture) {
-    let unused = async || f.ledger.unused_watermarks(f.clock.now_ms() - HOUR_MS, 10).await.unwrap();
+    let unused = async || f.ledger.deletable_watermarks(f.clock.now_ms() - HOUR_MS, 10).await.unwrap();
     add(&f, "aaaaaaaaaa").await;
     add(&f, "bbbbbbbbbb").await;
     let id = f.accept(webhook()).await;
@@ -96,9 +96,9 @@ pub(crate) async fn a_removed_watermark_waits_for_earlier_requests(f: Fixture) {
     f.ledger.remove_watermark(f.account, "bbbbbbbbbb").await.unwrap();
     assert_eq!(unused().await, ["aaaaaaaaaa"], "the other was removed a moment ago");
     let all = ["aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"].map(str::to_owned);
-    assert_eq!(f.ledger.known_watermarks(&all).await.unwrap(), all[..2]);
-    f.ledger.forget_watermarks(&all[..1]).await.unwrap();
-    assert_eq!(f.ledger.known_watermarks(&all).await.unwrap(), all[1..2]);
+    assert_eq!(f.ledger.existing_watermarks(&all).await.unwrap(), all[..2]);
+    f.ledger.delete_watermarks(&all[..1]).await.unwrap();
+    assert_eq!(f.ledger.existing_watermarks(&all).await.unwrap(), all[1..2]);
     assert_eq!(unused().await, Vec::<String>::new());
     assert!(f.clock.now_ms() > START_MS);
 }

@@ -1,6 +1,6 @@
 //! Sending webhooks under leases.
 
-use pixaven_ledger::{Error, Next, Outcome, WebhookStatus};
+use pixaven_ledger::{Disposition, Error, FailureReason, Outcome, WebhookStatus};
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, next_due_ms, one, webhook};
 
@@ -39,7 +39,7 @@ pub(crate) async fn a_retry_waits_for_its_time(f: Fixture) {
     let first = f.claim_webhook().await;
     let due_ms = START_MS + 5_000;
     let refused = attempt(Outcome::Rejected, Some(500));
-    f.ledger.record_attempt(&first, refused.clone(), Next::Retry { due_ms }).await.unwrap();
+    f.ledger.record_attempt(&first, refused.clone(), Disposition::Retry { due_ms }).await.unwrap();
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     assert_eq!((record.status, next_due_ms(&record)), (WebhookStatus::Scheduled, Some(due_ms)));
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
@@ -48,8 +48,8 @@ pub(crate) async fn a_retry_waits_for_its_time(f: Fixture) {
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
     f.clock.advance(1);
     let second = f.claim_webhook().await;
-    assert_eq!((second.value.id, second.attempt, second.value.n_counted), (id, 2, 1));
-    f.ledger.record_attempt(&second, delivered(), Next::Delivered).await.unwrap();
+    assert_eq!((second.value.id, second.attempt, second.value.n_counted_attempts), (id, 2, 1));
+    f.ledger.record_attempt(&second, delivered(), Disposition::Delivered).await.unwrap();
     let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
     assert_eq!(attempts.iter().map(|recorded| recorded.number).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((&attempts[0].attempt, &attempts[1].attempt), (&refused, &delivered()));
@@ -59,11 +59,11 @@ pub(crate) async fn an_end_is_an_end(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let lease = f.claim_webhook().await;
     f.clock.advance(20);
-    let next = Next::Failed { reason: "exhausted".to_owned() };
+    let next = Disposition::Failed { reason: FailureReason::RetriesExhausted };
     f.ledger.record_attempt(&lease, attempt(Outcome::Timeout, None), next).await.unwrap();
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     assert_eq!((record.status, record.failed_ms), (WebhookStatus::Failed, Some(START_MS + 20)));
-    assert_eq!((record.failure.as_deref(), record.next), (Some("exhausted"), None));
+    assert_eq!((record.failure, record.next_attempt), (Some(FailureReason::RetriesExhausted), None));
     assert_eq!(f.counts().await, [0, 0, 0, 0, 1]);
     f.clock.advance(10 * LEASE_MS);
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
@@ -93,14 +93,14 @@ pub(crate) async fn a_late_result_is_only_history(f: Fixture) {
     assert_eq!((now.attempt, late.attempt), (2, 1));
     assert!(now.fence > late.fence);
 
-    let recorded = f.ledger.record_attempt(&late, delivered(), Next::Delivered).await;
+    let recorded = f.ledger.record_attempt(&late, delivered(), Disposition::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     assert_eq!(record.status, WebhookStatus::Dispatched, "it is the other's to decide");
     assert_eq!(one(record.attempts).attempt, delivered(), "but what the late one saw is kept");
 
     let refused = attempt(Outcome::Refused, None);
-    let next = Next::Retry { due_ms: START_MS + 2 * LEASE_MS };
+    let next = Disposition::Retry { due_ms: START_MS + 2 * LEASE_MS };
     f.ledger.record_attempt(&now, refused.clone(), next).await.unwrap();
     let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
     assert_eq!((attempts[1].number, &attempts[1].attempt), (2, &refused));
@@ -126,15 +126,15 @@ pub(crate) async fn a_crash_shows_as_interrupted(f: Fixture) {
 
     let again = f.claim_webhook().await;
     assert_eq!((again.value.id, again.attempt), (id, 2));
-    assert_eq!(again.value.n_counted, 0, "the schedule does not count it");
+    assert_eq!(again.value.n_counted_attempts, 0, "the schedule does not count it");
 }
 
 pub(crate) async fn an_abandoned_webhook_fails_without_attempt(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let lease = f.claim_webhook().await;
-    f.ledger.abandon_webhook(&lease, "expired".to_owned()).await.unwrap();
+    f.ledger.abandon_webhook(&lease, FailureReason::Expired).await.unwrap();
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
-    assert_eq!((record.status, record.failure.as_deref()), (WebhookStatus::Failed, Some("expired")));
+    assert_eq!((record.status, record.failure), (WebhookStatus::Failed, Some(FailureReason::Expired)));
     assert_eq!(record.attempts, []);
     assert_eq!(f.counts().await, [0, 0, 0, 0, 1]);
 }

@@ -1,11 +1,11 @@
 //! The ledger as the simplest thing that could be it: a list in the order of acceptance.
 
-use pixaven_ledger::{Next, Outcome, Release, WebhookStatus};
+use pixaven_ledger::{Disposition, Outcome, ReleaseReason, WebhookStatus};
 use uuid::Uuid;
 
 /// A lease as somebody remembers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct LeaseKey {
     pub(crate) id: Uuid,
     pub(crate) fence: i64,
 }
@@ -45,7 +45,7 @@ impl Webhook {
         self.status == WebhookStatus::Created
     }
 
-    fn holds(&self, held: &Held, is_job: bool) -> bool {
+    fn holds(&self, held: &LeaseKey, is_job: bool) -> bool {
         let is_leased = |work: Work| work.fence == held.fence && work.lease_until_ms.is_some();
         self.id == held.id && self.is_job() == is_job && self.work.is_some_and(is_leased)
     }
@@ -113,7 +113,7 @@ impl Memory {
         due
     }
 
-    pub(crate) fn claim_jobs(&mut self, limit: u32, lease_ms: i64) -> Vec<(Held, u32)> {
+    pub(crate) fn claim_jobs(&mut self, limit: u32, lease_ms: i64) -> Vec<(LeaseKey, u32)> {
         self.reap_kind(true, self.now_ms);
         let until_ms = self.now_ms + lease_ms;
         let claim = |job: &mut Webhook| {
@@ -126,7 +126,7 @@ impl Memory {
     }
 
     /// Dispatches what was claimed, which must be as many as were due, and of each lane those that were due first.
-    pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64, claimed: &[(Held, u32)]) {
+    pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64, claimed: &[(LeaseKey, u32)]) {
         self.reap_kind(false, self.now_ms);
         for is_retry in [false, true] {
             let due = self.due(false).into_iter().filter(|webhook| webhook.is_retry == is_retry);
@@ -150,18 +150,18 @@ impl Memory {
         }
     }
 
-    fn held(&mut self, held: &Held, is_job: bool) -> Option<&mut Webhook> {
+    fn held(&mut self, held: &LeaseKey, is_job: bool) -> Option<&mut Webhook> {
         self.webhooks.iter_mut().find(|webhook| webhook.holds(held, is_job))
     }
 
-    pub(crate) fn renew(&mut self, lease: &Held, lease_ms: i64) -> bool {
+    pub(crate) fn renew(&mut self, lease: &LeaseKey, lease_ms: i64) -> bool {
         let until_ms = self.now_ms + lease_ms;
         let Some(job) = self.held(lease, true) else { return false };
         job.work.as_mut().expect("held").lease_until_ms = Some(until_ms);
         true
     }
 
-    pub(crate) fn finish(&mut self, lease: &Held) -> bool {
+    pub(crate) fn finish(&mut self, lease: &LeaseKey) -> bool {
         let now_ms = self.now_ms;
         let Some(job) = self.held(lease, true) else { return false };
         (job.status, job.has_payload) = (WebhookStatus::Scheduled, true);
@@ -169,13 +169,13 @@ impl Memory {
         true
     }
 
-    pub(crate) fn release_job(&mut self, lease: &Held, why: Release) -> bool {
+    pub(crate) fn release_job(&mut self, lease: &LeaseKey, why: ReleaseReason) -> bool {
         let now_ms = self.now_ms;
         let Some(job) = self.held(lease, true) else { return false };
         match why {
-            Release::Stopped => job.give_back(now_ms),
-            Release::Later { after_ms } => job.give_back(now_ms + after_ms),
-            Release::Crashed => {
+            ReleaseReason::Stopped => job.give_back(now_ms),
+            ReleaseReason::Postponed { delay_ms } => job.give_back(now_ms + delay_ms),
+            ReleaseReason::Crashed => {
                 job.give_back(now_ms);
                 job.n_crashes += 1;
             }
@@ -183,7 +183,13 @@ impl Memory {
         true
     }
 
-    pub(crate) fn record(&mut self, lease: &Held, number: u32, outcome: Outcome, next: &Next) -> bool {
+    pub(crate) fn record(
+        &mut self,
+        lease: &LeaseKey,
+        number: u32,
+        outcome: Outcome,
+        next: &Disposition,
+    ) -> bool {
         let known = self.webhooks.iter_mut().find(|webhook| webhook.id == lease.id);
         let made = known.and_then(|webhook| {
             webhook.attempts.iter_mut().find(|made| (made.0, made.1) == (number, lease.fence))
@@ -193,9 +199,9 @@ impl Memory {
         }
         let Some(webhook) = self.held(lease, false) else { return false };
         match next {
-            Next::Delivered => (webhook.status, webhook.work) = (WebhookStatus::Delivered, None),
-            Next::Failed { .. } => (webhook.status, webhook.work) = (WebhookStatus::Failed, None),
-            Next::Retry { due_ms } => {
+            Disposition::Delivered => (webhook.status, webhook.work) = (WebhookStatus::Delivered, None),
+            Disposition::Failed { .. } => (webhook.status, webhook.work) = (WebhookStatus::Failed, None),
+            Disposition::Retry { due_ms } => {
                 webhook.give_back(*due_ms);
                 webhook.status = WebhookStatus::Scheduled;
                 webhook.is_retry |= outcome != Outcome::Interrupted;
@@ -204,7 +210,7 @@ impl Memory {
         true
     }
 
-    pub(crate) fn release_webhook(&mut self, lease: &Held, due_ms: i64) -> bool {
+    pub(crate) fn release_webhook(&mut self, lease: &LeaseKey, due_ms: i64) -> bool {
         let Some(webhook) = self.held(lease, false) else { return false };
         webhook.give_back(due_ms);
         webhook.status = WebhookStatus::Scheduled;
@@ -213,7 +219,7 @@ impl Memory {
         true
     }
 
-    pub(crate) fn abandon(&mut self, lease: &Held) -> bool {
+    pub(crate) fn abandon(&mut self, lease: &LeaseKey) -> bool {
         let Some(webhook) = self.held(lease, false) else { return false };
         (webhook.status, webhook.work) = (WebhookStatus::Failed, None);
         webhook.attempts.pop();
@@ -277,6 +283,6 @@ impl Memory {
     }
 }
 
-fn held(webhook: &Webhook) -> Held {
-    Held { id: webhook.id, fence: webhook.work.expect("it was claimed").fence }
+fn held(webhook: &Webhook) -> LeaseKey {
+    LeaseKey { id: webhook.id, fence: webhook.work.expect("it was claimed").fence }
 }

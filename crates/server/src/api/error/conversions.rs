@@ -61,7 +61,7 @@ impl From<BudgetExceeded> for ApiError {
 
 impl From<pixaven_ledger::Error> for ApiError {
     fn from(error: pixaven_ledger::Error) -> Self {
-        if let pixaven_ledger::Error::NotNow(_) = error {
+        if let pixaven_ledger::Error::WrongStatus(_) = error {
             return Self::new(ErrorKind::Conflict, error.to_string());
         }
         unavailable("take work", error)
@@ -137,17 +137,17 @@ fn unavailable(action: &str, cause: impl Into<Cause>) -> ApiError {
 fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
     let kind = match error {
         NetError::Local(_) | NetError::Proxy(_) => ErrorKind::Unavailable,
-        NetError::NoRoom => ErrorKind::Overloaded,
+        NetError::OutOfMemoryBudget => ErrorKind::Overloaded,
         NetError::TooLarge { .. } => ErrorKind::BodyTooLarge,
         NetError::Status(_) | NetError::TooManyRedirects { .. } => ErrorKind::SourceRefused,
-        NetError::BadUrl(_) => ErrorKind::InvalidRequest,
+        NetError::InvalidUrl(_) => ErrorKind::InvalidRequest,
         NetError::BlockedAddress
         | NetError::Dns(_)
         | NetError::Refused(_)
         | NetError::Timeout
         | NetError::Tls(_)
         | NetError::Protocol(_)
-        | NetError::Switched => ErrorKind::SourceUnreachable,
+        | NetError::ProtocolSwitch => ErrorKind::SourceUnreachable,
     };
     ApiError::new(kind, format!("{attribute}: {}", net_error_text(&error))).with_source(error)
 }
@@ -160,14 +160,14 @@ pub(in crate::api) fn net_error_text(error: &NetError) -> String {
         NetError::Dns(_) => "the host name could not be resolved".to_owned(),
         NetError::Timeout => "the host did not answer in time".to_owned(),
         NetError::Tls(_) => "no secure connection to the host could be made".to_owned(),
-        NetError::Protocol(_) | NetError::Switched => {
+        NetError::Protocol(_) | NetError::ProtocolSwitch => {
             "the host hung up or answered something that is not HTTP".to_owned()
         }
         NetError::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
-        NetError::NoRoom => "the server has no room for the image at the moment".to_owned(),
+        NetError::OutOfMemoryBudget => "the server has no room for the image at the moment".to_owned(),
         NetError::Status(status) => format!("the host answered with status {status}"),
         NetError::TooManyRedirects { limit } => format!("the host redirected more than {limit} times"),
-        NetError::BadUrl(reason) => (*reason).to_owned(),
+        NetError::InvalidUrl(reason) => (*reason).to_owned(),
         NetError::Local(_) => "the server could not open a connection at the moment".to_owned(),
         NetError::Proxy(_) => "the server could not use its proxy at the moment".to_owned(),
     }

@@ -18,17 +18,17 @@ pub fn webhook_json(record: &WebhookRecord) -> Value {
         ("dispatched", record.dispatched_ms),
         ("delivered", record.delivered_ms),
         ("failed", record.failed_ms),
-        ("next_attempt", record.next.map(|next| next.due_ms)),
+        ("next_attempt", record.next_attempt.map(|next| next.due_ms)),
     ] {
         if let Some(at_ms) = at_ms {
             json.insert(name.to_owned(), json!(timestamp(at_ms)));
         }
     }
-    if let Some(next) = &record.next {
-        json.insert("waits_for".to_owned(), json!(next.why.as_str()));
+    if let Some(next) = &record.next_attempt {
+        json.insert("waits_for".to_owned(), json!(next.due_reason.as_str()));
     }
     if let Some(reason) = &record.failure {
-        json.insert("reason".to_owned(), json!(reason));
+        json.insert("reason".to_owned(), json!(reason.as_str()));
     }
     json.insert("url".to_owned(), json!(without_credentials(&record.url)));
     json.insert("delay".to_owned(), json!(record.delay_ms / 1_000));
@@ -84,7 +84,7 @@ pub(in crate::api) fn attempt_json(recorded: &RecordedAttempt) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use pixaven_ledger::{Attempt, Outcome, Timings, WebhookStatus};
+    use pixaven_ledger::{Attempt, FailureReason, Outcome, Timings, WebhookStatus};
     use uuid::Uuid;
 
     use super::*;
@@ -105,7 +105,7 @@ mod tests {
             delay_ms: 60_000,
             payload: None,
             attempts: Vec::new(),
-            next: None,
+            next_attempt: None,
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
             scheduled_ms: Some(NOON_MS + 1_000),
             dispatched_ms: Some(NOON_MS + 2_000),
             failed_ms: Some(NOON_MS + 2_083),
-            failure: Some("gone".to_owned()),
+            failure: Some(FailureReason::Gone),
             payload: Some(r#"{"success":true,"id":"x"}"#.to_owned()),
             attempts: (1..)
                 .zip(attempts)

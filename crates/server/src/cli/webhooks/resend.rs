@@ -86,7 +86,7 @@ async fn resend_matching(
             return Ok(());
         }
         tokio::time::sleep(POLL_INTERVAL).await;
-        let found = ledger.bulk_resend(*account, bulk.no).await?;
+        let found = ledger.bulk_resend(*account, bulk.seq).await?;
         bulk = found.ok_or_else(|| anyhow::anyhow!("it ended, and was forgotten"))?;
     }
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use pixaven_ledger::Fairness;
-use pixaven_net::{IpNetwork, ProxyAddress};
+use pixaven_ledger::DeliveryLimits;
+use pixaven_net::ProxyAddress;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use url::Url;
 
@@ -141,14 +141,14 @@ pub struct Webhooks {
 impl Webhooks {
     /// The limits of delivery: concurrency limits, circuit breaker and the time after which a webhook is
     /// given up.
-    pub fn delivery_limits(&self) -> Fairness {
-        Fairness {
+    pub fn delivery_limits(&self) -> DeliveryLimits {
+        DeliveryLimits {
             per_authority: self.per_authority,
             per_address: self.per_address,
             n_failures_to_open: self.breaker_failures,
-            longest_pause_ms: i64::from(self.breaker_pause_s) * 1_000,
+            max_pause_ms: i64::from(self.breaker_pause_s) * 1_000,
             give_up_ms: Some(i64::from(self.give_up_days) * 24 * 60 * 60 * 1_000),
-            ..Fairness::default()
+            ..DeliveryLimits::default()
         }
     }
 
@@ -190,7 +190,7 @@ pub struct Watermarks {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
 pub struct Network {
-    pub allow: Vec<IpNetwork>,
+    pub allow: Vec<pixaven_net::Network>,
     #[serde(deserialize_with = "file")]
     pub extra_ca: Option<PathBuf>,
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use pixaven_imaging::facts::Facts;
+use pixaven_imaging::FileInfo;
 use pixaven_imaging::geometry::Rect;
 use pixaven_imaging::{Input, Limits, Plan};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ impl Task {
 /// Worker to server. The body is the output image; it is empty after a failure.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Reply {
-    Done { input: Facts, output: Facts, faces: Option<Vec<Rect>>, warnings: Vec<String> },
+    Done { input: FileInfo, output: FileInfo, faces: Option<Vec<Rect>>, warnings: Vec<String> },
     Failed(ImageError),
 }
 

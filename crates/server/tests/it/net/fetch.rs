@@ -2,23 +2,27 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pixaven_net::FetchLimits;
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::Action::{self, Drip, Flood, Hang, ReadRequest};
+use pixaven_testkit::script::{respond, respond_status, respond_with};
 
-use super::{DEADLINE, OK, kind, net, reply, say};
-use crate::receiver::Act::{self, Drip, Flood, Hold, Read};
-use crate::receiver::{Receiver, answer, status};
+use super::{DEADLINE, OK, kind, net};
 
 pub(super) const LIMITS: FetchLimits = FetchLimits { max_bytes: 1_000, deadline: DEADLINE, max_redirects: 3 };
 
-fn redirect(to: &str) -> Vec<Act> {
-    reply(&format!("HTTP/1.1 302 Found\nlocation: {to}\ncontent-length: 0"), "")
+fn redirect(to: &str) -> Vec<Action> {
+    respond_with(&format!("HTTP/1.1 302 Found\nlocation: {to}\ncontent-length: 0"), "")
 }
 
 #[tokio::test]
 async fn documents_are_fetched() {
-    let receiver = Receiver::start(vec![
-        reply("HTTP/1.1 200 OK\ncontent-length: 3", "abc"),
-        reply("HTTP/1.1 200 OK\ntransfer-encoding: chunked", "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"),
-        reply("HTTP/1.1 200 OK\ncontent-disposition: attachment; filename=\"x/../y.gif\"", "until the end"),
+    let receiver = ScriptedReceiver::start(vec![
+        respond_with("HTTP/1.1 200 OK\ncontent-length: 3", "abc"),
+        respond_with("HTTP/1.1 200 OK\ntransfer-encoding: chunked", "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"),
+        respond_with(
+            "HTTP/1.1 200 OK\ncontent-disposition: attachment; filename=\"x/../y.gif\"",
+            "until the end",
+        ),
     ]);
     let net = net(&["127.0.0.0/8"]);
     for (path, bytes, file_name) in [
@@ -30,7 +34,7 @@ async fn documents_are_fetched() {
         assert_eq!(fetched.bytes, bytes);
         assert_eq!(fetched.file_name.as_deref(), file_name);
     }
-    let received = &receiver.received()[0];
+    let received = &receiver.requests()[0];
     assert_eq!(received.request_line, "GET /a/photo%20one.png?x=1 HTTP/1.1");
     assert_eq!(received.header("accept-encoding"), Some("identity"));
     assert_eq!(received.header("accept"), Some("image/*,*/*;q=0.5"));
@@ -40,29 +44,29 @@ async fn documents_are_fetched() {
 #[tokio::test]
 async fn documents_that_cannot_be_had_have_a_kind() {
     let net = net(&["127.0.0.0/8"]);
-    let endless = vec![Read, say("HTTP/1.1 200 OK\r\n\r\n"), Flood(vec![b'x'; 500])];
+    let endless = vec![ReadRequest, Action::send("HTTP/1.1 200 OK\r\n\r\n"), Flood(vec![b'x'; 500])];
     let chunked = "HTTP/1.1 200 OK\ntransfer-encoding: chunked";
-    let dripping = vec![Read, say("HTTP/1.1 200 OK\r\n\r\n"), Drip(b"x".to_vec())];
+    let dripping = vec![ReadRequest, Action::send("HTTP/1.1 200 OK\r\n\r\n"), Drip(b"x".to_vec())];
     for (name, script, expected) in [
-        ("too long by its length", reply("HTTP/1.1 200 OK\ncontent-length: 1001", ""), "too_large"),
+        ("too long by its length", respond_with("HTTP/1.1 200 OK\ncontent-length: 1001", ""), "too_large"),
         ("too long without one", endless, "too_large"),
-        ("shorter than said", reply("HTTP/1.1 200 OK\ncontent-length: 9", "ok"), "protocol"),
-        ("broken chunks", reply(chunked, "2\r\nok\r\nx"), "protocol"),
-        ("not found", status(404), "status"),
-        ("not modified", reply("HTTP/1.1 304 Not Modified", ""), "status"),
-        ("a redirect to nowhere", reply("HTTP/1.1 302 Found\ncontent-length: 0", ""), "status"),
+        ("shorter than said", respond_with("HTTP/1.1 200 OK\ncontent-length: 9", "ok"), "protocol"),
+        ("broken chunks", respond_with(chunked, "2\r\nok\r\nx"), "protocol"),
+        ("not found", respond_status(404), "status"),
+        ("not modified", respond_with("HTTP/1.1 304 Not Modified", ""), "status"),
+        ("a redirect to nowhere", respond_with("HTTP/1.1 302 Found\ncontent-length: 0", ""), "status"),
         ("a redirect to another scheme", redirect("ftp://127.0.0.1/x"), "bad_url"),
         ("a redirect to a file", redirect("file:///etc/passwd"), "bad_url"),
         ("a redirect to no URL", redirect("http://[/"), "bad_url"),
         ("a slow body", dripping, "timeout"),
-        ("silence", vec![Read, Hold], "timeout"),
+        ("silence", vec![ReadRequest, Hang], "timeout"),
     ] {
-        let receiver = Receiver::start(vec![script]);
+        let receiver = ScriptedReceiver::start(vec![script]);
         let error = net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{name}");
     }
     let exact = format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{}", "x".repeat(1_000));
-    let receiver = Receiver::start(vec![answer(exact)]);
+    let receiver = ScriptedReceiver::start(vec![respond(exact)]);
     assert_eq!(
         net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap().bytes.len(),
         1_000
@@ -72,40 +76,44 @@ async fn documents_that_cannot_be_had_have_a_kind() {
 #[tokio::test]
 async fn redirects_are_followed_up_to_their_number() {
     let net = net(&["127.0.0.0/8"]);
-    let receiver =
-        Receiver::start(vec![redirect("b?c=d"), redirect("/e/f"), redirect("//localhost:1/"), answer(OK)]);
+    let receiver = ScriptedReceiver::start(vec![
+        redirect("b?c=d"),
+        redirect("/e/f"),
+        redirect("//localhost:1/"),
+        respond(OK),
+    ]);
     let error = net.fetch(&receiver.url("/a/a"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
     assert_eq!(kind(&error), "refused", "the third one leads to a closed port");
-    let lines: Vec<_> = receiver.received().into_iter().map(|request| request.request_line).collect();
+    let lines: Vec<_> = receiver.requests().into_iter().map(|request| request.request_line).collect();
     assert_eq!(lines, ["GET /a/a HTTP/1.1", "GET /a/b?c=d HTTP/1.1", "GET /e/f HTTP/1.1"]);
 
-    let receiver = Receiver::start(vec![redirect("/"), redirect("/"), redirect("/"), answer(OK)]);
+    let receiver = ScriptedReceiver::start(vec![redirect("/"), redirect("/"), redirect("/"), respond(OK)]);
     assert_eq!(
         net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap().bytes,
         "ok"
     );
-    let receiver = Receiver::start(vec![redirect("/")]);
+    let receiver = ScriptedReceiver::start(vec![redirect("/")]);
     let error = net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
     assert_eq!(kind(&error), "too_many_redirects");
-    assert_eq!(receiver.received().len(), 4);
+    assert_eq!(receiver.requests().len(), 4);
 }
 
 #[tokio::test]
 async fn every_hop_of_a_redirect_is_judged() {
-    let hidden = Receiver::start_on("127.0.0.2:0", vec![answer(OK)]);
-    let open = Receiver::start(vec![redirect(hidden.url("/secret").as_str())]);
+    let hidden = ScriptedReceiver::start_on("127.0.0.2:0", vec![respond(OK)]);
+    let open = ScriptedReceiver::start(vec![redirect(hidden.url("/secret").as_str())]);
     let error = net(&["127.0.0.1/32"])
         .fetch(&open.url("/"), HeaderMap::new(), LIMITS, &mut |_| true)
         .await
         .unwrap_err();
     assert_eq!(kind(&error), "blocked_address");
-    assert_eq!((open.received().len(), hidden.n_connections()), (1, 0));
+    assert_eq!((open.requests().len(), hidden.n_connections()), (1, 0));
 }
 
 #[tokio::test]
 async fn credentials_and_headers_stay_with_their_origin() {
-    let stranger = Receiver::start(vec![answer(OK)]);
-    let own = Receiver::start(vec![redirect("/same"), redirect(stranger.url("/other").as_str())]);
+    let stranger = ScriptedReceiver::start(vec![respond(OK)]);
+    let own = ScriptedReceiver::start(vec![redirect("/same"), redirect(stranger.url("/other").as_str())]);
     let mut url = own.url("/");
     url.set_username("user").unwrap();
     let headers = HeaderMap::from_iter([
@@ -113,12 +121,12 @@ async fn credentials_and_headers_stay_with_their_origin() {
         (HeaderName::from_static("cookie"), HeaderValue::from_static("secret")),
     ]);
     net(&["127.0.0.0/8"]).fetch(&url, headers, LIMITS, &mut |_| true).await.unwrap();
-    for request in own.received() {
+    for request in own.requests() {
         assert_eq!(request.header("x-token"), Some("secret"));
         assert_eq!(request.header("authorization"), Some("Basic dXNlcjo="));
     }
-    assert_eq!(own.received().len(), 2);
+    assert_eq!(own.requests().len(), 2);
     for name in ["x-token", "cookie", "authorization"] {
-        assert_eq!(stranger.received()[0].header(name), None, "{name}");
+        assert_eq!(stranger.requests()[0].header(name), None, "{name}");
     }
 }

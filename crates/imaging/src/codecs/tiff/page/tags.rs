@@ -1,10 +1,12 @@
-//! The meaning of single tags: numbers to the types of `page.rs`, and what is refused by name.
+//! Interprets single tags: converts numbers to the types of `page.rs`, and refuses unsupported values by
+//! name.
 
 use super::{Alpha, Compression, Photometric};
 use crate::Error;
 use crate::codecs::tiff::directory::{Directory, File};
 use crate::codecs::tiff::{corrupt, unsupported};
 
+/// The tag Compression.
 pub(super) fn compression(value: u64) -> Result<Compression, Error> {
     Ok(match value {
         0 | 1 => Compression::None,
@@ -26,13 +28,14 @@ pub(super) fn compression(value: u64) -> Result<Compression, Error> {
     })
 }
 
+/// The tag PhotometricInterpretation. Without the tag, a likely interpretation.
 pub(super) fn photometric(
     value: Option<u64>,
     compression: Compression,
     n_samples: usize,
 ) -> Result<Photometric, Error> {
     Ok(match value {
-        // What the old JPEG calls red, green and blue has in every known file been luma and chroma.
+        // With old-style JPEG, all known files that state RGB contain YCbCr.
         Some(2) | None if compression == Compression::OldJpeg && n_samples >= 3 => Photometric::YCbCr,
         Some(0) => Photometric::WhiteIsZero,
         Some(1 | 4) => Photometric::BlackIsZero,
@@ -56,7 +59,7 @@ pub(super) fn photometric(
     })
 }
 
-/// The value of a tag that has one for every sample, where they are all alike.
+/// The value of a tag with one value for each sample. All values must be equal.
 pub(super) fn equal(
     file: &File<'_>,
     directory: &Directory,
@@ -71,8 +74,8 @@ pub(super) fn equal(
     }
 }
 
-/// How many samples are colour, and which one is alpha. Samples that are neither are left out; so is an alpha that the
-/// file does not call so, as long as no pixel needs it to be understood.
+/// The number of colour samples, and the alpha sample. Other samples are ignored. A sample that the file does
+/// not declare as alpha is ignored, too.
 pub(super) fn channels(
     file: &File<'_>,
     directory: &Directory,
@@ -96,8 +99,8 @@ pub(super) fn channels(
     Ok((n_colors, alpha.filter(|_| photometric != Photometric::Inks)))
 }
 
-/// The colour map: all reds, all greens, all blues, of 16 bits each. Maps whose values all fit into 8 bits were written
-/// by mistake as those.
+/// Reads the colour map: all reds, all greens, all blues, with 16 bits each. If all values are below 256, the
+/// encoder wrote 8-bit values by mistake.
 pub(super) fn palette(
     file: &File<'_>,
     directory: &Directory,
@@ -115,11 +118,12 @@ pub(super) fn palette(
     if n == 0 {
         return Err(corrupt("the colour map is missing"));
     }
-    let narrow = values.iter().all(|&value| value < 256);
-    let value = |i: usize| if narrow { values[i] as u8 } else { (values[i] >> 8) as u8 };
+    let is_8_bit = values.iter().all(|&value| value < 256);
+    let value = |i: usize| if is_8_bit { values[i] as u8 } else { (values[i] >> 8) as u8 };
     Ok((0..n).map(|i| [value(i), value(n + i), value(2 * n + i)]).collect())
 }
 
+/// The tag YCbCrSubSampling.
 pub(super) fn subsampling(
     file: &File<'_>,
     directory: &Directory,
@@ -136,11 +140,13 @@ pub(super) fn subsampling(
     }
 }
 
+/// The `N` values of a tag as finite numbers; `None` when there are fewer.
 pub(super) fn reals<const N: usize>(file: &File<'_>, directory: &Directory, tag: u16) -> Option<[f64; N]> {
     let values = directory.find(tag).map(|entry| file.reals_of(entry, N))?;
     <[f64; N]>::try_from(values).ok().filter(|values| values.iter().all(|v| v.is_finite()))
 }
 
+/// The first value of a tag as a finite number.
 pub(super) fn real(file: &File<'_>, directory: &Directory, tag: u16) -> Option<f64> {
     reals::<1>(file, directory, tag).map(|[value]| value)
 }

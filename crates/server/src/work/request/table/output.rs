@@ -1,6 +1,6 @@
 //! Declares the objects that describe the result and its delivery: `output`, `response`, `webhook` and `cdn`.
 
-use pixaven_imaging::plan::{KeptMetadata, Target};
+use pixaven_imaging::plan::{KeptMetadata, TargetFormat};
 use url::Url;
 
 use super::object_schema;
@@ -41,7 +41,7 @@ object_schema! {
     /// with corrected orientation, size and colour space, but without thumbnails and maker notes. Pixels are
     /// always converted to sRGB, and no colour profile is written.
     Output {
-        format: Target = OutputFormat, "", "the file format; without it the format follows from the image's format";
+        format: TargetFormat = OutputFormat, "", "the file format; without it the format follows from the image's format";
         quality: u8 = Integer(1_u8, 100), "", "the quality; the default depends on the format";
         encoding: bool = ENCODING, "progressive", "JPEG: progressive, in scans of growing detail, or baseline, from top to bottom";
         lossless: bool = Boolean, "false", "whether every pixel is kept, if the format can do so";

@@ -1,7 +1,7 @@
 //! Tests of the objects `watermark` and `output`.
 
 use pixaven_imaging::Format;
-use pixaven_imaging::plan::{Gravity, KeptMetadata, Length, Output, Plan, Target, Watermark};
+use pixaven_imaging::plan::{Gravity, KeptMetadata, Length, Output, Plan, TargetFormat, Watermark};
 use serde_json::json;
 
 use super::super::WatermarkSource;
@@ -68,7 +68,7 @@ fn a_watermark_has_one_source_and_one_position() {
 #[test]
 fn output_attributes_become_their_part_of_the_plan() {
     let output = Output {
-        format: Target::Format(Format::Jpeg),
+        format: TargetFormat::Format(Format::Jpeg),
         quality: Some(80),
         baseline: true,
         lossless: true,
@@ -83,7 +83,7 @@ fn output_attributes_become_their_part_of_the_plan() {
                            "max_bytes": 200_000, "metadata": "copyright", "delay": "40", "loop": 0}}),
         Plan { output, ..Plan::default() },
     );
-    let auto = Output { format: Target::Auto, metadata: KeptMetadata::All, ..Output::default() };
+    let auto = Output { format: TargetFormat::Auto, metadata: KeptMetadata::All, ..Output::default() };
     assert_plan(
         &json!({"output": {"format": "auto", "metadata": "all"}}),
         Plan { output: auto, ..Plan::default() },
@@ -93,7 +93,7 @@ fn output_attributes_become_their_part_of_the_plan() {
         "output.metadata must be one of none, copyright, all, got \"gps\"",
     );
     for format in Format::written() {
-        let output = Output { format: Target::Format(format), ..Output::default() };
+        let output = Output { format: TargetFormat::Format(format), ..Output::default() };
         assert_plan(
             &json!({"output": {"format": format.request_name()}}),
             Plan { output, ..Plan::default() },

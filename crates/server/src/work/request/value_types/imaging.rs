@@ -1,7 +1,7 @@
 //! Value types that only images need: file formats, colours, aspect ratios, lengths and amounts of effects.
 
 use pixaven_imaging::Format;
-use pixaven_imaging::plan::{Color, Length, Target};
+use pixaven_imaging::plan::{Color, Length, TargetFormat};
 use serde_json::Value;
 
 use super::{ValueParser, ValueSchema, finite_number, invalid_value, unsupported_keyword};
@@ -22,13 +22,13 @@ impl OutputFormat {
     ];
 
     /// The format with this name, if this build writes the format.
-    fn by_name(name: &str) -> Option<Target> {
+    fn by_name(name: &str) -> Option<TargetFormat> {
         let name = match name {
-            "auto" => return Some(Target::Auto),
+            "auto" => return Some(TargetFormat::Auto),
             "jpg" => "jpeg",
             name => name,
         };
-        Format::written().find(|format| format.request_name() == name).map(Target::Format)
+        Format::written().find(|format| format.request_name() == name).map(TargetFormat::Format)
     }
 }
 
@@ -40,9 +40,9 @@ impl ValueSchema for OutputFormat {
 }
 
 impl ValueParser for OutputFormat {
-    type Parsed = Target;
+    type Parsed = TargetFormat;
 
-    fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Target, RequestError> {
+    fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<TargetFormat, RequestError> {
         let name = value.as_str().unwrap_or_default();
         match Self::by_name(name) {
             Some(target) => Ok(target),

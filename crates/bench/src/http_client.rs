@@ -1,0 +1,92 @@
+//! An HTTP client of one server that keeps its connections open, and adds as little processor time as possible.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// A client that reuses idle connections, and opens new ones as they are needed.
+pub(crate) struct HttpClient {
+    server: SocketAddr,
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+}
+
+impl HttpClient {
+    /// A client without connections yet.
+    pub(crate) fn new(server: SocketAddr) -> Self {
+        Self { server, idle: Mutex::default() }
+    }
+
+    /// Sends a request and reads the whole response. A response that is cut short is an error.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let mut connection = self.connection().await?;
+        let response = connection.send_request(request).await.context("no answer")?;
+        let status = response.status();
+        let body = response.into_body().collect().await.context("the answer was cut short")?.to_bytes();
+        self.idle.lock().expect("no holder of the lock panics").push(connection);
+        Ok((status, body))
+    }
+
+    async fn connection(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+        loop {
+            let idle = self.idle.lock().expect("no holder of the lock panics").pop();
+            let Some(mut idle) = idle else { break };
+            if idle.ready().await.is_ok() {
+                return Ok(idle);
+            }
+        }
+        let stream = connect(self.server).await.context("no connection")?;
+        // Without TCP_NODELAY a request may wait 40 ms for an acknowledgement. A refusal only costs precision.
+        let _refused = stream.set_nodelay(true);
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        spawn(async move {
+            // The sender of a request sees the end of its connection as an error.
+            let _cut = connection.await;
+        });
+        Ok(sender)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the load tools are clients of the server under test")]
+async fn connect(server: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect(server).await
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the load tools have no orderly stop: the runtime ends with the run"
+)]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use hyper::Response;
+    use pixaven_testkit::http_server;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_idle_connection_is_used_for_the_next_request() {
+        let address = http_server::listen(Ipv4Addr::LOCALHOST, |request, body| {
+            assert_eq!(request.uri.path(), "/");
+            Response::new(Full::new(body))
+        });
+        let client = HttpClient::new(address.await.unwrap());
+        for body in ["one", "two", "three"] {
+            let request = Request::post("/").body(Full::new(Bytes::from(body))).unwrap();
+            assert_eq!(client.send(request).await.unwrap(), (StatusCode::OK, Bytes::from(body)));
+            assert_eq!(client.idle.lock().unwrap().len(), 1);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The cases: for each the plan of our side, and the most similar pipeline of sharp, with the same sizes, kernel, quality
+//! and kind of encoding.
+//!
+//! Both sides write JPEG as baseline with 4:2:0 and Huffman tables made for the image, and WebP with libwebp's method 4.
+//! PNG and GIF have no quality: each side uses its defaults, and the table shows the sizes of the files.
+
+use pixaven_imaging::Plan;
+use pixaven_imaging::plan::{
+    Adjust, Blur, Color, Crop, CropAt, Filter, Flip, Format, Gravity, Kernel, Output, Padding, Resize,
+    ResizeMode, TargetFormat,
+};
+
+use super::inputs::Input;
+
+/// One case on both sides.
+pub(super) struct ImageCase {
+    pub(super) name: &'static str,
+    pub(super) input: Input,
+    pub(super) plan: fn() -> Plan,
+    /// A JavaScript expression that makes a pipeline of `sharp` from `input`, the bytes of the file.
+    pub(super) sharp: &'static str,
+    /// The largest acceptable ratio of processor time, ours to sharp's.
+    pub(super) max_cpu_ratio: Option<f64>,
+    /// Whether the case takes many seconds.
+    pub(super) is_long: bool,
+}
+
+/// All cases.
+pub(super) fn all() -> Vec<ImageCase> {
+    use Input as I;
+    let case = |name, input, plan, sharp, max_cpu_ratio| ImageCase {
+        name,
+        input,
+        plan,
+        sharp,
+        max_cpu_ratio,
+        is_long: false,
+    };
+    vec![
+        case("jpeg 12 MP to 800", I::Photo12Mp, || plan(TO_800, Format::Jpeg), JPEG_800, Some(0.90)),
+        case("jpeg 2725x2225 to 720", I::Photo6Mp, || plan(TO_720, Format::Jpeg), JPEG_720, Some(0.70)),
+        case("jpeg 2725x2225 to 720 webp", I::Photo6Mp, || plan(TO_720, Format::Webp), WEBP_720, Some(0.85)),
+        case(
+            "jpeg progressive 12 MP",
+            I::Progressive12Mp,
+            || plan(TO_800, Format::Jpeg),
+            JPEG_800,
+            Some(0.80),
+        ),
+        case("png alpha to 720", I::PngAlpha, || plan(Some((720, 540)), Format::Png), PNG_540, Some(0.45)),
+        case("png photo to 720", I::PngPhoto, || plan(TO_720, Format::Png), PNG_588, Some(0.45)),
+        case("gif 50 frames to half", I::Gif50, || plan(Some((240, 160)), Format::Gif), GIF_HALF, None),
+        case("jpeg 1200x800 to avif", I::Photo1Mp, || plan(None, Format::Avif), AVIF, None),
+        case("chain of seven", I::Photo6Mp, chain, CHAIN, None),
+        ImageCase {
+            is_long: true,
+            ..case("gif 200 frames to webp", I::Gif200, || plan(None, Format::Webp), WEBP_ANIMATED, None)
+        },
+    ]
+}
+
+const TO_800: Option<(u32, u32)> = Some((800, 600));
+const JPEG_800: &str = "sharp(input).resize(800, 600, {fit: 'fill', kernel: 'lanczos3'}).jpeg({quality: 80})";
+
+const TO_720: Option<(u32, u32)> = Some((720, 588));
+const JPEG_720: &str = "sharp(input).resize(720, 588, {fit: 'fill', kernel: 'lanczos3'}).jpeg({quality: 80})";
+const WEBP_720: &str =
+    "sharp(input).resize(720, 588, {fit: 'fill', kernel: 'lanczos3'}).webp({quality: 80, effort: 4})";
+const PNG_588: &str =
+    "sharp(input).resize(720, 588, {fit: 'fill', kernel: 'lanczos3'}).png({compressionLevel: 6})";
+
+const PNG_540: &str =
+    "sharp(input).resize(720, 540, {fit: 'fill', kernel: 'lanczos3'}).png({compressionLevel: 6})";
+const GIF_HALF: &str =
+    "sharp(input, {animated: true}).resize(240, 160, {fit: 'fill', kernel: 'lanczos3'}).gif()";
+const AVIF: &str = "sharp(input).avif({quality: 50, effort: 4})";
+const WEBP_ANIMATED: &str = "sharp(input, {animated: true}).webp({quality: 80, effort: 4})";
+
+/// sharp flips after it resizes, whatever the order here. A centred crop gives the same result in both orders.
+const CHAIN: &str = "sharp(input).rotate().flop()
+    .extract({left: 200, top: 200, width: 2325, height: 1825})
+    .resize(720, 565, {fit: 'fill', kernel: 'lanczos3'}).linear(1.1, 0).blur(2)
+    .extend({top: 20, right: 20, bottom: 20, left: 20, background: 'white'}).jpeg({quality: 80})";
+
+/// A plan that resizes, if there is a size, and encodes in a format.
+fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
+    let quality = match format {
+        Format::Avif => Some(50),
+        Format::Jpeg | Format::Webp => Some(80),
+        _ => None,
+    };
+    Plan {
+        resize: size.map(|(width, height)| Resize {
+            mode: ResizeMode::Exact,
+            width: Some(width),
+            height: Some(height),
+            gravity: Gravity::Center,
+            upscale: false,
+            background: None,
+            kernel: Kernel::Lanczos3,
+        }),
+        output: Output {
+            format: TargetFormat::Format(format),
+            quality,
+            baseline: format == Format::Jpeg,
+            ..Output::default()
+        },
+        ..Plan::default()
+    }
+}
+
+/// A plan of seven operations: orient upright, flip, crop, resize, adjust, blur, pad.
+fn chain() -> Plan {
+    Plan {
+        flip: Some(Flip { horizontal: true, vertical: false }),
+        crop: Some(Crop::Rect { width: 2325, height: 1825, at: CropAt::Gravity(Gravity::Center) }),
+        adjust: Some(Adjust { brightness: 10.0, ..Adjust::default() }),
+        filter: Some(Filter { blur: Some(Blur::Gaussian { radius: 2.0 }), ..Filter::default() }),
+        padding: Some(Padding { top: 20, right: 20, bottom: 20, left: 20, background: Some(Color::WHITE) }),
+        ..plan(Some((720, 565)), Format::Jpeg)
+    }
+}

@@ -1,0 +1,75 @@
+//! One measurement, which the measured process prints as JSON.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+/// What a process measured of itself.
+///
+/// There are two figures of memory, because neither alone is fair. `peak_kib` is the peak resident size of the process
+/// (`VmHWM`): a machine must have that much, but it includes the runtime, which is Node.js on one side. `growth_kib` is
+/// how far the peak is above the resident size after the runtime, the library and the input file were loaded, and before
+/// an image was decoded: the images alone need that much.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Measurement {
+    /// Processor time of one image, all threads together.
+    pub(super) cpu_ms: f64,
+    pub(super) peak_kib: f64,
+    pub(super) growth_kib: f64,
+    /// The size of the output file.
+    pub(super) bytes: f64,
+}
+
+impl Measurement {
+    /// Runs a process that prints a measurement as JSON.
+    pub(super) fn of_process(command: &mut Command) -> anyhow::Result<Self> {
+        let program = format!("{}", command.get_program().display());
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("cannot run {program}"))?;
+        ensure!(output.status.success(), "{program} ended with {}", output.status);
+        serde_json::from_slice(&output.stdout).with_context(|| {
+            format!("{program} printed no measurement but {}", String::from_utf8_lossy(&output.stdout))
+        })
+    }
+
+    /// The median of each figure; `None` without measurements.
+    pub(super) fn median(measurements: &[Self]) -> Option<Self> {
+        let of = |figure: fn(&Self) -> f64| median(measurements.iter().map(figure).collect());
+        Some(Self {
+            cpu_ms: of(|measured| measured.cpu_ms)?,
+            peak_kib: of(|measured| measured.peak_kib)?,
+            growth_kib: of(|measured| measured.growth_kib)?,
+            bytes: of(|measured| measured.bytes)?,
+        })
+    }
+}
+
+/// The middle value, or the mean of the two middle values; `None` without values.
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len() % 2 == 1 { upper } else { f64::midpoint(values[middle - 1], upper) })
+}
+
+/// A size in KiB of this process, from the line `key` of `/proc/self/status`.
+pub(super) fn own_status_kib(key: &str) -> anyhow::Result<f64> {
+    let status = fs::read_to_string("/proc/self/status").context("memory is measured on Linux only")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    kib.with_context(|| format!("/proc/self/status has no {key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_middle_value_or_the_mean_of_the_two_middle_values() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 100.0, 1.0]), Some(3.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 100.0]), Some(3.0));
+    }
+}

@@ -1,0 +1,87 @@
+//! Our side of the comparison: this program is started again with a hidden command, and repeats one case.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+use clap::Args;
+use pixaven_imaging::{Limits, Plan, Processed, Scratch, process};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::cases::ImageCase;
+use super::measurement::{Measurement, own_status_kib};
+
+/// The environment in which the server starts its image workers. With it, freed memory stays in the process.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
+    ("MALLOC_TRIM_THRESHOLD_", "134217728"),
+];
+
+/// Repetitions before the measured ones. They fill the buffers, which a worker of a server keeps.
+const N_WARM_UP: u32 = 2;
+
+/// The arguments of the hidden command.
+#[derive(Args)]
+pub(crate) struct MeasureArgs {
+    input: PathBuf,
+    /// The plan as JSON.
+    plan: String,
+    budget_ms: u32,
+    /// Where the last output is written.
+    output: Option<PathBuf>,
+}
+
+/// Measures a case in a process of its own.
+pub(super) fn measure(
+    input: &Path,
+    case: &ImageCase,
+    budget_ms: u32,
+    output: Option<&Path>,
+) -> anyhow::Result<Measurement> {
+    let program = std::env::current_exe().context("this program does not know where it is")?;
+    let mut command = Command::new(program);
+    command.env_clear().envs(ENVIRONMENT).arg("images-ours").arg(input);
+    command.arg(serde_json::to_string(&(case.plan)())?).arg(budget_ms.to_string()).args(output);
+    Measurement::of_process(&mut command).with_context(|| format!("the job {}", case.name))
+}
+
+/// The hidden command: repeats a plan until the budget is used up, and prints the measurement.
+pub(crate) fn measure_here(args: &MeasureArgs) -> anyhow::Result<()> {
+    let input = fs::read(&args.input).with_context(|| format!("cannot read {}", args.input.display()))?;
+    let plan: Plan = serde_json::from_str(&args.plan).context("the plan makes no sense")?;
+    let before_kib = own_status_kib("VmRSS")?;
+    let mut scratch = Scratch::default();
+    let mut run_plan =
+        || -> anyhow::Result<Processed> { Ok(process(&input, &plan, &Limits::default(), &mut scratch)?) };
+    // A plan that alone takes longer than the budget runs only once.
+    let mut start_ms = cpu_ms();
+    let mut last = run_plan()?;
+    let mut n_runs = 1;
+    if cpu_ms() - start_ms < f64::from(args.budget_ms) {
+        for _ in 1..N_WARM_UP {
+            last = run_plan()?;
+        }
+        (n_runs, start_ms) = (0, cpu_ms());
+        while cpu_ms() - start_ms < f64::from(args.budget_ms) {
+            last = run_plan()?;
+            n_runs += 1;
+        }
+    }
+    let cpu_ms = (cpu_ms() - start_ms) / f64::from(n_runs);
+    let peak_kib = own_status_kib("VmHWM")?;
+    if let Some(path) = &args.output {
+        fs::write(path, &last.bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let bytes = last.bytes.len() as f64;
+    let measurement = Measurement { cpu_ms, peak_kib, growth_kib: peak_kib - before_kib, bytes };
+    println!("{}", serde_json::to_string(&measurement)?);
+    Ok(())
+}
+
+/// Milliseconds of processor time that this process has used, all threads together.
+fn cpu_ms() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}

@@ -1,0 +1,55 @@
+//! The other side of the comparison: sharp, run by Node.js with one thread for pixels and without its operation cache.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+
+use super::cases::ImageCase;
+use super::measurement::Measurement;
+
+/// Repeats one case and prints a measurement, as our side does.
+const SCRIPT: &str = include_str!("sharp.js");
+
+/// An installed sharp.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sharp {
+    #[serde(skip)]
+    dir: PathBuf,
+    pub(super) version: String,
+    pub(super) libvips: String,
+}
+
+impl Sharp {
+    /// Finds sharp in the `node_modules` of a directory.
+    pub(super) fn find(dir: &Path) -> anyhow::Result<Self> {
+        let dir = dir.canonicalize().with_context(|| format!("no directory {}", dir.display()))?;
+        let output = node(&dir).output().context("cannot run node: --peers needs Node.js")?;
+        let missing = "no sharp there: `npm install sharp` in a directory, then give it with --sharp-dir";
+        ensure!(output.status.success(), "{}: {missing}", dir.display());
+        let found: Self =
+            serde_json::from_slice(&output.stdout).context("sharp does not tell its version")?;
+        Ok(Self { dir, ..found })
+    }
+
+    /// Measures a case in a process of its own.
+    pub(super) fn measure(
+        &self,
+        input: &Path,
+        case: &ImageCase,
+        budget_ms: u32,
+        output: Option<&Path>,
+    ) -> anyhow::Result<Measurement> {
+        let mut command = node(&self.dir);
+        command.arg(input).arg(case.sharp).arg(budget_ms.to_string()).args(output);
+        Measurement::of_process(&mut command).with_context(|| format!("sharp's job {}", case.name))
+    }
+}
+
+/// Node.js with the script. Without further arguments the script prints the versions of sharp and libvips.
+fn node(dir: &Path) -> Command {
+    let mut command = Command::new("node");
+    command.arg("-e").arg(SCRIPT).arg("--").arg(dir);
+    command
+}

@@ -1,0 +1,44 @@
+//! Percentiles of measured times.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Percentiles in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Percentiles {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) max: f64,
+}
+
+impl Percentiles {
+    /// Percentiles by the nearest rank; `None` without times.
+    pub(crate) fn of(mut times: Vec<Duration>) -> Option<Self> {
+        times.sort_unstable();
+        let rank = |percent: usize| {
+            let index = (times.len() * percent).div_ceil(100).checked_sub(1)?;
+            times.get(index).map(|time| round_ms(*time))
+        };
+        Some(Self { p50: rank(50)?, p99: rank(99)?, max: rank(100)? })
+    }
+}
+
+/// Milliseconds with two decimals, which is the resolution of the load tools' timers.
+fn round_ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_of_the_nearest_rank() {
+        let times = |range: std::ops::RangeInclusive<u64>| range.rev().map(Duration::from_millis).collect();
+        assert_eq!(Percentiles::of(times(1..=100)), Some(Percentiles { p50: 50.0, p99: 99.0, max: 100.0 }));
+        assert_eq!(Percentiles::of(times(7..=7)), Some(Percentiles { p50: 7.0, p99: 7.0, max: 7.0 }));
+        assert_eq!(Percentiles::of(times(1..=3)), Some(Percentiles { p50: 2.0, p99: 3.0, max: 3.0 }));
+        assert_eq!(Percentiles::of(Vec::new()), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! The outcome of a webhook, as the public history shows it.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::expected::{RETRY_SCHEDULE_S, TOLERANCE_S};
+
+/// The history of a settled webhook: all its attempts, and its state after them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Observed {
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) state: SettledState<String>,
+}
+
+/// One attempt in the history.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub(super) outcome: String,
+    /// The status of the response; `None` without a response.
+    pub(super) status: Option<u16>,
+    pub(super) duration: Duration,
+    /// The part of the response body that the history keeps.
+    pub(super) response: String,
+}
+
+/// The state in which a webhook stays: for good, or for long. `T` is a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SettledState<T> {
+    Delivered,
+    Failed {
+        reason: T,
+    },
+    /// The next attempt is due this many seconds after the end of the last one.
+    Waits {
+        waits_for: T,
+        for_s: i64,
+    },
+}
+
+impl Observed {
+    /// Reads the member `webhook` of a response; `None` while the webhook is not settled.
+    pub(super) fn read(webhook: &Value) -> anyhow::Result<Option<Self>> {
+        let attempts = webhook["attempts"].as_array().map_or(&[][..], Vec::as_slice);
+        let state = match text(webhook, "status")? {
+            "delivered" => SettledState::Delivered,
+            "failed" => SettledState::Failed { reason: text(webhook, "reason")?.to_owned() },
+            "scheduled" => {
+                let since = match attempts.last() {
+                    Some(last) => time_of(last, "started")? + duration_of(last)?,
+                    None => time_of(webhook, "scheduled")?,
+                };
+                let for_s = (time_of(webhook, "next_attempt")? - since).whole_seconds();
+                if for_s <= RETRY_SCHEDULE_S[0] + TOLERANCE_S {
+                    return Ok(None);
+                }
+                SettledState::Waits { waits_for: text(webhook, "waits_for")?.to_owned(), for_s }
+            }
+            _ => return Ok(None),
+        };
+        let attempts = attempts.iter().map(Attempt::read).collect::<Result<_, _>>()?;
+        Ok(Some(Self { attempts, state }))
+    }
+}
+
+impl Attempt {
+    fn read(attempt: &Value) -> anyhow::Result<Self> {
+        let status = attempt["status"].as_u64().map(u16::try_from).transpose()?;
+        Ok(Self {
+            outcome: text(attempt, "outcome")?.to_owned(),
+            status,
+            duration: duration_of(attempt)?,
+            response: attempt["response"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+fn text<'a>(object: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+    object[name].as_str().with_context(|| format!("the history has no {name}: {object}"))
+}
+
+fn time_of(object: &Value, name: &str) -> anyhow::Result<OffsetDateTime> {
+    Ok(OffsetDateTime::parse(text(object, name)?, &Rfc3339)?)
+}
+
+fn duration_of(attempt: &Value) -> anyhow::Result<Duration> {
+    let ms = attempt["duration_ms"].as_u64();
+    Ok(Duration::from_millis(ms.with_context(|| format!("an attempt without duration: {attempt}"))?))
+}
+
+impl fmt::Display for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for attempt in &self.attempts {
+            let Attempt { outcome, status, duration, .. } = attempt;
+            write!(f, "{} after {} ms, ", OutcomeWithStatus(outcome, *status), duration.as_millis())?;
+        }
+        self.state.fmt(f)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for SettledState<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivered => f.write_str("done"),
+            Self::Failed { reason } => write!(f, "failed: {reason}"),
+            Self::Waits { waits_for, for_s } => write!(f, "{waits_for} in {for_s} s"),
+        }
+    }
+}
+
+/// An outcome, with its status if there is one, such as `rejected 500`.
+pub(super) struct OutcomeWithStatus<'a>(pub(super) &'a str, pub(super) Option<u16>);
+
+impl fmt::Display for OutcomeWithStatus<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(outcome, Some(status)) => write!(f, "{outcome} {status}"),
+            Self(outcome, None) => f.write_str(outcome),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_not_settled_while_its_next_attempt_is_near() {
+        let soon = json!({
+            "status": "scheduled", "waits_for": "retry", "next_attempt": "2026-01-10T12:00:01.010Z",
+            "attempts": [{ "started": "2026-01-10T12:00:00.000Z", "duration_ms": 10,
+                           "outcome": "rejected", "status": 500, "response": "no" }],
+        });
+        assert_eq!(Observed::read(&soon).unwrap(), None);
+        assert_eq!(Observed::read(&json!({"status": "dispatched"})).unwrap(), None);
+    }
+
+    #[test]
+    fn a_failed_webhook_without_a_reason_is_an_error() {
+        assert!(Observed::read(&json!({"status": "failed"})).is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! The receiver of the load's webhooks. It answers 200 at once, and records each delivery without its body.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
+use pixaven_testkit::http_server;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// One webhook that arrived whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// The header `webhook-id`.
+    pub(crate) id: Uuid,
+    /// The SHA-256 of the body. All deliveries of an id must have the same body.
+    pub(crate) sha256: [u8; 32],
+    /// When the last byte had been read.
+    pub(crate) at: Instant,
+    /// The header `webhook-attempt`.
+    pub(crate) attempt: u32,
+    /// Whether the body says `"success":true` and carries the id of the header.
+    pub(crate) success: bool,
+}
+
+/// A running receiver.
+pub(crate) struct WebhookReceiver {
+    address: SocketAddr,
+    deliveries: Arc<Mutex<Vec<Delivery>>>,
+}
+
+impl WebhookReceiver {
+    /// Listens on a free port of the loopback interface.
+    pub(crate) async fn start() -> io::Result<Self> {
+        let deliveries = Arc::new(Mutex::new(Vec::new()));
+        let address = listen(Ipv4Addr::LOCALHOST, Arc::clone(&deliveries)).await?;
+        Ok(Self { address, deliveries })
+    }
+
+    /// Listens on one more address, which counts as a receiver of its own. Returns its URL.
+    pub(crate) async fn also_at(&self, address: Ipv4Addr) -> io::Result<String> {
+        listen(address, Arc::clone(&self.deliveries)).await.map(url)
+    }
+
+    /// The URL to which webhooks are sent.
+    pub(crate) fn url(&self) -> String {
+        url(self.address)
+    }
+
+    /// All deliveries, in the order of arrival.
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
+        self.deliveries.lock().expect("no holder of the lock panics").clone()
+    }
+
+    /// Removes all deliveries, before another server sends to this receiver.
+    pub(crate) fn clear(&self) {
+        self.deliveries.lock().expect("no holder of the lock panics").clear();
+    }
+
+    /// The deliveries of these ids, in the order of arrival.
+    pub(crate) fn deliveries_of(&self, accepted: &HashMap<Uuid, Instant>) -> Vec<Delivery> {
+        self.deliveries().into_iter().filter(|delivery| accepted.contains_key(&delivery.id)).collect()
+    }
+
+    /// Waits until all accepted ids were delivered. Gives up when nothing arrives for as long as `idle_timeout`.
+    pub(crate) async fn wait_for(&self, accepted: &HashMap<Uuid, Instant>, idle_timeout: Duration) {
+        let mut missing: HashSet<&Uuid> = accepted.keys().collect();
+        self.wait_until(idle_timeout, |arrived| {
+            for delivery in arrived {
+                missing.remove(&delivery.id);
+            }
+            missing.is_empty()
+        })
+        .await;
+    }
+
+    /// Waits until there are `n` deliveries in all. Gives up when nothing arrives for as long as `idle_timeout`.
+    pub(crate) async fn wait_for_total(&self, n: usize, idle_timeout: Duration) {
+        let mut n_seen = 0;
+        self.wait_until(idle_timeout, |arrived| {
+            n_seen += arrived.len();
+            n_seen >= n
+        })
+        .await;
+    }
+
+    /// Passes all deliveries to `is_enough`, the newly arrived ones each time, until `is_enough` returns true or nothing
+    /// has arrived for as long as `idle_timeout`.
+    async fn wait_until(&self, idle_timeout: Duration, mut is_enough: impl FnMut(&[Delivery]) -> bool) {
+        let (mut n_seen, mut last_arrival) = (0, Instant::now());
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            ticks.tick().await;
+            let deliveries = self.deliveries.lock().expect("no holder of the lock panics");
+            let arrived = &deliveries[n_seen..];
+            if !arrived.is_empty() {
+                last_arrival = Instant::now();
+            }
+            n_seen = deliveries.len();
+            if is_enough(arrived) || last_arrival.elapsed() >= idle_timeout {
+                return;
+            }
+        }
+    }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/webhook")
+}
+
+async fn listen(address: Ipv4Addr, deliveries: Arc<Mutex<Vec<Delivery>>>) -> io::Result<SocketAddr> {
+    let respond = move |request: Parts, body: Bytes| {
+        let mut response = Response::new(Full::default());
+        match parse(&request, &body) {
+            Some(delivery) => deliveries.lock().expect("no holder of the lock panics").push(delivery),
+            None => *response.status_mut() = StatusCode::BAD_REQUEST,
+        }
+        response
+    };
+    http_server::listen(address, respond).await
+}
+
+/// The delivery that a request is; `None` when it is not a webhook of this API.
+fn parse(request: &Parts, body: &Bytes) -> Option<Delivery> {
+    let header = |name: &str| request.headers.get(name)?.to_str().ok();
+    let id: Uuid = header("webhook-id")?.parse().ok()?;
+    let json: Value = serde_json::from_slice(body).ok()?;
+    let success = json["success"] == true && json["id"] == id.to_string();
+    let attempt = header("webhook-attempt")?.parse().ok()?;
+    Some(Delivery { id, sha256: Sha256::digest(body).into(), at: Instant::now(), attempt, success })
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    const ID: &str = "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0";
+
+    fn parse_post(attempt: &str, body: &str) -> Option<Delivery> {
+        let request = Request::post("/").header("webhook-id", ID).header("webhook-attempt", attempt);
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        parse(&parts, &Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    #[test]
+    fn a_delivery_is_a_success_only_with_the_id_of_its_header() {
+        let parse = |body: &str| parse_post("2", body).map(|delivery| (delivery.attempt, delivery.success));
+        assert_eq!(parse(&format!(r#"{{"success":true,"id":"{ID}"}}"#)), Some((2, true)));
+        assert_eq!(parse(&format!(r#"{{"success":false,"id":"{ID}"}}"#)), Some((2, false)));
+        let another_id = r#"{"success":true,"id":"00000000-0000-4000-8000-000000000000"}"#;
+        assert_eq!(parse(another_id), Some((2, false)));
+    }
+
+    #[test]
+    fn a_request_that_is_not_a_webhook_is_no_delivery() {
+        assert_eq!(parse_post("1", "not JSON"), None);
+        assert_eq!(parse_post("first", "{}"), None);
+    }
+}

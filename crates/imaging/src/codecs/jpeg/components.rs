@@ -1,0 +1,57 @@
+//! The components of a JPEG frame: what they mean, and how they are subsampled.
+
+/// One component of the frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Component {
+    pub(super) id: u8,
+    pub(super) horizontal: u8,
+    pub(super) vertical: u8,
+    pub(super) table: u8,
+}
+
+/// What the first three components mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transform {
+    /// Gray, RGB or inks, without a transform.
+    None,
+    /// Luma and chroma.
+    YCbCr,
+}
+
+/// Decides as the IJG library does. JFIF means YCbCr; an Adobe marker states the transform; else the
+/// identifiers of the components decide.
+pub(super) fn transform(components: &[Component], jfif: bool, adobe: Option<u8>) -> Transform {
+    match (components.len(), adobe) {
+        (3, _) if jfif => Transform::YCbCr,
+        (3, Some(0)) => Transform::None,
+        (3, Some(_)) => Transform::YCbCr,
+        (3, None) if components.iter().map(|c| c.id).eq(*b"RGB") => Transform::None,
+        (3, None) => Transform::YCbCr,
+        (4, Some(transform)) if transform != 0 => Transform::YCbCr,
+        _ => Transform::None,
+    }
+}
+
+/// Chroma subsampling as `4:2:0`, from the sampling factors of the first two components. Factors without such
+/// a name are listed, as `2x2,1x2`.
+pub(super) fn sampling(components: &[Component]) -> String {
+    let (luma, chroma) = (components[0], components[1]);
+    let same = |c: &Component| c.horizontal == chroma.horizontal && c.vertical == chroma.vertical;
+    let usual = components[1..].iter().take(2).all(same)
+        && luma.horizontal.is_multiple_of(chroma.horizontal)
+        && luma.vertical.is_multiple_of(chroma.vertical);
+    let ratio = (luma.horizontal / chroma.horizontal, luma.vertical / chroma.vertical);
+    match ratio {
+        (1, 1) if usual => "4:4:4".to_owned(),
+        (2, 1) if usual => "4:2:2".to_owned(),
+        (1, 2) if usual => "4:4:0".to_owned(),
+        (2, 2) if usual => "4:2:0".to_owned(),
+        (4, 1) if usual => "4:1:1".to_owned(),
+        (4, 2) if usual => "4:1:0".to_owned(),
+        _ => {
+            let factors: Vec<String> =
+                components.iter().map(|c| format!("{}x{}", c.horizontal, c.vertical)).collect();
+            factors.join(",")
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! A picture of one format inside a file of another format: a PNG in an icon, a JPEG or a PNG in a bitmap.
+
+use super::codec::{Decode, Frame, Header};
+use crate::format::Format;
+use crate::geometry::Size;
+use crate::{Error, Scratch};
+
+/// The decoder of the inner file. Its header names the outer format.
+pub(super) struct NestedDecoder<D> {
+    inner: D,
+    header: Header,
+}
+
+impl<D: Decode> NestedDecoder<D> {
+    /// Wraps `inner`, the decoder of the inner file.
+    pub(super) fn new(inner: D, outer: Format) -> Self {
+        let mut header = inner.header().clone();
+        header.info.format = outer;
+        // The outer formats, ICO and BMP, have no animations.
+        header.info.frames = 1;
+        Self { inner, header }
+    }
+}
+
+impl<D: Decode> Decode for NestedDecoder<D> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn reduce_to(&mut self, needed: Size) {
+        self.inner.reduce_to(needed);
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        let frame = self.inner.next_frame(scratch);
+        self.header.warnings.clone_from(&self.inner.header().warnings);
+        frame
+    }
+}

@@ -1,0 +1,114 @@
+//! Implements `output.max_bytes`: searches for the highest quality whose file is not larger.
+
+use crate::Error;
+use crate::plan::Output;
+
+/// The result of encoding at one quality.
+pub(crate) struct Attempt<T> {
+    /// The encoded file, in the form that the caller needs.
+    pub(crate) result: T,
+    /// Size of the file.
+    pub(crate) n_bytes: u64,
+    /// Whether a lower quality gives a smaller file.
+    pub(crate) lossy: bool,
+    /// Name of the format, for the error message.
+    pub(crate) format: &'static str,
+}
+
+/// Returns the result of the highest quality whose file has at most `max_bytes`.
+///
+/// The first attempt uses `output.quality`, or 100 where the output states none. If that file is too large, a
+/// binary search over the lower qualities follows, with at most seven further attempts. The size of a file
+/// grows with the quality, apart from a few bytes. Therefore the file that is found always fits, and the file
+/// of the next higher quality was found to be too large.
+///
+/// # Errors
+/// [`Error::Plan`] when no quality fits; the message states the smallest size. The errors of `attempt`.
+pub(crate) fn highest_that_fits<T>(
+    output: &Output,
+    max_bytes: u64,
+    mut attempt: impl FnMut(&Output) -> Result<Attempt<T>, Error>,
+) -> Result<T, Error> {
+    let ceiling = output.quality.unwrap_or(100);
+    let mut at = |quality| attempt(&Output { quality: Some(quality), max_bytes: None, ..*output });
+    let first = at(ceiling)?;
+    if first.n_bytes <= max_bytes {
+        return Ok(first.result);
+    }
+    if !first.lossy {
+        let Attempt { n_bytes, format, .. } = first;
+        return Err(Error::Plan(format!(
+            "output.max_bytes: the {format} is written without loss, has no quality to be lowered, and takes \
+             {n_bytes} bytes, more than {max_bytes}"
+        )));
+    }
+    let (mut fitting, mut too_large) = (0, ceiling);
+    let mut best = None;
+    let mut smallest = (first.n_bytes, first.format);
+    drop(first.result);
+    while too_large - fitting > 1 {
+        let quality = too_large.midpoint(fitting);
+        let Attempt { result, n_bytes, format, .. } = at(quality)?;
+        smallest = smallest.min((n_bytes, format));
+        if n_bytes <= max_bytes {
+            fitting = quality;
+            best = Some(result);
+        } else {
+            too_large = quality;
+        }
+    }
+    best.ok_or_else(|| {
+        let (n_bytes, format) = smallest;
+        Error::Plan(format!(
+            "output.max_bytes: the smallest {format} that can be made of this image at this size takes {n_bytes} \
+             bytes, more than {max_bytes}"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a search in which a file has 10 bytes per step of quality. Returns the qualities that were tried,
+    /// too.
+    fn search(quality: Option<u8>, max_bytes: u64, lossy: bool) -> (Result<u8, Error>, Vec<u8>) {
+        let mut tried = Vec::new();
+        let output = Output { quality, max_bytes: Some(max_bytes), ..Output::default() };
+        let result = highest_that_fits(&output, max_bytes, |output| {
+            assert_eq!(output.max_bytes, None, "an attempt must not start a search of its own");
+            let quality = output.quality.expect("each attempt has a quality");
+            tried.push(quality);
+            Ok(Attempt { result: quality, n_bytes: u64::from(quality) * 10, lossy, format: "JPEG" })
+        });
+        (result, tried)
+    }
+
+    #[test]
+    fn search_finds_the_highest_quality_that_fits_in_at_most_eight_attempts() {
+        for ceiling in 1..=100 {
+            for highest in 1..=ceiling {
+                for max_bytes in [u64::from(highest) * 10, u64::from(highest) * 10 + 9] {
+                    let (found, tried) = search(Some(ceiling), max_bytes, true);
+                    assert_eq!(found, Ok(highest), "{max_bytes} bytes, at most {ceiling}");
+                    assert!(tried.len() <= 8, "{tried:?}");
+                }
+            }
+        }
+        assert_eq!(search(None, 500, true), (Ok(50), vec![100, 50, 75, 62, 56, 53, 51]));
+        assert_eq!(search(None, 1_000, true), (Ok(100), vec![100]));
+    }
+
+    #[test]
+    fn limit_that_no_quality_meets_is_an_error_with_the_smallest_size() {
+        let message = |result: Result<u8, Error>| result.unwrap_err().to_string();
+        assert_eq!(
+            message(search(None, 9, true).0),
+            "output.max_bytes: the smallest JPEG that can be made of this image at this size takes 10 bytes, \
+             more than 9"
+        );
+        let (result, tried) = search(None, 999, false);
+        assert!(message(result).ends_with("takes 1000 bytes, more than 999"));
+        assert_eq!(tried, [100], "lossless files are tried once");
+    }
+}

@@ -1,0 +1,60 @@
+//! The decoder of a format that holds one picture: such a format implements [`DecodeStill`], and
+//! [`StillDecoder`] makes a [`Decode`] of it.
+
+use super::codec::{Decode, Frame, Header};
+use crate::color::Raster;
+use crate::geometry::Size;
+use crate::{Error, Scratch};
+
+/// The decoder of a format that holds one picture. See [`Decode`] for the meaning of the first three
+/// functions.
+pub(super) trait DecodeStill {
+    /// As [`Decode::header`].
+    fn header(&self) -> &Header;
+
+    /// As [`Decode::reduce_to`].
+    fn reduce_to(&mut self, _needed: Size) {}
+
+    /// As [`Decode::reduced_size`].
+    fn reduced_size(&self) -> Option<(f64, f64)> {
+        None
+    }
+
+    /// Decodes the picture. Called at most once.
+    fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error>;
+}
+
+/// Delivers the picture of a [`DecodeStill`] as the only frame.
+pub(super) struct StillDecoder<D> {
+    decoder: D,
+    done: bool,
+}
+
+impl<D: DecodeStill> StillDecoder<D> {
+    /// Wraps a decoder that has decoded nothing yet.
+    pub(super) fn new(decoder: D) -> Self {
+        Self { decoder, done: false }
+    }
+}
+
+impl<D: DecodeStill> Decode for StillDecoder<D> {
+    fn header(&self) -> &Header {
+        self.decoder.header()
+    }
+
+    fn reduce_to(&mut self, needed: Size) {
+        self.decoder.reduce_to(needed);
+    }
+
+    fn reduced_size(&self) -> Option<(f64, f64)> {
+        self.decoder.reduced_size()
+    }
+
+    fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let raster = self.decoder.decode(scratch)?;
+        Ok(Some(Frame { raster, delay_ms: 0 }))
+    }
+}

@@ -1,0 +1,145 @@
+//! Encodes the VP8 interframe that repeats the previous frame: every macroblock is predicted from the
+//! previous frame with a motion vector of zero and has no coefficients. The few bytes depend only on the size
+//! of the picture.
+
+use super::tables::{COEFFICIENT_NOT_UPDATED, MOTION_NOT_UPDATED, ZERO_MOTION};
+
+/// The probability one half.
+const EVEN: u8 = 128;
+
+/// The probability for a bit that is always 0: makes the bit as cheap as possible.
+const ALWAYS_0: u8 = 255;
+/// The probability for a bit that is always 1: makes the bit as cheap as possible.
+const ALWAYS_1: u8 = 1;
+
+/// Encodes the frame for a picture of `width` × `height` pixels.
+pub(super) fn encode(width: u32, height: u32) -> Vec<u8> {
+    let mut coder = BoolCoder::default();
+    header(&mut coder);
+    macroblocks(&mut coder, width.div_ceil(16), height.div_ceil(16));
+    let first_partition = coder.finish();
+    // RFC 6386, 9.1: interframe, version 0, visible, length of the first partition.
+    let tag = 1 | 1 << 4 | (first_partition.len() as u32) << 5;
+    let mut frame = tag.to_le_bytes()[..3].to_vec();
+    frame.extend(first_partition);
+    // The partition for coefficients. The frame has no coefficients, but decoders expect a few bytes here.
+    frame.extend([0; 4]);
+    frame
+}
+
+/// Writes the frame header (RFC 6386, 9.3 to 9.11 and 19.2).
+fn header(coder: &mut BoolCoder) {
+    // No segmentation; the simple loop filter at level 0, which turns the filter off; sharpness 0; no
+    // adjustments.
+    coder.literal(0, 1);
+    coder.literal(0, 1 + 6 + 3);
+    coder.literal(0, 1);
+    // One partition for coefficients; quantiser index 0 without deltas.
+    coder.literal(0, 2);
+    coder.literal(0, 7 + 5);
+    // The golden frame and the altref frame: not refreshed, not copied, no sign bias.
+    coder.literal(0, 2 + 2 + 2 + 2);
+    // The probabilities are not saved; this frame becomes the previous frame of the next one.
+    coder.literal(0, 1);
+    coder.literal(1, 1);
+    COEFFICIENT_NOT_UPDATED
+        .as_flattened()
+        .as_flattened()
+        .as_flattened()
+        .iter()
+        .for_each(|&p| coder.put(false, p));
+    // A macroblock can be marked as having no coefficients; all macroblocks are.
+    coder.literal(1, 1);
+    coder.literal(ALWAYS_1.into(), 8);
+    // The probabilities of intra prediction, of the previous frame and of the golden frame.
+    coder.literal(ALWAYS_1.into(), 8);
+    coder.literal(ALWAYS_0.into(), 8);
+    coder.literal(EVEN.into(), 8);
+    // The probabilities of the intra modes are not updated.
+    coder.literal(0, 2);
+    MOTION_NOT_UPDATED.as_flattened().iter().for_each(|&p| coder.put(false, p));
+}
+
+/// Writes all macroblocks (RFC 6386, 11.1 and 16): no coefficients, predicted from the previous frame, motion
+/// vector zero.
+fn macroblocks(coder: &mut BoolCoder, n_columns: u32, n_rows: u32) {
+    for y in 0..n_rows {
+        for x in 0..n_columns {
+            coder.put(true, ALWAYS_1);
+            coder.put(true, ALWAYS_1);
+            coder.put(false, ALWAYS_0);
+            // Section 18.3: the neighbours above and to the left have weight 2, the neighbour above left has
+            // weight 1.
+            let (above, left) = (y > 0, x > 0);
+            let weight = 2 * usize::from(above) + 2 * usize::from(left) + usize::from(above && left);
+            coder.put(false, ZERO_MOTION[weight]);
+        }
+    }
+}
+
+/// The arithmetic encoder of RFC 6386, 7.3.
+struct BoolCoder {
+    output: Vec<u8>,
+    range: u32,
+    bottom: u32,
+    /// How many more shifts complete the next byte.
+    n_bits: u32,
+}
+
+impl Default for BoolCoder {
+    fn default() -> Self {
+        Self { output: Vec::new(), range: 255, bottom: 0, n_bits: 24 }
+    }
+}
+
+impl BoolCoder {
+    /// Encodes a bit that is 0 with the probability `probability / 256`.
+    fn put(&mut self, bit: bool, probability: u8) {
+        let split = 1 + (((self.range - 1) * u32::from(probability)) >> 8);
+        if bit {
+            self.bottom = self.bottom.wrapping_add(split);
+            self.range -= split;
+        } else {
+            self.range = split;
+        }
+        while self.range < 128 {
+            self.range <<= 1;
+            self.shift();
+        }
+    }
+
+    /// Encodes the lowest `n_bits` bits of `value`, the highest bit first.
+    fn literal(&mut self, value: u32, n_bits: u32) {
+        (0..n_bits).rev().for_each(|i| self.put(value >> i & 1 == 1, EVEN));
+    }
+
+    /// Shifts one bit out of `bottom`.
+    fn shift(&mut self) {
+        if self.bottom >> 31 == 1 {
+            self.carry();
+        }
+        self.bottom <<= 1;
+        self.n_bits -= 1;
+        if self.n_bits == 0 {
+            self.output.push((self.bottom >> 24) as u8);
+            self.bottom &= 0xff_ffff;
+            self.n_bits = 8;
+        }
+    }
+
+    /// Adds one to the number that the written bytes represent.
+    fn carry(&mut self) {
+        for byte in self.output.iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                break;
+            }
+        }
+    }
+
+    /// Writes the remaining bits and returns all bytes.
+    fn finish(mut self) -> Vec<u8> {
+        (0..32).for_each(|_| self.shift());
+        self.output
+    }
+}

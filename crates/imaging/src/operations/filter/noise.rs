@@ -1,0 +1,50 @@
+//! `noise`: adds the same noise to all channels. The noise is deterministic.
+
+use crate::{Channels, Image};
+
+/// Standard deviation of the noise at full strength, in levels.
+const DEVIATION: f32 = 48.0;
+
+/// Standard deviation of the sum of four independent bytes: `√(4 · (256² − 1) / 12)`.
+const DEVIATION_OF_FOUR_BYTES: f32 = 147.8;
+
+/// Fractional bits of the factor.
+const FRACTION: u32 = 12;
+
+/// Adds to each pixel an approximately normally distributed number that depends only on the position of the
+/// pixel.
+pub(super) fn add(image: &mut Image, strength: f32) {
+    match image.channels() {
+        Channels::Gray => add_to::<1, 1>(image, strength),
+        Channels::Rgb => add_to::<3, 3>(image, strength),
+        Channels::Rgba => add_to::<4, 3>(image, strength),
+    }
+}
+
+/// Adds the noise to pixels of `N` bytes, of which the first `COLORS` are colours.
+fn add_to<const N: usize, const COLORS: usize>(image: &mut Image, strength: f32) {
+    let factor = (strength * DEVIATION / DEVIATION_OF_FOUR_BYTES * (1 << FRACTION) as f32) as i32;
+    let stride = image.width() as usize * N;
+    for (y, row) in (0u32..).zip(image.data_mut().chunks_exact_mut(stride)) {
+        let start = hash(y);
+        for (x, pixel) in (0u32..).zip(row.as_chunks_mut::<N>().0) {
+            let offset = (four_bytes(start ^ x) * factor) >> FRACTION;
+            for value in &mut pixel[..COLORS] {
+                *value = (i32::from(*value) + offset).clamp(0, 255) as u8;
+            }
+        }
+    }
+}
+
+/// The sum of four hashed bytes minus its mean: approximately normally distributed, from −510 to 510.
+fn four_bytes(position: u32) -> i32 {
+    let sum: i32 = hash(position).to_le_bytes().into_iter().map(i32::from).sum();
+    sum - 510
+}
+
+/// `lowbias32` by Chris Wellons (public domain): a bijection of 32 bits without visible patterns.
+fn hash(mut x: u32) -> u32 {
+    x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
+    x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
+    x ^ (x >> 16)
+}

@@ -1,0 +1,127 @@
+//! The operations of a plan that change colours, and those that draw around the picture: adjust, filter,
+//! mask, border and padding.
+
+use serde::{Deserialize, Serialize};
+
+use super::color::Color;
+
+/// Changes of tone and colour. 0 leaves every pixel unchanged. The range is −100–100, except for `hue`
+/// (−180–180, degrees) and `unsharp` (0–100).
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the attributes of the API; the operations document the formulas"
+)]
+pub struct Adjust {
+    pub unsharp: f32,
+    pub brightness: f32,
+    pub contrast: f32,
+    pub saturation: f32,
+    pub vibrance: f32,
+    pub exposure: f32,
+    pub gamma: f32,
+    pub hue: f32,
+    pub temperature: f32,
+    pub tint: f32,
+    pub highlights: f32,
+    pub shadows: f32,
+}
+
+/// Effects, applied in the order of the fields. A strength is 1–100; `None`: the effect is not applied.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the attributes of the API; the operations document the formulas"
+)]
+pub struct Filter {
+    pub blur: Option<Blur>,
+    pub pixelate: Option<f32>,
+    pub sepia: Option<f32>,
+    pub mono: Option<f32>,
+    pub invert: Option<f32>,
+    pub vignette: Option<f32>,
+    pub posterize: Option<f32>,
+    pub duotone: Option<Duotone>,
+    pub noise: Option<f32>,
+    pub emboss: Option<f32>,
+    pub edges: Option<f32>,
+}
+
+/// A blur. `radius` is in pixels, 1–100.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "kebab-case")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the attributes of the API; the operations document the formulas"
+)]
+pub enum Blur {
+    Gaussian {
+        radius: f32,
+    },
+    Box {
+        radius: f32,
+    },
+    /// `angle` is in degrees, 0–360, counter-clockwise; 0 is to the right.
+    Motion {
+        radius: f32,
+        angle: f32,
+    },
+}
+
+/// Maps luma to the colours between two given colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duotone {
+    /// The colour for black.
+    pub shadows: Color,
+    /// The colour for white.
+    pub highlights: Color,
+}
+
+/// Cuts the image to a shape that is inscribed in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mask {
+    /// The shape.
+    pub shape: Shape,
+    /// The colour outside of the shape; absent: transparent if the output format has alpha, else white.
+    pub background: Option<Color>,
+}
+
+/// A shape inscribed in the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "shape", rename_all = "kebab-case")]
+pub enum Shape {
+    /// An ellipse that touches all four edges.
+    Ellipse,
+    /// The whole rectangle with rounded corners.
+    Rounded {
+        /// Radius of a corner in pixels.
+        radius: u32,
+    },
+}
+
+/// A frame that is drawn inside the bounds of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Border {
+    /// Thickness in pixels, 0–1000.
+    pub size: u32,
+    /// Colour of the frame.
+    pub color: Color,
+    /// Radius of the corners in pixels.
+    pub radius: u32,
+    /// The colour outside of rounded corners; absent: transparent if the output format has alpha, else white.
+    pub background: Option<Color>,
+}
+
+/// Pixels to add on each side, 0–5000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "four sides of a rectangle")]
+pub struct Padding {
+    pub top: u32,
+    pub right: u32,
+    pub bottom: u32,
+    pub left: u32,
+    /// Colour of the added pixels; absent: transparent if the output format has alpha, else white.
+    pub background: Option<Color>,
+}

@@ -1,0 +1,23 @@
+//! The first frame of a file as a finished picture.
+
+use crate::codecs::Decode;
+use crate::color::ToSrgb;
+use crate::orientation::Orientation;
+use crate::{Error, Image, Scratch};
+
+/// Decodes the first frame, upright and in sRGB.
+pub(super) fn first_frame(
+    decoder: &mut dyn Decode,
+    orientation: Orientation,
+    scratch: &mut Scratch,
+) -> Result<Image, Error> {
+    let Some(frame) = decoder.next_frame(scratch)? else { return Err(no_picture(decoder)) };
+    let (to_srgb, _) = ToSrgb::new(decoder.header().profile.as_deref(), frame.raster.layout);
+    Ok(orientation.apply(to_srgb.apply(frame.raster, scratch), scratch))
+}
+
+/// The error of a file that has no frame.
+pub(super) fn no_picture(decoder: &dyn Decode) -> Error {
+    let format = decoder.header().info.format.name();
+    Error::Corrupt { format, reason: "no picture".to_owned() }
+}

@@ -1,0 +1,186 @@
+//! The way of every frame of one image: decoding, conversion to sRGB, orientation, operations, encoding.
+
+use std::borrow::Cow;
+
+use super::first_frame::no_picture;
+use super::watermark;
+use crate::codecs::{Decode, Encode, Frame};
+use crate::color::ToSrgb;
+use crate::geometry::{Rect, Size, Stages};
+use crate::limits::{Limit, check};
+use crate::operations::{self, Context};
+use crate::orientation::Orientation;
+use crate::plan::Crop;
+use crate::{Error, Image, Limits, Plan, Scratch, faces, geometry};
+
+/// The state that all frames of an image share.
+pub(super) struct FramePipeline<'a> {
+    /// The requested plan. When the faces have been found, a plan with numbers in their place.
+    pub(super) plan: Cow<'a, Plan>,
+    /// Whether the output format can store alpha.
+    pub(super) output_alpha: bool,
+    pub(super) limits: &'a Limits,
+    /// The size of the upright picture in the file.
+    pub(super) full_size: Size,
+    /// The largest possible number of frames.
+    pub(super) n_frames: u32,
+    pub(super) orientation: Orientation,
+    /// The colour conversion, created with the first frame because it depends on the layout of the pixels.
+    pub(super) to_srgb: Option<ToSrgb>,
+    /// The faces in the first frame, if the plan asks for faces.
+    pub(super) faces: Option<Vec<Rect>>,
+    /// The file of the watermark, until it is decoded.
+    pub(super) watermark_file: Option<&'a [u8]>,
+    /// The decoded watermark at the size that it has on every frame.
+    pub(super) watermark: Option<Image>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl FramePipeline<'_> {
+    /// Prepares decoding: checks the size of the output against the limits, and tells the decoder the
+    /// smallest frame size that suffices for the plan.
+    pub(super) fn prepare(&mut self, decoder: &mut dyn Decode) -> Result<(), Error> {
+        self.full_size = self.orientation.turned(self.full_size);
+        let Size { width, height } = self.full_size;
+        // The size of a crop by faces depends on the first frame.
+        if !matches!(self.plan.crop, Some(Crop::Face { .. })) {
+            self.check_output()?;
+        }
+        let mut needed = operations::needed_size(width, height, &self.plan)?;
+        if geometry::uses_faces(&self.plan) {
+            let to_find = faces::needed_size(self.full_size);
+            needed = Size::new(needed.width.max(to_find.width), needed.height.max(to_find.height));
+        }
+        decoder.reduce_to(self.orientation.turned(needed));
+        Ok(())
+    }
+
+    /// Checks the size of the output frame and the number of pixels in all output frames.
+    fn check_output(&self) -> Result<(), Error> {
+        let size = operations::final_size(self.full_size.width, self.full_size.height, &self.plan)?;
+        self.limits.check_output(size.width, size.height)?;
+        let n_pixels = u64::from(size.width) * u64::from(size.height) * u64::from(self.n_frames);
+        check(Limit::Pixels, self.limits.pixels, n_pixels)
+    }
+
+    /// Processes all frames and passes them to the encoder, which `begin` creates for the size of the first
+    /// output frame. An animation whose data become corrupt ends before the first corrupt frame, with a
+    /// warning.
+    pub(super) fn encode_frames(
+        &mut self,
+        decoder: &mut dyn Decode,
+        begin: impl FnOnce(Size) -> Result<Box<dyn Encode>, Error>,
+        scratch: &mut Scratch,
+    ) -> Result<Box<dyn Encode>, Error> {
+        let n_frames = self.n_frames;
+        if n_frames == 1
+            && let Some(image) = self.process_rows(decoder, scratch)?
+        {
+            let mut encoder = begin(Size::of(&image))?;
+            encoder.push(image, 0, scratch)?;
+            return Ok(encoder);
+        }
+        let (mut begin, mut encoder) = (Some(begin), None);
+        for n_done in 0..n_frames {
+            let frame = match decoder.next_frame(scratch) {
+                Ok(Some(frame)) => frame,
+                Ok(None) if n_done > 0 => break,
+                Ok(None) => return Err(no_picture(decoder)),
+                Err(error @ Error::Corrupt { .. }) if n_done > 0 => {
+                    self.warnings
+                        .push(format!("the animation ends after {n_done} of {n_frames} frames: {error}"));
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            let delay_ms = self.plan.output.delay_ms.unwrap_or(frame.delay_ms);
+            let image = self.process_frame(frame, decoder, scratch)?;
+            if let Some(begin) = begin.take() {
+                encoder = Some(begin(Size::of(&image))?);
+            }
+            let encoder: &mut Box<dyn Encode> =
+                encoder.as_mut().expect("the encoder is created for the first frame");
+            encoder.push(image, delay_ms, scratch)?;
+        }
+        encoder.ok_or_else(|| no_picture(decoder))
+    }
+
+    /// Processes the only picture row by row while it is decoded. `None` when the decoder or the plan does
+    /// not allow rows; then nothing was decoded.
+    fn process_rows(
+        &mut self,
+        decoder: &mut dyn Decode,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Image>, Error> {
+        // The search for faces needs a whole picture.
+        if self.orientation != Orientation::Upright
+            || geometry::uses_faces(&self.plan)
+            || !operations::takes_rows(self.full_size, &self.plan)?
+        {
+            return Ok(None);
+        }
+        let profile = decoder.header().profile.clone();
+        // The plan counts pixels of the full size; rows of a smaller picture would not match.
+        let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == self.full_size) else {
+            return Ok(None);
+        };
+        let (to_srgb, warning) = ToSrgb::new(profile.as_deref(), rows.layout());
+        self.warnings.extend(warning);
+        self.decode_watermark(scratch)?;
+        operations::apply_to_rows(rows.as_mut(), &to_srgb, &self.plan, &self.context(), scratch).map(Some)
+    }
+
+    /// Turns a decoded frame into the picture to encode.
+    fn process_frame(
+        &mut self,
+        frame: Frame,
+        decoder: &dyn Decode,
+        scratch: &mut Scratch,
+    ) -> Result<Image, Error> {
+        let layout = frame.raster.layout;
+        let to_srgb = self.to_srgb.get_or_insert_with(|| {
+            let (to_srgb, warning) = ToSrgb::new(decoder.header().profile.as_deref(), layout);
+            self.warnings.extend(warning);
+            to_srgb
+        });
+        let stored = Size::new(frame.raster.width, frame.raster.height);
+        let part = decoder.reduced_size().map(|part| self.orientation.turned_part(part, stored));
+        let image = to_srgb.apply(frame.raster, scratch);
+        let image = self.orientation.apply(image, scratch);
+        if geometry::uses_faces(&self.plan) {
+            self.resolve_faces(&image, scratch)?;
+        }
+        self.decode_watermark(scratch)?;
+        operations::apply_to_part(image, part, &self.plan, &self.context(), scratch)
+    }
+
+    /// Decodes the watermark at the size that it has in the output. Does nothing when it was decoded before.
+    fn decode_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
+        if let Some(file) = self.watermark_file.take()
+            && let Some(asked) = self.plan.watermark
+        {
+            let under = Stages::of(self.full_size, &self.plan)?.scaled;
+            self.watermark = Some(watermark::decode(file, &asked, under, &self.context(), scratch)?);
+        }
+        Ok(())
+    }
+
+    /// Finds the faces and replaces every mention of faces in the plan by coordinates.
+    fn resolve_faces(&mut self, image: &Image, scratch: &mut Scratch) -> Result<(), Error> {
+        let faces = faces::find(image, self.full_size, scratch);
+        let (plan, warning) = geometry::resolve_faces(&self.plan, self.full_size, &faces);
+        self.plan = Cow::Owned(plan);
+        self.faces = Some(faces);
+        self.warnings.extend(warning);
+        self.check_output()
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            output_alpha: self.output_alpha,
+            limits: self.limits,
+            full_size: Some(self.full_size),
+            watermark: self.watermark.as_ref(),
+        }
+    }
+}

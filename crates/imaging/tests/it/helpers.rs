@@ -1,0 +1,139 @@
+//! Synthetic test images, short ways to encode and decode them, and comparisons of the results.
+
+use pixaven_imaging::plan::{Output, TargetFormat};
+use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process};
+
+/// All formats that can be read and written. Icons have at most 256 pixels on a side.
+pub(crate) const FORMATS: [Format; 11] = [
+    Format::Jpeg,
+    Format::Png,
+    Format::Gif,
+    Format::Webp,
+    Format::Heic,
+    Format::Avif,
+    Format::Jxl,
+    Format::Jp2,
+    Format::Tiff,
+    Format::Bmp,
+    Format::Ico,
+];
+
+/// Encodes an image as PNG, without the code under test.
+pub(crate) fn png_of(image: &Image) -> Vec<u8> {
+    png_with(image, |_| {})
+}
+
+/// Encodes an image as PNG, without the code under test. `change` edits the PNG header.
+pub(crate) fn png_with(image: &Image, change: impl FnOnce(&mut png::Info<'static>)) -> Vec<u8> {
+    let mut info = png::Info::with_size(image.width(), image.height());
+    info.color_type = match image.channels() {
+        Channels::Gray => png::ColorType::Grayscale,
+        Channels::Rgb => png::ColorType::Rgb,
+        Channels::Rgba => png::ColorType::Rgba,
+    };
+    change(&mut info);
+    let mut bytes = Vec::new();
+    let mut writer = png::Encoder::with_info(&mut bytes, info).unwrap().write_header().unwrap();
+    writer.write_image_data(image.data()).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+/// A synthetic landscape that resembles a photograph.
+pub(crate) fn photo(width: u32, height: u32) -> Image {
+    Image::new(width, height, Channels::Rgb, pixaven_sample::landscape(width, height, 7))
+}
+
+/// A photograph whose alpha rises from 0 at the left edge to 255 at the right edge.
+pub(crate) fn fading_photo(width: u32, height: u32) -> Image {
+    let rgb = photo(width, height);
+    let mut data = Vec::new();
+    for (i, &[r, g, b]) in rgb.data().as_chunks::<3>().0.iter().enumerate() {
+        data.extend([r, g, b, (i as u32 % width * 255 / (width - 1).max(1)) as u8]);
+    }
+    Image::new(width, height, Channels::Rgba, data)
+}
+
+/// Four coloured quarters: red, green / blue, white. The image looks different in each orientation.
+pub(crate) fn quarters(width: u32, height: u32) -> Image {
+    let mut data = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            data.extend(match (x < width / 2, y < height / 2) {
+                (true, true) => [230, 20, 20],
+                (false, true) => [20, 200, 20],
+                (true, false) => [20, 20, 220],
+                (false, false) => [250, 250, 250],
+            });
+        }
+    }
+    Image::new(width, height, Channels::Rgb, data)
+}
+
+/// A plan that only encodes to this format.
+pub(crate) fn plan_for(format: Format) -> Plan {
+    Plan { output: Output { format: TargetFormat::Format(format), ..Output::default() }, ..Plan::default() }
+}
+
+/// A plan that only encodes to this format, without loss.
+pub(crate) fn lossless_plan(format: Format) -> Plan {
+    Plan {
+        output: Output { format: TargetFormat::Format(format), lossless: true, ..Output::default() },
+        ..Plan::default()
+    }
+}
+
+/// Processes an input with the default limits and new scratch memory.
+pub(crate) fn run(input: &[u8], plan: &Plan) -> Processed {
+    process(input, plan, &Limits::default(), &mut Scratch::default()).unwrap()
+}
+
+/// Encodes an image with the code under test, at the default settings of the format.
+pub(crate) fn encoded(image: &Image, format: Format) -> Vec<u8> {
+    run(&png_of(image), &plan_for(format)).bytes
+}
+
+/// The size of a file and its pixels as RGBA. The code under test decodes the file and encodes it as PNG.
+pub(crate) fn decoded_pixels(input: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
+    decode_png(&run(input, &plan_for(Format::Png)).bytes)
+}
+
+/// The size of a PNG and its pixels as RGBA, decoded without the code under test.
+pub(crate) fn decode_png(bytes: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    let mut reader = decoder.read_info().unwrap();
+    let mut data = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut data).unwrap();
+    let pixels = match info.color_type {
+        png::ColorType::Grayscale => data.iter().map(|&v| [v, v, v, 255]).collect(),
+        png::ColorType::GrayscaleAlpha => data.as_chunks().0.iter().map(|&[v, a]| [v, v, v, a]).collect(),
+        png::ColorType::Rgb => data.as_chunks().0.iter().map(|&[r, g, b]| [r, g, b, 255]).collect(),
+        png::ColorType::Rgba => data.as_chunks().0.to_vec(),
+        png::ColorType::Indexed => unreachable!("the decoder expands palettes"),
+    };
+    (info.width, info.height, pixels)
+}
+
+/// The pixels of an image as RGBA.
+pub(crate) fn rgba(image: &Image) -> Vec<[u8; 4]> {
+    match image.channels() {
+        Channels::Gray => image.data().iter().map(|&v| [v, v, v, 255]).collect(),
+        Channels::Rgb => image.data().as_chunks().0.iter().map(|&[r, g, b]| [r, g, b, 255]).collect(),
+        Channels::Rgba => image.data().as_chunks().0.to_vec(),
+    }
+}
+
+/// Peak signal-to-noise ratio over all channels in decibels; infinite for equal images.
+pub(crate) fn psnr_db(a: &[[u8; 4]], b: &[[u8; 4]]) -> f64 {
+    assert_eq!(a.len(), b.len(), "both images must have the same size");
+    let squares: u64 =
+        a.as_flattened().iter().zip(b.as_flattened()).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
+    10.0 * (255.0f64.powi(2) * (a.len() * 4) as f64 / squares as f64).log10()
+}
+
+/// Whether no channel of any pixel differs by more than `tolerance`.
+pub(crate) fn nearly_equal(a: &[[u8; 4]], b: &[[u8; 4]], tolerance: u8) -> bool {
+    a.len() == b.len()
+        && a.as_flattened().iter().zip(b.as_flattened()).all(|(&a, &b)| a.abs_diff(b) <= tolerance)
+}

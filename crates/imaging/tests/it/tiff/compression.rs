@@ -1,0 +1,142 @@
+//! Every compression and predictor of TIFF.
+
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use pixaven_imaging::{Channels, Image};
+
+use super::builder::{Tiff, tags};
+use super::{assert_shows, deflate, packed, rgb_tags, small};
+use crate::helpers::{decoded_pixels, photo, psnr_db, rgba};
+
+#[test]
+fn every_compression_is_decoded() {
+    let image = small();
+    let plain = image.data();
+    let literal: Vec<u8> =
+        plain.chunks(100).flat_map(|piece| [&[piece.len() as u8 - 1][..], piece].concat()).collect();
+    let new_lzw =
+        weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(plain).unwrap();
+    let old_lzw = weezl::encode::Encoder::new(weezl::BitOrder::Lsb, 8).encode(plain).unwrap();
+    assert_eq!(old_lzw[0], 0, "old-style LZW data begins with a zero byte");
+    let zstd = ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest);
+    for (number, data) in [
+        (32_773, literal),
+        (5, new_lzw),
+        (5, old_lzw),
+        (8, deflate(plain)),
+        (32_946, deflate(plain)),
+        (50_000, zstd),
+    ] {
+        assert_shows(
+            &Tiff::new(rgb_tags(), vec![data]).with(259, &[number]),
+            &image,
+            &format!("coding {number}"),
+        );
+    }
+    let turned = plain.iter().map(|v| v.reverse_bits()).collect();
+    assert_shows(&Tiff::new(rgb_tags(), vec![turned]).with(266, &[2]), &image, "low bit first");
+}
+
+#[test]
+fn predictors_are_reversed() {
+    let image = small();
+    let row_differences = |row: &[u8]| -> Vec<u8> {
+        (0..row.len()).map(|i| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) }).collect()
+    };
+    let bytes = image.data().chunks(120).flat_map(row_differences).collect::<Vec<u8>>();
+    let file = Tiff::new(rgb_tags(), vec![deflate(&bytes)]).with(259, &[8]).with(317, &[2]);
+    assert_shows(&file, &image, "8 bits");
+    for big_endian in [false, true] {
+        let wide: Vec<u16> = image.data().iter().map(|&v| u16::from(v) * 257).collect();
+        let data: Vec<u8> = wide
+            .chunks(120)
+            .flat_map(|row| {
+                let value = |i: usize| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) };
+                let bytes = |v: u16| if big_endian { v.to_be_bytes() } else { v.to_le_bytes() };
+                (0..row.len()).flat_map(|i| bytes(value(i))).collect::<Vec<u8>>()
+            })
+            .collect();
+        let file = Tiff { big_endian, ..Tiff::new(tags(40, 30, &[16, 16, 16], 2), vec![deflate(&data)]) };
+        assert_shows(&file.with(259, &[8]).with(317, &[2]), &image, "16 bits");
+    }
+    // Floats: the bytes of a row are ordered by significance, then replaced by their differences.
+    let data: Vec<u8> = image
+        .data()
+        .chunks(120)
+        .flat_map(|row| {
+            let values: Vec<[u8; 4]> = row.iter().map(|&v| (f32::from(v) / 255.0).to_be_bytes()).collect();
+            let ranked: Vec<u8> = (0..4).flat_map(|rank| values.iter().map(move |v| v[rank])).collect();
+            (0..ranked.len())
+                .map(move |i| if i < 3 { ranked[i] } else { ranked[i].wrapping_sub(ranked[i - 3]) })
+                .collect::<Vec<u8>>()
+        })
+        .collect();
+    let file = Tiff::new(tags(40, 30, &[32, 32, 32], 2), vec![deflate(&data)]);
+    assert_shows(&file.with(259, &[8]).with(317, &[3]).with(339, &[3, 3, 3]), &image, "floats");
+}
+
+#[test]
+fn ccitt_fax_compression_is_decoded() {
+    // Stripes with irregular edges, so that the encoder uses all coding modes.
+    let black = |x: usize, y: usize| (x + y * y / 3) % 17 < 6 || (y.is_multiple_of(11) && x > 20);
+    let (width, height) = (61usize, 40usize);
+    let shade = |(x, y)| if black(x, y) { 0 } else { 255 };
+    let all = || (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let image = Image::new(width as u32, height as u32, Channels::Gray, all().map(shade).collect());
+    let mut encoder = fax::encoder::Encoder::new(fax::VecWriter::new());
+    for y in 0..height {
+        let pels = (0..width).map(|x| if black(x, y) { fax::Color::Black } else { fax::Color::White });
+        encoder.encode_line(pels, width as u32).unwrap();
+    }
+    let group4 = encoder.finish().unwrap().finish();
+    let file = Tiff::new(tags(width as u64, height as u64, &[1], 0), vec![group4]).with(259, &[4]);
+    assert_shows(&file, &image, "Group 4");
+    // White 2, black 3, white 1; then black 6: codes of T.4, tables 2 and 3.
+    let rows = [vec![0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1], vec![0, 0, 1, 1, 0, 1, 0, 1, 0, 0, 1, 0]];
+    let bits = |ends: bool, pad: bool| {
+        let mut bits: Vec<u64> = Vec::new();
+        for row in &rows {
+            if ends {
+                bits.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+            }
+            bits.extend(row);
+            if pad {
+                bits.resize(bits.len().next_multiple_of(8), 0);
+            }
+        }
+        packed(&bits, bits.len(), 1)
+    };
+    let shown = Image::new(6, 2, Channels::Gray, vec![255, 255, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0]);
+    for (number, ends, pad) in [(2u64, false, true), (3, true, false), (3, false, false)] {
+        let file = Tiff::new(tags(6, 2, &[1], 0), vec![bits(ends, pad)]).with(259, &[number]);
+        assert_shows(&file, &shown, &format!("coding {number}, end-of-line codes {ends}"));
+    }
+}
+
+#[test]
+fn jpeg_strips_follow_the_photometric_tag_of_the_tiff() {
+    let image = photo(64, 48);
+    let jpeg = |color: ColorType| {
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, 95);
+        encoder.set_sampling_factor(SamplingFactor::F_1_1);
+        encoder.encode(image.data(), 64, 48, color).unwrap();
+        bytes
+    };
+    let ycbcr = jpeg(ColorType::Rgb);
+    let file = Tiff::new(tags(64, 48, &[8; 3], 6), vec![ycbcr.clone()]).with(259, &[7]).bytes();
+    let db = psnr_db(&decoded_pixels(&file).2, &rgba(&image));
+    assert!(db > 35.0, "{db:.1} dB");
+    // The same stream in a TIFF that declares RGB: its samples are used as RGB without conversion.
+    let file = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr.clone()]).with(259, &[7]).bytes();
+    assert!(psnr_db(&decoded_pixels(&file).2, &rgba(&image)) < 20.0);
+    // JPEG tables in a separate tag; and the old style, a whole JPEG file at an offset.
+    let scan = ycbcr.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    let tables = [&ycbcr[..scan], b"\xff\xd9"].concat();
+    let mut separate_tables =
+        Tiff::new(tags(64, 48, &[8; 3], 6), vec![[b"\xff\xd8", &ycbcr[scan..]].concat()]).with(259, &[7]);
+    separate_tables.tags.push((347, 7, tables.iter().map(|&v| v.into()).collect()));
+    let result = decoded_pixels(&separate_tables.bytes()).2;
+    assert!(psnr_db(&result, &rgba(&image)) > 35.0);
+    let old = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr]).with(259, &[6]).with(513, &[8]).bytes();
+    assert_eq!(decoded_pixels(&old).2, result);
+}

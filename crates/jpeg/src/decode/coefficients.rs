@@ -1,0 +1,68 @@
+//! Storage of the coefficients of progressive scans, and the choice of the coefficients to store.
+
+use super::idct::{Group, LANES};
+use super::layout::{ComponentSizes, Layout};
+use super::markers::Scan;
+use crate::tables::{is_low_frequency, natural_index};
+
+/// The coefficients of one component that the scans have delivered so far.
+#[derive(Debug)]
+pub(super) struct Coefficients {
+    /// The stored coefficients, block by block.
+    pub(super) coefs: Vec<i16>,
+    /// For each block, one bit per coefficient in zigzag order: whether the coefficient is not zero.
+    pub(super) nonzero: Vec<u64>,
+    pub(super) blocks_per_row: usize,
+    /// Mask of the stored coefficients in zigzag order.
+    pub(super) kept: u64,
+    /// For each coefficient in zigzag order, its index among the stored coefficients of a block.
+    pub(super) slots: [u8; 64],
+    /// For each stored coefficient, its natural index in the block.
+    pub(super) natural_indices: Vec<u8>,
+}
+
+impl Coefficients {
+    pub(super) fn new(sizes: &ComponentSizes, layout: &Layout) -> Self {
+        let (mut kept, mut slots, mut natural_indices) = (0, [0; 64], Vec::new());
+        for (k, slot) in slots.iter_mut().enumerate() {
+            if is_low_frequency(k, sizes.block_width, sizes.block_height) {
+                kept |= 1 << k;
+                *slot = natural_indices.len() as u8;
+                natural_indices.push(natural_index(k) as u8);
+            }
+        }
+        let blocks_per_row = layout.mcus_wide * sizes.horizontal;
+        let n_blocks = blocks_per_row * layout.mcus_high * sizes.vertical;
+        Self {
+            coefs: vec![0; n_blocks * natural_indices.len()],
+            nonzero: vec![0; n_blocks],
+            blocks_per_row,
+            kept,
+            slots,
+            natural_indices,
+        }
+    }
+
+    /// The DC coefficient of a block.
+    #[inline]
+    pub(super) fn dc(&mut self, block: usize) -> &mut i16 {
+        &mut self.coefs[block * self.natural_indices.len()]
+    }
+
+    /// Copies the coefficients of `n` blocks (at most eight) into an empty group.
+    #[inline]
+    pub(super) fn load_group(&self, first: usize, n: usize, group: &mut Group) {
+        let blocks =
+            &self.coefs[first * self.natural_indices.len()..(first + n) * self.natural_indices.len()];
+        for (lane, block) in blocks.chunks_exact(self.natural_indices.len()).enumerate() {
+            for (&index, &coef) in self.natural_indices.iter().zip(block) {
+                group.0[usize::from(index) % 64][lane % LANES] = coef;
+            }
+        }
+    }
+}
+
+/// Whether any coefficient of the scan is needed for reduced blocks of this size.
+pub(super) fn keeps_any_of(sizes: &ComponentSizes, scan: &Scan) -> bool {
+    (scan.first..=scan.last).any(|k| is_low_frequency(k, sizes.block_width, sizes.block_height))
+}

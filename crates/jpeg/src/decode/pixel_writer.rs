@@ -1,0 +1,184 @@
+//! Converts samples to pixels, row by row: upsamples the subsampled components and converts YCbCr to RGB.
+//!
+//! Upsampling by two gives exactly the results of the triangle filter of other JPEG libraries, so that an
+//! image looks the same here as in other programs.
+
+use super::layout::{ComponentSizes, Layout, Upsampling};
+use super::samples::Samples;
+use crate::simd::multiversion;
+
+/// The colour space of the components of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Unknown: the components of a pixel are stored side by side, without conversion.
+    Stored,
+    /// Luma and chroma, which are converted to RGB.
+    YCbCr,
+}
+
+/// Writes the rows of an image from top to bottom.
+pub(super) struct PixelWriter<'a> {
+    layout: &'a Layout,
+    colour: Colour,
+    pixels: &'a mut [u8],
+    /// Number of rows that are finished.
+    n_rows_done: usize,
+    row_buffers: [Vec<u8>; 4],
+    sums: Vec<u16>,
+}
+
+impl<'a> PixelWriter<'a> {
+    /// `pixels` has the size of the layout, with one byte per component and pixel.
+    pub(super) fn new(layout: &'a Layout, colour: Colour, pixels: &'a mut [u8]) -> Self {
+        let new_buffer = |sizes: &ComponentSizes| match (sizes.upsampling_x, sizes.upsampling_y) {
+            (Upsampling::None, Upsampling::None) => Vec::new(),
+            _ => vec![0; layout.width.max(2 * sizes.width)],
+        };
+        let mut row_buffers: [Vec<u8>; 4] = Default::default();
+        row_buffers
+            .iter_mut()
+            .zip(&layout.components)
+            .for_each(|(buffer, sizes)| *buffer = new_buffer(sizes));
+        let max_width = layout.components.iter().map(|sizes| sizes.width).max().unwrap_or(0);
+        Self { layout, colour, pixels, n_rows_done: 0, row_buffers, sums: vec![0; max_width] }
+    }
+
+    /// Writes all rows that can be computed from the samples decoded so far.
+    pub(super) fn write_rows(&mut self, samples: &[Samples]) {
+        let known = self.layout.components.iter().zip(samples).map(|(sizes, samples)| {
+            let end = samples.end();
+            if end >= sizes.height {
+                return self.layout.height;
+            }
+            match sizes.upsampling_y {
+                Upsampling::None => end,
+                // The last row also needs the sample row below.
+                Upsampling::Double => 2 * end - 1,
+                Upsampling::Ratio(pixels, n_samples) => end * pixels / n_samples,
+            }
+        });
+        let known = known.min().unwrap_or(0).min(self.layout.height);
+        for y in self.n_rows_done..known {
+            write_row(self, y, samples);
+        }
+        self.n_rows_done = known.max(self.n_rows_done);
+    }
+
+    #[inline(always)]
+    fn convert_row(&mut self, y: usize, samples: &[Samples]) {
+        let n_components = samples.len();
+        let width = self.layout.width;
+        for ((sizes, samples), buffer) in
+            self.layout.components.iter().zip(samples).zip(&mut self.row_buffers)
+        {
+            upsample(sizes, samples, y, buffer, &mut self.sums);
+        }
+        let rows: [&[u8]; 4] = std::array::from_fn(|i| match (samples.get(i), &self.row_buffers[i][..]) {
+            (None, _) => &[][..],
+            (Some(samples), []) => samples.row(y),
+            (_, buffer) => &buffer[..width],
+        });
+        let out = &mut self.pixels[y * width * n_components..][..width * n_components];
+        match (n_components, self.colour) {
+            (1, _) => out.copy_from_slice(rows[0]),
+            (3, Colour::YCbCr) => to_rgb(rows[0], rows[1], rows[2], out),
+            (n, _) => {
+                for (i, row) in rows[..n].iter().enumerate() {
+                    out[i..].iter_mut().step_by(n).zip(*row).for_each(|(to, &from)| *to = from);
+                }
+            }
+        }
+    }
+}
+
+multiversion! {
+    fn write_row(writer: &mut PixelWriter<'_>, y: usize, samples: &[Samples]) = write_row_impl
+}
+
+#[inline(always)]
+fn write_row_impl(writer: &mut PixelWriter<'_>, y: usize, samples: &[Samples]) {
+    writer.convert_row(y, samples);
+}
+
+/// Upsamples the samples of one component to row `y` of the image.
+#[inline(always)]
+fn upsample(sizes: &ComponentSizes, samples: &Samples, y: usize, out: &mut [u8], sums: &mut [u16]) {
+    let sums = &mut sums[..sizes.width];
+    let near_and_far = (y / 2, if y.is_multiple_of(2) { (y / 2).saturating_sub(1) } else { y / 2 + 1 });
+    match (sizes.upsampling_x, sizes.upsampling_y) {
+        (Upsampling::None, Upsampling::None) => {}
+        (Upsampling::Double, Upsampling::None) => {
+            sums.iter_mut().zip(samples.row(y)).for_each(|(sum, &v)| *sum = u16::from(v));
+            double_row::<1, 2, 2>(sums, out);
+        }
+        (Upsampling::Double, Upsampling::Double) => {
+            add_rows(samples, near_and_far, sums);
+            double_row::<8, 7, 4>(sums, out);
+        }
+        (Upsampling::None, Upsampling::Double) => {
+            add_rows(samples, near_and_far, sums);
+            let rounding = if y.is_multiple_of(2) { 1 } else { 2 };
+            out.iter_mut().zip(&*sums).for_each(|(to, &sum)| *to = ((sum + rounding) >> 2) as u8);
+        }
+        (across, down) => {
+            let source = |at: usize, upsampling: Upsampling| match upsampling {
+                Upsampling::None => at,
+                Upsampling::Double => at / 2,
+                Upsampling::Ratio(pixels, n_samples) => at * n_samples / pixels,
+            };
+            let row = samples.row(source(y, down));
+            for (x, to) in out.iter_mut().enumerate() {
+                *to = row[source(x, across).min(row.len() - 1)];
+            }
+        }
+    }
+}
+
+/// Adds three times the nearer sample row and the farther sample row.
+#[inline(always)]
+fn add_rows(samples: &Samples, (near, far): (usize, usize), sums: &mut [u16]) {
+    let (near, far) = (samples.row(near), samples.row(far));
+    for ((sum, &near), &far) in sums.iter_mut().zip(near).zip(far) {
+        *sum = 3 * u16::from(near) + u16::from(far);
+    }
+}
+
+/// Makes two pixels of each value, a quarter of a sample to its left and right. `FIRST` and `SECOND` are
+/// added for rounding, `SHIFT` divides.
+#[inline(always)]
+fn double_row<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u16], out: &mut [u8]) {
+    let out = out[..2 * values.len()].as_chunks_mut::<2>().0;
+    let last = values.len() - 1;
+    let pair = |before: u16, value: u16, after: u16| {
+        let value = 3 * value;
+        [((value + before + FIRST) >> SHIFT) as u8, ((value + after + SECOND) >> SHIFT) as u8]
+    };
+    out[0] = pair(values[0], values[0], values[1.min(last)]);
+    out[last] = pair(values[last.saturating_sub(1)], values[last], values[last]);
+    for (around, to) in values.array_windows::<3>().zip(&mut out[1..]) {
+        *to = pair(around[0], around[1], around[2]);
+    }
+}
+
+/// Converts full-range YCbCr (JFIF 1.02) to RGB, in fixed point with six fractional bits, which just fits 16
+/// bits.
+#[inline(always)]
+fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+    const HALF: i16 = 32;
+    /// A factor in units of 1/32768.
+    const fn fixed(factor: f64) -> i16 {
+        (factor * 32_768.0 + 0.5) as i16
+    }
+    /// Seven and fifteen fractional bits give 22 fractional bits; the shift removes 16 of them.
+    #[inline(always)]
+    fn times(chroma: i16, factor: i16) -> i16 {
+        ((i32::from(chroma << 7) * i32::from(factor)) >> 16) as i16
+    }
+    for (((pixel, &y), &cb), &cr) in out.as_chunks_mut::<3>().0.iter_mut().zip(y).zip(cb).zip(cr) {
+        let (luma, cb, cr) = (i16::from(y) * 64 + HALF, i16::from(cb) - 128, i16::from(cr) - 128);
+        let red = luma + cr * 64 + times(cr, fixed(0.402));
+        let green = luma - times(cb, fixed(0.344_136_286)) - times(cr, fixed(0.714_136_286));
+        let blue = luma + cb * 64 + times(cb, fixed(0.772));
+        *pixel = [red, green, blue].map(|v| (v >> 6).clamp(0, 255) as u8);
+    }
+}

@@ -1,0 +1,72 @@
+//! Waiting for the end of a request's processing. The commit that ends a request in this process wakes its waiters. A
+//! commit of another process wakes nobody, so callers also read the request again after a time-out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// The requests that callers wait for.
+#[derive(Debug, Default)]
+pub(crate) struct CompletionRegistry {
+    waiting: Mutex<HashMap<Uuid, Waiters>>,
+}
+
+/// The waiters of one request.
+#[derive(Debug, Default)]
+struct Waiters {
+    n_waiting: usize,
+    notify: Arc<Notify>,
+}
+
+/// Waits for the end of one request. It misses no end after its creation.
+#[derive(Debug)]
+pub struct CompletionWaiter {
+    registry: Arc<CompletionRegistry>,
+    id: Uuid,
+    notify: Arc<Notify>,
+}
+
+impl CompletionRegistry {
+    pub(crate) fn wait_for(self: &Arc<Self>, id: Uuid) -> CompletionWaiter {
+        let mut waiting = self.waiting();
+        let waiters = waiting.entry(id).or_default();
+        waiters.n_waiting += 1;
+        CompletionWaiter { registry: Arc::clone(self), id, notify: Arc::clone(&waiters.notify) }
+    }
+
+    /// Wakes everybody who waits for the request.
+    pub(crate) fn notify(&self, id: Uuid) {
+        if let Some(waiters) = self.waiting().get(&id) {
+            waiters.notify.notify_waiters();
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Uuid, Waiters>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CompletionWaiter {
+    /// A future that completes when the request ends in this process. Call this function first, then read the request,
+    /// then await the future: an end in between is not missed.
+    pub fn completed(&self) -> impl Future<Output = ()> + '_ {
+        // `enable` registers the future now. An unpolled future would miss a notification before its first poll.
+        let mut completed = Box::pin(self.notify.notified());
+        completed.as_mut().enable();
+        completed
+    }
+}
+
+impl Drop for CompletionWaiter {
+    fn drop(&mut self) {
+        let mut waiting = self.registry.waiting();
+        if let Some(waiters) = waiting.get_mut(&self.id) {
+            waiters.n_waiting -= 1;
+            if waiters.n_waiting == 0 {
+                waiting.remove(&self.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Waking the drivers. A commit in this process that makes work due wakes the waiting driver at once, without polling.
+//!
+//! Each queue has one time in memory: the due time of its earliest work. Commits move the time forward. Claims set the
+//! time from the rows that they read in the same transaction. The time is only a hint: another process may make work
+//! due without changing the time here. A driver finds such work because it claims at least once per second.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+
+/// The longest sleep of a waiter. After it the waiter reports possible work, because the wall clock may have jumped
+/// and another process may have made work due.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// The due time of a queue without work.
+const NEVER_MS: i64 = i64::MAX;
+
+/// Signals when a queue may have due work.
+#[derive(Debug)]
+pub struct DueSignal {
+    clock: Clock,
+    earliest_ms: watch::Receiver<i64>,
+    clock_changes: Option<watch::Receiver<()>>,
+    is_reported: bool,
+}
+
+/// The earliest due times of both queues.
+#[derive(Debug)]
+pub(crate) struct DueTimes {
+    pub(crate) jobs: DueTime,
+    pub(crate) webhooks: DueTime,
+}
+
+/// The earliest due time of one queue.
+#[derive(Debug)]
+pub(crate) struct DueTime {
+    earliest_ms: watch::Sender<i64>,
+}
+
+/// A queue of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queue {
+    Jobs,
+    Webhooks,
+}
+
+/// A change of a queue's due time that a transaction caused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DueUpdate {
+    /// The transaction added work that is due at this time.
+    WorkDueAt(i64),
+    /// The transaction read the whole queue: this is the due time of its earliest work.
+    Earliest(Option<i64>),
+}
+
+impl DueSignal {
+    /// Waits until work may be due: a commit in this process made work due, the earliest due time passed, or a second
+    /// went by. Work that was reported and not claimed since is not reported again before that second is over, so a
+    /// caller whose claims fail does not spin.
+    pub async fn wait(&mut self) {
+        let time_out = tokio::time::sleep(MAX_SLEEP);
+        tokio::pin!(time_out);
+        loop {
+            if self.earliest_ms.has_changed().unwrap_or(false) {
+                self.is_reported = false;
+            }
+            let earliest_ms = *self.earliest_ms.borrow_and_update();
+            if !self.is_reported && earliest_ms <= self.clock.now_ms() {
+                self.is_reported = true;
+                return;
+            }
+            let sleep =
+                if self.is_reported { MAX_SLEEP } else { self.clock.sleep_until(earliest_ms, MAX_SLEEP) };
+            tokio::select! {
+                () = &mut time_out => return,
+                () = tokio::time::sleep(sleep) => {}
+                () = changed(Some(&mut self.earliest_ms)) => self.is_reported = false,
+                () = changed(self.clock_changes.as_mut()) => {}
+            }
+        }
+    }
+}
+
+impl DueTimes {
+    /// The due times at start. Nothing is known of the queues yet, so both signal possible work.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            jobs: DueTime { earliest_ms: watch::Sender::new(i64::MIN) },
+            webhooks: DueTime { earliest_ms: watch::Sender::new(i64::MIN) },
+        }
+    }
+
+    /// Applies an update of a committed transaction. Calls must come in the order of the commits.
+    pub(crate) fn apply(&self, queue: Queue, update: DueUpdate) {
+        match queue {
+            Queue::Jobs => self.jobs.apply(update),
+            Queue::Webhooks => self.webhooks.apply(update),
+        }
+    }
+}
+
+impl DueTime {
+    pub(crate) fn signal(&self, clock: &Clock) -> DueSignal {
+        DueSignal {
+            clock: clock.clone(),
+            earliest_ms: self.earliest_ms.subscribe(),
+            clock_changes: clock.changes(),
+            is_reported: false,
+        }
+    }
+
+    fn apply(&self, update: DueUpdate) {
+        match update {
+            DueUpdate::WorkDueAt(due_ms) => {
+                self.earliest_ms.send_if_modified(|earliest_ms| {
+                    let is_earlier = due_ms < *earliest_ms;
+                    *earliest_ms = due_ms.min(*earliest_ms);
+                    is_earlier
+                });
+            }
+            DueUpdate::Earliest(due_ms) => {
+                self.earliest_ms.send_replace(due_ms.unwrap_or(NEVER_MS));
+            }
+        }
+    }
+}
+
+/// Waits for the next change. The wait never ends when there is no sender.
+async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) {
+    if let Some(receiver) = receiver
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}

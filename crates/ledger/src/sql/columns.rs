@@ -1,0 +1,166 @@
+//! The columns of a row, declared once per type. One `columns!` declaration yields the column list of the
+//! statements, and the code that reads and writes the row in the order of that list.
+
+use super::sql_value::{SqlValue, ToColumn};
+
+/// The largest number of parameters that [`Params`] holds.
+const MAX_PARAMS: usize = 16;
+
+/// A type that fills one or more consecutive parameters of a statement.
+pub(crate) trait ToColumns {
+    /// Appends one parameter per column, in the order of the column list.
+    fn bind<'a>(&'a self, params: &mut Params<'a>);
+}
+
+/// Up to [`MAX_PARAMS`] parameters of one statement, without an allocation.
+pub(crate) struct Params<'a> {
+    values: [SqlValue<'a>; MAX_PARAMS],
+    len: usize,
+}
+
+impl<'a> Params<'a> {
+    /// The parameters of one row.
+    pub(crate) fn of(row: &'a (impl ToColumns + ?Sized)) -> Self {
+        Self { values: [SqlValue::Null; MAX_PARAMS], len: 0 }.and(row)
+    }
+
+    /// Adds the parameters of another value or row.
+    pub(crate) fn and(mut self, row: &'a (impl ToColumns + ?Sized)) -> Self {
+        row.bind(&mut self);
+        self
+    }
+
+    fn push(&mut self, value: SqlValue<'a>) {
+        self.values[self.len] = value;
+        self.len += 1;
+    }
+
+    pub(crate) fn as_slice(&self) -> &[SqlValue<'a>] {
+        &self.values[..self.len]
+    }
+}
+
+impl<T: ToColumn + ?Sized> ToColumns for T {
+    fn bind<'a>(&'a self, params: &mut Params<'a>) {
+        params.push(self.to_column());
+    }
+}
+
+/// Declares the columns of a row type.
+///
+/// ```text
+/// columns! { Watermark as watermark_columns, read + write { id, account, created_ms } }
+/// ```
+///
+/// The declaration implements [`FromRow`] (`read`) and [`ToColumns`] (`write`) for the type, and defines the macro
+/// `watermark_columns!`, whose forms are string literals for `concat!`:
+///
+/// * `watermark_columns!()`: `id, account, created_ms`
+/// * `watermark_columns!(values)`: `?, ?, ?`
+/// * `watermark_columns!(set)`: `id = ?, account = ?, created_ms = ?`
+/// * `watermark_columns!(add)`: `id = id + ?, …`
+///
+/// A field is a column of the same name, or another expression (`id = "r.id"`), or a type with a column list of its
+/// own (`timings: timings_columns`). Fields after a semicolon are not columns and get the given value. A declaration
+/// without a type, `columns! { content_columns { blob_key, content } }`, only defines the macro.
+///
+/// [`FromRow`]: super::row::FromRow
+macro_rules! columns {
+    ($list:ident { $($body:tt)* }) => {
+        columns! { @list $list [$($body)*] }
+    };
+    ($row:ty as $list:ident, read { $($body:tt)* }) => {
+        columns! { @list $list [$($body)*] }
+        columns! { @read $row [$($body)*] }
+    };
+    ($row:ty as $list:ident, write { $($body:tt)* }) => {
+        columns! { @list $list [$($body)*] }
+        columns! { @write $row [$($body)*] }
+    };
+    ($row:ty as $list:ident, read + write { $($body:tt)* }) => {
+        columns! { @list $list [$($body)*] }
+        columns! { @read $row [$($body)*] }
+        columns! { @write $row [$($body)*] }
+    };
+
+    (@list $list:ident $body:tt) => {
+        macro_rules! $list {
+            () => { $crate::sql::columns::columns!(@join names $body) };
+            (values) => { $crate::sql::columns::columns!(@join values $body) };
+            (set) => { $crate::sql::columns::columns!(@join set $body) };
+            (add) => { $crate::sql::columns::columns!(@join add $body) };
+        }
+    };
+    (@read $row:ty [
+        $($field:ident $(= $name:literal)? $(: $group:ident)?),+ $(,)? $(; $($other:ident = $value:expr),+ $(,)?)?
+    ]) => {
+        impl $crate::sql::row::FromRow for $row {
+            fn from_row(row: &mut $crate::sql::row::Row<'_>) -> Result<Self, $crate::error::Error> {
+                Ok(Self { $($field: row.take()?,)+ $($($other: $value,)+)? })
+            }
+        }
+    };
+    (@write $row:ty [$($field:ident $(= $name:literal)? $(: $group:ident)?),+ $(,)?]) => {
+        impl $crate::sql::columns::ToColumns for $row {
+            fn bind<'a>(&'a self, params: &mut $crate::sql::columns::Params<'a>) {
+                $(self.$field.bind(params);)+
+            }
+        }
+    };
+    (@join $form:ident [
+        $first:ident $(= $first_name:literal)? $(: $first_group:ident)?
+        $(, $field:ident $(= $name:literal)? $(: $group:ident)?)* $(,)? $(; $($rest:tt)*)?
+    ]) => {
+        concat!(
+            $crate::sql::columns::columns!(@$form $first $(= $first_name)? $(: $first_group)?)
+            $(, ", ", $crate::sql::columns::columns!(@$form $field $(= $name)? $(: $group)?))*
+        )
+    };
+
+    (@names $field:ident) => { stringify!($field) };
+    (@names $field:ident = $name:literal) => { $name };
+    (@names $field:ident: $group:ident) => { $group!() };
+    (@values $field:ident $(= $name:literal)?) => { "?" };
+    (@values $field:ident: $group:ident) => { $group!(values) };
+    (@set $field:ident) => { concat!(stringify!($field), " = ?") };
+    (@set $field:ident = $name:literal) => { concat!($name, " = ?") };
+    (@set $field:ident: $group:ident) => { $group!(set) };
+    (@add $field:ident) => { concat!(stringify!($field), " = ", stringify!($field), " + ?") };
+    (@add $field:ident: $group:ident) => { $group!(add) };
+}
+
+pub(crate) use columns;
+
+#[cfg(test)]
+mod tests {
+    use super::Params;
+    use crate::sql::sql_value::SqlValue;
+
+    struct Inner {
+        second: u32,
+    }
+
+    struct Outer {
+        first: i64,
+        inner: Inner,
+        third: bool,
+    }
+
+    columns! { Inner as inner_columns, write { second } }
+    columns! { Outer as outer_columns, write { first, inner: inner_columns, third = "\"3rd\"" } }
+    columns! { sum_columns { first, second } }
+
+    #[test]
+    fn one_declaration_yields_the_lists_and_the_parameters_in_the_same_order() {
+        assert_eq!(outer_columns!(), "first, second, \"3rd\"");
+        assert_eq!(outer_columns!(values), "?, ?, ?");
+        assert_eq!(outer_columns!(set), "first = ?, second = ?, \"3rd\" = ?");
+        assert_eq!(sum_columns!(add), "first = first + ?, second = second + ?");
+        let row = Outer { first: 1, inner: Inner { second: 2 }, third: true };
+        let params = Params::of(&row).and("key");
+        assert!(matches!(
+            params.as_slice(),
+            [SqlValue::Int(1), SqlValue::Int(2), SqlValue::Int(1), SqlValue::Text("key")]
+        ));
+    }
+}

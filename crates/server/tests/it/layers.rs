@@ -1,0 +1,77 @@
+//! The layers of the server. ARCHITECTURE.md has the same table; an import that is not listed here fails this test.
+
+use std::path::Path;
+
+use pixaven_testkit::module_graph::ModuleGraph;
+
+/// Every top-level module with the modules that it may import.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("cli", &["app", "api", "delivery", "work", "runtime"]),
+    ("app", &["api", "jobs", "sweep", "delivery", "work", "runtime"]),
+    ("api", &["delivery", "work", "runtime"]),
+    ("jobs", &["work", "runtime"]),
+    ("sweep", &["work", "runtime"]),
+    ("delivery", &["runtime"]),
+    ("work", &["runtime"]),
+    ("runtime", &[]),
+    // Compiled for tests only: it generates pages of `docs/`.
+    ("documentation", &["work", "runtime"]),
+];
+
+/// The methods of the ledger that write.
+const LEDGER_WRITES: &[&str] = &[
+    "abandon_webhook",
+    "accept",
+    "add_watermark",
+    "begin_idempotent",
+    "cancel_webhook",
+    "claim_jobs",
+    "claim_webhooks",
+    "create_key",
+    "delete_results",
+    "delete_watermarks",
+    "finish_job",
+    "record_attempt",
+    "record_result",
+    "recover",
+    "release_idempotency_key",
+    "release_job",
+    "release_webhook",
+    "remove_watermark",
+    "renew_job",
+    "resend_webhook",
+    "revoke_key",
+    "rotate_secret",
+    "start_bulk_resend",
+    "stop_bulk_resend",
+    "store_idempotent_answer",
+    "sweep_history",
+];
+
+/// The modules that may write the ledger: the API, the drivers, the command line, and the watermarks of accounts.
+const LEDGER_WRITERS: &[&str] = &["api", "app", "cli", "delivery", "jobs", "sweep", "work::watermarks"];
+
+fn graph() -> ModuleGraph {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    ModuleGraph::read(&src).expect("the sources can be read")
+}
+
+#[test]
+fn every_import_between_layers_is_listed() {
+    assert_eq!(graph().violations(LAYERS), Vec::<String>::new());
+}
+
+#[test]
+fn no_circle_of_modules() {
+    assert_eq!(graph().circles(), Vec::<String>::new());
+}
+
+#[test]
+fn only_listed_modules_write_the_ledger() {
+    let is_listed = |module: &str| {
+        LEDGER_WRITERS.iter().any(|writer| module == *writer || module.starts_with(&format!("{writer}::")))
+    };
+    let writers = graph().callers_of(LEDGER_WRITES);
+    assert!(writers.contains("jobs"), "the names of the methods are those of the ledger");
+    assert_eq!(writers.iter().filter(|module| !is_listed(module)).collect::<Vec<_>>(), Vec::<&String>::new());
+}

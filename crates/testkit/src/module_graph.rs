@@ -1,0 +1,340 @@
+//! Reads which modules of a crate import which, from the crate's sources, for tests that hold the layers of the crate.
+//!
+//! An import is any path that begins with `crate::`, `super::` or `self::`, in a `use` or in an expression. Re-exports are followed
+//! to the module that declares the name. Test modules are not read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+/// The path of a module inside its crate. The root is empty.
+type ModulePath = Vec<String>;
+
+/// Re-exports that are followed for one path. A name that re-exports itself would be followed for ever.
+const MAX_FOLLOWED: usize = 8;
+
+/// The imports between the modules of one crate.
+pub struct ModuleGraph {
+    sources: BTreeMap<ModulePath, String>,
+    /// By module, the names that the module re-exports, with the path of each relative to that module.
+    reexports: BTreeMap<ModulePath, BTreeMap<String, Vec<String>>>,
+}
+
+/// One module that imports from another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Import {
+    /// The importing module, such as `work::pipeline`.
+    pub from: String,
+    /// The module that declares the imported name.
+    pub to: String,
+}
+
+impl ModuleGraph {
+    /// Reads the sources below `src`, the directory of the crate's `lib.rs`. `main.rs` is not read.
+    ///
+    /// # Errors
+    /// A directory or file that cannot be read.
+    pub fn read(src: &Path) -> io::Result<Self> {
+        let mut sources = BTreeMap::new();
+        read_directory(src, &mut Vec::new(), &mut sources)?;
+        Ok(Self::of_sources(sources))
+    }
+
+    fn of_sources(sources: BTreeMap<ModulePath, String>) -> Self {
+        let sources: BTreeMap<_, _> =
+            sources.into_iter().map(|(module, text)| (module, code_of(&text))).collect();
+        let reexports = sources.iter().map(|(module, code)| (module.clone(), reexports_of(code))).collect();
+        Self { sources, reexports }
+    }
+
+    /// Every import, except those between a module and its own ancestors or descendants.
+    pub fn imports(&self) -> BTreeSet<Import> {
+        self.edges()
+            .into_iter()
+            .map(|(from, to)| Import { from: from.join("::"), to: to.join("::") })
+            .collect()
+    }
+
+    /// The imports between top-level modules that `allowed` does not list, each as a sentence. `allowed` holds every top-level
+    /// module with the top-level modules that it may import.
+    pub fn violations(&self, allowed: &[(&str, &[&str])]) -> Vec<String> {
+        let top = |path: &ModulePath| path.first().cloned().unwrap_or_default();
+        let mut violations = Vec::new();
+        for module in self.sources.keys().filter(|path| path.len() == 1) {
+            if !allowed.iter().any(|(name, _)| *name == module[0]) {
+                violations.push(format!("{} is not in the list of modules", module[0]));
+            }
+        }
+        for (from, to) in self.edges() {
+            let (from_top, to_top) = (top(&from), top(&to));
+            let is_listed =
+                allowed.iter().any(|(name, targets)| *name == from_top && targets.contains(&to_top.as_str()));
+            if from_top != to_top && !from_top.is_empty() && !is_listed {
+                violations.push(format!("{} must not import from {}", from.join("::"), to.join("::")));
+            }
+        }
+        violations
+    }
+
+    /// The circles between sibling modules at any depth, each as a list of module names. A module counts together with its
+    /// descendants.
+    pub fn circles(&self) -> Vec<String> {
+        let mut siblings: BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+        for (from, to) in self.edges() {
+            let n_common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+            if let (Some(a), Some(b)) = (from.get(n_common), to.get(n_common)) {
+                let edges = siblings.entry(from[..n_common].to_vec()).or_default();
+                edges.entry(a.clone()).or_default().insert(b.clone());
+            }
+        }
+        siblings
+            .iter()
+            .filter_map(|(parent, edges)| {
+                let circle = find_circle(edges)?;
+                let parent = if parent.is_empty() { "the crate".to_owned() } else { parent.join("::") };
+                Some(format!("in {parent}: {}", circle.join(" > ")))
+            })
+            .collect()
+    }
+
+    /// The modules whose code calls a method of one of these names.
+    pub fn callers_of(&self, methods: &[&str]) -> BTreeSet<String> {
+        let calls = |code: &str| methods.iter().any(|method| code.contains(&format!(".{method}(")));
+        self.sources.iter().filter(|(_, code)| calls(code)).map(|(module, _)| module.join("::")).collect()
+    }
+
+    fn edges(&self) -> BTreeSet<(ModulePath, ModulePath)> {
+        let mut edges = BTreeSet::new();
+        for (module, code) in &self.sources {
+            for path in paths_of(code) {
+                let Some(target) = self.resolve(module, &path, 0) else { continue };
+                if !target.starts_with(module) && !module.starts_with(&target) {
+                    edges.insert((module.clone(), target));
+                }
+            }
+        }
+        edges
+    }
+
+    /// The module that declares the last name of a path. `None` for a path that leaves the crate.
+    fn resolve(&self, from: &ModulePath, path: &[String], n_followed: usize) -> Option<ModulePath> {
+        let mut module = from.clone();
+        for (at, name) in path.iter().enumerate() {
+            match name.as_str() {
+                "crate" => module.clear(),
+                "super" => drop(module.pop()?),
+                "self" => {}
+                _ => {
+                    module.push(name.clone());
+                    if self.sources.contains_key(&module) {
+                        continue;
+                    }
+                    module.pop();
+                    let reexport = self.reexports.get(&module).and_then(|reexports| reexports.get(name));
+                    let Some(reexport) = reexport.filter(|_| n_followed < MAX_FOLLOWED) else { break };
+                    let path: Vec<String> = reexport.iter().chain(&path[at + 1..]).cloned().collect();
+                    return self.resolve(&module, &path, n_followed + 1);
+                }
+            }
+        }
+        Some(module)
+    }
+}
+
+fn read_directory(
+    directory: &Path,
+    module: &mut ModulePath,
+    sources: &mut BTreeMap<ModulePath, String>,
+) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        if stem == "tests" || stem == "main" {
+            continue;
+        }
+        if path.is_dir() {
+            module.push(stem);
+            read_directory(&path, module, sources)?;
+            module.pop();
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let mut file_module = module.clone();
+            if stem != "lib" {
+                file_module.push(stem);
+            }
+            sources.insert(file_module, std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
+
+/// The source without its line comments and without its test module, which stands at the end.
+fn code_of(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    text.lines().map(|line| line.split("//").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// All paths in the code that begin with a keyword, with every group `{a, b}` expanded.
+fn paths_of(code: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    for keyword in ["crate", "super", "self"] {
+        for (at, _) in code.match_indices(keyword) {
+            let before = code[..at].chars().next_back();
+            let is_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
+            if !is_word && code[at + keyword.len()..].starts_with("::") {
+                expand(&code[at..], &mut Vec::new(), &mut paths);
+            }
+        }
+    }
+    paths
+}
+
+/// Parses one path at the beginning of `text` into `paths`. Returns the rest of the text.
+fn expand<'a>(text: &'a str, prefix: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> &'a str {
+    let n_prefix = prefix.len();
+    let mut rest = text;
+    loop {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        if end == 0 {
+            break;
+        }
+        prefix.push(rest[..end].to_owned());
+        rest = &rest[end..];
+        match rest.strip_prefix("::") {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    if let Some(mut group) = rest.strip_prefix('{') {
+        while !group.trim_start().starts_with('}') && !group.trim_start().is_empty() {
+            let before = group;
+            group = expand(group.trim_start(), prefix, paths);
+            // An alias, a glob and the comma end an element of a group.
+            let end = group.find([',', '}']).unwrap_or(group.len());
+            group = group[end..].strip_prefix(',').unwrap_or(&group[end..]);
+            if group.len() == before.len() {
+                break;
+            }
+        }
+        rest = group.trim_start().strip_prefix('}').unwrap_or("");
+    } else if prefix.len() > n_prefix {
+        paths.push(prefix.clone());
+    }
+    prefix.truncate(n_prefix);
+    rest
+}
+
+/// The names that a module re-exports by `pub use` or `pub(…) use`, with their paths relative to the module.
+fn reexports_of(code: &str) -> BTreeMap<String, Vec<String>> {
+    let mut reexports = BTreeMap::new();
+    for statement in code.split(';') {
+        let Some((visibility, path)) = statement.rsplit_once("use ") else { continue };
+        if !visibility.trim_start().lines().last().unwrap_or_default().trim_start().starts_with("pub") {
+            continue;
+        }
+        let mut paths = Vec::new();
+        expand(path.trim(), &mut Vec::new(), &mut paths);
+        for path in paths {
+            if let Some(name) = path.last() {
+                reexports.insert(name.clone(), path.clone());
+            }
+        }
+    }
+    reexports
+}
+
+/// One circle of a directed graph, as the list of its nodes with the first one repeated at the end.
+fn find_circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn visit(
+        node: &str,
+        edges: &BTreeMap<String, BTreeSet<String>>,
+        path: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        if let Some(at) = path.iter().position(|known| known == node) {
+            let mut circle = path[at..].to_vec();
+            circle.push(node.to_owned());
+            return Some(circle);
+        }
+        if done.contains(node) {
+            return None;
+        }
+        path.push(node.to_owned());
+        for next in edges.get(node).into_iter().flatten() {
+            let circle = visit(next, edges, path, done);
+            if circle.is_some() {
+                return circle;
+            }
+        }
+        path.pop();
+        done.insert(node.to_owned());
+        None
+    }
+    let mut done = BTreeSet::new();
+    edges.keys().find_map(|node| visit(node, edges, &mut Vec::new(), &mut done))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(files: &[(&str, &str)]) -> ModuleGraph {
+        let module =
+            |name: &str| name.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        ModuleGraph::of_sources(files.iter().map(|(name, code)| (module(name), (*code).to_owned())).collect())
+    }
+
+    fn imports(files: &[(&str, &str)]) -> Vec<(String, String)> {
+        graph(files).imports().into_iter().map(|Import { from, to }| (from, to)).collect()
+    }
+
+    fn pair(from: &str, to: &str) -> (String, String) {
+        (from.to_owned(), to.to_owned())
+    }
+
+    #[test]
+    fn imports_are_found_in_groups_expressions_and_relative_paths() {
+        let files = [
+            ("", "pub mod a;"),
+            ("a", "use crate::{b::c::{Thing, Other as Alias}, d};\nfn f() { crate::e::run(); }"),
+            ("a::x", "use super::super::b::Thing;"),
+            ("b", ""),
+            ("b::c", "// use crate::a::Nothing;"),
+            ("d", "#[cfg(test)]\nmod tests {\n    use crate::a;\n}"),
+            ("e", "use super::d::*;"),
+        ];
+        let expected = [pair("a", "b::c"), pair("a", "d"), pair("a", "e"), pair("a::x", "b"), pair("e", "d")];
+        assert_eq!(imports(&files), expected);
+    }
+
+    #[test]
+    fn a_reexported_name_counts_as_an_import_of_the_declaring_module() {
+        let files = [
+            ("", "pub mod a;\npub mod b;\npub use b::{Thing, deep::Deeper};"),
+            ("a", "use crate::{Thing, Deeper};"),
+            ("b", "pub(crate) use self::deep::Thing;"),
+            ("b::deep", ""),
+        ];
+        assert_eq!(imports(&files), [pair("a", "b::deep")]);
+    }
+
+    #[test]
+    fn an_import_that_is_not_listed_is_a_violation() {
+        let graph = graph(&[("api", "use crate::work::Thing;"), ("work", "use crate::api::Status;")]);
+        assert_eq!(graph.violations(&[("api", &["work"]), ("work", &[])]), ["work must not import from api"]);
+        assert_eq!(graph.violations(&[("api", &["work"])]).len(), 2, "work is not in the list");
+    }
+
+    #[test]
+    fn a_circle_of_siblings_is_found_at_every_depth() {
+        let flat = graph(&[("a", "use crate::b;"), ("b", "use crate::c;"), ("c", "use crate::a;")]);
+        assert_eq!(flat.circles(), ["in the crate: a > b > c > a"]);
+        let deep = graph(&[
+            ("a", ""),
+            ("a::x", "use super::y::Thing;"),
+            ("a::y", ""),
+            ("a::y::z", "use crate::a::x::Other;"),
+        ]);
+        assert_eq!(deep.circles(), ["in a: x > y > x"]);
+        assert!(graph(&[("a", "use crate::b;"), ("b", "")]).circles().is_empty());
+    }
+}

@@ -1,0 +1,45 @@
+//! Addresses on which no process listens.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use tokio::net::TcpSocket;
+
+/// A port that refuses connections. The value reserves the port: no other process can listen on it meanwhile.
+pub struct ClosedPort {
+    /// The address that refuses connections.
+    pub address: SocketAddr,
+    /// Bound, but not listening.
+    _reserved: TcpSocket,
+}
+
+impl ClosedPort {
+    /// Reserves a port of the loopback interface.
+    pub fn reserve() -> Self {
+        let socket = TcpSocket::new_v4().expect("the machine has a free socket");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("the loopback interface has a free port");
+        let address = socket.local_addr().expect("a bound socket has an address");
+        Self { address, _reserved: socket }
+    }
+}
+
+/// An address of the loopback interface on which a program can listen: nobody else had its port a moment ago.
+pub fn unused_address() -> SocketAddr {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a free port");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_closed_port_refuses_connections() {
+        let port = ClosedPort::reserve();
+        let refused = TcpStream::connect(port.address).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    }
+}

@@ -1,0 +1,95 @@
+//! A forward proxy that makes `CONNECT` tunnels, after it has done what its script says, and records the requests for
+//! tunnels.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::TcpStream;
+
+use crate::request::{ReceivedRequest, read_request};
+use crate::runtime;
+
+/// What the proxy does with one request for a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyAction {
+    /// Make the tunnel; answer 503 when the other end refuses the connection.
+    Tunnel,
+    /// Send this response instead of a tunnel, and close the connection.
+    Respond(&'static str),
+    /// Close the connection.
+    Close,
+}
+
+/// A listening proxy. It serves connections until the process ends.
+pub struct ForwardProxy {
+    /// The address that it listens on.
+    pub address: SocketAddr,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
+}
+
+impl ForwardProxy {
+    /// Does the first action on the first connection, and so on. All connections after that get a tunnel.
+    pub fn start(script: Vec<ProxyAction>) -> Self {
+        Self::launch(script, None)
+    }
+
+    /// A proxy whose tunnels all lead to `target`, whatever host the client names.
+    pub fn start_to(target: SocketAddr) -> Self {
+        Self::launch(Vec::new(), Some(target))
+    }
+
+    fn launch(script: Vec<ProxyAction>, target: Option<SocketAddr>) -> Self {
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
+        let address = runtime::listen((Ipv4Addr::LOCALHOST, 0), move |stream, connection| {
+            let action = script.get(connection).copied().unwrap_or(ProxyAction::Tunnel);
+            let log = Arc::clone(&log);
+            async move {
+                // An error is ignored: in most tests one side closes its connection early.
+                let _closed = serve(stream, connection, action, target, &log).await;
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// The URL of the proxy, as a setting of the server names it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// All requests for tunnels so far, in the order of arrival.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().expect("no holder of the lock panics").clone()
+    }
+}
+
+async fn serve(
+    mut client: TcpStream,
+    connection: usize,
+    action: ProxyAction,
+    target: Option<SocketAddr>,
+    log: &Mutex<Vec<ReceivedRequest>>,
+) -> io::Result<()> {
+    let request = read_request(&mut client, connection).await?;
+    let authority = request.request_line.split(' ').nth(1).unwrap_or_default().to_owned();
+    log.lock().expect("no holder of the lock panics").push(request);
+    match action {
+        ProxyAction::Close => Ok(()),
+        ProxyAction::Respond(response) => client.write_all(response.as_bytes()).await,
+        ProxyAction::Tunnel => {
+            let target = target.map_or(authority, |target| target.to_string());
+            let Ok(mut peer) = connect(&target).await else {
+                return client.write_all(b"HTTP/1.1 503 Nobody There\r\ncontent-length: 4\r\n\r\ndead").await;
+            };
+            client.write_all(b"HTTP/1.1 200 Connection established\r\nvia: 1.1 test\r\n\r\n").await?;
+            copy_bidirectional(&mut client, &mut peer).await.map(|_| ())
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the proxy is a peer of the server, not a part of it")]
+async fn connect(target: &str) -> io::Result<TcpStream> {
+    TcpStream::connect(target).await
+}
