@@ -1,5 +1,7 @@
-//! Measures what the ledger costs on this machine's disk: one accept alone, accepts of 64 callers, and the whole
-//! path of a webhook. Run it with `cargo run --release -p pixaven-ledger --example throughput [-- DIRECTORY]`.
+//! Measures the speed of the ledger on the disk of this machine: single accepts, concurrent accepts of 64
+//! callers, and the whole path of webhooks.
+//!
+//! Usage: `cargo run --release -p pixaven-ledger --example throughput [-- DIRECTORY]`
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use uuid::Uuid;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const N_CALLERS: usize = 64;
-const N_ALONE: usize = 1_000;
+const N_SINGLE_ACCEPTS: usize = 1_000;
 const PERIOD: Duration = Duration::from_secs(5);
 const LEASE_MS: i64 = 60_000;
 const N_CLAIMED: u32 = 64;
@@ -25,7 +27,7 @@ async fn main() -> Result<(), Failure> {
     let scratch = tempfile::tempdir()?;
     let directory = std::env::args_os().nth(1).map_or_else(|| scratch.path().to_owned(), PathBuf::from);
     let path = directory.join("throughput.db");
-    // One receiver takes everything here: what holds it back would be all that is measured.
+    // All webhooks go to one receiver, so the default limits would dominate the measurement.
     let limits =
         DeliveryLimits { per_authority: N_CLAIMED, per_address: N_CLAIMED, ..DeliveryLimits::default() };
     let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?.with_delivery_limits(limits);
@@ -36,57 +38,58 @@ async fn main() -> Result<(), Failure> {
         webhook_secret: "whsec_none".to_owned(),
     };
     let account = ledger.create_key(key).await?.account;
-    alone(&ledger, account).await?;
-    together(&ledger, account).await?;
-    whole_path(&ledger, account).await?;
+    measure_one_caller(&ledger, account).await?;
+    measure_many_callers(&ledger, account).await?;
+    measure_whole_path(&ledger, account).await?;
     ledger.close().await;
     Ok(())
 }
 
-/// One caller who waits for each answer: the latency of a commit.
-async fn alone(ledger: &Ledger, account: i64) -> Result<(), Failure> {
-    let mut taken = Vec::with_capacity(N_ALONE);
+/// Measures one caller that waits for each answer: the latency of a commit.
+async fn measure_one_caller(ledger: &Ledger, account: i64) -> Result<(), Failure> {
+    let mut latencies = Vec::with_capacity(N_SINGLE_ACCEPTS);
     let cpu = cpu_seconds()?;
-    for _ in 0..N_ALONE {
-        let begun = Instant::now();
+    for _ in 0..N_SINGLE_ACCEPTS {
+        let started = Instant::now();
         ledger.accept(request(account)).await?;
-        taken.push(begun.elapsed());
+        latencies.push(started.elapsed());
     }
     let cpu = cpu_seconds()? - cpu;
-    taken.sort_unstable();
-    let (p50, p99) = (taken[N_ALONE / 2], taken[N_ALONE * 99 / 100]);
-    println!("one accept alone: p50 {p50:?}, p99 {p99:?}, {:.0} µs CPU", cpu * 1e6 / N_ALONE as f64);
+    latencies.sort_unstable();
+    let (p50, p99) = (latencies[N_SINGLE_ACCEPTS / 2], latencies[N_SINGLE_ACCEPTS * 99 / 100]);
+    println!("one accept alone: p50 {p50:?}, p99 {p99:?}, {:.0} µs CPU", cpu * 1e6 / N_SINGLE_ACCEPTS as f64);
     Ok(())
 }
 
-/// Many callers who each wait for their answer: what sharing commits is worth.
-async fn together(ledger: &Ledger, account: i64) -> Result<(), Failure> {
-    let (before, cpu, begun) = (ledger.stats(), cpu_seconds()?, Instant::now());
+/// Measures many callers that each wait for their answers: the effect of group commit.
+async fn measure_many_callers(ledger: &Ledger, account: i64) -> Result<(), Failure> {
+    let (before, cpu, started) = (ledger.stats(), cpu_seconds()?, Instant::now());
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..N_CALLERS {
         let ledger = ledger.clone();
         callers.spawn(async move {
-            let mut taken = Vec::new();
-            while begun.elapsed() < PERIOD {
+            let mut latencies = Vec::new();
+            while started.elapsed() < PERIOD {
                 let sent = Instant::now();
                 ledger.accept(request(account)).await?;
-                taken.push(sent.elapsed());
+                latencies.push(sent.elapsed());
             }
-            Ok::<_, Failure>(taken)
+            Ok::<_, Failure>(latencies)
         });
     }
-    let mut taken = Vec::new();
+    let mut latencies = Vec::new();
     while let Some(caller) = callers.join_next().await {
-        taken.extend(caller??);
+        latencies.extend(caller??);
     }
-    taken.sort_unstable();
-    let (seconds, n) = (begun.elapsed().as_secs_f64(), taken.len());
+    latencies.sort_unstable();
+    let (seconds, n) = (started.elapsed().as_secs_f64(), latencies.len());
     let (cpu, after) = (cpu_seconds()? - cpu, ledger.stats());
     println!(
-        "{N_CALLERS} callers: {:.0} accepts/s, p50 {:?}, p99 {:?}, {:.0} µs CPU each, {:.1} per commit, log {} pages",
+        "{N_CALLERS} callers: {:.0} accepts/s, p50 {:?}, p99 {:?}, {:.0} µs CPU each, {:.1} per commit, \
+         log {} pages",
         n as f64 / seconds,
-        taken[n / 2],
-        taken[n * 99 / 100],
+        latencies[n / 2],
+        latencies[n * 99 / 100],
         cpu * 1e6 / n as f64,
         n as f64 / (after.n_commits - before.n_commits) as f64,
         after.wal_pages,
@@ -94,17 +97,17 @@ async fn together(ledger: &Ledger, account: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Works off what was accepted: claim, finish, claim, record.
-async fn whole_path(ledger: &Ledger, account: i64) -> Result<(), Failure> {
+/// Measures the whole path of a webhook: accept, claim the job, finish, claim the webhook, record.
+async fn measure_whole_path(ledger: &Ledger, account: i64) -> Result<(), Failure> {
     drain_jobs(ledger).await?;
     drain_webhooks(ledger).await?;
     let n_done = Arc::new(AtomicU64::new(0));
-    let (cpu, begun) = (cpu_seconds()?, Instant::now());
+    let (cpu, started) = (cpu_seconds()?, Instant::now());
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..N_CALLERS {
         let (ledger, n_done) = (ledger.clone(), Arc::clone(&n_done));
         callers.spawn(async move {
-            while begun.elapsed() < PERIOD {
+            while started.elapsed() < PERIOD {
                 ledger.accept(request(account)).await?;
                 n_done.fetch_add(1, Ordering::Relaxed);
             }
@@ -121,7 +124,7 @@ async fn whole_path(ledger: &Ledger, account: i64) -> Result<(), Failure> {
     drain_jobs(ledger).await?;
     drain_webhooks(ledger).await?;
     let (seconds, cpu, n) =
-        (begun.elapsed().as_secs_f64(), cpu_seconds()? - cpu, n_done.load(Ordering::Relaxed));
+        (started.elapsed().as_secs_f64(), cpu_seconds()? - cpu, n_done.load(Ordering::Relaxed));
     println!(
         "whole path: {:.0} webhooks/s, {:.0} µs CPU each, log {} pages",
         n as f64 / seconds,
@@ -141,8 +144,8 @@ async fn drain_jobs(ledger: &Ledger) -> Result<(), Failure> {
         for lease in leases {
             let ledger = ledger.clone();
             let usage = UsageDelta { requests: 1, input_bytes: 1, output_bytes: 1 };
-            let done = JobOutcome { payload: "x".repeat(800), usage, result: None };
-            finishing.spawn(async move { ledger.finish_job(lease, done).await });
+            let outcome = JobOutcome { payload: "x".repeat(800), usage, result: None };
+            finishing.spawn(async move { ledger.finish_job(lease, outcome).await });
         }
         while let Some(finished) = finishing.join_next().await {
             finished??;
@@ -198,8 +201,8 @@ fn attempt() -> Attempt {
     }
 }
 
-/// Processor time of this process so far, from the fields `utime` and `stime` of `/proc/self/stat`, which Linux
-/// counts in hundredths of a second.
+/// The processor time that this process has used, in seconds. Linux reports the fields `utime` and `stime` of
+/// `/proc/self/stat` in hundredths of a second.
 fn cpu_seconds() -> Result<f64, Failure> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?.1;

@@ -1,5 +1,5 @@
-//! The source of the time. Due times are wall-clock times, so that they mean the same after a restart. All code in this
-//! crate and in the crates that use it reads the system clock only through [`Clock`].
+//! The source of the time. Due times are wall-clock times, so that they mean the same after a restart. All
+//! code in this crate and in the crates that use it reads the system clock only through [`Clock`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -40,8 +40,8 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock by `by_ms`, and wakes everybody who waits for the clock. A negative value sets the clock
-    /// back.
+    /// Moves a manual clock by `by_ms`, and wakes everybody who waits for the clock. A negative value sets
+    /// the clock back.
     ///
     /// # Panics
     /// When the clock is the system clock, which this program cannot set.
@@ -63,8 +63,8 @@ impl Clock {
         }
     }
 
-    /// The time to sleep before reading the clock again when waiting for `at_ms`, at most `max_sleep`. A manual clock
-    /// does not move while a task sleeps, so its answer is always `max_sleep`.
+    /// The time to sleep before reading the clock again when waiting for `at_ms`, at most `max_sleep`. A
+    /// manual clock does not move while a task sleeps, so its answer is always `max_sleep`.
     pub(crate) fn sleep_until(&self, at_ms: i64, max_sleep: Duration) -> Duration {
         match self {
             Self::Manual(_) => max_sleep,

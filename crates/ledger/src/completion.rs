@@ -1,5 +1,6 @@
-//! Waiting for the end of a request's processing. The commit that ends a request in this process wakes its waiters. A
-//! commit of another process wakes nobody, so callers also read the request again after a time-out.
+//! Waiting for the end of a request's processing. The commit that ends a request in this process wakes its
+//! waiters. A commit of another process wakes nobody, so callers also read the request again after a
+//! time-out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ struct Waiters {
     notify: Arc<Notify>,
 }
 
-/// Waits for the end of one request. It misses no end after its creation.
+/// A waiter for the end of one request. The waiter misses no end that comes after its creation.
 #[derive(Debug)]
 pub struct CompletionWaiter {
     registry: Arc<CompletionRegistry>,
@@ -49,10 +50,11 @@ impl CompletionRegistry {
 }
 
 impl CompletionWaiter {
-    /// A future that completes when the request ends in this process. Call this function first, then read the request,
-    /// then await the future: an end in between is not missed.
+    /// A future that completes when the request ends in this process. Call this function first, then read the
+    /// request, then await the future: an end in between is not missed.
     pub fn completed(&self) -> impl Future<Output = ()> + '_ {
-        // `enable` registers the future now. An unpolled future would miss a notification before its first poll.
+        // `enable` registers the future now. An unpolled future would miss a notification before its first
+        // poll.
         let mut completed = Box::pin(self.notify.notified());
         completed.as_mut().enable();
         completed

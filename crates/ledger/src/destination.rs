@@ -1,11 +1,11 @@
-//! What may be sent to one destination now. A destination is the webhooks of one account to one authority. The functions
-//! are pure: the time is a parameter, and `sql/destinations` stores the state.
+//! What may be sent to one destination now. A destination is the webhooks of one account to one authority.
+//! The functions are pure: the time is a parameter, and `sql/destinations` stores the state.
 //!
 //! Three things hold a destination back:
-//! * The *concurrency limit* says how many webhooks may be under way at once. A timeout halves the limit, and every
-//!   success raises it by one.
-//! * The *circuit breaker* opens after several failures in a row. After each pause it lets one webhook through as a
-//!   probe. The first success closes the breaker and sets the concurrency limit to one.
+//! * The *concurrency limit* says how many webhooks may be under way at once. A timeout halves the limit, and
+//!   every success raises it by one.
+//! * The *circuit breaker* opens after several failures in a row. After each pause it lets one webhook
+//!   through as a probe. The first success closes the breaker and sets the concurrency limit to one.
 //! * The receiver's `Retry-After` pauses the destination.
 //!
 //! None of them uses up an attempt: a webhook that is not claimed was not attempted.
@@ -22,8 +22,8 @@ pub(crate) use allocation::{Candidate, Lane, allocate};
 /// How many webhooks may be sent to receivers at once, and when receivers get a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryLimits {
-    /// The most leased webhooks of one account to one authority. At least 1. A webhook counts from its claim until its
-    /// result is written.
+    /// The most leased webhooks of one account to one authority. At least 1. A webhook counts from its claim
+    /// until its result is written.
     pub per_authority: u32,
     /// The most leased webhooks to one IP address, over all authorities. At least 1.
     pub per_address: u32,
@@ -35,8 +35,8 @@ pub struct DeliveryLimits {
     pub max_pause_ms: i64,
     /// The longest pause that a receiver's `Retry-After` can cause, in milliseconds.
     pub max_retry_after_ms: i64,
-    /// The longest time from the due time of the first attempt until a webhook expires, in milliseconds. `None` means no
-    /// limit.
+    /// The longest time from the due time of the first attempt until a webhook expires, in milliseconds.
+    /// `None` means no limit.
     pub give_up_ms: Option<i64>,
 }
 
@@ -108,8 +108,8 @@ impl DestinationState {
         limit.saturating_sub(self.n_leased)
     }
 
-    /// The time from which on a webhook that is due at `due_ms` may be claimed. `None` while the destination or its
-    /// address is at its limit.
+    /// The time from which on a webhook that is due at `due_ms` may be claimed. `None` while the destination
+    /// or its address is at its limit.
     pub(crate) fn ready_ms(&self, due_ms: Option<i64>, limits: &DeliveryLimits) -> Option<i64> {
         if self.address_is_full || self.n_free(limits) == 0 {
             return None;
@@ -179,8 +179,8 @@ impl DestinationState {
         let is_probe = self.n_openings > 0 && now_ms >= self.paused_until_ms;
         let opens = self.n_openings == 0 && self.n_failures >= limits.n_failures_to_open.max(1);
         if !is_probe && !opens {
-            // A webhook that was under way when the breaker opened is no probe, and its failure does not extend the
-            // pause.
+            // A webhook that was under way when the breaker opened is no probe, and its failure does not
+            // extend the pause.
             return;
         }
         let pause_ms = doubled(limits.first_pause_ms, self.n_openings).min(limits.max_pause_ms);
@@ -220,7 +220,8 @@ impl DeliveryLimits {
         self.max_pause_ms.max(self.max_retry_after_ms).max(0)
     }
 
-    /// The retry window of a request in milliseconds: its own `expires`, but at most `give_up_ms`. `None` means no limit.
+    /// The retry window of a request in milliseconds: its own `expires`, but at most `give_up_ms`. `None`
+    /// means no limit.
     pub(crate) fn retry_window_ms(&self, expires_ms: Option<i64>) -> Option<i64> {
         [expires_ms, self.give_up_ms].into_iter().flatten().min()
     }

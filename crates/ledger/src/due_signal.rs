@@ -1,8 +1,10 @@
-//! Waking the drivers. A commit in this process that makes work due wakes the waiting driver at once, without polling.
+//! Waking the drivers. A commit in this process that makes work due wakes the waiting driver at once, without
+//! polling.
 //!
-//! Each queue has one time in memory: the due time of its earliest work. Commits move the time forward. Claims set the
-//! time from the rows that they read in the same transaction. The time is only a hint: another process may make work
-//! due without changing the time here. A driver finds such work because it claims at least once per second.
+//! Each queue has one time in memory: the due time of its earliest work. Commits move the time forward.
+//! Claims set the time from the rows that they read in the same transaction. The time is only a hint: another
+//! process may make work due without changing the time here. A driver finds such work because it claims at
+//! least once per second.
 
 use std::time::Duration;
 
@@ -10,8 +12,8 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-/// The longest sleep of a waiter. After it the waiter reports possible work, because the wall clock may have jumped
-/// and another process may have made work due.
+/// The longest sleep of a waiter. After it the waiter reports possible work, because the wall clock may have
+/// jumped and another process may have made work due.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
 /// The due time of a queue without work.
@@ -56,9 +58,9 @@ pub(crate) enum DueUpdate {
 }
 
 impl DueSignal {
-    /// Waits until work may be due: a commit in this process made work due, the earliest due time passed, or a second
-    /// went by. Work that was reported and not claimed since is not reported again before that second is over, so a
-    /// caller whose claims fail does not spin.
+    /// Waits until work may be due: a commit in this process made work due, the earliest due time passed, or
+    /// a second went by. Work that was reported and not claimed since is not reported again before that
+    /// second is over, so a caller whose claims fail does not spin.
     pub async fn wait(&mut self) {
         let time_out = tokio::time::sleep(MAX_SLEEP);
         tokio::pin!(time_out);

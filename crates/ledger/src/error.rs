@@ -8,17 +8,18 @@ use crate::model::webhook::WebhookStatus;
 /// Why an operation of the ledger failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The caller no longer holds the lease: the lease ran out, or the server was restarted. Another holder decides
-    /// about the work, so the caller drops its own result.
+    /// The caller no longer holds the lease: the lease ran out, or the server was restarted. Another holder
+    /// decides about the work, so the caller drops its own result.
     #[error("the lease was lost")]
     LostLease,
 
-    /// Too many operations wait, the disk is full, or another process holds the file. The caller may try again.
+    /// Too many operations wait, the disk is full, or another process holds the file. The caller may try
+    /// again.
     #[error("the ledger is busy")]
     Busy,
 
-    /// A flush to disk failed, so the durable state is unknown. Every operation fails until a restart has read the
-    /// state from the disk.
+    /// A flush to disk failed, so the durable state is unknown. Every operation fails until a restart has
+    /// read the state from the disk.
     #[error("the ledger could not flush to disk and stopped; restart the server")]
     Poisoned,
 

@@ -11,8 +11,8 @@ use crate::model::webhook::{Attempt, DueReason, FailureReason, ParseError, Webho
 /// The largest number of webhooks on one page.
 pub const MAX_PAGE_LEN: u32 = 100;
 
-/// The largest total of a list that filters by host or time. A list with more matches reports this number. A list that
-/// filters by status only, or not at all, always reports the exact number.
+/// The largest total of a list that filters by host or time. A list with more matches reports this number. A
+/// list that filters by status only, or not at all, always reports the exact number.
 pub const MAX_COUNTED: u64 = 100_000;
 
 /// The filters of a list of webhooks. A webhook must match all of them.
@@ -61,13 +61,13 @@ pub struct BulkResend {
     pub seq: i64,
     /// The time at which the bulk resend was started.
     pub created_ms: i64,
-    /// The number of webhooks that matched at the start; at most [`MAX_COUNTED`] when the query filters by host or
-    /// time.
+    /// The number of webhooks that matched at the start; at most [`MAX_COUNTED`] when the query filters by
+    /// host or time.
     pub n_matched: u64,
     /// The number of webhooks that were made due again.
     pub n_resent: u64,
-    /// The number of webhooks that could not be resent, because their image was being processed or they were being
-    /// sent.
+    /// The number of webhooks that could not be resent, because their image was being processed or they were
+    /// being sent.
     pub n_skipped: u64,
     /// The time at which the bulk resend ended or was stopped.
     pub ended_ms: Option<i64>,
@@ -114,8 +114,8 @@ pub struct WebhookRecord {
     pub delay_ms: i64,
     /// The body that every attempt sends. Absent while the image is being processed.
     pub payload: Option<String>,
-    /// The attempts that ended, oldest first. Empty in lists. An attempt that is under way is not included; the status
-    /// is `dispatched` then.
+    /// The attempts that ended, oldest first. Empty in lists. An attempt that is under way is not included;
+    /// the status is `dispatched` then.
     pub attempts: Vec<RecordedAttempt>,
     /// The next attempt. Present while the webhook is scheduled.
     pub next_attempt: Option<NextAttempt>,
@@ -133,7 +133,8 @@ pub struct NextAttempt {
 /// An attempt in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedAttempt {
-    /// The number of the attempt, from 1. A number is missing after an attempt was deleted because nothing was sent.
+    /// The number of the attempt, from 1. A number is missing after an attempt was deleted because nothing
+    /// was sent.
     pub number: u32,
     /// How the attempt went.
     pub attempt: Attempt,

@@ -5,8 +5,9 @@ use crate::model::webhook::DueWebhook;
 
 /// A piece of work that belongs to the holder of this value until `until_ms`.
 ///
-/// At most one lease on a piece of work is valid. A lease cannot be cloned, and every write under a lease names its
-/// fencing token. A holder whose lease was lost therefore cannot change the work of the next holder.
+/// At most one lease on a piece of work is valid. A lease cannot be cloned, and every write under a lease
+/// names its fencing token. A holder whose lease was lost therefore cannot change the work of the next
+/// holder.
 #[derive(Debug)]
 pub struct Lease<T> {
     /// The work.

@@ -1,6 +1,6 @@
-//! The public interface of the ledger, with one method per intent. `ledger/*.rs` groups the methods by topic; this file
-//! contains what all of them share. There is no SQL here: each method passes one operation of `sql/*` to the database
-//! and waits for its commit.
+//! The public interface of the ledger, with one method per intent. `ledger/*.rs` groups the methods by topic;
+//! this file contains what all of them share. There is no SQL here: each method passes one operation of
+//! `sql/*` to the database and waits for its commit.
 
 mod accounts;
 mod jobs;
@@ -22,8 +22,8 @@ use crate::sql::{self, Tx, sqlite};
 /// Where the ledger is stored.
 #[derive(Clone, Debug)]
 pub enum Store {
-    /// In one SQLite file, with two more files beside it while the ledger is open. A missing file is created, and its
-    /// directory too.
+    /// In one SQLite file, with two more files beside it while the ledger is open. A missing file is created,
+    /// and its directory too.
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -81,11 +81,12 @@ impl Ledger {
         Self { limits, ..self }
     }
 
-    /// Ends every lease of an earlier process. The one process that works on the ledger calls this method once, before
-    /// its first claim.
+    /// Ends every lease of an earlier process. The one process that works on the ledger calls this method
+    /// once, before its first claim.
     ///
-    /// Leased jobs return to the queue and count one crash. Webhooks that were being sent are due now, and their open
-    /// attempts are closed as interrupted. The idempotency keys of unfinished requests become free.
+    /// Leased jobs return to the queue and count one crash. Webhooks that were being sent are due now, and
+    /// their open attempts are closed as interrupted. The idempotency keys of unfinished requests become
+    /// free.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
@@ -104,9 +105,9 @@ impl Ledger {
         &self.clock
     }
 
-    /// Finishes the waiting operations, copies the write-ahead log into the database and stops the threads. Later
-    /// operations fail with [`Error::Closed`]. A process that exits without this call loses nothing, because the next
-    /// start reads the log.
+    /// Finishes the waiting operations, copies the write-ahead log into the database and stops the threads.
+    /// Later operations fail with [`Error::Closed`]. A process that exits without this call loses nothing,
+    /// because the next start reads the log.
     pub async fn close(&self) {
         self.database.close().await;
     }
@@ -114,8 +115,8 @@ impl Ledger {
     /// Checks that the ledger can make a change durable: commits a row and waits for the flush.
     ///
     /// # Errors
-    /// [`Error::Busy`] when the disk is full or too many operations wait, [`Error::Poisoned`], [`Error::Closed`],
-    /// [`Error::Database`].
+    /// [`Error::Busy`] when the disk is full or too many operations wait, [`Error::Poisoned`],
+    /// [`Error::Closed`], [`Error::Database`].
     pub async fn health(&self) -> Result<(), Error> {
         self.write(sql::heartbeat).await
     }
@@ -140,7 +141,8 @@ impl Ledger {
         self.due_times.webhooks.signal(&self.clock)
     }
 
-    /// Runs an operation in a transaction that it may share with other operations. Returns after the commit is on disk.
+    /// Runs an operation in a transaction that it may share with other operations. Returns after the commit
+    /// is on disk.
     async fn write<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,

@@ -1,12 +1,13 @@
-//! The durable state of the server: accounts and keys, accepted requests, their jobs and webhooks, attempts, leases.
+//! The durable state of the server: accounts and keys, accepted requests, their jobs and webhooks, attempts,
+//! leases.
 //!
-//! The ledger is the only place that stores what the server has promised. When a method of [`Ledger`] returns `Ok`, its
-//! change is committed and flushed to disk. When a method returns an error, nothing has changed, except where the
-//! method's documentation says otherwise. A change and the work that follows from it are committed in one transaction,
-//! so there is no second queue that could disagree.
+//! The ledger is the only place that stores what the server has promised. When a method of [`Ledger`] returns
+//! `Ok`, its change is committed and flushed to disk. When a method returns an error, nothing has changed,
+//! except where the method's documentation says otherwise. A change and the work that follows from it are
+//! committed in one transaction, so there is no second queue that could disagree.
 //!
-//! The ledger contains no HTTP, no JSON, no image code and no large files. It stores requests, payloads and URLs as
-//! opaque strings.
+//! The ledger contains no HTTP, no JSON, no image code and no large files. It stores requests, payloads and
+//! URLs as opaque strings.
 
 mod clock;
 mod completion;

@@ -1,5 +1,5 @@
-//! The retry schedule: when to attempt a webhook again. The functions are pure: the time and the random number are
-//! parameters.
+//! The retry schedule: when to attempt a webhook again. The functions are pure: the time and the random
+//! number are parameters.
 
 /// Waits shorter than this get no jitter. The first retries are few, and should come at the announced times.
 const JITTER_FROM_MS: i64 = 5 * MINUTE_MS;
@@ -10,15 +10,15 @@ const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-/// The waits between the attempts of one webhook. Element `n` is the wait between attempt `n` and attempt `n + 1`,
-/// where attempts are counted from 1. Element 0 is the wait before the first attempt. No attempt follows the last
-/// element.
+/// The waits between the attempts of one webhook. Element 0 is the wait before the first attempt. Element `n`
+/// is the wait between attempt `n` and the next one, where attempts are counted from 1. No attempt follows the
+/// last element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule(Vec<i64>);
 
 impl Schedule {
-    /// A schedule with these waits in milliseconds, including the wait before the first attempt. A negative wait counts
-    /// as 0.
+    /// A schedule with these waits in milliseconds, including the wait before the first attempt. A negative
+    /// wait counts as 0.
     pub fn new(waits_ms: Vec<i64>) -> Self {
         Self(waits_ms.into_iter().map(|wait_ms| wait_ms.max(0)).collect())
     }
@@ -28,12 +28,13 @@ impl Schedule {
         self.0.len()
     }
 
-    /// The due time of the attempt after `attempt`, which has just failed and is counted from 1. `None` when `attempt`
-    /// was the last one.
+    /// The due time of the attempt after `attempt`, which has just failed and is counted from 1. `None` when
+    /// `attempt` was the last one.
     ///
-    /// `unit_random` in `[0, 1)` chooses the jitter: the wait changes by at most 20 %, if it is five minutes or longer.
-    /// `retry_after_ms` is the wait that the receiver asked for. It can lengthen the wait up to the next wait of the
-    /// schedule, and never shortens the wait. The last wait is followed by no other and is not lengthened.
+    /// `unit_random` in `[0, 1)` chooses the jitter: the wait changes by at most 20 %, if it is five minutes
+    /// or longer. `retry_after_ms` is the wait that the receiver asked for. It can lengthen the wait up to
+    /// the next wait of the schedule, and never shortens the wait. The last wait is followed by no other and
+    /// is not lengthened.
     pub fn due_after(
         &self,
         attempt: u32,
@@ -47,7 +48,8 @@ impl Schedule {
         Some(now_ms.saturating_add(jittered(wait_ms, unit_random).max(retry_after_ms)))
     }
 
-    /// The longest wait after `attempt` that a receiver can ask for, in milliseconds. 0 when no attempt follows.
+    /// The longest wait after `attempt` that a receiver can ask for, in milliseconds. 0 when no attempt
+    /// follows.
     pub fn max_wait_after(&self, attempt: u32) -> i64 {
         let waits_ms = usize::try_from(attempt).ok().and_then(|index| self.0.get(index..));
         waits_ms.unwrap_or_default().iter().take(2).copied().max().unwrap_or(0)

@@ -1,9 +1,9 @@
-//! Simulates weeks of deliveries in seconds: the real statements on a database in memory, a clock that jumps, receivers
-//! that fail in every way, crashes, late reports, and users who interfere. A seed determines the whole run, and a failing
-//! run prints its seed.
+//! Simulates weeks of deliveries in seconds: the real statements on a database in memory, a clock that jumps,
+//! receivers that fail in every way, crashes, late reports, and users who interfere. A seed determines the
+//! whole run, and a failing run prints its seed.
 //!
-//! The simulation plays the part of the driver as the server does: the receiver's condition at the start of an attempt
-//! decides how the attempt ends, and the retry schedule gives the next due time.
+//! The simulation plays the part of the driver as the server does: the receiver's condition at the start of
+//! an attempt decides how the attempt ends, and the retry schedule gives the next due time.
 
 mod checks;
 mod receiver;

@@ -1,9 +1,9 @@
 //! All SQL of the ledger. Each operation is written once, as a synchronous function over a [`Tx`] and shared
 //! statements. A database contributes its sessions, its migrations and the few fragments of [`Dialect`].
 //!
-//! An operation runs inside an open transaction and never ends the transaction. The database's own code does that
-//! (`sqlite.rs`), and may put several operations into one commit. When an operation returns an error, all of its
-//! writes are rolled back.
+//! An operation runs inside an open transaction and never ends the transaction. The database's own code does
+//! that (`sqlite.rs`), and may put several operations into one commit. When an operation returns an error,
+//! all of its writes are rolled back.
 //!
 //! [`Dialect`]: statement::Dialect
 
@@ -14,6 +14,7 @@ pub(crate) mod claims;
 mod columns;
 mod counters;
 pub(crate) mod destinations;
+mod expiry;
 mod headers;
 pub(crate) mod history;
 pub(crate) mod idempotency;
@@ -78,8 +79,8 @@ impl<'a> Tx<'a> {
         self.limits
     }
 
-    /// Records what the operation learned about the due times of a queue. The commit passes the update on to the
-    /// queue's [`DueSignal`](crate::DueSignal)s.
+    /// Records what the operation learned about the due times of a queue. The commit passes the update on to
+    /// the queue's [`DueSignal`](crate::DueSignal)s.
     pub(crate) fn update_due_time(&mut self, queue: Queue, update: DueUpdate) {
         self.due_updates.push((queue, update));
     }
@@ -159,6 +160,7 @@ fn all_statements() -> Vec<&'static Statement> {
         claims::ALL,
         counters::ALL,
         destinations::ALL,
+        expiry::ALL,
         history::ALL,
         idempotency::ALL,
         interventions::ALL,

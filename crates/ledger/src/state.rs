@@ -1,7 +1,7 @@
 //! The life of a webhook: its states with the data of each, and the allowed transitions between them.
 //!
-//! Each method that makes a transition consumes a value for the state that the webhook must be in. The statement that
-//! writes a transition names both ends, and the write fails when the row is in another state.
+//! Each method that makes a transition consumes a value for the state that the webhook must be in. The
+//! statement that writes a transition names both ends, and the write fails when the row is in another state.
 
 use crate::model::webhook::{Disposition, FailureReason, WebhookStatus};
 
@@ -34,31 +34,31 @@ pub(crate) struct Scheduled;
 pub(crate) struct Dispatched;
 
 impl Created {
-    /// The request was processed.
+    /// The transition after the request was processed.
     pub(crate) fn processed(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Created, to: WebhookState::Scheduled { since_ms: now_ms } }
     }
 
-    /// The webhook failed before its request was processed.
+    /// The transition of a webhook that fails before its request is processed.
     pub(crate) fn failed(self, reason: FailureReason, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Created, to: WebhookState::Failed { at_ms: now_ms, reason } }
     }
 }
 
 impl Scheduled {
-    /// A claim took a lease on the webhook.
+    /// The transition after a claim has taken a lease on the webhook.
     pub(crate) fn dispatched(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Scheduled, to: WebhookState::Dispatched { since_ms: now_ms } }
     }
 
-    /// The webhook failed while it waited.
+    /// The transition of a webhook that fails while it waits.
     pub(crate) fn failed(self, reason: FailureReason, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Scheduled, to: WebhookState::Failed { at_ms: now_ms, reason } }
     }
 }
 
 impl Dispatched {
-    /// The attempt ended.
+    /// The transition after an attempt has ended.
     pub(crate) fn attempted(self, disposition: Disposition, now_ms: i64) -> Transition {
         match disposition {
             Disposition::Delivered => self.to(WebhookState::Delivered { at_ms: now_ms }),
@@ -67,7 +67,7 @@ impl Dispatched {
         }
     }
 
-    /// The webhook returned to the queue unsent, or its lease ran out.
+    /// The transition of a webhook that returns to the queue unsent, or whose lease ran out.
     pub(crate) fn returned(self, now_ms: i64) -> Transition {
         self.to(WebhookState::Scheduled { since_ms: now_ms })
     }

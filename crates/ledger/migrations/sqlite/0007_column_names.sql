@@ -1,6 +1,6 @@
--- Names that say what the columns hold. No row changes.
+-- Renames columns, so that each name says what the column holds. The rows stay the same.
 
--- The sequence number of a row.
+-- `seq` is the sequence number of a row.
 ALTER TABLE webhook_secrets RENAME COLUMN no TO seq;
 ALTER TABLE requests RENAME COLUMN no TO seq;
 ALTER TABLE inputs RENAME COLUMN no TO seq;
@@ -17,11 +17,12 @@ ALTER TABLE bulk_resends RENAME COLUMN before_no TO before_seq;
 ALTER TABLE webhook_queue RENAME COLUMN why TO due_reason;
 ALTER TABLE webhook_queue RENAME COLUMN n_counted TO n_counted_attempts;
 
--- How many webhooks a destination may have under way at once, when a claim last took one of its webhooks, and whether
--- its IP address was at its limit then.
+-- How many webhooks a destination may have under way at once, when a claim last took one of its webhooks, and
+-- whether its IP address was at its limit then.
 ALTER TABLE destinations RENAME COLUMN send_limit TO concurrency_limit;
 ALTER TABLE destinations RENAME COLUMN served_ms TO last_claimed_ms;
 ALTER TABLE destinations RENAME COLUMN is_crowded TO address_is_full;
 
 DROP INDEX destinations_crowded;
-CREATE INDEX destinations_waiting_for_address ON destinations (address, last_claimed_ms) WHERE address_is_full = 1;
+CREATE INDEX destinations_waiting_for_address ON destinations (address, last_claimed_ms)
+    WHERE address_is_full = 1;

@@ -1,5 +1,5 @@
-//! Dividing the send capacity of a claim among the destinations, round robin: each lane gets one webhook in turn,
-//! longest ready first, until no lane can take another.
+//! Dividing the send capacity of a claim among the destinations, round robin: each lane gets one webhook in
+//! turn, longest ready first, until no lane can take another.
 
 /// The two lanes in which a destination's webhooks wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,9 @@ impl From<u32> for SendCapacity {
     }
 }
 
-/// The number of webhooks for each candidate. `candidates` stand in the order of their turns. `n_free` is the free
-/// capacity of each destination, and `n_address_free` of each address; both are reduced by what is given out.
+/// Returns the number of webhooks for each candidate. `candidates` stand in the order of their turns. `n_free` is
+/// the free capacity of each destination, and `n_address_free` of each address. The function reduces both by the
+/// capacity that it gives out.
 pub(crate) fn allocate(
     capacity: SendCapacity,
     n_free: &mut [u32],

@@ -13,8 +13,8 @@ use crate::sql;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Adds a key to the account `default`. The first key creates the account with the given signing secret. Fails with
-    /// [`Error::Exists`] when the key was added before.
+    /// Adds a key to the account `default`. The first key creates the account with the given signing secret.
+    /// Fails with [`Error::Exists`] when the key was added before.
     pub async fn create_key(&self, new: NewKey) -> Result<KeyInfo, Error> {
         self.write(move |tx| sql::accounts::create_key(tx, &new)).await
     }
@@ -30,8 +30,8 @@ impl Ledger {
         self.write(move |tx| sql::accounts::revoke_key(tx, &id)).await
     }
 
-    /// The account of a key, or `None` when the key is unknown or revoked. Every call reads the database, so a key that
-    /// another process adds or revokes takes effect at once.
+    /// The account of a key, or `None` when the key is unknown or revoked. Every call reads the database, so
+    /// a key that another process adds or revokes takes effect at once.
     pub async fn account_by_key(&self, sha256: [u8; 32]) -> Result<Option<Account>, Error> {
         self.read(move |tx| sql::accounts::account_by_key(tx, &sha256)).await
     }
@@ -46,8 +46,8 @@ impl Ledger {
         self.read(move |tx| sql::accounts::active_secrets(tx, account)).await
     }
 
-    /// Adds a signing secret. Earlier secrets retire after `overlap_ms`, or at their own retirement if that comes first.
-    /// Returns the active secrets, newest first. Fails with [`Error::UnknownAccount`].
+    /// Adds a signing secret. Earlier secrets retire after `overlap_ms`, or at their own retirement if that
+    /// comes first. Returns the active secrets, newest first. Fails with [`Error::UnknownAccount`].
     pub async fn rotate_secret(
         &self,
         account: AccountId,
@@ -57,8 +57,8 @@ impl Ledger {
         self.write(move |tx| sql::accounts::rotate_secret(tx, account, secret.expose(), overlap_ms)).await
     }
 
-    /// The usage of an account. The ledger maintains counters, so the cost does not depend on the size of the history.
-    /// Fails with [`Error::UnknownAccount`].
+    /// The usage of an account. The ledger maintains counters, so the cost does not depend on the size of the
+    /// history. Fails with [`Error::UnknownAccount`].
     pub async fn usage(&self, account: AccountId) -> Result<Usage, Error> {
         self.read(move |tx| sql::accounts::usage(tx, account)).await
     }

@@ -27,8 +27,8 @@ impl Ledger {
         self.read(move |tx| sql::watermarks::find(tx, account, &id)).await
     }
 
-    /// A watermark of an account, even if it was removed. A request that was accepted before the removal may still use
-    /// the watermark.
+    /// A watermark of an account, even if it was removed. A request that was accepted before the removal may
+    /// still use the watermark.
     pub async fn watermark_including_removed(
         &self,
         account: AccountId,
@@ -48,15 +48,16 @@ impl Ledger {
         self.read(move |tx| sql::watermarks::list(tx, account, offset, limit)).await
     }
 
-    /// Removes a watermark, so that new requests cannot use it. Returns `false` when the account has no such watermark.
-    /// The file must stay until [`Ledger::deletable_watermarks`] returns the watermark.
+    /// Removes a watermark, so that new requests cannot use it. Returns `false` when the account has no such
+    /// watermark. The file must stay until [`Ledger::deletable_watermarks`] returns the watermark.
     pub async fn remove_watermark(&self, account: AccountId, id: &str) -> Result<bool, Error> {
         let id = id.to_owned();
         self.write(move |tx| sql::watermarks::remove(tx, account, &id)).await
     }
 
-    /// Removed watermarks that no request needs any more: they were removed before `before_ms`, and before the oldest
-    /// unprocessed request was accepted. The caller deletes their files, then calls [`Ledger::delete_watermarks`].
+    /// Removed watermarks that no request needs any more: they were removed before `before_ms`, and before
+    /// the oldest unprocessed request was accepted. The caller deletes their files, then calls
+    /// [`Ledger::delete_watermarks`].
     pub async fn deletable_watermarks(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, Error> {
         self.read(move |tx| sql::watermarks::deletable(tx, before_ms, limit)).await
     }

@@ -20,11 +20,12 @@ use crate::sql::webhooks::RecordEffect;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Takes leases of `lease_ms` on due webhooks, as many as `capacity` allows, and opens the attempt of each. If the
-    /// process dies now, the history shows an interrupted attempt.
+    /// Takes leases of `lease_ms` on due webhooks, as many as `capacity` allows, and opens the attempt of
+    /// each. If the process dies now, the history shows an interrupted attempt.
     ///
-    /// The webhooks come in the order of their due times. When more are due than fit, [`DeliveryLimits`] decide how many
-    /// each destination gets. A webhook whose earlier lease ran out is due again. An expired webhook fails.
+    /// The webhooks come in the order of their due times. When more are due than fit, [`DeliveryLimits`]
+    /// decide how many each destination gets. A webhook whose earlier lease ran out is due again. An expired
+    /// webhook fails.
     ///
     /// [`DeliveryLimits`]: crate::DeliveryLimits
     pub async fn claim_webhooks(
@@ -42,8 +43,8 @@ impl Ledger {
 
     /// Closes the attempt of a leased webhook and applies its disposition.
     ///
-    /// Fails with [`Error::LostLease`] when the lease was lost; the attempt is then added to the history, and nothing
-    /// else changes. After [`Error::Busy`] the caller may try again while the lease lasts.
+    /// Fails with [`Error::LostLease`] when the lease was lost; the attempt is then added to the history, and
+    /// nothing else changes. After [`Error::Busy`] the caller may try again while the lease lasts.
     pub async fn record_attempt(
         &self,
         lease: &Lease<DueWebhook>,
@@ -57,8 +58,8 @@ impl Ledger {
         }
     }
 
-    /// Returns a webhook to the queue unsent, because of local trouble or because the server stops. The attempt does
-    /// not count, and its row is deleted.
+    /// Returns a webhook to the queue unsent, because of local trouble or because the server stops. The
+    /// attempt does not count, and its row is deleted.
     ///
     /// Fails with [`Error::LostLease`]. After [`Error::Busy`] the caller may try again.
     pub async fn release_webhook(&self, lease: &Lease<DueWebhook>, due_ms: i64) -> Result<(), Error> {
@@ -78,24 +79,25 @@ impl Ledger {
         self.write(move |tx| sql::webhooks::abandon(tx, &key, reason)).await
     }
 
-    /// Sends a webhook again now. A scheduled webhook becomes due now. An ended webhook returns to the start of the
-    /// retry schedule. A webhook that is being sent stays as it is.
+    /// Sends a webhook again now. A scheduled webhook becomes due now. An ended webhook returns to the start
+    /// of the retry schedule. A webhook that is being sent stays as it is.
     ///
-    /// Returns the new status, or `None` when the account has no such webhook. Fails with [`Error::WrongStatus`] while
-    /// there is no payload to send.
+    /// Returns the new status, or `None` when the account has no such webhook. Fails with
+    /// [`Error::WrongStatus`] while there is no payload to send.
     pub async fn resend_webhook(&self, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
         self.write(move |tx| sql::interventions::resend(tx, account, id)).await
     }
 
-    /// The number of webhooks that match a query; at most [`MAX_COUNTED`] when the query filters by host or time.
+    /// The number of webhooks that match a query; at most [`MAX_COUNTED`] when the query filters by host or
+    /// time.
     ///
     /// [`MAX_COUNTED`]: crate::MAX_COUNTED
     pub async fn count_webhooks(&self, query: WebhookQuery) -> Result<u64, Error> {
         self.read(move |tx| sql::history::count(tx, &query)).await
     }
 
-    /// Starts a bulk resend of the webhooks that match a query now, at most `per_second` of them per second. Later
-    /// claims run its steps.
+    /// Starts a bulk resend of the webhooks that match a query now, at most `per_second` of them per second.
+    /// Later claims run its steps.
     pub async fn start_bulk_resend(
         &self,
         query: WebhookQuery,
@@ -109,24 +111,24 @@ impl Ledger {
         self.read(move |tx| sql::bulk::find(tx, account, seq)).await
     }
 
-    /// Stops a bulk resend. Webhooks that it has made due stay due. Returns `None` when the account has no such bulk
-    /// resend.
+    /// Stops a bulk resend. Webhooks that it has made due stay due. Returns `None` when the account has no
+    /// such bulk resend.
     pub async fn stop_bulk_resend(&self, account: AccountId, seq: i64) -> Result<Option<BulkResend>, Error> {
         self.write(move |tx| sql::bulk::stop(tx, account, seq)).await
     }
 
     /// Cancels a webhook that is created or scheduled: the webhook fails with the reason `cancelled`.
     ///
-    /// Returns `false` when the account has no such webhook. Fails with [`Error::WrongStatus`] when the webhook is being
-    /// sent or has ended.
+    /// Returns `false` when the account has no such webhook. Fails with [`Error::WrongStatus`] when the
+    /// webhook is being sent or has ended.
     pub async fn cancel_webhook(&self, account: AccountId, id: Uuid) -> Result<bool, Error> {
         let is_found = self.write(move |tx| sql::interventions::cancel(tx, account, id)).await?;
         self.completions.notify(id);
         Ok(is_found)
     }
 
-    /// A waiter for the end of a request's processing. Create the waiter before reading the request's status, so that it
-    /// misses no end.
+    /// A waiter for the end of a request's processing. Create the waiter before reading the request's status,
+    /// so that it misses no end.
     pub fn completion_of(&self, id: Uuid) -> CompletionWaiter {
         self.completions.wait_for(id)
     }
@@ -141,8 +143,9 @@ impl Ledger {
         self.read(move |tx| sql::history::find(tx, account, id)).await
     }
 
-    /// Deletes up to `limit` ended webhooks that were accepted before `before_ms`, with their requests, payloads and
-    /// attempts. Returns the number of deleted webhooks. The caller repeats the call until it returns 0.
+    /// Deletes up to `limit` ended webhooks that were accepted before `before_ms`, with their requests,
+    /// payloads and attempts. Returns the number of deleted webhooks. The caller repeats the call until it
+    /// returns 0.
     pub async fn sweep_history(&self, before_ms: i64, limit: u32) -> Result<u64, Error> {
         self.write(move |tx| sql::history::sweep(tx, before_ms, limit)).await
     }

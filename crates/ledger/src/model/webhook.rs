@@ -44,10 +44,11 @@ pub struct DueWebhook {
     pub created_ms: i64,
     /// The time at which processing ended.
     pub finished_ms: i64,
-    /// The time after which no attempt starts: the first due time plus the request's `expires`. A resend of an ended
-    /// webhook restarts this time.
+    /// The time after which no attempt starts: the first due time plus the request's `expires`. A resend of
+    /// an ended webhook restarts this time.
     pub expires_at_ms: Option<i64>,
-    /// The number of earlier attempts that count against the retry schedule. Interrupted attempts do not count.
+    /// The number of earlier attempts that count against the retry schedule. Interrupted attempts do not
+    /// count.
     pub n_counted_attempts: u32,
     /// Whether the attempt uses capacity for retries: an attempt ended before, or the webhook is sent again.
     pub is_retry: bool,
@@ -104,7 +105,8 @@ pub enum Outcome {
     BlockedAddress,
     /// The response was not valid HTTP.
     Protocol,
-    /// The server stopped or lost the lease during the attempt. It is unknown whether the receiver got the webhook.
+    /// The server stopped or lost the lease during the attempt. It is unknown whether the receiver got the
+    /// webhook.
     Interrupted,
     /// The receiver answered with a status other than 2xx.
     Rejected,
@@ -199,7 +201,7 @@ macro_rules! words {
     };
 }
 
-// The statuses stand in the order of a webhook's life. Counters, lists and bulk resends rely on this order.
+// The statuses stand in the order of a webhook's life. Counters and bulk resends rely on this order.
 words! { WebhookStatus: 5;
     Created = "created",
     Scheduled = "scheduled",
@@ -239,7 +241,8 @@ words! { FailureReason: 6;
     UnusableUrl = "unusable_url",
 }
 
-/// Hides the URL and the headers, which may contain credentials, and the payload, which belongs to the customer.
+/// Hides the URL and the headers, which may contain credentials, and the payload, which belongs to the
+/// customer.
 impl fmt::Debug for DueWebhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DueWebhook")

@@ -1,4 +1,5 @@
-//! The invariants of the simulation. They are checked with queries on the tables that no statement of the ledger uses.
+//! The invariants of the simulation. They are checked with queries on the tables that no statement of the
+//! ledger uses.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ impl World {
         u64::try_from(n).expect("the number is a count")
     }
 
-    /// Checks that no destination and no address exceeds its limit, and that each destination counts its leases right.
+    /// Checks that no destination and no address exceeds its limit, and that each destination counts its
+    /// leases right.
     pub(super) fn check_limits(&mut self) {
         let now_ms = self.now_ms();
         let n_wrong = self.query_number(
@@ -54,7 +56,8 @@ impl World {
             ),
             now_ms,
         );
-        // A claim may find only destinations whose address is full. It then reports that another claim is due.
+        // A claim may find only destinations whose address is full. It then reports that another claim is
+        // due.
         let next_claim_is_due = self.wake_ms.is_some_and(|wake_ms| wake_ms <= now_ms);
         assert!(n_forgotten == 0 || next_claim_is_due, "{n_forgotten} webhooks wait without a reason");
     }

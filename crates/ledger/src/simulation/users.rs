@@ -28,7 +28,8 @@ impl World {
             10 => self.resend(),
             _ => self.cancel(),
         }
-        // Every event leads to a claim: its commit wakes the driver, or the driver's time-out of one second does.
+        // Every event leads to a claim: its commit wakes the driver, or the driver's time-out of one second
+        // does.
         self.claim();
     }
 

@@ -205,8 +205,8 @@ impl World {
         }
     }
 
-    /// Starts the attempt of a claimed webhook. Returns `None` when the webhook is still being sent, and so returns to
-    /// the queue.
+    /// Starts the attempt of a claimed webhook. Returns `None` when the webhook is still being sent, and so
+    /// returns to the queue.
     fn start_attempt(&mut self, lease: Lease<DueWebhook>) -> Option<()> {
         let now_ms = self.now_ms();
         let id = lease.value.id;

@@ -11,8 +11,8 @@ use crate::sql::row::FromRow;
 /// The account that the first key creates. Every key belongs to this account.
 const DEFAULT_ACCOUNT: &str = "default";
 
-/// The number of bytes of a key's hash that become the key's id. Two keys of one ledger practically never share five
-/// bytes.
+/// The number of bytes of a key's hash that become the key's id. Two keys of one ledger practically never
+/// share five bytes.
 const KEY_ID_BYTES: usize = 5;
 
 columns! { KeyInfo as key_columns, read + write { id, prefix, label, account, created_ms, revoked_ms } }
@@ -30,7 +30,9 @@ statements! {
     ADD_SECRET = "INSERT INTO webhook_secrets (account, secret, created_ms) VALUES (?1, ?2, ?3)";
     ADD_COUNTERS = "INSERT INTO counters (account) VALUES (?1)";
     ACCOUNT_ID_BY_NAME = "SELECT id FROM accounts WHERE name = ?1";
-    ADD_KEY = concat!("INSERT INTO api_keys (", key_columns!(), ", sha256) VALUES (", key_columns!(values), ", ?)");
+    ADD_KEY = concat!(
+        "INSERT INTO api_keys (", key_columns!(), ", sha256) VALUES (", key_columns!(values), ", ?)"
+    );
     KEYS = concat!("SELECT ", key_columns!(), " FROM api_keys ORDER BY created_ms, id");
     REVOKE_KEY = "UPDATE api_keys SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
     ACCOUNT_BY_KEY = concat!(
@@ -111,7 +113,8 @@ pub(crate) fn usage(tx: &mut Tx<'_>, account: AccountId) -> Result<Usage, Error>
     counters::read(tx, account)?.ok_or(Error::UnknownAccount(account))
 }
 
-/// The account `default`. When the account does not exist, it is created with `secret` as its first signing secret.
+/// The account `default`. When the account does not exist, it is created with `secret` as its first signing
+/// secret.
 fn default_account(tx: &mut Tx<'_>, secret: &str) -> Result<AccountId, Error> {
     let now_ms = tx.now_ms();
     let Some(id) = tx.query_optional::<AccountId>(&ADD_ACCOUNT, params![DEFAULT_ACCOUNT, now_ms])? else {

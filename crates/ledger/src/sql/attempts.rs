@@ -1,5 +1,5 @@
-//! The attempts at sending webhooks. A row is opened before anything is sent, and closed when the attempt has ended. A
-//! row that is still open when its lease ends belongs to an interrupted attempt.
+//! The attempts at sending webhooks. A row is opened before anything is sent, and closed when the attempt has
+//! ended. A row that is still open when its lease ends belongs to an interrupted attempt.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::error::Error;
@@ -24,7 +24,8 @@ statements! {
         "UPDATE attempts SET ", attempt_columns!(set), " WHERE seq = ? AND number = ? AND fence = ?"
     );
     /// The duration of an interrupted attempt is unknown, and stored as 0.
-    INTERRUPT = "UPDATE attempts SET outcome = ?4, duration_ms = 0 WHERE seq = ?1 AND number = ?2 AND fence = ?3";
+    INTERRUPT = "UPDATE attempts SET outcome = ?4, duration_ms = 0
+                 WHERE seq = ?1 AND number = ?2 AND fence = ?3";
     DELETE = "DELETE FROM attempts WHERE seq = ?1 AND number = ?2 AND fence = ?3";
     ENDED = concat!(
         "SELECT ", recorded_attempt_columns!(), " FROM attempts
@@ -53,8 +54,8 @@ pub(super) fn open(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stores how an attempt ended. The row is found by the fencing token under which it was opened, so a late report
-/// replaces the `interrupted` that the end of the lease left there.
+/// Stores how an attempt ended. The row is found by the fencing token under which it was opened, so a late
+/// report replaces the `interrupted` that the end of the lease left there.
 pub(super) fn close(tx: &mut Tx<'_>, lease: &LeaseKey, attempt: &Attempt) -> Result<(), Error> {
     let key = AttemptKey::from(lease);
     tx.execute(&CLOSE, Params::of(attempt).and(&key).as_slice())?;

@@ -1,5 +1,6 @@
-//! Bulk resends: sending many webhooks again, a few at a time. A row remembers how far a bulk resend is. Claims run
-//! the steps, so a bulk resend needs no driver of its own, and survives a restart like any other row.
+//! Bulk resends: sending many webhooks again, a few at a time. A row remembers how far a bulk resend is.
+//! Claims run the steps, so a bulk resend needs no driver of its own, and survives a restart like any other
+//! row.
 
 use super::history::{self, PageStart};
 use super::interventions::resend_one;
@@ -26,8 +27,8 @@ columns! {
 }
 columns! {
     NewBulk<'_> as new_columns, write {
-        account, created_ms, statuses, host, start_ms, end_ms, per_second, page_start: start_columns, n_matched,
-        due_ms
+        account, created_ms, statuses, host, start_ms, end_ms, per_second, page_start: start_columns,
+        n_matched, due_ms
     }
 }
 columns! {
@@ -36,11 +37,10 @@ columns! {
 columns! { step_count_columns { n_resent, n_skipped } }
 
 statements! {
-    ADD = concat!(
-        "INSERT INTO bulk_resends (", new_columns!(), ") VALUES (", new_columns!(values), ") RETURNING seq"
-    );
+    ADD = concat!("INSERT INTO bulk_resends ", new_columns!(insert), " RETURNING seq");
     DUE = concat!(
-        "SELECT ", row_columns!(), " FROM bulk_resends WHERE due_ms <= ?1 ORDER BY due_ms LIMIT 1 {skip_locked}"
+        "SELECT ", row_columns!(), " FROM bulk_resends WHERE due_ms <= ?1
+         ORDER BY due_ms LIMIT 1 {skip_locked}"
     );
     NEXT_DUE = "SELECT due_ms FROM bulk_resends WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
     SAVE_PROGRESS = concat!(
@@ -50,7 +50,8 @@ statements! {
             WHERE seq = ?1 AND account = ?2 AND due_ms IS NOT NULL";
     FIND = concat!("SELECT ", bulk_columns!(), " FROM bulk_resends WHERE seq = ?1 AND account = ?2");
     DELETE_ENDED = "DELETE FROM bulk_resends
-                    WHERE seq IN (SELECT seq FROM bulk_resends WHERE ended_ms < ?1 ORDER BY ended_ms LIMIT ?2)";
+                    WHERE seq IN (SELECT seq FROM bulk_resends WHERE ended_ms < ?1
+                                  ORDER BY ended_ms LIMIT ?2)";
 }
 
 /// Starts a bulk resend of the webhooks that match the query now, at most `per_second` of them per second.
@@ -61,7 +62,8 @@ pub(crate) fn start(
 ) -> Result<BulkResend, Error> {
     let now_ms = tx.now_ms();
     let n_matched = history::count(tx, query)?;
-    // The walk follows the order of a webhook's life, so it does not meet again what it has made scheduled.
+    // The statuses are visited in the order of a webhook's life. A webhook that the bulk resend has made
+    // scheduled is therefore not visited again.
     let is_requested = |status: &WebhookStatus| query.statuses.is_empty() || query.statuses.contains(status);
     let statuses: Vec<_> =
         WebhookStatus::ALL.into_iter().filter(is_requested).map(WebhookStatus::as_str).collect();
@@ -174,7 +176,7 @@ struct BulkRow {
     statuses: StatusList,
     host: Option<String>,
     start_ms: i64,
-    /// Where the walk through each status starts: just after the latest webhook that matched.
+    /// The page start for each new status: just after the latest webhook that matched.
     end_ms: i64,
     per_second: Option<u64>,
     /// The position of the current status in `statuses`.

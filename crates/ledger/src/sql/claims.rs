@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::attempts::{self, AttemptKey};
 use super::counters::Delta;
 use super::destinations::{self, Destination};
-use super::webhooks::{apply_transition, fail_expired, write_status};
-use super::{Tx, bulk, columns, params, statements};
+use super::webhooks::{apply_transition, write_status};
+use super::{Tx, bulk, columns, expiry, params, statements};
 use crate::destination::{Candidate, Lane, SendCapacity, allocate};
 use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
@@ -38,7 +38,8 @@ statements! {
          RETURNING ", leased_columns!()
     );
     DUE_WEBHOOK = concat!(
-        "SELECT ", due_webhook_columns!(), " FROM requests r JOIN payloads p ON p.seq = r.seq WHERE r.seq = ?1"
+        "SELECT ", due_webhook_columns!(), " FROM requests r JOIN payloads p ON p.seq = r.seq
+         WHERE r.seq = ?1"
     );
     REAP = concat!(
         "UPDATE webhook_queue SET lease_until_ms = NULL, due_ms = ?2, due_reason = ?3
@@ -46,7 +47,8 @@ statements! {
     );
     NEXT_LEASE_END = "SELECT lease_until_ms FROM webhook_queue WHERE lease_until_ms IS NOT NULL
                       ORDER BY lease_until_ms LIMIT 1";
-    NEXT_EXPIRY = "SELECT expires_ms FROM webhook_queue WHERE expires_ms IS NOT NULL AND lease_until_ms IS NULL
+    NEXT_EXPIRY = "SELECT expires_ms FROM webhook_queue
+                   WHERE expires_ms IS NOT NULL AND lease_until_ms IS NULL
                    ORDER BY expires_ms LIMIT 1";
 }
 
@@ -75,7 +77,7 @@ pub(crate) fn claim(
 ) -> Result<Vec<Lease<DueWebhook>>, Error> {
     let now_ms = tx.now_ms();
     reap(tx, now_ms)?;
-    fail_expired(tx)?;
+    expiry::fail_expired(tx)?;
     bulk::run_next_step(tx)?;
     let mut plan = ClaimPlan::new(tx, capacity)?;
     let shares = allocate(capacity, &mut plan.n_free, &mut plan.n_address_free, &plan.candidates);
@@ -111,8 +113,8 @@ pub(crate) fn claim(
     Ok(leases.into_iter().map(|(_, lease)| lease).collect())
 }
 
-/// Takes back every webhook whose lease ended by `until_ms`, and closes its attempt as interrupted. An interrupted
-/// attempt does not count against the retry schedule. Returns the number of webhooks.
+/// Takes back every webhook whose lease ended by `until_ms`, and closes its attempt as interrupted. An
+/// interrupted attempt does not count against the retry schedule. Returns the number of webhooks.
 pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
     let reaped: Vec<ReapedRow> = tx.query(&REAP, params![until_ms, now_ms, DueReason::Interrupted])?;
@@ -181,7 +183,8 @@ impl ClaimPlan {
         Ok(self.n_address_free.len() - 1)
     }
 
-    /// Writes the destinations. A destination whose address is full is not ready until a webhook to the address ends.
+    /// Writes the destinations. A destination whose address is full is not ready until a webhook to the
+    /// address ends.
     fn save(mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
         for destination in &mut self.destinations {
             let address = destination.state.address.as_ref();
@@ -193,7 +196,8 @@ impl ClaimPlan {
     }
 }
 
-/// Puts a webhook under a lease, opens its attempt, and reads the content to send. Returns the due time as well.
+/// Puts a webhook under a lease, opens its attempt, and reads the content to send. Returns the due time as
+/// well.
 fn lease_webhook(tx: &mut Tx<'_>, seq: i64, until_ms: i64) -> Result<(i64, Lease<DueWebhook>), Error> {
     let row: LeasedRow = tx.query_one(&LEASE, params![seq, until_ms])?;
     let LeasedRow { due_ms, fence, attempt, .. } = row;
@@ -226,8 +230,8 @@ struct ReapedRow {
     fence: i64,
 }
 
-/// Reports the earliest time at which a claim has work. The end of a lease and the expiry of a webhook are work too.
-/// Retries are work only while the driver has capacity for retries.
+/// Reports the earliest time at which a claim has work. The end of a lease and the expiry of a webhook are
+/// work too. Retries are work only while the driver has capacity for retries.
 fn update_due_time(tx: &mut Tx<'_>, has_retry_capacity: bool) -> Result<(), Error> {
     let first_ms = destinations::next_ready_ms(tx, Lane::First)?;
     let retry_ms = if has_retry_capacity { destinations::next_ready_ms(tx, Lane::Retry)? } else { None };

@@ -52,17 +52,19 @@ impl<T: ToColumn + ?Sized> ToColumns for T {
 /// columns! { Watermark as watermark_columns, read + write { id, account, created_ms } }
 /// ```
 ///
-/// The declaration implements [`FromRow`] (`read`) and [`ToColumns`] (`write`) for the type, and defines the macro
-/// `watermark_columns!`, whose forms are string literals for `concat!`:
+/// The declaration implements [`FromRow`] (`read`) and [`ToColumns`] (`write`) for the type, and defines the
+/// macro `watermark_columns!`, whose forms are string literals for `concat!`:
 ///
 /// * `watermark_columns!()`: `id, account, created_ms`
 /// * `watermark_columns!(values)`: `?, ?, ?`
+/// * `watermark_columns!(insert)`: `(id, account, created_ms) VALUES (?, ?, ?)`
 /// * `watermark_columns!(set)`: `id = ?, account = ?, created_ms = ?`
 /// * `watermark_columns!(add)`: `id = id + ?, …`
 ///
-/// A field is a column of the same name, or another expression (`id = "r.id"`), or a type with a column list of its
-/// own (`timings: timings_columns`). Fields after a semicolon are not columns and get the given value. A declaration
-/// without a type, `columns! { content_columns { blob_key, content } }`, only defines the macro.
+/// A field is a column of the same name, or another expression (`id = "r.id"`), or a type with a column list
+/// of its own (`timings: timings_columns`). Fields after a semicolon are not columns and get the given value.
+/// A declaration without a type, `columns! { content_columns { blob_key, content } }`, only defines the
+/// macro.
 ///
 /// [`FromRow`]: super::row::FromRow
 macro_rules! columns {
@@ -87,12 +89,19 @@ macro_rules! columns {
         macro_rules! $list {
             () => { $crate::sql::columns::columns!(@join names $body) };
             (values) => { $crate::sql::columns::columns!(@join values $body) };
+            (insert) => {
+                concat!(
+                    "(", $crate::sql::columns::columns!(@join names $body), ") VALUES (",
+                    $crate::sql::columns::columns!(@join values $body), ")"
+                )
+            };
             (set) => { $crate::sql::columns::columns!(@join set $body) };
             (add) => { $crate::sql::columns::columns!(@join add $body) };
         }
     };
     (@read $row:ty [
-        $($field:ident $(= $name:literal)? $(: $group:ident)?),+ $(,)? $(; $($other:ident = $value:expr),+ $(,)?)?
+        $($field:ident $(= $name:literal)? $(: $group:ident)?),+ $(,)?
+        $(; $($other:ident = $value:expr),+ $(,)?)?
     ]) => {
         impl $crate::sql::row::FromRow for $row {
             fn from_row(row: &mut $crate::sql::row::Row<'_>) -> Result<Self, $crate::error::Error> {
@@ -154,6 +163,7 @@ mod tests {
     fn one_declaration_yields_the_lists_and_the_parameters_in_the_same_order() {
         assert_eq!(outer_columns!(), "first, second, \"3rd\"");
         assert_eq!(outer_columns!(values), "?, ?, ?");
+        assert_eq!(outer_columns!(insert), "(first, second, \"3rd\") VALUES (?, ?, ?)");
         assert_eq!(outer_columns!(set), "first = ?, second = ?, \"3rd\" = ?");
         assert_eq!(sum_columns!(add), "first = first + ?, second = second + ?");
         let row = Outer { first: 1, inner: Inner { second: 2 }, third: true };

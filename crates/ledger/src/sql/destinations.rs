@@ -1,6 +1,6 @@
-//! The rows of destinations: the webhooks that wait for each destination, the concurrency limit, and the time at which
-//! a claim may take one. `destination` decides what may be sent when. This file stores the decision such that a claim
-//! finds the ready destinations by an index.
+//! The rows of destinations: the webhooks that wait for each destination, the concurrency limit, and the time
+//! at which a claim may take one. `destination` decides what may be sent when. This file stores the decision
+//! such that a claim finds the ready destinations by an index.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::destination::{DestinationState, Lane};
@@ -12,7 +12,8 @@ use crate::model::authority::Authority;
 /// How long the row of an idle destination is kept, with its concurrency limit, failures and address.
 const IDLE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// How many destinations that wait for a full address become ready again when one webhook to the address ends.
+/// How many destinations that wait for a full address become ready again when one webhook to the address
+/// ends.
 const MAX_WOKEN: i64 = 2;
 
 columns! {
@@ -31,9 +32,12 @@ columns! {
 }
 
 statements! {
-    FIND = concat!("SELECT ", destination_columns!(), " FROM destinations WHERE account = ?1 AND authority = ?2");
+    FIND = concat!(
+        "SELECT ", destination_columns!(), " FROM destinations WHERE account = ?1 AND authority = ?2"
+    );
     LOAD = concat!("SELECT ", destination_columns!(), " FROM destinations WHERE seq = ?1");
-    ADD = "INSERT INTO destinations (account, authority, concurrency_limit) VALUES (?1, ?2, ?3) RETURNING seq";
+    ADD = "INSERT INTO destinations (account, authority, concurrency_limit) VALUES (?1, ?2, ?3)
+           RETURNING seq";
     SAVE = concat!("UPDATE destinations SET ", saved_columns!(set), " WHERE seq = ?");
     FIRST_READY = "SELECT first_ready_ms, seq FROM destinations WHERE first_ready_ms <= ?1
                    ORDER BY first_ready_ms, seq LIMIT ?2 {skip_locked}";
@@ -132,8 +136,8 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes the destination after a webhook to its address ended. Other destinations that wait for the address
-    /// become ready.
+    /// Writes the destination after a webhook to its address ended. Other destinations that wait for the
+    /// address become ready.
     pub(super) fn save_and_wake_waiting(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         self.save(tx)?;
         let Some(address) = &self.state.address else { return Ok(()) };
@@ -153,8 +157,8 @@ impl Destination {
     }
 }
 
-/// Up to `limit` destinations from which a claim may take webhooks of a lane now, longest ready first: the time since
-/// when each is ready, and its sequence number.
+/// Up to `limit` destinations from which a claim may take webhooks of a lane now, longest ready first: the
+/// time since when each is ready, and its sequence number.
 pub(super) fn ready(tx: &mut Tx<'_>, lane: Lane, limit: u32) -> Result<Vec<(i64, i64)>, Error> {
     let now_ms = tx.now_ms();
     let statement = match lane {

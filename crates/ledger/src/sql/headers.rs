@@ -1,5 +1,5 @@
-//! A list of headers as one column of text: a line for each name and a line for each value, with line breaks and
-//! backslashes escaped. Decoding restores any two strings exactly, including strings that HTTP forbids.
+//! A list of headers as one column of text: a line for each name and a line for each value, with line breaks
+//! and backslashes escaped. Decoding restores any two strings exactly, including strings that HTTP forbids.
 
 use super::Row;
 use super::row::FromRow;

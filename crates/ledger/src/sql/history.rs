@@ -1,5 +1,5 @@
-//! Reading the history of webhooks, and deleting old webhooks. Every list is read by one of the three list indexes of
-//! `webhooks`: by time, by status, or by host.
+//! Reading the history of webhooks, and deleting old webhooks. Every list is read by one of the three list
+//! indexes of `webhooks`: by time, by status, or by host.
 
 use uuid::Uuid;
 
@@ -42,7 +42,8 @@ statements! {
     );
     KEYS_BY_HOST = concat!(
         "SELECT ", key_columns!(), " FROM webhooks
-         WHERE account = ?1 AND created_ms >= ?2 AND (created_ms, seq) < (?3, ?4) AND status = ?7 AND host = ?8
+         WHERE account = ?1 AND created_ms >= ?2 AND (created_ms, seq) < (?3, ?4)
+           AND status = ?7 AND host = ?8
          ORDER BY created_ms DESC, seq DESC LIMIT ?5 OFFSET ?6"
     );
     COUNT = "SELECT COUNT(*) FROM (SELECT 1 FROM webhooks
@@ -95,8 +96,8 @@ pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Opti
     Ok(Some(WebhookRecord { attempts, ..record(tx, seq)? }))
 }
 
-/// Deletes up to `limit` ended webhooks that were accepted before `before_ms`. An unfinished webhook is still owed, and
-/// stays whatever its age.
+/// Deletes up to `limit` ended webhooks that were accepted before `before_ms`. An unfinished webhook is still
+/// owed, and stays whatever its age.
 pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, Error> {
     let mut n_left = u64::from(limit);
     destinations::delete_idle(tx, limit)?;
@@ -119,8 +120,8 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, 
     Ok(u64::from(limit) - n_left)
 }
 
-/// A position in a list: the time at which a webhook was accepted, then its sequence number. A page that starts here
-/// contains the webhooks with smaller positions.
+/// A position in a list: the time at which a webhook was accepted, then its sequence number. A page that
+/// starts here contains the webhooks with smaller positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PageStart {
     pub(super) created_ms: i64,
@@ -141,8 +142,8 @@ fn time_range(query: &WebhookQuery) -> (i64, i64) {
     (query.start_ms.unwrap_or(i64::MIN), query.end_ms.unwrap_or(i64::MAX))
 }
 
-/// The number of webhooks that match a query, on all pages. The counters of the account give the number when the query
-/// filters by status only. Otherwise rows are counted, up to [`MAX_COUNTED`].
+/// The number of webhooks that match a query, on all pages. The counters of the account give the number when
+/// the query filters by status only. Otherwise rows are counted, up to [`MAX_COUNTED`].
 pub(crate) fn count(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<u64, Error> {
     let is_requested = |status| query.statuses.is_empty() || query.statuses.contains(&status);
     if query.start_ms.is_none() && query.end_ms.is_none() && query.host.is_none() {
@@ -169,8 +170,8 @@ pub(crate) fn count(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<u64, Error>
     Ok(total.min(MAX_COUNTED))
 }
 
-/// The positions of the webhooks of a page. Each status is a range of an index. Several statuses are read one after
-/// the other and merged, because sorting all their matches would take as long as the history is large.
+/// The positions of the webhooks of a page. Each status is a range of an index. Several statuses are read one
+/// after the other and merged, because sorting all their matches would take as long as the history is large.
 fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<PageStart>, Error> {
     let start = PageStart::of(query);
     let limit = u64::from(query.limit.min(MAX_PAGE_LEN));
@@ -195,7 +196,8 @@ fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<PageStart>, Error> 
     Ok(keys.into_iter().skip(n_skipped).take(n_taken).collect())
 }
 
-/// The positions of webhooks in one status. The other filters of the query apply, but not its statuses and its page.
+/// The positions of webhooks in one status. The other filters of the query apply, but not its statuses and
+/// its page.
 pub(super) fn keys_of_status(
     tx: &mut Tx<'_>,
     query: &WebhookQuery,
@@ -221,7 +223,8 @@ fn record(tx: &mut Tx<'_>, seq: i64) -> Result<WebhookRecord, Error> {
     tx.query_one(&RECORD, params![seq])
 }
 
-/// While a destination is paused, the next attempt is due at the end of the pause, for the reason of the pause.
+/// While a destination is paused, the next attempt is due at the end of the pause, for the reason of the
+/// pause.
 impl FromRow for Option<NextAttempt> {
     fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
         let (due_ms, due_reason): (Option<i64>, Option<DueReason>) = row.take()?;

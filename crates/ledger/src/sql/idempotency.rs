@@ -29,12 +29,14 @@ statements! {
     );
     PUT = "INSERT INTO idempotency (account, key, sha256, request, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)
            ON CONFLICT (account, key) DO UPDATE
-           SET sha256 = excluded.sha256, request = excluded.request, created_ms = excluded.created_ms, answer = NULL";
+           SET sha256 = excluded.sha256, request = excluded.request, created_ms = excluded.created_ms,
+               answer = NULL";
     STORE_ANSWER = "UPDATE idempotency SET answer = ?4 WHERE account = ?1 AND key = ?2 AND request = ?3";
     RELEASE = "DELETE FROM idempotency
                WHERE account = ?1 AND key = ?2 AND request = ?3 AND answer IS NULL
                  AND NOT EXISTS (SELECT 1 FROM requests WHERE id = ?3)";
-    UNFINISHED = "SELECT i.account, i.key, i.request FROM idempotency i LEFT JOIN requests r ON r.id = i.request
+    UNFINISHED = "SELECT i.account, i.key, i.request
+                  FROM idempotency i LEFT JOIN requests r ON r.id = i.request
                   WHERE i.request > ?1 AND i.answer IS NULL AND r.seq IS NULL ORDER BY i.request LIMIT ?2";
     DELETE_EXPIRED = "DELETE FROM idempotency
                       WHERE (account, key) IN (SELECT account, key FROM idempotency WHERE created_ms < ?1

@@ -13,18 +13,24 @@ use crate::model::authority::Authority;
 use crate::model::webhook::{DueReason, FailureReason, WebhookStatus};
 use crate::state::{Created, Scheduled};
 
-columns! { ResendOptions as resend_columns, read { authority = "r.webhook_authority", expires_ms = "r.webhook_expires_ms" } }
+columns! {
+    ResendOptions as resend_columns, read {
+        authority = "r.webhook_authority", expires_ms = "r.webhook_expires_ms"
+    }
+}
 
 statements! {
     FIND = "SELECT w.seq, w.status FROM requests r JOIN webhooks w ON w.seq = r.seq
             WHERE r.id = ?1 AND r.account = ?2";
-    MAKE_DUE = "UPDATE webhook_queue SET due_ms = ?2, due_reason = ?3 WHERE seq = ?1 AND lease_until_ms IS NULL
+    MAKE_DUE = "UPDATE webhook_queue SET due_ms = ?2, due_reason = ?3
+                WHERE seq = ?1 AND lease_until_ms IS NULL
                 RETURNING destination, lane";
     /// The result is empty for a webhook that never had a payload.
     RESEND_OPTIONS = concat!(
         "SELECT ", resend_columns!(), " FROM requests r JOIN payloads p ON p.seq = r.seq WHERE r.seq = ?1"
     );
-    /// Attempt numbers and fencing tokens continue after the last attempt, so a late report still finds its own row.
+    /// Attempt numbers and fencing tokens continue after the last attempt, so a late report still finds its
+    /// own row.
     LAST_ATTEMPT = "SELECT number, fence FROM attempts WHERE seq = ?1 ORDER BY number DESC LIMIT 1";
     REOPEN = "UPDATE webhooks
               SET status = ?3, scheduled_ms = ?4, delivered_ms = NULL, failed_ms = NULL, failure = NULL
@@ -38,8 +44,8 @@ struct ResendOptions {
     expires_ms: Option<i64>,
 }
 
-/// Makes a webhook due now. A webhook that is being sent stays as it is. Returns the new status, or `None` when the
-/// account has no such webhook.
+/// Makes a webhook due now. A webhook that is being sent stays as it is. Returns the new status, or `None`
+/// when the account has no such webhook.
 pub(crate) fn resend(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
     let Some((seq, status)) = tx.query_optional::<(i64, WebhookStatus)>(&FIND, params![id, account])? else {
         return Ok(None);
@@ -63,7 +69,8 @@ pub(super) fn resend_one(
     Ok(WebhookStatus::Scheduled)
 }
 
-/// Cancels a webhook that is not being sent and has not ended. Returns `false` when the account has no such webhook.
+/// Cancels a webhook that is not being sent and has not ended. Returns `false` when the account has no such
+/// webhook.
 pub(crate) fn cancel(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<bool, Error> {
     let now_ms = tx.now_ms();
     let Some((seq, status)) = tx.query_optional::<(i64, WebhookStatus)>(&FIND, params![id, account])? else {
@@ -96,8 +103,8 @@ fn make_due_now(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
     destination.save(tx)
 }
 
-/// Returns an ended webhook to the queue, at the start of the retry schedule. The webhook waits in the retry lane, so
-/// it takes no capacity from first attempts.
+/// Returns an ended webhook to the queue, at the start of the retry schedule. The webhook waits in the retry
+/// lane, so it takes no capacity from first attempts.
 fn reopen(tx: &mut Tx<'_>, seq: i64, account: AccountId, from: WebhookStatus) -> Result<(), Error> {
     let (now_ms, to) = (tx.now_ms(), WebhookStatus::Scheduled);
     // A webhook that was cancelled while its request was processed has no payload to send.

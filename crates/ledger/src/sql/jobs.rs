@@ -22,20 +22,21 @@ columns! {
     }
 }
 columns! {
-    input_columns { name = "r.input_name", bytes = "r.input_bytes", key = "r.input_key", content = "i.content" }
+    input_columns {
+        name = "r.input_name", bytes = "r.input_bytes", key = "r.input_key", content = "i.content"
+    }
 }
 columns! {
     Job as job_columns, read {
-        id = "r.id", account = "r.account", created_ms = "r.created_ms", input: input_columns, spec = "r.spec";
+        id = "r.id", account = "r.account", created_ms = "r.created_ms", input: input_columns,
+        spec = "r.spec";
         n_crashes = 0
     }
 }
 columns! { ClaimedRow as claimed_columns, read { due_ms, seq, fence, n_crashes } }
 
 statements! {
-    ADD_REQUEST = concat!(
-        "INSERT INTO requests (", request_columns!(), ") VALUES (", request_columns!(values), ") RETURNING seq"
-    );
+    ADD_REQUEST = concat!("INSERT INTO requests ", request_columns!(insert), " RETURNING seq");
     ADD_JOB = "INSERT INTO jobs (seq, account, due_ms, fence, n_crashes) VALUES (?1, ?2, ?3, 0, 0)";
     CLAIM = concat!(
         "UPDATE jobs SET fence = fence + 1, lease_until_ms = ?1
@@ -55,7 +56,8 @@ statements! {
     NEXT_DUE = "SELECT due_ms FROM jobs WHERE lease_until_ms IS NULL ORDER BY due_ms LIMIT 1";
     NEXT_LEASE_END = "SELECT lease_until_ms FROM jobs WHERE lease_until_ms IS NOT NULL
                       ORDER BY lease_until_ms LIMIT 1";
-    RENEW = "UPDATE jobs SET lease_until_ms = ?3 WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
+    RENEW = "UPDATE jobs SET lease_until_ms = ?3
+             WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
     DELETE_LEASED = "DELETE FROM jobs WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
     RELEASE = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?3, n_crashes = n_crashes + ?4
                WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
@@ -115,7 +117,8 @@ pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Le
     Ok(leases)
 }
 
-/// Takes back every job whose lease ended by `until_ms`, and counts a crash for each. Returns the number of jobs.
+/// Takes back every job whose lease ended by `until_ms`, and counts a crash for each. Returns the number of
+/// jobs.
 pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
     let n_reaped = tx.execute(&REAP, params![until_ms, now_ms])?;

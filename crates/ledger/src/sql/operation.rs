@@ -78,8 +78,8 @@ where
         }
     }
 
-    /// An operation that failed itself answers its own error, whatever happened to the transaction. A caller that no
-    /// longer waits is no error: its operation was committed like the others.
+    /// An operation that failed itself answers its own error, whatever happened to the transaction. A caller
+    /// that no longer waits is no error: its operation was committed like the others.
     fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>) {
         let answer = match (self.outcome, commit) {
             (Some(Err(error)), _) => Err(error),

@@ -20,10 +20,13 @@ columns! {
 columns! { ExpiredResult as expired_result_columns, read { id, blob_key } }
 
 statements! {
-    ADD = concat!("INSERT INTO results (", result_columns!(), ") VALUES (", result_columns!(values), ")");
-    FIND = concat!("SELECT ", result_columns!(), " FROM results WHERE id = ?1 AND name = ?2 AND expires_ms > ?3");
+    ADD = concat!("INSERT INTO results ", result_columns!(insert));
+    FIND = concat!(
+        "SELECT ", result_columns!(), " FROM results WHERE id = ?1 AND name = ?2 AND expires_ms > ?3"
+    );
     EXPIRED = concat!(
-        "SELECT ", expired_result_columns!(), " FROM results WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2"
+        "SELECT ", expired_result_columns!(), " FROM results WHERE expires_ms <= ?1
+         ORDER BY expires_ms LIMIT ?2"
     );
     DELETE = "DELETE FROM results WHERE id = ?1";
 }

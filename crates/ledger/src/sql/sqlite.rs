@@ -1,8 +1,8 @@
 //! The ledger in one SQLite file: its threads, and the queues of operations for them.
 //!
-//! One thread writes, and commits all waiting operations together (`writer`). A few threads read, each on its own
-//! connection (`readers`). A read sees every commit that was answered before the read began. One thread copies the
-//! write-ahead log into the database (`checkpoint`).
+//! One thread writes, and commits all waiting operations together (`writer`). A few threads read, each on its
+//! own connection (`readers`). A read sees every commit that was answered before the read began. One thread
+//! copies the write-ahead log into the database (`checkpoint`).
 
 mod checkpoint;
 mod connection;
@@ -38,8 +38,8 @@ use connection::Role;
 pub(crate) use in_memory::{memory, transact};
 use writer::Writer;
 
-/// The number of reading threads. Reads are short and mostly served from memory, so more threads would not be faster
-/// on few cores.
+/// The number of reading threads. Reads are short and mostly served from memory, so more threads would not be
+/// faster on few cores.
 const N_READERS: usize = 2;
 
 /// An open database.
@@ -163,7 +163,8 @@ impl Shared {
     }
 }
 
-/// Sends a stop message from its own thread. The queue may be full, and only a blocking send waits for a free place.
+/// Sends a stop message from its own thread. The queue may be full, and only a blocking send waits for a free
+/// place.
 fn stop(queue: SyncSender<Message>) -> oneshot::Receiver<()> {
     let (done, stopped) = oneshot::channel();
     // If no thread can be started, the database threads end when the last handle is dropped.

@@ -12,10 +12,12 @@ columns! {
 }
 
 statements! {
-    ADD = concat!("INSERT INTO watermarks (", watermark_columns!(), ") VALUES (", watermark_columns!(values), ")");
-    USED_QUOTA = "SELECT count(*), coalesce(sum(bytes), 0) FROM watermarks WHERE account = ?1 AND removed_ms IS NULL";
+    ADD = concat!("INSERT INTO watermarks ", watermark_columns!(insert));
+    USED_QUOTA = "SELECT count(*), coalesce(sum(bytes), 0) FROM watermarks
+                  WHERE account = ?1 AND removed_ms IS NULL";
     FIND = concat!(
-        "SELECT ", watermark_columns!(), " FROM watermarks WHERE id = ?1 AND account = ?2 AND removed_ms IS NULL"
+        "SELECT ", watermark_columns!(), " FROM watermarks
+         WHERE id = ?1 AND account = ?2 AND removed_ms IS NULL"
     );
     FIND_INCLUDING_REMOVED = concat!(
         "SELECT ", watermark_columns!(), " FROM watermarks WHERE id = ?1 AND account = ?2"
@@ -25,7 +27,8 @@ statements! {
          ORDER BY created_ms DESC, id DESC LIMIT ?3 OFFSET ?2"
     );
     REMOVE = "UPDATE watermarks SET removed_ms = ?3 WHERE id = ?1 AND account = ?2 AND removed_ms IS NULL";
-    /// Requests get their sequence numbers in the order of acceptance, so the lowest number belongs to the oldest job.
+    /// Requests get their sequence numbers in the order of acceptance, so the lowest number belongs to the
+    /// oldest job.
     OLDEST_JOB = "SELECT created_ms FROM requests WHERE seq = (SELECT min(seq) FROM jobs)";
     REMOVED_BEFORE = "SELECT id FROM watermarks WHERE removed_ms < ?1 ORDER BY removed_ms LIMIT ?2";
     DELETE = "DELETE FROM watermarks WHERE id = ?1 AND removed_ms IS NOT NULL";

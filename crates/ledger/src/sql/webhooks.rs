@@ -1,5 +1,5 @@
-//! The queue of webhooks: how a webhook enters the queue, how it leaves, and what an attempt changes. `claims` takes
-//! the leases.
+//! The queue of webhooks: how a webhook enters the queue, how it leaves, and what an attempt changes.
+//! `claims` takes the leases.
 
 use super::counters::Delta;
 use super::destinations::Destination;
@@ -10,17 +10,12 @@ use crate::lease::LeaseKey;
 use crate::model::account::AccountId;
 use crate::model::authority::Authority;
 use crate::model::webhook::{Attempt, Disposition, DueReason, FailureReason, Outcome, WebhookStatus};
-use crate::state::{Dispatched, Scheduled, Transition, WebhookState};
-
-/// The most webhooks that one claim fails as expired. The next claim continues.
-const MAX_EXPIRED: i64 = 256;
-
-/// Local trouble that postponed a webhook to a due time at most this far in the past counts as still present.
-const RECENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
+use crate::state::{Dispatched, Transition, WebhookState};
 
 columns! {
     DeliveryOptions as delivery_columns, read {
-        account, authority = "webhook_authority", delay_ms = "webhook_delay_ms", expires_ms = "webhook_expires_ms"
+        account, authority = "webhook_authority", delay_ms = "webhook_delay_ms",
+        expires_ms = "webhook_expires_ms"
     }
 }
 columns! {
@@ -28,14 +23,6 @@ columns! {
         seq, account, destination, lane, due_ms, due_reason, expires_ms, fence, attempt, n_counted_attempts
     }
 }
-columns! {
-    ExpiredRow as expired_columns, read {
-        seq = "q.seq", account = "q.account", destination = "q.destination",
-        n_counted_attempts = "q.n_counted_attempts", due_ms = "q.due_ms", due_reason = "q.due_reason",
-        requested_expires_ms = "r.webhook_expires_ms"
-    }
-}
-
 statements! {
     ADD = "INSERT INTO webhooks (seq, account, created_ms, status, host) VALUES (?1, ?2, ?3, ?4, ?5)";
     SET_STATUS = "UPDATE webhooks
@@ -45,12 +32,7 @@ statements! {
                   WHERE seq = ?1 AND status = ?2";
     ADD_PAYLOAD = "INSERT INTO payloads (seq, finished_ms, payload) VALUES (?1, ?2, ?3)";
     DELIVERY_OPTIONS = concat!("SELECT ", delivery_columns!(), " FROM requests WHERE seq = ?1");
-    ENQUEUE = concat!("INSERT INTO webhook_queue (", queue_columns!(), ") VALUES (", queue_columns!(values), ")");
-    EXPIRED = concat!(
-        "SELECT ", expired_columns!(), " FROM webhook_queue q JOIN requests r ON r.seq = q.seq
-         WHERE q.expires_ms <= ?1 AND q.lease_until_ms IS NULL ORDER BY q.expires_ms LIMIT ?2"
-    );
-    EXTEND_EXPIRY = "UPDATE webhook_queue SET expires_ms = ?2 WHERE seq = ?1";
+    ENQUEUE = concat!("INSERT INTO webhook_queue ", queue_columns!(insert));
     DEQUEUE_WAITING = "DELETE FROM webhook_queue WHERE seq = ?1 AND lease_until_ms IS NULL
                        RETURNING destination, lane";
     DEQUEUE_LEASED = "DELETE FROM webhook_queue WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL
@@ -62,7 +44,7 @@ statements! {
                RETURNING destination, lane";
 }
 
-/// What `record` changed.
+/// What the recording of an attempt has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordEffect {
     /// The lease was still held: the attempt was stored and its disposition applied.
@@ -101,18 +83,6 @@ struct DeliveryOptions {
     authority: Authority,
     delay_ms: i64,
     expires_ms: Option<i64>,
-}
-
-/// A waiting webhook whose expiry has passed.
-struct ExpiredRow {
-    seq: i64,
-    account: AccountId,
-    destination: i64,
-    n_counted_attempts: u32,
-    due_ms: i64,
-    due_reason: DueReason,
-    /// The request's own `expires`.
-    requested_expires_ms: Option<i64>,
 }
 
 /// Adds the webhook of a request that was just accepted.
@@ -188,35 +158,13 @@ pub(super) fn write_status(tx: &mut Tx<'_>, seq: i64, transition: Transition) ->
     Err(Error::Corrupt(format!("webhook {seq} is not {from} and cannot become {status}")))
 }
 
-/// Fails waiting webhooks that have expired, even if their destination is paused or saturated.
-///
-/// A webhook that was never attempted gets a new expiry instead when only this server let the time pass:
-/// * the request did not ask for an earlier expiry than `give_up_ms`,
-/// * the circuit breaker of the destination is closed, and
-/// * local trouble on this machine did not postpone the webhook recently, again and again.
-pub(super) fn fail_expired(tx: &mut Tx<'_>) -> Result<(), Error> {
-    let now_ms = tx.now_ms();
-    for row in tx.query::<ExpiredRow>(&EXPIRED, params![now_ms, MAX_EXPIRED])? {
-        if let (0, Some(give_up_ms)) = (row.n_counted_attempts, tx.limits().give_up_ms)
-            && row.requested_expires_ms.is_none_or(|requested_ms| requested_ms >= give_up_ms)
-            && !row.has_recent_trouble(now_ms)
-            && Destination::load(tx, row.destination)?.state.n_openings == 0
-        {
-            tx.execute(&EXTEND_EXPIRY, params![row.seq, now_ms.saturating_add(give_up_ms)])?;
-            continue;
-        }
-        remove_waiting(tx, row.seq)?;
-        apply_transition(tx, row.seq, row.account, Scheduled.failed(FailureReason::Expired, now_ms))?;
-    }
-    Ok(())
-}
-
 /// Removes a waiting webhook from the queue for good.
 pub(super) fn remove_waiting(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
     let (destination, lane): (i64, Lane) = tx.query_one(&DEQUEUE_WAITING, params![seq])?;
     let mut destination = Destination::load(tx, destination)?;
     destination.refresh_earliest_due(tx, lane)?;
-    // The destination may have been woken for a full address, and no longer needs the capacity there.
+    // The destination may have been woken to use free capacity at its address. It may no longer need that
+    // capacity, so others that wait for the address are woken too.
     destination.save_and_wake_waiting(tx)
 }
 
@@ -278,13 +226,6 @@ impl Requeue {
         };
         let n_counted_attempts = i64::from(!is_interrupted);
         Self { due_ms, due_reason, n_deleted_attempts: 0, n_counted_attempts }
-    }
-}
-
-impl ExpiredRow {
-    /// Whether trouble on this machine has postponed the webhook until about now.
-    fn has_recent_trouble(&self, now_ms: i64) -> bool {
-        self.due_reason == DueReason::LocalTrouble && self.due_ms > now_ms.saturating_sub(RECENT_TROUBLE_MS)
     }
 }
 

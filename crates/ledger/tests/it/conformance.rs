@@ -1,7 +1,9 @@
-//! What every database must do, as functions over a fresh ledger. A database runs them all with `suite!`.
+//! The conformance suite that every database must pass. Each test is a function over a new ledger. `suite!`
+//! runs all of them on one database.
 
 pub(crate) mod accounts;
 pub(crate) mod delivery_limits;
+pub(crate) mod expiry;
 pub(crate) mod history;
 pub(crate) mod interventions;
 pub(crate) mod jobs;
@@ -9,39 +11,80 @@ pub(crate) mod results;
 pub(crate) mod watermarks;
 pub(crate) mod webhooks;
 
-/// Makes a test of every function of the suite; `$fresh` opens a ledger.
+/// Defines a test for every function of the suite. `$fresh` opens a new ledger.
 macro_rules! suite {
     ($fresh:ident) => {
         $crate::conformance::suite! { $fresh:
-            accounts: the_first_key_makes_the_account, a_key_is_found_until_it_is_revoked,
-                a_key_exists_once, a_key_of_another_process_counts_at_once, usage_needs_an_account;
-            jobs: an_accepted_request_ends_delivered, what_went_in_comes_out,
-                a_small_input_rides_along_until_its_job_ended, an_id_is_accepted_once,
-                an_account_must_exist, jobs_come_in_order_and_no_more_than_asked_for, a_lost_job_stays_lost,
-                a_renewed_job_is_kept, a_release_says_when_and_whether_it_counts,
-                recovery_gives_everything_back, unfinished_jobs_are_known;
-            webhooks: a_delay_counts_from_the_end_of_processing, webhooks_come_by_due_time,
-                a_retry_waits_for_its_time, an_end_is_an_end, a_release_uses_up_no_attempt,
-                a_late_result_is_only_history, a_crash_shows_as_interrupted,
-                an_abandoned_webhook_fails_without_attempt, expiry_counts_from_the_first_due_time;
-            delivery_limits: a_saturated_authority_is_left_out, a_backlog_delays_nobody_else,
-                room_is_kept_for_first_attempts, the_breaker_lets_one_through_at_a_time,
-                what_a_receiver_asks_for_holds_for_its_authority, time_runs_out_while_nothing_is_sent,
-                what_nobody_tried_is_owed_however_late_it_is, nothing_is_claimed_whose_time_is_over,
-                what_this_machine_cannot_send_is_not_tried_for_ever, a_request_gets_no_more_time_than_any,
-                one_address_is_one_receiver,
-                a_clock_set_back_does_not_lengthen_a_pause, an_idle_destination_is_forgotten,
-                an_interruption_returns_what_it_held;
-            interventions: what_ended_can_be_sent_again, what_waits_can_be_hurried,
-                what_is_not_wanted_any_more_ends, a_cancelled_request_leaves_no_input, a_late_result_finds_its_own_attempt,
-                secrets_overlap, who_waits_for_a_result_is_told, many_are_sent_again_at_the_rate_asked_for,
-                a_bulk_resend_survives_a_restart_and_can_be_stopped;
-            history: lists_are_filtered_and_paged, pages_follow_each_other_whatever_comes_between, another_accounts_webhook_does_not_exist,
-                an_attempt_is_kept_in_full, an_open_attempt_is_not_listed, the_sweep_takes_what_ended_and_is_old,
+            accounts:
+                the_first_key_creates_the_account,
+                a_key_is_valid_until_it_is_revoked,
+                a_key_cannot_be_added_twice,
+                a_key_added_by_another_process_is_valid_at_once,
+                usage_of_an_unknown_account_is_an_error;
+            jobs:
+                an_accepted_request_passes_through_every_status_to_delivered,
+                claims_return_the_accepted_request_unchanged,
+                an_inline_input_is_returned_by_every_claim_of_its_job,
+                a_second_request_with_the_same_id_is_refused,
+                a_request_of_an_unknown_account_is_refused,
+                jobs_are_claimed_in_order_and_up_to_the_limit,
+                a_job_cannot_be_finished_under_a_lost_lease,
+                a_renewed_lease_lasts_from_the_renewal,
+                the_release_reason_decides_due_time_and_crash_count,
+                recovery_ends_every_lease,
+                unfinished_jobs_are_the_leased_and_the_waiting_ones;
+            webhooks:
+                the_delay_starts_at_the_end_of_processing,
+                webhooks_are_claimed_in_the_order_of_due_times,
+                a_retry_is_not_claimed_before_its_due_time,
+                a_failed_webhook_is_not_claimed_again,
+                a_released_webhook_uses_no_attempt,
+                an_attempt_under_a_lost_lease_only_enters_the_history,
+                recovery_closes_an_open_attempt_as_interrupted,
+                an_abandoned_webhook_fails_without_an_attempt,
+                the_expiry_is_relative_to_the_first_due_time;
+            delivery_limits:
+                a_saturated_destination_is_not_claimed_until_a_lease_ends,
+                a_backlog_of_one_destination_does_not_delay_another,
+                retries_do_not_use_the_capacity_for_first_attempts,
+                an_open_breaker_lets_one_probe_through_after_each_pause,
+                retry_after_pauses_the_whole_destination,
+                authorities_at_one_address_share_its_limit,
+                a_clock_set_back_does_not_lengthen_a_pause,
+                an_idle_destination_is_deleted_after_a_day,
+                an_ended_lease_frees_the_capacity_of_its_destination;
+            expiry:
+                a_webhook_expires_while_its_destination_is_paused,
+                a_webhook_that_was_never_attempted_gets_a_new_expiry,
+                an_expired_webhook_is_never_claimed,
+                a_webhook_postponed_by_local_trouble_expires,
+                the_expiry_is_at_most_give_up_ms;
+            interventions:
+                a_resent_webhook_restarts_its_schedule_and_its_expiry,
+                a_resend_makes_a_waiting_webhook_due_now,
+                a_cancelled_webhook_fails_and_its_job_is_lost,
+                a_cancelled_request_leaves_no_inline_input,
+                a_late_report_after_a_resend_updates_its_own_attempt,
+                a_rotated_secret_stays_active_for_the_overlap,
+                a_completion_waiter_wakes_when_the_request_ends,
+                a_bulk_resend_keeps_its_rate,
+                a_bulk_resend_continues_after_recovery_and_can_be_stopped;
+            history:
+                lists_are_filtered_and_paged,
+                cursor_pages_skip_and_repeat_nothing_while_webhooks_are_added,
+                a_webhook_of_another_account_is_not_found,
+                every_field_of_an_attempt_is_stored,
+                an_open_attempt_is_not_listed,
+                the_sweep_deletes_only_old_webhooks_that_have_ended,
                 the_counters_equal_a_recount;
-            watermarks: a_watermark_is_there_until_it_is_removed, another_accounts_watermark_does_not_exist,
-                a_quota_counts_what_is_there, a_removed_watermark_waits_for_earlier_requests;
-            results: a_result_is_found_until_it_expires, a_job_and_its_result_are_one;
+            watermarks:
+                a_watermark_is_found_until_it_is_removed,
+                a_watermark_of_another_account_is_not_found,
+                the_quota_counts_only_watermarks_that_are_not_removed,
+                a_removed_watermark_stays_until_earlier_requests_are_processed;
+            results:
+                a_result_is_found_until_it_expires,
+                the_result_of_a_job_under_a_lost_lease_is_not_stored;
         }
     };
     ($fresh:ident: $($module:ident: $($test:ident),*;)*) => {

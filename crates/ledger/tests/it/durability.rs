@@ -1,5 +1,5 @@
-//! What was answered survives the death of the process. A child process of this very program accepts requests and
-//! is killed in the middle.
+//! Accepted requests survive the death of the process. A child process, which runs this test program again,
+//! accepts requests until it is killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, key, request, sqlite, webhook};
 
-/// Tells the child where its ledger is.
+/// The environment variable that passes the ledger's directory to the child process.
 const DIRECTORY: &str = "PIXAVEN_TEST_DIRECTORY";
 
 const N_CALLERS: usize = 8;
 
 #[tokio::test]
-async fn what_was_answered_survives_a_kill() {
+async fn accepted_requests_survive_a_kill() {
     for n_before_kill in [1, 50, 200] {
         let directory = tempfile::tempdir().unwrap();
         let accepted = kill_after(n_before_kill, directory.path().to_owned());
@@ -38,21 +38,21 @@ async fn what_was_answered_survives_a_kill() {
         assert!(lost.is_empty(), "{} of {} lost", lost.len(), accepted.len());
         let account = ledger.account_by_key([0; 32]).await.unwrap().unwrap().id;
         let created = ledger.usage(account).await.unwrap().webhooks[0].1;
-        assert_eq!(created, jobs.len() as u64, "the counters were committed with the rows");
+        assert_eq!(created, jobs.len() as u64, "the counters were committed together with the rows");
     }
 }
 
-/// Lets the child accept, kills it after so many answers, and returns all that it had answered.
+/// Kills the child process after `n` answers. Returns the ids of all requests that it had accepted.
 fn kill_after(n: usize, directory: PathBuf) -> Vec<Uuid> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "durability::child", "--ignored", "--nocapture"])
+        .args(["--exact", "durability::accepting_child_process", "--ignored", "--nocapture"])
         .env(DIRECTORY, directory)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut accepted = vec![];
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        // A line that the kill has cut was not answered.
+        // A line that the kill cut off is not a complete answer.
         let line = line.unwrap();
         accepted.extend(line.strip_prefix("accepted ").and_then(|id| Uuid::parse_str(id).ok()));
         if accepted.len() == n {
@@ -64,13 +64,14 @@ fn kill_after(n: usize, directory: PathBuf) -> Vec<Uuid> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "runs until it is killed: a part of what_was_answered_survives_a_kill"]
-async fn child() {
-    let directory = PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent says where"));
+#[ignore = "the child process of accepted_requests_survive_a_kill, which runs until it is killed"]
+async fn accepting_child_process() {
+    let directory =
+        PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent process passes the directory"));
     let store = Store::Sqlite { path: directory.join("ledger.db") };
     let ledger = Ledger::open(store, Clock::manual(START_MS)).await.unwrap();
     let account = ledger.create_key(key(0)).await.unwrap().account;
-    // The line of the test's own name ends here.
+    // The test harness has begun a line with the name of this test.
     writeln!(std::io::stdout()).unwrap();
     let mut callers = JoinSet::<()>::new();
     for _ in 0..N_CALLERS {
@@ -90,7 +91,7 @@ async fn child() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_was_only_dropped_loses_nothing() {
+async fn a_ledger_dropped_without_close_loses_no_commit() {
     let directory = tempfile::tempdir().unwrap();
     let id = {
         let f = Fixture::open(sqlite(directory.path()), ()).await;

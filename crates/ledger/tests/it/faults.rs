@@ -1,5 +1,6 @@
-//! What happens when the disk takes no more. A child process of this very program runs under a limit on the size of its
-//! files, so that the system refuses a write in the middle of a commit, as it does where a quota is used up.
+//! Writes that the operating system refuses. A child process, which runs this test program again, has a limit
+//! on the size of its files. The system therefore refuses a write in the middle of a commit, as it does when
+//! a quota is used up.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,38 +9,40 @@ use pixaven_ledger::{Clock, Error, Ledger};
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, request, sqlite, webhook};
 
-/// Tells the child where its ledger is.
+/// The environment variable that passes the ledger's directory to the child process.
 const DIRECTORY: &str = "PIXAVEN_TEST_DIRECTORY";
 
-/// Runs the program in its arguments with files of at most a few MiB; beyond it, writes fail instead of killing.
-const LIMITED: &str = r#"trap "" XFSZ; ulimit -f 4096; exec "$0" "$@""#;
+/// A shell script that runs its arguments as a program with files of at most a few MiB. It ignores the signal
+/// XFSZ, so a larger write fails instead of killing the process.
+const RUN_WITH_FILE_LIMIT: &str = r#"trap "" XFSZ; ulimit -f 4096; exec "$0" "$@""#;
 
 #[tokio::test]
-async fn a_refused_write_is_a_full_disk_and_no_reason_to_stop() {
+async fn a_refused_write_is_busy_and_the_ledger_keeps_working() {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new("sh")
-        .args(["-c", LIMITED])
+        .args(["-c", RUN_WITH_FILE_LIMIT])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "faults::child", "--ignored", "--nocapture"])
+        .args(["--exact", "faults::accepting_child_process", "--ignored", "--nocapture"])
         .env(DIRECTORY, directory.path())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let n_accepted = told.lines().find_map(|line| line.strip_prefix("accepted ")?.parse::<usize>().ok());
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    let n_accepted = n_accepted.expect("the child says how many it accepted");
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    let n_accepted = report.lines().find_map(|line| line.strip_prefix("accepted ")?.parse::<usize>().ok());
+    assert!(output.status.success(), "{report}{}", String::from_utf8_lossy(&output.stderr));
+    let n_accepted = n_accepted.expect("the child process reports how many requests it accepted");
     assert!(n_accepted > 0);
 
     let ledger = Ledger::open(sqlite(directory.path()), Clock::manual(START_MS)).await.unwrap();
     ledger.health().await.unwrap();
     let jobs = ledger.claim_jobs(10_000, LEASE_MS).await.unwrap();
-    assert_eq!(jobs.len(), n_accepted, "what was accepted is there, what was refused is not");
+    assert_eq!(jobs.len(), n_accepted, "exactly the accepted requests are stored");
 }
 
 #[tokio::test]
-#[ignore = "needs a limit on file sizes: a part of a_refused_write_is_a_full_disk_and_no_reason_to_stop"]
-async fn child() {
-    let directory = PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent says where"));
+#[ignore = "the child process of a_refused_write_is_busy_and_the_ledger_keeps_working"]
+async fn accepting_child_process() {
+    let directory =
+        PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent process passes the directory"));
     let f = Fixture::open(sqlite(&directory), ()).await;
     let mut n_accepted = 0;
     let refused = loop {
@@ -49,10 +52,10 @@ async fn child() {
             Ok(()) => n_accepted += 1,
             Err(error) => break error,
         }
-        assert!(n_accepted < 10_000, "nothing limits the size of files");
+        assert!(n_accepted < 10_000, "no limit on the size of files is set");
     };
     assert!(matches!(refused, Error::Busy), "{refused:?}");
-    f.ledger.keys().await.expect("what is there can be read");
+    f.ledger.keys().await.expect("the ledger can still be read");
     match f.ledger.accept(request(f.account, webhook())).await {
         Ok(()) => n_accepted += 1,
         Err(error) => assert!(matches!(error, Error::Busy), "{error:?}"),

@@ -1,4 +1,4 @@
-//! A fresh ledger with a manual clock and one account, and requests to put into it.
+//! A new ledger with a manual clock and one account, and builders for requests, webhooks and attempts.
 
 use std::any::Any;
 use std::path::Path;
@@ -10,10 +10,10 @@ use pixaven_ledger::{
 };
 use uuid::Uuid;
 
-/// What the clock shows at first: 14 November 2023.
+/// The time at the start of a test: 14 November 2023.
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
 
-/// A lease that outlives every step of a test but those that are about its end.
+/// A lease that is longer than the steps of a test, except in the tests about the end of a lease.
 pub(crate) const LEASE_MS: i64 = 60_000;
 
 pub(crate) struct Fixture {
@@ -21,7 +21,7 @@ pub(crate) struct Fixture {
     pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
     pub(crate) account: AccountId,
-    /// Keeps what the store needs, such as its directory.
+    /// Keeps a resource that the store needs, such as its temporary directory.
     _guard: Box<dyn Any + Send>,
 }
 
@@ -33,12 +33,12 @@ impl Fixture {
         Self { store, ledger, clock, account, _guard: Box::new(guard) }
     }
 
-    /// The same, asking this much of receivers.
+    /// The fixture with other delivery limits.
     pub(crate) fn with_delivery_limits(self, limits: DeliveryLimits) -> Self {
         Self { ledger: self.ledger.with_delivery_limits(limits), ..self }
     }
 
-    /// The same, holding nothing back.
+    /// The fixture with delivery limits that no test reaches.
     pub(crate) fn unlimited(self) -> Self {
         self.with_delivery_limits(DeliveryLimits {
             per_authority: 1_000,
@@ -48,7 +48,7 @@ impl Fixture {
         })
     }
 
-    /// Accepts a request with this webhook; returns its id.
+    /// Accepts a request with this webhook, and returns its id.
     pub(crate) async fn accept(&self, webhook: NewWebhook) -> Uuid {
         let request = request(self.account, webhook);
         let id = request.id;
@@ -57,23 +57,23 @@ impl Fixture {
     }
 
     pub(crate) async fn claim_job(&self) -> Lease<Job> {
-        one(self.ledger.claim_jobs(1, LEASE_MS).await.unwrap())
+        only(self.ledger.claim_jobs(1, LEASE_MS).await.unwrap())
     }
 
     pub(crate) async fn claim_webhook(&self) -> Lease<DueWebhook> {
-        one(self.ledger.claim_webhooks(1, LEASE_MS).await.unwrap())
+        only(self.ledger.claim_webhooks(1, LEASE_MS).await.unwrap())
     }
 
-    /// Accepts a request and brings it to where its webhook is due after the webhook's delay.
+    /// Accepts a request and finishes its job, so that its webhook is due after its delay. Returns the id.
     pub(crate) async fn scheduled(&self, webhook: NewWebhook) -> Uuid {
         let id = self.accept(webhook).await;
         let lease = self.claim_job().await;
-        assert_eq!(lease.value.id, id, "there was other work");
-        self.ledger.finish_job(lease, done(id)).await.unwrap();
+        assert_eq!(lease.value.id, id, "another job was due");
+        self.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
         id
     }
 
-    /// The counters of webhooks in the order of their lives.
+    /// The number of webhooks in each status, in the order of `WebhookStatus::ALL`.
     pub(crate) async fn counts(&self) -> [u64; 5] {
         let usage = self.ledger.usage(self.account).await.unwrap();
         let (statuses, counts): (Vec<_>, Vec<_>) = usage.webhooks.into_iter().unzip();
@@ -110,7 +110,7 @@ pub(crate) fn webhook() -> NewWebhook {
     }
 }
 
-/// A webhook to another receiver.
+/// A webhook to the receiver with this authority.
 pub(crate) fn webhook_to(authority: &str) -> NewWebhook {
     NewWebhook { authority: authority.parse().unwrap(), ..webhook() }
 }
@@ -124,7 +124,7 @@ pub(crate) fn payload(id: Uuid) -> String {
     format!(r#"{{"success":true,"code":200,"id":"{id}"}}"#)
 }
 
-pub(crate) fn done(id: Uuid) -> JobOutcome {
+pub(crate) fn job_outcome(id: Uuid) -> JobOutcome {
     let usage = UsageDelta { requests: 1, input_bytes: 1000, output_bytes: 100 };
     JobOutcome { payload: payload(id), usage, result: None }
 }
@@ -160,13 +160,13 @@ pub(crate) fn delivered() -> Attempt {
     attempt(Outcome::Delivered, Some(204))
 }
 
-/// When the next attempt of a webhook is due.
+/// The due time of a webhook's next attempt.
 pub(crate) fn next_due_ms(record: &WebhookRecord) -> Option<i64> {
     record.next_attempt.map(|next| next.due_ms)
 }
 
-/// The only element.
-pub(crate) fn one<T>(mut all: Vec<T>) -> T {
-    assert_eq!(all.len(), 1, "exactly one was expected");
+/// The only element of a list.
+pub(crate) fn only<T>(mut all: Vec<T>) -> T {
+    assert_eq!(all.len(), 1, "the list has exactly one element");
     all.remove(0)
 }

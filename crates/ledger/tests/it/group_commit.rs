@@ -1,4 +1,4 @@
-//! Operations that wait together are committed together, and do not suffer for each other.
+//! Group commit: waiting operations share a commit, and a failed operation does not affect the others.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use crate::fixture::{Fixture, request, sqlite, webhook};
 
 const N_CALLERS: usize = 300;
 
-/// Accepts requests of as many callers while another process holds the file, so that all of them wait; then lets
-/// go. Returns the answers in order, and what it took.
+/// Accepts one request per caller while another process locks the file, so that all callers wait. Then
+/// unlocks the file. Returns the answers in order, and the operations and commits that they took.
 async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(), Error>>, LedgerStats) {
     let Store::Sqlite { path } = &f.store;
     let before = f.ledger.stats();
     let other_process = Connection::open(path).unwrap();
     other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut waiting: Vec<_> = requests.into_iter().map(|request| begun(&f.ledger, request)).collect();
+    let mut waiting: Vec<_> = requests.into_iter().map(|request| queued_accept(&f.ledger, request)).collect();
     other_process.execute_batch("COMMIT").unwrap();
     let mut answers = vec![];
     for accept in &mut waiting {
@@ -33,12 +33,12 @@ async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(
     (answers, stats)
 }
 
-/// An accept that is in the writer's queue already: its first poll puts it there.
-fn begun(ledger: &Ledger, request: NewRequest) -> Pin<Box<impl Future<Output = Result<(), Error>>>> {
+/// An accept whose operation is in the writer's queue: the first poll of the future puts it there.
+fn queued_accept(ledger: &Ledger, request: NewRequest) -> Pin<Box<impl Future<Output = Result<(), Error>>>> {
     let ledger = ledger.clone();
     let mut accept = Box::pin(async move { ledger.accept(request).await });
     let polled = accept.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(polled.is_pending(), "nobody can have committed it");
+    assert!(polled.is_pending(), "the locked file allows no commit");
     accept
 }
 
@@ -48,25 +48,26 @@ async fn fresh() -> Fixture {
 }
 
 #[tokio::test]
-async fn many_callers_share_few_commits() {
+async fn concurrent_callers_share_few_commits() {
     let f = fresh().await;
     let requests = (0..N_CALLERS).map(|_| request(f.account, webhook())).collect();
     let (answers, stats) = accept_at_once(&f, requests).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(stats.n_operations, N_CALLERS as u64);
-    // Those that came before the writer tried to begin, and all the others.
+    // One commit has the operations that were queued before the writer first tried to begin, and one has the
+    // rest.
     assert!(stats.n_commits <= 2, "{} commits", stats.n_commits);
     assert_eq!(f.counts().await, [N_CALLERS as u64, 0, 0, 0, 0]);
 }
 
 #[tokio::test]
-async fn one_that_fails_undoes_only_itself() {
+async fn a_failed_operation_rolls_back_only_itself() {
     let f = fresh().await;
     let requests: Vec<_> = (0..30).map(|_| request(f.account, webhook())).collect();
-    let mut twice = requests.clone();
-    twice.extend(requests.iter().take(10).cloned());
-    twice.push(request(f.account + 1, webhook()));
-    let (answers, stats) = accept_at_once(&f, twice).await;
+    let mut with_duplicates = requests.clone();
+    with_duplicates.extend(requests.iter().take(10).cloned());
+    with_duplicates.push(request(f.account + 1, webhook()));
+    let (answers, stats) = accept_at_once(&f, with_duplicates).await;
     assert!(stats.n_commits <= 2, "{} commits", stats.n_commits);
     assert!(answers[..30].iter().all(Result::is_ok));
     assert!(answers[30..40].iter().all(|answer| matches!(answer, Err(Error::Exists))));
@@ -76,7 +77,7 @@ async fn one_that_fails_undoes_only_itself() {
 }
 
 #[tokio::test]
-async fn an_idle_claim_commits_nothing() {
+async fn a_claim_without_due_work_commits_nothing() {
     let f = fresh().await;
     let before = f.ledger.stats().n_commits;
     for _ in 0..10 {
@@ -89,36 +90,36 @@ async fn an_idle_claim_commits_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_busy_and_loses_nothing_it_took() {
+async fn a_full_queue_refuses_operations_and_runs_the_queued_ones() {
     let f = fresh().await;
     let Store::Sqlite { path } = &f.store;
     let other_process = Connection::open(path).unwrap();
     other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut taken = vec![];
+    let mut queued = vec![];
     let refused = loop {
         let ledger = f.ledger.clone();
-        let mut beat = Box::pin(async move { ledger.health().await });
-        match beat.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            std::task::Poll::Pending => taken.push(beat),
+        let mut health = Box::pin(async move { ledger.health().await });
+        match health.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            std::task::Poll::Pending => queued.push(health),
             std::task::Poll::Ready(answer) => break answer,
         }
-        assert!(taken.len() < 1_000_000, "the queue has no limit");
+        assert!(queued.len() < 1_000_000, "the queue never became full");
     };
     assert!(matches!(refused, Err(Error::Busy)));
     other_process.execute_batch("COMMIT").unwrap();
-    for beat in taken {
-        beat.await.unwrap();
+    for health in queued {
+        health.await.unwrap();
     }
     f.ledger.health().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_log_stays_short_under_writes_that_never_pause() {
+async fn the_write_ahead_log_stays_short_under_constant_writes() {
     const LIMIT_BYTES: u64 = 36 << 20;
     let f = fresh().await;
     let Store::Sqlite { path } = &f.store;
     let log = path.with_extension("db-wal");
-    // Three times as much as the log may hold.
+    // The requests have three times as many bytes as the log may have.
     for _ in 0..150 {
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..16 {

@@ -1,9 +1,10 @@
-//! The ledger through its face. `conformance` is one suite for every database; the other modules are about what
-//! a single database or a pure part promises.
+//! Tests of the ledger through its public interface. `conformance` is one suite for every database. The other
+//! modules test one database, or a part without a database.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod conformance;
+mod due_signal;
 mod durability;
 mod faults;
 mod fixture;
@@ -12,4 +13,3 @@ mod migrations;
 mod model;
 mod schedule;
 mod sqlite;
-mod wake;

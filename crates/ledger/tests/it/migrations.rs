@@ -1,4 +1,4 @@
-//! Opening files: new ones, old ones, other people's.
+//! Opening files: new files, files of older and newer versions, and files of other programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +28,7 @@ fn pragma(path: &Path, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_new_file_is_private_and_marked() {
+async fn a_new_file_is_private_and_has_the_application_id() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a/b/ledger.db");
     let ledger = open(&path).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_new_file_is_private_and_marked() {
 }
 
 #[tokio::test]
-async fn a_closed_file_is_whole_and_opens_again() {
+async fn a_closed_ledger_is_a_single_file_and_opens_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let ledger = open(&path).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_closed_file_is_whole_and_opens_again() {
     assert!(matches!(ledger.keys().await, Err(Error::Closed)));
     let files: Vec<PathBuf> =
         fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path()).collect();
-    assert_eq!(files, std::slice::from_ref(&path), "the log was copied back");
+    assert_eq!(files, std::slice::from_ref(&path), "the log was copied into the database");
 
     let ledger = open(&path).await.unwrap();
     assert_eq!(ledger.keys().await.unwrap().len(), 1);
@@ -67,18 +67,18 @@ async fn a_closed_file_is_whole_and_opens_again() {
 }
 
 #[tokio::test]
-async fn two_may_open_a_new_file_at_once() {
+async fn two_handles_can_open_a_new_file_at_the_same_time() {
     for _ in 0..40 {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.db");
-        let (one, other) = tokio::join!(open(&path), open(&path));
-        one.unwrap().create_key(key(1)).await.unwrap();
-        assert!(other.unwrap().account_by_key([1; 32]).await.unwrap().is_some());
+        let (first, second) = tokio::join!(open(&path), open(&path));
+        first.unwrap().create_key(key(1)).await.unwrap();
+        assert!(second.unwrap().account_by_key([1; 32]).await.unwrap().is_some());
     }
 }
 
 #[tokio::test]
-async fn a_newer_file_is_refused() {
+async fn a_file_of_a_newer_version_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     open(&path).await.unwrap().close().await;
@@ -87,7 +87,7 @@ async fn a_newer_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_program_is_refused_and_left_alone() {
+async fn a_file_of_another_program_is_refused_and_not_changed() {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("other.db");
     Connection::open(&database).unwrap().execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
@@ -101,7 +101,7 @@ async fn a_file_of_another_program_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_made_is_named() {
+async fn the_error_for_a_directory_that_cannot_be_created_names_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
@@ -109,8 +109,8 @@ async fn a_directory_that_cannot_be_made_is_named() {
     assert!(matches!(open(&path).await, Err(Error::Create { path: named, .. }) if named == path));
 }
 
-/// A ledger as the first version left it: one webhook waits for its second attempt, one was being sent, an upload waits
-/// for its processing, and a result is kept.
+/// A ledger of the first version: one webhook waits for its second attempt, one is being sent, one upload
+/// waits for its processing, and one result is stored.
 const FIRST_VERSION: &str = "
     INSERT INTO accounts VALUES (1, 'default', 0);
     INSERT INTO counters (account, n_scheduled, n_dispatched) VALUES (1, 1, 1);
@@ -130,7 +130,7 @@ const FIRST_VERSION: &str = "
     PRAGMA user_version = 1;";
 
 #[tokio::test]
-async fn a_file_of_the_first_version_goes_on() {
+async fn a_file_of_the_first_version_is_migrated_with_its_work() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let before = Connection::open(&path).unwrap();
@@ -142,7 +142,7 @@ async fn a_file_of_the_first_version_goes_on() {
     let mut seen = vec![];
     for _ in 0..2 {
         let [lease] =
-            <[_; 1]>::try_from(ledger.claim_webhooks(9, 1_000).await.unwrap()).expect("one at first");
+            <[_; 1]>::try_from(ledger.claim_webhooks(9, 1_000).await.unwrap()).expect("one webhook is due");
         let webhook = &lease.value;
         seen.push((
             webhook.id.as_u128(),
@@ -154,14 +154,14 @@ async fn a_file_of_the_first_version_goes_on() {
         ledger.record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
     }
     assert_eq!(seen, [(1, 2, 1, true, Some(610)), (2, 4, 2, true, None)]);
-    let [job] = <[_; 1]>::try_from(ledger.claim_jobs(9, 1_000).await.unwrap()).expect("one job");
+    let [job] = <[_; 1]>::try_from(ledger.claim_jobs(9, 1_000).await.unwrap()).expect("one job is due");
     let content = StoredContent::File { key: "inputs/3".to_owned() };
     assert_eq!(job.value.input, InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 });
-    let result = ledger.result(Uuid::from_u128(4), "b.jpg").await.unwrap().expect("a result");
+    let result = ledger.result(Uuid::from_u128(4), "b.jpg").await.unwrap().expect("the result exists");
     assert_eq!(result.content, StoredContent::File { key: "results/b".to_owned() });
 }
 
-/// The migrations before the column names changed.
+/// The migrations up to version 6. Migration 7 renames columns.
 const FIRST_SIX_MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_watermarks.sql"),
@@ -171,8 +171,8 @@ const FIRST_SIX_MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0006_small_files.sql"),
 ];
 
-/// A ledger of version 6 with a row in every table whose columns were renamed: a webhook that waits for a retry, an
-/// upload that waits for its processing, and a bulk resend that has begun.
+/// A ledger of version 6 with a row in every table whose columns were renamed: a webhook that waits for a
+/// retry, an upload that waits for its processing, and a bulk resend that has begun.
 const SIXTH_VERSION: &str = "
     INSERT INTO accounts VALUES (1, 'default', 0);
     INSERT INTO webhook_secrets VALUES (4, 1, 'whsec_old', 0, NULL), (5, 1, 'whsec_new', 7, NULL);
@@ -235,10 +235,11 @@ async fn renaming_the_columns_of_the_sixth_version_keeps_every_row() {
     let bulk = ledger.bulk_resend(1, 8).await.unwrap().expect("the bulk resend exists");
     assert_eq!((bulk.n_matched, bulk.n_resent, bulk.n_skipped, bulk.ended_ms), (12, 5, 1, None));
 
-    let [webhook] = <[_; 1]>::try_from(ledger.claim_webhooks(9, 1_000).await.unwrap()).expect("one is due");
+    let [webhook] =
+        <[_; 1]>::try_from(ledger.claim_webhooks(9, 1_000).await.unwrap()).expect("one webhook is due");
     assert_eq!((webhook.attempt, webhook.fence, webhook.value.n_counted_attempts), (3, 4, 1));
     assert_eq!((webhook.value.authority.as_str(), webhook.value.expires_at_ms), ("a:443", Some(610)));
-    let [job] = <[_; 1]>::try_from(ledger.claim_jobs(9, 1_000).await.unwrap()).expect("one is due");
+    let [job] = <[_; 1]>::try_from(ledger.claim_jobs(9, 1_000).await.unwrap()).expect("one job is due");
     assert_eq!((job.fence, job.value.n_crashes), (7, 2));
     let content = StoredContent::Inline(Bytes::from_static(&[1, 2, 3]));
     assert_eq!(job.value.input, InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 3 });

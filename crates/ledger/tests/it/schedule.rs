@@ -1,4 +1,4 @@
-//! When to try again.
+//! The retry schedule.
 
 use pixaven_ledger::schedule::Schedule;
 use proptest::prelude::*;
@@ -7,30 +7,30 @@ const S: i64 = 1_000;
 const MIN: i64 = 60 * S;
 const H: i64 = 60 * MIN;
 
-/// A dice value that lengthens nothing.
-const MIDDLE: f64 = 0.5;
+/// A random number for which the jitter is zero.
+const NO_JITTER: f64 = 0.5;
 
 #[test]
-fn the_default_is_the_documented_one() {
+fn the_default_schedule_is_the_documented_one() {
     let schedule = Schedule::default();
     let waits = [0, 5 * S, 5 * MIN, 30 * MIN, 2 * H, 5 * H, 10 * H, 14 * H, 20 * H, 24 * H];
     for (attempt, wait_ms) in (0..).zip(waits) {
-        assert_eq!(schedule.due_after(attempt, 7, MIDDLE, None), Some(7 + wait_ms), "after {attempt}");
+        assert_eq!(schedule.due_after(attempt, 7, NO_JITTER, None), Some(7 + wait_ms), "after {attempt}");
     }
     assert_eq!(schedule.n_attempts(), 10);
     for exhausted in [10, 11, u32::MAX] {
-        assert_eq!(schedule.due_after(exhausted, 7, MIDDLE, Some(S)), None);
+        assert_eq!(schedule.due_after(exhausted, 7, NO_JITTER, Some(S)), None);
     }
 }
 
 #[test]
-fn jitter_begins_at_five_minutes() {
+fn waits_of_five_minutes_or_more_get_jitter() {
     let schedule = Schedule::default();
-    let check = |attempt, dice, expected_ms| {
+    let check = |attempt, unit_random, expected_ms| {
         assert_eq!(
-            schedule.due_after(attempt, 0, dice, None),
+            schedule.due_after(attempt, 0, unit_random, None),
             Some(expected_ms),
-            "after {attempt}, dice {dice}"
+            "after {attempt}, random number {unit_random}"
         );
     };
     check(1, 0.0, 5 * S);
@@ -42,11 +42,11 @@ fn jitter_begins_at_five_minutes() {
 }
 
 #[test]
-fn a_receiver_may_lengthen_a_wait_up_to_the_next_step() {
+fn retry_after_lengthens_a_wait_up_to_the_next_wait() {
     let schedule = Schedule::default();
-    let check = |attempt, asked_ms, expected_ms| {
-        let due_ms = schedule.due_after(attempt, 0, MIDDLE, Some(asked_ms));
-        assert_eq!(due_ms, Some(expected_ms), "after {attempt}, asked for {asked_ms}");
+    let check = |attempt, retry_after_ms, expected_ms| {
+        let due_ms = schedule.due_after(attempt, 0, NO_JITTER, Some(retry_after_ms));
+        assert_eq!(due_ms, Some(expected_ms), "after {attempt}, retry after {retry_after_ms}");
     };
     check(1, 60 * S, 60 * S);
     check(1, S, 5 * S);
@@ -57,13 +57,13 @@ fn a_receiver_may_lengthen_a_wait_up_to_the_next_step() {
 }
 
 #[test]
-fn a_schedule_of_ones_own() {
+fn a_custom_schedule_gives_its_own_waits() {
     let schedule = Schedule::new(vec![0, 20, -5]);
-    assert_eq!(schedule.due_after(1, 100, MIDDLE, None), Some(120));
-    assert_eq!(schedule.due_after(1, 100, MIDDLE, Some(50)), Some(120), "the next step is no longer");
-    assert_eq!(schedule.due_after(2, 100, MIDDLE, None), Some(100));
-    assert_eq!(schedule.due_after(3, 100, MIDDLE, None), None);
-    assert_eq!(Schedule::new(vec![]).due_after(1, 100, MIDDLE, None), None);
+    assert_eq!(schedule.due_after(1, 100, NO_JITTER, None), Some(120));
+    assert_eq!(schedule.due_after(1, 100, NO_JITTER, Some(50)), Some(120), "the next wait is not longer");
+    assert_eq!(schedule.due_after(2, 100, NO_JITTER, None), Some(100));
+    assert_eq!(schedule.due_after(3, 100, NO_JITTER, None), None);
+    assert_eq!(Schedule::new(vec![]).due_after(1, 100, NO_JITTER, None), None);
 }
 
 proptest! {
@@ -72,10 +72,10 @@ proptest! {
         waits in prop::collection::vec(0..48 * H, 1..12),
         attempt in 0_u32..14,
         now_ms in 0..4_000_000_000_000_i64,
-        dice in 0.0..1.0,
-        asked_ms in prop::option::of(any::<i64>()),
+        unit_random in 0.0..1.0,
+        retry_after_ms in prop::option::of(any::<i64>()),
     ) {
-        let due_ms = Schedule::new(waits.clone()).due_after(attempt, now_ms, dice, asked_ms);
+        let due_ms = Schedule::new(waits.clone()).due_after(attempt, now_ms, unit_random, retry_after_ms);
         let wait_ms = waits.get(attempt as usize);
         prop_assert_eq!(due_ms.is_some(), wait_ms.is_some());
         if let (Some(due_ms), Some(wait_ms)) = (due_ms, wait_ms) {

@@ -1,4 +1,4 @@
-//! The conformance suite on SQLite.
+//! Runs the conformance suite on SQLite.
 
 use crate::fixture::{Fixture, sqlite};
 

@@ -1,6 +1,7 @@
-//! Checkpoints: copying the write-ahead log into the database. A thread with its own connection does this while the
-//! writer continues, so no commit waits for the flush of the database. When writes never pause, the log still grows.
-//! The writer then copies the rest itself while no other write runs, and the log starts again from its beginning.
+//! Checkpoints: copying the write-ahead log into the database. A thread with its own connection does this
+//! while the writer continues, so no commit waits for the flush of the database. When writes never pause, the
+//! log still grows. The writer then copies the rest itself while no other write runs, and the log starts
+//! again from its beginning.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -47,8 +48,8 @@ impl Checkpointer {
 
     /// Requests a checkpoint. During a checkpoint, the request is for another one after it.
     pub(super) fn request(&self) {
-        // A full queue means that a checkpoint is requested already. A disconnected queue means that the thread has
-        // ended and has nothing left to copy.
+        // A full queue means that a checkpoint is requested already. A disconnected queue means that the
+        // thread has ended and has nothing left to copy.
         let _ = self.requests.try_send(());
     }
 
@@ -61,8 +62,8 @@ impl Checkpointer {
     }
 }
 
-/// Copies as much of the log as the open read transactions allow, after any checkpoint that is running. Returns the
-/// length of the log. A failed checkpoint changes nothing, unless a flushed write was lost.
+/// Copies as much of the log as the open read transactions allow, after any checkpoint that is running.
+/// Returns the length of the log. A failed checkpoint changes nothing, unless a flushed write was lost.
 pub(super) fn checkpoint(connection: &Connection, shared: &Shared) -> Option<LogLength> {
     let _lock = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
     match run(connection, CheckpointMode::PASSIVE) {
@@ -76,8 +77,8 @@ pub(super) fn checkpoint(connection: &Connection, shared: &Shared) -> Option<Log
     }
 }
 
-/// Copies the whole log and truncates it, before the database is closed. If this fails, the next start copies the log:
-/// the log is as durable as the database.
+/// Copies the whole log and truncates it, before the database is closed. If this fails, the next start copies
+/// the log: the log is as durable as the database.
 pub(super) fn truncate_log(connection: &Connection) {
     drop(run(connection, CheckpointMode::TRUNCATE));
 }

@@ -1,5 +1,5 @@
-//! Connections to the file: creating the file, configuring each kind of connection, passing the shared statements and
-//! values to SQLite, and translating its errors.
+//! Connections to the file: creating the file, configuring each kind of connection, passing the shared
+//! statements and values to SQLite, and translating its errors.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -28,7 +28,8 @@ pub(super) static DIALECT: Dialect = Dialect { skip_locked: "" };
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of prepared statements per connection. It exceeds the number of statements, so each is prepared once.
+/// The number of prepared statements per connection. It exceeds the number of statements, so each is prepared
+/// once.
 const N_CACHED_STATEMENTS: usize = 128;
 
 /// The log file is truncated to this size when the log starts again from its beginning.
@@ -45,12 +46,12 @@ pub(super) enum Role {
 /// A connection with an open transaction.
 pub(super) struct OpenTransaction<'c>(pub(super) &'c Connection);
 
-/// Creates the directory and an empty file that only its owner can read. SQLite gives the files beside it the same mode.
-/// An existing file stays as it is.
+/// Creates the directory and an empty file that only its owner can read. SQLite gives the files beside it the
+/// same mode. An existing file stays as it is.
 ///
-/// Returns the locked directory. The lock makes processes open the file one after the other. Without it, two processes
-/// that switch a new file to the write-ahead log at the same time would conflict, and SQLite fails at once in this case
-/// instead of waiting.
+/// Returns the locked directory. The lock makes processes open the file one after the other. Without it, two
+/// processes that switch a new file to the write-ahead log at the same time would conflict, and SQLite fails
+/// at once in this case instead of waiting.
 pub(super) fn create(path: &Path) -> Result<File, Error> {
     create_file(path).map_err(|source| Error::Create { path: path.to_owned(), source })
 }
@@ -77,7 +78,8 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| opening_error(error, path))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(statement_error)?;
-    // The checks run in one transaction, because another process may turn an empty file into a ledger in between.
+    // The checks run in one transaction, because another process may turn an empty file into a ledger in
+    // between.
     let snapshot = connection.unchecked_transaction().map_err(statement_error)?;
     migrate::n_applied(&snapshot, path)?;
     drop(snapshot);
@@ -211,15 +213,16 @@ pub(super) fn transaction_failure(error: rusqlite::Error) -> TransactionFailure 
     }
 }
 
-/// Whether the operating system refused a write, because a quota is used up or a file has reached its largest size.
-/// SQLite reports this case differently from a full disk, but handles both alike: it rolls the transaction back, or
-/// leaves the checkpoint for later. No answered commit is in doubt, because each was flushed successfully before.
+/// Whether the operating system refused a write, because a quota is used up or a file has reached its largest
+/// size. SQLite reports this case differently from a full disk, but handles both alike: it rolls the
+/// transaction back, or leaves the checkpoint for later. No answered commit is in doubt, because each was
+/// flushed successfully before.
 fn is_refused_write(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
 }
 
-/// Whether written bytes may be lost. The listed errors lose no bytes. Those of the log's shared index (`SHM`) are the
-/// first errors on a disk that becomes full, before any write to the files fails.
+/// Whether written bytes may be lost. The listed errors lose no bytes. Those of the log's shared index
+/// (`SHM`) are the first errors on a disk that becomes full, before any write to the files fails.
 fn is_lost_write(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     !matches!(

@@ -1,5 +1,5 @@
-//! Tests of a full disk: the ledger refuses new work, keeps what it has answered, and recovers when space is free again.
-//! A limit on the pages of the database makes SQLite fail as on a full disk.
+//! Tests of a full disk: the ledger refuses new work, keeps what it has answered, and recovers when space is
+//! free again. A limit on the pages of the database makes SQLite fail as on a full disk.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -121,7 +121,8 @@ async fn a_full_disk_refuses_new_requests_until_space_is_free() {
     accept(&database, account, Uuid::new_v4()).await.unwrap();
 }
 
-/// A report that the full disk refuses changes nothing. The holder of the lease can report again when space is free.
+/// A report that the full disk refuses changes nothing. The holder of the lease can report again when space
+/// is free.
 #[tokio::test]
 async fn a_report_refused_by_a_full_disk_keeps_its_lease() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Migrating the schema of a file. Migrations run in the order of their numbers, and never change after a release. The
-//! file stores the number of migrations that it has had.
+//! Migrating the schema of a file. Migrations run in the order of their numbers, and never change after a
+//! release. The file stores the number of migrations that it has had.
 
 use std::path::Path;
 
@@ -22,8 +22,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_column_names.sql"),
 ];
 
-/// Runs the missing migrations in one transaction. Two processes that open a new file at the same time therefore cannot
-/// interfere, and a failed migration leaves the file unchanged.
+/// Runs the missing migrations in one transaction. Two processes that open a new file at the same time
+/// therefore cannot interfere, and a failed migration leaves the file unchanged.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(statement_error)?;
@@ -38,8 +38,8 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Er
     transaction.commit().map_err(statement_error)
 }
 
-/// The number of migrations that the file has had. Refuses files of other programs and of newer versions of this
-/// program.
+/// The number of migrations that the file has had. Refuses files of other programs and of newer versions of
+/// this program.
 pub(super) fn n_applied(connection: &Connection, path: &Path) -> Result<usize, Error> {
     let application_id = pragma(connection, path, "application_id")?;
     let version = pragma(connection, path, "user_version")?;

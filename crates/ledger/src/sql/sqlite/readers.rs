@@ -17,8 +17,8 @@ use crate::sql::operation::{Operation, TransactionFailure};
 /// The most operations that may wait. Another one fails with [`Error::Busy`].
 const MAX_WAITING_OPERATIONS: usize = 1024;
 
-/// Starts the threads, and returns their queue. A thread ends when it gets a stop message, or when all senders of the
-/// queue are dropped.
+/// Starts the threads, and returns their queue. A thread ends when it gets a stop message, or when all
+/// senders of the queue are dropped.
 pub(super) fn start(
     path: &Path,
     n_threads: usize,
@@ -39,8 +39,8 @@ pub(super) fn start(
     Ok(queue)
 }
 
-/// Runs operations until the thread ends. Returns the sender of the stop message, which the thread drops after it has
-/// closed its connection.
+/// Runs operations until the thread ends. Returns the sender of the stop message, which the thread drops
+/// after it has closed its connection.
 fn run(
     connection: &Connection,
     clock: &Clock,

@@ -1,6 +1,7 @@
-//! The writing thread. It takes the operation that has waited longest and all operations behind it, runs each in a
-//! savepoint of one transaction, commits once, and then answers all callers. During the flush of a commit the next
-//! operations gather, so the number of flushes depends on the disk and not on the number of operations.
+//! The writing thread. It takes the operation that has waited longest and all operations behind it, runs each
+//! in a savepoint of one transaction, commits once, and then answers all callers. During the flush of a
+//! commit the next operations gather, so the number of flushes depends on the disk and not on the number of
+//! operations.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -62,8 +63,8 @@ impl Writer {
         Self { connection, clock, due_times, shared, checkpointer, n_uncopied_pages: 0 }
     }
 
-    /// Starts the thread, and returns its queue. The thread ends when it gets a stop message, or when all senders of the
-    /// queue are dropped.
+    /// Starts the thread, and returns its queue. The thread ends when it gets a stop message, or when all
+    /// senders of the queue are dropped.
     pub(super) fn start(self) -> Result<SyncSender<Message>, Error> {
         let (queue, messages) = sync_channel(MAX_WAITING_OPERATIONS);
         spawn("ledger-writer", move || self.run(&messages))?;
@@ -136,8 +137,8 @@ impl Writer {
         let n_changes = self.connection.total_changes();
         let committed = self.run_operations(batch).and_then(|()| self.execute("COMMIT"));
         if committed.is_err() && !self.connection.is_autocommit() {
-            // The callers get the first failure. If the rollback fails too, every later BEGIN fails and reports the
-            // problem again.
+            // The callers get the first failure. If the rollback fails too, every later BEGIN fails and
+            // reports the problem again.
             drop(self.execute("ROLLBACK"));
         }
         if committed.is_ok() && self.connection.total_changes() != n_changes {
@@ -154,7 +155,8 @@ impl Writer {
             match operation.run(&mut tx) {
                 RunEffect::Commit => batch.due_updates.extend(tx.into_due_updates()),
                 RunEffect::Poisoned => return Err(TransactionFailure::Poisoned),
-                // SQLite has rolled the whole transaction back. It may do so when the disk or the memory is full.
+                // SQLite has rolled the whole transaction back. It may do so when the disk or the memory is
+                // full.
                 RunEffect::RollBack if self.connection.is_autocommit() => {
                     return Err(TransactionFailure::Busy);
                 }
@@ -165,9 +167,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps the log short. With many uncopied pages, the checkpoint thread copies them while writes continue. When the
-    /// log is long, this thread copies the rest: between two batches nothing is written, so the copy can be complete
-    /// and the log can start again from its beginning.
+    /// Keeps the log short. With many uncopied pages, the checkpoint thread copies them while writes
+    /// continue. When the log is long, this thread copies the rest: between two batches nothing is written,
+    /// so the copy can be complete and the log can start again from its beginning.
     fn limit_log(&mut self) {
         let n_pages = self.measure_log();
         if n_pages >= LONG_LOG_PAGES && self.n_uncopied_pages > 0 {

@@ -1,11 +1,11 @@
-//! Lists, single webhooks, and the end of the history.
+//! Lists, single webhooks, and the deletion of old webhooks.
 
 use pixaven_ledger::{
     Attempt, Cursor, Disposition, FailureReason, Outcome, Timings, WebhookQuery, WebhookStatus,
 };
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, one, payload, webhook, webhook_to};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, only, payload, webhook, webhook_to};
 
 fn all(f: &Fixture) -> WebhookQuery {
     WebhookQuery {
@@ -20,17 +20,19 @@ fn all(f: &Fixture) -> WebhookQuery {
     }
 }
 
-/// Five webhooks, one in each status, a second apart, in the order of `WebhookStatus::ALL`.
+/// Accepts five webhooks, one second apart, and brings one into each status. Returns their ids in the order
+/// of `WebhookStatus::ALL`. The failed webhook was accepted first.
 async fn one_of_each(f: &Fixture) -> Vec<Uuid> {
     let mut ids = vec![];
     for status in WebhookStatus::ALL.into_iter().rev() {
-        ids.insert(0, brought_to(f, status).await);
+        ids.insert(0, webhook_in_status(f, status).await);
         f.clock.advance(1_000);
     }
     ids
 }
 
-async fn brought_to(f: &Fixture, status: WebhookStatus) -> Uuid {
+/// Accepts a webhook and brings it into this status.
+async fn webhook_in_status(f: &Fixture, status: WebhookStatus) -> Uuid {
     if status == WebhookStatus::Created {
         return f.accept(webhook()).await;
     }
@@ -60,7 +62,7 @@ async fn check(f: &Fixture, query: WebhookQuery, total: u64, expected: &[Uuid]) 
 
 pub(crate) async fn lists_are_filtered_and_paged(f: Fixture) {
     use WebhookStatus::{Created, Delivered, Failed, Scheduled};
-    // Most recent first, which is the order of the statuses: the failed one was accepted first.
+    // A list has the most recently accepted webhook first, so its order equals the order of the statuses.
     let ids = one_of_each(&f).await;
     for (id, status) in ids.iter().zip(WebhookStatus::ALL) {
         assert_eq!(f.status(*id).await, status);
@@ -84,21 +86,21 @@ pub(crate) async fn lists_are_filtered_and_paged(f: Fixture) {
     check(&f, WebhookQuery { start_ms, end_ms, limit: 1, offset: 2, ..all(&f) }, 3, &ids[3..4]).await;
 
     let page = f.ledger.webhooks(WebhookQuery { statuses: vec![Delivered], ..all(&f) }).await.unwrap();
-    let listed = one(page.webhooks);
+    let listed = only(page.webhooks);
     let shown = f.ledger.webhook(f.account, listed.id).await.unwrap().unwrap();
     assert_eq!((listed.attempts.len(), shown.attempts.len()), (0, 1), "a list shows no attempts");
     assert_eq!(listed.payload, Some(payload(listed.id)));
     assert_eq!(listed.url, webhook().url);
 }
 
-pub(crate) async fn another_accounts_webhook_does_not_exist(f: Fixture) {
+pub(crate) async fn a_webhook_of_another_account_is_not_found(f: Fixture) {
     let id = f.accept(webhook()).await;
     assert_eq!(f.ledger.webhook(f.account + 1, id).await.unwrap(), None);
     assert_eq!(f.ledger.webhook(f.account, Uuid::new_v4()).await.unwrap(), None);
     assert_eq!(f.ledger.webhook(f.account, id).await.unwrap().unwrap().id, id);
 }
 
-pub(crate) async fn an_attempt_is_kept_in_full(f: Fixture) {
+pub(crate) async fn every_field_of_an_attempt_is_stored(f: Fixture) {
     let f = f.unlimited();
     for outcome in Outcome::ALL {
         let id = f.scheduled(webhook()).await;
@@ -130,13 +132,17 @@ pub(crate) async fn an_open_attempt_is_not_listed(f: Fixture) {
     assert_eq!((record.dispatched_ms, record.next_attempt), (Some(START_MS + 3), None));
 }
 
-pub(crate) async fn the_sweep_takes_what_ended_and_is_old(f: Fixture) {
+pub(crate) async fn the_sweep_deletes_only_old_webhooks_that_have_ended(f: Fixture) {
     let old = one_of_each(&f).await;
     let before_ms = f.clock.now_ms();
     let _held = f.claim_job().await;
-    let young = brought_to(&f, WebhookStatus::Delivered).await;
+    let young = webhook_in_status(&f, WebhookStatus::Delivered).await;
 
-    assert_eq!(f.ledger.sweep_history(before_ms, 1).await.unwrap(), 1, "no more than asked for");
+    assert_eq!(
+        f.ledger.sweep_history(before_ms, 1).await.unwrap(),
+        1,
+        "a sweep deletes at most `limit` webhooks"
+    );
     assert_eq!(f.ledger.sweep_history(before_ms, 100).await.unwrap(), 1);
     assert_eq!(f.ledger.sweep_history(before_ms, 100).await.unwrap(), 0);
     assert_eq!(f.counts().await, [1, 1, 1, 1, 0]);
@@ -145,7 +151,11 @@ pub(crate) async fn the_sweep_takes_what_ended_and_is_old(f: Fixture) {
         assert_eq!(f.ledger.webhook(f.account, *gone).await.unwrap(), None);
     }
     f.clock.advance(100_000_000);
-    assert_eq!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().len(), 1, "what is owed is still there");
+    assert_eq!(
+        f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().len(),
+        1,
+        "webhooks that have not ended are kept"
+    );
     assert_eq!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(), 2);
 }
 
@@ -153,20 +163,20 @@ pub(crate) async fn the_counters_equal_a_recount(f: Fixture) {
     for n in 1..4 {
         for status in WebhookStatus::ALL.into_iter().rev().take(n) {
             if status != WebhookStatus::Created {
-                brought_to(&f, status).await;
+                webhook_in_status(&f, status).await;
             }
         }
     }
     let counted = f.counts().await;
     assert_eq!(counted, [0, 0, 1, 2, 3]);
     for (status, n) in WebhookStatus::ALL.into_iter().zip(counted) {
-        // A time range makes the ledger count rows instead of reading the counter.
+        // For a query with a time range, the ledger counts rows instead of reading the counters.
         let query = WebhookQuery { statuses: vec![status], start_ms: Some(0), ..all(&f) };
         assert_eq!(f.ledger.webhooks(query).await.unwrap().total, n, "{status}");
     }
 }
 
-pub(crate) async fn pages_follow_each_other_whatever_comes_between(f: Fixture) {
+pub(crate) async fn cursor_pages_skip_and_repeat_nothing_while_webhooks_are_added(f: Fixture) {
     let f = f.unlimited();
     let mut ids = vec![];
     for n in 0..7 {
@@ -178,7 +188,7 @@ pub(crate) async fn pages_follow_each_other_whatever_comes_between(f: Fixture) {
     let of_host = WebhookQuery { host: Some("even.example".to_owned()), ..all(&f) };
     check(&f, of_host.clone(), 4, &even).await;
     check(&f, WebhookQuery { host: Some("[::1]".to_owned()), ..all(&f) }, 3, &[ids[1], ids[3], ids[5]]).await;
-    check(&f, WebhookQuery { host: Some("nobody.example".to_owned()), ..all(&f) }, 0, &[]).await;
+    check(&f, WebhookQuery { host: Some("unknown.example".to_owned()), ..all(&f) }, 0, &[]).await;
     let delivered = WebhookQuery { statuses: vec![WebhookStatus::Delivered], ..of_host.clone() };
     check(&f, delivered, 0, &[]).await;
     for query in [all(&f), of_host] {
@@ -191,9 +201,9 @@ pub(crate) async fn pages_follow_each_other_whatever_comes_between(f: Fixture) {
             seen.extend(page.webhooks.iter().map(|record| record.id));
             f.scheduled(webhook_to("even.example:443")).await;
             let Some(next) = page.next_cursor else { break };
-            query.before = Some(next.to_string().parse().expect("a cursor survives as text"));
+            query.before = Some(next.to_string().parse().expect("a cursor can be parsed from its text"));
         }
-        assert_eq!(seen, before, "what came between moves nothing");
+        assert_eq!(seen, before, "new webhooks do not change the later pages");
     }
     for text in ["", "1", "-", "x-y", "1-2-3"] {
         assert!(text.parse::<Cursor>().is_err(), "{text}");

@@ -1,4 +1,5 @@
-//! What users do to their webhooks, secrets and requests.
+//! Actions of users: resending and cancelling webhooks, rotating secrets, and waiting for the end of a
+//! request.
 
 use bytes::Bytes;
 use pixaven_ledger::{
@@ -7,7 +8,7 @@ use pixaven_ledger::{
 };
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, done, one, request, webhook};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, job_outcome, only, request, webhook};
 
 impl Fixture {
     async fn resend(&self, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
@@ -19,7 +20,7 @@ impl Fixture {
     }
 }
 
-pub(crate) async fn what_ended_can_be_sent_again(f: Fixture) {
+pub(crate) async fn a_resent_webhook_restarts_its_schedule_and_its_expiry(f: Fixture) {
     let mut wanted = webhook();
     wanted.expires_ms = Some(60_000);
     let id = f.scheduled(wanted).await;
@@ -41,16 +42,28 @@ pub(crate) async fn what_ended_can_be_sent_again(f: Fixture) {
 
     let again = f.claim_webhook().await;
     assert_eq!((again.attempt, again.value.n_counted_attempts, again.value.is_retry), (2, 0, true));
-    assert_eq!(again.value.expires_at_ms, Some(START_MS + 560_000), "its time begins anew");
-    assert_eq!(f.resend(id).await.unwrap(), Some(WebhookStatus::Dispatched), "it is being sent");
+    assert_eq!(again.value.expires_at_ms, Some(START_MS + 560_000), "the expiry starts again at the resend");
+    assert_eq!(
+        f.resend(id).await.unwrap(),
+        Some(WebhookStatus::Dispatched),
+        "a webhook that is being sent stays as it is"
+    );
     f.ledger.record_attempt(&again, delivered(), Disposition::Delivered).await.unwrap();
-    assert_eq!(f.resend(id).await.unwrap(), Some(WebhookStatus::Scheduled), "as often as wanted");
+    assert_eq!(
+        f.resend(id).await.unwrap(),
+        Some(WebhookStatus::Scheduled),
+        "a webhook can be resent several times"
+    );
     assert_eq!(f.claim_webhook().await.attempt, 3);
     assert_eq!(f.resend(Uuid::new_v4()).await.unwrap(), None);
-    assert_eq!(f.ledger.resend_webhook(f.account + 1, id).await.unwrap(), None, "another's does not exist");
+    assert_eq!(
+        f.ledger.resend_webhook(f.account + 1, id).await.unwrap(),
+        None,
+        "the webhook of another account is not found"
+    );
 }
 
-pub(crate) async fn what_waits_can_be_hurried(f: Fixture) {
+pub(crate) async fn a_resend_makes_a_waiting_webhook_due_now(f: Fixture) {
     let mut delayed = webhook();
     delayed.delay_ms = 600_000;
     let id = f.scheduled(delayed).await;
@@ -62,12 +75,12 @@ pub(crate) async fn what_waits_can_be_hurried(f: Fixture) {
     assert!(matches!(f.resend(unfinished).await, Err(Error::WrongStatus(WebhookStatus::Created))));
 }
 
-pub(crate) async fn what_is_not_wanted_any_more_ends(f: Fixture) {
+pub(crate) async fn a_cancelled_webhook_fails_and_its_job_is_lost(f: Fixture) {
     let waiting = f.scheduled(webhook()).await;
     let created = f.accept(webhook()).await;
     let job = f.claim_job().await;
     assert!(f.cancel(waiting).await.unwrap() && f.cancel(created).await.unwrap());
-    assert!(matches!(f.ledger.finish_job(job, done(created)).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.finish_job(job, job_outcome(created)).await, Err(Error::LostLease)));
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
     for id in [waiting, created] {
@@ -78,7 +91,7 @@ pub(crate) async fn what_is_not_wanted_any_more_ends(f: Fixture) {
     assert_eq!(f.counts().await, [0, 0, 0, 0, 2]);
     assert!(
         matches!(f.resend(created).await, Err(Error::WrongStatus(WebhookStatus::Failed))),
-        "it has nothing to send"
+        "the cancelled request has no payload"
     );
     f.resend(waiting).await.unwrap();
     let lease = f.claim_webhook().await;
@@ -87,8 +100,9 @@ pub(crate) async fn what_is_not_wanted_any_more_ends(f: Fixture) {
     assert!(!f.cancel(Uuid::new_v4()).await.unwrap());
 }
 
-/// An input that stayed would meet the next request of its number.
-pub(crate) async fn a_cancelled_request_leaves_no_input(f: Fixture) {
+/// SQLite reuses the sequence number of a deleted request. An input that stayed would conflict with the next
+/// request.
+pub(crate) async fn a_cancelled_request_leaves_no_inline_input(f: Fixture) {
     for _ in 0..2 {
         let mut new = request(f.account, webhook());
         let content = StoredContent::Inline(Bytes::from_static(b"a picture"));
@@ -100,7 +114,7 @@ pub(crate) async fn a_cancelled_request_leaves_no_input(f: Fixture) {
     }
 }
 
-pub(crate) async fn a_late_result_finds_its_own_attempt(f: Fixture) {
+pub(crate) async fn a_late_report_after_a_resend_updates_its_own_attempt(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let late = f.claim_webhook().await;
     f.clock.advance(LEASE_MS);
@@ -117,7 +131,7 @@ pub(crate) async fn a_late_result_finds_its_own_attempt(f: Fixture) {
     assert_eq!(seen, [(1, Outcome::Refused), (2, Outcome::Delivered)]);
 }
 
-pub(crate) async fn secrets_overlap(f: Fixture) {
+pub(crate) async fn a_rotated_secret_stays_active_for_the_overlap(f: Fixture) {
     let active = async || -> Vec<String> {
         let account = f.ledger.account(f.account).await.unwrap().unwrap();
         account.webhook_secrets.iter().map(|secret| secret.expose().to_owned()).collect()
@@ -132,27 +146,27 @@ pub(crate) async fn secrets_overlap(f: Fixture) {
     assert_eq!(active().await, ["whsec_second"]);
     f.ledger.rotate_secret(f.account, Secret::from("whsec_third"), 5_000).await.unwrap();
     f.ledger.rotate_secret(f.account, Secret::from("whsec_fourth"), 0).await.unwrap();
-    assert_eq!(active().await, ["whsec_fourth"], "none outlives a rotation without overlap");
+    assert_eq!(active().await, ["whsec_fourth"], "a rotation without overlap retires all earlier secrets");
     let unknown = f.ledger.rotate_secret(f.account + 1, Secret::from("x"), 0).await;
     assert!(matches!(unknown, Err(Error::UnknownAccount(_))));
 }
 
-pub(crate) async fn who_waits_for_a_result_is_told(f: Fixture) {
+pub(crate) async fn a_completion_waiter_wakes_when_the_request_ends(f: Fixture) {
     let id = f.accept(webhook()).await;
-    let finishing = f.ledger.completion_of(id);
-    let ended = finishing.completed();
-    let lease = one(f.ledger.claim_jobs(1, LEASE_MS).await.unwrap());
-    f.ledger.finish_job(lease, done(id)).await.unwrap();
-    ended.await;
-    let (also, other) = (f.ledger.completion_of(id), f.ledger.completion_of(id));
-    let ended = other.completed();
-    drop(also);
+    let waiter = f.ledger.completion_of(id);
+    let completed = waiter.completed();
+    let lease = only(f.ledger.claim_jobs(1, LEASE_MS).await.unwrap());
+    f.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
+    completed.await;
+    let (dropped, waiter) = (f.ledger.completion_of(id), f.ledger.completion_of(id));
+    let completed = waiter.completed();
+    drop(dropped);
     f.cancel(id).await.unwrap();
-    ended.await;
+    completed.await;
 }
 
-/// The webhooks of this status, to send them again.
-fn failed(f: &Fixture) -> WebhookQuery {
+/// A query for the failed webhooks.
+fn failed_webhooks(f: &Fixture) -> WebhookQuery {
     WebhookQuery {
         account: f.account,
         statuses: vec![WebhookStatus::Failed],
@@ -165,7 +179,8 @@ fn failed(f: &Fixture) -> WebhookQuery {
     }
 }
 
-async fn fail(f: &Fixture, n: usize) {
+/// Accepts `n` requests and lets their webhooks fail.
+async fn add_failed(f: &Fixture, n: usize) {
     for _ in 0..n {
         f.scheduled(webhook()).await;
         let gone = Disposition::Failed { reason: FailureReason::Gone };
@@ -174,52 +189,51 @@ async fn fail(f: &Fixture, n: usize) {
     }
 }
 
-pub(crate) async fn many_are_sent_again_at_the_rate_asked_for(f: Fixture) {
+pub(crate) async fn a_bulk_resend_keeps_its_rate(f: Fixture) {
     let f = f.unlimited();
-    fail(&f, 25).await;
+    add_failed(&f, 25).await;
     f.scheduled(webhook()).await;
     f.ledger.record_attempt(&f.claim_webhook().await, delivered(), Disposition::Delivered).await.unwrap();
-    assert_eq!(f.ledger.count_webhooks(failed(&f)).await.unwrap(), 25);
+    assert_eq!(f.ledger.count_webhooks(failed_webhooks(&f)).await.unwrap(), 25);
     f.clock.advance(1);
-    let bulk = f.ledger.start_bulk_resend(failed(&f), Some(100)).await.unwrap();
+    let bulk = f.ledger.start_bulk_resend(failed_webhooks(&f), Some(100)).await.unwrap();
     assert_eq!((bulk.n_matched, bulk.n_resent, bulk.ended_ms), (25, 0, None));
-    // What fails from now on did not match.
-    fail(&f, 3).await;
-    let mut sent = f.counts().await[4];
-    assert_eq!(sent, 28 - 10, "the first ten were due at once");
+    // Webhooks that fail after the start do not belong to the bulk resend.
+    add_failed(&f, 3).await;
+    let mut n_failed = f.counts().await[4];
+    assert_eq!(n_failed, 28 - 10, "the first step has resent ten webhooks");
     for (wait_ms, expected) in [(99, 18), (1, 8), (99, 8), (1, 3)] {
         f.clock.advance(wait_ms);
         for lease in f.ledger.claim_webhooks(100, LEASE_MS).await.unwrap() {
             assert!(lease.value.is_retry);
             f.ledger.record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
         }
-        sent = f.counts().await[4];
-        assert_eq!(sent, expected);
+        n_failed = f.counts().await[4];
+        assert_eq!(n_failed, expected);
     }
     let bulk = f.ledger.bulk_resend(f.account, bulk.seq).await.unwrap().unwrap();
     assert_eq!((bulk.n_resent, bulk.n_skipped, bulk.ended_ms), (25, 0, Some(START_MS + 201)));
     assert_eq!(f.ledger.bulk_resend(f.account + 1, bulk.seq).await.unwrap(), None);
 }
 
-pub(crate) async fn a_bulk_resend_survives_a_restart_and_can_be_stopped(f: Fixture) {
+pub(crate) async fn a_bulk_resend_continues_after_recovery_and_can_be_stopped(f: Fixture) {
     let f = f.unlimited();
-    fail(&f, 5).await;
+    add_failed(&f, 5).await;
     f.clock.advance(1);
-    let (one, two) = (failed(&f), failed(&f));
-    let bulk = f.ledger.start_bulk_resend(one, Some(1)).await.unwrap();
+    let bulk = f.ledger.start_bulk_resend(failed_webhooks(&f), Some(1)).await.unwrap();
     assert_eq!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(), 1);
     f.ledger.recover().await.unwrap();
     f.clock.advance(1_000);
     assert_eq!(
         f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(),
         2,
-        "the interrupted one and the next"
+        "the interrupted webhook and the next one"
     );
     let stopped = f.ledger.stop_bulk_resend(f.account, bulk.seq).await.unwrap().unwrap();
     assert_eq!((stopped.n_resent, stopped.ended_ms), (2, Some(START_MS + 1_001)));
     f.clock.advance(10_000);
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
-    let everything = WebhookQuery { statuses: vec![], ..two };
+    let everything = WebhookQuery { statuses: vec![], ..failed_webhooks(&f) };
     let bulk = f.ledger.start_bulk_resend(everything, None).await.unwrap();
     let mut n_claimed = 0;
     while f.ledger.bulk_resend(f.account, bulk.seq).await.unwrap().unwrap().ended_ms.is_none() {
@@ -229,6 +243,6 @@ pub(crate) async fn a_bulk_resend_survives_a_restart_and_can_be_stopped(f: Fixtu
     assert_eq!(
         (n_claimed, bulk.n_matched, bulk.n_resent, bulk.n_skipped),
         (3, 5, 3, 2),
-        "two are being sent"
+        "two webhooks are being sent"
     );
 }

@@ -1,12 +1,12 @@
-//! Accepting requests, and working on them under leases.
+//! Accepting requests, and processing their jobs under leases.
 
 use bytes::Bytes;
 use pixaven_ledger::{Disposition, Error, InputRef, ReleaseReason, StoredContent, WebhookStatus};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, done, one, payload, request, webhook};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, delivered, job_outcome, only, payload, request, webhook};
 
-pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
+pub(crate) async fn an_accepted_request_passes_through_every_status_to_delivered(f: Fixture) {
     let id = f.accept(webhook()).await;
     assert_eq!(f.status(id).await, WebhookStatus::Created);
     assert_eq!(f.counts().await, [1, 0, 0, 0, 0]);
@@ -14,10 +14,10 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     f.clock.advance(10);
     let job = f.claim_job().await;
     assert_eq!((job.value.id, job.attempt, job.until_ms), (id, 1, START_MS + 10 + LEASE_MS));
-    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "it is held");
-    f.ledger.finish_job(job, done(id)).await.unwrap();
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "the job is leased");
+    f.ledger.finish_job(job, job_outcome(id)).await.unwrap();
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
-    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "it is done");
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "the job is finished");
 
     f.clock.advance(10);
     let due = f.claim_webhook().await;
@@ -26,13 +26,13 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     assert_eq!((due.value.created_ms, due.value.finished_ms), (START_MS, START_MS + 10));
     assert_eq!(f.status(id).await, WebhookStatus::Dispatched);
     assert_eq!(f.counts().await, [0, 0, 1, 0, 0]);
-    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "it is held");
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "the webhook is leased");
 
     f.clock.advance(10);
     f.ledger.record_attempt(&due, delivered(), Disposition::Delivered).await.unwrap();
     assert_eq!(f.counts().await, [0, 0, 0, 1, 0]);
     f.clock.advance(10 * LEASE_MS);
-    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "it is done");
+    assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "the webhook is delivered");
 
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     assert_eq!(record.created_ms, START_MS);
@@ -41,12 +41,12 @@ pub(crate) async fn an_accepted_request_ends_delivered(f: Fixture) {
     assert_eq!(record.delivered_ms, Some(START_MS + 30));
     assert_eq!((record.failed_ms, record.failure, record.next_attempt), (None, None, None));
     assert_eq!(record.payload, Some(payload(id)));
-    assert_eq!(one(record.attempts).attempt, delivered());
+    assert_eq!(only(record.attempts).attempt, delivered());
     let usage = f.ledger.usage(f.account).await.unwrap();
     assert_eq!((usage.requests, usage.input_bytes, usage.output_bytes), (1, 1000, 100));
 }
 
-pub(crate) async fn a_small_input_rides_along_until_its_job_ended(f: Fixture) {
+pub(crate) async fn an_inline_input_is_returned_by_every_claim_of_its_job(f: Fixture) {
     let mut new = request(f.account, webhook());
     let content = StoredContent::Inline(Bytes::from_static(&[0xff, 0xd8, 0, 0xff, 0xd9]));
     new.input = InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 };
@@ -56,11 +56,11 @@ pub(crate) async fn a_small_input_rides_along_until_its_job_ended(f: Fixture) {
     f.ledger.release_job(first, ReleaseReason::Stopped).await.unwrap();
     let again = f.claim_job().await;
     assert_eq!(again.value.input, new.input);
-    f.ledger.finish_job(again, done(new.id)).await.unwrap();
+    f.ledger.finish_job(again, job_outcome(new.id)).await.unwrap();
     assert_eq!(f.claim_webhook().await.value.payload, payload(new.id));
 }
 
-pub(crate) async fn what_went_in_comes_out(f: Fixture) {
+pub(crate) async fn claims_return_the_accepted_request_unchanged(f: Fixture) {
     let mut new = request(f.account, webhook());
     new.spec = "{\"a\":\"\u{1f98a} \\n\"}".repeat(2000);
     let content = StoredContent::File { key: "inputs/1".to_owned() };
@@ -74,7 +74,7 @@ pub(crate) async fn what_went_in_comes_out(f: Fixture) {
     assert_eq!(job.value.account, f.account);
     assert_eq!((&job.value.spec, &job.value.input), (&new.spec, &new.input));
     assert_eq!((job.value.created_ms, job.value.n_crashes), (START_MS, 0));
-    f.ledger.finish_job(job, done(new.id)).await.unwrap();
+    f.ledger.finish_job(job, job_outcome(new.id)).await.unwrap();
 
     let due = f.claim_webhook().await.value;
     assert_eq!((due.account, due.retry), (f.account, false));
@@ -84,21 +84,21 @@ pub(crate) async fn what_went_in_comes_out(f: Fixture) {
     );
 }
 
-pub(crate) async fn an_id_is_accepted_once(f: Fixture) {
+pub(crate) async fn a_second_request_with_the_same_id_is_refused(f: Fixture) {
     let new = request(f.account, webhook());
     f.ledger.accept(new.clone()).await.unwrap();
     assert!(matches!(f.ledger.accept(new).await, Err(Error::Exists)));
-    assert_eq!(f.counts().await, [1, 0, 0, 0, 0], "the refused one left no trace");
+    assert_eq!(f.counts().await, [1, 0, 0, 0, 0], "the refused request changed no counter");
     f.claim_job().await;
 }
 
-pub(crate) async fn an_account_must_exist(f: Fixture) {
+pub(crate) async fn a_request_of_an_unknown_account_is_refused(f: Fixture) {
     let accepted = f.ledger.accept(request(f.account + 1, webhook())).await;
     assert!(matches!(accepted, Err(Error::UnknownAccount(_))));
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub(crate) async fn jobs_come_in_order_and_no_more_than_asked_for(f: Fixture) {
+pub(crate) async fn jobs_are_claimed_in_order_and_up_to_the_limit(f: Fixture) {
     let mut ids = vec![];
     for _ in 0..5 {
         ids.push(f.accept(webhook()).await);
@@ -113,25 +113,33 @@ pub(crate) async fn jobs_come_in_order_and_no_more_than_asked_for(f: Fixture) {
     assert_eq!(claimed, ids);
 }
 
-pub(crate) async fn a_lost_job_stays_lost(f: Fixture) {
+pub(crate) async fn a_job_cannot_be_finished_under_a_lost_lease(f: Fixture) {
     let id = f.accept(webhook()).await;
     let late = f.claim_job().await;
     f.clock.advance(LEASE_MS - 1);
-    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "the lease is not over");
+    assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "the lease has not ended");
     f.clock.advance(1);
-    let mut now = f.claim_job().await;
-    assert!(now.fence > late.fence);
-    assert_eq!((now.value.id, now.value.n_crashes, now.attempt), (id, 1, 2), "the lost try counts");
+    let mut current = f.claim_job().await;
+    assert!(current.fence > late.fence);
+    assert_eq!(
+        (current.value.id, current.value.n_crashes, current.attempt),
+        (id, 1, 2),
+        "the lost lease counts as a crash"
+    );
 
-    assert!(matches!(f.ledger.finish_job(late, done(id)).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.finish_job(late, job_outcome(id)).await, Err(Error::LostLease)));
     assert_eq!(f.counts().await, [1, 0, 0, 0, 0]);
-    assert_eq!(f.ledger.usage(f.account).await.unwrap().requests, 0, "nothing of it is kept");
-    f.ledger.renew_job(&mut now, LEASE_MS).await.unwrap();
-    f.ledger.finish_job(now, done(id)).await.unwrap();
+    assert_eq!(
+        f.ledger.usage(f.account).await.unwrap().requests,
+        0,
+        "the outcome under the lost lease is dropped"
+    );
+    f.ledger.renew_job(&mut current, LEASE_MS).await.unwrap();
+    f.ledger.finish_job(current, job_outcome(id)).await.unwrap();
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub(crate) async fn a_renewed_job_is_kept(f: Fixture) {
+pub(crate) async fn a_renewed_lease_lasts_from_the_renewal(f: Fixture) {
     let id = f.accept(webhook()).await;
     let mut lease = f.claim_job().await;
     f.clock.advance(LEASE_MS / 2);
@@ -140,33 +148,36 @@ pub(crate) async fn a_renewed_job_is_kept(f: Fixture) {
     f.clock.advance(LEASE_MS - 1);
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
     f.clock.advance(1);
-    let now = f.claim_job().await;
+    let current = f.claim_job().await;
     assert!(matches!(f.ledger.renew_job(&mut lease, LEASE_MS).await, Err(Error::LostLease)));
     assert!(matches!(f.ledger.release_job(lease, ReleaseReason::Crashed).await, Err(Error::LostLease)));
-    f.ledger.finish_job(now, done(id)).await.unwrap();
+    f.ledger.finish_job(current, job_outcome(id)).await.unwrap();
 }
 
-pub(crate) async fn a_release_says_when_and_whether_it_counts(f: Fixture) {
+pub(crate) async fn the_release_reason_decides_due_time_and_crash_count(f: Fixture) {
     f.accept(webhook()).await;
-    for (why, n_crashes, after_ms) in [
+    for (reason, n_crashes, after_ms) in [
         (ReleaseReason::Stopped, 0, 0),
         (ReleaseReason::Crashed, 1, 0),
         (ReleaseReason::Postponed { delay_ms: 500 }, 1, 500),
     ] {
         let lease = f.claim_job().await;
-        f.ledger.release_job(lease, why).await.unwrap();
+        f.ledger.release_job(lease, reason).await.unwrap();
         if after_ms > 0 {
             f.clock.advance(after_ms - 1);
-            assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(), "{why:?} is not due yet");
+            assert!(
+                f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty(),
+                "the job is not due yet after {reason:?}"
+            );
             f.clock.advance(1);
         }
         let lease = f.claim_job().await;
-        assert_eq!(lease.value.n_crashes, n_crashes, "after {why:?}");
+        assert_eq!(lease.value.n_crashes, n_crashes, "after {reason:?}");
         f.ledger.release_job(lease, ReleaseReason::Stopped).await.unwrap();
     }
 }
 
-pub(crate) async fn recovery_gives_everything_back(f: Fixture) {
+pub(crate) async fn recovery_ends_every_lease(f: Fixture) {
     let sent = f.scheduled(webhook()).await;
     let processed = f.accept(webhook()).await;
     let waiting = f.accept(webhook()).await;
@@ -185,12 +196,12 @@ pub(crate) async fn recovery_gives_everything_back(f: Fixture) {
     crashes.sort_by_key(|(id, _)| *id != processed);
     assert_eq!(crashes, [(processed, 1), (waiting, 0)]);
     assert_eq!(f.claim_webhook().await.attempt, 2);
-    assert!(matches!(f.ledger.finish_job(old_job, done(processed)).await, Err(Error::LostLease)));
+    assert!(matches!(f.ledger.finish_job(old_job, job_outcome(processed)).await, Err(Error::LostLease)));
     let recorded = f.ledger.record_attempt(&old_webhook, delivered(), Disposition::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
 }
 
-pub(crate) async fn unfinished_jobs_are_known(f: Fixture) {
+pub(crate) async fn unfinished_jobs_are_the_leased_and_the_waiting_ones(f: Fixture) {
     let finished = f.scheduled(webhook()).await;
     let held = f.accept(webhook()).await;
     let _lease = f.claim_job().await;

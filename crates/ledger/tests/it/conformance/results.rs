@@ -1,10 +1,10 @@
-//! The rows of result files.
+//! The rows of results.
 
 use bytes::Bytes;
 use pixaven_ledger::{Error, ExpiredResult, StoredContent, StoredResult, UsageDelta};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, done, result, webhook};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, job_outcome, result, webhook};
 
 pub(crate) async fn a_result_is_found_until_it_expires(f: Fixture) {
     let [mut first, second] = [1_000, 2_000].map(|ms| result(Uuid::new_v4(), f.account, START_MS + ms));
@@ -22,7 +22,11 @@ pub(crate) async fn a_result_is_found_until_it_expires(f: Fixture) {
     assert_eq!(f.ledger.result(first.id, "image.jpg").await.unwrap(), None);
     assert_eq!(f.ledger.expired_results(9).await.unwrap(), [expired(&first)]);
     f.clock.advance(1_000);
-    assert_eq!(f.ledger.expired_results(1).await.unwrap(), [expired(&first)], "longest over first");
+    assert_eq!(
+        f.ledger.expired_results(1).await.unwrap(),
+        [expired(&first)],
+        "the longest expired result comes first"
+    );
 
     f.ledger.delete_results(&[first.id, Uuid::new_v4()]).await.unwrap();
     assert_eq!(f.ledger.expired_results(9).await.unwrap(), [expired(&second)]);
@@ -36,16 +40,16 @@ fn expired(result: &StoredResult) -> ExpiredResult {
     ExpiredResult { id: result.id, blob_key }
 }
 
-pub(crate) async fn a_job_and_its_result_are_one(f: Fixture) {
+pub(crate) async fn the_result_of_a_job_under_a_lost_lease_is_not_stored(f: Fixture) {
     let id = f.accept(webhook()).await;
     let stored = result(id, f.account, START_MS + 10 * LEASE_MS);
-    let mut with_result = done(id);
+    let mut with_result = job_outcome(id);
     with_result.result = Some(stored.clone());
     let late = f.claim_job().await;
     f.clock.advance(LEASE_MS);
-    let now = f.claim_job().await;
+    let current = f.claim_job().await;
     assert!(matches!(f.ledger.finish_job(late, with_result.clone()).await, Err(Error::LostLease)));
     assert_eq!(f.ledger.result(id, "image.jpg").await.unwrap(), None);
-    f.ledger.finish_job(now, with_result).await.unwrap();
+    f.ledger.finish_job(current, with_result).await.unwrap();
     assert_eq!(f.ledger.result(id, "image.jpg").await.unwrap(), Some(stored));
 }

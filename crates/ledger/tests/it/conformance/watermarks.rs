@@ -1,13 +1,13 @@
-//! Watermarks: whose they are, how many, and how long a removed one stays.
+//! Watermarks: their accounts, the quota, and the lifetime of removed watermarks.
 
 use pixaven_ledger::{AddWatermarkOutcome, Error, Watermark, WatermarkQuota};
 
-use crate::fixture::{Fixture, START_MS, done, webhook};
+use crate::fixture::{Fixture, START_MS, job_outcome, webhook};
 
 const QUOTA: WatermarkQuota = WatermarkQuota { count: 3, bytes: 1_000 };
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-fn named(id: &str, f: &Fixture) -> Watermark {
+fn watermark(id: &str, f: &Fixture) -> Watermark {
     Watermark {
         id: id.to_owned(),
         account: f.account,
@@ -22,7 +22,7 @@ fn named(id: &str, f: &Fixture) -> Watermark {
 }
 
 async fn add(f: &Fixture, id: &str) -> AddWatermarkOutcome {
-    f.ledger.add_watermark(named(id, f), QUOTA).await.unwrap()
+    f.ledger.add_watermark(watermark(id, f), QUOTA).await.unwrap()
 }
 
 async fn ids(f: &Fixture, offset: u64, limit: u32) -> (u64, Vec<String>) {
@@ -30,8 +30,8 @@ async fn ids(f: &Fixture, offset: u64, limit: u32) -> (u64, Vec<String>) {
     (page.total, page.watermarks.into_iter().map(|watermark| watermark.id).collect())
 }
 
-pub(crate) async fn a_watermark_is_there_until_it_is_removed(f: Fixture) {
-    let watermark = named("aaaaaaaaaa", &f);
+pub(crate) async fn a_watermark_is_found_until_it_is_removed(f: Fixture) {
+    let watermark = watermark("aaaaaaaaaa", &f);
     assert_eq!(f.ledger.add_watermark(watermark.clone(), QUOTA).await.unwrap(), AddWatermarkOutcome::Added);
     assert_eq!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap(), Some(watermark.clone()));
     assert_eq!(f.ledger.watermark(f.account, "bbbbbbbbbb").await.unwrap(), None);
@@ -43,28 +43,31 @@ pub(crate) async fn a_watermark_is_there_until_it_is_removed(f: Fixture) {
     assert_eq!(ids(&f, 0, 1).await, (2, vec!["cccccccccc".to_owned()]));
 
     assert!(f.ledger.remove_watermark(f.account, "aaaaaaaaaa").await.unwrap());
-    assert!(!f.ledger.remove_watermark(f.account, "aaaaaaaaaa").await.unwrap(), "it was removed before");
+    assert!(
+        !f.ledger.remove_watermark(f.account, "aaaaaaaaaa").await.unwrap(),
+        "the watermark was removed before"
+    );
     assert_eq!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap(), None);
     assert_eq!(ids(&f, 0, 10).await, (1, vec!["cccccccccc".to_owned()]));
     let accepted = f.ledger.watermark_including_removed(f.account, "aaaaaaaaaa").await.unwrap();
-    assert_eq!(accepted, Some(watermark), "who was accepted before still gets it");
+    assert_eq!(accepted, Some(watermark), "earlier requests can still use the watermark");
 }
 
-pub(crate) async fn another_accounts_watermark_does_not_exist(f: Fixture) {
+pub(crate) async fn a_watermark_of_another_account_is_not_found(f: Fixture) {
     add(&f, "aaaaaaaaaa").await;
     let other = f.account + 1;
     assert_eq!(f.ledger.watermark(other, "aaaaaaaaaa").await.unwrap(), None);
     assert_eq!(f.ledger.watermark_including_removed(other, "aaaaaaaaaa").await.unwrap(), None);
     assert_eq!(f.ledger.watermarks(other, 0, 10).await.unwrap().total, 0);
     assert!(!f.ledger.remove_watermark(other, "aaaaaaaaaa").await.unwrap());
-    let theirs = Watermark { account: other, ..named("bbbbbbbbbb", &f) };
+    let theirs = Watermark { account: other, ..watermark("bbbbbbbbbb", &f) };
     let added = f.ledger.add_watermark(theirs, QUOTA).await;
     assert!(matches!(added, Err(Error::UnknownAccount(n)) if n == other));
     assert!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap().is_some());
 }
 
-pub(crate) async fn a_quota_counts_what_is_there(f: Fixture) {
-    let sized = |id, bytes| Watermark { bytes, ..named(id, &f) };
+pub(crate) async fn the_quota_counts_only_watermarks_that_are_not_removed(f: Fixture) {
+    let sized = |id, bytes| Watermark { bytes, ..watermark(id, &f) };
     let add = async |id, bytes| f.ledger.add_watermark(sized(id, bytes), QUOTA).await.unwrap();
     assert_eq!(add("aaaaaaaaaa", 1_001).await, AddWatermarkOutcome::TooManyBytes);
     assert_eq!(add("aaaaaaaaaa", 400).await, AddWatermarkOutcome::Added);
@@ -77,28 +80,32 @@ pub(crate) async fn a_quota_counts_what_is_there(f: Fixture) {
     assert_eq!(f.ledger.watermark(f.account, "eeeeeeeeee").await.unwrap(), None);
 }
 
-pub(crate) async fn a_removed_watermark_waits_for_earlier_requests(f: Fixture) {
-    let unused = async || f.ledger.deletable_watermarks(f.clock.now_ms() - HOUR_MS, 10).await.unwrap();
+pub(crate) async fn a_removed_watermark_stays_until_earlier_requests_are_processed(f: Fixture) {
+    let deletable = async || f.ledger.deletable_watermarks(f.clock.now_ms() - HOUR_MS, 10).await.unwrap();
     add(&f, "aaaaaaaaaa").await;
     add(&f, "bbbbbbbbbb").await;
     let id = f.accept(webhook()).await;
     f.clock.advance(10);
     f.ledger.remove_watermark(f.account, "aaaaaaaaaa").await.unwrap();
     f.clock.advance(400 * HOUR_MS);
-    assert_eq!(unused().await, Vec::<String>::new(), "the request may still need it");
+    assert_eq!(
+        deletable().await,
+        Vec::<String>::new(),
+        "an unprocessed request may still need the watermark"
+    );
     let lease = f.claim_job().await;
-    f.ledger.finish_job(lease, done(id)).await.unwrap();
-    assert_eq!(unused().await, ["aaaaaaaaaa"]);
+    f.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
+    assert_eq!(deletable().await, ["aaaaaaaaaa"]);
 
-    // One that was accepted long after the removal cannot know it.
+    // A request that was accepted long after the removal cannot use the watermark.
     f.accept(webhook()).await;
-    assert_eq!(unused().await, ["aaaaaaaaaa"]);
+    assert_eq!(deletable().await, ["aaaaaaaaaa"]);
     f.ledger.remove_watermark(f.account, "bbbbbbbbbb").await.unwrap();
-    assert_eq!(unused().await, ["aaaaaaaaaa"], "the other was removed a moment ago");
+    assert_eq!(deletable().await, ["aaaaaaaaaa"], "the other watermark was removed too recently");
     let all = ["aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"].map(str::to_owned);
     assert_eq!(f.ledger.existing_watermarks(&all).await.unwrap(), all[..2]);
     f.ledger.delete_watermarks(&all[..1]).await.unwrap();
     assert_eq!(f.ledger.existing_watermarks(&all).await.unwrap(), all[1..2]);
-    assert_eq!(unused().await, Vec::<String>::new());
+    assert_eq!(deletable().await, Vec::<String>::new());
     assert!(f.clock.now_ms() > START_MS);
 }

@@ -2,16 +2,16 @@
 
 use pixaven_ledger::{Disposition, Error, FailureReason, Outcome, WebhookStatus};
 
-use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, next_due_ms, one, webhook};
+use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, next_due_ms, only, webhook};
 
-pub(crate) async fn a_delay_counts_from_the_end_of_processing(f: Fixture) {
+pub(crate) async fn the_delay_starts_at_the_end_of_processing(f: Fixture) {
     let mut delayed = webhook();
     delayed.delay_ms = 3_000;
     f.accept(delayed).await;
     f.clock.advance(1_000);
     let job = f.claim_job().await;
     let id = job.value.id;
-    f.ledger.finish_job(job, crate::fixture::done(id)).await.unwrap();
+    f.ledger.finish_job(job, crate::fixture::job_outcome(id)).await.unwrap();
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     assert_eq!((record.delay_ms, next_due_ms(&record)), (3_000, Some(START_MS + 4_000)));
     f.clock.advance(2_999);
@@ -20,7 +20,7 @@ pub(crate) async fn a_delay_counts_from_the_end_of_processing(f: Fixture) {
     assert_eq!(f.claim_webhook().await.value.id, id);
 }
 
-pub(crate) async fn webhooks_come_by_due_time(f: Fixture) {
+pub(crate) async fn webhooks_are_claimed_in_the_order_of_due_times(f: Fixture) {
     let mut ids = vec![];
     for delay_ms in [300, 100, 200] {
         let mut delayed = webhook();
@@ -34,7 +34,7 @@ pub(crate) async fn webhooks_come_by_due_time(f: Fixture) {
     assert_eq!(f.claim_webhook().await.value.id, ids[0]);
 }
 
-pub(crate) async fn a_retry_waits_for_its_time(f: Fixture) {
+pub(crate) async fn a_retry_is_not_claimed_before_its_due_time(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let first = f.claim_webhook().await;
     let due_ms = START_MS + 5_000;
@@ -55,7 +55,7 @@ pub(crate) async fn a_retry_waits_for_its_time(f: Fixture) {
     assert_eq!((&attempts[0].attempt, &attempts[1].attempt), (&refused, &delivered()));
 }
 
-pub(crate) async fn an_end_is_an_end(f: Fixture) {
+pub(crate) async fn a_failed_webhook_is_not_claimed_again(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let lease = f.claim_webhook().await;
     f.clock.advance(20);
@@ -69,7 +69,7 @@ pub(crate) async fn an_end_is_an_end(f: Fixture) {
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub(crate) async fn a_release_uses_up_no_attempt(f: Fixture) {
+pub(crate) async fn a_released_webhook_uses_no_attempt(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     for _ in 0..3 {
         let lease = f.claim_webhook().await;
@@ -77,7 +77,7 @@ pub(crate) async fn a_release_uses_up_no_attempt(f: Fixture) {
         let due_ms = f.clock.now_ms() + 100;
         f.ledger.release_webhook(&lease, due_ms).await.unwrap();
         assert_eq!(f.status(id).await, WebhookStatus::Scheduled);
-        assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "not before it is due");
+        assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty(), "the webhook is not due yet");
         f.clock.advance(100);
     }
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
@@ -85,23 +85,23 @@ pub(crate) async fn a_release_uses_up_no_attempt(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub(crate) async fn a_late_result_is_only_history(f: Fixture) {
+pub(crate) async fn an_attempt_under_a_lost_lease_only_enters_the_history(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let late = f.claim_webhook().await;
     f.clock.advance(LEASE_MS);
-    let now = f.claim_webhook().await;
-    assert_eq!((now.attempt, late.attempt), (2, 1));
-    assert!(now.fence > late.fence);
+    let current = f.claim_webhook().await;
+    assert_eq!((current.attempt, late.attempt), (2, 1));
+    assert!(current.fence > late.fence);
 
     let recorded = f.ledger.record_attempt(&late, delivered(), Disposition::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
-    assert_eq!(record.status, WebhookStatus::Dispatched, "it is the other's to decide");
-    assert_eq!(one(record.attempts).attempt, delivered(), "but what the late one saw is kept");
+    assert_eq!(record.status, WebhookStatus::Dispatched, "the holder of the current lease decides");
+    assert_eq!(only(record.attempts).attempt, delivered(), "the late attempt is in the history");
 
     let refused = attempt(Outcome::Refused, None);
     let next = Disposition::Retry { due_ms: START_MS + 2 * LEASE_MS };
-    f.ledger.record_attempt(&now, refused.clone(), next).await.unwrap();
+    f.ledger.record_attempt(&current, refused.clone(), next).await.unwrap();
     let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
     assert_eq!((attempts[1].number, &attempts[1].attempt), (2, &refused));
 
@@ -112,24 +112,24 @@ pub(crate) async fn a_late_result_is_only_history(f: Fixture) {
     assert!(matches!(released, Err(Error::LostLease)));
 }
 
-pub(crate) async fn a_crash_shows_as_interrupted(f: Fixture) {
+pub(crate) async fn recovery_closes_an_open_attempt_as_interrupted(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let _lost = f.claim_webhook().await;
     f.clock.advance(1_000);
     f.ledger.recover().await.unwrap();
     let record = f.ledger.webhook(f.account, id).await.unwrap().unwrap();
     assert_eq!(record.status, WebhookStatus::Scheduled);
-    assert_eq!(next_due_ms(&record), Some(START_MS + 1_000), "it is due at once");
-    let interrupted = one(record.attempts);
+    assert_eq!(next_due_ms(&record), Some(START_MS + 1_000), "the webhook is due at once");
+    let interrupted = only(record.attempts);
     assert_eq!((interrupted.number, interrupted.attempt.outcome), (1, Outcome::Interrupted));
     assert_eq!(interrupted.attempt.started_ms, START_MS);
 
     let again = f.claim_webhook().await;
     assert_eq!((again.value.id, again.attempt), (id, 2));
-    assert_eq!(again.value.n_counted_attempts, 0, "the schedule does not count it");
+    assert_eq!(again.value.n_counted_attempts, 0, "an interrupted attempt does not count");
 }
 
-pub(crate) async fn an_abandoned_webhook_fails_without_attempt(f: Fixture) {
+pub(crate) async fn an_abandoned_webhook_fails_without_an_attempt(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let lease = f.claim_webhook().await;
     f.ledger.abandon_webhook(&lease, FailureReason::Expired).await.unwrap();
@@ -139,7 +139,7 @@ pub(crate) async fn an_abandoned_webhook_fails_without_attempt(f: Fixture) {
     assert_eq!(f.counts().await, [0, 0, 0, 0, 1]);
 }
 
-pub(crate) async fn expiry_counts_from_the_first_due_time(f: Fixture) {
+pub(crate) async fn the_expiry_is_relative_to_the_first_due_time(f: Fixture) {
     let mut expiring = webhook();
     (expiring.delay_ms, expiring.expires_ms) = (2_000, Some(500));
     f.scheduled(expiring).await;

@@ -1,9 +1,9 @@
-//! The ledger as the simplest thing that could be it: a list in the order of acceptance.
+//! A model of the ledger: a list of webhooks in the order of acceptance.
 
 use pixaven_ledger::{Disposition, Outcome, ReleaseReason, WebhookStatus};
 use uuid::Uuid;
 
-/// A lease as somebody remembers it.
+/// The values that identify a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseKey {
     pub(crate) id: Uuid,
@@ -23,16 +23,24 @@ pub(crate) struct Webhook {
     delay_ms: i64,
     status: WebhookStatus,
     has_payload: bool,
-    /// Its job while it is created, itself while it is scheduled or dispatched.
+    /// The job of a created webhook, or the delivery of a scheduled or dispatched webhook.
     work: Option<Work>,
     n_crashes: u32,
     n_attempts: u32,
-    /// Whether an attempt of it came to an end.
+    /// Whether an attempt of the webhook has ended, or the webhook was resent.
     is_retry: bool,
-    /// Number, the fence under which it was made, and the outcome once it ended.
-    attempts: Vec<(u32, i64, Option<Outcome>)>,
+    attempts: Vec<AttemptModel>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct AttemptModel {
+    number: u32,
+    fence: i64,
+    /// How the attempt ended. `None` while the attempt is under way.
+    outcome: Option<Outcome>,
+}
+
+/// A webhook's row in the queue of jobs or in the queue of webhooks.
 #[derive(Clone, Copy, Debug)]
 struct Work {
     due_ms: i64,
@@ -45,13 +53,13 @@ impl Webhook {
         self.status == WebhookStatus::Created
     }
 
-    fn holds(&self, held: &LeaseKey, is_job: bool) -> bool {
-        let is_leased = |work: Work| work.fence == held.fence && work.lease_until_ms.is_some();
-        self.id == held.id && self.is_job() == is_job && self.work.is_some_and(is_leased)
+    fn is_leased(&self, lease: &LeaseKey, is_job: bool) -> bool {
+        let is_leased = |work: Work| work.fence == lease.fence && work.lease_until_ms.is_some();
+        self.id == lease.id && self.is_job() == is_job && self.work.is_some_and(is_leased)
     }
 
-    fn give_back(&mut self, due_ms: i64) {
-        let work = self.work.as_mut().expect("only held work is given back");
+    fn requeue(&mut self, due_ms: i64) {
+        let work = self.work.as_mut().expect("the webhook is in a queue");
         (work.due_ms, work.lease_until_ms) = (due_ms, None);
     }
 }
@@ -76,6 +84,7 @@ impl Memory {
         });
     }
 
+    /// Ends the leases that end by `until_ms`. Returns the number of jobs and of webhooks.
     pub(crate) fn reap(&mut self, until_ms: i64) -> (u64, u64) {
         (self.reap_kind(true, until_ms), self.reap_kind(false, until_ms))
     }
@@ -88,20 +97,20 @@ impl Memory {
         };
         let mut n_reaped = 0;
         for webhook in self.webhooks.iter_mut().filter(is_over) {
-            webhook.give_back(now_ms);
+            webhook.requeue(now_ms);
             if is_job {
                 webhook.n_crashes += 1;
             } else {
                 webhook.status = WebhookStatus::Scheduled;
-                webhook.attempts.last_mut().expect("a dispatched one has an attempt").2 =
-                    Some(Outcome::Interrupted);
+                let last = webhook.attempts.last_mut().expect("a dispatched webhook has an attempt");
+                last.outcome = Some(Outcome::Interrupted);
             }
             n_reaped += 1;
         }
         n_reaped
     }
 
-    /// What is due, longest due first.
+    /// The due jobs or the due webhooks, longest due first.
     fn due(&mut self, is_job: bool) -> Vec<&mut Webhook> {
         let now_ms = self.now_ms;
         let is_due = |webhook: &&mut Webhook| {
@@ -117,66 +126,74 @@ impl Memory {
         self.reap_kind(true, self.now_ms);
         let until_ms = self.now_ms + lease_ms;
         let claim = |job: &mut Webhook| {
-            let work = job.work.as_mut().expect("what is due is work");
+            let work = job.work.as_mut().expect("a due webhook is in a queue");
             work.fence += 1;
             work.lease_until_ms = Some(until_ms);
-            (held(job), job.n_crashes)
+            (key_of(job), job.n_crashes)
         };
         self.due(true).into_iter().take(limit as usize).map(claim).collect()
     }
 
-    /// Dispatches what was claimed, which must be as many as were due, and of each lane those that were due first.
+    /// Dispatches the webhooks that the ledger has claimed. The ledger must claim as many webhooks as are
+    /// due, up to the limit, and from each lane those that are due longest.
     pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64, claimed: &[(LeaseKey, u32)]) {
         self.reap_kind(false, self.now_ms);
         for is_retry in [false, true] {
             let due = self.due(false).into_iter().filter(|webhook| webhook.is_retry == is_retry);
             let due: Vec<Uuid> = due.map(|webhook| webhook.id).collect();
             let of_lane: Vec<Uuid> =
-                claimed.iter().map(|(held, _)| held.id).filter(|id| due.contains(id)).collect();
+                claimed.iter().map(|(lease, _)| lease.id).filter(|id| due.contains(id)).collect();
             assert_eq!(of_lane, due[..of_lane.len()]);
         }
         assert_eq!(claimed.len(), self.due(false).len().min(limit as usize));
         let until_ms = self.now_ms + lease_ms;
-        for (held, attempt) in claimed {
-            let webhook =
-                self.due(false).into_iter().find(|webhook| webhook.id == held.id).expect("it is due");
-            let work = webhook.work.as_mut().expect("what is due is work");
+        for (lease, attempt) in claimed {
+            let webhook = self
+                .due(false)
+                .into_iter()
+                .find(|webhook| webhook.id == lease.id)
+                .expect("the webhook is due");
+            let work = webhook.work.as_mut().expect("a due webhook is in a queue");
             work.fence += 1;
             work.lease_until_ms = Some(until_ms);
             webhook.status = WebhookStatus::Dispatched;
             webhook.n_attempts += 1;
-            webhook.attempts.push((webhook.n_attempts, work.fence, None));
-            assert_eq!((work.fence, webhook.n_attempts), (held.fence, *attempt));
+            webhook.attempts.push(AttemptModel {
+                number: webhook.n_attempts,
+                fence: work.fence,
+                outcome: None,
+            });
+            assert_eq!((work.fence, webhook.n_attempts), (lease.fence, *attempt));
         }
     }
 
-    fn held(&mut self, held: &LeaseKey, is_job: bool) -> Option<&mut Webhook> {
-        self.webhooks.iter_mut().find(|webhook| webhook.holds(held, is_job))
+    fn leased(&mut self, lease: &LeaseKey, is_job: bool) -> Option<&mut Webhook> {
+        self.webhooks.iter_mut().find(|webhook| webhook.is_leased(lease, is_job))
     }
 
     pub(crate) fn renew(&mut self, lease: &LeaseKey, lease_ms: i64) -> bool {
         let until_ms = self.now_ms + lease_ms;
-        let Some(job) = self.held(lease, true) else { return false };
-        job.work.as_mut().expect("held").lease_until_ms = Some(until_ms);
+        let Some(job) = self.leased(lease, true) else { return false };
+        job.work.as_mut().expect("the job is leased").lease_until_ms = Some(until_ms);
         true
     }
 
     pub(crate) fn finish(&mut self, lease: &LeaseKey) -> bool {
         let now_ms = self.now_ms;
-        let Some(job) = self.held(lease, true) else { return false };
+        let Some(job) = self.leased(lease, true) else { return false };
         (job.status, job.has_payload) = (WebhookStatus::Scheduled, true);
         job.work = Some(Work { due_ms: now_ms + job.delay_ms, fence: 0, lease_until_ms: None });
         true
     }
 
-    pub(crate) fn release_job(&mut self, lease: &LeaseKey, why: ReleaseReason) -> bool {
+    pub(crate) fn release_job(&mut self, lease: &LeaseKey, reason: ReleaseReason) -> bool {
         let now_ms = self.now_ms;
-        let Some(job) = self.held(lease, true) else { return false };
-        match why {
-            ReleaseReason::Stopped => job.give_back(now_ms),
-            ReleaseReason::Postponed { delay_ms } => job.give_back(now_ms + delay_ms),
+        let Some(job) = self.leased(lease, true) else { return false };
+        match reason {
+            ReleaseReason::Stopped => job.requeue(now_ms),
+            ReleaseReason::Postponed { delay_ms } => job.requeue(now_ms + delay_ms),
             ReleaseReason::Crashed => {
-                job.give_back(now_ms);
+                job.requeue(now_ms);
                 job.n_crashes += 1;
             }
         }
@@ -188,21 +205,20 @@ impl Memory {
         lease: &LeaseKey,
         number: u32,
         outcome: Outcome,
-        next: &Disposition,
+        disposition: Disposition,
     ) -> bool {
-        let known = self.webhooks.iter_mut().find(|webhook| webhook.id == lease.id);
-        let made = known.and_then(|webhook| {
-            webhook.attempts.iter_mut().find(|made| (made.0, made.1) == (number, lease.fence))
-        });
-        if let Some(made) = made {
-            made.2 = Some(outcome);
+        let is_reported =
+            |attempt: &&mut AttemptModel| (attempt.number, attempt.fence) == (number, lease.fence);
+        let webhook = self.webhooks.iter_mut().find(|webhook| webhook.id == lease.id);
+        if let Some(attempt) = webhook.and_then(|webhook| webhook.attempts.iter_mut().find(is_reported)) {
+            attempt.outcome = Some(outcome);
         }
-        let Some(webhook) = self.held(lease, false) else { return false };
-        match next {
+        let Some(webhook) = self.leased(lease, false) else { return false };
+        match disposition {
             Disposition::Delivered => (webhook.status, webhook.work) = (WebhookStatus::Delivered, None),
             Disposition::Failed { .. } => (webhook.status, webhook.work) = (WebhookStatus::Failed, None),
             Disposition::Retry { due_ms } => {
-                webhook.give_back(*due_ms);
+                webhook.requeue(due_ms);
                 webhook.status = WebhookStatus::Scheduled;
                 webhook.is_retry |= outcome != Outcome::Interrupted;
             }
@@ -211,8 +227,8 @@ impl Memory {
     }
 
     pub(crate) fn release_webhook(&mut self, lease: &LeaseKey, due_ms: i64) -> bool {
-        let Some(webhook) = self.held(lease, false) else { return false };
-        webhook.give_back(due_ms);
+        let Some(webhook) = self.leased(lease, false) else { return false };
+        webhook.requeue(due_ms);
         webhook.status = WebhookStatus::Scheduled;
         webhook.n_attempts -= 1;
         webhook.attempts.pop();
@@ -220,23 +236,25 @@ impl Memory {
     }
 
     pub(crate) fn abandon(&mut self, lease: &LeaseKey) -> bool {
-        let Some(webhook) = self.held(lease, false) else { return false };
+        let Some(webhook) = self.leased(lease, false) else { return false };
         (webhook.status, webhook.work) = (WebhookStatus::Failed, None);
         webhook.attempts.pop();
         true
     }
 
-    /// The status it has then; `None` when there is nothing to send.
+    /// Returns the new status, or `None` when there is no payload to send.
     pub(crate) fn resend(&mut self, id: Uuid) -> Option<WebhookStatus> {
         let now_ms = self.now_ms;
-        let webhook = self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model has it");
+        let webhook =
+            self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model knows the webhook");
         match webhook.status {
             WebhookStatus::Created => return None,
             WebhookStatus::Dispatched => {}
-            WebhookStatus::Scheduled => webhook.give_back(now_ms),
+            WebhookStatus::Scheduled => webhook.requeue(now_ms),
             WebhookStatus::Delivered | WebhookStatus::Failed if !webhook.has_payload => return None,
             WebhookStatus::Delivered | WebhookStatus::Failed => {
-                let (number, fence) = webhook.attempts.last().map_or((0, 0), |made| (made.0, made.1));
+                let (number, fence) =
+                    webhook.attempts.last().map_or((0, 0), |last| (last.number, last.fence));
                 (webhook.status, webhook.is_retry) = (WebhookStatus::Scheduled, true);
                 webhook.n_attempts = number;
                 webhook.work = Some(Work { due_ms: now_ms, fence, lease_until_ms: None });
@@ -246,7 +264,8 @@ impl Memory {
     }
 
     pub(crate) fn cancel(&mut self, id: Uuid) -> bool {
-        let webhook = self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model has it");
+        let webhook =
+            self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model knows the webhook");
         if !matches!(webhook.status, WebhookStatus::Created | WebhookStatus::Scheduled) {
             return false;
         }
@@ -254,15 +273,15 @@ impl Memory {
         true
     }
 
-    /// Delivered ones first, each kind in the order of acceptance.
+    /// Deletes delivered webhooks first, then failed ones, each in the order of acceptance.
     pub(crate) fn sweep(&mut self, before_ms: i64, limit: u32) -> u64 {
         let mut n_swept = 0;
         for status in [WebhookStatus::Delivered, WebhookStatus::Failed] {
             self.webhooks.retain(|webhook| {
-                let goes =
+                let is_deleted =
                     n_swept < u64::from(limit) && webhook.status == status && webhook.created_ms < before_ms;
-                n_swept += u64::from(goes);
-                !goes
+                n_swept += u64::from(is_deleted);
+                !is_deleted
             });
         }
         n_swept
@@ -273,16 +292,17 @@ impl Memory {
             .map(|status| self.webhooks.iter().filter(|webhook| webhook.status == status).count() as u64)
     }
 
-    /// What a webhook shows: status, next due time, the attempts that ended.
+    /// The visible state of a webhook: its status, its next due time, and the attempts that have ended.
     pub(crate) fn view(&self, id: Uuid) -> (WebhookStatus, Option<i64>, Vec<(u32, Outcome)>) {
-        let webhook = self.webhooks.iter().find(|webhook| webhook.id == id).expect("the model has it");
+        let webhook =
+            self.webhooks.iter().find(|webhook| webhook.id == id).expect("the model knows the webhook");
         let waiting = webhook.work.filter(|work| !webhook.is_job() && work.lease_until_ms.is_none());
         let ended =
-            webhook.attempts.iter().filter_map(|(number, _, outcome)| Some((*number, (*outcome)?))).collect();
+            webhook.attempts.iter().filter_map(|attempt| Some((attempt.number, attempt.outcome?))).collect();
         (webhook.status, waiting.map(|work| work.due_ms), ended)
     }
 }
 
-fn held(webhook: &Webhook) -> LeaseKey {
-    LeaseKey { id: webhook.id, fence: webhook.work.expect("it was claimed").fence }
+fn key_of(webhook: &Webhook) -> LeaseKey {
+    LeaseKey { id: webhook.id, fence: webhook.work.expect("the webhook was claimed").fence }
 }

@@ -1,4 +1,4 @@
-//! Waking those who wait for work.
+//! The signals that wake the drivers when work may be due.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,34 +8,35 @@ use std::time::Duration;
 use pixaven_ledger::DueSignal;
 use tokio::time::Instant;
 
-use crate::fixture::{Fixture, LEASE_MS, done, sqlite, webhook};
+use crate::fixture::{Fixture, LEASE_MS, job_outcome, sqlite, webhook};
 
 async fn fresh() -> Fixture {
     let directory = tempfile::tempdir().unwrap();
     Fixture::open(sqlite(directory.path()), directory).await
 }
 
-/// Whether a wait that begins now ends at once.
-fn is_due(signal: &mut DueSignal) -> bool {
+/// Whether a wait that starts now ends at once.
+fn signals_now(signal: &mut DueSignal) -> bool {
     poll(pin!(signal.wait()))
 }
 
+/// Polls a future once. Returns whether the future is ready.
 fn poll(future: std::pin::Pin<&mut impl Future>) -> bool {
     matches!(future.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(_))
 }
 
 #[tokio::test]
-async fn an_open_ledger_has_to_be_asked_once() {
+async fn a_newly_opened_ledger_signals_possible_work_once() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
-    assert!(is_due(&mut jobs), "nothing is known of the queue");
-    assert!(!is_due(&mut jobs), "what was reported is not reported again");
+    assert!(signals_now(&mut jobs), "the content of the queue is still unknown");
+    assert!(!signals_now(&mut jobs), "reported work is not reported again");
     f.ledger.claim_jobs(1, LEASE_MS).await.unwrap();
-    assert!(!is_due(&mut jobs), "the queue is empty");
+    assert!(!signals_now(&mut jobs), "the queue is empty");
 }
 
 #[tokio::test]
-async fn a_commit_wakes_at_once() {
+async fn a_commit_that_adds_work_wakes_the_waiter_at_once() {
     let f = fresh().await;
     let (mut jobs, mut webhooks) = (f.ledger.jobs_due(), f.ledger.webhooks_due());
     f.ledger.claim_jobs(1, LEASE_MS).await.unwrap();
@@ -44,30 +45,30 @@ async fn a_commit_wakes_at_once() {
     let mut waiting = pin!(jobs.wait());
     assert!(!poll(waiting.as_mut()));
     let id = f.accept(webhook()).await;
-    assert!(poll(waiting.as_mut()), "a job is due");
-    assert!(!is_due(&mut webhooks), "a webhook is not");
+    assert!(poll(waiting.as_mut()), "a job is due now");
+    assert!(!signals_now(&mut webhooks), "no webhook is due");
 
     let mut waiting = pin!(webhooks.wait());
     assert!(!poll(waiting.as_mut()));
     let lease = f.claim_job().await;
-    f.ledger.finish_job(lease, done(id)).await.unwrap();
+    f.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
     assert!(poll(waiting.as_mut()));
 }
 
 #[tokio::test]
-async fn a_full_claim_says_that_there_is_more() {
+async fn a_claim_that_leaves_due_work_signals_again() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.accept(webhook()).await;
     f.accept(webhook()).await;
     f.claim_job().await;
-    assert!(is_due(&mut jobs));
+    assert!(signals_now(&mut jobs));
     f.claim_job().await;
-    assert!(!is_due(&mut jobs));
+    assert!(!signals_now(&mut jobs));
 }
 
 #[tokio::test]
-async fn due_times_come_with_the_clock() {
+async fn a_waiter_wakes_when_the_clock_reaches_the_due_time() {
     let f = fresh().await;
     let mut webhooks = f.ledger.webhooks_due();
     let mut delayed = webhook();
@@ -84,7 +85,7 @@ async fn due_times_come_with_the_clock() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_lease_is_due_too() {
+async fn a_waiter_wakes_when_a_lease_ends() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.accept(webhook()).await;
@@ -96,7 +97,7 @@ async fn the_end_of_a_lease_is_due_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_is_the_longest_sleep() {
+async fn a_waiter_sleeps_at_most_one_second() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.ledger.claim_jobs(1, LEASE_MS).await.unwrap();

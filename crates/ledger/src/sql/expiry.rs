@@ -1,0 +1,74 @@
+//! The expiry of webhooks: failing the waiting webhooks whose time to be delivered is over.
+
+use super::destinations::Destination;
+use super::webhooks::{apply_transition, remove_waiting};
+use super::{Tx, columns, params, statements};
+use crate::error::Error;
+use crate::model::account::AccountId;
+use crate::model::webhook::{DueReason, FailureReason};
+use crate::state::Scheduled;
+
+/// The most webhooks that one claim fails as expired. The next claim continues.
+const MAX_EXPIRED: i64 = 256;
+
+/// Local trouble that postponed a webhook to a due time at most this far in the past counts as still present.
+const RECENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
+
+columns! {
+    ExpiredRow as expired_columns, read {
+        seq = "q.seq", account = "q.account", destination = "q.destination",
+        n_counted_attempts = "q.n_counted_attempts", due_ms = "q.due_ms", due_reason = "q.due_reason",
+        requested_expires_ms = "r.webhook_expires_ms"
+    }
+}
+
+statements! {
+    EXPIRED = concat!(
+        "SELECT ", expired_columns!(), " FROM webhook_queue q JOIN requests r ON r.seq = q.seq
+         WHERE q.expires_ms <= ?1 AND q.lease_until_ms IS NULL ORDER BY q.expires_ms LIMIT ?2"
+    );
+    EXTEND_EXPIRY = "UPDATE webhook_queue SET expires_ms = ?2 WHERE seq = ?1";
+}
+
+/// A waiting webhook whose expiry has passed.
+struct ExpiredRow {
+    seq: i64,
+    account: AccountId,
+    destination: i64,
+    n_counted_attempts: u32,
+    due_ms: i64,
+    due_reason: DueReason,
+    /// The request's own `expires`.
+    requested_expires_ms: Option<i64>,
+}
+
+/// Fails waiting webhooks that have expired, even if their destination is paused or saturated.
+///
+/// A webhook that was never attempted does not fail, but expires `give_up_ms` from now, if the server alone has let
+/// the time pass. This is the case when
+/// * the request did not ask for an expiry earlier than `give_up_ms`,
+/// * the circuit breaker of the destination is closed, and
+/// * local trouble has not postponed the webhook until now.
+pub(super) fn fail_expired(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let now_ms = tx.now_ms();
+    for row in tx.query::<ExpiredRow>(&EXPIRED, params![now_ms, MAX_EXPIRED])? {
+        if let (0, Some(give_up_ms)) = (row.n_counted_attempts, tx.limits().give_up_ms)
+            && row.requested_expires_ms.is_none_or(|requested_ms| requested_ms >= give_up_ms)
+            && !row.has_recent_trouble(now_ms)
+            && Destination::load(tx, row.destination)?.state.n_openings == 0
+        {
+            tx.execute(&EXTEND_EXPIRY, params![row.seq, now_ms.saturating_add(give_up_ms)])?;
+            continue;
+        }
+        remove_waiting(tx, row.seq)?;
+        apply_transition(tx, row.seq, row.account, Scheduled.failed(FailureReason::Expired, now_ms))?;
+    }
+    Ok(())
+}
+
+impl ExpiredRow {
+    /// Whether trouble on this machine has postponed the webhook until about now.
+    fn has_recent_trouble(&self, now_ms: i64) -> bool {
+        self.due_reason == DueReason::LocalTrouble && self.due_ms > now_ms.saturating_sub(RECENT_TROUBLE_MS)
+    }
+}
