@@ -12,6 +12,7 @@ pub mod request;
 pub mod result_names;
 pub mod sandbox;
 pub mod source;
+pub mod watermark_id;
 pub mod watermarks;
 
 /// Who waits for an image. It decides what happens when this server has no room: an interactive request is refused at once,

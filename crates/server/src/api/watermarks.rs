@@ -13,7 +13,7 @@ use super::response::ApiResponse;
 use super::timestamp::timestamp;
 use super::{ApiState, body, multipart};
 use crate::work::Caller;
-use crate::work::watermarks::is_id;
+use crate::work::watermark_id;
 
 /// Page length of a list without `limit`, and the largest accepted `limit`.
 const DEFAULT_LIMIT: u32 = 50;
@@ -79,7 +79,7 @@ pub(super) async fn remove(
 
 fn parse_watermark_id(id: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::not_found())?;
-    if is_id(&id) { Ok(id) } else { Err(ApiError::not_found()) }
+    if watermark_id::is_valid(&id) { Ok(id) } else { Err(ApiError::not_found()) }
 }
 
 fn watermark_json(watermark: &Watermark) -> Value {

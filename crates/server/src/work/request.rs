@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::redact;
-pub use schema::{Attribute, ObjectSchema};
+pub use schema::{Attribute, ObjectSchema, ValueSchema};
 pub use stored::StoredRequest;
-pub use value_types::ValueSchema;
+
 pub use watermark::WatermarkSource;
 pub use webhook::WebhookSpec;
 

@@ -12,15 +12,12 @@ use pixaven_ledger::{AccountId, AddWatermarkOutcome, Ledger, Watermark, Watermar
 
 use self::cache::Cache;
 use super::Caller;
-use super::base62;
 use super::blobs::{Blobs, is_rolled_back};
 use super::error::WorkError;
 use super::request::WatermarkSource;
 use super::sandbox::{Sandbox, WorkerInput};
 use super::source::{SourceBytes, Sources, check_not_empty};
-
-/// Number of characters of an id. 62^10 is a little less than 60 bits, so ids cannot be guessed.
-const ID_CHARS: usize = 10;
+use super::watermark_id;
 
 /// The watermarks of all accounts. Cheap to clone.
 #[derive(Clone)]
@@ -70,7 +67,7 @@ impl Watermarks {
             bytes: input.bytes,
             sha1: input.sha1,
             created_ms: self.ledger.clock().now_ms(),
-            id: base62::random(ID_CHARS).map_err(WorkError::internal)?,
+            id: watermark_id::generate().map_err(WorkError::internal)?,
         };
         let key = Blobs::watermark_key(&watermark.id);
         self.blobs.put(&key, bytes).await?;
@@ -150,25 +147,5 @@ fn decode_only() -> Plan {
         }),
         output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() },
         ..Plan::default()
-    }
-}
-
-/// Whether a text has the form of a watermark's id: ten letters and digits.
-pub fn is_id(text: &str) -> bool {
-    text.len() == ID_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_ten_letters_and_digits() {
-        let first = base62::random(ID_CHARS).expect("randomness");
-        assert!(is_id(&first), "{first}");
-        assert_ne!(first, base62::random(ID_CHARS).expect("randomness"));
-        for wrong in ["", "abcdefghi", "abcdefghijk", "abcdefghi/", "äbcdefghi", "abcdefghi "] {
-            assert!(!is_id(wrong), "{wrong:?}");
-        }
     }
 }

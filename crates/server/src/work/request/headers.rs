@@ -5,7 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::RequestError;
-use super::value_types::{ValueParser, ValueSchema, invalid_value};
+use super::schema::{ValueParser, ValueSchema, invalid_value};
 use super::warnings::{Warnings, attribute_path};
 use crate::work::redact::has_credentials;
 

@@ -1,14 +1,59 @@
-//! Declares the JSON objects of a request and parses them. The macro `object_schema!` turns each declaration
-//! in `table` into a struct of optional checked values, a list of attributes for messages and documentation,
-//! and a parser. Because one declaration yields all three, they always agree.
+//! Declares the JSON objects of a request and parses them, with the traits that the types of all values implement.
+//!
+//! The macro `object_schema!` turns each declaration in `table` into a struct of optional checked values, a list of attributes
+//! for messages and documentation, and a parser. Because one declaration yields all three, they always agree.
 
 use std::marker::PhantomData;
 
 use serde_json::{Map, Value};
 
 use super::RequestError;
-use super::value_types::{ValueParser, ValueSchema, invalid_value};
 use super::warnings::{Warnings, attribute_path};
+
+/// The longest value that a message repeats. Longer values are cut.
+const MAX_VALUE_CHARS_IN_MESSAGE: usize = 60;
+
+/// Describes the values that an attribute accepts, for error messages and for the documentation.
+pub trait ValueSchema: Sync {
+    /// The phrase that follows "must be" in an error message.
+    fn expected(&self) -> String;
+
+    /// The schema of the JSON object, if the attribute accepts an object.
+    fn object_schema(&self) -> Option<ObjectSchema> {
+        None
+    }
+}
+
+/// Parses a JSON value into a checked value.
+pub(super) trait ValueParser: ValueSchema {
+    /// The checked value.
+    type Parsed;
+
+    /// Parses the value of the attribute at `path`.
+    ///
+    /// # Errors
+    /// If the attribute does not accept the value. The message names the attribute and the accepted values.
+    fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings)
+    -> Result<Self::Parsed, RequestError>;
+}
+
+/// The error for a value that the attribute at `path` does not accept.
+pub(super) fn invalid_value(schema: &(impl ValueSchema + ?Sized), path: &str, value: &Value) -> RequestError {
+    RequestError::Invalid(format!("{path} must be {}, got {}", schema.expected(), abbreviated(value)))
+}
+
+/// The value as a message shows it: objects and lists only by their type, long values cut.
+pub(super) fn abbreviated(value: &Value) -> String {
+    let text = match value {
+        Value::Object(_) => return "an object".to_owned(),
+        Value::Array(_) => return "a list".to_owned(),
+        scalar => scalar.to_string(),
+    };
+    match text.char_indices().nth(MAX_VALUE_CHARS_IN_MESSAGE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
 
 /// The declaration of one JSON object.
 #[derive(Clone, Copy)]
@@ -153,7 +198,7 @@ macro_rules! object_schema {
                 path: &str,
                 warnings: &mut $crate::work::request::warnings::Warnings,
             ) -> Result<bool, $crate::work::request::RequestError> {
-                use $crate::work::request::value_types::ValueParser as _;
+                use $crate::work::request::schema::ValueParser as _;
                 match name {
                     $(
                         $crate::work::request::schema::json_name!($field $($json_name)?) => {

@@ -2,6 +2,7 @@
 //! The parser, its error messages, the warnings about unknown names and `docs/requests.md` all follow from
 //! these declarations. The rules between attributes are in the modules that build the `Spec`.
 
+mod effect_amount;
 mod effects;
 mod geometry;
 mod output;
@@ -10,7 +11,7 @@ mod watermark;
 use pixaven_imaging::plan::Gravity;
 use url::Url;
 
-pub(super) use effects::{Adjust, Auto, Blur, BlurMode, Border, Duotone, Effect, Filter, Mask, MaskShape};
+pub(super) use effects::{Adjust, Auto, Blur, BlurMode, Border, Duotone, Filter, Mask, MaskShape};
 pub(super) use geometry::{Crop, CropMode, Flip, Padding, Resize, Scale};
 pub(super) use output::{Cdn, Output, Response, Webhook};
 pub(super) use watermark::Watermark;

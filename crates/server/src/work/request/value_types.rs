@@ -9,58 +9,14 @@ use std::fmt::Display;
 use serde_json::Value;
 use url::Url;
 
-pub(super) use imaging::{AspectRatio, EffectAmount, HexColor, OutputFormat, PixelsOrPercent, WatermarkId};
+pub(super) use imaging::{AspectRatio, HexColor, OutputFormat, PixelsOrPercent, WatermarkId};
 
 use super::RequestError;
-use super::schema::{FromObject, ObjectSchema};
+use super::schema::{FromObject, ObjectSchema, ValueParser, ValueSchema, abbreviated, invalid_value};
 use super::warnings::Warnings;
 
-/// The longest value that a message repeats. Longer values are cut.
-const MAX_VALUE_CHARS_IN_MESSAGE: usize = 60;
 /// The longest URL that a request may contain. Receivers and image servers in use do not accept longer URLs.
 const MAX_URL_BYTES: usize = 8_192;
-
-/// Describes the values that an attribute accepts, for error messages and for the documentation.
-pub trait ValueSchema: Sync {
-    /// The phrase that follows "must be" in an error message.
-    fn expected(&self) -> String;
-
-    /// The schema of the JSON object, if the attribute accepts an object.
-    fn object_schema(&self) -> Option<ObjectSchema> {
-        None
-    }
-}
-
-/// Parses a JSON value into a checked value.
-pub(super) trait ValueParser: ValueSchema {
-    /// The checked value.
-    type Parsed;
-
-    /// Parses the value of the attribute at `path`.
-    ///
-    /// # Errors
-    /// If the attribute does not accept the value. The message names the attribute and the accepted values.
-    fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings)
-    -> Result<Self::Parsed, RequestError>;
-}
-
-/// The error for a value that the attribute at `path` does not accept.
-pub(super) fn invalid_value(schema: &(impl ValueSchema + ?Sized), path: &str, value: &Value) -> RequestError {
-    RequestError::Invalid(format!("{path} must be {}, got {}", schema.expected(), abbreviated(value)))
-}
-
-/// The value as a message shows it: objects and lists only by their type, long values cut.
-fn abbreviated(value: &Value) -> String {
-    let text = match value {
-        Value::Object(_) => return "an object".to_owned(),
-        Value::Array(_) => return "a list".to_owned(),
-        scalar => scalar.to_string(),
-    };
-    match text.char_indices().nth(MAX_VALUE_CHARS_IN_MESSAGE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
 
 /// The finite number in a JSON number or string.
 fn finite_number(value: &Value) -> Option<f64> {

@@ -3,8 +3,9 @@
 
 use pixaven_imaging::plan::Color;
 
+use super::effect_amount::EffectAmount;
 use super::{object, object_schema};
-use crate::work::request::value_types::{Boolean, Choice, EffectAmount, HexColor, Integer, Number};
+use crate::work::request::value_types::{Boolean, Choice, HexColor, Integer, Number};
 
 object_schema! {
     /// Corrections that follow from the image itself.
@@ -72,15 +73,6 @@ object_schema! {
         mode: BlurMode = BLUR_MODE, "gaussian", "how neighbouring pixels are weighted";
         value: f64 = Number(1.0, 100.0), "", "radius in pixels; required";
         angle: f64 = Number(0.0, 360.0), "0", "`motion`: direction in degrees, counter-clockwise from the right";
-    }
-}
-
-object_schema! {
-    /// The amount of an effect. For `pixelate` the value is the side of a square in pixels, and it is
-    /// required. For all other effects the value is a strength, and without it the effect has its full
-    /// strength, 100.
-    Effect {
-        value: f64 = Number(1.0, 100.0), "", "pixels or strength";
     }
 }
 

@@ -4,11 +4,10 @@ use pixaven_imaging::Format;
 use pixaven_imaging::plan::{Color, Length, TargetFormat};
 use serde_json::Value;
 
-use super::{ValueParser, ValueSchema, finite_number, invalid_value, unsupported_keyword};
+use super::{finite_number, unsupported_keyword};
 use crate::work::request::RequestError;
-use crate::work::request::schema::{Object, ObjectSchema, object};
-use crate::work::request::table::Effect;
-use crate::work::request::warnings::{Warnings, attribute_path};
+use crate::work::request::schema::{ValueParser, ValueSchema, invalid_value};
+use crate::work::request::warnings::Warnings;
 
 /// A file format that this build writes, or `auto`. The crate `pixaven-imaging` lists the formats, so that
 /// requests accept a new format as soon as that crate writes it.
@@ -113,47 +112,6 @@ fn positive_number(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0)
 }
 
-/// The amount of an effect: an object with a `value`, or `false` for no effect. If the effect has a default
-/// amount, `true` and an object without `value` mean that amount.
-pub(in crate::work::request) struct EffectAmount {
-    /// The amount that `true` and an absent `value` mean.
-    pub(in crate::work::request) default: Option<f64>,
-}
-
-impl EffectAmount {
-    const OBJECT: Object<Effect> = object();
-}
-
-impl ValueSchema for EffectAmount {
-    fn expected(&self) -> String {
-        match self.default {
-            Some(_) => "an object with a value, true or false".to_owned(),
-            None => "an object with a value".to_owned(),
-        }
-    }
-
-    fn object_schema(&self) -> Option<ObjectSchema> {
-        Self::OBJECT.object_schema()
-    }
-}
-
-impl ValueParser for EffectAmount {
-    /// `None` if the request turns the effect off.
-    type Parsed = Option<f64>;
-
-    fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<Option<f64>, RequestError> {
-        match value {
-            Value::Bool(false) => Ok(None),
-            Value::Bool(true) if self.default.is_some() => Ok(self.default),
-            Value::Object(_) => match Self::OBJECT.parse(value, path, warnings)?.value.or(self.default) {
-                None => Err(RequestError::Invalid(format!("{} is required", attribute_path(path, "value")))),
-                amount => Ok(amount),
-            },
-            _ => Err(invalid_value(self, path, value)),
-        }
-    }
-}
-
 /// A length in pixels, or in percent of the image's side.
 pub(in crate::work::request) struct PixelsOrPercent;
 
@@ -196,7 +154,7 @@ impl ValueParser for WatermarkId {
     type Parsed = String;
 
     fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<String, RequestError> {
-        let id = value.as_str().filter(|id| crate::work::watermarks::is_id(id));
+        let id = value.as_str().filter(|id| crate::work::watermark_id::is_valid(id));
         id.map(str::to_owned).ok_or_else(|| invalid_value(self, path, value))
     }
 }
