@@ -1,6 +1,6 @@
-//! `clock`: delays while the wall clock jumps. A server under libfaketime gets webhooks with delays of a second to a week.
-//! It is killed, stopped and started again, and its clock is set forward and back, while it runs and while it is stopped.
-//! By that clock, no webhook may arrive early, twice, late, or never.
+//! `clock`: delays while the wall clock jumps. A server under libfaketime gets webhooks with delays of a
+//! second to a week. It is killed, stopped and started again, and its clock is set forward and back, while it
+//! runs and while it is stopped. By that clock, no webhook may arrive early, twice, late, or never.
 
 mod fake_clock_server;
 mod faketime;
@@ -53,11 +53,12 @@ const RESTARTS_PER_JUMP: usize = 2;
 /// The longest delay. At the end the clock is set forward until all delays are over.
 const MAX_DELAY_S: i64 = 7 * DAY_S;
 
-/// The longest time from the start of a delivery to its arrival. A delivery that arrives this soon after a jump may have
-/// been started before the jump.
+/// The longest time from the start of a delivery to its arrival. A delivery that arrives this soon after a
+/// jump may have been started before the jump.
 const TRANSIT_MS: i64 = 1_000;
 
-/// The largest error of a comparison between this program's clock and the server's, which are read one after the other.
+/// The largest error of a comparison between this program's clock and the server's, which are read one after
+/// the other.
 const SLACK_MS: i64 = 50;
 
 /// The largest allowed p99 of the lateness.
@@ -127,9 +128,9 @@ struct Run<'a> {
 /// An accepted webhook.
 struct AcceptedWebhook {
     accepted: Instant,
-    /// The real time of the 202.
+    /// The time of the 202 by the machine's clock, in milliseconds since 1970.
     accepted_ms: i64,
-    /// The due time by the server's clock.
+    /// The due time by the server's clock, in milliseconds since 1970.
     due_ms: i64,
 }
 
@@ -213,7 +214,7 @@ impl Run<'_> {
 }
 
 impl Acceptances {
-    /// The latest due time.
+    /// The latest due time of all accepted webhooks.
     fn latest_due_ms(&self) -> i64 {
         self.webhooks.values().map(|webhook| webhook.due_ms).max().unwrap_or(0)
     }
@@ -237,8 +238,8 @@ impl Figures {
         for delivery in deliveries {
             let Some(webhook) = acceptances.webhooks.get(&delivery.id) else { continue };
             if let Some(first) = firsts.get(&delivery.id) {
-                // At-least-once delivery: the server was stopped, or the lease expired, after the arrival and before the
-                // commit of the attempt.
+                // At-least-once delivery: the server was stopped, or the lease expired, after the arrival and
+                // before the commit of the attempt.
                 let is_explained = timeline.was_disturbed(real_ms(first.at) - TRANSIT_MS, 2 * TRANSIT_MS);
                 *(if is_explained { &mut n_repeated } else { &mut n_twice }) += 1;
                 continue;
@@ -278,8 +279,8 @@ impl Figures {
     }
 }
 
-/// The due time of an accepted webhook by the server's clock, in milliseconds since 1970. Waits until the image is
-/// processed.
+/// The due time of an accepted webhook by the server's clock, in milliseconds since 1970. Waits until the
+/// image is processed.
 async fn due_ms(api: &ApiClient, id: Uuid) -> anyhow::Result<i64> {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     loop {

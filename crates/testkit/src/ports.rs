@@ -8,7 +8,7 @@ use tokio::net::TcpSocket;
 pub struct ClosedPort {
     /// The address that refuses connections.
     pub address: SocketAddr,
-    /// Bound, but not listening.
+    /// A socket that is bound to the port, but does not listen.
     _reserved: TcpSocket,
 }
 
