@@ -1,0 +1,15 @@
+//! Generated images for tests.
+
+use pixaven_imaging::plan::{Format, Output, Target};
+
+/// A JPEG of a generated landscape, 550×412 pixels: the size of the example in the documentation.
+pub(crate) fn documented_jpeg() -> Vec<u8> {
+    test_image(550, 412, Format::Jpeg)
+}
+
+/// A generated landscape, encoded in any format. Width and height are in pixels.
+pub(crate) fn test_image(width: u32, height: u32, format: Format) -> Vec<u8> {
+    let image = pixaven_imaging::sample::landscape(width, height, 7);
+    let output = Output { format: Target::Format(format), ..Output::default() };
+    pixaven_imaging::encode(image, format, &output).expect("generated pixels can be encoded")
+}
