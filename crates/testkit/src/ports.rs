@@ -22,7 +22,7 @@ impl ClosedPort {
     }
 }
 
-/// An address of the loopback interface on which a program can listen: nobody else had its port a moment ago.
+/// An address of the loopback interface on which a program can listen: no program used its port a moment ago.
 pub fn unused_address() -> SocketAddr {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a free port");
