@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// The proxy wants credentials.
+/// The proxy demands credentials instead of making a tunnel.
 const REFUSED_BY_THE_PROXY: ProxyAction =
     ProxyAction::Respond("HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n");
 

@@ -71,7 +71,11 @@ async fn a_forbidden_address_is_not_reached_through_a_proxy() {
 #[tokio::test]
 async fn each_proxy_response_is_an_error_of_the_proxy_or_of_the_peer() {
     for (name, action, expected) in [
-        ("wants credentials", ProxyAction::Respond("HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n"), "proxy"),
+        (
+            "demands credentials",
+            ProxyAction::Respond("HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n"),
+            "proxy",
+        ),
         ("is not a proxy", ProxyAction::Respond("HTTP/1.1 405 No\r\ncontent-length: 2\r\n\r\nno"), "proxy"),
         (
             "redirects",
