@@ -34,7 +34,7 @@ pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     /// Null when the body is not JSON.
     pub(crate) json: Value,
-    /// Length of the body.
+    /// The length of the body in bytes.
     pub(crate) n_bytes: usize,
 }
 
@@ -45,7 +45,8 @@ impl ApiClient {
         Self { http: HttpClient::new(address), host: address.to_string(), authorization }
     }
 
-    /// Sends a processing request with the JSON `data`. Without `upload` the server fetches the image from `data.url`.
+    /// Sends a processing request with the JSON `data`. Without `upload` the server fetches the image from
+    /// `data.url`.
     pub(crate) async fn process(
         &self,
         data: &Value,
@@ -113,7 +114,7 @@ impl ApiResponse {
         self.id().context("a 202 without an id")
     }
 
-    /// Fails when the response has another status.
+    /// Fails when the status of the response is not `status`.
     pub(crate) fn ensure(&self, status: StatusCode) -> anyhow::Result<()> {
         ensure!(self.status == status, "{}: {}", self.status, self.json);
         Ok(())

@@ -1,5 +1,5 @@
-//! Compares the requests that the client saw accepted with the deliveries that the receiver got. The promise under test
-//! is "nothing accepted is ever lost".
+//! Compares the requests that the client saw accepted with the deliveries that the receiver got. The promise
+//! under test is "nothing accepted is ever lost".
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::webhook_receiver::Delivery;
 /// Counts of a run. All are counts of ids, except `duplicates`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Audit {
-    /// The client read the whole 202.
+    /// Accepted by the server: the client read the whole 202.
     pub(crate) accepted: usize,
-    /// Accepted, and delivered at least once.
+    /// Accepted by the server, and delivered at least once.
     pub(crate) delivered: usize,
-    /// Accepted, and never delivered.
+    /// Accepted by the server, but never delivered.
     pub(crate) lost: usize,
-    /// Deliveries after the first of their id.
+    /// Further deliveries of an id that was delivered before.
     pub(crate) duplicates: usize,
     /// Ids of which two deliveries had different bodies.
     pub(crate) altered: usize,
@@ -58,8 +58,8 @@ pub(crate) fn lost_ids(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery
     accepted.keys().filter(|id| !delivered.contains(id)).copied().collect()
 }
 
-/// The time from the client's 202 to the first delivery, for each delivered id. It is zero when the webhook arrives
-/// before its 202.
+/// The time from the client's 202 to the first delivery, for each delivered id. It is zero when the webhook
+/// arrives before its 202.
 pub(crate) fn delivery_times(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Vec<Duration> {
     let mut first: HashMap<Uuid, Instant> = HashMap::new();
     for delivery in deliveries {
@@ -81,8 +81,8 @@ mod tests {
     fn each_kind_of_outcome_is_counted() {
         let t = Instant::now();
         let accepted = [1, 2, 3, 4, 5].map(|id| (Uuid::from_u128(id), t)).into();
-        // 1 arrives once, 2 twice with the same body, 3 three times with different bodies, 4 never, 5 as a failure. 6 was
-        // not accepted.
+        // 1 arrives once, 2 twice with the same body, 3 three times with different bodies, 4 never, 5 as a
+        // failure. 6 was not accepted.
         let deliveries = [(1, 1), (2, 1), (2, 1), (3, 1), (3, 2), (3, 2), (5, 0), (6, 1)];
         let deliveries = deliveries.map(|(id, body)| delivery(id, body, t));
         let audit = Audit::new(&accepted, &deliveries);

@@ -1,7 +1,9 @@
-//! `backlog`: what a million waiting webhooks cost a server. The same load is sent twice to the same directory: first
-//! without waiting webhooks, then with a backlog of processed requests whose webhooks are due within a week.
+//! `backlog`: what a million waiting webhooks cost a server. The same load is sent twice to the same
+//! directory: first without waiting webhooks, then with a backlog of processed requests whose webhooks are
+//! due within a week.
 //!
-//! The backlog is written through the ledger itself: a server would need an hour to accept that many requests.
+//! The backlog is written through the ledger itself: a server would need an hour to accept that many
+//! requests.
 
 mod fill;
 
@@ -32,7 +34,7 @@ const MAX_RSS_MIB: f64 = 300.0;
 /// The p99 of the 202 with a backlog may be this many times the p99 without.
 const MAX_ACCEPT_RATIO: f64 = 2.0;
 
-/// Nothing arriving for this long means that the remaining webhooks are lost.
+/// Webhooks that are missing count as lost when none has arrived for this long.
 const DRAIN: Duration = Duration::from_secs(30);
 
 #[derive(Args)]

@@ -1,9 +1,10 @@
-//! `clock`: delays while the wall clock jumps. A server under libfaketime gets webhooks with delays of a second to a week.
-//! It is killed, stopped and started again, and its clock is set forward and back, while it runs and while it is stopped.
-//! By that clock, no webhook may arrive early, twice, late, or never.
+//! `clock`: delays while the wall clock jumps. A server under libfaketime gets webhooks with delays of a
+//! second to a week. It is killed, stopped and started again, and its clock is set forward and back, while it
+//! runs and while it is stopped. By that clock, no webhook may arrive early, twice, late, or never.
 
 mod fake_clock_server;
 mod faketime;
+mod figures;
 mod timeline;
 
 use std::collections::HashMap;
@@ -11,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -19,16 +19,14 @@ use uuid::Uuid;
 
 use self::fake_clock_server::{FakeClockServer, system_now_ms};
 use self::faketime::Faketime;
+use self::figures::Figures;
 use self::timeline::Timeline;
 use crate::api_client::ApiClient;
-use crate::audit::{self, Audit};
+use crate::audit;
 use crate::environment::{EnvironmentOptions, TestEnvironment};
-use crate::percentiles::Percentiles;
 use crate::report::{self, Report, progress};
 use crate::request_template::{InputMode, TestImage};
-use crate::resource_usage::tenths;
 use crate::server::{Build, ServerArgs};
-use crate::webhook_receiver::Delivery;
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
@@ -53,15 +51,13 @@ const RESTARTS_PER_JUMP: usize = 2;
 /// The longest delay. At the end the clock is set forward until all delays are over.
 const MAX_DELAY_S: i64 = 7 * DAY_S;
 
-/// The longest time from the start of a delivery to its arrival. A delivery that arrives this soon after a jump may have
-/// been started before the jump.
+/// The longest time from the start of a delivery to its arrival. A delivery that arrives this soon after a
+/// jump may have been started before the jump.
 const TRANSIT_MS: i64 = 1_000;
 
-/// The largest error of a comparison between this program's clock and the server's, which are read one after the other.
+/// The largest error of a comparison between this program's clock and the server's, which are read one after
+/// the other.
 const SLACK_MS: i64 = 50;
-
-/// The largest allowed p99 of the lateness.
-const MAX_P99_MS: f64 = 5_000.0;
 
 /// The state of the server while its clock is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,26 +79,6 @@ pub(crate) struct ClockArgs {
     drain_seconds: f64,
     #[command(flatten)]
     server: ServerArgs,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Figures {
-    seed: u64,
-    restarts: usize,
-    jumps: usize,
-    #[serde(flatten)]
-    audit: Audit,
-    /// Webhooks that arrived before they were due by the server's clock.
-    early: usize,
-    /// Repeated deliveries without a stop or a jump near the first arrival.
-    twice: usize,
-    /// Repeated deliveries after a stop or a jump within a second of the first arrival.
-    repeated: usize,
-    /// Webhooks whose due time does not follow from their delay.
-    misdated: usize,
-    /// How long the server ran while a webhook was due, until its arrival.
-    lateness_ms: Option<Percentiles>,
-    took_s: f64,
 }
 
 /// Restarts the server and sets its clock, and requires that every webhook arrives in time.
@@ -127,9 +103,9 @@ struct Run<'a> {
 /// An accepted webhook.
 struct AcceptedWebhook {
     accepted: Instant,
-    /// The real time of the 202.
+    /// The time of the 202 by the machine's clock, in milliseconds since 1970.
     accepted_ms: i64,
-    /// The due time by the server's clock.
+    /// The due time by the server's clock, in milliseconds since 1970.
     due_ms: i64,
 }
 
@@ -213,7 +189,7 @@ impl Run<'_> {
 }
 
 impl Acceptances {
-    /// The latest due time.
+    /// The latest due time of all accepted webhooks.
     fn latest_due_ms(&self) -> i64 {
         self.webhooks.values().map(|webhook| webhook.due_ms).max().unwrap_or(0)
     }
@@ -223,63 +199,8 @@ impl Acceptances {
     }
 }
 
-impl Figures {
-    fn new(
-        seed: u64,
-        timeline: &Timeline,
-        acceptances: &Acceptances,
-        deliveries: &[Delivery],
-        took: Duration,
-    ) -> Self {
-        let mut firsts: HashMap<Uuid, &Delivery> = HashMap::new();
-        let (mut n_twice, mut n_repeated, mut n_early) = (0, 0, 0);
-        let mut lateness = Vec::new();
-        for delivery in deliveries {
-            let Some(webhook) = acceptances.webhooks.get(&delivery.id) else { continue };
-            if let Some(first) = firsts.get(&delivery.id) {
-                // At-least-once delivery: the server was stopped, or the lease expired, after the arrival and before the
-                // commit of the attempt.
-                let is_explained = timeline.was_disturbed(real_ms(first.at) - TRANSIT_MS, 2 * TRANSIT_MS);
-                *(if is_explained { &mut n_repeated } else { &mut n_twice }) += 1;
-                continue;
-            }
-            firsts.insert(delivery.id, delivery);
-            let at_ms = real_ms(delivery.at);
-            if timeline.is_early(webhook.due_ms - SLACK_MS, at_ms, TRANSIT_MS) {
-                progress(format_args!("{} came early: {:?}", delivery.id, delivery));
-                n_early += 1;
-            }
-            let late_ms = timeline.lateness_ms(webhook.due_ms, webhook.accepted_ms, at_ms);
-            lateness.push(Duration::from_millis(late_ms.unsigned_abs()));
-        }
-        Self {
-            seed,
-            restarts: JUMPS.len() * RESTARTS_PER_JUMP,
-            jumps: JUMPS.len() + 1,
-            audit: Audit::new(&acceptances.accepted(), deliveries),
-            early: n_early,
-            twice: n_twice,
-            repeated: n_repeated,
-            misdated: acceptances.n_misdated,
-            lateness_ms: Percentiles::of(lateness),
-            took_s: tenths(took.as_secs_f64()),
-        }
-    }
-
-    fn report(&self) -> anyhow::Result<Report> {
-        let Audit { lost, altered, failed, .. } = self.audit;
-        let is_punctual = self.lateness_ms.is_some_and(|lateness| lateness.p99 <= MAX_P99_MS);
-        Ok(Report::new("clock", self)?
-            .require("99 % of the webhooks are at most 5 s late", is_punctual)
-            .require("no accepted webhook is lost, altered or failed", lost + altered + failed == 0)
-            .require("no webhook arrives before it is due", self.early == 0)
-            .require("no webhook arrives twice without a stop or a jump", self.twice == 0)
-            .require("every due time follows from the delay", self.misdated == 0))
-    }
-}
-
-/// The due time of an accepted webhook by the server's clock, in milliseconds since 1970. Waits until the image is
-/// processed.
+/// The due time of an accepted webhook by the server's clock, in milliseconds since 1970. Waits until the
+/// image is processed.
 async fn due_ms(api: &ApiClient, id: Uuid) -> anyhow::Result<i64> {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     loop {
@@ -298,9 +219,4 @@ fn unix_ms(text: &Value) -> anyhow::Result<i64> {
     let text = text.as_str().context("no time")?;
     let at = OffsetDateTime::parse(text, &Rfc3339).with_context(|| format!("no time: {text}"))?;
     Ok(i64::try_from(at.unix_timestamp_nanos() / 1_000_000)?)
-}
-
-/// What the machine's wall clock showed at a moment in the recent past, in milliseconds since 1970.
-fn real_ms(at: Instant) -> i64 {
-    system_now_ms() - i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)
 }

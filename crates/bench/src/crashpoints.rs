@@ -1,13 +1,14 @@
-//! `crashpoints`: durability at each system call. A server runs a short script of requests, and is killed as it enters
-//! its `N`th system call of a group, once for each `N`. Then a server is started on the same directory, and must keep
-//! everything that the killed server had acknowledged.
+//! `crashpoints`: durability at each system call. A server runs a short script of requests, and is killed as
+//! it enters its `N`th system call of a group, once for each `N`. Then a server is started on the same
+//! directory, and must keep everything that the killed server had acknowledged.
 //!
-//! A crash point is a group of system calls and an `N`. `strace` counts the calls of each thread separately. The first
-//! thread that enters its `N`th call dies, and all other threads with it. `N` therefore goes up to the largest count of
-//! a single thread; a thread with fewer calls is hit only where it is ahead of the others. Threads of different kinds
-//! write to the files of the ledger, so that each of these files has groups of its own. The process dies before the call
-//! has an effect; the state after the call is the one that the thread's next call finds. Calls during the start and the
-//! orderly stop of a server are crash points, too. Only the server's own process is killed, and its workers must notice.
+//! A crash point is a group of system calls and an `N`. `strace` counts the calls of each thread separately.
+//! The first thread that enters its `N`th call dies, and all other threads with it. `N` therefore goes up to
+//! the largest count of a single thread; a thread with fewer calls is hit only where it is ahead of the
+//! others. Threads of different kinds write to the files of the ledger, so that each of these files has
+//! groups of its own. The process dies before the call has an effect; the state after the call is the one
+//! that the thread's next call finds. Calls during the start and the orderly stop of a server are crash
+//! points, too. Only the server's own process is killed, and its workers must notice.
 
 mod call_groups;
 mod recovery;
@@ -62,7 +63,7 @@ struct Figures {
     /// Kills after which an acknowledgement was not kept.
     bad_recoveries: usize,
     accepted: usize,
-    /// Deliveries after the first of their id, except the resend that the script asks for.
+    /// Further deliveries of an id that was delivered before, except the resend that the script asks for.
     duplicates: usize,
     /// Delivered, but the client did not read the 202.
     orphans: usize,
@@ -73,7 +74,7 @@ struct Figures {
 #[derive(Serialize)]
 struct GroupFigures {
     name: String,
-    /// Calls of all threads.
+    /// The number of calls of all threads.
     calls: u64,
     /// Calls of the thread that makes most of them, which is the number of crash points.
     points: u64,

@@ -1,10 +1,10 @@
-//! `disk`: a disk under load that is full, refuses writes or fails to flush. The server must refuse with 503 what it
-//! cannot keep, and must lose nothing that it accepted. It must recover by itself when the fault ends. After a failed
-//! flush the content of the disk is unknown, so that only a restart may recover.
+//! `disk`: a disk under load that is full, refuses writes or fails to flush. The server must refuse with 503
+//! what it cannot keep, and must lose nothing that it accepted. It must recover by itself when the fault
+//! ends. After a failed flush the content of the disk is unknown, so that only a restart may recover.
 //!
-//! The full disk is a small file system in memory, which only root can mount. The other faults are errors that `strace`
-//! returns instead of the system, while the data does reach the disk. Whether a request was accepted after such a
-//! failure is therefore decided by its time, and not by the data that is left.
+//! The full disk is a small file system in memory, which only root can mount. The other faults are errors
+//! that `strace` returns instead of the system, while the data does reach the disk. Whether a request was
+//! accepted after such a failure is therefore decided by its time, and not by the data that is left.
 
 mod cases;
 mod mount;
@@ -43,7 +43,7 @@ pub(crate) struct DiskArgs {
     server: ServerArgs,
 }
 
-/// The load of each case.
+/// The rate and the duration of the load in each case, and how long the tool waits for the webhooks.
 #[derive(Clone, Copy)]
 struct LoadOptions {
     rate: f64,

@@ -1,4 +1,5 @@
-//! The test environment of a run: a server in an empty directory, an image origin, a webhook receiver, clients.
+//! The test environment of a run: a server in an empty directory, an image origin, a webhook receiver,
+//! clients.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

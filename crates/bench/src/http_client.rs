@@ -1,4 +1,5 @@
-//! An HTTP client of one server that keeps its connections open, and adds as little processor time as possible.
+//! An HTTP client of one server that keeps its connections open, and adds as little processor time as
+//! possible.
 
 use std::io;
 use std::net::SocketAddr;
@@ -43,7 +44,8 @@ impl HttpClient {
             }
         }
         let stream = connect(self.server).await.context("no connection")?;
-        // Without TCP_NODELAY a request may wait 40 ms for an acknowledgement. A refusal only costs precision.
+        // Without TCP_NODELAY a request may wait 40 ms for an acknowledgement. A refusal only costs
+        // precision.
         let _refused = stream.set_nodelay(true);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         spawn(async move {

@@ -1,8 +1,8 @@
 //! `images`: processor time and memory of image processing for a list of cases, optionally beside
 //! [sharp](https://sharp.pixelplumbing.com) in the same run.
 //!
-//! Each measurement is a process of its own that works alone on one thread and measures itself. The two sides take
-//! turns, so that whatever else the machine does affects both. The median over all rounds is reported.
+//! Each measurement is a process of its own that works alone on one thread and measures itself. The two sides
+//! take turns, so that whatever else the machine does affects both. The median over all rounds is reported.
 
 mod cases;
 mod inputs;

@@ -1,4 +1,5 @@
-//! SQLite's integrity check of a stopped server's ledger. The fault tools read nothing else of a server's files.
+//! SQLite's integrity check of a stopped server's ledger. The fault tools read nothing else of a server's
+//! files.
 
 use std::path::Path;
 

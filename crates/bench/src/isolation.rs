@@ -1,6 +1,6 @@
-//! `isolation`: whether a hanging receiver with thousands of waiting webhooks delays the webhooks of another receiver.
-//! Two servers run side by side, one with that backlog and one without it, and get the same load by turns. Whatever else
-//! the machine does then affects both.
+//! `isolation`: whether a hanging receiver with thousands of waiting webhooks delays the webhooks of another
+//! receiver. Two servers run side by side, one with that backlog and one without it, and get the same load by
+//! turns. Whatever else the machine does then affects both.
 
 use std::collections::HashMap;
 use std::sync::Arc;

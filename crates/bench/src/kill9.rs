@@ -1,6 +1,6 @@
-//! `kill9`: durability under load. A server under load is killed at random moments, and started again on the same
-//! directory and port. In the end every request whose 202 the client has read must have been delivered, always with the
-//! same body.
+//! `kill9`: durability under load. A server under load is killed at random moments, and started again on the
+//! same directory and port. In the end every request whose 202 the client has read must have been delivered,
+//! always with the same body.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ use crate::resource_usage::hundredths;
 use crate::server::{Build, Installation, Server, ServerArgs};
 use crate::webhook_receiver::WebhookReceiver;
 
-/// Each server lives for a random time from zero to this, counted from the start of its process. Some servers are killed
-/// while they still recover from the kill before.
+/// Each server lives for a random time from zero to this, counted from the start of its process. Some servers
+/// are killed while they still recover from the kill before.
 const MAX_LIFETIME: Duration = Duration::from_millis(2500);
 
 /// A worker that still runs this long after its server was killed has failed to notice.
@@ -98,7 +98,7 @@ struct Run<'a> {
     drain: Duration,
 }
 
-/// Observations at the kills.
+/// What the tool observed when it killed servers.
 #[derive(Default)]
 struct Kills {
     n_while_starting: u32,

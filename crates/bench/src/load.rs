@@ -1,6 +1,7 @@
-//! Open-loop load: every request is sent at its scheduled time, whether or not earlier responses have arrived, and its
-//! latency is counted from the scheduled time. A server that stalls is then slow for all requests of that time, as it
-//! is for its users. A client that waits for each response would send less during a stall, and so report a fast server.
+//! Open-loop load: every request is sent at its scheduled time, whether or not earlier responses have
+//! arrived, and its latency is counted from the scheduled time. A server that stalls is then slow for all
+//! requests of that time, as it is for its users. A client that waits for each response would send less
+//! during a stall, and so report a fast server.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,9 +29,9 @@ pub(crate) struct LoadResult {
     pub(crate) accept_latencies: Vec<Duration>,
     /// Responses with the status 503 or 429: the server is overloaded.
     pub(crate) n_refused: usize,
-    /// Responses with another status.
+    /// Responses with any status but 202, 503 and 429.
     pub(crate) n_rejected: usize,
-    /// The first of them.
+    /// The first response with any status but 202, 503 and 429.
     pub(crate) first_rejection: Option<String>,
     /// Requests without a complete response: the connection failed or was cut, or the time was over.
     pub(crate) n_cut: usize,

@@ -1,6 +1,6 @@
-//! Load and fault tools. Each tool starts the real server with an empty directory, and measures or checks it from
-//! outside, as its users see it. Only two modules know the inside of the server: `backlog` writes to the ledger of a
-//! stopped server, and `integrity` checks its database.
+//! Load and fault tools. Each tool starts the real server with an empty directory, and measures or checks it
+//! from outside, as its users see it. Only two modules know the inside of the server:
+//! `backlog` writes to the ledger of a stopped server, and `integrity` checks its database.
 
 mod api_client;
 mod audit;
@@ -46,9 +46,11 @@ enum Command {
     Redeliver(redeliver::RedeliverArgs),
     /// Measures what a million waiting webhooks cost a server: start time, memory, response times.
     Backlog(backlog::BacklogArgs),
-    /// Compares the delivery times of a receiver alone and beside a hanging receiver with thousands of webhooks.
+    /// Compares the delivery times of a receiver alone and beside a hanging receiver with thousands of
+    /// webhooks.
     Isolation(isolation::IsolationArgs),
-    /// Sends webhooks to receivers that misbehave in every way, and compares the history with the documentation.
+    /// Sends webhooks to receivers that misbehave in every way, and compares the history with the
+    /// documentation.
     Receivers(server::ServerArgs),
     /// Kills the server under load again and again, and counts what was lost.
     Kill9(kill9::Kill9Args),
@@ -56,7 +58,8 @@ enum Command {
     Crashpoints(crashpoints::CrashpointsArgs),
     /// Makes the disk full, refuse writes and fail to flush, and checks that nothing accepted is lost.
     Disk(disk::DiskArgs),
-    /// Sets the server's clock forward and back, and restarts the server, while webhooks wait for their delays.
+    /// Sets the server's clock forward and back, and restarts the server, while webhooks wait for their
+    /// delays.
     Clock(clock::ClockArgs),
     /// Measures processor time and memory of single images without a server, optionally beside sharp.
     Images(images::ImagesArgs),

@@ -1,5 +1,5 @@
-//! `receivers`: the server against receivers that misbehave in every way a receiver can, all at the same time. The public
-//! history of each webhook is compared with the documentation.
+//! `receivers`: the server against receivers that misbehave in every way a receiver can, all at the same
+//! time. The public history of each webhook is compared with the documentation.
 
 mod catalogue;
 mod endpoint;
@@ -57,7 +57,7 @@ struct Figures {
     rss_warm_mib: Option<f64>,
     peak_rss_mib: Option<f64>,
     growth_mib: Option<f64>,
-    /// Whether the growth is allowed.
+    /// Whether the memory grew by no more than is allowed.
     is_flat: bool,
 }
 
@@ -125,7 +125,8 @@ async fn compare_all(
     Ok(comparisons.into_iter().map(|(_, comparison)| comparison).collect())
 }
 
-/// Sends webhooks one after the other, each after the one before has settled. Returns the observation of the last one.
+/// Sends webhooks one after the other, each after the one before has settled. Returns the observation of the
+/// last one.
 async fn send_in_sequence(n_webhooks: u32, api: &ApiClient, data: &Value) -> anyhow::Result<Observed> {
     let mut observed = send_until_settled(api, data).await?;
     for _ in 1..n_webhooks {

@@ -1,5 +1,5 @@
-//! `redeliver`: delivery alone. Stores webhooks by having each delivered once, then starts a bulk resend of all of them,
-//! and measures from its request to the last arrival.
+//! `redeliver`: delivery alone. Stores webhooks by having each delivered once, then starts a bulk resend of
+//! all of them, and measures from its request to the last arrival.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -29,7 +29,8 @@ pub(crate) struct RedeliverArgs {
     /// The number of webhooks.
     #[arg(long, default_value_t = 50_000)]
     webhooks: u32,
-    /// The number of receivers, each at an address of its own: a receiver gets a limited number of webhooks at once.
+    /// The number of receivers, each at an address of its own: a receiver gets a limited number of webhooks
+    /// at once.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..))]
     receivers: u8,
     /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
@@ -44,7 +45,7 @@ struct Figures {
     receivers: u8,
     /// Webhooks that were delivered before the resend.
     stored: usize,
-    /// Of the resend alone, in which each webhook is delivered once.
+    /// The counts of the resend alone. Each webhook must be delivered once in it.
     #[serde(flatten)]
     audit: Audit,
     /// From the request of the resend to the last arrival.

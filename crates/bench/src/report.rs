@@ -1,5 +1,5 @@
-//! The report of a run: named figures, and a verdict. All tools print it alike: a table for people on standard error,
-//! and one line of JSON for programs on standard output.
+//! The report of a run: named figures, and a verdict. All tools print it alike: a table for people on
+//! standard error, and one line of JSON for programs on standard output.
 
 mod table;
 
@@ -24,8 +24,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// A report of the tool `command`. The members of `figures` become the figures. Fails when `figures` is not an
-    /// object.
+    /// A report of the tool `command`. The members of `figures` become the figures. Fails when `figures` is
+    /// not an object.
     pub(crate) fn new(command: &'static str, figures: &impl Serialize) -> anyhow::Result<Self> {
         let Value::Object(figures) = serde_json::to_value(figures)? else {
             anyhow::bail!("the figures of {command} have no names");
@@ -33,7 +33,8 @@ impl Report {
         Ok(Self { command, figures, tables: Vec::new(), unmet: Vec::new() })
     }
 
-    /// Shows people a table instead of the figure `name`. A name that no figure has is the title of a further table.
+    /// Shows people a table instead of the figure `name`. A name that no figure has is the title of a further
+    /// table.
     pub(crate) fn table(mut self, name: &'static str, table: Table) -> Self {
         self.tables.push((name, table));
         self

@@ -1,4 +1,5 @@
-//! The documented example as a request that can be sent any number of times: an image to 100×75, with a webhook.
+//! The documented example as a request that can be sent any number of times: an image to 100×75, with a
+//! webhook.
 
 use std::net::SocketAddr;
 use std::path::Path;

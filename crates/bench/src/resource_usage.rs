@@ -1,5 +1,5 @@
-//! Processor time and memory of the server under test and its workers, read from `/proc`. Only Linux has it: elsewhere
-//! nothing is measured, and the report says `null`.
+//! Processor time and memory of the server under test and its workers, read from `/proc`. Only Linux has it:
+//! elsewhere nothing is measured, and the report says `null`.
 
 use std::fs;
 
@@ -40,8 +40,8 @@ impl ResourceUsage {
         })
     }
 
-    /// The larger figures of two readings of the same run. The second reading lacks the peaks of workers that were
-    /// replaced meanwhile.
+    /// The larger figures of two readings of the same run. The second reading lacks the peaks of workers that
+    /// were replaced meanwhile.
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             cpu_server_s: self.cpu_server_s.max(other.cpu_server_s),

@@ -54,7 +54,8 @@ pub(crate) struct Server {
 }
 
 impl Installation {
-    /// Creates an API key in `dir`, which does not exist yet or is empty. Each of `settings` is passed on as `--set`.
+    /// Creates an API key in `dir`, which does not exist yet or is empty. Each of `settings` is passed on as
+    /// `--set`.
     pub(crate) async fn new(binary: &Path, dir: PathBuf, settings: &[String]) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
         command.args(["keys", "create", "--label", "bench", "--data-dir"]).arg(&dir);
@@ -73,8 +74,8 @@ impl Installation {
         Self { variables: variables.to_vec(), ..self }
     }
 
-    /// Starts a server on `port`, or on a free port for 0, without waiting until it listens. Its log is appended to a
-    /// file beside the data directory.
+    /// Starts a server on `port`, or on a free port for 0, without waiting until it listens. Its log is
+    /// appended to a file beside the data directory.
     pub(crate) fn spawn(&self, port: u16) -> anyhow::Result<Server> {
         self.launch(Command::new(&self.binary), port)
     }
@@ -195,8 +196,8 @@ pub(crate) enum Build {
 }
 
 impl ServerArgs {
-    /// The server's binary: the one that `--server` names, or the `pixaven` beside this program. Builds the latter first
-    /// when cargo runs this program.
+    /// The server's binary: the one that `--server` names, or the `pixaven` beside this program. Builds the
+    /// latter first when cargo runs this program.
     pub(crate) async fn binary(&self, build: Build) -> anyhow::Result<PathBuf> {
         match &self.server {
             Some(given) => Ok(given.clone()),

@@ -1,8 +1,8 @@
 //! Faults in the system calls of a server, injected by `strace`: a signal or an error at the `N`th call.
 //!
-//! `strace` counts the calls of each thread and each name separately. It detaches from the server's image workers as they
-//! start, so that faults hit only the server's own process. The server runs its asynchronous tasks on a single thread,
-//! which makes the counts of two runs comparable.
+//! `strace` counts the calls of each thread and each name separately. It detaches from the server's image
+//! workers as they start, so that faults hit only the server's own process. The server runs its asynchronous
+//! tasks on a single thread, which makes the counts of two runs comparable.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,15 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-/// The arguments of every trace. `-D` makes the server the direct child of this program, with `strace` beside it. `-b
-/// execve` detaches from the workers.
+/// The arguments of every trace. `-D` makes the server the direct child of this program, with `strace` beside
+/// it. `-b execve` detaches from the workers.
 const COMMON_ARGUMENTS: [&str; 9] =
     ["-D", "-f", "-b", "execve", "--seccomp-bpf", "-ttt", "-E", "TOKIO_WORKER_THREADS=1", "-esignal=none"];
 
 /// Which system calls are traced, and what is injected into them.
 pub(crate) struct Tracer {
-    /// Names in the syntax of `strace`: separated by commas, and with `?` before a name that not every machine has.
+    /// Names in the syntax of `strace`: separated by commas, and with `?` before a name that not every
+    /// machine has.
     calls: String,
     /// Restricts the trace to calls on this file.
     path: Option<PathBuf>,
@@ -99,8 +100,8 @@ impl Trace {
     }
 }
 
-/// The thread and the name of the call that begins in a line. `None` for other lines, such as the second half of a call
-/// that the line of another thread has interrupted.
+/// The thread and the name of the call that begins in a line. `None` for other lines, such as the second half
+/// of a call that the line of another thread has interrupted.
 fn thread_and_call(line: &str) -> Option<(&str, &str)> {
     let (thread, rest) = line.split_once(' ')?;
     let (_time, call) = rest.trim_start().split_once(' ')?;

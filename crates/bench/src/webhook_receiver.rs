@@ -69,7 +69,8 @@ impl WebhookReceiver {
         self.deliveries().into_iter().filter(|delivery| accepted.contains_key(&delivery.id)).collect()
     }
 
-    /// Waits until all accepted ids were delivered. Gives up when nothing arrives for as long as `idle_timeout`.
+    /// Waits until all accepted ids were delivered. Gives up when nothing arrives for as long as
+    /// `idle_timeout`.
     pub(crate) async fn wait_for(&self, accepted: &HashMap<Uuid, Instant>, idle_timeout: Duration) {
         let mut missing: HashSet<&Uuid> = accepted.keys().collect();
         self.wait_until(idle_timeout, |arrived| {
@@ -81,7 +82,8 @@ impl WebhookReceiver {
         .await;
     }
 
-    /// Waits until there are `n` deliveries in all. Gives up when nothing arrives for as long as `idle_timeout`.
+    /// Waits until there are `n` deliveries in all. Gives up when nothing arrives for as long as
+    /// `idle_timeout`.
     pub(crate) async fn wait_for_total(&self, n: usize, idle_timeout: Duration) {
         let mut n_seen = 0;
         self.wait_until(idle_timeout, |arrived| {
@@ -91,8 +93,8 @@ impl WebhookReceiver {
         .await;
     }
 
-    /// Passes all deliveries to `is_enough`, the newly arrived ones each time, until `is_enough` returns true or nothing
-    /// has arrived for as long as `idle_timeout`.
+    /// Passes all deliveries to `is_enough`, the newly arrived ones each time, until `is_enough` returns true
+    /// or nothing has arrived for as long as `idle_timeout`.
     async fn wait_until(&self, idle_timeout: Duration, mut is_enough: impl FnMut(&[Delivery]) -> bool) {
         let (mut n_seen, mut last_arrival) = (0, Instant::now());
         let mut ticks = tokio::time::interval(Duration::from_millis(20));

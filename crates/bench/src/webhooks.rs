@@ -1,5 +1,5 @@
-//! `webhooks`: how fast accepted requests become delivered webhooks at a steady rate, and the highest rate that the
-//! server sustains.
+//! `webhooks`: how fast accepted requests become delivered webhooks at a steady rate, and the highest rate
+//! that the server sustains.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -156,8 +156,8 @@ impl SteadyRun<'_> {
         })
     }
 
-    /// Raises the rate until the server no longer sustains it, then narrows the gap. Each step has an empty directory.
-    /// Returns the figures of the highest sustained rate, if any.
+    /// Raises the rate until the server no longer sustains it, then narrows the gap. Each step has an empty
+    /// directory. Returns the figures of the highest sustained rate, if any.
     async fn find_max(mut self) -> anyhow::Result<Option<Figures>> {
         let (mut best, mut lowest_bad): (Option<Figures>, _) = (None, None);
         let mut n_refinements = 0;
@@ -187,7 +187,8 @@ impl SteadyRun<'_> {
 }
 
 impl Figures {
-    /// Whether the server sustained the rate: no request was refused, lost, cut or failed, and the times are short.
+    /// Whether the server sustained the rate: no request was refused, lost, cut or failed, and the times are
+    /// short.
     fn is_sustained(&self) -> bool {
         let max_ms = MAX_P99.as_secs_f64() * 1000.0;
         let is_fast = |times: Option<Percentiles>| times.is_some_and(|times| times.p99 < max_ms);
@@ -196,7 +197,8 @@ impl Figures {
     }
 }
 
-/// Runs `work`, and reads the resource usage of the server meanwhile. Returns the largest figures of all readings.
+/// Runs `work`, and reads the resource usage of the server meanwhile. Returns the largest figures of all
+/// readings.
 async fn with_usage<T>(server: &Server, work: impl Future<Output = T>) -> (T, Option<ResourceUsage>) {
     let mut work = std::pin::pin!(work);
     let mut ticks = tokio::time::interval(SAMPLE_EVERY);

@@ -13,9 +13,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use url::Host;
 
-use crate::exchange::{ExchangeTrace, PhaseTimings, elapsed_ms};
 use crate::metered_stream::MaybeTlsStream;
 use crate::target::Origin;
+use crate::timings::elapsed_ms;
+use crate::timings::{ExchangeTrace, PhaseTimings};
 use crate::{Inner, NetError, tls};
 
 /// The most addresses of one host that are tried. The other addresses of the host are ignored.

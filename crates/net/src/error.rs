@@ -7,8 +7,6 @@ use std::net::SocketAddr;
 
 use rustix::io::Errno;
 
-use crate::ProxyError;
-
 /// The reason why an exchange or a fetch failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
@@ -63,6 +61,37 @@ pub enum NetError {
     /// The proxy could not be used. The error is no fault of the peer.
     #[error("the proxy cannot be used")]
     Proxy(#[source] ProxyError),
+}
+
+/// The reason why the proxy could not open a tunnel.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The proxy's host name has no address, or the lookup failed.
+    #[error("its host name could not be resolved")]
+    Dns(#[source] io::Error),
+    /// The proxy refused the connection or cannot be reached.
+    #[error("it refused the connection")]
+    Refused(#[source] io::Error),
+    /// The connection to the proxy was not open within its timeout.
+    #[error("it did not take the connection in time")]
+    Timeout,
+    /// The proxy closed the connection early, or its response is not HTTP.
+    #[error("its answer is not HTTP, or broke off")]
+    Protocol(#[source] hyper::Error),
+    /// Bytes arrived through the tunnel before a request was sent through the tunnel.
+    #[error("it sent bytes that nobody asked for")]
+    UnexpectedBytes,
+    /// The proxy responded with a status that opens no tunnel.
+    #[error("it answered CONNECT with status {0}")]
+    Status(u16),
+}
+
+impl ProxyError {
+    /// Returns whether the error affects every peer, because the proxy itself cannot be reached. Any other
+    /// error may depend on the peer behind the proxy.
+    pub fn affects_every_peer(&self) -> bool {
+        matches!(self, Self::Dns(_) | Self::Refused(_) | Self::Timeout)
+    }
 }
 
 impl NetError {

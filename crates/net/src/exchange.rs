@@ -12,6 +12,7 @@ use url::Url;
 use crate::connection::Connection;
 use crate::request::OutgoingRequest;
 use crate::target::Target;
+use crate::timings::{ExchangeTrace, PhaseTimings};
 use crate::{Net, NetError};
 
 /// The result of one POST request, with the time that each phase took.
@@ -45,29 +46,6 @@ pub struct HttpResponse {
     /// The first bytes of the body, as received and never decompressed. A body below the size limit can still
     /// be incomplete, because the deadline passed or the peer closed the connection.
     pub body: Bytes,
-}
-
-/// The duration of each phase of an exchange, in milliseconds. The phases follow each other.
-///
-/// A field is `None` when its phase did not take place or did not end. On a reused connection, `dns_ms`,
-/// `connect_ms` and `tls_ms` are `None`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PhaseTimings {
-    /// The lookup of the host name.
-    pub dns_ms: Option<u32>,
-    /// The TCP connect, including failed attempts at other addresses of the host.
-    pub connect_ms: Option<u32>,
-    /// The TLS handshake.
-    pub tls_ms: Option<u32>,
-    /// From the start of the request to the first byte of the response.
-    pub first_byte_ms: Option<u32>,
-}
-
-/// The facts about a running exchange. They remain available when the deadline cancels the exchange.
-#[derive(Default)]
-pub(crate) struct ExchangeTrace {
-    pub(crate) address: Option<SocketAddr>,
-    pub(crate) timings: PhaseTimings,
 }
 
 impl Net {
@@ -134,9 +112,4 @@ async fn read_beginning(
         }
     }
     true
-}
-
-/// Whole milliseconds since `start`.
-pub(crate) fn elapsed_ms(start: Instant) -> u32 {
-    u32::try_from(start.elapsed().as_millis()).unwrap_or(u32::MAX)
 }

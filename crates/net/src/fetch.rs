@@ -13,9 +13,9 @@ use url::Url;
 
 use crate::connection::Connection;
 use crate::content_disposition;
-use crate::exchange::ExchangeTrace;
 use crate::request::OutgoingRequest;
 use crate::target::Target;
+use crate::timings::ExchangeTrace;
 use crate::{Net, NetError};
 
 /// The largest buffer allocated before the first byte of a body arrives, in bytes. A larger `Content-Length`

@@ -36,6 +36,7 @@ mod pool;
 mod proxy;
 mod request;
 mod target;
+mod timings;
 mod tls;
 
 use std::path::PathBuf;
@@ -44,12 +45,13 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-pub use error::NetError;
-pub use exchange::{Exchange, HttpResponse, PhaseTimings};
+pub use error::{NetError, ProxyError};
+pub use exchange::{Exchange, HttpResponse};
 pub use fetch::{FetchLimits, FetchedDocument, ReserveBytes};
 pub use network::{InvalidNetwork, Network};
 pub use policy::AddressPolicy;
-pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress, ProxyError};
+pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress};
+pub use timings::PhaseTimings;
 pub use tls::TlsSetupError;
 
 /// The number of DNS lookups that may run at the same time. The system's resolver blocks one thread for each

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
-use crate::exchange::elapsed_ms;
+use crate::timings::elapsed_ms;
 
 /// The limit, in bytes, for everything that arrives before the head of the final response is complete.
 /// Informational (1xx) responses count as well, because hyper skips any number of them.

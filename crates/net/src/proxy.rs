@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::dial::{connect, connect_any, look_up};
-use crate::{NetError, target};
+use crate::{NetError, ProxyError, target};
 
 /// The number of lookups of the proxy's host name that may run at the same time. This limit is separate from
 /// the limit for peers, so that slow lookups of peers do not delay the proxy.
@@ -72,37 +72,6 @@ pub struct Proxy {
     authorization: Option<HeaderValue>,
     connect_timeout: Duration,
     lookups: Arc<Semaphore>,
-}
-
-/// The reason why the proxy could not open a tunnel.
-#[derive(Debug, thiserror::Error)]
-pub enum ProxyError {
-    /// The proxy's host name has no address, or the lookup failed.
-    #[error("its host name could not be resolved")]
-    Dns(#[source] io::Error),
-    /// The proxy refused the connection or cannot be reached.
-    #[error("it refused the connection")]
-    Refused(#[source] io::Error),
-    /// The connection to the proxy was not open within its timeout.
-    #[error("it did not take the connection in time")]
-    Timeout,
-    /// The proxy closed the connection early, or its response is not HTTP.
-    #[error("its answer is not HTTP, or broke off")]
-    Protocol(#[source] hyper::Error),
-    /// Bytes arrived through the tunnel before a request was sent through the tunnel.
-    #[error("it sent bytes that nobody asked for")]
-    UnexpectedBytes,
-    /// The proxy responded with a status that opens no tunnel.
-    #[error("it answered CONNECT with status {0}")]
-    Status(u16),
-}
-
-impl ProxyError {
-    /// Returns whether the error affects every peer, because the proxy itself cannot be reached. Any other
-    /// error may depend on the peer behind the proxy.
-    pub fn affects_every_peer(&self) -> bool {
-        matches!(self, Self::Dns(_) | Self::Refused(_) | Self::Timeout)
-    }
 }
 
 impl FromStr for ProxyAddress {

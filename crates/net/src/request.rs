@@ -6,8 +6,8 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::connection::Connection;
-use crate::exchange::ExchangeTrace;
 use crate::target::Target;
+use crate::timings::ExchangeTrace;
 use crate::{Inner, NetError, dial};
 
 /// The parts of a request. The request can be sent a second time when a pooled connection turns out to be

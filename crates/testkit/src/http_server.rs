@@ -1,5 +1,6 @@
-//! An HTTP server on the loopback interface that answers from a function. It keeps connections open, and runs on the
-//! runtime of its caller: a load tool has a single thread, and leaves the processors to the server under test.
+//! An HTTP server on the loopback interface that answers from a function. It keeps connections open, and runs
+//! on the runtime of its caller: a load tool has a single thread, and leaves the processors to the server
+//! under test.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,8 +16,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Listens on a free port of `address` and answers every request with `respond`, until the caller's runtime ends.
-/// Returns the address that was bound.
+/// Listens on a free port of `address` and answers every request with `respond`, until the caller's runtime
+/// ends. Returns the address that was bound.
 ///
 /// # Errors
 ///

@@ -1,8 +1,9 @@
-//! Test doubles and clients that the server's tests and the load tools share: scripted receivers, an image origin, a
-//! forward proxy, closed ports, TLS certificates, a byte-exact HTTP client, multipart bodies, and child processes.
+//! Test doubles and clients that the server's tests and the load tools share: scripted receivers, an image
+//! origin, a forward proxy, closed ports, TLS certificates, a byte-exact HTTP client, multipart bodies, and
+//! child processes.
 //!
-//! No shipped program depends on this crate. A function without a `Result` panics when the machine cannot provide a
-//! resource that every test machine has, such as a free port.
+//! No shipped program depends on this crate. A function without a `Result` panics when the machine cannot
+//! provide a resource that every test machine has, such as a free port.
 
 pub mod http_server;
 pub mod image_origin;

@@ -8,7 +8,7 @@ use tokio::net::TcpSocket;
 pub struct ClosedPort {
     /// The address that refuses connections.
     pub address: SocketAddr,
-    /// Bound, but not listening.
+    /// A socket that is bound to the port, but does not listen.
     _reserved: TcpSocket,
 }
 
@@ -22,7 +22,7 @@ impl ClosedPort {
     }
 }
 
-/// An address of the loopback interface on which a program can listen: nobody else had its port a moment ago.
+/// An address of the loopback interface on which a program can listen: no program used its port a moment ago.
 pub fn unused_address() -> SocketAddr {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a free port");

@@ -1,4 +1,5 @@
-//! Child processes: signals, what `/proc` shows of them (Linux only), and the address that a started server prints.
+//! Child processes: signals, what `/proc` shows of them (Linux only), and the address that a started server
+//! prints.
 
 use std::collections::HashMap;
 use std::fs;
@@ -32,7 +33,8 @@ impl ProcessStat {
         let mut fields = line.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
         let parent = fields.next()?.parse().ok()?;
-        // proc_pid_stat(5): utime, stime, cutime and cstime are the fields 14 to 17. Fields 5 to 13 are skipped.
+        // proc_pid_stat(5): utime, stime, cutime and cstime are the fields 14 to 17. Fields 5 to 13 are
+        // skipped.
         let times = fields.skip(9).take(4).map(str::parse::<u64>);
         let times: Vec<u64> = times.collect::<Result<_, _>>().ok()?;
         let [user, system, reaped_user, reaped_system] = times.try_into().ok()?;
@@ -62,8 +64,8 @@ pub fn send_signal(pid: u32, signal: Signal) -> io::Result<()> {
     Ok(kill_process(pid, signal)?)
 }
 
-/// The address in the line that a server prints once it listens, such as `listening on http://127.0.0.1:8080`; `None`
-/// for any other line.
+/// The address in the line that a server prints once it listens, such as
+/// `listening on http://127.0.0.1:8080`; `None` for any other line.
 pub fn listening_address(line: &str) -> Option<SocketAddr> {
     let url = line.trim().strip_prefix("listening on ")?;
     url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?.parse().ok()

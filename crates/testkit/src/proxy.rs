@@ -1,5 +1,5 @@
-//! A forward proxy that makes `CONNECT` tunnels, after it has done what its script says, and records the requests for
-//! tunnels.
+//! A forward proxy that makes `CONNECT` tunnels, after it has done what its script says, and records the
+//! requests for tunnels.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +24,7 @@ pub enum ProxyAction {
 
 /// A listening proxy. It serves connections until the process ends.
 pub struct ForwardProxy {
-    /// The address that it listens on.
+    /// The address that the proxy listens on.
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<ReceivedRequest>>>,
 }

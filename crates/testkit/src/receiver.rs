@@ -15,7 +15,7 @@ use crate::script::{Action, run_script};
 
 /// A listening receiver. It serves connections until the process ends.
 pub struct ScriptedReceiver {
-    /// The address that it listens on.
+    /// The address that the receiver listens on.
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     n_requests: watch::Receiver<usize>,
@@ -24,7 +24,8 @@ pub struct ScriptedReceiver {
 }
 
 impl ScriptedReceiver {
-    /// Runs the first script on the first connection, and so on. All connections after that get the last script.
+    /// Runs the first script on the first connection, and so on. All connections after that get the last
+    /// script.
     pub fn start(scripts: Vec<Vec<Action>>) -> Self {
         Self::start_on((Ipv4Addr::LOCALHOST, 0), scripts)
     }
@@ -113,7 +114,8 @@ async fn serve(
     log: &RequestLog,
 ) {
     let record = |request| log.record(request);
-    // Errors are ignored: in most scripts the peer closes the connection early, also during the TLS handshake.
+    // Errors are ignored: in most scripts the peer closes the connection early, also during the TLS
+    // handshake.
     let _closed = match tls {
         None => run_script(script, &mut stream, connection, record).await,
         Some(tls) => match tls.accept(stream).await {

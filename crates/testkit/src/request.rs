@@ -10,13 +10,13 @@ const MAX_HEAD_BYTES: usize = 1 << 20;
 /// A request that arrived at a receiver or a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedRequest {
-    /// The number of its connection, counted from 0.
+    /// The number of the connection on which the request arrived, counted from 0.
     pub connection: usize,
     /// The first line without its line end, such as `POST /hook HTTP/1.1`.
     pub request_line: String,
     /// Names in lower case and values without surrounding spaces, in the order of arrival.
     pub headers: Vec<(String, String)>,
-    /// Empty when only the head was read.
+    /// The body of the request; empty when only the head was read.
     pub body: Vec<u8>,
 }
 

@@ -10,7 +10,8 @@ use crate::request::{ReceivedRequest, read_head, read_request};
 /// The pause between two bytes of an [`Action::Drip`].
 const DRIP_EVERY: Duration = Duration::from_millis(5);
 
-/// One action on a connection. The connection is closed after the last action, with a reset if unread bytes are left.
+/// One action on a connection. The connection is closed after the last action, with a reset if unread bytes
+/// are left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Read and record a request, head and body.
@@ -21,16 +22,18 @@ pub enum Action {
     ReadByte,
     /// Send these bytes.
     Send(Vec<u8>),
-    /// Send these bytes again and again, as fast as the peer reads them, until the peer closes the connection.
+    /// Send these bytes again and again, as fast as the peer reads them, until the peer closes the
+    /// connection.
     Flood(Vec<u8>),
-    /// Send these bytes again and again, one byte every few milliseconds, until the peer closes the connection.
+    /// Send these bytes again and again, one byte every few milliseconds, until the peer closes the
+    /// connection.
     Drip(Vec<u8>),
     /// Send nothing and discard what arrives until the peer closes the connection.
     Hang,
 }
 
 impl Action {
-    /// Sends a text.
+    /// The action that sends a text.
     pub fn send(text: &str) -> Self {
         Self::Send(text.as_bytes().to_vec())
     }
@@ -41,8 +44,8 @@ pub fn respond(response: impl Into<Vec<u8>>) -> Vec<Action> {
     vec![Action::ReadRequest, Action::Send(response.into())]
 }
 
-/// Reads a request, then sends a response with this head and body. The lines of `head` are separated by `\n`; the end
-/// of the head is added.
+/// Reads a request, then sends a response with this head and body. The lines of `head` are separated by `\n`;
+/// the end of the head is added.
 pub fn respond_with(head: &str, body: &str) -> Vec<Action> {
     respond(format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")))
 }
@@ -58,8 +61,8 @@ pub fn respond_body(body: &[u8]) -> Vec<Action> {
     respond([head.as_bytes(), body].concat())
 }
 
-/// Runs all actions of a script on a stream, and passes each request that is read to `record`. `connection` is the
-/// number that those requests carry.
+/// Runs all actions of a script on a stream, and passes each request that is read to `record`. `connection`
+/// is the number that those requests carry.
 ///
 /// # Errors
 ///

@@ -65,7 +65,8 @@ pub fn self_signed_server_config(host: &str) -> Arc<ServerConfig> {
     server_config(&certificate, &key)
 }
 
-/// Writes a self-signed certificate for `host` and its private key to `directory`, as `cert.pem` and `key.pem`.
+/// Writes a self-signed certificate for `host` and its private key to `directory`, as
+/// `cert.pem` and `key.pem`.
 pub fn write_self_signed(directory: &Path, host: &str) {
     let (certificate, key) = self_signed(host);
     for (name, pem) in [("cert.pem", certificate.pem()), ("key.pem", key.serialize_pem())] {

@@ -52,8 +52,8 @@ pub async fn send(
     send_raw(address, &head, body).await
 }
 
-/// Sends `head` and `body` on a connection of its own, and reads the whole response. `head` is the request line and the
-/// headers without the final empty line; `Connection: close` is added.
+/// Sends `head` and `body` on a connection of its own, and reads the whole response. `head` is the request
+/// line and the headers without the final empty line; `Connection: close` is added.
 pub async fn send_raw(address: SocketAddr, head: &str, body: &[u8]) -> WireResponse {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts the connection");
     let head = format!("{head}\r\nConnection: close\r\n\r\n");

@@ -1,4 +1,5 @@
-//! The wall clock of a server under libfaketime: an offset in a file, which the library reads at each look at the clock.
+//! The wall clock of a server under libfaketime: an offset in a file, which the library reads at each look at
+//! the clock.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ const LIBRARIES: [&str; 4] = [
     "/usr/local/lib/faketime/libfaketime.so.1",
 ];
 
-/// The beginnings of the paths that a process under libfaketime shares with its children; its process id follows. A
-/// killed process leaves them behind, and a later process with the same id would fail at them.
+/// The beginnings of the paths that a process under libfaketime shares with its children; its process id
+/// follows. A killed process leaves them behind, and a later process with the same id would fail at them.
 const SHARED: [&str; 2] = ["/dev/shm/sem.faketime_sem_", "/dev/shm/faketime_shm_"];
 
 /// How far [`Faketime::check`] sets the clock back.
@@ -42,7 +43,8 @@ impl Faketime {
         Ok(clock)
     }
 
-    /// The environment variables of a process with this clock. Only the wall clock is moved: timers keep real time.
+    /// The environment variables of a process with this clock. Only the wall clock is moved: timers keep real
+    /// time.
     pub(super) fn variables(&self) -> Vec<(&'static str, OsString)> {
         vec![
             ("LD_PRELOAD", self.library.clone().into()),
@@ -52,8 +54,8 @@ impl Faketime {
         ]
     }
 
-    /// Sets the clock this many seconds ahead of the machine's clock. The file is replaced at once, so that no process
-    /// reads a part of it.
+    /// Sets the clock this many seconds ahead of the machine's clock. The file is replaced at once, so that
+    /// no process reads a part of it.
     pub(super) fn set(&self, offset_s: i64) -> anyhow::Result<()> {
         let new = self.directory.path().join("new");
         std::fs::write(&new, format!("{offset_s:+}\n"))?;
@@ -77,7 +79,8 @@ impl Faketime {
     /// Removes the shared files of a killed process.
     pub(super) fn clean_after(&self, pid: u32) {
         for path in SHARED {
-            // A file is missing when the process was killed early, or when this version of the library uses another path.
+            // A file is missing when the process was killed early, or when this version of the library uses
+            // another path.
             let _missing = std::fs::remove_file(format!("{path}{pid}"));
         }
     }

@@ -1,8 +1,9 @@
-//! When the server ran, and what its wall clock showed. Two facts about a delivery follow: whether it came before the
-//! webhook was due, and how long it could have come earlier. All times are in milliseconds. Real times count from any
-//! fixed moment; due times are times of the server's wall clock.
+//! When the server ran, and what its wall clock showed. Two facts about a delivery follow: whether it came
+//! before the webhook was due, and how long it could have come earlier. All times are in milliseconds. Real
+//! times count from any fixed moment; due times are times of the server's wall clock.
 
-/// A period of real time without a jump of the clock, a start or a stop. It ends where the next period begins.
+/// A period of real time without a jump of the clock, a start or a stop. It ends where the next period
+/// begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Period {
     from_ms: i64,
@@ -46,8 +47,8 @@ impl Timeline {
         self.periods.push(Period { from_ms: at_ms, is_running: true, ..last });
     }
 
-    /// Whether a delivery at the real time `at_ms` was early: the webhook was due at no moment of the last `transit_ms`,
-    /// which is the time that a delivery may take.
+    /// Whether a delivery at the real time `at_ms` was early: the webhook was due at no moment of the last
+    /// `transit_ms`, which is the time that a delivery may take.
     pub(super) fn is_early(&self, due_ms: i64, at_ms: i64, transit_ms: i64) -> bool {
         let mut periods = self.overlaps(at_ms - transit_ms, at_ms);
         periods.all(|(_, end_ms, period)| end_ms + period.offset_ms < due_ms)

@@ -1,5 +1,5 @@
-//! The groups of system calls at which a server is killed: all calls by which data leaves its memory. An undisturbed run
-//! counts the calls of each group. A group without calls has no crash points.
+//! The groups of system calls at which a server is killed: all calls by which data leaves its memory. An
+//! undisturbed run counts the calls of each group. A group without calls has no crash points.
 
 use std::path::{Path, PathBuf};
 

@@ -20,7 +20,8 @@ use crate::webhook_receiver::{Delivery, WebhookReceiver};
 /// The server must deliver all webhooks within this time after it listens.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The sweep removes unused files that are older than an hour. Files are given this age before the server starts.
+/// The sweep removes unused files that are older than an hour. Files are given this age before the server
+/// starts.
 const FILE_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The result of the check.
@@ -30,8 +31,8 @@ pub(super) struct Recovery {
     pub(super) problems: Vec<String>,
 }
 
-/// Starts a server without faults, waits until it has delivered all webhooks, compares its state with what was
-/// acknowledged, and stops it.
+/// Starts a server without faults, waits until it has delivered all webhooks, compares its state with what
+/// was acknowledged, and stops it.
 pub(super) async fn check_recovery(
     installation: &Installation,
     acknowledged: &Acknowledged,

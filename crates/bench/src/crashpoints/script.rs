@@ -1,6 +1,7 @@
-//! The script of requests that each server gets: twenty steps in bursts of four. Images are fetched or uploaded, with a
-//! webhook, with a delayed webhook, or without one. Two requests are repeated with the same idempotency key, and one
-//! webhook is resent. Uploaded images and their results are large enough to be stored as files; fetched ones are small.
+//! The script of requests that each server gets: twenty steps in bursts of four. Images are fetched or
+//! uploaded, with a webhook, with a delayed webhook, or without one. Two requests are repeated with the same
+//! idempotency key, and one webhook is resent. Uploaded images and their results are large enough to be
+//! stored as files; fetched ones are small.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! One trial: a server is started, gets the script, is killed at a crash point, and is started again and checked.
+//! One trial: a server is started, gets the script, is killed at a crash point, and is started again and
+//! checked.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -73,7 +74,8 @@ impl TrialSetup {
 }
 
 impl TrialRunner<'_> {
-    /// Kills a server at its `n`th call of a group, or at none if `n` is 0, and checks the server that follows.
+    /// Kills a server at its `n`th call of a group, or at none if `n` is 0, and checks the server that
+    /// follows.
     pub(super) async fn run_trial(&self, group: &CallGroup, n: u64) -> anyhow::Result<Trial> {
         let mut directory = temporary_directory(false)?;
         // strace compares paths byte for byte, so that the path must be the one that the system uses.
@@ -96,7 +98,8 @@ impl TrialRunner<'_> {
         Ok(Trial { was_killed, counts: tracer.trace()?.counts(), audit, problems })
     }
 
-    /// Runs a server, then the server that follows. Returns whether the first one was killed, and the recovery.
+    /// Runs a server, then the server that follows. Returns whether the first one was killed, and the
+    /// recovery.
     async fn run_and_recover(
         &self,
         installation: &Installation,
@@ -112,8 +115,8 @@ impl TrialRunner<'_> {
         Ok((was_killed, recovery))
     }
 
-    /// Runs the script until the server dies, and stops a server that does not. Returns what the server acknowledged, and
-    /// whether it was killed.
+    /// Runs the script until the server dies, and stops a server that does not. Returns what the server
+    /// acknowledged, and whether it was killed.
     async fn run_script(
         &self,
         installation: &Installation,

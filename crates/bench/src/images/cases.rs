@@ -1,8 +1,9 @@
-//! The cases: for each the plan of our side, and the most similar pipeline of sharp, with the same sizes, kernel, quality
-//! and kind of encoding.
+//! The cases: for each the plan of our side, and the most similar pipeline of sharp, with the same sizes,
+//! kernel, quality and kind of encoding.
 //!
-//! Both sides write JPEG as baseline with 4:2:0 and Huffman tables made for the image, and WebP with libwebp's method 4.
-//! PNG and GIF have no quality: each side uses its defaults, and the table shows the sizes of the files.
+//! Both sides write JPEG as baseline with 4:2:0 and Huffman tables made for the image, and WebP with
+//! libwebp's method 4. PNG and GIF have no quality: each side uses its defaults, and the table shows the
+//! sizes of the files.
 
 use pixaven_imaging::Plan;
 use pixaven_imaging::plan::{
@@ -12,7 +13,7 @@ use pixaven_imaging::plan::{
 
 use super::inputs::Input;
 
-/// One case on both sides.
+/// One case: an input image, and what both sides do with it.
 pub(super) struct ImageCase {
     pub(super) name: &'static str,
     pub(super) input: Input,
@@ -25,7 +26,7 @@ pub(super) struct ImageCase {
     pub(super) is_long: bool,
 }
 
-/// All cases.
+/// All cases of the tool `images`, in the order of the report.
 pub(super) fn all() -> Vec<ImageCase> {
     use Input as I;
     let case = |name, input, plan, sharp, max_cpu_ratio| ImageCase {
@@ -76,7 +77,8 @@ const GIF_HALF: &str =
 const AVIF: &str = "sharp(input).avif({quality: 50, effort: 4})";
 const WEBP_ANIMATED: &str = "sharp(input, {animated: true}).webp({quality: 80, effort: 4})";
 
-/// sharp flips after it resizes, whatever the order here. A centred crop gives the same result in both orders.
+/// sharp flips after it resizes, whatever the order here. A centred crop gives the same result in both
+/// orders.
 const CHAIN: &str = "sharp(input).rotate().flop()
     .extract({left: 200, top: 200, width: 2325, height: 1825})
     .resize(720, 565, {fit: 'fill', kernel: 'lanczos3'}).linear(1.1, 0).blur(2)

@@ -1,8 +1,10 @@
-//! The input images of the cases: two images of the corpus, images that are made from them, and generated animations.
+//! The input images of the cases: two images of the corpus, images that are made from them, and generated
+//! animations.
 //!
-//! The images are written by our own encoders with settings that are usual elsewhere: JPEG at quality 89, the highest at
-//! which our encoder keeps 4:2:0, as cameras do, and PNG at the effort of libpng's default. The image of 12 megapixels is
-//! an enlarged photograph of the corpus. It gets the grain of a sensor, because the enlarged image alone is too smooth.
+//! The images are written by our own encoders with settings that are usual elsewhere: JPEG at quality 89, the
+//! highest at which our encoder keeps 4:2:0, as cameras do, and PNG at the effort of libpng's default. The
+//! image of 12 megapixels is an enlarged photograph of the corpus. It gets the grain of a sensor, because the
+//! enlarged image alone is too smooth.
 
 use std::collections::HashMap;
 use std::fs;

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 /// What a process measured of itself.
 ///
-/// There are two figures of memory, because neither alone is fair. `peak_kib` is the peak resident size of the process
-/// (`VmHWM`): a machine must have that much, but it includes the runtime, which is Node.js on one side. `growth_kib` is
-/// how far the peak is above the resident size after the runtime, the library and the input file were loaded, and before
-/// an image was decoded: the images alone need that much.
+/// There are two figures of memory, because neither alone is fair. `peak_kib` is the peak resident size of
+/// the process (`VmHWM`): a machine must have that much, but it includes the runtime, which is Node.js on one
+/// side. `growth_kib` is how far the peak is above the resident size after the runtime, the library and the
+/// input file were loaded, and before an image was decoded: the images alone need that much.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Measurement {
     /// Processor time of one image, all threads together.

@@ -1,4 +1,5 @@
-//! The other side of the comparison: sharp, run by Node.js with one thread for pixels and without its operation cache.
+//! The other side of the comparison: sharp, run by Node.js with one thread for pixels and without its
+//! operation cache.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! All misbehaving receivers, each with the expected outcome of a webhook that is sent to it. The expectations are those
-//! of the documentation, `docs/webhooks.md`.
+//! All misbehaving receivers, each with the expected outcome of a webhook that is sent to it. The
+//! expectations are those of the documentation, `docs/webhooks.md`.
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
@@ -35,7 +35,7 @@ pub(super) struct ReceiverCase {
     pub(super) expected: Expected,
 }
 
-/// All cases. Each call makes new scripts and certificates.
+/// All receivers of the tool `receivers`. Each call makes new scripts and certificates.
 pub(super) fn all_cases(authority: &CertificateAuthority) -> anyhow::Result<Vec<ReceiverCase>> {
     Ok([
         no_response(),
@@ -253,7 +253,8 @@ fn tls(authority: &CertificateAuthority) -> Vec<ReceiverCase> {
     ]
 }
 
-/// Two webhooks one after the other. The second is sent on the connection of the first, if that is still open.
+/// Two webhooks one after the other. The second is sent on the connection of the first, if that is still
+/// open.
 fn reused_connections() -> Vec<ReceiverCase> {
     let ok = || respond(OK);
     let twice = |name, scripts, n_connections| ReceiverCase {

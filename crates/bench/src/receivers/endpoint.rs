@@ -13,7 +13,8 @@ pub(super) enum Endpoint {
     ClosedPort,
     /// An address that the server's address policy forbids.
     ForbiddenAddress,
-    /// A receiver that runs the first script on the first connection, and so on; the last one on all after that.
+    /// A receiver that runs the first script on the first connection, and so on; the last one on all after
+    /// that.
     Http(Vec<Vec<Action>>),
     /// A receiver behind an `https` URL that runs its script without TLS.
     HttpsWithoutTls(Vec<Action>),

@@ -11,8 +11,8 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// An exchange may end this much after its deadline, because the machine is busy.
 const MAX_LATENESS: Duration = Duration::from_secs(1);
 
-/// The pauses before the second and the third attempt, which are set in the server under test. A webhook counts as
-/// settled when it waits longer than the first pause.
+/// The pauses before the second and the third attempt, which are set in the server under test. A webhook
+/// counts as settled when it waits longer than the first pause.
 pub(super) const RETRY_SCHEDULE_S: [i64; 2] = [1, 200];
 
 /// The `Retry-After` of receivers that ask for a longer pause than the first one.

@@ -19,7 +19,8 @@ impl Table {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
     }
 
-    /// A table of objects that all have the same members. `None` when `value` is not an array of objects, or is empty.
+    /// A table of objects that all have the same members. `None` when `value` is not an array of objects, or
+    /// is empty.
     pub(super) fn of_objects(value: &Value) -> Option<Self> {
         let objects: Vec<_> = value.as_array()?.iter().map(Value::as_object).collect::<Option<_>>()?;
         let mut table = Self { rows: vec![objects.first()?.keys().cloned().collect()] };

@@ -1,4 +1,4 @@
-//! The real binary as a process of its own.
+//! Processes of the real binary.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,25 +11,25 @@ use tokio::process::{Child, ChildStdout, Command};
 /// The host that the official clients call. Certificates of tests name it.
 pub(crate) const API_HOST: &str = "api.pixaven.com";
 
-/// A server that was started by `pixaven serve`; killed on drop.
-pub(crate) struct Binary {
+/// A running sub-command, such as `pixaven serve`. The process is killed on drop.
+pub(crate) struct RunningBinary {
     pub(crate) process: Child,
     address: SocketAddr,
-    /// The key it showed at its first start, empty at later ones.
+    /// The API key that the server printed. A server prints one only at its first start; later it is empty.
     pub(crate) key: String,
-    /// The webhook secret it showed with it.
+    /// The webhook secret that the server printed with the key.
     pub(crate) secret: String,
     stdout: Lines<BufReader<ChildStdout>>,
 }
 
-impl Binary {
-    /// Runs in `directory`, on a free port, with its data below.
+impl RunningBinary {
+    /// Starts a server in `directory`, on a free port, and waits until it listens.
     pub(crate) async fn serve(directory: &Path, flags: &[&str]) -> Self {
-        Self::listening("serve", directory, flags).await
+        Self::start_listening("serve", directory, flags).await
     }
 
-    /// Runs a sub-command that goes on until it is ended, and listens nowhere.
-    pub(crate) fn running(directory: &Path, arguments: &[&str]) -> Self {
+    /// Starts a sub-command that runs until it is killed and does not listen.
+    pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_pixaven"))
             .args(arguments)
             .current_dir(directory)
@@ -37,18 +37,18 @@ impl Binary {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .expect("the binary runs");
-        let stdout = BufReader::new(process.stdout.take().expect("piped")).lines();
+            .expect("the binary can be started");
+        let stdout = BufReader::new(process.stdout.take().expect("standard output is piped")).lines();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { process, address, key: String::new(), secret: String::new(), stdout }
     }
 
-    /// Runs a sub-command that says where it listens.
-    pub(crate) async fn listening(command: &str, directory: &Path, flags: &[&str]) -> Self {
+    /// Starts a sub-command that listens, and waits for the line with its address.
+    pub(crate) async fn start_listening(command: &str, directory: &Path, flags: &[&str]) -> Self {
         let arguments = [&[command, "--listen", "127.0.0.1:0"], flags].concat();
-        let Self { process, mut stdout, .. } = Self::running(directory, &arguments);
+        let Self { process, mut stdout, .. } = Self::start(directory, &arguments);
         let (mut key, mut secret) = (String::new(), String::new());
-        while let Some(line) = stdout.next_line().await.expect("the server prints lines") {
+        while let Some(line) = stdout.next_line().await.expect("the process prints text") {
             if let Some(shown) = line.strip_prefix("API key: ") {
                 shown.clone_into(&mut key);
             } else if let Some(shown) = line.strip_prefix("Webhook secret: ") {
@@ -57,25 +57,27 @@ impl Binary {
                 return Self { process, address, key, secret, stdout };
             }
         }
-        panic!("the server ended before it listened");
+        panic!("the process exited before it listened");
     }
 
-    /// Waits for a line that contains this, and returns it.
+    /// Waits for a printed line that contains `part`, and returns the line.
     pub(crate) async fn line_with(&mut self, part: &str) -> String {
-        while let Some(line) = self.stdout.next_line().await.expect("it prints lines") {
+        while let Some(line) = self.stdout.next_line().await.expect("the process prints text") {
             if line.contains(part) {
                 return line;
             }
         }
-        panic!("it ended without a line that contains {part}");
+        panic!("the process exited without a line that contains {part}");
     }
 
+    /// The address that the sub-command listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// Runs a sub-command in `directory` to its end: success, standard output, standard error.
+/// Runs a sub-command in `directory` until it exits. Returns whether it succeeded, its standard output and
+/// its standard error.
 pub(crate) async fn run(
     directory: &Path,
     arguments: &[&str],
@@ -87,7 +89,7 @@ pub(crate) async fn run(
         .current_dir(directory)
         .output()
         .await
-        .expect("the binary runs");
+        .expect("the binary can be started");
     let text = |bytes| String::from_utf8(bytes).expect("the binary prints UTF-8");
     (output.status.success(), text(output.stdout), text(output.stderr))
 }

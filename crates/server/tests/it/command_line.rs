@@ -1,4 +1,5 @@
-//! The command line of the real binary: first start, keys beside a running server, configuration, signals, TLS.
+//! The command line of the real binary: first start, commands beside a running server, configuration,
+//! signals, TLS.
 
 use std::path::Path;
 
@@ -13,108 +14,111 @@ use pixaven_testkit::wire_client::send;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::binary::{API_HOST, Binary, run};
-use crate::pictures::picture;
+use crate::binary::{API_HOST, RunningBinary, run};
+use crate::test_images::test_image;
 
-fn directory() -> TempDir {
-    TempDir::new().expect("a temporary directory")
+fn temporary_directory() -> TempDir {
+    TempDir::new().expect("a temporary directory can be created")
 }
 
-async fn status_with(server: &Binary, key: &str) -> u16 {
+/// The status of a request with an API key.
+async fn status_with(server: &RunningBinary, key: &str) -> u16 {
     let bearer = format!("Bearer {key}");
     send(server.address(), "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status
 }
 
 #[tokio::test]
-async fn the_first_start_shows_a_key_that_works_and_the_second_does_not() {
-    let directory = directory();
-    let mut first = Binary::serve(directory.path(), &[]).await;
+async fn only_the_first_start_prints_an_api_key() {
+    let directory = temporary_directory();
+    let mut first = RunningBinary::serve(directory.path(), &[]).await;
     assert!(first.key.starts_with("pxv_") && first.secret.starts_with("whsec_"));
     assert_eq!(status_with(&first, &first.key).await, 200);
     send_signal(first.process.id().expect("the server runs"), Signal::TERM)
         .expect("the server can be signalled");
     assert!(
         first.process.wait().await.is_ok_and(|status| status.success()),
-        "a stop in good order is a success"
+        "a server that is stopped by SIGTERM exits with success"
     );
-    let second = Binary::serve(directory.path(), &[]).await;
-    assert!(second.key.is_empty(), "a key is shown once");
+    let second = RunningBinary::serve(directory.path(), &[]).await;
+    assert!(second.key.is_empty(), "a later start prints no key");
     assert_eq!(status_with(&second, &first.key).await, 200);
 }
 
 #[tokio::test]
-async fn keys_are_made_listed_and_revoked_beside_a_running_server() {
-    let directory = directory();
-    let server = Binary::serve(directory.path(), &[]).await;
+async fn keys_are_created_listed_and_revoked_while_the_server_runs() {
+    let directory = temporary_directory();
+    let server = RunningBinary::serve(directory.path(), &[]).await;
     let (_, key, _) = run(directory.path(), &["keys", "create", "--label", "shop"], &[]).await;
     let key = key.trim();
     assert_eq!(status_with(&server, key).await, 200);
     let (_, list, _) = run(directory.path(), &["keys", "list"], &[]).await;
     let line = list.lines().find(|line| line.ends_with("shop")).expect("the new key is listed");
-    assert!(!list.contains(key), "a key is never shown again");
-    let id = line.split_whitespace().next().expect("an id");
+    assert!(!list.contains(key), "the list does not show keys");
+    let id = line.split_whitespace().next().expect("the response has an id");
     let (revoked, _, _) = run(directory.path(), &["keys", "revoke", id], &[]).await;
     assert!(revoked);
-    let (again, _, error) = run(directory.path(), &["keys", "revoke", id], &[]).await;
-    assert!(!again && error.contains(id), "{error}");
+    let (revoked_again, _, error) = run(directory.path(), &["keys", "revoke", id], &[]).await;
+    assert!(!revoked_again && error.contains(id), "{error}");
     let (_, secrets, _) = run(directory.path(), &["secrets", "list"], &[]).await;
     assert_eq!(secrets.trim(), server.secret);
 }
 
 #[tokio::test]
-async fn watermarks_are_added_listed_and_removed_beside_a_running_server() {
-    let directory = directory();
-    let server = Binary::serve(directory.path(), &[]).await;
-    std::fs::write(directory.path().join("logo.png"), picture(30, 20, Format::Png)).expect("writable");
-    std::fs::write(directory.path().join("notes.txt"), "no picture").expect("writable");
-    let (fine, id, error) = run(directory.path(), &["watermarks", "add", "logo.png"], &[]).await;
+async fn watermarks_are_added_listed_and_removed_while_the_server_runs() {
+    let directory = temporary_directory();
+    let server = RunningBinary::serve(directory.path(), &[]).await;
+    std::fs::write(directory.path().join("logo.png"), test_image(30, 20, Format::Png))
+        .expect("the directory is writable");
+    std::fs::write(directory.path().join("notes.txt"), "no picture").expect("the directory is writable");
+    let (succeeded, id, error) = run(directory.path(), &["watermarks", "add", "logo.png"], &[]).await;
     let id = id.trim();
-    assert!(fine && id.len() == 10, "{id} {error}");
+    assert!(succeeded && id.len() == 10, "{id} {error}");
     let bearer = format!("Bearer {}", server.key);
     let path = format!("/1.0/watermarks/{id}");
     let get = async || send(server.address(), "GET", &path, &[("Authorization", &bearer)], b"").await;
     assert_eq!(get().await.json()["watermark"]["name"], "logo.png");
-    let (fine, _, error) = run(directory.path(), &["watermarks", "add", "notes.txt"], &[]).await;
-    assert!(!fine && error.contains("notes.txt"), "{error}");
+    let (succeeded, _, error) = run(directory.path(), &["watermarks", "add", "notes.txt"], &[]).await;
+    assert!(!succeeded && error.contains("notes.txt"), "{error}");
     let (_, list, _) = run(directory.path(), &["watermarks", "list"], &[]).await;
     let line = list.lines().find(|line| line.starts_with(id)).expect("the watermark is listed");
     assert!(line.contains("PNG") && line.contains("30x20") && line.ends_with("logo.png"), "{line}");
     let (removed, _, _) = run(directory.path(), &["watermarks", "remove", id], &[]).await;
     assert!(removed && get().await.status == 404);
-    let (again, _, error) = run(directory.path(), &["watermarks", "remove", id], &[]).await;
-    assert!(!again && error.contains(id), "{error}");
+    let (removed_again, _, error) = run(directory.path(), &["watermarks", "remove", id], &[]).await;
+    assert!(!removed_again && error.contains(id), "{error}");
 }
 
 #[tokio::test]
-async fn webhooks_are_received_shown_sent_again_and_cancelled_from_the_command_line() {
-    let directory = directory();
-    let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
-    let app = ScriptedReceiver::start(vec![respond_status(204)]);
-    let forward = app.url("/app").to_string();
-    let mut listener = Binary::listening("listen", directory.path(), &["--forward", &forward]).await;
+async fn the_command_line_receives_shows_resends_and_cancels_webhooks() {
+    let directory = temporary_directory();
+    let server = RunningBinary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
+    let application = ScriptedReceiver::start(vec![respond_status(204)]);
+    let forward = application.url("/app").to_string();
+    let mut listener =
+        RunningBinary::start_listening("listen", directory.path(), &["--forward", &forward]).await;
     let spec = json!({ "webhook": { "url": format!("http://{}/hook", listener.address()) } });
     let id = accept(&server, &spec).await;
     assert!(listener.line_with(&id).await.ends_with("attempt 1  signature good"));
-    let sent = app.wait_for_requests(1).await;
+    let sent = application.wait_for_requests(1).await;
     assert_eq!(sent[0].header("webhook-id"), Some(id.as_str()));
     assert!(listener.line_with("forwarded").await.contains("204"));
 
-    // Its answer is on the way back; while it is being sent, there is nothing to send again.
+    // The server may not have recorded the attempt yet. A webhook in flight cannot be resent.
     while !run(directory.path(), &["webhooks", "list"], &[]).await.1.contains("delivered") {}
-    let (fine, again, _) = run(directory.path(), &["webhooks", "resend", &id], &[]).await;
-    assert!(fine && again.contains(&id), "{again}");
+    let (succeeded, again, _) = run(directory.path(), &["webhooks", "resend", &id], &[]).await;
+    assert!(succeeded && again.contains(&id), "{again}");
     assert!(listener.line_with(&id).await.ends_with("attempt 2  signature good"));
 
     let spec = json!({ "webhook": { "url": format!("http://{}/hook", listener.address()), "delay": 3600 } });
     let waiting = accept(&server, &spec).await;
-    let (fine, cancelled, error) = run(directory.path(), &["webhooks", "cancel", &waiting], &[]).await;
-    assert!(fine && cancelled.contains("cancelled"), "{error}");
+    let (succeeded, cancelled, error) = run(directory.path(), &["webhooks", "cancel", &waiting], &[]).await;
+    assert!(succeeded && cancelled.contains("cancelled"), "{error}");
     let (_, list, _) = run(directory.path(), &["webhooks", "list", "--status", "failed"], &[]).await;
     assert!(list.contains(&waiting) && list.contains("failed: cancelled") && !list.contains(&id), "{list}");
     let (_, shown, _) = run(directory.path(), &["webhooks", "show", &waiting], &[]).await;
-    assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON")["reason"], "cancelled");
-    let (fine, _, error) = run(directory.path(), &["webhooks", "cancel", &waiting], &[]).await;
-    assert!(!fine && error.contains("is failed"), "{error}");
+    assert_eq!(serde_json::from_str::<Value>(&shown).expect("the text is JSON")["reason"], "cancelled");
+    let (succeeded, _, error) = run(directory.path(), &["webhooks", "cancel", &waiting], &[]).await;
+    assert!(!succeeded && error.contains("is failed"), "{error}");
 
     let forged = [("webhook-id", "x"), ("webhook-timestamp", "1"), ("webhook-signature", "v1,AAAA")];
     assert_eq!(send(listener.address(), "POST", "/", &forged, b"{}").await.status, 401);
@@ -126,9 +130,9 @@ async fn webhooks_are_received_shown_sent_again_and_cancelled_from_the_command_l
 }
 
 #[tokio::test]
-async fn many_webhooks_are_sent_again_from_the_command_line() {
-    let directory = directory();
-    let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
+async fn the_command_line_resends_webhooks_in_bulk() {
+    let directory = temporary_directory();
+    let server = RunningBinary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
     let receiver =
         ScriptedReceiver::start([vec![respond_status(410); 3], vec![respond_status(200)]].concat());
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
@@ -140,9 +144,9 @@ async fn many_webhooks_are_sent_again_from_the_command_line() {
     while resend(&["--status", "failed", "--dry-run"]).await.1 != "3 webhooks match\n" {}
     let elsewhere = resend(&["--host", "example.com"]).await;
     assert_eq!((elsewhere.0, elsewhere.1.as_str()), (true, "0 webhooks match\n"));
-    let (fine, progress, error) =
+    let (succeeded, progress, error) =
         resend(&["--host", "127.0.0.1", "--start", "2026-01-01", "--rate", "100"]).await;
-    assert!(fine && progress.ends_with("3 of 3 sent again, 0 skipped\n"), "{progress} {error}");
+    assert!(succeeded && progress.ends_with("3 of 3 sent again, 0 skipped\n"), "{progress} {error}");
     receiver.wait_for_requests(6).await;
     while resend(&["--status", "delivered", "--dry-run"]).await.1 != "3 webhooks match\n" {}
 
@@ -155,85 +159,86 @@ async fn many_webhooks_are_sent_again_from_the_command_line() {
         (&["--status", "lost"], "status must be a comma-separated list of created"),
         (&["--start", "soon"], "start must be a UTC time"),
     ] {
-        let (fine, _, error) = resend(flags).await;
-        assert!(!fine && error.contains(problem), "{flags:?}: {error}");
+        let (succeeded, _, error) = resend(flags).await;
+        assert!(!succeeded && error.contains(problem), "{flags:?}: {error}");
     }
 }
 
 #[tokio::test]
-async fn changes_of_webhooks_are_printed_as_they_come() {
-    let directory = directory();
-    let server = Binary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
+async fn webhooks_watch_prints_changes_as_they_happen() {
+    let directory = temporary_directory();
+    let server = RunningBinary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let url = format!("http://user:word@{}/hook", receiver.address);
     let before = accept(&server, &json!({ "webhook": { "url": url, "delay": 3600 } })).await;
-    let mut watch = Binary::running(directory.path(), &["webhooks", "watch"]);
+    let mut watch = RunningBinary::start(directory.path(), &["webhooks", "watch"]);
     let waiting = watch.line_with("delay until").await;
     assert!(waiting.starts_with(&before) && waiting.contains("scheduled: delay until 20"), "{waiting}");
     assert!(waiting.ends_with(&format!("http://***@{}/hook", receiver.address)), "{waiting}");
 
-    let (fine, _, error) = run(directory.path(), &["webhooks", "cancel", &before], &[]).await;
-    assert!(fine, "{error}");
+    let (succeeded, _, error) = run(directory.path(), &["webhooks", "cancel", &before], &[]).await;
+    assert!(succeeded, "{error}");
     assert!(watch.line_with("cancelled").await.starts_with(&before));
     let after = accept(&server, &json!({ "webhook": { "url": url } })).await;
     assert!(watch.line_with("delivered").await.starts_with(&after));
-    assert!(watch.process.try_wait().is_ok_and(|end| end.is_none()), "it goes on");
+    assert!(watch.process.try_wait().is_ok_and(|end| end.is_none()), "the command still runs");
 }
 
-/// Uploads a picture; returns the accepted request's id.
-async fn accept(server: &Binary, spec: &Value) -> String {
-    let body = multipart::upload("a.png", &picture(4, 4, Format::Png), &spec.to_string());
+/// Sends an upload with a webhook. Returns the id of the accepted request.
+async fn accept(server: &RunningBinary, spec: &Value) -> String {
+    let body = multipart::upload("a.png", &test_image(4, 4, Format::Png), &spec.to_string());
     let bearer = format!("Bearer {}", server.key);
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", multipart::CONTENT_TYPE)];
-    let reply = send(server.address(), "POST", "/1.0/upload", &headers, &body).await;
-    assert_eq!(reply.status, 202, "{}", reply.json());
-    reply.json()["id"].as_str().expect("an id").to_owned()
+    let response = send(server.address(), "POST", "/1.0/upload", &headers, &body).await;
+    assert_eq!(response.status, 202, "{}", response.json());
+    response.json()["id"].as_str().expect("the response has an id").to_owned()
 }
 
 #[tokio::test]
-async fn a_directory_belongs_to_one_server() {
-    let directory = directory();
-    let _server = Binary::serve(directory.path(), &[]).await;
-    let (second, _, error) = run(directory.path(), &["serve", "--listen", "127.0.0.1:0"], &[]).await;
-    assert!(!second && error.contains("another server is running"), "{error}");
+async fn a_second_server_on_the_same_directory_refuses_to_start() {
+    let directory = temporary_directory();
+    let _server = RunningBinary::serve(directory.path(), &[]).await;
+    let (started, _, error) = run(directory.path(), &["serve", "--listen", "127.0.0.1:0"], &[]).await;
+    assert!(!started && error.contains("another server is running"), "{error}");
 }
 
 #[tokio::test]
-async fn the_configuration_says_what_is_in_force_and_what_is_unknown() {
-    let directory = directory();
-    std::fs::write(directory.path().join("pixaven.toml"), "[images]\nworkers = 3\n").expect("writable");
+async fn the_config_command_prints_effective_settings_and_rejects_unknown_ones() {
+    let directory = temporary_directory();
+    std::fs::write(directory.path().join("pixaven.toml"), "[images]\nworkers = 3\n")
+        .expect("the directory is writable");
     let environment = [("PIXAVEN_FETCH_REDIRECTS", "2")];
     let (_, shown, _) =
         run(directory.path(), &["config", "--set", "results.keep_hours=5"], &environment).await;
     for part in ["workers = 3", "redirects = 2", "keep_hours = 5"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    let (fine, _, error) = run(directory.path(), &["config", "--set", "images.worker=3"], &[]).await;
-    assert!(!fine && error.contains("images.workers"), "{error}");
-    let (fine, _, error) = run(directory.path(), &["config"], &[("PIXAVEN_IMAGES_WORKER", "3")]).await;
-    assert!(!fine && error.to_lowercase().contains("pixaven_images_workers"), "{error}");
+    let (succeeded, _, error) = run(directory.path(), &["config", "--set", "images.worker=3"], &[]).await;
+    assert!(!succeeded && error.contains("images.workers"), "{error}");
+    let (succeeded, _, error) = run(directory.path(), &["config"], &[("PIXAVEN_IMAGES_WORKER", "3")]).await;
+    assert!(!succeeded && error.to_lowercase().contains("pixaven_images_workers"), "{error}");
 }
 
 #[tokio::test]
-async fn the_plain_port_of_a_tls_server_refuses_and_never_redirects() {
-    let directory = directory();
+async fn the_plain_http_port_of_a_tls_server_refuses_requests_without_a_redirect() {
+    let directory = temporary_directory();
     write_self_signed(directory.path(), API_HOST);
     let plain = unused_address();
     let plain_listen = format!("server.plain_listen={plain}");
     let flags = ["--tls-cert", "cert.pem", "--tls-key", "key.pem", "--set", &plain_listen];
-    let _server = Binary::serve(directory.path(), &flags).await;
-    let reply = send(plain, "POST", "/1.0/fetch", &[], b"{}").await;
-    assert_eq!((reply.status, &reply.json()["error"]), (403, &serde_json::json!("tls_required")));
-    assert_eq!(reply.header("Location"), None);
+    let _server = RunningBinary::serve(directory.path(), &flags).await;
+    let response = send(plain, "POST", "/1.0/fetch", &[], b"{}").await;
+    assert_eq!((response.status, &response.json()["error"]), (403, &serde_json::json!("tls_required")));
+    assert_eq!(response.header("Location"), None);
 }
 
 #[tokio::test]
-async fn a_broken_certificate_is_said_before_anything_is_served() {
-    let directory = directory();
+async fn a_broken_certificate_fails_the_start_before_anything_is_created() {
+    let directory = temporary_directory();
     write_self_signed(directory.path(), API_HOST);
-    std::fs::write(directory.path().join("cert.pem"), "no certificate").expect("writable");
+    std::fs::write(directory.path().join("cert.pem"), "no certificate").expect("the directory is writable");
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
-    let (fine, _, error) = run(directory.path(), &arguments, &[]).await;
-    assert!(!fine && error.contains("server.tls_cert"), "{error}");
-    assert!(!Path::new(&directory.path().join("pixaven-data")).exists(), "nothing was made");
+    let (succeeded, _, error) = run(directory.path(), &arguments, &[]).await;
+    assert!(!succeeded && error.contains("server.tls_cert"), "{error}");
+    assert!(!Path::new(&directory.path().join("pixaven-data")).exists(), "no data directory was created");
 }

@@ -1,14 +1,19 @@
-//! `pixaven demo`: what a newcomer runs first. It checks each of its statements itself and ends with an error at the
-//! first that is wrong, so what is left to test is that it says yes to the right and no to the wrong.
+//! `pixaven demo`, the first command of a new user. The demo checks each of its statements itself, and exits
+//! with an error at the first wrong one. These tests check that a good demo succeeds and that a bad one
+//! fails.
 
 use std::process::{Command, Output};
 
 fn demo(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pixaven")).arg("demo").args(arguments).output().expect("the binary runs")
+    Command::new(env!("CARGO_BIN_EXE_pixaven"))
+        .arg("demo")
+        .args(arguments)
+        .output()
+        .expect("the binary can be started")
 }
 
 #[test]
-fn the_demo_shows_all_it_promises() {
+fn the_demo_prints_everything_it_promises() {
     let output = demo(&[]);
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
@@ -19,16 +24,17 @@ fn the_demo_shows_all_it_promises() {
         "attempt 3",
         "\"error\": \"image_corrupt\"",
     ] {
-        assert!(shown.contains(promised), "{promised:?} is missing from:\n{shown}");
+        assert!(shown.contains(promised), "{promised:?} is missing in:\n{shown}");
     }
-    let pictures = shown.lines().rev().find_map(|line| line.trim().strip_prefix("pictures "));
-    let pictures = std::path::Path::new(pictures.expect("the demo says where the pictures lie").trim());
-    assert!(pictures.join("original.jpg").exists() && pictures.join("resized.jpg").exists());
-    std::fs::remove_dir_all(pictures).expect("the pictures are this test's to remove");
+    let directory = shown.lines().rev().find_map(|line| line.trim().strip_prefix("pictures "));
+    let directory =
+        std::path::Path::new(directory.expect("the demo prints the directory of its images").trim());
+    assert!(directory.join("original.jpg").exists() && directory.join("resized.jpg").exists());
+    std::fs::remove_dir_all(directory).expect("the directory of the images can be removed");
 }
 
 #[test]
-fn a_demo_that_goes_wrong_says_what_and_fails() {
+fn a_failing_demo_names_the_failed_step_and_exits_with_an_error() {
     let output = demo(&["--image", env!("CARGO_MANIFEST_PATH")]);
     let reason = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && reason.contains("1. an image in, a webhook out"), "{reason}");

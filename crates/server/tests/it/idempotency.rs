@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: asked for twice, done once.
+//! The header `Idempotency-Key`: a repeated request is processed once.
 
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::receiver::ScriptedReceiver;
@@ -6,17 +6,19 @@ use pixaven_testkit::script::{Action, respond_body, respond_status};
 use pixaven_testkit::wire_client::WireResponse;
 use serde_json::{Value, json};
 
-use crate::pictures::picture;
 use crate::test_app::TestApp;
+use crate::test_images::test_image;
 
 const KEY: &str = "Idempotency-Key";
 
+/// Uploads a square image with an idempotency key.
 async fn upload(app: &TestApp, key: &str, side: u32, spec: &Value) -> WireResponse {
-    app.upload_with("a.png", &picture(side, side, Format::Png), spec, &[(KEY, key)]).await
+    app.upload_with("a.png", &test_image(side, side, Format::Png), spec, &[(KEY, key)]).await
 }
 
-fn error_of(reply: &WireResponse) -> (u16, String) {
-    (reply.status, reply.json()["error"].as_str().unwrap_or_default().to_owned())
+/// The status and the error word of a response.
+fn error_of(response: &WireResponse) -> (u16, String) {
+    (response.status, response.json()["error"].as_str().unwrap_or_default().to_owned())
 }
 
 fn conflict() -> (u16, String) {
@@ -24,7 +26,7 @@ fn conflict() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn an_accepted_request_is_accepted_once() {
+async fn a_repeated_key_with_the_same_request_gets_the_first_202_again() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
@@ -32,39 +34,48 @@ async fn an_accepted_request_is_accepted_once() {
     let again = upload(&app, "order 7", 8, &spec).await;
     assert_eq!((first.status, again.status), (202, 202));
     assert_eq!(first.json(), again.json());
-    let headers = |reply: &WireResponse| reply.header("Idempotency-Replayed").map(str::to_owned);
-    assert_eq!((headers(&first), headers(&again)), (None, Some("true".to_owned())));
+    let replayed = |response: &WireResponse| response.header("Idempotency-Replayed").map(str::to_owned);
+    assert_eq!((replayed(&first), replayed(&again)), (None, Some("true".to_owned())));
     assert_eq!(again.header("X-Request-Id"), first.json()["id"].as_str());
-    assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
+    assert_eq!(app.jobs.step().await.expect("the ledger responds"), 1);
 
-    assert_eq!(error_of(&upload(&app, "order 7", 9, &spec).await), conflict(), "another file");
-    assert_eq!(error_of(&upload(&app, "order 7", 8, &json!({})).await), conflict(), "another request");
+    assert_eq!(
+        error_of(&upload(&app, "order 7", 9, &spec).await),
+        conflict(),
+        "the same key with another file"
+    );
+    assert_eq!(
+        error_of(&upload(&app, "order 7", 8, &json!({})).await),
+        conflict(),
+        "the same key with other options"
+    );
     assert_eq!(upload(&app, "order 8", 8, &spec).await.status, 202);
 
     let id = first.json()["id"].clone();
     let directory = app.stop().await;
     let app = TestApp::start_in(directory, &[]).await;
-    assert_eq!(upload(&app, "order 7", 8, &spec).await.json()["id"], id, "a restart forgets nothing");
+    assert_eq!(upload(&app, "order 7", 8, &spec).await.json()["id"], id, "keys survive a restart");
     app.clock.advance(24 * 60 * 60 * 1_000);
-    app.sweep.sweep().await.expect("the sweep runs");
-    assert_ne!(upload(&app, "order 7", 8, &spec).await.json()["id"], id, "a day later the name is free");
+    app.sweep.sweep().await.expect("the sweep succeeds");
+    assert_ne!(upload(&app, "order 7", 8, &spec).await.json()["id"], id, "keys are forgotten after a day");
 }
 
 #[tokio::test]
-async fn an_answer_is_the_same_again() {
+async fn a_repeated_key_gets_the_first_result_byte_for_byte() {
     let app = TestApp::start().await;
     let first = upload(&app, "k", 8, &json!({ "resize": { "width": 4 } })).await;
     let again = upload(&app, "k", 8, &json!({ "resize": { "width": 4 } })).await;
-    assert_eq!((first.status, &first.body), (200, &again.body), "byte for byte");
+    assert_eq!((first.status, &first.body), (200, &again.body), "the second response has the same bytes");
     assert_eq!(app.get("/1.0/account").await.json()["account"]["usage"]["requests"], 1);
-    let file = app.download(again.json()["output"]["url"].as_str().expect("a link")).await;
+    let file =
+        app.download(again.json()["output"]["url"].as_str().expect("the response has a download URL")).await;
     assert_eq!(file.status, 200);
 }
 
 #[tokio::test]
-async fn what_failed_can_be_tried_again() {
+async fn a_failed_request_does_not_use_up_its_key() {
     let app = TestApp::start().await;
-    let png = picture(8, 8, Format::Png);
+    let png = test_image(8, 8, Format::Png);
     let origin = ScriptedReceiver::start(vec![respond_status(500), respond_body(&png)]);
     let spec = json!({ "url": origin.url("/a.png").as_str() }).to_string();
     let fetch = async || {
@@ -78,7 +89,7 @@ async fn what_failed_can_be_tried_again() {
 }
 
 #[tokio::test]
-async fn a_name_is_held_while_its_request_is_processed_and_given_back_when_its_caller_hangs_up() {
+async fn a_key_is_reserved_during_processing_and_released_when_the_caller_disconnects() {
     let app = TestApp::start().await;
     let origin = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Hang]]);
     let spec = json!({ "url": origin.url("/a.png").as_str() }).to_string();
@@ -87,24 +98,24 @@ async fn a_name_is_held_while_its_request_is_processed_and_given_back_when_its_c
     {
         let first = std::pin::pin!(call());
         tokio::select! {
-            _ = first => panic!("the origin does not answer"),
+            _ = first => panic!("the request ended although its origin hangs"),
             _ = origin.wait_for_requests(1) => {}
         }
-        // The first caller hung up; until the server notices, the name is taken.
+        // The first caller has disconnected. The key is reserved until the server notices.
     }
-    let mut n_asked = 1;
+    let mut n_fetched = 1;
     loop {
         tokio::select! {
-            reply = call() => assert_eq!(error_of(&reply), conflict()),
-            _ = origin.wait_for_requests(n_asked + 1) => break,
+            response = call() => assert_eq!(error_of(&response), conflict()),
+            _ = origin.wait_for_requests(n_fetched + 1) => break,
         }
-        n_asked = origin.requests().len();
+        n_fetched = origin.requests().len();
     }
-    assert_eq!(origin.requests().len(), 2, "it is done anew");
+    assert_eq!(origin.requests().len(), 2, "the second request is processed");
 }
 
 #[tokio::test]
-async fn what_is_no_name_is_refused() {
+async fn an_invalid_key_is_refused() {
     let app = TestApp::start().await;
     for key in ["", "x".repeat(256).as_str(), "caf\u{e9}"] {
         assert_eq!(upload(&app, key, 8, &json!({})).await.status, 422, "{key:?}");

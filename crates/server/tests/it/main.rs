@@ -1,22 +1,22 @@
-//! The server through its lasting boundaries: its API, its binary, what it sends to others.
+//! Integration tests: the API, the real binary, and outbound HTTP.
 
-mod accepted;
+mod accepted_requests;
 mod api;
 mod binary;
-mod busy;
+mod busy_ledger;
 mod command_line;
 mod corpus;
 mod demo;
+mod downloads;
 mod idempotency;
-mod interventions;
+mod image_workers;
 mod layers;
-mod net;
 mod official_clients;
-mod pictures;
-mod process;
-mod proxied;
+mod process_command;
 mod python_client;
 mod test_app;
+mod test_images;
 mod watermarks;
-mod webhooks;
-mod workers;
+mod webhook_delivery;
+mod webhook_management;
+mod webhook_proxy;

@@ -1,16 +1,17 @@
-//! The official Python client, unmodified, against the real binary over TLS. It knows one address,
-//! `https://api.pixaven.com`, so it goes through a CONNECT proxy of this test, and trusts this test's certificate.
+//! The unmodified official Python client against the real binary over TLS. The client always calls
+//! `https://api.pixaven.com`. A proxy of this test therefore tunnels its connections to the test server, and
+//! the client trusts a certificate of this test.
 //!
-//! Needs an interpreter with the package `pixaven` in `PIXAVEN_PYTHON`; without one the test says that it was
-//! skipped, and fails where `PIXAVEN_REQUIRE_CLIENTS` is set.
+//! `PIXAVEN_PYTHON` must name an interpreter with the package `pixaven`. Without it the test prints that it
+//! is skipped, or fails if `PIXAVEN_REQUIRE_CLIENTS` is set.
 
 use pixaven_testkit::proxy::ForwardProxy;
 use pixaven_testkit::tls::write_self_signed;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::binary::{API_HOST, Binary};
-use crate::pictures::documented_jpeg;
+use crate::binary::{API_HOST, RunningBinary};
+use crate::test_images::documented_jpeg;
 
 const SCRIPT: &str = r#"
 import io, json, sys
@@ -42,12 +43,12 @@ async fn the_official_python_client_works_unmodified() {
         );
         return;
     };
-    let directory = TempDir::new().expect("a temporary directory");
+    let directory = TempDir::new().expect("a temporary directory can be created");
     let image = directory.path().join("in.jpg");
-    std::fs::write(&image, documented_jpeg()).expect("the directory can be written");
+    std::fs::write(&image, documented_jpeg()).expect("the directory is writable");
     write_self_signed(directory.path(), API_HOST);
     let tls = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
-    let server = Binary::serve(directory.path(), &tls).await;
+    let server = RunningBinary::serve(directory.path(), &tls).await;
     let proxy = ForwardProxy::start_to(server.address());
     let out = directory.path().join("out.png");
 
@@ -60,18 +61,18 @@ async fn the_official_python_client_works_unmodified() {
         .env("REQUESTS_CA_BUNDLE", directory.path().join("cert.pem"))
         .output()
         .await
-        .expect("the interpreter runs");
+        .expect("the interpreter can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     drop(server);
 
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the script prints JSON");
     assert_eq!(report["json"]["error"], serde_json::Value::Null, "{report}");
-    let answer = &report["json"]["data"];
-    assert_eq!((&answer["output"]["width"], &answer["output"]["height"]), (&100.into(), &75.into()));
-    let url = answer["output"]["url"].as_str().expect("a link to the result");
+    let response = &report["json"]["data"];
+    assert_eq!((&response["output"]["width"], &response["output"]["height"]), (&100.into(), &75.into()));
+    let url = response["output"]["url"].as_str().expect("the response has a download URL");
     assert!(url.starts_with("https://api.pixaven.com/dl/") && url.ends_with("/in.jpg"), "{url}");
     assert_eq!(report["file"]["meta"]["output"]["format"], "PNG", "{report}");
-    let written = std::fs::read(&out).expect("toFile wrote the picture");
+    let written = std::fs::read(&out).expect("toFile wrote the image");
     assert_eq!(report["file"]["meta"]["output"]["bytes"], written.len());
     assert!(written.starts_with(b"\x89PNG"));
     assert_eq!(report["buffer"]["meta"]["output"]["bytes"], report["buffer"]["bytes"]);
@@ -81,6 +82,6 @@ async fn the_official_python_client_works_unmodified() {
             "{report}"
         );
     }
-    assert!(!out.with_extension("png.never").exists(), "no file is written of a failure");
+    assert!(!out.with_extension("png.never").exists(), "toFile writes no file for an error");
     assert!(report["bad key"]["error"].as_str().is_some_and(|text| text.contains("API key")), "{report}");
 }

@@ -1,5 +1,5 @@
-//! A whole server of a test's own: port 0, a directory of its own, a clock that only the test moves, drivers that
-//! run when the test says `step`.
+//! A whole server inside the test: on a free port, in a temporary directory, with a clock that only the test
+//! moves. Jobs and webhooks run only when the test calls `step`.
 
 use std::net::SocketAddr;
 
@@ -17,9 +17,10 @@ use pixaven_testkit::wire_client::{WireResponse, send};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The moment at which every test begins: 2026-01-10T11:57:04.322Z.
+/// The time of the clock at the start of every test, in milliseconds since 1970: 2026-01-10T11:57:04.322Z.
 pub(crate) const START_MS: i64 = 1_768_046_224_322;
 
+/// A running server, with access to its parts.
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) key: String,
@@ -34,18 +35,18 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// A server with the defaults, allowed to reach this machine.
+    /// Starts a server with the default settings, which may connect to the loopback interface.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// A server with some settings changed.
+    /// Starts a server with changed settings, as pairs of a key and a value.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
+        let directory = TempDir::new().expect("a temporary directory can be created");
         Self::start_in(directory, settings).await
     }
 
-    /// A server on a directory that may have been used before.
+    /// Starts a server on a directory that an earlier server may have used.
     pub(crate) async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
         let data_dir = directory.path().join("data").display().to_string();
         let own = [
@@ -75,14 +76,14 @@ impl TestApp {
         }
     }
 
-    /// Stops the server and gives its directory back, for another one.
+    /// Stops the server. Returns its directory, for the next server.
     pub(crate) async fn stop(mut self) -> TempDir {
-        let running = self.running.take().expect("a server is stopped once");
-        assert!(running.stop().await, "everything ends when told to");
+        let running = self.running.take().expect("the server was not stopped before");
+        assert!(running.stop().await, "the server stops in time");
         self.directory
     }
 
-    /// A request with this server's key.
+    /// Sends a request with the server's API key.
     pub(crate) async fn call(
         &self,
         method: &str,
@@ -95,20 +96,23 @@ impl TestApp {
         send(self.address, method, path, &headers, body).await
     }
 
+    /// Sends a GET request with the server's API key.
     pub(crate) async fn get(&self, path: &str) -> WireResponse {
         self.call("GET", path, &[], b"").await
     }
 
+    /// Sends a processing request; the server fetches the image from a URL in `json`.
     pub(crate) async fn fetch(&self, json: &Value) -> WireResponse {
         self.call("POST", "/1.0/fetch", &[("Content-Type", "application/json")], json.to_string().as_bytes())
             .await
     }
 
-    /// An upload as a careful client sends it.
+    /// Sends a processing request with an image.
     pub(crate) async fn upload(&self, name: &str, file: &[u8], json: &Value) -> WireResponse {
         self.upload_with(name, file, json, &[]).await
     }
 
+    /// Sends a processing request with an image and further headers.
     pub(crate) async fn upload_with(
         &self,
         name: &str,
@@ -122,22 +126,25 @@ impl TestApp {
         self.call("POST", "/1.0/upload", &headers, &body).await
     }
 
-    /// The bytes behind a result's URL.
+    /// Downloads a result.
     pub(crate) async fn download(&self, url: &str) -> WireResponse {
-        let path = url.split_once("/dl/").map(|(_, rest)| format!("/dl/{rest}")).expect("a result's URL");
+        let path = url
+            .split_once("/dl/")
+            .map(|(_, rest)| format!("/dl/{rest}"))
+            .expect("the URL has the path of a result");
         send(self.address, "GET", &path, &[], b"").await
     }
 }
 
-/// A new key of the one account.
+/// Creates an API key for the default account.
 pub(crate) async fn create_key(ledger: &Ledger, label: &str) -> String {
-    let key = ApiKey::generate().expect("randomness");
+    let key = ApiKey::generate().expect("the machine has randomness for a key");
     let new = NewKey {
         sha256: key.sha256(),
         prefix: key.prefix().to_owned(),
         label: label.to_owned(),
         webhook_secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(),
     };
-    ledger.create_key(new).await.expect("the ledger takes a key");
+    ledger.create_key(new).await.expect("the ledger stores the key");
     key.reveal().to_owned()
 }

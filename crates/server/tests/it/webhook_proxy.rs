@@ -1,4 +1,4 @@
-//! Webhooks through a forward proxy, from the request to the history.
+//! Webhooks that are sent through a forward proxy, from the request to the history.
 
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use pixaven_testkit::script::respond_status;
 use pixaven_testkit::wire_client::WireResponse;
 use serde_json::{Value, json};
 
-use crate::pictures::picture;
 use crate::test_app::TestApp;
+use crate::test_images::test_image;
 
+/// The proxy demands credentials instead of making a tunnel.
 const REFUSED_BY_THE_PROXY: ProxyAction =
     ProxyAction::Respond("HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n");
 
@@ -21,29 +22,30 @@ async fn app_behind(proxy: &str) -> TestApp {
     TestApp::start_with(&[("webhooks.proxy", proxy)]).await
 }
 
-/// Accepts a request and processes it: its webhook is due now.
-async fn accept(app: &TestApp, webhook: Value) -> String {
-    let reply = app.upload("a.png", &picture(4, 4, Format::Png), &json!({ "webhook": webhook })).await;
-    assert_eq!(reply.status, 202, "{}", reply.json());
-    assert_eq!(app.jobs.step().await.expect("jobs run"), 1);
-    reply.json()["id"].as_str().expect("an id").to_owned()
+/// Has a request accepted and its image processed, so that its webhook is due. Returns the id.
+async fn accept_and_process(app: &TestApp, webhook: Value) -> String {
+    let response = app.upload("a.png", &test_image(4, 4, Format::Png), &json!({ "webhook": webhook })).await;
+    assert_eq!(response.status, 202, "{}", response.json());
+    assert_eq!(app.jobs.step().await.expect("the ledger responds"), 1);
+    response.json()["id"].as_str().expect("the response has an id").to_owned()
 }
 
 async fn send(app: &TestApp) -> usize {
-    app.dispatcher.step().await.expect("the ledger answers")
+    app.dispatcher.step().await.expect("the ledger responds")
 }
 
 async fn history(app: &TestApp, id: &str) -> Value {
     app.get(&format!("/1.0/webhooks/{id}")).await.json()["webhook"].clone()
 }
 
-async fn try_out(app: &TestApp, receiver: &ScriptedReceiver) -> WireResponse {
+/// Sends a test delivery to the receiver.
+async fn send_test(app: &TestApp, receiver: &ScriptedReceiver) -> WireResponse {
     let body = json!({ "url": receiver.url("/").as_str() }).to_string();
     app.call("POST", "/1.0/webhooks/test", &[("Content-Type", "application/json")], body.as_bytes()).await
 }
 
 #[tokio::test]
-async fn webhooks_go_through_the_proxy_with_what_it_is_to_be_shown() {
+async fn webhooks_go_through_the_proxy_with_its_credentials() {
     let proxy = ForwardProxy::start(vec![]);
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let directory = tempfile::tempdir().unwrap();
@@ -53,22 +55,22 @@ async fn webhooks_go_through_the_proxy_with_what_it_is_to_be_shown() {
         [("webhooks.proxy", proxy.url()), ("webhooks.proxy_credentials", credentials.display().to_string())];
     let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
     let app = TestApp::start_with(&settings).await;
-    let id = accept(&app, json!({ "url": receiver.url("/hook").as_str() })).await;
+    let id = accept_and_process(&app, json!({ "url": receiver.url("/hook").as_str() })).await;
     assert_eq!(send(&app).await, 1);
 
     let webhook = history(&app, &id).await;
     assert_eq!(webhook["status"], "delivered", "{webhook}");
     assert_eq!(webhook["attempts"][0]["address"], receiver.address.to_string());
-    let [asked] = <[_; 1]>::try_from(proxy.requests()).unwrap();
-    assert_eq!(asked.header("proxy-authorization"), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+    let [connect] = <[_; 1]>::try_from(proxy.requests()).unwrap();
+    assert_eq!(connect.header("proxy-authorization"), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
     assert_eq!(receiver.requests()[0].header("proxy-authorization"), None);
 
-    let tried = try_out(&app, &receiver).await;
-    assert_eq!((tried.status, &tried.json()["test"]["outcome"]), (200, &json!("delivered")));
+    let test = send_test(&app, &receiver).await;
+    assert_eq!((test.status, &test.json()["test"]["outcome"]), (200, &json!("delivered")));
 }
 
 #[tokio::test]
-async fn trouble_with_the_proxy_uses_up_nothing_and_blames_nobody() {
+async fn a_failing_proxy_uses_up_no_attempt_and_opens_no_circuit_breaker() {
     let n_faults = 6;
     let faults = [REFUSED_BY_THE_PROXY, ProxyAction::Close].repeat(n_faults * 12 / 2);
     let proxy = ForwardProxy::start(faults);
@@ -76,13 +78,15 @@ async fn trouble_with_the_proxy_uses_up_nothing_and_blames_nobody() {
     let app = app_behind(&proxy.url()).await;
     let mut ids = Vec::new();
     for _ in 0..12 {
-        ids.push(accept(&app, json!({ "url": receiver.url("/").as_str(), "retry": false })).await);
+        ids.push(
+            accept_and_process(&app, json!({ "url": receiver.url("/").as_str(), "retry": false })).await,
+        );
     }
     for _ in 0..n_faults {
         assert_eq!(
             send(&app).await,
             8,
-            "as many as the receiver may get at once: no breaker, no smaller cap"
+            "the circuit breaker is closed, and the concurrency limit is unchanged"
         );
         assert_eq!(send(&app).await, 4);
         app.clock.advance(5_000);
@@ -99,28 +103,32 @@ async fn trouble_with_the_proxy_uses_up_nothing_and_blames_nobody() {
 }
 
 #[tokio::test]
-async fn a_running_driver_leaves_the_others_alone_while_the_proxy_is_of_no_use() {
+async fn a_running_dispatcher_pauses_all_webhooks_while_the_proxy_fails() {
     let proxy = ForwardProxy::start(vec![REFUSED_BY_THE_PROXY]);
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;
     let tasks = Tasks::new();
     tasks.spawn("webhooks", app.dispatcher.clone().run(tasks.clone()));
     let webhook = json!({ "url": receiver.url("/").as_str() });
-    let first = accept(&app, webhook.clone()).await;
+    let first = accept_and_process(&app, webhook.clone()).await;
     while history(&app, &first).await["waits_for"] != "local_trouble" {}
-    let second = accept(&app, webhook).await;
-    assert_eq!(try_out(&app, &receiver).await.status, 200, "what asks for it itself is not held back");
+    let second = accept_and_process(&app, webhook).await;
+    assert_eq!(
+        send_test(&app, &receiver).await.status,
+        200,
+        "a test delivery does not wait for the end of the pause"
+    );
     assert!(tasks.stop(Duration::from_secs(10)).await, "a stop does not wait for the end of the pause");
     assert_eq!(history(&app, &second).await["waits_for"], "delay");
-    assert_eq!(receiver.requests().len(), 1, "the trial");
+    assert_eq!(receiver.requests().len(), 1, "only the test delivery was sent");
 }
 
 #[tokio::test]
-async fn what_the_proxy_says_of_a_receiver_counts_for_the_receiver() {
+async fn a_refused_connection_behind_the_proxy_counts_as_an_attempt() {
     let closed = ClosedPort::reserve();
     let proxy = ForwardProxy::start(vec![]);
     let app = app_behind(&proxy.url()).await;
-    let id = accept(&app, json!({ "url": format!("http://{}/", closed.address) })).await;
+    let id = accept_and_process(&app, json!({ "url": format!("http://{}/", closed.address) })).await;
     assert_eq!(send(&app).await, 1);
     let webhook = history(&app, &id).await;
     assert_eq!(
@@ -130,11 +138,11 @@ async fn what_the_proxy_says_of_a_receiver_counts_for_the_receiver() {
 }
 
 #[tokio::test]
-async fn what_expires_while_the_proxy_is_of_no_use_fails() {
+async fn a_webhook_that_expires_while_the_proxy_fails_becomes_failed() {
     let proxy = ForwardProxy::start(vec![REFUSED_BY_THE_PROXY; 2]);
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;
-    let id = accept(&app, json!({ "url": receiver.url("/").as_str(), "expires": 10 })).await;
+    let id = accept_and_process(&app, json!({ "url": receiver.url("/").as_str(), "expires": 10 })).await;
     for _ in 0..2 {
         assert_eq!(send(&app).await, 1);
         app.clock.advance(5_000);
@@ -146,11 +154,11 @@ async fn what_expires_while_the_proxy_is_of_no_use_fails() {
 }
 
 #[tokio::test]
-async fn a_trial_says_that_the_proxy_is_of_no_use() {
+async fn a_test_delivery_reports_a_failing_proxy() {
     let proxy = ForwardProxy::start(vec![REFUSED_BY_THE_PROXY]);
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;
-    let tried = try_out(&app, &receiver).await;
+    let test = send_test(&app, &receiver).await;
     let expected = json!("the server could not use its proxy at the moment");
-    assert_eq!((tried.status, &tried.json()["message"]), (503, &expected));
+    assert_eq!((test.status, &test.json()["message"]), (503, &expected));
 }

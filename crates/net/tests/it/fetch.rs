@@ -1,4 +1,4 @@
-//! Whole documents: caps, names, redirects judged hop by hop.
+//! Documents that are fetched whole: size limits, file names, redirects.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pixaven_net::FetchLimits;
@@ -6,16 +6,18 @@ use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::Action::{self, Drip, Flood, Hang, ReadRequest};
 use pixaven_testkit::script::{respond, respond_status, respond_with};
 
-use super::{DEADLINE, OK, kind, net};
+use super::{DEADLINE, OK, error_kind, net};
 
+/// The limits of each fetch.
 pub(super) const LIMITS: FetchLimits = FetchLimits { max_bytes: 1_000, deadline: DEADLINE, max_redirects: 3 };
 
+/// A redirect to a URL.
 fn redirect(to: &str) -> Vec<Action> {
     respond_with(&format!("HTTP/1.1 302 Found\nlocation: {to}\ncontent-length: 0"), "")
 }
 
 #[tokio::test]
-async fn documents_are_fetched() {
+async fn a_document_is_fetched_with_its_file_name() {
     let receiver = ScriptedReceiver::start(vec![
         respond_with("HTTP/1.1 200 OK\ncontent-length: 3", "abc"),
         respond_with("HTTP/1.1 200 OK\ntransfer-encoding: chunked", "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"),
@@ -42,15 +44,19 @@ async fn documents_are_fetched() {
 }
 
 #[tokio::test]
-async fn documents_that_cannot_be_had_have_a_kind() {
+async fn a_failed_fetch_ends_with_the_matching_error_kind() {
     let net = net(&["127.0.0.0/8"]);
     let endless = vec![ReadRequest, Action::send("HTTP/1.1 200 OK\r\n\r\n"), Flood(vec![b'x'; 500])];
     let chunked = "HTTP/1.1 200 OK\ntransfer-encoding: chunked";
     let dripping = vec![ReadRequest, Action::send("HTTP/1.1 200 OK\r\n\r\n"), Drip(b"x".to_vec())];
     for (name, script, expected) in [
-        ("too long by its length", respond_with("HTTP/1.1 200 OK\ncontent-length: 1001", ""), "too_large"),
-        ("too long without one", endless, "too_large"),
-        ("shorter than said", respond_with("HTTP/1.1 200 OK\ncontent-length: 9", "ok"), "protocol"),
+        (
+            "a content length over the limit",
+            respond_with("HTTP/1.1 200 OK\ncontent-length: 1001", ""),
+            "too_large",
+        ),
+        ("an endless body without a length", endless, "too_large"),
+        ("shorter than announced", respond_with("HTTP/1.1 200 OK\ncontent-length: 9", "ok"), "protocol"),
         ("broken chunks", respond_with(chunked, "2\r\nok\r\nx"), "protocol"),
         ("not found", respond_status(404), "status"),
         ("not modified", respond_with("HTTP/1.1 304 Not Modified", ""), "status"),
@@ -63,10 +69,10 @@ async fn documents_that_cannot_be_had_have_a_kind() {
     ] {
         let receiver = ScriptedReceiver::start(vec![script]);
         let error = net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
-        assert_eq!(kind(&error), expected, "{name}");
+        assert_eq!(error_kind(&error), expected, "{name}");
     }
-    let exact = format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{}", "x".repeat(1_000));
-    let receiver = ScriptedReceiver::start(vec![respond(exact)]);
+    let exact_size = format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{}", "x".repeat(1_000));
+    let receiver = ScriptedReceiver::start(vec![respond(exact_size)]);
     assert_eq!(
         net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap().bytes.len(),
         1_000
@@ -74,7 +80,7 @@ async fn documents_that_cannot_be_had_have_a_kind() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_up_to_their_number() {
+async fn redirects_are_followed_up_to_the_limit() {
     let net = net(&["127.0.0.0/8"]);
     let receiver = ScriptedReceiver::start(vec![
         redirect("b?c=d"),
@@ -83,7 +89,7 @@ async fn redirects_are_followed_up_to_their_number() {
         respond(OK),
     ]);
     let error = net.fetch(&receiver.url("/a/a"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
-    assert_eq!(kind(&error), "refused", "the third one leads to a closed port");
+    assert_eq!(error_kind(&error), "refused", "the third redirect leads to a closed port");
     let lines: Vec<_> = receiver.requests().into_iter().map(|request| request.request_line).collect();
     assert_eq!(lines, ["GET /a/a HTTP/1.1", "GET /a/b?c=d HTTP/1.1", "GET /e/f HTTP/1.1"]);
 
@@ -94,39 +100,40 @@ async fn redirects_are_followed_up_to_their_number() {
     );
     let receiver = ScriptedReceiver::start(vec![redirect("/")]);
     let error = net.fetch(&receiver.url("/"), HeaderMap::new(), LIMITS, &mut |_| true).await.unwrap_err();
-    assert_eq!(kind(&error), "too_many_redirects");
+    assert_eq!(error_kind(&error), "too_many_redirects");
     assert_eq!(receiver.requests().len(), 4);
 }
 
 #[tokio::test]
-async fn every_hop_of_a_redirect_is_judged() {
-    let hidden = ScriptedReceiver::start_on("127.0.0.2:0", vec![respond(OK)]);
-    let open = ScriptedReceiver::start(vec![redirect(hidden.url("/secret").as_str())]);
+async fn the_address_policy_applies_to_every_redirect() {
+    let forbidden = ScriptedReceiver::start_on("127.0.0.2:0", vec![respond(OK)]);
+    let allowed = ScriptedReceiver::start(vec![redirect(forbidden.url("/secret").as_str())]);
     let error = net(&["127.0.0.1/32"])
-        .fetch(&open.url("/"), HeaderMap::new(), LIMITS, &mut |_| true)
+        .fetch(&allowed.url("/"), HeaderMap::new(), LIMITS, &mut |_| true)
         .await
         .unwrap_err();
-    assert_eq!(kind(&error), "blocked_address");
-    assert_eq!((open.requests().len(), hidden.n_connections()), (1, 0));
+    assert_eq!(error_kind(&error), "blocked_address");
+    assert_eq!((allowed.requests().len(), forbidden.n_connections()), (1, 0));
 }
 
 #[tokio::test]
-async fn credentials_and_headers_stay_with_their_origin() {
-    let stranger = ScriptedReceiver::start(vec![respond(OK)]);
-    let own = ScriptedReceiver::start(vec![redirect("/same"), redirect(stranger.url("/other").as_str())]);
-    let mut url = own.url("/");
+async fn credentials_and_headers_are_not_sent_to_another_origin() {
+    let other_origin = ScriptedReceiver::start(vec![respond(OK)]);
+    let origin =
+        ScriptedReceiver::start(vec![redirect("/same"), redirect(other_origin.url("/other").as_str())]);
+    let mut url = origin.url("/");
     url.set_username("user").unwrap();
     let headers = HeaderMap::from_iter([
         (HeaderName::from_static("x-token"), HeaderValue::from_static("secret")),
         (HeaderName::from_static("cookie"), HeaderValue::from_static("secret")),
     ]);
     net(&["127.0.0.0/8"]).fetch(&url, headers, LIMITS, &mut |_| true).await.unwrap();
-    for request in own.requests() {
+    for request in origin.requests() {
         assert_eq!(request.header("x-token"), Some("secret"));
         assert_eq!(request.header("authorization"), Some("Basic dXNlcjo="));
     }
-    assert_eq!(own.requests().len(), 2);
+    assert_eq!(origin.requests().len(), 2);
     for name in ["x-token", "cookie", "authorization"] {
-        assert_eq!(stranger.requests()[0].header(name), None, "{name}");
+        assert_eq!(other_origin.requests()[0].header(name), None, "{name}");
     }
 }

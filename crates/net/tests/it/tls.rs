@@ -1,4 +1,4 @@
-//! Outbound TLS: who is trusted, and how the rest reads.
+//! Outbound TLS: accepted certificates, and the errors of all others.
 
 use std::sync::Arc;
 
@@ -12,43 +12,43 @@ use rustls::ServerConfig;
 use url::Url;
 
 use super::fetch::LIMITS;
-use super::proxied::through;
-use super::{OK, kind, post};
+use super::proxy::net_with_proxy;
+use super::{OK, error_kind, post};
 
-/// A client that trusts the authority, through a file as an operator would write it.
-fn trusting(authority: &CertificateAuthority) -> Net {
-    let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("a network")]);
+/// A client that trusts the authority, whose certificate is in the configured file.
+fn net_with_trust(authority: &CertificateAuthority) -> Net {
+    let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("the text is a network")]);
     let extra_ca_file = Some(authority.pem_file().to_owned());
-    Net::new(NetSettings { policy, extra_ca_file, ..NetSettings::default() }).expect("an authority in PEM")
+    Net::new(NetSettings { policy, extra_ca_file, ..NetSettings::default() }).expect("the CA file is PEM")
 }
 
-/// A receiver that answers OK over TLS.
+/// A receiver that responds with OK over TLS.
 fn serve(config: Arc<ServerConfig>) -> ScriptedReceiver {
     ScriptedReceiver::start_tls(config, vec![respond(OK)])
 }
 
 #[tokio::test]
-async fn only_the_right_certificate_is_trusted() {
-    let ours = CertificateAuthority::new();
-    let net = trusting(&ours);
-    let stranger = CertificateAuthority::new();
+async fn only_a_valid_certificate_for_the_host_from_a_trusted_authority_is_accepted() {
+    let trusted = CertificateAuthority::new();
+    let net = net_with_trust(&trusted);
+    let untrusted = CertificateAuthority::new();
     for (name, config, expected) in [
-        ("a name", ours.server_config("localhost"), Ok("ok")),
-        ("another name", ours.server_config("other.test"), Err("tls")),
-        ("expired", ours.expired_server_config("localhost"), Err("tls")),
+        ("a name", trusted.server_config("localhost"), Ok("ok")),
+        ("another name", trusted.server_config("other.test"), Err("tls")),
+        ("expired", trusted.expired_server_config("localhost"), Err("tls")),
         ("signed by itself", self_signed_server_config("localhost"), Err("tls")),
-        ("signed by a stranger", stranger.server_config("localhost"), Err("tls")),
+        ("signed by a stranger", untrusted.server_config("localhost"), Err("tls")),
     ] {
         let receiver = serve(config);
         let url = receiver.https_url("/");
         let exchange = post(&net, &url).await;
-        let got = exchange.result.as_ref().map(|answer| &answer.body[..]).map_err(kind);
+        let got = exchange.result.as_ref().map(|response| &response.body[..]).map_err(error_kind);
         assert_eq!(got, expected.map(str::as_bytes), "{name}");
         assert_eq!(exchange.timings.tls_ms.is_some(), expected.is_ok(), "{name}");
         assert!(exchange.timings.dns_ms.is_some() && exchange.timings.connect_ms.is_some(), "{name}");
         let fetched = net.fetch(&url, HeaderMap::new(), LIMITS, &mut |_| true).await;
         assert_eq!(
-            fetched.map(|fetched| fetched.bytes).map_err(|error| kind(&error)),
+            fetched.map(|fetched| fetched.bytes).map_err(|error| error_kind(&error)),
             expected.map(Into::into),
             "{name}"
         );
@@ -56,31 +56,31 @@ async fn only_the_right_certificate_is_trusted() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_the_certificate_is_the_receivers() {
-    let ours = CertificateAuthority::new();
+async fn behind_a_proxy_the_certificate_of_the_receiver_is_checked() {
+    let trusted = CertificateAuthority::new();
     let proxy = ForwardProxy::start(vec![]);
-    let net = through(&proxy.url(), &["127.0.0.0/8"], Some(ours.pem_file()));
+    let net = net_with_proxy(&proxy.url(), &["127.0.0.0/8"], Some(trusted.pem_file()));
     for (name, expected) in [("localhost", Ok("ok")), ("other.test", Err("tls"))] {
-        let receiver = serve(ours.server_config(name));
+        let receiver = serve(trusted.server_config(name));
         let exchange = post(&net, &receiver.https_url("/")).await;
-        let got = exchange.result.as_ref().map(|answer| &answer.body[..]).map_err(kind);
+        let got = exchange.result.as_ref().map(|response| &response.body[..]).map_err(error_kind);
         assert_eq!(got, expected.map(str::as_bytes), "{name}");
-        let asked = proxy.requests().pop().expect("a tunnel was asked for");
-        assert_eq!(asked.request_line, format!("CONNECT {} HTTP/1.1", receiver.address));
+        let connect = proxy.requests().pop().expect("the proxy got a CONNECT request");
+        assert_eq!(connect.request_line, format!("CONNECT {} HTTP/1.1", receiver.address));
     }
 }
 
 #[tokio::test]
-async fn an_address_can_be_certified_too() {
-    let ours = CertificateAuthority::new();
-    let receiver = serve(ours.server_config("127.0.0.1"));
+async fn a_certificate_for_an_ip_address_is_accepted() {
+    let trusted = CertificateAuthority::new();
+    let receiver = serve(trusted.server_config("127.0.0.1"));
     let url = Url::parse(&format!("https://{}/", receiver.address)).unwrap();
-    assert_eq!(post(&trusting(&ours), &url).await.result.unwrap().body, "ok");
+    assert_eq!(post(&net_with_trust(&trusted), &url).await.result.unwrap().body, "ok");
 }
 
 #[tokio::test]
-async fn peers_that_speak_no_tls_have_a_kind() {
-    let net = trusting(&CertificateAuthority::new());
+async fn a_peer_that_speaks_no_tls_ends_with_the_matching_error_kind() {
+    let net = net_with_trust(&CertificateAuthority::new());
     for (name, script, expected) in [
         ("plain HTTP", vec![Action::ReadByte, Action::Send(OK.into()), Action::Hang], "tls"),
         ("the end of the connection", vec![Action::ReadByte], "tls"),
@@ -88,14 +88,18 @@ async fn peers_that_speak_no_tls_have_a_kind() {
     ] {
         let receiver = ScriptedReceiver::start(vec![script]);
         let url = Url::parse(&format!("https://{}/", receiver.address)).unwrap();
-        assert_eq!(kind(&post(&net, &url).await.result.unwrap_err()), expected, "{name}");
+        assert_eq!(error_kind(&post(&net, &url).await.result.unwrap_err()), expected, "{name}");
     }
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
-    assert_eq!(post(&net, &receiver.url("/")).await.result.unwrap().body, "ok", "plain HTTP needs no trust");
+    assert_eq!(
+        post(&net, &receiver.url("/")).await.result.unwrap().body,
+        "ok",
+        "plain HTTP needs no certificate"
+    );
 }
 
 #[test]
-fn a_file_without_an_authority_is_refused_at_the_start() {
+fn an_extra_ca_file_without_a_certificate_is_refused() {
     let directory = tempfile::TempDir::new().unwrap();
     let load = |name: &str, content: Option<&str>| {
         let path = directory.path().join(name);

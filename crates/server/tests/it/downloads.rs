@@ -1,0 +1,65 @@
+//! Downloads of results: ranges, conditional requests, expiry.
+
+use std::path::{Path, PathBuf};
+
+use pixaven_imaging::plan::Format;
+use pixaven_testkit::wire_client::send;
+use serde_json::json;
+
+use crate::test_app::TestApp;
+use crate::test_images::test_image;
+
+#[tokio::test]
+async fn a_download_supports_range_and_conditional_requests() {
+    let app = TestApp::start().await;
+    // The first result is stored as a file, the second in the ledger.
+    for image in [test_image(200, 150, Format::Png), test_image(40, 30, Format::Png)] {
+        check_ranges_and_conditions(&app, &image).await;
+    }
+}
+
+async fn check_ranges_and_conditions(app: &TestApp, image: &[u8]) {
+    let response = app.upload("a.png", image, &json!({"output": {"format": "bmp"}})).await.json();
+    let url = response["output"]["url"].as_str().expect("the response has a download URL").to_owned();
+    let path = &url[url.find("/dl/").expect("the URL has the path of a result")..];
+    let whole = app.download(&url).await.body;
+    let range = send(app.address, "GET", path, &[("Range", "bytes=10-19")], b"").await;
+    assert_eq!((range.status, range.body.as_slice()), (206, &whole[10..20]));
+    assert_eq!(range.header("Content-Range"), Some(format!("bytes 10-19/{}", whole.len()).as_str()));
+    let beyond_end = send(app.address, "GET", path, &[("Range", "bytes=99999999-")], b"").await;
+    assert_eq!(beyond_end.status, 416);
+    let etag = format!("\"{}\"", response["output"]["sha1"].as_str().expect("the response has a SHA-1"));
+    let unchanged = send(app.address, "GET", path, &[("If-None-Match", &etag)], b"").await;
+    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
+    let other_etag = [("Range", "bytes=0-1"), ("If-Range", "\"another\"")];
+    assert_eq!(send(app.address, "GET", path, &other_etag, b"").await.status, 200);
+    let head = send(app.address, "HEAD", path, &[], b"").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("Content-Length"), Some(whole.len().to_string().as_str()));
+}
+
+#[tokio::test]
+async fn an_expired_result_is_not_found_and_then_swept() {
+    let app = TestApp::start().await;
+    let mut urls = vec![];
+    for image in [test_image(200, 150, Format::Png), test_image(40, 30, Format::Png)] {
+        let response = app.upload("a.png", &image, &json!({"output": {"format": "bmp"}})).await.json();
+        urls.push(response["output"]["url"].as_str().expect("the response has a download URL").to_owned());
+    }
+    let results = app.directory.path().join("data/blobs/results");
+    assert_eq!(files_below(&results).len(), 1, "only the large result is a file");
+    app.clock.advance(24 * 60 * 60 * 1000 + 1);
+    for url in &urls {
+        assert_eq!(app.download(url).await.status, 404);
+    }
+    let swept = app.sweep.sweep().await.expect("the sweep succeeds");
+    assert_eq!(swept.n_results, 2);
+    assert_eq!(files_below(&results), Vec::<PathBuf>::new());
+}
+
+/// All files below a directory. The directory need not exist.
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("the directory entry is readable").path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}

@@ -1,0 +1,181 @@
+//! Image workers under attack and under load: what one image can do to the others.
+
+use pixaven_imaging::plan::Format;
+use pixaven_testkit::process::{ProcessStat, Signal, children, send_signal};
+use pixaven_testkit::receiver::ScriptedReceiver;
+use pixaven_testkit::script::respond_body;
+use serde_json::json;
+
+use crate::test_app::TestApp;
+use crate::test_images::{documented_jpeg, test_image};
+
+#[tokio::test]
+async fn an_idle_worker_that_is_killed_is_replaced() {
+    let app = TestApp::start().await;
+    for pid in app.pipeline.sandbox.idle_pids() {
+        kill(pid);
+    }
+    let response = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
+    assert!(response.status == 200 || response.status == 422, "{}", response.json());
+    let response = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
+    assert_eq!(response.status, 200, "{}", response.json());
+}
+
+/// A request that keeps a worker busy for seconds with a small image.
+pub(crate) fn heavy_request() -> serde_json::Value {
+    json!({"resize": {"mode": "exact", "width": 6000, "height": 6000}, "filter": {"blur": {"value": 50}, "edges": {"value": 50}}})
+}
+
+#[tokio::test]
+async fn an_image_over_the_time_limit_fails_only_its_own_request() {
+    let app = TestApp::start_with(&[("images.wall_s", "1")]).await;
+    let mut spec = heavy_request();
+    spec["resize"]["width"] = json!(9000);
+    spec["resize"]["height"] = json!(9000);
+    let response = app.upload("small.jpg", &documented_jpeg(), &spec).await;
+    assert_eq!((response.status, &response.json()["error"]), (422, &json!("timeout")), "{}", response.json());
+    assert!(response.json()["message"].to_string().contains("1 s"), "{}", response.json());
+    assert_works(&app).await;
+}
+
+#[tokio::test]
+async fn an_image_over_the_memory_limit_fails_only_its_own_request() {
+    let app = TestApp::start_with(&[("images.memory_bytes", "67108864")]).await;
+    let response = app.upload("small.jpg", &documented_jpeg(), &heavy_request()).await;
+    assert_eq!(
+        (response.status, &response.json()["error"]),
+        (422, &json!("processing_failed")),
+        "{}",
+        response.json()
+    );
+    assert!(response.json()["message"].to_string().contains("64 MiB"), "{}", response.json());
+    assert_works(&app).await;
+}
+
+#[tokio::test]
+async fn the_kept_buffers_of_a_worker_do_not_fail_a_later_image() {
+    // Each image takes more than half of the memory limit, and a worker keeps its buffers for the next image.
+    let app = TestApp::start_with(&[("images.memory_bytes", "268435456")]).await;
+    for side in [4600, 5000, 4600, 5000] {
+        let spec = json!({"resize": {"mode": "exact", "width": side, "height": side}});
+        let response = app.upload("small.jpg", &documented_jpeg(), &spec).await;
+        assert_eq!(response.status, 200, "{side}: {}", response.json());
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_is_refused_with_503_and_retry_after() {
+    let app = TestApp::start_with(&[("images.queue_count", "1")]).await;
+    let (image, spec) = (documented_jpeg(), heavy_request());
+    let calls = (0..6).map(|_| app.upload("small.jpg", &image, &spec));
+    let responses = futures_util::future::join_all(calls).await;
+    let n_served = responses.iter().filter(|response| response.status == 200).count();
+    let refused: Vec<_> = responses.iter().filter(|response| response.status == 503).collect();
+    assert_eq!((n_served > 0, n_served + refused.len()), (true, 6));
+    assert!(!refused.is_empty(), "one worker and one place in the queue are too few for six requests");
+    for response in refused {
+        assert_eq!(
+            (response.header("Retry-After"), &response.json()["error"]),
+            (Some("1"), &json!("overloaded"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_beyond_the_input_memory_limit_is_refused() {
+    let app =
+        TestApp::start_with(&[("images.queue_bytes", "3145728"), ("limits.body_bytes", "3145728")]).await;
+    let mut other_inputs = app.pipeline.sources.memory.reserve();
+    other_inputs.grow(2 << 20).expect("no input memory is in use yet");
+    let origin = ScriptedReceiver::start(vec![respond_body(&vec![7; 2 << 20])]);
+    let response = app.fetch(&json!({"url": origin.url("/large.jpg").as_str()})).await;
+    assert_eq!(
+        (response.status, &response.json()["error"]),
+        (503, &json!("overloaded")),
+        "{}",
+        response.json()
+    );
+    drop(other_inputs);
+    assert_works(&app).await;
+}
+
+#[tokio::test]
+async fn the_work_of_a_disconnected_caller_is_dropped() {
+    let app = TestApp::start().await;
+    let before = app.pipeline.sandbox.idle_pids();
+    let (image, spec) = (documented_jpeg(), heavy_request());
+    tokio::select! {
+        _ = app.upload("small.jpg", &image, &spec) => panic!("the caller disconnects before the end"),
+        () = wait_until_busy(before[0]) => {}
+    }
+    assert_works(&app).await;
+    assert_ne!(
+        app.pipeline.sandbox.idle_pids(),
+        before,
+        "the worker of the dropped image was killed and replaced"
+    );
+}
+
+/// A GIF of 800×800 pixels with `n_frames` frames, which are two images by turns.
+fn long_gif(n_frames: usize) -> Vec<u8> {
+    let stills = [test_image(800, 600, Format::Gif), test_image(600, 800, Format::Gif)];
+    // The bytes between the global palette and the trailer of a still image are one complete frame.
+    let palette_end = |gif: &[u8]| 13 + if gif[10] & 0x80 == 0 { 0 } else { 6 << (gif[10] & 7) };
+    let mut gif = stills[0][..palette_end(&stills[0])].to_vec();
+    gif[6..10].copy_from_slice(&[0x20, 0x03, 0x20, 0x03]);
+    for n in 0..n_frames {
+        let still = &stills[n % 2];
+        gif.extend_from_slice(&still[palette_end(still)..still.len() - 1]);
+    }
+    gif.push(0x3b);
+    gif
+}
+
+#[tokio::test]
+async fn a_long_animation_of_a_disconnected_caller_is_dropped_at_once() {
+    let app = TestApp::start_with(&[("limits.pixels", "1000000000")]).await;
+    let before = app.pipeline.sandbox.idle_pids();
+    let (gif, spec) = (long_gif(250), json!({"output": {"format": "webp"}}));
+    tokio::select! {
+        _ = app.upload("long.gif", &gif, &spec) => panic!("the caller disconnects before the end"),
+        () = wait_until_busy(before[0]) => {}
+    }
+    // A busy worker is replaced only after its process has ended.
+    let disconnected = std::time::Instant::now();
+    while app.pipeline.sandbox.idle_pids().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    eprintln!("the work of the disconnected caller ended after {:?}", disconnected.elapsed());
+    let after = app.pipeline.sandbox.idle_pids();
+    assert_eq!(after.len(), 1);
+    assert_ne!(after, before, "the worker of the dropped animation was killed and replaced");
+    assert_works(&app).await;
+}
+
+/// Checks that the server processes an image.
+async fn assert_works(app: &TestApp) {
+    let response = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
+    assert_eq!(response.status, 200, "{}", response.json());
+}
+
+/// Waits until a worker has used some processor time.
+pub(crate) async fn wait_until_busy(pid: u32) {
+    let before = cpu_ticks(pid);
+    while cpu_ticks(pid) < before + 5 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The processor time of all workers of a process so far, in clock ticks.
+pub(crate) fn cpu_ticks_of_children(pid: u32) -> u64 {
+    children(pid).values().map(|child| child.cpu_ticks).sum()
+}
+
+fn cpu_ticks(pid: u32) -> u64 {
+    ProcessStat::read(pid).expect("the worker runs").cpu_ticks
+}
+
+/// Kills a worker with SIGKILL.
+pub(crate) fn kill(pid: u32) {
+    send_signal(pid, Signal::KILL).expect("the worker can be killed");
+}
