@@ -248,7 +248,7 @@ impl World {
         let id = lease.value.id;
         let n_counted_attempts = lease.value.n_counted_attempts + 1;
         let max_wait_ms = self.schedule.max_wait_after(n_counted_attempts);
-        attempt.retry_after_ms = attempt.retry_after_ms.map(|asked_ms| asked_ms.min(max_wait_ms));
+        attempt.retry_after_ms = attempt.retry_after_ms.map(|retry_after_ms| retry_after_ms.min(max_wait_ms));
         let unit_random = self.rng.unit();
         let due_ms = self.schedule.due_after(n_counted_attempts, now_ms, unit_random, attempt.retry_after_ms);
         let failed = |reason| Disposition::Failed { reason };

@@ -139,12 +139,12 @@ async fn a_file_of_the_first_version_is_migrated_with_its_work() {
     drop(before);
     let ledger = Ledger::open(Store::Sqlite { path }, Clock::manual(300)).await.unwrap();
     assert_eq!(ledger.recover().await.unwrap().n_webhooks, 1);
-    let mut seen = vec![];
+    let mut claimed = vec![];
     for _ in 0..2 {
         let [lease] =
             <[_; 1]>::try_from(ledger.claim_webhooks(9, 1_000).await.unwrap()).expect("one webhook is due");
         let webhook = &lease.value;
-        seen.push((
+        claimed.push((
             webhook.id.as_u128(),
             lease.attempt,
             webhook.n_counted_attempts,
@@ -153,7 +153,7 @@ async fn a_file_of_the_first_version_is_migrated_with_its_work() {
         ));
         ledger.record_attempt(&lease, delivered(), Disposition::Delivered).await.unwrap();
     }
-    assert_eq!(seen, [(1, 2, 1, true, Some(610)), (2, 4, 2, true, None)]);
+    assert_eq!(claimed, [(1, 2, 1, true, Some(610)), (2, 4, 2, true, None)]);
     let [job] = <[_; 1]>::try_from(ledger.claim_jobs(9, 1_000).await.unwrap()).expect("one job is due");
     let content = StoredContent::File { key: "inputs/3".to_owned() };
     assert_eq!(job.value.input, InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 });

@@ -223,8 +223,8 @@ impl Both {
             let record = self.f.ledger.webhook(self.f.account, listed.id).await.unwrap().unwrap();
             let attempts: Vec<_> =
                 record.attempts.iter().map(|recorded| (recorded.number, recorded.attempt.outcome)).collect();
-            let seen = (record.status, next_due_ms(&record), attempts);
-            assert_eq!(seen, self.memory.view(record.id), "{}", record.id);
+            let visible = (record.status, next_due_ms(&record), attempts);
+            assert_eq!(visible, self.memory.view(record.id), "{}", record.id);
         }
     }
 }

@@ -57,8 +57,8 @@ pub(crate) async fn a_webhook_that_was_never_attempted_gets_a_new_expiry(f: Fixt
         assert_eq!((record.status, record.failure), (WebhookStatus::Failed, Some(FailureReason::Expired)));
     }
     f.ledger.recover().await.unwrap();
-    let again = f.claim(100).await.0;
-    let ends_ms: Vec<_> = again.iter().map(|lease| lease.value.expires_at_ms).collect();
+    let leases = f.claim(100).await.0;
+    let ends_ms: Vec<_> = leases.iter().map(|lease| lease.value.expires_at_ms).collect();
     assert_eq!(ends_ms, [Some(START_MS + 74 * DAY_MS); 2], "the new expiry is `give_up_ms` from now");
 }
 

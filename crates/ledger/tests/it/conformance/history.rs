@@ -36,11 +36,11 @@ async fn webhook_in_status(f: &Fixture, status: WebhookStatus) -> Uuid {
     if status == WebhookStatus::Created {
         return f.accept(webhook()).await;
     }
-    let mut sent = webhook();
+    let mut new = webhook();
     if status == WebhookStatus::Scheduled {
-        sent.delay_ms = 86_400_000;
+        new.delay_ms = 86_400_000;
     }
-    let id = f.scheduled(sent).await;
+    let id = f.scheduled(new).await;
     let next = match status {
         WebhookStatus::Delivered => Disposition::Delivered,
         WebhookStatus::Failed => Disposition::Failed { reason: FailureReason::Gone },
@@ -87,8 +87,8 @@ pub(crate) async fn lists_are_filtered_and_paged(f: Fixture) {
 
     let page = f.ledger.webhooks(WebhookQuery { statuses: vec![Delivered], ..all(&f) }).await.unwrap();
     let listed = only(page.webhooks);
-    let shown = f.ledger.webhook(f.account, listed.id).await.unwrap().unwrap();
-    assert_eq!((listed.attempts.len(), shown.attempts.len()), (0, 1), "a list shows no attempts");
+    let record = f.ledger.webhook(f.account, listed.id).await.unwrap().unwrap();
+    assert_eq!((listed.attempts.len(), record.attempts.len()), (0, 1), "a list shows no attempts");
     assert_eq!(listed.payload, Some(payload(listed.id)));
     assert_eq!(listed.url, webhook().url);
 }
@@ -112,11 +112,11 @@ pub(crate) async fn every_field_of_an_attempt_is_stored(f: Fixture) {
             ..attempt(outcome, None)
         };
         let full = attempt(outcome, Some(599));
-        for (made, next) in
+        for (attempt, disposition) in
             [(&bare, Disposition::Retry { due_ms: START_MS }), (&full, Disposition::Delivered)]
         {
             let lease = f.claim_webhook().await;
-            f.ledger.record_attempt(&lease, made.clone(), next).await.unwrap();
+            f.ledger.record_attempt(&lease, attempt.clone(), disposition).await.unwrap();
         }
         let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
         assert_eq!(attempts.into_iter().map(|recorded| recorded.attempt).collect::<Vec<_>>(), [bare, full]);
@@ -136,7 +136,7 @@ pub(crate) async fn the_sweep_deletes_only_old_webhooks_that_have_ended(f: Fixtu
     let old = one_of_each(&f).await;
     let before_ms = f.clock.now_ms();
     let _held = f.claim_job().await;
-    let young = webhook_in_status(&f, WebhookStatus::Delivered).await;
+    let recent = webhook_in_status(&f, WebhookStatus::Delivered).await;
 
     assert_eq!(
         f.ledger.sweep_history(before_ms, 1).await.unwrap(),
@@ -146,7 +146,7 @@ pub(crate) async fn the_sweep_deletes_only_old_webhooks_that_have_ended(f: Fixtu
     assert_eq!(f.ledger.sweep_history(before_ms, 100).await.unwrap(), 1);
     assert_eq!(f.ledger.sweep_history(before_ms, 100).await.unwrap(), 0);
     assert_eq!(f.counts().await, [1, 1, 1, 1, 0]);
-    check(&f, all(&f), 4, &[young, old[0], old[1], old[2]]).await;
+    check(&f, all(&f), 4, &[recent, old[0], old[1], old[2]]).await;
     for gone in &old[3..] {
         assert_eq!(f.ledger.webhook(f.account, *gone).await.unwrap(), None);
     }
@@ -194,16 +194,16 @@ pub(crate) async fn cursor_pages_skip_and_repeat_nothing_while_webhooks_are_adde
     for query in [all(&f), of_host] {
         let before: Vec<_> =
             f.ledger.webhooks(query.clone()).await.unwrap().webhooks.iter().map(|record| record.id).collect();
-        let mut seen = vec![];
+        let mut listed = vec![];
         let mut query = WebhookQuery { limit: 2, ..query };
         loop {
             let page = f.ledger.webhooks(query.clone()).await.unwrap();
-            seen.extend(page.webhooks.iter().map(|record| record.id));
+            listed.extend(page.webhooks.iter().map(|record| record.id));
             f.scheduled(webhook_to("even.example:443")).await;
             let Some(next) = page.next_cursor else { break };
             query.before = Some(next.to_string().parse().expect("a cursor can be parsed from its text"));
         }
-        assert_eq!(seen, before, "new webhooks do not change the later pages");
+        assert_eq!(listed, before, "new webhooks do not change the later pages");
     }
     for text in ["", "1", "-", "x-y", "1-2-3"] {
         assert!(text.parse::<Cursor>().is_err(), "{text}");

@@ -21,9 +21,9 @@ impl Fixture {
 }
 
 pub(crate) async fn a_resent_webhook_restarts_its_schedule_and_its_expiry(f: Fixture) {
-    let mut wanted = webhook();
-    wanted.expires_ms = Some(60_000);
-    let id = f.scheduled(wanted).await;
+    let mut expiring = webhook();
+    expiring.expires_ms = Some(60_000);
+    let id = f.scheduled(expiring).await;
     let failed = Disposition::Failed { reason: FailureReason::Gone };
     f.ledger
         .record_attempt(&f.claim_webhook().await, attempt(Outcome::Rejected, Some(410)), failed)
@@ -40,15 +40,15 @@ pub(crate) async fn a_resent_webhook_restarts_its_schedule_and_its_expiry(f: Fix
     );
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 
-    let again = f.claim_webhook().await;
-    assert_eq!((again.attempt, again.value.n_counted_attempts, again.value.is_retry), (2, 0, true));
-    assert_eq!(again.value.expires_at_ms, Some(START_MS + 560_000), "the expiry starts again at the resend");
+    let second = f.claim_webhook().await;
+    assert_eq!((second.attempt, second.value.n_counted_attempts, second.value.is_retry), (2, 0, true));
+    assert_eq!(second.value.expires_at_ms, Some(START_MS + 560_000), "the expiry starts again at the resend");
     assert_eq!(
         f.resend(id).await.unwrap(),
         Some(WebhookStatus::Dispatched),
         "a webhook that is being sent stays as it is"
     );
-    f.ledger.record_attempt(&again, delivered(), Disposition::Delivered).await.unwrap();
+    f.ledger.record_attempt(&second, delivered(), Disposition::Delivered).await.unwrap();
     assert_eq!(
         f.resend(id).await.unwrap(),
         Some(WebhookStatus::Scheduled),
@@ -127,8 +127,9 @@ pub(crate) async fn a_late_report_after_a_resend_updates_its_own_attempt(f: Fixt
     let recorded = f.ledger.record_attempt(&late, refused, Disposition::Delivered).await;
     assert!(matches!(recorded, Err(Error::LostLease)));
     let attempts = f.ledger.webhook(f.account, id).await.unwrap().unwrap().attempts;
-    let seen: Vec<_> = attempts.iter().map(|made| (made.number, made.attempt.outcome)).collect();
-    assert_eq!(seen, [(1, Outcome::Refused), (2, Outcome::Delivered)]);
+    let outcomes: Vec<_> =
+        attempts.iter().map(|recorded| (recorded.number, recorded.attempt.outcome)).collect();
+    assert_eq!(outcomes, [(1, Outcome::Refused), (2, Outcome::Delivered)]);
 }
 
 pub(crate) async fn a_rotated_secret_stays_active_for_the_overlap(f: Fixture) {
@@ -138,8 +139,8 @@ pub(crate) async fn a_rotated_secret_stays_active_for_the_overlap(f: Fixture) {
     };
     assert_eq!(active().await, ["whsec_first"]);
     let rotated = f.ledger.rotate_secret(f.account, Secret::from("whsec_second"), 10_000).await.unwrap();
-    let ends: Vec<_> = rotated.iter().map(|known| known.retires_ms).collect();
-    assert_eq!(ends, [None, Some(START_MS + 10_000)]);
+    let retirements: Vec<_> = rotated.iter().map(|info| info.retires_ms).collect();
+    assert_eq!(retirements, [None, Some(START_MS + 10_000)]);
     f.clock.advance(9_999);
     assert_eq!(active().await, ["whsec_second", "whsec_first"]);
     f.clock.advance(1);

@@ -54,9 +54,9 @@ pub(crate) async fn an_inline_input_is_returned_by_every_claim_of_its_job(f: Fix
     let first = f.claim_job().await;
     assert_eq!(first.value.input, new.input);
     f.ledger.release_job(first, ReleaseReason::Stopped).await.unwrap();
-    let again = f.claim_job().await;
-    assert_eq!(again.value.input, new.input);
-    f.ledger.finish_job(again, job_outcome(new.id)).await.unwrap();
+    let second = f.claim_job().await;
+    assert_eq!(second.value.input, new.input);
+    f.ledger.finish_job(second, job_outcome(new.id)).await.unwrap();
     assert_eq!(f.claim_webhook().await.value.payload, payload(new.id));
 }
 
@@ -188,8 +188,8 @@ pub(crate) async fn recovery_ends_every_lease(f: Fixture) {
     let recovered = f.ledger.recover().await.unwrap();
     assert_eq!((recovered.n_jobs, recovered.n_webhooks), (1, 1));
     assert_eq!(f.counts().await, [2, 1, 0, 0, 0]);
-    let again = f.ledger.recover().await.unwrap();
-    assert_eq!((again.n_jobs, again.n_webhooks), (0, 0));
+    let repeated = f.ledger.recover().await.unwrap();
+    assert_eq!((repeated.n_jobs, repeated.n_webhooks), (0, 0));
 
     let jobs = f.ledger.claim_jobs(9, LEASE_MS).await.unwrap();
     let mut crashes: Vec<_> = jobs.iter().map(|job| (job.value.id, job.value.n_crashes)).collect();

@@ -12,8 +12,8 @@ pub(crate) async fn a_result_is_found_until_it_expires(f: Fixture) {
     for stored in [&second, &first] {
         f.ledger.record_result(f.account, UsageDelta::default(), Some(stored.clone())).await.unwrap();
     }
-    let again = f.ledger.record_result(f.account, UsageDelta::default(), Some(first.clone())).await;
-    assert!(matches!(again, Err(Error::Exists)));
+    let duplicate = f.ledger.record_result(f.account, UsageDelta::default(), Some(first.clone())).await;
+    assert!(matches!(duplicate, Err(Error::Exists)));
 
     assert_eq!(f.ledger.result(first.id, "image.jpg").await.unwrap().as_ref(), Some(&first));
     assert_eq!(f.ledger.result(first.id, "other.jpg").await.unwrap(), None);

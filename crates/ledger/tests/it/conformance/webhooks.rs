@@ -124,9 +124,9 @@ pub(crate) async fn recovery_closes_an_open_attempt_as_interrupted(f: Fixture) {
     assert_eq!((interrupted.number, interrupted.attempt.outcome), (1, Outcome::Interrupted));
     assert_eq!(interrupted.attempt.started_ms, START_MS);
 
-    let again = f.claim_webhook().await;
-    assert_eq!((again.value.id, again.attempt), (id, 2));
-    assert_eq!(again.value.n_counted_attempts, 0, "an interrupted attempt does not count");
+    let second = f.claim_webhook().await;
+    assert_eq!((second.value.id, second.attempt), (id, 2));
+    assert_eq!(second.value.n_counted_attempts, 0, "an interrupted attempt does not count");
 }
 
 pub(crate) async fn an_abandoned_webhook_fails_without_an_attempt(f: Fixture) {
