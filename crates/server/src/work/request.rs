@@ -22,7 +22,6 @@ use url::Url;
 use super::redact;
 pub use schema::{Attribute, ObjectSchema, ValueSchema};
 pub use stored::StoredRequest;
-
 pub use watermark::WatermarkSource;
 pub use webhook::WebhookSpec;
 

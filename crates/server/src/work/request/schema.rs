@@ -1,7 +1,9 @@
-//! Declares the JSON objects of a request and parses them, with the traits that the types of all values implement.
+//! Declares the JSON objects of a request and parses them. The types of all values implement the traits of
+//! this module.
 //!
-//! The macro `object_schema!` turns each declaration in `table` into a struct of optional checked values, a list of attributes
-//! for messages and documentation, and a parser. Because one declaration yields all three, they always agree.
+//! The macro `object_schema!` turns each declaration in `table` into a struct of optional checked values, a
+//! list of attributes for messages and documentation, and a parser. Because one declaration yields all three,
+//! they always agree.
 
 use std::marker::PhantomData;
 

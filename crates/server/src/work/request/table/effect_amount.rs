@@ -1,4 +1,4 @@
-//! The type of an attribute that names the amount of an effect.
+//! Declares the amount of an effect: an object with a `value`, or a boolean.
 
 use serde_json::Value;
 

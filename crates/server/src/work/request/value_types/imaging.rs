@@ -1,4 +1,4 @@
-//! Value types that only images need: file formats, colours, aspect ratios, lengths and amounts of effects.
+//! Value types that only images need: file formats, colours, aspect ratios, lengths and ids of watermarks.
 
 use pixaven_imaging::Format;
 use pixaven_imaging::plan::{Color, Length, TargetFormat};
