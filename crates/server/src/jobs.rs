@@ -67,9 +67,9 @@ impl Jobs {
             let is_drained = claimed.len() < n_free;
             for lease in claimed {
                 let permit = permits.split(1);
-                let (jobs, give_up) = (self.clone(), tasks.return_leases_token().clone());
+                let (jobs, return_leases) = (self.clone(), tasks.return_leases_token().clone());
                 tasks.spawn("job", async move {
-                    jobs.attend(lease, &give_up).await;
+                    jobs.attend(lease, &return_leases).await;
                     drop(permit);
                 });
             }
@@ -99,7 +99,7 @@ impl Jobs {
     }
 
     /// Runs one job to its end and renews its lease meanwhile. Releases the job when the server cannot wait for it.
-    async fn attend(&self, mut lease: Lease<Job>, give_up: &CancellationToken) {
+    async fn attend(&self, mut lease: Lease<Job>, return_leases: &CancellationToken) {
         let id = lease.value.id;
         let job = lease.value.clone();
         let mut running = std::pin::pin!(self.run_job(&job));
@@ -116,7 +116,7 @@ impl Jobs {
                         Err(error) => tracing::error!(%id, %error, "a job's lease could not be renewed yet"),
                     }
                 }
-                () = give_up.cancelled() => break JobEnd::Released(ReleaseReason::Stopped),
+                () = return_leases.cancelled() => break JobEnd::Released(ReleaseReason::Stopped),
             }
         };
         if let Err(error) = self.write(lease, end).await {

@@ -168,9 +168,9 @@ impl Dispatcher {
         for lease in claimed {
             let permit = permits.all.split(1);
             let retry_permit = if lease.value.is_retry { permits.retries.split(1) } else { None };
-            let (dispatcher, give_up) = (self.clone(), tasks.return_leases_token().clone());
+            let (dispatcher, return_leases) = (self.clone(), tasks.return_leases_token().clone());
             tasks.spawn("webhook", async move {
-                dispatcher.attend(lease, &give_up).await;
+                dispatcher.attend(lease, &return_leases).await;
                 drop(permit);
                 if retry_permit.is_some() {
                     drop(retry_permit);
@@ -181,20 +181,20 @@ impl Dispatcher {
     }
 
     /// Makes one attempt and writes its result.
-    async fn attend(&self, lease: Lease<DueWebhook>, give_up: &CancellationToken) {
+    async fn attend(&self, lease: Lease<DueWebhook>, return_leases: &CancellationToken) {
         let (id, attempt) = (lease.value.id, lease.attempt);
         let started_ms = self.inner.ledger.clock().now_ms();
         let Some(_in_flight) = self.inner.in_flight.begin(id) else {
             tracing::warn!(%id, attempt, "a webhook's lease ran out while it is still being sent; this one waits");
             let later = LedgerUpdate::Release { due_ms: started_ms + LOCAL_TROUBLE_PAUSE_MS };
-            return later.write(&self.inner.ledger, &lease, give_up).await;
+            return later.write(&self.inner.ledger, &lease, return_leases).await;
         };
         let result = tokio::select! {
             result = self.send(&lease, started_ms) => result,
-            () = give_up.cancelled() => SendResult::Interrupted,
+            () = return_leases.cancelled() => SendResult::Interrupted,
         };
         let update = self.ledger_update(&lease, started_ms, result);
-        update.write(&self.inner.ledger, &lease, give_up).await;
+        update.write(&self.inner.ledger, &lease, return_leases).await;
     }
 
     async fn send(&self, lease: &Lease<DueWebhook>, started_ms: i64) -> SendResult {

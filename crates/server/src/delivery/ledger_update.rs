@@ -25,7 +25,7 @@ impl LedgerUpdate {
         &self,
         ledger: &Ledger,
         lease: &Lease<DueWebhook>,
-        give_up: &CancellationToken,
+        return_leases: &CancellationToken,
     ) {
         let (id, attempt) = (lease.value.id, lease.attempt);
         loop {
@@ -35,7 +35,7 @@ impl LedgerUpdate {
             };
             let can_repeat = matches!(error, Error::Busy)
                 && ledger.clock().now_ms() < lease.until_ms
-                && !give_up.is_cancelled();
+                && !return_leases.is_cancelled();
             if !can_repeat {
                 // The lease ends by itself and the attempt is repeated with the same id and the same bytes.
                 tracing::error!(%id, attempt, %error, "the end of a webhook's attempt could not be written");
@@ -44,16 +44,14 @@ impl LedgerUpdate {
             tracing::warn!(%id, attempt, "the ledger is busy; the end of a webhook's attempt is written later");
             tokio::select! {
                 () = tokio::time::sleep(BUSY_PAUSE) => {}
-                () = give_up.cancelled() => {}
+                () = return_leases.cancelled() => {}
             }
         }
     }
 
     async fn try_write(&self, ledger: &Ledger, lease: &Lease<DueWebhook>) -> Result<(), Error> {
         match self {
-            Self::Attempt { attempt, next } => {
-                ledger.record_attempt(lease, attempt.clone(), next.clone()).await
-            }
+            Self::Attempt { attempt, next } => ledger.record_attempt(lease, attempt.clone(), *next).await,
             Self::Abandon { reason } => ledger.abandon_webhook(lease, *reason).await,
             Self::Release { due_ms } => ledger.release_webhook(lease, *due_ms).await,
         }
