@@ -76,9 +76,9 @@ impl ModuleGraph {
         violations
     }
 
-    /// The circles between sibling modules at any depth, each as a list of module names. A module counts together with its
+    /// The cycles between sibling modules at any depth, each as a list of module names. A module counts together with its
     /// descendants.
-    pub fn circles(&self) -> Vec<String> {
+    pub fn cycles(&self) -> Vec<String> {
         let mut siblings: BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for (from, to) in self.edges() {
             let n_common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
@@ -90,9 +90,9 @@ impl ModuleGraph {
         siblings
             .iter()
             .filter_map(|(parent, edges)| {
-                let circle = find_circle(edges)?;
+                let cycle = find_cycle(edges)?;
                 let parent = if parent.is_empty() { "the crate".to_owned() } else { parent.join("::") };
-                Some(format!("in {parent}: {}", circle.join(" > ")))
+                Some(format!("in {parent}: {}", cycle.join(" > ")))
             })
             .collect()
     }
@@ -242,8 +242,8 @@ fn reexports_of(code: &str) -> BTreeMap<String, Vec<String>> {
     reexports
 }
 
-/// One circle of a directed graph, as the list of its nodes with the first one repeated at the end.
-fn find_circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+/// One cycle of a directed graph, as the list of its nodes with the first one repeated at the end.
+fn find_cycle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn visit(
         node: &str,
         edges: &BTreeMap<String, BTreeSet<String>>,
@@ -251,18 +251,18 @@ fn find_circle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>
         done: &mut BTreeSet<String>,
     ) -> Option<Vec<String>> {
         if let Some(at) = path.iter().position(|known| known == node) {
-            let mut circle = path[at..].to_vec();
-            circle.push(node.to_owned());
-            return Some(circle);
+            let mut cycle = path[at..].to_vec();
+            cycle.push(node.to_owned());
+            return Some(cycle);
         }
         if done.contains(node) {
             return None;
         }
         path.push(node.to_owned());
         for next in edges.get(node).into_iter().flatten() {
-            let circle = visit(next, edges, path, done);
-            if circle.is_some() {
-                return circle;
+            let cycle = visit(next, edges, path, done);
+            if cycle.is_some() {
+                return cycle;
             }
         }
         path.pop();
@@ -325,16 +325,16 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_siblings_is_found_at_every_depth() {
+    fn a_cycle_of_siblings_is_found_at_every_depth() {
         let flat = graph(&[("a", "use crate::b;"), ("b", "use crate::c;"), ("c", "use crate::a;")]);
-        assert_eq!(flat.circles(), ["in the crate: a > b > c > a"]);
+        assert_eq!(flat.cycles(), ["in the crate: a > b > c > a"]);
         let deep = graph(&[
             ("a", ""),
             ("a::x", "use super::y::Thing;"),
             ("a::y", ""),
             ("a::y::z", "use crate::a::x::Other;"),
         ]);
-        assert_eq!(deep.circles(), ["in a: x > y > x"]);
-        assert!(graph(&[("a", "use crate::b;"), ("b", "")]).circles().is_empty());
+        assert_eq!(deep.cycles(), ["in a: x > y > x"]);
+        assert!(graph(&[("a", "use crate::b;"), ("b", "")]).cycles().is_empty());
     }
 }

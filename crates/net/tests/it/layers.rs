@@ -1,13 +1,13 @@
-//! The modules of this crate have no circle.
+//! The modules of this crate have no cycle.
 
 use std::path::Path;
 
 use pixaven_testkit::module_graph::ModuleGraph;
 
 #[test]
-fn no_circle_of_modules() {
+fn no_cycle_of_modules() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let graph = ModuleGraph::read(&src).expect("the sources can be read");
     assert!(graph.imports().len() > 10, "the imports are found");
-    assert_eq!(graph.circles(), Vec::<String>::new());
+    assert_eq!(graph.cycles(), Vec::<String>::new());
 }

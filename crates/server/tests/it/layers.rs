@@ -62,8 +62,8 @@ fn every_import_between_layers_is_listed() {
 }
 
 #[test]
-fn no_circle_of_modules() {
-    assert_eq!(graph().circles(), Vec::<String>::new());
+fn no_cycle_of_modules() {
+    assert_eq!(graph().cycles(), Vec::<String>::new());
 }
 
 #[test]
