@@ -77,8 +77,8 @@ impl App {
         // Images and webhooks have separate clients: an image source that does not resolve or that holds its connections must not
         // delay a webhook.
         let (image_net, webhook_net) = (net(config, None)?, net(config, proxy(config)?)?);
-        let pipeline = pipeline(config, &dependencies, &ledger, image_net.clone())?;
         let tasks = Tasks::new();
+        let pipeline = pipeline(config, &dependencies, &ledger, image_net.clone(), tasks.clone())?;
         let listener = bind(config.server.listen, tls.clone()).await?;
         let plain_listener = match config.server.plain_listen {
             Some(address) => Some(bind(address, None).await?),
@@ -258,12 +258,13 @@ fn pipeline(
     dependencies: &Dependencies,
     ledger: &Ledger,
     net: Net,
+    tasks: Tasks,
 ) -> anyhow::Result<Pipeline> {
     let blobs = open_blobs(config)?;
     let images = &config.images;
     let n_workers = if images.workers == 0 { n_cores() } else { images.workers };
-    let sandbox = Sandbox::start(sandbox_settings(config, dependencies.worker_program.clone(), n_workers))
-        .context("the image workers could not be started")?;
+    let settings = sandbox_settings(config, dependencies.worker_program.clone(), n_workers);
+    let sandbox = Sandbox::start(settings, tasks).context("the image workers could not be started")?;
     let limits = FetchLimits {
         max_bytes: config.limits.body_bytes,
         deadline: Duration::from_secs(config.fetch.deadline_s),

@@ -24,7 +24,7 @@ use super::ConfigArgs;
 use crate::api::error::ApiError;
 use crate::app::{n_cores, sandbox_settings};
 use crate::runtime::config::Config;
-use crate::runtime::lifecycle::{raise_open_file_limit, stop_signal};
+use crate::runtime::lifecycle::{Tasks, raise_open_file_limit, stop_signal};
 use crate::work::Caller;
 use crate::work::sandbox::{Sandbox, WorkerInput};
 
@@ -105,7 +105,7 @@ pub(super) async fn run(args: ProcessArgs) -> anyhow::Result<ExitCode> {
 
 fn start_sandbox(config: &Config, n_jobs: usize) -> anyhow::Result<Sandbox> {
     let program = std::env::current_exe().context("the path of this program is needed for image workers")?;
-    Sandbox::start(sandbox_settings(config, program, n_jobs))
+    Sandbox::start(sandbox_settings(config, program, n_jobs), Tasks::new())
         .context("the image workers could not be started")
 }
 

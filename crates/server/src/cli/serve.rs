@@ -9,10 +9,11 @@ use super::keys::create_key;
 use super::secrets::active_secrets;
 use crate::app::{App, Dependencies};
 use crate::runtime::config::Config;
-use crate::runtime::lifecycle::{raise_open_file_limit, stop_signal};
+use crate::runtime::lifecycle::{forbid_dumps, raise_open_file_limit, stop_signal};
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     raise_open_file_limit();
+    forbid_dumps().context("this process could not be made undumpable")?;
     let worker_program =
         std::env::current_exe().context("the path of this program is needed for image workers")?;
     let app = App::build(config, Dependencies { clock: Clock::System, worker_program }).await?;

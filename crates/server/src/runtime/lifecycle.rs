@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -69,6 +69,12 @@ pub async fn stop_signal() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Forbids core dumps of this process, and debuggers of other processes of the same user, because the memory of
+/// the server holds keys and secrets.
+pub fn forbid_dumps() -> std::io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 /// Raises the soft limit on open files and sockets of this process to its hard limit. The usual soft limit is

@@ -6,6 +6,7 @@
 //! caller has stopped waiting.
 
 mod child;
+pub mod jail;
 mod usage;
 mod wire;
 pub mod worker;
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 use self::child::{Child, ExchangeError};
 use super::Caller;
 use super::error::WorkError;
+use crate::runtime::lifecycle::Tasks;
 
 /// How the pool runs its workers.
 #[derive(Debug, Clone)]
@@ -63,6 +65,14 @@ struct Shared {
     /// One permit per worker.
     workers: Semaphore,
     idle: Mutex<Vec<Child>>,
+    /// Runs the tasks that read the workers' standard error.
+    tasks: Tasks,
+}
+
+impl Shared {
+    fn spawn_child(&self) -> std::io::Result<Child> {
+        Child::spawn(&self.settings.program, self.settings.cpu, &self.tasks)
+    }
 }
 
 impl Sandbox {
@@ -70,15 +80,16 @@ impl Sandbox {
     ///
     /// # Errors
     /// The operating system could not start a process.
-    pub fn start(settings: SandboxSettings) -> std::io::Result<Self> {
+    pub fn start(settings: SandboxSettings, tasks: Tasks) -> std::io::Result<Self> {
         let idle = (0..settings.n_workers)
-            .map(|_| Child::spawn(&settings.program, settings.cpu))
+            .map(|_| Child::spawn(&settings.program, settings.cpu, &tasks))
             .collect::<std::io::Result<Vec<_>>>()?;
         let shared = Shared {
             queue: Semaphore::new(settings.queue_count + settings.n_workers),
             workers: Semaphore::new(settings.n_workers),
             idle: Mutex::new(idle),
             settings,
+            tasks,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -169,8 +180,7 @@ impl Sandbox {
     }
 
     fn spawn(&self) -> Result<BorrowedWorker<'_>, WorkError> {
-        let child = Child::spawn(&self.shared.settings.program, self.shared.settings.cpu)
-            .map_err(WorkError::WorkerStart)?;
+        let child = self.shared.spawn_child().map_err(WorkError::WorkerStart)?;
         Ok(BorrowedWorker { shared: &self.shared, child: Some(child) })
     }
 }
@@ -192,7 +202,7 @@ impl Drop for BorrowedWorker<'_> {
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         child.kill();
-        match Child::spawn(&self.shared.settings.program, self.shared.settings.cpu) {
+        match self.shared.spawn_child() {
             Ok(replacement) => {
                 self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(replacement);
             }

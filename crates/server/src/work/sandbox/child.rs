@@ -6,16 +6,22 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pixaven_imaging::{Plan, Processed};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::{SandboxSettings, WorkerInput, usage, wire};
+use crate::runtime::lifecycle::Tasks;
 use crate::work::error::{ImageError, LimitExceeded};
 
 /// Time between two measurements of a busy worker's memory and CPU time.
 const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A worker process and its two pipes.
+/// Bytes of a worker's line that go into the log. A longer line is cut.
+const LOG_LINE_MAX_BYTES: u64 = 1_024;
+/// Lines of one worker that go into the log. Further lines are discarded, so that a worker cannot fill the log.
+const LOG_LINES_MAX: usize = 100;
+
+/// A worker process and its pipes.
 pub(super) struct Child {
     process: tokio::process::Child,
     requests: ChildStdin,
@@ -38,7 +44,7 @@ pub(super) enum ExchangeError {
 impl Child {
     /// Starts a worker. Its environment holds only three variables, which make glibc keep freed memory in the process:
     /// returning the memory to the system between images costs up to 20 ms per image.
-    pub(super) fn spawn(program: &Path, cpu: Duration) -> io::Result<Self> {
+    pub(super) fn spawn(program: &Path, cpu: Duration, tasks: &Tasks) -> io::Result<Self> {
         let mut process = Command::new(program)
             .arg("image-worker")
             .arg(cpu.as_secs().max(1).to_string())
@@ -48,12 +54,21 @@ impl Child {
             .env("MALLOC_TRIM_THRESHOLD_", "134217728")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             // Its own process group: Ctrl-C on a terminal must reach the server only, which lets its workers finish.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let requests = process.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let replies = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let stderr = process.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let (pid, stop) = (process.id(), tasks.stop_token().clone());
+        tasks.spawn("worker log", async move {
+            tokio::select! {
+                () = log_lines(stderr, pid) => {}
+                () = stop.cancelled() => {}
+            }
+        });
         Ok(Self { process, requests, replies, is_used: false })
     }
 
@@ -154,6 +169,24 @@ async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
         }
         if usage.cpu.saturating_sub(first_cpu) > settings.cpu {
             return LimitExceeded::CpuTime { max: settings.cpu };
+        }
+    }
+}
+
+/// Writes the lines of a worker's standard error to the log, until the worker ends. Control characters are escaped, because a
+/// worker that a hostile image has taken over must not forge log lines.
+async fn log_lines(stderr: ChildStderr, pid: Option<u32>) {
+    let mut lines = BufReader::new(stderr);
+    let mut n_lines = 0;
+    loop {
+        let mut line = Vec::new();
+        match (&mut lines).take(LOG_LINE_MAX_BYTES).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => n_lines += 1,
+        }
+        if n_lines <= LOG_LINES_MAX {
+            let text = String::from_utf8_lossy(&line);
+            tracing::warn!(pid, line = ?text.trim_end(), "an image worker wrote to its standard error");
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The worker's side of the pipe: the process `pixaven image-worker`. It reads one image at a time from standard input and
-//! writes the result to standard output. It opens no file and no socket.
+//! writes the result to standard output. The process locks itself in first; see `jail`.
 
 use std::io;
 use std::time::Duration;
@@ -7,11 +7,14 @@ use std::time::Duration;
 use pixaven_imaging::{Input, Scratch, process};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::jail;
 use super::wire::{self, Reply, Task};
 
 /// Processes images until standard input ends. Standard input ends when the server process ends, even after SIGKILL.
 pub fn run(cpu_s_per_image: u64) -> io::Result<()> {
-    forbid_files()?;
+    for wall in jail::enter()? {
+        eprintln!("the jail has no {} on this system", wall.name());
+    }
     let mut requests = io::stdin().lock();
     let mut replies = io::stdout().lock();
     let mut scratch = Scratch::default();
@@ -34,14 +37,6 @@ fn process_task(input: Input<'_>, task: &Task, scratch: &mut Scratch) -> (Reply,
         }
         Err(error) => (Reply::Failed(error.into()), Vec::new()),
     }
-}
-
-/// Sets the limits on written files and on core dumps to 0: a worker never writes a file.
-fn forbid_files() -> io::Result<()> {
-    for resource in [Resource::Core, Resource::Fsize] {
-        setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) })?;
-    }
-    Ok(())
 }
 
 /// The CPU limit of the kernel (`RLIMIT_CPU`), renewed for every image. The server's own watch is more precise. The kernel's
