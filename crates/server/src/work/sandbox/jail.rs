@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use landlock::{ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetStatus, Scope};
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetCreated, RulesetStatus, Scope,
+};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::{UnshareFlags, set_no_new_privs};
 use seccompiler::{
@@ -90,7 +92,7 @@ fn restrict_by_landlock() -> bool {
         .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(LANDLOCK_ABI)))
         .and_then(|ruleset| ruleset.scope(Scope::from_all(LANDLOCK_ABI)))
         .and_then(Ruleset::create)
-        .and_then(|ruleset| ruleset.restrict_self());
+        .and_then(RulesetCreated::restrict_self);
     restricted.is_ok_and(|status| status.ruleset != RulesetStatus::NotEnforced)
 }
 
