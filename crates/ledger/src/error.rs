@@ -1,4 +1,4 @@
-//! The errors of the ledger. Each error says what the caller can do about it.
+//! The errors of the ledger. The documentation of an error says what the caller can do.
 
 use std::path::PathBuf;
 
@@ -9,17 +9,17 @@ use crate::model::webhook::WebhookStatus;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The caller no longer holds the lease: the lease ran out, or the server was restarted. Another holder
-    /// decides about the work, so the caller drops its own result.
+    /// may have taken the work, so the caller must drop its own result.
     #[error("the lease was lost")]
     LostLease,
 
-    /// Too many operations wait, the disk is full, or another process holds the file. The caller may try
-    /// again.
+    /// Too many operations wait, the disk is full, or another process holds the file. The caller may repeat
+    /// the operation.
     #[error("the ledger is busy")]
     Busy,
 
-    /// A flush to disk failed, so the durable state is unknown. Every operation fails until a restart has
-    /// read the state from the disk.
+    /// A flush to disk failed, so the content of the disk is unknown. Every operation fails until a restart,
+    /// which reads the state from the disk again.
     #[error("the ledger could not flush to disk and stopped; restart the server")]
     Poisoned,
 

@@ -1,4 +1,5 @@
-//! The history of webhooks as callers see it: lists, single webhooks with their attempts, and bulk resends.
+//! The types in which callers read the history of webhooks: lists, single webhooks with their attempts, and
+//! bulk resends.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,8 +12,8 @@ use crate::model::webhook::{Attempt, DueReason, FailureReason, ParseError, Webho
 /// The largest number of webhooks on one page.
 pub const MAX_PAGE_LEN: u32 = 100;
 
-/// The largest total of a list that filters by host or time. A list with more matches reports this number. A
-/// list that filters by status only, or not at all, always reports the exact number.
+/// The largest total that a list with a filter by host or time reports, even if it has more matches. All
+/// other lists report their exact total.
 pub const MAX_COUNTED: u64 = 100_000;
 
 /// The filters of a list of webhooks. A webhook must match all of them.
@@ -30,7 +31,7 @@ pub struct WebhookQuery {
     pub end_ms: Option<i64>,
     /// The end of the previous page.
     pub before: Option<Cursor>,
-    /// The number of matches to skip.
+    /// The number of matching webhooks to skip before the first one on the page.
     pub offset: u64,
     /// The largest number of webhooks to return. [`MAX_PAGE_LEN`] replaces larger values.
     pub limit: u32,
@@ -47,7 +48,8 @@ pub struct WebhookPage {
     pub next_cursor: Option<Cursor>,
 }
 
-/// A position in a list. The webhooks after a cursor stay the same when new webhooks are accepted.
+/// A position in a list. New webhooks are placed before every cursor, so they do not change the pages after
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub(crate) created_ms: i64,
@@ -61,8 +63,8 @@ pub struct BulkResend {
     pub seq: i64,
     /// The time at which the bulk resend was started.
     pub created_ms: i64,
-    /// The number of webhooks that matched at the start; at most [`MAX_COUNTED`] when the query filters by
-    /// host or time.
+    /// The number of webhooks that matched when the bulk resend was started; at most [`MAX_COUNTED`] when the
+    /// query filters by host or time.
     pub n_matched: u64,
     /// The number of webhooks that were made due again.
     pub n_resent: u64,
@@ -98,9 +100,9 @@ pub struct WebhookRecord {
     pub status: WebhookStatus,
     /// The time at which the request was accepted.
     pub created_ms: i64,
-    /// The time at which the webhook last became scheduled.
+    /// The time at which the status last became `scheduled`.
     pub scheduled_ms: Option<i64>,
-    /// The time at which the webhook was last dispatched.
+    /// The time at which the status last became `dispatched`.
     pub dispatched_ms: Option<i64>,
     /// The time at which the receiver accepted the webhook.
     pub delivered_ms: Option<i64>,
@@ -114,8 +116,8 @@ pub struct WebhookRecord {
     pub delay_ms: i64,
     /// The body that every attempt sends. Absent while the image is being processed.
     pub payload: Option<String>,
-    /// The attempts that ended, oldest first. Empty in lists. An attempt that is under way is not included;
-    /// the status is `dispatched` then.
+    /// The attempts that have ended, oldest first. Empty in lists of webhooks. While the status is
+    /// `dispatched`, one more attempt is under way, which is not included.
     pub attempts: Vec<RecordedAttempt>,
     /// The next attempt. Present while the webhook is scheduled.
     pub next_attempt: Option<NextAttempt>,
@@ -124,7 +126,7 @@ pub struct WebhookRecord {
 /// The next attempt of a scheduled webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextAttempt {
-    /// The due time, or the end of the destination's pause if that is later.
+    /// The due time of the webhook, or the end of its destination's pause if the pause ends later.
     pub due_ms: i64,
     /// Why the attempt is due at that time.
     pub due_reason: DueReason,
@@ -136,7 +138,7 @@ pub struct RecordedAttempt {
     /// The number of the attempt, from 1. A number is missing after an attempt was deleted because nothing
     /// was sent.
     pub number: u32,
-    /// How the attempt went.
+    /// The result of the attempt.
     pub attempt: Attempt,
 }
 

@@ -1,6 +1,6 @@
-//! The public interface of the ledger, with one method per intent. `ledger/*.rs` groups the methods by topic;
-//! this file contains what all of them share. There is no SQL here: each method passes one operation of
-//! `sql/*` to the database and waits for its commit.
+//! The public interface of the ledger, with one method for each operation. The files `ledger/*.rs` contain
+//! the methods of one topic each, and this file contains the code that they share. The methods contain no
+//! SQL: each method passes one operation of `sql/*` to the database and waits for its commit.
 
 mod accounts;
 mod jobs;
@@ -22,8 +22,8 @@ use crate::sql::{self, Tx, sqlite};
 /// Where the ledger is stored.
 #[derive(Clone, Debug)]
 pub enum Store {
-    /// In one SQLite file, with two more files beside it while the ledger is open. A missing file is created,
-    /// and its directory too.
+    /// In one SQLite file. While the ledger is open, SQLite keeps two more files in the same directory. A
+    /// missing file or directory is created.
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub struct Ledger {
     completions: Arc<CompletionRegistry>,
 }
 
-/// What the ledger has done since it was opened, for metrics.
+/// Counts of the operations and commits since the ledger was opened, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerStats {
     /// The number of committed operations.
@@ -85,8 +85,8 @@ impl Ledger {
     /// once, before its first claim.
     ///
     /// Leased jobs return to the queue and count one crash. Webhooks that were being sent are due now, and
-    /// their open attempts are closed as interrupted. The idempotency keys of unfinished requests become
-    /// free.
+    /// their open attempts are closed as interrupted. The idempotency keys of requests that were neither
+    /// accepted nor answered become free.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
@@ -126,7 +126,7 @@ impl Ledger {
         self.database.is_poisoned()
     }
 
-    /// What the ledger has done since it was opened.
+    /// The counts of operations and commits since the ledger was opened.
     pub fn stats(&self) -> LedgerStats {
         self.database.stats()
     }
@@ -141,8 +141,8 @@ impl Ledger {
         self.due_times.webhooks.signal(&self.clock)
     }
 
-    /// Runs an operation in a transaction that it may share with other operations. Returns after the commit
-    /// is on disk.
+    /// Runs an operation, which may share its transaction with other operations. Returns after the commit is
+    /// on disk.
     async fn write<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,

@@ -21,7 +21,7 @@ impl Ledger {
         self.write(move |tx| sql::watermarks::add(tx, &new, quota)).await
     }
 
-    /// A watermark of an account that was not removed.
+    /// A watermark of an account, or `None` when it does not exist or was removed.
     pub async fn watermark(&self, account: AccountId, id: &str) -> Result<Option<Watermark>, Error> {
         let id = id.to_owned();
         self.read(move |tx| sql::watermarks::find(tx, account, &id)).await
@@ -68,7 +68,8 @@ impl Ledger {
         self.write(move |tx| sql::watermarks::delete(tx, &ids)).await
     }
 
-    /// Those of `ids` that have a row, including removed watermarks. Their files must stay.
+    /// Returns the elements of `ids` that have a row, including removed watermarks. The files of these
+    /// watermarks must stay.
     pub async fn existing_watermarks(&self, ids: &[String]) -> Result<Vec<String>, Error> {
         let ids = ids.to_vec();
         self.read(move |tx| sql::watermarks::existing(tx, &ids)).await

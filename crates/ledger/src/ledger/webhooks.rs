@@ -20,12 +20,12 @@ use crate::sql::webhooks::RecordEffect;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Takes leases of `lease_ms` on due webhooks, as many as `capacity` allows, and opens the attempt of
-    /// each. If the process dies now, the history shows an interrupted attempt.
+    /// Takes leases that last `lease_ms` on as many due webhooks as `capacity` allows, and opens an attempt
+    /// for each. If the process dies before the attempt is closed, the history shows an interrupted attempt.
     ///
-    /// The webhooks come in the order of their due times. When more are due than fit, [`DeliveryLimits`]
-    /// decide how many each destination gets. A webhook whose earlier lease ran out is due again. An expired
-    /// webhook fails.
+    /// The returned webhooks are sorted by due time. When more webhooks are due than `capacity` allows, the
+    /// destinations get one webhook each in turn, within their [`DeliveryLimits`]. A webhook whose earlier
+    /// lease ran out is due again. A waiting webhook that has expired fails.
     ///
     /// [`DeliveryLimits`]: crate::DeliveryLimits
     pub async fn claim_webhooks(
@@ -43,8 +43,8 @@ impl Ledger {
 
     /// Closes the attempt of a leased webhook and applies its disposition.
     ///
-    /// Fails with [`Error::LostLease`] when the lease was lost; the attempt is then added to the history, and
-    /// nothing else changes. After [`Error::Busy`] the caller may try again while the lease lasts.
+    /// When the lease was lost, stores the attempt in the history, changes nothing else, and fails with
+    /// [`Error::LostLease`]. After [`Error::Busy`] the caller may repeat the call while the lease lasts.
     pub async fn record_attempt(
         &self,
         lease: &Lease<DueWebhook>,
@@ -58,8 +58,8 @@ impl Ledger {
         }
     }
 
-    /// Returns a webhook to the queue unsent, because of local trouble or because the server stops. The
-    /// attempt does not count, and its row is deleted.
+    /// Returns a webhook to the queue unsent, because of an error on this machine or because the server
+    /// stops. The attempt does not count, and its row is deleted.
     ///
     /// Fails with [`Error::LostLease`]. After [`Error::Busy`] the caller may try again.
     pub async fn release_webhook(&self, lease: &Lease<DueWebhook>, due_ms: i64) -> Result<(), Error> {
@@ -97,7 +97,7 @@ impl Ledger {
     }
 
     /// Starts a bulk resend of the webhooks that match a query now, at most `per_second` of them per second.
-    /// Later claims run its steps.
+    /// Each later claim runs at most one step of a bulk resend.
     pub async fn start_bulk_resend(
         &self,
         query: WebhookQuery,
@@ -127,8 +127,8 @@ impl Ledger {
         Ok(is_found)
     }
 
-    /// A waiter for the end of a request's processing. Create the waiter before reading the request's status,
-    /// so that it misses no end.
+    /// Returns a waiter for the end of a request's processing. Create the waiter before you read the
+    /// request's status, because the waiter does not report an end before its creation.
     pub fn completion_of(&self, id: Uuid) -> CompletionWaiter {
         self.completions.wait_for(id)
     }

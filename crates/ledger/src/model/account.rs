@@ -16,7 +16,7 @@ pub struct NewKey {
     pub prefix: String,
     /// The operator's name for the key.
     pub label: String,
-    /// The first signing secret of the account. Used only when this key creates the account.
+    /// The first signing secret of the account. Ignored when the account exists already.
     pub webhook_secret: String,
 }
 
@@ -55,9 +55,9 @@ pub struct Account {
 pub struct Usage {
     /// The number of processed requests.
     pub requests: u64,
-    /// The bytes of all input images.
+    /// The total size of all input images in bytes.
     pub input_bytes: u64,
-    /// The bytes of all output images.
+    /// The total size of all output images in bytes.
     pub output_bytes: u64,
     /// The number of webhooks in each status, in the order of [`WebhookStatus::ALL`].
     pub webhooks: Vec<(WebhookStatus, u64)>,
@@ -68,13 +68,13 @@ pub struct Usage {
 pub struct UsageDelta {
     /// The number of processed requests.
     pub requests: u64,
-    /// The bytes of their input images.
+    /// The total size of the input images of these requests in bytes.
     pub input_bytes: u64,
-    /// The bytes of their output images.
+    /// The total size of the output images of these requests in bytes.
     pub output_bytes: u64,
 }
 
-/// A string that never appears in a log, an error or debug output.
+/// A string that logs, errors and debug output do not show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -85,7 +85,7 @@ pub struct SecretInfo {
     pub secret: Secret,
     /// The time at which the secret was added.
     pub created_ms: i64,
-    /// The time at which the secret retires, after a rotation replaced it.
+    /// The time at which the secret retires. `None` until a rotation replaces the secret.
     pub retires_ms: Option<i64>,
 }
 

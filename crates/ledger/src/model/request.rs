@@ -23,12 +23,12 @@ pub struct NewRequest {
     pub webhook: NewWebhook,
 }
 
-/// Where the image of a request is.
+/// The source of a request's image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputRef {
-    /// At the URL in the request's JSON.
+    /// The image is at the URL in the request's JSON.
     Url,
-    /// In an upload, which is kept until the job ends.
+    /// The image was uploaded. The upload is kept until the job ends.
     Upload {
         /// The bytes of the upload.
         content: StoredContent,
@@ -52,9 +52,9 @@ impl InputRef {
 /// The bytes of an upload or a result.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoredContent {
-    /// Few bytes, which are stored in the ledger with their row.
+    /// Small content, which the ledger stores.
     Inline(Bytes),
-    /// A file of the blob store.
+    /// Large content, which is a file of the blob store.
     File {
         /// The file's key.
         key: String,
@@ -79,9 +79,9 @@ pub struct NewWebhook {
     pub authority: Authority,
     /// The delay between the end of processing and the first attempt, in milliseconds.
     pub delay_ms: i64,
-    /// The time from the first due time until the webhook expires, in milliseconds.
+    /// The time from the due time of the first attempt until the webhook expires, in milliseconds.
     pub expires_ms: Option<i64>,
-    /// Whether another attempt follows a failed one.
+    /// Whether a failed attempt is retried.
     pub retry: bool,
     /// The headers to send with every attempt, in order.
     pub headers: Vec<(String, String)>,
@@ -103,9 +103,9 @@ pub struct IdempotentRequest {
 /// The state of an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdempotencyStatus {
-    /// The key was free, and now belongs to the new request.
+    /// No other request had the key. It now belongs to this request.
     New,
-    /// The key belongs to a request with other content.
+    /// The key belongs to a request with different content.
     KeyReused,
     /// The request with this key is being processed.
     InProgress,
@@ -136,11 +136,12 @@ pub struct Job {
     pub input: InputRef,
     /// The time at which the request was accepted.
     pub created_ms: i64,
-    /// The number of earlier tries that ended with a dead worker, a dead server or a lost lease.
+    /// The number of earlier runs that ended because the worker or the server died, or because the lease ran
+    /// out.
     pub n_crashes: u32,
 }
 
-/// How a job ended. A job whose processing failed ends as well, and its payload describes the failure.
+/// The outcome of a job. When the processing failed, the payload describes the failure.
 #[derive(Clone, Debug)]
 pub struct JobOutcome {
     /// The exact body that every delivery sends.
@@ -151,7 +152,7 @@ pub struct JobOutcome {
     pub result: Option<StoredResult>,
 }
 
-/// A result: everything that a download needs, and its expiry.
+/// A result with all data that a download needs, and its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResult {
     /// The id of the request that made the result.

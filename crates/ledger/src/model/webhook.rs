@@ -38,19 +38,20 @@ pub struct DueWebhook {
     pub headers: Vec<(String, String)>,
     /// The exact body to send.
     pub payload: String,
-    /// Whether another attempt follows a failed one.
+    /// Whether a failed attempt is retried.
     pub retry: bool,
     /// The time at which the request was accepted.
     pub created_ms: i64,
     /// The time at which processing ended.
     pub finished_ms: i64,
-    /// The time after which no attempt starts: the first due time plus the request's `expires`. A resend of
-    /// an ended webhook restarts this time.
+    /// The time from which on no attempt starts: the due time of the first attempt plus the request's
+    /// `expires`. When an ended webhook is resent, the time is counted from the resend instead.
     pub expires_at_ms: Option<i64>,
     /// The number of earlier attempts that count against the retry schedule. Interrupted attempts do not
     /// count.
     pub n_counted_attempts: u32,
-    /// Whether the attempt uses capacity for retries: an attempt ended before, or the webhook is sent again.
+    /// Whether the attempt uses the send capacity for retries: an earlier attempt counts, or a user resent
+    /// the webhook after it had ended.
     pub is_retry: bool,
 }
 
@@ -78,41 +79,41 @@ pub struct Attempt {
 /// The times of an attempt's phases in milliseconds. A phase that did not happen has no time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Resolving the host name.
+    /// The time to resolve the host name.
     pub dns_ms: Option<u32>,
-    /// Opening the connection.
+    /// The time to open the connection.
     pub connect_ms: Option<u32>,
-    /// The TLS handshake.
+    /// The time of the TLS handshake.
     pub tls_ms: Option<u32>,
-    /// From the start of the attempt to the first byte of the response.
+    /// The time from the start of the attempt to the first byte of the response.
     pub first_byte_ms: Option<u32>,
 }
 
-/// How an attempt ended.
+/// The way in which an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The receiver answered 2xx.
     Delivered,
     /// The connection was refused or reset.
     Refused,
-    /// The deadline passed.
+    /// The deadline passed before the attempt was complete.
     Timeout,
     /// The TLS handshake failed.
     Tls,
     /// The host name could not be resolved.
     Dns,
-    /// The address policy forbids every address of the host.
+    /// The address policy forbids connections to all addresses of the host.
     BlockedAddress,
     /// The response was not valid HTTP.
     Protocol,
-    /// The server stopped or lost the lease during the attempt. It is unknown whether the receiver got the
-    /// webhook.
+    /// This server stopped or lost the lease during the attempt. The receiver may or may not have received
+    /// the webhook.
     Interrupted,
     /// The receiver answered with a status other than 2xx.
     Rejected,
 }
 
-/// Why the next attempt is due at its time.
+/// The reason for the due time of the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DueReason {
     /// The request asked for a delay.
@@ -121,13 +122,13 @@ pub enum DueReason {
     Retry,
     /// The receiver sent `Retry-After`.
     RetryAfter,
-    /// An attempt was interrupted and is repeated.
+    /// An attempt was interrupted, so another attempt follows at once.
     Interrupted,
-    /// This machine could not send the webhook.
+    /// An error on this machine prevented the attempt.
     LocalTrouble,
     /// A user asked to send the webhook again.
     Resend,
-    /// The receiver failed too often in a row, and its circuit breaker is open.
+    /// The receiver failed several times in a row, so the circuit breaker of the destination is open.
     Breaker,
 }
 
@@ -136,7 +137,7 @@ pub enum DueReason {
 pub enum FailureReason {
     /// The owner cancelled the webhook.
     Cancelled,
-    /// The webhook's time to be delivered was over.
+    /// The webhook expired before it was delivered.
     Expired,
     /// The receiver answered 410 Gone.
     Gone,
@@ -148,7 +149,7 @@ pub enum FailureReason {
     UnusableUrl,
 }
 
-/// What follows an attempt.
+/// The change of a webhook after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// The receiver accepted the webhook. No attempt follows.
@@ -170,14 +171,14 @@ pub enum Disposition {
 #[error("unknown word")]
 pub struct ParseError;
 
-/// Gives an enum one word per variant, for the wire and the database.
+/// Defines the word of each variant of an enum, as the API and the database write it.
 macro_rules! words {
     ($enum:ident: $n:literal; $($variant:ident = $word:literal),+ $(,)?) => {
         impl $enum {
             /// Every variant.
             pub const ALL: [Self; $n] = [$(Self::$variant),+];
 
-            /// The variant's word on the wire and in the database.
+            /// The variant's word in the API and in the database.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word),+
@@ -201,7 +202,8 @@ macro_rules! words {
     };
 }
 
-// The statuses stand in the order of a webhook's life. Counters and bulk resends rely on this order.
+// The order of the statuses is the order in which a webhook reaches them. Counters and bulk resends rely on
+// this order.
 words! { WebhookStatus: 5;
     Created = "created",
     Scheduled = "scheduled",

@@ -21,7 +21,8 @@ impl Rng {
         low + i64::try_from(self.next() % span).expect("the remainder is less than the span")
     }
 
-    /// A number in `[low, high)` that is often small: each order of magnitude is about equally likely.
+    /// A number in `[low, high)`, more often near `low`: the upper bound is divided by 4 again and again,
+    /// each time with probability 1/2.
     pub(super) fn log_range(&mut self, low: i64, high: i64) -> i64 {
         let mut top = high;
         while top > low * 2 && self.one_in(2) {
@@ -30,12 +31,12 @@ impl Rng {
         self.range(low, top.max(low + 1))
     }
 
-    /// `true` with the probability 1 in `n`.
+    /// Returns `true` with probability `1 / n`.
     pub(super) fn one_in(&mut self, n: u64) -> bool {
         self.next().is_multiple_of(n)
     }
 
-    /// An index into a list of `n` elements.
+    /// A random index into a list of `n` elements.
     pub(super) fn index(&mut self, n: usize) -> usize {
         usize::try_from(self.next() % n as u64).expect("the index is less than n")
     }

@@ -11,8 +11,8 @@ use crate::sql::row::FromRow;
 /// The account that the first key creates. Every key belongs to this account.
 const DEFAULT_ACCOUNT: &str = "default";
 
-/// The number of bytes of a key's hash that become the key's id. Two keys of one ledger practically never
-/// share five bytes.
+/// The number of bytes of a key's hash that become the key's id. Two keys of one ledger almost never have the
+/// same first five bytes.
 const KEY_ID_BYTES: usize = 5;
 
 columns! { KeyInfo as key_columns, read + write { id, prefix, label, account, created_ms, revoked_ms } }
@@ -89,7 +89,8 @@ pub(crate) fn active_secrets(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<
     tx.query(&ACTIVE_SECRETS, params![account, now_ms])
 }
 
-/// Adds a secret. Earlier secrets retire after `overlap_ms`, or at their own retirement if that comes first.
+/// Adds a secret. Each earlier secret retires after `overlap_ms`, or at the time that an earlier rotation
+/// gave it if that time comes first.
 pub(crate) fn rotate_secret(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -104,7 +105,7 @@ pub(crate) fn rotate_secret(
     active_secrets(tx, account)
 }
 
-/// The ids of all accounts. Operators create accounts by hand, so a ledger has few of them.
+/// The ids of all accounts. A ledger has few accounts, because operators create them by hand.
 pub(super) fn ids(tx: &mut Tx<'_>) -> Result<Vec<AccountId>, Error> {
     tx.query(&ACCOUNT_IDS, params![])
 }

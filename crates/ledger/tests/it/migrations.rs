@@ -161,7 +161,7 @@ async fn a_file_of_the_first_version_is_migrated_with_its_work() {
     assert_eq!(result.content, StoredContent::File { key: "results/b".to_owned() });
 }
 
-/// The migrations up to version 6. Migration 7 renames columns.
+/// The migrations to version 6 of the schema. Migration 7 renames columns.
 const FIRST_SIX_MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_watermarks.sql"),

@@ -11,7 +11,7 @@ const H: i64 = 60 * MIN;
 const NO_JITTER: f64 = 0.5;
 
 #[test]
-fn the_default_schedule_is_the_documented_one() {
+fn the_default_schedule_has_the_ten_documented_waits() {
     let schedule = Schedule::default();
     let waits = [0, 5 * S, 5 * MIN, 30 * MIN, 2 * H, 5 * H, 10 * H, 14 * H, 20 * H, 24 * H];
     for (attempt, wait_ms) in (0..).zip(waits) {
@@ -68,7 +68,7 @@ fn a_custom_schedule_gives_its_own_waits() {
 
 proptest! {
     #[test]
-    fn due_times_stay_within_their_bounds(
+    fn due_times_stay_within_the_jitter_or_below_the_next_wait(
         waits in prop::collection::vec(0..48 * H, 1..12),
         attempt in 0_u32..14,
         now_ms in 0..4_000_000_000_000_i64,

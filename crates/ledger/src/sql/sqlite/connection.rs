@@ -22,17 +22,18 @@ use crate::sql::row::{ColumnSource, Row};
 use crate::sql::sql_value::SqlValue;
 use crate::sql::statement::{Dialect, Statement};
 
-/// SQLite has one writer, so no claim runs beside another one.
+/// The fragment is empty, because SQLite allows one writer at a time and claims never run at the same time.
 pub(super) static DIALECT: Dialect = Dialect { skip_locked: "" };
 
-/// How long a statement waits for another process that writes.
+/// The longest time that a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of prepared statements per connection. It exceeds the number of statements, so each is prepared
-/// once.
+/// The number of prepared statements per connection. It exceeds the number of statements, so each statement
+/// is prepared only once.
 const N_CACHED_STATEMENTS: usize = 128;
 
-/// The log file is truncated to this size when the log starts again from its beginning.
+/// The size to which SQLite truncates the log file when it writes the log from the beginning of the file
+/// again.
 const WAL_FILE_LIMIT_BYTES: i64 = 64 << 20;
 
 /// The purpose of a connection.
@@ -46,12 +47,11 @@ pub(super) enum Role {
 /// A connection with an open transaction.
 pub(super) struct OpenTransaction<'c>(pub(super) &'c Connection);
 
-/// Creates the directory and an empty file that only its owner can read. SQLite gives the files beside it the
-/// same mode. An existing file stays as it is.
+/// Creates the directory and an empty file that only its owner can read. SQLite gives the files of the
+/// write-ahead log the same permissions. An existing file is not changed.
 ///
-/// Returns the locked directory. The lock makes processes open the file one after the other. Without it, two
-/// processes that switch a new file to the write-ahead log at the same time would conflict, and SQLite fails
-/// at once in this case instead of waiting.
+/// Returns the locked directory. The lock makes processes open the file one after the other, because SQLite
+/// fails without waiting when two processes switch a new file to the write-ahead log at the same time.
 pub(super) fn create(path: &Path) -> Result<File, Error> {
     create_file(path).map_err(|source| Error::Create { path: path.to_owned(), source })
 }
@@ -65,7 +65,7 @@ fn create_file(path: &Path) -> io::Result<File> {
     let directory = File::open(directory)?;
     directory.lock()?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // The directory entry must be as durable as the later content of the file.
+        // The directory is flushed, because the file's directory entry must be as durable as its content.
         Ok(_) => directory.sync_all()?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
@@ -78,8 +78,8 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| opening_error(error, path))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(statement_error)?;
-    // The checks run in one transaction, because another process may turn an empty file into a ledger in
-    // between.
+    // All checks run in one transaction, because another process may turn an empty file into a ledger between
+    // two checks.
     let snapshot = connection.unchecked_transaction().map_err(statement_error)?;
     migrate::n_applied(&snapshot, path)?;
     drop(snapshot);
@@ -201,7 +201,7 @@ pub(super) fn opening_error(error: rusqlite::Error, path: &Path) -> Error {
     statement_error(error)
 }
 
-/// What an error means for the whole transaction.
+/// Converts an error into the failure of the whole transaction.
 pub(super) fn transaction_failure(error: rusqlite::Error) -> TransactionFailure {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -214,15 +214,16 @@ pub(super) fn transaction_failure(error: rusqlite::Error) -> TransactionFailure 
 }
 
 /// Whether the operating system refused a write, because a quota is used up or a file has reached its largest
-/// size. SQLite reports this case differently from a full disk, but handles both alike: it rolls the
-/// transaction back, or leaves the checkpoint for later. No answered commit is in doubt, because each was
-/// flushed successfully before.
+/// size. SQLite reports such a refusal and a full disk with different errors, but in both cases rolls the
+/// transaction back or ends the checkpoint. No earlier commit is lost, because each was flushed before it was
+/// answered.
 fn is_refused_write(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
 }
 
-/// Whether written bytes may be lost. The listed errors lose no bytes. Those of the log's shared index
-/// (`SHM`) are the first errors on a disk that becomes full, before any write to the files fails.
+/// Whether written bytes may be lost. The listed errors lose no bytes. They include the errors of the log's
+/// shared index (`SHM`), because a disk that becomes full causes these errors before a write to the database
+/// or the log fails.
 fn is_lost_write(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     !matches!(
@@ -244,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_flush_poisons_and_a_refused_write_does_not() {
+    fn a_failed_flush_poisons_the_database_and_a_refused_write_does_not() {
         let of = |code| transaction_failure(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
         for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_IOERR_TRUNCATE] {
             assert!(matches!(of(code), TransactionFailure::Poisoned), "{code}");

@@ -98,7 +98,7 @@ pub(crate) async fn a_request_of_an_unknown_account_is_refused(f: Fixture) {
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub(crate) async fn jobs_are_claimed_in_order_and_up_to_the_limit(f: Fixture) {
+pub(crate) async fn jobs_are_claimed_longest_due_first_and_up_to_the_limit(f: Fixture) {
     let mut ids = vec![];
     for _ in 0..5 {
         ids.push(f.accept(webhook()).await);
@@ -139,7 +139,7 @@ pub(crate) async fn a_job_cannot_be_finished_under_a_lost_lease(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub(crate) async fn a_renewed_lease_lasts_from_the_renewal(f: Fixture) {
+pub(crate) async fn the_length_of_a_renewed_lease_counts_from_the_renewal(f: Fixture) {
     let id = f.accept(webhook()).await;
     let mut lease = f.claim_job().await;
     f.clock.advance(LEASE_MS / 2);
