@@ -1,5 +1,5 @@
-//! Conversion from the colours of a file to sRGB. Only this module reads ICC profiles; the codecs find them
-//! in their files.
+//! Conversion from the colours of a file to sRGB. The codecs extract the ICC profile from a file as bytes;
+//! only this module interprets the profile.
 
 mod cicp;
 mod profile;
@@ -12,7 +12,8 @@ pub(crate) use self::cicp::cicp_profile;
 use self::profile::is_srgb;
 use crate::{Channels, Image, Scratch};
 
-/// Pixels converted at a time: input and output of a chunk fit into the first-level cache.
+/// Number of pixels that are converted at a time. The input and the output of so many pixels fit into the
+/// first-level cache.
 const CHUNK_PX: usize = 2048;
 
 /// The channels of a decoded pixel, before colour conversion.
@@ -54,15 +55,15 @@ pub(crate) struct ToSrgb(Conversion);
 enum Conversion {
     /// The pixels are in sRGB, or their colour space is unknown and sRGB is assumed.
     Identity,
-    /// A table for gray pixels.
+    /// A table that maps a gray value to its sRGB gray value.
     Gray(Box<[u8; 256]>),
     /// A transform for RGB, RGBA or CMYK pixels.
     Transform(Arc<Transform8BitExecutor>),
 }
 
 impl ToSrgb {
-    /// Prepares the conversion. A profile that cannot be used is ignored; the second value is then a warning
-    /// for the caller of the API.
+    /// Prepares the conversion. Ignores a profile that cannot be used, and then returns a warning for the
+    /// caller of the API as the second value.
     pub(crate) fn new(profile: Option<&[u8]>, layout: Layout) -> (Self, Option<String>) {
         let Some(bytes) = profile else { return (Self(Conversion::Identity), None) };
         match prepare(bytes, layout) {
@@ -73,7 +74,7 @@ impl ToSrgb {
         }
     }
 
-    /// Converts an image.
+    /// Converts an image from the colours of its file to sRGB.
     pub(crate) fn apply(&self, raster: Raster, scratch: &mut Scratch) -> Image {
         let Raster { width, height, layout, mut data } = raster;
         let channels = match layout {
@@ -94,7 +95,8 @@ impl ToSrgb {
         Image::new(width, height, channels, data)
     }
 
-    /// Converts RGB, RGBA or gray pixels in place; CMYK pixels need another buffer.
+    /// Converts RGB, RGBA or gray pixels to sRGB in place. CMYK pixels cannot be converted in place, because
+    /// a pixel has four bytes before and three bytes after the conversion.
     pub(crate) fn apply_in_place(&self, data: &mut [u8], layout: Layout) {
         match &self.0 {
             Conversion::Gray(table) => data.iter_mut().for_each(|v| *v = table[usize::from(*v)]),
@@ -141,7 +143,8 @@ fn gray_table(transform: &Transform8BitExecutor) -> Result<Box<[u8; 256]>, Strin
     Ok(table)
 }
 
-/// Converts pixels chunk by chunk through a small copy, so that no second image buffer is needed.
+/// Converts pixels in place, chunk by chunk: each chunk is first copied into a small buffer. A second buffer
+/// of the size of the image is not needed.
 fn transform_in_place(transform: &Transform8BitExecutor, data: &mut [u8], n_channels: usize) {
     let mut copy = vec![0; CHUNK_PX * n_channels];
     for chunk in data.chunks_mut(CHUNK_PX * n_channels) {

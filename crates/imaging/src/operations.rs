@@ -1,6 +1,6 @@
-//! The operations on pixels between decoding and encoding. Every operation hash of the API has a file of its
-//! own; the two lists in this file give the order. Decoding, orientation and colour conversion precede the
-//! operations, encoding follows.
+//! The operations on pixels between decoding and encoding. Every operation object of the API has its own
+//! file; the two lists in this file define the order of the operations. Decoding, orientation and colour
+//! conversion come before the operations, encoding comes after them.
 
 mod adjust;
 mod border;
@@ -33,8 +33,9 @@ use crate::{Error, Image, Limits, Plan, Scratch};
 /// Applies one operation. Does nothing when the plan does not contain the operation.
 type Operation = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
 
-/// The operations that the reduction of a row stream replaces, in their order: `stream` computes their
-/// geometry before any pixel exists and then produces the resized picture directly from the rows.
+/// The operations up to `resize`, in their order. For a picture that is decoded row by row, `stream` replaces
+/// these operations: it computes their geometry in advance and produces the resized picture directly from the
+/// rows.
 const UP_TO_RESIZE: [(&str, Operation); 3] =
     [("flip", flip::run), ("crop", crop::run), ("resize", resize::run)];
 
@@ -50,17 +51,18 @@ const AFTER_RESIZE: [(&str, Operation); 8] = [
     ("padding", padding::run),
 ];
 
-/// What the operations need besides the plan.
+/// The arguments of the operations besides the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// Whether the output format can store alpha: decides the meaning of an absent `background`.
+    /// Whether the output format can store alpha. If it can, an absent `background` means transparent, else
+    /// white.
     pub output_alpha: bool,
     /// The limits, checked before anything is allocated.
     pub limits: &'a Limits,
-    /// The size of the upright picture in the file, where the decoder delivered a smaller picture. Pixels in
-    /// the plan mean pixels of this size. `None`: the decoder delivered the full size.
+    /// The full size of the upright picture in the file, if the decoder delivered a smaller picture. Lengths
+    /// in the plan are in pixels of this size. `None`: the decoder delivered the full size.
     pub full_size: Option<Size>,
-    /// The picture of [`Plan::watermark`], at any size.
+    /// The picture of [`Plan::watermark`]. It may have any size, because the operation scales it.
     pub watermark: Option<&'a Image>,
 }
 
@@ -78,8 +80,9 @@ pub fn apply(
     apply_to_part(image, None, plan, context, scratch)
 }
 
-/// As [`apply`], to an image that the decoder made smaller. The picture is only the `part` of the image: a
-/// pixel at the edge may stand for fewer pixels of the file than the others do.
+/// Does the same as [`apply`], but for an image that the decoder may have reduced. Only `part` of such an
+/// image is the picture, because the pixels of the last column and row can stand for fewer pixels of the file
+/// than all other pixels do.
 ///
 /// # Errors
 /// As [`apply`].

@@ -26,19 +26,19 @@ pub(crate) enum Orientation {
     Rotate270,
 }
 
-/// Side of the square blocks in which an image is transposed. The rows read and the rows written of one block
-/// both fit into the first-level cache.
+/// Side of the square blocks in which an image is transposed. A block has this number of rows before and
+/// after transposing; the pixels of both fit into the first-level cache.
 const BLOCK_PX: usize = 16;
 
 impl Orientation {
-    /// Reads the tag from an EXIF block: a TIFF structure, with or without the prefix `Exif\0\0`. An invalid
-    /// block means upright, as in all viewers.
+    /// Reads the tag from an EXIF block: a TIFF structure, with or without the prefix `Exif\0\0`. Returns
+    /// upright for an invalid block, as all viewers do.
     pub(crate) fn from_exif(block: &[u8]) -> Self {
         let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
         Self::from_value(find_orientation_tag(tiff).unwrap_or(1).into())
     }
 
-    /// The orientation for a value of the tag. An invalid value means upright.
+    /// The orientation for a value of the EXIF tag. Returns upright for an invalid value.
     pub(crate) fn from_value(value: u64) -> Self {
         match value {
             2 => Self::FlipHorizontal,
@@ -52,7 +52,7 @@ impl Orientation {
         }
     }
 
-    /// Whether width and height are swapped.
+    /// Whether turning the image upright swaps its width and height.
     fn swaps_sides(self) -> bool {
         matches!(self, Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270)
     }
@@ -62,8 +62,8 @@ impl Orientation {
         if self.swaps_sides() { Size::new(size.height, size.width) } else { size }
     }
 
-    /// The position of the upper left part of a stored image after turning: the part has this width and
-    /// height, and the stored image has the size `size`.
+    /// Computes where the upper left part of a stored image lies after the image was turned upright. The
+    /// first argument is the width and height of the part, `size` the size of the stored image.
     pub(crate) fn turned_part(self, (width, height): (f64, f64), size: Size) -> Window {
         let (width, height) = if self.swaps_sides() { (height, width) } else { (width, height) };
         let whole = Window::whole(self.turned(size));
@@ -162,7 +162,7 @@ fn find_orientation_tag(tiff: &[u8]) -> Option<u32> {
     let first = directory.checked_add(2)?;
     let entry = (0..n_entries).map(|i| first + i * 12).find(|&at| u16_at(at) == Some(0x0112))?;
     match u16_at(entry + 2)? {
-        // The standard requires SHORT; some cameras write LONG.
+        // EXIF requires the type SHORT, but some cameras write the type LONG.
         3 => u16_at(entry + 8).map(u32::from),
         4 => u32_at(entry + 8),
         _ => None,

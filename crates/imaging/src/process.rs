@@ -1,5 +1,6 @@
 //! Processes one image: recognises the format, reads the header, checks the limits, and passes frame after
-//! frame from the decoder to the encoder. `process/frames.rs` says what happens to a frame on the way.
+//! frame from the decoder to the encoder. `process/frames.rs` processes each frame between decoding and
+//! encoding.
 
 mod first_frame;
 mod frames;
@@ -29,7 +30,8 @@ pub struct Processed {
     pub bytes: Vec<u8>,
     /// The faces in the upright input, the largest first. `None` unless the plan asks for faces.
     pub faces: Option<Vec<Rect>>,
-    /// What was ignored or replaced, as sentences for the caller of the API.
+    /// Warnings about parts of the input or the plan that were ignored or replaced, as sentences for the
+    /// caller of the API.
     pub warnings: Vec<String>,
 }
 
@@ -38,7 +40,8 @@ pub struct Processed {
 pub struct Input<'a> {
     /// The image to process.
     pub image: &'a [u8],
-    /// The image for [`Plan::watermark`]; of an animation the first frame is used.
+    /// The file with the picture for [`Plan::watermark`]. If the file is an animation, its first frame is
+    /// used.
     pub watermark: Option<&'a [u8]>,
 }
 
@@ -103,11 +106,11 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Whether the encoder consumes frames as they arrive. Such an encoder cannot try several qualities by
-    /// itself.
+    /// Whether the encoder writes each frame as soon as it arrives. Such an encoder cannot search for the
+    /// quality by itself, because the search needs all frames several times.
     fn streams(&self, plan: &Plan, header: &Header) -> bool {
         match self.output_format(plan) {
-            // These write a single frame with an encoder for still pictures.
+            // For a single frame, WebP and `auto` use an encoder for still pictures.
             Some(Format::Webp) | None => header.info.frames > 1,
             Some(format) => format.is_animated(),
         }
@@ -137,8 +140,8 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Processes the image once, from the first frame of `decoder` on. Here `max_bytes` concerns only
-    /// encoders of still pictures, which search for the quality by themselves.
+    /// Processes the image once, from the first frame of `decoder` on. Only encoders of still pictures obey
+    /// `max_bytes` here, because they search for the quality by themselves.
     fn run(
         &self,
         plan: &Plan,
@@ -175,7 +178,8 @@ impl<'a> Job<'a> {
             KeptMetadata::Copyright | KeptMetadata::All => decoder.header().metadata.clone(),
         };
         let (mut has_metadata, mut warnings) = (false, Vec::new());
-        // The metadata state the size of the output, which is known when the first frame was processed.
+        // The metadata state the size of the output. The size is known only after the first frame was
+        // processed, so this closure runs then.
         let begin = |size| {
             let changed = Changed { size, upright: !plan.keep_orientation };
             let metadata = metadata.kept(plan.output.metadata, changed, &mut warnings);
@@ -194,7 +198,8 @@ impl<'a> Job<'a> {
                 .warnings
                 .push(format!("the metadata were left out: this build writes none into {}", format.name()));
         }
-        // The decoder's warnings are read last, because decoding adds some.
+        // The warnings of the decoder are read after the last frame, because decoding a frame can add
+        // warnings.
         pipeline.warnings.extend_from_slice(&decoder.header().warnings);
         Ok(Processed {
             input: info.of_file(self.input.image),
@@ -218,8 +223,8 @@ pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, 
     Ok(encoder.finish(&mut scratch)?.bytes)
 }
 
-/// Encodes an animation that plays endlessly. `frames` are pictures of one size, each with the time that it
-/// is shown, in milliseconds; frames after the first `n_frames` are ignored.
+/// Encodes an animation that plays endlessly. `frames` yields pictures of equal size, each with its display
+/// time in milliseconds. At most `n_frames` frames are used.
 ///
 /// # Errors
 /// As [`encode`]; [`Error::Encode`] also when there is no frame or the format holds only one.

@@ -21,16 +21,16 @@ pub(super) enum Dispose {
     Keep,
     /// The area of the frame becomes transparent.
     Clear,
-    /// The area of the frame gets back the pixels from before the frame.
+    /// The area of the frame is restored to its pixels from before the frame was drawn.
     Restore,
 }
 
 /// The blend method of a frame: how its pixels combine with the canvas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blend {
-    /// The pixels replace those of the canvas, alpha included.
+    /// The pixels of the frame replace the pixels of the canvas, including alpha.
     Source,
-    /// The pixels are composited over those of the canvas.
+    /// The pixels of the frame are composited over the pixels of the canvas.
     Over,
 }
 
@@ -40,11 +40,11 @@ pub(super) struct Canvas {
     width: usize,
     height: usize,
     data: Vec<u8>,
-    /// The disposal of the last frame, which happens before the next frame is drawn.
+    /// The disposal of the frame that was drawn last. It is carried out before the next frame is drawn.
     pending: Option<Pending>,
 }
 
-/// A disposal that has not happened yet.
+/// A disposal that will be carried out before the next frame is drawn.
 #[derive(Debug)]
 enum Pending {
     /// Makes the area transparent.
@@ -61,7 +61,7 @@ impl Canvas {
     }
 
     /// Disposes of the previous frame and prepares the canvas for a frame in `area`. `dispose` is the
-    /// disposal method of the new frame.
+    /// disposal method of the frame that will be drawn in `area`.
     pub(super) fn begin(&mut self, area: Area, dispose: Dispose, scratch: &mut Scratch) {
         match self.pending.take() {
             None => {}

@@ -22,7 +22,8 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-/// How many pixels a frame may have more than the canvas. Only the part inside the canvas is drawn.
+/// The largest number of pixels by which a frame may exceed the number of pixels of the canvas. Only the part
+/// inside the canvas is drawn.
 const FRAME_EXCESS_PX: usize = 1 << 20;
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
@@ -35,7 +36,7 @@ pub(super) struct Decoder<'a> {
     input: &'a [u8],
     scan: Scan,
     header: Header,
-    /// `None` before the first frame and after the last one.
+    /// The state of decoding; `None` before the first frame and after the last frame.
     reading: Option<Reading<'a>>,
 }
 

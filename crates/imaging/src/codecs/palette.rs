@@ -7,16 +7,16 @@ use crate::{Channels, Image, Scratch};
 pub(super) struct Indexed {
     /// The colour table, at least one entry: red, green, blue, alpha.
     pub(super) colors: Vec<[u8; 4]>,
-    /// The entry of each pixel, one byte per pixel.
+    /// For each pixel, the index of its colour in the table, one byte per pixel.
     pub(super) indices: Vec<u8>,
 }
 
 /// Slots of the hash table: eight times the number of colours, so that probe sequences stay short.
 const N_SLOTS: usize = 2048;
 
-/// Converts an image that has at most `max_colors` (≤ 256) colours; `None` for an image with more. All
-/// transparent pixels count as one colour, because they look the same. The entries are sorted by alpha:
-/// opaque entries come last.
+/// Converts an image that has at most `max_colors` (≤ 256) colours. Returns `None` for an image with more
+/// colours. All transparent pixels count as one colour, because they look the same. The entries are sorted by
+/// alpha: opaque entries come last.
 pub(super) fn exact(image: &Image, max_colors: usize, scratch: &mut Scratch) -> Option<Indexed> {
     let mut indices = scratch.take(image.data().len() / image.channels().count());
     let found = match image.channels() {
@@ -82,8 +82,8 @@ fn find_or_add(
     }
 }
 
-/// Sorts the table by alpha, then by brightness, so that the order depends only on the colours. With the
-/// transparent entries first, PNG stores fewer alpha values.
+/// Sorts the table by alpha, then by brightness, so that the order does not depend on the positions of the
+/// pixels. Transparent entries come first, because a PNG then stores fewer alpha values.
 fn sorted(colors: &[[u8; 4]], mut indices: Vec<u8>) -> Indexed {
     let mut order: Vec<u8> = (0..colors.len()).map(|i| i as u8).collect();
     order.sort_by_key(|&i| {

@@ -1,5 +1,5 @@
-//! PNG (ISO/IEC 15948) with and without animation, decoded and encoded with the `png` crate. `rows.rs`
-//! decodes common still pictures without the crate.
+//! PNG (ISO/IEC 15948) with and without animation, decoded and encoded with the `png` crate. The most common
+//! kind of still pictures is decoded by `rows.rs` without the crate.
 
 mod animation;
 mod embed;
@@ -55,20 +55,20 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads everything before the picture data, and the types of all chunks.
+    /// Opens a file: reads all chunks before the picture data and the types of all later chunks.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let texts = text::read(input, limits)?;
         let reader = reader(input, false).map_err(corrupt)?;
         let info = reader.info();
         check_palette(info)?;
-        // The library decides from the chunks whether the file is an animation. `scan` must come to the same
-        // result.
+        // The library decides from the chunks whether the file is an animation. `scan` must make the same
+        // decision.
         let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
         let header = header(info, scan, texts);
         Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
     }
 
-    /// The layout of a pixel, if the picture is of the common kind that [`PngRows`] decodes.
+    /// The layout of a pixel, if [`PngRows`] can decode the picture; else `None`.
     fn common_layout(&self) -> Option<Layout> {
         let info = self.reader.info();
         if self.scan.is_some() || info.interlaced || info.trns.is_some() || info.bit_depth != BitDepth::Eight
@@ -83,7 +83,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Decodes the only picture, which is of the common kind.
+    /// Decodes the only picture of the file with [`PngRows`].
     fn next_common(&mut self, layout: Layout, scratch: &mut Scratch) -> Result<Frame, Error> {
         let (width, height) = (self.header.info.width, self.header.info.height);
         let mut rows = PngRows::new(self.input, Size::new(width, height), layout, &mut self.header.warnings)?;
@@ -95,7 +95,7 @@ impl<'a> Decoder<'a> {
         Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 })
     }
 
-    /// Decodes the only picture.
+    /// Decodes the only picture of the file.
     fn next_still(&mut self, scratch: &mut Scratch) -> Result<Frame, Error> {
         if let Some(layout) = self.common_layout() {
             return self.next_common(layout, scratch);
@@ -123,8 +123,8 @@ impl<'a> Decoder<'a> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
                 let again = reader(self.input, true)?;
-                // A chunk that was ignored for its wrong checksum counts now. With a `tRNS` chunk, the pixels
-                // would have another size than `data` has room for.
+                // The second decoder uses a chunk that the first decoder ignored for its wrong checksum. If
+                // that chunk is `tRNS`, a pixel has more bytes than `data` has room for.
                 if again.output_color_type() != self.reader.output_color_type() {
                     return Err(DecodingError::Format(error));
                 }

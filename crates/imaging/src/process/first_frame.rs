@@ -1,4 +1,4 @@
-//! The first frame of a file as a finished picture.
+//! Decodes the first frame of a file and converts it to an upright sRGB picture.
 
 use crate::codecs::Decode;
 use crate::color::ToSrgb;
