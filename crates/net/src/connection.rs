@@ -79,8 +79,8 @@ impl Connection {
     }
 }
 
-/// Waits for `work` and polls the connection at the same time. Data moves only while the connection is
-/// polled.
+/// Waits for `work` and polls the connection at the same time, because data moves only while the connection
+/// is polled.
 async fn drive<T>(driver: &mut Option<HyperConnection>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     std::future::poll_fn(|cx| {

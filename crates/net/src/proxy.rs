@@ -124,7 +124,8 @@ impl Proxy {
         }
     }
 
-    /// Opens a connection to the proxy. Failures of the proxy's host become a [`ProxyError`].
+    /// Opens a connection to the proxy. If the proxy cannot be reached, the error is a [`ProxyError`], which
+    /// does not count against the peer.
     async fn connect_to_proxy(&self) -> Result<TcpStream, NetError> {
         let ProxyAddress { host, port } = &self.address;
         let connected = async {
