@@ -87,7 +87,7 @@ async fn drive<T>(driver: &mut Option<HyperConnection>, work: impl Future<Output
         if let Some(running) = driver
             && let Poll::Ready(_ended) = Pin::new(running).poll(cx)
         {
-            // The error of a connection that ended is dropped here: `work` returns the same error to the
+            // The error of a connection that ended is dropped, because `work` returns the same error to the
             // caller.
             *driver = None;
         }
