@@ -79,15 +79,15 @@ impl Connection {
     }
 }
 
-/// Waits for `work` and polls the connection at the same time. Data moves only while the connection is
-/// polled.
+/// Waits for `work` and polls the connection at the same time, because data moves only while the connection
+/// is polled.
 async fn drive<T>(driver: &mut Option<HyperConnection>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     std::future::poll_fn(|cx| {
         if let Some(running) = driver
             && let Poll::Ready(_ended) = Pin::new(running).poll(cx)
         {
-            // The error of a connection that ended is dropped here: `work` returns the same error to the
+            // The error of a connection that ended is dropped, because `work` returns the same error to the
             // caller.
             *driver = None;
         }

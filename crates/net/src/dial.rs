@@ -137,7 +137,7 @@ pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>
         tokio::select! {
             Some(ended) = running.next() => match ended {
                 Ok(connected) => return Ok(connected),
-                // An earlier failure is kept: local trouble says nothing about the peer.
+                // The earlier failure is kept, because a local error says nothing about the peer.
                 Err(error) if error.is_local_trouble() && failure.is_some() => {}
                 Err(error) => failure = Some(error),
             },

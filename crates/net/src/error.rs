@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn errno_decides_between_local_trouble_and_fault_of_the_peer() {
+    fn errno_decides_whether_an_error_is_local_or_a_fault_of_the_peer() {
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
             assert!(matches!(NetError::from_connect(os_error(errno), V4), NetError::Local(_)), "{errno:?}");
             assert!(matches!(NetError::from_lookup(os_error(errno)), NetError::Local(_)), "{errno:?}");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_local_address_is_local_trouble_for_ipv4_only() {
+    fn a_missing_local_address_is_a_local_error_for_ipv4_only() {
         let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 80));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), V4), NetError::Local(_)));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), v6), NetError::Refused(_)));

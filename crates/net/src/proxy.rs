@@ -124,7 +124,8 @@ impl Proxy {
         }
     }
 
-    /// Opens a connection to the proxy. Failures of the proxy's host become a [`ProxyError`].
+    /// Opens a connection to the proxy. If the proxy cannot be reached, the error is a [`ProxyError`], which
+    /// does not count against the peer.
     async fn connect_to_proxy(&self) -> Result<TcpStream, NetError> {
         let ProxyAddress { host, port } = &self.address;
         let connected = async {
@@ -152,7 +153,7 @@ impl Proxy {
         let mut response = pin!(sender.send_request(self.connect_request(peer)));
         let mut has_ended = false;
         let response = poll_fn(|cx| {
-            // The error of a connection that ended is dropped here: `response` returns the same error.
+            // The error of a connection that ended is dropped, because `response` returns the same error.
             has_ended = has_ended || connection.poll_without_shutdown(cx).is_ready();
             response.as_mut().poll(cx)
         });

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::runtime::config;
 use crate::work::request::{self, ObjectSchema};
 
-/// The reason given to `expect` wherever code writes to a page.
+/// The message of `expect` for every write to the text of a page.
 const INFALLIBLE: &str = "writing to a String never fails";
 
 /// The first line of every generated page.
@@ -54,7 +54,7 @@ belongs to another request. The key of a failed request can be used again. The h
 response.
 ";
 
-/// The text of `docs/configuration.md`.
+/// Generates the text of `docs/configuration.md`.
 fn configuration_page() -> String {
     let mut page = format!("{NOTICE}\n\n{CONFIGURATION_INTRODUCTION}");
     for section in config::sections() {
@@ -68,7 +68,7 @@ fn configuration_page() -> String {
     page
 }
 
-/// The text of `docs/requests.md`.
+/// Generates the text of `docs/requests.md`.
 fn requests_page() -> String {
     let mut page = format!("{NOTICE}\n\n{REQUESTS_INTRODUCTION}");
     describe_object(request::REQUEST_SCHEMA, "", &mut page, &mut Vec::new());

@@ -1,5 +1,5 @@
-//! What every layer may use and what depends on none of them: the configuration, the tasks and their stop, the log, and
-//! small in-memory helpers of the drivers.
+//! What every layer may use and what depends on none of them: the configuration, the tasks and their stop,
+//! the log, and small in-memory helpers of the drivers.
 
 pub mod config;
 pub mod lifecycle;

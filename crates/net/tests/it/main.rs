@@ -1,5 +1,5 @@
-//! Outbound HTTP to receivers that misbehave in every way a receiver can. This file has single exchanges; the
-//! submodules have reused connections, fetched documents, forward proxies and TLS.
+//! Outbound HTTP to receivers that misbehave in many ways. This file tests single exchanges. The submodules
+//! test reused connections, fetched documents, forward proxies and TLS.
 
 mod connections;
 mod fetch;
@@ -40,7 +40,7 @@ async fn post(net: &Net, url: &Url) -> Exchange {
     net.post(url, HeaderMap::new(), body, DEADLINE, RESPONSE_MAX_BYTES).await
 }
 
-/// A word for the kind of an error.
+/// The kind of an error, as one word.
 fn error_kind(error: &NetError) -> &'static str {
     match error {
         NetError::BlockedAddress => "blocked_address",

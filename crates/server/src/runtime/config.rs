@@ -149,7 +149,7 @@ impl Config {
         if server.plain_listen == Some(server.listen) && server.listen.port() != 0 {
             return Some(("server.plain_listen", "must differ from server.listen"));
         }
-        // If a lease expired while its holder still worked, a second driver could begin the same work.
+        // If a lease expired while its holder still works, a second driver could begin the same work.
         if jobs.lease_s < 3 * (fetch.deadline_s + images.wall_s) {
             return Some(("jobs.lease_s", "must be at least three times fetch.deadline_s + images.wall_s"));
         }

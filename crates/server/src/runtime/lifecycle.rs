@@ -23,7 +23,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Creates a set without tasks, of which no token is cancelled.
+    /// Creates an empty set of tasks. Neither token is cancelled.
     pub fn new() -> Self {
         Self::default()
     }
@@ -71,8 +71,8 @@ pub async fn stop_signal() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Forbids core dumps of this process, and debuggers of other processes of the same user, because the memory of
-/// the server holds keys and secrets.
+/// Forbids core dumps of this process, and debuggers of other processes of the same user, because the memory
+/// of the server holds keys and secrets.
 pub fn forbid_dumps() -> std::io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }

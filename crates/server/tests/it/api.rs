@@ -252,7 +252,7 @@ async fn a_server_on_the_directory_of_a_stopped_server_serves_its_results() {
 }
 
 #[tokio::test]
-async fn output_options_set_the_format_the_size_limit_and_the_metadata() {
+async fn output_attributes_set_the_format_the_size_limit_and_the_metadata() {
     let app = TestApp::start().await;
     let jpeg = documented_jpeg();
     let response = app.upload("image.jpg", &jpeg, &json!({"output": {"format": "auto"}})).await.json();

@@ -103,7 +103,8 @@ async fn the_command_line_receives_shows_resends_and_cancels_webhooks() {
     assert_eq!(sent[0].header("webhook-id"), Some(id.as_str()));
     assert!(listener.line_with("forwarded").await.contains("204"));
 
-    // The server may not have recorded the attempt yet. A webhook in flight cannot be resent.
+    // The server may not have recorded the attempt yet, and a webhook in flight cannot be resent. The test
+    // therefore waits.
     while !run(directory.path(), &["webhooks", "list"], &[]).await.1.contains("delivered") {}
     let (succeeded, again, _) = run(directory.path(), &["webhooks", "resend", &id], &[]).await;
     assert!(succeeded && again.contains(&id), "{again}");

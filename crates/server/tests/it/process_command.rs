@@ -130,7 +130,7 @@ async fn an_input_is_never_overwritten() {
 }
 
 #[tokio::test]
-async fn server_only_options_and_invalid_arguments_are_refused_before_processing() {
+async fn attributes_for_servers_only_and_invalid_arguments_are_refused_before_processing() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     for (spec, part) in [
@@ -154,7 +154,7 @@ async fn server_only_options_and_invalid_arguments_are_refused_before_processing
 }
 
 #[tokio::test]
-async fn the_watermark_option_takes_a_file() {
+async fn the_watermark_option_accepts_a_file() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     write(dir.path(), "mark.png", test_image(8, 8, Format::Png));

@@ -46,7 +46,7 @@ impl TestApp {
         Self::start_in(directory, settings).await
     }
 
-    /// Starts a server on a directory that an earlier server may have used.
+    /// Starts a server in a directory. An earlier server may have used the directory.
     pub(crate) async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
         let data_dir = directory.path().join("data").display().to_string();
         let own = [

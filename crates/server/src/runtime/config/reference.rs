@@ -88,7 +88,8 @@ impl AcceptedValues {
     }
 
     /// Converts the text of an environment variable or a flag to a TOML value. A list is separated by commas.
-    /// A text that should be a number and is not stays a text, which [`Self::accepts`] then refuses.
+    /// If the setting is a number and the text is not, the value remains a text, which [`Self::accepts`] then
+    /// refuses.
     pub fn parse(&self, text: &str) -> Value {
         let item = |text: &str| match self {
             Self::Integer(_) | Self::IntegerList(_) => {
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_the_required_form_is_the_error() {
+    fn a_line_without_the_required_form_is_returned_as_the_error() {
         for (text, line) in [
             ("# a\n[a]\nkey = 1 # from 0 to 1", "key = 1 # from 0 to 1"),
             ("# a\n[a]\n# b\nkey = 1", "key = 1"),

@@ -210,8 +210,7 @@ fn every_setting_has_its_own_variable_that_is_not_ignored() {
                 environment: vec![(variable_name(&key), "\u{0}".to_owned())],
                 ..Sources::default()
             });
-            // A setting either refuses this text or, if it is a path or a list, accepts the text as its
-            // value.
+            // A path or a list accepts this text as its value. Every other setting must refuse the text.
             match result {
                 Err(Error::Invalid { key: refused, .. }) => assert_eq!(refused, key),
                 Err(other) => panic!("{key}: {other}"),

@@ -131,7 +131,7 @@ async fn an_attempt_to_a_forbidden_address_ends_as_blocked_address() {
 }
 
 #[tokio::test]
-async fn local_trouble_uses_up_no_attempt() {
+async fn an_error_of_this_machine_uses_up_no_attempt() {
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let harness = DeliveryHarness::with_secret("not a secret").await;
     let id = harness.accept(&receiver.url("/")).await;
@@ -146,7 +146,7 @@ async fn local_trouble_uses_up_no_attempt() {
 }
 
 #[tokio::test]
-async fn a_failing_receiver_opens_the_circuit_breaker_and_gets_everything_after_a_good_probe() {
+async fn a_failing_receiver_opens_the_circuit_breaker_and_gets_all_webhooks_after_a_good_probe() {
     let receiver =
         ScriptedReceiver::start([vec![respond_status(503); 8], vec![respond_status(200)]].concat());
     let harness = DeliveryHarness::open().await;

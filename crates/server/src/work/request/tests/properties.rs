@@ -22,7 +22,7 @@ fn attributes() -> Vec<(String, Attribute)> {
     attributes
 }
 
-/// The object at `path` with only its required attributes.
+/// The JSON object at `path` with only its required attributes.
 fn required_attributes(path: &str) -> Value {
     match path {
         "crop" => json!({"width": 1, "height": 1}),
@@ -37,8 +37,8 @@ fn required_attributes(path: &str) -> Value {
     }
 }
 
-/// A request in which the attribute called `name` has this value. Its object has all other required
-/// attributes, too.
+/// A request in which the attribute `name` has the given value. The object of the attribute also has its
+/// required attributes.
 fn request_with(name: &str, value: Option<Value>) -> Value {
     let (path, key) = name.rsplit_once('.').unwrap_or(("", name));
     let mut object = required_attributes(path);
@@ -71,7 +71,7 @@ fn an_attribute_that_is_null_equals_an_absent_attribute() {
 }
 
 #[test]
-fn a_range_includes_its_ends_and_nothing_beyond() {
+fn a_range_accepts_its_ends_and_refuses_values_beyond_them() {
     let mut n_checked = 0;
     for (name, attribute) in attributes() {
         let expected = attribute.schema.expected();
@@ -168,7 +168,7 @@ proptest! {
 
     #[test]
     fn parse_never_panics_on_bytes(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        // The test only requires that `parse` returns. Both results are fine.
+        // The test only requires that `parse` returns, whether with `Ok` or with an error.
         let _ = parse(&body, RequestKind::Fetch, false);
     }
 }

@@ -8,7 +8,7 @@ use super::super::WatermarkSource;
 use super::{assert_plan, refusal, spec};
 
 #[test]
-fn a_watermark_has_one_source_and_one_position() {
+fn a_watermark_needs_one_source_and_accepts_one_position() {
     let centered = Watermark {
         gravity: Gravity::Center,
         padding: 0,

@@ -63,14 +63,14 @@ fn a_binary_response_with_a_webhook_is_refused() {
 }
 
 #[test]
-fn cdn_has_no_effect() {
+fn the_object_cdn_has_no_effect() {
     for push in [true, false] {
         assert_eq!(spec(&json!({"cdn": {"push": push}})), spec(&json!({})));
     }
 }
 
 #[test]
-fn debug_output_contains_no_secret() {
+fn debug_output_of_a_spec_contains_no_secret() {
     let mut request = with_webhook(&json!({
         "url": "https://hookuser:hookpassword@receiver.example:8443/hook?hooktoken=1",
         "headers": {"X-Hook": "hookheader"},
