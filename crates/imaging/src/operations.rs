@@ -119,8 +119,8 @@ pub fn final_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     Ok(Stages::of(Size::new(width, height), plan)?.padded)
 }
 
-/// The smallest size at which a decoder may deliver an upright picture of `width` × `height` pixels without a
-/// loss in the result; see [`crate::geometry::needed_size`].
+/// The smallest size to which a decoder may scale down a picture of `width` × `height` pixels (after its EXIF
+/// rotation) without lowering the quality of the plan's output; see [`crate::geometry::needed_size`].
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_local_address_is_a_local_error_for_ipv4_only() {
+    fn without_a_local_address_an_ipv4_connection_fails_locally_and_an_ipv6_one_is_refused() {
         let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 80));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), V4), NetError::Local(_)));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), v6), NetError::Refused(_)));

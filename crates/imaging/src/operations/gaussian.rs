@@ -45,8 +45,8 @@ impl Mean {
         Self { radius: radius as usize, edge: radius.fract() }
     }
 
-    /// One of three equal means. Running all three blurs with the standard deviation `sigma` (equation (14)
-    /// of the paper).
+    /// One of three equal box filters. Three in a row approximate a Gaussian blur with the standard deviation
+    /// `sigma` (equation (14) of the paper that the module comment names).
     pub(super) fn third_of_gaussian(sigma: f32) -> Self {
         let variance = sigma * sigma / 3.0;
         let radius = (0.5 * (12.0 * variance + 1.0).sqrt() - 0.5).floor();
@@ -117,7 +117,7 @@ impl<'a> Strip<'a> {
         Self { means, margin, next: lanes.clone(), current: lanes }
     }
 
-    /// The values of the first `n_positions` positions after the first margin.
+    /// The values of the first `n_positions` pixels of the strip, without the margin before them.
     fn positions(&mut self, n_positions: usize) -> &mut [Lanes] {
         &mut self.current[self.margin..][..n_positions]
     }

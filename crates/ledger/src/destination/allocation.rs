@@ -4,7 +4,7 @@
 /// The two lanes in which a destination's webhooks wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Webhooks for the first attempt: no attempt has ended yet, or all were interrupted.
+    /// Webhooks that have no completed attempt: no attempt has started, or every attempt was interrupted.
     First,
     /// Webhooks that were attempted before, and webhooks that a user resends.
     Retry,

@@ -68,7 +68,7 @@ fn a_custom_schedule_gives_its_own_waits() {
 
 proptest! {
     #[test]
-    fn due_times_stay_within_the_jitter_or_below_the_next_wait(
+    fn a_retry_is_due_within_its_jitter_or_as_retry_after_asks(
         waits in prop::collection::vec(0..48 * H, 1..12),
         attempt in 0_u32..14,
         now_ms in 0..4_000_000_000_000_i64,

@@ -15,7 +15,7 @@ pub(super) use conversions::net_error_text;
 /// A kind of failure that clients can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The body is not JSON, not an object or not multipart.
+    /// The body is neither a valid JSON object nor valid multipart.
     MalformedRequest,
     /// The request has no API key, or one that is unknown or revoked.
     Unauthorized,

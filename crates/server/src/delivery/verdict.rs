@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_fails_when_schedule_expiry_setting_or_url_allows_no_retry() {
+    fn a_webhook_fails_when_no_retry_is_left_or_allowed() {
         let refused = Err(NetError::BlockedAddress);
         assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
         assert_eq!(check(&refused, 10, true, None), failed(FailureReason::RetriesExhausted));

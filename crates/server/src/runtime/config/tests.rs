@@ -25,7 +25,7 @@ fn message(result: Result<Config, Error>) -> String {
 }
 
 #[test]
-fn without_other_layers_the_defaults_are_effective() {
+fn without_file_environment_and_flags_every_setting_has_its_default() {
     let config = Config::load(Sources::default()).unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.server.data_dir, Path::new("./pixaven-data"));
