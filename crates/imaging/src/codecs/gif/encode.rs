@@ -24,7 +24,7 @@ fn failed(reason: impl ToString) -> Error {
 
 /// From this `output.effort` on, a frame is encoded twice, with and without making unchanged pixels
 /// transparent, and the smaller encoding is kept. The second encoding can be smaller, because transparent
-/// gaps interrupt runs of equal pixels.
+/// gaps can cost more bytes than the unchanged pixels.
 const EFFORT_FOR_TWO_ENCODINGS: u8 = 7;
 
 /// The encoder of a GIF file.
