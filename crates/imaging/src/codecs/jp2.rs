@@ -81,8 +81,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Settings of the library: tolerate defects, and decode the lowest resolution level that is at least as
-/// large as `needed`.
+/// The settings of `hayro-jpeg2000`: it tolerates defects, and decodes the lowest resolution level that is at
+/// least as large as `needed`.
 fn settings(needed: Option<Size>) -> DecodeSettings {
     DecodeSettings {
         resolve_palette_indices: true,

@@ -29,7 +29,7 @@ fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "JXL", reason: reason.to_string() }
 }
 
-/// The reason of the error for a truncated file.
+/// The reason that the error for a truncated file states.
 const ENDS_EARLY: &str = "the file ends early";
 
 /// A JPEG XL file whose headers were read.

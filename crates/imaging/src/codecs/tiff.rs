@@ -161,7 +161,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     })
 }
 
-/// Chroma subsampling in the usual notation, as `4:2:0`.
+/// Chroma subsampling in the usual notation, e.g. `4:2:0`.
 fn sampling(factors: (usize, usize)) -> String {
     match factors {
         (1, 1) => "4:4:4".to_owned(),

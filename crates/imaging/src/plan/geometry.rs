@@ -156,8 +156,8 @@ pub struct Resize {
     pub kernel: Kernel,
 }
 
-/// The operation `scale`: multiplies the width by `size · ratio` and the height by `size`. Both are rounded,
-/// and at least 1.
+/// The operation `scale`: multiplies the width by `size · ratio` and the height by `size`. Both results are
+/// rounded, and are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     /// Factor for both sides, 0.01–10.

@@ -39,7 +39,7 @@ pub struct Output {
     pub format: TargetFormat,
     /// The quality, 1–100. `None`: the default of the format.
     pub quality: Option<u8>,
-    /// Whether a JPEG is written without progressive scans (`encoding: "baseline"`).
+    /// Whether a JPEG is written as baseline, without progressive scans (`encoding: "baseline"`).
     pub baseline: bool,
     /// Whether every pixel is kept unchanged, if the format has a lossless mode.
     pub lossless: bool,

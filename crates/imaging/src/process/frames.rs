@@ -22,7 +22,8 @@ pub(super) struct FramePipeline<'a> {
     /// Whether the output format can store alpha.
     pub(super) output_alpha: bool,
     pub(super) limits: &'a Limits,
-    /// The size of the upright picture as stored in the file, before any reduction by the decoder.
+    /// The size of the picture in the file after its EXIF orientation was applied, before any reduction by
+    /// the decoder.
     pub(super) full_size: Size,
     /// The largest possible number of frames.
     pub(super) n_frames: u32,
@@ -115,8 +116,8 @@ impl FramePipeline<'_> {
         decoder: &mut dyn Decode,
         scratch: &mut Scratch,
     ) -> Result<Option<Image>, Error> {
-        // Pictures that must be turned and plans that use faces are excluded, because both need the whole
-        // picture.
+        // Pictures that must be rotated or mirrored and plans that use faces are excluded, because both need
+        // the whole picture.
         if self.orientation != Orientation::Upright
             || geometry::uses_faces(&self.plan)
             || !operations::takes_rows(self.full_size, &self.plan)?

@@ -1,5 +1,5 @@
 //! Reads the headers of a device-independent bitmap and its colour table. All header versions are supported,
-//! from the 12 bytes of OS/2 1 to the 124 bytes of V5.
+//! from OS/2 version 1 (12 bytes) to Windows V5 (124 bytes).
 
 use std::ops::Range;
 
@@ -143,8 +143,8 @@ impl Dib {
     }
 }
 
-/// Whether a header of this length, more than 12 bytes, is an OS/2 2 header. Such a header may end after any
-/// field, so it has no fixed length.
+/// Whether a header of this length, more than 12 bytes, is a header of OS/2 version 2. Such a header may end
+/// after any field, so it has no fixed length.
 fn is_os2(header_bytes: usize) -> bool {
     matches!(header_bytes, 16..=64) && !matches!(header_bytes, 40 | 52 | 56)
 }

@@ -43,7 +43,7 @@ struct Item {
     properties: Vec<usize>,
 }
 
-/// A reference from one item to others.
+/// A reference from one item to other items.
 #[derive(Debug)]
 struct Reference {
     kind: [u8; 4],

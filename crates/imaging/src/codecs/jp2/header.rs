@@ -137,7 +137,8 @@ impl Jp2Header {
     }
 }
 
-/// Chroma subsampling, from the sampling steps of the first three components; `None` for other ratios.
+/// Chroma subsampling, from the sampling steps of the first three components; `None` for ratios without a
+/// usual name.
 fn sampling(components: &[[u8; 3]]) -> Option<&'static str> {
     let &[[_, x, y], second, third, ..] = components else { return None };
     let same = second[1..] == third[1..];

@@ -4,7 +4,8 @@
 use super::failed;
 use crate::Error;
 
-/// Ticks per second of all times in the file: delays are whole milliseconds.
+/// Number of ticks per second; all times in the file are in ticks. A tick is a millisecond, because delays
+/// are whole milliseconds.
 const TIMESCALE: u32 = 1_000;
 
 /// The identity matrix in fixed-point numbers.
@@ -149,7 +150,7 @@ impl Movie {
     }
 
     fn track_header(&self, out: &mut Vec<u8>) {
-        // The flags state that the track is enabled, and used in the movie and in its preview.
+        // The flags state that the track is enabled, and that the movie and its preview use the track.
         full_box(out, b"tkhd", 1, 7, |out| {
             out.extend([0; 16]);
             out.extend(1u32.to_be_bytes());

@@ -58,7 +58,7 @@ impl Planes {
         Self { width, height, data }
     }
 
-    /// Returns the buffer for reuse.
+    /// Returns the buffer of the planes, so that the caller can reuse it.
     pub(super) fn into_data(self) -> Vec<u8> {
         self.data
     }

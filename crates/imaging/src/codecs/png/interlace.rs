@@ -1,4 +1,4 @@
-//! Reads the rows of a picture through the `png` crate, interlaced or not.
+//! Reads the rows of a picture through the `png` crate, for interlaced and other pictures.
 
 use ::png::{DecodingError, InterlaceInfo, expand_interlaced_row};
 

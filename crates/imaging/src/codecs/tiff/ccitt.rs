@@ -168,8 +168,8 @@ fn one_dimension(bits: &mut Bits<'_>, row: &mut Vec<usize>, width: usize) -> boo
 fn two_dimensions(bits: &mut Bits<'_>, above: &[usize], row: &mut Vec<usize>, width: usize) -> bool {
     let (mut x, mut color) = (0usize, Color::White);
     let mut at_start = true;
-    // Index of b1 in the row above. The search for the next b1 begins a few changes before the last b1,
-    // because b1 can move to the left by a few changes.
+    // The index in `above` of b1, the reference change that T.6, 2.2.1 defines. The search for the next b1
+    // begins a few changes before the last b1, because b1 can move to the left by a few changes.
     let mut index = 0usize;
     while x < width {
         let white = color == Color::White;

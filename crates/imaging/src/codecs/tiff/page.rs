@@ -90,7 +90,8 @@ pub(super) struct Page {
     pub(super) alpha: Option<Alpha>,
     pub(super) photometric: Photometric,
     pub(super) compression: Compression,
-    /// 1: none, 2: horizontal differencing, 3: differencing of the bytes of floats.
+    /// The number of the predictor. 1: none, 2: horizontal differencing, 3: differencing of the bytes of
+    /// floats.
     pub(super) predictor: u64,
     /// Whether the samples of a pixel are stored in separate strips or tiles (planar configuration 2).
     pub(super) planar: bool,
