@@ -106,7 +106,7 @@ impl Orientation {
     }
 
     /// Applies one of the orientations 5 to 8, which swap rows and columns: transposes the image, then
-    /// mirrors it horizontally or vertically if necessary.
+    /// mirrors it horizontally, vertically, in both directions or not at all.
     fn transpose<const N: usize>(self, image: Image, scratch: &mut Scratch) -> Image {
         let (width, height, channels) = (image.width(), image.height(), image.channels());
         let from = image.into_data();

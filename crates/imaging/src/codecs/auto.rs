@@ -35,11 +35,11 @@ const DEFAULT_QUALITY: u8 = 80;
 /// Qualities at which a picture looks equally good in JPEG, WebP and AVIF, in this order.
 ///
 /// The values were measured: at the three qualities of a row, eight photographs of 512 pixels have the same
-/// mean SSIMULACRA2 score. JPEG used the tables of libjpeg with 4:2:0 below quality 90 and 4:4:4 from 90 on,
-/// as `jpeg/encode.rs` does; WebP used libwebp with method 4; AVIF used libaom with speed 6 and 4:2:0. For
-/// JPEG quality 80, the best-known table of this kind (Ubl, *AVIF and WebP encoding quality settings*, 2021,
-/// by DSSIM) gives 82 for WebP and 64 for AVIF. From JPEG quality 95 on, no quality of WebP or AVIF with
-/// 4:2:0 looks equally good.
+/// mean SSIMULACRA2 score. For the measurement, JPEG used the tables of libjpeg with 4:2:0 below quality 90
+/// and 4:4:4 from 90 on, as `jpeg/encode.rs` does; WebP used libwebp with method 4; AVIF used libaom with
+/// speed 6 and 4:2:0. For JPEG quality 80, the best-known table of this kind (Ubl, *AVIF and WebP encoding
+/// quality settings*, 2021, by DSSIM) gives 82 for WebP and 64 for AVIF. From JPEG quality 95 on, no quality
+/// of WebP or AVIF with 4:2:0 looks equally good.
 const EQUAL_QUALITIES: [[u8; 3]; 13] = [
     [1, 1, 1],
     [20, 12, 28],

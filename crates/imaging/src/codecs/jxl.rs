@@ -91,8 +91,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Settings of the library: the orientation is not applied, alpha is straight, and the limit on samples is
-/// computed from [`Limits`].
+/// The settings of the crate `jxl`: the orientation is not applied, alpha is straight, and the limit on
+/// samples is computed from [`Limits`].
 fn options(limits: &Limits) -> JxlDecoderOptions {
     let mut options = JxlDecoderOptions::default();
     options.adjust_orientation = false;

@@ -211,7 +211,7 @@ impl Decode for Decoder<'_> {
 fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingError> {
     let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
     let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
-    // `text.rs` reads these chunks, within our limits.
+    // `text.rs` reads these chunks within the limits of this crate.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.ignore_checksums(ignore_checksums);

@@ -103,7 +103,8 @@ fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Direct
         match file.directory(directory.next, limits) {
             Ok(next) if is_main(file, &next) => return Ok(next),
             Ok(next) => directory = next,
-            // The search ends at a broken link, because the directories after it cannot be found.
+            // The search ends at an invalid offset of the next directory, because all later directories
+            // cannot be found.
             Err(_) => break,
         }
     }

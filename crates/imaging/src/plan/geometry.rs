@@ -94,7 +94,7 @@ pub enum CropAt {
 }
 
 /// The rule by which `resize` computes the new size. In the variants, "the box" means a rectangle with the
-/// given width and height.
+/// width and height that the plan states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeMode {

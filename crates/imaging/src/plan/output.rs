@@ -13,7 +13,7 @@ pub enum TargetFormat {
     Default,
     /// The format that gives the smallest file at equal quality: AVIF, WebP, JPEG or PNG.
     Auto,
-    /// A given format.
+    /// A format that the request names.
     Format(Format),
 }
 

@@ -161,7 +161,7 @@ impl FramePipeline<'_> {
     }
 
     /// Decodes the watermark at the size that it has in the output. Does nothing if the watermark was already
-    /// decoded or the plan has none.
+    /// decoded or the plan has no watermark.
     fn decode_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
         if let Some(file) = self.watermark_file.take()
             && let Some(asked) = self.plan.watermark

@@ -167,7 +167,8 @@ fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
 
 /// The number of entries of the colour table: the number in the header, or, if the header states 0, the
 /// number of values of an index. The result is at most `room`, the number of entries that fit before the
-/// pixels. Pixels of more than 8 bits are no indices; their table is only a hint for displays.
+/// pixels. Pixels of more than 8 bits are not indices. A colour table in such a file is only a hint for
+/// displays with few colours.
 fn n_colors(bits: u16, stated: u32, room: Option<usize>) -> usize {
     let n_values = if bits <= 8 { 1 << bits } else { 0 };
     let n = match stated {

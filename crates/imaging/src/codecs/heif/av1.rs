@@ -66,7 +66,7 @@ impl Decoder {
         Ok(Self { raw, data: Dav1dData::default() })
     }
 
-    /// Copies the coded picture into a buffer of the library.
+    /// Copies the coded picture into a buffer that rav1d allocated.
     fn send(&mut self, data: &[u8]) -> Result<(), &'static str> {
         if data.is_empty() {
             return Err("there is no picture");

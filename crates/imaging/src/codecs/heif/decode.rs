@@ -88,7 +88,8 @@ impl Assembler<'_, '_> {
         }
     }
 
-    /// Subtracts the pixels of a picture of this size from `pixels_left`. Fails when too few are left.
+    /// Subtracts the pixels of a picture of this size from `pixels_left`. Fails when `pixels_left` is smaller
+    /// than this number.
     fn spend(&mut self, (width, height): (u32, u32)) -> Result<u64, Error> {
         let n = u64::from(width) * u64::from(height);
         check(Limit::Pixels, self.max_pixels, n)?;

@@ -32,8 +32,8 @@ pub(in crate::codecs) struct Writer {
 }
 
 impl Writer {
-    /// Adds a picture. `hidden`: readers do not show the picture by itself, because it is a part of another
-    /// picture.
+    /// Adds a picture. If `hidden` is true, readers do not show the picture as a separate picture, because it
+    /// is a part of another picture.
     pub(in crate::codecs) fn picture(
         &mut self,
         kind: &[u8; 4],

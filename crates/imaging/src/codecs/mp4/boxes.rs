@@ -11,7 +11,8 @@ const TIMESCALE: u32 = 1_000;
 /// The identity matrix in fixed-point numbers.
 const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
-/// The code point of BT.709 (ITU-T H.273), the same for colour primaries, transfer function and matrix.
+/// The code point of BT.709 (ITU-T H.273), which is the same number for colour primaries, transfer function
+/// and matrix.
 const BT_709: u16 = 1;
 
 /// The parameter sets of H.264, which a decoder needs before the first picture.

@@ -62,7 +62,8 @@ impl Coder {
             .bitrate(BitRate::from_bps(BITS_PER_SECOND))
             .max_frame_rate(FrameRate::from_hz(FRAMES_PER_SECOND))
             .skip_frames(false)
-            // Scene change detection is off, because it would choose quantisers outside of the given range.
+            // Scene change detection is off, because, with scene change detection, OpenH264 chooses
+            // quantisers outside of the given range.
             .scene_change_detect(false)
             .adaptive_quantization(false)
             .background_detection(false)

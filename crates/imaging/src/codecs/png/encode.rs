@@ -92,7 +92,7 @@ fn is_better_as_gray(image: &Image, indexed: &Indexed) -> bool {
 }
 
 /// Removes an opaque alpha channel, and converts colour to gray if all pixels are gray. Returns `None` when
-/// all channels are needed.
+/// no channel can be removed.
 fn reduce(image: &Image, scratch: &mut Scratch) -> Option<Image> {
     let (width, height) = (image.width(), image.height());
     match image.channels() {

@@ -46,7 +46,8 @@ impl Bits<'_> {
         self.at >= self.data.len() * 8
     }
 
-    /// Skips fill bits and an end-of-line code, if they are next: at least eleven zeros, then a one.
+    /// If an end-of-line code comes next, skips it. The code is at least eleven zeros, including fill bits,
+    /// then a one.
     fn skip_end_of_line(&mut self) -> bool {
         if self.peek(11) != Some(0) {
             return false;

@@ -14,8 +14,8 @@ use crate::codecs::still_decoder::DecodeStill as _;
 use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
-/// The JPEG file of a strip or tile may have four times the pixels of the strip or tile, plus this number of
-/// pixels.
+/// The JPEG file of a strip or tile may have four times the pixels of the strip or tile, plus
+/// `MAX_EXCESS_PX`.
 const MAX_EXCESS_PX: u64 = 64 * 64;
 
 /// The tables that strips and tiles share.
