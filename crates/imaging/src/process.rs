@@ -108,7 +108,7 @@ impl<'a> Job<'a> {
     }
 
     /// Whether the encoder writes each frame as soon as it arrives. Such an encoder cannot search for the
-    /// quality by itself, because the search needs all frames several times.
+    /// highest quality that `max_bytes` allows, because the search needs all frames several times.
     fn streams(&self, plan: &Plan, header: &Header) -> bool {
         match self.output_format(plan) {
             // For a single frame, WebP and `auto` use an encoder for still pictures.

@@ -103,8 +103,8 @@ fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Direct
         match file.directory(directory.next, limits) {
             Ok(next) if is_main(file, &next) => return Ok(next),
             Ok(next) => directory = next,
-            // The search ends at an invalid offset of the next directory, because all later directories
-            // cannot be found.
+            // The search ends at a directory that cannot be read, because this directory has the offset of
+            // the next one.
             Err(_) => break,
         }
     }

@@ -14,7 +14,7 @@ use crate::orientation::Orientation;
 use crate::plan::Crop;
 use crate::{Error, Image, Limits, Plan, Scratch, faces, geometry};
 
-/// The state that all frames of an image share.
+/// The values that the processing of all frames of an image shares.
 pub(super) struct FramePipeline<'a> {
     /// The requested plan. After face detection, a copy of the plan in which coordinates replace the
     /// references to faces.

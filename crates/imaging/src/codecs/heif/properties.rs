@@ -166,7 +166,7 @@ pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation 
             _ => {}
         }
     }
-    // Axis 0 exchanges top and bottom, axis 1 exchanges left and right (edition of 2022, 6.5.12).
+    // Axis 0 exchanges top and bottom, axis 1 exchanges left and right (ISO/IEC 23008-12:2022, 6.5.12).
     match (quarters, mirrored) {
         (0, None) => Orientation::Upright,
         (1, None) => Orientation::Rotate270,

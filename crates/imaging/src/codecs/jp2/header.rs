@@ -1,6 +1,6 @@
-//! Reads the boxes of a JP2 file (annex I) and the first marker segment of its codestream (A.5.1), as far as
-//! the limits and the file information need them. The crate `hayro-jpeg2000` reads the other boxes and
-//! segments.
+//! Reads the boxes of a JP2 file (ISO/IEC 15444-1, annex I) and the first marker segment of its codestream
+//! (A.5.1), as far as the limits and the file information need them. The crate `hayro-jpeg2000` reads the
+//! other boxes and segments.
 
 use super::corrupt;
 use crate::Error;

@@ -252,7 +252,7 @@ fn decoder_configuration(out: &mut Vec<u8>, parameters: &Parameters) {
     out.push(1);
     // Profile, constraints and level, copied from the sequence parameter set.
     out.extend(sequence.get(1..4).unwrap_or(&[100, 0, 52]));
-    // The length of a NAL unit has four bytes; one sequence parameter set follows.
+    // The length field before each NAL unit has four bytes; one sequence parameter set follows.
     out.extend([0xff, 0xe1]);
     out.extend((sequence.len() as u16).to_be_bytes());
     out.extend(sequence);
