@@ -1,5 +1,5 @@
 //! The registry of codecs: maps every format to its decoder and its encoder. `codec.rs` defines the traits of
-//! decoders and encoders; every format has its own file.
+//! decoders and encoders; every format has its own file, e.g. `gif.rs`.
 
 mod animation_delta;
 pub(crate) mod auto;
@@ -46,7 +46,7 @@ use crate::{Error, Limits};
 ///
 /// # Errors
 /// Fails when the header is invalid or when the file exceeds a limit. The caller must check the limits on
-/// width, height and number of frames, because not every decoder checks these three.
+/// width, height and number of frames, because not every decoder checks these three limits.
 pub(crate) fn open<'a>(
     format: Format,
     input: &'a [u8],

@@ -17,7 +17,7 @@ pub enum Error {
     Corrupt {
         /// The name of the format in the API, e.g. `JPEG`.
         format: &'static str,
-        /// Why decoding failed, in the words of the decoder.
+        /// Why decoding failed: the message of the decoder.
         reason: String,
     },
     /// The file is valid, but uses a feature of its format that this build does not decode.
@@ -51,12 +51,12 @@ pub enum Error {
     Encode {
         /// The name of the format in the API.
         format: &'static str,
-        /// Why encoding failed, in the words of the encoder.
+        /// Why encoding failed: the message of the encoder.
         reason: String,
     },
 }
 
-/// A limit that an image exceeds.
+/// The kind of a limit that an image exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// [`crate::Limits::pixels`].

@@ -1,5 +1,5 @@
 //! Face detection: the positions of the faces in an image. Detection runs on a small gray copy. Module
-//! [`crate::geometry`] applies the positions to a plan.
+//! [`crate::geometry`] replaces the references to faces in a plan by these positions.
 //!
 //! Detection is pure arithmetic over a built-in model: the same image always gives the same faces.
 
@@ -21,10 +21,11 @@ use crate::{Channels, Image, Scratch, operations};
 /// Side of the smallest detectable face, in pixels of the gray copy. The model was trained with square
 /// windows of this side.
 const WINDOW: usize = 40;
-/// Longest side of the gray copy in pixels. The smallest detectable face is a sixteenth of this side.
+/// Length of the longer side of the gray copy in pixels, unless the image is very wide, very high or smaller
+/// than the copy. The side of the smallest detectable face is a sixteenth of this length.
 const COPY_PX: u32 = 640;
 /// Smallest length of the shorter side of the gray copy, in pixels. A very wide or very high image is reduced
-/// less than others, so that its shorter side keeps this length, unless the longer side would exceed
+/// less than other images, so that its shorter side keeps this length, unless the longer side would exceed
 /// [`COPY_MAX_PX`].
 const COPY_SHORT_PX: u32 = 120;
 /// Largest length of the longer side of the gray copy of a very wide or very high image, in pixels.
@@ -34,14 +35,16 @@ const SCORE_MIN: f32 = 2.0;
 /// Maximum number of faces returned.
 const N_FACES_MAX: usize = 100;
 
-/// The model, and the patches to which the model refers by number.
+/// The trained model, and the patches (rectangles in the detection window) to which the model refers by
+/// number.
 struct Trained {
     model: Model,
     patches: Vec<Patch>,
 }
 
-/// Finds the faces in an upright image. Returns their rectangles, the largest face first. `full_size` is the
-/// size of the image before the decoder reduced it; the rectangles count pixels of that size.
+/// Finds the faces in an image to which its EXIF orientation was already applied. Returns their rectangles,
+/// the largest face first. `full_size` is the size of the image before the decoder reduced it; the rectangles
+/// count pixels of that size.
 pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec<Rect> {
     static TRAINED: OnceLock<Option<Trained>> = OnceLock::new();
     let trained = TRAINED.get_or_init(|| Some(Trained { model: Model::built_in()?, patches: patches() }));
@@ -68,8 +71,8 @@ pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec
     faces
 }
 
-/// The smallest size to which a decoder may reduce an upright image of `full_size`: detection finds the same
-/// faces at this size as at the full size.
+/// The smallest size to which a decoder may reduce an image of `full_size`, because detection needs a gray
+/// copy of this size. Both sizes are sizes after the EXIF orientation was applied.
 pub(crate) fn needed_size(full_size: Size) -> Size {
     copy_size(full_size)
 }
@@ -84,7 +87,7 @@ fn copy_size(size: Size) -> Size {
 }
 
 /// Scales an interval from pixels of the gray copy to pixels of the image and clips the interval to
-/// `0..bound`. Returns `None` if the interval lies outside.
+/// `0..bound`. Returns `None` if the interval lies outside of `0..bound`.
 fn clip(start: i32, length: u32, factor: f64, bound: u32) -> Option<(u32, u32)> {
     let scale = |at: i64| (at as f64 * factor).round().clamp(0.0, bound.into()) as u32;
     let (start, end) = (scale(start.into()), scale(i64::from(start) + i64::from(length)));
@@ -118,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn model_file_is_complete_and_refers_to_existing_patches_only() {
+    fn built_in_model_is_complete_and_refers_only_to_existing_patches() {
         let model = Model::built_in().expect("the built-in model file is valid");
         let patches = patches();
         let levels: Vec<usize> = model.levels.iter().map(Vec::len).collect();
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn gray_copy_size_keeps_its_short_side_minimum_and_long_side_maximum() {
+    fn shorter_side_of_the_gray_copy_keeps_its_minimum_unless_the_longer_side_exceeds_its_maximum() {
         for (size, expected) in [
             ((4000, 3000), (640, 480)),
             ((300, 200), (300, 200)),
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn detection_window_outside_of_the_image_is_black() {
+    fn pixels_of_a_detection_window_outside_of_the_image_are_black() {
         let image =
             GrayImage { width: 50, height: 45, data: (0..50 * 45).map(|i| (i % 251) as u8).collect() };
         for (x, y, side) in

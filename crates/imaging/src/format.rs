@@ -66,9 +66,9 @@ struct Traits {
     written: bool,
     /// Whether a file can have transparent pixels.
     alpha: bool,
-    /// Whether our encoder can write more than one frame.
+    /// Whether the encoder of this build can write more than one frame.
     animated: bool,
-    /// Whether our encoder can write EXIF and XMP.
+    /// Whether the encoder of this build can write EXIF and XMP.
     metadata: bool,
 }
 
@@ -173,12 +173,12 @@ impl Format {
         traits(self).alpha
     }
 
-    /// Whether our encoder for this format can write more than one frame.
+    /// Whether the encoder of this build for this format can write more than one frame.
     pub fn is_animated(self) -> bool {
         traits(self).animated
     }
 
-    /// Whether our encoder for this format can write EXIF and XMP.
+    /// Whether the encoder of this build for this format can write EXIF and XMP.
     pub(crate) fn has_metadata(self) -> bool {
         traits(self).metadata
     }

@@ -1,12 +1,12 @@
 //! Positions and sizes: the sizes, rectangles and windows that result from a [`Plan`], as pure functions of
 //! numbers. This module handles no pixels.
 //!
-//! **Rounding.** A side that follows from another side is the exact quotient, rounded to the nearest whole
-//! pixel (a half is rounded up), and at least 1. If a centred rectangle has an odd number of spare pixels
-//! around it, the rectangle lies half a pixel nearer to the upper left corner.
+//! **Rounding.** A side that is computed from another side and a ratio is the exact result, rounded to the
+//! nearest whole pixel (a half is rounded up), and at least 1. If the two margins of a centred rectangle
+//! cannot be equal, the left or upper margin is one pixel smaller than the right or lower margin.
 //!
-//! **Coordinates** refer to the upright image at its full size, even if the decoder delivered a reduced
-//! image.
+//! **Coordinates** are pixels of the image at its full size after its EXIF orientation was applied, even if
+//! the decoder delivered a reduced image.
 
 mod crop;
 mod faces;
@@ -37,7 +37,7 @@ impl Size {
         Self::new(image.width(), image.height())
     }
 
-    /// A size with these sides.
+    /// Creates a size of `width` × `height` pixels.
     pub const fn new(width: u32, height: u32) -> Self {
         Self { width, height }
     }
@@ -147,8 +147,8 @@ impl Stages {
     }
 }
 
-/// The size after `scale`: the width is multiplied by `size · ratio` and the height by `size`. Both are
-/// rounded, and at least 1.
+/// The size after `scale`: the width is multiplied by `size · ratio` and the height by `size`. Both results
+/// are rounded, and are at least 1.
 pub fn scale(size: Size, options: Scale) -> Size {
     let side = |side: u32, factor: f64| (f64::from(side) * factor).round().max(1.0) as u32;
     Size::new(side(size.width, options.size * options.ratio), side(size.height, options.size))
@@ -161,12 +161,12 @@ pub fn pad(size: Size, options: Padding) -> Size {
     Size::new(add(size.width, options.left, options.right), add(size.height, options.top, options.bottom))
 }
 
-/// The smallest size to which a decoder may reduce an image of `size` without loss for the plan: `resize`, or
-/// `scale` in a plan without `resize`, reduces an image of this size by less than one pixel. Returns the full
-/// size if
+/// The smallest size to which a decoder may reduce an image of `size` without making the output of the plan
+/// less sharp: an image of this size has at least as many columns and rows as `resize`, or `scale` in a plan
+/// without `resize`, creates from it. Returns the full size if
 ///
 /// - the plan makes nothing smaller,
-/// - the kernel is nearest neighbour, which must see the original pixels, or
+/// - the kernel is nearest neighbour, which needs the original pixels, or
 /// - the crop depends on faces, which are not known yet.
 ///
 /// # Errors
@@ -194,8 +194,9 @@ pub fn needed_size(size: Size, plan: &Plan) -> Result<Size, Error> {
     ))
 }
 
-/// The shares of the free space that lie left of a rectangle and above it when gravity places the rectangle,
-/// in halves: 0, 1 or 2. Faces and points count as the centre, because other code handles these gravities.
+/// How much of the free space lies to the left of a rectangle and above it if gravity places the rectangle.
+/// The unit is half of the free space: 0, 1 or 2 halves. Faces and points count as the centre, because other
+/// code handles these gravities.
 fn leading_halves(gravity: Gravity) -> (u32, u32) {
     use Gravity::{Center, Face, Faces, Point};
     let x = match gravity {

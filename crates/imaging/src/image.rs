@@ -79,7 +79,7 @@ impl Image {
         &mut self.data
     }
 
-    /// Returns the buffer for reuse.
+    /// Returns the buffer of the pixels, so that the caller can reuse it.
     pub fn into_data(self) -> Vec<u8> {
         self.data
     }

@@ -1,5 +1,5 @@
 //! Information about an image file: the members of the `input` and `output` objects of a response that depend
-//! only on the bytes of the file. Names and URLs are not among them.
+//! only on the bytes of the file. The names and URLs of files are not part of this information.
 
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
@@ -56,7 +56,8 @@ pub struct FileInfo {
     pub alpha: bool,
 }
 
-/// The members of [`FileInfo`] that a codec provides. The other members follow from the bytes of the file.
+/// The members of [`FileInfo`] that a codec provides. The other members of [`FileInfo`] are computed from the
+/// bytes of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct ImageInfo {
     pub(crate) format: Format,

@@ -96,7 +96,7 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// All bytes that were not read.
+    /// All bytes that were not read yet.
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0
     }

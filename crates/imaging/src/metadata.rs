@@ -26,12 +26,12 @@ pub(crate) struct Metadata {
     pub(crate) copyright: Option<String>,
 }
 
-/// The changes to the image that its metadata must reflect.
+/// The changes to the image because of which values in its metadata must be corrected.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Changed {
-    /// The new size.
+    /// The size of the output.
     pub(crate) size: Size,
-    /// Whether the image was turned upright, so that its orientation must be reset.
+    /// Whether the EXIF orientation was applied to the pixels, so that the tag in the metadata must be reset.
     pub(crate) upright: bool,
 }
 

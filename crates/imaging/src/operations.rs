@@ -54,19 +54,21 @@ const AFTER_RESIZE: [(&str, Operation); 8] = [
 /// The arguments of the operations besides the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// Whether the output format can store alpha. If it can, an absent `background` means transparent, else
-    /// white.
+    /// Whether the output format can store alpha. The default of `background` is transparent if the format
+    /// can store alpha, else white.
     pub output_alpha: bool,
     /// The limits, checked before anything is allocated.
     pub limits: &'a Limits,
-    /// The full size of the upright picture in the file, if the decoder delivered a smaller picture. Lengths
-    /// in the plan are in pixels of this size. `None`: the decoder delivered the full size.
+    /// The full size of the picture in the file after its EXIF orientation was applied, if the decoder
+    /// delivered a smaller picture. Lengths in the plan are in pixels of this size. `None`: the decoder
+    /// delivered the full size.
     pub full_size: Option<Size>,
     /// The picture of [`Plan::watermark`]. It may have any size, because the operation scales it.
     pub watermark: Option<&'a Image>,
 }
 
-/// Applies all operations of the plan to an upright sRGB image, in the fixed order of the two lists above.
+/// Applies all operations of the plan to an sRGB image, in the fixed order of the two lists above. The EXIF
+/// orientation of the image must already be applied.
 ///
 /// # Errors
 /// [`Error::Limit`] when the size after an operation is too large, [`Error::Plan`] when the crop lies outside
@@ -80,9 +82,9 @@ pub fn apply(
     apply_to_part(image, None, plan, context, scratch)
 }
 
-/// Does the same as [`apply`], but for an image that the decoder may have reduced. Only `part` of such an
-/// image is the picture, because the pixels of the last column and row can stand for fewer pixels of the file
-/// than all other pixels do.
+/// Does the same as [`apply`], but for an image that the decoder may have reduced. The picture fills only
+/// `part` of such an image, because a pixel in the last column or row can represent fewer pixels of the file
+/// than the other pixels do.
 ///
 /// # Errors
 /// As [`apply`].
@@ -111,7 +113,8 @@ fn run_all(
     operations.iter().try_fold(picture, |picture, (_, run)| run(picture, plan, context, scratch))
 }
 
-/// The size of the image that [`apply`] returns for an upright picture of `width` × `height` pixels.
+/// The size of the image that [`apply`] returns for a picture that has `width` × `height` pixels after its
+/// EXIF orientation was applied.
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.

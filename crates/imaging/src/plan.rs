@@ -25,7 +25,7 @@ pub struct Plan {
     pub keep_orientation: bool,
     /// Mirrors the image.
     pub flip: Option<Flip>,
-    /// Keeps a part of the image.
+    /// Keeps a rectangle of the image and removes the pixels outside of it.
     pub crop: Option<Crop>,
     /// Changes the size by one of the rules in [`ResizeMode`].
     pub resize: Option<Resize>,
@@ -37,7 +37,7 @@ pub struct Plan {
     pub adjust: Option<Adjust>,
     /// Effects, applied in the order of the fields.
     pub filter: Option<Filter>,
-    /// Lays another picture over the image. Its bytes are in [`crate::Input::watermark`].
+    /// Draws another picture over the image. Its bytes are in [`crate::Input::watermark`].
     pub watermark: Option<Watermark>,
     /// Cuts the image to a shape.
     pub mask: Option<Mask>,

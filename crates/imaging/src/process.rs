@@ -28,7 +28,8 @@ pub struct Processed {
     pub output: FileInfo,
     /// The output file.
     pub bytes: Vec<u8>,
-    /// The faces in the upright input, the largest first. `None` unless the plan asks for faces.
+    /// The faces in the input after its EXIF orientation was applied, the largest face first. `None` unless
+    /// the plan asks for faces.
     pub faces: Option<Vec<Rect>>,
     /// Warnings about parts of the input or the plan that were ignored or replaced, as sentences for the
     /// caller of the API.
@@ -83,8 +84,8 @@ pub fn process<'a>(
     }
 }
 
-/// One call of [`process`], apart from the plan: the quality search runs the job several times with different
-/// plans.
+/// The arguments of one call of [`process`], except the plan. The plan is not included because the quality
+/// search processes the image several times with different plans.
 struct Job<'a> {
     input: Input<'a>,
     input_format: Format,
@@ -97,7 +98,7 @@ impl<'a> Job<'a> {
         codecs::open(self.input_format, self.input.image, self.limits)
     }
 
-    /// The requested output format; `None`: the format of the smallest file.
+    /// The requested output format. `None`: the format that gives the smallest file.
     fn output_format(&self, plan: &Plan) -> Option<Format> {
         match plan.output.format {
             TargetFormat::Default => Some(self.input_format.default_output()),
@@ -107,7 +108,7 @@ impl<'a> Job<'a> {
     }
 
     /// Whether the encoder writes each frame as soon as it arrives. Such an encoder cannot search for the
-    /// quality by itself, because the search needs all frames several times.
+    /// highest quality that `max_bytes` allows, because the search needs all frames several times.
     fn streams(&self, plan: &Plan, header: &Header) -> bool {
         match self.output_format(plan) {
             // For a single frame, WebP and `auto` use an encoder for still pictures.
@@ -116,9 +117,9 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Finds the highest quality at which an animation has at most `max_bytes`. Every attempt decodes and
-    /// processes the image again, because all frames together may need far more memory than a worker may use.
-    /// `decoder` is for the first attempt.
+    /// Finds the highest quality at which the file of an animation has at most `max_bytes` bytes. Every
+    /// attempt decodes and processes the image again, because all frames together may need far more memory
+    /// than a worker may use. The first attempt uses `decoder`.
     fn search_quality(
         &self,
         plan: &Plan,
@@ -140,8 +141,8 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Processes the image once, from the first frame of `decoder` on. Only encoders of still pictures obey
-    /// `max_bytes` here, because they search for the quality by themselves.
+    /// Processes the image once, from the first frame of `decoder` on. Only encoders of still pictures take
+    /// `max_bytes` into account here, because they search for the quality by themselves.
     fn run(
         &self,
         plan: &Plan,
@@ -227,7 +228,7 @@ pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, 
 /// time in milliseconds. At most `n_frames` frames are used.
 ///
 /// # Errors
-/// As [`encode`]; [`Error::Encode`] also when there is no frame or the format holds only one.
+/// As [`encode`]; [`Error::Encode`] also when `frames` yields no frame or the format can hold only one frame.
 pub fn encode_animation(
     frames: impl IntoIterator<Item = (Image, u32)>,
     n_frames: u32,

@@ -5,7 +5,7 @@ use crate::Error;
 use crate::color::Layout;
 use crate::geometry::Size;
 
-/// The rows of a picture from the top, in the colours of the file.
+/// The rows of a picture from top to bottom. Their colours are not yet converted to sRGB.
 pub(crate) trait Rows {
     /// The size of the picture.
     fn size(&self) -> Size;

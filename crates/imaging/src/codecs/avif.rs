@@ -10,7 +10,7 @@ use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
 /// The quality that is used when the output states none. The picture looks as good as a JPEG of quality 80,
-/// and the file has half the size.
+/// and the file has half the size of that JPEG.
 const DEFAULT_QUALITY: u8 = 60;
 
 /// From this quality on, chroma has full resolution (4:4:4). Below this quality, chroma subsampling is 4:2:0.
@@ -20,8 +20,8 @@ const FULL_CHROMA_QUALITY: u8 = 85;
 /// visible.
 const LOSSLESS_QUALITY: u8 = 100;
 
-/// The lowest quality of the alpha plane. The colours may have a lower quality, but artefacts at the edges of
-/// transparent areas are more visible than artefacts of colours.
+/// The lowest quality of the alpha plane. The colours may have a lower quality, because artefacts of colours
+/// are less visible than artefacts at the edges of transparent areas.
 const LEAST_ALPHA_QUALITY: u8 = 75;
 
 /// The effort that is used when the output states none.

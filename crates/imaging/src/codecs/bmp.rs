@@ -2,8 +2,8 @@
 //! which icons contain, too. `dib.rs` reads the headers of a DIB, `pixels.rs` and `rle.rs` decode its pixels,
 //! `encode.rs` writes files.
 //!
-//! Not supported: colour spaces that a V4 or V5 header describes by end points and gammas. Such pixels are
-//! treated as sRGB, as in most viewers. An embedded ICC profile is used.
+//! Not supported: colour spaces that a V4 or V5 header describes by the XYZ values of the primaries and by
+//! gamma values. Such pixels are treated as sRGB, as in most viewers. An embedded ICC profile is used.
 
 mod dib;
 mod encode;

@@ -34,7 +34,7 @@ pub(super) enum Blend {
     Over,
 }
 
-/// A canvas of RGBA pixels with straight alpha, transparent at first.
+/// A canvas of RGBA pixels with straight alpha. All pixels are transparent before the first frame is drawn.
 #[derive(Debug)]
 pub(super) struct Canvas {
     width: usize,
@@ -60,8 +60,8 @@ impl Canvas {
         Self { width, height, data: scratch.take_zeroed(width * height * 4), pending: None }
     }
 
-    /// Disposes of the previous frame and prepares the canvas for a frame in `area`. `dispose` is the
-    /// disposal method of the frame that will be drawn in `area`.
+    /// Carries out the disposal of the previous frame and prepares the canvas for a frame in `area`.
+    /// `dispose` is the disposal method of the frame that will be drawn in `area`.
     pub(super) fn begin(&mut self, area: Area, dispose: Dispose, scratch: &mut Scratch) {
         match self.pending.take() {
             None => {}

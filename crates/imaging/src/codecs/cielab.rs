@@ -31,8 +31,8 @@ impl CielabToSrgb {
         Self { curve: curve.collect() }
     }
 
-    /// Converts a colour with L* from 0 to 100 and a*, b* around 0 (CIE 15, 8.2.1). A colour outside of sRGB
-    /// is clipped in each channel.
+    /// Converts a colour with L* from 0 to 100 and with signed a* and b*, which are 0 for gray (CIE 15,
+    /// 8.2.1). A colour outside of sRGB is clipped in each channel.
     pub(super) fn color(&self, [l, a, b]: [f32; 3]) -> [u8; 3] {
         let fy = (l + 16.0) / 116.0;
         let linear = |f: f32| if f > 6.0 / 29.0 { f * f * f } else { (f - 4.0 / 29.0) * (108.0 / 841.0) };

@@ -15,7 +15,7 @@ use crate::{Error, Image, Limits, Scratch};
 pub(crate) struct Header {
     /// Size, kind of colours, number of frames and other facts about the file.
     pub(crate) info: ImageInfo,
-    /// How to turn and mirror the frames so that they are upright.
+    /// How the frames must be rotated or mirrored before they are shown.
     pub(crate) orientation: Orientation,
     /// The embedded ICC profile.
     pub(crate) profile: Option<Vec<u8>>,
@@ -45,12 +45,13 @@ pub(crate) trait Decode {
 
     /// Allows the decoder to deliver frames that are smaller than the size in the header, but not smaller
     /// than `needed`. `needed` is a size before the orientation is applied. Called at most once, before the
-    /// first frame. The default implementation ignores the call, for decoders that would save no work.
+    /// first frame. The default implementation ignores the call, because many decoders cannot save work by
+    /// delivering smaller frames.
     fn reduce_to(&mut self, _needed: Size) {}
 
     /// The width and height of the picture inside a frame that [`Decode::reduce_to`] made smaller, in pixels
-    /// of the frame. A number has a fraction if a pixel in the last column or row stands for fewer pixels of
-    /// the file than a pixel elsewhere. `None`: the picture fills the frame.
+    /// of the frame. The width or the height has a fraction if a pixel in the last column or row represents
+    /// fewer pixels of the file than the other pixels do. `None`: the picture fills the frame.
     fn reduced_size(&self) -> Option<(f64, f64)> {
         None
     }
@@ -99,6 +100,6 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// The description of a sequence that has a single picture.
+    /// Describes an output with a single picture.
     pub(crate) const STILL: Self = Self { n_frames: 1, plays: Some(1), alpha: false };
 }

@@ -1,5 +1,5 @@
 //! Inserts metadata into finished JPEG, PNG, APNG and WebP files, because the encoders of these four formats
-//! write no metadata. Every other encoder whose format has metadata writes them itself.
+//! write no metadata. Every other encoder whose format has metadata writes the metadata itself.
 
 use super::codec::{Encode, Encoded};
 use super::{jpeg, png, webp};

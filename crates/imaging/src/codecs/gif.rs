@@ -36,7 +36,7 @@ pub(super) struct Decoder<'a> {
     input: &'a [u8],
     scan: Scan,
     header: Header,
-    /// The state of decoding; `None` before the first frame and after the last frame.
+    /// The state of the decoder between two frames; `None` before the first frame and after the last frame.
     reading: Option<Reading<'a>>,
 }
 
@@ -156,8 +156,8 @@ fn draw<'a>(canvas: &mut Canvas, area: Area, rows: impl Iterator<Item = &'a [u8]
     }
 }
 
-/// The colour of every index. All colours are opaque except the transparent one. An index outside of the
-/// palette is black, as in browsers.
+/// The colour of every index. All colours are opaque except the colour of the transparent index. An index
+/// outside of the palette is black, as in browsers.
 fn color_table(palette: Option<&[u8]>, transparent: Option<u8>) -> [[u8; 4]; 256] {
     let mut colors = [[0, 0, 0, 255]; 256];
     let entries = palette.unwrap_or_default().as_chunks::<3>().0;

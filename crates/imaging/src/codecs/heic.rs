@@ -62,7 +62,8 @@ fn quantiser(quality: u8) -> u8 {
 }
 
 /// Adds a picture as one item, or as a grid of tiles when the picture is too large for one item. `role` is
-/// the property that describes the whole picture: either its colour space, or the mark of an alpha plane.
+/// the property that describes the whole picture: either its colour space, or the property that marks it as
+/// an alpha plane.
 fn add_picture(
     writer: &mut write::Writer,
     picture: &Ycbcr,
@@ -100,7 +101,7 @@ fn add_picture(
     Ok(grid)
 }
 
-/// Codes a picture. Returns its NAL units, each after its length, and the property `hvcC`.
+/// Codes a picture. Returns its NAL units, each preceded by its length, and the property `hvcC`.
 fn code(picture: &Ycbcr, config: &EncoderConfig) -> Result<(Vec<u8>, write::Property), String> {
     let chroma = picture.chroma.as_ref().map(|[first, second]| (first.as_slice(), second.as_slice()));
     let planes = Planes { y: &picture.luma, chroma };
@@ -123,7 +124,7 @@ fn configuration(picture: &EncodedPicture) -> Vec<u8> {
     out.extend_from_slice(&[0x90, 0, 0, 0, 0, 0, picture.level_idc]);
     // No spatial segmentation, no hint about parallel decoding.
     out.extend_from_slice(&[0xf0, 0, 0xfc, 0xfc | picture.chroma_format, 0xf8, 0xf8, 0, 0]);
-    // One temporal layer; the length of a NAL unit has four bytes.
+    // One temporal layer; the length field before each NAL unit has four bytes.
     out.extend_from_slice(&[0x0f, picture.parameter_sets.len() as u8]);
     for set in &picture.parameter_sets {
         out.extend_from_slice(&[0x80 | (set[0] >> 1 & 0x3f), 0, 1]);

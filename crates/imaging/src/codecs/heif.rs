@@ -4,7 +4,8 @@
 //! picture is HEVC (HEIC) or AV1 (AVIF); the brand of the file is not used.
 //!
 //! Only the properties `irot` and `imir` rotate and mirror a picture. The EXIF orientation is ignored,
-//! because it is only informative (ISO/IEC 23000-22, 7.3.10): a picture without these properties is upright.
+//! because it is only informative (ISO/IEC 23000-22, 7.3.10): a picture without these properties is shown as
+//! stored.
 
 #[expect(
     unsafe_code,

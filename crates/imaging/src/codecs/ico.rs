@@ -31,7 +31,8 @@ struct Entry<'a> {
     data: &'a [u8],
 }
 
-/// Opens the largest picture of a file; of several, the one with the most bits per pixel.
+/// Opens the largest picture of a file. If several pictures share the largest size, opens the one with the
+/// most bits per pixel.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let n_entries = u16_le(input, 4).ok_or_else(|| corrupt("the directory is cut off"))?;
     check(Limit::Parts, limits.parts.into(), n_entries.into())?;

@@ -37,7 +37,7 @@ pub(super) struct Decoder<'a> {
     channels: Channels,
 }
 
-/// The channels of a decoded pixel, in the order in which the library delivers them.
+/// The channels of a decoded pixel, in the order in which `hayro-jpeg2000` delivers them.
 #[derive(Debug, Clone, Copy)]
 struct Channels {
     layout: Layout,
@@ -57,8 +57,8 @@ impl<'a> Decoder<'a> {
     /// Reads the boxes and the main header of the codestream. Decodes nothing.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jp2 = header::read(input, limits)?;
-        // The limits are checked before the library is called, because the library allocates memory for this
-        // size.
+        // The limits are checked before `hayro-jpeg2000` is called, because it allocates memory for a picture
+        // of this size.
         limits.check_input(jp2.width, jp2.height, 1)?;
         let image = Image::new(input, &settings(None)).map_err(corrupt)?;
         if image.width() == 0 || image.height() == 0 {
@@ -81,8 +81,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Settings of the library: tolerate defects, and decode the lowest resolution level that is at least as
-/// large as `needed`.
+/// The settings of `hayro-jpeg2000`: it tolerates defects, and decodes the lowest resolution level that is at
+/// least as large as `needed`.
 fn settings(needed: Option<Size>) -> DecodeSettings {
     DecodeSettings {
         resolve_palette_indices: true,

@@ -111,9 +111,9 @@ impl DecodeStill for Decoder<'_> {
 }
 
 impl Decoder<'_> {
-    /// Converts four components as stored to inks, where 0 means no ink. Adobe stores the inks inverted. The
-    /// Adobe marker therefore has two meanings: the samples are inverted, and the field `transform` of the
-    /// marker states whether the first three components are YCbCr.
+    /// Converts four stored components to amounts of cyan, magenta, yellow and black ink, where 0 means no
+    /// ink. Adobe stores the inks inverted. The Adobe marker therefore has two meanings: the samples are
+    /// inverted, and the field `transform` of the marker states whether the first three components are YCbCr.
     fn to_inks(&self, data: &mut [u8]) {
         if self.jpeg.transform == Transform::YCbCr {
             for pixel in data.as_chunks_mut::<4>().0 {

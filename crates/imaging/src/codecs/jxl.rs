@@ -29,7 +29,7 @@ fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "JXL", reason: reason.to_string() }
 }
 
-/// The reason of the error for a truncated file.
+/// The reason that the error for a truncated file states.
 const ENDS_EARLY: &str = "the file ends early";
 
 /// A JPEG XL file whose headers were read.
@@ -91,8 +91,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Settings of the library: the orientation is not applied, alpha is straight, and the limit on samples is
-/// computed from [`Limits`].
+/// The settings of the crate `jxl`: the orientation is not applied, alpha is straight, and the limit on
+/// samples is computed from [`Limits`].
 fn options(limits: &Limits) -> JxlDecoderOptions {
     let mut options = JxlDecoderOptions::default();
     options.adjust_orientation = false;

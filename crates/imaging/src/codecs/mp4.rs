@@ -20,8 +20,8 @@ use crate::format::Format;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality that is used when the output states none. It gives a quantiser of 24, close to 23, the usual
-/// choice for H.264.
+/// The quality that is used when the output states none. This quality gives the quantiser 24. The usual
+/// quantiser for H.264 is 23.
 const DEFAULT_QUALITY: u8 = 70;
 
 fn failed(reason: &str) -> Error {
@@ -31,8 +31,8 @@ fn failed(reason: &str) -> Error {
 /// The encoder of an MP4 file.
 pub(super) struct Encoder {
     output: Output,
-    /// The encoder of the pictures and the file. Both are created with the first frame, because all frames
-    /// have the size of the first.
+    /// The encoder of the pictures, and the file that is written. Both are created with the first frame,
+    /// because all frames have the size of the first.
     started: Option<(Coder, Movie)>,
 }
 

@@ -16,7 +16,7 @@ impl<D: Decode> NestedDecoder<D> {
     pub(super) fn new(inner: D, outer: Format) -> Self {
         let mut header = inner.header().clone();
         header.info.format = outer;
-        // The result is never an animation, because the outer formats ICO and BMP have none.
+        // The result is never an animation, because the outer formats, ICO and BMP, have no animations.
         header.info.frames = 1;
         Self { inner, header }
     }

@@ -11,7 +11,7 @@ pub(super) struct Indexed {
     pub(super) indices: Vec<u8>,
 }
 
-/// Slots of the hash table: eight times the number of colours, so that probe sequences stay short.
+/// Number of slots of the hash table: eight times the number of colours, so that probe sequences stay short.
 const N_SLOTS: usize = 2048;
 
 /// Converts an image that has at most `max_colors` (≤ 256) colours. Returns `None` for an image with more
@@ -42,7 +42,7 @@ fn index<const N: usize>(
     color: impl Fn([u8; N]) -> [u8; 4],
 ) -> Option<Vec<[u8; 4]>> {
     let mut colors: Vec<[u8; 4]> = Vec::with_capacity(max_colors);
-    // A slot contains 0 if it is free, else the index of a colour plus one.
+    // A slot contains 0 if it is free, else 1 plus the index of a colour.
     let mut slots = [0u16; N_SLOTS];
     let mut last: Option<([u8; N], u8)> = None;
     for (&pixel, index) in image.data().as_chunks::<N>().0.iter().zip(indices) {
@@ -59,7 +59,8 @@ fn index<const N: usize>(
     Some(colors)
 }
 
-/// The index of a colour in the table. Adds a colour that is not in the table; `None` when the table is full.
+/// The index of a colour in the table. A colour that is not in the table is added to it. Returns `None` when
+/// the table is full.
 fn find_or_add(
     color: [u8; 4],
     max_colors: usize,

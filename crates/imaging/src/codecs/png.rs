@@ -31,7 +31,8 @@ use crate::orientation::Orientation;
 use crate::rows::Rows;
 use crate::{Error, Limits, Scratch};
 
-/// Largest memory that the library may allocate for rows, tables and metadata. The picture is not included.
+/// Largest memory in bytes that the `png` crate may allocate for rows, tables and metadata. The memory for
+/// the picture is not included.
 const MAX_LIBRARY_BYTES: usize = 32 << 20;
 
 /// The warning for a picture with a wrong checksum.
@@ -61,8 +62,8 @@ impl<'a> Decoder<'a> {
         let reader = reader(input, false).map_err(corrupt)?;
         let info = reader.info();
         check_palette(info)?;
-        // The library decides from the chunks whether the file is an animation. `scan` must make the same
-        // decision.
+        // The `png` crate decides from the chunks whether the file is an animation. The module `scan` must
+        // come to the same result.
         let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
         let header = header(info, scan, texts);
         Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
@@ -123,8 +124,8 @@ impl<'a> Decoder<'a> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
                 let again = reader(self.input, true)?;
-                // The second decoder uses a chunk that the first decoder ignored for its wrong checksum. If
-                // that chunk is `tRNS`, a pixel has more bytes than `data` has room for.
+                // The second decoder uses a chunk that the first decoder ignored because of its wrong
+                // checksum. If that chunk is `tRNS`, a pixel has more bytes than `data` has room for.
                 if again.output_color_type() != self.reader.output_color_type() {
                     return Err(DecodingError::Format(error));
                 }
@@ -206,11 +207,11 @@ impl Decode for Decoder<'_> {
     }
 }
 
-/// Opens the library's decoder for a file.
+/// Opens the decoder of the `png` crate for a file.
 fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingError> {
     let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
     let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
-    // `text.rs` reads these chunks, within our limits.
+    // `text.rs` reads these chunks within the limits of this crate.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.ignore_checksums(ignore_checksums);
@@ -218,8 +219,8 @@ fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingEr
     decoder.read_info()
 }
 
-/// Refuses a palette that ends within a colour (against ISO/IEC 15948, 11.2.3). The library accepts such a
-/// palette and panics when it uses the palette.
+/// Refuses a palette whose length is not a multiple of three bytes, because ISO/IEC 15948, 11.2.3 forbids
+/// such a palette. The `png` crate accepts such a palette, and panics when it uses the palette.
 fn check_palette(info: &Info<'_>) -> Result<(), Error> {
     let is_used = info.color_type == ColorType::Indexed;
     match info.palette.as_deref() {

@@ -1,8 +1,8 @@
 //! PSD and PSB, the documents of Photoshop. Decodes the merged picture, which the file stores beside the
 //! layers, in all colour modes and depths. Layers are ignored.
 //!
-//! The specification is: Adobe Photoshop File Formats Specification. PSB, the variant for large documents,
-//! has lengths of 64 bits in two places.
+//! The format is specified in "Adobe Photoshop File Formats Specification". PSB, the variant for large
+//! documents, has lengths of 64 bits in two places.
 
 mod pixels;
 mod resources;
@@ -118,7 +118,7 @@ impl<'a> Decoder<'a> {
 }
 
 /// Reads a section, which begins with its length. Returns the content of the section and the offset of the
-/// next section. `wide`: the length has 64 bits instead of 32.
+/// next section. If `wide` is true, the length has 64 bits, else 32 bits.
 fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error> {
     let truncated = || corrupt("a section is cut off");
     let (length, start) = if wide {

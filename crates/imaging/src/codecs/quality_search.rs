@@ -25,7 +25,8 @@ pub(crate) struct Attempt<T> {
 /// always fits, and the file of the next higher quality was encoded too and was too large.
 ///
 /// # Errors
-/// [`Error::Plan`] when no quality fits; the message states the smallest size. The errors of `attempt`.
+/// [`Error::Plan`] when no quality fits; the message states the smallest size. Also returns the errors of
+/// `attempt`.
 pub(crate) fn highest_that_fits<T>(
     output: &Output,
     max_bytes: u64,
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn quality_search_finds_the_highest_quality_that_fits_in_at_most_eight_attempts() {
+    fn quality_search_needs_at_most_eight_attempts_to_find_the_highest_quality_whose_file_fits() {
         for ceiling in 1..=100 {
             for highest in 1..=ceiling {
                 for max_bytes in [u64::from(highest) * 10, u64::from(highest) * 10 + 9] {
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn max_bytes_that_no_quality_meets_is_an_error_that_states_the_smallest_size() {
+    fn search_fails_and_states_the_smallest_size_if_every_file_exceeds_max_bytes() {
         let message = |result: Result<u8, Error>| result.unwrap_err().to_string();
         assert_eq!(
             message(search(None, 9, true).0),

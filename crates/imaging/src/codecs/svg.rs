@@ -18,7 +18,8 @@
 //! are rounded, and at least 1. If the plan makes the picture smaller, the document is rendered at the
 //! smaller size.
 //!
-//! **Text is left out**, with a warning: text needs fonts, and an image worker opens no files.
+//! **Text is not drawn**, and a warning says so: drawing text needs font files, and an image worker opens no
+//! files.
 
 mod audit;
 mod cost;

@@ -103,7 +103,8 @@ fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Direct
         match file.directory(directory.next, limits) {
             Ok(next) if is_main(file, &next) => return Ok(next),
             Ok(next) => directory = next,
-            // The search ends at a broken link, because the directories after it cannot be found.
+            // The search ends at a directory that cannot be read, because this directory has the offset of
+            // the next one.
             Err(_) => break,
         }
     }
@@ -161,7 +162,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     })
 }
 
-/// Chroma subsampling in the usual notation, as `4:2:0`.
+/// Chroma subsampling in the usual notation, e.g. `4:2:0`.
 fn sampling(factors: (usize, usize)) -> String {
     match factors {
         (1, 1) => "4:4:4".to_owned(),

@@ -2,8 +2,8 @@
 //! matrix. This build does not read WebM.
 //!
 //! libwebp codes every picture as a key frame, because a lossy WebP picture is a VP8 key frame. A picture
-//! that equals its predecessor becomes an interframe of a few bytes that changes nothing. ADR 0008 says why
-//! the codec is not AV1.
+//! that equals the previous picture is coded as an interframe of a few bytes, which repeats the previous
+//! picture. ADR 0008 says why the codec is not AV1.
 
 mod ebml;
 mod matroska;

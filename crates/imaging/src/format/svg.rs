@@ -8,8 +8,8 @@ use flate2::read::GzDecoder;
 use super::signature::GZIP;
 use super::xml_prolog;
 
-/// The number of bytes that are decompressed or decoded at most to find the root element. A text that needs
-/// neither is searched without a limit.
+/// The number of bytes that are decompressed or decoded at most to find the root element. A text in UTF-8
+/// without compression is searched without a limit.
 const SNIFFED_BYTES: u64 = 4 << 10;
 
 /// Whether `input` begins like a file whose root element is `svg`, compressed or not.

@@ -94,7 +94,7 @@ pub enum CropAt {
 }
 
 /// The rule by which `resize` computes the new size. In the variants, "the box" means a rectangle with the
-/// given width and height.
+/// width and height that the plan states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeMode {
@@ -156,8 +156,8 @@ pub struct Resize {
     pub kernel: Kernel,
 }
 
-/// The operation `scale`: multiplies the width by `size · ratio` and the height by `size`. Both are rounded,
-/// and at least 1.
+/// The operation `scale`: multiplies the width by `size · ratio` and the height by `size`. Both results are
+/// rounded, and are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     /// Factor for both sides, 0.01–10.

@@ -13,7 +13,7 @@ pub enum TargetFormat {
     Default,
     /// The format that gives the smallest file at equal quality: AVIF, WebP, JPEG or PNG.
     Auto,
-    /// A given format.
+    /// A format that the request names.
     Format(Format),
 }
 
@@ -39,7 +39,7 @@ pub struct Output {
     pub format: TargetFormat,
     /// The quality, 1–100. `None`: the default of the format.
     pub quality: Option<u8>,
-    /// Whether a JPEG is written without progressive scans (`encoding: "baseline"`).
+    /// Whether a JPEG is written as baseline, without progressive scans (`encoding: "baseline"`).
     pub baseline: bool,
     /// Whether every pixel is kept unchanged, if the format has a lossless mode.
     pub lossless: bool,

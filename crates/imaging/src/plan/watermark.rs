@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::geometry::Gravity;
 
-/// A picture that is laid over the image.
+/// A picture that is drawn over the image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Watermark {
     /// The position by gravity. Not used if `at` is given.

@@ -14,7 +14,7 @@ use crate::orientation::Orientation;
 use crate::plan::Crop;
 use crate::{Error, Image, Limits, Plan, Scratch, faces, geometry};
 
-/// The state that all frames of an image share.
+/// The values that the processing of all frames of an image shares.
 pub(super) struct FramePipeline<'a> {
     /// The requested plan. After face detection, a copy of the plan in which coordinates replace the
     /// references to faces.
@@ -22,7 +22,8 @@ pub(super) struct FramePipeline<'a> {
     /// Whether the output format can store alpha.
     pub(super) output_alpha: bool,
     pub(super) limits: &'a Limits,
-    /// The size of the upright picture as stored in the file, before any reduction by the decoder.
+    /// The size of the picture in the file after its EXIF orientation was applied, before any reduction by
+    /// the decoder.
     pub(super) full_size: Size,
     /// The largest possible number of frames.
     pub(super) n_frames: u32,
@@ -115,8 +116,8 @@ impl FramePipeline<'_> {
         decoder: &mut dyn Decode,
         scratch: &mut Scratch,
     ) -> Result<Option<Image>, Error> {
-        // Pictures that must be turned and plans that use faces are excluded, because both need the whole
-        // picture.
+        // Pictures that must be rotated or mirrored and plans that use faces are excluded, because both need
+        // the whole picture.
         if self.orientation != Orientation::Upright
             || geometry::uses_faces(&self.plan)
             || !operations::takes_rows(self.full_size, &self.plan)?
@@ -160,7 +161,7 @@ impl FramePipeline<'_> {
     }
 
     /// Decodes the watermark at the size that it has in the output. Does nothing if the watermark was already
-    /// decoded or the plan has none.
+    /// decoded or the plan has no watermark.
     fn decode_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
         if let Some(file) = self.watermark_file.take()
             && let Some(asked) = self.plan.watermark

@@ -1,4 +1,5 @@
-//! Decodes the picture of a watermark: the first frame of a file in any readable format, upright and in sRGB.
+//! Decodes the picture of a watermark: the first frame of a file in any readable format, converted to sRGB,
+//! with its EXIF orientation applied.
 
 use super::first_frame::first_frame;
 use crate::geometry::{Placed, Size};

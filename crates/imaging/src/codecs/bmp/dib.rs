@@ -1,5 +1,5 @@
 //! Reads the headers of a device-independent bitmap and its colour table. All header versions are supported,
-//! from the 12 bytes of OS/2 1 to the 124 bytes of V5.
+//! from OS/2 version 1 (12 bytes) to Windows V5 (124 bytes).
 
 use std::ops::Range;
 
@@ -143,8 +143,8 @@ impl Dib {
     }
 }
 
-/// Whether a header of this length, more than 12 bytes, is an OS/2 2 header. Such a header may end after any
-/// field, so it has no fixed length.
+/// Whether a header of this length, more than 12 bytes, is a header of OS/2 version 2. Such a header may end
+/// after any field, so it has no fixed length.
 fn is_os2(header_bytes: usize) -> bool {
     matches!(header_bytes, 16..=64) && !matches!(header_bytes, 40 | 52 | 56)
 }
@@ -167,7 +167,8 @@ fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
 
 /// The number of entries of the colour table: the number in the header, or, if the header states 0, the
 /// number of values of an index. The result is at most `room`, the number of entries that fit before the
-/// pixels. Pixels of more than 8 bits are no indices; their table is only a hint for displays.
+/// pixels. Pixels of more than 8 bits are not indices. A colour table in such a file is only a hint for
+/// displays with few colours.
 fn n_colors(bits: u16, stated: u32, room: Option<usize>) -> usize {
     let n_values = if bits <= 8 { 1 << bits } else { 0 };
     let n = match stated {

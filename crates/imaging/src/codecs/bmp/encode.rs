@@ -59,7 +59,8 @@ pub(in crate::codecs) fn encode(
         Channels::Rgba => {
             let masks: [u32; 5] = [0x00ff_0000, 0x0000_ff00, 0x0000_00ff, 0xff00_0000, SRGB];
             bytes.extend(masks.map(u32::to_le_bytes).as_flattened());
-            // The end points and gammas of the colour space are zero, because they are unused with sRGB.
+            // The fields for the primaries and the gamma values of the colour space are zero, because readers
+            // ignore them if the colour space is sRGB.
             bytes.resize(pixels_at as usize, 0);
         }
     }

@@ -13,8 +13,9 @@ pub(in crate::codecs) struct Pixels {
     pub(in crate::codecs) complete: bool,
 }
 
-/// Decodes `data`, which begins with the first pixel and may be truncated. Missing pixels become black, or
-/// the first colour of the table. Returns an error if the data end before the end of the first row.
+/// Decodes `data`, which begins with the first pixel and may be truncated. Missing pixels become black, or,
+/// if pixels are indices, the first colour of the colour table. Returns an error if the data end before the
+/// end of the first row.
 pub(in crate::codecs) fn decode(
     dib: &Dib,
     data: &[u8],

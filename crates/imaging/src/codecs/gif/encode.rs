@@ -22,7 +22,7 @@ fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "GIF", reason: reason.to_string() }
 }
 
-/// From this `output.effort` on, a frame is encoded twice, with and without making unchanged pixels
+/// At this `output.effort` and above, a frame is encoded twice, with and without making unchanged pixels
 /// transparent, and the smaller encoding is kept. The second encoding can be smaller, because transparent
 /// gaps can cost more bytes than the unchanged pixels.
 const EFFORT_FOR_TWO_ENCODINGS: u8 = 7;

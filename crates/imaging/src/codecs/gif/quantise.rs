@@ -50,7 +50,8 @@ fn fill_transparent(image: &Image, rgb: &mut [u8]) -> bool {
     any_transparent
 }
 
-/// Quantises with Wu's algorithm in Oklab and Floyd–Steinberg dithering.
+/// Quantises with the algorithm of Wu (1991) in the Oklab colour space, and dithers with the algorithm of
+/// Floyd and Steinberg (1976).
 fn quantise(rgb: &[u8], image: &Image, size: PaletteSize) -> Result<Indexed, Error> {
     let pixels: &[Srgb<u8>] = from_component_slice(rgb);
     let input = ImageRef::new(image.width(), image.height(), pixels)

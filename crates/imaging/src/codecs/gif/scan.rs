@@ -24,7 +24,7 @@ pub(super) struct Scan {
     pub(super) plays: Option<u16>,
 }
 
-/// Reads the file from a position that advances.
+/// Reads the bytes of the file one after the other.
 struct Reader<'a> {
     input: &'a [u8],
     at: usize,

@@ -20,8 +20,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Creates a table of `colors`. `is_animation`: if the table is not full, adds a transparent entry,
-    /// because later frames use it for unchanged pixels.
+    /// Creates a table of `colors`. If `is_animation` is true and the table is not full, adds a transparent
+    /// entry, because later frames use this entry for unchanged pixels.
     pub(super) fn new(colors: &[[u8; 4]], is_animation: bool) -> Self {
         let mut colors = colors.to_vec();
         if is_animation && colors.len() < MAX_COLORS && !colors.contains(&TRANSPARENT) {

@@ -43,7 +43,7 @@ impl Decoder {
     /// Opens a decoder for one picture, without threads.
     fn open(operating_point: u8, max_pixels: u32) -> Result<Self, &'static str> {
         let mut settings = MaybeUninit::<Dav1dSettings>::uninit();
-        // SAFETY: the function writes the whole struct that it is given.
+        // SAFETY: the function writes the whole struct to which the pointer refers.
         let mut settings = unsafe {
             sys::dav1d_default_settings(NonNull::from(&mut settings).cast());
             settings.assume_init()
@@ -66,7 +66,7 @@ impl Decoder {
         Ok(Self { raw, data: Dav1dData::default() })
     }
 
-    /// Copies the coded picture into a buffer of the library.
+    /// Copies the coded picture into a buffer that rav1d allocated.
     fn send(&mut self, data: &[u8]) -> Result<(), &'static str> {
         if data.is_empty() {
             return Err("there is no picture");
@@ -81,7 +81,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Feeds the remaining data to the decoder and returns the next picture; `None` after the last one.
+    /// Feeds the remaining data to the decoder and returns the next picture; `None` after the last picture.
     fn next_picture(&mut self) -> Result<Option<Picture>, &'static str> {
         loop {
             let left = self.data.sz;

@@ -43,7 +43,7 @@ struct Item {
     properties: Vec<usize>,
 }
 
-/// A reference from one item to others.
+/// A reference from one item to other items.
 #[derive(Debug)]
 struct Reference {
     kind: [u8; 4],
@@ -197,8 +197,8 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The TIFF structure in an `Exif` item. The item begins with the number of bytes before the structure (annex
-/// A.2.1).
+/// The TIFF structure in an `Exif` item. The item begins with the number of bytes before the structure
+/// (ISO/IEC 23008-12, annex A.2.1).
 fn tiff(data: &[u8]) -> Option<Vec<u8>> {
     let mut fields = Fields::new(data);
     let skipped = fields.u32()? as usize;

@@ -19,8 +19,8 @@ pub(super) fn primary(
     max_pixels: u64,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    // The assembler may decode twice the limit of pixels, because a file can have a picture and its alpha
-    // plane, or an assembled picture and its parts.
+    // The number of decoded pixels may be twice the limit for one picture, because a file can have a picture
+    // and its alpha plane, or an assembled picture and its parts.
     let mut assembler =
         Assembler { container, format, scratch, pixels_left: max_pixels.saturating_mul(2), max_pixels };
     assembler.picture(container.primary, 0)
@@ -88,7 +88,8 @@ impl Assembler<'_, '_> {
         }
     }
 
-    /// Subtracts the pixels of a picture of this size from `pixels_left`. Fails when too few are left.
+    /// Subtracts the pixels of a picture of this size from `pixels_left`. Fails when `pixels_left` is smaller
+    /// than this number.
     fn spend(&mut self, (width, height): (u32, u32)) -> Result<u64, Error> {
         let n = u64::from(width) * u64::from(height);
         check(Limit::Pixels, self.max_pixels, n)?;
@@ -139,7 +140,7 @@ impl Assembler<'_, '_> {
         hevc::decode(&configuration, &data, max_pixels).map_err(|reason| self.corrupt(reason))
     }
 
-    /// Decodes a grid: tiles of one size, row by row (6.6.2.3).
+    /// Decodes a grid: tiles of equal size, row by row (ISO/IEC 23008-12, 6.6.2.3).
     fn grid(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let data = self.container.data(id)?;
         let grid = grid_size(&data).ok_or_else(|| self.corrupt("a grid is broken"))?;
@@ -181,7 +182,7 @@ impl Assembler<'_, '_> {
         canvas.ok_or_else(|| self.corrupt("a grid has no tiles"))
     }
 
-    /// Decodes an overlay: pictures composited on a canvas of one colour (6.6.2.2).
+    /// Decodes an overlay: pictures composited on a canvas of one colour (ISO/IEC 23008-12, 6.6.2.2).
     fn overlay(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let data = self.container.data(id)?;
         let sources = self.container.references_from(id, b"dimg");

@@ -77,7 +77,7 @@ pub(in crate::codecs) struct Planes {
     pub(in crate::codecs) cicp: Cicp,
 }
 
-/// Computes luma and two colour differences by the weights of red and blue in luma.
+/// The weights of red and blue in luma. They define luma and the two colour differences.
 type Weights = (f32, f32);
 
 /// How to convert the three samples of a pixel to RGB.

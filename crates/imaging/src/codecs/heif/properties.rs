@@ -128,7 +128,8 @@ pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
 }
 
 impl<'a> Color<'a> {
-    /// Stores the values from a property `colr`, unless an earlier property already gave them.
+    /// Stores the values from a property `colr`, unless an earlier `colr` property already stated the same
+    /// kind of value.
     fn take(&mut self, content: &'a [u8]) {
         let Some((kind, content)) = content.split_first_chunk() else { return };
         match kind {
@@ -152,7 +153,7 @@ impl<'a> Color<'a> {
 /// How to rotate and mirror the picture: combines the properties `irot` and `imir` in the order in which the
 /// item lists them.
 pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation {
-    // The combined result: counter-clockwise quarter turns, then an optional mirroring.
+    // The combined result: a number of counter-clockwise rotations by 90°, then an optional mirroring.
     let (mut quarters, mut mirrored) = (0, None);
     for (kind, content) in container.properties(id) {
         let Some(&value) = content.first() else { continue };
@@ -165,7 +166,7 @@ pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation 
             _ => {}
         }
     }
-    // Axis 0 exchanges top and bottom, axis 1 exchanges left and right (edition of 2022, 6.5.12).
+    // Axis 0 exchanges top and bottom, axis 1 exchanges left and right (ISO/IEC 23008-12:2022, 6.5.12).
     match (quarters, mirrored) {
         (0, None) => Orientation::Upright,
         (1, None) => Orientation::Rotate270,

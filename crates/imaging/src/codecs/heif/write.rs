@@ -32,8 +32,8 @@ pub(in crate::codecs) struct Writer {
 }
 
 impl Writer {
-    /// Adds a picture. `hidden`: readers do not show the picture by itself, because it is a part of another
-    /// picture.
+    /// Adds a picture. If `hidden` is true, readers do not show the picture as a separate picture, because it
+    /// is a part of another picture.
     pub(in crate::codecs) fn picture(
         &mut self,
         kind: &[u8; 4],
@@ -57,7 +57,7 @@ impl Writer {
         flag | (index as u8 + 1)
     }
 
-    /// Adds a reference of type `kind` from one item to others.
+    /// Adds a reference of type `kind` from one item to other items.
     pub(in crate::codecs) fn refer(&mut self, kind: &[u8; 4], from: ItemId, to: Vec<ItemId>) {
         self.references.push((*kind, from, to));
     }
@@ -86,9 +86,9 @@ impl Writer {
             out.extend_from_slice(&[0; 4]);
             brands.iter().for_each(|brand| out.extend_from_slice(*brand));
         });
-        // The box `meta` contains the offset of the data, which follow it. The box is written twice: first
-        // with the offset 0 to measure the length of the box, which does not depend on the offset, then with
-        // the real offset.
+        // The box `meta` contains the offset of the data, which follow the box. The box is written twice:
+        // first with the offset 0 to measure the length of the box, which does not depend on the offset, then
+        // with the real offset.
         let mut meta = Vec::new();
         self.meta(&mut meta, primary, 0);
         let data_start = file.len() + meta.len() + 8;

@@ -1,5 +1,5 @@
-//! Decodes a bitmap in an icon: a DIB whose stated height is twice the height of the picture. After the
-//! pixels follows a mask of one bit per pixel, where 1 means transparent.
+//! Decodes a bitmap in an icon: a DIB whose stated height is twice the height of the picture. A mask follows
+//! the pixels: one bit per pixel, where 1 means transparent.
 
 use crate::codecs::bmp;
 use crate::codecs::bmp::{Dib, each_row, unpack};

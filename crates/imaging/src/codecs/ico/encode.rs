@@ -52,8 +52,8 @@ fn picture(image: &Image) -> Result<Vec<u8>, EncodingError> {
     let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(ColorType::Rgba);
     encoder.set_depth(BitDepth::Eight);
-    // The slowest compression with the smallest result is used, because icons are small and kept for a long
-    // time.
+    // The compression that is the slowest and gives the smallest file is used, because icons are small and
+    // kept for a long time.
     encoder.set_deflate_compression(DeflateCompression::Level(9));
     encoder.set_filter(Filter::Adaptive);
     let mut writer = encoder.write_header()?;

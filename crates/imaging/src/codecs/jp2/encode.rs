@@ -17,7 +17,7 @@ use crate::{Channels, Error, Image, Limits, Scratch};
 /// quality.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// Pictures with fewer pixels than this are written without loss. At a lossy quality, the library would miss
+/// Pictures with fewer pixels than this are written without loss. At a lossy quality, `openjp2` would miss
 /// the requested quality of such a small picture by far, and the lossless file is hardly larger.
 const SMALL_PX: u64 = 64 * 64;
 
@@ -89,7 +89,7 @@ fn code(image: &Image, quality: Option<u8>) -> Result<Vec<u8>, String> {
     })
 }
 
-/// Copies the pixels into planes that the library allocated, one plane per channel.
+/// Copies the pixels into planes that `openjp2` allocated, one plane per channel.
 fn picture(image: &Image) -> Option<Box<opj_image>> {
     let n_channels = image.channels().count();
     let opaque = image.channels() != Channels::Rgba

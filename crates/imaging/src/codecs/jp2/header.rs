@@ -1,5 +1,6 @@
-//! Reads the boxes of a JP2 file (annex I) and the first marker segment of its codestream (A.5.1), as far as
-//! the limits and the file information need them. The library reads the other boxes and segments.
+//! Reads the boxes of a JP2 file (ISO/IEC 15444-1, annex I) and the first marker segment of its codestream
+//! (A.5.1), as far as the limits and the file information need them. The crate `hayro-jpeg2000` reads the
+//! other boxes and segments.
 
 use super::corrupt;
 use crate::Error;
@@ -47,8 +48,8 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
         check(Limit::Parts, limits.parts.into(), n_boxes)?;
         match &kind {
             b"jp2h" => header.take_header(content, limits)?,
-            // If the file has several codestreams, the last one is used, because the library decodes the last
-            // one.
+            // If the file has several codestreams, the last one is used, because `hayro-jpeg2000` decodes the
+            // last one.
             b"jp2c" => codestream = Some(content),
             b"uuid" => {
                 n_bytes += content.len() as u64;
@@ -137,7 +138,8 @@ impl Jp2Header {
     }
 }
 
-/// Chroma subsampling, from the sampling steps of the first three components; `None` for other ratios.
+/// Chroma subsampling, from the sampling steps of the first three components; `None` for ratios without a
+/// usual name.
 fn sampling(components: &[[u8; 3]]) -> Option<&'static str> {
     let &[[_, x, y], second, third, ..] = components else { return None };
     let same = second[1..] == third[1..];

@@ -1,5 +1,5 @@
-//! An output stream of openjp2 that writes to memory. The library writes through C callbacks; this module
-//! hides them behind a safe function.
+//! An output stream of `openjp2` that writes to memory. `openjp2` writes by calling C callbacks; this module
+//! implements the callbacks and offers a safe function.
 
 use std::ffi::c_void;
 
@@ -9,7 +9,7 @@ use openjp2::openjpeg::{
     opj_stream_set_write_function,
 };
 
-/// Size in bytes of the buffer that the library fills before it calls the write callback.
+/// Size in bytes of the buffer that `openjp2` fills before it calls the write callback.
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// The written bytes and the offset of the next byte.

@@ -1,7 +1,7 @@
 //! Decodes the pixels of a JPEG with `pixaven-jpeg`: entropy decoding, inverse transform, upsampling and
-//! colour conversion. `header.rs` has determined the meaning of the components before.
+//! colour conversion. `header.rs` has already determined the meaning of the components.
 //!
-//! Truncated data are no error: the missing part of the picture is gray, as in common tools.
+//! Truncated data are no error: the missing part of the picture is gray, as in the output of other decoders.
 
 use pixaven_jpeg::{Colour, Scale};
 

@@ -10,7 +10,7 @@ use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
 /// The quality that is used when the output states none. The picture looks as good as a JPEG of the same
-/// quality, and the file has a third fewer bytes.
+/// quality, and the file has a third fewer bytes than that JPEG.
 const DEFAULT_QUALITY: u8 = 80;
 
 /// The effort that is used when the output states none.

@@ -4,13 +4,15 @@
 use super::failed;
 use crate::Error;
 
-/// Ticks per second of all times in the file: delays are whole milliseconds.
+/// Number of ticks per second; all times in the file are in ticks. A tick is a millisecond, because delays
+/// are whole milliseconds.
 const TIMESCALE: u32 = 1_000;
 
 /// The identity matrix in fixed-point numbers.
 const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
-/// The code point of BT.709 (ITU-T H.273), the same for colour primaries, transfer function and matrix.
+/// The code point of BT.709 (ITU-T H.273), which is the same number for colour primaries, transfer function
+/// and matrix.
 const BT_709: u16 = 1;
 
 /// The parameter sets of H.264, which a decoder needs before the first picture.
@@ -149,7 +151,7 @@ impl Movie {
     }
 
     fn track_header(&self, out: &mut Vec<u8>) {
-        // The flags state that the track is enabled, and used in the movie and in its preview.
+        // The flags state that the track is enabled, and that the movie and its preview use the track.
         full_box(out, b"tkhd", 1, 7, |out| {
             out.extend([0; 16]);
             out.extend(1u32.to_be_bytes());
@@ -250,7 +252,7 @@ fn decoder_configuration(out: &mut Vec<u8>, parameters: &Parameters) {
     out.push(1);
     // Profile, constraints and level, copied from the sequence parameter set.
     out.extend(sequence.get(1..4).unwrap_or(&[100, 0, 52]));
-    // The length of a NAL unit has four bytes; one sequence parameter set follows.
+    // The length field before each NAL unit has four bytes; one sequence parameter set follows.
     out.extend([0xff, 0xe1]);
     out.extend((sequence.len() as u16).to_be_bytes());
     out.extend(sequence);

@@ -11,8 +11,8 @@ use super::failed;
 use super::planes::Planes;
 use crate::Error;
 
-/// The largest longer side and the largest shorter side of a picture in pixels, which OpenH264 takes from
-/// level 5.2 of the standard.
+/// The largest allowed longer side and the largest allowed shorter side of a picture, in pixels. OpenH264
+/// derives both from level 5.2 of ITU-T H.264.
 const MAX_SIDES_PX: (u32, u32) = (3_840, 2_160);
 
 /// The largest distance between two key frames, in frames. The distance is limited because a player can seek
@@ -55,14 +55,15 @@ impl Coder {
         let config = EncoderConfig::new()
             .profile(Profile::High)
             .usage_type(UsageType::CameraVideoRealTime)
-            // With this mode, OpenH264 stays within the given range of quantisers. The range contains a
-            // single quantiser, so every picture uses it.
+            // In this mode of rate control, OpenH264 stays within the given range of quantisers. The range
+            // contains a single quantiser, so every picture uses it.
             .rate_control_mode(RateControlMode::Bufferbased)
             .qp(QpRange::new(quantiser, quantiser))
             .bitrate(BitRate::from_bps(BITS_PER_SECOND))
             .max_frame_rate(FrameRate::from_hz(FRAMES_PER_SECOND))
             .skip_frames(false)
-            // Scene change detection is off, because it would choose quantisers outside of the given range.
+            // Scene change detection is off, because, with scene change detection, OpenH264 chooses
+            // quantisers outside of the given range.
             .scene_change_detect(false)
             .adaptive_quantization(false)
             .background_detection(false)
@@ -124,7 +125,7 @@ fn quantiser(quality: u8) -> u8 {
     49 - (u32::from(quality.clamp(1, 100)) * 37 / 100) as u8
 }
 
-/// Converts the ten efforts of the API to the three complexities of OpenH264.
+/// Converts `output.effort`, 0 to 9, to one of the three complexities of OpenH264.
 fn complexity(effort: Option<u8>) -> Complexity {
     match effort {
         Some(0..=2) => Complexity::Low,

@@ -58,7 +58,7 @@ impl Planes {
         Self { width, height, data }
     }
 
-    /// Returns the buffer for reuse.
+    /// Returns the buffer of the planes, so that the caller can reuse it.
     pub(super) fn into_data(self) -> Vec<u8> {
         self.data
     }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn video_sides_are_even_and_at_least_16() {
+    fn video_sides_are_even_and_have_at_least_16_pixels() {
         for (from, to) in [((1, 1), (16, 16)), ((17, 33), (18, 34)), ((640, 480), (640, 480))] {
             assert_eq!(size(from.0, from.1), to);
             let planes = planes(from.0, from.1, [9, 9, 9]);

@@ -28,7 +28,7 @@ pub(in crate::codecs) struct Animation {
     n_written: u32,
 }
 
-/// The bytes of the file. The buffer is shared with the library, because the library takes ownership of its
+/// The bytes of the file. The buffer is shared with the `png` crate, because the crate takes ownership of its
 /// writer and does not return it.
 #[derive(Clone, Default)]
 struct File(Rc<RefCell<Vec<u8>>>);
@@ -88,7 +88,7 @@ impl Animation {
                 self.writer.insert(writer)
             }
         };
-        // The first frame needs no position and size, because the defaults of the library cover the whole
+        // The first frame needs no position and size, because the defaults of the `png` crate cover the whole
         // canvas.
         if self.n_written > 0 {
             writer.reset_frame_position()?;

@@ -12,8 +12,8 @@ use crate::color::Layout;
 use crate::geometry::Size;
 use crate::rows::Rows;
 
-/// Number of bytes that are inflated at a time. So many bytes stay in the second-level cache until the
-/// filters are undone.
+/// Number of bytes that are inflated at a time. This number is small enough that the bytes stay in the
+/// second-level cache of the processor until their filters are undone.
 const PIECE_BYTES: usize = 128 << 10;
 
 /// The state of decoding a picture.

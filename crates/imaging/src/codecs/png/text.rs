@@ -108,7 +108,7 @@ fn after_two_zeros(data: &[u8]) -> Option<&[u8]> {
     keyword(rest).map(|(_, text)| text)
 }
 
-/// Decompresses a zlib stream. Returns `None` when the stream is broken, and an error when the data exceed
+/// Decompresses a zlib stream. Returns `None` when the stream is malformed, and an error when the data exceed
 /// the limit on metadata.
 fn unpack(packed: &[u8], budget: &mut FileBudget<'_>) -> Result<Option<Vec<u8>>, Error> {
     let mut unpacked = Vec::new();

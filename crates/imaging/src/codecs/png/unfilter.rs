@@ -100,8 +100,8 @@ fn paeth(left: i16, above: i16, above_left: i16) -> i16 {
     if threshold <= low { high } else { nearest }
 }
 
-/// The state of processing four rows: the last pixel of each row and the pixel above it. A pixel occupies
-/// four bytes.
+/// The state of processing four rows: the last processed pixel of each row and the pixel above it. A pixel
+/// occupies four bytes.
 #[derive(Clone, Copy, Default)]
 struct Front {
     left: u8x16,
@@ -112,8 +112,9 @@ impl Front {
     /// Undoes one pixel in each of the four rows and returns the pixels. `next_above` is the next pixel above
     /// the first row; `changes` are the filtered pixels.
     ///
-    /// A lane of the SIMD register belongs to a row. Before the row begins, the lane gets zeros and therefore
-    /// stays zero. After the row ends, the result of the lane is not used.
+    /// Each group of four bytes in a SIMD register belongs to one of the four rows. Before the first pixel of
+    /// the row, the group gets zeros and therefore stays zero. After the last pixel of the row, the result of
+    /// the group is not used.
     #[inline(always)]
     fn step<const N: usize>(
         &mut self,
@@ -143,8 +144,9 @@ fn pixel<const N: usize>(word: u32) -> [u8; N] {
 }
 
 /// The predictor [`paeth`] for sixteen bytes at a time, in arithmetic of eight bits, after `fpnge` by Luca
-/// Versari. If `c` does not lie between `a` and `b`, then `c` is never the nearest value. If it does, the
-/// distance of `c` is the difference between the distances of `a` and `b`.
+/// Versari. A distance is the absolute difference between a value and `a + b − c`. If `c` does not lie
+/// between `a` and `b`, then `c` is never the nearest value. If `c` lies between them, the distance of `c` is
+/// the difference between the distances of `a` and `b`.
 #[inline(always)]
 fn paeth_lanes(a: u8x16, b: u8x16, c: u8x16) -> u8x16 {
     let distance_a = b.max(c) - b.min(c);
@@ -172,8 +174,8 @@ fn unfilter_four_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut
 
     let n_columns = above.len();
     let mut front = Front::default();
-    // Processes one pixel of each row at the left or right edge: the first row at `column`, the last row
-    // three pixels to the left.
+    // Processes one pixel of each row at the left or right edge: of the first row at `column`, of the fourth
+    // row three pixels to the left of `column`.
     let at_edge = |front: &mut Front, output: &mut [&mut [[u8; N]]; N_TOGETHER], column: usize| {
         let inside = |row: usize| column.checked_sub(row).filter(|&column| column < n_columns);
         let change = |row| inside(row).map_or([0; N], |column: usize| changes[row][column]);
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn unfilter_inverts_every_filter_at_every_width() {
+    fn unfilter_restores_the_rows_for_every_filter_and_every_width() {
         for n_bytes in [1, 3, 4] {
             for width in (1..12).chain([61]) {
                 for kind in 0..=4 {

@@ -22,7 +22,7 @@ const MAX_DEPTH: u32 = 200;
 /// every rule is matched against every element.
 const MAX_STYLE_TRIALS: u64 = 20_000_000;
 
-/// The counts of an element after expansion.
+/// What an element contains after expansion: the numbers of elements, shapes and points.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     /// Number of elements.
@@ -35,20 +35,20 @@ struct Counts {
     depth: u32,
 }
 
-/// How an element is related to another element whose counts include the counts of the first.
+/// How an element A is related to an element B if the counts of B include the counts of A.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
-    /// The element is a child of the other element.
+    /// A is a child of B.
     Child,
-    /// The element is inserted into the other element by `use`.
+    /// A is inserted into B by `use`.
     Use,
-    /// The element clips, masks or filters the other element.
+    /// A clips, masks or filters B.
     Layer,
-    /// The element fills or strokes every shape of the other element.
+    /// A fills or strokes every shape of B.
     Paint,
-    /// The element is a marker, drawn at every point of the other element.
+    /// A is a marker, drawn at every point of B.
     Marker,
-    /// The other element inherits the content of the element (`href` of gradients and patterns).
+    /// B inherits the content of A (`href` of gradients and patterns).
     Template,
 }
 

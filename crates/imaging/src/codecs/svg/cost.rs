@@ -29,7 +29,8 @@ impl Cost {
         Self { peak: self.peak.max(next.peak), work: self.work + next.work }
     }
 
-    /// The cost of drawing the content of `self` while another layer of `pixels` pixels exists.
+    /// The cost of drawing the content of `self` on a layer of `pixels` pixels, which exists at the same
+    /// time.
     fn above(self, pixels: f64) -> Self {
         Self { peak: self.peak + pixels, work: self.work + pixels }
     }
@@ -48,7 +49,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    /// The canvas for content that is drawn separately and then composited over `pixels` pixels.
+    /// The canvas for content that is drawn on separate layers, each of at most `pixels` pixels.
     fn apart(self, pixels: f64) -> Self {
         Self { max: pixels, placed: false, ..self }
     }

@@ -18,7 +18,7 @@ const MAX_TEXT_BYTES: usize = 16 << 20;
 /// The text of a file.
 ///
 /// # Errors
-/// [`Error::Corrupt`] for broken gzip data or text that is not in a known encoding, [`Error::Unsupported`]
+/// [`Error::Corrupt`] for malformed gzip data or text that is not in a known encoding, [`Error::Unsupported`]
 /// for a text that is too long.
 pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, Error> {
     if !input.starts_with(GZIP) {

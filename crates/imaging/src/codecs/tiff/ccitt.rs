@@ -46,7 +46,8 @@ impl Bits<'_> {
         self.at >= self.data.len() * 8
     }
 
-    /// Skips fill bits and an end-of-line code, if they are next: at least eleven zeros, then a one.
+    /// If an end-of-line code comes next, skips it. The code is at least eleven zeros, including fill bits,
+    /// then a one.
     fn skip_end_of_line(&mut self) -> bool {
         if self.peek(11) != Some(0) {
             return false;
@@ -168,8 +169,8 @@ fn one_dimension(bits: &mut Bits<'_>, row: &mut Vec<usize>, width: usize) -> boo
 fn two_dimensions(bits: &mut Bits<'_>, above: &[usize], row: &mut Vec<usize>, width: usize) -> bool {
     let (mut x, mut color) = (0usize, Color::White);
     let mut at_start = true;
-    // Index of b1 in the row above. The search for the next b1 begins a few changes before the last b1,
-    // because b1 can move to the left by a few changes.
+    // The index in `above` of b1, the reference change that T.6, 2.2.1 defines. The search for the next b1
+    // begins a few changes before the last b1, because b1 can move to the left by a few changes.
     let mut index = 0usize;
     while x < width {
         let white = color == Color::White;

@@ -7,7 +7,8 @@ use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
 /// Converts pixels to a raster. A pixel consists of the colour samples of the page, followed by its alpha
-/// sample if the page has alpha. `converted`: the JPEG or WebP decoder has already converted YCbCr to RGB.
+/// sample if the page has alpha. `converted` says whether the JPEG or WebP decoder has already converted
+/// YCbCr to RGB.
 pub(super) fn finish(page: &Page, converted: bool, mut pixels: Vec<u8>, scratch: &mut Scratch) -> Raster {
     let has_alpha = page.alpha.is_some();
     let n = page.n_colors + usize::from(has_alpha);

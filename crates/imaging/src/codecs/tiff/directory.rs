@@ -19,7 +19,7 @@ pub(super) struct File<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     pub(super) entries: Vec<Entry>,
-    /// The offset of the next directory; 0 after the last one.
+    /// The offset of the next directory; 0 in the last directory.
     pub(super) next: u64,
 }
 

@@ -56,7 +56,7 @@ impl ExifFields {
         Ok(Self { main, camera: camera.unwrap_or_default(), position: position.unwrap_or_default() })
     }
 
-    /// Reads the tags from an EXIF block. Returns no tags if the block is broken.
+    /// Reads the tags from an EXIF block. Returns no tags if the block is malformed.
     pub(super) fn of_block(block: &[u8]) -> Self {
         let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
         let limits = Limits::default();

@@ -14,8 +14,8 @@ use crate::codecs::still_decoder::DecodeStill as _;
 use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
-/// The JPEG file of a strip or tile may have four times the pixels of the strip or tile, plus this number of
-/// pixels.
+/// The JPEG file of a strip or tile may have four times the pixels of the strip or tile, plus
+/// `MAX_EXCESS_PX`.
 const MAX_EXCESS_PX: u64 = 64 * 64;
 
 /// The tables that strips and tiles share.
@@ -119,8 +119,8 @@ fn tables_by_offset(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, E
     Ok(segments)
 }
 
-/// Whether the JPEG decoder converts YCbCr to RGB. It must not if the older scheme states other ranges than
-/// full range, because the JPEG decoder does not support other ranges.
+/// Whether the JPEG decoder converts YCbCr to RGB. It must not convert the data of a file in the older scheme
+/// that states a range other than full range, because the JPEG decoder supports only full range.
 pub(super) fn converts(page: &Page) -> bool {
     let full_range = page.reference == [0.0, 255.0, 128.0, 255.0, 128.0, 255.0];
     !page.planar && (page.compression == Compression::Jpeg || full_range)
@@ -142,7 +142,8 @@ pub(super) fn decode(
     let mut stream = scratch.take(0);
     stream.extend_from_slice(b"\xff\xd8");
     if n_components == 3 {
-        // The Adobe marker states whether the samples are YCbCr. Without the marker, the decoder would guess.
+        // The Adobe marker states whether the samples are YCbCr. Without the marker, the decoder would derive
+        // it from the identifiers of the components.
         let transform = u8::from(page.photometric == Photometric::YCbCr && converts(page));
         stream.extend_from_slice(b"\xff\xee\x00\x0eAdobe\x00\x64\0\0\0\0");
         stream.push(transform);

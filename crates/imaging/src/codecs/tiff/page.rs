@@ -90,7 +90,8 @@ pub(super) struct Page {
     pub(super) alpha: Option<Alpha>,
     pub(super) photometric: Photometric,
     pub(super) compression: Compression,
-    /// 1: none, 2: horizontal differencing, 3: differencing of the bytes of floats.
+    /// The number of the predictor. 1: none, 2: horizontal differencing, 3: differencing of the bytes of
+    /// floats.
     pub(super) predictor: u64,
     /// Whether the samples of a pixel are stored in separate strips or tiles (planar configuration 2).
     pub(super) planar: bool,
@@ -194,9 +195,9 @@ impl Page {
         let n_planes = if self.planar { self.n_samples } else { 1 };
         let n_chunks = (across as u64 * down as u64).saturating_mul(n_planes as u64);
         check(Limit::Parts, limits.parts.into(), n_chunks)?;
-        // Decoding also includes the padding of tiles and samples that are not colours. The total number of
-        // decoded samples must not exceed twice the samples of the largest allowed picture with four samples
-        // per pixel.
+        // The decoder also decodes the padding of tiles, and samples that are not colours. The total number
+        // of decoded samples must not exceed twice the samples of the largest allowed picture with four
+        // samples per pixel.
         let padded =
             (across as u64).saturating_mul(self.chunk_width as u64).saturating_mul(self.height as u64);
         let n_samples = padded.saturating_mul(self.n_samples as u64);

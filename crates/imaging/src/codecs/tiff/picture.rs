@@ -87,7 +87,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Iterates over the needed strips or tiles. Yields the number and the place of each.
+    /// Iterates over the needed strips or tiles. Yields the number and the place of each strip or tile.
     fn places(&self) -> impl Iterator<Item = (usize, Place)> {
         let page = &self.page;
         let (mut across, mut down) = page.grid();

@@ -43,8 +43,8 @@ pub(super) fn undo(
     }
 }
 
-/// Horizontal differencing: each stored value is the difference from the same sample of the pixel to the
-/// left.
+/// Horizontal differencing: each stored value is the difference between a sample and the same sample of the
+/// pixel to the left.
 fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: bool) {
     let values = row.as_chunks_mut::<N>().0;
     for i in n_samples..values.len() {
@@ -61,7 +61,8 @@ fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: boo
 }
 
 /// Differencing of floats: the bytes of all values of a row are sorted by significance, the most significant
-/// bytes first. Each stored byte is the difference from the byte that lies `n_samples` bytes before.
+/// bytes first. Each stored byte is the difference between its original value and the byte `n_samples` bytes
+/// before it.
 fn float_differences(row: &mut [u8], copy: &mut [u8], n_samples: usize, n_bytes: usize) {
     for i in n_samples..row.len() {
         row[i] = row[i].wrapping_add(row[i - n_samples]);

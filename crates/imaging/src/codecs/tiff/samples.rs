@@ -44,7 +44,7 @@ pub(super) fn to_bytes(page: &Page, row: &[u8], n: usize, big_endian: bool, rang
             if is_lab(page) {
                 return (value >> 8) as u8;
             }
-            // Rounds; (v * 255 + 32895) >> 16 is the exact division by 257.
+            // `(v * 255 + 32895) >> 16` is exactly `v / 257`, rounded to the nearest integer.
             ((u32::from(value ^ u16::from(flip) << 8) * 255 + 32_895) >> 16) as u8
         })),
         (_, bits @ (24 | 32 | 64)) => {

@@ -71,8 +71,8 @@ fn macroblocks(coder: &mut BoolCoder, n_columns: u32, n_rows: u32) {
             coder.put(true, ALWAYS_1);
             coder.put(true, ALWAYS_1);
             coder.put(false, ALWAYS_0);
-            // Section 18.3: the neighbours above and to the left have weight 2, the neighbour above left has
-            // weight 1.
+            // RFC 6386, 18.3: the macroblocks above and to the left have weight 2, the macroblock diagonally
+            // above and to the left has weight 1.
             let (above, left) = (y > 0, x > 0);
             let weight = 2 * usize::from(above) + 2 * usize::from(left) + usize::from(above && left);
             coder.put(false, ZERO_MOTION[weight]);

@@ -1,4 +1,4 @@
-//! Decodes one coded picture with `image-webp`. The library receives a WebP file that contains only the
+//! Decodes one coded picture with `image-webp`. The crate receives a WebP file that contains only the
 //! picture, because this crate itself handles metadata, animation and all flags.
 
 use std::io::Cursor;

@@ -12,7 +12,7 @@ use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
 /// The quality that is used when the output states none. The picture looks as good as a JPEG of quality 82,
-/// and the file has a quarter fewer bytes.
+/// and the file has a quarter fewer bytes than that JPEG.
 const DEFAULT_QUALITY: u8 = 80;
 
 /// Longest side that the format allows.

@@ -13,7 +13,7 @@ const OTHER_VERSION: &str = "libwebp has another version than its header";
 /// The settings of the encoder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
-    /// Keep every visible pixel unchanged.
+    /// Whether every visible pixel keeps its colour and alpha.
     pub(super) lossless: bool,
     /// The quality, 1–100, for a lossy file; the effort, 0–100, for a lossless file.
     pub(super) quality: u8,
@@ -40,7 +40,7 @@ pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, 
     // the needed form saves a conversion.
     let mut picture = Picture::import(pixels, settings.lossless)?;
     let mut writer = MaybeUninit::uninit();
-    // SAFETY: `WebPMemoryWriterInit` writes every field of the struct it is given.
+    // SAFETY: `WebPMemoryWriterInit` writes every field of the struct to which its argument refers.
     let mut writer = unsafe {
         sys::WebPMemoryWriterInit(writer.as_mut_ptr());
         Writer(writer.assume_init())
@@ -56,7 +56,8 @@ pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, 
     if writer.0.mem.is_null() {
         return Err("libwebp wrote nothing".to_owned());
     }
-    // SAFETY: the writer holds `size` initialised bytes at `mem`, not null, and nobody else refers to them.
+    // SAFETY: the writer holds `size` initialised bytes at `mem`, which is not null, and no other code refers
+    // to these bytes.
     Ok(unsafe { std::slice::from_raw_parts(writer.0.mem, writer.0.size) }.to_vec())
 }
 
@@ -73,7 +74,7 @@ impl AnimationEncoder {
         let (columns, rows) = sides(width, height)?;
         let version = sys::WebPGetMuxABIVersion();
         let mut options = MaybeUninit::uninit();
-        // SAFETY: the function writes every field of the struct it is given, when it returns other than 0.
+        // SAFETY: if the result of the function is not 0, the function has written every field of the struct.
         let mut options = unsafe {
             if sys::WebPAnimEncoderOptionsInitInternal(options.as_mut_ptr(), version) == 0 {
                 return Err(OTHER_VERSION.to_owned());
@@ -106,7 +107,8 @@ impl AnimationEncoder {
         if assembled == 0 || data.0.bytes.is_null() {
             return Err(self.error());
         }
-        // SAFETY: the block holds `size` initialised bytes, not null, and nobody else refers to them.
+        // SAFETY: the block holds `size` initialised bytes at an address that is not null, and no other code
+        // refers to these bytes.
         Ok(unsafe { std::slice::from_raw_parts(data.0.bytes, data.0.size) }.to_vec())
     }
 
@@ -120,9 +122,10 @@ impl AnimationEncoder {
         if added == 0 { Err(self.error()) } else { Ok(()) }
     }
 
-    /// The last error of the encoder in words.
+    /// The message of the last error of the encoder.
     fn error(&self) -> String {
-        // SAFETY: the encoder is live; the text is its own, ends with 0 and is copied before the next call.
+        // SAFETY: the encoder is live; the text belongs to the encoder, ends with a zero byte and is copied
+        // before the next call.
         unsafe { std::ffi::CStr::from_ptr(sys::WebPAnimEncoderGetError(self.raw.as_ptr())) }
             .to_string_lossy()
             .into_owned()
@@ -164,8 +167,8 @@ impl Picture {
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        // SAFETY: the picture was initialised by `WebPPictureInit`, so its pointers are null or libwebp's
-        // own.
+        // SAFETY: the picture was initialised by `WebPPictureInit`, so each of its pointers is null or refers
+        // to memory of libwebp.
         unsafe { sys::WebPPictureFree(&raw mut self.0) };
     }
 }
@@ -175,8 +178,8 @@ struct Writer(sys::WebPMemoryWriter);
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // SAFETY: the writer was initialised by `WebPMemoryWriterInit`, so its block is null or libwebp's
-        // own.
+        // SAFETY: the writer was initialised by `WebPMemoryWriterInit`, so its block is null or was allocated
+        // by libwebp.
         unsafe { sys::WebPMemoryWriterClear(&raw mut self.0) };
     }
 }
