@@ -8,7 +8,7 @@ use super::FileSizes;
 /// Counts the results of a run.
 pub(super) struct Summary {
     n_succeeded: usize,
-    /// The number of inputs that succeeded or failed.
+    /// The number of inputs that were processed, with success or with a failure.
     n_ended: usize,
     n_skipped: usize,
     n_bytes_before: u64,
@@ -80,7 +80,7 @@ fn file_count(n: usize) -> String {
     if n == 1 { "1 file".to_owned() } else { format!("{n} files") }
 }
 
-/// A size as text, in the largest unit in which it is at least 1.
+/// Formats a size in the largest unit in which the number is at least 1.
 fn format_size(n_bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     let mut size = n_bytes as f64 / 1000.0;
