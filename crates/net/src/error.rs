@@ -95,15 +95,16 @@ impl ProxyError {
 }
 
 impl NetError {
-    /// Returns whether this machine or the proxy caused the error. Local trouble is no fault of the peer.
+    /// Returns whether this machine or the proxy caused the error. Such an error is no fault of the peer.
     pub fn is_local_trouble(&self) -> bool {
         matches!(self, Self::Local(_) | Self::Proxy(_))
     }
 
     /// Classifies the error of a failed `socket` or `connect` to `address`.
     ///
-    /// `EADDRNOTAVAIL` means for IPv4 that no local port is free, which is temporary local trouble. For IPv6
-    /// it usually means that this machine has no IPv6, which is permanent, so the peer counts as unreachable.
+    /// `EADDRNOTAVAIL` means for IPv4 that no local port is free, which is a temporary error of this machine.
+    /// For IPv6 it usually means that this machine has no IPv6, which is permanent, so the peer counts as
+    /// unreachable.
     pub(crate) fn from_connect(error: io::Error, address: SocketAddr) -> Self {
         let no_local_address = Errno::from_io_error(&error) == Some(Errno::ADDRNOTAVAIL);
         if is_local(&error) || no_local_address && address.is_ipv4() {

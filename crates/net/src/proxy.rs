@@ -64,8 +64,8 @@ pub enum CredentialsError {
     },
 }
 
-/// A configured proxy. The address policy does not check its own address, because the operator of the server
-/// chose it.
+/// A configured proxy. The address policy does not check the address of the proxy, because the operator of
+/// the server chose this address.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     address: ProxyAddress,
@@ -114,7 +114,8 @@ impl Proxy {
             result => result.map_err(NetError::Proxy)?,
         };
         match status.as_u16() {
-            // Status 204 opens no tunnel, because its response ends with the head.
+            // Status 204 opens no tunnel: a response with this status ends after its head, and the connection
+            // carries HTTP again.
             200..=203 | 205..=299 => Ok(stream),
             // With 504, 403 and 5xx a proxy reports that it could not or may not connect to the peer. These
             // statuses therefore count as failures of the peer.

@@ -125,7 +125,7 @@ pub fn sections() -> Vec<Section> {
     parse(DEFAULT_TOML).expect("the embedded default.toml has the required form: a test parses it")
 }
 
-/// Parses a file of the required form. The error is the first line that does not have the form.
+/// Parses a file of the required form. The error is the first line that does not have this form.
 fn parse(text: &'static str) -> Result<Vec<Section>, &'static str> {
     let mut sections: Vec<Section> = Vec::new();
     let mut doc: Vec<&str> = Vec::new();

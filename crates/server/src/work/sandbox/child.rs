@@ -35,7 +35,8 @@ pub(super) enum ExchangeError {
     Image(ImageError),
     /// The worker exceeded a limit. The caller must kill it.
     LimitExceeded(LimitExceeded),
-    /// The worker exceeded its memory, but it may still hold memory of earlier images. The caller must kill it.
+    /// The worker exceeded its memory limit, but it may still hold memory of earlier images. The caller must
+    /// kill it.
     OutOfMemoryAfterUse(LimitExceeded),
     /// The worker process ended by itself, or sent bytes that are no reply.
     Crashed(String),
@@ -55,7 +56,8 @@ impl Child {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Its own process group: Ctrl-C on a terminal must reach the server only, which lets its workers finish.
+            // The worker gets its own process group, so that Ctrl-C on a terminal reaches only the server.
+            // The server lets its workers finish.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -85,7 +87,7 @@ impl Child {
         self.is_used
     }
 
-    /// Kills the process without waiting for its end; tokio reaps it.
+    /// Kills the process without waiting for its end. `tokio` collects the exit status.
     pub(super) fn kill(&mut self) {
         if let Err(error) = self.process.start_kill() {
             tracing::debug!(%error, "an image worker had ended already");
@@ -154,10 +156,10 @@ impl Child {
     }
 }
 
-/// Completes when the worker has exceeded its memory or its CPU time.
+/// Completes when the worker has exceeded its limit on memory or on CPU time.
 ///
-/// The first measurement comes one interval after the start, so that most images are never measured. CPU time that the
-/// worker used before the first measurement does not count.
+/// The first measurement takes place one interval after the start, so most images end before it. CPU time
+/// that the worker used before the first measurement does not count.
 async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
     let mut first_cpu = None;
     loop {

@@ -1,5 +1,5 @@
-//! Measures the memory and CPU time of a worker from outside, by `/proc` of Linux. On other systems nothing is measured and
-//! only the limit on wall time holds.
+//! Measures the memory and CPU time of a worker from another process, through `/proc` of Linux. On other
+//! systems nothing is measured, and the server enforces only the limit on wall time.
 
 use std::time::Duration;
 
