@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn errno_decides_whether_an_error_is_local_or_a_fault_of_the_peer() {
+    fn errno_decides_whether_this_machine_or_the_peer_caused_an_error() {
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
             assert!(matches!(NetError::from_connect(os_error(errno), V4), NetError::Local(_)), "{errno:?}");
             assert!(matches!(NetError::from_lookup(os_error(errno)), NetError::Local(_)), "{errno:?}");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_local_address_an_ipv4_connection_fails_locally_and_an_ipv6_one_is_refused() {
+    fn eaddrnotavail_is_a_local_error_for_ipv4_and_a_refused_connection_for_ipv6() {
         let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 80));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), V4), NetError::Local(_)));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), v6), NetError::Refused(_)));

@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proxy_address_is_an_http_url_with_only_host_and_port() {
+    fn a_proxy_address_is_an_http_url_with_only_a_host_and_a_port() {
         for (text, host, port) in [
             ("http://proxy.example.com:3128", "proxy.example.com", 3128),
             ("http://10.0.0.1:8080/", "10.0.0.1", 8080),

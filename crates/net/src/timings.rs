@@ -20,7 +20,7 @@ pub struct PhaseTimings {
     pub first_byte_ms: Option<u32>,
 }
 
-/// The address and the timings of a running exchange. They remain available when the deadline cancels the
+/// The address and the timings of a running exchange. Both remain available when the deadline cancels the
 /// exchange.
 #[derive(Default)]
 pub(crate) struct ExchangeTrace {

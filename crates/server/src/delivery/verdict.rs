@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_error_or_a_proxy_error_has_no_outcome() {
+    fn an_error_of_this_machine_or_of_its_proxy_has_no_outcome() {
         assert!(outcome(&Err(NetError::Local(io::Error::other("no sockets")))).is_err());
         assert!(outcome(&Err(NetError::Proxy(ProxyError::Status(407)))).is_err());
         assert_eq!(outcome(&Err(NetError::Timeout)).unwrap(), Outcome::Timeout);

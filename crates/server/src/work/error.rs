@@ -73,8 +73,8 @@ pub enum WorkError {
     /// This server's fault: an operation of the ledger failed.
     #[error("the ledger failed")]
     Ledger(#[from] pixaven_ledger::Error),
-    /// Nobody's known fault: the worker process ended while it processed the image. A second run of the job
-    /// may succeed.
+    /// Whose fault it is, is unknown: the worker process ended while it processed the image. A second run of
+    /// the job may succeed.
     #[error("an image worker ended unexpectedly: {0}")]
     WorkerCrashed(String),
     /// A bug in this program, or a missing file whose row exists.

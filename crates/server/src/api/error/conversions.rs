@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_port_and_a_blocked_address_have_the_same_text() {
+    fn a_closed_port_and_a_blocked_address_get_the_same_error_text() {
         let closed = NetError::Refused(ConnectionRefused.into());
         assert_eq!(net_error_text(&closed), net_error_text(&NetError::BlockedAddress));
     }

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_cursors_are_parsed() {
+    fn the_parameters_host_and_cursor_are_parsed() {
         for (text, expected) in [
             ("Example.com", "example.com"),
             ("b%C3%BCcher.example", "xn--bcher-kva.example"),

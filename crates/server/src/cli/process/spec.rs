@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_needs_a_file_and_accepts_no_id() {
+    fn a_watermark_requires_a_file_and_an_id_is_refused() {
         let opacity = |json: &str| {
             let spec = parse(json.as_bytes(), true).expect("the specification is valid");
             spec.plan.watermark.map(|watermark| watermark.opacity)

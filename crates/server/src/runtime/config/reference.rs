@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parsed_sections_equal_the_embedded_file_read_as_toml() {
+    fn the_parsed_default_toml_equals_the_same_file_parsed_by_the_toml_crate() {
         let sections = parse(DEFAULT_TOML).unwrap();
         let mut table = toml::Table::new();
         for section in sections {

@@ -140,7 +140,7 @@ fn refused_calls() -> Rules {
     REFUSED.iter().map(|&call| (call, Vec::new())).collect()
 }
 
-/// Allowed with any arguments.
+/// System calls that are allowed with any arguments.
 const ALLOWED: &[i64] = &[
     libc::SYS_read,
     libc::SYS_readv,

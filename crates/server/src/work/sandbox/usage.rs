@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_found_behind_any_command_name() {
+    fn the_usage_is_parsed_after_a_command_name_with_spaces_and_parentheses() {
         let stat =
             "42 (a) b (c) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 4096000 321 18446744073709551615 1";
         let usage = parse(stat, 4096, 100);

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_splits_into_image_and_watermark() {
+    fn the_body_of_a_task_is_split_into_the_image_and_the_watermark() {
         let task =
             |watermark_bytes| Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes };
         let split = |watermark_bytes| {
