@@ -1,4 +1,5 @@
-//! The server's side of one worker process: starts the process, sends an image, watches the limits, kills the process.
+//! The server's side of one worker process: starts the process, sends images to it, measures its memory and
+//! CPU time, and kills it if it exceeds a limit.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +19,8 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Bytes of a worker's line that go into the log. A longer line is cut.
 const LOG_LINE_MAX_BYTES: u64 = 1_024;
-/// Lines of one worker that go into the log. Further lines are discarded, so that a worker cannot fill the log.
+/// Lines of one worker that go into the log. Further lines are discarded, so that a worker cannot fill the
+/// log.
 const LOG_LINES_MAX: usize = 100;
 
 /// A worker process and its pipes.
@@ -29,7 +31,7 @@ pub(super) struct Child {
     is_used: bool,
 }
 
-/// Why a worker returned no result.
+/// Why a worker returned no result for an image.
 pub(super) enum ExchangeError {
     /// The worker answered that it cannot process the image. The worker is healthy.
     Image(ImageError),
@@ -43,8 +45,8 @@ pub(super) enum ExchangeError {
 }
 
 impl Child {
-    /// Starts a worker. Its environment holds only three variables, which make glibc keep freed memory in the process:
-    /// returning the memory to the system between images costs up to 20 ms per image.
+    /// Starts a worker. Its environment holds only three variables, which make glibc keep freed memory in the
+    /// process: returning the memory to the system between images costs up to 20 ms per image.
     pub(super) fn spawn(program: &Path, cpu: Duration, tasks: &Tasks) -> io::Result<Self> {
         let mut process = Command::new(program)
             .arg("image-worker")
@@ -175,8 +177,8 @@ async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
     }
 }
 
-/// Writes the lines of a worker's standard error to the log, until the worker ends. Control characters are escaped, because a
-/// worker that a hostile image has taken over must not forge log lines.
+/// Writes the lines of a worker's standard error to the log, until the worker ends. Control characters are
+/// escaped, because a worker that a hostile image has taken over must not forge log lines.
 async fn log_lines(stderr: ChildStderr, pid: Option<u32>) {
     let mut lines = BufReader::new(stderr);
     let mut n_lines = 0;

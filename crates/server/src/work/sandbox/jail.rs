@@ -81,8 +81,8 @@ pub fn enter() -> io::Result<Vec<MissingWall>> {
     Ok(missing)
 }
 
-/// Moves this process into a network namespace without interfaces. An unprivileged process needs a user namespace of its own
-/// for that, which some systems forbid.
+/// Moves this process into a network namespace without interfaces. An unprivileged process needs a user
+/// namespace of its own for that, which some systems forbid.
 fn leave_network() -> bool {
     #[expect(deprecated, reason = "the flags concern no file descriptor, so the safe function is right")]
     let unshare = rustix::thread::unshare;
@@ -117,7 +117,8 @@ fn filter_system_calls() -> Result<(), seccompiler::Error> {
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// The system calls of a process that computes and talks over open pipes. A call without rules is allowed with any arguments.
+/// The system calls that a process needs to compute and to use open pipes. A system call without rules is
+/// allowed with any arguments.
 fn allowed_calls() -> Result<Rules, seccompiler::Error> {
     let condition =
         |argument, operator, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);

@@ -16,8 +16,8 @@ pub(super) fn of(pid: u32) -> Option<Usage> {
     parse(&stat, rustix::param::page_size() as u64, rustix::param::clock_ticks_per_second())
 }
 
-/// Parses the fields 14 and 15 (user and system time, in ticks) and 24 (resident pages) of `/proc/PID/stat`, see proc(5).
-/// Counting starts behind the command name, because only that field may contain spaces.
+/// Parses the fields 14 and 15 (user and system time, in ticks) and 24 (resident pages) of `/proc/PID/stat`,
+/// see proc(5). Counting starts behind the command name, because only that field may contain spaces.
 fn parse(stat: &str, page_bytes: u64, ticks_per_s: u64) -> Option<Usage> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ').skip(11);

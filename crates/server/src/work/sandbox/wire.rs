@@ -1,4 +1,5 @@
-//! The frames on the pipes between the server and a worker. A frame is two lengths, a JSON head and a body of raw bytes.
+//! The frames on the pipes between the server and a worker. A frame is two lengths, a JSON head and a body of
+//! raw bytes.
 
 use std::io::{self, Read, Write};
 

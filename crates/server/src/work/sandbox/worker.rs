@@ -11,7 +11,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::jail;
 use super::wire::{self, Reply, Task};
 
-/// Processes images until standard input ends. Standard input ends when the server process ends, even after SIGKILL.
+/// Processes images until standard input ends. Standard input ends when the server process ends, even after
+/// SIGKILL.
 pub fn run(cpu_s_per_image: u64) -> io::Result<()> {
     for wall in jail::enter()? {
         eprintln!("the jail has no {} on this system", wall.name());
