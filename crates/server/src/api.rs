@@ -122,9 +122,9 @@ impl ApiState {
     }
 }
 
-/// Builds the router for the unencrypted HTTP port of a server that requires TLS. Every request gets status
-/// 403. The router does not redirect to HTTPS, because a redirected client would not notice that it sent its
-/// API key unencrypted.
+/// Builds the router for the unencrypted HTTP port of a server that requires TLS. The answer to every request
+/// has status 403. The router does not redirect to HTTPS, because a redirected client would not notice that
+/// it sent its API key unencrypted.
 pub fn tls_required() -> Router {
     let refuse = || async {
         let message = "this server takes HTTPS only; a key sent in the clear should be revoked";
