@@ -21,8 +21,8 @@ use crate::metered_stream::{MaybeTlsStream, MeteredStream, ReadMeter};
 /// The most bytes of a response that hyper buffers.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The future of hyper that reads from and writes to the socket. A request makes progress only while it is
-/// polled.
+/// The future of hyper that reads from and writes to the socket. A request makes progress only while this
+/// future is polled.
 type HyperConnection = http1::Connection<TokioIo<MeteredStream>, Full<Bytes>>;
 
 /// A connection that carries requests, one after the other.

@@ -26,7 +26,7 @@ fn from_disposition(value: &str) -> Option<String> {
         match name.trim().to_ascii_lowercase().as_str() {
             "filename*" => {
                 // The value is charset'language'percent-encoded (RFC 8187). Every charset is read as UTF-8,
-                // because no other is in use.
+                // because servers use no other charset.
                 if let Some(name) = value
                     .trim()
                     .splitn(3, '\'')

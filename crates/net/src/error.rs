@@ -95,15 +95,16 @@ impl ProxyError {
 }
 
 impl NetError {
-    /// Returns whether this machine or the proxy caused the error. Local trouble is no fault of the peer.
+    /// Returns whether this machine or the proxy caused the error. Such an error is no fault of the peer.
     pub fn is_local_trouble(&self) -> bool {
         matches!(self, Self::Local(_) | Self::Proxy(_))
     }
 
     /// Classifies the error of a failed `socket` or `connect` to `address`.
     ///
-    /// `EADDRNOTAVAIL` means for IPv4 that no local port is free, which is temporary local trouble. For IPv6
-    /// it usually means that this machine has no IPv6, which is permanent, so the peer counts as unreachable.
+    /// `EADDRNOTAVAIL` means for IPv4 that no local port is free, which is a temporary error of this machine.
+    /// For IPv6 it usually means that this machine has no IPv6, which is permanent, so the peer counts as
+    /// unreachable.
     pub(crate) fn from_connect(error: io::Error, address: SocketAddr) -> Self {
         let no_local_address = Errno::from_io_error(&error) == Some(Errno::ADDRNOTAVAIL);
         if is_local(&error) || no_local_address && address.is_ipv4() {
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn errno_decides_whether_an_error_is_local_or_a_fault_of_the_peer() {
+    fn errno_decides_whether_this_machine_or_the_peer_caused_an_error() {
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
             assert!(matches!(NetError::from_connect(os_error(errno), V4), NetError::Local(_)), "{errno:?}");
             assert!(matches!(NetError::from_lookup(os_error(errno)), NetError::Local(_)), "{errno:?}");
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_local_address_an_ipv4_connection_fails_locally_and_an_ipv6_one_is_refused() {
+    fn eaddrnotavail_is_a_local_error_for_ipv4_and_a_refused_connection_for_ipv6() {
         let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 80));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), V4), NetError::Local(_)));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), v6), NetError::Refused(_)));

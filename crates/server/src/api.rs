@@ -1,5 +1,5 @@
-//! The HTTP API: the table of paths, the handlers, and all code that depends on a status, a header or a
-//! member of the JSON. A handler parses its arguments, makes one call into a layer below, and renders the
+//! The HTTP API: the table of paths, the handlers, and all code that depends on an HTTP status, an HTTP
+//! header or a member of a JSON body. A handler parses the request, calls a layer below, and renders the
 //! answer.
 
 mod account;
@@ -60,19 +60,20 @@ struct Shared {
 /// The configuration of the API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// Base URL of download links. If `None`, a link begins with the `Host` header of the client's request.
+    /// Base URL of download links. If `None`, a link contains the host in the `Host` header of the client's
+    /// request.
     pub public_url: Option<String>,
-    /// Whether clients reach this server by TLS. A download link that is built from the `Host` header then
-    /// begins with `https`, otherwise with `http`.
+    /// Whether clients connect to this server by TLS. A download link that is built from the `Host` header
+    /// begins with `https` if this is true, otherwise with `http`.
     pub tls: bool,
-    /// The address that the server is bound to. A download link begins with this address if the client sent
-    /// no `Host` header.
+    /// The address that the server is bound to. A download link contains this address if `public_url` is
+    /// `None` and the client sent no `Host` header.
     pub address: std::net::SocketAddr,
-    /// The largest image in an upload, in bytes.
+    /// The largest size of an uploaded image, in bytes.
     pub body_bytes: usize,
-    /// The largest JSON of a request, in bytes.
+    /// The largest size of the JSON of a request, in bytes.
     pub json_bytes: usize,
-    /// The longest time in which the body of a request may arrive.
+    /// The longest time that the server waits for the complete body of a request.
     pub body_timeout: Duration,
     /// The configured limits, as the JSON that `GET /1.0/account` returns.
     pub limits: serde_json::Value,
@@ -121,9 +122,9 @@ impl ApiState {
     }
 }
 
-/// Builds the router of the plain HTTP port of a server that requires TLS: every request gets status 403. The
-/// router does not redirect to HTTPS, because a redirected client would not notice that it sent its API key
-/// unencrypted.
+/// Builds the router for the unencrypted HTTP port of a server that requires TLS. The answer to every request
+/// has status 403. The router does not redirect to HTTPS, because a redirected client would not notice that
+/// it sent its API key unencrypted.
 pub fn tls_required() -> Router {
     let refuse = || async {
         let message = "this server takes HTTPS only; a key sent in the clear should be revoked";
@@ -132,8 +133,8 @@ pub fn tls_required() -> Router {
     Router::new().fallback(refuse).layer(axum::middleware::from_fn(response::finish))
 }
 
-/// Completes the methods of a path: every other method gets status 405, with the envelope as the body. axum
-/// adds the `Allow` header.
+/// Adds a fallback to the methods of a path: a request with any other method gets status 405 and an envelope
+/// as the body. axum adds the `Allow` header.
 fn only(methods: MethodRouter<ApiState>) -> MethodRouter<ApiState> {
     methods.fallback(|| async { ApiResponse::from(response::method_not_allowed()) })
 }

@@ -1,6 +1,6 @@
-//! Generates three pages of `docs/` from the declarations in the code: the settings, the requests and, with
-//! pictures, the operations. A test fails if a committed page differs from the generated one. This command
-//! writes the pages: `cargo test -p pixaven --lib -- --ignored write_the_generated_pages`.
+//! Generates three pages of `docs/` from the declarations in the code: `configuration.md`, `requests.md`, and
+//! `operations.md` with its pictures. A test fails if a committed page differs from the generated page. This
+//! command writes all generated pages: `cargo test -p pixaven --lib -- --ignored write_the_generated_pages`.
 
 mod operations;
 
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::runtime::config;
 use crate::work::request::{self, ObjectSchema};
 
-/// The message of `expect` for every write to the text of a page.
+/// The message for `expect` wherever text is appended to the `String` of a page.
 const INFALLIBLE: &str = "writing to a String never fails";
 
 /// The first line of every generated page.

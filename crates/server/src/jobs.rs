@@ -1,5 +1,6 @@
 //! The driver of accepted requests: claims as many jobs as it can run, runs each job through the pipeline,
-//! and writes the end of the job to the ledger. The same write makes the webhook of the job due.
+//! and writes the result or the failure of the job to the ledger. The same ledger operation schedules the
+//! webhook of the job.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,8 +20,8 @@ use crate::work::request::{self, Spec, StoredRequest};
 use crate::work::result_names::result_url;
 use crate::work::source::Source;
 
-/// After this number of runs that a crash of the server or of a worker ended, the job fails. Without this
-/// limit, a job that crashes the server would crash it again after every restart.
+/// The number of runs of one job that may end by a crash of the server or of a worker. Then the job fails.
+/// Without this limit, a job that crashes the server would crash it again after every restart.
 const N_CRASHES_MAX: u32 = 5;
 
 /// Claims jobs and runs them. Cheap to clone.
@@ -100,7 +101,7 @@ impl Jobs {
     }
 
     /// Runs one job to its end and renews the job's lease during the run. Releases the job when
-    /// `return_leases` is cancelled. Drops the work if the lease is lost.
+    /// `return_leases` is cancelled. If the lease is lost, stops the run and writes nothing.
     async fn attend(&self, mut lease: Lease<Job>, return_leases: &CancellationToken) {
         let id = lease.value.id;
         let job = lease.value.clone();
@@ -122,13 +123,13 @@ impl Jobs {
             }
         };
         if let Err(error) = self.write(lease, end).await {
-            // The lease expires, and then the job is run again: the same request with the same id.
+            // After the lease has expired, the job is run again with the same request and the same id.
             tracing::error!(%id, %error, "the end of a job could not be written");
         }
     }
 
-    /// Writes to the ledger how a run ended. Deletes the stored upload of the job, unless the job was
-    /// released to run again.
+    /// Writes to the ledger how a run ended. If the job succeeded or failed, also deletes the stored upload
+    /// of the job. A released job keeps its upload, because the job will run again.
     async fn write(&self, lease: Lease<Job>, end: JobEnd) -> Result<(), pixaven_ledger::Error> {
         let input = lease.value.input.content().cloned();
         match end {

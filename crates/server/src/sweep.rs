@@ -1,6 +1,6 @@
-//! The sweep deletes data that is no longer needed: expired results, inputs whose request was never accepted,
-//! files of removed watermarks, and history older than its retention time. Each step is limited to a fixed
-//! number of rows, so that a large backlog does not delay requests.
+//! The sweep deletes data that is no longer needed: expired results, uploads without an unfinished job, files
+//! of removed watermarks, and webhooks older than the retention time. Each query to the ledger is limited to
+//! a fixed number of rows, so that a large backlog does not delay requests.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::work::blobs::Blobs;
 use crate::work::error::WorkError;
 use crate::work::result_names::utc_day;
 
-/// The most rows of the ledger that one step processes.
+/// The most rows that one query of the sweep to the ledger concerns.
 const STEP_ROWS: u32 = 200;
-/// The age, in milliseconds, from which a file without a row in the ledger counts as an orphan. A younger
-/// file may belong to a request whose row is not committed yet.
+/// The age, in milliseconds, at which a file without a row in the ledger counts as an orphan. A younger file
+/// may belong to a request whose row is not committed yet.
 const ORPHAN_AGE_MS: i64 = 60 * 60 * 1000;
 
 /// The largest value of `webhook.delay`, in milliseconds.
@@ -42,7 +42,7 @@ pub struct Swept {
     pub n_results: u64,
     /// Orphans: stored inputs without an unfinished job, and files of results and watermarks without a row.
     pub n_orphans: u64,
-    /// Watermarks that their account removed and that no unfinished job can need.
+    /// Watermarks that their account removed and that no unfinished job uses.
     pub n_watermarks: u64,
     /// Webhooks older than the retention time.
     pub n_webhooks: u64,
@@ -121,15 +121,15 @@ impl Sweep {
         Ok(n_swept)
     }
 
-    /// Removes files that an earlier process did not finish writing. Files younger than an orphan are kept,
-    /// because a command-line process may be writing a watermark at the same time.
+    /// Removes files that an earlier process did not finish writing. Files younger than `ORPHAN_AGE_MS` are
+    /// kept, because a command-line process may be writing a watermark at the same time.
     pub async fn sweep_unfinished(&self) -> Result<u64, WorkError> {
         self.blobs.remove_unfinished_before(self.ledger.clock().now_ms() - ORPHAN_AGE_MS).await
     }
 
-    /// Removes result files without a row. A file counts as such when it is older than the longest webhook
-    /// delay plus the time for which results are kept, because its row has then been deleted. One additional
-    /// day covers differences between clocks.
+    /// Removes result files that are so old that the ledger cannot have a row for them any more. Their age is
+    /// more than the longest webhook delay plus the time for which results are kept, plus one day for
+    /// differences between clocks.
     async fn sweep_lost_results(&self) -> Result<u64, WorkError> {
         let oldest_ms = self.ledger.clock().now_ms() - self.keep_results_ms - DELAY_MAX_MS - DAY_MS;
         self.blobs.remove_results_before(&utc_day(oldest_ms)).await
@@ -153,7 +153,8 @@ impl Sweep {
         }
     }
 
-    /// Removes watermark files without a row. Such a file was stored just before a crash.
+    /// Removes watermark files without a row. Such a file remains when the process crashes after it stored
+    /// the file and before it committed the row.
     async fn sweep_lost_watermarks(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let old = self.blobs.watermarks_before(before_ms).await?;

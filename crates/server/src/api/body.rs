@@ -1,4 +1,4 @@
-//! Reads the body of a request. Its size and the time for reading it are limited.
+//! Reads the body of a request, with limits on the size of the body and on the time that reading may take.
 
 use std::time::Duration;
 
@@ -70,7 +70,8 @@ pub(super) async fn drain(chunks: &mut BodyDataStream) {
             }
         }
     };
-    // A client that still sends its body after `DRAIN_TIME` does not get the answer.
+    // A timeout is no error: the request is answered anyway, but a client that still sends its body may not
+    // read the answer.
     let _elapsed = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 

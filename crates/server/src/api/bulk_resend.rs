@@ -15,7 +15,8 @@ use super::response::ApiResponse;
 use super::timestamp::timestamp;
 use super::{ApiState, body};
 
-/// The filters that a bulk resend accepts. A list of webhooks has further parameters, which select a page.
+/// The names of the filters that a bulk resend accepts. A list of webhooks accepts the same filters and also
+/// parameters that select a page.
 const FILTERS: [&str; 4] = ["status", "host", "start", "end"];
 
 pub(super) async fn start(

@@ -14,7 +14,8 @@ use super::ApiState;
 use super::error::ApiError;
 use super::response::ApiResponse;
 
-/// Prevents a script in an SVG result from running with the origin of this server.
+/// The value of the header `Content-Security-Policy`, which prevents a script in an SVG result from running
+/// with the origin of this server.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 type Segments = (String, String, String, String, String, String);
@@ -39,7 +40,7 @@ async fn respond(api: &ApiState, segments: &Segments, headers: &HeaderMap) -> Re
         let builder = Response::builder().status(StatusCode::NOT_MODIFIED);
         return with_result_headers(api, &result, &etag, builder, Body::empty());
     }
-    // The `Range` header applies only if `If-Range` is absent or names the current file.
+    // The `Range` header applies only if `If-Range` is absent or contains the entity tag of the file.
     let is_current =
         headers.get(header::IF_RANGE).is_none_or(|_| matches_etag(headers, header::IF_RANGE, &etag));
     let range = headers.get(header::RANGE).filter(|_| is_current).and_then(|range| range.to_str().ok());
@@ -74,7 +75,7 @@ async fn body(api: &ApiState, result: &StoredResult, range: Option<Range<u64>>) 
     Ok(Body::from_stream(stream.ok_or_else(ApiError::not_found)?))
 }
 
-/// Builds a response with the headers that every response for a result has.
+/// Builds a response with the headers that every response about an existing result has.
 fn with_result_headers(
     api: &ApiState,
     result: &StoredResult,

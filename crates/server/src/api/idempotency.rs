@@ -1,6 +1,7 @@
-//! `Idempotency-Key`: a request with a key is processed only once. If the client repeats the request within a
-//! day, it gets the first answer again. A different request with the same key is a conflict. A failed request
-//! releases its key.
+//! `Idempotency-Key`: a request with an idempotency key is processed only once. If the client sends the same
+//! request again within a day, the client gets the answer to the first request. A different request with the
+//! same key gets status 409. If a request fails, its key is released, so that the client can use the key
+//! again.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -16,7 +17,7 @@ use crate::work::request::RequestKind;
 use crate::work::source::Source;
 
 const HEADER: &str = "idempotency-key";
-/// Longest key, in bytes.
+/// The length of the longest accepted idempotency key, in bytes.
 const MAX_KEY_BYTES: usize = 255;
 
 /// The state of a request's key in the ledger.
@@ -27,8 +28,8 @@ pub(super) enum KeyState {
     Answered(ApiResponse),
 }
 
-/// The key of a request that is being processed. If the value is dropped before the request has ended, for
-/// example because the client hangs up, the key is released.
+/// The idempotency key of a request that is being processed. If this value is dropped before the request has
+/// ended, for example because the client closes the connection, the key is released.
 pub(super) struct KeyReservation {
     ledger: Ledger,
     tasks: Tasks,

@@ -48,7 +48,7 @@ pub(super) async fn test(
     request: Request,
 ) -> Result<ApiResponse, ApiResponse> {
     let fields = body::json(&api, request).await?;
-    // A test makes the same checks as the `webhook` object of an image request.
+    // The body is checked like the `webhook` object of an image request.
     let as_request = json!({ "webhook": Value::Object(fields) }).to_string();
     let spec = request::parse(as_request.as_bytes(), RequestKind::Upload, false).map_err(ApiError::from)?;
     let webhook = spec.webhook.ok_or_else(|| ApiError::invalid("url is required"))?;

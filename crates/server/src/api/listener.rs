@@ -1,5 +1,5 @@
-//! The listening sockets, plain or TLS, with a limited number of connections. A stop lets requests in
-//! progress finish.
+//! The listening sockets, plain or TLS, with a limited number of connections. When the server stops, requests
+//! in progress can finish.
 //!
 //! Only HTTP/1.1 is supported, and header names are sent in title case, because the official PHP client
 //! compares header names case-sensitively.
@@ -72,8 +72,8 @@ impl Listener {
             let (stream, permit) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // No file descriptor or no memory is free. The pause gives other connections time to
-                    // close.
+                    // `accept` failed because no file descriptor or no memory is free. The pause gives other
+                    // connections time to close.
                     tracing::error!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;

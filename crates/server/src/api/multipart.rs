@@ -1,5 +1,5 @@
-//! Parses the body of an upload: the parts `file` and `data` in either order, as the official clients send
-//! them. That includes `multipart/mixed`, empty file names, and parts with their own `Content-Length`.
+//! Parses the body of an upload: the parts `file` and `data`, in either order. The official clients also send
+//! `multipart/mixed`, empty file names, and parts with their own `Content-Length`, so all these are accepted.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -142,12 +142,12 @@ impl<'a> Parts<'a> {
 
 /// The body as a stream that yields one piece per call of the parser and counts the bytes. The parser buffers
 /// all bytes that it can read until it finds a boundary or the end of a part's headers. The count is limited,
-/// because a body that contains neither would fill the memory.
+/// because a body without a boundary and without an end of headers would fill the memory.
 struct PacedBody<'a> {
     chunks: &'a mut BodyDataStream,
     unparsed: Arc<AtomicUsize>,
-    /// Whether the next poll returns `Pending` once. The parser then processes the previous piece before it
-    /// reads the next one.
+    /// Whether the next poll returns `Pending` and reads nothing. This lets the parser process one piece
+    /// before the next piece is read.
     yields_next: bool,
 }
 

@@ -99,7 +99,7 @@ impl ApiResponse {
         self
     }
 
-    /// The rendered envelope, if this answer was created from a rendered envelope without a file.
+    /// The rendered envelope, if this answer was created by [`Self::envelope`].
     pub(super) fn envelope_text(&self) -> Option<&str> {
         match &self.content {
             ResponseContent::Envelope(envelope) => Some(envelope),

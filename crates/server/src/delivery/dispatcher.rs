@@ -23,13 +23,13 @@ use crate::runtime::lifecycle::Tasks;
 use crate::runtime::permits::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
 use crate::runtime::telemetry::with_causes;
 
-/// Test notifications that may be sent at the same time.
+/// The most test notifications that may be sent at the same time.
 const MAX_TESTS: usize = 8;
 
 /// How the dispatcher sends webhooks.
 #[derive(Debug, Clone)]
 pub struct DispatcherSettings {
-    /// Webhooks that may be sent at the same time.
+    /// The most webhooks that may be sent at the same time.
     pub concurrency: usize,
     /// The most retries and resends that may be sent at the same time. The remaining permits are reserved for
     /// first attempts.
@@ -56,7 +56,7 @@ pub(super) struct Inner {
     pub(super) settings: DispatcherSettings,
     permits: Arc<Semaphore>,
     retry_permits: Arc<Semaphore>,
-    /// Notified when a retry has ended, because another retry may then be sent.
+    /// Notified when a retry has ended and its retry permit is free, because another retry may then be sent.
     retry_ended: Notify,
     pub(super) signing_keys: SigningKeys,
     in_flight: InFlight,
@@ -74,9 +74,10 @@ struct Permits {
 
 /// How the attempt to send one claimed webhook ended.
 enum SendResult {
-    /// The attempt has an outcome for the receiver: a response, or a failure that counts as the receiver's.
+    /// The attempt has an outcome: the receiver responded, or the attempt failed and the failure counts as a
+    /// fault of the receiver.
     Attempted { outcome: Outcome, exchange: Exchange },
-    /// The server stopped during the exchange. It is unknown whether the receiver got the webhook.
+    /// The server stopped during the exchange. It is unknown whether the receiver received the webhook.
     Interrupted,
     /// The webhook expired before anything was sent.
     Expired,

@@ -8,8 +8,8 @@ use pixaven_net::{Exchange, PhaseTimings};
 use super::signing::{self, SigningKey};
 use super::verdict;
 
-/// The headers of one attempt: the headers that the request declares for its webhook. Headers that this
-/// server sets itself override them.
+/// Builds the headers of one attempt from the headers that the image request declares for its webhook and
+/// from the headers that this server sets. If both contain the same name, the header of the server is sent.
 pub(super) fn request_headers(
     webhook: &DueWebhook,
     attempt: u32,
@@ -33,7 +33,7 @@ pub(super) fn request_headers(
     headers
 }
 
-/// The record of an exchange for the history.
+/// Builds the record of an attempt for the history from the attempt's exchange.
 pub(super) fn attempt_of(
     started_ms: i64,
     outcome: Outcome,
@@ -54,7 +54,7 @@ pub(super) fn attempt_of(
     }
 }
 
-/// The record of an attempt that a stop of the server interrupted.
+/// Builds the record of an attempt that a stop of the server interrupted.
 pub(super) fn interrupted(started_ms: i64, now_ms: i64) -> Attempt {
     Attempt {
         started_ms,

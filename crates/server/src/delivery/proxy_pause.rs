@@ -36,8 +36,9 @@ impl ProxyPause {
 
     /// Begins a pause after a failure of the proxy. Returns whether a new pause began.
     ///
-    /// No new pause begins during a pause. If `affects_every_peer` is false, no pause begins either when a
-    /// receiver has answered since the previous failure, because the proxy then works for other receivers.
+    /// No pause begins in two cases. First, a pause is already in progress. Second, `affects_every_peer` is
+    /// false and a receiver has answered since the previous failure of the proxy, so the proxy works for
+    /// other receivers.
     pub(super) fn begin(&self, affects_every_peer: bool) -> bool {
         let now = Instant::now();
         let mut state = self.state();

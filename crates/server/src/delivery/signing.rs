@@ -34,7 +34,7 @@ pub enum VerifyError {
     /// The message was signed too long ago or in the future. It may be a replay.
     #[error("the timestamp is too far from now")]
     TooFarFromNow,
-    /// No signature of a known scheme matches.
+    /// No signature of version 1 in the header matches.
     #[error("no signature matches")]
     Signature,
 }
@@ -94,8 +94,8 @@ pub fn sign(keys: &[SigningKey], id: &str, timestamp_s: i64, body: &[u8]) -> Str
     signatures.collect::<Vec<_>>().join(" ")
 }
 
-/// Checks that a message was signed with `key`, at most `tolerance_s` seconds before or after `now_s`.
-/// Signatures are compared in constant time. Signatures of other versions are ignored.
+/// Checks that a message was signed with `key`, and that its timestamp differs from `now_s` by at most
+/// `tolerance_s` seconds. Signatures are compared in constant time. Signatures of other versions are ignored.
 pub fn verify(
     key: &SigningKey,
     headers: SignedHeaders<'_>,

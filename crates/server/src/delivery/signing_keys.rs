@@ -13,7 +13,7 @@ use crate::runtime::ttl_cache::TtlCache;
 /// long.
 const KEYS_TTL: Duration = Duration::from_secs(10);
 
-/// Why a webhook cannot be signed now. No reason is a fault of the receiver.
+/// Why a webhook cannot be signed now. None of these errors is a fault of the receiver.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
     /// The ledger could not be read.

@@ -28,7 +28,7 @@ pub struct TestTarget<'a> {
 
 /// The result of a test notification.
 pub struct TestDelivery {
-    /// The attempt, with number 1.
+    /// The record of the attempt. Its number is always 1.
     pub attempt: RecordedAttempt,
     /// The reason why no response arrived. `None` if a response arrived.
     pub error: Option<NetError>,
@@ -36,7 +36,7 @@ pub struct TestDelivery {
     pub payload: String,
 }
 
-/// Why a test notification could not be sent. No reason is a fault of the receiver.
+/// Why a test notification could not be sent. None of these errors is a fault of the receiver.
 #[derive(Debug, thiserror::Error)]
 pub enum TestDeliveryError {
     /// Too many test notifications are being sent at the same time.

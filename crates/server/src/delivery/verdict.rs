@@ -12,7 +12,7 @@ use pixaven_net::{HttpResponse, NetError};
 /// The most bytes of a response body that the history keeps.
 const EXCERPT_BYTES: usize = 1024;
 
-/// The facts, besides the response, that decide whether and when the next attempt is made.
+/// The values that decide, together with the response, whether and when the next attempt is made.
 pub(super) struct RetryContext<'a> {
     /// The number of the attempt in the retry schedule, from 1. Interrupted attempts are not counted.
     pub(super) attempt: u32,
@@ -25,8 +25,8 @@ pub(super) struct RetryContext<'a> {
     pub(super) schedule: &'a Schedule,
 }
 
-/// The outcome of an attempt. A failure of this machine or of its proxy has no outcome, because it says
-/// nothing about the receiver; the error is then returned.
+/// Returns the outcome of an attempt. If this machine or its proxy caused a failure, returns the error
+/// instead, because this error says nothing about the receiver.
 pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome, &NetError> {
     Ok(match result {
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
@@ -73,8 +73,8 @@ pub(super) fn next(result: &Result<HttpResponse, NetError>, context: &RetryConte
     }
 }
 
-/// The pause that the receiver requests by `Retry-After`, in milliseconds. The pause is limited to the
-/// longest pause of the retry schedule after this attempt.
+/// The pause that the receiver requests by `Retry-After`, in milliseconds, but at most the longest pause that
+/// the retry schedule contains after this attempt.
 pub(super) fn granted_retry_after_ms(
     result: &Result<HttpResponse, NetError>,
     context: &RetryContext<'_>,
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_error_or_a_proxy_error_has_no_outcome() {
+    fn an_error_of_this_machine_or_of_its_proxy_has_no_outcome() {
         assert!(outcome(&Err(NetError::Local(io::Error::other("no sockets")))).is_err());
         assert!(outcome(&Err(NetError::Proxy(ProxyError::Status(407)))).is_err());
         assert_eq!(outcome(&Err(NetError::Timeout)).unwrap(), Outcome::Timeout);

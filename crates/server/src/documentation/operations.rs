@@ -1,7 +1,7 @@
-//! Generates `docs/operations.md`: every attribute of every operation, with a picture before and a picture
-//! after the operation. The picture before is a landscape that code draws, and this program produces the
-//! picture after from it. The tests here check that all pictures exist and have the sizes that the page
-//! gives. The tests of `imaging` check how the operations change pixels.
+//! Generates `docs/operations.md`: every attribute of every operation, with a picture before the operation
+//! and a picture after the operation. Code draws a landscape as the picture before the operation, and this
+//! program then processes the landscape. The tests in this module check that all pictures exist and have the
+//! sizes that the page gives. The tests of `imaging` check how the operations change pixels.
 
 mod examples;
 
@@ -32,7 +32,7 @@ const OPERATIONS: [&str; 11] =
 /// Attributes without an example, because the landscape cannot show their effect.
 const WITHOUT_EXAMPLE: [&str; 1] = ["crop.padding"];
 
-/// Width and height, in pixels, of the picture before an operation.
+/// Width and height, in pixels, of the landscape, which is the picture before an operation.
 const SIZE: (u32, u32) = (216, 144);
 
 /// The WebP quality of the pictures.
@@ -70,7 +70,8 @@ fn picture_before(has_orientation: bool) -> Vec<u8> {
 /// The watermark of the examples: an orange ring of 40 × 40 pixels.
 fn ring() -> Vec<u8> {
     const SIDE: i32 = 40;
-    // Twice the offset of each pixel's centre from the centre of the ring.
+    // Twice the offset of each pixel's centre from the centre of the ring, because twice the offset is an
+    // integer.
     let offsets = (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (2 * x + 1 - SIDE, 2 * y + 1 - SIDE)));
     let pixel = |(x, y): (i32, i32)| {
         let is_ring = (500..1500).contains(&(x * x + y * y));
@@ -80,8 +81,8 @@ fn ring() -> Vec<u8> {
     encode(Image::new(40, 40, Channels::Rgba, data), Format::Png, &Output::default()).unwrap()
 }
 
-/// The picture after an operation: the result of `request`, as a file for the page. `request` may differ from
-/// the request of the example.
+/// Processes the landscape by `request` and returns the result as a file for the page. `request` may differ
+/// from `example.request`. The example only decides whether the landscape has an EXIF orientation.
 fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo), String> {
     let spec =
         request::parse(request.as_bytes(), RequestKind::Upload, false).map_err(|error| error.to_string())?;
@@ -95,8 +96,8 @@ fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo)
     result.map(|processed| (processed.bytes, processed.output)).map_err(|error| error.to_string())
 }
 
-/// Every example with its file name: the name of the attribute. The second and later examples of an attribute
-/// also have a number in their file name.
+/// Every example with its file name, which is the name of the attribute. From the second example of an
+/// attribute on, the file name also contains the number of the example.
 fn example_files() -> impl Iterator<Item = (&'static Example, String)> {
     EXAMPLES.iter().enumerate().map(|(i, example)| {
         let n_before = EXAMPLES[..i].iter().filter(|other| other.attribute == example.attribute).count();

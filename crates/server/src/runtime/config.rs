@@ -44,7 +44,7 @@ pub struct Config {
     layers: Layers,
 }
 
-/// The layers above the defaults.
+/// The three layers that override the defaults: the configuration file, the environment and the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The path of the configuration file, if there is one.

@@ -1,11 +1,11 @@
-//! The server's own files: uploaded inputs while their job is unfinished, results for as long as they are
-//! kept, and watermarks.
+//! The server's own files: uploaded inputs while their job is unfinished, results until they expire, and
+//! watermarks.
 //!
 //! The files are in a directory and are accessed through the trait `ObjectStore`. Support for an
 //! object-storage bucket would therefore need only one more constructor. Every key is unique and its file is
-//! never overwritten. A put returns only after the bytes and the directory entry are on disk. Contents of at
-//! most 16 KiB are not stored in files, but in the ledger's commit, which costs less than a separate flush of
-//! a file.
+//! never overwritten. Storing a file returns only after the bytes and the directory entry are on disk.
+//! Contents of at most 16 KiB are stored in a row of the ledger instead of in a file, because a commit of the
+//! ledger costs less than a separate flush of a file.
 
 mod unfinished;
 

@@ -31,13 +31,13 @@ pub enum WorkError {
     /// The caller's fault: the account already has as many watermarks as its quota allows.
     #[error("the account has {max} watermarks already")]
     TooManyWatermarks {
-        /// Watermarks that one account may have.
+        /// The largest number of watermarks that one account may have.
         max: u64,
     },
     /// The caller's fault: the files of the account's watermarks would exceed its quota.
     #[error("the account's watermarks would have more than {max} bytes")]
     TooManyWatermarkBytes {
-        /// Bytes that the watermarks of one account may have together.
+        /// The largest total size, in bytes, of the watermarks of one account.
         max: u64,
     },
     /// The image's fault: the file has no bytes.
@@ -57,8 +57,8 @@ pub enum WorkError {
         /// The error of the fetch.
         source: NetError,
     },
-    /// This server's fault: the queue for workers or the memory for images is full. The same request can
-    /// succeed later.
+    /// This server's fault: the queue for workers is full, or the memory for images is used up. The same
+    /// request can succeed later.
     #[error("too many images are waiting")]
     Overloaded,
     /// This server's fault: a file could not be written, for example because the disk is full.
@@ -73,7 +73,8 @@ pub enum WorkError {
     /// This server's fault: an operation of the ledger failed.
     #[error("the ledger failed")]
     Ledger(#[from] pixaven_ledger::Error),
-    /// Of unknown fault: the worker process ended while it processed the image. A second run may succeed.
+    /// Whose fault it is, is unknown: the worker process ended while it processed the image. A second run of
+    /// the job may succeed.
     #[error("an image worker ended unexpectedly: {0}")]
     WorkerCrashed(String),
     /// A bug in this program, or a missing file whose row exists.
@@ -130,7 +131,7 @@ pub enum LimitExceeded {
         /// The limit.
         max: Duration,
     },
-    /// Wall time, from the moment at which a worker has the image.
+    /// Wall time, measured from the moment at which a worker received the image.
     #[error("processing takes more than {max:?}")]
     WallTime {
         /// The limit.

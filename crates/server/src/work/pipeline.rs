@@ -19,7 +19,7 @@ use super::sandbox::{Sandbox, WorkerInput};
 use super::source::{Source, Sources};
 use super::watermarks::Watermarks;
 
-/// The parts that every image passes through. Cheap to clone.
+/// The components that every image passes through. Cheap to clone.
 #[derive(Clone)]
 pub struct Pipeline {
     /// Reads images.
@@ -52,7 +52,7 @@ pub struct Order<'a> {
 pub struct ProcessedImage {
     /// Format, size and other properties of the input file.
     pub input: FileInfo,
-    /// Faces found in the upright input, if the request asks for faces.
+    /// Faces in the input after its EXIF orientation was applied. `None` if the request does not need faces.
     pub faces: Option<Vec<Rect>>,
     /// The input's file name.
     pub input_name: String,
@@ -62,7 +62,7 @@ pub struct ProcessedImage {
     pub output_name: String,
     /// The output.
     pub bytes: Bytes,
-    /// Sentences for the client about parts of the request that were ignored or could not be carried out.
+    /// Warnings for the client about parts of the request that were ignored or could not be carried out.
     pub warnings: Vec<String>,
 }
 
@@ -74,8 +74,8 @@ impl ProcessedImage {
 }
 
 impl Pipeline {
-    /// Obtains, processes and stores one image. The result expires when `delay_ms` and then `keep_results_ms`
-    /// have passed.
+    /// Obtains, processes and stores one image. The result expires `delay_ms` plus `keep_results_ms`
+    /// milliseconds after it was stored.
     ///
     /// The caller must write the row of the returned result through [`Pipeline::commit`]. If the row is never
     /// written, the sweep deletes the stored file after some days.

@@ -24,8 +24,8 @@ const ESCAPED_IN_SEGMENT: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The download URL of a result: `BASE/dl/`, the first eight hex digits of the id in four pairs, the rest of
-/// the id, and the percent-encoded file name.
+/// The download URL of a result: `BASE/dl/AA/BB/CC/DD/REST/NAME`. `AA` to `DD` are the first eight hex digits
+/// of the id in pairs, `REST` is the id after its first hyphen, and `NAME` is the percent-encoded file name.
 pub fn result_url(base_url: &str, id: Uuid, name: &str) -> String {
     let id = id.to_string();
     let pairs = [&id[0..2], &id[2..4], &id[4..6], &id[6..8]].join("/");

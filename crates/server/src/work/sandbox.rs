@@ -35,9 +35,9 @@ pub struct SandboxSettings {
     pub memory_bytes: u64,
     /// CPU time that one image may use.
     pub cpu: Duration,
-    /// Wall time that one image may take, from the moment a worker has it.
+    /// Wall time that one image may take, measured from the moment at which a worker received the image.
     pub wall: Duration,
-    /// Interactive requests that may wait for a worker at the same time.
+    /// The most interactive requests that may wait for a worker at the same time.
     pub queue_count: usize,
     /// Limits of one image.
     pub limits: Limits,
@@ -169,8 +169,8 @@ impl Sandbox {
         self.spawn()
     }
 
-    /// Takes a worker that has not processed an image yet. If the idle worker on top has been used, a new
-    /// worker replaces it.
+    /// Takes the idle worker that was returned last, if it has not processed an image yet. Otherwise drops
+    /// that worker and starts a new one.
     fn borrow_unused(&self) -> Result<BorrowedWorker<'_>, WorkError> {
         let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(mut child) = idle
@@ -210,7 +210,7 @@ impl Drop for BorrowedWorker<'_> {
             Ok(replacement) => {
                 self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(replacement);
             }
-            // The pool then has one worker too few. The next request finds no idle worker and starts a new
+            // The pool now has one worker too few. A later request that finds no idle worker starts a new
             // one.
             Err(error) => tracing::error!(%error, "an image worker could not be replaced"),
         }

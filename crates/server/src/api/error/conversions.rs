@@ -75,8 +75,8 @@ impl From<ImageError> for ApiError {
             ImageFault::UnknownFormat => ErrorKind::FormatUnsupported,
             ImageFault::Corrupt => ErrorKind::ImageCorrupt,
             ImageFault::TooLarge => ErrorKind::ImageTooLarge,
-            // A watermark of an unknown format gets status 422 and not 415, because 415 would blame the
-            // format of the sent image.
+            // A watermark of an unknown format gets status 422 and not 415, because a client would think that
+            // status 415 is about the format of the image and not of the watermark.
             ImageFault::ImpossiblePlan | ImageFault::UnusableWatermark => ErrorKind::InvalidRequest,
             ImageFault::Encoder => return Self::internal(message),
         };
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_port_and_a_blocked_address_have_the_same_text() {
+    fn a_closed_port_and_a_blocked_address_get_the_same_error_text() {
         let closed = NetError::Refused(ConnectionRefused.into());
         assert_eq!(net_error_text(&closed), net_error_text(&NetError::BlockedAddress));
     }

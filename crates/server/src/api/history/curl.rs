@@ -1,6 +1,6 @@
 //! A curl command that repeats the last attempt of a webhook, for somebody who debugs a receiver. The command
-//! leaves out the secrets: the credentials of the URL, the request's own headers, and the signature, which
-//! would be too old anyway.
+//! leaves out the secrets: the credentials of the URL, the headers that the request declared for its webhook,
+//! and the signature. A receiver would refuse the signature anyway, because its timestamp would be too old.
 
 use pixaven_ledger::WebhookRecord;
 use url::Url;
@@ -26,7 +26,8 @@ pub(super) fn line(record: &WebhookRecord, payload: &str) -> String {
 /// would send the placeholder as a wrong user name.
 fn url_without_credentials(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return String::new() };
-    // Both setters fail only for a URL without a host, and such a URL has no credentials.
+    // `set_username` and `set_password` fail only for a URL without a host, and such a URL has no
+    // credentials.
     let _without = url.set_password(None).and_then(|()| url.set_username(""));
     url.into()
 }

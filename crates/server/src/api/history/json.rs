@@ -7,8 +7,8 @@ use super::curl;
 use crate::api::timestamp::timestamp;
 use crate::work::redact::without_credentials;
 
-/// Builds the JSON of one webhook. The record of a webhook in a list has no attempts, so the JSON of a list
-/// has none either.
+/// Builds the JSON of one webhook. If the record was read for a list, it contains no attempts, and the JSON
+/// contains none either.
 pub fn webhook_json(record: &WebhookRecord) -> Value {
     let mut json = Map::new();
     json.insert("id".to_owned(), json!(record.id.to_string()));

@@ -5,7 +5,7 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 use url::Host;
 
-/// The number of webhooks in one page of a list whose request has no `limit`.
+/// The largest number of webhooks in one page of a list if the request has no `limit`.
 const DEFAULT_LIMIT: u32 = 50;
 /// The largest `limit` that a list request may have.
 const MAX_LIMIT: u32 = 100;
@@ -13,8 +13,8 @@ const MAX_LIMIT: u32 = 100;
 /// The highest `rate` of a bulk resend, in webhooks per second.
 pub const MAX_RESEND_RATE: i64 = 100_000;
 
-/// Parses the query string of a list. An error is a message for the client. Unknown names are ignored. When a
-/// name is repeated, the last value counts, except for `status`, whose values are all combined.
+/// Parses the query string of a list. An error is a message for the client. Unknown parameters are ignored.
+/// When a parameter is repeated, its last value counts. Only `status` combines all its values.
 pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
     let mut query = WebhookQuery {
         account,
@@ -27,7 +27,8 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
         limit: DEFAULT_LIMIT,
     };
     for (name, value) in pairs {
-        // A form with empty fields sends empty values, such as `?status=&start=`.
+        // An empty value counts as absent, because a form with empty fields sends empty values, such as
+        // `?status=&start=`.
         let value = value.trim();
         if value.is_empty() {
             continue;
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_cursors_are_parsed() {
+    fn the_parameters_host_and_cursor_are_parsed() {
         for (text, expected) in [
             ("Example.com", "example.com"),
             ("b%C3%BCcher.example", "xn--bcher-kva.example"),

@@ -125,7 +125,7 @@ pub fn sections() -> Vec<Section> {
     parse(DEFAULT_TOML).expect("the embedded default.toml has the required form: a test parses it")
 }
 
-/// Parses a file of the required form. The error is the first line that does not have the form.
+/// Parses a file of the required form. The error is the first line that does not have this form.
 fn parse(text: &'static str) -> Result<Vec<Section>, &'static str> {
     let mut sections: Vec<Section> = Vec::new();
     let mut doc: Vec<&str> = Vec::new();
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parsed_sections_equal_the_embedded_file_read_as_toml() {
+    fn the_parsed_default_toml_equals_the_same_file_parsed_by_the_toml_crate() {
         let sections = parse(DEFAULT_TOML).unwrap();
         let mut table = toml::Table::new();
         for section in sections {
