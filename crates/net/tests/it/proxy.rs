@@ -137,7 +137,7 @@ async fn a_connect_to_a_proxy_that_accepts_no_connection_is_a_timeout_of_the_pro
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let proxy = socket.listen(0).unwrap();
-    // This connection fills the listener's queue, and the listener never accepts it.
+    // This connection fills the proxy's queue of connections, because the proxy never accepts a connection.
     let _queued = std::net::TcpStream::connect(proxy.local_addr().unwrap()).unwrap();
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let net = net_with_proxy(&format!("http://{}", proxy.local_addr().unwrap()), &["127.0.0.0/8"], None);

@@ -1,4 +1,5 @@
-//! Image workers with hostile images and under load: how one image affects the processing of other images.
+//! Tests image workers with hostile images and under load: one image must not make the processing of another
+//! image fail.
 
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::process::{ProcessStat, Signal, children, send_signal};

@@ -60,7 +60,7 @@ async fn a_folder_tree_is_mirrored_and_other_files_are_skipped() {
     let made = std::fs::read(dir.path().join("in/out/a.webp")).expect("the file exists");
     assert_eq!(pixaven_imaging::sniff(&made), Some(Format::Webp));
 
-    // The next run does not read these outputs, and overwrites them only with --force.
+    // The next run of the command does not read these outputs, and overwrites them only with `--force`.
     let (succeeded, _, error) = run(dir.path(), &arguments, &[]).await;
     assert!(!succeeded && error.contains("3 files failed:") && error.contains("exists already"), "{error}");
     let (succeeded, out, error) = run(dir.path(), &[&arguments[..], &["--force"]].concat(), &[]).await;

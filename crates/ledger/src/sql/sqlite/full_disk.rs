@@ -1,6 +1,6 @@
-//! Tests of a full disk: the ledger refuses new work, keeps what it has answered, and recovers when space is
-//! free again. The tests limit the number of pages of the database. At this limit SQLite fails as on a full
-//! disk.
+//! Tests of a full disk: the ledger refuses new work, keeps every change that it has confirmed, and accepts
+//! work again when space is free again. The tests limit the number of pages of the database. At this limit
+//! SQLite fails as on a full disk.
 
 use std::path::Path;
 use std::sync::Arc;

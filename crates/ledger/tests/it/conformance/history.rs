@@ -21,7 +21,8 @@ fn all(f: &Fixture) -> WebhookQuery {
 }
 
 /// Accepts five webhooks, one second apart, one in each status. Returns their ids in the order of
-/// `WebhookStatus::ALL`. The webhooks are accepted in the reverse order: the failed webhook first.
+/// `WebhookStatus::ALL`. The webhooks are accepted in the reverse of this order: the failed webhook is
+/// accepted first.
 async fn one_of_each(f: &Fixture) -> Vec<Uuid> {
     let mut ids = vec![];
     for status in WebhookStatus::ALL.into_iter().rev() {
