@@ -40,7 +40,7 @@ async fn a_connection_with_an_unread_body_is_not_reused() {
 }
 
 #[tokio::test]
-async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_one() {
+async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_connection() {
     // The receiver keeps its first connection open, and closes it when the second request arrives on it.
     let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![ReadRequest]].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
@@ -59,7 +59,7 @@ async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_reused_connection_that_breaks_within_the_response_is_an_error() {
+async fn a_response_that_breaks_off_on_a_reused_connection_is_an_error() {
     let receiver = ScriptedReceiver::start(vec![[respond(OK), respond("HTTP/1.1 2")].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
     assert!(post(&net, &receiver.url("/")).await.result.is_ok());

@@ -266,7 +266,7 @@ async fn the_sweep_removes_a_result_file_without_a_row_after_ten_days() {
 }
 
 #[tokio::test]
-async fn the_webhook_list_shows_the_newest_first_and_filters() {
+async fn the_webhook_list_is_filtered_and_shows_the_newest_webhook_first() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest]]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});

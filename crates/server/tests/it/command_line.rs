@@ -221,7 +221,7 @@ async fn the_config_command_prints_effective_settings_and_rejects_unknown_ones()
 }
 
 #[tokio::test]
-async fn the_plain_http_port_of_a_tls_server_refuses_requests_without_a_redirect() {
+async fn a_tls_server_refuses_plain_http_requests_and_does_not_redirect_them() {
     let directory = temporary_directory();
     write_self_signed(directory.path(), API_HOST);
     let plain = unused_address();

@@ -1,5 +1,4 @@
-//! The layers of the server. ARCHITECTURE.md has the same table; an import between modules that the table
-//! below does not list fails this test.
+//! The layers of the server. ARCHITECTURE.md has the same table; an import that is not listed here fails this test.
 
 use std::path::Path;
 
@@ -15,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("delivery", &["runtime"]),
     ("work", &["runtime"]),
     ("runtime", &[]),
-    // This module is compiled for tests only. It generates pages of `docs/`.
+    // Compiled for tests only: it generates pages of `docs/`.
     ("documentation", &["work", "runtime"]),
 ];
 

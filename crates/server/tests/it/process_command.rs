@@ -130,7 +130,7 @@ async fn an_input_is_never_overwritten() {
 }
 
 #[tokio::test]
-async fn attributes_for_servers_only_and_invalid_arguments_are_refused_before_processing() {
+async fn server_only_attributes_and_invalid_arguments_are_refused_before_processing() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     for (spec, part) in [

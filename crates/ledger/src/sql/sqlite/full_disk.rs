@@ -126,7 +126,7 @@ async fn a_full_disk_refuses_new_requests_until_space_is_free() {
 /// When the report of an attempt fails because the disk is full, nothing changes. The holder of the lease can
 /// then report the attempt again, here with fewer bytes, which fit.
 #[tokio::test]
-async fn after_a_full_disk_refuses_a_report_the_lease_is_still_held() {
+async fn a_lease_is_still_held_after_a_report_failed_because_the_disk_was_full() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Clock::manual(0);
     let database = small_database(&directory.path().join("ledger.db"), &clock);

@@ -178,7 +178,7 @@ pub(crate) async fn the_counters_equal_the_number_of_webhooks_in_each_status(f: 
     }
 }
 
-pub(crate) async fn pages_by_cursor_neither_skip_nor_repeat_webhooks_while_others_are_added(f: Fixture) {
+pub(crate) async fn pages_neither_skip_nor_repeat_a_webhook_when_webhooks_are_added(f: Fixture) {
     let f = f.unlimited();
     let mut ids = vec![];
     for n in 0..7 {
