@@ -1,5 +1,6 @@
-//! The clock. Due times are wall-clock times, so that they stay valid after a restart. All code in this crate
-//! and in the crates that use it reads the system clock only through [`Clock`].
+//! The clock that decides when work is due. Due times are wall-clock times, so that they stay valid after a
+//! restart. All code in this crate and in the crates that use it reads the system clock only through
+//! [`Clock`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,11 +13,11 @@ use tokio::sync::watch;
 pub enum Clock {
     /// The operating system's clock.
     System,
-    /// A clock that moves only when a test advances it.
+    /// A clock that changes only when a test calls [`Clock::advance`].
     Manual(Arc<ManualClock>),
 }
 
-/// The state of a manual clock.
+/// The time of a manual clock, and the channel that reports its changes.
 #[derive(Debug)]
 pub struct ManualClock {
     now_ms: AtomicI64,
@@ -63,9 +64,9 @@ impl Clock {
         }
     }
 
-    /// How long a task that waits for `at_ms` should sleep before it reads the clock again: at most
-    /// `max_sleep`. For a manual clock the result is always `max_sleep`, because a manual clock does not move
-    /// while a task sleeps.
+    /// The duration for which a task that waits for the time `at_ms` should sleep before it reads the clock
+    /// again: at most `max_sleep`. For a manual clock the result is always `max_sleep`, because the passing
+    /// of real time does not change a manual clock.
     pub(crate) fn sleep_until(&self, at_ms: i64, max_sleep: Duration) -> Duration {
         match self {
             Self::Manual(_) => max_sleep,

@@ -1,6 +1,6 @@
-//! Waiting for the end of a request's processing. The commit that ends a request in this process wakes its
-//! waiters. A commit of another process wakes no waiter, so callers also read the request again after a
-//! time-out.
+//! Lets callers wait for the end of a request's processing. When this process commits the end of a request,
+//! it wakes the callers that wait for this request. A commit of another process wakes no caller in this
+//! process, so callers must also read the request again after a time-out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// The requests that callers wait for.
+/// The requests that callers wait for, with their waiters.
 #[derive(Debug, Default)]
 pub(crate) struct CompletionRegistry {
     waiting: Mutex<HashMap<Uuid, Waiters>>,

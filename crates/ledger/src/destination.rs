@@ -1,16 +1,16 @@
-//! Decides how many webhooks may be sent to one destination now. A destination is an authority to which one
+//! Computes how many webhooks may be sent to one destination now. A destination is an authority to which one
 //! account sends webhooks. The functions are pure: the time is a parameter, and `sql/destinations` stores the
 //! state.
 //!
 //! Three rules limit the webhooks to a destination:
-//! * The *concurrency limit* is the largest number of webhooks under way at the same time. A timeout halves
-//!   the limit, and every delivered webhook raises it by one.
-//! * The *circuit breaker* opens after several failures in a row. After each pause it allows one webhook as a
-//!   probe. An answer that is no failure of the receiver, such as 204 or 404, closes the breaker and sets the
-//!   concurrency limit to one.
+//! * The *concurrency limit* is the largest number of webhooks that may be leased at the same time. A timeout
+//!   halves the limit, and every delivered webhook raises it by one.
+//! * The *circuit breaker* opens after several failures in a row. After each pause the breaker allows one
+//!   webhook as a probe. If the receiver answers the probe with a status that is not a failure of the
+//!   receiver, such as 204 or 404, the breaker closes and the concurrency limit is set to one.
 //! * The receiver's `Retry-After` pauses the destination.
 //!
-//! These rules use up no attempts, because a webhook that waits for its destination is not claimed.
+//! A webhook that waits because of these rules uses up no attempt, because it is not claimed.
 
 mod allocation;
 
@@ -24,8 +24,8 @@ pub(crate) use allocation::{Candidate, Lane, allocate};
 /// The limits on concurrent webhooks and on pauses of destinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryLimits {
-    /// The largest number of leased webhooks of one account to one authority, at least 1. A webhook counts
-    /// from its claim until its result is written.
+    /// The largest number of leased webhooks of one account to one authority, at least 1. A webhook is leased
+    /// from its claim until the result of its attempt is stored or the lease runs out.
     pub per_authority: u32,
     /// The largest number of leased webhooks to one IP address, summed over all authorities, at least 1.
     pub per_address: u32,
@@ -51,7 +51,7 @@ pub(crate) enum PauseReason {
     Breaker,
 }
 
-/// The state of a destination.
+/// The values from which the three rules decide how many webhooks may be sent to a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DestinationState {
     /// The number of leased webhooks.
@@ -65,16 +65,17 @@ pub(crate) struct DestinationState {
     pub(crate) n_openings: u32,
     pub(crate) paused_until_ms: i64,
     pub(crate) pause: Option<PauseReason>,
-    /// The IP address of the last connection, without its port.
+    /// The IP address of the last connection, without the port.
     pub(crate) address: Option<String>,
-    /// Whether the address had as many leased webhooks as its limit allows at the last claim.
+    /// Whether, at the last claim, the address had as many leased webhooks as its limit allows.
     pub(crate) address_is_full: bool,
-    /// The time of the last claim from this destination. The destination counts as ready from this time at
-    /// the earliest, because a claim first serves the destinations that have been ready longest.
+    /// The time at which a claim last leased a webhook to this destination. The ready time of the destination
+    /// is never before this time. A destination that was just served therefore comes after the others,
+    /// because a claim serves destinations in the order of their ready times.
     pub(crate) last_claimed_ms: i64,
 }
 
-/// The state of the receiver that the outcome of an attempt indicates.
+/// The condition of the receiver, as the outcome of one attempt shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiverSignal {
     /// The receiver accepted the webhook.
@@ -91,7 +92,7 @@ pub(crate) enum ReceiverSignal {
 }
 
 impl DestinationState {
-    /// The state of a new destination.
+    /// The values for a new destination.
     pub(crate) fn new(limits: &DeliveryLimits) -> Self {
         Self {
             n_leased: 0,
@@ -131,7 +132,7 @@ impl DestinationState {
         }
     }
 
-    /// Records that one lease ended, for any reason.
+    /// Records that one lease ended, whatever the reason.
     pub(crate) fn end_lease(&mut self) {
         self.n_leased = self.n_leased.saturating_sub(1);
         self.address_is_full = false;
@@ -184,8 +185,9 @@ impl DestinationState {
         let is_probe = self.n_openings > 0 && now_ms >= self.paused_until_ms;
         let opens = self.n_openings == 0 && self.n_failures >= limits.n_failures_to_open.max(1);
         if !is_probe && !opens {
-            // Either the breaker stays closed, or the webhook was sent before the breaker opened. Such a
-            // webhook is no probe, so its failure does not extend the pause.
+            // There is nothing to do if the breaker stays closed. There is also nothing to do if the webhook
+            // was sent before the breaker opened: such a webhook is not a probe, so its failure does not
+            // extend the pause.
             return;
         }
         let pause_ms = doubled(limits.first_pause_ms, self.n_openings).min(limits.max_pause_ms);
@@ -225,8 +227,8 @@ impl DeliveryLimits {
         self.max_pause_ms.max(self.max_retry_after_ms).max(0)
     }
 
-    /// The retry window of a request in milliseconds: its own `expires`, but at most `give_up_ms`. `None`
-    /// means no limit.
+    /// The time from the due time of a webhook's first attempt until the webhook expires, in milliseconds:
+    /// the request's `expires`, but at most `give_up_ms`. `None` means that the webhook never expires.
     pub(crate) fn retry_window_ms(&self, expires_ms: Option<i64>) -> Option<i64> {
         [expires_ms, self.give_up_ms].into_iter().flatten().min()
     }
@@ -247,7 +249,7 @@ impl Default for DeliveryLimits {
 }
 
 impl PauseReason {
-    /// The word that the database stores for the reason.
+    /// The word that the database stores for this pause reason.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::RetryAfter => "retry_after",

@@ -1,10 +1,10 @@
-//! Waking the drivers. A driver is a task of the server that claims the work of one queue. A commit in this
+//! Wakes the drivers. A driver is a task of the server that claims the work of one queue. A commit in this
 //! process that makes work due wakes the waiting driver at once, so drivers need not poll.
 //!
 //! For each queue this process keeps one time in memory: the due time of the queue's earliest work. A commit
-//! that adds earlier work moves the time to an earlier one. A claim sets the time from the rows that it reads
-//! in its transaction. The time may be wrong, because another process may add work without changing the time
-//! in this process. A driver finds such work because it claims at least once per second.
+//! that adds earlier work sets the time to the due time of this work. A claim sets the time from the rows
+//! that it reads in its transaction. The time may be wrong, because another process may add work without
+//! changing the time in this process. A driver finds such work because it claims at least once per second.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-/// The longest sleep of a waiter. After this sleep the waiter reports possible work, because the wall clock
-/// may have jumped or another process may have added work.
+/// The longest time for which a driver sleeps. After this time [`DueSignal::wait`] reports possible work,
+/// because the wall clock may have jumped or another process may have added work.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
-/// The due time that stands for an empty queue.
+/// The value that is stored as the due time of an empty queue.
 const NEVER_MS: i64 = i64::MAX;
 
 /// Signals when a queue may have due work.
@@ -59,9 +59,10 @@ pub(crate) enum DueUpdate {
 }
 
 impl DueSignal {
-    /// Waits until work may be due: a commit in this process made work due, the earliest due time passed, or
-    /// one second has passed. After a report, the same work is not reported again before a claim or the end
-    /// of that second. A caller whose claims fail therefore does not loop without a pause.
+    /// Waits until work may be due: until a commit in this process makes work due, the earliest due time
+    /// passes, or one second has passed. After this function has returned for some work, it returns for the
+    /// same work again only after a claim or after one second. A caller whose claims fail therefore does not
+    /// loop without a pause.
     pub async fn wait(&mut self) {
         let time_out = tokio::time::sleep(MAX_SLEEP);
         tokio::pin!(time_out);
@@ -131,7 +132,8 @@ impl DueTime {
     }
 }
 
-/// Waits for the next change. Waits for ever when there is no receiver or its sender was dropped.
+/// Waits for the next change that the receiver reports. Waits for ever when there is no receiver, or when its
+/// sender was dropped.
 async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) {
     if let Some(receiver) = receiver
         && receiver.changed().await.is_ok()

@@ -12,14 +12,14 @@ use crate::model::webhook::{Attempt, DueReason, FailureReason, ParseError, Webho
 /// The largest number of webhooks on one page.
 pub const MAX_PAGE_LEN: u32 = 100;
 
-/// The largest total that a list with a filter by host or time reports, even if it has more matches. All
-/// other lists report their exact total.
+/// The largest total that a list with a filter by host or time reports, even if more webhooks match. A list
+/// without such a filter reports its exact total.
 pub const MAX_COUNTED: u64 = 100_000;
 
 /// The filters of a list of webhooks. A webhook must match all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookQuery {
-    /// The account of the webhooks.
+    /// The account that owns the webhooks.
     pub account: AccountId,
     /// The allowed statuses. An empty list allows every status.
     pub statuses: Vec<WebhookStatus>,
@@ -29,7 +29,7 @@ pub struct WebhookQuery {
     pub start_ms: Option<i64>,
     /// The latest time of acceptance.
     pub end_ms: Option<i64>,
-    /// The end of the previous page.
+    /// The position of the last webhook of the previous page. `None` for the first page.
     pub before: Option<Cursor>,
     /// The number of matching webhooks to skip before the first one on the page.
     pub offset: u64,
@@ -40,16 +40,16 @@ pub struct WebhookQuery {
 /// One page of webhooks, most recently accepted first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookPage {
-    /// The number of matches on all pages; at most [`MAX_COUNTED`] when the query filters by host or time.
+    /// The number of matching webhooks on all pages; at most [`MAX_COUNTED`] when the query filters by host
+    /// or time.
     pub total: u64,
     /// The webhooks of this page, without their attempts.
     pub webhooks: Vec<WebhookRecord>,
-    /// The start of the next page, if this page is full.
+    /// The cursor to request the next page with. `None` if this page is not full.
     pub next_cursor: Option<Cursor>,
 }
 
-/// A position in a list. New webhooks are placed before every cursor, so they do not change the pages after
-/// it.
+/// A position in a list. A list shows new webhooks first, so they do not change the pages after a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub(crate) created_ms: i64,
@@ -66,12 +66,12 @@ pub struct BulkResend {
     /// The number of webhooks that matched when the bulk resend was started; at most [`MAX_COUNTED`] when the
     /// query filters by host or time.
     pub n_matched: u64,
-    /// The number of webhooks that were made due again.
+    /// The number of webhooks that the bulk resend has made due again.
     pub n_resent: u64,
     /// The number of webhooks that could not be resent, because their image was being processed or they were
     /// being sent.
     pub n_skipped: u64,
-    /// The time at which the bulk resend ended or was stopped.
+    /// The time at which the bulk resend ended or was stopped. `None` while it runs.
     pub ended_ms: Option<i64>,
 }
 
@@ -108,16 +108,16 @@ pub struct WebhookRecord {
     pub delivered_ms: Option<i64>,
     /// The time at which the webhook failed.
     pub failed_ms: Option<i64>,
-    /// Why the webhook failed.
+    /// The reason why the webhook failed. `None` unless the status is `failed`.
     pub failure: Option<FailureReason>,
-    /// The whole URL. Hide its credentials before showing the URL.
+    /// The whole URL. It may contain credentials, which must be hidden before the URL is shown.
     pub url: String,
     /// The delay between the end of processing and the first attempt, in milliseconds.
     pub delay_ms: i64,
-    /// The body that every attempt sends. Absent while the image is being processed.
+    /// The body that every attempt sends. `None` until the image has been processed.
     pub payload: Option<String>,
-    /// The attempts that have ended, oldest first. Empty in lists of webhooks. While the status is
-    /// `dispatched`, one more attempt is under way, which is not included.
+    /// The attempts that have ended, oldest first. Empty in lists of webhooks. The attempt that is under way
+    /// while the status is `dispatched` is not included.
     pub attempts: Vec<RecordedAttempt>,
     /// The next attempt. Present while the webhook is scheduled.
     pub next_attempt: Option<NextAttempt>,
@@ -128,15 +128,15 @@ pub struct WebhookRecord {
 pub struct NextAttempt {
     /// The due time of the webhook, or the end of its destination's pause if the pause ends later.
     pub due_ms: i64,
-    /// Why the attempt is due at that time.
+    /// The reason why the attempt is due at that time.
     pub due_reason: DueReason,
 }
 
-/// An attempt in the history.
+/// An attempt in the history of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedAttempt {
-    /// The number of the attempt, from 1. A number is missing after an attempt was deleted because nothing
-    /// was sent.
+    /// The number of the attempt, counted from 1. The numbers may have a gap where an attempt was deleted
+    /// because nothing was sent.
     pub number: u32,
     /// The result of the attempt.
     pub attempt: Attempt,

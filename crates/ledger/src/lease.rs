@@ -1,4 +1,4 @@
-//! Leases on work, and the ways to give work back.
+//! Leases on jobs and webhooks, and the reasons for which a job returns to the queue.
 
 use crate::model::account::AccountId;
 use crate::model::webhook::DueWebhook;
@@ -22,7 +22,7 @@ pub struct Lease<T> {
     pub(crate) seq: i64,
 }
 
-/// The values by which a write under a webhook's lease names its row and its attempt.
+/// The values that identify the row of a leased webhook and the row of its open attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeaseKey {
     pub(crate) seq: i64,
@@ -44,15 +44,14 @@ pub enum ReleaseReason {
     Stopped,
     /// The worker of the job died. The run counts as a crash.
     Crashed,
-    /// The job cannot run now, and the job is not the cause. The run does not count as a crash.
+    /// The job cannot run now, for a reason that does not lie in the job. The run does not count as a crash.
     Postponed {
         /// The time until the job is due again, in milliseconds.
         delay_ms: i64,
     },
 }
 
-/// The numbers of leases that [`Ledger::recover`](crate::Ledger::recover) has ended. An earlier process held
-/// these leases.
+/// The numbers of leases of an earlier process that [`Ledger::recover`](crate::Ledger::recover) has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoveryReport {
     /// The number of jobs that were being processed.

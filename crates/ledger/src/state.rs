@@ -1,8 +1,8 @@
-//! The life of a webhook: its states with the data of each, and the allowed transitions between them.
+//! The states of a webhook, and the allowed transitions between these states.
 //!
-//! A transition is made by a method of the state that the webhook must have before, such as [`Scheduled`].
-//! The SQL statement that writes the transition checks the status before, and fails when the row has another
-//! status.
+//! A type such as [`Scheduled`] stands for one state, and its methods are the transitions out of this state.
+//! The SQL statement that writes a transition fails when the status in the row is not the status before the
+//! transition.
 
 use crate::model::webhook::{Disposition, FailureReason, WebhookStatus};
 

@@ -1,7 +1,8 @@
 //! Plays an attacker who has taken over an image worker: tries twelve forbidden acts inside the worker's
 //! jail. Every act must fail with an error, or the kernel must kill the process.
 //!
-//! This test has no harness. It starts itself once for each act, because a process can never leave the jail.
+//! This test runs without the test harness. The program starts itself again for each act, because a process
+//! can never leave the jail.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -113,7 +114,7 @@ mod attacker {
 
     #[expect(unsafe_code, reason = "the attacker makes system calls that no safe function offers")]
     fn fork() -> io::Result<()> {
-        // SAFETY: the process has one thread, and the child leaves at once without destructors.
+        // SAFETY: the process has one thread, and the child exits at once without running destructors.
         match unsafe { libc::fork() } {
             // SAFETY: `_exit` ends the child.
             0 => unsafe { libc::_exit(0) },

@@ -1,22 +1,24 @@
-//! Divides the send capacity of a claim among the destinations, round robin: the lanes get one webhook each
-//! in turn, the lane that is ready longest first, until no lane can take another webhook.
+//! Divides the send capacity of a claim among the lanes of the destinations, round robin: each lane gets one
+//! webhook per turn, until no lane can take another webhook. The lane that has been ready longest comes
+//! first.
 
-/// The two lanes in which a destination's webhooks wait.
+/// One of the two lanes in which a destination's webhooks wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Webhooks that have no completed attempt: no attempt has started, or every attempt was interrupted.
+    /// Contains the webhooks that have no completed attempt: either no attempt has started, or every attempt
+    /// was interrupted.
     First,
-    /// Webhooks that were attempted before, and webhooks that a user resends.
+    /// Contains the webhooks that have a completed attempt, and the ended webhooks that a user resends.
     Retry,
 }
 
-/// The largest number of webhooks that a claim may lease.
+/// The numbers of webhooks that a claim may lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendCapacity {
-    /// The largest number of webhooks of both lanes together.
+    /// The largest number of webhooks, from both lanes together.
     pub n_total: u32,
-    /// The largest number of webhooks of the retry lane. Only first attempts can use the difference to
-    /// `n_total`.
+    /// The largest number of webhooks from the retry lane. The remaining `n_total - n_retries` are reserved
+    /// for first attempts.
     pub n_retries: u32,
 }
 
@@ -33,7 +35,7 @@ pub(crate) struct Candidate {
 }
 
 impl Lane {
-    /// The number that the database stores for the lane.
+    /// The number by which the database identifies the lane.
     pub(crate) fn number(self) -> i64 {
         match self {
             Self::First => 0,

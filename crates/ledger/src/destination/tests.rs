@@ -159,7 +159,7 @@ proptest! {
             prop_assert!(state.n_leased <= limits.per_authority);
             prop_assert!((1..=limits.per_authority).contains(&state.concurrency_limit));
             prop_assert!(state.paused_until_ms <= now_ms + limits.max_any_pause_ms());
-            // A destination without leased webhooks is ready after the longest possible pause or earlier.
+            // A destination without leased webhooks must become ready within the longest possible pause.
             if state.n_leased == 0 {
                 let ready_ms = state.ready_ms(Some(now_ms), &limits);
                 let latest_ms = now_ms + limits.max_any_pause_ms();
@@ -209,8 +209,8 @@ proptest! {
             let has_capacity =
                 total < n_total && (candidate.lane == Lane::First || total_retries < n_retries);
             prop_assert!(!fits || !has_capacity, "usable capacity was left");
-            // If a candidate could have taken one more webhook, every other candidate of its lane got at most
-            // one webhook more than this candidate.
+            // If a candidate could have got one more webhook, no other candidate of the same lane got more
+            // than one webhook more than this candidate.
             let of_lane = candidates.iter().zip(&shares).filter(|(other, _)| other.lane == candidate.lane);
             for (_, other_share) in of_lane {
                 prop_assert!(!fits || *other_share <= *share + 1);

@@ -1,4 +1,4 @@
-//! Sending webhooks, resending and cancelling them, and reading their history.
+//! Sends, resends and cancels webhooks, and reads their history.
 //!
 //! Every method can fail with [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Corrupt`] or
 //! [`Error::Database`]. A method's own documentation names only its other errors.
@@ -25,7 +25,7 @@ impl Ledger {
     ///
     /// The returned webhooks are sorted by due time. When more webhooks are due than `capacity` allows, the
     /// destinations get one webhook each in turn, within their [`DeliveryLimits`]. A webhook whose earlier
-    /// lease ran out is due again. A waiting webhook that has expired fails.
+    /// lease ran out is due again. The claim also fails the waiting webhooks that have expired.
     ///
     /// [`DeliveryLimits`]: crate::DeliveryLimits
     pub async fn claim_webhooks(
@@ -79,11 +79,11 @@ impl Ledger {
         self.write(move |tx| sql::webhooks::abandon(tx, &key, reason)).await
     }
 
-    /// Sends a webhook again now. A scheduled webhook becomes due now. An ended webhook returns to the start
+    /// Makes a webhook due again. A scheduled webhook becomes due now. An ended webhook returns to the start
     /// of the retry schedule. A webhook that is being sent stays as it is.
     ///
     /// Returns the new status, or `None` when the account has no such webhook. Fails with
-    /// [`Error::WrongStatus`] while there is no payload to send.
+    /// [`Error::WrongStatus`] when the webhook has no payload.
     pub async fn resend_webhook(&self, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
         self.write(move |tx| sql::interventions::resend(tx, account, id)).await
     }
@@ -96,8 +96,8 @@ impl Ledger {
         self.read(move |tx| sql::history::count(tx, &query)).await
     }
 
-    /// Starts a bulk resend of the webhooks that match a query now, at most `per_second` of them per second.
-    /// Each later claim runs at most one step of a bulk resend.
+    /// Starts a bulk resend of the webhooks that match `query` at this time. It resends at most `per_second`
+    /// webhooks per second. Each later claim runs at most one step of a bulk resend.
     pub async fn start_bulk_resend(
         &self,
         query: WebhookQuery,
@@ -128,7 +128,7 @@ impl Ledger {
     }
 
     /// Returns a waiter for the end of a request's processing. Create the waiter before you read the
-    /// request's status, because the waiter does not report an end before its creation.
+    /// request's status, because a waiter does not report a request that ended before the waiter was created.
     pub fn completion_of(&self, id: Uuid) -> CompletionWaiter {
         self.completions.wait_for(id)
     }

@@ -12,7 +12,8 @@ pub type AccountId = i64;
 pub struct NewKey {
     /// SHA-256 of the key.
     pub sha256: [u8; 32],
-    /// The first characters of the key. Lists show them, so that people recognise the key.
+    /// The first characters of the key. Lists of keys show these characters, so that people recognise the
+    /// key.
     pub prefix: String,
     /// The operator's name for the key.
     pub label: String,
@@ -20,7 +21,7 @@ pub struct NewKey {
     pub webhook_secret: String,
 }
 
-/// An API key as lists show it.
+/// An API key, with the data that lists of keys show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
     /// A short public id: the first ten hexadecimal digits of the key's hash.
@@ -33,11 +34,11 @@ pub struct KeyInfo {
     pub account: AccountId,
     /// The time at which the key was added.
     pub created_ms: i64,
-    /// The time at which the key was revoked.
+    /// The time at which the key was revoked. `None` while the key is valid.
     pub revoked_ms: Option<i64>,
 }
 
-/// An account with the data that requests need.
+/// An account, with the data that the server needs to handle the account's requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The id of the account.
@@ -50,7 +51,7 @@ pub struct Account {
     pub webhook_secrets: Vec<Secret>,
 }
 
-/// The total usage of an account, and the number of its webhooks in the history by status.
+/// The total usage of an account, and the number of its stored webhooks in each status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The number of processed requests.

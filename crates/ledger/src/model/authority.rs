@@ -7,7 +7,7 @@ use super::webhook::ParseError;
 
 /// The host and port of a webhook's URL. Deliveries of an account are counted and paused by authority.
 ///
-/// Its text is `host:port`. An IPv6 address is in brackets, as in a URL: `[2001:db8::1]:443`.
+/// The text form is `host:port`. An IPv6 address is in brackets, as in a URL: `[2001:db8::1]:443`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Authority {
     text: String,
@@ -49,7 +49,7 @@ impl FromStr for Authority {
 impl TryFrom<String> for Authority {
     type Error = ParseError;
 
-    /// Parses `host:port` like `from_str`, without a copy of the text.
+    /// Parses `host:port` like `from_str`, but takes the string itself and does not copy it.
     fn try_from(text: String) -> Result<Self, ParseError> {
         let (host, port) = text.rsplit_once(':').ok_or(ParseError)?;
         port.parse::<u16>().map_err(|_| ParseError)?;

@@ -34,14 +34,15 @@ pub struct WatermarkQuota {
     pub bytes: u64,
 }
 
-/// Whether a watermark was added.
+/// The outcome of adding a watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddWatermarkOutcome {
     /// The watermark was added.
     Added,
-    /// The account already has the largest number of watermarks. Nothing was changed.
+    /// The account already has the largest allowed number of watermarks. Nothing was changed.
     TooMany,
-    /// With this watermark the account's files would exceed the largest total size. Nothing was changed.
+    /// With the new watermark, the account's files would exceed the largest allowed total size. Nothing was
+    /// changed.
     TooManyBytes,
 }
 

@@ -13,7 +13,7 @@ use super::authority::Authority;
 pub enum WebhookStatus {
     /// The request was accepted, and its image is still being processed.
     Created,
-    /// The webhook waits for its delay or its next attempt.
+    /// The webhook waits until its first attempt or its next attempt is due.
     Scheduled,
     /// The webhook is being sent.
     Dispatched,
@@ -23,7 +23,7 @@ pub enum WebhookStatus {
     Failed,
 }
 
-/// A webhook whose next attempt is due.
+/// A webhook whose next attempt is due, with the data that the attempt needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DueWebhook {
     /// The id of the request. Every attempt sends the same id.
@@ -45,13 +45,13 @@ pub struct DueWebhook {
     /// The time at which processing ended.
     pub finished_ms: i64,
     /// The time from which on no attempt starts: the due time of the first attempt plus the request's
-    /// `expires`. When an ended webhook is resent, the time is counted from the resend instead.
+    /// `expires`. For an ended webhook that was resent, it is the time of the resend plus `expires`.
     pub expires_at_ms: Option<i64>,
     /// The number of earlier attempts that count against the retry schedule. Interrupted attempts do not
     /// count.
     pub n_counted_attempts: u32,
-    /// Whether the attempt uses the send capacity for retries: an earlier attempt counts, or a user resent
-    /// the webhook after it had ended.
+    /// Whether the attempt uses the send capacity for retries. This is so if an earlier attempt counts
+    /// against the retry schedule, or if a user resent the webhook after it had ended.
     pub is_retry: bool,
 }
 
@@ -68,24 +68,25 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// The IP address and port that the attempt connected to.
     pub address: Option<String>,
-    /// The times of the attempt's phases.
+    /// The durations of the attempt's phases.
     pub timings: Timings,
     /// The first KiB of the response body, as text.
     pub response: Option<String>,
-    /// The receiver's `Retry-After` in milliseconds, limited by the retry schedule.
+    /// The receiver's `Retry-After` in milliseconds, shortened to the longest wait that the retry schedule
+    /// allows.
     pub retry_after_ms: Option<i64>,
 }
 
-/// The times of an attempt's phases in milliseconds. A phase that did not happen has no time.
+/// The durations of an attempt's phases in milliseconds. `None` for a phase that did not take place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// The time to resolve the host name.
+    /// The duration of the resolution of the host name.
     pub dns_ms: Option<u32>,
-    /// The time to open the connection.
+    /// The duration of opening the TCP connection.
     pub connect_ms: Option<u32>,
-    /// The time of the TLS handshake.
+    /// The duration of the TLS handshake.
     pub tls_ms: Option<u32>,
-    /// The time from the start of the attempt to the first byte of the response.
+    /// The duration from the start of the attempt to the first byte of the response.
     pub first_byte_ms: Option<u32>,
 }
 
@@ -96,7 +97,7 @@ pub enum Outcome {
     Delivered,
     /// The connection was refused or reset.
     Refused,
-    /// The deadline passed before the attempt was complete.
+    /// The deadline of the attempt passed before the attempt was complete.
     Timeout,
     /// The TLS handshake failed.
     Tls,
@@ -116,9 +117,9 @@ pub enum Outcome {
 /// The reason for the due time of the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DueReason {
-    /// The request asked for a delay.
+    /// The attempt is the first one, and is due after the delay that the request specified.
     Delay,
-    /// The retry schedule gives the time.
+    /// The retry schedule determines the due time.
     Retry,
     /// The receiver sent `Retry-After`.
     RetryAfter,
@@ -132,10 +133,10 @@ pub enum DueReason {
     Breaker,
 }
 
-/// Why a webhook failed.
+/// The reason why a webhook failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureReason {
-    /// The owner cancelled the webhook.
+    /// A user of the account cancelled the webhook.
     Cancelled,
     /// The webhook expired before it was delivered.
     Expired,
@@ -149,7 +150,7 @@ pub enum FailureReason {
     UnusableUrl,
 }
 
-/// The change of a webhook after an attempt.
+/// The way in which an attempt changes its webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// The receiver accepted the webhook. No attempt follows.
@@ -202,7 +203,7 @@ macro_rules! words {
     };
 }
 
-// The order of the statuses is the order in which a webhook reaches them. Counters and bulk resends rely on
+// The variants are in the order in which a webhook can reach the statuses. Counters and bulk resends rely on
 // this order.
 words! { WebhookStatus: 5;
     Created = "created",

@@ -1,5 +1,5 @@
 //! Checks the invariants of the simulation. The checks use SQL queries of their own, so that an error in a
-//! statement of the ledger cannot hide itself.
+//! statement of the ledger cannot also make the check wrong.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,8 @@ impl World {
                                               WHERE ?1 AND address IS NOT NULL GROUP BY address)",
             now_ms,
         );
-        // Webhooks that were claimed before their destination's address was known can exceed the limit of 5.
+        // The limit is 5 webhooks per address. Webhooks that were claimed before their destination's address
+        // was known can exceed this limit.
         assert!(n_at_address <= 5 + 8, "{n_at_address} webhooks are being sent to one address");
         self.tally.n_paused +=
             self.query_number("SELECT COUNT(*) > 0 FROM destinations WHERE paused_until_ms > ?1", now_ms);
@@ -57,13 +58,14 @@ impl World {
             ),
             now_ms,
         );
-        // A claim may have read only destinations whose address is full. The ledger then reports that another
-        // claim is due.
+        // If the last claim read only destinations whose address has no free capacity, webhooks may wait
+        // without another reason. The ledger then reports that another claim is due now.
         let next_claim_is_due = self.wake_ms.is_some_and(|wake_ms| wake_ms <= now_ms);
         assert!(n_forgotten == 0 || next_claim_is_due, "{n_forgotten} webhooks wait without a reason");
     }
 
-    /// Checks that every webhook has ended, and that its history agrees with the simulation.
+    /// Checks that every webhook has ended, and that its history agrees with the values that the simulation
+    /// expects.
     pub(super) fn check_all_ended(&mut self) {
         let now_ms = self.now_ms();
         assert!(self.under_way.is_empty());

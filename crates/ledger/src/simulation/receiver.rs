@@ -1,5 +1,5 @@
-//! A simulated receiver. It stays in one condition for one minute to three days, and then chooses a condition
-//! again.
+//! A simulated receiver. It stays in one condition for a random time between one minute and three days, and
+//! then changes to a random condition.
 
 use super::rng::Rng;
 use crate::model::authority::Authority;
@@ -45,7 +45,7 @@ impl Receiver {
         }
     }
 
-    /// Returns the result of an attempt that starts at `time_ms`, in the simulated time that never jumps.
+    /// Returns the result of an attempt that starts at `time_ms`, which is a value of `World::time_ms`.
     pub(super) fn answer(&mut self, rng: &mut Rng, time_ms: i64) -> Attempt {
         while self.until_ms <= time_ms {
             self.until_ms = self.until_ms.max(time_ms) + rng.log_range(60_000, 3 * DAY_MS);

@@ -28,8 +28,8 @@ impl World {
             10 => self.resend(),
             _ => self.cancel(),
         }
-        // A claim follows every event, because the commit of the event or the driver's time-out of one second
-        // wakes the driver.
+        // The driver claims webhooks after every event, because either the commit of the event or a time-out
+        // of one second wakes the driver.
         self.claim();
     }
 
@@ -63,8 +63,8 @@ impl World {
         self.ids.push(id);
     }
 
-    /// Simulates the death of the process and the recovery by another process. The interrupted attempts are
-    /// reported after the recovery, when their leases are lost.
+    /// Simulates a crash of the process and the recovery by another process. The attempts that were under way
+    /// are reported after the recovery, when their leases are lost.
     fn crash(&mut self) {
         // New webhooks are accepted and claimed first, so that some attempts are probably under way at the
         // crash.

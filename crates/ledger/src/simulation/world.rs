@@ -1,5 +1,6 @@
-//! One world: a ledger, a driver that claims and sends webhooks, receivers, users, and two times. `time_ms`
-//! passes evenly, and the ledger's clock differs from it by `offset_ms`, which jumps.
+//! One world: a ledger, a driver that claims and sends webhooks, receivers, and users. A world has two time
+//! scales: `time_ms` never jumps, and the ledger's clock shows `time_ms + offset_ms`, where `offset_ms`
+//! jumps.
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -25,11 +26,11 @@ const MINUTE_MS: i64 = 60_000;
 pub(super) const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const WEEK_MS: i64 = 7 * DAY_MS;
 const LEASE_MS: i64 = 30_000;
-/// The pause of a webhook that the driver could not send.
+/// The time after which the driver sends a webhook again that it could not send, in milliseconds.
 const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
-/// The send capacity of the driver.
+/// The largest number of webhooks that the driver sends at the same time.
 pub(super) const CAPACITY: SendCapacity = SendCapacity { n_total: 12, n_retries: 6 };
-/// The longest time from the first due time of a webhook to its expiry.
+/// The longest time from the due time of a webhook's first attempt to its expiry, in milliseconds.
 pub(super) const GIVE_UP_MS: i64 = 14 * DAY_MS;
 
 const LIMITS: DeliveryLimits = DeliveryLimits {
@@ -42,7 +43,8 @@ const LIMITS: DeliveryLimits = DeliveryLimits {
     give_up_ms: None,
 };
 
-/// Counts of the situations that occurred. A test checks that each situation occurred.
+/// Counts how often each situation occurred in a world. A test checks that each situation occurred often
+/// enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) n_delivered: u64,
@@ -68,7 +70,7 @@ pub(super) struct World {
     pub(super) offset_ms: i64,
     /// The time of the last claim, by the ledger's clock.
     pub(super) last_claim_ms: i64,
-    /// The earliest time, by the ledger's clock, at which the ledger expects work.
+    /// The earliest time, by the ledger's clock, at which the ledger expects that a webhook can be claimed.
     pub(super) wake_ms: Option<i64>,
     pub(super) under_way: Vec<UnderWay>,
     pub(super) expected: HashMap<Uuid, Expected>,
@@ -84,7 +86,7 @@ pub(super) struct UnderWay {
     pub(super) ends_ms: i64,
 }
 
-/// The values that the simulation expects for one webhook. Times are by the ledger's clock.
+/// The values that the simulation expects for one webhook. Times are on the scale of the ledger's clock.
 pub(super) struct Expected {
     pub(super) receiver: usize,
     pub(super) due_ms: i64,
@@ -138,7 +140,7 @@ impl World {
         world
     }
 
-    /// The time by the ledger's clock.
+    /// The time that the ledger's clock shows.
     pub(super) fn now_ms(&self) -> i64 {
         self.time_ms + self.offset_ms
     }
@@ -157,8 +159,8 @@ impl World {
         result
     }
 
-    /// Lets time pass until `until_ms`. Ends the attempts that end in this time, and claims webhooks whenever
-    /// some are due.
+    /// Advances `time_ms` to `until_ms`. Ends the attempts that end until then, and claims webhooks whenever
+    /// webhooks are due.
     fn pass_until(&mut self, until_ms: i64) {
         loop {
             let end_ms = self.under_way.iter().map(|running| running.ends_ms).min();
@@ -218,8 +220,8 @@ impl World {
         assert!(expected.due_ms <= now_ms, "{id} is claimed {} ms too early", expected.due_ms - now_ms);
         assert!(now_ms < expected.ends_ms, "{id} is claimed after its expiry");
         if self.under_way.iter().any(|running| running.lease.value.id == id) {
-            // The clock jumped past the end of the earlier lease. The server also returns such a webhook to
-            // the queue.
+            // The clock jumped past the end of the earlier lease, so the ledger leased the webhook again. The
+            // server also returns such a webhook to the queue.
             let due_ms = now_ms + LOCAL_TROUBLE_PAUSE_MS;
             self.expect_due(id, due_ms);
             self.write(|tx| sql::webhooks::release(tx, &lease.key(), due_ms)).expect("the lease is held");
@@ -236,7 +238,8 @@ impl World {
     fn end_attempts(&mut self) {
         let time_ms = self.time_ms;
         while let Some(index) = self.under_way.iter().position(|running| running.ends_ms <= time_ms) {
-            // In one of 20 cases the ledger is busy, and the driver reports the attempt one second later.
+            // With probability 1/20 the simulated ledger is busy, and the driver reports the attempt one
+            // second later.
             if self.rng.one_in(20) {
                 self.under_way[index].ends_ms = time_ms + 1_000;
                 continue;

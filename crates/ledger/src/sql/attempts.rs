@@ -1,5 +1,5 @@
-//! The attempts at sending webhooks. A row is opened before anything is sent, and closed when the attempt has
-//! ended. An attempt whose row is still open when its lease ends was interrupted.
+//! The attempts at sending webhooks. The row of an attempt is inserted before anything is sent, and completed
+//! when the attempt has ended. An attempt whose row is still open when its lease ends was interrupted.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::error::Error;
@@ -54,8 +54,8 @@ pub(super) fn open(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stores how an attempt ended. The row is found by the fencing token under which it was opened. A report
-/// after the end of the lease therefore replaces the outcome `interrupted` in its own row.
+/// Stores how an attempt ended. The row is identified by the fencing token of the attempt's lease. A report
+/// after the end of the lease therefore replaces the outcome `interrupted` in the row of its own attempt.
 pub(super) fn close(tx: &mut Tx<'_>, lease: &LeaseKey, attempt: &Attempt) -> Result<(), Error> {
     let key = AttemptKey::from(lease);
     tx.execute(&CLOSE, Params::of(attempt).and(&key).as_slice())?;

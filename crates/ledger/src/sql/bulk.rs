@@ -1,6 +1,6 @@
-//! Bulk resends: make many webhooks due again, in steps of a few webhooks. A row stores the position of a
-//! bulk resend, so the bulk resend continues after a restart. Each claim of webhooks runs at most one step,
-//! so a bulk resend needs no task of its own.
+//! Bulk resends: make many webhooks due again, in steps of a few webhooks. A row in the database stores how
+//! far a bulk resend has got, so that it continues after a restart. Each claim of webhooks runs at most one
+//! step, so a bulk resend needs no task of its own.
 
 use super::history::{self, PageStart};
 use super::interventions::resend_one;
@@ -16,7 +16,7 @@ use crate::model::webhook::WebhookStatus;
 /// claim.
 const MAX_STEP_LEN: u64 = 100;
 
-/// The number of steps per second of a bulk resend with a rate.
+/// The number of steps per second of a bulk resend that has a limit per second.
 const STEPS_PER_S: u64 = 10;
 
 columns! { BulkResend as bulk_columns, read { seq, created_ms, n_matched, n_resent, n_skipped, ended_ms } }
@@ -55,8 +55,8 @@ statements! {
                                   ORDER BY ended_ms LIMIT ?2)";
 }
 
-/// Starts a bulk resend of the webhooks that match the query now. It resends at most `per_second` webhooks
-/// per second.
+/// Starts a bulk resend of the webhooks that match the query at this time. It resends at most `per_second`
+/// webhooks per second.
 pub(crate) fn start(
     tx: &mut Tx<'_>,
     query: &WebhookQuery,
@@ -157,7 +157,7 @@ pub(super) fn delete_ended(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Resul
     Ok(())
 }
 
-/// A new bulk resend.
+/// The row of a new bulk resend.
 struct NewBulk<'a> {
     account: AccountId,
     created_ms: i64,
@@ -182,7 +182,7 @@ struct BulkRow {
     /// time that the query allows.
     end_ms: i64,
     per_second: Option<u64>,
-    /// The position of the current status in `statuses`.
+    /// The index of the current status in `statuses`.
     at_status: u32,
     page_start: PageStart,
 }

@@ -65,7 +65,7 @@ struct ClaimPlan {
     /// The position of each address in `n_address_free`.
     address_index: HashMap<String, usize>,
     candidates: Vec<Candidate>,
-    /// The sequence numbers of the webhooks that wait in each candidate's lane.
+    /// For each candidate, the sequence numbers of the webhooks that wait in its lane.
     waiting: Vec<Vec<i64>>,
 }
 
@@ -141,8 +141,8 @@ impl ClaimPlan {
             let ready = destinations::ready(tx, lane, limit)?;
             lanes.extend(ready.into_iter().map(|(ready_ms, seq)| (ready_ms, seq, lane)));
         }
-        // The sort is stable, so of two lanes with the same ready time the lane for first attempts comes
-        // first.
+        // The sort is stable: if two lanes have the same ready time, the lane for first attempts precedes the
+        // lane for retries.
         lanes.sort_by_key(|(ready_ms, _, _)| *ready_ms);
         let mut plan = Self::default();
         for (_, seq, lane) in lanes {
@@ -213,7 +213,7 @@ fn lease_webhook(tx: &mut Tx<'_>, seq: i64, until_ms: i64) -> Result<(i64, Lease
     Ok((due_ms, Lease { value, fence, until_ms, attempt, seq }))
 }
 
-/// The row in the queue of a webhook that was just leased.
+/// The queue row of a webhook that was just leased.
 struct LeasedRow {
     due_ms: i64,
     fence: i64,

@@ -1,7 +1,7 @@
 //! The rows of destinations. A row stores the state of a destination, such as its concurrency limit, the
 //! earliest due time of its waiting webhooks, and the time from which on a claim may take one of them. The
-//! module `destination` computes this ready time. An index on the ready times lets a claim find the ready
-//! destinations.
+//! module `destination` computes the latter time, the ready time. An index on the ready times lets a claim
+//! find the ready destinations.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::destination::{DestinationState, Lane};
@@ -10,10 +10,10 @@ use crate::error::Error;
 use crate::model::account::AccountId;
 use crate::model::authority::Authority;
 
-/// The time for which the row of an idle destination is kept.
+/// The time for which the row of an idle destination is kept, in milliseconds.
 const IDLE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// The number of destinations that become ready when one webhook to their full address ends.
+/// The number of destinations that become ready when a webhook ends and frees capacity at their address.
 const MAX_WOKEN: i64 = 2;
 
 columns! {
@@ -124,7 +124,8 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes the destination. Reports the time at which it is ready to the queue's due time.
+    /// Writes the destination, and updates the queue's due time with the time at which the destination is
+    /// ready.
     pub(super) fn save(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         let (state, limits) = (&self.state, tx.limits());
         let (first_due_ms, retry_due_ms) = (self.first_due_ms, self.retry_due_ms);

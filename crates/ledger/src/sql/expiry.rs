@@ -1,4 +1,4 @@
-//! The expiry of webhooks: webhooks that still wait at their expiry fail.
+//! The expiry of webhooks: a webhook that still waits at its expiry fails.
 
 use super::destinations::Destination;
 use super::webhooks::{apply_transition, remove_waiting};
@@ -11,8 +11,8 @@ use crate::state::Scheduled;
 /// The largest number of expired webhooks that one claim handles. The next claim handles further ones.
 const MAX_EXPIRED: i64 = 256;
 
-/// The longest time since the due time of a webhook that an error on this machine postponed, for which the
-/// error counts as still present.
+/// An error on this machine that has postponed a webhook counts as still present for this time after the
+/// webhook's new due time, in milliseconds.
 const RECENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
 
 columns! {

@@ -1,5 +1,5 @@
-//! Reads the history of webhooks, and deletes old webhooks. Every list is read by one of the three list
-//! indexes of `webhooks`: by time, by status, or by host.
+//! Reads the history of webhooks, and deletes old webhooks. Every list is read through one of three indexes
+//! of the table `webhooks`: by time, by status, or by host.
 
 use uuid::Uuid;
 
@@ -137,7 +137,7 @@ impl PageStart {
     }
 }
 
-/// The first and the last acceptance time that a query allows.
+/// The earliest and the latest acceptance time that a query allows.
 fn time_range(query: &WebhookQuery) -> (i64, i64) {
     (query.start_ms.unwrap_or(i64::MIN), query.end_ms.unwrap_or(i64::MAX))
 }
@@ -224,8 +224,8 @@ fn record(tx: &mut Tx<'_>, seq: i64) -> Result<WebhookRecord, Error> {
     tx.query_one(&RECORD, params![seq])
 }
 
-/// While a destination is paused, the next attempt is due at the end of the pause, for the reason of the
-/// pause.
+/// While a destination is paused, the next attempt is due at the end of the pause, and the reason of the
+/// pause is shown as the reason of the due time.
 impl FromRow for Option<NextAttempt> {
     fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
         let (due_ms, due_reason): (Option<i64>, Option<DueReason>) = row.take()?;

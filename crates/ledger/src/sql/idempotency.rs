@@ -6,14 +6,14 @@ use super::{Tx, columns, params, statements};
 use crate::error::Error;
 use crate::model::request::{IdempotencyStatus, IdempotentRequest};
 
-/// The lifetime of an idempotency key.
+/// The lifetime of an idempotency key, in milliseconds.
 const KEY_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// The age from which on a request without an answer no longer keeps its key. Processing never takes this
+/// The age at which a request without an answer loses its key, in milliseconds. Processing never takes this
 /// long.
 const MAX_PROCESSING_MS: i64 = 10 * 60 * 1_000;
 
-/// The number of keys that one query of the recovery reads.
+/// The number of keys that the recovery reads with one query.
 const RECOVERY_BATCH_LEN: i64 = 1_000;
 
 columns! {

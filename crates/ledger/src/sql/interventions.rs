@@ -78,7 +78,8 @@ pub(crate) fn cancel(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<bo
     };
     match status {
         WebhookStatus::Created => {
-            // A worker may be processing the request. Its result is then refused, because the lease is lost.
+            // A worker may still be processing the request. The worker's result will be refused, because the
+            // lease is lost.
             tx.execute(&DELETE_JOB, params![seq])?;
             jobs::delete_input(tx, seq)?;
             apply_transition(tx, seq, account, Created.failed(FailureReason::Cancelled, now_ms))?;

@@ -81,7 +81,7 @@ struct RequestRow<'a> {
     spec: &'a String,
 }
 
-/// The row in the queue of a job that was just leased.
+/// The queue row of a job that was just leased.
 struct ClaimedRow {
     due_ms: i64,
     seq: i64,
@@ -110,7 +110,7 @@ pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Le
     reap(tx, now_ms)?;
     let until_ms = now_ms.saturating_add(lease_ms);
     let mut claimed: Vec<ClaimedRow> = tx.query(&CLAIM, params![until_ms, now_ms, limit])?;
-    // The order of the rows that `RETURNING` yields is undefined.
+    // The rows are sorted here, because the order in which `RETURNING` yields them is undefined.
     claimed.sort_unstable_by_key(|row| (row.due_ms, row.seq));
     let leases = claimed.into_iter().map(|row| lease(tx, &row, until_ms)).collect::<Result<_, Error>>()?;
     update_due_time(tx)?;

@@ -1,4 +1,4 @@
-//! Operations in the queue of a database thread, and their answers.
+//! The operations that wait in the queue of a database thread, and the channels for their answers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::error::Error;
 
 /// An operation of any result type, so that different operations can wait in one queue.
 pub(crate) trait Operation: Send {
-    /// The limits on deliveries that hold for the operation.
+    /// The delivery limits that apply to the operation.
     fn limits(&self) -> DeliveryLimits;
 
     /// Runs the operation inside an open transaction. Called once.
@@ -78,9 +78,9 @@ where
         }
     }
 
-    /// Sends the operation's own error if it has one, else the error of the transaction if it has one, else
-    /// the result. A caller may have stopped waiting for the answer. This is no error, because the
-    /// transaction has ended anyway.
+    /// Sends the operation's own error if the operation failed, else the error of the transaction if the
+    /// transaction failed, else the result. It is not an error if the caller no longer waits for the answer,
+    /// because the transaction has ended anyway.
     fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>) {
         let answer = match (self.outcome, commit) {
             (Some(Err(error)), _) => Err(error),

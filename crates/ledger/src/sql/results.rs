@@ -67,7 +67,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<(), Error> {
 }
 
 impl StoredContent {
-    /// Reads content from its two columns, the key of a file and the bytes. One of them is NULL.
+    /// Reads content from two columns: the key of a file, and the bytes. One of the two columns is NULL.
     pub(super) fn from_columns(key: Option<String>, bytes: Option<Bytes>) -> Result<Self, Error> {
         match (key, bytes) {
             (Some(key), None) => Ok(Self::File { key }),

@@ -1,8 +1,8 @@
 //! The ledger in one SQLite file: its threads, and the queues of operations for them.
 //!
 //! One thread writes, and commits all waiting operations together (`writer`). A few threads read, each on its
-//! own connection (`readers`). A read sees every commit whose callers were answered before the read began.
-//! One thread copies the write-ahead log into the database (`checkpoint`).
+//! own connection (`readers`). A read sees every commit that was reported to its callers before the read
+//! began. One thread copies the write-ahead log into the database (`checkpoint`).
 
 mod checkpoint;
 mod connection;
@@ -124,8 +124,8 @@ impl Database {
         for (queue, n_threads) in [(&self.reads, N_READERS), (&self.writes, 1)] {
             let stops: Vec<_> = (0..n_threads).map(|_| stop(queue.clone())).collect();
             for stopped in stops {
-                // The result is always an error, because the thread never sends and drops the sender when it
-                // ends.
+                // The result is always an error, because the thread sends nothing on this channel and drops
+                // the sender when it ends.
                 let _ = stopped.await;
             }
         }
@@ -164,8 +164,7 @@ impl Shared {
     }
 }
 
-/// Sends a stop message from a new thread, because the queue may be full and the send then blocks until the
-/// queue has a free place.
+/// Sends a stop message from a new thread, because sending blocks while the queue is full.
 fn stop(queue: SyncSender<Message>) -> oneshot::Receiver<()> {
     let (done, stopped) = oneshot::channel();
     // If the new thread cannot be started, the database threads end when the last handle is dropped.

@@ -1,4 +1,4 @@
-//! Named SQL statements, and the fragments in which the databases differ.
+//! Named SQL statements, and the SQL fragments that differ between databases.
 
 use std::borrow::Cow;
 

@@ -30,9 +30,9 @@ macro_rules! suite {
                 jobs_are_claimed_longest_due_first_and_up_to_the_limit,
                 a_job_cannot_be_finished_under_a_lost_lease,
                 the_length_of_a_renewed_lease_counts_from_the_renewal,
-                the_release_reason_decides_due_time_and_crash_count,
+                the_release_reason_determines_the_due_time_and_the_crash_count,
                 recovery_ends_every_lease,
-                unfinished_jobs_are_the_leased_and_the_waiting_ones;
+                leased_and_waiting_jobs_are_unfinished;
             webhooks:
                 the_delay_starts_at_the_end_of_processing,
                 webhooks_are_claimed_in_the_order_of_due_times,
@@ -57,13 +57,13 @@ macro_rules! suite {
                 a_webhook_expires_while_its_destination_is_paused,
                 a_webhook_that_was_never_attempted_gets_a_new_expiry,
                 an_expired_webhook_is_never_claimed,
-                a_webhook_postponed_by_local_trouble_expires,
+                a_webhook_postponed_by_an_error_on_this_machine_expires,
                 the_expiry_is_at_most_give_up_ms;
             interventions:
                 a_resent_webhook_restarts_its_schedule_and_its_expiry,
                 a_resend_makes_a_waiting_webhook_due_now,
                 a_cancelled_webhook_fails_and_its_job_loses_its_lease,
-                a_cancelled_request_leaves_no_inline_input,
+                the_ledger_stores_no_input_of_a_cancelled_request,
                 a_late_report_after_a_resend_updates_its_own_attempt,
                 a_rotated_secret_stays_active_for_the_overlap,
                 a_completion_waiter_wakes_when_the_request_ends,
@@ -71,7 +71,7 @@ macro_rules! suite {
                 a_bulk_resend_continues_after_recovery_and_can_be_stopped;
             history:
                 lists_are_filtered_and_paged,
-                pages_by_cursor_neither_skip_nor_repeat_webhooks_while_others_are_added,
+                pages_neither_skip_nor_repeat_a_webhook_when_webhooks_are_added,
                 a_webhook_of_another_account_is_not_found,
                 every_field_of_an_attempt_is_stored,
                 an_attempt_that_is_under_way_is_not_listed,

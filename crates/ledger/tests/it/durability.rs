@@ -72,7 +72,8 @@ async fn accepting_child_process() {
     let store = Store::Sqlite { path: directory.join("ledger.db") };
     let ledger = Ledger::open(store, Clock::manual(START_MS)).await.unwrap();
     let account = ledger.create_key(key(0)).await.unwrap().account;
-    // This ends the line that the test harness has begun with the name of this test.
+    // The test harness has printed the name of this test without a line break. This line break ends that
+    // line.
     writeln!(std::io::stdout()).unwrap();
     let mut callers = JoinSet::<()>::new();
     for _ in 0..N_CALLERS {

@@ -21,7 +21,7 @@ pub(crate) struct Fixture {
     pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
     pub(crate) account: AccountId,
-    /// A resource that the store needs until the end of the test, such as a temporary directory.
+    /// A value that must live until the end of the test, such as the temporary directory of the ledger.
     _guard: Box<dyn Any + Send>,
 }
 
@@ -33,12 +33,12 @@ impl Fixture {
         Self { store, ledger, clock, account, _guard: Box::new(guard) }
     }
 
-    /// The fixture with other delivery limits.
+    /// The same fixture with the given delivery limits.
     pub(crate) fn with_delivery_limits(self, limits: DeliveryLimits) -> Self {
         Self { ledger: self.ledger.with_delivery_limits(limits), ..self }
     }
 
-    /// The fixture with delivery limits that no test reaches.
+    /// The same fixture with delivery limits that no test reaches.
     pub(crate) fn unlimited(self) -> Self {
         self.with_delivery_limits(DeliveryLimits {
             per_authority: 1_000,

@@ -34,7 +34,8 @@ async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(
     (answers, stats)
 }
 
-/// Returns an accept whose operation waits in the writer's queue, because the future was polled once.
+/// Starts to accept a request: polls the future once, so that its operation waits in the writer's queue.
+/// Returns the future.
 fn queued_accept(ledger: &Ledger, request: NewRequest) -> Pin<Box<impl Future<Output = Result<(), Error>>>> {
     let ledger = ledger.clone();
     let mut accept = Box::pin(async move { ledger.accept(request).await });

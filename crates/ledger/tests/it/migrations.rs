@@ -130,7 +130,7 @@ const FIRST_VERSION: &str = "
     PRAGMA user_version = 1;";
 
 #[tokio::test]
-async fn a_file_of_the_first_version_is_migrated_with_its_work() {
+async fn a_migrated_file_of_the_first_version_keeps_its_jobs_webhooks_and_results() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let before = Connection::open(&path).unwrap();
@@ -212,7 +212,7 @@ fn rows(path: &Path) -> Vec<(String, Vec<Vec<rusqlite::types::Value>>)> {
 }
 
 #[tokio::test]
-async fn renaming_the_columns_of_the_sixth_version_keeps_every_row() {
+async fn the_migration_that_renames_columns_keeps_every_row() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let connection = Connection::open(&path).unwrap();

@@ -76,7 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The ledger, the model, and the leases that the ledger has granted, including leases that have ended.
+/// The ledger, the model, and all leases that the ledger has granted, even if they have ended.
 struct Both {
     f: Fixture,
     memory: Memory,
@@ -147,7 +147,7 @@ impl Both {
                     false => assert!(matches!(cancelled, Err(Error::WrongStatus(_)))),
                 }
             }
-            // The step needs a lease or a webhook, but none exists, so nothing is done.
+            // The step has no effect, because it needs a lease or a webhook and none exists.
             _ => {}
         }
     }
@@ -250,8 +250,8 @@ impl HasId for pixaven_ledger::DueWebhook {
     }
 }
 
-/// Checks that the ledger has accepted a write if the lease is held in the model, and has refused it
-/// otherwise.
+/// Checks the ledger's answer to a write under a lease. The ledger must accept the write if the lease is
+/// valid in the model, and must refuse it otherwise.
 fn check_lease(answer: Result<(), Error>, is_held: bool) {
     match answer {
         Ok(()) => assert!(is_held, "the ledger accepted a write under a lost lease"),
@@ -283,7 +283,8 @@ fn check_against_the_model<F: Future<Output = Fixture>>(fresh: impl Fn() -> F) {
 fn the_sqlite_ledger_agrees_with_the_model() {
     check_against_the_model(|| async {
         let directory = tempfile::tempdir().unwrap();
-        // The limits are lifted, because the model has no delivery limits. Other tests cover them.
+        // The ledger runs with delivery limits that are never reached, because the model has no delivery
+        // limits. Other tests cover the limits.
         Fixture::open(sqlite(directory.path()), directory).await.unlimited()
     });
 }

@@ -57,7 +57,7 @@ fn retry_after_lengthens_a_wait_up_to_the_next_wait() {
 }
 
 #[test]
-fn a_custom_schedule_gives_its_own_waits() {
+fn a_custom_schedule_uses_the_given_waits() {
     let schedule = Schedule::new(vec![0, 20, -5]);
     assert_eq!(schedule.due_after(1, 100, NO_JITTER, None), Some(120));
     assert_eq!(schedule.due_after(1, 100, NO_JITTER, Some(50)), Some(120), "the next wait is not longer");
@@ -68,7 +68,7 @@ fn a_custom_schedule_gives_its_own_waits() {
 
 proptest! {
     #[test]
-    fn a_retry_is_due_within_its_jitter_or_as_retry_after_asks(
+    fn a_retry_is_due_between_the_shortest_and_the_longest_allowed_wait(
         waits in prop::collection::vec(0..48 * H, 1..12),
         attempt in 0_u32..14,
         now_ms in 0..4_000_000_000_000_i64,

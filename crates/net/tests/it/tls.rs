@@ -1,4 +1,4 @@
-//! Outbound TLS: the accepted certificates, and the errors for all other certificates.
+//! Outbound TLS: the certificates that are accepted, and the errors for certificates that are refused.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use super::fetch::LIMITS;
 use super::proxy::net_with_proxy;
 use super::{OK, error_kind, post};
 
-/// Creates a client that trusts `authority`, because the configured file contains its certificate.
+/// Creates a client that trusts the certificate authority `authority`: the configured CA file contains its
+/// certificate.
 fn net_with_trust(authority: &CertificateAuthority) -> Net {
     let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("the text is a network")]);
     let extra_ca_file = Some(authority.pem_file().to_owned());

@@ -1,4 +1,4 @@
-//! Processes of the real binary.
+//! Starts and stops processes of the real `pixaven` binary.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,7 +15,8 @@ pub(crate) const API_HOST: &str = "api.pixaven.com";
 pub(crate) struct RunningBinary {
     pub(crate) process: Child,
     address: SocketAddr,
-    /// The API key that the server printed. A server prints one only at its first start; later it is empty.
+    /// The API key that the server printed. A server prints a key only at its first start; at later starts
+    /// this string is empty.
     pub(crate) key: String,
     /// The webhook secret that the server printed with the key.
     pub(crate) secret: String,

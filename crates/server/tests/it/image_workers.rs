@@ -1,4 +1,5 @@
-//! Image workers with hostile images and under load: how one image affects the processing of other images.
+//! Tests image workers with hostile images and under load: one image must not make the processing of another
+//! image fail.
 
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::process::{ProcessStat, Signal, children, send_signal};
@@ -53,7 +54,7 @@ async fn an_image_over_the_memory_limit_fails_only_its_own_request() {
 }
 
 #[tokio::test]
-async fn the_kept_buffers_of_a_worker_do_not_fail_a_later_image() {
+async fn the_buffers_that_a_worker_keeps_do_not_make_a_later_image_fail() {
     // Each image needs more than half of the memory limit. A worker keeps the buffers of an image for the
     // next image.
     let app = TestApp::start_with(&[("images.memory_bytes", "268435456")]).await;
@@ -65,7 +66,7 @@ async fn the_kept_buffers_of_a_worker_do_not_fail_a_later_image() {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_refused_with_503_and_retry_after() {
+async fn a_request_to_a_full_queue_is_refused_with_503_and_retry_after() {
     let app = TestApp::start_with(&[("images.queue_count", "1")]).await;
     let (image, spec) = (documented_jpeg(), heavy_request());
     let calls = (0..6).map(|_| app.upload("small.jpg", &image, &spec));

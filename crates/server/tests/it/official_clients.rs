@@ -160,7 +160,7 @@ async fn each_client_that_requests_a_binary_response_gets_the_image_as_the_body(
 }
 
 #[tokio::test]
-async fn each_client_gets_an_error_in_the_body_or_after_a_binary_request_in_headers() {
+async fn each_client_gets_an_error_in_the_body_or_for_a_binary_request_in_the_headers() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     let json = r#"{"resize":{"mode":"force-error"}}"#;

@@ -40,7 +40,8 @@ impl TestApp {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server with changed settings, as pairs of a key and a value.
+    /// Starts a server whose settings differ from the defaults. `settings` contains pairs of a key and a
+    /// value.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be created");
         Self::start_in(directory, settings).await

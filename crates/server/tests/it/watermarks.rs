@@ -1,5 +1,5 @@
-//! Watermarks: how they are uploaded, used by requests and removed. Also face detection, which runs in the
-//! same worker.
+//! Watermarks: uploading, using and removing them. One test covers face detection, which runs in the same
+//! worker.
 
 use pixaven_imaging::plan::{Format, Output, TargetFormat};
 use pixaven_imaging::{Channels, Image};

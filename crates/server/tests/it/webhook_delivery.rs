@@ -65,8 +65,8 @@ impl DeliveryHarness {
         Self { dispatcher: new_dispatcher(&ledger), ledger, clock, account, directory }
     }
 
-    /// Drops the ledger and the dispatcher, as a crash does. Opens the ledger again, as the next process
-    /// does.
+    /// Drops the ledger and the dispatcher, as a crash does. Opens the ledger again, as a new process does
+    /// after the crash.
     async fn crash(self) -> Self {
         let Self { clock, account, directory, ledger, dispatcher } = self;
         drop((ledger, dispatcher));

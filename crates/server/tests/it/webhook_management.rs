@@ -29,8 +29,8 @@ async fn post(app: &TestApp, path: &str, body: &Value) -> WireResponse {
     app.call("POST", path, &[("Content-Type", "application/json")], body.as_bytes()).await
 }
 
-/// Resends or cancels a webhook. Returns the status and, for status 200, the webhook, otherwise the error
-/// word.
+/// Resends or cancels a webhook. Returns the HTTP status of the response, and the webhook if the status is
+/// 200, otherwise the error word.
 async fn manage(app: &TestApp, id: &str, action: &str) -> (u16, Value) {
     let response = post(app, &format!("/1.0/webhooks/{id}/{action}"), &Value::Null).await;
     let json = response.json();

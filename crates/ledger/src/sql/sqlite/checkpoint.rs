@@ -57,14 +57,14 @@ impl Checkpointer {
     pub(super) fn stop(self) {
         let Self { requests, ended } = self;
         drop(requests);
-        // Nothing is ever sent on this channel. Its end shows that the thread has ended.
+        // Nothing is ever sent on this channel. When the thread ends, it closes the channel.
         let _ = ended.recv();
     }
 }
 
 /// Waits for a running checkpoint, then copies as much of the log as the open read transactions allow.
-/// Returns the length of the log, or `None` after an error. If written bytes may be lost, the error also
-/// poisons the database.
+/// Returns the length of the log, or `None` after an error. If the error means that written bytes may be
+/// lost, the function also poisons the database.
 pub(super) fn checkpoint(connection: &Connection, shared: &Shared) -> Option<LogLength> {
     let _lock = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
     match run(connection, CheckpointMode::PASSIVE) {

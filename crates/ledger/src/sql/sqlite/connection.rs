@@ -73,7 +73,7 @@ fn create_file(path: &Path) -> io::Result<File> {
     Ok(directory)
 }
 
-/// Opens an existing file for a role. A file of another program is refused before anything in it changes.
+/// Opens an existing file for a role. A file of another program is refused and not changed.
 pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| opening_error(error, path))?;
@@ -92,9 +92,11 @@ fn configure(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     // With stable query plans SQLite does not compile a statement again for other parameter values.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // In WAL mode, only the level FULL flushes the log at every commit.
+    // In WAL mode, `synchronous` must be FULL: with a lower level, SQLite does not flush the log at every
+    // commit.
     connection.pragma_update(None, "synchronous", "full")?;
-    // The writer and the checkpoint thread decide when to copy the log.
+    // SQLite's automatic checkpoints are off, because the writer and the checkpoint thread decide when to
+    // copy the log.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_FILE_LIMIT_BYTES)?;
     connection.pragma_update(None, "temp_store", "memory")?;
@@ -179,13 +181,13 @@ impl ColumnSource for SqliteRow<'_, '_> {
     }
 }
 
-/// Runs a statement that controls the transaction.
+/// Runs a statement that begins, commits or rolls back a transaction or a savepoint.
 pub(super) fn execute(connection: &Connection, sql: &'static str) -> Result<(), TransactionFailure> {
     let executed = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
     executed.map(drop).map_err(transaction_failure)
 }
 
-/// The error of an operation whose statement failed.
+/// Converts the SQLite error of a statement into the error of its operation.
 pub(super) fn statement_error(error: rusqlite::Error) -> Error {
     match error.sqlite_error().map(|error| error.extended_code) {
         Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Error::Exists,
@@ -193,7 +195,7 @@ pub(super) fn statement_error(error: rusqlite::Error) -> Error {
     }
 }
 
-/// The error of opening a file whose first statements failed.
+/// Converts the SQLite error of a statement that ran while the file was opened.
 pub(super) fn opening_error(error: rusqlite::Error, path: &Path) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         return Error::NotALedger { path: path.to_owned() };
@@ -221,9 +223,9 @@ fn is_refused_write(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
 }
 
-/// Whether written bytes may be lost. The listed errors lose no bytes. They include the errors of the log's
-/// shared index (`SHM`), because a disk that becomes full causes these errors before a write to the database
-/// or the log fails.
+/// Whether written bytes may be lost. The errors in the list lose no written bytes. The list includes the
+/// errors of the log's shared index (`SHM`), because a disk that becomes full causes these errors before a
+/// write to the database or the log fails.
 fn is_lost_write(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     !matches!(

@@ -1,6 +1,6 @@
-//! Tests of a full disk: the ledger refuses new work, keeps what it has answered, and recovers when space is
-//! free again. The tests limit the number of pages of the database. At this limit SQLite fails as on a full
-//! disk.
+//! Tests of a full disk: the ledger refuses new work, keeps every change that it has confirmed, and accepts
+//! work again when space is free again. The tests limit the number of pages of the database. At this limit
+//! SQLite fails as on a full disk.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ async fn a_full_disk_refuses_new_requests_until_space_is_free() {
 /// When the report of an attempt fails because the disk is full, nothing changes. The holder of the lease can
 /// then report the attempt again, here with fewer bytes, which fit.
 #[tokio::test]
-async fn after_a_full_disk_refuses_a_report_the_lease_is_still_held() {
+async fn a_lease_is_still_held_after_a_report_failed_because_the_disk_was_full() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Clock::manual(0);
     let database = small_database(&directory.path().join("ledger.db"), &clock);

@@ -1,5 +1,5 @@
-//! Migrating the schema of a file. Migrations run in the order of their numbers, and never change after a
-//! release. The file stores the number of migrations that were applied to it.
+//! Migrates the schema of a file to the newest version. Migrations run in the order of their numbers, and
+//! never change after a release. The file stores the number of migrations that were applied to it.
 
 use std::path::Path;
 

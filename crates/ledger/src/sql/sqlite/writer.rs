@@ -27,7 +27,8 @@ const MAX_WAITING_OPERATIONS: usize = 4096;
 /// time.
 const MAX_BATCH_LEN: usize = 512;
 
-/// The time without an operation after which the remaining pages of the log are copied into the database.
+/// After this time without an operation, the writer requests a checkpoint, which copies the remaining pages
+/// of the log into the database.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// The number of uncopied pages at which the writer requests a checkpoint from the checkpoint thread: 4 MiB.
@@ -139,8 +140,8 @@ impl Writer {
         let n_changes = self.connection.total_changes();
         let committed = self.run_operations(batch).and_then(|()| self.execute("COMMIT"));
         if committed.is_err() && !self.connection.is_autocommit() {
-            // An error of the rollback is ignored, because the callers get the first error. If the
-            // transaction is still open, every later `BEGIN` fails.
+            // An error of the rollback is ignored, because the callers get the error that caused the
+            // rollback. If the transaction is still open, every later `BEGIN` fails.
             drop(self.execute("ROLLBACK"));
         }
         if committed.is_ok() && self.connection.total_changes() != n_changes {
@@ -170,9 +171,9 @@ impl Writer {
     }
 
     /// Keeps the log short. With many uncopied pages, the checkpoint thread copies them while writes
-    /// continue. When the log is long, this thread copies the remaining pages. Nothing is written between two
-    /// batches, so this thread can copy all pages and SQLite can write the log from the beginning of its file
-    /// again.
+    /// continue. When the log is long, the writing thread itself copies the remaining pages. Nothing is
+    /// written between two batches, so the writing thread can copy all pages, and SQLite can then write the
+    /// log from the beginning of its file again.
     fn limit_log(&mut self) {
         let n_pages = self.measure_log();
         if n_pages >= LONG_LOG_PAGES && self.n_uncopied_pages > 0 {

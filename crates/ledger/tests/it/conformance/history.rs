@@ -21,7 +21,8 @@ fn all(f: &Fixture) -> WebhookQuery {
 }
 
 /// Accepts five webhooks, one second apart, one in each status. Returns their ids in the order of
-/// `WebhookStatus::ALL`. The webhooks are accepted in the reverse order: the failed webhook first.
+/// `WebhookStatus::ALL`. The webhooks are accepted in the reverse of this order: the failed webhook is
+/// accepted first.
 async fn one_of_each(f: &Fixture) -> Vec<Uuid> {
     let mut ids = vec![];
     for status in WebhookStatus::ALL.into_iter().rev() {
@@ -177,7 +178,7 @@ pub(crate) async fn the_counters_equal_the_number_of_webhooks_in_each_status(f: 
     }
 }
 
-pub(crate) async fn pages_by_cursor_neither_skip_nor_repeat_webhooks_while_others_are_added(f: Fixture) {
+pub(crate) async fn pages_neither_skip_nor_repeat_a_webhook_when_webhooks_are_added(f: Fixture) {
     let f = f.unlimited();
     let mut ids = vec![];
     for n in 0..7 {

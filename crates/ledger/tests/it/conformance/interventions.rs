@@ -101,8 +101,8 @@ pub(crate) async fn a_cancelled_webhook_fails_and_its_job_loses_its_lease(f: Fix
 }
 
 /// SQLite reuses the sequence number of a deleted request. If the input of the first request were not
-/// deleted, the second request would conflict with it.
-pub(crate) async fn a_cancelled_request_leaves_no_inline_input(f: Fixture) {
+/// deleted, the input of the second request would conflict with it.
+pub(crate) async fn the_ledger_stores_no_input_of_a_cancelled_request(f: Fixture) {
     for _ in 0..2 {
         let mut new = request(f.account, webhook());
         let content = StoredContent::Inline(Bytes::from_static(b"a picture"));

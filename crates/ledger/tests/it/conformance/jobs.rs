@@ -154,7 +154,7 @@ pub(crate) async fn the_length_of_a_renewed_lease_counts_from_the_renewal(f: Fix
     f.ledger.finish_job(current, job_outcome(id)).await.unwrap();
 }
 
-pub(crate) async fn the_release_reason_decides_due_time_and_crash_count(f: Fixture) {
+pub(crate) async fn the_release_reason_determines_the_due_time_and_the_crash_count(f: Fixture) {
     f.accept(webhook()).await;
     for (reason, n_crashes, after_ms) in [
         (ReleaseReason::Stopped, 0, 0),
@@ -201,7 +201,7 @@ pub(crate) async fn recovery_ends_every_lease(f: Fixture) {
     assert!(matches!(recorded, Err(Error::LostLease)));
 }
 
-pub(crate) async fn unfinished_jobs_are_the_leased_and_the_waiting_ones(f: Fixture) {
+pub(crate) async fn leased_and_waiting_jobs_are_unfinished(f: Fixture) {
     let finished = f.scheduled(webhook()).await;
     let held = f.accept(webhook()).await;
     let _lease = f.claim_job().await;

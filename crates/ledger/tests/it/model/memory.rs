@@ -138,7 +138,8 @@ impl Memory {
     }
 
     /// Dispatches the webhooks that the ledger has claimed. Checks that the ledger has claimed all due
-    /// webhooks or `limit` of them, and from each lane the webhooks that are due longest.
+    /// webhooks or `limit` of them, and that the claimed webhooks of each lane are the ones that have been
+    /// due longest.
     pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64, claimed: &[(LeaseKey, u32)]) {
         self.reap_kind(false, self.now_ms);
         for is_retry in [false, true] {
