@@ -1,5 +1,6 @@
 //! Reads the body of a request, within a limit on its size and on its time.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::ApiState;
 use super::error::{ApiError, ErrorKind};
+use crate::work::request::{as_object, without_byte_order_mark};
 
 /// Most bytes of a refused request that are read and discarded. Many clients read the answer only after they have sent the
 /// whole body.
@@ -38,7 +40,8 @@ pub(super) async fn read(
     Ok(whole.freeze())
 }
 
-/// Reads a body that is a JSON object. An empty body is an empty object.
+/// Reads a body that is a JSON object. An empty body and an empty list count as an empty object, and a byte-order mark is
+/// skipped.
 pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String, Value>, ApiError> {
     let settings = &api.shared.settings;
     let mut chunks = request.into_body().into_data_stream();
@@ -49,12 +52,15 @@ pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String,
             return Err(error);
         }
     };
-    if bytes.iter().all(u8::is_ascii_whitespace) {
+    let bytes = without_byte_order_mark(&bytes);
+    if bytes.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
-        ApiError::new(ErrorKind::MalformedRequest, format!("the body must be a JSON object: {error}"))
-    })
+    let malformed = |detail: &str| {
+        ApiError::new(ErrorKind::MalformedRequest, format!("the body must be a JSON object{detail}"))
+    };
+    let json: Value = serde_json::from_slice(bytes).map_err(|error| malformed(&format!(": {error}")))?;
+    as_object(&json).map(Cow::into_owned).ok_or_else(|| malformed(""))
 }
 
 /// Reads and discards the rest of a refused request's body, within the two limits.

@@ -18,7 +18,7 @@ use super::{ApiSettings, ApiState, body, envelope, idempotency, multipart};
 use crate::delivery::authority_of;
 use crate::work::Caller;
 use crate::work::blobs::Blobs;
-use crate::work::pipeline::{Order, ProcessedImage};
+use crate::work::pipeline::Order;
 use crate::work::request::{self, RequestError, RequestKind, ResponseMode, Spec, StoredRequest, WebhookSpec};
 use crate::work::result_names::result_url;
 use crate::work::source::{Source, check_not_empty};
@@ -52,9 +52,7 @@ pub(super) async fn upload(
 
 async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -> ApiResponse {
     let (head, body) = request.into_parts();
-    let binary_header = request::is_binary_requested_by_header(
-        head.headers.get("x-pixaven-binary").map(http::HeaderValue::as_bytes),
-    );
+    let binary_header = request::is_binary_requested_by_header(&head.headers);
     let mut chunks = body.into_data_stream();
     let received = receive(api, kind, &head.headers, &mut chunks, binary_header).await;
     let (account, json, spec, source) = match received {
@@ -75,7 +73,7 @@ async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -
     answered.unwrap_or_else(|error| ApiResponse::from(error).binary_if(binary))
 }
 
-/// The idempotency key of a request. A request for a file may not have a key, because the file is not kept for repetitions.
+/// The idempotency key of a request. A request for a file may not have a key, because only envelopes are stored for repetitions.
 fn idempotency_key(headers: &HeaderMap, request: &ImageRequest) -> Result<Option<String>, ApiError> {
     let key = idempotency::parse_key(headers)?;
     if key.is_some() && request.spec.response == ResponseMode::Binary {
@@ -160,33 +158,21 @@ async fn receive(
     }
 }
 
-/// Processes a request while the client waits.
+/// Processes a request while the client waits. The result is stored for both kinds of answer, because the envelope names its
+/// URL in both. The answer waits for the ledger's commit, so that the URL works as soon as the client knows the URL.
 async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let ImageRequest { id, account, base_url, spec, source, .. } = request;
     let order = Order { id, account, spec: &spec, caller: Caller::Interactive };
     let pipeline = &api.shared.pipeline;
-    if spec.response == ResponseMode::Binary {
-        let image = pipeline.process(&order, source).await?;
-        return Ok(send_file(api, id, account, image));
-    }
     let (image, result) = pipeline.produce(&order, source, 0).await?;
     let record = api.shared.ledger.record_result(account, image.usage(), Some(result.clone()));
     pipeline.commit(&result, record).await?;
     let url = result_url(&base_url, id, &result.name);
-    Ok(ApiResponse::envelope(envelope::success(id, &image, Some(&url))))
-}
-
-/// Answers with the file itself. The file is not stored. Its usage is recorded in the background, so that the answer does not
-/// wait for the ledger.
-fn send_file(api: &ApiState, id: Uuid, account: AccountId, image: ProcessedImage) -> ApiResponse {
-    let (ledger, usage) = (api.shared.ledger.clone(), image.usage());
-    api.shared.tasks.spawn("usage", async move {
-        if let Err(error) = ledger.record_result(account, usage, None).await {
-            tracing::warn!(%id, %error, "a request could not be counted");
-        }
-    });
-    let envelope = envelope::success(id, &image, None);
-    ApiResponse::file(image.bytes, image.output.format.media_type(), envelope)
+    let envelope = envelope::success(id, &image, &url);
+    Ok(match spec.response {
+        ResponseMode::Json => ApiResponse::envelope(envelope),
+        ResponseMode::Binary => ApiResponse::file(image.bytes, image.output.format.media_type(), envelope),
+    })
 }
 
 /// Makes a request durable and answers 202. The uploaded input is stored before the request's row is committed.

@@ -128,6 +128,7 @@ async fn a_test_delivery_reports_its_attempt_and_stores_nothing() {
     assert_eq!(blocked["test"]["error"], "the host could not be reached");
     for (body, message) in [
         (json!({}), "webhook.url is required"),
+        (json!([]), "webhook.url is required"),
         (json!({ "url": "ftp://example.com/" }), "webhook.url must be"),
         (json!({ "url": "http://example.com/", "headers": { "Host": "x" } }), "webhook.headers.Host cannot"),
     ] {
@@ -135,7 +136,7 @@ async fn a_test_delivery_reports_its_attempt_and_stores_nothing() {
         let json = response.json();
         assert!(response.status == 422 && json["message"].as_str().unwrap().starts_with(message), "{json}");
     }
-    assert_eq!(post(&app, "/1.0/webhooks/test", &json!([])).await.status, 400);
+    assert_eq!(post(&app, "/1.0/webhooks/test", &json!([1])).await.status, 400);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::RequestError;
+use super::json::as_object;
 use super::schema::{ValueParser, ValueSchema, invalid_value};
 use super::warnings::{Warnings, attribute_path};
 use crate::work::redact::has_credentials;
@@ -52,7 +53,7 @@ impl ValueParser for HeaderFields {
     type Parsed = Vec<(String, String)>;
 
     fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Self::Parsed, RequestError> {
-        let Value::Object(object) = value else {
+        let Some(object) = as_object(value) else {
             return Err(invalid_value(self, path, value));
         };
         let present: Vec<(&String, &Value)> = object.iter().filter(|(_, value)| !value.is_null()).collect();

@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use serde_json::{Map, Value};
 
 use super::RequestError;
+use super::json::as_object;
 use super::warnings::{Warnings, attribute_path};
 
 /// The longest value that a message repeats. Longer values are cut.
@@ -141,9 +142,9 @@ impl<T: FromObject> ValueParser for Object<T> {
     type Parsed = T;
 
     fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, RequestError> {
-        match value {
-            Value::Object(object) => T::parse(object, path, warnings),
-            _ => Err(invalid_value(self, path, value)),
+        match as_object(value) {
+            Some(object) => T::parse(&object, path, warnings),
+            None => Err(invalid_value(self, path, value)),
         }
     }
 }

@@ -12,6 +12,7 @@ use url::Url;
 pub(super) use imaging::{AspectRatio, HexColor, OutputFormat, PixelsOrPercent, WatermarkId};
 
 use super::RequestError;
+use super::json::as_object;
 use super::schema::{FromObject, ObjectSchema, ValueParser, ValueSchema, abbreviated, invalid_value};
 use super::warnings::Warnings;
 
@@ -179,8 +180,10 @@ impl<T: FromObject + Sync + Clone> ValueParser for KeywordOr<T> {
 
     fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, RequestError> {
         let by_keyword = |keyword: &str| self.0.iter().find(|(known, _)| *known == keyword);
+        if let Some(object) = as_object(value) {
+            return T::parse(&object, path, warnings);
+        }
         match value {
-            Value::Object(object) => T::parse(object, path, warnings),
             Value::String(keyword) if let Some((_, parsed)) = by_keyword(keyword) => Ok(parsed.clone()),
             _ => Err(invalid_value(self, path, value)),
         }
