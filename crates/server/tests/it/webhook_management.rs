@@ -231,6 +231,14 @@ async fn webhooks_can_be_resent_in_bulk() {
     assert_eq!(other_host.json()["total"], 0);
     assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 0, "a dry run resends nothing");
 
+    // The webhooks were accepted on 2026-01-10, during the day.
+    for (day, expected) in [("2026-01-09", 0), ("2026-01-10", 3), ("2026-01-11", 0)] {
+        let list = app.get(&format!("/1.0/webhooks?start={day}&end={day}")).await.json();
+        let same_day = json!({ "dry_run": true, "start": day, "end": day });
+        let dry_run = post(&app, resend_path, &same_day).await.json();
+        assert_eq!((&list["total"], &dry_run["total"]), (&json!(expected), &json!(expected)), "{day}");
+    }
+
     app.clock.advance(1);
     let started = post(&app, resend_path, &json!({ "rate": 10 })).await;
     let resend = &started.json()["resend"];

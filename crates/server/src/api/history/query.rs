@@ -1,5 +1,7 @@
 //! Parses the query string of a list of webhooks, and the filters of a bulk resend.
 
+use std::ops::RangeInclusive;
+
 use pixaven_ledger::{AccountId, WebhookQuery, WebhookStatus};
 use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
@@ -8,6 +10,8 @@ use url::Host;
 /// Page length of a list without `limit`, and the largest accepted `limit`.
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The highest `rate` of a bulk resend, in webhooks per second.
 pub const MAX_RESEND_RATE: i64 = 100_000;
@@ -38,8 +42,8 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
                 let unreadable = |_| format!("cursor must be one that a list gave, got {value}");
                 query.before = Some(value.parse().map_err(unreadable)?);
             }
-            "start" => query.start_ms = Some(instant("start", value)?),
-            "end" => query.end_ms = Some(instant("end", value)?),
+            "start" => query.start_ms = Some(*time_range("start", value)?.start()),
+            "end" => query.end_ms = Some(*time_range("end", value)?.end()),
             "offset" => {
                 query.offset = value
                     .parse()
@@ -91,9 +95,9 @@ fn statuses(value: &str) -> Result<Vec<WebhookStatus>, String> {
     parsed.collect()
 }
 
-/// Parses an ISO 8601 time into milliseconds since the epoch. A time without `Z` or an offset is UTC. A date without a time is
-/// the first moment of its day.
-fn instant(name: &str, value: &str) -> Result<i64, String> {
+/// Parses an ISO 8601 time into milliseconds since the epoch, from the first to the last included one. A time without `Z` or an
+/// offset is UTC, and its range has one millisecond. The range of a date without a time is its whole day in UTC.
+fn time_range(name: &str, value: &str) -> Result<RangeInclusive<i64>, String> {
     // An unescaped `+` of an offset arrives as a space. Some clients also write a space between date and time.
     let text: String = value
         .char_indices()
@@ -103,14 +107,23 @@ fn instant(name: &str, value: &str) -> Result<i64, String> {
             _ => c,
         })
         .collect();
-    let parsed = OffsetDateTime::parse(&text, &Rfc3339)
+    let time = OffsetDateTime::parse(&text, &Rfc3339)
         .or_else(|_| OffsetDateTime::parse(&text, &Iso8601::PARSING))
-        .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::PARSING).map(PrimitiveDateTime::assume_utc))
-        .or_else(|_| Date::parse(&text, &Iso8601::PARSING).map(|date| date.midnight().assume_utc()));
-    let nanos = parsed
-        .map_err(|_| format!("{name} must be a UTC time such as 2026-01-10T11:57:04.322Z, got {value}"))?
-        .unix_timestamp_nanos();
-    Ok(i64::try_from(nanos.div_euclid(1_000_000)).expect("the years of this format fit into milliseconds"))
+        .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::PARSING).map(PrimitiveDateTime::assume_utc));
+    if let Ok(time) = time {
+        let ms = milliseconds(time);
+        return Ok(ms..=ms);
+    }
+    let date = Date::parse(&text, &Iso8601::PARSING)
+        .map_err(|_| format!("{name} must be a UTC time such as 2026-01-10T11:57:04.322Z, got {value}"))?;
+    let first_ms = milliseconds(date.midnight().assume_utc());
+    Ok(first_ms..=first_ms + DAY_MS - 1)
+}
+
+/// Milliseconds since the epoch, rounded down.
+fn milliseconds(time: OffsetDateTime) -> i64 {
+    let nanos = time.unix_timestamp_nanos();
+    i64::try_from(nanos.div_euclid(1_000_000)).expect("the years of this format fit into milliseconds")
 }
 
 #[cfg(test)]
@@ -162,6 +175,27 @@ mod tests {
             let expected = WebhookQuery { start_ms: Some(expected_ms), ..all.clone() };
             assert_eq!(query(&format!("start={text}")), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_without_a_time_means_its_whole_day() {
+        let first_ms = NOON_MS - 43_024_322;
+        for (text, expected) in [
+            ("start=2026-01-10&end=2026-01-10", (Some(first_ms), Some(first_ms + 86_399_999))),
+            ("start=20260110&end=20260111", (Some(first_ms), Some(first_ms + 172_799_999))),
+            ("start=2026-01-10T00:00Z&end=2026-01-10T00:00Z", (Some(first_ms), Some(first_ms))),
+            (
+                "start=2026-01-10T23:59Z&end=2026-01-10",
+                (Some(first_ms + 86_340_000), Some(first_ms + 86_399_999)),
+            ),
+        ] {
+            let parsed = query(text).map(|query| (query.start_ms, query.end_ms));
+            assert_eq!(parsed, Ok(expected), "{text}");
+        }
+        assert_eq!(
+            parse_resend_query(7, &[("end".to_owned(), "2026-01-10".to_owned())]).map(|query| query.end_ms),
+            Ok(Some(first_ms + 86_399_999))
+        );
     }
 
     #[test]
