@@ -240,7 +240,7 @@ async fn webhooks_can_be_resent_in_bulk() {
     }
 
     app.clock.advance(1);
-    let started = post(&app, resend_path, &json!({ "rate": 10 })).await;
+    let started = post(&app, resend_path, &json!({ "rate": 10, "status": "failed" })).await;
     let resend = &started.json()["resend"];
     assert_eq!((started.status, &resend["total"], &resend["status"]), (202, &json!(3), &json!("running")));
     let path = format!("{resend_path}/{}", resend["id"].as_str().expect("the response has an id"));
@@ -269,8 +269,12 @@ async fn webhooks_can_be_resent_in_bulk() {
         (json!({ "states": "failed" }), "states is not known here"),
         (json!({ "status": "lost" }), "status must be"),
         (json!({ "status": 7 }), "status must be a text, got 7"),
-        (json!({ "rate": 0 }), "rate must be"),
-        (json!({ "dry_run": "yes" }), "dry_run must be true or false"),
+        (json!({}), "at least one of the filters status, host, start and end is required"),
+        (json!([]), "at least one of the filters"),
+        (json!({ "rate": 10 }), "at least one of the filters"),
+        (json!({ "dry_run": true, "status": null, "host": "" }), "at least one of the filters"),
+        (json!({ "status": "failed", "rate": 0 }), "rate must be"),
+        (json!({ "status": "failed", "dry_run": "yes" }), "dry_run must be true or false"),
     ] {
         let response = post(&app, resend_path, &body).await;
         let json = response.json();

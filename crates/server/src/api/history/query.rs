@@ -68,9 +68,17 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
     Ok(query)
 }
 
-/// Parses the filters of a bulk resend. They are the filters of a list, but without a status only failed webhooks match.
+/// Parses the filters of a bulk resend. They are the filters of a list, but at least one filter is required, and without a status
+/// only failed webhooks match.
 pub fn parse_resend_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
     let mut query = parse_query(account, pairs)?;
+    let has_filter = !query.statuses.is_empty()
+        || query.host.is_some()
+        || query.start_ms.is_some()
+        || query.end_ms.is_some();
+    if !has_filter {
+        return Err("at least one of the filters status, host, start and end is required".to_owned());
+    }
     if query.statuses.is_empty() {
         query.statuses = vec![WebhookStatus::Failed];
     }
@@ -196,6 +204,27 @@ mod tests {
             parse_resend_query(7, &[("end".to_owned(), "2026-01-10".to_owned())]).map(|query| query.end_ms),
             Ok(Some(first_ms + 86_399_999))
         );
+    }
+
+    #[test]
+    fn a_bulk_resend_without_a_filter_is_refused() {
+        let parse = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> =
+                pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            parse_resend_query(7, &pairs).map(|query| query.statuses)
+        };
+        let no_filter = Err("at least one of the filters status, host, start and end is required".to_owned());
+        for pairs in [&[][..], &[("status", "")], &[("status", " , ")], &[("host", ""), ("start", " ")]] {
+            assert_eq!(parse(pairs), no_filter, "{pairs:?}");
+        }
+        for pairs in [
+            [("status", "failed")],
+            [("host", "example.com")],
+            [("start", "2026-01-10")],
+            [("end", "2026-01-10")],
+        ] {
+            assert_eq!(parse(&pairs), Ok(vec![WebhookStatus::Failed]), "{pairs:?}");
+        }
     }
 
     #[test]
