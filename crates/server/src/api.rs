@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use pixaven_ledger::Ledger;
 use tokio::sync::Semaphore;
@@ -90,6 +91,7 @@ impl ApiState {
 
     /// THE TABLE of paths.
     pub fn router(self) -> Router {
+        let tls = self.shared.settings.tls;
         Router::new()
             .route("/1.0/fetch", only(post(process::fetch)))
             .route("/1.0/upload", only(post(process::upload)))
@@ -113,7 +115,7 @@ impl ApiState {
             .route("/readyz", only(get(health::ready)))
             .fallback(|| async { ApiResponse::from(ApiError::not_found()) })
             .layer(DefaultBodyLimit::disable())
-            .layer(axum::middleware::from_fn(response::finish))
+            .layer(from_fn_with_state(tls, response::finish))
             .with_state(self)
     }
 }
@@ -125,7 +127,7 @@ pub fn tls_required() -> Router {
         let message = "this server takes HTTPS only; a key sent in the clear should be revoked";
         ApiResponse::from(ApiError::new(ErrorKind::TlsRequired, message))
     };
-    Router::new().fallback(refuse).layer(axum::middleware::from_fn(response::finish))
+    Router::new().fallback(refuse).layer(from_fn_with_state(false, response::finish))
 }
 
 /// A path that answers all other methods with 405 in the envelope. axum adds the `Allow` header.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
@@ -21,6 +21,8 @@ use crate::runtime::telemetry::with_causes;
 const STATUS: HeaderName = HeaderName::from_static("status");
 /// The header that repeats the envelope's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The value of `Strict-Transport-Security`: for a year, clients use only TLS for this host.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// The header of an answer that repeats the answer of an earlier request with the same idempotency key.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The two headers that hold the envelope of a binary answer. Official clients read one or the other.
@@ -38,6 +40,8 @@ pub(super) struct ApiResponse {
     content: ResponseContent,
     error: Option<Arc<ApiError>>,
     binary: bool,
+    /// Whether no cache and no browser may keep the answer.
+    no_store: bool,
     /// The id of the earlier request, if this answer repeats that request's answer.
     replayed: Option<Uuid>,
 }
@@ -63,6 +67,7 @@ impl ApiResponse {
             content: ResponseContent::Members(members),
             error: None,
             binary: false,
+            no_store: false,
             replayed: None,
         }
     }
@@ -74,6 +79,7 @@ impl ApiResponse {
             content: ResponseContent::Envelope(envelope),
             error: None,
             binary: false,
+            no_store: false,
             replayed: None,
         }
     }
@@ -81,7 +87,7 @@ impl ApiResponse {
     /// A success whose body is a file.
     pub(super) fn file(bytes: bytes::Bytes, media_type: &'static str, envelope: String) -> Self {
         let content = ResponseContent::File { bytes, media_type, envelope };
-        Self { status: StatusCode::OK, content, error: None, binary: true, replayed: None }
+        Self { status: StatusCode::OK, content, error: None, binary: true, no_store: false, replayed: None }
     }
 
     /// 202: the request is durable and will be processed later.
@@ -92,6 +98,12 @@ impl ApiResponse {
     /// Marks the answer as a repetition of the answer to the request `id`.
     pub(super) fn replaying(mut self, id: Uuid) -> Self {
         self.replayed = Some(id);
+        self
+    }
+
+    /// Marks the answer as one that no cache and no browser may keep, because it contains secrets.
+    pub(super) fn not_stored(mut self) -> Self {
+        self.no_store = true;
         self
     }
 
@@ -139,6 +151,9 @@ impl ApiResponse {
                 headers.insert(name, line.clone());
             }
         }
+        if self.no_store {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         if self.replayed.is_some() {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));
         }
@@ -157,6 +172,7 @@ impl From<ApiError> for ApiResponse {
             content: ResponseContent::Failure,
             error: Some(error.into()),
             binary: false,
+            no_store: false,
             replayed: None,
         }
     }
@@ -183,8 +199,8 @@ fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
 }
 
 /// The middleware of every path: makes the request's id, runs the handler, renders the answer, and logs the request. A panic
-/// of the handler becomes an internal error.
-pub(super) async fn finish(mut request: Request, next: Next) -> Response {
+/// of the handler becomes an internal error. With `tls`, clients reach this server by TLS.
+pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = Uuid::new_v4();
     request.extensions_mut().insert(RequestId(id));
@@ -208,6 +224,9 @@ pub(super) async fn finish(mut request: Request, next: Next) -> Response {
     response.headers_mut().insert(STATUS, HeaderValue::from_str(line.trim()).expect("reasons are ASCII"));
     let id_text = HeaderValue::from_str(&answered_id.to_string()).expect("an id is ASCII");
     response.headers_mut().insert(REQUEST_ID, id_text);
+    if tls {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     log(id, &method, &path, status, started, error.as_deref());
     response
 }
@@ -247,4 +266,25 @@ pub(super) fn method_not_allowed() -> ApiError {
         ErrorKind::MethodNotAllowed,
         "this path does not take that method; the Allow header names those it does",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_answer_over_tls_has_strict_transport_security() {
+        for (tls, expected) in [(true, Some("max-age=31536000")), (false, None)] {
+            let not_found = || async { ApiResponse::from(ApiError::not_found()) };
+            let router = Router::new().fallback(not_found).layer(from_fn_with_state(tls, finish));
+            let request = Request::get("/").header(header::HOST, "a").body(Body::empty()).unwrap();
+            let response = router.oneshot(request).await.unwrap();
+            let value = response.headers().get(header::STRICT_TRANSPORT_SECURITY);
+            assert_eq!(value.map(|value| value.to_str().unwrap()), expected, "tls: {tls}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::response::ApiResponse;
 use super::timestamp::timestamp;
 use super::{ApiState, body};
 use crate::delivery::signing::generate_secret;
+use crate::work::request::type_name;
 
 /// Default of `overlap`, how long old secrets stay active after a rotation: one day.
 const DEFAULT_OVERLAP_S: i64 = 24 * 60 * 60;
@@ -37,7 +38,8 @@ pub(super) async fn rotate(
         Some(value) => {
             value.as_i64().filter(|seconds| (0..=MAX_OVERLAP_S).contains(seconds)).ok_or_else(|| {
                 ApiError::invalid(format!(
-                    "overlap must be an integer from 0 to {MAX_OVERLAP_S}, got {value}"
+                    "overlap must be an integer from 0 to {MAX_OVERLAP_S}, got {}",
+                    type_name(value)
                 ))
             })?
         }
@@ -58,5 +60,5 @@ fn respond(secrets: &[SecretInfo]) -> ApiResponse {
             json
         })
         .collect();
-    ApiResponse::members(StatusCode::OK, &json!({ "secrets": secrets }))
+    ApiResponse::members(StatusCode::OK, &json!({ "secrets": secrets })).not_stored()
 }

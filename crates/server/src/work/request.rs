@@ -22,7 +22,7 @@ use url::Url;
 
 use super::redact;
 pub use json::{as_object, without_byte_order_mark};
-pub use schema::{Attribute, ObjectSchema, ValueSchema};
+pub use schema::{Attribute, ObjectSchema, ValueSchema, type_name};
 pub use stored::StoredRequest;
 pub use watermark::WatermarkSource;
 pub use webhook::WebhookSpec;

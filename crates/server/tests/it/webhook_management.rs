@@ -193,8 +193,13 @@ async fn a_rotated_secret_stays_valid_during_the_overlap() {
         let all = json["secrets"].as_array().expect("the JSON has the list").iter();
         all.map(|one| (one["secret"].as_str().unwrap().to_owned(), one.get("retires").is_some())).collect()
     };
-    let before = secrets(&app.get("/1.0/secrets").await);
-    let rotated = secrets(&post(&app, "/1.0/secrets/rotate", &json!({ "overlap": 3600 })).await);
+    let (shown, rotated) =
+        (app.get("/1.0/secrets").await, post(&app, "/1.0/secrets/rotate", &json!({ "overlap": 3600 })).await);
+    for response in [&shown, &rotated] {
+        assert_eq!(response.header("Cache-Control"), Some("no-store"), "the response contains secrets");
+        assert_eq!(response.header("Strict-Transport-Security"), None, "the server has no TLS");
+    }
+    let (before, rotated) = (secrets(&shown), secrets(&rotated));
     let [(new, false), (old, true)] = &rotated[..] else { panic!("{rotated:?}") };
     assert_eq!(before, [(old.clone(), false)]);
     accept(&app, &receiver, json!({})).await;
@@ -268,7 +273,7 @@ async fn webhooks_can_be_resent_in_bulk() {
     for (body, message) in [
         (json!({ "states": "failed" }), "states is not known here"),
         (json!({ "status": "lost" }), "status must be"),
-        (json!({ "status": 7 }), "status must be a text, got 7"),
+        (json!({ "status": 7 }), "status must be a text, got a number"),
         (json!({}), "at least one of the filters status, host, start and end is required"),
         (json!([]), "at least one of the filters"),
         (json!({ "rate": 10 }), "at least one of the filters"),

@@ -70,7 +70,7 @@ impl ValueParser for HeaderFields {
 
 fn parse_header(path: &str, name: &str, value: &Value) -> Result<(String, String), RequestError> {
     let Ok(header_name) = HeaderName::from_bytes(name.as_bytes()) else {
-        return Err(invalid_value(&HeaderNameSyntax, &format!("a name in {path}"), &name.into()));
+        return Err(RequestError::Invalid(format!("a name in {path} must be letters, digits and hyphens")));
     };
     let attribute = attribute_path(path, name);
     let lowercase = header_name.as_str();
@@ -93,13 +93,4 @@ fn parse_header(path: &str, name: &str, value: &Value) -> Result<(String, String
             "{attribute} must be a text of at most {MAX_VALUE_BYTES} printable ASCII characters"
         ))
     })
-}
-
-/// Describes the syntax of a header name (RFC 9110, section 5.1).
-struct HeaderNameSyntax;
-
-impl ValueSchema for HeaderNameSyntax {
-    fn expected(&self) -> String {
-        "letters, digits and hyphens".to_owned()
-    }
 }

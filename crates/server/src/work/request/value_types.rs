@@ -13,7 +13,7 @@ pub(super) use imaging::{AspectRatio, HexColor, OutputFormat, PixelsOrPercent, W
 
 use super::RequestError;
 use super::json::as_object;
-use super::schema::{FromObject, ObjectSchema, ValueParser, ValueSchema, abbreviated, invalid_value};
+use super::schema::{FromObject, ObjectSchema, ValueParser, ValueSchema, invalid_value};
 use super::warnings::Warnings;
 
 /// The longest URL that a request may contain. Receivers and image servers in use do not accept longer URLs.
@@ -155,7 +155,8 @@ impl ValueParser for WebUrl {
         match Url::parse(text) {
             // The URL standard requires a host in URLs of these two schemes.
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-            Ok(url) => Err(invalid_url(&format!("the scheme {}", abbreviated(&url.scheme().into())))),
+            // The scheme of `user:password@host` is the user name, so the message does not repeat the scheme.
+            Ok(_) => Err(invalid_url("another scheme")),
             Err(error) => Err(invalid_url(&format!("one that cannot be read: {error}"))),
         }
     }
