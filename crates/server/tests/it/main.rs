@@ -11,6 +11,7 @@ mod downloads;
 mod idempotency;
 mod image_workers;
 mod layers;
+mod log_lines;
 mod official_clients;
 mod process_command;
 mod python_client;
