@@ -17,6 +17,7 @@ pub mod listener;
 mod multipart;
 mod path;
 mod process;
+mod request_body;
 mod requests;
 mod response;
 mod secrets;

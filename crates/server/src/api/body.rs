@@ -13,8 +13,8 @@ use super::ApiState;
 use super::error::{ApiError, ErrorKind};
 use crate::work::request::{as_object, without_byte_order_mark};
 
-/// Most bytes of a refused request that are read and discarded. Many clients read the answer only after they have sent the
-/// whole body.
+/// Most bytes of an account's refused request that are read and discarded. Many clients read the answer only after they have sent
+/// the whole body.
 const DRAIN_BYTES: usize = 64 << 20;
 /// Longest time for which a refused request is read.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String,
     let bytes = match read(&mut chunks, settings.json_bytes, settings.body_timeout).await {
         Ok(bytes) => bytes,
         Err(error) => {
-            drain(&mut chunks).await;
+            drain(&mut chunks, &error).await;
             return Err(error);
         }
     };
@@ -63,8 +63,12 @@ pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String,
     as_object(&json).map(Cow::into_owned).ok_or_else(|| malformed(""))
 }
 
-/// Reads and discards the rest of a refused request's body, within the two limits.
-pub(super) async fn drain(chunks: &mut BodyDataStream) {
+/// Reads and discards the rest of a refused request's body, within the two limits. A body without a valid key is left to the
+/// middleware, which discards much less.
+pub(super) async fn drain(chunks: &mut BodyDataStream, error: &ApiError) {
+    if error.kind() == ErrorKind::Unauthorized {
+        return;
+    }
     let mut n_bytes = 0;
     let reading = async {
         while let Some(Ok(chunk)) = chunks.next().await {

@@ -58,7 +58,7 @@ async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -
     let (account, json, spec, source) = match received {
         Ok(received) => received,
         Err(Refusal { error, wants_binary }) => {
-            body::drain(&mut chunks).await;
+            body::drain(&mut chunks, &error).await;
             return ApiResponse::from(error).binary_if(binary_header || wants_binary);
         }
     };

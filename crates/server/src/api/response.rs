@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::envelope;
 use super::error::{ApiError, ErrorKind};
+use super::request_body::RequestBody;
 use crate::runtime::telemetry::with_causes;
 
 /// The header that repeats the status line.
@@ -204,6 +205,7 @@ pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: 
     let started = Instant::now();
     let id = Uuid::new_v4();
     request.extensions_mut().insert(RequestId(id));
+    let (request, body, expects_continue) = share_body(request);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -219,6 +221,9 @@ pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: 
         response = answer.render(answered_id);
         response.headers_mut().extend(allow.map(|methods| (header::ALLOW, methods)));
     }
+    if error.is_some() && !body.discard(expects_continue).await {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let status = response.status();
     let line = format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or("")).to_uppercase();
     response.headers_mut().insert(STATUS, HeaderValue::from_str(line.trim()).expect("reasons are ASCII"));
@@ -229,6 +234,15 @@ pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: 
     }
     log(id, &method, &path, status, started, error.as_deref());
     response
+}
+
+/// Makes the body of a request readable after the handler has ended. Also returns whether the client waits for a 100 before it
+/// sends the body.
+fn share_body(request: Request) -> (Request, RequestBody, bool) {
+    let (head, body) = request.into_parts();
+    let expects_continue = head.headers.contains_key(header::EXPECT);
+    let body = RequestBody::new(body);
+    (Request::from_parts(head, Body::new(body.clone())), body, expects_continue)
 }
 
 /// Writes the request's line to the log, at the level of its failure.

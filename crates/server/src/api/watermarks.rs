@@ -34,7 +34,7 @@ pub(super) async fn add(State(api): State<ApiState>, request: Request) -> Result
     let (account, upload) = match received.await {
         Ok(received) => received,
         Err(error) => {
-            body::drain(&mut chunks).await;
+            body::drain(&mut chunks, &error).await;
             return Err(error.into());
         }
     };

@@ -15,6 +15,7 @@ mod log_lines;
 mod official_clients;
 mod process_command;
 mod python_client;
+mod strangers;
 mod test_app;
 mod test_images;
 mod watermarks;
