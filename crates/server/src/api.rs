@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod error;
 mod health;
 pub mod history;
+mod host;
 mod idempotency;
 mod interventions;
 pub mod listener;
@@ -39,6 +40,7 @@ use crate::runtime::lifecycle::Tasks;
 use crate::work::pipeline::Pipeline;
 use auth::{KeyCache, key_cache};
 use error::{ApiError, ErrorKind};
+use host::LinkBase;
 use response::ApiResponse;
 
 /// The state that handlers share. Cheap to clone.
@@ -54,6 +56,7 @@ struct Shared {
     dispatcher: Dispatcher,
     tasks: Tasks,
     settings: ApiSettings,
+    links: LinkBase,
     /// One permit per client that may long-poll for a result.
     long_polls: Semaphore,
 }
@@ -61,11 +64,13 @@ struct Shared {
 /// The configuration of the API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// Base URL of download links. `None`: the links begin with the `Host` of the request.
+    /// Base URL of download links. `None`: the links begin with the `Host` of the request, if the host is allowed.
     pub public_url: Option<String>,
-    /// Whether clients reach this server by TLS, for download links made from the `Host` header.
+    /// Hosts that download links may begin with, besides the bound address. Empty: the default hosts.
+    pub hosts: Vec<String>,
+    /// Whether clients reach this server by TLS.
     pub tls: bool,
-    /// The bound address, for download links of clients that send no `Host`.
+    /// The bound address, for download links of requests without an allowed `Host`.
     pub address: std::net::SocketAddr,
     /// Largest image, in bytes.
     pub body_bytes: usize,
@@ -87,7 +92,9 @@ impl ApiState {
         settings: ApiSettings,
     ) -> Self {
         let (keys, long_polls) = (key_cache(), Semaphore::new(requests::MAX_LONG_POLLS));
-        Self { shared: Arc::new(Shared { ledger, pipeline, keys, dispatcher, tasks, settings, long_polls }) }
+        let links = LinkBase::new(&settings);
+        let shared = Shared { ledger, pipeline, keys, dispatcher, tasks, settings, links, long_polls };
+        Self { shared: Arc::new(shared) }
     }
 
     /// THE TABLE of paths.

@@ -2,6 +2,7 @@
 //! small in-memory helpers of the drivers.
 
 pub mod config;
+pub mod host_syntax;
 pub mod lifecycle;
 pub mod permits;
 pub mod spelling;

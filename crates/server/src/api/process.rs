@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use pixaven_ledger::{AccountId, InputRef, NewRequest, NewWebhook};
 use pixaven_net::file_name;
 use uuid::Uuid;
@@ -63,7 +63,7 @@ async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -
         }
     };
     let binary = spec.response == ResponseMode::Binary;
-    let base_url = api.base_url(&head.headers);
+    let base_url = api.shared.links.of_request(&head.headers);
     let request = ImageRequest { id, account, base_url, kind, json, spec, source };
     let answered = match idempotency_key(&head.headers, &request) {
         Ok(None) => process(api, request).await,
@@ -219,20 +219,5 @@ fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
 impl ApiSettings {
     pub(super) fn upload_limits(&self) -> UploadLimits {
         UploadLimits { file_bytes: self.body_bytes, data_bytes: self.json_bytes, timeout: self.body_timeout }
-    }
-}
-
-impl ApiState {
-    /// The base URL of download links: the configured one, or the `Host` by which the client reached this server.
-    fn base_url(&self, headers: &HeaderMap) -> String {
-        let settings = &self.shared.settings;
-        if let Some(url) = &settings.public_url {
-            return url.clone();
-        }
-        let scheme = if settings.tls { "https" } else { "http" };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
-        let host = host.map_or_else(|| settings.address.to_string(), |host| host.to_string());
-        format!("{scheme}://{host}")
     }
 }

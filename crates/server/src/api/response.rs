@@ -15,8 +15,10 @@ use uuid::Uuid;
 
 use super::envelope;
 use super::error::{ApiError, ErrorKind};
+use super::host::check_host;
 use super::request_body::RequestBody;
 use crate::runtime::telemetry::with_causes;
+use crate::work::request::is_binary_requested_by_header;
 
 /// The header that repeats the status line.
 const STATUS: HeaderName = HeaderName::from_static("status");
@@ -199,7 +201,7 @@ fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
     }
 }
 
-/// The middleware of every path: makes the request's id, runs the handler, renders the answer, and logs the request. A panic
+/// The middleware of every path: makes the request's id, checks `Host`, runs the handler, renders the answer, and logs the request. A panic
 /// of the handler becomes an internal error. With `tls`, clients reach this server by TLS.
 pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -208,7 +210,15 @@ pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: 
     let (request, body, expects_continue) = share_body(request);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let checked = check_host(request.version(), request.headers());
+    let wants_binary = is_binary_requested_by_header(request.headers());
+    let handled = async {
+        match checked {
+            Ok(()) => next.run(request).await,
+            Err(error) => ApiResponse::from(error).binary_if(wants_binary).into_response(),
+        }
+    };
+    let handled = AssertUnwindSafe(handled).catch_unwind().await;
     let mut response = handled.unwrap_or_else(|_| {
         ApiResponse::from(ApiError::internal("a handler panicked; the panic's own message is in the log"))
             .into_response()

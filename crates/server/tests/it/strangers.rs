@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use pixaven_imaging::plan::Format;
+use pixaven_testkit::multipart;
+use pixaven_testkit::wire_client::send_raw;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::test_app::TestApp;
+use crate::test_images::test_image;
 
 /// Sends `head` and `body` and keeps the connection open. Returns everything that the server sends until it closes the
 /// connection.
@@ -21,6 +25,47 @@ async fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> String {
     // Closing a connection with unread bytes resets the connection, after the response was sent.
     let _reset = ended.expect("the server closes the connection");
     String::from_utf8(received).expect("the response is text")
+}
+
+#[tokio::test]
+async fn a_request_without_exactly_one_valid_host_is_malformed_on_every_path() {
+    let app = TestApp::start().await;
+    for path in
+        ["/healthz", "/1.0/account", "/dl/aa/bb/cc/dd/0000-0000-0000-000000000000/x.jpg", "/nothing", "/"]
+    {
+        for hosts in
+            ["", "\r\nHost: a\r\nHost: a", "\r\nHost:", "\r\nHost: a b", "\r\nHost: u:p@h", "\r\nHost: h:x"]
+        {
+            let head = format!("GET {path} HTTP/1.1{hosts}\r\nConnection: close");
+            let response = exchange(app.address, &head, b"").await;
+            let is_malformed =
+                response.starts_with("HTTP/1.1 400 ") && response.contains("malformed_request");
+            assert!(is_malformed, "{path} {hosts:?}: {response}");
+        }
+    }
+    let without_host = exchange(app.address, "GET /healthz HTTP/1.0", b"").await;
+    assert!(without_host.contains(" 200 OK\r\n"), "HTTP/1.0 needs no Host: {without_host}");
+}
+
+#[tokio::test]
+async fn a_link_begins_with_the_listening_address_if_the_host_is_not_allowed() {
+    let app = TestApp::start_with(&[("server.hosts", "images.example.com")]).await;
+    let image = test_image(4, 4, Format::Png);
+    for (host, expected) in [
+        ("images.example.com", "http://images.example.com/dl/".to_owned()),
+        ("evil.example", format!("http://{}/dl/", app.address)),
+    ] {
+        let body = multipart::upload("a.png", &image, "{}");
+        let head = format!(
+            "POST /1.0/upload HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Type: {}\r\n\
+             Content-Length: {}",
+            app.key,
+            multipart::CONTENT_TYPE,
+            body.len()
+        );
+        let url = send_raw(app.address, &head, &body).await.json()["output"]["url"].to_string();
+        assert!(url.starts_with(&format!("\"{expected}")), "{host}: {url}");
+    }
 }
 
 /// The paths that take a body.
