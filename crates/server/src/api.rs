@@ -12,12 +12,14 @@ pub mod envelope;
 pub mod error;
 mod health;
 pub mod history;
+mod host;
 mod idempotency;
 mod interventions;
 pub mod listener;
 mod multipart;
 mod path;
 mod process;
+mod request_body;
 mod requests;
 mod response;
 mod secrets;
@@ -29,6 +31,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use pixaven_ledger::Ledger;
 use tokio::sync::Semaphore;
@@ -38,6 +41,7 @@ use crate::runtime::lifecycle::Tasks;
 use crate::work::pipeline::Pipeline;
 use auth::{KeyCache, key_cache};
 use error::{ApiError, ErrorKind};
+use host::LinkBase;
 use response::ApiResponse;
 
 /// The state that handlers share. Cheap to clone.
@@ -53,21 +57,21 @@ struct Shared {
     dispatcher: Dispatcher,
     tasks: Tasks,
     settings: ApiSettings,
-    /// Permits for clients that long-poll for a result. Each such client holds one permit.
+    links: LinkBase,
+    /// One permit per client that may long-poll for a result.
     long_polls: Semaphore,
 }
 
 /// The configuration of the API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// Base URL of download links. If `None`, a link contains the host in the `Host` header of the client's
-    /// request.
+    /// Base URL of download links. `None`: the links begin with the `Host` of the request, if the host is allowed.
     pub public_url: Option<String>,
-    /// Whether clients connect to this server by TLS. A download link that is built from the `Host` header
-    /// begins with `https` if this is true, otherwise with `http`.
+    /// Hosts that download links may begin with, besides the bound address. Empty: the default hosts.
+    pub hosts: Vec<String>,
+    /// Whether clients reach this server by TLS.
     pub tls: bool,
-    /// The address that the server is bound to. A download link contains this address if `public_url` is
-    /// `None` and the client sent no `Host` header.
+    /// The bound address, for download links of requests without an allowed `Host`.
     pub address: std::net::SocketAddr,
     /// The largest size of an uploaded image, in bytes.
     pub body_bytes: usize,
@@ -89,11 +93,14 @@ impl ApiState {
         settings: ApiSettings,
     ) -> Self {
         let (keys, long_polls) = (key_cache(), Semaphore::new(requests::MAX_LONG_POLLS));
-        Self { shared: Arc::new(Shared { ledger, pipeline, keys, dispatcher, tasks, settings, long_polls }) }
+        let links = LinkBase::new(&settings);
+        let shared = Shared { ledger, pipeline, keys, dispatcher, tasks, settings, links, long_polls };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Builds the router: THE TABLE that maps each HTTP path to its handler.
     pub fn router(self) -> Router {
+        let tls = self.shared.settings.tls;
         Router::new()
             .route("/1.0/fetch", only(post(process::fetch)))
             .route("/1.0/upload", only(post(process::upload)))
@@ -117,7 +124,7 @@ impl ApiState {
             .route("/readyz", only(get(health::ready)))
             .fallback(|| async { ApiResponse::from(ApiError::not_found()) })
             .layer(DefaultBodyLimit::disable())
-            .layer(axum::middleware::from_fn(response::finish))
+            .layer(from_fn_with_state(tls, response::finish))
             .with_state(self)
     }
 }
@@ -130,7 +137,7 @@ pub fn tls_required() -> Router {
         let message = "this server takes HTTPS only; a key sent in the clear should be revoked";
         ApiResponse::from(ApiError::new(ErrorKind::TlsRequired, message))
     };
-    Router::new().fallback(refuse).layer(axum::middleware::from_fn(response::finish))
+    Router::new().fallback(refuse).layer(from_fn_with_state(false, response::finish))
 }
 
 /// Adds a fallback to the methods of a path: a request with any other method gets status 405 and an envelope

@@ -290,6 +290,7 @@ fn api_settings(config: &Config, address: SocketAddr, tls: bool) -> ApiSettings 
     let limits = &config.limits;
     ApiSettings {
         public_url: config.server.public_url.clone(),
+        hosts: config.server.hosts.clone(),
         tls,
         address,
         body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),

@@ -44,8 +44,9 @@ The order of the operations is fixed and does not depend on the order in the JSO
 [Operations](operations.md) shows the effect of each operation.
 
 Numbers may be written as strings. Booleans may be written as `\"true\"`, `\"false\"`, `1` and `0`. `null` counts as
-absent. Colours are hexadecimal, with or without `#`. A request with an invalid value is answered with 422, and the
-message names the attribute. An unknown attribute is ignored, and the `warnings` of the answer name it.
+absent, and an empty list counts as an empty object. A byte-order mark before the JSON is skipped. Colours are
+hexadecimal, with or without `#`. A request with an invalid value is answered with 422, and the message names the
+attribute. An unknown attribute is ignored, and the `warnings` of the answer name it.
 
 With the header `Idempotency-Key` (1 to 255 printable ASCII characters of your choice), the server does a request only
 once. If the same request arrives again within 24 hours, the server repeats the first answer with

@@ -2,6 +2,7 @@
 //! and how they are stopped, the log, and small in-memory helpers for the drivers of jobs and of webhooks.
 
 pub mod config;
+pub mod host_syntax;
 pub mod lifecycle;
 pub mod permits;
 pub mod spelling;

@@ -1,5 +1,6 @@
 //! Reads the body of a request, with limits on the size of the body and on the time that reading may take.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
@@ -10,9 +11,10 @@ use serde_json::{Map, Value};
 
 use super::ApiState;
 use super::error::{ApiError, ErrorKind};
+use crate::work::request::{as_object, without_byte_order_mark};
 
-/// The most bytes of a refused request that are read and discarded. The body is read because many clients
-/// read the answer only after they have sent the whole body.
+/// Most bytes of an account's refused request that are read and discarded. Many clients read the answer only after they have sent
+/// the whole body.
 const DRAIN_BYTES: usize = 64 << 20;
 /// The longest time for which the body of a refused request is read.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -39,28 +41,35 @@ pub(super) async fn read(
     Ok(whole.freeze())
 }
 
-/// Reads a body that must be a JSON object. An empty body counts as an empty object.
+/// Reads a body that is a JSON object. An empty body and an empty list count as an empty object, and a byte-order mark is
+/// skipped.
 pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String, Value>, ApiError> {
     let settings = &api.shared.settings;
     let mut chunks = request.into_body().into_data_stream();
     let bytes = match read(&mut chunks, settings.json_bytes, settings.body_timeout).await {
         Ok(bytes) => bytes,
         Err(error) => {
-            drain(&mut chunks).await;
+            drain(&mut chunks, &error).await;
             return Err(error);
         }
     };
-    if bytes.iter().all(u8::is_ascii_whitespace) {
+    let bytes = without_byte_order_mark(&bytes);
+    if bytes.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
-        ApiError::new(ErrorKind::MalformedRequest, format!("the body must be a JSON object: {error}"))
-    })
+    let malformed = |detail: &str| {
+        ApiError::new(ErrorKind::MalformedRequest, format!("the body must be a JSON object{detail}"))
+    };
+    let json: Value = serde_json::from_slice(bytes).map_err(|error| malformed(&format!(": {error}")))?;
+    as_object(&json).map(Cow::into_owned).ok_or_else(|| malformed(""))
 }
 
-/// Reads and discards the remaining body of a refused request, up to `DRAIN_BYTES` and for at most
-/// `DRAIN_TIME`.
-pub(super) async fn drain(chunks: &mut BodyDataStream) {
+/// Reads and discards the rest of a refused request's body, within the two limits. A body without a valid key is left to the
+/// middleware, which discards much less.
+pub(super) async fn drain(chunks: &mut BodyDataStream, error: &ApiError) {
+    if error.kind() == ErrorKind::Unauthorized {
+        return;
+    }
     let mut n_bytes = 0;
     let reading = async {
         while let Some(Ok(chunk)) = chunks.next().await {

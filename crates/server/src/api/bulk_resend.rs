@@ -14,6 +14,7 @@ use super::path::parse_id;
 use super::response::ApiResponse;
 use super::timestamp::timestamp;
 use super::{ApiState, body};
+use crate::work::request::type_name;
 
 /// The names of the filters that a bulk resend accepts. A list of webhooks accepts the same filters and also
 /// parameters that select a page.
@@ -31,7 +32,11 @@ pub(super) async fn start(
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(Value::Bool(true)) => true,
         Some(other) => {
-            return Err(ApiError::invalid(format!("dry_run must be true or false, got {other}")).into());
+            return Err(ApiError::invalid(format!(
+                "dry_run must be true or false, got {}",
+                type_name(other)
+            ))
+            .into());
         }
     };
     let ledger = &api.shared.ledger;
@@ -70,7 +75,7 @@ fn query(account: AccountId, wanted: &Map<String, Value>) -> Result<WebhookQuery
             None | Some(Value::Null) => {}
             Some(Value::String(text)) => pairs.push((name.to_owned(), text.clone())),
             Some(other) => {
-                return Err(ApiError::invalid(format!("{name} must be a text, got {other}")));
+                return Err(ApiError::invalid(format!("{name} must be a text, got {}", type_name(other))));
             }
         }
     }
@@ -89,7 +94,10 @@ fn rate(value: Option<&Value>) -> Result<Option<u32>, ApiError> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
     let rate = value.as_i64().filter(|rate| (1..=MAX_RESEND_RATE).contains(rate));
     rate.and_then(|rate| rate.try_into().ok()).map(Some).ok_or_else(|| {
-        ApiError::invalid(format!("rate must be an integer from 1 to {MAX_RESEND_RATE}, got {value}"))
+        ApiError::invalid(format!(
+            "rate must be an integer from 1 to {MAX_RESEND_RATE}, got {}",
+            type_name(value)
+        ))
     })
 }
 

@@ -85,9 +85,8 @@ struct MembersEnvelope<'a, T: Serialize> {
     rest: &'a T,
 }
 
-/// Renders the envelope of a processed image. `url` is the download URL of the result; a binary answer has no
-/// `url`.
-pub fn success(id: Uuid, image: &ProcessedImage, url: Option<&str>) -> String {
+/// The envelope of a processed image. `url` is the download URL of the result.
+pub fn success(id: Uuid, image: &ProcessedImage, url: &str) -> String {
     render(&SuccessEnvelope {
         success: true,
         code: 200,
@@ -96,7 +95,7 @@ pub fn success(id: Uuid, image: &ProcessedImage, url: Option<&str>) -> String {
             faces: image.faces.as_deref(),
             ..FileMembers::new(&image.input, &image.input_name, None)
         },
-        output: FileMembers::new(&image.output, &image.output_name, url),
+        output: FileMembers::new(&image.output, &image.output_name, Some(url)),
         warnings: &image.warnings,
     })
 }
@@ -140,7 +139,7 @@ pub struct EnvelopePayload;
 
 impl PayloadFormat for EnvelopePayload {
     fn success(&self, id: Uuid, image: &ProcessedImage, url: &str) -> String {
-        success(id, image, Some(url))
+        success(id, image, url)
     }
 
     fn failure(&self, id: Uuid, error: WorkError) -> FailurePayload {

@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use pixaven_ledger::{AccountId, InputRef, NewRequest, NewWebhook};
 use pixaven_net::file_name;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use super::{ApiSettings, ApiState, body, envelope, idempotency, multipart};
 use crate::delivery::authority_of;
 use crate::work::Caller;
 use crate::work::blobs::Blobs;
-use crate::work::pipeline::{Order, ProcessedImage};
+use crate::work::pipeline::Order;
 use crate::work::request::{self, RequestError, RequestKind, ResponseMode, Spec, StoredRequest, WebhookSpec};
 use crate::work::result_names::result_url;
 use crate::work::source::{Source, check_not_empty};
@@ -53,20 +53,18 @@ pub(super) async fn upload(
 
 async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -> ApiResponse {
     let (head, body) = request.into_parts();
-    let binary_header = request::is_binary_requested_by_header(
-        head.headers.get("x-pixaven-binary").map(http::HeaderValue::as_bytes),
-    );
+    let binary_header = request::is_binary_requested_by_header(&head.headers);
     let mut chunks = body.into_data_stream();
     let received = receive(api, kind, &head.headers, &mut chunks, binary_header).await;
     let (account, json, spec, source) = match received {
         Ok(received) => received,
         Err(Refusal { error, wants_binary }) => {
-            body::drain(&mut chunks).await;
+            body::drain(&mut chunks, &error).await;
             return ApiResponse::from(error).binary_if(binary_header || wants_binary);
         }
     };
     let binary = spec.response == ResponseMode::Binary;
-    let base_url = api.base_url(&head.headers);
+    let base_url = api.shared.links.of_request(&head.headers);
     let request = ImageRequest { id, account, base_url, kind, json, spec, source };
     let answered = match idempotency_key(&head.headers, &request) {
         Ok(None) => process(api, request).await,
@@ -76,8 +74,7 @@ async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -
     answered.unwrap_or_else(|error| ApiResponse::from(error).binary_if(binary))
 }
 
-/// Returns the idempotency key of a request. A request with a binary response must not have a key, because
-/// the image file is not kept for repetitions.
+/// The idempotency key of a request. A request for a file may not have a key, because only envelopes are stored for repetitions.
 fn idempotency_key(headers: &HeaderMap, request: &ImageRequest) -> Result<Option<String>, ApiError> {
     let key = idempotency::parse_key(headers)?;
     if key.is_some() && request.spec.response == ResponseMode::Binary {
@@ -162,33 +159,21 @@ async fn receive(
     }
 }
 
-/// Processes a request while the client waits.
+/// Processes a request while the client waits. The result is stored for both kinds of answer, because the envelope names its
+/// URL in both. The answer waits for the ledger's commit, so that the URL works as soon as the client knows the URL.
 async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let ImageRequest { id, account, base_url, spec, source, .. } = request;
     let order = Order { id, account, spec: &spec, caller: Caller::Interactive };
     let pipeline = &api.shared.pipeline;
-    if spec.response == ResponseMode::Binary {
-        let image = pipeline.process(&order, source).await?;
-        return Ok(send_file(api, id, account, image));
-    }
     let (image, result) = pipeline.produce(&order, source, 0).await?;
     let record = api.shared.ledger.record_result(account, image.usage(), Some(result.clone()));
     pipeline.commit(&result, record).await?;
     let url = result_url(&base_url, id, &result.name);
-    Ok(ApiResponse::envelope(envelope::success(id, &image, Some(&url))))
-}
-
-/// Answers with the image file itself, which is not stored. The usage is recorded in the background, so that
-/// the answer does not wait for the ledger.
-fn send_file(api: &ApiState, id: Uuid, account: AccountId, image: ProcessedImage) -> ApiResponse {
-    let (ledger, usage) = (api.shared.ledger.clone(), image.usage());
-    api.shared.tasks.spawn("usage", async move {
-        if let Err(error) = ledger.record_result(account, usage, None).await {
-            tracing::warn!(%id, %error, "a request could not be counted");
-        }
-    });
-    let envelope = envelope::success(id, &image, None);
-    ApiResponse::file(image.bytes, image.output.format.media_type(), envelope)
+    let envelope = envelope::success(id, &image, &url);
+    Ok(match spec.response {
+        ResponseMode::Json => ApiResponse::envelope(envelope),
+        ResponseMode::Binary => ApiResponse::file(image.bytes, image.output.format.media_type(), envelope),
+    })
 }
 
 /// Makes a request durable and answers 202. An uploaded input is stored before the request's row is
@@ -236,21 +221,5 @@ fn new_webhook(webhook: &WebhookSpec) -> NewWebhook {
 impl ApiSettings {
     pub(super) fn upload_limits(&self) -> UploadLimits {
         UploadLimits { file_bytes: self.body_bytes, data_bytes: self.json_bytes, timeout: self.body_timeout }
-    }
-}
-
-impl ApiState {
-    /// The base URL of download links: the configured URL, or else the `Host` header of the request, or else
-    /// the address of this server.
-    fn base_url(&self, headers: &HeaderMap) -> String {
-        let settings = &self.shared.settings;
-        if let Some(url) = &settings.public_url {
-            return url.clone();
-        }
-        let scheme = if settings.tls { "https" } else { "http" };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
-        let host = host.map_or_else(|| settings.address.to_string(), |host| host.to_string());
-        format!("{scheme}://{host}")
     }
 }

@@ -14,6 +14,7 @@ use super::ApiState;
 use super::auth::Authenticated;
 use super::error::{ApiError, ErrorKind};
 use super::history::json::payload_json;
+use super::history::query::got_integer;
 use super::path::parse_id;
 use super::response::ApiResponse;
 
@@ -63,7 +64,7 @@ fn parse_wait(pairs: &[(String, String)]) -> Result<Duration, ApiError> {
     };
     let seconds = value.trim().parse().ok().filter(|seconds| (0..=MAX_WAIT_S).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| {
-        ApiError::invalid(format!("wait must be an integer from 0 to {MAX_WAIT_S}, got {value}"))
+        ApiError::invalid(format!("wait must be an integer from 0 to {MAX_WAIT_S}{}", got_integer(value)))
     })
 }
 

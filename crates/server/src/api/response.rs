@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
@@ -16,13 +16,18 @@ use uuid::Uuid;
 
 use super::envelope;
 use super::error::{ApiError, ErrorKind};
+use super::host::check_host;
+use super::request_body::RequestBody;
 use crate::runtime::telemetry::with_causes;
+use crate::work::request::is_binary_requested_by_header;
 
 /// The header that repeats the status line of the response.
 const STATUS: HeaderName = HeaderName::from_static("status");
 /// The header that repeats the envelope's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The header of a repeated answer: an earlier request with the same idempotency key got the same answer.
+/// The value of `Strict-Transport-Security`: for a year, clients use only TLS for this host.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// The header of an answer that repeats the answer of an earlier request with the same idempotency key.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The two headers that each contain the envelope of a binary answer. Some official clients read the first
 /// header, the others read the second.
@@ -42,7 +47,9 @@ pub(super) struct ApiResponse {
     content: ResponseContent,
     error: Option<Arc<ApiError>>,
     binary: bool,
-    /// The id of the earlier request whose answer is repeated. `None` if this answer repeats no other answer.
+    /// Whether no cache and no browser may keep the answer.
+    no_store: bool,
+    /// The id of the earlier request, if this answer repeats that request's answer.
     replayed: Option<Uuid>,
 }
 
@@ -67,6 +74,7 @@ impl ApiResponse {
             content: ResponseContent::Members(members),
             error: None,
             binary: false,
+            no_store: false,
             replayed: None,
         }
     }
@@ -78,6 +86,7 @@ impl ApiResponse {
             content: ResponseContent::Envelope(envelope),
             error: None,
             binary: false,
+            no_store: false,
             replayed: None,
         }
     }
@@ -85,7 +94,7 @@ impl ApiResponse {
     /// Creates a success whose body is a file.
     pub(super) fn file(bytes: bytes::Bytes, media_type: &'static str, envelope: String) -> Self {
         let content = ResponseContent::File { bytes, media_type, envelope };
-        Self { status: StatusCode::OK, content, error: None, binary: true, replayed: None }
+        Self { status: StatusCode::OK, content, error: None, binary: true, no_store: false, replayed: None }
     }
 
     /// Creates an answer with status 202: the request is durable and will be processed later.
@@ -99,7 +108,13 @@ impl ApiResponse {
         self
     }
 
-    /// The rendered envelope, if this answer was created by [`Self::envelope`].
+    /// Marks the answer as one that no cache and no browser may keep, because it contains secrets.
+    pub(super) fn not_stored(mut self) -> Self {
+        self.no_store = true;
+        self
+    }
+
+    /// The rendered envelope, if the answer consists of it alone.
     pub(super) fn envelope_text(&self) -> Option<&str> {
         match &self.content {
             ResponseContent::Envelope(envelope) => Some(envelope),
@@ -144,6 +159,9 @@ impl ApiResponse {
                 headers.insert(name, line.clone());
             }
         }
+        if self.no_store {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         if self.replayed.is_some() {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));
         }
@@ -162,6 +180,7 @@ impl From<ApiError> for ApiResponse {
             content: ResponseContent::Failure,
             error: Some(error.into()),
             binary: false,
+            no_store: false,
             replayed: None,
         }
     }
@@ -188,15 +207,24 @@ fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
     }
 }
 
-/// The middleware of every path: creates the request's id, runs the handler, renders the answer, and logs the
-/// request. A panic of the handler becomes an internal error.
-pub(super) async fn finish(mut request: Request, next: Next) -> Response {
+/// The middleware of every path: makes the request's id, checks `Host`, runs the handler, renders the answer, and logs the request. A panic
+/// of the handler becomes an internal error. With `tls`, clients reach this server by TLS.
+pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = Uuid::new_v4();
     request.extensions_mut().insert(RequestId(id));
+    let (request, body, expects_continue) = share_body(request);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let checked = check_host(request.version(), request.headers());
+    let wants_binary = is_binary_requested_by_header(request.headers());
+    let handled = async {
+        match checked {
+            Ok(()) => next.run(request).await,
+            Err(error) => ApiResponse::from(error).binary_if(wants_binary).into_response(),
+        }
+    };
+    let handled = AssertUnwindSafe(handled).catch_unwind().await;
     let mut response = handled.unwrap_or_else(|_| {
         ApiResponse::from(ApiError::internal("a handler panicked; the panic's own message is in the log"))
             .into_response()
@@ -209,16 +237,31 @@ pub(super) async fn finish(mut request: Request, next: Next) -> Response {
         response = answer.render(answered_id);
         response.headers_mut().extend(allow.map(|methods| (header::ALLOW, methods)));
     }
+    if error.is_some() && !body.discard(expects_continue).await {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let status = response.status();
     let line = format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or("")).to_uppercase();
     response.headers_mut().insert(STATUS, HeaderValue::from_str(line.trim()).expect("reasons are ASCII"));
     let id_text = HeaderValue::from_str(&answered_id.to_string()).expect("an id is ASCII");
     response.headers_mut().insert(REQUEST_ID, id_text);
+    if tls {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     log(id, &method, &path, status, started, error.as_deref());
     response
 }
 
-/// Logs one line for the request. The kind of the failure decides the log level.
+/// Makes the body of a request readable after the handler has ended. Also returns whether the client waits for a 100 before it
+/// sends the body.
+fn share_body(request: Request) -> (Request, RequestBody, bool) {
+    let (head, body) = request.into_parts();
+    let expects_continue = head.headers.contains_key(header::EXPECT);
+    let body = RequestBody::new(body);
+    (Request::from_parts(head, Body::new(body.clone())), body, expects_continue)
+}
+
+/// Writes the request's line to the log, at the level of its failure.
 fn log(
     id: Uuid,
     method: &http::Method,
@@ -253,4 +296,25 @@ pub(super) fn method_not_allowed() -> ApiError {
         ErrorKind::MethodNotAllowed,
         "this path does not take that method; the Allow header names those it does",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_answer_over_tls_has_strict_transport_security() {
+        for (tls, expected) in [(true, Some("max-age=31536000")), (false, None)] {
+            let not_found = || async { ApiResponse::from(ApiError::not_found()) };
+            let router = Router::new().fallback(not_found).layer(from_fn_with_state(tls, finish));
+            let request = Request::get("/").header(header::HOST, "a").body(Body::empty()).unwrap();
+            let response = router.oneshot(request).await.unwrap();
+            let value = response.headers().get(header::STRICT_TRANSPORT_SECURITY);
+            assert_eq!(value.map(|value| value.to_str().unwrap()), expected, "tls: {tls}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::response::ApiResponse;
 use super::timestamp::timestamp;
 use super::{ApiState, body};
 use crate::delivery::signing::generate_secret;
+use crate::work::request::type_name;
 
 /// Default of `overlap`, in seconds: the time for which old secrets stay active after a rotation. One day.
 const DEFAULT_OVERLAP_S: i64 = 24 * 60 * 60;
@@ -38,7 +39,8 @@ pub(super) async fn rotate(
         Some(value) => {
             value.as_i64().filter(|seconds| (0..=MAX_OVERLAP_S).contains(seconds)).ok_or_else(|| {
                 ApiError::invalid(format!(
-                    "overlap must be an integer from 0 to {MAX_OVERLAP_S}, got {value}"
+                    "overlap must be an integer from 0 to {MAX_OVERLAP_S}, got {}",
+                    type_name(value)
                 ))
             })?
         }
@@ -59,5 +61,5 @@ fn respond(secrets: &[SecretInfo]) -> ApiResponse {
             json
         })
         .collect();
-    ApiResponse::members(StatusCode::OK, &json!({ "secrets": secrets }))
+    ApiResponse::members(StatusCode::OK, &json!({ "secrets": secrets })).not_stored()
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::auth::Authenticated;
 use super::error::ApiError;
+use super::history::query::got_integer;
 use super::response::ApiResponse;
 use super::timestamp::timestamp;
 use super::{ApiState, body, multipart};
@@ -34,7 +35,7 @@ pub(super) async fn add(State(api): State<ApiState>, request: Request) -> Result
     let (account, upload) = match received.await {
         Ok(received) => received,
         Err(error) => {
-            body::drain(&mut chunks).await;
+            body::drain(&mut chunks, &error).await;
             return Err(error.into());
         }
     };
@@ -104,13 +105,15 @@ fn parse_page(pairs: &[(String, String)]) -> Result<(u64, u32), String> {
         match name {
             "offset" if !value.is_empty() => {
                 let parsed = value.parse().ok().filter(|offset| i64::try_from(*offset).is_ok());
-                offset =
-                    parsed.ok_or_else(|| format!("offset must be an integer of at least 0, got {value}"))?;
+                offset = parsed.ok_or_else(|| {
+                    format!("offset must be an integer of at least 0{}", got_integer(value))
+                })?;
             }
             "limit" if !value.is_empty() => {
                 let parsed = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                limit = parsed
-                    .ok_or_else(|| format!("limit must be an integer from 1 to {MAX_LIMIT}, got {value}"))?;
+                limit = parsed.ok_or_else(|| {
+                    format!("limit must be an integer from 1 to {MAX_LIMIT}{}", got_integer(value))
+                })?;
             }
             _ => {}
         }

@@ -104,7 +104,7 @@ impl Pipeline {
     }
 
     /// Obtains and processes one image without storing the result.
-    pub async fn process(&self, order: &Order<'_>, source: Source) -> Result<ProcessedImage, WorkError> {
+    async fn process(&self, order: &Order<'_>, source: Source) -> Result<ProcessedImage, WorkError> {
         let Order { account, spec, caller, .. } = *order;
         let found = match &spec.watermark {
             Some(watermark) => Some(self.watermarks.find(account, watermark, caller).await?),

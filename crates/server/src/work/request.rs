@@ -15,12 +15,14 @@ mod webhook;
 
 use std::fmt;
 
+use http::HeaderMap;
 use pixaven_imaging::Plan;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::redact;
-pub use schema::{Attribute, ObjectSchema, ValueSchema};
+pub use json::{as_object, without_byte_order_mark};
+pub use schema::{Attribute, ObjectSchema, ValueSchema, type_name};
 pub use stored::StoredRequest;
 pub use watermark::WatermarkSource;
 pub use webhook::WebhookSpec;
@@ -138,13 +140,20 @@ pub fn parse(body: &[u8], kind: RequestKind, binary_header: bool) -> Result<Spec
 /// binary response only in the JSON, and they look for the error in the headers of a binary response. Any
 /// body is accepted, because the request may be refused for malformed JSON.
 pub fn is_binary_requested_by_json(body: &[u8]) -> bool {
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_slice(without_byte_order_mark(body)).unwrap_or_default();
     json["response"]["mode"] == "binary"
 }
 
-/// Whether the header `X-Pixaven-Binary` requests a binary response. Every value except `0` and `false` does.
-pub fn is_binary_requested_by_header(header: Option<&[u8]>) -> bool {
-    header.map(<[u8]>::trim_ascii).is_some_and(|value| value != b"0" && !value.eq_ignore_ascii_case(b"false"))
+/// The headers that request a binary response. The official PHP client sends the misspelt one.
+const BINARY_HEADERS: [&str; 2] = ["x-pixaven-binary", "x-pixavwn-binary"];
+
+/// Whether the header `X-Pixaven-Binary`, or its misspelling `X-Pixavwn-Binary`, requests a binary response.
+/// Every value except `0` and `false` does.
+pub fn is_binary_requested_by_header(headers: &HeaderMap) -> bool {
+    let values = BINARY_HEADERS.iter().filter_map(|name| headers.get(*name));
+    values
+        .map(|value| value.as_bytes().trim_ascii())
+        .any(|value| value != b"0" && !value.eq_ignore_ascii_case(b"false"))
 }
 
 impl fmt::Debug for Spec {

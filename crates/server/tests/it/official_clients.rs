@@ -3,7 +3,7 @@
 //! response, and in some mistakes.
 
 use base64::Engine as _;
-use pixaven_testkit::wire_client::{WireResponse, send_raw};
+use pixaven_testkit::wire_client::{WireResponse, send, send_raw};
 use serde_json::{Value, json};
 
 use crate::test_app::TestApp;
@@ -68,7 +68,7 @@ const UPLOADS: &[Recording] = &[
     Recording {
         client: "php 1.0.2",
         content_type: "multipart/form-data",
-        headers: "User-Agent: Pixaven/1.0.0 PHP/8.2.36 CURL/7.88.1\r\nAccept: */*\r\nX-Pixavwn-Binary: 1",
+        headers: "User-Agent: Pixaven/1.0.0 PHP/8.2.36 CURL/7.88.1\r\nAccept: */*",
         file_head: "Content-Disposition: form-data; name=\"file\"; filename=\"in.jpg\"\r\nContent-Type: application/octet-stream",
         data_head: "Content-Disposition: form-data; name=\"data\"",
         is_data_first: false,
@@ -143,7 +143,7 @@ async fn each_client_that_requests_a_binary_response_gets_the_image_as_the_body(
     for recording in UPLOADS {
         let (headers, json) = match recording.client {
             "java" => ("\r\nX-Pixaven-Binary: true", "{}"),
-            "php 1.0.2" => ("", r#"{"response":{"mode":"binary"}}"#),
+            "php 1.0.2" => ("\r\nX-Pixavwn-Binary: 1", r#"{"response":{"mode":"binary"}}"#),
             _ => ("\r\nX-Pixaven-Binary: 1", r#"{"response":{"mode":"binary"}}"#),
         };
         let response = send_upload(&app, recording, headers, &image, json).await;
@@ -154,9 +154,42 @@ async fn each_client_that_requests_a_binary_response_gets_the_image_as_the_body(
             let meta = meta(&response, name);
             assert_eq!(meta["success"], true, "{}", recording.client);
             assert_eq!(meta["output"]["bytes"], response.body.len(), "{}", recording.client);
-            assert!(meta["output"].get("url").is_none(), "the response is the image itself");
+            let url = meta["output"]["url"].as_str().expect("the result is stored, too");
+            let file = app.download(url).await;
+            assert_eq!((file.status, &file.body), (200, &response.body), "{}", recording.client);
         }
     }
+    let account = app.get("/1.0/account").await.json();
+    assert_eq!(account["account"]["usage"]["requests"], UPLOADS.len(), "each request is counted once");
+}
+
+#[tokio::test]
+async fn a_failure_before_the_json_is_read_reaches_a_client_that_asks_by_either_header() {
+    let app = TestApp::start_with(&[("limits.body_bytes", "2000")]).await;
+    for header in ["X-Pixaven-Binary", "X-Pixavwn-Binary"] {
+        let binary = [(header, "1")];
+        let unauthorized = send(app.address, "POST", "/1.0/upload", &binary, b"").await;
+        let too_large = app.upload_with("a.jpg", &vec![7; 3000], &json!({}), &binary).await;
+        for (response, status) in [(unauthorized, 401), (too_large, 413)] {
+            assert_eq!((response.status, response.body.len()), (status, 0), "{header}");
+            for name in ["X-Pixaven-Meta", "X-Pixaven-Metadata"] {
+                let meta = meta(&response, name);
+                assert_eq!((&meta["success"], &meta["code"]), (&json!(false), &json!(status)), "{header}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_and_a_byte_order_mark_are_accepted_as_the_php_client_sends_them() {
+    let app = TestApp::start().await;
+    let image = documented_jpeg();
+    for data in ["[]", "\u{feff}{}", "\u{feff}[]", r#"{"adjust":[],"output":[],"response":[],"cdn":[]}"#] {
+        let response = send_upload(&app, &UPLOADS[5], "", &image, data).await;
+        assert_eq!((response.status, &response.json()["success"]), (200, &json!(true)), "{data}");
+    }
+    let response = app.call("POST", "/1.0/fetch", &[("Content-Type", "application/json")], b"[]").await;
+    assert_eq!((response.status, &response.json()["message"]), (422, &json!("url is required")));
 }
 
 #[tokio::test]

@@ -130,6 +130,7 @@ async fn a_test_delivery_reports_its_attempt_and_stores_nothing() {
     assert_eq!(blocked["test"]["error"], "the host could not be reached");
     for (body, message) in [
         (json!({}), "webhook.url is required"),
+        (json!([]), "webhook.url is required"),
         (json!({ "url": "ftp://example.com/" }), "webhook.url must be"),
         (json!({ "url": "http://example.com/", "headers": { "Host": "x" } }), "webhook.headers.Host cannot"),
     ] {
@@ -137,7 +138,7 @@ async fn a_test_delivery_reports_its_attempt_and_stores_nothing() {
         let json = response.json();
         assert!(response.status == 422 && json["message"].as_str().unwrap().starts_with(message), "{json}");
     }
-    assert_eq!(post(&app, "/1.0/webhooks/test", &json!([])).await.status, 400);
+    assert_eq!(post(&app, "/1.0/webhooks/test", &json!([1])).await.status, 400);
 }
 
 #[tokio::test]
@@ -194,8 +195,13 @@ async fn a_rotated_secret_stays_valid_during_the_overlap() {
         let all = json["secrets"].as_array().expect("the JSON has the list").iter();
         all.map(|one| (one["secret"].as_str().unwrap().to_owned(), one.get("retires").is_some())).collect()
     };
-    let before = secrets(&app.get("/1.0/secrets").await);
-    let rotated = secrets(&post(&app, "/1.0/secrets/rotate", &json!({ "overlap": 3600 })).await);
+    let (shown, rotated) =
+        (app.get("/1.0/secrets").await, post(&app, "/1.0/secrets/rotate", &json!({ "overlap": 3600 })).await);
+    for response in [&shown, &rotated] {
+        assert_eq!(response.header("Cache-Control"), Some("no-store"), "the response contains secrets");
+        assert_eq!(response.header("Strict-Transport-Security"), None, "the server has no TLS");
+    }
+    let (before, rotated) = (secrets(&shown), secrets(&rotated));
     let [(new, false), (old, true)] = &rotated[..] else { panic!("{rotated:?}") };
     assert_eq!(before, [(old.clone(), false)]);
     accept(&app, &receiver, json!({})).await;
@@ -232,8 +238,16 @@ async fn webhooks_can_be_resent_in_bulk() {
     assert_eq!(other_host.json()["total"], 0);
     assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 0, "a dry run resends nothing");
 
+    // The webhooks were accepted on 2026-01-10, during the day.
+    for (day, expected) in [("2026-01-09", 0), ("2026-01-10", 3), ("2026-01-11", 0)] {
+        let list = app.get(&format!("/1.0/webhooks?start={day}&end={day}")).await.json();
+        let same_day = json!({ "dry_run": true, "start": day, "end": day });
+        let dry_run = post(&app, resend_path, &same_day).await.json();
+        assert_eq!((&list["total"], &dry_run["total"]), (&json!(expected), &json!(expected)), "{day}");
+    }
+
     app.clock.advance(1);
-    let started = post(&app, resend_path, &json!({ "rate": 10 })).await;
+    let started = post(&app, resend_path, &json!({ "rate": 10, "status": "failed" })).await;
     let resend = &started.json()["resend"];
     assert_eq!((started.status, &resend["total"], &resend["status"]), (202, &json!(3), &json!("running")));
     let path = format!("{resend_path}/{}", resend["id"].as_str().expect("the response has an id"));
@@ -261,9 +275,13 @@ async fn webhooks_can_be_resent_in_bulk() {
     for (body, message) in [
         (json!({ "states": "failed" }), "states is not known here"),
         (json!({ "status": "lost" }), "status must be"),
-        (json!({ "status": 7 }), "status must be a text, got 7"),
-        (json!({ "rate": 0 }), "rate must be"),
-        (json!({ "dry_run": "yes" }), "dry_run must be true or false"),
+        (json!({ "status": 7 }), "status must be a text, got a number"),
+        (json!({}), "at least one of the filters status, host, start and end is required"),
+        (json!([]), "at least one of the filters"),
+        (json!({ "rate": 10 }), "at least one of the filters"),
+        (json!({ "dry_run": true, "status": null, "host": "" }), "at least one of the filters"),
+        (json!({ "status": "failed", "rate": 0 }), "rate must be"),
+        (json!({ "status": "failed", "dry_run": "yes" }), "dry_run must be true or false"),
     ] {
         let response = post(&app, resend_path, &body).await;
         let json = response.json();

@@ -1,5 +1,7 @@
 //! Parses the query string of a list of webhooks, and the filters of a bulk resend.
 
+use std::ops::RangeInclusive;
+
 use pixaven_ledger::{AccountId, WebhookQuery, WebhookStatus};
 use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
@@ -9,6 +11,8 @@ use url::Host;
 const DEFAULT_LIMIT: u32 = 50;
 /// The largest `limit` that a list request may have.
 const MAX_LIMIT: u32 = 100;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The highest `rate` of a bulk resend, in webhooks per second.
 pub const MAX_RESEND_RATE: i64 = 100_000;
@@ -37,22 +41,21 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
             "status" => query.statuses.extend(statuses(value)?),
             "host" => query.host = Some(host(value)?),
             "cursor" => {
-                let unreadable = |_| format!("cursor must be one that a list gave, got {value}");
+                let unreadable = |_| "cursor must be one that a list gave".to_owned();
                 query.before = Some(value.parse().map_err(unreadable)?);
             }
-            "start" => query.start_ms = Some(instant("start", value)?),
-            "end" => query.end_ms = Some(instant("end", value)?),
+            "start" => query.start_ms = Some(*time_range("start", value)?.start()),
+            "end" => query.end_ms = Some(*time_range("end", value)?.end()),
             "offset" => {
-                query.offset = value
-                    .parse()
-                    .ok()
-                    .filter(|offset| i64::try_from(*offset).is_ok())
-                    .ok_or_else(|| format!("offset must be an integer of at least 0, got {value}"))?;
+                query.offset =
+                    value.parse().ok().filter(|offset| i64::try_from(*offset).is_ok()).ok_or_else(|| {
+                        format!("offset must be an integer of at least 0{}", got_integer(value))
+                    })?;
             }
             "limit" => {
                 query.limit =
                     value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
-                        format!("limit must be an integer from 1 to {MAX_LIMIT}, got {value}")
+                        format!("limit must be an integer from 1 to {MAX_LIMIT}{}", got_integer(value))
                     })?;
             }
             _ => {}
@@ -66,20 +69,32 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
     Ok(query)
 }
 
-/// Parses the filters of a bulk resend. They are the filters of a list, but a bulk resend without `status`
-/// selects only failed webhooks.
+/// Parses the filters of a bulk resend. They are the filters of a list, but at least one filter is required, and without a status
+/// only failed webhooks match.
 pub fn parse_resend_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
     let mut query = parse_query(account, pairs)?;
+    let has_filter = !query.statuses.is_empty()
+        || query.host.is_some()
+        || query.start_ms.is_some()
+        || query.end_ms.is_some();
+    if !has_filter {
+        return Err("at least one of the filters status, host, start and end is required".to_owned());
+    }
     if query.statuses.is_empty() {
         query.statuses = vec![WebhookStatus::Failed];
     }
     Ok(query)
 }
 
-/// Converts a host to the form that the URL parser produces, because the ledger stores hosts in this form.
+/// The end of a message about a value of a query string. Only integers are repeated, because another text may be a secret that
+/// got into the wrong place.
+pub fn got_integer(value: &str) -> String {
+    if value.parse::<i128>().is_ok() { format!(", got {value}") } else { String::new() }
+}
+
+/// Parses a host into the form that a parsed URL has, which is the form in the ledger.
 fn host(value: &str) -> Result<String, String> {
-    let parsed =
-        Host::parse(value).map_err(|_| format!("host must be a host name or an address, got {value}"))?;
+    let parsed = Host::parse(value).map_err(|_| "host must be a host name or an address".to_owned())?;
     Ok(parsed.to_string())
 }
 
@@ -88,17 +103,16 @@ fn statuses(value: &str) -> Result<Vec<WebhookStatus>, String> {
     let parsed = words.map(|word| {
         word.parse().map_err(|_| {
             let known = WebhookStatus::ALL.map(WebhookStatus::as_str).join(", ");
-            format!("status must be a comma-separated list of {known}, got {word}")
+            format!("status must be a comma-separated list of {known}")
         })
     });
     parsed.collect()
 }
 
-/// Parses an ISO 8601 time into milliseconds since the epoch. A time without `Z` or an offset is UTC. A date
-/// without a time is the first moment of its day.
-fn instant(name: &str, value: &str) -> Result<i64, String> {
-    // In a query string, the unescaped `+` of a time offset is decoded as a space. Some clients also write a
-    // space between date and time.
+/// Parses an ISO 8601 time into milliseconds since the epoch, from the first to the last included one. A time without `Z` or an
+/// offset is UTC, and its range has one millisecond. The range of a date without a time is its whole day in UTC.
+fn time_range(name: &str, value: &str) -> Result<RangeInclusive<i64>, String> {
+    // An unescaped `+` of an offset arrives as a space. Some clients also write a space between date and time.
     let text: String = value
         .char_indices()
         .map(|(at, c)| match (c, at) {
@@ -107,14 +121,23 @@ fn instant(name: &str, value: &str) -> Result<i64, String> {
             _ => c,
         })
         .collect();
-    let parsed = OffsetDateTime::parse(&text, &Rfc3339)
+    let time = OffsetDateTime::parse(&text, &Rfc3339)
         .or_else(|_| OffsetDateTime::parse(&text, &Iso8601::PARSING))
-        .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::PARSING).map(PrimitiveDateTime::assume_utc))
-        .or_else(|_| Date::parse(&text, &Iso8601::PARSING).map(|date| date.midnight().assume_utc()));
-    let nanos = parsed
-        .map_err(|_| format!("{name} must be a UTC time such as 2026-01-10T11:57:04.322Z, got {value}"))?
-        .unix_timestamp_nanos();
-    Ok(i64::try_from(nanos.div_euclid(1_000_000)).expect("the years of this format fit into milliseconds"))
+        .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::PARSING).map(PrimitiveDateTime::assume_utc));
+    if let Ok(time) = time {
+        let ms = milliseconds(time);
+        return Ok(ms..=ms);
+    }
+    let date = Date::parse(&text, &Iso8601::PARSING)
+        .map_err(|_| format!("{name} must be a UTC time such as 2026-01-10T11:57:04.322Z"))?;
+    let first_ms = milliseconds(date.midnight().assume_utc());
+    Ok(first_ms..=first_ms + DAY_MS - 1)
+}
+
+/// Milliseconds since the epoch, rounded down.
+fn milliseconds(time: OffsetDateTime) -> i64 {
+    let nanos = time.unix_timestamp_nanos();
+    i64::try_from(nanos.div_euclid(1_000_000)).expect("the years of this format fit into milliseconds")
 }
 
 #[cfg(test)]
@@ -169,7 +192,49 @@ mod tests {
     }
 
     #[test]
-    fn the_parameters_host_and_cursor_are_parsed() {
+    fn a_date_without_a_time_means_its_whole_day() {
+        let first_ms = NOON_MS - 43_024_322;
+        for (text, expected) in [
+            ("start=2026-01-10&end=2026-01-10", (Some(first_ms), Some(first_ms + 86_399_999))),
+            ("start=20260110&end=20260111", (Some(first_ms), Some(first_ms + 172_799_999))),
+            ("start=2026-01-10T00:00Z&end=2026-01-10T00:00Z", (Some(first_ms), Some(first_ms))),
+            (
+                "start=2026-01-10T23:59Z&end=2026-01-10",
+                (Some(first_ms + 86_340_000), Some(first_ms + 86_399_999)),
+            ),
+        ] {
+            let parsed = query(text).map(|query| (query.start_ms, query.end_ms));
+            assert_eq!(parsed, Ok(expected), "{text}");
+        }
+        assert_eq!(
+            parse_resend_query(7, &[("end".to_owned(), "2026-01-10".to_owned())]).map(|query| query.end_ms),
+            Ok(Some(first_ms + 86_399_999))
+        );
+    }
+
+    #[test]
+    fn a_bulk_resend_without_a_filter_is_refused() {
+        let parse = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> =
+                pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            parse_resend_query(7, &pairs).map(|query| query.statuses)
+        };
+        let no_filter = Err("at least one of the filters status, host, start and end is required".to_owned());
+        for pairs in [&[][..], &[("status", "")], &[("status", " , ")], &[("host", ""), ("start", " ")]] {
+            assert_eq!(parse(pairs), no_filter, "{pairs:?}");
+        }
+        for pairs in [
+            [("status", "failed")],
+            [("host", "example.com")],
+            [("start", "2026-01-10")],
+            [("end", "2026-01-10")],
+        ] {
+            assert_eq!(parse(&pairs), Ok(vec![WebhookStatus::Failed]), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_cursors_are_parsed() {
         for (text, expected) in [
             ("Example.com", "example.com"),
             ("b%C3%BCcher.example", "xn--bcher-kva.example"),
@@ -188,12 +253,12 @@ mod tests {
         for (text, expected) in [
             (
                 "status=done",
-                "status must be a comma-separated list of created, scheduled, dispatched, delivered, failed, got done",
+                "status must be a comma-separated list of created, scheduled, dispatched, delivered, failed",
             ),
-            ("start=yesterday", "start must be a UTC time such as 2026-01-10T11:57:04.322Z, got yesterday"),
-            ("end=2026-13-01", "end must be a UTC time such as 2026-01-10T11:57:04.322Z, got 2026-13-01"),
-            ("host=a/b", "host must be a host name or an address, got a/b"),
-            ("cursor=7", "cursor must be one that a list gave, got 7"),
+            ("start=yesterday", "start must be a UTC time such as 2026-01-10T11:57:04.322Z"),
+            ("end=2026-13-01", "end must be a UTC time such as 2026-01-10T11:57:04.322Z"),
+            ("host=a/b", "host must be a host name or an address"),
+            ("cursor=7", "cursor must be one that a list gave"),
             ("offset=-1", "offset must be an integer of at least 0, got -1"),
             (
                 "offset=18446744073709551615",
@@ -201,7 +266,7 @@ mod tests {
             ),
             ("limit=0", "limit must be an integer from 1 to 100, got 0"),
             ("limit=101", "limit must be an integer from 1 to 100, got 101"),
-            ("limit=ten", "limit must be an integer from 1 to 100, got ten"),
+            ("limit=ten", "limit must be an integer from 1 to 100"),
             ("start=2026-01-02&end=2026-01-01", "start must not be later than end"),
         ] {
             assert_eq!(query(text).unwrap_err(), expected);

@@ -37,7 +37,7 @@ struct MatchFilters {
     /// Webhooks accepted at this time or later: 2026-01-10T11:57:04Z, or 2026-01-10.
     #[arg(long, value_name = "TIME")]
     start: Option<String>,
-    /// Webhooks accepted at this time or earlier.
+    /// Webhooks accepted at this time or earlier. A date without a time means its whole day.
     #[arg(long, value_name = "TIME")]
     end: Option<String>,
 }

@@ -11,6 +11,8 @@ use pixaven_net::ProxyAddress;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use url::Url;
 
+use crate::runtime::host_syntax;
+
 /// The settings of the section `[server]`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +24,9 @@ pub struct Server {
     /// The base URL of result links, without a slash at its end.
     #[serde(deserialize_with = "base_url")]
     pub public_url: Option<String>,
+    /// Hosts that result links may begin with, with an optional port. Empty: the default hosts.
+    #[serde(deserialize_with = "hosts")]
+    pub hosts: Vec<String>,
     #[serde(deserialize_with = "file")]
     pub tls_cert: Option<PathBuf>,
     #[serde(deserialize_with = "file")]
@@ -266,6 +271,15 @@ fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D
 fn proxy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProxyAddress>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
+}
+
+/// Checks that every text of a list is a host with an optional port.
+fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let hosts = Vec::<String>::deserialize(deserializer)?;
+    match hosts.iter().find(|host| !host_syntax::is_valid(host)) {
+        Some(host) => Err(D::Error::custom(format!("must be hosts with an optional port, got {host:?}"))),
+        None => Ok(hosts),
+    }
 }
 
 /// Converts a text to the base URL of result links. An empty text is `None`. The error message does not

@@ -5,6 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::RequestError;
+use super::json::as_object;
 use super::schema::{ValueParser, ValueSchema, invalid_value};
 use super::warnings::{Warnings, attribute_path};
 use crate::work::redact::has_credentials;
@@ -52,7 +53,7 @@ impl ValueParser for HeaderFields {
     type Parsed = Vec<(String, String)>;
 
     fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<Self::Parsed, RequestError> {
-        let Value::Object(object) = value else {
+        let Some(object) = as_object(value) else {
             return Err(invalid_value(self, path, value));
         };
         let present: Vec<(&String, &Value)> = object.iter().filter(|(_, value)| !value.is_null()).collect();
@@ -69,7 +70,7 @@ impl ValueParser for HeaderFields {
 
 fn parse_header(path: &str, name: &str, value: &Value) -> Result<(String, String), RequestError> {
     let Ok(header_name) = HeaderName::from_bytes(name.as_bytes()) else {
-        return Err(invalid_value(&HeaderNameSyntax, &format!("a name in {path}"), &name.into()));
+        return Err(RequestError::Invalid(format!("a name in {path} must be letters, digits and hyphens")));
     };
     let attribute = attribute_path(path, name);
     let lowercase = header_name.as_str();
@@ -92,13 +93,4 @@ fn parse_header(path: &str, name: &str, value: &Value) -> Result<(String, String
             "{attribute} must be a text of at most {MAX_VALUE_BYTES} printable ASCII characters"
         ))
     })
-}
-
-/// Describes the syntax of a header name (RFC 9110, section 5.1).
-struct HeaderNameSyntax;
-
-impl ValueSchema for HeaderNameSyntax {
-    fn expected(&self) -> String {
-        "letters, digits and hyphens".to_owned()
-    }
 }

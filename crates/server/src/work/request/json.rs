@@ -1,5 +1,7 @@
 //! Parses the bytes of a request into a JSON object whose nesting depth is limited.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::{RequestError, RequestKind};
@@ -7,12 +9,31 @@ use super::{RequestError, RequestKind};
 /// How deep objects and lists may be nested. The request itself is the first level.
 pub(super) const MAX_DEPTH: usize = 32;
 
+/// A byte-order mark in UTF-8. Some clients write it before the JSON.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The bytes after the byte-order mark, if there is one.
+pub fn without_byte_order_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
+}
+
+/// The object in a JSON value. An empty list counts as an empty object, because PHP writes an empty object as
+/// `[]`. Returns `None` for every other value.
+pub fn as_object(value: &Value) -> Option<Cow<'_, Map<String, Value>>> {
+    match value {
+        Value::Object(object) => Some(Cow::Borrowed(object)),
+        Value::Array(list) if list.is_empty() => Some(Cow::Owned(Map::new())),
+        _ => None,
+    }
+}
+
 /// Parses the JSON object of a request. The JSON of an upload may be absent.
 pub(super) fn parse_object(body: &[u8], kind: RequestKind) -> Result<Map<String, Value>, RequestError> {
     let json_part = match kind {
         RequestKind::Fetch => "the body",
         RequestKind::Upload => "the part `data`",
     };
+    let body = without_byte_order_mark(body);
     if kind == RequestKind::Upload && body.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
@@ -25,6 +46,7 @@ pub(super) fn parse_object(body: &[u8], kind: RequestKind) -> Result<Map<String,
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
+        Ok(Value::Array(list)) if list.is_empty() => Ok(Map::new()),
         Ok(Value::Null) if kind == RequestKind::Upload => Ok(Map::new()),
         Ok(_) => Err(RequestError::Malformed(format!("{json_part} must be a JSON object"))),
         Err(error) => Err(RequestError::Malformed(format!("{json_part} is not JSON: {error}"))),

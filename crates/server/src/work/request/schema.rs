@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use serde_json::{Map, Value};
 
 use super::RequestError;
+use super::json::as_object;
 use super::warnings::{Warnings, attribute_path};
 
 /// The longest value that a message repeats. Longer values are cut.
@@ -39,16 +40,35 @@ pub(super) trait ValueParser: ValueSchema {
     -> Result<Self::Parsed, RequestError>;
 }
 
+/// Attributes that may hold credentials, and so may everything below them. Messages never repeat their values.
+const SECRET_ATTRIBUTES: [&str; 4] = ["webhook", "headers", "url", "store"];
+
 /// The error for a value that the attribute at `path` does not accept.
 pub(super) fn invalid_value(schema: &(impl ValueSchema + ?Sized), path: &str, value: &Value) -> RequestError {
-    RequestError::Invalid(format!("{path} must be {}, got {}", schema.expected(), abbreviated(value)))
+    let got = if may_hold_credentials(path) { type_name(value).to_owned() } else { abbreviated(value) };
+    RequestError::Invalid(format!("{path} must be {}, got {got}", schema.expected()))
+}
+
+fn may_hold_credentials(path: &str) -> bool {
+    path.split('.').any(|name| SECRET_ATTRIBUTES.contains(&name))
+}
+
+/// The JSON type of a value, for messages that must not repeat the value.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// The value as a message shows it: objects and lists only by their type, long values cut.
-pub(super) fn abbreviated(value: &Value) -> String {
+fn abbreviated(value: &Value) -> String {
     let text = match value {
-        Value::Object(_) => return "an object".to_owned(),
-        Value::Array(_) => return "a list".to_owned(),
+        Value::Object(_) | Value::Array(_) => return type_name(value).to_owned(),
         scalar => scalar.to_string(),
     };
     match text.char_indices().nth(MAX_VALUE_CHARS_IN_MESSAGE) {
@@ -141,9 +161,9 @@ impl<T: FromObject> ValueParser for Object<T> {
     type Parsed = T;
 
     fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, RequestError> {
-        match value {
-            Value::Object(object) => T::parse(object, path, warnings),
-            _ => Err(invalid_value(self, path, value)),
+        match as_object(value) {
+            Some(object) => T::parse(&object, path, warnings),
+            None => Err(invalid_value(self, path, value)),
         }
     }
 }

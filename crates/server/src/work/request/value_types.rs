@@ -12,7 +12,8 @@ use url::Url;
 pub(super) use imaging::{AspectRatio, HexColor, OutputFormat, PixelsOrPercent, WatermarkId};
 
 use super::RequestError;
-use super::schema::{FromObject, ObjectSchema, ValueParser, ValueSchema, abbreviated, invalid_value};
+use super::json::as_object;
+use super::schema::{FromObject, ObjectSchema, ValueParser, ValueSchema, invalid_value};
 use super::warnings::Warnings;
 
 /// The longest URL that a request may contain. Receivers and image servers in use do not accept longer URLs.
@@ -154,7 +155,8 @@ impl ValueParser for WebUrl {
         match Url::parse(text) {
             // The URL standard requires a host in URLs of these two schemes.
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-            Ok(url) => Err(invalid_url(&format!("the scheme {}", abbreviated(&url.scheme().into())))),
+            // The scheme of `user:password@host` is the user name, so the message does not repeat the scheme.
+            Ok(_) => Err(invalid_url("another scheme")),
             Err(error) => Err(invalid_url(&format!("one that cannot be read: {error}"))),
         }
     }
@@ -179,8 +181,10 @@ impl<T: FromObject + Sync + Clone> ValueParser for KeywordOr<T> {
 
     fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<T, RequestError> {
         let by_keyword = |keyword: &str| self.0.iter().find(|(known, _)| *known == keyword);
+        if let Some(object) = as_object(value) {
+            return T::parse(&object, path, warnings);
+        }
         match value {
-            Value::Object(object) => T::parse(object, path, warnings),
             Value::String(keyword) if let Some((_, parsed)) = by_keyword(keyword) => Ok(parsed.clone()),
             _ => Err(invalid_value(self, path, value)),
         }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::work::request::RequestError;
+use crate::work::request::json::as_object;
 use crate::work::request::schema::{
     Object, ObjectSchema, ValueParser, ValueSchema, invalid_value, object, object_schema,
 };
@@ -50,10 +51,14 @@ impl ValueParser for EffectAmount {
         match value {
             Value::Bool(false) => Ok(None),
             Value::Bool(true) if self.default.is_some() => Ok(self.default),
-            Value::Object(_) => match Self::OBJECT.parse(value, path, warnings)?.value.or(self.default) {
-                None => Err(RequestError::Invalid(format!("{} is required", attribute_path(path, "value")))),
-                amount => Ok(amount),
-            },
+            object if as_object(object).is_some() => {
+                match Self::OBJECT.parse(value, path, warnings)?.value.or(self.default) {
+                    None => {
+                        Err(RequestError::Invalid(format!("{} is required", attribute_path(path, "value"))))
+                    }
+                    amount => Ok(amount),
+                }
+            }
             _ => Err(invalid_value(self, path, value)),
         }
     }

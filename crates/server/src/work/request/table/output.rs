@@ -58,7 +58,12 @@ const RESPONSE_MODE: Choice<ResponseMode> =
     Choice { keywords: &[("json", ResponseMode::Json), ("binary", ResponseMode::Binary)], unsupported: &[] };
 
 object_schema! {
-    /// The kind of answer.
+    /// The kind of answer. The header `X-Pixaven-Binary` also requests a binary answer, with every value except `0`
+    /// and `false`.
+    ///
+    /// A binary answer has the envelope in two headers, `X-Pixaven-Meta` and `X-Pixaven-Metadata`. The result is
+    /// stored as with JSON, and `output.url` of the envelope names it. The answer to a failed request has an
+    /// empty body and the same two headers.
     Response {
         mode: ResponseMode = RESPONSE_MODE, "json", "`json`: the body is the envelope; `binary`: the body is the result itself";
     }

@@ -12,12 +12,12 @@ fn a_fetch_without_an_http_or_https_url_is_refused() {
     assert_eq!(parse(br#"{"url":null}"#, RequestKind::Fetch, false), no_url);
     let empty_host = "url must be an http or https URL, got one that cannot be read: empty host";
     for (url, message) in [
-        (json!("ftp://example.com/a"), "url must be an http or https URL, got the scheme \"ftp\""),
-        (json!("file:///etc/passwd"), "url must be an http or https URL, got the scheme \"file\""),
-        (json!("javascript:alert(1)"), "url must be an http or https URL, got the scheme \"javascript\""),
+        (json!("ftp://example.com/a"), "url must be an http or https URL, got another scheme"),
+        (json!("file:///etc/passwd"), "url must be an http or https URL, got another scheme"),
+        (json!("javascript:alert(1)"), "url must be an http or https URL, got another scheme"),
         (json!("http://"), empty_host),
         (json!("https:///"), empty_host),
-        (json!(5), "url must be an http or https URL, got 5"),
+        (json!(5), "url must be an http or https URL, got a number"),
         (
             json!(format!("https://example.com/{}", "a".repeat(9_000))),
             "url must be an http or https URL, got one of more than 8192 bytes",
@@ -27,6 +27,34 @@ fn a_fetch_without_an_http_or_https_url_is_refused() {
     }
     let message = refusal(&json!({"url": "ftp://user:secret@example.com/"}));
     assert!(!message.contains("secret"), "{message}");
+}
+
+#[test]
+fn messages_about_attributes_that_may_hold_credentials_do_not_repeat_values() {
+    let secret = "http://u:PASS@h/";
+    for (request, message) in [
+        (json!({"webhook": secret}), "webhook must be an object, got a string"),
+        (json!({"webhook": [secret]}), "webhook must be an object, got a list"),
+        (
+            json!({"headers": "Bearer PASS"}),
+            "headers must be an object of at most 20 header names with their values, got a string",
+        ),
+        (json!({"headers": {"Bearer PASS": 1}}), "a name in headers must be letters, digits and hyphens"),
+        (json!({"url": "u:PASS@h/"}), "url must be an http or https URL, got another scheme"),
+        (json!({"watermark": {"url": 12_345}}), "watermark.url must be an http or https URL, got a number"),
+        (
+            with_webhook(&json!({"url": {"PASS": 1}})),
+            "webhook.url must be an http or https URL, got an object",
+        ),
+        (
+            with_webhook(&json!({"delay": secret})),
+            "webhook.delay must be an integer from 0 to 604800, got a string",
+        ),
+        (with_webhook(&json!({"retry": secret})), "webhook.retry must be true or false, got a string"),
+        (json!({"store": {"secret": "PASS"}}), "store is not supported by this build"),
+    ] {
+        assert_eq!(refusal(&request), message);
+    }
 }
 
 #[test]
@@ -66,9 +94,9 @@ fn an_authorization_header_beside_a_url_with_credentials_is_refused() {
 #[test]
 fn malformed_headers_and_more_than_20_headers_are_refused() {
     for (headers, message) in [
-        (json!([]), "headers must be an object of at most 20 header names with their values, got a list"),
-        (json!({"a b": "x"}), "a name in headers must be letters, digits and hyphens, got \"a b\""),
-        (json!({"": "x"}), "a name in headers must be letters, digits and hyphens, got \"\""),
+        (json!([1]), "headers must be an object of at most 20 header names with their values, got a list"),
+        (json!({"a b": "x"}), "a name in headers must be letters, digits and hyphens"),
+        (json!({"": "x"}), "a name in headers must be letters, digits and hyphens"),
         (json!({"x": "a\r\nb: c"}), "headers.x must be a text of at most 4096 printable ASCII characters"),
         (json!({"x": "é"}), "headers.x must be a text of at most 4096 printable ASCII characters"),
         (json!({"x": {}}), "headers.x must be a text of at most 4096 printable ASCII characters"),

@@ -6,14 +6,18 @@ use pixaven_imaging::plan::Color;
 use serde_json::{Value, json};
 
 use super::super::json::MAX_DEPTH;
-use super::super::{RequestError, RequestKind, ResponseMode, is_binary_requested_by_header, parse};
+use super::super::{
+    RequestError, RequestKind, ResponseMode, is_binary_requested_by_header, is_binary_requested_by_json,
+    parse,
+};
 use super::{fetch, plan, refusal, spec};
 
 #[test]
 fn a_body_that_is_not_a_json_object_is_malformed() {
     for (body, message) in [
         ("null", "the body must be a JSON object"),
-        ("[]", "the body must be a JSON object"),
+        ("[1]", "the body must be a JSON object"),
+        ("[{}]", "the body must be a JSON object"),
         ("\"https://example.com/\"", "the body must be a JSON object"),
         ("", "the body is not JSON: EOF while parsing a value at line 1 column 0"),
         ("{\"url\"}", "the body is not JSON: expected `:` at line 1 column 7"),
@@ -33,7 +37,7 @@ fn a_body_that_is_not_a_json_object_is_malformed() {
 #[test]
 fn an_upload_without_json_counts_as_an_empty_request() {
     let empty = parse(b"{}", RequestKind::Upload, false).unwrap();
-    for data in ["", " \r\n", "null"] {
+    for data in ["", " \r\n", "null", "[]", " [ ] ", "\u{feff}", "\u{feff}{}"] {
         assert_eq!(parse(data.as_bytes(), RequestKind::Upload, false).as_ref(), Ok(&empty), "{data:?}");
     }
     assert_eq!(empty.plan, pixaven_imaging::Plan::default());
@@ -259,6 +263,39 @@ fn the_binary_header_requests_a_binary_response_unless_its_value_is_0_or_false()
         (Some("false"), false),
         (Some("False"), false),
     ] {
-        assert_eq!(is_binary_requested_by_header(header.map(str::as_bytes)), expected, "{header:?}");
+        for name in ["X-Pixaven-Binary", "X-Pixavwn-Binary"] {
+            let headers = header.map(|value| (name.parse().unwrap(), value.parse().unwrap()));
+            let headers: http::HeaderMap = headers.into_iter().collect();
+            assert_eq!(is_binary_requested_by_header(&headers), expected, "{name}: {header:?}");
+        }
     }
+}
+
+#[test]
+fn an_empty_list_counts_as_an_empty_object() {
+    let no_attributes = parse(b"[]", RequestKind::Fetch, false);
+    assert_eq!(no_attributes, Err(RequestError::Invalid("url is required".to_owned())));
+    for name in
+        ["flip", "auto", "adjust", "filter", "stylize", "border", "padding", "output", "response", "cdn"]
+    {
+        assert_eq!(fetch(&json!({ name: [] })), fetch(&json!({ name: {} })), "{name}");
+    }
+    for name in ["headers", "crop", "resize", "scale", "watermark", "mask", "webhook"] {
+        assert_eq!(fetch(&json!({ name: [] })), fetch(&json!({ name: {} })), "{name}");
+    }
+    for effect in ["blur", "duotone", "sepia", "pixelate"] {
+        let filter = |empty: Value| fetch(&json!({ "filter": { effect: empty } }));
+        assert_eq!(filter(json!([])), filter(json!({})), "{effect}");
+    }
+    assert_eq!(refusal(&json!({"resize": [1]})), "resize must be an object, got a list");
+}
+
+#[test]
+fn a_byte_order_mark_before_the_json_is_skipped() {
+    let json = "\u{feff}{\"url\":\"https://example.com/i.jpg\",\"response\":{\"mode\":\"binary\"}}";
+    let spec = parse(json.as_bytes(), RequestKind::Fetch, false).unwrap();
+    assert_eq!(spec.response, ResponseMode::Binary);
+    assert!(is_binary_requested_by_json(json.as_bytes()));
+    let twice = format!("\u{feff}{json}");
+    assert!(matches!(parse(twice.as_bytes(), RequestKind::Fetch, false), Err(RequestError::Malformed(_))));
 }

@@ -26,21 +26,15 @@ fn valid_attributes_of_webhook_become_part_of_the_spec_and_invalid_ones_are_refu
 
     for (more, message) in [
         (json!({"url": null}), "webhook.url is required"),
-        (
-            json!({"url": "mailto:a@b.c"}),
-            "webhook.url must be an http or https URL, got the scheme \"mailto\"",
-        ),
-        (json!({"delay": -1}), "webhook.delay must be an integer from 0 to 604800, got -1"),
-        (json!({"delay": 604_801}), "webhook.delay must be an integer from 0 to 604800, got 604801"),
-        (json!({"expires": 0}), "webhook.expires must be an integer from 1 to 5184000, got 0"),
-        (json!({"retry": "never"}), "webhook.retry must be true or false, got \"never\""),
+        (json!({"url": "mailto:a@b.c"}), "webhook.url must be an http or https URL, got another scheme"),
+        (json!({"delay": -1}), "webhook.delay must be an integer from 0 to 604800, got a number"),
+        (json!({"delay": 604_801}), "webhook.delay must be an integer from 0 to 604800, got a number"),
+        (json!({"expires": 0}), "webhook.expires must be an integer from 1 to 5184000, got a number"),
+        (json!({"retry": "never"}), "webhook.retry must be true or false, got a string"),
     ] {
         assert_eq!(refusal(&with_webhook(&more)), message);
     }
-    assert_eq!(
-        refusal(&json!({"webhook": "https://a.b/"})),
-        "webhook must be an object, got \"https://a.b/\""
-    );
+    assert_eq!(refusal(&json!({"webhook": "https://a.b/"})), "webhook must be an object, got a string");
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! The body of a request, shared by the handler and the middleware. After a handler refused a request, the
+//! middleware discards a small rest of the body and closes the connection if more is left.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+/// Most bytes of a refused request that the middleware discards. Many clients read the answer only after they
+/// have sent the whole body.
+const DISCARD_BYTES: usize = 64 << 10;
+/// Longest time for which the middleware discards a body.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// A body that its clones read together.
+#[derive(Clone)]
+pub(super) struct RequestBody(Arc<Mutex<State>>);
+
+struct State {
+    body: Body,
+    /// Whether somebody has read from the body.
+    is_begun: bool,
+    is_ended: bool,
+}
+
+impl RequestBody {
+    pub(super) fn new(body: Body) -> Self {
+        let is_ended = body.is_end_stream();
+        Self(Arc::new(Mutex::new(State { body, is_begun: false, is_ended })))
+    }
+
+    /// Discards the rest of the body of a refused request, within limits. Returns whether the body was read
+    /// to its end.
+    ///
+    /// A body for which the client waits with `Expect: 100-continue` is left alone, because the first read
+    /// makes hyper answer 100.
+    pub(super) async fn discard(mut self, expects_continue: bool) -> bool {
+        let (is_begun, is_ended) = {
+            let state = self.state();
+            (state.is_begun, state.is_ended)
+        };
+        if is_ended || (expects_continue && !is_begun) {
+            return is_ended;
+        }
+        let mut n_bytes = 0;
+        let reading = async {
+            while let Some(Ok(frame)) = self.frame().await {
+                n_bytes += frame.data_ref().map_or(0, Bytes::len);
+                if n_bytes > DISCARD_BYTES {
+                    return;
+                }
+            }
+        };
+        let _elapsed = tokio::time::timeout(DISCARD_TIME, reading).await;
+        self.is_end_stream()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let mut state = self.state();
+        state.is_begun = true;
+        let polled = Pin::new(&mut state.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(None) => state.is_ended = true,
+            Poll::Ready(Some(_)) => state.is_ended = state.body.is_end_stream(),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.state().is_ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.state().body.size_hint()
+    }
+}
