@@ -17,7 +17,7 @@ use crate::metered_stream::MaybeTlsStream;
 use crate::target::Origin;
 use crate::timings::elapsed_ms;
 use crate::timings::{ExchangeTrace, PhaseTimings};
-use crate::{Inner, NetError, tls};
+use crate::{AddressPolicy, Inner, NetError, tls};
 
 /// The most addresses of one host that are tried. The other addresses of the host are ignored.
 const MAX_ADDRESSES: usize = 6;
@@ -36,11 +36,10 @@ pub(crate) async fn dial(
     trace: &mut ExchangeTrace,
 ) -> Result<(MaybeTlsStream, SocketAddr), NetError> {
     trace.timings = PhaseTimings::default();
+    inner.policy.check_host(&origin.host).map_err(NetError::BlockedAddress)?;
     let resolved = resolve(inner, origin, trace).await?;
-    let permitted = resolved.into_iter().filter(|address| inner.policy.permits(address.ip())).collect();
-    let addresses = interleave_families(permitted);
-    let Some(first) = addresses.first() else { return Err(NetError::BlockedAddress) };
-    trace.address = Some(*first);
+    let addresses = interleave_families(permitted(&inner.policy, resolved)?);
+    trace.address = addresses.first().copied();
 
     let connect_started = Instant::now();
     let (stream, address) = match &inner.proxy {
@@ -61,6 +60,28 @@ pub(crate) async fn dial(
     let stream = inner.tls.connect(name, stream).await.map_err(NetError::from_handshake)?;
     trace.timings.tls_ms = Some(elapsed_ms(handshake_started));
     Ok((MaybeTlsStream::Tls(Box::new(stream)), address))
+}
+
+/// Returns the addresses that the policy permits. When it permits none, the error is the rule that forbids the
+/// first address.
+fn permitted(policy: &AddressPolicy, resolved: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NetError> {
+    let mut blocked_by = None;
+    let mut permitted = Vec::with_capacity(resolved.len());
+    for address in resolved {
+        match policy.check(address) {
+            Ok(()) => permitted.push(address),
+            Err(rule) => blocked_by = blocked_by.or(Some(rule)),
+        }
+    }
+    if !permitted.is_empty() {
+        return Ok(permitted);
+    }
+    Err(blocked_by.map_or_else(no_address, NetError::BlockedAddress))
+}
+
+/// The error for a host name without any address.
+fn no_address() -> NetError {
+    NetError::Dns(io::Error::new(io::ErrorKind::NotFound, "the host name has no address"))
 }
 
 /// Resolves the host of `origin` and records the time of the lookup. The order of the resolver is kept.
@@ -130,7 +151,7 @@ pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>
     loop {
         match untried.next() {
             Some(address) => running.push(connect(address).map_ok(move |stream| (stream, address))),
-            None if running.is_empty() => return Err(failure.unwrap_or(NetError::BlockedAddress)),
+            None if running.is_empty() => return Err(failure.unwrap_or_else(no_address)),
             None => {}
         }
         let has_untried = untried.len() > 0;

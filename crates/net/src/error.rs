@@ -10,9 +10,9 @@ use rustix::io::Errno;
 /// The reason why an exchange or a fetch failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// The address policy permits no address of the host.
-    #[error("no address of the host may be connected to")]
-    BlockedAddress,
+    /// The address policy permits no address of the host. The rule is the one that forbids the first address.
+    #[error("no address of the host may be connected to: {0}")]
+    BlockedAddress(BlockedBy),
     /// The host name has no address, or the lookup failed.
     #[error("the host name could not be resolved")]
     Dns(#[source] io::Error),
@@ -61,6 +61,21 @@ pub enum NetError {
     /// The proxy could not be used. The error is no fault of the peer.
     #[error("the proxy cannot be used")]
     Proxy(#[source] ProxyError),
+}
+
+/// The rule of the address policy that forbids a connection. Its text names the setting that would permit the
+/// connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BlockedBy {
+    /// The address is not public, and no network of `network.allow` contains it.
+    #[error("its address is not public, and `network.allow` does not contain it")]
+    Address,
+    /// A network or a name of `network.deny` matches the host.
+    #[error("`network.deny` contains it")]
+    Deny,
+    /// The port is not among `network.ports`, and no network of `network.allow` contains the address.
+    #[error("`network.ports` does not contain port {0}, and `network.allow` does not contain its address")]
+    Port(u16),
 }
 
 /// The reason why the proxy could not open a tunnel.

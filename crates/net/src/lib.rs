@@ -24,6 +24,7 @@
 
 mod connection;
 mod content_disposition;
+mod deny_rule;
 mod dial;
 mod error;
 mod exchange;
@@ -33,6 +34,7 @@ mod metered_stream;
 mod network;
 mod policy;
 mod pool;
+mod ports;
 mod proxy;
 mod request;
 mod target;
@@ -45,11 +47,13 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-pub use error::{NetError, ProxyError};
+pub use deny_rule::{DenyRule, InvalidDenyRule};
+pub use error::{BlockedBy, NetError, ProxyError};
 pub use exchange::{Exchange, HttpResponse};
 pub use fetch::{FetchLimits, FetchedDocument, ReserveBytes};
 pub use network::{InvalidNetwork, Network};
 pub use policy::AddressPolicy;
+pub use ports::{InvalidPortRule, PortRule, PortRules};
 pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress};
 pub use timings::PhaseTimings;
 pub use tls::TlsSetupError;

@@ -141,7 +141,7 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
         NetError::TooLarge { .. } => ErrorKind::BodyTooLarge,
         NetError::Status(_) | NetError::TooManyRedirects { .. } => ErrorKind::SourceRefused,
         NetError::InvalidUrl(_) => ErrorKind::InvalidRequest,
-        NetError::BlockedAddress
+        NetError::BlockedAddress(_)
         | NetError::Dns(_)
         | NetError::Refused(_)
         | NetError::Timeout
@@ -156,7 +156,7 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
 /// client could use this server to map the network around it.
 pub(in crate::api) fn net_error_text(error: &NetError) -> String {
     match error {
-        NetError::BlockedAddress | NetError::Refused(_) => "the host could not be reached".to_owned(),
+        NetError::BlockedAddress(_) | NetError::Refused(_) => "the host could not be reached".to_owned(),
         NetError::Dns(_) => "the host name could not be resolved".to_owned(),
         NetError::Timeout => "the host did not answer in time".to_owned(),
         NetError::Tls(_) => "no secure connection to the host could be made".to_owned(),
@@ -177,11 +177,13 @@ pub(in crate::api) fn net_error_text(error: &NetError) -> String {
 mod tests {
     use std::io::ErrorKind::ConnectionRefused;
 
+    use pixaven_net::BlockedBy;
+
     use super::*;
 
     #[test]
     fn a_closed_port_and_a_blocked_address_have_the_same_text() {
         let closed = NetError::Refused(ConnectionRefused.into());
-        assert_eq!(net_error_text(&closed), net_error_text(&NetError::BlockedAddress));
+        assert_eq!(net_error_text(&closed), net_error_text(&NetError::BlockedAddress(BlockedBy::Address)));
     }
 }
