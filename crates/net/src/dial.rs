@@ -2,10 +2,11 @@
 //! file of the server opens an outbound connection.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dns_lookup::{AddrInfo, AddrInfoHints, LookupError, SockType};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt as _, TryFutureExt as _};
 use tokio::net::TcpStream;
@@ -114,10 +115,22 @@ pub(crate) async fn look_up(
     let lookup = tokio::task::spawn_blocking(move || {
         // The thread holds the permit, because the lookup continues when the caller stops waiting.
         let _permit = permit;
-        (name.as_str(), port).to_socket_addrs()
+        addresses_of_name(&name, port)
     });
-    let addresses = lookup.await.map_err(io::Error::other).flatten().map_err(NetError::from_lookup)?;
-    Ok(addresses.collect())
+    lookup.await.unwrap_or_else(|error| Err(LookupError::from(io::Error::other(error)))).map_err(NetError::from_lookup)
+}
+
+/// Asks the system's resolver, and blocks until the resolver answers. The crate `dns_lookup` is used because the
+/// standard library does not report the code of a failed lookup.
+fn addresses_of_name(name: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
+    let with_port = |mut found: AddrInfo| {
+        found.sockaddr.set_port(port);
+        found.sockaddr
+    };
+    // An entry of a family that is neither IPv4 nor IPv6 is skipped.
+    Ok(found.flatten().map(with_port).collect())
 }
 
 /// Orders addresses so that IPv4 and IPv6 alternate, starting with the family of the first address. At most
@@ -140,14 +153,15 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// Connects to one of `addresses` with `connect` and returns the first stream that succeeds.
 ///
 /// The addresses are tried in order, each [`HEAD_START`] after the previous one or as soon as a connect
-/// fails. When all fail, the error is the latest that concerns the peer, or else the first local trouble.
+/// fails. When all fail, the error is the latest that concerns the peer, or else the latest local trouble, or else
+/// the error of an IPv6 address on a machine without IPv6.
 pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>(
     addresses: &[SocketAddr],
     connect: impl Fn(SocketAddr) -> F,
 ) -> Result<(TcpStream, SocketAddr), NetError> {
     let mut untried = addresses.iter().copied();
     let mut running = FuturesUnordered::new();
-    let mut failure = None;
+    let mut failure: Option<NetError> = None;
     loop {
         match untried.next() {
             Some(address) => running.push(connect(address).map_ok(move |stream| (stream, address))),
@@ -158,9 +172,12 @@ pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>
         tokio::select! {
             Some(ended) = running.next() => match ended {
                 Ok(connected) => return Ok(connected),
-                // An earlier failure is kept: local trouble says nothing about the peer.
-                Err(error) if error.is_local_trouble() && failure.is_some() => {}
-                Err(error) => failure = Some(error),
+                Err(error) => {
+                    let says_more = |kept: &NetError| kept.rank_among_addresses() > error.rank_among_addresses();
+                    if !failure.as_ref().is_some_and(says_more) {
+                        failure = Some(error);
+                    }
+                }
             },
             () = sleep(HEAD_START), if has_untried => {}
         }
@@ -176,6 +193,8 @@ pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, NetError> 
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
@@ -203,5 +222,34 @@ mod tests {
         assert_eq!(address, listening);
         let error = connect_any(&[closed], connect).await.unwrap_err();
         assert!(matches!(error, NetError::Refused(_)), "{error:?}");
+    }
+
+    /// Connects to one address for each error number, and returns the error of the whole.
+    async fn failure_of(errnos: &[(&str, Errno)]) -> NetError {
+        let failing = |address: SocketAddr| {
+            let (_, errno) = errnos.iter().find(|(text, _)| text.parse() == Ok(address)).unwrap();
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            std::future::ready(Err(NetError::from_connect(error, address)))
+        };
+        let addresses = addresses(&errnos.iter().map(|(text, _)| *text).collect::<Vec<_>>());
+        connect_any(&addresses, failing).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_ipv6_reports_what_the_ipv4_address_of_the_host_answered() {
+        let (v4, v6) = ("192.0.1.1:80", "[2606::1]:80");
+        for missing in [Errno::NETUNREACH, Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT] {
+            for order in [[(v4, Errno::CONNREFUSED), (v6, missing)], [(v6, missing), (v4, Errno::CONNREFUSED)]] {
+                let error = failure_of(&order).await;
+                let NetError::Refused(error) = error else { panic!("{missing:?}: {error:?}") };
+                assert_eq!(Errno::from_io_error(&error), Some(Errno::CONNREFUSED), "{missing:?}");
+            }
+            let order = [(v4, Errno::MFILE), (v6, missing)];
+            assert!(failure_of(&order).await.is_local_trouble(), "{missing:?}");
+            let order = [(v6, missing), (v4, Errno::NETUNREACH)];
+            assert!(failure_of(&order).await.is_local_trouble(), "{missing:?}");
+        }
+        let only_v6 = [(v6, Errno::AFNOSUPPORT), ("[2606::2]:80", Errno::AFNOSUPPORT)];
+        assert!(failure_of(&only_v6).await.is_local_trouble());
     }
 }
