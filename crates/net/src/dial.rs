@@ -117,7 +117,10 @@ pub(crate) async fn look_up(
         let _permit = permit;
         addresses_of_name(&name, port)
     });
-    lookup.await.unwrap_or_else(|error| Err(LookupError::from(io::Error::other(error)))).map_err(NetError::from_lookup)
+    lookup
+        .await
+        .unwrap_or_else(|error| Err(LookupError::from(io::Error::other(error))))
+        .map_err(NetError::from_lookup)
 }
 
 /// Asks the system's resolver, and blocks until the resolver answers. The crate `dns_lookup` is used because the
@@ -239,7 +242,9 @@ mod tests {
     async fn a_machine_without_ipv6_reports_what_the_ipv4_address_of_the_host_answered() {
         let (v4, v6) = ("192.0.1.1:80", "[2606::1]:80");
         for missing in [Errno::NETUNREACH, Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT] {
-            for order in [[(v4, Errno::CONNREFUSED), (v6, missing)], [(v6, missing), (v4, Errno::CONNREFUSED)]] {
+            for order in
+                [[(v4, Errno::CONNREFUSED), (v6, missing)], [(v6, missing), (v4, Errno::CONNREFUSED)]]
+            {
                 let error = failure_of(&order).await;
                 let NetError::Refused(error) = error else { panic!("{missing:?}: {error:?}") };
                 assert_eq!(Errno::from_io_error(&error), Some(Errno::CONNREFUSED), "{missing:?}");

@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use dns_lookup::LookupError;
 use rustix::io::Errno;
 
+use crate::tls_failure::TlsFailure;
+
 /// The reason why an exchange or a fetch failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
@@ -24,10 +26,9 @@ pub enum NetError {
     /// connection.
     #[error("the deadline passed")]
     Timeout,
-    /// The TLS handshake failed: wrong certificate, name or version, or the peer closed the connection during
-    /// it.
-    #[error("the TLS handshake failed")]
-    Tls(#[source] io::Error),
+    /// The TLS handshake failed, for a reason that the failure names.
+    #[error(transparent)]
+    Tls(TlsFailure),
     /// The peer closed the connection early, or sent bytes that are not HTTP.
     #[error("the answer is not HTTP, or broke off")]
     Protocol(#[source] hyper::Error),
@@ -132,7 +133,7 @@ impl NetError {
         match Fault::of(&error) {
             Fault::Machine => Self::Local(error),
             Fault::Deadline => Self::Timeout,
-            Fault::MachineIfIpv4 | Fault::Peer => Self::Tls(error),
+            Fault::MachineIfIpv4 | Fault::Peer => Self::Tls(TlsFailure::new(error)),
         }
     }
 
@@ -297,15 +298,13 @@ mod tests {
                     let of_v6 = NetError::from_connect(os_error(errno), V6);
                     let of_handshake = NetError::from_handshake(os_error(errno));
                     match fault {
-                        Fault::Machine => {
-                            [of_v4, of_v6, of_handshake].iter().all(NetError::is_local_trouble)
-                        }
+                        Fault::Machine => [of_v4, of_v6, of_handshake].iter().all(NetError::is_local_trouble),
                         Fault::MachineIfIpv4 => {
                             of_v4.is_local_trouble() && matches!(of_v6, NetError::Refused(_))
                         }
-                        Fault::Deadline => {
-                            [of_v4, of_v6, of_handshake].iter().all(|error| matches!(error, NetError::Timeout))
-                        }
+                        Fault::Deadline => [of_v4, of_v6, of_handshake]
+                            .iter()
+                            .all(|error| matches!(error, NetError::Timeout)),
                         Fault::Peer => {
                             matches!(of_v4, NetError::Refused(_)) && matches!(of_handshake, NetError::Tls(_))
                         }

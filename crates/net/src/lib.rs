@@ -40,6 +40,7 @@ mod request;
 mod target;
 mod timings;
 mod tls;
+mod tls_failure;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub use ports::{InvalidPortRule, PortRule, PortRules};
 pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress};
 pub use timings::PhaseTimings;
 pub use tls::TlsSetupError;
+pub use tls_failure::{TlsFailure, TlsReason};
 
 /// The number of DNS lookups that may run at the same time. The system's resolver blocks one thread for each
 /// lookup, and nothing can interrupt a lookup.
@@ -67,7 +69,8 @@ const MAX_LOOKUPS: usize = 64;
 pub struct NetSettings {
     /// The rule that says which addresses may be dialled.
     pub policy: AddressPolicy,
-    /// A PEM file with certificate authorities to trust in addition to those of the system.
+    /// A PEM file with certificates to trust in addition to the authorities of the system: certificate authorities,
+    /// and certificates of single servers.
     pub extra_ca_file: Option<PathBuf>,
     /// The proxy that all connections go through. `None` means direct connections.
     pub proxy: Option<Proxy>,

@@ -6,6 +6,7 @@ mod fetch;
 mod layers;
 mod proxy;
 mod tls;
+mod tls_reasons;
 
 use std::time::Duration;
 

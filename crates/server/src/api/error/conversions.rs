@@ -159,7 +159,9 @@ pub(in crate::api) fn net_error_text(error: &NetError) -> String {
         NetError::BlockedAddress(_) | NetError::Refused(_) => "the host could not be reached".to_owned(),
         NetError::Dns(_) => "the host name could not be resolved".to_owned(),
         NetError::Timeout => "the host did not answer in time".to_owned(),
-        NetError::Tls(_) => "no secure connection to the host could be made".to_owned(),
+        NetError::Tls(failure) => {
+            format!("no secure connection to the host could be made: {}", failure.reason())
+        }
         NetError::Protocol(_) | NetError::ProtocolSwitch => {
             "the host hung up or answered something that is not HTTP".to_owned()
         }
