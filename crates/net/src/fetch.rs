@@ -8,6 +8,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, LOCATION, RANGE, USE
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper::body::Incoming;
+use percent_encoding::{AsciiSet, percent_encode};
 use tokio::time::timeout;
 use url::Url;
 
@@ -21,6 +22,9 @@ use crate::{Net, NetError};
 /// The largest buffer allocated before the first byte of a body arrives, in bytes. A larger `Content-Length`
 /// does not raise this limit.
 const MAX_INITIAL_BUFFER_BYTES: u64 = 1024 * 1024;
+
+/// No ASCII character. Percent-encoding with this set encodes exactly the bytes that are not ASCII.
+const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
 /// The limits of one fetch.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +134,10 @@ fn redirect_url(url: &Url, head: &Parts) -> Result<Option<Url>, NetError> {
     let Some(location) = head.headers.get(LOCATION) else {
         return Err(NetError::Status(head.status.as_u16()));
     };
-    let Some(mut next) = location.to_str().ok().and_then(|location| url.join(location).ok()) else {
+    // Raw bytes that are not ASCII are kept by percent-encoding, whether they are UTF-8 or Latin-1. Browsers do so,
+    // too.
+    let location = percent_encode(location.as_bytes(), NON_ASCII).to_string();
+    let Ok(mut next) = url.join(&location) else {
         return Err(unusable);
     };
     let has_no_credentials = next.username().is_empty() && next.password().is_none();

@@ -5,6 +5,7 @@ mod connections;
 mod fetch;
 mod layers;
 mod proxy;
+mod raw_headers;
 mod tls;
 mod tls_reasons;
 
