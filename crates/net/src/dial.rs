@@ -37,7 +37,7 @@ pub(crate) async fn dial(
     trace: &mut ExchangeTrace,
 ) -> Result<(MaybeTlsStream, SocketAddr), NetError> {
     trace.timings = PhaseTimings::default();
-    inner.policy.check_host(&origin.host).map_err(NetError::BlockedAddress)?;
+    inner.policy.check_host(&origin.host).map_err(|rule| inner.policy.error(rule))?;
     let resolved = resolve(inner, origin, trace).await?;
     let addresses = interleave_families(permitted(&inner.policy, resolved)?);
     trace.address = addresses.first().copied();
@@ -77,7 +77,7 @@ fn permitted(policy: &AddressPolicy, resolved: Vec<SocketAddr>) -> Result<Vec<So
     if !permitted.is_empty() {
         return Ok(permitted);
     }
-    Err(blocked_by.map_or_else(no_address, NetError::BlockedAddress))
+    Err(blocked_by.map_or_else(no_address, |rule| policy.error(rule)))
 }
 
 /// The error for a host name without any address.

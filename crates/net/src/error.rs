@@ -13,9 +13,14 @@ use crate::tls_failure::TlsFailure;
 /// The reason why an exchange or a fetch failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// The address policy permits no address of the host. The rule is the one that forbids the first address.
-    #[error("no address of the host may be connected to: {0}")]
-    BlockedAddress(BlockedBy),
+    /// The address policy permits no address of the host.
+    #[error("no address of the host may be connected to: {rule}")]
+    BlockedAddress {
+        /// The rule that forbids the first address of the host.
+        rule: BlockedBy,
+        /// Whether the setting `network.terse` hides the rule from clients.
+        is_terse: bool,
+    },
     /// The host name has no address, or the lookup failed.
     #[error("the host name could not be resolved")]
     Dns(#[source] io::Error),

@@ -11,7 +11,7 @@ use url::Host;
 
 use crate::deny_rule::DenyRule;
 use crate::ports::PortRules;
-use crate::{BlockedBy, Network};
+use crate::{BlockedBy, NetError, Network};
 
 /// Decides for each address whether a connection may be opened. The default permits all ports of public
 /// addresses.
@@ -24,6 +24,8 @@ pub struct AddressPolicy {
     pub deny: Vec<DenyRule>,
     /// The ports that may be dialled at an address outside `allow`.
     pub ports: PortRules,
+    /// Whether the rule that forbids a connection is hidden from clients. The policy itself does not change.
+    pub is_terse: bool,
 }
 
 impl AddressPolicy {
@@ -35,6 +37,11 @@ impl AddressPolicy {
     /// Permits public addresses and the addresses in `allow`, at every port.
     pub fn allowing(allow: Vec<Network>) -> Self {
         Self { allow, ..Self::default() }
+    }
+
+    /// The error for a connection that `rule` forbids.
+    pub(crate) fn error(&self, rule: BlockedBy) -> NetError {
+        NetError::BlockedAddress { rule, is_terse: self.is_terse }
     }
 
     /// Checks the host of a URL, before the lookup of its addresses. The error is [`BlockedBy::Deny`] when a

@@ -45,7 +45,7 @@ async fn post(net: &Net, url: &Url) -> Exchange {
 /// A word for the kind of an error.
 fn error_kind(error: &NetError) -> &'static str {
     match error {
-        NetError::BlockedAddress(_) => "blocked_address",
+        NetError::BlockedAddress { .. } => "blocked_address",
         NetError::Dns(_) => "dns",
         NetError::Refused(_) => "refused",
         NetError::Timeout => "timeout",

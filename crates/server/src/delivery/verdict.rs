@@ -31,7 +31,7 @@ pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome
     Ok(match result {
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
         Ok(_) => Outcome::Rejected,
-        Err(NetError::BlockedAddress(_)) => Outcome::BlockedAddress,
+        Err(NetError::BlockedAddress { .. }) => Outcome::BlockedAddress,
         Err(NetError::Dns(_)) => Outcome::Dns,
         Err(NetError::Refused(_)) => Outcome::Refused,
         Err(NetError::Timeout) => Outcome::Timeout,
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn attempts_end_by_schedule_expiry_and_settings() {
-        let refused = Err(NetError::BlockedAddress(BlockedBy::Address));
+        let refused = Err(NetError::BlockedAddress { rule: BlockedBy::Address, is_terse: false });
         assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
         assert_eq!(check(&refused, 10, true, None), failed(FailureReason::RetriesExhausted));
         assert_eq!(check(&refused, 1, false, None), failed(FailureReason::RetryDisabled));

@@ -1,8 +1,10 @@
 //! The settings of `[network]` hold for images, watermarks and webhooks alike.
 
 use pixaven::runtime::config::Config;
+use pixaven_imaging::plan::Format;
 use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::respond_status;
+use pixaven_testkit::tls::self_signed_server_config;
 use serde_json::json;
 
 use crate::test_app::TestApp;
@@ -72,4 +74,61 @@ fn an_invalid_rule_is_refused_with_the_name_of_the_setting_and_the_accepted_form
         let message = Config::with(&[(key, value)]).expect_err("the value is invalid").to_string();
         assert!(message.starts_with(expected) && message.contains("accepted is"), "{message}");
     }
+}
+
+#[tokio::test]
+async fn the_message_about_a_blocked_address_names_the_setting_unless_network_terse_is_true() {
+    let policy = "the address policy of this server forbids a connection to the host: ";
+    let closed = "the host could not be reached";
+    for (terse, url, expected) in [
+        (
+            "false",
+            "http://10.0.0.1/",
+            format!("{policy}its address is not public, and `network.allow` does not contain it"),
+        ),
+        ("false", "http://denied.example/", format!("{policy}`network.deny` contains it")),
+        (
+            "false",
+            "http://192.0.1.1:22/",
+            format!(
+                "{policy}`network.ports` does not contain port 22, and `network.allow` does not contain its address"
+            ),
+        ),
+        ("true", "http://10.0.0.1/", closed.to_owned()),
+        ("true", "http://denied.example/", closed.to_owned()),
+        ("true", "http://192.0.1.1:22/", closed.to_owned()),
+    ] {
+        let app = TestApp::start_with(&[("network.deny", "denied.example"), ("network.terse", terse)]).await;
+        let fetched = app.fetch(&json!({ "url": url })).await.json();
+        assert_eq!(fetched["message"], format!("url: {expected}"), "{terse} {url}");
+        let body = json!({ "url": url }).to_string();
+        let headers = [("Content-Type", "application/json")];
+        let tested = app.call("POST", "/1.0/webhooks/test", &headers, body.as_bytes()).await.json();
+        assert_eq!(tested["test"]["error"], expected, "{terse} {url}");
+    }
+}
+
+#[tokio::test]
+async fn the_message_about_a_failed_tls_handshake_names_the_reason() {
+    let receiver =
+        ScriptedReceiver::start_tls(self_signed_server_config("localhost"), vec![respond_status(200)]);
+    let url = receiver.https_url("/").to_string();
+    let app = TestApp::start().await;
+    let expected = "no secure connection to the host could be made: unknown issuer: \
+                    no trusted certificate authority has issued its certificate";
+    let fetched = app.fetch(&json!({ "url": url })).await.json();
+    assert_eq!(fetched["message"], format!("url: {expected}"));
+    let body = json!({ "url": url }).to_string();
+    let headers = [("Content-Type", "application/json")];
+    let tested = app.call("POST", "/1.0/webhooks/test", &headers, body.as_bytes()).await.json();
+    assert_eq!(tested["test"]["error"], expected);
+    assert_eq!(tested["test"]["outcome"], "tls");
+}
+
+#[test]
+fn network_terse_accepts_true_and_false_only() {
+    assert!(!Config::with(&[]).unwrap().network.terse);
+    assert!(Config::with(&[("network.terse", "true")]).unwrap().network.terse);
+    let message = Config::with(&[("network.terse", "yes")]).expect_err("the value is invalid").to_string();
+    assert_eq!(message, "network.terse: must be true or false, got \"yes\" (command line)");
 }

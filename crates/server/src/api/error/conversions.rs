@@ -141,7 +141,7 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
         NetError::TooLarge { .. } => ErrorKind::BodyTooLarge,
         NetError::Status(_) | NetError::TooManyRedirects { .. } => ErrorKind::SourceRefused,
         NetError::InvalidUrl(_) => ErrorKind::InvalidRequest,
-        NetError::BlockedAddress(_)
+        NetError::BlockedAddress { .. }
         | NetError::Dns(_)
         | NetError::Refused(_)
         | NetError::Timeout
@@ -152,11 +152,17 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
     ApiError::new(kind, format!("{attribute}: {}", net_error_text(&error))).with_source(error)
 }
 
-/// What a client may be told about a failed connection. A blocked address and a closed port have the same text: otherwise a
-/// client could use this server to map the network around it.
+/// The text about a failed connection for a client. The text about a blocked address names the setting that forbids the
+/// address, except with `network.terse`. With `network.terse`, a blocked address and a closed port have the same text:
+/// otherwise a client could use this server to map the network around it.
 pub(in crate::api) fn net_error_text(error: &NetError) -> String {
     match error {
-        NetError::BlockedAddress(_) | NetError::Refused(_) => "the host could not be reached".to_owned(),
+        NetError::BlockedAddress { rule, is_terse: false } => {
+            format!("the address policy of this server forbids a connection to the host: {rule}")
+        }
+        NetError::BlockedAddress { is_terse: true, .. } | NetError::Refused(_) => {
+            "the host could not be reached".to_owned()
+        }
         NetError::Dns(_) => "the host name could not be resolved".to_owned(),
         NetError::Timeout => "the host did not answer in time".to_owned(),
         NetError::Tls(failure) => {
@@ -184,8 +190,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_port_and_a_blocked_address_have_the_same_text() {
+    fn a_closed_port_and_a_blocked_address_have_the_same_text_with_the_setting_terse_only() {
         let closed = NetError::Refused(ConnectionRefused.into());
-        assert_eq!(net_error_text(&closed), net_error_text(&NetError::BlockedAddress(BlockedBy::Address)));
+        for rule in [BlockedBy::Address, BlockedBy::Deny, BlockedBy::Port(22)] {
+            let text = |is_terse| net_error_text(&NetError::BlockedAddress { rule, is_terse });
+            assert_eq!(net_error_text(&closed), text(true));
+            assert!(text(false).starts_with("the address policy of this server forbids"), "{}", text(false));
+            assert!(text(false).contains("`network."), "the text names the setting: {}", text(false));
+        }
     }
 }

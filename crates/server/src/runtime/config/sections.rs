@@ -193,6 +193,7 @@ pub struct Network {
     pub allow: Vec<pixaven_net::Network>,
     pub deny: Vec<pixaven_net::DenyRule>,
     pub ports: pixaven_net::PortRules,
+    pub terse: bool,
     #[serde(deserialize_with = "file")]
     pub extra_ca: Option<PathBuf>,
 }
@@ -200,7 +201,12 @@ pub struct Network {
 impl Network {
     /// The rule that says which hosts, addresses and ports may be connected to.
     pub fn policy(&self) -> AddressPolicy {
-        AddressPolicy { allow: self.allow.clone(), deny: self.deny.clone(), ports: self.ports.clone() }
+        AddressPolicy {
+            allow: self.allow.clone(),
+            deny: self.deny.clone(),
+            ports: self.ports.clone(),
+            is_terse: self.terse,
+        }
     }
 }
 
