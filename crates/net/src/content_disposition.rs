@@ -39,8 +39,8 @@ fn from_disposition(value: &str) -> Option<String> {
         let Some((name, value)) = parameter.split_once('=') else { continue };
         match name.trim().to_ascii_lowercase().as_str() {
             "filename*" => {
-                // The value is charset'language'percent-encoded (RFC 8187). Only UTF-8 and Latin-1 are in use,
-                // and the bytes show which of them it is, so the charset is not read.
+                // The value is charset'language'percent-encoded (RFC 8187). Only UTF-8 and Latin-1 are in
+                // use, and the bytes show which of them it is, so the charset is not read.
                 if let Some(name) =
                     value.trim().splitn(3, '\'').nth(2).and_then(|encoded| clean(&percent_decoded(encoded)))
                 {

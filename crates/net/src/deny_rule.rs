@@ -10,8 +10,8 @@ use crate::Network;
 
 /// A network or a host name that the server never connects to.
 ///
-/// The text of a rule has one of three forms. `10.9.0.0/16` is a network, `internal.example.com` is exactly this
-/// host of a URL, and `.example.com` is every host whose name ends with this text.
+/// The text of a rule has one of three forms. `10.9.0.0/16` is a network, `internal.example.com` is exactly
+/// this host of a URL, and `.example.com` is every host whose name ends with this text.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct DenyRule(Denied);
@@ -40,7 +40,8 @@ impl DenyRule {
         matches!(&self.0, Denied::Network(network) if network.contains(address))
     }
 
-    /// Returns whether the rule matches the host name of a parsed URL. A dot at the end of the name is ignored.
+    /// Returns whether the rule matches the host name of a parsed URL. A dot at the end of the name is
+    /// ignored.
     pub(crate) fn matches_name(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.');
         match &self.0 {

@@ -63,8 +63,8 @@ pub(crate) async fn dial(
     Ok((MaybeTlsStream::Tls(Box::new(stream)), address))
 }
 
-/// Returns the addresses that the policy permits. When it permits none, the error is the rule that forbids the
-/// first address.
+/// Returns the addresses that the policy permits. When it permits none, the error is the rule that forbids
+/// the first address.
 fn permitted(policy: &AddressPolicy, resolved: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NetError> {
     let mut blocked_by = None;
     let mut permitted = Vec::with_capacity(resolved.len());
@@ -123,8 +123,8 @@ pub(crate) async fn look_up(
         .map_err(NetError::from_lookup)
 }
 
-/// Asks the system's resolver, and blocks until the resolver answers. The crate `dns_lookup` is used because the
-/// standard library does not report the code of a failed lookup.
+/// Asks the system's resolver, and blocks until the resolver answers. The crate `dns_lookup` is used because
+/// the standard library does not report the code of a failed lookup.
 fn addresses_of_name(name: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
@@ -156,8 +156,8 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// Connects to one of `addresses` with `connect` and returns the first stream that succeeds.
 ///
 /// The addresses are tried in order, each [`HEAD_START`] after the previous one or as soon as a connect
-/// fails. When all fail, the error is the latest that concerns the peer, or else the latest local trouble, or else
-/// the error of an IPv6 address on a machine without IPv6.
+/// fails. When all fail, the error is the latest that concerns the peer, or else the latest local trouble, or
+/// else the error of an IPv6 address on a machine without IPv6.
 pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>(
     addresses: &[SocketAddr],
     connect: impl Fn(SocketAddr) -> F,

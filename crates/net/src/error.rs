@@ -46,6 +46,9 @@ pub enum NetError {
         /// The limit, in bytes.
         limit_bytes: u64,
     },
+    /// The compressed body of a response cannot be decoded.
+    #[error(transparent)]
+    Encoding(EncodingError),
     /// The caller's memory budget has no space for the response.
     #[error("there is no room for the answer")]
     OutOfMemoryBudget,
@@ -62,8 +65,8 @@ pub enum NetError {
     #[error("the URL cannot be used: {0}")]
     InvalidUrl(&'static str),
     /// This machine cannot open a connection at the moment: it lacks sockets, ports or memory, its network is
-    /// down, its firewall forbids the connection, or its resolver does not answer. The error is no fault of the
-    /// peer.
+    /// down, its firewall forbids the connection, or its resolver does not answer. The error is no fault of
+    /// the peer.
     #[error("this machine could not open a connection")]
     Local(#[source] io::Error),
     /// The proxy could not be used. The error is no fault of the peer.
@@ -84,6 +87,23 @@ pub enum BlockedBy {
     /// The port is not among `network.ports`, and no network of `network.allow` contains the address.
     #[error("`network.ports` does not contain port {0}, and `network.allow` does not contain its address")]
     Port(u16),
+}
+
+/// The reason why the compressed body of a response cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodingError {
+    /// The content coding is unknown, or there is more than one.
+    #[error("its `Content-Encoding` is {0:?}; accepted is one of gzip, deflate, br and zstd")]
+    Unknown(String),
+    /// The body does not have the form of its coding, or is incomplete.
+    #[error("its body is not valid {0}")]
+    Malformed(&'static str),
+    /// The decoded body is too large in relation to the compressed body.
+    #[error("its body expands to more than {max} times its size")]
+    Ratio {
+        /// The most decoded bytes for each compressed byte.
+        max: u64,
+    },
 }
 
 /// The reason why the proxy could not open a tunnel.
@@ -162,12 +182,12 @@ impl NetError {
         }
     }
 
-    /// How much an error says about the peer when several addresses of one host fail. The error with the highest
-    /// number is reported.
+    /// How much an error says about the peer when several addresses of one host fail. The error with the
+    /// highest number is reported.
     ///
-    /// The answer of an address (2) counts more than trouble of this machine (1), because the answer shows that
-    /// this machine could reach the host. An IPv6 address that is unusable because this machine has no IPv6 (0)
-    /// says nothing as long as the host has another address.
+    /// The answer of an address (2) counts more than trouble of this machine (1), because the answer shows
+    /// that this machine could reach the host. An IPv6 address that is unusable because this machine has no
+    /// IPv6 (0) says nothing as long as the host has another address.
     pub(crate) fn rank_among_addresses(&self) -> u8 {
         match self {
             Self::Refused(error) if Errno::from_io_error(error) == Some(Errno::ADDRNOTAVAIL) => 0,
@@ -199,8 +219,9 @@ enum Symptom {
     Lookup(i32),
 }
 
-/// The cause of each error, with the reason. An error that is not in the table counts against the peer: the retry
-/// schedule then limits the number of attempts, while trouble of this machine is retried without a limit.
+/// The cause of each error, with the reason. An error that is not in the table counts against the peer: the
+/// retry schedule then limits the number of attempts, while trouble of this machine is retried without a
+/// limit.
 const FAULTS: [(Symptom, Fault); 31] = [
     // This process or machine has no free file, socket buffer or memory.
     (Symptom::Os(Errno::MFILE), Fault::Machine),
@@ -210,11 +231,11 @@ const FAULTS: [(Symptom, Fault); 31] = [
     // No entry of the kernel's routing cache or no local port is free (ip(7), connect(2)).
     (Symptom::Os(Errno::AGAIN), Fault::Machine),
     (Symptom::Os(Errno::ADDRINUSE), Fault::Machine),
-    // For IPv4, no local port is free, which is temporary. For IPv6, an administrator has usually disabled IPv6 on
-    // this machine, which is permanent, so that the peer counts as unreachable.
+    // For IPv4, no local port is free, which is temporary. For IPv6, an administrator has usually disabled
+    // IPv6 on this machine, which is permanent, so that the peer counts as unreachable.
     (Symptom::Os(Errno::ADDRNOTAVAIL), Fault::MachineIfIpv4),
-    // This machine has no route to the address, or its interface is down. A host with one reachable address never
-    // ends here, because the answer of an address counts more than local trouble.
+    // This machine has no route to the address, or its interface is down. A host with one reachable address
+    // never ends here, because the answer of an address counts more than local trouble.
     (Symptom::Os(Errno::NETUNREACH), Fault::Machine),
     (Symptom::Os(Errno::NETDOWN), Fault::Machine),
     (Symptom::Os(Errno::NONET), Fault::Machine),
@@ -270,8 +291,8 @@ impl Fault {
         }
     }
 
-    /// Looks up an error of a lookup. `EAI_SYSTEM` means that a system call of the lookup failed, so the number of
-    /// the system call decides.
+    /// Looks up an error of a lookup. `EAI_SYSTEM` means that a system call of the lookup failed, so the
+    /// number of the system call decides.
     fn of_lookup(error: LookupError) -> (Self, io::Error) {
         let (code, error) = (error.error_num(), io::Error::from(error));
         let fault = match code {

@@ -24,6 +24,7 @@
 
 mod connection;
 mod content_disposition;
+mod content_encoding;
 mod deny_rule;
 mod dial;
 mod error;
@@ -41,6 +42,7 @@ mod target;
 mod timings;
 mod tls;
 mod tls_failure;
+mod zstd_stream;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,7 +51,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 pub use deny_rule::{DenyRule, InvalidDenyRule};
-pub use error::{BlockedBy, NetError, ProxyError};
+pub use error::{BlockedBy, EncodingError, NetError, ProxyError};
 pub use exchange::{Exchange, HttpResponse};
 pub use fetch::{FetchLimits, FetchedDocument, ReserveBytes};
 pub use network::{InvalidNetwork, Network};
@@ -69,8 +71,8 @@ const MAX_LOOKUPS: usize = 64;
 pub struct NetSettings {
     /// The rule that says which addresses may be dialled.
     pub policy: AddressPolicy,
-    /// A PEM file with certificates to trust in addition to the authorities of the system: certificate authorities,
-    /// and certificates of single servers.
+    /// A PEM file with certificates to trust in addition to the authorities of the system: certificate
+    /// authorities, and certificates of single servers.
     pub extra_ca_file: Option<PathBuf>,
     /// The proxy that all connections go through. `None` means direct connections.
     pub proxy: Option<Proxy>,

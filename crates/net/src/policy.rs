@@ -1,9 +1,9 @@
 //! The rule that says which hosts, addresses and ports the server may connect to: the usual ports of public
 //! unicast addresses, without the hosts that the configuration denies, and with the networks that it allows.
 //!
-//! The rule checks the IP address that is about to be dialled. Only the denied names are compared with the host
-//! of a URL. The tables follow the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its
-//! updates).
+//! The rule checks the IP address that is about to be dialled. Only the denied names are compared with the
+//! host of a URL. The tables follow the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890
+//! and its updates).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -17,8 +17,8 @@ use crate::{BlockedBy, NetError, Network};
 /// addresses.
 #[derive(Debug, Clone, Default)]
 pub struct AddressPolicy {
-    /// Networks that are permitted in addition to the public addresses. Their addresses may be dialled at every
-    /// port.
+    /// Networks that are permitted in addition to the public addresses. Their addresses may be dialled at
+    /// every port.
     pub allow: Vec<Network>,
     /// Networks and host names that are never connected to, even when `allow` contains their addresses.
     pub deny: Vec<DenyRule>,
@@ -76,8 +76,8 @@ impl AddressPolicy {
     }
 }
 
-/// Returns whether an address is public. An IPv6 address that tunnels to IPv4 addresses is public only if all of
-/// these IPv4 addresses are public.
+/// Returns whether an address is public. An IPv6 address that tunnels to IPv4 addresses is public only if all
+/// of these IPv4 addresses are public.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -152,8 +152,8 @@ fn embedded_v4(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
     // (RFC 4380, section 4).
     let is_teredo = TEREDO.contains(address);
     let teredo = [is_teredo.then(|| v4(s2, s3)), is_teredo.then(|| v4(!s6, !s7))];
-    // An ISATAP interface identifier (RFC 5214, section 6.1) can follow any prefix. The bit 0200 marks a globally
-    // unique IPv4 address.
+    // An ISATAP interface identifier (RFC 5214, section 6.1) can follow any prefix. The bit 0200 marks a
+    // globally unique IPv4 address.
     let isatap = (s4 & !0x0200 == 0 && s5 == 0x5efe).then(|| v4(s6, s7));
     [nat64, six_to_four, isatap].into_iter().chain(teredo).flatten()
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// One item of the setting `network.ports`: a port such as `443` or a range such as `1024-65535`. An exclamation
-/// mark before it (`!3306`) forbids the ports.
+/// One item of the setting `network.ports`: a port such as `443` or a range such as `1024-65535`. An
+/// exclamation mark before it (`!3306`) forbids the ports.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PortRule {

@@ -1,5 +1,6 @@
-//! TLS for outbound connections. The client trusts the system's certificate authorities and the certificates of
-//! one configured file. A certificate of that file is trusted as an authority and as the certificate of a server.
+//! TLS for outbound connections. The client trusts the system's certificate authorities and the certificates
+//! of one configured file. A certificate of that file is trusted as an authority and as the certificate of a
+//! server.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,8 +86,8 @@ fn add_certificates_of_file(
     }
 }
 
-/// Accepts what rustls accepts, and additionally a server that presents exactly a certificate of the configured
-/// file, as `curl --cacert` does. Validity and name are checked in both cases.
+/// Accepts what rustls accepts, and additionally a server that presents exactly a certificate of the
+/// configured file, as `curl --cacert` does. Validity and name are checked in both cases.
 #[derive(Debug)]
 struct Verifier {
     /// The verifier of rustls, for chains of certificates.
@@ -146,8 +147,8 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Returns whether the error would not exist if the certificate itself were trusted: its issuer is unknown or only has
-/// the name of a trusted authority, or the certificate is marked as an authority.
+/// Returns whether the error would not exist if the certificate itself were trusted: its issuer is unknown or
+/// only has the name of a trusted authority, or the certificate is marked as an authority.
 fn is_about_the_issuer(error: &CertificateError) -> bool {
     match error {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => true,

@@ -82,7 +82,8 @@ impl TlsReason {
     fn of_certificate(error: &CertificateError) -> Self {
         match error {
             CertificateError::UnknownIssuer => Self::UnknownIssuer,
-            // A certificate that may sign others is usually its own issuer, so no other authority can vouch for it.
+            // A certificate that may sign others is usually its own issuer, so no other authority can vouch
+            // for it.
             CertificateError::Other(other) if is_ca_used_as_end_entity(other) => Self::UnknownIssuer,
             CertificateError::NotValidForName => Self::NameMismatch { names: Vec::new() },
             CertificateError::NotValidForNameContext { presented, .. } => {
@@ -141,8 +142,8 @@ pub(crate) fn is_ca_used_as_end_entity(error: &rustls::OtherError) -> bool {
     matches!(error.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-/// A name as rustls describes it, `DnsName("example.com")` or `IpAddress(192.0.2.1)`, without the description and
-/// without control characters. A description of another form is kept.
+/// A name as rustls describes it, `DnsName("example.com")` or `IpAddress(192.0.2.1)`, without the description
+/// and without control characters. A description of another form is kept.
 fn plain_name(described: &str) -> String {
     let unwrapped = |prefix, suffix| described.strip_prefix(prefix)?.strip_suffix(suffix);
     let name = unwrapped("DnsName(\"", "\")").or_else(|| unwrapped("IpAddress(", ")")).unwrap_or(described);

@@ -2,6 +2,7 @@
 //! submodules have reused connections, fetched documents, forward proxies and TLS.
 
 mod connections;
+mod content_encoding;
 mod fetch;
 mod layers;
 mod proxy;
@@ -51,6 +52,7 @@ fn error_kind(error: &NetError) -> &'static str {
         NetError::Timeout => "timeout",
         NetError::Tls(_) => "tls",
         NetError::Protocol(_) | NetError::ProtocolSwitch => "protocol",
+        NetError::Encoding(_) => "encoding",
         NetError::OutOfMemoryBudget => "no room",
         NetError::TooLarge { .. } => "too_large",
         NetError::Status(_) => "status",

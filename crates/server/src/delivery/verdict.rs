@@ -42,6 +42,7 @@ pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome
             | NetError::ProtocolSwitch
             | NetError::InvalidUrl(_)
             | NetError::TooLarge { .. }
+            | NetError::Encoding(_)
             | NetError::OutOfMemoryBudget
             | NetError::Status(_)
             | NetError::TooManyRedirects { .. },

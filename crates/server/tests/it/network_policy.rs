@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// Fetches an image, fetches a watermark and sends a test webhook, each from or to `url`. Returns the two error
-/// words of the fetches and the outcome of the webhook.
+/// Fetches an image, fetches a watermark and sends a test webhook, each from or to `url`. Returns the two
+/// error words of the fetches and the outcome of the webhook.
 async fn outcomes(app: &TestApp, url: &str) -> [String; 3] {
     let word = |value: &serde_json::Value| value.as_str().unwrap_or("none").to_owned();
     let image = app.fetch(&json!({ "url": url })).await.json();

@@ -1,6 +1,6 @@
 //! From the errors of the layers below to what a client is told: the kind of each, and its public text.
 
-use pixaven_net::NetError;
+use pixaven_net::{EncodingError, NetError};
 
 use super::{ApiError, ErrorKind};
 use crate::delivery::TestDeliveryError;
@@ -138,8 +138,12 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
     let kind = match error {
         NetError::Local(_) | NetError::Proxy(_) => ErrorKind::Unavailable,
         NetError::OutOfMemoryBudget => ErrorKind::Overloaded,
-        NetError::TooLarge { .. } => ErrorKind::BodyTooLarge,
-        NetError::Status(_) | NetError::TooManyRedirects { .. } => ErrorKind::SourceRefused,
+        NetError::TooLarge { .. } | NetError::Encoding(EncodingError::Ratio { .. }) => {
+            ErrorKind::BodyTooLarge
+        }
+        NetError::Encoding(_) | NetError::Status(_) | NetError::TooManyRedirects { .. } => {
+            ErrorKind::SourceRefused
+        }
         NetError::InvalidUrl(_) => ErrorKind::InvalidRequest,
         NetError::BlockedAddress { .. }
         | NetError::Dns(_)
@@ -172,6 +176,7 @@ pub(in crate::api) fn net_error_text(error: &NetError) -> String {
             "the host hung up or answered something that is not HTTP".to_owned()
         }
         NetError::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
+        NetError::Encoding(error) => format!("the answer of the host cannot be decoded: {error}"),
         NetError::OutOfMemoryBudget => "the server has no room for the image at the moment".to_owned(),
         NetError::Status(status) => format!("the host answered with status {status}"),
         NetError::TooManyRedirects { limit } => format!("the host redirected more than {limit} times"),

@@ -92,7 +92,8 @@ impl AcceptedValues {
     }
 
     /// Converts the text of an environment variable or a flag to a TOML value. A list is separated by commas.
-    /// A text that should be a number or a Boolean and is not stays a text, which [`Self::accepts`] then refuses.
+    /// A text that should be a number or a Boolean and is not stays a text, which [`Self::accepts`] then
+    /// refuses.
     pub fn parse(&self, text: &str) -> Value {
         let item = |text: &str| match self {
             Self::Integer(_) | Self::IntegerList(_) => {
