@@ -1,5 +1,6 @@
-//! Fuzz targets: one per input format, and one for the whole `process` function with a random plan. Every
-//! input must give a result or an error, never a panic, and the facts of an output must match its bytes.
+//! Fuzz targets: one target for each input format, and one target for the function `process` with a random
+//! plan. Every input must give a result or an error, never a panic. The reported properties of an output must
+//! match its bytes.
 
 use arbitrary::{Arbitrary, Unstructured};
 use pixaven_imaging::plan::{
@@ -8,7 +9,8 @@ use pixaven_imaging::plan::{
 };
 use pixaven_imaging::{Format, Limits, Plan, Scratch, sniff};
 
-/// Defines the fuzz target of a format. It decodes only inputs that are recognised as this format.
+/// Defines the fuzz target of a format. The target decodes only inputs that have the signature of this
+/// format.
 #[macro_export]
 macro_rules! decodes {
     ($format:ident) => {
@@ -18,7 +20,7 @@ macro_rules! decodes {
     };
 }
 
-/// Limits that keep one run within milliseconds and a few megabytes.
+/// Returns limits that keep each run within milliseconds and a few megabytes.
 fn limits() -> Limits {
     Limits {
         pixels: 1 << 20,
@@ -31,8 +33,8 @@ fn limits() -> Limits {
     }
 }
 
-/// Decodes an input of this format and encodes the image as PNG. Rejects inputs of other formats from the
-/// corpus.
+/// Decodes an input of this format and encodes the image as PNG. Returns `Corpus::Reject` for inputs of other
+/// formats, so that the fuzzer does not keep them.
 pub fn decode(format: Format, input: &[u8]) -> libfuzzer_sys::Corpus {
     if sniff(input) != Some(format) {
         return libfuzzer_sys::Corpus::Reject;
@@ -41,7 +43,8 @@ pub fn decode(format: Format, input: &[u8]) -> libfuzzer_sys::Corpus {
     libfuzzer_sys::Corpus::Keep
 }
 
-/// Processes an input. Its last 48 bytes define the plan, the other bytes are the image.
+/// Processes an image with a random plan. The last 48 bytes of the input define the plan, the bytes before
+/// them are the image.
 pub fn process(input: &[u8]) {
     const PLAN_BYTES: usize = 48;
     let Some((image, plan)) = input.split_at_checked(input.len().saturating_sub(PLAN_BYTES)) else { return };
@@ -65,7 +68,7 @@ fn to(format: Format) -> Output {
 
 type Made<T> = arbitrary::Result<T>;
 
-/// A plan from random bytes. Every number is within its range.
+/// Creates a plan from random bytes. Every number is within its allowed range.
 fn plan(u: &mut Unstructured<'_>) -> Made<Plan> {
     let formats: Vec<Format> = Format::written().collect();
     let mut output = to(*u.choose(&formats)?);
@@ -102,7 +105,7 @@ fn plan(u: &mut Unstructured<'_>) -> Made<Plan> {
     })
 }
 
-/// `Some` in one of four cases.
+/// Returns `Some` with probability 1/4, otherwise `None`.
 fn some<'a, T>(
     u: &mut Unstructured<'a>,
     make: impl FnOnce(&mut Unstructured<'a>) -> Made<T>,

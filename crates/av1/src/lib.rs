@@ -6,8 +6,8 @@ use rav1e::prelude::{
     MatrixCoefficients, PixelRange, SpeedSettings, TransferCharacteristics,
 };
 
-/// The planes of an image, in full range, one byte per sample, rows without padding: luma, and chroma either
-/// of the same size or with half the columns and rows, rounded up.
+/// The planes of an image in full range, with one byte per sample and rows without padding. The chroma planes
+/// have either the size of the luma plane, or half its columns and rows, rounded up.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
     /// Columns of luma, 1 to 65,535.

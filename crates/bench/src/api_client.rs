@@ -1,5 +1,6 @@
-//! A client of the API for single requests, with responses as JSON. Load is sent from a
-//! [`crate::request_template::RequestTemplate`] instead, which costs less processor time.
+//! A client that sends single requests to the API and reads their responses as JSON. The load tools send
+//! their load with a [`crate::request_template::RequestTemplate`] instead, because a template needs less
+//! processor time.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,28 +19,28 @@ use crate::http_client::HttpClient;
 /// The content type of a JSON body.
 pub(crate) const JSON: &str = "application/json";
 
-/// A request without a response after this time has failed.
+/// The time limit for one request, from its start to the end of its response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client of one server with one key.
+/// Sends requests to one server with one API key.
 pub(crate) struct ApiClient {
     http: HttpClient,
     host: String,
     authorization: String,
 }
 
-/// A response that was read to its end.
+/// A complete response of the API.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
-    /// Null when the body is not JSON.
+    /// The body as JSON, or null when the body is not JSON.
     pub(crate) json: Value,
     /// The length of the body in bytes.
     pub(crate) n_bytes: usize,
 }
 
 impl ApiClient {
-    /// A client of the server at `address`.
+    /// Creates a client of the server at `address`, with the API key `key`.
     pub(crate) fn new(address: SocketAddr, key: &str) -> Self {
         let authorization = format!("Bearer {key}");
         Self { http: HttpClient::new(address), host: address.to_string(), authorization }
@@ -77,7 +78,7 @@ impl ApiClient {
         self.send(Request::post(path), Bytes::new()).await
     }
 
-    /// The history of the webhook of an accepted request.
+    /// Reads the history of the webhook of an accepted request.
     pub(crate) async fn webhook(&self, id: Uuid) -> anyhow::Result<Value> {
         let mut response = self.get(&format!("/1.0/webhooks/{id}")).await?;
         response.ensure(StatusCode::OK)?;
@@ -103,12 +104,12 @@ impl ApiClient {
 }
 
 impl ApiResponse {
-    /// The id of the request, which every JSON response of the API has.
+    /// The request id in the response. Every JSON response of the API has one.
     pub(crate) fn id(&self) -> Option<Uuid> {
         self.json["id"].as_str()?.parse().ok()
     }
 
-    /// The id of an accepted request. Fails when the response is not a 202.
+    /// Returns the id of an accepted request. Fails when the status of the response is not 202.
     pub(crate) fn accepted_id(&self) -> anyhow::Result<Uuid> {
         self.ensure(StatusCode::ACCEPTED)?;
         self.id().context("a 202 without an id")

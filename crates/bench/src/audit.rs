@@ -1,5 +1,5 @@
-//! Compares the requests that the client saw accepted with the deliveries that the receiver got. The promise
-//! under test is "nothing accepted is ever lost".
+//! Compares the ids of the accepted requests (the client has read the 202) with the ids of the webhooks that
+//! the receiver got. The tested promise is that the server loses no accepted request.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -9,27 +9,29 @@ use uuid::Uuid;
 
 use crate::webhook_receiver::Delivery;
 
-/// Counts of a run. All are counts of ids, except `duplicates`.
+/// Counts of one run of a load tool. `duplicates` counts deliveries; every other field counts ids.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Audit {
-    /// Accepted by the server: the client read the whole 202.
+    /// Ids that the server accepted: the client has read the whole 202.
     pub(crate) accepted: usize,
-    /// Accepted by the server, and delivered at least once.
+    /// Accepted ids that were delivered at least once.
     pub(crate) delivered: usize,
-    /// Accepted by the server, but never delivered.
+    /// Accepted ids that were never delivered.
     pub(crate) lost: usize,
-    /// Further deliveries of an id that was delivered before.
+    /// Repeated deliveries: deliveries of an id after its first delivery.
     pub(crate) duplicates: usize,
-    /// Ids of which two deliveries had different bodies.
+    /// Ids whose deliveries had different bodies.
     pub(crate) altered: usize,
-    /// Delivered, but the client did not read the 202: its connection was cut after the commit.
+    /// Ids that were delivered although the client has read no 202, because its connection was cut after the
+    /// commit.
     pub(crate) orphans: usize,
-    /// Delivered with a payload that reports a failure, or that has another id than its header.
+    /// Ids whose first delivery has a payload that reports a failure, or that names another id than the
+    /// header `webhook-id`.
     pub(crate) failed: usize,
 }
 
 impl Audit {
-    /// Compares the accepted ids with all deliveries.
+    /// Counts the deliveries of the accepted ids.
     pub(crate) fn new(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Self {
         let mut first: HashMap<Uuid, &Delivery> = HashMap::new();
         let mut altered = HashSet::new();
@@ -52,14 +54,14 @@ impl Audit {
     }
 }
 
-/// The accepted ids that were never delivered.
+/// Returns the accepted ids that were never delivered.
 pub(crate) fn lost_ids(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Vec<Uuid> {
     let delivered: HashSet<Uuid> = deliveries.iter().map(|delivery| delivery.id).collect();
     accepted.keys().filter(|id| !delivered.contains(id)).copied().collect()
 }
 
-/// The time from the client's 202 to the first delivery, for each delivered id. It is zero when the webhook
-/// arrives before its 202.
+/// Measures, for each delivered id, the time from the moment at which the client had read the 202 to the
+/// first delivery. The time is zero when the webhook arrives before the 202.
 pub(crate) fn delivery_times(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Vec<Duration> {
     let mut first: HashMap<Uuid, Instant> = HashMap::new();
     for delivery in deliveries {
@@ -78,11 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_outcome_is_counted() {
+    fn audit_counts_lost_duplicate_altered_orphaned_and_failed_webhooks() {
         let t = Instant::now();
         let accepted = [1, 2, 3, 4, 5].map(|id| (Uuid::from_u128(id), t)).into();
-        // 1 arrives once, 2 twice with the same body, 3 three times with different bodies, 4 never, 5 as a
-        // failure. 6 was not accepted.
+        // Id 1 is delivered once, id 2 twice with the same body, id 3 three times with two different bodies,
+        // and id 4 never. Id 5 is delivered with a failure. Id 6 is delivered, but was not accepted.
         let deliveries = [(1, 1), (2, 1), (2, 1), (3, 1), (3, 2), (3, 2), (5, 0), (6, 1)];
         let deliveries = deliveries.map(|(id, body)| delivery(id, body, t));
         let audit = Audit::new(&accepted, &deliveries);

@@ -1,9 +1,9 @@
-//! `backlog`: what a million waiting webhooks cost a server. The same load is sent twice to the same
-//! directory: first without waiting webhooks, then with a backlog of processed requests whose webhooks are
-//! due within a week.
+//! `backlog`: measures what a million waiting webhooks cost a server in start time, memory and response
+//! times. Two equal loads run on the same data directory: the first without waiting webhooks, the second with
+//! a backlog of processed requests whose webhooks are due within a week.
 //!
-//! The backlog is written through the ledger itself: a server would need an hour to accept that many
-//! requests.
+//! The tool writes the backlog directly to the ledger, because a server would need an hour to accept that
+//! many requests.
 
 mod fill;
 
@@ -25,16 +25,17 @@ use crate::resource_usage::{ResourceUsage, hundredths};
 use crate::server::{Build, ServerArgs};
 use crate::webhook_receiver::WebhookReceiver;
 
-/// The longest time in seconds from the start of a server with a backlog until it listens.
+/// The longest allowed time in seconds from the start of a server with a backlog until it listens.
 const MAX_START_S: f64 = 5.0;
 
-/// The largest peak memory of a server with a backlog.
+/// The largest allowed peak memory of a server with a backlog, in MiB.
 const MAX_RSS_MIB: f64 = 300.0;
 
-/// The p99 of the 202 with a backlog may be this many times the p99 without.
+/// The largest allowed ratio of two times: the p99 time to a 202 with a backlog, divided by the p99 time to a
+/// 202 without a backlog.
 const MAX_ACCEPT_RATIO: f64 = 2.0;
 
-/// Webhooks that are missing count as lost when none has arrived for this long.
+/// A webhook counts as lost when it has not arrived and no other webhook has arrived for this long.
 const DRAIN: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
@@ -42,7 +43,7 @@ pub(crate) struct BacklogArgs {
     /// The number of waiting webhooks.
     #[arg(long, default_value_t = 1_000_000)]
     pending: u32,
-    /// Requests per second.
+    /// Requests per second of each load.
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
     /// How long each of the two loads takes, in seconds.
@@ -55,16 +56,16 @@ pub(crate) struct BacklogArgs {
 #[derive(Serialize)]
 struct Figures {
     pending: u32,
-    /// The time to write the backlog.
+    /// Seconds that the tool needs to write the backlog.
     fill_s: f64,
-    /// From the start of the process with the backlog until it listens.
+    /// Seconds from the start of the server process with the backlog until the server listens.
     start_s: f64,
     peak_rss_server_mib: Option<f64>,
-    /// The load without waiting webhooks.
+    /// The figures of the load without waiting webhooks.
     empty: LoadFigures,
-    /// The load with waiting webhooks.
+    /// The figures of the load with waiting webhooks.
     backlog: LoadFigures,
-    /// The p99 of the 202 with the backlog divided by the p99 without.
+    /// The p99 time to a 202 with the backlog, divided by the p99 time to a 202 without the backlog.
     accept_p99_ratio: f64,
 }
 
@@ -72,13 +73,14 @@ struct Figures {
 struct LoadFigures {
     #[serde(flatten)]
     audit: Audit,
-    /// From the scheduled time to the end of the 202.
+    /// Times from the scheduled time of a request to the end of its 202, in milliseconds.
     accept_ms: Percentiles,
-    /// From the end of the 202 to the arrival of the webhook.
+    /// Times from the end of the 202 to the arrival of the webhook, in milliseconds.
     delivery_ms: Percentiles,
 }
 
-/// Measures both loads, and requires that the backlog costs little.
+/// Measures a load without and a load with the backlog. The report requires that the start time, the memory
+/// and the response times stay within limits.
 pub(crate) async fn run(args: &BacklogArgs) -> anyhow::Result<Report> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
     let (binary, image) = (args.server.binary(Build::Optimised).await?, TestImage::noop()?);
@@ -111,7 +113,8 @@ pub(crate) async fn run(args: &BacklogArgs) -> anyhow::Result<Report> {
 }
 
 impl LoadFigures {
-    /// Waits for the webhooks of a load. Fails when a request was not accepted.
+    /// Waits for the webhooks of a load, and computes its figures. Fails when the server did not accept every
+    /// request.
     async fn new(result: LoadResult, receiver: &WebhookReceiver) -> anyhow::Result<Self> {
         receiver.wait_for(&result.accepted, DRAIN).await;
         let deliveries = receiver.deliveries_of(&result.accepted);

@@ -1,6 +1,7 @@
-//! `clock`: delays while the wall clock jumps. A server under libfaketime gets webhooks with delays of a
-//! second to a week. It is killed, stopped and started again, and its clock is set forward and back, while it
-//! runs and while it is stopped. By that clock, no webhook may arrive early, twice, late, or never.
+//! `clock`: checks delayed webhooks while the wall clock jumps. A server under libfaketime gets requests
+//! whose webhooks have delays from a second to a week. The tool kills or stops the server and starts it
+//! again, and sets its clock forward and back, both while the server runs and while it is stopped. No webhook
+//! may arrive early by the server's clock, late, twice, or never.
 
 mod fake_clock_server;
 mod faketime;
@@ -31,7 +32,8 @@ use crate::server::{Build, ServerArgs};
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
 
-/// The jumps of the clock in seconds, in order, and the state of the server at each.
+/// The jumps of the server's clock in order: the size of the jump in seconds, and whether the server runs or
+/// is stopped during the jump.
 const JUMPS: [(i64, ServerState); 10] = [
     (HOUR_S, ServerState::Running),
     (HOUR_S, ServerState::Stopped),
@@ -45,21 +47,23 @@ const JUMPS: [(i64, ServerState); 10] = [
     (HOUR_S, ServerState::Stopped),
 ];
 
-/// The server is restarted this often for each jump: once after SIGKILL and once after SIGTERM.
+/// The number of restarts of the server for each jump of its clock: one after SIGKILL and one after SIGTERM.
 const RESTARTS_PER_JUMP: usize = 2;
 
-/// The longest delay. At the end the clock is set forward until all delays are over.
+/// The longest delay of a webhook in seconds. At the end of the run, the tool sets the clock forward so far
+/// that every webhook is due.
 const MAX_DELAY_S: i64 = 7 * DAY_S;
 
-/// The longest time from the start of a delivery to its arrival. A delivery that arrives this soon after a
-/// jump may have been started before the jump.
+/// The longest allowed time from the moment at which the server starts to send a webhook until the webhook
+/// arrives, in milliseconds. A webhook that arrives within this time after a jump of the clock may have been
+/// sent before the jump.
 const TRANSIT_MS: i64 = 1_000;
 
-/// The largest error of a comparison between this program's clock and the server's, which are read one after
-/// the other.
+/// The largest error in milliseconds when the tool compares its own clock with the server's clock. The two
+/// clocks are read one after the other.
 const SLACK_MS: i64 = 50;
 
-/// The state of the server while its clock is set.
+/// Whether the server runs while the tool sets its clock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ServerState {
     Running,
@@ -68,20 +72,20 @@ enum ServerState {
 
 #[derive(Args)]
 pub(crate) struct ClockArgs {
-    /// The number of webhooks that are accepted before each restart.
+    /// The number of webhooks that the server accepts before each restart.
     #[arg(long, default_value_t = 15)]
     per_round: u32,
     /// The seed of the random delays and pauses.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    /// Seconds without a new webhook after which the missing webhooks count as lost.
     #[arg(long, default_value_t = 60.0)]
     drain_seconds: f64,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// Restarts the server and sets its clock, and requires that every webhook arrives in time.
+/// Restarts the server and sets its clock. The report requires that every webhook arrives on time.
 pub(crate) async fn run(args: &ClockArgs) -> anyhow::Result<Report> {
     let (binary, image) = (args.server.binary(Build::SameProfile).await?, TestImage::noop()?);
     let run = Run {
@@ -100,16 +104,16 @@ struct Run<'a> {
     drain: Duration,
 }
 
-/// An accepted webhook.
+/// The times of a webhook that the server has accepted.
 struct AcceptedWebhook {
     accepted: Instant,
-    /// The time of the 202 by the machine's clock, in milliseconds since 1970.
+    /// The time at which the client had read the 202, by the machine's clock, in milliseconds since 1970.
     accepted_ms: i64,
-    /// The due time by the server's clock, in milliseconds since 1970.
+    /// The due time of the webhook by the server's clock, in milliseconds since 1970.
     due_ms: i64,
 }
 
-/// Everything that was accepted in a run.
+/// All webhooks that the server accepted in a run.
 #[derive(Default)]
 struct Acceptances {
     webhooks: HashMap<Uuid, AcceptedWebhook>,
@@ -117,7 +121,7 @@ struct Acceptances {
 }
 
 impl Run<'_> {
-    /// Runs all jumps and restarts, then waits for all webhooks.
+    /// Does all clock jumps and restarts, then waits for all webhooks.
     async fn measure(mut self) -> anyhow::Result<Figures> {
         let start = Instant::now();
         let faketime = Faketime::new()?;
@@ -160,7 +164,8 @@ impl Run<'_> {
         Ok(Figures::new(self.seed, &server.timeline, &acceptances, &deliveries, start.elapsed()))
     }
 
-    /// Sends the requests of one round, and checks the due times of their webhooks.
+    /// Sends requests with random delays of their webhooks before a restart, and checks the due time of each
+    /// webhook.
     async fn send_requests(
         &self,
         server: &mut FakeClockServer,
@@ -199,8 +204,8 @@ impl Acceptances {
     }
 }
 
-/// The due time of an accepted webhook by the server's clock, in milliseconds since 1970. Waits until the
-/// image is processed.
+/// Reads the due time of an accepted webhook by the server's clock, in milliseconds since 1970. Waits until
+/// the server has processed the image of the request.
 async fn due_ms(api: &ApiClient, id: Uuid) -> anyhow::Result<i64> {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     loop {
@@ -214,7 +219,7 @@ async fn due_ms(api: &ApiClient, id: Uuid) -> anyhow::Result<i64> {
     }
 }
 
-/// A time of the API, in milliseconds since 1970.
+/// Converts a time in the API's format (RFC 3339) to milliseconds since 1970.
 fn unix_ms(text: &Value) -> anyhow::Result<i64> {
     let text = text.as_str().context("no time")?;
     let at = OffsetDateTime::parse(text, &Rfc3339).with_context(|| format!("no time: {text}"))?;

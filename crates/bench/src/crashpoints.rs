@@ -1,14 +1,16 @@
-//! `crashpoints`: durability at each system call. A server runs a short script of requests, and is killed as
-//! it enters its `N`th system call of a group, once for each `N`. Then a server is started on the same
-//! directory, and must keep everything that the killed server had acknowledged.
+//! `crashpoints`: checks durability at each system call. A server handles a short script of requests, and is
+//! killed as it enters its `N`th system call of a group. The tool repeats this for each `N`. After each kill,
+//! a second server starts on the same data directory, and must keep everything that the killed server had
+//! acknowledged.
 //!
-//! A crash point is a group of system calls and an `N`. `strace` counts the calls of each thread separately.
-//! The first thread that enters its `N`th call dies, and all other threads with it. `N` therefore goes up to
-//! the largest count of a single thread; a thread with fewer calls is hit only where it is ahead of the
-//! others. Threads of different kinds write to the files of the ledger, so that each of these files has
-//! groups of its own. The process dies before the call has an effect; the state after the call is the one
-//! that the thread's next call finds. Calls during the start and the orderly stop of a server are crash
-//! points, too. Only the server's own process is killed, and its workers must notice.
+//! A crash point is a group of system calls and a number `N`. `strace` counts the calls of each thread
+//! separately. The first thread that enters its `N`th call dies, and all other threads of the process die
+//! with it. `N` therefore goes up to the largest count of a single thread. A thread with fewer calls is the
+//! first to enter its `N`th call only when it is ahead of the other threads. Threads of different kinds write
+//! to the files of the ledger, so that each of these files has groups of its own. The process dies before the
+//! system call has an effect; the state after the call is tested by the next crash point of the same thread.
+//! System calls during the start and the orderly stop of a server are crash points, too. `strace` kills only
+//! the server process; its image workers must notice the death of the server and exit.
 
 mod call_groups;
 mod recovery;
@@ -31,23 +33,24 @@ use crate::strace::{self, CallCounts};
 
 #[derive(Args)]
 pub(crate) struct CrashpointsArgs {
-    /// Try only every Nth crash point of a group.
+    /// Test only every Nth crash point of a group.
     #[arg(long, default_value_t = 1)]
     every: u64,
-    /// Try at most this many crash points, evenly spread over all of them.
+    /// Test at most this many crash points, evenly spread over all crash points.
     #[arg(long)]
     limit: Option<usize>,
-    /// Try only the groups whose names contain this.
+    /// Test only the groups whose names contain this text.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// How many servers run at the same time; each waits most of the time.
+    /// The number of servers that run at the same time. Each server waits most of the time.
     #[arg(long, default_value_t = 4)]
     lanes: usize,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// A moment at which a server is killed. No server is killed at `n` = 0.
+/// The moment at which a server is killed: its `n`th system call of a group. With `n` = 0 the server is not
+/// killed.
 struct CrashPoint {
     group: &'static CallGroup,
     n: u64,
@@ -58,29 +61,30 @@ struct Figures {
     points: usize,
     /// Crash points at which the server was killed.
     killed: usize,
-    /// Crash points that the server did not reach: it made fewer calls than the server that was counted.
+    /// Crash points that the server did not reach, because it made fewer system calls than the server whose
+    /// calls were counted.
     not_reached: usize,
-    /// Kills after which an acknowledgement was not kept.
+    /// Crash points after which something that the server had acknowledged was missing or wrong.
     bad_recoveries: usize,
     accepted: usize,
-    /// Further deliveries of an id that was delivered before, except the resend that the script asks for.
+    /// Repeated deliveries of the same webhook. The resend that the script requests does not count.
     duplicates: usize,
-    /// Delivered, but the client did not read the 202.
+    /// Ids that were delivered although the client has read no 202.
     orphans: usize,
     calls: Vec<GroupFigures>,
 }
 
-/// The calls of one group in an undisturbed run.
+/// The system calls of one group that a server makes when it is not killed.
 #[derive(Serialize)]
 struct GroupFigures {
     name: String,
-    /// The number of calls of all threads.
+    /// The number of calls in all threads together.
     calls: u64,
-    /// Calls of the thread that makes most of them, which is the number of crash points.
+    /// The largest number of calls in a single thread, which is the number of crash points.
     points: u64,
 }
 
-/// Counts the calls of each group, then kills a server at each crash point.
+/// Counts the system calls of each group, then tests a server at each crash point.
 pub(crate) async fn run(args: &CrashpointsArgs) -> anyhow::Result<Report> {
     ensure!(args.every > 0 && args.lanes > 0, "--every and --lanes are above zero");
     strace::ensure_installed().await?;
@@ -145,7 +149,7 @@ async fn run_trials(
     Ok(trials)
 }
 
-/// At most `limit` of the crash points, evenly spread over all of them.
+/// Selects at most `limit` of the crash points, evenly spread over all of them.
 fn evenly_spread(points: Vec<CrashPoint>, limit: usize) -> VecDeque<CrashPoint> {
     let (n, n_taken) = (points.len(), limit.min(points.len()));
     let is_taken = |at: usize| (at + 1) * n_taken / n > at * n_taken / n;
@@ -171,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limited_sample_is_evenly_spread() {
+    fn a_limited_sample_of_crash_points_is_evenly_spread() {
         let points = |n| (0..n).map(|n| CrashPoint { group: &CALL_GROUPS[0], n }).collect::<Vec<_>>();
         let taken =
             |n, limit| evenly_spread(points(n), limit).iter().map(|point| point.n).collect::<Vec<_>>();

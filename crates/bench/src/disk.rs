@@ -1,10 +1,12 @@
-//! `disk`: a disk under load that is full, refuses writes or fails to flush. The server must refuse with 503
-//! what it cannot keep, and must lose nothing that it accepted. It must recover by itself when the fault
-//! ends. After a failed flush the content of the disk is unknown, so that only a restart may recover.
+//! `disk`: checks a server whose disk is full, refuses writes or fails to flush. The server must answer 503
+//! to requests that it cannot store, must lose no accepted request, and must accept requests again when the
+//! fault ends. After a failed flush, however, only a restart of the server may accept requests again, because
+//! the content of the disk is unknown.
 //!
-//! The full disk is a small file system in memory, which only root can mount. The other faults are errors
-//! that `strace` returns instead of the system, while the data does reach the disk. Whether a request was
-//! accepted after such a failure is therefore decided by its time, and not by the data that is left.
+//! For the full disk, the tool mounts a small file system in memory, which needs root. For the other faults,
+//! `strace` makes system calls return errors. Some of the data still reaches the disk, so that the content of
+//! the disk does not show whether the server was right to accept a request. The tool therefore compares the
+//! time at which the request was sent with the time of the failure.
 
 mod cases;
 mod mount;
@@ -27,7 +29,7 @@ use crate::strace::{self, Tracer};
 
 #[derive(Args)]
 pub(crate) struct DiskArgs {
-    /// Run only the cases whose names contain this.
+    /// Run only the cases whose names contain this text.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// Requests per second.
@@ -36,7 +38,7 @@ pub(crate) struct DiskArgs {
     /// How long requests are sent in each case, in seconds.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// How long to wait for the next webhook after the restart, in seconds, before the rest counts as lost.
+    /// Seconds without a new webhook after the restart, after which the missing webhooks count as lost.
     #[arg(long, default_value_t = 30.0)]
     drain_seconds: f64,
     #[command(flatten)]
@@ -57,7 +59,8 @@ struct Figures {
     cases: Vec<CaseResult>,
 }
 
-/// Runs the cases one after the other, and requires that all are as expected.
+/// Runs all selected cases, one after the other. The report requires that the server reacts to each fault as
+/// expected.
 pub(crate) async fn run(args: &DiskArgs) -> anyhow::Result<Report> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
     let cases: Vec<_> = CASES.iter().filter(|case| case.name.contains(&args.only)).collect();
@@ -90,7 +93,8 @@ async fn run_case(
     load: LoadOptions,
 ) -> anyhow::Result<CaseResult> {
     let directory = temporary_directory(args.keep)?;
-    // strace compares paths byte for byte, so that the path must be the one that the system uses.
+    // `strace` compares paths byte for byte. The path must therefore be the canonical path, which the system
+    // uses.
     let root = directory.path().canonicalize()?;
     let data_dir = root.join("data");
     match case.fault {

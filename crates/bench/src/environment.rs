@@ -1,5 +1,5 @@
-//! The test environment of a run: a server in an empty directory, an image origin, a webhook receiver,
-//! clients.
+//! Starts the test environment of a load tool: a server with an empty data directory, an image origin, a
+//! webhook receiver, and HTTP clients.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -16,41 +16,41 @@ use crate::request_template::{InputMode, RequestTemplate, RequestUrls, TestImage
 use crate::server::{Installation, Server, ServerArgs, temporary_directory};
 use crate::webhook_receiver::WebhookReceiver;
 
-/// The path of the image at the origin.
+/// The URL path of the image at the origin.
 pub(crate) const IMAGE_PATH: &str = "/image.jpg";
 
-/// How a test environment is started.
+/// Options of a test environment.
 pub(crate) struct EnvironmentOptions<'a> {
     pub(crate) binary: &'a Path,
-    /// Settings of the server, as `section.key=value`.
+    /// Settings of the server in the form `section.key=value`.
     pub(crate) settings: &'a [String],
     /// Environment variables of the server.
     pub(crate) variables: Vec<(&'static str, OsString)>,
-    /// Whether the server's directory is kept after the run.
+    /// Whether the server's directory stays on the disk after the run.
     pub(crate) keep: bool,
     pub(crate) image: &'a TestImage,
     pub(crate) input: InputMode,
 }
 
-/// A running test environment: the server listens.
+/// A running test environment. Its server listens.
 pub(crate) struct TestEnvironment {
     pub(crate) installation: Installation,
     pub(crate) server: Server,
     pub(crate) address: SocketAddr,
     pub(crate) image_url: String,
     pub(crate) receiver: WebhookReceiver,
-    /// The requests of the load, with webhooks to `receiver`.
+    /// The template of the load's requests. Their webhooks go to `receiver`.
     pub(crate) template: Arc<RequestTemplate>,
     /// The client that sends the load.
     pub(crate) http: Arc<HttpClient>,
     /// The client for all other requests.
     pub(crate) api: Arc<ApiClient>,
-    /// Holds the server's files. Removed on drop, unless it is to be kept.
+    /// The directory with the server's files. It is deleted on drop, except with the option `keep`.
     _directory: TempDir,
 }
 
 impl<'a> EnvironmentOptions<'a> {
-    /// The options for the server that the command line names.
+    /// Creates options from the command-line arguments for the server.
     pub(crate) fn new(
         args: &'a ServerArgs,
         binary: &'a Path,
@@ -60,7 +60,7 @@ impl<'a> EnvironmentOptions<'a> {
         Self { binary, settings: &args.settings, variables: Vec::new(), keep: args.keep, image, input }
     }
 
-    /// Starts a server in an empty directory, and everything else of the environment.
+    /// Starts an image origin, a webhook receiver, and a server in an empty directory.
     pub(crate) async fn start(&self) -> anyhow::Result<TestEnvironment> {
         let directory = temporary_directory(self.keep)?;
         let data_dir = directory.path().join("data");
@@ -88,7 +88,8 @@ impl<'a> EnvironmentOptions<'a> {
 }
 
 impl TestEnvironment {
-    /// A template with the same image and another webhook.
+    /// Creates a request template for the environment's server with another webhook. The server fetches the
+    /// image.
     pub(crate) fn template_for(&self, image: &TestImage, webhook: Value) -> Arc<RequestTemplate> {
         let urls = RequestUrls { image: self.image_url.clone(), webhook };
         let key = &self.installation.key;

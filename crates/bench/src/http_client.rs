@@ -1,4 +1,4 @@
-//! An HTTP client of one server that keeps its connections open, and adds as little processor time as
+//! An HTTP client of one server. The client keeps its connections open, and uses as little processor time as
 //! possible.
 
 use std::io;
@@ -13,14 +13,14 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// A client that reuses idle connections, and opens new ones as they are needed.
+/// Reuses an idle connection for a request, or opens a new connection when none is idle.
 pub(crate) struct HttpClient {
     server: SocketAddr,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
 
 impl HttpClient {
-    /// A client without connections yet.
+    /// Creates a client. The first request opens the first connection.
     pub(crate) fn new(server: SocketAddr) -> Self {
         Self { server, idle: Mutex::default() }
     }
@@ -44,12 +44,12 @@ impl HttpClient {
             }
         }
         let stream = connect(self.server).await.context("no connection")?;
-        // Without TCP_NODELAY a request may wait 40 ms for an acknowledgement. A refusal only costs
-        // precision.
+        // Sets TCP_NODELAY, because otherwise a request may wait 40 ms for an acknowledgement. An error is
+        // ignored, because it affects only the precision of the measured times.
         let _refused = stream.set_nodelay(true);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         spawn(async move {
-            // The sender of a request sees the end of its connection as an error.
+            // An error of the connection is ignored here, because the sender of the request gets it, too.
             let _cut = connection.await;
         });
         Ok(sender)

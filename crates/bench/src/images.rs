@@ -1,8 +1,9 @@
-//! `images`: processor time and memory of image processing for a list of cases, optionally beside
-//! [sharp](https://sharp.pixelplumbing.com) in the same run.
+//! `images`: measures processor time and memory of image processing for a list of cases, optionally together
+//! with [sharp](https://sharp.pixelplumbing.com).
 //!
-//! Each measurement is a process of its own that works alone on one thread and measures itself. The two sides
-//! take turns, so that whatever else the machine does affects both. The median over all rounds is reported.
+//! A separate process makes each measurement on one thread and measures itself. No other measurement runs at
+//! the same time. The processes of pixaven and of sharp run alternately, so that other work of the machine
+//! affects both. The report has the median over all rounds.
 
 mod cases;
 mod inputs;
@@ -28,7 +29,7 @@ use crate::report::{Report, progress};
 
 #[derive(Args)]
 pub(crate) struct ImagesArgs {
-    /// Measure sharp too, which needs Node.js and the npm package.
+    /// Also measure sharp, which needs Node.js and the npm package `sharp`.
     #[arg(long)]
     peers: bool,
     /// The directory in which npm has installed sharp.
@@ -37,19 +38,20 @@ pub(crate) struct ImagesArgs {
     /// The directory of real images that CONTRIBUTING.md describes.
     #[arg(long, value_name = "DIR", env = "PIXAVEN_CORPUS", default_value = "../shared/corpus")]
     corpus: PathBuf,
-    /// Measure only the cases whose names contain this.
+    /// Measure only the cases whose names contain this text.
     #[arg(long = "job", value_name = "TEXT", default_value = "")]
     case: String,
-    /// How often each case is measured; the median is reported.
+    /// The number of measurements of each case. The report has their median.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Milliseconds of processor time for which one measurement repeats its case.
+    /// Milliseconds of processor time for each measurement. A measurement repeats its case until this time is
+    /// used up.
     #[arg(long, default_value_t = 600)]
     budget_ms: u32,
-    /// Measure also the cases that take many seconds each.
+    /// Also measure the cases that take many seconds each.
     #[arg(long)]
     long: bool,
-    /// Write the last outputs of both sides to this directory.
+    /// Write the last output image of pixaven and of sharp for each case to this directory.
     #[arg(long, value_name = "DIR")]
     outputs: Option<PathBuf>,
 }
@@ -92,7 +94,7 @@ pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<Report> {
     Ok(Report::new("images", &json!({ "jobs": results }))?.table("jobs", table::table(&results)))
 }
 
-/// Whether this build can encode the output of a case.
+/// Returns whether this build can encode the output format of a case.
 fn is_encodable(case: &ImageCase) -> bool {
     match (case.plan)().output.format {
         TargetFormat::Format(format) => Format::written().any(|written| written == format),

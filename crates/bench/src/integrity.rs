@@ -1,11 +1,12 @@
-//! SQLite's integrity check of a stopped server's ledger. The fault tools read nothing else of a server's
-//! files.
+//! Runs SQLite's integrity check on the ledger of a stopped server. No other module of the fault tools reads
+//! a database of the server.
 
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// What SQLite finds wrong with the ledger in a data directory; empty when the ledger is sound.
+/// Returns the errors that SQLite finds in the ledger of a data directory. The list is empty when the ledger
+/// is sound.
 pub(crate) fn integrity_errors(data_dir: &Path) -> anyhow::Result<Vec<String>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(data_dir.join("pixaven.db"), flags)?;

@@ -1,6 +1,7 @@
-//! `isolation`: whether a hanging receiver with thousands of waiting webhooks delays the webhooks of another
-//! receiver. Two servers run side by side, one with that backlog and one without it, and get the same load by
-//! turns. Whatever else the machine does then affects both.
+//! `isolation`: measures whether a hanging receiver with thousands of waiting webhooks delays the webhooks of
+//! another receiver. Two servers run side by side: only one of them has webhooks that wait for the hanging
+//! receiver. The tool sends the same load to the two servers alternately, so that other work of the machine
+//! affects both.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,19 +27,20 @@ use crate::request_template::{InputMode, RequestTemplate, TestImage};
 use crate::resource_usage::hundredths;
 use crate::server::{Build, ServerArgs};
 
-/// The p99 beside the backlog may be this many times the p99 alone.
+/// The largest allowed ratio of the p99 delivery times: the server with the backlog, divided by the server
+/// without it.
 const MAX_RATIO: f64 = 2.0;
 
-/// Seconds of load before anything is measured.
+/// Seconds of load on each server before the measurement begins.
 const WARM_UP_S: f64 = 2.0;
 
-/// How many turns each server gets.
+/// The number of turns of load for each server. The two servers get their turns alternately.
 const N_TURNS: u32 = 10;
 
-/// How many requests for the hanging receiver are sent at the same time.
+/// How many requests of the backlog are sent at the same time.
 const N_FILLERS: usize = 16;
 
-/// The images of the backlog must be processed within this time.
+/// The server must process the images of all requests of the backlog within this time.
 const BACKLOG_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
@@ -46,13 +48,13 @@ pub(crate) struct IsolationArgs {
     /// The number of webhooks that wait for the hanging receiver.
     #[arg(long, default_value_t = 10_000)]
     pending: usize,
-    /// Webhooks per second to the other receiver.
+    /// The number of webhooks per second to the healthy receiver.
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
-    /// How long each server is measured, in seconds, all turns together.
+    /// Seconds of load on each server, as the sum of all its turns.
     #[arg(long, default_value_t = 15.0)]
     seconds: f64,
-    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    /// Seconds without a new webhook after which the missing webhooks count as lost.
     #[arg(long, default_value_t = 15.0)]
     drain_seconds: f64,
     #[command(flatten)]
@@ -62,13 +64,14 @@ pub(crate) struct IsolationArgs {
 #[derive(Debug, Clone, Serialize)]
 struct Figures {
     rate: f64,
-    /// Webhooks that waited for the hanging receiver, before and after the measurement.
+    /// Webhooks that wait for the hanging receiver: their number before the measurement, and their number
+    /// after it.
     pending: (u64, u64),
-    /// The server without the backlog.
+    /// The figures of the server without the backlog.
     alone: SideFigures,
-    /// The server with the backlog.
+    /// The figures of the server with the backlog.
     beside: SideFigures,
-    /// The time beside the backlog divided by the time alone.
+    /// The p50 delivery time of the server with the backlog, divided by that of the server without it.
     p50_ratio: Option<f64>,
     p99_ratio: Option<f64>,
 }
@@ -78,13 +81,13 @@ struct Figures {
 struct SideFigures {
     #[serde(flatten)]
     audit: Audit,
-    /// Requests that were not accepted.
+    /// Requests that the server did not accept.
     refused: usize,
-    /// From the end of the 202 to the arrival of the webhook.
+    /// Times from the end of the 202 to the arrival of the webhook, in milliseconds.
     delivery_ms: Option<Percentiles>,
 }
 
-/// Measures both servers by turns, and compares them.
+/// Sends load to the two servers alternately, and compares their delivery times.
 pub(crate) async fn run(args: &IsolationArgs) -> anyhow::Result<Report> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
     let (binary, image) = (args.server.binary(Build::Optimised).await?, TestImage::noop()?);
@@ -100,16 +103,16 @@ pub(crate) async fn run(args: &IsolationArgs) -> anyhow::Result<Report> {
 
 struct Run<'a> {
     options: EnvironmentOptions<'a>,
-    /// Webhooks to the hanging receiver.
+    /// The number of webhooks to the hanging receiver.
     n_pending: usize,
-    /// Webhooks a second to the other receiver.
+    /// Webhooks per second to the healthy receiver.
     rate: f64,
-    /// Seconds of load on each server, all turns together.
+    /// Seconds of load on each server, as the sum of all its turns.
     seconds: f64,
     drain: Duration,
 }
 
-/// One of the two servers, and the outcomes of its load.
+/// One of the two servers, and the results of the load that it got.
 struct Side {
     environment: TestEnvironment,
     accepted: HashMap<Uuid, Instant>,
@@ -117,7 +120,7 @@ struct Side {
 }
 
 impl Run<'_> {
-    /// Builds the backlog and measures by turns.
+    /// Gives one server a backlog, then sends load to the two servers alternately.
     async fn measure(&self) -> anyhow::Result<Figures> {
         let (mut alone, mut beside) = (self.start().await?, self.start().await?);
         let hanging = ScriptedReceiver::start(vec![vec![Action::Hang]]);
@@ -150,7 +153,7 @@ impl Run<'_> {
         Ok(Side { environment, accepted: HashMap::new(), n_refused: 0 })
     }
 
-    /// Sends a steady load, and waits until the healthy receiver has all of its webhooks.
+    /// Sends a steady load to one server, and waits until the healthy receiver has all webhooks of this load.
     async fn load(&self, side: &mut Side, seconds: f64) {
         let TestEnvironment { http, template, receiver, .. } = &side.environment;
         let end = tokio::time::sleep(Duration::from_secs_f64(seconds));
@@ -194,7 +197,8 @@ impl Figures {
     }
 }
 
-/// Waits until the images of all requests are processed. Returns how many webhooks are not delivered yet.
+/// Waits until the server has processed the images of all requests. Returns the number of webhooks that are
+/// not delivered yet.
 async fn wait_until_processed(environment: &TestEnvironment) -> anyhow::Result<u64> {
     let start = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
@@ -205,7 +209,7 @@ async fn wait_until_processed(environment: &TestEnvironment) -> anyhow::Result<u
     n_webhooks_in(environment, "scheduled,dispatched").await
 }
 
-/// Sends `n` requests as fast as the server accepts them.
+/// Sends `n` requests, of which up to [`N_FILLERS`] are in flight at the same time.
 async fn fill(http: &Arc<HttpClient>, template: &Arc<RequestTemplate>, n: usize) -> anyhow::Result<()> {
     let mut fillers = JoinSet::new();
     for filler in 0..N_FILLERS {
@@ -221,7 +225,7 @@ async fn fill(http: &Arc<HttpClient>, template: &Arc<RequestTemplate>, n: usize)
     fillers.join_all().await.into_iter().collect()
 }
 
-/// How many webhooks have one of these statuses, which are separated by commas.
+/// Counts the webhooks that have one of the given statuses. `statuses` is a list separated by commas.
 async fn n_webhooks_in(environment: &TestEnvironment, statuses: &str) -> anyhow::Result<u64> {
     let response = environment.api.get(&format!("/1.0/webhooks?limit=1&status={statuses}")).await?;
     response.ensure(StatusCode::OK)?;

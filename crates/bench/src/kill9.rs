@@ -1,6 +1,6 @@
-//! `kill9`: durability under load. A server under load is killed at random moments, and started again on the
-//! same directory and port. In the end every request whose 202 the client has read must have been delivered,
-//! always with the same body.
+//! `kill9`: checks durability under load. The tool kills a server under load at random moments, and each time
+//! starts it again on the same data directory and port. At the end, every accepted request (the client has
+//! read its 202) must have been delivered, and all deliveries of a request must have the same body.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -21,16 +21,17 @@ use crate::resource_usage::hundredths;
 use crate::server::{Build, Installation, Server, ServerArgs};
 use crate::webhook_receiver::WebhookReceiver;
 
-/// Each server lives for a random time from zero to this, counted from the start of its process. Some servers
-/// are killed while they still recover from the kill before.
+/// The longest lifetime of a server before it is killed. The lifetime is random, begins at the start of the
+/// process, and may be as short as zero, so that some servers are killed while they still recover from the
+/// previous kill.
 const MAX_LIFETIME: Duration = Duration::from_millis(2500);
 
-/// A worker that still runs this long after its server was killed has failed to notice.
+/// The time limit within which an image worker must exit after its server was killed.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 pub(crate) struct Kill9Args {
-    /// How often the server is killed.
+    /// The number of kills.
     #[arg(long, default_value_t = 20)]
     rounds: u32,
     /// Requests per second.
@@ -39,13 +40,13 @@ pub(crate) struct Kill9Args {
     /// The seed of the random moments of the kills.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How the image reaches the server.
+    /// How the server gets the image of a request.
     #[arg(long = "way", value_enum, default_value = "mix")]
     input: InputMode,
-    /// The image to process instead of a generated one of 550×412 pixels.
+    /// A file with the image to process, instead of a generated image of 550×412 pixels.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    /// Seconds without a new webhook after the load, after which the missing webhooks count as lost.
     #[arg(long, default_value_t = 60.0)]
     drain_seconds: f64,
     #[command(flatten)]
@@ -64,15 +65,16 @@ struct Figures {
     rejected: usize,
     cut: usize,
     duplicate_percent: f64,
-    /// Servers that were killed before they listened.
+    /// The number of servers that were killed before they listened.
     killed_while_starting: u32,
-    /// Workers that still ran after their server was killed.
+    /// The number of image workers that still ran after their server was killed.
     workers_left: usize,
-    /// From the last kill to the arrival of the last missing webhook.
+    /// Seconds from the end of the load until all accepted webhooks were delivered, or until the tool stopped
+    /// waiting.
     drain_s: f64,
 }
 
-/// Kills the server under load, and requires that nothing accepted is lost or altered.
+/// Kills the server under load. The report requires that no accepted webhook is lost or altered.
 pub(crate) async fn run(args: &Kill9Args) -> anyhow::Result<Report> {
     ensure!(args.rate > 0.0, "--rate is above zero");
     let binary = args.server.binary(Build::Optimised).await?;
@@ -98,23 +100,23 @@ struct Run<'a> {
     drain: Duration,
 }
 
-/// What the tool observed when it killed servers.
+/// Counts what happened at the kills.
 #[derive(Default)]
 struct Kills {
     n_while_starting: u32,
-    /// The process ids of the workers of all killed servers.
+    /// The process ids of the image workers of all killed servers.
     workers: HashSet<u32>,
 }
 
 impl Run<'_> {
-    /// Kills and restarts under load, waits for the missing webhooks, and counts.
+    /// Kills and restarts the server under load, waits for the missing webhooks, and computes the figures.
     async fn measure(&self) -> anyhow::Result<Figures> {
         let environment = self.options.start().await?;
         let TestEnvironment { installation, server, address, receiver, template, http, api, .. } =
             environment;
         let (stop_load, load_stopped) = oneshot::channel();
         let load = load::run(&http, &template, self.rate, async {
-            // A dropped sender stops the load, too.
+            // The load also stops when the sender of the channel is dropped.
             let _dropped = load_stopped.await;
         });
         let kills = async {
@@ -133,7 +135,7 @@ impl Run<'_> {
         Ok(self.figures(&result, &receiver, &kills, drain, count_workers_left(&kills.workers).await))
     }
 
-    /// Does all rounds. Returns the server that was started after the last kill, and that listens.
+    /// Kills and restarts the server once per round. Returns the last server, which listens.
     async fn kill_and_restart(
         &self,
         installation: &Installation,
@@ -194,7 +196,8 @@ impl Run<'_> {
     }
 }
 
-/// Waits until no worker of a killed server runs, but at most [`WORKER_TIMEOUT`]. Returns how many still run.
+/// Waits until all image workers of killed servers have exited, but at most [`WORKER_TIMEOUT`]. Returns how
+/// many of them still run.
 async fn count_workers_left(workers: &HashSet<u32>) -> usize {
     let end = Instant::now() + WORKER_TIMEOUT;
     let mut ticks = tokio::time::interval(Duration::from_millis(50));

@@ -1,7 +1,7 @@
-//! Open-loop load: every request is sent at its scheduled time, whether or not earlier responses have
-//! arrived, and its latency is counted from the scheduled time. A server that stalls is then slow for all
-//! requests of that time, as it is for its users. A client that waits for each response would send less
-//! during a stall, and so report a fast server.
+//! Sends open-loop load: each request is sent at its scheduled time, even if earlier responses are still
+//! missing, and its latency counts from the scheduled time. While a server stalls, all requests of that time
+//! are therefore slow, as they are for real users. A closed-loop client, which waits for each response before
+//! the next request, would send fewer requests during a stall, and so report too short latencies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,25 +15,27 @@ use uuid::Uuid;
 use crate::http_client::HttpClient;
 use crate::request_template::RequestTemplate;
 
-/// A request without a response after this time counts as cut.
+/// The time limit for a response. A request without a complete response after this time counts as cut.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The outcomes of all requests of a load.
 #[derive(Default)]
 pub(crate) struct LoadResult {
-    /// The ids of the requests whose 202 was read to its end, and when that was.
+    /// The ids of the requests whose 202 was read completely, each with the time at which its last byte was
+    /// read.
     pub(crate) accepted: HashMap<Uuid, Instant>,
     /// The scheduled times of the accepted requests.
     pub(crate) scheduled_at: Vec<Instant>,
-    /// For each accepted request, from its scheduled time to the end of its 202.
+    /// The latency of each accepted request: from its scheduled time to the end of its 202.
     pub(crate) accept_latencies: Vec<Duration>,
-    /// Responses with the status 503 or 429: the server is overloaded.
+    /// Responses with the status 503 or 429, which mean that the server is overloaded.
     pub(crate) n_refused: usize,
-    /// Responses with any status but 202, 503 and 429.
+    /// Responses with a status other than 202, 429 and 503.
     pub(crate) n_rejected: usize,
-    /// The first response with any status but 202, 503 and 429.
+    /// The text of the first response that counts as rejected.
     pub(crate) first_rejection: Option<String>,
-    /// Requests without a complete response: the connection failed or was cut, or the time was over.
+    /// Requests without a complete response, because the connection failed or was cut, or because the
+    /// response took too long.
     pub(crate) n_cut: usize,
 }
 
@@ -94,7 +96,7 @@ async fn send(
     }
 }
 
-/// The id in the body of a 202.
+/// Parses the id of the request in the body of a 202.
 fn accepted_id(body: &[u8]) -> Option<Uuid> {
     let json: Value = serde_json::from_slice(body).ok()?;
     json["id"].as_str()?.parse().ok()
@@ -117,7 +119,7 @@ impl LoadResult {
         }
     }
 
-    /// Adds the outcomes of another load.
+    /// Adds the results of another load.
     pub(crate) fn extend(&mut self, other: Self) {
         self.accepted.extend(other.accepted);
         self.scheduled_at.extend(other.scheduled_at);
@@ -128,7 +130,7 @@ impl LoadResult {
         self.n_cut += other.n_cut;
     }
 
-    /// How many requests were sent.
+    /// Returns the number of requests that were sent.
     pub(crate) fn n_sent(&self) -> usize {
         self.accept_latencies.len() + self.n_refused + self.n_rejected + self.n_cut
     }
@@ -151,7 +153,8 @@ mod tests {
         let response = |status: &str, n_bytes: usize| {
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {n_bytes}\r\n\r\n{body}")
         };
-        // One for each connection. All connections after that are closed without a response.
+        // Each element is the script of one connection. The receiver closes all later connections without a
+        // response.
         let server = ScriptedReceiver::start(vec![
             respond(response("202 Accepted", body.len())),
             respond(response("202 Accepted", body.len() + 1)),
@@ -170,7 +173,8 @@ mod tests {
         assert_eq!(result.accepted.into_keys().collect::<Vec<_>>(), [ID.parse::<Uuid>().unwrap()]);
         assert_eq!((result.n_refused, result.n_rejected), (1, 1));
         assert!(result.first_rejection.unwrap().starts_with("500 Internal Server Error"));
-        // The 202 that is cut short, and at least one connection that was closed without a response.
+        // The cut requests are the one whose 202 is shorter than announced, and at least one whose connection
+        // was closed without a response.
         assert!(result.n_cut >= 2);
     }
 }

@@ -1,5 +1,5 @@
-//! Load and fault tools. Each tool starts the real server with an empty directory, and measures or checks it
-//! from outside, as its users see it. Only two modules know the inside of the server:
+//! Load and fault tools. Each tool starts the real server with an empty data directory, and measures or
+//! checks the server from outside, as a user does. Only two modules depend on the inside of the server:
 //! `backlog` writes to the ledger of a stopped server, and `integrity` checks its database.
 
 mod api_client;
@@ -42,33 +42,36 @@ struct Cli {
 enum Command {
     /// Sends requests with a webhook at a steady rate, and measures how fast they are accepted and delivered.
     Webhooks(webhooks::WebhooksArgs),
-    /// Resends webhooks that were already delivered, and measures the rate: delivery alone.
+    /// Resends webhooks that were already delivered, and measures the rate of the deliveries without image
+    /// processing.
     Redeliver(redeliver::RedeliverArgs),
     /// Measures what a million waiting webhooks cost a server: start time, memory, response times.
     Backlog(backlog::BacklogArgs),
-    /// Compares the delivery times of a receiver alone and beside a hanging receiver with thousands of
-    /// webhooks.
+    /// Measures whether a hanging receiver with thousands of waiting webhooks delays the webhooks of another
+    /// receiver.
     Isolation(isolation::IsolationArgs),
-    /// Sends webhooks to receivers that misbehave in every way, and compares the history with the
-    /// documentation.
+    /// Sends webhooks to misbehaving receivers, and compares the history with the documentation.
     Receivers(server::ServerArgs),
-    /// Kills the server under load again and again, and counts what was lost.
+    /// Kills the server under load many times, and counts the lost webhooks.
     Kill9(kill9::Kill9Args),
-    /// Kills the server at each of its system calls, and checks that it keeps what it had acknowledged.
+    /// Kills the server at each of its system calls, and checks that it keeps everything that it had
+    /// acknowledged.
     Crashpoints(crashpoints::CrashpointsArgs),
     /// Makes the disk full, refuse writes and fail to flush, and checks that nothing accepted is lost.
     Disk(disk::DiskArgs),
     /// Sets the server's clock forward and back, and restarts the server, while webhooks wait for their
     /// delays.
     Clock(clock::ClockArgs),
-    /// Measures processor time and memory of single images without a server, optionally beside sharp.
+    /// Measures processor time and memory of image processing without a server, optionally together with
+    /// sharp.
     Images(images::ImagesArgs),
-    /// One measurement of `images`, in a process of its own.
+    /// Makes one measurement of `images` in a process of its own.
     #[command(hide = true, name = "images-ours")]
     MeasureImage(images::MeasureArgs),
 }
 
-// One thread leaves the processors to the server: the tools need only tens of microseconds for each request.
+// The load tools use one thread and leave the other processors to the server, because each request costs the
+// tools only tens of microseconds.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let report = match Cli::parse().command {

@@ -1,4 +1,4 @@
-//! Percentiles of measured times.
+//! Computes percentiles of measured times.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) struct Percentiles {
 }
 
 impl Percentiles {
-    /// Percentiles by the nearest rank; `None` without times.
+    /// Computes percentiles by the nearest-rank method. Returns `None` if `times` is empty.
     pub(crate) fn of(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
         let rank = |percent: usize| {
@@ -24,7 +24,7 @@ impl Percentiles {
     }
 }
 
-/// Milliseconds with two decimals, which is the resolution of the load tools' timers.
+/// Converts to milliseconds and rounds to two decimals, the resolution of the load tools' timers.
 fn round_ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
 }

@@ -1,5 +1,5 @@
-//! `receivers`: the server against receivers that misbehave in every way a receiver can, all at the same
-//! time. The public history of each webhook is compared with the documentation.
+//! `receivers`: sends webhooks to many misbehaving receivers at the same time. The tool compares the public
+//! history of each webhook with the documentation.
 
 mod catalogue;
 mod endpoint;
@@ -26,20 +26,22 @@ use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, tenths};
 use crate::server::{Build, ServerArgs};
 
-/// A webhook that has not settled after this time is stuck.
+/// The time limit for a webhook to reach a settled state.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The interval between two reads of a webhook's history.
 const POLL_EVERY: Duration = Duration::from_millis(250);
 
-/// Ordinary webhooks are sent at this rate and for this long before the first reading of memory.
+/// The rate, in webhooks per second, and the duration of the load with ordinary webhooks before the first
+/// measurement of memory.
 const WARM_UP_RATE: f64 = 50.0;
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// The peak memory of the whole run may be this much above the memory after the warm-up.
+/// The largest allowed growth of the server's memory in MiB: the peak of the whole run minus the memory after
+/// the warm-up.
 const MAX_GROWTH_MIB: f64 = 32.0;
 
-/// The webhooks of one receiver: what was expected and what was observed.
+/// The expected and the observed outcome of the webhooks to one receiver.
 struct Comparison {
     name: &'static str,
     expected: Expected,
@@ -50,18 +52,19 @@ struct Comparison {
 #[derive(Debug, Clone, Serialize)]
 struct Figures {
     receivers: usize,
-    /// The receivers whose webhooks differ from the expectation.
+    /// The names of the receivers whose webhooks differ from the expectation.
     different: Vec<&'static str>,
     seconds: f64,
-    /// Resident size of the server process after the warm-up, and its peak in the whole run.
+    /// Resident sizes of the server process in MiB: after the warm-up (`rss_warm_mib`), and the peak of the
+    /// whole run (`peak_rss_mib`).
     rss_warm_mib: Option<f64>,
     peak_rss_mib: Option<f64>,
     growth_mib: Option<f64>,
-    /// Whether the memory grew by no more than is allowed.
+    /// Whether the memory of the server grew by at most [`MAX_GROWTH_MIB`].
     is_flat: bool,
 }
 
-/// Sends webhooks to all receivers, and compares each with its expectation.
+/// Sends webhooks to all receivers, and compares the outcome of each webhook with its expectation.
 pub(crate) async fn run(args: &ServerArgs) -> anyhow::Result<Report> {
     let (image, authority) = (TestImage::noop()?, CertificateAuthority::new());
     let binary = args.binary(Build::SameProfile).await?;
@@ -84,7 +87,8 @@ pub(crate) async fn run(args: &ServerArgs) -> anyhow::Result<Report> {
         .require("the server's memory grows by at most 32 MiB", figures.is_flat))
 }
 
-/// A short deadline and a short first pause, for a short run. The second pause outlasts the run.
+/// Settings that shorten the run: a short deadline of an attempt and a short first pause. The second pause of
+/// the retry schedule is longer than the run.
 fn settings(authority: &CertificateAuthority) -> Vec<String> {
     let [first, second] = RETRY_SCHEDULE_S;
     vec![
@@ -94,14 +98,15 @@ fn settings(authority: &CertificateAuthority) -> Vec<String> {
     ]
 }
 
-/// Sends ordinary webhooks, so that the server has allocated what it needs every day.
+/// Sends ordinary webhooks, so that the server allocates its usual memory before the first measurement.
 async fn warm_up(environment: &TestEnvironment) {
     let end = tokio::time::sleep(WARM_UP);
     let result = load::run(&environment.http, &environment.template, WARM_UP_RATE, end).await;
     environment.receiver.wait_for(&result.accepted, SETTLE_TIMEOUT).await;
 }
 
-/// Starts all receivers and sends each its webhooks. Returns the comparisons in the order of the catalogue.
+/// Starts all receivers and sends webhooks to each of them. Returns the comparisons in the order of the
+/// catalogue.
 async fn compare_all(
     environment: &TestEnvironment,
     authority: &CertificateAuthority,
@@ -125,8 +130,8 @@ async fn compare_all(
     Ok(comparisons.into_iter().map(|(_, comparison)| comparison).collect())
 }
 
-/// Sends webhooks one after the other, each after the one before has settled. Returns the observation of the
-/// last one.
+/// Sends webhooks one after the other. Each webhook is sent when the previous webhook has settled. Returns
+/// the observed outcome of the last webhook.
 async fn send_in_sequence(n_webhooks: u32, api: &ApiClient, data: &Value) -> anyhow::Result<Observed> {
     let mut observed = send_until_settled(api, data).await?;
     for _ in 1..n_webhooks {
@@ -156,7 +161,7 @@ impl Comparison {
 }
 
 impl Figures {
-    /// `rss_mib` is the memory after the warm-up, and the peak.
+    /// Computes the figures. `rss_mib` holds the memory after the warm-up, and the peak memory, both in MiB.
     fn new(comparisons: &[Comparison], seconds: f64, rss_mib: Option<(f64, f64)>) -> Self {
         let is_different = |comparison: &&Comparison| !comparison.differences().is_empty();
         let growth_mib = rss_mib.map(|(warm, peak)| tenths(peak - warm));
@@ -172,7 +177,8 @@ impl Figures {
     }
 }
 
-/// A row for each receiver. A second row below a receiver names the differences, if any.
+/// Creates a table with a row for each receiver. If the outcome differs from the expectation, a second row
+/// lists the differences.
 fn table(comparisons: &[Comparison]) -> Table {
     let mut table = Table::new(&["receiver", "expected", "got"]);
     for comparison in comparisons {

@@ -1,5 +1,6 @@
-//! `redeliver`: delivery alone. Stores webhooks by having each delivered once, then starts a bulk resend of
-//! all of them, and measures from its request to the last arrival.
+//! `redeliver`: measures delivery without image processing. The tool first has the server deliver each
+//! webhook once, so that all webhooks are stored. It then starts a bulk resend of all webhooks, and measures
+//! the time from the request of the resend to the arrival of the last webhook.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -21,7 +22,8 @@ use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, ResourceUsage};
 use crate::server::{Build, ServerArgs};
 
-/// The rate at which webhooks are stored, below the highest rate of the server.
+/// The rate in webhooks per second at which the tool has webhooks stored. This rate is below the highest rate
+/// of the server.
 const STORE_PER_S: f64 = 700.0;
 
 #[derive(Args)]
@@ -29,11 +31,11 @@ pub(crate) struct RedeliverArgs {
     /// The number of webhooks.
     #[arg(long, default_value_t = 50_000)]
     webhooks: u32,
-    /// The number of receivers, each at an address of its own: a receiver gets a limited number of webhooks
-    /// at once.
+    /// The number of receivers, each at an address of its own, because the server limits the webhooks in
+    /// flight to each receiver.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..))]
     receivers: u8,
-    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    /// Seconds without a new webhook after which the missing webhooks count as lost.
     #[arg(long, default_value_t = 60.0)]
     drain_seconds: f64,
     #[command(flatten)]
@@ -45,19 +47,21 @@ struct Figures {
     receivers: u8,
     /// Webhooks that were delivered before the resend.
     stored: usize,
-    /// The counts of the resend alone. Each webhook must be delivered once in it.
+    /// The counts of the deliveries by the resend, without the first deliveries. The resend must deliver each
+    /// webhook exactly once.
     #[serde(flatten)]
     audit: Audit,
-    /// From the request of the resend to the last arrival.
+    /// Seconds from the request of the resend to the arrival of the last webhook.
     seconds: f64,
     per_second: f64,
-    /// Processor time of the server for 1,000 webhooks.
+    /// Seconds of processor time of the server per 1,000 webhooks.
     cpu_s_per_1000: Option<f64>,
-    /// Processor time of the load tools, including the receiver, for 1,000 webhooks.
+    /// Seconds of processor time of the load tool, including its receivers, per 1,000 webhooks.
     cpu_tools_s_per_1000: Option<f64>,
 }
 
-/// Stores webhooks, resends them, and requires that each arrives once more and unchanged.
+/// Stores webhooks and resends them. The report requires that the resend delivers each webhook exactly once
+/// and unchanged.
 pub(crate) async fn run(args: &RedeliverArgs) -> anyhow::Result<Report> {
     ensure!(args.webhooks > 0, "--webhooks is above zero");
     let (binary, image) = (args.server.binary(Build::Optimised).await?, TestImage::noop()?);
@@ -83,7 +87,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Stores the webhooks, resends them, and counts the arrivals.
+    /// Stores the webhooks, resends them, and measures the deliveries of the resend.
     async fn measure(&self) -> anyhow::Result<Figures> {
         let environment = self.options.start().await?;
         let accepted = self.store(&environment).await?;
@@ -116,7 +120,8 @@ impl Run<'_> {
         })
     }
 
-    /// Has webhooks delivered to all receivers in equal parts. Returns the accepted ids.
+    /// Sends requests whose webhooks go to all receivers in equal parts, and waits until the webhooks are
+    /// delivered. Returns the accepted ids.
     async fn store(&self, environment: &TestEnvironment) -> anyhow::Result<HashMap<Uuid, Instant>> {
         progress(format_args!("storing {} webhooks", self.webhooks));
         let seconds = Duration::from_secs_f64(f64::from(self.webhooks) / STORE_PER_S);

@@ -1,5 +1,5 @@
-//! The report of a run: named figures, and a verdict. All tools print it alike: a table for people on
-//! standard error, and one line of JSON for programs on standard output.
+//! The report of a load tool: named figures and a verdict. Every tool prints its report in the same form: a
+//! table for people on standard error, and one line of JSON for programs on standard output.
 
 mod table;
 
@@ -10,22 +10,23 @@ use uuid::Uuid;
 pub(crate) use self::table::Table;
 use crate::api_client::{ApiClient, ApiResponse};
 
-/// The server is asked about at most this many lost requests; the others have the same cause.
+/// The largest number of lost requests whose history is printed. More are not useful, because lost requests
+/// usually have the same cause.
 const MAX_LOST_SHOWN: usize = 10;
 
-/// What a run measured, and whether every requirement was met.
+/// The figures of a run, and the requirements that were not met.
 pub(crate) struct Report {
     command: &'static str,
-    /// The members of the line of JSON, in order.
+    /// The figures by name, in the order in which the line of JSON has them.
     figures: Map<String, Value>,
-    /// Tables for people, each instead of the figure of the same name if there is one.
+    /// Tables for people. A table with the name of a figure replaces this figure in the text for people.
     tables: Vec<(&'static str, Table)>,
     unmet: Vec<&'static str>,
 }
 
 impl Report {
-    /// A report of the tool `command`. The members of `figures` become the figures. Fails when `figures` is
-    /// not an object.
+    /// Creates a report of the tool `command`. Each member of `figures` becomes one figure. Fails when
+    /// `figures` is not an object.
     pub(crate) fn new(command: &'static str, figures: &impl Serialize) -> anyhow::Result<Self> {
         let Value::Object(figures) = serde_json::to_value(figures)? else {
             anyhow::bail!("the figures of {command} have no names");
@@ -33,14 +34,14 @@ impl Report {
         Ok(Self { command, figures, tables: Vec::new(), unmet: Vec::new() })
     }
 
-    /// Shows people a table instead of the figure `name`. A name that no figure has is the title of a further
-    /// table.
+    /// Adds a table to the text for people. If `name` is the name of a figure, the table replaces this
+    /// figure; otherwise `name` is the title of an additional table.
     pub(crate) fn table(mut self, name: &'static str, table: Table) -> Self {
         self.tables.push((name, table));
         self
     }
 
-    /// Adds a requirement to the verdict: the run passes only if all requirements are met.
+    /// Adds a requirement to the verdict. The run passes only if all requirements are met.
     pub(crate) fn require(mut self, requirement: &'static str, is_met: bool) -> Self {
         if !is_met {
             self.unmet.push(requirement);
@@ -48,7 +49,7 @@ impl Report {
         self
     }
 
-    /// Whether every requirement was met.
+    /// Returns whether every requirement was met.
     pub(crate) fn passed(&self) -> bool {
         self.unmet.is_empty()
     }
@@ -68,7 +69,8 @@ impl Report {
         Value::Object(line)
     }
 
-    /// The tables, then the single figures in one table, then the verdict.
+    /// Formats the report for people: the tables first, then all single figures in one table, then the
+    /// verdict.
     fn for_people(&self) -> String {
         let mut text = String::new();
         let mut single = Table::new(&["figure", "value"]);
@@ -93,12 +95,13 @@ impl Report {
     }
 }
 
-/// Prints a line for the person at the terminal.
+/// Prints a line of progress on standard error.
 pub(crate) fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");
 }
 
-/// Prints what the server shows of requests that were lost, as far as it still responds.
+/// Prints the server's history of lost requests. If the server does not respond, the error is printed
+/// instead.
 pub(crate) async fn explain_lost(api: &ApiClient, lost: &[Uuid]) {
     for &id in lost.iter().take(MAX_LOST_SHOWN) {
         match api.get(&format!("/1.0/webhooks/{id}")).await {
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn people_see_rows_as_a_table_and_nested_figures_with_dotted_names() {
+    fn text_for_people_has_tables_for_arrays_and_dotted_names_for_nested_figures() {
         let expected = "cases\ncase  cut\na      12\n\nfigure           value\nlost                 0\n\
                         delivery_ms.p50   1.50\n\ntool: PASSED";
         assert_eq!(report().for_people(), expected);

@@ -1,5 +1,5 @@
-//! The documented example as a request that can be sent any number of times: an image to 100×75, with a
-//! webhook.
+//! The requests of a load: by default the example of the API's documentation, which resizes an image to
+//! 100×75 and has a webhook.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,18 +20,19 @@ use crate::api_client::JSON;
 const WIDTH: u32 = 550;
 const HEIGHT: u32 = 412;
 
-/// How the image reaches the server.
+/// How the server gets the image of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputMode {
-    /// The server fetches it from the origin.
+    /// The server fetches the image from the origin.
     Fetch,
-    /// It is part of the request.
+    /// The request contains the image.
     Upload,
     /// By turns.
     Mix,
 }
 
-/// A processing request, prepared in both forms.
+/// A processing request with two prepared bodies: one that names the URL of the image, and one that contains
+/// the image.
 pub(crate) struct RequestTemplate {
     host: String,
     authorization: String,
@@ -43,7 +44,8 @@ pub(crate) struct RequestTemplate {
 }
 
 impl RequestTemplate {
-    /// The requests to one server, with the image behind a URL or in the request.
+    /// Prepares requests to the server at the address `server`. `input` selects whether the server fetches
+    /// the image or the request contains it.
     pub(crate) fn new(
         server: SocketAddr,
         key: &str,
@@ -64,7 +66,7 @@ impl RequestTemplate {
         }
     }
 
-    /// The `n`th request.
+    /// Creates the `n`th request of a load.
     pub(crate) fn request(&self, n: u64) -> Request<Full<Bytes>> {
         let is_upload = match self.input {
             InputMode::Fetch => false,
@@ -87,20 +89,21 @@ impl RequestTemplate {
 
 /// The URLs in a request.
 pub(crate) struct RequestUrls {
-    /// Where the server fetches the image.
+    /// The URL from which the server fetches the image.
     pub(crate) image: String,
     /// The member `webhook` of the request: the receiver's URL, and options such as `delay`.
     pub(crate) webhook: Value,
 }
 
-/// An image, and the operations that a request asks for.
+/// An image, and the operations that a request applies to it.
 pub(crate) struct TestImage {
     pub(crate) bytes: Bytes,
     operations: Value,
 }
 
 impl TestImage {
-    /// The documented example: `file`, or a generated image of the same size, resized to 100×75.
+    /// The example of the API's documentation: resizes `file`, or a generated image with the size of the
+    /// example image, to 100×75.
     pub(crate) fn documented(file: Option<&Path>) -> anyhow::Result<Self> {
         let bytes = match file {
             Some(file) => std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
@@ -109,14 +112,16 @@ impl TestImage {
         Ok(Self { bytes: bytes.into(), operations: json!({ "resize": { "width": 100, "height": 75 } }) })
     }
 
-    /// A single pixel without operations. Its cost is the cost of everything except image processing.
+    /// An image of a single pixel, without operations. A request with this image costs everything except
+    /// image processing.
     pub(crate) fn noop() -> anyhow::Result<Self> {
         Ok(Self { bytes: generated(1, 1)?.into(), operations: json!({}) })
     }
 }
 
 fn generated(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
-    // Like a camera's JPEG: baseline, at the highest quality at which the encoder keeps 4:2:0.
+    // The settings make a JPEG like a camera's: baseline, at the highest quality at which the encoder uses
+    // 4:2:0.
     let output = Output { quality: Some(89), baseline: true, ..Output::default() };
     let image = Image::new(width, height, Channels::Rgb, pixaven_sample::landscape(width, height, 1));
     Ok(pixaven_imaging::encode(image, Format::Jpeg, &output)?)

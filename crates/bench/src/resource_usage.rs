@@ -1,5 +1,5 @@
-//! Processor time and memory of the server under test and its workers, read from `/proc`. Only Linux has it:
-//! elsewhere nothing is measured, and the report says `null`.
+//! Reads processor time and memory of the server under test and its workers from `/proc`. Only Linux has
+//! `/proc`; on other systems the report has `null` instead of these figures.
 
 use std::fs;
 
@@ -11,18 +11,19 @@ use serde::Serialize;
 pub(crate) struct ResourceUsage {
     /// Seconds of processor time of the server process.
     pub(crate) cpu_server_s: f64,
-    /// Seconds of processor time of its workers, including those that ended.
+    /// Seconds of processor time of the image workers, including workers that have ended.
     pub(crate) cpu_workers_s: f64,
-    /// Peak resident size of the server process.
+    /// The peak resident size of the server process in MiB.
     pub(crate) peak_rss_server_mib: f64,
-    /// The largest peak resident size of a single worker.
+    /// The largest peak resident size of a single image worker in MiB.
     pub(crate) peak_rss_worker_mib: f64,
-    /// The sum of the peak resident sizes of the workers that live now.
+    /// The sum of the peak resident sizes of all image workers that run at the time of the reading, in MiB.
     pub(crate) peak_rss_workers_mib: f64,
 }
 
 impl ResourceUsage {
-    /// Reads the present state of a server process; `None` where there is no `/proc` or no such process.
+    /// Reads the current usage of a server process. Returns `None` if the system has no `/proc` or the
+    /// process does not exist.
     pub(crate) fn read(pid: u32) -> Option<Self> {
         let server = ProcessStat::read(pid)?;
         let mut worker_ticks = server.reaped_cpu_ticks;
@@ -40,8 +41,9 @@ impl ResourceUsage {
         })
     }
 
-    /// The larger figures of two readings of the same run. The second reading lacks the peaks of workers that
-    /// were replaced meanwhile.
+    /// Combines two readings of the same run: takes the larger value of each figure. The later reading alone
+    /// is not enough, because it lacks the peaks of image workers that were replaced after the earlier
+    /// reading.
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             cpu_server_s: self.cpu_server_s.max(other.cpu_server_s),
@@ -53,22 +55,24 @@ impl ResourceUsage {
     }
 }
 
-/// Seconds of processor time that this process has used; `None` where there is no `/proc`.
+/// Returns the seconds of processor time that this process has used, or `None` if the system has no `/proc`.
 pub(crate) fn own_cpu_s() -> Option<f64> {
     ProcessStat::read(std::process::id()).map(|stat| seconds(stat.cpu_ticks))
 }
 
-/// Seconds of processor time for 1,000 requests, with two decimals, when `n` requests took `cpu_s`.
+/// Converts the seconds of processor time of `n` requests to seconds per 1,000 requests, with two decimals.
 pub(crate) fn per_1000(cpu_s: f64, n: usize) -> f64 {
     hundredths(cpu_s * 1000.0 / n.max(1) as f64)
 }
 
-/// The present resident size of a process; `None` where there is no `/proc` or no such process.
+/// Returns the current resident size of a process in MiB, or `None` if the system has no `/proc` or the
+/// process does not exist.
 pub(crate) fn rss_mib(pid: u32) -> Option<f64> {
     status_mib(pid, "VmRSS:")
 }
 
-/// The peak resident size of a process; `None` where there is no `/proc` or no such process.
+/// Returns the peak resident size of a process in MiB, or `None` if the system has no `/proc` or the process
+/// does not exist.
 pub(crate) fn peak_rss_mib(pid: u32) -> Option<f64> {
     status_mib(pid, "VmHWM:")
 }
@@ -98,7 +102,7 @@ pub(crate) fn hundredths(x: f64) -> f64 {
 mod tests {
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_usage_of_this_process_can_be_read() {
+    fn the_resource_usage_of_this_process_can_be_read() {
         let usage = super::ResourceUsage::read(std::process::id()).unwrap();
         assert!(usage.peak_rss_server_mib > 0.0);
     }

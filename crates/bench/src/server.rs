@@ -1,4 +1,4 @@
-//! The server under test: the real binary, with a data directory of its own.
+//! Starts and stops the server under test: the real binary, with a data directory of its own.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -15,27 +15,28 @@ use tokio::process::{Child, Command};
 use crate::report::progress;
 use crate::strace::Tracer;
 
-/// A server that does not listen after this time has failed to start.
+/// The time limit within which a started server must listen.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server that has not exited this long after SIGTERM has failed to stop.
+/// The time limit within which a server must exit after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The server under test, and how it is started.
+/// Command-line arguments that select the server under test and its settings.
 #[derive(clap::Args)]
 pub(crate) struct ServerArgs {
-    /// The server to test instead of the `pixaven` beside this program.
+    /// The server to test, instead of the program `pixaven` in the directory of this program.
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
     /// Keep the server's directory and its log after the run.
     #[arg(long)]
     pub(crate) keep: bool,
-    /// A setting of the server, as `section.key=value`.
+    /// A setting of the server in the form `section.key=value`.
     #[arg(long = "set", value_name = "SETTING")]
     pub(crate) settings: Vec<String>,
 }
 
-/// A binary with a data directory and settings. Servers are started on it, one after the other.
+/// A server binary with a data directory and settings. A tool starts servers of the installation one after
+/// the other.
 pub(crate) struct Installation {
     binary: PathBuf,
     dir: PathBuf,
@@ -54,8 +55,8 @@ pub(crate) struct Server {
 }
 
 impl Installation {
-    /// Creates an API key in `dir`, which does not exist yet or is empty. Each of `settings` is passed on as
-    /// `--set`.
+    /// Creates an installation and its API key in `dir`, which must be empty or not exist. Each of `settings`
+    /// becomes a `--set` option of the server.
     pub(crate) async fn new(binary: &Path, dir: PathBuf, settings: &[String]) -> anyhow::Result<Self> {
         let mut command = Command::new(binary);
         command.args(["keys", "create", "--label", "bench", "--data-dir"]).arg(&dir);
@@ -69,13 +70,13 @@ impl Installation {
         Ok(Self { binary, dir, settings, variables: Vec::new(), key })
     }
 
-    /// The same installation, whose servers get these environment variables.
+    /// Returns the installation with environment variables that all its servers get.
     pub(crate) fn with_variables(self, variables: &[(&'static str, OsString)]) -> Self {
         Self { variables: variables.to_vec(), ..self }
     }
 
-    /// Starts a server on `port`, or on a free port for 0, without waiting until it listens. Its log is
-    /// appended to a file beside the data directory.
+    /// Starts a server on `port`, or on a free port if `port` is 0, and does not wait until it listens. The
+    /// server's log is appended to a file next to the data directory.
     pub(crate) fn spawn(&self, port: u16) -> anyhow::Result<Server> {
         self.launch(Command::new(&self.binary), port)
     }
@@ -97,19 +98,20 @@ impl Installation {
         Ok(Server { child, pid, started_at: Instant::now() })
     }
 
-    /// The data directory.
+    /// Returns the data directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The last 20 lines of the log, for a message about a server that failed.
+    /// Returns the last 20 lines of the log, for the error message when a server fails.
     pub(crate) fn log_tail(&self) -> String {
         let log = std::fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().take(20).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// Starts a server on `port`, or on a free port for 0, and waits until it listens. Returns its address.
+    /// Starts a server on `port`, or on a free port if `port` is 0, and waits until it listens. Returns its
+    /// address, too.
     pub(crate) async fn start(&self, port: u16) -> anyhow::Result<(Server, SocketAddr)> {
         let mut server = self.spawn(port)?;
         let address = server.wait_until_listening().await;
@@ -128,7 +130,8 @@ impl Server {
         self.pid
     }
 
-    /// Waits until the server prints its address on standard output. Must be called only once.
+    /// Waits until the server prints its address on standard output, and returns the address. Must be called
+    /// at most once per server.
     pub(crate) async fn wait_until_listening(&mut self) -> anyhow::Result<SocketAddr> {
         let stdout = self.child.stdout.take().context("wait_until_listening was called twice")?;
         let mut lines = BufReader::new(stdout).lines();
@@ -141,34 +144,36 @@ impl Server {
             bail!("the server ended without listening")
         });
         let address = address.await.context("the server does not come to listen")??;
-        // The pipe stays open: a server that prints another line must not be killed by SIGPIPE.
+        // The pipe stays open, because otherwise SIGPIPE would kill a server that prints another line.
         self.child.stdout = Some(lines.into_inner().into_inner());
         Ok(address)
     }
 
-    /// Sends SIGKILL to the server process alone. Its workers have to notice by themselves.
+    /// Sends SIGKILL to the server process only. Its image workers must notice the death of the server and
+    /// exit.
     pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot kill the server")
     }
 
-    /// Waits until the process has exited. It exits only when something kills it.
+    /// Waits until the process has exited. Sends no signal to the process.
     pub(crate) async fn wait_for_exit(&mut self) -> anyhow::Result<ExitStatus> {
         self.child.wait().await.context("cannot wait for the server")
     }
 
-    /// Whether the process has exited.
+    /// Returns whether the process has exited.
     pub(crate) fn has_exited(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Sends SIGTERM and waits for the exit. Fails when the server does not exit with success.
+    /// Sends SIGTERM and waits until the process has exited. Fails when the exit status is not success.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let status = self.terminate().await?;
         ensure!(status.success(), "the server ended with {status}");
         Ok(())
     }
 
-    /// Sends SIGTERM and waits for the exit, however it ends. The exit must not have been observed before.
+    /// Sends SIGTERM, waits until the process has exited, and returns the exit status. Must not be called
+    /// after another method has seen the exit.
     pub(crate) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
         send_signal(self.pid, Signal::TERM).context("cannot stop the server")?;
         let ended = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await;
@@ -176,7 +181,7 @@ impl Server {
     }
 }
 
-/// A directory for an installation. It is removed on drop, unless `keep` is set.
+/// Creates a directory for an installation. The directory is deleted on drop, unless `keep` is set.
 pub(crate) fn temporary_directory(keep: bool) -> anyhow::Result<TempDir> {
     let mut dir = tempfile::Builder::new().prefix("pixaven-bench-").tempdir()?;
     if keep {
@@ -186,18 +191,18 @@ pub(crate) fn temporary_directory(keep: bool) -> anyhow::Result<TempDir> {
     Ok(dir)
 }
 
-/// How the server must be compiled for a tool.
+/// The build profile of the server that a tool needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Build {
-    /// With optimisation: the tool measures its speed.
+    /// An optimised build, because the tool measures the speed of the server.
     Optimised,
-    /// With the profile of this program: the tool checks what the server does, not how fast.
+    /// The same profile as this program, because the tool checks only the behaviour of the server.
     SameProfile,
 }
 
 impl ServerArgs {
-    /// The server's binary: the one that `--server` names, or the `pixaven` beside this program. Builds the
-    /// latter first when cargo runs this program.
+    /// Returns the path of the server's binary: the value of `--server`, or the program `pixaven` in the
+    /// directory of this program. If cargo runs this program, `pixaven` is built first.
     pub(crate) async fn binary(&self, build: Build) -> anyhow::Result<PathBuf> {
         match &self.server {
             Some(given) => Ok(given.clone()),

@@ -1,8 +1,8 @@
-//! Faults in the system calls of a server, injected by `strace`: a signal or an error at the `N`th call.
+//! Injects faults into the system calls of a server with `strace`: a signal or an error at the `N`th call.
 //!
 //! `strace` counts the calls of each thread and each name separately. It detaches from the server's image
-//! workers as they start, so that faults hit only the server's own process. The server runs its asynchronous
-//! tasks on a single thread, which makes the counts of two runs comparable.
+//! workers when they start, so that faults affect only the server process. The server runs its asynchronous
+//! tasks on a single thread, so that the counts of two runs are comparable.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-/// The arguments of every trace. `-D` makes the server the direct child of this program, with `strace` beside
-/// it. `-b execve` detaches from the workers.
+/// The arguments that every `strace` command has. `-D` makes the server the direct child of this program, and
+/// `strace` a separate process. `-b execve` makes `strace` detach from the image workers.
 const COMMON_ARGUMENTS: [&str; 9] =
     ["-D", "-f", "-b", "execve", "--seccomp-bpf", "-ttt", "-E", "TOKIO_WORKER_THREADS=1", "-esignal=none"];
 
-/// Which system calls are traced, and what is injected into them.
+/// Describes which system calls `strace` traces, and which fault it injects into them.
 pub(crate) struct Tracer {
-    /// Names in the syntax of `strace`: separated by commas, and with `?` before a name that not every
-    /// machine has.
+    /// The names of the calls in the syntax of `strace`: separated by commas. A `?` marks a name that does
+    /// not exist on every machine.
     calls: String,
     /// Restricts the trace to calls on this file.
     path: Option<PathBuf>,
@@ -30,18 +30,19 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// Traces `calls` to the file `log`; only those on `path`, if there is one.
+    /// Creates a tracer that writes the calls named in `calls` to the file `log`. If `path` is given, only
+    /// calls on this path are traced.
     pub(crate) fn new(calls: &str, path: Option<PathBuf>, log: PathBuf) -> Self {
         Self { calls: calls.to_owned(), path, fault: None, log }
     }
 
-    /// The same with a fault, which `strace` injects into the traced calls.
+    /// Adds a fault, which `strace` injects into the traced calls.
     pub(crate) fn with_fault(mut self, fault: String) -> Self {
         self.fault = Some(fault);
         self
     }
 
-    /// The command that runs `program` under `strace`. The arguments of `program` follow.
+    /// Creates the command that runs `program` under `strace`. The caller appends the arguments of `program`.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("strace");
         command.args(COMMON_ARGUMENTS).args(["-e", &format!("trace={}", self.calls)]);
@@ -55,22 +56,22 @@ impl Tracer {
         command
     }
 
-    /// Reads the trace so far.
+    /// Reads the trace that `strace` has written until now.
     pub(crate) fn trace(&self) -> anyhow::Result<Trace> {
         let text = std::fs::read_to_string(&self.log);
         Ok(Trace(text.with_context(|| format!("no trace in {}", self.log.display()))?))
     }
 }
 
-/// The lines of a trace: thread, time, call.
+/// The text of a trace. Each line has a thread, a time and a call.
 pub(crate) struct Trace(String);
 
-/// How many calls a trace has.
+/// The number of system calls in a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CallCounts {
-    /// Calls of all threads.
+    /// The number of calls of all threads together.
     pub(crate) total: u64,
-    /// Calls of one name in one thread: the largest such count.
+    /// The largest number of calls with the same name in the same thread.
     pub(crate) max_per_thread: u64,
 }
 
@@ -85,12 +86,12 @@ impl Trace {
         CallCounts { total: counts.values().sum(), max_per_thread }
     }
 
-    /// How many faults were injected.
+    /// Counts the faults that `strace` has injected.
     pub(crate) fn n_faults(&self) -> usize {
         self.faults().count()
     }
 
-    /// The time of the first fault, in seconds since 1970.
+    /// Returns the time of the first injected fault, in seconds since 1970.
     pub(crate) fn first_fault_s(&self) -> Option<f64> {
         self.faults().next()?.split_whitespace().nth(1)?.parse().ok()
     }
@@ -100,8 +101,8 @@ impl Trace {
     }
 }
 
-/// The thread and the name of the call that begins in a line. `None` for other lines, such as the second half
-/// of a call that the line of another thread has interrupted.
+/// Returns the thread and the name of a call, if the call begins in this line. Returns `None` for other
+/// lines, such as the second half of a call that was interrupted by the line of another thread.
 fn thread_and_call(line: &str) -> Option<(&str, &str)> {
     let (thread, rest) = line.split_once(' ')?;
     let (_time, call) = rest.trim_start().split_once(' ')?;
@@ -109,7 +110,7 @@ fn thread_and_call(line: &str) -> Option<(&str, &str)> {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some((thread, name))
 }
 
-/// Fails with a hint when `strace` is not installed.
+/// Fails when `strace` is not installed. The error message has a hint.
 pub(crate) async fn ensure_installed() -> anyhow::Result<()> {
     let version = Command::new("strace").arg("--version").stdout(Stdio::null()).status().await;
     let version = version.context("strace is missing (on Debian and Ubuntu: apt-get install strace)")?;
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_counted_by_thread_and_name() {
+    fn system_calls_are_counted_by_thread_and_name() {
         let trace = Trace(
             "7  1.000001 fsync(3) = 0\n\
              8  1.000002 fsync(3 <unfinished ...>\n\

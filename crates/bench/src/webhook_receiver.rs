@@ -1,4 +1,5 @@
-//! The receiver of the load's webhooks. It answers 200 at once, and records each delivery without its body.
+//! The receiver of the load's webhooks. The receiver answers every webhook with 200 immediately, and stores
+//! its id and a hash of its body.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -15,62 +16,62 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// One webhook that arrived whole.
+/// One webhook whose request was read completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Delivery {
-    /// The header `webhook-id`.
+    /// The value of the header `webhook-id`.
     pub(crate) id: Uuid,
     /// The SHA-256 of the body. All deliveries of an id must have the same body.
     pub(crate) sha256: [u8; 32],
-    /// When the last byte had been read.
+    /// The time at which the last byte of the request had been read.
     pub(crate) at: Instant,
-    /// The header `webhook-attempt`.
+    /// The value of the header `webhook-attempt`.
     pub(crate) attempt: u32,
-    /// Whether the body says `"success":true` and carries the id of the header.
+    /// Whether the body contains `"success":true` and the same id as the header `webhook-id`.
     pub(crate) success: bool,
 }
 
-/// A running receiver.
+/// A running webhook receiver.
 pub(crate) struct WebhookReceiver {
     address: SocketAddr,
     deliveries: Arc<Mutex<Vec<Delivery>>>,
 }
 
 impl WebhookReceiver {
-    /// Listens on a free port of the loopback interface.
+    /// Starts a receiver on a free port of the loopback interface.
     pub(crate) async fn start() -> io::Result<Self> {
         let deliveries = Arc::new(Mutex::new(Vec::new()));
         let address = listen(Ipv4Addr::LOCALHOST, Arc::clone(&deliveries)).await?;
         Ok(Self { address, deliveries })
     }
 
-    /// Listens on one more address, which counts as a receiver of its own. Returns its URL.
+    /// Listens on one more address. The server under test treats this address as a separate receiver. Returns
+    /// the URL.
     pub(crate) async fn also_at(&self, address: Ipv4Addr) -> io::Result<String> {
         listen(address, Arc::clone(&self.deliveries)).await.map(url)
     }
 
-    /// The URL to which webhooks are sent.
+    /// Returns the URL to which webhooks are sent.
     pub(crate) fn url(&self) -> String {
         url(self.address)
     }
 
-    /// All deliveries, in the order of arrival.
+    /// Returns all deliveries in the order of arrival.
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.deliveries.lock().expect("no holder of the lock panics").clone()
     }
 
-    /// Removes all deliveries, before another server sends to this receiver.
+    /// Removes all stored deliveries, before another server sends to this receiver.
     pub(crate) fn clear(&self) {
         self.deliveries.lock().expect("no holder of the lock panics").clear();
     }
 
-    /// The deliveries of these ids, in the order of arrival.
+    /// Returns the deliveries of the given ids in the order of arrival.
     pub(crate) fn deliveries_of(&self, accepted: &HashMap<Uuid, Instant>) -> Vec<Delivery> {
         self.deliveries().into_iter().filter(|delivery| accepted.contains_key(&delivery.id)).collect()
     }
 
-    /// Waits until all accepted ids were delivered. Gives up when nothing arrives for as long as
-    /// `idle_timeout`.
+    /// Waits until all accepted ids were delivered, or until nothing arrives for the time `idle_timeout`.
     pub(crate) async fn wait_for(&self, accepted: &HashMap<Uuid, Instant>, idle_timeout: Duration) {
         let mut missing: HashSet<&Uuid> = accepted.keys().collect();
         self.wait_until(idle_timeout, |arrived| {
@@ -82,7 +83,7 @@ impl WebhookReceiver {
         .await;
     }
 
-    /// Waits until there are `n` deliveries in all. Gives up when nothing arrives for as long as
+    /// Waits until at least `n` deliveries have arrived in total, or until nothing arrives for the time
     /// `idle_timeout`.
     pub(crate) async fn wait_for_total(&self, n: usize, idle_timeout: Duration) {
         let mut n_seen = 0;
@@ -93,8 +94,8 @@ impl WebhookReceiver {
         .await;
     }
 
-    /// Passes all deliveries to `is_enough`, the newly arrived ones each time, until `is_enough` returns true
-    /// or nothing has arrived for as long as `idle_timeout`.
+    /// Calls `is_enough` with the newly arrived deliveries, at first with all deliveries. Returns when
+    /// `is_enough` returns true, or when nothing arrives for the time `idle_timeout`.
     async fn wait_until(&self, idle_timeout: Duration, mut is_enough: impl FnMut(&[Delivery]) -> bool) {
         let (mut n_seen, mut last_arrival) = (0, Instant::now());
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -129,7 +130,7 @@ async fn listen(address: Ipv4Addr, deliveries: Arc<Mutex<Vec<Delivery>>>) -> io:
     http_server::listen(address, respond).await
 }
 
-/// The delivery that a request is; `None` when it is not a webhook of this API.
+/// Reads the delivery from an HTTP request. Returns `None` if the request is not a webhook of this API.
 fn parse(request: &Parts, body: &Bytes) -> Option<Delivery> {
     let header = |name: &str| request.headers.get(name)?.to_str().ok();
     let id: Uuid = header("webhook-id")?.parse().ok()?;
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_a_success_only_with_the_id_of_its_header() {
+    fn a_delivery_counts_as_a_success_only_if_its_body_has_the_id_of_its_header() {
         let parse = |body: &str| parse_post("2", body).map(|delivery| (delivery.attempt, delivery.success));
         assert_eq!(parse(&format!(r#"{{"success":true,"id":"{ID}"}}"#)), Some((2, true)));
         assert_eq!(parse(&format!(r#"{{"success":false,"id":"{ID}"}}"#)), Some((2, false)));
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_not_a_webhook_is_no_delivery() {
+    fn parsing_a_request_that_is_not_a_webhook_returns_none() {
         assert_eq!(parse_post("1", "not JSON"), None);
         assert_eq!(parse_post("first", "{}"), None);
     }

@@ -1,5 +1,5 @@
-//! `webhooks`: how fast accepted requests become delivered webhooks at a steady rate, and the highest rate
-//! that the server sustains.
+//! `webhooks`: measures the times from accepted request to delivered webhook at a steady rate. With
+//! `--find-max`, searches for the highest rate that the server sustains.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,49 +18,53 @@ use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, ResourceUsage};
 use crate::server::{Build, Server, ServerArgs};
 
-/// A server sustains a rate if its p99 of responses and of deliveries is below this.
+/// The limit of the p99 response time and of the p99 delivery time. A server sustains a rate only if both
+/// times are below this limit.
 const MAX_P99: Duration = Duration::from_secs(1);
 
-/// The factor between two rates of the search, as long as the server sustains them.
+/// The factor by which the search raises the rate, until the server no longer sustains it.
 const RATE_STEP: f64 = 1.3;
 
-/// How many rates are tried between the highest sustained rate and the lowest other rate.
+/// How many more rates the search measures after it has found both a sustained rate and a rate that is too
+/// high.
 const N_REFINEMENTS: u32 = 3;
 
-/// Above this rate the load tools themselves are the bottleneck.
+/// The highest rate of the search, in requests per second. Above it the load tools themselves are the
+/// bottleneck.
 const MAX_RATE: f64 = 20_000.0;
 
-/// The interval between two readings of memory and processor time.
+/// The interval between two readings of the server's memory and processor time.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Args)]
 pub(crate) struct WebhooksArgs {
-    /// Requests per second; with --find-max the rate of the first step.
+    /// Requests per second. With --find-max, the first rate of the search.
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
-    /// How long requests are sent, in seconds; with --find-max in each step.
+    /// How long requests are sent, in seconds. With --find-max, the seconds for each rate.
     #[arg(long, default_value_t = 30.0)]
     seconds: f64,
-    /// Send the image in the request instead of having it fetched.
+    /// Send the image in the request, instead of a URL from which the server fetches it.
     #[arg(long)]
     upload: bool,
-    /// Send a single pixel without operations: the cost of everything except image processing.
+    /// Send an image of a single pixel without operations, to measure the cost of everything except image
+    /// processing.
     #[arg(long, conflicts_with = "image")]
     noop: bool,
     /// Raise the rate until 1 % of the webhooks take a second or more. Report the highest rate below that.
     #[arg(long)]
     find_max: bool,
-    /// The image to process instead of a generated one of 550×412 pixels.
+    /// A file with the image to process, instead of a generated image of 550×412 pixels.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// How long to wait for the next webhook after the load, in seconds, before the rest counts as lost.
+    /// Seconds without a new webhook after the load, after which the missing webhooks count as lost.
     #[arg(long, default_value_t = 60.0)]
     drain_seconds: f64,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// The figures of one steady load.
+/// The figures of a load at a steady rate.
 #[derive(Debug, Clone, Serialize)]
 struct Figures {
     rate: f64,
@@ -71,19 +75,20 @@ struct Figures {
     refused: usize,
     rejected: usize,
     cut: usize,
-    /// From the scheduled time to the end of the 202.
+    /// Times from the scheduled time of a request to the end of its 202, in milliseconds.
     accept_ms: Option<Percentiles>,
-    /// From the end of the 202 to the arrival of the webhook.
+    /// Times from the end of the 202 to the arrival of the webhook, in milliseconds.
     delivery_ms: Option<Percentiles>,
-    /// Processor time of the server and its workers since their start, for 1,000 accepted requests.
+    /// Seconds of processor time of the server and its image workers per 1,000 accepted requests, counted
+    /// from the start of each process.
     cpu_s_per_1000: Option<f64>,
-    /// Processor time of the load tools, which the server could not use.
+    /// Seconds of processor time of the load tool. The server could not use this time.
     cpu_tools_s: Option<f64>,
     #[serde(flatten)]
     usage: Option<ResourceUsage>,
 }
 
-/// Sends one steady load, or searches for the highest sustained rate.
+/// Measures a load at one steady rate, or searches for the highest rate that the server sustains.
 pub(crate) async fn run(args: &WebhooksArgs) -> anyhow::Result<Report> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
     let binary = args.server.binary(Build::Optimised).await?;
@@ -106,7 +111,7 @@ pub(crate) async fn run(args: &WebhooksArgs) -> anyhow::Result<Report> {
         .require("every webhook reports a success", failed == 0))
 }
 
-/// One steady load on a server of its own.
+/// A load at a steady rate, with a server of its own.
 struct SteadyRun<'a> {
     options: EnvironmentOptions<'a>,
     rate: f64,
@@ -156,8 +161,10 @@ impl SteadyRun<'_> {
         })
     }
 
-    /// Raises the rate until the server no longer sustains it, then narrows the gap. Each step has an empty
-    /// directory. Returns the figures of the highest sustained rate, if any.
+    /// Searches for the highest rate that the server sustains: raises the rate until the server no longer
+    /// sustains it, then tests rates in between. Each rate is measured with a new server in an empty
+    /// directory. Returns the figures of the highest sustained rate, or `None` if the server sustains no
+    /// rate.
     async fn find_max(mut self) -> anyhow::Result<Option<Figures>> {
         let (mut best, mut lowest_bad): (Option<Figures>, _) = (None, None);
         let mut n_refinements = 0;
@@ -187,8 +194,8 @@ impl SteadyRun<'_> {
 }
 
 impl Figures {
-    /// Whether the server sustained the rate: no request was refused, lost, cut or failed, and the times are
-    /// short.
+    /// Returns whether the server sustained the rate: every request was accepted, every webhook was delivered
+    /// as a success, and the p99 times are below [`MAX_P99`].
     fn is_sustained(&self) -> bool {
         let max_ms = MAX_P99.as_secs_f64() * 1000.0;
         let is_fast = |times: Option<Percentiles>| times.is_some_and(|times| times.p99 < max_ms);
@@ -197,8 +204,8 @@ impl Figures {
     }
 }
 
-/// Runs `work`, and reads the resource usage of the server meanwhile. Returns the largest figures of all
-/// readings.
+/// Runs `work`, and reads the server's resource usage repeatedly until `work` ends. Returns the result of
+/// `work` and the largest value of each figure.
 async fn with_usage<T>(server: &Server, work: impl Future<Output = T>) -> (T, Option<ResourceUsage>) {
     let mut work = std::pin::pin!(work);
     let mut ticks = tokio::time::interval(SAMPLE_EVERY);

@@ -1,8 +1,8 @@
 //! Arithmetic on pixels of four bytes: red, green, blue and alpha. Results are rounded to the nearest
 //! integer.
 
-/// Composites `from` over `under` by Porter and Duff's operator "over". Both pixels and the result have
-/// straight alpha.
+/// Composites `from` over `under` by the operator "over" of Porter and Duff (1984). Both pixels and the
+/// result have straight alpha.
 #[inline]
 pub(crate) fn over(from: [u8; 4], under: [u8; 4]) -> [u8; 4] {
     if from[3] == 255 || under[3] == 0 {

@@ -1,5 +1,5 @@
-//! The registry of codecs: which decoder and which encoder belong to which format. `codec.rs` says what a
-//! decoder and an encoder are; every format has a file of its own.
+//! The registry of codecs: maps every format to its decoder and its encoder. `codec.rs` defines the traits of
+//! decoders and encoders; every format has its own file, e.g. `gif.rs`.
 
 mod animation_delta;
 pub(crate) mod auto;
@@ -45,8 +45,8 @@ use crate::{Error, Limits};
 /// Opens the decoder for a file of a known format.
 ///
 /// # Errors
-/// Fails when the header is invalid, and when the file exceeds a limit other than those on width, height and
-/// number of frames: the caller must check these three.
+/// Fails when the header is invalid or when the file exceeds a limit. The caller must check the limits on
+/// width, height and number of frames, because not every decoder checks these three limits.
 pub(crate) fn open<'a>(
     format: Format,
     input: &'a [u8],

@@ -1,5 +1,5 @@
-//! Conversion from the colours of a file to sRGB. Only this module reads ICC profiles; the codecs find them
-//! in their files.
+//! Conversion from the colours of a file to sRGB. The codecs extract the ICC profile from a file as bytes;
+//! only this module interprets the profile.
 
 mod cicp;
 mod profile;
@@ -12,7 +12,8 @@ pub(crate) use self::cicp::cicp_profile;
 use self::profile::is_srgb;
 use crate::{Channels, Image, Scratch};
 
-/// Pixels converted at a time: input and output of a chunk fit into the first-level cache.
+/// Number of pixels that are converted at a time. This number is small enough that the bytes of these pixels
+/// before and after the conversion fit together into the first-level cache of the processor.
 const CHUNK_PX: usize = 2048;
 
 /// The channels of a decoded pixel, before colour conversion.
@@ -39,7 +40,8 @@ impl Layout {
     }
 }
 
-/// A decoded image in the colours of its file, with `data.len() == width * height * layout.count()`.
+/// A decoded image whose colours are not yet converted to sRGB, with `data.len() == width * height *
+/// layout.count()`.
 #[derive(Debug)]
 pub(crate) struct Raster {
     pub(crate) width: u32,
@@ -48,21 +50,22 @@ pub(crate) struct Raster {
     pub(crate) data: Vec<u8>,
 }
 
-/// The conversion from the colours of a file to sRGB. It is prepared once and used for all frames.
+/// The conversion from the colours of a file to sRGB. It is prepared once per file and used for all frames of
+/// the file.
 pub(crate) struct ToSrgb(Conversion);
 
 enum Conversion {
     /// The pixels are in sRGB, or their colour space is unknown and sRGB is assumed.
     Identity,
-    /// A table for gray pixels.
+    /// A table that maps each gray value of the file to a gray value in sRGB.
     Gray(Box<[u8; 256]>),
     /// A transform for RGB, RGBA or CMYK pixels.
     Transform(Arc<Transform8BitExecutor>),
 }
 
 impl ToSrgb {
-    /// Prepares the conversion. A profile that cannot be used is ignored; the second value is then a warning
-    /// for the caller of the API.
+    /// Prepares the conversion. A profile that cannot be used is ignored; in this case, the second value is a
+    /// warning for the caller of the API.
     pub(crate) fn new(profile: Option<&[u8]>, layout: Layout) -> (Self, Option<String>) {
         let Some(bytes) = profile else { return (Self(Conversion::Identity), None) };
         match prepare(bytes, layout) {
@@ -73,7 +76,7 @@ impl ToSrgb {
         }
     }
 
-    /// Converts an image.
+    /// Converts an image from the colours of its file to sRGB.
     pub(crate) fn apply(&self, raster: Raster, scratch: &mut Scratch) -> Image {
         let Raster { width, height, layout, mut data } = raster;
         let channels = match layout {
@@ -94,7 +97,8 @@ impl ToSrgb {
         Image::new(width, height, channels, data)
     }
 
-    /// Converts RGB, RGBA or gray pixels in place; CMYK pixels need another buffer.
+    /// Converts RGB, RGBA or gray pixels to sRGB in place. CMYK pixels cannot be converted in place, because
+    /// a pixel has four bytes before and three bytes after the conversion.
     pub(crate) fn apply_in_place(&self, data: &mut [u8], layout: Layout) {
         match &self.0 {
             Conversion::Gray(table) => data.iter_mut().for_each(|v| *v = table[usize::from(*v)]),
@@ -110,7 +114,8 @@ fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
         Layout::Gray => (DataColorSpace::Gray, moxcms::Layout::Gray, moxcms::Layout::Rgb),
         Layout::Rgb => (DataColorSpace::Rgb, moxcms::Layout::Rgb, moxcms::Layout::Rgb),
         Layout::Rgba => (DataColorSpace::Rgb, moxcms::Layout::Rgba, moxcms::Layout::Rgba),
-        // moxcms has no CMYK layout: its four-channel layout is called RGBA.
+        // `moxcms` has no layout named CMYK, and uses its layout `Rgba` for every kind of pixel with four
+        // channels.
         Layout::Cmyk => (DataColorSpace::Cmyk, moxcms::Layout::Rgba, moxcms::Layout::Rgb),
     };
     if profile.color_space != space {
@@ -128,8 +133,9 @@ fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
     Ok(Conversion::Transform(transform))
 }
 
-/// The table of a gray profile, which maps each of the 256 values to a neutral colour. The table avoids a
-/// transform per pixel, and the image stays gray.
+/// Creates the table for a gray profile, which maps each of the 256 gray values of the file to a gray value
+/// in sRGB. A table is used because it is faster than a transform of each pixel, and because the image keeps
+/// its gray layout.
 fn gray_table(transform: &Transform8BitExecutor) -> Result<Box<[u8; 256]>, String> {
     let ramp: Vec<u8> = (0..=255).collect();
     let mut colors = vec![0; 256 * 3];
@@ -141,7 +147,9 @@ fn gray_table(transform: &Transform8BitExecutor) -> Result<Box<[u8; 256]>, Strin
     Ok(table)
 }
 
-/// Converts pixels chunk by chunk through a small copy, so that no second image buffer is needed.
+/// Converts pixels in place, chunk by chunk: each chunk is first copied into a small buffer, because the
+/// transform needs separate buffers for its input and its output. The small buffer avoids a copy of the whole
+/// image.
 fn transform_in_place(transform: &Transform8BitExecutor, data: &mut [u8], n_channels: usize) {
     let mut copy = vec![0; CHUNK_PX * n_channels];
     for chunk in data.chunks_mut(CHUNK_PX * n_channels) {
@@ -161,7 +169,8 @@ fn convert_cmyk(transform: &Transform8BitExecutor, cmyk: &[u8], rgb: &mut [u8]) 
     }
 }
 
-/// Converts CMYK without a profile: `r = (1 − c)·(1 − k)`, the formula that browsers use.
+/// Converts CMYK pixels of a file without an ICC profile: red is `(1 − cyan) · (1 − black)`, and green and
+/// blue likewise, because browsers use this formula.
 fn convert_cmyk_without_profile(cmyk: &[u8], rgb: &mut [u8]) {
     for (&[c, m, y, k], pixel) in cmyk.as_chunks::<4>().0.iter().zip(rgb.as_chunks_mut::<3>().0) {
         let light = 255 - u32::from(k);

@@ -8,7 +8,8 @@ pub enum Error {
     /// The bytes are not an image in a format that this build reads.
     #[error("the input is not an image this server can read{}", sniffed.as_ref().map(|s| format!(": it looks like {s}")).unwrap_or_default())]
     UnknownFormat {
-        /// The kind of file that the first bytes suggest, e.g. `a PDF document`; `None`: unknown.
+        /// The kind of file according to its first bytes, e.g. `a PDF document`. `None` when the kind is
+        /// unknown.
         sniffed: Option<&'static str>,
     },
     /// The file is in the format `format`, but cannot be decoded.
@@ -16,7 +17,7 @@ pub enum Error {
     Corrupt {
         /// The name of the format in the API, e.g. `JPEG`.
         format: &'static str,
-        /// The reason in words of the decoder.
+        /// Why decoding failed: the message of the decoder.
         reason: String,
     },
     /// The file is valid, but uses a feature of its format that this build does not decode.
@@ -24,7 +25,7 @@ pub enum Error {
     Unsupported {
         /// The name of the format in the API.
         format: &'static str,
-        /// The name of the feature.
+        /// The name of the unsupported feature.
         reason: String,
     },
     /// The image exceeds a limit.
@@ -32,29 +33,30 @@ pub enum Error {
     Limit {
         /// The limit.
         limit: Limit,
-        /// The largest allowed value.
+        /// The largest value that the limit allows.
         max: u64,
-        /// The value of this image.
+        /// The value of this image, which is larger than `max`.
         got: u64,
     },
     /// The plan cannot be applied to this image, for example because the crop lies outside the image. The
-    /// text begins with the attribute of the request.
+    /// text begins with the name of the attribute in the request, e.g. `output.format`.
     #[error("{0}")]
     Plan(String),
-    /// The file of the watermark is defective; the image itself is not.
+    /// The watermark could not be decoded. The error concerns the file of the watermark, not the image to
+    /// process.
     #[error("watermark: {0}")]
     Watermark(Box<Self>),
-    /// The encoder failed. The cause is this server, not the image.
+    /// The encoder failed. The fault is in this program, not in the input image.
     #[error("encoding {format} failed: {reason}")]
     Encode {
         /// The name of the format in the API.
         format: &'static str,
-        /// The reason in words of the encoder.
+        /// Why encoding failed: the message of the encoder.
         reason: String,
     },
 }
 
-/// A limit that an image exceeds.
+/// The kind of a limit that an image exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// [`crate::Limits::pixels`].

@@ -1,5 +1,5 @@
 //! Face detection: the positions of the faces in an image. Detection runs on a small gray copy. Module
-//! [`crate::geometry`] applies the positions to a plan.
+//! [`crate::geometry`] replaces the references to faces in a plan by these positions.
 //!
 //! Detection is pure arithmetic over a built-in model: the same image always gives the same faces.
 
@@ -18,28 +18,33 @@ use crate::geometry::{Rect, Size};
 use crate::plan::Kernel;
 use crate::{Channels, Image, Scratch, operations};
 
-/// Side of the smallest detectable face in the gray copy, in pixels. The model was trained with windows of
-/// this size.
+/// Side of the smallest detectable face, in pixels of the gray copy. The model was trained with square
+/// windows of this side.
 const WINDOW: usize = 40;
-/// Longest side of the gray copy in pixels. The smallest detectable face is a sixteenth of this side.
+/// Length of the longer side of the gray copy in pixels, unless the image is very wide, very high or smaller
+/// than the copy. The side of the smallest detectable face is a sixteenth of this length.
 const COPY_PX: u32 = 640;
-/// A very wide or very high image gets a larger copy, so that its shorter side keeps this many pixels.
+/// Smallest length of the shorter side of the gray copy, in pixels. A very wide or very high image is reduced
+/// less than other images, so that its shorter side keeps this length, unless the longer side would exceed
+/// [`COPY_MAX_PX`].
 const COPY_SHORT_PX: u32 = 120;
-/// Limit of the longer side of such a larger copy, in pixels.
+/// Largest length of the longer side of the gray copy of a very wide or very high image, in pixels.
 const COPY_MAX_PX: u32 = 1600;
 /// Lowest score of a face. Candidates with a lower score are dropped.
 const SCORE_MIN: f32 = 2.0;
 /// Maximum number of faces returned.
 const N_FACES_MAX: usize = 100;
 
-/// The model, and the patches whose numbers the model uses.
+/// The trained model, and the patches (rectangles in the detection window) to which the model refers by
+/// number.
 struct Trained {
     model: Model,
     patches: Vec<Patch>,
 }
 
-/// Finds the faces of an upright image, the largest face first. The rectangles are in pixels of `full_size`,
-/// the size before the decoder reduced the image.
+/// Finds the faces in an image to which its EXIF orientation was already applied. Returns their rectangles,
+/// the largest face first. `full_size` is the size of the image before the decoder reduced it; the rectangles
+/// count pixels of that size.
 pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec<Rect> {
     static TRAINED: OnceLock<Option<Trained>> = OnceLock::new();
     let trained = TRAINED.get_or_init(|| Some(Trained { model: Model::built_in()?, patches: patches() }));
@@ -66,7 +71,8 @@ pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec
     faces
 }
 
-/// The size to which a decoder may reduce an upright image of `full_size` without losing a face.
+/// The smallest size to which a decoder may reduce an image of `full_size`, because detection needs a gray
+/// copy of this size. Both sizes are sizes after the EXIF orientation was applied.
 pub(crate) fn needed_size(full_size: Size) -> Size {
     copy_size(full_size)
 }
@@ -80,8 +86,8 @@ fn copy_size(size: Size) -> Size {
     Size::new(side(size.width), side(size.height))
 }
 
-/// Scales an interval from pixels of the copy to pixels of the image and clips it to `0..bound`. `None` if
-/// nothing is left.
+/// Scales an interval from pixels of the gray copy to pixels of the image and clips the interval to
+/// `0..bound`. Returns `None` if the interval lies outside of `0..bound`.
 fn clip(start: i32, length: u32, factor: f64, bound: u32) -> Option<(u32, u32)> {
     let scale = |at: i64| (at as f64 * factor).round().clamp(0.0, bound.into()) as u32;
     let (start, end) = (scale(start.into()), scale(i64::from(start) + i64::from(length)));
@@ -92,7 +98,7 @@ fn clip(start: i32, length: u32, factor: f64, bound: u32) -> Option<(u32, u32)> 
 fn gray_copy(image: &Image, size: Size, scratch: &mut Scratch) -> GrayImage {
     let small = operations::reduced(image, size, Kernel::Bilinear, scratch);
     let luma = |[r, g, b]: [u8; 3]| {
-        // The luma weights of ITU-R BT.601, with which the model was trained.
+        // The luma weights of ITU-R BT.601. The model was trained with these weights.
         ((u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 + 500) / 1000) as u8
     };
     let data = match small.channels() {
@@ -115,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn model_file_is_complete_and_refers_to_existing_patches_only() {
+    fn built_in_model_is_complete_and_refers_only_to_existing_patches() {
         let model = Model::built_in().expect("the built-in model file is valid");
         let patches = patches();
         let levels: Vec<usize> = model.levels.iter().map(Vec::len).collect();
@@ -137,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn copy_size_is_bounded_on_both_sides() {
+    fn shorter_side_of_the_gray_copy_keeps_its_minimum_unless_the_longer_side_exceeds_its_maximum() {
         for (size, expected) in [
             ((4000, 3000), (640, 480)),
             ((300, 200), (300, 200)),
@@ -151,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_outside_of_the_image_are_black() {
+    fn pixels_of_a_detection_window_outside_of_the_image_are_black() {
         let image =
             GrayImage { width: 50, height: 45, data: (0..50 * 45).map(|i| (i % 251) as u8).collect() };
         for (x, y, side) in

@@ -1,6 +1,6 @@
 //! The file formats: the enum [`Format`], one table with the properties of each format, and the recognition
-//! of a format by the first bytes of a file (`format/sniff.rs`). The decoders and encoders are in `codecs`,
-//! which this module does not depend on.
+//! of a format by the first bytes of a file (`format/sniff.rs`). This module does not depend on `codecs`, the
+//! module with the decoders and encoders.
 
 pub(crate) mod signature;
 mod sniff;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::sniff::sniff;
 pub(crate) use self::sniff::sniff_foreign;
 
-/// A file format. The serialised name is the name in requests.
+/// A file format. It is serialised as its name in API requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -52,13 +52,13 @@ pub enum Format {
 
 /// The properties of a format that hold for every file of the format.
 struct Traits {
-    /// Name in responses.
+    /// The name of the format in API responses.
     name: &'static str,
-    /// Name in requests.
+    /// The name of the format in API requests.
     request_name: &'static str,
-    /// File name extension without the dot.
+    /// The file name extension without the dot.
     extension: &'static str,
-    /// Media type for `Content-Type`.
+    /// The media type for the header `Content-Type`.
     media_type: &'static str,
     /// The output format for an input of this format when the request names no format.
     default_output: Format,
@@ -66,9 +66,9 @@ struct Traits {
     written: bool,
     /// Whether a file can have transparent pixels.
     alpha: bool,
-    /// Whether our encoder can write more than one frame.
+    /// Whether the encoder of this build can write more than one frame.
     animated: bool,
-    /// Whether our encoder can write EXIF and XMP.
+    /// Whether the encoder of this build can write EXIF and XMP.
     metadata: bool,
 }
 
@@ -94,8 +94,8 @@ const fn traits(format: Format) -> Traits {
         }
     }
     match format {
-        // The names: in responses, in requests, file extension, media type.
-        // Then the default output format, and: written, alpha, animated, metadata.
+        // Each line has four strings: name in responses, name in requests, file extension, media type. The
+        // default output format and four booleans follow: written, alpha, animated, metadata.
         F::Jpeg => row(["JPEG", "jpeg", "jpg", "image/jpeg"], F::Jpeg, [true, false, false, true]),
         F::Png => row(["PNG", "png", "png", "image/png"], F::Png, [true, true, false, true]),
         F::Apng => row(["APNG", "apng", "apng", "image/apng"], F::Apng, [true, true, true, true]),
@@ -143,22 +143,22 @@ impl Format {
         Self::ALL.into_iter().filter(|&format| traits(format).written)
     }
 
-    /// Name in responses, e.g. `JPEG`, `WebP`.
+    /// The name of the format in API responses, e.g. `JPEG`, `WebP`.
     pub fn name(self) -> &'static str {
         traits(self).name
     }
 
-    /// Name in requests.
+    /// The name of the format in API requests.
     pub fn request_name(self) -> &'static str {
         traits(self).request_name
     }
 
-    /// File name extension without the dot.
+    /// The file name extension without the dot.
     pub fn extension(self) -> &'static str {
         traits(self).extension
     }
 
-    /// Media type for `Content-Type`.
+    /// The media type for the header `Content-Type`.
     pub fn media_type(self) -> &'static str {
         traits(self).media_type
     }
@@ -173,12 +173,12 @@ impl Format {
         traits(self).alpha
     }
 
-    /// Whether our encoder for this format can write more than one frame.
+    /// Whether the encoder of this build for this format can write more than one frame.
     pub fn is_animated(self) -> bool {
         traits(self).animated
     }
 
-    /// Whether our encoder for this format can write EXIF and XMP.
+    /// Whether the encoder of this build for this format can write EXIF and XMP.
     pub(crate) fn has_metadata(self) -> bool {
         traits(self).metadata
     }

@@ -1,12 +1,12 @@
 //! Positions and sizes: the sizes, rectangles and windows that result from a [`Plan`], as pure functions of
 //! numbers. This module handles no pixels.
 //!
-//! **Rounding.** A side that follows from another side is the exact quotient, rounded to the nearest whole
-//! pixel (a half is rounded up), and at least 1. If gravity leaves an odd remainder, the rectangle lies half
-//! a pixel nearer to the upper left.
+//! **Rounding.** A side that is computed from another side and a ratio is the exact result, rounded to the
+//! nearest whole pixel (a half is rounded up), and at least 1. If the two margins of a centred rectangle
+//! cannot be equal, the left or upper margin is one pixel smaller than the right or lower margin.
 //!
-//! **Coordinates** refer to the upright image at its full size, even if the decoder delivered a reduced
-//! image.
+//! **Coordinates** are pixels of the image at its full size after its EXIF orientation was applied, even if
+//! the decoder delivered a reduced image.
 
 mod crop;
 mod faces;
@@ -37,7 +37,7 @@ impl Size {
         Self::new(image.width(), image.height())
     }
 
-    /// A size with these sides.
+    /// Creates a size of `width` × `height` pixels.
     pub const fn new(width: u32, height: u32) -> Self {
         Self { width, height }
     }
@@ -64,10 +64,10 @@ impl Rect {
     }
 }
 
-/// A rectangle whose edges may lie between pixels: the part of an image that is resampled.
+/// The part of an image that is resampled: a rectangle whose edges may lie between pixels.
 ///
-/// All four numbers are multiples of 1/256, so that sums of them are exact and `left + width` never exceeds
-/// the image.
+/// All four numbers are multiples of 1/256. Therefore the sum `left + width` is exact and never exceeds the
+/// width of the image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
     /// Pixels from the left edge.
@@ -86,7 +86,8 @@ impl Window {
         Self { left: 0.0, top: 0.0, width: size.width.into(), height: size.height.into() }
     }
 
-    /// Scales the window by `x` and `y`, snaps it to the grid of 1/256 and keeps it within `bounds`.
+    /// Scales the window by `x` horizontally and by `y` vertically, rounds its position and size to multiples
+    /// of 1/256 pixel and keeps the window within `bounds`.
     pub fn stretched(self, x: f64, y: f64, bounds: Size) -> Self {
         let (left, width) = snap_to_grid(self.left * x, self.width * x, bounds.width);
         let (top, height) = snap_to_grid(self.top * y, self.height * y, bounds.height);
@@ -112,13 +113,13 @@ impl From<Rect> for Window {
 /// The sizes of an image after the operations of a plan, in the order of the operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stages {
-    /// After `crop`.
+    /// The size after `crop`.
     pub cropped: Size,
-    /// After `resize`.
+    /// The size after `resize`.
     pub resized: Size,
-    /// After `scale`.
+    /// The size after `scale`.
     pub scaled: Size,
-    /// After `padding`: the size of the output.
+    /// The size after `padding`, which is the size of the output.
     pub padded: Size,
 }
 
@@ -146,23 +147,26 @@ impl Stages {
     }
 }
 
-/// The size after `scale`: `w' = w·size·ratio`, `h' = h·size`, rounded, at least 1.
+/// The size after `scale`: the width is multiplied by `size · ratio` and the height by `size`. Both results
+/// are rounded, and are at least 1.
 pub fn scale(size: Size, options: Scale) -> Size {
     let side = |side: u32, factor: f64| (f64::from(side) * factor).round().max(1.0) as u32;
     Size::new(side(size.width, options.size * options.ratio), side(size.height, options.size))
 }
 
-/// The size after `padding`: each side grows by its padding.
+/// The size after `padding`: the width grows by the left and the right padding, the height by the top and the
+/// bottom padding.
 pub fn pad(size: Size, options: Padding) -> Size {
     let add = |side: u32, a: u32, b: u32| side.saturating_add(a).saturating_add(b);
     Size::new(add(size.width, options.left, options.right), add(size.height, options.top, options.bottom))
 }
 
-/// The smallest size to which a decoder may reduce an image of `size` without loss for the plan: at this size
-/// `resize` (or else `scale`) has no pixels to discard. The full size if
+/// The smallest size to which a decoder may reduce an image of `size` without making the output of the plan
+/// less sharp: an image of this size has at least as many columns and rows as `resize`, or `scale` in a plan
+/// without `resize`, creates from it. Returns the full size if
 ///
 /// - the plan makes nothing smaller,
-/// - the kernel is nearest neighbour, which must see the original pixels, or
+/// - the kernel is nearest neighbour, which needs the original pixels, or
 /// - the crop depends on faces, which are not known yet.
 ///
 /// # Errors
@@ -190,8 +194,9 @@ pub fn needed_size(size: Size, plan: &Plan) -> Result<Size, Error> {
     ))
 }
 
-/// The share of the remainder that lies left of and above a rectangle placed by gravity, in halves: 0, 1 or
-/// 2. Faces and points count as the centre, because other code handles them.
+/// How much of the free space lies to the left of a rectangle and above it if gravity places the rectangle.
+/// The unit is half of the free space: 0, 1 or 2 halves. Faces and points count as the centre, because other
+/// code handles these gravities.
 fn leading_halves(gravity: Gravity) -> (u32, u32) {
     use Gravity::{Center, Face, Faces, Point};
     let x = match gravity {
@@ -212,7 +217,8 @@ fn centred_start(middle: f64, length: f64, bound: f64) -> f64 {
     (middle - length / 2.0).clamp(0.0, (bound - length).max(0.0))
 }
 
-/// Places a rectangle of the size `inner` in `outer` by gravity. `outer` must be at least as large.
+/// Places a rectangle of the size `inner` in a rectangle of the size `outer` by gravity. `outer` must be at
+/// least as large as `inner`.
 fn place_by_gravity(inner: Size, outer: Size, gravity: Gravity) -> Rect {
     if let Gravity::Point { x, y } = gravity {
         let start = |middle: u32, length: u32, bound: u32| {
@@ -235,7 +241,8 @@ fn place_by_gravity(inner: Size, outer: Size, gravity: Gravity) -> Rect {
     }
 }
 
-/// `value · numerator / denominator`, rounded half up, at least 1.
+/// Multiplies `value` by `numerator / denominator`. The result is rounded to the nearest integer (a half is
+/// rounded up), and at least 1.
 fn proportional(value: u32, numerator: u32, denominator: u32) -> u32 {
     let (product, denominator) = (u128::from(value) * u128::from(numerator), u128::from(denominator));
     let rounded = (2 * product + denominator) / (2 * denominator);

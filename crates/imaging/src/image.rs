@@ -42,7 +42,8 @@ impl Image {
     /// Wraps a buffer of exactly `width * height * channels.count()` bytes.
     ///
     /// # Panics
-    /// When a side is zero or the buffer has another length: a bug of the caller, never a defect of an input.
+    /// When a side is zero or the buffer has another length. Both are bugs of the caller; no input file can
+    /// cause them.
     pub fn new(width: u32, height: u32, channels: Channels, data: Vec<u8>) -> Self {
         assert!(width > 0 && height > 0, "an image has at least one pixel, got {width}x{height}");
         assert_eq!(
@@ -68,17 +69,17 @@ impl Image {
         self.channels
     }
 
-    /// All bytes, row by row.
+    /// The bytes of all pixels, row by row from the top.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// All bytes, row by row, for changes.
+    /// Mutable access to the bytes of all pixels, row by row from the top.
     pub fn data_mut(&mut self) -> &mut [u8] {
         &mut self.data
     }
 
-    /// Returns the buffer for reuse.
+    /// Returns the buffer of the pixels, so that the caller can reuse it.
     pub fn into_data(self) -> Vec<u8> {
         self.data
     }

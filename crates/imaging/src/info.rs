@@ -1,5 +1,5 @@
 //! Information about an image file: the members of the `input` and `output` objects of a response that depend
-//! on the file alone, so without names and URLs.
+//! only on the bytes of the file. The names and URLs of files are not part of this information.
 
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 use crate::format::Format;
 use crate::geometry::Size;
 
-/// How the colours of a file are stored. The serialised name is the name in the API.
+/// How the colours of a file are stored. The value is serialised as its name in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Colorspace {
     /// Luma and two chroma planes.
@@ -29,21 +29,21 @@ pub enum Colorspace {
 pub struct FileInfo {
     /// The format of the file.
     pub format: Format,
-    /// Width in pixels as stored, so before any EXIF orientation.
+    /// Width in pixels as stored, before the EXIF orientation is applied.
     pub width: u32,
-    /// Height in pixels as stored.
+    /// Height in pixels as stored, before the EXIF orientation is applied.
     pub height: u32,
     /// How the colours are stored.
     pub colorspace: Colorspace,
-    /// Progressive JPEG, Adam7 PNG or interlaced GIF.
+    /// Whether the file is a progressive JPEG, a PNG with Adam7 interlacing or an interlaced GIF.
     pub interlaced: bool,
     /// Chroma subsampling, e.g. `4:2:0`; absent where the format has no chroma planes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<String>,
     /// Bits per pixel as stored.
     pub depth: u8,
-    /// Quality, 1–100: estimated for an input, as used for an output; absent where the format or the file has
-    /// none.
+    /// Quality, 1–100. For an input, the quality is estimated from the file; for an output, it is the setting
+    /// of the encoder. Absent when the format has no quality or the file does not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
     /// Size of the file in bytes.
@@ -52,11 +52,12 @@ pub struct FileInfo {
     pub sha1: String,
     /// Number of frames; 1 for a still picture.
     pub frames: u32,
-    /// Whether any pixel can be other than opaque.
+    /// Whether the file can contain transparent or translucent pixels.
     pub alpha: bool,
 }
 
-/// The members of [`FileInfo`] that a codec provides. The other members follow from the bytes of the file.
+/// The members of [`FileInfo`] that a codec provides. The other members of [`FileInfo`] are computed from the
+/// bytes of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct ImageInfo {
     pub(crate) format: Format,
@@ -72,7 +73,7 @@ pub(crate) struct ImageInfo {
 }
 
 impl ImageInfo {
-    /// Describes a single picture in a format without chroma planes, interlacing and quality.
+    /// Describes a single picture in a format that has no chroma planes, no interlacing and no quality.
     pub(crate) fn plain(format: Format, size: Size, colorspace: Colorspace, depth: u8, alpha: bool) -> Self {
         Self {
             format,

@@ -3,7 +3,7 @@
 //! content.
 
 /// An iterator over consecutive boxes. Yields the type and the content of each box. The content of a
-/// truncated box ends with the data.
+/// truncated box ends where the data end.
 #[derive(Debug, Clone)]
 pub(crate) struct Boxes<'a>(&'a [u8]);
 
@@ -87,7 +87,8 @@ impl<'a> Fields<'a> {
         Some(*taken)
     }
 
-    /// A text up to the next zero byte, or up to the end of the box. Skips the zero byte.
+    /// Reads text up to the next zero byte, or up to the end of the box. The zero byte is consumed but not
+    /// returned.
     pub(crate) fn text(&mut self) -> &'a [u8] {
         let end = memchr::memchr(0, self.0).unwrap_or(self.0.len());
         let text = &self.0[..end];
@@ -95,7 +96,7 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// All bytes that were not read.
+    /// All bytes that were not read yet.
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0
     }
@@ -111,8 +112,8 @@ pub(crate) fn write_box(out: &mut Vec<u8>, kind: &[u8; 4], content: impl FnOnce(
     out[start..start + 4].copy_from_slice(&size.to_be_bytes());
 }
 
-/// The brands in the `ftyp` box of a file, the major brand first. Nothing when the file does not begin with
-/// such a box.
+/// The brands in the `ftyp` box of a file, the major brand first. Yields nothing when the file does not begin
+/// with an `ftyp` box.
 pub(crate) fn brands(input: &[u8]) -> impl Iterator<Item = &[u8; 4]> {
     let content = match Boxes::new(input).next() {
         Some(([b'f', b't', b'y', b'p'], content)) => content,

@@ -1,14 +1,14 @@
 //! The image processing of pixaven: takes the bytes of an image and a [`Plan`], and returns the bytes of
 //! another image with information about both.
 //!
-//! Nothing here does I/O or reads a clock, the environment or a random source. Memory for pixels is allocated
-//! only after [`Limits`] allowed the size. The caller decides where the bytes come from and in which process
-//! this crate runs.
+//! This crate neither does I/O nor reads a clock, the environment or a random source. Memory for pixels is
+//! allocated only after [`Limits`] allowed the size. The caller decides where the bytes come from and in
+//! which process this crate runs.
 //!
 //! # Layers
 //!
-//! A module uses only modules of the lines above its own line, and modules further left on its own line. A
-//! module and its submodules count as one.
+//! A module may use only the modules on the lines above it and the modules to its left on the same line. A
+//! module and its submodules count as one module.
 //!
 //! ```text
 //! error     limits    image     alpha     scratch   bytes     isobmff

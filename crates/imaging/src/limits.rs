@@ -1,28 +1,29 @@
-//! The limits of an image. They are checked before memory for pixels is allocated, and again while frames
-//! arrive.
+//! The limits of an image. They are checked before memory for pixels is allocated, and again while frames are
+//! processed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 pub use crate::error::Limit;
 
-/// Upper bounds for one image. The defaults are the ones in the API documentation.
+/// Upper bounds for one image. The API documentation states the default values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Number of decoded pixels, added up over all frames.
+    /// Largest number of decoded pixels, added up over all frames.
     pub pixels: u64,
     /// Longest side of an input, in pixels.
     pub input_side_px: u32,
-    /// Number of frames of an animation.
+    /// Largest number of frames of an animation.
     pub frames: u32,
     /// Longest side of an output, in pixels.
     pub output_side_px: u32,
-    /// Number of scans of a progressive JPEG.
+    /// Largest number of scans of a progressive JPEG.
     pub scans: u32,
-    /// Number of parts of a file: chunks, strips, tiles, boxes, layers or nodes.
+    /// Largest number of parts of a file. A part is a chunk, strip, tile, box, layer or node, depending on
+    /// the format.
     pub parts: u32,
-    /// Size of the metadata and of the ICC profile, in bytes.
+    /// Largest size of the metadata and the ICC profile together, in bytes.
     pub metadata_bytes: u64,
 }
 
@@ -70,8 +71,8 @@ pub fn check(limit: Limit, max: u64, got: u64) -> Result<(), Error> {
     if got > max { Err(Error::Limit { limit, max, got }) } else { Ok(()) }
 }
 
-/// Counts the parts and the metadata of a file while it is parsed, and fails at the limit. A file is refused
-/// before any part of it is stored.
+/// Counts the parts and the bytes of metadata of a file while the file is parsed. Fails as soon as a limit is
+/// exceeded, before the excess is stored.
 #[derive(Debug)]
 pub(crate) struct FileBudget<'a> {
     limits: &'a Limits,
@@ -80,7 +81,7 @@ pub(crate) struct FileBudget<'a> {
 }
 
 impl<'a> FileBudget<'a> {
-    /// Starts with zero parts and zero bytes.
+    /// Creates a budget of which nothing is used: zero parts and zero bytes of metadata.
     pub(crate) fn new(limits: &'a Limits) -> Self {
         Self { limits, n_parts: 0, metadata_bytes: 0 }
     }
@@ -91,14 +92,14 @@ impl<'a> FileBudget<'a> {
         check(Limit::Parts, self.limits.parts.into(), self.n_parts)
     }
 
-    /// Adds bytes of EXIF, XMP, ICC profile or text. Compressed metadata count twice: as stored and as
-    /// decompressed.
+    /// Adds bytes of EXIF, XMP, ICC profile or text. For compressed metadata, both the compressed and the
+    /// decompressed bytes are added.
     pub(crate) fn metadata(&mut self, n_bytes: usize) -> Result<(), Error> {
         self.metadata_bytes = self.metadata_bytes.saturating_add(n_bytes as u64);
         check(Limit::MetadataBytes, self.limits.metadata_bytes, self.metadata_bytes)
     }
 
-    /// How many bytes of metadata may still follow.
+    /// The number of bytes of metadata that may still be added before the limit is reached.
     pub(crate) fn metadata_left(&self) -> u64 {
         self.limits.metadata_bytes - self.metadata_bytes.min(self.limits.metadata_bytes)
     }

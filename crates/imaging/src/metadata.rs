@@ -1,5 +1,5 @@
-//! Metadata of a file besides its pixels: EXIF, XMP and the text chunks of a PNG, as far as an output keeps
-//! them. The codecs in `codecs` read the blocks from a file and write them into a file.
+//! The metadata of a file that an output can keep: EXIF, XMP, and the author and the copyright from text
+//! fields. The codecs in `codecs` read the blocks from a file and write them into a file.
 //!
 //! Colour profiles are never kept: the pixels are converted to sRGB, and on the web a file without a profile
 //! is in sRGB (CSS Color 4, section 3.1; HTML).
@@ -26,19 +26,19 @@ pub(crate) struct Metadata {
     pub(crate) copyright: Option<String>,
 }
 
-/// The changes to the image that its metadata must reflect.
+/// The changes to the image because of which values in its metadata must be corrected.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Changed {
-    /// The new size.
+    /// The size of the output.
     pub(crate) size: Size,
-    /// Whether the image was turned upright, so that its orientation must be reset.
+    /// Whether the EXIF orientation was applied to the pixels, so that the tag in the metadata must be reset.
     pub(crate) upright: bool,
 }
 
 impl Metadata {
-    /// The metadata that an output keeps, as at most one EXIF block and one XMP packet. Each fits into one
-    /// JPEG segment, whatever the input was. A warning is added to `warnings` for everything that is dropped
-    /// for this reason.
+    /// The metadata that an output keeps, as at most one EXIF block and one XMP packet. Each of the two fits
+    /// into one JPEG segment. If values are dropped because they are too long for the segment, a warning is
+    /// added to `warnings`.
     pub(crate) fn kept(&self, kept: KeptMetadata, changed: Changed, warnings: &mut Vec<String>) -> Self {
         if kept == KeptMetadata::None {
             return Self::default();
@@ -65,7 +65,7 @@ impl Metadata {
         Self { exif, xmp: xmp.filter(|_| !is_too_long), author: None, copyright: None }
     }
 
-    /// Whether there are no EXIF and XMP blocks to write.
+    /// Whether there is neither an EXIF block nor an XMP packet to write.
     pub(crate) fn is_empty(&self) -> bool {
         self.exif.is_none() && self.xmp.is_none()
     }

@@ -1,6 +1,6 @@
-//! The operations on pixels between decoding and encoding. Every operation hash of the API has a file of its
-//! own; the two lists in this file give the order. Decoding, orientation and colour conversion precede the
-//! operations, encoding follows.
+//! The operations on pixels between decoding and encoding. Every operation object of the API has its own
+//! file; the two lists in this file define the order of the operations. Decoding, orientation and colour
+//! conversion come before the operations, encoding comes after them.
 
 mod adjust;
 mod border;
@@ -33,8 +33,9 @@ use crate::{Error, Image, Limits, Plan, Scratch};
 /// Applies one operation. Does nothing when the plan does not contain the operation.
 type Operation = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
 
-/// The operations that the reduction of a row stream replaces, in their order: `stream` computes their
-/// geometry before any pixel exists and then produces the resized picture directly from the rows.
+/// The operations up to `resize`, in their order. For a picture that is decoded row by row, `stream` replaces
+/// these operations: it computes their geometry in advance and produces the resized picture directly from the
+/// rows.
 const UP_TO_RESIZE: [(&str, Operation); 3] =
     [("flip", flip::run), ("crop", crop::run), ("resize", resize::run)];
 
@@ -50,21 +51,24 @@ const AFTER_RESIZE: [(&str, Operation); 8] = [
     ("padding", padding::run),
 ];
 
-/// What the operations need besides the plan.
+/// The arguments of the operations besides the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// Whether the output format can store alpha: decides the meaning of an absent `background`.
+    /// Whether the output format can store alpha. The default of `background` is transparent if the format
+    /// can store alpha, else white.
     pub output_alpha: bool,
     /// The limits, checked before anything is allocated.
     pub limits: &'a Limits,
-    /// The size of the upright picture in the file, where the decoder delivered a smaller picture. Pixels in
-    /// the plan mean pixels of this size. `None`: the decoder delivered the full size.
+    /// The full size of the picture in the file after its EXIF orientation was applied, if the decoder
+    /// delivered a smaller picture. Lengths in the plan are in pixels of this size. `None`: the decoder
+    /// delivered the full size.
     pub full_size: Option<Size>,
-    /// The picture of [`Plan::watermark`], at any size.
+    /// The picture of [`Plan::watermark`]. It may have any size, because the operation scales it.
     pub watermark: Option<&'a Image>,
 }
 
-/// Applies all operations of the plan to an upright sRGB image, in the fixed order of the two lists above.
+/// Applies all operations of the plan to an sRGB image, in the fixed order of the two lists above. The EXIF
+/// orientation of the image must already be applied.
 ///
 /// # Errors
 /// [`Error::Limit`] when the size after an operation is too large, [`Error::Plan`] when the crop lies outside
@@ -78,8 +82,9 @@ pub fn apply(
     apply_to_part(image, None, plan, context, scratch)
 }
 
-/// As [`apply`], to an image that the decoder made smaller. The picture is only the `part` of the image: a
-/// pixel at the edge may stand for fewer pixels of the file than the others do.
+/// Does the same as [`apply`], but for an image that the decoder may have reduced. The picture fills only
+/// `part` of such an image, because a pixel in the last column or row can represent fewer pixels of the file
+/// than the other pixels do.
 ///
 /// # Errors
 /// As [`apply`].
@@ -108,7 +113,8 @@ fn run_all(
     operations.iter().try_fold(picture, |picture, (_, run)| run(picture, plan, context, scratch))
 }
 
-/// The size of the image that [`apply`] returns for an upright picture of `width` × `height` pixels.
+/// The size of the image that [`apply`] returns for a picture that has `width` × `height` pixels after its
+/// EXIF orientation was applied.
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.
@@ -116,8 +122,8 @@ pub fn final_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     Ok(Stages::of(Size::new(width, height), plan)?.padded)
 }
 
-/// The smallest size at which a decoder may deliver an upright picture of `width` × `height` pixels without a
-/// loss in the result; see [`crate::geometry::needed_size`].
+/// The smallest size to which a decoder may scale down a picture of `width` × `height` pixels (after its EXIF
+/// rotation) without lowering the quality of the plan's output; see [`crate::geometry::needed_size`].
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.

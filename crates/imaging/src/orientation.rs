@@ -1,44 +1,45 @@
-//! EXIF orientation: reads the tag from a metadata block and turns an image upright. Other EXIF tags are in
-//! `metadata`.
+//! EXIF orientation: reads the tag from a metadata block and applies the orientation to the pixels. The
+//! module `metadata` handles the other EXIF tags.
 
 use crate::geometry::{Size, Window};
 use crate::{Image, Scratch};
 
-/// How the stored image must be turned to be upright: the values 1 to 8 of the EXIF tag 0x0112.
+/// How the stored image must be rotated or mirrored before it is shown: the values 1 to 8 of the EXIF tag
+/// 0x0112.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Orientation {
-    /// 1: upright as stored.
+    /// 1: must be shown as stored.
     #[default]
     Upright,
-    /// 2: mirrored left to right.
+    /// 2: must be mirrored left to right.
     FlipHorizontal,
-    /// 3: rotated by 180°.
+    /// 3: must be rotated by 180°.
     Rotate180,
-    /// 4: mirrored top to bottom.
+    /// 4: must be mirrored top to bottom.
     FlipVertical,
-    /// 5: mirrored along the diagonal from the upper left corner.
+    /// 5: must be mirrored at the diagonal from the upper left to the lower right corner.
     Transpose,
     /// 6: must be rotated clockwise by 90°.
     Rotate90,
-    /// 7: mirrored along the diagonal from the upper right corner.
+    /// 7: must be mirrored at the diagonal from the upper right to the lower left corner.
     Transverse,
     /// 8: must be rotated counter-clockwise by 90°.
     Rotate270,
 }
 
-/// Side of the square blocks in which an image is transposed. The rows read and the rows written of one block
-/// both fit into the first-level cache.
+/// Side in pixels of the square blocks in which an image is transposed. This number is small enough that the
+/// source pixels and the result pixels of a block fit together into the first-level cache of the processor.
 const BLOCK_PX: usize = 16;
 
 impl Orientation {
-    /// Reads the tag from an EXIF block: a TIFF structure, with or without the prefix `Exif\0\0`. An invalid
-    /// block means upright, as in all viewers.
+    /// Reads the tag from an EXIF block: a TIFF structure, with or without the prefix `Exif\0\0`. Returns
+    /// [`Orientation::Upright`] for an invalid block, because all viewers show such an image as stored.
     pub(crate) fn from_exif(block: &[u8]) -> Self {
         let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
         Self::from_value(find_orientation_tag(tiff).unwrap_or(1).into())
     }
 
-    /// The orientation for a value of the tag. An invalid value means upright.
+    /// The orientation for a value of the EXIF tag. Returns [`Orientation::Upright`] for an invalid value.
     pub(crate) fn from_value(value: u64) -> Self {
         match value {
             2 => Self::FlipHorizontal,
@@ -52,18 +53,19 @@ impl Orientation {
         }
     }
 
-    /// Whether width and height are swapped.
+    /// Whether applying the orientation swaps width and height.
     fn swaps_sides(self) -> bool {
         matches!(self, Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270)
     }
 
-    /// The size after turning the image upright. The function is its own inverse.
+    /// The size of an image after the orientation was applied to it. Calling the function with the result
+    /// returns the original size.
     pub(crate) fn turned(self, size: Size) -> Size {
         if self.swaps_sides() { Size::new(size.height, size.width) } else { size }
     }
 
-    /// The position of the upper left part of a stored image after turning: the part has this width and
-    /// height, and the stored image has the size `size`.
+    /// Computes where the upper left part of a stored image lies after the orientation was applied to the
+    /// image. The first argument is the width and height of the part, `size` the size of the stored image.
     pub(crate) fn turned_part(self, (width, height): (f64, f64), size: Size) -> Window {
         let (width, height) = if self.swaps_sides() { (height, width) } else { (width, height) };
         let whole = Window::whole(self.turned(size));
@@ -79,7 +81,7 @@ impl Orientation {
         }
     }
 
-    /// Turns `image` upright.
+    /// Applies the orientation to `image`.
     pub(crate) fn apply(self, image: Image, scratch: &mut Scratch) -> Image {
         match image.channels().count() {
             1 => self.apply_to::<1>(image, scratch),
@@ -103,8 +105,8 @@ impl Orientation {
         image
     }
 
-    /// The four orientations that swap rows and columns: transposes the image, then mirrors it horizontally
-    /// or vertically.
+    /// Applies one of the orientations 5 to 8, which swap rows and columns: transposes the image, then
+    /// mirrors it horizontally, vertically, in both directions or not at all.
     fn transpose<const N: usize>(self, image: Image, scratch: &mut Scratch) -> Image {
         let (width, height, channels) = (image.width(), image.height(), image.channels());
         let from = image.into_data();
@@ -162,7 +164,7 @@ fn find_orientation_tag(tiff: &[u8]) -> Option<u32> {
     let first = directory.checked_add(2)?;
     let entry = (0..n_entries).map(|i| first + i * 12).find(|&at| u16_at(at) == Some(0x0112))?;
     match u16_at(entry + 2)? {
-        // The standard requires SHORT; some cameras write LONG.
+        // EXIF requires the type SHORT, but some cameras write the type LONG.
         3 => u16_at(entry + 8).map(u32::from),
         4 => u32_at(entry + 8),
         _ => None,

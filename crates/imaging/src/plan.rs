@@ -1,6 +1,6 @@
-//! A [`Plan`] says what to do with an image: the validated form of the API's operation hashes. Every number
-//! in a plan is in its range already. The server parses the JSON of a request into a plan and reports the
-//! errors in it.
+//! A [`Plan`] describes the processing of an image: it is the validated form of the operation objects of the
+//! API. Every number in a plan is within its allowed range. The server parses the JSON of a request into a
+//! plan and reports the errors in it.
 
 mod appearance;
 mod color;
@@ -25,11 +25,11 @@ pub struct Plan {
     pub keep_orientation: bool,
     /// Mirrors the image.
     pub flip: Option<Flip>,
-    /// Keeps a part of the image.
+    /// Keeps a rectangle of the image and removes the pixels outside of it.
     pub crop: Option<Crop>,
-    /// Changes the size by one of six rules.
+    /// Changes the size by one of the rules in [`ResizeMode`].
     pub resize: Option<Resize>,
-    /// Changes the size by a factor.
+    /// Changes the width and the height by a factor.
     pub scale: Option<Scale>,
     /// `auto.enhance`: adjusts levels, contrast and saturation by the histogram.
     pub enhance: bool,
@@ -37,13 +37,13 @@ pub struct Plan {
     pub adjust: Option<Adjust>,
     /// Effects, applied in the order of the fields.
     pub filter: Option<Filter>,
-    /// Lays another picture over the image. Its bytes are in [`crate::Input::watermark`].
+    /// Draws another picture over the image. Its bytes are in [`crate::Input::watermark`].
     pub watermark: Option<Watermark>,
     /// Cuts the image to a shape.
     pub mask: Option<Mask>,
-    /// Draws a frame inside the bounds of the image.
+    /// Draws a border along the edges, inside the bounds of the image.
     pub border: Option<Border>,
-    /// Adds pixels around the image.
+    /// Adds pixels on the four sides of the image.
     pub padding: Option<Padding>,
     /// How to encode the result.
     pub output: Output,

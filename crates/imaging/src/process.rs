@@ -1,5 +1,6 @@
 //! Processes one image: recognises the format, reads the header, checks the limits, and passes frame after
-//! frame from the decoder to the encoder. `process/frames.rs` says what happens to a frame on the way.
+//! frame from the decoder to the encoder. `process/frames.rs` processes each frame between decoding and
+//! encoding.
 
 mod first_frame;
 mod frames;
@@ -27,9 +28,11 @@ pub struct Processed {
     pub output: FileInfo,
     /// The output file.
     pub bytes: Vec<u8>,
-    /// The faces in the upright input, the largest first. `None` unless the plan asks for faces.
+    /// The faces in the input after its EXIF orientation was applied, the largest face first. `None` unless
+    /// the plan asks for faces.
     pub faces: Option<Vec<Rect>>,
-    /// What was ignored or replaced, as sentences for the caller of the API.
+    /// Warnings about parts of the input or the plan that were ignored or replaced, as sentences for the
+    /// caller of the API.
     pub warnings: Vec<String>,
 }
 
@@ -38,7 +41,8 @@ pub struct Processed {
 pub struct Input<'a> {
     /// The image to process.
     pub image: &'a [u8],
-    /// The image for [`Plan::watermark`]; of an animation the first frame is used.
+    /// The file with the picture for [`Plan::watermark`]. If the file is an animation, its first frame is
+    /// used.
     pub watermark: Option<&'a [u8]>,
 }
 
@@ -80,8 +84,8 @@ pub fn process<'a>(
     }
 }
 
-/// One call of [`process`], apart from the plan: the quality search runs the job several times with different
-/// plans.
+/// The arguments of one call of [`process`], except the plan. The plan is not included because the quality
+/// search processes the image several times with different plans.
 struct Job<'a> {
     input: Input<'a>,
     input_format: Format,
@@ -94,7 +98,7 @@ impl<'a> Job<'a> {
         codecs::open(self.input_format, self.input.image, self.limits)
     }
 
-    /// The requested output format; `None`: the format of the smallest file.
+    /// The requested output format. `None`: the format that gives the smallest file.
     fn output_format(&self, plan: &Plan) -> Option<Format> {
         match plan.output.format {
             TargetFormat::Default => Some(self.input_format.default_output()),
@@ -103,19 +107,19 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Whether the encoder consumes frames as they arrive. Such an encoder cannot try several qualities by
-    /// itself.
+    /// Whether the encoder writes each frame as soon as it arrives. Such an encoder cannot search for the
+    /// highest quality that `max_bytes` allows, because the search needs all frames several times.
     fn streams(&self, plan: &Plan, header: &Header) -> bool {
         match self.output_format(plan) {
-            // These write a single frame with an encoder for still pictures.
+            // For a single frame, WebP and `auto` use an encoder for still pictures.
             Some(Format::Webp) | None => header.info.frames > 1,
             Some(format) => format.is_animated(),
         }
     }
 
-    /// Finds the highest quality at which an animation has at most `max_bytes`. Every attempt decodes and
-    /// processes the image again, because all frames together may need far more memory than a worker may use.
-    /// `decoder` is for the first attempt.
+    /// Finds the highest quality at which the file of an animation has at most `max_bytes` bytes. Every
+    /// attempt decodes and processes the image again, because all frames together may need far more memory
+    /// than a worker may use. The first attempt uses `decoder`.
     fn search_quality(
         &self,
         plan: &Plan,
@@ -137,8 +141,8 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Processes the image once, from the first frame of `decoder` on. Here `max_bytes` concerns only
-    /// encoders of still pictures, which search for the quality by themselves.
+    /// Processes the image once, from the first frame of `decoder` on. Only encoders of still pictures take
+    /// `max_bytes` into account here, because they search for the quality by themselves.
     fn run(
         &self,
         plan: &Plan,
@@ -175,7 +179,8 @@ impl<'a> Job<'a> {
             KeptMetadata::Copyright | KeptMetadata::All => decoder.header().metadata.clone(),
         };
         let (mut has_metadata, mut warnings) = (false, Vec::new());
-        // The metadata state the size of the output, which is known when the first frame was processed.
+        // The metadata state the size of the output. The size is known only after the first frame was
+        // processed, so this closure runs then.
         let begin = |size| {
             let changed = Changed { size, upright: !plan.keep_orientation };
             let metadata = metadata.kept(plan.output.metadata, changed, &mut warnings);
@@ -194,7 +199,8 @@ impl<'a> Job<'a> {
                 .warnings
                 .push(format!("the metadata were left out: this build writes none into {}", format.name()));
         }
-        // The decoder's warnings are read last, because decoding adds some.
+        // The warnings of the decoder are read after the last frame, because decoding a frame can add
+        // warnings.
         pipeline.warnings.extend_from_slice(&decoder.header().warnings);
         Ok(Processed {
             input: info.of_file(self.input.image),
@@ -218,11 +224,11 @@ pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, 
     Ok(encoder.finish(&mut scratch)?.bytes)
 }
 
-/// Encodes an animation that plays endlessly. `frames` are pictures of one size, each with the time that it
-/// is shown, in milliseconds; frames after the first `n_frames` are ignored.
+/// Encodes an animation that plays endlessly. `frames` yields pictures of equal size, each with its display
+/// time in milliseconds. At most `n_frames` frames are used.
 ///
 /// # Errors
-/// As [`encode`]; [`Error::Encode`] also when there is no frame or the format holds only one.
+/// As [`encode`]; [`Error::Encode`] also when `frames` yields no frame or the format can hold only one frame.
 pub fn encode_animation(
     frames: impl IntoIterator<Item = (Image, u32)>,
     n_frames: u32,

@@ -1,11 +1,11 @@
-//! A picture that is decoded row by row. A picture that is only made smaller never has to be in memory as a
-//! whole.
+//! A picture that is decoded row by row. When the plan only makes a picture smaller, the full-size picture is
+//! never in memory as a whole.
 
 use crate::Error;
 use crate::color::Layout;
 use crate::geometry::Size;
 
-/// The rows of a picture from the top, in the colours of the file.
+/// The rows of a picture from top to bottom. Their colours are not yet converted to sRGB.
 pub(crate) trait Rows {
     /// The size of the picture.
     fn size(&self) -> Size;
@@ -13,8 +13,8 @@ pub(crate) trait Rows {
     /// The layout of a pixel, never [`Layout::Cmyk`].
     fn layout(&self) -> Layout;
 
-    /// Fills `rows` with the next rows, as many as fit. The caller must not read more rows than the picture
-    /// has.
+    /// Fills the buffer `rows` with as many of the next rows as fit. The caller must not read more rows than
+    /// the picture has.
     ///
     /// # Errors
     /// The errors of the decoder.

@@ -1,7 +1,7 @@
-//! Scratch memory: buffers that a worker reuses from image to image. Freeing a large block of memory and
-//! allocating it again takes longer than many operations.
+//! Scratch memory: buffers that a worker reuses from image to image. Reuse is faster: freeing a large block
+//! of memory and allocating it again takes longer than many image operations.
 
-/// Largest number of spare buffers. No pipeline uses more buffers at the same time.
+/// Largest number of spare buffers in the pool. No image needs more buffers at the same time.
 const MAX_BUFFERS: usize = 6;
 
 /// Largest sum of the capacities of all spare buffers. Buffers beyond this sum are freed.
@@ -14,8 +14,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Takes a buffer of `len` bytes for a step that writes every byte. The content is initialised but
-    /// unspecified.
+    /// Takes a buffer of `len` bytes for a step that writes every byte. The bytes are initialised, but may
+    /// have any value.
     ///
     /// The smallest spare buffer that is large enough is taken, so that a thumbnail does not use up the
     /// buffer of a large picture.

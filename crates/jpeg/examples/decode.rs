@@ -1,5 +1,5 @@
-//! Measures the decoder: `decode FILE... [--eighths N] [--times N]` prints the mean time per file in
-//! milliseconds.
+//! Measures the decoder. `decode FILE... [--eighths N] [--times N]` prints the mean decoding time of each
+//! file in milliseconds.
 
 use std::time::Instant;
 

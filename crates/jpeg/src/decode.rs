@@ -1,5 +1,6 @@
-//! The public decoder, and parsing up to the frame header. Module `segments` decodes the segments after the
-//! frame header; `sequential` and `progressive` decode the data of a scan.
+//! The public API of the decoder, and the parser of everything up to the frame header. The module `segments`
+//! decodes the segments after the frame header; the modules `sequential` and `progressive` decode the data of
+//! a scan.
 
 mod bits;
 mod coefficients;
@@ -23,19 +24,19 @@ use self::pixel_writer::PixelWriter;
 use self::segments::{Decoded, SegmentDecoder};
 use crate::Error;
 
-/// The scale of a reduced image, in eighths of the full size. Sides are rounded up.
+/// The scale of a reduced image, in eighths of the full size. Width and height are rounded up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scale(usize);
 
 impl Scale {
-    /// The full size.
+    /// The full size: 8/8.
     pub const FULL: Self = Self(8);
 
     /// All supported scales, in ascending order.
     pub const ALL: [Self; 7] = [Self(1), Self(2), Self(3), Self(4), Self(5), Self(6), Self(8)];
 
-    /// The smallest scale at which an image of the size `full` is at least as large as `needed`. The full
-    /// size if no scale suffices.
+    /// Returns the smallest scale at which an image of the size `full` is at least as large as `needed`, or
+    /// the full size if `full` is smaller than `needed`.
     pub fn at_least(full: (u32, u32), needed: (u32, u32)) -> Self {
         let is_large_enough = |scale: &Self| {
             let (width, height) = scale.of(full.0, full.1);
@@ -44,19 +45,19 @@ impl Scale {
         Self::ALL.into_iter().find(is_large_enough).unwrap_or(Self::FULL)
     }
 
-    /// The numerator of the scale: 1–6 or 8.
+    /// Returns the numerator of the scale: 1–6 or 8.
     pub fn eighths(self) -> usize {
         self.0
     }
 
-    /// The size of a reduced image whose full size is `width` × `height`.
+    /// Returns the reduced size of an image whose full size is `width` × `height`.
     pub fn of(self, width: u32, height: u32) -> (u32, u32) {
         let side = |side: u32| (u64::from(side) * self.0 as u64).div_ceil(8) as u32;
         (side(width), side(height))
     }
 }
 
-/// How well decoding went.
+/// Reports whether the decoded image is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// Whether data was missing or invalid, so that parts of the image are gray or wrong.
@@ -67,7 +68,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Decoder<'a> {
     data: &'a [u8],
-    /// Offset of the first segment after the frame header.
+    /// The offset of the first segment after the frame header, in bytes.
     at: usize,
     frame: Frame,
     tables: Tables,
@@ -104,19 +105,18 @@ impl<'a> Decoder<'a> {
         Err(Error::Corrupt("no frame header"))
     }
 
-    /// The content of the frame header.
+    /// Returns the content of the frame header.
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
 
     /// Decodes the image, reduced by `scale`, into `pixels`: rows without padding, one byte per component and
-    /// pixel. Reads at most `max_scans` scans; the image is as good as these scans.
+    /// pixel. Reads at most `max_scans` scans; the image has the quality that these scans contain.
     ///
-    /// # Errors
-    /// An error if no scan could be decoded. Later errors only set [`Outcome::damaged`].
+    /// # Errors If no scan could be decoded. Errors after the first scan only set [`Outcome::damaged`].
     ///
-    /// # Panics
-    /// If the length of `pixels` is not the size that [`Scale::of`] returns, times the number of components.
+    /// # Panics If the length of `pixels` is not the size that [`Scale::of`] returns, times the number of
+    /// components.
     pub fn decode(
         self,
         scale: Scale,

@@ -1,5 +1,6 @@
-//! The encoder: RGB pixels become YCbCr samples, blocks and quantised coefficients. It keeps the
-//! coefficients, because it builds optimal Huffman tables, which depend on the symbols of the whole scan.
+//! The encoder. It converts RGB pixels to YCbCr samples, and the samples to blocks of quantised coefficients.
+//! All coefficients stay in memory, because the optimal Huffman tables of a scan depend on all symbols of the
+//! scan.
 
 mod blocks;
 mod colour;
@@ -19,7 +20,8 @@ use crate::Error;
 /// Options of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// 1–100: the tables of T.81 annex K, scaled by quality as other JPEG libraries do.
+    /// The quality, 1–100. It scales the quantisation tables of T.81 annex K in the same way as other JPEG
+    /// libraries.
     pub quality: u8,
     /// Whether chroma keeps its full resolution (4:4:4). Otherwise it is halved along both axes (4:2:0).
     pub full_chroma: bool,

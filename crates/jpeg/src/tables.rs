@@ -1,8 +1,8 @@
 //! Tables of ITU-T T.81 that the decoder and the encoder share: the zigzag order and the Huffman tables of
 //! annex K.3.
 
-/// Natural (row-major) index of each coefficient in zigzag order. Entries 64–127 are 63: corrupt data can
-/// make a run of zeros end after the last coefficient, and such an index must stay inside the block.
+/// The natural (row-major) index of each coefficient in zigzag order. Entries 64–127 are 63, because in
+/// corrupt data a run of zeros can end after the last coefficient, and the index must stay inside the block.
 const ZIGZAG: [u8; 128] = {
     let order = [
         0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,
@@ -18,13 +18,14 @@ const ZIGZAG: [u8; 128] = {
     with_tail
 };
 
-/// Natural (row-major) index of the coefficient with the zigzag index `k`.
+/// Returns the natural (row-major) index of the coefficient with the zigzag index `k`.
 #[inline(always)]
 pub(crate) const fn natural_index(k: usize) -> usize {
     (ZIGZAG[k & 127] & 63) as usize
 }
 
-/// Whether the coefficient with the zigzag index `k` is among the `across` × `down` lowest frequencies.
+/// Returns whether the coefficient with the zigzag index `k` is among the `across` × `down` lowest
+/// frequencies.
 pub(crate) fn is_low_frequency(k: usize, across: usize, down: usize) -> bool {
     natural_index(k) % 8 < across && natural_index(k) / 8 < down
 }
@@ -37,7 +38,8 @@ pub(crate) struct HuffmanSpec<'a> {
     pub(crate) symbols: &'a [u8],
 }
 
-/// The DC tables of annex K.3. Files without DHT segments, such as Motion JPEG frames, use these tables.
+/// The DC tables of annex K.3, which the decoder uses for files without DHT segments, such as Motion JPEG
+/// frames.
 pub(crate) const STANDARD_DC: [HuffmanSpec<'static>; 2] = [
     HuffmanSpec {
         counts: [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
@@ -49,7 +51,7 @@ pub(crate) const STANDARD_DC: [HuffmanSpec<'static>; 2] = [
     },
 ];
 
-/// The AC tables of annex K.3, for files without DHT segments.
+/// The AC tables of annex K.3, which the decoder uses for files without DHT segments.
 pub(crate) const STANDARD_AC: [HuffmanSpec<'static>; 2] = [
     HuffmanSpec {
         counts: [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125],

@@ -1,5 +1,5 @@
-//! Measures the speed of the ledger on the disk of this machine: single accepts, concurrent accepts of 64
-//! callers, and the whole path of webhooks.
+//! Measures the speed of the ledger on the disk of this machine: accepting requests for one caller, accepting
+//! requests for 64 concurrent callers, and processing webhooks from acceptance to delivery.
 //!
 //! Usage: `cargo run --release -p pixaven-ledger --example throughput [-- DIRECTORY]`
 
@@ -27,7 +27,8 @@ async fn main() -> Result<(), Failure> {
     let scratch = tempfile::tempdir()?;
     let directory = std::env::args_os().nth(1).map_or_else(|| scratch.path().to_owned(), PathBuf::from);
     let path = directory.join("throughput.db");
-    // All webhooks go to one receiver, so the default limits would dominate the measurement.
+    // The delivery limits are raised, because all webhooks go to one receiver and most would have to wait
+    // under the default limits.
     let limits =
         DeliveryLimits { per_authority: N_CLAIMED, per_address: N_CLAIMED, ..DeliveryLimits::default() };
     let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?.with_delivery_limits(limits);
@@ -45,7 +46,8 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Measures one caller that waits for each answer: the latency of a commit.
+/// Measures the latency of a commit: one caller accepts requests, and waits for the commit of each request
+/// before it sends the next.
 async fn measure_one_caller(ledger: &Ledger, account: i64) -> Result<(), Failure> {
     let mut latencies = Vec::with_capacity(N_SINGLE_ACCEPTS);
     let cpu = cpu_seconds()?;
@@ -61,7 +63,8 @@ async fn measure_one_caller(ledger: &Ledger, account: i64) -> Result<(), Failure
     Ok(())
 }
 
-/// Measures many callers that each wait for their answers: the effect of group commit.
+/// Measures the effect of group commit: many callers accept requests at the same time, and each caller waits
+/// for the commit of its request before it sends the next.
 async fn measure_many_callers(ledger: &Ledger, account: i64) -> Result<(), Failure> {
     let (before, cpu, started) = (ledger.stats(), cpu_seconds()?, Instant::now());
     let mut callers = tokio::task::JoinSet::new();
@@ -97,7 +100,8 @@ async fn measure_many_callers(ledger: &Ledger, account: i64) -> Result<(), Failu
     Ok(())
 }
 
-/// Measures the whole path of a webhook: accept, claim the job, finish, claim the webhook, record.
+/// Measures the number of webhooks per second that pass through all five steps: accept the request, claim its
+/// job, finish the job, claim the webhook, and record the attempt.
 async fn measure_whole_path(ledger: &Ledger, account: i64) -> Result<(), Failure> {
     drain_jobs(ledger).await?;
     drain_webhooks(ledger).await?;

@@ -1,5 +1,6 @@
-//! The source of the time. Due times are wall-clock times, so that they mean the same after a restart. All
-//! code in this crate and in the crates that use it reads the system clock only through [`Clock`].
+//! The clock that decides when work is due. Due times are wall-clock times, so that they stay valid after a
+//! restart. All code in this crate and in the crates that use it reads the system clock only through
+//! [`Clock`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,13 +11,13 @@ use tokio::sync::watch;
 /// The wall clock, in milliseconds since the Unix epoch.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The clock of the system.
+    /// The operating system's clock.
     System,
-    /// A clock that moves only when a test advances it.
+    /// A clock that changes only when a test calls [`Clock::advance`].
     Manual(Arc<ManualClock>),
 }
 
-/// The state of a manual clock.
+/// The time of a manual clock, and the channel that reports its changes.
 #[derive(Debug)]
 pub struct ManualClock {
     now_ms: AtomicI64,
@@ -40,7 +41,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock by `by_ms`, and wakes everybody who waits for the clock. A negative value sets
+    /// Moves a manual clock by `by_ms`, and wakes all tasks that wait for the clock. A negative `by_ms` sets
     /// the clock back.
     ///
     /// # Panics
@@ -55,7 +56,7 @@ impl Clock {
         }
     }
 
-    /// A receiver that reports each call of [`Clock::advance`]. The system clock has none.
+    /// A receiver that reports each call of [`Clock::advance`], or `None` for the system clock.
     pub(crate) fn changes(&self) -> Option<watch::Receiver<()>> {
         match self {
             Self::System => None,
@@ -63,8 +64,9 @@ impl Clock {
         }
     }
 
-    /// The time to sleep before reading the clock again when waiting for `at_ms`, at most `max_sleep`. A
-    /// manual clock does not move while a task sleeps, so its answer is always `max_sleep`.
+    /// The duration for which a task that waits for the time `at_ms` should sleep before it reads the clock
+    /// again: at most `max_sleep`. For a manual clock the result is always `max_sleep`, because the passing
+    /// of real time does not change a manual clock.
     pub(crate) fn sleep_until(&self, at_ms: i64, max_sleep: Duration) -> Duration {
         match self {
             Self::Manual(_) => max_sleep,

@@ -1,6 +1,6 @@
-//! Waiting for the end of a request's processing. The commit that ends a request in this process wakes its
-//! waiters. A commit of another process wakes nobody, so callers also read the request again after a
-//! time-out.
+//! Lets callers wait for the end of a request's processing. When this process commits the end of a request,
+//! it wakes the callers that wait for this request. A commit of another process wakes no caller in this
+//! process, so callers must also read the request again after a time-out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// The requests that callers wait for.
+/// The requests that callers wait for, with their waiters.
 #[derive(Debug, Default)]
 pub(crate) struct CompletionRegistry {
     waiting: Mutex<HashMap<Uuid, Waiters>>,
@@ -21,7 +21,8 @@ struct Waiters {
     notify: Arc<Notify>,
 }
 
-/// A waiter for the end of one request. The waiter misses no end that comes after its creation.
+/// A waiter for the end of one request. If the request ends after the waiter was created, the waiter is
+/// always woken.
 #[derive(Debug)]
 pub struct CompletionWaiter {
     registry: Arc<CompletionRegistry>,
@@ -37,7 +38,7 @@ impl CompletionRegistry {
         CompletionWaiter { registry: Arc::clone(self), id, notify: Arc::clone(&waiters.notify) }
     }
 
-    /// Wakes everybody who waits for the request.
+    /// Wakes all waiters of the request.
     pub(crate) fn notify(&self, id: Uuid) {
         if let Some(waiters) = self.waiting().get(&id) {
             waiters.notify.notify_waiters();
@@ -50,11 +51,12 @@ impl CompletionRegistry {
 }
 
 impl CompletionWaiter {
-    /// A future that completes when the request ends in this process. Call this function first, then read the
-    /// request, then await the future: an end in between is not missed.
+    /// Returns a future that completes when the request ends in this process. Call this function first, then
+    /// read the request, then await the future. The future also completes if the request ends between these
+    /// steps.
     pub fn completed(&self) -> impl Future<Output = ()> + '_ {
-        // `enable` registers the future now. An unpolled future would miss a notification before its first
-        // poll.
+        // `enable` registers the future now, because a future that is not registered misses all notifications
+        // before its first poll.
         let mut completed = Box::pin(self.notify.notified());
         completed.as_mut().enable();
         completed

@@ -1,14 +1,16 @@
-//! What may be sent to one destination now. A destination is the webhooks of one account to one authority.
-//! The functions are pure: the time is a parameter, and `sql/destinations` stores the state.
+//! Computes how many webhooks may be sent to one destination now. A destination is an authority to which one
+//! account sends webhooks. The functions are pure: the time is a parameter, and `sql/destinations` stores the
+//! state.
 //!
-//! Three things hold a destination back:
-//! * The *concurrency limit* says how many webhooks may be under way at once. A timeout halves the limit, and
-//!   every success raises it by one.
-//! * The *circuit breaker* opens after several failures in a row. After each pause it lets one webhook
-//!   through as a probe. The first success closes the breaker and sets the concurrency limit to one.
+//! Three rules limit the webhooks to a destination:
+//! * The *concurrency limit* is the largest number of webhooks that may be leased at the same time. A timeout
+//!   halves the limit, and every delivered webhook raises it by one.
+//! * The *circuit breaker* opens after several failures in a row. After each pause the breaker allows one
+//!   webhook as a probe. If the receiver answers the probe with a status that is not a failure of the
+//!   receiver, such as 204 or 404, the breaker closes and the concurrency limit is set to one.
 //! * The receiver's `Retry-After` pauses the destination.
 //!
-//! None of them uses up an attempt: a webhook that is not claimed was not attempted.
+//! A webhook that waits because of these rules uses up no attempt, because it is not claimed.
 
 mod allocation;
 
@@ -19,15 +21,15 @@ use crate::model::webhook::{Attempt, Outcome, ParseError};
 pub use allocation::SendCapacity;
 pub(crate) use allocation::{Candidate, Lane, allocate};
 
-/// How many webhooks may be sent to receivers at once, and when receivers get a pause.
+/// The limits on concurrent webhooks and on pauses of destinations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryLimits {
-    /// The most leased webhooks of one account to one authority. At least 1. A webhook counts from its claim
-    /// until its result is written.
+    /// The largest number of leased webhooks of one account to one authority, at least 1. A webhook is leased
+    /// from its claim until the result of its attempt is stored or the lease runs out.
     pub per_authority: u32,
-    /// The most leased webhooks to one IP address, over all authorities. At least 1.
+    /// The largest number of leased webhooks to one IP address, summed over all authorities, at least 1.
     pub per_address: u32,
-    /// The number of failures in a row that opens the circuit breaker of a destination.
+    /// The number of consecutive failures that opens the circuit breaker of a destination.
     pub n_failures_to_open: u32,
     /// The first pause of an open circuit breaker, in milliseconds. Each failed probe doubles the pause.
     pub first_pause_ms: i64,
@@ -49,44 +51,48 @@ pub(crate) enum PauseReason {
     Breaker,
 }
 
-/// The state of a destination.
+/// The values from which the three rules decide how many webhooks may be sent to a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DestinationState {
     /// The number of leased webhooks.
     pub(crate) n_leased: u32,
-    /// The most webhooks that may be leased at once, at least 1.
+    /// The largest number of webhooks that may be leased at the same time, at least 1.
     pub(crate) concurrency_limit: u32,
-    /// The number of failures in a row.
+    /// The number of consecutive failures of the receiver.
     pub(crate) n_failures: u32,
-    /// How often the circuit breaker has opened since it was last closed. 0 while it is closed.
+    /// The number of times that the circuit breaker has opened since it was last closed. 0 while the breaker
+    /// is closed.
     pub(crate) n_openings: u32,
     pub(crate) paused_until_ms: i64,
     pub(crate) pause: Option<PauseReason>,
-    /// The IP address of the last connection, without its port.
+    /// The IP address of the last connection, without the port.
     pub(crate) address: Option<String>,
-    /// Whether the address was at its limit at the last claim.
+    /// Whether, at the last claim, the address had as many leased webhooks as its limit allows.
     pub(crate) address_is_full: bool,
-    /// The time of the last claim. A claim serves the destination first that has waited longest.
+    /// The time at which a claim last leased a webhook to this destination. The ready time of the destination
+    /// is never before this time. A destination that was just served therefore comes after the others,
+    /// because a claim serves destinations in the order of their ready times.
     pub(crate) last_claimed_ms: i64,
 }
 
-/// What an attempt says about the health of the receiver.
+/// The condition of the receiver, as the outcome of one attempt shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiverSignal {
     /// The receiver accepted the webhook.
     Accepted,
     /// The receiver works, but rejected this webhook.
     RejectedWebhook,
-    /// The receiver failed.
+    /// The connection or the TLS handshake failed, the response was invalid, or the status was 408, 429 or
+    /// 5xx.
     Failed,
     /// The receiver did not answer within the deadline.
     TimedOut,
-    /// The attempt says nothing about the receiver.
+    /// The attempt was interrupted, so the state of the receiver is unknown.
     Inconclusive,
 }
 
 impl DestinationState {
-    /// The state of a new destination.
+    /// The values for a new destination.
     pub(crate) fn new(limits: &DeliveryLimits) -> Self {
         Self {
             n_leased: 0,
@@ -101,15 +107,15 @@ impl DestinationState {
         }
     }
 
-    /// How many more webhooks may be leased, apart from any pause.
+    /// The number of further webhooks that may be leased now. Ignores a pause of the destination.
     pub(crate) fn n_free(&self, limits: &DeliveryLimits) -> u32 {
         let is_open = self.n_openings > 0;
         let limit = if is_open { 1 } else { self.concurrency_limit.min(limits.per_authority).max(1) };
         limit.saturating_sub(self.n_leased)
     }
 
-    /// The time from which on a webhook that is due at `due_ms` may be claimed. `None` while the destination
-    /// or its address is at its limit.
+    /// The earliest time at which a webhook that is due at `due_ms` may be claimed. `None` while the
+    /// destination or its address has reached its limit.
     pub(crate) fn ready_ms(&self, due_ms: Option<i64>, limits: &DeliveryLimits) -> Option<i64> {
         if self.address_is_full || self.n_free(limits) == 0 {
             return None;
@@ -126,7 +132,7 @@ impl DestinationState {
         }
     }
 
-    /// Records that one lease ended, for any reason.
+    /// Records that one lease ended, whatever the reason.
     pub(crate) fn end_lease(&mut self) {
         self.n_leased = self.n_leased.saturating_sub(1);
         self.address_is_full = false;
@@ -179,7 +185,8 @@ impl DestinationState {
         let is_probe = self.n_openings > 0 && now_ms >= self.paused_until_ms;
         let opens = self.n_openings == 0 && self.n_failures >= limits.n_failures_to_open.max(1);
         if !is_probe && !opens {
-            // A webhook that was under way when the breaker opened is no probe, and its failure does not
+            // There is nothing to do if the breaker stays closed. There is also nothing to do if the webhook
+            // was sent before the breaker opened: such a webhook is not a probe, so its failure does not
             // extend the pause.
             return;
         }
@@ -220,8 +227,8 @@ impl DeliveryLimits {
         self.max_pause_ms.max(self.max_retry_after_ms).max(0)
     }
 
-    /// The retry window of a request in milliseconds: its own `expires`, but at most `give_up_ms`. `None`
-    /// means no limit.
+    /// The time from the due time of a webhook's first attempt until the webhook expires, in milliseconds:
+    /// the request's `expires`, but at most `give_up_ms`. `None` means that the webhook never expires.
     pub(crate) fn retry_window_ms(&self, expires_ms: Option<i64>) -> Option<i64> {
         [expires_ms, self.give_up_ms].into_iter().flatten().min()
     }
@@ -242,7 +249,7 @@ impl Default for DeliveryLimits {
 }
 
 impl PauseReason {
-    /// The word in the database.
+    /// The word that the database stores for this pause reason.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::RetryAfter => "retry_after",
@@ -259,7 +266,7 @@ impl FromStr for PauseReason {
     }
 }
 
-/// `first_ms` doubled `n` times.
+/// Returns `first_ms` after `n` doublings.
 fn doubled(first_ms: i64, n: u32) -> i64 {
     let factor = 1_i64.checked_shl(n.min(62)).unwrap_or(i64::MAX);
     first_ms.max(0).saturating_mul(factor)

@@ -1,10 +1,10 @@
-//! Waking the drivers. A commit in this process that makes work due wakes the waiting driver at once, without
-//! polling.
+//! Wakes the drivers. A driver is a task of the server that claims the work of one queue. A commit in this
+//! process that makes work due wakes the waiting driver at once, so drivers need not poll.
 //!
-//! Each queue has one time in memory: the due time of its earliest work. Commits move the time forward.
-//! Claims set the time from the rows that they read in the same transaction. The time is only a hint: another
-//! process may make work due without changing the time here. A driver finds such work because it claims at
-//! least once per second.
+//! For each queue this process keeps one time in memory: the due time of the queue's earliest work. A commit
+//! that adds earlier work sets the time to the due time of this work. A claim sets the time from the rows
+//! that it reads in its transaction. The time may be wrong, because another process may add work without
+//! changing the time in this process. A driver finds such work because it claims at least once per second.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-/// The longest sleep of a waiter. After it the waiter reports possible work, because the wall clock may have
-/// jumped and another process may have made work due.
+/// The longest time for which a driver sleeps. After this time [`DueSignal::wait`] reports possible work,
+/// because the wall clock may have jumped or another process may have added work.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
-/// The due time of a queue without work.
+/// The value that is stored as the due time of an empty queue.
 const NEVER_MS: i64 = i64::MAX;
 
 /// Signals when a queue may have due work.
@@ -53,14 +53,16 @@ pub(crate) enum Queue {
 pub(crate) enum DueUpdate {
     /// The transaction added work that is due at this time.
     WorkDueAt(i64),
-    /// The transaction read the whole queue: this is the due time of its earliest work.
+    /// The transaction read the whole queue. The value is the due time of the queue's earliest work, or
+    /// `None` for an empty queue.
     Earliest(Option<i64>),
 }
 
 impl DueSignal {
-    /// Waits until work may be due: a commit in this process made work due, the earliest due time passed, or
-    /// a second went by. Work that was reported and not claimed since is not reported again before that
-    /// second is over, so a caller whose claims fail does not spin.
+    /// Waits until work may be due: until a commit in this process makes work due, the earliest due time
+    /// passes, or one second has passed. After this function has returned for some work, it returns for the
+    /// same work again only after a claim or after one second. A caller whose claims fail therefore does not
+    /// loop without a pause.
     pub async fn wait(&mut self) {
         let time_out = tokio::time::sleep(MAX_SLEEP);
         tokio::pin!(time_out);
@@ -86,7 +88,8 @@ impl DueSignal {
 }
 
 impl DueTimes {
-    /// The due times at start. Nothing is known of the queues yet, so both signal possible work.
+    /// The due times of a ledger that was just opened. The content of both queues is still unknown, so both
+    /// signal possible work.
     pub(crate) fn unknown() -> Self {
         Self {
             jobs: DueTime { earliest_ms: watch::Sender::new(i64::MIN) },
@@ -129,7 +132,8 @@ impl DueTime {
     }
 }
 
-/// Waits for the next change. The wait never ends when there is no sender.
+/// Waits for the next change that the receiver reports. Waits for ever when there is no receiver, or when its
+/// sender was dropped.
 async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) {
     if let Some(receiver) = receiver
         && receiver.changed().await.is_ok()

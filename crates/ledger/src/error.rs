@@ -1,25 +1,25 @@
-//! The errors of the ledger. Each error says what the caller can do about it.
+//! The errors of the ledger. The documentation of each error says how the caller can react to it.
 
 use std::path::PathBuf;
 
 use crate::model::account::AccountId;
 use crate::model::webhook::WebhookStatus;
 
-/// Why an operation of the ledger failed.
+/// The reason why an operation of the ledger failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The caller no longer holds the lease: the lease ran out, or the server was restarted. Another holder
-    /// decides about the work, so the caller drops its own result.
+    /// The caller no longer holds the lease: the lease ran out, or the server was restarted. Another caller
+    /// may hold the lease now, so this caller must discard its own result.
     #[error("the lease was lost")]
     LostLease,
 
-    /// Too many operations wait, the disk is full, or another process holds the file. The caller may try
-    /// again.
+    /// Too many operations wait, the disk is full, or another process has locked the database file. The
+    /// caller may repeat the operation.
     #[error("the ledger is busy")]
     Busy,
 
-    /// A flush to disk failed, so the durable state is unknown. Every operation fails until a restart has
-    /// read the state from the disk.
+    /// A flush to disk failed, so the content of the disk is unknown. Every operation fails until a restart,
+    /// which reads the state from the disk again.
     #[error("the ledger could not flush to disk and stopped; restart the server")]
     Poisoned,
 
@@ -27,11 +27,11 @@ pub enum Error {
     #[error("the ledger is closed")]
     Closed,
 
-    /// A key, request, result or watermark with this identity exists already.
+    /// A key, request, result or watermark with the same id exists already.
     #[error("it exists already")]
     Exists,
 
-    /// The webhook's status does not allow the operation.
+    /// The operation is not allowed for a webhook in its current status.
     #[error("the webhook is {0}")]
     WrongStatus(WebhookStatus),
 
@@ -48,7 +48,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// The file is not a database, or a database of another program.
+    /// The file is not an SQLite database, or it is the database of another program.
     #[error("{} is not a pixaven ledger", path.display())]
     NotALedger {
         /// The file to open.
@@ -64,7 +64,7 @@ pub enum Error {
         known: i64,
     },
 
-    /// A row has an impossible value, or a required row is missing.
+    /// A row contains a value that the ledger never writes, or a required row is missing.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
 

@@ -1,4 +1,5 @@
-//! The history of webhooks as callers see it: lists, single webhooks with their attempts, and bulk resends.
+//! The types in which callers read the history of webhooks: lists, single webhooks with their attempts, and
+//! bulk resends.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,14 +12,14 @@ use crate::model::webhook::{Attempt, DueReason, FailureReason, ParseError, Webho
 /// The largest number of webhooks on one page.
 pub const MAX_PAGE_LEN: u32 = 100;
 
-/// The largest total of a list that filters by host or time. A list with more matches reports this number. A
-/// list that filters by status only, or not at all, always reports the exact number.
+/// The largest total that a list with a filter by host or time reports, even if more webhooks match. A list
+/// without such a filter reports its exact total.
 pub const MAX_COUNTED: u64 = 100_000;
 
 /// The filters of a list of webhooks. A webhook must match all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookQuery {
-    /// The account of the webhooks.
+    /// The account that owns the webhooks.
     pub account: AccountId,
     /// The allowed statuses. An empty list allows every status.
     pub statuses: Vec<WebhookStatus>,
@@ -28,9 +29,9 @@ pub struct WebhookQuery {
     pub start_ms: Option<i64>,
     /// The latest time of acceptance.
     pub end_ms: Option<i64>,
-    /// The end of the previous page.
+    /// The position of the last webhook of the previous page. `None` for the first page.
     pub before: Option<Cursor>,
-    /// The number of matches to skip.
+    /// The number of matching webhooks to skip before the first one on the page.
     pub offset: u64,
     /// The largest number of webhooks to return. [`MAX_PAGE_LEN`] replaces larger values.
     pub limit: u32,
@@ -39,15 +40,16 @@ pub struct WebhookQuery {
 /// One page of webhooks, most recently accepted first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookPage {
-    /// The number of matches on all pages; at most [`MAX_COUNTED`] when the query filters by host or time.
+    /// The number of matching webhooks on all pages; at most [`MAX_COUNTED`] when the query filters by host
+    /// or time.
     pub total: u64,
     /// The webhooks of this page, without their attempts.
     pub webhooks: Vec<WebhookRecord>,
-    /// The start of the next page, if this page is full.
+    /// The cursor to request the next page with. `None` if this page is not full.
     pub next_cursor: Option<Cursor>,
 }
 
-/// A position in a list. The webhooks after a cursor stay the same when new webhooks are accepted.
+/// A position in a list. A list shows new webhooks first, so they do not change the pages after a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub(crate) created_ms: i64,
@@ -61,15 +63,15 @@ pub struct BulkResend {
     pub seq: i64,
     /// The time at which the bulk resend was started.
     pub created_ms: i64,
-    /// The number of webhooks that matched at the start; at most [`MAX_COUNTED`] when the query filters by
-    /// host or time.
+    /// The number of webhooks that matched when the bulk resend was started; at most [`MAX_COUNTED`] when the
+    /// query filters by host or time.
     pub n_matched: u64,
-    /// The number of webhooks that were made due again.
+    /// The number of webhooks that the bulk resend has made due again.
     pub n_resent: u64,
     /// The number of webhooks that could not be resent, because their image was being processed or they were
     /// being sent.
     pub n_skipped: u64,
-    /// The time at which the bulk resend ended or was stopped.
+    /// The time at which the bulk resend ended or was stopped. `None` while it runs.
     pub ended_ms: Option<i64>,
 }
 
@@ -98,24 +100,24 @@ pub struct WebhookRecord {
     pub status: WebhookStatus,
     /// The time at which the request was accepted.
     pub created_ms: i64,
-    /// The time at which the webhook last became scheduled.
+    /// The time at which the status last became `scheduled`.
     pub scheduled_ms: Option<i64>,
-    /// The time at which the webhook was last dispatched.
+    /// The time at which the status last became `dispatched`.
     pub dispatched_ms: Option<i64>,
     /// The time at which the receiver accepted the webhook.
     pub delivered_ms: Option<i64>,
     /// The time at which the webhook failed.
     pub failed_ms: Option<i64>,
-    /// Why the webhook failed.
+    /// The reason why the webhook failed. `None` unless the status is `failed`.
     pub failure: Option<FailureReason>,
-    /// The whole URL. Hide its credentials before showing the URL.
+    /// The whole URL. It may contain credentials, which must be hidden before the URL is shown.
     pub url: String,
     /// The delay between the end of processing and the first attempt, in milliseconds.
     pub delay_ms: i64,
-    /// The body that every attempt sends. Absent while the image is being processed.
+    /// The body that every attempt sends. `None` until the image has been processed.
     pub payload: Option<String>,
-    /// The attempts that ended, oldest first. Empty in lists. An attempt that is under way is not included;
-    /// the status is `dispatched` then.
+    /// The attempts that have ended, oldest first. Empty in lists of webhooks. The attempt that is under way
+    /// while the status is `dispatched` is not included.
     pub attempts: Vec<RecordedAttempt>,
     /// The next attempt. Present while the webhook is scheduled.
     pub next_attempt: Option<NextAttempt>,
@@ -124,19 +126,19 @@ pub struct WebhookRecord {
 /// The next attempt of a scheduled webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextAttempt {
-    /// The due time, or the end of the destination's pause if that is later.
+    /// The due time of the webhook, or the end of its destination's pause if the pause ends later.
     pub due_ms: i64,
-    /// Why the attempt is due at that time.
+    /// The reason why the attempt is due at that time.
     pub due_reason: DueReason,
 }
 
-/// An attempt in the history.
+/// An attempt in the history of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedAttempt {
-    /// The number of the attempt, from 1. A number is missing after an attempt was deleted because nothing
-    /// was sent.
+    /// The number of the attempt, counted from 1. The numbers may have a gap where an attempt was deleted
+    /// because nothing was sent.
     pub number: u32,
-    /// How the attempt went.
+    /// The result of the attempt.
     pub attempt: Attempt,
 }
 

@@ -1,4 +1,4 @@
-//! Leases on work, and the ways to give work back.
+//! Leases on jobs and webhooks, and the reasons for which a job returns to the queue.
 
 use crate::model::account::AccountId;
 use crate::model::webhook::DueWebhook;
@@ -6,7 +6,7 @@ use crate::model::webhook::DueWebhook;
 /// A piece of work that belongs to the holder of this value until `until_ms`.
 ///
 /// At most one lease on a piece of work is valid. A lease cannot be cloned, and every write under a lease
-/// names its fencing token. A holder whose lease was lost therefore cannot change the work of the next
+/// names its fencing token. A holder that has lost its lease therefore cannot change the work of the next
 /// holder.
 #[derive(Debug)]
 pub struct Lease<T> {
@@ -14,15 +14,15 @@ pub struct Lease<T> {
     pub value: T,
     /// The fencing token. It grows with every claim of the same work.
     pub fence: i64,
-    /// The time at which the lease ends, and another claim may take the work.
+    /// The time at which the lease ends. From then on another claim may take the work.
     pub until_ms: i64,
-    /// The number of this attempt at the work, from 1.
+    /// For a webhook: the number of the attempt, counted from 1. For a job: the number of crashes plus 1.
     pub attempt: u32,
     /// The sequence number of the leased row.
     pub(crate) seq: i64,
 }
 
-/// The values by which a write under a webhook's lease names its row and its attempt.
+/// The values that identify the row of a leased webhook and the row of its open attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeaseKey {
     pub(crate) seq: i64,
@@ -37,25 +37,25 @@ impl Lease<DueWebhook> {
     }
 }
 
-/// Why a job returns to the queue unfinished.
+/// The reason why an unfinished job returns to the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseReason {
-    /// The server stops. The try does not count as a crash.
+    /// The server stops. The run does not count as a crash.
     Stopped,
-    /// The worker of the job died. The try counts as a crash.
+    /// The worker of the job died. The run counts as a crash.
     Crashed,
-    /// The job cannot run now, for a reason that is not its own fault. The try does not count as a crash.
+    /// The job cannot run now, for a reason that does not lie in the job. The run does not count as a crash.
     Postponed {
         /// The time until the job is due again, in milliseconds.
         delay_ms: i64,
     },
 }
 
-/// The leases of an earlier process that [`Ledger::recover`](crate::Ledger::recover) ended.
+/// The numbers of leases of an earlier process that [`Ledger::recover`](crate::Ledger::recover) has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoveryReport {
-    /// Jobs that were being processed.
+    /// The number of jobs that were being processed.
     pub n_jobs: u64,
-    /// Webhooks that were being sent.
+    /// The number of webhooks that were being sent.
     pub n_webhooks: u64,
 }

@@ -1,6 +1,6 @@
-//! The public interface of the ledger, with one method per intent. `ledger/*.rs` groups the methods by topic;
-//! this file contains what all of them share. There is no SQL here: each method passes one operation of
-//! `sql/*` to the database and waits for its commit.
+//! The public interface of the ledger, with one method for each operation. Each file in `ledger/` contains
+//! the methods of one topic, and this file contains the code that these methods share. The methods contain no
+//! SQL: each method passes one operation of `sql/*` to the database and waits for its commit.
 
 mod accounts;
 mod jobs;
@@ -22,8 +22,8 @@ use crate::sql::{self, Tx, sqlite};
 /// Where the ledger is stored.
 #[derive(Clone, Debug)]
 pub enum Store {
-    /// In one SQLite file, with two more files beside it while the ledger is open. A missing file is created,
-    /// and its directory too.
+    /// In one SQLite file. While the ledger is open, SQLite keeps two further files (write-ahead log and
+    /// shared index) in the same directory. A missing file or directory is created.
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -37,12 +37,12 @@ pub struct Ledger {
     due_times: Arc<DueTimes>,
     clock: Clock,
     limits: DeliveryLimits,
-    /// The time of the last claim. An earlier time at the next claim means that the clock was set back.
+    /// The time of the last claim. If the time at the next claim is earlier, the clock was set back.
     last_claim_ms: Arc<AtomicI64>,
     completions: Arc<CompletionRegistry>,
 }
 
-/// What the ledger has done since it was opened, for metrics.
+/// Counts of the operations and commits since the ledger was opened, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerStats {
     /// The number of committed operations.
@@ -75,7 +75,7 @@ impl Ledger {
         })
     }
 
-    /// A handle to the same ledger that uses these limits instead of [`DeliveryLimits::default`].
+    /// A handle to the same ledger that uses `limits` instead of [`DeliveryLimits::default`].
     #[must_use]
     pub fn with_delivery_limits(self, limits: DeliveryLimits) -> Self {
         Self { limits, ..self }
@@ -85,8 +85,8 @@ impl Ledger {
     /// once, before its first claim.
     ///
     /// Leased jobs return to the queue and count one crash. Webhooks that were being sent are due now, and
-    /// their open attempts are closed as interrupted. The idempotency keys of unfinished requests become
-    /// free.
+    /// their open attempts are closed as interrupted. The idempotency keys of requests that were neither
+    /// accepted nor answered are freed.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Database`].
@@ -106,8 +106,8 @@ impl Ledger {
     }
 
     /// Finishes the waiting operations, copies the write-ahead log into the database and stops the threads.
-    /// Later operations fail with [`Error::Closed`]. A process that exits without this call loses nothing,
-    /// because the next start reads the log.
+    /// Later operations fail with [`Error::Closed`]. A process that exits without calling this method loses
+    /// no commit, because the next start reads the log.
     pub async fn close(&self) {
         self.database.close().await;
     }
@@ -121,28 +121,29 @@ impl Ledger {
         self.write(sql::heartbeat).await
     }
 
-    /// Whether a flush failed. If so, every operation fails with [`Error::Poisoned`] until a restart.
+    /// Whether a flush to disk has failed. After a failed flush, every operation fails with
+    /// [`Error::Poisoned`] until a restart.
     pub fn is_poisoned(&self) -> bool {
         self.database.is_poisoned()
     }
 
-    /// What the ledger has done since it was opened.
+    /// The counts of operations and commits since the ledger was opened.
     pub fn stats(&self) -> LedgerStats {
         self.database.stats()
     }
 
-    /// A signal for due jobs.
+    /// A signal that fires when a job may be due.
     pub fn jobs_due(&self) -> DueSignal {
         self.due_times.jobs.signal(&self.clock)
     }
 
-    /// A signal for due webhooks.
+    /// A signal that fires when a webhook may be due.
     pub fn webhooks_due(&self) -> DueSignal {
         self.due_times.webhooks.signal(&self.clock)
     }
 
-    /// Runs an operation in a transaction that it may share with other operations. Returns after the commit
-    /// is on disk.
+    /// Runs an operation, which may share its transaction with other operations. Returns after the commit is
+    /// on disk.
     async fn write<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
@@ -150,7 +151,8 @@ impl Ledger {
         self.database.write(self.limits, operation).await
     }
 
-    /// Runs an operation that only reads, on its own snapshot of the database.
+    /// Runs an operation that only reads. The operation reads one snapshot of the database, in a transaction
+    /// of its own.
     async fn read<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,

@@ -1,5 +1,5 @@
-//! The values that callers pass to the ledger and get from it. They contain no rules about what may follow;
-//! the allowed transitions are in `state.rs`.
+//! The values that callers pass to the ledger and get from it. These types do not define which changes of a
+//! status are allowed; `state.rs` does.
 
 pub(crate) mod account;
 pub(crate) mod authority;

@@ -1,9 +1,10 @@
-//! The retry schedule: when to attempt a webhook again. The functions are pure: the time and the random
-//! number are parameters.
+//! The retry schedule: computes when a webhook is attempted again. The functions are pure: the time and the
+//! random number are parameters.
 
-/// Waits shorter than this get no jitter. The first retries are few, and should come at the announced times.
+/// The shortest wait that gets jitter, in milliseconds. Shorter waits get no jitter, because the first
+/// retries should come at the documented times.
 const JITTER_FROM_MS: i64 = 5 * MINUTE_MS;
-/// The largest change by jitter in either direction, as a share of the wait.
+/// The largest amount by which jitter lengthens or shortens a wait, as a fraction of the wait.
 const JITTER: f64 = 0.2;
 
 const SECOND_MS: i64 = 1_000;
@@ -11,14 +12,14 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// The waits between the attempts of one webhook. Element 0 is the wait before the first attempt. Element `n`
-/// is the wait between attempt `n` and the next one, where attempts are counted from 1. No attempt follows the
-/// last element.
+/// is the wait between attempts `n` and `n + 1`, where attempts are counted from 1. The last attempt follows
+/// the wait in the last element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule(Vec<i64>);
 
 impl Schedule {
-    /// A schedule with these waits in milliseconds, including the wait before the first attempt. A negative
-    /// wait counts as 0.
+    /// Creates a schedule from waits in milliseconds. The first element is the wait before the first attempt.
+    /// A negative wait counts as 0.
     pub fn new(waits_ms: Vec<i64>) -> Self {
         Self(waits_ms.into_iter().map(|wait_ms| wait_ms.max(0)).collect())
     }
@@ -28,13 +29,13 @@ impl Schedule {
         self.0.len()
     }
 
-    /// The due time of the attempt after `attempt`, which has just failed and is counted from 1. `None` when
-    /// `attempt` was the last one.
+    /// The due time of the next attempt, after attempt number `attempt` (from 1) has just failed. `None` when
+    /// `attempt` was the last attempt.
     ///
     /// `unit_random` in `[0, 1)` chooses the jitter: the wait changes by at most 20 %, if it is five minutes
-    /// or longer. `retry_after_ms` is the wait that the receiver asked for. It can lengthen the wait up to
-    /// the next wait of the schedule, and never shortens the wait. The last wait is followed by no other and
-    /// is not lengthened.
+    /// or longer. `retry_after_ms` is the receiver's `Retry-After`. It never shortens the wait, and can
+    /// lengthen it to at most the following wait of the schedule. It cannot lengthen the last wait of the
+    /// schedule, because no wait follows the last one.
     pub fn due_after(
         &self,
         attempt: u32,
@@ -48,8 +49,8 @@ impl Schedule {
         Some(now_ms.saturating_add(jittered(wait_ms, unit_random).max(retry_after_ms)))
     }
 
-    /// The longest wait after `attempt` that a receiver can ask for, in milliseconds. 0 when no attempt
-    /// follows.
+    /// The longest wait after attempt number `attempt` that a `Retry-After` can cause, in milliseconds.
+    /// Returns 0 when no attempt follows.
     pub fn max_wait_after(&self, attempt: u32) -> i64 {
         let waits_ms = usize::try_from(attempt).ok().and_then(|index| self.0.get(index..));
         waits_ms.unwrap_or_default().iter().take(2).copied().max().unwrap_or(0)
@@ -57,7 +58,7 @@ impl Schedule {
 }
 
 impl Default for Schedule {
-    /// The schedule of Standard Webhooks: ten attempts over a little more than three days.
+    /// The schedule that Standard Webhooks recommends: ten attempts over a little more than three days.
     fn default() -> Self {
         Self(vec![
             0,

@@ -1,9 +1,11 @@
-//! Simulates weeks of deliveries in seconds: the real statements on a database in memory, a clock that jumps,
-//! receivers that fail in every way, crashes, late reports, and users who interfere. A seed determines the
-//! whole run, and a failing run prints its seed.
+//! Simulates weeks of deliveries in seconds. The ledger's SQL statements run on a database in memory, with a
+//! clock that jumps forwards and backwards, receivers that fail in different ways, crashes of the server,
+//! attempts that are reported late, and users who resend and cancel webhooks. A seed determines the whole
+//! run, and a failing run prints its seed.
 //!
-//! The simulation plays the part of the driver as the server does: the receiver's condition at the start of
-//! an attempt decides how the attempt ends, and the retry schedule gives the next due time.
+//! The simulation replaces the server: it claims webhooks, ends their attempts and reports the results. The
+//! receiver's condition at the start of an attempt decides how the attempt ends, and the retry schedule gives
+//! the next due time.
 
 mod checks;
 mod receiver;
@@ -13,9 +15,9 @@ mod world;
 
 use world::{Tally, World};
 
-/// The simulated weeks of one test run.
+/// The number of simulated weeks of one test run, summed over all worlds.
 const N_WEEKS: u64 = 1_000;
-/// The weeks in one world.
+/// The number of simulated weeks of one world. A world is one simulation with its own seed.
 const WEEKS_PER_WORLD: u64 = 4;
 
 /// Prints the seed of a world when the test panics.
@@ -29,7 +31,7 @@ impl Drop for SeedReport {
     }
 }
 
-/// Runs every `step`-th world, starting with seed `first`.
+/// Runs the worlds with the seeds `first`, `first + step`, `first + 2 * step` and so on.
 fn run_worlds(first: u64, step: usize) -> Tally {
     let mut total = Tally::default();
     for seed in (first..N_WEEKS / WEEKS_PER_WORLD).step_by(step) {
@@ -40,20 +42,21 @@ fn run_worlds(first: u64, step: usize) -> Tally {
 }
 
 #[test]
-fn a_thousand_weeks_lose_no_webhook_and_exceed_no_limit() {
+fn in_a_thousand_simulated_weeks_no_webhook_is_lost_and_no_limit_is_exceeded() {
     let total = std::thread::scope(|scope| {
         let odd = scope.spawn(|| run_worlds(1, 2));
         let mut total = run_worlds(0, 2);
         total += odd.join().expect("every world with an odd seed succeeds");
         total
     });
-    // The run proves something only if the difficult situations have occurred.
+    // Each of these situations must have occurred often enough, because otherwise the run would not test the
+    // code that handles it.
     assert!(total.n_delivered > 1_000 && total.n_failed > 500, "{total:?}");
     assert!(total.n_crashes > 100 && total.n_clock_jumps > 100 && total.n_late_reports > 100, "{total:?}");
     assert!(total.n_paused > 100 && total.n_saturated > 100 && total.n_full_addresses > 0, "{total:?}");
 }
 
 #[test]
-fn two_runs_with_the_same_seed_are_equal() {
+fn two_simulations_with_the_same_seed_give_the_same_counts() {
     assert_eq!(World::run(7, 1), World::run(7, 1));
 }

@@ -1,9 +1,10 @@
 //! All SQL of the ledger. Each operation is written once, as a synchronous function over a [`Tx`] and shared
-//! statements. A database contributes its sessions, its migrations and the few fragments of [`Dialect`].
+//! statements. The code for a particular database adds only its connections, its migrations and the few SQL
+//! fragments of [`Dialect`].
 //!
-//! An operation runs inside an open transaction and never ends the transaction. The database's own code does
-//! that (`sqlite.rs`), and may put several operations into one commit. When an operation returns an error,
-//! all of its writes are rolled back.
+//! An operation runs inside an open transaction and never ends this transaction. The database's own code
+//! (`sqlite.rs`) ends the transaction, and may put several operations into one commit. When an operation
+//! returns an error, all of its writes are rolled back.
 //!
 //! [`Dialect`]: statement::Dialect
 
@@ -56,7 +57,7 @@ pub(crate) trait Session {
     ) -> Result<(), Error>;
 }
 
-/// The transaction as one operation sees it.
+/// The transaction in which one operation runs, with the time and the limits of the operation.
 pub(crate) struct Tx<'a> {
     session: &'a mut dyn Session,
     now_ms: i64,
@@ -69,23 +70,24 @@ impl<'a> Tx<'a> {
         Self { session, now_ms, limits, due_updates: Vec::new() }
     }
 
-    /// The time at which the operation began. Everything that the operation writes carries this time.
+    /// The time at which the operation began. Wherever the operation stores the current time, it stores this
+    /// time.
     pub(crate) fn now_ms(&self) -> i64 {
         self.now_ms
     }
 
-    /// The limits on deliveries that hold for this operation.
+    /// The delivery limits that apply to this operation.
     pub(crate) fn limits(&self) -> DeliveryLimits {
         self.limits
     }
 
-    /// Records what the operation learned about the due times of a queue. The commit passes the update on to
-    /// the queue's [`DueSignal`](crate::DueSignal)s.
+    /// Records a change of a queue's earliest due time. After the commit, the update is passed to the queue's
+    /// [`DueSignal`](crate::DueSignal)s.
     pub(crate) fn update_due_time(&mut self, queue: Queue, update: DueUpdate) {
         self.due_updates.push((queue, update));
     }
 
-    /// The due-time updates to pass on after the commit.
+    /// The due-time updates to pass to the [`DueSignal`](crate::DueSignal)s after the commit.
     pub(crate) fn into_due_updates(self) -> Vec<(Queue, DueUpdate)> {
         self.due_updates
     }
@@ -94,8 +96,8 @@ impl<'a> Tx<'a> {
         self.session.execute(statement, params)
     }
 
-    /// Runs a write whose condition names a lease. The write changes the one leased row, or fails with
-    /// [`Error::LostLease`].
+    /// Runs a write whose `WHERE` clause names a lease. If the lease is valid, the write changes exactly one
+    /// row. Otherwise it fails with [`Error::LostLease`].
     fn execute_leased(
         &mut self,
         statement: &'static Statement,
@@ -131,7 +133,7 @@ impl<'a> Tx<'a> {
         Ok(self.query(statement, params)?.pop())
     }
 
-    /// Reads the one row of a result. A missing row is [`Error::Corrupt`].
+    /// Reads the only row of a result. Fails with [`Error::Corrupt`] when the row is missing.
     fn query_one<T: FromRow>(
         &mut self,
         statement: &'static Statement,
@@ -142,14 +144,14 @@ impl<'a> Tx<'a> {
     }
 }
 
-/// Writes a row that nobody reads. Its commit proves that commits work.
+/// Writes a row that no operation reads. A commit of this row shows that the ledger can store changes.
 pub(crate) fn heartbeat(tx: &mut Tx<'_>) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute(&WRITE_HEARTBEAT, params![now_ms])?;
     Ok(())
 }
 
-/// Every statement of the ledger, for the test of the query plans.
+/// All statements of the ledger. The test of the query plans checks each of them.
 #[cfg(test)]
 fn all_statements() -> Vec<&'static Statement> {
     [

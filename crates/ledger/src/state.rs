@@ -1,7 +1,8 @@
-//! The life of a webhook: its states with the data of each, and the allowed transitions between them.
+//! The states of a webhook, and the allowed transitions between these states.
 //!
-//! Each method that makes a transition consumes a value for the state that the webhook must be in. The
-//! statement that writes a transition names both ends, and the write fails when the row is in another state.
+//! A type such as [`Scheduled`] stands for one state, and its methods are the transitions out of this state.
+//! The SQL statement that writes a transition fails when the status in the row is not the status before the
+//! transition.
 
 use crate::model::webhook::{Disposition, FailureReason, WebhookStatus};
 
@@ -25,7 +26,7 @@ pub(crate) struct Transition {
 #[derive(Debug)]
 pub(crate) struct Created;
 
-/// The state of a webhook whose next attempt is due, now or later.
+/// The state of a webhook that waits for its next attempt.
 #[derive(Debug)]
 pub(crate) struct Scheduled;
 
@@ -34,31 +35,31 @@ pub(crate) struct Scheduled;
 pub(crate) struct Dispatched;
 
 impl Created {
-    /// The transition after the request was processed.
+    /// The transition to `scheduled`, after the request was processed.
     pub(crate) fn processed(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Created, to: WebhookState::Scheduled { since_ms: now_ms } }
     }
 
-    /// The transition of a webhook that fails before its request is processed.
+    /// The transition to `failed` of a webhook whose request is not processed yet.
     pub(crate) fn failed(self, reason: FailureReason, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Created, to: WebhookState::Failed { at_ms: now_ms, reason } }
     }
 }
 
 impl Scheduled {
-    /// The transition after a claim has taken a lease on the webhook.
+    /// The transition to `dispatched`, after a claim has taken a lease on the webhook.
     pub(crate) fn dispatched(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Scheduled, to: WebhookState::Dispatched { since_ms: now_ms } }
     }
 
-    /// The transition of a webhook that fails while it waits.
+    /// The transition to `failed` of a webhook that waits for its next attempt.
     pub(crate) fn failed(self, reason: FailureReason, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Scheduled, to: WebhookState::Failed { at_ms: now_ms, reason } }
     }
 }
 
 impl Dispatched {
-    /// The transition after an attempt has ended.
+    /// The transition after an attempt has ended, to the status that the disposition gives.
     pub(crate) fn attempted(self, disposition: Disposition, now_ms: i64) -> Transition {
         match disposition {
             Disposition::Delivered => self.to(WebhookState::Delivered { at_ms: now_ms }),
@@ -67,7 +68,7 @@ impl Dispatched {
         }
     }
 
-    /// The transition of a webhook that returns to the queue unsent, or whose lease ran out.
+    /// The transition back to `scheduled`, of a webhook that was not sent or whose lease ran out.
     pub(crate) fn returned(self, now_ms: i64) -> Transition {
         self.to(WebhookState::Scheduled { since_ms: now_ms })
     }

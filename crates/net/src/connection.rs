@@ -21,8 +21,8 @@ use crate::metered_stream::{MaybeTlsStream, MeteredStream, ReadMeter};
 /// The most bytes of a response that hyper buffers.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The future of hyper that reads from and writes to the socket. A request makes progress only while it is
-/// polled.
+/// The future of hyper that reads from and writes to the socket. A request makes progress only while this
+/// future is polled.
 type HyperConnection = http1::Connection<TokioIo<MeteredStream>, Full<Bytes>>;
 
 /// A connection that carries requests, one after the other.
@@ -79,15 +79,15 @@ impl Connection {
     }
 }
 
-/// Waits for `work` and polls the connection at the same time. Data moves only while the connection is
-/// polled.
+/// Waits for `work` and polls the connection at the same time, because data moves only while the connection
+/// is polled.
 async fn drive<T>(driver: &mut Option<HyperConnection>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     std::future::poll_fn(|cx| {
         if let Some(running) = driver
             && let Poll::Ready(_ended) = Pin::new(running).poll(cx)
         {
-            // The error of a connection that ended is dropped here: `work` returns the same error to the
+            // The error of a connection that ended is dropped, because `work` returns the same error to the
             // caller.
             *driver = None;
         }

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_name_comes_from_the_header_or_else_from_the_path() {
+    fn the_file_name_comes_from_the_header_or_else_from_the_url_path() {
         for (disposition, path, expected) in [
             (None, "/a/b/photo.jpg?x=/y", Some("photo.jpg")),
             (None, "/a/caf%C3%A9.png", Some("café.png")),

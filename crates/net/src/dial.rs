@@ -24,13 +24,13 @@ use crate::{AddressPolicy, Inner, NetError, tls};
 const MAX_ADDRESSES: usize = 6;
 
 /// The delay before the next address is tried while the previous connect is still pending (RFC 8305, section
-/// 5). A failed connect starts the next one at once.
+/// 5). After a failed connect, the next address is tried at once.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Opens a new connection to `origin`.
 ///
-/// Each timing is written to `trace` as soon as it is known, so that a caller whose deadline passes still has
-/// it.
+/// Each timing is written to `trace` as soon as it is known, so that the caller has this timing even if its
+/// deadline passes.
 pub(crate) async fn dial(
     inner: &Inner,
     origin: &Origin,
@@ -85,7 +85,8 @@ fn no_address() -> NetError {
     NetError::Dns(io::Error::new(io::ErrorKind::NotFound, "the host name has no address"))
 }
 
-/// Resolves the host of `origin` and records the time of the lookup. The order of the resolver is kept.
+/// Resolves the host of `origin` and records the time of the lookup. Returns the addresses in the order of
+/// the resolver.
 async fn resolve(
     inner: &Inner,
     origin: &Origin,
@@ -113,7 +114,8 @@ pub(crate) async fn look_up(
     };
     let permit = Arc::clone(lookups).acquire_owned().await.expect("this semaphore is never closed");
     let lookup = tokio::task::spawn_blocking(move || {
-        // The thread holds the permit, because the lookup continues when the caller stops waiting.
+        // The blocking thread holds the permit, because the lookup continues even when the caller stops
+        // waiting.
         let _permit = permit;
         addresses_of_name(&name, port)
     });
@@ -153,11 +155,12 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     pairs.flatten().flatten().take(MAX_ADDRESSES).collect()
 }
 
-/// Connects to one of `addresses` with `connect` and returns the first stream that succeeds.
+/// Connects to one of `addresses` with `connect` and returns the stream of the first connect that succeeds.
 ///
-/// The addresses are tried in order, each [`HEAD_START`] after the previous one or as soon as a connect
-/// fails. When all fail, the error is the latest that concerns the peer, or else the latest local trouble, or
-/// else the error of an IPv6 address on a machine without IPv6.
+/// The addresses are tried in order. The next address is tried as soon as a connect fails, and at the latest
+/// [`HEAD_START`] after the previous address. When all fail, returns the latest error that the peer caused.
+/// If there is none, returns the latest error that this machine or the proxy caused, or else the error of an
+/// IPv6 address on a machine without IPv6.
 pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>(
     addresses: &[SocketAddr],
     connect: impl Fn(SocketAddr) -> F,

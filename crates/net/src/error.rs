@@ -138,7 +138,7 @@ impl ProxyError {
 }
 
 impl NetError {
-    /// Returns whether this machine or the proxy caused the error. Local trouble is no fault of the peer.
+    /// Returns whether this machine or the proxy caused the error. Such an error is no fault of the peer.
     pub fn is_local_trouble(&self) -> bool {
         matches!(self, Self::Local(_) | Self::Proxy(_))
     }
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_local_address_is_local_trouble_for_ipv4_only() {
+    fn eaddrnotavail_is_a_local_error_for_ipv4_and_a_refused_connection_for_ipv6() {
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), V4), NetError::Local(_)));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), V6), NetError::Refused(_)));
     }

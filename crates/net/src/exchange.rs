@@ -85,7 +85,7 @@ impl Net {
             timeout_at(deadline, request.send(&self.inner, trace)).await.map_err(|_| NetError::Timeout)??;
         let (head, mut incoming) = response.into_parts();
         let mut kept = BytesMut::new();
-        // From here on the exchange succeeds, even when the body fails: the status is known.
+        // The status is known now, so the exchange succeeds, even if reading the body fails.
         let reading = read_beginning(&mut connection, &mut incoming, &mut kept, max_body_bytes);
         let complete = timeout_at(deadline, reading).await.unwrap_or(false);
         if complete {

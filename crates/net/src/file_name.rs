@@ -6,8 +6,8 @@ const MAX_BYTES: usize = 150;
 /// Returns the last segment of the path `raw`, without control characters, leading dots and surrounding white
 /// space.
 ///
-/// Both `/` and `\` separate segments. Names are cut to 150 bytes at a character boundary. `None` means that
-/// nothing is left of the name.
+/// Both `/` and `\` separate segments. A longer name than 150 bytes is cut at a character boundary. Returns
+/// `None` if no character remains.
 pub fn clean(raw: &str) -> Option<String> {
     let last_segment = raw.rsplit(['/', '\\']).next().unwrap_or(raw);
     let kept: String = last_segment.chars().filter(|c| !c.is_control()).collect();
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clean_removes_directories_control_characters_and_leading_dots() {
+    fn a_cleaned_name_has_no_directories_control_characters_or_leading_dots() {
         for (raw, expected) in [
             ("image.jpg", Some("image.jpg")),
             ("C:\\photos\\a b.png", Some("a b.png")),

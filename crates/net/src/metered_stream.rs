@@ -1,5 +1,5 @@
-//! A stream that counts the bytes it receives, to limit the size of a response head and to time the first
-//! byte.
+//! A stream that counts the bytes it receives. The count limits the size of a response head and shows when
+//! the first byte of a response arrives.
 
 use std::io;
 use std::pin::Pin;

@@ -37,8 +37,8 @@ impl Network {
         Self(IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)), prefix_len))
     }
 
-    /// Returns whether the network contains the address. An IPv4 network contains no IPv6 address, and the
-    /// reverse.
+    /// Returns whether the network contains the address. An IPv4 network contains no IPv6 address, and an
+    /// IPv6 network contains no IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_parse_and_print_and_invalid_texts_name_the_problem() {
+    fn networks_are_parsed_and_printed_and_an_invalid_text_gets_an_error_with_the_reason() {
         for text in ["0.0.0.0/0", "10.0.0.0/8", "10.1.2.3/32", "::/0", "fd00::/8", "::1/128"] {
             assert_eq!(text.parse::<Network>().unwrap().to_string(), text);
         }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn contains_is_exact_at_both_ends_and_never_mixes_ipv4_with_ipv6() {
+    fn a_network_contains_exactly_its_addresses_and_none_of_the_other_ip_version() {
         for (network, first, last, before, after) in [
             ("10.1.0.0/16", "10.1.0.0", "10.1.255.255", "10.0.255.255", "10.2.0.0"),
             ("10.1.2.3", "10.1.2.3", "10.1.2.3", "10.1.2.2", "10.1.2.4"),

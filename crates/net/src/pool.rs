@@ -31,8 +31,8 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct IdleConnections {
-    /// The idle connections of each origin, each with the start of its idle time. The oldest connection comes
-    /// first.
+    /// The idle connections of each origin, each with the start of its idle time. The connection with the
+    /// longest idle time comes first.
     by_origin: HashMap<Origin, Vec<(Connection, Instant)>>,
     n_total: usize,
 }
@@ -103,7 +103,7 @@ impl IdleConnections {
     }
 
     /// Returns the start of the longest idle time. Only the first connection of each origin is compared,
-    /// because the oldest connection of an origin comes first.
+    /// because it has the longest idle time of the origin.
     fn oldest(&self) -> Option<Instant> {
         self.by_origin
             .values()

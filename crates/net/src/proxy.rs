@@ -64,8 +64,8 @@ pub enum CredentialsError {
     },
 }
 
-/// A configured proxy. The address policy does not check its own address, because the operator of the server
-/// chose it.
+/// A configured proxy. The address policy does not check the address of the proxy, because the operator of
+/// the server chose this address.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     address: ProxyAddress,
@@ -114,7 +114,8 @@ impl Proxy {
             result => result.map_err(NetError::Proxy)?,
         };
         match status.as_u16() {
-            // Status 204 opens no tunnel, because its response ends with the head.
+            // Status 204 opens no tunnel: a response with this status ends after its head, and the connection
+            // carries HTTP again.
             200..=203 | 205..=299 => Ok(stream),
             // With 504, 403 and 5xx a proxy reports that it could not or may not connect to the peer. These
             // statuses therefore count as failures of the peer.
@@ -124,7 +125,8 @@ impl Proxy {
         }
     }
 
-    /// Opens a connection to the proxy. Failures of the proxy's host become a [`ProxyError`].
+    /// Opens a connection to the proxy. If the proxy cannot be reached, the error is a [`ProxyError`], which
+    /// does not count against the peer.
     async fn connect_to_proxy(&self) -> Result<TcpStream, NetError> {
         let ProxyAddress { host, port } = &self.address;
         let connected = async {
@@ -152,7 +154,7 @@ impl Proxy {
         let mut response = pin!(sender.send_request(self.connect_request(peer)));
         let mut has_ended = false;
         let response = poll_fn(|cx| {
-            // The error of a connection that ended is dropped here: `response` returns the same error.
+            // The error of a connection that ended is dropped, because `response` returns the same error.
             has_ended = has_ended || connection.poll_without_shutdown(cx).is_ready();
             response.as_mut().poll(cx)
         });
@@ -200,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proxy_address_is_an_http_url_with_only_host_and_port() {
+    fn a_proxy_address_is_an_http_url_with_only_a_host_and_a_port() {
         for (text, host, port) in [
             ("http://proxy.example.com:3128", "proxy.example.com", 3128),
             ("http://10.0.0.1:8080/", "10.0.0.1", 8080),

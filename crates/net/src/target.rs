@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn url_is_split_into_origin_path_and_host_header() {
+    fn a_url_is_split_into_its_origin_its_path_and_a_host_header() {
         for (url, host_header, uri, tls, port) in [
             ("http://example.com", "example.com", "/", false, 80),
             ("https://example.com/a/b?c=d&e", "example.com", "/a/b?c=d&e", true, 443),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn caller_headers_cannot_change_host_length_or_connection() {
+    fn headers_of_the_caller_cannot_change_the_host_the_length_or_the_connection() {
         let mut headers = HeaderMap::new();
         for name in ["host", "content-length", "transfer-encoding", "expect", "connection", "x-mine"] {
             headers.insert(name, HeaderValue::from_static("evil"));

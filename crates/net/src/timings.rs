@@ -20,7 +20,8 @@ pub struct PhaseTimings {
     pub first_byte_ms: Option<u32>,
 }
 
-/// The facts about a running exchange. They remain available when the deadline cancels the exchange.
+/// The address and the timings of a running exchange. Both remain available when the deadline cancels the
+/// exchange.
 #[derive(Default)]
 pub(crate) struct ExchangeTrace {
     pub(crate) address: Option<SocketAddr>,

@@ -1,10 +1,10 @@
-//! Resampling kernels: `fast_image_resize` for the three pixel layouts of pixaven, behind functions that are
-//! not generic.
+//! Resampling kernels of the crate `fast_image_resize` for the three pixel layouts of pixaven, as functions
+//! that are not generic.
 //!
-//! This is a separate crate to save compile time. The kernels are generic over views and precisions, and each
-//! crate that uses them compiles about ten thousand functions, which takes two minutes. Here the compiler
-//! does so once, and not after every change to `imaging`. The crate `imaging` decides what is resampled and
-//! why; this crate only forwards.
+//! This is a separate crate to save compile time. The kernels are generic over views and precisions, so that
+//! each crate that uses them compiles about ten thousand functions, which takes two minutes. Only this crate
+//! compiles them, and a change of the crate `imaging` does not compile them again. The crate `imaging`
+//! decides which images are resampled; this crate only calls `fast_image_resize`.
 
 #![forbid(unsafe_code)]
 
@@ -15,20 +15,20 @@ use fast_image_resize::{MulDiv, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 const CHECKED: &str = "every buffer matches its size, and every rectangle lies inside its image";
 
-/// An image of 8-bit channels, in rows without padding.
+/// An image with 8-bit channels, stored in rows without padding.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// The pixels: `width * height * n_channels` bytes.
     pub data: &'a [u8],
-    /// Pixels of a row.
+    /// Pixels per row.
     pub width: u32,
     /// Number of rows.
     pub height: u32,
-    /// Channels of a pixel: 1, 3 or 4.
+    /// Channels per pixel: 1, 3 or 4.
     pub n_channels: usize,
 }
 
-/// A rectangle of whole pixels in a [`View`]. Pixels outside of the rectangle do not affect the result.
+/// A rectangle of whole pixels in a [`View`]. Pixels outside the rectangle do not affect the result.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "a rectangle, in pixels")]
 pub struct Region {
@@ -38,7 +38,7 @@ pub struct Region {
     pub height: u32,
 }
 
-/// The part of a [`Region`] that becomes the new image, relative to the region, in pixels. Edges may lie
+/// The part of a [`Region`] that becomes the new image, in pixels relative to the region. The edges may lie
 /// between pixels.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "a rectangle, in pixels")]
@@ -49,8 +49,9 @@ pub struct SourceWindow {
     pub height: f64,
 }
 
-/// Fills `resampled`, an image of the size `to` (width, height) with the channels of `source`. Alpha is
-/// treated like any other channel. Without a filter, each new pixel is the nearest old pixel.
+/// Resamples a part of `source` into `resampled`, an image of the size `to` (width, height) with the same
+/// channels as `source`. Alpha is resampled like any other channel. Without a filter, each new pixel is a
+/// copy of the nearest old pixel.
 ///
 /// # Panics
 /// If the length of a buffer does not match its size, or if a rectangle lies outside its image.
@@ -91,7 +92,7 @@ fn resample_typed<P: PixelTrait>(
     Resizer::new().resize_typed(&view, &mut target, &options).expect(CHECKED);
 }
 
-/// Fills `premultiplied` with a region of an RGBA image whose colours are multiplied by alpha.
+/// Copies a region of an RGBA image into `premultiplied`, and multiplies the colours by alpha.
 ///
 /// # Panics
 /// If the length of a buffer does not match its size, or if the region lies outside the image.

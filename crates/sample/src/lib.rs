@@ -17,7 +17,7 @@ use self::scene::{Scene, WATERLINE, glow};
 /// Bytes per pixel: red, green, blue.
 const N_CHANNELS: usize = 3;
 
-/// Linear light of water that reflects nothing.
+/// The colour of dark water without a reflection, in linear light.
 const DEEP_WATER: Light = Light([0.010, 0.030, 0.045]);
 
 /// Paints a landscape of `width` × `height` pixels. Another `seed` gives other mountains, clouds and grain.
@@ -50,7 +50,7 @@ pub fn landscape(width: u32, height: u32, seed: u64) -> Vec<u8> {
     pixels
 }
 
-/// Paints a row of the lake: the land upside down, distorted by waves that grow towards the viewer.
+/// Paints a row of the lake: a mirror image of the land, distorted by waves that grow towards the viewer.
 fn reflect(scene: &Scene, land: &[u8], water: &mut [u8], row: usize, height: u32) {
     let stride = water.len();
     let n_columns = stride / N_CHANNELS;
@@ -77,13 +77,13 @@ fn reflect(scene: &Scene, land: &[u8], water: &mut [u8], row: usize, height: u32
             value * value
         }));
 
-        // Where the viewer looks steeply at the water, the water shows its depth; elsewhere it shows the sky.
-        // The slope of a wave changes the angle.
+        // At pixels where the viewer looks steeply at the water, the water has the dark colour of its depth;
+        // at other pixels it reflects the scene. The slope of a wave changes the angle of view.
         let mirror = (0.90 - 0.75 * depth - 0.22 * wave).clamp(0.25, 0.95);
         let path = glow((scene.x(column) - scene.sun_x()) / (0.35 + depth), 0.0, 160.0);
         let glint = path * smoothstep(0.12, 0.42, swell * 0.5 + ripple * 0.9) * smoothstep(0.0, 0.05, depth);
         let light = DEEP_WATER.mix(mirrored, mirror) + Light([1.9, 1.25, 0.70]) * glint;
-        // Mist along the shore hides the seam between land and water.
+        // Mist along the shore hides the line between land and water.
         let mist = 0.30 * smoothstep(0.018, 0.0, depth);
         *pixel = light.mix(Light([0.62, 0.50, 0.46]), mist).to_pixel();
     }

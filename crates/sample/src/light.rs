@@ -1,10 +1,12 @@
-//! The colours of the landscape: linear light while painting, then a tone curve and film grain.
+//! The colours of the landscape. The painting functions compute linear light; then a tone curve and film
+//! grain are applied.
 
 use std::ops::{Add, Mul};
 
 use super::noise::{hash, lerp};
 
-/// Linear red, green and blue; 1 is white. Larger values are brighter than the picture can show.
+/// A colour as linear red, green and blue. The value 1 is white; larger values are brighter than a pixel can
+/// show.
 #[derive(Clone, Copy)]
 pub(super) struct Light(pub(super) [f32; 3]);
 
@@ -14,10 +16,11 @@ impl Light {
         Self(std::array::from_fn(|i| lerp(self.0[i], other.0[i], t)))
     }
 
-    /// Converts to a pixel. The tone curve darkens shadows and compresses highlights, as film does. Then
-    /// follows a gamma of 2, the gamma nearest to the curve of sRGB that is a square root.
+    /// Converts linear light to a pixel. A tone curve darkens shadows and compresses highlights, as film
+    /// does. A gamma of 2 follows, because it is close to the curve of sRGB and needs only a square root.
     pub(super) fn to_pixel(self) -> [u8; 3] {
-        // Four lanes, so that the square roots and the divisions of a pixel are one instruction each.
+        // The array has four elements, so that all square roots and divisions of a pixel are one vector
+        // instruction each.
         let [r, g, b] = self.0;
         let encoded = [r, g, b, 0.0].map(|x| {
             let x = x.max(0.0);
@@ -41,16 +44,18 @@ impl Mul<f32> for Light {
     }
 }
 
-/// Adds film grain to a row: mostly luma noise, strongest in the middle tones. The grain differs from pixel
-/// to pixel and from seed to seed.
+/// Adds film grain to a row of pixels. The grain is mostly luma noise and strongest in the middle tones. It
+/// differs for each pixel and each seed.
 pub(super) fn grain(row: &mut [u8], row_index: u32, seed: u64) {
     let mut state = hash(seed ^ (u64::from(row_index) << 32));
     for pixel in row.as_chunks_mut::<3>().0 {
-        // The generator is xorshift64: a hash for every pixel would take more time than the rest of the loop.
+        // The random generator is xorshift64, because a hash for every pixel would take more time than all
+        // other work of the loop.
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        // The sum of two uniform bytes is close enough to the normal distribution of real grain.
+        // The sum of two uniformly distributed bytes is close enough to the normal distribution of real
+        // grain.
         let luma = (state & 0xff) as i32 + ((state >> 8) & 0xff) as i32 - 255;
         let tint = [16, 24, 32].map(|shift| ((state >> shift) & 0x7f) as i32 - 63);
         for (channel, tint) in pixel.iter_mut().zip(tint) {

@@ -1,8 +1,8 @@
-//! Gradient noise and sums of it over octaves. Uses only additions, multiplications and square roots, so that
-//! the picture has the same bits on every machine.
+//! Gradient noise, and sums of gradient noise over several octaves. The code uses only additions,
+//! multiplications and square roots, so that the picture is bit-identical on every machine.
 
-/// Side of the table of gradients. With 256, wrapping is a bit mask, from which the compiler derives the
-/// bounds.
+/// The side length of the table of gradients. With 256, an index wraps by a bit mask, from which the compiler
+/// can derive that the index is within bounds.
 const SIDE: usize = 256;
 
 /// A smooth random function over the plane with values from about −1 to 1. It repeats after [`SIDE`] units.
@@ -21,7 +21,7 @@ impl Noise {
         Self { gradients }
     }
 
-    /// The value at a point.
+    /// Returns the value of the noise at a point.
     pub(super) fn at(&self, x: f32, y: f32) -> f32 {
         let (column, row) = (floor(x), floor(y));
         let (fx, fy) = (x - column as f32, y - row as f32);
@@ -36,8 +36,8 @@ impl Noise {
         lerp(upper, lower, sy) * 1.4
     }
 
-    /// The sum of octaves. Each octave has half the amplitude and about twice the frequency of the one
-    /// before. Used for clouds and water.
+    /// Returns the sum of several octaves of noise, for clouds and water. Each octave has half the amplitude
+    /// and about twice the frequency of the previous octave.
     pub(super) fn fractal(&self, mut x: f32, mut y: f32, n_octaves: u32) -> f32 {
         let (mut sum, mut strength) = (0.0, 0.5);
         for _ in 0..n_octaves {
@@ -48,8 +48,8 @@ impl Noise {
         sum
     }
 
-    /// The sum of octaves with sharp ridges. Fine octaves contribute only where coarse octaves are high. Used
-    /// for rock. Values from about 0 to 1.
+    /// Returns the sum of several octaves of noise with sharp ridges, for rock. Fine octaves contribute only
+    /// where coarse octaves are high. The values are from about 0 to 1.
     pub(super) fn ridged(&self, mut x: f32, mut y: f32, n_octaves: u32) -> f32 {
         let (mut sum, mut strength, mut weight) = (0.0, 0.5, 1.0);
         for _ in 0..n_octaves {
@@ -64,8 +64,8 @@ impl Noise {
     }
 }
 
-/// Two smooth values for every column of a row. They are computed at every `step`th column and interpolated
-/// between.
+/// Two smooth functions along a row of pixels. The values are computed at every `step`th column and
+/// interpolated for the columns between.
 pub(super) struct Coarse {
     nodes: Vec<[f32; 2]>,
     step: usize,
@@ -77,7 +77,7 @@ impl Coarse {
         Self { nodes: (0..n_columns + step).step_by(step).map(value).collect(), step }
     }
 
-    /// The values at a column.
+    /// Returns the two values at a column.
     pub(super) fn at(&self, column: usize) -> [f32; 2] {
         let (left, rest) = (column / self.step, column % self.step);
         let [a, b] = self.nodes[left];
@@ -90,7 +90,7 @@ impl Coarse {
     }
 }
 
-/// Doubles the frequency and rotates by about 37°, so that the lattices of the octaves do not coincide.
+/// Doubles the frequency and rotates by about 37°, so that the grid lines of the octaves do not coincide.
 fn turned(x: f32, y: f32) -> (f32, f32) {
     (1.6 * x - 1.2 * y + 17.3, 1.2 * x + 1.6 * y + 5.7)
 }
@@ -100,13 +100,13 @@ pub(super) fn lerp(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
 
-/// A smooth step: 0 below `from`, 1 above `to`.
+/// Returns a smooth transition from 0 to 1: 0 below `from`, 1 above `to`.
 pub(super) fn smoothstep(from: f32, to: f32, x: f32) -> f32 {
     let t = ((x - from) * (1.0 / (to - from))).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
-/// A hash of a number (the finaliser of SplitMix64).
+/// Hashes a number with the finaliser of SplitMix64.
 pub(super) fn hash(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -114,7 +114,7 @@ pub(super) fn hash(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Converts 32 random bits to a number from 0 (included) to 1 (excluded).
+/// Converts 32 random bits to a number from 0 (inclusive) to 1 (exclusive).
 pub(super) fn unit(bits: u32) -> f32 {
     (bits >> 8) as f32 / (1 << 24) as f32
 }
@@ -124,7 +124,8 @@ fn fade(t: f32) -> f32 {
     t * t * t * (t * (t * 6.0 - 15.0) + 10.0)
 }
 
-/// `f32::floor` with an integer result. The function of the library is a call on processors without SSE 4.1.
+/// Computes `f32::floor` as an integer. `f32::floor` itself is a slow function call on processors without SSE
+/// 4.1.
 fn floor(x: f32) -> i32 {
     let towards_zero = x as i32;
     towards_zero - i32::from(x < towards_zero as f32)

@@ -1,7 +1,8 @@
-//! The scene above the waterline: a sky with a low sun and clouds, and ridges in front of it.
+//! The part of the landscape above the waterline: a sky with a low sun and clouds, and mountain ridges in
+//! front of the sky.
 //!
-//! Coordinates: one unit is the height of the picture; `x` grows to the right, `y` downwards from the upper
-//! edge.
+//! Coordinates are in units of the height of the picture. `x` grows to the right, `y` grows downwards from
+//! the upper edge.
 
 use super::light::Light;
 use super::noise::{Coarse, Noise, hash, lerp, smoothstep, unit};
@@ -19,32 +20,32 @@ const SUNLIGHT: Light = Light([1.55, 1.08, 0.66]);
 
 /// A mountain range or a line of trees.
 struct Ridge {
-    /// The upper edge: one `y` for every column.
+    /// The `y` of the upper edge of the ridge, for every column.
     crest: Vec<f32>,
     /// The colour in sunlight.
     lit: Light,
     /// The colour in shade.
     shaded: Light,
-    /// How much of the ridge the haze hides, 0–1.
+    /// The fraction of the ridge's colour that haze replaces, 0–1.
     haze: f32,
     /// Frequency of the texture, in features per unit. Trees have a higher frequency than rock.
     frequency: f32,
-    /// Snow lies above this `y`, except on steep rock; 0: no snow.
+    /// The `y` above which the ridge has snow, except on steep rock. With 0, the ridge has no snow.
     snowline: f32,
 }
 
-/// Everything that is the same for all pixels.
+/// The parts of the scene that are the same for all pixels.
 pub(super) struct Scene {
     noise: Noise,
     sun_x: f32,
-    /// Height of the picture in pixels.
+    /// The height of the picture in pixels.
     height: f32,
-    /// Height of a pixel in units.
+    /// The height of a pixel, as a fraction of the height of the picture.
     pixel: f32,
     n_octaves: u32,
     /// The ridges, the nearest one first.
     ridges: Vec<Ridge>,
-    /// The `y` of the highest crest of every column. Below it, only land is visible.
+    /// The `y` of the highest ridge in every column. Below this `y`, only land is visible.
     skyline: Vec<f32>,
 }
 
@@ -55,13 +56,13 @@ pub(super) struct CloudRow {
 }
 
 impl Scene {
-    /// Creates the scene of a seed for a picture of this size in pixels.
+    /// Creates the scene from a seed, for a picture of this size in pixels.
     pub(super) fn new(width: u32, height: u32, seed: u64) -> Self {
         let height = height as f32;
         let pixel = 1.0 / height;
         let noise = Noise::new(seed);
-        // The finest octave has about the size of a pixel. Finer octaves would flicker; fewer octaves would
-        // look out of focus.
+        // The finest octave of the texture has about the size of a pixel. A finer octave would cause
+        // aliasing; without this octave the picture would look out of focus.
         let n_octaves = ((height as u32).max(64).ilog2() - 3).min(9);
         let columns: Vec<f32> = (0..width).map(|column| (column as f32 + 0.5) * pixel).collect();
         let chain = |base: f32, rise: f32, frequency: f32, lane: f32| -> Vec<f32> {
@@ -90,12 +91,12 @@ impl Scene {
         (column as f32 + 0.5) * self.pixel
     }
 
-    /// The step of columns at which smooth values are computed; 1 in a small picture.
+    /// The distance in columns at which smooth values are computed. The distance is 1 in a small picture.
     pub(super) fn step(&self) -> usize {
         (self.height as usize / 750).clamp(1, 8)
     }
 
-    /// Computes the clouds of the row of pixels at `y`.
+    /// Computes the clouds in the row of pixels at `y`.
     pub(super) fn row(&self, y: f32) -> CloudRow {
         let cover = Coarse::new(self.skyline.len(), self.step(), |column| {
             let hidden = self.skyline.get(column).is_some_and(|&skyline| y > skyline + 9.0 * self.pixel);
@@ -109,12 +110,12 @@ impl Scene {
         self.sun_x
     }
 
-    /// The noise of all textures.
+    /// The noise that all textures use.
     pub(super) fn noise(&self) -> &Noise {
         &self.noise
     }
 
-    /// The colour of a pixel above the waterline.
+    /// Returns the colour of a pixel above the waterline.
     pub(super) fn at(&self, row: &CloudRow, column: usize) -> Light {
         let (x, y) = (self.x(column), row.y);
         let mut light = Light([0.0; 3]);
@@ -132,13 +133,13 @@ impl Scene {
         light + self.sky(row, column) * open
     }
 
-    /// The colour of a ridge at a point.
+    /// Returns the colour of a ridge at a point.
     fn ridge(&self, ridge: &Ridge, crest: f32, x: f32, y: f32) -> Light {
         let below = y - crest;
         let (u, v) = (x * ridge.frequency, (y * 1.3 + below * 0.4) * ridge.frequency);
         let n_octaves = self.n_octaves.clamp(3, 5);
-        // Shading by the slope of a height field towards the sun, so that every ridge is lit from the side of
-        // the sun.
+        // The brightness depends on the slope of the surface towards the sun, so that every ridge is lit from
+        // the side of the sun.
         let step = 0.05;
         let side = ((self.sun_x - x) * 2.5).clamp(-1.0, 1.0);
         let relief = self.noise.ridged(u, v, n_octaves);
@@ -158,7 +159,7 @@ impl Scene {
         surface.mix(air, haze)
     }
 
-    /// The colour of the sky at a pixel.
+    /// Returns the colour of the sky at a pixel.
     fn sky(&self, row: &CloudRow, column: usize) -> Light {
         let (x, y) = (self.x(column), row.y);
         let low = (y / WATERLINE).clamp(0.0, 1.0);
@@ -179,7 +180,8 @@ impl Scene {
         (open + disc * (1.0 - density)).mix(cloud, density)
     }
 
-    /// The clouds at a point: how much of the sky they hide, and how much light they absorb, both 0–1.
+    /// Returns two properties of the clouds at a point, both 0–1: the fraction of the sky that the clouds
+    /// hide, and the fraction of light that they absorb.
     fn clouds(&self, x: f32, y: f32) -> [f32; 2] {
         // The clouds are a flat layer seen from below. Near the horizon they are far away and look
         // compressed.
@@ -198,23 +200,24 @@ impl Scene {
     }
 }
 
-/// The brightness at a distance of `(dx, dy)` from a light: 1 at the centre. A larger `k` gives a faster
-/// decrease.
+/// Returns the brightness at a distance of `(dx, dy)` from a light. The brightness is 1 at the centre. A
+/// larger `k` gives a faster decrease.
 pub(super) fn glow(dx: f32, dy: f32, k: f32) -> f32 {
     1.0 / (1.0 + k * (dx * dx + dy * dy))
 }
 
-/// A mountain range.
+/// Creates a mountain range.
 fn rocky(crest: Vec<f32>, lit: [f32; 3], shaded: [f32; 3], haze: f32, snowline: f32) -> Ridge {
     Ridge { crest, lit: Light(lit), shaded: Light(shaded), haze, frequency: 7.0, snowline }
 }
 
-/// A line of trees.
+/// Creates a line of trees.
 fn wooded(crest: Vec<f32>, lit: [f32; 3], shaded: [f32; 3], haze: f32) -> Ridge {
     Ridge { crest, lit: Light(lit), shaded: Light(shaded), haze, frequency: 46.0, snowline: 0.0 }
 }
 
-/// The height of the treetops at `x`: spruces of up to `height`, close together and overlapping.
+/// Returns the height of the treetops at `x`. The trees are overlapping spruces of at most the height
+/// `height`.
 fn trees(x: f32, height: f32, seed: u64) -> f32 {
     let spacing = height * 0.30;
     let cell = (x / spacing) as i64;
@@ -224,7 +227,7 @@ fn trees(x: f32, height: f32, seed: u64) -> f32 {
         let (place, size) = (unit(bits as u32), unit((bits >> 32) as u32));
         let tall = height * lerp(0.35, 1.0, size * size);
         let distance = (x - (neighbour as f32 + place) * spacing).abs();
-        // Branches: the outline moves outwards and back five times from the top to the ground.
+        // Draws branches: from the top to the ground, the outline moves outwards and back five times.
         let down = distance / (tall * 0.24);
         let branch = (down * 5.0 - ((down * 5.0) as i32) as f32) * 0.13;
         top = top.max(tall * (1.0 - down - branch * down));

@@ -1,5 +1,6 @@
-//! The API on the wire: the table of paths, the handlers, and everything that knows a status, a header or a member of the JSON.
-//! A handler reads its arguments, makes one call into a layer below, and renders the answer.
+//! The HTTP API: the table of paths, the handlers, and all code that depends on an HTTP status, an HTTP
+//! header or a member of a JSON body. A handler parses the request, calls a layer below, and renders the
+//! answer.
 
 mod account;
 pub mod api_key;
@@ -52,31 +53,34 @@ struct Shared {
     dispatcher: Dispatcher,
     tasks: Tasks,
     settings: ApiSettings,
-    /// One permit per client that may long-poll for a result.
+    /// Permits for clients that long-poll for a result. Each such client holds one permit.
     long_polls: Semaphore,
 }
 
 /// The configuration of the API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// Base URL of download links. `None`: the links begin with the `Host` of the request.
+    /// Base URL of download links. If `None`, a link contains the host in the `Host` header of the client's
+    /// request.
     pub public_url: Option<String>,
-    /// Whether clients reach this server by TLS, for download links made from the `Host` header.
+    /// Whether clients connect to this server by TLS. A download link that is built from the `Host` header
+    /// begins with `https` if this is true, otherwise with `http`.
     pub tls: bool,
-    /// The bound address, for download links of clients that send no `Host`.
+    /// The address that the server is bound to. A download link contains this address if `public_url` is
+    /// `None` and the client sent no `Host` header.
     pub address: std::net::SocketAddr,
-    /// Largest image, in bytes.
+    /// The largest size of an uploaded image, in bytes.
     pub body_bytes: usize,
-    /// Largest request description, in bytes.
+    /// The largest size of the JSON of a request, in bytes.
     pub json_bytes: usize,
-    /// Longest time in which a body may arrive.
+    /// The longest time that the server waits for the complete body of a request.
     pub body_timeout: Duration,
-    /// The limits, as `/1.0/account` shows them.
+    /// The configured limits, as the JSON that `GET /1.0/account` returns.
     pub limits: serde_json::Value,
 }
 
 impl ApiState {
-    /// The state of the API over a ledger, a pipeline, and the dispatcher of webhooks.
+    /// Creates the state that all handlers share.
     pub fn new(
         ledger: Ledger,
         pipeline: Pipeline,
@@ -88,7 +92,7 @@ impl ApiState {
         Self { shared: Arc::new(Shared { ledger, pipeline, keys, dispatcher, tasks, settings, long_polls }) }
     }
 
-    /// THE TABLE of paths.
+    /// Builds the router: THE TABLE that maps each HTTP path to its handler.
     pub fn router(self) -> Router {
         Router::new()
             .route("/1.0/fetch", only(post(process::fetch)))
@@ -118,8 +122,9 @@ impl ApiState {
     }
 }
 
-/// The router of the plain port where TLS is required: it answers every request with 403. It never redirects, because the
-/// client would then have sent its key in the clear without noticing.
+/// Builds the router for the unencrypted HTTP port of a server that requires TLS. The answer to every request
+/// has status 403. The router does not redirect to HTTPS, because a redirected client would not notice that
+/// it sent its API key unencrypted.
 pub fn tls_required() -> Router {
     let refuse = || async {
         let message = "this server takes HTTPS only; a key sent in the clear should be revoked";
@@ -128,7 +133,8 @@ pub fn tls_required() -> Router {
     Router::new().fallback(refuse).layer(axum::middleware::from_fn(response::finish))
 }
 
-/// A path that answers all other methods with 405 in the envelope. axum adds the `Allow` header.
+/// Adds a fallback to the methods of a path: a request with any other method gets status 405 and an envelope
+/// as the body. axum adds the `Allow` header.
 fn only(methods: MethodRouter<ApiState>) -> MethodRouter<ApiState> {
     methods.fallback(|| async { ApiResponse::from(response::method_not_allowed()) })
 }

@@ -1,5 +1,5 @@
-//! The composition root: from a configuration to a running server. Everything that can fail fails here, before the
-//! first connection is accepted.
+//! The composition root: from a configuration to a running server. Every step that can fail runs before the server
+//! accepts its first connection.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
@@ -212,8 +212,8 @@ fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
     .context("network.extra_ca")
 }
 
-/// The proxy for webhooks. It must take a connection within half of the deadline of an exchange. A dead proxy is thereby told
-/// from a slow receiver.
+/// The proxy for webhooks. It must take a connection within half of the deadline of an exchange. This limit
+/// distinguishes a dead proxy from a slow receiver.
 fn proxy(config: &Config) -> anyhow::Result<Option<Proxy>> {
     let webhooks = &config.webhooks;
     let Some(address) = webhooks.proxy.clone() else { return Ok(None) };

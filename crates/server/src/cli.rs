@@ -88,8 +88,8 @@ struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// Loads the configuration. `flags` are dotted keys with the values of a sub-command's own flags, which
-    /// override all other layers.
+    /// Loads the configuration. `flags` contains the settings that the sub-command's own flags set, as dotted
+    /// keys with values. These settings override all other layers.
     fn load(self, flags: impl IntoIterator<Item = (&'static str, Option<String>)>) -> anyhow::Result<Config> {
         let data_dir = self.data_dir.map(|dir| ("server.data_dir".to_owned(), dir));
         let own_flags = flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));

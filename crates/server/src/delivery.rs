@@ -1,6 +1,8 @@
-//! Webhook delivery: the dispatcher that sends due webhooks, the signature of a webhook, and what the answer of a receiver means.
+//! Webhook delivery: the dispatcher that sends due webhooks, the signature of a webhook, and the consequences
+//! of a receiver's response.
 //!
-//! The ledger decides what a webhook is, when it is due and what may follow an attempt. The crate `pixaven_net` makes the POST.
+//! The ledger decides what a webhook contains, when a webhook is due and what may follow an attempt. The
+//! crate `pixaven_net` sends the POST request.
 
 mod authority;
 mod dispatcher;

@@ -1,6 +1,6 @@
-//! Generates three pages of `docs/` from the declarations in the code: the settings, the requests and, with
-//! pictures, the operations. A test fails if a committed page differs from the generated one. This command
-//! writes the pages: `cargo test -p pixaven --lib -- --ignored write_the_generated_pages`.
+//! Generates three pages of `docs/` from the declarations in the code: `configuration.md`, `requests.md`, and
+//! `operations.md` with its pictures. A test fails if a committed page differs from the generated page. This
+//! command writes all generated pages: `cargo test -p pixaven --lib -- --ignored write_the_generated_pages`.
 
 mod operations;
 
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::runtime::config;
 use crate::work::request::{self, ObjectSchema};
 
-/// The reason given to `expect` wherever code writes to a page.
+/// The message for `expect` wherever text is appended to the `String` of a page.
 const INFALLIBLE: &str = "writing to a String never fails";
 
 /// The first line of every generated page.
@@ -54,7 +54,7 @@ belongs to another request. The key of a failed request can be used again. The h
 response.
 ";
 
-/// The text of `docs/configuration.md`.
+/// Generates the text of `docs/configuration.md`.
 fn configuration_page() -> String {
     let mut page = format!("{NOTICE}\n\n{CONFIGURATION_INTRODUCTION}");
     for section in config::sections() {
@@ -68,7 +68,7 @@ fn configuration_page() -> String {
     page
 }
 
-/// The text of `docs/requests.md`.
+/// Generates the text of `docs/requests.md`.
 fn requests_page() -> String {
     let mut page = format!("{NOTICE}\n\n{REQUESTS_INTRODUCTION}");
     describe_object(request::REQUEST_SCHEMA, "", &mut page, &mut Vec::new());

@@ -1,5 +1,6 @@
-//! The driver of accepted requests: claims jobs as there is room, runs each through the pipeline, and writes its end together
-//! with the webhook that is then due.
+//! The driver of accepted requests: claims as many jobs as it can run, runs each job through the pipeline,
+//! and writes the result or the failure of the job to the ledger. The same ledger operation schedules the
+//! webhook of the job.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,8 +20,8 @@ use crate::work::request::{self, Spec, StoredRequest};
 use crate::work::result_names::result_url;
 use crate::work::source::Source;
 
-/// Tries of a job that may end in a crash of the server or of a worker. The job fails after them, so that a job that
-/// crashes the server cannot do so for ever.
+/// The number of runs of one job that may end by a crash of the server or of a worker. Then the job fails.
+/// Without this limit, a job that crashes the server would crash it again after every restart.
 const N_CRASHES_MAX: u32 = 5;
 
 /// Claims jobs and runs them. Cheap to clone.
@@ -34,8 +35,8 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// A driver that runs at most `concurrency` jobs at the same time; most of them wait for their source or for a worker.
-    /// A lease lasts `lease_ms` and is renewed at a third of that time.
+    /// Creates a driver that runs at most `concurrency` jobs at the same time. Most of these jobs wait for
+    /// their source or for a worker. A lease lasts `lease_ms` and is renewed after a third of that time.
     pub fn new(
         ledger: Ledger,
         pipeline: Pipeline,
@@ -46,7 +47,8 @@ impl Jobs {
         Self { ledger, pipeline, payloads, permits: Arc::new(Semaphore::new(concurrency)), lease_ms }
     }
 
-    /// Claims and runs jobs until told to stop. Running jobs are tasks of their own and end by themselves.
+    /// Claims and runs jobs until `tasks` is stopped. Each job runs in its own task, which continues after
+    /// this method has returned.
     pub async fn run(self, tasks: Tasks) {
         let mut due = self.ledger.jobs_due();
         let stop = tasks.stop_token();
@@ -56,7 +58,7 @@ impl Jobs {
                 () = stop.cancelled() => return,
             };
             let n_free = permits.num_permits();
-            // A stop does not cancel the claim: every claimed job must be run or released.
+            // A stop does not interrupt the claim, because every claimed job must be run or released.
             let claimed = match self.claim(n_free).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
@@ -87,8 +89,8 @@ impl Jobs {
         self.ledger.claim_jobs(u32::try_from(n_free).unwrap_or(u32::MAX), self.lease_ms).await
     }
 
-    /// Claims the jobs that are due now, at most 16, and runs them to their end, one after the other. Returns their number.
-    /// For tests.
+    /// Claims the jobs that are due now, at most 16, and runs them to their end, one after the other. Returns
+    /// the number of claimed jobs. Only tests call this method.
     pub async fn step(&self) -> Result<usize, pixaven_ledger::Error> {
         let claimed = self.claim(16).await?;
         let n_claimed = claimed.len();
@@ -98,7 +100,8 @@ impl Jobs {
         Ok(n_claimed)
     }
 
-    /// Runs one job to its end and renews its lease meanwhile. Releases the job when the server cannot wait for it.
+    /// Runs one job to its end and renews the job's lease during the run. Releases the job when
+    /// `return_leases` is cancelled. If the lease is lost, stops the run and writes nothing.
     async fn attend(&self, mut lease: Lease<Job>, return_leases: &CancellationToken) {
         let id = lease.value.id;
         let job = lease.value.clone();
@@ -120,12 +123,13 @@ impl Jobs {
             }
         };
         if let Err(error) = self.write(lease, end).await {
-            // The lease ends by itself and the job is run again: the same request, the same id.
+            // After the lease has expired, the job is run again with the same request and the same id.
             tracing::error!(%id, %error, "the end of a job could not be written");
         }
     }
 
-    /// Writes the end of a job to the ledger, and deletes its stored upload when the job has ended.
+    /// Writes to the ledger how a run ended. If the job succeeded or failed, also deletes the stored upload
+    /// of the job. A released job keeps its upload, because the job will run again.
     async fn write(&self, lease: Lease<Job>, end: JobEnd) -> Result<(), pixaven_ledger::Error> {
         let input = lease.value.input.content().cloned();
         match end {
@@ -196,7 +200,7 @@ impl Jobs {
     }
 }
 
-/// How a try of a job ended.
+/// How one run of a job ended.
 enum JobEnd {
     Succeeded { payload: String, usage: UsageDelta, result: StoredResult },
     Failed { payload: String },

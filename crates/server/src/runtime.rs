@@ -1,5 +1,5 @@
-//! What every layer may use and what depends on none of them: the configuration, the tasks and their stop, the log, and
-//! small in-memory helpers of the drivers.
+//! Code that every layer may use and that depends on no other layer: the configuration, the background tasks
+//! and how they are stopped, the log, and small in-memory helpers for the drivers of jobs and of webhooks.
 
 pub mod config;
 pub mod lifecycle;

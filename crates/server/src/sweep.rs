@@ -1,5 +1,6 @@
-//! The sweep removes what is no longer needed: expired results, inputs whose request was never accepted, files of removed
-//! watermarks, and history older than its retention. It works in bounded steps, so that a large backlog delays no request.
+//! The sweep deletes data that is no longer needed: expired results, uploads without an unfinished job, files
+//! of removed watermarks, and webhooks older than the retention time. Each query to the ledger is limited to
+//! a fixed number of rows, so that a large backlog does not delay requests.
 
 use std::time::Duration;
 
@@ -11,43 +12,44 @@ use crate::work::blobs::Blobs;
 use crate::work::error::WorkError;
 use crate::work::result_names::utc_day;
 
-/// Rows per step.
+/// The most rows that one query of the sweep to the ledger concerns.
 const STEP_ROWS: u32 = 200;
-/// Age at which a file without a row counts as an orphan: the request that stored it was never accepted.
+/// The age, in milliseconds, at which a file without a row in the ledger counts as an orphan. A younger file
+/// may belong to a request whose row is not committed yet.
 const ORPHAN_AGE_MS: i64 = 60 * 60 * 1000;
 
-/// The largest `webhook.delay`.
+/// The largest value of `webhook.delay`, in milliseconds.
 const DELAY_MAX_MS: i64 = 7 * DAY_MS;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The sweeper. Cheap to clone.
 #[derive(Clone)]
 pub struct Sweep {
-    /// Knows what has expired.
+    /// The ledger, which stores when data expires.
     pub ledger: Ledger,
-    /// Holds the files.
+    /// The store of the files.
     pub blobs: Blobs,
-    /// How long an ended webhook is kept, from its acceptance, in milliseconds.
+    /// How long an ended webhook is kept, in milliseconds from the acceptance of its request.
     pub retention_ms: i64,
-    /// How long a result is kept after its webhook could first be sent, in milliseconds.
+    /// How long a result is kept, in milliseconds from the first due time of its webhook.
     pub keep_results_ms: i64,
 }
 
-/// The numbers of removed things of one sweep.
+/// How many items one sweep removed, by kind.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Expired results.
     pub n_results: u64,
-    /// Orphans: inputs without a job, results and watermarks without a row.
+    /// Orphans: stored inputs without an unfinished job, and files of results and watermarks without a row.
     pub n_orphans: u64,
-    /// Removed watermarks that no job can need any more.
+    /// Watermarks that their account removed and that no unfinished job uses.
     pub n_watermarks: u64,
-    /// Webhooks older than their retention.
+    /// Webhooks older than the retention time.
     pub n_webhooks: u64,
 }
 
 impl Sweep {
-    /// Sweeps every `interval` until told to stop.
+    /// Sweeps every `interval` until `stop` is cancelled.
     pub async fn run(self, interval: Duration, stop: CancellationToken) {
         match self.sweep_unfinished().await {
             Ok(0) => {}
@@ -74,7 +76,7 @@ impl Sweep {
         }
     }
 
-    /// Runs one whole sweep.
+    /// Runs one complete sweep.
     pub async fn sweep(&self) -> Result<Swept, WorkError> {
         Ok(Swept {
             n_results: self.sweep_results().await?,
@@ -86,8 +88,8 @@ impl Sweep {
         })
     }
 
-    /// Removes expired results. The file goes before the row: a row without a file is swept again, but a file without a row
-    /// would stay for ever.
+    /// Removes expired results. Each file is deleted before its row: after a crash between the two steps, the
+    /// next sweep finds the row and repeats both steps.
     async fn sweep_results(&self) -> Result<u64, WorkError> {
         let mut n_swept = 0;
         loop {
@@ -104,7 +106,7 @@ impl Sweep {
         }
     }
 
-    /// Removes stored inputs that belong to no unfinished job.
+    /// Removes stored inputs that belong to no unfinished job and are old enough to count as orphans.
     async fn sweep_inputs(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let old = self.blobs.inputs_before(before_ms).await?;
@@ -119,20 +121,22 @@ impl Sweep {
         Ok(n_swept)
     }
 
-    /// Removes files whose writing an earlier process did not finish. Only files older than an orphan count, because the command
-    /// line may be writing a watermark at the same time.
+    /// Removes files that an earlier process did not finish writing. Files younger than `ORPHAN_AGE_MS` are
+    /// kept, because a command-line process may be writing a watermark at the same time.
     pub async fn sweep_unfinished(&self) -> Result<u64, WorkError> {
         self.blobs.remove_unfinished_before(self.ledger.clock().now_ms() - ORPHAN_AGE_MS).await
     }
 
-    /// Removes results without a row. The row of a result is gone after the longest delay and the time for which results are
-    /// kept; one more day allows for clocks that disagree.
+    /// Removes result files that are so old that the ledger cannot have a row for them any more. Their age is
+    /// more than the longest webhook delay plus the time for which results are kept, plus one day for
+    /// differences between clocks.
     async fn sweep_lost_results(&self) -> Result<u64, WorkError> {
         let oldest_ms = self.ledger.clock().now_ms() - self.keep_results_ms - DELAY_MAX_MS - DAY_MS;
         self.blobs.remove_results_before(&utc_day(oldest_ms)).await
     }
 
-    /// Removes the files and rows of removed watermarks. The file goes first, as with results.
+    /// Removes the files and rows of removed watermarks. Each file is deleted before its row, so that a crash
+    /// between the two steps leaves a row from which the next sweep repeats both steps.
     async fn sweep_watermarks(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let mut n_swept = 0;
@@ -149,7 +153,8 @@ impl Sweep {
         }
     }
 
-    /// Removes watermark files without a row: they were stored just before a crash.
+    /// Removes watermark files without a row. Such a file remains when the process crashes after it stored
+    /// the file and before it committed the row.
     async fn sweep_lost_watermarks(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let old = self.blobs.watermarks_before(before_ms).await?;
@@ -164,7 +169,7 @@ impl Sweep {
         Ok(n_swept)
     }
 
-    /// Removes ended webhooks older than the retention.
+    /// Removes ended webhooks that are older than the retention time.
     async fn sweep_history(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - self.retention_ms;
         let mut n_swept = 0;

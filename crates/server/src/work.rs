@@ -1,5 +1,6 @@
-//! What happens to an image: the request is parsed, the source is read, a worker processes the image, the result is
-//! stored. No HTTP status and no word of an answer here: failures are [`error::WorkError`].
+//! Processes images: parses the request, reads the source, processes the image in a worker, and stores the
+//! result. This layer contains no HTTP status and no error word of the API. Its functions return failures as
+//! [`error::WorkError`].
 
 pub mod base62;
 pub mod blobs;
@@ -15,12 +16,12 @@ pub mod source;
 pub mod watermark_id;
 pub mod watermarks;
 
-/// Who waits for an image. It decides what happens when this server has no room: an interactive request is refused at once,
-/// a job waits.
+/// Who waits for an image. When the server has no free capacity, an interactive request is refused at once,
+/// but a job waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// A client that waits for the answer.
     Interactive,
-    /// An accepted job, or a file of the command line.
+    /// A job of an accepted request, or a file on the command line.
     Job,
 }

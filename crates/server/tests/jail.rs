@@ -1,7 +1,8 @@
-//! Plays an attacker who has taken over an image worker: tries twelve acts inside the worker's jail. Every act must fail with an
-//! error, or the kernel must kill the process.
+//! Plays an attacker who has taken over an image worker: tries twelve forbidden acts inside the worker's
+//! jail. Every act must fail with an error, or the kernel must kill the process.
 //!
-//! This test has no harness: it starts itself once per act, because a process enters the jail for good.
+//! This test runs without the test harness. The program starts itself again for each act, because a process
+//! can never leave the jail.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -13,7 +14,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match &arguments[1..] {
         [flag, name, directory] if flag == "--act" => attacker::run(name, std::path::Path::new(directory)),
-        // `cargo test` passes filters and flags; a list of tests is asked for by some tools.
+        // `cargo test` passes filters and flags, which this test ignores. Some tools request a list of tests.
         [flag, ..] if flag == "--list" => println!("the_jail_refuses_twelve_acts: test"),
         _ => judge::every_act_is_refused(),
     }
@@ -94,7 +95,8 @@ mod attacker {
         assert!(missing.is_empty() || std::env::var_os("PIXAVEN_REQUIRE_JAIL").is_none(), "{missing:?}");
         match act(directory) {
             Ok(()) => println!("{ESCAPED}"),
-            // A refused connection would have been an escape, too: the connection was tried.
+            // A refused connection counts as an escape, too, because the worker was allowed to try to
+            // connect.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => println!("{ESCAPED}"),
             Err(error) => println!("{REFUSED}: {error}"),
         }
@@ -112,7 +114,7 @@ mod attacker {
 
     #[expect(unsafe_code, reason = "the attacker makes system calls that no safe function offers")]
     fn fork() -> io::Result<()> {
-        // SAFETY: the process has one thread, and the child leaves at once without destructors.
+        // SAFETY: the process has one thread, and the child exits at once without running destructors.
         match unsafe { libc::fork() } {
             // SAFETY: `_exit` ends the child.
             0 => unsafe { libc::_exit(0) },

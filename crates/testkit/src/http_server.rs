@@ -1,6 +1,6 @@
-//! An HTTP server on the loopback interface that answers from a function. It keeps connections open, and runs
-//! on the runtime of its caller: a load tool has a single thread, and leaves the processors to the server
-//! under test.
+//! An HTTP server on the loopback interface. A function of the caller creates each response. The server keeps
+//! connections open. It runs on the caller's runtime, because a load tool uses a single thread and leaves the
+//! other processors to the server under test.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,7 +30,7 @@ where
     let address = listener.local_addr()?;
     let respond = Arc::new(respond);
     spawn(async move {
-        // The listener fails when the process has no more file descriptors. Its peers then get no answer.
+        // The listener fails when the process has no more file descriptors. New clients then get no response.
         while let Ok((stream, _)) = listener.accept().await {
             spawn(serve(stream, Arc::clone(&respond)));
         }
@@ -42,7 +42,8 @@ async fn serve<F>(stream: TcpStream, respond: Arc<F>)
 where
     F: Fn(Parts, Bytes) -> Response<Full<Bytes>> + Send + Sync + 'static,
 {
-    // Without TCP_NODELAY an answer may wait 40 ms for an acknowledgement. A refusal only costs precision.
+    // Sets TCP_NODELAY, because otherwise a response may wait 40 ms for an acknowledgement. An error is
+    // ignored, because it affects only the precision of measured times.
     let _refused = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
         let respond = Arc::clone(&respond);
@@ -52,7 +53,8 @@ where
             Ok::<_, hyper::Error>(respond(parts, body))
         }
     });
-    // A peer that is killed cuts its connections. Tests and load tools do that on purpose.
+    // An error of the connection is ignored, because tests and load tools kill the client on purpose, which
+    // cuts its connections.
     let _cut = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 

@@ -10,7 +10,7 @@ use hyper::{Method, Response, StatusCode};
 
 use crate::http_server;
 
-/// A running origin that has one image at every path.
+/// A running origin that returns the same image for every path.
 pub struct ImageOrigin {
     address: SocketAddr,
 }
@@ -35,7 +35,7 @@ impl ImageOrigin {
         Ok(Self { address: address.await? })
     }
 
-    /// A URL of the image. `path` begins with `/`.
+    /// Returns a URL of the image. `path` begins with `/`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

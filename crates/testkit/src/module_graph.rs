@@ -3,9 +3,13 @@
 //! An import is any path that begins with `crate::`, `super::` or `self::`, in a `use` or in an expression. Re-exports are followed
 //! to the module that declares the name. Test modules are not read.
 
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
+
+use self::source::{code_of, paths_of, read_directory, reexports_of};
 
 /// The path of a module inside its crate. The root is empty.
 type ModulePath = Vec<String>;
@@ -139,107 +143,6 @@ impl ModuleGraph {
         }
         Some(module)
     }
-}
-
-fn read_directory(
-    directory: &Path,
-    module: &mut ModulePath,
-    sources: &mut BTreeMap<ModulePath, String>,
-) -> io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-        if stem == "tests" || stem == "main" {
-            continue;
-        }
-        if path.is_dir() {
-            module.push(stem);
-            read_directory(&path, module, sources)?;
-            module.pop();
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let mut file_module = module.clone();
-            if stem != "lib" {
-                file_module.push(stem);
-            }
-            sources.insert(file_module, std::fs::read_to_string(&path)?);
-        }
-    }
-    Ok(())
-}
-
-/// The source without its line comments and without its test module, which stands at the end.
-fn code_of(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
-    text.lines().map(|line| line.split("//").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
-}
-
-/// All paths in the code that begin with a keyword, with every group `{a, b}` expanded.
-fn paths_of(code: &str) -> Vec<Vec<String>> {
-    let mut paths = Vec::new();
-    for keyword in ["crate", "super", "self"] {
-        for (at, _) in code.match_indices(keyword) {
-            let before = code[..at].chars().next_back();
-            let is_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
-            if !is_word && code[at + keyword.len()..].starts_with("::") {
-                expand(&code[at..], &mut Vec::new(), &mut paths);
-            }
-        }
-    }
-    paths
-}
-
-/// Parses one path at the beginning of `text` into `paths`. Returns the rest of the text.
-fn expand<'a>(text: &'a str, prefix: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> &'a str {
-    let n_prefix = prefix.len();
-    let mut rest = text;
-    loop {
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        if end == 0 {
-            break;
-        }
-        prefix.push(rest[..end].to_owned());
-        rest = &rest[end..];
-        match rest.strip_prefix("::") {
-            Some(after) => rest = after,
-            None => break,
-        }
-    }
-    if let Some(mut group) = rest.strip_prefix('{') {
-        while !group.trim_start().starts_with('}') && !group.trim_start().is_empty() {
-            let before = group;
-            group = expand(group.trim_start(), prefix, paths);
-            // An alias, a glob and the comma end an element of a group.
-            let end = group.find([',', '}']).unwrap_or(group.len());
-            group = group[end..].strip_prefix(',').unwrap_or(&group[end..]);
-            if group.len() == before.len() {
-                break;
-            }
-        }
-        rest = group.trim_start().strip_prefix('}').unwrap_or("");
-    } else if prefix.len() > n_prefix {
-        paths.push(prefix.clone());
-    }
-    prefix.truncate(n_prefix);
-    rest
-}
-
-/// The names that a module re-exports by `pub use` or `pub(…) use`, with their paths relative to the module.
-fn reexports_of(code: &str) -> BTreeMap<String, Vec<String>> {
-    let mut reexports = BTreeMap::new();
-    for statement in code.split(';') {
-        let Some((visibility, path)) = statement.rsplit_once("use ") else { continue };
-        if !visibility.trim_start().lines().last().unwrap_or_default().trim_start().starts_with("pub") {
-            continue;
-        }
-        let mut paths = Vec::new();
-        expand(path.trim(), &mut Vec::new(), &mut paths);
-        for path in paths {
-            if let Some(name) = path.last() {
-                reexports.insert(name.clone(), path.clone());
-            }
-        }
-    }
-    reexports
 }
 
 /// One cycle of a directed graph, as the list of its nodes with the first one repeated at the end.

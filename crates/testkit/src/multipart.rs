@@ -1,11 +1,12 @@
-//! Bodies of the type `multipart/form-data`, as a careful client of the API sends them.
+//! Creates multipart bodies (`multipart/form-data`) for uploads to the API.
 
 const BOUNDARY: &str = "pixaven-testkit-c0d2f5a1";
 
-/// The `Content-Type` of every body that this module makes.
+/// The header `Content-Type` of every body that this module creates.
 pub const CONTENT_TYPE: &str = "multipart/form-data; boundary=pixaven-testkit-c0d2f5a1";
 
-/// The body of an upload: the part `file` with an image, then the part `data` with the JSON of the request.
+/// Creates the body of an upload: the part `file` with an image, then the part `data` with the JSON of the
+/// request.
 pub fn upload(file_name: &str, file: &[u8], json: &str) -> Vec<u8> {
     let mut body = file_part(file_name, file);
     let data = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{json}\r\n");
@@ -13,7 +14,7 @@ pub fn upload(file_name: &str, file: &[u8], json: &str) -> Vec<u8> {
     end(body)
 }
 
-/// A body with the part `file` alone.
+/// Creates a body that has the part `file` and no other part.
 pub fn file_only(file_name: &str, file: &[u8]) -> Vec<u8> {
     end(file_part(file_name, file))
 }
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upload_has_a_file_and_a_data_part() {
+    fn an_upload_body_has_a_file_part_and_a_data_part() {
         let body = String::from_utf8(upload("a.jpg", b"JPEG", "{}")).unwrap();
         let expected = [
             "--pixaven-testkit-c0d2f5a1",

@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use tokio::net::TcpSocket;
 
-/// A port that refuses connections. The value reserves the port: no other process can listen on it meanwhile.
+/// A port that refuses connections. While this value exists, no other process can listen on the port.
 pub struct ClosedPort {
     /// The address that refuses connections.
     pub address: SocketAddr,
-    /// A socket that is bound to the port, but does not listen.
+    /// A socket that is bound to the port but does not listen, so that the port stays reserved.
     _reserved: TcpSocket,
 }
 
@@ -22,7 +22,8 @@ impl ClosedPort {
     }
 }
 
-/// An address of the loopback interface on which a program can listen: no program used its port a moment ago.
+/// Finds an address of the loopback interface with a free port. Another program can take the port before the
+/// caller listens on it.
 pub fn unused_address() -> SocketAddr {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a free port");

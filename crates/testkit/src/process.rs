@@ -1,5 +1,5 @@
-//! Child processes: signals, what `/proc` shows of them (Linux only), and the address that a started server
-//! prints.
+//! Helpers for child processes: sends signals, reads `/proc` (Linux only), and parses the address that a
+//! started server prints.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,32 +9,35 @@ use std::net::SocketAddr;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 
-/// The fields of `/proc/PID/stat` that tests and load tools need.
+/// Fields of `/proc/PID/stat`, which is the state of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessStat {
-    /// One letter; `Z` and `X` stand for a process that ended.
+    /// The state as one letter. `Z` and `X` mean that the process has ended.
     pub state: char,
     /// The id of the parent process.
     pub parent: u32,
-    /// Processor time of the process in clock ticks, user and system.
+    /// Processor time of the process (user and system together) in clock ticks.
     pub cpu_ticks: u64,
-    /// Processor time of the ended children that the process has waited for, in clock ticks.
+    /// Processor time of ended child processes in clock ticks. The child counts after the process has waited
+    /// for it.
     pub reaped_cpu_ticks: u64,
 }
 
 impl ProcessStat {
-    /// Reads the present state of a process; `None` where there is no `/proc` or no such process.
+    /// Reads the current state of a process. Returns `None` if the system has no `/proc` or the process does
+    /// not exist.
     pub fn read(pid: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
     fn parse(line: &str) -> Option<Self> {
-        // The name stands in parentheses, and may itself contain spaces and parentheses.
+        // The process name is in parentheses, and may itself contain spaces and parentheses. Parsing
+        // therefore starts after the last parenthesis.
         let mut fields = line.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
         let parent = fields.next()?.parse().ok()?;
-        // proc_pid_stat(5): utime, stime, cutime and cstime are the fields 14 to 17. Fields 5 to 13 are
-        // skipped.
+        // In proc_pid_stat(5), `utime`, `stime`, `cutime` and `cstime` are the fields 14 to 17. The parser
+        // skips the fields 5 to 13.
         let times = fields.skip(9).take(4).map(str::parse::<u64>);
         let times: Vec<u64> = times.collect::<Result<_, _>>().ok()?;
         let [user, system, reaped_user, reaped_system] = times.try_into().ok()?;
@@ -42,14 +45,16 @@ impl ProcessStat {
     }
 }
 
-/// The children of a process by their ids, including those that ended and were not waited for.
+/// Returns the child processes of a process by their ids. Includes ended children for which the process has
+/// not waited.
 pub fn children(pid: u32) -> HashMap<u32, ProcessStat> {
     let Ok(processes) = fs::read_dir("/proc") else { return HashMap::new() };
     let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     ids.filter_map(|id| Some((id, ProcessStat::read(id)?))).filter(|(_, stat)| stat.parent == pid).collect()
 }
 
-/// Whether a process runs. A process that ended and was not waited for does not run.
+/// Returns whether a process runs. A process that has ended does not run, even if its parent has not waited
+/// for it.
 pub fn is_running(pid: u32) -> bool {
     ProcessStat::read(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
@@ -58,14 +63,14 @@ pub fn is_running(pid: u32) -> bool {
 ///
 /// # Errors
 ///
-/// Fails when there is no such process, or when it belongs to another user.
+/// Fails when the process does not exist or belongs to another user.
 pub fn send_signal(pid: u32, signal: Signal) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(kill_process(pid, signal)?)
 }
 
-/// The address in the line that a server prints once it listens, such as
-/// `listening on http://127.0.0.1:8080`; `None` for any other line.
+/// Parses the address in the line that a server prints when it listens, such as `listening on
+/// http://127.0.0.1:8080`. Returns `None` for any other line.
 pub fn listening_address(line: &str) -> Option<SocketAddr> {
     let url = line.trim().strip_prefix("listening on ")?;
     url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?.parse().ok()
@@ -94,7 +99,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_is_running() {
+    fn the_current_process_counts_as_running() {
         assert!(is_running(std::process::id()));
     }
 }

@@ -1,5 +1,5 @@
-//! A forward proxy that makes `CONNECT` tunnels, after it has done what its script says, and records the
-//! requests for tunnels.
+//! A forward proxy that opens tunnels for `CONNECT` requests. A script tells the proxy which action to do on
+//! each connection. The proxy records all `CONNECT` requests.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,14 +11,14 @@ use tokio::net::TcpStream;
 use crate::request::{ReceivedRequest, read_request};
 use crate::runtime;
 
-/// What the proxy does with one request for a tunnel.
+/// The action of the proxy for one `CONNECT` request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyAction {
-    /// Make the tunnel; answer 503 when the other end refuses the connection.
+    /// Open the tunnel, or respond with 503 if the target refuses the connection.
     Tunnel,
-    /// Send this response instead of a tunnel, and close the connection.
+    /// Send this response instead of opening a tunnel, and close the connection.
     Respond(&'static str),
-    /// Close the connection.
+    /// Close the connection without a response.
     Close,
 }
 
@@ -30,12 +30,13 @@ pub struct ForwardProxy {
 }
 
 impl ForwardProxy {
-    /// Does the first action on the first connection, and so on. All connections after that get a tunnel.
+    /// Starts a proxy with a script: one action for each connection, in order. After the end of the script,
+    /// every connection gets a tunnel.
     pub fn start(script: Vec<ProxyAction>) -> Self {
         Self::launch(script, None)
     }
 
-    /// A proxy whose tunnels all lead to `target`, whatever host the client names.
+    /// Starts a proxy whose tunnels all go to `target`, even if the client names another host.
     pub fn start_to(target: SocketAddr) -> Self {
         Self::launch(Vec::new(), Some(target))
     }
@@ -47,19 +48,19 @@ impl ForwardProxy {
             let action = script.get(connection).copied().unwrap_or(ProxyAction::Tunnel);
             let log = Arc::clone(&log);
             async move {
-                // An error is ignored: in most tests one side closes its connection early.
+                // An error is ignored, because in most tests one side closes its connection early.
                 let _closed = serve(stream, connection, action, target, &log).await;
             }
         });
         Self { address, requests }
     }
 
-    /// The URL of the proxy, as a setting of the server names it.
+    /// Returns the URL of the proxy in the form that the server's configuration expects.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// All requests for tunnels so far, in the order of arrival.
+    /// Returns all `CONNECT` requests that were read so far, in the order of arrival.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.requests.lock().expect("no holder of the lock panics").clone()
     }

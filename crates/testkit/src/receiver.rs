@@ -1,4 +1,4 @@
-//! A receiver that runs a script on each connection, and records the requests that it reads.
+//! A webhook receiver that runs a script on each connection and records the requests that it reads.
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
@@ -24,18 +24,18 @@ pub struct ScriptedReceiver {
 }
 
 impl ScriptedReceiver {
-    /// Runs the first script on the first connection, and so on. All connections after that get the last
-    /// script.
+    /// Starts a receiver on a free port. The first connection runs the first script, the second connection
+    /// runs the second script, and so on. All further connections run the last script.
     pub fn start(scripts: Vec<Vec<Action>>) -> Self {
         Self::start_on((Ipv4Addr::LOCALHOST, 0), scripts)
     }
 
-    /// Like [`Self::start`], on another address. Port 0 means a free port.
+    /// Starts a receiver like [`Self::start`], but on the given address. Port 0 means a free port.
     pub fn start_on(address: impl ToSocketAddrs, scripts: Vec<Vec<Action>>) -> Self {
         Self::launch(address, scripts, None)
     }
 
-    /// Like [`Self::start`], behind a TLS handshake.
+    /// Starts a receiver like [`Self::start`], but runs the scripts after a TLS handshake.
     pub fn start_tls(config: Arc<ServerConfig>, scripts: Vec<Vec<Action>>) -> Self {
         Self::launch((Ipv4Addr::LOCALHOST, 0), scripts, Some(config.into()))
     }
@@ -59,18 +59,19 @@ impl ScriptedReceiver {
         Self { address, requests, n_requests, n_accepted, n_closed }
     }
 
-    /// An `http` URL of this receiver. `path` begins with `/` and may have a query.
+    /// Returns an `http` URL of this receiver. `path` begins with `/` and may have a query.
     pub fn url(&self, path: &str) -> Url {
         Url::parse(&format!("http://{}{path}", self.address)).expect("an address and a path make a URL")
     }
 
-    /// Like [`Self::url`], with `https`, and with `localhost` as the host that a certificate can name.
+    /// Returns an `https` URL of this receiver. The host is `localhost`, because a certificate for
+    /// `localhost` is then valid.
     pub fn https_url(&self, path: &str) -> Url {
         let url = format!("https://localhost:{}{path}", self.address.port());
         Url::parse(&url).expect("a host, a port and a path make a URL")
     }
 
-    /// All requests that were read so far, in the order of arrival.
+    /// Returns all requests that were read so far, in the order of arrival.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.requests.lock().expect("no holder of the lock panics").clone()
     }
@@ -81,12 +82,12 @@ impl ScriptedReceiver {
         self.requests()
     }
 
-    /// Waits until at least `n` connections were closed, by either side.
+    /// Waits until at least `n` connections were closed, either by the receiver or by its peer.
     pub async fn wait_for_closed(&self, n: usize) {
         self.n_closed.clone().wait_for(|n_closed| *n_closed >= n).await.expect("the receiver runs");
     }
 
-    /// How many connections were accepted so far.
+    /// Returns the number of connections that were accepted so far.
     pub fn n_connections(&self) -> usize {
         *self.n_accepted.borrow()
     }
@@ -114,8 +115,8 @@ async fn serve(
     log: &RequestLog,
 ) {
     let record = |request| log.record(request);
-    // Errors are ignored: in most scripts the peer closes the connection early, also during the TLS
-    // handshake.
+    // Errors are ignored, because in most scripts the peer closes the connection early, sometimes during the
+    // TLS handshake.
     let _closed = match tls {
         None => run_script(script, &mut stream, connection, record).await,
         Some(tls) => match tls.accept(stream).await {

@@ -1,10 +1,10 @@
-//! A request as it stands on the wire, and how to read one from a stream.
+//! A request as it arrived on a connection, and functions that read a request from a stream.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// No request of a test has a longer head.
+/// The largest accepted size of a request head in bytes. Requests in tests have smaller heads.
 const MAX_HEAD_BYTES: usize = 1 << 20;
 
 /// A request that arrived at a receiver or a proxy.
@@ -12,16 +12,17 @@ const MAX_HEAD_BYTES: usize = 1 << 20;
 pub struct ReceivedRequest {
     /// The number of the connection on which the request arrived, counted from 0.
     pub connection: usize,
-    /// The first line without its line end, such as `POST /hook HTTP/1.1`.
+    /// The request line without its line end, such as `POST /hook HTTP/1.1`.
     pub request_line: String,
-    /// Names in lower case and values without surrounding spaces, in the order of arrival.
+    /// The headers in the order of arrival. Names are in lower case, and values have no surrounding spaces.
     pub headers: Vec<(String, String)>,
-    /// The body of the request; empty when only the head was read.
+    /// The body of the request. Empty if only the head was read.
     pub body: Vec<u8>,
 }
 
 impl ReceivedRequest {
-    /// The value of a header; `None` when the request lacks the header. `name` is in lower case.
+    /// Returns the value of a header, or `None` when the request does not have the header. `name` is in lower
+    /// case.
     ///
     /// # Panics
     ///
@@ -42,7 +43,7 @@ impl ReceivedRequest {
     }
 }
 
-/// Reads a request with a body of the length that `content-length` announces. Does not read further.
+/// Reads a request whose body has the length in the header `content-length`. Does not read beyond the body.
 ///
 /// # Errors
 ///
@@ -57,7 +58,7 @@ pub async fn read_request(
     Ok(request)
 }
 
-/// Reads the head of a request up to its empty line, and leaves the body in the stream.
+/// Reads the head of a request up to and including its empty line. Does not read the body.
 ///
 /// # Errors
 ///
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn reading_stops_at_the_end_of_the_announced_body() {
+    async fn reading_a_request_stops_at_the_end_of_the_announced_body() {
         let mut bytes = &b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nX-Own:  v \r\n\r\nabcdef"[..];
         let request = read_request(&mut bytes, 7).await.unwrap();
         assert_eq!((request.connection, request.request_line.as_str()), (7, "POST /a HTTP/1.1"));

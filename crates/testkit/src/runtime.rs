@@ -1,5 +1,5 @@
-//! The background runtime of scripted receivers and proxies. They answer while the runtime of the test is
-//! blocked, and their timers run on while the test has paused the clock of its own runtime.
+//! The background runtime of scripted receivers and proxies. They respond even while the test blocks its own
+//! runtime, and their timers run even while the test has paused the clock of its own runtime.
 
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-/// One receiver that sends without a pause must not starve another one.
+/// The number of threads. One receiver that sends without a pause then cannot block all other receivers.
 const N_THREADS: usize = 2;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -16,8 +16,8 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     builder.build().expect("the machine can start threads")
 });
 
-/// Listens on `address` and runs `serve` for every connection until the process ends. `serve` also gets the
-/// number of the connection, counted from 0. Returns the address that was bound.
+/// Listens on `address` and runs `serve` for every connection until the process ends. `serve` gets the stream
+/// and the number of the connection, counted from 0. Returns the bound address.
 pub(crate) fn listen<F, S>(address: impl ToSocketAddrs, mut serve: F) -> SocketAddr
 where
     F: FnMut(TcpStream, usize) -> S + Send + 'static,
@@ -29,11 +29,11 @@ where
     RUNTIME.spawn(async move {
         let listener = TcpListener::from_std(listener).expect("the listener is non-blocking");
         for n in 0.. {
-            // The listener fails when the process has no more file descriptors. Its peers then get no
+            // The listener fails when the process has no more file descriptors. New clients then get no
             // connection.
             let Ok((stream, _)) = listener.accept().await else { return };
-            // Without TCP_NODELAY an answer may wait 40 ms for an acknowledgement. A refusal only makes tests
-            // slower.
+            // Sets TCP_NODELAY, because otherwise a response may wait 40 ms for an acknowledgement. An error
+            // is ignored, because it only makes tests slower.
             let _refused = stream.set_nodelay(true);
             RUNTIME.spawn(serve(stream, n));
         }

@@ -1,4 +1,4 @@
-//! Certificates for receivers and servers of a test.
+//! Creates TLS certificates for the receivers and servers of a test.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// A certificate authority that the server under test is configured to trust, or not.
+/// A certificate authority of the tests. A test may configure the server under test to trust the authority.
 pub struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     pem_file: NamedTempFile,
 }
 
 impl CertificateAuthority {
-    /// A new authority with a key of its own.
+    /// Creates an authority with a new key.
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,17 +28,18 @@ impl CertificateAuthority {
         Self { issuer, pem_file }
     }
 
-    /// A file with the authority's certificate in PEM. It is removed on drop.
+    /// Returns the path of a file with the authority's certificate in PEM. The file is removed on drop.
     pub fn pem_file(&self) -> &Path {
         self.pem_file.path()
     }
 
-    /// The TLS configuration of a server with a certificate for `host`, which is a DNS name or an IP address.
+    /// Creates the TLS configuration of a server with a certificate for `host`, which is a DNS name or an IP
+    /// address. The authority signs the certificate.
     pub fn server_config(&self, host: &str) -> Arc<ServerConfig> {
         self.sign(&certificate_params(host))
     }
 
-    /// Like [`Self::server_config`], with a certificate that expired in 2020.
+    /// Creates a TLS configuration like [`Self::server_config`], but with a certificate that expired in 2020.
     pub fn expired_server_config(&self, host: &str) -> Arc<ServerConfig> {
         let mut params = certificate_params(host);
         params.not_before = date_time_ymd(2019, 1, 1);
@@ -59,7 +60,7 @@ impl Default for CertificateAuthority {
     }
 }
 
-/// The TLS configuration of a server whose certificate for `host` is signed with its own key.
+/// Creates the TLS configuration of a server with a self-signed certificate for `host`.
 pub fn self_signed_server_config(host: &str) -> Arc<ServerConfig> {
     let (certificate, key) = self_signed(host);
     server_config(&certificate, &key)
@@ -74,7 +75,7 @@ pub fn write_self_signed(directory: &Path, host: &str) {
     }
 }
 
-/// A new private key in PEM.
+/// Creates a new private key in PEM.
 pub fn private_key_pem() -> String {
     new_key().serialize_pem()
 }

@@ -1,4 +1,4 @@
-//! An HTTP client that shows the bytes of the wire: header names keep the capitals that the server sent.
+//! An HTTP client that returns a response as it was sent: header names keep their capital letters.
 #![expect(clippy::disallowed_methods, reason = "a client of the server, not a part of it")]
 
 use std::net::SocketAddr;
@@ -7,23 +7,24 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A response as it stands on the wire.
+/// A response as the server sent it.
 pub struct WireResponse {
     /// The status code.
     pub status: u16,
-    /// Names with the capitals that the server sent, and values without surrounding spaces.
+    /// The headers. Names keep the capital letters that the server sent, and values have no surrounding
+    /// spaces.
     pub headers: Vec<(String, String)>,
-    /// The body; a chunked one is put together.
+    /// The body. The chunks of a chunked body are joined.
     pub body: Vec<u8>,
 }
 
 impl WireResponse {
-    /// The value of a header. The comparison of names is case-sensitive.
+    /// Returns the value of a header. The comparison of names is case-sensitive.
     pub fn header(&self, exact_name: &str) -> Option<&str> {
         self.headers.iter().find(|(name, _)| name == exact_name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     ///
     /// # Panics
     ///
@@ -34,7 +35,8 @@ impl WireResponse {
     }
 }
 
-/// Sends a request on a connection of its own, and reads the whole response. A body gets a `Content-Length`.
+/// Sends a request on a new connection, and reads the whole response. If there is a body, the request gets
+/// the header `Content-Length`.
 pub async fn send(
     address: SocketAddr,
     method: &str,
@@ -52,8 +54,8 @@ pub async fn send(
     send_raw(address, &head, body).await
 }
 
-/// Sends `head` and `body` on a connection of its own, and reads the whole response. `head` is the request
-/// line and the headers without the final empty line; `Connection: close` is added.
+/// Sends `head` and `body` on a new connection, and reads the whole response. `head` is the request line and
+/// the headers without the final empty line; the function adds `Connection: close`.
 pub async fn send_raw(address: SocketAddr, head: &str, body: &[u8]) -> WireResponse {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts the connection");
     let head = format!("{head}\r\nConnection: close\r\n\r\n");
@@ -82,7 +84,7 @@ fn parse(response: &[u8]) -> WireResponse {
     WireResponse { status: status.expect("a response begins with a status line"), headers, body }
 }
 
-/// Decodes a body of the transfer encoding `chunked`.
+/// Decodes a body with the transfer encoding `chunked`.
 fn join_chunks(mut rest: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {

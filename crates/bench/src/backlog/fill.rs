@@ -1,4 +1,4 @@
-//! Writes the backlog: processed requests whose webhooks are not due yet.
+//! Writes the backlog to the ledger: processed requests whose webhooks are not due yet.
 
 use std::path::Path;
 
@@ -10,17 +10,18 @@ use pixaven_ledger::{
 use serde_json::json;
 use uuid::Uuid;
 
-/// How many requests share a commit.
+/// The number of requests in each commit.
 const N_PER_COMMIT: u32 = 500;
 
-/// The number of receivers that share the webhooks.
+/// The number of receivers to which the webhooks go.
 const N_RECEIVERS: u32 = 100;
 
 const LEASE_MS: i64 = 600_000;
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
 
-/// Adds `n` webhooks, due between an hour and a week from now, to the ledger of a stopped server.
+/// Adds `n` webhooks to the ledger of a stopped server. Each webhook is due between one hour and one week
+/// from now.
 pub(super) async fn fill(data_dir: &Path, n: u32) -> anyhow::Result<()> {
     let path = data_dir.join("pixaven.db");
     let ledger = Ledger::open(Store::Sqlite { path }, Clock::System).await?;
@@ -42,7 +43,7 @@ pub(super) async fn fill(data_dir: &Path, n: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A request as large as the documented example. `n` selects the receiver.
+/// Creates a request of the same size as the example of the API's documentation. `n` selects the receiver.
 fn request(account: AccountId, n: u32) -> NewRequest {
     let host = format!("receiver-{}.example", n % N_RECEIVERS);
     let request = json!({
@@ -67,7 +68,7 @@ fn request(account: AccountId, n: u32) -> NewRequest {
     }
 }
 
-/// The result of a job as large as that of the documented example.
+/// Creates a job result of the same size as the result of the example of the API's documentation.
 fn job_done(id: Uuid) -> JobOutcome {
     let file = json!({ "name": "image.jpg", "bytes": 29469, "type": "jpeg", "width": 550, "height": 412 });
     let payload = json!({ "success": true, "code": 200, "id": id, "input": file, "output": file });

@@ -1,4 +1,4 @@
-//! A server under libfaketime: how it is stopped and started, and how its wall clock is set.
+//! A server under libfaketime. The tool `clock` stops and starts the server, and sets its wall clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,8 @@ use super::{HOUR_S, MAX_DELAY_S};
 use crate::report::progress;
 use crate::server::{Installation, Server};
 
-/// The longest pause between two events; the shortest is half of it. Due webhooks are sent meanwhile.
+/// The longest pause between two events, such as a restart or a jump of the clock. The shortest pause is half
+/// as long. The server sends due webhooks during a pause.
 const MAX_PAUSE: Duration = Duration::from_secs(3);
 
 /// A server whose wall clock can be set.
@@ -25,7 +26,8 @@ pub(super) struct FakeClockServer {
 }
 
 impl FakeClockServer {
-    /// A random delay in seconds, from a second to a week. Its logarithm is evenly distributed.
+    /// Returns a random delay from one second to one week, in seconds. The logarithm of the delay is evenly
+    /// distributed.
     pub(super) fn random_delay_s(&mut self) -> i64 {
         (MAX_DELAY_S as f64).powf(self.random.f64()) as i64
     }
@@ -35,12 +37,12 @@ impl FakeClockServer {
         tokio::time::sleep(MAX_PAUSE.mul_f64(0.5 + 0.5 * self.random.f64())).await;
     }
 
-    /// The server's wall clock, in milliseconds since 1970.
+    /// Returns the time of the server's wall clock, in milliseconds since 1970.
     pub(super) fn wall_clock_ms(&self) -> i64 {
         system_now_ms() + self.timeline.offset_ms()
     }
 
-    /// Sets the server's wall clock forward by this many seconds, or back if the number is negative.
+    /// Sets the server's wall clock forward by `by_s` seconds, or back if `by_s` is negative.
     pub(super) fn jump(&mut self, by_s: i64) -> anyhow::Result<()> {
         let at_ms = system_now_ms();
         self.faketime.set(self.timeline.offset_ms() / 1_000 + by_s)?;
@@ -50,7 +52,8 @@ impl FakeClockServer {
         Ok(())
     }
 
-    /// Stops the server, with SIGKILL or with SIGTERM. Fails when the server has already exited.
+    /// Stops the server with SIGKILL if `is_killed` is true, otherwise with SIGTERM. Fails when the server
+    /// has already exited.
     pub(super) async fn stop(&mut self, is_killed: bool) -> anyhow::Result<()> {
         let mut server = self.server.take().context("the server runs")?;
         ensure!(!server.has_exited(), "the server ended by itself:\n{}", self.installation.log_tail());
@@ -65,7 +68,7 @@ impl FakeClockServer {
         Ok(())
     }
 
-    /// Starts the stopped server on its old port.
+    /// Starts the stopped server again on the same port.
     pub(super) async fn start(&mut self) -> anyhow::Result<()> {
         let (server, _) = self.installation.start(self.port).await?;
         self.timeline.record_start(system_now_ms());
@@ -74,7 +77,7 @@ impl FakeClockServer {
     }
 }
 
-/// The machine's wall clock, in milliseconds since 1970.
+/// Returns the time of the machine's wall clock, in milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the reference for the faked clock of the server")]
 pub(super) fn system_now_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

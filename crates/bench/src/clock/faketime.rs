@@ -1,5 +1,5 @@
-//! The wall clock of a server under libfaketime: an offset in a file, which the library reads at each look at
-//! the clock.
+//! Sets the wall clock of a server under libfaketime. The library reads the offset of the clock from a file
+//! each time the server reads its clock.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::fake_clock_server::system_now_ms;
 
-/// Where distributions install the library. `{}` stands for the machine's architecture.
+/// The paths at which Linux distributions install libfaketime. `{}` stands for the machine's architecture.
 const LIBRARIES: [&str; 4] = [
     "/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib64/faketime/libfaketime.so.1",
@@ -18,21 +18,22 @@ const LIBRARIES: [&str; 4] = [
     "/usr/local/lib/faketime/libfaketime.so.1",
 ];
 
-/// The beginnings of the paths that a process under libfaketime shares with its children; its process id
-/// follows. A killed process leaves them behind, and a later process with the same id would fail at them.
+/// The first parts of the paths of files that a process under libfaketime shares with its children. The
+/// process id completes each path. A killed process does not remove these files, and a later process with the
+/// same id would fail because of them.
 const SHARED: [&str; 2] = ["/dev/shm/sem.faketime_sem_", "/dev/shm/faketime_shm_"];
 
-/// How far [`Faketime::check`] sets the clock back.
+/// The offset in seconds by which [`Faketime::check`] sets the clock back.
 const CHECK_OFFSET_S: i64 = -86_400 * 365;
 
-/// The clock of one server.
+/// The fake wall clock of one server.
 pub(super) struct Faketime {
     library: PathBuf,
     directory: TempDir,
 }
 
 impl Faketime {
-    /// Finds the library. The clock shows the time of the machine.
+    /// Finds the library. The clock first shows the machine's time.
     pub(super) fn new() -> anyhow::Result<Self> {
         let mut known = LIBRARIES.map(|path| path.replace("{}", std::env::consts::ARCH)).into_iter();
         let library = known.find(|path| Path::new(path).exists());
@@ -43,8 +44,8 @@ impl Faketime {
         Ok(clock)
     }
 
-    /// The environment variables of a process with this clock. Only the wall clock is moved: timers keep real
-    /// time.
+    /// Returns the environment variables of a process that uses this clock. Only the wall clock is changed:
+    /// timers use real time.
     pub(super) fn variables(&self) -> Vec<(&'static str, OsString)> {
         vec![
             ("LD_PRELOAD", self.library.clone().into()),
@@ -54,15 +55,16 @@ impl Faketime {
         ]
     }
 
-    /// Sets the clock this many seconds ahead of the machine's clock. The file is replaced at once, so that
-    /// no process reads a part of it.
+    /// Sets the clock `offset_s` seconds ahead of the machine's clock. Replaces the offset file by an atomic
+    /// rename, so that no process reads an incomplete file.
     pub(super) fn set(&self, offset_s: i64) -> anyhow::Result<()> {
         let new = self.directory.path().join("new");
         std::fs::write(&new, format!("{offset_s:+}\n"))?;
         std::fs::rename(new, self.offset_file()).context("the clock cannot be moved")
     }
 
-    /// Checks that `date` sees the clock. A statically linked program does not.
+    /// Checks that the program `date` shows the time of this clock. The check fails, for example, if `date`
+    /// is statically linked, because libfaketime does not affect such programs.
     pub(super) async fn check(&self) -> anyhow::Result<()> {
         self.set(CHECK_OFFSET_S)?;
         let mut command = Command::new("date");
@@ -79,8 +81,8 @@ impl Faketime {
     /// Removes the shared files of a killed process.
     pub(super) fn clean_after(&self, pid: u32) {
         for path in SHARED {
-            // A file is missing when the process was killed early, or when this version of the library uses
-            // another path.
+            // An error is ignored: the file is missing if the process was killed early, or if this version of
+            // libfaketime uses another path.
             let _missing = std::fs::remove_file(format!("{path}{pid}"));
         }
     }

@@ -1,4 +1,4 @@
-//! The figures of a run: which webhooks arrived early, twice, late or never.
+//! The figures of a run of the tool `clock`: how many webhooks arrived early, twice, late or never.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::report::{Report, progress};
 use crate::resource_usage::tenths;
 use crate::webhook_receiver::Delivery;
 
-/// The largest allowed p99 of the lateness.
+/// The largest allowed p99 of the lateness, in milliseconds.
 const MAX_P99_MS: f64 = 5_000.0;
 
 #[derive(Debug, Clone, Serialize)]
@@ -25,21 +25,24 @@ pub(super) struct Figures {
     jumps: usize,
     #[serde(flatten)]
     audit: Audit,
-    /// Webhooks that arrived before they were due by the server's clock.
+    /// Webhooks that arrived before their due time by the server's clock.
     early: usize,
-    /// Repeated deliveries without a stop or a jump near the first arrival.
+    /// Repeated deliveries of a webhook without a stop, start or clock jump near its first arrival. Such a
+    /// repetition is an error.
     twice: usize,
-    /// Repeated deliveries after a stop or a jump within a second of the first arrival.
+    /// Repeated deliveries of a webhook with a stop, start or clock jump within one second of its first
+    /// arrival. Such a repetition is allowed.
     repeated: usize,
-    /// Webhooks whose due time does not follow from their delay.
+    /// Webhooks whose due time is not the time of the request plus their delay.
     misdated: usize,
-    /// How long the server ran while a webhook was due, until its arrival.
+    /// The lateness of each webhook in milliseconds: the time from its due time to its arrival, without the
+    /// time in which the server did not run.
     lateness_ms: Option<Percentiles>,
     took_s: f64,
 }
 
 impl Figures {
-    /// Compares all deliveries with the due times of the accepted webhooks.
+    /// Computes the figures from all deliveries and the due times of the accepted webhooks.
     pub(super) fn new(
         seed: u64,
         timeline: &Timeline,
@@ -53,8 +56,8 @@ impl Figures {
         for delivery in deliveries {
             let Some(webhook) = acceptances.webhooks.get(&delivery.id) else { continue };
             if let Some(first) = firsts.get(&delivery.id) {
-                // At-least-once delivery: the server was stopped, or the lease expired, after the arrival and
-                // before the commit of the attempt.
+                // At-least-once delivery allows this repetition: the server was stopped, or the lease
+                // expired, after the webhook had arrived and before the attempt was committed.
                 let is_explained = timeline.was_disturbed(real_ms(first.at) - TRANSIT_MS, 2 * TRANSIT_MS);
                 *(if is_explained { &mut n_repeated } else { &mut n_twice }) += 1;
                 continue;
@@ -82,7 +85,7 @@ impl Figures {
         }
     }
 
-    /// The report, with the requirements that the figures must meet.
+    /// Creates the report with its requirements.
     pub(super) fn report(&self) -> anyhow::Result<Report> {
         let Audit { lost, altered, failed, .. } = self.audit;
         let is_punctual = self.lateness_ms.is_some_and(|lateness| lateness.p99 <= MAX_P99_MS);
@@ -95,7 +98,7 @@ impl Figures {
     }
 }
 
-/// What the machine's wall clock showed at a moment in the recent past, in milliseconds since 1970.
+/// Converts a moment in the recent past to the time of the machine's wall clock, in milliseconds since 1970.
 fn real_ms(at: Instant) -> i64 {
     system_now_ms() - i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)
 }

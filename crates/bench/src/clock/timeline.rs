@@ -1,60 +1,62 @@
-//! When the server ran, and what its wall clock showed. Two facts about a delivery follow: whether it came
-//! before the webhook was due, and how long it could have come earlier. All times are in milliseconds. Real
-//! times count from any fixed moment; due times are times of the server's wall clock.
+//! Records when the server ran and which time its wall clock showed. From this record, the tool computes
+//! whether a webhook arrived before it was due, and how late it arrived. All times are in milliseconds. Real
+//! times count from an arbitrary fixed moment; due times are times of the server's wall clock.
 
-/// A period of real time without a jump of the clock, a start or a stop. It ends where the next period
-/// begins.
+/// A period of real time in which the clock did not jump and the server was not started or stopped. The
+/// period ends when the next period begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Period {
     from_ms: i64,
-    /// How far the server's wall clock is ahead of real time.
+    /// The server's wall clock minus real time.
     offset_ms: i64,
     is_running: bool,
 }
 
-/// All periods of a server, in order.
+/// All periods of a server in the order of time.
 #[derive(Debug)]
 pub(super) struct Timeline {
     periods: Vec<Period>,
 }
 
 impl Timeline {
-    /// The timeline of a server that is started at `at_ms`, with a correct clock.
+    /// Creates the timeline of a server that is started at the real time `at_ms`. The server's clock shows
+    /// real time.
     pub(super) fn new(at_ms: i64) -> Self {
         Self { periods: vec![Period { from_ms: at_ms, offset_ms: 0, is_running: true }] }
     }
 
-    /// How far the server's wall clock is ahead of real time now.
+    /// Returns the server's wall clock minus real time in the current period.
     pub(super) fn offset_ms(&self) -> i64 {
         self.last().offset_ms
     }
 
-    /// The clock was set forward by `by_ms`, or back if that is negative.
+    /// Records that the server's clock was set forward by `by_ms`, or back if `by_ms` is negative.
     pub(super) fn record_jump(&mut self, at_ms: i64, by_ms: i64) {
         let last = self.last();
         self.periods.push(Period { from_ms: at_ms, offset_ms: last.offset_ms + by_ms, ..last });
     }
 
-    /// The server was stopped.
+    /// Records that the server was stopped.
     pub(super) fn record_stop(&mut self, at_ms: i64) {
         let last = self.last();
         self.periods.push(Period { from_ms: at_ms, is_running: false, ..last });
     }
 
-    /// The server was started again.
+    /// Records that the server was started again.
     pub(super) fn record_start(&mut self, at_ms: i64) {
         let last = self.last();
         self.periods.push(Period { from_ms: at_ms, is_running: true, ..last });
     }
 
-    /// Whether a delivery at the real time `at_ms` was early: the webhook was due at no moment of the last
-    /// `transit_ms`, which is the time that a delivery may take.
+    /// Returns whether a webhook that arrived at the real time `at_ms` was sent too early: the server's clock
+    /// was before the due time during the whole last `transit_ms`. `transit_ms` is the longest time from
+    /// sending to arrival.
     pub(super) fn is_early(&self, due_ms: i64, at_ms: i64, transit_ms: i64) -> bool {
         let mut periods = self.overlaps(at_ms - transit_ms, at_ms);
         periods.all(|(_, end_ms, period)| end_ms + period.offset_ms < due_ms)
     }
 
-    /// How long the server ran while the webhook was due, between two real times.
+    /// Returns the time between two real times in which the server ran and the webhook was due.
     pub(super) fn lateness_ms(&self, due_ms: i64, from_ms: i64, to_ms: i64) -> i64 {
         let lateness = |(start_ms, end_ms, period): (i64, i64, Period)| {
             let due_from_ms = start_ms.max(due_ms - period.offset_ms);
@@ -63,12 +65,14 @@ impl Timeline {
         self.overlaps(from_ms, to_ms).map(lateness).sum()
     }
 
-    /// Whether the server was stopped or started, or its clock jumped, within `within_ms` after a real time.
+    /// Returns whether the server was stopped or started, or its clock jumped, at most `within_ms` after the
+    /// real time `at_ms`.
     pub(super) fn was_disturbed(&self, at_ms: i64, within_ms: i64) -> bool {
         self.periods.iter().skip(1).any(|period| (0..=within_ms).contains(&(period.from_ms - at_ms)))
     }
 
-    /// The periods between two real times, each with its start and its end within them.
+    /// Returns the periods between two real times. Each period has its start and end, limited to the two
+    /// given times.
     fn overlaps(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = (i64, i64, Period)> {
         let ends = self.periods.iter().skip(1).map(|next| next.from_ms).chain([i64::MAX]);
         self.periods
@@ -87,7 +91,8 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// Running from 0; an hour ahead from 1,000; stopped from 2,000 to 5,000; correct again from 6,000.
+    /// A server that runs from 0. Its clock is one hour ahead from 1,000 to 6,000, and correct before and
+    /// after. The server is stopped from 2,000 to 5,000. All times are in milliseconds.
     fn timeline() -> Timeline {
         let mut timeline = Timeline::new(0);
         timeline.record_jump(1_000, 3_600_000);
@@ -120,9 +125,9 @@ mod tests {
             (500, 600, 700, 100),
             (800, 0, 700, 0),
             (3_600_500, 0, 1_300, 300),
-            // 1,000 before the stop, 300 after the start.
+            // The webhook is late by 1,000 ms before the stop plus 300 ms after the start.
             (3_600_500, 0, 5_300, 1_300),
-            // Due for half a second, until the clock is set back.
+            // The webhook is due for 500 ms, until the clock is set back.
             (3_605_500, 0, 9_000, 500),
         ] {
             assert_eq!(timeline.lateness_ms(due_ms, from_ms, to_ms), lateness_ms, "{due_ms} {to_ms}");
@@ -130,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_a_start_and_a_jump_are_disturbances() {
+    fn a_stop_a_start_and_a_clock_jump_count_as_disturbances() {
         let timeline = timeline();
         for (at_ms, expected) in
             [(0, false), (950, true), (1_000, true), (1_001, false), (4_990, true), (6_001, false)]

@@ -1,13 +1,14 @@
-//! The groups of system calls at which a server is killed: all calls by which data leaves its memory. An
-//! undisturbed run counts the calls of each group. A group without calls has no crash points.
+//! The groups of system calls at which a server is killed. The groups contain all system calls by which data
+//! leaves the memory of the server. The tool counts the calls of each group in a server that is not killed. A
+//! group without calls has no crash points.
 
 use std::path::{Path, PathBuf};
 
-/// System calls that are counted together.
+/// A group of system calls, whose calls are counted together.
 pub(super) struct CallGroup {
-    /// Their names in the syntax of `strace`.
+    /// The names of the system calls in the syntax of `strace`.
     pub(super) calls: &'static str,
-    /// Restricts the group to calls on this file or folder of the data directory.
+    /// The file or folder of the data directory to which the group is restricted. `None` means all files.
     file: Option<&'static str>,
 }
 
@@ -39,13 +40,14 @@ pub(super) static CALL_GROUPS: [CallGroup; 13] = [
 ];
 
 impl CallGroup {
-    /// The name in the report: the calls, and the file if there is one.
+    /// Returns the name of the group in the report: the system calls, and the file if the group is restricted
+    /// to a file.
     pub(super) fn name(&self) -> String {
         let calls = self.calls.replace('?', "");
         self.file.map_or_else(|| calls.clone(), |file| format!("{calls} {file}"))
     }
 
-    /// The path of the file, if the group is restricted to one.
+    /// Returns the path of the file or folder to which the group is restricted.
     pub(super) fn path(&self, data_dir: &Path) -> Option<PathBuf> {
         self.file.map(|file| data_dir.join(file))
     }

@@ -1,4 +1,5 @@
-//! The check of a server that follows a killed one: it must keep everything that was acknowledged.
+//! Checks the server that starts after a server was killed. The new server must keep everything that the
+//! killed server had acknowledged.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -17,22 +18,22 @@ use crate::integrity::integrity_errors;
 use crate::server::Installation;
 use crate::webhook_receiver::{Delivery, WebhookReceiver};
 
-/// The server must deliver all webhooks within this time after it listens.
+/// The time limit for the delivery of all webhooks, counted from the moment at which the server listens.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The sweep removes unused files that are older than an hour. Files are given this age before the server
-/// starts.
+/// The age that the tool gives to all files before the server starts. The server's sweep removes unused files
+/// that are older than one hour.
 const FILE_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The result of the check.
 pub(super) struct Recovery {
     pub(super) audit: Audit,
-    /// Descriptions of everything that was not kept.
+    /// Descriptions of everything that was missing or wrong.
     pub(super) problems: Vec<String>,
 }
 
-/// Starts a server without faults, waits until it has delivered all webhooks, compares its state with what
-/// was acknowledged, and stops it.
+/// Starts a server without faults, waits until the server has delivered all webhooks, compares its state with
+/// everything that was acknowledged, and stops the server.
 pub(super) async fn check_recovery(
     installation: &Installation,
     acknowledged: &Acknowledged,
@@ -40,7 +41,7 @@ pub(super) async fn check_recovery(
     receiver: &WebhookReceiver,
 ) -> anyhow::Result<Recovery> {
     let blobs = installation.dir().join("blobs");
-    // The server sweeps old files as it starts. Files that it leaves are then reported as left over.
+    // The server removes old unused files when it starts. The check reports unused files that remain.
     for file in files_below(&blobs)? {
         let file = File::options().write(true).open(file)?;
         file.set_modified(file.metadata()?.modified()? - FILE_AGE)?;
@@ -74,7 +75,7 @@ pub(super) async fn check_recovery(
     Ok(Recovery { audit, problems })
 }
 
-/// Waits until all webhooks have ended, and returns their list.
+/// Waits until no webhook is unfinished, and returns all webhooks of the history.
 async fn wait_until_drained(api: &ApiClient) -> anyhow::Result<Vec<Value>> {
     let end = Instant::now() + DRAIN_TIMEOUT;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -97,7 +98,7 @@ fn was_delivered_since(deliveries: &[Delivery], id: Uuid, at: Instant) -> bool {
     deliveries.iter().any(|delivery| delivery.id == id && delivery.at > at)
 }
 
-/// Accepted webhooks that were not delivered, and deliveries that are not as they should be.
+/// Describes accepted webhooks that were not delivered, and deliveries with a changed body or a failure.
 fn delivery_problems(acknowledged: &Acknowledged, audit: &Audit, deliveries: &[Delivery]) -> Vec<String> {
     let lost = audit::lost_ids(&acknowledged.accepted, deliveries);
     let mut problems: Vec<_> = lost.iter().map(|id| format!("lost: {id}")).collect();
@@ -107,7 +108,8 @@ fn delivery_problems(acknowledged: &Acknowledged, audit: &Audit, deliveries: &[D
     problems
 }
 
-/// The history must have every accepted webhook as delivered, and no webhook that nobody requested.
+/// Checks the history: every webhook in it must be delivered, every accepted webhook must be in it, and it
+/// must contain no webhook that the client did not request.
 fn history_problems(acknowledged: &Acknowledged, history: &[Value], deliveries: &[Delivery]) -> Vec<String> {
     let id = |webhook: &Value| webhook["id"].as_str().and_then(|id| id.parse::<Uuid>().ok());
     let listed: HashSet<Uuid> = history.iter().filter_map(id).collect();
@@ -129,7 +131,8 @@ fn history_problems(acknowledged: &Acknowledged, history: &[Value], deliveries: 
     problems
 }
 
-/// A repeated request with an idempotency key must get the id of the first, and results must be downloadable.
+/// Sends each request with an idempotency key again, and downloads each result. A repeated request must get
+/// the id of the original request. Each result must have the same length as before.
 async fn response_problems(
     api: &ApiClient,
     acknowledged: &Acknowledged,
@@ -151,7 +154,8 @@ async fn response_problems(
     Ok(problems)
 }
 
-/// Files of a drained server that it should have removed: inputs, and files that were never completed.
+/// Describes files that the server should have removed after it had delivered all webhooks: inputs, and files
+/// that were never completed.
 fn left_over_files(blobs: &Path) -> anyhow::Result<Vec<String>> {
     let inputs = blobs.join("inputs");
     let is_left_over = |file: &&PathBuf| file.starts_with(&inputs) || file.to_string_lossy().contains('#');
@@ -159,7 +163,7 @@ fn left_over_files(blobs: &Path) -> anyhow::Result<Vec<String>> {
     Ok(files.iter().filter(is_left_over).map(|file| format!("left over: {}", file.display())).collect())
 }
 
-/// All files below a directory. The directory need not exist.
+/// Lists all files below a directory, which need not exist.
 fn files_below(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut directories = vec![directory.to_owned()];
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_must_agree_with_the_acceptances_and_the_deliveries() {
+    fn a_history_that_differs_from_acceptances_or_deliveries_is_a_problem() {
         let done = "delivered";
         let n_problems = |acknowledged: Acknowledged, webhooks: &[(u128, &str)], delivered: &[u128]| {
             history_problems(&acknowledged, &history(webhooks), &deliveries(delivered)).len()

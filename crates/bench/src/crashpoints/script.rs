@@ -1,7 +1,7 @@
-//! The script of requests that each server gets: twenty steps in bursts of four. Images are fetched or
-//! uploaded, with a webhook, with a delayed webhook, or without one. Two requests are repeated with the same
-//! idempotency key, and one webhook is resent. Uploaded images and their results are large enough to be
-//! stored as files; fetched ones are small.
+//! The script of requests that each server gets: twenty steps in bursts of four. The server fetches the image
+//! or gets it as an upload. A request has a webhook, a delayed webhook, or no webhook. Two requests are sent
+//! a second time with the same idempotency key, and one webhook is resent. The uploaded images and their
+//! results are so large that the server stores them as files; the fetched images are small.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,21 +13,22 @@ use uuid::Uuid;
 
 use crate::api_client::{ApiClient, ApiResponse};
 
-/// A webhook must be recorded as delivered within this time.
+/// The time limit until the history shows a webhook as delivered.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One step of the script.
 enum Step {
     Process(ScriptedRequest),
-    /// Resends the webhook of the request that was accepted first.
+    /// Resends the webhook of the first accepted request.
     Resend,
 }
 
-/// One image to process.
+/// A request to process one image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScriptedRequest {
     is_upload: bool,
-    /// The delay of the webhook in seconds. Without it there is no webhook, and the response has the result.
+    /// The delay of the webhook in seconds. With `None`, the request has no webhook, and the response
+    /// contains the result.
     delay_s: Option<u32>,
     idempotency_key: Option<&'static str>,
 }
@@ -63,33 +64,33 @@ static SCRIPT: [[Step; 4]; 5] = [
     [process(FETCH, NOW), process(UPLOAD, NOW), process(FETCH, NOW), process(UPLOAD, NOW)],
 ];
 
-/// The images and the receiver of the script.
+/// The images and the webhook URL of the script's requests.
 pub(super) struct ScriptInputs {
-    /// The image that is uploaded.
+    /// The image that the script uploads.
     pub(super) image: Bytes,
-    /// The URL of the image that is fetched.
+    /// The URL of the image that the server fetches.
     pub(super) image_url: String,
     pub(super) webhook_url: String,
 }
 
-/// Everything that a server has acknowledged before it died. The next server must keep it.
+/// Everything that a server had acknowledged before it was killed. The next server must keep all of it.
 #[derive(Default)]
 pub(super) struct Acknowledged {
-    /// The requests whose 202 was read, and when that was.
+    /// The ids of the requests whose 202 was read, each with the time of reading.
     pub(super) accepted: HashMap<Uuid, Instant>,
-    /// The paths of results, and their lengths in bytes.
+    /// The path and the length in bytes of each result.
     pub(super) results: Vec<(String, usize)>,
-    /// The requests with an idempotency key, and the ids of their responses.
+    /// The requests with an idempotency key, each with the id in its response.
     pub(super) by_key: HashMap<&'static str, (ScriptedRequest, Uuid)>,
-    /// The webhook that was resent, and when the resend was requested.
+    /// The id of the webhook that was resent, and the time at which the resend was requested.
     pub(super) resent: Option<(Uuid, Instant)>,
-    /// Requests whose responses were cut off.
+    /// The number of requests whose responses were cut off.
     pub(super) n_cut: usize,
     /// Descriptions of wrong responses.
     pub(super) problems: Vec<String>,
 }
 
-/// The outcome of one step.
+/// The outcome of one step of the script.
 enum StepOutcome {
     Response(ScriptedRequest, ApiResponse, Instant),
     Resent(Uuid, Instant),
@@ -98,7 +99,7 @@ enum StepOutcome {
 }
 
 impl Acknowledged {
-    /// Runs the script, up to the first burst in which a response is cut off.
+    /// Runs the script until its end, or until the end of the first burst in which a response is cut off.
     pub(super) async fn by_script(api: &ApiClient, inputs: &ScriptInputs) -> Self {
         let mut acknowledged = Self::default();
         for [a, b, c, d] in &SCRIPT {
@@ -162,7 +163,7 @@ impl ScriptedRequest {
         if self.delay_s.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK }
     }
 
-    /// Sends the request.
+    /// Sends the request, and reads the response.
     pub(super) async fn send(&self, api: &ApiClient, inputs: &ScriptInputs) -> anyhow::Result<ApiResponse> {
         let mut data = json!({});
         if let Some(delay) = self.delay_s {
@@ -186,7 +187,7 @@ async fn run_step(api: &ApiClient, inputs: &ScriptInputs, step: &Step, first: Op
     }
 }
 
-/// Waits until a webhook is recorded as delivered, then resends it.
+/// Waits until the history shows a webhook as delivered, then resends this webhook.
 async fn resend(api: &ApiClient, id: Uuid) -> StepOutcome {
     let end = Instant::now() + DELIVERY_TIMEOUT;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -208,7 +209,7 @@ async fn resend(api: &ApiClient, id: Uuid) -> StepOutcome {
     }
 }
 
-/// The path of the result in a response, and its length in bytes.
+/// Returns the path and the length in bytes of the result that a response names.
 fn result(response: &ApiResponse) -> Option<(String, usize)> {
     let output = &response.json["output"];
     let url = output["url"].as_str()?.parse::<Uri>().ok()?;

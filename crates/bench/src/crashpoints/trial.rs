@@ -1,5 +1,5 @@
-//! One trial: a server is started, gets the script, is killed at a crash point, and is started again and
-//! checked.
+//! One trial of a crash point: a server gets the script and is killed at the crash point. A second server
+//! then starts on the same data directory and is checked.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -22,13 +22,14 @@ use crate::webhook_receiver::WebhookReceiver;
 
 const SIGKILL: i32 = 9;
 
-/// An undisturbed server that sends no webhook for this long has no more to send.
+/// A server that is not killed has sent all its webhooks when no webhook arrives for this long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One worker and one job at a time, so that few threads run in an order that changes from run to run.
+/// The server has one image worker and runs one job at a time, because the order of system calls varies less
+/// between runs with few threads.
 const SETTINGS: [&str; 2] = ["images.workers=1", "jobs.concurrency=1"];
 
-/// What all trials share.
+/// Everything that all trials use together.
 pub(super) struct TrialSetup {
     binary: PathBuf,
     settings: Vec<String>,
@@ -37,7 +38,7 @@ pub(super) struct TrialSetup {
     origin: ImageOrigin,
 }
 
-/// Runs one trial after the other, with a receiver of its own.
+/// Runs trials one after the other. Each runner has its own webhook receiver.
 pub(super) struct TrialRunner<'a> {
     setup: &'a TrialSetup,
     receiver: WebhookReceiver,
@@ -49,7 +50,7 @@ pub(super) struct Trial {
     pub(super) was_killed: bool,
     pub(super) counts: CallCounts,
     pub(super) audit: Audit,
-    /// Descriptions of everything that was not kept.
+    /// Descriptions of everything that was missing or wrong after the restart.
     pub(super) problems: Vec<String>,
 }
 
@@ -74,11 +75,12 @@ impl TrialSetup {
 }
 
 impl TrialRunner<'_> {
-    /// Kills a server at its `n`th call of a group, or at none if `n` is 0, and checks the server that
-    /// follows.
+    /// Kills a server at its `n`th call of a group, or does not kill it if `n` is 0. Then starts a second
+    /// server on the same data directory and checks it.
     pub(super) async fn run_trial(&self, group: &CallGroup, n: u64) -> anyhow::Result<Trial> {
         let mut directory = temporary_directory(false)?;
-        // strace compares paths byte for byte, so that the path must be the one that the system uses.
+        // `strace` compares paths byte for byte. The path must therefore be the canonical path, which the
+        // system uses.
         let root = directory.path().canonicalize()?;
         let TrialSetup { binary, settings, .. } = self.setup;
         let installation = Installation::new(binary, root.join("data"), settings).await?;
@@ -98,8 +100,8 @@ impl TrialRunner<'_> {
         Ok(Trial { was_killed, counts: tracer.trace()?.counts(), audit, problems })
     }
 
-    /// Runs a server, then the server that follows. Returns whether the first one was killed, and the
-    /// recovery.
+    /// Runs a server under `strace`, then a second server without faults. Returns whether the first server
+    /// was killed, and the result of checking the second server.
     async fn run_and_recover(
         &self,
         installation: &Installation,
@@ -115,8 +117,8 @@ impl TrialRunner<'_> {
         Ok((was_killed, recovery))
     }
 
-    /// Runs the script until the server dies, and stops a server that does not. Returns what the server
-    /// acknowledged, and whether it was killed.
+    /// Runs the script until its end or until the server dies. Stops a server that still runs at the end.
+    /// Returns what the server had acknowledged, and whether the server was killed.
     async fn run_script(
         &self,
         installation: &Installation,

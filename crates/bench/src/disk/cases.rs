@@ -1,8 +1,8 @@
-//! The faults of the disk, and the reaction that each requires of the server.
+//! The faults of the disk, and for each fault the required reaction of the server.
 
 use crate::request_template::InputMode;
 
-/// A fault, and the required reaction.
+/// A fault of the disk, and the required reaction of the server.
 pub(super) struct DiskCase {
     pub(super) name: &'static str,
     pub(super) fault: Fault,
@@ -12,22 +12,22 @@ pub(super) struct DiskCase {
 
 /// A fault of the disk.
 pub(super) enum Fault {
-    /// The disk is full until the trial frees space.
+    /// The disk is full until the trial frees space on it.
     DiskFull,
     /// Some system calls on a file or folder of the data directory fail. `fault` has the syntax of `strace`.
     FailingCalls { calls: &'static str, file: &'static str, fault: &'static str },
 }
 
-/// What the server must do before it is restarted.
+/// The required reaction of the server to a fault, before the server is restarted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reaction {
-    /// It accepts requests again once the fault ends.
+    /// The server accepts requests again after the end of the fault.
     Recovers,
-    /// Nothing is required: the trial kills the server during the fault.
+    /// The trial kills the server during the fault, so that no reaction is required.
     Killed,
-    /// It accepts no request any more, and `/healthz` and `/readyz` respond with 503.
+    /// The server accepts no more requests, and `/healthz` and `/readyz` respond with 503.
     Refuses,
-    /// It refuses exactly the requests whose flush fails.
+    /// The server refuses exactly the requests whose data cannot be flushed.
     RefusesEach,
 }
 

@@ -1,4 +1,4 @@
-//! A disk that can be filled: a small file system in memory.
+//! A disk that the tool can fill: a small file system in memory (tmpfs).
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -10,18 +10,18 @@ use anyhow::{Context, ensure};
 
 use crate::report::progress;
 
-/// The size of the file system: enough for a server, its log and some results.
+/// The size of the file system, which is enough for a server, its log and some results.
 const SIZE: &str = "size=32m";
 
-/// The interval at which space that the server frees is filled again.
+/// The interval at which the tool fills the disk again, because the server may have freed space.
 const REFILL_EVERY: Duration = Duration::from_millis(20);
 
-/// A mounted file system. Unmounted on drop.
+/// A mounted file system, which is unmounted on drop.
 pub(super) struct SmallDisk {
     path: PathBuf,
 }
 
-/// Fails with a hint when this user cannot mount a file system.
+/// Fails with a hint if this user may not mount a file system.
 pub(super) fn ensure_root() -> anyhow::Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
@@ -42,7 +42,8 @@ impl SmallDisk {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Fills the disk, and keeps it full until the future is dropped. Completes only with an error.
+    /// Fills the disk, and keeps it full until the caller drops the future. The future completes only with an
+    /// error.
     pub(super) async fn keep_full(&self) -> anyhow::Error {
         let mut ticks = tokio::time::interval(REFILL_EVERY);
         loop {
@@ -64,7 +65,7 @@ impl SmallDisk {
         }
     }
 
-    /// Frees the space that was filled.
+    /// Frees the space that [`Self::keep_full`] has filled.
     pub(super) fn free_space(&self) -> anyhow::Result<()> {
         fs::remove_file(self.ballast()).context("the disk was never filled")
     }

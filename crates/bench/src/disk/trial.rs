@@ -1,4 +1,5 @@
-//! The trial of one case: a server under load meets the fault, and is restarted without it.
+//! The trial of one case of the tool `disk`: a server under load meets the fault, and is then restarted
+//! without the fault.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,16 +26,17 @@ use crate::server::Installation;
 use crate::strace::Tracer;
 use crate::webhook_receiver::WebhookReceiver;
 
-/// A server that refuses requests this long after the end of the fault has failed to recover.
+/// The time limit until the server accepts a request again, counted from the end of the fault.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The disk is filled after this part of the load.
+/// The fraction of the load's duration after which the disk is filled.
 const PART_BEFORE_FULL: f64 = 0.3;
 
-/// How many requests are sent to a server that must refuse all of them.
+/// The number of requests that are sent to a server that must refuse all of them.
 const N_REFUSALS: u64 = 20;
 
-/// A server with everything around it, and the outcomes of all requests so far.
+/// A trial with the server's installation, its image origin and its webhook receiver. `result` has the
+/// outcomes of all requests so far.
 pub(super) struct DiskTrial<'a> {
     case: &'a DiskCase,
     image: &'a TestImage,
@@ -51,21 +53,21 @@ pub(super) struct CaseResult {
     case: &'static str,
     #[serde(flatten)]
     audit: Audit,
-    /// Responses with 503, which are correct.
+    /// Responses with 503, which is the correct status during the fault.
     refused: usize,
     /// Responses that are neither 202 nor 503.
     rejected: usize,
     cut: usize,
-    /// Requests that were sent after a failed flush and were accepted all the same.
+    /// Requests that the server accepted although they were sent after a failed flush.
     false_202: usize,
-    /// Errors that SQLite found in the database.
+    /// The number of errors that SQLite found in the database.
     corrupt: usize,
-    /// Whether the server reacted as required.
+    /// Whether the server reacted to the fault as required.
     ended_well: bool,
 }
 
 impl CaseResult {
-    /// Whether the case is as expected.
+    /// Returns whether the server reacted as required, lost no webhook, and gave no wrong response.
     pub(super) fn is_good(&self) -> bool {
         let audit = &self.audit;
         let n_bad = audit.lost + audit.altered + audit.failed + self.rejected + self.cut;
@@ -74,7 +76,7 @@ impl CaseResult {
 }
 
 impl<'a> DiskTrial<'a> {
-    /// Starts the origin and the receiver. The server is not started yet.
+    /// Starts the image origin and the webhook receiver, but not the server.
     pub(super) async fn new(
         case: &'a DiskCase,
         installation: Installation,
@@ -86,7 +88,8 @@ impl<'a> DiskTrial<'a> {
         Ok(Self { case, image, load, installation, origin, receiver, result: LoadResult::default() })
     }
 
-    /// The disk becomes full during the load, and has space again after the load.
+    /// Runs the trial of a full disk. The disk becomes full during the load, and has free space again after
+    /// the load.
     pub(super) async fn with_full_disk(mut self, disk: &SmallDisk) -> anyhow::Result<CaseResult> {
         let (server, address) = self.installation.start(0).await?;
         let (http, template) = self.load_client(address);
@@ -111,7 +114,8 @@ impl<'a> DiskTrial<'a> {
         self.restart_and_judge(0, was_full && recovers).await
     }
 
-    /// Some system calls of the server fail during the load.
+    /// Runs the trial of failing system calls. `strace` makes some system calls of the server fail during the
+    /// load.
     pub(super) async fn with_failing_calls(mut self, tracer: &Tracer) -> anyhow::Result<CaseResult> {
         let mut server = self.installation.spawn_traced(tracer)?;
         let address = server.wait_until_listening().await?;
@@ -135,7 +139,8 @@ impl<'a> DiskTrial<'a> {
         self.restart_and_judge(0, was_hit && is_right).await
     }
 
-    /// Whether both health checks report that the server needs a restart.
+    /// Returns whether `/healthz` and `/readyz` both respond with 503, which means that the server needs a
+    /// restart.
     async fn is_reported_unhealthy(&self, address: SocketAddr) -> anyhow::Result<bool> {
         let api = ApiClient::new(address, &self.installation.key);
         let (healthy, ready) = (api.get("/healthz").await?, api.get("/readyz").await?);
@@ -150,7 +155,8 @@ impl<'a> DiskTrial<'a> {
         (Arc::new(HttpClient::new(address)), Arc::new(template))
     }
 
-    /// How many accepted requests were sent after a time in seconds since 1970. Without a time, all of them.
+    /// Counts the accepted requests that were sent after the time `time_s`, in seconds since 1970. Without a
+    /// time, counts all accepted requests.
     fn n_accepted_since(&self, time_s: Option<f64>) -> usize {
         let now = clock_gettime(ClockId::Realtime);
         let now_s = now.tv_sec as f64 + now.tv_nsec as f64 / 1e9;
@@ -158,7 +164,8 @@ impl<'a> DiskTrial<'a> {
         self.result.scheduled_at.iter().filter(|scheduled| scheduled.elapsed().as_secs_f64() < age_s).count()
     }
 
-    /// Whether a request is accepted within [`RECOVERY_TIMEOUT`].
+    /// Sends requests until the server accepts one, and returns whether this happens within
+    /// [`RECOVERY_TIMEOUT`].
     async fn accepts_again(&mut self, http: &Arc<HttpClient>, template: &Arc<RequestTemplate>) -> bool {
         let end = Instant::now() + RECOVERY_TIMEOUT;
         while Instant::now() < end {
@@ -171,7 +178,7 @@ impl<'a> DiskTrial<'a> {
         false
     }
 
-    /// Whether all further requests are refused.
+    /// Sends [`N_REFUSALS`] requests, and returns whether the server refuses all of them.
     async fn refuses_all(&mut self, http: &Arc<HttpClient>, template: &Arc<RequestTemplate>) -> bool {
         let n_before = self.result.accepted.len();
         for _ in 0..N_REFUSALS {
@@ -185,7 +192,8 @@ impl<'a> DiskTrial<'a> {
         self.result.extend(load::run(http, template, self.load.rate, end).await);
     }
 
-    /// Starts the server without a fault, waits for the webhooks, and checks the database.
+    /// Restarts the server without a fault, waits for the webhooks of all accepted requests, and checks the
+    /// database.
     async fn restart_and_judge(self, false_202: usize, ended_well: bool) -> anyhow::Result<CaseResult> {
         let (server, address) = self.installation.start(0).await?;
         let accepted = &self.result.accepted;
@@ -219,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_case_with_any_single_defect_is_bad() {
+    fn a_disk_case_with_a_single_defect_is_not_good() {
         let audit = Audit { accepted: 9, delivered: 9, ..Audit::default() };
         let good = || CaseResult {
             case: "",

@@ -1,9 +1,9 @@
-//! The cases: for each the plan of our side, and the most similar pipeline of sharp, with the same sizes,
-//! kernel, quality and kind of encoding.
+//! The cases of the tool `images`. Each case has a plan for pixaven and the most similar pipeline for sharp,
+//! with the same sizes, resampling kernel, quality and kind of encoding.
 //!
-//! Both sides write JPEG as baseline with 4:2:0 and Huffman tables made for the image, and WebP with
-//! libwebp's method 4. PNG and GIF have no quality: each side uses its defaults, and the table shows the
-//! sizes of the files.
+//! pixaven and sharp both write baseline JPEG with 4:2:0 and Huffman tables that are optimised for the image,
+//! and WebP with libwebp's method 4. PNG and GIF have no quality, so that each program uses its defaults, and
+//! the table shows the sizes of the files.
 
 use pixaven_imaging::Plan;
 use pixaven_imaging::plan::{
@@ -13,14 +13,15 @@ use pixaven_imaging::plan::{
 
 use super::inputs::Input;
 
-/// One case: an input image, and what both sides do with it.
+/// One case: an input image, the plan for pixaven, and the pipeline for sharp.
 pub(super) struct ImageCase {
     pub(super) name: &'static str,
     pub(super) input: Input,
     pub(super) plan: fn() -> Plan,
-    /// A JavaScript expression that makes a pipeline of `sharp` from `input`, the bytes of the file.
+    /// A JavaScript expression that creates a pipeline of `sharp`. The variable `input` holds the bytes of
+    /// the input file.
     pub(super) sharp: &'static str,
-    /// The largest acceptable ratio of processor time, ours to sharp's.
+    /// The largest acceptable ratio of processor time: pixaven divided by sharp.
     pub(super) max_cpu_ratio: Option<f64>,
     /// Whether the case takes many seconds.
     pub(super) is_long: bool,
@@ -77,14 +78,14 @@ const GIF_HALF: &str =
 const AVIF: &str = "sharp(input).avif({quality: 50, effort: 4})";
 const WEBP_ANIMATED: &str = "sharp(input, {animated: true}).webp({quality: 80, effort: 4})";
 
-/// sharp flips after it resizes, whatever the order here. A centred crop gives the same result in both
-/// orders.
+/// sharp flips after it resizes, even if the calls are in another order. The crop is centred, so that the
+/// result is the same in both orders.
 const CHAIN: &str = "sharp(input).rotate().flop()
     .extract({left: 200, top: 200, width: 2325, height: 1825})
     .resize(720, 565, {fit: 'fill', kernel: 'lanczos3'}).linear(1.1, 0).blur(2)
     .extend({top: 20, right: 20, bottom: 20, left: 20, background: 'white'}).jpeg({quality: 80})";
 
-/// A plan that resizes, if there is a size, and encodes in a format.
+/// Creates a plan that encodes in a format, and resizes before if `size` is given.
 fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
     let quality = match format {
         Format::Avif => Some(50),
@@ -111,7 +112,7 @@ fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
     }
 }
 
-/// A plan of seven operations: orient upright, flip, crop, resize, adjust, blur, pad.
+/// Creates a plan of seven operations: orient upright, flip, crop, resize, adjust, blur, pad.
 fn chain() -> Plan {
     Plan {
         flip: Some(Flip { horizontal: true, vertical: false }),

@@ -1,10 +1,10 @@
-//! The input images of the cases: two images of the corpus, images that are made from them, and generated
-//! animations.
+//! The input images of the cases: two images of the corpus, images that are made from these two, and
+//! generated animations.
 //!
-//! The images are written by our own encoders with settings that are usual elsewhere: JPEG at quality 89, the
-//! highest at which our encoder keeps 4:2:0, as cameras do, and PNG at the effort of libpng's default. The
-//! image of 12 megapixels is an enlarged photograph of the corpus. It gets the grain of a sensor, because the
-//! enlarged image alone is too smooth.
+//! pixaven's encoders write the images with usual settings: JPEG at quality 89, the highest quality at which
+//! pixaven's encoder uses 4:2:0, as cameras do, and PNG with the effort of libpng's default. The image of 12
+//! megapixels is an enlarged photograph of the corpus. The tool adds grain like that of a camera sensor,
+//! because an enlarged image without grain is too smooth.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,34 +17,34 @@ use pixaven_imaging::plan::{
 use pixaven_imaging::{Channels, Image, Limits, Scratch, encode_animation, process};
 use tempfile::TempDir;
 
-/// The strength of the grain in percent: about three levels of 255.
+/// The strength of the grain in percent. This value changes a sample by about 3 of 255 levels.
 const GRAIN: f32 = 6.0;
 
-/// The display time of each frame of an animation.
+/// The display time of each frame of an animation in milliseconds.
 const DELAY_MS: u32 = 40;
 
-/// An input image.
+/// An input image of the cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Input {
     /// 4000×3000, baseline JPEG.
     Photo12Mp,
     /// 4000×3000, progressive JPEG.
     Progressive12Mp,
-    /// 2725×2225, baseline JPEG: the photograph that sharp's own benchmark uses.
+    /// 2725×2225, baseline JPEG: the photograph that the benchmark of sharp uses.
     Photo6Mp,
     /// 1200×800, baseline JPEG.
     Photo1Mp,
-    /// 2048×1536, PNG with alpha, which sharp's own benchmark uses, too.
+    /// 2048×1536, PNG with alpha: an image that the benchmark of sharp uses.
     PngAlpha,
-    /// 2725×2225, the photograph as PNG.
+    /// 2725×2225, PNG: the same photograph as in [`Self::Photo6Mp`].
     PngPhoto,
     /// 480×320, GIF of 50 frames: a camera moves over a generated landscape.
     Gif50,
-    /// 800×600, GIF of 200 frames: as many as the API's default limits allow.
+    /// 800×600, GIF of 200 frames, the largest number of frames that the API's default limits allow.
     Gif200,
 }
 
-/// A directory of input images. Each image is made when it is first needed.
+/// A directory of input images. Each image is created when a case needs it.
 pub(super) struct Inputs {
     corpus: PathBuf,
     dir: TempDir,
@@ -57,7 +57,7 @@ impl Inputs {
         Ok(Self { corpus, dir, files: HashMap::new() })
     }
 
-    /// The path of an input image.
+    /// Returns the path of an input image, and creates the file if it does not exist.
     pub(super) fn file(&mut self, input: Input) -> anyhow::Result<PathBuf> {
         if let Some(path) = self.files.get(&input) {
             return Ok(path.clone());
@@ -76,7 +76,7 @@ impl Inputs {
         Ok(path)
     }
 
-    /// The path of a file of the corpus whose name ends with `name`.
+    /// Returns the path of a file of the corpus. The file name must end with `name`.
     fn corpus_file(&self, format: &str, name: &str) -> anyhow::Result<PathBuf> {
         let dir = self.corpus.join("gold").join(format);
         let entries =
@@ -110,7 +110,8 @@ impl Inputs {
         }
     }
 
-    /// The photograph of the corpus, resized and with grain if these are given.
+    /// Processes the photograph of the corpus: resizes it if `size` is given, and adds grain if `grain` is
+    /// given.
     fn photo(
         &mut self,
         size: Option<(u32, u32)>,
@@ -141,7 +142,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// A GIF whose content moves by three columns in each frame, and by one row in every other frame.
+/// Creates a GIF animation. Its content moves by three columns in each frame and by one row in every second
+/// frame.
 fn animation(width: u32, height: u32, n_frames: u32) -> anyhow::Result<Vec<u8>> {
     let (n_columns, n_rows) = (width + n_frames * 3, height + n_frames / 2);
     let landscape =
@@ -150,7 +152,7 @@ fn animation(width: u32, height: u32, n_frames: u32) -> anyhow::Result<Vec<u8>> 
     Ok(encode_animation(frames, n_frames, Format::Gif, &Output::default())?)
 }
 
-/// A rectangle of an RGB image.
+/// Copies a rectangle of an RGB image.
 fn part(image: &Image, left: u32, top: u32, width: u32, height: u32) -> Image {
     let stride = image.width() as usize * 3;
     let (start, end) = (left as usize * 3, (left + width) as usize * 3);

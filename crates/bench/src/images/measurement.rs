@@ -1,4 +1,4 @@
-//! One measurement, which the measured process prints as JSON.
+//! One measurement of a case. The measured process prints it as JSON.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -6,24 +6,25 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-/// What a process measured of itself.
+/// Figures that a process has measured of itself.
 ///
-/// There are two figures of memory, because neither alone is fair. `peak_kib` is the peak resident size of
-/// the process (`VmHWM`): a machine must have that much, but it includes the runtime, which is Node.js on one
-/// side. `growth_kib` is how far the peak is above the resident size after the runtime, the library and the
-/// input file were loaded, and before an image was decoded: the images alone need that much.
+/// There are two figures of memory, because each of them is unfair without the other. `peak_kib` is the peak
+/// resident size of the process (`VmHWM`): the machine must have this much memory, but the figure includes
+/// the runtime, which is Node.js for sharp. `growth_kib` is the peak minus the resident size at the moment
+/// when the runtime, the library and the input file were loaded and no image was decoded yet: this is the
+/// memory for the images.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Measurement {
-    /// Processor time of one image, all threads together.
+    /// Milliseconds of processor time for one image, as the sum over all threads.
     pub(super) cpu_ms: f64,
     pub(super) peak_kib: f64,
     pub(super) growth_kib: f64,
-    /// The size of the output file.
+    /// The size of the output file in bytes.
     pub(super) bytes: f64,
 }
 
 impl Measurement {
-    /// Runs a process that prints a measurement as JSON.
+    /// Runs a process and reads the measurement that it prints as JSON.
     pub(super) fn of_process(command: &mut Command) -> anyhow::Result<Self> {
         let program = format!("{}", command.get_program().display());
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
@@ -34,7 +35,7 @@ impl Measurement {
         })
     }
 
-    /// The median of each figure; `None` without measurements.
+    /// Returns the median of each figure, or `None` without measurements.
     pub(super) fn median(measurements: &[Self]) -> Option<Self> {
         let of = |figure: fn(&Self) -> f64| median(measurements.iter().map(figure).collect());
         Some(Self {
@@ -46,7 +47,7 @@ impl Measurement {
     }
 }
 
-/// The middle value, or the mean of the two middle values; `None` without values.
+/// Returns the median: the middle value, or the mean of the two middle values. Returns `None` without values.
 pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -54,7 +55,7 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     Some(if values.len() % 2 == 1 { upper } else { f64::midpoint(values[middle - 1], upper) })
 }
 
-/// A size in KiB of this process, from the line `key` of `/proc/self/status`.
+/// Reads a size in KiB of this process from the line `key` of `/proc/self/status`.
 pub(super) fn own_status_kib(key: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string("/proc/self/status").context("memory is measured on Linux only")?;
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));

@@ -1,4 +1,4 @@
-//! Our side of the comparison: this program is started again with a hidden command, and repeats one case.
+//! Measures a case with pixaven: this program starts itself with a hidden command, which repeats the case.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,28 +12,30 @@ use rustix::time::{ClockId, clock_gettime};
 use super::cases::ImageCase;
 use super::measurement::{Measurement, own_status_kib};
 
-/// The environment in which the server starts its image workers. With it, freed memory stays in the process.
+/// The environment variables with which the server starts its image workers. With these variables, the C
+/// library keeps freed memory in the process.
 const ENVIRONMENT: [(&str, &str); 3] = [
     ("MALLOC_ARENA_MAX", "1"),
     ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
     ("MALLOC_TRIM_THRESHOLD_", "134217728"),
 ];
 
-/// Repetitions before the measured ones. They fill the buffers, which a worker of a server keeps.
+/// The number of repetitions before the measured ones. They fill the buffers, because an image worker of a
+/// server also keeps its buffers between images.
 const N_WARM_UP: u32 = 2;
 
-/// The arguments of the hidden command.
+/// The arguments of the hidden command `images-ours`.
 #[derive(Args)]
 pub(crate) struct MeasureArgs {
     input: PathBuf,
     /// The plan as JSON.
     plan: String,
     budget_ms: u32,
-    /// Where the last output is written.
+    /// The file to which the last output image is written.
     output: Option<PathBuf>,
 }
 
-/// Measures a case in a process of its own.
+/// Measures a case in a separate process.
 pub(super) fn measure(
     input: &Path,
     case: &ImageCase,
@@ -47,7 +49,8 @@ pub(super) fn measure(
     Measurement::of_process(&mut command).with_context(|| format!("the job {}", case.name))
 }
 
-/// The hidden command: repeats a plan until the budget is used up, and prints the measurement.
+/// Runs the hidden command: repeats a plan until `budget_ms` of processor time is used up, and prints the
+/// measurement.
 pub(crate) fn measure_here(args: &MeasureArgs) -> anyhow::Result<()> {
     let input = fs::read(&args.input).with_context(|| format!("cannot read {}", args.input.display()))?;
     let plan: Plan = serde_json::from_str(&args.plan).context("the plan makes no sense")?;
@@ -55,7 +58,7 @@ pub(crate) fn measure_here(args: &MeasureArgs) -> anyhow::Result<()> {
     let mut scratch = Scratch::default();
     let mut run_plan =
         || -> anyhow::Result<Processed> { Ok(process(&input, &plan, &Limits::default(), &mut scratch)?) };
-    // A plan that alone takes longer than the budget runs only once.
+    // If the first run of the plan uses up the budget, the plan is not repeated.
     let mut start_ms = cpu_ms();
     let mut last = run_plan()?;
     let mut n_runs = 1;
@@ -80,7 +83,7 @@ pub(crate) fn measure_here(args: &MeasureArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Milliseconds of processor time that this process has used, all threads together.
+/// Returns the milliseconds of processor time that this process has used, as the sum over all threads.
 fn cpu_ms() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6

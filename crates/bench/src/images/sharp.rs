@@ -1,5 +1,5 @@
-//! The other side of the comparison: sharp, run by Node.js with one thread for pixels and without its
-//! operation cache.
+//! Measures a case with sharp. Node.js runs sharp with one thread for pixels and without sharp's cache of
+//! operations.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::cases::ImageCase;
 use super::measurement::Measurement;
 
-/// Repeats one case and prints a measurement, as our side does.
+/// A script that repeats one case and prints a measurement in the same form as the measurement of pixaven.
 const SCRIPT: &str = include_str!("sharp.js");
 
-/// An installed sharp.
+/// An installation of sharp.
 #[derive(Debug, Deserialize)]
 pub(super) struct Sharp {
     #[serde(skip)]
@@ -23,7 +23,7 @@ pub(super) struct Sharp {
 }
 
 impl Sharp {
-    /// Finds sharp in the `node_modules` of a directory.
+    /// Finds sharp in the folder `node_modules` of a directory.
     pub(super) fn find(dir: &Path) -> anyhow::Result<Self> {
         let dir = dir.canonicalize().with_context(|| format!("no directory {}", dir.display()))?;
         let output = node(&dir).output().context("cannot run node: --peers needs Node.js")?;
@@ -34,7 +34,7 @@ impl Sharp {
         Ok(Self { dir, ..found })
     }
 
-    /// Measures a case in a process of its own.
+    /// Measures a case in a separate process.
     pub(super) fn measure(
         &self,
         input: &Path,
@@ -48,7 +48,8 @@ impl Sharp {
     }
 }
 
-/// Node.js with the script. Without further arguments the script prints the versions of sharp and libvips.
+/// Creates the command that runs the script with Node.js. Without further arguments, the script prints the
+/// versions of sharp and libvips.
 fn node(dir: &Path) -> Command {
     let mut command = Command::new("node");
     command.arg("-e").arg(SCRIPT).arg("--").arg(dir);

@@ -1,4 +1,4 @@
-//! The figures of each case, and the table that shows them.
+//! The results of all cases of the tool `images`, and the table that shows them.
 
 use serde::Serialize;
 
@@ -6,7 +6,8 @@ use super::cases::ImageCase;
 use super::measurement::{Measurement, median};
 use crate::report::Table;
 
-/// The medians of one case over all rounds. Ratios are medians of the ratios of each round, ours to sharp's.
+/// The results of one case: medians over all rounds. A ratio is the median of the ratios of each round, and
+/// each ratio is the figure of pixaven divided by the figure of sharp.
 #[derive(Debug, Serialize)]
 pub(crate) struct CaseResult {
     job: &'static str,
@@ -14,16 +15,17 @@ pub(crate) struct CaseResult {
     sharp: Option<Measurement>,
     /// The ratio of processor time.
     cpu_ratio: Option<f64>,
-    /// The largest ratio of processor time that is acceptable.
+    /// The largest acceptable ratio of processor time.
     cpu_target: Option<f64>,
-    /// The ratio of the memory that the images needed.
+    /// The ratio of the memory for the images (`growth_kib`).
     growth_ratio: Option<f64>,
-    /// The ratio of the memory of the whole process.
+    /// The ratio of the peak memory of the whole process (`peak_kib`).
     peak_ratio: Option<f64>,
 }
 
 impl CaseResult {
-    /// The result of a case. Both slices are in the order of the rounds; `theirs` may be empty.
+    /// Computes the result of a case. `ours` and `theirs` have one measurement per round, in the same order;
+    /// `theirs` is empty if sharp was not measured.
     pub(super) fn new(case: &ImageCase, ours: &[Measurement], theirs: &[Measurement]) -> Self {
         let ratio = |figure: fn(&Measurement) -> f64| {
             median(ours.iter().zip(theirs).map(|(ours, theirs)| figure(ours) / figure(theirs)).collect())
@@ -54,7 +56,7 @@ const HEADINGS: [&str; 11] = [
     "sharp",
 ];
 
-/// A row for each case. A figure that was not measured is a dash.
+/// Creates a table with a row for each case. A dash stands for a figure that was not measured.
 pub(crate) fn table(results: &[CaseResult]) -> Table {
     let mut table = Table::new(&HEADINGS);
     for result in results {
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ratio_of_a_case_is_the_median_of_the_rounds_ratios() {
+    fn the_ratio_of_a_case_is_the_median_of_the_ratios_of_all_rounds() {
         let case = &cases::all()[0];
         let ours = [1.0, 2.0, 30.0].map(measurement);
         let theirs = [2.0, 2.0, 10.0].map(measurement);

@@ -1,5 +1,5 @@
-//! All misbehaving receivers, each with the expected outcome of a webhook that is sent to it. The
-//! expectations are those of the documentation, `docs/webhooks.md`.
+//! The catalogue of all misbehaving receivers. Each receiver has an expected outcome of the webhooks that are
+//! sent to it, as documented in `docs/webhooks.md`.
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
@@ -18,24 +18,25 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const HEAD: &str = "HTTP/1.1 200 OK\r\n";
 const GZIP: &str = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n";
 
-/// The first bytes of a gzip file, as the history shows them as text.
+/// The beginning of a gzip file as the history shows it: as text, in which an invalid byte becomes U+FFFD.
 const GZIP_SHOWN: &str = "\u{1f}\u{fffd}\u{8}";
 
-/// The decompressed size of the gzip bomb.
+/// The decompressed size of the gzip bomb in MiB.
 const BOMB_MIB: usize = 128;
 
-/// A receiver, and the expected outcome of its webhooks.
+/// A receiver, and the expected outcome of the webhooks that are sent to it.
 pub(super) struct ReceiverCase {
     pub(super) name: &'static str,
     pub(super) endpoint: Endpoint,
-    /// The members of `webhook` in the request, except the URL.
+    /// The members of the object `webhook` in the request, except the URL.
     pub(super) webhook_options: Value,
-    /// How many webhooks are sent one after the other. The expectation is that of the last one.
+    /// The number of webhooks that are sent one after the other. `expected` is the expected outcome of the
+    /// last webhook.
     pub(super) n_webhooks: u32,
     pub(super) expected: Expected,
 }
 
-/// All receivers of the tool `receivers`. Each call makes new scripts and certificates.
+/// Creates all receivers of the tool `receivers`. Each call creates new scripts and certificates.
 pub(super) fn all_cases(authority: &CertificateAuthority) -> anyhow::Result<Vec<ReceiverCase>> {
     Ok([
         no_response(),
@@ -59,7 +60,7 @@ fn case_at(name: &'static str, endpoint: Endpoint, expected: Expected) -> Receiv
     ReceiverCase { name, endpoint, webhook_options: json!({}), n_webhooks: 1, expected }
 }
 
-/// No response, or an incomplete one.
+/// Receivers that send no response or an incomplete response.
 fn no_response() -> Vec<ReceiverCase> {
     let protocol = Expected::no_answer("protocol");
     let timeout = Expected::no_answer("timeout").at_deadline();
@@ -90,7 +91,7 @@ fn no_response() -> Vec<ReceiverCase> {
     ]
 }
 
-/// Complete responses with various statuses.
+/// Receivers that send complete responses with various statuses.
 fn statuses() -> Vec<ReceiverCase> {
     let redirect =
         |status: u16| respond_with(&format!("HTTP/1.1 {status} F\nlocation: /\ncontent-length: 0"), "");
@@ -112,7 +113,8 @@ fn statuses() -> Vec<ReceiverCase> {
     ]
 }
 
-/// Responses that are rare or broken, before the body.
+/// Receivers whose status line or headers are unusual or invalid, or whose response comes before they have
+/// read the whole request.
 fn unusual_responses() -> Vec<ReceiverCase> {
     let protocol = Expected::no_answer("protocol");
     let informational = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n";
@@ -145,14 +147,15 @@ fn unusual_responses() -> Vec<ReceiverCase> {
     ]
 }
 
-/// A case whose request has 80 KiB of headers, which is more than one packet.
+/// Creates a case whose webhook has 80 KiB of headers, which do not fit in one packet.
 fn with_large_headers(name: &'static str, script: Vec<Action>, expected: Expected) -> ReceiverCase {
     let headers: Map<String, Value> =
         (0..20).map(|n| (format!("x-large-{n}"), json!("x".repeat(4096)))).collect();
     ReceiverCase { webhook_options: json!({ "headers": headers }), ..case(name, script, expected) }
 }
 
-/// Broken bodies after a complete status line. The status line alone decides the outcome.
+/// Receivers that send a complete status line and then a broken body. The status line alone determines the
+/// outcome of the webhook.
 fn bodies() -> anyhow::Result<Vec<ReceiverCase>> {
     let delivered = Expected::delivered(200);
     let then = |head: &str, rest: &str, action: Action| {
@@ -184,7 +187,7 @@ fn bodies() -> anyhow::Result<Vec<ReceiverCase>> {
     ])
 }
 
-/// A small gzip file that decompresses to [`BOMB_MIB`].
+/// Creates a small gzip file that decompresses to [`BOMB_MIB`] MiB.
 fn gzip_bomb() -> anyhow::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     for _ in 0..BOMB_MIB {
@@ -193,7 +196,7 @@ fn gzip_bomb() -> anyhow::Result<Vec<u8>> {
     Ok(encoder.finish()?)
 }
 
-/// The header `Retry-After` in every form.
+/// Receivers that send the header `Retry-After` in all valid and some invalid forms.
 fn retry_after() -> Vec<ReceiverCase> {
     let respond_busy = |status: u16, value: &str| {
         respond_with(&format!("HTTP/1.1 {status} Busy\nretry-after: {value}\ncontent-length: 0"), "")
@@ -222,18 +225,19 @@ fn retry_after() -> Vec<ReceiverCase> {
     ]
 }
 
-/// The time in [`RETRY_AFTER_S`] from now, as an HTTP date.
+/// Returns the time [`RETRY_AFTER_S`] seconds from now, as an HTTP date.
 #[expect(clippy::disallowed_methods, reason = "an HTTP date is a time of the real clock")]
 fn retry_after_date() -> String {
     httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(RETRY_AFTER_S.unsigned_abs()))
 }
 
-/// TLS handshakes, with good and bad certificates.
+/// Receivers with TLS: valid certificates, invalid certificates, and broken handshakes.
 fn tls(authority: &CertificateAuthority) -> Vec<ReceiverCase> {
     let ok = || respond(OK);
     let tls = Expected::no_answer("tls");
     let timeout = Expected::no_answer("timeout").at_deadline();
-    // The header of a TLS handshake record of 16 KiB, whose content arrives slowly.
+    // The 5-byte header of a TLS handshake record of 16 KiB. The receiver then sends the content of the
+    // record slowly.
     let slow = vec![ReadByte, Action::Send(vec![0x16, 3, 3, 0x40, 0]), Drip(vec![0])];
     let plain = vec![ReadByte, Action::send("HTTP/1.1 400 Bad Request\r\n\r\n"), Hang];
     let certified = Endpoint::Https(authority.server_config("localhost"), ok());
@@ -253,8 +257,8 @@ fn tls(authority: &CertificateAuthority) -> Vec<ReceiverCase> {
     ]
 }
 
-/// Two webhooks one after the other. The second is sent on the connection of the first, if that is still
-/// open.
+/// Receivers of two webhooks, which are sent one after the other. The server sends the second webhook on the
+/// connection of the first webhook if this connection is still open.
 fn reused_connections() -> Vec<ReceiverCase> {
     let ok = || respond(OK);
     let twice = |name, scripts, n_connections| ReceiverCase {

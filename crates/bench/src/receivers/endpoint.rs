@@ -1,4 +1,5 @@
-//! Where the webhooks of a catalogue case are sent: a scripted receiver, or an address without one.
+//! The endpoint to which the webhooks of a catalogue case are sent: a scripted receiver, or an address
+//! without a receiver.
 
 use std::sync::Arc;
 
@@ -7,26 +8,26 @@ use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::Action;
 use tokio_rustls::rustls::ServerConfig;
 
-/// What listens at the address of a webhook.
+/// Describes what listens at the address of a webhook.
 pub(super) enum Endpoint {
-    /// Nothing: connections are refused.
+    /// No program listens at the address, so that connections are refused.
     ClosedPort,
-    /// An address that the server's address policy forbids.
+    /// The address is one that the server's address policy forbids.
     ForbiddenAddress,
-    /// A receiver that runs the first script on the first connection, and so on; the last one on all after
-    /// that.
+    /// A receiver with a list of scripts. The first connection runs the first script, the second connection
+    /// runs the second script, and so on. All further connections run the last script.
     Http(Vec<Vec<Action>>),
-    /// A receiver behind an `https` URL that runs its script without TLS.
+    /// A receiver with an `https` URL. It runs its script without a TLS handshake.
     HttpsWithoutTls(Vec<Action>),
-    /// A receiver that runs its script behind a TLS handshake.
+    /// A receiver with an `https` URL. It runs its script after a TLS handshake.
     Https(Arc<ServerConfig>, Vec<Action>),
 }
 
-/// An endpoint that accepts or refuses connections now.
+/// An endpoint that is ready: its receiver listens, or its port is closed.
 pub(super) struct RunningEndpoint {
     pub(super) url: String,
     receiver: Option<ScriptedReceiver>,
-    /// Keeps other programs from listening on the port.
+    /// Reserves the closed port, so that no other program can listen on it.
     _closed_port: Option<ClosedPort>,
 }
 
@@ -56,7 +57,7 @@ impl RunningEndpoint {
         }
     }
 
-    /// How many connections were accepted so far.
+    /// Returns the number of connections that the receiver has accepted.
     pub(super) fn n_connections(&self) -> usize {
         self.receiver.as_ref().map_or(0, ScriptedReceiver::n_connections)
     }

@@ -1,45 +1,48 @@
-//! The outcome of a webhook that the documentation promises, and its comparison with the observed one.
+//! The documented outcome of a webhook, and its comparison with the observed outcome.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::observed::{Attempt, Observed, OutcomeWithStatus, SettledState};
 
-/// The deadline for one exchange, which is set in the server under test.
+/// The deadline of an attempt, as set in the server under test.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
-/// An exchange may end this much after its deadline, because the machine is busy.
+/// The tolerance for the end of an attempt after its deadline, because the machine is busy.
 const MAX_LATENESS: Duration = Duration::from_secs(1);
 
-/// The pauses before the second and the third attempt, which are set in the server under test. A webhook
-/// counts as settled when it waits longer than the first pause.
+/// The pauses in seconds before the second and the third attempt, as set in the server under test. A webhook
+/// counts as settled when its next pause is longer than the first of these pauses.
 pub(super) const RETRY_SCHEDULE_S: [i64; 2] = [1, 200];
 
-/// The `Retry-After` of receivers that ask for a longer pause than the first one.
+/// The seconds in the header `Retry-After` of receivers that request a longer pause than the first pause of
+/// the retry schedule.
 pub(super) const RETRY_AFTER_S: i64 = 30;
 
-/// How far the time of the next attempt may be from its expected time.
+/// The largest accepted difference between the expected and the actual time of the next attempt, in seconds.
 pub(super) const TOLERANCE_S: i64 = 3;
 
 /// The expected outcome of a webhook.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
-    /// The outcome of each attempt.
+    /// The expected outcome of every attempt.
     outcome: &'static str,
-    /// The status of each attempt; `None` without a response.
+    /// The HTTP status that every attempt gets; `None` without a response.
     status: Option<u16>,
     n_attempts: usize,
     state: SettledState<&'static str>,
-    /// Whether each attempt lasts until its deadline.
+    /// Whether every attempt lasts until its deadline.
     is_slow: bool,
-    /// The connections that the receiver gets. Redirects are not followed, and nothing is sent twice.
+    /// The number of connections that the receiver accepts. This number shows that the server does not follow
+    /// redirects and does not send a request twice.
     pub(super) n_connections: usize,
-    /// The beginning of the response body in the history.
+    /// The text with which the response body in the history begins.
     response: &'static str,
 }
 
 impl Expected {
-    /// The first attempt gets a response with this status, and the webhook is delivered.
+    /// Expects that the first attempt gets a response with this status, and that the webhook is then
+    /// delivered.
     pub(super) const fn delivered(status: u16) -> Self {
         Self {
             outcome: "delivered",
@@ -52,7 +55,8 @@ impl Expected {
         }
     }
 
-    /// Two attempts end without a response, and the webhook waits for the third.
+    /// Expects that two attempts end without a response, and that the webhook then waits for the third
+    /// attempt.
     pub(super) const fn no_answer(outcome: &'static str) -> Self {
         Self {
             outcome,
@@ -64,43 +68,45 @@ impl Expected {
         }
     }
 
-    /// Two attempts get a response with this status, and the webhook waits for the third.
+    /// Expects that two attempts get a response with this status, and that the webhook then waits for the
+    /// third attempt.
     pub(super) const fn rejected(status: u16) -> Self {
         Self { status: Some(status), ..Self::no_answer("rejected") }
     }
 
-    /// Each attempt lasts until its deadline.
+    /// Expects that each attempt lasts until its deadline.
     pub(super) const fn at_deadline(self) -> Self {
         Self { is_slow: true, ..self }
     }
 
-    /// The webhook fails after the first attempt.
+    /// Expects that the webhook fails after the first attempt.
     pub(super) const fn fails(self, reason: &'static str) -> Self {
         Self { n_attempts: 1, n_connections: 1, state: SettledState::Failed { reason }, ..self }
     }
 
-    /// After the first attempt the webhook waits as long as the receiver asked for.
+    /// Expects that after the first attempt the webhook waits `for_s` seconds because of the header
+    /// `Retry-After`.
     pub(super) const fn pauses(self, for_s: i64) -> Self {
         let state = SettledState::Waits { waits_for: "retry_after", for_s };
         Self { n_attempts: 1, n_connections: 1, state, ..self }
     }
 
-    /// The webhook waits before its first attempt.
+    /// Expects that the webhook waits before its first attempt.
     pub(super) const fn not_tried(self) -> Self {
         Self { n_attempts: 0, ..self }
     }
 
-    /// The receiver gets this many connections.
+    /// Expects that the receiver accepts this number of connections.
     pub(super) const fn connections(self, n_connections: usize) -> Self {
         Self { n_connections, ..self }
     }
 
-    /// The response body in the history begins with this text.
+    /// Expects that the response body in the history begins with this text.
     pub(super) const fn shows(self, response: &'static str) -> Self {
         Self { response, ..self }
     }
 
-    /// The names of all aspects in which the observed outcome differs.
+    /// Returns the names of all properties in which the observed outcome differs from the expected outcome.
     pub(super) fn differences(&self, observed: &Observed, n_connections: usize) -> Vec<&'static str> {
         let all = |is_as_expected: fn(&Self, &Attempt) -> bool| {
             observed.attempts.iter().all(|attempt| is_as_expected(self, attempt))
@@ -159,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// 200 s after the end of an attempt that took 10 ms or a little more.
+    /// The time 200 s after the end of an attempt that took about 10 ms.
     const LATER: &str = "2026-01-10T12:03:20.100Z";
 
     fn observed(outcome: &str, status: u16, duration_ms: u32, next_attempt: &str) -> Observed {
@@ -172,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn each_aspect_that_differs_is_named() {
+    fn each_difference_from_the_expected_outcome_is_named() {
         let expected = Expected { n_attempts: 1, ..Expected::rejected(500) }.connections(1).shows("n");
         let differences = |observed: &Observed| expected.differences(observed, 1);
         assert!(differences(&observed("rejected", 500, 10, LATER)).is_empty());
@@ -190,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_attempt_ends_neither_before_its_deadline_nor_long_after() {
+    fn an_attempt_expected_at_its_deadline_ends_at_most_one_second_later() {
         let slow = Expected::no_answer("timeout").at_deadline();
         for (ms, expected) in [(1_999, false), (2_000, true), (2_999, true), (3_000, false)] {
             assert_eq!(slow.has_duration(Duration::from_millis(ms)), expected, "{ms} ms");

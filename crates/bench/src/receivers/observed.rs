@@ -1,4 +1,4 @@
-//! The outcome of a webhook, as the public history shows it.
+//! The observed outcome of a webhook, read from the public history.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::expected::{RETRY_SCHEDULE_S, TOLERANCE_S};
 
-/// The history of a settled webhook: all its attempts, and its state after them.
+/// A settled webhook in the history: all its attempts, and its state after the last attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Observed {
     pub(super) attempts: Vec<Attempt>,
@@ -21,21 +21,21 @@ pub(super) struct Observed {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     pub(super) outcome: String,
-    /// The status of the response; `None` without a response.
+    /// The HTTP status of the response; `None` without a response.
     pub(super) status: Option<u16>,
     pub(super) duration: Duration,
-    /// The part of the response body that the history keeps.
+    /// The beginning of the response body, as stored in the history.
     pub(super) response: String,
 }
 
-/// The state in which a webhook stays: for good, or for long. `T` is a text.
+/// The state of a settled webhook: a final state, or a wait that is longer than the run. `T` is a text type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SettledState<T> {
     Delivered,
     Failed {
         reason: T,
     },
-    /// The next attempt is due this many seconds after the end of the last one.
+    /// The webhook waits. The next attempt is due `for_s` seconds after the end of the last attempt.
     Waits {
         waits_for: T,
         for_s: i64,
@@ -43,7 +43,7 @@ pub(super) enum SettledState<T> {
 }
 
 impl Observed {
-    /// Reads the member `webhook` of a response; `None` while the webhook is not settled.
+    /// Reads the state from the object `webhook` of a response. Returns `None` if the webhook is not settled.
     pub(super) fn read(webhook: &Value) -> anyhow::Result<Option<Self>> {
         let attempts = webhook["attempts"].as_array().map_or(&[][..], Vec::as_slice);
         let state = match text(webhook, "status")? {
@@ -112,7 +112,7 @@ impl<T: fmt::Display> fmt::Display for SettledState<T> {
     }
 }
 
-/// An outcome, with its status if there is one, such as `rejected 500`.
+/// An outcome that is displayed with the HTTP status if there is one, such as `rejected 500`.
 pub(super) struct OutcomeWithStatus<'a>(pub(super) &'a str, pub(super) Option<u16>);
 
 impl fmt::Display for OutcomeWithStatus<'_> {
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_webhook_is_not_settled_while_its_next_attempt_is_near() {
+    fn a_webhook_whose_next_attempt_is_due_soon_is_not_settled() {
         let soon = json!({
             "status": "scheduled", "waits_for": "retry", "next_attempt": "2026-01-10T12:00:01.010Z",
             "attempts": [{ "started": "2026-01-10T12:00:00.000Z", "duration_ms": 10,

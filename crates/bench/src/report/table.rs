@@ -1,26 +1,26 @@
-//! A table of text with aligned columns.
+//! A text table with aligned columns.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// Between two columns.
+/// The text between two columns.
 const GAP: &str = "  ";
 
-/// Headings, and rows with as many cells.
+/// A table of text: headings, and rows with the same number of cells.
 pub(crate) struct Table {
     /// The first row holds the headings.
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table with headings and without rows.
     pub(crate) fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
     }
 
-    /// A table of objects that all have the same members. `None` when `value` is not an array of objects, or
-    /// is empty.
+    /// Creates a table from an array of objects that all have the same members. Returns `None` if `value` is
+    /// not an array of objects or is an empty array.
     pub(super) fn of_objects(value: &Value) -> Option<Self> {
         let objects: Vec<_> = value.as_array()?.iter().map(Value::as_object).collect::<Option<_>>()?;
         let mut table = Self { rows: vec![objects.first()?.keys().cloned().collect()] };
@@ -30,7 +30,7 @@ impl Table {
         Some(table)
     }
 
-    /// Whether the table has headings only.
+    /// Returns whether the table has no rows below the headings.
     pub(super) fn is_empty(&self) -> bool {
         self.rows.len() == 1
     }
@@ -40,7 +40,8 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Adds a row with a name and a figure; for an object, a row for each of its members.
+    /// Adds a row with the name and the value of a figure. If the value is an object, adds a row for each of
+    /// its members instead.
     pub(super) fn push_figure(&mut self, name: &str, value: &Value) {
         match value {
             Value::Object(members) => {
@@ -52,7 +53,7 @@ impl Table {
         }
     }
 
-    /// The number of characters of the widest cell, and whether all cells below the heading are numbers.
+    /// Returns the width of a column in characters, and whether all its cells below the heading are numbers.
     fn column(&self, at: usize) -> (usize, bool) {
         let cells = || self.rows.iter().filter_map(move |row| row.get(at));
         let width = cells().map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -61,7 +62,7 @@ impl Table {
     }
 }
 
-/// A value as text: two decimals for a fraction, and a dash for a value that was not measured.
+/// Formats a value as text: fractions with two decimals, and a dash for a value that was not measured.
 fn figure(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
@@ -74,7 +75,7 @@ fn figure(value: &Value) -> String {
 }
 
 impl fmt::Display for Table {
-    /// One line for each row. Columns of numbers are aligned at the right, all others at the left.
+    /// Writes one line per row. Columns of numbers are aligned right, all other columns are aligned left.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n_columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let columns: Vec<(usize, bool)> = (0..n_columns).map(|at| self.column(at)).collect();
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_aligned_at_the_right_and_text_at_the_left() {
+    fn table_columns_of_numbers_are_aligned_right_and_columns_of_text_left() {
         let rows = json!([{ "case": "first", "ms": 1.234, "n": null }, { "case": "b", "ms": 10.0, "n": 7 }]);
         let table = Table::of_objects(&rows).unwrap();
         assert_eq!(table.to_string(), "case      ms  n\nfirst   1.23  -\nb      10.00  7\n");
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_values_is_one_figure() {
+    fn a_figure_with_an_array_of_values_is_one_table_row() {
         let mut table = Table::new(&["figure", "value"]);
         table.push_figure("different", &json!(["a", "b"]));
         table.push_figure("missing", &json!([]));

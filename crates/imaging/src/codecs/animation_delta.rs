@@ -4,8 +4,8 @@
 use super::canvas::Area;
 use crate::Image;
 
-/// The smallest rectangle that contains all pixels in which the two images differ. The upper left pixel when
-/// the images are equal. Both images must have the same size and channels.
+/// The smallest rectangle that contains all pixels in which the two images differ. If the images are equal,
+/// returns the rectangle of the upper left pixel. Both images must have the same size and channels.
 pub(super) fn changed_area(before: &Image, after: &Image) -> Area {
     debug_assert_eq!((before.width(), before.channels()), (after.width(), after.channels()));
     let n_bytes = after.channels().count();
@@ -46,7 +46,7 @@ mod tests {
     use crate::Channels;
 
     #[test]
-    fn changed_area_is_the_smallest_rectangle_with_all_changes() {
+    fn changed_area_is_the_smallest_rectangle_that_contains_all_changed_pixels() {
         let before = Image::new(9, 7, Channels::Rgb, vec![5; 9 * 7 * 3]);
         for (points, expected) in [
             (&[][..], (0, 0, 1, 1)),

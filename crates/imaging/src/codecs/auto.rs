@@ -1,10 +1,10 @@
-//! Implements `output.format: "auto"`: encodes in several formats at equal quality and keeps the smallest
-//! file.
+//! Implements `output.format: "auto"`: encodes in several formats, at qualities that look equally good, and
+//! keeps the smallest file.
 //!
-//! A still picture is encoded as AVIF (where this build writes AVIF) and WebP. An opaque picture is also
-//! encoded as JPEG. PNG is tried if the picture has transparent pixels or at most 256 colours. If the output
-//! must be lossless, only WebP and PNG are tried. An animation is encoded as WebP and APNG, the two formats
-//! that keep both colours and transparency.
+//! A still picture is encoded as AVIF (if this build writes AVIF) and as WebP. An opaque picture is also
+//! encoded as JPEG. A picture with transparent pixels or at most 256 colours is also encoded as PNG. If the
+//! output must be lossless, only WebP and PNG are used. An animation is encoded as WebP and APNG, because
+//! these two formats keep all colours and the alpha channel.
 //!
 //! `output.quality` is a JPEG quality; the table below gives the equal qualities of the other formats.
 
@@ -16,7 +16,7 @@ use crate::metadata::Metadata;
 use crate::plan::{Output, TargetFormat};
 use crate::{Error, Image, Scratch, codecs};
 
-/// Creates the encoder for a file in the format that turns out the smallest.
+/// Creates an encoder that encodes in several formats and returns the smallest file.
 pub(crate) fn begin(
     output: &Output,
     sequence: Sequence,
@@ -29,16 +29,17 @@ pub(crate) fn begin(
     })
 }
 
-/// The JPEG quality for an output without a quality.
+/// The JPEG quality that is used when the output states no quality.
 const DEFAULT_QUALITY: u8 = 80;
 
 /// Qualities at which a picture looks equally good in JPEG, WebP and AVIF, in this order.
 ///
-/// Measured: equal qualities have equal means of SSIMULACRA2 over eight photographs of 512 pixels. JPEG used
-/// the tables of libjpeg with 4:2:0 below quality 90 and 4:4:4 from 90 on, as `jpeg/encode.rs` does; WebP
-/// used libwebp with method 4; AVIF used libaom with speed 6 and 4:2:0. For JPEG quality 80, the best-known
-/// table of this kind (Ubl, *AVIF and WebP encoding quality settings*, 2021, by DSSIM) gives 82 and 64. From
-/// JPEG quality 95 on, no quality with 4:2:0 is equal.
+/// The values were measured: at the three qualities of a row, eight photographs of 512 pixels have the same
+/// mean SSIMULACRA2 score. For the measurement, JPEG used the tables of libjpeg with 4:2:0 below quality 90
+/// and 4:4:4 from 90 on, as `jpeg/encode.rs` does; WebP used libwebp with method 4; AVIF used libaom with
+/// speed 6 and 4:2:0. For JPEG quality 80, the best-known table of this kind (Ubl, *AVIF and WebP encoding
+/// quality settings*, 2021, by DSSIM) gives 82 for WebP and 64 for AVIF. From JPEG quality 95 on, no quality
+/// of WebP or AVIF with 4:2:0 looks equally good.
 const EQUAL_QUALITIES: [[u8; 3]; 13] = [
     [1, 1, 1],
     [20, 12, 28],
@@ -145,7 +146,8 @@ impl Encode for Still {
     }
 }
 
-/// The formats to try for a picture. Of files of equal size, the file of the first format is kept.
+/// The formats in which a picture is encoded. If two files have the same size, the file of the earlier format
+/// in this list is kept.
 fn candidates(image: &Image, lossless: bool, scratch: &mut Scratch) -> Vec<Format> {
     if lossless {
         return vec![Format::Webp, Format::Png];
@@ -171,7 +173,7 @@ fn copy(image: &Image, scratch: &mut Scratch) -> Image {
     Image::new(image.width(), image.height(), image.channels(), data)
 }
 
-/// An encoder that writes an animation in two formats at once and keeps the smaller file.
+/// An encoder that writes an animation in two formats at the same time and keeps the smaller file.
 struct Animation {
     webp: Box<dyn Encode>,
     apng: Box<dyn Encode>,
@@ -201,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_quality_matches_the_table_and_never_decreases() {
+    fn equal_quality_is_as_in_the_table_and_never_falls_when_the_jpeg_quality_rises() {
         for (column, format) in [Format::Jpeg, Format::Webp, Format::Avif].into_iter().enumerate() {
             for row in EQUAL_QUALITIES {
                 assert_eq!(equal_quality(format, row[0]), row[column], "{format:?}");

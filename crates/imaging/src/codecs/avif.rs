@@ -9,21 +9,22 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
-/// The quality for an output without a quality: looks as good as a JPEG of quality 80 at half the size.
+/// The quality that is used when the output states none. The picture looks as good as a JPEG of quality 80,
+/// and the file has half the size of that JPEG.
 const DEFAULT_QUALITY: u8 = 60;
 
-/// From this quality on, chroma has full resolution; below, chroma subsampling is 4:2:0.
+/// From this quality on, chroma has full resolution (4:4:4). Below this quality, chroma subsampling is 4:2:0.
 const FULL_CHROMA_QUALITY: u8 = 85;
 
 /// The quality for `lossless`. The encoder has no lossless mode, but at this quality no difference is
 /// visible.
 const LOSSLESS_QUALITY: u8 = 100;
 
-/// The lowest quality of the alpha plane, because artefacts at the edges of the alpha plane are the most
-/// visible.
+/// The lowest quality of the alpha plane. The colours may have a lower quality, because artefacts of colours
+/// are less visible than artefacts at the edges of transparent areas.
 const LEAST_ALPHA_QUALITY: u8 = 75;
 
-/// The effort for an output without an effort.
+/// The effort that is used when the output states none.
 const DEFAULT_EFFORT: u8 = 4;
 
 /// The speed setting of rav1e for each effort. Speeds below 4 take more than ten seconds per megapixel.
@@ -36,7 +37,7 @@ fn failed(reason: String) -> Error {
     Error::Encode { format: Format::Avif.name(), reason }
 }
 
-/// Encodes a picture as a whole file.
+/// Encodes a picture and returns the complete AVIF file.
 pub(super) fn encode(
     image: &Image,
     output: &Output,
@@ -75,7 +76,7 @@ fn quantiser(quality: u8) -> u8 {
     (255 - u16::from(quality.saturating_sub(1)) * 250 / 99) as u8
 }
 
-/// Codes a picture. Returns the coded data and the property `av1C`.
+/// Codes a picture with rav1e. Returns the coded data and the property `av1C`.
 fn code(picture: &Ycbcr, quality: u8, effort: u8) -> Result<(Vec<u8>, write::Property), String> {
     let planes = pixaven_av1::Picture {
         width: picture.width,

@@ -2,8 +2,8 @@
 //! which icons contain, too. `dib.rs` reads the headers of a DIB, `pixels.rs` and `rle.rs` decode its pixels,
 //! `encode.rs` writes files.
 //!
-//! Not supported: colour spaces that a V4 or V5 header states by end points and gammas. Such pixels count as
-//! sRGB, as in most viewers. An embedded ICC profile is used.
+//! Not supported: colour spaces that a V4 or V5 header describes by the XYZ values of the primaries and by
+//! gamma values. Such pixels are treated as sRGB, as in most viewers. An embedded ICC profile is used.
 
 mod dib;
 mod encode;
@@ -35,8 +35,8 @@ fn corrupt(reason: impl Into<String>) -> Error {
     Error::Corrupt { format: "BMP", reason: reason.into() }
 }
 
-/// Opens a file. The pixels are in the bitmap itself, or in a JPEG or PNG file inside the bitmap, which
-/// headers for printers allow.
+/// Opens a file. The pixels are stored as a bitmap, or as a JPEG or PNG file inside the BMP file, which the
+/// format allows for printers.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let pixels_at = u32_le(input, 10).ok_or_else(|| corrupt("the file header is cut off"))? as usize;
     let body = input.get(FILE_HEADER_BYTES..).unwrap_or_default();

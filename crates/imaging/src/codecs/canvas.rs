@@ -21,30 +21,30 @@ pub(super) enum Dispose {
     Keep,
     /// The area of the frame becomes transparent.
     Clear,
-    /// The area of the frame gets back the pixels from before the frame.
+    /// The area of the frame is restored to its pixels from before the frame was drawn.
     Restore,
 }
 
 /// The blend method of a frame: how its pixels combine with the canvas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blend {
-    /// The pixels replace those of the canvas, alpha included.
+    /// The pixels of the frame replace the pixels of the canvas, including alpha.
     Source,
-    /// The pixels are composited over those of the canvas.
+    /// The pixels of the frame are composited over the pixels of the canvas.
     Over,
 }
 
-/// A canvas of RGBA pixels with straight alpha, transparent at first.
+/// A canvas of RGBA pixels with straight alpha. All pixels are transparent before the first frame is drawn.
 #[derive(Debug)]
 pub(super) struct Canvas {
     width: usize,
     height: usize,
     data: Vec<u8>,
-    /// The disposal of the last frame, which happens before the next frame is drawn.
+    /// The disposal of the frame that was drawn last. It is carried out before the next frame is drawn.
     pending: Option<Pending>,
 }
 
-/// A disposal that has not happened yet.
+/// A disposal that will be carried out before the next frame is drawn.
 #[derive(Debug)]
 enum Pending {
     /// Makes the area transparent.
@@ -60,8 +60,8 @@ impl Canvas {
         Self { width, height, data: scratch.take_zeroed(width * height * 4), pending: None }
     }
 
-    /// Disposes of the previous frame and prepares the canvas for a frame in `area`. `dispose` is the
-    /// disposal method of the new frame.
+    /// Carries out the disposal of the previous frame and prepares the canvas for a frame in `area`.
+    /// `dispose` is the disposal method of the frame that will be drawn in `area`.
     pub(super) fn begin(&mut self, area: Area, dispose: Dispose, scratch: &mut Scratch) {
         match self.pending.take() {
             None => {}

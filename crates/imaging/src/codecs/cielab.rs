@@ -1,4 +1,4 @@
-//! Converts CIE L*a*b* to sRGB. The white point is D50, as in files for print.
+//! Converts CIE L*a*b* to sRGB. The white point is D50, the usual white point of files for print.
 
 /// XYZ of the white point D50 (ICC.1, 6.3.4.3).
 const D50: [f32; 3] = [0.9642, 1.0, 0.8249];
@@ -10,17 +10,18 @@ const XYZ_TO_RGB: [[f32; 3]; 3] = [
     [0.071_945, -0.228_991, 1.405_243],
 ];
 
-/// Number of steps of linear light in the table. So many steps that even the darkest sRGB values differ.
+/// Number of entries of the table from linear light to sRGB. The number is large enough that every sRGB value
+/// occurs in the table, even the darkest.
 const N_STEPS: usize = 1 << 14;
 
-/// The conversion with its table.
+/// Converts CIE L*a*b* to sRGB by means of a table.
 pub(super) struct CielabToSrgb {
-    /// The sRGB value of every step of linear light.
+    /// The sRGB value for every step of linear light, from black to full intensity.
     curve: Vec<u8>,
 }
 
 impl CielabToSrgb {
-    /// Computes the table.
+    /// Creates the conversion and computes its table.
     pub(super) fn new() -> Self {
         let curve = (0..=N_STEPS).map(|i| {
             let light = i as f32 / N_STEPS as f32;
@@ -30,8 +31,8 @@ impl CielabToSrgb {
         Self { curve: curve.collect() }
     }
 
-    /// Converts a colour with L* from 0 to 100 and a*, b* around 0 (CIE 15, 8.2.1). A colour outside of sRGB
-    /// is clipped in each channel.
+    /// Converts a colour with L* from 0 to 100 and with signed a* and b*, which are 0 for gray (CIE 15,
+    /// 8.2.1). A colour outside of sRGB is clipped in each channel.
     pub(super) fn color(&self, [l, a, b]: [f32; 3]) -> [u8; 3] {
         let fy = (l + 16.0) / 116.0;
         let linear = |f: f32| if f > 6.0 / 29.0 { f * f * f } else { (f - 4.0 / 29.0) * (108.0 / 841.0) };

@@ -1,5 +1,5 @@
-//! What a decoder and an encoder are. A decoder delivers composed frames and an encoder takes them, so that
-//! one frame is in memory at a time, however long the animation is.
+//! The traits of decoders and encoders. A decoder delivers composed frames one by one and an encoder consumes
+//! them one by one, so that only one frame is in memory at a time.
 
 use crate::color::Raster;
 use crate::format::Format;
@@ -10,20 +10,21 @@ use crate::orientation::Orientation;
 use crate::rows::Rows;
 use crate::{Error, Image, Limits, Scratch};
 
-/// What a decoder reads from a file before it decodes the first pixel.
+/// The information that a decoder reads from a file before it decodes the first pixel.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
-    /// Size, colours and number of frames.
+    /// Size, kind of colours, number of frames and other facts about the file.
     pub(crate) info: ImageInfo,
-    /// How to turn and mirror the frames so that they are upright.
+    /// How the frames must be rotated or mirrored before they are shown.
     pub(crate) orientation: Orientation,
     /// The embedded ICC profile.
     pub(crate) profile: Option<Vec<u8>>,
-    /// EXIF and XMP.
+    /// EXIF, XMP and the other metadata of the file.
     pub(crate) metadata: Metadata,
-    /// How many times an animation plays; `None`: endlessly.
+    /// How many times an animation plays. `None`: it repeats endlessly.
     pub(crate) plays: Option<u16>,
-    /// Defects that the decoder tolerated, as sentences for the caller of the API. Decoding can add warnings.
+    /// Defects that the decoder tolerated, as sentences for the caller of the API. The list can grow while
+    /// frames are decoded.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -39,29 +40,30 @@ pub(crate) struct Frame {
 /// A decoder of one file. Opening a decoder reads headers only; memory for pixels is allocated by the first
 /// call of [`Decode::next_frame`].
 pub(crate) trait Decode {
-    /// What was read before the first pixel.
+    /// The information that was read before the first pixel, and the warnings so far.
     fn header(&self) -> &Header;
 
-    /// Allows the decoder to deliver frames that are smaller than the header says, but not smaller than
-    /// `needed`, a size before orientation. Called at most once, before the first frame. A decoder that
-    /// cannot save work by it does nothing.
+    /// Allows the decoder to deliver frames that are smaller than the size in the header, but not smaller
+    /// than `needed`. `needed` is a size before the orientation is applied. Called at most once, before the
+    /// first frame. The default implementation ignores the call, because many decoders cannot save work by
+    /// delivering smaller frames.
     fn reduce_to(&mut self, _needed: Size) {}
 
     /// The width and height of the picture inside a frame that [`Decode::reduce_to`] made smaller, in pixels
-    /// of the frame. The numbers have a fraction where the last column or row stands for fewer pixels of the
-    /// file than the others do. `None`: the picture fills the frame.
+    /// of the frame. The width or the height has a fraction if a pixel in the last column or row represents
+    /// fewer pixels of the file than the other pixels do. `None`: the picture fills the frame.
     fn reduced_size(&self) -> Option<(f64, f64)> {
         None
     }
 
-    /// The only picture row by row, if the decoder can deliver rows. Must be called before the first frame;
-    /// then no frame may be requested.
+    /// Decodes the only picture row by row. Returns `None` if the decoder cannot deliver rows. Must be called
+    /// before the first frame. If rows were returned, no frame may be requested afterwards.
     fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
         Ok(None)
     }
 
-    /// The next frame, or `None` after the last one. All frames have the size in the header, or the smaller
-    /// size that [`Decode::reduce_to`] led to.
+    /// The next frame, or `None` after the last one. All frames have the same size: the size in the header,
+    /// or a smaller size after a call of [`Decode::reduce_to`].
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error>;
 }
 
@@ -71,7 +73,7 @@ pub(super) type OpenDecoder = for<'a> fn(Format, &'a [u8], &Limits) -> Result<Bo
 /// An encoded file.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    /// Size, colours and number of frames.
+    /// Size, kind of colours, number of frames and other facts about the file.
     pub(crate) info: ImageInfo,
     /// The bytes of the file.
     pub(crate) bytes: Vec<u8>,
@@ -86,18 +88,18 @@ pub(crate) trait Encode {
     fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error>;
 }
 
-/// What an encoder must know about the frames before the first one arrives.
+/// The facts about all frames that an encoder needs before the first frame arrives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sequence {
     /// The largest possible number of frames.
     pub(crate) n_frames: u32,
     /// How many times the animation plays; `None`: endlessly.
     pub(crate) plays: Option<u16>,
-    /// Whether a later frame can have alpha where the first frame has none.
+    /// Whether a later frame can have an alpha channel although the first frame has none.
     pub(crate) alpha: bool,
 }
 
 impl Sequence {
-    /// The sequence of a single picture.
+    /// Describes an output with a single picture.
     pub(crate) const STILL: Self = Self { n_frames: 1, plays: Some(1), alpha: false };
 }

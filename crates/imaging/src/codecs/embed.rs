@@ -1,5 +1,5 @@
-//! Inserts metadata into finished files of JPEG, PNG, APNG and WebP, whose encoders write no metadata
-//! themselves. The encoders of the other formats with metadata get the metadata as an argument.
+//! Inserts metadata into finished JPEG, PNG, APNG and WebP files, because the encoders of these four formats
+//! write no metadata. Every other encoder whose format has metadata writes the metadata itself.
 
 use super::codec::{Encode, Encoded};
 use super::{jpeg, png, webp};
@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::{Error, Image, Scratch};
 
-/// Inserts the metadata into a file of one of the four formats. Leaves files of other formats unchanged.
+/// Inserts the metadata into a JPEG, PNG, APNG or WebP file. Returns a file of another format unchanged.
 pub(super) fn embed(encoded: &mut Encoded, metadata: &Metadata) {
     if metadata.is_empty() {
         return;
@@ -27,7 +27,7 @@ pub(super) struct WithMetadata<E> {
 }
 
 impl<E> WithMetadata<E> {
-    /// Wraps an encoder without frames.
+    /// Wraps an encoder to which no frame was pushed yet.
     pub(super) fn new(encoder: E, metadata: Metadata) -> Self {
         Self { encoder, metadata }
     }

@@ -22,7 +22,8 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-/// How many pixels a frame may have more than the canvas. Only the part inside the canvas is drawn.
+/// The largest number of pixels by which a frame may exceed the number of pixels of the canvas. Only the part
+/// inside the canvas is drawn.
 const FRAME_EXCESS_PX: usize = 1 << 20;
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
@@ -35,7 +36,7 @@ pub(super) struct Decoder<'a> {
     input: &'a [u8],
     scan: Scan,
     header: Header,
-    /// `None` before the first frame and after the last one.
+    /// The state of the decoder between two frames; `None` before the first frame and after the last frame.
     reading: Option<Reading<'a>>,
 }
 
@@ -155,8 +156,8 @@ fn draw<'a>(canvas: &mut Canvas, area: Area, rows: impl Iterator<Item = &'a [u8]
     }
 }
 
-/// The colour of every index. All colours are opaque except the transparent one. An index outside of the
-/// palette is black, as in browsers.
+/// The colour of every index. All colours are opaque except the colour of the transparent index. An index
+/// outside of the palette is black, as in browsers.
 fn color_table(palette: Option<&[u8]>, transparent: Option<u8>) -> [[u8; 4]; 256] {
     let mut colors = [[0, 0, 0, 255]; 256];
     let entries = palette.unwrap_or_default().as_chunks::<3>().0;

@@ -11,10 +11,11 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
-/// The quality for an output without a quality: looks as good as a JPEG of the same quality.
+/// The quality that is used when the output states none. The picture looks as good as a JPEG of the same
+/// quality.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// The quality for `lossless`, because the encoder has no lossless mode.
+/// The quality that is used when the output asks for `lossless`, because the encoder has no lossless mode.
 const LOSSLESS_QUALITY: u8 = 100;
 
 /// The largest number of luma samples that every decoder accepts (level 5 of ITU-T H.265, table A.8). A
@@ -24,14 +25,14 @@ const MAX_PIXELS: u64 = 8_912_896;
 /// Longest side of a picture without tiles, from the same table.
 const MAX_SIDE_PX: u32 = 8_192;
 
-/// Side of a tile.
+/// Side of a square tile, in pixels.
 const TILE_PX: u32 = 1_024;
 
 fn failed(reason: String) -> Error {
     Error::Encode { format: Format::Heic.name(), reason }
 }
 
-/// Encodes a picture as a whole file.
+/// Encodes a picture and returns the complete HEIC file.
 pub(super) fn encode(
     image: &Image,
     output: &Output,
@@ -60,8 +61,9 @@ fn quantiser(quality: u8) -> u8 {
     step as u8
 }
 
-/// Adds a picture as one item, or as a grid of tiles when the picture is too large for one item. `role` is a
-/// property of the whole picture: its colours, or that it is an alpha plane.
+/// Adds a picture as one item, or as a grid of tiles when the picture is too large for one item. `role` is
+/// the property that describes the whole picture: either its colour space, or the property that marks it as
+/// an alpha plane.
 fn add_picture(
     writer: &mut write::Writer,
     picture: &Ycbcr,
@@ -69,7 +71,8 @@ fn add_picture(
     role: &write::Property,
 ) -> Result<write::ItemId, String> {
     let picture_size = (picture.width as u32, picture.height as u32);
-    // With 4:2:0 the coded sides are even; the property `clap` crops the extra column and row.
+    // With 4:2:0 the coded sides must be even. The property `clap` crops the extra column and row of a
+    // picture with odd sides.
     let even = |side: u32| if picture.chroma.is_some() { side.next_multiple_of(2) } else { side };
     let coded = (even(picture_size.0), even(picture_size.1));
     let n_channels = if picture.chroma.is_some() { 3 } else { 1 };
@@ -98,7 +101,7 @@ fn add_picture(
     Ok(grid)
 }
 
-/// Codes a picture. Returns its NAL units, each after its length, and the property `hvcC`.
+/// Codes a picture. Returns its NAL units, each preceded by its length, and the property `hvcC`.
 fn code(picture: &Ycbcr, config: &EncoderConfig) -> Result<(Vec<u8>, write::Property), String> {
     let chroma = picture.chroma.as_ref().map(|[first, second]| (first.as_slice(), second.as_slice()));
     let planes = Planes { y: &picture.luma, chroma };
@@ -115,12 +118,13 @@ fn code(picture: &Ycbcr, config: &EncoderConfig) -> Result<(Vec<u8>, write::Prop
 /// The content of an `hvcC` (ISO/IEC 14496-15, 8.3.3.1).
 fn configuration(picture: &EncodedPicture) -> Vec<u8> {
     let mut out = vec![1, picture.profile_idc];
-    // Compatible with the profiles Main and Main 10. Constraints: progressive source, frames only.
+    // Compatibility flags for the profiles Main and Main 10, then the constraint flags: progressive source,
+    // no interlaced fields.
     out.extend_from_slice(&0x6000_0000u32.to_be_bytes());
     out.extend_from_slice(&[0x90, 0, 0, 0, 0, 0, picture.level_idc]);
     // No spatial segmentation, no hint about parallel decoding.
     out.extend_from_slice(&[0xf0, 0, 0xfc, 0xfc | picture.chroma_format, 0xf8, 0xf8, 0, 0]);
-    // One temporal layer; the length of a NAL unit has four bytes.
+    // One temporal layer; the length field before each NAL unit has four bytes.
     out.extend_from_slice(&[0x0f, picture.parameter_sets.len() as u8]);
     for set in &picture.parameter_sets {
         out.extend_from_slice(&[0x80 | (set[0] >> 1 & 0x3f), 0, 1]);

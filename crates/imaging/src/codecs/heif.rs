@@ -1,10 +1,11 @@
 //! HEIF (ISO/IEC 23008-12), the container of HEIC and AVIF. `container.rs` reads the boxes, `properties.rs`
 //! interprets the properties of items, `decode.rs` and `compose.rs` assemble pictures, `av1.rs` and `hevc.rs`
-//! decode the planes of a coded picture, and `write.rs` writes files. Where the two formats differ, the type
-//! of an item decides, not the brand of the file.
+//! decode the planes of a coded picture, and `write.rs` writes files. The type of an item says whether the
+//! picture is HEVC (HEIC) or AV1 (AVIF); the brand of the file is not used.
 //!
-//! Only the properties `irot` and `imir` rotate and mirror a picture. An EXIF orientation is informative
-//! (ISO/IEC 23000-22, 7.3.10): without these properties, a picture is upright whatever EXIF says.
+//! Only the properties `irot` and `imir` rotate and mirror a picture. The EXIF orientation is ignored,
+//! because it is only informative (ISO/IEC 23000-22, 7.3.10): a picture without these properties is shown as
+//! stored.
 
 #[expect(
     unsafe_code,
@@ -39,7 +40,7 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the properties of the primary picture. Decodes nothing.
+    /// Reads the boxes and the properties of the primary picture. Decodes no pixels.
     pub(super) fn open(format: Format, input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let container = Container::parse(input, format.name(), limits)?;
         let id = container.primary;
@@ -102,7 +103,7 @@ fn describe(format: Format, container: &Container<'_>) -> Result<ImageInfo, Erro
     })
 }
 
-/// Describes a file that this crate wrote, by reading its boxes.
+/// Reads the boxes of a file that this crate wrote and returns the information about the file.
 pub(super) fn describe_own(format: Format, file: &[u8], quality: u8) -> Result<ImageInfo, Error> {
     let encode_error = |error: Error| Error::Encode { format: format.name(), reason: error.to_string() };
     let limits = Limits { parts: u32::MAX, ..Limits::default() };

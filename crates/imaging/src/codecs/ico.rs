@@ -1,6 +1,7 @@
 //! ICO and CUR, the icons and cursors of Windows: a directory of pictures. Each picture is a PNG file, or a
-//! DIB that is followed by a mask. The decoder reads the largest picture, and of several largest pictures the
-//! one with the most bits per pixel. A picture that cannot be opened is ignored unless it is the only one.
+//! DIB that is followed by a mask. The decoder reads the largest picture. If several pictures share the
+//! largest size, it reads the one with the most bits per pixel. A picture that cannot be opened is ignored
+//! unless the file has no other picture.
 
 mod dib;
 mod encode;
@@ -30,7 +31,8 @@ struct Entry<'a> {
     data: &'a [u8],
 }
 
-/// Opens the best picture of a file.
+/// Opens the largest picture of a file. If several pictures share the largest size, opens the one with the
+/// most bits per pixel.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let n_entries = u16_le(input, 4).ok_or_else(|| corrupt("the directory is cut off"))?;
     check(Limit::Parts, limits.parts.into(), n_entries.into())?;
@@ -44,7 +46,8 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
             let rest = input.get(at..)?;
             let data = &rest[..size.min(rest.len())];
             let side = |v: u8| if v == 0 { MAX_SIDE_PX } else { v.into() };
-            // In the field where an icon has its depth, a cursor has the position of the hot spot.
+            // This field states the depth (bits per pixel) in an icon. In a cursor, it states the position of
+            // the hot spot instead.
             let bits = if is_cursor { 0 } else { u16_le(entry, 6).unwrap_or(0) };
             Some(Entry { n_pixels: side(entry[0]) * side(entry[1]), bits, data })
         })

@@ -37,7 +37,7 @@ pub(super) struct Decoder<'a> {
     channels: Channels,
 }
 
-/// The channels of a decoded pixel, in the order of the library.
+/// The channels of a decoded pixel, in the order in which `hayro-jpeg2000` delivers them.
 #[derive(Debug, Clone, Copy)]
 struct Channels {
     layout: Layout,
@@ -57,7 +57,8 @@ impl<'a> Decoder<'a> {
     /// Reads the boxes and the main header of the codestream. Decodes nothing.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jp2 = header::read(input, limits)?;
-        // The library allocates memory for this size, so the limits are checked first.
+        // The limits are checked before `hayro-jpeg2000` is called, because it allocates memory for a picture
+        // of this size.
         limits.check_input(jp2.width, jp2.height, 1)?;
         let image = Image::new(input, &settings(None)).map_err(corrupt)?;
         if image.width() == 0 || image.height() == 0 {
@@ -80,7 +81,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Settings for lenient decoding, at the lowest resolution level that has at least the `needed` size.
+/// The settings of `hayro-jpeg2000`: it tolerates defects, and decodes the lowest resolution level that is at
+/// least as large as `needed`.
 fn settings(needed: Option<Size>) -> DecodeSettings {
     DecodeSettings {
         resolve_palette_indices: true,
@@ -97,7 +99,8 @@ fn channels(image: &Image<'_>, jp2: &Jp2Header) -> Result<Channels, Error> {
         (3, false) => Layout::Rgb,
         (1 | 3, true) => Layout::Rgba,
         (4, _) => Layout::Cmyk,
-        // The meaning of the second channel is unknown, so only the first is shown, as gray.
+        // The meaning of the second channel is unknown, so the first channel is shown as gray and the second
+        // is ignored.
         (2, _) => Layout::Gray,
         _ => {
             let reason = format!("{n_colors} colour channels");
@@ -135,7 +138,8 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn reduce_to(&mut self, needed: Size) {
-        // This call succeeded in `open`. If it fails now, the full size is kept.
+        // `open` has already created an image of the full size. If creating a smaller image fails, the
+        // full-size image is kept.
         if let Ok(image) = Image::new(self.input, &settings(Some(needed)))
             && image.width() >= needed.width.min(self.image.width())
             && image.height() >= needed.height.min(self.image.height())
@@ -164,7 +168,7 @@ impl DecodeStill for Decoder<'_> {
 }
 
 impl Decoder<'_> {
-    /// Converts pixels of `n_channels` bytes to the layout of the raster.
+    /// Converts pixels of `n_channels` bytes to the pixel layout of the raster.
     fn arrange(&self, packed: Vec<u8>, n_channels: usize, scratch: &mut Scratch) -> Vec<u8> {
         let Channels { layout, n_colors, alpha, premultiplied } = self.channels;
         if n_channels == layout.count() && !(alpha && premultiplied) {

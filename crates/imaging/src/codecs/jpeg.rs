@@ -1,5 +1,5 @@
 //! JPEG (ITU-T T.81). The crate `pixaven-jpeg`, called by `decode.rs` and `encode.rs`, codes the pixels.
-//! `header.rs` reads everything else about a file: markers, tables and metadata.
+//! `header.rs` reads the markers, the tables and the metadata.
 
 mod components;
 mod decode;
@@ -111,9 +111,9 @@ impl DecodeStill for Decoder<'_> {
 }
 
 impl Decoder<'_> {
-    /// Converts four components as stored to inks, where 0 means no ink. Adobe stores the inks inverted. The
-    /// Adobe marker therefore means two things: the samples are inverted, and its field `transform` says
-    /// whether the first three components are YCbCr.
+    /// Converts four stored components to amounts of cyan, magenta, yellow and black ink, where 0 means no
+    /// ink. Adobe stores the inks inverted. The Adobe marker therefore has two meanings: the samples are
+    /// inverted, and the field `transform` of the marker states whether the first three components are YCbCr.
     fn to_inks(&self, data: &mut [u8]) {
         if self.jpeg.transform == Transform::YCbCr {
             for pixel in data.as_chunks_mut::<4>().0 {

@@ -1,5 +1,5 @@
-//! JPEG XL (ISO/IEC 18181). `jxl`, the decoder of the authors of the format, which two browsers use, decodes;
-//! `jixel` encodes.
+//! JPEG XL (ISO/IEC 18181). The crate `jxl` decodes; it is the decoder of the authors of the format, and two
+//! browsers use it. The crate `jixel` encodes.
 
 mod encode;
 
@@ -29,7 +29,7 @@ fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "JXL", reason: reason.to_string() }
 }
 
-/// The reason of the error for a truncated file.
+/// The reason that the error for a truncated file states.
 const ENDS_EARLY: &str = "the file ends early";
 
 /// A JPEG XL file whose headers were read.
@@ -78,7 +78,7 @@ impl<'a> Decoder<'a> {
         )?;
         let header = Header {
             info: describe(&info, channels, n_frames)?,
-            // The values are the same as in EXIF.
+            // The values of the orientation are the same as in EXIF.
             orientation: Orientation::from_value(info.orientation as u64),
             profile,
             metadata,
@@ -91,13 +91,13 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Settings of the library: pixels in the orientation of the file, straight alpha, and limits that follow
-/// from ours.
+/// The settings of the crate `jxl`: the orientation is not applied, alpha is straight, and the limit on
+/// samples is computed from [`Limits`].
 fn options(limits: &Limits) -> JxlDecoderOptions {
     let mut options = JxlDecoderOptions::default();
     options.adjust_orientation = false;
     options.alpha_mode = AlphaMode::Unpremultiplied;
-    // Three colour samples and four extra channels per pixel.
+    // Allows three colour samples and four extra channels per pixel.
     options.sample_limit = Some(usize::try_from(limits.pixels.saturating_mul(7)).unwrap_or(usize::MAX));
     options.max_profile_level = ProfileLevel::Main10;
     options
@@ -111,8 +111,8 @@ fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error
     }
 }
 
-/// Counts the visible frames by their headers. In a truncated file, the frames whose headers are complete
-/// count.
+/// Counts the visible frames by their headers. In a truncated file, only the frames with a complete header
+/// are counted.
 fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
     let mut options = options(limits);
     options.scan_frames_only = true;
@@ -137,7 +137,7 @@ fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
     }
 }
 
-/// Checks one side of a picture.
+/// Checks that the width or the height of a picture is within the limit of the format.
 fn side(px: usize) -> Result<u32, Error> {
     match u32::try_from(px) {
         Ok(px @ 1..) if px as usize <= MAX_SIDE_PX => Ok(px),
@@ -256,7 +256,7 @@ impl Decode for Decoder<'_> {
                 Layout::Rgba
             }
             JxlColorType::Cmyk => {
-                // The format stores the inverse: 0 means full ink.
+                // JPEG XL stores inks inverted: 0 means full ink.
                 data.iter_mut().for_each(|ink| *ink = 255 - *ink);
                 Layout::Cmyk
             }

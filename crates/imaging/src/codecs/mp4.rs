@@ -1,10 +1,10 @@
 //! Writes MP4 (ISO/IEC 14496-12 and -15) with H.264 High, 4:2:0, BT.709, which every player supports.
-//! OpenH264 codes the pictures; it is a C++ library, but its input is only pixels from this crate. `boxes.rs`
-//! writes the boxes. This build does not read MP4.
+//! OpenH264 codes the pictures. OpenH264 is a C++ library, but never reads bytes of an input file: its only
+//! input is pixels from this crate. `boxes.rs` writes the boxes. This build does not read MP4.
 //!
-//! With 4:2:0 both sides are even, and OpenH264 needs at least 16 pixels on a side. Where a side of the
-//! picture is odd or shorter, the last column or row is repeated. The file information states the resulting
-//! size.
+//! With 4:2:0 both sides are even, and OpenH264 needs at least 16 pixels on a side. If a side of the picture
+//! is odd or shorter than 16 pixels, the last column or row is repeated. The file information states the size
+//! after this enlargement.
 
 mod boxes;
 mod h264;
@@ -20,7 +20,8 @@ use crate::format::Format;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality for an output without a quality: gives a quantiser of 24; the usual choice for H.264 is 23.
+/// The quality that is used when the output states none. This quality gives the quantiser 24. The usual
+/// quantiser for H.264 is 23.
 const DEFAULT_QUALITY: u8 = 70;
 
 fn failed(reason: &str) -> Error {
@@ -30,12 +31,13 @@ fn failed(reason: &str) -> Error {
 /// The encoder of an MP4 file.
 pub(super) struct Encoder {
     output: Output,
-    /// Created with the first frame, because all frames have its size.
+    /// The encoder of the pictures, and the file that is written. Both are created with the first frame,
+    /// because all frames have the size of the first.
     started: Option<(Coder, Movie)>,
 }
 
 impl Encoder {
-    /// Creates a file without frames.
+    /// Creates an encoder without frames.
     pub(super) fn new(output: &Output) -> Self {
         Self { output: *output, started: None }
     }

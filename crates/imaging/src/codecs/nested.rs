@@ -5,18 +5,18 @@ use crate::format::Format;
 use crate::geometry::Size;
 use crate::{Error, Scratch};
 
-/// The decoder of the inner file. Its header names the outer format.
+/// The decoder of the inner file. The header that it returns names the outer format.
 pub(super) struct NestedDecoder<D> {
     inner: D,
     header: Header,
 }
 
 impl<D: Decode> NestedDecoder<D> {
-    /// Wraps `inner`, the decoder of the inner file.
+    /// Wraps `inner`, the decoder of the inner file, e.g. of the PNG in an icon.
     pub(super) fn new(inner: D, outer: Format) -> Self {
         let mut header = inner.header().clone();
         header.info.format = outer;
-        // The outer formats, ICO and BMP, have no animations.
+        // The result is never an animation, because the outer formats, ICO and BMP, have no animations.
         header.info.frames = 1;
         Self { inner, header }
     }

@@ -7,16 +7,16 @@ use crate::{Channels, Image, Scratch};
 pub(super) struct Indexed {
     /// The colour table, at least one entry: red, green, blue, alpha.
     pub(super) colors: Vec<[u8; 4]>,
-    /// The entry of each pixel, one byte per pixel.
+    /// For each pixel, the index of its colour in the table, one byte per pixel.
     pub(super) indices: Vec<u8>,
 }
 
-/// Slots of the hash table: eight times the number of colours, so that probe sequences stay short.
+/// Number of slots of the hash table: eight times the number of colours, so that probe sequences stay short.
 const N_SLOTS: usize = 2048;
 
-/// Converts an image that has at most `max_colors` (≤ 256) colours; `None` for an image with more. All
-/// transparent pixels count as one colour, because they look the same. The entries are sorted by alpha:
-/// opaque entries come last.
+/// Converts an image that has at most `max_colors` (≤ 256) colours. Returns `None` for an image with more
+/// colours. All transparent pixels count as one colour, because they look the same. The entries are sorted by
+/// alpha: opaque entries come last.
 pub(super) fn exact(image: &Image, max_colors: usize, scratch: &mut Scratch) -> Option<Indexed> {
     let mut indices = scratch.take(image.data().len() / image.channels().count());
     let found = match image.channels() {
@@ -42,7 +42,7 @@ fn index<const N: usize>(
     color: impl Fn([u8; N]) -> [u8; 4],
 ) -> Option<Vec<[u8; 4]>> {
     let mut colors: Vec<[u8; 4]> = Vec::with_capacity(max_colors);
-    // A slot contains 0 if it is free, else the index of a colour plus one.
+    // A slot contains 0 if it is free, else 1 plus the index of a colour.
     let mut slots = [0u16; N_SLOTS];
     let mut last: Option<([u8; N], u8)> = None;
     for (&pixel, index) in image.data().as_chunks::<N>().0.iter().zip(indices) {
@@ -59,7 +59,8 @@ fn index<const N: usize>(
     Some(colors)
 }
 
-/// The index of a colour in the table. Adds a colour that is not in the table; `None` when the table is full.
+/// The index of a colour in the table. A colour that is not in the table is added to it. Returns `None` when
+/// the table is full.
 fn find_or_add(
     color: [u8; 4],
     max_colors: usize,
@@ -82,8 +83,8 @@ fn find_or_add(
     }
 }
 
-/// Sorts the table by alpha, then by brightness, so that the order depends only on the colours. With the
-/// transparent entries first, PNG stores fewer alpha values.
+/// Sorts the table by alpha, then by brightness, so that the order does not depend on the positions of the
+/// pixels. Transparent entries come first, because a PNG then stores fewer alpha values.
 fn sorted(colors: &[[u8; 4]], mut indices: Vec<u8>) -> Indexed {
     let mut order: Vec<u8> = (0..colors.len()).map(|i| i as u8).collect();
     order.sort_by_key(|&i| {

@@ -2,9 +2,9 @@
 
 use crate::{Channels, Image, Scratch};
 
-/// Converts an image to `channels`. Gray becomes colour with three equal channels; an image without alpha
-/// becomes opaque; an image with alpha is flattened onto white. An image that has the channels already is
-/// returned as it is.
+/// Converts an image to `channels`. From gray to colour, the gray value is copied to all three channels. An
+/// added alpha channel is opaque. If alpha is removed, the image is composited over white. An image that
+/// already has the requested channels is returned unchanged.
 pub(super) fn with_channels(image: Image, channels: Channels, scratch: &mut Scratch) -> Image {
     let (width, height) = (image.width(), image.height());
     let converted = match (image.channels(), channels) {

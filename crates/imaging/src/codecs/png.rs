@@ -1,5 +1,5 @@
-//! PNG (ISO/IEC 15948) with and without animation, decoded and encoded with the `png` crate. `rows.rs`
-//! decodes common still pictures without the crate.
+//! PNG (ISO/IEC 15948) with and without animation, decoded and encoded with the `png` crate. The most common
+//! kind of still pictures is decoded by `rows.rs` without the crate.
 
 mod animation;
 mod embed;
@@ -31,7 +31,8 @@ use crate::orientation::Orientation;
 use crate::rows::Rows;
 use crate::{Error, Limits, Scratch};
 
-/// Largest memory that the library may allocate for rows, tables and metadata. The picture is not included.
+/// Largest memory in bytes that the `png` crate may allocate for rows, tables and metadata. The memory for
+/// the picture is not included.
 const MAX_LIBRARY_BYTES: usize = 32 << 20;
 
 /// The warning for a picture with a wrong checksum.
@@ -55,20 +56,20 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads everything before the picture data, and the types of all chunks.
+    /// Opens a file: reads all chunks before the picture data and the types of all later chunks.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let texts = text::read(input, limits)?;
         let reader = reader(input, false).map_err(corrupt)?;
         let info = reader.info();
         check_palette(info)?;
-        // The library decides from the chunks whether the file is an animation. `scan` must come to the same
-        // result.
+        // The `png` crate decides from the chunks whether the file is an animation. The module `scan` must
+        // come to the same result.
         let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
         let header = header(info, scan, texts);
         Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
     }
 
-    /// The layout of a pixel, if the picture is of the common kind that [`PngRows`] decodes.
+    /// The layout of a pixel, if [`PngRows`] can decode the picture; else `None`.
     fn common_layout(&self) -> Option<Layout> {
         let info = self.reader.info();
         if self.scan.is_some() || info.interlaced || info.trns.is_some() || info.bit_depth != BitDepth::Eight
@@ -83,7 +84,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Decodes the only picture, which is of the common kind.
+    /// Decodes the only picture of the file with [`PngRows`].
     fn next_common(&mut self, layout: Layout, scratch: &mut Scratch) -> Result<Frame, Error> {
         let (width, height) = (self.header.info.width, self.header.info.height);
         let mut rows = PngRows::new(self.input, Size::new(width, height), layout, &mut self.header.warnings)?;
@@ -95,7 +96,7 @@ impl<'a> Decoder<'a> {
         Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 })
     }
 
-    /// Decodes the only picture.
+    /// Decodes the only picture of the file.
     fn next_still(&mut self, scratch: &mut Scratch) -> Result<Frame, Error> {
         if let Some(layout) = self.common_layout() {
             return self.next_common(layout, scratch);
@@ -123,8 +124,8 @@ impl<'a> Decoder<'a> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
                 let again = reader(self.input, true)?;
-                // A chunk that was ignored for its wrong checksum counts now. With a `tRNS` chunk, the pixels
-                // would have another size than `data` has room for.
+                // The second decoder uses a chunk that the first decoder ignored because of its wrong
+                // checksum. If that chunk is `tRNS`, a pixel has more bytes than `data` has room for.
                 if again.output_color_type() != self.reader.output_color_type() {
                     return Err(DecodingError::Format(error));
                 }
@@ -206,11 +207,11 @@ impl Decode for Decoder<'_> {
     }
 }
 
-/// Opens the library's decoder for a file.
+/// Opens the decoder of the `png` crate for a file.
 fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingError> {
     let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
     let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
-    // `text.rs` reads these chunks, within our limits.
+    // `text.rs` reads these chunks within the limits of this crate.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.ignore_checksums(ignore_checksums);
@@ -218,8 +219,8 @@ fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingEr
     decoder.read_info()
 }
 
-/// Refuses a palette that ends within a colour (against ISO/IEC 15948, 11.2.3). The library accepts such a
-/// palette and panics when it uses the palette.
+/// Refuses a palette whose length is not a multiple of three bytes, because ISO/IEC 15948, 11.2.3 forbids
+/// such a palette. The `png` crate accepts such a palette, and panics when it uses the palette.
 fn check_palette(info: &Info<'_>) -> Result<(), Error> {
     let is_used = info.color_type == ColorType::Indexed;
     match info.palette.as_deref() {

@@ -1,8 +1,8 @@
 //! PSD and PSB, the documents of Photoshop. Decodes the merged picture, which the file stores beside the
 //! layers, in all colour modes and depths. Layers are ignored.
 //!
-//! The specification is: Adobe Photoshop File Formats Specification. PSB, the variant for large documents,
-//! has lengths of 64 bits in two places.
+//! The format is specified in "Adobe Photoshop File Formats Specification". PSB, the variant for large
+//! documents, has lengths of 64 bits in two places.
 
 mod pixels;
 mod resources;
@@ -19,10 +19,10 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-/// Length of the file header. The first section follows.
+/// Length of the file header in bytes. The first section follows the header.
 const HEADER_BYTES: usize = 26;
 
-/// Largest number of channels in the format.
+/// The largest number of channels that the format allows.
 const MAX_CHANNELS: u16 = 56;
 
 fn corrupt(reason: impl Into<String>) -> Error {
@@ -41,12 +41,12 @@ enum Mode {
     Gray,
     Indexed,
     Rgb,
-    /// Inks, stored inverted.
+    /// Cyan, magenta, yellow and black, stored inverted.
     Cmyk,
     /// Inks of any kind. The first four are interpreted as cyan, magenta, yellow and black.
     Multichannel,
-    /// Gray values for one to four inks. The specification does not describe the inks, so the picture is
-    /// shown as gray.
+    /// Duotone: one gray channel, printed with one to four inks. The specification does not describe the
+    /// inks, so the picture is shown as gray.
     Duotone,
     Lab,
 }
@@ -117,8 +117,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Reads a section, which has its length in front. Returns the section and the offset of the next one.
-/// `wide`: the length has 64 bits.
+/// Reads a section, which begins with its length. Returns the content of the section and the offset of the
+/// next section. If `wide` is true, the length has 64 bits, else 32 bits.
 fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error> {
     let truncated = || corrupt("a section is cut off");
     let (length, start) = if wide {
@@ -132,8 +132,8 @@ fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error>
     Ok((input.get(start..end).ok_or_else(truncated)?, end))
 }
 
-/// Whether the first channel after the colours is the alpha channel of the merged picture. In that case the
-/// number of layers is negative.
+/// Whether the first channel after the colours is the alpha channel of the merged picture. The file states
+/// this by a negative number of layers.
 fn has_merged_alpha(layers: &[u8], large: bool) -> bool {
     let at = if large { 8 } else { 4 };
     u16_be(layers, at).is_some_and(|count| count.cast_signed() < 0)

@@ -1,13 +1,14 @@
-//! Implements `output.max_bytes`: searches for the highest quality whose file is not larger.
+//! Implements `output.max_bytes`: searches for the highest quality at which the file has at most `max_bytes`
+//! bytes.
 
 use crate::Error;
 use crate::plan::Output;
 
 /// The result of encoding at one quality.
 pub(crate) struct Attempt<T> {
-    /// The encoded file, in the form that the caller needs.
+    /// The encoded file, in a form that the caller chooses.
     pub(crate) result: T,
-    /// Size of the file.
+    /// Size of the encoded file in bytes.
     pub(crate) n_bytes: u64,
     /// Whether a lower quality gives a smaller file.
     pub(crate) lossy: bool,
@@ -15,15 +16,17 @@ pub(crate) struct Attempt<T> {
     pub(crate) format: &'static str,
 }
 
-/// Returns the result of the highest quality whose file has at most `max_bytes`.
+/// Encodes at several qualities and returns the result with the highest quality at which the file has at most
+/// `max_bytes` bytes.
 ///
-/// The first attempt uses `output.quality`, or 100 where the output states none. If that file is too large, a
-/// binary search over the lower qualities follows, with at most seven further attempts. The size of a file
-/// grows with the quality, apart from a few bytes. Therefore the file that is found always fits, and the file
-/// of the next higher quality was found to be too large.
+/// The first attempt uses `output.quality`, or 100 if the output states none. If that file is too large, a
+/// binary search over the lower qualities follows, with at most seven further attempts. The search assumes
+/// that the size of a file grows with the quality, which holds apart from a few bytes. The returned file
+/// always fits, and the file of the next higher quality was encoded too and was too large.
 ///
 /// # Errors
-/// [`Error::Plan`] when no quality fits; the message states the smallest size. The errors of `attempt`.
+/// [`Error::Plan`] when no quality fits; the message states the smallest size. Also returns the errors of
+/// `attempt`.
 pub(crate) fn highest_that_fits<T>(
     output: &Output,
     max_bytes: u64,
@@ -70,8 +73,8 @@ pub(crate) fn highest_that_fits<T>(
 mod tests {
     use super::*;
 
-    /// Runs a search in which a file has 10 bytes per step of quality. Returns the qualities that were tried,
-    /// too.
+    /// Runs a search in which a file of quality `q` has `10 · q` bytes. Returns the result of the search and
+    /// the qualities of all attempts.
     fn search(quality: Option<u8>, max_bytes: u64, lossy: bool) -> (Result<u8, Error>, Vec<u8>) {
         let mut tried = Vec::new();
         let output = Output { quality, max_bytes: Some(max_bytes), ..Output::default() };
@@ -85,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn search_finds_the_highest_quality_that_fits_in_at_most_eight_attempts() {
+    fn quality_search_needs_at_most_eight_attempts_to_find_the_highest_quality_whose_file_fits() {
         for ceiling in 1..=100 {
             for highest in 1..=ceiling {
                 for max_bytes in [u64::from(highest) * 10, u64::from(highest) * 10 + 9] {
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn limit_that_no_quality_meets_is_an_error_with_the_smallest_size() {
+    fn search_fails_and_states_the_smallest_size_if_every_file_exceeds_max_bytes() {
         let message = |result: Result<u8, Error>| result.unwrap_err().to_string();
         assert_eq!(
             message(search(None, 9, true).0),

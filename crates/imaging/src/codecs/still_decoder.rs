@@ -1,13 +1,13 @@
 //! The decoder of a format that holds one picture: such a format implements [`DecodeStill`], and
-//! [`StillDecoder`] makes a [`Decode`] of it.
+//! [`StillDecoder`] converts the implementation to a [`Decode`].
 
 use super::codec::{Decode, Frame, Header};
 use crate::color::Raster;
 use crate::geometry::Size;
 use crate::{Error, Scratch};
 
-/// The decoder of a format that holds one picture. See [`Decode`] for the meaning of the first three
-/// functions.
+/// The decoder of a format that holds one picture. The functions `header`, `reduce_to` and `reduced_size`
+/// have the same meaning as in [`Decode`].
 pub(super) trait DecodeStill {
     /// As [`Decode::header`].
     fn header(&self) -> &Header;
@@ -31,7 +31,7 @@ pub(super) struct StillDecoder<D> {
 }
 
 impl<D: DecodeStill> StillDecoder<D> {
-    /// Wraps a decoder that has decoded nothing yet.
+    /// Wraps a decoder whose picture was not decoded yet.
     pub(super) fn new(decoder: D) -> Self {
         Self { decoder, done: false }
     }

@@ -1,5 +1,5 @@
-//! The encoder of a format that holds one picture: such a format implements a function that encodes a whole
-//! file, and [`StillEncoder`] makes an [`Encode`] of it.
+//! The encoder of a format that holds one picture: such a format has a function that returns a complete file
+//! for a picture, and [`StillEncoder`] turns the function into an [`Encode`].
 
 use super::codec::{Encode, Encoded};
 use super::embed;
@@ -8,11 +8,11 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
-/// Encodes one picture as a whole file.
+/// The type of a function that encodes one picture and returns the complete file.
 type EncodeStill = fn(&Image, &Output, &Metadata, &mut Scratch) -> Result<Encoded, Error>;
 
-/// Encodes the only frame by a function. Searches for the highest quality that keeps within
-/// `output.max_bytes`, if the output has that limit.
+/// Encodes the only frame by calling a function. If the output has `max_bytes`, searches for the highest
+/// quality at which the file is not larger.
 pub(super) struct StillEncoder {
     encode: EncodeStill,
     output: Output,
@@ -21,7 +21,7 @@ pub(super) struct StillEncoder {
 }
 
 impl StillEncoder {
-    /// An encoder without a frame.
+    /// Creates an encoder to which no frame was pushed yet.
     pub(super) fn new(encode: EncodeStill, output: &Output, metadata: Metadata) -> Self {
         Self { encode, output: *output, metadata, encoded: None }
     }

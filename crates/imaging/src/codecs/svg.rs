@@ -1,22 +1,25 @@
 //! SVG (1.1 and the static part of 2), rendered by `resvg`, which is written in Rust. This build does not
 //! write SVG.
 //!
-//! **A document is untrusted.** A document can refer to files, to URLs and to itself, and a few hundred bytes
-//! can request more memory than any machine has. Therefore the decoder does the following, in this order:
+//! **A document is untrusted.** A document can refer to files, to URLs and to its own elements, and rendering
+//! a document of a few hundred bytes can need more memory than any machine has. Therefore the decoder does
+//! the following, in this order:
 //!
-//! * [`source`] limits the length of the text, compressed or not.
+//! * [`source`] limits the length of the decompressed text.
 //! * A document type with declarations is refused, so that no entities exist.
 //! * [`audit`] counts how many elements the document has with all references expanded, before `usvg` expands
 //!   them.
 //! * [`pictures`] decodes embedded images with the decoders of this crate, and ignores external images.
 //! * [`cost`] adds up the pixels of all layers before the first layer is drawn.
 //!
-//! **Size.** Width and height come from the attributes, with 96 pixels per inch. If one is missing, it
-//! follows from the other by the aspect ratio of the `viewBox`. If both are missing, the size is that of the
-//! `viewBox`, and without a `viewBox` the size of the drawing. Both are rounded, and at least 1. A document
-//! is rendered at the size that is needed, but never larger than its own size.
+//! **Size.** Width and height come from the attributes, with 96 pixels per inch. If one of the two is
+//! missing, it follows from the other one by the aspect ratio of the `viewBox`. If both are missing, the
+//! document has the size of the `viewBox`, or, without a `viewBox`, the size of the drawing. Width and height
+//! are rounded, and at least 1. If the plan makes the picture smaller, the document is rendered at the
+//! smaller size.
 //!
-//! **Text is left out**, with a warning: text needs fonts, and an image worker opens no files.
+//! **Text is not drawn**, and a warning says so: drawing text needs font files, and an image worker opens no
+//! files.
 
 mod audit;
 mod cost;
@@ -56,7 +59,7 @@ fn unsupported(reason: &str) -> Error {
 pub(super) struct Decoder {
     header: Header,
     limits: Limits,
-    /// The tree, until it is drawn.
+    /// The document as a tree; `None` after the tree was drawn.
     tree: Option<Tree>,
     /// The size at which the document is drawn.
     needed: Size,
@@ -102,8 +105,8 @@ fn header(size: Size, warnings: Vec<String>) -> Header {
     }
 }
 
-/// Converts a parser error. Only the limit of nodes is our own; every other error is a defect of the
-/// document.
+/// Converts a parser error. Exceeding the limit on nodes becomes an error of the limit; every other parser
+/// error means that the document is malformed.
 fn refused(error: roxmltree::Error, limits: &Limits) -> Error {
     match error {
         roxmltree::Error::NodesLimitReached => {
@@ -114,7 +117,7 @@ fn refused(error: roxmltree::Error, limits: &Limits) -> Error {
     }
 }
 
-/// Options that load nothing from outside of the document: no files, no URLs.
+/// Parser options that forbid external resources: the parser opens no files and no URLs.
 fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
     Options {
         image_href_resolver: ImageHrefResolver {
@@ -125,11 +128,11 @@ fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
     }
 }
 
-/// Runs code of `usvg` or `resvg` and converts a panic to an error. Both libraries assume in some places that
-/// numbers are reasonable.
+/// Runs code of `usvg` or `resvg` and converts a panic to an error. Both libraries can panic on extreme
+/// numbers in a document.
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
-    // A decoder of this crate must not panic on any input. The values that the panic leaves behind are
-    // dropped unused.
+    // The panic is caught because a decoder of this crate must not panic on any input. The values that the
+    // panic left in an unknown state are dropped and not used again.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| corrupt("it has numbers that cannot be drawn"))
 }
 

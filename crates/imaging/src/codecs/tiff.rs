@@ -5,7 +5,8 @@
 //! Of a file with several pictures, the decoder reads the first one that is neither a reduced-resolution
 //! picture nor a mask. Pages are not frames of an animation, so `frames` is 1.
 //!
-//! Not supported, and refused by name: SGI LogLuv, LERC, colour filter arrays, and more than four inks.
+//! Not supported: SGI LogLuv, LERC, colour filter arrays, and more than four inks. The error for such a file
+//! names the unsupported feature.
 
 mod ccitt;
 mod color;
@@ -44,12 +45,12 @@ fn unsupported(reason: impl Into<String>) -> Error {
 }
 
 /// A decoded strip or tile: samples of 8 bits, `n` per pixel, in rows without padding. If the file is
-/// truncated, the samples end early.
+/// truncated, `samples` contains only the samples that were decoded.
 struct Block {
     samples: Vec<u8>,
     n: usize,
     width: usize,
-    /// Whether the data were complete.
+    /// Whether the data of the strip or tile were complete.
     complete: bool,
 }
 
@@ -60,7 +61,7 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the directories up to the one of the picture, and its tags.
+    /// Reads the directories until the picture is found, and the tags of the picture.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let (file, first) = File::open(input)?;
         let directory = main_directory(&file, first, limits)?;
@@ -89,8 +90,8 @@ impl DecodeStill for Decoder<'_> {
     }
 }
 
-/// The directory of the first picture that is neither a reduced-resolution picture nor a mask. If all
-/// pictures are, the first directory.
+/// The directory of the first picture that is neither a reduced-resolution picture nor a mask. If there is no
+/// such picture, the first directory.
 fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Directory, Error> {
     let mut directory = file.directory(first, limits)?;
     if is_main(file, &directory) {
@@ -102,7 +103,8 @@ fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Direct
         match file.directory(directory.next, limits) {
             Ok(next) if is_main(file, &next) => return Ok(next),
             Ok(next) => directory = next,
-            // The directories after a broken link cannot be read.
+            // The search ends at a directory that cannot be read, because this directory has the offset of
+            // the next one.
             Err(_) => break,
         }
     }
@@ -148,7 +150,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
             alpha: page.alpha.is_some(),
         },
         orientation: Orientation::from_value(directory.number(file, 274).unwrap_or(1)),
-        // The conversion from L*a*b* needs no profile.
+        // L*a*b* pixels are converted to sRGB by a fixed formula, so their profile is ignored.
         profile: if is_lab { None } else { bytes_of_tag(34_675)? },
         metadata: Metadata {
             exif: exif::ExifFields::read(file, directory, limits)?.into_block(),
@@ -160,7 +162,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     })
 }
 
-/// Chroma subsampling in the usual notation, as `4:2:0`.
+/// Chroma subsampling in the usual notation, e.g. `4:2:0`.
 fn sampling(factors: (usize, usize)) -> String {
     match factors {
         (1, 1) => "4:4:4".to_owned(),

@@ -1,18 +1,19 @@
-//! What the encoders of MP4 and WebM share: the duration of a frame and the description of a file.
+//! Code that the encoders of MP4 and WebM share: the duration of a frame and the information about the
+//! written file.
 
 use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
 
-/// The duration of a frame whose delay is 0: browsers show a GIF frame of 0 ms equally long. Video players
-/// skip a frame of 0 ms.
+/// The duration in milliseconds of a frame whose delay is 0. Browsers show a GIF frame with a delay of 0 for
+/// the same time. Video players would skip a frame of 0 ms.
 const ZERO_DELAY_MS: u32 = 100;
 
-/// The duration of a frame in milliseconds, at least 1.
+/// Converts the delay of a frame to its duration in milliseconds, which is at least 1.
 pub(super) fn duration_ms(delay_ms: u32) -> u32 {
     if delay_ms == 0 { ZERO_DELAY_MS } else { delay_ms }
 }
 
-/// Describes a video that this crate wrote.
+/// Returns the file information for a video that this crate wrote.
 pub(super) fn describe(
     format: Format,
     (width, height): (u32, u32),

@@ -1,9 +1,9 @@
-//! Writes WebM with VP8 (RFC 6386), 4:2:0, BT.601, which the format prescribes. This build does not read
-//! WebM.
+//! Writes WebM with VP8 (RFC 6386), 4:2:0, BT.601. VP8 allows no other chroma subsampling and no other
+//! matrix. This build does not read WebM.
 //!
 //! libwebp codes every picture as a key frame, because a lossy WebP picture is a VP8 key frame. A picture
-//! that equals its predecessor becomes an interframe of a few bytes that changes nothing. ADR 0008 says why
-//! the codec is not AV1.
+//! that equals the previous picture is coded as an interframe of a few bytes, which repeats the previous
+//! picture. ADR 0008 says why the codec is not AV1.
 
 mod ebml;
 mod matroska;
@@ -18,21 +18,21 @@ use crate::format::Format;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality for an output without a quality. Lower than for a still picture, because a frame is visible
-/// only briefly and every frame is a key frame.
+/// The quality that is used when the output states none. It is lower than for a still picture, because a
+/// frame is visible only for a short time, and because every frame is coded as a key frame.
 const DEFAULT_QUALITY: u8 = 65;
 
 /// The encoder of a WebM file.
 pub(super) struct Encoder {
     output: Output,
-    /// Created with the first frame, because all frames have its size.
+    /// The file. Created with the first frame, because all frames have the size of the first.
     movie: Option<Movie>,
     /// The previous frame.
     previous: Option<Image>,
 }
 
 impl Encoder {
-    /// Creates a file without frames.
+    /// Creates an encoder without frames.
     pub(super) fn new(output: &Output) -> Self {
         Self { output: *output, movie: None, previous: None }
     }

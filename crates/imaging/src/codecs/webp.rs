@@ -1,5 +1,5 @@
-//! WebP (RFC 9649). `image-webp`, written in Rust, decodes. libwebp encodes; its input is only pixels from
-//! this crate.
+//! WebP (RFC 9649). The crate `image-webp`, written in Rust, decodes. libwebp, written in C, encodes; its
+//! only input is pixels from this crate.
 
 mod container;
 mod decode;
@@ -28,13 +28,13 @@ fn corrupt(reason: &str) -> Error {
 /// A WebP file whose chunks were read.
 pub(super) struct Decoder<'a> {
     header: Header,
-    /// The pictures that were not decoded yet.
+    /// The coded pictures that were not decoded yet.
     content: Option<Content<'a>>,
     canvas: Option<Canvas>,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads all chunks. Decodes nothing.
+    /// Opens a file: reads all chunks, but decodes no pixels.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         container::count(input, &mut FileBudget::new(limits))?;
         let container = container::parse(input).map_err(corrupt)?;
@@ -54,7 +54,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Describes a file.
+/// Returns the information about a WebP file.
 fn describe(container: &Container<'_>) -> ImageInfo {
     ImageInfo {
         format: Format::Webp,
@@ -62,7 +62,7 @@ fn describe(container: &Container<'_>) -> ImageInfo {
         height: container.height,
         colorspace: if container.lossy { Colorspace::YCbCr } else { Colorspace::Rgb },
         interlaced: false,
-        // The only chroma subsampling of the lossy format.
+        // Lossy WebP always has this chroma subsampling.
         sampling: container.lossy.then(|| "4:2:0".to_owned()),
         depth: if container.alpha { 32 } else { 24 },
         quality: None,

@@ -10,7 +10,7 @@ pub(super) struct Ycbcr {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) luma: Vec<u8>,
-    /// Blue difference and red difference (Cb, Cr). `None`: a gray picture.
+    /// The planes of the blue difference (Cb) and the red difference (Cr). `None` for a gray picture.
     pub(super) chroma: Option<[Vec<u8>; 2]>,
     /// Whether the chroma planes have half the columns and rows (4:2:0).
     pub(super) halved: bool,
@@ -99,14 +99,15 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
 }
 
-/// A chroma sample: the weighted mean of `1 << (shift - 16)` pixels, whose colours are added up in `sums`.
+/// Computes a chroma sample for a group of `1 << (shift - 16)` pixels. `sums` contains the sums of their red,
+/// green and blue values.
 fn difference(sums: [i32; 3], weights: [i32; 3], shift: u32) -> u8 {
     let sum: i32 = sums.iter().zip(weights).map(|(&sum, weight)| sum * weight).sum();
     (((sum + (1 << (shift - 1))) >> shift) + 128).clamp(0, 255) as u8
 }
 
-/// The chroma planes for 4:2:0: each sample is the mean of two by two pixels. Where the last column or row
-/// has no partner, its pixels count twice.
+/// The chroma planes for 4:2:0: each sample is the mean of two by two pixels. If the number of columns or
+/// rows is odd, the pixels of the last column or row count twice.
 fn halved_chroma<const N: usize>(pixels: &[[u8; N]], width: usize) -> [Vec<u8>; 2] {
     let n = pixels.len().div_ceil(2);
     let mut planes = [Vec::with_capacity(n), Vec::with_capacity(n)];

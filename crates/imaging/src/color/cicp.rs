@@ -1,4 +1,4 @@
-//! ICC profiles for colour spaces that a file specifies by code points (ITU-T H.273).
+//! ICC profiles for colour spaces that a file specifies by numbers (the code points of ITU-T H.273).
 
 use moxcms::TransferCharacteristics;
 use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, ToneReprCurve};
@@ -6,22 +6,23 @@ use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, 
 /// Luminance of reference white in HDR video, in cd/m² (ITU-R BT.2408). This luminance becomes white in sRGB.
 const WHITE: f64 = 203.0;
 
-/// The highest luminance that is still distinguished, in cd/m²; everything brighter becomes white. Most HDR
+/// The luminance in cd/m² that becomes the brightest value. Brighter light becomes white, too. Most HDR
 /// images are graded for this peak.
 const PEAK: f64 = 1000.0;
 
-/// Share of the output range that stays linear. Luminances above are compressed into the rest of the range.
+/// Share of the output range in which luminance is not compressed. Higher luminances are compressed into the
+/// rest of the output range.
 const KNEE: f64 = 0.7;
 
 /// Number of samples in a tone curve.
 const N_SAMPLES: u32 = 1024;
 
-/// An ICC profile for these primaries and this transfer function. `None` for sRGB and for unknown code
-/// points, which are treated as sRGB.
+/// An ICC profile for the code points of the primaries and of the transfer function. Unknown code points are
+/// treated as those of sRGB. `None` if both are those of sRGB.
 ///
-/// The transfer functions of television (1, 6, 11, 12, 14, 15) are treated as that of sRGB: many programs tag
-/// files with them by default and expect the sRGB look. PQ (16) and HLG (18) are mapped to the sRGB range by
-/// a curve that is linear up to a knee and then compresses, so that [`PEAK`] becomes white.
+/// The transfer functions of television (1, 6, 11, 12, 14, 15) are treated as that of sRGB: many programs
+/// write them by default into files whose values are sRGB. PQ (16) and HLG (18) are mapped to the sRGB range
+/// by a curve that is linear up to a knee and then compresses, so that [`PEAK`] becomes white.
 pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
     let known = match primaries {
         4 => Some(CicpColorPrimaries::Bt470M),
@@ -62,12 +63,12 @@ pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
         profile.green_trc = Some(table.clone());
         profile.blue_trc = Some(table);
     }
-    // Remove the code points: readers prefer them to the curves.
+    // Remove the code points from the profile, because readers would use them instead of the curves.
     profile.cicp = None;
     profile.encode().ok()
 }
 
-/// Luminance in cd/m² of a PQ value (SMPTE ST 2084).
+/// Converts a PQ value (SMPTE ST 2084) to luminance in cd/m².
 fn from_pq(value: f64) -> f64 {
     let (m1, m2) = (2610.0 / 16384.0, 2523.0 / 4096.0 * 128.0);
     let (c1, c2, c3) = (3424.0 / 4096.0, 2413.0 / 4096.0 * 32.0, 2392.0 / 4096.0 * 32.0);
@@ -75,19 +76,20 @@ fn from_pq(value: f64) -> f64 {
     10_000.0 * ((root - c1).max(0.0) / (c2 - c3 * root)).powf(1.0 / m1)
 }
 
-/// Luminance in cd/m² of a gray HLG value on a display with a peak of 1000 cd/m² (ITU-R BT.2100).
+/// Converts a gray HLG value to luminance in cd/m², on a display with a peak of 1000 cd/m² (ITU-R BT.2100).
 fn from_hlg(value: f64) -> f64 {
     let (a, b, c) = (0.178_832_77, 0.284_668_92, 0.559_910_73);
     let scene = if value <= 0.5 { value * value / 3.0 } else { (((value - c) / a).exp() + b) / 12.0 };
     1000.0 * scene.powf(1.2)
 }
 
-/// Compresses luminances relative to white so that [`PEAK`] becomes 1.
+/// Compresses a luminance so that [`PEAK`] becomes 1. `light` is the luminance divided by that of reference
+/// white.
 fn compress(light: f64) -> f64 {
     if light <= KNEE {
         return light;
     }
     let (above, range) = ((light - KNEE) / (1.0 - KNEE), (PEAK / WHITE - KNEE) / (1.0 - KNEE));
-    // The extended curve of Reinhard et al. (2002), which has slope 1 at the knee.
+    // The extended curve of Reinhard et al. (2002). Its slope at the knee is 1.
     KNEE + (1.0 - KNEE) * (above * (1.0 + above / (range * range)) / (1.0 + above)).min(1.0)
 }

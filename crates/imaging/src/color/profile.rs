@@ -1,21 +1,22 @@
-//! Detection of sRGB profiles, whichever program wrote them. Most files with a profile have an sRGB profile,
-//! and then no conversion is needed.
+//! Recognises sRGB profiles by their values, because many programs write such profiles with different names
+//! and bytes. Most profiles in files are sRGB profiles, and pixels with such a profile need no conversion.
 
 use moxcms::{ColorProfile, ToneReprCurve};
 
-/// Largest allowed difference of a colorant coordinate. Profiles called sRGB differ by up to 0.0007 from each
-/// other; the closest other colour space, Display P3, differs by 0.08.
+/// Maximum difference of a colorant coordinate from that of sRGB. Profiles with the name sRGB differ by up to
+/// 0.0007; Display P3, the most similar other colour space, differs by 0.08.
 const MAX_COLORANT_DIFFERENCE: f64 = 0.002;
 
-/// Largest allowed difference of a tone curve, in linear light. Half a level of 8 bits is 0.00015 in the
-/// shadows and 0.0045 in the highlights; a plain gamma of 2.2 differs by 0.007.
+/// Maximum difference of a tone curve from that of sRGB, in linear light from 0 to 1. Half a level of 8 bits
+/// is 0.00015 for dark values and 0.0045 for bright values. The curve of gamma 2.2 differs by 0.007.
 const MAX_CURVE_DIFFERENCE: f64 = 0.002;
 
-/// Red, green and blue of sRGB, adapted to D50 (IEC 61966-2-1 with the Bradford transform of ICC.1).
+/// The X, Y, Z coordinates of red, green and blue of sRGB, adapted to D50 (IEC 61966-2-1, Bradford transform
+/// of ICC.1).
 const SRGB_COLORANTS: [[f64; 3]; 3] =
     [[0.436_07, 0.222_49, 0.013_92], [0.385_15, 0.716_87, 0.097_08], [0.143_07, 0.060_61, 0.714_10]];
 
-/// Whether the profile is a matrix profile with the primaries and tone curves of sRGB.
+/// Whether the profile has no lookup tables, but the primaries and tone curves of sRGB.
 pub(super) fn is_srgb(profile: &ColorProfile) -> bool {
     if profile.lut_a_to_b_perceptual.is_some() || profile.lut_a_to_b_colorimetric.is_some() {
         return false;
@@ -44,8 +45,8 @@ fn srgb_to_linear(x: f64) -> f64 {
     if x <= 0.040_45 { x / 12.92 } else { ((x + 0.055) / 1.055).powf(2.4) }
 }
 
-/// Evaluates a curve of ICC.1: a table, a single exponent, or one of the parametric types 0 to 4, which the
-/// number of parameters identifies.
+/// The value of a tone curve at `x`. A curve of ICC.1 is a table, a single exponent, or a formula of one of
+/// the types 0 to 4, which differ in the number of parameters. `None` if the number is not supported.
 fn evaluate(curve: &ToneReprCurve, x: f64) -> Option<f64> {
     match curve {
         ToneReprCurve::Lut(table) => match table.as_slice() {

@@ -1,25 +1,27 @@
-//! Locally assembled binary (LAB) features for every position of an image, and the boosted classifiers over
-//! them. The method is Yan, Shan, Chen and Gao, "Locally Assembled Binary (LAB) Feature with Feature-centric
-//! Cascade for Fast and Accurate Face Detection", CVPR 2008.
+//! The fast classifiers of the detector, and the features that they read: locally assembled binary (LAB)
+//! features, computed once for every position of an image. The method is described in Yan, Shan, Chen and
+//! Gao, "Locally Assembled Binary (LAB) Feature with Feature-centric Cascade for Fast and Accurate Face
+//! Detection", CVPR 2008.
 
 use super::WINDOW;
 use super::gray_image::GrayImage;
 use super::model::BoostedClassifier;
 
-/// Side of one of the nine blocks that a feature compares, in pixels.
+/// Side of a block, in pixels. A feature compares nine blocks (3 × 3).
 const BLOCK: usize = 3;
-/// Number of features between two checks whether the score is still high enough.
+/// Number of features that are summed before the score is compared with the next threshold.
 const CHECK_INTERVAL: usize = 10;
-/// Lowest standard deviation of a window that may contain a face.
+/// Minimum contrast of a window: the standard deviation of its values. A window with less contrast contains
+/// no face.
 const DEVIATION_MIN: f64 = 10.0;
 
-/// For each position: the feature of the nine blocks whose upper left corner is there, and sums for the
-/// contrast.
+/// The data of every position of an image: the feature whose nine blocks begin there (upper left corner), and
+/// sums from which the contrast of a window is computed.
 pub(super) struct FeatureMap {
     width: usize,
     patterns: Vec<u8>,
-    /// Sums of the values and of their squares above and left of each position, excluding its row and column.
-    /// Rows have `width + 1` entries.
+    /// For each position, the sum of the values above and left of it and the sum of their squares, without
+    /// its own row and column. Each row has `width + 1` entries.
     sums: Vec<[u64; 2]>,
 }
 
@@ -29,7 +31,8 @@ impl FeatureMap {
         Self { width: image.width, patterns: patterns(image), sums: sums(image) }
     }
 
-    /// The score of the window at `x`, `y`, or `None` if the classifier sees no face.
+    /// The score of the window with its upper left corner at `x`, `y`. `None` if the classifier rejects the
+    /// window or if its contrast is too low.
     pub(super) fn score(&self, classifier: &BoostedClassifier, x: usize, y: usize) -> Option<f32> {
         let start = y * self.width + x;
         let mut score = 0.0;
@@ -56,8 +59,9 @@ impl FeatureMap {
     }
 }
 
-/// For each position, one bit per outer block, set if the outer block is not brighter than the middle block.
-/// Positions too near the right and lower edges keep 0; no window uses them.
+/// The feature of each position: one bit for each of the eight outer blocks, set if the middle block is at
+/// least as bright. Positions at which the nine blocks would extend beyond the image keep 0; no window uses
+/// them.
 fn patterns(image: &GrayImage) -> Vec<u8> {
     let width = image.width;
     let blocks = block_sums(image);
@@ -75,7 +79,8 @@ fn patterns(image: &GrayImage) -> Vec<u8> {
     patterns
 }
 
-/// The sum of the block whose upper left corner is at each position that has a whole block.
+/// For each position, the sum of the block whose upper left corner is there. Positions at which the block
+/// would extend beyond the image have no valid sum.
 fn block_sums(image: &GrayImage) -> Vec<u16> {
     let width = image.width;
     let mut rows = vec![0; image.data.len()];
@@ -94,7 +99,7 @@ fn block_sums(image: &GrayImage) -> Vec<u16> {
     blocks
 }
 
-/// Sums of the values and of their squares, as in [`FeatureMap`].
+/// Sums of the values and of their squares, as described in [`FeatureMap`].
 fn sums(image: &GrayImage) -> Vec<[u64; 2]> {
     let stride = image.width + 1;
     let mut sums = vec![[0; 2]; stride * (image.height + 1)];

@@ -1,7 +1,7 @@
 //! The detection cascade: fast classifiers test every window at every size, and slower, more exact stages
-//! test the windows that are left. The method is Wu, Kan, He, Shan and Chen, "Funnel-structured cascade for
-//! multi-view face detection with alignment-awareness", Neurocomputing 221, 2017. The implementation is our
-//! own, because no window may read outside of the image.
+//! test the windows that passed. The method is described in Wu, Kan, He, Shan and Chen, "Funnel-structured
+//! cascade for multi-view face detection with alignment-awareness", Neurocomputing 221, 2017. The
+//! implementation is written for this crate, so that no window reads outside of the image.
 
 use super::WINDOW;
 use super::binary_features::FeatureMap;
@@ -9,16 +9,16 @@ use super::gray_image::GrayImage;
 use super::model::{Branch, Model, Perceptron};
 use super::surf::{Gradients, Patch};
 
-/// Ratio of each size to the previous, larger size.
+/// Factor between one size at which the image is searched and the next smaller size.
 const SHRINK: f32 = 0.8;
-/// Distance between two windows in pixels.
+/// Distance between neighbouring windows, in pixels of the resized image.
 const STEP: usize = 4;
-/// Overlap (intersection over union) above which two candidates are merged: between stages, and after the
-/// last stage.
+/// Two candidates are merged if their overlap (intersection over union) exceeds this value. The first value
+/// applies between stages, the second after the last stage.
 const MERGE_BETWEEN_STAGES: f32 = 0.8;
 const MERGE_FINALLY: f32 = 0.3;
-/// Maximum number of candidates that later stages test, those with the highest scores. No photograph reaches
-/// it.
+/// Maximum number of candidates that the later stages test. Only those with the highest scores are kept, to
+/// limit the time. Photographs have fewer candidates.
 const N_CANDIDATES_MAX: usize = 4_000;
 
 /// A square that may contain a face, in pixels of the image. The square may extend beyond the image.
@@ -27,7 +27,7 @@ pub(super) struct Candidate {
     pub(super) x: i32,
     pub(super) y: i32,
     pub(super) side: u32,
-    /// Confidence: higher is more certain. Merging candidates adds their scores.
+    /// Confidence that the square contains a face, without a unit. Merging candidates adds their scores.
     pub(super) score: f32,
 }
 
@@ -49,8 +49,8 @@ pub(super) fn run(image: &GrayImage, model: &Model, patches: &[Patch]) -> Vec<Ca
     candidates.into_iter().next().unwrap_or_default()
 }
 
-/// Tests all windows with each first-level classifier, at every size from that of the image down to a single
-/// window.
+/// Tests all windows with each classifier of the first level. The image is searched at its own size and at
+/// smaller sizes, as long as a window fits.
 fn scan_windows(image: &GrayImage, model: &Model) -> Vec<Vec<Candidate>> {
     let mut candidates = vec![Vec::new(); model.first_level.len()];
     let mut scale = 1.0_f32;
@@ -74,7 +74,7 @@ fn scan_windows(image: &GrayImage, model: &Model) -> Vec<Vec<Candidate>> {
     }
 }
 
-/// Runs all stages of a branch and returns the candidates that pass.
+/// Runs all stages of a branch and returns the candidates that passed all of them.
 fn run_branch(
     branch: &Branch,
     mut candidates: Vec<Candidate>,
@@ -95,8 +95,8 @@ fn run_branch(
     candidates
 }
 
-/// Runs one stage on a candidate. If the stage sees a face, returns the candidate moved and resized to that
-/// face.
+/// Runs one stage on a candidate. Returns the candidate, moved and resized to the face that the stage found,
+/// or `None` if it found no face or if the candidate is outside of the image.
 fn run_stage(
     stage: &Perceptron,
     candidate: Candidate,
@@ -123,8 +123,8 @@ fn run_stage(
     })
 }
 
-/// Merges overlapping candidates into the candidate with the highest score; the merged score is the sum of
-/// their scores.
+/// Merges candidates that overlap. Of each group the candidate with the highest score is kept, and its score
+/// becomes the sum of the scores of the group.
 fn merge_overlapping(mut candidates: Vec<Candidate>, min_overlap: f32) -> Vec<Candidate> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(N_CANDIDATES_MAX);

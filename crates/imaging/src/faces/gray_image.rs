@@ -1,4 +1,4 @@
-//! Gray images, which the face detector works on.
+//! Gray images, the input of the face detector.
 
 use super::WINDOW;
 
@@ -29,8 +29,8 @@ impl GrayImage {
         Self { width, height, data }
     }
 
-    /// Resizes the square of side `side` (at least 2) at the given position to a detection window. Pixels
-    /// outside of the image are black.
+    /// Resizes a square of the image to the size of a detection window. `side` (at least 2) is the side of
+    /// the square in pixels. Pixels outside of the image are black.
     pub(super) fn window(&self, left: i32, top: i32, side: u32) -> [u8; WINDOW * WINDOW] {
         let value = |x: usize, y: usize| {
             let column =
@@ -51,8 +51,8 @@ impl GrayImage {
     }
 }
 
-/// For each of `to` pixels: the first of the two source pixels between which it lies, and the weight of the
-/// second (0–1).
+/// For each of the `to` output pixels: the first of the two source pixels from which it is interpolated, and
+/// the weight of the second (0–1).
 fn taps(from: usize, to: usize) -> Vec<(usize, f32)> {
     let step = from as f64 / to as f64;
     let tap = |i: usize| {

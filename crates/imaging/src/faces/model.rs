@@ -1,14 +1,15 @@
 //! The trained model: a cascade of classifiers, read once from a built-in file.
 //!
 //! `seeta_fd_frontal_v1.0.bin` is the model of the SeetaFace engine (BSD-2-Clause, see `LICENSE-seetaface`).
-//! The file is little-endian. It lists levels of branches, and for each branch its stages, each of one of two
-//! kinds, and the branches whose candidates it takes.
+//! The file is little-endian. It contains levels, and each level contains branches. A branch has stages,
+//! which are boosted classifiers in the first level and perceptrons in later levels, and a list of the
+//! branches of the previous level whose candidates it tests.
 
-/// The model file.
+/// The content of the model file.
 const BYTES: &[u8] = include_bytes!("seeta_fd_frontal_v1.0.bin");
 
-/// The whole cascade. The classifiers of the first level test every window. A branch of a later level tests
-/// the candidates of the branches that it names.
+/// All classifiers of the model. The classifiers of the first level test every window. A branch of a later
+/// level tests the candidates that passed certain branches of the previous level.
 pub(super) struct Model {
     pub(super) first_level: Vec<BoostedClassifier>,
     pub(super) levels: Vec<Vec<Branch>>,
@@ -17,30 +18,31 @@ pub(super) struct Model {
 /// A branch of a later level.
 pub(super) struct Branch {
     pub(super) stages: Vec<Perceptron>,
-    /// Indices of the branches of the previous level whose candidates this branch takes.
+    /// Indices of the branches of the previous level. This branch tests the candidates that passed them.
     pub(super) sources: Vec<usize>,
 }
 
-/// A boosted classifier: a sum of feature weights. The test stops as soon as the sum is too low.
+/// A boosted classifier: it adds up the weights of its features. The test ends as soon as the sum is too low.
 pub(super) struct BoostedClassifier {
     pub(super) features: Vec<Feature>,
 }
 
-/// One feature: a position in the window, and the weight of each of the 256 patterns.
+/// One feature of a classifier: a position in the window, and a weight for each of the 256 patterns that may
+/// be there.
 pub(super) struct Feature {
     pub(super) x: usize,
     pub(super) y: usize,
     pub(super) weights: Vec<f32>,
-    /// The lowest sum that may continue after this feature.
+    /// The window is rejected if the sum up to this feature is lower.
     pub(super) threshold: f32,
 }
 
-/// A small neural network over gradient features.
+/// A small neural network whose inputs are gradient features.
 pub(super) struct Perceptron {
-    /// Indices of the patches that are the inputs.
+    /// Indices of the patches whose features are the inputs.
     pub(super) patches: Vec<usize>,
     pub(super) threshold: f32,
-    /// The last layer ends in a sigmoid function, the other layers in a rectifier.
+    /// The activation function of the last layer is the sigmoid, that of the other layers is the rectifier.
     pub(super) layers: Vec<Layer>,
 }
 
@@ -71,7 +73,7 @@ impl Model {
                         _ => return None,
                     }
                 }
-                // The count is negative if the branch has no sources.
+                // The file contains a negative count if the branch has no sources.
                 let n_sources = reader.int()?.max(0);
                 let sources = (0..n_sources).map(|_| reader.count()).collect::<Option<_>>()?;
                 branches.push(Branch { stages, sources });
@@ -123,7 +125,7 @@ impl Reader<'_> {
 
     fn perceptron(&mut self) -> Option<Perceptron> {
         let (n_layers, n_patches) = (self.count()?, self.count()?);
-        // The file counts patches from 1.
+        // Patches have the numbers 1, 2, … in the file.
         let patches = (0..n_patches).map(|_| self.count()?.checked_sub(1)).collect::<Option<_>>()?;
         let threshold = self.float()?;
         let mut n_inputs = self.count()?;

@@ -1,22 +1,23 @@
-//! The later stages: sums of gradients in patches of the window, after SURF (Bay, Ess, Tuytelaars and Van
-//! Gool, 2008, and Li and Zhang, "Learning SURF Cascade for Fast and Accurate Object Detection", CVPR 2013),
-//! and small neural networks over these sums.
+//! The later stages of the detector: small neural networks, whose inputs are sums of gradients in patches of
+//! the window. The sums are similar to SURF (Bay, Ess, Tuytelaars and Van Gool, 2008; Li and Zhang, "Learning
+//! SURF Cascade for Fast and Accurate Object Detection", CVPR 2013).
 
 use super::WINDOW;
 use super::model::{Layer, Perceptron};
 
-/// Sums per cell: the sum of each gradient and of its magnitude, each separately for pixels with a negative
-/// and with a nonnegative value of the other gradient.
+/// Number of sums for each cell of a patch. The horizontal gradient dx and its magnitude are summed
+/// separately for pixels with dy < 0 and with dy ≥ 0, and the vertical gradient dy likewise by the sign of
+/// dx.
 const N_SUMS: usize = 8;
-/// Features of a patch: it has two rows of two cells.
+/// Number of features of a patch, which has two rows of two cells.
 const N_FEATURES: usize = 4 * N_SUMS;
-/// Smallest side of a patch, and the distance between patches of one size, in pixels.
+/// Smallest side of a patch, and the distance between neighbouring patches of the same size, in pixels.
 const PATCH_MIN: usize = 16;
 const PATCH_STEP: usize = 16;
-/// Ratios of width to height of the patches.
+/// The shapes of patches, as ratios of width to height.
 const SHAPES: [(usize, usize); 5] = [(1, 1), (1, 2), (2, 1), (2, 3), (3, 2)];
 
-/// A part of the window, in pixels.
+/// A rectangle in the detection window, in pixels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patch {
     x: usize,
@@ -25,7 +26,7 @@ pub(super) struct Patch {
     height: usize,
 }
 
-/// All patches, in the order in which the model numbers them.
+/// All patches. Their order is that of the numbers in the model.
 pub(super) fn patches() -> Vec<Patch> {
     let mut patches = Vec::new();
     for (across, down) in SHAPES {
@@ -44,8 +45,8 @@ pub(super) fn patches() -> Vec<Patch> {
     patches
 }
 
-/// Integral image of the gradients of one window: for each position, the sums above and left of it, excluding
-/// its row and column.
+/// Integral image of the gradients of one window: for each position, the sums over all pixels above and left
+/// of it, without its own row and column.
 pub(super) struct Gradients {
     sums: Vec<[i32; N_SUMS]>,
 }
@@ -76,7 +77,7 @@ impl Gradients {
         Self { sums }
     }
 
-    /// The sums of the four cells of a patch, scaled to a vector of length 1.
+    /// The sums of the four cells of a patch, divided by their Euclidean norm.
     fn features(&self, patch: Patch) -> [f32; N_FEATURES] {
         let (width, height) = (patch.width / 2, patch.height / 2);
         let mut features = [0.0; N_FEATURES];
@@ -105,8 +106,8 @@ impl Gradients {
     }
 }
 
-/// Twice the slope at a position: from both neighbours, or at an edge from the position and its only
-/// neighbour.
+/// Twice the slope at a position. It is computed from the neighbours on both sides, or at an edge from the
+/// position and its only neighbour.
 fn doubled_slope(at: usize, value: impl Fn(usize) -> i32) -> i32 {
     match at {
         0 => 2 * (value(1) - value(0)),
@@ -115,20 +116,21 @@ fn doubled_slope(at: usize, value: impl Fn(usize) -> i32) -> i32 {
     }
 }
 
-/// The result of a network for a window with a face.
+/// The outputs of a network that found a face in a window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Detection {
     /// Confidence, 0–1.
     pub(super) score: f32,
-    /// Distance from the window to the face, to the right and down, in sides of the window, −1–1.
+    /// Offset of the face from the window, to the right (`x`) and down (`y`), divided by the side of the
+    /// window. From −1 to 1.
     pub(super) x: f32,
     pub(super) y: f32,
-    /// Side of the face, in sides of the window, 0–2.
+    /// Side of the face, divided by the side of the window. From 0 to 2.
     pub(super) size: f32,
 }
 
 impl Perceptron {
-    /// Evaluates the network. `None` if the network sees no face.
+    /// Evaluates the network. `None` if the score does not exceed the threshold.
     pub(super) fn evaluate(&self, gradients: &Gradients, patches: &[Patch]) -> Option<Detection> {
         let mut values: Vec<f32> =
             self.patches.iter().flat_map(|&patch| gradients.features(patches[patch])).collect();
@@ -150,7 +152,7 @@ impl Layer {
     }
 }
 
-/// The inner product, in eight sums side by side.
+/// The inner product. Eight partial sums are computed in parallel, so that the compiler vectorises the loop.
 fn inner_product(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;
     let (a, a_rest) = a.as_chunks::<LANES>();

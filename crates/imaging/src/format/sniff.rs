@@ -51,9 +51,9 @@ fn png_is_animated(input: &[u8]) -> bool {
     false
 }
 
-/// Whether the file begins like an icon or a cursor. The four bytes at the start are common in other files,
-/// so the first directory entry is checked too: its reserved byte is zero, and its picture lies behind the
-/// directory.
+/// Whether the file begins like an icon or a cursor. The first four bytes are also common in files of other
+/// formats. Therefore the first directory entry is checked too: its reserved byte must be zero, and its
+/// picture must lie after the directory.
 fn is_icon(input: &[u8]) -> bool {
     let starts = input.starts_with(b"\0\0\x01\0") || input.starts_with(b"\0\0\x02\0");
     let n_entries = usize::from(u16_le(input, 4).unwrap_or(0));
@@ -67,8 +67,8 @@ fn is_icon(input: &[u8]) -> bool {
 /// Recognises HEIF by the brands in its `ftyp` box.
 ///
 /// The brands `mif1`, `mif2` and `msf1` do not name the coding of the pictures. A file with only these brands
-/// counts as HEIC. The result decides only the name of the format: the decoder looks at the type of each item
-/// in the file.
+/// is recognised as HEIC. The result only affects the name of the format, because the decoder uses the type
+/// of each item in the file.
 fn heif_format(input: &[u8]) -> Option<Format> {
     let mut general = false;
     for brand in isobmff::brands(input) {
@@ -84,7 +84,8 @@ fn heif_format(input: &[u8]) -> Option<Format> {
     general.then_some(Format::Heic)
 }
 
-/// Names the kind of a file that this build does not read, for the error message. `None`: unknown.
+/// Names the kind of a file that this build does not read, e.g. `a PDF document`, for the error message.
+/// Returns `None` if the kind is unknown.
 pub(crate) fn sniff_foreign(input: &[u8]) -> Option<&'static str> {
     const SIGNATURES: &[(&[u8], &str)] = &[
         (b"%PDF-", "a PDF document"),
@@ -117,7 +118,7 @@ pub(crate) fn sniff_foreign(input: &[u8]) -> Option<&'static str> {
     sniff_text(input)
 }
 
-/// Names a kind of text by its first characters.
+/// Names the kind of a text file, recognised by its first characters.
 fn sniff_text(input: &[u8]) -> Option<&'static str> {
     let start = input.trim_ascii_start();
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
@@ -133,7 +134,7 @@ fn sniff_text(input: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether the file is a RIFF container with this form type.
+/// Whether the file is a RIFF container with the form type `form`.
 fn is_riff(input: &[u8], form: &[u8; 4]) -> bool {
     input.starts_with(b"RIFF") && input.get(8..12) == Some(form)
 }

@@ -1,4 +1,4 @@
-//! Recognises SVG, which has no signature: the name of the root element decides. The file may be compressed
+//! Recognises SVG by the name of the root element, because SVG has no signature. The file may be compressed
 //! with gzip, and the text may be UTF-8 or UTF-16.
 
 use std::io::Read;
@@ -8,15 +8,16 @@ use flate2::read::GzDecoder;
 use super::signature::GZIP;
 use super::xml_prolog;
 
-/// How many bytes of text are searched for the root element, where the text has to be decompressed or decoded
-/// first.
+/// The number of bytes that are decompressed or decoded at most to find the root element. A text in UTF-8
+/// without compression is searched without a limit.
 const SNIFFED_BYTES: u64 = 4 << 10;
 
 /// Whether `input` begins like a file whose root element is `svg`, compressed or not.
 pub(super) fn is_svg(input: &[u8]) -> bool {
     if input.starts_with(GZIP) {
         let mut head = Vec::new();
-        // The beginning is enough: a file that is truncated or damaged later is recognised too.
+        // An error of decompression is ignored, so that a file is recognised by its beginning even if it is
+        // truncated or damaged later.
         let _ended = GzDecoder::new(input).take(SNIFFED_BYTES).read_to_end(&mut head);
         return !head.starts_with(GZIP) && is_svg(&head);
     }

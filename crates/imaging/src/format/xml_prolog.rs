@@ -1,6 +1,6 @@
-//! Reads the prolog of an XML document, the part before the root element (XML 1.0, 2.8): enough to find the
-//! name of the root element and declarations in the document type. This is no parser; the parser finds
-//! malformed documents later.
+//! Reads the prolog of an XML document, the part before the root element (XML 1.0, 2.8): finds the name of
+//! the root element and declarations in the document type. This code does not check the syntax; the XML
+//! parser refuses malformed documents later.
 
 /// The properties of a prolog.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ fn after<'a>(text: &'a [u8], end: &[u8]) -> Option<&'a [u8]> {
     memchr::memmem::find(text, end).map(|at| &text[at + end.len()..])
 }
 
-/// The text after the keyword of a document type.
+/// The text after the keyword `DOCTYPE`; `None` when the text begins with something else.
 fn strip_doctype(text: &[u8]) -> Option<&[u8]> {
     const DOCTYPE: &[u8] = b"<!DOCTYPE";
     let (head, rest) = text.split_at_checked(DOCTYPE.len())?;
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_is_found_after_declaration_comments_and_document_type() {
+    fn root_element_is_found_after_the_xml_declaration_comments_and_the_document_type() {
         let cases: [(&str, &str, bool); 10] = [
             ("<svg>", "svg", false),
             ("\u{feff}  <?xml version='1.0'?>\n<!-- a > b --> <svg/>", "svg", false),

@@ -5,8 +5,8 @@ use crate::Error;
 use crate::plan::{Crop, CropAt, Gravity};
 
 /// The rectangle to keep, always inside the image. A rectangle that is larger than the image or extends
-/// beyond it is clipped. A crop by faces gives the result for an image without faces; [`super::resolve_faces`]
-/// handles faces.
+/// beyond it is clipped. A crop to the faces gives the largest square in the centre, as for an image without
+/// faces, because [`super::resolve_faces`] must replace such a crop before.
 ///
 /// # Errors
 /// [`Error::Plan`] if a rectangle at `x`, `y` has no pixel in common with the image.

@@ -1,4 +1,4 @@
-//! Applies the faces of an image to a plan: every crop and every gravity by faces becomes one by numbers.
+//! Replaces the crops and gravities of a plan that refer to faces by coordinates.
 
 use super::{Rect, Size};
 use crate::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
@@ -12,13 +12,13 @@ pub fn uses_faces(plan: &Plan) -> bool {
         }
         Some(Crop::Rect { at: CropAt::Point { .. }, .. }) | None => false,
     };
-    // The other modes of `resize` cut nothing off, so their gravity has no effect.
+    // Only the mode `fit` cuts parts of the image off. In the other modes gravity has no effect.
     crop || plan.resize.is_some_and(|resize| resize.mode == ResizeMode::Fit && is_by_faces(resize.gravity))
 }
 
-/// Replaces every rectangle and every gravity by faces with numbers, for an upright image of `size`. `faces`
-/// are in the order of their size, the largest first. Without faces the centre of the image is used, and the
-/// second value is a warning.
+/// Replaces each crop and each gravity that refers to faces by coordinates, for an upright image of `size`.
+/// `faces` are sorted by size, the largest first. If `faces` is empty, the centre of the image is used, and
+/// the second value is a warning.
 pub fn resolve_faces(plan: &Plan, size: Size, faces: &[Rect]) -> (Plan, Option<String>) {
     let faces: Vec<Rect> =
         faces.iter().map(|&face| plan.flip.map_or(face, |flip| mirror(face, size, flip))).collect();
@@ -55,7 +55,8 @@ fn resolve_crop(options: Crop, size: Size, faces: &[Rect]) -> Crop {
     }
 }
 
-/// The bounding box, extended on each side by `padding` percent of its longer side and clipped to the image.
+/// A crop to the rectangle `face`, extended on each side by `padding` percent of its longer side and clipped
+/// to the image.
 fn padded_box(face: Rect, padding: f64, size: Size) -> Crop {
     let margin = f64::from(face.width.max(face.height)) * padding / 100.0;
     let side = |start: u32, length: u32, bound: u32| {
@@ -68,7 +69,8 @@ fn padded_box(face: Rect, padding: f64, size: Size) -> Crop {
     Crop::Rect { width, height, at: CropAt::Point { x, y } }
 }
 
-/// The gravity towards the centre of the largest face (`Face`) or of the bounding box of all faces (`Faces`).
+/// Replaces `Face` by the centre of the largest face, and `Faces` by the centre of the bounding box of all
+/// faces. Keeps any other gravity.
 fn resolve_gravity(gravity: Gravity, faces: &[Rect]) -> Gravity {
     let target = match gravity {
         Gravity::Face => faces.first().copied(),
@@ -81,7 +83,7 @@ fn resolve_gravity(gravity: Gravity, faces: &[Rect]) -> Gravity {
     })
 }
 
-/// The smallest rectangle that contains all faces. `None` without faces.
+/// The smallest rectangle that contains all faces. `None` if there is no face.
 fn bounding_box(faces: &[Rect]) -> Option<Rect> {
     faces.iter().copied().reduce(|a, b| {
         let (x, y) = (a.x.min(b.x), a.y.min(b.y));
@@ -91,7 +93,7 @@ fn bounding_box(faces: &[Rect]) -> Option<Rect> {
     })
 }
 
-/// The position of the face after a flip of the image.
+/// The position of the face after the image is flipped.
 fn mirror(face: Rect, size: Size, flip: Flip) -> Rect {
     let position = |is_mirrored: bool, start: u32, length: u32, bound: u32| {
         if is_mirrored { bound.saturating_sub(start + length) } else { start }
@@ -103,8 +105,8 @@ fn mirror(face: Rect, size: Size, flip: Flip) -> Rect {
     }
 }
 
-/// The part of the face inside of the rectangle `kept`, relative to its upper left corner. `None` if no part
-/// is inside.
+/// The part of the face inside of the rectangle `kept`. Its position is relative to the upper left corner of
+/// `kept`. `None` if the face is outside.
 fn clip_to(face: Rect, kept: Rect) -> Option<Rect> {
     let side = |start: u32, length: u32, from: u32, n_kept: u32| {
         let first = start.max(from);

@@ -1,4 +1,4 @@
-//! The six modes of `resize`: the new size, and the part of the image that is shown.
+//! The six modes of `resize`: they define the new size, and which part of the image is kept.
 
 use super::{
     Rect, Size, Window, centred_start, leading_halves, place_by_gravity, proportional, snap_to_grid,
@@ -9,27 +9,28 @@ use crate::plan::{Gravity, Resize, ResizeMode};
 /// `y` on a canvas of the size `canvas`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Resized {
-    /// The part of the input that is shown.
+    /// The part of the input that is kept.
     pub window: Window,
     /// The size to which the window is resampled.
     pub picture: Size,
-    /// The size of the result. Larger than `picture` only for the mode `fill`.
+    /// The size of the result. It can be larger than `picture` only in the mode `fill`.
     pub canvas: Size,
-    /// Pixels between the left edge of the canvas and the resampled image.
+    /// Distance from the left edge of the canvas to that of the resampled image, in pixels.
     pub x: u32,
-    /// Pixels between the upper edge of the canvas and the resampled image.
+    /// Distance from the upper edge of the canvas to that of the resampled image, in pixels.
     pub y: u32,
 }
 
 impl Resized {
-    /// The whole input, resampled to `picture`.
+    /// The result of resampling the whole input to `picture`.
     fn whole(size: Size, picture: Size) -> Self {
         Self { window: Window::whole(size), picture, canvas: picture, x: 0, y: 0 }
     }
 }
 
-/// Computes the new size of an image of `size`. If the mode needs a side that is missing in the options, the
-/// side follows from the aspect ratio of the image, so every combination of options has a result.
+/// Computes the result of `resize` for an image of `size`. If the options lack a side that the mode needs, it
+/// is computed from the other side and the aspect ratio of the image, so every combination of options has a
+/// result.
 pub fn resize(size: Size, options: Resize) -> Resized {
     let width = options.width.map(|side| side.max(1));
     let height = options.height.map(|side| side.max(1));
@@ -65,7 +66,7 @@ pub fn resize(size: Size, options: Resize) -> Resized {
     }
 }
 
-/// Returns `picture`, or `size` if `picture` is larger and enlarging is not allowed.
+/// Returns `picture`. If it is larger than `size` and `upscale` is false, returns `size` instead.
 fn limit_enlargement(size: Size, picture: Size, upscale: bool) -> Size {
     let enlarges = picture.width > size.width || picture.height > size.height;
     if enlarges && !upscale { size } else { picture }
@@ -81,12 +82,12 @@ fn size_for_height(size: Size, height: u32) -> Size {
     Size::new(proportional(size.width, height, size.height), height)
 }
 
-/// Whether `size` has a larger ratio of width to height than `other`.
+/// Whether the ratio of width to height is larger for `size` than for `other`.
 fn is_wider(size: Size, other: Size) -> bool {
     u64::from(size.width) * u64::from(other.height) > u64::from(other.width) * u64::from(size.height)
 }
 
-/// The largest size with the aspect ratio of the image within the bounds.
+/// The largest size within `bounds` that has the aspect ratio of the image.
 fn fit_within(size: Size, bounds: Size) -> Size {
     let fitted = if is_wider(size, bounds) {
         size_for_width(size, bounds.width)
@@ -96,9 +97,9 @@ fn fit_within(size: Size, bounds: Size) -> Size {
     Size::new(fitted.width.min(bounds.width), fitted.height.min(bounds.height))
 }
 
-/// The mode `fit`: the largest window with the aspect ratio of the bounds, resampled to exactly the bounds.
-/// If that would enlarge the window and enlarging is not allowed, the window is cut out in whole pixels and
-/// not resampled.
+/// The mode `fit`: the largest window that has the aspect ratio of `bounds`, resampled to exactly `bounds`.
+/// If that would enlarge the window and `upscale` is false, the window is cut out in whole pixels and not
+/// resampled.
 fn cover(size: Size, bounds: Size, gravity: Gravity, upscale: bool) -> Resized {
     let wider = is_wider(size, bounds);
     let enlarges = if wider { bounds.height > size.height } else { bounds.width > size.width };

@@ -8,28 +8,30 @@ use crate::plan::{Length, Watermark};
 pub struct Placed {
     /// The size to which the watermark is resampled.
     pub size: Size,
-    /// Pixels between the left edges of the image and of the watermark (with tiles: of one tile). Negative if
-    /// the watermark extends beyond the left edge.
+    /// Distance from the left edge of the image to that of the watermark (or of one of its tiles), in pixels.
+    /// Negative if the watermark extends beyond the left edge.
     pub left: i64,
-    /// Pixels between the upper edges, as for `left`.
+    /// Distance from the upper edge of the image to that of the watermark, in pixels. Negative if the
+    /// watermark extends beyond the upper edge.
     pub top: i64,
-    /// Distance from one tile to the next, horizontally and vertically. `None` if the watermark is not tiled.
+    /// Distance from the start of one tile to the start of the next, horizontally and vertically, in pixels.
+    /// `None` if the watermark is not tiled.
     pub step: Option<(u32, u32)>,
 }
 
-/// The visible part of one row or column of watermarks.
+/// The visible part of a watermark tile along one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The first pixel of the image that it covers.
+    /// The first pixel of the image that the tile covers.
     pub in_image: u32,
-    /// The pixel of the watermark that lies there.
+    /// The pixel of the watermark at this place.
     pub in_mark: u32,
-    /// Number of pixels, at least 1.
+    /// Number of pixels that the tile covers, at least 1.
     pub length: u32,
 }
 
-/// Places a watermark of the size `mark` in an image. The function is idempotent: for a watermark of the
-/// resulting size it returns the same result.
+/// Computes size and position of a watermark of the size `mark` in an image. If the watermark already has the
+/// size that this function returns, a second call returns the same result.
 pub fn watermark(options: &Watermark, mark: Size, image: Size) -> Placed {
     let width = options.width.map(|length| to_pixels(length, image.width));
     let height = options.height.map(|length| to_pixels(length, image.height));
@@ -52,12 +54,13 @@ pub fn watermark(options: &Watermark, mark: Size, image: Size) -> Placed {
 }
 
 impl Placed {
-    /// The visible part of each column of watermarks, from left to right.
+    /// The visible part of each column of tiles, from left to right. A watermark that is not tiled has one
+    /// column.
     pub fn columns(&self, image: Size) -> impl Iterator<Item = Span> {
         spans(self.left, self.size.width, self.step.map(|(x, _)| x), image.width)
     }
 
-    /// The visible part of each row of watermarks, from top to bottom.
+    /// The visible part of each row of tiles, from top to bottom. A watermark that is not tiled has one row.
     pub fn rows(&self, image: Size) -> impl Iterator<Item = Span> {
         spans(self.top, self.size.height, self.step.map(|(_, y)| y), image.height)
     }
@@ -72,9 +75,9 @@ fn to_pixels(length: Length, side: u32) -> u32 {
     }
 }
 
-/// The start position by gravity along one axis: at an edge, `padding` pixels away from it; otherwise in the
-/// middle, half a pixel nearer to the upper left if the remainder is odd. The remainder is negative if the
-/// watermark is larger than the image.
+/// The start of the watermark along one axis. `leading_halves` is 0 for a start `padding` pixels after the
+/// first edge, 2 for an end `padding` pixels before the last edge, and 1 for the middle. If the middle is
+/// between two pixels, the start is rounded down. It is negative if the watermark is larger than the image.
 fn start_by_gravity(image: u32, mark: u32, leading_halves: u32, padding: u32) -> i64 {
     let spare = i64::from(image) - i64::from(mark);
     match leading_halves {
@@ -87,7 +90,8 @@ fn start_by_gravity(image: u32, mark: u32, leading_halves: u32, padding: u32) ->
 fn spans(first: i64, length: u32, step: Option<u32>, image: u32) -> impl Iterator<Item = Span> {
     let (length, image) = (i64::from(length), i64::from(image));
     let step = step.map(|step| i64::from(step).max(1));
-    // The tile before the first tile that starts inside of the image may still extend into it.
+    // Begin one tile before the first tile that starts inside of the image, because that tile may extend into
+    // the image.
     let first = step.map_or(first, |step| first.rem_euclid(step) - step);
     let starts = std::iter::successors(Some(first), move |&start| Some(start + step?));
     starts.take_while(move |&start| start < image).filter_map(move |start| {

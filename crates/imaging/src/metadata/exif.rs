@@ -1,6 +1,6 @@
 //! Reads, filters and writes EXIF (CIPA DC-008-2019, in the TIFF 6.0 structure). The output has the byte
-//! order of the input, so that values are copied unchanged. The parser follows at most three pointers and
-//! counts all copied bytes: no input makes it slow or its result large.
+//! order of the input, so that values are copied unchanged. The parser reads at most three directories and
+//! limits the number of copied bytes, so that no input makes it slow or its result large.
 
 use super::Changed;
 
@@ -13,9 +13,9 @@ const COLOR_SPACE: u16 = 0xa001;
 const PIXEL_X_DIMENSION: u16 = 0xa002;
 const PIXEL_Y_DIMENSION: u16 = 0xa003;
 
-/// Tags of the first directory that describe the image and not its storage in the file: description, make,
-/// model, orientation, resolution (three), software, date, artist, host computer, rating (two), copyright,
-/// Windows texts.
+/// Tags of the first directory that are kept. They describe the image and not its storage in the file:
+/// description, make, model, orientation, three tags of the resolution, software, date, artist, host
+/// computer, two tags of the rating, copyright, and five texts that Windows writes.
 const KEPT_OF_MAIN: [u16; 19] = [
     0x010e,
     0x010f,
@@ -38,15 +38,16 @@ const KEPT_OF_MAIN: [u16; 19] = [
     0x9c9f,
 ];
 
-/// Tags of the second directory that are wrong or unreadable after processing: how the old file was
-/// compressed (two), maker notes (their offsets count from a position that changes, and they hold previews of
-/// the original image), a related sound file, the pointer to interoperability data, the gamma.
+/// Tags of the second directory that are dropped, because they are wrong or unreadable after processing: two
+/// tags about the compression of the old file, the maker notes (their offsets become invalid, and they
+/// contain previews of the original image), a related sound file, the pointer to interoperability data, and
+/// the gamma.
 const DROPPED_OF_PHOTO: [u16; 6] = [0x9101, 0x9102, 0x927c, 0xa004, 0xa005, 0xa500];
 
-/// Longest block written: a JPEG segment of 65,533 bytes less `Exif\0\0`.
+/// Maximum size of a written block: the 65,533 bytes of a JPEG segment minus the 6 bytes of `Exif\0\0`.
 const MAX_BYTES: usize = 65_527;
 
-/// Longest text taken from a text field of another format.
+/// Maximum size of a text that is copied from another metadata format, such as IPTC.
 const MAX_TEXT_BYTES: usize = 8_192;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ enum Order {
     Little,
 }
 
-/// A tag and its value, in the byte order of the file.
+/// A tag, its type and its value. The value has the byte order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     tag: u16,
@@ -64,15 +65,15 @@ struct Entry {
     value: Vec<u8>,
 }
 
-/// The directories that are kept. The directory of the thumbnail is never read, because it shows the original
-/// image.
+/// The three directories that are kept. The directory of the thumbnail is never read, because a thumbnail
+/// shows the original image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Exif {
     order: Order,
     main: Vec<Entry>,
     photo: Vec<Entry>,
     gps: Vec<Entry>,
-    /// Number of entries, in any directory, that were dropped for lack of space.
+    /// Number of entries of all three directories that were dropped because of `MAX_BYTES`.
     n_left_out: usize,
 }
 
@@ -82,7 +83,8 @@ impl Default for Exif {
     }
 }
 
-/// Bytes of one value of a type (TIFF 6.0, section 2). EXIF does not use the types of BigTIFF.
+/// Size in bytes of one value of a field type (TIFF 6.0, section 2). `None` for the types of BigTIFF, which
+/// EXIF does not use, and for unknown types.
 fn value_bytes(field_type: u16) -> Option<u32> {
     Some(match field_type {
         1 | 2 | 6 | 7 => 1,
@@ -111,7 +113,7 @@ impl Order {
     }
 }
 
-/// The `N` bytes at an offset of the block. `None` if they extend beyond the end.
+/// The `N` bytes at an offset of the block. `None` if they extend beyond the end of the block.
 fn bytes_at<const N: usize>(block: &[u8], offset: u32) -> Option<[u8; N]> {
     block.get(usize::try_from(offset).ok()?..)?.first_chunk().copied()
 }
@@ -147,7 +149,7 @@ impl Exif {
         Self { photo: Vec::new(), gps: Vec::new(), n_left_out: 0, ..self }
     }
 
-    /// Updates orientation, size and colour space for the new image, and keeps everything else.
+    /// Updates orientation, size and colour space for the new image, and keeps all other entries.
     pub(super) fn updated_for(mut self, changed: Changed) -> Self {
         let order = self.order;
         if changed.upright {
@@ -167,8 +169,8 @@ impl Exif {
         self
     }
 
-    /// Adds a text unless the tag is present. The text is UTF-8, which EXIF 3.0 allows instead of ASCII; all
-    /// common readers accept it.
+    /// Adds a text entry, unless an entry with this tag exists. The text is written as UTF-8, which EXIF 3.0
+    /// permits and common readers accept.
     pub(super) fn add_text(&mut self, tag: u16, text: Option<&str>) {
         let Some(text) = text.map(|text| text.trim_matches(['\0', ' '])).filter(|text| !text.is_empty())
         else {
@@ -185,8 +187,8 @@ impl Exif {
         self.main.push(Entry { tag, field_type: 2, count: value.len() as u32, value });
     }
 
-    /// Writes the block. Returns `None` instead of an empty block, and the number of values dropped for lack
-    /// of space.
+    /// Writes the block: `None` if it would have no entry. The number is that of the entries that were
+    /// dropped because of `MAX_BYTES`.
     pub(super) fn write(mut self) -> (Option<Vec<u8>>, usize) {
         let order = self.order;
         let mut room = MAX_BYTES - 8 - 3 * 6 - 2 * 12;
@@ -218,7 +220,7 @@ impl Exif {
         let mut block = Vec::with_capacity(start as usize);
         block.extend_from_slice(if order == Order::Big { b"MM\0*\0\0\0\x08" } else { b"II*\0\x08\0\0\0" });
         for mut directory in [main, self.photo, self.gps] {
-            // The standard requires ascending tags. Readers use the first of two entries with one tag.
+            // The standard requires ascending tags.
             directory.sort_by_key(|entry| entry.tag);
             write_directory(&mut block, order, &directory);
         }
@@ -228,7 +230,8 @@ impl Exif {
 }
 
 impl Entry {
-    /// Bytes of the entry in a file: 12 in the directory, and the value if it does not fit into the entry.
+    /// Size of the entry in a file: 12 bytes in the directory, and the padded value if it is longer than 4
+    /// bytes.
     fn n_bytes(&self) -> usize {
         12 + if self.value.len() > 4 { self.value.len().next_multiple_of(2) } else { 0 }
     }
@@ -242,8 +245,9 @@ fn long_entry(order: Order, tag: u16, value: u32) -> Entry {
     Entry { tag, field_type: 4, count: 1, value: order.put_u32(value).to_vec() }
 }
 
-/// Reads the entries of a directory whose values lie within the block. `room` is the number of bytes that all
-/// directories together may still copy.
+/// Reads the entries of a directory whose values are inside the block. Of several entries with the same tag
+/// only the first is kept. `room` is the number of bytes that may still be copied, counted over all
+/// directories.
 fn read_directory(
     block: &[u8],
     order: Order,
@@ -276,7 +280,7 @@ fn read_directory(
     entries
 }
 
-/// Number of bytes that [`write_directory`] writes. A directory without entries takes none.
+/// Number of bytes that [`write_directory`] writes: 0 for a directory without entries.
 fn directory_bytes(directory: &[Entry]) -> usize {
     if directory.is_empty() { 0 } else { 6 + directory.iter().map(Entry::n_bytes).sum::<usize>() }
 }
@@ -300,7 +304,7 @@ fn write_directory(block: &mut Vec<u8>, order: Order, directory: &[Entry]) {
         }
         block.extend(field);
     }
-    // A next-directory pointer of 0: no directory follows.
+    // The offset of the next directory. 0 means that there is none.
     block.extend([0; 4]);
     for entry in directory.iter().filter(|entry| entry.value.len() > 4) {
         block.extend_from_slice(&entry.value);

@@ -1,11 +1,11 @@
-//! Reads author and copyright from IPTC-IIM (version 4.2), which press agencies write. JPEG stores IPTC-IIM
-//! in an APP13 segment, within Photoshop's image resources. This crate never writes IPTC: EXIF and XMP hold
-//! the same information.
+//! Reads author and copyright from IPTC-IIM (version 4.2), the metadata format of press agencies. JPEG stores
+//! IPTC-IIM in an APP13 segment, as one of Photoshop's image resources. This crate never writes IPTC-IIM,
+//! because EXIF and XMP can contain the same texts.
 
-/// Number of the image resource that contains IPTC-IIM.
+/// Number of the image resource whose data is IPTC-IIM.
 const IPTC_RESOURCE: u16 = 0x0404;
 
-/// Data sets of record 2.
+/// Numbers of the two data sets of record 2 that are read.
 const BY_LINE: u8 = 80;
 const COPYRIGHT_NOTICE: u8 = 116;
 
@@ -16,8 +16,8 @@ pub(crate) struct Rights {
     pub(crate) copyright: Option<String>,
 }
 
-/// Reads image resources, which follow `Photoshop 3.0\0` in a segment. Reading stops at a broken or truncated
-/// resource.
+/// Reads author and copyright from the image resources of a segment, without the prefix `Photoshop 3.0\0`.
+/// Reading ends at a broken or truncated resource.
 pub(crate) fn rights(resources: &[u8]) -> Rights {
     let mut rights = Rights::default();
     let mut rest = resources;
@@ -30,11 +30,12 @@ pub(crate) fn rights(resources: &[u8]) -> Rights {
     rights
 }
 
-/// Splits off the first resource: its number, its data and the remaining bytes.
+/// Splits the bytes into the number of the first resource, its data and the bytes after it. `None` if the
+/// resource is broken or truncated.
 fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let rest = bytes.strip_prefix(b"8BIM")?;
     let (id, rest) = rest.split_first_chunk()?;
-    // The name of the resource. The name and its length byte together have an even number of bytes.
+    // Skip the name of the resource. It begins with a length byte and is padded to an even number of bytes.
     let n_name = usize::from(*rest.first()?) + 1;
     let rest = rest.get(n_name.next_multiple_of(2)..)?;
     let (length, rest) = rest.split_first_chunk()?;
@@ -43,10 +44,11 @@ fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((u16::from_be_bytes(*id), data, rest.get(length.checked_next_multiple_of(2)?..).unwrap_or_default()))
 }
 
-/// Keeps the first by-line and the first copyright notice.
+/// Reads the first by-line and the first copyright notice into `rights`, unless it already has them.
 fn read_records(mut bytes: &[u8], rights: &mut Rights) {
     while let [0x1c, record, number, high, low, rest @ ..] = bytes {
-        // A set top bit announces a length above 32,767 bytes; neither of the two texts is that long.
+        // A length of 0x8000 or more marks a data set above 32,767 bytes. Reading ends there, because neither
+        // author nor copyright is that long.
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let Some((data, after)) = rest.split_at_checked(length).filter(|_| length < 0x8000) else { return };
         let slot = match (record, *number) {
@@ -61,8 +63,8 @@ fn read_records(mut bytes: &[u8], rights: &mut Rights) {
     }
 }
 
-/// Decodes the text as UTF-8 if valid, because files often lack the UTF-8 marker; otherwise as Latin-1, whose
-/// codes are those of Unicode.
+/// Decodes the text as UTF-8 if it is valid UTF-8, because files often lack the marker for UTF-8; otherwise
+/// as Latin-1, whose bytes are Unicode code points.
 fn text(data: &[u8]) -> String {
     match std::str::from_utf8(data) {
         Ok(text) => text.to_owned(),

@@ -1,21 +1,21 @@
-//! Edits XMP (ISO 16684-1) as text: finds single properties by their usual names and replaces them, or copies
-//! them into a new packet. The module does not parse XML. Properties in an unusual form stay as they are, and
-//! every packet is processed in linear time.
+//! Edits XMP (ISO 16684-1) as text: searches for certain properties by their usual names and replaces their
+//! values, or copies them into a new packet. The module does not parse XML, so that every packet is processed
+//! in linear time. Properties with an unusual prefix or form are not found and stay unchanged.
 
 use std::borrow::Cow;
 
 use super::Changed;
 
-/// Longest packet kept: a JPEG segment of 65,533 bytes less the XMP identifier. A longer packet would need
-/// several segments, which few programs read.
+/// Maximum size of a packet that is kept: the 65,533 bytes of a JPEG segment minus the XMP identifier. A
+/// longer packet would need several segments, which few programs can read.
 pub(super) const MAX_BYTES: usize = 65_504;
 
-/// Longest text read from a packet, and the maximum number of creators.
+/// Maximum size of a text that is read from a packet, and maximum number of creators that are read.
 const MAX_TEXT_BYTES: usize = 8_192;
 const MAX_CREATORS: usize = 16;
 
-/// The packet as text. `None` if it is not XML, or if it is in UTF-16 or UTF-32, which are allowed outside of
-/// JPEG but hardly used.
+/// The packet as text. `None` if it is not XML in UTF-8. XMP outside of JPEG may also be in UTF-16 or UTF-32,
+/// but hardly any program writes these.
 fn text(packet: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(packet).ok()?;
     text.contains('<').then_some(text)
@@ -44,8 +44,8 @@ pub(super) fn updated_for(packet: &[u8], changed: Changed) -> Option<Vec<u8>> {
     Some(without_padding(&packet).into_bytes())
 }
 
-/// A new packet with only `dc:rights` (in its default language) and `dc:creator`. `None` if the packet has
-/// neither.
+/// A new packet with only `dc:rights` (the first of its languages, which is the default) and `dc:creator`.
+/// `None` if the packet has neither property.
 pub(super) fn rights_only(packet: &[u8]) -> Option<Vec<u8>> {
     let packet = text(packet)?;
     let rights = list_items(packet, "dc:rights").into_iter().next();
@@ -75,7 +75,7 @@ pub(super) fn rights_only(packet: &[u8]) -> Option<Vec<u8>> {
     Some(packet.into_bytes())
 }
 
-/// Replaces all values of a simple property, which may be an attribute or an element.
+/// Replaces each value of a property. The property may be written as an attribute or as an element.
 fn set_property(packet: &mut Cow<'_, str>, property: &str, value: &str) {
     for (open, close) in
         [(format!("{property}=\""), "\""), (format!("{property}='"), "'"), (format!("<{property}>"), "<")]
@@ -97,7 +97,7 @@ fn set_property(packet: &mut Cow<'_, str>, property: &str, value: &str) {
     }
 }
 
-/// Removes an element and its content, if present.
+/// Removes the first element with this name and its content, if the packet has one.
 fn remove_element(packet: &mut Cow<'_, str>, element: &str) {
     let (open, close) = (format!("<{element}>"), format!("</{element}>"));
     if let Some((before, after)) = packet.split_once(&open)
@@ -107,8 +107,8 @@ fn remove_element(packet: &mut Cow<'_, str>, element: &str) {
     }
 }
 
-/// Removes the padding at the end of a packet. Writers add some kilobytes of blanks for programs that edit a
-/// packet in place.
+/// Removes the padding at the end of a packet. Programs write some kilobytes of blanks there, so that other
+/// programs can edit the packet without moving data.
 fn without_padding(packet: &str) -> String {
     match packet.rsplit_once("<?xpacket end") {
         Some((before, end)) => format!("{}\n<?xpacket end{end}", before.trim_end()),
@@ -116,7 +116,7 @@ fn without_padding(packet: &str) -> String {
     }
 }
 
-/// The texts of the list items of a property.
+/// The texts of the list items (`rdf:li`) of a property.
 fn list_items(packet: &str, property: &str) -> Vec<String> {
     let (open, close) = (format!("<{property}>"), format!("</{property}>"));
     let Some(list) = packet.split_once(&open).and_then(|(_, after)| after.split_once(&close)) else {
@@ -133,7 +133,8 @@ fn list_items(packet: &str, property: &str) -> Vec<String> {
     list.0.split("<rdf:li").skip(1).filter_map(item).take(MAX_CREATORS).collect()
 }
 
-/// Resolves the five XML entities and numeric character references. `None` if the text has other entities.
+/// Replaces the five named XML entities and numeric character references by their characters. `None` if the
+/// text has any other entity.
 fn unescaped(text: &str) -> Option<String> {
     let mut parts = text.split('&');
     let mut result = parts.next()?.to_owned();

@@ -1,11 +1,11 @@
-//! `adjust`: tone and colour. All attributes that work on single pixels are combined into one pass over
-//! tables, in this order:
+//! `adjust`: changes tone and colour. All attributes whose result for a pixel depends only on that pixel are
+//! combined into one pass with lookup tables, in this order:
 //!
 //! exposure, temperature, tint → highlights, shadows → brightness, contrast → gamma → saturation, hue →
 //! vibrance.
 //!
-//! `unsharp` follows as a second pass, because it reads neighbouring pixels. The order follows that of a
-//! darkroom: light first, then tones, then colour.
+//! `unsharp` follows as a second pass, because it reads neighbouring pixels. The order is light, then tones,
+//! then colour, as in a photographic darkroom.
 
 mod curves;
 mod unsharp;
@@ -34,8 +34,8 @@ pub(super) fn run(
     Ok(image.into())
 }
 
-/// Combines all attributes except `unsharp`. An attribute of 0 is skipped, so that it does not even cause
-/// rounding.
+/// Combines all attributes except `unsharp` into one map. An attribute of 0 is skipped, because even a
+/// neutral curve could change values by rounding.
 fn color_map(adjust: &Adjust) -> ColorMap {
     let mut map = ColorMap::identity();
     if adjust.exposure != 0.0 || adjust.temperature != 0.0 || adjust.tint != 0.0 {

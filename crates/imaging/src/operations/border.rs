@@ -1,4 +1,5 @@
-//! `border`: a frame inside the bounds of the image, with optional rounded corners.
+//! `border`: draws a frame along the edges of the image, over its outermost pixels, with optional rounded
+//! corners.
 
 use super::Context;
 use super::canvas::{channels_for, fade};
@@ -18,7 +19,8 @@ pub(super) fn run(
     let mut image = picture.into_image(scratch);
     let (width, height) = (image.width(), image.height());
     if border.size > 0 && border.color.a > 0 {
-        // A translucent frame is blended over the image: its opaque colour, weighted by its alpha.
+        // A translucent frame is blended over the image: the frame's colour is treated as opaque, and its
+        // alpha becomes the weight of the blend.
         let color = Color { a: 255, ..border.color };
         let alpha = u32::from(border.color.a);
         let inner = Outline::rounded(width, height, border.size, border.radius.saturating_sub(border.size));

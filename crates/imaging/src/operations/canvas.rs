@@ -1,4 +1,4 @@
-//! Places an image on a larger canvas, and resolves an absent background colour.
+//! Places an image on a larger canvas, and chooses the background colour if the plan names none.
 
 use super::Context;
 use super::channels::promote;
@@ -7,9 +7,9 @@ use crate::plan::Color;
 use crate::{Channels, Image, Scratch};
 
 impl Context<'_> {
-    /// The colour of a background. An absent colour means transparent if the output has alpha, otherwise
-    /// white. If the output has no alpha, a translucent colour is blended over white, as the encoder does
-    /// with the rest of the image.
+    /// The colour that a background gets. If the plan names no colour, it is transparent if the output has
+    /// alpha, otherwise white. A translucent colour is blended over white if the output has no alpha, because
+    /// the encoder does the same with translucent pixels of the image.
     pub(super) fn backdrop(&self, requested: Option<Color>) -> Color {
         match requested {
             Some(color) if self.output_alpha || color.a == 255 => color,
@@ -26,7 +26,7 @@ impl Context<'_> {
     }
 }
 
-/// The channels that an image needs to show this colour.
+/// The fewest channels with which an image can contain this colour.
 pub(super) fn channels_for(color: Color) -> Channels {
     if color.a < 255 {
         Channels::Rgba

@@ -1,4 +1,5 @@
-//! Conversions between pixel layouts: gray to colour, opaque to alpha, and the luma of a pixel.
+//! Conversions between pixel layouts: adding colour channels, adding alpha, and computing the luma of a
+//! pixel.
 
 use crate::{Channels, Image, Scratch};
 
@@ -9,13 +10,15 @@ pub(super) fn is_opaque(image: &Image) -> bool {
 
 /// Whether all pixels of an RGBA buffer are opaque.
 pub(super) fn is_opaque_data(pixels: &[u8]) -> bool {
-    // The fold runs over blocks, because the compiler does not vectorise a loop that may stop at each pixel.
+    // The pixels are checked in blocks, because the compiler does not vectorise a loop that may end at any
+    // pixel.
     pixels
         .chunks(4096)
         .all(|block| block.as_chunks::<4>().0.iter().fold(255, |all, pixel| all & pixel[3]) == 255)
 }
 
-/// Converts the image to at least the channels `wanted`: gray becomes RGB, and missing alpha becomes opaque.
+/// Adds channels until the image has at least those of `wanted`: a gray value is copied to R, G and B, and
+/// missing alpha becomes 255.
 pub(super) fn promote(image: Image, wanted: Channels, scratch: &mut Scratch) -> Image {
     let (width, height, old) = (image.width(), image.height(), image.channels());
     if old.count() >= wanted.count() {
@@ -48,6 +51,6 @@ pub(super) fn promote(image: Image, wanted: Channels, scratch: &mut Scratch) -> 
 
 /// Luma of an sRGB pixel by the weights of Rec. ITU-R BT.709, rounded. The luma of a gray pixel is its value.
 pub(super) fn luma([r, g, b]: [u8; 3]) -> u8 {
-    // The weights times 2^16; their sum is 65536.
+    // The BT.709 weights times 2^16, rounded. Their sum is 65536.
     ((u32::from(r) * 13_933 + u32::from(g) * 46_871 + u32::from(b) * 4_732 + 32_768) >> 16) as u8
 }

@@ -1,11 +1,11 @@
-//! A colour change that depends on single pixels only, in one pass: a curve for each channel, then a 3×3
-//! matrix, then vibrance. Curves and matrix are multiplied into tables first, and values are rounded once, at
-//! the end.
+//! A colour change in which each result pixel depends only on the same input pixel: a curve for each channel,
+//! then a 3×3 matrix, then vibrance. The products of curves and matrix are stored in tables before the pass
+//! over the pixels. Values are rounded only once, at the end.
 
 use super::channels::promote;
 use crate::{Channels, Image, Scratch};
 
-/// Luma weights of Rec. ITU-R BT.709, to the three decimals of the W3C Filter Effects Module.
+/// Luma weights of Rec. ITU-R BT.709, rounded to three decimals as in the W3C Filter Effects Module.
 pub(super) const LUMA: [f32; 3] = [0.213, 0.715, 0.072];
 
 /// A 3×3 matrix: `out[i] = Σ m[i][j] · in[j]`.
@@ -13,17 +13,18 @@ pub(super) type Matrix = [[f32; 3]; 3];
 
 const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
-/// Fractional bits of the fixed-point sums.
+/// Number of fractional bits of the fixed-point sums.
 const FRACTION: u32 = 16;
 
-/// The contribution of each value of one channel to the three channels of the result. The fourth lane is
-/// padding.
+/// For each of the 256 values of one input channel: the summand that it adds to each of the three output
+/// channels. The fourth number is padding, so that an entry fills a SIMD register.
 type Contributions = [[i32; 4]; 256];
 
 /// A colour change: curves, then a matrix, then vibrance.
 #[derive(Debug, Clone)]
 pub(super) struct ColorMap {
-    /// The result of each of the 256 values, 0–1, not yet rounded.
+    /// For each channel, the result of each of the 256 values. Results are from 0 to 1 and not rounded to
+    /// 1/255.
     curves: [[f32; 256]; 3],
     matrix: Matrix,
     vibrance: f32,
@@ -57,7 +58,8 @@ impl ColorMap {
             next.map(|row| std::array::from_fn(|j| row.iter().zip(&old).map(|(m, old)| m * old[j]).sum()));
     }
 
-    /// Moves each pixel away from its gray, less saturated pixels more; see `adjust`.
+    /// Multiplies the distance of each pixel from its luma by `1 + strength · (1 − saturation)`, which
+    /// changes muted colours most. `strength` is from −1 to 1.
     pub(super) fn vibrance(&mut self, strength: f32) {
         self.vibrance = strength;
     }
@@ -78,7 +80,7 @@ impl ColorMap {
         image
     }
 
-    /// Runs the fastest loop that suffices for the map, over pixels of `N` bytes.
+    /// Runs the simplest loop that computes the map, over pixels of `N` bytes.
     fn apply_to<const N: usize>(&self, data: &mut [u8]) {
         let pixels = data.as_chunks_mut::<N>().0;
         if self.matrix == IDENTITY && self.vibrance == 0.0 {
@@ -117,7 +119,7 @@ impl ColorMap {
         }
     }
 
-    /// Whether the map keeps equal channels equal.
+    /// Whether the map turns every gray pixel into a gray pixel.
     fn keeps_gray(&self) -> bool {
         let sums = self.matrix.map(|row| row.iter().sum::<f32>());
         self.curves[0] == self.curves[1]
@@ -125,13 +127,13 @@ impl ColorMap {
             && sums.iter().all(|sum| (sum - 1.0).abs() < 1e-4)
     }
 
-    /// The curves alone, rounded to bytes.
+    /// The results of the curves without the matrix, rounded to bytes.
     fn tables(&self) -> [[u8; 256]; 3] {
         self.curves.map(|curve| curve.map(|value| (value * 255.0 + 0.5) as u8))
     }
 
-    /// Curves and matrix multiplied into tables in fixed point. The tables of the first channel include the
-    /// half for rounding.
+    /// The products of curves and matrix, in fixed point. The tables of the first channel also add 0.5, so
+    /// that truncating the sum rounds it.
     fn contributions(&self) -> [Contributions; 3] {
         std::array::from_fn(|from| {
             self.curves[from].map(|value| {
@@ -157,7 +159,8 @@ pub(super) fn towards(to: Matrix, amount: f32) -> Matrix {
     mix(IDENTITY, to, amount)
 }
 
-/// The `saturate` matrix of the W3C Filter Effects Module: a `factor` of 0 gives luma only, 1 the identity.
+/// The `saturate` matrix of the W3C Filter Effects Module: a `factor` of 0 replaces each channel by the luma,
+/// and 1 is the identity.
 pub(super) fn saturate(factor: f32) -> Matrix {
     mix([LUMA; 3], IDENTITY, factor)
 }

@@ -1,4 +1,4 @@
-//! `crop`: keeps a rectangle. This operation copies no pixels; see [`Picture`].
+//! `crop`: keeps a rectangle. It only records the rectangle and copies no pixels; see [`Picture`].
 
 use super::Context;
 use super::picture::Picture;

@@ -1,5 +1,6 @@
-//! `auto.enhance`: stretches levels by percentile, then adds a little contrast and saturation. All channels
-//! use the same curve, so that no colour cast appears or disappears.
+//! `auto.enhance`: stretches the tones so that the darkest 0.5 % of the pixels become black and the brightest
+//! 0.5 % white, then adds a little contrast and saturation. All channels use the same curve, so that no
+//! colour cast appears or disappears.
 
 use super::Context;
 use super::channels::luma;
@@ -7,15 +8,15 @@ use super::color_map::{ColorMap, saturate};
 use super::picture::Picture;
 use crate::{Channels, Error, Image, Plan, Scratch};
 
-/// The share of pixels that may become black, and the share that may become white.
+/// The share of pixels that the stretch may turn black. The same share may turn white.
 const CLIPPED_SHARE: f64 = 0.005;
 
-/// The stretch starts at most at this value and ends at least at 255 minus this value, so contrast at most
-/// doubles.
+/// The highest value that may become black. The lowest value that may become white is 255 minus this value.
+/// The stretch therefore at most doubles the contrast.
 const MAX_LEVEL_SHIFT: f32 = 64.0;
 
-/// An image with fewer tones than this between the percentiles is a flat graphic, whose levels are
-/// intentional.
+/// Minimum distance between the value that becomes black and the value that becomes white. An image below it
+/// stays unchanged, because it is probably a flat graphic whose tones are intentional.
 const MIN_TONES: usize = 16;
 
 const CONTRAST: f32 = 0.1;
@@ -34,7 +35,7 @@ pub(super) fn run(
     let Some((black, white)) = levels(&histogram(&image)) else { return Ok(image.into()) };
     let mut map = ColorMap::identity();
     map.curve(|value| (value - black) / (white - black));
-    // Part of the smoothstep curve 3v² − 2v³, which keeps black, white and the middle.
+    // Mixes in some of the smoothstep curve 3v² − 2v³, which does not change the values 0, ½ and 1.
     map.curve(|value| value + CONTRAST * (value * value * (3.0 - 2.0 * value) - value));
     map.matrix(saturate(SATURATION));
     Ok(map.apply(image, scratch).into())
@@ -57,7 +58,8 @@ fn histogram(image: &Image) -> [u64; 256] {
     counts
 }
 
-/// The values (0–1) that become black and white. `None` for an image without enough tones.
+/// The values (0–1) that become black and white. `None` if they are fewer than `MIN_TONES` levels apart, or
+/// if no pixel is visible.
 fn levels(counts: &[u64; 256]) -> Option<(f32, f32)> {
     let n_clipped = (counts.iter().sum::<u64>() as f64 * CLIPPED_SHARE) as u64;
     let exceeds = |n_clipped: u64| {

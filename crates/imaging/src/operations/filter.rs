@@ -1,5 +1,5 @@
-//! `filter`: effects. The modules below implement them; they run in the order of this file. A strength is
-//! from 0 (the identity) to 100 (the full effect).
+//! `filter`: runs the effects, which the modules below implement, in the order of the function `run`. A
+//! strength of 0 leaves the image unchanged, and 100 is the full effect.
 
 mod convolution;
 mod motion;
@@ -58,8 +58,8 @@ pub(super) fn run(
     Ok(image.into())
 }
 
-/// Blurs by the requested kind. The radius of `gaussian` is its standard deviation, as in CSS `blur()` and in
-/// Photoshop.
+/// Blurs with the requested kernel. The radius of `gaussian` is its standard deviation, as in CSS `blur()`
+/// and in Photoshop.
 fn blur(mut image: Image, kind: Blur, scratch: &mut Scratch) -> Image {
     match kind {
         Blur::Gaussian { radius } => gaussian::blur(&mut image, radius),

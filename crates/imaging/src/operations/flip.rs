@@ -1,4 +1,4 @@
-//! `flip`: mirrors the image in its own buffer.
+//! `flip`: mirrors the image in place, without a second buffer.
 
 use super::Context;
 use super::picture::Picture;
@@ -20,7 +20,7 @@ pub(super) fn run(picture: Picture, plan: &Plan, _: &Context<'_>, _: &mut Scratc
     }))
 }
 
-/// Mirrors left to right.
+/// Swaps left and right.
 fn mirror_rows<const N: usize>(image: &mut Image) {
     let stride = image.width() as usize * N;
     for row in image.data_mut().chunks_exact_mut(stride) {
@@ -28,7 +28,7 @@ fn mirror_rows<const N: usize>(image: &mut Image) {
     }
 }
 
-/// Mirrors top to bottom.
+/// Swaps top and bottom.
 fn swap_rows(image: &mut Image) {
     let stride = image.width() as usize * image.channels().count();
     let n_half = image.height() as usize / 2 * stride;

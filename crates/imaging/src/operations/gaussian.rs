@@ -1,27 +1,27 @@
-//! Smoothing by running means, in time that does not depend on the radius. `filter.blur` uses this module.
+//! Box and gaussian blur for `filter.blur`, by running means. The time does not depend on the radius.
 //!
 //! A gaussian is approximated by three *extended* box blurs (Gwosdek, Grewenig, Bruhn, Weickert: *Theoretical
-//! foundations of gaussian convolution by extended box filtering*, 2011). Each is a mean over `2r + 1` pixels
-//! and a share of the two next pixels, so that the variance is exactly the requested one. Edges are clamped,
-//! alpha is premultiplied.
+//! foundations of gaussian convolution by extended box filtering*, 2011). Each of them is a mean over `2r +
+//! 1` pixels, plus a fraction of the next pixel on each side, so that the variance is exactly the requested
+//! one. Beyond an edge of the image its outermost pixel is repeated. Colours are premultiplied by alpha.
 //!
-//! Both directions work on strips of 32 lanes that fit into the cache: neighbouring rows, or columns. All
-//! values are whole multiples of 1/64 of a level, which `f32` adds exactly, so means do not drift along a
-//! row. Beyond its ends a strip is extended by repeated pixels, as far as all means together reach. Repeated
-//! means near an edge then give the same result as on an endless canvas.
+//! The horizontal pass works on strips of neighbouring rows, and the vertical pass on strips of neighbouring
+//! columns. A strip has 32 lanes and fits into the cache. All values are whole multiples of 1/64 of a level,
+//! because `f32` adds such values exactly, so the running sum collects no rounding errors along a row. Each
+//! end of a strip is extended by copies of the outermost pixel, as many as the sum of the reaches of all
+//! means. Three means in a row then give the same result near an edge as on an endless canvas.
 
 use super::channels::is_opaque;
 use super::resample::{premultiply_in_place, unpremultiply_in_place};
 use crate::{Channels, Image};
 
-/// Rows (or columns) that are processed together.
+/// Number of lanes that are processed together. A lane is one channel of one row (or of one column).
 const N_LANES: usize = 32;
 
-/// The values at one position of the strip in all lanes, that is in the rows (or columns) that are processed
-/// together.
+/// The values of all lanes at one position along the strip.
 type Lanes = [f32; N_LANES];
 
-/// Steps per level: values are multiples of 1/64 of a level.
+/// Number of steps in one level (1/255 of the full range): values are whole multiples of 1/64 of a level.
 const STEPS_PER_LEVEL: f32 = 64.0;
 
 /// Adding and subtracting this constant rounds a value below 2²² in magnitude to a whole number.
@@ -30,7 +30,8 @@ const ROUNDING_OFFSET: f32 = 12_582_912.0;
 /// Adding this constant puts a whole number from 0 to 255 into the low byte of an `f32`.
 const BYTE_OFFSET: f32 = 8_388_608.0;
 
-/// A mean over `2·radius + 1` positions with weight 1 and the two next positions with weight `edge`.
+/// A weighted mean over neighbouring positions: `2·radius + 1` positions with weight 1, and the next position
+/// on each side with weight `edge`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mean {
     radius: usize,
@@ -38,13 +39,14 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    /// A box blur. The fractional part of the radius is the weight of the outermost pixels.
+    /// The mean of a box blur. The fractional part of the radius is the weight of the outermost pixel on each
+    /// side.
     pub(super) fn of_radius(radius: f32) -> Self {
         Self { radius: radius as usize, edge: radius.fract() }
     }
 
-    /// One of three equal means that together have the standard deviation `sigma`: equation (14) of the
-    /// paper.
+    /// One of three equal box filters. Three in a row approximate a Gaussian blur with the standard deviation
+    /// `sigma` (equation (14) of the paper that the module comment names).
     pub(super) fn third_of_gaussian(sigma: f32) -> Self {
         let variance = sigma * sigma / 3.0;
         let radius = (0.5 * (12.0 * variance + 1.0).sqrt() - 0.5).floor();
@@ -53,7 +55,7 @@ impl Mean {
         Self { radius: radius as usize, edge }
     }
 
-    /// Writes the means of `from` to `to`.
+    /// Writes the mean around each position of `from` to `to`.
     fn run(self, from: &[Lanes], to: &mut [Lanes]) {
         let last = from.len() - 1;
         let weight = 1.0 / (2.0 * self.radius as f32 + 1.0 + 2.0 * self.edge);
@@ -76,12 +78,12 @@ impl Mean {
     }
 }
 
-/// Blurs with a gaussian of the standard deviation `sigma`, in pixels.
+/// Blurs with a gaussian whose standard deviation is `sigma` pixels.
 pub(super) fn blur(image: &mut Image, sigma: f32) {
     smooth(image, &[Mean::third_of_gaussian(sigma); 3]);
 }
 
-/// Runs the means one after the other, along both axes.
+/// Runs all means one after the other, first along the rows and then along the columns.
 pub(super) fn smooth(image: &mut Image, means: &[Mean]) {
     let has_alpha = !is_opaque(image);
     if has_alpha {
@@ -99,7 +101,8 @@ pub(super) fn smooth(image: &mut Image, means: &[Mean]) {
     }
 }
 
-/// Working memory: the lanes of all positions and of the margins at both ends, before and after a mean.
+/// Working memory for one strip, with margins at both ends: the values before a mean (`current`) and after it
+/// (`next`).
 struct Strip<'a> {
     means: &'a [Mean],
     margin: usize,
@@ -114,7 +117,7 @@ impl<'a> Strip<'a> {
         Self { means, margin, next: lanes.clone(), current: lanes }
     }
 
-    /// The first `n_positions` positions between the margins.
+    /// The values of the first `n_positions` pixels of the strip, without the margin before them.
     fn positions(&mut self, n_positions: usize) -> &mut [Lanes] {
         &mut self.current[self.margin..][..n_positions]
     }
@@ -132,7 +135,7 @@ impl<'a> Strip<'a> {
     }
 }
 
-/// Smooths from left to right. Processes as many rows of `N`-byte pixels at a time as there are lanes.
+/// Blurs along the rows. Each row of `N`-byte pixels takes `N` lanes.
 fn along_rows<const N: usize>(image: &mut Image, strip: &mut Strip<'_>) {
     let width = image.width() as usize;
     let stride = width * N;
@@ -155,7 +158,7 @@ fn along_rows<const N: usize>(image: &mut Image, strip: &mut Strip<'_>) {
     }
 }
 
-/// Smooths from top to bottom. Processes as many bytes of a row at a time as there are lanes.
+/// Blurs along the columns. Each byte of a row takes one lane.
 fn along_columns(image: &mut Image, strip: &mut Strip<'_>) {
     let height = image.height() as usize;
     let stride = image.width() as usize * image.channels().count();
@@ -176,7 +179,8 @@ fn along_columns(image: &mut Image, strip: &mut Strip<'_>) {
     }
 }
 
-/// Rounds to a byte. A conversion by `as` is not vectorised, because it must handle values out of range.
+/// Rounds to a byte. The conversion `as u8` is not used, because it clamps values out of range and is
+/// therefore not vectorised.
 fn to_byte(lane: f32) -> u8 {
     (lane * (1.0 / STEPS_PER_LEVEL) + BYTE_OFFSET).to_bits() as u8
 }

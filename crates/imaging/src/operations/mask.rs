@@ -1,4 +1,5 @@
-//! `mask`: cuts the image to a shape that touches its edges.
+//! `mask`: makes the pixels outside of a shape transparent, or fills them with the background. The shape
+//! touches all four edges of the image.
 
 use super::Context;
 use super::canvas::{channels_for, fade};

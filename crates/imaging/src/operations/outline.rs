@@ -1,10 +1,11 @@
-//! A rectangle with elliptic corners, and how much of each pixel it covers. An ellipse is a rectangle whose
-//! corners meet.
+//! The share of each pixel that a rectangle with elliptic corners covers. If the corner radii are half the
+//! sides, the rectangle is an ellipse.
 
-/// Sample lines per pixel row. Along a line, coverage is computed exactly.
+/// Horizontal sample lines per pixel row. The coverage along each line is computed exactly.
 const N_SAMPLES: u32 = 16;
 
-/// Edges in pixels from the upper left corner of the image, and the radii of the corners.
+/// A rectangle with rounded corners: its edges in pixels from the upper left corner of the image, and the
+/// radii of its corners.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outline {
     left: f64,
@@ -22,8 +23,8 @@ impl Outline {
         Self { left: 0.0, top: 0.0, right, bottom, radius_x: right / 2.0, radius_y: bottom / 2.0 }
     }
 
-    /// A rectangle `inset` pixels inside an image. The radius is limited to half the shorter side. The
-    /// rectangle may be empty.
+    /// The rectangle whose edges are `inset` pixels inside of the edges of the image. `radius` is reduced to
+    /// half the shorter side of the rectangle if it is larger. The rectangle may be empty.
     pub(super) fn rounded(width: u32, height: u32, inset: u32, radius: u32) -> Self {
         let inset = f64::from(inset);
         let (right, bottom) = (f64::from(width) - inset, f64::from(height) - inset);
@@ -32,7 +33,8 @@ impl Outline {
         Self { left: inset, top: inset, right, bottom, radius_x: radius, radius_y: radius }
     }
 
-    /// Writes the coverage of each pixel of row `y`, 0–255.
+    /// Writes the coverage of each pixel of row `y`: 0 for a pixel outside of the shape, 255 for a pixel
+    /// inside.
     pub(super) fn cover(&self, y: u32, row: &mut [u8]) {
         let spans: [(f64, f64); N_SAMPLES as usize] =
             std::array::from_fn(|i| self.span(f64::from(y) + (i as f64 + 0.5) / f64::from(N_SAMPLES)));
@@ -50,8 +52,8 @@ impl Outline {
         }
     }
 
-    /// Start and end of the inside of the shape on the line at height `y`. An empty span if the line misses
-    /// the shape.
+    /// The first and the last x coordinate inside the shape on the horizontal line at `y`. They are equal if
+    /// the line does not cross the shape.
     fn span(&self, y: f64) -> (f64, f64) {
         if y <= self.top || y >= self.bottom || self.left >= self.right {
             return (self.left, self.left);
@@ -67,7 +69,7 @@ impl Outline {
     }
 }
 
-/// The mean coverage of the pixel that begins at `x` by the spans, 0–255.
+/// The mean share (0–255) of the pixel from `x` to `x + 1` that the spans cover.
 fn mean_overlap(spans: &[(f64, f64)], x: f64) -> u8 {
     let sum: f64 = spans.iter().map(|(from, to)| (to.min(x + 1.0) - from.max(x)).max(0.0)).sum();
     (sum / spans.len() as f64 * 255.0 + 0.5) as u8

@@ -1,4 +1,4 @@
-//! `padding`: extends the canvas.
+//! `padding`: adds a margin to each side of the image.
 
 use super::Context;
 use super::canvas::surround;

@@ -1,30 +1,34 @@
-//! An image during the first, geometric operations. `crop` only narrows the part that counts, so that the
-//! following `resize` reads directly from the decoded pixels.
+//! An image during the geometric operations, which run first. `crop` only records which part of the image is
+//! kept, so that the following `resize` reads this part directly from the decoded pixels.
+//!
+//! A *plan pixel* is a pixel of the full-size image, to which the sizes and positions in a plan refer. It is
+//! smaller than a pixel of `image` if the decoder delivered a reduced image.
 
 use super::resample::resample;
 use crate::geometry::{Rect, Size, Window};
 use crate::plan::Kernel;
 use crate::{Image, Scratch};
 
-/// An image, the part of it that counts, and the size that this part represents.
+/// A decoded image, the part of it that is kept, and the size of this part in plan pixels.
 #[derive(Debug)]
 pub(super) struct Picture {
     image: Image,
-    /// The part that counts, in pixels of `image`.
+    /// The part that is kept, in pixels of `image`.
     part: Window,
-    /// The represented size, in pixels of the plan. Differs from the size of `part` if the decoder delivered
-    /// a reduced image.
+    /// The size of `part` in plan pixels. Differs from `part.width` and `part.height` if the decoder
+    /// delivered a reduced image.
     size: Size,
 }
 
 impl Picture {
-    /// A decoded image whose `part` (or else the whole image) represents an image of `full_size`.
+    /// A decoded image. `part` is the part that is kept (`None`: the whole image), and `full_size` is its
+    /// size in plan pixels (`None`: the size of the image).
     pub(super) fn new(image: Image, part: Option<Window>, full_size: Option<Size>) -> Self {
         let own = Size::of(&image);
         Self { image, part: part.unwrap_or(Window::whole(own)), size: full_size.unwrap_or(own) }
     }
 
-    /// The size in pixels of the plan.
+    /// The size in plan pixels.
     pub(super) fn size(&self) -> Size {
         self.size
     }
@@ -35,14 +39,14 @@ impl Picture {
         self
     }
 
-    /// Keeps only `rect`, given in pixels of the plan.
+    /// Keeps only `rect`, which is in plan pixels.
     pub(super) fn narrow(&mut self, rect: Rect) {
         self.part = self.to_image_pixels(rect.into());
         self.size = rect.size();
     }
 
-    /// Resamples `window`, given in pixels of the plan, to the size `to`. Only moves the pixels if they need
-    /// not change.
+    /// Resamples `window`, which is in plan pixels, to the size `to`. If no pixel value changes, only moves
+    /// the pixels within the buffer.
     pub(super) fn resampled(self, window: Window, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Self {
         let window = self.to_image_pixels(window);
         let rect = window.outer();
@@ -54,13 +58,13 @@ impl Picture {
         image.into()
     }
 
-    /// An image of exactly the represented size.
+    /// The image at its size in plan pixels. Resamples it if the decoder delivered a reduced image.
     pub(super) fn into_image(self, scratch: &mut Scratch) -> Image {
         let size = self.size;
         self.resampled(Window::whole(size), size, Kernel::default(), scratch).image
     }
 
-    /// Converts a window from pixels of the plan to pixels of the image.
+    /// Converts a window from plan pixels to pixels of the image.
     fn to_image_pixels(&self, window: Window) -> Window {
         let (part, bounds) = (self.part, Size::of(&self.image));
         let x = part.width / f64::from(self.size.width);

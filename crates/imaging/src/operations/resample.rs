@@ -1,7 +1,8 @@
 //! Resampling by separable SIMD convolution, one axis after the other, in reused buffers.
 //!
-//! Resampling works on sRGB values, as libvips and sharp do by default. Linear light would need 16 bits per
-//! channel and about three times the time, and makes text and thin lines thinner. Alpha is premultiplied.
+//! The values that are averaged are sRGB values, as in libvips and sharp by default. Averaging linear light
+//! would need 16 bits per channel and about three times the time, and would make text and thin lines thinner.
+//! Colours are premultiplied by alpha.
 
 mod bands;
 
@@ -14,8 +15,8 @@ use crate::geometry::{Rect, Size, Window};
 use crate::plan::Kernel;
 use crate::{Channels, Image, Scratch};
 
-/// Resamples `window` of the image to the size `to`. Pixels outside of the window have no effect, except for
-/// pixels that the edges of the window cut.
+/// Resamples `window` of the image to the size `to`. Pixels outside of the window do not affect the result. A
+/// pixel that an edge of the window cuts does.
 pub(super) fn resample(
     image: &Image,
     window: Window,
@@ -35,7 +36,8 @@ pub(super) fn resample(
     Image::new(to.width, to.height, image.channels(), resampled)
 }
 
-/// The pixels around the window, with colours multiplied by alpha, and the position of the window in them.
+/// A copy of the pixels that the window touches, with colours multiplied by alpha, and the window relative to
+/// the copy.
 fn premultiply(image: &Image, window: Window, scratch: &mut Scratch) -> (Image, Window) {
     let Rect { x, y, width, height } = window.outer();
     let mut data = scratch.take(width as usize * height as usize * 4);
@@ -44,9 +46,9 @@ fn premultiply(image: &Image, window: Window, scratch: &mut Scratch) -> (Image, 
     (Image::new(width, height, Channels::Rgba, data), window)
 }
 
-/// Resamples both axes. The vertical pass runs first, because it is faster for bytes, unless its result would
-/// be larger than both input and output: a wide, low image that becomes narrow and high must not become wide
-/// and high in between.
+/// Resamples both axes. The vertical pass runs first, because it is faster for bytes. The horizontal pass
+/// runs first if the result of the vertical pass would be larger than both input and output: for example if a
+/// wide, low image becomes narrow and high.
 fn resample_axes(
     image: &Image,
     window: Window,

@@ -1,4 +1,4 @@
-//! `resize`: a new size by one of six modes, which [`crate::geometry`] defines.
+//! `resize`: changes the size by one of six modes. [`crate::geometry`] computes the sizes.
 
 use super::Context;
 use super::canvas::surround;

@@ -1,4 +1,4 @@
-//! `scale`: changes the size by a factor.
+//! `scale`: multiplies the size by a factor.
 
 use super::Context;
 use super::picture::Picture;

@@ -1,5 +1,5 @@
-//! Applies a plan to a picture that arrives row by row. Where the plan begins by making the picture smaller,
-//! the full-size picture never has to be in memory.
+//! Applies a plan to a picture whose rows arrive one after the other. If the first operations of the plan
+//! make the picture smaller, the full-size picture is never in memory.
 
 use super::resample::{can_resample_rows, resample_rows};
 use super::{AFTER_RESIZE, Context, resize, run_all};
@@ -9,9 +9,9 @@ use crate::plan::Resize;
 use crate::rows::Rows;
 use crate::{Channels, Error, Image, Plan, Scratch, geometry};
 
-/// The geometry of the operations up to `resize`: the part of the picture that is kept, in pixels of the
-/// picture, and the size it is resampled to. `None` when the plan does not begin with a crop and a resize to
-/// fewer rows.
+/// Computes the combined effect of `crop` and `resize`: the part of the picture that is kept, in pixels of
+/// the picture, and the size to which it is resampled. `None` if the plan has a flip or no resize, or if
+/// [`can_resample_rows`] is false for this part and size.
 fn reduction(size: Size, plan: &Plan) -> Result<Option<(Resize, Resized)>, Error> {
     let (None, Some(asked)) = (plan.flip, plan.resize) else { return Ok(None) };
     let (left, top, cropped) = match plan.crop {
@@ -28,7 +28,7 @@ fn reduction(size: Size, plan: &Plan) -> Result<Option<(Resize, Resized)>, Error
         .then_some((asked, Resized { window, ..resized })))
 }
 
-/// Whether [`apply_to_rows`] can apply the plan to a picture of this size, and needs less memory than
+/// Whether [`apply_to_rows`] can apply the plan to a picture of this size. If so, it needs less memory than
 /// [`super::apply`].
 ///
 /// # Errors
@@ -37,11 +37,10 @@ pub(crate) fn takes_rows(size: Size, plan: &Plan) -> Result<bool, Error> {
     Ok(reduction(size, plan)?.is_some())
 }
 
-/// As [`super::apply`], for upright rows in the colours of their file and a plan for which [`takes_rows`]
-/// returned true.
+/// Like [`super::apply`], but reads the picture row by row. The rows must be upright and are in the colour
+/// space of the file. [`takes_rows`] must be true for the plan.
 ///
-/// # Errors
-/// As [`super::apply`], and the errors of reading the rows.
+/// # Errors The errors of [`super::apply`], and the errors of `rows`.
 pub(crate) fn apply_to_rows(
     rows: &mut dyn Rows,
     to_srgb: &ToSrgb,
@@ -73,7 +72,7 @@ mod tests {
     use crate::operations::UP_TO_RESIZE;
 
     #[test]
-    fn row_reduction_replaces_flip_crop_and_resize() {
+    fn operations_up_to_resize_are_flip_crop_and_resize() {
         let names: Vec<&str> = UP_TO_RESIZE.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["flip", "crop", "resize"], "`reduction` must know every operation up to `resize`");
     }

@@ -1,5 +1,5 @@
-//! `watermark`: blends another image over the image with Porter and Duff's "over", at some opacity, once or
-//! as tiles.
+//! `watermark`: blends another image over the image with the operator "over" of Porter and Duff, with an
+//! opacity, at one position or as tiles.
 
 use super::Context;
 use super::channels::promote;
@@ -27,11 +27,10 @@ pub(super) fn run(
     Ok(blended.into())
 }
 
-/// Resamples the watermark to the size at which it covers an image of this size. `None` if it already has
-/// that size.
+/// Resamples the watermark `mark` to its size in an image of the size `image`. `None` if the watermark
+/// already has that size.
 ///
-/// # Errors
-/// [`Error::Limit`] in [`Error::Watermark`] if the size is too large.
+/// # Errors [`Error::Watermark`] with an [`Error::Limit`] inside, if the new size exceeds the limits.
 pub(crate) fn fit(
     mark: &Image,
     options: &Watermark,
@@ -49,7 +48,7 @@ pub(crate) fn fit(
     Ok(Some(resample(mark, Window::whole(own), size, Kernel::default(), scratch)))
 }
 
-/// Blends the watermark, which has its final size, over the image.
+/// Blends the watermark, which must already have its final size, over the image.
 fn blend_watermark(image: Image, mark: &Image, options: &Watermark, scratch: &mut Scratch) -> Image {
     let alphas = alphas(options.opacity);
     let size = Size::of(&image);
@@ -70,7 +69,7 @@ fn blend_watermark(image: Image, mark: &Image, options: &Watermark, scratch: &mu
     image
 }
 
-/// The first pixel of a run.
+/// Position of the first pixel of a run of pixels in a row.
 #[derive(Clone, Copy)]
 struct Position {
     x: u32,
@@ -123,7 +122,7 @@ fn blend_pixels(target: &mut [u8], channels: Channels, source: impl Iterator<Ite
     }
 }
 
-/// The result of each alpha value at an opacity in percent.
+/// For each alpha value, its product with the opacity (0–100 percent), rounded.
 fn alphas(opacity: f64) -> [u8; 256] {
     let mut alphas = [0; 256];
     for (alpha, scaled) in (0_u8..=255).zip(&mut alphas) {

@@ -1,5 +1,5 @@
-//! The operations of a plan that change colours, and those that draw around the picture: adjust, filter,
-//! mask, border and padding.
+//! The operations of a plan that change colours or edges of the picture: adjust, filter, mask, border and
+//! padding.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,8 @@ pub struct Adjust {
     pub shadows: f32,
 }
 
-/// Effects, applied in the order of the fields. A strength is 1–100; `None`: the effect is not applied.
+/// Effects, applied in the order of the fields. The strength of an effect is 1–100. `None`: the effect is not
+/// applied.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(
@@ -63,28 +64,28 @@ pub enum Blur {
     Box {
         radius: f32,
     },
-    /// `angle` is in degrees, 0–360, counter-clockwise; 0 is to the right.
+    /// `angle` is the direction in degrees, 0–360, counter-clockwise. 0 means to the right.
     Motion {
         radius: f32,
         angle: f32,
     },
 }
 
-/// Maps luma to the colours between two given colours.
+/// Maps the luma of each pixel to a colour between two given colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Duotone {
-    /// The colour for black.
+    /// The colour to which black is mapped.
     pub shadows: Color,
-    /// The colour for white.
+    /// The colour to which white is mapped.
     pub highlights: Color,
 }
 
-/// Cuts the image to a shape that is inscribed in it.
+/// Keeps the part of the image inside an inscribed shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mask {
     /// The shape.
     pub shape: Shape,
-    /// The colour outside of the shape; absent: transparent if the output format has alpha, else white.
+    /// The colour outside of the shape. `None`: transparent if the output format has alpha, else white.
     pub background: Option<Color>,
 }
 
@@ -94,7 +95,7 @@ pub struct Mask {
 pub enum Shape {
     /// An ellipse that touches all four edges.
     Ellipse,
-    /// The whole rectangle with rounded corners.
+    /// The rectangle of the whole image with rounded corners.
     Rounded {
         /// Radius of a corner in pixels.
         radius: u32,
@@ -110,11 +111,11 @@ pub struct Border {
     pub color: Color,
     /// Radius of the corners in pixels.
     pub radius: u32,
-    /// The colour outside of rounded corners; absent: transparent if the output format has alpha, else white.
+    /// The colour outside of rounded corners. `None`: transparent if the output format has alpha, else white.
     pub background: Option<Color>,
 }
 
-/// Pixels to add on each side, 0–5000.
+/// The number of pixels to add on each side, 0–5000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "four sides of a rectangle")]
 pub struct Padding {
@@ -122,6 +123,6 @@ pub struct Padding {
     pub right: u32,
     pub bottom: u32,
     pub left: u32,
-    /// Colour of the added pixels; absent: transparent if the output format has alpha, else white.
+    /// Colour of the added pixels. `None`: transparent if the output format has alpha, else white.
     pub background: Option<Color>,
 }

@@ -13,7 +13,8 @@ pub struct Flip {
     pub vertical: bool,
 }
 
-/// Which part of an image is kept, or where a picture is placed.
+/// The position of the part that is kept when an image is cropped, or of a picture that is placed in a larger
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gravity {
@@ -40,8 +41,8 @@ pub enum Gravity {
     Face,
     /// All faces.
     Faces,
-    /// As near as possible to a pixel of the picture. `Face` and `Faces` are replaced by this variant when
-    /// the faces are known.
+    /// Centred on a pixel of the picture, as far as the edges allow. When the faces are known, `Face` and
+    /// `Faces` are replaced by this variant.
     Point {
         /// Pixels from the left edge.
         x: u32,
@@ -50,11 +51,11 @@ pub enum Gravity {
     },
 }
 
-/// How to choose the rectangle that is kept.
+/// A crop: how the rectangle that is kept is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "kebab-case")]
 pub enum Crop {
-    /// A rectangle of this size, in pixels, at a position.
+    /// A rectangle of a given size in pixels, at a given position.
     Rect {
         /// Width, ≥ 1.
         width: u32,
@@ -67,7 +68,7 @@ pub enum Crop {
     Ratio {
         /// Width divided by height.
         ratio: f64,
-        /// Which part is kept.
+        /// The position of the rectangle in the image.
         gravity: Gravity,
     },
     /// The bounding box of all faces, with padding.
@@ -92,24 +93,26 @@ pub enum CropAt {
     },
 }
 
-/// The rule by which `resize` computes the new size. "The box" has the given width and height.
+/// The rule by which `resize` computes the new size. In the variants, "the box" means a rectangle with the
+/// width and height that the plan states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeMode {
-    /// The largest size inside the box with the same aspect ratio. If only one side is given, the other
-    /// follows.
+    /// The largest size inside the box with the aspect ratio of the image. If only one side is given, the
+    /// other side follows from the aspect ratio.
     #[default]
     Auto,
-    /// Exactly the box: the image is scaled to cover the box, and the rest is cropped by gravity.
+    /// Exactly the size of the box: the image is scaled until it covers the box, and the excess is cropped by
+    /// gravity.
     Fit,
-    /// Exactly the box; the aspect ratio may change.
+    /// Exactly the size of the box. The aspect ratio of the image may change.
     Exact,
-    /// Exactly the box: the image is scaled to fit inside the box, and the rest is filled with the
-    /// background.
+    /// Exactly the size of the box: the image is scaled to fit inside the box, and the free area is filled
+    /// with the background.
     Fill,
-    /// The given height; the width follows.
+    /// The given height. The width follows from the aspect ratio.
     Portrait,
-    /// The given width; the height follows.
+    /// The given width. The height follows from the aspect ratio.
     Landscape,
 }
 
@@ -126,33 +129,35 @@ pub enum Kernel {
     Mitchell,
     /// The triangle kernel.
     Bilinear,
-    /// The mean of the covered pixels.
+    /// The box kernel: the mean of the covered pixels.
     Box,
-    /// The nearest pixel.
+    /// Nearest neighbour: the value of the nearest pixel.
     Nearest,
 }
 
-/// A change of the size by a rule.
+/// The operation `resize`: changes the size by a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resize {
     /// The rule.
     pub mode: ResizeMode,
-    /// Width of the box in pixels. `Fit`, `Fill` and `Exact` have both sides; every mode has at least one.
+    /// Width of the box in pixels. The modes `Fit`, `Fill` and `Exact` have both a width and a height; every
+    /// other mode has at least one of the two.
     pub width: Option<u32>,
     /// Height of the box in pixels.
     pub height: Option<u32>,
-    /// Which part `Fit` keeps.
+    /// The position of the part that is kept in the mode `Fit`.
     pub gravity: Gravity,
     /// Whether the result may be larger than the input.
     pub upscale: bool,
-    /// The colour around the picture with `Fill`; absent: transparent if the output format has alpha, else
-    /// white.
+    /// The colour of the free area in the mode `Fill`. `None`: transparent if the output format has alpha,
+    /// else white.
     pub background: Option<Color>,
     /// The resampling kernel.
     pub kernel: Kernel,
 }
 
-/// A change of the size by a factor: `w' = w·size·ratio`, `h' = h·size`, rounded, at least 1.
+/// The operation `scale`: multiplies the width by `size · ratio` and the height by `size`. Both results are
+/// rounded, and are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     /// Factor for both sides, 0.01–10.

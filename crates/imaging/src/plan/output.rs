@@ -1,4 +1,4 @@
-//! The validated form of the `output` hash of the API: how to encode the result.
+//! The validated form of the `output` object of the API: how to encode the result.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use crate::format::Format;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TargetFormat {
-    /// The format of the input, or the format that [`Format::default_output`] gives for it.
+    /// The format that [`Format::default_output`] returns for the format of the input.
     #[default]
     Default,
-    /// The format of the smallest file among AVIF, WebP and JPEG or PNG at equal quality.
+    /// The format that gives the smallest file at equal quality: AVIF, WebP, JPEG or PNG.
     Auto,
-    /// A given format.
+    /// A format that the request names.
     Format(Format),
 }
 
@@ -26,7 +26,8 @@ pub enum KeptMetadata {
     None,
     /// The author and the copyright.
     Copyright,
-    /// All metadata except values that are no longer true, such as the orientation and the colour profile.
+    /// All metadata except values that are wrong for the output, such as the orientation and the colour
+    /// profile.
     All,
 }
 
@@ -36,20 +37,21 @@ pub enum KeptMetadata {
 pub struct Output {
     /// The requested format.
     pub format: TargetFormat,
-    /// 1–100; absent: the default of the format.
+    /// The quality, 1–100. `None`: the default of the format.
     pub quality: Option<u8>,
-    /// JPEG without progressive scans (`encoding: "baseline"`).
+    /// Whether a JPEG is written as baseline, without progressive scans (`encoding: "baseline"`).
     pub baseline: bool,
-    /// Keep every pixel unchanged, where the format can.
+    /// Whether every pixel is kept unchanged, if the format has a lossless mode.
     pub lossless: bool,
-    /// 0 (fast) – 9 (small); absent: the default of the format.
+    /// The effort of the encoder, 0 (fast) to 9 (small file). `None`: the default of the format.
     pub effort: Option<u8>,
-    /// Largest size of the file in bytes. The highest quality that fits is used.
+    /// Largest size of the file in bytes. The encoder uses the highest quality at which the file is not
+    /// larger.
     pub max_bytes: Option<u64>,
     /// Which metadata of the input the output keeps.
     pub metadata: KeptMetadata,
-    /// How long every frame of an animation is shown, in milliseconds; absent: as in the input.
+    /// How long every frame of an animation is shown, in milliseconds. `None`: as long as in the input.
     pub delay_ms: Option<u32>,
-    /// How many times an animation plays; 0: endlessly; absent: as in the input.
+    /// How many times an animation plays. 0: it repeats endlessly. `None`: as many times as the input.
     pub plays: Option<u16>,
 }

@@ -1,23 +1,26 @@
-//! The validated form of the `watermark` hash of the API, without the picture: position and appearance of a
-//! watermark.
+//! The validated form of the `watermark` object of the API: position and appearance of a watermark. The
+//! picture itself is not included.
 
 use serde::{Deserialize, Serialize};
 
 use super::geometry::Gravity;
 
-/// A picture that is laid over the image.
+/// A picture that is drawn over the image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Watermark {
-    /// The position, unless `at` is given.
+    /// The position by gravity. Not used if `at` is given.
     pub gravity: Gravity,
-    /// Distance in pixels from the edges at which the watermark lies, and between tiles.
+    /// Distance in pixels between the watermark and the edges of the image at which gravity places it, and
+    /// between the copies of a repeated watermark.
     pub padding: u32,
-    /// The upper left corner of the watermark in pixels, relative to the image. Negative: partly outside of
-    /// the image.
+    /// The upper left corner of the watermark in pixels, relative to the image. A negative coordinate places
+    /// the watermark partly outside of the image.
     pub at: Option<(i32, i32)>,
-    /// The width; absent: it follows from the height and the aspect ratio, or is the width of the file.
+    /// The width. `None`: the width follows from the height and the aspect ratio, or, without a height, is
+    /// the width of the picture in the file.
     pub width: Option<Length>,
-    /// The height; absent: it follows from the width and the aspect ratio, or is the height of the file.
+    /// The height. `None`: the height follows from the width and the aspect ratio, or, without a width, is
+    /// the height of the picture in the file.
     pub height: Option<Length>,
     /// Opacity in percent, 0–100.
     pub opacity: f64,

@@ -1,11 +1,12 @@
-//! The first frame of a file as a finished picture.
+//! Decodes the first frame of a file and converts it to an sRGB picture to which the EXIF orientation was
+//! applied.
 
 use crate::codecs::Decode;
 use crate::color::ToSrgb;
 use crate::orientation::Orientation;
 use crate::{Error, Image, Scratch};
 
-/// Decodes the first frame, upright and in sRGB.
+/// Decodes the first frame, converts it to sRGB and applies its EXIF orientation.
 pub(super) fn first_frame(
     decoder: &mut dyn Decode,
     orientation: Orientation,

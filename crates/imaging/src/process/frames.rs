@@ -1,4 +1,5 @@
-//! The way of every frame of one image: decoding, conversion to sRGB, orientation, operations, encoding.
+//! Processes every frame of one image in this order: decoding, conversion to sRGB, orientation, operations,
+//! encoding.
 
 use std::borrow::Cow;
 
@@ -13,14 +14,16 @@ use crate::orientation::Orientation;
 use crate::plan::Crop;
 use crate::{Error, Image, Limits, Plan, Scratch, faces, geometry};
 
-/// The state that all frames of an image share.
+/// The values that the processing of all frames of an image shares.
 pub(super) struct FramePipeline<'a> {
-    /// The requested plan. When the faces have been found, a plan with numbers in their place.
+    /// The requested plan. After face detection, a copy of the plan in which coordinates replace the
+    /// references to faces.
     pub(super) plan: Cow<'a, Plan>,
     /// Whether the output format can store alpha.
     pub(super) output_alpha: bool,
     pub(super) limits: &'a Limits,
-    /// The size of the upright picture in the file.
+    /// The size of the picture in the file after its EXIF orientation was applied, before any reduction by
+    /// the decoder.
     pub(super) full_size: Size,
     /// The largest possible number of frames.
     pub(super) n_frames: u32,
@@ -29,7 +32,7 @@ pub(super) struct FramePipeline<'a> {
     pub(super) to_srgb: Option<ToSrgb>,
     /// The faces in the first frame, if the plan asks for faces.
     pub(super) faces: Option<Vec<Rect>>,
-    /// The file of the watermark, until it is decoded.
+    /// The file of the watermark. `None` after the watermark was decoded.
     pub(super) watermark_file: Option<&'a [u8]>,
     /// The decoded watermark at the size that it has on every frame.
     pub(super) watermark: Option<Image>,
@@ -37,12 +40,13 @@ pub(super) struct FramePipeline<'a> {
 }
 
 impl FramePipeline<'_> {
-    /// Prepares decoding: checks the size of the output against the limits, and tells the decoder the
+    /// Prepares decoding: checks the size of the output against the limits, and passes to the decoder the
     /// smallest frame size that suffices for the plan.
     pub(super) fn prepare(&mut self, decoder: &mut dyn Decode) -> Result<(), Error> {
         self.full_size = self.orientation.turned(self.full_size);
         let Size { width, height } = self.full_size;
-        // The size of a crop by faces depends on the first frame.
+        // If the crop depends on faces, the size of the output is checked later, because faces are found in
+        // the first frame.
         if !matches!(self.plan.crop, Some(Crop::Face { .. })) {
             self.check_output()?;
         }
@@ -63,9 +67,9 @@ impl FramePipeline<'_> {
         check(Limit::Pixels, self.limits.pixels, n_pixels)
     }
 
-    /// Processes all frames and passes them to the encoder, which `begin` creates for the size of the first
-    /// output frame. An animation whose data become corrupt ends before the first corrupt frame, with a
-    /// warning.
+    /// Processes all frames and passes them to the encoder. `begin` creates the encoder when the size of the
+    /// first output frame is known. An animation whose data become corrupt ends before the first corrupt
+    /// frame, with a warning.
     pub(super) fn encode_frames(
         &mut self,
         decoder: &mut dyn Decode,
@@ -105,14 +109,15 @@ impl FramePipeline<'_> {
         encoder.ok_or_else(|| no_picture(decoder))
     }
 
-    /// Processes the only picture row by row while it is decoded. `None` when the decoder or the plan does
-    /// not allow rows; then nothing was decoded.
+    /// Processes the only picture row by row while it is decoded. Returns `None`, without decoding any
+    /// pixels, when the decoder or the plan does not allow processing by rows.
     fn process_rows(
         &mut self,
         decoder: &mut dyn Decode,
         scratch: &mut Scratch,
     ) -> Result<Option<Image>, Error> {
-        // The search for faces needs a whole picture.
+        // Pictures that must be rotated or mirrored and plans that use faces are excluded, because both need
+        // the whole picture.
         if self.orientation != Orientation::Upright
             || geometry::uses_faces(&self.plan)
             || !operations::takes_rows(self.full_size, &self.plan)?
@@ -120,7 +125,8 @@ impl FramePipeline<'_> {
             return Ok(None);
         }
         let profile = decoder.header().profile.clone();
-        // The plan counts pixels of the full size; rows of a smaller picture would not match.
+        // Rows of a reduced picture are not used, because the lengths in the plan are in pixels of the full
+        // size.
         let Some(mut rows) = decoder.rows()?.filter(|rows| rows.size() == self.full_size) else {
             return Ok(None);
         };
@@ -130,7 +136,7 @@ impl FramePipeline<'_> {
         operations::apply_to_rows(rows.as_mut(), &to_srgb, &self.plan, &self.context(), scratch).map(Some)
     }
 
-    /// Turns a decoded frame into the picture to encode.
+    /// Converts a decoded frame to the picture that is encoded: colours, orientation and operations.
     fn process_frame(
         &mut self,
         frame: Frame,
@@ -154,7 +160,8 @@ impl FramePipeline<'_> {
         operations::apply_to_part(image, part, &self.plan, &self.context(), scratch)
     }
 
-    /// Decodes the watermark at the size that it has in the output. Does nothing when it was decoded before.
+    /// Decodes the watermark at the size that it has in the output. Does nothing if the watermark was already
+    /// decoded or the plan has no watermark.
     fn decode_watermark(&mut self, scratch: &mut Scratch) -> Result<(), Error> {
         if let Some(file) = self.watermark_file.take()
             && let Some(asked) = self.plan.watermark
@@ -165,7 +172,7 @@ impl FramePipeline<'_> {
         Ok(())
     }
 
-    /// Finds the faces and replaces every mention of faces in the plan by coordinates.
+    /// Finds the faces in the image and replaces every reference to faces in the plan by coordinates.
     fn resolve_faces(&mut self, image: &Image, scratch: &mut Scratch) -> Result<(), Error> {
         let faces = faces::find(image, self.full_size, scratch);
         let (plan, warning) = geometry::resolve_faces(&self.plan, self.full_size, &faces);

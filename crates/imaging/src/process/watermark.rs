@@ -1,4 +1,5 @@
-//! Decodes the picture of a watermark: the first frame of a file in any readable format, upright and in sRGB.
+//! Decodes the picture of a watermark: the first frame of a file in any readable format, converted to sRGB,
+//! with its EXIF orientation applied.
 
 use super::first_frame::first_frame;
 use crate::geometry::{Placed, Size};
@@ -9,7 +10,8 @@ use crate::{Error, Image, Scratch, codecs, format, geometry};
 /// Decodes a watermark and scales it to the size that it has on an image of the size `image`.
 ///
 /// # Errors
-/// [`Error::Watermark`] for every defect of the watermark file; the errors of scaling.
+/// [`Error::Watermark`] when the watermark file cannot be decoded; another error when scaling fails, for
+/// example [`Error::Limit`].
 pub(super) fn decode(
     bytes: &[u8],
     asked: &Watermark,
@@ -29,7 +31,8 @@ pub(super) fn decode(
     })
 }
 
-/// Decodes a watermark, at a smaller size if the decoder can and the size in the output allows it.
+/// Decodes a watermark. If the watermark is smaller in the output than in its file, the decoder may deliver a
+/// reduced picture.
 fn read(
     bytes: &[u8],
     asked: &Watermark,
@@ -48,8 +51,8 @@ fn read(
     let upright_size = orientation.turned(Size::new(width, height));
     let Placed { size, .. } = geometry::watermark(asked, upright_size, image);
     let needed = Size::new(size.width.min(upright_size.width), size.height.min(upright_size.height));
-    // Without a width and a height, the watermark is shown at the size in the file, so the decoder must not
-    // reduce it.
+    // If the plan states neither a width nor a height, the watermark has the size of the picture in the file,
+    // so the decoder must not reduce it.
     if asked.width.is_some() || asked.height.is_some() {
         decoder.reduce_to(orientation.turned(needed));
     }
@@ -57,7 +60,8 @@ fn read(
     if asked.width.is_some() != asked.height.is_some()
         && (decoded.width(), decoded.height()) != (upright_size.width, upright_size.height)
     {
-        // The missing side must follow from the aspect ratio of the file, not of the reduced picture.
+        // The missing side must follow from the aspect ratio of the picture in the file, because reducing can
+        // change the aspect ratio slightly by rounding.
         let reduced = operations::reduced(&decoded, needed, Kernel::default(), scratch);
         scratch.give(decoded.into_data());
         return Ok(reduced);

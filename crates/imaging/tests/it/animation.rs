@@ -1,4 +1,5 @@
-//! Animations: conversions between all animated formats keep every frame, its delay and its pixels.
+//! Animations: conversions between the animated formats keep the number of frames, and the delay and the
+//! pixels of each frame.
 
 use gif::DisposalMethod;
 use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
@@ -8,7 +9,7 @@ use crate::helpers::{decode_png, lossless_plan, nearly_equal, photo, plan_for, r
 
 const ANIMATED: [Format; 3] = [Format::Apng, Format::Gif, Format::Webp];
 
-/// An APNG of these frames and delays. The `png` crate writes it; every frame is the whole canvas.
+/// An APNG of these frames and delays, written by the `png` crate. Each frame covers the whole canvas.
 pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     let first = &frames[0].0;
     let mut bytes = Vec::new();
@@ -43,8 +44,9 @@ pub(crate) fn moving_square(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
         .collect()
 }
 
-/// The frames of an animation as shown, and their delays in milliseconds. The code under test converts the
-/// animation to APNG; the `png` crate then decodes it. Each frame replaces a rectangle of the canvas.
+/// The complete pictures of an animation, and their delays in milliseconds. The code under test converts the
+/// animation to APNG, and the `png` crate decodes the APNG. A frame of an APNG replaces a rectangle of the
+/// previous picture.
 pub(crate) fn decoded_frames(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
     let apng = run(input, &plan_for(Format::Apng)).bytes;
     let mut decoder = png::Decoder::new(std::io::Cursor::new(&apng));
@@ -116,7 +118,7 @@ fn output_info_of_an_animation_matches_the_same_file_as_input() {
 }
 
 #[test]
-fn photographs_keep_a_psnr_above_27_db() {
+fn animated_photographs_have_a_psnr_above_27_db_after_encoding() {
     let frames: Vec<(Image, u16)> = (0..4).map(|i| (photo(64 + i, 48), 100)).map(left_64_columns).collect();
     for format in ANIMATED {
         let done = run(&apng(&frames, 0), &plan_for(format));
@@ -135,7 +137,7 @@ fn left_64_columns((image, delay): (Image, u16)) -> (Image, u16) {
 }
 
 #[test]
-fn number_of_plays_is_kept() {
+fn conversion_between_animated_formats_keeps_the_number_of_plays() {
     for plays in [0, 1, 5] {
         let input = apng(&moving_square(3, [9, 9, 9, 255]), plays);
         for format in ANIMATED {
@@ -169,14 +171,15 @@ fn operations_apply_to_every_frame() {
 }
 
 #[test]
-fn still_format_contains_the_first_frame() {
+fn animation_converted_to_png_becomes_its_first_frame() {
     let frames = moving_square(3, [1, 2, 3, 255]);
     let done = run(&apng(&frames, 0), &plan_for(Format::Png));
     assert_eq!((done.input.format, done.input.frames, done.output.frames), (Format::Apng, 3, 1));
     assert_eq!(decode_png(&done.bytes).2, rgba(&frames[0].0));
 }
 
-/// A GIF of 2 × 1 pixel rectangles: left, top, colour index and disposal method.
+/// A GIF of 4 × 2 pixels whose frames are rectangles of 2 × 1 pixels. A frame is given by left, top, colour
+/// index and disposal method.
 fn gif_of_rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder =

@@ -1,4 +1,4 @@
-//! BMP and ICO: one handmade file for every feature, and malformed files.
+//! BMP and ICO: a file written by hand for every feature, and malformed files.
 
 use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Scratch, process, sniff};
 
@@ -6,8 +6,8 @@ use crate::helpers::{
     decoded_pixels, encoded, fading_photo, nearly_equal, photo, plan_for, png_of, rgba, run,
 };
 
-/// A bitmap without a file header: an info header of 40 bytes, then `behind` (masks or colour table), then
-/// the pixels.
+/// A bitmap without a file header: an info header of 40 bytes, then the bytes `behind` (bit masks or colour
+/// table), then the pixels.
 fn dib(width: i32, height: i32, bits: u16, coding: u32, behind: &[u8], data: &[u8]) -> Vec<u8> {
     let mut bytes = 40u32.to_le_bytes().to_vec();
     bytes.extend([width, height].map(i32::to_le_bytes).as_flattened());
@@ -16,14 +16,15 @@ fn dib(width: i32, height: i32, bits: u16, coding: u32, behind: &[u8], data: &[u
     [&bytes, behind, data].concat()
 }
 
-/// A BMP file around a bitmap whose pixels begin at offset `headers` of the bitmap.
+/// A BMP file: a file header, then the bitmap `dib`. The first `headers` bytes of the bitmap precede its
+/// pixels.
 fn bmp(dib: &[u8], headers: usize) -> Vec<u8> {
     let mut bytes = b"BM".to_vec();
     bytes.extend([14 + dib.len() as u32, 0, 14 + headers as u32].map(u32::to_le_bytes).as_flattened());
     [&bytes, dib].concat()
 }
 
-/// A whole BMP file with a 40-byte info header.
+/// A complete BMP file with an info header of 40 bytes.
 fn bmp_file(width: i32, height: i32, bits: u16, coding: u32, behind: &[u8], data: &[u8]) -> Vec<u8> {
     bmp(&dib(width, height, bits, coding, behind, data), 40 + behind.len())
 }
@@ -39,10 +40,10 @@ const RED: [u8; 3] = [255, 0, 0];
 const BLUE: [u8; 3] = [0, 0, 255];
 const BLACK: [u8; 3] = [0; 3];
 
-/// A colour table of red and blue.
+/// A colour table of two colours: red and blue.
 const RED_BLUE_TABLE: [u8; 8] = [0, 0, 255, 0, 255, 0, 0, 0];
 
-/// A colour table of `n` colours that begins with red and blue.
+/// A colour table of `n` colours: red, blue, and otherwise black.
 fn color_table(n: usize) -> Vec<u8> {
     let mut color_table = RED_BLUE_TABLE.to_vec();
     color_table.resize(4 * n, 0);
@@ -52,7 +53,7 @@ fn color_table(n: usize) -> Vec<u8> {
 #[test]
 fn bmp_pixels_of_every_bit_depth_are_read() {
     let two = [RED, BLUE, BLUE, RED];
-    // Rows are stored bottom up: the lower row comes first.
+    // Rows are stored from bottom to top, so the lower row comes first.
     let cases: [(u16, Vec<u8>, Vec<u8>); 6] = [
         (1, color_table(2), vec![0x80, 0, 0, 0, 0x40, 0, 0, 0]),
         (2, color_table(4), vec![0x40, 0, 0, 0, 0x10, 0, 0, 0]),
@@ -98,14 +99,16 @@ fn bmp_alpha_needs_a_mask_and_at_least_one_visible_pixel() {
 
 #[test]
 fn run_length_encoding_and_its_escapes_are_decoded() {
-    // Lower row: a run of two pixels and a literal of three. Upper row: a skip of one pixel and a run of four.
+    // Lower row: a run of two pixels, then three pixels without compression. Upper row: one skipped pixel,
+    // then a run of four.
     let data = [2, 1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 2, 1, 0, 4, 1, 0, 1];
     let file = bmp_file(5, 2, 8, 1, &color_table(256), &data);
     assert_shows(&file, &[RED, BLUE, BLUE, BLUE, BLUE, BLUE, BLUE, RED, BLUE, RED], "bytes");
     let data = [3, 0x01, 0, 0, 0, 4, 0x10, 0x10, 0, 1];
     let file = bmp_file(4, 2, 4, 2, &color_table(16), &data);
     assert_shows(&file, &[BLUE, RED, BLUE, RED, RED, BLUE, RED, RED], "nibbles");
-    // 24-bit run-length encoding exists only in OS/2 files, whose headers may end after any field.
+    // Run-length encoding with 24 bits exists only in OS/2 files. Their header may be truncated after any
+    // field.
     let mut os2 = dib(2, 1, 24, 4, &[], &[2, 0, 0, 255, 0, 1]);
     os2[0] = 64;
     os2.splice(40..40, [0; 24]);
@@ -157,7 +160,8 @@ fn truncated_bmp_gives_a_warning_and_invalid_bmp_an_error() {
     }
 }
 
-/// An icon (kind 1) or a cursor (kind 2) with these images: width, height and data.
+/// An icon (`kind` 1) or a cursor (`kind` 2) that contains these images. An image is given by width, height
+/// and data.
 fn ico_file(kind: u8, pictures: &[(u8, u8, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = vec![0, 0, kind, 0, pictures.len() as u8, 0];
     let mut at = 6 + 16 * pictures.len() as u32;
@@ -171,12 +175,12 @@ fn ico_file(kind: u8, pictures: &[(u8, u8, Vec<u8>)]) -> Vec<u8> {
 }
 
 #[test]
-fn largest_valid_image_of_an_icon_is_used() {
+fn largest_valid_image_of_an_icon_or_cursor_is_decoded() {
     let sizes = [(16, 16), (48, 48), (32, 32)];
     let pictures = sizes.map(|(w, h)| (w, h, png_of(&photo(w.into(), h.into()))));
     let done = run(&ico_file(1, &pictures), &plan_for(Format::Png));
     assert_eq!((done.input.format, done.input.width), (Format::Ico, 48));
-    // A larger but broken image does not hide a valid smaller image.
+    // If the largest image is broken, a smaller valid image is used.
     let broken = [pictures[0].clone(), (0, 0, b"\x89PNG nonsense".to_vec())];
     assert_eq!(run(&ico_file(1, &broken), &plan_for(Format::Png)).input.width, 16);
     assert_eq!(run(&ico_file(2, &pictures), &plan_for(Format::Png)).input.width, 48, "a cursor");
@@ -184,20 +188,21 @@ fn largest_valid_image_of_an_icon_is_used() {
 }
 
 #[test]
-fn icon_mask_hides_pixels_unless_the_image_has_alpha() {
-    // Two pixels of 24 bits. The lower half of the declared height is the mask, which hides the second pixel.
+fn icon_mask_is_used_if_alpha_is_missing_or_0_in_every_pixel() {
+    // Two pixels of 24 bits. The header declares twice the height, because the mask follows the pixels. The
+    // mask hides the second pixel.
     let data = [&[0, 0, 255, 255, 0, 0, 0, 0][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 24, 0, &[], &data))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 255], [0; 4]]);
-    // If any alpha value is not 0, alpha takes precedence over the mask.
+    // If an alpha value is not 0, the alpha values are used and the mask is ignored.
     let data = [&[0, 0, 255, 99, 255, 0, 0, 255][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 32, 0, &[], &data))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 99], [0, 0, 255, 255]]);
-    // If all alpha values are 0, the mask applies.
+    // If all alpha values are 0, the mask is used.
     let data = [&[0, 0, 255, 0, 255, 0, 0, 0][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 32, 0, &[], &data))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 255], [0; 4]]);
-    // Without a mask all pixels are opaque.
+    // If the mask is missing, all pixels are opaque.
     let file = ico_file(1, &[(2, 1, dib(2, 2, 1, 0, &RED_BLUE_TABLE, &[0x40, 0, 0, 0]))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 255], [0, 0, 255, 255]]);
 }
@@ -236,7 +241,7 @@ fn truncated_and_altered_bitmaps_never_panic() {
     let wide = encoded(&fading_photo(9, 5), Format::Bmp);
     let mut state = 7u32;
     let mut random = || {
-        // The generator of Numerical Recipes, which gives the same sequence on every machine.
+        // The random generator of Numerical Recipes, which gives the same sequence on every machine.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as usize
     };

@@ -28,7 +28,8 @@ fn to_srgb(v: f64) -> u8 {
 
 #[test]
 fn display_p3_is_converted_to_srgb() {
-    // P3 primaries in linear sRGB, from the chromaticities in SMPTE RP 431-2 with the white point D65.
+    // The matrix from linear Display P3 to linear sRGB, computed from the chromaticities of SMPTE RP 431-2
+    // with the white point D65.
     let matrix = [[1.224_94, -0.224_94, 0.0], [-0.042_06, 1.042_06, 0.0], [-0.019_64, -0.078_64, 1.098_28]];
     let colors: [[u8; 3]; 5] = [[200, 100, 50], [60, 120, 90], [128, 128, 128], [20, 30, 200], [255, 0, 0]];
     let image = Image::new(5, 1, Channels::Rgb, colors.as_flattened().to_vec());
@@ -106,8 +107,8 @@ fn unusable_profile_is_ignored_with_a_warning() {
     assert!(n_ignored > 10, "only {n_ignored} profiles were ignored");
 }
 
-/// A CMYK JPEG of a single colour, with 0 for no ink. The encoder stores inverted values with Adobe's marker,
-/// as other programs do.
+/// A CMYK JPEG of a single colour, in which 0 means no ink. The encoder stores inverted values and Adobe's
+/// marker, as other programs do.
 fn cmyk_jpeg(color: [u8; 4], kind: jpeg_encoder::ColorType) -> Vec<u8> {
     let mut bytes = Vec::new();
     let encoder = jpeg_encoder::Encoder::new(&mut bytes, 100);

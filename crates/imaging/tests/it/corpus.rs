@@ -1,4 +1,5 @@
-//! Real files of public test suites, if they are present; see [`Corpus`].
+//! Tests with real files of public test suites. They are skipped if the files are not present; see
+//! [`Corpus`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,9 +22,9 @@ pub(crate) struct Corpus {
 pub(crate) struct Entry {
     pub(crate) file: String,
     pub(crate) format: String,
-    /// Class and set, for example `gold/conf`.
+    /// Class and set of the file, joined by a slash, for example `gold/conf`.
     pub(crate) kind: String,
-    /// Width and height, if known.
+    /// Width and height in pixels. `None` if the manifest has no size.
     pub(crate) size: Option<(u32, u32)>,
 }
 
@@ -60,14 +61,14 @@ fn entry(line: &str) -> Entry {
     }
 }
 
-/// Groups of formats, and the share of the conformance files of each group that must decode with the right
-/// size.
+/// Groups of formats, and for each group the minimum share of its conformance files that must decode with the
+/// size in the manifest.
 const THRESHOLDS: &[(&[&str], f64)] = &[
     (&["jpeg", "png", "gif", "webp"], 0.995),
     (&["tiff"], 0.95),
     (&["bmp"], 0.99),
     (&["ico"], 0.95),
-    // The manifest has no sizes for PSD files.
+    // The manifest has no sizes of PSD files, so only decoding is checked.
     (&["psd"], 0.99),
 ];
 
@@ -95,7 +96,7 @@ fn plan_with_width_64() -> Plan {
 }
 
 #[test]
-fn every_corpus_file_is_handled_and_conformance_files_decode() {
+fn no_corpus_file_causes_a_panic_and_conformance_files_decode() {
     let Some(corpus) = Corpus::open() else { return };
     let plan = plan_with_width_64();
     let mut scratch = Scratch::default();
@@ -158,7 +159,7 @@ fn every_corpus_file_is_handled_and_conformance_files_decode() {
     }
 }
 
-/// Whether a test suite requires every decoder to read files of this kind.
+/// Whether files of this class and set are conformance files, which every decoder must be able to read.
 fn is_conformance(kind: &str) -> bool {
     matches!(kind, "gold/conf" | "psd/conf")
 }

@@ -1,5 +1,5 @@
-//! `output.effort`, and choices that encoders make by content. Neither may change a pixel of a lossless
-//! format.
+//! `output.effort`, and the choices that encoders make by the content of an image. In a lossless format
+//! neither may change a pixel.
 
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Plan, encode_animation};
@@ -15,7 +15,8 @@ fn size(image: &Image, format: Format, effort: Option<u8>, without_loss: bool) -
     run(&png_of(image), &with_effort(format, effort, without_loss)).bytes.len()
 }
 
-/// An image with more than 256 colours in large, even areas, and with the same symbol repeated on them.
+/// An image with more than 256 colours: large areas of one colour each, and the same symbol repeated over
+/// them.
 fn drawing() -> Image {
     let data = (0..320 * 200).flat_map(|i| {
         let (x, y) = (i % 320, i / 320);
@@ -44,11 +45,11 @@ fn png_is_lossless_at_every_effort_and_higher_effort_is_not_larger() {
 }
 
 #[test]
-fn png_at_default_effort_recognises_a_drawing_with_many_colours() {
+fn png_at_default_effort_is_smaller_than_at_effort_0_for_a_drawing_but_not_for_a_photograph() {
     let image = drawing();
     let [low, default] = [Some(0), None].map(|effort| size(&image, Format::Png, effort, false));
     assert!(default * 3 < low * 2, "{default} bytes, {low} as a photograph");
-    // The encoder does not try a photograph twice.
+    // At the default effort, a photograph is encoded exactly as at effort 0.
     let image = photo(150, 120);
     assert_eq!(size(&image, Format::Png, Some(0), false), size(&image, Format::Png, None, false));
 }
@@ -77,7 +78,7 @@ fn webp_and_apng_get_smaller_with_effort() {
     assert!(animation(9) < animation(0));
 }
 
-/// A dot that moves over stripes, in few colours.
+/// An animation of a dot that moves over stripes, in few colours.
 fn moving_dot(n_frames: u32) -> Vec<(Image, u32)> {
     let frame = |i: u32| {
         let pixel = |at: u32| {
@@ -111,7 +112,7 @@ fn gif_pixels_are_equal_at_every_effort_and_higher_effort_is_not_larger() {
     };
     let (default, high) = (at(None), at(Some(9)));
     assert!(high.len() <= default.len());
-    // All frames of both files, one after the other, as the bytes of an APNG.
+    // All frames of a file, converted to the bytes of an APNG.
     let frames_of = |bytes: &[u8]| run(bytes, &lossless_plan(Format::Apng)).bytes;
     assert_eq!(frames_of(&default), frames_of(&high));
     assert_eq!(decoded_pixels(&default).2, rgba(&frames[0].0));

@@ -1,4 +1,4 @@
-//! Faces: detection finds them at their positions, and plans use them.
+//! Faces: detection finds them at the right positions, and crops and gravities of plans use these positions.
 
 use pixaven_imaging::geometry::{Rect, Size, crop, resize, resolve_faces, uses_faces};
 use pixaven_imaging::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
@@ -19,7 +19,7 @@ fn portrait() -> Image {
     Image::new(width, height, Channels::Rgb, pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect())
 }
 
-/// A landscape with the portrait at these positions.
+/// A landscape into which the portrait is copied at these positions.
 fn with_faces(width: u32, height: u32, positions: &[(u32, u32)]) -> Vec<u8> {
     let (mut image, portrait) = (photo(width, height), portrait());
     for &(left, top) in positions {
@@ -121,7 +121,8 @@ fn face_gravity_keeps_the_face_in_the_output() {
         resize: Some(Resize { gravity, ..resize_to(ResizeMode::Fit, Some(400), Some(400)) }),
         ..plan_for(Format::Png)
     };
-    // The kept square reaches to the right edge, and detection finds the face in it again.
+    // The face is found again in the output, so the kept part contains it. The kept part ends at the right
+    // edge.
     let done = kept(&fit(Gravity::Face), &file);
     assert_near(find_faces(&done.bytes)[0], moved(FACE, (180, 20)), 12);
     let ratio = with_crop(Crop::Ratio { ratio: 1.0, gravity: Gravity::Face });
@@ -130,14 +131,14 @@ fn face_gravity_keeps_the_face_in_the_output() {
     let done = kept(&with_crop(rect), &file);
     assert_eq!((done.output.width, done.output.height), (200, 200));
     assert_near(find_faces(&done.bytes)[0], FACE, 14);
-    // With two faces at both ends, the middle between them is kept. It contains neither face.
+    // With one face at each end of the image, the middle between them is kept, which contains no face.
     let done = kept(&fit(Gravity::Faces), &with_faces(1600, 400, &positions));
     assert_eq!(done.faces.unwrap().len(), 2);
     assert_eq!(find_faces(&done.bytes), []);
 }
 
 #[test]
-fn resolve_replaces_faces_with_coordinates() {
+fn resolve_faces_replaces_face_crops_and_gravities_with_coordinates() {
     let (size, face) = (Size::new(1000, 500), Rect { x: 700, y: 100, width: 100, height: 80 });
     let other = Rect { x: 100, y: 300, width: 50, height: 50 };
     let resolved_crop = |crop| resolve_faces(&with_crop(crop), size, &[face, other]).0.crop.unwrap();
@@ -156,7 +157,7 @@ fn resolve_replaces_faces_with_coordinates() {
     let kept = crop(size, resolved_crop(ratio(Gravity::Face))).unwrap();
     assert_eq!(kept, Rect { x: 500, y: 0, width: 500, height: 500 });
 
-    // A flip moves the faces, and faces outside of the crop do not count.
+    // A flip changes the positions of faces, and faces outside of the crop are ignored.
     let flip = Some(Flip { horizontal: true, vertical: false });
     let mirrored = Plan { flip, ..with_crop(ratio(Gravity::Face)) };
     assert_eq!(
@@ -170,7 +171,7 @@ fn resolve_replaces_faces_with_coordinates() {
 }
 
 #[test]
-fn faces_of_a_reduced_decode_are_in_full_size_pixels() {
+fn faces_in_a_jpeg_decoded_at_reduced_size_are_reported_in_full_size_pixels() {
     let jpeg = run(&with_faces(1600, 1000, &[(600, 300)]), &plan_for(Format::Jpeg)).bytes;
     let fit = Resize { gravity: Gravity::Face, ..resize_to(ResizeMode::Fit, Some(50), Some(50)) };
     let done = run(&jpeg, &Plan { resize: Some(fit), ..plan_for(Format::Png) });

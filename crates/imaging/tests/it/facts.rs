@@ -135,7 +135,7 @@ fn byte_counts_and_sha1_digests_are_reported() {
     let done = run(&input, &plan_for(Format::Jpeg));
     assert_eq!(done.input.bytes, input.len() as u64);
     assert_eq!(done.output.bytes, done.bytes.len() as u64);
-    // FIPS 180-4: a digest has 160 bits. The API reports it as 40 hexadecimal digits.
+    // A SHA-1 digest has 160 bits (FIPS 180-4). The API reports it as 40 hexadecimal digits.
     assert!(done.output.sha1.len() == 40 && done.output.sha1.bytes().all(|b| b.is_ascii_hexdigit()));
     assert_eq!(run(&input, &plan_for(Format::Jpeg)).output.sha1, done.output.sha1);
     assert_ne!(done.input.sha1, done.output.sha1);

@@ -43,7 +43,8 @@ fn output_info_matches_the_same_file_as_input() {
                 };
                 let done = run(&png_of(&image), &Plan { output, ..Plan::default() });
                 let mut expected = done.output;
-                // Only JPEG stores a trace of its quality: its quantisation tables.
+                // Only in a JPEG can the quality be recognised, by the quantisation tables. For other formats
+                // none is reported.
                 if into != Format::Jpeg {
                     expected.quality = None;
                 }
@@ -67,7 +68,8 @@ fn lossless_formats_keep_every_pixel() {
         let webp = run(&input, &lossless_plan(Format::Webp));
         let (_, _, result) = decoded_pixels(&webp.bytes);
         for (a, b) in result.iter().zip(rgba(&image)) {
-            // Fully transparent pixels may change, because WebP stores whatever colour compresses best.
+            // Fully transparent pixels may have another colour, because WebP stores the colour that
+            // compresses best.
             assert!(*a == b || (a[3] == 0 && b[3] == 0), "{a:?} is not {b:?}");
         }
     }
@@ -152,7 +154,7 @@ fn reused_scratch_memory_does_not_change_the_output() {
 }
 
 #[test]
-fn without_an_output_format_the_input_format_decides() {
+fn default_output_format_is_the_input_format_or_jpeg_or_png() {
     for format in FORMATS {
         let done = run(&encoded(&photo(20, 20), format), &Plan::default());
         let expected = match format {

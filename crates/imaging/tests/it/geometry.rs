@@ -1,4 +1,4 @@
-//! Sizes and rectangles: tables of the documented cases, and property tests.
+//! Sizes and rectangles: tables of documented cases, and property tests.
 
 use pixaven_imaging::geometry::{Rect, Resized, Size, Window, crop, needed_size, resize, scale};
 use pixaven_imaging::plan::{Crop, CropAt, Gravity, Kernel, Padding, Plan, Resize, ResizeMode, Scale};
@@ -26,7 +26,7 @@ const GRAVITIES: [Gravity; 9] = [
     Gravity::Left,
 ];
 
-/// Options of `resize` with default values except for the mode and the sides.
+/// Options of `resize` with this mode and these sides; the other options have their default values.
 pub(crate) fn resize_to(mode: ResizeMode, width: Option<u32>, height: Option<u32>) -> Resize {
     Resize {
         mode,
@@ -77,7 +77,7 @@ fn resize_gives_the_documented_sizes() {
     assert_size((3000, 1), Auto, (Some(10), Some(10)), (10, 1));
     assert_size((1, 3000), Auto, (Some(10), Some(10)), (1, 10));
     assert_size((3, 2), Auto, (Some(1), Some(1)), (1, 1));
-    // Exactly half a pixel is rounded up.
+    // A side of exactly n + ½ pixels is rounded up.
     assert_size((4, 10), Auto, (None, Some(5)), (2, 5));
     assert_size((2, 3), Auto, (Some(1), None), (1, 2));
 }
@@ -91,7 +91,7 @@ fn resize_without_upscale_never_enlarges() {
     assert_size_without_upscale((550, 412), Fill, (Some(1000), Some(1000)), (1000, 1000));
     assert_size_without_upscale((550, 412), Portrait, (None, Some(413)), (550, 412));
     assert_size_without_upscale((550, 412), Landscape, (Some(551), None), (550, 412));
-    // `fit` keeps the aspect ratio of the box, but does not resample.
+    // The mode `fit` keeps the aspect ratio of the requested size, but does not enlarge the kept part.
     assert_size_without_upscale((550, 412), Fit, (Some(1000), Some(1000)), (412, 412));
     assert_size_without_upscale((550, 412), Fit, (Some(600), Some(100)), (550, 92));
     assert_size_without_upscale((550, 412), Fit, (Some(400), Some(400)), (400, 400));
@@ -221,7 +221,8 @@ proptest! {
             prop_assert!(picture.width <= width && picture.height <= height);
         }
         if options.mode != ResizeMode::Exact {
-            // The aspect ratio is kept: one side is within one pixel of the side that follows from the other.
+            // The aspect ratio is kept, up to rounding: one side differs by at most one pixel from the side
+            // computed from the other.
             let follows_width = f64::from(picture.width) * window.height / window.width;
             let follows_height = f64::from(picture.height) * window.width / window.height;
             let deviation = (follows_width - f64::from(picture.height)).abs()

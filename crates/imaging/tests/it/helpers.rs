@@ -1,9 +1,9 @@
-//! Synthetic test images, short ways to encode and decode them, and comparisons of the results.
+//! Synthetic test images, functions that encode and decode images, and comparisons of the results.
 
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Processed, Scratch, process};
 
-/// All formats that can be read and written. Icons have at most 256 pixels on a side.
+/// All formats that can be both read and written. The sides of icons are limited to 256 pixels.
 pub(crate) const FORMATS: [Format; 11] = [
     Format::Jpeg,
     Format::Png,
@@ -18,12 +18,12 @@ pub(crate) const FORMATS: [Format; 11] = [
     Format::Ico,
 ];
 
-/// Encodes an image as PNG, without the code under test.
+/// Encodes an image as PNG with the `png` crate, and not with the code under test.
 pub(crate) fn png_of(image: &Image) -> Vec<u8> {
     png_with(image, |_| {})
 }
 
-/// Encodes an image as PNG, without the code under test. `change` edits the PNG header.
+/// Like [`png_of`]. `change` edits the PNG header before it is written.
 pub(crate) fn png_with(image: &Image, change: impl FnOnce(&mut png::Info<'static>)) -> Vec<u8> {
     let mut info = png::Info::with_size(image.width(), image.height());
     info.color_type = match image.channels() {
@@ -54,7 +54,8 @@ pub(crate) fn fading_photo(width: u32, height: u32) -> Image {
     Image::new(width, height, Channels::Rgba, data)
 }
 
-/// Four coloured quarters: red, green / blue, white. The image looks different in each orientation.
+/// An image of four coloured quarters: red and green above, blue and white below. It looks different in each
+/// of the eight EXIF orientations.
 pub(crate) fn quarters(width: u32, height: u32) -> Image {
     let mut data = Vec::new();
     for y in 0..height {
@@ -70,12 +71,12 @@ pub(crate) fn quarters(width: u32, height: u32) -> Image {
     Image::new(width, height, Channels::Rgb, data)
 }
 
-/// A plan that only encodes to this format.
+/// A plan that encodes to this format and has no operations.
 pub(crate) fn plan_for(format: Format) -> Plan {
     Plan { output: Output { format: TargetFormat::Format(format), ..Output::default() }, ..Plan::default() }
 }
 
-/// A plan that only encodes to this format, without loss.
+/// A plan that encodes losslessly to this format and has no operations.
 pub(crate) fn lossless_plan(format: Format) -> Plan {
     Plan {
         output: Output { format: TargetFormat::Format(format), lossless: true, ..Output::default() },
@@ -83,7 +84,7 @@ pub(crate) fn lossless_plan(format: Format) -> Plan {
     }
 }
 
-/// Processes an input with the default limits and new scratch memory.
+/// Processes an input with the default limits.
 pub(crate) fn run(input: &[u8], plan: &Plan) -> Processed {
     process(input, plan, &Limits::default(), &mut Scratch::default()).unwrap()
 }
@@ -93,12 +94,13 @@ pub(crate) fn encoded(image: &Image, format: Format) -> Vec<u8> {
     run(&png_of(image), &plan_for(format)).bytes
 }
 
-/// The size of a file and its pixels as RGBA. The code under test decodes the file and encodes it as PNG.
+/// The size and the RGBA pixels of a file. The code under test converts the file to PNG, and the `png` crate
+/// decodes the PNG.
 pub(crate) fn decoded_pixels(input: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
     decode_png(&run(input, &plan_for(Format::Png)).bytes)
 }
 
-/// The size of a PNG and its pixels as RGBA, decoded without the code under test.
+/// The size and the RGBA pixels of a PNG, decoded with the `png` crate and not with the code under test.
 pub(crate) fn decode_png(bytes: &[u8]) -> (u32, u32, Vec<[u8; 4]>) {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
@@ -124,7 +126,7 @@ pub(crate) fn rgba(image: &Image) -> Vec<[u8; 4]> {
     }
 }
 
-/// Peak signal-to-noise ratio over all channels in decibels; infinite for equal images.
+/// Peak signal-to-noise ratio over all channels, in decibels. Infinite if the images are equal.
 pub(crate) fn psnr_db(a: &[[u8; 4]], b: &[[u8; 4]]) -> f64 {
     assert_eq!(a.len(), b.len(), "both images must have the same size");
     let squares: u64 =
@@ -132,7 +134,7 @@ pub(crate) fn psnr_db(a: &[[u8; 4]], b: &[[u8; 4]]) -> f64 {
     10.0 * (255.0f64.powi(2) * (a.len() * 4) as f64 / squares as f64).log10()
 }
 
-/// Whether no channel of any pixel differs by more than `tolerance`.
+/// Whether the images differ by at most `tolerance` in every channel of every pixel.
 pub(crate) fn nearly_equal(a: &[[u8; 4]], b: &[[u8; 4]], tolerance: u8) -> bool {
     a.len() == b.len()
         && a.as_flattened().iter().zip(b.as_flattened()).all(|(&a, &b)| a.abs_diff(b) <= tolerance)

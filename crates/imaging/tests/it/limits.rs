@@ -1,5 +1,5 @@
-//! Handmade files with many parts or much metadata: they are refused while the decoder parses them, before
-//! any allocation.
+//! Files with very many parts or very much metadata are refused while the decoder parses them, before it
+//! allocates memory.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
 use crate::helpers::{encoded, photo, plan_for, png_of, run};
 
-/// Formats for which this module makes such files. Other formats have tests of their own.
+/// The formats that [`with_pieces`] supports. The modules of other formats test their limits.
 const FORMATS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Gif, Format::Webp];
 
-/// A file with `n` additional pieces of `n_bytes` of metadata each, at a place where readers pass them before
-/// the image.
+/// A file with `n` additional metadata pieces (comments, text chunks or the like) of `n_bytes` each, before
+/// the image data if the format permits it.
 fn with_pieces(format: Format, n: usize, n_bytes: usize) -> Vec<u8> {
     let file = encoded(&photo(8, 8), format);
     let (at, piece) = match format {
@@ -60,7 +60,7 @@ fn number_of_parts_is_limited() {
         let limits = Limits { parts: 49, ..Limits::default() };
         let message = limit_error(&input, limits);
         assert!(message.contains("the number of parts"), "{format:?}: {message}");
-        // The parts of the image itself come on top.
+        // The limit also counts the parts of the image itself, so it must be higher than the 50 added parts.
         let limits = Limits { parts: 75, ..limits };
         assert!(
             process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default()).is_ok(),
@@ -111,7 +111,8 @@ fn png_metadata_bomb_is_refused_before_decompression() {
         let start = Instant::now();
         let message = limit_error(&input, Limits::default());
         assert!(message.contains("metadata"), "{message}");
-        // Decompressing 200 MiB would take longer. The check of the scratch memory above is the main test.
+        // The test of the scratch memory in `limit_error` is the main check. In addition, the time shows that
+        // the 200 MiB are not decompressed.
         assert!(start.elapsed() < Duration::from_secs(5));
     }
 }

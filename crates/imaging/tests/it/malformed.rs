@@ -1,4 +1,5 @@
-//! Truncated, altered and malicious files: each gives a result or an error, quickly, and never a panic.
+//! Truncated, altered and malicious files: processing each of them returns a result or an error within a
+//! short time, and never panics.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ fn altered_files_give_a_result_or_an_error_within_five_seconds() {
     let mut scratch = Scratch::default();
     let mut state = 0x2545_f491_4f6c_dd1du64;
     let mut random = || {
-        // The xorshift64* generator, which gives the same sequence on every machine.
+        // The random generator xorshift64*, which gives the same sequence on every machine.
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;
@@ -73,10 +74,10 @@ fn truncated_jpeg_gives_a_warning_and_other_formats_an_error() {
     }
 }
 
-/// A PNG of one pixel with a palette of `n_bytes` bytes. The pixel uses the first palette entry.
+/// A PNG of one pixel, with a palette of `n_bytes` bytes. The pixel has the palette index 0.
 fn png_with_palette(n_bytes: usize) -> Vec<u8> {
     const HEADER: &[u8] = b"\0\0\0\x01\0\0\0\x01\x08\x03\0\0\0";
-    // A filter byte and a palette index, in a stored block.
+    // The image data: a filter byte and a palette index, in a deflate block without compression.
     const DATA: &[u8] = b"\x78\x01\x01\x02\0\xfd\xff\0\0\0\x02\0\x01";
     let palette = vec![7; n_bytes];
     let pieces = [(*b"IHDR", HEADER), (*b"PLTE", &palette), (*b"IDAT", DATA), (*b"IEND", b"")];
@@ -109,7 +110,7 @@ fn png_with_wrong_checksums_of_trns_and_idat_is_refused() {
     assert!(error.to_string().contains("CRC"), "{error}");
 }
 
-/// Files whose headers declare this width and height.
+/// Files of several formats whose headers declare this width and height.
 fn files_declaring(width: u16, height: u16) -> Vec<Vec<u8>> {
     let [w, h] = [width.to_be_bytes(), height.to_be_bytes()];
     let ihdr = [b"IHDR\0\0", &w[..], b"\0\0", &h[..], b"\x08\x02\0\0\0"].concat();
@@ -130,7 +131,7 @@ fn files_declaring(width: u16, height: u16) -> Vec<Vec<u8>> {
     vec![png, jpeg, gif]
 }
 
-/// The CRC of PNG (ISO/IEC 15948 annex D).
+/// The CRC of a PNG chunk (ISO/IEC 15948, annex D).
 pub(crate) fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |mut crc, &byte| {
         crc ^= u32::from(byte);
@@ -184,14 +185,13 @@ fn compressed_profile_bomb_is_not_decompressed() {
     let input = png_with(&photo(8, 8), |info| info.icc_profile = Some(vec![0; 60 << 20].into()));
     assert!(input.len() < 1 << 20, "the compressed file must be small");
     let start = Instant::now();
-    // Ignoring or refusing the profile are both correct. The test checks that it is not decompressed to its
-    // 60 MiB.
+    // The profile may be ignored or refused. The time shows that it is not decompressed to its 60 MiB.
     let _result = try_process(&input, &mut Scratch::default());
     assert!(start.elapsed() < Duration::from_secs(1));
 }
 
 #[test]
-fn files_of_other_types_are_named_in_the_error() {
+fn error_for_an_unsupported_file_names_its_type() {
     let cases: [(&[u8], &str); 5] = [
         (b"%PDF-1.7 ...", "a PDF document"),
         (b"<!DOCTYPE html><html>", "an HTML page"),

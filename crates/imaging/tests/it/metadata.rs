@@ -1,4 +1,4 @@
-//! EXIF, XMP and PNG texts: which of them are kept in conversions between formats.
+//! EXIF, XMP and PNG texts: which metadata is kept when an image is converted to another format.
 
 mod altered;
 mod exif_builder;
@@ -10,7 +10,7 @@ use self::exif_builder::{ExifBuilder, exif_of, with_exif, xmp_of};
 use crate::corpus::Corpus;
 use crate::helpers::{encoded, photo, plan_for, png_of, png_with, run};
 
-/// Formats whose encoders write metadata.
+/// Formats into which metadata can be written.
 const FORMATS_WITH_METADATA: [Format; 4] = [Format::Jpeg, Format::Png, Format::Apng, Format::Webp];
 
 const XMP: &str = "<?xpacket begin=\"\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?><x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
@@ -28,12 +28,12 @@ fn keeping(format: Format, metadata: KeptMetadata) -> Plan {
     plan
 }
 
-/// A JPEG of 40 × 24 pixels with orientation 6 and all metadata that a camera writes.
+/// A JPEG of 40 × 24 pixels with orientation 6, and with the EXIF and XMP that a camera writes.
 fn camera_jpeg() -> Vec<u8> {
     with_exif(&encoded(&photo(40, 24), Format::Jpeg), &ExifBuilder::of_a_camera(true).bytes(), Some(XMP))
 }
 
-/// The same image in every format with metadata. Conversions with all metadata kept make these files.
+/// The image of `camera_jpeg` in each of the formats with metadata, converted with all metadata kept.
 fn camera_files() -> Vec<(Format, Vec<u8>)> {
     let mut as_stored = Plan { keep_orientation: true, ..Plan::default() };
     FORMATS_WITH_METADATA
@@ -269,7 +269,7 @@ fn metadata_of_corpus_files_is_kept() {
         let input = corpus.read(entry);
         let plan = Plan { scale: Some(small), ..keeping(Format::Jpeg, KeptMetadata::All) };
         let Ok(done) = process(&input, &plan, &Limits::default(), &mut Scratch::default()) else { continue };
-        // The other reader may refuse files that the code under test reads.
+        // Skip files whose EXIF `kamadak-exif` cannot read. The code under test reads some of them.
         let read = |file: &[u8]| exif::Reader::new().read_from_container(&mut std::io::Cursor::new(file));
         let Ok(before) = read(&input) else { continue };
         n_files += 1;

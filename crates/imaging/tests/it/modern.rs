@@ -1,4 +1,5 @@
-//! HEIC, AVIF, JPEG XL and JPEG 2000: tests of their own features. Other modules test all formats together.
+//! HEIC, AVIF, JPEG XL and JPEG 2000: tests of features that only these formats have. Tests of all formats
+//! are in other modules.
 
 mod corpus;
 mod heif_boxes;
@@ -31,7 +32,8 @@ fn encoded_images_decode_to_nearly_the_same_pixels() {
             assert_eq!(sniff(&done.bytes), Some(format));
             let (width, height, result) = decoded_pixels(&done.bytes);
             assert_eq!((width, height), (97, 61), "{format:?}");
-            // Compare only visible pixels: the colours of nearly transparent pixels do not matter.
+            // Compare only pixels with an alpha above 128, because the colours of nearly transparent pixels
+            // are hardly visible.
             let visible: Vec<_> = rgba(&image).into_iter().zip(result).filter(|(a, _)| a[3] > 128).collect();
             let (before, after): (Vec<_>, Vec<_>) = visible.into_iter().unzip();
             let db = psnr_db(&after, &before);
@@ -115,7 +117,7 @@ fn avif_uses_full_chroma_at_high_quality() {
 
 #[test]
 fn metadata_is_kept_only_if_requested() {
-    // One entry: Artist, with 12 bytes at offset 26.
+    // An EXIF block with one entry: Artist, whose 12 bytes begin at offset 26.
     let head = b"II*\0\x08\0\0\0\x01\0\x3b\x01\x02\0\x0c\0\0\0\x1a\0\0\0\0\0\0\0";
     let artist = b"it is there\0";
     let exif = [&head[..], artist].concat();
@@ -127,7 +129,7 @@ fn metadata_is_kept_only_if_requested() {
         plan.output.metadata = KeptMetadata::All;
         let first = run(&input, &plan).bytes;
         assert!(contains(&first), "{format:?}");
-        // Metadata of the written file must be readable again.
+        // The metadata of the written file must also be read.
         assert!(contains(&run(&first, &plan).bytes), "{format:?}");
     }
 }
@@ -164,7 +166,7 @@ fn declared_size_beyond_the_limits_is_refused() {
     }
     let mut input = encoded(&photo(16, 16), Format::Jp2);
     let siz = input.windows(4).position(|window| window == b"\xff\x4f\xff\x51").unwrap();
-    // The size of the image, and the size of its only tile.
+    // Declare 28672 × 28672 pixels as the size of the image and of its only tile.
     for at in [siz + 8, siz + 24] {
         input[at..at + 8].copy_from_slice(&[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
     }
@@ -204,7 +206,7 @@ fn heif_brands_select_avif_or_heic() {
     assert_eq!(with(&[b"mif1", b"\0\0\0\0", b"miaf", b"avif"]), Some(Format::Avif));
     assert_eq!(with(&[b"mif1", b"\0\0\0\0", b"heic"]), Some(Format::Heic));
     assert_eq!(with(&[b"mif1", b"\0\0\0\0"]), Some(Format::Heic));
-    // The second word is a version and not a brand.
+    // The second field of the box is a version number. `avif` there is not a brand.
     assert_eq!(with(&[b"isom", b"avif", b"mp42"]), None);
 }
 
@@ -214,12 +216,13 @@ fn cicp_colours_are_converted_to_srgb() {
     for format in [Format::Avif, Format::Heic] {
         let input = run(&png_of(&red), &at_quality(format, 95)).bytes;
         assert!(nearly_equal(&decoded_pixels(&input).2, &rgba(&red), 4), "{format:?}");
-        // The same values in Display P3 are a more saturated red.
+        // If the file declares Display P3, the same values mean a more saturated red.
         let mut p3 = input.clone();
         heif_boxes::overwrite_box(&mut p3, b"colr", 4, &[0, 12]);
         let [r, g, ..] = decoded_pixels(&p3).2[500];
         assert!(r > 208 && g < 58, "{format:?}: {r} {g}");
-        // A PQ value of 60 % is bright and a value of 24 % is dark, so the contrast grows.
+        // If the file declares PQ, a value of 60 % is brighter than in sRGB and a value of 24 % is darker, so
+        // the contrast becomes higher.
         let mut pq = input;
         heif_boxes::overwrite_box(&mut pq, b"colr", 6, &[0, 16]);
         let [r, g, ..] = decoded_pixels(&pq).2[500];

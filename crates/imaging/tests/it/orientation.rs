@@ -8,7 +8,7 @@ use crate::helpers::{
     rgba, run,
 };
 
-/// A TIFF block that contains only an orientation, in either byte order.
+/// An EXIF block whose only entry is the orientation, in the given byte order.
 fn exif(value: u8, big_endian: bool) -> Vec<u8> {
     if big_endian {
         [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[value][..], b"\0\0\0\0\0\0"].concat()
@@ -17,7 +17,7 @@ fn exif(value: u8, big_endian: bool) -> Vec<u8> {
     }
 }
 
-/// The stored image that `value` turns into the upright image.
+/// The pixels as stored in a file with the orientation `value` that shows the image `upright`.
 pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let (w, h) = (upright.width(), upright.height());
     let (width, height) = if value >= 5 { (h, w) } else { (w, h) };
@@ -25,7 +25,8 @@ pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let mut data = Vec::new();
     for y in 0..height {
         for x in 0..width {
-            // EXIF 2.3, section 4.6.4 A, defines which side of the image the 0th row and the 0th column are.
+            // EXIF 2.3, section 4.6.4 A, defines each value by the visual side at which row 0 and column 0
+            // are.
             let (upright_x, upright_y) = match value {
                 1 => (x, y),
                 2 => (w - 1 - x, y),
@@ -111,7 +112,7 @@ fn keep_orientation_leaves_the_image_unchanged() {
 }
 
 #[test]
-fn broken_exif_block_means_upright() {
+fn image_with_a_broken_exif_block_is_not_turned() {
     let image = quarters(16, 16);
     let good = exif(6, false);
     let mut blocks: Vec<Vec<u8>> = (0..good.len()).map(|n| good[..n].to_vec()).collect();
@@ -119,7 +120,8 @@ fn broken_exif_block_means_upright() {
     blocks.push(exif(9, true));
     blocks.push([b"II*\0", &[0xff; 12][..]].concat());
     blocks.push([b"II*\0\x08\0\0\0\xff\xff", &[0x12; 40][..]].concat());
-    // The value ends at byte 19. Truncation after it has no effect.
+    // Skip truncations between byte 19, where the value ends, and byte 25, because they do not change the
+    // value.
     for block in blocks.iter().filter(|block| block.len() < 19 || block.len() > 25) {
         let input = with_exif(&image, Format::Png, block);
         assert_eq!(decoded_pixels(&input).2, rgba(&image), "{block:x?}");

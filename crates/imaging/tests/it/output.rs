@@ -1,4 +1,4 @@
-//! `output`: `max_bytes`, `format: auto`, `delay`, `plays` and `lossless`.
+//! The attributes of `output`: `max_bytes`, `format: auto`, `delay`, `plays` and `lossless`.
 
 use pixaven_imaging::plan::{KeptMetadata, Mask, Output, Shape, TargetFormat};
 use pixaven_imaging::{Channels, Error, Format, Image, Limits, Plan, Processed, Scratch, process};
@@ -29,7 +29,8 @@ const AUTO: Output = Output {
     plays: None,
 };
 
-/// An APNG of photographs that move sideways, 100 ms each, with three plays.
+/// An APNG whose frames show a photograph that moves sideways. Each frame lasts 100 ms, and the animation
+/// plays three times.
 pub(crate) fn animation(n_frames: u32) -> Vec<u8> {
     let wide = photo(48 + n_frames, 32);
     let mut bytes = Vec::new();
@@ -47,8 +48,8 @@ pub(crate) fn animation(n_frames: u32) -> Vec<u8> {
     bytes
 }
 
-/// The frame delays in milliseconds and the number of plays of an animation. The code under test converts it
-/// to APNG, and the `png` crate reads the APNG.
+/// The delay of each frame in milliseconds, and the number of plays of an animation. The code under test
+/// converts the animation to APNG, and the `png` crate reads the APNG.
 fn times_of(file: &[u8]) -> (Vec<u32>, u32) {
     let apng = run(file, &plan(in_format(Format::Apng))).bytes;
     let mut reader = png::Decoder::new(std::io::Cursor::new(&apng)).read_info().unwrap();
@@ -137,7 +138,8 @@ fn max_bytes_applies_to_animations() {
     }
 }
 
-/// The smallest file size of these formats. The qualities must look equal to the default quality.
+/// The smallest of the file sizes in these formats and qualities, in bytes. For a comparison with `auto`, the
+/// qualities must look like its default quality.
 fn smallest(input: &[u8], formats: &[(Format, u8)]) -> u64 {
     let sizes = formats.iter().map(|&(format, quality)| {
         try_process(input, Output { quality: Some(quality), ..in_format(format) }).unwrap().output.bytes
@@ -169,7 +171,7 @@ fn auto_picks_the_smallest_format_that_can_hold_the_image() {
     assert!(done.output.alpha, "alpha from an operation must be kept");
 }
 
-/// The WebP quality that looks like a JPEG of quality 80.
+/// The WebP quality at which an image looks like a JPEG of quality 80.
 const WEBP_OF_80: u8 = 82;
 
 #[test]

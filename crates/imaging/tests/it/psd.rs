@@ -1,4 +1,4 @@
-//! PSD: handmade documents in every colour mode, depth and compression.
+//! PSD: documents written by hand, in every colour mode, depth and compression.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use pixaven_imaging::{Colorspace, Error, Format, Limits, Plan, Scratch, process}
 use crate::corpus::Corpus;
 use crate::helpers::{decode_png, decoded_pixels, nearly_equal, plan_for, run};
 
-/// Builds a PSD document.
+/// The fields of a PSD document, which `bytes` writes.
 struct Psd {
     large: bool,
     n_channels: u16,
@@ -19,7 +19,8 @@ struct Psd {
     color_table: Vec<u8>,
     /// Number and data of each image resource.
     resources: Vec<(u16, Vec<u8>)>,
-    /// The number of layers. If negative, the first channel after the colours is transparency.
+    /// The number of layers in the file. A negative number means that the first channel after the colours is
+    /// transparency.
     n_layers: i16,
     compression: u16,
     data: Vec<u8>,
@@ -92,10 +93,10 @@ fn every_colour_mode_is_converted() {
     two_pixels(1, 1, &[10, 200]).assert_shows(&gray, "gray");
     two_pixels(1, 8, &[10, 200]).assert_shows(&gray, "duotone");
     two_pixels(3, 3, &[255, 0, 0, 0, 0, 255]).assert_shows(&RED_BLUE, "red, green, blue");
-    // CMYK is stored inverted. Yellow and magenta make red, cyan and magenta make blue.
+    // CMYK is stored inverted: 255 means no ink. Yellow and magenta give red; cyan and magenta give blue.
     two_pixels(4, 4, &[255, 0, 0, 0, 0, 255, 255, 255]).assert_shows(&RED_BLUE, "inks");
     two_pixels(3, 7, &[255, 0, 0, 0, 0, 255]).assert_shows(&RED_BLUE, "channels of inks");
-    // The L*a*b* values of red and white in sRGB.
+    // L*a*b* values that are red and white in sRGB.
     two_pixels(3, 9, &[138, 255, 209, 128, 198, 128]).assert_shows(&[[255, 0, 0, 255], [255; 4]], "L*a*b*");
     let mut indexed = two_pixels(1, 2, &[0, 1]);
     indexed.color_table = vec![0; 768];
@@ -114,7 +115,7 @@ fn every_colour_mode_is_converted() {
 fn every_depth_is_converted_to_8_bits() {
     let wide = [65_535u16, 0, 0, 0, 0, 65_535].map(u16::to_be_bytes).as_flattened().to_vec();
     Psd { depth: 16, ..two_pixels(3, 3, &wide) }.assert_shows(&RED_BLUE, "16 bits");
-    // Floats are in linear light: half of full light is 188 in sRGB.
+    // Floats are linear light. Half of the full light is 188 in sRGB.
     let floats = [0.5f32, 1.0].map(f32::to_be_bytes).as_flattened().to_vec();
     Psd { depth: 32, ..two_pixels(1, 1, &floats) }.assert_shows(&[[188, 188, 188, 255], [255; 4]], "32 bits");
 }
@@ -126,7 +127,7 @@ fn every_compression_is_decoded() {
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
     };
-    // Three rows: literals, a run, and literals again.
+    // Three rows: the first and the last without runs, the second as a run.
     let rows = [1, 255, 0, 255, 0, 1, 0, 255];
     let short = [[0u8, 3, 0, 2, 0, 3].as_slice(), &rows].concat();
     let long = [[0u8, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3].as_slice(), &rows].concat();
@@ -143,8 +144,8 @@ fn every_compression_is_decoded() {
 }
 
 #[test]
-fn merged_image_transparency_has_its_white_matte_removed() {
-    // Red at half opacity over white, and a transparent pixel.
+fn white_matte_is_removed_from_translucent_psd_pixels() {
+    // The first pixel is red with half opacity, already blended over white. The second pixel is transparent.
     let data = [255, 255, 127, 255, 127, 255, 128, 0];
     let mut psd = Psd { n_layers: -1, ..two_pixels(4, 3, &data) };
     let result = decoded_pixels(&psd.bytes()).2;

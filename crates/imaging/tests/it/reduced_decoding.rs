@@ -1,5 +1,5 @@
-//! Decoders that deliver a reduced image: the result matches the result from all pixels, at the same
-//! position.
+//! Decoders that can deliver a reduced image: the resized result must match that of a full-size decode,
+//! without a shift.
 
 use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
 use pixaven_imaging::{Format, Image, Plan};
@@ -19,7 +19,7 @@ fn resized(width: u32, height: u32) -> Plan {
     Plan { resize: Some(resize), ..plan_for(Format::Png) }
 }
 
-/// Inserts an EXIF block with only an orientation into the JPEG.
+/// Inserts an EXIF block into the JPEG whose only entry is the orientation.
 fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let block =
         [b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation, 0, 0, 0, 0, 0, 0][..]]
@@ -30,8 +30,8 @@ fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 
 #[test]
 fn reduced_jpeg_decode_matches_the_full_decode() {
-    // No scale divides these sides: the last column and row of a reduced image stand for fewer pixels than
-    // the others.
+    // These sides are not multiples of 2, 4 or 8, so a pixel of the last column or row of a reduced image
+    // covers fewer pixels than other pixels.
     let scene: Image = photo(805, 603);
     let jpeg = encoded(&scene, Format::Jpeg);
     let sizes = [(100, 75), (150, 112), (240, 181), (290, 220), (390, 290), (500, 370), (600, 440)];

@@ -1,4 +1,4 @@
-//! SVG: rendering, size and embedded images. A document must not read anything outside of itself.
+//! SVG: rendering, size and embedded images. A document must not read files or addresses outside of itself.
 
 mod malicious;
 
@@ -15,7 +15,7 @@ use pixaven_imaging::{Colorspace, Error, Format, Image, Limits, Plan, Processed,
 use crate::corpus::Corpus;
 use crate::helpers::{decode_png, decoded_pixels, encoded, photo, plan_for, psnr_db, quarters, rgba, run};
 
-/// A document of this size with this content.
+/// An SVG document with this size and this content.
 fn document(width: u32, height: u32, content: &str) -> Vec<u8> {
     let links = "xmlns:xlink='http://www.w3.org/1999/xlink'";
     format!(
@@ -28,7 +28,7 @@ fn try_process(input: &[u8]) -> Result<Processed, Error> {
     process(input, &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
 }
 
-/// The size of a document with these attributes.
+/// The reported size of an SVG document whose root element has these attributes.
 fn size(attributes: &str) -> (u32, u32) {
     let text =
         format!("<svg xmlns='http://www.w3.org/2000/svg' {attributes}><rect width='30' height='20'/></svg>");
@@ -83,7 +83,7 @@ fn svg_size_comes_from_width_height_or_view_box() {
         ("viewBox='0 0 70 35' width='140'", (140, 70)),
         ("viewBox='0 0 70 35' height='70'", (140, 70)),
         ("viewBox='0 0 70 35' width='100%' height='100%'", (70, 35)),
-        // Without any size, the size is that of the drawn shapes.
+        // If no attribute gives a size, the size is that of the drawn shapes.
         ("", (30, 20)),
     ];
     for (attributes, expected) in cases {
@@ -93,7 +93,8 @@ fn svg_size_comes_from_width_height_or_view_box() {
 
 #[test]
 fn svg_is_rendered_at_the_output_size() {
-    // Lines one pixel apart: resampling from the full size would turn them gray.
+    // The lines are one output pixel apart. If the document were drawn at full size and then resampled, they
+    // would become gray.
     let mut lines = String::new();
     (0..20).for_each(|i| write!(lines, "<rect x='{}' width='20' height='400'/>", i * 40).unwrap());
     let resize = Resize {
@@ -155,7 +156,7 @@ fn embedded_raster_image_is_drawn() {
     }
 }
 
-/// Processes a document that must be drawn with a warning. Returns its pixels.
+/// Processes a document that must be drawn and give this warning. Returns its pixels.
 fn pixels_with_warning(input: &[u8], warning: &str) -> Vec<[u8; 4]> {
     let done = try_process(input).unwrap();
     assert!(done.warnings.iter().any(|text| text.contains(warning)), "{:?}", done.warnings);

@@ -1,4 +1,4 @@
-//! TIFF: one handmade file for every sample type, layout and colour space, alpha, and metadata.
+//! TIFF: a file written by hand for every sample type, layout and colour space, for alpha and for metadata.
 
 mod builder;
 mod compression;
@@ -36,7 +36,7 @@ fn assert_shows(input: &Tiff, expected: &Image, case: &str) {
     assert!(nearly_equal(&result, &rgba(expected), 1), "{case}: {:?}", &result[..result.len().min(8)]);
 }
 
-/// Packs values of `bits` bits. Each row begins with a new byte.
+/// Packs values of `bits` bits into bytes. Each row begins with a new byte.
 fn packed(values: &[u64], width: usize, bits: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for row in values.chunks(width) {
@@ -106,18 +106,18 @@ fn floats_are_scaled_between_black_and_white() {
         let file = Tiff { big_endian: true, ..Tiff::new(tags(4, 1, &[64], 1), vec![double]) };
         assert_shows(&file.with(339, &[3]), &expected, "64 bits");
     }
-    // The values 0, 0.25, 0.5, 1 and NaN.
+    // The values 0, 0.25, 0.5, 1 and NaN as 16-bit floats.
     let half = [0x0000u16, 0x3400, 0x3800, 0x3c00, 0x7e00].iter().flat_map(|v| v.to_le_bytes()).collect();
     let expected = Image::new(5, 1, Channels::Gray, vec![0, 64, 128, 255, 0]);
     assert_shows(&Tiff::new(tags(5, 1, &[16], 1), vec![half]).with(339, &[3]), &expected, "16 bits");
-    // Explicit limits (SMinSampleValue, SMaxSampleValue) are respected: 0.5 in the range from 0 to 2.
+    // The tags SMinSampleValue and SMaxSampleValue set black to 0 and white to 2, so 0.5 becomes 64.
     let data = 0.5f32.to_le_bytes().repeat(2);
     let mut stated = Tiff::new(tags(2, 1, &[32], 1), vec![data]).with(339, &[3]);
     stated.tags.extend([(340, 11, vec![0]), (341, 11, vec![2.0f32.to_bits().into()])]);
     assert_shows(&stated, &Image::new(2, 1, Channels::Gray, vec![64; 2]), "stated limits");
 }
 
-/// Cuts the image into tiles of this size. Tiles that extend beyond the image are filled up.
+/// Cuts the image into tiles of this size. The part of a tile beyond the image is filled with 0xee.
 fn tiles(image: &Image, width: usize, height: usize) -> Vec<Vec<u8>> {
     let (columns, n) = (image.width() as usize, image.channels().count());
     let rows = image.height() as usize;
@@ -157,7 +157,7 @@ fn large_strips_are_decoded_in_pieces() {
     let image = photo(700, 1301);
     let whole = Tiff::new(tags(700, 1301, &[8, 8, 8], 2), vec![image.data().to_vec()]);
     assert_shows(&whole, &image, "one strip");
-    // 998 rows are twice the number of rows in a piece.
+    // The decoder reads strips in pieces. 998 rows are twice the number of rows in a piece.
     let strips = image.data().chunks(700 * 3 * 998).map(<[u8]>::to_vec).collect();
     assert_shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[998]), &image, "two strips");
     let strips = image.data().chunks(700 * 3 * 1001).map(<[u8]>::to_vec).collect();
@@ -185,7 +185,7 @@ fn every_photometric_interpretation_is_converted_to_rgb() {
     let cmyk = one_strip(tags(2, 1, &[8; 4], 5), &[255, 0, 0, 0, 0, 0, 0, 255]);
     assert_eq!(run(&cmyk.bytes(), &plan_for(Format::Png)).input.colorspace, Colorspace::Cmyk);
     assert_pixels(cmyk, &[[0, 255, 255, 255], [0, 0, 0, 255]], "inks");
-    // The L*a*b* values (D50) of sRGB red: 54.3, 80.8, 69.9.
+    // The L*a*b* values (white point D50) of sRGB red are 54.3, 80.8, 69.9.
     let lab_pixel = [138u8, 81, 70];
     assert_pixels(one_strip(tags(1, 1, &[8; 3], 8), &lab_pixel), &[[255, 0, 0, 255]], "L*a*b*");
     assert_pixels(
@@ -193,7 +193,7 @@ fn every_photometric_interpretation_is_converted_to_rgb() {
         &[[255, 0, 0, 255]],
         "L*a*b* as ICC has it",
     );
-    // Four luma values that share the chroma of red.
+    // Four luma values that share one pair of chroma values, those of red.
     let subsampled = one_strip(tags(2, 2, &[8; 3], 6), &[76, 76, 0, 76, 85, 255]).with(530, &[2, 2]);
     let facts = run(&subsampled.bytes(), &plan_for(Format::Png)).input;
     assert_eq!((facts.colorspace, facts.sampling.as_deref()), (Colorspace::YCbCr, Some("4:2:0")));
@@ -211,7 +211,7 @@ fn every_photometric_interpretation_is_converted_to_rgb() {
 }
 
 #[test]
-fn extra_samples_tag_decides_the_meaning_of_alpha() {
+fn extra_samples_tag_selects_straight_premultiplied_or_no_alpha() {
     let pixel = [100u8, 50, 0, 128];
     let with = |kind: u64| Tiff::new(tags(1, 1, &[8; 4], 2), vec![pixel.to_vec()]).with(338, &[kind]).bytes();
     assert_eq!(decoded_pixels(&with(2)).2, [[100, 50, 0, 128]]);
@@ -232,11 +232,11 @@ fn extra_samples_tag_decides_the_meaning_of_alpha() {
 }
 
 #[test]
-fn first_full_size_directory_is_used() {
+fn first_tiff_directory_that_is_not_a_thumbnail_is_decoded() {
     let thumbnail = Tiff::new(tags(2, 1, &[8], 1), vec![vec![9, 9]]).with(254, &[1]).bytes();
     let main = Tiff::new(tags(3, 1, &[8], 1), vec![vec![40, 50, 60]]);
-    // The second directory lies after the first file. Its offsets are counted from the start of the combined
-    // file.
+    // Append the second file to the first and link its directory. Its offsets must be increased, because they
+    // count from the start of the combined file.
     let mut both = thumbnail.clone();
     both.resize(both.len().next_multiple_of(2), 0);
     let shift = both.len() as u32;
@@ -258,7 +258,7 @@ fn first_full_size_directory_is_used() {
     assert_eq!((width, height), (3, 1));
     assert_eq!(result.iter().map(|pixel| pixel[0]).collect::<Vec<u8>>(), [40, 50, 60]);
     assert_eq!(decoded_pixels(&thumbnail).0, 2, "a reduced image is used if there is no other");
-    // A cycle of directories must terminate.
+    // If the second directory links back to the first, reading must end.
     both[shift as usize + directory as usize + 2 + 12 * n_entries..][..4]
         .copy_from_slice(&(first as u32).to_le_bytes());
     assert_eq!(decoded_pixels(&both).0, 3);

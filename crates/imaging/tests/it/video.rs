@@ -1,5 +1,5 @@
-//! MP4 and WebM: small parsers of this module read the output, and its timestamps must match the input
-//! animation. `second_decoders` checks that players can show the files.
+//! MP4 and WebM: the parsers in this module read the output, and its timestamps must match the input
+//! animation. The module `second_decoders` tests that independent decoders can read the files.
 
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{
@@ -9,16 +9,16 @@ use pixaven_imaging::{
 use crate::animation::apng;
 use crate::helpers::{photo, plan_for, png_of, run};
 
-/// The properties of a video.
+/// The properties that the parsers read from a video.
 #[derive(Debug, PartialEq)]
 struct Video {
     size: (u32, u32),
-    /// The start of each frame in milliseconds, and whether it is a key frame.
+    /// For each frame, its start in milliseconds, and whether it is a key frame.
     frames: Vec<(u64, bool)>,
     duration_ms: u64,
 }
 
-/// The boxes in a part of an MP4 file.
+/// Splits a part of an MP4 file into its boxes: kind and content.
 fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
     let mut all = Vec::new();
     while let Some((head, _)) = bytes.split_first_chunk::<8>() {
@@ -61,7 +61,7 @@ fn read_mp4(file: &[u8]) -> Video {
     let inner = boxes(&entry[8 + 78..]);
     assert_eq!(inner.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [*b"avcC", *b"colr"]);
     assert_eq!(inner[0].1[1], 100, "the profile must be High");
-    // The samples fill the `mdat` box, NAL unit by NAL unit.
+    // The samples must fill the `mdat` box without gaps, and each sample must consist of whole NAL units.
     let mut at = u32s(&find(table, &[b"stco"])[8..])[0] as usize;
     assert_eq!(&file[at - 4..at], b"mdat");
     for size in sizes {
@@ -77,7 +77,7 @@ fn read_mp4(file: &[u8]) -> Video {
     Video { size: (track[22] >> 16, track[23] >> 16), frames, duration_ms: u64::from(header[7]) }
 }
 
-/// The elements in a part of a WebM file: identifier and content.
+/// Splits a part of a WebM file into its elements: identifier and content.
 fn elements(mut bytes: &[u8]) -> Vec<(u32, &[u8])> {
     let mut all = Vec::new();
     while let Some(&first) = bytes.first() {
@@ -126,7 +126,7 @@ fn read_webm(file: &[u8]) -> Video {
             frames.push((start + u64::try_from(offset).unwrap(), key));
         }
     }
-    // Each index entry must point to a cluster that begins at its time with a key frame.
+    // Each index entry must point to a cluster, and its time must be that of a key frame.
     for (_, point) in elements(element(segment, &[0x1c53_bb6b])) {
         let time = number(element(point, &[0xb3]));
         let position = number(element(point, &[0xb7, 0xf1])) as usize;
@@ -142,7 +142,7 @@ fn read(format: Format, file: &[u8]) -> Video {
 
 const VIDEOS: [Format; 2] = [Format::Mp4, Format::Webm];
 
-/// Different images, each with a delay.
+/// Frames that all differ, with these delays in milliseconds.
 fn frames(width: u32, height: u32, delays: &[u16]) -> Vec<(Image, u16)> {
     let frame = |(i, &delay): (usize, &u16)| {
         let picture = photo(width + i as u32, height);
@@ -220,7 +220,8 @@ fn repeated_frames_take_few_bytes() {
 
 #[test]
 fn long_delays_keep_their_timestamps() {
-    // Longer than the range of timestamp offsets in a WebM cluster, with and without repeated frames.
+    // The delays exceed the range of the 16-bit timestamp offsets in a WebM cluster. The test runs with
+    // different frames and with equal frames.
     for repeated in [false, true] {
         let mut frames = frames(16, 16, &[40_000, 65_000, 3, 4_999, 1, 6_000]);
         if repeated {
@@ -269,7 +270,7 @@ fn sizes_above_the_video_format_limit_are_refused() {
 }
 
 #[test]
-fn video_input_is_refused_by_name() {
+fn error_for_video_input_names_the_video_format() {
     for (format, name) in [(Format::Mp4, "an MP4 video"), (Format::Webm, "a Matroska or WebM video")] {
         let file = video(format, &frames(32, 32, &[50])).bytes;
         let error =

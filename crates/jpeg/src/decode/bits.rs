@@ -1,17 +1,18 @@
 //! Reads the bits of entropy-coded data and removes stuffed zero bytes. The data ends at a marker or at the
-//! end of the file. Behind the end the reader returns zeros, as other JPEG libraries do.
+//! end of the file. After the end of the data, the reader returns zeros, as other JPEG libraries do.
 
-/// A bit reader, most significant bit first.
+/// Reads bits, the most significant bit of each byte first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
     /// Offset of the next byte that is not in `window` yet.
     at: usize,
-    /// The next bits, left-aligned. Bits below the first `n` are either zero or already correct.
+    /// The next bits of the data, left-aligned. Only the first `n` bits are valid; the bits after them are
+    /// zero or already the correct data.
     window: u64,
     /// How many bits of `window` are valid, at most 63.
     n: u32,
-    /// How many zero bits were added after the end of the data.
+    /// The number of zero bits that were added after the end of the data.
     padding: u64,
 }
 
@@ -21,7 +22,7 @@ impl<'a> BitReader<'a> {
         Self { data, at, window: 0, n: 0, padding: 0 }
     }
 
-    /// Fills the window to at least 56 valid bits.
+    /// Fills the window with at least 56 valid bits.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
         if let Some(next) = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -36,8 +37,8 @@ impl<'a> BitReader<'a> {
         *self = self.refilled_by_byte();
     }
 
-    /// Calls [`BitReader::refill`] if fewer than 32 bits are valid. One Huffman code with its value has at
-    /// most 31 bits.
+    /// Calls [`BitReader::refill`] if fewer than 32 bits are valid. 32 bits are enough, because a Huffman
+    /// code and its value have at most 31 bits together.
     #[inline(always)]
     pub(super) fn refill_for_one(&mut self) {
         if self.n < 32 {
@@ -45,8 +46,9 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// Fills the window byte by byte, near a 0xff byte or the end of the data. Takes and returns `self` by
-    /// value, so that the fields stay in registers on the fast path.
+    /// Fills the window byte by byte. This slow path is necessary near a 0xff byte and near the end of the
+    /// data. The method takes and returns `self` by value, so that the fields stay in registers on the fast
+    /// path.
     #[cold]
     #[inline(never)]
     fn refilled_by_byte(mut self) -> Self {
@@ -70,7 +72,7 @@ impl<'a> BitReader<'a> {
         self
     }
 
-    /// The next bits, left-aligned: at least as many as the last refill guarantees.
+    /// Returns the next bits, left-aligned. At least as many bits are valid as the last refill guarantees.
     #[inline(always)]
     pub(super) fn window(&self) -> u64 {
         self.window
@@ -84,7 +86,7 @@ impl<'a> BitReader<'a> {
         self.n = self.n.wrapping_sub(n);
     }
 
-    /// Reads the next `n` bits as a number, with `n` at most 32. Refills the window first.
+    /// Reads the next `n` bits as a number. `n` is at most 32. Refills the window before it reads.
     #[inline(always)]
     pub(super) fn take(&mut self, n: u32) -> u32 {
         self.refill_for_one();
@@ -93,29 +95,31 @@ impl<'a> BitReader<'a> {
         value
     }
 
-    /// Whether more bits were consumed than the data has.
+    /// Returns whether more bits were consumed than the data has.
     #[inline(always)]
     pub(super) fn exhausted(&self) -> bool {
         self.padding > u64::from(self.n)
     }
 
-    /// An offset at or before the next marker. Reading ahead never passes a marker.
+    /// Returns an offset at or before the next marker. The reader never reads past a marker, even when it
+    /// fills the window in advance.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// Continues at offset `at`, after a marker.
+    /// Continues reading at offset `at`, the first byte after a marker.
     pub(super) fn restart(&mut self, at: usize) {
         *self = Self::new(self.data, at);
     }
 
-    /// The whole file, for a marker search.
+    /// Returns the whole file, for the search of a marker.
     pub(super) fn data(&self) -> &'a [u8] {
         self.data
     }
 }
 
-/// Whether one of the eight bytes is 0xff: the usual test for a zero byte, applied to the complement.
+/// Returns whether one of the eight bytes is 0xff. This is the common bit trick that finds a zero byte,
+/// applied to the complement of `word`.
 #[inline(always)]
 fn has_ff(word: u64) -> bool {
     let low = u64::from_ne_bytes([0x01; 8]);

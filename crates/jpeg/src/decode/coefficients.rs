@@ -1,23 +1,23 @@
-//! Storage of the coefficients of progressive scans, and the choice of the coefficients to store.
+//! Stores the coefficients of progressive scans, and selects which coefficients are stored.
 
 use super::idct::{Group, LANES};
 use super::layout::{ComponentSizes, Layout};
 use super::markers::Scan;
 use crate::tables::{is_low_frequency, natural_index};
 
-/// The coefficients of one component that the scans have delivered so far.
+/// The coefficients of one component, from all scans that were decoded.
 #[derive(Debug)]
 pub(super) struct Coefficients {
     /// The stored coefficients, block by block.
     pub(super) coefs: Vec<i16>,
-    /// For each block, one bit per coefficient in zigzag order: whether the coefficient is not zero.
+    /// For each block, a mask of its nonzero coefficients in zigzag order.
     pub(super) nonzero: Vec<u64>,
     pub(super) blocks_per_row: usize,
-    /// Mask of the stored coefficients in zigzag order.
+    /// The mask of the stored coefficients in zigzag order. It is the same for all blocks.
     pub(super) kept: u64,
     /// For each coefficient in zigzag order, its index among the stored coefficients of a block.
     pub(super) slots: [u8; 64],
-    /// For each stored coefficient, its natural index in the block.
+    /// For each stored coefficient, its natural (row-major) index in the block.
     pub(super) natural_indices: Vec<u8>,
 }
 
@@ -43,13 +43,13 @@ impl Coefficients {
         }
     }
 
-    /// The DC coefficient of a block.
+    /// Returns the DC coefficient of a block.
     #[inline]
     pub(super) fn dc(&mut self, block: usize) -> &mut i16 {
         &mut self.coefs[block * self.natural_indices.len()]
     }
 
-    /// Copies the coefficients of `n` blocks (at most eight) into an empty group.
+    /// Copies the coefficients of `n` blocks (at most eight) into an empty [`Group`].
     #[inline]
     pub(super) fn load_group(&self, first: usize, n: usize, group: &mut Group) {
         let blocks =
@@ -62,7 +62,7 @@ impl Coefficients {
     }
 }
 
-/// Whether any coefficient of the scan is needed for reduced blocks of this size.
+/// Returns whether the reduced blocks of the component need any coefficient of the scan.
 pub(super) fn keeps_any_of(sizes: &ComponentSizes, scan: &Scan) -> bool {
     (scan.first..=scan.last).any(|k| is_low_frequency(k, sizes.block_width, sizes.block_height))
 }

@@ -1,31 +1,31 @@
-//! Huffman decoding (T.81 annex C and F.2.2.3) by lookup tables. One lookup returns everything that the
-//! decoder needs for a coefficient: the run of zeros before it, the number of bits of its value, and the bits
-//! of code and value together.
+//! Huffman decoding (T.81 annex C and F.2.2.3) with lookup tables. One lookup returns everything that the
+//! decoder needs for a coefficient: the run of zeros before the coefficient, the number of bits of its value,
+//! and the total number of bits of code and value.
 
 use super::bits::BitReader;
 use crate::Error;
 use crate::tables::HuffmanSpec;
 
-/// Index bits of the table of single codes. Longer codes are rare.
+/// The number of index bits of the lookup table for single codes. Longer codes are rare.
 const LOOKUP_BITS: u32 = 10;
 
-/// Index bits of the table of skipped codes.
+/// The number of index bits of the lookup table for [`SkippedCodes`].
 const SKIP_BITS: u32 = 12;
 
 /// One Huffman code and the value that follows it. For a coefficient, the symbol is a run of zeros and a
 /// size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CodedValue {
-    /// Bits of the code and the value together.
+    /// The number of bits of the code and the value together.
     pub(super) total: u32,
-    /// Bits of the value.
+    /// The number of bits of the value.
     pub(super) size: u32,
-    /// Zero coefficients before the value.
+    /// The number of zero coefficients before the value.
     pub(super) run: u32,
 }
 
-/// A [`CodedValue`] in 16 bits: total, size and run in 5, 4 and 4 bits. 0 for codes that are longer than the
-/// index.
+/// A [`CodedValue`] in 16 bits: `total` in 5 bits, `size` in 4 bits and `run` in 4 bits. The value is 0 for a
+/// code that is longer than the index of the lookup table.
 #[derive(Debug, Clone, Copy, Default)]
 struct PackedCode(u16);
 
@@ -41,26 +41,26 @@ impl PackedCode {
     }
 }
 
-/// Several consecutive codes whose values are not needed: their total bits (5 bits), the number of
-/// coefficients passed (7 bits), and whether the last code ends the block (1 bit). 0 if not even one code
-/// fits into the index.
+/// Several consecutive codes whose values are not needed, in 16 bits: their total number of bits (5 bits),
+/// the number of coefficients passed (7 bits), and whether the last code ends the block (1 bit). The value is
+/// 0 if the index contains no complete code.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SkippedCodes(u16);
 
 impl SkippedCodes {
-    /// Bits of all codes and values.
+    /// Returns the number of bits of all codes and values together.
     #[inline(always)]
     pub(super) fn total(self) -> u32 {
         u32::from(self.0) & 31
     }
 
-    /// Number of coefficients passed. The end-of-block code counts as one.
+    /// Returns the number of coefficients passed. The end-of-block code counts as one coefficient.
     #[inline(always)]
     pub(super) fn n_passed(self) -> usize {
         usize::from(self.0 >> 5 & 127)
     }
 
-    /// Whether the last code ends the block.
+    /// Returns whether the last code ends the block.
     #[inline(always)]
     pub(super) fn ends_block(self) -> bool {
         self.0 >> 12 != 0
@@ -71,8 +71,8 @@ impl SkippedCodes {
 #[derive(Debug, Clone)]
 pub(super) struct HuffmanTable {
     lookup: Box<[PackedCode; 1 << LOOKUP_BITS]>,
-    /// For each length, the upper limit of the codes as 16 left-aligned bits, and the offset from a code to
-    /// the index of its symbol.
+    /// For each code length, two numbers: the upper limit of the codes, left-aligned in 16 bits, and the
+    /// offset that converts a code to the index of its symbol.
     code_limits: [u32; 17],
     symbol_offsets: [i32; 17],
     symbols: [u8; 256],
@@ -80,7 +80,7 @@ pub(super) struct HuffmanTable {
 }
 
 impl HuffmanTable {
-    /// Builds the lookup tables. Fails if a length has more codes than possible.
+    /// Builds the lookup tables. Fails if a length has more codes than are possible.
     pub(super) fn new(spec: HuffmanSpec<'_>) -> Result<Self, Error> {
         let mut table = Self {
             lookup: Box::new([PackedCode::default(); 1 << LOOKUP_BITS]),
@@ -117,15 +117,15 @@ impl HuffmanTable {
         }
     }
 
-    /// The code at the top of the window, and the value after it.
+    /// Returns the code at the top of the window with the run and size of its value.
     #[inline(always)]
     pub(super) fn lookup(&self, window: u64) -> CodedValue {
         let coded = self.lookup[(window >> (64 - LOOKUP_BITS)) as usize];
         if coded.0 == 0 { self.lookup_long(window) } else { coded.unpack() }
     }
 
-    /// Finds a code that is longer than `LOOKUP_BITS`. An unassigned code counts as a 16-bit code for symbol
-    /// 0, as in other JPEG libraries.
+    /// Finds a code that is longer than [`LOOKUP_BITS`]. An unassigned code counts as a 16-bit code for the
+    /// symbol 0, as in other JPEG libraries.
     #[cold]
     #[inline(never)]
     fn lookup_long(&self, window: u64) -> CodedValue {
@@ -139,7 +139,7 @@ impl HuffmanTable {
         CodedValue::new(16, 0)
     }
 
-    /// Consumes a code without a value after it, and returns run and size of its symbol.
+    /// Consumes a code that has no value after it. Returns the run and the size in its symbol.
     #[inline(always)]
     pub(super) fn symbol(&self, bits: &mut BitReader<'_>) -> (u32, u32) {
         bits.refill_for_one();
@@ -148,7 +148,8 @@ impl HuffmanTable {
         (coded.run, coded.size)
     }
 
-    /// Builds the table for [`HuffmanTable::skip`]. This costs time, so it pays off only for larger images.
+    /// Builds the lookup table for [`HuffmanTable::skip`]. Building costs time, so the table is worthwhile
+    /// only for larger images.
     pub(super) fn prepare_skip(&mut self) {
         if self.skip.is_none() {
             let mut skip = Box::new([SkippedCodes::default(); 1 << SKIP_BITS]);
@@ -159,7 +160,7 @@ impl HuffmanTable {
         }
     }
 
-    /// As many consecutive codes as the upper `SKIP_BITS` bits determine.
+    /// Finds as many consecutive codes as the upper [`SKIP_BITS`] bits of `bits` determine completely.
     fn skip_from(&self, bits: u32) -> SkippedCodes {
         let (mut total, mut n_passed, mut ends_block) = (0, 0, false);
         while total < SKIP_BITS && !ends_block {
@@ -181,7 +182,7 @@ impl HuffmanTable {
         SkippedCodes((total | n_passed << 5 | u32::from(ends_block) << 12) as u16)
     }
 
-    /// The consecutive codes at the top of the window.
+    /// Returns the consecutive codes at the top of the window. The values of these codes are not decoded.
     #[inline(always)]
     pub(super) fn skip(&self, window: u64) -> SkippedCodes {
         self.skip
@@ -191,7 +192,7 @@ impl HuffmanTable {
 }
 
 impl CodedValue {
-    /// A code of the given length. The symbol holds run and size.
+    /// Creates the entry for a code of the given length. The symbol contains the run and the size.
     fn new(length: u32, symbol: u8) -> Self {
         let size = u32::from(symbol & 15);
         Self { total: length + size, size, run: u32::from(symbol >> 4) }
@@ -204,14 +205,14 @@ impl CodedValue {
         self.size == 0 && self.run != 15
     }
 
-    /// The value after the code at the top of the window. By T.81 table F.1, the upper half of the bit
-    /// patterns is positive.
+    /// Extracts the value after the code at the top of the window. By T.81 table F.1, a value whose first bit
+    /// is 1 is positive, and a value whose first bit is 0 is negative.
     #[inline(always)]
     pub(super) fn value(self, window: u64) -> i32 {
         let bits = window << (self.total - self.size);
         let value = (bits >> 1 >> (63 - self.size)) as i32;
         let negative = i32::from(bits >> 63 == 0);
-        // A size of 0 gives 0 - 1 + 1 = 0.
+        // If the size is 0, the result is 0 - 1 + 1 = 0.
         value - negative * ((1 << self.size) - 1)
     }
 }

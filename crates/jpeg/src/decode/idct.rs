@@ -11,7 +11,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use crate::simd::multiversion;
 
-/// Number of blocks in a [`Group`].
+/// The number of blocks in a [`Group`].
 pub(super) const LANES: usize = 8;
 
 /// The coefficients of eight blocks: for each coefficient in natural order, the values of the eight blocks.
@@ -22,20 +22,20 @@ impl Group {
     pub(super) const EMPTY: Self = Self([[0; LANES]; 64]);
 }
 
-/// The factor of each coefficient: its quantisation step times the constant factors of the transform.
+/// The factor of each coefficient: its quantisation step times the constant factors of the inverse transform.
 #[derive(Debug, Clone)]
 pub(super) struct Weights([f32; 64]);
 
-/// Transforms a group into `block_height` rows of `LANES * block_width` samples. Rows begin at multiples of
-/// the stride.
+/// Transforms a group of eight blocks into `block_height` rows of `LANES * block_width` samples. Rows begin
+/// at multiples of the stride.
 pub(super) type Transform = fn(&Group, &Weights, &mut [u8], usize);
 
-/// The constant factor of coefficient `k` in a transform to `side` samples.
+/// Returns the constant factor of coefficient `k` in an inverse transform to `side` samples.
 fn weight(side: usize, k: usize) -> f32 {
     let basis = |angle: f64| (angle * std::f64::consts::PI).cos() as f32;
     let half = if k == 0 { 0.5 * FRAC_1_SQRT_2 } else { 0.5 };
     match (side, k) {
-        // The scale factors of Arai, Agui and Nakajima.
+        // The scale factors of the fast DCT by Arai, Agui and Nakajima.
         (8, 1..) => 0.5 * basis(k as f64 / 16.0),
         (6, 4) | (3, 2) => half * 0.5,
         (6, 2) | (3, 1) => half * basis(1.0 / 6.0),
@@ -45,7 +45,7 @@ fn weight(side: usize, k: usize) -> f32 {
 }
 
 impl Weights {
-    /// The factors for a quantisation table in natural order.
+    /// Computes the factors of all coefficients from a quantisation table in natural order.
     pub(super) fn new(quantisation: &[u16; 64], block_width: usize, block_height: usize) -> Self {
         let mut weights = [0.0; 64];
         for (place, value) in weights.iter_mut().enumerate() {
@@ -58,8 +58,8 @@ impl Weights {
     }
 }
 
-/// The one-dimensional inverse transform to `N` samples. The coefficients were multiplied by their
-/// [`weight`].
+/// Computes a one-dimensional inverse transform to `N` samples. The caller has multiplied the coefficients by
+/// their [`weight`].
 #[inline(always)]
 fn inverse_dct_1d<const N: usize>(c: [f32; 8]) -> [f32; 8] {
     let [c0, c1, c2, c3, c4, c5, ..] = c;
@@ -100,8 +100,8 @@ fn inverse_dct_1d<const N: usize>(c: [f32; 8]) -> [f32; 8] {
     out
 }
 
-/// Combines the even and the odd part of a transform: sums form the first half, differences the mirrored
-/// second half.
+/// Combines the even part and the odd part of a transform. The sums become the first half of the samples; the
+/// differences become the second half in reverse order.
 #[inline(always)]
 fn butterfly<const N: usize, const HALF: usize>(out: &mut [f32; 8], even: [f32; HALF], odd: [f32; HALF]) {
     for i in 0..HALF {
@@ -177,8 +177,8 @@ fn transform_impl<const X: usize, const Y: usize>(
     }
 }
 
-/// Adds the level shift (T.81 A.3.1), clamps and rounds. Adding 2²³ leaves the nearest integer in the lowest
-/// bits.
+/// Adds the level shift (T.81 A.3.1), clamps to 0–255 and rounds. The addition of 2²³ leaves the nearest
+/// integer in the lowest bits of the float.
 #[inline(always)]
 fn to_sample(value: f32) -> u8 {
     let value = value + 128.0;
@@ -197,7 +197,7 @@ macro_rules! select {
     };
 }
 
-/// The transform to blocks of this size: 1–6 or 8 samples along each axis.
+/// Returns the transform function for blocks of this size: 1–6 or 8 samples along each axis.
 pub(super) fn select_transform(block_width: usize, block_height: usize) -> Transform {
     select!(block_width, block_height; 1 2 3 4 5 6 8)
 }
@@ -206,8 +206,8 @@ pub(super) fn select_transform(block_width: usize, block_height: usize) -> Trans
 mod tests {
     use super::*;
 
-    /// The definition of the reduced inverse transform: the first coefficients of an 8-point transform, in
-    /// `f64`.
+    /// Computes the reduced inverse transform by its definition, with the first coefficients of an 8-point
+    /// transform, in `f64`.
     fn definition(coefs: &[i32; 64], block_width: usize, block_height: usize, x: usize, y: usize) -> f64 {
         let basis = |side: usize, k: usize, n: usize| {
             let scale = if k == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };

@@ -1,36 +1,38 @@
-//! Sizes of a frame: the number of blocks, the samples per reduced block, and the upsampling to the size of
-//! the output.
+//! Computes the sizes of a frame: the number of blocks, the samples per reduced block, and the upsampling
+//! from samples to pixels.
 
 use super::Scale;
 use super::markers::Frame;
 
-/// Possible sides of a reduced block in samples, the largest first.
+/// The possible widths and heights of a reduced block in samples, the largest first.
 const BLOCK_SIDES: [usize; 7] = [8, 6, 5, 4, 3, 2, 1];
 
 /// How the samples of a component are upsampled to pixels, along one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upsampling {
-    /// There is one sample per pixel.
+    /// No upsampling, because the component has one sample per pixel.
     None,
-    /// Two pixels per sample, by the triangle filter that other JPEG libraries use.
+    /// Each sample becomes two pixels by the triangle filter that other JPEG libraries use.
     Double,
-    /// Any other ratio, by repetition: the first number of pixels for the second number of samples.
+    /// Samples are repeated. The first number is a count of pixels; the second number is the count of samples
+    /// that become these pixels.
     Ratio(usize, usize),
 }
 
-/// Sizes of one component. Blocks are counted at full size, samples in the reduced image.
+/// The sizes of one component. Numbers of blocks refer to the image at full size; numbers of samples refer to
+/// the reduced image.
 #[derive(Debug, Clone)]
 pub(super) struct ComponentSizes {
-    /// Blocks of one MCU, horizontally and vertically.
+    /// The number of blocks of the component in one MCU, horizontally and vertically.
     pub(super) horizontal: usize,
     pub(super) vertical: usize,
-    /// Width and height of a reduced block in samples.
+    /// The width and height of a reduced block in samples.
     pub(super) block_width: usize,
     pub(super) block_height: usize,
-    /// Blocks that contain a part of the image.
+    /// The number of blocks that contain a part of the image, horizontally and vertically.
     pub(super) blocks_wide: usize,
     pub(super) blocks_high: usize,
-    /// Samples that belong to the image.
+    /// The number of samples that belong to the image, horizontally and vertically.
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) upsampling_x: Upsampling,
@@ -59,7 +61,8 @@ struct Axis {
 impl Layout {
     pub(super) fn new(frame: &Frame, scale: Scale) -> Self {
         let (width, height) = scale.of(frame.width, frame.height);
-        // The sampling factors of a single component have no effect (T.81 A.2.2): its MCU is one block.
+        // If a frame has a single component, its sampling factors have no effect (T.81 A.2.2): an MCU is one
+        // block.
         let single = frame.components.len() == 1;
         let factors = |c: &super::Component| {
             if single { (1, 1) } else { (usize::from(c.horizontal), usize::from(c.vertical)) }
@@ -95,8 +98,8 @@ impl Layout {
     }
 }
 
-/// Picks the largest block side that does not exceed the need of the output. A subsampled chroma component
-/// then keeps its detail in a reduced image and needs no upsampling.
+/// Selects the largest block side that does not exceed the side that the output needs. A subsampled chroma
+/// component then keeps its detail in a reduced image and needs no upsampling.
 fn axis(full: usize, factor: usize, max_factor: usize, eighths: usize) -> Axis {
     let needed = eighths * max_factor;
     let block_side = BLOCK_SIDES

@@ -1,4 +1,4 @@
-//! Parsers of the segments of a file (T.81 annex B), and the search for the next marker.
+//! Parses the segments of a file (T.81 annex B), and searches for the next marker.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use crate::tables::{HuffmanSpec, STANDARD_AC, STANDARD_DC, natural_index};
 /// How the coefficients of a frame are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// Every scan contains whole blocks: baseline or extended sequential coding.
+    /// Baseline or extended sequential coding: every scan contains complete blocks.
     Sequential,
-    /// Every scan contains a part of the coefficients or one bit plane of them.
+    /// Progressive coding: every scan contains some of the coefficients, or one more bit of their values.
     Progressive,
 }
 
@@ -24,7 +24,7 @@ pub struct Component {
     pub horizontal: u8,
     /// Vertical sampling factor, 1–4.
     pub vertical: u8,
-    /// Number of the quantisation table.
+    /// The number of the quantisation table.
     pub table: u8,
 }
 
@@ -53,28 +53,29 @@ pub(super) struct ScanComponent {
 #[derive(Debug, Clone)]
 pub(super) struct Scan {
     pub(super) components: Vec<ScanComponent>,
-    /// First and last coefficient, in zigzag order.
+    /// The first and last coefficient of the scan, in zigzag order.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// Successive approximation bit positions `Ah` and `Al` (T.81 G.1.1.1.2): that of the previous scan, or 0
-    /// for a first scan, and that of this scan.
+    /// The successive approximation bit positions `Ah` and `Al` (T.81 G.1.1.1.2). `Ah` is the bit position of
+    /// the previous scan of the same coefficients, or 0 for their first scan; `Al` is the bit position of
+    /// this scan.
     pub(super) high: u32,
     pub(super) low: u32,
 }
 
-/// The tables that are in effect at the current position of the file.
+/// The tables that apply at the current position of the file.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
     /// Quantisation tables in natural order.
     pub(super) quantisation: [Option<[u16; 64]>; 4],
     pub(super) dc: [Option<Arc<HuffmanTable>>; 4],
     pub(super) ac: [Option<Arc<HuffmanTable>>; 4],
-    /// MCUs between restart markers; 0 if the scan has none.
+    /// The number of MCUs between restart markers; 0 if there are no restart markers.
     pub(super) restart_interval: usize,
 }
 
 impl Tables {
-    /// The tables of a file that defines none.
+    /// The tables that apply before any segment of the file has defined a table.
     pub(super) fn new() -> Result<Self, Error> {
         let table =
             |codes: &HuffmanSpec<'static>| HuffmanTable::new(*codes).map(|table| Some(Arc::new(table)));
@@ -131,7 +132,7 @@ impl Tables {
     }
 }
 
-/// Reads the body of a SOF segment with the given marker.
+/// Reads the body of the SOF segment with the given marker.
 pub(super) fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
     let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
         return Err(Error::Corrupt("the frame header is too short"));
@@ -178,8 +179,8 @@ pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
     let &[first, last, planes, ..] = rest else { return Err(SHORT) };
     let mut components: Vec<ScanComponent> = Vec::new();
     for &[id, tables] in entries.as_chunks::<2>().0 {
-        // Identifiers may be repeated: take the first component with this identifier that the scan does not
-        // have yet.
+        // Two components may have the same identifier. The parser takes the first component with this
+        // identifier that is not in the scan yet.
         let is_unused = |index: &usize| components.iter().all(|c| c.index != *index);
         let index = (0..frame.components.len())
             .filter(is_unused)
@@ -207,7 +208,8 @@ pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
     Ok(scan)
 }
 
-/// The next marker at or after offset `at`: its code and the offset after it. Other bytes are skipped.
+/// Finds the next marker at or after offset `at`. Returns its code and the offset after it. Skips bytes that
+/// are not a marker.
 pub(super) fn next_marker(data: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let start = at + memchr::memchr(0xff, data.get(at..)?)?;
@@ -219,8 +221,8 @@ pub(super) fn next_marker(data: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// The body of the segment whose marker ends at offset `at`, without its length field. `None` if the file is
-/// too short.
+/// Returns the body of the segment whose marker ends at offset `at`, without the length field. Returns `None`
+/// if the file ends before the body does.
 pub(super) fn body(data: &[u8], at: usize) -> Option<&[u8]> {
     let length = u16::from_be_bytes(*data.get(at..)?.first_chunk()?);
     data.get(at + 2..at + usize::from(length))

@@ -10,9 +10,9 @@ use crate::simd::multiversion;
 /// The colour space of the components of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// Unknown: the components of a pixel are stored side by side, without conversion.
+    /// The colour space is unknown: the components of each pixel are stored side by side, without conversion.
     Stored,
-    /// Luma and chroma, which are converted to RGB.
+    /// The components are luma and chroma (YCbCr), which are converted to RGB.
     YCbCr,
 }
 
@@ -21,14 +21,15 @@ pub(super) struct PixelWriter<'a> {
     layout: &'a Layout,
     colour: Colour,
     pixels: &'a mut [u8],
-    /// Number of rows that are finished.
+    /// The number of rows that are finished.
     n_rows_done: usize,
     row_buffers: [Vec<u8>; 4],
     sums: Vec<u16>,
 }
 
 impl<'a> PixelWriter<'a> {
-    /// `pixels` has the size of the layout, with one byte per component and pixel.
+    /// Creates a writer into `pixels`, which has the size of the layout, with one byte per component and
+    /// pixel.
     pub(super) fn new(layout: &'a Layout, colour: Colour, pixels: &'a mut [u8]) -> Self {
         let new_buffer = |sizes: &ComponentSizes| match (sizes.upsampling_x, sizes.upsampling_y) {
             (Upsampling::None, Upsampling::None) => Vec::new(),
@@ -43,7 +44,7 @@ impl<'a> PixelWriter<'a> {
         Self { layout, colour, pixels, n_rows_done: 0, row_buffers, sums: vec![0; max_width] }
     }
 
-    /// Writes all rows that can be computed from the samples decoded so far.
+    /// Writes all rows that can be computed from the samples that are decoded.
     pub(super) fn write_rows(&mut self, samples: &[Samples]) {
         let known = self.layout.components.iter().zip(samples).map(|(sizes, samples)| {
             let end = samples.end();
@@ -52,7 +53,7 @@ impl<'a> PixelWriter<'a> {
             }
             match sizes.upsampling_y {
                 Upsampling::None => end,
-                // The last row also needs the sample row below.
+                // Row `2 * end - 1` is still unknown, because it also depends on the sample row `end`.
                 Upsampling::Double => 2 * end - 1,
                 Upsampling::Ratio(pixels, n_samples) => end * pixels / n_samples,
             }
@@ -100,7 +101,7 @@ fn write_row_impl(writer: &mut PixelWriter<'_>, y: usize, samples: &[Samples]) {
     writer.convert_row(y, samples);
 }
 
-/// Upsamples the samples of one component to row `y` of the image.
+/// Upsamples the samples of one component for row `y` of the image.
 #[inline(always)]
 fn upsample(sizes: &ComponentSizes, samples: &Samples, y: usize, out: &mut [u8], sums: &mut [u16]) {
     let sums = &mut sums[..sizes.width];
@@ -134,7 +135,7 @@ fn upsample(sizes: &ComponentSizes, samples: &Samples, y: usize, out: &mut [u8],
     }
 }
 
-/// Adds three times the nearer sample row and the farther sample row.
+/// Computes three times the nearer sample row plus the farther sample row.
 #[inline(always)]
 fn add_rows(samples: &Samples, (near, far): (usize, usize), sums: &mut [u16]) {
     let (near, far) = (samples.row(near), samples.row(far));
@@ -143,8 +144,9 @@ fn add_rows(samples: &Samples, (near, far): (usize, usize), sums: &mut [u16]) {
     }
 }
 
-/// Makes two pixels of each value, a quarter of a sample to its left and right. `FIRST` and `SECOND` are
-/// added for rounding, `SHIFT` divides.
+/// Makes two pixels of each value: one a quarter of a sample to the left, one a quarter of a sample to the
+/// right. `FIRST` and `SECOND` are added to the left and the right pixel for rounding; a right shift by
+/// `SHIFT` divides.
 #[inline(always)]
 fn double_row<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u16], out: &mut [u8]) {
     let out = out[..2 * values.len()].as_chunks_mut::<2>().0;
@@ -160,16 +162,17 @@ fn double_row<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u
     }
 }
 
-/// Converts full-range YCbCr (JFIF 1.02) to RGB, in fixed point with six fractional bits, which just fits 16
-/// bits.
+/// Converts full-range YCbCr (JFIF 1.02) to RGB in fixed point with six fractional bits, the largest number
+/// for which all values fit into 16 bits.
 #[inline(always)]
 fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     const HALF: i16 = 32;
-    /// A factor in units of 1/32768.
+    /// Converts a factor to fixed point with 15 fractional bits.
     const fn fixed(factor: f64) -> i16 {
         (factor * 32_768.0 + 0.5) as i16
     }
-    /// Seven and fifteen fractional bits give 22 fractional bits; the shift removes 16 of them.
+    /// The product of numbers with 7 and 15 fractional bits has 22 fractional bits; the shift removes 16 of
+    /// them.
     #[inline(always)]
     fn times(chroma: i16, factor: i16) -> i16 {
         ((i32::from(chroma << 7) * i32::from(factor)) >> 16) as i16

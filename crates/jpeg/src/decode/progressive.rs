@@ -1,9 +1,9 @@
-//! Progressive scans (T.81 annex G). Each scan contains a part of the coefficients; the decoder stores them
-//! until the last scan has been read.
+//! Decodes progressive scans (T.81 annex G). Each scan contains some of the coefficients; the decoder stores
+//! the coefficients until the last scan has been read.
 //!
-//! Of each block it stores the coefficients that the reduced image depends on. Of every other coefficient it
-//! stores one bit: refinement scans only need to know whether the coefficient is zero. A refinement scan can
-//! therefore handle whole words of these bits instead of single coefficients.
+//! The decoder stores only those coefficients of each block on which the reduced image depends. For every
+//! other coefficient it stores one bit, because a refinement scan only needs to know whether the coefficient
+//! is zero. A refinement scan can therefore handle whole words of these bits instead of single coefficients.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use super::pixel_writer::PixelWriter;
 use super::restart::Restarts;
 use super::samples::Samples;
 
-/// Mask of the bits from `first` to `last`, both at most 63. The mask is empty if `first` is greater than
-/// `last`.
+/// Returns a mask of the bits from `first` to `last`, both at most 63. The mask is empty if `first` is
+/// greater than `last`.
 #[inline(always)]
 fn band(first: usize, last: usize) -> u64 {
     (u64::MAX << (first & 63)) & (u64::MAX >> (63 - (last & 63)))
@@ -79,8 +79,8 @@ pub(super) fn decode_dc(
     }
 }
 
-/// Calls `decode` for every block that contains a part of the image, with the index of the block and whether
-/// a restart interval begins with it.
+/// Calls `decode` for every block that contains a part of the image. The arguments are the index of the block
+/// and whether a restart interval begins with the block.
 #[inline(always)]
 fn for_each_block<'a>(
     bits: &mut BitReader<'a>,
@@ -114,7 +114,8 @@ pub(super) fn decode_ac_first(
     sizes: &ComponentSizes,
     store: &mut Coefficients,
 ) {
-    // Blocks of the current end-of-band run: they have no more coefficients in this scan.
+    // The number of blocks that remain in the current end-of-band run. Blocks of the run have no more
+    // coefficients in this scan.
     let mut eob_run = 0_u32;
     let n_kept = store.natural_indices.len();
     for_each_block(bits, restarts, sizes, store.blocks_per_row, |bits, block, is_reset| {
@@ -183,7 +184,7 @@ pub(super) fn decode_ac_refine(
             } else {
                 -unit
             };
-            // Skip as many zero coefficients as the run says, up to the next zero coefficient after them.
+            // Skips as many zero coefficients as the run says. `position` is then the next zero coefficient.
             let mut zeros = !nonzero & band(k, scan.last);
             for _ in 0..run {
                 zeros &= zeros.wrapping_sub(1);
@@ -227,7 +228,7 @@ fn refine(bits: &mut BitReader<'_>, nonzero: u64, unit: i16, kept: u64, slots: &
             let rank = (half & ((1 << k) - 1)).count_ones();
             if read >> (n - 1 - rank) & 1 != 0 {
                 let coef = &mut coefs[usize::from(slots[k as usize])];
-                // Only corrupt data refines a bit that is set already.
+                // Only corrupt data refines a bit that is already set.
                 if *coef & unit == 0 {
                     *coef += if *coef < 0 { -unit } else { unit };
                 }
@@ -236,7 +237,7 @@ fn refine(bits: &mut BitReader<'_>, nonzero: u64, unit: i16, kept: u64, slots: &
     }
 }
 
-/// Transforms all stored coefficients and writes the pixels of the image.
+/// Transforms all stored coefficients to samples, and writes the pixels of the image.
 pub(super) fn write_image(
     stores: &[Coefficients],
     quantisation: &[[u16; 64]],

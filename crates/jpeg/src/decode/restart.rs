@@ -1,5 +1,5 @@
-//! Restart markers (T.81 F.2.2.5). Coding starts anew at each marker, so the decoder can resynchronise there
-//! after damage.
+//! Handles restart markers (T.81 F.2.2.5). After each marker, coding begins again with fresh predictions, so
+//! that the decoder can resynchronise at a marker after damage.
 
 use super::bits::BitReader;
 use super::markers::next_marker;
@@ -7,17 +7,17 @@ use super::markers::next_marker;
 /// Counts the MCUs of a scan and handles the restart markers between them.
 #[derive(Debug)]
 pub(super) struct Restarts {
-    /// MCUs between two markers; 0 for a scan without markers.
+    /// The number of MCUs between two restart markers; 0 for a scan without restart markers.
     interval: usize,
-    /// MCUs before the next marker.
+    /// The number of MCUs before the next restart marker.
     n_left: usize,
-    /// Number of the next marker, 0–7.
+    /// The number of the next restart marker, 0–7.
     number: u8,
-    /// Whether the data of the current interval has ended.
+    /// Whether the data of the current restart interval has ended too early.
     lost: bool,
     /// Whether the data of the whole scan has ended.
     over: bool,
-    /// Whether data was missing or a marker was not at its place.
+    /// Whether data was missing or a restart marker was at the wrong place.
     damaged: bool,
 }
 
@@ -26,23 +26,24 @@ impl Restarts {
         Self { interval, n_left: interval, number: 0, lost: false, over: false, damaged: false }
     }
 
-    /// Whether the rest of the current interval has no data. Its blocks keep their values.
+    /// Returns whether the data of the current restart interval has ended too early. The remaining blocks of
+    /// the interval keep the values that they have.
     #[inline(always)]
     pub(super) fn is_lost(&self) -> bool {
         self.lost
     }
 
-    /// Whether data was missing or a marker was not at its place.
+    /// Returns whether data was missing or a restart marker was at the wrong place.
     pub(super) fn damaged(&self) -> bool {
         self.damaged
     }
 
-    /// Whether no more data will follow, neither in this interval nor in a later one.
+    /// Returns whether neither the current restart interval nor a later one has more data.
     pub(super) fn is_over(&self) -> bool {
         self.over || (self.lost && self.interval == 0)
     }
 
-    /// Passes a restart marker if one is due before this MCU, and then calls `reset` to reset the
+    /// If a restart marker is due before this MCU, skips the marker and calls `reset` to reset the
     /// predictions.
     #[inline(always)]
     pub(super) fn before_mcu(&mut self, bits: &mut BitReader<'_>, reset: impl FnOnce()) {
@@ -55,7 +56,7 @@ impl Restarts {
         }
     }
 
-    /// Marks the interval as lost if an MCU consumed more bits than the data has.
+    /// Marks the restart interval as lost if an MCU consumed more bits than the data has.
     #[inline(always)]
     pub(super) fn after_mcu(&mut self, bits: &BitReader<'_>) {
         if bits.exhausted() {
@@ -64,9 +65,10 @@ impl Restarts {
         }
     }
 
-    /// Passes the marker that is due, by the rule of other JPEG libraries. If the next marker is one or two
-    /// numbers ahead, the current interval is missing, and the marker stays for its own interval. Other
-    /// markers are skipped until one fits.
+    /// Finds the restart marker that is due, by the rule of other JPEG libraries. If the number of the next
+    /// marker is one or two greater than the due number, the current interval is missing, and the marker
+    /// stays for its own interval. A marker whose number is one or two smaller than the due number is
+    /// skipped.
     #[cold]
     #[inline(never)]
     fn pass_marker(&mut self, bits: &mut BitReader<'_>) {
@@ -94,7 +96,8 @@ impl Restarts {
                     return bits.restart(end - 2);
                 }
                 3..=5 => {
-                    // Too far ahead or behind to decide: treat this marker as the one that is due.
+                    // The number differs too much to decide whether an interval is missing. The decoder
+                    // treats this marker as the marker that is due.
                     self.damaged = true;
                     return bits.restart(end);
                 }

@@ -1,4 +1,5 @@
-//! Rows of decoded samples of one component: either all rows, or one row of MCUs and the sample row above it.
+//! Stores rows of decoded samples of one component: either all rows, or one row of MCUs and the sample row
+//! above it.
 
 use super::idct::LANES;
 use super::layout::ComponentSizes;
@@ -8,17 +9,18 @@ use super::layout::ComponentSizes;
 pub(super) struct Samples {
     data: Vec<u8>,
     stride: usize,
-    /// `data` begins with row `first - 1` of the component.
+    /// The index of the first row of the window in the component. `data` begins with the row before it,
+    /// `first - 1`.
     first: usize,
-    /// Rows by which the window moves.
+    /// The height of the window in rows. The window moves by this number of rows.
     band: usize,
-    /// Size of the component in samples.
+    /// The size of the component in samples.
     width: usize,
     height: usize,
 }
 
 impl Samples {
-    /// Makes a window of `n_mcus` rows of MCUs, filled with gray.
+    /// Creates a window of `n_mcus` rows of MCUs, filled with gray.
     pub(super) fn new(sizes: &ComponentSizes, mcus_wide: usize, n_mcus: usize) -> Self {
         let stride =
             (mcus_wide * sizes.horizontal).next_multiple_of(LANES * sizes.horizontal) * sizes.block_width;
@@ -33,26 +35,27 @@ impl Samples {
         }
     }
 
-    /// The part of `data` that begins at column `x` of row `y` of the window, and the distance between two
-    /// rows.
+    /// Returns the part of `data` that begins at column `x` of row `y` of the window, and the distance
+    /// between the starts of two rows.
     #[inline(always)]
     pub(super) fn at(&mut self, x: usize, y: usize) -> (&mut [u8], usize) {
         (&mut self.data[(y + 1) * self.stride + x..], self.stride)
     }
 
-    /// Moves the window down by its height. The last row stays, as the row above the window.
+    /// Moves the window down by its height. The last row of the window is kept as the row above the new
+    /// window.
     pub(super) fn advance(&mut self) {
         self.data.copy_within(self.band * self.stride.., 0);
         self.first += self.band;
     }
 
-    /// Row `y` of the component. Rows below the component repeat its last row.
+    /// Returns row `y` of the component. For a `y` below the component, returns its last row.
     pub(super) fn row(&self, y: usize) -> &[u8] {
         let at = (y.min(self.height - 1) + 1 - self.first) * self.stride;
         &self.data[at..at + self.width]
     }
 
-    /// The first row of the component that is not decoded yet.
+    /// Returns the index of the first row below the window, which is not decoded yet.
     pub(super) fn end(&self) -> usize {
         self.first + self.band
     }

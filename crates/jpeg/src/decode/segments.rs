@@ -1,4 +1,4 @@
-//! Decodes the segments after the frame header: tables and scans, and the intermediate results between
+//! Decodes the segments after the frame header, tables and scans, and keeps the intermediate results between
 //! scans.
 
 use std::sync::Arc;
@@ -15,31 +15,32 @@ use super::samples::Samples;
 use super::sequential::{self, BlockDecoder, ComponentDecoder};
 use crate::Error;
 
-/// The result of the scans so far.
+/// The decoded data of the scans that were read.
 pub(super) enum Decoded {
     Nothing,
-    /// The only scan has already written all pixels.
+    /// All pixels are written, because the only scan of the file contained everything.
     Pixels,
-    /// Samples of all components. Needed when a scan does not contain all components.
+    /// The samples of all components. This form is used when no scan contains all components.
     Samples(Vec<Samples>),
-    /// Coefficients. Needed when a scan contains a part of them.
+    /// The coefficients of all components. This form is used when a scan contains only a part of the
+    /// coefficients.
     Coefficients(Vec<Coefficients>),
 }
 
-/// The state while the segments of a file are decoded.
+/// The state of the decoder between the segments of a file.
 pub(super) struct SegmentDecoder<'a> {
     pub(super) data: &'a [u8],
     pub(super) frame: &'a Frame,
     pub(super) layout: &'a Layout,
     pub(super) tables: Tables,
-    /// The quantisation table of each component, captured when its first scan begins.
+    /// The quantisation table of each component, copied when the first scan of the component begins.
     pub(super) quantisation: Vec<Option<[u16; 64]>>,
     pub(super) decoded: Decoded,
     pub(super) damaged: bool,
 }
 
 impl SegmentDecoder<'_> {
-    /// Decodes segment after segment, up to the end of the image.
+    /// Decodes segment after segment until the end of the image.
     pub(super) fn decode_segments(
         &mut self,
         mut at: usize,
@@ -82,8 +83,9 @@ impl SegmentDecoder<'_> {
         Ok(())
     }
 
-    /// For each scan of a progressive file, whether the reduced image needs it: because the scan contains
-    /// coefficients that are stored, or because a later scan that is needed refines its coefficients.
+    /// Returns, for each scan of a progressive file, whether the reduced image needs the scan. A scan is
+    /// needed if it contains coefficients that are stored, or if its coefficients are refined by a later scan
+    /// that is needed.
     fn needed_scans(&self, mut at: usize, max_scans: u32) -> std::vec::IntoIter<bool> {
         let mut scans = Vec::new();
         if self.frame.coding == Coding::Progressive {
@@ -218,7 +220,7 @@ impl SegmentDecoder<'_> {
         Ok(())
     }
 
-    /// The quantisation tables of the components of a scan.
+    /// Returns the quantisation tables of the components of a scan.
     fn quantisation_tables(&self, scan: &Scan) -> Vec<[u16; 64]> {
         let captured = |index: usize| self.quantisation[index].unwrap_or([1; 64]);
         scan.components.iter().map(|component| captured(component.index)).collect()
@@ -230,7 +232,8 @@ impl SegmentDecoder<'_> {
             Decoded::Nothing | Decoded::Pixels => {}
             Decoded::Samples(samples) => writer.write_rows(samples),
             Decoded::Coefficients(stores) => {
-                // A component without a scan has no coefficients either, so its table does not matter.
+                // A component that is in no scan has only zero coefficients, so any quantisation table gives
+                // the same result.
                 let captured = self.quantisation.iter().map(|table| table.unwrap_or([1; 64]));
                 progressive::write_image(stores, &captured.collect::<Vec<_>>(), self.layout, writer);
             }
@@ -238,7 +241,7 @@ impl SegmentDecoder<'_> {
     }
 }
 
-/// The Huffman table with this number, or an error if the file does not define it.
+/// Returns the Huffman table with this number. Fails if the file does not define the table.
 fn required_table(
     tables: &[Option<Arc<HuffmanTable>>; 4],
     number: usize,

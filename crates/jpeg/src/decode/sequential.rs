@@ -1,5 +1,5 @@
-//! Sequential scans (T.81 F.2): baseline and extended. Decoded blocks are not kept: the decoder transforms
-//! eight blocks as soon as their coefficients are complete.
+//! Decodes sequential scans (T.81 F.2): baseline and extended. The decoder does not keep coefficients: it
+//! transforms each group of eight blocks as soon as the coefficients of the group are complete.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::tables::{is_low_frequency, natural_index};
 pub(super) struct BlockDecoder {
     dc: Arc<HuffmanTable>,
     ac: Arc<HuffmanTable>,
-    /// The last coefficient, in zigzag order, that the reduced block depends on.
+    /// The last coefficient, in zigzag order, on which the reduced block depends.
     last_needed: usize,
-    /// The DC prediction: the DC value of the previous block.
+    /// The DC prediction, which is the DC value of the previous block.
     predicted: i32,
 }
 
@@ -31,7 +31,7 @@ impl BlockDecoder {
         Self { dc, ac, last_needed, predicted: 0 }
     }
 
-    /// Decodes a block into one lane of a group. The coefficients of the lane must be zero.
+    /// Decodes a block into one lane of a group. All coefficients of the lane must be zero before.
     #[inline(always)]
     fn decode_block(&mut self, bits: &mut BitReader<'_>, group: &mut Group, lane: usize) {
         let lane = lane % LANES;
@@ -75,7 +75,8 @@ impl BlockDecoder {
     }
 }
 
-/// The last coefficient, in zigzag order, among the `block_width` × `block_height` lowest frequencies.
+/// Returns the last coefficient, in zigzag order, among the `block_width` × `block_height` lowest
+/// frequencies.
 fn last_needed(block_width: usize, block_height: usize) -> usize {
     (0..64).rev().find(|&k| is_low_frequency(k, block_width, block_height)).unwrap_or(0)
 }
@@ -93,14 +94,14 @@ pub(super) struct ComponentDecoder {
     transform: Transform,
     weights: Weights,
     sizes: ComponentSizes,
-    /// Blocks of eight MCUs. Each row of blocks of the MCUs has as many groups as an MCU has blocks side by
-    /// side.
+    /// The blocks of eight MCUs. An MCU has several rows of blocks; for each of these rows there are as many
+    /// groups as the MCU has blocks side by side.
     groups: Vec<Group>,
 }
 
 impl ComponentDecoder {
-    /// If the component is the only one of its scan, its MCU is one block, whatever its sampling factors
-    /// (T.81 A.2.2).
+    /// If a scan has a single component, an MCU is one block, even if the component has larger sampling
+    /// factors (T.81 A.2.2).
     pub(super) fn new(
         block_decoder: BlockDecoder,
         quantisation: &[u16; 64],
@@ -120,7 +121,7 @@ impl ComponentDecoder {
         }
     }
 
-    /// Decodes the blocks of MCU `mcu` of the current eight MCUs.
+    /// Decodes the blocks of one of the current eight MCUs. `mcu` is its index, 0–7.
     #[inline(always)]
     fn decode_mcu(&mut self, bits: &mut BitReader<'_>, mcu: usize) {
         let n_wide = self.sizes.horizontal;
@@ -144,8 +145,9 @@ impl ComponentDecoder {
     }
 }
 
-/// Decodes a scan. `samples` belong to the components of the scan. With a writer they hold one row of MCUs,
-/// which is written before the next row is decoded; without a writer they hold the whole component.
+/// Decodes a scan. `samples` has one element for each component of the scan. If a writer is given, each
+/// element holds one row of MCUs, which is written before the next row is decoded. Without a writer, each
+/// element holds the whole component.
 pub(super) fn decode_scan(
     bits: &mut BitReader<'_>,
     restarts: &mut Restarts,

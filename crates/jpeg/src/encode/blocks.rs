@@ -1,11 +1,11 @@
-//! Splits an image into blocks and computes their quantised coefficients, component by component.
+//! Splits an image into blocks and computes the quantised coefficients of each component.
 
 use super::colour;
 use super::fdct::{Weights, transform_block};
 use crate::simd::multiversion;
 use crate::tables::natural_index;
 
-/// One block: its coefficients in zigzag order, and one bit for each coefficient that is not zero.
+/// One block: its coefficients in zigzag order, and a mask of its nonzero coefficients.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     pub(super) coefs: [i16; 64],
@@ -16,18 +16,18 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct ComponentBlocks {
     pub(super) blocks: Vec<Block>,
-    /// Blocks of a row, padded to whole MCUs.
+    /// The number of blocks in a row, padded to whole MCUs.
     pub(super) blocks_per_row: usize,
-    /// Blocks that contain a part of the image.
+    /// The number of blocks that contain a part of the image, horizontally and vertically.
     pub(super) blocks_wide: usize,
     pub(super) blocks_high: usize,
-    /// Sampling factor along both axes.
+    /// The sampling factor, which is the same along both axes.
     pub(super) factor: usize,
 }
 
 impl ComponentBlocks {
-    /// Reserves space for a component with the sampling factor `factor`; `max_factor` is the largest factor
-    /// of the image.
+    /// Reserves memory for the blocks of a component with the sampling factor `factor`. `max_factor` is the
+    /// largest sampling factor of the image.
     fn new(width: usize, height: usize, factor: usize, max_factor: usize) -> Self {
         let n_mcus = |side: usize| side.div_ceil(8 * max_factor);
         let blocks_per_row = n_mcus(width) * factor;
@@ -42,7 +42,8 @@ impl ComponentBlocks {
 }
 
 multiversion! {
-    /// Transforms one row of blocks, whose first sample row is at the start of `samples`, and appends it.
+    /// Transforms one row of blocks and appends the blocks. The first sample row of these blocks is at the
+    /// start of `samples`.
     fn push_row(to: &mut ComponentBlocks, samples: &[u8], stride: usize, weights: &Weights) = push_row_impl
 }
 
@@ -72,7 +73,7 @@ const fn columnwise_indices() -> [u8; 64] {
     indices
 }
 
-/// Sample rows of one row of blocks, padded to the width of whole MCUs.
+/// The sample rows of one row of blocks, padded to the width of whole MCUs.
 struct Band {
     rows: Vec<u8>,
     stride: usize,
@@ -87,7 +88,8 @@ impl Band {
         &mut self.rows[y * self.stride..(y + 1) * self.stride]
     }
 
-    /// Pads row `y`, which has `n` samples, by repeating its last sample. This costs the fewest bits.
+    /// Pads row `y`, which has `n` samples, by repeating its last sample, because equal samples need the
+    /// fewest bits.
     fn extend(&mut self, y: usize, n: usize) {
         let row = self.row(y);
         let last = row[n - 1];
@@ -95,7 +97,7 @@ impl Band {
     }
 }
 
-/// The blocks of a gray image.
+/// Computes the blocks of a gray image.
 pub(super) fn gray(pixels: &[u8], width: usize, height: usize, table: &[u8; 64]) -> ComponentBlocks {
     let mut blocks = ComponentBlocks::new(width, height, 1, 1);
     let weights = Weights::new(table);
@@ -111,7 +113,7 @@ pub(super) fn gray(pixels: &[u8], width: usize, height: usize, table: &[u8; 64])
     blocks
 }
 
-/// The blocks of the three components of a colour image.
+/// Computes the blocks of the three components of a colour image.
 pub(super) fn luma_chroma(
     pixels: &[u8],
     width: usize,

@@ -5,18 +5,18 @@ use crate::simd::multiversion;
 const HALF: i32 = 1 << 15;
 
 multiversion! {
-    /// Writes a row of luma samples.
+    /// Converts a row of pixels to luma samples.
     pub(super) fn luma(pixels: &[u8], out: &mut [u8]) = luma_impl
 }
 
 multiversion! {
-    /// Writes a row of chroma samples at full resolution.
+    /// Converts a row of pixels to chroma samples at full resolution.
     pub(super) fn chroma(pixels: &[u8], cb: &mut [u8], cr: &mut [u8]) = chroma_impl
 }
 
 multiversion! {
-    /// Writes a row of halved chroma samples from two rows of pixels. Each sample is the mean of 2 × 2
-    /// pixels. At an odd right edge, the missing pixels repeat the last column.
+    /// Converts two rows of pixels to one row of chroma samples at half resolution. Each sample is the mean
+    /// of 2 × 2 pixels. If the width is odd, the last column is used twice.
     pub(super) fn halved_chroma(above: &[u8], below: &[u8], cb: &mut [u8], cr: &mut [u8]) = halved_chroma_impl
 }
 
@@ -46,8 +46,8 @@ fn halved_chroma_impl(above: &[u8], below: &[u8], cb: &mut [u8], cr: &mut [u8]) 
     }
 }
 
-/// Chroma of the mean of 2^`SHIFT` pixels, given as sums. The offset is a half minus one, so that the result
-/// stays below 256.
+/// Computes the chroma of the mean of 2^`SHIFT` pixels from the sums of their channels. The rounding offset
+/// is one half minus the smallest unit, so that the result stays below 256.
 #[inline(always)]
 fn chroma_of_sum<const SHIFT: u32>(r: i32, g: i32, b: i32) -> (u8, u8) {
     let centre = (128 << (16 + SHIFT)) + (HALF << SHIFT) - 1;

@@ -1,5 +1,6 @@
-//! The forward DCT of T.81 A.3.3 with quantisation, in 32-bit floats. It uses the flow graph of Arai, Agui
-//! and Nakajima (1988); the quantisation factors include its constant scale factors.
+//! Computes the forward DCT of T.81 A.3.3 and the quantisation in 32-bit floats. The DCT uses the flow graph
+//! of Arai, Agui and Nakajima (1988). The quantisation factors include the constant scale factors of this
+//! flow graph.
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
@@ -8,7 +9,7 @@ use std::f32::consts::FRAC_1_SQRT_2;
 pub(super) struct Weights([[f32; 8]; 8]);
 
 impl Weights {
-    /// The factors for a quantisation table in natural order.
+    /// Computes the factors from a quantisation table in natural order.
     pub(super) fn new(quantisation: &[u8; 64]) -> Self {
         let factor = |k: usize| {
             if k == 0 {
@@ -25,8 +26,8 @@ impl Weights {
     }
 }
 
-/// The quantised coefficients of a block, column by column. The first row of the block is at the start of
-/// `samples`.
+/// Computes the quantised coefficients of a block, column by column. The first row of the block is at the
+/// start of `samples`.
 #[inline(always)]
 pub(super) fn transform_block(samples: &[u8], stride: usize, weights: &Weights) -> [[i16; 8]; 8] {
     let mut rows = [[0.0_f32; 8]; 8];
@@ -52,13 +53,14 @@ pub(super) fn transform_block(samples: &[u8], stride: usize, weights: &Weights) 
     coefs
 }
 
-/// Rounds a number below 2²² in magnitude. Adding 1.5 · 2²³ leaves the nearest integer in the lowest bits.
+/// Rounds a number with a magnitude below 2²². The addition of 1.5 · 2²³ leaves the nearest integer in the
+/// lowest bits of the float.
 #[inline(always)]
 fn round_to_i16(value: f32) -> i16 {
     (value + 12_582_912.0).to_bits() as i16
 }
 
-/// Transforms along the outer axis: eight transforms side by side.
+/// Transforms along the outer axis of the array: eight transforms side by side.
 #[inline(always)]
 fn forward_dct_columns(d: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
     let mut out = [[0.0; 8]; 8];

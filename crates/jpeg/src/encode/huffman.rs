@@ -1,4 +1,4 @@
-//! Optimal Huffman tables for the symbols of a scan (T.81 annex K.2).
+//! Computes optimal Huffman tables for the symbols of a scan (T.81 annex K.2).
 
 /// A Huffman table: the number of codes of each length, the symbols in the order of their codes, and for each
 /// symbol its code and the length of the code.
@@ -10,7 +10,7 @@ pub(super) struct HuffmanTable {
 }
 
 impl HuffmanTable {
-    /// The optimal code for symbols with these frequencies. `None` if no symbol occurs.
+    /// Computes the optimal code for symbols with these frequencies. Returns `None` if no symbol occurs.
     pub(super) fn new(frequencies: &[u32; 256]) -> Option<Self> {
         let mut symbols: Vec<u8> = (0..=255).filter(|&s| frequencies[usize::from(s)] > 0).collect();
         if symbols.is_empty() {
@@ -33,11 +33,11 @@ impl HuffmanTable {
     }
 }
 
-/// The number of codes of each length, for frequencies in ascending order. One more symbol with the frequency
-/// 0 reserves the code of all ones, which T.81 forbids for symbols.
+/// Computes the number of codes of each length, for frequencies in ascending order. An additional symbol with
+/// the frequency 0 reserves the code of all ones, which T.81 forbids for symbols.
 fn count_lengths(ascending: &[u64]) -> Vec<u32> {
-    // Two queues in ascending order: the leaves, and the inner nodes, which join two nodes. The leaf of a
-    // symbol has the index of its frequency plus 1.
+    // The nodes form two queues in ascending order of weight: the leaves, and the inner nodes, each of which
+    // joins two nodes. Leaf 0 is the additional symbol; leaf `i + 1` has the frequency `ascending[i]`.
     let n_leaves = ascending.len() + 1;
     let mut weights: Vec<u64> = std::iter::once(0).chain(ascending.iter().copied()).collect();
     let mut parents = vec![0; 2 * n_leaves - 1];
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn codes_have_at_most_sixteen_bits_and_leave_the_code_of_all_ones_free() {
-        // Frequencies that double give the deepest possible tree.
+        // Frequencies that double from symbol to symbol give the deepest possible tree.
         let mut frequencies = [0; 256];
         (0..30).for_each(|i| frequencies[i] = 1 << i);
         let table = HuffmanTable::new(&frequencies).expect("the frequencies have symbols");

@@ -7,16 +7,17 @@ use super::tokens::{TableId, Tokens};
 #[derive(Debug)]
 pub(super) struct Scan {
     pub(super) components: &'static [usize],
-    /// First and last coefficient, in zigzag order.
+    /// The first and last coefficient of the scan, in zigzag order.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// Successive approximation bit positions `Ah` and `Al` (T.81 G.1.1.1.2): that of the previous scan, or 0
-    /// for a first scan, and that of this scan.
+    /// The successive approximation bit positions `Ah` and `Al` (T.81 G.1.1.1.2). `Ah` is the bit position of
+    /// the previous scan of the same coefficients, or 0 for their first scan; `Al` is the bit position of
+    /// this scan.
     pub(super) high: u32,
     pub(super) low: u32,
 }
 
-/// The sequence of scans of a file.
+/// Returns the scans of a file in order.
 #[derive(Debug)]
 pub(super) struct ScanScript(&'static [Scan]);
 
@@ -27,7 +28,7 @@ const fn scan(components: &'static [usize], (first, last): (usize, usize), (high
 const BASELINE_GRAY: &[Scan] = &[scan(&[0], (0, 63), (0, 0))];
 const BASELINE: &[Scan] = &[scan(&[0, 1, 2], (0, 63), (0, 0))];
 
-/// The order of the IJG library: scans with the most visible detail come first.
+/// The order of the scans is that of the IJG library: scans with the most visible detail come first.
 const PROGRESSIVE_GRAY: &[Scan] = &[
     scan(&[0], (0, 0), (0, 1)),
     scan(&[0], (1, 5), (0, 2)),
@@ -63,13 +64,13 @@ impl ScanScript {
     }
 }
 
-/// Number of bits of a magnitude.
+/// Returns the number of bits of a magnitude.
 fn bit_length(magnitude: u32) -> u32 {
     32 - magnitude.leading_zeros()
 }
 
-/// The `n` low bits that code a value. Negative values use the inverted bits of their magnitude (T.81
-/// F.1.2.1).
+/// Returns the `n` low bits that code a value. A negative value is coded by the inverted bits of its
+/// magnitude (T.81 F.1.2.1).
 fn value_bits(value: i32, n: u32) -> u32 {
     (value + (value >> 31)) as u32 & ((1 << n) - 1)
 }
@@ -130,7 +131,7 @@ impl Scan {
         tokens.push(TableId::Dc(component.min(1)), n as u8, value_bits(difference, n), n);
     }
 
-    /// The nonzero coefficients of the block in the band of the scan, as a mask.
+    /// Returns a mask of those coefficients of the block that are nonzero and belong to the band of the scan.
     fn band(&self, block: &Block) -> u64 {
         block.nonzero >> self.first << self.first & u64::MAX >> (63 - self.last)
     }
@@ -202,7 +203,7 @@ impl Scan {
     }
 }
 
-/// Appends the AC coefficients of a whole block.
+/// Appends the tokens of all AC coefficients of a block.
 fn push_ac_sequential(block: &Block, table: TableId, tokens: &mut Tokens) {
     let mut remaining = block.nonzero & !1;
     let mut next = 1;
@@ -217,7 +218,7 @@ fn push_ac_sequential(block: &Block, table: TableId, tokens: &mut Tokens) {
     }
 }
 
-/// Appends a nonzero coefficient and the run of zeros before it.
+/// Appends the token of a nonzero coefficient and of the run of zeros before it.
 #[inline(always)]
 fn push_coefficient(value: i32, mut n_zeros: usize, table: TableId, tokens: &mut Tokens) {
     while n_zeros > 15 {
@@ -244,10 +245,11 @@ struct EobRun {
     corrections: Vec<u8>,
 }
 
-/// The longest run that has a symbol.
+/// The longest end-of-band run, in blocks, for which T.81 has a symbol.
 const MAX_RUN: u32 = 0x7fff;
 
-/// The buffer limit of other JPEG libraries. Their decoders may rely on it.
+/// The size at which the run's buffer of correction bits is written out. Other JPEG encoders use the same
+/// limit, and their decoders may rely on it.
 const MAX_CORRECTIONS: usize = 1000 - 63;
 
 impl EobRun {
@@ -255,7 +257,7 @@ impl EobRun {
         Self { table, n_blocks: 0, corrections: Vec::new() }
     }
 
-    /// Adds one block.
+    /// Adds one block and its correction bits to the run.
     fn add(&mut self, corrections: &[u8], tokens: &mut Tokens) {
         self.n_blocks += 1;
         self.corrections.extend_from_slice(corrections);
@@ -264,7 +266,7 @@ impl EobRun {
         }
     }
 
-    /// Writes the run, if it has blocks, because other tokens follow.
+    /// Writes the run if it has at least one block. Must be called before other tokens are written.
     fn flush(&mut self, tokens: &mut Tokens) {
         if self.n_blocks == 0 {
             return;

@@ -1,8 +1,9 @@
-//! Tokens of a scan: symbols and the bits after them, stored until the Huffman tables of the scan are known.
+//! The tokens of a scan: symbols and the bits after them. Tokens are stored until the Huffman tables of the
+//! scan are known.
 
 use super::huffman::HuffmanTable;
 
-/// The Huffman table of a symbol: DC or AC, with 0 for luma and 1 for chroma.
+/// Identifies the Huffman table of a symbol: DC or AC table, number 0 for luma and 1 for chroma.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TableId {
     Dc(usize),
@@ -10,7 +11,7 @@ pub(super) enum TableId {
 }
 
 impl TableId {
-    /// The index of the table, 0–3.
+    /// Returns the index of the table, 0–3.
     fn index(self) -> usize {
         match self {
             Self::Dc(number) => number,
@@ -19,14 +20,15 @@ impl TableId {
     }
 }
 
-/// The Huffman tables of a scan, at the indices of [`TableId`].
+/// The four possible Huffman tables of a scan, at the indices that [`TableId::index`] returns.
 pub(super) type Tables = [Option<HuffmanTable>; 4];
 
-/// Table index of a token that has bits but no symbol.
+/// The table index of a token that has bits but no symbol.
 const RAW: u32 = 4;
 
-/// A list of tokens, and the frequencies of their symbols. From the top, a token has 3 bits for the table
-/// index or `RAW`, 8 for the symbol, 5 for the number of bits, and 16 for the bits.
+/// A list of tokens, and the frequencies of their symbols. A token has 32 bits, from the most significant
+/// bit: 3 bits for the table index or [`RAW`], 8 for the symbol, 5 for the number of bits after the symbol,
+/// and 16 for these bits.
 #[derive(Debug)]
 pub(super) struct Tokens {
     list: Vec<u32>,
@@ -61,12 +63,12 @@ impl Tokens {
         self.list.push(RAW << 29 | n << 16 | bits);
     }
 
-    /// The optimal tables for the symbols of the list.
+    /// Computes the optimal Huffman tables for the symbols of the list.
     pub(super) fn tables(&self) -> Tables {
         self.frequencies.each_ref().map(HuffmanTable::new)
     }
 
-    /// Calls `put` for each token with its bits and their number, at most 32.
+    /// Calls `put` for each token with its bits and the number of its bits, at most 32.
     #[inline(always)]
     pub(super) fn write(&self, tables: &Tables, mut put: impl FnMut(u32, u32)) {
         const NO_CODES: [(u16, u8); 256] = [(0, 0); 256];

@@ -78,7 +78,7 @@ impl Writer {
         self.segment(0xda, &body);
     }
 
-    /// Writes the data of a scan, filled up with ones to a whole byte.
+    /// Writes the data of a scan. One bits fill the last byte.
     pub(super) fn tokens(&mut self, tokens: &Tokens, tables: &Tables) {
         let bytes = &mut self.bytes;
         let (mut window, mut n_waiting) = (0_u64, 0);
@@ -105,7 +105,7 @@ impl Writer {
     }
 }
 
-/// Appends data, with a zero byte after every 0xff.
+/// Appends entropy-coded data, with a stuffed zero byte after every 0xff.
 #[inline(always)]
 fn put_stuffed(bytes: &mut Vec<u8>, data: &[u8]) {
     if !data.contains(&0xff) {

@@ -1,5 +1,5 @@
-//! Truncated, altered and random files. The decoder returns an image or an error, never panics, and its work
-//! is bounded by the size of the file.
+//! Tests of truncated, altered and random files. The decoder returns an image or an error and never panics,
+//! and its work is limited by the size of the file.
 
 use jpeg_encoder::SamplingFactor;
 use pixaven_jpeg::{Colour, Decoder, Scale};
@@ -135,8 +135,8 @@ proptest! {
 
 #[test]
 fn missing_restart_markers_are_searched_for_only_once() {
-    // A large image with one restart interval per block, whose data has no marker. Searching for the next
-    // marker again for each block would take minutes.
+    // A large image whose restart intervals have one block each, and whose data contains no marker. The test
+    // would take minutes if the decoder searched for the next marker again for each block.
     let mut file = peer_encoded(&vec![90; 2048 * 1024], (2048, 1024), SamplingFactor::F_1_1, |e| {
         e.set_restart_interval(1);
     });

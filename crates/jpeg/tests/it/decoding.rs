@@ -1,4 +1,4 @@
-//! Decoding at full size: the result of every kind of file matches another decoder.
+//! Tests of decoding at full size: the result matches that of another decoder for every kind of file.
 
 use jpeg_encoder::SamplingFactor;
 use pixaven_jpeg::{Coding, Colour, Decoder, Error, Scale};
@@ -25,8 +25,8 @@ fn every_subsampling_and_coding_matches_another_decoder() {
             let (actual_size, pixels, outcome) = decoded(&file, Scale::FULL);
             assert_eq!((actual_size, outcome.damaged), (size, false));
             let psnr = match factor {
-                // The other decoder gets some of these factors wrong, so compare with the original image,
-                // which is a weaker test.
+                // The other decoder gives wrong results for some of these sampling factors. The test then
+                // compares with the original image, which is a weaker check.
                 SamplingFactor::F_4_1 | SamplingFactor::F_4_2 | SamplingFactor::F_1_4 => {
                     psnr_db(&pixels, &photo(size.0, size.1)) + 22.0
                 }
@@ -91,8 +91,8 @@ fn unsupported_coding_processes_are_refused_by_name() {
     assert_eq!(Decoder::new(b"").map(|_| ()), Err(Error::Corrupt("no frame header")));
 }
 
-/// Makes a file of three components in separate scans: each scan has the data of the only scan of a gray
-/// file.
+/// Creates a file of three components in separate scans. Each of the scans has the data of the single scan of
+/// a gray file.
 #[test]
 fn components_in_separate_scans_are_combined() {
     let gray: Vec<u8> = photo(37, 29).as_chunks::<3>().0.iter().map(|p| p[0]).collect();

@@ -1,4 +1,5 @@
-//! The encoder: other decoders can read its files, and the files are as small as those of other encoders.
+//! Tests of the encoder: other decoders can read its files, and its files are as small as those of another
+//! encoder.
 
 use pixaven_jpeg::{Error, Options, Scale, encode};
 

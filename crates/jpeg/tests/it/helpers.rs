@@ -1,12 +1,12 @@
-//! Synthetic images, and two other JPEG implementations to compare with: `zune-jpeg` decodes, `jpeg-encoder`
-//! encodes.
+//! Synthetic images, and helpers that call two other JPEG implementations: `zune-jpeg` as a decoder and
+//! `jpeg-encoder` as an encoder.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use pixaven_jpeg::{Colour, Decoder, Outcome, Scale};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
-/// A colour image with large shapes, fine texture and edges. It depends on the size only.
+/// Creates a colour image with large shapes, fine texture and edges. Images of the same size are equal.
 pub(crate) fn photo(width: u32, height: u32) -> Vec<u8> {
     let mut state = 9_u32;
     let mut pixels = Vec::new();
@@ -23,7 +23,7 @@ pub(crate) fn photo(width: u32, height: u32) -> Vec<u8> {
     pixels
 }
 
-/// Encodes an image with `jpeg-encoder` at quality 90. `change` sets further options.
+/// Encodes an image with `jpeg-encoder` at quality 90. The function `change` sets more options.
 pub(crate) fn peer_encoded(
     pixels: &[u8],
     (width, height): (u32, u32),
@@ -54,15 +54,15 @@ pub(crate) fn decoded(file: &[u8], scale: Scale) -> ((u32, u32), Vec<u8>, Outcom
     (size, pixels, outcome)
 }
 
-/// Decodes a file with `zune-jpeg`. Gray images keep a single component: `zune-jpeg` returns three equal
-/// ones.
+/// Decodes a file with `zune-jpeg`. For a gray image, `zune-jpeg` returns three equal components, of which
+/// this function keeps one.
 pub(crate) fn peer_decoded(file: &[u8]) -> Vec<u8> {
     let pixels = JpegDecoder::new(ZCursor::new(file)).decode().unwrap();
     let gray = Decoder::new(file).unwrap().frame().components.len() == 1;
     if gray { pixels.into_iter().step_by(3).collect() } else { pixels }
 }
 
-/// Peak signal-to-noise ratio in dB.
+/// Returns the peak signal-to-noise ratio in dB.
 pub(crate) fn psnr_db(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len(), "both images must have the same size");
     let square = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b)).powi(2);

@@ -1,4 +1,4 @@
-//! Decoding at a reduced scale: the result has the right size, position and colours.
+//! Tests of decoding at a reduced scale: the result has the right size, position and colours.
 
 use jpeg_encoder::SamplingFactor;
 use pixaven_jpeg::Scale;
@@ -18,7 +18,8 @@ fn at_least_chooses_the_smallest_sufficient_scale() {
     assert_eq!(Scale::ALL[0].of(1, 1), (1, 1));
 }
 
-/// The colour of a linear gradient at a position, in pixels from the upper left corner of the image.
+/// The colour of a linear gradient at a position. The position is in pixels from the upper left corner of the
+/// image.
 fn gradient(x: f64, y: f64) -> [f64; 3] {
     [40.0 + 0.5 * x, 220.0 - 0.4 * y, 60.0 + 0.25 * x + 0.25 * y]
 }
@@ -36,7 +37,8 @@ fn gradient_keeps_its_position_at_every_scale_and_subsampling() {
                 let ((w, h), pixels, _) = decoded(&file, scale);
                 let step = 8.0 / scale.eighths() as f64;
                 let mut sums = [0.0; 3];
-                // Skip two chroma samples at each edge, where upsampling has no neighbour.
+                // The comparison leaves out two chroma samples at each edge, because upsampling has no
+                // neighbour there.
                 let margin = 16 * scale.eighths() as u32 / 8;
                 let inside = (margin..h - margin).flat_map(|y| (margin..w - margin).map(move |x| (x, y)));
                 let mut n = 0.0;
@@ -49,8 +51,8 @@ fn gradient_keeps_its_position_at_every_scale_and_subsampling() {
                     }
                     n += 1.0;
                 }
-                // An error of half a pixel of the reduced image would give a mean from 0.1 (full size) to 2
-                // (an eighth).
+                // A position error of half a pixel in the reduced image would give a mean difference from 0.1
+                // (full size) to 2 (scale 1/8).
                 let worst = sums.map(|sum| (sum / n).abs()).into_iter().fold(0.0, f64::max);
                 assert!(worst < 0.5, "{factor:?} {scale:?} progressive {progressive}: {worst:.2} on average");
             }

@@ -1,21 +1,24 @@
-//! Dividing the send capacity of a claim among the destinations, round robin: each lane gets one webhook in
-//! turn, longest ready first, until no lane can take another.
+//! Divides the send capacity of a claim among the lanes of the destinations, round robin: each lane gets one
+//! webhook per turn, until no lane can take another webhook. The lane that has been ready longest comes
+//! first.
 
-/// The two lanes in which a destination's webhooks wait.
+/// One of the two lanes in which a destination's webhooks wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Webhooks of which no attempt has ended yet.
+    /// Contains the webhooks that have no completed attempt: either no attempt has started, or every attempt
+    /// was interrupted.
     First,
-    /// Webhooks that were attempted before, or are sent again.
+    /// Contains the webhooks that have a completed attempt, and the ended webhooks that a user resends.
     Retry,
 }
 
-/// How many webhooks a claim may lease.
+/// The numbers of webhooks that a claim may lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendCapacity {
-    /// The number of webhooks of either lane.
+    /// The largest number of webhooks, from both lanes together.
     pub n_total: u32,
-    /// The largest number of retries and resends among them. The rest is reserved for first attempts.
+    /// The largest number of webhooks from the retry lane. The remaining `n_total - n_retries` are reserved
+    /// for first attempts.
     pub n_retries: u32,
 }
 
@@ -27,12 +30,12 @@ pub(crate) struct Candidate {
     /// The index of the destination's address in `n_address_free`, if the address is known.
     pub(crate) address: Option<usize>,
     pub(crate) lane: Lane,
-    /// The number of due webhooks in the lane, as far as the claim has read them.
+    /// The number of due webhooks that the claim has read from the lane.
     pub(crate) n_waiting: u32,
 }
 
 impl Lane {
-    /// The lane's number in the database.
+    /// The number by which the database identifies the lane.
     pub(crate) fn number(self) -> i64 {
         match self {
             Self::First => 0,
@@ -45,16 +48,16 @@ impl Lane {
     }
 }
 
-/// Capacity for `n` webhooks of either lane.
+/// Converts `n` into a capacity of `n` webhooks, all of which may be retries.
 impl From<u32> for SendCapacity {
     fn from(n: u32) -> Self {
         Self { n_total: n, n_retries: n }
     }
 }
 
-/// Returns the number of webhooks for each candidate. `candidates` stand in the order of their turns. `n_free` is
-/// the free capacity of each destination, and `n_address_free` of each address. The function reduces both by the
-/// capacity that it gives out.
+/// Returns the number of webhooks that each candidate gets. The order of `candidates` is the order of their
+/// turns. `n_free` contains the free capacity of each destination, and `n_address_free` the free capacity of
+/// each address. The function subtracts the capacity that it gives to the candidates from both lists.
 pub(crate) fn allocate(
     capacity: SendCapacity,
     n_free: &mut [u32],

@@ -38,7 +38,7 @@ fn claim_and_record(state: &mut DestinationState, attempt: &Attempt, now_ms: i64
 }
 
 #[test]
-fn the_breaker_opens_after_five_failures_then_probes_and_starts_slowly() {
+fn five_failures_open_the_breaker_and_a_delivered_probe_closes_it() {
     let mut state = DestinationState::new(&limits());
     for n in 1..5 {
         claim_and_record(&mut state, &refused(), NOW_MS);
@@ -68,7 +68,7 @@ fn the_breaker_opens_after_five_failures_then_probes_and_starts_slowly() {
 }
 
 #[test]
-fn failures_of_attempts_older_than_the_opening_do_not_extend_the_pause() {
+fn failures_of_webhooks_claimed_before_the_breaker_opened_do_not_extend_the_pause() {
     let mut state = DestinationState::new(&limits());
     state.record_claim(8, NOW_MS);
     for _ in 0..8 {
@@ -79,7 +79,7 @@ fn failures_of_attempts_older_than_the_opening_do_not_extend_the_pause() {
 }
 
 #[test]
-fn a_rejection_of_one_webhook_is_no_failure_of_the_receiver() {
+fn of_all_3xx_and_4xx_statuses_only_408_and_429_are_failures_of_the_receiver() {
     for (status, is_failure) in
         [(301, false), (400, false), (404, false), (410, false), (408, true), (429, true)]
     {
@@ -108,7 +108,7 @@ fn timeouts_halve_the_concurrency_limit_and_successes_raise_it() {
 }
 
 #[test]
-fn retry_after_pauses_the_destination_up_to_its_limit() {
+fn retry_after_pauses_the_destination_for_at_most_one_hour() {
     for (retry_after_ms, expected_ms) in [(60_000, 60_000), (i64::MAX, 3_600_000), (-5, 0), (0, 0)] {
         let mut state = DestinationState::new(&limits());
         let rejected =
@@ -122,7 +122,7 @@ fn retry_after_pauses_the_destination_up_to_its_limit() {
 }
 
 #[test]
-fn a_clock_set_back_leaves_at_most_the_longest_pause() {
+fn after_the_clock_is_set_back_a_pause_lasts_at_most_the_longest_pause() {
     let mut state = DestinationState::new(&limits());
     (0..5).for_each(|_| claim_and_record(&mut state, &refused(), NOW_MS));
     let earlier_ms = NOW_MS - 86_400_000;
@@ -159,7 +159,7 @@ proptest! {
             prop_assert!(state.n_leased <= limits.per_authority);
             prop_assert!((1..=limits.per_authority).contains(&state.concurrency_limit));
             prop_assert!(state.paused_until_ms <= now_ms + limits.max_any_pause_ms());
-            // Without a lease the destination is ready after the longest pause at the latest.
+            // A destination without leased webhooks must become ready within the longest possible pause.
             if state.n_leased == 0 {
                 let ready_ms = state.ready_ms(Some(now_ms), &limits);
                 let latest_ms = now_ms + limits.max_any_pause_ms();
@@ -169,14 +169,14 @@ proptest! {
     }
 
     #[test]
-    fn allocation_is_round_robin_and_leaves_no_usable_capacity(
+    fn allocation_is_round_robin_and_gives_out_all_usable_capacity(
         (n_total, n_retries) in (0..40_u32, 0..40_u32),
         n_free in prop::collection::vec(0..10_u32, 1..8),
         n_address_free in prop::collection::vec(0..12_u32, 1..4),
         lanes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), 0..20_u32), 0..12),
     ) {
         let capacity = SendCapacity { n_total, n_retries };
-        // The address of every third destination is unknown. The others share a few addresses.
+        // The address of every third destination is unknown. The other destinations share a few addresses.
         let address_of = |destination: usize| {
             (!destination.is_multiple_of(3)).then_some(destination % n_address_free.len())
         };
@@ -209,7 +209,8 @@ proptest! {
             let has_capacity =
                 total < n_total && (candidate.lane == Lane::First || total_retries < n_retries);
             prop_assert!(!fits || !has_capacity, "usable capacity was left");
-            // No candidate gets two more than another one of its lane that could have taken another webhook.
+            // If a candidate could have got one more webhook, no other candidate of the same lane got more
+            // than one webhook more than this candidate.
             let of_lane = candidates.iter().zip(&shares).filter(|(other, _)| other.lane == candidate.lane);
             for (_, other_share) in of_lane {
                 prop_assert!(!fits || *other_share <= *share + 1);

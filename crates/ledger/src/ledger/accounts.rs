@@ -13,8 +13,8 @@ use crate::sql;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Adds a key to the account `default`. The first key creates the account with the given signing secret.
-    /// Fails with [`Error::Exists`] when the key was added before.
+    /// Adds a key to the account `default`. The first key creates the account with the signing secret in
+    /// `new`. Fails with [`Error::Exists`] when the key exists already.
     pub async fn create_key(&self, new: NewKey) -> Result<KeyInfo, Error> {
         self.write(move |tx| sql::accounts::create_key(tx, &new)).await
     }
@@ -46,8 +46,9 @@ impl Ledger {
         self.read(move |tx| sql::accounts::active_secrets(tx, account)).await
     }
 
-    /// Adds a signing secret. Earlier secrets retire after `overlap_ms`, or at their own retirement if that
-    /// comes first. Returns the active secrets, newest first. Fails with [`Error::UnknownAccount`].
+    /// Adds a signing secret. Each earlier secret retires after `overlap_ms`, or at the time that an earlier
+    /// rotation has set, whichever comes first. Returns the active secrets, newest first. Fails with
+    /// [`Error::UnknownAccount`].
     pub async fn rotate_secret(
         &self,
         account: AccountId,
@@ -57,14 +58,14 @@ impl Ledger {
         self.write(move |tx| sql::accounts::rotate_secret(tx, account, secret.expose(), overlap_ms)).await
     }
 
-    /// The usage of an account. The ledger maintains counters, so the cost does not depend on the size of the
-    /// history. Fails with [`Error::UnknownAccount`].
+    /// The usage of an account. This call is fast even with a long history, because the ledger maintains
+    /// counters. Fails with [`Error::UnknownAccount`].
     pub async fn usage(&self, account: AccountId) -> Result<Usage, Error> {
         self.read(move |tx| sql::accounts::usage(tx, account)).await
     }
 
-    /// Records a request that was answered at once: its usage, and its result if it has one. Fails with
-    /// [`Error::UnknownAccount`] and [`Error::Exists`].
+    /// Stores the usage of a request that was answered without a job, and the result of this request if it
+    /// has one. Fails with [`Error::UnknownAccount`] and [`Error::Exists`].
     pub async fn record_result(
         &self,
         account: AccountId,
@@ -74,7 +75,8 @@ impl Ledger {
         self.write(move |tx| sql::results::record(tx, account, usage, result.as_ref())).await
     }
 
-    /// The result of a request under its file name, unless the result has expired.
+    /// The result with this request id and file name, or `None` when no such result exists or when it has
+    /// expired.
     pub async fn result(&self, id: Uuid, name: &str) -> Result<Option<StoredResult>, Error> {
         let name = name.to_owned();
         self.read(move |tx| sql::results::find(tx, id, &name)).await

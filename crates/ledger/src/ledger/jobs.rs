@@ -13,17 +13,17 @@ use crate::sql;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Accepts a request: commits its row, its job and its webhook together. When this method returns, the
-    /// commit is on disk and the ledger owes the webhook.
+    /// Accepts a request: commits its row, its job and its webhook together. When this method returns `Ok`,
+    /// the commit is on disk, and the server must send the webhook.
     ///
-    /// Fails with [`Error::Exists`] when the id was used before, and with [`Error::UnknownAccount`].
+    /// Fails with [`Error::Exists`] when another request has the same id, and with [`Error::UnknownAccount`].
     pub async fn accept(&self, request: NewRequest) -> Result<(), Error> {
         self.write(move |tx| sql::jobs::accept(tx, &request)).await
     }
 
-    /// Takes leases of `lease_ms` on up to `limit` due jobs, longest due first. A job whose earlier lease ran
-    /// out is due again and counts one more crash. The caller should claim no more jobs than it can process
-    /// at once.
+    /// Takes leases that last `lease_ms` on up to `limit` due jobs, longest due first. A job whose earlier
+    /// lease ran out is due again, and its number of crashes grows by one. The caller should claim only as
+    /// many jobs as it can start to process now.
     pub async fn claim_jobs(&self, limit: u32, lease_ms: i64) -> Result<Vec<Lease<Job>>, Error> {
         self.write(move |tx| sql::jobs::claim(tx, limit, lease_ms)).await
     }
@@ -35,8 +35,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ends a job: commits its result, its usage and its webhook together. The webhook is due after the
-    /// request's delay. Fails with [`Error::LostLease`]; the outcome is dropped then.
+    /// Ends a job: commits its result, its usage and the payload of its webhook together. The webhook is due
+    /// after the request's delay. Stores nothing and fails with [`Error::LostLease`] when the lease was lost.
     pub async fn finish_job(&self, lease: Lease<Job>, outcome: JobOutcome) -> Result<(), Error> {
         let id = lease.value.id;
         self.write(move |tx| sql::jobs::finish(tx, &lease, &outcome)).await?;
@@ -49,20 +49,21 @@ impl Ledger {
         self.write(move |tx| sql::jobs::release(tx, lease.seq, lease.fence, reason)).await
     }
 
-    /// Those of `ids` whose requests are not processed yet, and so still need their inputs.
+    /// Returns the elements of `ids` whose requests are not processed yet. These requests still need their
+    /// inputs.
     pub async fn unfinished_jobs(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
         let ids = ids.to_vec();
         self.read(move |tx| sql::jobs::unfinished(tx, &ids)).await
     }
 
-    /// Takes an idempotency key for a request. The key holds for 24 hours. If another request has the key,
-    /// the returned [`IdempotencyStatus`] describes that request.
+    /// Takes an idempotency key for a request. The request keeps the key for 24 hours. If another request has
+    /// the key, the returned [`IdempotencyStatus`] describes that request.
     pub async fn begin_idempotent(&self, request: &IdempotentRequest) -> Result<IdempotencyStatus, Error> {
         let request = request.clone();
         self.write(move |tx| sql::idempotency::begin(tx, &request)).await
     }
 
-    /// Stores the answer of a request under its idempotency key. An accepted request needs no stored answer.
+    /// Stores the answer to a request under its idempotency key. An accepted request needs no stored answer.
     pub async fn store_idempotent_answer(
         &self,
         request: &IdempotentRequest,

@@ -21,14 +21,14 @@ impl Ledger {
         self.write(move |tx| sql::watermarks::add(tx, &new, quota)).await
     }
 
-    /// A watermark of an account that was not removed.
+    /// A watermark of an account, or `None` when the account has no such watermark or it was removed.
     pub async fn watermark(&self, account: AccountId, id: &str) -> Result<Option<Watermark>, Error> {
         let id = id.to_owned();
         self.read(move |tx| sql::watermarks::find(tx, account, &id)).await
     }
 
-    /// A watermark of an account, even if it was removed. A request that was accepted before the removal may
-    /// still use the watermark.
+    /// A watermark of an account, including a watermark that was removed. A request that was accepted before
+    /// the removal may still use the watermark.
     pub async fn watermark_including_removed(
         &self,
         account: AccountId,
@@ -49,15 +49,15 @@ impl Ledger {
     }
 
     /// Removes a watermark, so that new requests cannot use it. Returns `false` when the account has no such
-    /// watermark. The file must stay until [`Ledger::deletable_watermarks`] returns the watermark.
+    /// watermark. The caller must keep the file until [`Ledger::deletable_watermarks`] returns the watermark.
     pub async fn remove_watermark(&self, account: AccountId, id: &str) -> Result<bool, Error> {
         let id = id.to_owned();
         self.write(move |tx| sql::watermarks::remove(tx, account, &id)).await
     }
 
-    /// Removed watermarks that no request needs any more: they were removed before `before_ms`, and before
-    /// the oldest unprocessed request was accepted. The caller deletes their files, then calls
-    /// [`Ledger::delete_watermarks`].
+    /// Up to `limit` removed watermarks that no request needs any more, because each was removed before
+    /// `before_ms` and before the oldest unprocessed request was accepted. The caller deletes their files,
+    /// then calls [`Ledger::delete_watermarks`].
     pub async fn deletable_watermarks(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, Error> {
         self.read(move |tx| sql::watermarks::deletable(tx, before_ms, limit)).await
     }
@@ -68,7 +68,8 @@ impl Ledger {
         self.write(move |tx| sql::watermarks::delete(tx, &ids)).await
     }
 
-    /// Those of `ids` that have a row, including removed watermarks. Their files must stay.
+    /// Returns the elements of `ids` that have a row, including removed watermarks. The caller must keep the
+    /// files of these watermarks.
     pub async fn existing_watermarks(&self, ids: &[String]) -> Result<Vec<String>, Error> {
         let ids = ids.to_vec();
         self.read(move |tx| sql::watermarks::existing(tx, &ids)).await

@@ -1,4 +1,4 @@
-//! Sending webhooks, resending and cancelling them, and reading their history.
+//! Sends, resends and cancels webhooks, and reads their history.
 //!
 //! Every method can fail with [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Corrupt`] or
 //! [`Error::Database`]. A method's own documentation names only its other errors.
@@ -20,12 +20,12 @@ use crate::sql::webhooks::RecordEffect;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Takes leases of `lease_ms` on due webhooks, as many as `capacity` allows, and opens the attempt of
-    /// each. If the process dies now, the history shows an interrupted attempt.
+    /// Takes leases that last `lease_ms` on as many due webhooks as `capacity` allows, and opens an attempt
+    /// for each. If the process dies before the attempt is closed, the history shows an interrupted attempt.
     ///
-    /// The webhooks come in the order of their due times. When more are due than fit, [`DeliveryLimits`]
-    /// decide how many each destination gets. A webhook whose earlier lease ran out is due again. An expired
-    /// webhook fails.
+    /// The returned webhooks are sorted by due time. When more webhooks are due than `capacity` allows, the
+    /// destinations get one webhook each in turn, within their [`DeliveryLimits`]. A webhook whose earlier
+    /// lease ran out is due again. The claim also fails the waiting webhooks that have expired.
     ///
     /// [`DeliveryLimits`]: crate::DeliveryLimits
     pub async fn claim_webhooks(
@@ -43,8 +43,8 @@ impl Ledger {
 
     /// Closes the attempt of a leased webhook and applies its disposition.
     ///
-    /// Fails with [`Error::LostLease`] when the lease was lost; the attempt is then added to the history, and
-    /// nothing else changes. After [`Error::Busy`] the caller may try again while the lease lasts.
+    /// When the lease was lost, stores the attempt in the history, changes nothing else, and fails with
+    /// [`Error::LostLease`]. After [`Error::Busy`] the caller may repeat the call while the lease lasts.
     pub async fn record_attempt(
         &self,
         lease: &Lease<DueWebhook>,
@@ -58,8 +58,8 @@ impl Ledger {
         }
     }
 
-    /// Returns a webhook to the queue unsent, because of local trouble or because the server stops. The
-    /// attempt does not count, and its row is deleted.
+    /// Returns a webhook to the queue unsent, because of an error on this machine or because the server
+    /// stops. The attempt does not count, and its row is deleted.
     ///
     /// Fails with [`Error::LostLease`]. After [`Error::Busy`] the caller may try again.
     pub async fn release_webhook(&self, lease: &Lease<DueWebhook>, due_ms: i64) -> Result<(), Error> {
@@ -79,11 +79,11 @@ impl Ledger {
         self.write(move |tx| sql::webhooks::abandon(tx, &key, reason)).await
     }
 
-    /// Sends a webhook again now. A scheduled webhook becomes due now. An ended webhook returns to the start
+    /// Makes a webhook due again. A scheduled webhook becomes due now. An ended webhook returns to the start
     /// of the retry schedule. A webhook that is being sent stays as it is.
     ///
     /// Returns the new status, or `None` when the account has no such webhook. Fails with
-    /// [`Error::WrongStatus`] while there is no payload to send.
+    /// [`Error::WrongStatus`] when the webhook has no payload.
     pub async fn resend_webhook(&self, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
         self.write(move |tx| sql::interventions::resend(tx, account, id)).await
     }
@@ -96,8 +96,8 @@ impl Ledger {
         self.read(move |tx| sql::history::count(tx, &query)).await
     }
 
-    /// Starts a bulk resend of the webhooks that match a query now, at most `per_second` of them per second.
-    /// Later claims run its steps.
+    /// Starts a bulk resend of the webhooks that match `query` at this time. It resends at most `per_second`
+    /// webhooks per second. Each later claim runs at most one step of a bulk resend.
     pub async fn start_bulk_resend(
         &self,
         query: WebhookQuery,
@@ -127,8 +127,8 @@ impl Ledger {
         Ok(is_found)
     }
 
-    /// A waiter for the end of a request's processing. Create the waiter before reading the request's status,
-    /// so that it misses no end.
+    /// Returns a waiter for the end of a request's processing. Create the waiter before you read the
+    /// request's status, because a waiter does not report a request that ended before the waiter was created.
     pub fn completion_of(&self, id: Uuid) -> CompletionWaiter {
         self.completions.wait_for(id)
     }

@@ -12,15 +12,16 @@ pub type AccountId = i64;
 pub struct NewKey {
     /// SHA-256 of the key.
     pub sha256: [u8; 32],
-    /// The first characters of the key. Lists show them, so that people recognise the key.
+    /// The first characters of the key. Lists of keys show these characters, so that people recognise the
+    /// key.
     pub prefix: String,
     /// The operator's name for the key.
     pub label: String,
-    /// The first signing secret of the account. Used only when this key creates the account.
+    /// The first signing secret of the account. Ignored when the account exists already.
     pub webhook_secret: String,
 }
 
-/// An API key as lists show it.
+/// An API key, with the data that lists of keys show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
     /// A short public id: the first ten hexadecimal digits of the key's hash.
@@ -33,11 +34,11 @@ pub struct KeyInfo {
     pub account: AccountId,
     /// The time at which the key was added.
     pub created_ms: i64,
-    /// The time at which the key was revoked.
+    /// The time at which the key was revoked. `None` while the key is valid.
     pub revoked_ms: Option<i64>,
 }
 
-/// An account with the data that requests need.
+/// An account, with the data that the server needs to handle the account's requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The id of the account.
@@ -50,14 +51,14 @@ pub struct Account {
     pub webhook_secrets: Vec<Secret>,
 }
 
-/// The total usage of an account, and the number of its webhooks in the history by status.
+/// The total usage of an account, and the number of its stored webhooks in each status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The number of processed requests.
     pub requests: u64,
-    /// The bytes of all input images.
+    /// The total size of all input images in bytes.
     pub input_bytes: u64,
-    /// The bytes of all output images.
+    /// The total size of all output images in bytes.
     pub output_bytes: u64,
     /// The number of webhooks in each status, in the order of [`WebhookStatus::ALL`].
     pub webhooks: Vec<(WebhookStatus, u64)>,
@@ -68,13 +69,13 @@ pub struct Usage {
 pub struct UsageDelta {
     /// The number of processed requests.
     pub requests: u64,
-    /// The bytes of their input images.
+    /// The total size of the input images of these requests in bytes.
     pub input_bytes: u64,
-    /// The bytes of their output images.
+    /// The total size of the output images of these requests in bytes.
     pub output_bytes: u64,
 }
 
-/// A string that never appears in a log, an error or debug output.
+/// A string that logs, errors and debug output do not show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -85,7 +86,7 @@ pub struct SecretInfo {
     pub secret: Secret,
     /// The time at which the secret was added.
     pub created_ms: i64,
-    /// The time at which the secret retires, after a rotation replaced it.
+    /// The time at which the secret retires. `None` until a rotation replaces the secret.
     pub retires_ms: Option<i64>,
 }
 

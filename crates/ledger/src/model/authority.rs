@@ -7,7 +7,7 @@ use super::webhook::ParseError;
 
 /// The host and port of a webhook's URL. Deliveries of an account are counted and paused by authority.
 ///
-/// Its text is `host:port`. An IPv6 address stands in brackets, as in a URL: `[2001:db8::1]:443`.
+/// The text form is `host:port`. An IPv6 address is in brackets, as in a URL: `[2001:db8::1]:443`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Authority {
     text: String,
@@ -15,7 +15,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// An authority of a host as a URL names it, so with brackets around an IPv6 address.
+    /// Creates an authority. `host` is written as in a URL, so an IPv6 address has brackets.
     pub fn new(host: &str, port: u16) -> Self {
         Self { text: format!("{host}:{port}"), host_len: host.len() }
     }
@@ -49,7 +49,7 @@ impl FromStr for Authority {
 impl TryFrom<String> for Authority {
     type Error = ParseError;
 
-    /// Parses `host:port` like `from_str`, without a copy of the text.
+    /// Parses `host:port` like `from_str`, but takes the string itself and does not copy it.
     fn try_from(text: String) -> Result<Self, ParseError> {
         let (host, port) = text.rsplit_once(':').ok_or(ParseError)?;
         port.parse::<u16>().map_err(|_| ParseError)?;
@@ -63,7 +63,7 @@ mod tests {
     use super::Authority;
 
     #[test]
-    fn an_authority_survives_as_text() {
+    fn an_authority_parsed_from_its_text_equals_the_original() {
         for (host, port, text) in [
             ("receiver.example", 443, "receiver.example:443"),
             ("203.0.113.7", 80, "203.0.113.7:80"),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::account::{AccountId, UsageDelta};
 use super::authority::Authority;
 
-/// A request to accept. After the commit the ledger owes the request's webhook.
+/// A request to accept. After the commit the server must process the request and send its webhook.
 #[derive(Clone, Debug)]
 pub struct NewRequest {
     /// The id of the request and of its webhook. The caller chooses a random id.
@@ -23,12 +23,12 @@ pub struct NewRequest {
     pub webhook: NewWebhook,
 }
 
-/// Where the image of a request is.
+/// The source of a request's image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputRef {
-    /// At the URL in the request's JSON.
+    /// The image is at the URL in the request's JSON.
     Url,
-    /// In an upload, which is kept until the job ends.
+    /// The image was uploaded. The upload is kept until the job ends.
     Upload {
         /// The bytes of the upload.
         content: StoredContent,
@@ -52,16 +52,16 @@ impl InputRef {
 /// The bytes of an upload or a result.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoredContent {
-    /// Few bytes, which are stored in the ledger with their row.
+    /// Small content, which the ledger stores.
     Inline(Bytes),
-    /// A file of the blob store.
+    /// Large content, which is a file of the blob store.
     File {
         /// The file's key.
         key: String,
     },
 }
 
-/// A result that has expired.
+/// An expired result, with the key of its file, so that the caller can delete the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpiredResult {
     /// The id of the request that made the result.
@@ -79,11 +79,11 @@ pub struct NewWebhook {
     pub authority: Authority,
     /// The delay between the end of processing and the first attempt, in milliseconds.
     pub delay_ms: i64,
-    /// The time from the first due time until the webhook expires, in milliseconds.
+    /// The time from the due time of the first attempt until the webhook expires, in milliseconds.
     pub expires_ms: Option<i64>,
-    /// Whether another attempt follows a failed one.
+    /// Whether a failed attempt is retried.
     pub retry: bool,
-    /// The headers to send with every attempt, in order.
+    /// The headers to send with every attempt, in the order in which they are sent.
     pub headers: Vec<(String, String)>,
 }
 
@@ -103,18 +103,18 @@ pub struct IdempotentRequest {
 /// The state of an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdempotencyStatus {
-    /// The key was free, and now belongs to the new request.
+    /// No other request had the key. It now belongs to this request.
     New,
-    /// The key belongs to a request with other content.
+    /// Another request with different content has the key.
     KeyReused,
-    /// The request with this key is being processed.
+    /// Another request with the same content has the key, and is being processed.
     InProgress,
-    /// The request with this key was accepted.
+    /// Another request with the same content has the key, and was accepted.
     Accepted {
         /// The request's id.
         id: Uuid,
     },
-    /// The request with this key was answered.
+    /// Another request with the same content has the key, and was answered.
     Answered {
         /// The request's id.
         id: Uuid,
@@ -123,7 +123,7 @@ pub enum IdempotencyStatus {
     },
 }
 
-/// The processing of one accepted request.
+/// The task of processing one accepted request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// The request's id.
@@ -136,14 +136,15 @@ pub struct Job {
     pub input: InputRef,
     /// The time at which the request was accepted.
     pub created_ms: i64,
-    /// The number of earlier tries that ended with a dead worker, a dead server or a lost lease.
+    /// The number of earlier runs that ended because the worker or the server died, or because the lease ran
+    /// out.
     pub n_crashes: u32,
 }
 
-/// How a job ended. A job whose processing failed ends as well, and its payload describes the failure.
+/// The outcome of a job. When the processing failed, the payload describes the failure.
 #[derive(Clone, Debug)]
 pub struct JobOutcome {
-    /// The exact body that every delivery sends.
+    /// The exact body that every attempt sends.
     pub payload: String,
     /// The usage to add to the account.
     pub usage: UsageDelta,
@@ -151,7 +152,7 @@ pub struct JobOutcome {
     pub result: Option<StoredResult>,
 }
 
-/// A result: everything that a download needs, and its expiry.
+/// A result: the data that the server needs to answer downloads, and the time of expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResult {
     /// The id of the request that made the result.
@@ -168,13 +169,13 @@ pub struct StoredResult {
     pub bytes: u64,
     /// SHA-1 of the bytes, in hexadecimal.
     pub sha1: String,
-    /// The time at which the result was made.
+    /// The time at which the result was created.
     pub created_ms: i64,
     /// The time from which on the result is no longer served.
     pub expires_ms: i64,
 }
 
-/// Shows the size or the file key instead of the bytes of the image.
+/// Shows the size of the bytes or the key of the file, but not the bytes themselves.
 impl fmt::Debug for StoredContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -184,7 +185,7 @@ impl fmt::Debug for StoredContent {
     }
 }
 
-/// Shows the authority instead of the URL. Any part of the URL and the headers may contain credentials.
+/// Shows the authority, but neither the URL nor the headers, because both may contain credentials.
 impl fmt::Debug for NewWebhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewWebhook")

@@ -1,8 +1,8 @@
-//! Watermarks: images that an account uploads once and lays over many other images.
+//! Watermarks: images that an account uploads, and that its requests place on top of other images.
 
 use super::account::AccountId;
 
-/// A watermark. The key of its file follows from its id.
+/// A watermark. The key of its file in the blob store is derived from the id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watermark {
     /// The id, unique among the watermarks of all accounts. The caller chooses a random id.
@@ -25,23 +25,24 @@ pub struct Watermark {
     pub created_ms: i64,
 }
 
-/// The watermarks that one account may have.
+/// The limits on the watermarks of one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatermarkQuota {
     /// The largest number of watermarks.
     pub count: u64,
-    /// The largest total size of their files in bytes.
+    /// The largest total size of the watermark files in bytes.
     pub bytes: u64,
 }
 
-/// Whether a watermark was added.
+/// The outcome of adding a watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddWatermarkOutcome {
     /// The watermark was added.
     Added,
-    /// The account already has the largest number of watermarks. Nothing was changed.
+    /// The account already has the largest allowed number of watermarks. Nothing was changed.
     TooMany,
-    /// The account's watermarks would have too many bytes. Nothing was changed.
+    /// With the new watermark, the account's files would exceed the largest allowed total size. Nothing was
+    /// changed.
     TooManyBytes,
 }
 
@@ -50,6 +51,6 @@ pub enum AddWatermarkOutcome {
 pub struct WatermarkPage {
     /// The number of watermarks on all pages.
     pub total: u64,
-    /// The watermarks of this page.
+    /// The watermarks on this page.
     pub watermarks: Vec<Watermark>,
 }

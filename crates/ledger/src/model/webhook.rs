@@ -13,7 +13,7 @@ use super::authority::Authority;
 pub enum WebhookStatus {
     /// The request was accepted, and its image is still being processed.
     Created,
-    /// The webhook waits for its delay or its next attempt.
+    /// The webhook waits until its first attempt or its next attempt is due.
     Scheduled,
     /// The webhook is being sent.
     Dispatched,
@@ -23,7 +23,7 @@ pub enum WebhookStatus {
     Failed,
 }
 
-/// A webhook whose next attempt is due.
+/// A webhook whose next attempt is due, with the data that the attempt needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DueWebhook {
     /// The id of the request. Every attempt sends the same id.
@@ -38,19 +38,20 @@ pub struct DueWebhook {
     pub headers: Vec<(String, String)>,
     /// The exact body to send.
     pub payload: String,
-    /// Whether another attempt follows a failed one.
+    /// Whether a failed attempt is retried.
     pub retry: bool,
     /// The time at which the request was accepted.
     pub created_ms: i64,
     /// The time at which processing ended.
     pub finished_ms: i64,
-    /// The time after which no attempt starts: the first due time plus the request's `expires`. A resend of
-    /// an ended webhook restarts this time.
+    /// The time from which on no attempt starts: the due time of the first attempt plus the request's
+    /// `expires`. For an ended webhook that was resent, it is the time of the resend plus `expires`.
     pub expires_at_ms: Option<i64>,
     /// The number of earlier attempts that count against the retry schedule. Interrupted attempts do not
     /// count.
     pub n_counted_attempts: u32,
-    /// Whether the attempt uses capacity for retries: an attempt ended before, or the webhook is sent again.
+    /// Whether the attempt uses the send capacity for retries. This is so if an earlier attempt counts
+    /// against the retry schedule, or if a user resent the webhook after it had ended.
     pub is_retry: bool,
 }
 
@@ -67,76 +68,77 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// The IP address and port that the attempt connected to.
     pub address: Option<String>,
-    /// The times of the attempt's phases.
+    /// The durations of the attempt's phases.
     pub timings: Timings,
     /// The first KiB of the response body, as text.
     pub response: Option<String>,
-    /// The receiver's `Retry-After` in milliseconds, limited by the retry schedule.
+    /// The receiver's `Retry-After` in milliseconds, shortened to the longest wait that the retry schedule
+    /// allows.
     pub retry_after_ms: Option<i64>,
 }
 
-/// The times of an attempt's phases in milliseconds. A phase that did not happen has no time.
+/// The durations of an attempt's phases in milliseconds. `None` for a phase that did not take place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Resolving the host name.
+    /// The duration of the resolution of the host name.
     pub dns_ms: Option<u32>,
-    /// Opening the connection.
+    /// The duration of opening the TCP connection.
     pub connect_ms: Option<u32>,
-    /// The TLS handshake.
+    /// The duration of the TLS handshake.
     pub tls_ms: Option<u32>,
-    /// From the start of the attempt to the first byte of the response.
+    /// The duration from the start of the attempt to the first byte of the response.
     pub first_byte_ms: Option<u32>,
 }
 
-/// How an attempt ended.
+/// The way in which an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The receiver answered 2xx.
     Delivered,
     /// The connection was refused or reset.
     Refused,
-    /// The deadline passed.
+    /// The deadline of the attempt passed before the attempt was complete.
     Timeout,
     /// The TLS handshake failed.
     Tls,
     /// The host name could not be resolved.
     Dns,
-    /// The address policy forbids every address of the host.
+    /// The address policy forbids connections to all addresses of the host.
     BlockedAddress,
     /// The response was not valid HTTP.
     Protocol,
-    /// The server stopped or lost the lease during the attempt. It is unknown whether the receiver got the
-    /// webhook.
+    /// This server stopped or lost the lease during the attempt. The receiver may or may not have received
+    /// the webhook.
     Interrupted,
     /// The receiver answered with a status other than 2xx.
     Rejected,
 }
 
-/// Why the next attempt is due at its time.
+/// The reason for the due time of the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DueReason {
-    /// The request asked for a delay.
+    /// The attempt is the first one, and is due after the delay that the request specified.
     Delay,
-    /// The retry schedule gives the time.
+    /// The retry schedule determines the due time.
     Retry,
     /// The receiver sent `Retry-After`.
     RetryAfter,
-    /// An attempt was interrupted and is repeated.
+    /// An attempt was interrupted, so another attempt follows at once.
     Interrupted,
-    /// This machine could not send the webhook.
+    /// An error on this machine prevented the attempt.
     LocalTrouble,
     /// A user asked to send the webhook again.
     Resend,
-    /// The receiver failed too often in a row, and its circuit breaker is open.
+    /// The receiver failed several times in a row, so the circuit breaker of the destination is open.
     Breaker,
 }
 
-/// Why a webhook failed.
+/// The reason why a webhook failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureReason {
-    /// The owner cancelled the webhook.
+    /// A user of the account cancelled the webhook.
     Cancelled,
-    /// The webhook's time to be delivered was over.
+    /// The webhook expired before it was delivered.
     Expired,
     /// The receiver answered 410 Gone.
     Gone,
@@ -148,7 +150,7 @@ pub enum FailureReason {
     UnusableUrl,
 }
 
-/// What follows an attempt.
+/// The way in which an attempt changes its webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// The receiver accepted the webhook. No attempt follows.
@@ -170,14 +172,14 @@ pub enum Disposition {
 #[error("unknown word")]
 pub struct ParseError;
 
-/// Gives an enum one word per variant, for the wire and the database.
+/// Defines the word of each variant of an enum, as the API and the database write it.
 macro_rules! words {
     ($enum:ident: $n:literal; $($variant:ident = $word:literal),+ $(,)?) => {
         impl $enum {
             /// Every variant.
             pub const ALL: [Self; $n] = [$(Self::$variant),+];
 
-            /// The variant's word on the wire and in the database.
+            /// The variant's word in the API and in the database.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word),+
@@ -201,7 +203,8 @@ macro_rules! words {
     };
 }
 
-// The statuses stand in the order of a webhook's life. Counters and bulk resends rely on this order.
+// The variants are in the order in which a webhook can reach the statuses. Counters and bulk resends rely on
+// this order.
 words! { WebhookStatus: 5;
     Created = "created",
     Scheduled = "scheduled",

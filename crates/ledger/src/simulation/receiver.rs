@@ -1,4 +1,5 @@
-//! A simulated receiver. It stays in one condition for a while, and then changes to another.
+//! A simulated receiver. It stays in one condition for a random time between one minute and three days, and
+//! then changes to a random condition.
 
 use super::rng::Rng;
 use crate::model::authority::Authority;
@@ -19,7 +20,7 @@ enum Condition {
     Busy {
         retry_after_ms: i64,
     },
-    /// Answers 404 to every second webhook.
+    /// Answers each webhook at random with 404 or 200.
     Selective,
     /// Answers 410.
     Gone,
@@ -33,7 +34,8 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Receiver number `n`. Three receivers share each address.
+    /// Creates receiver number `n`. Receivers 0 to 2 share an address, receivers 3 to 5 share another, and so
+    /// on.
     pub(super) fn new(n: usize) -> Self {
         Self {
             authority: Authority::new(&format!("receiver-{n}.example"), 443),
@@ -43,7 +45,7 @@ impl Receiver {
         }
     }
 
-    /// The result of an attempt that starts at `time_ms`, in the time that never jumps.
+    /// Returns the result of an attempt that starts at `time_ms`, which is a value of `World::time_ms`.
     pub(super) fn answer(&mut self, rng: &mut Rng, time_ms: i64) -> Attempt {
         while self.until_ms <= time_ms {
             self.until_ms = self.until_ms.max(time_ms) + rng.log_range(60_000, 3 * DAY_MS);

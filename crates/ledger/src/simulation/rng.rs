@@ -1,4 +1,4 @@
-//! Random numbers that a seed determines: SplitMix64 (Steele, Lea and Flood, 2014).
+//! A generator of random numbers with a seed: SplitMix64 (Steele, Lea and Flood, 2014).
 
 pub(super) struct Rng(u64);
 
@@ -15,13 +15,14 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number in `[low, high)`.
+    /// A random number in `[low, high)`.
     pub(super) fn range(&mut self, low: i64, high: i64) -> i64 {
         let span = u64::try_from(high - low).expect("the range is not empty");
         low + i64::try_from(self.next() % span).expect("the remainder is less than the span")
     }
 
-    /// A number in `[low, high)` that is often small: each order of magnitude is about equally likely.
+    /// A random number in `[low, high)`. Numbers near `low` are more frequent, because the upper bound of the
+    /// range is divided by 4 repeatedly: each further division has probability 1/2.
     pub(super) fn log_range(&mut self, low: i64, high: i64) -> i64 {
         let mut top = high;
         while top > low * 2 && self.one_in(2) {
@@ -30,17 +31,17 @@ impl Rng {
         self.range(low, top.max(low + 1))
     }
 
-    /// `true` with the probability 1 in `n`.
+    /// Returns `true` with probability `1 / n`.
     pub(super) fn one_in(&mut self, n: u64) -> bool {
         self.next().is_multiple_of(n)
     }
 
-    /// An index into a list of `n` elements.
+    /// A random index into a list of `n` elements.
     pub(super) fn index(&mut self, n: usize) -> usize {
         usize::try_from(self.next() % n as u64).expect("the index is less than n")
     }
 
-    /// A number in `[0, 1)`.
+    /// A random number in `[0, 1)`.
     pub(super) fn unit(&mut self) -> f64 {
         f64::from(u32::try_from(self.next() >> 40).expect("the shift leaves 24 bits"))
             / f64::from(1_u32 << 24)

@@ -1,4 +1,4 @@
-//! Events in a world other than the passing of time: users, crashes, and changes of the clock.
+//! The random events of a world: actions of users, crashes, and jumps of the clock.
 
 use uuid::Uuid;
 
@@ -28,8 +28,8 @@ impl World {
             10 => self.resend(),
             _ => self.cancel(),
         }
-        // Every event leads to a claim: its commit wakes the driver, or the driver's time-out of one second
-        // does.
+        // The driver claims webhooks after every event, because either the commit of the event or a time-out
+        // of one second wakes the driver.
         self.claim();
     }
 
@@ -63,9 +63,11 @@ impl World {
         self.ids.push(id);
     }
 
-    /// The process dies and another one recovers. The reports of the interrupted attempts come too late.
+    /// Simulates a crash of the process and the recovery by another process. The attempts that were under way
+    /// are reported after the recovery, when their leases are lost.
     fn crash(&mut self) {
-        // New webhooks make it likely that some attempts are under way.
+        // New webhooks are accepted and claimed first, so that some attempts are probably under way at the
+        // crash.
         (0..self.rng.log_range(1, 6)).for_each(|_| self.accept());
         self.claim();
         let now_ms = self.now_ms();

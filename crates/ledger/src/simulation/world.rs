@@ -1,4 +1,6 @@
-//! One world: a ledger, a driver, receivers, users, a time that passes evenly, and a clock that jumps.
+//! One world: a ledger, a driver that claims and sends webhooks, receivers, and users. A world has two time
+//! scales: `time_ms` never jumps, and the ledger's clock shows `time_ms + offset_ms`, where `offset_ms`
+//! jumps.
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -24,11 +26,11 @@ const MINUTE_MS: i64 = 60_000;
 pub(super) const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const WEEK_MS: i64 = 7 * DAY_MS;
 const LEASE_MS: i64 = 30_000;
-/// How long a webhook waits after local trouble on the driver's machine.
+/// The time after which the driver sends a webhook again that it could not send, in milliseconds.
 const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
-/// The send capacity of the driver.
+/// The largest number of webhooks that the driver sends at the same time.
 pub(super) const CAPACITY: SendCapacity = SendCapacity { n_total: 12, n_retries: 6 };
-/// The longest time that a webhook is tried.
+/// The longest time from the due time of a webhook's first attempt to its expiry, in milliseconds.
 pub(super) const GIVE_UP_MS: i64 = 14 * DAY_MS;
 
 const LIMITS: DeliveryLimits = DeliveryLimits {
@@ -41,7 +43,8 @@ const LIMITS: DeliveryLimits = DeliveryLimits {
     give_up_ms: None,
 };
 
-/// Counts of the situations that occurred. A test checks that none of the situations is missing.
+/// Counts how often each situation occurred in a world. A test checks that each situation occurred often
+/// enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) n_delivered: u64,
@@ -61,13 +64,13 @@ pub(super) struct World {
     pub(super) account: i64,
     pub(super) schedule: Schedule,
     pub(super) receivers: Vec<Receiver>,
-    /// The time that passes evenly.
+    /// The time since the start of the simulation. It never jumps.
     pub(super) time_ms: i64,
-    /// The difference between the clock and `time_ms`.
+    /// The ledger's clock minus `time_ms`.
     pub(super) offset_ms: i64,
-    /// The time of the last claim by the clock.
+    /// The time of the last claim, by the ledger's clock.
     pub(super) last_claim_ms: i64,
-    /// The time by the clock at which the ledger expects work.
+    /// The earliest time, by the ledger's clock, at which the ledger expects that a webhook can be claimed.
     pub(super) wake_ms: Option<i64>,
     pub(super) under_way: Vec<UnderWay>,
     pub(super) expected: HashMap<Uuid, Expected>,
@@ -79,11 +82,11 @@ pub(super) struct World {
 pub(super) struct UnderWay {
     pub(super) lease: Lease<DueWebhook>,
     pub(super) attempt: Attempt,
-    /// The end of the attempt, in the time that passes evenly.
+    /// The end of the attempt, on the scale of `World::time_ms`.
     pub(super) ends_ms: i64,
 }
 
-/// The expectations about one webhook, with times by the clock.
+/// The values that the simulation expects for one webhook. Times are on the scale of the ledger's clock.
 pub(super) struct Expected {
     pub(super) receiver: usize,
     pub(super) due_ms: i64,
@@ -92,7 +95,8 @@ pub(super) struct Expected {
 }
 
 impl World {
-    /// Runs a world for `n_weeks`, and then until the last webhook must have ended.
+    /// Runs a world with random events for `n_weeks`, and then without events until every webhook must have
+    /// ended.
     pub(super) fn run(seed: u64, n_weeks: u64) -> Tally {
         let mut world = Self::new(seed);
         let end_ms = i64::try_from(n_weeks).expect("the number of weeks is small") * WEEK_MS;
@@ -101,7 +105,7 @@ impl World {
             world.pass_until(event_ms);
             world.random_event();
         }
-        // Without further events every webhook must end, whatever its receiver does.
+        // Every webhook must end before this time, because it is delivered, fails or expires.
         world.pass_until(world.time_ms + 2 * GIVE_UP_MS + 40 * DAY_MS);
         world.check_all_ended();
         world.tally
@@ -136,7 +140,7 @@ impl World {
         world
     }
 
-    /// The time by the clock.
+    /// The time that the ledger's clock shows.
     pub(super) fn now_ms(&self) -> i64 {
         self.time_ms + self.offset_ms
     }
@@ -155,7 +159,8 @@ impl World {
         result
     }
 
-    /// Lets time pass until `until_ms`. Attempts end, and claims start others whenever webhooks are due.
+    /// Advances `time_ms` to `until_ms`. Ends the attempts that end until then, and claims webhooks whenever
+    /// webhooks are due.
     fn pass_until(&mut self, until_ms: i64) {
         loop {
             let end_ms = self.under_way.iter().map(|running| running.ends_ms).min();
@@ -195,7 +200,8 @@ impl World {
         if self.rng.one_in(8) {
             self.check_limits();
         }
-        // A webhook that was returned to the queue has left capacity for others, which the next claim uses.
+        // The check is skipped after a webhook was returned to the queue, because only the next claim can use
+        // its capacity.
         if !is_full && n_started == n_leases && self.rng.one_in(8) {
             self.check_nothing_waits_without_reason();
         }
@@ -205,8 +211,8 @@ impl World {
         }
     }
 
-    /// Starts the attempt of a claimed webhook. Returns `None` when the webhook is still being sent, and so
-    /// returns to the queue.
+    /// Starts the attempt of a claimed webhook. If an earlier attempt of the webhook is still under way,
+    /// returns the webhook to the queue and returns `None`.
     fn start_attempt(&mut self, lease: Lease<DueWebhook>) -> Option<()> {
         let now_ms = self.now_ms();
         let id = lease.value.id;
@@ -214,7 +220,8 @@ impl World {
         assert!(expected.due_ms <= now_ms, "{id} is claimed {} ms too early", expected.due_ms - now_ms);
         assert!(now_ms < expected.ends_ms, "{id} is claimed after its expiry");
         if self.under_way.iter().any(|running| running.lease.value.id == id) {
-            // The clock jumped over the end of the lease. As in the server, the webhook returns to the queue.
+            // The clock jumped past the end of the earlier lease, so the ledger leased the webhook again. The
+            // server also returns such a webhook to the queue.
             let due_ms = now_ms + LOCAL_TROUBLE_PAUSE_MS;
             self.expect_due(id, due_ms);
             self.write(|tx| sql::webhooks::release(tx, &lease.key(), due_ms)).expect("the lease is held");
@@ -231,7 +238,8 @@ impl World {
     fn end_attempts(&mut self) {
         let time_ms = self.time_ms;
         while let Some(index) = self.under_way.iter().position(|running| running.ends_ms <= time_ms) {
-            // Sometimes the ledger is busy, and the driver reports the attempt a second later.
+            // With probability 1/20 the simulated ledger is busy, and the driver reports the attempt one
+            // second later.
             if self.rng.one_in(20) {
                 self.under_way[index].ends_ms = time_ms + 1_000;
                 continue;

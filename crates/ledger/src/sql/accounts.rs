@@ -11,8 +11,8 @@ use crate::sql::row::FromRow;
 /// The account that the first key creates. Every key belongs to this account.
 const DEFAULT_ACCOUNT: &str = "default";
 
-/// The number of bytes of a key's hash that become the key's id. Two keys of one ledger practically never
-/// share five bytes.
+/// The number of bytes of a key's hash that become the key's id. It is very improbable that the hashes of two
+/// keys of one ledger start with the same five bytes.
 const KEY_ID_BYTES: usize = 5;
 
 columns! { KeyInfo as key_columns, read + write { id, prefix, label, account, created_ms, revoked_ms } }
@@ -83,13 +83,14 @@ pub(crate) fn account(tx: &mut Tx<'_>, id: AccountId) -> Result<Option<Account>,
     account.map(|account| with_secrets(tx, account)).transpose()
 }
 
-/// The secrets that sign webhooks now, newest first.
+/// The active signing secrets of an account, newest first.
 pub(crate) fn active_secrets(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<SecretInfo>, Error> {
     let now_ms = tx.now_ms();
     tx.query(&ACTIVE_SECRETS, params![account, now_ms])
 }
 
-/// Adds a secret. Earlier secrets retire after `overlap_ms`, or at their own retirement if that comes first.
+/// Adds a signing secret. Each earlier secret retires after `overlap_ms`, or at the time that an earlier
+/// rotation has set, whichever comes first.
 pub(crate) fn rotate_secret(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -104,7 +105,7 @@ pub(crate) fn rotate_secret(
     active_secrets(tx, account)
 }
 
-/// The ids of all accounts. Operators create accounts by hand, so a ledger has few of them.
+/// The ids of all accounts. A ledger has few accounts, because operators create them by hand.
 pub(super) fn ids(tx: &mut Tx<'_>) -> Result<Vec<AccountId>, Error> {
     tx.query(&ACCOUNT_IDS, params![])
 }

@@ -1,5 +1,5 @@
-//! The attempts at sending webhooks. A row is opened before anything is sent, and closed when the attempt has
-//! ended. A row that is still open when its lease ends belongs to an interrupted attempt.
+//! The attempts at sending webhooks. The row of an attempt is inserted before anything is sent, and completed
+//! when the attempt has ended. An attempt whose row is still open when its lease ends was interrupted.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::error::Error;
@@ -54,15 +54,15 @@ pub(super) fn open(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stores how an attempt ended. The row is found by the fencing token under which it was opened, so a late
-/// report replaces the `interrupted` that the end of the lease left there.
+/// Stores how an attempt ended. The row is identified by the fencing token of the attempt's lease. A report
+/// after the end of the lease therefore replaces the outcome `interrupted` in the row of its own attempt.
 pub(super) fn close(tx: &mut Tx<'_>, lease: &LeaseKey, attempt: &Attempt) -> Result<(), Error> {
     let key = AttemptKey::from(lease);
     tx.execute(&CLOSE, Params::of(attempt).and(&key).as_slice())?;
     Ok(())
 }
 
-/// Closes an attempt whose lease ended without a report.
+/// Closes an attempt as `interrupted`, because its lease ended before the attempt was reported.
 pub(super) fn interrupt(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
     tx.execute(&INTERRUPT, params![key.seq, key.number, key.fence, Outcome::Interrupted])?;
     Ok(())

@@ -1,6 +1,6 @@
-//! Bulk resends: sending many webhooks again, a few at a time. A row remembers how far a bulk resend is.
-//! Claims run the steps, so a bulk resend needs no driver of its own, and survives a restart like any other
-//! row.
+//! Bulk resends: make many webhooks due again, in steps of a few webhooks. A row in the database stores how
+//! far a bulk resend has got, so that it continues after a restart. Each claim of webhooks runs at most one
+//! step, so a bulk resend needs no task of its own.
 
 use super::history::{self, PageStart};
 use super::interventions::resend_one;
@@ -12,10 +12,11 @@ use crate::history::{BulkResend, WebhookQuery};
 use crate::model::account::AccountId;
 use crate::model::webhook::WebhookStatus;
 
-/// The most webhooks that one step resends. The limit bounds the time that a step adds to a claim.
+/// The largest number of webhooks that one step resends. The limit bounds the time that a step adds to a
+/// claim.
 const MAX_STEP_LEN: u64 = 100;
 
-/// The number of steps per second that a rate is divided into.
+/// The number of steps per second of a bulk resend that has a limit per second.
 const STEPS_PER_S: u64 = 10;
 
 columns! { BulkResend as bulk_columns, read { seq, created_ms, n_matched, n_resent, n_skipped, ended_ms } }
@@ -54,7 +55,8 @@ statements! {
                                   ORDER BY ended_ms LIMIT ?2)";
 }
 
-/// Starts a bulk resend of the webhooks that match the query now, at most `per_second` of them per second.
+/// Starts a bulk resend of the webhooks that match the query at this time. It resends at most `per_second`
+/// webhooks per second.
 pub(crate) fn start(
     tx: &mut Tx<'_>,
     query: &WebhookQuery,
@@ -62,8 +64,8 @@ pub(crate) fn start(
 ) -> Result<BulkResend, Error> {
     let now_ms = tx.now_ms();
     let n_matched = history::count(tx, query)?;
-    // The statuses are visited in the order of a webhook's life. A webhook that the bulk resend has made
-    // scheduled is therefore not visited again.
+    // The statuses are visited in the order of `WebhookStatus::ALL`, in which `scheduled` comes before the
+    // ended statuses. An ended webhook that the bulk resend makes `scheduled` is therefore not visited again.
     let is_requested = |status: &WebhookStatus| query.statuses.is_empty() || query.statuses.contains(status);
     let statuses: Vec<_> =
         WebhookStatus::ALL.into_iter().filter(is_requested).map(WebhookStatus::as_str).collect();
@@ -100,7 +102,7 @@ pub(crate) fn stop(tx: &mut Tx<'_>, account: AccountId, seq: i64) -> Result<Opti
     find(tx, account, seq)
 }
 
-/// Runs one step of the bulk resend that is due first, if one is due.
+/// Runs one step of the bulk resend with the earliest due step, if a step is due.
 pub(super) fn run_next_step(tx: &mut Tx<'_>) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     let Some(bulk) = tx.query_optional::<BulkRow>(&DUE, params![now_ms])? else { return Ok(()) };
@@ -144,7 +146,7 @@ fn save_progress(
     Ok(())
 }
 
-/// The time at which the next step is due.
+/// The earliest time at which a step of any bulk resend is due.
 pub(super) fn next_due_ms(tx: &mut Tx<'_>) -> Result<Option<i64>, Error> {
     tx.query_optional(&NEXT_DUE, params![])
 }
@@ -155,7 +157,7 @@ pub(super) fn delete_ended(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Resul
     Ok(())
 }
 
-/// A new bulk resend.
+/// The row of a new bulk resend.
 struct NewBulk<'a> {
     account: AccountId,
     created_ms: i64,
@@ -176,15 +178,16 @@ struct BulkRow {
     statuses: StatusList,
     host: Option<String>,
     start_ms: i64,
-    /// The page start for each new status: just after the latest webhook that matched.
+    /// The acceptance time at which the first page of each status starts: one millisecond after the latest
+    /// time that the query allows.
     end_ms: i64,
     per_second: Option<u64>,
-    /// The position of the current status in `statuses`.
+    /// The index of the current status in `statuses`.
     at_status: u32,
     page_start: PageStart,
 }
 
-/// How far a bulk resend is.
+/// The columns that a step of a bulk resend changes.
 struct Progress {
     at_status: u32,
     page_start: PageStart,

@@ -1,4 +1,4 @@
-//! Claims of due webhooks: which webhooks come next, their leases, and the leases that ran out.
+//! Claims of due webhooks: chooses the webhooks, takes leases on them, and ends leases that ran out.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -65,7 +65,7 @@ struct ClaimPlan {
     /// The position of each address in `n_address_free`.
     address_index: HashMap<String, usize>,
     candidates: Vec<Candidate>,
-    /// The sequence numbers of the webhooks that wait in each candidate's lane.
+    /// For each candidate, the sequence numbers of the webhooks that wait in its lane.
     waiting: Vec<Vec<i64>>,
 }
 
@@ -113,8 +113,9 @@ pub(crate) fn claim(
     Ok(leases.into_iter().map(|(_, lease)| lease).collect())
 }
 
-/// Takes back every webhook whose lease ended by `until_ms`, and closes its attempt as interrupted. An
-/// interrupted attempt does not count against the retry schedule. Returns the number of webhooks.
+/// Returns every webhook whose lease ends at `until_ms` or earlier to the queue, and closes its attempt as
+/// interrupted. An interrupted attempt does not count against the retry schedule. Returns the number of these
+/// webhooks.
 pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
     let reaped: Vec<ReapedRow> = tx.query(&REAP, params![until_ms, now_ms, DueReason::Interrupted])?;
@@ -140,7 +141,8 @@ impl ClaimPlan {
             let ready = destinations::ready(tx, lane, limit)?;
             lanes.extend(ready.into_iter().map(|(ready_ms, seq)| (ready_ms, seq, lane)));
         }
-        // The sort is stable: among lanes that are ready since the same time, first attempts come first.
+        // The sort is stable: if two lanes have the same ready time, the lane for first attempts precedes the
+        // lane for retries.
         lanes.sort_by_key(|(ready_ms, _, _)| *ready_ms);
         let mut plan = Self::default();
         for (_, seq, lane) in lanes {
@@ -183,8 +185,8 @@ impl ClaimPlan {
         Ok(self.n_address_free.len() - 1)
     }
 
-    /// Writes the destinations. A destination whose address is full is not ready until a webhook to the
-    /// address ends.
+    /// Writes the destinations. A destination whose address has no free capacity is not ready until a webhook
+    /// to the address ends.
     fn save(mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
         for destination in &mut self.destinations {
             let address = destination.state.address.as_ref();
@@ -196,8 +198,8 @@ impl ClaimPlan {
     }
 }
 
-/// Puts a webhook under a lease, opens its attempt, and reads the content to send. Returns the due time as
-/// well.
+/// Puts a webhook under a lease, opens its attempt, and reads the content to send. Returns the due time and
+/// the lease.
 fn lease_webhook(tx: &mut Tx<'_>, seq: i64, until_ms: i64) -> Result<(i64, Lease<DueWebhook>), Error> {
     let row: LeasedRow = tx.query_one(&LEASE, params![seq, until_ms])?;
     let LeasedRow { due_ms, fence, attempt, .. } = row;
@@ -211,7 +213,7 @@ fn lease_webhook(tx: &mut Tx<'_>, seq: i64, until_ms: i64) -> Result<(i64, Lease
     Ok((due_ms, Lease { value, fence, until_ms, attempt, seq }))
 }
 
-/// The queue's row of a webhook that was just leased.
+/// The queue row of a webhook that was just leased.
 struct LeasedRow {
     due_ms: i64,
     fence: i64,
@@ -230,8 +232,9 @@ struct ReapedRow {
     fence: i64,
 }
 
-/// Reports the earliest time at which a claim has work. The end of a lease and the expiry of a webhook are
-/// work too. Retries are work only while the driver has capacity for retries.
+/// Updates the queue's earliest due time: the earliest time at which a webhook is ready, a lease ends, a
+/// webhook expires, or a step of a bulk resend is due. Retries are ignored while the driver has no capacity
+/// for retries.
 fn update_due_time(tx: &mut Tx<'_>, has_retry_capacity: bool) -> Result<(), Error> {
     let first_ms = destinations::next_ready_ms(tx, Lane::First)?;
     let retry_ms = if has_retry_capacity { destinations::next_ready_ms(tx, Lane::Retry)? } else { None };

@@ -1,5 +1,5 @@
-//! The columns of a row, declared once per type. One `columns!` declaration yields the column list of the
-//! statements, and the code that reads and writes the row in the order of that list.
+//! The columns of a row. One `columns!` declaration per type generates the column list for the SQL
+//! statements, and the code that reads and writes a row in the order of this list.
 
 use super::sql_value::{SqlValue, ToColumn};
 
@@ -12,7 +12,7 @@ pub(crate) trait ToColumns {
     fn bind<'a>(&'a self, params: &mut Params<'a>);
 }
 
-/// Up to [`MAX_PARAMS`] parameters of one statement, without an allocation.
+/// Up to [`MAX_PARAMS`] parameters of one statement, stored without a heap allocation.
 pub(crate) struct Params<'a> {
     values: [SqlValue<'a>; MAX_PARAMS],
     len: usize,
@@ -53,7 +53,7 @@ impl<T: ToColumn + ?Sized> ToColumns for T {
 /// ```
 ///
 /// The declaration implements [`FromRow`] (`read`) and [`ToColumns`] (`write`) for the type, and defines the
-/// macro `watermark_columns!`, whose forms are string literals for `concat!`:
+/// macro `watermark_columns!`, which expands to a string literal for `concat!`:
 ///
 /// * `watermark_columns!()`: `id, account, created_ms`
 /// * `watermark_columns!(values)`: `?, ?, ?`
@@ -62,9 +62,9 @@ impl<T: ToColumn + ?Sized> ToColumns for T {
 /// * `watermark_columns!(add)`: `id = id + ?, …`
 ///
 /// A field is a column of the same name, or another expression (`id = "r.id"`), or a type with a column list
-/// of its own (`timings: timings_columns`). Fields after a semicolon are not columns and get the given value.
-/// A declaration without a type, `columns! { content_columns { blob_key, content } }`, only defines the
-/// macro.
+/// of its own (`timings: timings_columns`). A field after a semicolon is not a column: reading a row sets it
+/// to the given value. A declaration without a type, `columns! { content_columns { blob_key, content } }`,
+/// only defines the macro.
 ///
 /// [`FromRow`]: super::row::FromRow
 macro_rules! columns {
@@ -160,7 +160,7 @@ mod tests {
     columns! { sum_columns { first, second } }
 
     #[test]
-    fn one_declaration_yields_the_lists_and_the_parameters_in_the_same_order() {
+    fn one_declaration_yields_column_lists_and_parameters_in_the_same_order() {
         assert_eq!(outer_columns!(), "first, second, \"3rd\"");
         assert_eq!(outer_columns!(values), "?, ?, ?");
         assert_eq!(outer_columns!(insert), "(first, second, \"3rd\") VALUES (?, ?, ?)");

@@ -36,7 +36,7 @@ impl Delta {
         Self { usage, ..self }
     }
 
-    /// Adds `n` webhooks to a status; a negative `n` subtracts.
+    /// Adds `n` to the number of webhooks in a status. `n` may be negative.
     pub(super) fn with(mut self, status: WebhookStatus, n: i64) -> Self {
         self.webhooks[status as usize] += n;
         self

@@ -1,6 +1,7 @@
-//! The rows of destinations: the webhooks that wait for each destination, the concurrency limit, and the time
-//! at which a claim may take one. `destination` decides what may be sent when. This file stores the decision
-//! such that a claim finds the ready destinations by an index.
+//! The rows of destinations. A row stores the state of a destination, such as its concurrency limit, the
+//! earliest due time of its waiting webhooks, and the time from which on a claim may take one of them. The
+//! module `destination` computes the latter time, the ready time. An index on the ready times lets a claim
+//! find the ready destinations.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::destination::{DestinationState, Lane};
@@ -9,11 +10,10 @@ use crate::error::Error;
 use crate::model::account::AccountId;
 use crate::model::authority::Authority;
 
-/// How long the row of an idle destination is kept, with its concurrency limit, failures and address.
+/// The time for which the row of an idle destination is kept, in milliseconds.
 const IDLE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// How many destinations that wait for a full address become ready again when one webhook to the address
-/// ends.
+/// The number of destinations that become ready when a webhook ends and frees capacity at their address.
 const MAX_WOKEN: i64 = 2;
 
 columns! {
@@ -79,14 +79,16 @@ struct SavedDestination<'a> {
     state: &'a DestinationState,
     first_due_ms: Option<i64>,
     retry_due_ms: Option<i64>,
-    /// When a claim may take a first attempt; absent while the destination is saturated.
+    /// The time from which on a claim may take a first attempt. `None` without waiting first attempts or
+    /// without free capacity.
     first_ready_ms: Option<i64>,
-    /// When a claim may take a retry; absent while the destination is saturated.
+    /// The time from which on a claim may take a retry. `None` without waiting retries or without free
+    /// capacity.
     retry_ready_ms: Option<i64>,
 }
 
 impl Destination {
-    /// The destination of an account and an authority. A new one is created.
+    /// Loads the destination of an account and an authority, or creates it.
     pub(super) fn load_or_create(
         tx: &mut Tx<'_>,
         account: AccountId,
@@ -122,7 +124,8 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes the destination, and reports when it is ready.
+    /// Writes the destination, and updates the queue's due time with the time at which the destination is
+    /// ready.
     pub(super) fn save(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         let (state, limits) = (&self.state, tx.limits());
         let (first_due_ms, retry_due_ms) = (self.first_due_ms, self.retry_due_ms);
@@ -136,8 +139,8 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes the destination after a webhook to its address ended. Other destinations that wait for the
-    /// address become ready.
+    /// Writes the destination after one of its webhooks has ended. Up to [`MAX_WOKEN`] destinations that wait
+    /// for capacity at the same address become ready.
     pub(super) fn save_and_wake_waiting(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         self.save(tx)?;
         let Some(address) = &self.state.address else { return Ok(()) };
@@ -157,8 +160,8 @@ impl Destination {
     }
 }
 
-/// Up to `limit` destinations from which a claim may take webhooks of a lane now, longest ready first: the
-/// time since when each is ready, and its sequence number.
+/// Up to `limit` destinations from which a claim may take webhooks of a lane now, longest ready first. Each
+/// pair is the time from which on the destination is ready, and its sequence number.
 pub(super) fn ready(tx: &mut Tx<'_>, lane: Lane, limit: u32) -> Result<Vec<(i64, i64)>, Error> {
     let now_ms = tx.now_ms();
     let statement = match lane {
@@ -168,7 +171,7 @@ pub(super) fn ready(tx: &mut Tx<'_>, lane: Lane, limit: u32) -> Result<Vec<(i64,
     tx.query(statement, params![now_ms, limit])
 }
 
-/// The time at which the first destination of a lane is ready.
+/// The earliest time at which a destination is ready to send webhooks of a lane.
 pub(super) fn next_ready_ms(tx: &mut Tx<'_>, lane: Lane) -> Result<Option<i64>, Error> {
     let statement = match lane {
         Lane::First => &NEXT_FIRST,

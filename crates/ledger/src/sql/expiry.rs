@@ -1,4 +1,4 @@
-//! The expiry of webhooks: failing the waiting webhooks whose time to be delivered is over.
+//! The expiry of webhooks: a webhook that still waits at its expiry fails.
 
 use super::destinations::Destination;
 use super::webhooks::{apply_transition, remove_waiting};
@@ -8,10 +8,11 @@ use crate::model::account::AccountId;
 use crate::model::webhook::{DueReason, FailureReason};
 use crate::state::Scheduled;
 
-/// The most webhooks that one claim fails as expired. The next claim continues.
+/// The largest number of expired webhooks that one claim handles. The next claim handles further ones.
 const MAX_EXPIRED: i64 = 256;
 
-/// Local trouble that postponed a webhook to a due time at most this far in the past counts as still present.
+/// An error on this machine that has postponed a webhook counts as still present for this time after the
+/// webhook's new due time, in milliseconds.
 const RECENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
 
 columns! {
@@ -44,11 +45,11 @@ struct ExpiredRow {
 
 /// Fails waiting webhooks that have expired, even if their destination is paused or saturated.
 ///
-/// A webhook that was never attempted does not fail, but expires `give_up_ms` from now, if the server alone has let
-/// the time pass. This is the case when
-/// * the request did not ask for an expiry earlier than `give_up_ms`,
-/// * the circuit breaker of the destination is closed, and
-/// * local trouble has not postponed the webhook until now.
+/// A webhook without a counted attempt does not fail, but gets a new expiry, `give_up_ms` from now, if it has
+/// waited only because the server did not send it. This is assumed when all of these conditions hold:
+/// * The request's `expires` is absent or at least `give_up_ms`.
+/// * The circuit breaker of the destination is closed.
+/// * No error on this machine has postponed the webhook within the last [`RECENT_TROUBLE_MS`].
 pub(super) fn fail_expired(tx: &mut Tx<'_>) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     for row in tx.query::<ExpiredRow>(&EXPIRED, params![now_ms, MAX_EXPIRED])? {
@@ -67,7 +68,8 @@ pub(super) fn fail_expired(tx: &mut Tx<'_>) -> Result<(), Error> {
 }
 
 impl ExpiredRow {
-    /// Whether trouble on this machine has postponed the webhook until about now.
+    /// Whether an error on this machine has postponed the webhook to a due time within the last
+    /// [`RECENT_TROUBLE_MS`].
     fn has_recent_trouble(&self, now_ms: i64) -> bool {
         self.due_reason == DueReason::LocalTrouble && self.due_ms > now_ms.saturating_sub(RECENT_TROUBLE_MS)
     }

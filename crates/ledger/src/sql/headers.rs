@@ -1,5 +1,6 @@
-//! A list of headers as one column of text: a line for each name and a line for each value, with line breaks
-//! and backslashes escaped. Decoding restores any two strings exactly, including strings that HTTP forbids.
+//! Encodes a list of headers as the text of one column: one line for each name and one line for each value.
+//! Line breaks and backslashes are escaped. Decoding restores any two strings exactly, including strings that
+//! HTTP forbids.
 
 use super::Row;
 use super::row::FromRow;

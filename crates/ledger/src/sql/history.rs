@@ -1,5 +1,5 @@
-//! Reading the history of webhooks, and deleting old webhooks. Every list is read by one of the three list
-//! indexes of `webhooks`: by time, by status, or by host.
+//! Reads the history of webhooks, and deletes old webhooks. Every list is read through one of three indexes
+//! of the table `webhooks`: by time, by status, or by host.
 
 use uuid::Uuid;
 
@@ -96,8 +96,8 @@ pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Opti
     Ok(Some(WebhookRecord { attempts, ..record(tx, seq)? }))
 }
 
-/// Deletes up to `limit` ended webhooks that were accepted before `before_ms`. An unfinished webhook is still
-/// owed, and stays whatever its age.
+/// Deletes up to `limit` ended webhooks that were accepted before `before_ms`. A webhook that has not ended
+/// is never deleted, because the ledger still has to deliver it.
 pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, Error> {
     let mut n_left = u64::from(limit);
     destinations::delete_idle(tx, limit)?;
@@ -129,7 +129,7 @@ pub(super) struct PageStart {
 }
 
 impl PageStart {
-    /// The start of the page that a query asks for.
+    /// The start of the page that a query requests.
     pub(super) fn of(query: &WebhookQuery) -> Self {
         let end_ms = query.end_ms.unwrap_or(i64::MAX);
         let end = Self { created_ms: end_ms.saturating_add(1), seq: i64::MIN };
@@ -137,7 +137,7 @@ impl PageStart {
     }
 }
 
-/// The range of acceptance times that a query asks for, both ends included.
+/// The earliest and the latest acceptance time that a query allows.
 fn time_range(query: &WebhookQuery) -> (i64, i64) {
     (query.start_ms.unwrap_or(i64::MIN), query.end_ms.unwrap_or(i64::MAX))
 }
@@ -170,8 +170,9 @@ pub(crate) fn count(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<u64, Error>
     Ok(total.min(MAX_COUNTED))
 }
 
-/// The positions of the webhooks of a page. Each status is a range of an index. Several statuses are read one
-/// after the other and merged, because sorting all their matches would take as long as the history is large.
+/// The positions of the webhooks of a page. The webhooks of one status are a range of an index. For several
+/// statuses the function reads the first `offset + limit` webhooks of each status and sorts them, because
+/// sorting all matches would take time in proportion to the size of the history.
 fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<PageStart>, Error> {
     let start = PageStart::of(query);
     let limit = u64::from(query.limit.min(MAX_PAGE_LEN));
@@ -196,8 +197,8 @@ fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<PageStart>, Error> 
     Ok(keys.into_iter().skip(n_skipped).take(n_taken).collect())
 }
 
-/// The positions of webhooks in one status. The other filters of the query apply, but not its statuses and
-/// its page.
+/// The positions of webhooks in one status. Applies the account, the host and the earliest time of the query.
+/// Ignores its statuses, latest time, cursor, offset and limit.
 pub(super) fn keys_of_status(
     tx: &mut Tx<'_>,
     query: &WebhookQuery,
@@ -223,8 +224,8 @@ fn record(tx: &mut Tx<'_>, seq: i64) -> Result<WebhookRecord, Error> {
     tx.query_one(&RECORD, params![seq])
 }
 
-/// While a destination is paused, the next attempt is due at the end of the pause, for the reason of the
-/// pause.
+/// While a destination is paused, the next attempt is due at the end of the pause, and the reason of the
+/// pause is shown as the reason of the due time.
 impl FromRow for Option<NextAttempt> {
     fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
         let (due_ms, due_reason): (Option<i64>, Option<DueReason>) = row.take()?;

@@ -6,13 +6,14 @@ use super::{Tx, columns, params, statements};
 use crate::error::Error;
 use crate::model::request::{IdempotencyStatus, IdempotentRequest};
 
-/// The lifetime of an idempotency key.
+/// The lifetime of an idempotency key, in milliseconds.
 const KEY_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// The age at which an unanswered request counts as abandoned. No request takes this long.
+/// The age at which a request without an answer loses its key, in milliseconds. Processing never takes this
+/// long.
 const MAX_PROCESSING_MS: i64 = 10 * 60 * 1_000;
 
-/// The number of keys that recovery reads at a time.
+/// The number of keys that the recovery reads with one query.
 const RECOVERY_BATCH_LEN: i64 = 1_000;
 
 columns! {
@@ -108,6 +109,6 @@ struct KeyRow {
     request: Uuid,
     created_ms: i64,
     answer: Option<String>,
-    /// The sequence number of the request, once the ledger has accepted the request.
+    /// The sequence number of the request, or `None` if the ledger has not accepted the request.
     request_seq: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! What users do to a webhook: send it again now, or cancel it.
+//! Actions of users on a webhook: resend it now, or cancel it.
 
 use uuid::Uuid;
 
@@ -25,12 +25,12 @@ statements! {
     MAKE_DUE = "UPDATE webhook_queue SET due_ms = ?2, due_reason = ?3
                 WHERE seq = ?1 AND lease_until_ms IS NULL
                 RETURNING destination, lane";
-    /// The result is empty for a webhook that never had a payload.
+    /// Returns no row for a webhook that never had a payload.
     RESEND_OPTIONS = concat!(
         "SELECT ", resend_columns!(), " FROM requests r JOIN payloads p ON p.seq = r.seq WHERE r.seq = ?1"
     );
-    /// Attempt numbers and fencing tokens continue after the last attempt, so a late report still finds its
-    /// own row.
+    /// After a resend, attempt numbers and fencing tokens continue from the last attempt. A late report of an
+    /// earlier attempt therefore still finds the row of its own attempt.
     LAST_ATTEMPT = "SELECT number, fence FROM attempts WHERE seq = ?1 ORDER BY number DESC LIMIT 1";
     REOPEN = "UPDATE webhooks
               SET status = ?3, scheduled_ms = ?4, delivered_ms = NULL, failed_ms = NULL, failure = NULL
@@ -78,7 +78,8 @@ pub(crate) fn cancel(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<bo
     };
     match status {
         WebhookStatus::Created => {
-            // A worker that is processing the request will find its lease lost, and drop its result.
+            // A worker may still be processing the request. The worker's result will be refused, because the
+            // lease is lost.
             tx.execute(&DELETE_JOB, params![seq])?;
             jobs::delete_input(tx, seq)?;
             apply_transition(tx, seq, account, Created.failed(FailureReason::Cancelled, now_ms))?;

@@ -81,7 +81,7 @@ struct RequestRow<'a> {
     spec: &'a String,
 }
 
-/// The queue's row of a job that was just leased.
+/// The queue row of a job that was just leased.
 struct ClaimedRow {
     due_ms: i64,
     seq: i64,
@@ -110,15 +110,15 @@ pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Le
     reap(tx, now_ms)?;
     let until_ms = now_ms.saturating_add(lease_ms);
     let mut claimed: Vec<ClaimedRow> = tx.query(&CLAIM, params![until_ms, now_ms, limit])?;
-    // The order of the rows that `RETURNING` yields is undefined.
+    // The rows are sorted here, because the order in which `RETURNING` yields them is undefined.
     claimed.sort_unstable_by_key(|row| (row.due_ms, row.seq));
     let leases = claimed.into_iter().map(|row| lease(tx, &row, until_ms)).collect::<Result<_, Error>>()?;
     update_due_time(tx)?;
     Ok(leases)
 }
 
-/// Takes back every job whose lease ended by `until_ms`, and counts a crash for each. Returns the number of
-/// jobs.
+/// Returns every job whose lease ends at `until_ms` or earlier to the queue, and counts a crash for each.
+/// Returns the number of these jobs.
 pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
     let n_reaped = tx.execute(&REAP, params![until_ms, now_ms])?;
@@ -169,7 +169,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, seq: i64, fence: i64, reason: ReleaseReas
     Ok(())
 }
 
-/// Those of `ids` whose requests still have a job.
+/// Returns the elements of `ids` whose requests still have a job.
 pub(crate) fn unfinished(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
     let mut unfinished = Vec::new();
     for id in ids {
@@ -178,14 +178,14 @@ pub(crate) fn unfinished(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<Uuid>, Err
     Ok(unfinished)
 }
 
-/// Reads the request of a claimed job.
+/// Builds the lease of a claimed job, with the data of its request.
 fn lease(tx: &mut Tx<'_>, row: &ClaimedRow, until_ms: i64) -> Result<Lease<Job>, Error> {
     let n_crashes = row.n_crashes;
     let value = Job { n_crashes, ..tx.query_one(&JOB, params![row.seq])? };
     Ok(Lease { value, fence: row.fence, until_ms, attempt: n_crashes + 1, seq: row.seq })
 }
 
-/// Reports the earliest time at which a claim has work. The end of a lease is work too.
+/// Updates the queue's earliest due time: the earliest time at which a job is due or a lease ends.
 fn update_due_time(tx: &mut Tx<'_>) -> Result<(), Error> {
     let due_ms: Option<i64> = tx.query_optional(&NEXT_DUE, params![])?;
     let lease_end_ms = tx.query_optional(&NEXT_LEASE_END, params![])?;

@@ -1,4 +1,4 @@
-//! Operations that wait for a database thread, and their answers.
+//! The operations that wait in the queue of a database thread, and the channels for their answers.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use super::Tx;
 use crate::destination::DeliveryLimits;
 use crate::error::Error;
 
-/// An operation without its types, so that different operations can wait in one queue.
+/// An operation of any result type, so that different operations can wait in one queue.
 pub(crate) trait Operation: Send {
-    /// The limits on deliveries that hold for the operation.
+    /// The delivery limits that apply to the operation.
     fn limits(&self) -> DeliveryLimits;
 
     /// Runs the operation inside an open transaction. Called once.
@@ -20,7 +20,7 @@ pub(crate) trait Operation: Send {
     fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>);
 }
 
-/// What an operation's run means for the transaction.
+/// The effect of an operation on its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunEffect {
     /// The operation succeeded: commit its writes.
@@ -31,7 +31,7 @@ pub(crate) enum RunEffect {
     Poisoned,
 }
 
-/// Why a whole transaction failed.
+/// The reason why a whole transaction failed.
 #[derive(Clone, Debug)]
 pub(crate) enum TransactionFailure {
     Busy,
@@ -39,10 +39,10 @@ pub(crate) enum TransactionFailure {
     Database(Arc<dyn std::error::Error + Send + Sync>),
 }
 
-/// The receiver of an operation's answer. It fails when the database thread has ended.
+/// The receiver of an operation's answer. Receiving fails when the database thread has ended.
 pub(crate) type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 
-/// Makes an operation of a function, and the receiver of its answer.
+/// Makes an operation from a function. Returns the operation and the receiver of its answer.
 pub(crate) fn operation<T, F>(limits: DeliveryLimits, function: F) -> (Box<dyn Operation>, Answer<T>)
 where
     T: Send + 'static,
@@ -78,8 +78,9 @@ where
         }
     }
 
-    /// An operation that failed itself answers its own error, whatever happened to the transaction. A caller
-    /// that no longer waits is no error: its operation was committed like the others.
+    /// Sends the operation's own error if the operation failed, else the error of the transaction if the
+    /// transaction failed, else the result. It is not an error if the caller no longer waits for the answer,
+    /// because the transaction has ended anyway.
     fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>) {
         let answer = match (self.outcome, commit) {
             (Some(Err(error)), _) => Err(error),

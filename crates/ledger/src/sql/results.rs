@@ -31,7 +31,7 @@ statements! {
     DELETE = "DELETE FROM results WHERE id = ?1";
 }
 
-/// Adds the usage of a request that was answered at once, and its result if it has one.
+/// Adds the usage of a request that was answered without a job, and its result if it has one.
 pub(crate) fn record(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -67,7 +67,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<(), Error> {
 }
 
 impl StoredContent {
-    /// Content from its two columns: the key of a file, or the bytes.
+    /// Reads content from two columns: the key of a file, and the bytes. One of the two columns is NULL.
     pub(super) fn from_columns(key: Option<String>, bytes: Option<Bytes>) -> Result<Self, Error> {
         match (key, bytes) {
             (Some(key), None) => Ok(Self::File { key }),

@@ -59,7 +59,7 @@ macro_rules! widened {
 
 widened!(u16, u32, bool);
 
-/// A size or a count. `i64::MAX` replaces larger values, which no image and no list reaches.
+/// A size or a count. `i64::MAX` is stored for larger values, which do not occur in practice.
 impl ToColumn for u64 {
     fn to_column(&self) -> SqlValue<'_> {
         SqlValue::Int(i64::try_from(*self).unwrap_or(i64::MAX))

@@ -1,8 +1,8 @@
 //! The ledger in one SQLite file: its threads, and the queues of operations for them.
 //!
 //! One thread writes, and commits all waiting operations together (`writer`). A few threads read, each on its
-//! own connection (`readers`). A read sees every commit that was answered before the read began. One thread
-//! copies the write-ahead log into the database (`checkpoint`).
+//! own connection (`readers`). A read sees every commit that was reported to its callers before the read
+//! began. One thread copies the write-ahead log into the database (`checkpoint`).
 
 mod checkpoint;
 mod connection;
@@ -38,8 +38,8 @@ use connection::Role;
 pub(crate) use in_memory::{memory, transact};
 use writer::Writer;
 
-/// The number of reading threads. Reads are short and mostly served from memory, so more threads would not be
-/// faster on few cores.
+/// The number of reading threads. More threads would not be faster on a machine with few cores, because most
+/// reads use only data in memory.
 const N_READERS: usize = 2;
 
 /// An open database.
@@ -119,12 +119,13 @@ impl Database {
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Ends the threads after they have finished the waiting operations. The writer ends last.
+    /// Ends the threads after they have run the waiting operations. The writer ends last.
     pub(crate) async fn close(&self) {
         for (queue, n_threads) in [(&self.reads, N_READERS), (&self.writes, 1)] {
             let stops: Vec<_> = (0..n_threads).map(|_| stop(queue.clone())).collect();
             for stopped in stops {
-                // The expected result is an error: it means that the thread has dropped its sender.
+                // The result is always an error, because the thread sends nothing on this channel and drops
+                // the sender when it ends.
                 let _ = stopped.await;
             }
         }
@@ -163,11 +164,10 @@ impl Shared {
     }
 }
 
-/// Sends a stop message from its own thread. The queue may be full, and only a blocking send waits for a free
-/// place.
+/// Sends a stop message from a new thread, because sending blocks while the queue is full.
 fn stop(queue: SyncSender<Message>) -> oneshot::Receiver<()> {
     let (done, stopped) = oneshot::channel();
-    // If no thread can be started, the database threads end when the last handle is dropped.
+    // If the new thread cannot be started, the database threads end when the last handle is dropped.
     drop(spawn("ledger-stop", move || drop(queue.send(Message::Stop(done)))));
     stopped
 }

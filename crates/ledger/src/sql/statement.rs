@@ -1,9 +1,9 @@
-//! Named SQL statements, and the fragments in which the databases differ.
+//! Named SQL statements, and the SQL fragments that differ between databases.
 
 use std::borrow::Cow;
 
 /// One statement in the SQL that all databases share. Parameters are `?1`, `?2`, … or, in the order of a
-/// column list, `?`. A word in braces stands for a fragment of the dialect.
+/// column list, `?`. A word in braces is replaced by the fragment of the dialect with this name.
 #[derive(Debug)]
 pub(crate) struct Statement {
     /// The statement's name in this program, for errors and tests.
@@ -14,8 +14,8 @@ pub(crate) struct Statement {
 /// The SQL fragments that differ between databases.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    /// Replaces `{skip_locked}` at the end of the query that chooses rows to claim. With several writers the
-    /// fragment lets claims run side by side.
+    /// Replaces `{skip_locked}` at the end of the query that chooses rows to claim. In a database with
+    /// several writers the fragment lets claims run at the same time.
     pub(crate) skip_locked: &'static str,
 }
 

@@ -84,10 +84,11 @@ pub(crate) fn remove(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<bo
     Ok(tx.execute(&REMOVE, params![id, account, now_ms])? == 1)
 }
 
-/// Removed watermarks that no unprocessed request can need.
+/// Up to `limit` watermarks that were removed before `before_ms` and that no unprocessed request can need.
 pub(crate) fn deletable(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<Vec<String>, Error> {
     let oldest_job_ms = tx.query_optional::<i64>(&OLDEST_JOB, params![])?;
-    // The server reads a request's watermark a moment before the ledger accepts the request.
+    // A request may use a watermark that was removed shortly before the request was accepted, because the
+    // server reads the watermark before the ledger accepts the request.
     let slack_ms = tx.now_ms().saturating_sub(before_ms).max(0);
     let needed_from_ms = oldest_job_ms.map_or(i64::MAX, |created_ms| created_ms.saturating_sub(slack_ms));
     tx.query(&REMOVED_BEFORE, params![before_ms.min(needed_from_ms), limit])
@@ -101,7 +102,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, ids: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Those of `ids` that have a row, including removed watermarks.
+/// Returns the elements of `ids` that have a row, including removed watermarks.
 pub(crate) fn existing(tx: &mut Tx<'_>, ids: &[String]) -> Result<Vec<String>, Error> {
     let mut existing = Vec::new();
     for id in ids {
@@ -110,7 +111,7 @@ pub(crate) fn existing(tx: &mut Tx<'_>, ids: &[String]) -> Result<Vec<String>, E
     Ok(existing)
 }
 
-/// The number of an account's watermarks, and the bytes of their files.
+/// The number of an account's watermarks that are not removed, and the total size of their files in bytes.
 fn used_quota(tx: &mut Tx<'_>, account: AccountId) -> Result<(u64, u64), Error> {
     tx.query_one(&USED_QUOTA, params![account])
 }

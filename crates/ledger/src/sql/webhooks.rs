@@ -1,5 +1,5 @@
-//! The queue of webhooks: how a webhook enters the queue, how it leaves, and what an attempt changes.
-//! `claims` takes the leases.
+//! The queue of webhooks: adds webhooks to the queue, removes them, and records attempts. The module `claims`
+//! takes the leases.
 
 use super::counters::Delta;
 use super::destinations::Destination;
@@ -44,7 +44,7 @@ statements! {
                RETURNING destination, lane";
 }
 
-/// What the recording of an attempt has changed.
+/// The effect of recording an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordEffect {
     /// The lease was still held: the attempt was stored and its disposition applied.
@@ -67,13 +67,13 @@ pub(super) struct QueueRow {
     pub(super) n_counted_attempts: u32,
 }
 
-/// How a leased webhook returns to the queue.
+/// The changes to a leased webhook that returns to the queue.
 struct Requeue {
     due_ms: i64,
     due_reason: DueReason,
-    /// Attempts that were deleted, whose numbers are used again: 0 or 1.
+    /// The number of deleted attempts, whose numbers are used again: 0 or 1.
     n_deleted_attempts: i64,
-    /// Attempts that count against the retry schedule: 0 or 1.
+    /// The number of attempts to count against the retry schedule: 0 or 1.
     n_counted_attempts: i64,
 }
 
@@ -163,12 +163,12 @@ pub(super) fn remove_waiting(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
     let (destination, lane): (i64, Lane) = tx.query_one(&DEQUEUE_WAITING, params![seq])?;
     let mut destination = Destination::load(tx, destination)?;
     destination.refresh_earliest_due(tx, lane)?;
-    // The destination may have been woken to use free capacity at its address. It may no longer need that
-    // capacity, so others that wait for the address are woken too.
+    // The destination may have become ready because its address had free capacity, which it now may not use.
+    // Other destinations that wait for this address therefore become ready too.
     destination.save_and_wake_waiting(tx)
 }
 
-/// Stores an attempt and applies its disposition. A lost lease leaves the webhook unchanged.
+/// Stores an attempt and applies its disposition. If the lease was lost, only stores the attempt.
 pub(crate) fn record(
     tx: &mut Tx<'_>,
     lease: &LeaseKey,

@@ -15,7 +15,7 @@ async fn fresh() -> Fixture {
     Fixture::open(sqlite(directory.path()), directory).await
 }
 
-/// Whether a wait that starts now ends at once.
+/// Whether the signal reports work now, without a wait.
 fn signals_now(signal: &mut DueSignal) -> bool {
     poll(pin!(signal.wait()))
 }
@@ -56,7 +56,7 @@ async fn a_commit_that_adds_work_wakes_the_waiter_at_once() {
 }
 
 #[tokio::test]
-async fn a_claim_that_leaves_due_work_signals_again() {
+async fn the_signal_fires_again_when_a_claim_leaves_due_jobs() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.accept(webhook()).await;

@@ -42,7 +42,8 @@ async fn accepted_requests_survive_a_kill() {
     }
 }
 
-/// Kills the child process after `n` answers. Returns the ids of all requests that it had accepted.
+/// Kills the child process after it has accepted `n` requests. Returns the ids of all requests that the child
+/// process reports as accepted.
 fn kill_after(n: usize, directory: PathBuf) -> Vec<Uuid> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "durability::accepting_child_process", "--ignored", "--nocapture"])
@@ -52,7 +53,7 @@ fn kill_after(n: usize, directory: PathBuf) -> Vec<Uuid> {
         .unwrap();
     let mut accepted = vec![];
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        // A line that the kill cut off is not a complete answer.
+        // The last line may be incomplete, because the child process was killed. Such a line does not count.
         let line = line.unwrap();
         accepted.extend(line.strip_prefix("accepted ").and_then(|id| Uuid::parse_str(id).ok()));
         if accepted.len() == n {
@@ -71,7 +72,8 @@ async fn accepting_child_process() {
     let store = Store::Sqlite { path: directory.join("ledger.db") };
     let ledger = Ledger::open(store, Clock::manual(START_MS)).await.unwrap();
     let account = ledger.create_key(key(0)).await.unwrap().account;
-    // The test harness has begun a line with the name of this test.
+    // The test harness has printed the name of this test without a line break. This line break ends that
+    // line.
     writeln!(std::io::stdout()).unwrap();
     let mut callers = JoinSet::<()>::new();
     for _ in 0..N_CALLERS {

@@ -1,6 +1,6 @@
-//! Writes that the operating system refuses. A child process, which runs this test program again, has a limit
-//! on the size of its files. The system therefore refuses a write in the middle of a commit, as it does when
-//! a quota is used up.
+//! Writes that the operating system refuses. A child process runs this test program again, with a limit on
+//! the size of its files. The operating system therefore refuses a write in the middle of a commit, as it
+//! does when a disk quota is used up.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,12 +12,12 @@ use crate::fixture::{Fixture, LEASE_MS, START_MS, request, sqlite, webhook};
 /// The environment variable that passes the ledger's directory to the child process.
 const DIRECTORY: &str = "PIXAVEN_TEST_DIRECTORY";
 
-/// A shell script that runs its arguments as a program with files of at most a few MiB. It ignores the signal
-/// XFSZ, so a larger write fails instead of killing the process.
+/// A shell script that runs the program in its arguments with files of at most a few MiB. The script ignores
+/// the signal XFSZ, because otherwise a write beyond the limit would kill the program instead of failing.
 const RUN_WITH_FILE_LIMIT: &str = r#"trap "" XFSZ; ulimit -f 4096; exec "$0" "$@""#;
 
 #[tokio::test]
-async fn a_refused_write_is_busy_and_the_ledger_keeps_working() {
+async fn a_write_refused_by_the_system_fails_as_busy_and_the_ledger_keeps_working() {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new("sh")
         .args(["-c", RUN_WITH_FILE_LIMIT])
@@ -39,7 +39,7 @@ async fn a_refused_write_is_busy_and_the_ledger_keeps_working() {
 }
 
 #[tokio::test]
-#[ignore = "the child process of a_refused_write_is_busy_and_the_ledger_keeps_working"]
+#[ignore = "the child process of a_write_refused_by_the_system_fails_as_busy_and_the_ledger_keeps_working"]
 async fn accepting_child_process() {
     let directory =
         PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent process passes the directory"));

@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// The time at the start of a test: 14 November 2023.
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
 
-/// A lease that is longer than the steps of a test, except in the tests about the end of a lease.
+/// The length of a lease. Leases end only in tests that advance the clock by at least this time.
 pub(crate) const LEASE_MS: i64 = 60_000;
 
 pub(crate) struct Fixture {
@@ -21,7 +21,7 @@ pub(crate) struct Fixture {
     pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
     pub(crate) account: AccountId,
-    /// Keeps a resource that the store needs, such as its temporary directory.
+    /// A value that must live until the end of the test, such as the temporary directory of the ledger.
     _guard: Box<dyn Any + Send>,
 }
 
@@ -33,12 +33,12 @@ impl Fixture {
         Self { store, ledger, clock, account, _guard: Box::new(guard) }
     }
 
-    /// The fixture with other delivery limits.
+    /// The same fixture with the given delivery limits.
     pub(crate) fn with_delivery_limits(self, limits: DeliveryLimits) -> Self {
         Self { ledger: self.ledger.with_delivery_limits(limits), ..self }
     }
 
-    /// The fixture with delivery limits that no test reaches.
+    /// The same fixture with delivery limits that no test reaches.
     pub(crate) fn unlimited(self) -> Self {
         self.with_delivery_limits(DeliveryLimits {
             per_authority: 1_000,
@@ -64,7 +64,8 @@ impl Fixture {
         only(self.ledger.claim_webhooks(1, LEASE_MS).await.unwrap())
     }
 
-    /// Accepts a request and finishes its job, so that its webhook is due after its delay. Returns the id.
+    /// Accepts a request and finishes its job, so that its webhook is due after its delay. Returns the id of
+    /// the request.
     pub(crate) async fn scheduled(&self, webhook: NewWebhook) -> Uuid {
         let id = self.accept(webhook).await;
         let lease = self.claim_job().await;

@@ -11,8 +11,9 @@ use crate::fixture::{Fixture, request, sqlite, webhook};
 
 const N_CALLERS: usize = 300;
 
-/// Accepts one request per caller while another process locks the file, so that all callers wait. Then
-/// unlocks the file. Returns the answers in order, and the operations and commits that they took.
+/// Locks the file through another connection, starts to accept all requests, and then unlocks the file.
+/// Returns the answers in the order of the requests, and the number of operations and commits since the
+/// start.
 async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(), Error>>, LedgerStats) {
     let Store::Sqlite { path } = &f.store;
     let before = f.ledger.stats();
@@ -33,7 +34,8 @@ async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(
     (answers, stats)
 }
 
-/// An accept whose operation is in the writer's queue: the first poll of the future puts it there.
+/// Starts to accept a request: polls the future once, so that its operation waits in the writer's queue.
+/// Returns the future.
 fn queued_accept(ledger: &Ledger, request: NewRequest) -> Pin<Box<impl Future<Output = Result<(), Error>>>> {
     let ledger = ledger.clone();
     let mut accept = Box::pin(async move { ledger.accept(request).await });
@@ -54,8 +56,8 @@ async fn concurrent_callers_share_few_commits() {
     let (answers, stats) = accept_at_once(&f, requests).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(stats.n_operations, N_CALLERS as u64);
-    // One commit has the operations that were queued before the writer first tried to begin, and one has the
-    // rest.
+    // The first commit contains the operations that were in the queue when the writer began to wait for the
+    // lock, and the second commit contains all others.
     assert!(stats.n_commits <= 2, "{} commits", stats.n_commits);
     assert_eq!(f.counts().await, [N_CALLERS as u64, 0, 0, 0, 0]);
 }
@@ -90,7 +92,7 @@ async fn a_claim_without_due_work_commits_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_operations_and_runs_the_queued_ones() {
+async fn a_full_queue_refuses_new_operations_and_runs_the_queued_ones() {
     let f = fresh().await;
     let Store::Sqlite { path } = &f.store;
     let other_process = Connection::open(path).unwrap();
@@ -119,7 +121,7 @@ async fn the_write_ahead_log_stays_short_under_constant_writes() {
     let f = fresh().await;
     let Store::Sqlite { path } = &f.store;
     let log = path.with_extension("db-wal");
-    // The requests have three times as many bytes as the log may have.
+    // All requests together are about three times as large as the limit on the log.
     for _ in 0..150 {
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..16 {

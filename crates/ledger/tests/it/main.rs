@@ -1,5 +1,5 @@
-//! Tests of the ledger through its public interface. `conformance` is one suite for every database. The other
-//! modules test one database, or a part without a database.
+//! Tests of the ledger through its public interface. The module `conformance` is the suite that every
+//! database must pass. Each other module tests one database, or code that needs no database.
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 

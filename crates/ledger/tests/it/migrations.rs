@@ -130,7 +130,7 @@ const FIRST_VERSION: &str = "
     PRAGMA user_version = 1;";
 
 #[tokio::test]
-async fn a_file_of_the_first_version_is_migrated_with_its_work() {
+async fn a_migrated_file_of_the_first_version_keeps_its_jobs_webhooks_and_results() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let before = Connection::open(&path).unwrap();
@@ -161,7 +161,7 @@ async fn a_file_of_the_first_version_is_migrated_with_its_work() {
     assert_eq!(result.content, StoredContent::File { key: "results/b".to_owned() });
 }
 
-/// The migrations up to version 6. Migration 7 renames columns.
+/// The migrations to version 6 of the schema. Migration 7 renames columns.
 const FIRST_SIX_MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_watermarks.sql"),
@@ -212,7 +212,7 @@ fn rows(path: &Path) -> Vec<(String, Vec<Vec<rusqlite::types::Value>>)> {
 }
 
 #[tokio::test]
-async fn renaming_the_columns_of_the_sixth_version_keeps_every_row() {
+async fn the_migration_that_renames_columns_keeps_every_row() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let connection = Connection::open(&path).unwrap();

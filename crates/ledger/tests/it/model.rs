@@ -1,4 +1,5 @@
-//! Runs random sequences of operations on the ledger and on a simple model in memory. Both must always agree.
+//! Runs random sequences of operations on the ledger and on a simple model in memory. After each operation
+//! the ledger and the model must agree.
 
 mod memory;
 
@@ -12,10 +13,10 @@ use uuid::Uuid;
 use crate::fixture::{Fixture, attempt, job_outcome, next_due_ms, request, sqlite, webhook};
 use memory::{LeaseKey, Memory};
 
-/// The number of requests at the start of a sequence.
+/// The number of requests that are accepted before the random steps of a sequence.
 const N_INITIAL_REQUESTS: u32 = 6;
 
-/// One operation. An [`Index`] chooses one of the leases or webhooks.
+/// One step of a sequence. An [`Index`] chooses one of the leases or webhooks at random.
 #[derive(Clone, Debug)]
 enum Step {
     Accept { delay_ms: i64 },
@@ -34,7 +35,7 @@ enum Step {
     Sweep { age_ms: i64, limit: u32 },
 }
 
-/// What follows a recorded attempt.
+/// The disposition of a recorded attempt.
 #[derive(Clone, Copy, Debug)]
 enum Followup {
     Delivered,
@@ -75,7 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The ledger, the model, and the leases that callers hold or believe to hold.
+/// The ledger, the model, and all leases that the ledger has granted, even if they have ended.
 struct Both {
     f: Fixture,
     memory: Memory,
@@ -146,7 +147,7 @@ impl Both {
                     false => assert!(matches!(cancelled, Err(Error::WrongStatus(_)))),
                 }
             }
-            // The step needs a lease or a webhook, and there is none.
+            // The step has no effect, because it needs a lease or a webhook and none exists.
             _ => {}
         }
     }
@@ -159,7 +160,7 @@ impl Both {
         self.f.ledger.accept(new).await.unwrap();
     }
 
-    /// Fills both queues, so that short sequences reach every operation.
+    /// Adds jobs and webhooks to both queues, so that even short sequences reach every operation.
     async fn fill_queues(&mut self) {
         for _ in 0..N_INITIAL_REQUESTS {
             self.accept(0).await;
@@ -249,7 +250,8 @@ impl HasId for pixaven_ledger::DueWebhook {
     }
 }
 
-/// Checks that the ledger has accepted the write exactly if the lease is held in the model.
+/// Checks the ledger's answer to a write under a lease. The ledger must accept the write if the lease is
+/// valid in the model, and must refuse it otherwise.
 fn check_lease(answer: Result<(), Error>, is_held: bool) {
     match answer {
         Ok(()) => assert!(is_held, "the ledger accepted a write under a lost lease"),
@@ -281,7 +283,8 @@ fn check_against_the_model<F: Future<Output = Fixture>>(fresh: impl Fn() -> F) {
 fn the_sqlite_ledger_agrees_with_the_model() {
     check_against_the_model(|| async {
         let directory = tempfile::tempdir().unwrap();
-        // The model has no delivery limits. Other tests cover them.
+        // The ledger runs with delivery limits that are never reached, because the model has no delivery
+        // limits. Other tests cover the limits.
         Fixture::open(sqlite(directory.path()), directory).await.unlimited()
     });
 }

@@ -11,7 +11,7 @@ const H: i64 = 60 * MIN;
 const NO_JITTER: f64 = 0.5;
 
 #[test]
-fn the_default_schedule_is_the_documented_one() {
+fn the_default_schedule_has_the_ten_documented_waits() {
     let schedule = Schedule::default();
     let waits = [0, 5 * S, 5 * MIN, 30 * MIN, 2 * H, 5 * H, 10 * H, 14 * H, 20 * H, 24 * H];
     for (attempt, wait_ms) in (0..).zip(waits) {
@@ -57,7 +57,7 @@ fn retry_after_lengthens_a_wait_up_to_the_next_wait() {
 }
 
 #[test]
-fn a_custom_schedule_gives_its_own_waits() {
+fn a_custom_schedule_uses_the_given_waits() {
     let schedule = Schedule::new(vec![0, 20, -5]);
     assert_eq!(schedule.due_after(1, 100, NO_JITTER, None), Some(120));
     assert_eq!(schedule.due_after(1, 100, NO_JITTER, Some(50)), Some(120), "the next wait is not longer");
@@ -68,7 +68,7 @@ fn a_custom_schedule_gives_its_own_waits() {
 
 proptest! {
     #[test]
-    fn due_times_stay_within_their_bounds(
+    fn a_retry_is_due_between_the_shortest_and_the_longest_allowed_wait(
         waits in prop::collection::vec(0..48 * H, 1..12),
         attempt in 0_u32..14,
         now_ms in 0..4_000_000_000_000_i64,

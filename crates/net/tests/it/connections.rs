@@ -1,4 +1,4 @@
-//! Connections that are kept open and reused.
+//! Tests of connections that are kept open and reused.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ async fn a_connection_with_an_unread_body_is_not_reused() {
 }
 
 #[tokio::test]
-async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_one() {
-    // The receiver closes its idle connection as the second request arrives on it.
+async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_connection() {
+    // The receiver keeps its first connection open, and closes it when the second request arrives on it.
     let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![ReadRequest]].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
     for _ in 0..2 {
@@ -50,7 +50,8 @@ async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_one() {
     let connections: Vec<_> = receiver.requests().iter().map(|request| request.connection).collect();
     assert_eq!(connections, [0, 0, 1], "the request is sent again on a new connection");
 
-    // A receiver that closes each connection after its response; the client may or may not notice in time.
+    // The receiver closes each connection after its response. The client may notice the close only after it
+    // has begun to send the next request.
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     for _ in 0..20 {
         assert_eq!(post(&net, &receiver.url("/")).await.result.unwrap().body, "ok");
@@ -58,7 +59,7 @@ async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_reused_connection_that_breaks_within_the_response_is_an_error() {
+async fn a_response_that_breaks_off_on_a_reused_connection_is_an_error() {
     let receiver = ScriptedReceiver::start(vec![[respond(OK), respond("HTTP/1.1 2")].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
     assert!(post(&net, &receiver.url("/")).await.result.is_ok());
@@ -71,7 +72,8 @@ async fn idle_connections_are_closed() {
     let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![Hang]].concat()]);
     let net = net(&["127.0.0.0/8"]);
     assert!(post(&net, &receiver.url("/")).await.result.is_ok());
-    // From here on the clock of the runtime jumps to the next timer as soon as no task can run.
+    // From here on, the clock of the `tokio` runtime is paused: it jumps to the next timer as soon as no task
+    // can run.
     tokio::time::pause();
     let since = tokio::time::Instant::now();
     tokio::select! {

@@ -1,4 +1,4 @@
-//! Documents that are fetched whole: size limits, file names, redirects.
+//! Fetches of whole documents: size limits, file names, redirects.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pixaven_net::FetchLimits;

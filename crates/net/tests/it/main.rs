@@ -1,5 +1,5 @@
-//! Outbound HTTP to receivers that misbehave in every way a receiver can. This file has single exchanges; the
-//! submodules have reused connections, fetched documents, forward proxies and TLS.
+//! Outbound HTTP to receivers that misbehave in many ways. This file tests single exchanges. The submodules
+//! test reused connections, fetched documents, forward proxies and TLS.
 
 mod connections;
 mod content_encoding;
@@ -26,11 +26,11 @@ use url::Url;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const RESPONSE_MAX_BYTES: usize = 16 * 1024;
 
-/// The deadline of each exchange: long enough for a busy machine, short enough for tests in which the
-/// receiver hangs.
+/// The deadline of each exchange. An exchange on a busy machine ends before this deadline, and a test in
+/// which the receiver hangs does not take too long.
 const DEADLINE: Duration = Duration::from_millis(700);
 
-/// A client that may connect to these networks.
+/// Creates a client that may connect to the networks in `allow`.
 fn net(allow: &[&str]) -> Net {
     let allow = allow.iter().map(|network| network.parse().expect("the text is a network")).collect();
     Net::new(NetSettings { policy: AddressPolicy::allowing(allow), ..NetSettings::default() })
@@ -43,7 +43,7 @@ async fn post(net: &Net, url: &Url) -> Exchange {
     net.post(url, HeaderMap::new(), body, DEADLINE, RESPONSE_MAX_BYTES).await
 }
 
-/// A word for the kind of an error.
+/// The kind of an error, as one word.
 fn error_kind(error: &NetError) -> &'static str {
     match error {
         NetError::BlockedAddress { .. } => "blocked_address",
@@ -78,7 +78,7 @@ fn case(
     Case { name, script, expected: expected.map(|(status, body)| (status, body.as_bytes())) }
 }
 
-/// Runs all cases at the same time, and compares each result.
+/// Runs all cases at the same time, and compares each result with the expected result.
 async fn check(cases: Vec<Case>) {
     let net = net(&["127.0.0.0/8"]);
     let checks = cases.into_iter().map(async |Case { name, script, expected }| {

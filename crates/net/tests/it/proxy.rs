@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{DEADLINE, OK, error_kind, post};
 
-/// A client that connects through a proxy, and may connect to these networks.
+/// Creates a client that connects through a proxy and may connect to the networks in `allow`.
 pub(super) fn net_with_proxy(proxy: &str, allow: &[&str], extra_ca: Option<&Path>) -> Net {
     let allow = allow.iter().map(|network| network.parse().expect("the text is a network")).collect();
     let address = proxy.parse().expect("the text is the address of a proxy");
@@ -69,7 +69,7 @@ async fn a_forbidden_address_is_not_reached_through_a_proxy() {
 }
 
 #[tokio::test]
-async fn each_proxy_response_is_an_error_of_the_proxy_or_of_the_peer() {
+async fn each_refused_connect_request_is_an_error_of_the_proxy_or_of_the_peer() {
     for (name, action, expected) in [
         (
             "demands credentials",
@@ -133,11 +133,11 @@ async fn an_unreachable_proxy_is_an_error_of_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_accepts_no_connection_is_a_timeout_of_the_proxy() {
+async fn a_proxy_that_accepts_no_connection_causes_a_timeout_of_the_proxy() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let proxy = socket.listen(0).unwrap();
-    // This connection fills the listener's queue, and is never accepted.
+    // This connection fills the proxy's queue of connections, because the proxy never accepts a connection.
     let _queued = std::net::TcpStream::connect(proxy.local_addr().unwrap()).unwrap();
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let net = net_with_proxy(&format!("http://{}", proxy.local_addr().unwrap()), &["127.0.0.0/8"], None);
@@ -146,7 +146,7 @@ async fn a_proxy_that_accepts_no_connection_is_a_timeout_of_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_hanging_peer_behind_a_proxy_is_a_timeout_of_the_peer() {
+async fn a_peer_that_hangs_behind_a_proxy_causes_a_timeout_of_the_peer() {
     let proxy = ForwardProxy::start(vec![]);
     let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Hang]]);
     let net = net_with_proxy(&proxy.url(), &["127.0.0.0/8"], None);

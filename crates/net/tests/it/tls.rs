@@ -1,4 +1,4 @@
-//! Outbound TLS: accepted certificates, and the errors of all others.
+//! Outbound TLS: the certificates that are accepted, and the errors for certificates that are refused.
 
 use std::sync::Arc;
 
@@ -15,14 +15,15 @@ use super::fetch::LIMITS;
 use super::proxy::net_with_proxy;
 use super::{OK, error_kind, post};
 
-/// A client that trusts the authority, whose certificate is in the configured file.
+/// Creates a client that trusts the certificate authority `authority`: the configured CA file contains its
+/// certificate.
 fn net_with_trust(authority: &CertificateAuthority) -> Net {
     let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("the text is a network")]);
     let extra_ca_file = Some(authority.pem_file().to_owned());
     Net::new(NetSettings { policy, extra_ca_file, ..NetSettings::default() }).expect("the CA file is PEM")
 }
 
-/// A receiver that responds with OK over TLS.
+/// Starts a receiver that responds with OK over TLS.
 fn serve(config: Arc<ServerConfig>) -> ScriptedReceiver {
     ScriptedReceiver::start_tls(config, vec![respond(OK)])
 }

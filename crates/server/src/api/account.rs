@@ -1,4 +1,4 @@
-//! `GET /1.0/account`: checks a key and shows its account, with the usage and the limits.
+//! `GET /1.0/account`: returns the account of the request's API key, with its usage and its limits.
 
 use axum::extract::State;
 use http::StatusCode;

@@ -1,5 +1,5 @@
-//! API keys: how a key is generated, read from a request and hashed. The ledger stores the hashes and knows which keys are
-//! valid.
+//! API keys: generates a key, reads a key from a request, and hashes a key. The ledger stores only hashes,
+//! and decides which keys are valid.
 
 use std::fmt;
 
@@ -10,29 +10,31 @@ use sha2::{Digest as _, Sha256};
 
 use crate::work::base62;
 
-/// Prefix of every key. People and secret scanners recognise a key by it.
+/// The prefix of every API key. People and programs that scan for leaked secrets recognise a key by this
+/// prefix.
 const KEY_PREFIX: &str = "pxv_";
-/// Number of random characters after the prefix. 62^32 is a little more than 190 bits.
+/// Number of random characters after the prefix. 32 characters have a little more than 190 bits of randomness
+/// (62^32).
 const RANDOM_CHARS: usize = 32;
-/// Number of characters of a key that lists may show: the prefix and four random characters.
+/// Number of characters of a key that a list may show: the prefix and four random characters.
 const SHOWN_CHARS: usize = KEY_PREFIX.len() + 4;
-/// The base64 of Basic credentials, with or without padding: some clients do not pad.
+/// Decodes the base64 of Basic credentials, with or without padding, because some clients omit the padding.
 const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A well-formed API key. A key is shown once, when it is created. `Debug` hides it.
+/// A well-formed API key. The whole key is shown only when it is created. `Debug` hides the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// A new key from the random source of the operating system.
+    /// Generates a key with the random source of the operating system.
     pub fn generate() -> Result<Self, getrandom::Error> {
         Ok(Self(format!("{KEY_PREFIX}{}", base62::random(RANDOM_CHARS)?)))
     }
 
-    /// Parses a key. `None` when the text does not have the form of a key.
+    /// Parses a key. Returns `None` if the text does not have the form of a key.
     pub fn parse(text: &str) -> Option<Self> {
         let random = text.strip_prefix(KEY_PREFIX)?;
         let well_formed =
@@ -40,7 +42,8 @@ impl ApiKey {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    /// Reads the key from an `Authorization` header: the user name of `Basic`, with any password, or the token of `Bearer`.
+    /// Reads the key from an `Authorization` header: the user name of `Basic`, with any password, or the
+    /// token of `Bearer`.
     pub fn from_authorization(header: &[u8]) -> Option<Self> {
         let header = std::str::from_utf8(header).ok()?;
         let (scheme, credentials) = header.trim().split_once(' ')?;
@@ -56,18 +59,18 @@ impl ApiKey {
         Self::parse(user)
     }
 
-    /// The SHA-256 of the key, which the ledger stores instead of the key. A plain hash is enough, because 190 random bits cannot
-    /// be guessed.
+    /// The SHA-256 of the key, which the ledger stores instead of the key. A plain hash is enough, because
+    /// 190 random bits cannot be guessed.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
-    /// The first characters, by which an owner recognises a key in a list: `pxv_ab12`.
+    /// The first characters of the key, such as `pxv_ab12`. The owner recognises the key in a list by them.
     pub fn prefix(&self) -> &str {
         &self.0[..SHOWN_CHARS]
     }
 
-    /// The whole key, for the one place that shows it.
+    /// The whole key. Used only where a new key is shown to its owner.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -88,14 +91,14 @@ mod tests {
     const KEY: &str = "pxv_0123456789ABCDEFGHIJKLMNOPabcdef";
 
     #[test]
-    fn generated_keys_are_well_formed_and_differ() {
+    fn generated_api_keys_are_well_formed_and_different() {
         let (one, other) = (ApiKey::generate().unwrap(), ApiKey::generate().unwrap());
         assert_eq!(ApiKey::parse(one.reveal()).as_ref(), Some(&one));
         assert_ne!(one, other);
     }
 
     #[test]
-    fn texts_of_another_form_are_no_keys() {
+    fn a_text_without_the_form_of_an_api_key_is_refused() {
         for text in [
             "",
             "pxv_",
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_from_basic_and_bearer_headers() {
+    fn an_api_key_is_read_from_a_basic_or_bearer_header() {
         let basic = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
         let accepted = [
             basic(&format!("{KEY}:")),
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_shows_the_first_characters_only() {
+    fn debug_output_of_an_api_key_shows_only_its_first_characters() {
         let key = ApiKey::parse(KEY).unwrap();
         assert_eq!(key.prefix(), "pxv_0123");
         assert_eq!(format!("{key:?}"), "ApiKey(pxv_0123…)");

@@ -1,5 +1,5 @@
-//! Authentication: finds the account of the request's API key. A handler that needs an account takes [`Authenticated`] as an
-//! argument, so that it cannot skip the check.
+//! Authentication: finds the account of the request's API key. A handler that needs an account has a
+//! parameter of type [`Authenticated`], so that the handler cannot run without this check.
 
 use std::time::Duration;
 
@@ -17,19 +17,19 @@ use crate::runtime::ttl_cache::TtlCache;
 /// How long a valid key is cached. A revocation takes effect within this time.
 const KEY_CACHE_TTL: Duration = Duration::from_secs(1);
 
-/// The authenticated account of a request.
+/// The account whose API key the request contains.
 pub(super) struct Authenticated(pub(super) Account);
 
-/// Accounts by the SHA-256 of their API keys.
+/// A cache of accounts. The key of an entry is the SHA-256 of an API key.
 pub(super) type KeyCache = TtlCache<[u8; 32], Account>;
 
-/// An empty cache of keys.
+/// Creates an empty cache of accounts.
 pub(super) fn key_cache() -> KeyCache {
     TtlCache::new(KEY_CACHE_TTL)
 }
 
 impl ApiState {
-    /// The account behind an `Authorization` header.
+    /// Returns the account of the API key in the `Authorization` header.
     pub(super) async fn authenticate(&self, headers: &http::HeaderMap) -> Result<Account, ApiError> {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             let message = "an API key is needed: as the user name of HTTP Basic, with an empty password, or as a Bearer token";

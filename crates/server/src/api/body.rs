@@ -1,4 +1,4 @@
-//! Reads the body of a request, within a limit on its size and on its time.
+//! Reads the body of a request, with limits on the size of the body and on the time that reading may take.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use serde_json::{Map, Value};
 use super::ApiState;
 use super::error::{ApiError, ErrorKind};
 
-/// Most bytes of a refused request that are read and discarded. Many clients read the answer only after they have sent the
-/// whole body.
+/// The most bytes of a refused request that are read and discarded. The body is read because many clients
+/// read the answer only after they have sent the whole body.
 const DRAIN_BYTES: usize = 64 << 20;
-/// Longest time for which a refused request is read.
+/// The longest time for which the body of a refused request is read.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// Reads a whole body of at most `max_bytes`. The body does not count against the memory budget, so `max_bytes` must be small.
+/// Reads a whole body of at most `max_bytes`. The body does not count against the memory budget, so
+/// `max_bytes` must be small.
 pub(super) async fn read(
     chunks: &mut BodyDataStream,
     max_bytes: usize,
@@ -38,7 +39,7 @@ pub(super) async fn read(
     Ok(whole.freeze())
 }
 
-/// Reads a body that is a JSON object. An empty body is an empty object.
+/// Reads a body that must be a JSON object. An empty body counts as an empty object.
 pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String, Value>, ApiError> {
     let settings = &api.shared.settings;
     let mut chunks = request.into_body().into_data_stream();
@@ -57,7 +58,8 @@ pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String,
     })
 }
 
-/// Reads and discards the rest of a refused request's body, within the two limits.
+/// Reads and discards the remaining body of a refused request, up to `DRAIN_BYTES` and for at most
+/// `DRAIN_TIME`.
 pub(super) async fn drain(chunks: &mut BodyDataStream) {
     let mut n_bytes = 0;
     let reading = async {
@@ -68,7 +70,8 @@ pub(super) async fn drain(chunks: &mut BodyDataStream) {
             }
         }
     };
-    // A client that is still sending after the time limit loses the answer.
+    // A timeout is no error: the request is answered anyway, but a client that still sends its body may not
+    // read the answer.
     let _elapsed = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 

@@ -1,4 +1,5 @@
-//! `POST /1.0/webhooks/resend`: starts, shows and stops the resend of all webhooks that match the filters of a list.
+//! `POST /1.0/webhooks/resend` starts the resend of all webhooks that match the given filters. Other paths
+//! show the progress of a bulk resend and stop it.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -14,7 +15,8 @@ use super::response::ApiResponse;
 use super::timestamp::timestamp;
 use super::{ApiState, body};
 
-/// The filters of a list that a bulk resend accepts. The other parameters of a list only concern paging.
+/// The names of the filters that a bulk resend accepts. A list of webhooks accepts the same filters and also
+/// parameters that select a page.
 const FILTERS: [&str; 4] = ["status", "host", "start", "end"];
 
 pub(super) async fn start(
@@ -60,7 +62,7 @@ pub(super) async fn stop(
     Ok(respond(StatusCode::OK, &stopped))
 }
 
-/// Parses the filters in the body.
+/// Parses the filters in the body of a request for a bulk resend.
 fn query(account: AccountId, wanted: &Map<String, Value>) -> Result<WebhookQuery, ApiError> {
     let mut pairs = Vec::new();
     for name in FILTERS {
@@ -76,7 +78,8 @@ fn query(account: AccountId, wanted: &Map<String, Value>) -> Result<WebhookQuery
         .keys()
         .find(|name| !FILTERS.contains(&name.as_str()) && !["rate", "dry_run"].contains(&name.as_str()));
     if let Some(name) = unknown {
-        // Unlike elsewhere, an unknown name is an error: a misspelt filter would resend more webhooks than intended.
+        // An unknown name is an error here, although other requests ignore unknown names, because a misspelt
+        // filter would resend more webhooks than intended.
         return Err(ApiError::invalid(format!("{name} is not known here")));
     }
     parse_resend_query(account, &pairs).map_err(ApiError::invalid)

@@ -14,7 +14,8 @@ use super::ApiState;
 use super::error::ApiError;
 use super::response::ApiResponse;
 
-/// Keeps a script in an SVG result from running with the origin of this server.
+/// The value of the header `Content-Security-Policy`, which prevents a script in an SVG result from running
+/// with the origin of this server.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 type Segments = (String, String, String, String, String, String);
@@ -39,7 +40,7 @@ async fn respond(api: &ApiState, segments: &Segments, headers: &HeaderMap) -> Re
         let builder = Response::builder().status(StatusCode::NOT_MODIFIED);
         return with_result_headers(api, &result, &etag, builder, Body::empty());
     }
-    // A range applies only if the client's partial copy is of this very file.
+    // The `Range` header applies only if `If-Range` is absent or contains the entity tag of the file.
     let is_current =
         headers.get(header::IF_RANGE).is_none_or(|_| matches_etag(headers, header::IF_RANGE, &etag));
     let range = headers.get(header::RANGE).filter(|_| is_current).and_then(|range| range.to_str().ok());
@@ -74,7 +75,7 @@ async fn body(api: &ApiState, result: &StoredResult, range: Option<Range<u64>>) 
     Ok(Body::from_stream(stream.ok_or_else(ApiError::not_found)?))
 }
 
-/// Finishes a response with the headers that every answer about a result has.
+/// Builds a response with the headers that every response about an existing result has.
 fn with_result_headers(
     api: &ApiState,
     result: &StoredResult,
@@ -103,18 +104,19 @@ fn matches_etag(headers: &HeaderMap, name: header::HeaderName, etag: &str) -> bo
         .any(|candidate| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == etag)
 }
 
-/// The part of a file that a `Range` header names.
+/// The part of a file that a `Range` header requests.
 #[derive(Debug, PartialEq, Eq)]
 enum RequestedRange {
-    /// The whole file. Also for a header that cannot be parsed (RFC 9110, section 14.2).
+    /// The whole file. Also used for a `Range` header that cannot be parsed (RFC 9110, section 14.2).
     Whole,
     /// These bytes.
     Part(Range<u64>),
-    /// Bytes that the file does not have.
+    /// A range that lies outside the file.
     Unsatisfiable,
 }
 
-/// Parses a single byte range. A list of ranges is answered with the whole file, which RFC 9110 always allows.
+/// Parses a single byte range. A list of ranges is answered with the whole file, which RFC 9110 always
+/// allows.
 fn parse_range(value: &str, n_bytes: u64) -> RequestedRange {
     let Some((first, last)) = value.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-'))
     else {
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_follow_rfc_9110() {
+    fn range_headers_are_parsed_as_rfc_9110_requires() {
         for (value, expected) in [
             ("bytes=0-99", RequestedRange::Part(0..100)),
             ("bytes=900-", RequestedRange::Part(900..1000)),

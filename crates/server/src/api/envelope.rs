@@ -1,4 +1,5 @@
-//! The envelope: the JSON object of every answer and of every webhook payload, and its form in a header. Pure text.
+//! The envelope: the JSON object of every answer and of every webhook payload, and its one-line form for a
+//! header. This module does no I/O.
 
 use pixaven_imaging::FileInfo;
 use pixaven_imaging::geometry::Rect;
@@ -84,7 +85,8 @@ struct MembersEnvelope<'a, T: Serialize> {
     rest: &'a T,
 }
 
-/// The envelope of a processed image. `url` is the download URL of the result; a binary answer has none.
+/// Renders the envelope of a processed image. `url` is the download URL of the result; a binary answer has no
+/// `url`.
 pub fn success(id: Uuid, image: &ProcessedImage, url: Option<&str>) -> String {
     render(&SuccessEnvelope {
         success: true,
@@ -99,7 +101,7 @@ pub fn success(id: Uuid, image: &ProcessedImage, url: Option<&str>) -> String {
     })
 }
 
-/// The envelope of a failure.
+/// Renders the envelope of a failure.
 pub fn failure(id: Uuid, error: &ApiError) -> String {
     let row = error.kind().row();
     render(&FailureEnvelope {
@@ -111,13 +113,13 @@ pub fn failure(id: Uuid, error: &ApiError) -> String {
     })
 }
 
-/// An envelope with a status code of its own and further members.
+/// Renders the envelope of a success with the status `code` and additional members.
 pub fn with_members(id: Uuid, code: u16, rest: &impl Serialize) -> String {
     render(&MembersEnvelope { success: true, code, id, rest })
 }
 
-/// JSON as one line of ASCII, for a header. All other characters become `\uXXXX`; characters beyond the basic plane become a
-/// surrogate pair.
+/// Converts JSON to one line of printable ASCII, for a header. Every other character becomes `\uXXXX`; a
+/// character above U+FFFF becomes a surrogate pair.
 pub fn ascii_line(json: &str) -> String {
     use std::fmt::Write as _;
     let mut line = String::with_capacity(json.len());
@@ -133,7 +135,7 @@ pub fn ascii_line(json: &str) -> String {
     line
 }
 
-/// The envelope as the payload of webhooks.
+/// Renders the payload of a webhook as an envelope.
 pub struct EnvelopePayload;
 
 impl PayloadFormat for EnvelopePayload {
@@ -161,7 +163,7 @@ mod tests {
     use crate::api::error::ErrorKind;
 
     #[test]
-    fn a_failure_starts_with_success_code_and_id() {
+    fn a_failure_envelope_begins_with_success_code_and_id() {
         let json = failure(Uuid::nil(), &ApiError::new(ErrorKind::InvalidRequest, "resize.width must be …"));
         assert_eq!(
             json,
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_line_is_ascii_for_every_file_name() {
+    fn an_envelope_in_a_header_is_ascii_for_every_file_name() {
         assert_eq!(
             ascii_line("{\"name\":\"caf\u{e9} \u{1f600}.jpg\"}"),
             r#"{"name":"caf\u00e9 \ud83d\ude00.jpg"}"#

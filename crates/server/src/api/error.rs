@@ -1,5 +1,6 @@
-//! What the API answers when a request fails: the one table from kinds of failure to status, error word and log level. No
-//! other module chooses a status or an error word. `conversions` maps the errors of the layers below to these kinds.
+//! The error answers of the API: one table maps each kind of failure to a status, an error word and a log
+//! level. No other module chooses a status or an error word. The module `conversions` maps the errors of the
+//! layers below to these kinds.
 
 mod conversions;
 
@@ -14,23 +15,23 @@ pub(super) use conversions::net_error_text;
 /// A kind of failure that clients can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The body is not JSON, not an object or not multipart.
+    /// The body is neither a valid JSON object nor valid multipart.
     MalformedRequest,
     /// The request has no API key, or one that is unknown or revoked.
     Unauthorized,
     /// The request came over plain HTTP where TLS is required.
     TlsRequired,
-    /// The path is unknown, or the account has nothing with the id in the path.
+    /// The path is unknown, or the account has no object with the id in the path.
     NotFound,
     /// The path exists, but not for this method.
     MethodNotAllowed,
-    /// The request conflicts with the current state of the thing that it names.
+    /// The request conflicts with the current state of the object that it names.
     Conflict,
     /// The body arrived too slowly.
     BodyTimeout,
     /// The body, or the image behind the URL, has too many bytes.
     BodyTooLarge,
-    /// The bytes are of no format that can be read.
+    /// The bytes have no image format that this server can read.
     FormatUnsupported,
     /// A value of the request is wrong.
     InvalidRequest,
@@ -40,29 +41,29 @@ pub enum ErrorKind {
     ImageTooLarge,
     /// The image behind the URL could not be reached: no connection, no such name, or a blocked address.
     SourceUnreachable,
-    /// The server behind the URL answered without the image.
+    /// The server behind the URL sent an error status or too many redirects instead of the image.
     SourceRefused,
     /// Processing took longer than allowed.
     ProcessingTimeout,
     /// Processing needed more memory than allowed, or the worker ended unexpectedly.
     ProcessingFailed,
-    /// Too much work is waiting.
+    /// Too much work is already waiting.
     Overloaded,
-    /// The ledger or the disk cannot take anything at the moment.
+    /// The server temporarily cannot use its ledger, its disk, its workers or its network.
     Unavailable,
-    /// A fault of this server. The client gets no detail.
+    /// An internal error of this server. The client gets no details.
     Internal,
 }
 
-/// What a client sees of an [`ErrorKind`], and how the failure is logged.
+/// The answer that a client gets for an [`ErrorKind`], and the log level of the failure.
 pub struct ErrorRow {
     /// HTTP status, which is also the envelope's `code`.
     pub status: StatusCode,
     /// Stable machine-readable word, the envelope's `error`.
     pub word: &'static str,
-    /// Log level of the request's line.
+    /// Log level of the line that logs the request.
     pub level: Level,
-    /// `Retry-After` in seconds, where a retry can succeed.
+    /// Value of the `Retry-After` header in seconds. `None` if the answer has no such header.
     pub retry_after_s: Option<u32>,
 }
 
@@ -90,7 +91,7 @@ impl ErrorKind {
         Self::Internal,
     ];
 
-    /// THE TABLE of errors.
+    /// THE TABLE of errors: the status, error word, log level and `Retry-After` of each kind.
     pub const fn row(self) -> ErrorRow {
         use StatusCode as S;
         let (status, word, level, retry_after_s) = match self {
@@ -118,7 +119,7 @@ impl ErrorKind {
     }
 }
 
-/// A failure on its way to the client. The message is public; the cause, if any, is for the log only.
+/// The failure of a request. The client gets the message. The cause, if any, is only logged.
 #[derive(Debug)]
 pub struct ApiError {
     kind: ErrorKind,
@@ -127,28 +128,29 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// A failure with a public message.
+    /// Creates a failure with a message for the client.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// A wrong value of the request.
+    /// Creates the failure for a wrong value in the request.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidRequest, message)
     }
 
-    /// A fault of this server. The log gets the cause; the client gets an id to quote.
+    /// Creates the failure for an internal error. The cause is only logged. The client gets no details, but
+    /// can quote the id of the request.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Internal, "something went wrong on our side; quote the id when you report it")
             .with_source(source)
     }
 
-    /// An unknown path or id.
+    /// Creates the failure for an unknown path or id.
     pub fn not_found() -> Self {
         Self::new(ErrorKind::NotFound, "there is nothing here")
     }
 
-    /// Adds a cause for the log.
+    /// Adds a cause, which is only logged.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -159,7 +161,7 @@ impl ApiError {
         self.kind
     }
 
-    /// The public message.
+    /// The message for the client.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -184,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_every_kind_once_and_only_error_statuses() {
+    fn the_error_table_has_each_kind_once_and_only_error_statuses() {
         let names: HashSet<String> = ErrorKind::ALL.iter().map(|kind| format!("{kind:?}")).collect();
         assert_eq!(names.len(), ErrorKind::ALL.len());
         for kind in ErrorKind::ALL {

@@ -1,5 +1,6 @@
-//! `GET /healthz` answers 200 while the process needs no restart. `GET /readyz` answers 200 while the server can take work: the
-//! ledger commits and at least one worker is alive.
+//! `GET /healthz` answers 200 unless a flush to disk failed, because the server then accepts nothing until it
+//! is restarted. `GET /readyz` answers 200 if the server can process requests: it is not stopping, the ledger
+//! can be written, and at least one worker is alive.
 
 use axum::extract::State;
 use http::StatusCode;

@@ -1,5 +1,7 @@
-//! `Idempotency-Key`: a request with a key is processed once. A repetition within a day gets the first answer again. The same key
-//! on a different request is a conflict. A request that fails releases its key.
+//! `Idempotency-Key`: a request with an idempotency key is processed only once. If the client sends the same
+//! request again within a day, the client gets the answer to the first request. A different request with the
+//! same key gets status 409. If a request fails, its key is released, so that the client can use the key
+//! again.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -15,10 +17,10 @@ use crate::work::request::RequestKind;
 use crate::work::source::Source;
 
 const HEADER: &str = "idempotency-key";
-/// Longest key, in bytes.
+/// The length of the longest accepted idempotency key, in bytes.
 const MAX_KEY_BYTES: usize = 255;
 
-/// What the ledger knows about the key of a request.
+/// The state of a request's key in the ledger.
 pub(super) enum KeyState {
     /// The key is new. It is reserved for this request while the request is processed.
     New(KeyReservation),
@@ -26,8 +28,8 @@ pub(super) enum KeyState {
     Answered(ApiResponse),
 }
 
-/// The key of a request that is being processed. If the value is dropped before the request has ended, for example because
-/// the client hangs up, the key is released.
+/// The idempotency key of a request that is being processed. If this value is dropped before the request has
+/// ended, for example because the client closes the connection, the key is released.
 pub(super) struct KeyReservation {
     ledger: Ledger,
     tasks: Tasks,
@@ -71,7 +73,7 @@ pub(super) async fn begin(
     }
 }
 
-/// The parts of a request that a repetition must have in common with it.
+/// The parts of a request that must be equal in every repetition of the request.
 pub(super) struct Fingerprint {
     kind: RequestKind,
     json: Bytes,
@@ -87,8 +89,8 @@ impl Fingerprint {
         Self { kind, json: json.clone(), file }
     }
 
-    /// The hash of all parts. The length of each part is hashed before it, so that no two different requests have the same
-    /// bytes.
+    /// The SHA-256 of all parts. Each part is preceded by its length, so that two different requests never
+    /// hash the same bytes.
     fn sha256(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(match self.kind {
@@ -108,12 +110,14 @@ impl Fingerprint {
 }
 
 impl KeyReservation {
-    /// The request was accepted. The key stays reserved by the request's row in the ledger.
+    /// Ends the reservation after the request was accepted. The request's row in the ledger keeps the key
+    /// reserved.
     pub(super) fn accepted(mut self) {
         self.request = None;
     }
 
-    /// The request was answered. Stores the answer for repetitions.
+    /// Ends the reservation after the request was answered, and stores the answer for repetitions of the
+    /// request.
     pub(super) async fn answered(mut self, answer: &ApiResponse) -> Result<(), ApiError> {
         if let (Some(request), Some(envelope)) = (&self.request, answer.envelope_text()) {
             self.ledger.store_idempotent_answer(request, envelope.to_owned()).await?;
@@ -122,7 +126,7 @@ impl KeyReservation {
         Ok(())
     }
 
-    /// The request failed. Releases the key.
+    /// Ends the reservation after the request failed, and releases the key.
     pub(super) async fn failed(mut self) {
         if let Some(request) = self.request.take() {
             release(&self.ledger, &request).await;

@@ -1,4 +1,4 @@
-//! What users do with single webhooks: resend, cancel, and test an address.
+//! Actions of users on single webhooks: resend a webhook, cancel a webhook, and test the URL of a receiver.
 
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
@@ -40,7 +40,7 @@ pub(super) async fn cancel(
     api.show_webhook(account.id, id).await
 }
 
-/// Sends one notification now and answers what happened. The ledger keeps nothing of it.
+/// Sends one test notification now and answers with its outcome. The ledger does not record the notification.
 pub(super) async fn test(
     State(api): State<ApiState>,
     Authenticated(account): Authenticated,
@@ -48,7 +48,7 @@ pub(super) async fn test(
     request: Request,
 ) -> Result<ApiResponse, ApiResponse> {
     let fields = body::json(&api, request).await?;
-    // The same checks as for the `webhook` of an image request.
+    // The body is checked like the `webhook` object of an image request.
     let as_request = json!({ "webhook": Value::Object(fields) }).to_string();
     let spec = request::parse(as_request.as_bytes(), RequestKind::Upload, false).map_err(ApiError::from)?;
     let webhook = spec.webhook.ok_or_else(|| ApiError::invalid("url is required"))?;

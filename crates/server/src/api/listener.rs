@@ -1,6 +1,8 @@
-//! The listening sockets: plain and TLS, with a bounded number of connections. A stop lets requests in progress finish.
+//! The listening sockets, plain or TLS, with a limited number of connections. When the server stops, requests
+//! in progress can finish.
 //!
-//! HTTP/1.1 only, and header names in title case, because the official PHP client compares header names case-sensitively.
+//! Only HTTP/1.1 is supported, and header names are sent in title case, because the official PHP client
+//! compares header names case-sensitively.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,12 +29,14 @@ use crate::runtime::lifecycle::Tasks;
 /// Longest time of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Limits of connections.
+/// Limits of the connections from clients.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionSettings {
-    /// Connections that may be open at the same time. Further ones wait in the listen queue of the system.
+    /// Connections that may be open at the same time. Further connections wait in the listen queue of the
+    /// operating system.
     pub max_connections: usize,
-    /// Longest time from a connection's readiness to the end of a request's head.
+    /// Longest time from the moment at which a connection is ready for a request to the end of the request's
+    /// head.
     pub header_timeout: Duration,
     /// Longest time for which a client may leave an answer unread.
     pub write_timeout: Duration,
@@ -45,17 +49,17 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds `address`. With `tls` the connections are TLS.
+    /// Binds `address`. If `tls` is given, all connections use TLS.
     pub async fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         Ok(Self { socket: TcpListener::bind(address).await?, tls: tls.map(TlsAcceptor::from) })
     }
 
-    /// The bound address. For port 0 it has the port that the system chose.
+    /// The bound address. If port 0 was requested, its port is the port that the system chose.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Serves until told to stop, then lets the requests in progress finish.
+    /// Accepts and serves connections until `tasks` is stopped, then lets the requests in progress finish.
     pub async fn serve(self, router: Router, settings: ConnectionSettings, tasks: Tasks) {
         let connections = Arc::new(Semaphore::new(settings.max_connections));
         let graceful = GracefulShutdown::new();
@@ -68,7 +72,8 @@ impl Listener {
             let (stream, permit) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // No file descriptor or no memory is free: some connection has to close first.
+                    // `accept` failed because no file descriptor or no memory is free. The pause gives other
+                    // connections time to close.
                     tracing::error!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;

@@ -1,5 +1,5 @@
-//! Parses the body of an upload: the parts `file` and `data` in either order, as the official clients send them. That includes
-//! `multipart/mixed`, empty file names, and parts with their own `Content-Length`.
+//! Parses the body of an upload: the parts `file` and `data`, in either order. The official clients also send
+//! `multipart/mixed`, empty file names, and parts with their own `Content-Length`, so all these are accepted.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use super::body::{cut_off, too_large, too_slow};
 use super::error::{ApiError, ErrorKind};
 use crate::work::memory_budget::MemoryReservation;
 
-/// Most parts of a body. Parts with other names are read and discarded.
+/// The most parts of a body. A part that is neither `file` nor `data` is read and discarded.
 const N_PARTS_MAX: usize = 16;
 
-/// Most bytes that the parser may read without finding a boundary or the end of a part's headers.
+/// The most bytes that the parser may read without finding a boundary or the end of a part's headers.
 const UNPARSED_MAX_BYTES: usize = 512 << 10;
 
 /// A parsed upload.
 pub(super) struct Upload {
     /// The image.
     pub(super) file: Bytes,
-    /// The image's file name, if the client sent one. Not cleaned.
+    /// The image's file name as the client sent it, if there is one. The name is not cleaned yet.
     pub(super) name: Option<String>,
-    /// The JSON of the request. Empty without a part `data`.
+    /// The JSON of the request. Empty if the body has no part `data`.
     pub(super) data: Bytes,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct UploadLimits {
     pub(super) timeout: Duration,
 }
 
-/// Reads and parses an upload within its limits. `reservation` grows by the image's bytes as they arrive.
+/// Reads and parses an upload within its limits. `reservation` grows as the bytes of the image arrive.
 pub(super) async fn read(
     headers: &HeaderMap,
     chunks: &mut BodyDataStream,
@@ -125,7 +125,8 @@ async fn read_part(
     Ok(whole.freeze())
 }
 
-/// The parts of a body, and the number of bytes read since the parser last found something.
+/// The parts of a body, and the number of bytes read since the parser last returned a part or some bytes of a
+/// part.
 struct Parts<'a> {
     multipart: Multipart<'a>,
     unparsed: Arc<AtomicUsize>,
@@ -139,12 +140,14 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The body as a stream that yields one piece at a time and counts its bytes. The parser buffers everything it can read until it
-/// finds a boundary or the end of a part's headers. Without this bound, a body that has neither would fill the memory.
+/// The body as a stream that yields one piece per call of the parser and counts the bytes. The parser buffers
+/// all bytes that it can read until it finds a boundary or the end of a part's headers. The count is limited,
+/// because a body without a boundary and without an end of headers would fill the memory.
 struct PacedBody<'a> {
     chunks: &'a mut BodyDataStream,
     unparsed: Arc<AtomicUsize>,
-    /// Whether the next poll returns `Pending` once, so that the parser works on the piece before.
+    /// Whether the next poll returns `Pending` and reads nothing. This lets the parser process one piece
+    /// before the next piece is read.
     yields_next: bool,
 }
 
@@ -166,12 +169,13 @@ impl Stream for PacedBody<'_> {
     }
 }
 
-/// The body has too many bytes without a boundary.
+/// The body has too many bytes without a boundary or the end of a part's headers.
 #[derive(Debug, thiserror::Error)]
 #[error("{UNPARSED_MAX_BYTES} bytes without a boundary or the end of a part's headers")]
 struct NoBoundary;
 
-/// The boundary of the body. Every multipart type is accepted, because only the `Content-Disposition` of the parts matters.
+/// Returns the boundary of the body. Every `multipart/…` type is accepted, because only the
+/// `Content-Disposition` of the parts matters.
 fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
     let not_multipart = || {
         let message = "an upload must be multipart/form-data with the parts file and data";

@@ -1,5 +1,6 @@
-//! `POST /1.0/fetch` and `POST /1.0/upload`: the same request with its image behind a URL or in the body. Without a webhook the
-//! answer is JSON or the file itself. With a webhook the answer is 202, after the request is durable.
+//! `POST /1.0/fetch` and `POST /1.0/upload`: both accept the same JSON; the image is behind a URL or in the
+//! body. Without a webhook, the answer is JSON or the image file itself. With a webhook, the answer is 202 as
+//! soon as the request is durable.
 
 use axum::Extension;
 use axum::body::BodyDataStream;
@@ -23,7 +24,7 @@ use crate::work::request::{self, RequestError, RequestKind, ResponseMode, Spec, 
 use crate::work::result_names::result_url;
 use crate::work::source::{Source, check_not_empty};
 
-/// A received and checked request.
+/// A request that was received, parsed and checked.
 struct ImageRequest {
     id: Uuid,
     account: AccountId,
@@ -75,7 +76,8 @@ async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -
     answered.unwrap_or_else(|error| ApiResponse::from(error).binary_if(binary))
 }
 
-/// The idempotency key of a request. A request for a file may not have a key, because the file is not kept for repetitions.
+/// Returns the idempotency key of a request. A request with a binary response must not have a key, because
+/// the image file is not kept for repetitions.
 fn idempotency_key(headers: &HeaderMap, request: &ImageRequest) -> Result<Option<String>, ApiError> {
     let key = idempotency::parse_key(headers)?;
     if key.is_some() && request.spec.response == ResponseMode::Binary {
@@ -88,7 +90,7 @@ async fn process(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, A
     if request.spec.webhook.is_some() { accept(api, request).await } else { process_now(api, request).await }
 }
 
-/// Processes a request with an idempotency key, unless that was done before.
+/// Processes a request with an idempotency key, unless a request with this key was already processed.
 async fn process_once(api: &ApiState, key: String, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let fingerprint = Fingerprint::new(request.kind, &request.json, &request.source);
     let begun = idempotency::begin(api, (request.account, request.id), key, fingerprint).await?;
@@ -110,10 +112,10 @@ async fn process_once(api: &ApiState, key: String, request: ImageRequest) -> Res
     }
 }
 
-/// The failure of a request that could not be parsed completely.
+/// The failure of a request that could not be received or parsed completely.
 struct Refusal {
     error: ApiError,
-    /// Whether the JSON asks for a file, as far as the JSON can be read.
+    /// Whether the JSON requests a binary response, as far as the JSON can be parsed.
     wants_binary: bool,
 }
 
@@ -176,8 +178,8 @@ async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiRespons
     Ok(ApiResponse::envelope(envelope::success(id, &image, Some(&url))))
 }
 
-/// Answers with the file itself. The file is not stored. Its usage is recorded in the background, so that the answer does not
-/// wait for the ledger.
+/// Answers with the image file itself, which is not stored. The usage is recorded in the background, so that
+/// the answer does not wait for the ledger.
 fn send_file(api: &ApiState, id: Uuid, account: AccountId, image: ProcessedImage) -> ApiResponse {
     let (ledger, usage) = (api.shared.ledger.clone(), image.usage());
     api.shared.tasks.spawn("usage", async move {
@@ -189,7 +191,8 @@ fn send_file(api: &ApiState, id: Uuid, account: AccountId, image: ProcessedImage
     ApiResponse::file(image.bytes, image.output.format.media_type(), envelope)
 }
 
-/// Makes a request durable and answers 202. The uploaded input is stored before the request's row is committed.
+/// Makes a request durable and answers 202. An uploaded input is stored before the request's row is
+/// committed.
 async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let webhook = request.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
     let webhook = new_webhook(webhook);
@@ -237,7 +240,8 @@ impl ApiSettings {
 }
 
 impl ApiState {
-    /// The base URL of download links: the configured one, or the `Host` by which the client reached this server.
+    /// The base URL of download links: the configured URL, or else the `Host` header of the request, or else
+    /// the address of this server.
     fn base_url(&self, headers: &HeaderMap) -> String {
         let settings = &self.shared.settings;
         if let Some(url) = &settings.public_url {

@@ -17,9 +17,9 @@ use super::history::json::payload_json;
 use super::path::parse_id;
 use super::response::ApiResponse;
 
-/// The largest `wait`, in seconds.
+/// The largest value of the parameter `wait`, in seconds.
 const MAX_WAIT_S: u64 = 60;
-/// Clients that may long-poll at the same time.
+/// The most clients that may long-poll at the same time.
 pub(super) const MAX_LONG_POLLS: usize = 512;
 
 pub(super) async fn show(
@@ -51,7 +51,8 @@ pub(super) async fn show(
             () = stop.cancelled() => {}
         }
     };
-    // Both cases read the record again: the request may have ended just before the wait timed out.
+    // The record is read again even after a timeout, because the request may have ended just before the
+    // timeout.
     let _elapsed = timeout_at(Instant::now() + wait, completed_or_stopped).await;
     Ok(respond(&read_record().await?))
 }
@@ -66,7 +67,7 @@ fn parse_wait(pairs: &[(String, String)]) -> Result<Duration, ApiError> {
     })
 }
 
-/// Answers 202 while the request is processed, and then 200 with the payload of its webhook.
+/// Answers 202 while the request is processed, and afterwards 200 with the payload of the request's webhook.
 fn respond(record: &WebhookRecord) -> ApiResponse {
     let id = record.id.to_string();
     match &record.payload {

@@ -1,4 +1,5 @@
-//! The answer of a handler, and what every answer gets: an id, the envelope, the `Status` header, and one line in the log.
+//! The answer of a handler. Every answer gets an id, an envelope, the `Status` header, and one line in the
+//! log.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,45 +18,48 @@ use super::envelope;
 use super::error::{ApiError, ErrorKind};
 use crate::runtime::telemetry::with_causes;
 
-/// The header that repeats the status line.
+/// The header that repeats the status line of the response.
 const STATUS: HeaderName = HeaderName::from_static("status");
 /// The header that repeats the envelope's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The header of an answer that repeats the answer of an earlier request with the same idempotency key.
+/// The header of a repeated answer: an earlier request with the same idempotency key got the same answer.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// The two headers that hold the envelope of a binary answer. Official clients read one or the other.
+/// The two headers that each contain the envelope of a binary answer. Some official clients read the first
+/// header, the others read the second.
 const ENVELOPE_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-pixaven-meta"), HeaderName::from_static("x-pixaven-metadata")];
 
-/// The id of a request. [`finish`] makes it when the request arrives and puts it into the request's extensions.
+/// The id of a request. The middleware [`finish`] creates the id when the request arrives and puts the id
+/// into the request's extensions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestId(pub(super) Uuid);
 
-/// The answer of a handler, without the request's id. [`finish`] adds the id and renders the answer.
+/// The answer of a handler, without the request's id. The middleware [`finish`] adds the id and renders the
+/// answer.
 #[derive(Clone)]
 pub(super) struct ApiResponse {
     status: StatusCode,
     content: ResponseContent,
     error: Option<Arc<ApiError>>,
     binary: bool,
-    /// The id of the earlier request, if this answer repeats that request's answer.
+    /// The id of the earlier request whose answer is repeated. `None` if this answer repeats no other answer.
     replayed: Option<Uuid>,
 }
 
 #[derive(Clone)]
 enum ResponseContent {
-    /// An envelope with these further members.
+    /// The members that the envelope of a success has after its id.
     Members(serde_json::Value),
-    /// A rendered envelope.
+    /// The envelope of a success as rendered JSON.
     Envelope(String),
-    /// A file, with the envelope in the headers.
+    /// A file as the body, with the envelope in the headers.
     File { bytes: bytes::Bytes, media_type: &'static str, envelope: String },
-    /// The failure envelope.
+    /// The envelope of a failure.
     Failure,
 }
 
 impl ApiResponse {
-    /// A success whose envelope has these further members.
+    /// Creates a success. Its envelope contains `members` in addition to the members of every envelope.
     pub(super) fn members(status: StatusCode, members: &impl Serialize) -> Self {
         let members = serde_json::to_value(members).expect("answers are plain data");
         Self {
@@ -67,7 +71,7 @@ impl ApiResponse {
         }
     }
 
-    /// A success with a rendered envelope.
+    /// Creates a success from an envelope that is rendered already.
     pub(super) fn envelope(envelope: String) -> Self {
         Self {
             status: StatusCode::OK,
@@ -78,24 +82,24 @@ impl ApiResponse {
         }
     }
 
-    /// A success whose body is a file.
+    /// Creates a success whose body is a file.
     pub(super) fn file(bytes: bytes::Bytes, media_type: &'static str, envelope: String) -> Self {
         let content = ResponseContent::File { bytes, media_type, envelope };
         Self { status: StatusCode::OK, content, error: None, binary: true, replayed: None }
     }
 
-    /// 202: the request is durable and will be processed later.
+    /// Creates an answer with status 202: the request is durable and will be processed later.
     pub(super) fn accepted() -> Self {
         Self::members(StatusCode::ACCEPTED, &serde_json::json!({}))
     }
 
-    /// Marks the answer as a repetition of the answer to the request `id`.
+    /// Marks this answer as a repetition of the answer to the request `id`.
     pub(super) fn replaying(mut self, id: Uuid) -> Self {
         self.replayed = Some(id);
         self
     }
 
-    /// The rendered envelope, if the answer consists of it alone.
+    /// The rendered envelope, if this answer was created by [`Self::envelope`].
     pub(super) fn envelope_text(&self) -> Option<&str> {
         match &self.content {
             ResponseContent::Envelope(envelope) => Some(envelope),
@@ -103,8 +107,9 @@ impl ApiResponse {
         }
     }
 
-    /// If `binary` is true, a failure is sent as an empty body with the envelope in the headers. Clients that asked for a file
-    /// expect that.
+    /// Marks this answer as a binary answer if `binary` is true. A failure then has an empty body and its
+    /// envelope in the headers, because a client that requested a binary response reads the error from the
+    /// headers.
     pub(super) fn binary_if(mut self, binary: bool) -> Self {
         self.binary |= binary;
         self
@@ -163,7 +168,7 @@ impl From<ApiError> for ApiResponse {
 }
 
 impl IntoResponse for ApiResponse {
-    /// Puts the answer into the extensions of an empty response, for [`finish`] to render.
+    /// Puts the answer into the extensions of an empty response. [`finish`] renders the answer later.
     fn into_response(self) -> Response {
         let mut carrier = Response::new(Body::empty());
         *carrier.status_mut() = self.status;
@@ -172,7 +177,8 @@ impl IntoResponse for ApiResponse {
     }
 }
 
-/// Adds the headers that tell a client how to repeat a failed request: `WWW-Authenticate` and `Retry-After`.
+/// Adds `WWW-Authenticate` to the answer for a request without a valid API key, and `Retry-After` to the
+/// answer of a server that is overloaded or temporarily unavailable.
 fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
     if kind == ErrorKind::Unauthorized {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pixaven\""));
@@ -182,8 +188,8 @@ fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
     }
 }
 
-/// The middleware of every path: makes the request's id, runs the handler, renders the answer, and logs the request. A panic
-/// of the handler becomes an internal error.
+/// The middleware of every path: creates the request's id, runs the handler, renders the answer, and logs the
+/// request. A panic of the handler becomes an internal error.
 pub(super) async fn finish(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = Uuid::new_v4();
@@ -212,7 +218,7 @@ pub(super) async fn finish(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Writes the request's line to the log, at the level of its failure.
+/// Logs one line for the request. The kind of the failure decides the log level.
 fn log(
     id: Uuid,
     method: &http::Method,
@@ -241,7 +247,7 @@ fn log(
     }
 }
 
-/// The failure of a path that exists, but not for the request's method.
+/// The failure of a request whose path exists, but does not support the request's method.
 pub(super) fn method_not_allowed() -> ApiError {
     ApiError::new(
         ErrorKind::MethodNotAllowed,

@@ -1,5 +1,6 @@
-//! `GET /1.0/secrets` and `POST /1.0/secrets/rotate`: the secrets that sign an account's webhooks, for receivers that verify
-//! signatures. No other path of the API returns a secret. Any API key of the account may read them.
+//! `GET /1.0/secrets` and `POST /1.0/secrets/rotate`: the secrets that sign an account's webhooks, for
+//! receivers that verify signatures. No other path of the API returns a secret. Any API key of the account
+//! may read them.
 
 use axum::extract::{Request, State};
 use http::StatusCode;
@@ -13,9 +14,9 @@ use super::timestamp::timestamp;
 use super::{ApiState, body};
 use crate::delivery::signing::generate_secret;
 
-/// Default of `overlap`, how long old secrets stay active after a rotation: one day.
+/// Default of `overlap`, in seconds: the time for which old secrets stay active after a rotation. One day.
 const DEFAULT_OVERLAP_S: i64 = 24 * 60 * 60;
-/// Largest `overlap`: thirty days.
+/// Largest value of `overlap`, in seconds. Thirty days.
 const MAX_OVERLAP_S: i64 = 30 * DEFAULT_OVERLAP_S;
 
 pub(super) async fn show(

@@ -15,8 +15,9 @@ use super::{ApiState, body, multipart};
 use crate::work::Caller;
 use crate::work::watermark_id;
 
-/// Page length of a list without `limit`, and the largest accepted `limit`.
+/// The largest number of watermarks in one page of the list if the request has no `limit`.
 const DEFAULT_LIMIT: u32 = 50;
+/// The largest `limit` that a list request may have.
 const MAX_LIMIT: u32 = 100;
 
 pub(super) async fn add(State(api): State<ApiState>, request: Request) -> Result<ApiResponse, ApiResponse> {
@@ -95,7 +96,8 @@ fn watermark_json(watermark: &Watermark) -> Value {
     })
 }
 
-/// Parses `offset` and `limit` of a list. Unknown names are ignored. When a name is repeated, the last value counts.
+/// Parses the query parameters `offset` and `limit` of a list. Unknown parameters are ignored. When a
+/// parameter is repeated, its last value counts.
 fn parse_page(pairs: &[(String, String)]) -> Result<(u64, u32), String> {
     let (mut offset, mut limit) = (0, DEFAULT_LIMIT);
     for (name, value) in pairs.iter().map(|(name, value)| (name.as_str(), value.trim())) {

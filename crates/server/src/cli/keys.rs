@@ -1,5 +1,5 @@
-//! `pixaven keys`: creates, lists and revokes API keys. It opens the ledger itself, also while a server uses
-//! the ledger.
+//! `pixaven keys`: creates, lists and revokes API keys. It opens the ledger directly, without a request to a
+//! server, and works even while a server uses the ledger.
 
 use clap::{Args, Subcommand};
 use pixaven_ledger::{Clock, Ledger, NewKey};

@@ -75,7 +75,8 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
     let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
     axum::serve(listener, router)
         .with_graceful_shutdown(async {
-            // If signals cannot be received, only killing the process can stop it.
+            // If the process cannot install its signal handlers, this future never completes and the process
+            // must be killed.
             if stop_signal().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -112,7 +113,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
 }
 
 impl Receiver {
-    /// Checks that the webhook was signed with one of the secrets. `None` if no secret is known.
+    /// Checks that the webhook was signed with one of the secrets. Returns `None` if no secret is known.
     fn check_signature(&self, headers: &HeaderMap, body: &[u8]) -> Option<Result<(), VerifyError>> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let signed = SignedHeaders {

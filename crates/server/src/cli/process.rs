@@ -1,5 +1,5 @@
 //! `pixaven process`: processes files and folders without a server. The images are processed by the same
-//! worker processes as in a server, so a file that crashes its worker fails alone.
+//! worker processes as in a server, so a file that crashes its worker does not affect the other files.
 
 mod inputs;
 mod outputs;
@@ -56,7 +56,7 @@ pub(super) struct ProcessArgs {
     config: ConfigArgs,
 }
 
-/// The part of the work that is the same for all images of a run.
+/// The values that all images of a run share.
 struct Batch {
     sandbox: Sandbox,
     plan: Plan,
@@ -157,7 +157,7 @@ async fn process_file(batch: &Batch, input: &Input) -> Result<FileSizes, String>
     Ok(FileSizes { n_bytes_before, n_bytes_after: processed.bytes.len() as u64 })
 }
 
-/// Reads a file that is not empty and not larger than `max_bytes`.
+/// Reads a file. Fails if the file is empty or larger than `max_bytes`.
 fn read_file(file: &Path, max_bytes: u64) -> Result<Bytes, String> {
     let metadata = std::fs::metadata(file).map_err(|error| error.to_string())?;
     if metadata.len() > max_bytes {

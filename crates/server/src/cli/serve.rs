@@ -34,7 +34,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Creates and prints an API key if the ledger has none, because no client could use a server without keys.
-/// It also prints a command that tries the key. The key cannot be shown again.
+/// It also prints a `curl` command that sends a request with this key. The key cannot be shown again.
 async fn create_first_key(ledger: &Ledger, base_url: &str) -> anyhow::Result<()> {
     if !ledger.keys().await?.is_empty() {
         return Ok(());

@@ -1,5 +1,5 @@
-//! `pixaven watermarks`: adds, lists and removes watermarks. It opens the data directory itself, also while a
-//! server uses the directory.
+//! `pixaven watermarks`: adds, lists and removes watermarks. It opens the data directory directly, without a
+//! request to a server, and works even while a server uses the directory.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,6 @@
-//! `pixaven webhooks`: lists, shows, resends and cancels webhooks. It works on the ledger itself, with or
-//! without a running server. A running server notices a change within a second.
+//! `pixaven webhooks`: lists, shows, resends and cancels webhooks. It opens the ledger directly, without a
+//! request to a server, and works with or without a running server. A running server notices a change within
+//! a second.
 
 mod resend;
 

@@ -1,4 +1,5 @@
-//! The dispatcher of webhooks: claims due webhooks as there is room, sends each, and writes the result to the ledger.
+//! The dispatcher of webhooks: claims as many due webhooks as it can send, sends each webhook, and writes the
+//! result of the attempt to the ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,21 +23,22 @@ use crate::runtime::lifecycle::Tasks;
 use crate::runtime::permits::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
 use crate::runtime::telemetry::with_causes;
 
-/// Test notifications that may be sent at the same time.
+/// The most test notifications that may be sent at the same time.
 const MAX_TESTS: usize = 8;
 
 /// How the dispatcher sends webhooks.
 #[derive(Debug, Clone)]
 pub struct DispatcherSettings {
-    /// Webhooks that may be sent at the same time.
+    /// The most webhooks that may be sent at the same time.
     pub concurrency: usize,
-    /// How many of them may be retries or resends. The rest is reserved for first attempts.
+    /// The most retries and resends that may be sent at the same time. The remaining permits are reserved for
+    /// first attempts.
     pub retry_concurrency: usize,
-    /// Deadline of one whole exchange.
+    /// Deadline of one whole attempt, from the lookup of the host name to the end of the response.
     pub deadline: Duration,
-    /// Bytes that are read of an answer's body.
+    /// The most bytes of a response body that are read.
     pub response_max_bytes: usize,
-    /// Duration of a lease, at least three times the deadline.
+    /// Duration of a lease, in milliseconds. At least three times the deadline.
     pub lease_ms: i64,
     /// The retry schedule.
     pub schedule: Schedule,
@@ -54,17 +56,17 @@ pub(super) struct Inner {
     pub(super) settings: DispatcherSettings,
     permits: Arc<Semaphore>,
     retry_permits: Arc<Semaphore>,
-    /// Notified when a retry has ended and another one has room.
+    /// Notified when a retry has ended and its retry permit is free, because another retry may then be sent.
     retry_ended: Notify,
     pub(super) signing_keys: SigningKeys,
     in_flight: InFlight,
-    /// Active while the proxy lets nothing through.
+    /// Pauses the dispatcher while the proxy works for no receiver.
     proxy_pause: ProxyPause,
-    /// One permit per test notification that may be sent.
+    /// Limits how many test notifications are sent at the same time.
     pub(super) test_permits: Semaphore,
 }
 
-/// Permits to send webhooks. Each is held while its webhook is sent.
+/// Permits to send webhooks. A permit is held until its webhook has been sent.
 struct Permits {
     all: OwnedSemaphorePermit,
     retries: OwnedSemaphorePermit,
@@ -72,20 +74,23 @@ struct Permits {
 
 /// How the attempt to send one claimed webhook ended.
 enum SendResult {
-    /// The exchange says something about the receiver.
+    /// The attempt has an outcome: the receiver responded, or the attempt failed and the failure counts as a
+    /// fault of the receiver.
     Attempted { outcome: Outcome, exchange: Exchange },
-    /// The server stopped during the exchange. It is unknown whether the receiver got the webhook.
+    /// The server stopped during the exchange. It is unknown whether the receiver received the webhook.
     Interrupted,
     /// The webhook expired before anything was sent.
     Expired,
-    /// This machine could not send the webhook: for example no socket was free, or the signing secrets could not be read.
+    /// This machine could not send the webhook: for example no socket was free, or the signing secrets could
+    /// not be read.
     LocalTrouble(String),
-    /// The proxy did not let the webhook through. `affects_every_peer` is true when it lets nothing through.
+    /// The proxy did not connect to the receiver. `affects_every_peer` is true if the proxy works for no
+    /// receiver.
     ProxyTrouble { error: String, affects_every_peer: bool },
 }
 
 impl Dispatcher {
-    /// A dispatcher that sends nothing until [`Dispatcher::run`].
+    /// Creates a dispatcher that sends nothing until [`Dispatcher::run`] is called.
     pub fn new(ledger: Ledger, net: Net, settings: DispatcherSettings) -> Self {
         let inner = Inner {
             permits: Arc::new(Semaphore::new(settings.concurrency)),
@@ -102,7 +107,8 @@ impl Dispatcher {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Claims and sends webhooks until told to stop. Webhooks that are being sent are tasks of their own and end by themselves.
+    /// Claims and sends webhooks until `tasks` is stopped. Each webhook is sent in its own task, which
+    /// continues after this method has returned.
     pub async fn run(self, tasks: Tasks) {
         let mut due = self.inner.ledger.webhooks_due();
         let stop = tasks.stop_token();
@@ -112,7 +118,7 @@ impl Dispatcher {
                 () = stop.cancelled() => return,
             };
             let capacity = permits.capacity();
-            // A stop does not cancel the claim: every claimed webhook must be sent or released.
+            // A stop does not interrupt the claim, because every claimed webhook must be sent or released.
             let claimed = match self.claim(capacity).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
@@ -132,8 +138,8 @@ impl Dispatcher {
         }
     }
 
-    /// Claims the webhooks that are due now, sends them and writes the results. Returns their number. For tests, which do not call
-    /// [`Dispatcher::run`].
+    /// Claims the webhooks that are due now, sends them and writes the results. Returns the number of claimed
+    /// webhooks. Only tests call this method; a server calls [`Dispatcher::run`].
     pub async fn step(&self) -> Result<usize, Error> {
         let claimed = self.claim(self.free_permits().await.capacity()).await?;
         let never = CancellationToken::new();
@@ -141,18 +147,18 @@ impl Dispatcher {
         Ok(join_all(attended).await.len())
     }
 
-    /// Waits for one free permit and takes all that are free.
+    /// Waits until one permit is free, then takes all free permits.
     async fn free_permits(&self) -> Permits {
         let retries = Arc::clone(&self.inner.retry_permits);
         let all = free_permits(&self.inner.permits).await;
         let n_retries = u32::try_from(retries.available_permits()).unwrap_or(u32::MAX);
-        // Only this dispatcher takes these permits, so all available ones can be acquired.
+        // Only this dispatcher takes retry permits, so all available retry permits can be acquired.
         let retries =
             retries.try_acquire_many_owned(n_retries).expect("only the dispatcher takes these permits");
         Permits { all, retries }
     }
 
-    /// Free permits, after the end of a pause.
+    /// Takes all free permits, then waits until the proxy pause has ended.
     async fn permits_to_claim(&self) -> Permits {
         let permits = self.free_permits().await;
         self.inner.proxy_pause.wait().await;
@@ -163,7 +169,7 @@ impl Dispatcher {
         self.inner.ledger.claim_webhooks(capacity, self.inner.settings.lease_ms).await
     }
 
-    /// Sends each claimed webhook in a task of its own.
+    /// Sends each claimed webhook in its own task.
     fn spawn_sends(&self, claimed: Vec<Lease<DueWebhook>>, mut permits: Permits, tasks: &Tasks) {
         for lease in claimed {
             let permit = permits.all.split(1);
@@ -180,7 +186,7 @@ impl Dispatcher {
         }
     }
 
-    /// Makes one attempt and writes its result.
+    /// Makes one attempt to send a webhook and writes the result of the attempt.
     async fn attend(&self, lease: Lease<DueWebhook>, return_leases: &CancellationToken) {
         let (id, attempt) = (lease.value.id, lease.attempt);
         let started_ms = self.inner.ledger.clock().now_ms();
@@ -225,7 +231,7 @@ impl Dispatcher {
         }
     }
 
-    /// The ledger update that follows from the result of an attempt. Logs the attempt.
+    /// Returns the ledger update that follows from the result of an attempt. Logs the attempt.
     fn ledger_update(&self, lease: &Lease<DueWebhook>, started_ms: i64, result: SendResult) -> LedgerUpdate {
         let Inner { ledger, settings, .. } = &*self.inner;
         let now_ms = ledger.clock().now_ms();

@@ -1,6 +1,6 @@
-//! The webhooks that this server is sending now. A lease lasts longer than any exchange, but it ends by the wall clock, and the
-//! wall clock may jump. The ledger may then hand out a webhook again that is still being sent; this set prevents a second POST
-//! beside the first.
+//! The set of webhooks that this server is sending now. A lease lasts longer than any attempt, but it expires
+//! by the wall clock, and the wall clock may jump. The ledger may then hand out a webhook that is still being
+//! sent. This set prevents a second POST request for the webhook at the same time.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub(super) struct InFlightGuard<'a> {
 }
 
 impl InFlight {
-    /// Adds a webhook to the set. `None` when the webhook is being sent already.
+    /// Adds a webhook to the set. Returns `None` if the webhook is already being sent.
     pub(super) fn begin(&self, id: Uuid) -> Option<InFlightGuard<'_>> {
         if !self.ids().insert(id) {
             return None;

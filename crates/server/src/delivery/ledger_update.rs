@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::runtime::telemetry::with_causes;
 
-/// Pause before a write is repeated that the ledger was too busy for.
+/// The pause before a write is repeated because the ledger was busy.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
-/// A change of the ledger that ends a lease.
+/// A change in the ledger that ends the lease of a webhook.
 pub(super) enum LedgerUpdate {
     Attempt { attempt: Attempt, next: Disposition },
     Abandon { reason: FailureReason },
@@ -19,8 +19,8 @@ pub(super) enum LedgerUpdate {
 }
 
 impl LedgerUpdate {
-    /// Writes the update. Repeats the write while the ledger is busy and the lease lasts, because a webhook whose result is not
-    /// written is sent again.
+    /// Writes the update. Repeats the write while the ledger is busy and the lease is valid, because a
+    /// webhook whose result is not recorded is sent again.
     pub(super) async fn write(
         &self,
         ledger: &Ledger,
@@ -37,7 +37,7 @@ impl LedgerUpdate {
                 && ledger.clock().now_ms() < lease.until_ms
                 && !return_leases.is_cancelled();
             if !can_repeat {
-                // The lease ends by itself and the attempt is repeated with the same id and the same bytes.
+                // The lease expires, and then the webhook is sent again with the same id and the same bytes.
                 tracing::error!(%id, attempt, %error, "the end of a webhook's attempt could not be written");
                 return;
             }

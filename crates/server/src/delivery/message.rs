@@ -1,4 +1,4 @@
-//! The headers that one attempt sends, and the record of an attempt. Pure.
+//! The headers of one attempt, and the record of an attempt for the history. This module does no I/O.
 
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -8,7 +8,8 @@ use pixaven_net::{Exchange, PhaseTimings};
 use super::signing::{self, SigningKey};
 use super::verdict;
 
-/// The headers of the webhook, overridden by the headers that this server sets itself.
+/// Builds the headers of one attempt from the headers that the image request declares for its webhook and
+/// from the headers that this server sets. If both contain the same name, the header of the server is sent.
 pub(super) fn request_headers(
     webhook: &DueWebhook,
     attempt: u32,
@@ -16,7 +17,7 @@ pub(super) fn request_headers(
     keys: &[SigningKey],
 ) -> HeaderMap {
     let own = webhook.headers.iter().filter_map(|(name, value)| {
-        // The API checked the names and values when it accepted the request.
+        // The names and values are valid, because the API checked them when it accepted the request.
         Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
     });
     let mut headers: HeaderMap = own.collect();
@@ -32,7 +33,7 @@ pub(super) fn request_headers(
     headers
 }
 
-/// The record of an exchange for the history.
+/// Builds the record of an attempt for the history from the attempt's exchange.
 pub(super) fn attempt_of(
     started_ms: i64,
     outcome: Outcome,
@@ -53,7 +54,7 @@ pub(super) fn attempt_of(
     }
 }
 
-/// The record of an attempt that a stop of the server interrupted.
+/// Builds the record of an attempt that a stop of the server interrupted.
 pub(super) fn interrupted(started_ms: i64, now_ms: i64) -> Attempt {
     Attempt {
         started_ms,

@@ -1,6 +1,6 @@
-//! Pauses the whole dispatcher while the proxy lets nothing through. Trying every webhook of a backlog would cost two writes to the
-//! ledger and one log line for each, with the same result every time. A refusal of the proxy that concerns a single receiver
-//! does not pause the dispatcher.
+//! Pauses the whole dispatcher while the proxy works for no receiver. Without the pause, each webhook of a
+//! backlog would cost two ledger writes and one log line, always with the same result. A refusal by the proxy
+//! that concerns a single receiver does not pause the dispatcher.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::runtime::permits::LOCAL_TROUBLE_PAUSE_MS;
 
-/// Duration of a pause: until the released webhooks are due again.
+/// Duration of a pause. It equals the delay after which the released webhooks are due again.
 const PAUSE: Duration = Duration::from_millis(LOCAL_TROUBLE_PAUSE_MS.unsigned_abs());
 
 /// The pause of the dispatcher.
@@ -19,23 +19,26 @@ pub(super) struct ProxyPause {
 
 struct PauseState {
     until: Instant,
-    /// Whether a receiver answered since the proxy last refused a webhook.
+    /// Whether a receiver has answered since the last failure of the proxy.
     has_answered: bool,
 }
 
 impl ProxyPause {
-    /// A dispatcher that is not paused.
+    /// Creates the state of a dispatcher that is not paused.
     pub(super) fn new() -> Self {
         Self { state: Mutex::new(PauseState { until: Instant::now(), has_answered: false }) }
     }
 
-    /// Records that a receiver answered, so the proxy works.
+    /// Records that a receiver answered, which means that the proxy works.
     pub(super) fn note_answer(&self) {
         self.state().has_answered = true;
     }
 
-    /// Begins a pause and returns `true`. Returns `false` while a pause lasts, and when the trouble may concern one receiver only
-    /// and another receiver has answered since the last trouble.
+    /// Begins a pause after a failure of the proxy. Returns whether a new pause began.
+    ///
+    /// No pause begins in two cases. First, a pause is already in progress. Second, `affects_every_peer` is
+    /// false and a receiver has answered since the previous failure of the proxy, so the proxy works for
+    /// other receivers.
     pub(super) fn begin(&self, affects_every_peer: bool) -> bool {
         let now = Instant::now();
         let mut state = self.state();
@@ -63,14 +66,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_begins_once_and_ends() {
+    async fn a_second_failure_during_a_pause_does_not_begin_a_new_pause() {
         let (pause, begun) = (ProxyPause::new(), Instant::now());
         pause.wait().await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
         assert_eq!([pause.begin(true), pause.begin(true)], [true, false]);
         pause.wait().await;
         assert!(begun.elapsed() >= PAUSE && begun.elapsed() < 2 * PAUSE);
-        assert!(pause.begin(true), "the next trouble begins a new pause");
+        assert!(pause.begin(true), "the next failure begins a new pause");
     }
 
     #[tokio::test(start_paused = true)]
@@ -80,7 +83,7 @@ mod tests {
             pause.note_answer();
             assert!(!pause.begin(false));
         }
-        assert!(pause.begin(false), "no receiver answered in between");
+        assert!(pause.begin(false), "no receiver has answered since the previous failure");
         tokio::time::advance(PAUSE).await;
         pause.note_answer();
         assert!(pause.begin(true), "an unreachable proxy concerns every receiver");

@@ -1,5 +1,6 @@
 //! The signature of Standard Webhooks (<https://www.standardwebhooks.com>, version 1): HMAC-SHA256 over
-//! `id.timestamp.body`, with a secret that both sides know. Deliveries sign; `pixaven listen` and the demo verify.
+//! `id.timestamp.body`, with a secret that sender and receiver share. The dispatcher signs; `pixaven listen`
+//! and the demo verify.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Prefix of every secret. The rest is base64.
+/// Prefix of every secret. The text after the prefix is base64.
 const SECRET_PREFIX: &str = "whsec_";
 /// Length of a secret in bytes. The specification requires 24 to 64.
 const SECRET_BYTES: usize = 32;
@@ -19,7 +20,7 @@ const SIGNATURE_PREFIX: &str = "v1,";
 #[derive(Clone)]
 pub struct SigningKey(Hmac<Sha256>);
 
-/// A text is not a signing secret.
+/// The error for a text that is not a signing secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a signing secret: it is `whsec_` and base64")]
 pub struct InvalidSecret;
@@ -33,7 +34,7 @@ pub enum VerifyError {
     /// The message was signed too long ago or in the future. It may be a replay.
     #[error("the timestamp is too far from now")]
     TooFarFromNow,
-    /// No signature of a known scheme matches.
+    /// No signature of version 1 in the header matches.
     #[error("no signature matches")]
     Signature,
 }
@@ -49,7 +50,7 @@ pub struct SignedHeaders<'a> {
     pub signature: &'a str,
 }
 
-/// A new secret from the random source of the operating system.
+/// Generates a secret with the random source of the operating system.
 pub fn generate_secret() -> Result<String, getrandom::Error> {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes)?;
@@ -82,7 +83,8 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The value of `webhook-signature`: one signature per key, so that a receiver can verify with any of the active secrets.
+/// The value of `webhook-signature`: one signature for each key, so that a receiver can verify with any of
+/// the active secrets.
 pub fn sign(keys: &[SigningKey], id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let timestamp = timestamp_s.to_string();
     let signatures = keys.iter().map(|key| {
@@ -92,8 +94,8 @@ pub fn sign(keys: &[SigningKey], id: &str, timestamp_s: i64, body: &[u8]) -> Str
     signatures.collect::<Vec<_>>().join(" ")
 }
 
-/// Checks that a message was signed with `key`, at most `tolerance_s` seconds before or after `now_s`. Signatures are compared in
-/// constant time. Signatures of other versions are ignored.
+/// Checks that a message was signed with `key`, and that its timestamp differs from `now_s` by at most
+/// `tolerance_s` seconds. Signatures are compared in constant time. Signatures of other versions are ignored.
 pub fn verify(
     key: &SigningKey,
     headers: SignedHeaders<'_>,
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_active_secret_verifies_and_an_unknown_one_does_not() {
+    fn a_signature_verifies_with_every_active_secret_and_with_no_other() {
         let secrets: [String; 3] = std::array::from_fn(|_| generate_secret().unwrap());
         let [old, new, stranger] = secrets.each_ref().map(|secret| key(secret));
         let signature = sign(&[new.clone(), old.clone()], "id", 1_000, b"body");
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_message_does_not_verify() {
+    fn the_signature_of_a_changed_message_is_refused() {
         let key = key(&generate_secret().unwrap());
         let signature = sign(std::slice::from_ref(&key), "id", 1_000, b"body");
         let good = SignedHeaders { id: "id", timestamp: "1000", signature: &signature };

@@ -1,4 +1,5 @@
-//! A cache of the accounts' signing keys, so that thousands of webhooks of one account read the secrets from the ledger once.
+//! Caches the signing keys of accounts, so that thousands of webhooks of one account need only one read of
+//! its secrets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +9,22 @@ use pixaven_ledger::{AccountId, Ledger};
 use super::signing::SigningKey;
 use crate::runtime::ttl_cache::TtlCache;
 
-/// Time for which keys are cached. After a rotation, webhooks are signed with the old set of secrets for at most this long.
+/// How long keys are cached. After a rotation, webhooks are signed with the old secrets for at most this
+/// long.
 const KEYS_TTL: Duration = Duration::from_secs(10);
 
-/// Why a webhook cannot be signed now. None of the reasons is the receiver's fault.
+/// Why a webhook cannot be signed now. None of these errors is a fault of the receiver.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
     /// The ledger could not be read.
     #[error("the signing secrets cannot be read")]
     Ledger(#[from] pixaven_ledger::Error),
-    /// The account has no secret, or none that can be parsed.
+    /// The account has no secret that can be parsed.
     #[error("the account has no usable signing secret")]
     NoSecret,
 }
 
-/// The cached keys by account.
+/// A cache of the active signing keys of each account.
 pub(super) struct SigningKeys {
     cache: TtlCache<AccountId, Arc<[SigningKey]>>,
 }
@@ -34,7 +36,7 @@ impl Default for SigningKeys {
 }
 
 impl SigningKeys {
-    /// The active keys of an account, newest first. There is at least one.
+    /// The active keys of an account, newest first. The list has at least one key.
     pub(super) async fn of(
         &self,
         ledger: &Ledger,

@@ -1,5 +1,5 @@
-//! Test notifications: one POST to an address that a user wants to check. A test is signed and sent like a webhook, but it
-//! passes no queue and the ledger keeps nothing of it.
+//! Test notifications: one POST request to a URL that a user wants to check. A notification is signed and
+//! sent like a webhook, but it is not queued and the ledger does not record it.
 
 use bytes::Bytes;
 use pixaven_ledger::{AccountId, DueWebhook, RecordedAttempt};
@@ -14,11 +14,11 @@ use super::message::{attempt_of, request_headers};
 use super::signing_keys::SigningKeyError;
 use super::verdict;
 
-/// Where a test notification goes.
+/// The receiver and the content of a test notification.
 pub struct TestTarget<'a> {
     /// The account whose secrets sign the notification.
     pub account: AccountId,
-    /// The id in the notification.
+    /// The id that the notification contains.
     pub id: Uuid,
     /// The receiver.
     pub url: &'a Url,
@@ -26,20 +26,20 @@ pub struct TestTarget<'a> {
     pub headers: &'a [(String, String)],
 }
 
-/// What happened to a test notification.
+/// The result of a test notification.
 pub struct TestDelivery {
-    /// The attempt, with number 1.
+    /// The record of the attempt. Its number is always 1.
     pub attempt: RecordedAttempt,
-    /// Why there was no answer, if there was none.
+    /// The reason why no response arrived. `None` if a response arrived.
     pub error: Option<NetError>,
     /// The payload that was sent.
     pub payload: String,
 }
 
-/// Why a test notification could not be sent. None of the reasons is the receiver's fault.
+/// Why a test notification could not be sent. None of these errors is a fault of the receiver.
 #[derive(Debug, thiserror::Error)]
 pub enum TestDeliveryError {
-    /// Too many tests are running at the same time.
+    /// Too many test notifications are being sent at the same time.
     #[error("too many test notifications are being sent")]
     TooManyTests,
     /// The notification could not be signed.
@@ -51,7 +51,7 @@ pub enum TestDeliveryError {
 }
 
 impl Dispatcher {
-    /// Sends one notification now and returns what happened.
+    /// Sends one test notification now and returns its result.
     pub async fn send_test(&self, target: TestTarget<'_>) -> Result<TestDelivery, TestDeliveryError> {
         let Ok(_permit) = self.inner.test_permits.try_acquire() else {
             return Err(TestDeliveryError::TooManyTests);

@@ -1,5 +1,5 @@
-//! What the result of an exchange means for its webhook: the outcome of the attempt and what follows. Pure: the time and the
-//! random number are parameters.
+//! Derives the outcome of an attempt and the next state of its webhook from the result of an exchange. This
+//! module reads no clock and no random source: the time and the random number are parameters.
 
 use std::time::UNIX_EPOCH;
 
@@ -9,10 +9,10 @@ use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{Disposition, FailureReason, Outcome};
 use pixaven_net::{HttpResponse, NetError};
 
-/// Bytes of an answer's body that the history keeps.
+/// The most bytes of a response body that the history keeps.
 const EXCERPT_BYTES: usize = 1024;
 
-/// What decides about the next attempt, besides the answer.
+/// The values that decide, together with the response, whether and when the next attempt is made.
 pub(super) struct RetryContext<'a> {
     /// The number of the attempt in the retry schedule, from 1. Interrupted attempts are not counted.
     pub(super) attempt: u32,
@@ -25,8 +25,8 @@ pub(super) struct RetryContext<'a> {
     pub(super) schedule: &'a Schedule,
 }
 
-/// The outcome of an attempt. Trouble of this machine or of its proxy is no outcome, because it says nothing about the receiver;
-/// the error is then returned.
+/// Returns the outcome of an attempt. If this machine or its proxy caused a failure, returns the error
+/// instead, because this error says nothing about the receiver.
 pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome, &NetError> {
     Ok(match result {
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
@@ -50,13 +50,13 @@ pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome
     })
 }
 
-/// What follows an attempt.
+/// Decides what happens to a webhook after an attempt: it is delivered, it fails, or it is sent again.
 pub(super) fn next(result: &Result<HttpResponse, NetError>, context: &RetryContext<'_>) -> Disposition {
     let failed = |reason| Disposition::Failed { reason };
     match result {
         Ok(answer) if answer.status.is_success() => return Disposition::Delivered,
         Ok(answer) if answer.status == StatusCode::GONE => return failed(FailureReason::Gone),
-        // The URL does not change, so every further attempt would fail, too.
+        // The URL of a webhook does not change, so every further attempt would fail, too.
         Err(NetError::InvalidUrl(_)) => return failed(FailureReason::UnusableUrl),
         Ok(_) | Err(_) => {}
     }
@@ -74,8 +74,8 @@ pub(super) fn next(result: &Result<HttpResponse, NetError>, context: &RetryConte
     }
 }
 
-/// The pause that the receiver asks for by `Retry-After`, in milliseconds. It is limited to the schedule's longest pause after
-/// this attempt.
+/// The pause that the receiver requests by `Retry-After`, in milliseconds, but at most the longest pause that
+/// the retry schedule contains after this attempt.
 pub(super) fn granted_retry_after_ms(
     result: &Result<HttpResponse, NetError>,
     context: &RetryContext<'_>,
@@ -85,12 +85,12 @@ pub(super) fn granted_retry_after_ms(
     Some(asked_ms.min(context.schedule.max_wait_after(context.attempt)))
 }
 
-/// Parses `Retry-After` (RFC 9110, section 10.2.3), which holds seconds or an HTTP date, into milliseconds from now. A value that
-/// cannot be parsed is ignored.
+/// Parses `Retry-After` (RFC 9110, section 10.2.3), which holds seconds or an HTTP date, into milliseconds
+/// from now. Returns `None` if the value cannot be parsed.
 fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A number that does not fit is longer than every limit.
+        // A number that does not fit into 64 bits becomes the largest number, which is above every limit.
         return Some(value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000));
     }
     let since_epoch = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -98,15 +98,15 @@ fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
     Some(at_ms.saturating_sub(now_ms).max(0))
 }
 
-/// The beginning of an answer's body as text, for the history.
+/// Returns the beginning of a response body as text, for the history.
 pub(super) fn body_excerpt(body: &[u8]) -> String {
     let beginning = &body[..body.len().min(EXCERPT_BYTES)];
-    // The cut may fall inside a character, which is then dropped.
+    // The cut may fall inside a UTF-8 character. The incomplete character is then dropped.
     let whole = match std::str::from_utf8(beginning) {
         Err(error) if error.error_len().is_none() => &beginning[..error.valid_up_to()],
         _ => beginning,
     };
-    // PostgreSQL stores no NUL in a text.
+    // PostgreSQL cannot store the character NUL in a text.
     String::from_utf8_lossy(whole).replace('\0', "\u{fffd}")
 }
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_2xx_delivers_and_only_410_ends_at_once() {
+    fn only_status_2xx_is_delivered_and_only_410_fails_without_a_retry() {
         for status in [200, 201, 202, 204, 206, 299] {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Delivered, "{status}");
             assert_eq!(check(&answer(status, None), 1, false, Some(0)), Disposition::Delivered, "{status}");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_end_by_schedule_expiry_and_settings() {
+    fn a_webhook_fails_when_no_retry_is_left_or_allowed() {
         let refused = Err(NetError::BlockedAddress { rule: BlockedBy::Address, is_terse: false });
         assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
         assert_eq!(check(&refused, 10, true, None), failed(FailureReason::RetriesExhausted));
@@ -184,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn local_and_proxy_trouble_is_no_outcome() {
+    fn an_error_of_this_machine_or_of_its_proxy_has_no_outcome() {
         assert!(outcome(&Err(NetError::Local(io::Error::other("no sockets")))).is_err());
         assert!(outcome(&Err(NetError::Proxy(ProxyError::Status(407)))).is_err());
         assert_eq!(outcome(&Err(NetError::Timeout)).unwrap(), Outcome::Timeout);
     }
 
     #[test]
-    fn retry_after_is_parsed_in_both_forms_and_other_values_are_ignored() {
+    fn retry_after_accepts_seconds_or_an_http_date_and_ignores_other_values() {
         for (value, expected) in [
             ("0", Some(0)),
             ("120", Some(120_000)),

@@ -1,7 +1,7 @@
-//! Generates `docs/operations.md`: every attribute of every operation, with a picture before and after. The
-//! picture before is a landscape drawn by code, and the program makes the pictures after from it. The tests
-//! here check that all pictures exist and have the sizes that the page gives. The tests of `imaging` check
-//! how the operations change pixels.
+//! Generates `docs/operations.md`: every attribute of every operation, with a picture before the operation
+//! and a picture after the operation. Code draws a landscape as the picture before the operation, and this
+//! program then processes the landscape. The tests in this module check that all pictures exist and have the
+//! sizes that the page gives. The tests of `imaging` check how the operations change pixels.
 
 mod examples;
 
@@ -32,7 +32,7 @@ const OPERATIONS: [&str; 11] =
 /// Attributes without an example, because the landscape cannot show their effect.
 const WITHOUT_EXAMPLE: [&str; 1] = ["crop.padding"];
 
-/// Width and height of the picture before, in pixels.
+/// Width and height, in pixels, of the landscape, which is the picture before an operation.
 const SIZE: (u32, u32) = (216, 144);
 
 /// The WebP quality of the pictures.
@@ -54,7 +54,8 @@ fn docs_directory() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"))
 }
 
-/// The picture before, as a file. For the example of `auto.orient`, the file has an EXIF orientation.
+/// The picture before an operation, as a file. For the example of `auto.orient`, the file has an EXIF
+/// orientation.
 fn picture_before(has_orientation: bool) -> Vec<u8> {
     let image = Image::new(SIZE.0, SIZE.1, Channels::Rgb, pixaven_sample::landscape(SIZE.0, SIZE.1, 7));
     if !has_orientation {
@@ -69,7 +70,8 @@ fn picture_before(has_orientation: bool) -> Vec<u8> {
 /// The watermark of the examples: an orange ring of 40 × 40 pixels.
 fn ring() -> Vec<u8> {
     const SIDE: i32 = 40;
-    // Twice the offset of each pixel's centre from the centre of the ring.
+    // Twice the offset of each pixel's centre from the centre of the ring, because twice the offset is an
+    // integer.
     let offsets = (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (2 * x + 1 - SIDE, 2 * y + 1 - SIDE)));
     let pixel = |(x, y): (i32, i32)| {
         let is_ring = (500..1500).contains(&(x * x + y * y));
@@ -79,8 +81,8 @@ fn ring() -> Vec<u8> {
     encode(Image::new(40, 40, Channels::Rgba, data), Format::Png, &Output::default()).unwrap()
 }
 
-/// The picture after: the result of a request, as a file for the page. `request` may differ from that of the
-/// example.
+/// Processes the landscape by `request` and returns the result as a file for the page. `request` may differ
+/// from `example.request`. The example only decides whether the landscape has an EXIF orientation.
 fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo), String> {
     let spec =
         request::parse(request.as_bytes(), RequestKind::Upload, false).map_err(|error| error.to_string())?;
@@ -94,8 +96,8 @@ fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo)
     result.map(|processed| (processed.bytes, processed.output)).map_err(|error| error.to_string())
 }
 
-/// Every example with its file name: the name of the attribute, and a number from the second example of an
-/// attribute on.
+/// Every example with its file name, which is the name of the attribute. From the second example of an
+/// attribute on, the file name also contains the number of the example.
 fn example_files() -> impl Iterator<Item = (&'static Example, String)> {
     EXAMPLES.iter().enumerate().map(|(i, example)| {
         let n_before = EXAMPLES[..i].iter().filter(|other| other.attribute == example.attribute).count();
@@ -173,7 +175,8 @@ fn every_attribute_of_an_operation_has_an_example() {
     }
 }
 
-/// The JSON of a request without one attribute. The object of the attribute stays, even if it becomes empty.
+/// The JSON of a request after one attribute was removed. The object that contained the attribute is kept,
+/// even if it becomes empty.
 fn request_without(request: &str, attribute: &str) -> String {
     let mut json: serde_json::Value = serde_json::from_str(request).unwrap();
     let (path, key) = attribute.rsplit_once('.').unwrap();
@@ -187,7 +190,7 @@ fn request_without(request: &str, attribute: &str) -> String {
 fn every_example_differs_from_the_request_without_its_attribute() {
     for example in EXAMPLES {
         let (picture, _) = picture_after(example, example.request).unwrap_or_else(|error| panic!("{error}"));
-        // Without the attribute, the request is refused or yields another picture.
+        // Without the attribute, the request must be refused or must yield another picture.
         if let Ok((without_attribute, _)) =
             picture_after(example, &request_without(example.request, example.attribute))
         {

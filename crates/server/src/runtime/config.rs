@@ -44,7 +44,7 @@ pub struct Config {
     layers: Layers,
 }
 
-/// The layers above the defaults.
+/// The three layers that override the defaults: the configuration file, the environment and the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The path of the configuration file, if there is one.
@@ -149,7 +149,7 @@ impl Config {
         if server.plain_listen == Some(server.listen) && server.listen.port() != 0 {
             return Some(("server.plain_listen", "must differ from server.listen"));
         }
-        // If a lease expired while its holder still worked, a second driver could begin the same work.
+        // If a lease expired while its holder still works, a second driver could begin the same work.
         if jobs.lease_s < 3 * (fetch.deadline_s + images.wall_s) {
             return Some(("jobs.lease_s", "must be at least three times fetch.deadline_s + images.wall_s"));
         }

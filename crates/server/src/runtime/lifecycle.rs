@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-/// How long a stop waits, after the drain, until the tasks have returned the leases of their unfinished work.
+/// How long a stop waits for the tasks to return the leases of their unfinished work. This time begins after
+/// the drain, which is the time in which tasks may finish their work.
 const RETURN_LEASES_WAIT: Duration = Duration::from_secs(5);
 
 /// The background tasks of one server and the two tokens that stop them. A clone is cheap and refers to the
@@ -23,7 +24,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Creates a set without tasks, of which no token is cancelled.
+    /// Creates an empty set of tasks. Neither token is cancelled.
     pub fn new() -> Self {
         Self::default()
     }
@@ -40,15 +41,15 @@ impl Tasks {
         &self.stop
     }
 
-    /// The token that is cancelled when the drain ends. From then on, tasks must end running work and return
-    /// its leases.
+    /// The token that is cancelled when the time for finishing work (the drain) ends. From then on, tasks
+    /// must end running work and return its leases.
     pub fn return_leases_token(&self) -> &CancellationToken {
         &self.return_leases
     }
 
-    /// Stops all tasks: cancels the stop token and waits up to `drain` for the tasks to end. If some still
-    /// run then, it cancels the token for returning leases and waits a few more seconds. Returns whether all
-    /// tasks have ended.
+    /// Stops all tasks: cancels the stop token and waits up to `drain` for the tasks to end. If some tasks
+    /// still run after this time, cancels the token for returning leases and waits a few more seconds.
+    /// Returns whether all tasks have ended.
     pub async fn stop(&self, drain: Duration) -> bool {
         self.stop.cancel();
         self.tracker.close();
@@ -71,14 +72,14 @@ pub async fn stop_signal() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Forbids core dumps of this process, and debuggers of other processes of the same user, because the memory of
-/// the server holds keys and secrets.
+/// Forbids core dumps of this process, and forbids that other processes of the same user attach a debugger,
+/// because the memory of the server holds keys and secrets.
 pub fn forbid_dumps() -> std::io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 /// Raises the soft limit on open files and sockets of this process to its hard limit. The usual soft limit is
-/// low only for the sake of programs that use `select`.
+/// low only because programs that use `select` cannot handle high descriptor numbers.
 pub fn raise_open_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The pause before a driver repeats work that this machine could not do, for example because the disk was
-/// full or no socket was free. The failed try does not count as an attempt.
+/// The pause, in milliseconds, before a driver repeats work that failed because of this machine, for example
+/// because the disk was full or no socket was free. The failure does not count as an attempt.
 pub const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
 
 /// Waits for one permit and then takes all free permits, so that a driver claims no more work than it can

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The most entries of a cache. While all entries of a full cache are fresh, the cache stores no new entries.
+/// The most entries of a cache. If no entry of a full cache has expired, the cache does not store new
+/// entries.
 const MAX_ENTRIES: usize = 10_000;
 
 /// Values by key. Every value expires when its age reaches `ttl`.
@@ -30,8 +31,8 @@ impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
         (since.elapsed() < self.ttl).then(|| value.clone())
     }
 
-    /// Stores a value. A full cache first removes its expired entries, and drops the new value if none has
-    /// expired.
+    /// Stores a value. If the cache is full, it first removes the expired entries. If no entry has expired,
+    /// the new value is not stored.
     pub fn put(&self, key: K, value: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MAX_ENTRIES {

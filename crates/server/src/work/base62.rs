@@ -2,16 +2,17 @@
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// 248 is the largest multiple of 62 that fits into a byte. Bytes from 248 up are dropped, which makes every digit equally
-/// likely.
+/// 248 is the largest multiple of 62 that fits into a byte. Bytes from 248 up are dropped, which makes every
+/// digit equally likely.
 const UNBIASED_BELOW: u8 = 248;
 
-/// `n_chars` random base-62 digits from the random source of the operating system.
+/// Generates `n_chars` random base-62 digits with the random source of the operating system.
 pub fn random(n_chars: usize) -> Result<String, getrandom::Error> {
     from_entropy(n_chars, getrandom::fill)
 }
 
-/// The same from any source of random bytes. `fill` is called with at most 32 bytes, and again while digits are missing.
+/// Generates `n_chars` random base-62 digits from the bytes of `fill`, which writes 32 random bytes per call.
+/// `fill` is called until there are enough digits.
 fn from_entropy<E>(n_chars: usize, mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<String, E> {
     let mut text = String::with_capacity(n_chars);
     let mut bytes = [0; 32];
@@ -32,7 +33,8 @@ mod tests {
 
     #[test]
     fn every_digit_is_equally_likely() {
-        // 31 texts of 32 digits use 31 × 32 = 4 × 248 bytes: four times each value that is not dropped.
+        // 31 texts of 32 digits use 31 × 32 = 4 × 248 bytes, so each of the 248 accepted byte values is used
+        // four times.
         let mut source = (0..248_u8).cycle();
         let mut n_seen = [0; 128];
         for _ in 0..31 {
@@ -46,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn biased_bytes_are_dropped() {
+    fn bytes_from_248_up_are_dropped() {
         let mut rounds = [255_u8, 248, 247].into_iter();
         let text = from_entropy(32, |bytes| {
             bytes.fill(rounds.next().expect("the third round is usable"));
@@ -56,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_random_source_is_passed_on() {
+    fn an_error_of_the_random_source_is_returned() {
         assert_eq!(from_entropy(32, |_| Err("no entropy")), Err("no entropy"));
     }
 }

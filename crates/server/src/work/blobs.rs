@@ -1,9 +1,11 @@
-//! The server's own files: uploaded inputs while their job is unfinished, results for as long as they are kept, and
+//! The server's own files: uploaded inputs while their job is unfinished, results until they expire, and
 //! watermarks.
 //!
-//! Files lie in a directory behind `object_store`, so that a bucket is one more constructor. Every key is unique and never
-//! overwritten. A put returns only after the bytes and the directory entry are on disk. Small contents are no files: they are
-//! stored in the ledger's commit, which costs less than a flush of their own.
+//! The files are in a directory and are accessed through the trait `ObjectStore`. Support for an
+//! object-storage bucket would therefore need only one more constructor. Every key is unique and its file is
+//! never overwritten. Storing a file returns only after the bytes and the directory entry are on disk.
+//! Contents of at most 16 KiB are stored in a row of the ledger instead of in a file, because a commit of the
+//! ledger costs less than a separate flush of a file.
 
 mod unfinished;
 
@@ -40,7 +42,7 @@ pub struct Blobs {
     root: PathBuf,
 }
 
-/// The body of a stored content, as a stream.
+/// The body of a stored content, as a stream of byte chunks.
 pub type BlobStream = BoxStream<'static, Result<Bytes, object_store::Error>>;
 
 impl Blobs {
@@ -62,17 +64,18 @@ impl Blobs {
         format!("{WATERMARKS}/{id}")
     }
 
-    /// A new key for a result. The day (`2026-01-10`) is part of the key, so that the sweep can remove a whole day.
+    /// Creates a key for a result. The day (`2026-01-10`) is part of the key, so that the sweep can remove
+    /// all results of a day.
     ///
-    /// Two calls never return the same key: a job that is tried again after a crash must not collide with the file of the
-    /// interrupted try.
+    /// Two calls never return the same key, because a job that is run again after a crash must not collide
+    /// with the file of the interrupted run.
     pub fn new_result_key(id: Uuid, day: &str, extension: &str) -> String {
         let unique = Uuid::new_v4().simple();
         format!("{RESULTS}/{day}/{id}-{unique}.{extension}")
     }
 
-    /// Stores `bytes`. Small contents are returned inline, for the ledger to write; larger ones become a durable file under
-    /// `key`, which must be new.
+    /// Stores `bytes`. Contents of at most 16 KiB are returned inline, and the caller writes them to the
+    /// ledger. Larger contents become a durable file under `key`, which must be new.
     pub async fn store(&self, key: String, bytes: Bytes) -> Result<StoredContent, WorkError> {
         if bytes.len() <= INLINE_MAX_BYTES {
             return Ok(StoredContent::Inline(bytes));
@@ -81,8 +84,9 @@ impl Blobs {
         Ok(StoredContent::File { key })
     }
 
-    /// Deletes a stored content after the ledger certainly refused the row that refers to it. After any other outcome the row
-    /// may exist: the content then stays, and the sweep deletes it if it has no row.
+    /// Deletes a stored content if the ledger certainly did not write the row that refers to it. In all other
+    /// cases the row may exist, so the content is kept. If the row does not exist, the sweep deletes the
+    /// content later.
     pub async fn undo_if_rolled_back<T>(
         &self,
         content: &StoredContent,
@@ -100,7 +104,7 @@ impl Blobs {
         }
     }
 
-    /// Reads a whole content. `None` when its file does not exist.
+    /// Reads a whole content. Returns `None` if the content is a file that does not exist.
     pub async fn read(&self, content: &StoredContent) -> Result<Option<Bytes>, WorkError> {
         match content {
             StoredContent::Inline(bytes) => Ok(Some(bytes.clone())),
@@ -123,7 +127,7 @@ impl Blobs {
         put.map(drop).map_err(|error| WorkError::StorageWrite(error.into()))
     }
 
-    /// Reads a whole file. `None` when it does not exist.
+    /// Reads a whole file. Returns `None` if the file does not exist.
     pub async fn get(&self, key: &str) -> Result<Option<Bytes>, WorkError> {
         let found = match self.store.get(&Path::from(key)).await {
             Ok(found) => found,
@@ -133,7 +137,8 @@ impl Blobs {
         found.bytes().await.map(Some).map_err(read_error)
     }
 
-    /// Opens a content, or the byte range of it, for sending. `None` when its file does not exist.
+    /// Opens a content for sending: the whole content, or the bytes in `range`. Returns `None` if the content
+    /// is a file that does not exist.
     pub async fn open(
         &self,
         content: &StoredContent,
@@ -162,7 +167,7 @@ impl Blobs {
         }
     }
 
-    /// Lists the requests whose stored inputs were last written before `before_ms`.
+    /// Lists the ids of the requests whose stored inputs were last written before `before_ms`.
     pub async fn inputs_before(&self, before_ms: i64) -> Result<Vec<Uuid>, WorkError> {
         let names = self.names_before(INPUTS, before_ms).await?;
         Ok(names.iter().filter_map(|name| Uuid::try_parse(name).ok()).collect())
@@ -173,7 +178,7 @@ impl Blobs {
         self.names_before(WATERMARKS, before_ms).await
     }
 
-    /// Removes files that a crash cut off while they were written, if they were last written before `before_ms`. Returns the
+    /// Removes files that a crash left incomplete, if they were last written before `before_ms`. Returns the
     /// number of removed files.
     pub async fn remove_unfinished_before(&self, before_ms: i64) -> Result<u64, WorkError> {
         let root = self.root.clone();
@@ -194,8 +199,9 @@ impl Blobs {
         Ok(names)
     }
 
-    /// Removes all results of the days before `day` (`2026-01-10`). No row can refer to them any more: they are left over
-    /// from tries that crashed between storing the result and committing its row. Returns the number of removed files.
+    /// Removes all results of the days before `day` (`2026-01-10`). No row refers to these files any more:
+    /// their runs crashed after they stored the result and before they committed its row. Returns the number
+    /// of removed files.
     pub async fn remove_results_before(&self, day: &str) -> Result<u64, WorkError> {
         let days = self.store.list_with_delimiter(Some(&Path::from(RESULTS))).await.map_err(read_error)?;
         let is_over = |prefix: &Path| prefix.filename().is_some_and(|name| name < day);
@@ -211,13 +217,14 @@ impl Blobs {
     }
 }
 
-/// Whether the ledger certainly did not commit an operation that failed with `error`. After other errors the commit may have
-/// happened.
+/// Returns whether the ledger certainly did not commit an operation that failed with `error`. After any other
+/// error the operation may be committed.
 pub fn is_rolled_back(error: &pixaven_ledger::Error) -> bool {
     matches!(error, pixaven_ledger::Error::LostLease | pixaven_ledger::Error::Busy)
 }
 
-/// Cuts `range` out of an inline content. The range was computed from the size in the content's row.
+/// Returns the bytes of an inline content that lie in `range`. The caller computed `range` from the size in
+/// the content's row.
 fn slice(bytes: &Bytes, range: Option<Range<u64>>) -> Result<Bytes, WorkError> {
     let Some(range) = range else { return Ok(bytes.clone()) };
     let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
@@ -236,14 +243,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_job_tried_again_after_a_crash_can_store_its_result() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let blobs = Blobs::directory(dir.path()).expect("a store");
+    async fn a_job_that_is_run_again_after_a_crash_can_store_its_result() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let blobs = Blobs::directory(dir.path()).expect("the directory can be opened");
         let id = Uuid::from_u128(1);
         for attempt in [b"first", b"again"] {
             let key = Blobs::new_result_key(id, "2026-01-10", "jpg");
-            blobs.put(&key, Bytes::from_static(attempt)).await.expect("a free key");
-            assert_eq!(blobs.get(&key).await.expect("a blob").as_deref(), Some(attempt.as_slice()));
+            blobs.put(&key, Bytes::from_static(attempt)).await.expect("the key is new");
+            assert_eq!(
+                blobs.get(&key).await.expect("the file can be read").as_deref(),
+                Some(attempt.as_slice())
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Why an image request failed, by whose fault it is. `api/error.rs` maps every variant to a status, an error word, a public
-//! text and a log level; nothing in this module, and nothing below it, knows those.
+//! Why an image request failed, and whose fault the failure is. `api/error.rs` maps every variant to a
+//! status, an error word, a public text and a log level. Neither this module nor the modules below it depend
+//! on statuses or error words.
 
 use std::error::Error as StdError;
 use std::io;
@@ -30,13 +31,13 @@ pub enum WorkError {
     /// The caller's fault: the account already has as many watermarks as its quota allows.
     #[error("the account has {max} watermarks already")]
     TooManyWatermarks {
-        /// Watermarks that one account may have.
+        /// The largest number of watermarks that one account may have.
         max: u64,
     },
     /// The caller's fault: the files of the account's watermarks would exceed its quota.
     #[error("the account's watermarks would have more than {max} bytes")]
     TooManyWatermarkBytes {
-        /// Bytes that the watermarks of one account may have together.
+        /// The largest total size, in bytes, of the watermarks of one account.
         max: u64,
     },
     /// The image's fault: the file has no bytes.
@@ -53,40 +54,42 @@ pub enum WorkError {
     Fetch {
         /// The attribute of the request that holds the URL, such as `url` or `watermark.url`.
         attribute: &'static str,
-        /// What went wrong.
+        /// The error of the fetch.
         source: NetError,
     },
-    /// This server's trouble: the queue for workers or the memory for images is full. The same request can succeed later.
+    /// This server's fault: the queue for workers is full, or the memory for images is used up. The same
+    /// request can succeed later.
     #[error("too many images are waiting")]
     Overloaded,
-    /// This server's trouble: a file could not be written, for example because the disk is full.
+    /// This server's fault: a file could not be written, for example because the disk is full.
     #[error("a file could not be stored")]
     StorageWrite(#[source] Cause),
-    /// This server's trouble: a stored file could not be read, listed or deleted.
+    /// This server's fault: a stored file could not be read, listed or deleted.
     #[error("a stored file could not be read")]
     StorageRead(#[source] Cause),
-    /// This server's trouble: the operating system did not start a worker process.
+    /// This server's fault: the operating system did not start a worker process.
     #[error("an image worker could not be started")]
     WorkerStart(#[source] io::Error),
-    /// This server's trouble: the ledger did not take or find something.
+    /// This server's fault: an operation of the ledger failed.
     #[error("the ledger failed")]
     Ledger(#[from] pixaven_ledger::Error),
-    /// Nobody's proven fault: the worker process ended while it processed the image. One more try is worth it.
+    /// Whose fault it is, is unknown: the worker process ended while it processed the image. A second run of
+    /// the job may succeed.
     #[error("an image worker ended unexpectedly: {0}")]
     WorkerCrashed(String),
-    /// A bug in this program, or a file that is missing although its row exists.
+    /// A bug in this program, or a missing file whose row exists.
     #[error("internal error")]
     Internal(#[source] Cause),
 }
 
 impl WorkError {
-    /// Wraps a cause that only a bug can produce.
+    /// Creates an internal error from a cause that only a bug can produce.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
     }
 
-    /// Whether the cause lies with this machine and the same request can succeed later. Such a failure does not use up a
-    /// try of a job.
+    /// Returns whether the cause is this machine and the same request can succeed later. Such a failure does
+    /// not count as a run of the job.
     pub fn is_local_trouble(&self) -> bool {
         match self {
             Self::Overloaded | Self::StorageWrite(_) | Self::StorageRead(_) | Self::WorkerStart(_) => true,
@@ -113,7 +116,7 @@ impl From<BudgetExceeded> for WorkError {
     }
 }
 
-/// A resource of which one image may use only so much. The values are the configured limits.
+/// A limit that one image exceeded. The values are the configured limits.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum LimitExceeded {
     /// Resident memory of the worker process, in bytes.
@@ -128,7 +131,7 @@ pub enum LimitExceeded {
         /// The limit.
         max: Duration,
     },
-    /// Time on the clock from the moment a worker has the image.
+    /// Wall time, measured from the moment at which a worker received the image.
     #[error("processing takes more than {max:?}")]
     WallTime {
         /// The limit.
@@ -136,20 +139,21 @@ pub enum LimitExceeded {
     },
 }
 
-/// What a worker reports about an image that it could not process. This value crosses the pipe between worker and server.
+/// The error that a worker reports for an image that it could not process. The worker sends this value to the
+/// server through a pipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct ImageError {
-    /// Whose fault it is.
+    /// The cause of the failure.
     pub fault: ImageFault,
     /// A sentence of `pixaven_imaging` that names what is wrong.
     pub message: String,
 }
 
-/// Whose fault an [`ImageError`] is.
+/// The cause of an [`ImageError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ImageFault {
-    /// The bytes are of no format that can be read.
+    /// The bytes have no image format that this server can read.
     UnknownFormat,
     /// The image or the watermark is damaged, or uses a feature that cannot be read.
     Corrupt,
@@ -157,9 +161,9 @@ pub enum ImageFault {
     TooLarge,
     /// The request cannot be carried out on this image.
     ImpossiblePlan,
-    /// The watermark is a file that cannot be used as one.
+    /// The file cannot be used as a watermark.
     UnusableWatermark,
-    /// An encoder failed: the fault is ours.
+    /// An encoder failed, which is a fault of this program.
     Encoder,
 }
 

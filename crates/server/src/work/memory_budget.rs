@@ -11,19 +11,19 @@ pub struct MemoryBudget {
     total_kib: u32,
 }
 
-/// A reservation asked for more memory than the budget has free.
+/// The error of a reservation that needs more memory than the budget has free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the memory for images is used up")]
 pub struct BudgetExceeded;
 
 impl MemoryBudget {
-    /// A budget of `bytes`, rounded down to whole KiB, but at least 1 KiB.
+    /// Creates a budget of `bytes`, rounded down to whole KiB, but at least 1 KiB.
     pub fn new(bytes: u64) -> Self {
         let total_kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(1);
         Self { free_kib: Arc::new(Semaphore::new(total_kib as usize)), total_kib }
     }
 
-    /// An empty reservation. The holder lets it grow while bytes arrive.
+    /// Creates an empty reservation. The holder lets the reservation grow while bytes arrive.
     pub fn reserve(&self) -> MemoryReservation {
         MemoryReservation { budget: self.clone(), permit: None, held_bytes: 0 }
     }
@@ -51,8 +51,8 @@ impl MemoryReservation {
         Ok(())
     }
 
-    /// Adds `bytes` to the reservation and waits until that much is free. A request for more than the whole budget waits
-    /// for the whole budget.
+    /// Adds `bytes` to the reservation, and waits until the budget has that much memory free. If `bytes` is
+    /// more than the whole budget, the reservation takes the whole budget.
     pub async fn grow_when_free(&mut self, bytes: usize) {
         let missing_kib = self.missing_kib(bytes).min(self.budget.total_kib);
         if missing_kib > 0 {

@@ -1,12 +1,14 @@
-//! The payload of a webhook is the same JSON as an interactive answer. That JSON belongs to the API; jobs get it through
-//! [`PayloadFormat`], so that no layer below the API knows a status or an error word.
+//! The payload of a webhook is the same JSON as the answer to an interactive request. The API defines this
+//! JSON. Jobs render it through [`PayloadFormat`], so that no layer below the API depends on a status or an
+//! error word.
 
 use uuid::Uuid;
 
 use super::error::WorkError;
 use super::pipeline::ProcessedImage;
 
-/// Renders the JSON that announces the end of a request. `api::envelope` implements it.
+/// Renders the payload of a webhook, which reports the end of a request. `api::envelope` implements this
+/// trait.
 pub trait PayloadFormat: Send + Sync {
     /// The JSON for a processed image; `url` is the download URL of the result.
     fn success(&self, id: Uuid, image: &ProcessedImage, url: &str) -> String;
@@ -15,7 +17,7 @@ pub trait PayloadFormat: Send + Sync {
     fn failure(&self, id: Uuid, error: WorkError) -> FailurePayload;
 }
 
-/// The rendered failure of a request.
+/// The payload for a failed request, and two of its members for the log.
 pub struct FailurePayload {
     /// The JSON.
     pub json: String,

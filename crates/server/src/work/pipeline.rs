@@ -1,8 +1,8 @@
-//! THE DATA PATH of an image, shared by the interactive request and the accepted job: obtain the source, process it in a
-//! worker, store the result, commit its row.
+//! THE DATA PATH of an image, shared by interactive requests and jobs: obtain the source, process the image
+//! in a worker, store the result, commit the row of the result.
 //!
-//! The path has two functions instead of one, because a job renews its lease during [`Pipeline::produce`] and stops renewing
-//! it before [`Pipeline::commit`].
+//! The path is divided into two functions, because a job renews its lease during [`Pipeline::produce`] and
+//! stops renewing it before [`Pipeline::commit`].
 
 use bytes::Bytes;
 use pixaven_imaging::FileInfo;
@@ -19,7 +19,7 @@ use super::sandbox::{Sandbox, WorkerInput};
 use super::source::{Source, Sources};
 use super::watermarks::Watermarks;
 
-/// The parts that every image passes through. Cheap to clone.
+/// The components that every image passes through. Cheap to clone.
 #[derive(Clone)]
 pub struct Pipeline {
     /// Reads images.
@@ -42,7 +42,7 @@ pub struct Order<'a> {
     pub id: Uuid,
     /// The account of the request.
     pub account: AccountId,
-    /// What the request asks for.
+    /// The parsed and checked request.
     pub spec: &'a Spec,
     /// Who waits for the result.
     pub caller: Caller,
@@ -50,34 +50,35 @@ pub struct Order<'a> {
 
 /// A processed image.
 pub struct ProcessedImage {
-    /// FileInfo about the input.
+    /// Format, size and other properties of the input file.
     pub input: FileInfo,
-    /// Faces found in the upright input, if the request asks for faces.
+    /// Faces in the input after its EXIF orientation was applied. `None` if the request does not need faces.
     pub faces: Option<Vec<Rect>>,
     /// The input's file name.
     pub input_name: String,
-    /// FileInfo about the output.
+    /// Format, size and other properties of the output file.
     pub output: FileInfo,
     /// The output's file name.
     pub output_name: String,
     /// The output.
     pub bytes: Bytes,
-    /// Sentences about parts of the request that were ignored or could not be carried out.
+    /// Warnings for the client about parts of the request that were ignored or could not be carried out.
     pub warnings: Vec<String>,
 }
 
 impl ProcessedImage {
-    /// What this image adds to the usage counters of its account.
+    /// The amounts that this image adds to the usage counters of its account.
     pub fn usage(&self) -> UsageDelta {
         UsageDelta { requests: 1, input_bytes: self.input.bytes, output_bytes: self.output.bytes }
     }
 }
 
 impl Pipeline {
-    /// Obtains, processes and stores one image. The result is kept for `keep_results_ms` after `delay_ms` from now.
+    /// Obtains, processes and stores one image. The result expires `delay_ms` plus `keep_results_ms`
+    /// milliseconds after it was stored.
     ///
-    /// The caller writes the row of the returned result by [`Pipeline::commit`]. If the caller never does, the sweep deletes
-    /// the stored file after some days.
+    /// The caller must write the row of the returned result through [`Pipeline::commit`]. If the row is never
+    /// written, the sweep deletes the stored file after some days.
     pub async fn produce(
         &self,
         order: &Order<'_>,
@@ -89,7 +90,8 @@ impl Pipeline {
         Ok((image, result))
     }
 
-    /// Waits for the ledger to write the row of a stored result. Deletes the stored file when the ledger certainly refused.
+    /// Waits until `write` has written the row of a stored result. If the ledger certainly refused the row,
+    /// deletes the stored file.
     pub async fn commit<T>(
         &self,
         result: &StoredResult,

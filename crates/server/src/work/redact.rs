@@ -2,12 +2,12 @@
 
 use url::Url;
 
-/// The URL with `***` in place of user name and password, for the API. A text that is no URL becomes `***`. The query stays,
-/// because callers recognise their webhooks by it.
+/// Replaces the user name and the password of a URL by `***`, for the API. A text that is not a URL becomes
+/// `***`. The query is kept, because users recognise their webhooks by the query.
 pub fn without_credentials(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return "***".to_owned() };
     if has_credentials(&url) {
-        // Only a URL without a host refuses new credentials, and such a URL has none.
+        // Setting the user name fails only for a URL without a host, and such a URL has no credentials.
         let hidden = url.set_password(None).and_then(|()| url.set_username("***"));
         if hidden.is_err() {
             return "***".to_owned();
@@ -16,8 +16,8 @@ pub fn without_credentials(url: &str) -> String {
     url.into()
 }
 
-/// The URL with `***` in place of its credentials and of its query, for debug output. A query often holds a signature or a
-/// token.
+/// Replaces the credentials and the query of a URL by `***`, for debug output. A query often contains a
+/// signature or a token.
 pub fn without_secrets(url: &Url) -> String {
     let credentials = if has_credentials(url) { "***@" } else { "" };
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Names that follow from a result: its file name, its download URL, and the day in its key.
+//! Derives names from a result: its file name, its download URL, and the day in its key.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pixaven_imaging::Format;
@@ -24,8 +24,8 @@ const ESCAPED_IN_SEGMENT: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The download URL of a result: `BASE/dl/`, the first eight hex digits of the id in four pairs, the rest of the id, and the
-/// percent-encoded file name.
+/// The download URL of a result: `BASE/dl/AA/BB/CC/DD/REST/NAME`. `AA` to `DD` are the first eight hex digits
+/// of the id in pairs, `REST` is the id after its first hyphen, and `NAME` is the percent-encoded file name.
 pub fn result_url(base_url: &str, id: Uuid, name: &str) -> String {
     let id = id.to_string();
     let pairs = [&id[0..2], &id[2..4], &id[4..6], &id[6..8]].join("/");
@@ -33,8 +33,8 @@ pub fn result_url(base_url: &str, id: Uuid, name: &str) -> String {
     format!("{}/dl/{pairs}/{}/{name}", base_url.trim_end_matches('/'), &id[9..])
 }
 
-/// The output's file name: the input's name with the extension of the output format. The name stays as it is when the format
-/// does not change.
+/// The output's file name: the input's name with the extension of the output format. If the format does not
+/// change, neither does the name.
 pub(crate) fn output_name(input_name: &str, input: Format, output: Format) -> String {
     match input_name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() && input == output => input_name.to_owned(),
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_id_gives_the_documented_path() {
+    fn the_documented_id_yields_the_documented_download_path() {
         let id =
             Uuid::try_parse("9fccf4b5-cfab-4e92-9276-5d2028fcb6a0").expect("the id of the documentation");
         let expected = "http://h/dl/9f/cc/f4/b5/cfab-4e92-9276-5d2028fcb6a0/image.jpg";
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_utc() {
+    fn the_day_of_a_time_is_the_day_in_utc() {
         assert_eq!(utc_day(0), "1970-01-01");
         assert_eq!(utc_day(1_767_225_599_999), "2025-12-31");
     }

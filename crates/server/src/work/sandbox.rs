@@ -1,9 +1,9 @@
-//! The pool of image workers. A worker is a child process of this binary that decodes customers' images, so a bad image
-//! can cost one worker, never the server.
+//! The pool of image workers. A worker is a child process of this binary and decodes customers' images, so a
+//! malicious image can crash one worker, but never the server.
 //!
-//! A fixed number of workers starts with the server. A queue in front of them is bounded by its length; requests beyond the
-//! bound are refused. The pool kills and replaces a worker that exceeds its memory, its CPU time or its wall time, or whose
-//! caller has stopped waiting.
+//! A fixed number of workers starts with the server. The queue for these workers has a maximum length, beyond
+//! which requests are refused. The pool kills and replaces a worker that exceeds its memory, its CPU time or
+//! its wall time, or whose caller no longer waits.
 
 mod child;
 pub mod jail;
@@ -35,9 +35,9 @@ pub struct SandboxSettings {
     pub memory_bytes: u64,
     /// CPU time that one image may use.
     pub cpu: Duration,
-    /// Wall time that one image may take, from the moment a worker has it.
+    /// Wall time that one image may take, measured from the moment at which a worker received the image.
     pub wall: Duration,
-    /// Interactive requests that may wait for a worker at the same time.
+    /// The most interactive requests that may wait for a worker at the same time.
     pub queue_count: usize,
     /// Limits of one image.
     pub limits: Limits,
@@ -60,9 +60,9 @@ pub struct Sandbox {
 
 struct Shared {
     settings: SandboxSettings,
-    /// One permit per place in the queue and one per worker.
+    /// The permits of interactive requests: one for each place in the queue and one for each worker.
     queue: Semaphore,
-    /// One permit per worker.
+    /// The permits to use a worker: one for each worker.
     workers: Semaphore,
     idle: Mutex<Vec<Child>>,
     /// Runs the tasks that read the workers' standard error.
@@ -94,12 +94,13 @@ impl Sandbox {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Processes one image. A job waits for a worker; an interactive caller is refused when the queue is full. Dropping the
-    /// future leaves the queue, or kills the worker that is busy with the image.
+    /// Processes one image. A job waits for a worker; an interactive request is refused when the queue is
+    /// full. If the caller drops the future, the image leaves the queue, or the pool kills the worker that is
+    /// busy with the image.
     ///
     /// # Errors
-    /// [`WorkError::Image`], [`WorkError::LimitExceeded`], [`WorkError::Overloaded`], [`WorkError::WorkerStart`],
-    /// [`WorkError::WorkerCrashed`].
+    /// [`WorkError::Image`], [`WorkError::LimitExceeded`], [`WorkError::Overloaded`],
+    /// [`WorkError::WorkerStart`], [`WorkError::WorkerCrashed`].
     pub async fn process(
         &self,
         input: &WorkerInput,
@@ -113,7 +114,8 @@ impl Sandbox {
         };
         let _worker = shared.workers.acquire().await.map_err(WorkError::internal)?;
         match self.process_in(self.borrow()?, input, plan).await {
-            // A used worker still holds memory of earlier images. Only in a new worker is the limit this image's own.
+            // A used worker still holds memory of earlier images. The image is processed again in a new
+            // worker, where only the memory of this image counts.
             Err(ExchangeError::OutOfMemoryAfterUse(_)) => {
                 self.process_in(self.borrow_unused()?, input, plan).await
             }
@@ -142,7 +144,7 @@ impl Sandbox {
         processed
     }
 
-    /// The number of workers that are idle and alive, or busy.
+    /// The number of busy workers plus the number of idle workers that are alive.
     pub fn n_alive(&self) -> usize {
         let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let n_idle_alive = idle.iter_mut().filter_map(|child| child.is_alive().then_some(())).count();
@@ -167,7 +169,8 @@ impl Sandbox {
         self.spawn()
     }
 
-    /// Takes a worker that has not processed an image yet. If the idle worker on top has been used, a new worker replaces it.
+    /// Takes the idle worker that was returned last, if it has not processed an image yet. Otherwise drops
+    /// that worker and starts a new one.
     fn borrow_unused(&self) -> Result<BorrowedWorker<'_>, WorkError> {
         let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(mut child) = idle
@@ -185,7 +188,8 @@ impl Sandbox {
     }
 }
 
-/// A worker outside the pool. Dropping it kills the worker and starts a replacement, unless the worker was returned.
+/// A worker that is in use. Unless the worker was returned to the pool, dropping this value kills the worker
+/// and starts a replacement.
 struct BorrowedWorker<'a> {
     shared: &'a Shared,
     child: Option<Child>,
@@ -206,7 +210,8 @@ impl Drop for BorrowedWorker<'_> {
             Ok(replacement) => {
                 self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(replacement);
             }
-            // The next request finds the pool short of a worker and starts one itself.
+            // The pool now has one worker too few. A later request that finds no idle worker starts a new
+            // one.
             Err(error) => tracing::error!(%error, "an image worker could not be replaced"),
         }
     }

@@ -1,5 +1,5 @@
-//! The source of an image: an upload in memory, a stored upload, or a URL. [`Sources::obtain`] turns a source into bytes in
-//! memory, which count against a memory budget, and a file name.
+//! The source of an image: an upload in memory, a stored upload, or a URL. [`Sources::obtain`] turns a source
+//! into bytes in memory, which count against a memory budget, and a file name.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -26,31 +26,31 @@ pub enum Source {
     },
     /// An upload that was stored when its request was accepted.
     Stored {
-        /// Where its bytes are.
+        /// The stored bytes: in the ledger or in a file.
         content: StoredContent,
         /// The cleaned file name, if the client sent one.
         name: Option<String>,
-        /// Its size in bytes.
+        /// The size of the upload in bytes.
         n_bytes: usize,
     },
     /// A URL to fetch.
     Url {
         /// The URL.
         url: Url,
-        /// Request headers of the caller.
+        /// Headers that the fetch sends to the server of the URL.
         headers: Vec<(String, String)>,
     },
 }
 
 impl Source {
-    /// The source of a `fetch` request, whose spec always has a URL.
+    /// Returns the source of a `fetch` request, whose spec always has a URL.
     pub fn of_url(spec: &Spec) -> Result<Self, WorkError> {
         let url = spec.source_url.clone().ok_or_else(|| WorkError::internal("a fetch has no url"))?;
         Ok(Self::Url { url, headers: spec.source_headers.clone() })
     }
 }
 
-/// The bytes of a source. Their memory stays reserved until this value is dropped.
+/// The bytes of a source. The memory of the bytes stays reserved until this value is dropped.
 pub struct SourceBytes {
     /// The whole file.
     pub bytes: Bytes,
@@ -75,14 +75,16 @@ pub struct Sources {
     pub blobs: Blobs,
     /// The memory budget of interactive requests.
     pub memory: MemoryBudget,
-    /// The memory budget of jobs. It is separate, so that a backlog of jobs refuses no interactive request.
+    /// The memory budget of jobs. It is separate, so that a backlog of jobs never causes the refusal of an
+    /// interactive request.
     pub job_memory: MemoryBudget,
     /// Limits of a fetch.
     pub limits: FetchLimits,
 }
 
 impl Sources {
-    /// Reads a whole source. Its size is bounded, and its memory is reserved while the bytes arrive.
+    /// Reads a whole source into memory. The size is limited, and the memory is reserved while the bytes
+    /// arrive.
     pub async fn obtain(&self, source: Source, caller: Caller) -> Result<SourceBytes, WorkError> {
         let obtained = match source {
             Source::Upload { bytes, name, reservation } => SourceBytes::new(bytes, name, reservation),
@@ -100,7 +102,8 @@ impl Sources {
         Ok(obtained)
     }
 
-    /// Fetches the document behind a URL of the request. `attribute` names the URL's attribute for error messages.
+    /// Fetches the document behind a URL of the request. `attribute` is the attribute that contains the URL;
+    /// error messages name it.
     pub async fn fetch(
         &self,
         attribute: &'static str,

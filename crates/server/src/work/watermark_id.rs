@@ -2,10 +2,11 @@
 
 use super::base62;
 
-/// Number of characters of an id. 62^10 is a little less than 60 bits, so ids cannot be guessed.
+/// Number of characters of an id. An id has a little less than 60 random bits (62^10), so nobody can guess an
+/// id.
 const ID_CHARS: usize = 10;
 
-/// A new random id.
+/// Generates a random id.
 ///
 /// # Errors
 /// The random source of the operating system failed.
@@ -23,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_ten_letters_and_digits() {
+    fn a_watermark_id_has_ten_letters_or_digits() {
         let first = generate().expect("randomness");
         assert!(is_valid(&first), "{first}");
         assert_ne!(first, generate().expect("randomness"));

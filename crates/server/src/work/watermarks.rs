@@ -1,7 +1,8 @@
-//! The watermarks that accounts upload once and use in many requests. Their rows are in the ledger, their files are blobs.
+//! The watermarks that accounts upload once and use in many requests. Their rows are in the ledger; their
+//! pictures are files.
 //!
-//! New requests cannot use a removed watermark. Its file stays until every job that was accepted before the removal has
-//! ended, because an accepted request must not fail through the removal.
+//! New requests cannot use a removed watermark. The file of a removed watermark is kept until every job that
+//! was accepted before the removal has ended, because the removal must not make an accepted request fail.
 
 mod cache;
 
@@ -37,7 +38,8 @@ pub enum FoundWatermark {
 }
 
 impl Watermarks {
-    /// Watermarks of a ledger. The files that were used last stay in a cache of `cache_bytes` bytes.
+    /// Creates the watermarks of a ledger. A cache of `cache_bytes` bytes keeps the most recently used files
+    /// in memory.
     pub fn new(ledger: Ledger, blobs: Blobs, quota: WatermarkQuota, cache_bytes: usize) -> Self {
         Self { ledger, blobs, quota, cache: Cache::new(cache_bytes) }
     }
@@ -45,8 +47,8 @@ impl Watermarks {
     /// Adds an image to an account's watermarks, after a worker has decoded the image.
     ///
     /// # Errors
-    /// [`WorkError::TooManyWatermarks`], [`WorkError::TooManyWatermarkBytes`], and everything that [`Sandbox::process`] and the
-    /// storage of a file can fail with.
+    /// [`WorkError::TooManyWatermarks`], [`WorkError::TooManyWatermarkBytes`], and the errors of
+    /// [`Sandbox::process`] and of writing a file.
     pub async fn add(
         &self,
         sandbox: &Sandbox,
@@ -72,7 +74,8 @@ impl Watermarks {
         let key = Blobs::watermark_key(&watermark.id);
         self.blobs.put(&key, bytes).await?;
         let added = self.ledger.add_watermark(watermark.clone(), self.quota).await;
-        // After other failures the row may exist. The sweep removes a file that has no row.
+        // After any other failure the row may exist, so the file is kept. If the row does not exist, the
+        // sweep removes the file.
         let has_no_row = match &added {
             Ok(added) => *added != AddWatermarkOutcome::Added,
             Err(error) => is_rolled_back(error),
@@ -89,8 +92,8 @@ impl Watermarks {
         }
     }
 
-    /// Finds the watermark of a request. An interactive request finds existing watermarks only; a job also finds a watermark
-    /// that was removed after the job's request was accepted.
+    /// Finds the watermark of a request. An interactive request finds only watermarks that were not removed.
+    /// A job also finds a watermark that was removed after the job's request was accepted.
     pub async fn find(
         &self,
         account: AccountId,
@@ -108,8 +111,9 @@ impl Watermarks {
         row.map(FoundWatermark::Uploaded).ok_or_else(|| WorkError::UnknownWatermark { id: id.clone() })
     }
 
-    /// Reads the image of a watermark. Fails instead of waiting when the memory is used up: a request that already holds
-    /// memory for its image must not wait for more, or two requests could wait for each other.
+    /// Reads the image of a watermark. When the memory budget is used up, this method fails instead of
+    /// waiting: the request already holds memory for its image, and two such requests could wait for each
+    /// other for ever.
     pub async fn obtain(
         &self,
         found: FoundWatermark,
@@ -133,7 +137,7 @@ impl Watermarks {
     }
 }
 
-/// A plan that decodes an image and produces a single pixel.
+/// A plan that decodes an image and produces a picture of one pixel.
 fn decode_only() -> Plan {
     Plan {
         resize: Some(Resize {

@@ -217,8 +217,8 @@ async fn the_sweep_removes_an_input_without_an_accepted_request() {
     let orphan = uuid::Uuid::new_v4();
     let key = Blobs::input_key(orphan);
     app.pipeline.blobs.put(&key, bytes::Bytes::from_static(b"bytes")).await.expect("the blob is stored");
-    // Files have the modification time of the machine, which is later than the test's clock. The clock is
-    // moved past it.
+    // The modification time of the file comes from the machine's clock, which is ahead of the test's clock.
+    // The test therefore moves its own clock to a time after the modification time.
     app.clock.advance(50 * 365 * 24 * 60 * 60 * 1000);
     assert_eq!(app.sweep.sweep().await.expect("the sweep succeeds").n_orphans, 1);
     assert_eq!(app.pipeline.blobs.get(&key).await.expect("the blob store is readable"), None);
@@ -233,7 +233,8 @@ async fn the_sweep_removes_only_files_that_a_crash_left_unfinished() {
     let input = app.directory.path().join("data/blobs/inputs").join(&id);
     let results = app.directory.path().join("data/blobs/results/2026-01-10");
     std::fs::create_dir_all(&results).expect("the directory is writable");
-    // The crash came before one file got its final name, and just after the other one did.
+    // Two simulated crashes: one before the file `unfinished` got its final name, and one just after
+    // `twice_named` got its final name and before its temporary name was removed.
     let unfinished = results.join("f7f1-0d.jpg#1");
     let twice_named = input.with_file_name(format!("{id}#12"));
     std::fs::write(&unfinished, "half of the by").expect("the directory is writable");
@@ -265,7 +266,7 @@ async fn the_sweep_removes_a_result_file_without_a_row_after_ten_days() {
 }
 
 #[tokio::test]
-async fn the_webhook_list_shows_the_newest_first_and_filters() {
+async fn the_webhook_list_is_filtered_and_shows_the_newest_webhook_first() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest]]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});

@@ -72,7 +72,7 @@ async fn basic_and_bearer_authentication_accept_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_key_gets_a_401_after_sending_a_large_body() {
+async fn a_client_that_sends_a_large_body_without_a_key_gets_a_401() {
     let app = TestApp::start().await;
     let head = format!(
         "POST /1.0/upload HTTP/1.1\r\nHost: {}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {}",
@@ -252,7 +252,7 @@ async fn a_server_on_the_directory_of_a_stopped_server_serves_its_results() {
 }
 
 #[tokio::test]
-async fn output_options_set_the_format_the_size_limit_and_the_metadata() {
+async fn output_attributes_set_the_format_the_size_limit_and_the_metadata() {
     let app = TestApp::start().await;
     let jpeg = documented_jpeg();
     let response = app.upload("image.jpg", &jpeg, &json!({"output": {"format": "auto"}})).await.json();

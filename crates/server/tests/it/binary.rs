@@ -1,4 +1,4 @@
-//! Processes of the real binary.
+//! Starts and stops processes of the real `pixaven` binary.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,14 +8,15 @@ use pixaven_testkit::process::listening_address;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// The host that the official clients call. Certificates of tests name it.
+/// The host name that the official clients use. The certificates of the tests contain this name.
 pub(crate) const API_HOST: &str = "api.pixaven.com";
 
 /// A running sub-command, such as `pixaven serve`. The process is killed on drop.
 pub(crate) struct RunningBinary {
     pub(crate) process: Child,
     address: SocketAddr,
-    /// The API key that the server printed. A server prints one only at its first start; later it is empty.
+    /// The API key that the server printed. A server prints a key only at its first start; at later starts
+    /// this string is empty.
     pub(crate) key: String,
     /// The webhook secret that the server printed with the key.
     pub(crate) secret: String,
@@ -60,7 +61,7 @@ impl RunningBinary {
         panic!("the process exited before it listened");
     }
 
-    /// Waits for a printed line that contains `part`, and returns the line.
+    /// Waits until the sub-command prints a line that contains `part`, and returns the line.
     pub(crate) async fn line_with(&mut self, part: &str) -> String {
         while let Some(line) = self.stdout.next_line().await.expect("the process prints text") {
             if line.contains(part) {

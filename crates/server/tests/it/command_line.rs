@@ -21,7 +21,7 @@ fn temporary_directory() -> TempDir {
     TempDir::new().expect("a temporary directory can be created")
 }
 
-/// The status of a request with an API key.
+/// Sends a request with an API key. Returns the status of the response.
 async fn status_with(server: &RunningBinary, key: &str) -> u16 {
     let bearer = format!("Bearer {key}");
     send(server.address(), "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status
@@ -103,7 +103,8 @@ async fn the_command_line_receives_shows_resends_and_cancels_webhooks() {
     assert_eq!(sent[0].header("webhook-id"), Some(id.as_str()));
     assert!(listener.line_with("forwarded").await.contains("204"));
 
-    // The server may not have recorded the attempt yet. A webhook in flight cannot be resent.
+    // The test waits until the server has recorded the attempt, because a webhook that is being sent cannot
+    // be resent.
     while !run(directory.path(), &["webhooks", "list"], &[]).await.1.contains("delivered") {}
     let (succeeded, again, _) = run(directory.path(), &["webhooks", "resend", &id], &[]).await;
     assert!(succeeded && again.contains(&id), "{again}");
@@ -220,7 +221,7 @@ async fn the_config_command_prints_effective_settings_and_rejects_unknown_ones()
 }
 
 #[tokio::test]
-async fn the_plain_http_port_of_a_tls_server_refuses_requests_without_a_redirect() {
+async fn a_tls_server_refuses_plain_http_requests_and_does_not_redirect_them() {
     let directory = temporary_directory();
     write_self_signed(directory.path(), API_HOST);
     let plain = unused_address();

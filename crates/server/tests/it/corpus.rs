@@ -1,4 +1,4 @@
-//! Every image of the corpus, including hostile ones, is sent to a whole server. The server must return a
+//! Sends every image of the corpus, including hostile images, to a complete server. The server must return a
 //! result or an error envelope, and must work normally afterwards. Without the corpus the test prints that it
 //! is skipped.
 
@@ -45,7 +45,7 @@ fn corpus() -> Option<PathBuf> {
     None
 }
 
-/// All files of the corpus in the formats of this server, of every class, sorted by path.
+/// All files of the corpus whose format this server supports, from every class of the corpus, sorted by path.
 fn files(corpus: &Path) -> Vec<PathBuf> {
     let classes = std::fs::read_dir(corpus).expect("the corpus directory is readable");
     let folders = classes.flat_map(|class| {

@@ -1,6 +1,5 @@
-//! `pixaven demo`, the first command of a new user. The demo checks each of its statements itself, and exits
-//! with an error at the first wrong one. These tests check that a good demo succeeds and that a bad one
-//! fails.
+//! Tests `pixaven demo`, the first command of a new user. The demo checks each of its statements itself, and
+//! exits with an error at the first wrong statement.
 
 use std::process::{Command, Output};
 
@@ -13,7 +12,7 @@ fn demo(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_demo_prints_everything_it_promises() {
+fn a_successful_demo_prints_the_expected_texts_and_keeps_its_pictures() {
     let output = demo(&[]);
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));

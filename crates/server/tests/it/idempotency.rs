@@ -101,7 +101,8 @@ async fn a_key_is_reserved_during_processing_and_released_when_the_caller_discon
             _ = first => panic!("the request ended although its origin hangs"),
             _ = origin.wait_for_requests(1) => {}
         }
-        // The first caller has disconnected. The key is reserved until the server notices.
+        // The first caller has disconnected. The key stays reserved until the server notices the end of the
+        // connection.
     }
     let mut n_fetched = 1;
     loop {

@@ -1,4 +1,5 @@
-//! Image workers under attack and under load: what one image can do to the others.
+//! Tests image workers with hostile images and under load: one image must not make the processing of another
+//! image fail.
 
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::process::{ProcessStat, Signal, children, send_signal};
@@ -21,7 +22,7 @@ async fn an_idle_worker_that_is_killed_is_replaced() {
     assert_eq!(response.status, 200, "{}", response.json());
 }
 
-/// A request that keeps a worker busy for seconds with a small image.
+/// A request with a small image that keeps a worker busy for seconds.
 pub(crate) fn heavy_request() -> serde_json::Value {
     json!({"resize": {"mode": "exact", "width": 6000, "height": 6000}, "filter": {"blur": {"value": 50}, "edges": {"value": 50}}})
 }
@@ -53,8 +54,9 @@ async fn an_image_over_the_memory_limit_fails_only_its_own_request() {
 }
 
 #[tokio::test]
-async fn the_kept_buffers_of_a_worker_do_not_fail_a_later_image() {
-    // Each image takes more than half of the memory limit, and a worker keeps its buffers for the next image.
+async fn the_buffers_that_a_worker_keeps_do_not_make_a_later_image_fail() {
+    // Each image needs more than half of the memory limit. A worker keeps the buffers of an image for the
+    // next image.
     let app = TestApp::start_with(&[("images.memory_bytes", "268435456")]).await;
     for side in [4600, 5000, 4600, 5000] {
         let spec = json!({"resize": {"mode": "exact", "width": side, "height": side}});
@@ -64,7 +66,7 @@ async fn the_kept_buffers_of_a_worker_do_not_fail_a_later_image() {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_refused_with_503_and_retry_after() {
+async fn a_request_to_a_full_queue_is_refused_with_503_and_retry_after() {
     let app = TestApp::start_with(&[("images.queue_count", "1")]).await;
     let (image, spec) = (documented_jpeg(), heavy_request());
     let calls = (0..6).map(|_| app.upload("small.jpg", &image, &spec));
@@ -116,7 +118,7 @@ async fn the_work_of_a_disconnected_caller_is_dropped() {
     );
 }
 
-/// A GIF of 800×800 pixels with `n_frames` frames, which are two images by turns.
+/// A GIF of 800×800 pixels with `n_frames` frames. Two different pictures alternate.
 fn long_gif(n_frames: usize) -> Vec<u8> {
     let stills = [test_image(800, 600, Format::Gif), test_image(600, 800, Format::Gif)];
     // The bytes between the global palette and the trailer of a still image are one complete frame.
@@ -152,7 +154,7 @@ async fn a_long_animation_of_a_disconnected_caller_is_dropped_at_once() {
     assert_works(&app).await;
 }
 
-/// Checks that the server processes an image.
+/// Checks that the server still processes an image.
 async fn assert_works(app: &TestApp) {
     let response = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
     assert_eq!(response.status, 200, "{}", response.json());
@@ -166,7 +168,7 @@ pub(crate) async fn wait_until_busy(pid: u32) {
     }
 }
 
-/// The processor time of all workers of a process so far, in clock ticks.
+/// The processor time that all workers of a server process have used so far, in clock ticks.
 pub(crate) fn cpu_ticks_of_children(pid: u32) -> u64 {
     children(pid).values().map(|child| child.cpu_ticks).sum()
 }

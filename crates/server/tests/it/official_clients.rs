@@ -1,6 +1,6 @@
-//! Requests of the official clients, rebuilt from recordings. The clients differ in the order of parts, empty
-//! file names, `multipart/mixed`, lengths within parts, the way to ask for the image itself, and some
-//! mistakes.
+//! Requests of the official clients, rebuilt from recordings. The clients differ in the order of the parts,
+//! in empty file names, in `multipart/mixed`, in the lengths within parts, in the way to request a binary
+//! response, and in some mistakes.
 
 use base64::Engine as _;
 use pixaven_testkit::wire_client::{WireResponse, send_raw};
@@ -14,7 +14,8 @@ struct Recording {
     client: &'static str,
     content_type: &'static str,
     headers: &'static str,
-    /// The headers of the two parts. `{file}` and `{data}` stand for the lengths of their bodies.
+    /// The headers of the parts `file` and `data`. `{file}` and `{data}` are replaced by the lengths of their
+    /// bodies.
     file_head: &'static str,
     data_head: &'static str,
     /// Whether the part with the JSON comes before the part with the image.
@@ -100,7 +101,7 @@ async fn send_upload(
     send_raw(app.address, &head, &body).await
 }
 
-/// The JSON of a metadata header.
+/// Parses the JSON in the response header `name`.
 fn meta(response: &WireResponse, name: &str) -> Value {
     let line = response
         .header(name)
@@ -136,7 +137,7 @@ async fn an_upload_from_each_client_gets_a_json_response() {
 }
 
 #[tokio::test]
-async fn each_client_gets_the_image_itself_when_it_asks_for_it() {
+async fn each_client_that_requests_a_binary_response_gets_the_image_as_the_body() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     for recording in UPLOADS {
@@ -159,7 +160,7 @@ async fn each_client_gets_the_image_itself_when_it_asks_for_it() {
 }
 
 #[tokio::test]
-async fn each_client_gets_the_error_where_it_reads_it() {
+async fn each_client_gets_an_error_in_the_body_or_for_a_binary_request_in_the_headers() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     let json = r#"{"resize":{"mode":"force-error"}}"#;

@@ -60,7 +60,7 @@ async fn a_folder_tree_is_mirrored_and_other_files_are_skipped() {
     let made = std::fs::read(dir.path().join("in/out/a.webp")).expect("the file exists");
     assert_eq!(pixaven_imaging::sniff(&made), Some(Format::Webp));
 
-    // The next run does not read these outputs, and overwrites them only with --force.
+    // The next run of the command does not read these outputs, and overwrites them only with `--force`.
     let (succeeded, _, error) = run(dir.path(), &arguments, &[]).await;
     assert!(!succeeded && error.contains("3 files failed:") && error.contains("exists already"), "{error}");
     let (succeeded, out, error) = run(dir.path(), &[&arguments[..], &["--force"]].concat(), &[]).await;
@@ -130,7 +130,7 @@ async fn an_input_is_never_overwritten() {
 }
 
 #[tokio::test]
-async fn server_only_options_and_invalid_arguments_are_refused_before_processing() {
+async fn server_only_attributes_and_invalid_arguments_are_refused_before_processing() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     for (spec, part) in [
@@ -154,7 +154,7 @@ async fn server_only_options_and_invalid_arguments_are_refused_before_processing
 }
 
 #[tokio::test]
-async fn the_watermark_option_takes_a_file() {
+async fn the_watermark_option_accepts_a_file() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     write(dir.path(), "mark.png", test_image(8, 8, Format::Png));

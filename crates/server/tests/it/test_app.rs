@@ -40,13 +40,14 @@ impl TestApp {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server with changed settings, as pairs of a key and a value.
+    /// Starts a server whose settings differ from the defaults. `settings` contains pairs of a key and a
+    /// value.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be created");
         Self::start_in(directory, settings).await
     }
 
-    /// Starts a server on a directory that an earlier server may have used.
+    /// Starts a server in a directory. An earlier server may have used the directory.
     pub(crate) async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
         let data_dir = directory.path().join("data").display().to_string();
         let own = [

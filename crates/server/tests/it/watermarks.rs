@@ -1,5 +1,5 @@
-//! Watermarks: how they are uploaded, used by requests and removed. Also face detection, which runs in the
-//! same worker.
+//! Watermarks: uploading, using and removing them. One test covers face detection, which runs in the same
+//! worker.
 
 use pixaven_imaging::plan::{Format, Output, TargetFormat};
 use pixaven_imaging::{Channels, Image};
@@ -36,11 +36,12 @@ async fn add_successfully(app: &TestApp, file: &[u8]) -> String {
     response.json()["watermark"]["id"].as_str().expect("the response has an id").to_owned()
 }
 
-/// Whether the centre of a result has the red of the watermark.
+/// Returns whether the centre of a result has the red of the watermark.
 async fn has_red_centre(app: &TestApp, answer: &Value) -> bool {
     let png =
         app.download(answer["output"]["url"].as_str().expect("the response has a download URL")).await.body;
-    // The same server crops the centre to one pixel and encodes it as a GIF, whose palette holds the colour.
+    // The same server crops the result to its central pixel and encodes this pixel as a GIF, whose palette
+    // contains its colour.
     let spec = json!({"crop": {"width": 1, "height": 1}, "output": {"format": "gif"}});
     let response = app.upload("a.png", &png, &spec).await.json();
     let gif =
@@ -133,7 +134,7 @@ async fn a_watermark_must_be_an_image_within_the_account_limits() {
     assert_eq!(anonymous.status, 401);
 }
 
-/// The number of watermark files.
+/// The number of watermark files on disk.
 fn n_files(app: &TestApp) -> usize {
     std::fs::read_dir(app.directory.path().join("data/blobs/watermarks")).map_or(0, Iterator::count)
 }
@@ -161,7 +162,7 @@ async fn a_watermark_url_is_fetched_under_the_address_policy() {
 }
 
 #[tokio::test]
-async fn an_error_in_a_watermark_image_names_the_watermark() {
+async fn an_error_for_an_invalid_watermark_image_names_the_watermark() {
     let app = TestApp::start().await;
     let origin = ScriptedReceiver::start(vec![respond_body(&red_square(40)[..60])]);
     let spec = json!({"watermark": {"url": format!("http://{}/logo.png", origin.address)}});

@@ -1,5 +1,6 @@
 //! Delivery of webhooks from the ledger to a receiver, with the real dispatcher, a real SQLite file, and a
-//! clock that only the test moves. The submodules have retries, and stops and crashes.
+//! clock that only the test moves. The submodule `retries` tests failed attempts. The submodule `stops` tests
+//! stops and crashes of the dispatcher.
 
 mod retries;
 mod stops;
@@ -25,7 +26,8 @@ use uuid::Uuid;
 const START_MS: i64 = 1_768_046_224_322;
 /// The signing secret of the account.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-/// A payload that changes if it is parsed and serialised again: order, spaces, escapes, the form of a number.
+/// A payload whose bytes would change if it were parsed and serialised again, because of its member order,
+/// spaces, escapes and number format.
 const PAYLOAD: &str = r#"{"success":true, "id":"ü","code":200.0,"a":"<\/a>"}"#;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -63,7 +65,8 @@ impl DeliveryHarness {
         Self { dispatcher: new_dispatcher(&ledger), ledger, clock, account, directory }
     }
 
-    /// Drops the ledger and the dispatcher, as a crash does, and opens the ledger as the next process does.
+    /// Drops the ledger and the dispatcher, as a crash does. Opens the ledger again, as a new process does
+    /// after the crash.
     async fn crash(self) -> Self {
         let Self { clock, account, directory, ledger, dispatcher } = self;
         drop((ledger, dispatcher));
@@ -72,8 +75,8 @@ impl DeliveryHarness {
         Self { dispatcher: new_dispatcher(&ledger), ledger, clock, account, directory }
     }
 
-    /// Accepts a request and finishes its job, so that its webhook is due after its delay. `change` changes
-    /// the webhook.
+    /// Accepts a request and finishes its job, so that its webhook is due after its delay. `change` can
+    /// change the webhook before the request is accepted.
     async fn accept_with(&self, url: &url::Url, change: impl FnOnce(&mut NewWebhook)) -> Uuid {
         let mut webhook = NewWebhook {
             url: url.to_string(),
@@ -98,7 +101,7 @@ impl DeliveryHarness {
         id
     }
 
-    /// Like `accept_with`, with a webhook that is due at once.
+    /// Does the same as `accept_with`, with a webhook that is due at once.
     async fn accept(&self, url: &url::Url) -> Uuid {
         self.accept_with(url, |_| {}).await
     }
@@ -108,7 +111,7 @@ impl DeliveryHarness {
         self.dispatcher.step().await.expect("the ledger responds")
     }
 
-    /// The webhook with its attempts.
+    /// Reads a webhook and its attempts from the ledger.
     async fn record(&self, id: Uuid) -> WebhookRecord {
         self.ledger
             .webhook(self.account.id, id)
@@ -130,7 +133,7 @@ async fn open_ledger(directory: &TempDir, clock: &Clock) -> Ledger {
     Ledger::open(Store::Sqlite { path }, clock.clone()).await.expect("the ledger can be opened")
 }
 
-/// A dispatcher that may connect to 127.0.0.1 only.
+/// Creates a dispatcher that may connect to 127.0.0.1 only.
 fn new_dispatcher(ledger: &Ledger) -> Dispatcher {
     let policy = AddressPolicy::allowing(vec!["127.0.0.1/32".parse().expect("the text is a network")]);
     let net = Net::new(NetSettings { policy, ..NetSettings::default() }).expect("no CA file can be invalid");

@@ -1,4 +1,4 @@
-//! Management of webhooks through the API: resend, cancel, test deliveries, waiting for results, signing
+//! Management of webhooks through the API: resend, cancel, test notifications, waiting for results, signing
 //! secrets.
 
 use pixaven::delivery::signing::{SignedHeaders, SigningKey, verify};
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// Has a request with a webhook accepted, with further members of `webhook`. Returns the id.
+/// Sends a request with a webhook, which must be accepted. `options` are additional members of the `webhook`
+/// object. Returns the request's id.
 async fn accept(app: &TestApp, receiver: &ScriptedReceiver, options: Value) -> String {
     let mut webhook = json!({ "url": receiver.url("/hook").as_str() });
     let (webhook_object, options) = (webhook.as_object_mut(), options.as_object());
@@ -22,30 +23,31 @@ async fn accept(app: &TestApp, receiver: &ScriptedReceiver, options: Value) -> S
     response.json()["id"].as_str().expect("the response has an id").to_owned()
 }
 
-/// Sends a POST request with a JSON body; without a body if it is null.
+/// Sends a POST request with a JSON body. If `body` is null, the request has no body.
 async fn post(app: &TestApp, path: &str, body: &Value) -> WireResponse {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     app.call("POST", path, &[("Content-Type", "application/json")], body.as_bytes()).await
 }
 
-/// Resends or cancels a webhook. Returns the status with the webhook, or with the error word.
+/// Resends or cancels a webhook. Returns the HTTP status of the response, and the webhook if the status is
+/// 200, otherwise the error word.
 async fn manage(app: &TestApp, id: &str, action: &str) -> (u16, Value) {
     let response = post(app, &format!("/1.0/webhooks/{id}/{action}"), &Value::Null).await;
     let json = response.json();
     (response.status, if response.status == 200 { json["webhook"].clone() } else { json["error"].clone() })
 }
 
-/// Processes the image of the one accepted request.
+/// Runs the only job that is due.
 async fn process(app: &TestApp) {
     assert_eq!(app.jobs.step().await.expect("the ledger responds"), 1);
 }
 
-/// Sends the one webhook that is due.
+/// Sends the only webhook that is due.
 async fn send(app: &TestApp) {
     assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 1);
 }
 
-/// Whether a webhook has a valid signature of a secret.
+/// Returns whether a webhook has a valid signature for `secret`.
 fn is_signed_with(request: &ReceivedRequest, secret: &str, now_ms: i64) -> bool {
     let header = |name| request.header(name).expect("the request is signed");
     let headers = SignedHeaders {
@@ -179,7 +181,7 @@ async fn a_stopping_server_ends_waiting_requests_at_once() {
     tokio::pin!(pending);
     tokio::select! {
         _ = &mut pending => panic!("the request ended before its image was processed"),
-        // By the time of this response the server has begun to wait for the result of the first request.
+        // When this response arrives, the server already waits for the result of the first request.
         _ = app.get("/healthz") => {}
     }
     let (response, _directory) = tokio::join!(pending, app.stop());

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// The proxy demands credentials instead of making a tunnel.
+/// A response of the proxy that demands credentials and opens no tunnel.
 const REFUSED_BY_THE_PROXY: ProxyAction =
     ProxyAction::Respond("HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n");
 
@@ -22,7 +22,8 @@ async fn app_behind(proxy: &str) -> TestApp {
     TestApp::start_with(&[("webhooks.proxy", proxy)]).await
 }
 
-/// Has a request accepted and its image processed, so that its webhook is due. Returns the id.
+/// Sends a request, which must be accepted, and processes its image, so that its webhook is due. Returns the
+/// request's id.
 async fn accept_and_process(app: &TestApp, webhook: Value) -> String {
     let response = app.upload("a.png", &test_image(4, 4, Format::Png), &json!({ "webhook": webhook })).await;
     assert_eq!(response.status, 202, "{}", response.json());
@@ -38,7 +39,7 @@ async fn history(app: &TestApp, id: &str) -> Value {
     app.get(&format!("/1.0/webhooks/{id}")).await.json()["webhook"].clone()
 }
 
-/// Sends a test delivery to the receiver.
+/// Sends a test notification to the receiver.
 async fn send_test(app: &TestApp, receiver: &ScriptedReceiver) -> WireResponse {
     let body = json!({ "url": receiver.url("/").as_str() }).to_string();
     app.call("POST", "/1.0/webhooks/test", &[("Content-Type", "application/json")], body.as_bytes()).await

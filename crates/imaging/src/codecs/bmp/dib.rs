@@ -1,5 +1,5 @@
 //! Reads the headers of a device-independent bitmap and its colour table. All header versions are supported,
-//! from the 12 bytes of OS/2 1 to the 124 bytes of V5.
+//! from OS/2 version 1 (12 bytes) to Windows V5 (124 bytes).
 
 use std::ops::Range;
 
@@ -29,14 +29,15 @@ pub(in crate::codecs) enum Coding {
 pub(in crate::codecs) struct Dib {
     /// Width in pixels, at least 1.
     pub(in crate::codecs) width: u32,
-    /// Height in pixels, at least 1. In an icon, the height of picture and mask together.
+    /// Height in pixels, at least 1. In an icon, this is the height of the picture plus the height of its
+    /// mask.
     pub(in crate::codecs) height: u32,
-    /// Whether the first stored row is the upper one.
+    /// Whether rows are stored from the top to the bottom, instead of the usual bottom-up order.
     pub(super) top_down: bool,
-    /// Bits per pixel: 1, 2, 4, 8, 16, 24 or 32. Any number if the coding is JPEG or PNG.
+    /// Bits per pixel: 1, 2, 4, 8, 16, 24 or 32. If the coding is JPEG or PNG, the field can have any value.
     pub(in crate::codecs) bits: u16,
     pub(super) coding: Coding,
-    /// The bits of red, green, blue and alpha in a pixel of 16 or 32 bits.
+    /// The masks that select the bits of red, green, blue and alpha in a pixel of 16 or 32 bits.
     pub(super) masks: [u32; 4],
     /// The colour table: red, green, blue.
     pub(super) colors: Vec<[u8; 3]>,
@@ -46,7 +47,7 @@ pub(in crate::codecs) struct Dib {
     pub(in crate::codecs) pixels_at: usize,
 }
 
-/// The bytes `MBED` as an integer, which a V5 header has for an embedded profile.
+/// The bytes `MBED` as an integer. A V5 header with this value states that the file contains an ICC profile.
 const PROFILE_EMBEDDED: u32 = 0x4d42_4544;
 
 /// The default masks of red, green and blue for 16 bits.
@@ -71,12 +72,12 @@ impl Dib {
         Ok(dib)
     }
 
-    /// Whether a pixel can be other than opaque.
+    /// Whether a pixel can be transparent or translucent.
     pub(in crate::codecs) fn has_alpha(&self) -> bool {
         self.masks[3] != 0 && self.bits > 8
     }
 
-    /// Whether the bitmap itself contains the pixels, and no JPEG or PNG file.
+    /// Whether the pixels are stored as a bitmap, not as a JPEG or PNG file inside the bitmap.
     pub(in crate::codecs) fn is_bitmap(&self) -> bool {
         !matches!(self.coding, Coding::Jpeg | Coding::Png)
     }
@@ -98,7 +99,7 @@ impl Dib {
         if width <= 0 || height == 0 {
             return Err(corrupt(format!("a picture of {width}x{height} pixels")));
         }
-        // A field beyond the end of the header is zero.
+        // If the header ends before a field, the value of the field is zero.
         let field = |at: usize| if at + 4 <= header_bytes { u32_le(bytes, at).unwrap_or(0) } else { 0 };
         let compression = field(16);
         let coding = coding(compression, bits, is_os2(header_bytes))?;
@@ -115,7 +116,8 @@ impl Dib {
             MASKS_888
         };
         let table_at = header_bytes + masks_behind;
-        // An offset inside the headers is invalid. Then the pixels follow the colour table.
+        // An offset that points into the headers is invalid. In that case, the pixels are expected after the
+        // colour table.
         let pixels_at = pixels_at.filter(|&at| at >= table_at);
         let entry_bytes = if core { 3 } else { 4 };
         let n_colors = n_colors(bits, field(32), pixels_at.map(|at| (at - table_at) / entry_bytes));
@@ -141,7 +143,8 @@ impl Dib {
     }
 }
 
-/// Whether a header longer than 12 bytes is one of OS/2 2, which may end after any field.
+/// Whether a header of this length, more than 12 bytes, is a header of OS/2 version 2. Such a header may end
+/// after any field, so it has no fixed length.
 fn is_os2(header_bytes: usize) -> bool {
     matches!(header_bytes, 16..=64) && !matches!(header_bytes, 40 | 52 | 56)
 }
@@ -162,9 +165,10 @@ fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
     }
 }
 
-/// The number of entries of the colour table: the stated number, else the number of values of a pixel, but at
-/// most the `room` before the pixels. For pixels without indices, the table is only a hint for displays and
-/// is skipped.
+/// The number of entries of the colour table: the number in the header, or, if the header states 0, the
+/// number of values of an index. The result is at most `room`, the number of entries that fit before the
+/// pixels. Pixels of more than 8 bits are not indices. A colour table in such a file is only a hint for
+/// displays with few colours.
 fn n_colors(bits: u16, stated: u32, room: Option<usize>) -> usize {
     let n_values = if bits <= 8 { 1 << bits } else { 0 };
     let n = match stated {

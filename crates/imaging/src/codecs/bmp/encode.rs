@@ -1,5 +1,6 @@
-//! Writes BMP: 8 bits with a table of grays, 24 bits, or 32 bits with alpha and a V4 header. Rows are written
-//! bottom-up, the default of the format, because some readers support only this order.
+//! Writes BMP: gray pictures with 8 bits per pixel and a table of grays, opaque pictures with 24 bits, and
+//! pictures with alpha with 32 bits and a V4 header. Rows are written bottom-up, the default of the format,
+//! because some readers support only this order.
 
 use crate::codecs::codec::Encoded;
 use crate::format::Format;
@@ -9,16 +10,16 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Length of the header without alpha (BITMAPINFOHEADER).
+/// Length in bytes of the header of a picture without alpha (BITMAPINFOHEADER).
 const INFO_HEADER_BYTES: u32 = 40;
 
-/// Length of the header with masks for four channels (BITMAPV4HEADER).
+/// Length in bytes of the header of a picture with alpha, which has masks for four channels (BITMAPV4HEADER).
 const V4_HEADER_BYTES: u32 = 108;
 
-/// The bytes `sRGB` as an integer, which states the colour space.
+/// The bytes `sRGB` as an integer: the value of the header field for the colour space.
 const SRGB: u32 = 0x7352_4742;
 
-/// Encodes a picture as a whole file.
+/// Encodes a picture and returns the complete BMP file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     _output: &Output,
@@ -58,7 +59,8 @@ pub(in crate::codecs) fn encode(
         Channels::Rgba => {
             let masks: [u32; 5] = [0x00ff_0000, 0x0000_ff00, 0x0000_00ff, 0xff00_0000, SRGB];
             bytes.extend(masks.map(u32::to_le_bytes).as_flattened());
-            // End points and gammas, which are unused with sRGB.
+            // The fields for the primaries and the gamma values of the colour space are zero, because readers
+            // ignore them if the colour space is sRGB.
             bytes.resize(pixels_at as usize, 0);
         }
     }

@@ -1,5 +1,5 @@
-//! Decodes the pixels of a DIB: indices into the colour table, or colours by masks. Rows are stored bottom-up
-//! unless the header states otherwise.
+//! Decodes the pixels of a DIB. A pixel is an index into the colour table, or a colour whose channels are
+//! selected by masks. Rows are stored bottom-up unless the header states otherwise.
 
 use super::dib::{Coding, Dib};
 use super::{corrupt, rle};
@@ -9,12 +9,13 @@ use crate::{Error, Scratch};
 /// A decoded bitmap.
 pub(in crate::codecs) struct Pixels {
     pub(in crate::codecs) raster: Raster,
-    /// Whether the data were complete.
+    /// Whether the data contained all pixels.
     pub(in crate::codecs) complete: bool,
 }
 
-/// Decodes `data`, which begins with the first pixel and may be truncated. Missing pixels become black, or
-/// the first colour of the table. An error when not even one row is complete.
+/// Decodes `data`, which begins with the first pixel and may be truncated. Missing pixels become black, or,
+/// if pixels are indices, the first colour of the colour table. Returns an error if the data end before the
+/// end of the first row.
 pub(in crate::codecs) fn decode(
     dib: &Dib,
     data: &[u8],
@@ -24,7 +25,7 @@ pub(in crate::codecs) fn decode(
     let (width, height) = (dib.width as usize, dib.height as usize);
     let stride = (width * usize::from(dib.bits)).div_ceil(32) * 4;
     let is_uncompressed = dib.coding == Coding::Uncompressed;
-    // The padding of a single row may be missing.
+    // The required length excludes the padding, because a file with a single row may lack the padding.
     if (is_uncompressed && data.len() < (width * usize::from(dib.bits)).div_ceil(8)) || data.is_empty() {
         return Err(corrupt("there are no pixels"));
     }
@@ -80,8 +81,8 @@ fn raster(dib: &Dib, layout: Layout, data: Vec<u8>) -> Raster {
     Raster { width: dib.width, height: dib.height, layout, data }
 }
 
-/// Calls `fill` for every row of the picture with the bytes stored for the row. Returns whether the data were
-/// complete.
+/// Calls `fill` for every row of the picture with the stored bytes of the row. Returns whether the data
+/// contained all rows.
 pub(in crate::codecs) fn each_row<'a>(
     rows: impl DoubleEndedIterator<Item = &'a mut [u8]> + ExactSizeIterator,
     top_down: bool,
@@ -115,8 +116,8 @@ pub(in crate::codecs) fn unpack(row: &mut [u8], stored: &[u8], bits: u16) {
     }
 }
 
-/// Looks up every index in the colour table. An index outside of the table is black. A table of grays gives a
-/// gray picture.
+/// Looks up every index in the colour table. An index outside of the table is black. If all colours of the
+/// table are gray, the result can be a gray picture.
 fn through_table(
     indices: &[u8],
     colors: &[[u8; 3]],
@@ -136,13 +137,14 @@ fn through_table(
     (Layout::Rgb, pixels)
 }
 
-/// One channel of a pixel: its bits, and the conversion to 8 bits.
+/// One channel of a pixel: the mask that selects its bits, and the conversion of these bits to an 8-bit
+/// value.
 struct Mask {
     bits: u32,
     shift: u32,
-    /// Number of low bits beyond eight, which are dropped.
+    /// Number of low bits that are dropped if the channel has more than eight bits.
     excess: u32,
-    /// The 8-bit value for each value of up to eight bits.
+    /// A table with the 8-bit value for each value of the channel.
     table: [u8; 256],
 }
 
@@ -164,7 +166,7 @@ impl Mask {
     }
 }
 
-/// Extracts the channels of a pixel.
+/// Extracts the channels from the integer value of a pixel.
 fn split(pixel: &mut [u8], value: u32, masks: &[Mask; 4]) {
     pixel.iter_mut().zip(masks).for_each(|(channel, mask)| *channel = mask.value(value));
 }

@@ -1,24 +1,24 @@
-//! Decodes the run-length coding of bitmaps: pairs of a count and a value, and escape codes after a count of
-//! zero.
+//! Decodes the run-length coding of bitmaps: pairs of a count and a value. A count of zero introduces an
+//! escape code.
 
 /// The kind of pixels in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Run {
-    /// Two alternating pixels of four bits.
+    /// A run of 4-bit pixels: the two pixels in the value byte alternate.
     Four,
-    /// One pixel of one byte.
+    /// A run of 8-bit pixels: one pixel is repeated.
     Eight,
-    /// One pixel of three bytes.
+    /// A run of 24-bit pixels: one pixel of three bytes is repeated.
     TwentyFour,
 }
 
 impl Run {
-    /// Bytes of a decoded pixel.
+    /// Number of bytes of a decoded pixel.
     fn bytes_per_pixel(self) -> usize {
         if self == Self::TwentyFour { 3 } else { 1 }
     }
 
-    /// Bytes of `n` literal pixels, without padding.
+    /// Number of bytes in which `n` literal pixels are stored, without padding.
     fn literal_bytes(self, n: usize) -> usize {
         match self {
             Self::Four => n.div_ceil(2),
@@ -28,8 +28,9 @@ impl Run {
     }
 }
 
-/// Decodes into rows without padding, of one or three bytes per pixel. Skipped pixels stay unchanged. Returns
-/// whether the data were complete: they end with the end marker or in the last row.
+/// Decodes to `pixels`, which has one or three bytes per pixel and no padding between rows. Pixels that the
+/// data skip stay unchanged. Returns whether the data were complete: they end with the end marker, or the
+/// last row is filled.
 pub(super) fn decode(mut data: &[u8], run: Run, pixels: &mut [u8], width: usize, top_down: bool) -> bool {
     let n_bytes = run.bytes_per_pixel();
     let n_rows = pixels.len() / (width * n_bytes);

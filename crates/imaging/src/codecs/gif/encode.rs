@@ -1,6 +1,7 @@
 //! Writes GIF with the `gif` crate. A frame after the first contains only the rectangle that changed, and
-//! unchanged pixels inside the rectangle are transparent. So unchanged parts cost few bytes and do not
-//! flicker by dithering. A frame uses the global colour table if the table contains all colours of the frame.
+//! unchanged pixels inside the rectangle are transparent. Unchanged parts therefore cost few bytes, and their
+//! dithering does not flicker. A frame uses the global colour table if the table contains all colours of the
+//! frame.
 
 use ::gif::{DisposalMethod, Repeat};
 
@@ -21,21 +22,23 @@ fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "GIF", reason: reason.to_string() }
 }
 
-/// From this `output.effort` on, a frame is also encoded without making unchanged pixels transparent, and the
-/// smaller encoding is kept. Transparent gaps can cost more bytes than the unchanged pixels.
+/// At this `output.effort` and above, a frame is encoded twice, with and without making unchanged pixels
+/// transparent, and the smaller encoding is kept. The second encoding can be smaller, because transparent
+/// gaps can cost more bytes than the unchanged pixels.
 const EFFORT_FOR_TWO_ENCODINGS: u8 = 7;
 
 /// The encoder of a GIF file.
 pub(in crate::codecs) struct Encoder {
     sequence: Sequence,
-    /// Whether a frame is also encoded without transparent gaps.
+    /// Whether a frame is encoded a second time without making unchanged pixels transparent.
     tries_opaque: bool,
-    /// Created with the first frame, whose colours become the global colour table.
+    /// The file. Created with the first frame, because the colours of the first frame become the global
+    /// colour table.
     file: Option<File>,
-    /// The frame that was pushed last. It is written when the next frame arrives, because the next frame
-    /// decides about the disposal method.
+    /// The frame that was pushed last. It is written when the next frame arrives, because its disposal method
+    /// depends on the next frame.
     pending: Option<Pending>,
-    /// The content of the canvas before the pending frame; `None`: the canvas is transparent.
+    /// The content of the canvas before the pending frame is drawn. `None`: the canvas is transparent.
     canvas: Option<Image>,
 }
 
@@ -46,26 +49,27 @@ struct File {
     info: ImageInfo,
 }
 
-/// A frame that was not written yet.
+/// A frame that was pushed but not written yet.
 struct Pending {
-    /// Every alpha is 0 or 255.
+    /// The pixels as RGBA. Every alpha value is 0 or 255.
     image: Image,
     delay_ms: u32,
 }
 
 impl Encoder {
-    /// Creates a file without frames.
+    /// Creates an encoder without frames.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         let tries_opaque = output.effort.is_some_and(|effort| effort >= EFFORT_FOR_TWO_ENCODINGS);
         Self { sequence, tries_opaque, file: None, pending: None, canvas: None }
     }
 
-    /// Writes the pending frame. `clear`: the canvas must be transparent before the next frame is drawn.
+    /// Writes the pending frame. `clear`: the whole canvas must become transparent before the next frame is
+    /// drawn.
     fn write_pending(&mut self, clear: bool, scratch: &mut Scratch) -> Result<(), Error> {
         let Some(Pending { image, delay_ms }) = self.pending.take() else { return Ok(()) };
         let whole = Area { left: 0, top: 0, width: image.width() as usize, height: image.height() as usize };
-        // The disposal method clears only the rectangle of the frame, so the frame must cover the whole
-        // canvas.
+        // To clear the whole canvas, the frame must cover the whole canvas, because the disposal method
+        // clears only the rectangle of the frame.
         let before = if clear { None } else { self.canvas.as_ref() };
         let area = before.map_or(whole, |before| changed_area(before, &image));
         let part = copy_changed(&image, before, area, scratch);
@@ -90,7 +94,7 @@ impl Encoder {
         result
     }
 
-    /// Writes the candidate that takes the fewest bytes. All candidates draw the same frame in `area`.
+    /// Writes the smallest of several encodings of one frame. All candidates draw the same pixels in `area`.
     fn write(
         &mut self,
         image: &Image,
@@ -176,7 +180,8 @@ impl File {
     }
 }
 
-/// Makes every pixel opaque or transparent: opaque from alpha 128 on.
+/// Makes every pixel either opaque (alpha of at least 128) or transparent, because GIF has no translucent
+/// pixels.
 fn threshold_alpha(image: &mut Image) {
     for pixel in image.data_mut().as_chunks_mut::<4>().0 {
         if pixel[3] >= 128 {
@@ -193,7 +198,8 @@ fn uncovers(before: &Image, after: &Image) -> bool {
     before.data().as_chunks::<4>().0.iter().zip(after).any(|(old, new)| old[3] > new[3])
 }
 
-/// Copies the pixels in `area`. Pixels that are the same in `before` become transparent.
+/// Copies the pixels in `area`. Makes a pixel of the copy transparent if the same pixel in `before` has the
+/// same colour.
 fn copy_changed(image: &Image, before: Option<&Image>, area: Area, scratch: &mut Scratch) -> Image {
     let stride = area.width * 4;
     let mut data = scratch.take(stride * area.height);

@@ -1,5 +1,5 @@
-//! Reduces an image to at most 256 colours: without loss if the image has no more, else by quantisation with
-//! dithering.
+//! Reduces an image to at most 256 colours. An image with at most 256 colours is converted without loss; any
+//! other image is quantised with dithering.
 
 use quantette::deps::palette::Srgb;
 use quantette::deps::palette::cast::from_component_slice;
@@ -9,7 +9,8 @@ use crate::codecs::palette::{self, Indexed};
 use crate::{Error, Image, Scratch};
 
 /// Converts an RGBA image, in which every alpha is 0 or 255, to at most 256 colours. If the image has
-/// transparent pixels, one entry is transparent. The second value says whether the conversion was lossless.
+/// transparent pixels, one of the 256 entries is transparent. The second value says whether the conversion
+/// was lossless.
 pub(super) fn to_indexed(image: &Image, scratch: &mut Scratch) -> Result<(Indexed, bool), Error> {
     if let Some(indexed) = palette::exact(image, 256, scratch) {
         return Ok((indexed, true));
@@ -49,7 +50,8 @@ fn fill_transparent(image: &Image, rgb: &mut [u8]) -> bool {
     any_transparent
 }
 
-/// Quantises with Wu's algorithm in Oklab and Floyd–Steinberg dithering.
+/// Quantises with the algorithm of Wu (1991) in the Oklab colour space, and dithers with the algorithm of
+/// Floyd and Steinberg (1976).
 fn quantise(rgb: &[u8], image: &Image, size: PaletteSize) -> Result<Indexed, Error> {
     let pixels: &[Srgb<u8>] = from_component_slice(rgb);
     let input = ImageRef::new(image.width(), image.height(), pixels)

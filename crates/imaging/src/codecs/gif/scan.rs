@@ -1,14 +1,15 @@
 //! Scans the blocks of a GIF file for the size of the canvas, the number of frames, transparency and the loop
-//! count. Decodes nothing: the time is proportional to the number of blocks.
+//! count. No pixels are decoded, so the time is proportional to the number of blocks.
 
 use super::corrupt;
 use crate::Error;
 use crate::limits::FileBudget;
 
-/// The properties of a file with at least one frame.
+/// The properties of a GIF file that has at least one frame.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scan {
-    /// Width of the canvas: the logical screen, enlarged to contain the first frame.
+    /// Width of the canvas. The canvas is the logical screen of the file, enlarged if the first frame does
+    /// not fit into it.
     pub(super) width: u32,
     /// Height of the canvas.
     pub(super) height: u32,
@@ -17,13 +18,13 @@ pub(super) struct Scan {
     /// Whether the first frame is interlaced.
     pub(super) interlaced: bool,
     pub(super) n_frames: u32,
-    /// Whether a pixel of some frame can be transparent.
+    /// Whether a pixel of a composed frame can be transparent.
     pub(super) alpha: bool,
     /// How many times the animation plays; `None`: endlessly.
     pub(super) plays: Option<u16>,
 }
 
-/// A position in the file.
+/// Reads the bytes of the file one after the other.
 struct Reader<'a> {
     input: &'a [u8],
     at: usize,
@@ -42,7 +43,7 @@ impl Reader<'_> {
         Some(*bytes)
     }
 
-    /// Skips data sub-blocks, including the terminator.
+    /// Skips the data sub-blocks up to and including the terminator.
     fn skip_blocks(&mut self) -> Option<()> {
         loop {
             match self.byte()? {
@@ -53,7 +54,7 @@ impl Reader<'_> {
     }
 }
 
-/// Scans a file.
+/// Scans a file. Fails when the header is cut off, the file has no frame, or a side is zero.
 pub(super) fn scan(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Scan, Error> {
     let mut reader = Reader { input, at: 6 };
     let mut scan = Scan { plays: Some(1), ..Scan::default() };
@@ -61,7 +62,7 @@ pub(super) fn scan(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Scan, Er
     scan.width = u16::from_le_bytes([screen[0], screen[1]]).into();
     scan.height = u16::from_le_bytes([screen[2], screen[3]]).into();
     let global = color_table(screen[4], &mut reader);
-    // A file may be truncated anywhere from here on. Then the blocks before the end count.
+    // A truncated file is accepted from here on: the blocks before its end are counted.
     while let Some(kind) = reader.byte() {
         if matches!(kind, 0x2c | 0x21) {
             budget.part()?;
@@ -82,8 +83,8 @@ pub(super) fn scan(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Scan, Er
     }
 }
 
-/// Skips a colour table. Returns the bits of an index into the table; `None` when the flags announce no
-/// table.
+/// Skips a colour table. Returns the number of bits of an index into the table, or `None` when the flags
+/// announce no table.
 fn color_table(flags: u8, reader: &mut Reader<'_>) -> Option<u8> {
     (flags & 0x80 != 0).then(|| {
         let bits = (flags & 7) + 1;
@@ -92,7 +93,8 @@ fn color_table(flags: u8, reader: &mut Reader<'_>) -> Option<u8> {
     })
 }
 
-/// Reads a block after its first byte. Returns whether the block is the trailer; `None` when the file ends.
+/// Reads a block of the kind `kind`, whose first byte was already read. Returns whether the block is the
+/// trailer, which ends the file, or `None` when the file is truncated.
 fn block(kind: u8, reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<bool> {
     match kind {
         0x2c => image(reader, scan, global)?,
@@ -117,7 +119,7 @@ fn image(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option
         scan.interlaced = flags & 0x40 != 0;
         scan.alpha |= left > 0 || top > 0 || width < scan.width || height < scan.height;
     }
-    // The minimum code size of LZW, then the LZW data.
+    // Skips the byte with the minimum code size of LZW, then the LZW data.
     reader.byte()?;
     reader.skip_blocks()
 }
@@ -127,8 +129,9 @@ fn extension(reader: &mut Reader<'_>, scan: &mut Scan) -> Option<()> {
         // Graphic control extension.
         0xf9 => {
             if let Some([4, flags, ..]) = reader.input.get(reader.at..) {
-                // Transparency counts in the first frame only: a transparent pixel of a later frame shows the
-                // canvas. A frame that is cleared (disposal 2) leaves transparent pixels, too.
+                // Only in the first frame, a transparent pixel makes the canvas transparent: in a later
+                // frame, such a pixel leaves the canvas unchanged. A frame with disposal method 2 also makes
+                // its area of the canvas transparent.
                 let (disposal, transparent) = ((flags >> 2) & 7, flags & 1 != 0);
                 scan.alpha |= disposal == 2 || (transparent && scan.n_frames == 0);
             }

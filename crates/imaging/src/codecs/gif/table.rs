@@ -9,7 +9,7 @@ use crate::codecs::palette::Indexed;
 /// Largest number of entries of a table.
 const MAX_COLORS: usize = 256;
 
-/// The entry for transparent pixels.
+/// The colour of the entry for transparent pixels.
 const TRANSPARENT: [u8; 4] = [0; 4];
 
 /// A table of at least one colour, without duplicates.
@@ -20,8 +20,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Creates a table of `colors`. `is_animation`: adds a transparent entry, if there is room, for the
-    /// unchanged pixels of later frames.
+    /// Creates a table of `colors`. If `is_animation` is true and the table is not full, adds a transparent
+    /// entry, because later frames use this entry for unchanged pixels.
     pub(super) fn new(colors: &[[u8; 4]], is_animation: bool) -> Self {
         let mut colors = colors.to_vec();
         if is_animation && colors.len() < MAX_COLORS && !colors.contains(&TRANSPARENT) {
@@ -31,7 +31,7 @@ impl Table {
         Self { colors, indices }
     }
 
-    /// Bits of an index, 1 to 8: the size of a table in the file is a power of two.
+    /// Number of bits of an index, 1 to 8. A table in a file has `2^depth` entries.
     pub(super) fn depth(&self) -> u8 {
         self.colors.len().next_power_of_two().trailing_zeros().max(1) as u8
     }
@@ -41,7 +41,8 @@ impl Table {
         bytes(&self.colors)
     }
 
-    /// Compresses a frame. The frame gets a local colour table if this table lacks one of its colours.
+    /// Compresses a frame with LZW. If the global table lacks a colour of the frame, the frame gets a local
+    /// colour table.
     pub(super) fn frame(&self, indexed: &Indexed, area: Area) -> ::gif::Frame<'static> {
         let translation: Option<Vec<u8>> =
             indexed.colors.iter().map(|color| self.indices.get(color).copied()).collect();

@@ -1,6 +1,5 @@
-//! Decodes an AV1 picture with rav1d, which is dav1d in Rust. This module wraps its C interface in a safe
-//! function. The C interface is used because only there logging can be turned off; rav1d would otherwise log
-//! to the standard error.
+//! Decodes an AV1 picture with rav1d, which is dav1d in Rust. This module wraps the C interface of rav1d in a
+//! safe function. The Rust interface is not used because it cannot turn off logging to the standard error.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -17,11 +16,12 @@ use rav1d::src::lib as sys;
 
 use super::planes::{Chroma, Cicp, Planes};
 
-/// The result code for "needs more data" and for "no more pictures": the negative of `EAGAIN`.
+/// The result code of rav1d for "needs more data" and for "no more pictures": the number of `EAGAIN`,
+/// negated.
 const AGAIN: c_int = -11;
 
-/// Decodes the picture of an item. Of several layers, the last picture is returned. Refuses a picture of more
-/// than `max_pixels`. The error is a sentence for the user.
+/// Decodes the picture of an item. If the item has several layers, the picture of the last layer is returned.
+/// Refuses a picture of more than `max_pixels`. The error is a sentence for the user.
 pub(super) fn decode(data: &[u8], operating_point: u8, max_pixels: u32) -> Result<Planes, &'static str> {
     let mut decoder = Decoder::open(operating_point, max_pixels)?;
     decoder.send(data)?;
@@ -43,7 +43,7 @@ impl Decoder {
     /// Opens a decoder for one picture, without threads.
     fn open(operating_point: u8, max_pixels: u32) -> Result<Self, &'static str> {
         let mut settings = MaybeUninit::<Dav1dSettings>::uninit();
-        // SAFETY: the function writes the whole struct that it is given.
+        // SAFETY: the function writes the whole struct to which the pointer refers.
         let mut settings = unsafe {
             sys::dav1d_default_settings(NonNull::from(&mut settings).cast());
             settings.assume_init()
@@ -53,11 +53,11 @@ impl Decoder {
         settings.all_layers = 0;
         settings.operating_point = c_int::from(operating_point);
         settings.frame_size_limit = max_pixels;
-        // No log callback, so nothing is logged.
-        // SAFETY: without a callback nothing is called.
+        // Without a log callback, rav1d logs nothing.
+        // SAFETY: both pointers are `None`, so rav1d never calls a log function.
         settings.logger = unsafe { rav1d::include::dav1d::dav1d::Dav1dLogger::new(None, None) };
         let mut raw = None;
-        // SAFETY: both point to live values of ours for the time of the call.
+        // SAFETY: both pointers refer to local variables, which live until the call returns.
         let result =
             unsafe { sys::dav1d_open(Some(NonNull::from(&mut raw)), Some(NonNull::from(&mut settings))) };
         if result.0 != 0 || raw.is_none() {
@@ -66,7 +66,7 @@ impl Decoder {
         Ok(Self { raw, data: Dav1dData::default() })
     }
 
-    /// Copies the coded picture into a buffer of the library.
+    /// Copies the coded picture into a buffer that rav1d allocated.
     fn send(&mut self, data: &[u8]) -> Result<(), &'static str> {
         if data.is_empty() {
             return Err("there is no picture");
@@ -81,7 +81,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Feeds the remaining data to the decoder and returns the next picture; `None` after the last one.
+    /// Feeds the remaining data to the decoder and returns the next picture; `None` after the last picture.
     fn next_picture(&mut self) -> Result<Option<Picture>, &'static str> {
         loop {
             let left = self.data.sz;
@@ -104,7 +104,7 @@ impl Decoder {
     }
 }
 
-/// Turns a result code into an error. `EAGAIN` is no error.
+/// Converts a result code of rav1d to a `Result`. `EAGAIN` is not treated as an error.
 fn check(result: Dav1dResult) -> Result<(), &'static str> {
     if matches!(result.0, 0 | AGAIN) { Ok(()) } else { Err("the AV1 data are broken or too large") }
 }
@@ -123,7 +123,7 @@ impl Drop for Decoder {
 struct Picture(Dav1dPicture);
 
 impl Picture {
-    /// Copies the planes.
+    /// Copies the planes from the picture of rav1d.
     fn to_planes(&self) -> Result<Planes, &'static str> {
         let parameters = &self.0.p;
         let (Ok(width), Ok(height)) = (usize::try_from(parameters.w), usize::try_from(parameters.h)) else {
@@ -169,7 +169,8 @@ impl Picture {
                 // samples.
                 samples.extend_from_slice(unsafe { std::slice::from_raw_parts(row.cast::<u16>(), columns) });
             } else {
-                // SAFETY: as above, with samples of one byte.
+                // SAFETY: the plane has `rows` rows that begin `stride` bytes apart, and each has at least
+                // `columns` initialised samples of one byte.
                 let row = unsafe { std::slice::from_raw_parts(row, columns) };
                 samples.extend(row.iter().map(|&sample| u16::from(sample)));
             }

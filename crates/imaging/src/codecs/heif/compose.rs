@@ -1,4 +1,5 @@
-//! Combines decoded images: pastes, composites, crops, and joins colours with an alpha plane.
+//! Combines decoded images: pastes one image onto another, composites, crops, and adds an alpha plane to an
+//! image.
 
 use crate::alpha::unpremultiply;
 use crate::codecs::pixel_format::with_channels;
@@ -32,7 +33,8 @@ pub(super) fn paste(canvas: &mut Image, image: &Image, left: i64, top: i64) {
     }
 }
 
-/// Composites `image` over `canvas`, both RGBA. The alpha of a result pixel is the larger of the two.
+/// Composites `image` over `canvas`, both RGBA. The alpha of a result pixel is the larger of the alpha in
+/// `image` and the alpha in `canvas`.
 pub(super) fn lay_over(canvas: &mut Image, image: &Image, left: i64, top: i64) {
     let rows: Vec<_> = overlap(canvas, image, left, top).collect();
     let above = image.data().as_chunks::<4>().0;
@@ -58,8 +60,8 @@ pub(super) fn cropped(image: Image, [left, top, width, height]: [u32; 4], scratc
     part
 }
 
-/// Puts `alpha` into the alpha channel of `image`. The two can have different sizes; alpha is sampled at the
-/// nearest pixel.
+/// Puts `alpha` into the alpha channel of `image`. If the two images have different sizes, alpha is sampled
+/// at the nearest pixel.
 pub(super) fn with_alpha(image: Image, alpha: &Image, premultiplied: bool, scratch: &mut Scratch) -> Image {
     let mut image = with_channels(image, Channels::Rgba, scratch);
     let (width, height) = (image.width() as usize, image.height() as usize);

@@ -13,7 +13,7 @@ use crate::limits::{Limit, Limits, check};
 /// The identifier of an item.
 pub(super) type ItemId = u32;
 
-/// The items of a file and what the file states about them.
+/// The items of a file, with their properties and references.
 #[derive(Debug)]
 pub(super) struct Container<'a> {
     input: &'a [u8],
@@ -36,13 +36,14 @@ struct Item {
     media_type: Vec<u8>,
     /// The construction method, which says what the offsets refer to: 0 the file, 1 the box `idat`.
     construction: u8,
-    /// Offset and length of each part of the data. A length of 0 means up to the end.
+    /// Offset and length of each part of the data. A length of 0 means that the part extends to the end of
+    /// the file or of the box `idat`.
     extents: Vec<(u64, u64)>,
     /// Indices into [`Container::properties`], in the order in which the properties apply.
     properties: Vec<usize>,
 }
 
-/// A reference from one item to others.
+/// A reference from one item to other items.
 #[derive(Debug)]
 struct Reference {
     kind: [u8; 4],
@@ -57,7 +58,7 @@ struct Budget {
 }
 
 impl Budget {
-    /// Adds `n` parts.
+    /// Adds `n` parts to the count. Fails when the count exceeds the limit.
     fn spend(&mut self, n: usize) -> Result<(), Error> {
         self.used = self.used.saturating_add(n as u64);
         check(Limit::Parts, self.max, self.used)
@@ -133,25 +134,25 @@ impl<'a> Container<'a> {
         indices.iter().filter_map(|&index| self.properties.get(index).copied())
     }
 
-    /// The content of the first property of a type.
+    /// The content of the item's first property of a type.
     pub(super) fn property(&self, id: ItemId, kind: &[u8; 4]) -> Option<&'a [u8]> {
         self.properties(id).find(|(found, _)| found == kind).map(|(_, content)| content)
     }
 
-    /// The items to which `id` refers by a reference of the type `kind`.
+    /// The items that are the targets of a reference of type `kind` from the item `id`.
     pub(super) fn references_from(&self, id: ItemId, kind: &[u8; 4]) -> &[ItemId] {
         let found = self.references.iter().find(|reference| reference.from == id && reference.kind == *kind);
         found.map(|reference| reference.to.as_slice()).unwrap_or_default()
     }
 
-    /// The items that refer to `id` by a reference of the type `kind`.
+    /// The items from which a reference of type `kind` leads to the item `id`.
     pub(super) fn references_to(&self, id: ItemId, kind: [u8; 4]) -> impl Iterator<Item = ItemId> {
         let refers_to_id = move |reference: &&Reference| reference.kind == kind && reference.to.contains(&id);
         self.references.iter().filter(refers_to_id).map(|reference| reference.from)
     }
 
-    /// The data of an item. An error when the data are longer than the file, which overlapping parts make
-    /// possible.
+    /// The data of an item. Fails when the data are longer than the file. Such data are possible, because the
+    /// parts of an item may overlap.
     pub(super) fn data(&self, id: ItemId) -> Result<Cow<'a, [u8]>, Error> {
         let corrupt = |reason: &str| Error::Corrupt { format: self.format, reason: reason.to_owned() };
         let item = self.items.get(&id).ok_or_else(|| corrupt("an item is missing"))?;
@@ -196,8 +197,8 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The TIFF structure in an `Exif` item. The item begins with the number of bytes before the structure (annex
-/// A.2.1).
+/// The TIFF structure in an `Exif` item. The item begins with the number of bytes before the structure
+/// (ISO/IEC 23008-12, annex A.2.1).
 fn tiff(data: &[u8]) -> Option<Vec<u8>> {
     let mut fields = Fields::new(data);
     let skipped = fields.u32()? as usize;

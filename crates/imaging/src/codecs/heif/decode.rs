@@ -19,7 +19,8 @@ pub(super) fn primary(
     max_pixels: u64,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    // Twice the limit: a picture and its alpha plane, or a picture and the parts that it is assembled from.
+    // The number of decoded pixels may be twice the limit for one picture, because a file can have a picture
+    // and its alpha plane, or an assembled picture and its parts.
     let mut assembler =
         Assembler { container, format, scratch, pixels_left: max_pixels.saturating_mul(2), max_pixels };
     assembler.picture(container.primary, 0)
@@ -30,7 +31,8 @@ struct Assembler<'a, 'b> {
     container: &'a Container<'b>,
     format: &'static str,
     scratch: &'a mut Scratch,
-    /// How many pixels may still be decoded. Counts a picture again each time the file uses it.
+    /// The number of pixels that may still be decoded. A picture that the file uses several times is counted
+    /// each time.
     pixels_left: u64,
     max_pixels: u64,
 }
@@ -44,7 +46,7 @@ impl Assembler<'_, '_> {
         Error::Unsupported { format: self.format, reason: reason.into() }
     }
 
-    /// Decodes an item with its alpha plane, and crops it.
+    /// Decodes an item, adds its alpha plane, and crops the result.
     fn picture(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let mut image = self.opaque(id, nesting)?;
         if let Some(alpha) = properties::alpha(self.container, id) {
@@ -60,13 +62,13 @@ impl Assembler<'_, '_> {
         }
     }
 
-    /// Decodes an item as a part of another picture: cropped, rotated and mirrored.
+    /// Decodes an item that is a part of another picture. The result is cropped, rotated and mirrored.
     fn part(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let image = self.picture(id, nesting + 1)?;
         Ok(properties::orientation(self.container, id).apply(image, self.scratch))
     }
 
-    /// Decodes an item without its alpha plane, neither cropped nor rotated.
+    /// Decodes an item without its alpha plane. The result is neither cropped nor rotated.
     fn opaque(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         if nesting > MAX_NESTING {
             return Err(self.corrupt("pictures are nested too deeply"));
@@ -86,7 +88,8 @@ impl Assembler<'_, '_> {
         }
     }
 
-    /// Subtracts a picture of this size from the pixels that may still be decoded.
+    /// Subtracts the pixels of a picture of this size from `pixels_left`. Fails when `pixels_left` is smaller
+    /// than this number.
     fn spend(&mut self, (width, height): (u32, u32)) -> Result<u64, Error> {
         let n = u64::from(width) * u64::from(height);
         check(Limit::Pixels, self.max_pixels, n)?;
@@ -102,7 +105,8 @@ impl Assembler<'_, '_> {
         self.spend(size)?;
         let planes = self.planes(id, size)?;
         let (width, height) = (size.0 as usize, size.1 as usize);
-        // The coded picture may be larger: coded sides can be even where those of the picture are odd.
+        // The coded picture may be larger than the stated size, because a coder can round odd sides up to
+        // even sides.
         if planes.width < width || planes.height < height {
             return Err(self.corrupt(format!(
                 "a picture of {width}x{height} pixels is coded with {}x{}",
@@ -117,10 +121,11 @@ impl Assembler<'_, '_> {
         Ok(planes.to_image(width, height, cicp, self.scratch))
     }
 
-    /// Decodes the planes of an item that states this size.
+    /// Decodes the planes of an item. The second argument is the size that the item states.
     fn planes(&self, id: ItemId, (width, height): (u32, u32)) -> Result<Planes, Error> {
         let data: Cow<'_, [u8]> = self.container.data(id)?;
-        // The coded sides may be rounded up to whole blocks.
+        // The limit includes 64 extra pixels per side, because a coder can round the sides up to whole
+        // blocks.
         let max_pixels = (u64::from(width) + 64) * (u64::from(height) + 64);
         let property = |kind| self.container.property(id, kind);
         if self.container.kind(id) == Some(*b"av01") {
@@ -135,7 +140,7 @@ impl Assembler<'_, '_> {
         hevc::decode(&configuration, &data, max_pixels).map_err(|reason| self.corrupt(reason))
     }
 
-    /// Decodes a grid: tiles of one size, row by row (6.6.2.3).
+    /// Decodes a grid: tiles of equal size, row by row (ISO/IEC 23008-12, 6.6.2.3).
     fn grid(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let data = self.container.data(id)?;
         let grid = grid_size(&data).ok_or_else(|| self.corrupt("a grid is broken"))?;
@@ -177,7 +182,7 @@ impl Assembler<'_, '_> {
         canvas.ok_or_else(|| self.corrupt("a grid has no tiles"))
     }
 
-    /// Decodes an overlay: pictures composited on a canvas of one colour (6.6.2.2).
+    /// Decodes an overlay: pictures composited on a canvas of one colour (ISO/IEC 23008-12, 6.6.2.2).
     fn overlay(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let data = self.container.data(id)?;
         let sources = self.container.references_from(id, b"dimg");
@@ -201,7 +206,8 @@ impl Assembler<'_, '_> {
     }
 }
 
-/// Parses a grid item: number of columns and rows, width and height of the picture.
+/// Parses the content of a grid item. Returns the number of columns, the number of rows, and the width and
+/// height of the assembled picture.
 fn grid_size(data: &[u8]) -> Option<(u32, u32, u32, u32)> {
     let mut fields = Fields::new(data);
     let [_version, flags, rows, columns] = fields.array()?;
@@ -219,7 +225,7 @@ struct Overlay {
 }
 
 impl Overlay {
-    /// Parses an overlay item that has `n_sources` pictures.
+    /// Parses the content of an overlay item that combines `n_sources` pictures.
     fn parse(data: &[u8], n_sources: usize) -> Option<Self> {
         let mut fields = Fields::new(data);
         let [_version, flags] = fields.array()?;

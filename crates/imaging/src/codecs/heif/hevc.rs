@@ -10,16 +10,16 @@ use crate::isobmff::Fields;
 /// The decoder configuration of an `hvcC` property (ISO/IEC 14496-15, 8.3.3.1).
 #[derive(Debug)]
 pub(super) struct Configuration<'a> {
-    /// Bits of a luma sample.
+    /// Number of bits of a luma sample.
     pub(super) depth: u8,
     pub(super) chroma: Chroma,
-    /// Bytes of the length before each NAL unit of the picture.
+    /// Number of bytes of the length field before each NAL unit.
     length_size: u8,
     parameter_sets: Vec<&'a [u8]>,
 }
 
 impl<'a> Configuration<'a> {
-    /// Parses the property.
+    /// Parses the content of an `hvcC` property.
     pub(super) fn parse(content: &'a [u8]) -> Option<Self> {
         let mut fields = Fields::new(content);
         fields.take(16)?;
@@ -43,7 +43,8 @@ impl<'a> Configuration<'a> {
         Some(Self { depth, chroma, length_size, parameter_sets })
     }
 
-    /// The picture as a byte stream with start codes (ITU-T H.265, annex B), which the decoder needs.
+    /// Converts the picture to a byte stream with start codes (ITU-T H.265, annex B), because the decoder
+    /// accepts no other form.
     fn stream(&self, data: &[u8]) -> Vec<u8> {
         let mut stream = Vec::with_capacity(data.len() + 1024);
         let mut push = |unit: &[u8]| {
@@ -96,7 +97,7 @@ pub(super) fn decode(
     Ok(Planes { width, height, depth, chroma, samples, cicp })
 }
 
-/// Colour primaries and transfer function, from the parameter sets.
+/// Reads the colour primaries and the transfer function from the parameter sets in the decoder configuration.
 pub(super) fn colors(configuration: &Configuration<'_>) -> Option<(u16, u16)> {
     let mut sets = ParameterSets::default();
     for set in &configuration.parameter_sets {

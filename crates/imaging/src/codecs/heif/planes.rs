@@ -7,16 +7,16 @@ use crate::{Channels, Image, Scratch};
 pub(in crate::codecs) enum Chroma {
     /// No chroma planes: a gray picture (4:0:0).
     None,
-    /// Half the columns and half the rows (4:2:0).
+    /// Chroma planes have half the columns and half the rows (4:2:0).
     Both,
-    /// Half the columns (4:2:2).
+    /// Chroma planes have half the columns and all rows (4:2:2).
     Columns,
-    /// Full resolution (4:4:4).
+    /// Chroma planes have full resolution (4:4:4).
     Full,
 }
 
 impl Chroma {
-    /// The usual notation, as `4:2:0`; `None` without chroma.
+    /// The chroma subsampling in the usual notation, e.g. `4:2:0`. `None` for a gray picture.
     pub(in crate::codecs) fn name(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -47,11 +47,11 @@ pub(in crate::codecs) struct Cicp {
     pub(in crate::codecs) full_range: bool,
 }
 
-/// The code point for "not specified".
+/// The code point of ITU-T H.273 for "unspecified".
 pub(in crate::codecs) const UNSPECIFIED: u16 = 2;
 
 impl Cicp {
-    /// Replaces every unspecified code point by the one of `other`.
+    /// Replaces every unspecified code point by the corresponding code point of `other`.
     pub(super) fn or(self, other: Self) -> Self {
         let either = |a, b| if a == UNSPECIFIED { b } else { a };
         Self {
@@ -68,21 +68,21 @@ impl Cicp {
 pub(in crate::codecs) struct Planes {
     pub(in crate::codecs) width: usize,
     pub(in crate::codecs) height: usize,
-    /// Bits of a sample, 8 to 16.
+    /// Number of bits of a sample, 8 to 16.
     pub(in crate::codecs) depth: u8,
     pub(in crate::codecs) chroma: Chroma,
     /// Luma and two chroma planes, or only luma.
     pub(in crate::codecs) samples: [Vec<u16>; 3],
-    /// What the coded picture states about its colours.
+    /// The code points that the coded picture states for its colours.
     pub(in crate::codecs) cicp: Cicp,
 }
 
-/// The weights of red and blue in luma.
+/// The weights of red and blue in luma. They define luma and the two colour differences.
 type Weights = (f32, f32);
 
-/// The conversion of three samples to RGB.
+/// How to convert the three samples of a pixel to RGB.
 enum Matrix {
-    /// The samples are green, blue, red.
+    /// The three samples are green, blue and red, so no conversion is needed.
     Identity,
     /// YCgCo: luma, green difference and orange difference (matrix 8).
     YCgCo,
@@ -112,7 +112,7 @@ impl Matrix {
     }
 }
 
-/// Scales samples: luma to 0–255, chroma to differences around 0.
+/// Scales samples: luma to 0–255, chroma to colour differences, which are 0 for gray.
 struct Range {
     luma_offset: f32,
     luma_scale: f32,
@@ -140,8 +140,8 @@ impl Range {
 }
 
 impl Planes {
-    /// Converts the upper left part of the picture to gray or RGB. `width` and `height` are at most those of
-    /// the picture.
+    /// Converts the upper left part of the picture to gray or RGB. `width` and `height` must not exceed the
+    /// size of the picture.
     pub(super) fn to_image(&self, width: usize, height: usize, cicp: Cicp, scratch: &mut Scratch) -> Image {
         let range = Range::new(self.depth, cicp.full_range);
         let (columns, rows) = (width as u32, height as u32);
@@ -188,7 +188,8 @@ impl Planes {
     }
 }
 
-/// Doubles the width of a row, whose samples are three quarters of `near` and one quarter of `far`.
+/// Mixes two rows of chroma samples, three quarters of `near` and one quarter of `far`, and doubles the width
+/// of the result.
 fn widen(near: &[u16], far: &[u16], row: &mut [f32]) {
     let blended = |x: usize| f32::from(near[x]) * 0.75 + f32::from(far[x]) * 0.25;
     let mut left = blended(0);
@@ -222,7 +223,7 @@ fn convert(matrix: &Matrix, range: &Range, luma: &[u16], chroma: [&[f32]; 2], pi
     }
 }
 
-/// Converts every pixel by `color`.
+/// Converts one row to RGB by calling `color` for every pixel.
 fn each(
     luma: &[u16],
     [first, second]: [&[f32]; 2],

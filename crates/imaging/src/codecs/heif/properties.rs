@@ -6,13 +6,13 @@ use super::planes::{Chroma, Cicp, UNSPECIFIED};
 use crate::isobmff::Fields;
 use crate::orientation::Orientation;
 
-/// Deepest nesting of derived pictures that is followed.
+/// The largest allowed nesting of derived pictures. A picture that is nested more deeply is an error.
 pub(super) const MAX_NESTING: u32 = 4;
 
 /// How the samples of a picture are stored.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coding {
-    /// Bits of a sample.
+    /// Number of bits of a sample.
     pub(super) depth: u8,
     pub(super) chroma: Chroma,
 }
@@ -22,7 +22,7 @@ pub(super) struct Coding {
 pub(super) struct Color<'a> {
     /// An ICC profile.
     pub(super) profile: Option<&'a [u8]>,
-    /// Code points of ITU-T H.273; unspecified where the container states none.
+    /// The code points of ITU-T H.273. A code point that the container does not state is "unspecified".
     pub(super) cicp: Cicp,
     /// Whether the container states the range of the samples.
     pub(super) has_range: bool,
@@ -43,8 +43,8 @@ pub(super) fn shown_size(container: &Container<'_>, id: ItemId) -> Option<(u32, 
 }
 
 /// The rectangle of the property `clap` as left, top, width and height. `None` when the item has no such
-/// property, or when the rectangle is not inside the picture: then every reader ignores it. An edge between
-/// two pixels is rounded to the left and up.
+/// property, or when the rectangle is not inside the picture, because readers ignore such a rectangle. A left
+/// or top edge between two pixels is rounded to the left or up.
 pub(super) fn crop(container: &Container<'_>, id: ItemId, (width, height): (u32, u32)) -> Option<[u32; 4]> {
     let mut fields = Fields::new(container.property(id, b"clap")?);
     // Width, height, and the offsets of the centre of the rectangle from the centre of the picture. Each is a
@@ -65,8 +65,8 @@ pub(super) fn crop(container: &Container<'_>, id: ItemId, (width, height): (u32,
     Some([left, top, width, height])
 }
 
-/// How the samples are stored, from the decoder configuration of the item. For a derived picture, from the
-/// first item that it is derived from.
+/// How the samples are stored, from the decoder configuration of the item. A derived picture has no decoder
+/// configuration, so the configuration of its first source item is used.
 pub(super) fn coding(container: &Container<'_>, id: ItemId) -> Option<Coding> {
     let mut id = id;
     for _ in 0..=MAX_NESTING {
@@ -101,8 +101,8 @@ fn av1_coding(content: &[u8]) -> Option<Coding> {
     Some(Coding { depth, chroma })
 }
 
-/// The colours of an item. For a derived picture that states none, the colours of the first item that it is
-/// derived from.
+/// The colours of an item. If a derived picture states no colours, returns the colours of its first source
+/// item.
 pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
     let unspecified =
         Cicp { primaries: UNSPECIFIED, transfer: UNSPECIFIED, matrix: UNSPECIFIED, full_range: false };
@@ -128,7 +128,8 @@ pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
 }
 
 impl<'a> Color<'a> {
-    /// Takes the values of a property `colr`.
+    /// Stores the values from a property `colr`, unless an earlier `colr` property already stated the same
+    /// kind of value.
     fn take(&mut self, content: &'a [u8]) {
         let Some((kind, content)) = content.split_first_chunk() else { return };
         match kind {
@@ -149,21 +150,23 @@ impl<'a> Color<'a> {
     }
 }
 
-/// How to rotate and mirror the picture: the properties `irot` and `imir` in the order of the item.
+/// How to rotate and mirror the picture: combines the properties `irot` and `imir` in the order in which the
+/// item lists them.
 pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation {
-    // Quarter turns counter-clockwise, followed by an optional mirroring.
+    // The combined result: a number of counter-clockwise rotations by 90°, then an optional mirroring.
     let (mut quarters, mut mirrored) = (0, None);
     for (kind, content) in container.properties(id) {
         let Some(&value) = content.first() else { continue };
         match &kind {
-            // A rotation after a mirroring equals the opposite rotation before it.
+            // A rotation after the mirroring has the same effect as the opposite rotation before the
+            // mirroring.
             b"irot" if mirrored.is_some() => quarters = (quarters + 4 - (value & 3)) % 4,
             b"irot" => quarters = (quarters + (value & 3)) % 4,
             b"imir" if mirrored.is_none() => mirrored = Some(value & 1),
             _ => {}
         }
     }
-    // Axis 0 exchanges top and bottom, axis 1 exchanges left and right (edition of 2022, 6.5.12).
+    // Axis 0 exchanges top and bottom, axis 1 exchanges left and right (ISO/IEC 23008-12:2022, 6.5.12).
     match (quarters, mirrored) {
         (0, None) => Orientation::Upright,
         (1, None) => Orientation::Rotate270,

@@ -6,8 +6,8 @@ use crate::metadata::Metadata;
 /// The identifier of an item.
 pub(in crate::codecs) type ItemId = u16;
 
-/// A property: a whole box, and whether the property is essential, so that a reader that does not understand
-/// it must ignore the item.
+/// A property: the bytes of its box, and whether the property is essential. A reader that does not understand
+/// an essential property must ignore the item.
 pub(in crate::codecs) type Property = (Vec<u8>, bool);
 
 /// An item to write.
@@ -15,7 +15,8 @@ struct Item {
     kind: [u8; 4],
     media_type: &'static [u8],
     hidden: bool,
-    /// The numbers of the properties, counted from 1. The highest bit marks an essential property.
+    /// The numbers of the item's properties, counted from 1. The highest bit of a number marks an essential
+    /// property.
     properties: Vec<u8>,
     data: Vec<u8>,
 }
@@ -24,14 +25,15 @@ struct Item {
 #[derive(Default)]
 pub(in crate::codecs) struct Writer {
     items: Vec<Item>,
-    /// All different properties. Items share equal properties.
+    /// The properties of all items, without duplicates: items with equal properties share them.
     properties: Vec<Vec<u8>>,
     /// Type, source and targets of each reference.
     references: Vec<([u8; 4], ItemId, Vec<ItemId>)>,
 }
 
 impl Writer {
-    /// Adds a picture. A hidden picture is only a part of another picture.
+    /// Adds a picture. If `hidden` is true, readers do not show the picture as a separate picture, because it
+    /// is a part of another picture.
     pub(in crate::codecs) fn picture(
         &mut self,
         kind: &[u8; 4],
@@ -44,7 +46,7 @@ impl Writer {
         self.items.len() as ItemId
     }
 
-    /// The number of a property in the file. Adds the property if it is new.
+    /// Returns the number of a property in the file. Adds the property if the file does not have it yet.
     fn number(&mut self, (content, essential): &Property) -> u8 {
         let existing = self.properties.iter().position(|property| property == content);
         let index = existing.unwrap_or_else(|| {
@@ -55,19 +57,20 @@ impl Writer {
         flag | (index as u8 + 1)
     }
 
-    /// Adds a reference of type `kind` from one item to others.
+    /// Adds a reference of type `kind` from one item to other items.
     pub(in crate::codecs) fn refer(&mut self, kind: &[u8; 4], from: ItemId, to: Vec<ItemId>) {
         self.references.push((*kind, from, to));
     }
 
-    /// Adds EXIF and XMP that describe the item `about`.
+    /// Adds the EXIF and XMP metadata as items that describe the item `about`.
     pub(in crate::codecs) fn metadata(&mut self, about: ItemId, metadata: &Metadata) {
         let mut add = |kind: &[u8; 4], media_type, data| {
             self.items.push(Item { kind: *kind, media_type, hidden: false, properties: Vec::new(), data });
             self.references.push((*b"cdsc", self.items.len() as ItemId, vec![about]));
         };
         if let Some(exif) = &metadata.exif {
-            // The item begins with the number of bytes before the TIFF structure: 0.
+            // An `Exif` item begins with the number of bytes between this number and the TIFF structure,
+            // which is 0.
             add(b"Exif", b"", [&[0; 4], exif.as_slice()].concat());
         }
         if let Some(xmp) = &metadata.xmp {
@@ -83,8 +86,9 @@ impl Writer {
             out.extend_from_slice(&[0; 4]);
             brands.iter().for_each(|brand| out.extend_from_slice(*brand));
         });
-        // The box `meta` contains the offset of the data, which follow it. The length of the box does not
-        // depend on the offset, so the box is written twice: first with 0 to measure the length.
+        // The box `meta` contains the offset of the data, which follow the box. The box is written twice:
+        // first with the offset 0 to measure the length of the box, which does not depend on the offset, then
+        // with the real offset.
         let mut meta = Vec::new();
         self.meta(&mut meta, primary, 0);
         let data_start = file.len() + meta.len() + 8;
@@ -183,7 +187,7 @@ fn push32(out: &mut Vec<u8>, number: usize) {
     );
 }
 
-/// Appends a "full box", which begins with a version and flags.
+/// Appends a "full box", a box whose content begins with a version and flags.
 fn full_box(out: &mut Vec<u8>, kind: &[u8; 4], version: [u8; 4], content: impl FnOnce(&mut Vec<u8>)) {
     write_box(out, kind, |out| {
         out.extend_from_slice(&version);
@@ -191,7 +195,7 @@ fn full_box(out: &mut Vec<u8>, kind: &[u8; 4], version: [u8; 4], content: impl F
     });
 }
 
-/// Makes a box of `parts`.
+/// Returns a box whose content is `parts`, one after the other.
 fn property(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     write_box(&mut out, kind, |out| parts.iter().for_each(|part| out.extend_from_slice(part)));
@@ -218,7 +222,8 @@ pub(in crate::codecs) fn srgb() -> Property {
     (property(b"colr", &[b"nclx", &[0, 1, 0, 13, 0, 6, 0x80]]), false)
 }
 
-/// The property that marks a picture as the alpha plane of another. All readers know this name.
+/// The property that marks a picture as the alpha plane of another. The property contains a URN that all
+/// readers support.
 pub(in crate::codecs) fn alpha() -> Property {
     (property(b"auxC", &[b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"]), true)
 }
@@ -230,7 +235,8 @@ pub(in crate::codecs) fn crop(coded: (u32, u32), shown: (u32, u32)) -> Property 
         content.extend_from_slice(&side.to_be_bytes());
         content.extend_from_slice(&1u32.to_be_bytes());
     }
-    // The offset of the centre of the shown part from the centre of the coded picture, as a fraction of 2.
+    // Distance of the centre of the shown part from the centre of the coded picture, as a fraction with the
+    // denominator 2.
     for (coded, shown) in [(coded.0, shown.0), (coded.1, shown.1)] {
         let twice = i64::from(shown) - i64::from(coded);
         content.extend_from_slice(&(twice as i32).to_be_bytes());
@@ -239,7 +245,7 @@ pub(in crate::codecs) fn crop(coded: (u32, u32), shown: (u32, u32)) -> Property 
     (property(b"clap", &[&content]), true)
 }
 
-/// The data of a grid item.
+/// The data of a grid item: number of rows and columns, and size of the picture.
 pub(in crate::codecs) fn grid(columns: u32, rows: u32, width: u32, height: u32) -> Vec<u8> {
     let [columns, rows] =
         [columns, rows].map(|n| u8::try_from(n - 1).expect("a grid has at most 256 tiles a side"));

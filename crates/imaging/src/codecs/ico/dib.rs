@@ -1,5 +1,5 @@
-//! Decodes a bitmap in an icon: a DIB of twice the height. Its second half is a mask of one bit per pixel,
-//! where 1 means transparent.
+//! Decodes a bitmap in an icon: a DIB whose stated height is twice the height of the picture. A mask follows
+//! the pixels: one bit per pixel, where 1 means transparent.
 
 use crate::codecs::bmp;
 use crate::codecs::bmp::{Dib, each_row, unpack};
@@ -16,7 +16,7 @@ pub(super) struct Decoder<'a> {
     header: Header,
 }
 
-/// Replaces the name of the format in an error of the bitmap by ICO.
+/// Sets the format name of an error from the bitmap decoder to ICO.
 fn of_icon(error: Error) -> Error {
     match error {
         Error::Corrupt { reason, .. } => Error::Corrupt { format: "ICO", reason },
@@ -34,7 +34,7 @@ impl<'a> Decoder<'a> {
             return Err(Error::Unsupported { format: "ICO", reason });
         }
         dib.height = (dib.height / 2).max(1);
-        // Every bitmap in an icon has a mask, so the picture can have alpha.
+        // The picture can have transparent pixels, because every bitmap in an icon has a mask.
         let header = bmp::header(Format::Ico, &dib, true, None);
         let data = data.get(dib.pixels_at..).unwrap_or_default();
         Ok(Self { dib, data, header })
@@ -79,7 +79,8 @@ impl DecodeStill for Decoder<'_> {
                 .for_each(|(to, &[r, g, b])| *to = [r, g, b, 255]);
             scratch.give(std::mem::replace(&mut data, wide));
         }
-        // If the pixels have an alpha channel, the mask is only for systems without alpha support.
+        // If the pixels have an alpha channel, the mask is ignored: it exists for systems without alpha
+        // support.
         if !had_alpha {
             self.apply_mask(&mut data);
         }

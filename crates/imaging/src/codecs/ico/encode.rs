@@ -1,5 +1,5 @@
-//! Writes ICO: one picture, as a PNG file, which all systems since Windows Vista support. Always RGBA,
-//! because readers of icons support no other PNG.
+//! Writes ICO with one picture, which is stored as a PNG file. All versions of Windows since Vista support
+//! PNG in icons. The PNG is always RGBA, because some readers of icons support no other PNG.
 
 use ::png::{BitDepth, ColorType, DeflateCompression, EncodingError, Filter};
 
@@ -14,7 +14,7 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Encodes a picture as a whole file.
+/// Encodes a picture and returns the complete ICO file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     _output: &Output,
@@ -52,7 +52,8 @@ fn picture(image: &Image) -> Result<Vec<u8>, EncodingError> {
     let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(ColorType::Rgba);
     encoder.set_depth(BitDepth::Eight);
-    // Icons are small and stored for a long time, so the best compression is used.
+    // The compression that is the slowest and gives the smallest file is used, because icons are small and
+    // kept for a long time.
     encoder.set_deflate_compression(DeflateCompression::Level(9));
     encoder.set_filter(Filter::Adaptive);
     let mut writer = encoder.write_header()?;

@@ -13,11 +13,12 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
-/// The quality for an output without a quality: looks as good as a JPEG of the same quality.
+/// The quality that is used when the output states none. The picture looks as good as a JPEG of the same
+/// quality.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// Smaller pictures than this are written without loss, because the library misses the requested quality by
-/// far. The lossless file is hardly larger.
+/// Pictures with fewer pixels than this are written without loss. At a lossy quality, `openjp2` would miss
+/// the requested quality of such a small picture by far, and the lossless file is hardly larger.
 const SMALL_PX: u64 = 64 * 64;
 
 /// Largest number of resolution levels, including the full resolution.
@@ -28,7 +29,8 @@ fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "JPEG 2000", reason: reason.to_string() }
 }
 
-/// Encodes a picture as a whole file. Gray stays gray; alpha is written unless the picture is opaque.
+/// Encodes a picture and returns the complete JP2 file. A gray picture is written as gray. Alpha is written
+/// unless the picture is opaque.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -87,7 +89,7 @@ fn code(image: &Image, quality: Option<u8>) -> Result<Vec<u8>, String> {
     })
 }
 
-/// Copies the pixels into planes of the library.
+/// Copies the pixels into planes that `openjp2` allocated, one plane per channel.
 fn picture(image: &Image) -> Option<Box<opj_image>> {
     let n_channels = image.channels().count();
     let opaque = image.channels() != Channels::Rgba

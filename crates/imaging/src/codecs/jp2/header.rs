@@ -1,5 +1,6 @@
-//! Reads the boxes of a JP2 file (annex I) and the first marker segment of its codestream (A.5.1), as far as
-//! the limits and the file information need them. The library reads the rest.
+//! Reads the boxes of a JP2 file (ISO/IEC 15444-1, annex I) and the first marker segment of its codestream
+//! (A.5.1), as far as the limits and the file information need them. The crate `hayro-jpeg2000` reads the
+//! other boxes and segments.
 
 use super::corrupt;
 use crate::Error;
@@ -14,7 +15,7 @@ const MAX_COMPONENTS: usize = 5;
 /// The UUID of a box with XMP (ISO 16684-3).
 pub(super) const XMP: [u8; 16] = *b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
 
-/// The UUID of a box with EXIF. Not standardised, but in common use.
+/// The UUID of a box with EXIF. This UUID is not in a standard, but in common use.
 pub(super) const EXIF: [u8; 16] = *b"JpgTiffExif->JP2";
 
 /// The properties of a file.
@@ -22,7 +23,7 @@ pub(super) const EXIF: [u8; 16] = *b"JpgTiffExif->JP2";
 pub(super) struct Jp2Header {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Bits per pixel as stored. With a palette, the bits of an index.
+    /// Number of bits per pixel as stored. For a picture with a palette, the number of bits of an index.
     pub(super) bits_per_pixel: u8,
     pub(super) palette: bool,
     /// Whether the colours are luma and chroma.
@@ -34,7 +35,7 @@ pub(super) struct Jp2Header {
     pub(super) xmp: Option<Vec<u8>>,
 }
 
-/// Reads a file or a bare codestream.
+/// Reads the headers of a JP2 file or of a bare codestream.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
     let mut header = Jp2Header::default();
     if input.starts_with(JP2_CODESTREAM) {
@@ -47,7 +48,8 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
         check(Limit::Parts, limits.parts.into(), n_boxes)?;
         match &kind {
             b"jp2h" => header.take_header(content, limits)?,
-            // The last codestream counts, as for the library.
+            // If the file has several codestreams, the last one is used, because `hayro-jpeg2000` decodes the
+            // last one.
             b"jp2c" => codestream = Some(content),
             b"uuid" => {
                 n_bytes += content.len() as u64;
@@ -69,7 +71,8 @@ impl Jp2Header {
             match &kind {
                 b"colr" => {
                     check(Limit::MetadataBytes, limits.metadata_bytes, content.len() as u64)?;
-                    // Method 1 is a code for the colour space: 18 is sYCC; 1, 3 and 4 are its predecessors.
+                    // With method 1, the box contains a code of the colour space: 18 is sYCC, and 1, 3 and 4
+                    // are older YCbCr colour spaces.
                     if let [1, _, _, number @ ..] = content {
                         self.ycc |= matches!(number, [0, 0, 0, 1 | 3 | 4 | 18]);
                     }
@@ -100,7 +103,7 @@ impl Jp2Header {
         let cut_off = || corrupt("the header is cut off");
         let mut fields =
             Fields::new(codestream.strip_prefix(JP2_CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
-        // The length of the segment and the capabilities are skipped.
+        // Skips the length of the segment and the capabilities.
         let mut next = || fields.u32();
         let skipped = next();
         let numbers: Option<Vec<u32>> = (0..8).map(|_| next()).collect();
@@ -135,7 +138,8 @@ impl Jp2Header {
     }
 }
 
-/// Chroma subsampling, from the sampling steps of the first three components; `None` for other ratios.
+/// Chroma subsampling, from the sampling steps of the first three components; `None` for ratios without a
+/// usual name.
 fn sampling(components: &[[u8; 3]]) -> Option<&'static str> {
     let &[[_, x, y], second, third, ..] = components else { return None };
     let same = second[1..] == third[1..];

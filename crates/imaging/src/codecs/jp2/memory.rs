@@ -1,5 +1,5 @@
-//! An output stream of openjp2 that writes to memory. The library calls C callbacks; this module makes a safe
-//! function of them.
+//! An output stream of `openjp2` that writes to memory. `openjp2` writes by calling C callbacks; this module
+//! implements the callbacks and offers a safe function.
 
 use std::ffi::c_void;
 
@@ -9,7 +9,7 @@ use openjp2::openjpeg::{
     opj_stream_set_write_function,
 };
 
-/// Bytes that the library collects before it calls the write callback.
+/// Size in bytes of the buffer that `openjp2` fills before it calls the write callback.
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// The written bytes and the offset of the next byte.
@@ -43,7 +43,7 @@ pub(super) fn written(write: impl FnOnce(&mut Stream) -> Result<(), String>) -> 
 /// # Safety
 /// `data` points to `length` readable bytes, and `output` to an [`Output`] that no other code uses.
 unsafe extern "C" fn on_write(data: *mut c_void, length: usize, output: *mut c_void) -> usize {
-    // SAFETY: the contract of this function.
+    // SAFETY: the caller guarantees what this function requires under "Safety".
     let (data, output) =
         unsafe { (std::slice::from_raw_parts(data.cast::<u8>(), length), &mut *output.cast::<Output>()) };
     let end = output.at + length;
@@ -60,7 +60,7 @@ unsafe extern "C" fn on_write(data: *mut c_void, length: usize, output: *mut c_v
 /// # Safety
 /// `output` points to an [`Output`] that no other code uses.
 unsafe extern "C" fn on_skip(n: i64, output: *mut c_void) -> i64 {
-    // SAFETY: the contract of this function.
+    // SAFETY: the caller guarantees what this function requires under "Safety".
     let output = unsafe { &mut *output.cast::<Output>() };
     match isize::try_from(n).ok().and_then(|n| output.at.checked_add_signed(n)) {
         Some(at) => {
@@ -76,7 +76,7 @@ unsafe extern "C" fn on_skip(n: i64, output: *mut c_void) -> i64 {
 /// # Safety
 /// `output` points to an [`Output`] that no other code uses.
 unsafe extern "C" fn on_seek(at: i64, output: *mut c_void) -> i32 {
-    // SAFETY: the contract of this function.
+    // SAFETY: the caller guarantees what this function requires under "Safety".
     let output = unsafe { &mut *output.cast::<Output>() };
     match usize::try_from(at) {
         Ok(at) => {

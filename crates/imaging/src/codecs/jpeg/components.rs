@@ -1,4 +1,4 @@
-//! The components of a JPEG frame: what they mean, and how they are subsampled.
+//! The components of a JPEG frame: their meaning (gray, RGB, YCbCr or inks) and their subsampling.
 
 /// One component of the frame.
 #[derive(Debug, Clone, Copy)]
@@ -9,7 +9,7 @@ pub(super) struct Component {
     pub(super) table: u8,
 }
 
-/// What the first three components mean.
+/// The meaning of the first three components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transform {
     /// Gray, RGB or inks, without a transform.
@@ -18,8 +18,8 @@ pub(super) enum Transform {
     YCbCr,
 }
 
-/// Decides as the IJG library does. JFIF means YCbCr; an Adobe marker states the transform; else the
-/// identifiers of the components decide.
+/// Determines the meaning by the same rules as the IJG library. A JFIF marker means YCbCr. An Adobe marker
+/// states the transform. Without both markers, the identifiers of the components decide.
 pub(super) fn transform(components: &[Component], jfif: bool, adobe: Option<u8>) -> Transform {
     match (components.len(), adobe) {
         (3, _) if jfif => Transform::YCbCr,
@@ -32,8 +32,8 @@ pub(super) fn transform(components: &[Component], jfif: bool, adobe: Option<u8>)
     }
 }
 
-/// Chroma subsampling as `4:2:0`, from the sampling factors of the first two components. Factors without such
-/// a name are listed, as `2x2,1x2`.
+/// The chroma subsampling in the usual notation, e.g. `4:2:0`, from the sampling factors of the first two
+/// components. Factors for which the notation has no name are listed, e.g. `2x2,1x2`.
 pub(super) fn sampling(components: &[Component]) -> String {
     let (luma, chroma) = (components[0], components[1]);
     let same = |c: &Component| c.horizontal == chroma.horizontal && c.vertical == chroma.vertical;

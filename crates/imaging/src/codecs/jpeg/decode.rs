@@ -1,7 +1,7 @@
 //! Decodes the pixels of a JPEG with `pixaven-jpeg`: entropy decoding, inverse transform, upsampling and
-//! colour conversion. `header.rs` found out before what the components mean.
+//! colour conversion. `header.rs` has already determined the meaning of the components.
 //!
-//! Truncated data are no error, as in common tools: the missing part of the picture is gray.
+//! Truncated data are no error: the missing part of the picture is gray, as in the output of other decoders.
 
 use pixaven_jpeg::{Colour, Scale};
 
@@ -24,7 +24,7 @@ pub(super) fn decode(
     {
         return Err(failed(pixaven_jpeg::Error::Corrupt("two frame headers contradict each other")));
     }
-    // The caller converts four components, see `Decoder::to_inks`.
+    // Four components are returned as stored; the caller converts them with `Decoder::to_inks`.
     let luma_chroma = header.components.len() == 3 && header.transform == Transform::YCbCr;
     let colour = if luma_chroma { Colour::YCbCr } else { Colour::Stored };
     let (width, height) = scale.of(header.width, header.height);

@@ -4,7 +4,7 @@
 use super::header::XMP_NAME;
 use crate::metadata::Metadata;
 
-/// Inserts the EXIF and the XMP segment.
+/// Inserts an EXIF segment and an XMP segment, each only if the metadata contain such a block.
 pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     let mut segments = Vec::new();
     if let Some(exif) = &metadata.exif {
@@ -27,7 +27,8 @@ fn push(segments: &mut Vec<u8>, parts: &[&[u8]]) {
     parts.iter().for_each(|part| segments.extend_from_slice(part));
 }
 
-/// The offset after the start-of-image marker and the JFIF segment, if there is one.
+/// The offset at which APP1 segments are inserted: after the start-of-image marker and, if the file has one,
+/// the JFIF segment.
 fn insertion_offset(file: &[u8]) -> usize {
     match file {
         [0xff, 0xd8, 0xff, 0xe0, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),

@@ -11,15 +11,16 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality for an output without a quality. At lower qualities the file hardly becomes smaller, and at
-/// this quality artefacts are invisible at a normal viewing distance. Large publishers use similar qualities.
+/// The quality that is used when the output states none. At this quality, artefacts are invisible at a normal
+/// viewing distance; at lower qualities, the file hardly becomes smaller. Large publishers use similar
+/// qualities.
 const DEFAULT_QUALITY: u8 = 82;
 
-/// From this quality on, chroma has full resolution (4:4:4): the artefacts of 4:2:0 become more visible than
-/// the larger file is worth.
+/// From this quality on, chroma has full resolution (4:4:4). The file is larger than with 4:2:0, but at such
+/// qualities the artefacts of 4:2:0 are the most visible ones.
 const FULL_CHROMA_QUALITY: u8 = 90;
 
-/// Encodes a picture as a whole file. Flattens alpha onto white.
+/// Encodes a picture and returns the complete JPEG file. A picture with alpha is composited over white.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,

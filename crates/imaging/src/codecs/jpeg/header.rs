@@ -1,5 +1,5 @@
 //! Reads the markers of a JPEG file, from the first byte to the last: size, components, tables, metadata and
-//! number of scans. Entropy-coded data are skipped, so every byte is looked at only once.
+//! number of scans. Entropy-coded data are skipped without being decoded, so every byte is read only once.
 
 use super::components::{Component, Transform, transform};
 use crate::limits::FileBudget;
@@ -12,7 +12,7 @@ pub(super) const XMP_NAME: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Longest ICC profile that is kept, in bytes. A profile is rarely longer than one megabyte.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
 
-/// What decoding and the file information need.
+/// The contents of the header that decoding and the file information need.
 #[derive(Debug)]
 pub(super) struct JpegHeader {
     pub(super) width: u32,
@@ -20,7 +20,8 @@ pub(super) struct JpegHeader {
     pub(super) progressive: bool,
     pub(super) components: Vec<Component>,
     pub(super) transform: Transform,
-    /// Whether the file has an Adobe marker. Then four components are stored inverted.
+    /// Whether the file has an Adobe marker. The samples of a four-component file with this marker are stored
+    /// inverted.
     pub(super) adobe: bool,
     /// The quantisation tables by their number. The values are in the order of the file (zigzag).
     pub(super) tables: [Option<[u16; 64]>; 4],
@@ -34,7 +35,7 @@ pub(super) struct JpegHeader {
     pub(super) ends: bool,
 }
 
-/// What [`walk`] collects.
+/// The contents of the segments that [`walk`] collects.
 #[derive(Default)]
 struct Found {
     frame: Option<Sof>,
@@ -96,7 +97,8 @@ fn walk(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Found, Error> {
     let mut at = 2;
     while let Some((marker, start)) = next_marker(input, at) {
         match marker {
-            // A second start of image, a stray restart marker, or TEM: these markers have no length.
+            // Skips a second start-of-image marker, a misplaced restart marker or a TEM marker. These markers
+            // have no length field.
             0xd8 | 0xd0..=0xd7 | 0x01 => {
                 at = start + 2;
                 continue;
@@ -132,7 +134,7 @@ fn walk(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Found, Error> {
 }
 
 impl Found {
-    /// Collects what is needed from one segment.
+    /// Stores the values from one segment that decoding or the file information needs.
     fn take_segment(&mut self, marker: u8, body: &[u8]) -> Result<(), Error> {
         match marker {
             0xc0..=0xc2 if self.frame.is_none() => self.frame = Some(read_frame(marker, body)?),
@@ -161,8 +163,8 @@ impl Found {
         Ok(())
     }
 
-    /// Keeps the first definition of each quantisation table. The first scan, which codes most of the
-    /// picture, uses this definition.
+    /// Stores the quantisation tables of a segment. Only the first definition of each table is kept, because
+    /// the first scan uses this definition and codes most of the picture.
     fn take_tables(&mut self, mut body: &[u8]) {
         while let Some((&head, rest)) = body.split_first() {
             let (is_wide, number) = (head >> 4 != 0, usize::from(head & 15));
@@ -244,7 +246,8 @@ fn end_of_scan(input: &[u8], mut at: usize) -> usize {
     input.len()
 }
 
-/// Joins the parts of an ICC profile by their numbers. The order in the file may differ.
+/// Joins the parts of an ICC profile in the order of their numbers, which may differ from their order in the
+/// file.
 fn join_profile(mut parts: Vec<(u8, Vec<u8>)>) -> Option<Vec<u8>> {
     parts.sort_by_key(|&(number, _)| number);
     let profile: Vec<u8> = parts.into_iter().flat_map(|(_, part)| part).collect();

@@ -6,8 +6,8 @@
 //! a table of ones and small in a table of hundreds.
 //!
 //! The estimate is exact for every encoder that uses the tables of ITU-T T.81 annex K with the IJG scaling,
-//! as most encoders do. For an encoder with tables of its own, the estimate is the quality of similar
-//! strength.
+//! as most encoders do. For an encoder with different tables, the estimate is the IJG quality whose tables
+//! are the most similar.
 
 use super::header::JpegHeader;
 
@@ -25,7 +25,8 @@ const CHROMA: [u8; 64] = [
     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ];
 
-/// Returns the estimate, 1–100; `None` when the file has no table for its first component.
+/// Estimates the quality, 1–100. Returns `None` when the file has no quantisation table for its first
+/// component.
 pub(super) fn estimate(jpeg: &JpegHeader) -> Option<u8> {
     let table = |component: usize| {
         let number = usize::from(jpeg.components.get(component)?.table);

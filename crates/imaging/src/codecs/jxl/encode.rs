@@ -9,14 +9,14 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
-/// The quality for an output without a quality: looks as good as a JPEG of the same quality, with a third
-/// fewer bytes.
+/// The quality that is used when the output states none. The picture looks as good as a JPEG of the same
+/// quality, and the file has a third fewer bytes than that JPEG.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// The effort for an output without an effort.
+/// The effort that is used when the output states none.
 const DEFAULT_EFFORT: u8 = 4;
 
-/// The speed setting of the encoder for each effort.
+/// The speed setting of `jixel` for each `output.effort` from 0 to 9.
 const SPEEDS: [Speed; 10] = [
     Speed::UltraFast,
     Speed::Fastest,
@@ -30,7 +30,7 @@ const SPEEDS: [Speed; 10] = [
     Speed::Slow,
 ];
 
-/// Encodes a picture as a whole file.
+/// Encodes a picture and returns the complete JPEG XL file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,

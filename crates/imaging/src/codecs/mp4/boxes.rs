@@ -1,16 +1,18 @@
-//! Writes the boxes of an MP4 file with one video track (ISO/IEC 14496-12; 14496-15 for H.264). The index
-//! precedes the data, so that a player can start before it has the whole file.
+//! Writes the boxes of an MP4 file with one video track (ISO/IEC 14496-12; 14496-15 for H.264). The index is
+//! written before the data, so that a player can start before it has received the whole file.
 
 use super::failed;
 use crate::Error;
 
-/// Ticks per second of all times in the file: delays are whole milliseconds.
+/// Number of ticks per second; all times in the file are in ticks. A tick is a millisecond, because delays
+/// are whole milliseconds.
 const TIMESCALE: u32 = 1_000;
 
 /// The identity matrix in fixed-point numbers.
 const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
-/// The code point of BT.709 (ITU-T H.273), the same for colour primaries, transfer function and matrix.
+/// The code point of BT.709 (ITU-T H.273), which is the same number for colour primaries, transfer function
+/// and matrix.
 const BT_709: u16 = 1;
 
 /// The parameter sets of H.264, which a decoder needs before the first picture.
@@ -24,7 +26,7 @@ pub(super) struct Parameters {
 pub(super) struct Movie {
     width: u16,
     height: u16,
-    /// The bytes of all samples.
+    /// The bytes of all samples, which become the content of the box `mdat`.
     data: Vec<u8>,
     samples: Vec<Sample>,
     /// The offset in `data` at which the current sample begins.
@@ -91,8 +93,9 @@ impl Movie {
         });
         let mut index = Vec::new();
         self.index(&mut index, parameters, 0);
-        // The index contains the offset of the data, which follow the index. The length of the index does not
-        // depend on the offset, so the index is written twice: first with 0 to measure the length.
+        // The index contains the offset of the data, which follow the index. Therefore the index is written
+        // twice: first with the offset 0 to measure the length of the index, which does not depend on the
+        // offset, then with the real offset.
         let start =
             u32::try_from(file.len() + index.len() + 8).map_err(|_| failed("the index is too large"))?;
         file.reserve(index.len() + self.data.len() + 8);
@@ -139,8 +142,8 @@ impl Movie {
         });
     }
 
-    /// Appends creation time, modification time, timescale and duration. Both times are 0, so that the same
-    /// pictures give the same file.
+    /// Appends creation time, modification time, timescale and duration. Creation and modification time are
+    /// 0, so that the same pictures always give the same file.
     fn times(&self, out: &mut Vec<u8>) {
         out.extend([0; 16]);
         out.extend(TIMESCALE.to_be_bytes());
@@ -148,7 +151,7 @@ impl Movie {
     }
 
     fn track_header(&self, out: &mut Vec<u8>) {
-        // Flags: the track is enabled, and used in the movie and in its preview.
+        // The flags state that the track is enabled, and that the movie and its preview use the track.
         full_box(out, b"tkhd", 1, 7, |out| {
             out.extend([0; 16]);
             out.extend(1u32.to_be_bytes());
@@ -167,7 +170,7 @@ impl Movie {
         boxed(out, b"dinf", |out| {
             full_box(out, b"dref", 0, 0, |out| {
                 out.extend(1u32.to_be_bytes());
-                // Flag 1: the data are in this file.
+                // The flag 1 states that the data are in this file.
                 full_box(out, b"url ", 0, 1, |_| {});
             });
         });
@@ -179,7 +182,8 @@ impl Movie {
             self.sample_durations(out);
             self.key_samples(out);
             full_box(out, b"stsc", 0, 0, |out| {
-                // One entry: from chunk 1 on, a chunk has all samples, described by sample entry 1.
+                // One entry: chunk 1, the only chunk, contains all samples, and sample entry 1 describes
+                // them.
                 [1, 1, self.samples.len() as u32, 1u32].iter().for_each(|v| out.extend(v.to_be_bytes()));
             });
             full_box(out, b"stsz", 0, 0, |out| {
@@ -213,7 +217,7 @@ impl Movie {
             boxed(out, b"colr", |out| {
                 out.extend(b"nclx");
                 [BT_709; 3].iter().for_each(|v| out.extend(v.to_be_bytes()));
-                // Limited range (16–235).
+                // The samples have limited range: black is 16 and white is 235.
                 out.push(0);
             });
         });
@@ -248,7 +252,7 @@ fn decoder_configuration(out: &mut Vec<u8>, parameters: &Parameters) {
     out.push(1);
     // Profile, constraints and level, copied from the sequence parameter set.
     out.extend(sequence.get(1..4).unwrap_or(&[100, 0, 52]));
-    // The length of a NAL unit has four bytes; one sequence parameter set follows.
+    // The length field before each NAL unit has four bytes; one sequence parameter set follows.
     out.extend([0xff, 0xe1]);
     out.extend((sequence.len() as u16).to_be_bytes());
     out.extend(sequence);
@@ -268,7 +272,7 @@ fn boxed(out: &mut Vec<u8>, kind: &[u8; 4], content: impl FnOnce(&mut Vec<u8>)) 
     out[start..start + 4].copy_from_slice(&n_bytes.to_be_bytes());
 }
 
-/// Appends a "full box", which begins with a version and flags.
+/// Appends a "full box", a box whose content begins with a version and flags.
 fn full_box(out: &mut Vec<u8>, kind: &[u8; 4], version: u8, flags: u8, content: impl FnOnce(&mut Vec<u8>)) {
     boxed(out, kind, |out| {
         out.extend([version, 0, 0, flags]);

@@ -11,17 +11,20 @@ use super::failed;
 use super::planes::Planes;
 use crate::Error;
 
-/// Longest and shortest side of the largest picture that OpenH264 accepts: the limits of level 5.2 of the
-/// standard.
+/// The largest allowed longer side and the largest allowed shorter side of a picture, in pixels. OpenH264
+/// derives both from level 5.2 of ITU-T H.264.
 const MAX_SIDES_PX: (u32, u32) = (3_840, 2_160);
 
-/// The largest distance of two key frames, in frames. A player can seek only to key frames.
+/// The largest distance between two key frames, in frames. The distance is limited because a player can seek
+/// only to key frames.
 const KEY_FRAME_PERIOD: u32 = 250;
 
-/// The frame rate by which OpenH264 chooses the level. The actual duration of a frame is stated in the file.
+/// The frame rate that is passed to OpenH264, which only uses it to choose the level. The file states the
+/// actual duration of each frame.
 const FRAMES_PER_SECOND: f32 = 30.0;
 
-/// The bit rate by which OpenH264 chooses the level. The actual rate results from the fixed quantiser.
+/// The bit rate in bits per second that is passed to OpenH264, which only uses it to choose the level. The
+/// actual bit rate results from the fixed quantiser.
 const BITS_PER_SECOND: u32 = 2_000_000;
 
 /// The type of a NAL unit with a sequence parameter set.
@@ -52,13 +55,15 @@ impl Coder {
         let config = EncoderConfig::new()
             .profile(Profile::High)
             .usage_type(UsageType::CameraVideoRealTime)
-            // This mode never leaves the range of quantisers, and the range has only one.
+            // In this mode of rate control, OpenH264 stays within the given range of quantisers. The range
+            // contains a single quantiser, so every picture uses it.
             .rate_control_mode(RateControlMode::Bufferbased)
             .qp(QpRange::new(quantiser, quantiser))
             .bitrate(BitRate::from_bps(BITS_PER_SECOND))
             .max_frame_rate(FrameRate::from_hz(FRAMES_PER_SECOND))
             .skip_frames(false)
-            // Scene change detection would move the quantiser out of its range.
+            // Scene change detection is off, because, with scene change detection, OpenH264 chooses
+            // quantisers outside of the given range.
             .scene_change_detect(false)
             .adaptive_quantization(false)
             .background_detection(false)
@@ -93,7 +98,7 @@ impl Coder {
         }
     }
 
-    /// The parameter sets of all pictures coded so far.
+    /// The parameter sets, which are the same for all pictures. Empty before the first picture was coded.
     pub(super) fn parameters(&self) -> &Parameters {
         &self.parameters
     }
@@ -108,19 +113,19 @@ fn keep(known: &mut Vec<u8>, unit: &[u8]) -> Result<(), Error> {
     if known == unit { Ok(()) } else { Err(failed("the parameters change on the way")) }
 }
 
-/// Strips the start code from a NAL unit (annex B of the standard).
+/// Removes the start code before a NAL unit (ITU-T H.264, annex B).
 fn without_start_code(unit: &[u8]) -> &[u8] {
     let n_zeros = unit.iter().take_while(|&&byte| byte == 0).count();
     if n_zeros >= 2 && unit.get(n_zeros) == Some(&1) { &unit[n_zeros + 1..] } else { unit }
 }
 
-/// The quantiser of H.264 for a quality: 12 at quality 100, where no loss is visible, which is the finest
-/// quantiser of OpenH264; 49 at quality 1, close to the coarsest.
+/// Converts a quality to a quantiser of H.264. Quality 100 gives 12, the finest quantiser of OpenH264, at
+/// which no loss is visible. Quality 1 gives 49, close to the coarsest quantiser.
 fn quantiser(quality: u8) -> u8 {
     49 - (u32::from(quality.clamp(1, 100)) * 37 / 100) as u8
 }
 
-/// Converts the ten efforts of the API to the three complexities of OpenH264.
+/// Converts `output.effort`, 0 to 9, to one of the three complexities of OpenH264.
 fn complexity(effort: Option<u8>) -> Complexity {
     match effort {
         Some(0..=2) => Complexity::Low,

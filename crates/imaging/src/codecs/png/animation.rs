@@ -23,13 +23,13 @@ pub(in crate::codecs) struct Animation {
     effort: Effort,
     file: File,
     writer: Option<Writer<File>>,
-    /// The frame that was written last.
+    /// The frame that was written last, with which the next frame is compared.
     previous: Option<Image>,
     n_written: u32,
 }
 
-/// The bytes of the file. The library owns its writer until the end and does not return it, so the bytes are
-/// shared.
+/// The bytes of the file. The buffer is shared with the `png` crate, because the crate takes ownership of its
+/// writer and does not return it.
 #[derive(Clone, Default)]
 struct File(Rc<RefCell<Vec<u8>>>);
 
@@ -45,7 +45,7 @@ impl Write for File {
 }
 
 impl Animation {
-    /// Creates a file without frames.
+    /// Creates an encoder without frames.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         let effort = Effort::of(output);
         Self { sequence, effort, file: File::default(), writer: None, previous: None, n_written: 0 }
@@ -72,7 +72,7 @@ impl Animation {
         encoder.write_header()
     }
 
-    /// Writes a frame.
+    /// Writes a frame: the first frame as a whole, a later frame as its changed rectangle.
     fn write(&mut self, image: &Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), EncodingError> {
         let area = match &self.previous {
             Some(previous) => changed_area(previous, image),
@@ -88,7 +88,8 @@ impl Animation {
                 self.writer.insert(writer)
             }
         };
-        // The first frame covers the whole canvas, and its position is the default.
+        // The first frame needs no position and size, because the defaults of the `png` crate cover the whole
+        // canvas.
         if self.n_written > 0 {
             writer.reset_frame_position()?;
             writer.set_frame_dimension(area.width as u32, area.height as u32)?;
@@ -122,8 +123,8 @@ impl Encode for Animation {
         if self.n_written == self.sequence.n_frames.max(1) {
             writer.finish().map_err(failed)?;
         } else {
-            // Fewer frames than announced: `finish` would return an error, but dropping the writer ends the
-            // file correctly.
+            // If there were fewer frames than announced, `finish` would return an error. Dropping the writer
+            // instead ends the file correctly.
             drop(writer);
         }
         let mut bytes = self.file.0.take();
@@ -140,8 +141,8 @@ impl Encode for Animation {
     }
 }
 
-/// A delay as a fraction of two 16-bit integers: in thousandths of a second, and above 65 seconds in
-/// hundredths.
+/// Converts a delay to a fraction of two 16-bit integers, in seconds. The denominator is 1000, or 100 for
+/// delays above 65 seconds.
 fn delay(delay_ms: u32) -> (u16, u16) {
     match u16::try_from(delay_ms) {
         Ok(thousandths) => (thousandths, 1000),

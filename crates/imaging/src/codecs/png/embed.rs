@@ -4,19 +4,19 @@
 use super::text::XMP_KEYWORD;
 use crate::metadata::Metadata;
 
-/// The offset after the signature and the `IHDR` chunk, which is always the first chunk and has 13 bytes of
-/// data.
+/// The offset at which chunks are inserted: after the signature and the `IHDR` chunk, which is always the
+/// first chunk and has 13 bytes of data.
 const AFTER_HEADER: usize = 8 + 12 + 13;
 
-/// Inserts the EXIF and the XMP chunk.
+/// Inserts an `eXIf` chunk and an `iTXt` chunk with XMP, each only if the metadata contain such a block.
 pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     let mut chunks = Vec::new();
     if let Some(exif) = &metadata.exif {
         push(&mut chunks, *b"eXIf", &[exif]);
     }
     if let Some(xmp) = &metadata.xmp {
-        // The zero bytes mean: end of the keyword, not compressed (two bytes), no language, no translated
-        // keyword.
+        // The five zero bytes after the keyword mean: end of the keyword, not compressed (two bytes), empty
+        // language tag, empty translated keyword.
         push(&mut chunks, *b"iTXt", &[XMP_KEYWORD, b"\0\0\0\0\0", xmp]);
     }
     file.splice(AFTER_HEADER..AFTER_HEADER, chunks);

@@ -1,4 +1,4 @@
-//! Reads the rows of a picture through the `png` crate, interlaced or not.
+//! Reads the rows of a picture through the `png` crate, for interlaced and other pictures.
 
 use ::png::{DecodingError, InterlaceInfo, expand_interlaced_row};
 
@@ -22,7 +22,7 @@ pub(super) fn read_rows(reader: &mut Reader<'_>, data: &mut [u8]) -> Result<(), 
     Ok(())
 }
 
-/// The number of rows in the seven passes of Adam7. A pass without columns has no rows.
+/// The number of rows in all seven passes of Adam7 together. A pass without columns has no rows.
 fn n_interlaced_rows(width: u32, height: u32) -> u32 {
     /// First column, first row, and row distance of each pass (ISO/IEC 15948, 8.2).
     const PASSES: [(u32, u32, u32); 7] =
@@ -33,8 +33,8 @@ fn n_interlaced_rows(width: u32, height: u32) -> u32 {
     PASSES.into_iter().map(rows).sum()
 }
 
-/// Removes the gaps between the rows of an interlaced frame: the library stores them with the stride of the
-/// canvas.
+/// Removes the gaps between the rows of an interlaced frame: the `png` crate stores the rows of such a frame
+/// with the stride of the canvas.
 pub(super) fn remove_row_gaps(data: &mut [u8], canvas_width: usize, area: Area, n_bytes: usize) {
     let (from, to) = (canvas_width * n_bytes, area.width * n_bytes);
     for row in 1..area.height {

@@ -1,7 +1,7 @@
-//! Decodes the common PNG row by row: one picture of eight bits per sample, not interlaced and without a
-//! colour key. The `png` crate decodes all other files. This module inflates the picture data and undoes the
-//! filters itself, so that the whole picture never has to be in memory and every row is processed while it is
-//! in the cache.
+//! Decodes the most common kind of PNG row by row: a still picture of eight bits per sample, not interlaced,
+//! without a palette and without a colour key. The `png` crate decodes all other files. This module inflates
+//! the picture data and undoes the filters itself. Therefore the whole picture is never in memory, and every
+//! row is processed while it is in the cache.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -12,8 +12,8 @@ use crate::color::Layout;
 use crate::geometry::Size;
 use crate::rows::Rows;
 
-/// Number of bytes that are inflated at a time: they stay in the second-level cache until the filters are
-/// undone.
+/// Number of bytes that are inflated at a time. This number is small enough that the bytes stay in the
+/// second-level cache of the processor until their filters are undone.
 const PIECE_BYTES: usize = 128 << 10;
 
 /// The state of decoding a picture.
@@ -22,18 +22,19 @@ pub(super) struct PngRows<'a> {
     layout: Layout,
     data: Data<'a>,
     inflate: Decompress,
-    /// The rest of the current `IDAT` chunk.
+    /// The bytes of the current `IDAT` chunk that were not inflated yet.
     chunk: &'a [u8],
-    /// Inflated rows: the number of the filter, then the filtered row.
+    /// The inflated rows. Each row is stored as the number of its filter, followed by the filtered bytes.
     filtered: Vec<u8>,
-    /// The row above the next row; zeros above the first row (ISO/IEC 15948, 9.2).
+    /// The row that was decoded last. Before the first row, all bytes are zero (ISO/IEC 15948, 9.2).
     above: Vec<u8>,
     n_left: u32,
     warnings: &'a mut Vec<String>,
 }
 
 impl<'a> PngRows<'a> {
-    /// Starts decoding the picture of a file whose header was read. A wrong checksum leads only to a warning.
+    /// Starts decoding the picture of a file whose header was read. A wrong checksum of a chunk is reported
+    /// as a warning, not as an error.
     pub(super) fn new(
         input: &'a [u8],
         size: Size,
@@ -53,7 +54,7 @@ impl<'a> PngRows<'a> {
             warnings,
         };
         // The zlib header (RFC 1950, 2.2). The checksum at the end of the zlib stream is ignored, because
-        // every chunk has a checksum, too.
+        // every chunk has its own checksum.
         let [method, flags] = [rows.byte()?, rows.byte()?];
         let is_whole = u16::from_be_bytes([method, flags]) % 31 == 0;
         if method & 15 != 8 || flags & 0x20 != 0 || !is_whole {

@@ -6,10 +6,11 @@ pub(super) struct Scan {
     pub(super) n_frames: u32,
     /// How many times the animation plays; `None`: endlessly.
     pub(super) plays: Option<u16>,
-    /// Whether the default image, which readers without APNG support show, is the first frame. Otherwise it
-    /// is no part of the animation.
+    /// Whether the default image is the first frame of the animation. If not, only readers without APNG
+    /// support show the default image.
     pub(super) starts_with_default: bool,
-    /// Whether a frame can leave a pixel of the canvas transparent, although no colour is transparent.
+    /// Whether pixels of the canvas can be transparent even if all colours are opaque: the first frame is
+    /// smaller than the canvas, or a frame is cleared.
     pub(super) uncovers: bool,
 }
 
@@ -27,7 +28,7 @@ pub(super) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-/// The animation of a file; `None` when the file has none.
+/// Scans all chunks of a file. Returns `None` when the file has no animation.
 pub(super) fn scan(input: &[u8], width: u32, height: u32) -> Option<Scan> {
     let mut announced = None;
     let mut scan = Scan { n_frames: 0, plays: None, starts_with_default: false, uncovers: false };

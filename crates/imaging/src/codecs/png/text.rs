@@ -1,6 +1,6 @@
 //! Reads the ancillary chunks of a PNG (ISO/IEC 15948, 11.3): EXIF, XMP, author, copyright and ICC profile.
-//! All chunks are counted and the length of the metadata is checked before anything is decompressed.
-//! Decompression stops at the limit.
+//! Before a chunk is decompressed, the number of chunks and the length of the metadata are checked against
+//! the limits. Decompression stops at the limit.
 
 use std::io::Read as _;
 
@@ -52,8 +52,8 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
 }
 
 impl Texts {
-    /// Stores the text of a `tEXt`, `zTXt` or `iTXt` chunk if the keyword is known. The first chunk of a
-    /// keyword counts.
+    /// Stores the text of a `tEXt`, `zTXt` or `iTXt` chunk if the keyword is known. If several chunks have
+    /// the same keyword, the first is used.
     fn take(&mut self, kind: &[u8; 4], data: &[u8], budget: &mut FileBudget<'_>) -> Result<(), Error> {
         let Some((keyword, rest)) = keyword(data) else { return Ok(()) };
         let metadata = &self.metadata;
@@ -82,7 +82,8 @@ impl Texts {
             self.metadata.xmp = Some(text);
             return Ok(());
         }
-        // `iTXt` is UTF-8. The other two are Latin-1, whose codes are equal to those of Unicode.
+        // The text of `iTXt` is UTF-8. The text of `tEXt` and `zTXt` is Latin-1, whose bytes are equal to the
+        // code points of Unicode.
         let text = if kind == b"iTXt" {
             String::from_utf8(text).ok()
         } else {
@@ -101,16 +102,17 @@ fn keyword(data: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&data[..end], &data[end + 1..]))
 }
 
-/// The data after the language tag and the translated keyword of an `iTXt` chunk.
+/// Skips the language tag and the translated keyword of an `iTXt` chunk, and returns the data that follow.
 fn after_two_zeros(data: &[u8]) -> Option<&[u8]> {
     let (_, rest) = keyword(data)?;
     keyword(rest).map(|(_, text)| text)
 }
 
-/// Decompresses a zlib stream as far as the limit allows; `None` when the stream is broken.
+/// Decompresses a zlib stream. Returns `None` when the stream is malformed, and an error when the data exceed
+/// the limit on metadata.
 fn unpack(packed: &[u8], budget: &mut FileBudget<'_>) -> Result<Option<Vec<u8>>, Error> {
     let mut unpacked = Vec::new();
-    // One byte more than the limit, so that an excess is noticed.
+    // At most one byte more than the limit is decompressed. This byte shows that the data exceed the limit.
     let max_bytes = budget.metadata_left().saturating_add(1);
     let result = ZlibDecoder::new(packed).take(max_bytes).read_to_end(&mut unpacked);
     budget.metadata(unpacked.len())?;

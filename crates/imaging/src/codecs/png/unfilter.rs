@@ -1,16 +1,16 @@
 //! Undoes the five filters of PNG (ISO/IEC 15948, 9.2).
 //!
-//! The Paeth filter is the slow one, because a pixel depends on the pixel before it. Therefore four
-//! consecutive Paeth rows are processed at the same time with SIMD. Each row is one pixel behind the row
-//! above, because the pixel above is needed first.
+//! The Paeth filter is the slowest, because a pixel depends on the pixel to its left. Therefore four
+//! consecutive Paeth rows are processed at the same time with SIMD. Each row is processed one pixel behind
+//! the row above, because a pixel also depends on the pixel above.
 
 use wide::u8x16;
 
 /// Number of Paeth rows that are processed at the same time.
 const N_TOGETHER: usize = 4;
 
-/// Undoes the filters of rows of `n_bytes` bytes per pixel. `filtered` has the number of the filter before
-/// each row; `above` is the row before the first row. The error is a sentence for the user.
+/// Undoes the filters of rows of `n_bytes` bytes per pixel. In `filtered`, each row begins with the number of
+/// its filter. `above` is the row above the first row. The error is a sentence for the user.
 pub(super) fn unfilter(
     filtered: &[u8],
     above: &[u8],
@@ -90,9 +90,9 @@ fn unfilter_row<const N: usize>(
     Ok(())
 }
 
-/// The Paeth predictor: the one of `left`, `above` and `above_left` that is nearest to `left + above -
-/// above_left`; of equal distances, the first in this order. Written with two comparisons, after `stb_image`
-/// by Sean Barrett.
+/// The Paeth predictor: returns the value among `left`, `above` and `above_left` that is nearest to `left +
+/// above - above_left`. If two distances are equal, the earlier value in this order is returned. The code
+/// needs only two comparisons and follows `stb_image` by Sean Barrett.
 fn paeth(left: i16, above: i16, above_left: i16) -> i16 {
     let threshold = above_left * 3 - (left + above);
     let (low, high) = (left.min(above), left.max(above));
@@ -100,7 +100,8 @@ fn paeth(left: i16, above: i16, above_left: i16) -> i16 {
     if threshold <= low { high } else { nearest }
 }
 
-/// The state of four rows: their last pixels and the pixels above these. A pixel occupies four bytes.
+/// The state of processing four rows: the last processed pixel of each row and the pixel above it. A pixel
+/// occupies four bytes.
 #[derive(Clone, Copy, Default)]
 struct Front {
     left: u8x16,
@@ -111,8 +112,9 @@ impl Front {
     /// Undoes one pixel in each of the four rows and returns the pixels. `next_above` is the next pixel above
     /// the first row; `changes` are the filtered pixels.
     ///
-    /// Before its row begins, a lane gets zeros and so stays zero. After its row ends, the result of a lane
-    /// is not used.
+    /// Each group of four bytes in a SIMD register belongs to one of the four rows. Before the first pixel of
+    /// the row, the group gets zeros and therefore stays zero. After the last pixel of the row, the result of
+    /// the group is not used.
     #[inline(always)]
     fn step<const N: usize>(
         &mut self,
@@ -128,7 +130,7 @@ impl Front {
     }
 }
 
-/// The bytes of a pixel as one integer, filled up with zeros.
+/// The bytes of a pixel as one 32-bit integer. Missing bytes are zero.
 #[inline(always)]
 fn word<const N: usize>(pixel: [u8; N]) -> u32 {
     u32::from_ne_bytes(std::array::from_fn(|i| if i < N { pixel[i] } else { 0 }))
@@ -142,8 +144,9 @@ fn pixel<const N: usize>(word: u32) -> [u8; N] {
 }
 
 /// The predictor [`paeth`] for sixteen bytes at a time, in arithmetic of eight bits, after `fpnge` by Luca
-/// Versari. If `c` does not lie between `a` and `b`, then `c` is never the nearest. Otherwise the distance of
-/// `c` is the difference of the other two distances.
+/// Versari. A distance is the absolute difference between a value and `a + b − c`. If `c` does not lie
+/// between `a` and `b`, then `c` is never the nearest value. If `c` lies between them, the distance of `c` is
+/// the difference between the distances of `a` and `b`.
 #[inline(always)]
 fn paeth_lanes(a: u8x16, b: u8x16, c: u8x16) -> u8x16 {
     let distance_a = b.max(c) - b.min(c);
@@ -171,7 +174,8 @@ fn unfilter_four_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut
 
     let n_columns = above.len();
     let mut front = Front::default();
-    // The first row is at `column`; the last row is three pixels behind.
+    // Processes one pixel of each row at the left or right edge: of the first row at `column`, of the fourth
+    // row three pixels to the left of `column`.
     let at_edge = |front: &mut Front, output: &mut [&mut [[u8; N]]; N_TOGETHER], column: usize| {
         let inside = |row: usize| column.checked_sub(row).filter(|&column| column < n_columns);
         let change = |row| inside(row).map_or([0; N], |column: usize| changes[row][column]);
@@ -193,7 +197,7 @@ fn unfilter_four_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut
         let [m0, m1, m2, m3] = output.each_mut();
         let (m0, m1, m2, m3) =
             (&mut m0[3..], &mut m1[2..][..n_inner], &mut m2[1..][..n_inner], &mut m3[..n_inner]);
-        // A local copy, which the compiler keeps in registers.
+        // This local copy of the state exists because the compiler keeps it in registers.
         let mut inner = front;
         for i in 0..n_inner {
             [m0[i], m1[i], m2[i], m3[i]] = inner.step(above[i], [f0[i], f1[i], f2[i], f3[i]]);
@@ -207,7 +211,7 @@ fn unfilter_four_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut
 mod tests {
     use super::*;
 
-    /// Filters a row by the formulas of the standard.
+    /// Filters a row by the formulas of the PNG standard (ISO/IEC 15948, 9.2).
     fn filter(kind: u8, row: &[u8], above: &[u8], n_bytes: usize) -> Vec<u8> {
         let at = |bytes: &[u8], i: usize| i.checked_sub(n_bytes).map_or(0, |i| bytes[i]);
         let predicted = |i: usize| {
@@ -234,7 +238,8 @@ mod tests {
         let mut seed = 7u32;
         let mut noise = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Small and large differences, so that every branch of Paeth is reached.
+            // Mixes small and large differences, so that the test reaches every branch of the Paeth
+            // predictor.
             if seed >> 31 == 0 { (seed >> 24) as u8 } else { (seed >> 29) as u8 + 100 }
         };
         let above: Vec<u8> = (0..stride).map(|_| noise()).collect();
@@ -251,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn unfilter_inverts_every_filter_at_every_width() {
+    fn unfilter_restores_the_rows_for_every_filter_and_every_width() {
         for n_bytes in [1, 3, 4] {
             for width in (1..12).chain([61]) {
                 for kind in 0..=4 {

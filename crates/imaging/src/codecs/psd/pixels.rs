@@ -9,7 +9,7 @@ use crate::codecs::cielab::CielabToSrgb;
 use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
-/// The merged picture and how it is stored.
+/// The data of the merged picture and the properties that describe how it is stored.
 pub(super) struct Source<'a> {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -20,7 +20,7 @@ pub(super) struct Source<'a> {
     /// The colour table of an indexed picture: 256 reds, 256 greens, 256 blues.
     pub(super) table: &'a [u8],
     pub(super) transparent_index: Option<u8>,
-    /// Whether the channel after the colours is alpha.
+    /// Whether the first channel after the colour channels is alpha.
     pub(super) alpha: bool,
     pub(super) large: bool,
     /// The data of the picture, which begin with the number of the compression.
@@ -41,17 +41,18 @@ impl Source<'_> {
 
     /// Whether an alpha channel is decoded.
     fn has_alpha_channel(&self) -> bool {
-        // [`Layout::Cmyk`] has no alpha, so the alpha channel of inks is ignored.
+        // The alpha channel of a picture with inks is ignored, because [`Layout::Cmyk`] has no alpha.
         let inks = matches!(self.mode, Mode::Cmyk | Mode::Multichannel);
         self.alpha && !inks && self.n_channels > self.n_colors()
     }
 
-    /// Whether a pixel can be other than opaque.
+    /// Whether a pixel can be transparent or translucent.
     pub(super) fn has_alpha(&self) -> bool {
         self.has_alpha_channel() || (self.mode == Mode::Indexed && self.transparent_index.is_some())
     }
 
-    /// Checks the header before anything is decoded.
+    /// Checks that the file has enough channels for its colour mode and that an indexed picture has a colour
+    /// table.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.n_channels < self.n_colors() {
             return Err(corrupt(format!("{} channels for {} colours", self.n_channels, self.n_colors())));
@@ -62,7 +63,7 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// Bytes of a decoded row of one channel.
+    /// Number of bytes of a row of one channel after decompression.
     fn row_bytes(&self) -> usize {
         (self.width * self.depth).div_ceil(8)
     }
@@ -91,13 +92,14 @@ impl Source<'_> {
         }
     }
 
-    /// Decodes uncompressed channels. This function and the next two return the number of decoded rows.
+    /// Decodes uncompressed channels. Returns the number of decoded rows, added up over all channels.
     fn uncompressed(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
         let rows = data.chunks_exact(self.row_bytes()).take(n_read * self.height);
         Ok(rows.enumerate().map(|(i, row)| self.put(row, i, n_read, pixels)).count())
     }
 
-    /// Decodes run-length coded rows. The coded lengths of all rows precede the rows.
+    /// Decodes run-length coded channels. Returns the number of decoded rows, added up over all channels. In
+    /// the data, a table with the coded lengths of all rows precedes the rows.
     fn run_length_coded(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
         let length_bytes = if self.large { 4 } else { 2 };
         let mut at = self.n_channels * self.height * length_bytes;
@@ -121,8 +123,8 @@ impl Source<'_> {
         Ok(n_read * self.height)
     }
 
-    /// Decodes one zlib stream. `differences`: each sample is stored as the difference from the sample
-    /// before.
+    /// Decodes channels in one zlib stream. Returns the number of decoded rows, added up over all channels.
+    /// `differences`: each sample is stored as the difference from the sample to its left.
     fn deflated(
         &self,
         data: &[u8],
@@ -168,7 +170,8 @@ impl Source<'_> {
                 *v = ((u32::from(u16::from_be_bytes(sample)) * 255 + 32_895) >> 16) as u8;
             }),
             _ => {
-                // Colours are floats of linear light; alpha is a fraction.
+                // A colour sample is a float of linear light and needs the sRGB curve; an alpha sample is a
+                // fraction from 0 to 1.
                 let is_color = channel < self.n_colors();
                 to.zip(row.as_chunks::<4>().0).for_each(|(v, &sample)| {
                     let value = f32::from_be_bytes(sample).clamp(0.0, 1.0);
@@ -178,7 +181,7 @@ impl Source<'_> {
         }
     }
 
-    /// Converts the channels to a picture.
+    /// Converts the decoded channels to a picture in a layout of the raster.
     fn finish(&self, mut pixels: Vec<u8>, n_read: usize, scratch: &mut Scratch) -> Raster {
         if self.mode == Mode::Lab {
             let convert = CielabToSrgb::new();
@@ -211,7 +214,7 @@ impl Source<'_> {
         Raster { width: self.width as u32, height: self.height as u32, layout, data }
     }
 
-    /// Looks up every index in the colour table.
+    /// Converts an indexed picture to colours by looking up every index in the colour table.
     fn through_table(&self, pixels: &[u8], n_read: usize, scratch: &mut Scratch) -> (Layout, Vec<u8>) {
         let layout = if self.has_alpha() { Layout::Rgba } else { Layout::Rgb };
         let mut data = scratch.take(self.width * self.height * layout.count());
@@ -240,8 +243,8 @@ fn remove_white(pixel: &mut [u8], mode: Mode) {
     }
 }
 
-/// Decodes PackBits (TIFF 6.0, section 9). Ignores bytes beyond the end of the row, and leaves missing bytes
-/// unchanged.
+/// Decodes PackBits (TIFF 6.0, section 9). Ignores data beyond the end of the row. If the data end early, the
+/// last bytes of the row stay unchanged.
 fn unpack_bits(mut coded: &[u8], row: &mut [u8]) {
     let mut at = 0;
     while let Some((&head, rest)) = coded.split_first()

@@ -1,5 +1,5 @@
-//! Reads the image resources of a PSD, which are numbered blocks: ICC profile, metadata and two properties of
-//! the picture.
+//! Reads the image resources of a PSD, which are numbered blocks. The decoder uses the ICC profile, the
+//! metadata and two properties of the picture.
 
 use crate::bytes::{u16_be, u32_be};
 use crate::limits::{Limit, check};
@@ -11,7 +11,7 @@ pub(super) struct Resources {
     pub(super) profile: Option<Vec<u8>>,
     pub(super) exif: Option<Vec<u8>>,
     pub(super) xmp: Option<Vec<u8>>,
-    /// The palette index that is transparent.
+    /// The palette index whose pixels are transparent.
     pub(super) transparent_index: Option<u8>,
     /// Whether the file states that it was saved without a merged picture.
     pub(super) lacks_merged: bool,

@@ -1,9 +1,9 @@
-//! Counts the elements of a document as if every reference were replaced by a copy of its target, before
-//! `usvg` does so. Ten elements that each use the previous one ten times expand to ten thousand million
-//! elements.
+//! Counts the elements that a document would have if every reference were replaced by a copy of its target.
+//! The count is checked before `usvg` does this expansion, because a short document can expand to very many
+//! elements: ten elements that each use the previous one ten times expand to 10¹⁰ elements.
 //!
-//! Every element is visited once, after the elements that it contains and refers to. Its counts are sums of
-//! their counts.
+//! Every element is visited once. Before it is counted, its children and the elements that it refers to are
+//! counted, and their counts are added to its own.
 
 use std::collections::HashMap;
 
@@ -14,45 +14,48 @@ use super::unsupported;
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// Deepest nesting of elements after expansion. The parser and the renderer are recursive.
+/// Largest allowed nesting of elements after expansion. It is limited because the parser and the renderer are
+/// recursive.
 const MAX_DEPTH: u32 = 200;
 
-/// Largest number of matches of style rules: every rule is tried on every element.
+/// Largest allowed product of the number of style rules and the number of elements. It is limited because
+/// every rule is matched against every element.
 const MAX_STYLE_TRIALS: u64 = 20_000_000;
 
-/// The counts of an element after expansion.
+/// What an element contains after expansion: the numbers of elements, shapes and points.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     /// Number of elements.
     n_nodes: u64,
-    /// Number of shapes. Each shape may be filled with a pattern.
+    /// Number of shapes. Shapes are counted because each may be filled with a copy of a pattern.
     n_shapes: u64,
-    /// Largest possible number of points of the shapes. Each point may get a marker.
+    /// Upper bound of the number of points of all shapes. Points are counted because each may get a copy of a
+    /// marker.
     n_points: u64,
     depth: u32,
 }
 
-/// The relation by which one element adds to the counts of another.
+/// How an element A is related to an element B if the counts of B include the counts of A.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
-    /// The element is a child.
+    /// A is a child of B.
     Child,
-    /// The element is inserted by `use`.
+    /// A is inserted into B by `use`.
     Use,
-    /// The element clips, masks or filters the other one.
+    /// A clips, masks or filters B.
     Layer,
-    /// The element fills or strokes every shape.
+    /// A fills or strokes every shape of B.
     Paint,
-    /// The element is drawn at every point.
+    /// A is a marker, drawn at every point of B.
     Marker,
-    /// The content of the element is inherited (`href` of gradients and patterns).
+    /// B inherits the content of A (`href` of gradients and patterns).
     Template,
 }
 
-/// An element on the path of the traversal, whose parts are being counted.
+/// An element whose children and references are being counted: it lies on the current path of the traversal.
 struct Open<'a, 'input> {
     node: Node<'a, 'input>,
-    /// The relation to the element before it on the path.
+    /// The relation of this element to the previous element on the path.
     link: Link,
     /// The related elements that were not visited yet.
     links: Vec<(Link, Node<'a, 'input>)>,
@@ -85,7 +88,8 @@ struct Audit<'a, 'input> {
 }
 
 impl<'a, 'input> Audit<'a, 'input> {
-    /// Counts everything below the root. Iterative, so that a deep document cannot overflow the stack.
+    /// Counts all elements of the expanded document. The traversal is iterative, so that a deeply nested
+    /// document cannot overflow the stack.
     fn visit(&mut self, root: Node<'a, 'input>) -> Result<Counts, Error> {
         let mut path = vec![self.open(root, Link::Child)];
         let mut places = HashMap::from([(root.id(), 0)]);
@@ -113,7 +117,7 @@ impl<'a, 'input> Audit<'a, 'input> {
         }
     }
 
-    /// Finds the elements that an element is related to.
+    /// Begins to count an element: finds its children and the elements that it refers to.
     fn open(&self, node: Node<'a, 'input>, link: Link) -> Open<'a, 'input> {
         let mut links: Vec<_> =
             node.children().filter(Node::is_element).map(|child| (Link::Child, child)).collect();
@@ -144,12 +148,12 @@ fn names(link: Link, value: &str) -> impl Iterator<Item = &str> {
     href.into_iter().chain(urls.filter(move |_| !whole))
 }
 
-/// The counts of an element alone.
+/// The counts of an element without its children and references.
 fn own_counts(node: Node<'_, '_>) -> Counts {
     let points = |attribute: &str| {
         let text = node.attribute(attribute).unwrap_or_default();
-        // Every point has at least one number, and before every number is another character, so the starts of
-        // numbers are counted.
+        // The number of points is at most the number of numbers in the text. A number begins at a digit that
+        // follows a character other than a digit, so these positions are counted.
         let is_part = |byte: u8| byte.is_ascii_digit();
         text.as_bytes().windows(2).filter(|pair| !is_part(pair[0]) && is_part(pair[1])).count() as u64 + 1
     };
@@ -164,7 +168,7 @@ fn own_counts(node: Node<'_, '_>) -> Counts {
 }
 
 impl Open<'_, '_> {
-    /// Adds the counts of another element.
+    /// Adds the counts of a related element, multiplied by the number of its copies.
     fn add(&mut self, link: Link, part: Counts) -> Result<(), Error> {
         let times = match link {
             Link::Child | Link::Use | Link::Layer | Link::Template => 1,

@@ -1,5 +1,5 @@
-//! Computes how many pixels rendering a document needs, before any of them exists. Every isolated group has a
-//! layer, every mask, clip path and filter has more layers, and every pattern has a tile.
+//! Computes how many pixels rendering a document needs, before memory for them is allocated. Every isolated
+//! group has a layer, every mask, clip path and filter has more layers, and every pattern has a tile.
 
 use resvg::usvg::{Fill, Group, ImageKind, Node, NonZeroRect, Paint, Path, Stroke, Tree, filter};
 
@@ -7,15 +7,16 @@ use crate::geometry::Size;
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// The largest total of pixels in all layers, as a multiple of the largest allowed image.
+/// The largest allowed number of pixels of all layers that are ever drawn, as a multiple of the limit on
+/// pixels of an image.
 const MAX_WORK: u64 = 10;
 
-/// Largest size of a layer, as a multiple of the canvas: `resvg` clips a layer to the canvas extended by
-/// twice its sides on each side (5 × 5).
+/// Largest number of pixels of a layer, as a multiple of the pixels of the canvas. `resvg` clips a layer to
+/// five times the width and five times the height of the canvas.
 const CANVAS_AND_AROUND: f64 = 25.0;
 
-/// Numbers of pixels: the peak of all layers that exist at the same time, and the sum of all layers that are
-/// ever drawn.
+/// The cost of rendering in pixels. `peak` is the largest number of pixels of all layers that exist at the
+/// same time; `work` is the number of pixels of all layers that are ever drawn.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cost {
     peak: f64,
@@ -23,12 +24,13 @@ struct Cost {
 }
 
 impl Cost {
-    /// The cost of drawing `self` and then `next`.
+    /// The cost of first drawing the content of `self` and then the content of `next`.
     fn then(self, next: Self) -> Self {
         Self { peak: self.peak.max(next.peak), work: self.work + next.work }
     }
 
-    /// The cost of drawing `self` while another layer of `pixels` pixels exists.
+    /// The cost of drawing the content of `self` on a layer of `pixels` pixels, which exists at the same
+    /// time.
     fn above(self, pixels: f64) -> Self {
         Self { peak: self.peak + pixels, work: self.work + pixels }
     }
@@ -41,13 +43,13 @@ struct Canvas {
     scale: (f64, f64),
     /// Largest number of pixels of a layer.
     max: f64,
-    /// Whether the bounding boxes of the content are relative to this canvas. If not, every layer counts with
-    /// its largest size.
+    /// Whether the bounding boxes of layers are in the coordinates of this canvas. If not, the size of a
+    /// layer is unknown, and every layer is counted with `max` pixels.
     placed: bool,
 }
 
 impl Canvas {
-    /// The canvas for content that is drawn separately and then composited over `pixels` pixels.
+    /// The canvas for content that is drawn on separate layers, each of at most `pixels` pixels.
     fn apart(self, pixels: f64) -> Self {
         Self { max: pixels, placed: false, ..self }
     }
@@ -78,14 +80,15 @@ fn children(group: &Group, canvas: Canvas) -> Cost {
     group.children().iter().fold(Cost::default(), |cost, node| cost.then(self::node(node, canvas)))
 }
 
-/// The cost of one node.
+/// The cost of drawing one node of the tree.
 fn node(node: &Node, canvas: Canvas) -> Cost {
     match node {
         Node::Group(group) => self::group(group, canvas),
         Node::Path(path) => self::path(path, canvas),
         Node::Image(image) => match image.kind() {
             ImageKind::SVG(tree) => children(tree.root(), canvas),
-            // A raster image is decoded each time it is drawn.
+            // The pixels of a raster image are added each time it is drawn, because `resvg` decodes it each
+            // time.
             _ => Cost::default().above(f64::from(image.size().width()) * f64::from(image.size().height())),
         },
         Node::Text(text) => group(text.flattened(), canvas),
@@ -117,7 +120,8 @@ fn group(group: &Group, canvas: Canvas) -> Cost {
     cost.above(pixels)
 }
 
-/// The cost of a filter. The result of every primitive is kept until the end of the filter.
+/// The cost of a filter. The results of all primitives add up, because `resvg` keeps them until the end of
+/// the filter.
 fn filter(filter: &filter::Filter, canvas: Canvas, layer: f64) -> Cost {
     let mut cost = Cost::default();
     for primitive in filter.primitives() {

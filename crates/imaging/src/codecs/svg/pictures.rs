@@ -1,5 +1,5 @@
-//! Decodes the raster images inside a document with the decoders of this crate. The limit of pixels applies
-//! to all of them together. External images are left out.
+//! Decodes the raster images inside a document with the decoders of this crate. The limit on pixels applies
+//! to the sum of all embedded images. External images are not drawn.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Limits, Scratch, format};
 
-/// The images of a document and the pixels that they needed.
+/// Decodes the images of a document and adds up their pixels.
 pub(super) struct Pictures<'a> {
     limits: &'a Limits,
     open: OpenDecoder,
@@ -28,24 +28,24 @@ struct Seen {
 }
 
 impl<'a> Pictures<'a> {
-    /// No image was seen yet. `open` opens a decoder.
+    /// Creates the state for a document of which no image was decoded. `open` opens the decoder of an image.
     pub(super) fn new(limits: &'a Limits, open: OpenDecoder) -> Self {
         Self { limits, open, seen: Mutex::default() }
     }
 
-    /// The reasons for which images were left out, each reason once.
+    /// The warnings about images that were not drawn, without duplicates.
     pub(super) fn warnings(self) -> Vec<String> {
         self.seen.into_inner().unwrap_or_else(PoisonError::into_inner).warnings
     }
 
-    /// Handles an external image, which is a file or a URL: leaves it out.
+    /// Handles an image that is a reference to a file or a URL: adds a warning and returns no image.
     pub(super) fn foreign(&self) -> Option<ImageKind> {
         self.warn("a picture that is not part of the document was left out".to_owned());
         None
     }
 
-    /// Decodes an embedded image. `resvg` gets a PNG that this crate encoded, so no decoder of `resvg` reads
-    /// bytes of the input.
+    /// Decodes an embedded image. The result for `resvg` is a PNG that this crate encoded, so that no decoder
+    /// of `resvg` reads bytes of the input.
     pub(super) fn embedded(&self, data: &[u8]) -> Option<ImageKind> {
         match self.decode(data) {
             Ok(png) => Some(ImageKind::PNG(Arc::new(png))),

@@ -1,5 +1,5 @@
-//! Turns the bytes of an SVG file into text: decompresses gzip and decodes the character encoding. Both
-//! results have a maximum length.
+//! Turns the bytes of an SVG file into text: decompresses gzip and decodes the character encoding. The
+//! decompressed data and the text have a maximum length.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -11,13 +11,14 @@ use crate::Error;
 use crate::format::signature::GZIP;
 use crate::format::svg::from_utf16;
 
-/// Longest text of a document. The parsed document takes several times as much memory.
+/// Longest text of a document in bytes. It is limited because the parsed document takes several times as much
+/// memory.
 const MAX_TEXT_BYTES: usize = 16 << 20;
 
 /// The text of a file.
 ///
 /// # Errors
-/// [`Error::Corrupt`] for broken gzip data or text that is not in a known encoding, [`Error::Unsupported`]
+/// [`Error::Corrupt`] for malformed gzip data or text that is not in a known encoding, [`Error::Unsupported`]
 /// for a text that is too long.
 pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, Error> {
     if !input.starts_with(GZIP) {
@@ -45,8 +46,8 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
     }
 }
 
-/// Whether the XML declaration names Latin-1 or Windows-1252. Both are decoded as Latin-1, the part that they
-/// share.
+/// Whether the XML declaration names Latin-1 or Windows-1252. A file in either encoding is decoded as
+/// Latin-1, because the printable characters of Latin-1 are the same in both.
 fn declares_latin_1(bytes: &[u8]) -> bool {
     let declaration = bytes.split(|&byte| byte == b'>').next().unwrap_or_default().to_ascii_lowercase();
     [&b"iso-8859-1"[..], b"windows-1252", b"latin1"]

@@ -55,8 +55,8 @@ impl Element for Styled<'_, '_> {
     }
 
     fn pseudo_class_matches(&self, class: PseudoClass<'_>) -> bool {
-        // Whether the other pseudo-classes apply is unknown here, so they count as applying. Counting too
-        // much is safe.
+        // This code cannot evaluate pseudo-classes other than `first-child`, so it treats them as matching.
+        // At worst, this counts too many references, which is safe.
         !matches!(class, PseudoClass::FirstChild) || self.prev_sibling_element().is_none()
     }
 }

@@ -1,16 +1,17 @@
 //! Decodes the CCITT codings of black-and-white pictures: modified Huffman, Group 3 in one and two
 //! dimensions, and Group 4 (ITU-T T.4 and T.6). The `fax` crate has the code tables. This module decides
-//! which code comes next, because scanners and old programs omit or add whatever the standards allow.
+//! which code comes next. It is lenient, because scanners and old programs omit or add optional codes.
 
 use fax::maps::{Mode, black, mode, white};
 use fax::{BitReader, Color};
 
 use super::page::Compression;
 
-/// The bit of the tag T4Options that says that rows may be coded in two dimensions.
+/// The bit of the tag T4Options that allows rows to be coded in two dimensions.
 const TWO_DIMENSIONS: u64 = 1;
 
-/// Reads bits, the highest bit of a byte first. Beyond the end, zeros follow, which are no code.
+/// Reads bits, the highest bit of a byte first. After the end of the data, it returns zeros, which are not a
+/// valid code.
 struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -45,7 +46,8 @@ impl Bits<'_> {
         self.at >= self.data.len() * 8
     }
 
-    /// Skips fill bits and an end-of-line code, if they are next: at least eleven zeros, then a one.
+    /// If an end-of-line code comes next, skips it. The code is at least eleven zeros, including fill bits,
+    /// then a one.
     fn skip_end_of_line(&mut self) -> bool {
         if self.peek(11) != Some(0) {
             return false;
@@ -59,7 +61,7 @@ impl Bits<'_> {
         found
     }
 
-    /// Decodes the length of a run of one colour, which can have several codes.
+    /// Decodes the length of a run of one colour. A length can consist of several codes, which are added up.
     fn run(&mut self, color: Color) -> Option<usize> {
         let mut sum = 0usize;
         loop {
@@ -75,8 +77,8 @@ impl Bits<'_> {
     }
 }
 
-/// Decodes up to `n_rows` rows of `width` pixels into packed bits, where 1 is black. Missing rows are left
-/// out. A row with an error ends at the error.
+/// Decodes up to `n_rows` rows of `width` pixels into packed bits, where 1 is black. The result has fewer
+/// rows if the data end early. A row with an invalid code is kept up to that code.
 pub(super) fn decode(
     data: &[u8],
     compression: Compression,
@@ -86,7 +88,8 @@ pub(super) fn decode(
 ) -> Vec<u8> {
     let mut bits = Bits { data, at: 0 };
     let mut rows = Vec::new();
-    // The columns at which the colour changes. A row begins with white; the last change is at `width`.
+    // Rows are represented by the columns at which the colour changes. A row begins with white, and its last
+    // change is at `width`.
     let (mut above, mut row) = (vec![width], Vec::new());
     for _ in 0..n_rows {
         row.clear();
@@ -105,8 +108,8 @@ pub(super) fn decode(
         }
         paint(&row, width, &mut rows);
         if !is_complete && compression == Compression::CcittGroup4 {
-            // In Group 4, a row is coded by its difference from the row above. Without that row, the rows
-            // below cannot be decoded.
+            // Decoding ends at an incomplete row: in Group 4, a row is coded by its difference from the row
+            // above, so the rows below cannot be decoded.
             break;
         }
         std::mem::swap(&mut above, &mut row);
@@ -142,7 +145,7 @@ fn group3(bits: &mut Bits<'_>, options: u64, above: &[usize], row: &mut Vec<usiz
         two_dimensions(bits, above, row, width)
     };
     if !is_complete {
-        // Skips to the next end-of-line code, where decoding can resume.
+        // Skips to the next end-of-line code, after which decoding can continue.
         while !bits.is_at_end() && bits.peek(11) != Some(0) {
             bits.at += 1;
         }
@@ -166,8 +169,8 @@ fn one_dimension(bits: &mut Bits<'_>, row: &mut Vec<usize>, width: usize) -> boo
 fn two_dimensions(bits: &mut Bits<'_>, above: &[usize], row: &mut Vec<usize>, width: usize) -> bool {
     let (mut x, mut color) = (0usize, Color::White);
     let mut at_start = true;
-    // Index of the current change in the row above. Only the last few changes to the left of `x` can be
-    // needed again.
+    // The index in `above` of b1, the reference change that T.6, 2.2.1 defines. The search for the next b1
+    // begins a few changes before the last b1, because b1 can move to the left by a few changes.
     let mut index = 0usize;
     while x < width {
         let white = color == Color::White;

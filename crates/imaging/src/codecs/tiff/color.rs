@@ -6,8 +6,9 @@ use crate::codecs::cielab::CielabToSrgb;
 use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
-/// Converts pixels that consist of the colour samples of the page and, last, its alpha. `converted`: the JPEG
-/// or WebP decoder has converted YCbCr to RGB already.
+/// Converts pixels to a raster. A pixel consists of the colour samples of the page, followed by its alpha
+/// sample if the page has alpha. `converted` says whether the JPEG or WebP decoder has already converted
+/// YCbCr to RGB.
 pub(super) fn finish(page: &Page, converted: bool, mut pixels: Vec<u8>, scratch: &mut Scratch) -> Raster {
     let has_alpha = page.alpha.is_some();
     let n = page.n_colors + usize::from(has_alpha);
@@ -39,7 +40,7 @@ pub(super) fn finish(page: &Page, converted: bool, mut pixels: Vec<u8>, scratch:
     Raster { width: page.width as u32, height: page.height as u32, layout, data }
 }
 
-/// Converts pixels of `N` bytes to pixels of four bytes.
+/// Converts pixels of `N` bytes to pixels of four bytes by calling a function for every pixel.
 fn widen<const N: usize>(
     pixels: Vec<u8>,
     scratch: &mut Scratch,
@@ -95,11 +96,11 @@ fn lab(photometric: Photometric, pixels: &mut [u8], n: usize) {
 /// The conversion of YCbCr to RGB with the coefficients and ranges that the file states (TIFF 6.0, section
 /// 21).
 struct YCbCrToRgb {
-    /// The luma of every stored value, scaled to 0–255.
+    /// A table with the luma, scaled to 0–255, for every stored value.
     luma: [f32; 256],
-    /// The blue difference of every stored value, scaled to −127.5–127.5.
+    /// A table with the blue difference, scaled to −127.5–127.5, for every stored value.
     blue: [f32; 256],
-    /// The red difference of every stored value, scaled to −127.5–127.5.
+    /// A table with the red difference, scaled to −127.5–127.5, for every stored value.
     red: [f32; 256],
     /// The weights of red, green and blue in luma.
     weights: [f32; 3],
@@ -128,7 +129,7 @@ impl YCbCrToRgb {
         let r = y + cr * (2.0 - 2.0 * weight_r);
         let b = y + cb * (2.0 - 2.0 * weight_b);
         let g = (y - weight_r * r - weight_b * b) / weight_g;
-        // A cast from float to byte clips.
+        // The cast from float to `u8` clips to 0–255.
         pixel[..3].copy_from_slice(&[r, g, b].map(|v| (v + 0.5) as u8));
     }
 }

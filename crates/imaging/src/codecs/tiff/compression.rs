@@ -1,5 +1,5 @@
-//! Decompresses the bytes of a strip or tile to samples as stored, for the compressions that do not code
-//! pictures. The result is never longer than requested, whatever the data would expand to. Truncated data
+//! Decompresses the bytes of a strip or tile to its stored samples, for all compressions except JPEG and
+//! WebP. The result is never longer than requested, even if the data would expand to more. Truncated data
 //! give a shorter result.
 
 use std::io::Read;
@@ -9,14 +9,14 @@ use weezl::{BitOrder, LzwStatus};
 use super::ccitt;
 use super::page::{Compression, Page};
 
-/// Largest window that a decoder of LZMA or Zstandard may allocate.
+/// Largest window in bytes that the decoder of LZMA or Zstandard may allocate.
 const MAX_WINDOW_BYTES: u32 = 64 << 20;
 
-/// Bytes by which the buffer of the LZW decoder grows.
+/// Number of bytes by which the output buffer of the LZW decoder grows at a time.
 const LZW_PIECE_BYTES: usize = 64 << 10;
 
-/// Decompresses to at most `n_bytes` bytes, which are `n_rows` rows of `width` samples. The second value
-/// describes an error in the data, if there is one.
+/// Decompresses to at most `n_bytes` bytes, which are `n_rows` rows of `width` samples. The second value is
+/// the message of an error in the data, or `None`.
 pub(super) fn unpack(
     page: &Page,
     data: &[u8],
@@ -45,14 +45,15 @@ pub(super) fn unpack(
         | Compression::CcittGroup4 => {
             (ccitt::decode(data, page.compression, page.fax_options, width, n_rows), None)
         }
-        // The JPEG and WebP decoders decode these compressions.
+        // Copies the data. Only uncompressed data are used in this form, because JPEG and WebP data have
+        // their own decoders.
         Compression::None | Compression::OldJpeg | Compression::Jpeg | Compression::Webp => {
             (data[..n_bytes.min(data.len())].to_vec(), None)
         }
     }
 }
 
-/// Reads up to `n_bytes` bytes.
+/// Reads up to `n_bytes` bytes. Returns the bytes that were read and the error that ended reading, if any.
 fn read(from: impl Read, n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let mut bytes = Vec::new();
     let error = from.take(n_bytes as u64).read_to_end(&mut bytes).err();
@@ -67,9 +68,9 @@ fn zstd(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     }
 }
 
-/// Decompresses LZW of TIFF 6.0 (section 13), or the older variant with the low bits first, in which the code
-/// width grows one code later. The first code always clears the table; in the older variant, the data
-/// therefore begin with a zero byte.
+/// Decompresses LZW of TIFF 6.0 (section 13), or its older variant. In the older variant, the low bits of a
+/// byte come first, and the code width grows one code later. The variant is recognised by the first code,
+/// which always clears the table: in the older variant, this code gives a zero byte at the start of the data.
 fn lzw(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let is_old = matches!(data, [0, second, ..] if second & 1 == 1);
     let mut decoder = if is_old {
@@ -80,7 +81,7 @@ fn lzw(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let mut bytes = Vec::new();
     let (mut rest, mut n_done) = (data, 0);
     while n_done < n_bytes {
-        // The buffer grows in pieces, because the length of the result is unknown.
+        // The buffer grows step by step, because the length of the result is unknown before decompression.
         bytes.resize((n_done + LZW_PIECE_BYTES).min(n_bytes), 0);
         let result = decoder.decode_bytes(rest, &mut bytes[n_done..]);
         rest = &rest[result.consumed_in..];

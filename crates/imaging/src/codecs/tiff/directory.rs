@@ -19,7 +19,7 @@ pub(super) struct File<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     pub(super) entries: Vec<Entry>,
-    /// The offset of the next directory; 0 after the last one.
+    /// The offset of the next directory; 0 in the last directory.
     pub(super) next: u64,
 }
 
@@ -27,11 +27,11 @@ pub(super) struct Directory {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) tag: u16,
-    /// The number of the type of the values.
+    /// The data type of the values, as its number in the standard.
     pub(super) kind: u16,
     /// Number of values, not of bytes.
     pub(super) count: u64,
-    /// The offset of the first value.
+    /// The offset of the first value in the file.
     at: u64,
 }
 
@@ -68,8 +68,8 @@ impl<'a> File<'a> {
         Some(if self.big_endian { bytes.iter().fold(0, join) } else { bytes.iter().rev().fold(0, join) })
     }
 
-    /// Reads the directory at the offset `at`. Of a truncated directory, the entries inside the file are
-    /// returned.
+    /// Reads the directory at the offset `at`. If the directory is truncated, returns the entries that are
+    /// inside the file.
     pub(super) fn directory(&self, at: u64, limits: &Limits) -> Result<Directory, Error> {
         let (count_bytes, entry_bytes, place_bytes) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
         let outside = || corrupt("a directory lies outside the file");
@@ -97,7 +97,7 @@ impl<'a> File<'a> {
         Ok(directory)
     }
 
-    /// The bytes of the values of an entry, up to the end of the file.
+    /// The bytes of the values of an entry. If the file ends early, only the bytes inside the file.
     pub(super) fn bytes_of(&self, entry: &Entry) -> &'a [u8] {
         let rest = usize::try_from(entry.at).ok().and_then(|at| self.bytes.get(at..)).unwrap_or_default();
         let n_bytes =
@@ -105,14 +105,15 @@ impl<'a> File<'a> {
         &rest[..n_bytes.min(rest.len())]
     }
 
-    /// The values of an entry of an integer type: at most `max`, and only those inside the file.
+    /// The values of an entry of an integer type. Returns at most `max` values, and only values that are
+    /// inside the file.
     pub(super) fn numbers_of(&self, entry: &Entry, max: usize) -> Vec<u64> {
         let n_bytes = bytes_of_kind(entry.kind);
         let values = self.bytes_of(entry).chunks_exact(n_bytes).take(max);
         (0..).zip(values).filter_map(|(i, _)| self.number(entry.at + i * n_bytes as u64, n_bytes)).collect()
     }
 
-    /// The values of an entry of any type as floating-point numbers, at most `max`.
+    /// The values of an entry of any type, converted to floating-point numbers. Returns at most `max` values.
     pub(super) fn reals_of(&self, entry: &Entry, max: usize) -> Vec<f64> {
         let numbers = self.numbers_of(entry, max);
         match entry.kind {
@@ -133,12 +134,12 @@ impl<'a> File<'a> {
 }
 
 impl Directory {
-    /// The entry of a tag. Of several entries, the first.
+    /// The first entry with a tag; `None` when the directory has no such entry.
     pub(super) fn find(&self, tag: u16) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tag == tag)
     }
 
-    /// The first value of a tag of an integer type.
+    /// The first value of a tag whose type is an integer type; `None` when there is no such value.
     pub(super) fn number(&self, file: &File<'_>, tag: u16) -> Option<u64> {
         self.find(tag).and_then(|entry| file.numbers_of(entry, 1).first().copied())
     }

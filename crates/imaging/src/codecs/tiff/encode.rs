@@ -1,6 +1,6 @@
-//! Writes TIFF: 8 bits per sample, strips, horizontal differencing and Deflate, which all software of the
-//! last twenty years reads. Always lossless, whatever the output asks for. Alpha is written as unassociated
-//! (straight) alpha.
+//! Writes TIFF with 8 bits per sample, strips, horizontal differencing and Deflate compression. All TIFF
+//! readers of the last twenty years support these features. The file is always lossless; `output.quality` is
+//! ignored. Alpha is written as unassociated (straight) alpha.
 
 use std::io::Write;
 
@@ -17,14 +17,15 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Bytes of a strip before compression: large enough to compress well, small enough for readers that decode
-/// one strip at a time.
+/// Size of a strip in bytes before compression. It is large enough to compress well, and small enough for
+/// readers that decode one strip at a time.
 const STRIP_BYTES: usize = 256 << 10;
 
-/// The default level of Deflate. Higher levels make photographs hardly smaller.
+/// The compression level of Deflate, which is the usual default. Higher levels make photographs hardly
+/// smaller.
 const DEFAULT_EFFORT: u8 = 6;
 
-/// Encodes a picture as a whole file.
+/// Encodes a picture and returns the complete TIFF file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -80,11 +81,11 @@ fn pixel_fields(image: &Image, rows_per_strip: u32, places: &[u32], sizes: &[u32
         Field::shorts(277, &[n as u16]),
         Field::longs(278, &[rows_per_strip]),
         Field::longs(279, sizes),
-        // 72 pixels per inch, because the format requires a resolution.
+        // The resolution is 72 pixels per inch. The value has no meaning here, but TIFF requires these tags.
         Field::rational(282, 72, 1),
         Field::rational(283, 72, 1),
         Field::shorts(296, &[2]),
-        // Predictor: horizontal differencing.
+        // The value 2 of the tag Predictor means horizontal differencing.
         Field::shorts(317, &[2]),
     ];
     if image.channels().has_alpha() {

@@ -1,9 +1,9 @@
-//! Converts descriptive tags between TIFF and EXIF: title, camera, position and more. In a TIFF file, they
-//! stand beside the tags of the pixels; EXIF is a TIFF structure of its own. The conversion lets files of all
-//! formats carry these tags.
+//! Converts descriptive tags between TIFF and EXIF: title, camera, position and more. In a TIFF file, these
+//! tags and the tags of the pixels are in the same directory; an EXIF block is a separate TIFF structure.
+//! After the conversion to EXIF, a file of another format can contain the tags.
 //!
-//! Left out: tags that describe the stored pixels, thumbnails, and maker notes, which contain offsets into
-//! the original file.
+//! Not converted: tags that describe the stored pixels, thumbnails, and maker notes. Maker notes contain
+//! offsets into the original file, which would be wrong in another file.
 
 use super::directory::{Directory, Entry, File, bytes_of_kind};
 use super::writer::{self, Field};
@@ -20,7 +20,7 @@ const CAMERA: u16 = 34_665;
 /// The tag with the offset of the GPS directory, which has the position of the camera.
 const POSITION: u16 = 34_853;
 
-/// The tag with the maker note, in a format that only the maker of the camera knows.
+/// The tag with the maker note, whose format is not public.
 const MAKER_NOTE: u16 = 37_500;
 /// The tag with the offset of the interoperability directory.
 const INTEROPERABILITY: u16 = 40_965;
@@ -44,7 +44,7 @@ impl ExifFields {
             check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes).map(|()| fields)
         };
         let main = fields(directory, &|tag| DESCRIPTIVE_TAGS.contains(&tag))?;
-        // A directory that cannot be read is ignored.
+        // If a directory cannot be read, its tags are ignored.
         let linked_directory = |tag| {
             let at = directory.number(file, tag)?;
             file.directory(at, limits).ok()
@@ -56,7 +56,7 @@ impl ExifFields {
         Ok(Self { main, camera: camera.unwrap_or_default(), position: position.unwrap_or_default() })
     }
 
-    /// Reads the tags from an EXIF block. A broken block has no tags.
+    /// Reads the tags from an EXIF block. Returns no tags if the block is malformed.
     pub(super) fn of_block(block: &[u8]) -> Self {
         let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
         let limits = Limits::default();
@@ -67,7 +67,7 @@ impl ExifFields {
         read().unwrap_or_default()
     }
 
-    /// Returns an EXIF block; `None` when there are no tags.
+    /// Converts the tags to an EXIF block. Returns `None` when there are no tags.
     pub(super) fn into_block(self) -> Option<Vec<u8>> {
         if self.main.is_empty() && self.camera.is_empty() && self.position.is_empty() {
             return None;
@@ -93,8 +93,8 @@ impl ExifFields {
     }
 }
 
-/// Copies an entry, with its values in little-endian order. `None` for a type that classic TIFF does not
-/// have, and when values are missing.
+/// Copies an entry and converts its values to little-endian order. Returns `None` if classic TIFF does not
+/// have the type of the values, or if the file ends before the last value.
 fn field(file: &File<'_>, entry: &Entry) -> Option<Field> {
     if !(1..=12).contains(&entry.kind) {
         return None;
@@ -106,7 +106,7 @@ fn field(file: &File<'_>, entry: &Entry) -> Option<Field> {
         return None;
     }
     if file.big_endian {
-        // A fraction consists of two integers of four bytes.
+        // The two integers of a fraction, four bytes each, are converted separately.
         let unit = if matches!(entry.kind, 5 | 10) { 4 } else { n_bytes };
         bytes.chunks_exact_mut(unit).for_each(<[u8]>::reverse);
     }

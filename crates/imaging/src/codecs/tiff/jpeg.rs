@@ -1,6 +1,7 @@
 //! Decodes JPEG inside TIFF: strips and tiles with shared tables (Adobe's Technical Note 2), and the older
-//! scheme of TIFF 6.0, section 22. Both are assembled into complete JPEG files for the JPEG decoder of this
-//! crate. Only the TIFF tags say what the samples mean, so markers that could say otherwise are removed.
+//! scheme of TIFF 6.0, section 22. This module assembles the data of both schemes into complete JPEG files
+//! for the JPEG decoder of this crate. The TIFF tags alone define the meaning of the samples, so JPEG markers
+//! that could contradict them are removed.
 
 use std::ops::Range;
 
@@ -13,15 +14,16 @@ use crate::codecs::still_decoder::DecodeStill as _;
 use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
-/// Number of pixels by which the JPEG of a strip or tile may always exceed its place: a block of the coding.
+/// The JPEG file of a strip or tile may have four times the pixels of the strip or tile, plus
+/// `MAX_EXCESS_PX`.
 const MAX_EXCESS_PX: u64 = 64 * 64;
 
 /// The tables that strips and tiles share.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    /// Segments that are inserted before those of every strip or tile.
+    /// JPEG segments that are inserted before the segments of every strip or tile.
     segments: Vec<u8>,
-    /// The byte range of the whole picture, where the picture is one JPEG file.
+    /// The byte range of the whole picture, if the picture is stored as a single JPEG file.
     pub(super) whole: Option<Range<usize>>,
     /// Whether strips and tiles have only entropy-coded data, without headers.
     bare: bool,
@@ -36,8 +38,8 @@ impl Tables {
         Self { segments, whole: None, bare: false }
     }
 
-    /// Reads the tag JPEGInterchangeFormat, which is a JPEG file with or without a picture, or the tags with
-    /// the offsets of each table.
+    /// Reads the tag JPEGInterchangeFormat, which refers to a JPEG file with or without a picture. Without
+    /// this tag, reads the tags with the offsets of the tables.
     pub(super) fn old_style(file: &File<'_>, directory: &Directory, page: &Page) -> Result<Self, Error> {
         let n_bytes = file.bytes.len();
         let start = directory.number(file, 513).and_then(|at| usize::try_from(at).ok());
@@ -49,7 +51,7 @@ impl Tables {
                 return Ok(Self { whole: start.map(|start| start..n_bytes), ..Self::default() });
             }
         }
-        // A strip that is a complete JPEG file needs no tables.
+        // If the first strip is a complete JPEG file, no shared tables are needed.
         let first = page.chunks.first().and_then(|range| file.bytes.get(range.clone())).unwrap_or_default();
         if first.starts_with(b"\xff\xd8") {
             return Ok(Self::default());
@@ -82,8 +84,9 @@ fn copy_segments(bytes: &[u8], to: &mut Vec<u8>) -> bool {
     false
 }
 
-/// Makes segments from the tables at the offsets in the tags, one of each kind per component. A quantisation
-/// table has 64 bytes; a Huffman table has 16 counts and then the values.
+/// Builds JPEG segments from the tables at the offsets in the tags. For each component, the tags have the
+/// offset of one quantisation table and of two Huffman tables. A quantisation table has 64 bytes; a Huffman
+/// table has 16 counts and then the values.
 fn tables_by_offset(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, Error> {
     let places = |tag| directory.find(tag).map(|entry| file.numbers_of(entry, 4)).unwrap_or_default();
     let at = |place: u64| usize::try_from(place).ok().and_then(|at| file.bytes.get(at..)).unwrap_or_default();
@@ -116,14 +119,14 @@ fn tables_by_offset(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, E
     Ok(segments)
 }
 
-/// Whether the JPEG decoder converts YCbCr to RGB. It does not where the older scheme states ranges of its
-/// own.
+/// Whether the JPEG decoder converts YCbCr to RGB. It must not convert the data of a file in the older scheme
+/// that states a range other than full range, because the JPEG decoder supports only full range.
 pub(super) fn converts(page: &Page) -> bool {
     let full_range = page.reference == [0.0, 255.0, 128.0, 255.0, 128.0, 255.0];
     !page.planar && (page.compression == Compression::Jpeg || full_range)
 }
 
-/// Decodes a strip or tile of this size, or the whole picture.
+/// Decodes the JPEG data of a strip or tile of `width` × `height` pixels, or of the whole picture.
 pub(super) fn decode(
     page: &Page,
     tables: &Tables,
@@ -139,8 +142,8 @@ pub(super) fn decode(
     let mut stream = scratch.take(0);
     stream.extend_from_slice(b"\xff\xd8");
     if n_components == 3 {
-        // The Adobe marker tells the decoder whether the samples are YCbCr. Without it, the decoder would
-        // guess.
+        // The Adobe marker states whether the samples are YCbCr. Without the marker, the decoder would derive
+        // it from the identifiers of the components.
         let transform = u8::from(page.photometric == Photometric::YCbCr && converts(page));
         stream.extend_from_slice(b"\xff\xee\x00\x0eAdobe\x00\x64\0\0\0\0");
         stream.push(transform);
@@ -153,8 +156,8 @@ pub(super) fn decode(
     } else {
         let start = stream.len();
         copy_segments(data, &mut stream);
-        // Everything from the first scan on. The segments before the scan were copied already, without
-        // metadata.
+        // Copies all bytes from the first scan on. The segments before the first scan were already copied,
+        // without metadata.
         match first_scan(data) {
             Some(at) => stream.extend_from_slice(&data[at..]),
             None => stream.truncate(start),
@@ -179,7 +182,8 @@ fn decode_stream(
     };
     let mut decoder = jpeg::Decoder::open(stream, limits).map_err(in_tiff)?;
     let info = &decoder.header().info;
-    // A JPEG may be a little larger than its place. Many huge pictures in small places are an attack.
+    // A JPEG may be somewhat larger than its strip or tile. A much larger JPEG is refused, because a file
+    // could make the decoder slow with many small tiles that contain huge pictures.
     if u64::from(info.width) * u64::from(info.height) > 4 * (width * height) as u64 + MAX_EXCESS_PX {
         let ImageInfo { width, height, .. } = info;
         return Err(corrupt(format!("a JPEG of {width}x{height} pixels in a smaller place")));

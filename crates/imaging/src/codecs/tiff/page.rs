@@ -1,5 +1,5 @@
-//! Interprets and checks the tags of a picture (TIFF 6.0, sections 3 to 23, and the Technical Notes). No
-//! other module reads tags of the pixels.
+//! Interprets and checks the tags of a picture (TIFF 6.0, sections 3 to 23, and the Technical Notes). Only
+//! this module and its submodule `tags` interpret the tags that describe pixels.
 
 mod tags;
 
@@ -10,10 +10,11 @@ use super::{corrupt, unsupported};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// The largest number of decoded samples, as a multiple of the samples of the largest allowed picture.
+/// The largest number of samples that may be decoded, including padding, as a multiple of the samples of the
+/// largest allowed picture.
 const MAX_PADDING: u64 = 2;
 
-/// Bytes of a piece into which a large strip is divided.
+/// Size in bytes of the pieces into which a large uncompressed strip is divided.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// The number format of a sample.
@@ -79,21 +80,22 @@ pub(super) struct Alpha {
 pub(super) struct Page {
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Bits of every sample: 1 to 32, or 64.
+    /// Number of bits of a sample, 1 to 32 or 64, the same for all samples.
     pub(super) bits: usize,
     pub(super) number: Number,
-    /// Number of samples per pixel, colour and other samples.
+    /// Number of samples per pixel: colour samples and all other samples.
     pub(super) n_samples: usize,
     /// Number of colour samples, which are the first samples of a pixel.
     pub(super) n_colors: usize,
     pub(super) alpha: Option<Alpha>,
     pub(super) photometric: Photometric,
     pub(super) compression: Compression,
-    /// 1: none, 2: horizontal differencing, 3: differencing of the bytes of floats.
+    /// The number of the predictor. 1: none, 2: horizontal differencing, 3: differencing of the bytes of
+    /// floats.
     pub(super) predictor: u64,
-    /// Whether every sample has strips or tiles of its own.
+    /// Whether the samples of a pixel are stored in separate strips or tiles (planar configuration 2).
     pub(super) planar: bool,
-    /// Whether the first pixel of a byte is in the lowest bits.
+    /// Whether the lowest bits of a byte, instead of the highest bits, contain the first pixel.
     pub(super) low_bit_first: bool,
     pub(super) tiled: bool,
     /// Width of a strip or tile in pixels. A strip is as wide as the picture.
@@ -104,7 +106,7 @@ pub(super) struct Page {
     pub(super) chunks: Vec<Range<usize>>,
     /// The colour map: red, green and blue of every index.
     pub(super) palette: Vec<[u8; 3]>,
-    /// Number of pixels that share a chroma sample, horizontally and vertically.
+    /// Number of pixels that share one chroma sample: horizontally, vertically.
     pub(super) subsampling: (usize, usize),
     /// The weights of red, green and blue in luma.
     pub(super) luma: [f64; 3],
@@ -126,7 +128,7 @@ impl Page {
             None => Err(corrupt(format!("there is no {name}"))),
         };
         let (width, height) = (side(256, "width")?, side(257, "height")?);
-        // The size is checked before memory is allocated for it.
+        // The size is checked before memory for the pixels is allocated.
         limits.check_input(width as u32, height as u32, 1)?;
         let compression = tags::compression(number(259).unwrap_or(1))?;
         let n_samples = number(277).unwrap_or(1).max(1);
@@ -193,8 +195,9 @@ impl Page {
         let n_planes = if self.planar { self.n_samples } else { 1 };
         let n_chunks = (across as u64 * down as u64).saturating_mul(n_planes as u64);
         check(Limit::Parts, limits.parts.into(), n_chunks)?;
-        // The padding of tiles and the samples that are no colours are decoded, too. Together, this must not
-        // be more work than twice the largest allowed picture with four samples per pixel.
+        // The decoder also decodes the padding of tiles, and samples that are not colours. The total number
+        // of decoded samples must not exceed twice the samples of the largest allowed picture with four
+        // samples per pixel.
         let padded =
             (across as u64).saturating_mul(self.chunk_width as u64).saturating_mul(self.height as u64);
         let n_samples = padded.saturating_mul(self.n_samples as u64);
@@ -209,7 +212,8 @@ impl Page {
         for (i, &place) in places.iter().enumerate() {
             let start = usize::try_from(place).unwrap_or(usize::MAX).min(n_bytes);
             let end = match sizes.get(i) {
-                // Without a size, the data are decoded as far as needed.
+                // If the file does not state the size of a strip or tile, its byte range extends to the end
+                // of the file.
                 None | Some(0) => n_bytes,
                 Some(&size) => start.saturating_add(usize::try_from(size).unwrap_or(usize::MAX)).min(n_bytes),
             };
@@ -238,14 +242,14 @@ impl Page {
                 chunks.push(start..end);
             }
         }
-        // The pieces replace the strips only if every strip is a whole number of pieces, or if there is only
-        // one strip.
+        // The pieces replace the strips only if every strip consists of whole pieces, or if there is only one
+        // strip, because all pieces except the last must have the same number of rows.
         if self.chunk_height.is_multiple_of(n_rows) || self.chunk_height == self.height {
             (self.chunks, self.chunk_height) = (chunks, n_rows);
         }
     }
 
-    /// The number of strips or tiles side by side, and one below the other.
+    /// The number of strips or tiles from left to right, and from top to bottom.
     pub(super) fn grid(&self) -> (usize, usize) {
         (self.width.div_ceil(self.chunk_width), self.height.div_ceil(self.chunk_height))
     }

@@ -13,7 +13,7 @@ use crate::color::{Layout, Raster};
 use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
-/// A picture with everything that decoding needs.
+/// A picture whose tags were read, with the data that decoding needs.
 pub(super) struct Picture<'a> {
     pub(super) file: File<'a>,
     pub(super) page: Page,
@@ -21,7 +21,7 @@ pub(super) struct Picture<'a> {
     pub(super) limits: Limits,
 }
 
-/// A decompressed strip or tile, with its samples as stored.
+/// A decompressed strip or tile. Its samples are not converted to 8 bits yet.
 struct Stored {
     bytes: Vec<u8>,
     big_endian: bool,
@@ -34,19 +34,20 @@ struct Stored {
 struct Place {
     left: usize,
     top: usize,
-    /// The width of the part that lies in the picture.
+    /// The width of the strip or tile without the padding beyond the right edge of the picture.
     width: usize,
-    /// The height of the part that lies in the picture.
+    /// The height of the strip or tile without the padding beyond the lower edge of the picture.
     height: usize,
-    /// The index of the sample, in a picture where every sample has strips or tiles of its own.
+    /// The index of the sample that the strip or tile contains, if the samples of a pixel are stored in
+    /// separate strips or tiles.
     plane: usize,
-    /// Number of pixels that share one sample, horizontally and vertically.
+    /// Number of pixels that share one sample: horizontally, vertically.
     shared: (usize, usize),
 }
 
 impl Picture<'_> {
-    /// Decodes the picture. The second value describes the missing parts, if there are any. An error when no
-    /// strip or tile can be decoded.
+    /// Decodes the picture. If parts of the picture are missing, the second value describes them. Fails when
+    /// no strip or tile can be decoded.
     pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, Option<String>), Error> {
         let page = &self.page;
         let range = match page.number {
@@ -77,7 +78,7 @@ impl Picture<'_> {
         Ok((color::finish(page, self.is_converted(), pixels, scratch), trouble))
     }
 
-    /// Whether the decoder of strips and tiles returns RGB, whatever the page states.
+    /// Whether the JPEG or WebP decoder of the strips and tiles has already converted the samples to RGB.
     fn is_converted(&self) -> bool {
         match self.page.compression {
             Compression::Jpeg | Compression::OldJpeg => jpeg::converts(&self.page),
@@ -86,7 +87,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Iterates over the number and the place of all strips or tiles that are needed.
+    /// Iterates over the needed strips or tiles. Yields the number and the place of each strip or tile.
     fn places(&self) -> impl Iterator<Item = (usize, Place)> {
         let page = &self.page;
         let (mut across, mut down) = page.grid();
@@ -110,8 +111,8 @@ impl Picture<'_> {
         })
     }
 
-    /// The smallest and the largest value of float samples: as stated in the file, else computed, which
-    /// decompresses all strips or tiles an additional time.
+    /// The smallest and the largest value of float samples: as stated in the file, or else computed.
+    /// Computing them decompresses all strips or tiles an additional time.
     fn range(&self) -> Range {
         if let Some((low, high)) = self.page.range.filter(|(low, high)| low < high) {
             return Range { low, high };
@@ -130,7 +131,7 @@ impl Picture<'_> {
         Range::of_values(least, greatest)
     }
 
-    /// Decodes a strip or tile to 8-bit samples.
+    /// Decodes a strip or tile and converts its samples to 8 bits.
     fn block(&self, i: usize, place: Place, range: Range, scratch: &mut Scratch) -> Result<Block, Error> {
         let page = &self.page;
         match page.compression {
@@ -183,12 +184,13 @@ impl Picture<'_> {
         if self.page.tiled { self.page.chunk_height } else { place.height }
     }
 
-    /// Whether the samples are stored in data units of pixels that share their chroma.
+    /// Whether the samples are stored in data units. A data unit contains the luma samples of several pixels
+    /// and the chroma samples that these pixels share.
     fn has_units(&self) -> bool {
         self.page.photometric == Photometric::YCbCr && !self.page.planar && self.page.subsampling != (1, 1)
     }
 
-    /// Decompresses a strip or tile, but only the rows inside the picture, and undoes the predictor.
+    /// Decompresses the rows of a strip or tile that are inside the picture, and undoes the predictor.
     fn stored(&self, i: usize, place: Place) -> Result<Stored, Error> {
         let page = &self.page;
         let (across, down) = if self.has_units() { page.subsampling } else { place.shared };
@@ -227,7 +229,7 @@ impl Picture<'_> {
         Ok(Block { samples, n, width: width as usize, complete: true })
     }
 
-    /// Checks that a JPEG or WebP has the samples that the page states.
+    /// Checks that a decoded JPEG or WebP has the depth and the number of samples that the page states.
     fn check_samples(&self, block: Block) -> Result<Block, Error> {
         let expected = if self.page.planar { 1 } else { self.page.n_samples };
         if self.page.bits != 8 {
@@ -245,7 +247,7 @@ impl Picture<'_> {
         Ok(block)
     }
 
-    /// Copies the needed samples to their places in `pixels`.
+    /// Copies the colour and alpha samples of a strip or tile to their places in `pixels`.
     fn put(&self, block: &Block, place: Place, pixels: &mut [u8], n_out: usize) {
         let page = &self.page;
         let stride = page.width * n_out;

@@ -1,5 +1,5 @@
-//! Undoes the predictors, which store differences of samples for better compression (TIFF 6.0, section 14,
-//! and Adobe's Technical Note 3 for floats). Works in place, row by row.
+//! Undoes the predictors. A predictor replaces samples by differences, which compress better (TIFF 6.0,
+//! section 14, and Adobe's Technical Note 3 for floats). Works in place, row by row.
 
 use super::page::{Number, Page};
 use super::unsupported;
@@ -16,7 +16,7 @@ pub(super) fn undo(
 ) -> Result<bool, Error> {
     let rows = bytes.chunks_mut(row_bytes);
     match (page.predictor, page.bits) {
-        // Some encoders write 0 for no predictor.
+        // The value for "no predictor" is 1, but some encoders write 0.
         (0 | 1, _) => Ok(big_endian),
         (2, 8) => {
             rows.for_each(|row| differences::<1>(row, n_samples, big_endian));
@@ -43,7 +43,8 @@ pub(super) fn undo(
     }
 }
 
-/// Horizontal differencing: each value is the difference from the same sample of the pixel before.
+/// Horizontal differencing: each stored value is the difference between a sample and the same sample of the
+/// pixel to the left.
 fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: bool) {
     let values = row.as_chunks_mut::<N>().0;
     for i in n_samples..values.len() {
@@ -60,7 +61,8 @@ fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: boo
 }
 
 /// Differencing of floats: the bytes of all values of a row are sorted by significance, the most significant
-/// bytes first. Each byte is the difference from the byte `n_samples` before.
+/// bytes first. Each stored byte is the difference between its original value and the byte `n_samples` bytes
+/// before it.
 fn float_differences(row: &mut [u8], copy: &mut [u8], n_samples: usize, n_bytes: usize) {
     for i in n_samples..row.len() {
         row[i] = row[i].wrapping_add(row[i - n_samples]);

@@ -3,7 +3,7 @@
 
 use super::page::{Number, Page, Photometric};
 
-/// The float values that become 0 and 255.
+/// The range of float samples: `low` becomes 0 and `high` becomes 255.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Range {
     pub(super) low: f64,
@@ -11,8 +11,8 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// Chooses the range of floats where the file states none: 0 to 1, the usual range, if it contains all
-    /// values; else 0 to 255 if it contains all values; else from the smallest to the largest value.
+    /// Chooses the range of floats if the file states none. The range is 0 to 1 if all values are within 0 to
+    /// 1, else 0 to 255 if all values are within 0 to 255, else from the smallest to the largest value.
     pub(super) fn of_values(least: f64, greatest: f64) -> Self {
         for high in [1.0, 255.0] {
             if least >= 0.0 && greatest <= high {
@@ -27,12 +27,12 @@ impl Range {
         if self.high <= self.low {
             return 0;
         }
-        // NaN becomes 0.
+        // The cast clips to 0–255 and converts NaN to 0.
         ((value - self.low) / (self.high - self.low) * 255.0 + 0.5) as u8
     }
 }
 
-/// Converts a row of `n` samples to bytes. Indices into a colour map are not scaled.
+/// Converts a row of `n` samples to bytes. Samples are scaled to 0–255, except indices into a colour map.
 pub(super) fn to_bytes(page: &Page, row: &[u8], n: usize, big_endian: bool, range: Range, out: &mut Vec<u8>) {
     let is_index = page.photometric == Photometric::Palette;
     let flip = if page.number == Number::Signed && !is_lab(page) { 0x80 } else { 0 };
@@ -44,7 +44,7 @@ pub(super) fn to_bytes(page: &Page, row: &[u8], n: usize, big_endian: bool, rang
             if is_lab(page) {
                 return (value >> 8) as u8;
             }
-            // Rounds; (v * 255 + 32895) >> 16 is the exact division by 257.
+            // `(v * 255 + 32895) >> 16` is exactly `v / 257`, rounded to the nearest integer.
             ((u32::from(value ^ u16::from(flip) << 8) * 255 + 32_895) >> 16) as u8
         })),
         (_, bits @ (24 | 32 | 64)) => {
@@ -66,12 +66,13 @@ pub(super) fn to_bytes(page: &Page, row: &[u8], n: usize, big_endian: bool, rang
     }
 }
 
-/// Whether the samples are L*a*b*.
+/// Whether the colours of the page are L*a*b*.
 fn is_lab(page: &Page) -> bool {
     matches!(page.photometric, Photometric::Lab | Photometric::IccLab)
 }
 
-/// Iterates over packed values of up to 32 bits. The highest bit is first in every byte order.
+/// Iterates over packed values of up to 32 bits. The bits of a value are stored from the highest to the
+/// lowest, also in little-endian files.
 fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     (0..n).map_while(move |i| {
         let first = i * bits;
@@ -82,7 +83,7 @@ fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Calls `take` with each of the first `n` values of a row of floats.
+/// Calls `take` for each of the first `n` values of a row of floats.
 pub(super) fn floats(page: &Page, row: &[u8], n: usize, big_endian: bool, mut take: impl FnMut(f64)) {
     for value in row.chunks_exact((page.bits / 8).max(1)).take(n) {
         let join = |bits: u64, &byte: &u8| bits << 8 | u64::from(byte);

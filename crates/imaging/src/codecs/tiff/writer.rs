@@ -6,31 +6,32 @@ pub(super) struct Field {
     pub(super) tag: u16,
     pub(super) kind: u16,
     pub(super) count: u32,
-    /// The values in little-endian order.
+    /// The bytes of the values, in little-endian order.
     pub(super) bytes: Vec<u8>,
 }
 
 impl Field {
-    /// An entry with integers of 16 bits.
+    /// Creates an entry whose values are 16-bit integers.
     pub(super) fn shorts(tag: u16, values: &[u16]) -> Self {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self { tag, kind: 3, count: values.len() as u32, bytes }
     }
 
-    /// An entry with integers of 32 bits.
+    /// Creates an entry whose values are 32-bit integers.
     pub(super) fn longs(tag: u16, values: &[u32]) -> Self {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self { tag, kind: 4, count: values.len() as u32, bytes }
     }
 
-    /// An entry with one fraction.
+    /// Creates an entry whose only value is a fraction.
     pub(super) fn rational(tag: u16, over: u32, under: u32) -> Self {
         let bytes = [over, under].map(u32::to_le_bytes).as_flattened().to_vec();
         Self { tag, kind: 5, count: 1, bytes }
     }
 }
 
-/// The file header. The offset of the first directory is 0; [`set_first`] sets it later.
+/// Returns a file header in which the offset of the first directory is 0. [`set_first`] sets the offset
+/// later.
 pub(super) const HEADER: &[u8; 8] = b"II*\0\0\0\0\0";
 
 /// Writes the offset of the first directory into the file header.
@@ -38,7 +39,7 @@ pub(super) fn set_first(file: &mut [u8], at: u32) {
     file[4..8].copy_from_slice(&at.to_le_bytes());
 }
 
-/// Appends a directory that is the last one in its chain. Returns the offset of the directory.
+/// Appends a directory without a successor. Returns the offset of the directory.
 pub(super) fn push_directory(mut fields: Vec<Field>, file: &mut Vec<u8>) -> u32 {
     // The format requires the entries to be sorted by tag.
     fields.sort_by_key(|field| field.tag);

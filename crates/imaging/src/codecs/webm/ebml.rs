@@ -1,5 +1,5 @@
-//! Writes EBML elements (RFC 8794), the units of a Matroska file. An element has an identifier, a length and
-//! a content.
+//! Writes EBML elements (RFC 8794). A Matroska file consists of such elements; each has an identifier, a
+//! length and a content.
 
 /// Appends an element whose content is a string of bytes.
 pub(super) fn bytes(out: &mut Vec<u8>, id: u32, content: &[u8]) {
@@ -25,12 +25,12 @@ pub(super) fn float(out: &mut Vec<u8>, id: u32, value: f64) {
     bytes(out, id, &value.to_be_bytes());
 }
 
-/// Appends an element with a text.
+/// Appends an element whose content is a text.
 pub(super) fn text(out: &mut Vec<u8>, id: u32, value: &str) {
     bytes(out, id, value.as_bytes());
 }
 
-/// Appends an element that contains other elements; `content` appends these.
+/// Appends an element that contains other elements. The function `content` appends the inner elements.
 pub(super) fn master(out: &mut Vec<u8>, id: u32, content: impl FnOnce(&mut Vec<u8>)) {
     let mut inner = Vec::new();
     content(&mut inner);
@@ -42,7 +42,7 @@ fn id_bytes(id: u32) -> impl Iterator<Item = u8> {
     id.to_be_bytes().into_iter().skip(id.leading_zeros() as usize / 8)
 }
 
-/// A length in eight bytes. The first byte, 1, states that eight bytes are used.
+/// Encodes a length in eight bytes. The first byte is 1, which states that the length has eight bytes.
 fn length(n_bytes: usize) -> [u8; 8] {
     (n_bytes as u64 | 1 << 56).to_be_bytes()
 }

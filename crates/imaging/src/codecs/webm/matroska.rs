@@ -2,17 +2,18 @@
 
 use super::ebml::{bytes, float, master, text, uint, wide_uint};
 
-/// The unit of time in the file, in nanoseconds: delays are whole milliseconds.
+/// The unit of all times in the file: one millisecond, expressed in nanoseconds.
 const MILLISECOND_NS: u64 = 1_000_000;
 
-/// The shortest duration of a cluster. A key frame after this time begins a new cluster, because players can
-/// seek only to the start of a cluster.
+/// The shortest duration of a cluster in milliseconds. The first key frame after this time begins a new
+/// cluster, because players can seek only to the start of a cluster.
 const MIN_CLUSTER_MS: u64 = 5_000;
 
-/// The longest duration of a cluster: the time of a block is a signed 16-bit number, relative to its cluster.
+/// The longest duration of a cluster in milliseconds. It is limited because the time of a block, relative to
+/// its cluster, is a signed 16-bit number.
 const MAX_CLUSTER_MS: u64 = i16::MAX as u64;
 
-/// The number of the only track.
+/// The track number of the video track, which is the only track.
 const TRACK: u64 = 1;
 
 /// The code point of the BT.709 colour primaries (ITU-T H.273).
@@ -39,7 +40,7 @@ pub(super) struct Movie {
     blocks: Vec<Block>,
 }
 
-/// A cluster whose blocks are written: a part of the track with a time of its own.
+/// A cluster: a part of the track, with its start time and the bytes of its blocks.
 struct Cluster {
     start_ms: u64,
     /// Whether the cluster begins with a key frame, so that a player can seek to it.
@@ -72,8 +73,9 @@ impl Movie {
         self.information(&mut head);
         self.track(&mut head);
         let clusters = clusters(self.blocks);
-        // The index contains the offsets of the clusters, which follow the index. Its length does not depend
-        // on the offsets, so the index is written twice: first with 0 to measure the length.
+        // The index contains the offsets of the clusters, which follow the index. Therefore the index is
+        // written twice: first with offsets of 0 to measure the length of the index, which does not depend on
+        // the offsets, then with the real offsets.
         let mut index = Vec::new();
         write_index(&mut index, &clusters, 0);
         let first_cluster = (head.len() + index.len()) as u64;
@@ -109,7 +111,7 @@ impl Movie {
             master(out, 0xae, |out| {
                 uint(out, 0xd7, TRACK);
                 uint(out, 0x73c5, TRACK);
-                // No lacing; the type of the track is video.
+                // The track uses no lacing, and its type is video.
                 uint(out, 0x9c, 0);
                 uint(out, 0x83, 1);
                 text(out, 0x86, "V_VP8");
@@ -150,7 +152,7 @@ fn clusters(blocks: Vec<Block>) -> Vec<Cluster> {
     clusters
 }
 
-/// Makes a cluster of blocks that are written already.
+/// Returns a cluster whose content is the given bytes of blocks.
 fn cluster(start_ms: u64, key: bool, blocks: &[u8]) -> Cluster {
     let mut file = Vec::new();
     master(&mut file, 0x1f43_b675, |out| {
@@ -160,7 +162,8 @@ fn cluster(start_ms: u64, key: bool, blocks: &[u8]) -> Cluster {
     Cluster { start_ms, key, bytes: file }
 }
 
-/// Appends a frame. A frame lasts until the next frame begins, so only the last frame states a duration.
+/// Appends a frame as a block. Only the last frame of the file states a duration, because every other frame
+/// lasts until the next frame begins.
 fn write_block(out: &mut Vec<u8>, block: &Block, at_ms: u64, last: bool) {
     let mut content = vec![0x80 | TRACK as u8];
     content.extend((at_ms as i16).to_be_bytes());
@@ -173,7 +176,7 @@ fn write_block(out: &mut Vec<u8>, block: &Block, at_ms: u64, last: bool) {
         bytes(out, 0xa1, &content);
         uint(out, 0x9b, block.duration_ms.into());
         if !block.key {
-            // A block that is no key frame must refer to an earlier block.
+            // A block without a key frame must have a reference to an earlier block.
             bytes(out, 0xfb, &[0xff]);
         }
     });

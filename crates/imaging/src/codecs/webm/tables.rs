@@ -1,6 +1,6 @@
-//! The probabilities of RFC 6386 that the encoder of an unchanged frame needs.
+//! The tables of probabilities from RFC 6386 that the encoder of an unchanged frame needs.
 
-/// Section 13.4: for each of the 1,056 coefficient probabilities, the probability that a frame does not
+/// RFC 6386, 13.4: for each of the 1,056 coefficient probabilities, the probability that a frame does not
 /// update it. Indexed by block type, coefficient band, context and node of the token tree.
 pub(super) const COEFFICIENT_NOT_UPDATED: [[[[u8; 11]; 3]; 8]; 4] = [
     [
@@ -173,13 +173,13 @@ pub(super) const COEFFICIENT_NOT_UPDATED: [[[[u8; 11]; 3]; 8]; 4] = [
     ],
 ];
 
-/// Section 17.2: for each probability of motion vectors, the probability that a frame does not update it.
-/// First for the vertical component, then for the horizontal component.
+/// RFC 6386, 17.2: for each probability of motion vectors, the probability that a frame does not update it.
+/// The first row is for the vertical component, the second row for the horizontal component.
 pub(super) const MOTION_NOT_UPDATED: [[u8; 19]; 2] = [
     [237, 246, 253, 253, 254, 254, 254, 254, 254, 254, 254, 254, 254, 254, 250, 250, 252, 254, 254],
     [231, 243, 245, 253, 254, 254, 254, 254, 254, 254, 254, 254, 254, 254, 251, 251, 254, 254, 254],
 ];
 
-/// Section 16.3: the probability that tells the mode with a motion vector of zero from the other modes,
-/// indexed by the weight of the neighbours whose motion vector is zero.
+/// RFC 6386, 16.3: the probability that a macroblock uses the mode with a motion vector of zero, for each
+/// total weight of the neighbours whose motion vector is zero.
 pub(super) const ZERO_MOTION: [u8; 6] = [7, 14, 135, 60, 159, 234];

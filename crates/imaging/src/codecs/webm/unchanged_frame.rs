@@ -1,18 +1,18 @@
 //! Encodes the VP8 interframe that repeats the previous frame: every macroblock is predicted from the
-//! previous frame with a motion vector of zero and has no coefficients. The few bytes depend only on the size
-//! of the picture.
+//! previous frame with a motion vector of zero and has no coefficients. The encoded frame has a few bytes,
+//! which depend only on the size of the picture.
 
 use super::tables::{COEFFICIENT_NOT_UPDATED, MOTION_NOT_UPDATED, ZERO_MOTION};
 
-/// The probability one half.
+/// The probability 1/2, as a multiple of 1/256.
 const EVEN: u8 = 128;
 
-/// The probability for a bit that is always 0: makes the bit as cheap as possible.
+/// The probability of 0 for a bit that is always 0. With this value, the bit takes the least space.
 const ALWAYS_0: u8 = 255;
-/// The probability for a bit that is always 1: makes the bit as cheap as possible.
+/// The probability of 0 for a bit that is always 1. With this value, the bit takes the least space.
 const ALWAYS_1: u8 = 1;
 
-/// Encodes the frame for a picture of `width` × `height` pixels.
+/// Encodes an interframe that changes nothing, for a video of `width` × `height` pixels.
 pub(super) fn encode(width: u32, height: u32) -> Vec<u8> {
     let mut coder = BoolCoder::default();
     header(&mut coder);
@@ -22,7 +22,8 @@ pub(super) fn encode(width: u32, height: u32) -> Vec<u8> {
     let tag = 1 | 1 << 4 | (first_partition.len() as u32) << 5;
     let mut frame = tag.to_le_bytes()[..3].to_vec();
     frame.extend(first_partition);
-    // The partition for coefficients. The frame has no coefficients, but decoders expect a few bytes here.
+    // Appends the partition for coefficients. The frame has no coefficients, but decoders expect a few bytes
+    // here.
     frame.extend([0; 4]);
     frame
 }
@@ -39,7 +40,7 @@ fn header(coder: &mut BoolCoder) {
     coder.literal(0, 7 + 5);
     // The golden frame and the altref frame: not refreshed, not copied, no sign bias.
     coder.literal(0, 2 + 2 + 2 + 2);
-    // The probabilities are not saved; this frame becomes the previous frame of the next one.
+    // The probabilities are not saved, and the decoded frame becomes the reference for the next frame.
     coder.literal(0, 1);
     coder.literal(1, 1);
     COEFFICIENT_NOT_UPDATED
@@ -48,10 +49,12 @@ fn header(coder: &mut BoolCoder) {
         .as_flattened()
         .iter()
         .for_each(|&p| coder.put(false, p));
-    // A macroblock can be marked as having no coefficients; all macroblocks are.
+    // Enables the flag that marks a macroblock without coefficients. All macroblocks of this frame have the
+    // flag.
     coder.literal(1, 1);
     coder.literal(ALWAYS_1.into(), 8);
-    // The probabilities of intra prediction, of the previous frame and of the golden frame.
+    // The probabilities that a macroblock is intra predicted, refers to the previous frame, or refers to the
+    // golden frame.
     coder.literal(ALWAYS_1.into(), 8);
     coder.literal(ALWAYS_0.into(), 8);
     coder.literal(EVEN.into(), 8);
@@ -68,8 +71,8 @@ fn macroblocks(coder: &mut BoolCoder, n_columns: u32, n_rows: u32) {
             coder.put(true, ALWAYS_1);
             coder.put(true, ALWAYS_1);
             coder.put(false, ALWAYS_0);
-            // Section 18.3: the neighbours above and to the left have weight 2, the neighbour above left has
-            // weight 1.
+            // RFC 6386, 18.3: the macroblocks above and to the left have weight 2, the macroblock diagonally
+            // above and to the left has weight 1.
             let (above, left) = (y > 0, x > 0);
             let weight = 2 * usize::from(above) + 2 * usize::from(left) + usize::from(above && left);
             coder.put(false, ZERO_MOTION[weight]);
@@ -82,7 +85,7 @@ struct BoolCoder {
     output: Vec<u8>,
     range: u32,
     bottom: u32,
-    /// How many more shifts complete the next byte.
+    /// The number of shifts until the next byte is complete.
     n_bits: u32,
 }
 
@@ -93,7 +96,7 @@ impl Default for BoolCoder {
 }
 
 impl BoolCoder {
-    /// Encodes a bit that is 0 with the probability `probability / 256`.
+    /// Encodes one bit. `probability / 256` is the probability that the bit is 0.
     fn put(&mut self, bit: bool, probability: u8) {
         let split = 1 + (((self.range - 1) * u32::from(probability)) >> 8);
         if bit {
@@ -127,7 +130,7 @@ impl BoolCoder {
         }
     }
 
-    /// Adds one to the number that the written bytes represent.
+    /// Propagates a carry: adds one to the big-endian number that the written bytes represent.
     fn carry(&mut self) {
         for byte in self.output.iter_mut().rev() {
             *byte = byte.wrapping_add(1);

@@ -1,5 +1,5 @@
-//! Reads the chunks of a WebP file (RFC 9649, section 2): canvas, metadata and the coded pictures. Decodes
-//! nothing.
+//! Reads the chunks of a WebP file (RFC 9649, section 2): canvas, metadata and the coded pictures. Decodes no
+//! pixels.
 
 use crate::Error;
 use crate::codecs::canvas::Area;
@@ -10,9 +10,9 @@ use crate::limits::FileBudget;
 pub(super) struct Container<'a> {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Whether a pixel can be other than opaque.
+    /// Whether a pixel can be transparent or translucent.
     pub(super) alpha: bool,
-    /// Whether at least one picture is coded lossily.
+    /// Whether at least one picture is coded with loss (VP8).
     pub(super) lossy: bool,
     pub(super) n_frames: u32,
     /// How many times the animation plays; `None`: endlessly.
@@ -28,14 +28,14 @@ pub(super) struct Container<'a> {
 pub(super) enum Content<'a> {
     /// One picture of the size of the canvas.
     Still(Coded<'a>),
-    /// An animation: the frames are in the `ANMF` chunks among these.
+    /// An animation. The `ANMF` chunks among these chunks contain the frames.
     Animation(Chunks<'a>),
 }
 
 /// One coded picture.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Coded<'a> {
-    /// VP8, with a separate alpha plane.
+    /// VP8, the lossy coding. The alpha plane is coded separately.
     Lossy { data: &'a [u8], alpha: Option<&'a [u8]> },
     /// VP8L, the lossless coding.
     Lossless { data: &'a [u8] },
@@ -48,7 +48,7 @@ pub(super) struct FrameChunk<'a> {
     pub(super) delay_ms: u32,
     /// Whether the frame is composited over the canvas. Otherwise it replaces the pixels of the canvas.
     pub(super) blends: bool,
-    /// Whether the area of the frame becomes transparent before the next frame.
+    /// Whether the area of the frame becomes transparent before the next frame is drawn.
     pub(super) clears: bool,
     pub(super) coded: Coded<'a>,
 }
@@ -65,7 +65,7 @@ impl<'a> Iterator for Chunks<'a> {
         let (size, rest) = rest.split_first_chunk()?;
         let size = u32::from_le_bytes(*size) as usize;
         let data = &rest[..size.min(rest.len())];
-        // Chunks begin at even offsets.
+        // A chunk of odd length is followed by a padding byte, because chunks begin at even offsets.
         self.0 = rest.get(size.saturating_add(size & 1)..).unwrap_or_default();
         Some((*kind, data))
     }
@@ -110,7 +110,7 @@ impl<'a> Coded<'a> {
         }
     }
 
-    /// Whether the picture is coded lossily.
+    /// Whether the picture is coded with loss (VP8).
     fn is_lossy(&self) -> bool {
         matches!(self, Self::Lossy { .. })
     }
@@ -140,7 +140,8 @@ pub(super) fn parse(input: &[u8]) -> Result<Container<'_>, &'static str> {
     }
 }
 
-/// Reads a file with one picture. `canvas`: the size that the extended header states.
+/// Reads the picture of a file without animation. `canvas` is the size in the extended header, if the file
+/// has one.
 fn parse_still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Container<'a>, &'static str> {
     let coded = Coded::find(chunks).ok_or("no picture")?;
     let (width, height) = coded.size().ok_or("the picture's header is broken")?;

@@ -1,5 +1,5 @@
-//! Decodes one coded picture with `image-webp`. The library gets a file that contains only the picture: this
-//! crate handles metadata, animation and all flags itself.
+//! Decodes one coded picture with `image-webp`. The crate receives a WebP file that contains only the
+//! picture, because this crate itself handles metadata, animation and all flags.
 
 use std::io::Cursor;
 
@@ -10,12 +10,13 @@ use crate::{Error, Scratch};
 
 /// A decoded picture.
 pub(super) struct Picture {
-    /// Rows without padding, of three bytes per pixel, or four with alpha.
+    /// The pixels in rows without padding: three bytes per pixel (RGB), or four bytes if the picture has
+    /// alpha (RGBA).
     pub(super) data: Vec<u8>,
     pub(super) has_alpha: bool,
 }
 
-/// Decodes a picture whose header states this size.
+/// Decodes a picture. `width` and `height` are the size that the header of the picture states.
 pub(super) fn decode(
     coded: Coded<'_>,
     width: u32,
@@ -46,7 +47,7 @@ fn decode_file(file: &[u8], width: u32, height: u32, scratch: &mut Scratch) -> R
     }
 }
 
-/// Makes a WebP file that contains only the picture.
+/// Builds a WebP file that contains only the picture.
 fn wrap(coded: Coded<'_>, width: u32, height: u32, scratch: &mut Scratch) -> Vec<u8> {
     let mut file = scratch.take(0);
     file.extend_from_slice(b"RIFF\0\0\0\0WEBP");

@@ -1,5 +1,6 @@
-//! Inserts metadata into a finished WebP file (RFC 9649, section 2.7): chunks at the end, which the extended
-//! header announces. A file without an extended header gets one.
+//! Inserts metadata into a finished WebP file (RFC 9649, section 2.7): appends the chunks at the end of the
+//! file and sets their flags in the extended header. If the file has no extended header, inserts an extended
+//! header.
 
 use super::container;
 use crate::metadata::Metadata;

@@ -1,4 +1,5 @@
-//! Writes WebP with libwebp, still pictures and animations. Converts our settings to those of libwebp.
+//! Writes still and animated WebP with libwebp. Converts `output.quality` and `output.effort` to the settings
+//! of libwebp.
 
 use super::container::{Coded, Content};
 use super::libwebp::{self, AnimationEncoder, Pixels, Settings};
@@ -10,25 +11,27 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality for an output without a quality: looks as good as a JPEG of quality 82, with a quarter fewer
-/// bytes.
+/// The quality that is used when the output states none. The picture looks as good as a JPEG of quality 82,
+/// and the file has a quarter fewer bytes than that JPEG.
 const DEFAULT_QUALITY: u8 = 80;
 
 /// Longest side that the format allows.
 const MAX_SIDE_PX: u32 = 16_383;
 
-/// The method of libwebp, 0 (fast) to 6 (small), for an output without an effort: the default of libwebp.
+/// The method of libwebp, 0 (fast) to 6 (small), that is used when the output states no effort. It is the
+/// default of libwebp.
 const DEFAULT_METHOD: u8 = 4;
 
-/// The effort of libwebp for lossless files, 0 to 100, for an output without an effort: the default of
-/// libwebp.
+/// The effort of libwebp for lossless files, 0 to 100, that is used when the output states no effort. It is
+/// the default of libwebp.
 const DEFAULT_LOSSLESS_EFFORT: u8 = 75;
 
 fn failed(reason: String) -> Error {
     Error::Encode { format: "WebP", reason }
 }
 
-/// Converts our effort, 0 to 9, to a method, 0 to 6, or for lossless files to an effort, 0 to 100.
+/// Converts `output.effort`, 0 to 9, to a setting of libwebp: the method, 0 to 6, or for lossless files the
+/// effort, 0 to 100.
 fn settings(output: &Output) -> Settings {
     let method = output.effort.map_or(DEFAULT_METHOD, |effort| effort.min(9) * 2 / 3);
     let lossless_effort = output.effort.map_or(DEFAULT_LOSSLESS_EFFORT, |effort| effort.min(9) * 11);
@@ -52,7 +55,7 @@ fn check_size(image: &Image, format: Format) -> Result<(), Error> {
     )))
 }
 
-/// The pixels of an image, which must not be gray.
+/// Borrows the pixels of an RGB or RGBA image for libwebp. The image must not be gray.
 fn pixels(image: &Image) -> Pixels<'_> {
     Pixels {
         width: image.width(),
@@ -62,8 +65,8 @@ fn pixels(image: &Image) -> Pixels<'_> {
     }
 }
 
-/// Describes the finished file by reading it, because libwebp omits an opaque alpha channel and merges equal
-/// frames.
+/// Reads the finished file and returns its information. The information cannot be computed in advance,
+/// because libwebp omits an opaque alpha channel and merges equal frames.
 fn finish(bytes: Vec<u8>, output: &Output) -> Result<Encoded, Error> {
     let container = container::parse(&bytes).map_err(|reason| failed(reason.to_owned()))?;
     let mut info = describe(&container);
@@ -71,7 +74,7 @@ fn finish(bytes: Vec<u8>, output: &Output) -> Result<Encoded, Error> {
     Ok(Encoded { info, bytes })
 }
 
-/// Encodes a picture as a whole file.
+/// Encodes a picture and returns the complete WebP file.
 pub(in crate::codecs) fn encode(
     image: &Image,
     output: &Output,
@@ -89,7 +92,7 @@ pub(in crate::codecs) fn encode(
 }
 
 /// Encodes a picture without alpha as a bare VP8 key frame (RFC 6386), which is the content of a lossy WebP
-/// file. `format` is the format in errors.
+/// file. `format` is the format that error messages name.
 pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -> Result<Vec<u8>, Error> {
     let failed = |reason| Error::Encode { format: format.name(), reason };
     check_size(image, format)?;
@@ -105,14 +108,14 @@ pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -
 pub(in crate::codecs) struct Animation {
     output: Output,
     sequence: Sequence,
-    /// The encoder, and the channels of all frames.
+    /// The encoder of libwebp, and the channels to which every frame is converted.
     encoder: Option<(AnimationEncoder, Channels)>,
-    /// The time at which the next frame begins.
+    /// The time in milliseconds at which the next frame begins.
     time_ms: u32,
 }
 
 impl Animation {
-    /// Creates a file without frames.
+    /// Creates an encoder without frames.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         Self { output: *output, sequence, encoder: None, time_ms: 0 }
     }

@@ -1,23 +1,23 @@
-//! Calls the encoder of libwebp. Its input is only data that this crate made and checked; no byte of an input
-//! file reaches libwebp.
+//! Calls the encoder of libwebp. Its input is only pixels and settings that this crate produced and checked;
+//! no byte of an input file reaches libwebp.
 
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use libwebp_sys as sys;
 
-/// The error for a libwebp whose version differs from its header. It cannot happen, because one package
-/// contains both.
+/// The error for a libwebp library whose version differs from the version of its C headers. The error cannot
+/// occur, because one package contains both.
 const OTHER_VERSION: &str = "libwebp has another version than its header";
 
 /// The settings of the encoder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
-    /// Keep every visible pixel unchanged.
+    /// Whether every visible pixel keeps its colour and alpha.
     pub(super) lossless: bool,
-    /// Lossy: quality, 1–100; lossless: effort, 0–100.
+    /// The quality, 1–100, for a lossy file; the effort, 0–100, for a lossless file.
     pub(super) quality: u8,
-    /// 0 (fast) to 6 (small).
+    /// The compression method, 0 (fast) to 6 (small).
     pub(super) method: u8,
 }
 
@@ -36,10 +36,11 @@ pub(super) struct Pixels<'a> {
 /// When the length of the buffer does not match the size: a bug of the caller.
 pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, String> {
     let config = config(settings)?;
-    // Lossless coding works on ARGB, lossy coding on YUV. Importing into the right one saves a conversion.
+    // Lossless coding needs ARGB pixels, lossy coding needs YUV pixels. Importing the pixels directly into
+    // the needed form saves a conversion.
     let mut picture = Picture::import(pixels, settings.lossless)?;
     let mut writer = MaybeUninit::uninit();
-    // SAFETY: `WebPMemoryWriterInit` writes every field of the struct it is given.
+    // SAFETY: `WebPMemoryWriterInit` writes every field of the struct to which its argument refers.
     let mut writer = unsafe {
         sys::WebPMemoryWriterInit(writer.as_mut_ptr());
         Writer(writer.assume_init())
@@ -47,7 +48,7 @@ pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, 
     picture.0.writer = Some(sys::WebPMemoryWrite);
     picture.0.custom_ptr = (&raw mut writer.0).cast();
     // SAFETY: the configuration was validated, the picture holds imported pixels, and `custom_ptr` points to
-    // a live `WebPMemoryWriter`, which is what `WebPMemoryWrite` takes it for.
+    // a live `WebPMemoryWriter`, as `WebPMemoryWrite` requires.
     let encoded = unsafe { sys::WebPEncode(&raw const config, &raw mut picture.0) };
     if encoded == 0 {
         return Err(format!("{:?}", picture.0.error_code));
@@ -55,7 +56,8 @@ pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, 
     if writer.0.mem.is_null() {
         return Err("libwebp wrote nothing".to_owned());
     }
-    // SAFETY: the writer holds `size` initialised bytes at `mem`, not null, and nobody else refers to them.
+    // SAFETY: the writer holds `size` initialised bytes at `mem`, which is not null, and no other code refers
+    // to these bytes.
     Ok(unsafe { std::slice::from_raw_parts(writer.0.mem, writer.0.size) }.to_vec())
 }
 
@@ -66,13 +68,13 @@ pub(super) struct AnimationEncoder {
 }
 
 impl AnimationEncoder {
-    /// Begins an animation that plays `plays` times; 0 means endlessly.
+    /// Begins an animation that plays `plays` times. 0 means that it repeats endlessly.
     pub(super) fn new(width: u32, height: u32, plays: u16, settings: Settings) -> Result<Self, String> {
         let config = config(settings)?;
         let (columns, rows) = sides(width, height)?;
         let version = sys::WebPGetMuxABIVersion();
         let mut options = MaybeUninit::uninit();
-        // SAFETY: the function writes every field of the struct it is given, when it returns other than 0.
+        // SAFETY: if the result of the function is not 0, the function has written every field of the struct.
         let mut options = unsafe {
             if sys::WebPAnimEncoderOptionsInitInternal(options.as_mut_ptr(), version) == 0 {
                 return Err(OTHER_VERSION.to_owned());
@@ -86,17 +88,17 @@ impl AnimationEncoder {
         Ok(Self { raw, config })
     }
 
-    /// Adds a frame that is shown from `time_ms` on.
+    /// Adds a frame that is shown from `time_ms` milliseconds after the start on.
     ///
     /// # Panics
     /// As [`encode`].
     pub(super) fn add(&mut self, pixels: Pixels<'_>, time_ms: u32) -> Result<(), String> {
-        // The encoder compares frames as ARGB.
+        // The pixels are imported as ARGB, because the encoder compares frames in this form.
         let mut picture = Picture::import(pixels, true)?;
         self.add_raw(&raw mut picture.0, time_ms)
     }
 
-    /// Finishes the animation. The last frame is shown until `end_ms`.
+    /// Finishes the animation. The last frame is shown until `end_ms` milliseconds after the start.
     pub(super) fn finish(mut self, end_ms: u32) -> Result<Vec<u8>, String> {
         self.add_raw(ptr::null_mut(), end_ms)?;
         let mut data = Data(sys::WebPData { bytes: ptr::null(), size: 0 });
@@ -105,7 +107,8 @@ impl AnimationEncoder {
         if assembled == 0 || data.0.bytes.is_null() {
             return Err(self.error());
         }
-        // SAFETY: the block holds `size` initialised bytes, not null, and nobody else refers to them.
+        // SAFETY: the block holds `size` initialised bytes at an address that is not null, and no other code
+        // refers to these bytes.
         Ok(unsafe { std::slice::from_raw_parts(data.0.bytes, data.0.size) }.to_vec())
     }
 
@@ -119,9 +122,10 @@ impl AnimationEncoder {
         if added == 0 { Err(self.error()) } else { Ok(()) }
     }
 
-    /// The last error of the encoder in words.
+    /// The message of the last error of the encoder.
     fn error(&self) -> String {
-        // SAFETY: the encoder is live; the text is its own, ends with 0 and is copied before the next call.
+        // SAFETY: the encoder is live; the text belongs to the encoder, ends with a zero byte and is copied
+        // before the next call.
         unsafe { std::ffi::CStr::from_ptr(sys::WebPAnimEncoderGetError(self.raw.as_ptr())) }
             .to_string_lossy()
             .into_owned()
@@ -130,7 +134,7 @@ impl AnimationEncoder {
 
 impl Drop for AnimationEncoder {
     fn drop(&mut self) {
-        // SAFETY: the encoder is live and ours alone.
+        // SAFETY: the encoder is live, and no other code has a pointer to it.
         unsafe { sys::WebPAnimEncoderDelete(self.raw.as_ptr()) };
     }
 }
@@ -163,8 +167,8 @@ impl Picture {
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        // SAFETY: the picture was initialised by `WebPPictureInit`, so its pointers are null or libwebp's
-        // own.
+        // SAFETY: the picture was initialised by `WebPPictureInit`, so each of its pointers is null or refers
+        // to memory of libwebp.
         unsafe { sys::WebPPictureFree(&raw mut self.0) };
     }
 }
@@ -174,8 +178,8 @@ struct Writer(sys::WebPMemoryWriter);
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // SAFETY: the writer was initialised by `WebPMemoryWriterInit`, so its block is null or libwebp's
-        // own.
+        // SAFETY: the writer was initialised by `WebPMemoryWriterInit`, so its block is null or was allocated
+        // by libwebp.
         unsafe { sys::WebPMemoryWriterClear(&raw mut self.0) };
     }
 }
@@ -190,7 +194,7 @@ impl Drop for Data {
     }
 }
 
-/// Converts the size to the integers of libwebp.
+/// Converts width and height to the C integers that libwebp takes.
 fn sides(width: u32, height: u32) -> Result<(i32, i32), String> {
     match (i32::try_from(width), i32::try_from(height)) {
         (Ok(columns), Ok(rows)) => Ok((columns, rows)),

@@ -1,12 +1,13 @@
-//! `unsharp`: adds the detail that a blur would remove. `Y' = Y + amount · (Y − G(Y))`, where `G` is a
-//! gaussian of one pixel, and the amount is 2 for a strength of 100. Only luma is sharpened, so that edges
-//! get no coloured fringes.
+//! `unsharp`: sharpens, by adding to each pixel its difference from a blurred copy. `Y' = Y + amount · (Y −
+//! G(Y))`, where `Y` is the luma, `G` is a gaussian blur with a standard deviation of one pixel, and `amount`
+//! is 2 for a strength of 100. Only luma is sharpened, because sharpening each channel would add coloured
+//! fringes at edges.
 
 use super::super::channels::is_opaque;
 use crate::{Channels, Image};
 
-/// The gaussian of σ = 1, from its middle outwards. The weights add up to 1: the first counts once, the
-/// others twice.
+/// Weights of the gaussian with a standard deviation of one pixel, for the distances 0 to 3. The sum over all
+/// seven positions (distance 0 once, the other distances on both sides) is 1.
 const TAPS: [f32; 4] = [0.399_050_3, 0.242_036_2, 0.054_005_58, 0.004_433_05];
 const RADIUS: usize = TAPS.len() - 1;
 const WINDOW: usize = 2 * RADIUS + 1;
@@ -36,7 +37,7 @@ pub(super) fn sharpen(image: &mut Image, strength: f32) {
     }
 }
 
-/// Adds the detail to the first `COLORS` of the `N` bytes of each pixel.
+/// Adds `detail` times `amount` to the first `COLORS` of the `N` bytes of each pixel.
 fn add<const N: usize, const COLORS: usize>(row: &mut [u8], detail: &[f32], amount: f32) {
     for (pixel, detail) in row.as_chunks_mut::<N>().0.iter_mut().zip(detail) {
         let offset = detail * amount;
@@ -46,13 +47,14 @@ fn add<const N: usize, const COLORS: usize>(row: &mut [u8], detail: &[f32], amou
     }
 }
 
-/// The last `WINDOW` rows before sharpening: their luma, and their luma blurred along the row. With alpha,
-/// premultiplied luma and alpha are blurred separately; their quotient is the blur of the visible pixels.
+/// The last `WINDOW` rows of the image before sharpening: their luma, and their luma blurred along the row.
+/// If the image has alpha, luma times alpha and alpha are blurred separately; the first divided by the second
+/// is the blurred luma of the visible pixels.
 struct Rows {
     luma: [Vec<f32>; WINDOW],
     smooth: [Vec<f32>; WINDOW],
     smooth_alpha: [Vec<f32>; WINDOW],
-    /// One row, with `RADIUS` repeated pixels at each end.
+    /// Buffer for one row, with `RADIUS` copies of the outermost pixel at each end.
     padded: Vec<f32>,
     alpha: Vec<f32>,
     detail: Vec<f32>,
@@ -74,7 +76,7 @@ impl Rows {
         }
     }
 
-    /// Stores row number `y`.
+    /// Stores the luma of row `y`, and its horizontal blur.
     fn read(&mut self, y: usize, row: &[u8], channels: Channels) {
         let slot = y % WINDOW;
         let luma = &mut self.luma[slot];
@@ -97,8 +99,8 @@ impl Rows {
         }
     }
 
-    /// Writes into `detail` the difference between row `y` and its blur. The difference is 0 where the whole
-    /// neighbourhood is transparent.
+    /// Writes the luma of row `y` minus its blurred luma into `detail`. The difference is 0 where all pixels
+    /// within `RADIUS` are transparent.
     fn compute_detail(&mut self, y: usize, height: usize) {
         let slots: [usize; WINDOW] =
             std::array::from_fn(|i| (y + i).saturating_sub(RADIUS).min(height - 1) % WINDOW);
@@ -116,7 +118,7 @@ impl Rows {
     }
 }
 
-/// Adds up the rows with the weights of the gaussian.
+/// Adds the rows in `slots` to `sum`, weighted by the gaussian.
 fn add_column(sum: &mut [f32], rows: &[Vec<f32>; WINDOW], slots: [usize; WINDOW]) {
     for (i, slot) in slots.into_iter().enumerate() {
         let tap = TAPS[i.abs_diff(RADIUS)];
@@ -131,7 +133,8 @@ fn write_luma<const N: usize>(luma: &mut [f32], row: &[u8]) {
     }
 }
 
-/// Fills the margins of `padded` with its outermost pixels, and blurs it along the row.
+/// Fills the margins of `padded` with copies of its outermost pixels, and writes the blurred row to
+/// `blurred`.
 fn blur_padded(padded: &mut [f32], blurred: &mut [f32]) {
     let end = padded.len() - RADIUS;
     let (first, last) = (padded[RADIUS], padded[end - 1]);

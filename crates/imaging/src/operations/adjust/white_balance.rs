@@ -1,19 +1,21 @@
-//! `temperature` and `tint`: factors for the linear light of each channel.
+//! `temperature` and `tint`: the factors by which the linear light of each channel is multiplied.
 
-/// The white point of sRGB, D65, in mired (10⁶ / kelvin).
+/// Colour temperature of the white point of sRGB (D65), in mired (10⁶ / kelvin).
 const D65_MIRED: f32 = 153.75;
 
-/// Mired per unit of `temperature`: ±100 give 4,100 K to 15,700 K, within the range of the daylight formula.
+/// Mired per unit of `temperature`: A `temperature` of 100 means 4,100 K and −100 means 15,700 K. Both are
+/// within the range of the formula in [`daylight`].
 const MIRED_PER_STEP: f32 = 0.9;
 
-/// Photographic stops that green loses at a `tint` of 100.
+/// Photographic stops by which a `tint` of 100 darkens green.
 const TINT_STOPS: f32 = 0.5;
 
-/// Weights of linear sRGB in luminance (IEC 61966-2-1).
+/// Shares of linear R, G and B in luminance (IEC 61966-2-1).
 const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
-/// Factors for red, green and blue. Positive `temperature` is warmer (yellow), positive `tint` is magenta, as
-/// in Lightroom. The luminance of gray stays the same. Both arguments are from −100 to 100.
+/// Factors for linear red, green and blue. Positive `temperature` makes the image more yellow, positive
+/// `tint` more magenta, as in Lightroom. Both arguments are from −100 to 100. The luminance of gray stays the
+/// same.
 pub(super) fn gains(temperature: f32, tint: f32) -> [f32; 3] {
     let light = daylight(D65_MIRED + MIRED_PER_STEP * temperature);
     let reference = daylight(D65_MIRED);
@@ -23,8 +25,8 @@ pub(super) fn gains(temperature: f32, tint: f32) -> [f32; 3] {
     gains.map(|gain| gain / luminance)
 }
 
-/// Linear sRGB of daylight with a colour temperature from 4,000 to 25,000 K: the daylight locus of CIE
-/// 15:2004, section 3.1, and the matrix of IEC 61966-2-1.
+/// The linear sRGB colour of daylight whose colour temperature is `mired` (4,000 to 25,000 K). The formulas
+/// are the daylight locus of CIE 15:2004, section 3.1, and the XYZ matrix of IEC 61966-2-1.
 fn daylight(mired: f32) -> [f32; 3] {
     let t = mired / 1000.0;
     let x = if mired > 1e6 / 7000.0 {

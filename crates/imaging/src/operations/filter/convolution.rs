@@ -1,22 +1,23 @@
-//! Effects of a pixel and its eight neighbours: emboss and edges. Both read luma only; the edges of the image
-//! are clamped.
+//! `emboss` and `edges`: effects that read the luma of a pixel and of its eight neighbours. Beyond an edge of
+//! the image its outermost pixels are repeated.
 
 use super::super::channels::luma;
 use crate::{Channels, Image, Scratch};
 
-/// The nine luma values around a pixel, row by row.
+/// The luma of a pixel and of its eight neighbours, row by row.
 type Neighbours = [[i32; 3]; 3];
 
-/// Emboss, with light from the upper left. Adds `strength` times the kernel `−2 −1 0 / −1 1 1 / 0 1 2`, the
-/// difference between the pixels below right and above left. Flat areas stay unchanged.
+/// Makes brightness edges look like a relief that is lit from the upper left. Adds `strength` times the luma
+/// convolved with `−2 −1 0 / −1 0 1 / 0 1 2`: the pixels below and right minus the pixels above and left.
+/// Areas of one colour stay unchanged.
 pub(super) fn emboss(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     let strength = fixed(strength);
     let slope = |[a, b, c]: Neighbours| -2 * a[0] - a[1] - b[0] + b[2] + c[1] + 2 * c[2];
     replace_colors(image, scratch, |value, around| value + ((slope(around) * strength) >> FRACTION));
 }
 
-/// Bright edges on black: the magnitude of Sobel's gradient, halved so that only a full step becomes white.
-/// `strength` is from 0 (the original image) to 1 (only the edges).
+/// Draws edges bright on black: the magnitude of the Sobel gradient, halved, so that a step from black to
+/// white just reaches white. `strength` is from 0 (the original image) to 1 (only the edges).
 pub(super) fn edges(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     let strength = fixed(strength);
     let magnitude = |[a, b, c]: Neighbours| {
@@ -29,14 +30,15 @@ pub(super) fn edges(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     });
 }
 
-/// Fractional bits of a strength.
+/// Number of fractional bits of a strength.
 const FRACTION: u32 = 8;
 
 fn fixed(strength: f32) -> i32 {
     (strength * (1 << FRACTION) as f32).round() as i32
 }
 
-/// Replaces every colour value by `new(value, luma around the pixel)`, clamped. Alpha is kept.
+/// Replaces each colour value by `new(value, luma of the pixel and its neighbours)`, clamped to 0–255. Alpha
+/// is kept.
 fn replace_colors(image: &mut Image, scratch: &mut Scratch, new: impl Fn(i32, Neighbours) -> i32) {
     let width = image.width() as usize;
     let plane = luma_plane(image, scratch);
@@ -69,7 +71,7 @@ fn replace_colors_in<const N: usize, const COLORS: usize>(
     }
 }
 
-/// The luma of the image, with one repeated pixel on each side.
+/// The luma of the image, with a border that repeats the outermost pixels, one pixel wide.
 fn luma_plane(image: &Image, scratch: &mut Scratch) -> Vec<u8> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let padded = width + 2;

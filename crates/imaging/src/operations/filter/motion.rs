@@ -1,20 +1,21 @@
-//! `filter.blur` in the mode `motion`: the mean along a line through each pixel, as from a moving camera. The
-//! time does not depend on the length of the line.
+//! `filter.blur` in the mode `motion`: replaces each pixel by the mean along a line through it, as if the
+//! camera moved. The time does not depend on the length of the line.
 //!
-//! The image is sheared so that the lines run along its longer axis. A running mean follows each line, and
-//! the result is sheared back. Both shears interpolate linearly between two pixels; at multiples of 45° no
-//! interpolation is needed. Only two neighbouring lines are in memory: the pixels between them are
-//! interpolated from both.
+//! The lines are one pixel apart. Along each line, samples are interpolated linearly between the two nearest
+//! pixels, and a running mean is computed over the samples. Each result pixel is interpolated linearly
+//! between the means of the two lines next to it, so only two lines are in memory. At multiples of 45° the
+//! lines pass through pixels and nothing is interpolated.
 
 use super::super::channels::is_opaque;
 use super::super::resample::{premultiply_in_place, unpremultiply_in_place};
 use crate::{Channels, Image, Scratch};
 
-/// Fractions of a pixel to which positions across the lines are rounded.
+/// Number of steps in one pixel: positions across the lines are rounded to 1/256 of a pixel.
 const FRACTIONS: i64 = 256;
 
 /// Blurs along a line that extends `radius` pixels to both sides, at `angle` degrees counter-clockwise from
-/// the right. Edges are clamped, alpha is premultiplied.
+/// the right. Beyond an edge of the image its outermost pixel is repeated. Colours are premultiplied by
+/// alpha.
 pub(super) fn blur(mut image: Image, radius: f32, angle: f32, scratch: &mut Scratch) -> Image {
     let has_alpha = !is_opaque(&image);
     if has_alpha {
@@ -39,27 +40,28 @@ pub(super) fn blur(mut image: Image, radius: f32, angle: f32, scratch: &mut Scra
 #[derive(Debug, Clone, Copy)]
 struct Axis {
     n_pixels: usize,
-    /// Distance between neighbouring pixels in memory, in pixels.
+    /// Distance in the buffer from one pixel to the next pixel of the axis, in pixels.
     step: usize,
 }
 
 impl Axis {
-    /// The nearest valid position on the axis.
+    /// The position, clamped to the image.
     fn clamp(self, position: i64) -> usize {
         position.clamp(0, self.n_pixels as i64 - 1) as usize
     }
 }
 
-/// The geometry of the blur lines of an image.
+/// The direction and length of the blur lines in an image.
 struct Motion {
-    /// The axis on which each step of a line advances by one pixel.
+    /// The axis (columns or rows) along which consecutive samples of a line are one pixel apart.
     along: Axis,
     across: Axis,
-    /// Whole pixels to each side of the centre, and the weight of the next pixel.
+    /// The mean extends over `reach` samples on each side of the centre with weight 1, and over the next
+    /// sample on each side with the weight `edge`.
     reach: usize,
     edge: f32,
-    /// Offset of the line through the origin across the axis, in fractions of a pixel, for each position
-    /// along the axis. The first position is `-margin`.
+    /// For each position along the axis, from `-margin` on: how far the line through the origin is from the
+    /// axis there, in 1/256 of a pixel.
     offsets: Vec<i64>,
     margin: usize,
 }
@@ -70,7 +72,7 @@ impl Motion {
         let columns = Axis { n_pixels: image.width() as usize, step: 1 };
         let rows = Axis { n_pixels: image.height() as usize, step: image.width() as usize };
         let is_horizontal = cos.abs() >= sin.abs();
-        // Rows are counted downwards, so the sign is negative.
+        // The slope has the opposite sign of the angle, because rows are counted downwards.
         let (along, across, step, slope) =
             if is_horizontal { (columns, rows, cos, -sin / cos) } else { (rows, columns, sin, -cos / sin) };
         let reach = f64::from(radius) * step.abs();
@@ -99,8 +101,8 @@ impl Motion {
         for number in lines {
             self.write_means(from, number + 1, &mut samples, &mut next);
             for position in self.positions(number) {
-                // The first pixel at or above the line. It is below the next line, because lines are one
-                // pixel apart.
+                // The first pixel of this column (or row) that is on the line or after it. It lies before the
+                // next line, because lines are one pixel apart.
                 let on_line = number * FRACTIONS + inside[position];
                 let across = on_line.div_euclid(FRACTIONS) + i64::from(on_line.rem_euclid(FRACTIONS) > 0);
                 if (0..self.across.n_pixels as i64).contains(&across) {
@@ -115,7 +117,8 @@ impl Motion {
         }
     }
 
-    /// The positions at which a line or one of its two neighbours is inside the image.
+    /// The positions along the axis at which the line with this number or one of the two lines next to it is
+    /// inside the image.
     fn positions(&self, number: i64) -> std::ops::Range<usize> {
         let inside = &self.offsets[self.margin..][..self.along.n_pixels];
         let before = |offset: i64| (number + 1) * FRACTIONS + offset < 0;
@@ -127,7 +130,8 @@ impl Motion {
         start..end.max(start)
     }
 
-    /// Writes the means along a line for the positions of [`Motion::positions`], in fractions of a level.
+    /// Writes the mean around each position of the line to `line`, in 1/256 of a level. Only the positions of
+    /// [`Motion::positions`] are written.
     fn write_means<const N: usize>(
         &self,
         from: &[[u8; N]],
@@ -139,7 +143,7 @@ impl Motion {
         if positions.is_empty() {
             return;
         }
-        // From one margin before the first position to one margin after the last.
+        // The samples begin `margin` before the first position and end `margin` after the last position.
         let samples = &mut samples[..positions.len() + 2 * self.margin];
         for (i, sample) in samples.iter_mut().enumerate() {
             let across = number * FRACTIONS + self.offsets[positions.start + i];
@@ -155,7 +159,7 @@ impl Motion {
         }
         let n_whole = 2 * self.reach + 1;
         let weight = 1.0 / (n_whole as f32 + 2.0 * self.edge);
-        // The sum has at most 201 samples of at most 255 · 256, which `f32` represents exactly.
+        // The sum has at most 201 samples of at most 255 · 256. `f32` represents such a sum exactly.
         let mut sum = [0; N];
         for sample in &samples[1..n_whole] {
             sum.iter_mut().zip(sample).for_each(|(sum, value)| *sum += value);

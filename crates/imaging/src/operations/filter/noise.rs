@@ -1,14 +1,15 @@
-//! `noise`: adds the same noise to all channels. The noise is deterministic.
+//! `noise`: adds random numbers to the pixels, the same number to all channels of a pixel. The numbers are
+//! the same in every run.
 
 use crate::{Channels, Image};
 
-/// Standard deviation of the noise at full strength, in levels.
+/// Standard deviation of the noise at a strength of 1, in levels.
 const DEVIATION: f32 = 48.0;
 
 /// Standard deviation of the sum of four independent bytes: `√(4 · (256² − 1) / 12)`.
 const DEVIATION_OF_FOUR_BYTES: f32 = 147.8;
 
-/// Fractional bits of the factor.
+/// Number of fractional bits of `factor`.
 const FRACTION: u32 = 12;
 
 /// Adds to each pixel an approximately normally distributed number that depends only on the position of the
@@ -36,13 +37,15 @@ fn add_to<const N: usize, const COLORS: usize>(image: &mut Image, strength: f32)
     }
 }
 
-/// The sum of four hashed bytes minus its mean: approximately normally distributed, from −510 to 510.
+/// The sum of the four bytes of the hash, minus 510. It is approximately normally distributed, with the mean
+/// 0, from −510 to 510.
 fn four_bytes(position: u32) -> i32 {
     let sum: i32 = hash(position).to_le_bytes().into_iter().map(i32::from).sum();
     sum - 510
 }
 
-/// `lowbias32` by Chris Wellons (public domain): a bijection of 32 bits without visible patterns.
+/// The hash function `lowbias32` by Chris Wellons (public domain). It maps each of the 2³² inputs to a
+/// different output, without visible patterns.
 fn hash(mut x: u32) -> u32 {
     x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
     x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);

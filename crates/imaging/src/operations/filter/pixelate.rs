@@ -1,9 +1,9 @@
-//! `pixelate`: replaces squares by their mean colour.
+//! `pixelate`: fills squares of the image with their mean colour.
 
 use crate::{Channels, Image};
 
-/// Replaces squares of `side_px` pixels by their mean; the first square lies in the upper left corner. A side
-/// of 1 is the identity. Colours are weighted by their alpha.
+/// Fills each square of `side_px` × `side_px` pixels with its mean colour. The first square is in the upper
+/// left corner. A side of 1 leaves the image unchanged. Colours are weighted by their alpha.
 pub(super) fn pixelate(image: &mut Image, side_px: f32) {
     let side = side_px.round().max(1.0) as usize;
     if side == 1 {
@@ -45,8 +45,8 @@ fn average_squares_rgba(image: &mut Image, side: usize) {
     });
 }
 
-/// Calls `edit` for each square, with a function that visits the pixels of the square and with the number of
-/// these pixels.
+/// Calls `edit` for each square. The first argument of `edit` is a function that visits the pixels of the
+/// square, the second is their number.
 fn for_each_square<const N: usize>(
     image: &mut Image,
     side: usize,

@@ -1,11 +1,12 @@
-//! Effects on single pixels: sepia, mono, invert, posterize, duotone.
+//! Effects that change each pixel independently of its neighbours: sepia, mono, invert, posterize, duotone.
 
 use super::super::channels::{luma, promote};
 use super::super::color_map::{ColorMap, saturate, towards};
 use crate::plan::Duotone;
 use crate::{Channels, Image, Scratch};
 
-/// Levels that remain at a `posterize` of 0 and of 1. The steps between them form a geometric series.
+/// Number of levels per channel at a `posterize` amount of 0 and of 1. Between them, equal steps of the
+/// amount divide the number of levels by equal factors.
 const MAX_LEVELS: f32 = 64.0;
 const MIN_LEVELS: f32 = 2.0;
 
@@ -31,17 +32,19 @@ pub(super) fn invert(amount: f32) -> ColorMap {
     map
 }
 
-/// Reduces each channel to equal steps from black to white: 64 steps for an amount of 0, two for 1.
+/// Reduces each channel to equally spaced levels from black to white: 64 levels for an amount of 0, two
+/// levels for 1.
 pub(super) fn posterize(amount: f32) -> ColorMap {
     let n_levels = (MAX_LEVELS * (MIN_LEVELS / MAX_LEVELS).powf(amount)).round();
     let mut map = ColorMap::identity();
-    // The steps have equal width, so that each receives the same share of the tones.
+    // Each level replaces a range of values. All ranges have the same width.
     map.curve(|value| (value * n_levels).floor().min(n_levels - 1.0) / (n_levels - 1.0));
     map
 }
 
-/// Maps luma (Rec. 709) to the line between two colours. The alpha of a colour is the strength of the effect
-/// there; the alpha of the image is kept.
+/// Replaces each colour by a mixture of two colours: `shadows` for black, `highlights` for white, and linear
+/// in luma (Rec. 709) between them. The alpha of the mixture is the strength of the effect; the alpha of the
+/// image is kept.
 pub(super) fn duotone(image: Image, colors: Duotone, scratch: &mut Scratch) -> Image {
     let Duotone { shadows, highlights } = colors;
     let ends = [shadows, highlights].map(|color| [color.r, color.g, color.b, color.a]);

@@ -2,8 +2,9 @@
 
 use crate::{Channels, Image};
 
-/// Removes the share `strength · d⁴` of the light, where `d` is the distance from the centre and 1 in the
-/// corners. These are the first terms of the cos⁴ law, by which a simple lens loses light off its axis.
+/// Multiplies each value by `1 − strength · d⁴`, where `d` is the distance from the centre divided by the
+/// distance of the corners. The formula approximates the cos⁴ law, by which a simple lens darkens the image
+/// towards its corners.
 pub(super) fn darken(image: &mut Image, strength: f32) {
     match image.channels() {
         Channels::Gray => darken_colors::<1, 1>(image, strength),
@@ -28,7 +29,8 @@ fn darken_colors<const N: usize, const COLORS: usize>(image: &mut Image, strengt
     }
 }
 
-/// For each pixel of a side: half the square of its distance from the centre, in half sides.
+/// For each pixel along a side: half the square of its distance from the centre, where the distance of an
+/// edge is 1.
 fn squares(side: u32) -> Vec<f32> {
     let half = side as f32 / 2.0;
     (0..side)

@@ -1,6 +1,6 @@
-//! Resampling while rows are decoded: the vertical pass works on a band of rows and then discards it, so that
-//! only the result of a large image is kept in memory. The result equals that of the whole image, up to
-//! rounding of the kernel weights.
+//! Resampling while rows are decoded: the vertical pass resamples a band of rows, which is then discarded.
+//! Only the current band and the vertically resampled rows are in memory. The result equals that of
+//! resampling the whole image, except for rounding of the kernel weights.
 
 use pixaven_resample::{Region, SourceWindow, View};
 
@@ -10,18 +10,20 @@ use crate::operations::channels::is_opaque_data;
 use crate::plan::Kernel;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Minimum rows of a band. The kernel margins, which two bands share, are then only a part of a band.
+/// Minimum height of a band, in rows. Rows within the radius of the kernel are needed by two bands; in high
+/// bands their share is small.
 const BAND_ROWS: f64 = 64.0;
 
-/// The start of a band is rounded to a multiple of this fraction of a pixel, so that sums are exact.
+/// Number of steps in one pixel: the start of a band is rounded to a multiple of 2⁻³⁰ pixels, so that later
+/// additions are exact.
 const GRID: f64 = (1u64 << 30) as f64;
 
-/// Fills a buffer with the next rows of an image.
+/// Function that fills a buffer with the next rows of an image.
 pub(in crate::operations) type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Error>;
 
-/// Whether resampling by bands is possible and saves memory: if it discards rows and the vertical pass comes
-/// first. Kernels with sharp edges are excluded, because the last bit of a position decides which pixels they
-/// use.
+/// Whether resampling by bands is possible and saves memory: the result must have fewer rows and columns than
+/// the window. The kernels `nearest` and `box` are excluded: for them a rounding error in a position can
+/// select a different pixel.
 pub(in crate::operations) fn can_resample_rows(window: Window, to: Size, kernel: Kernel) -> bool {
     let Rect { width, height, .. } = window.outer();
     !matches!(kernel, Kernel::Nearest | Kernel::Box)
@@ -30,7 +32,8 @@ pub(in crate::operations) fn can_resample_rows(window: Window, to: Size, kernel:
         && to.height < window.height as u32
 }
 
-/// Resamples `window` of an image of `size`, whose rows `read` delivers, to the size `to`.
+/// Resamples `window` of an image to the size `to`. `size` is the size of the image, and `read` delivers its
+/// rows.
 pub(in crate::operations) fn resample_rows(
     read: Read<'_>,
     size: Size,
@@ -92,7 +95,7 @@ pub(in crate::operations) fn resample_rows(
     Ok(Image::new(to.width, to.height, channels, output))
 }
 
-/// The radius of the kernel, in pixels of the smaller image.
+/// The radius of the kernel when it makes an image smaller, in pixels of the smaller image.
 fn support(kernel: Kernel) -> f64 {
     match kernel {
         Kernel::Lanczos3 => 3.0,
@@ -101,7 +104,7 @@ fn support(kernel: Kernel) -> f64 {
     }
 }
 
-/// Consecutive rows of the image, premultiplied.
+/// Consecutive rows of the image. Their colours are premultiplied by alpha.
 struct Band<'a> {
     read: Read<'a>,
     width: u32,
@@ -109,7 +112,8 @@ struct Band<'a> {
     /// The row number of the first row in `data`.
     first: u32,
     data: Vec<u8>,
-    /// Whether any pixel is not opaque. Opaque rows need no multiplication.
+    /// Whether a pixel that was read so far is not opaque. Opaque rows are not multiplied, because their
+    /// alpha is 1.
     is_translucent: bool,
 }
 
@@ -119,12 +123,13 @@ impl<'a> Band<'a> {
         Self { read, width: size.width, channels, first: 0, data, is_translucent: false }
     }
 
-    /// Discards the rows before `begin` and reads the rows up to `end`. Both positions must not decrease
-    /// between calls.
+    /// Discards the rows before `begin` and reads the rows up to `end`. Neither argument may be less than in
+    /// the previous call.
     fn advance(&mut self, begin: u32, end: u32) -> Result<&[u8], Error> {
         let stride = self.width as usize * self.channels.count();
         let mut n_kept = self.data.len() / stride;
-        // Rows between the band and `begin`, for example above a crop, are read and discarded.
+        // Rows between the end of the band and `begin`, for example rows above a crop, are read and
+        // discarded.
         while self.first as usize + n_kept < begin as usize {
             let n_skipped = (begin as usize - self.first as usize - n_kept).min(BAND_ROWS as usize);
             self.first += (n_kept + n_skipped) as u32;

@@ -1,9 +1,8 @@
-//! Builds EXIF blocks and files that contain them, and reads EXIF and XMP independently of the code under
-//! test.
+//! Builds EXIF blocks and files that contain them, and reads EXIF and XMP without the code under test.
 
 use pixaven_imaging::Format;
 
-/// Builds a TIFF structure with four directories.
+/// Builds an EXIF block with four directories.
 pub(super) struct ExifBuilder {
     big_endian: bool,
     main: Vec<Entry>,
@@ -12,11 +11,11 @@ pub(super) struct ExifBuilder {
     thumbnail: Vec<Entry>,
 }
 
-/// Tag, type, count, and value in the byte order of the block.
+/// Tag, type, number of values, and the values in the byte order of the block.
 type Entry = (u16, u16, u32, Vec<u8>);
 
 impl ExifBuilder {
-    /// A block that a camera writes for an image with orientation 6. The code under test keeps 12 of its
+    /// The block that a camera writes for an image with orientation 6. The code under test keeps 12 of its
     /// entries.
     pub(super) fn of_a_camera(big_endian: bool) -> Self {
         let block =
@@ -45,7 +44,7 @@ impl ExifBuilder {
         Self { big_endian, main, photo, gps, thumbnail }
     }
 
-    /// Adds a user comment.
+    /// Adds a UserComment entry with these bytes.
     pub(super) fn add_comment(&mut self, bytes: &[u8]) {
         self.photo.insert(3, (0x9286, 7, bytes.len() as u32, bytes.to_vec()));
     }
@@ -58,7 +57,7 @@ impl ExifBuilder {
         if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() }.to_vec()
     }
 
-    /// The block, without the prefix `Exif\0\0`.
+    /// The bytes of the block, without the prefix `Exif\0\0`.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut main = self.main.clone();
         main.push((0x8769, 4, 1, self.long(0)));
@@ -107,7 +106,7 @@ impl ExifBuilder {
     }
 }
 
-/// Inserts an EXIF block, and XMP if given, after the first two bytes of a JPEG.
+/// Inserts an EXIF block, and the packet `xmp` if it is `Some`, after the first two bytes of a JPEG.
 pub(super) fn with_exif(jpeg: &[u8], block: &[u8], xmp: Option<&str>) -> Vec<u8> {
     let segment = |name: &[u8], body: &[u8]| {
         let length = (2 + name.len() + body.len()) as u16;
@@ -117,7 +116,7 @@ pub(super) fn with_exif(jpeg: &[u8], block: &[u8], xmp: Option<&str>) -> Vec<u8>
     [&jpeg[..2], &segment(b"Exif\0\0", block), &xmp, &jpeg[2..]].concat()
 }
 
-/// The EXIF of a file, found and read by the crate `kamadak-exif`.
+/// The EXIF of a file, read by the crate `kamadak-exif`.
 pub(super) fn exif_of(format: Format, file: &[u8]) -> Option<exif::Exif> {
     match exif::Reader::new().read_from_container(&mut std::io::Cursor::new(file)) {
         Ok(exif) => Some(exif),
@@ -126,7 +125,7 @@ pub(super) fn exif_of(format: Format, file: &[u8]) -> Option<exif::Exif> {
     }
 }
 
-/// The XMP of a file, found by its identifier.
+/// The XMP packet of a file, which is searched by its identifier.
 pub(super) fn xmp_of(format: Format, file: &[u8]) -> Option<String> {
     let name: &[u8] = match format {
         Format::Jpeg => b"http://ns.adobe.com/xap/1.0/\0",

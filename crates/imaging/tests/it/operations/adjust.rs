@@ -1,5 +1,5 @@
-//! `adjust` and `auto`: reference formulas in `f64`, the direction of each change, and pixels that must stay
-//! the same.
+//! `adjust` and `auto`: compared with reference formulas in `f64`. Other tests check the direction of a
+//! change, and which pixels stay the same.
 
 use pixaven_imaging::plan::{Adjust, Plan};
 use pixaven_imaging::{Channels, Image};
@@ -28,12 +28,12 @@ const NEUTRAL: Adjust = Adjust {
     shadows: 0.0,
 };
 
-/// All 256 gray values in a row.
+/// An image of one row that contains all 256 gray values.
 fn ramp() -> Image {
     image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8)
 }
 
-/// Compares a curve with its formula, on values from 0 to 1.
+/// Asserts that the adjustment maps gray values as `formula` does, whose argument and result are from 0 to 1.
 #[track_caller]
 fn assert_curve(adjust: Adjust, formula: impl Fn(f64) -> f64) {
     let result = run(&ramp(), &plan(adjust));
@@ -80,12 +80,12 @@ fn adjust_curves_match_their_formulas() {
 
 #[test]
 fn several_curves_are_rounded_only_once() {
-    // Darken, then raise the contrast: rounding between both steps would lose tones.
+    // `brightness` darkens, then `contrast` spreads the tones. Rounding between both would lose tones.
     let darkened =
         Adjust { brightness: -50.0, gamma: 0.0, exposure: 0.0, shadows: 0.0, contrast: 0.0, ..NEUTRAL };
     let adjust = Adjust { contrast: (2f32.atan() * 4.0 / std::f32::consts::PI - 1.0) * 100.0, ..darkened };
     let result = run(&ramp(), &plan(adjust));
-    // The curve is v/2, then (v/2 − ½)·2 + ½ = v − ½.
+    // Together the curves are (v/2 − ½)·2 + ½ = v − ½.
     for (value, &result) in result.data().iter().enumerate() {
         let expected = (value as f64 - 127.5).max(0.0);
         assert!((f64::from(result) - expected).abs() <= 0.6, "{value} became {result}");
@@ -169,8 +169,8 @@ fn white_balance_tints_gray_in_the_right_direction_and_keeps_its_luminance() {
     assert!(g > 130 && r < 125 && b < 125, "green: {r} {g} {b}");
 }
 
-/// The reference for `unsharp` in `f64`: luma plus twice the strength times the detail that a gaussian of one
-/// pixel removes.
+/// The reference for `unsharp`, in `f64`: adds the difference between luma and its gaussian blur (standard
+/// deviation 1 pixel), multiplied by twice the strength.
 fn sharpened(image: &Image, strength: f64) -> Image {
     let (width, height) = (image.width() as i64, image.height() as i64);
     let luma = |x: i64, y: i64| {
@@ -226,7 +226,7 @@ fn enhance_stretches_a_dull_image_and_keeps_gray_pixels_gray() {
 proptest! {
     #[test]
     fn tiny_adjustment_is_the_identity(image in any_image(), attribute in 0..11usize) {
-        // A tiny value keeps the operation from being skipped, but its effect rounds to nothing.
+        // An attribute of 0 would skip the operation. The effect of a tiny value rounds to nothing.
         let mut adjust = NEUTRAL;
         let tiny = 1e-6;
         match attribute {

@@ -1,4 +1,4 @@
-//! `filter.blur`: compared with reference sums in `f64`, and by its effect on points and edges.
+//! `filter.blur`: compared with reference sums in `f64`, and tested by its effect on single points and edges.
 
 use pixaven_imaging::plan::{Blur, Filter, Plan};
 use pixaven_imaging::{Channels, Image};
@@ -18,7 +18,8 @@ const KINDS: [Blur; 6] = [
     Blur::Motion { radius: 5.0, angle: 250.0 },
 ];
 
-/// A separable weighted sum with clamped edges, for images without alpha.
+/// The reference for blurs: a weighted sum with the weights `tap` along both axes, with repeated edge pixels.
+/// For images without alpha.
 fn reference(image: &Image, reach: i64, tap: impl Fn(i64) -> f64) -> Image {
     let (width, height, n) = (image.width() as usize, image.height() as usize, image.channels().count());
     let total: f64 = (-reach..=reach).map(&tap).sum();
@@ -64,7 +65,7 @@ fn gaussian_blur_is_close_to_the_exact_gaussian() {
 #[test]
 fn gaussian_blur_has_the_requested_standard_deviation() {
     for sigma in [2.0f32, 9.3, 40.0] {
-        // A step is a sum of lines, so the slope of the blurred step is the blurred line.
+        // The slope of a blurred step is the kernel of the blur, so its standard deviation can be measured.
         let image = image_from_fn(601, 3, Channels::Gray, |x, _, _| if x <= 300 { 0 } else { 255 });
         let result = blurred(&image, Blur::Gaussian { radius: sigma });
         let slope: Vec<f64> = (1..601)
@@ -80,7 +81,7 @@ fn gaussian_blur_has_the_requested_standard_deviation() {
 
 #[test]
 fn blur_keeps_the_mean_value() {
-    // A black frame keeps the clamped edges out of the result.
+    // The black frame is wider than the blur, so that no edge of the image affects the sum.
     let image = image_from_fn(160, 160, Channels::Gray, |x, y, _| {
         if (60..100).contains(&x) && (60..100).contains(&y) {
             pixel_at(&noise_image(40, 40, Channels::Gray), x - 60, y - 60)[0]
@@ -117,8 +118,8 @@ fn motion_blur_follows_its_angle() {
         let result = blurred(&point, Blur::Motion { radius: 6.0, angle });
         move |dx: i32, dy: i32| pixel_at(&result, (20 + dx) as u32, (20 + dy) as u32)[0] > 8
     };
-    // Angles are counter-clockwise from the right, rows count downwards. The blur extends both ways from the
-    // point.
+    // Angles are counter-clockwise from the right, while rows are counted downwards. The blur extends to both
+    // sides of the point.
     for (angle, (dx, dy)) in
         [(0.0, (5, 0)), (45.0, (3, -3)), (90.0, (0, -5)), (135.0, (-3, -3)), (315.0, (3, 3))]
     {
@@ -144,7 +145,7 @@ fn horizontal_motion_blur_is_a_mean_along_the_row() {
     }
 }
 
-/// The mean along a line, sample by sample in `f64`.
+/// The reference for motion blur: the mean of samples along a line, in `f64`.
 fn mean_along_line(image: &Image, radius: f64, angle: f64) -> Image {
     let (sin, cos) = angle.to_radians().sin_cos();
     let longer = cos.abs().max(sin.abs());
@@ -184,7 +185,8 @@ fn motion_blur_is_the_mean_along_a_line() {
                 let motion_blurred =
                     |image| blurred(image, Blur::Motion { radius: radius as f32, angle: angle as f32 });
                 let case = format!("{width}x{height}, {radius} pixels at {angle}");
-                // Two interpolations instead of one make the result slightly softer across the line.
+                // The code under test interpolates twice, the reference once. The result may therefore be
+                // slightly softer across the line.
                 let error =
                     max_difference(&motion_blurred(&smooth), &mean_along_line(&smooth, radius, angle));
                 assert!(error <= 2, "{case}: off by {error}");

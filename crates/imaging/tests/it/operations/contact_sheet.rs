@@ -1,5 +1,5 @@
-//! Renders every operation on one sheet for visual review: `cargo test -p pixaven-imaging -- --ignored
-//! contact_sheet --nocapture`.
+//! Draws the result of every operation into one image for visual review. The command is `cargo test -p
+//! pixaven-imaging -- --ignored contact_sheet --nocapture`.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -17,7 +17,8 @@ const CELL: (u32, u32) = (320, 240);
 const GAP: u32 = 8;
 const N_COLUMNS: u32 = 6;
 
-/// Operations that change the shape of the image, and further values of some scales.
+/// The cases that `effects` does not contain: operations that change the shape of the image, and other values
+/// of some attributes.
 pub(crate) fn sheet_cases() -> Vec<(&'static str, Plan)> {
     let adjust = |adjust| Plan { adjust: Some(adjust), ..Plan::default() };
     let filter = |filter| Plan { filter: Some(filter), ..Plan::default() };
@@ -106,7 +107,7 @@ fn contact_sheet() {
     }
 }
 
-/// Converts to RGB, over a checkerboard where the image is transparent.
+/// Converts to RGB. Transparent pixels show a checkerboard.
 fn over_checkerboard(image: &Image) -> Image {
     image_from_fn(image.width(), image.height(), Channels::Rgb, |x, y, c| match pixel_at(image, x, y) {
         [r, g, b, a] => {

@@ -1,4 +1,4 @@
-//! `filter`, except for `blur`: values that can be computed by hand, and statistics.
+//! `filter`, except for `blur`: compared with values that are computed by hand, and with statistics.
 
 use pixaven_imaging::plan::{Color, Duotone, Filter, Plan};
 use pixaven_imaging::{Channels, Image};
@@ -86,7 +86,7 @@ fn pixelate_replaces_squares_by_their_mean() {
             }
         }
     }
-    // Transparent pixels must not contribute their colour.
+    // The colours of transparent pixels must not affect the mean.
     let image =
         image_from_fn(
             4,
@@ -131,7 +131,7 @@ fn noise_has_the_expected_deviation_and_no_correlation() {
 
 #[test]
 fn emboss_is_lit_from_the_upper_left() {
-    // A raised square: its upper and left edges rise towards the viewer.
+    // A bright square on a darker area is like a raised square: its upper and left edges face the light.
     let image = image_from_fn(30, 30, Channels::Gray, |x, y, _| {
         if (10..20).contains(&x) && (10..20).contains(&y) { 140 } else { 100 }
     });

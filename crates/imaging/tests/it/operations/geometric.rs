@@ -58,7 +58,7 @@ fn flip_runs_before_crop_and_crop_before_resize() {
     let all = Plan { flip: flipped(true, true).flip, ..all };
     let flipped = run(&image, &flipped(true, true));
     let expected = run(&run(&flipped, &crop), &Plan { resize: Some(resize), ..Plan::default() });
-    // The result must be identical: pixels beside the rectangle have no effect.
+    // The results must be identical, because pixels outside of the crop have no effect.
     assert_eq!(run(&image, &all), expected);
 }
 
@@ -112,7 +112,8 @@ fn background_colour_adds_the_channels_it_needs() {
     assert_eq!(corner(&run(&gray, &padded(None))), (Channels::Rgba, vec![0, 0, 0, 0]));
     assert_eq!(corner(&run(&gray, &padded(Some(red)))), (Channels::Rgb, vec![255, 0, 0]));
     assert_eq!(corner(&run(&gray, &padded(Some(faint)))), (Channels::Rgba, vec![255, 0, 0, 51]));
-    // Without alpha in the output: white, and translucent colours over white.
+    // If the output has no alpha, the default background is white, and a translucent colour is blended over
+    // white.
     assert_eq!(corner(&run_opaque(&gray, &padded(None))), (Channels::Gray, vec![255]));
     assert_eq!(corner(&run_opaque(&gray, &padded(Some(faint)))), (Channels::Rgb, vec![255, 204, 204]));
 }

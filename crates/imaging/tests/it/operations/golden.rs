@@ -1,6 +1,6 @@
-//! Golden images: the approved result of each operation and attribute, in `tests/golden`. The command `cargo
-//! test -p pixaven-imaging --test it -- --ignored regenerate_golden_images` writes them again. Review the
-//! `contact_sheet` first.
+//! Golden images: files in `tests/golden` with the approved result of each operation and attribute. The
+//! command `cargo test -p pixaven-imaging --test it -- --ignored regenerate_golden_images` overwrites them
+//! with the current results. Before you run it, review the image that the test `contact_sheet` writes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,21 +18,21 @@ use super::properties::effects;
 use crate::geometry::resize_to;
 use crate::helpers::{decode_png, rgba};
 
-/// Largest allowed difference from a golden image in levels, in the mean and for any value. Rounding differs
-/// between processors.
+/// Largest allowed difference from a golden image, in levels: the mean of all values, and any single value.
+/// Processors differ in rounding.
 const MAX_MEAN_DIFFERENCE: f64 = 0.25;
 const MAX_DIFFERENCE: u8 = 6;
 
 const ORANGE: Color = Color { r: 255, g: 140, b: 0, a: 255 };
 
-/// A synthetic landscape, the input of most cases.
+/// A synthetic landscape, the input of the cases without alpha.
 fn source() -> Image {
     let photo = crate::helpers::photo(192, 128);
     let resize = Plan { resize: Some(resize_to(ResizeMode::Exact, Some(96), Some(64))), ..Plan::default() };
     run(&photo, &resize)
 }
 
-/// The landscape with alpha: opaque on the left, fading out to the right.
+/// The landscape with alpha: opaque in the left half, more and more transparent towards the right edge.
 fn translucent() -> Image {
     let opaque = source();
     image_from_fn(96, 64, Channels::Rgba, |x, y, c| match c {
@@ -126,7 +126,7 @@ fn further_values() -> Vec<(&'static str, Plan)> {
     ]
 }
 
-/// All cases: name, plan and input. Some cases run a second time on the input with alpha.
+/// All cases: name, plan and input. Some plans occur a second time, with an input that has alpha.
 fn cases() -> Vec<(String, Plan, Image)> {
     let opaque: Vec<_> = [resizes(), crops_and_shapes(), further_values(), sheet_cases(), effects()].concat();
     let with_alpha = ["shrink lanczos3", "resize fill orange", "padding sides", "ellipse", "border round"];
@@ -146,7 +146,8 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")).join(file)
 }
 
-/// Multiplies colours by alpha, because the colours of almost transparent pixels may differ.
+/// Multiplies colours by alpha, because the colours of almost transparent pixels may differ from processor to
+/// processor.
 fn premultiplied(mut pixels: Vec<[u8; 4]>) -> Vec<[u8; 4]> {
     for [color @ .., alpha] in &mut pixels {
         color.iter_mut().for_each(|value| *value = (u16::from(*value) * u16::from(*alpha) / 255) as u8);

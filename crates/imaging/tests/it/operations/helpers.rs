@@ -1,4 +1,4 @@
-//! Test images, short ways to run a plan, and comparisons of images.
+//! Test images, functions that run a plan, and comparisons of images.
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::{Channels, Error, Image, Limits, Plan, Scratch};
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 pub(crate) const LAYOUTS: [Channels; 3] = [Channels::Gray, Channels::Rgb, Channels::Rgba];
 
-/// Runs the plan for an output format with alpha.
+/// Runs the plan for an output format with alpha. Panics if the plan returns an error.
 pub(crate) fn run(image: &Image, plan: &Plan) -> Image {
     try_run(image, plan).expect("the plan fits the image")
 }
@@ -18,7 +18,7 @@ pub(crate) fn try_run(image: &Image, plan: &Plan) -> Result<Image, Error> {
     operations::apply(image.clone(), plan, &context, &mut Scratch::default())
 }
 
-/// Runs the plan for an output format without alpha.
+/// Runs the plan for an output format without alpha. Panics if the plan returns an error.
 pub(crate) fn run_opaque(image: &Image, plan: &Plan) -> Image {
     let limits = Limits::default();
     let context = Context { output_alpha: false, limits: &limits, full_size: None, watermark: None };
@@ -26,7 +26,7 @@ pub(crate) fn run_opaque(image: &Image, plan: &Plan) -> Image {
         .expect("the plan fits the image")
 }
 
-/// An image whose bytes are a function of column, row and channel.
+/// An image in which the value of each byte is a function of column, row and channel.
 pub(crate) fn image_from_fn(
     width: u32,
     height: u32,
@@ -44,7 +44,7 @@ pub(crate) fn flat_image(width: u32, height: u32, channels: Channels, pixel: [u8
     image_from_fn(width, height, channels, |_, _, c| pixel[c])
 }
 
-/// An image of deterministic noise.
+/// An image of noise, which is the same in every run.
 pub(crate) fn noise_image(width: u32, height: u32, channels: Channels) -> Image {
     image_from_fn(width, height, channels, |x, y, c| {
         let mut h = x.wrapping_mul(0x9E37_79B1)
@@ -72,7 +72,8 @@ pub(crate) fn pixel_at(image: &Image, x: u32, y: u32) -> &[u8] {
     &image.data()[start..start + n]
 }
 
-/// The largest difference between two images of the same shape, in levels.
+/// The largest difference between two values at the same place, in levels. The images must have the same size
+/// and channels.
 #[track_caller]
 pub(crate) fn max_difference(a: &Image, b: &Image) -> u8 {
     let shape = |image: &Image| (image.width(), image.height(), image.channels());
@@ -80,12 +81,12 @@ pub(crate) fn max_difference(a: &Image, b: &Image) -> u8 {
     a.data().iter().zip(b.data()).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
 }
 
-/// The mean of all bytes.
+/// The mean of all bytes of the image.
 pub(crate) fn mean_value(image: &Image) -> f64 {
     image.data().iter().map(|&value| f64::from(value)).sum::<f64>() / image.data().len() as f64
 }
 
-/// Random small images of every layout.
+/// Random images of up to 40 × 40 pixels in every channel layout.
 pub(crate) fn any_image() -> impl Strategy<Value = Image> {
     (1..=40u32, 1..=40u32, prop::sample::select(&LAYOUTS[..])).prop_flat_map(|(width, height, channels)| {
         let len = width as usize * height as usize * channels.count();

@@ -16,7 +16,7 @@ fn bordered(size: u32, color: Color, radius: u32) -> Plan {
     Plan { border: Some(Border { size, color, radius, background: None }), ..Plan::default() }
 }
 
-/// The sum of alpha, in pixels.
+/// The area of an image that is visible, in pixels: the sum of alpha, where 1 is opaque.
 fn area(image: &Image) -> f64 {
     image.data().as_chunks::<4>().0.iter().map(|pixel| f64::from(pixel[3]) / 255.0).sum()
 }
@@ -75,7 +75,7 @@ fn rounded_mask_has_the_requested_radius() {
         (pixel_at(&result, 0, 0)[3], pixel_at(&result, 20, 0)[3], pixel_at(&result, 0, 20)[3]),
         (0, 255, 255)
     );
-    // A radius that is too large becomes half the shorter side.
+    // A radius above half the shorter side is reduced to half the shorter side.
     let limited = run(&image, &masked(Shape::Rounded { radius: 4000 }, None));
     assert_eq!(limited, run(&image, &masked(Shape::Rounded { radius: 30 }, None)));
 }
@@ -136,7 +136,8 @@ fn rounded_border_follows_the_corners() {
         (pixel_at(&result, 50, 3), pixel_at(&result, 50, 8)),
         (&[255, 0, 0, 255][..], &[100, 100, 100, 255][..])
     );
-    // Along the diagonal of a corner: outside, frame, image, each at its distance from the edge.
+    // Pixels on the diagonal through a corner. The argument is their distance from the rounded edge, in
+    // pixels: negative outside, then the frame, then the image.
     let diagonal = |pixels: f64| {
         let place = (30.0 - (30.0 - pixels) / 2f64.sqrt()) as u32;
         pixel_at(&result, place, place)

@@ -1,4 +1,5 @@
-//! `resize`: comparison with a reference implementation in floats, alpha, limits, and reduced decoding.
+//! `resize`: comparison with a reference implementation in `f64`, and tests of alpha, limits and reduced
+//! decoding.
 
 use pixaven_imaging::geometry::{Rect, Size, Window};
 use pixaven_imaging::operations::{self, Context};
@@ -14,8 +15,8 @@ fn plan(resize: Resize) -> Plan {
     Plan { resize: Some(resize), ..Plan::default() }
 }
 
-/// The weight of a kernel at a distance, by its textbook formula. The weight is 0 beyond the support of the
-/// kernel.
+/// The weight of a kernel at the distance `x`, by its textbook formula. The weight is 0 for distances beyond
+/// the support of the kernel.
 fn kernel_weight(kernel: Kernel, x: f64) -> f64 {
     let x = x.abs();
     let sinc =
@@ -45,7 +46,7 @@ fn kernel_weight(kernel: Kernel, x: f64) -> f64 {
     }
 }
 
-/// For each pixel of the new side, the weights of all pixels of the old side.
+/// For each pixel along the new side, the weights of all pixels along the old side.
 fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> Vec<Vec<f64>> {
     let ratio = length / f64::from(n_new);
     let stretch = ratio.max(1.0);
@@ -60,7 +61,7 @@ fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> V
         .collect()
 }
 
-/// Resamples both axes in floats, with premultiplied alpha.
+/// The reference for `resize`: resamples both axes in `f64`, with colours premultiplied by alpha.
 fn reference(image: &Image, window: Window, to: Size, kernel: Kernel) -> Image {
     let across = weights(kernel, image.width(), window.left, window.width, to.width);
     let down = weights(kernel, image.height(), window.top, window.height, to.height);
@@ -90,8 +91,8 @@ fn every_kernel_matches_its_textbook_formula() {
     let kernels = [Kernel::Lanczos3, Kernel::CatmullRom, Kernel::Mitchell, Kernel::Bilinear];
     let smooth =
         kernels.into_iter().flat_map(|kernel| [(kernel, (17, 13)), (kernel, (90, 61)), (kernel, (48, 9))]);
-    // The box kernel has steps. If a step falls on the middle of a pixel, both results are right; these sizes
-    // avoid that.
+    // The weight of the box kernel has a step. If the step falls on the middle of a pixel, that pixel may be
+    // included or not; this does not happen at 17 × 13 pixels.
     for (kernel, (width, height)) in smooth.chain([(Kernel::Box, (17, 13))]) {
         for channels in LAYOUTS {
             let image = smooth_image(48, 40, channels);
@@ -122,7 +123,7 @@ fn fit_resamples_the_window_from_geometry() {
     let image = smooth_image(61, 40, Channels::Rgb);
     let options = resize_to(ResizeMode::Fit, Some(20), Some(20));
     let window = pixaven_imaging::geometry::resize(Size::new(61, 40), options).window;
-    // Pixels outside of the window must have no effect, so the reference gets only the window.
+    // Pixels outside of the window must have no effect, so the reference reads only the pixels of the window.
     let Rect { x, y, width, height } = window.outer();
     let kept = image_from_fn(width, height, Channels::Rgb, |i, j, c| pixel_at(&image, x + i, y + j)[c]);
     let window = Window { left: window.left - f64::from(x), top: window.top - f64::from(y), ..window };
@@ -157,7 +158,7 @@ fn fit_without_upscale_copies_pixels() {
 
 #[test]
 fn transparent_pixels_do_not_bleed_colour_in_a_resize() {
-    // Opaque red beside transparent green.
+    // The left half is opaque red, and the right half is transparent green.
     let image =
         image_from_fn(
             40,

@@ -1,4 +1,5 @@
-//! Resizing while the image is decoded row by row: the result matches the result for the whole image.
+//! Resizing while the image is decoded row by row: the result must match that of decoding the whole image
+//! first.
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::plan::{
@@ -13,7 +14,7 @@ fn to_png(plan: &Plan) -> Plan {
     Plan { output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() }, ..plan.clone() }
 }
 
-/// Compares the plan on a PNG, which is decoded row by row, with the plan on the whole image.
+/// Asserts that the plan gives the same result on a PNG, which is decoded row by row, as on the whole image.
 fn assert_matches_whole_image(image: &Image, plan: &Plan) {
     let plan = to_png(plan);
     let limits = Limits::default();
@@ -21,8 +22,8 @@ fn assert_matches_whole_image(image: &Image, plan: &Plan) {
     let whole = operations::apply(image.clone(), &plan, &context, &mut Scratch::default()).unwrap();
     let (width, height, by_rows) = decode_png(&run(&png_of(image), &plan).bytes);
     assert_eq!((width, height), (whole.width(), whole.height()), "{plan:?}");
-    // Compare premultiplied colours: a rounding step in a colour matters only as far as the colour is
-    // visible.
+    // Compare premultiplied colours, because a difference in the colour of a nearly transparent pixel is
+    // hardly visible.
     let premultiplied = |pixels: &[[u8; 4]]| -> Vec<[u8; 4]> {
         let multiply = |v: u8, a: u8| (u32::from(v) * u32::from(a) / 255) as u8;
         pixels.iter().map(|&[r, g, b, a]| [multiply(r, a), multiply(g, a), multiply(b, a), a]).collect()
@@ -95,7 +96,7 @@ fn streamed_png_that_is_truncated_or_has_a_wrong_compression_method_is_corrupt()
     let try_run = |file: &[u8]| process(file, &plan, &Limits::default(), &mut Scratch::default());
     let truncated = try_run(&file[..file.len() / 2]);
     assert!(matches!(truncated, Err(Error::Corrupt { format: "PNG", .. })), "{truncated:?}");
-    // The first byte of the first IDAT chunk is the compression method.
+    // The first byte of the data in the first IDAT chunk contains the compression method.
     let at = file.windows(4).position(|window| window == b"IDAT").unwrap() + 4;
     let mut invalid_method = file.clone();
     invalid_method[at] = 0x77;

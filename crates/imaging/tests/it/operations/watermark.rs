@@ -1,4 +1,4 @@
-//! `watermark`: its position, its blending, and its file formats.
+//! `watermark`: tests of its position, of blending, and of its file format.
 
 use pixaven_imaging::geometry::{Placed, Size, watermark};
 use pixaven_imaging::operations::{self, Context};
@@ -28,7 +28,7 @@ fn blend(image: &Image, mark: &Image, options: Watermark) -> Image {
         .expect("the sizes are within the limits")
 }
 
-/// The upper left corner and the size of the placed watermark.
+/// The position of the upper left corner and the size of the watermark in the result.
 fn place(options: Watermark, mark: (u32, u32), image: (u32, u32)) -> (i64, i64, u32, u32) {
     let Placed { size, left, top, .. } =
         watermark(&options, Size::new(mark.0, mark.1), Size::new(image.0, image.1));
@@ -97,8 +97,8 @@ fn watermark_alpha_and_opacity_are_blended() {
     let opacity = |opacity| pixel_at(&blend(&image, &half, Watermark { opacity, ..PLAIN }), 0, 0).to_vec();
     assert_eq!(opacity(50.0), [125, 75, 100]);
     assert_eq!(opacity(0.0), [100, 100, 100]);
-    // On a transparent pixel the result is the watermark itself. On a translucent pixel both colours are
-    // weighted by their visible share.
+    // On a transparent pixel the result is the watermark itself. On a translucent pixel the result is a mean
+    // of both colours, weighted by their shares in the result's alpha.
     let clear = flat_image(2, 1, Channels::Rgba, [7, 7, 7, 0]);
     assert_eq!(pixel_at(&blend(&clear, &half, PLAIN), 0, 0), [200, 0, 100, 128]);
     let faint = flat_image(2, 1, Channels::Rgba, [0, 0, 0, 128]);

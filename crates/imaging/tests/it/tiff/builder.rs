@@ -1,19 +1,18 @@
 //! Builds TIFF files from tags.
 
-/// Builds a TIFF file.
+/// The content of a TIFF file, which `bytes` writes.
 pub(super) struct Tiff {
     pub(super) big_endian: bool,
     /// Whether the file is a BigTIFF.
     pub(super) big: bool,
     pub(super) tiled: bool,
-    /// Tag, type and values. The tags for strips or tiles are added.
+    /// Tag, type and values of each entry. `bytes` adds the entries that locate the strips or tiles.
     pub(super) tags: Vec<(u16, u16, Vec<u64>)>,
     /// The data of each strip or tile.
     pub(super) chunks: Vec<Vec<u8>>,
 }
 
-/// The tags of an image in one strip, from its size, the bits of each sample and the photometric
-/// interpretation.
+/// The tags of an image that is stored in one strip. `bits` contains the number of bits of each sample.
 pub(super) fn tags(width: u64, height: u64, bits: &[u64], photometric: u64) -> Vec<(u16, u16, Vec<u64>)> {
     vec![
         (256, 4, vec![width]),
@@ -26,7 +25,7 @@ pub(super) fn tags(width: u64, height: u64, bits: &[u64], photometric: u64) -> V
 }
 
 impl Tiff {
-    /// A little-endian file in strips.
+    /// A little-endian TIFF file in strips.
     pub(super) fn new(tags: Vec<(u16, u16, Vec<u64>)>, chunks: Vec<Vec<u8>>) -> Self {
         Self { big_endian: false, big: false, tiled: false, tags, chunks }
     }
@@ -38,7 +37,7 @@ impl Tiff {
         self
     }
 
-    /// Marks the chunks as tiles of this size.
+    /// Declares that the chunks are tiles of this size.
     pub(super) fn in_tiles(self, width: u64, height: u64) -> Self {
         Self { tiled: true, ..self }.with(322, &[width]).with(323, &[height])
     }
@@ -51,7 +50,7 @@ impl Tiff {
         }
     }
 
-    /// The bytes of the file: header, data, directory, values.
+    /// The bytes of the file: header, data, directory, then values that do not fit into the directory.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let offset_bytes = if self.big { 8 } else { 4 };
         let mut file = if self.big_endian { b"MM".to_vec() } else { b"II".to_vec() };

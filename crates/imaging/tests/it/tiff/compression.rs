@@ -58,7 +58,9 @@ fn predictors_are_reversed() {
         let file = Tiff { big_endian, ..Tiff::new(tags(40, 30, &[16, 16, 16], 2), vec![deflate(&data)]) };
         assert_shows(&file.with(259, &[8]).with(317, &[2]), &image, "16 bits");
     }
-    // Floats: the bytes of a row are ordered by significance, then replaced by their differences.
+    // The predictor for floats: in each row, the most significant bytes of all values come first and the
+    // least significant bytes last. Each byte is then replaced by its difference from the byte three
+    // positions before.
     let data: Vec<u8> = image
         .data()
         .chunks(120)
@@ -76,7 +78,7 @@ fn predictors_are_reversed() {
 
 #[test]
 fn ccitt_fax_compression_is_decoded() {
-    // Stripes with irregular edges, so that the encoder uses all coding modes.
+    // Stripes with irregular edges, for which the encoder uses all coding modes of Group 4.
     let black = |x: usize, y: usize| (x + y * y / 3) % 17 < 6 || (y.is_multiple_of(11) && x > 20);
     let (width, height) = (61usize, 40usize);
     let shade = |(x, y)| if black(x, y) { 0 } else { 255 };
@@ -90,7 +92,7 @@ fn ccitt_fax_compression_is_decoded() {
     let group4 = encoder.finish().unwrap().finish();
     let file = Tiff::new(tags(width as u64, height as u64, &[1], 0), vec![group4]).with(259, &[4]);
     assert_shows(&file, &image, "Group 4");
-    // White 2, black 3, white 1; then black 6: codes of T.4, tables 2 and 3.
+    // Two rows in codes of T.4 (tables 2 and 3): 2 white, 3 black and 1 white pixels; then 6 black pixels.
     let rows = [vec![0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1], vec![0, 0, 1, 1, 0, 1, 0, 1, 0, 0, 1, 0]];
     let bits = |ends: bool, pad: bool| {
         let mut bits: Vec<u64> = Vec::new();
@@ -126,10 +128,11 @@ fn jpeg_strips_follow_the_photometric_tag_of_the_tiff() {
     let file = Tiff::new(tags(64, 48, &[8; 3], 6), vec![ycbcr.clone()]).with(259, &[7]).bytes();
     let db = psnr_db(&decoded_pixels(&file).2, &rgba(&image));
     assert!(db > 35.0, "{db:.1} dB");
-    // The same stream in a TIFF that declares RGB: its samples are used as RGB without conversion.
+    // The same JPEG in a TIFF that declares RGB: the samples are used as RGB, without conversion from YCbCr.
     let file = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr.clone()]).with(259, &[7]).bytes();
     assert!(psnr_db(&decoded_pixels(&file).2, &rgba(&image)) < 20.0);
-    // JPEG tables in a separate tag; and the old style, a whole JPEG file at an offset.
+    // First a TIFF with the JPEG tables in a tag of their own. Then an old-style TIFF, with a complete JPEG
+    // file at an offset.
     let scan = ycbcr.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     let tables = [&ycbcr[..scan], b"\xff\xd9"].concat();
     let mut separate_tables =

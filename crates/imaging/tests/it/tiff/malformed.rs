@@ -16,7 +16,8 @@ fn number_of_samples_per_pixel_is_limited() {
 
 #[test]
 fn old_style_jpeg_with_many_samples_is_refused() {
-    // Tables at given offsets: 64 bytes, then 16 counts without symbols.
+    // The JPEG tables that the offsets refer to: a quantisation table of 64 bytes, and Huffman tables of 16
+    // counts without symbols.
     let data = [vec![1; 64], vec![0; 16]].concat();
     let file = Tiff::new(tags(8, 8, &[8], 6), vec![data]).with(277, &[200]).with(259, &[6]);
     let file = file.with(519, &[8]).with(520, &[72]).with(521, &[72]);
@@ -105,7 +106,7 @@ fn truncated_and_altered_tiff_never_panics() {
     let mut scratch = Scratch::default();
     let mut state = 99u32;
     let mut random = || {
-        // The generator of Numerical Recipes, which gives the same sequence on every machine.
+        // The random generator of Numerical Recipes, which gives the same sequence on every machine.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as usize
     };
@@ -118,7 +119,8 @@ fn truncated_and_altered_tiff_never_panics() {
         for round in 0..600 {
             let mut input = original.clone();
             for _ in 0..=random() % 3 {
-                // In every second round, alter the directory, where more depends on each byte.
+                // In every second round, alter only bytes from the directory on, because they have more
+                // effect on decoding.
                 let from = if round % 2 == 0 { directory } else { 0 };
                 let at = from + random() % (input.len() - from);
                 input[at] = random() as u8;

@@ -1,7 +1,7 @@
 //! Checkpoints: copying the write-ahead log into the database. A thread with its own connection does this
 //! while the writer continues, so no commit waits for the flush of the database. When writes never pause, the
-//! log still grows. The writer then copies the rest itself while no other write runs, and the log starts
-//! again from its beginning.
+//! checkpoint thread cannot copy the whole log, and the log grows. The writer then copies the remaining pages
+//! itself between two commits, and SQLite writes the log from the beginning of its file again.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -37,7 +37,7 @@ impl Checkpointer {
         let (end, ended) = sync_channel(1);
         spawn("ledger-checkpoint", move || {
             while requested.recv().is_ok() {
-                // The result is not needed here: the writer measures the log after every commit.
+                // The result is ignored, because the writer measures the log after every commit.
                 let _ = checkpoint(&connection, &shared);
             }
             drop(connection);
@@ -46,7 +46,7 @@ impl Checkpointer {
         Ok(Self { requests, ended })
     }
 
-    /// Requests a checkpoint. During a checkpoint, the request is for another one after it.
+    /// Requests a checkpoint. If a checkpoint is running, another checkpoint follows it.
     pub(super) fn request(&self) {
         // A full queue means that a checkpoint is requested already. A disconnected queue means that the
         // thread has ended and has nothing left to copy.
@@ -57,13 +57,14 @@ impl Checkpointer {
     pub(super) fn stop(self) {
         let Self { requests, ended } = self;
         drop(requests);
-        // Nothing is ever sent on this channel. Its end shows that the thread has ended.
+        // Nothing is ever sent on this channel. When the thread ends, it closes the channel.
         let _ = ended.recv();
     }
 }
 
-/// Copies as much of the log as the open read transactions allow, after any checkpoint that is running.
-/// Returns the length of the log. A failed checkpoint changes nothing, unless a flushed write was lost.
+/// Waits for a running checkpoint, then copies as much of the log as the open read transactions allow.
+/// Returns the length of the log, or `None` after an error. If the error means that written bytes may be
+/// lost, the function also poisons the database.
 pub(super) fn checkpoint(connection: &Connection, shared: &Shared) -> Option<LogLength> {
     let _lock = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
     match run(connection, CheckpointMode::PASSIVE) {
@@ -77,13 +78,13 @@ pub(super) fn checkpoint(connection: &Connection, shared: &Shared) -> Option<Log
     }
 }
 
-/// Copies the whole log and truncates it, before the database is closed. If this fails, the next start copies
-/// the log: the log is as durable as the database.
+/// Copies the whole log into the database and truncates the log, before the database is closed. An error is
+/// ignored, because the log is durable and the next start copies it.
 pub(super) fn truncate_log(connection: &Connection) {
     drop(run(connection, CheckpointMode::TRUNCATE));
 }
 
-/// Measures the log.
+/// Measures the log without copying it.
 pub(super) fn measure(connection: &Connection) -> Option<LogLength> {
     run(connection, CheckpointMode::NOOP).ok()
 }

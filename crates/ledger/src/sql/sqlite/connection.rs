@@ -22,17 +22,18 @@ use crate::sql::row::{ColumnSource, Row};
 use crate::sql::sql_value::SqlValue;
 use crate::sql::statement::{Dialect, Statement};
 
-/// SQLite has one writer, so no claim runs beside another one.
+/// The fragment is empty, because SQLite allows one writer at a time and claims never run at the same time.
 pub(super) static DIALECT: Dialect = Dialect { skip_locked: "" };
 
-/// How long a statement waits for another process that writes.
+/// The longest time that a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of prepared statements per connection. It exceeds the number of statements, so each is prepared
-/// once.
+/// The number of prepared statements per connection. It exceeds the number of statements, so each statement
+/// is prepared only once.
 const N_CACHED_STATEMENTS: usize = 128;
 
-/// The log file is truncated to this size when the log starts again from its beginning.
+/// The size to which SQLite truncates the log file when it writes the log from the beginning of the file
+/// again.
 const WAL_FILE_LIMIT_BYTES: i64 = 64 << 20;
 
 /// The purpose of a connection.
@@ -46,12 +47,11 @@ pub(super) enum Role {
 /// A connection with an open transaction.
 pub(super) struct OpenTransaction<'c>(pub(super) &'c Connection);
 
-/// Creates the directory and an empty file that only its owner can read. SQLite gives the files beside it the
-/// same mode. An existing file stays as it is.
+/// Creates the directory and an empty file that only its owner can read. SQLite gives the files of the
+/// write-ahead log the same permissions. An existing file is not changed.
 ///
-/// Returns the locked directory. The lock makes processes open the file one after the other. Without it, two
-/// processes that switch a new file to the write-ahead log at the same time would conflict, and SQLite fails
-/// at once in this case instead of waiting.
+/// Returns the locked directory. The lock makes processes open the file one after the other, because SQLite
+/// fails without waiting when two processes switch a new file to the write-ahead log at the same time.
 pub(super) fn create(path: &Path) -> Result<File, Error> {
     create_file(path).map_err(|source| Error::Create { path: path.to_owned(), source })
 }
@@ -65,7 +65,7 @@ fn create_file(path: &Path) -> io::Result<File> {
     let directory = File::open(directory)?;
     directory.lock()?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // The directory entry must be as durable as the later content of the file.
+        // The directory is flushed, because the file's directory entry must be as durable as its content.
         Ok(_) => directory.sync_all()?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
@@ -73,13 +73,13 @@ fn create_file(path: &Path) -> io::Result<File> {
     Ok(directory)
 }
 
-/// Opens an existing file for a role. A file of another program is refused before anything in it changes.
+/// Opens an existing file for a role. A file of another program is refused and not changed.
 pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| opening_error(error, path))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(statement_error)?;
-    // The checks run in one transaction, because another process may turn an empty file into a ledger in
-    // between.
+    // All checks run in one transaction, because another process may turn an empty file into a ledger between
+    // two checks.
     let snapshot = connection.unchecked_transaction().map_err(statement_error)?;
     migrate::n_applied(&snapshot, path)?;
     drop(snapshot);
@@ -92,9 +92,11 @@ fn configure(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     // With stable query plans SQLite does not compile a statement again for other parameter values.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // In WAL mode, only the level FULL flushes the log at every commit.
+    // In WAL mode, `synchronous` must be FULL: with a lower level, SQLite does not flush the log at every
+    // commit.
     connection.pragma_update(None, "synchronous", "full")?;
-    // The writer and the checkpoint thread decide when to copy the log.
+    // SQLite's automatic checkpoints are off, because the writer and the checkpoint thread decide when to
+    // copy the log.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_FILE_LIMIT_BYTES)?;
     connection.pragma_update(None, "temp_store", "memory")?;
@@ -179,13 +181,13 @@ impl ColumnSource for SqliteRow<'_, '_> {
     }
 }
 
-/// Runs a statement that controls the transaction.
+/// Runs a statement that begins, commits or rolls back a transaction or a savepoint.
 pub(super) fn execute(connection: &Connection, sql: &'static str) -> Result<(), TransactionFailure> {
     let executed = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
     executed.map(drop).map_err(transaction_failure)
 }
 
-/// The error of an operation whose statement failed.
+/// Converts the SQLite error of a statement into the error of its operation.
 pub(super) fn statement_error(error: rusqlite::Error) -> Error {
     match error.sqlite_error().map(|error| error.extended_code) {
         Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Error::Exists,
@@ -193,7 +195,7 @@ pub(super) fn statement_error(error: rusqlite::Error) -> Error {
     }
 }
 
-/// The error of opening a file whose first statements failed.
+/// Converts the SQLite error of a statement that ran while the file was opened.
 pub(super) fn opening_error(error: rusqlite::Error, path: &Path) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         return Error::NotALedger { path: path.to_owned() };
@@ -201,7 +203,7 @@ pub(super) fn opening_error(error: rusqlite::Error, path: &Path) -> Error {
     statement_error(error)
 }
 
-/// What an error means for the whole transaction.
+/// Converts an error into the failure of the whole transaction.
 pub(super) fn transaction_failure(error: rusqlite::Error) -> TransactionFailure {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -214,15 +216,16 @@ pub(super) fn transaction_failure(error: rusqlite::Error) -> TransactionFailure 
 }
 
 /// Whether the operating system refused a write, because a quota is used up or a file has reached its largest
-/// size. SQLite reports this case differently from a full disk, but handles both alike: it rolls the
-/// transaction back, or leaves the checkpoint for later. No answered commit is in doubt, because each was
-/// flushed successfully before.
+/// size. SQLite reports such a refusal and a full disk with different errors, but in both cases rolls the
+/// transaction back or ends the checkpoint. No earlier commit is lost, because each was flushed before it was
+/// answered.
 fn is_refused_write(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
 }
 
-/// Whether written bytes may be lost. The listed errors lose no bytes. Those of the log's shared index
-/// (`SHM`) are the first errors on a disk that becomes full, before any write to the files fails.
+/// Whether written bytes may be lost. The errors in the list lose no written bytes. The list includes the
+/// errors of the log's shared index (`SHM`), because a disk that becomes full causes these errors before a
+/// write to the database or the log fails.
 fn is_lost_write(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     !matches!(
@@ -244,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_flush_poisons_and_a_refused_write_does_not() {
+    fn a_failed_flush_poisons_the_database_and_a_refused_write_does_not() {
         let of = |code| transaction_failure(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
         for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_IOERR_TRUNCATE] {
             assert!(matches!(of(code), TransactionFailure::Poisoned), "{code}");

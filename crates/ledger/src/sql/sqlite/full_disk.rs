@@ -1,5 +1,6 @@
-//! Tests of a full disk: the ledger refuses new work, keeps what it has answered, and recovers when space is
-//! free again. A limit on the pages of the database makes SQLite fail as on a full disk.
+//! Tests of a full disk: the ledger refuses new work, keeps every change that it has confirmed, and accepts
+//! work again when space is free again. The tests limit the number of pages of the database. At this limit
+//! SQLite fails as on a full disk.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ fn empty_outcome() -> JobOutcome {
     JobOutcome { payload: String::new(), usage: UsageDelta::default(), result: None }
 }
 
-/// Ends ten jobs and their webhooks, and deletes them, which frees their pages.
+/// Ends ten jobs and their webhooks, and deletes them. SQLite can then use their pages again.
 async fn free_pages(database: &Database, clock: &Clock) {
     write(database, |tx| {
         for lease in sql::jobs::claim(tx, 10, 1_000)? {
@@ -106,7 +107,8 @@ async fn a_full_disk_refuses_new_requests_until_space_is_free() {
     assert_eq!(unfinished(&database, accepted.clone()).await, accepted, "accepted requests are stored");
     assert!(unfinished(&database, vec![refused.0]).await.is_empty(), "the refused request is not stored");
 
-    // Three requests share a batch. Exactly those that were answered with success are stored.
+    // Three requests are accepted at the same time. Exactly the requests that were answered with success are
+    // stored.
     let ids: [Uuid; 3] = std::array::from_fn(|_| Uuid::new_v4());
     let (a, b, c) = tokio::join!(
         accept(&database, account, ids[0]),
@@ -121,10 +123,10 @@ async fn a_full_disk_refuses_new_requests_until_space_is_free() {
     accept(&database, account, Uuid::new_v4()).await.unwrap();
 }
 
-/// A report that the full disk refuses changes nothing. The holder of the lease can report again when space
-/// is free.
+/// When the report of an attempt fails because the disk is full, nothing changes. The holder of the lease can
+/// then report the attempt again, here with fewer bytes, which fit.
 #[tokio::test]
-async fn a_report_refused_by_a_full_disk_keeps_its_lease() {
+async fn a_lease_is_still_held_after_a_report_failed_because_the_disk_was_full() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Clock::manual(0);
     let database = small_database(&directory.path().join("ledger.db"), &clock);

@@ -1,5 +1,5 @@
-//! A database without a file, threads and flushes, for tests that run more operations than a disk could flush
-//! in time.
+//! A database without a file, without threads and without flushes, for tests that run more operations than a
+//! disk could flush in time.
 
 use std::path::Path;
 

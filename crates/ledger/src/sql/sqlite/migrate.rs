@@ -1,5 +1,5 @@
-//! Migrating the schema of a file. Migrations run in the order of their numbers, and never change after a
-//! release. The file stores the number of migrations that it has had.
+//! Migrates the schema of a file to the newest version. Migrations run in the order of their numbers, and
+//! never change after a release. The file stores the number of migrations that were applied to it.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 /// Marks a file as a ledger: "PXVN" in ASCII.
 const APPLICATION_ID: i64 = 0x5058_564e;
 
-/// Migration `n` is element `n - 1`.
+/// The migrations in order. Migration `n` is element `n - 1`.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_watermarks.sql"),
@@ -23,7 +23,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// Runs the missing migrations in one transaction. Two processes that open a new file at the same time
-/// therefore cannot interfere, and a failed migration leaves the file unchanged.
+/// therefore cannot run the same migration twice, and a failed migration leaves the file unchanged.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(statement_error)?;
@@ -38,8 +38,8 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Er
     transaction.commit().map_err(statement_error)
 }
 
-/// The number of migrations that the file has had. Refuses files of other programs and of newer versions of
-/// this program.
+/// Returns the number of migrations that were applied to the file. Fails for files of other programs and of
+/// newer versions of this program.
 pub(super) fn n_applied(connection: &Connection, path: &Path) -> Result<usize, Error> {
     let application_id = pragma(connection, path, "application_id")?;
     let version = pragma(connection, path, "user_version")?;

@@ -23,8 +23,8 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     steps
 }
 
-/// Whether the cost of a statement can grow with a table. Three kinds of scan are allowed: a scan of a small
-/// table, a scan of rows that another step has limited, and a scan of an index that stops at the first row.
+/// Whether the run time of a statement can grow with the size of a table. Allowed are scans of a small table,
+/// scans of a subquery with a `LIMIT`, and scans of an index that stop at the first row.
 fn grows(steps: &[String], sql: &str) -> bool {
     let scanned: Vec<_> = steps.iter().filter_map(|step| step.strip_prefix("SCAN ")).collect();
     let is_small = |scan: &&str| SMALL_TABLES.contains(&scan.split(' ').next().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The threads that read: lists, lookups, keys. Each operation sees one snapshot of the database.
+//! The reading threads. They run the operations that change nothing, each on one snapshot of the database.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::sql::Tx;
 use crate::sql::operation::{Operation, TransactionFailure};
 
-/// The most operations that may wait. Another one fails with [`Error::Busy`].
+/// The largest number of operations in the queue. Further operations fail with [`Error::Busy`].
 const MAX_WAITING_OPERATIONS: usize = 1024;
 
 /// Starts the threads, and returns their queue. A thread ends when it gets a stop message, or when all
@@ -48,7 +48,7 @@ fn run(
     messages: &Mutex<Receiver<Message>>,
 ) -> Option<oneshot::Sender<()>> {
     loop {
-        // The thread holds the lock while it waits, so the next message goes to this thread.
+        // This thread holds the lock while it waits for a message. The other threads wait for the lock.
         let message = messages.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let mut operation = match message {
             Ok(Message::Run(operation)) => operation,

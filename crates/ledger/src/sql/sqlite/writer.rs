@@ -1,7 +1,7 @@
-//! The writing thread. It takes the operation that has waited longest and all operations behind it, runs each
-//! in a savepoint of one transaction, commits once, and then answers all callers. During the flush of a
-//! commit the next operations gather, so the number of flushes depends on the disk and not on the number of
-//! operations.
+//! The writing thread. It takes all waiting operations from the queue, up to [`MAX_BATCH_LEN`], runs each in
+//! a savepoint of one transaction, commits once, and then answers all callers. During the flush of a commit,
+//! new operations wait in the queue and share the next commit. The number of flushes per second therefore
+//! depends on the disk and not on the number of operations.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,20 +20,23 @@ use crate::error::Error;
 use crate::sql::Tx;
 use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
 
-/// The most operations that may wait. Another one fails with [`Error::Busy`].
+/// The largest number of operations in the queue. Further operations fail with [`Error::Busy`].
 const MAX_WAITING_OPERATIONS: usize = 4096;
 
-/// The most operations that share one commit. The limit bounds the time that the first of them waits.
+/// The largest number of operations in one commit. Without a limit, the first operation could wait for a long
+/// time.
 const MAX_BATCH_LEN: usize = 512;
 
-/// The time without an operation after which the rest of the log is copied into the database.
+/// After this time without an operation, the writer requests a checkpoint, which copies the remaining pages
+/// of the log into the database.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// The number of uncopied pages at which the writer requests a checkpoint from the checkpoint thread: 4 MiB.
 const CHECKPOINT_REQUEST_PAGES: u64 = 1024;
 
-/// The length of the log at which the writer itself copies the rest, so that the log can start again from its
-/// beginning: 32 MiB. The log reaches this length only while writes never pause.
+/// The number of pages of the log at which the writer itself copies the remaining pages, so that SQLite can
+/// write the log from the beginning of its file again: 32 MiB. The log reaches this length only while writes
+/// never pause.
 const LONG_LOG_PAGES: u64 = 8192;
 
 pub(super) struct Writer {
@@ -137,8 +140,8 @@ impl Writer {
         let n_changes = self.connection.total_changes();
         let committed = self.run_operations(batch).and_then(|()| self.execute("COMMIT"));
         if committed.is_err() && !self.connection.is_autocommit() {
-            // The callers get the first failure. If the rollback fails too, every later BEGIN fails and
-            // reports the problem again.
+            // An error of the rollback is ignored, because the callers get the error that caused the
+            // rollback. If the transaction is still open, every later `BEGIN` fails.
             drop(self.execute("ROLLBACK"));
         }
         if committed.is_ok() && self.connection.total_changes() != n_changes {
@@ -168,8 +171,9 @@ impl Writer {
     }
 
     /// Keeps the log short. With many uncopied pages, the checkpoint thread copies them while writes
-    /// continue. When the log is long, this thread copies the rest: between two batches nothing is written,
-    /// so the copy can be complete and the log can start again from its beginning.
+    /// continue. When the log is long, the writing thread itself copies the remaining pages. Nothing is
+    /// written between two batches, so the writing thread can copy all pages, and SQLite can then write the
+    /// log from the beginning of its file again.
     fn limit_log(&mut self) {
         let n_pages = self.measure_log();
         if n_pages >= LONG_LOG_PAGES && self.n_uncopied_pages > 0 {
@@ -188,7 +192,8 @@ impl Writer {
         log.n_pages
     }
 
-    /// Copies the whole log and closes the file. The sender of the stop message is dropped last.
+    /// Copies the whole log and closes the file. Drops the sender of the stop message last, which tells the
+    /// receiver that the file is closed.
     fn close(self, stop: Option<oneshot::Sender<()>>) {
         let Self { connection, checkpointer, shared, .. } = self;
         checkpointer.stop();

@@ -10,7 +10,7 @@ use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, only, webh
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 impl Fixture {
-    /// Schedules `n` webhooks to this authority, and returns their ids.
+    /// Schedules `n` webhooks to `authority`, and returns their ids.
     pub(super) async fn scheduled_to(&self, authority: &str, n: usize) -> Vec<Uuid> {
         let mut ids = vec![];
         for _ in 0..n {
@@ -19,7 +19,7 @@ impl Fixture {
         ids
     }
 
-    /// Claims webhooks. Returns the leases, and the number of leases by authority, sorted by authority.
+    /// Claims webhooks. Returns the leases, and the number of leases to each authority, sorted by authority.
     pub(super) async fn claim(
         &self,
         capacity: impl Into<SendCapacity>,
@@ -32,7 +32,7 @@ impl Fixture {
         (leases, counts.into_iter().collect())
     }
 
-    /// Records a failed attempt. The next one is due after `after_ms`.
+    /// Records a failed attempt. The next attempt is due `after_ms` from now.
     pub(super) async fn fail(&self, lease: &Lease<DueWebhook>, attempt: Attempt, after_ms: i64) {
         let next = Disposition::Retry { due_ms: self.clock.now_ms() + after_ms };
         self.ledger.record_attempt(lease, attempt, next).await.unwrap();
@@ -42,14 +42,15 @@ impl Fixture {
         self.ledger.record_attempt(lease, delivered(), Disposition::Delivered).await.unwrap();
     }
 
-    /// The due time of the next attempt, relative to the start of the test, and its reason.
+    /// The due time of a webhook's next attempt, in milliseconds since the start of the test, and the reason
+    /// for this time.
     async fn next_attempt(&self, id: Uuid) -> (i64, DueReason) {
         let next = self.ledger.webhook(self.account, id).await.unwrap().unwrap().next_attempt;
         next.map(|next| (next.due_ms - START_MS, next.due_reason)).expect("the webhook is scheduled")
     }
 }
 
-/// The expected number of leases by authority.
+/// The expected number of leases to each authority, as [`Fixture::claim`] returns them.
 pub(super) fn counts(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
     expected.iter().map(|(authority, n)| ((*authority).to_owned(), *n)).collect()
 }
@@ -81,7 +82,7 @@ pub(crate) async fn a_backlog_of_one_destination_does_not_delay_another(f: Fixtu
     let (_dead, claimed) = f.claim(4).await;
     assert_eq!(claimed, counts(&[("dead:443", 4)]));
     f.scheduled_to("healthy:443", 4).await;
-    // The destination that has waited longest comes first, and each gets one webhook in turn.
+    // The destinations get one webhook each in turn, and the destination that has waited longest comes first.
     f.clock.advance(1);
     let (leases, claimed) = f.claim(2).await;
     assert_eq!(claimed, counts(&[("dead:443", 1), ("healthy:443", 1)]));
@@ -104,7 +105,7 @@ pub(crate) async fn retries_do_not_use_the_capacity_for_first_attempts(f: Fixtur
     assert_eq!(leases.iter().filter(|lease| lease.value.is_retry).count(), 2);
     assert_eq!(f.claim(SendCapacity { n_total: 9, n_retries: 0 }).await.1, counts(&[("b:443", 6)]));
     due.wait().await;
-    // The signal does not report retries while the last claim had no capacity for retries.
+    // The signal does not report retries, because the last claim had no capacity for retries.
     tokio::select! {
         biased;
         () = due.wait() => panic!("the signal reported a retry"),
@@ -160,7 +161,7 @@ pub(crate) async fn retry_after_pauses_the_whole_destination(f: Fixture) {
     assert_eq!(record.attempts[0].attempt, rejected);
 }
 
-pub(crate) async fn authorities_at_one_address_share_its_limit(f: Fixture) {
+pub(crate) async fn authorities_with_the_same_address_share_the_limit_of_the_address(f: Fixture) {
     let f = f.with_delivery_limits(DeliveryLimits { per_address: 3, ..DeliveryLimits::default() });
     let names = ["a:1", "b:2", "c:3"];
     for name in names {

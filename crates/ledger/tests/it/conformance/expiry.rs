@@ -62,7 +62,7 @@ pub(crate) async fn a_webhook_that_was_never_attempted_gets_a_new_expiry(f: Fixt
     assert_eq!(ends_ms, [Some(START_MS + 74 * DAY_MS); 2], "the new expiry is `give_up_ms` from now");
 }
 
-pub(crate) async fn a_webhook_postponed_by_local_trouble_expires(f: Fixture) {
+pub(crate) async fn a_webhook_postponed_by_an_error_on_this_machine_expires(f: Fixture) {
     let f = f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(DAY_MS), ..DeliveryLimits::default() });
     let id = f.scheduled_to("a:443", 1).await[0];
     for _ in 0..24 {

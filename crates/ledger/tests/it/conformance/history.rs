@@ -20,8 +20,9 @@ fn all(f: &Fixture) -> WebhookQuery {
     }
 }
 
-/// Accepts five webhooks, one second apart, and brings one into each status. Returns their ids in the order
-/// of `WebhookStatus::ALL`. The failed webhook was accepted first.
+/// Accepts five webhooks, one second apart, one in each status. Returns their ids in the order of
+/// `WebhookStatus::ALL`. The webhooks are accepted in the reverse of this order: the failed webhook is
+/// accepted first.
 async fn one_of_each(f: &Fixture) -> Vec<Uuid> {
     let mut ids = vec![];
     for status in WebhookStatus::ALL.into_iter().rev() {
@@ -31,7 +32,7 @@ async fn one_of_each(f: &Fixture) -> Vec<Uuid> {
     ids
 }
 
-/// Accepts a webhook and brings it into this status.
+/// Accepts a webhook and changes its status to `status`.
 async fn webhook_in_status(f: &Fixture, status: WebhookStatus) -> Uuid {
     if status == WebhookStatus::Created {
         return f.accept(webhook()).await;
@@ -62,7 +63,8 @@ async fn check(f: &Fixture, query: WebhookQuery, total: u64, expected: &[Uuid]) 
 
 pub(crate) async fn lists_are_filtered_and_paged(f: Fixture) {
     use WebhookStatus::{Created, Delivered, Failed, Scheduled};
-    // A list has the most recently accepted webhook first, so its order equals the order of the statuses.
+    // A list starts with the most recently accepted webhook, so its order equals the order of
+    // `WebhookStatus::ALL`.
     let ids = one_of_each(&f).await;
     for (id, status) in ids.iter().zip(WebhookStatus::ALL) {
         assert_eq!(f.status(*id).await, status);
@@ -123,7 +125,7 @@ pub(crate) async fn every_field_of_an_attempt_is_stored(f: Fixture) {
     }
 }
 
-pub(crate) async fn an_open_attempt_is_not_listed(f: Fixture) {
+pub(crate) async fn an_attempt_that_is_under_way_is_not_listed(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     f.clock.advance(3);
     let _held = f.claim_webhook().await;
@@ -159,7 +161,7 @@ pub(crate) async fn the_sweep_deletes_only_old_webhooks_that_have_ended(f: Fixtu
     assert_eq!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(), 2);
 }
 
-pub(crate) async fn the_counters_equal_a_recount(f: Fixture) {
+pub(crate) async fn the_counters_equal_the_number_of_webhooks_in_each_status(f: Fixture) {
     for n in 1..4 {
         for status in WebhookStatus::ALL.into_iter().rev().take(n) {
             if status != WebhookStatus::Created {
@@ -176,7 +178,7 @@ pub(crate) async fn the_counters_equal_a_recount(f: Fixture) {
     }
 }
 
-pub(crate) async fn cursor_pages_skip_and_repeat_nothing_while_webhooks_are_added(f: Fixture) {
+pub(crate) async fn pages_neither_skip_nor_repeat_a_webhook_when_webhooks_are_added(f: Fixture) {
     let f = f.unlimited();
     let mut ids = vec![];
     for n in 0..7 {

@@ -75,7 +75,7 @@ pub(crate) async fn a_resend_makes_a_waiting_webhook_due_now(f: Fixture) {
     assert!(matches!(f.resend(unfinished).await, Err(Error::WrongStatus(WebhookStatus::Created))));
 }
 
-pub(crate) async fn a_cancelled_webhook_fails_and_its_job_is_lost(f: Fixture) {
+pub(crate) async fn a_cancelled_webhook_fails_and_its_job_loses_its_lease(f: Fixture) {
     let waiting = f.scheduled(webhook()).await;
     let created = f.accept(webhook()).await;
     let job = f.claim_job().await;
@@ -100,9 +100,9 @@ pub(crate) async fn a_cancelled_webhook_fails_and_its_job_is_lost(f: Fixture) {
     assert!(!f.cancel(Uuid::new_v4()).await.unwrap());
 }
 
-/// SQLite reuses the sequence number of a deleted request. An input that stayed would conflict with the next
-/// request.
-pub(crate) async fn a_cancelled_request_leaves_no_inline_input(f: Fixture) {
+/// SQLite reuses the sequence number of a deleted request. If the input of the first request were not
+/// deleted, the input of the second request would conflict with it.
+pub(crate) async fn the_ledger_stores_no_input_of_a_cancelled_request(f: Fixture) {
     for _ in 0..2 {
         let mut new = request(f.account, webhook());
         let content = StoredContent::Inline(Bytes::from_static(b"a picture"));
@@ -190,7 +190,7 @@ async fn add_failed(f: &Fixture, n: usize) {
     }
 }
 
-pub(crate) async fn a_bulk_resend_keeps_its_rate(f: Fixture) {
+pub(crate) async fn a_bulk_resend_does_not_exceed_its_rate(f: Fixture) {
     let f = f.unlimited();
     add_failed(&f, 25).await;
     f.scheduled(webhook()).await;
@@ -199,7 +199,7 @@ pub(crate) async fn a_bulk_resend_keeps_its_rate(f: Fixture) {
     f.clock.advance(1);
     let bulk = f.ledger.start_bulk_resend(failed_webhooks(&f), Some(100)).await.unwrap();
     assert_eq!((bulk.n_matched, bulk.n_resent, bulk.ended_ms), (25, 0, None));
-    // Webhooks that fail after the start do not belong to the bulk resend.
+    // Webhooks that fail after the start of the bulk resend are not resent.
     add_failed(&f, 3).await;
     let mut n_failed = f.counts().await[4];
     assert_eq!(n_failed, 28 - 10, "the first step has resent ten webhooks");

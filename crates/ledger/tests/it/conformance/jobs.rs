@@ -98,7 +98,7 @@ pub(crate) async fn a_request_of_an_unknown_account_is_refused(f: Fixture) {
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub(crate) async fn jobs_are_claimed_in_order_and_up_to_the_limit(f: Fixture) {
+pub(crate) async fn jobs_are_claimed_longest_due_first_and_up_to_the_limit(f: Fixture) {
     let mut ids = vec![];
     for _ in 0..5 {
         ids.push(f.accept(webhook()).await);
@@ -139,7 +139,7 @@ pub(crate) async fn a_job_cannot_be_finished_under_a_lost_lease(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub(crate) async fn a_renewed_lease_lasts_from_the_renewal(f: Fixture) {
+pub(crate) async fn the_length_of_a_renewed_lease_counts_from_the_renewal(f: Fixture) {
     let id = f.accept(webhook()).await;
     let mut lease = f.claim_job().await;
     f.clock.advance(LEASE_MS / 2);
@@ -154,7 +154,7 @@ pub(crate) async fn a_renewed_lease_lasts_from_the_renewal(f: Fixture) {
     f.ledger.finish_job(current, job_outcome(id)).await.unwrap();
 }
 
-pub(crate) async fn the_release_reason_decides_due_time_and_crash_count(f: Fixture) {
+pub(crate) async fn the_release_reason_determines_the_due_time_and_the_crash_count(f: Fixture) {
     f.accept(webhook()).await;
     for (reason, n_crashes, after_ms) in [
         (ReleaseReason::Stopped, 0, 0),
@@ -201,7 +201,7 @@ pub(crate) async fn recovery_ends_every_lease(f: Fixture) {
     assert!(matches!(recorded, Err(Error::LostLease)));
 }
 
-pub(crate) async fn unfinished_jobs_are_the_leased_and_the_waiting_ones(f: Fixture) {
+pub(crate) async fn leased_and_waiting_jobs_are_unfinished(f: Fixture) {
     let finished = f.scheduled(webhook()).await;
     let held = f.accept(webhook()).await;
     let _lease = f.claim_job().await;

@@ -85,7 +85,7 @@ pub(crate) async fn a_released_webhook_uses_no_attempt(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub(crate) async fn an_attempt_under_a_lost_lease_only_enters_the_history(f: Fixture) {
+pub(crate) async fn an_attempt_reported_under_a_lost_lease_changes_only_the_history(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let late = f.claim_webhook().await;
     f.clock.advance(LEASE_MS);
@@ -129,7 +129,7 @@ pub(crate) async fn recovery_closes_an_open_attempt_as_interrupted(f: Fixture) {
     assert_eq!(second.value.n_counted_attempts, 0, "an interrupted attempt does not count");
 }
 
-pub(crate) async fn an_abandoned_webhook_fails_without_an_attempt(f: Fixture) {
+pub(crate) async fn an_abandoned_webhook_fails_without_an_attempt_in_its_history(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let lease = f.claim_webhook().await;
     f.ledger.abandon_webhook(&lease, FailureReason::Expired).await.unwrap();

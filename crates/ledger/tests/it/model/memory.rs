@@ -23,11 +23,13 @@ pub(crate) struct Webhook {
     delay_ms: i64,
     status: WebhookStatus,
     has_payload: bool,
-    /// The job of a created webhook, or the delivery of a scheduled or dispatched webhook.
+    /// The row in the queue of jobs while the status is `created`, or in the queue of webhooks while the
+    /// status is `scheduled` or `dispatched`.
     work: Option<Work>,
     n_crashes: u32,
     n_attempts: u32,
-    /// Whether an attempt of the webhook has ended, or the webhook was resent.
+    /// Whether an attempt of the webhook has ended without an interruption, or the webhook was resent after
+    /// it had ended.
     is_retry: bool,
     attempts: Vec<AttemptModel>,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Webhook {
 struct AttemptModel {
     number: u32,
     fence: i64,
-    /// How the attempt ended. `None` while the attempt is under way.
+    /// The outcome of the attempt. `None` while the attempt is under way.
     outcome: Option<Outcome>,
 }
 
@@ -84,7 +86,8 @@ impl Memory {
         });
     }
 
-    /// Ends the leases that end by `until_ms`. Returns the number of jobs and of webhooks.
+    /// Ends all leases that end at `until_ms` or earlier. Returns the number of leases on jobs and the number
+    /// of leases on webhooks.
     pub(crate) fn reap(&mut self, until_ms: i64) -> (u64, u64) {
         (self.reap_kind(true, until_ms), self.reap_kind(false, until_ms))
     }
@@ -110,7 +113,7 @@ impl Memory {
         n_reaped
     }
 
-    /// The due jobs or the due webhooks, longest due first.
+    /// The due jobs if `is_job` is set, else the due webhooks, longest due first.
     fn due(&mut self, is_job: bool) -> Vec<&mut Webhook> {
         let now_ms = self.now_ms;
         let is_due = |webhook: &&mut Webhook| {
@@ -134,8 +137,9 @@ impl Memory {
         self.due(true).into_iter().take(limit as usize).map(claim).collect()
     }
 
-    /// Dispatches the webhooks that the ledger has claimed. The ledger must claim as many webhooks as are
-    /// due, up to the limit, and from each lane those that are due longest.
+    /// Dispatches the webhooks that the ledger has claimed. Checks that the ledger has claimed all due
+    /// webhooks or `limit` of them, and that the claimed webhooks of each lane are the ones that have been
+    /// due longest.
     pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64, claimed: &[(LeaseKey, u32)]) {
         self.reap_kind(false, self.now_ms);
         for is_retry in [false, true] {
@@ -242,7 +246,7 @@ impl Memory {
         true
     }
 
-    /// Returns the new status, or `None` when there is no payload to send.
+    /// Makes a webhook due now. Returns the new status, or `None` when the webhook has no payload.
     pub(crate) fn resend(&mut self, id: Uuid) -> Option<WebhookStatus> {
         let now_ms = self.now_ms;
         let webhook =
@@ -273,7 +277,8 @@ impl Memory {
         true
     }
 
-    /// Deletes delivered webhooks first, then failed ones, each in the order of acceptance.
+    /// Deletes up to `limit` old webhooks: first delivered ones, then failed ones, each in the order of
+    /// acceptance. Returns the number of deleted webhooks.
     pub(crate) fn sweep(&mut self, before_ms: i64, limit: u32) -> u64 {
         let mut n_swept = 0;
         for status in [WebhookStatus::Delivered, WebhookStatus::Failed] {

@@ -1,4 +1,5 @@
-//! From the errors of the layers below to what a client is told: the kind of each, and its public text.
+//! Converts errors of the layers below into errors of the API: chooses the kind and the public text of each
+//! error.
 
 use pixaven_net::{EncodingError, NetError};
 
@@ -74,7 +75,8 @@ impl From<ImageError> for ApiError {
             ImageFault::UnknownFormat => ErrorKind::FormatUnsupported,
             ImageFault::Corrupt => ErrorKind::ImageCorrupt,
             ImageFault::TooLarge => ErrorKind::ImageTooLarge,
-            // The image that was sent is not to blame, so a watermark of an unknown format is a wrong value and no 415.
+            // A watermark of an unknown format gets status 422 and not 415, because a client would think that
+            // status 415 is about the format of the image and not of the watermark.
             ImageFault::ImpossiblePlan | ImageFault::UnusableWatermark => ErrorKind::InvalidRequest,
             ImageFault::Encoder => return Self::internal(message),
         };
@@ -133,7 +135,8 @@ fn unavailable(action: &str, cause: impl Into<Cause>) -> ApiError {
     ApiError::new(ErrorKind::Unavailable, message).with_source(cause)
 }
 
-/// The failure of a URL that gave no image, or no watermark.
+/// Creates the failure for an image or a watermark that could not be fetched. `attribute` is the attribute of
+/// the request that contains the URL.
 fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
     let kind = match error {
         NetError::Local(_) | NetError::Proxy(_) => ErrorKind::Unavailable,
@@ -156,9 +159,9 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
     ApiError::new(kind, format!("{attribute}: {}", net_error_text(&error))).with_source(error)
 }
 
-/// The text about a failed connection for a client. The text about a blocked address names the setting that forbids the
-/// address, except with `network.terse`. With `network.terse`, a blocked address and a closed port have the same text:
-/// otherwise a client could use this server to map the network around it.
+/// The public text of a failed connection. The text about a blocked address names the setting that forbids
+/// the address. With `network.terse`, a blocked address and a closed port have the same text, because a client
+/// could otherwise use this server to map the network around it.
 pub(in crate::api) fn net_error_text(error: &NetError) -> String {
     match error {
         NetError::BlockedAddress { rule, is_terse: false } => {
@@ -195,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_port_and_a_blocked_address_have_the_same_text_with_the_setting_terse_only() {
+    fn only_with_network_terse_do_a_closed_port_and_a_blocked_address_get_the_same_error_text() {
         let closed = NetError::Refused(ConnectionRefused.into());
         for rule in [BlockedBy::Address, BlockedBy::Deny, BlockedBy::Port(22)] {
             let text = |is_terse| net_error_text(&NetError::BlockedAddress { rule, is_terse });

@@ -1,10 +1,11 @@
-//! A curl command that repeats the last attempt of a webhook, for somebody who debugs a receiver. The command leaves out the
-//! secrets: the credentials of the URL, the request's own headers, and the signature, which would be too old anyway.
+//! A curl command that repeats the last attempt of a webhook, for somebody who debugs a receiver. The command
+//! leaves out the secrets: the credentials of the URL, the headers that the request declared for its webhook,
+//! and the signature. A receiver would refuse the signature anyway, because its timestamp would be too old.
 
 use pixaven_ledger::WebhookRecord;
 use url::Url;
 
-/// The curl command as one line of shell. It contains the payload byte for byte.
+/// Formats the curl command as one line of shell. The line contains the payload byte for byte.
 pub(super) fn line(record: &WebhookRecord, payload: &str) -> String {
     let number = record.attempts.last().map_or(1, |last| last.number);
     let headers = [
@@ -21,10 +22,12 @@ pub(super) fn line(record: &WebhookRecord, payload: &str) -> String {
     )
 }
 
-/// The URL without credentials. A placeholder such as `***` would be sent as a wrong user name.
+/// Removes the credentials from a URL. They are not replaced by a placeholder such as `***`, because curl
+/// would send the placeholder as a wrong user name.
 fn url_without_credentials(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return String::new() };
-    // A URL without a host refuses the change, and such a URL has no credentials.
+    // `set_username` and `set_password` fail only for a URL without a host, and such a URL has no
+    // credentials.
     let _without = url.set_password(None).and_then(|()| url.set_username(""));
     url.into()
 }
@@ -48,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_has_no_credentials() {
+    fn the_curl_command_contains_no_credentials() {
         assert_eq!(
             url_without_credentials("https://us%40er:word@example.com/x?y=1"),
             "https://example.com/x?y=1"

@@ -1,4 +1,4 @@
-//! The JSON of webhooks and attempts, made from records of the ledger. Pure.
+//! Builds the JSON of webhooks and attempts from records of the ledger. This module does no I/O.
 
 use pixaven_ledger::{RecordedAttempt, WebhookRecord};
 use serde_json::{Map, Value, json};
@@ -7,7 +7,8 @@ use super::curl;
 use crate::api::timestamp::timestamp;
 use crate::work::redact::without_credentials;
 
-/// The JSON of one webhook. The record of a list has no attempts; the JSON then has none either.
+/// Builds the JSON of one webhook. If the record was read for a list, it contains no attempts, and the JSON
+/// contains none either.
 pub fn webhook_json(record: &WebhookRecord) -> Value {
     let mut json = Map::new();
     json.insert("id".to_owned(), json!(record.id.to_string()));
@@ -44,13 +45,14 @@ pub fn webhook_json(record: &WebhookRecord) -> Value {
     Value::Object(json)
 }
 
-/// A payload as a member of an answer.
+/// Converts a payload to a JSON value.
 pub fn payload_json(payload: &str) -> Value {
-    // Every payload is JSON. If one is not, showing it as text is better than hiding it.
+    // Every payload should be JSON. A payload that is not JSON is shown as a text, because an error would
+    // hide the payload.
     serde_json::from_str(payload).unwrap_or_else(|_| json!(payload))
 }
 
-/// The JSON of one attempt that has ended.
+/// Builds the JSON of one attempt that has ended.
 pub(in crate::api) fn attempt_json(recorded: &RecordedAttempt) -> Value {
     let attempt = &recorded.attempt;
     let mut json = json!({
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_created_webhook_shows_its_request() {
+    fn the_json_of_a_created_webhook_shows_its_request() {
         let expected = json!({
             "id": "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0",
             "status": "created",
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_webhook_shows_its_attempts_and_payload() {
+    fn the_json_of_a_failed_webhook_shows_its_attempts_and_payload() {
         let attempts = [
             Attempt {
                 started_ms: NOON_MS + 1_000,

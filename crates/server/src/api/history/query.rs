@@ -5,15 +5,16 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 use url::Host;
 
-/// Page length of a list without `limit`, and the largest accepted `limit`.
+/// The largest number of webhooks in one page of a list if the request has no `limit`.
 const DEFAULT_LIMIT: u32 = 50;
+/// The largest `limit` that a list request may have.
 const MAX_LIMIT: u32 = 100;
 
 /// The highest `rate` of a bulk resend, in webhooks per second.
 pub const MAX_RESEND_RATE: i64 = 100_000;
 
-/// Parses the query string of a list. An error is a public message. Unknown names are ignored. When a name is repeated, the
-/// last value counts, except that all statuses are added up.
+/// Parses the query string of a list. An error is a message for the client. Unknown parameters are ignored.
+/// When a parameter is repeated, its last value counts. Only `status` combines all its values.
 pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
     let mut query = WebhookQuery {
         account,
@@ -26,7 +27,8 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
         limit: DEFAULT_LIMIT,
     };
     for (name, value) in pairs {
-        // A form with empty fields sends `?status=&start=`.
+        // An empty value counts as absent, because a form with empty fields sends empty values, such as
+        // `?status=&start=`.
         let value = value.trim();
         if value.is_empty() {
             continue;
@@ -64,7 +66,8 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
     Ok(query)
 }
 
-/// Parses the filters of a bulk resend. They are the filters of a list, but without a status only failed webhooks match.
+/// Parses the filters of a bulk resend. They are the filters of a list, but a bulk resend without `status`
+/// selects only failed webhooks.
 pub fn parse_resend_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
     let mut query = parse_query(account, pairs)?;
     if query.statuses.is_empty() {
@@ -73,7 +76,7 @@ pub fn parse_resend_query(account: AccountId, pairs: &[(String, String)]) -> Res
     Ok(query)
 }
 
-/// Parses a host into the form that a parsed URL has, which is the form in the ledger.
+/// Converts a host to the form that the URL parser produces, because the ledger stores hosts in this form.
 fn host(value: &str) -> Result<String, String> {
     let parsed =
         Host::parse(value).map_err(|_| format!("host must be a host name or an address, got {value}"))?;
@@ -91,10 +94,11 @@ fn statuses(value: &str) -> Result<Vec<WebhookStatus>, String> {
     parsed.collect()
 }
 
-/// Parses an ISO 8601 time into milliseconds since the epoch. A time without `Z` or an offset is UTC. A date without a time is
-/// the first moment of its day.
+/// Parses an ISO 8601 time into milliseconds since the epoch. A time without `Z` or an offset is UTC. A date
+/// without a time is the first moment of its day.
 fn instant(name: &str, value: &str) -> Result<i64, String> {
-    // An unescaped `+` of an offset arrives as a space. Some clients also write a space between date and time.
+    // In a query string, the unescaped `+` of a time offset is decoded as a space. Some clients also write a
+    // space between date and time.
     let text: String = value
         .char_indices()
         .map(|(at, c)| match (c, at) {
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_queries_are_parsed() {
+    fn valid_query_strings_of_a_list_are_parsed() {
         let all = WebhookQuery {
             account: 7,
             statuses: Vec::new(),
@@ -165,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_cursors_are_parsed() {
+    fn the_parameters_host_and_cursor_are_parsed() {
         for (text, expected) in [
             ("Example.com", "example.com"),
             ("b%C3%BCcher.example", "xn--bcher-kva.example"),
@@ -180,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_names_the_wrong_parameter() {
+    fn the_error_message_names_the_invalid_parameter() {
         for (text, expected) in [
             (
                 "status=done",

@@ -73,7 +73,7 @@ impl Client {
         let stream = TcpStream::connect(self.server).await.context("the server cannot be reached")?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(async move {
-            // An error of the connection is ignored here, because `send_request` below reports it.
+            // An error of the connection is ignored, because `send_request` below reports it.
             let _broken = connection.await;
         });
         let (head, body) =

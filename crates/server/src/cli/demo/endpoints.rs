@@ -34,7 +34,7 @@ pub(super) struct Endpoints {
     webhooks: mpsc::Receiver<ReceivedWebhook>,
 }
 
-/// A webhook that the receiver got.
+/// A webhook that the receiver received.
 pub(super) struct ReceivedWebhook {
     pub(super) received_at: Instant,
     pub(super) path: String,
@@ -105,7 +105,7 @@ impl Handler {
         let body = body.collect().await.map(http_body_util::Collected::to_bytes);
         Ok(match (head.method, head.uri.path(), body) {
             (Method::GET, "/photo.jpg", _) => jpeg_response(self.photo.clone()),
-            // The file begins like a JPEG with a JFIF header; the rest is not valid.
+            // The file begins with a valid JFIF header of a JPEG. The bytes after the header are not valid.
             (Method::GET, "/broken.jpg", _) => {
                 jpeg_response(Bytes::from_static(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00torn apart"))
             }
@@ -118,7 +118,7 @@ impl Handler {
                     body,
                     answer,
                 };
-                // If the queue is full, the webhook is dropped: no code waits for it any more.
+                // If the queue is full, the webhook is dropped, because no code reads the queue any more.
                 let _full = self.webhooks.try_send(webhook);
                 empty_response(answer)
             }

@@ -1,4 +1,5 @@
-//! The scenario of the demo, in four chapters. Every statement that the demo prints is checked first.
+//! The scenario of the demo, in four chapters. The demo checks every statement before it prints the
+//! statement.
 
 use std::time::{Duration, Instant};
 
@@ -227,7 +228,7 @@ fn time_since_accepted(accepted: &AcceptedRequest, webhook: &ReceivedWebhook) ->
     )
 }
 
-/// A time as text, in milliseconds or, from one second on, in seconds.
+/// Formats a duration: in milliseconds if it is shorter than one second, otherwise in seconds.
 fn format_time(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     if ms >= 1000.0 { format!("{:.2} s", ms / 1000.0) } else { format!("{ms:.1} ms") }

@@ -17,7 +17,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 /// A running server. Dropping this value kills the process.
 pub(super) struct ServerProcess {
     process: tokio::process::Child,
-    /// Keeps the pipe open, so that the server can still print.
+    /// The pipe from the server's standard output. It must stay open, because the server could not print to a
+    /// closed pipe.
     _stdout: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
     pub(super) pid: u32,
@@ -36,7 +37,8 @@ impl ServerProcess {
         let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir"])
             .arg(data_dir)
-            // The default pauses of five seconds and more are too long for a demo.
+            // The default pauses between the attempts of a webhook, five seconds and more, are too long for a
+            // demo.
             .args(["--set", "webhooks.schedule_s=1,1"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -65,7 +67,7 @@ impl ServerProcess {
     /// Stops the server with SIGTERM, as a service manager does.
     ///
     /// # Errors
-    /// If the server does not end in time or ends with a failure.
+    /// If the server does not end in time or ends with an exit status that means failure.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         let pid = pid.context("the server has an impossible process id")?;

@@ -1,6 +1,6 @@
 //! Verifies the signature of a webhook, as a receiver should do (Standard Webhooks 1.0): the signature over
 //! id, timestamp and body must match the account's secret. This code follows the specification and shares no
-//! code with the signing of webhooks, so that each checks the other.
+//! code with the signing of webhooks, so that a bug in one of them makes the demo fail.
 
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
@@ -46,7 +46,7 @@ pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str) -> anyhow::
 mod tests {
     use super::*;
 
-    // The secret, the body and the signature are the example of the Standard Webhooks specification.
+    // The secret, the body and the signature come from the example in the Standard Webhooks specification.
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const BODY: &[u8] = br#"{"test": 2432232314}"#;
     const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";

@@ -10,7 +10,7 @@ use pixaven_imaging::sniff;
 
 /// How many bytes at the beginning of a file are read to detect an image format.
 const HEAD_BYTES: u64 = 64 << 10;
-/// How many folders may be nested. Deeper folders are reported as failures and not searched.
+/// How deep folders may be nested. Deeper folders are reported as failures and not searched.
 const MAX_DEPTH: usize = 64;
 
 /// A file to process.
@@ -32,7 +32,7 @@ pub(super) struct Input {
 pub(super) struct FoundInputs {
     /// The inputs, sorted by the folder and the name of their results.
     pub(super) inputs: Vec<Input>,
-    /// The number of files in folders that are not images.
+    /// The number of files that the search found in folders and skipped, because they are not images.
     pub(super) n_skipped: usize,
     /// Files and folders that could not be read, each with the reason.
     pub(super) failures: Vec<(PathBuf, String)>,

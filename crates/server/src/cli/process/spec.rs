@@ -12,7 +12,8 @@ use crate::work::request::{self, RequestKind, Spec};
 
 /// Attributes of a request that describe the source of the image or the answer. Only a server supports them.
 const SERVER_ONLY: [&str; 6] = ["url", "headers", "response", "webhook", "store", "cdn"];
-/// An id for the parser, which requires the id or the URL of a watermark. No code looks this id up.
+/// A placeholder for `watermark.id`, because the parser requires the id or the URL of a watermark. No code
+/// looks for a watermark with this id.
 const PLACEHOLDER_ID: &str = "0000000000";
 
 /// Reads the specification from `file`, or from standard input if `file` is `-`. Without a file, the
@@ -60,7 +61,7 @@ fn set_watermark_id(request: &mut Map<String, Value>, has_watermark: bool) -> an
         return Ok(());
     }
     let watermark = request.entry("watermark").or_insert_with(|| Value::Object(Map::new()));
-    // If the value is not an object, the parser of requests refuses it.
+    // If the value of `watermark` is not an object, the parser of requests refuses it.
     let Value::Object(watermark) = watermark else { return Ok(()) };
     if let Some(name) =
         ["id", "url"].into_iter().find(|name| watermark.get(*name).is_some_and(|value| !value.is_null()))
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_needs_a_file_and_accepts_no_id() {
+    fn a_watermark_requires_a_file_and_an_id_is_refused() {
         let opacity = |json: &str| {
             let spec = parse(json.as_bytes(), true).expect("the specification is valid");
             spec.plan.watermark.map(|watermark| watermark.opacity)

@@ -8,7 +8,7 @@ use super::FileSizes;
 /// Counts the results of a run.
 pub(super) struct Summary {
     n_succeeded: usize,
-    /// The number of inputs that succeeded or failed.
+    /// The number of inputs that were processed, with success or with a failure.
     n_ended: usize,
     n_skipped: usize,
     n_bytes_before: u64,
@@ -80,7 +80,7 @@ fn file_count(n: usize) -> String {
     if n == 1 { "1 file".to_owned() } else { format!("{n} files") }
 }
 
-/// A size as text, in the largest unit in which it is at least 1.
+/// Formats a size in the largest unit in which the number is at least 1.
 fn format_size(n_bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     let mut size = n_bytes as f64 / 1000.0;
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_have_units_and_the_change_in_percent() {
+    fn the_summary_shows_sizes_with_units_and_their_change_in_percent() {
         let mut summary = Summary::new(0, Vec::new());
         assert_eq!(summary.numbers(Duration::ZERO), "0 files in 0.0 s: 0 bytes before, 0 bytes after");
         summary.add(Path::new("a"), Ok(FileSizes { n_bytes_before: 2_000_000, n_bytes_after: 500_000 }));

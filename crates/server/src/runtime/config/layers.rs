@@ -14,13 +14,14 @@ use crate::runtime::spelling;
 
 /// The prefix of the environment variables that set a setting.
 const PREFIX: &str = "PIXAVEN_";
-/// The beginnings of variable names that have the prefix but do not name a setting.
+/// The beginnings of names of environment variables that have the prefix `PIXAVEN_` but do not name a
+/// setting.
 const IGNORED_VARIABLES: &[&str] = &[
     // Kubernetes describes a service called `pixaven` to every container with variables of these forms.
     "PIXAVEN_SERVICE_",
     "PIXAVEN_PORT",
-    // These variables configure the tests: the programs and files on the machine, and the tests that must not
-    // be skipped.
+    // These variables configure the tests: they name the programs and files that tests use, and the tests
+    // that must not be skipped.
     "PIXAVEN_CORPUS",
     "PIXAVEN_PYTHON",
     "PIXAVEN_REQUIRE_",

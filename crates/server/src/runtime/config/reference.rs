@@ -92,8 +92,8 @@ impl AcceptedValues {
     }
 
     /// Converts the text of an environment variable or a flag to a TOML value. A list is separated by commas.
-    /// A text that should be a number or a Boolean and is not stays a text, which [`Self::accepts`] then
-    /// refuses.
+    /// If the setting is a number or a Boolean and the text is not, the value remains a text, which
+    /// [`Self::accepts`] then refuses.
     pub fn parse(&self, text: &str) -> Value {
         let item = |text: &str| match self {
             Self::Integer(_) | Self::IntegerList(_) => {
@@ -131,7 +131,7 @@ pub fn sections() -> Vec<Section> {
     parse(DEFAULT_TOML).expect("the embedded default.toml has the required form: a test parses it")
 }
 
-/// Parses a file of the required form. The error is the first line that does not have the form.
+/// Parses a file of the required form. The error is the first line that does not have this form.
 fn parse(text: &'static str) -> Result<Vec<Section>, &'static str> {
     let mut sections: Vec<Section> = Vec::new();
     let mut doc: Vec<&str> = Vec::new();
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parsed_sections_equal_the_embedded_file_read_as_toml() {
+    fn the_parsed_default_toml_equals_the_same_file_parsed_by_the_toml_crate() {
         let sections = parse(DEFAULT_TOML).unwrap();
         let mut table = toml::Table::new();
         for section in sections {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_the_required_form_is_the_error() {
+    fn a_line_without_the_required_form_is_returned_as_the_error() {
         for (text, line) in [
             ("# a\n[a]\nkey = 1 # from 0 to 1", "key = 1 # from 0 to 1"),
             ("# a\n[a]\n# b\nkey = 1", "key = 1"),

@@ -152,8 +152,8 @@ impl Webhooks {
         }
     }
 
-    /// How many retries may be sent at the same time, at least one. The rest of `concurrency` is for first
-    /// attempts only.
+    /// How many retries may be sent at the same time, at least one. The remaining permits of `concurrency`
+    /// are for first attempts only.
     pub fn retry_concurrency(&self) -> usize {
         let first_attempts_only = self.concurrency.saturating_mul(self.first_attempts_percent as usize) / 100;
         self.concurrency.saturating_sub(first_attempts_only).max(1)

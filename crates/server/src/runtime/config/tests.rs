@@ -25,7 +25,7 @@ fn message(result: Result<Config, Error>) -> String {
 }
 
 #[test]
-fn without_other_layers_the_defaults_are_effective() {
+fn without_file_environment_and_flags_every_setting_has_its_default() {
     let config = Config::load(Sources::default()).unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.server.data_dir, Path::new("./pixaven-data"));
@@ -210,8 +210,7 @@ fn every_setting_has_its_own_variable_that_is_not_ignored() {
                 environment: vec![(variable_name(&key), "\u{0}".to_owned())],
                 ..Sources::default()
             });
-            // A setting either refuses this text or, if it is a path or a list, accepts the text as its
-            // value.
+            // A path or a list accepts this text as its value. Every other setting must refuse the text.
             match result {
                 Err(Error::Invalid { key: refused, .. }) => assert_eq!(refused, key),
                 Err(other) => panic!("{key}: {other}"),

@@ -1,5 +1,5 @@
-//! Finds files whose writing was cut off by a crash. `object_store` writes a file under a temporary name, which is the final
-//! name followed by `#` and a number, and hides such files from every list.
+//! Finds files that a crash left incomplete. `object_store` writes a file under a temporary name, which is
+//! the final name followed by `#` and a number, and omits such files from every list.
 
 use std::fs::{self, DirEntry};
 use std::io::{self, ErrorKind};
@@ -17,7 +17,8 @@ pub(super) fn remove_before(root: &Path, before_ms: i64) -> io::Result<u64> {
             if entry.file_type()?.is_dir() {
                 directories.push(entry.path());
             } else if is_unfinished(&entry) {
-                // The writer of the file may rename or remove it at any moment, so a missing file is no error.
+                // Another process may finish writing the file at any moment, and then renames or removes it.
+                // A missing file is therefore no error.
                 let removed = entry.metadata().and_then(|file| match file.modified()? < before {
                     true => fs::remove_file(entry.path()).map(|()| 1),
                     false => Ok(0),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RequestKind;
 
-/// An accepted request: its JSON as the client sent it, and two facts that the JSON does not contain. The
+/// An accepted request: its JSON as the client sent it, the endpoint, and the base URL of the server. The
 /// checked plan is never stored, because a newer version of this program may run the job.
 #[derive(Serialize, Deserialize)]
 pub struct StoredRequest {

@@ -1,4 +1,5 @@
-//! The server's side of one worker process: starts the process, sends an image, watches the limits, kills the process.
+//! The server's side of one worker process: starts the process, sends images to it, measures its memory and
+//! CPU time, and kills it if it exceeds a limit.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +19,8 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Bytes of a worker's line that go into the log. A longer line is cut.
 const LOG_LINE_MAX_BYTES: u64 = 1_024;
-/// Lines of one worker that go into the log. Further lines are discarded, so that a worker cannot fill the log.
+/// Lines of one worker that go into the log. Further lines are discarded, so that a worker cannot fill the
+/// log.
 const LOG_LINES_MAX: usize = 100;
 
 /// A worker process and its pipes.
@@ -29,21 +31,22 @@ pub(super) struct Child {
     is_used: bool,
 }
 
-/// Why a worker returned no result.
+/// Why a worker returned no result for an image.
 pub(super) enum ExchangeError {
     /// The worker answered that it cannot process the image. The worker is healthy.
     Image(ImageError),
     /// The worker exceeded a limit. The caller must kill it.
     LimitExceeded(LimitExceeded),
-    /// The worker exceeded its memory, but it may still hold memory of earlier images. The caller must kill it.
+    /// The worker exceeded its memory limit, but it may still hold memory of earlier images. The caller must
+    /// kill it.
     OutOfMemoryAfterUse(LimitExceeded),
     /// The worker process ended by itself, or sent bytes that are no reply.
     Crashed(String),
 }
 
 impl Child {
-    /// Starts a worker. Its environment holds only three variables, which make glibc keep freed memory in the process:
-    /// returning the memory to the system between images costs up to 20 ms per image.
+    /// Starts a worker. Its environment holds only three variables, which make glibc keep freed memory in the
+    /// process: returning the memory to the system between images costs up to 20 ms per image.
     pub(super) fn spawn(program: &Path, cpu: Duration, tasks: &Tasks) -> io::Result<Self> {
         let mut process = Command::new(program)
             .arg("image-worker")
@@ -55,7 +58,8 @@ impl Child {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Its own process group: Ctrl-C on a terminal must reach the server only, which lets its workers finish.
+            // The worker gets its own process group, so that Ctrl-C on a terminal reaches only the server.
+            // The server lets its workers finish.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -85,7 +89,7 @@ impl Child {
         self.is_used
     }
 
-    /// Kills the process without waiting for its end; tokio reaps it.
+    /// Kills the process without waiting for its end. `tokio` collects the exit status.
     pub(super) fn kill(&mut self) {
         if let Err(error) = self.process.start_kill() {
             tracing::debug!(%error, "an image worker had ended already");
@@ -154,10 +158,10 @@ impl Child {
     }
 }
 
-/// Completes when the worker has exceeded its memory or its CPU time.
+/// Completes when the worker has exceeded its limit on memory or on CPU time.
 ///
-/// The first measurement comes one interval after the start, so that most images are never measured. CPU time that the
-/// worker used before the first measurement does not count.
+/// The first measurement takes place one interval after the start, so most images end before it. CPU time
+/// that the worker used before the first measurement does not count.
 async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
     let mut first_cpu = None;
     loop {
@@ -173,8 +177,8 @@ async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
     }
 }
 
-/// Writes the lines of a worker's standard error to the log, until the worker ends. Control characters are escaped, because a
-/// worker that a hostile image has taken over must not forge log lines.
+/// Writes the lines of a worker's standard error to the log, until the worker ends. Control characters are
+/// escaped, because a worker that a hostile image has taken over must not forge log lines.
 async fn log_lines(stderr: ChildStderr, pid: Option<u32>) {
     let mut lines = BufReader::new(stderr);
     let mut n_lines = 0;

@@ -1,10 +1,12 @@
-//! The jail of a worker process. A worker enters it before it reads the first byte of an image. From then on the process can
-//! compute, use memory, read its standard input and write to its standard output and standard error. A bug in a codec then
-//! yields neither a file, nor a connection, nor another process.
+//! The jail of a worker process. A worker enters it before it reads the first byte of an image. From then on
+//! the process can compute, use memory, read its standard input and write to its standard output and standard
+//! error. An attacker who exploits a bug in a codec can therefore neither open a file, nor open a connection,
+//! nor start a process.
 //!
-//! The jail has several walls, so that one missing feature of the kernel leaves the others standing:
-//! resource limits, no new privileges, an empty network namespace, Landlock without any path, and a seccomp filter with the
-//! system calls of a process that only computes. A forbidden system call kills the process.
+//! The jail consists of several walls, which are independent restrictions, so that a kernel without one of
+//! these features still enforces the other restrictions: resource limits, no new privileges, an empty network
+//! namespace, Landlock without any path, and a seccomp filter with the system calls of a process that only
+//! computes. A forbidden system call kills the process.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,7 +21,8 @@ use seccompiler::{
     apply_filter,
 };
 
-/// The newest version of Landlock whose rights are named here. An older kernel enforces the rights that it knows.
+/// The newest version of Landlock whose access rights this program restricts. An older kernel enforces the
+/// rights that it knows.
 const LANDLOCK_ABI: ABI = ABI::V6;
 
 /// `PROT_EXEC` of mmap(2) and mprotect(2).
@@ -28,7 +31,7 @@ const PROT_EXEC: u64 = 4;
 /// `RLIMIT_CPU` of setrlimit(2), which a worker renews for every image.
 const RLIMIT_CPU: u64 = 0;
 
-/// `EACCES`, the answer to system calls that a library may try and do without.
+/// `EACCES`, the error for system calls that a library may make although it works without them.
 const EACCES: u32 = 13;
 
 /// A wall of the jail that this kernel does not offer.
@@ -53,7 +56,8 @@ impl MissingWall {
     }
 }
 
-/// Locks this process in, for good. The process must have one thread. Returns the walls that the kernel does not offer.
+/// Locks this process into the jail, which it can never leave. The process must have only one thread. Returns
+/// the walls that the kernel does not offer.
 ///
 /// # Errors
 /// A resource limit or a process attribute could not be set.
@@ -77,15 +81,16 @@ pub fn enter() -> io::Result<Vec<MissingWall>> {
     Ok(missing)
 }
 
-/// Moves this process into a network namespace without interfaces. An unprivileged process needs a user namespace of its own
-/// for that, which some systems forbid.
+/// Moves this process into a network namespace without interfaces. An unprivileged process needs a user
+/// namespace of its own for that, which some systems forbid.
 fn leave_network() -> bool {
     #[expect(deprecated, reason = "the flags concern no file descriptor, so the safe function is right")]
     let unshare = rustix::thread::unshare;
     unshare(UnshareFlags::NEWNET).or_else(|_| unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET)).is_ok()
 }
 
-/// Forbids every file, every TCP port, and signals and abstract sockets outside of this process.
+/// Forbids access to every file and every TCP port, signals to other processes, and connections to abstract
+/// sockets of other processes.
 fn restrict_by_landlock() -> bool {
     let restricted = Ruleset::default()
         .handle_access(AccessFs::from_all(LANDLOCK_ABI))
@@ -101,16 +106,19 @@ fn filter_system_calls() -> Result<(), seccompiler::Error> {
     let allow = SeccompFilter::new(allowed_calls()?, SeccompAction::KillProcess, SeccompAction::Allow, arch)?;
     let refuse =
         SeccompFilter::new(refused_calls(), SeccompAction::Allow, SeccompAction::Errno(EACCES), arch)?;
-    // The kernel runs both filters and takes the more restrictive answer.
+    // The kernel runs both filters for each system call and applies the more restrictive of their two
+    // actions.
     let (refuse, allow): (BpfProgram, BpfProgram) = (refuse.try_into()?, allow.try_into()?);
-    // The second filter may not forbid the installation of the first.
+    // `refuse` must be installed before `allow`, because `allow` forbids the system call that installs a
+    // filter.
     apply_filter(&refuse)?;
     apply_filter(&allow)
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// The system calls of a process that computes and talks over open pipes. A call without rules is allowed with any arguments.
+/// The system calls that a process needs to compute and to use open pipes. A system call without rules is
+/// allowed with any arguments.
 fn allowed_calls() -> Result<Rules, seccompiler::Error> {
     let condition =
         |argument, operator, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);
@@ -133,7 +141,7 @@ fn refused_calls() -> Rules {
     REFUSED.iter().map(|&call| (call, Vec::new())).collect()
 }
 
-/// Allowed with any arguments.
+/// System calls that are allowed with any arguments.
 const ALLOWED: &[i64] = &[
     libc::SYS_read,
     libc::SYS_readv,
@@ -157,5 +165,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
-/// Answered with an error instead of a kill: libraries use these calls to tune themselves, and do without them.
+/// These calls fail with an error, and the process is not killed, because libraries use these calls only to
+/// tune themselves and work without them.
 const REFUSED: &[i64] = &[libc::SYS_openat, libc::SYS_sched_getaffinity, libc::SYS_sysinfo];

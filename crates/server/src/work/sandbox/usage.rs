@@ -1,5 +1,5 @@
-//! Measures the memory and CPU time of a worker from outside, by `/proc` of Linux. On other systems nothing is measured and
-//! only the limit on wall time holds.
+//! Measures the memory and CPU time of a worker from another process, through `/proc` of Linux. On other
+//! systems nothing is measured, and the server enforces only the limit on wall time.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ pub(super) fn of(pid: u32) -> Option<Usage> {
     parse(&stat, rustix::param::page_size() as u64, rustix::param::clock_ticks_per_second())
 }
 
-/// Parses the fields 14 and 15 (user and system time, in ticks) and 24 (resident pages) of `/proc/PID/stat`, see proc(5).
-/// Counting starts behind the command name, because only that field may contain spaces.
+/// Parses the fields 14 and 15 (user and system time, in ticks) and 24 (resident pages) of `/proc/PID/stat`,
+/// see proc(5). Counting starts behind the command name, because only that field may contain spaces.
 fn parse(stat: &str, page_bytes: u64, ticks_per_s: u64) -> Option<Usage> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ').skip(11);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_found_behind_any_command_name() {
+    fn the_usage_is_parsed_after_a_command_name_with_spaces_and_parentheses() {
         let stat =
             "42 (a) b (c) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 4096000 321 18446744073709551615 1";
         let usage = parse(stat, 4096, 100);

@@ -1,4 +1,5 @@
-//! The frames on the pipes between the server and a worker. A frame is two lengths, a JSON head and a body of raw bytes.
+//! The frames on the pipes between the server and a worker. A frame is two lengths, a JSON head and a body of
+//! raw bytes.
 
 use std::io::{self, Read, Write};
 
@@ -11,10 +12,12 @@ use crate::work::error::ImageError;
 
 /// Bytes of the two lengths of a frame: of the head (u32) and of the body (u64), little-endian.
 pub(super) const LENGTHS_BYTES: usize = 12;
-/// Largest head that is accepted. A head holds a plan or facts, which are much smaller.
+/// Largest head that is accepted. A head contains the plan for an image or the properties of a result, which
+/// are much smaller.
 const HEAD_MAX_BYTES: u32 = 4 << 20;
 
-/// Server to worker. The body is the input image, followed by the watermark's image if there is one.
+/// The head of a frame from the server to a worker. The body is the input image, followed by the watermark's
+/// image if there is one.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) plan: Plan,
@@ -35,14 +38,15 @@ impl Task {
     }
 }
 
-/// Worker to server. The body is the output image; it is empty after a failure.
+/// The head of a frame from a worker to the server. The body is the output image; it is empty after a
+/// failure.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Reply {
     Done { input: FileInfo, output: FileInfo, faces: Option<Vec<Rect>>, warnings: Vec<String> },
     Failed(ImageError),
 }
 
-/// Serialises the lengths and the head of a frame. The caller writes the body behind them.
+/// Serialises the lengths and the head of a frame. The caller writes the body after the head.
 pub(super) fn head(value: &impl Serialize, body_bytes: usize) -> serde_json::Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
     let mut head = Vec::with_capacity(LENGTHS_BYTES + json.len());
@@ -93,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_splits_into_image_and_watermark() {
+    fn the_body_of_a_task_is_split_into_the_image_and_the_watermark() {
         let task =
             |watermark_bytes| Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes };
         let split = |watermark_bytes| {

@@ -1,5 +1,6 @@
-//! The worker's side of the pipe: the process `pixaven image-worker`. It reads one image at a time from standard input and
-//! writes the result to standard output. The process locks itself in first; see `jail`.
+//! The worker's side of the pipe: the process `pixaven image-worker`. It reads one image at a time from
+//! standard input and writes the result to standard output. Before it reads the first image, the process
+//! enters the jail (module `jail`).
 
 use std::io;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::jail;
 use super::wire::{self, Reply, Task};
 
-/// Processes images until standard input ends. Standard input ends when the server process ends, even after SIGKILL.
+/// Processes images until standard input ends. Standard input ends when the server process ends, even after
+/// SIGKILL.
 pub fn run(cpu_s_per_image: u64) -> io::Result<()> {
     for wall in jail::enter()? {
         eprintln!("the jail has no {} on this system", wall.name());
@@ -39,8 +41,9 @@ fn process_task(input: Input<'_>, task: &Task, scratch: &mut Scratch) -> (Reply,
     }
 }
 
-/// The CPU limit of the kernel (`RLIMIT_CPU`), renewed for every image. The server's own watch is more precise. The kernel's
-/// limit still holds when the server was killed while an image kept this process in an endless loop.
+/// The CPU limit of the kernel (`RLIMIT_CPU`), renewed for every image. The server measures CPU time more
+/// precisely. The limit of the kernel is needed when the server is killed while this process is in an endless
+/// loop, because then only the kernel can end the process.
 struct CpuAllowance {
     per_image_s: u64,
     started: std::time::Instant,
@@ -51,7 +54,8 @@ impl CpuAllowance {
         Self { per_image_s, started: std::time::Instant::now() }
     }
 
-    /// Allows one more image. This process has one thread, so its CPU time is at most the time since its start.
+    /// Raises the CPU limit so that one more image can be processed. This process has one thread, so its CPU
+    /// time is at most the time since its start.
     fn renew(&mut self) -> io::Result<()> {
         let slack = Duration::from_secs(5);
         let allowed_s = (self.started.elapsed() + slack).as_secs() + self.per_image_s;

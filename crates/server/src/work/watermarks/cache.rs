@@ -1,5 +1,6 @@
-//! An LRU cache of watermark files, bounded in bytes. A watermark's file never changes, so an entry cannot be out of date.
-//! Whether an account may use a watermark is read from the ledger for every request, never from this cache.
+//! An LRU cache of watermark files with a limit in bytes. A watermark's file never changes, so an entry
+//! cannot be out of date. For every request, the ledger decides whether the account may use a watermark; this
+//! cache never decides.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 #[derive(Clone)]
 pub(super) struct Cache {
     max_bytes: usize,
-    /// Ordered by last use: the entry that was used last is the last element.
+    /// The files in the order of their last use. The last element was used most recently.
     entries: Arc<Mutex<Vec<(String, Bytes)>>>,
 }
 

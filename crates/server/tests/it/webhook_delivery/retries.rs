@@ -105,7 +105,7 @@ async fn retry_after_postpones_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn a_retry_after_below_the_scheduled_pause_is_not_the_reason_to_wait() {
+async fn a_retry_after_shorter_than_the_scheduled_wait_is_not_the_due_reason() {
     let harness = DeliveryHarness::open().await;
     for (retry_after, expected_ms, why) in
         [(4, 5_000, DueReason::Retry), (5, 5_000, DueReason::RetryAfter), (6, 6_000, DueReason::RetryAfter)]
@@ -131,7 +131,7 @@ async fn an_attempt_to_a_forbidden_address_ends_as_blocked_address() {
 }
 
 #[tokio::test]
-async fn local_trouble_uses_up_no_attempt() {
+async fn an_error_of_this_machine_uses_up_no_attempt() {
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let harness = DeliveryHarness::with_secret("not a secret").await;
     let id = harness.accept(&receiver.url("/")).await;
@@ -146,7 +146,7 @@ async fn local_trouble_uses_up_no_attempt() {
 }
 
 #[tokio::test]
-async fn a_failing_receiver_opens_the_circuit_breaker_and_gets_everything_after_a_good_probe() {
+async fn a_failing_receiver_opens_the_circuit_breaker_and_gets_all_webhooks_after_a_successful_probe() {
     let receiver =
         ScriptedReceiver::start([vec![respond_status(503); 8], vec![respond_status(200)]].concat());
     let harness = DeliveryHarness::open().await;

@@ -17,7 +17,8 @@ impl<'a> Container<'a> {
         for (kind, content) in Boxes::new(fields.rest()) {
             budget.spend(1)?;
             if kind == *b"infe" {
-                // Versions 0 and 1 have no item type, so such an item cannot be a picture.
+                // Entries of version 0 or 1 have no item type, so they cannot describe a picture and are
+                // skipped.
                 if let Some((id, kind, media_type)) = item_info(content) {
                     let item = self.items.entry(id).or_default();
                     item.kind = kind;

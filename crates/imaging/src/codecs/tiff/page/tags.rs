@@ -1,12 +1,12 @@
-//! Interprets single tags: converts numbers to the types of `page.rs`, and refuses unsupported values by
-//! name.
+//! Interprets single tags: converts their numbers to the types of `page.rs`. The error for an unsupported
+//! value names the feature.
 
 use super::{Alpha, Compression, Photometric};
 use crate::Error;
 use crate::codecs::tiff::directory::{Directory, File};
 use crate::codecs::tiff::{corrupt, unsupported};
 
-/// The tag Compression.
+/// Converts the value of the tag Compression.
 pub(super) fn compression(value: u64) -> Result<Compression, Error> {
     Ok(match value {
         0 | 1 => Compression::None,
@@ -28,14 +28,16 @@ pub(super) fn compression(value: u64) -> Result<Compression, Error> {
     })
 }
 
-/// The tag PhotometricInterpretation. Without the tag, a likely interpretation.
+/// Converts the value of the tag PhotometricInterpretation. If the tag is missing, the result is the most
+/// likely interpretation for the compression and the number of samples.
 pub(super) fn photometric(
     value: Option<u64>,
     compression: Compression,
     n_samples: usize,
 ) -> Result<Photometric, Error> {
     Ok(match value {
-        // With old-style JPEG, all known files that state RGB contain YCbCr.
+        // Files with old-style JPEG that state RGB, or nothing, are read as YCbCr, because all known files of
+        // this kind contain YCbCr.
         Some(2) | None if compression == Compression::OldJpeg && n_samples >= 3 => Photometric::YCbCr,
         Some(0) => Photometric::WhiteIsZero,
         Some(1 | 4) => Photometric::BlackIsZero,
@@ -59,7 +61,7 @@ pub(super) fn photometric(
     })
 }
 
-/// The value of a tag with one value for each sample. All values must be equal.
+/// Reads a tag that has one value for each sample. Returns the value, and fails if the values differ.
 pub(super) fn equal(
     file: &File<'_>,
     directory: &Directory,
@@ -74,8 +76,8 @@ pub(super) fn equal(
     }
 }
 
-/// The number of colour samples, and the alpha sample. Other samples are ignored. A sample that the file does
-/// not declare as alpha is ignored, too.
+/// Returns the number of colour samples and the alpha sample. An extra sample is alpha only if the file
+/// declares it as alpha; all other extra samples are ignored.
 pub(super) fn channels(
     file: &File<'_>,
     directory: &Directory,
@@ -99,8 +101,8 @@ pub(super) fn channels(
     Ok((n_colors, alpha.filter(|_| photometric != Photometric::Inks)))
 }
 
-/// Reads the colour map: all reds, all greens, all blues, with 16 bits each. If all values are below 256, the
-/// encoder wrote 8-bit values by mistake.
+/// Reads the colour map: all reds, all greens, all blues, with 16 bits each. If all values are below 256,
+/// they are used as 8-bit values, because some encoders write 8-bit values by mistake.
 pub(super) fn palette(
     file: &File<'_>,
     directory: &Directory,
@@ -123,7 +125,7 @@ pub(super) fn palette(
     Ok((0..n).map(|i| [value(i), value(n + i), value(2 * n + i)]).collect())
 }
 
-/// The tag YCbCrSubSampling.
+/// Reads and checks the tag YCbCrSubSampling.
 pub(super) fn subsampling(
     file: &File<'_>,
     directory: &Directory,
@@ -140,13 +142,13 @@ pub(super) fn subsampling(
     }
 }
 
-/// The `N` values of a tag as finite numbers; `None` when there are fewer.
+/// The first `N` values of a tag. `None` when the tag has fewer values or one of them is not finite.
 pub(super) fn reals<const N: usize>(file: &File<'_>, directory: &Directory, tag: u16) -> Option<[f64; N]> {
     let values = directory.find(tag).map(|entry| file.reals_of(entry, N))?;
     <[f64; N]>::try_from(values).ok().filter(|values| values.iter().all(|v| v.is_finite()))
 }
 
-/// The first value of a tag as a finite number.
+/// The first value of a tag; `None` when the tag is missing or the value is not finite.
 pub(super) fn real(file: &File<'_>, directory: &Directory, tag: u16) -> Option<f64> {
     reals::<1>(file, directory, tag).map(|[value]| value)
 }

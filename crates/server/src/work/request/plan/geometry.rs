@@ -57,8 +57,8 @@ pub(super) fn resize(object: &table::Resize) -> Result<Resize, RequestError> {
         let message = format!("resize.width and resize.height are both required when resize.mode is {name}");
         return Err(RequestError::Invalid(message));
     }
-    // Only the mode `fit` cuts something off. In the other modes the gravity has no effect, and without a
-    // face gravity in the plan no face is searched for.
+    // Only the mode `fit` cuts off a part of the image, so the gravity has no effect in other modes. A face
+    // gravity is dropped in other modes, because it would cause a needless search for faces.
     let gravity = object.gravity.filter(|_| mode == ResizeMode::Fit || !is_face(object.gravity));
     Ok(Resize {
         mode,

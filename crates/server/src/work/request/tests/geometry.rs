@@ -119,7 +119,7 @@ fn resize_modes_with_a_fixed_size_require_both_sides() {
 }
 
 #[test]
-fn scale_requires_its_size() {
+fn scale_requires_the_attribute_size() {
     let scale = Scale { size: 0.5, ratio: 2.0 };
     assert_plan(
         &json!({"scale": {"size": "0.5", "ratio": 2}}),
@@ -133,7 +133,7 @@ fn scale_requires_its_size() {
 }
 
 #[test]
-fn a_side_of_the_padding_overrides_its_size() {
+fn the_padding_of_one_side_overrides_the_padding_for_all_sides() {
     let padding = Padding { top: 1, right: 5, bottom: 5, left: 0, background: None };
     assert_plan(
         &json!({"padding": {"size": 5, "top": 1, "left": 0}}),

@@ -246,7 +246,7 @@ fn recorded_requests_of_the_official_clients_are_parsed() {
 }
 
 #[test]
-fn the_binary_header_counts_unless_its_value_is_0_or_false() {
+fn the_binary_header_requests_a_binary_response_unless_its_value_is_0_or_false() {
     for (header, expected) in [
         (None, false),
         (Some("1"), true),

@@ -22,7 +22,7 @@ fn attributes() -> Vec<(String, Attribute)> {
     attributes
 }
 
-/// The object at `path` with only its required attributes.
+/// The JSON object at `path` with only its required attributes.
 fn required_attributes(path: &str) -> Value {
     match path {
         "crop" => json!({"width": 1, "height": 1}),
@@ -37,8 +37,8 @@ fn required_attributes(path: &str) -> Value {
     }
 }
 
-/// A request in which the attribute called `name` has this value. Its object has all other required
-/// attributes, too.
+/// A request in which the attribute `name` has the given value. The object of the attribute also has its
+/// required attributes.
 fn request_with(name: &str, value: Option<Value>) -> Value {
     let (path, key) = name.rsplit_once('.').unwrap_or(("", name));
     let mut object = required_attributes(path);
@@ -71,7 +71,7 @@ fn an_attribute_that_is_null_equals_an_absent_attribute() {
 }
 
 #[test]
-fn a_range_includes_its_ends_and_nothing_beyond() {
+fn an_attribute_accepts_the_bounds_of_its_range_and_refuses_values_beyond_them() {
     let mut n_checked = 0;
     for (name, attribute) in attributes() {
         let expected = attribute.schema.expected();
@@ -152,7 +152,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn parse_never_panics_on_json_and_parses_the_same_json_to_the_same_spec(json in any_json(), fetch in any::<bool>(), binary in any::<bool>()) {
+    fn parse_never_panics_on_random_json_and_always_returns_the_same_result_for_it(json in any_json(), fetch in any::<bool>(), binary in any::<bool>()) {
         let kind = if fetch { RequestKind::Fetch } else { RequestKind::Upload };
         match parse(json.to_string().as_bytes(), kind, binary) {
             Ok(spec) => {
@@ -167,8 +167,8 @@ proptest! {
     }
 
     #[test]
-    fn parse_never_panics_on_bytes(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        // The test only requires that `parse` returns. Both results are fine.
+    fn parse_never_panics_on_random_bytes(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        // The test only requires that `parse` returns, whether with `Ok` or with an error.
         let _ = parse(&body, RequestKind::Fetch, false);
     }
 }

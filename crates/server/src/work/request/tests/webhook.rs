@@ -6,7 +6,7 @@ use super::super::{RequestError, RequestKind, ResponseMode, Spec, parse};
 use super::{refusal, spec, with_webhook};
 
 #[test]
-fn webhook_attributes_become_the_webhook_spec_or_are_refused() {
+fn valid_attributes_of_webhook_become_part_of_the_spec_and_invalid_ones_are_refused() {
     let minimal = spec(&with_webhook(&json!({}))).webhook.unwrap();
     assert_eq!(minimal.url.as_str(), "https://receiver.example/hook");
     assert_eq!(
@@ -63,14 +63,14 @@ fn a_binary_response_with_a_webhook_is_refused() {
 }
 
 #[test]
-fn cdn_has_no_effect() {
+fn the_object_cdn_has_no_effect() {
     for push in [true, false] {
         assert_eq!(spec(&json!({"cdn": {"push": push}})), spec(&json!({})));
     }
 }
 
 #[test]
-fn debug_output_contains_no_secret() {
+fn debug_output_of_a_spec_contains_no_secret() {
     let mut request = with_webhook(&json!({
         "url": "https://hookuser:hookpassword@receiver.example:8443/hook?hooktoken=1",
         "headers": {"X-Hook": "hookheader"},
