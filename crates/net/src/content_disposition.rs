@@ -10,11 +10,25 @@ use crate::file_name::clean;
 /// Returns the cleaned file name in `Content-Disposition` (RFC 6266), or else the last segment of the URL's
 /// path.
 pub(crate) fn find_file_name(headers: &HeaderMap, url: &Url) -> Option<String> {
-    let disposition = headers.get(CONTENT_DISPOSITION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let disposition = headers.get(CONTENT_DISPOSITION).map(|value| utf8_or_latin1(value.as_bytes()));
     disposition.and_then(|value| from_disposition(&value)).or_else(|| {
         let segment = url.path_segments()?.next_back()?;
-        clean(&percent_decode_str(segment).decode_utf8_lossy())
+        clean(&percent_decoded(segment))
     })
+}
+
+/// Decodes the percent-encoded bytes of a text, as UTF-8 or else as Latin-1.
+fn percent_decoded(text: &str) -> String {
+    utf8_or_latin1(&percent_decode_str(text).collect::<Vec<u8>>())
+}
+
+/// Reads bytes as UTF-8, or as Latin-1 when they are not UTF-8. Servers send both, without a declaration.
+fn utf8_or_latin1(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        // The first 256 characters of Unicode are those of Latin-1.
+        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+    }
 }
 
 /// Returns the cleaned file name of a `Content-Disposition` value. `filename*` has priority over `filename`
@@ -25,13 +39,10 @@ fn from_disposition(value: &str) -> Option<String> {
         let Some((name, value)) = parameter.split_once('=') else { continue };
         match name.trim().to_ascii_lowercase().as_str() {
             "filename*" => {
-                // The value is charset'language'percent-encoded (RFC 8187). Every charset is read as UTF-8,
-                // because servers use no other charset.
-                if let Some(name) = value
-                    .trim()
-                    .splitn(3, '\'')
-                    .nth(2)
-                    .and_then(|encoded| clean(&percent_decode_str(encoded).decode_utf8_lossy()))
+                // The value is charset'language'percent-encoded (RFC 8187). Only UTF-8 and Latin-1 are in
+                // use, and the bytes show which of them it is, so the charset is not read.
+                if let Some(name) =
+                    value.trim().splitn(3, '\'').nth(2).and_then(|encoded| clean(&percent_decoded(encoded)))
                 {
                     return Some(name);
                 }
@@ -101,6 +112,24 @@ mod tests {
             }
             let url = Url::parse("http://example.com").unwrap().join(path).unwrap();
             assert_eq!(find_file_name(&headers, &url).as_deref(), expected, "{disposition:?} {path}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_in_raw_utf8_or_latin1_is_read_and_an_extended_name_needs_no_plain_name() {
+        for (disposition, path, expected) in [
+            ("attachment; filename=\"caf\u{e9}.png\"".as_bytes(), "/x.jpg", "caf\u{e9}.png"),
+            (b"attachment; filename=\"caf\xe9.png\"", "/x.jpg", "caf\u{e9}.png"),
+            (b"attachment; filename=caf\xe9.png", "/x.jpg", "caf\u{e9}.png"),
+            ("attachment; filename=\"\u{65e5}\u{672c}.png\"".as_bytes(), "/x.jpg", "\u{65e5}\u{672c}.png"),
+            (b"attachment; filename*=UTF-8''caf%C3%A9.png", "/x.jpg", "caf\u{e9}.png"),
+            (b"filename*=iso-8859-1'en'%A3.png", "/x.jpg", "\u{a3}.png"),
+            (b"inline", "/caf%E9.png", "caf\u{e9}.png"),
+        ] {
+            let value = HeaderValue::from_bytes(disposition).unwrap();
+            let headers = HeaderMap::from_iter([(CONTENT_DISPOSITION, value)]);
+            let url = Url::parse("http://example.com").unwrap().join(path).unwrap();
+            assert_eq!(find_file_name(&headers, &url).as_deref(), Some(expected), "{path}");
         }
     }
 }

@@ -2,10 +2,11 @@
 //! file of the server opens an outbound connection.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dns_lookup::{AddrInfo, AddrInfoHints, LookupError, SockType};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt as _, TryFutureExt as _};
 use tokio::net::TcpStream;
@@ -17,7 +18,7 @@ use crate::metered_stream::MaybeTlsStream;
 use crate::target::Origin;
 use crate::timings::elapsed_ms;
 use crate::timings::{ExchangeTrace, PhaseTimings};
-use crate::{Inner, NetError, tls};
+use crate::{AddressPolicy, Inner, NetError, tls};
 
 /// The most addresses of one host that are tried. The other addresses of the host are ignored.
 const MAX_ADDRESSES: usize = 6;
@@ -36,11 +37,10 @@ pub(crate) async fn dial(
     trace: &mut ExchangeTrace,
 ) -> Result<(MaybeTlsStream, SocketAddr), NetError> {
     trace.timings = PhaseTimings::default();
+    inner.policy.check_host(&origin.host).map_err(|rule| inner.policy.error(rule))?;
     let resolved = resolve(inner, origin, trace).await?;
-    let permitted = resolved.into_iter().filter(|address| inner.policy.permits(address.ip())).collect();
-    let addresses = interleave_families(permitted);
-    let Some(first) = addresses.first() else { return Err(NetError::BlockedAddress) };
-    trace.address = Some(*first);
+    let addresses = interleave_families(permitted(&inner.policy, resolved)?);
+    trace.address = addresses.first().copied();
 
     let connect_started = Instant::now();
     let (stream, address) = match &inner.proxy {
@@ -61,6 +61,28 @@ pub(crate) async fn dial(
     let stream = inner.tls.connect(name, stream).await.map_err(NetError::from_handshake)?;
     trace.timings.tls_ms = Some(elapsed_ms(handshake_started));
     Ok((MaybeTlsStream::Tls(Box::new(stream)), address))
+}
+
+/// Returns the addresses that the policy permits. When it permits none, the error is the rule that forbids
+/// the first address.
+fn permitted(policy: &AddressPolicy, resolved: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NetError> {
+    let mut blocked_by = None;
+    let mut permitted = Vec::with_capacity(resolved.len());
+    for address in resolved {
+        match policy.check(address) {
+            Ok(()) => permitted.push(address),
+            Err(rule) => blocked_by = blocked_by.or(Some(rule)),
+        }
+    }
+    if !permitted.is_empty() {
+        return Ok(permitted);
+    }
+    Err(blocked_by.map_or_else(no_address, |rule| policy.error(rule)))
+}
+
+/// The error for a host name without any address.
+fn no_address() -> NetError {
+    NetError::Dns(io::Error::new(io::ErrorKind::NotFound, "the host name has no address"))
 }
 
 /// Resolves the host of `origin` and records the time of the lookup. Returns the addresses in the order of
@@ -95,10 +117,25 @@ pub(crate) async fn look_up(
         // The blocking thread holds the permit, because the lookup continues even when the caller stops
         // waiting.
         let _permit = permit;
-        (name.as_str(), port).to_socket_addrs()
+        addresses_of_name(&name, port)
     });
-    let addresses = lookup.await.map_err(io::Error::other).flatten().map_err(NetError::from_lookup)?;
-    Ok(addresses.collect())
+    lookup
+        .await
+        .unwrap_or_else(|error| Err(LookupError::from(io::Error::other(error))))
+        .map_err(NetError::from_lookup)
+}
+
+/// Asks the system's resolver, and blocks until the resolver answers. The crate `dns_lookup` is used because
+/// the standard library does not report the code of a failed lookup.
+fn addresses_of_name(name: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
+    let with_port = |mut found: AddrInfo| {
+        found.sockaddr.set_port(port);
+        found.sockaddr
+    };
+    // An entry of a family that is neither IPv4 nor IPv6 is skipped.
+    Ok(found.flatten().map(with_port).collect())
 }
 
 /// Orders addresses so that IPv4 and IPv6 alternate, starting with the family of the first address. At most
@@ -122,28 +159,31 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 ///
 /// The addresses are tried in order. The next address is tried as soon as a connect fails, and at the latest
 /// [`HEAD_START`] after the previous address. When all fail, returns the latest error that the peer caused.
-/// If there is none, returns the first error, which this machine or the proxy caused.
+/// If there is none, returns the latest error that this machine or the proxy caused, or else the error of an
+/// IPv6 address on a machine without IPv6.
 pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>(
     addresses: &[SocketAddr],
     connect: impl Fn(SocketAddr) -> F,
 ) -> Result<(TcpStream, SocketAddr), NetError> {
     let mut untried = addresses.iter().copied();
     let mut running = FuturesUnordered::new();
-    let mut failure = None;
+    let mut failure: Option<NetError> = None;
     loop {
         match untried.next() {
             Some(address) => running.push(connect(address).map_ok(move |stream| (stream, address))),
-            None if running.is_empty() => return Err(failure.unwrap_or(NetError::BlockedAddress)),
+            None if running.is_empty() => return Err(failure.unwrap_or_else(no_address)),
             None => {}
         }
         let has_untried = untried.len() > 0;
         tokio::select! {
             Some(ended) = running.next() => match ended {
                 Ok(connected) => return Ok(connected),
-                // The earlier error is kept, because an error of this machine or of the proxy says nothing
-                // about the peer.
-                Err(error) if error.is_local_trouble() && failure.is_some() => {}
-                Err(error) => failure = Some(error),
+                Err(error) => {
+                    let says_more = |kept: &NetError| kept.rank_among_addresses() > error.rank_among_addresses();
+                    if !failure.as_ref().is_some_and(says_more) {
+                        failure = Some(error);
+                    }
+                }
             },
             () = sleep(HEAD_START), if has_untried => {}
         }
@@ -159,6 +199,8 @@ pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, NetError> 
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
@@ -186,5 +228,36 @@ mod tests {
         assert_eq!(address, listening);
         let error = connect_any(&[closed], connect).await.unwrap_err();
         assert!(matches!(error, NetError::Refused(_)), "{error:?}");
+    }
+
+    /// Connects to one address for each error number, and returns the error of the whole.
+    async fn failure_of(errnos: &[(&str, Errno)]) -> NetError {
+        let failing = |address: SocketAddr| {
+            let (_, errno) = errnos.iter().find(|(text, _)| text.parse() == Ok(address)).unwrap();
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            std::future::ready(Err(NetError::from_connect(error, address)))
+        };
+        let addresses = addresses(&errnos.iter().map(|(text, _)| *text).collect::<Vec<_>>());
+        connect_any(&addresses, failing).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_ipv6_reports_what_the_ipv4_address_of_the_host_answered() {
+        let (v4, v6) = ("192.0.1.1:80", "[2606::1]:80");
+        for missing in [Errno::NETUNREACH, Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT] {
+            for order in
+                [[(v4, Errno::CONNREFUSED), (v6, missing)], [(v6, missing), (v4, Errno::CONNREFUSED)]]
+            {
+                let error = failure_of(&order).await;
+                let NetError::Refused(error) = error else { panic!("{missing:?}: {error:?}") };
+                assert_eq!(Errno::from_io_error(&error), Some(Errno::CONNREFUSED), "{missing:?}");
+            }
+            let order = [(v4, Errno::MFILE), (v6, missing)];
+            assert!(failure_of(&order).await.is_local_trouble(), "{missing:?}");
+            let order = [(v6, missing), (v4, Errno::NETUNREACH)];
+            assert!(failure_of(&order).await.is_local_trouble(), "{missing:?}");
+        }
+        let only_v6 = [(v6, Errno::AFNOSUPPORT), ("[2606::2]:80", Errno::AFNOSUPPORT)];
+        assert!(failure_of(&only_v6).await.is_local_trouble());
     }
 }

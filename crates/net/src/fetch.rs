@@ -8,11 +8,13 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, LOCATION, RANGE, USE
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper::body::Incoming;
+use percent_encoding::{AsciiSet, percent_encode};
 use tokio::time::timeout;
 use url::Url;
 
 use crate::connection::Connection;
 use crate::content_disposition;
+use crate::content_encoding::BodyDecoder;
 use crate::request::OutgoingRequest;
 use crate::target::Target;
 use crate::timings::ExchangeTrace;
@@ -21,6 +23,12 @@ use crate::{Net, NetError};
 /// The largest buffer allocated before the first byte of a body arrives, in bytes. A larger `Content-Length`
 /// does not raise this limit.
 const MAX_INITIAL_BUFFER_BYTES: u64 = 1024 * 1024;
+
+/// No ASCII character. Percent-encoding with this set encodes exactly the bytes that are not ASCII.
+const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
+
+/// The largest piece of a compressed body that is decoded at once, in bytes.
+const DECODED_PIECE_BYTES: usize = 1024;
 
 /// The limits of one fetch.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +111,7 @@ impl Net {
 }
 
 /// The caller's headers, completed by the headers of every fetch. `Range` is removed and compression is
-/// refused, because a fetch needs the whole document, uncompressed.
+/// refused, because images are compressed already. A server that compresses all the same is understood.
 fn request_headers(given: &HeaderMap) -> HeaderMap {
     const DEFAULTS: [(HeaderName, HeaderValue); 2] = [
         (ACCEPT, HeaderValue::from_static("image/*,*/*;q=0.5")),
@@ -130,7 +138,10 @@ fn redirect_url(url: &Url, head: &Parts) -> Result<Option<Url>, NetError> {
     let Some(location) = head.headers.get(LOCATION) else {
         return Err(NetError::Status(head.status.as_u16()));
     };
-    let Some(mut next) = location.to_str().ok().and_then(|location| url.join(location).ok()) else {
+    // Raw bytes that are not ASCII are kept by percent-encoding, whether they are UTF-8 or Latin-1. Browsers
+    // do so, too.
+    let location = percent_encode(location.as_bytes(), NON_ASCII).to_string();
+    let Ok(mut next) = url.join(&location) else {
         return Err(unusable);
     };
     let has_no_credentials = next.username().is_empty() && next.password().is_none();
@@ -141,7 +152,8 @@ fn redirect_url(url: &Url, head: &Parts) -> Result<Option<Url>, NetError> {
     Ok(Some(next))
 }
 
-/// Reads a whole body of at most `limit_bytes`, and reserves memory for each part before keeping it.
+/// Reads a whole body of at most `limit_bytes`, and reserves memory for each part before keeping it. A
+/// compressed body is decoded, and its decoded bytes count.
 async fn read_all(
     connection: &mut Connection,
     mut body: Incoming,
@@ -154,11 +166,10 @@ async fn read_all(
     if content_length > limit_bytes {
         return Err(NetError::TooLarge { limit_bytes });
     }
+    let mut decoder = BodyDecoder::for_response(headers, limit_bytes)?;
     let initial_bytes = usize::try_from(content_length.min(MAX_INITIAL_BUFFER_BYTES)).unwrap_or(0);
     let mut bytes = BytesMut::with_capacity(initial_bytes);
-    while let Some(frame) = connection.next_frame(&mut body).await {
-        let frame = frame.map_err(NetError::from_http)?;
-        let Some(data) = frame.data_ref() else { continue };
+    let mut keep = |data: &[u8]| {
         if (bytes.len() + data.len()) as u64 > limit_bytes {
             return Err(NetError::TooLarge { limit_bytes });
         }
@@ -166,6 +177,23 @@ async fn read_all(
             return Err(NetError::OutOfMemoryBudget);
         }
         bytes.extend_from_slice(data);
+        Ok(())
+    };
+    while let Some(frame) = connection.next_frame(&mut body).await {
+        let frame = frame.map_err(NetError::from_http)?;
+        let Some(data) = frame.data_ref() else { continue };
+        let Some(decoder) = &mut decoder else {
+            keep(data)?;
+            continue;
+        };
+        for piece in data.chunks(DECODED_PIECE_BYTES) {
+            keep(&decoder.decode(piece)?)?;
+            // Decoding takes much longer than copying, so other tasks get their turn between the pieces.
+            tokio::task::yield_now().await;
+        }
+    }
+    if let Some(decoder) = &mut decoder {
+        keep(&decoder.finish()?)?;
     }
     Ok(bytes.freeze())
 }

@@ -24,6 +24,8 @@
 
 mod connection;
 mod content_disposition;
+mod content_encoding;
+mod deny_rule;
 mod dial;
 mod error;
 mod exchange;
@@ -33,11 +35,14 @@ mod metered_stream;
 mod network;
 mod policy;
 mod pool;
+mod ports;
 mod proxy;
 mod request;
 mod target;
 mod timings;
 mod tls;
+mod tls_failure;
+mod zstd_stream;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,14 +50,17 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-pub use error::{NetError, ProxyError};
+pub use deny_rule::{DenyRule, InvalidDenyRule};
+pub use error::{BlockedBy, EncodingError, NetError, ProxyError};
 pub use exchange::{Exchange, HttpResponse};
 pub use fetch::{FetchLimits, FetchedDocument, ReserveBytes};
 pub use network::{InvalidNetwork, Network};
 pub use policy::AddressPolicy;
+pub use ports::{InvalidPortRule, PortRule, PortRules};
 pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress};
 pub use timings::PhaseTimings;
 pub use tls::TlsSetupError;
+pub use tls_failure::{TlsFailure, TlsReason};
 
 /// The number of DNS lookups that may run at the same time. The system's resolver blocks one thread for each
 /// lookup, and nothing can interrupt a lookup.
@@ -63,7 +71,8 @@ const MAX_LOOKUPS: usize = 64;
 pub struct NetSettings {
     /// The rule that says which addresses may be dialled.
     pub policy: AddressPolicy,
-    /// A PEM file with certificate authorities to trust in addition to those of the system.
+    /// A PEM file with certificates to trust in addition to the authorities of the system: certificate
+    /// authorities, and certificates of single servers.
     pub extra_ca_file: Option<PathBuf>,
     /// The proxy that all connections go through. `None` means direct connections.
     pub proxy: Option<Proxy>,

@@ -1,64 +1,110 @@
-//! The rule that says which addresses the server may connect to: public unicast addresses, and the networks
-//! that the configuration allows.
+//! The rule that says which hosts, addresses and ports the server may connect to: the usual ports of public
+//! unicast addresses, without the hosts that the configuration denies, and with the networks that it allows.
 //!
-//! The rule checks the IP address that is about to be dialled, never a host name. The tables follow the IANA
-//! special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its updates).
+//! The rule checks the IP address that is about to be dialled. Only the denied names are compared with the
+//! host of a URL. The tables follow the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890
+//! and its updates).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::Network;
+use url::Host;
 
-/// Decides for each IP address whether a connection may be opened. The default permits public addresses only.
+use crate::deny_rule::DenyRule;
+use crate::ports::PortRules;
+use crate::{BlockedBy, NetError, Network};
+
+/// Decides for each address whether a connection may be opened. The default permits all ports of public
+/// addresses.
 #[derive(Debug, Clone, Default)]
 pub struct AddressPolicy {
-    /// Networks that are permitted in addition to the public addresses.
+    /// Networks that are permitted in addition to the public addresses. Their addresses may be dialled at
+    /// every port.
     pub allow: Vec<Network>,
+    /// Networks and host names that are never connected to, even when `allow` contains their addresses.
+    pub deny: Vec<DenyRule>,
+    /// The ports that may be dialled at an address outside `allow`.
+    pub ports: PortRules,
+    /// Whether the rule that forbids a connection is hidden from clients. The policy itself does not change.
+    pub is_terse: bool,
 }
 
 impl AddressPolicy {
-    /// Permits public addresses only.
+    /// Permits public addresses only, at every port.
     pub fn public_only() -> Self {
         Self::default()
     }
 
-    /// Permits public addresses and the addresses in `allow`.
+    /// Permits public addresses and the addresses in `allow`, at every port.
     pub fn allowing(allow: Vec<Network>) -> Self {
-        Self { allow }
+        Self { allow, ..Self::default() }
     }
 
-    /// Returns whether a connection to `address` may be opened. An IPv4-mapped IPv6 address
-    /// (`::ffff:127.0.0.1`) is also checked as the IPv4 address in it.
-    pub fn permits(&self, address: IpAddr) -> bool {
-        let canonical = address.to_canonical();
+    /// The error for a connection that `rule` forbids.
+    pub(crate) fn error(&self, rule: BlockedBy) -> NetError {
+        NetError::BlockedAddress { rule, is_terse: self.is_terse }
+    }
+
+    /// Checks the host of a URL, before the lookup of its addresses. The error is [`BlockedBy::Deny`] when a
+    /// denied name matches.
+    pub(crate) fn check_host(&self, host: &Host<String>) -> Result<(), BlockedBy> {
+        let Host::Domain(name) = host else { return Ok(()) };
+        match self.deny.iter().any(|rule| rule.matches_name(name)) {
+            true => Err(BlockedBy::Deny),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks an address and a port. The error is the rule that forbids a connection.
+    ///
+    /// An IPv4-mapped IPv6 address (`::ffff:127.0.0.1`) is also checked as the IPv4 address in it. A denied
+    /// network also covers the IPv6 addresses that tunnel to its IPv4 addresses.
+    pub(crate) fn check(&self, address: SocketAddr) -> Result<(), BlockedBy> {
+        let (ip, canonical) = (address.ip(), address.ip().to_canonical());
+        let is_denied = |candidate| self.deny.iter().any(|rule| rule.contains(candidate));
         let is_allowed = |candidate| self.allow.iter().any(|network| network.contains(candidate));
-        is_allowed(address) || is_allowed(canonical) || is_public(canonical)
+        if is_denied(ip) || is_denied(canonical) || embedded_v4(canonical).any(|v4| is_denied(v4.into())) {
+            Err(BlockedBy::Deny)
+        } else if is_allowed(ip) || is_allowed(canonical) {
+            Ok(())
+        } else if !is_public(canonical) {
+            Err(BlockedBy::Address)
+        } else if !self.ports.permit(address.port()) {
+            Err(BlockedBy::Port(address.port()))
+        } else {
+            Ok(())
+        }
     }
 }
 
+/// Returns whether an address is public. An IPv6 address that tunnels to IPv4 addresses is public only if all
+/// of these IPv4 addresses are public.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
+        IpAddr::V6(address) => is_public_v6(address) && embedded_v4(address.into()).all(is_public_v4),
     }
 }
 
 /// IPv4 networks that do not belong to the public unicast Internet.
-const SPECIAL_V4: [Network; 15] = [
-    Network::v4(0, 0, 0, 0, 8),       // this network, and the unspecified address
-    Network::v4(10, 0, 0, 0, 8),      // private
-    Network::v4(100, 64, 0, 0, 10),   // carrier-grade NAT
-    Network::v4(127, 0, 0, 0, 8),     // loopback
-    Network::v4(169, 254, 0, 0, 16),  // link-local, including cloud metadata services
-    Network::v4(172, 16, 0, 0, 12),   // private
-    Network::v4(192, 0, 0, 0, 24),    // protocol assignments
-    Network::v4(192, 0, 2, 0, 24),    // documentation
-    Network::v4(192, 88, 99, 0, 24),  // former 6to4 relays
-    Network::v4(192, 168, 0, 0, 16),  // private
-    Network::v4(198, 18, 0, 0, 15),   // benchmarking
+const SPECIAL_V4: [Network; 16] = [
+    Network::v4(0, 0, 0, 0, 8),     // this network, and the unspecified address
+    Network::v4(10, 0, 0, 0, 8),    // private
+    Network::v4(100, 64, 0, 0, 10), // carrier-grade NAT
+    Network::v4(127, 0, 0, 0, 8),   // loopback
+    // The platform services of Azure virtual machines. The address is public only by its number: each machine
+    // reaches the services of its own host there.
+    Network::v4(168, 63, 129, 16, 32),
+    Network::v4(169, 254, 0, 0, 16), // link-local, including cloud metadata services
+    Network::v4(172, 16, 0, 0, 12),  // private
+    Network::v4(192, 0, 0, 0, 24),   // protocol assignments
+    Network::v4(192, 0, 2, 0, 24),   // documentation
+    Network::v4(192, 88, 99, 0, 24), // former 6to4 relays
+    Network::v4(192, 168, 0, 0, 16), // private
+    Network::v4(198, 18, 0, 0, 15),  // benchmarking
     Network::v4(198, 51, 100, 0, 24), // documentation
-    Network::v4(203, 0, 113, 0, 24),  // documentation
-    Network::v4(224, 0, 0, 0, 4),     // multicast
-    Network::v4(240, 0, 0, 0, 4),     // reserved, and broadcast
+    Network::v4(203, 0, 113, 0, 24), // documentation
+    Network::v4(224, 0, 0, 0, 4),    // multicast
+    Network::v4(240, 0, 0, 0, 4),    // reserved, and broadcast
 ];
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
@@ -83,23 +129,33 @@ const TEREDO: Network = Network::v6([0x2001, 0, 0], 32);
 /// The 6to4 prefix (RFC 3056). The 32 bits after the prefix are an IPv4 address.
 const SIX_TO_FOUR: Network = Network::v6([0x2002, 0, 0], 16);
 
-/// Returns whether an IPv6 address is public. An address that tunnels to an IPv4 address is public only if
-/// that IPv4 address is public.
+/// Returns whether an IPv6 address belongs to the public internet. The IPv4 addresses in it are checked
+/// elsewhere.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let ip = IpAddr::V6(address);
-    let [_, s1, s2, s3, .., s6, s7] = address.segments();
-    let embedded_v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    if NAT64.contains(ip) {
-        is_public_v4(embedded_v4(s6, s7))
-    } else if SIX_TO_FOUR.contains(ip) {
-        is_public_v4(embedded_v4(s1, s2))
-    } else if TEREDO.contains(ip) {
-        // A Teredo address holds the server's IPv4 address unchanged, and the client's with all bits inverted
-        // (RFC 4380, section 4).
-        is_public_v4(embedded_v4(s2, s3)) && is_public_v4(embedded_v4(!s6, !s7))
-    } else {
-        GLOBAL_UNICAST_V6.contains(ip) && !SPECIAL_V6.iter().any(|network| network.contains(ip))
-    }
+    NAT64.contains(ip)
+        || TEREDO.contains(ip)
+        || GLOBAL_UNICAST_V6.contains(ip) && !SPECIAL_V6.iter().any(|network| network.contains(ip))
+}
+
+/// The IPv4 addresses that an IPv6 address tunnels to. An IPv4 address has none.
+fn embedded_v4(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
+    let segments = match address {
+        IpAddr::V4(_) => [0; 8],
+        IpAddr::V6(address) => address.segments(),
+    };
+    let [_, s1, s2, s3, s4, s5, s6, s7] = segments;
+    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    let nat64 = NAT64.contains(address).then(|| v4(s6, s7));
+    let six_to_four = SIX_TO_FOUR.contains(address).then(|| v4(s1, s2));
+    // A Teredo address holds the server's IPv4 address unchanged, and the client's with all bits inverted
+    // (RFC 4380, section 4).
+    let is_teredo = TEREDO.contains(address);
+    let teredo = [is_teredo.then(|| v4(s2, s3)), is_teredo.then(|| v4(!s6, !s7))];
+    // An ISATAP interface identifier (RFC 5214, section 6.1) can follow any prefix. The bit 0200 marks a
+    // globally unique IPv4 address.
+    let isatap = (s4 & !0x0200 == 0 && s5 == 0x5efe).then(|| v4(s6, s7));
+    [nat64, six_to_four, isatap].into_iter().chain(teredo).flatten()
 }
 
 #[cfg(test)]
@@ -108,6 +164,14 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    fn check(policy: &AddressPolicy, address: &str, port: u16) -> Result<(), BlockedBy> {
+        policy.check(SocketAddr::new(ip(address), port))
+    }
+
+    fn permits(policy: &AddressPolicy, address: &str) -> bool {
+        check(policy, address, 443).is_ok()
     }
 
     #[test]
@@ -121,9 +185,10 @@ mod tests {
             2606:4700:4700::1111 2001:4860:4860::8888 2001:200::1 2a00:1450::1 3ffe::1";
         // IPv6 addresses that contain a public IPv4 address.
         let tunnels = "
-            ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808::1 2001:0:808:808::f7f7:f7f7";
+            ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808::1 2001:0:808:808::f7f7:f7f7
+            2606:2800:220:1:0:5efe:8.8.8.8 2606:2800:220:1:200:5efe:8.8.8.8";
         for address in public.split_whitespace().chain(tunnels.split_whitespace()) {
-            assert!(policy.permits(ip(address)), "{address} is public");
+            assert!(permits(&policy, address), "{address} is public");
         }
     }
 
@@ -143,9 +208,10 @@ mod tests {
             ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:100.64.0.1
             ::ffff:0.0.0.0 64:ff9b::127.0.0.1 64:ff9b::a9fe:a9fe 2002:7f00:1::1 2002:a00:1::
             2002:a9fe:a9fe::1 2001:0:7f00:1::f7f7:f7f7 2001:0:808:808::80ff:fffe
-            2001:0:808:808::5601:5601";
+            2001:0:808:808::5601:5601 2606:2800:220:1:0:5efe:10.0.0.1
+            2606:2800:220:1:200:5efe:127.0.0.1 2002:808:808:1:0:5efe:192.168.0.1";
         for address in special.split_whitespace().chain(tunnels.split_whitespace()) {
-            assert!(!policy.permits(ip(address)), "{address} is not public");
+            assert!(!permits(&policy, address), "{address} is not public");
         }
     }
 
@@ -154,12 +220,87 @@ mod tests {
         let networks = ["127.0.0.0/8", "::1/128", "fd00::/8"].map(|text| text.parse().unwrap());
         let policy = AddressPolicy::allowing(networks.to_vec());
         for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "fd00::7", "8.8.8.8"] {
-            assert!(policy.permits(ip(address)), "{address} must be permitted");
+            assert!(permits(&policy, address), "{address} must be permitted");
         }
         for address in
             ["10.0.0.1", "::2", "fc00::7", "::ffff:10.0.0.1", "2002:7f00:1::1", "64:ff9b::127.0.0.1"]
         {
-            assert!(!policy.permits(ip(address)), "{address} must be refused");
+            assert!(!permits(&policy, address), "{address} must be refused");
+        }
+    }
+
+    #[test]
+    fn the_platform_address_of_azure_is_refused_in_every_notation() {
+        let policy = AddressPolicy::public_only();
+        for address in [
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
+            "64:ff9b::168.63.129.16",
+            "2002:a83f:8110::1",
+            "2606:2800:220:1:0:5efe:168.63.129.16",
+        ] {
+            assert_eq!(check(&policy, address, 80), Err(BlockedBy::Address), "{address}");
+        }
+        assert!(permits(&policy, "168.63.129.15") && permits(&policy, "168.63.129.17"));
+        let allowing = AddressPolicy::allowing(vec!["168.63.129.16".parse().unwrap()]);
+        assert!(permits(&allowing, "168.63.129.16"));
+    }
+
+    #[test]
+    fn a_denied_network_is_refused_in_every_notation_even_when_it_is_allowed() {
+        let policy = AddressPolicy {
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            deny: vec!["10.9.0.0/16".parse().unwrap(), "8.8.8.8".parse().unwrap()],
+            ..AddressPolicy::default()
+        };
+        for address in [
+            "10.9.1.1",
+            "::ffff:10.9.1.1",
+            "8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "2002:808:808::1",
+            "::ffff:8.8.8.8",
+        ] {
+            assert_eq!(check(&policy, address, 443), Err(BlockedBy::Deny), "{address}");
+        }
+        assert!(permits(&policy, "10.8.1.1") && permits(&policy, "8.8.4.4"));
+    }
+
+    #[test]
+    fn denied_names_match_the_host_of_a_url_exactly_or_below_a_leading_dot() {
+        let policy = AddressPolicy {
+            deny: vec!["internal.example".parse().unwrap(), ".corp.example".parse().unwrap()],
+            ..AddressPolicy::default()
+        };
+        let check = |url: &str| {
+            let url = url::Url::parse(url).unwrap();
+            policy.check_host(&url.host().unwrap().to_owned())
+        };
+        for url in ["http://internal.example/", "http://INTERNAL.example./", "http://a.b.corp.example/"] {
+            assert_eq!(check(url), Err(BlockedBy::Deny), "{url}");
+        }
+        for url in ["http://a.internal.example/", "http://corp.example/", "http://xcorp.example/"] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_port_rules_apply_outside_the_allowed_networks_only() {
+        let policy = AddressPolicy {
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            ports: ["443", "1024-65535", "!6379"].map(|rule| rule.parse().unwrap()).into_iter().collect(),
+            ..AddressPolicy::default()
+        };
+        for (address, port, expected) in [
+            ("8.8.8.8", 443, Ok(())),
+            ("8.8.8.8", 8443, Ok(())),
+            ("8.8.8.8", 22, Err(BlockedBy::Port(22))),
+            ("8.8.8.8", 6379, Err(BlockedBy::Port(6379))),
+            ("::ffff:8.8.8.8", 6379, Err(BlockedBy::Port(6379))),
+            ("10.0.0.1", 6379, Ok(())),
+            ("127.0.0.1", 6379, Err(BlockedBy::Address)),
+        ] {
+            assert_eq!(check(&policy, address, port), expected, "{address} {port}");
         }
     }
 }

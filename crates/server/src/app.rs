@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use axum::Router;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{Clock, Ledger, Store, WatermarkQuota};
-use pixaven_net::{AddressPolicy, FetchLimits, Net, NetSettings, Proxy};
+use pixaven_net::{FetchLimits, Net, NetSettings, Proxy};
 use serde_json::json;
 
 use crate::api::envelope::EnvelopePayload;
@@ -205,7 +205,7 @@ fn lock_directory(data_dir: &Path) -> anyhow::Result<File> {
 
 fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
     Net::new(NetSettings {
-        policy: AddressPolicy { allow: config.network.allow.clone() },
+        policy: config.network.policy(),
         extra_ca_file: config.network.extra_ca.clone(),
         proxy,
     })

@@ -2,10 +2,13 @@
 //! test reused connections, fetched documents, forward proxies and TLS.
 
 mod connections;
+mod content_encoding;
 mod fetch;
 mod layers;
 mod proxy;
+mod raw_headers;
 mod tls;
+mod tls_reasons;
 
 use std::time::Duration;
 
@@ -43,12 +46,13 @@ async fn post(net: &Net, url: &Url) -> Exchange {
 /// The kind of an error, as one word.
 fn error_kind(error: &NetError) -> &'static str {
     match error {
-        NetError::BlockedAddress => "blocked_address",
+        NetError::BlockedAddress { .. } => "blocked_address",
         NetError::Dns(_) => "dns",
         NetError::Refused(_) => "refused",
         NetError::Timeout => "timeout",
         NetError::Tls(_) => "tls",
         NetError::Protocol(_) | NetError::ProtocolSwitch => "protocol",
+        NetError::Encoding(_) => "encoding",
         NetError::OutOfMemoryBudget => "no room",
         NetError::TooLarge { .. } => "too_large",
         NetError::Status(_) => "status",

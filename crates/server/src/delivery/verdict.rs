@@ -31,7 +31,7 @@ pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome
     Ok(match result {
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
         Ok(_) => Outcome::Rejected,
-        Err(NetError::BlockedAddress) => Outcome::BlockedAddress,
+        Err(NetError::BlockedAddress { .. }) => Outcome::BlockedAddress,
         Err(NetError::Dns(_)) => Outcome::Dns,
         Err(NetError::Refused(_)) => Outcome::Refused,
         Err(NetError::Timeout) => Outcome::Timeout,
@@ -42,6 +42,7 @@ pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome
             | NetError::ProtocolSwitch
             | NetError::InvalidUrl(_)
             | NetError::TooLarge { .. }
+            | NetError::Encoding(_)
             | NetError::OutOfMemoryBudget
             | NetError::Status(_)
             | NetError::TooManyRedirects { .. },
@@ -116,7 +117,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use pixaven_net::ProxyError;
+    use pixaven_net::{BlockedBy, ProxyError};
 
     const NOW_MS: i64 = 1_768_046_224_322; // 2026-01-10T11:57:04.322Z
 
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_webhook_fails_when_no_retry_is_left_or_allowed() {
-        let refused = Err(NetError::BlockedAddress);
+        let refused = Err(NetError::BlockedAddress { rule: BlockedBy::Address, is_terse: false });
         assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
         assert_eq!(check(&refused, 10, true, None), failed(FailureReason::RetriesExhausted));
         assert_eq!(check(&refused, 1, false, None), failed(FailureReason::RetryDisabled));

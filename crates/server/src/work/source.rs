@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pixaven_ledger::StoredContent;
-use pixaven_net::{FetchLimits, Net};
+use pixaven_net::{FetchLimits, Net, NetError};
 use url::Url;
 
 use super::Caller;
@@ -114,7 +114,13 @@ impl Sources {
         let mut reservation = self.memory_of(caller).reserve();
         let mut reserve = |n_bytes| reservation.grow(n_bytes).is_ok();
         let fetched = self.net.fetch(url, header_map(headers)?, self.limits, &mut reserve).await;
-        let fetched = fetched.map_err(|source| WorkError::Fetch { attribute, source })?;
+        let fetched = fetched.map_err(|source| {
+            if let NetError::BlockedAddress { .. } = source {
+                // With `network.terse` the answer hides the rule, so the log is the only place that names it.
+                tracing::info!(attribute, host = url.host_str(), error = %source, "the address policy blocked a fetch");
+            }
+            WorkError::Fetch { attribute, source }
+        })?;
         Ok(SourceBytes::new(fetched.bytes, fetched.file_name, reservation))
     }
 

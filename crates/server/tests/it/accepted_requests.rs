@@ -153,8 +153,8 @@ async fn a_failed_image_also_sends_a_webhook() {
 }
 
 #[tokio::test]
-async fn an_unreachable_source_and_a_forbidden_source_get_the_same_error() {
-    let app = TestApp::start_with(&[("network.allow", "127.0.0.1/32")]).await;
+async fn with_network_terse_an_unreachable_source_and_a_forbidden_source_get_the_same_error() {
+    let app = TestApp::start_with(&[("network.allow", "127.0.0.1/32"), ("network.terse", "true")]).await;
     let closed = ClosedPort::reserve();
     let mut messages = Vec::new();
     for host in

@@ -11,7 +11,7 @@ mod downloads;
 mod idempotency;
 mod image_workers;
 mod layers;
-mod log_lines;
+mod network_policy;
 mod official_clients;
 mod process_command;
 mod python_client;

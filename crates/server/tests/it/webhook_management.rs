@@ -127,7 +127,10 @@ async fn a_test_delivery_reports_its_attempt_and_stores_nothing() {
 
     let blocked = post(&app, "/1.0/webhooks/test", &json!({ "url": "http://10.1.2.3/" })).await.json();
     assert_eq!(blocked["test"]["outcome"], "blocked_address");
-    assert_eq!(blocked["test"]["error"], "the host could not be reached");
+    assert_eq!(
+        blocked["test"]["error"],
+        "the address policy of this server forbids a connection to the host: its address is not public, and `network.allow` does not contain it"
+    );
     for (body, message) in [
         (json!({}), "webhook.url is required"),
         (json!([]), "webhook.url is required"),

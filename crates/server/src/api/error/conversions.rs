@@ -1,7 +1,7 @@
 //! Converts errors of the layers below into errors of the API: chooses the kind and the public text of each
 //! error.
 
-use pixaven_net::NetError;
+use pixaven_net::{EncodingError, NetError};
 
 use super::{ApiError, ErrorKind};
 use crate::delivery::TestDeliveryError;
@@ -141,10 +141,14 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
     let kind = match error {
         NetError::Local(_) | NetError::Proxy(_) => ErrorKind::Unavailable,
         NetError::OutOfMemoryBudget => ErrorKind::Overloaded,
-        NetError::TooLarge { .. } => ErrorKind::BodyTooLarge,
-        NetError::Status(_) | NetError::TooManyRedirects { .. } => ErrorKind::SourceRefused,
+        NetError::TooLarge { .. } | NetError::Encoding(EncodingError::Ratio { .. }) => {
+            ErrorKind::BodyTooLarge
+        }
+        NetError::Encoding(_) | NetError::Status(_) | NetError::TooManyRedirects { .. } => {
+            ErrorKind::SourceRefused
+        }
         NetError::InvalidUrl(_) => ErrorKind::InvalidRequest,
-        NetError::BlockedAddress
+        NetError::BlockedAddress { .. }
         | NetError::Dns(_)
         | NetError::Refused(_)
         | NetError::Timeout
@@ -155,18 +159,27 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
     ApiError::new(kind, format!("{attribute}: {}", net_error_text(&error))).with_source(error)
 }
 
-/// The public text of a failed connection. A blocked address and a closed port have the same text, because a
-/// client could otherwise use this server to map the network around it.
+/// The public text of a failed connection. The text about a blocked address names the setting that forbids
+/// the address. With `network.terse`, a blocked address and a closed port have the same text, because a client
+/// could otherwise use this server to map the network around it.
 pub(in crate::api) fn net_error_text(error: &NetError) -> String {
     match error {
-        NetError::BlockedAddress | NetError::Refused(_) => "the host could not be reached".to_owned(),
+        NetError::BlockedAddress { rule, is_terse: false } => {
+            format!("the address policy of this server forbids a connection to the host: {rule}")
+        }
+        NetError::BlockedAddress { is_terse: true, .. } | NetError::Refused(_) => {
+            "the host could not be reached".to_owned()
+        }
         NetError::Dns(_) => "the host name could not be resolved".to_owned(),
         NetError::Timeout => "the host did not answer in time".to_owned(),
-        NetError::Tls(_) => "no secure connection to the host could be made".to_owned(),
+        NetError::Tls(failure) => {
+            format!("no secure connection to the host could be made: {}", failure.reason())
+        }
         NetError::Protocol(_) | NetError::ProtocolSwitch => {
             "the host hung up or answered something that is not HTTP".to_owned()
         }
         NetError::TooLarge { limit_bytes } => format!("the answer has more than {limit_bytes} bytes"),
+        NetError::Encoding(error) => format!("the answer of the host cannot be decoded: {error}"),
         NetError::OutOfMemoryBudget => "the server has no room for the image at the moment".to_owned(),
         NetError::Status(status) => format!("the host answered with status {status}"),
         NetError::TooManyRedirects { limit } => format!("the host redirected more than {limit} times"),
@@ -180,11 +193,18 @@ pub(in crate::api) fn net_error_text(error: &NetError) -> String {
 mod tests {
     use std::io::ErrorKind::ConnectionRefused;
 
+    use pixaven_net::BlockedBy;
+
     use super::*;
 
     #[test]
-    fn a_closed_port_and_a_blocked_address_get_the_same_error_text() {
+    fn only_with_network_terse_do_a_closed_port_and_a_blocked_address_get_the_same_error_text() {
         let closed = NetError::Refused(ConnectionRefused.into());
-        assert_eq!(net_error_text(&closed), net_error_text(&NetError::BlockedAddress));
+        for rule in [BlockedBy::Address, BlockedBy::Deny, BlockedBy::Port(22)] {
+            let text = |is_terse| net_error_text(&NetError::BlockedAddress { rule, is_terse });
+            assert_eq!(net_error_text(&closed), text(true));
+            assert!(text(false).starts_with("the address policy of this server forbids"), "{}", text(false));
+            assert!(text(false).contains("`network."), "the text names the setting: {}", text(false));
+        }
     }
 }

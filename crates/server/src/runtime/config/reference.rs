@@ -46,6 +46,8 @@ pub enum AcceptedValues {
     Keyword(Vec<&'static str>),
     /// The setting accepts a list of texts.
     TextList,
+    /// The setting accepts `true` or `false`.
+    Boolean,
     /// The setting accepts an integer in this range.
     Integer(RangeInclusive<i64>),
     /// The setting accepts a list of integers in this range.
@@ -62,6 +64,7 @@ impl AcceptedValues {
         };
         match default {
             Value::Integer(_) => Some(Self::Integer(range()?)),
+            Value::Boolean(_) if comment.is_empty() => Some(Self::Boolean),
             Value::Array(_) if comment.is_empty() => Some(Self::TextList),
             Value::Array(_) => Some(Self::IntegerList(range()?)),
             Value::String(_) if comment.is_empty() => Some(Self::Text),
@@ -82,26 +85,28 @@ impl AcceptedValues {
             Self::Text => value.is_str(),
             Self::Keyword(keywords) => value.as_str().is_some_and(|keyword| keywords.contains(&keyword)),
             Self::TextList => is_list_of(&Value::is_str),
+            Self::Boolean => value.is_bool(),
             Self::Integer(range) => is_in(value, range),
             Self::IntegerList(range) => is_list_of(&|item| is_in(item, range)),
         }
     }
 
     /// Converts the text of an environment variable or a flag to a TOML value. A list is separated by commas.
-    /// If the setting is a number and the text is not, the value remains a text, which [`Self::accepts`] then
-    /// refuses.
+    /// If the setting is a number or a Boolean and the text is not, the value remains a text, which
+    /// [`Self::accepts`] then refuses.
     pub fn parse(&self, text: &str) -> Value {
         let item = |text: &str| match self {
             Self::Integer(_) | Self::IntegerList(_) => {
                 text.parse().map_or_else(|_| Value::from(text), |number: i64| Value::from(number))
             }
+            Self::Boolean => text.parse().map_or_else(|_| Value::from(text), Value::Boolean),
             Self::Text | Self::Keyword(_) | Self::TextList => Value::from(text),
         };
         match self {
             Self::TextList | Self::IntegerList(_) => Value::Array(
                 text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(item).collect(),
             ),
-            Self::Text | Self::Keyword(_) | Self::Integer(_) => item(text),
+            Self::Text | Self::Keyword(_) | Self::Boolean | Self::Integer(_) => item(text),
         }
     }
 }
@@ -112,6 +117,7 @@ impl fmt::Display for AcceptedValues {
             Self::Text => f.write_str("text"),
             Self::Keyword(keywords) => write!(f, "one of {}", keywords.join(", ")),
             Self::TextList => f.write_str("a list of texts"),
+            Self::Boolean => f.write_str("true or false"),
             Self::Integer(range) => write!(f, "an integer from {} to {}", range.start(), range.end()),
             Self::IntegerList(range) => {
                 write!(f, "a list of integers from {} to {}", range.start(), range.end())

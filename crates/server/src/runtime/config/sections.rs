@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pixaven_ledger::DeliveryLimits;
-use pixaven_net::ProxyAddress;
+use pixaven_net::{AddressPolicy, ProxyAddress};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use url::Url;
 
@@ -196,8 +196,23 @@ pub struct Watermarks {
 #[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
 pub struct Network {
     pub allow: Vec<pixaven_net::Network>,
+    pub deny: Vec<pixaven_net::DenyRule>,
+    pub ports: pixaven_net::PortRules,
+    pub terse: bool,
     #[serde(deserialize_with = "file")]
     pub extra_ca: Option<PathBuf>,
+}
+
+impl Network {
+    /// The rule that says which hosts, addresses and ports may be connected to.
+    pub fn policy(&self) -> AddressPolicy {
+        AddressPolicy {
+            allow: self.allow.clone(),
+            deny: self.deny.clone(),
+            ports: self.ports.clone(),
+            is_terse: self.terse,
+        }
+    }
 }
 
 /// The settings of the section `[log]`.
