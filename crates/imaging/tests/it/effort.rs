@@ -1,5 +1,5 @@
-//! `output.effort`, and the choices that encoders make by the content of an image. In a lossless format
-//! neither may change a pixel.
+//! Tests of `output.effort`, and of encoder settings that depend on the content of an image. In a lossless
+//! format, neither the effort nor these settings may change a pixel.
 
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Plan, encode_animation};
@@ -15,8 +15,8 @@ fn size(image: &Image, format: Format, effort: Option<u8>, without_loss: bool) -
     run(&png_of(image), &with_effort(format, effort, without_loss)).bytes.len()
 }
 
-/// An image with more than 256 colours: large areas of one colour each, and the same symbol repeated over
-/// them.
+/// An image with more than 256 colours: large areas of a single colour, over which the same symbol is drawn
+/// many times.
 fn drawing() -> Image {
     let data = (0..320 * 200).flat_map(|i| {
         let (x, y) = (i % 320, i / 320);

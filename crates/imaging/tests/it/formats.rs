@@ -43,8 +43,7 @@ fn output_info_matches_the_same_file_as_input() {
                 };
                 let done = run(&png_of(&image), &Plan { output, ..Plan::default() });
                 let mut expected = done.output;
-                // Only in a JPEG can the quality be recognised, by the quantisation tables. For other formats
-                // none is reported.
+                // The quality is reported only for JPEG, where it is computed from the quantisation tables.
                 if into != Format::Jpeg {
                     expected.quality = None;
                 }
@@ -68,8 +67,8 @@ fn lossless_formats_keep_every_pixel() {
         let webp = run(&input, &lossless_plan(Format::Webp));
         let (_, _, result) = decoded_pixels(&webp.bytes);
         for (a, b) in result.iter().zip(rgba(&image)) {
-            // Fully transparent pixels may have another colour, because WebP stores the colour that
-            // compresses best.
+            // Fully transparent pixels may have a different colour than in the input, because WebP stores the
+            // colour that compresses best.
             assert!(*a == b || (a[3] == 0 && b[3] == 0), "{a:?} is not {b:?}");
         }
     }

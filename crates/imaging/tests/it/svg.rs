@@ -1,4 +1,5 @@
-//! SVG: rendering, size and embedded images. A document must not read files or addresses outside of itself.
+//! Tests of SVG: rendering, size and embedded images. Rendering a document must neither read other files nor
+//! fetch URLs.
 
 mod malicious;
 
@@ -93,8 +94,8 @@ fn svg_size_comes_from_width_height_or_view_box() {
 
 #[test]
 fn svg_is_rendered_at_the_output_size() {
-    // The lines are one output pixel apart. If the document were drawn at full size and then resampled, they
-    // would become gray.
+    // The lines are one output pixel apart. If the document were drawn at full size and then resampled, the
+    // lines would become gray.
     let mut lines = String::new();
     (0..20).for_each(|i| write!(lines, "<rect x='{}' width='20' height='400'/>", i * 40).unwrap());
     let resize = Resize {

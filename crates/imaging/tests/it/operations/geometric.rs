@@ -1,4 +1,4 @@
-//! `flip`, `crop`, `scale` and `padding`: pixels move but do not change.
+//! Tests of `flip`, `crop`, `scale` and `padding`, most of which only move pixels.
 
 use pixaven_imaging::plan::{Color, Crop, CropAt, Flip, Gravity, Padding, Plan, Resize, ResizeMode, Scale};
 use pixaven_imaging::{Channels, Error};
