@@ -171,7 +171,7 @@ fn operations_apply_to_every_frame() {
 }
 
 #[test]
-fn animation_converted_to_png_becomes_its_first_frame() {
+fn animation_converted_to_png_gives_only_its_first_frame() {
     let frames = moving_square(3, [1, 2, 3, 255]);
     let done = run(&apng(&frames, 0), &plan_for(Format::Png));
     assert_eq!((done.input.format, done.input.frames, done.output.frames), (Format::Apng, 3, 1));
@@ -221,7 +221,7 @@ fn gif_disposal_methods_are_applied() {
 }
 
 #[test]
-fn number_of_frames_and_their_pixels_are_limited() {
+fn number_of_frames_and_total_pixels_of_all_frames_are_limited() {
     for format in ANIMATED {
         let input = run(&apng(&moving_square(6, [5, 5, 5, 255]), 0), &plan_for(format)).bytes;
         let base = Limits::default();

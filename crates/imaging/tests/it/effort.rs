@@ -55,7 +55,7 @@ fn png_at_default_effort_is_smaller_than_at_effort_0_for_a_drawing_but_not_for_a
 }
 
 #[test]
-fn indexed_png_gets_smaller_with_effort() {
+fn indexed_png_is_smaller_at_higher_effort() {
     let image = photo(300, 200);
     let few = image.data().iter().map(|v| v / 64 * 64).collect();
     let few = Image::new(300, 200, Channels::Rgb, few);
@@ -64,7 +64,7 @@ fn indexed_png_gets_smaller_with_effort() {
 }
 
 #[test]
-fn webp_and_apng_get_smaller_with_effort() {
+fn webp_and_apng_are_smaller_at_higher_effort() {
     let image = photo(200, 150);
     for (format, without_loss) in [(Format::Webp, false), (Format::Webp, true)] {
         let [low, high] = [0, 9].map(|effort| size(&image, format, Some(effort), without_loss));

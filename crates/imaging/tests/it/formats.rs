@@ -75,7 +75,7 @@ fn lossless_formats_keep_every_pixel() {
 }
 
 #[test]
-fn few_colours_give_a_palette_with_the_smallest_depth() {
+fn png_with_few_colours_has_a_palette_with_the_smallest_bit_depth() {
     for (n_colors, depth) in [(2u32, 1u8), (3, 2), (16, 4), (17, 8), (256, 8)] {
         let data =
             (0..32 * 32).flat_map(|i| [(i % n_colors) as u8, 7, (i % n_colors) as u8 ^ 0x55]).collect();

@@ -225,7 +225,7 @@ fn enhance_stretches_a_dull_image_and_keeps_gray_pixels_gray() {
 
 proptest! {
     #[test]
-    fn tiny_adjustment_is_the_identity(image in any_image(), attribute in 0..11usize) {
+    fn adjustment_by_a_tiny_value_changes_no_pixel(image in any_image(), attribute in 0..11usize) {
         // An attribute with the value 0 would be skipped. A tiny value runs the operation, but after rounding
         // no pixel changes.
         let mut adjust = NEUTRAL;

@@ -173,7 +173,7 @@ fn transparent_pixels_do_not_bleed_colour_in_a_resize() {
 }
 
 #[test]
-fn resize_keeps_a_flat_colour() {
+fn resize_of_a_single_colour_image_keeps_the_colour() {
     for channels in LAYOUTS {
         let image = flat_image(37, 23, channels, [200, 100, 50, 255]);
         for (width, height) in [(5, 5), (100, 70), (37, 7), (9, 23)] {
