@@ -1,6 +1,6 @@
 //! A client that sends single requests to the API and reads their responses as JSON. The load tools send
-//! their load with a [`crate::request_template::RequestTemplate`] instead, because a template needs less
-//! processor time.
+//! their load with a [`crate::request_template::RequestTemplate`] instead, because sending from a template
+//! needs less processor time.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Compares the ids of the accepted requests (the client has read the 202) with the ids of the webhooks that
-//! the receiver got. The tested promise is that the server loses no accepted request.
+//! Compares the ids of the accepted requests with the ids of the webhooks that the receiver got. A request is
+//! accepted when the client has read its 202. The server must lose no accepted request.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -22,10 +22,10 @@ pub(crate) struct Audit {
     pub(crate) duplicates: usize,
     /// Ids whose deliveries had different bodies.
     pub(crate) altered: usize,
-    /// Ids that were delivered although the client has read no 202, because its connection was cut after the
-    /// commit.
+    /// Ids that were delivered although the client has read no 202. The server had stored the request, but
+    /// the connection was cut before the response.
     pub(crate) orphans: usize,
-    /// Ids whose first delivery has a payload that reports a failure, or that names another id than the
+    /// Ids whose first delivery has a body that reports a failure, or that contains a different id than the
     /// header `webhook-id`.
     pub(crate) failed: usize,
 }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn audit_counts_lost_duplicate_altered_orphaned_and_failed_webhooks() {
+    fn the_audit_counts_lost_duplicate_altered_unaccepted_and_failed_webhooks() {
         let t = Instant::now();
         let accepted = [1, 2, 3, 4, 5].map(|id| (Uuid::from_u128(id), t)).into();
         // Id 1 is delivered once, id 2 twice with the same body, id 3 three times with two different bodies,

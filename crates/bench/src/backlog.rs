@@ -1,6 +1,6 @@
-//! `backlog`: measures what a million waiting webhooks cost a server in start time, memory and response
-//! times. Two equal loads run on the same data directory: the first without waiting webhooks, the second with
-//! a backlog of processed requests whose webhooks are due within a week.
+//! The tool `backlog`: measures what a million waiting webhooks cost a server in start time, memory and
+//! response times. Two equal loads run on the same data directory: the first without waiting webhooks, the
+//! second with a backlog of processed requests whose webhooks are due within a week.
 //!
 //! The tool writes the backlog directly to the ledger, because a server would need an hour to accept that
 //! many requests.
@@ -31,11 +31,11 @@ const MAX_START_S: f64 = 5.0;
 /// The largest allowed peak memory of a server with a backlog, in MiB.
 const MAX_RSS_MIB: f64 = 300.0;
 
-/// The largest allowed ratio of two times: the p99 time to a 202 with a backlog, divided by the p99 time to a
-/// 202 without a backlog.
+/// The largest allowed value of: the p99 time to a 202 with a backlog, divided by the p99 time to a 202
+/// without a backlog.
 const MAX_ACCEPT_RATIO: f64 = 2.0;
 
-/// A webhook counts as lost when it has not arrived and no other webhook has arrived for this long.
+/// When no webhook has arrived for this long, all missing webhooks count as lost.
 const DRAIN: Duration = Duration::from_secs(30);
 
 #[derive(Args)]

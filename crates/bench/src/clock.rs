@@ -1,7 +1,7 @@
-//! `clock`: checks delayed webhooks while the wall clock jumps. A server under libfaketime gets requests
-//! whose webhooks have delays from a second to a week. The tool kills or stops the server and starts it
-//! again, and sets its clock forward and back, both while the server runs and while it is stopped. No webhook
-//! may arrive early by the server's clock, late, twice, or never.
+//! The tool `clock`: checks delayed webhooks while the wall clock jumps. A server under libfaketime gets
+//! requests whose webhooks have delays from a second to a week. The tool kills or stops the server and starts
+//! the server again. It sets the server's clock forward and back, both while the server runs and while the
+//! server is stopped. No webhook may arrive early by the server's clock, late, twice, or never.
 
 mod fake_clock_server;
 mod faketime;

@@ -1,16 +1,16 @@
-//! `crashpoints`: checks durability at each system call. A server handles a short script of requests, and is
-//! killed as it enters its `N`th system call of a group. The tool repeats this for each `N`. After each kill,
-//! a second server starts on the same data directory, and must keep everything that the killed server had
-//! acknowledged.
+//! The tool `crashpoints`: checks durability at each system call. A server gets a short script of requests,
+//! and is killed when it enters its `N`th system call of a group. The tool repeats this for each `N`. After
+//! each kill, a second server starts on the same data directory, and must keep everything that the killed
+//! server had acknowledged.
 //!
 //! A crash point is a group of system calls and a number `N`. `strace` counts the calls of each thread
 //! separately. The first thread that enters its `N`th call dies, and all other threads of the process die
 //! with it. `N` therefore goes up to the largest count of a single thread. A thread with fewer calls is the
-//! first to enter its `N`th call only when it is ahead of the other threads. Threads of different kinds write
-//! to the files of the ledger, so that each of these files has groups of its own. The process dies before the
-//! system call has an effect; the state after the call is tested by the next crash point of the same thread.
-//! System calls during the start and the orderly stop of a server are crash points, too. `strace` kills only
-//! the server process; its image workers must notice the death of the server and exit.
+//! first to enter its `N`th call only when it is ahead of the other threads. Threads with different tasks
+//! write to different files of the ledger. Each of these files therefore has its own groups. The process dies
+//! before the system call has an effect; the state after the call is tested by the next crash point of the
+//! same thread. System calls during the start and the orderly stop of a server are crash points, too.
+//! `strace` kills only the server process; its image workers must notice that the server has died, and exit.
 
 mod call_groups;
 mod recovery;
@@ -61,13 +61,14 @@ struct Figures {
     points: usize,
     /// Crash points at which the server was killed.
     killed: usize,
-    /// Crash points that the server did not reach, because it made fewer system calls than the server whose
-    /// calls were counted.
+    /// Crash points that the server did not reach, because it made fewer system calls than the server in the
+    /// counting run.
     not_reached: usize,
     /// Crash points after which something that the server had acknowledged was missing or wrong.
     bad_recoveries: usize,
     accepted: usize,
-    /// Repeated deliveries of the same webhook. The resend that the script requests does not count.
+    /// Repeated deliveries of the same webhook. The delivery by the resend that the script requests does not
+    /// count.
     duplicates: usize,
     /// Ids that were delivered although the client has read no 202.
     orphans: usize,

@@ -1,12 +1,12 @@
-//! `disk`: checks a server whose disk is full, refuses writes or fails to flush. The server must answer 503
-//! to requests that it cannot store, must lose no accepted request, and must accept requests again when the
-//! fault ends. After a failed flush, however, only a restart of the server may accept requests again, because
-//! the content of the disk is unknown.
+//! The tool `disk`: checks a server whose disk is full, refuses writes or fails to flush data. The server
+//! must answer 503 to requests that it cannot store, must lose no accepted request, and must accept requests
+//! again when the fault ends. After a failed flush, however, the server must accept no requests until it is
+//! restarted, because the content of the disk is unknown.
 //!
 //! For the full disk, the tool mounts a small file system in memory, which needs root. For the other faults,
 //! `strace` makes system calls return errors. Some of the data still reaches the disk, so that the content of
 //! the disk does not show whether the server was right to accept a request. The tool therefore compares the
-//! time at which the request was sent with the time of the failure.
+//! time at which each request was sent with the time of the failed flush.
 
 mod cases;
 mod mount;

@@ -88,8 +88,8 @@ impl<'a> EnvironmentOptions<'a> {
 }
 
 impl TestEnvironment {
-    /// Creates a request template for the environment's server with another webhook. The server fetches the
-    /// image.
+    /// Creates a request template for the environment's server. The requests have the webhook `webhook`
+    /// instead of the default webhook, and the server fetches the image.
     pub(crate) fn template_for(&self, image: &TestImage, webhook: Value) -> Arc<RequestTemplate> {
         let urls = RequestUrls { image: self.image_url.clone(), webhook };
         let key = &self.installation.key;

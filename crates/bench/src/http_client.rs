@@ -1,5 +1,5 @@
-//! An HTTP client of one server. The client keeps its connections open, and uses as little processor time as
-//! possible.
+//! An HTTP client that sends requests to one server. The client keeps its connections open, and uses as
+//! little processor time as possible.
 
 use std::io;
 use std::net::SocketAddr;
@@ -49,7 +49,7 @@ impl HttpClient {
         let _refused = stream.set_nodelay(true);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         spawn(async move {
-            // An error of the connection is ignored here, because the sender of the request gets it, too.
+            // A connection error is ignored here, because the sender of the request also gets this error.
             let _cut = connection.await;
         });
         Ok(sender)

@@ -1,9 +1,9 @@
-//! `images`: measures processor time and memory of image processing for a list of cases, optionally together
-//! with [sharp](https://sharp.pixelplumbing.com).
+//! The tool `images`: measures processor time and memory of image processing for a list of cases, optionally
+//! together with [sharp](https://sharp.pixelplumbing.com).
 //!
-//! A separate process makes each measurement on one thread and measures itself. No other measurement runs at
-//! the same time. The processes of pixaven and of sharp run alternately, so that other work of the machine
-//! affects both. The report has the median over all rounds.
+//! Each measurement runs in a separate process on one thread, and the process measures itself. No other
+//! measurement runs at the same time. The processes of pixaven and of sharp run alternately, so that other
+//! work of the machine affects both. The report has the median over all rounds.
 
 mod cases;
 mod inputs;

@@ -1,7 +1,7 @@
-//! `isolation`: measures whether a hanging receiver with thousands of waiting webhooks delays the webhooks of
-//! another receiver. Two servers run side by side: only one of them has webhooks that wait for the hanging
-//! receiver. The tool sends the same load to the two servers alternately, so that other work of the machine
-//! affects both.
+//! The tool `isolation`: measures whether a hanging receiver with thousands of waiting webhooks delays the
+//! webhooks of another receiver. Two servers run side by side: only one of them has webhooks that wait for
+//! the hanging receiver. The tool sends the same load to the two servers alternately, so that other work of
+//! the machine affects both.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ const MAX_RATIO: f64 = 2.0;
 /// Seconds of load on each server before the measurement begins.
 const WARM_UP_S: f64 = 2.0;
 
-/// The number of turns of load for each server. The two servers get their turns alternately.
+/// The number of periods (turns) of load for each server. A turn of one server is followed by a turn of the
+/// other.
 const N_TURNS: u32 = 10;
 
 /// How many requests of the backlog are sent at the same time.

@@ -1,6 +1,7 @@
-//! `kill9`: checks durability under load. The tool kills a server under load at random moments, and each time
-//! starts it again on the same data directory and port. At the end, every accepted request (the client has
-//! read its 202) must have been delivered, and all deliveries of a request must have the same body.
+//! The tool `kill9`: checks durability under load. The tool kills a server under load at random moments, and
+//! each time starts it again on the same data directory and port. At the end, every accepted request (the
+//! client has read its 202) must have been delivered, and all deliveries of a request must have the same
+//! body.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -21,9 +22,8 @@ use crate::resource_usage::hundredths;
 use crate::server::{Build, Installation, Server, ServerArgs};
 use crate::webhook_receiver::WebhookReceiver;
 
-/// The longest lifetime of a server before it is killed. The lifetime is random, begins at the start of the
-/// process, and may be as short as zero, so that some servers are killed while they still recover from the
-/// previous kill.
+/// The longest lifetime of a server before it is killed. The lifetime is random, counts from the start of the
+/// process, and may be zero, so that some servers are killed while they still recover from the previous kill.
 const MAX_LIFETIME: Duration = Duration::from_millis(2500);
 
 /// The time limit within which an image worker must exit after its server was killed.

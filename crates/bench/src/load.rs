@@ -1,7 +1,8 @@
 //! Sends open-loop load: each request is sent at its scheduled time, even if earlier responses are still
-//! missing, and its latency counts from the scheduled time. While a server stalls, all requests of that time
-//! are therefore slow, as they are for real users. A closed-loop client, which waits for each response before
-//! the next request, would send fewer requests during a stall, and so report too short latencies.
+//! missing, and its latency counts from the scheduled time. If a server stalls, all requests scheduled during
+//! the stall therefore have a long latency, as they have for real users. A closed-loop client, which waits
+//! for each response before the next request, would send fewer requests during a stall, and would therefore
+//! report latencies that are too short.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -96,7 +97,7 @@ async fn send(
     }
 }
 
-/// Parses the id of the request in the body of a 202.
+/// Reads the id of the request from the body of a 202.
 fn accepted_id(body: &[u8]) -> Option<Uuid> {
     let json: Value = serde_json::from_slice(body).ok()?;
     json["id"].as_str()?.parse().ok()
@@ -173,8 +174,8 @@ mod tests {
         assert_eq!(result.accepted.into_keys().collect::<Vec<_>>(), [ID.parse::<Uuid>().unwrap()]);
         assert_eq!((result.n_refused, result.n_rejected), (1, 1));
         assert!(result.first_rejection.unwrap().starts_with("500 Internal Server Error"));
-        // The cut requests are the one whose 202 is shorter than announced, and at least one whose connection
-        // was closed without a response.
+        // The cut requests are one request whose 202 is shorter than its `content-length`, and at least one
+        // request whose connection was closed without a response.
         assert!(result.n_cut >= 2);
     }
 }

@@ -1,5 +1,5 @@
 //! Load and fault tools. Each tool starts the real server with an empty data directory, and measures or
-//! checks the server from outside, as a user does. Only two modules depend on the inside of the server:
+//! checks the server from outside, as a user does. Only two modules depend on internals of the server:
 //! `backlog` writes to the ledger of a stopped server, and `integrity` checks its database.
 
 mod api_client;
@@ -42,8 +42,7 @@ struct Cli {
 enum Command {
     /// Sends requests with a webhook at a steady rate, and measures how fast they are accepted and delivered.
     Webhooks(webhooks::WebhooksArgs),
-    /// Resends webhooks that were already delivered, and measures the rate of the deliveries without image
-    /// processing.
+    /// Resends webhooks that were already delivered, and measures the delivery rate. No image is processed.
     Redeliver(redeliver::RedeliverArgs),
     /// Measures what a million waiting webhooks cost a server: start time, memory, response times.
     Backlog(backlog::BacklogArgs),

@@ -1,5 +1,5 @@
-//! `receivers`: sends webhooks to many misbehaving receivers at the same time. The tool compares the public
-//! history of each webhook with the documentation.
+//! The tool `receivers`: sends webhooks to many misbehaving receivers at the same time. The tool compares the
+//! public history of each webhook with the documentation.
 
 mod catalogue;
 mod endpoint;
@@ -87,8 +87,8 @@ pub(crate) async fn run(args: &ServerArgs) -> anyhow::Result<Report> {
         .require("the server's memory grows by at most 32 MiB", figures.is_flat))
 }
 
-/// Settings that shorten the run: a short deadline of an attempt and a short first pause. The second pause of
-/// the retry schedule is longer than the run.
+/// Settings of the server that shorten the run of the tool: a short deadline for each attempt, and a short
+/// first pause in the retry schedule. The second pause of the retry schedule is longer than the run.
 fn settings(authority: &CertificateAuthority) -> Vec<String> {
     let [first, second] = RETRY_SCHEDULE_S;
     vec![

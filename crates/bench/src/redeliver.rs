@@ -1,6 +1,6 @@
-//! `redeliver`: measures delivery without image processing. The tool first has the server deliver each
-//! webhook once, so that all webhooks are stored. It then starts a bulk resend of all webhooks, and measures
-//! the time from the request of the resend to the arrival of the last webhook.
+//! The tool `redeliver`: measures the delivery of webhooks without image processing. The server first
+//! delivers each webhook once, so that it has stored all webhooks. It then starts a bulk resend of all
+//! webhooks, and measures the time from the request of the resend to the arrival of the last webhook.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -22,8 +22,8 @@ use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, ResourceUsage};
 use crate::server::{Build, ServerArgs};
 
-/// The rate in webhooks per second at which the tool has webhooks stored. This rate is below the highest rate
-/// of the server.
+/// The rate of the requests before the resend, in requests per second. It is lower than the highest rate that
+/// the server sustains.
 const STORE_PER_S: f64 = 700.0;
 
 #[derive(Args)]

@@ -10,8 +10,8 @@ use uuid::Uuid;
 pub(crate) use self::table::Table;
 use crate::api_client::{ApiClient, ApiResponse};
 
-/// The largest number of lost requests whose history is printed. More are not useful, because lost requests
-/// usually have the same cause.
+/// The largest number of lost requests whose history is printed. A higher number is not useful, because lost
+/// requests usually have the same cause.
 const MAX_LOST_SHOWN: usize = 10;
 
 /// The figures of a run, and the requirements that were not met.

@@ -112,16 +112,16 @@ impl TestImage {
         Ok(Self { bytes: bytes.into(), operations: json!({ "resize": { "width": 100, "height": 75 } }) })
     }
 
-    /// An image of a single pixel, without operations. A request with this image costs everything except
-    /// image processing.
+    /// An image of a single pixel, without operations. A request with this image costs the server as much as
+    /// any request, except for the image processing.
     pub(crate) fn noop() -> anyhow::Result<Self> {
         Ok(Self { bytes: generated(1, 1)?.into(), operations: json!({}) })
     }
 }
 
 fn generated(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
-    // The settings make a JPEG like a camera's: baseline, at the highest quality at which the encoder uses
-    // 4:2:0.
+    // These settings give a JPEG like that of a camera: baseline, at the highest quality at which the encoder
+    // uses 4:2:0.
     let output = Output { quality: Some(89), baseline: true, ..Output::default() };
     let image = Image::new(width, height, Channels::Rgb, pixaven_sample::landscape(width, height, 1));
     Ok(pixaven_imaging::encode(image, Format::Jpeg, &output)?)

@@ -41,9 +41,9 @@ impl ResourceUsage {
         })
     }
 
-    /// Combines two readings of the same run: takes the larger value of each figure. The later reading alone
-    /// is not enough, because it lacks the peaks of image workers that were replaced after the earlier
-    /// reading.
+    /// Combines two readings of the same run: takes the larger value of each figure. Both readings are
+    /// needed, because the later one lacks the peaks of image workers that were replaced after the earlier
+    /// one.
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             cpu_server_s: self.cpu_server_s.max(other.cpu_server_s),

@@ -35,8 +35,8 @@ pub(crate) struct ServerArgs {
     pub(crate) settings: Vec<String>,
 }
 
-/// A server binary with a data directory and settings. A tool starts servers of the installation one after
-/// the other.
+/// A server binary with a data directory and settings. Several servers can be started from an installation,
+/// one after the other.
 pub(crate) struct Installation {
     binary: PathBuf,
     dir: PathBuf,
@@ -173,7 +173,7 @@ impl Server {
     }
 
     /// Sends SIGTERM, waits until the process has exited, and returns the exit status. Must not be called
-    /// after another method has seen the exit.
+    /// after another method has reported that the process has exited.
     pub(crate) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
         send_signal(self.pid, Signal::TERM).context("cannot stop the server")?;
         let ended = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await;

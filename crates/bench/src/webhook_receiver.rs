@@ -94,8 +94,9 @@ impl WebhookReceiver {
         .await;
     }
 
-    /// Calls `is_enough` with the newly arrived deliveries, at first with all deliveries. Returns when
-    /// `is_enough` returns true, or when nothing arrives for the time `idle_timeout`.
+    /// Calls `is_enough` repeatedly: the first time with all deliveries, later with those that have arrived
+    /// since the previous call. Returns when `is_enough` returns true, or when nothing arrives for the time
+    /// `idle_timeout`.
     async fn wait_until(&self, idle_timeout: Duration, mut is_enough: impl FnMut(&[Delivery]) -> bool) {
         let (mut n_seen, mut last_arrival) = (0, Instant::now());
         let mut ticks = tokio::time::interval(Duration::from_millis(20));

@@ -1,5 +1,6 @@
-//! `webhooks`: measures the times from accepted request to delivered webhook at a steady rate. With
-//! `--find-max`, searches for the highest rate that the server sustains.
+//! The tool `webhooks`: measures the time from the acceptance of a request to the delivery of its webhook, at
+//! a steady rate of requests. With `--find-max`, the tool searches for the highest rate that the server
+//! sustains.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,7 +83,7 @@ struct Figures {
     /// Seconds of processor time of the server and its image workers per 1,000 accepted requests, counted
     /// from the start of each process.
     cpu_s_per_1000: Option<f64>,
-    /// Seconds of processor time of the load tool. The server could not use this time.
+    /// Seconds of processor time of the load tool. This processor time was not available to the server.
     cpu_tools_s: Option<f64>,
     #[serde(flatten)]
     usage: Option<ResourceUsage>,

@@ -27,11 +27,11 @@ pub(super) struct Figures {
     audit: Audit,
     /// Webhooks that arrived before their due time by the server's clock.
     early: usize,
-    /// Repeated deliveries of a webhook without a stop, start or clock jump near its first arrival. Such a
-    /// repetition is an error.
+    /// Repeated deliveries of a webhook, if there was no stop, start or clock jump within one second of its
+    /// first arrival. Such a repetition is an error.
     twice: usize,
-    /// Repeated deliveries of a webhook with a stop, start or clock jump within one second of its first
-    /// arrival. Such a repetition is allowed.
+    /// Repeated deliveries of a webhook, if there was a stop, start or clock jump within one second of its
+    /// first arrival. Such a repetition is allowed.
     repeated: usize,
     /// Webhooks whose due time is not the time of the request plus their delay.
     misdated: usize,
@@ -56,8 +56,9 @@ impl Figures {
         for delivery in deliveries {
             let Some(webhook) = acceptances.webhooks.get(&delivery.id) else { continue };
             if let Some(first) = firsts.get(&delivery.id) {
-                // At-least-once delivery allows this repetition: the server was stopped, or the lease
-                // expired, after the webhook had arrived and before the attempt was committed.
+                // At-least-once delivery allows this repetition: after the webhook had arrived and before the
+                // attempt was committed to the ledger, the server was stopped, or the lease of the webhook
+                // expired.
                 let is_explained = timeline.was_disturbed(real_ms(first.at) - TRANSIT_MS, 2 * TRANSIT_MS);
                 *(if is_explained { &mut n_repeated } else { &mut n_twice }) += 1;
                 continue;

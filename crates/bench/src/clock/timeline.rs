@@ -125,7 +125,7 @@ mod tests {
             (500, 600, 700, 100),
             (800, 0, 700, 0),
             (3_600_500, 0, 1_300, 300),
-            // The webhook is late by 1,000 ms before the stop plus 300 ms after the start.
+            // The lateness is 1,000 ms before the stop of the server, plus 300 ms after the start.
             (3_600_500, 0, 5_300, 1_300),
             // The webhook is due for 500 ms, until the clock is set back.
             (3_605_500, 0, 9_000, 500),

@@ -21,8 +21,8 @@ use crate::webhook_receiver::{Delivery, WebhookReceiver};
 /// The time limit for the delivery of all webhooks, counted from the moment at which the server listens.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The age that the tool gives to all files before the server starts. The server's sweep removes unused files
-/// that are older than one hour.
+/// The age that the tool gives to all files of the data directory before the server starts. The server
+/// removes unused files that are older than one hour.
 const FILE_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The result of the check.
@@ -32,8 +32,8 @@ pub(super) struct Recovery {
     pub(super) problems: Vec<String>,
 }
 
-/// Starts a server without faults, waits until the server has delivered all webhooks, compares its state with
-/// everything that was acknowledged, and stops the server.
+/// Starts a server without injected faults, waits until the server has delivered all webhooks, compares its
+/// state with everything that was acknowledged, and stops the server.
 pub(super) async fn check_recovery(
     installation: &Installation,
     acknowledged: &Acknowledged,

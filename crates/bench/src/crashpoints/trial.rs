@@ -25,8 +25,8 @@ const SIGKILL: i32 = 9;
 /// A server that is not killed has sent all its webhooks when no webhook arrives for this long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The server has one image worker and runs one job at a time, because the order of system calls varies less
-/// between runs with few threads.
+/// The server has one image worker and runs one job at a time, because with few threads the order of the
+/// system calls varies less from run to run.
 const SETTINGS: [&str; 2] = ["images.workers=1", "jobs.concurrency=1"];
 
 /// Everything that all trials use together.
@@ -100,8 +100,8 @@ impl TrialRunner<'_> {
         Ok(Trial { was_killed, counts: tracer.trace()?.counts(), audit, problems })
     }
 
-    /// Runs a server under `strace`, then a second server without faults. Returns whether the first server
-    /// was killed, and the result of checking the second server.
+    /// Runs a server under `strace`, then a second server without injected faults. Returns whether the first
+    /// server was killed, and the result of checking the second server.
     async fn run_and_recover(
         &self,
         installation: &Installation,

@@ -1,5 +1,5 @@
-//! The trial of one case of the tool `disk`: a server under load meets the fault, and is then restarted
-//! without the fault.
+//! The trial of one case of the tool `disk`: the fault occurs while a server is under load, and the server is
+//! then restarted without the fault.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -192,8 +192,8 @@ impl<'a> DiskTrial<'a> {
         self.result.extend(load::run(http, template, self.load.rate, end).await);
     }
 
-    /// Restarts the server without a fault, waits for the webhooks of all accepted requests, and checks the
-    /// database.
+    /// Restarts the server without an injected fault, waits for the webhooks of all accepted requests, and
+    /// checks the database.
     async fn restart_and_judge(self, false_202: usize, ended_well: bool) -> anyhow::Result<CaseResult> {
         let (server, address) = self.installation.start(0).await?;
         let accepted = &self.result.accepted;
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_case_with_a_single_defect_is_not_good() {
+    fn a_disk_case_with_one_unmet_requirement_is_not_good() {
         let audit = Audit { accepted: 9, delivered: 9, ..Audit::default() };
         let good = || CaseResult {
             case: "",

@@ -78,8 +78,8 @@ const GIF_HALF: &str =
 const AVIF: &str = "sharp(input).avif({quality: 50, effort: 4})";
 const WEBP_ANIMATED: &str = "sharp(input, {animated: true}).webp({quality: 80, effort: 4})";
 
-/// sharp flips after it resizes, even if the calls are in another order. The crop is centred, so that the
-/// result is the same in both orders.
+/// `sharp` always resizes before it flips, even if the script calls `flip` first. The crop is centred, so
+/// that both orders give the same result.
 const CHAIN: &str = "sharp(input).rotate().flop()
     .extract({left: 200, top: 200, width: 2325, height: 1825})
     .resize(720, 565, {fit: 'fill', kernel: 'lanczos3'}).linear(1.1, 0).blur(2)

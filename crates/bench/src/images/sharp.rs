@@ -1,5 +1,5 @@
-//! Measures a case with sharp. Node.js runs sharp with one thread for pixels and without sharp's cache of
-//! operations.
+//! Measures a case with sharp. Node.js runs sharp with one thread for pixels and with the operation cache of
+//! sharp switched off.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -6,8 +6,8 @@ use super::cases::ImageCase;
 use super::measurement::{Measurement, median};
 use crate::report::Table;
 
-/// The results of one case: medians over all rounds. A ratio is the median of the ratios of each round, and
-/// each ratio is the figure of pixaven divided by the figure of sharp.
+/// The results of one case: medians over all rounds. In each round, a ratio is the figure of pixaven divided
+/// by the figure of sharp. The ratio of the case is the median over all rounds.
 #[derive(Debug, Serialize)]
 pub(crate) struct CaseResult {
     job: &'static str,

@@ -18,7 +18,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const HEAD: &str = "HTTP/1.1 200 OK\r\n";
 const GZIP: &str = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n";
 
-/// The beginning of a gzip file as the history shows it: as text, in which an invalid byte becomes U+FFFD.
+/// The first bytes of a gzip file, as the webhook history shows them: as text in which each invalid byte is
+/// replaced by U+FFFD.
 const GZIP_SHOWN: &str = "\u{1f}\u{fffd}\u{8}";
 
 /// The decompressed size of the gzip bomb in MiB.

@@ -8,15 +8,15 @@ use super::observed::{Attempt, Observed, OutcomeWithStatus, SettledState};
 /// The deadline of an attempt, as set in the server under test.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
-/// The tolerance for the end of an attempt after its deadline, because the machine is busy.
+/// How much later than its deadline an attempt may end, because the machine is busy.
 const MAX_LATENESS: Duration = Duration::from_secs(1);
 
 /// The pauses in seconds before the second and the third attempt, as set in the server under test. A webhook
 /// counts as settled when its next pause is longer than the first of these pauses.
 pub(super) const RETRY_SCHEDULE_S: [i64; 2] = [1, 200];
 
-/// The seconds in the header `Retry-After` of receivers that request a longer pause than the first pause of
-/// the retry schedule.
+/// The number of seconds in the header `Retry-After` that receivers send. It is longer than the first pause
+/// of the retry schedule.
 pub(super) const RETRY_AFTER_S: i64 = 30;
 
 /// The largest accepted difference between the expected and the actual time of the next attempt, in seconds.
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_expected_at_its_deadline_ends_at_most_one_second_later() {
+    fn an_attempt_that_must_last_until_its_deadline_may_end_up_to_one_second_later() {
         let slow = Expected::no_answer("timeout").at_deadline();
         for (ms, expected) in [(1_999, false), (2_000, true), (2_999, true), (3_000, false)] {
             assert_eq!(slow.has_duration(Duration::from_millis(ms)), expected, "{ms} ms");

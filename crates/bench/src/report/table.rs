@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_with_an_array_of_values_is_one_table_row() {
+    fn a_figure_that_is_an_array_of_values_becomes_one_table_row() {
         let mut table = Table::new(&["figure", "value"]);
         table.push_figure("different", &json!(["a", "b"]));
         table.push_figure("missing", &json!([]));

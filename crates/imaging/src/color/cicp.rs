@@ -1,4 +1,4 @@
-//! ICC profiles for colour spaces that a file specifies by numbers (the code points of ITU-T H.273).
+//! Creates ICC profiles for colour spaces that a file specifies by numbers (the code points of ITU-T H.273).
 
 use moxcms::TransferCharacteristics;
 use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, ToneReprCurve};
@@ -10,8 +10,8 @@ const WHITE: f64 = 203.0;
 /// images are graded for this peak.
 const PEAK: f64 = 1000.0;
 
-/// Share of the output range in which luminance is not compressed. Higher luminances are compressed into the
-/// rest of the output range.
+/// The knee of the tone curve: the part of the output range, from 0 to this value, in which luminance is not
+/// compressed. All higher luminances are compressed into the part above it.
 const KNEE: f64 = 0.7;
 
 /// Number of samples in a tone curve.
@@ -20,9 +20,10 @@ const N_SAMPLES: u32 = 1024;
 /// An ICC profile for the code points of the primaries and of the transfer function. Unknown code points are
 /// treated as those of sRGB. `None` if both are those of sRGB.
 ///
-/// The transfer functions of television (1, 6, 11, 12, 14, 15) are treated as that of sRGB: many programs
-/// write them by default into files whose values are sRGB. PQ (16) and HLG (18) are mapped to the sRGB range
-/// by a curve that is linear up to a knee and then compresses, so that [`PEAK`] becomes white.
+/// The transfer functions of television (1, 6, 11, 12, 14, 15) are treated as the transfer function of sRGB,
+/// because many programs write these code points by default into files whose values are sRGB. PQ (16) and HLG
+/// (18) are mapped to the sRGB range by a curve that is linear up to a knee. Above the knee the curve
+/// compresses luminance, so that [`PEAK`] becomes white.
 pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
     let known = match primaries {
         4 => Some(CicpColorPrimaries::Bt470M),
@@ -90,6 +91,7 @@ fn compress(light: f64) -> f64 {
         return light;
     }
     let (above, range) = ((light - KNEE) / (1.0 - KNEE), (PEAK / WHITE - KNEE) / (1.0 - KNEE));
-    // The extended curve of Reinhard et al. (2002). Its slope at the knee is 1.
+    // The extended tone curve of Reinhard et al. (2002). Its slope at the knee is 1, so that it continues the
+    // linear part smoothly.
     KNEE + (1.0 - KNEE) * (above * (1.0 + above / (range * range)) / (1.0 + above)).min(1.0)
 }

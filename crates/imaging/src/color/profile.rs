@@ -7,8 +7,9 @@ use moxcms::{ColorProfile, ToneReprCurve};
 /// 0.0007; Display P3, the most similar other colour space, differs by 0.08.
 const MAX_COLORANT_DIFFERENCE: f64 = 0.002;
 
-/// Maximum difference of a tone curve from that of sRGB, in linear light from 0 to 1. Half a level of 8 bits
-/// is 0.00015 for dark values and 0.0045 for bright values. The curve of gamma 2.2 differs by 0.007.
+/// Maximum difference of a tone curve from that of sRGB, in linear light from 0 to 1. In linear light, half
+/// of an 8-bit level is 0.00015 for dark values and 0.0045 for bright values. The curve of gamma 2.2 differs
+/// from that of sRGB by 0.007.
 const MAX_CURVE_DIFFERENCE: f64 = 0.002;
 
 /// The X, Y, Z coordinates of red, green and blue of sRGB, adapted to D50 (IEC 61966-2-1, Bradford transform
@@ -16,7 +17,7 @@ const MAX_CURVE_DIFFERENCE: f64 = 0.002;
 const SRGB_COLORANTS: [[f64; 3]; 3] =
     [[0.436_07, 0.222_49, 0.013_92], [0.385_15, 0.716_87, 0.097_08], [0.143_07, 0.060_61, 0.714_10]];
 
-/// Whether the profile has no lookup tables, but the primaries and tone curves of sRGB.
+/// Whether the profile has the primaries and tone curves of sRGB, and no lookup tables.
 pub(super) fn is_srgb(profile: &ColorProfile) -> bool {
     if profile.lut_a_to_b_perceptual.is_some() || profile.lut_a_to_b_colorimetric.is_some() {
         return false;
@@ -46,7 +47,8 @@ fn srgb_to_linear(x: f64) -> f64 {
 }
 
 /// The value of a tone curve at `x`. A curve of ICC.1 is a table, a single exponent, or a formula of one of
-/// the types 0 to 4, which differ in the number of parameters. `None` if the number is not supported.
+/// the types 0 to 4, which differ in the number of parameters. `None` if no supported type has this number of
+/// parameters.
 fn evaluate(curve: &ToneReprCurve, x: f64) -> Option<f64> {
     match curve {
         ToneReprCurve::Lut(table) => match table.as_slice() {

@@ -9,19 +9,19 @@ use super::model::BoostedClassifier;
 
 /// Side of a block, in pixels. A feature compares nine blocks (3 × 3).
 const BLOCK: usize = 3;
-/// Number of features that are summed before the score is compared with the next threshold.
+/// Number of features whose weights are added to the score between two comparisons with a threshold.
 const CHECK_INTERVAL: usize = 10;
 /// Minimum contrast of a window: the standard deviation of its values. A window with less contrast contains
 /// no face.
 const DEVIATION_MIN: f64 = 10.0;
 
-/// The data of every position of an image: the feature whose nine blocks begin there (upper left corner), and
-/// sums from which the contrast of a window is computed.
+/// The data of every position of an image: the feature whose nine blocks have their upper left corner there,
+/// and the sums from which the contrast of a window is computed.
 pub(super) struct FeatureMap {
     width: usize,
     patterns: Vec<u8>,
-    /// For each position, the sum of the values above and left of it and the sum of their squares, without
-    /// its own row and column. Each row has `width + 1` entries.
+    /// For each position, the sum of all values above and to the left of it, and the sum of their squares.
+    /// The row and the column of the position itself are not included. Each row has `width + 1` entries.
     sums: Vec<[u64; 2]>,
 }
 
@@ -59,9 +59,9 @@ impl FeatureMap {
     }
 }
 
-/// The feature of each position: one bit for each of the eight outer blocks, set if the middle block is at
-/// least as bright. Positions at which the nine blocks would extend beyond the image keep 0; no window uses
-/// them.
+/// The feature of each position: one bit for each of the eight outer blocks, which is set if the middle block
+/// is at least as bright as the outer block. Positions at which the nine blocks would extend beyond the image
+/// keep 0; no window uses them.
 fn patterns(image: &GrayImage) -> Vec<u8> {
     let width = image.width;
     let blocks = block_sums(image);
@@ -99,7 +99,8 @@ fn block_sums(image: &GrayImage) -> Vec<u16> {
     blocks
 }
 
-/// Sums of the values and of their squares, as described in [`FeatureMap`].
+/// The integral sums of the values and of their squares, in the layout that the fields of [`FeatureMap`]
+/// describe.
 fn sums(image: &GrayImage) -> Vec<[u64; 2]> {
     let stride = image.width + 1;
     let mut sums = vec![[0; 2]; stride * (image.height + 1)];

@@ -1,7 +1,7 @@
 //! The detection cascade: fast classifiers test every window at every size, and slower, more exact stages
 //! test the windows that passed. The method is described in Wu, Kan, He, Shan and Chen, "Funnel-structured
-//! cascade for multi-view face detection with alignment-awareness", Neurocomputing 221, 2017. The
-//! implementation is written for this crate, so that no window reads outside of the image.
+//! cascade for multi-view face detection with alignment-awareness", Neurocomputing 221, 2017. This
+//! implementation never reads pixels outside of the image.
 
 use super::WINDOW;
 use super::binary_features::FeatureMap;
@@ -9,16 +9,16 @@ use super::gray_image::GrayImage;
 use super::model::{Branch, Model, Perceptron};
 use super::surf::{Gradients, Patch};
 
-/// Factor between one size at which the image is searched and the next smaller size.
+/// Factor by which the image is made smaller between two searches.
 const SHRINK: f32 = 0.8;
 /// Distance between neighbouring windows, in pixels of the resized image.
 const STEP: usize = 4;
-/// Two candidates are merged if their overlap (intersection over union) exceeds this value. The first value
-/// applies between stages, the second after the last stage.
+/// Two candidates are merged if their overlap (intersection over union) exceeds the threshold. The first
+/// constant is the threshold between two stages, the second that after the last stage.
 const MERGE_BETWEEN_STAGES: f32 = 0.8;
 const MERGE_FINALLY: f32 = 0.3;
 /// Maximum number of candidates that the later stages test. Only those with the highest scores are kept, to
-/// limit the time. Photographs have fewer candidates.
+/// limit the time. Usual photographs have fewer candidates than this maximum.
 const N_CANDIDATES_MAX: usize = 4_000;
 
 /// A square that may contain a face, in pixels of the image. The square may extend beyond the image.
@@ -31,7 +31,7 @@ pub(super) struct Candidate {
     pub(super) score: f32,
 }
 
-/// Runs the whole cascade. Both sides of the image must be at least [`WINDOW`].
+/// Runs all levels of the cascade. Both sides of the image must be at least [`WINDOW`] pixels long.
 pub(super) fn run(image: &GrayImage, model: &Model, patches: &[Patch]) -> Vec<Candidate> {
     let mut candidates: Vec<Vec<Candidate>> = scan_windows(image, model)
         .into_iter()
@@ -95,8 +95,8 @@ fn run_branch(
     candidates
 }
 
-/// Runs one stage on a candidate. Returns the candidate, moved and resized to the face that the stage found,
-/// or `None` if it found no face or if the candidate is outside of the image.
+/// Runs one stage on a candidate. Returns the candidate, moved and resized to the face that the stage found.
+/// Returns `None` if the stage found no face, or if the candidate is outside of the image.
 fn run_stage(
     stage: &Perceptron,
     candidate: Candidate,

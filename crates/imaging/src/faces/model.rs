@@ -1,9 +1,9 @@
 //! The trained model: a cascade of classifiers, read once from a built-in file.
 //!
 //! `seeta_fd_frontal_v1.0.bin` is the model of the SeetaFace engine (BSD-2-Clause, see `LICENSE-seetaface`).
-//! The file is little-endian. It contains levels, and each level contains branches. A branch has stages,
-//! which are boosted classifiers in the first level and perceptrons in later levels, and a list of the
-//! branches of the previous level whose candidates it tests.
+//! The numbers in the file are little-endian. The file contains levels, and each level contains branches. A
+//! branch has a list of stages: boosted classifiers in the first level, perceptrons in later levels. It also
+//! has a list of the branches of the previous level whose candidates it tests.
 
 /// The content of the model file.
 const BYTES: &[u8] = include_bytes!("seeta_fd_frontal_v1.0.bin");
@@ -27,13 +27,14 @@ pub(super) struct BoostedClassifier {
     pub(super) features: Vec<Feature>,
 }
 
-/// One feature of a classifier: a position in the window, and a weight for each of the 256 patterns that may
-/// be there.
+/// One feature of a classifier: a position in the window, and a weight for each of the 256 values that the
+/// binary feature at this position can have.
 pub(super) struct Feature {
     pub(super) x: usize,
     pub(super) y: usize,
     pub(super) weights: Vec<f32>,
-    /// The window is rejected if the sum up to this feature is lower.
+    /// The smallest allowed sum of the weights up to and including this feature. A window with a lower sum is
+    /// rejected.
     pub(super) threshold: f32,
 }
 
@@ -57,7 +58,7 @@ const BOOSTED: i32 = 0;
 const PERCEPTRON: i32 = 1;
 
 impl Model {
-    /// Reads the built-in file. `None` if the file is invalid, which a test rules out.
+    /// Reads the built-in file. `None` if the file is invalid. A test checks that the file is valid.
     pub(super) fn built_in() -> Option<Self> {
         let mut reader = Reader(BYTES);
         let n_levels = reader.count()?;
@@ -73,7 +74,7 @@ impl Model {
                         _ => return None,
                     }
                 }
-                // The file contains a negative count if the branch has no sources.
+                // A branch without sources can have a negative count in the file.
                 let n_sources = reader.int()?.max(0);
                 let sources = (0..n_sources).map(|_| reader.count()).collect::<Option<_>>()?;
                 branches.push(Branch { stages, sources });
@@ -125,7 +126,7 @@ impl Reader<'_> {
 
     fn perceptron(&mut self) -> Option<Perceptron> {
         let (n_layers, n_patches) = (self.count()?, self.count()?);
-        // Patches have the numbers 1, 2, … in the file.
+        // The file numbers the patches from 1, not from 0.
         let patches = (0..n_patches).map(|_| self.count()?.checked_sub(1)).collect::<Option<_>>()?;
         let threshold = self.float()?;
         let mut n_inputs = self.count()?;

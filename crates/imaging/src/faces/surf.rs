@@ -1,13 +1,13 @@
 //! The later stages of the detector: small neural networks, whose inputs are sums of gradients in patches of
-//! the window. The sums are similar to SURF (Bay, Ess, Tuytelaars and Van Gool, 2008; Li and Zhang, "Learning
-//! SURF Cascade for Fast and Accurate Object Detection", CVPR 2013).
+//! the window. The sums resemble the image features SURF (Bay, Ess, Tuytelaars and Van Gool, 2008; Li and
+//! Zhang, "Learning SURF Cascade for Fast and Accurate Object Detection", CVPR 2013).
 
 use super::WINDOW;
 use super::model::{Layer, Perceptron};
 
 /// Number of sums for each cell of a patch. The horizontal gradient dx and its magnitude are summed
-/// separately for pixels with dy < 0 and with dy ≥ 0, and the vertical gradient dy likewise by the sign of
-/// dx.
+/// separately for pixels with dy < 0 and with dy ≥ 0, and dy and its magnitude are summed separately for
+/// pixels with dx < 0 and with dx ≥ 0.
 const N_SUMS: usize = 8;
 /// Number of features of a patch, which has two rows of two cells.
 const N_FEATURES: usize = 4 * N_SUMS;
@@ -26,7 +26,7 @@ pub(super) struct Patch {
     height: usize,
 }
 
-/// All patches. Their order is that of the numbers in the model.
+/// All patches, in the order of the numbers that the model gives them.
 pub(super) fn patches() -> Vec<Patch> {
     let mut patches = Vec::new();
     for (across, down) in SHAPES {
@@ -45,8 +45,8 @@ pub(super) fn patches() -> Vec<Patch> {
     patches
 }
 
-/// Integral image of the gradients of one window: for each position, the sums over all pixels above and left
-/// of it, without its own row and column.
+/// Integral image of the gradients of one window: for each position, the sums over all pixels above and to
+/// the left of it. The row and the column of the position itself are not included.
 pub(super) struct Gradients {
     sums: Vec<[i32; N_SUMS]>,
 }
@@ -106,8 +106,8 @@ impl Gradients {
     }
 }
 
-/// Twice the slope at a position. It is computed from the neighbours on both sides, or at an edge from the
-/// position and its only neighbour.
+/// Twice the slope at a position. It is computed from the neighbours on both sides. At an edge it is computed
+/// from the value at the position and the only neighbour.
 fn doubled_slope(at: usize, value: impl Fn(usize) -> i32) -> i32 {
     match at {
         0 => 2 * (value(1) - value(0)),

@@ -6,7 +6,7 @@ use crate::plan::{Crop, CropAt, Gravity};
 
 /// The rectangle to keep, always inside the image. A rectangle that is larger than the image or extends
 /// beyond it is clipped. A crop to the faces gives the largest square in the centre, as for an image without
-/// faces, because [`super::resolve_faces`] must replace such a crop before.
+/// faces, because the caller must first replace such a crop by means of [`super::resolve_faces`].
 ///
 /// # Errors
 /// [`Error::Plan`] if a rectangle at `x`, `y` has no pixel in common with the image.
@@ -29,7 +29,8 @@ pub fn crop(size: Size, options: Crop) -> Result<Rect, Error> {
     }
 }
 
-/// The length of the part of `start..start + length` that lies before `bound`.
+/// The length of the part of `start..start + length` that lies before `bound`, at least 1. An error if
+/// `start` is not less than `bound`.
 fn clip(attribute: &str, side: &str, start: u32, length: u32, bound: u32) -> Result<u32, Error> {
     if start >= bound {
         return Err(Error::Plan(format!(

@@ -1,4 +1,4 @@
-//! Replaces the crops and gravities of a plan that refer to faces by coordinates.
+//! Replaces, in a plan, each crop and each gravity that refers to faces. The replacements are coordinates.
 
 use super::{Rect, Size};
 use crate::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
@@ -16,9 +16,9 @@ pub fn uses_faces(plan: &Plan) -> bool {
     crop || plan.resize.is_some_and(|resize| resize.mode == ResizeMode::Fit && is_by_faces(resize.gravity))
 }
 
-/// Replaces each crop and each gravity that refers to faces by coordinates, for an upright image of `size`.
-/// `faces` are sorted by size, the largest first. If `faces` is empty, the centre of the image is used, and
-/// the second value is a warning.
+/// Replaces each crop and each gravity that refers to faces. The replacements are coordinates in an image of
+/// `size` after its EXIF orientation was applied. `faces` are sorted by size, the largest first. If `faces`
+/// is empty, the centre of the image is used, and the second value is a warning.
 pub fn resolve_faces(plan: &Plan, size: Size, faces: &[Rect]) -> (Plan, Option<String>) {
     let faces: Vec<Rect> =
         faces.iter().map(|&face| plan.flip.map_or(face, |flip| mirror(face, size, flip))).collect();
@@ -70,7 +70,7 @@ fn padded_box(face: Rect, padding: f64, size: Size) -> Crop {
 }
 
 /// Replaces `Face` by the centre of the largest face, and `Faces` by the centre of the bounding box of all
-/// faces. Keeps any other gravity.
+/// faces. Returns any other gravity unchanged.
 fn resolve_gravity(gravity: Gravity, faces: &[Rect]) -> Gravity {
     let target = match gravity {
         Gravity::Face => faces.first().copied(),
@@ -105,8 +105,8 @@ fn mirror(face: Rect, size: Size, flip: Flip) -> Rect {
     }
 }
 
-/// The part of the face inside of the rectangle `kept`. Its position is relative to the upper left corner of
-/// `kept`. `None` if the face is outside.
+/// The part of the face inside of the rectangle `kept`, relative to the upper left corner of `kept`. `None`
+/// if the whole face is outside of `kept`.
 fn clip_to(face: Rect, kept: Rect) -> Option<Rect> {
     let side = |start: u32, length: u32, from: u32, n_kept: u32| {
         let first = start.max(from);

@@ -1,4 +1,4 @@
-//! The six modes of `resize`: they define the new size, and which part of the image is kept.
+//! The six modes of `resize`: computes the new size, and which part of the image is kept.
 
 use super::{
     Rect, Size, Window, centred_start, leading_halves, place_by_gravity, proportional, snap_to_grid,
@@ -72,12 +72,12 @@ fn limit_enlargement(size: Size, picture: Size, upscale: bool) -> Size {
     if enlarges && !upscale { size } else { picture }
 }
 
-/// The size with this width and the aspect ratio of the image.
+/// The size with the width `width` and the aspect ratio of `size`.
 fn size_for_width(size: Size, width: u32) -> Size {
     Size::new(width, proportional(size.height, width, size.width))
 }
 
-/// The size with this height and the aspect ratio of the image.
+/// The size with the height `height` and the aspect ratio of `size`.
 fn size_for_height(size: Size, height: u32) -> Size {
     Size::new(proportional(size.width, height, size.height), height)
 }
@@ -87,7 +87,7 @@ fn is_wider(size: Size, other: Size) -> bool {
     u64::from(size.width) * u64::from(other.height) > u64::from(other.width) * u64::from(size.height)
 }
 
-/// The largest size within `bounds` that has the aspect ratio of the image.
+/// The largest size within `bounds` that has the aspect ratio of `size`.
 fn fit_within(size: Size, bounds: Size) -> Size {
     let fitted = if is_wider(size, bounds) {
         size_for_width(size, bounds.width)
@@ -98,8 +98,8 @@ fn fit_within(size: Size, bounds: Size) -> Size {
 }
 
 /// The mode `fit`: the largest window that has the aspect ratio of `bounds`, resampled to exactly `bounds`.
-/// If that would enlarge the window and `upscale` is false, the window is cut out in whole pixels and not
-/// resampled.
+/// If resampling would enlarge the window and `upscale` is false, the window is instead rounded to whole
+/// pixels and cut out without resampling.
 fn cover(size: Size, bounds: Size, gravity: Gravity, upscale: bool) -> Resized {
     let wider = is_wider(size, bounds);
     let enlarges = if wider { bounds.height > size.height } else { bounds.width > size.width };

@@ -1,4 +1,5 @@
-//! The size and position of a watermark in an image, and which pixels of the image it covers.
+//! Computes the size and position of a watermark in an image, and which pixels of the image the watermark
+//! covers.
 
 use super::{Size, leading_halves, proportional};
 use crate::plan::{Length, Watermark};
@@ -24,7 +25,7 @@ pub struct Placed {
 pub struct Span {
     /// The first pixel of the image that the tile covers.
     pub in_image: u32,
-    /// The pixel of the watermark at this place.
+    /// The pixel of the watermark that lies over the pixel `in_image`.
     pub in_mark: u32,
     /// Number of pixels that the tile covers, at least 1.
     pub length: u32,
@@ -75,9 +76,10 @@ fn to_pixels(length: Length, side: u32) -> u32 {
     }
 }
 
-/// The start of the watermark along one axis. `leading_halves` is 0 for a start `padding` pixels after the
-/// first edge, 2 for an end `padding` pixels before the last edge, and 1 for the middle. If the middle is
-/// between two pixels, the start is rounded down. It is negative if the watermark is larger than the image.
+/// The start of the watermark along one axis. With `leading_halves` 0, the watermark starts `padding` pixels
+/// after the left (or upper) edge of the image. With 2, it ends `padding` pixels before the right (or lower)
+/// edge. With 1, it is centred, and its start is rounded down. The start is negative if the watermark extends
+/// beyond the left (or upper) edge.
 fn start_by_gravity(image: u32, mark: u32, leading_halves: u32, padding: u32) -> i64 {
     let spare = i64::from(image) - i64::from(mark);
     match leading_halves {

@@ -1,6 +1,6 @@
 //! Reads, filters and writes EXIF (CIPA DC-008-2019, in the TIFF 6.0 structure). The output has the byte
 //! order of the input, so that values are copied unchanged. The parser reads at most three directories and
-//! limits the number of copied bytes, so that no input makes it slow or its result large.
+//! limits the number of copied bytes, so that no input can make the parser slow or its result large.
 
 use super::Changed;
 
@@ -13,9 +13,9 @@ const COLOR_SPACE: u16 = 0xa001;
 const PIXEL_X_DIMENSION: u16 = 0xa002;
 const PIXEL_Y_DIMENSION: u16 = 0xa003;
 
-/// Tags of the first directory that are kept. They describe the image and not its storage in the file:
-/// description, make, model, orientation, three tags of the resolution, software, date, artist, host
-/// computer, two tags of the rating, copyright, and five texts that Windows writes.
+/// Tags of the first directory that are kept. They describe the image, not how its pixels are stored:
+/// description, camera make, camera model, orientation, resolution (three tags), software, date, artist, host
+/// computer, rating (two tags), copyright, and the texts that Windows writes (five tags).
 const KEPT_OF_MAIN: [u16; 19] = [
     0x010e,
     0x010f,
@@ -38,13 +38,14 @@ const KEPT_OF_MAIN: [u16; 19] = [
     0x9c9f,
 ];
 
-/// Tags of the second directory that are dropped, because they are wrong or unreadable after processing: two
-/// tags about the compression of the old file, the maker notes (their offsets become invalid, and they
-/// contain previews of the original image), a related sound file, the pointer to interoperability data, and
-/// the gamma.
+/// Tags of the second directory that are dropped, because they are wrong or unreadable after processing: the
+/// compression of the input file (two tags), the maker notes (their offsets become invalid, and they contain
+/// previews of the original image), the name of a related sound file, the pointer to interoperability data,
+/// and the gamma.
 const DROPPED_OF_PHOTO: [u16; 6] = [0x9101, 0x9102, 0x927c, 0xa004, 0xa005, 0xa500];
 
-/// Maximum size of a written block: the 65,533 bytes of a JPEG segment minus the 6 bytes of `Exif\0\0`.
+/// Maximum size in bytes of a written EXIF block: the 65,533 bytes of a JPEG segment minus the 6 bytes of
+/// `Exif\0\0`.
 const MAX_BYTES: usize = 65_527;
 
 /// Maximum size of a text that is copied from another metadata format, such as IPTC.
@@ -56,7 +57,7 @@ enum Order {
     Little,
 }
 
-/// A tag, its type and its value. The value has the byte order of the file.
+/// A tag, its type and its value. The value has the byte order of the EXIF block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     tag: u16,
@@ -113,7 +114,7 @@ impl Order {
     }
 }
 
-/// The `N` bytes at an offset of the block. `None` if they extend beyond the end of the block.
+/// Returns the `N` bytes at `offset` in the block, or `None` if they extend beyond the end of the block.
 fn bytes_at<const N: usize>(block: &[u8], offset: u32) -> Option<[u8; N]> {
     block.get(usize::try_from(offset).ok()?..)?.first_chunk().copied()
 }
@@ -143,7 +144,7 @@ impl Exif {
         Some(exif)
     }
 
-    /// Keeps only artist and copyright.
+    /// Removes all entries except artist and copyright.
     pub(super) fn rights_only(mut self) -> Self {
         self.main.retain(|entry| matches!(entry.tag, ARTIST | COPYRIGHT));
         Self { photo: Vec::new(), gps: Vec::new(), n_left_out: 0, ..self }
@@ -159,7 +160,7 @@ impl Exif {
         }
         for entry in &mut self.photo {
             match entry.tag {
-                // The value 1 means sRGB.
+                // The value 1 of the tag ColorSpace means sRGB.
                 COLOR_SPACE => *entry = short_entry(order, COLOR_SPACE, 1),
                 PIXEL_X_DIMENSION => *entry = long_entry(order, PIXEL_X_DIMENSION, changed.size.width),
                 PIXEL_Y_DIMENSION => *entry = long_entry(order, PIXEL_Y_DIMENSION, changed.size.height),
@@ -187,8 +188,8 @@ impl Exif {
         self.main.push(Entry { tag, field_type: 2, count: value.len() as u32, value });
     }
 
-    /// Writes the block: `None` if it would have no entry. The number is that of the entries that were
-    /// dropped because of `MAX_BYTES`.
+    /// Writes the block. Returns the block, or `None` if it would have no entry, and the number of entries
+    /// that were dropped because of `MAX_BYTES`.
     pub(super) fn write(mut self) -> (Option<Vec<u8>>, usize) {
         let order = self.order;
         let mut room = MAX_BYTES - 8 - 3 * 6 - 2 * 12;
@@ -220,7 +221,7 @@ impl Exif {
         let mut block = Vec::with_capacity(start as usize);
         block.extend_from_slice(if order == Order::Big { b"MM\0*\0\0\0\x08" } else { b"II*\0\x08\0\0\0" });
         for mut directory in [main, self.photo, self.gps] {
-            // The standard requires ascending tags.
+            // TIFF 6.0 requires the entries in the order of ascending tags.
             directory.sort_by_key(|entry| entry.tag);
             write_directory(&mut block, order, &directory);
         }

@@ -1,11 +1,11 @@
-//! Reads author and copyright from IPTC-IIM (version 4.2), the metadata format of press agencies. JPEG stores
-//! IPTC-IIM in an APP13 segment, as one of Photoshop's image resources. This crate never writes IPTC-IIM,
-//! because EXIF and XMP can contain the same texts.
+//! Reads author and copyright from IPTC-IIM (version 4.2), the metadata format of press agencies. A JPEG file
+//! contains IPTC-IIM in an APP13 segment, as one of Photoshop's image resources. This crate never writes
+//! IPTC-IIM, because EXIF and XMP can contain the same texts.
 
-/// Number of the image resource whose data is IPTC-IIM.
+/// Identifier of the image resource whose data is IPTC-IIM.
 const IPTC_RESOURCE: u16 = 0x0404;
 
-/// Numbers of the two data sets of record 2 that are read.
+/// Numbers of the two data sets that are read: by-line (author) and copyright notice, both in record 2.
 const BY_LINE: u8 = 80;
 const COPYRIGHT_NOTICE: u8 = 116;
 
@@ -30,8 +30,8 @@ pub(crate) fn rights(resources: &[u8]) -> Rights {
     rights
 }
 
-/// Splits the bytes into the number of the first resource, its data and the bytes after it. `None` if the
-/// resource is broken or truncated.
+/// Splits the bytes into the identifier of the first resource, the data of this resource, and the bytes after
+/// the resource. `None` if the resource is broken or truncated.
 fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let rest = bytes.strip_prefix(b"8BIM")?;
     let (id, rest) = rest.split_first_chunk()?;
@@ -44,11 +44,11 @@ fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((u16::from_be_bytes(*id), data, rest.get(length.checked_next_multiple_of(2)?..).unwrap_or_default()))
 }
 
-/// Reads the first by-line and the first copyright notice into `rights`, unless it already has them.
+/// Reads the first by-line and the first copyright notice into `rights`, unless `rights` already has them.
 fn read_records(mut bytes: &[u8], rights: &mut Rights) {
     while let [0x1c, record, number, high, low, rest @ ..] = bytes {
-        // A length of 0x8000 or more marks a data set above 32,767 bytes. Reading ends there, because neither
-        // author nor copyright is that long.
+        // A length of 0x8000 or more means that the data set is longer than 32,767 bytes. Reading ends at
+        // such a data set, because neither author nor copyright is that long.
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let Some((data, after)) = rest.split_at_checked(length).filter(|_| length < 0x8000) else { return };
         let slot = match (record, *number) {

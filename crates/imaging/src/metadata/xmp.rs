@@ -1,16 +1,17 @@
 //! Edits XMP (ISO 16684-1) as text: searches for certain properties by their usual names and replaces their
 //! values, or copies them into a new packet. The module does not parse XML, so that every packet is processed
-//! in linear time. Properties with an unusual prefix or form are not found and stay unchanged.
+//! in linear time. A property that has an unusual prefix or is written in an unusual form is not found, and
+//! stays unchanged.
 
 use std::borrow::Cow;
 
 use super::Changed;
 
-/// Maximum size of a packet that is kept: the 65,533 bytes of a JPEG segment minus the XMP identifier. A
-/// longer packet would need several segments, which few programs can read.
+/// Maximum size in bytes of a packet that is kept: the 65,533 bytes of a JPEG segment minus the XMP
+/// identifier. A longer packet would need several segments, which few programs can read.
 pub(super) const MAX_BYTES: usize = 65_504;
 
-/// Maximum size of a text that is read from a packet, and maximum number of creators that are read.
+/// Maximum size in bytes of a text that is read from a packet, and maximum number of creators that are read.
 const MAX_TEXT_BYTES: usize = 8_192;
 const MAX_CREATORS: usize = 16;
 
@@ -44,8 +45,8 @@ pub(super) fn updated_for(packet: &[u8], changed: Changed) -> Option<Vec<u8>> {
     Some(without_padding(&packet).into_bytes())
 }
 
-/// A new packet with only `dc:rights` (the first of its languages, which is the default) and `dc:creator`.
-/// `None` if the packet has neither property.
+/// A new packet that contains only `dc:creator` and, in one language, `dc:rights`. This language is the first
+/// one, because XMP puts the default language first. `None` if the packet has neither property.
 pub(super) fn rights_only(packet: &[u8]) -> Option<Vec<u8>> {
     let packet = text(packet)?;
     let rights = list_items(packet, "dc:rights").into_iter().next();
@@ -107,8 +108,8 @@ fn remove_element(packet: &mut Cow<'_, str>, element: &str) {
     }
 }
 
-/// Removes the padding at the end of a packet. Programs write some kilobytes of blanks there, so that other
-/// programs can edit the packet without moving data.
+/// Removes the padding at the end of a packet. Programs write some kilobytes of blanks there, so that the
+/// packet can grow in place.
 fn without_padding(packet: &str) -> String {
     match packet.rsplit_once("<?xpacket end") {
         Some((before, end)) => format!("{}\n<?xpacket end{end}", before.trim_end()),

@@ -1,11 +1,12 @@
-//! `adjust`: changes tone and colour. All attributes whose result for a pixel depends only on that pixel are
-//! combined into one pass with lookup tables, in this order:
+//! The operation `adjust`: changes tone and colour. Each attribute except `unsharp` computes a pixel only
+//! from the old value of the same pixel. These attributes are combined into one pass with lookup tables, in
+//! this order:
 //!
 //! exposure, temperature, tint → highlights, shadows → brightness, contrast → gamma → saturation, hue →
 //! vibrance.
 //!
-//! `unsharp` follows as a second pass, because it reads neighbouring pixels. The order is light, then tones,
-//! then colour, as in a photographic darkroom.
+//! `unsharp` follows as a second pass, because it reads neighbouring pixels. The order is that of a
+//! photographic darkroom: exposure to light, then tones, then colour.
 
 mod curves;
 mod unsharp;
@@ -34,8 +35,8 @@ pub(super) fn run(
     Ok(image.into())
 }
 
-/// Combines all attributes except `unsharp` into one map. An attribute of 0 is skipped, because even a
-/// neutral curve could change values by rounding.
+/// Combines all attributes except `unsharp` into one map. An attribute with the value 0 is skipped, because
+/// rounding could change pixels even if the attribute has no effect.
 fn color_map(adjust: &Adjust) -> ColorMap {
     let mut map = ColorMap::identity();
     if adjust.exposure != 0.0 || adjust.temperature != 0.0 || adjust.tint != 0.0 {

@@ -1,5 +1,5 @@
-//! `border`: draws a frame along the edges of the image, over its outermost pixels, with optional rounded
-//! corners.
+//! The operation `border`: draws a frame along the edges of the image, over its outermost pixels, with
+//! optional rounded corners.
 
 use super::Context;
 use super::canvas::{channels_for, fade};
@@ -19,8 +19,8 @@ pub(super) fn run(
     let mut image = picture.into_image(scratch);
     let (width, height) = (image.width(), image.height());
     if border.size > 0 && border.color.a > 0 {
-        // A translucent frame is blended over the image: the frame's colour is treated as opaque, and its
-        // alpha becomes the weight of the blend.
+        // A translucent frame is blended over the image: the alpha of the frame's colour is the weight of the
+        // frame, and the colour is otherwise treated as opaque.
         let color = Color { a: 255, ..border.color };
         let alpha = u32::from(border.color.a);
         let inner = Outline::rounded(width, height, border.size, border.radius.saturating_sub(border.size));

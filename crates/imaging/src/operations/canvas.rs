@@ -7,9 +7,9 @@ use crate::plan::Color;
 use crate::{Channels, Image, Scratch};
 
 impl Context<'_> {
-    /// The colour that a background gets. If the plan names no colour, it is transparent if the output has
-    /// alpha, otherwise white. A translucent colour is blended over white if the output has no alpha, because
-    /// the encoder does the same with translucent pixels of the image.
+    /// The colour of the background. If the plan names no colour, the background is transparent for an output
+    /// format with alpha, and white for other formats. For a format without alpha, a translucent colour is
+    /// blended over white, because the encoder does the same with translucent pixels of the image.
     pub(super) fn backdrop(&self, requested: Option<Color>) -> Color {
         match requested {
             Some(color) if self.output_alpha || color.a == 255 => color,
@@ -26,7 +26,7 @@ impl Context<'_> {
     }
 }
 
-/// The fewest channels with which an image can contain this colour.
+/// The channel layout with the fewest channels in which this colour can be stored.
 pub(super) fn channels_for(color: Color) -> Channels {
     if color.a < 255 {
         Channels::Rgba
@@ -99,7 +99,8 @@ fn fade_row<const N: usize>(row: &mut [u8], kept: &[u8], color: [u8; N]) {
     }
 }
 
-/// Blends pixels with alpha: colours are weighted by their alpha, so that only visible colours mix.
+/// Blends pixels with alpha. Each colour is weighted by its alpha, so that the colour of a transparent pixel
+/// has no effect.
 fn fade_row_rgba(row: &mut [u8], kept: &[u8], color: Color) {
     let Color { r, g, b, a } = color;
     for (pixel, &kept) in row.as_chunks_mut::<4>().0.iter_mut().zip(kept) {

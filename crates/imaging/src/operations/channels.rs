@@ -10,8 +10,8 @@ pub(super) fn is_opaque(image: &Image) -> bool {
 
 /// Whether all pixels of an RGBA buffer are opaque.
 pub(super) fn is_opaque_data(pixels: &[u8]) -> bool {
-    // The pixels are checked in blocks, because the compiler does not vectorise a loop that may end at any
-    // pixel.
+    // The pixels are checked in blocks, because the compiler does not vectorise a loop that can exit after
+    // each pixel.
     pixels
         .chunks(4096)
         .all(|block| block.as_chunks::<4>().0.iter().fold(255, |all, pixel| all & pixel[3]) == 255)

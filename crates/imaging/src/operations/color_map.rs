@@ -1,6 +1,6 @@
-//! A colour change in which each result pixel depends only on the same input pixel: a curve for each channel,
-//! then a 3×3 matrix, then vibrance. The products of curves and matrix are stored in tables before the pass
-//! over the pixels. Values are rounded only once, at the end.
+//! A colour change in which each output pixel depends only on the input pixel at the same position: a curve
+//! for each channel, then a 3×3 matrix, then vibrance. The products of curves and matrix are stored in tables
+//! before the pass over the pixels. Values are rounded only once, at the end.
 
 use super::channels::promote;
 use crate::{Channels, Image, Scratch};
@@ -16,15 +16,15 @@ const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 /// Number of fractional bits of the fixed-point sums.
 const FRACTION: u32 = 16;
 
-/// For each of the 256 values of one input channel: the summand that it adds to each of the three output
-/// channels. The fourth number is padding, so that an entry fills a SIMD register.
+/// Table for one input channel: for each of its 256 values, the numbers to add to the three output channels.
+/// The fourth number is padding, so that an entry fills a SIMD register.
 type Contributions = [[i32; 4]; 256];
 
 /// A colour change: curves, then a matrix, then vibrance.
 #[derive(Debug, Clone)]
 pub(super) struct ColorMap {
-    /// For each channel, the result of each of the 256 values. Results are from 0 to 1 and not rounded to
-    /// 1/255.
+    /// For each channel, the curve as a table of 256 results, one for each input value. Results are from 0 to
+    /// 1 and are not rounded to multiples of 1/255.
     curves: [[f32; 256]; 3],
     matrix: Matrix,
     vibrance: f32,
@@ -37,7 +37,8 @@ impl ColorMap {
         Self { curves: [ramp; 3], matrix: IDENTITY, vibrance: 0.0 }
     }
 
-    /// Appends a curve from 0–1 to 0–1 after the existing curves. Results are clamped.
+    /// Appends a curve after the existing curves. Its argument and its result are from 0 to 1; results
+    /// outside of this range are clamped.
     pub(super) fn curve(&mut self, curve: impl Fn(f32) -> f32) {
         self.curve_by_channel(|_, value| curve(value));
     }
@@ -58,14 +59,14 @@ impl ColorMap {
             next.map(|row| std::array::from_fn(|j| row.iter().zip(&old).map(|(m, old)| m * old[j]).sum()));
     }
 
-    /// Multiplies the distance of each pixel from its luma by `1 + strength · (1 − saturation)`, which
-    /// changes muted colours most. `strength` is from −1 to 1.
+    /// Multiplies the difference between each channel and the luma of the pixel by `1 + strength · (1 −
+    /// saturation)`, which changes muted colours most. `strength` is from −1 to 1.
     pub(super) fn vibrance(&mut self, strength: f32) {
         self.vibrance = strength;
     }
 
-    /// Applies the map to every pixel. Alpha is kept; a gray image stays gray unless the map turns gray into
-    /// colour.
+    /// Applies the map to every pixel. Alpha is kept; a single-channel gray image stays so unless the map
+    /// turns gray into colour.
     pub(super) fn apply(&self, image: Image, scratch: &mut Scratch) -> Image {
         let image = if self.keeps_gray() { image } else { promote(image, Channels::Rgb, scratch) };
         let mut image = image;
@@ -80,7 +81,7 @@ impl ColorMap {
         image
     }
 
-    /// Runs the simplest loop that computes the map, over pixels of `N` bytes.
+    /// Applies the map to pixels of `N` bytes. Steps without effect, such as a unit matrix, are left out.
     fn apply_to<const N: usize>(&self, data: &mut [u8]) {
         let pixels = data.as_chunks_mut::<N>().0;
         if self.matrix == IDENTITY && self.vibrance == 0.0 {
@@ -127,7 +128,7 @@ impl ColorMap {
             && sums.iter().all(|sum| (sum - 1.0).abs() < 1e-4)
     }
 
-    /// The results of the curves without the matrix, rounded to bytes.
+    /// The results of the curves, rounded to bytes. The matrix is not applied.
     fn tables(&self) -> [[u8; 256]; 3] {
         self.curves.map(|curve| curve.map(|value| (value * 255.0 + 0.5) as u8))
     }

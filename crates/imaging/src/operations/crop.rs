@@ -1,4 +1,5 @@
-//! `crop`: keeps a rectangle. It only records the rectangle and copies no pixels; see [`Picture`].
+//! The operation `crop`: keeps a rectangle of the image. It only records the rectangle and copies no pixels;
+//! see [`Picture`].
 
 use super::Context;
 use super::picture::Picture;

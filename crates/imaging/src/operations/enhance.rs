@@ -1,6 +1,6 @@
-//! `auto.enhance`: stretches the tones so that the darkest 0.5 % of the pixels become black and the brightest
-//! 0.5 % white, then adds a little contrast and saturation. All channels use the same curve, so that no
-//! colour cast appears or disappears.
+//! The operation `auto.enhance`: stretches the tones so that the darkest 0.5 % of the pixels become black and
+//! the brightest 0.5 % white, then adds a little contrast and saturation. All channels use the same curve, so
+//! that no colour cast appears or disappears.
 
 use super::Context;
 use super::channels::luma;
@@ -8,7 +8,8 @@ use super::color_map::{ColorMap, saturate};
 use super::picture::Picture;
 use crate::{Channels, Error, Image, Plan, Scratch};
 
-/// The share of pixels that the stretch may turn black. The same share may turn white.
+/// The largest share of the pixels that the stretch may turn black, and the largest share that it may turn
+/// white.
 const CLIPPED_SHARE: f64 = 0.005;
 
 /// The highest value that may become black. The lowest value that may become white is 255 minus this value.
@@ -35,13 +36,14 @@ pub(super) fn run(
     let Some((black, white)) = levels(&histogram(&image)) else { return Ok(image.into()) };
     let mut map = ColorMap::identity();
     map.curve(|value| (value - black) / (white - black));
-    // Mixes in some of the smoothstep curve 3v² − 2v³, which does not change the values 0, ½ and 1.
+    // Adds contrast: a weighted mean of the value and the smoothstep curve 3v² − 2v³, which keeps the values
+    // 0, ½ and 1.
     map.curve(|value| value + CONTRAST * (value * value * (3.0 - 2.0 * value) - value));
     map.matrix(saturate(SATURATION));
     Ok(map.apply(image, scratch).into())
 }
 
-/// Counts each luma value among the visible pixels.
+/// For each luma value, the number of visible pixels that have it.
 fn histogram(image: &Image) -> [u64; 256] {
     let mut counts = [0; 256];
     match image.channels() {
@@ -58,8 +60,8 @@ fn histogram(image: &Image) -> [u64; 256] {
     counts
 }
 
-/// The values (0–1) that become black and white. `None` if they are fewer than `MIN_TONES` levels apart, or
-/// if no pixel is visible.
+/// The luma (0–1) that becomes black, and the luma that becomes white. `None` if they are fewer than
+/// `MIN_TONES` levels apart, or if no pixel is visible.
 fn levels(counts: &[u64; 256]) -> Option<(f32, f32)> {
     let n_clipped = (counts.iter().sum::<u64>() as f64 * CLIPPED_SHARE) as u64;
     let exceeds = |n_clipped: u64| {

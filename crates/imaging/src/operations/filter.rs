@@ -1,5 +1,5 @@
-//! `filter`: runs the effects, which the modules below implement, in the order of the function `run`. A
-//! strength of 0 leaves the image unchanged, and 100 is the full effect.
+//! The operation `filter`: runs the effects of the submodules, in the order that the function `run` defines.
+//! A strength of 0 leaves the image unchanged, and 100 is the full effect.
 
 mod convolution;
 mod motion;
@@ -58,8 +58,8 @@ pub(super) fn run(
     Ok(image.into())
 }
 
-/// Blurs with the requested kernel. The radius of `gaussian` is its standard deviation, as in CSS `blur()`
-/// and in Photoshop.
+/// Blurs in the requested mode. The radius of `gaussian` is its standard deviation, as in CSS `blur()` and in
+/// Photoshop.
 fn blur(mut image: Image, kind: Blur, scratch: &mut Scratch) -> Image {
     match kind {
         Blur::Gaussian { radius } => gaussian::blur(&mut image, radius),

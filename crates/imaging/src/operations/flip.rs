@@ -1,4 +1,4 @@
-//! `flip`: mirrors the image in place, without a second buffer.
+//! The operation `flip`: mirrors the image in place, without a second buffer.
 
 use super::Context;
 use super::picture::Picture;

@@ -1,15 +1,18 @@
-//! Box and gaussian blur for `filter.blur`, by running means. The time does not depend on the radius.
+//! Box blur and gaussian blur for `filter.blur`, computed by running means (moving averages). The time does
+//! not depend on the radius.
 //!
 //! A gaussian is approximated by three *extended* box blurs (Gwosdek, Grewenig, Bruhn, Weickert: *Theoretical
-//! foundations of gaussian convolution by extended box filtering*, 2011). Each of them is a mean over `2r +
-//! 1` pixels, plus a fraction of the next pixel on each side, so that the variance is exactly the requested
-//! one. Beyond an edge of the image its outermost pixel is repeated. Colours are premultiplied by alpha.
+//! foundations of gaussian convolution by extended box filtering*, 2011). Each extended box blur is a mean
+//! over `2r + 1` pixels, plus a fraction of the next pixel on each side. The fraction makes the variance
+//! exactly the requested one. Beyond an edge of the image, the outermost pixel is repeated. Colours are
+//! premultiplied by alpha.
 //!
 //! The horizontal pass works on strips of neighbouring rows, and the vertical pass on strips of neighbouring
 //! columns. A strip has 32 lanes and fits into the cache. All values are whole multiples of 1/64 of a level,
 //! because `f32` adds such values exactly, so the running sum collects no rounding errors along a row. Each
-//! end of a strip is extended by copies of the outermost pixel, as many as the sum of the reaches of all
-//! means. Three means in a row then give the same result near an edge as on an endless canvas.
+//! end of a strip is extended by copies of the outermost pixel, as many as all moving averages together read
+//! beyond a pixel. Three averages in succession then give the same result near an edge as if the outermost
+//! pixel were repeated without end.
 
 use super::channels::is_opaque;
 use super::resample::{premultiply_in_place, unpremultiply_in_place};
@@ -30,8 +33,8 @@ const ROUNDING_OFFSET: f32 = 12_582_912.0;
 /// Adding this constant puts a whole number from 0 to 255 into the low byte of an `f32`.
 const BYTE_OFFSET: f32 = 8_388_608.0;
 
-/// A weighted mean over neighbouring positions: `2·radius + 1` positions with weight 1, and the next position
-/// on each side with weight `edge`.
+/// A moving average: a weighted mean over neighbouring positions, with `2·radius + 1` positions with weight
+/// 1, and the next position on each side with weight `edge`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mean {
     radius: usize,
@@ -39,14 +42,14 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    /// The mean of a box blur. The fractional part of the radius is the weight of the outermost pixel on each
-    /// side.
+    /// The moving average of a box blur. The fractional part of the radius is the weight of the outermost
+    /// pixel on each side.
     pub(super) fn of_radius(radius: f32) -> Self {
         Self { radius: radius as usize, edge: radius.fract() }
     }
 
-    /// One of three equal box filters. Three in a row approximate a Gaussian blur with the standard deviation
-    /// `sigma` (equation (14) of the paper that the module comment names).
+    /// The extended box blur which, when run three times, approximates a gaussian blur with the standard
+    /// deviation `sigma` (Gwosdek et al. 2011, equation (14)).
     pub(super) fn third_of_gaussian(sigma: f32) -> Self {
         let variance = sigma * sigma / 3.0;
         let radius = (0.5 * (12.0 * variance + 1.0).sqrt() - 0.5).floor();
@@ -55,7 +58,7 @@ impl Mean {
         Self { radius: radius as usize, edge }
     }
 
-    /// Writes the mean around each position of `from` to `to`.
+    /// Writes the weighted mean around each position of `from` to the same position of `to`.
     fn run(self, from: &[Lanes], to: &mut [Lanes]) {
         let last = from.len() - 1;
         let weight = 1.0 / (2.0 * self.radius as f32 + 1.0 + 2.0 * self.edge);
@@ -83,7 +86,7 @@ pub(super) fn blur(image: &mut Image, sigma: f32) {
     smooth(image, &[Mean::third_of_gaussian(sigma); 3]);
 }
 
-/// Runs all means one after the other, first along the rows and then along the columns.
+/// Runs all moving averages one after the other, first along the rows and then along the columns.
 pub(super) fn smooth(image: &mut Image, means: &[Mean]) {
     let has_alpha = !is_opaque(image);
     if has_alpha {
@@ -101,8 +104,8 @@ pub(super) fn smooth(image: &mut Image, means: &[Mean]) {
     }
 }
 
-/// Working memory for one strip, with margins at both ends: the values before a mean (`current`) and after it
-/// (`next`).
+/// Working memory for one strip, with margins at both ends: the input of a moving average (`current`) and its
+/// output (`next`).
 struct Strip<'a> {
     means: &'a [Mean],
     margin: usize,
@@ -122,7 +125,7 @@ impl<'a> Strip<'a> {
         &mut self.current[self.margin..][..n_positions]
     }
 
-    /// Fills the margins and runs the means over the first `n_positions` positions.
+    /// Fills the margins and runs the moving averages over the first `n_positions` positions.
     fn run(&mut self, n_positions: usize) {
         let end = self.margin + n_positions;
         let (first, last) = (self.current[self.margin], self.current[end - 1]);
@@ -179,8 +182,8 @@ fn along_columns(image: &mut Image, strip: &mut Strip<'_>) {
     }
 }
 
-/// Rounds to a byte. The conversion `as u8` is not used, because it clamps values out of range and is
-/// therefore not vectorised.
+/// Rounds to a byte. The conversion `as u8` is not used, because it also clamps, and the compiler does not
+/// vectorise the clamping.
 fn to_byte(lane: f32) -> u8 {
     (lane * (1.0 / STEPS_PER_LEVEL) + BYTE_OFFSET).to_bits() as u8
 }

@@ -1,5 +1,5 @@
-//! `mask`: makes the pixels outside of a shape transparent, or fills them with the background. The shape
-//! touches all four edges of the image.
+//! The operation `mask`: makes the pixels outside of a shape transparent, or fills them with the background
+//! colour. The shape touches all four edges of the image.
 
 use super::Context;
 use super::canvas::{channels_for, fade};

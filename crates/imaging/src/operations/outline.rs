@@ -1,5 +1,5 @@
-//! The share of each pixel that a rectangle with elliptic corners covers. If the corner radii are half the
-//! sides, the rectangle is an ellipse.
+//! Computes which share of each pixel is covered by a rectangle with elliptic corners. If the corner radii
+//! are half the sides, the rectangle is an ellipse.
 
 /// Horizontal sample lines per pixel row. The coverage along each line is computed exactly.
 const N_SAMPLES: u32 = 16;
@@ -52,8 +52,8 @@ impl Outline {
         }
     }
 
-    /// The first and the last x coordinate inside the shape on the horizontal line at `y`. They are equal if
-    /// the line does not cross the shape.
+    /// The left and the right end of the shape on the horizontal line at `y`, as x coordinates. They are
+    /// equal if the line does not cross the shape.
     fn span(&self, y: f64) -> (f64, f64) {
         if y <= self.top || y >= self.bottom || self.left >= self.right {
             return (self.left, self.left);
@@ -69,7 +69,8 @@ impl Outline {
     }
 }
 
-/// The mean share (0–255) of the pixel from `x` to `x + 1` that the spans cover.
+/// The share of the pixel from `x` to `x + 1` that the spans cover, as the mean over all spans; 255 is the
+/// whole pixel.
 fn mean_overlap(spans: &[(f64, f64)], x: f64) -> u8 {
     let sum: f64 = spans.iter().map(|(from, to)| (to.min(x + 1.0) - from.max(x)).max(0.0)).sum();
     (sum / spans.len() as f64 * 255.0 + 0.5) as u8

@@ -1,4 +1,4 @@
-//! `padding`: adds a margin to each side of the image.
+//! The operation `padding`: adds a margin to each side of the image.
 
 use super::Context;
 use super::canvas::surround;

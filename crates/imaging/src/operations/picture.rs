@@ -1,5 +1,6 @@
-//! An image during the geometric operations, which run first. `crop` only records which part of the image is
-//! kept, so that the following `resize` reads this part directly from the decoded pixels.
+//! An image during the geometric operations, which run before all other operations. `crop` only records which
+//! part of the image is kept, so that the following `resize` reads this part directly from the decoded
+//! pixels.
 //!
 //! A *plan pixel* is a pixel of the full-size image, to which the sizes and positions in a plan refer. It is
 //! smaller than a pixel of `image` if the decoder delivered a reduced image.
@@ -33,7 +34,7 @@ impl Picture {
         self.size
     }
 
-    /// Changes all pixels in place, including those outside of `part`.
+    /// Runs a function that changes all pixels in place, including those outside of `part`.
     pub(super) fn edited(mut self, edit: impl FnOnce(&mut Image)) -> Self {
         edit(&mut self.image);
         self
@@ -45,8 +46,8 @@ impl Picture {
         self.size = rect.size();
     }
 
-    /// Resamples `window`, which is in plan pixels, to the size `to`. If no pixel value changes, only moves
-    /// the pixels within the buffer.
+    /// Resamples `window`, which is in plan pixels, to the size `to`. If the window can be copied without
+    /// resampling, only moves its pixels to the start of the buffer.
     pub(super) fn resampled(self, window: Window, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Self {
         let window = self.to_image_pixels(window);
         let rect = window.outer();

@@ -16,7 +16,7 @@ use crate::plan::Kernel;
 use crate::{Channels, Image, Scratch};
 
 /// Resamples `window` of the image to the size `to`. Pixels outside of the window do not affect the result. A
-/// pixel that an edge of the window cuts does.
+/// pixel that is partly inside of the window does.
 pub(super) fn resample(
     image: &Image,
     window: Window,
@@ -36,8 +36,8 @@ pub(super) fn resample(
     Image::new(to.width, to.height, image.channels(), resampled)
 }
 
-/// A copy of the pixels that the window touches, with colours multiplied by alpha, and the window relative to
-/// the copy.
+/// A copy of all pixels that are at least partly inside of the window, with colours multiplied by alpha. The
+/// second value is the window in coordinates of the copy.
 fn premultiply(image: &Image, window: Window, scratch: &mut Scratch) -> (Image, Window) {
     let Rect { x, y, width, height } = window.outer();
     let mut data = scratch.take(width as usize * height as usize * 4);
@@ -46,9 +46,9 @@ fn premultiply(image: &Image, window: Window, scratch: &mut Scratch) -> (Image, 
     (Image::new(width, height, Channels::Rgba, data), window)
 }
 
-/// Resamples both axes. The vertical pass runs first, because it is faster for bytes. The horizontal pass
-/// runs first if the result of the vertical pass would be larger than both input and output: for example if a
-/// wide, low image becomes narrow and high.
+/// Resamples both axes. The vertical pass runs first, because it is faster for bytes. However, the horizontal
+/// pass runs first if the result of the vertical pass would be larger than both the input and the output: for
+/// example, if a wide, low image becomes narrow and high.
 fn resample_axes(
     image: &Image,
     window: Window,
@@ -115,7 +115,7 @@ fn view(image: &Image) -> View<'_> {
     }
 }
 
-/// The filter of the kernel. `None` for nearest neighbour.
+/// The resampling filter for this kernel. `None` for the kernel `nearest`.
 fn filter(kernel: Kernel) -> Option<FilterType> {
     Some(match kernel {
         Kernel::Lanczos3 => FilterType::Lanczos3,

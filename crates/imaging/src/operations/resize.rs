@@ -1,4 +1,5 @@
-//! `resize`: changes the size by one of six modes. [`crate::geometry`] computes the sizes.
+//! The operation `resize`: changes the size of the image in one of six modes. [`crate::geometry`] computes
+//! the sizes.
 
 use super::Context;
 use super::canvas::surround;

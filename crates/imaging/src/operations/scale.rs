@@ -1,4 +1,4 @@
-//! `scale`: multiplies the size by a factor.
+//! The operation `scale`: multiplies the size of the image by a factor.
 
 use super::Context;
 use super::picture::Picture;

@@ -28,8 +28,8 @@ fn reduction(size: Size, plan: &Plan) -> Result<Option<(Resize, Resized)>, Error
         .then_some((asked, Resized { window, ..resized })))
 }
 
-/// Whether [`apply_to_rows`] can apply the plan to a picture of this size. If so, it needs less memory than
-/// [`super::apply`].
+/// Whether [`apply_to_rows`] can apply the plan to a picture of this size. If so, [`apply_to_rows`] needs
+/// less memory than [`super::apply`].
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.
@@ -37,10 +37,11 @@ pub(crate) fn takes_rows(size: Size, plan: &Plan) -> Result<bool, Error> {
     Ok(reduction(size, plan)?.is_some())
 }
 
-/// Like [`super::apply`], but reads the picture row by row. The rows must be upright and are in the colour
-/// space of the file. [`takes_rows`] must be true for the plan.
+/// Like [`super::apply`], but reads the picture row by row. The rows must already have the right EXIF
+/// orientation. They are still in the colour space of the file. [`takes_rows`] must be true for the plan.
 ///
-/// # Errors The errors of [`super::apply`], and the errors of `rows`.
+/// # Errors
+/// The errors of [`super::apply`], and the errors of `rows`.
 pub(crate) fn apply_to_rows(
     rows: &mut dyn Rows,
     to_srgb: &ToSrgb,

@@ -1,5 +1,5 @@
-//! `watermark`: blends another image over the image with the operator "over" of Porter and Duff, with an
-//! opacity, at one position or as tiles.
+//! The operation `watermark`: blends a second image over the image, at one position or as tiles. The blend is
+//! the operator "over" of Porter and Duff (1984), and `opacity` scales the alpha of the second image.
 
 use super::Context;
 use super::channels::promote;
@@ -27,10 +27,11 @@ pub(super) fn run(
     Ok(blended.into())
 }
 
-/// Resamples the watermark `mark` to its size in an image of the size `image`. `None` if the watermark
-/// already has that size.
+/// Resamples the watermark `mark` to the size that it gets in an image of the size `image`. `None` if the
+/// watermark already has that size.
 ///
-/// # Errors [`Error::Watermark`] with an [`Error::Limit`] inside, if the new size exceeds the limits.
+/// # Errors
+/// [`Error::Watermark`] with an [`Error::Limit`] inside, if the new size exceeds the limits.
 pub(crate) fn fit(
     mark: &Image,
     options: &Watermark,
@@ -69,7 +70,7 @@ fn blend_watermark(image: Image, mark: &Image, options: &Watermark, scratch: &mu
     image
 }
 
-/// Position of the first pixel of a run of pixels in a row.
+/// The column (`x`) and the row (`y`) of a pixel at which a run of pixels begins.
 #[derive(Clone, Copy)]
 struct Position {
     x: u32,
@@ -122,7 +123,7 @@ fn blend_pixels(target: &mut [u8], channels: Channels, source: impl Iterator<Ite
     }
 }
 
-/// For each alpha value, its product with the opacity (0–100 percent), rounded.
+/// For each of the 256 alpha values, its product with the opacity (0–100 percent), rounded.
 fn alphas(opacity: f64) -> [u8; 256] {
     let mut alphas = [0; 256];
     for (alpha, scaled) in (0_u8..=255).zip(&mut alphas) {

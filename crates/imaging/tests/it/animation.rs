@@ -1,5 +1,5 @@
-//! Animations: conversions between the animated formats keep the number of frames, and the delay and the
-//! pixels of each frame.
+//! Tests of animations: a conversion between two formats that support animation keeps the number of frames,
+//! and the delay and the pixels of each frame.
 
 use gif::DisposalMethod;
 use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
@@ -44,9 +44,9 @@ pub(crate) fn moving_square(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
         .collect()
 }
 
-/// The complete pictures of an animation, and their delays in milliseconds. The code under test converts the
-/// animation to APNG, and the `png` crate decodes the APNG. A frame of an APNG replaces a rectangle of the
-/// previous picture.
+/// The complete picture of each frame of an animation, and the frame's delay in milliseconds. The code under
+/// test converts the animation to APNG, and the `png` crate decodes the APNG. A frame of an APNG replaces a
+/// rectangle of the previous picture.
 pub(crate) fn decoded_frames(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
     let apng = run(input, &plan_for(Format::Apng)).bytes;
     let mut decoder = png::Decoder::new(std::io::Cursor::new(&apng));
@@ -171,15 +171,15 @@ fn operations_apply_to_every_frame() {
 }
 
 #[test]
-fn animation_converted_to_png_becomes_its_first_frame() {
+fn animation_converted_to_png_gives_only_its_first_frame() {
     let frames = moving_square(3, [1, 2, 3, 255]);
     let done = run(&apng(&frames, 0), &plan_for(Format::Png));
     assert_eq!((done.input.format, done.input.frames, done.output.frames), (Format::Apng, 3, 1));
     assert_eq!(decode_png(&done.bytes).2, rgba(&frames[0].0));
 }
 
-/// A GIF of 4 × 2 pixels whose frames are rectangles of 2 × 1 pixels. A frame is given by left, top, colour
-/// index and disposal method.
+/// A GIF of 4 × 2 pixels whose frames are rectangles of 2 × 1 pixels. Each element of `frames` has the left
+/// edge, the upper edge, the colour index and the disposal method of a frame.
 fn gif_of_rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder =
@@ -221,7 +221,7 @@ fn gif_disposal_methods_are_applied() {
 }
 
 #[test]
-fn number_of_frames_and_their_pixels_are_limited() {
+fn number_of_frames_and_total_pixels_of_all_frames_are_limited() {
     for format in ANIMATED {
         let input = run(&apng(&moving_square(6, [5, 5, 5, 255]), 0), &plan_for(format)).bytes;
         let base = Limits::default();

@@ -1,4 +1,5 @@
-//! BMP and ICO: a file written by hand for every feature, and malformed files.
+//! Tests of BMP and ICO: for each feature of the formats a file that the test builds byte by byte, and
+//! malformed files.
 
 use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Scratch, process, sniff};
 
@@ -6,7 +7,7 @@ use crate::helpers::{
     decoded_pixels, encoded, fading_photo, nearly_equal, photo, plan_for, png_of, rgba, run,
 };
 
-/// A bitmap without a file header: an info header of 40 bytes, then the bytes `behind` (bit masks or colour
+/// A bitmap without a file header: an info header of 40 bytes, then the bytes `behind` (bit masks or a colour
 /// table), then the pixels.
 fn dib(width: i32, height: i32, bits: u16, coding: u32, behind: &[u8], data: &[u8]) -> Vec<u8> {
     let mut bytes = 40u32.to_le_bytes().to_vec();
@@ -160,8 +161,8 @@ fn truncated_bmp_gives_a_warning_and_invalid_bmp_an_error() {
     }
 }
 
-/// An icon (`kind` 1) or a cursor (`kind` 2) that contains these images. An image is given by width, height
-/// and data.
+/// An icon (`kind` 1) or a cursor (`kind` 2) that contains these images. Each image has a width, a height and
+/// data.
 fn ico_file(kind: u8, pictures: &[(u8, u8, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = vec![0, 0, kind, 0, pictures.len() as u8, 0];
     let mut at = 6 + 16 * pictures.len() as u32;
@@ -189,8 +190,8 @@ fn largest_valid_image_of_an_icon_or_cursor_is_decoded() {
 
 #[test]
 fn icon_mask_is_used_if_alpha_is_missing_or_0_in_every_pixel() {
-    // Two pixels of 24 bits. The header declares twice the height, because the mask follows the pixels. The
-    // mask hides the second pixel.
+    // Two pixels of 24 bits. The header declares twice the height of the image, because the mask follows the
+    // pixels. The mask makes the second pixel transparent.
     let data = [&[0, 0, 255, 255, 0, 0, 0, 0][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 24, 0, &[], &data))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 255], [0; 4]]);

@@ -1,4 +1,4 @@
-//! Tests with real files of public test suites. They are skipped if the files are not present; see
+//! Tests with real files of public test suites. The tests are skipped if the files are not present; see
 //! [`Corpus`].
 
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
 use pixaven_imaging::{Limits, Plan, Scratch, process};
 
 /// A folder with a `manifest.tsv` whose columns are file, origin, bytes, format, class, set, width, height
-/// and frames. The environment variable `PIXAVEN_CORPUS` names the folder; the default is a folder beside the
-/// repository.
+/// and frames. The environment variable `PIXAVEN_CORPUS` names the folder; the default is a folder next to
+/// the repository's folder.
 pub(crate) struct Corpus {
     root: PathBuf,
     pub(crate) entries: Vec<Entry>,

@@ -1,5 +1,5 @@
-//! `output.effort`, and the choices that encoders make by the content of an image. In a lossless format
-//! neither may change a pixel.
+//! Tests of `output.effort`, and of encoder settings that depend on the content of an image. In a lossless
+//! format, neither the effort nor these settings may change a pixel.
 
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Plan, encode_animation};
@@ -15,8 +15,8 @@ fn size(image: &Image, format: Format, effort: Option<u8>, without_loss: bool) -
     run(&png_of(image), &with_effort(format, effort, without_loss)).bytes.len()
 }
 
-/// An image with more than 256 colours: large areas of one colour each, and the same symbol repeated over
-/// them.
+/// An image with more than 256 colours: large areas of a single colour, over which the same symbol is drawn
+/// many times.
 fn drawing() -> Image {
     let data = (0..320 * 200).flat_map(|i| {
         let (x, y) = (i % 320, i / 320);
@@ -55,7 +55,7 @@ fn png_at_default_effort_is_smaller_than_at_effort_0_for_a_drawing_but_not_for_a
 }
 
 #[test]
-fn indexed_png_gets_smaller_with_effort() {
+fn indexed_png_is_smaller_at_higher_effort() {
     let image = photo(300, 200);
     let few = image.data().iter().map(|v| v / 64 * 64).collect();
     let few = Image::new(300, 200, Channels::Rgb, few);
@@ -64,7 +64,7 @@ fn indexed_png_gets_smaller_with_effort() {
 }
 
 #[test]
-fn webp_and_apng_get_smaller_with_effort() {
+fn webp_and_apng_are_smaller_at_higher_effort() {
     let image = photo(200, 150);
     for (format, without_loss) in [(Format::Webp, false), (Format::Webp, true)] {
         let [low, high] = [0, 9].map(|effort| size(&image, format, Some(effort), without_loss));

@@ -121,8 +121,8 @@ fn face_gravity_keeps_the_face_in_the_output() {
         resize: Some(Resize { gravity, ..resize_to(ResizeMode::Fit, Some(400), Some(400)) }),
         ..plan_for(Format::Png)
     };
-    // The face is found again in the output, so the kept part contains it. The kept part ends at the right
-    // edge.
+    // Detection finds the face in the output, so the kept part contains the face. The kept part ends at the
+    // right edge of the image.
     let done = kept(&fit(Gravity::Face), &file);
     assert_near(find_faces(&done.bytes)[0], moved(FACE, (180, 20)), 12);
     let ratio = with_crop(Crop::Ratio { ratio: 1.0, gravity: Gravity::Face });
@@ -131,7 +131,8 @@ fn face_gravity_keeps_the_face_in_the_output() {
     let done = kept(&with_crop(rect), &file);
     assert_eq!((done.output.width, done.output.height), (200, 200));
     assert_near(find_faces(&done.bytes)[0], FACE, 14);
-    // With one face at each end of the image, the middle between them is kept, which contains no face.
+    // With one face at each end of the image, the kept part is the middle between the faces, and contains no
+    // face.
     let done = kept(&fit(Gravity::Faces), &with_faces(1600, 400, &positions));
     assert_eq!(done.faces.unwrap().len(), 2);
     assert_eq!(find_faces(&done.bytes), []);

@@ -43,8 +43,7 @@ fn output_info_matches_the_same_file_as_input() {
                 };
                 let done = run(&png_of(&image), &Plan { output, ..Plan::default() });
                 let mut expected = done.output;
-                // Only in a JPEG can the quality be recognised, by the quantisation tables. For other formats
-                // none is reported.
+                // The quality is reported only for JPEG, where it is computed from the quantisation tables.
                 if into != Format::Jpeg {
                     expected.quality = None;
                 }
@@ -68,15 +67,15 @@ fn lossless_formats_keep_every_pixel() {
         let webp = run(&input, &lossless_plan(Format::Webp));
         let (_, _, result) = decoded_pixels(&webp.bytes);
         for (a, b) in result.iter().zip(rgba(&image)) {
-            // Fully transparent pixels may have another colour, because WebP stores the colour that
-            // compresses best.
+            // Fully transparent pixels may have a different colour than in the input, because WebP stores the
+            // colour that compresses best.
             assert!(*a == b || (a[3] == 0 && b[3] == 0), "{a:?} is not {b:?}");
         }
     }
 }
 
 #[test]
-fn few_colours_give_a_palette_with_the_smallest_depth() {
+fn png_with_few_colours_has_a_palette_with_the_smallest_bit_depth() {
     for (n_colors, depth) in [(2u32, 1u8), (3, 2), (16, 4), (17, 8), (256, 8)] {
         let data =
             (0..32 * 32).flat_map(|i| [(i % n_colors) as u8, 7, (i % n_colors) as u8 ^ 0x55]).collect();

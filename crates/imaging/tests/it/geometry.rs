@@ -1,4 +1,4 @@
-//! Sizes and rectangles: tables of documented cases, and property tests.
+//! Tests of the computed sizes and rectangles: tables of documented examples, and property tests.
 
 use pixaven_imaging::geometry::{Rect, Resized, Size, Window, crop, needed_size, resize, scale};
 use pixaven_imaging::plan::{Crop, CropAt, Gravity, Kernel, Padding, Plan, Resize, ResizeMode, Scale};
@@ -91,7 +91,7 @@ fn resize_without_upscale_never_enlarges() {
     assert_size_without_upscale((550, 412), Fill, (Some(1000), Some(1000)), (1000, 1000));
     assert_size_without_upscale((550, 412), Portrait, (None, Some(413)), (550, 412));
     assert_size_without_upscale((550, 412), Landscape, (Some(551), None), (550, 412));
-    // The mode `fit` keeps the aspect ratio of the requested size, but does not enlarge the kept part.
+    // The result has the aspect ratio of the requested size, but the kept part is not enlarged.
     assert_size_without_upscale((550, 412), Fit, (Some(1000), Some(1000)), (412, 412));
     assert_size_without_upscale((550, 412), Fit, (Some(600), Some(100)), (550, 92));
     assert_size_without_upscale((550, 412), Fit, (Some(400), Some(400)), (400, 400));
@@ -221,8 +221,8 @@ proptest! {
             prop_assert!(picture.width <= width && picture.height <= height);
         }
         if options.mode != ResizeMode::Exact {
-            // The aspect ratio is kept, up to rounding: one side differs by at most one pixel from the side
-            // computed from the other.
+            // The aspect ratio is kept except for rounding: the width differs by at most one pixel from the
+            // width computed from the height, or the height from that computed from the width.
             let follows_width = f64::from(picture.width) * window.height / window.width;
             let follows_height = f64::from(picture.height) * window.width / window.height;
             let deviation = (follows_width - f64::from(picture.height)).abs()

@@ -54,8 +54,8 @@ pub(crate) fn fading_photo(width: u32, height: u32) -> Image {
     Image::new(width, height, Channels::Rgba, data)
 }
 
-/// An image of four coloured quarters: red and green above, blue and white below. It looks different in each
-/// of the eight EXIF orientations.
+/// An image of four quarters: red and green in the upper half, blue and white in the lower half. It looks
+/// different in each of the eight EXIF orientations.
 pub(crate) fn quarters(width: u32, height: u32) -> Image {
     let mut data = Vec::new();
     for y in 0..height {

@@ -1,4 +1,4 @@
-//! The layers of this crate have no cycle of modules.
+//! Tests that the modules of this crate do not depend on each other in a cycle.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Files with very many parts or very much metadata are refused while the decoder parses them, before it
-//! allocates memory.
+//! Tests that a file with too many parts or too much metadata is refused while its structure is parsed,
+//! before memory is allocated.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,8 @@ use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
 use crate::helpers::{encoded, photo, plan_for, png_of, run};
 
-/// The formats that [`with_pieces`] supports. The modules of other formats test their limits.
+/// The formats that [`with_pieces`] supports. The limits of all other formats are tested in the modules of
+/// these formats.
 const FORMATS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Gif, Format::Webp];
 
 /// A file with `n` additional metadata pieces (comments, text chunks or the like) of `n_bytes` each, before
@@ -60,7 +61,8 @@ fn number_of_parts_is_limited() {
         let limits = Limits { parts: 49, ..Limits::default() };
         let message = limit_error(&input, limits);
         assert!(message.contains("the number of parts"), "{format:?}: {message}");
-        // The limit also counts the parts of the image itself, so it must be higher than the 50 added parts.
+        // The parts of the image itself also count towards the limit, so the limit must be higher than the 50
+        // added parts.
         let limits = Limits { parts: 75, ..limits };
         assert!(
             process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default()).is_ok(),
@@ -111,8 +113,8 @@ fn png_metadata_bomb_is_refused_before_decompression() {
         let start = Instant::now();
         let message = limit_error(&input, Limits::default());
         assert!(message.contains("metadata"), "{message}");
-        // The test of the scratch memory in `limit_error` is the main check. In addition, the time shows that
-        // the 200 MiB are not decompressed.
+        // `limit_error` checks that little scratch memory was used. The short time also shows that the 200
+        // MiB are not decompressed.
         assert!(start.elapsed() < Duration::from_secs(5));
     }
 }

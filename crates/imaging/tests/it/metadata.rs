@@ -1,4 +1,4 @@
-//! EXIF, XMP and PNG texts: which metadata is kept when an image is converted to another format.
+//! Tests which metadata (EXIF, XMP, PNG texts) is kept when an image is converted to another format.
 
 mod altered;
 mod exif_builder;

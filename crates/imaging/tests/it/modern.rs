@@ -129,7 +129,7 @@ fn metadata_is_kept_only_if_requested() {
         plan.output.metadata = KeptMetadata::All;
         let first = run(&input, &plan).bytes;
         assert!(contains(&first), "{format:?}");
-        // The metadata of the written file must also be read.
+        // The code under test must also read the metadata that it wrote.
         assert!(contains(&run(&first, &plan).bytes), "{format:?}");
     }
 }
@@ -166,7 +166,7 @@ fn declared_size_beyond_the_limits_is_refused() {
     }
     let mut input = encoded(&photo(16, 16), Format::Jp2);
     let siz = input.windows(4).position(|window| window == b"\xff\x4f\xff\x51").unwrap();
-    // Declare 28672 × 28672 pixels as the size of the image and of its only tile.
+    // Change the header: the image and its only tile now have 28672 × 28672 pixels.
     for at in [siz + 8, siz + 24] {
         input[at..at + 8].copy_from_slice(&[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
     }
@@ -206,7 +206,7 @@ fn heif_brands_select_avif_or_heic() {
     assert_eq!(with(&[b"mif1", b"\0\0\0\0", b"miaf", b"avif"]), Some(Format::Avif));
     assert_eq!(with(&[b"mif1", b"\0\0\0\0", b"heic"]), Some(Format::Heic));
     assert_eq!(with(&[b"mif1", b"\0\0\0\0"]), Some(Format::Heic));
-    // The second field of the box is a version number. `avif` there is not a brand.
+    // The second field of the `ftyp` box is a version number, so `avif` in this field is not a brand.
     assert_eq!(with(&[b"isom", b"avif", b"mp42"]), None);
 }
 

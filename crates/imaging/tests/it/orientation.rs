@@ -1,4 +1,4 @@
-//! EXIF orientation: every value in every format that can store it, and broken EXIF blocks.
+//! Tests of the EXIF orientation: every value in every format that can store it, and broken EXIF blocks.
 
 use pixaven_imaging::{Format, Image, Plan};
 
@@ -17,7 +17,7 @@ fn exif(value: u8, big_endian: bool) -> Vec<u8> {
     }
 }
 
-/// The pixels as stored in a file with the orientation `value` that shows the image `upright`.
+/// The image that a file must store if its orientation is `value` and it is displayed as `upright`.
 pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let (w, h) = (upright.width(), upright.height());
     let (width, height) = if value >= 5 { (h, w) } else { (w, h) };
@@ -25,8 +25,8 @@ pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let mut data = Vec::new();
     for y in 0..height {
         for x in 0..width {
-            // EXIF 2.3, section 4.6.4 A, defines each value by the visual side at which row 0 and column 0
-            // are.
+            // EXIF 2.3, section 4.6.4 A, defines each value by the sides of the displayed image at which the
+            // stored row 0 and column 0 are.
             let (upright_x, upright_y) = match value {
                 1 => (x, y),
                 2 => (w - 1 - x, y),
@@ -120,8 +120,7 @@ fn image_with_a_broken_exif_block_is_not_turned() {
     blocks.push(exif(9, true));
     blocks.push([b"II*\0", &[0xff; 12][..]].concat());
     blocks.push([b"II*\0\x08\0\0\0\xff\xff", &[0x12; 40][..]].concat());
-    // Skip truncations between byte 19, where the value ends, and byte 25, because they do not change the
-    // value.
+    // Skip blocks of 19 to 25 bytes, because they still contain the whole value, which ends at byte 19.
     for block in blocks.iter().filter(|block| block.len() < 19 || block.len() > 25) {
         let input = with_exif(&image, Format::Png, block);
         assert_eq!(decoded_pixels(&input).2, rgba(&image), "{block:x?}");

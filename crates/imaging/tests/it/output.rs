@@ -1,4 +1,4 @@
-//! The attributes of `output`: `max_bytes`, `format: auto`, `delay`, `plays` and `lossless`.
+//! Tests of the attributes of `output`: `max_bytes`, `format: auto`, `delay`, `plays` and `lossless`.
 
 use pixaven_imaging::plan::{KeptMetadata, Mask, Output, Shape, TargetFormat};
 use pixaven_imaging::{Channels, Error, Format, Image, Limits, Plan, Processed, Scratch, process};
@@ -138,8 +138,8 @@ fn max_bytes_applies_to_animations() {
     }
 }
 
-/// The smallest of the file sizes in these formats and qualities, in bytes. For a comparison with `auto`, the
-/// qualities must look like its default quality.
+/// The smallest of the file sizes in these formats and qualities, in bytes. If the result is compared with
+/// `auto`, each quality must be the one that looks like the default quality of `auto`.
 fn smallest(input: &[u8], formats: &[(Format, u8)]) -> u64 {
     let sizes = formats.iter().map(|&(format, quality)| {
         try_process(input, Output { quality: Some(quality), ..in_format(format) }).unwrap().output.bytes

@@ -1,4 +1,4 @@
-//! PSD: documents written by hand, in every colour mode, depth and compression.
+//! Tests of PSD: documents that the test builds byte by byte, in every colour mode, depth and compression.
 
 use std::io::Write as _;
 
@@ -93,7 +93,8 @@ fn every_colour_mode_is_converted() {
     two_pixels(1, 1, &[10, 200]).assert_shows(&gray, "gray");
     two_pixels(1, 8, &[10, 200]).assert_shows(&gray, "duotone");
     two_pixels(3, 3, &[255, 0, 0, 0, 0, 255]).assert_shows(&RED_BLUE, "red, green, blue");
-    // CMYK is stored inverted: 255 means no ink. Yellow and magenta give red; cyan and magenta give blue.
+    // CMYK is stored inverted: 255 means no ink. Yellow ink with magenta ink gives red; cyan ink with magenta
+    // ink gives blue.
     two_pixels(4, 4, &[255, 0, 0, 0, 0, 255, 255, 255]).assert_shows(&RED_BLUE, "inks");
     two_pixels(3, 7, &[255, 0, 0, 0, 0, 255]).assert_shows(&RED_BLUE, "channels of inks");
     // L*a*b* values that are red and white in sRGB.
@@ -115,7 +116,7 @@ fn every_colour_mode_is_converted() {
 fn every_depth_is_converted_to_8_bits() {
     let wide = [65_535u16, 0, 0, 0, 0, 65_535].map(u16::to_be_bytes).as_flattened().to_vec();
     Psd { depth: 16, ..two_pixels(3, 3, &wide) }.assert_shows(&RED_BLUE, "16 bits");
-    // Floats are linear light. Half of the full light is 188 in sRGB.
+    // Floating-point samples are linear light. Half of the maximum light is 188 in sRGB.
     let floats = [0.5f32, 1.0].map(f32::to_be_bytes).as_flattened().to_vec();
     Psd { depth: 32, ..two_pixels(1, 1, &floats) }.assert_shows(&[[188, 188, 188, 255], [255; 4]], "32 bits");
 }
@@ -127,7 +128,7 @@ fn every_compression_is_decoded() {
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
     };
-    // Three rows: the first and the last without runs, the second as a run.
+    // Three rows: the first and the last are stored as single bytes, the second is stored as a run.
     let rows = [1, 255, 0, 255, 0, 1, 0, 255];
     let short = [[0u8, 3, 0, 2, 0, 3].as_slice(), &rows].concat();
     let long = [[0u8, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3].as_slice(), &rows].concat();
@@ -145,7 +146,8 @@ fn every_compression_is_decoded() {
 
 #[test]
 fn white_matte_is_removed_from_translucent_psd_pixels() {
-    // The first pixel is red with half opacity, already blended over white. The second pixel is transparent.
+    // The first pixel is red with 50 % opacity, and was already blended over white when the file was written.
+    // The second pixel is transparent.
     let data = [255, 255, 127, 255, 127, 255, 128, 0];
     let mut psd = Psd { n_layers: -1, ..two_pixels(4, 3, &data) };
     let result = decoded_pixels(&psd.bytes()).2;

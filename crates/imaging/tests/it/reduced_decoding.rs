@@ -1,5 +1,5 @@
-//! Decoders that can deliver a reduced image: the resized result must match that of a full-size decode,
-//! without a shift.
+//! Tests of decoders that can deliver a reduced image: after `resize`, the image must match the result of a
+//! full-size decode, and must not be shifted.
 
 use pixaven_imaging::plan::{Gravity, Kernel, Resize, ResizeMode};
 use pixaven_imaging::{Format, Image, Plan};
@@ -19,7 +19,7 @@ fn resized(width: u32, height: u32) -> Plan {
     Plan { resize: Some(resize), ..plan_for(Format::Png) }
 }
 
-/// Inserts an EXIF block into the JPEG whose only entry is the orientation.
+/// Inserts an EXIF block into the JPEG. The only entry of the block is the orientation.
 fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let block =
         [b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation, 0, 0, 0, 0, 0, 0][..]]

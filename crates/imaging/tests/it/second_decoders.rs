@@ -26,7 +26,7 @@ fn python() -> Option<String> {
     python
 }
 
-/// Writes a file of this format. Returns the properties that the script must find in it.
+/// Writes a file of this format. Returns the properties that the script must find in the file.
 fn write(folder: &Path, kind: &str, format: Format, input: &[u8], times: &[u16]) -> Value {
     let done = run(input, &plan_for(format));
     let file = format!("{kind}.{}", format.extension());
@@ -70,7 +70,7 @@ fn every_output_format_opens_in_a_second_decoder() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// A part of a photograph. Each step moves the photograph to the left by 3 pixels.
+/// A part of a photograph. With each step, the content moves to the left by 3 pixels.
 fn shifted(step: u32) -> Image {
     let wide = photo(120, 66);
     let row = |row: &[u8]| row[step as usize * 9..][..80 * 3].to_vec();

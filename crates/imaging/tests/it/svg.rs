@@ -1,4 +1,5 @@
-//! SVG: rendering, size and embedded images. A document must not read files or addresses outside of itself.
+//! Tests of SVG: rendering, size and embedded images. Rendering a document must neither read other files nor
+//! fetch URLs.
 
 mod malicious;
 
@@ -93,8 +94,8 @@ fn svg_size_comes_from_width_height_or_view_box() {
 
 #[test]
 fn svg_is_rendered_at_the_output_size() {
-    // The lines are one output pixel apart. If the document were drawn at full size and then resampled, they
-    // would become gray.
+    // The lines are one output pixel apart. If the document were drawn at full size and then resampled, the
+    // lines would become gray.
     let mut lines = String::new();
     (0..20).for_each(|i| write!(lines, "<rect x='{}' width='20' height='400'/>", i * 40).unwrap());
     let resize = Resize {
@@ -235,7 +236,7 @@ fn valid_svg_files_of_the_corpus_are_drawn() {
 }
 
 #[test]
-fn empty_svg_is_transparent() {
+fn svg_without_shapes_gives_a_transparent_image() {
     let clear: Image = Image::new(5, 4, pixaven_imaging::Channels::Rgba, vec![0; 80]);
     assert_eq!(decoded_pixels(&document(5, 4, "")).2, rgba(&clear));
 }

@@ -1,4 +1,5 @@
-//! TIFF: a file written by hand for every sample type, layout and colour space, for alpha and for metadata.
+//! Tests of TIFF: a file that the test builds for each sample type, layout and colour space, for alpha and
+//! for metadata.
 
 mod builder;
 mod compression;
@@ -157,7 +158,7 @@ fn large_strips_are_decoded_in_pieces() {
     let image = photo(700, 1301);
     let whole = Tiff::new(tags(700, 1301, &[8, 8, 8], 2), vec![image.data().to_vec()]);
     assert_shows(&whole, &image, "one strip");
-    // The decoder reads strips in pieces. 998 rows are twice the number of rows in a piece.
+    // The decoder reads strips in pieces of 499 rows, so 998 rows are exactly two pieces.
     let strips = image.data().chunks(700 * 3 * 998).map(<[u8]>::to_vec).collect();
     assert_shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[998]), &image, "two strips");
     let strips = image.data().chunks(700 * 3 * 1001).map(<[u8]>::to_vec).collect();
@@ -193,7 +194,7 @@ fn every_photometric_interpretation_is_converted_to_rgb() {
         &[[255, 0, 0, 255]],
         "L*a*b* as ICC has it",
     );
-    // Four luma values that share one pair of chroma values, those of red.
+    // Four luma values that share one pair of chroma values. The chroma is that of red.
     let subsampled = one_strip(tags(2, 2, &[8; 3], 6), &[76, 76, 0, 76, 85, 255]).with(530, &[2, 2]);
     let facts = run(&subsampled.bytes(), &plan_for(Format::Png)).input;
     assert_eq!((facts.colorspace, facts.sampling.as_deref()), (Colorspace::YCbCr, Some("4:2:0")));
@@ -235,8 +236,8 @@ fn extra_samples_tag_selects_straight_premultiplied_or_no_alpha() {
 fn first_tiff_directory_that_is_not_a_thumbnail_is_decoded() {
     let thumbnail = Tiff::new(tags(2, 1, &[8], 1), vec![vec![9, 9]]).with(254, &[1]).bytes();
     let main = Tiff::new(tags(3, 1, &[8], 1), vec![vec![40, 50, 60]]);
-    // Append the second file to the first and link its directory. Its offsets must be increased, because they
-    // count from the start of the combined file.
+    // Append the second file to the first, and link the directory of the second file. The offsets in this
+    // directory must be increased, because they count from the start of the combined file.
     let mut both = thumbnail.clone();
     both.resize(both.len().next_multiple_of(2), 0);
     let shift = both.len() as u32;

@@ -1,5 +1,5 @@
-//! MP4 and WebM: the parsers in this module read the output, and its timestamps must match the input
-//! animation. The module `second_decoders` tests that independent decoders can read the files.
+//! Tests of MP4 and WebM: the parsers in this module read the output, whose timestamps must match the delays
+//! of the input animation. The module `second_decoders` tests that independent decoders can read the files.
 
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{
@@ -126,7 +126,7 @@ fn read_webm(file: &[u8]) -> Video {
             frames.push((start + u64::try_from(offset).unwrap(), key));
         }
     }
-    // Each index entry must point to a cluster, and its time must be that of a key frame.
+    // Each index entry must point to a cluster, and the time of the entry must be that of a key frame.
     for (_, point) in elements(element(segment, &[0x1c53_bb6b])) {
         let time = number(element(point, &[0xb3]));
         let position = number(element(point, &[0xb7, 0xf1])) as usize;
@@ -220,8 +220,8 @@ fn repeated_frames_take_few_bytes() {
 
 #[test]
 fn long_delays_keep_their_timestamps() {
-    // The delays exceed the range of the 16-bit timestamp offsets in a WebM cluster. The test runs with
-    // different frames and with equal frames.
+    // The delays exceed the range of the 16-bit timestamp offsets in a WebM cluster. The test runs once with
+    // frames that all differ, and once with equal frames.
     for repeated in [false, true] {
         let mut frames = frames(16, 16, &[40_000, 65_000, 3, 4_999, 1, 6_000]);
         if repeated {

@@ -20,10 +20,11 @@ pub(super) fn brightness(value: f32, amount: f32) -> f32 {
     if amount < 0.0 { value * (1.0 + amount) } else { value + (1.0 - value) * amount }
 }
 
-/// A line through the point (½, ½) with the slope `tan((amount + 1) · 45°)`: an amount of −1 turns everything
-/// gray, 1 leaves only black and white. The curve is that of GIMP's Brightness-Contrast tool.
+/// A line through the point (½, ½) with the slope `tan((amount + 1) · 45°)`: with an amount of −1 every value
+/// becomes ½, with 1 every value becomes 0 or 1. The curve is that of GIMP's Brightness-Contrast tool.
 pub(super) fn contrast(value: f32, amount: f32) -> f32 {
-    // Computed in `f64`, where the tangent of 90° is a very large positive number. In `f32` it is negative.
+    // Computed in `f64`: the computed tangent of 90° is a very large positive number in `f64`, but a negative
+    // number in `f32`.
     let slope = ((f64::from(amount) + 1.0) * std::f64::consts::FRAC_PI_4).tan();
     (value - 0.5) * slope as f32 + 0.5
 }
@@ -36,8 +37,8 @@ pub(super) fn gamma(value: f32, amount: f32) -> f32 {
 /// Makes dark tones lighter (positive amount) or darker (negative amount), and hardly changes black and light
 /// tones: `v + amount·k·v·(1 − v)³`.
 ///
-/// `k` is 2 for positive amounts and 1 for negative amounts: the largest whole numbers for which the curve
-/// rises everywhere.
+/// `k` is 2 for positive amounts and 1 for negative amounts. These are the largest whole numbers with which
+/// the curve never falls.
 pub(super) fn shadows(value: f32, amount: f32) -> f32 {
     let strength = if amount > 0.0 { 2.0 * amount } else { amount };
     value + strength * value * (1.0 - value).powi(3)

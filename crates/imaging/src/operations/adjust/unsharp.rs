@@ -1,7 +1,7 @@
-//! `unsharp`: sharpens, by adding to each pixel its difference from a blurred copy. `Y' = Y + amount · (Y −
-//! G(Y))`, where `Y` is the luma, `G` is a gaussian blur with a standard deviation of one pixel, and `amount`
-//! is 2 for a strength of 100. Only luma is sharpened, because sharpening each channel would add coloured
-//! fringes at edges.
+//! The attribute `unsharp`: sharpens the image. To each pixel it adds the difference between the pixel and a
+//! blurred copy of the image. `Y' = Y + amount · (Y − G(Y))`, where `Y` is the luma, `G` is a gaussian blur
+//! with a standard deviation of one pixel, and `amount` is 2 for a strength of 100. Only luma is sharpened,
+//! because sharpening each channel would add coloured fringes at edges.
 
 use super::super::channels::is_opaque;
 use crate::{Channels, Image};
@@ -48,8 +48,8 @@ fn add<const N: usize, const COLORS: usize>(row: &mut [u8], detail: &[f32], amou
 }
 
 /// The last `WINDOW` rows of the image before sharpening: their luma, and their luma blurred along the row.
-/// If the image has alpha, luma times alpha and alpha are blurred separately; the first divided by the second
-/// is the blurred luma of the visible pixels.
+/// If the image has alpha, two quantities are blurred separately: the product of luma and alpha, and alpha.
+/// Blurred product divided by blurred alpha is the blurred luma of the visible pixels.
 struct Rows {
     luma: [Vec<f32>; WINDOW],
     smooth: [Vec<f32>; WINDOW],
@@ -76,7 +76,7 @@ impl Rows {
         }
     }
 
-    /// Stores the luma of row `y`, and its horizontal blur.
+    /// Stores the luma of row `y`, and the same luma blurred along the row.
     fn read(&mut self, y: usize, row: &[u8], channels: Channels) {
         let slot = y % WINDOW;
         let luma = &mut self.luma[slot];
@@ -118,7 +118,7 @@ impl Rows {
     }
 }
 
-/// Adds the rows in `slots` to `sum`, weighted by the gaussian.
+/// Adds the rows in `slots` to `sum`, each multiplied by its weight of the gaussian.
 fn add_column(sum: &mut [f32], rows: &[Vec<f32>; WINDOW], slots: [usize; WINDOW]) {
     for (i, slot) in slots.into_iter().enumerate() {
         let tap = TAPS[i.abs_diff(RADIUS)];

@@ -1,16 +1,17 @@
-//! `temperature` and `tint`: the factors by which the linear light of each channel is multiplied.
+//! The attributes `temperature` and `tint`: computes the factors by which the linear light of each channel is
+//! multiplied.
 
 /// Colour temperature of the white point of sRGB (D65), in mired (10⁶ / kelvin).
 const D65_MIRED: f32 = 153.75;
 
-/// Mired per unit of `temperature`: A `temperature` of 100 means 4,100 K and −100 means 15,700 K. Both are
+/// Mired per unit of `temperature`. A `temperature` of 100 means 4,100 K and −100 means 15,700 K. Both are
 /// within the range of the formula in [`daylight`].
 const MIRED_PER_STEP: f32 = 0.9;
 
-/// Photographic stops by which a `tint` of 100 darkens green.
+/// By how many photographic stops a `tint` of 100 darkens green. One stop halves the light.
 const TINT_STOPS: f32 = 0.5;
 
-/// Shares of linear R, G and B in luminance (IEC 61966-2-1).
+/// Weights of linear R, G and B in luminance (IEC 61966-2-1).
 const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
 /// Factors for linear red, green and blue. Positive `temperature` makes the image more yellow, positive

@@ -4,20 +4,20 @@
 use super::super::channels::luma;
 use crate::{Channels, Image, Scratch};
 
-/// The luma of a pixel and of its eight neighbours, row by row.
+/// The luma of a pixel and of its eight neighbours, in three rows of three.
 type Neighbours = [[i32; 3]; 3];
 
-/// Makes brightness edges look like a relief that is lit from the upper left. Adds `strength` times the luma
-/// convolved with `−2 −1 0 / −1 0 1 / 0 1 2`: the pixels below and right minus the pixels above and left.
-/// Areas of one colour stay unchanged.
+/// Makes edges between bright and dark areas look like a relief that is lit from the upper left. Adds
+/// `strength` times the luma convolved with `−2 −1 0 / −1 0 1 / 0 1 2`: the pixels below and right minus the
+/// pixels above and left. Areas of one colour stay unchanged.
 pub(super) fn emboss(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     let strength = fixed(strength);
     let slope = |[a, b, c]: Neighbours| -2 * a[0] - a[1] - b[0] + b[2] + c[1] + 2 * c[2];
     replace_colors(image, scratch, |value, around| value + ((slope(around) * strength) >> FRACTION));
 }
 
-/// Draws edges bright on black: the magnitude of the Sobel gradient, halved, so that a step from black to
-/// white just reaches white. `strength` is from 0 (the original image) to 1 (only the edges).
+/// Draws edges bright on black: the magnitude of the Sobel gradient, halved, so that an edge between black
+/// and white becomes exactly white. `strength` is from 0 (the original image) to 1 (only the edges).
 pub(super) fn edges(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     let strength = fixed(strength);
     let magnitude = |[a, b, c]: Neighbours| {
@@ -37,8 +37,8 @@ fn fixed(strength: f32) -> i32 {
     (strength * (1 << FRACTION) as f32).round() as i32
 }
 
-/// Replaces each colour value by `new(value, luma of the pixel and its neighbours)`, clamped to 0–255. Alpha
-/// is kept.
+/// Replaces each colour value by the result of `new`, clamped to 0–255. The arguments of `new` are the old
+/// value, and the luma of the pixel and of its neighbours. Alpha is kept.
 fn replace_colors(image: &mut Image, scratch: &mut Scratch, new: impl Fn(i32, Neighbours) -> i32) {
     let width = image.width() as usize;
     let plane = luma_plane(image, scratch);
@@ -50,7 +50,7 @@ fn replace_colors(image: &mut Image, scratch: &mut Scratch, new: impl Fn(i32, Ne
     scratch.give(plane);
 }
 
-/// Replaces the first `COLORS` of the `N` bytes of each pixel.
+/// Replaces the first `COLORS` of the `N` bytes of each pixel by the results of `new`.
 fn replace_colors_in<const N: usize, const COLORS: usize>(
     data: &mut [u8],
     plane: &[u8],

@@ -1,9 +1,9 @@
-//! `filter.blur` in the mode `motion`: replaces each pixel by the mean along a line through it, as if the
-//! camera moved. The time does not depend on the length of the line.
+//! The effect `filter.blur` in the mode `motion`: replaces each pixel by the mean along a line through it, as
+//! if the camera moved. The time does not depend on the length of the line.
 //!
 //! The lines are one pixel apart. Along each line, samples are interpolated linearly between the two nearest
-//! pixels, and a running mean is computed over the samples. Each result pixel is interpolated linearly
-//! between the means of the two lines next to it, so only two lines are in memory. At multiples of 45° the
+//! pixels, and a moving average is computed over the samples. Each result pixel is interpolated linearly
+//! between the averages on the two lines next to it, so only two lines are in memory. At multiples of 45° the
 //! lines pass through pixels and nothing is interpolated.
 
 use super::super::channels::is_opaque;
@@ -14,8 +14,8 @@ use crate::{Channels, Image, Scratch};
 const FRACTIONS: i64 = 256;
 
 /// Blurs along a line that extends `radius` pixels to both sides, at `angle` degrees counter-clockwise from
-/// the right. Beyond an edge of the image its outermost pixel is repeated. Colours are premultiplied by
-/// alpha.
+/// the direction to the right. Beyond an edge of the image its outermost pixel is repeated. Colours are
+/// premultiplied by alpha.
 pub(super) fn blur(mut image: Image, radius: f32, angle: f32, scratch: &mut Scratch) -> Image {
     let has_alpha = !is_opaque(&image);
     if has_alpha {
@@ -56,12 +56,12 @@ struct Motion {
     /// The axis (columns or rows) along which consecutive samples of a line are one pixel apart.
     along: Axis,
     across: Axis,
-    /// The mean extends over `reach` samples on each side of the centre with weight 1, and over the next
-    /// sample on each side with the weight `edge`.
+    /// The mean includes `reach` samples on each side of the centre with the weight 1, and the next sample on
+    /// each side with the weight `edge`.
     reach: usize,
     edge: f32,
-    /// For each position along the axis, from `-margin` on: how far the line through the origin is from the
-    /// axis there, in 1/256 of a pixel.
+    /// For each position along the axis, beginning with `-margin`: the distance between the axis and the line
+    /// through the origin, in 1/256 of a pixel.
     offsets: Vec<i64>,
     margin: usize,
 }
@@ -101,8 +101,8 @@ impl Motion {
         for number in lines {
             self.write_means(from, number + 1, &mut samples, &mut next);
             for position in self.positions(number) {
-                // The first pixel of this column (or row) that is on the line or after it. It lies before the
-                // next line, because lines are one pixel apart.
+                // The first pixel of this column (or row) that is on the line or beyond it. This pixel lies
+                // before the next line, because lines are one pixel apart.
                 let on_line = number * FRACTIONS + inside[position];
                 let across = on_line.div_euclid(FRACTIONS) + i64::from(on_line.rem_euclid(FRACTIONS) > 0);
                 if (0..self.across.n_pixels as i64).contains(&across) {

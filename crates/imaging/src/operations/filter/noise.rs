@@ -1,5 +1,5 @@
-//! `noise`: adds random numbers to the pixels, the same number to all channels of a pixel. The numbers are
-//! the same in every run.
+//! The effect `noise`: adds a random number to each pixel, the same number to all colour channels of the
+//! pixel. The numbers are the same in every run.
 
 use crate::{Channels, Image};
 
@@ -37,15 +37,15 @@ fn add_to<const N: usize, const COLORS: usize>(image: &mut Image, strength: f32)
     }
 }
 
-/// The sum of the four bytes of the hash, minus 510. It is approximately normally distributed, with the mean
-/// 0, from −510 to 510.
+/// The sum of the four bytes of the hash, minus 510. The result is from −510 to 510, and approximately
+/// normally distributed with the mean 0.
 fn four_bytes(position: u32) -> i32 {
     let sum: i32 = hash(position).to_le_bytes().into_iter().map(i32::from).sum();
     sum - 510
 }
 
 /// The hash function `lowbias32` by Chris Wellons (public domain). It maps each of the 2³² inputs to a
-/// different output, without visible patterns.
+/// different output. The outputs for neighbouring inputs form no visible pattern.
 fn hash(mut x: u32) -> u32 {
     x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
     x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);

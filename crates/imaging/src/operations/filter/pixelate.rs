@@ -1,4 +1,4 @@
-//! `pixelate`: fills squares of the image with their mean colour.
+//! The effect `pixelate`: fills squares of the image with their mean colour.
 
 use crate::{Channels, Image};
 
@@ -45,8 +45,8 @@ fn average_squares_rgba(image: &mut Image, side: usize) {
     });
 }
 
-/// Calls `edit` for each square. The first argument of `edit` is a function that visits the pixels of the
-/// square, the second is their number.
+/// Calls `edit` for each square. The first argument of `edit` is a function that runs a closure on each pixel
+/// of the square. The second argument is the number of these pixels.
 fn for_each_square<const N: usize>(
     image: &mut Image,
     side: usize,

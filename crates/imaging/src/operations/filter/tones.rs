@@ -5,8 +5,8 @@ use super::super::color_map::{ColorMap, saturate, towards};
 use crate::plan::Duotone;
 use crate::{Channels, Image, Scratch};
 
-/// Number of levels per channel at a `posterize` amount of 0 and of 1. Between them, equal steps of the
-/// amount divide the number of levels by equal factors.
+/// Numbers of levels per channel: `MAX_LEVELS` at a `posterize` amount of 0, `MIN_LEVELS` at an amount of 1.
+/// Between these amounts, the number of levels falls exponentially.
 const MAX_LEVELS: f32 = 64.0;
 const MIN_LEVELS: f32 = 2.0;
 
@@ -42,9 +42,9 @@ pub(super) fn posterize(amount: f32) -> ColorMap {
     map
 }
 
-/// Replaces each colour by a mixture of two colours: `shadows` for black, `highlights` for white, and linear
-/// in luma (Rec. 709) between them. The alpha of the mixture is the strength of the effect; the alpha of the
-/// image is kept.
+/// Replaces each colour by a mixture of two colours: black becomes `shadows`, white becomes `highlights`, and
+/// between them the mixture is linear in luma (Rec. 709). The alpha of the mixture is the strength of the
+/// effect; the alpha of the image is kept.
 pub(super) fn duotone(image: Image, colors: Duotone, scratch: &mut Scratch) -> Image {
     let Duotone { shadows, highlights } = colors;
     let ends = [shadows, highlights].map(|color| [color.r, color.g, color.b, color.a]);

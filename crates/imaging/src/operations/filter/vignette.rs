@@ -1,10 +1,10 @@
-//! `vignette`: darkens the image towards its corners.
+//! The effect `vignette`: darkens the image towards its corners.
 
 use crate::{Channels, Image};
 
-/// Multiplies each value by `1 − strength · d⁴`, where `d` is the distance from the centre divided by the
-/// distance of the corners. The formula approximates the cos⁴ law, by which a simple lens darkens the image
-/// towards its corners.
+/// Multiplies each value by `1 − strength · d⁴`, where `d` is the pixel's distance from the centre, divided
+/// by the distance of a corner from the centre. The formula approximates the cos⁴ law, by which a simple lens
+/// darkens the image towards its corners.
 pub(super) fn darken(image: &mut Image, strength: f32) {
     match image.channels() {
         Channels::Gray => darken_colors::<1, 1>(image, strength),
@@ -29,8 +29,8 @@ fn darken_colors<const N: usize, const COLORS: usize>(image: &mut Image, strengt
     }
 }
 
-/// For each pixel along a side: half the square of its distance from the centre, where the distance of an
-/// edge is 1.
+/// For each pixel along a side: half the square of its distance from the centre. The unit of distance is that
+/// from the centre to the edge.
 fn squares(side: u32) -> Vec<f32> {
     let half = side as f32 / 2.0;
     (0..side)

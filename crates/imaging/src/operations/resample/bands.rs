@@ -1,6 +1,6 @@
-//! Resampling while rows are decoded: the vertical pass resamples a band of rows, which is then discarded.
-//! Only the current band and the vertically resampled rows are in memory. The result equals that of
-//! resampling the whole image, except for rounding of the kernel weights.
+//! Resampling while rows are decoded: the vertical pass resamples a band of decoded rows, and these rows are
+//! then discarded. Only the current band and the vertically resampled rows are in memory. The result equals
+//! that of resampling the whole image, except for rounding of the kernel weights.
 
 use pixaven_resample::{Region, SourceWindow, View};
 
@@ -10,8 +10,8 @@ use crate::operations::channels::is_opaque_data;
 use crate::plan::Kernel;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Minimum height of a band, in rows. Rows within the radius of the kernel are needed by two bands; in high
-/// bands their share is small.
+/// Minimum height of a band, in rows. Two neighbouring bands both need the rows within the radius of the
+/// kernel. In high bands the share of such rows is small.
 const BAND_ROWS: f64 = 64.0;
 
 /// Number of steps in one pixel: the start of a band is rounded to a multiple of 2⁻³⁰ pixels, so that later
@@ -22,8 +22,8 @@ const GRID: f64 = (1u64 << 30) as f64;
 pub(in crate::operations) type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Error>;
 
 /// Whether resampling by bands is possible and saves memory: the result must have fewer rows and columns than
-/// the window. The kernels `nearest` and `box` are excluded: for them a rounding error in a position can
-/// select a different pixel.
+/// the window. The kernels `nearest` and `box` are excluded: with these kernels a rounding error in a
+/// position can select a different pixel.
 pub(in crate::operations) fn can_resample_rows(window: Window, to: Size, kernel: Kernel) -> bool {
     let Rect { width, height, .. } = window.outer();
     !matches!(kernel, Kernel::Nearest | Kernel::Box)

@@ -5,7 +5,8 @@ use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 use crate::helpers::{decoded_pixels, encoded, photo, plan_for, psnr_db, quarters, rgba, run};
 use crate::orientation::stored;
 
-/// Overwrites bytes in the content of the first box of this kind. `offset` is the position in the content.
+/// Overwrites bytes in the content of the first box of this kind. `offset` counts from the start of the
+/// content.
 pub(super) fn overwrite_box(file: &mut [u8], kind: &[u8; 4], offset: usize, bytes: &[u8]) {
     let at = file.windows(4).position(|window| window == kind).expect("the file must have the box");
     file[at + 4 + offset..][..bytes.len()].copy_from_slice(bytes);
@@ -21,7 +22,7 @@ fn replace_box(file: &mut [u8], from: &[u8; 4], to: &[u8; 4], value: u8) {
 #[test]
 fn irot_and_imir_boxes_turn_the_image_upright() {
     // For each EXIF orientation: the number of quarter turns counter-clockwise (`irot`) and the mirror axis
-    // (`imir`) that turn the image upright, too.
+    // (`imir`) that have the same effect.
     let cases: [(u8, u8, Option<u8>); 8] = [
         (1, 0, None),
         (2, 0, Some(1)),

@@ -1,5 +1,5 @@
-//! `adjust` and `auto`: compared with reference formulas in `f64`. Other tests check the direction of a
-//! change, and which pixels stay the same.
+//! Tests of `adjust` and `auto`: comparisons with reference formulas in `f64`. Other tests check the
+//! direction of a change, and which pixels stay the same.
 
 use pixaven_imaging::plan::{Adjust, Plan};
 use pixaven_imaging::{Channels, Image};
@@ -80,12 +80,12 @@ fn adjust_curves_match_their_formulas() {
 
 #[test]
 fn several_curves_are_rounded_only_once() {
-    // `brightness` darkens, then `contrast` spreads the tones. Rounding between both would lose tones.
+    // `brightness` darkens, then `contrast` spreads the tones. Rounding after `brightness` would lose tones.
     let darkened =
         Adjust { brightness: -50.0, gamma: 0.0, exposure: 0.0, shadows: 0.0, contrast: 0.0, ..NEUTRAL };
     let adjust = Adjust { contrast: (2f32.atan() * 4.0 / std::f32::consts::PI - 1.0) * 100.0, ..darkened };
     let result = run(&ramp(), &plan(adjust));
-    // Together the curves are (v/2 − ½)·2 + ½ = v − ½.
+    // Both curves together compute (v/2 − ½)·2 + ½ = v − ½.
     for (value, &result) in result.data().iter().enumerate() {
         let expected = (value as f64 - 127.5).max(0.0);
         assert!((f64::from(result) - expected).abs() <= 0.6, "{value} became {result}");
@@ -225,8 +225,9 @@ fn enhance_stretches_a_dull_image_and_keeps_gray_pixels_gray() {
 
 proptest! {
     #[test]
-    fn tiny_adjustment_is_the_identity(image in any_image(), attribute in 0..11usize) {
-        // An attribute of 0 would skip the operation. The effect of a tiny value rounds to nothing.
+    fn adjustment_by_a_tiny_value_changes_no_pixel(image in any_image(), attribute in 0..11usize) {
+        // An attribute with the value 0 would be skipped. A tiny value runs the operation, but after rounding
+        // no pixel changes.
         let mut adjust = NEUTRAL;
         let tiny = 1e-6;
         match attribute {

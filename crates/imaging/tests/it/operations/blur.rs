@@ -1,4 +1,5 @@
-//! `filter.blur`: compared with reference sums in `f64`, and tested by its effect on single points and edges.
+//! Tests of `filter.blur`: comparisons with reference sums in `f64`, and the effect on a single point and on
+//! an edge.
 
 use pixaven_imaging::plan::{Blur, Filter, Plan};
 use pixaven_imaging::{Channels, Image};
@@ -65,7 +66,8 @@ fn gaussian_blur_is_close_to_the_exact_gaussian() {
 #[test]
 fn gaussian_blur_has_the_requested_standard_deviation() {
     for sigma in [2.0f32, 9.3, 40.0] {
-        // The slope of a blurred step is the kernel of the blur, so its standard deviation can be measured.
+        // The slope of a blurred edge is the kernel of the blur, so the test can measure the standard
+        // deviation of the kernel.
         let image = image_from_fn(601, 3, Channels::Gray, |x, _, _| if x <= 300 { 0 } else { 255 });
         let result = blurred(&image, Blur::Gaussian { radius: sigma });
         let slope: Vec<f64> = (1..601)
@@ -185,8 +187,8 @@ fn motion_blur_is_the_mean_along_a_line() {
                 let motion_blurred =
                     |image| blurred(image, Blur::Motion { radius: radius as f32, angle: angle as f32 });
                 let case = format!("{width}x{height}, {radius} pixels at {angle}");
-                // The code under test interpolates twice, the reference once. The result may therefore be
-                // slightly softer across the line.
+                // The code under test interpolates twice, the reference once. The result of the code under
+                // test may therefore be slightly softer across the line.
                 let error =
                     max_difference(&motion_blurred(&smooth), &mean_along_line(&smooth, radius, angle));
                 assert!(error <= 2, "{case}: off by {error}");

@@ -1,4 +1,4 @@
-//! `filter`, except for `blur`: compared with values that are computed by hand, and with statistics.
+//! Tests of `filter` except `blur`: comparisons with values that are computed by hand, and with statistics.
 
 use pixaven_imaging::plan::{Color, Duotone, Filter, Plan};
 use pixaven_imaging::{Channels, Image};

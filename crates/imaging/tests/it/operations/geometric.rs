@@ -1,4 +1,4 @@
-//! `flip`, `crop`, `scale` and `padding`: pixels move but do not change.
+//! Tests of `flip`, `crop`, `scale` and `padding`, most of which only move pixels.
 
 use pixaven_imaging::plan::{Color, Crop, CropAt, Flip, Gravity, Padding, Plan, Resize, ResizeMode, Scale};
 use pixaven_imaging::{Channels, Error};
@@ -120,7 +120,7 @@ fn background_colour_adds_the_channels_it_needs() {
 
 proptest! {
     #[test]
-    fn flipping_twice_is_the_identity(image in any_image(), horizontal: bool, vertical: bool) {
+    fn flipping_twice_restores_the_image(image in any_image(), horizontal: bool, vertical: bool) {
         let plan = flipped(horizontal, vertical);
         prop_assert_eq!(run(&run(&image, &plan), &plan), image);
     }

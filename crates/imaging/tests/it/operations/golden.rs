@@ -32,7 +32,8 @@ fn source() -> Image {
     run(&photo, &resize)
 }
 
-/// The landscape with alpha: opaque in the left half, more and more transparent towards the right edge.
+/// The landscape with alpha: opaque in the left half, in the right half more transparent the nearer to the
+/// right edge.
 fn translucent() -> Image {
     let opaque = source();
     image_from_fn(96, 64, Channels::Rgba, |x, y, c| match c {

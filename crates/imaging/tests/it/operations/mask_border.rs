@@ -1,4 +1,4 @@
-//! `mask` and `border`: pixel coverage, background colours, and transparency.
+//! Tests of `mask` and `border`: pixel coverage, background colours, and transparency.
 
 use pixaven_imaging::plan::{Border, Color, Mask, Plan, Shape};
 use pixaven_imaging::{Channels, Image};
@@ -136,8 +136,8 @@ fn rounded_border_follows_the_corners() {
         (pixel_at(&result, 50, 3), pixel_at(&result, 50, 8)),
         (&[255, 0, 0, 255][..], &[100, 100, 100, 255][..])
     );
-    // Pixels on the diagonal through a corner. The argument is their distance from the rounded edge, in
-    // pixels: negative outside, then the frame, then the image.
+    // A pixel on the diagonal through a corner. The argument is its distance from the rounded edge, in
+    // pixels: negative outside of the edge, small inside of the frame, larger inside of the image.
     let diagonal = |pixels: f64| {
         let place = (30.0 - (30.0 - pixels) / 2f64.sqrt()) as u32;
         pixel_at(&result, place, place)

@@ -131,7 +131,7 @@ fn effects_treat_gray_rgb_like_single_channel_gray() {
 
 proptest! {
     #[test]
-    fn neutral_plan_is_the_identity(image in any_image()) {
+    fn plan_with_neutral_values_changes_no_pixel(image in any_image()) {
         let plan = neutral(image.width(), image.height());
         prop_assert_eq!(run(&image, &plan), image.clone());
         prop_assert_eq!(run_opaque(&image, &plan), image);
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn flat_images_stay_flat(
+    fn single_colour_images_keep_a_single_colour(
         pixel: [u8; 4],
         (width, height) in (1..=40u32, 1..=40u32),
         channels in prop::sample::select(&LAYOUTS[..]),

@@ -1,5 +1,5 @@
-//! `resize`: comparison with a reference implementation in `f64`, and tests of alpha, limits and reduced
-//! decoding.
+//! Tests of `resize`: comparison with a reference implementation in `f64`, and tests of alpha, limits and
+//! reduced decoding.
 
 use pixaven_imaging::geometry::{Rect, Size, Window};
 use pixaven_imaging::operations::{self, Context};
@@ -91,8 +91,8 @@ fn every_kernel_matches_its_textbook_formula() {
     let kernels = [Kernel::Lanczos3, Kernel::CatmullRom, Kernel::Mitchell, Kernel::Bilinear];
     let smooth =
         kernels.into_iter().flat_map(|kernel| [(kernel, (17, 13)), (kernel, (90, 61)), (kernel, (48, 9))]);
-    // The weight of the box kernel has a step. If the step falls on the middle of a pixel, that pixel may be
-    // included or not; this does not happen at 17 × 13 pixels.
+    // The weight of the box kernel falls to 0 abruptly. If it does so exactly at the middle of a pixel, the
+    // pixel may be included or not. This does not happen at 17 × 13 pixels.
     for (kernel, (width, height)) in smooth.chain([(Kernel::Box, (17, 13))]) {
         for channels in LAYOUTS {
             let image = smooth_image(48, 40, channels);
@@ -173,7 +173,7 @@ fn transparent_pixels_do_not_bleed_colour_in_a_resize() {
 }
 
 #[test]
-fn resize_keeps_a_flat_colour() {
+fn resize_of_a_single_colour_image_keeps_the_colour() {
     for channels in LAYOUTS {
         let image = flat_image(37, 23, channels, [200, 100, 50, 255]);
         for (width, height) in [(5, 5), (100, 70), (37, 7), (9, 23)] {

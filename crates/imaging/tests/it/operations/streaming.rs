@@ -1,5 +1,5 @@
-//! Resizing while the image is decoded row by row: the result must match that of decoding the whole image
-//! first.
+//! Tests of resizing while the image is decoded row by row: the result must match the result of decoding the
+//! whole image first.
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::plan::{

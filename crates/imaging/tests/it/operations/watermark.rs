@@ -1,4 +1,4 @@
-//! `watermark`: tests of its position, of blending, and of its file format.
+//! Tests of `watermark`: its position, blending, and the format of the watermark file.
 
 use pixaven_imaging::geometry::{Placed, Size, watermark};
 use pixaven_imaging::operations::{self, Context};
@@ -28,7 +28,7 @@ fn blend(image: &Image, mark: &Image, options: Watermark) -> Image {
         .expect("the sizes are within the limits")
 }
 
-/// The position of the upper left corner and the size of the watermark in the result.
+/// The position of the watermark's upper left corner in the result, and the size of the watermark.
 fn place(options: Watermark, mark: (u32, u32), image: (u32, u32)) -> (i64, i64, u32, u32) {
     let Placed { size, left, top, .. } =
         watermark(&options, Size::new(mark.0, mark.1), Size::new(image.0, image.1));

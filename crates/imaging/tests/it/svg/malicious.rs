@@ -63,7 +63,7 @@ fn exponential_reference_bombs_are_refused() {
 }
 
 #[test]
-fn circular_references_terminate() {
+fn processing_of_cyclic_svg_references_terminates() {
     let documents = [
         "<g id='a'><use href='#a'/></g>",
         "<g id='a'><use href='#b'/></g><g id='b'><use href='#a'/></g><use href='#a'/>",
@@ -195,7 +195,8 @@ fn truncated_and_altered_svg_never_panics() {
 
 #[test]
 fn path_with_huge_coordinates_never_panics() {
-    // Fuzzing found this path. One of its edges ends before it begins, which the rasteriser cannot handle.
+    // Fuzzing found this path. One edge of the path ends before it begins, which the rasteriser cannot
+    // process.
     let path = "<path d='M30,76q6-14,13-26q6-12,14-231e9q8-12,13-17q3-4,6-6q1-1,5-2q8-1,12-1q1,0,1,1q0,1-1,2qm13,11-27,\
                 33q-54,21-24,44q-4,9-5,11q-1,2-9,2q-5,0-6-1q-1-1-5-6q-5-8-12-15q1e9-3-4-3-6q0-2,4-5q3-2,6-2q3,0,8,\
                 3q5,4,10,14z'/>";

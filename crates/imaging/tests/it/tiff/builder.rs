@@ -6,7 +6,8 @@ pub(super) struct Tiff {
     /// Whether the file is a BigTIFF.
     pub(super) big: bool,
     pub(super) tiled: bool,
-    /// Tag, type and values of each entry. `bytes` adds the entries that locate the strips or tiles.
+    /// Tag, type and values of each entry. The method `bytes` adds the entries that locate the strips or
+    /// tiles.
     pub(super) tags: Vec<(u16, u16, Vec<u64>)>,
     /// The data of each strip or tile.
     pub(super) chunks: Vec<Vec<u8>>,
@@ -37,7 +38,7 @@ impl Tiff {
         self
     }
 
-    /// Declares that the chunks are tiles of this size.
+    /// Declares that the image data is stored in tiles of this size instead of strips.
     pub(super) fn in_tiles(self, width: u64, height: u64) -> Self {
         Self { tiled: true, ..self }.with(322, &[width]).with(323, &[height])
     }

@@ -92,7 +92,8 @@ fn ccitt_fax_compression_is_decoded() {
     let group4 = encoder.finish().unwrap().finish();
     let file = Tiff::new(tags(width as u64, height as u64, &[1], 0), vec![group4]).with(259, &[4]);
     assert_shows(&file, &image, "Group 4");
-    // Two rows in codes of T.4 (tables 2 and 3): 2 white, 3 black and 1 white pixels; then 6 black pixels.
+    // Two rows in the codes of ITU-T T.4 (tables 2 and 3). The first row has 2 white, 3 black and 1 white
+    // pixels; the second row has 6 black pixels.
     let rows = [vec![0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1], vec![0, 0, 1, 1, 0, 1, 0, 1, 0, 0, 1, 0]];
     let bits = |ends: bool, pad: bool| {
         let mut bits: Vec<u64> = Vec::new();
@@ -131,8 +132,8 @@ fn jpeg_strips_follow_the_photometric_tag_of_the_tiff() {
     // The same JPEG in a TIFF that declares RGB: the samples are used as RGB, without conversion from YCbCr.
     let file = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr.clone()]).with(259, &[7]).bytes();
     assert!(psnr_db(&decoded_pixels(&file).2, &rgba(&image)) < 20.0);
-    // First a TIFF with the JPEG tables in a tag of their own. Then an old-style TIFF, with a complete JPEG
-    // file at an offset.
+    // The first TIFF has the JPEG tables in a separate tag. The second is an old-style TIFF, in which a tag
+    // gives the offset of a complete JPEG file.
     let scan = ycbcr.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     let tables = [&ycbcr[..scan], b"\xff\xd9"].concat();
     let mut separate_tables =

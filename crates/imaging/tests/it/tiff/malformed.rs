@@ -119,8 +119,8 @@ fn truncated_and_altered_tiff_never_panics() {
         for round in 0..600 {
             let mut input = original.clone();
             for _ in 0..=random() % 3 {
-                // In every second round, alter only bytes from the directory on, because they have more
-                // effect on decoding.
+                // In every second round, alter only bytes at or after the start of the directory, because
+                // these bytes have more effect on decoding.
                 let from = if round % 2 == 0 { directory } else { 0 };
                 let at = from + random() % (input.len() - from);
                 input[at] = random() as u8;
