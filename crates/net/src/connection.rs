@@ -38,7 +38,7 @@ impl Connection {
     /// Starts HTTP/1.1 on an open stream. `address` is the peer's address.
     pub(crate) async fn start(stream: MaybeTlsStream, address: SocketAddr) -> Result<Self, NetError> {
         let meter = Arc::new(ReadMeter::default());
-        let io = TokioIo::new(MeteredStream { stream, meter: Arc::clone(&meter) });
+        let io = TokioIo::new(MeteredStream::new(stream, Arc::clone(&meter)));
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(READ_BUFFER_BYTES)
             // Invalid headers are accepted, because the status line alone decides about a webhook.

@@ -1,5 +1,6 @@
 //! A stream that counts the bytes it receives. The count limits the size of a response head and shows when
-//! the first byte of a response arrives.
+//! the first byte of a response arrives. The stream also reads on after a failed write, because a peer may
+//! respond and close before it has read the whole request (RFC 9112, section 9.6).
 
 use std::io;
 use std::pin::Pin;
@@ -73,10 +74,33 @@ impl ReadMeter {
     }
 }
 
-/// A stream that reports every received byte to a [`ReadMeter`].
+/// A stream that reports every received byte to a [`ReadMeter`], and reports a failed write only when no more
+/// bytes of the response can be read.
 pub(crate) struct MeteredStream {
-    pub(crate) stream: MaybeTlsStream,
-    pub(crate) meter: Arc<ReadMeter>,
+    stream: MaybeTlsStream,
+    meter: Arc<ReadMeter>,
+    /// The error of the first failed write, until a read returns it.
+    write_error: Option<io::Error>,
+    /// A write failed. All later bytes of the request are discarded.
+    is_write_broken: bool,
+}
+
+impl MeteredStream {
+    pub(crate) fn new(stream: MaybeTlsStream, meter: Arc<ReadMeter>) -> Self {
+        Self { stream, meter, write_error: None, is_write_broken: false }
+    }
+
+    /// Keeps the error of a failed write, and returns the value of a successful write instead.
+    fn keep_write_error<T>(&mut self, polled: Poll<io::Result<T>>, success: T) -> Poll<io::Result<T>> {
+        match polled {
+            Poll::Ready(Err(error)) => {
+                self.write_error = Some(error);
+                self.is_write_broken = true;
+                Poll::Ready(Ok(success))
+            }
+            other => other,
+        }
+    }
 }
 
 impl AsyncRead for MeteredStream {
@@ -91,17 +115,28 @@ impl AsyncRead for MeteredStream {
             MaybeTlsStream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             MaybeTlsStream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
-        self.meter.add(buffer.filled().len() - before);
+        let n_bytes = buffer.filled().len() - before;
+        self.meter.add(n_bytes);
+        if polled.is_ready()
+            && n_bytes == 0
+            && let Some(error) = self.write_error.take()
+        {
+            return Poll::Ready(Err(error));
+        }
         polled
     }
 }
 
 impl AsyncWrite for MeteredStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        if self.is_write_broken {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let polled = match &mut self.stream {
             MaybeTlsStream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             MaybeTlsStream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        };
+        self.keep_write_error(polled, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -109,10 +144,15 @@ impl AsyncWrite for MeteredStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        let n_bytes = slices.iter().map(|slice| slice.len()).sum();
+        if self.is_write_broken {
+            return Poll::Ready(Ok(n_bytes));
+        }
+        let polled = match &mut self.stream {
             MaybeTlsStream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             MaybeTlsStream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        }
+        };
+        self.keep_write_error(polled, n_bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -123,10 +163,14 @@ impl AsyncWrite for MeteredStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        if self.is_write_broken {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = match &mut self.stream {
             MaybeTlsStream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             MaybeTlsStream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        };
+        self.keep_write_error(polled, ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -134,5 +178,38 @@ impl AsyncWrite for MeteredStream {
             MaybeTlsStream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             MaybeTlsStream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the test connects to its own listener")]
+    async fn a_response_sent_before_the_peer_resets_the_connection_is_read_although_a_write_failed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("the listener is bound");
+        let client = TcpStream::connect(address).await.expect("the listener accepts");
+        let (mut peer, _) = listener.accept().await.expect("the client connects");
+        let mut stream = MeteredStream::new(MaybeTlsStream::Plain(client), Arc::default());
+        stream.write_all(b"the start of a request").await.expect("the peer is connected");
+        peer.readable().await.expect("the request arrives");
+        peer.write_all(b"431").await.expect("the client is connected");
+        // Closing a socket that holds unread bytes resets the connection.
+        drop(peer);
+
+        for _ in 0..2 {
+            stream.write_all(b"the rest").await.expect("the error of a write is kept for the read");
+            stream.flush().await.expect("the error of a write is kept for the read");
+        }
+        assert!(stream.write_error.is_some(), "the reset makes the write fail");
+        let mut response = Vec::new();
+        let error = stream.read_to_end(&mut response).await.expect_err("the reset is reported at the end");
+        assert_eq!(response, b"431");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }
