@@ -21,7 +21,7 @@ use super::ConfigArgs;
 use super::secrets::active_secrets;
 use crate::app::open_ledger;
 use crate::delivery::signing::{SignedHeaders, SigningKey, VerifyError, verify};
-use crate::runtime::lifecycle::stop_signal;
+use crate::runtime::lifecycle::StopSignals;
 use pixaven_net::{AddressPolicy, Net, NetSettings};
 
 /// The largest webhook that is accepted, in bytes.
@@ -71,17 +71,10 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
     }
     let listener =
         TcpListener::bind(&args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let mut signals = StopSignals::register().context("signals cannot be received")?;
     println!("listening on http://{}", listener.local_addr()?);
     let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async {
-            // If the process cannot install its signal handlers, this future never completes and the process
-            // must be killed.
-            if stop_signal().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        })
-        .await?;
+    axum::serve(listener, router).with_graceful_shutdown(async move { signals.received().await }).await?;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use super::ConfigArgs;
 use crate::api::error::ApiError;
 use crate::app::{n_cores, sandbox_settings};
 use crate::runtime::config::Config;
-use crate::runtime::lifecycle::{Tasks, raise_open_file_limit, stop_signal};
+use crate::runtime::lifecycle::{StopSignals, Tasks, raise_open_file_limit};
 use crate::work::Caller;
 use crate::work::sandbox::{Sandbox, WorkerInput};
 
@@ -118,16 +118,13 @@ async fn process_all(
     summary: &mut Summary,
 ) -> anyhow::Result<bool> {
     let progress = progress_bar(inputs.len())?;
-    let mut stop = std::pin::pin!(stop_signal());
+    let mut signals = StopSignals::register().context("signals cannot be received")?;
     let results = stream::iter(inputs).map(|input| async move { (input, process_file(batch, input).await) });
     let mut results = std::pin::pin!(results.buffer_unordered(n_jobs));
     let is_complete = loop {
         tokio::select! {
             biased;
-            signal = &mut stop => {
-                signal.context("signals cannot be received")?;
-                break false;
-            }
+            () = signals.received() => break false,
             next = results.next() => {
                 let Some((input, result)) = next else { break true };
                 summary.add(&input.path, result);

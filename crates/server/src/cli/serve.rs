@@ -9,7 +9,7 @@ use super::keys::create_key;
 use super::secrets::active_secrets;
 use crate::app::{App, Dependencies};
 use crate::runtime::config::Config;
-use crate::runtime::lifecycle::{forbid_dumps, raise_open_file_limit, stop_signal};
+use crate::runtime::lifecycle::{StopSignals, forbid_dumps, raise_open_file_limit};
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     raise_open_file_limit();
@@ -20,16 +20,18 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let scheme = if config.server.tls().is_some() { "https" } else { "http" };
     let base_url = format!("{scheme}://{}", app.address()?);
     create_first_key(&app.ledger, &base_url).await?;
+    // Before the server accepts requests: from then on a signal must stop it cleanly.
+    let mut signals = StopSignals::register().context("signals cannot be received")?;
     let running = app.start(true);
     println!("listening on {base_url}");
-    stop_signal().await.context("signals cannot be received")?;
+    signals.received().await;
     tracing::info!("stopping: no new work; a second signal ends at once");
     tokio::select! {
         ended = running.stop() => {
             tracing::info!(ended, "stopped");
             Ok(ExitCode::SUCCESS)
         }
-        _ = stop_signal() => Ok(ExitCode::FAILURE),
+        () = signals.received() => Ok(ExitCode::FAILURE),
     }
 }
 

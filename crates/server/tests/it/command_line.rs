@@ -45,6 +45,15 @@ async fn only_the_first_start_prints_an_api_key() {
 }
 
 #[tokio::test]
+async fn sigterm_stops_the_server_cleanly_as_soon_as_it_says_that_it_listens() {
+    let directory = temporary_directory();
+    let mut server = RunningBinary::serve(directory.path(), &[]).await;
+    send_signal(server.process.id().expect("the server runs"), Signal::TERM)
+        .expect("the server can be signalled");
+    assert!(server.process.wait().await.is_ok_and(|status| status.success()));
+}
+
+#[tokio::test]
 async fn keys_are_created_listed_and_revoked_while_the_server_runs() {
     let directory = temporary_directory();
     let server = RunningBinary::serve(directory.path(), &[]).await;
