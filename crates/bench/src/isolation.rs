@@ -84,7 +84,7 @@ struct SideFigures {
     audit: Audit,
     /// Requests that the server did not accept.
     refused: usize,
-    /// Times from the end of the 202 to the arrival of the webhook, in milliseconds.
+    /// For each request, the milliseconds from the end of its 202 response to the arrival of its webhook.
     delivery_ms: Option<Percentiles>,
 }
 

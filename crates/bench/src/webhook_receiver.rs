@@ -1,5 +1,5 @@
-//! The receiver of the load's webhooks. The receiver answers every webhook with 200 immediately, and stores
-//! its id and a hash of its body.
+//! The receiver of the webhooks that a load tool requests. It answers every webhook with 200 immediately, and
+//! stores the id of each webhook and a hash of its body.
 
 use std::collections::{HashMap, HashSet};
 use std::io;

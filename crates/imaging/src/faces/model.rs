@@ -27,8 +27,8 @@ pub(super) struct BoostedClassifier {
     pub(super) features: Vec<Feature>,
 }
 
-/// One feature of a classifier: a position in the window, and a weight for each of the 256 values that the
-/// binary feature at this position can have.
+/// One feature of a classifier: a position in the window, and a weight for each of the 256 values of the
+/// locally assembled binary (LAB) feature at this position.
 pub(super) struct Feature {
     pub(super) x: usize,
     pub(super) y: usize,
@@ -58,7 +58,8 @@ const BOOSTED: i32 = 0;
 const PERCEPTRON: i32 = 1;
 
 impl Model {
-    /// Reads the built-in file. `None` if the file is invalid. A test checks that the file is valid.
+    /// Reads the model file that is compiled into the program. `None` if the file is invalid. A test checks
+    /// that the file is valid.
     pub(super) fn built_in() -> Option<Self> {
         let mut reader = Reader(BYTES);
         let n_levels = reader.count()?;

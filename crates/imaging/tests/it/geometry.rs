@@ -199,7 +199,8 @@ proptest! {
         let Resized { window, picture, canvas, .. } = resized;
         prop_assert!(picture.width >= 1 && picture.height >= 1);
 
-        // The window must lie inside the input, and the resampled image inside the canvas.
+        // The source window of a plan must lie inside the input image, and the image that is resampled from
+        // it must lie inside the canvas.
         prop_assert!(window.left >= 0.0 && window.top >= 0.0 && window.width > 0.0 && window.height > 0.0);
         prop_assert!(window.left + window.width <= f64::from(width));
         prop_assert!(window.top + window.height <= f64::from(height));

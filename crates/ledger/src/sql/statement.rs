@@ -15,7 +15,7 @@ pub(crate) struct Statement {
 #[derive(Debug)]
 pub(crate) struct Dialect {
     /// Replaces `{skip_locked}` at the end of the query that chooses rows to claim. In a database with
-    /// several writers the fragment lets claims run at the same time.
+    /// several writers, this SQL text lets several claims run at the same time.
     pub(crate) skip_locked: &'static str,
 }
 

@@ -56,7 +56,7 @@ async fn a_commit_that_adds_work_wakes_the_waiter_at_once() {
 }
 
 #[tokio::test]
-async fn the_signal_fires_again_when_a_claim_leaves_due_jobs() {
+async fn the_due_signal_fires_again_if_a_claim_did_not_take_all_due_jobs() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.accept(webhook()).await;

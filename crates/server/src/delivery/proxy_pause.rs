@@ -50,7 +50,7 @@ impl ProxyPause {
         is_new
     }
 
-    /// Waits until the end of the pause.
+    /// Waits while webhooks are paused because the proxy cannot be reached.
     pub(super) async fn wait(&self) {
         let until = self.state().until;
         sleep_until(until).await;

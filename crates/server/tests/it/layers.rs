@@ -67,7 +67,7 @@ fn no_cycle_of_modules() {
 }
 
 #[test]
-fn only_listed_modules_write_the_ledger() {
+fn only_the_modules_in_the_list_of_writers_write_the_ledger() {
     let is_listed = |module: &str| {
         LEDGER_WRITERS.iter().any(|writer| module == *writer || module.starts_with(&format!("{writer}::")))
     };

@@ -193,7 +193,7 @@ async fn an_empty_list_and_a_byte_order_mark_are_accepted_as_the_php_client_send
 }
 
 #[tokio::test]
-async fn each_client_gets_an_error_in_the_body_or_for_a_binary_request_in_the_headers() {
+async fn each_client_gets_an_error_in_the_headers_of_a_binary_answer_and_else_in_the_body() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     let json = r#"{"resize":{"mode":"force-error"}}"#;

@@ -31,9 +31,9 @@ pub(super) enum Number {
 /// The photometric interpretation: the meaning of the colour samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Photometric {
-    /// 0 is white.
+    /// The sample value 0 is white.
     WhiteIsZero,
-    /// 0 is black.
+    /// The sample value 0 is black.
     BlackIsZero,
     /// Red, green, blue.
     Rgb,

@@ -6,7 +6,7 @@ use super::super::{RequestError, RequestKind, ResponseMode, Spec, parse};
 use super::{refusal, spec, with_webhook};
 
 #[test]
-fn valid_attributes_of_webhook_become_part_of_the_spec_and_invalid_ones_are_refused() {
+fn valid_attributes_of_webhook_are_parsed_and_invalid_ones_are_refused() {
     let minimal = spec(&with_webhook(&json!({}))).webhook.unwrap();
     assert_eq!(minimal.url.as_str(), "https://receiver.example/hook");
     assert_eq!(
