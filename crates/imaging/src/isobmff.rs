@@ -80,6 +80,11 @@ impl<'a> Fields<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
+    /// The next four bytes if `is_wide`, otherwise the next two bytes, as a big-endian integer.
+    pub(crate) fn u32_or_u16(&mut self, is_wide: bool) -> Option<u32> {
+        if is_wide { self.u32() } else { self.u16().map(u32::from) }
+    }
+
     /// The next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;

@@ -211,8 +211,8 @@ impl Assembler<'_, '_> {
 fn grid_size(data: &[u8]) -> Option<(u32, u32, u32, u32)> {
     let mut fields = Fields::new(data);
     let [_version, flags, rows, columns] = fields.array()?;
-    let mut side = || if flags & 1 == 0 { fields.u16().map(u32::from) } else { fields.u32() };
-    let (width, height) = (side()?, side()?);
+    let is_wide = flags & 1 != 0;
+    let (width, height) = (fields.u32_or_u16(is_wide)?, fields.u32_or_u16(is_wide)?);
     (width > 0 && height > 0).then_some((u32::from(columns) + 1, u32::from(rows) + 1, width, height))
 }
 
@@ -234,8 +234,7 @@ impl Overlay {
         for channel in &mut fill {
             *channel = (fields.u16()? >> 8) as u8;
         }
-        let mut side = || if is_wide { fields.u32() } else { fields.u16().map(u32::from) };
-        let size = (side()?, side()?);
+        let size = (fields.u32_or_u16(is_wide)?, fields.u32_or_u16(is_wide)?);
         let mut place = || {
             if is_wide {
                 fields.u32().map(u32::cast_signed)

@@ -8,9 +8,7 @@ impl<'a> Container<'a> {
     /// Reads the box `iinf`: the types of the items. `None`: the box is malformed.
     pub(super) fn take_infos(&mut self, content: &[u8], budget: &mut Budget) -> Result<Option<()>, Error> {
         let mut fields = Fields::new(content);
-        let counted = fields
-            .version_and_flags()
-            .and_then(|(version, _)| if version == 0 { fields.u16().map(u32::from) } else { fields.u32() });
+        let counted = fields.version_and_flags().and_then(|(version, _)| fields.u32_or_u16(version != 0));
         if counted.is_none() {
             return Ok(None);
         }
@@ -40,13 +38,11 @@ impl<'a> Container<'a> {
         let Some([sizes, more]) = fields.array() else { return Ok(None) };
         let (offset_size, length_size, base_size) = (sizes >> 4, sizes & 15, more >> 4);
         let index_size = if version == 0 { 0 } else { more & 15 };
-        let is_wide = version >= 2;
-        let id_of =
-            |fields: &mut Fields<'_>| if is_wide { fields.u32() } else { fields.u16().map(u32::from) };
-        let Some(n_items) = id_of(&mut fields) else { return Ok(None) };
+        let has_wide_ids = version >= 2;
+        let Some(n_items) = fields.u32_or_u16(has_wide_ids) else { return Ok(None) };
         for _ in 0..n_items {
             budget.spend(1)?;
-            let Some(id) = id_of(&mut fields) else { return Ok(None) };
+            let Some(id) = fields.u32_or_u16(has_wide_ids) else { return Ok(None) };
             let construction = if version == 0 { Some(0) } else { fields.u16().map(|word| word as u8 & 15) };
             let head = construction.zip(fields.u16()).zip(fields.uint(base_size)).zip(fields.u16());
             let Some((((construction, _), base), n_extents)) = head else { return Ok(None) };
@@ -76,12 +72,10 @@ impl<'a> Container<'a> {
         let Some((version, _)) = fields.version_and_flags() else { return Ok(None) };
         for (kind, content) in Boxes::new(fields.rest()) {
             let mut fields = Fields::new(content);
-            let id_of = |fields: &mut Fields<'_>| {
-                if version == 0 { fields.u16().map(u32::from) } else { fields.u32() }
-            };
-            let Some((from, n)) = id_of(&mut fields).zip(fields.u16()) else { return Ok(None) };
+            let has_wide_ids = version != 0;
+            let Some((from, n)) = fields.u32_or_u16(has_wide_ids).zip(fields.u16()) else { return Ok(None) };
             budget.spend(1 + usize::from(n))?;
-            let to: Option<Vec<_>> = (0..n).map(|_| id_of(&mut fields)).collect();
+            let to: Option<Vec<_>> = (0..n).map(|_| fields.u32_or_u16(has_wide_ids)).collect();
             let Some(to) = to else { return Ok(None) };
             self.references.push(Reference { kind, from, to });
         }
@@ -116,7 +110,7 @@ impl<'a> Container<'a> {
             return Ok(None);
         };
         for _ in 0..n_items {
-            let id = if version == 0 { fields.u16().map(u32::from) } else { fields.u32() };
+            let id = fields.u32_or_u16(version != 0);
             let Some((id, n)) = id.zip(fields.u8()) else { return Ok(None) };
             budget.spend(1 + usize::from(n))?;
             let item = self.items.entry(id).or_default();
@@ -139,7 +133,7 @@ impl<'a> Container<'a> {
 pub(super) fn primary_item(content: &[u8]) -> Option<ItemId> {
     let mut fields = Fields::new(content);
     let (version, _) = fields.version_and_flags()?;
-    if version == 0 { fields.u16().map(u32::from) } else { fields.u32() }
+    fields.u32_or_u16(version != 0)
 }
 
 /// Parses an `infe` box of version 2 or 3: identifier, type and media type of an item.
