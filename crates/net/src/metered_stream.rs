@@ -79,15 +79,14 @@ impl ReadMeter {
 pub(crate) struct MeteredStream {
     stream: MaybeTlsStream,
     meter: Arc<ReadMeter>,
-    /// The error of the first failed write, until a read returns it.
+    /// The error of a failed write, until a read returns the error. Until then, further bytes of the request
+    /// are discarded.
     write_error: Option<io::Error>,
-    /// A write failed. All later bytes of the request are discarded.
-    is_write_broken: bool,
 }
 
 impl MeteredStream {
     pub(crate) fn new(stream: MaybeTlsStream, meter: Arc<ReadMeter>) -> Self {
-        Self { stream, meter, write_error: None, is_write_broken: false }
+        Self { stream, meter, write_error: None }
     }
 
     /// Keeps the error of a failed write, and returns the value of a successful write instead.
@@ -95,7 +94,6 @@ impl MeteredStream {
         match polled {
             Poll::Ready(Err(error)) => {
                 self.write_error = Some(error);
-                self.is_write_broken = true;
                 Poll::Ready(Ok(success))
             }
             other => other,
@@ -129,7 +127,7 @@ impl AsyncRead for MeteredStream {
 
 impl AsyncWrite for MeteredStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_write_broken {
+        if self.write_error.is_some() {
             return Poll::Ready(Ok(bytes.len()));
         }
         let polled = match &mut self.stream {
@@ -145,7 +143,7 @@ impl AsyncWrite for MeteredStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let n_bytes = slices.iter().map(|slice| slice.len()).sum();
-        if self.is_write_broken {
+        if self.write_error.is_some() {
             return Poll::Ready(Ok(n_bytes));
         }
         let polled = match &mut self.stream {
@@ -163,7 +161,7 @@ impl AsyncWrite for MeteredStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_write_broken {
+        if self.write_error.is_some() {
             return Poll::Ready(Ok(()));
         }
         let polled = match &mut self.stream {
