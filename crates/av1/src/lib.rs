@@ -1,5 +1,6 @@
 //! Encodes one image as AV1 with rav1e. The rav1e encoder is generic over the sample type, so each crate that
-//! uses it compiles it again. This crate compiles it once, because it rarely changes.
+//! calls rav1e compiles the encoder again. Only this crate calls rav1e. It rarely changes, so the encoder is
+//! rarely compiled.
 
 use rav1e::prelude::{
     ChromaSampling, ColorDescription, ColorPrimaries, Config, Context, EncoderConfig, EncoderStatus,

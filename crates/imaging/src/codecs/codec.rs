@@ -1,5 +1,5 @@
-//! The traits of decoders and encoders. A decoder delivers composed frames one by one and an encoder consumes
-//! them one by one, so that only one frame is in memory at a time.
+//! The traits of decoders and encoders. A decoder delivers one composed frame after the other, and an encoder
+//! consumes one frame after the other, so that only one frame is in memory at a time.
 
 use crate::color::Raster;
 use crate::format::Format;

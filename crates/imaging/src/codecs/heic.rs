@@ -62,8 +62,8 @@ fn quantiser(quality: u8) -> u8 {
 }
 
 /// Adds a picture as one item, or as a grid of tiles when the picture is too large for one item. `role` is
-/// the property that describes the whole picture: either its colour space, or the property that marks it as
-/// an alpha plane.
+/// the property that describes the whole picture: the colour space of the picture, or the mark of an alpha
+/// plane.
 fn add_picture(
     writer: &mut write::Writer,
     picture: &Ycbcr,

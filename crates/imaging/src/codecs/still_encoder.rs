@@ -1,5 +1,5 @@
-//! The encoder of a format that holds one picture: such a format has a function that returns a complete file
-//! for a picture, and [`StillEncoder`] turns the function into an [`Encode`].
+//! The encoder of formats whose files hold one picture. The module of such a format has a function that
+//! encodes a picture as a complete file. [`StillEncoder`] implements [`Encode`] with that function.
 
 use super::codec::{Encode, Encoded};
 use super::embed;

@@ -18,7 +18,7 @@ use super::channels::is_opaque;
 use super::resample::{premultiply_in_place, unpremultiply_in_place};
 use crate::{Channels, Image};
 
-/// Number of lanes that are processed together. A lane is one channel of one row (or of one column).
+/// The number of lanes that the filter processes together. A lane is one channel of one row (or of one column).
 const N_LANES: usize = 32;
 
 /// The values of all lanes at one position along the strip.

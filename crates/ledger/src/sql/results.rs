@@ -31,7 +31,7 @@ statements! {
     DELETE = "DELETE FROM results WHERE id = ?1";
 }
 
-/// Adds the usage of a request that was answered without a job, and its result if it has one.
+/// Adds the usage of a request that was answered without a job, and the result of the request if there is a result.
 pub(crate) fn record(
     tx: &mut Tx<'_>,
     account: AccountId,

@@ -109,8 +109,8 @@ async fn the_error_for_a_directory_that_cannot_be_created_names_the_file() {
     assert!(matches!(open(&path).await, Err(Error::Create { path: named, .. }) if named == path));
 }
 
-/// A ledger of the first version: one webhook waits for its second attempt, one is being sent, one upload
-/// waits for its processing, and one result is stored.
+/// A ledger of the first version: one webhook waits for its second attempt, another webhook is being sent,
+/// one upload waits for its processing, and one result is stored.
 const FIRST_VERSION: &str = "
     INSERT INTO accounts VALUES (1, 'default', 0);
     INSERT INTO counters (account, n_scheduled, n_dispatched) VALUES (1, 1, 1);

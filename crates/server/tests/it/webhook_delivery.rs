@@ -75,8 +75,8 @@ impl DeliveryHarness {
         Self { dispatcher: new_dispatcher(&ledger), ledger, clock, account, directory }
     }
 
-    /// Accepts a request and finishes its job, so that its webhook is due after its delay. `change` can
-    /// change the webhook before the request is accepted.
+    /// Accepts a request and finishes the job of the request. The webhook is then due after the delay of the
+    /// request. `change` can change the webhook before the request is accepted.
     async fn accept_with(&self, url: &url::Url, change: impl FnOnce(&mut NewWebhook)) -> Uuid {
         let mut webhook = NewWebhook {
             url: url.to_string(),

@@ -137,8 +137,8 @@ fn through_table(
     (Layout::Rgb, pixels)
 }
 
-/// One channel of a pixel: the mask that selects its bits, and the conversion of these bits to an 8-bit
-/// value.
+/// One channel of a pixel: the mask that selects the bits of the channel, and the conversion of these bits
+/// to an 8-bit value.
 struct Mask {
     bits: u32,
     shift: u32,

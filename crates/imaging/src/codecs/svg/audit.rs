@@ -190,8 +190,8 @@ fn too_deep() -> Error {
 }
 
 /// Refuses a reference cycle unless `usvg` can handle it. `usvg` handles a cycle with only one kind of
-/// reference, such as an element that clips itself or an element that is used inside itself. It does not
-/// detect every cycle with several kinds of references.
+/// reference, such as an element that clips itself or an element that is used inside itself. `usvg` does
+/// not detect every cycle with several kinds of references.
 fn check_cycle(path: &[Open<'_, '_>], closing: Link) -> Result<(), Error> {
     let is_harmless = |link: Link| link == Link::Child || (link == closing && closing != Link::Use);
     if path.iter().all(|open| is_harmless(open.link)) {
