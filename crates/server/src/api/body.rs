@@ -13,13 +13,14 @@ use super::ApiState;
 use super::error::{ApiError, ErrorKind};
 use crate::work::request::{as_object, without_byte_order_mark};
 
-/// Most bytes of an account's refused request that are read and discarded. Many clients read the answer only after they have sent
-/// the whole body.
+/// The most bytes of the body of a refused request that the server reads and discards if the request has a
+/// valid API key. The body is read because many clients read the answer only after they have sent the whole
+/// body.
 const DRAIN_BYTES: usize = 64 << 20;
 /// The longest time for which the body of a refused request is read.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// Reads a whole body of at most `max_bytes`. The body does not count against the memory budget, so
+/// Reads a whole body of at most `max_bytes`. The server's memory budget does not count this body, so
 /// `max_bytes` must be small.
 pub(super) async fn read(
     chunks: &mut BodyDataStream,
@@ -41,8 +42,8 @@ pub(super) async fn read(
     Ok(whole.freeze())
 }
 
-/// Reads a body that is a JSON object. An empty body and an empty list count as an empty object, and a byte-order mark is
-/// skipped.
+/// Reads a body that is a JSON object. An empty body and an empty JSON array count as an empty object, and a
+/// byte-order mark is skipped.
 pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String, Value>, ApiError> {
     let settings = &api.shared.settings;
     let mut chunks = request.into_body().into_data_stream();
@@ -64,8 +65,9 @@ pub(super) async fn json(api: &ApiState, request: Request) -> Result<Map<String,
     as_object(&json).map(Cow::into_owned).ok_or_else(|| malformed(""))
 }
 
-/// Reads and discards the rest of a refused request's body, within the two limits. A body without a valid key is left to the
-/// middleware, which discards much less.
+/// Reads and discards the rest of a refused request's body, but at most [`DRAIN_BYTES`] and for at most
+/// [`DRAIN_TIME`]. If the request has no valid API key, the function reads nothing: the middleware then
+/// discards a much smaller part of the body.
 pub(super) async fn drain(chunks: &mut BodyDataStream, error: &ApiError) {
     if error.kind() == ErrorKind::Unauthorized {
         return;
@@ -79,8 +81,8 @@ pub(super) async fn drain(chunks: &mut BodyDataStream, error: &ApiError) {
             }
         }
     };
-    // A timeout is no error: the request is answered anyway, but a client that still sends its body may not
-    // read the answer.
+    // A timeout is not an error: the server sends its answer although the client still sends the body. Such a
+    // client may not read the answer.
     let _elapsed = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 

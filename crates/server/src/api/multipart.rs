@@ -18,30 +18,34 @@ use super::body::{cut_off, too_large, too_slow};
 use super::error::{ApiError, ErrorKind};
 use crate::work::memory_budget::MemoryReservation;
 
-/// The most parts of a body. A part that is neither `file` nor `data` is read and discarded.
+/// The largest number of parts that the body of an upload may have. A part that is neither `file` nor `data`
+/// is read and discarded.
 const N_PARTS_MAX: usize = 16;
 
-/// The most bytes that the parser may read without finding a boundary or the end of a part's headers.
+/// The largest number of bytes that the multipart parser may read without finding a boundary or the end of a
+/// part's headers.
 const UNPARSED_MAX_BYTES: usize = 512 << 10;
 
 /// A parsed upload.
 pub(super) struct Upload {
     /// The image.
     pub(super) file: Bytes,
-    /// The image's file name as the client sent it, if there is one. The name is not cleaned yet.
+    /// The file name of the image as the client sent it, if the client sent one. Folder names and control
+    /// characters in this name are not removed yet.
     pub(super) name: Option<String>,
-    /// The JSON of the request. Empty if the body has no part `data`.
+    /// The JSON of the request. It has zero bytes if the body has no part `data`.
     pub(super) data: Bytes,
 }
 
-/// The limits of an upload.
+/// The limits on the size of an upload and on the time that reading may take.
 pub(super) struct UploadLimits {
     pub(super) file_bytes: usize,
     pub(super) data_bytes: usize,
     pub(super) timeout: Duration,
 }
 
-/// Reads and parses an upload within its limits. `reservation` grows as the bytes of the image arrive.
+/// Reads and parses an upload within its limits. The memory reservation `reservation` grows as the bytes of
+/// the image arrive.
 pub(super) async fn read(
     headers: &HeaderMap,
     chunks: &mut BodyDataStream,
@@ -125,8 +129,8 @@ async fn read_part(
     Ok(whole.freeze())
 }
 
-/// The parts of a body, and the number of bytes read since the parser last returned a part or some bytes of a
-/// part.
+/// The multipart parser of a body, and the number of bytes that the parser has read since it last returned a
+/// part or some bytes of a part.
 struct Parts<'a> {
     multipart: Multipart<'a>,
     unparsed: Arc<AtomicUsize>,
@@ -140,14 +144,15 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The body as a stream that yields one piece per call of the parser and counts the bytes. The parser buffers
-/// all bytes that it can read until it finds a boundary or the end of a part's headers. The count is limited,
-/// because a body without a boundary and without an end of headers would fill the memory.
+/// Passes the body of an upload to the multipart parser in pieces, one piece for each call of the parser, and
+/// counts the bytes. The parser buffers all bytes that it can read until it finds a boundary or the end of a
+/// part's headers. The count has a limit, because a body without a boundary and without an end of headers
+/// would otherwise fill the memory.
 struct PacedBody<'a> {
     chunks: &'a mut BodyDataStream,
     unparsed: Arc<AtomicUsize>,
-    /// Whether the next poll returns `Pending` and reads nothing. This lets the parser process one piece
-    /// before the next piece is read.
+    /// Whether the next poll returns `Pending` and reads nothing. This pause makes the multipart parser
+    /// process one piece of the body before it reads the next piece.
     yields_next: bool,
 }
 
@@ -169,13 +174,13 @@ impl Stream for PacedBody<'_> {
     }
 }
 
-/// The body has too many bytes without a boundary or the end of a part's headers.
+/// The error for a body that has too many bytes without a boundary or the end of a part's headers.
 #[derive(Debug, thiserror::Error)]
 #[error("{UNPARSED_MAX_BYTES} bytes without a boundary or the end of a part's headers")]
 struct NoBoundary;
 
-/// Returns the boundary of the body. Every `multipart/…` type is accepted, because only the
-/// `Content-Disposition` of the parts matters.
+/// Returns the boundary of a multipart body. Every `multipart/…` type is accepted, because the server
+/// distinguishes the parts only by their `Content-Disposition`.
 fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
     let not_multipart = || {
         let message = "an upload must be multipart/form-data with the parts file and data";

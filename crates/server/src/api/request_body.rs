@@ -1,5 +1,6 @@
-//! The body of a request, shared by the handler and the middleware. After a handler refused a request, the
-//! middleware discards a small rest of the body and closes the connection if more is left.
+//! The body of a request, which the handler and the middleware share. After the handler has refused a
+//! request, the middleware discards the rest of the body if it is small, and closes the connection if it is
+//! not.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,19 +11,20 @@ use axum::body::{Body, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// Most bytes of a refused request that the middleware discards. Many clients read the answer only after they
-/// have sent the whole body.
+/// The most bytes that the middleware discards of the body of a refused request. The middleware reads the
+/// body because many clients read the answer only after they have sent the whole body.
 const DISCARD_BYTES: usize = 64 << 10;
-/// Longest time for which the middleware discards a body.
+/// The longest time that the middleware spends on discarding the body of a refused request.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
-/// A body that its clones read together.
+/// A request body whose clones all read from the same stream: each byte is returned to only one of the
+/// clones.
 #[derive(Clone)]
 pub(super) struct RequestBody(Arc<Mutex<State>>);
 
 struct State {
     body: Body,
-    /// Whether somebody has read from the body.
+    /// Whether any clone has read from the body.
     is_begun: bool,
     is_ended: bool,
 }
@@ -33,11 +35,11 @@ impl RequestBody {
         Self(Arc::new(Mutex::new(State { body, is_begun: false, is_ended })))
     }
 
-    /// Discards the rest of the body of a refused request, within limits. Returns whether the body was read
-    /// to its end.
+    /// Discards the rest of the body of a refused request, but at most [`DISCARD_BYTES`] and for at most
+    /// [`DISCARD_TIME`]. Returns whether the body was read to its end.
     ///
-    /// A body for which the client waits with `Expect: 100-continue` is left alone, because the first read
-    /// makes hyper answer 100.
+    /// If the client has sent `Expect: 100-continue` and still waits for status 100, the body is not read,
+    /// because hyper would send this status at the first read.
     pub(super) async fn discard(mut self, expects_continue: bool) -> bool {
         let (is_begun, is_ended) = {
             let state = self.state();
