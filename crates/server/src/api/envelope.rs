@@ -112,7 +112,8 @@ pub fn failure(id: Uuid, error: &ApiError) -> String {
     })
 }
 
-/// Renders the envelope of a success with the status `code` and additional members.
+/// Renders the envelope of a success with the status `code`. `members` are the members of the JSON object
+/// that only this kind of answer has.
 pub fn with_members(id: Uuid, code: u16, rest: &impl Serialize) -> String {
     render(&MembersEnvelope { success: true, code, id, rest })
 }
@@ -162,7 +163,7 @@ mod tests {
     use crate::api::error::ErrorKind;
 
     #[test]
-    fn a_failure_envelope_begins_with_success_code_and_id() {
+    fn the_json_of_a_failure_begins_with_the_members_success_code_and_id() {
         let json = failure(Uuid::nil(), &ApiError::new(ErrorKind::InvalidRequest, "resize.width must be …"));
         assert_eq!(
             json,
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_in_a_header_is_ascii_for_every_file_name() {
+    fn a_non_ascii_file_name_is_escaped_in_the_header_with_the_envelope() {
         assert_eq!(
             ascii_line("{\"name\":\"caf\u{e9} \u{1f600}.jpg\"}"),
             r#"{"name":"caf\u00e9 \ud83d\ude00.jpg"}"#

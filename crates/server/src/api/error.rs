@@ -17,37 +17,38 @@ pub(super) use conversions::net_error_text;
 pub enum ErrorKind {
     /// The body is neither a valid JSON object nor valid multipart.
     MalformedRequest,
-    /// The request has no API key, or one that is unknown or revoked.
+    /// The request has no API key, or its API key is unknown or revoked.
     Unauthorized,
     /// The request came over plain HTTP where TLS is required.
     TlsRequired,
     /// The path is unknown, or the account has no object with the id in the path.
     NotFound,
-    /// The path exists, but not for this method.
+    /// The path exists, but does not support the HTTP method of the request.
     MethodNotAllowed,
     /// The request conflicts with the current state of the object that it names.
     Conflict,
-    /// The body arrived too slowly.
+    /// The body of the request arrived too slowly.
     BodyTimeout,
-    /// The body, or the image behind the URL, has too many bytes.
+    /// The body of the request, or the image behind the URL in the request, has too many bytes.
     BodyTooLarge,
-    /// The bytes have no image format that this server can read.
+    /// The bytes of the image are in no format that this server can read.
     FormatUnsupported,
     /// A value of the request is wrong.
     InvalidRequest,
-    /// The image is damaged.
+    /// The data of the image is damaged.
     ImageCorrupt,
     /// The image has too many pixels, frames, scans or similar parts.
     ImageTooLarge,
-    /// The image behind the URL could not be reached: no connection, no such name, or a blocked address.
+    /// The server could not connect to the host of the image's URL: the host name does not exist, the
+    /// connection failed, or the address is blocked.
     SourceUnreachable,
-    /// The server behind the URL sent an error status or too many redirects instead of the image.
+    /// The host of the image's URL answered with an error status or with too many redirects.
     SourceRefused,
-    /// Processing took longer than allowed.
+    /// Processing the image took longer than allowed.
     ProcessingTimeout,
-    /// Processing needed more memory than allowed, or the worker ended unexpectedly.
+    /// Processing the image needed more memory than allowed, or the worker process ended unexpectedly.
     ProcessingFailed,
-    /// Too much work is already waiting.
+    /// Too many requests are already waiting to be processed.
     Overloaded,
     /// The server temporarily cannot use its ledger, its disk, its workers or its network.
     Unavailable,
@@ -57,18 +58,19 @@ pub enum ErrorKind {
 
 /// The answer that a client gets for an [`ErrorKind`], and the log level of the failure.
 pub struct ErrorRow {
-    /// HTTP status, which is also the envelope's `code`.
+    /// The HTTP status, which is also the member `code` of the JSON envelope.
     pub status: StatusCode,
-    /// Stable machine-readable word, the envelope's `error`.
+    /// The machine-readable word for the kind of error, in the member `error` of the JSON envelope. The word
+    /// of a kind never changes.
     pub word: &'static str,
-    /// Log level of the line that logs the request.
+    /// The log level of the one line that logs the request.
     pub level: Level,
-    /// Value of the `Retry-After` header in seconds. `None` if the answer has no such header.
+    /// The value of the `Retry-After` header in seconds. `None` means that the answer has no such header.
     pub retry_after_s: Option<u32>,
 }
 
 impl ErrorKind {
-    /// Every kind, for the documentation.
+    /// All kinds of failure. The error table of the documentation has one row for each of them.
     pub const ALL: [Self; 19] = [
         Self::MalformedRequest,
         Self::Unauthorized,
@@ -119,7 +121,8 @@ impl ErrorKind {
     }
 }
 
-/// The failure of a request. The client gets the message. The cause, if any, is only logged.
+/// The failure of a request. The client gets the message. The error that caused the failure, if there is one,
+/// is only logged.
 #[derive(Debug)]
 pub struct ApiError {
     kind: ErrorKind,
@@ -138,8 +141,8 @@ impl ApiError {
         Self::new(ErrorKind::InvalidRequest, message)
     }
 
-    /// Creates the failure for an internal error. The cause is only logged. The client gets no details, but
-    /// can quote the id of the request.
+    /// Creates the failure for an internal error. The error that caused it is only logged. The client gets no
+    /// details, but can quote the id of the request.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Internal, "something went wrong on our side; quote the id when you report it")
             .with_source(source)
@@ -150,7 +153,7 @@ impl ApiError {
         Self::new(ErrorKind::NotFound, "there is nothing here")
     }
 
-    /// Adds a cause, which is only logged.
+    /// Adds the error that caused the failure. The cause is only logged.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -161,7 +164,7 @@ impl ApiError {
         self.kind
     }
 
-    /// The message for the client.
+    /// Returns the message for the client.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -186,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_table_has_each_kind_once_and_only_error_statuses() {
+    fn the_error_table_has_each_kind_of_error_once_with_a_4xx_or_5xx_status() {
         let names: HashSet<String> = ErrorKind::ALL.iter().map(|kind| format!("{kind:?}")).collect();
         assert_eq!(names.len(), ErrorKind::ALL.len());
         for kind in ErrorKind::ALL {

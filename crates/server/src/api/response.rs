@@ -1,5 +1,5 @@
-//! The answer of a handler. Every answer gets an id, an envelope, the `Status` header, and one line in the
-//! log.
+//! The answer of a handler. Every answer gets an id, a JSON envelope, the `Status` header, and one line in
+//! the log.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,16 +21,17 @@ use super::request_body::RequestBody;
 use crate::runtime::telemetry::with_causes;
 use crate::work::request::is_binary_requested_by_header;
 
-/// The header that repeats the status line of the response.
+/// The name of the header that repeats the status line of the response.
 const STATUS: HeaderName = HeaderName::from_static("status");
-/// The header that repeats the envelope's id.
+/// The name of the header that repeats the id in the JSON envelope.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The value of `Strict-Transport-Security`: for a year, clients use only TLS for this host.
+/// The value of `Strict-Transport-Security`. It makes clients connect to this host only by TLS for one year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
-/// The header of an answer that repeats the answer of an earlier request with the same idempotency key.
+/// The name of the header that marks an answer as the repetition of an earlier answer, because the request
+/// has the idempotency key of an earlier request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// The two headers that each contain the envelope of a binary answer. Some official clients read the first
-/// header, the others read the second.
+/// The names of two headers. Each of them contains the JSON envelope if the body of the answer is a file.
+/// Some official clients read the first header, the others read the second.
 const ENVELOPE_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-pixaven-meta"), HeaderName::from_static("x-pixaven-metadata")];
 
@@ -39,8 +40,8 @@ const ENVELOPE_HEADERS: [HeaderName; 2] =
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestId(pub(super) Uuid);
 
-/// The answer of a handler, without the request's id. The middleware [`finish`] adds the id and renders the
-/// answer.
+/// The answer of a handler, without the id of the request. The middleware [`finish`] adds the id and renders
+/// the answer as an HTTP response.
 #[derive(Clone)]
 pub(super) struct ApiResponse {
     status: StatusCode,
@@ -49,24 +50,25 @@ pub(super) struct ApiResponse {
     binary: bool,
     /// Whether no cache and no browser may keep the answer.
     no_store: bool,
-    /// The id of the earlier request, if this answer repeats that request's answer.
+    /// The id of an earlier request. It is set if this answer repeats the answer to the earlier request.
     replayed: Option<Uuid>,
 }
 
 #[derive(Clone)]
 enum ResponseContent {
-    /// The members that the envelope of a success has after its id.
+    /// The members of a success that follow the id in the JSON envelope.
     Members(serde_json::Value),
-    /// The envelope of a success as rendered JSON.
+    /// The JSON envelope of a success as text.
     Envelope(String),
-    /// A file as the body, with the envelope in the headers.
+    /// A file as the body, and the JSON envelope as text for the headers.
     File { bytes: bytes::Bytes, media_type: &'static str, envelope: String },
-    /// The envelope of a failure.
+    /// A failure, whose JSON envelope is made from the error.
     Failure,
 }
 
 impl ApiResponse {
-    /// Creates a success. Its envelope contains `members` in addition to the members of every envelope.
+    /// Creates the answer of a success. Its JSON envelope contains `members` in addition to the members of
+    /// every envelope.
     pub(super) fn members(status: StatusCode, members: &impl Serialize) -> Self {
         let members = serde_json::to_value(members).expect("answers are plain data");
         Self {
@@ -79,7 +81,7 @@ impl ApiResponse {
         }
     }
 
-    /// Creates a success from an envelope that is rendered already.
+    /// Creates the answer of a success from the text of its JSON envelope.
     pub(super) fn envelope(envelope: String) -> Self {
         Self {
             status: StatusCode::OK,
@@ -91,7 +93,7 @@ impl ApiResponse {
         }
     }
 
-    /// Creates a success whose body is a file.
+    /// Creates the answer of a success whose body is a file.
     pub(super) fn file(bytes: bytes::Bytes, media_type: &'static str, envelope: String) -> Self {
         let content = ResponseContent::File { bytes, media_type, envelope };
         Self { status: StatusCode::OK, content, error: None, binary: true, no_store: false, replayed: None }
@@ -102,7 +104,7 @@ impl ApiResponse {
         Self::members(StatusCode::ACCEPTED, &serde_json::json!({}))
     }
 
-    /// Marks this answer as a repetition of the answer to the request `id`.
+    /// Marks this answer as a repetition of the answer to the earlier request `id`.
     pub(super) fn replaying(mut self, id: Uuid) -> Self {
         self.replayed = Some(id);
         self
@@ -114,7 +116,7 @@ impl ApiResponse {
         self
     }
 
-    /// The rendered envelope, if the answer consists of it alone.
+    /// Returns the text of the JSON envelope if the answer was created from such a text.
     pub(super) fn envelope_text(&self) -> Option<&str> {
         match &self.content {
             ResponseContent::Envelope(envelope) => Some(envelope),
@@ -196,8 +198,8 @@ impl IntoResponse for ApiResponse {
     }
 }
 
-/// Adds `WWW-Authenticate` to the answer for a request without a valid API key, and `Retry-After` to the
-/// answer of a server that is overloaded or temporarily unavailable.
+/// Adds the header `WWW-Authenticate` if the request has no valid API key, and the header `Retry-After` if
+/// the server is overloaded or temporarily unavailable.
 fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
     if kind == ErrorKind::Unauthorized {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pixaven\""));
@@ -207,8 +209,9 @@ fn add_retry_headers(kind: ErrorKind, headers: &mut http::HeaderMap) {
     }
 }
 
-/// The middleware of every path: makes the request's id, checks `Host`, runs the handler, renders the answer, and logs the request. A panic
-/// of the handler becomes an internal error. With `tls`, clients reach this server by TLS.
+/// The middleware of every path: creates the id of the request, checks the header `Host`, runs the handler,
+/// renders the answer, and logs the request. A panic of the handler becomes an internal error. `tls` says
+/// whether clients connect to this server by TLS.
 pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = Uuid::new_v4();
@@ -252,8 +255,8 @@ pub(super) async fn finish(State(tls): State<bool>, mut request: Request, next: 
     response
 }
 
-/// Makes the body of a request readable after the handler has ended. Also returns whether the client waits for a 100 before it
-/// sends the body.
+/// Returns the request with a body that the middleware can still read after the handler has ended, and a
+/// second handle to this body. Also returns whether the client waits for status 100 before it sends the body.
 fn share_body(request: Request) -> (Request, RequestBody, bool) {
     let (head, body) = request.into_parts();
     let expects_continue = head.headers.contains_key(header::EXPECT);
@@ -261,7 +264,7 @@ fn share_body(request: Request) -> (Request, RequestBody, bool) {
     (Request::from_parts(head, Body::new(body.clone())), body, expects_continue)
 }
 
-/// Writes the request's line to the log, at the level of its failure.
+/// Logs a request in one line. The level of the line is the log level of the error, or `INFO` for a success.
 fn log(
     id: Uuid,
     method: &http::Method,

@@ -1,5 +1,5 @@
-//! Converts errors of the layers below into errors of the API: chooses the kind and the public text of each
-//! error.
+//! Converts errors of other modules, such as the ledger or the image pipeline, into errors of the API:
+//! chooses the kind of each error and the message for the client.
 
 use pixaven_net::{EncodingError, NetError};
 
@@ -75,8 +75,8 @@ impl From<ImageError> for ApiError {
             ImageFault::UnknownFormat => ErrorKind::FormatUnsupported,
             ImageFault::Corrupt => ErrorKind::ImageCorrupt,
             ImageFault::TooLarge => ErrorKind::ImageTooLarge,
-            // A watermark of an unknown format gets status 422 and not 415, because a client would think that
-            // status 415 is about the format of the image and not of the watermark.
+            // A watermark of an unknown format gets status 422 and not 415, because a client would take
+            // status 415 as a statement about the input image and not about the watermark.
             ImageFault::ImpossiblePlan | ImageFault::UnusableWatermark => ErrorKind::InvalidRequest,
             ImageFault::Encoder => return Self::internal(message),
         };
@@ -159,9 +159,9 @@ fn fetch_failed(attribute: &str, error: NetError) -> ApiError {
     ApiError::new(kind, format!("{attribute}: {}", net_error_text(&error))).with_source(error)
 }
 
-/// The public text of a failed connection. The text about a blocked address names the setting that forbids
-/// the address. With `network.terse`, a blocked address and a closed port have the same text, because a client
-/// could otherwise use this server to map the network around it.
+/// Returns the message for the client about a failed connection. The message about a blocked address names
+/// the setting that forbids the address. With the setting `network.terse`, a blocked address and a closed
+/// port get the same message, because a client could otherwise use this server to map the network around it.
 pub(in crate::api) fn net_error_text(error: &NetError) -> String {
     match error {
         NetError::BlockedAddress { rule, is_terse: false } => {
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_with_network_terse_do_a_closed_port_and_a_blocked_address_get_the_same_error_text() {
+    fn a_closed_port_and_a_blocked_address_get_the_same_error_text_only_if_network_terse_is_set() {
         let closed = NetError::Refused(ConnectionRefused.into());
         for rule in [BlockedBy::Address, BlockedBy::Deny, BlockedBy::Port(22)] {
             let text = |is_terse| net_error_text(&NetError::BlockedAddress { rule, is_terse });
