@@ -20,11 +20,12 @@ const HEADER: &str = "idempotency-key";
 /// The length of the longest accepted idempotency key, in bytes.
 const MAX_KEY_BYTES: usize = 255;
 
-/// The state of a request's key in the ledger.
+/// What the ledger knows about the idempotency key of a request.
 pub(super) enum KeyState {
-    /// The key is new. It is reserved for this request while the request is processed.
+    /// No earlier request had this idempotency key. The key is reserved for this request while the request is
+    /// processed.
     New(KeyReservation),
-    /// The request was processed before, and this is its answer.
+    /// An earlier request with this idempotency key was processed. The value is the answer to that request.
     Answered(ApiResponse),
 }
 
@@ -36,7 +37,7 @@ pub(super) struct KeyReservation {
     request: Option<IdempotentRequest>,
 }
 
-/// Parses the idempotency key in the headers.
+/// Parses the idempotency key in the headers of a request.
 pub(super) fn parse_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(HEADER) else { return Ok(None) };
     let text = value.to_str().ok().map(str::trim).filter(|text| (1..=MAX_KEY_BYTES).contains(&text.len()));
@@ -45,7 +46,8 @@ pub(super) fn parse_key(headers: &HeaderMap) -> Result<Option<String>, ApiError>
     })
 }
 
-/// Looks up a key, and reserves it for this request if the key is new.
+/// Looks up an idempotency key in the ledger, and reserves the key for this request if no earlier request had
+/// it.
 pub(super) async fn begin(
     api: &ApiState,
     (account, id): (AccountId, Uuid),
@@ -73,7 +75,7 @@ pub(super) async fn begin(
     }
 }
 
-/// The parts of a request that must be equal in every repetition of the request.
+/// The parts of a request that must be the same in every request with the same idempotency key.
 pub(super) struct Fingerprint {
     kind: RequestKind,
     json: Bytes,
@@ -89,8 +91,8 @@ impl Fingerprint {
         Self { kind, json: json.clone(), file }
     }
 
-    /// The SHA-256 of all parts. Each part is preceded by its length, so that two different requests never
-    /// hash the same bytes.
+    /// Returns one SHA-256 of all parts of a request. The length of each part is hashed before the part, so
+    /// that the hashed bytes of two different requests always differ.
     fn sha256(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(match self.kind {
@@ -110,14 +112,14 @@ impl Fingerprint {
 }
 
 impl KeyReservation {
-    /// Ends the reservation after the request was accepted. The request's row in the ledger keeps the key
-    /// reserved.
+    /// Ends the reservation of the idempotency key after the request was accepted. The row of the request in
+    /// the ledger keeps the key in use.
     pub(super) fn accepted(mut self) {
         self.request = None;
     }
 
-    /// Ends the reservation after the request was answered, and stores the answer for repetitions of the
-    /// request.
+    /// Ends the reservation of the idempotency key after the request was answered. Stores the answer, which
+    /// the server sends again if a client repeats the request.
     pub(super) async fn answered(mut self, answer: &ApiResponse) -> Result<(), ApiError> {
         if let (Some(request), Some(envelope)) = (&self.request, answer.envelope_text()) {
             self.ledger.store_idempotent_answer(request, envelope.to_owned()).await?;
@@ -126,7 +128,8 @@ impl KeyReservation {
         Ok(())
     }
 
-    /// Ends the reservation after the request failed, and releases the key.
+    /// Ends the reservation of the idempotency key after the request failed. The client can then use the key
+    /// again.
     pub(super) async fn failed(mut self) {
         if let Some(request) = self.request.take() {
             release(&self.ledger, &request).await;

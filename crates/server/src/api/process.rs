@@ -1,6 +1,7 @@
-//! `POST /1.0/fetch` and `POST /1.0/upload`: both accept the same JSON; the image is behind a URL or in the
-//! body. Without a webhook, the answer is JSON or the image file itself. With a webhook, the answer is 202 as
-//! soon as the request is durable.
+//! `POST /1.0/fetch` and `POST /1.0/upload` process an image. Both accept the same JSON. For `fetch`, the
+//! JSON contains the URL of the image; for `upload`, the body contains the image. Without a webhook, the
+//! answer is JSON or the image file itself. With a webhook, the answer is 202 as soon as the request is
+//! durable.
 
 use axum::Extension;
 use axum::body::BodyDataStream;
@@ -74,7 +75,8 @@ async fn handle(api: &ApiState, id: Uuid, kind: RequestKind, request: Request) -
     answered.unwrap_or_else(|error| ApiResponse::from(error).binary_if(binary))
 }
 
-/// The idempotency key of a request. A request for a file may not have a key, because only envelopes are stored for repetitions.
+/// Returns the idempotency key of a request. A request whose answer is the image file itself must not have a
+/// key, because the server stores only JSON answers for repeated requests.
 fn idempotency_key(headers: &HeaderMap, request: &ImageRequest) -> Result<Option<String>, ApiError> {
     let key = idempotency::parse_key(headers)?;
     if key.is_some() && request.spec.response == ResponseMode::Binary {
@@ -109,10 +111,11 @@ async fn process_once(api: &ApiState, key: String, request: ImageRequest) -> Res
     }
 }
 
-/// The failure of a request that could not be received or parsed completely.
+/// The failure of an image request that could not be received or parsed completely.
 struct Refusal {
     error: ApiError,
-    /// Whether the JSON requests a binary response, as far as the JSON can be parsed.
+    /// Whether the JSON of the request asks for the image file as the answer. If only a part of the JSON can
+    /// be parsed, only this part counts.
     wants_binary: bool,
 }
 
@@ -128,7 +131,7 @@ impl<E: Into<ApiError>> From<E> for Refusal {
     }
 }
 
-/// Authenticates a request, then reads and parses it.
+/// Authenticates an image request, then reads and parses its body.
 async fn receive(
     api: &ApiState,
     kind: RequestKind,
@@ -159,8 +162,9 @@ async fn receive(
     }
 }
 
-/// Processes a request while the client waits. The result is stored for both kinds of answer, because the envelope names its
-/// URL in both. The answer waits for the ledger's commit, so that the URL works as soon as the client knows the URL.
+/// Processes an image while the client waits. The result is stored even if the answer contains the image
+/// itself, because every answer contains the download URL of the result. The server answers after the ledger
+/// has committed, so that the URL works when the client gets it.
 async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let ImageRequest { id, account, base_url, spec, source, .. } = request;
     let order = Order { id, account, spec: &spec, caller: Caller::Interactive };
@@ -176,8 +180,8 @@ async fn process_now(api: &ApiState, request: ImageRequest) -> Result<ApiRespons
     })
 }
 
-/// Makes a request durable and answers 202. An uploaded input is stored before the request's row is
-/// committed.
+/// Makes an image request durable and answers 202. An uploaded image is stored before the row of the request
+/// is committed.
 async fn accept(api: &ApiState, request: ImageRequest) -> Result<ApiResponse, ApiError> {
     let webhook = request.spec.webhook.as_ref().ok_or_else(|| ApiError::internal("no webhook"))?;
     let webhook = new_webhook(webhook);
