@@ -1,6 +1,6 @@
 //! The HTTP API: the table of paths, the handlers, and all code that depends on an HTTP status, an HTTP
-//! header or a member of a JSON body. A handler parses the request, calls a layer below, and renders the
-//! answer.
+//! header or a member of a JSON body. A handler parses the request, calls another layer of the server, and
+//! renders the answer.
 
 mod account;
 pub mod api_key;
@@ -44,7 +44,7 @@ use error::{ApiError, ErrorKind};
 use host::LinkBase;
 use response::ApiResponse;
 
-/// The state that handlers share. Cheap to clone.
+/// The state that all handlers share. Cloning it is cheap.
 #[derive(Clone)]
 pub struct ApiState {
     shared: Arc<Shared>,
@@ -58,20 +58,23 @@ struct Shared {
     tasks: Tasks,
     settings: ApiSettings,
     links: LinkBase,
-    /// One permit per client that may long-poll for a result.
+    /// Holds one permit for each client that may long-poll for a result.
     long_polls: Semaphore,
 }
 
 /// The configuration of the API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// Base URL of download links. `None`: the links begin with the `Host` of the request, if the host is allowed.
+    /// The base URL of download links. If this is `None`, a link begins with the `Host` header of the
+    /// request, provided that this host is allowed.
     pub public_url: Option<String>,
-    /// Hosts that download links may begin with, besides the bound address. Empty: the default hosts.
+    /// The hosts that download links may name, besides the bound address. If the list is empty, the default
+    /// hosts are used.
     pub hosts: Vec<String>,
-    /// Whether clients reach this server by TLS.
+    /// Whether clients connect to this server by TLS.
     pub tls: bool,
-    /// The bound address, for download links of requests without an allowed `Host`.
+    /// The address that the server listens on. Download links contain it if the `Host` header of a request is
+    /// not allowed.
     pub address: std::net::SocketAddr,
     /// The largest size of an uploaded image, in bytes.
     pub body_bytes: usize,

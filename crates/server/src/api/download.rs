@@ -1,4 +1,5 @@
-//! `GET /dl/…`: downloads a result while it is kept. The URL contains a random id and needs no API key.
+//! `GET /dl/…`: downloads a processed image until the server deletes it. The URL contains a random id, so
+//! that the download needs no API key.
 
 use std::ops::Range;
 
@@ -95,7 +96,8 @@ fn with_result_headers(
         .map_err(ApiError::internal)
 }
 
-/// Whether a header with a list of entity tags contains `etag` or `*`. Weak tags match, too.
+/// Returns whether a header that lists entity tags, such as `If-None-Match`, contains `etag` or `*`. A weak
+/// tag (`W/"…"`) matches, too.
 fn matches_etag(headers: &HeaderMap, name: header::HeaderName, etag: &str) -> bool {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values
@@ -107,16 +109,17 @@ fn matches_etag(headers: &HeaderMap, name: header::HeaderName, etag: &str) -> bo
 /// The part of a file that a `Range` header requests.
 #[derive(Debug, PartialEq, Eq)]
 enum RequestedRange {
-    /// The whole file. Also used for a `Range` header that cannot be parsed (RFC 9110, section 14.2).
+    /// The whole file. This is also the result for a `Range` header that cannot be parsed, because RFC 9110,
+    /// section 14.2, allows a server to ignore such a header.
     Whole,
     /// These bytes.
     Part(Range<u64>),
-    /// A range that lies outside the file.
+    /// The requested range lies outside the file.
     Unsatisfiable,
 }
 
-/// Parses a single byte range. A list of ranges is answered with the whole file, which RFC 9110 always
-/// allows.
+/// Parses the value of a `Range` header that requests a single byte range. If the header requests several
+/// ranges, the result is the whole file, which RFC 9110 always allows.
 fn parse_range(value: &str, n_bytes: u64) -> RequestedRange {
     let Some((first, last)) = value.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-'))
     else {
@@ -136,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn range_headers_are_parsed_as_rfc_9110_requires() {
+    fn the_range_header_of_a_download_is_parsed_as_rfc_9110_requires() {
         for (value, expected) in [
             ("bytes=0-99", RequestedRange::Part(0..100)),
             ("bytes=900-", RequestedRange::Part(900..1000)),

@@ -1,4 +1,4 @@
-//! The `Host` of a request: its validity, and the base URL of download links that follows from it.
+//! Checks the header `Host` of a request, and derives the base URL of download links from this header.
 
 use std::net::SocketAddr;
 use std::sync::Once;
@@ -9,14 +9,15 @@ use super::ApiSettings;
 use super::error::{ApiError, ErrorKind};
 use crate::runtime::host_syntax::is_valid;
 
-/// Names of the hosts in download links without the setting `server.hosts`: this machine, and the hosts of
-/// the original service.
+/// The hosts that download links may name if the setting `server.hosts` is not set: this machine, and the
+/// hosts of the original Pixaven service.
 const DEFAULT_HOSTS: [&str; 5] = ["localhost", "127.0.0.1", "[::1]", "api.pixaven.com", "dl.pixaven.com"];
 
-/// Checks that a request has exactly one valid `Host`. HTTP/1.0 needs none.
+/// Checks that a request has exactly one valid `Host` header. A request of HTTP/1.0 needs no `Host` header.
 ///
 /// # Errors
-/// If `Host` is missing, double, empty or no host with an optional port.
+/// The function fails if the header is missing, is sent twice, is empty, or is not a host with an optional
+/// port.
 pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
     let mut values = headers.get_all(header::HOST).iter();
     let problem = match (values.next(), values.next()) {
@@ -29,20 +30,22 @@ pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Ap
     Err(ApiError::new(ErrorKind::MalformedRequest, problem))
 }
 
-/// Makes the base URL of download links.
+/// Builds the base URL of download links.
 pub(super) struct LinkBase {
     public_url: Option<String>,
     scheme: &'static str,
-    /// The host of links for a request whose `Host` is not allowed.
+    /// The host that download links name if the `Host` header of the request is not allowed.
     fallback: String,
-    /// The allowed hosts in lower case. `None`: every valid host is allowed.
+    /// The hosts, in lower case, that download links may name. `None` means that they may name every valid
+    /// host.
     allowed: Option<Vec<String>>,
     warning: Once,
 }
 
 impl LinkBase {
-    /// A listening address such as `0.0.0.0` is in no usable link. Without `public_url` and `hosts`, the
-    /// server then has no other host than the `Host` of the request, so every valid one is allowed.
+    /// If the server listens on an unspecified address such as `0.0.0.0`, a link cannot contain this address.
+    /// If neither `public_url` nor `hosts` is set, the only other source is the `Host` header of the request,
+    /// so that every valid host is allowed.
     pub(super) fn new(settings: &ApiSettings) -> Self {
         let address = settings.address;
         let is_unspecified = address.ip().is_unspecified();
@@ -63,8 +66,8 @@ impl LinkBase {
         }
     }
 
-    /// The base URL of links in the answer to a request: the configured one, or the request's `Host` if it is
-    /// allowed.
+    /// Returns the base URL of the links in the answer to a request: the configured `public_url`, or the
+    /// `Host` header of the request if this host is allowed.
     pub(super) fn of_request(&self, headers: &HeaderMap) -> String {
         if let Some(url) = &self.public_url {
             return url.clone();
@@ -91,8 +94,9 @@ impl LinkBase {
     }
 }
 
-/// The listening address and the configured or default hosts. A host without a port is allowed alone and with
-/// the port of the listening address.
+/// Returns the hosts that download links may name: the listening address, and the configured or the default
+/// hosts. A host that is configured without a port is allowed without a port, and with the port of the
+/// listening address.
 fn allowed_hosts(hosts: &[String], address: SocketAddr) -> Vec<String> {
     let mut names: Vec<String> = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
     if names.is_empty() {
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_needs_one_valid_host() {
+    fn a_request_without_exactly_one_valid_host_header_is_refused() {
         let check = |version, hosts: &[&str]| {
             let headers = hosts.iter().map(|host| (header::HOST, host.parse().unwrap())).collect();
             check_host(version, &headers).map_err(|error| error.kind())
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn links_begin_only_with_an_allowed_host() {
+    fn download_links_begin_only_with_an_allowed_host() {
         let default = links("127.0.0.1:8080", &[], None, false);
         for allowed in [
             "127.0.0.1:8080",
@@ -179,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_on_all_addresses_uses_the_host_or_the_first_configured_host() {
+    fn links_of_a_server_on_all_addresses_contain_the_host_header_or_the_first_configured_host() {
         assert_eq!(link(&links("0.0.0.0:80", &[], None, false), "any.example:81"), "http://any.example:81");
         let configured = links("[::]:80", &["a.example", "b.example"], None, false);
         assert_eq!(link(&configured, "b.example:80"), "http://b.example:80");
