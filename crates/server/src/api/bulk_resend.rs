@@ -16,8 +16,8 @@ use super::timestamp::timestamp;
 use super::{ApiState, body};
 use crate::work::request::type_name;
 
-/// The names of the filters that a bulk resend accepts. A list of webhooks accepts the same filters and also
-/// parameters that select a page.
+/// The names of the filters that a bulk resend accepts. The list `GET /1.0/webhooks` accepts the same
+/// filters, and also parameters that select a page.
 const FILTERS: [&str; 4] = ["status", "host", "start", "end"];
 
 pub(super) async fn start(

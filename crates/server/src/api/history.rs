@@ -1,5 +1,5 @@
-//! `GET /1.0/webhooks` and `GET /1.0/webhooks/{id}`: the history of webhooks. `json` renders the records of
-//! the ledger, `query` parses the query string of a list.
+//! `GET /1.0/webhooks` and `GET /1.0/webhooks/{id}`: the history of webhooks. The module `json` renders the
+//! records of the ledger, and the module `query` parses the query string of a list.
 
 mod curl;
 pub mod json;
@@ -42,7 +42,7 @@ pub(super) async fn show(
 }
 
 impl ApiState {
-    /// Reads one webhook from the ledger and answers with its current state.
+    /// Reads one webhook from the ledger and returns an answer with the current state of the webhook.
     pub(super) async fn show_webhook(
         &self,
         account: AccountId,

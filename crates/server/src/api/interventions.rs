@@ -40,7 +40,8 @@ pub(super) async fn cancel(
     api.show_webhook(account.id, id).await
 }
 
-/// Sends one test notification now and answers with its outcome. The ledger does not record the notification.
+/// Sends one test notification immediately and answers with the outcome. The ledger does not record the
+/// notification.
 pub(super) async fn test(
     State(api): State<ApiState>,
     Authenticated(account): Authenticated,
@@ -48,7 +49,7 @@ pub(super) async fn test(
     request: Request,
 ) -> Result<ApiResponse, ApiResponse> {
     let fields = body::json(&api, request).await?;
-    // The body is checked like the `webhook` object of an image request.
+    // The body of the request gets the same checks as the object `webhook` of an image request.
     let as_request = json!({ "webhook": Value::Object(fields) }).to_string();
     let spec = request::parse(as_request.as_bytes(), RequestKind::Upload, false).map_err(ApiError::from)?;
     let webhook = spec.webhook.ok_or_else(|| ApiError::invalid("url is required"))?;

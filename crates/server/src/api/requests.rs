@@ -1,4 +1,5 @@
-//! `GET /1.0/requests/{id}`: the result of an accepted request, for clients that a webhook cannot reach.
+//! `GET /1.0/requests/{id}`: returns the result of an accepted request. Clients that cannot receive a webhook
+//! use this path.
 
 use std::time::Duration;
 
@@ -52,8 +53,8 @@ pub(super) async fn show(
             () = stop.cancelled() => {}
         }
     };
-    // The record is read again even after a timeout, because the request may have ended just before the
-    // timeout.
+    // The server reads the record again even after a timeout, because the request may have ended just before
+    // the timeout.
     let _elapsed = timeout_at(Instant::now() + wait, completed_or_stopped).await;
     Ok(respond(&read_record().await?))
 }

@@ -5,7 +5,7 @@
 use pixaven_ledger::WebhookRecord;
 use url::Url;
 
-/// Formats the curl command as one line of shell. The line contains the payload byte for byte.
+/// Formats the curl command as one line of shell. The line contains the payload of the webhook byte for byte.
 pub(super) fn line(record: &WebhookRecord, payload: &str) -> String {
     let number = record.attempts.last().map_or(1, |last| last.number);
     let headers = [
@@ -22,8 +22,8 @@ pub(super) fn line(record: &WebhookRecord, payload: &str) -> String {
     )
 }
 
-/// Removes the credentials from a URL. They are not replaced by a placeholder such as `***`, because curl
-/// would send the placeholder as a wrong user name.
+/// Removes the user name and the password from a URL. A placeholder such as `***` does not replace them,
+/// because curl would send the placeholder as a user name.
 fn url_without_credentials(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return String::new() };
     // `set_username` and `set_password` fail only for a URL without a host, and such a URL has no

@@ -7,8 +7,8 @@ use super::curl;
 use crate::api::timestamp::timestamp;
 use crate::work::redact::without_credentials;
 
-/// Builds the JSON of one webhook. If the record was read for a list, it contains no attempts, and the JSON
-/// contains none either.
+/// Builds the JSON of one webhook. A record that was read for a list of webhooks contains no attempts, so
+/// that the JSON of such a record contains no attempts, too.
 pub fn webhook_json(record: &WebhookRecord) -> Value {
     let mut json = Map::new();
     json.insert("id".to_owned(), json!(record.id.to_string()));
@@ -45,7 +45,7 @@ pub fn webhook_json(record: &WebhookRecord) -> Value {
     Value::Object(json)
 }
 
-/// Converts a payload to a JSON value.
+/// Converts the stored payload of a webhook to a JSON value.
 pub fn payload_json(payload: &str) -> Value {
     // Every payload should be JSON. A payload that is not JSON is shown as a text, because an error would
     // hide the payload.

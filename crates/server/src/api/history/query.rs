@@ -17,8 +17,9 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// The highest `rate` of a bulk resend, in webhooks per second.
 pub const MAX_RESEND_RATE: i64 = 100_000;
 
-/// Parses the query string of a list. An error is a message for the client. Unknown parameters are ignored.
-/// When a parameter is repeated, its last value counts. Only `status` combines all its values.
+/// Parses the query string of a list of webhooks. The error is a message for the client. Unknown parameters
+/// are ignored. If a parameter is repeated, its last value counts, except that all values of a repeated
+/// `status` count.
 pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
     let mut query = WebhookQuery {
         account,
@@ -69,8 +70,8 @@ pub fn parse_query(account: AccountId, pairs: &[(String, String)]) -> Result<Web
     Ok(query)
 }
 
-/// Parses the filters of a bulk resend. They are the filters of a list, but at least one filter is required, and without a status
-/// only failed webhooks match.
+/// Parses the filters of a bulk resend. They are the filters of a list of webhooks, with two differences: at
+/// least one filter is required, and without the filter `status` only failed webhooks match.
 pub fn parse_resend_query(account: AccountId, pairs: &[(String, String)]) -> Result<WebhookQuery, String> {
     let mut query = parse_query(account, pairs)?;
     let has_filter = !query.statuses.is_empty()
@@ -86,13 +87,15 @@ pub fn parse_resend_query(account: AccountId, pairs: &[(String, String)]) -> Res
     Ok(query)
 }
 
-/// The end of a message about a value of a query string. Only integers are repeated, because another text may be a secret that
-/// got into the wrong place.
+/// Returns the end of an error message about an invalid value in a query string. The message repeats the
+/// value only if the value is an integer, because any other text may be a secret that a client put into the
+/// wrong parameter.
 pub fn got_integer(value: &str) -> String {
     if value.parse::<i128>().is_ok() { format!(", got {value}") } else { String::new() }
 }
 
-/// Parses a host into the form that a parsed URL has, which is the form in the ledger.
+/// Parses a host and writes it as a parsed URL does, for example in lower case, because the ledger stores
+/// hosts in this form.
 fn host(value: &str) -> Result<String, String> {
     let parsed = Host::parse(value).map_err(|_| "host must be a host name or an address".to_owned())?;
     Ok(parsed.to_string())
@@ -109,10 +112,12 @@ fn statuses(value: &str) -> Result<Vec<WebhookStatus>, String> {
     parsed.collect()
 }
 
-/// Parses an ISO 8601 time into milliseconds since the epoch, from the first to the last included one. A time without `Z` or an
-/// offset is UTC, and its range has one millisecond. The range of a date without a time is its whole day in UTC.
+/// Parses an ISO 8601 time, and returns the first and the last millisecond that the time covers, counted
+/// since the Unix epoch. A time without `Z` or an offset is UTC and covers one millisecond. A date without a
+/// time covers its whole day in UTC.
 fn time_range(name: &str, value: &str) -> Result<RangeInclusive<i64>, String> {
-    // An unescaped `+` of an offset arrives as a space. Some clients also write a space between date and time.
+    // If a client does not escape the `+` of a UTC offset in a query string, the `+` arrives as a space. Some
+    // clients also write a space between date and time.
     let text: String = value
         .char_indices()
         .map(|(at, c)| match (c, at) {
@@ -134,7 +139,7 @@ fn time_range(name: &str, value: &str) -> Result<RangeInclusive<i64>, String> {
     Ok(first_ms..=first_ms + DAY_MS - 1)
 }
 
-/// Milliseconds since the epoch, rounded down.
+/// Converts a time to milliseconds since the Unix epoch, rounded down.
 fn milliseconds(time: OffsetDateTime) -> i64 {
     let nanos = time.unix_timestamp_nanos();
     i64::try_from(nanos.div_euclid(1_000_000)).expect("the years of this format fit into milliseconds")
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_query_strings_of_a_list_are_parsed() {
+    fn the_parameters_of_a_valid_webhook_list_query_are_parsed() {
         let all = WebhookQuery {
             account: 7,
             statuses: Vec::new(),
@@ -192,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_without_a_time_means_its_whole_day() {
+    fn a_start_or_end_date_without_a_time_means_the_whole_day() {
         let first_ms = NOON_MS - 43_024_322;
         for (text, expected) in [
             ("start=2026-01-10&end=2026-01-10", (Some(first_ms), Some(first_ms + 86_399_999))),
@@ -234,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_cursors_are_parsed() {
+    fn host_filters_and_page_cursors_in_a_query_string_are_parsed() {
         for (text, expected) in [
             ("Example.com", "example.com"),
             ("b%C3%BCcher.example", "xn--bcher-kva.example"),
@@ -249,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_message_names_the_invalid_parameter() {
+    fn the_error_message_for_a_list_query_names_the_invalid_parameter() {
         for (text, expected) in [
             (
                 "status=done",
