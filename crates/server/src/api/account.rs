@@ -1,4 +1,5 @@
-//! `GET /1.0/account`: returns the account of the request's API key, with its usage and its limits.
+//! `GET /1.0/account`: returns the account that owns the API key of the request, with the usage and the
+//! limits of this account.
 
 use axum::extract::State;
 use http::StatusCode;

@@ -13,10 +13,11 @@ use crate::work::base62;
 /// The prefix of every API key. People and programs that scan for leaked secrets recognise a key by this
 /// prefix.
 const KEY_PREFIX: &str = "pxv_";
-/// Number of random characters after the prefix. 32 characters have a little more than 190 bits of randomness
-/// (62^32).
+/// The number of random characters after the prefix of an API key. Each character is one of 62, so that 32
+/// characters contain a little more than 190 bits of randomness (62^32).
 const RANDOM_CHARS: usize = 32;
-/// Number of characters of a key that a list may show: the prefix and four random characters.
+/// The number of characters of an API key that a list of keys may show: the prefix of the key and its first
+/// four random characters.
 const SHOWN_CHARS: usize = KEY_PREFIX.len() + 4;
 /// Decodes the base64 of Basic credentials, with or without padding, because some clients omit the padding.
 const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -34,7 +35,7 @@ impl ApiKey {
         Ok(Self(format!("{KEY_PREFIX}{}", base62::random(RANDOM_CHARS)?)))
     }
 
-    /// Parses a key. Returns `None` if the text does not have the form of a key.
+    /// Parses an API key. Returns `None` if the text does not have the form of a key.
     pub fn parse(text: &str) -> Option<Self> {
         let random = text.strip_prefix(KEY_PREFIX)?;
         let well_formed =
@@ -42,8 +43,8 @@ impl ApiKey {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    /// Reads the key from an `Authorization` header: the user name of `Basic`, with any password, or the
-    /// token of `Bearer`.
+    /// Reads the API key from an `Authorization` header. The key is the user name of `Basic` credentials,
+    /// whose password is ignored, or the token of `Bearer`.
     pub fn from_authorization(header: &[u8]) -> Option<Self> {
         let header = std::str::from_utf8(header).ok()?;
         let (scheme, credentials) = header.trim().split_once(' ')?;
@@ -59,18 +60,19 @@ impl ApiKey {
         Self::parse(user)
     }
 
-    /// The SHA-256 of the key, which the ledger stores instead of the key. A plain hash is enough, because
-    /// 190 random bits cannot be guessed.
+    /// Returns the SHA-256 of the API key, which the ledger stores instead of the key. A fast hash without a
+    /// salt is secure here, because a key has 190 random bits and cannot be guessed.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
-    /// The first characters of the key, such as `pxv_ab12`. The owner recognises the key in a list by them.
+    /// Returns the first characters of the API key, such as `pxv_ab12`. The owner of the key recognises the
+    /// key in a list by these characters.
     pub fn prefix(&self) -> &str {
         &self.0[..SHOWN_CHARS]
     }
 
-    /// The whole key. Used only where a new key is shown to its owner.
+    /// Returns the whole API key. The server uses it only to show a new key to its owner.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_the_form_of_an_api_key_is_refused() {
+    fn a_text_that_does_not_have_the_form_of_an_api_key_is_refused() {
         for text in [
             "",
             "pxv_",

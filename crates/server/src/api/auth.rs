@@ -14,10 +14,10 @@ use crate::api::api_key::ApiKey;
 use crate::api::error::{ApiError, ErrorKind};
 use crate::runtime::ttl_cache::TtlCache;
 
-/// How long a valid key is cached. A revocation takes effect within this time.
+/// How long a valid API key is cached. A revoked key is accepted for at most this time after its revocation.
 const KEY_CACHE_TTL: Duration = Duration::from_secs(1);
 
-/// The account whose API key the request contains.
+/// The account that owns the API key of the request.
 pub(super) struct Authenticated(pub(super) Account);
 
 /// A cache of accounts. The key of an entry is the SHA-256 of an API key.

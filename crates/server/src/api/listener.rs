@@ -26,23 +26,23 @@ use tower::ServiceExt as _;
 
 use crate::runtime::lifecycle::Tasks;
 
-/// Longest time of a TLS handshake.
+/// The longest time that a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Limits of the connections from clients.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionSettings {
-    /// Connections that may be open at the same time. Further connections wait in the listen queue of the
-    /// operating system.
+    /// The number of connections that may be open at the same time. Further connections wait in the listen
+    /// queue of the operating system.
     pub max_connections: usize,
-    /// Longest time from the moment at which a connection is ready for a request to the end of the request's
-    /// head.
+    /// The longest time in which a client must send the complete head of a request. The time begins when the
+    /// connection is ready for a request.
     pub header_timeout: Duration,
-    /// Longest time for which a client may leave an answer unread.
+    /// The longest time for which a client may leave an answer unread.
     pub write_timeout: Duration,
 }
 
-/// A bound socket that is not served yet.
+/// A socket that is bound to its address, but does not accept connections yet.
 pub struct Listener {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -54,7 +54,8 @@ impl Listener {
         Ok(Self { socket: TcpListener::bind(address).await?, tls: tls.map(TlsAcceptor::from) })
     }
 
-    /// The bound address. If port 0 was requested, its port is the port that the system chose.
+    /// Returns the address to which the socket is bound. If port 0 was requested, the address contains the
+    /// port that the operating system chose.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -129,7 +130,7 @@ async fn serve_connection(
     }
 }
 
-/// A TLS configuration from two PEM files: the certificate chain and the private key.
+/// Loads a TLS configuration from two PEM files: the certificate chain and the private key.
 pub fn tls_config(certificates: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
     use anyhow::Context as _;
     let chain = CertificateDer::pem_file_iter(certificates)

@@ -1,4 +1,4 @@
-//! Parses the ids in paths.
+//! Parses the ids in the paths of URLs.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 
 use super::error::ApiError;
 
-/// Parses the id in a path. A malformed id gets status 404, like an unknown id.
+/// Parses the id in the path of a URL. A malformed id gets status 404, like an unknown id.
 pub(super) fn parse_id<T: FromStr>(id: Result<Path<String>, PathRejection>) -> Result<T, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::not_found())?;
     id.parse().map_err(|_| ApiError::not_found())

@@ -1,6 +1,6 @@
-//! `GET /1.0/secrets` and `POST /1.0/secrets/rotate`: the secrets that sign an account's webhooks, for
-//! receivers that verify signatures. No other path of the API returns a secret. Any API key of the account
-//! may read them.
+//! `GET /1.0/secrets` and `POST /1.0/secrets/rotate`: the secrets that sign the webhooks of an account.
+//! Receivers verify signatures with these secrets. No other path of the API returns a secret. Any API key of
+//! the account may read them.
 
 use axum::extract::{Request, State};
 use http::StatusCode;
@@ -15,9 +15,9 @@ use super::{ApiState, body};
 use crate::delivery::signing::generate_secret;
 use crate::work::request::type_name;
 
-/// Default of `overlap`, in seconds: the time for which old secrets stay active after a rotation. One day.
+/// The default of the parameter `overlap`, in seconds: after a rotation, old secrets stay active for one day.
 const DEFAULT_OVERLAP_S: i64 = 24 * 60 * 60;
-/// Largest value of `overlap`, in seconds. Thirty days.
+/// The largest value of the parameter `overlap`, in seconds: old secrets stay active for at most thirty days.
 const MAX_OVERLAP_S: i64 = 30 * DEFAULT_OVERLAP_S;
 
 pub(super) async fn show(

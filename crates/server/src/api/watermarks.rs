@@ -1,4 +1,5 @@
-//! `POST /1.0/watermarks`, `GET` and `DELETE /1.0/watermarks/{id}`: the watermarks of an account.
+//! `POST` and `GET /1.0/watermarks`, `GET` and `DELETE /1.0/watermarks/{id}`: add, list, show and remove the
+//! watermarks of an account.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
@@ -97,8 +98,8 @@ fn watermark_json(watermark: &Watermark) -> Value {
     })
 }
 
-/// Parses the query parameters `offset` and `limit` of a list. Unknown parameters are ignored. When a
-/// parameter is repeated, its last value counts.
+/// Parses the parameters `offset` and `limit` in the query string of a list of watermarks. Unknown parameters
+/// are ignored. If a parameter is repeated, its last value counts.
 fn parse_page(pairs: &[(String, String)]) -> Result<(u64, u32), String> {
     let (mut offset, mut limit) = (0, DEFAULT_LIMIT);
     for (name, value) in pairs.iter().map(|(name, value)| (name.as_str(), value.trim())) {
