@@ -114,8 +114,8 @@ async fn process_once(api: &ApiState, key: String, request: ImageRequest) -> Res
 /// The failure of an image request that could not be received or parsed completely.
 struct Refusal {
     error: ApiError,
-    /// Whether the JSON of the request asks for the image file as the answer. If only a part of the JSON can
-    /// be parsed, only this part counts.
+    /// Whether the JSON of the request contains `"response": {"mode": "binary"}`. JSON that cannot be parsed
+    /// counts as JSON without this member.
     wants_binary: bool,
 }
 
