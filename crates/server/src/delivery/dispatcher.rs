@@ -26,7 +26,7 @@ use crate::runtime::telemetry::with_causes;
 /// The most test notifications that may be sent at the same time.
 const MAX_TESTS: usize = 8;
 
-/// How the dispatcher sends webhooks.
+/// The limits and times with which the dispatcher sends webhooks.
 #[derive(Debug, Clone)]
 pub struct DispatcherSettings {
     /// The most webhooks that may be sent at the same time.
@@ -34,17 +34,18 @@ pub struct DispatcherSettings {
     /// The most retries and resends that may be sent at the same time. The remaining permits are reserved for
     /// first attempts.
     pub retry_concurrency: usize,
-    /// Deadline of one whole attempt, from the lookup of the host name to the end of the response.
+    /// The deadline of one whole attempt, from the lookup of the host name to the end of the response.
     pub deadline: Duration,
-    /// The most bytes of a response body that are read.
+    /// The most bytes of the body of a receiver's response that are read.
     pub response_max_bytes: usize,
-    /// Duration of a lease, in milliseconds. At least three times the deadline.
+    /// The duration of the lease of a claimed webhook, in milliseconds. It must be at least three times
+    /// `deadline`, because the lease must not expire during an attempt.
     pub lease_ms: i64,
-    /// The retry schedule.
+    /// The pauses between the attempts of a webhook.
     pub schedule: Schedule,
 }
 
-/// Claims due webhooks and sends them. Cheap to clone.
+/// Claims due webhooks and sends them. Cloning a dispatcher is cheap.
 #[derive(Clone)]
 pub struct Dispatcher {
     pub(super) inner: Arc<Inner>,
@@ -56,17 +57,18 @@ pub(super) struct Inner {
     pub(super) settings: DispatcherSettings,
     permits: Arc<Semaphore>,
     retry_permits: Arc<Semaphore>,
-    /// Notified when a retry has ended and its retry permit is free, because another retry may then be sent.
+    /// Wakes the dispatcher when a retry has ended: the permit of this retry is then free, and another retry
+    /// may be sent.
     retry_ended: Notify,
     pub(super) signing_keys: SigningKeys,
     in_flight: InFlight,
-    /// Pauses the dispatcher while the proxy works for no receiver.
+    /// Pauses the dispatcher while the proxy reaches no receiver at all.
     proxy_pause: ProxyPause,
     /// Limits how many test notifications are sent at the same time.
     pub(super) test_permits: Semaphore,
 }
 
-/// Permits to send webhooks. A permit is held until its webhook has been sent.
+/// Permits to send webhooks. Each claimed webhook gets one permit and holds it until the attempt has ended.
 struct Permits {
     all: OwnedSemaphorePermit,
     retries: OwnedSemaphorePermit,
@@ -84,8 +86,8 @@ enum SendResult {
     /// This machine could not send the webhook: for example no socket was free, or the signing secrets could
     /// not be read.
     LocalTrouble(String),
-    /// The proxy did not connect to the receiver. `affects_every_peer` is true if the proxy works for no
-    /// receiver.
+    /// The proxy did not connect to the receiver. `affects_every_peer` is true if the proxy reaches no
+    /// receiver at all.
     ProxyTrouble { error: String, affects_every_peer: bool },
 }
 
@@ -147,18 +149,20 @@ impl Dispatcher {
         Ok(join_all(attended).await.len())
     }
 
-    /// Waits until one permit is free, then takes all free permits.
+    /// Waits until at least one permit is free, then takes all free permits.
     async fn free_permits(&self) -> Permits {
         let retries = Arc::clone(&self.inner.retry_permits);
         let all = free_permits(&self.inner.permits).await;
         let n_retries = u32::try_from(retries.available_permits()).unwrap_or(u32::MAX);
-        // Only this dispatcher takes retry permits, so all available retry permits can be acquired.
+        // No other code takes permits for retries, so that all the permits that were just counted can be
+        // taken.
         let retries =
             retries.try_acquire_many_owned(n_retries).expect("only the dispatcher takes these permits");
         Permits { all, retries }
     }
 
-    /// Takes all free permits, then waits until the proxy pause has ended.
+    /// Takes all free permits. If a failure of the proxy has paused the dispatcher, also waits until the
+    /// pause has ended.
     async fn permits_to_claim(&self) -> Permits {
         let permits = self.free_permits().await;
         self.inner.proxy_pause.wait().await;
@@ -186,7 +190,7 @@ impl Dispatcher {
         }
     }
 
-    /// Makes one attempt to send a webhook and writes the result of the attempt.
+    /// Makes one attempt to send a webhook and writes the result of the attempt to the ledger.
     async fn attend(&self, lease: Lease<DueWebhook>, return_leases: &CancellationToken) {
         let (id, attempt) = (lease.value.id, lease.attempt);
         let started_ms = self.inner.ledger.clock().now_ms();
@@ -231,7 +235,7 @@ impl Dispatcher {
         }
     }
 
-    /// Returns the ledger update that follows from the result of an attempt. Logs the attempt.
+    /// Returns the change in the ledger that follows from the result of an attempt, and logs the attempt.
     fn ledger_update(&self, lease: &Lease<DueWebhook>, started_ms: i64, result: SendResult) -> LedgerUpdate {
         let Inner { ledger, settings, .. } = &*self.inner;
         let now_ms = ledger.clock().now_ms();

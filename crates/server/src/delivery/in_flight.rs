@@ -1,6 +1,6 @@
 //! The set of webhooks that this server is sending now. A lease lasts longer than any attempt, but it expires
-//! by the wall clock, and the wall clock may jump. The ledger may then hand out a webhook that is still being
-//! sent. This set prevents a second POST request for the webhook at the same time.
+//! by the wall clock, and the wall clock may jump forward. A claim may then return a webhook that is still
+//! being sent. This set prevents a second POST request for the webhook at the same time.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};

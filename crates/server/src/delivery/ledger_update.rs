@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::runtime::telemetry::with_causes;
 
-/// The pause before a write is repeated because the ledger was busy.
+/// The pause after which a write is repeated if the ledger was busy.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A change in the ledger that ends the lease of a webhook.
@@ -19,8 +19,8 @@ pub(super) enum LedgerUpdate {
 }
 
 impl LedgerUpdate {
-    /// Writes the update. Repeats the write while the ledger is busy and the lease is valid, because a
-    /// webhook whose result is not recorded is sent again.
+    /// Writes the change to the ledger. While the ledger is busy and the lease is valid, the write is
+    /// repeated, because a webhook whose result is not recorded is sent again.
     pub(super) async fn write(
         &self,
         ledger: &Ledger,
@@ -37,7 +37,8 @@ impl LedgerUpdate {
                 && ledger.clock().now_ms() < lease.until_ms
                 && !return_leases.is_cancelled();
             if !can_repeat {
-                // The lease expires, and then the webhook is sent again with the same id and the same bytes.
+                // Because the result is not recorded, the webhook is sent again after its lease has expired,
+                // with the same id and the same bytes.
                 tracing::error!(%id, attempt, %error, "the end of a webhook's attempt could not be written");
                 return;
             }
@@ -58,7 +59,8 @@ impl LedgerUpdate {
     }
 }
 
-/// Logs one attempt. The line contains no URL, because a URL may hold credentials, and no content.
+/// Logs one attempt to send a webhook. The line in the log contains neither the URL, which may hold
+/// credentials, nor the content of the webhook.
 pub(super) fn log(
     lease: &Lease<DueWebhook>,
     attempt: &Attempt,

@@ -1,5 +1,5 @@
-//! Pauses the whole dispatcher while the proxy works for no receiver. Without the pause, each webhook of a
-//! backlog would cost two ledger writes and one log line, always with the same result. A refusal by the proxy
+//! Pauses the whole dispatcher while the proxy reaches no receiver at all. Without the pause, each waiting
+//! webhook would cost two ledger writes and one log line, always with the same result. A refusal by the proxy
 //! that concerns a single receiver does not pause the dispatcher.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::runtime::permits::LOCAL_TROUBLE_PAUSE_MS;
 
-/// Duration of a pause. It equals the delay after which the released webhooks are due again.
+/// The duration of a pause. It equals the time after which a webhook that the proxy did not deliver is due
+/// again.
 const PAUSE: Duration = Duration::from_millis(LOCAL_TROUBLE_PAUSE_MS.unsigned_abs());
 
-/// The pause of the dispatcher.
+/// Holds the end of the current pause of the dispatcher.
 pub(super) struct ProxyPause {
     state: Mutex<PauseState>,
 }
@@ -50,7 +51,7 @@ impl ProxyPause {
         is_new
     }
 
-    /// Waits while webhooks are paused because the proxy cannot be reached.
+    /// Waits until the current pause has ended. Returns immediately if the dispatcher is not paused.
     pub(super) async fn wait(&self) {
         let until = self.state().until;
         sleep_until(until).await;
