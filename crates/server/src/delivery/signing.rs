@@ -1,6 +1,6 @@
 //! The signature of Standard Webhooks (<https://www.standardwebhooks.com>, version 1): HMAC-SHA256 over
-//! `id.timestamp.body`, with a secret that sender and receiver share. The dispatcher signs; `pixaven listen`
-//! and the demo verify.
+//! `id.timestamp.body`, with a secret that sender and receiver share. The dispatcher signs webhooks with this
+//! module, and `pixaven listen` verifies webhooks with it.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Prefix of every secret. The text after the prefix is base64.
+/// The prefix of every signing secret. The text after the prefix is base64.
 const SECRET_PREFIX: &str = "whsec_";
-/// Length of a secret in bytes. The specification requires 24 to 64.
+/// The length of a generated signing secret in bytes. Standard Webhooks requires 24 to 64 bytes.
 const SECRET_BYTES: usize = 32;
-/// Prefix of a signature of version 1.
+/// The prefix of a signature of version 1 of Standard Webhooks.
 const SIGNATURE_PREFIX: &str = "v1,";
 
-/// A parsed secret. `Debug` hides it.
+/// A parsed signing secret. Its `Debug` output hides the secret.
 #[derive(Clone)]
 pub struct SigningKey(Hmac<Sha256>);
 
@@ -28,13 +28,14 @@ pub struct InvalidSecret;
 /// Why a receiver must not trust a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// The timestamp is not a number of seconds.
+    /// The timestamp in the headers of the message is not a number of seconds.
     #[error("the timestamp cannot be read")]
     Timestamp,
-    /// The message was signed too long ago or in the future. It may be a replay.
+    /// The timestamp of the message is too far from the current time. Somebody may be sending an old message
+    /// again.
     #[error("the timestamp is too far from now")]
     TooFarFromNow,
-    /// No signature of version 1 in the header matches.
+    /// The header contains no signature of version 1 that matches the message.
     #[error("no signature matches")]
     Signature,
 }
@@ -44,9 +45,9 @@ pub enum VerifyError {
 pub struct SignedHeaders<'a> {
     /// `webhook-id`
     pub id: &'a str,
-    /// `webhook-timestamp`, in seconds
+    /// `webhook-timestamp`: seconds since the Unix epoch.
     pub timestamp: &'a str,
-    /// `webhook-signature`: one or more signatures, separated by spaces
+    /// `webhook-signature`: one or more signatures, separated by spaces.
     pub signature: &'a str,
 }
 
@@ -58,7 +59,7 @@ pub fn generate_secret() -> Result<String, getrandom::Error> {
 }
 
 impl SigningKey {
-    /// Parses a secret of the form that [`generate_secret`] returns.
+    /// Parses a signing secret of the form that [`generate_secret`] returns.
     pub fn parse(secret: &str) -> Result<Self, InvalidSecret> {
         let encoded = secret.strip_prefix(SECRET_PREFIX).ok_or(InvalidSecret)?;
         let bytes = STANDARD.decode(encoded).map_err(|_| InvalidSecret)?;
@@ -83,8 +84,8 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The value of `webhook-signature`: one signature for each key, so that a receiver can verify with any of
-/// the active secrets.
+/// Returns the value of the header `webhook-signature`: one signature for each key, so that a receiver can
+/// verify the webhook with any of the active secrets.
 pub fn sign(keys: &[SigningKey], id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let timestamp = timestamp_s.to_string();
     let signatures = keys.iter().map(|key| {
@@ -125,7 +126,7 @@ mod tests {
         SigningKey::parse(secret).unwrap()
     }
 
-    /// The examples come from the reference libraries of the specification.
+    /// The examples come from the reference libraries of Standard Webhooks.
     #[test]
     fn signatures_equal_the_published_examples() {
         for (secret, id, timestamp_s, body, expected) in [

@@ -9,14 +9,14 @@ use pixaven_ledger::{AccountId, Ledger};
 use super::signing::SigningKey;
 use crate::runtime::ttl_cache::TtlCache;
 
-/// How long keys are cached. After a rotation, webhooks are signed with the old secrets for at most this
-/// long.
+/// How long the signing keys of an account are cached. After a rotation of the secrets, webhooks are signed
+/// with the old secrets for at most this long.
 const KEYS_TTL: Duration = Duration::from_secs(10);
 
 /// Why a webhook cannot be signed now. None of these errors is a fault of the receiver.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
-    /// The ledger could not be read.
+    /// The secrets of the account could not be read from the ledger.
     #[error("the signing secrets cannot be read")]
     Ledger(#[from] pixaven_ledger::Error),
     /// The account has no secret that can be parsed.
@@ -36,7 +36,7 @@ impl Default for SigningKeys {
 }
 
 impl SigningKeys {
-    /// The active keys of an account, newest first. The list has at least one key.
+    /// Returns the active signing keys of an account, newest first. The list has at least one key.
     pub(super) async fn of(
         &self,
         ledger: &Ledger,
