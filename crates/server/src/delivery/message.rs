@@ -17,7 +17,8 @@ pub(super) fn request_headers(
     keys: &[SigningKey],
 ) -> HeaderMap {
     let own = webhook.headers.iter().filter_map(|(name, value)| {
-        // The names and values are valid, because the API checked them when it accepted the request.
+        // The names and the values of these headers are valid, because the API checked them when it accepted
+        // the request.
         Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
     });
     let mut headers: HeaderMap = own.collect();
@@ -33,7 +34,7 @@ pub(super) fn request_headers(
     headers
 }
 
-/// Builds the record of an attempt for the history from the attempt's exchange.
+/// Builds the record of an attempt for the history from the exchange with the receiver.
 pub(super) fn attempt_of(
     started_ms: i64,
     outcome: Outcome,

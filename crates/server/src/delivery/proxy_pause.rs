@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_failure_during_a_pause_does_not_begin_a_new_pause() {
+    async fn a_second_proxy_failure_during_a_pause_does_not_begin_a_new_pause() {
         let (pause, begun) = (ProxyPause::new(), Instant::now());
         pause.wait().await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_proxy_that_serves_other_receivers_does_not_pause_the_dispatcher() {
+    async fn a_proxy_failure_for_one_receiver_begins_no_pause_while_other_receivers_answer() {
         let pause = ProxyPause::new();
         for _ in 0..3 {
             pause.note_answer();

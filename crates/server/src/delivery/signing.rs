@@ -128,7 +128,7 @@ mod tests {
 
     /// The examples come from the reference libraries of Standard Webhooks.
     #[test]
-    fn signatures_equal_the_published_examples() {
+    fn webhook_signatures_equal_the_published_examples_of_standard_webhooks() {
         for (secret, id, timestamp_s, body, expected) in [
             (
                 "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_verifies_with_every_active_secret_and_with_no_other() {
+    fn a_webhook_signature_verifies_with_each_active_secret_and_with_no_other_secret() {
         let secrets: [String; 3] = std::array::from_fn(|_| generate_secret().unwrap());
         let [old, new, stranger] = secrets.each_ref().map(|secret| key(secret));
         let signature = sign(&[new.clone(), old.clone()], "id", 1_000, b"body");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_of_a_changed_message_is_refused() {
+    fn the_signature_of_a_changed_or_outdated_webhook_is_refused() {
         let key = key(&generate_secret().unwrap());
         let signature = sign(std::slice::from_ref(&key), "id", 1_000, b"body");
         let good = SignedHeaders { id: "id", timestamp: "1000", signature: &signature };
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_secrets_are_refused_and_debug_output_hides_secrets() {
+    fn malformed_signing_secrets_are_refused_and_debug_output_hides_secrets() {
         for text in [
             "",
             "whsec_",

@@ -28,9 +28,9 @@ pub struct TestTarget<'a> {
 
 /// The result of a test notification.
 pub struct TestDelivery {
-    /// The record of the attempt. Its number is always 1.
+    /// The record of the attempt to send the notification. The number of this attempt is always 1.
     pub attempt: RecordedAttempt,
-    /// The reason why no response arrived. `None` if a response arrived.
+    /// The reason why the receiver sent no response. `None` means that it sent a response.
     pub error: Option<NetError>,
     /// The payload that was sent.
     pub payload: String,

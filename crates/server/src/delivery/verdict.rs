@@ -12,9 +12,10 @@ use pixaven_net::{HttpResponse, NetError};
 /// The most bytes of a response body that the history keeps.
 const EXCERPT_BYTES: usize = 1024;
 
-/// The values that decide, together with the response, whether and when the next attempt is made.
+/// The values that decide, together with the receiver's response, whether there is a next attempt and when it
+/// is due.
 pub(super) struct RetryContext<'a> {
-    /// The number of the attempt in the retry schedule, from 1. Interrupted attempts are not counted.
+    /// The number of the attempt in the retry schedule, counted from 1. Interrupted attempts are not counted.
     pub(super) attempt: u32,
     /// Whether the request allows more than one attempt.
     pub(super) retry: bool,
@@ -25,8 +26,8 @@ pub(super) struct RetryContext<'a> {
     pub(super) schedule: &'a Schedule,
 }
 
-/// Returns the outcome of an attempt. If this machine or its proxy caused a failure, returns the error
-/// instead, because this error says nothing about the receiver.
+/// Returns the outcome of an attempt. If this machine or its proxy caused the failure of the attempt, returns
+/// the error instead, because such a failure says nothing about the receiver.
 pub(super) fn outcome(result: &Result<HttpResponse, NetError>) -> Result<Outcome, &NetError> {
     Ok(match result {
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
@@ -56,7 +57,8 @@ pub(super) fn next(result: &Result<HttpResponse, NetError>, context: &RetryConte
     match result {
         Ok(answer) if answer.status.is_success() => return Disposition::Delivered,
         Ok(answer) if answer.status == StatusCode::GONE => return failed(FailureReason::Gone),
-        // The URL of a webhook does not change, so every further attempt would fail, too.
+        // The URL cannot be used for a request. It never changes, so that every further attempt would fail in
+        // the same way.
         Err(NetError::InvalidUrl(_)) => return failed(FailureReason::UnusableUrl),
         Ok(_) | Err(_) => {}
     }
@@ -74,8 +76,8 @@ pub(super) fn next(result: &Result<HttpResponse, NetError>, context: &RetryConte
     }
 }
 
-/// The pause that the receiver requests by `Retry-After`, in milliseconds, but at most the longest pause that
-/// the retry schedule contains after this attempt.
+/// Returns the pause in milliseconds that the receiver requests by the header `Retry-After`, limited to the
+/// longest pause that the retry schedule contains after this attempt.
 pub(super) fn granted_retry_after_ms(
     result: &Result<HttpResponse, NetError>,
     context: &RetryContext<'_>,
@@ -85,12 +87,13 @@ pub(super) fn granted_retry_after_ms(
     Some(asked_ms.min(context.schedule.max_wait_after(context.attempt)))
 }
 
-/// Parses `Retry-After` (RFC 9110, section 10.2.3), which holds seconds or an HTTP date, into milliseconds
-/// from now. Returns `None` if the value cannot be parsed.
+/// Converts the value of `Retry-After` (RFC 9110, section 10.2.3), which is a number of seconds or an HTTP
+/// date, to milliseconds from now. Returns `None` if the value cannot be parsed.
 fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A number that does not fit into 64 bits becomes the largest number, which is above every limit.
+        // A number of seconds that does not fit into 64 bits is replaced by the largest number that fits. It
+        // exceeds every limit, too.
         return Some(value.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1_000));
     }
     let since_epoch = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -101,12 +104,12 @@ fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
 /// Returns the beginning of a response body as text, for the history.
 pub(super) fn body_excerpt(body: &[u8]) -> String {
     let beginning = &body[..body.len().min(EXCERPT_BYTES)];
-    // The cut may fall inside a UTF-8 character. The incomplete character is then dropped.
+    // If the end of the excerpt lies inside a UTF-8 character, the incomplete character is dropped.
     let whole = match std::str::from_utf8(beginning) {
         Err(error) if error.error_len().is_none() => &beginning[..error.valid_up_to()],
         _ => beginning,
     };
-    // PostgreSQL cannot store the character NUL in a text.
+    // The character NUL is replaced, because PostgreSQL cannot store it in a text.
     String::from_utf8_lossy(whole).replace('\0', "\u{fffd}")
 }
 
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn only_status_2xx_is_delivered_and_only_410_fails_without_a_retry() {
+    fn only_status_2xx_delivers_a_webhook_and_only_status_410_prevents_a_retry() {
         for status in [200, 201, 202, 204, 206, 299] {
             assert_eq!(outcome(&answer(status, None)).unwrap(), Outcome::Delivered, "{status}");
             assert_eq!(check(&answer(status, None), 1, false, Some(0)), Disposition::Delivered, "{status}");
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_fails_when_no_retry_is_left_or_allowed() {
+    fn a_webhook_fails_if_no_retry_is_left_or_no_retry_is_allowed() {
         let refused = Err(NetError::BlockedAddress { rule: BlockedBy::Address, is_terse: false });
         assert_eq!(check(&refused, 9, true, None), retry(24 * 3_600_000));
         assert_eq!(check(&refused, 10, true, None), failed(FailureReason::RetriesExhausted));
@@ -184,14 +187,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_this_machine_or_of_its_proxy_has_no_outcome() {
+    fn an_attempt_that_fails_because_of_this_machine_or_its_proxy_has_no_outcome() {
         assert!(outcome(&Err(NetError::Local(io::Error::other("no sockets")))).is_err());
         assert!(outcome(&Err(NetError::Proxy(ProxyError::Status(407)))).is_err());
         assert_eq!(outcome(&Err(NetError::Timeout)).unwrap(), Outcome::Timeout);
     }
 
     #[test]
-    fn retry_after_accepts_seconds_or_an_http_date_and_ignores_other_values() {
+    fn a_retry_after_header_may_hold_seconds_or_an_http_date_and_any_other_value_is_ignored() {
         for (value, expected) in [
             ("0", Some(0)),
             ("120", Some(120_000)),
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_excerpt_is_the_beginning_of_the_body_as_text() {
+    fn the_history_gets_the_beginning_of_a_response_body_as_valid_text() {
         assert_eq!(body_excerpt(b"ok"), "ok");
         assert_eq!(body_excerpt(b""), "");
         assert_eq!(body_excerpt(b"a\0b\xff"), "a\u{fffd}b\u{fffd}");
