@@ -46,7 +46,8 @@ pub(super) struct DemoArgs {
     image: Option<PathBuf>,
 }
 
-/// The parts of the demo except the server.
+/// The parts of the demo that are not the server: its client, the image origin, the webhook receiver and the
+/// output.
 struct Demo {
     terminal: Terminal,
     client: Client,
@@ -58,7 +59,7 @@ struct Demo {
     pictures: PathBuf,
 }
 
-/// Runs the demo. The error is the first check that failed.
+/// Runs the demo. Returns the first check that failed as an error.
 pub(super) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     // The demo deletes the server's data at its end. It keeps the pictures if it succeeds, so that the user
     // can open them.
@@ -76,7 +77,8 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     server.stop().await
 }
 
-/// Starts the server, the origin and the receiver, and runs the scenario. The server still runs afterwards.
+/// Starts the server, the image origin and the webhook receiver, and runs the scenario of the demo. The
+/// server still runs when this function returns.
 async fn start_and_run(image: Option<&Path>, data_dir: &Path) -> anyhow::Result<(Demo, ServerProcess)> {
     let begin = Instant::now();
     let photo = load_or_generate_photo(image)?;
@@ -109,14 +111,14 @@ fn temporary_directory(prefix: &str) -> anyhow::Result<TempDir> {
     tempfile::Builder::new().prefix(prefix).tempdir().context("no temporary directory can be made")
 }
 
-/// The picture of the demo: the file of the user, or a generated landscape of the size in the API's
-/// documentation.
+/// Returns the picture of the demo: the file that the user names, or a generated landscape of the same size
+/// as the example image in the documentation of the API.
 fn load_or_generate_photo(file: Option<&Path>) -> anyhow::Result<Bytes> {
     if let Some(file) = file {
         return Ok(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?.into());
     }
-    // A baseline JPEG, as cameras write it. 89 is the highest quality at which the encoder still subsamples
-    // chroma (4:2:0).
+    // The settings make a baseline JPEG, which is the kind that cameras write. 89 is the highest quality at
+    // which the encoder still subsamples chroma (4:2:0).
     let output = Output { quality: Some(89), baseline: true, ..Output::default() };
     let image = Image::new(550, 412, Channels::Rgb, pixaven_sample::landscape(550, 412, 1));
     Ok(pixaven_imaging::encode(image, Format::Jpeg, &output)?.into())

@@ -18,7 +18,7 @@ pub(super) struct Client {
     key: String,
 }
 
-/// The response of the server.
+/// The response of the server to a request of the demo.
 pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -26,14 +26,16 @@ pub(super) struct Response {
 }
 
 impl Client {
-    /// Creates a client without connecting to the server.
+    /// Creates a client. Does not connect to the server yet.
     pub(super) fn new(server: SocketAddr, key: String) -> Self {
         Self { server, key }
     }
 
-    /// The `curl` command for the same request as [`Self::post`], as the lines of a shell command.
+    /// Formats the request that [`Self::post`] sends as a `curl` command. Each element is one line of the
+    /// shell command.
     pub(super) fn curl(&self, path: &str, body: &Value) -> [String; 3] {
-        // Inside single quotes, the only special character of a shell is the single quote.
+        // The shell quotes the JSON in single quotes. Inside them, the only special character is the single
+        // quote.
         let body = body.to_string().replace('\'', r"'\''");
         [
             format!("curl -u {}: http://{}{path}", self.key, self.server),
@@ -52,10 +54,10 @@ impl Client {
         self.send(Method::GET, path, Bytes::new()).await
     }
 
-    /// The path of a URL of this server.
+    /// Returns the path of a URL of this server.
     ///
     /// # Errors
-    /// If the URL belongs to another server.
+    /// The function fails if the URL belongs to another server.
     pub(super) fn path<'a>(&self, url: &'a str) -> anyhow::Result<&'a str> {
         let base = format!("http://{}", self.server);
         url.strip_prefix(&base).with_context(|| format!("{url} does not lead to {base}"))
@@ -73,7 +75,8 @@ impl Client {
         let stream = TcpStream::connect(self.server).await.context("the server cannot be reached")?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(async move {
-            // An error of the connection is ignored, because `send_request` below reports it.
+            // An error of the connection is ignored here, because `send_request` below reports the same
+            // error.
             let _broken = connection.await;
         });
         let (head, body) =
@@ -84,10 +87,10 @@ impl Client {
 }
 
 impl Response {
-    /// Parses the body as JSON.
+    /// Parses the body of the response as JSON.
     ///
     /// # Errors
-    /// If the status is not `expected`, or if the body is not JSON.
+    /// The function fails if the status of the response is not `expected`, or if the body is not JSON.
     pub(super) fn json(&self, expected: StatusCode) -> anyhow::Result<Value> {
         let text = String::from_utf8_lossy(&self.body);
         ensure!(self.status == expected, "expected {expected}, got {}: {text}", self.status);

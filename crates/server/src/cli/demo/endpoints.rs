@@ -1,5 +1,6 @@
-//! The HTTP servers that the demo needs beside the server: an image origin with a good and a broken image,
-//! and a webhook receiver with a reliable and an unreliable endpoint. Both share one listener.
+//! The HTTP servers that the demo needs besides the Pixaven server: an image origin with a valid and a broken
+//! image, and a webhook receiver with a reliable and an unreliable endpoint. Both servers share one listening
+//! socket.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,13 +20,14 @@ use tokio::sync::mpsc;
 
 /// The path of the receiver's endpoint that fails [`N_FAILURES`] times and then succeeds.
 pub(super) const UNRELIABLE: &str = "/hooks/unreliable";
-/// How many webhooks the unreliable endpoint refuses.
+/// The number of webhooks that the unreliable endpoint refuses before it accepts one.
 pub(super) const N_FAILURES: u32 = 2;
 
-/// How long the demo waits for a webhook.
+/// The longest time that the demo waits for a webhook.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The capacity of the queue of received webhooks. The demo causes fewer webhooks than this.
+/// The capacity of the queue of received webhooks. The whole demo receives fewer webhooks than this, so that
+/// the queue is never full while the demo reads it.
 const MAX_QUEUED_WEBHOOKS: usize = 256;
 
 /// The image origin and the webhook receiver.
@@ -44,7 +46,7 @@ pub(super) struct ReceivedWebhook {
     pub(super) answer: StatusCode,
 }
 
-/// The state that all connections of the listener share.
+/// The state that all connections to the origin and the receiver share.
 struct Handler {
     photo: Bytes,
     n_failures_left: AtomicU32,
@@ -52,7 +54,8 @@ struct Handler {
 }
 
 impl Endpoints {
-    /// Listens on a free port of the loopback interface. The origin serves `photo`.
+    /// Starts the origin and the receiver on a free port of the loopback interface. The origin serves the
+    /// image `photo`.
     pub(super) async fn start(photo: Bytes) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -65,8 +68,8 @@ impl Endpoints {
                 tokio::spawn(async move {
                     let service = service_fn(move |request| Arc::clone(&handler).answer(request));
                     let http = hyper::server::conn::http1::Builder::new();
-                    // An error of a connection is ignored: if a webhook is lost, a check of the scenario
-                    // fails.
+                    // An error of a connection is ignored here: if the error loses a webhook, a later check
+                    // of the demo fails.
                     let _broken = http.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -74,12 +77,12 @@ impl Endpoints {
         Ok(Self { address, webhooks })
     }
 
-    /// The URL of a path of the origin or of the receiver.
+    /// Returns the URL of a path of the origin or of the receiver.
     pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Waits for the next webhook, whatever its path.
+    /// Waits for the next webhook on any path.
     pub(super) async fn next_webhook(&mut self) -> ReceivedWebhook {
         self.webhooks.recv().await.expect("the task of the listener keeps the sender until the runtime ends")
     }
@@ -87,7 +90,7 @@ impl Endpoints {
     /// Waits for the next webhook, which must arrive at `path`.
     ///
     /// # Errors
-    /// If no webhook arrives in time, or if it arrives at another path.
+    /// The function fails if no webhook arrives in time, or if the next webhook arrives at another path.
     pub(super) async fn expect_webhook(&mut self, path: &str) -> anyhow::Result<ReceivedWebhook> {
         let webhook = tokio::time::timeout(WEBHOOK_TIMEOUT, self.next_webhook()).await;
         let webhook = webhook.with_context(|| format!("no webhook arrived within {WEBHOOK_TIMEOUT:?}"))?;
@@ -105,7 +108,8 @@ impl Handler {
         let body = body.collect().await.map(http_body_util::Collected::to_bytes);
         Ok(match (head.method, head.uri.path(), body) {
             (Method::GET, "/photo.jpg", _) => jpeg_response(self.photo.clone()),
-            // The file begins with a valid JFIF header of a JPEG. The bytes after the header are not valid.
+            // This broken image file begins with a valid JFIF header of a JPEG. The bytes after the header
+            // are not valid.
             (Method::GET, "/broken.jpg", _) => {
                 jpeg_response(Bytes::from_static(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00torn apart"))
             }
@@ -118,7 +122,8 @@ impl Handler {
                     body,
                     answer,
                 };
-                // If the queue is full, the webhook is dropped, because no code reads the queue any more.
+                // If the queue is full, the webhook is dropped: the demo then reads no more webhooks from the
+                // queue.
                 let _full = self.webhooks.try_send(webhook);
                 empty_response(answer)
             }
@@ -126,8 +131,8 @@ impl Handler {
         })
     }
 
-    /// The status of the answer to a webhook: 503 for the first webhooks of the unreliable endpoint, else
-    /// 200.
+    /// Returns the status with which the receiver answers a webhook: 503 for the first webhooks at the
+    /// unreliable endpoint, and 200 for all others.
     fn choose_answer(&self, path: &str) -> StatusCode {
         let decrement = |n: u32| n.checked_sub(1);
         let n_left = &self.n_failures_left;

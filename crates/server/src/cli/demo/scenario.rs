@@ -15,12 +15,12 @@ use super::signature::{self, VerifiedWebhook};
 /// The path of the receiver's endpoint that always succeeds.
 const RELIABLE: &str = "/hooks/reliable";
 
-/// The width of the results, in pixels.
+/// The width of the processed images, in pixels.
 const WIDTH: u32 = 300;
 
-/// How long the demo waits until the history shows a status.
+/// The longest time that the demo waits until the webhook history shows an expected status.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the demo queries the history.
+/// The interval at which the demo queries the webhook history.
 const HISTORY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A request that the server answered with 202.
@@ -29,7 +29,7 @@ struct AcceptedRequest {
     accepted_at: Instant,
 }
 
-/// Runs all chapters. The first failed check ends the scenario with an error.
+/// Runs all chapters of the demo. The first failed check ends the demo with an error.
 pub(super) async fn run(demo: &mut Demo) -> anyhow::Result<()> {
     image_and_webhook(demo).await.context("1. an image in, a webhook out")?;
     delayed_webhook(demo).await.context("2. with a delay")?;
@@ -37,7 +37,7 @@ pub(super) async fn run(demo: &mut Demo) -> anyhow::Result<()> {
     broken_image(demo).await.context("4. a broken image")
 }
 
-/// Chapter 1: an image is processed, and a webhook announces the result.
+/// Chapter 1 of the demo: an image is processed, and a webhook announces the result.
 async fn image_and_webhook(demo: &mut Demo) -> anyhow::Result<()> {
     demo.terminal.heading("1  An image in, a webhook out");
     let accepted = send_request(demo, "/photo.jpg", json!({ "url": demo.endpoints.url(RELIABLE) })).await?;
@@ -60,7 +60,7 @@ async fn image_and_webhook(demo: &mut Demo) -> anyhow::Result<()> {
     download_result(demo, &payload).await
 }
 
-/// Chapter 2: the webhook waits for its delay.
+/// Chapter 2 of the demo: a webhook is sent after the delay that its request asked for.
 async fn delayed_webhook(demo: &mut Demo) -> anyhow::Result<()> {
     demo.terminal.heading("2  The same, a second later");
     let webhook_spec = json!({ "url": demo.endpoints.url(RELIABLE), "delay": 1 });
@@ -77,7 +77,7 @@ async fn delayed_webhook(demo: &mut Demo) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Chapter 3: the server retries a webhook until the receiver succeeds.
+/// Chapter 3 of the demo: the server sends a webhook again until the receiver accepts it.
 async fn unreliable_receiver(demo: &mut Demo) -> anyhow::Result<()> {
     demo.terminal.heading("3  A receiver that fails twice, then works");
     demo.terminal.note("The demo's server tries again after one second; the standard schedule takes days before it gives up.");
@@ -111,7 +111,7 @@ async fn unreliable_receiver(demo: &mut Demo) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Chapter 4: the webhook reports that the image is broken.
+/// Chapter 4 of the demo: a webhook reports that the image is broken.
 async fn broken_image(demo: &mut Demo) -> anyhow::Result<()> {
     demo.terminal.heading("4  A broken image");
     let accepted = send_request(demo, "/broken.jpg", json!({ "url": demo.endpoints.url(RELIABLE) })).await?;
@@ -131,10 +131,10 @@ async fn broken_image(demo: &mut Demo) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends a request for an image of the origin and prints the request and its response.
+/// Sends a request to process an image of the origin, and prints the request and its response.
 ///
 /// # Errors
-/// If the server does not accept the request.
+/// The function fails if the server does not accept the request.
 async fn send_request(demo: &Demo, image: &str, webhook: Value) -> anyhow::Result<AcceptedRequest> {
     let request =
         json!({ "url": demo.endpoints.url(image), "resize": { "width": WIDTH }, "webhook": webhook });
@@ -150,8 +150,8 @@ async fn send_request(demo: &Demo, image: &str, webhook: Value) -> anyhow::Resul
     Ok(AcceptedRequest { id, accepted_at })
 }
 
-/// Verifies the signature, the id and the attempt of a webhook, as its receiver should do, and returns the
-/// payload.
+/// Verifies the signature, the id and the attempt number of a webhook, as a receiver should do, and returns
+/// the payload of the webhook.
 fn verify_webhook(
     demo: &Demo,
     webhook: &ReceivedWebhook,
@@ -166,7 +166,7 @@ fn verify_webhook(
     Ok(payload)
 }
 
-/// Checks that the payload reports a result of the expected width.
+/// Checks that the payload of a webhook reports a processed image of the expected width.
 fn check_success(payload: &Value) -> anyhow::Result<()> {
     let output = &payload["output"];
     let is_resized = payload["success"] == true && payload["code"] == 200 && output["width"] == WIDTH;
@@ -177,7 +177,7 @@ fn check_success(payload: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the history entry of a request has this status, and returns the entry.
+/// Waits until the entry of a request in the webhook history has the status `status`, and returns the entry.
 async fn wait_for_history(demo: &Demo, id: &str, status: &str) -> anyhow::Result<Value> {
     let path = format!("/1.0/webhooks/{id}");
     let mut ticks = tokio::time::interval(HISTORY_INTERVAL);
@@ -197,7 +197,8 @@ async fn wait_for_history(demo: &Demo, id: &str, status: &str) -> anyhow::Result
     }
 }
 
-/// Downloads the result, checks its hash and size against the payload, and saves a copy for the user.
+/// Downloads the processed image, checks its hash and its size against the payload of the webhook, and saves
+/// a copy for the user.
 async fn download_result(demo: &Demo, payload: &Value) -> anyhow::Result<()> {
     let output = &payload["output"];
     let url = output["url"].as_str().context("the webhook names no result")?;
@@ -228,7 +229,8 @@ fn time_since_accepted(accepted: &AcceptedRequest, webhook: &ReceivedWebhook) ->
     )
 }
 
-/// Formats a duration: in milliseconds if it is shorter than one second, otherwise in seconds.
+/// Formats a duration: in milliseconds if the duration is shorter than one second, and in seconds if it is
+/// not.
 fn format_time(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     if ms >= 1000.0 { format!("{:.2} s", ms / 1000.0) } else { format!("{ms:.1} ms") }

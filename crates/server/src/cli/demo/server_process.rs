@@ -9,16 +9,16 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 
-/// How long the server may take to start.
+/// The longest time that the server may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long the server may take to stop.
+/// The longest time that the server may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// A running server. Dropping this value kills the process.
+/// A running server process. Dropping this value kills the process.
 pub(super) struct ServerProcess {
     process: tokio::process::Child,
-    /// The pipe from the server's standard output. It must stay open, because the server could not print to a
-    /// closed pipe.
+    /// The pipe from the server's standard output. The demo keeps the pipe open, because the server fails to
+    /// print to a closed pipe.
     _stdout: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
     pub(super) pid: u32,
@@ -31,14 +31,14 @@ impl ServerProcess {
         let program = std::env::current_exe().context("the path of this program is unknown")?;
         let log = data_dir.join("demo-server.log");
         let mut command = Command::new(program);
-        // With its own process group, the server does not receive Ctrl-C. The demo receives Ctrl-C and stops
-        // the server.
+        // The server gets its own process group, so that Ctrl-C in the terminal does not reach it. Ctrl-C
+        // reaches only the demo, which then stops the server.
         command.process_group(0);
         let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir"])
             .arg(data_dir)
-            // The default pauses between the attempts of a webhook, five seconds and more, are too long for a
-            // demo.
+            // The demo sets short pauses between the attempts of a webhook, because the default pauses of
+            // five seconds and more would make the demo too long.
             .args(["--set", "webhooks.schedule_s=1,1"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -54,12 +54,12 @@ impl ServerProcess {
         Ok(Self { process, _stdout: stdout, log, pid, address })
     }
 
-    /// Whether the process has ended.
+    /// Returns whether the server process has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// The last lines of the server's log.
+    /// Returns the last lines of the server's log.
     pub(super) fn log_tail(&self) -> String {
         tail(&self.log)
     }
@@ -67,7 +67,8 @@ impl ServerProcess {
     /// Stops the server with SIGTERM, as a service manager does.
     ///
     /// # Errors
-    /// If the server does not end in time or ends with an exit status that means failure.
+    /// The function fails if the server does not end in time, or if it ends with an exit status that means
+    /// failure.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         let pid = pid.context("the server has an impossible process id")?;
@@ -80,7 +81,7 @@ impl ServerProcess {
     }
 }
 
-/// Waits until the server prints its address.
+/// Waits until the server prints the address that it listens on, and returns the address.
 async fn listen_address(stdout: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<SocketAddr> {
     while let Some(line) = stdout.next_line().await? {
         if let Some(address) = line.strip_prefix("listening on http://") {
@@ -90,7 +91,7 @@ async fn listen_address(stdout: &mut Lines<BufReader<ChildStdout>>) -> anyhow::R
     bail!("the server ended without listening")
 }
 
-/// The last 20 lines of a file.
+/// Returns the last 20 lines of a file.
 fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

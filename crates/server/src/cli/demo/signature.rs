@@ -1,6 +1,7 @@
 //! Verifies the signature of a webhook, as a receiver should do (Standard Webhooks 1.0): the signature over
 //! id, timestamp and body must match the account's secret. This code follows the specification and shares no
-//! code with the signing of webhooks, so that a bug in one of them makes the demo fail.
+//! code with the module of the server that signs webhooks, so that a bug in one of the two makes the demo
+//! fail.
 
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
@@ -9,17 +10,17 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::HeaderMap;
 use sha2::Sha256;
 
-/// The headers of a webhook with a valid signature.
+/// The values in the headers of a webhook whose signature is valid.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct VerifiedWebhook {
     pub(super) id: String,
     pub(super) attempt: u32,
 }
 
-/// Verifies the signature. `secret` is the account's secret with its prefix `whsec_`.
+/// Verifies the signature of a webhook. `secret` is the account's signing secret with its prefix `whsec_`.
 ///
 /// # Errors
-/// If a header is absent or malformed, or if no signature matches.
+/// The function fails if a header is absent or malformed, or if no signature matches.
 pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str) -> anyhow::Result<VerifiedWebhook> {
     let header = |name: &str| {
         let value = headers.get(name).with_context(|| format!("the webhook has no {name} header"))?;
@@ -32,7 +33,7 @@ pub(super) fn verify(headers: &HeaderMap, body: &[u8], secret: &str) -> anyhow::
     mac.update(format!("{id}.{timestamp}.").as_bytes());
     mac.update(body);
     let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
-    // While a secret is being rotated, the header contains one signature for each active secret.
+    // While a signing secret is being rotated, the header contains one signature for each active secret.
     let signatures = header("webhook-signature")?;
     ensure!(
         signatures.split(' ').any(|signature| signature == expected),
@@ -65,14 +66,14 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_of_the_specifications_example_is_valid() {
+    fn the_signature_of_the_example_in_the_standard_webhooks_specification_is_valid() {
         let verified = verify(&headers(SIGNATURE), BODY, SECRET).unwrap();
         assert_eq!(verified, VerifiedWebhook { id: "msg_p5jXN8AQM9LWM0D4loKWxJek".to_owned(), attempt: 3 });
         verify(&headers(&format!("v1,AAAA {SIGNATURE}")), BODY, SECRET).unwrap();
     }
 
     #[test]
-    fn a_signature_for_another_body_or_secret_is_invalid() {
+    fn a_webhook_signature_is_invalid_for_another_body_or_another_secret() {
         verify(&headers(SIGNATURE), br#"{"test": 2432232315}"#, SECRET).unwrap_err();
         verify(&headers(SIGNATURE), BODY, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap_err();
         verify(&headers("v1,AAAA"), BODY, SECRET).unwrap_err();

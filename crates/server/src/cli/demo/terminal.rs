@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::endpoints::ReceivedWebhook;
 
-/// The headers of a webhook that are printed, in this order.
+/// The names of the webhook headers that the demo prints, in the order of printing.
 const PRINTED_HEADERS: [&str; 6] =
     ["content-type", "user-agent", "webhook-id", "webhook-timestamp", "webhook-attempt", "webhook-signature"];
 
@@ -29,8 +29,8 @@ enum Style {
 }
 
 impl Terminal {
-    /// Uses colours if standard output is a terminal and the variable `NO_COLOR` is not set
-    /// (<https://no-color.org>).
+    /// Creates the output. It has colours if standard output is a terminal and the variable `NO_COLOR` is not
+    /// set (<https://no-color.org>).
     pub(super) fn from_environment() -> Self {
         let is_disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { has_colours: std::io::stdout().is_terminal() && !is_disabled }
@@ -61,7 +61,7 @@ impl Terminal {
         println!("    {}", self.styled(Style::Dim, text));
     }
 
-    /// Prints a statement that was checked and is true.
+    /// Prints a statement that the demo has checked and found true.
     pub(super) fn success(&self, text: &str) {
         println!("    {} {text}", self.styled(Style::Green, "✓"));
     }
@@ -77,7 +77,7 @@ impl Terminal {
         println!();
     }
 
-    /// Prints the response to a command.
+    /// Prints the response to a printed shell command.
     pub(super) fn response(&self, status: StatusCode, note: &str, body: &str) {
         println!(
             "    {} {} {}",
@@ -89,7 +89,7 @@ impl Terminal {
         println!();
     }
 
-    /// Prints a webhook with its headers and body, and the status with which the receiver answered.
+    /// Prints a webhook with its headers and its body, and the status with which the receiver answered.
     pub(super) fn webhook(&self, webhook: &ReceivedWebhook, note: Option<&str>) {
         let post = self.styled(Style::Bold, &format!("POST {}", webhook.path));
         println!(
@@ -112,7 +112,7 @@ impl Terminal {
         );
     }
 
-    /// Prints the path and the answer of a webhook in one line.
+    /// Prints one line with the path of a webhook and the status with which the receiver answered.
     pub(super) fn webhook_line(&self, webhook: &ReceivedWebhook, note: &str) {
         let post = format!("POST {}", webhook.path);
         println!(
@@ -123,7 +123,7 @@ impl Terminal {
         );
     }
 
-    /// Prints a JSON object. Each member of the object begins a new line.
+    /// Prints a JSON object, with each of its members on a new line.
     pub(super) fn json(&self, json: &Value) {
         let mut text = String::from("{\n");
         let entries = json.as_object().into_iter().flatten().collect::<Vec<_>>();
@@ -152,13 +152,13 @@ impl Terminal {
         }
     }
 
-    /// The status in green for a success, else in yellow.
+    /// Formats an HTTP status: in green if it means success, and in yellow if it does not.
     fn status(&self, status: StatusCode) -> String {
         let style = if status.is_success() { Style::Green } else { Style::Yellow };
         self.styled(style, &status.to_string())
     }
 
-    /// The text with the escape sequences of the style, if colours are used.
+    /// Returns the text with the escape sequences of the style, or only the text if colours are not used.
     fn styled(&self, style: Style, text: &str) -> String {
         let code = match style {
             Style::Bold => 1,
@@ -175,7 +175,7 @@ impl Terminal {
     }
 }
 
-/// A value as pretty-printed JSON. Every line except the first is indented by `n_spaces` more.
+/// Formats a value as pretty-printed JSON. Every line except the first is indented by `n_spaces` more spaces.
 fn indented(value: &Value, n_spaces: usize) -> String {
     let text = serde_json::to_string_pretty(value)
         .expect("a value that was parsed from JSON can be written as JSON");
