@@ -28,7 +28,7 @@ use crate::runtime::lifecycle::{StopSignals, Tasks, raise_open_file_limit};
 use crate::work::Caller;
 use crate::work::sandbox::{Sandbox, WorkerInput};
 
-/// The exit code that shells use for a program ended by Ctrl-C.
+/// The exit code that shells use for a program that was ended by Ctrl-C.
 const INTERRUPTED_EXIT_CODE: u8 = 130;
 
 #[derive(Args)]
@@ -56,7 +56,7 @@ pub(super) struct ProcessArgs {
     config: ConfigArgs,
 }
 
-/// The values that all images of a run share.
+/// The values that are the same for all images of one `pixaven process` command.
 struct Batch {
     sandbox: Sandbox,
     plan: Plan,
@@ -109,8 +109,8 @@ fn start_sandbox(config: &Config, n_jobs: usize) -> anyhow::Result<Sandbox> {
         .context("the image workers could not be started")
 }
 
-/// Processes all inputs. Returns `false` if a signal ended the processing; unfinished images then leave no
-/// files.
+/// Processes all input files. Returns `false` if a signal ended the processing. An image that was not
+/// finished by then leaves no file.
 async fn process_all(
     batch: &Batch,
     inputs: &[Input],
@@ -136,7 +136,7 @@ async fn process_all(
     Ok(is_complete)
 }
 
-/// The progress bar on standard error. It is visible only if standard error is a terminal.
+/// Creates the progress bar on standard error. The bar is visible only if standard error is a terminal.
 fn progress_bar(n_inputs: usize) -> anyhow::Result<ProgressBar> {
     let progress = ProgressBar::with_draw_target(Some(n_inputs as u64), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} files, {eta} left")?;

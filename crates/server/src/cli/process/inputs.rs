@@ -1,4 +1,4 @@
-//! Finds the input files, and the subfolder of each result in the output folder.
+//! Finds the input files, and decides in which subfolder of the output folder each result is written.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use pixaven_imaging::sniff;
 
-/// How many bytes at the beginning of a file are read to detect an image format.
+/// The number of bytes at the beginning of a file that are read to detect the image format.
 const HEAD_BYTES: u64 = 64 << 10;
-/// How deep folders may be nested. Deeper folders are reported as failures and not searched.
+/// The number of nested folders that are searched for images. A deeper folder is reported as a failure and
+/// not searched.
 const MAX_DEPTH: usize = 64;
 
 /// A file to process.
@@ -18,31 +19,32 @@ const MAX_DEPTH: usize = 64;
 pub(super) struct Input {
     /// The path of the input file.
     pub(super) path: PathBuf,
-    /// The folder of the file, relative to the folder on the command line. The result gets the same folder,
-    /// relative to the output folder.
+    /// The folder of the file, relative to the folder that the user named on the command line. The result is
+    /// written to the same folder relative to the output folder.
     pub(super) folder: PathBuf,
     /// The file name of the input.
     pub(super) name: String,
-    /// Whether another input in the same folder has the same name with another extension.
+    /// Whether another input in the same folder has the same name with another extension, such as `a.jpg` and
+    /// `a.png`.
     pub(super) shares_stem: bool,
 }
 
-/// The inputs that a search found.
+/// The input files that the search found.
 #[derive(Default)]
 pub(super) struct FoundInputs {
-    /// The inputs, sorted by the folder and the name of their results.
+    /// The input files, sorted by the folder and the name of their results.
     pub(super) inputs: Vec<Input>,
-    /// The number of files that the search found in folders and skipped, because they are not images.
+    /// The number of files in the searched folders that are not images. They are skipped.
     pub(super) n_skipped: usize,
-    /// Files and folders that could not be read, each with the reason.
+    /// The files and folders that could not be read, each with the reason.
     pub(super) failures: Vec<(PathBuf, String)>,
 }
 
-/// Finds all inputs. The output folder `out` is not searched, even if it lies in an input folder.
+/// Finds all input files. The output folder `out` is not searched, even if it lies in an input folder.
 ///
 /// # Errors
-/// If a path of the command line does not exist or is the output folder, or if two inputs would have the same
-/// result.
+/// The function fails if a path of the command line does not exist or is the output folder, or if two inputs
+/// would have the same result.
 pub(super) fn find_inputs(roots: &[PathBuf], out: &Path) -> anyhow::Result<FoundInputs> {
     let mut search =
         Search { out: out.canonicalize()?, files: BTreeMap::new(), found: FoundInputs::default() };
@@ -71,23 +73,23 @@ pub(super) fn find_inputs(roots: &[PathBuf], out: &Path) -> anyhow::Result<Found
     Ok(found)
 }
 
-/// A file name without its extension.
+/// Returns a file name without its extension.
 fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// The state of a search for inputs.
+/// The state of a search for input files.
 struct Search {
-    /// The output folder, as a canonical path.
+    /// The path of the output folder in canonical form.
     out: PathBuf,
-    /// The paths of the inputs by folder and file name.
+    /// The paths of the input files, sorted by folder and file name.
     files: BTreeMap<(PathBuf, String), PathBuf>,
     found: FoundInputs,
 }
 
 impl Search {
     /// Adds all images in a folder and in the folders below it. `relative` is the path of the folder,
-    /// relative to the folder on the command line.
+    /// relative to the folder that the user named on the command line.
     fn add_folder(&mut self, folder: &Path, relative: &Path, depth: usize) -> anyhow::Result<()> {
         if folder.canonicalize().is_ok_and(|folder| folder == self.out) {
             return Ok(());

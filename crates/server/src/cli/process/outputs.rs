@@ -1,5 +1,5 @@
-//! Writes the results. A result is written completely or not at all. It never overwrites an input, and it
-//! overwrites another file only with `--force`.
+//! Writes the processed images. A file is written completely or not at all. It never replaces an input file,
+//! and it replaces any other existing file only with `--force`.
 
 use std::collections::HashSet;
 use std::fs::{Metadata, Permissions};
@@ -17,13 +17,14 @@ use crate::work::result_names::output_name;
 /// The permissions of a new file before the umask of the user is applied.
 const FILE_MODE: u32 = 0o666;
 
-/// The output folder.
+/// The folder to which the processed images are written.
 pub(super) struct Outputs {
     root: PathBuf,
     overwrites: bool,
-    /// Device number and inode number of every input.
+    /// The device number and the inode number of every input file, which together identify the file.
     inputs: HashSet<(u64, u64)>,
-    /// The paths of the results of this run. A result never overwrites another result of the same run.
+    /// The paths of the files that this run has written. A later result of the same run never overwrites
+    /// them.
     written: Mutex<HashSet<PathBuf>>,
 }
 
@@ -34,13 +35,15 @@ impl Outputs {
         Self { root, overwrites, inputs: ids.collect(), written: Mutex::default() }
     }
 
-    /// Writes the result of an input, whose format changes from `from` to `to`.
+    /// Writes the processed image of an input, whose format changes from `from` to `to`.
     ///
     /// # Errors
-    /// If the file exists and may not be overwritten, or if it cannot be written. The text gives the reason.
+    /// The function fails if the file exists and may not be overwritten, or if the file cannot be written.
+    /// The error text gives the reason.
     pub(super) fn write(&self, input: &Input, from: Format, to: Format, bytes: &[u8]) -> Result<(), String> {
         let folder = self.root.join(&input.folder);
-        // If `a.jpg` and `a.png` both become WebP, the results are called `a.jpg.webp` and `a.png.webp`.
+        // If `a.jpg` and `a.png` both become WebP, their results are called `a.jpg.webp` and `a.png.webp`,
+        // because both results cannot be called `a.webp`.
         let name = match input.shares_stem && from != to {
             true => format!("{}.{}", input.name, to.extension()),
             false => output_name(&input.name, from, to),
@@ -72,7 +75,7 @@ impl Outputs {
     }
 }
 
-/// The device number and the inode number, which identify a file.
+/// Returns the device number and the inode number, which together identify a file.
 fn file_id(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }

@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 use crate::runtime::config::Config;
 use crate::work::request::{self, RequestKind, Spec};
 
-/// Attributes of a request that describe the source of the image or the answer. Only a server supports them.
+/// The attributes of a request that describe the source of the image or the answer. Only a server supports
+/// these attributes.
 const SERVER_ONLY: [&str; 6] = ["url", "headers", "response", "webhook", "store", "cdn"];
-/// A placeholder for `watermark.id`, because the parser requires the id or the URL of a watermark. No code
-/// looks for a watermark with this id.
+/// A placeholder for `watermark.id`. The parser of requests requires the id or the URL of a watermark, but
+/// `pixaven process` never looks for a watermark with this id.
 const PLACEHOLDER_ID: &str = "0000000000";
 
 /// Reads the specification from `file`, or from standard input if `file` is `-`. Without a file, the
@@ -27,7 +28,7 @@ pub(super) fn read_spec(file: Option<&Path>, has_watermark: bool, config: &Confi
     parse(&json, has_watermark).context("--spec")
 }
 
-/// Reads at most `max_bytes` of a file or of standard input; more bytes are an error.
+/// Reads a file or standard input. Fails if it has more than `max_bytes`.
 fn read_limited(file: &Path, max_bytes: usize) -> anyhow::Result<Vec<u8>> {
     let mut source: Box<dyn std::io::Read> = match file.to_str() {
         Some("-") => Box::new(std::io::stdin().lock()),
@@ -53,15 +54,15 @@ fn parse(json: &[u8], has_watermark: bool) -> anyhow::Result<Spec> {
     Ok(request::parse(&json, RequestKind::Upload, false)?)
 }
 
-/// Prepares `watermark` for the parser. The picture comes from `--watermark`, and the attributes of
-/// `watermark` give its position and size.
+/// Prepares the object `watermark` for the parser of requests. The picture of the watermark comes from
+/// `--watermark`, and the attributes of this object give its position and its size.
 fn set_watermark_id(request: &mut Map<String, Value>, has_watermark: bool) -> anyhow::Result<()> {
     if !has_watermark {
         ensure!(!request.contains_key("watermark"), "watermark needs its picture: --watermark FILE");
         return Ok(());
     }
     let watermark = request.entry("watermark").or_insert_with(|| Value::Object(Map::new()));
-    // If the value of `watermark` is not an object, the parser of requests refuses it.
+    // A `watermark` that is not an object is left unchanged, because the parser of requests refuses it.
     let Value::Object(watermark) = watermark else { return Ok(()) };
     if let Some(name) =
         ["id", "url"].into_iter().find(|name| watermark.get(*name).is_some_and(|value| !value.is_null()))
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_only_a_server_supports_is_refused() {
+    fn a_specification_with_an_attribute_that_only_a_server_supports_is_refused() {
         let spec = parse(br#"{"resize": {"width": 3}, "webhook": null}"#, false)
             .expect("the specification is valid");
         assert_eq!(spec.plan.resize.and_then(|resize| resize.width), Some(3));
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_requires_a_file_and_an_id_is_refused() {
+    fn a_watermark_requires_a_picture_file_and_must_not_name_an_id_or_url() {
         let opacity = |json: &str| {
             let spec = parse(json.as_bytes(), true).expect("the specification is valid");
             spec.plan.watermark.map(|watermark| watermark.opacity)

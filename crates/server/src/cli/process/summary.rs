@@ -1,14 +1,15 @@
-//! The summary of a run: first the numbers of files and bytes, then the failures.
+//! The summary that `pixaven process` prints at its end: first the numbers of files and bytes, then the
+//! failures.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::FileSizes;
 
-/// Counts the results of a run.
+/// Counts the processed images and the failures of one `pixaven process` command.
 pub(super) struct Summary {
     n_succeeded: usize,
-    /// The number of inputs that were processed, with success or with a failure.
+    /// The number of input files that were processed, with success or with a failure.
     n_ended: usize,
     n_skipped: usize,
     n_bytes_before: u64,
@@ -37,7 +38,7 @@ impl Summary {
         !self.failures.is_empty()
     }
 
-    /// Prints the numbers on standard output and the failures on standard error.
+    /// Prints the numbers of files and bytes on standard output, and the failures on standard error.
     pub(super) fn print(&mut self, elapsed: Duration, n_inputs: usize) {
         println!("{}", self.numbers(elapsed));
         if self.n_skipped > 0 {
@@ -56,7 +57,8 @@ impl Summary {
         }
     }
 
-    /// The line with the number of files, the time and the bytes before and after.
+    /// Formats the line with the number of files, the elapsed time, and the total bytes before and after
+    /// processing.
     fn numbers(&self, elapsed: Duration) -> String {
         let (before, after) = (self.n_bytes_before, self.n_bytes_after);
         let change = match before {
@@ -75,12 +77,12 @@ impl Summary {
     }
 }
 
-/// A number of files as text, in the singular or the plural.
+/// Formats a number of files, such as `1 file` or `2 files`.
 fn file_count(n: usize) -> String {
     if n == 1 { "1 file".to_owned() } else { format!("{n} files") }
 }
 
-/// Formats a size in the largest unit in which the number is at least 1.
+/// Formats a size in bytes with the largest unit in which the number is at least 1.
 fn format_size(n_bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     let mut size = n_bytes as f64 / 1000.0;
