@@ -26,12 +26,13 @@ use pixaven_net::{AddressPolicy, Net, NetSettings};
 
 /// The largest webhook that is accepted, in bytes.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// The largest difference between the timestamp of a webhook and the current time, in seconds.
+/// The largest accepted difference between the timestamp of a webhook and the current time, in seconds.
 const TOLERANCE_S: u64 = 300;
-/// The deadline for the application that webhooks are forwarded to. It is shorter than the default deadline
-/// of a server for this receiver (`webhooks.deadline_s`), so that this receiver can still answer.
+/// The deadline for the answer of the application to which webhooks are forwarded. It is shorter than the
+/// default of `webhooks.deadline_s`, the time in which the server expects an answer from `pixaven listen`, so
+/// that `pixaven listen` can still answer after a timeout of the application.
 const FORWARD_DEADLINE: Duration = Duration::from_secs(9);
-/// How much of the application's answer is read, in bytes.
+/// The most bytes of the application's answer that are read.
 const FORWARD_RESPONSE_BYTES: usize = 1024;
 
 #[derive(Args)]
@@ -49,7 +50,7 @@ pub(super) struct ListenArgs {
     config: ConfigArgs,
 }
 
-/// The state of the receiver.
+/// The state of the webhook receiver.
 struct Receiver {
     keys: Vec<SigningKey>,
     forward: Option<Url>,
@@ -78,8 +79,8 @@ pub(super) async fn run(args: ListenArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The active secrets in the data directory of a server. If the directory has no ledger, the list is empty,
-/// and nothing is created.
+/// Reads the active signing secrets from the data directory of a server. If the directory has no ledger, the
+/// list is empty, and no ledger is created.
 async fn stored_secrets(config: ConfigArgs) -> anyhow::Result<Vec<String>> {
     let data_dir: PathBuf = config.load([])?.server.data_dir;
     if !data_dir.join("pixaven.db").exists() {
@@ -106,7 +107,8 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
 }
 
 impl Receiver {
-    /// Checks that the webhook was signed with one of the secrets. Returns `None` if no secret is known.
+    /// Checks that the webhook was signed with one of the known secrets. Returns `None` if no secret is
+    /// known.
     fn check_signature(&self, headers: &HeaderMap, body: &[u8]) -> Option<Result<(), VerifyError>> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let signed = SignedHeaders {
@@ -126,7 +128,8 @@ impl Receiver {
         last_error
     }
 
-    /// Forwards the webhook to the application and returns its status, or 204 if there is no application.
+    /// Forwards the webhook to the application and returns the status of its answer. Without an application,
+    /// the status is 204.
     async fn forward_webhook(&self, headers: &HeaderMap, body: Bytes) -> StatusCode {
         let Some(url) = &self.forward else { return StatusCode::NO_CONTENT };
         let exchange =

@@ -1,5 +1,5 @@
-//! `pixaven secrets`: lists and rotates the signing secrets of webhooks. Receivers need them to verify
-//! signatures.
+//! `pixaven secrets`: lists and rotates the signing secrets of webhooks. Receivers verify signatures with
+//! these secrets.
 
 use clap::{Args, Subcommand};
 use pixaven_ledger::{Clock, Ledger, Secret};
@@ -59,7 +59,8 @@ async fn open_configured_ledger(config: ConfigArgs) -> anyhow::Result<Ledger> {
     open_ledger(&config.load([])?.server.data_dir, Clock::System).await
 }
 
-/// The active secrets of the account that owns the API keys, newest first. Empty if there is no key yet.
+/// Returns the active secrets of the account that owns the API keys, newest first. The list is empty if there
+/// is no API key yet.
 pub(super) async fn active_secrets(ledger: &Ledger) -> anyhow::Result<Vec<String>> {
     let Some(key) = ledger.keys().await?.into_iter().next() else { return Ok(Vec::new()) };
     let account = ledger.account(key.account).await?;

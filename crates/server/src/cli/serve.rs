@@ -20,7 +20,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let scheme = if config.server.tls().is_some() { "https" } else { "http" };
     let base_url = format!("{scheme}://{}", app.address()?);
     create_first_key(&app.ledger, &base_url).await?;
-    // Before the server accepts requests: from then on a signal must stop it cleanly.
+    // The signal handlers are registered before the server accepts requests, because a signal must stop a
+    // server that has accepted a request cleanly.
     let mut signals = StopSignals::register().context("signals cannot be received")?;
     let running = app.start(true);
     println!("listening on {base_url}");
@@ -35,8 +36,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Creates and prints an API key if the ledger has none, because no client could use a server without keys.
-/// It also prints a `curl` command that sends a request with this key. The key cannot be shown again.
+/// Creates and prints an API key if the ledger has none, because no client could use a server without an API
+/// key. Also prints a `curl` command that sends a request with this key. The key cannot be shown again.
 async fn create_first_key(ledger: &Ledger, base_url: &str) -> anyhow::Result<()> {
     if !ledger.keys().await?.is_empty() {
         return Ok(());

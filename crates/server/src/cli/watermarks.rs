@@ -17,7 +17,7 @@ use crate::work::Caller;
 use crate::work::sandbox::Sandbox;
 use pixaven_net::file_name;
 
-/// The rows of one page of the list.
+/// The number of watermarks that the list reads from the ledger at a time.
 const PAGE_ROWS: u32 = 100;
 
 #[derive(Args)]

@@ -17,7 +17,7 @@ use crate::api::timestamp::timestamp;
 use crate::app::open_ledger;
 use crate::work::redact::without_credentials;
 
-/// How often `watch` and `resend` query the ledger for changes.
+/// The interval at which `watch` and `resend` query the ledger for changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
@@ -77,7 +77,7 @@ struct Filter {
     limit: u32,
 }
 
-/// The ledger together with the account that owns the API keys.
+/// The ledger, and the account in the ledger that owns the API keys.
 struct AccountLedger {
     ledger: Ledger,
     account: AccountId,
@@ -144,7 +144,8 @@ impl AccountLedger {
         Ok(self.ledger.webhooks(query).await?.webhooks)
     }
 
-    /// Prints each listed webhook once, and again after each change of its status or of its last attempt.
+    /// Prints each listed webhook once, and again after each change of its status or of its last attempt,
+    /// until the user interrupts the program.
     async fn watch(&self, filter: &Filter) -> anyhow::Result<()> {
         let mut printed: HashMap<Uuid, (WebhookStatus, Option<i64>)> = HashMap::new();
         loop {

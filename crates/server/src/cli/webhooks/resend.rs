@@ -74,7 +74,7 @@ async fn resend_matching(
         return Ok(());
     }
     let mut bulk = ledger.start_bulk_resend(query, rate).await?;
-    // The server sends the webhooks. This program only prints the progress.
+    // The server sends the webhooks. This program only prints the progress of the bulk resend.
     eprintln!("a running server sends them again, even when this program is interrupted");
     let mut printed = None;
     loop {
@@ -97,7 +97,7 @@ fn progress_line(bulk: &BulkResend) -> String {
 }
 
 impl MatchFilters {
-    /// The filters as the names and values of a query string.
+    /// Converts the filters to the names and the values of a query string.
     fn pairs(self) -> Vec<(String, String)> {
         let Self { status, host, start, end } = self;
         let named = [("status", status), ("host", host), ("start", start), ("end", end)];
