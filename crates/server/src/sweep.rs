@@ -12,44 +12,46 @@ use crate::work::blobs::Blobs;
 use crate::work::error::WorkError;
 use crate::work::result_names::utc_day;
 
-/// The most rows that one query of the sweep to the ledger concerns.
+/// The most rows that one query of the sweep reads from the ledger or deletes in the ledger.
 const STEP_ROWS: u32 = 200;
-/// The age, in milliseconds, at which a file without a row in the ledger counts as an orphan. A younger file
-/// may belong to a request whose row is not committed yet.
+/// The age, in milliseconds, from which on a file without a row in the ledger counts as an orphan. A younger
+/// file may belong to a request whose row is not committed yet.
 const ORPHAN_AGE_MS: i64 = 60 * 60 * 1000;
 
 /// The largest value of `webhook.delay`, in milliseconds.
 const DELAY_MAX_MS: i64 = 7 * DAY_MS;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The sweeper. Cheap to clone.
+/// Deletes data that is no longer needed. Cloning this value is cheap.
 #[derive(Clone)]
 pub struct Sweep {
     /// The ledger, which stores when data expires.
     pub ledger: Ledger,
-    /// The store of the files.
+    /// The store of uploads, results and watermarks.
     pub blobs: Blobs,
-    /// How long an ended webhook is kept, in milliseconds from the acceptance of its request.
+    /// How long a webhook that was delivered or has failed is kept, in milliseconds. The time counts from the
+    /// acceptance of its request.
     pub retention_ms: i64,
-    /// How long a result is kept, in milliseconds from the first due time of its webhook.
+    /// How long a result is kept, in milliseconds. The time counts from the first due time of its webhook.
     pub keep_results_ms: i64,
 }
 
-/// How many items one sweep removed, by kind.
+/// How many items of each kind one sweep removed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Expired results.
     pub n_results: u64,
-    /// Orphans: stored inputs without an unfinished job, and files of results and watermarks without a row.
+    /// The number of orphans: stored uploads without an unfinished job, and files of results and watermarks
+    /// without a row in the ledger.
     pub n_orphans: u64,
-    /// Watermarks that their account removed and that no unfinished job uses.
+    /// The number of watermarks that their account had removed and that no unfinished job uses.
     pub n_watermarks: u64,
-    /// Webhooks older than the retention time.
+    /// The number of webhooks older than the retention time.
     pub n_webhooks: u64,
 }
 
 impl Sweep {
-    /// Sweeps every `interval` until `stop` is cancelled.
+    /// Sweeps immediately and then after every `interval`, until `stop` is cancelled.
     pub async fn run(self, interval: Duration, stop: CancellationToken) {
         match self.sweep_unfinished().await {
             Ok(0) => {}
@@ -76,7 +78,7 @@ impl Sweep {
         }
     }
 
-    /// Runs one complete sweep.
+    /// Runs one complete sweep and returns how many items it removed.
     pub async fn sweep(&self) -> Result<Swept, WorkError> {
         Ok(Swept {
             n_results: self.sweep_results().await?,
@@ -88,8 +90,8 @@ impl Sweep {
         })
     }
 
-    /// Removes expired results. Each file is deleted before its row: after a crash between the two steps, the
-    /// next sweep finds the row and repeats both steps.
+    /// Removes expired results. The file of a result is deleted before its row in the ledger: after a crash
+    /// between the two steps, the next sweep finds the row and repeats both steps.
     async fn sweep_results(&self) -> Result<u64, WorkError> {
         let mut n_swept = 0;
         loop {
@@ -106,7 +108,7 @@ impl Sweep {
         }
     }
 
-    /// Removes stored inputs that belong to no unfinished job and are old enough to count as orphans.
+    /// Removes stored uploads that belong to no unfinished job and are old enough to count as orphans.
     async fn sweep_inputs(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let old = self.blobs.inputs_before(before_ms).await?;
@@ -122,21 +124,21 @@ impl Sweep {
     }
 
     /// Removes files that an earlier process did not finish writing. Files younger than `ORPHAN_AGE_MS` are
-    /// kept, because a command-line process may be writing a watermark at the same time.
+    /// kept, because a command of the command line may be writing a watermark at the same time.
     pub async fn sweep_unfinished(&self) -> Result<u64, WorkError> {
         self.blobs.remove_unfinished_before(self.ledger.clock().now_ms() - ORPHAN_AGE_MS).await
     }
 
-    /// Removes result files that are so old that the ledger cannot have a row for them any more. Their age is
-    /// more than the longest webhook delay plus the time for which results are kept, plus one day for
-    /// differences between clocks.
+    /// Removes the files of results that are so old that the ledger cannot have a row for them any more.
+    /// Their age is more than the longest webhook delay plus the time for which results are kept, plus one
+    /// day for differences between clocks.
     async fn sweep_lost_results(&self) -> Result<u64, WorkError> {
         let oldest_ms = self.ledger.clock().now_ms() - self.keep_results_ms - DELAY_MAX_MS - DAY_MS;
         self.blobs.remove_results_before(&utc_day(oldest_ms)).await
     }
 
-    /// Removes the files and rows of removed watermarks. Each file is deleted before its row, so that a crash
-    /// between the two steps leaves a row from which the next sweep repeats both steps.
+    /// Removes the files of watermarks that their account removed, and then their rows in the ledger. A crash
+    /// between the two steps leaves the row, so that the next sweep repeats both steps.
     async fn sweep_watermarks(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let mut n_swept = 0;
@@ -153,8 +155,8 @@ impl Sweep {
         }
     }
 
-    /// Removes watermark files without a row. Such a file remains when the process crashes after it stored
-    /// the file and before it committed the row.
+    /// Removes files of watermarks without a row in the ledger. Such a file remains if the process crashes
+    /// after it has stored the file and before it has committed the row.
     async fn sweep_lost_watermarks(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - ORPHAN_AGE_MS;
         let old = self.blobs.watermarks_before(before_ms).await?;
@@ -169,7 +171,7 @@ impl Sweep {
         Ok(n_swept)
     }
 
-    /// Removes ended webhooks that are older than the retention time.
+    /// Removes webhooks that were delivered or have failed and are older than the retention time.
     async fn sweep_history(&self) -> Result<u64, WorkError> {
         let before_ms = self.ledger.clock().now_ms() - self.retention_ms;
         let mut n_swept = 0;
