@@ -20,11 +20,11 @@ use crate::work::request::{self, Spec, StoredRequest};
 use crate::work::result_names::result_url;
 use crate::work::source::Source;
 
-/// The number of runs of one job that may end by a crash of the server or of a worker. Then the job fails.
-/// Without this limit, a job that crashes the server would crash it again after every restart.
+/// If this many runs of a job have ended by a crash of the server or of an image worker, the job fails.
+/// Without this limit, a job that crashes the server would crash the server again after every restart.
 const N_CRASHES_MAX: u32 = 5;
 
-/// Claims jobs and runs them. Cheap to clone.
+/// Claims jobs and runs them. Cloning this driver is cheap.
 #[derive(Clone)]
 pub struct Jobs {
     ledger: Ledger,
@@ -36,7 +36,8 @@ pub struct Jobs {
 
 impl Jobs {
     /// Creates a driver that runs at most `concurrency` jobs at the same time. Most of these jobs wait for
-    /// their source or for a worker. A lease lasts `lease_ms` and is renewed after a third of that time.
+    /// the download of their image or for an image worker. The lease of a job lasts `lease_ms` and is renewed
+    /// after a third of that time.
     pub fn new(
         ledger: Ledger,
         pipeline: Pipeline,
@@ -89,8 +90,8 @@ impl Jobs {
         self.ledger.claim_jobs(u32::try_from(n_free).unwrap_or(u32::MAX), self.lease_ms).await
     }
 
-    /// Claims the jobs that are due now, at most 16, and runs them to their end, one after the other. Returns
-    /// the number of claimed jobs. Only tests call this method.
+    /// Claims the jobs that are due now, at most 16, and runs them one after the other. Returns the number of
+    /// claimed jobs after all of them have ended. Only tests call this method.
     pub async fn step(&self) -> Result<usize, pixaven_ledger::Error> {
         let claimed = self.claim(16).await?;
         let n_claimed = claimed.len();
@@ -100,8 +101,9 @@ impl Jobs {
         Ok(n_claimed)
     }
 
-    /// Runs one job to its end and renews the job's lease during the run. Releases the job when
-    /// `return_leases` is cancelled. If the lease is lost, stops the run and writes nothing.
+    /// Runs one job to its end and renews the job's lease during the run. If `return_leases` is cancelled,
+    /// the run is stopped and the lease is returned. If the lease is lost, the run is stopped and nothing is
+    /// written.
     async fn attend(&self, mut lease: Lease<Job>, return_leases: &CancellationToken) {
         let id = lease.value.id;
         let job = lease.value.clone();
@@ -123,13 +125,14 @@ impl Jobs {
             }
         };
         if let Err(error) = self.write(lease, end).await {
-            // After the lease has expired, the job is run again with the same request and the same id.
+            // Because the end of the job is not recorded, the job runs again after its lease has expired,
+            // with the same request and the same id.
             tracing::error!(%id, %error, "the end of a job could not be written");
         }
     }
 
-    /// Writes to the ledger how a run ended. If the job succeeded or failed, also deletes the stored upload
-    /// of the job. A released job keeps its upload, because the job will run again.
+    /// Writes to the ledger how a run of a job ended. If the job succeeded or failed, also deletes the stored
+    /// upload of the job. If the job will run again, its upload is kept.
     async fn write(&self, lease: Lease<Job>, end: JobEnd) -> Result<(), pixaven_ledger::Error> {
         let input = lease.value.input.content().cloned();
         match end {
