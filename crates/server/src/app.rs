@@ -1,5 +1,5 @@
-//! The composition root: from a configuration to a running server. Every step that can fail runs before the server
-//! accepts its first connection.
+//! The composition root: builds a running server from a configuration. Every step that can fail runs before
+//! the server accepts its first connection.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
@@ -34,9 +34,9 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// What a server needs besides its configuration.
 pub struct Dependencies {
-    /// The current time.
+    /// The clock that tells the current time.
     pub clock: Clock,
-    /// The binary that has the command `image-worker`.
+    /// The path of the binary that has the command `image-worker`.
     pub worker_program: PathBuf,
 }
 
@@ -44,13 +44,13 @@ pub struct Dependencies {
 pub struct App {
     /// The ledger.
     pub ledger: Ledger,
-    /// Runs accepted requests.
+    /// Runs the jobs of accepted requests.
     pub jobs: Jobs,
     /// Sends webhooks.
     pub dispatcher: Dispatcher,
-    /// Removes what is no longer needed.
+    /// Deletes expired results and other data that is no longer needed.
     pub sweep: Sweep,
-    /// The data path of images.
+    /// Reads, processes and stores images.
     pub pipeline: Pipeline,
     /// The background tasks.
     pub tasks: Tasks,
@@ -61,12 +61,13 @@ pub struct App {
     connections: ConnectionSettings,
     sweep_interval: Duration,
     drain: Duration,
-    /// Locked while this server uses the directory.
+    /// The lock file of the data directory. It stays locked while this server runs.
     _lock: File,
 }
 
 impl App {
-    /// Opens the directory, starts the workers, binds the sockets.
+    /// Opens the data directory, starts the image workers, and binds the sockets. The server does not accept
+    /// connections yet.
     pub async fn build(config: &Config, dependencies: Dependencies) -> anyhow::Result<Self> {
         let tls = config.server.tls().map(|(cert, key)| listener::tls_config(cert, key)).transpose()?;
         let lock = lock_directory(&config.server.data_dir)?;
@@ -74,8 +75,8 @@ impl App {
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
         tracing::info!(n_jobs = recovered.n_jobs, n_webhooks = recovered.n_webhooks, "work taken up again");
-        // Images and webhooks have separate clients: an image source that does not resolve or that holds its connections must not
-        // delay a webhook.
+        // Images and webhooks have separate HTTP clients: an image server whose host name cannot be resolved,
+        // or which keeps its connections open, must not delay a webhook.
         let (image_net, webhook_net) = (net(config, None)?, net(config, proxy(config)?)?);
         let tasks = Tasks::new();
         let pipeline = pipeline(config, &dependencies, &ledger, image_net.clone(), tasks.clone())?;
@@ -121,13 +122,13 @@ impl App {
         })
     }
 
-    /// The bound address of the API.
+    /// Returns the address to which the API is bound.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.address()
     }
 
-    /// Starts to serve, and returns the handle that stops the server. With `drivers` false the drivers of jobs, webhooks and the
-    /// sweep do not run; tests then step them.
+    /// Starts to accept connections, and returns the handle that stops the server. If `drivers` is false, the
+    /// drivers of jobs and webhooks and the sweep do not run; a test then runs them step by step.
     pub fn start(self, drivers: bool) -> Running {
         let tasks = &self.tasks;
         if drivers {
@@ -161,8 +162,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops the server: starts no new work, waits until running work has ended or is released, and closes the ledger. Returns
-    /// whether all tasks ended in time.
+    /// Stops the server: starts no new work, waits until running work has ended or its leases are returned,
+    /// and closes the ledger. Returns whether all tasks ended in time.
     pub async fn stop(self) -> bool {
         let ended = self.tasks.stop(self.drain).await;
         self.ledger.close().await;
@@ -170,7 +171,7 @@ impl Running {
     }
 }
 
-/// Opens the ledger of a data directory, and creates the directory when it is missing.
+/// Opens the ledger of a data directory. Creates the directory if it does not exist.
 pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger> {
     make_directory(data_dir)?;
     let path = data_dir.join("pixaven.db");
@@ -179,7 +180,7 @@ pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger
         .with_context(|| format!("the ledger {} could not be opened", path.display()))
 }
 
-/// Creates a directory that only its owner can read, because it holds the addresses and perhaps the passwords of receivers.
+/// Creates a data directory that only its owner can read. The data may contain the passwords of receivers.
 fn make_directory(path: &Path) -> anyhow::Result<()> {
     let mut builder = DirBuilder::new();
     builder
@@ -189,7 +190,8 @@ fn make_directory(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("server.data_dir: {} could not be made", path.display()))
 }
 
-/// Locks the data directory for this server. A second server on the directory would take the work of the first one for abandoned.
+/// Locks the data directory for this server. Without this lock, a second server on the same directory would
+/// treat the running work of the first server as abandoned.
 fn lock_directory(data_dir: &Path) -> anyhow::Result<File> {
     make_directory(data_dir)?;
     let path = data_dir.join("lock");
@@ -212,8 +214,8 @@ fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
     .context("network.extra_ca")
 }
 
-/// The proxy for webhooks. It must take a connection within half of the deadline of an exchange. This limit
-/// distinguishes a dead proxy from a slow receiver.
+/// Builds the proxy through which webhooks are sent. The proxy must accept a connection within half of the
+/// deadline of an attempt. A dead proxy exceeds this limit and is therefore not mistaken for a slow receiver.
 fn proxy(config: &Config) -> anyhow::Result<Option<Proxy>> {
     let webhooks = &config.webhooks;
     let Some(address) = webhooks.proxy.clone() else { return Ok(None) };
@@ -222,19 +224,19 @@ fn proxy(config: &Config) -> anyhow::Result<Option<Proxy>> {
     proxy.map(Some).context("webhooks.proxy_credentials")
 }
 
-/// Opens the files in the configured data directory.
+/// Opens the store of uploads, results and watermarks in the configured data directory.
 pub fn open_blobs(config: &Config) -> anyhow::Result<Blobs> {
     Blobs::directory(&config.server.data_dir.join("blobs")).context("server.data_dir")
 }
 
-/// The watermarks of a ledger.
+/// Creates the store of the accounts' watermarks.
 pub fn watermarks(config: &Config, ledger: Ledger, blobs: Blobs) -> Watermarks {
     let settings = &config.watermarks;
     let quota = WatermarkQuota { count: settings.account_count, bytes: settings.account_bytes };
     Watermarks::new(ledger, blobs, quota, settings.cache_bytes)
 }
 
-/// The settings of a pool of `n_workers` workers.
+/// Returns the settings of a pool of `n_workers` image workers.
 pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> SandboxSettings {
     let images = &config.images;
     SandboxSettings {
@@ -248,7 +250,7 @@ pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> 
     }
 }
 
-/// The number of processors that this process may use.
+/// Returns the number of processors that this process may use.
 pub fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -73,7 +73,8 @@ struct ServeArgs {
     config: ConfigArgs,
 }
 
-/// The arguments that select the configuration. Every sub-command with a configuration has them.
+/// The command-line arguments that select the configuration. Every sub-command that reads the configuration
+/// has these arguments.
 #[derive(Args)]
 struct ConfigArgs {
     /// Configuration file; without it, pixaven.toml of the working directory if there is one.
@@ -88,8 +89,8 @@ struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// Loads the configuration. `flags` contains the settings that the sub-command's own flags set, as dotted
-    /// keys with values. These settings override all other layers.
+    /// Loads the configuration. `flags` contains the settings that the sub-command's own flags set, each as a
+    /// dotted key with its value. These settings override the settings from every other source.
     fn load(self, flags: impl IntoIterator<Item = (&'static str, Option<String>)>) -> anyhow::Result<Config> {
         let data_dir = self.data_dir.map(|dir| ("server.data_dir".to_owned(), dir));
         let own_flags = flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));

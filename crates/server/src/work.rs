@@ -1,6 +1,6 @@
-//! Processes images: parses the request, reads the source, processes the image in a worker, and stores the
-//! result. This layer contains no HTTP status and no error word of the API. Its functions return failures as
-//! [`error::WorkError`].
+//! Processes images: parses the request, reads the image, processes the image in a worker process, and stores
+//! the result. This layer contains no HTTP status and no error word of the API. Its functions return failures
+//! as [`error::WorkError`].
 
 pub mod base62;
 pub mod blobs;
@@ -16,8 +16,8 @@ pub mod source;
 pub mod watermark_id;
 pub mod watermarks;
 
-/// Who waits for an image. When the server has no free capacity, an interactive request is refused at once,
-/// but a job waits.
+/// The kind of work for which an image is processed. If the server has no free capacity, an interactive
+/// request is refused at once, but a job waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// A client that waits for the answer.
