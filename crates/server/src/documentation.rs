@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use crate::runtime::config;
 use crate::work::request::{self, ObjectSchema};
 
-/// The message for `expect` wherever text is appended to the `String` of a page.
+/// The message of `expect` for every write to the `String` of a page.
 const INFALLIBLE: &str = "writing to a String never fails";
 
-/// The first line of every generated page.
+/// The first line of every generated page of the documentation.
 const NOTICE: &str =
     "<!-- Generated: `cargo test -p pixaven --lib -- --ignored write_the_generated_pages` writes it. -->";
 
-/// The text above the generated tables of settings.
+/// The text that `docs/configuration.md` has above the generated tables of settings.
 const CONFIGURATION_INTRODUCTION: &str = "\
 # Configuration
 
@@ -34,7 +34,7 @@ every setting and its layer. In Kubernetes, a service called `pixaven` adds vari
 `PIXAVEN_PORT…` to every container; the server ignores them.
 ";
 
-/// The text above the generated tables of attributes.
+/// The text that `docs/requests.md` has above the generated tables of attributes.
 const REQUESTS_INTRODUCTION: &str = "\
 # Requests
 
@@ -76,7 +76,8 @@ fn requests_page() -> String {
     page
 }
 
-/// Describes an object and the objects in it. Objects with the same schema are described only once.
+/// Appends the description of a JSON object and of the objects in it to the page. Objects with the same
+/// schema are described only once.
 fn describe_object(object: ObjectSchema, name: &str, page: &mut String, described: &mut Vec<&'static str>) {
     if described.contains(&object.doc) {
         return;
@@ -107,7 +108,7 @@ fn describe_object(object: ObjectSchema, name: &str, page: &mut String, describe
     }
 }
 
-/// Every generated page with its path.
+/// Returns every generated page of the documentation with its path.
 fn pages() -> [(PathBuf, String); 3] {
     let docs = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
     [
@@ -118,7 +119,7 @@ fn pages() -> [(PathBuf, String); 3] {
 }
 
 #[test]
-fn the_committed_pages_equal_the_generated_pages() {
+fn the_committed_pages_of_the_documentation_equal_the_generated_pages() {
     for (path, page) in pages() {
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
