@@ -1,6 +1,6 @@
-//! A client that sends single requests to the API and reads their responses as JSON. The load tools send
-//! their load with a [`crate::request_template::RequestTemplate`] instead, because sending from a template
-//! needs less processor time.
+//! A client that sends single requests to the API and reads the responses as JSON. The load tools send their
+//! load with a [`crate::request_template::RequestTemplate`] instead, because sending prepared requests needs
+//! less processor time.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::http_client::HttpClient;
 /// The content type of a JSON body.
 pub(crate) const JSON: &str = "application/json";
 
-/// The time limit for one request, from its start to the end of its response.
+/// The time limit for one request, from its start to the end of the response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends requests to one server with one API key.
@@ -46,8 +46,8 @@ impl ApiClient {
         Self { http: HttpClient::new(address), host: address.to_string(), authorization }
     }
 
-    /// Sends a processing request with the JSON `data`. Without `upload` the server fetches the image from
-    /// `data.url`.
+    /// Sends a request to process an image, with the JSON `data`. If `upload` is given, the request contains
+    /// this image. If `upload` is not given, the server downloads the image from the URL in `data`.
     pub(crate) async fn process(
         &self,
         data: &Value,
@@ -78,7 +78,7 @@ impl ApiClient {
         self.send(Request::post(path), Bytes::new()).await
     }
 
-    /// Reads the history of the webhook of an accepted request.
+    /// Reads the history of the webhook that belongs to an accepted request.
     pub(crate) async fn webhook(&self, id: Uuid) -> anyhow::Result<Value> {
         let mut response = self.get(&format!("/1.0/webhooks/{id}")).await?;
         response.ensure(StatusCode::OK)?;
@@ -104,7 +104,7 @@ impl ApiClient {
 }
 
 impl ApiResponse {
-    /// The request id in the response. Every JSON response of the API has one.
+    /// Returns the id of the request, which every JSON response of the API contains.
     pub(crate) fn id(&self) -> Option<Uuid> {
         self.json["id"].as_str()?.parse().ok()
     }

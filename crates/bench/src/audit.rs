@@ -9,29 +9,31 @@ use uuid::Uuid;
 
 use crate::webhook_receiver::Delivery;
 
-/// Counts of one run of a load tool. `duplicates` counts deliveries; every other field counts ids.
+/// What one run of a load tool counted. The field `duplicates` counts deliveries, and every other field
+/// counts request ids.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Audit {
-    /// Ids that the server accepted: the client has read the whole 202.
+    /// The ids of requests that the server accepted: the client has read the whole 202 response.
     pub(crate) accepted: usize,
-    /// Accepted ids that were delivered at least once.
+    /// The ids of accepted requests whose webhook was delivered at least once.
     pub(crate) delivered: usize,
-    /// Accepted ids that were never delivered.
+    /// The ids of accepted requests whose webhook was never delivered.
     pub(crate) lost: usize,
-    /// Repeated deliveries: deliveries of an id after its first delivery.
+    /// Repeated deliveries: all deliveries of a webhook except the first.
     pub(crate) duplicates: usize,
-    /// Ids whose deliveries had different bodies.
+    /// The ids of webhooks whose deliveries had different bodies.
     pub(crate) altered: usize,
-    /// Ids that were delivered although the client has read no 202. The server had stored the request, but
-    /// the connection was cut before the response.
+    /// The ids of webhooks that were delivered although the client has read no 202 response for their
+    /// request. The server had stored the request, but the connection was cut before the client got the
+    /// response.
     pub(crate) orphans: usize,
-    /// Ids whose first delivery has a body that reports a failure, or that contains a different id than the
-    /// header `webhook-id`.
+    /// The ids of webhooks whose first delivery reports a failure in its body, or has different ids in its
+    /// body and in its header `webhook-id`.
     pub(crate) failed: usize,
 }
 
 impl Audit {
-    /// Counts the deliveries of the accepted ids.
+    /// Compares the accepted requests with the deliveries of their webhooks, and counts the differences.
     pub(crate) fn new(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Self {
         let mut first: HashMap<Uuid, &Delivery> = HashMap::new();
         let mut altered = HashSet::new();
@@ -54,14 +56,14 @@ impl Audit {
     }
 }
 
-/// Returns the accepted ids that were never delivered.
+/// Returns the ids of the accepted requests whose webhook was never delivered.
 pub(crate) fn lost_ids(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Vec<Uuid> {
     let delivered: HashSet<Uuid> = deliveries.iter().map(|delivery| delivery.id).collect();
     accepted.keys().filter(|id| !delivered.contains(id)).copied().collect()
 }
 
-/// Measures, for each delivered id, the time from the moment at which the client had read the 202 to the
-/// first delivery. The time is zero when the webhook arrives before the 202.
+/// Measures, for each delivered webhook, the time from the moment at which the client had read the 202 to the
+/// first delivery. The time is zero if the webhook arrives before the client has read the 202.
 pub(crate) fn delivery_times(accepted: &HashMap<Uuid, Instant>, deliveries: &[Delivery]) -> Vec<Duration> {
     let mut first: HashMap<Uuid, Instant> = HashMap::new();
     for delivery in deliveries {

@@ -1,7 +1,7 @@
 //! The tool `kill9`: checks durability under load. The tool kills a server under load at random moments, and
-//! each time starts it again on the same data directory and port. At the end, every accepted request (the
-//! client has read its 202) must have been delivered, and all deliveries of a request must have the same
-//! body.
+//! each time starts it again on the same data directory and port. A request is accepted if the client has
+//! read its whole 202 response. At the end, the webhook of every accepted request must have been delivered,
+//! and all deliveries of a webhook must have the same body.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::resource_usage::hundredths;
 use crate::server::{Build, Installation, Server, ServerArgs};
 use crate::webhook_receiver::WebhookReceiver;
 
-/// The longest lifetime of a server before it is killed. The lifetime is random, counts from the start of the
+/// The longest time that a server runs before it is killed. The time is random, begins with the start of the
 /// process, and may be zero, so that some servers are killed while they still recover from the previous kill.
 const MAX_LIFETIME: Duration = Duration::from_millis(2500);
 
@@ -67,7 +67,7 @@ struct Figures {
     duplicate_percent: f64,
     /// The number of servers that were killed before they listened.
     killed_while_starting: u32,
-    /// The number of image workers that still ran after their server was killed.
+    /// The number of image workers that still ran some time after their server was killed.
     workers_left: usize,
     /// Seconds from the end of the load until all accepted webhooks were delivered, or until the tool stopped
     /// waiting.
@@ -100,7 +100,7 @@ struct Run<'a> {
     drain: Duration,
 }
 
-/// Counts what happened at the kills.
+/// Facts about the killed servers that the report needs.
 #[derive(Default)]
 struct Kills {
     n_while_starting: u32,
@@ -116,7 +116,8 @@ impl Run<'_> {
             environment;
         let (stop_load, load_stopped) = oneshot::channel();
         let load = load::run(&http, &template, self.rate, async {
-            // The load also stops when the sender of the channel is dropped.
+            // The load stops when it receives the message of this channel, or when the sender of the channel
+            // is dropped.
             let _dropped = load_stopped.await;
         });
         let kills = async {
@@ -135,7 +136,8 @@ impl Run<'_> {
         Ok(self.figures(&result, &receiver, &kills, drain, count_workers_left(&kills.workers).await))
     }
 
-    /// Kills and restarts the server once per round. Returns the last server, which listens.
+    /// Kills and restarts the server once per round. Returns the server of the last round, which listens on
+    /// its port.
     async fn kill_and_restart(
         &self,
         installation: &Installation,

@@ -1,8 +1,8 @@
-//! Sends open-loop load: each request is sent at its scheduled time, even if earlier responses are still
-//! missing, and its latency counts from the scheduled time. If a server stalls, all requests scheduled during
-//! the stall therefore have a long latency, as they have for real users. A closed-loop client, which waits
-//! for each response before the next request, would send fewer requests during a stall, and would therefore
-//! report latencies that are too short.
+//! Sends an open-loop load: each request is sent at its scheduled time, even if earlier responses are still
+//! missing, and its latency counts from the scheduled time. If a server stalls, all requests that are
+//! scheduled during the stall therefore have a long latency, as they have for real users. A closed-loop
+//! client, which waits for each response before it sends the next request, would send fewer requests during a
+//! stall and would therefore report latencies that are too short.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,27 +16,28 @@ use uuid::Uuid;
 use crate::http_client::HttpClient;
 use crate::request_template::RequestTemplate;
 
-/// The time limit for a response. A request without a complete response after this time counts as cut.
+/// The time limit for a response. If a response is not complete after this time, its request counts as cut
+/// off.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The outcomes of all requests of a load.
 #[derive(Default)]
 pub(crate) struct LoadResult {
-    /// The ids of the requests whose 202 was read completely, each with the time at which its last byte was
-    /// read.
+    /// The ids of the requests whose 202 response was read completely, each with the time at which the last
+    /// byte was read.
     pub(crate) accepted: HashMap<Uuid, Instant>,
     /// The scheduled times of the accepted requests.
     pub(crate) scheduled_at: Vec<Instant>,
-    /// The latency of each accepted request: from its scheduled time to the end of its 202.
+    /// The latency of each accepted request: the time from its scheduled time to the end of its 202 response.
     pub(crate) accept_latencies: Vec<Duration>,
-    /// Responses with the status 503 or 429, which mean that the server is overloaded.
+    /// The number of responses with the status 503 or 429, which mean that the server is overloaded.
     pub(crate) n_refused: usize,
-    /// Responses with a status other than 202, 429 and 503.
+    /// The number of responses with a status other than 202, 429 and 503.
     pub(crate) n_rejected: usize,
-    /// The text of the first response that counts as rejected.
+    /// The status and the body of the first response that has an unexpected status.
     pub(crate) first_rejection: Option<String>,
-    /// Requests without a complete response, because the connection failed or was cut, or because the
-    /// response took too long.
+    /// The number of requests without a complete response, because the connection failed, or because the
+    /// response was cut off or took too long.
     pub(crate) n_cut: usize,
 }
 
@@ -48,7 +49,8 @@ enum RequestOutcome {
     Cut,
 }
 
-/// Sends `rate` requests a second until `stop` completes, then waits for the outstanding responses.
+/// Sends `rate` requests a second until the future `stop` completes, then waits for the responses that are
+/// still missing.
 pub(crate) async fn run(
     http: &Arc<HttpClient>,
     template: &Arc<RequestTemplate>,
@@ -97,7 +99,7 @@ async fn send(
     }
 }
 
-/// Reads the id of the request from the body of a 202.
+/// Reads the id of the request from the body of a 202 response.
 fn accepted_id(body: &[u8]) -> Option<Uuid> {
     let json: Value = serde_json::from_slice(body).ok()?;
     json["id"].as_str()?.parse().ok()
@@ -120,7 +122,7 @@ impl LoadResult {
         }
     }
 
-    /// Adds the results of another load.
+    /// Adds the outcomes of another load to the outcomes of this load.
     pub(crate) fn extend(&mut self, other: Self) {
         self.accepted.extend(other.accepted);
         self.scheduled_at.extend(other.scheduled_at);
@@ -149,13 +151,13 @@ mod tests {
     const ID: &str = "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0";
 
     #[tokio::test]
-    async fn only_a_complete_202_counts_as_accepted() {
+    async fn a_request_counts_as_accepted_only_if_its_202_response_is_complete() {
         let body = format!(r#"{{"success":true,"code":202,"id":"{ID}"}}"#);
         let response = |status: &str, n_bytes: usize| {
             format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {n_bytes}\r\n\r\n{body}")
         };
-        // Each element is the script of one connection. The receiver closes all later connections without a
-        // response.
+        // The test server answers each of the first five connections with one element of this list. It closes
+        // all later connections without a response.
         let server = ScriptedReceiver::start(vec![
             respond(response("202 Accepted", body.len())),
             respond(response("202 Accepted", body.len() + 1)),
@@ -174,8 +176,8 @@ mod tests {
         assert_eq!(result.accepted.into_keys().collect::<Vec<_>>(), [ID.parse::<Uuid>().unwrap()]);
         assert_eq!((result.n_refused, result.n_rejected), (1, 1));
         assert!(result.first_rejection.unwrap().starts_with("500 Internal Server Error"));
-        // The cut requests are one request whose 202 is shorter than its `content-length`, and at least one
-        // request whose connection was closed without a response.
+        // At least two requests are cut off: one request whose 202 response is shorter than its
+        // `content-length`, and at least one request whose connection was closed without a response.
         assert!(result.n_cut >= 2);
     }
 }

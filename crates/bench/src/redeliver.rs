@@ -1,5 +1,5 @@
 //! The tool `redeliver`: measures the delivery of webhooks without image processing. The server first
-//! delivers each webhook once, so that it has stored all webhooks. It then starts a bulk resend of all
+//! delivers each webhook once, so that all webhooks are stored. The tool then starts a bulk resend of all
 //! webhooks, and measures the time from the request of the resend to the arrival of the last webhook.
 
 use std::collections::HashMap;
@@ -22,8 +22,8 @@ use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, ResourceUsage};
 use crate::server::{Build, ServerArgs};
 
-/// The rate of the requests before the resend, in requests per second. It is lower than the highest rate that
-/// the server sustains.
+/// The rate at which requests are sent before the resend, in requests per second. This rate is lower than the
+/// highest rate that the server sustains.
 const STORE_PER_S: f64 = 700.0;
 
 #[derive(Args)]
@@ -47,8 +47,8 @@ struct Figures {
     receivers: u8,
     /// Webhooks that were delivered before the resend.
     stored: usize,
-    /// The counts of the deliveries by the resend, without the first deliveries. The resend must deliver each
-    /// webhook exactly once.
+    /// The counts of the deliveries by the resend. The first delivery of each webhook, which was before the
+    /// resend, is not counted. The resend must deliver each webhook exactly once.
     #[serde(flatten)]
     audit: Audit,
     /// Seconds from the request of the resend to the arrival of the last webhook.
@@ -87,7 +87,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Stores the webhooks, resends them, and measures the deliveries of the resend.
+    /// Lets the server store the webhooks, resends them, and measures the deliveries by the resend.
     async fn measure(&self) -> anyhow::Result<Figures> {
         let environment = self.options.start().await?;
         let accepted = self.store(&environment).await?;
@@ -120,8 +120,8 @@ impl Run<'_> {
         })
     }
 
-    /// Sends requests whose webhooks go to all receivers in equal parts, and waits until the webhooks are
-    /// delivered. Returns the accepted ids.
+    /// Sends requests whose webhooks are distributed evenly over all receivers, and waits until the webhooks
+    /// are delivered. Returns the ids of the accepted requests.
     async fn store(&self, environment: &TestEnvironment) -> anyhow::Result<HashMap<Uuid, Instant>> {
         progress(format_args!("storing {} webhooks", self.webhooks));
         let seconds = Duration::from_secs_f64(f64::from(self.webhooks) / STORE_PER_S);

@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub(crate) struct Delivery {
     /// The value of the header `webhook-id`.
     pub(crate) id: Uuid,
-    /// The SHA-256 of the body. All deliveries of an id must have the same body.
+    /// The SHA-256 of the body. All deliveries of the same webhook must have the same body.
     pub(crate) sha256: [u8; 32],
     /// The time at which the last byte of the request had been read.
     pub(crate) at: Instant,
@@ -45,8 +45,8 @@ impl WebhookReceiver {
         Ok(Self { address, deliveries })
     }
 
-    /// Listens on one more address. The server under test treats this address as a separate receiver. Returns
-    /// the URL.
+    /// Listens on one more IP address. The tested server treats this address as a separate receiver. Returns
+    /// the URL of this address.
     pub(crate) async fn also_at(&self, address: Ipv4Addr) -> io::Result<String> {
         listen(address, Arc::clone(&self.deliveries)).await.map(url)
     }
@@ -61,17 +61,18 @@ impl WebhookReceiver {
         self.deliveries.lock().expect("no holder of the lock panics").clone()
     }
 
-    /// Removes all stored deliveries, before another server sends to this receiver.
+    /// Removes all stored deliveries, so that they are not mixed up with the deliveries of the next server.
     pub(crate) fn clear(&self) {
         self.deliveries.lock().expect("no holder of the lock panics").clear();
     }
 
-    /// Returns the deliveries of the given ids in the order of arrival.
+    /// Returns the deliveries of the webhooks with the given ids, in the order of arrival.
     pub(crate) fn deliveries_of(&self, accepted: &HashMap<Uuid, Instant>) -> Vec<Delivery> {
         self.deliveries().into_iter().filter(|delivery| accepted.contains_key(&delivery.id)).collect()
     }
 
-    /// Waits until all accepted ids were delivered, or until nothing arrives for the time `idle_timeout`.
+    /// Waits until the webhooks of all accepted requests were delivered, or until nothing arrives for the
+    /// time `idle_timeout`.
     pub(crate) async fn wait_for(&self, accepted: &HashMap<Uuid, Instant>, idle_timeout: Duration) {
         let mut missing: HashSet<&Uuid> = accepted.keys().collect();
         self.wait_until(idle_timeout, |arrived| {
@@ -94,9 +95,9 @@ impl WebhookReceiver {
         .await;
     }
 
-    /// Calls `is_enough` repeatedly: the first time with all deliveries, later with those that have arrived
-    /// since the previous call. Returns when `is_enough` returns true, or when nothing arrives for the time
-    /// `idle_timeout`.
+    /// Calls `is_enough` repeatedly: the first time with all deliveries until now, later with the deliveries
+    /// that have arrived since the previous call. Returns when `is_enough` returns true, or when nothing
+    /// arrives for the time `idle_timeout`.
     async fn wait_until(&self, idle_timeout: Duration, mut is_enough: impl FnMut(&[Delivery]) -> bool) {
         let (mut n_seen, mut last_arrival) = (0, Instant::now());
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -131,7 +132,7 @@ async fn listen(address: Ipv4Addr, deliveries: Arc<Mutex<Vec<Delivery>>>) -> io:
     http_server::listen(address, respond).await
 }
 
-/// Reads the delivery from an HTTP request. Returns `None` if the request is not a webhook of this API.
+/// Reads a delivery from an HTTP request. Returns `None` if the request is not a webhook of this API.
 fn parse(request: &Parts, body: &Bytes) -> Option<Delivery> {
     let header = |name: &str| request.headers.get(name)?.to_str().ok();
     let id: Uuid = header("webhook-id")?.parse().ok()?;
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_counts_as_a_success_only_if_its_body_has_the_id_of_its_header() {
+    fn a_delivery_counts_as_a_success_only_if_its_body_and_its_header_have_the_same_id() {
         let parse = |body: &str| parse_post("2", body).map(|delivery| (delivery.attempt, delivery.success));
         assert_eq!(parse(&format!(r#"{{"success":true,"id":"{ID}"}}"#)), Some((2, true)));
         assert_eq!(parse(&format!(r#"{{"success":false,"id":"{ID}"}}"#)), Some((2, false)));
