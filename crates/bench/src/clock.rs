@@ -1,7 +1,8 @@
 //! The tool `clock`: checks delayed webhooks while the wall clock jumps. A server under libfaketime gets
 //! requests whose webhooks have delays from a second to a week. The tool kills or stops the server and starts
 //! the server again. It sets the server's clock forward and back, both while the server runs and while the
-//! server is stopped. No webhook may arrive early by the server's clock, late, twice, or never.
+//! server is stopped. Each webhook must arrive exactly once, not before it is due by the server's clock, and
+//! not much later.
 
 mod fake_clock_server;
 mod faketime;
@@ -54,13 +55,13 @@ const RESTARTS_PER_JUMP: usize = 2;
 /// that every webhook is due.
 const MAX_DELAY_S: i64 = 7 * DAY_S;
 
-/// The longest allowed time from the moment at which the server starts to send a webhook until the webhook
-/// arrives, in milliseconds. A webhook that arrives within this time after a jump of the clock may have been
-/// sent before the jump.
+/// The longest allowed time in milliseconds from the moment at which the server starts to send a webhook
+/// until the webhook arrives. If the clock jumps less than this time before a webhook arrives, the webhook
+/// may have been sent before the jump.
 const TRANSIT_MS: i64 = 1_000;
 
-/// The largest error in milliseconds when the tool compares its own clock with the server's clock. The two
-/// clocks are read one after the other.
+/// The largest error in milliseconds when the tool compares its own clock with the server's clock. The error
+/// is not zero, because the tool reads one clock after the other.
 const SLACK_MS: i64 = 50;
 
 /// Whether the server runs while the tool sets its clock.
@@ -107,7 +108,8 @@ struct Run<'a> {
 /// The times of a webhook that the server has accepted.
 struct AcceptedWebhook {
     accepted: Instant,
-    /// The time at which the client had read the 202, by the machine's clock, in milliseconds since 1970.
+    /// The time at which the client had read the 202 response, by the machine's clock, in milliseconds since
+    /// 1970.
     accepted_ms: i64,
     /// The due time of the webhook by the server's clock, in milliseconds since 1970.
     due_ms: i64,
@@ -121,7 +123,7 @@ struct Acceptances {
 }
 
 impl Run<'_> {
-    /// Does all clock jumps and restarts, then waits for all webhooks.
+    /// Makes all clock jumps and restarts, then waits for all webhooks.
     async fn measure(mut self) -> anyhow::Result<Figures> {
         let start = Instant::now();
         let faketime = Faketime::new()?;
@@ -164,8 +166,8 @@ impl Run<'_> {
         Ok(Figures::new(self.seed, &server.timeline, &acceptances, &deliveries, start.elapsed()))
     }
 
-    /// Sends requests with random delays of their webhooks before a restart, and checks the due time of each
-    /// webhook.
+    /// Sends requests with random delays of their webhooks before the server is restarted, and checks the due
+    /// time of each webhook.
     async fn send_requests(
         &self,
         server: &mut FakeClockServer,

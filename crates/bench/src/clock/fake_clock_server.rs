@@ -11,14 +11,14 @@ use crate::report::progress;
 use crate::server::{Installation, Server};
 
 /// The longest pause between two events, such as a restart or a jump of the clock. The shortest pause is half
-/// as long. The server sends due webhooks during a pause.
+/// as long. The pause gives the server time to send due webhooks.
 const MAX_PAUSE: Duration = Duration::from_secs(3);
 
 /// A server whose wall clock can be set.
 pub(super) struct FakeClockServer {
     pub(super) faketime: Faketime,
     pub(super) installation: Installation,
-    /// `None` while the server is stopped.
+    /// The server process. It is `None` while the server is stopped.
     pub(super) server: Option<Server>,
     pub(super) port: u16,
     pub(super) timeline: Timeline,
@@ -32,7 +32,7 @@ impl FakeClockServer {
         (MAX_DELAY_S as f64).powf(self.random.f64()) as i64
     }
 
-    /// Waits for a random time.
+    /// Waits for a random time between half of [`MAX_PAUSE`] and [`MAX_PAUSE`].
     pub(super) async fn pause(&mut self) {
         tokio::time::sleep(MAX_PAUSE.mul_f64(0.5 + 0.5 * self.random.f64())).await;
     }

@@ -18,8 +18,8 @@ const LIBRARIES: [&str; 4] = [
     "/usr/local/lib/faketime/libfaketime.so.1",
 ];
 
-/// The first parts of the paths of files that a process under libfaketime shares with its children. The
-/// process id completes each path. A killed process does not remove these files, and a later process with the
+/// The beginnings of the paths of the files that a process under libfaketime shares with its children. Each
+/// path ends with the process id. A killed process does not remove these files, and a later process with the
 /// same id would fail because of them.
 const SHARED: [&str; 2] = ["/dev/shm/sem.faketime_sem_", "/dev/shm/faketime_shm_"];
 
@@ -33,7 +33,7 @@ pub(super) struct Faketime {
 }
 
 impl Faketime {
-    /// Finds the library. The clock first shows the machine's time.
+    /// Finds libfaketime. The clock first shows the same time as the clock of the machine.
     pub(super) fn new() -> anyhow::Result<Self> {
         let mut known = LIBRARIES.map(|path| path.replace("{}", std::env::consts::ARCH)).into_iter();
         let library = known.find(|path| Path::new(path).exists());
@@ -78,11 +78,11 @@ impl Faketime {
         Ok(())
     }
 
-    /// Removes the shared files of a killed process.
+    /// Removes the files that libfaketime left behind for a killed process.
     pub(super) fn clean_after(&self, pid: u32) {
         for path in SHARED {
-            // An error is ignored: the file is missing if the process was killed early, or if this version of
-            // libfaketime uses another path.
+            // An error is ignored: the shared file does not exist if the process was killed early, or if this
+            // version of libfaketime uses another path.
             let _missing = std::fs::remove_file(format!("{path}{pid}"));
         }
     }

@@ -15,7 +15,7 @@ use crate::report::{Report, progress};
 use crate::resource_usage::tenths;
 use crate::webhook_receiver::Delivery;
 
-/// The largest allowed p99 of the lateness, in milliseconds.
+/// The largest allowed p99 of the time by which webhooks arrive late, in milliseconds.
 const MAX_P99_MS: f64 = 5_000.0;
 
 #[derive(Debug, Clone, Serialize)]
@@ -25,15 +25,15 @@ pub(super) struct Figures {
     jumps: usize,
     #[serde(flatten)]
     audit: Audit,
-    /// Webhooks that arrived before their due time by the server's clock.
+    /// The number of webhooks that arrived before their due time by the server's clock.
     early: usize,
-    /// Repeated deliveries of a webhook, if there was no stop, start or clock jump within one second of its
-    /// first arrival. Such a repetition is an error.
+    /// The number of repeated deliveries of webhooks if the server was not stopped or started, and its clock
+    /// did not jump, within one second of the first delivery. Such a repetition is an error.
     twice: usize,
-    /// Repeated deliveries of a webhook, if there was a stop, start or clock jump within one second of its
-    /// first arrival. Such a repetition is allowed.
+    /// The number of repeated deliveries of webhooks if the server was stopped or started, or its clock
+    /// jumped, within one second of the first delivery. Such a repetition is allowed.
     repeated: usize,
-    /// Webhooks whose due time is not the time of the request plus their delay.
+    /// The number of webhooks whose due time is not the time of their request plus their delay.
     misdated: usize,
     /// The lateness of each webhook in milliseconds: the time from its due time to its arrival, without the
     /// time in which the server did not run.
@@ -56,9 +56,8 @@ impl Figures {
         for delivery in deliveries {
             let Some(webhook) = acceptances.webhooks.get(&delivery.id) else { continue };
             if let Some(first) = firsts.get(&delivery.id) {
-                // At-least-once delivery allows this repetition: after the webhook had arrived and before the
-                // attempt was committed to the ledger, the server was stopped, or the lease of the webhook
-                // expired.
+                // At-least-once delivery allows this repetition: the webhook arrived, but then the server was
+                // stopped or the lease of the webhook expired before the ledger had recorded the attempt.
                 let is_explained = timeline.was_disturbed(real_ms(first.at) - TRANSIT_MS, 2 * TRANSIT_MS);
                 *(if is_explained { &mut n_repeated } else { &mut n_twice }) += 1;
                 continue;
@@ -86,7 +85,7 @@ impl Figures {
         }
     }
 
-    /// Creates the report with its requirements.
+    /// Creates the report of the tool `clock` with its requirements.
     pub(super) fn report(&self) -> anyhow::Result<Report> {
         let Audit { lost, altered, failed, .. } = self.audit;
         let is_punctual = self.lateness_ms.is_some_and(|lateness| lateness.p99 <= MAX_P99_MS);

@@ -2,17 +2,17 @@
 //! whether a webhook arrived before it was due, and how late it arrived. All times are in milliseconds. Real
 //! times count from an arbitrary fixed moment; due times are times of the server's wall clock.
 
-/// A period of real time in which the clock did not jump and the server was not started or stopped. The
+/// A period of real time in which the server was not started or stopped and its wall clock did not jump. The
 /// period ends when the next period begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Period {
     from_ms: i64,
-    /// The server's wall clock minus real time.
+    /// The time of the server's wall clock minus real time, in milliseconds.
     offset_ms: i64,
     is_running: bool,
 }
 
-/// All periods of a server in the order of time.
+/// All periods of a server in chronological order.
 #[derive(Debug)]
 pub(super) struct Timeline {
     periods: Vec<Period>,
@@ -25,7 +25,7 @@ impl Timeline {
         Self { periods: vec![Period { from_ms: at_ms, offset_ms: 0, is_running: true }] }
     }
 
-    /// Returns the server's wall clock minus real time in the current period.
+    /// Returns the time of the server's wall clock minus real time, in milliseconds, for the current period.
     pub(super) fn offset_ms(&self) -> i64 {
         self.last().offset_ms
     }
@@ -49,8 +49,8 @@ impl Timeline {
     }
 
     /// Returns whether a webhook that arrived at the real time `at_ms` was sent too early: the server's clock
-    /// was before the due time during the whole last `transit_ms`. `transit_ms` is the longest time from
-    /// sending to arrival.
+    /// had not reached the due time at any moment of the last `transit_ms`. `transit_ms` is the longest time
+    /// that a webhook needs from the server to the receiver.
     pub(super) fn is_early(&self, due_ms: i64, at_ms: i64, transit_ms: i64) -> bool {
         let mut periods = self.overlaps(at_ms - transit_ms, at_ms);
         periods.all(|(_, end_ms, period)| end_ms + period.offset_ms < due_ms)
@@ -91,8 +91,8 @@ impl Timeline {
 mod tests {
     use super::*;
 
-    /// A server that runs from 0. Its clock is one hour ahead from 1,000 to 6,000, and correct before and
-    /// after. The server is stopped from 2,000 to 5,000. All times are in milliseconds.
+    /// The test server runs from 0 ms. Its clock is one hour ahead from 1,000 to 6,000 ms, and correct before
+    /// and after. The server is stopped from 2,000 to 5,000 ms.
     fn timeline() -> Timeline {
         let mut timeline = Timeline::new(0);
         timeline.record_jump(1_000, 3_600_000);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_early_if_its_webhook_was_not_due_during_the_transit_time() {
+    fn a_delivery_is_early_if_its_webhook_was_not_due_at_any_moment_of_the_transit_time() {
         let timeline = timeline();
         assert!(timeline.is_early(900, 899, 100));
         assert!(!timeline.is_early(900, 900, 100));
@@ -118,16 +118,16 @@ mod tests {
     }
 
     #[test]
-    fn lateness_counts_only_the_time_in_which_the_server_runs_and_the_webhook_is_due() {
+    fn the_lateness_of_a_webhook_counts_only_time_in_which_the_server_runs_and_the_webhook_is_due() {
         let timeline = timeline();
         for (due_ms, from_ms, to_ms, lateness_ms) in [
             (500, 0, 700, 200),
             (500, 600, 700, 100),
             (800, 0, 700, 0),
             (3_600_500, 0, 1_300, 300),
-            // The lateness is 1,000 ms before the stop of the server, plus 300 ms after the start.
+            // The webhook is late by 1,000 ms before the stop of the server, plus 300 ms after its start.
             (3_600_500, 0, 5_300, 1_300),
-            // The webhook is due for 500 ms, until the clock is set back.
+            // The webhook is due for 500 ms, until the clock is set back to a time before the due time.
             (3_605_500, 0, 9_000, 500),
         ] {
             assert_eq!(timeline.lateness_ms(due_ms, from_ms, to_ms), lateness_ms, "{due_ms} {to_ms}");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_a_start_and_a_clock_jump_count_as_disturbances() {
+    fn stopping_or_starting_the_server_or_setting_its_clock_counts_as_a_disturbance() {
         let timeline = timeline();
         for (at_ms, expected) in
             [(0, false), (950, true), (1_000, true), (1_001, false), (4_990, true), (6_001, false)]
