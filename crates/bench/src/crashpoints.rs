@@ -49,8 +49,8 @@ pub(crate) struct CrashpointsArgs {
     server: ServerArgs,
 }
 
-/// The moment at which a server is killed: its `n`th system call of a group. With `n` = 0 the server is not
-/// killed.
+/// The moment at which a server is killed: when it enters its `n`th system call of a group. If `n` is 0, the
+/// server is not killed.
 struct CrashPoint {
     group: &'static CallGroup,
     n: u64,
@@ -61,16 +61,16 @@ struct Figures {
     points: usize,
     /// Crash points at which the server was killed.
     killed: usize,
-    /// Crash points that the server did not reach, because it made fewer system calls than the server in the
-    /// counting run.
+    /// Crash points that the server did not reach, because it made fewer system calls than the server whose
+    /// system calls were counted before.
     not_reached: usize,
     /// Crash points after which something that the server had acknowledged was missing or wrong.
     bad_recoveries: usize,
     accepted: usize,
-    /// Repeated deliveries of the same webhook. The delivery by the resend that the script requests does not
-    /// count.
+    /// Repeated deliveries of the same webhook, except the delivery that the script requests by a resend.
     duplicates: usize,
-    /// Ids that were delivered although the client has read no 202.
+    /// The ids of webhooks that were delivered although the client has read no 202 response for their
+    /// request.
     orphans: usize,
     calls: Vec<GroupFigures>,
 }
@@ -79,9 +79,9 @@ struct Figures {
 #[derive(Serialize)]
 struct GroupFigures {
     name: String,
-    /// The number of calls in all threads together.
+    /// The number of system calls in all threads together.
     calls: u64,
-    /// The largest number of calls in a single thread, which is the number of crash points.
+    /// The largest number of system calls in a single thread, which is the number of crash points.
     points: u64,
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// Returns the errors that SQLite finds in the ledger of a data directory. The list is empty when the ledger
-/// is sound.
+/// Returns the errors that SQLite finds in the ledger of a data directory. The list is empty if SQLite finds
+/// no error.
 pub(crate) fn integrity_errors(data_dir: &Path) -> anyhow::Result<Vec<String>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(data_dir.join("pixaven.db"), flags)?;

@@ -21,7 +21,7 @@ pub(crate) struct Tracer {
     /// The names of the calls in the syntax of `strace`: separated by commas. A `?` marks a name that does
     /// not exist on every machine.
     calls: String,
-    /// Restricts the trace to calls on this file.
+    /// Restricts the trace to system calls on this file.
     path: Option<PathBuf>,
     /// The fault in the syntax of `strace`, such as `signal=SIGKILL:when=7`.
     fault: Option<String>,
@@ -36,7 +36,7 @@ impl Tracer {
         Self { calls: calls.to_owned(), path, fault: None, log }
     }
 
-    /// Adds a fault, which `strace` injects into the traced calls.
+    /// Adds a fault. `strace` injects the fault into the traced system calls.
     pub(crate) fn with_fault(mut self, fault: String) -> Self {
         self.fault = Some(fault);
         self
@@ -56,27 +56,27 @@ impl Tracer {
         command
     }
 
-    /// Reads the trace that `strace` has written until now.
+    /// Reads the part of the trace that `strace` has written until now.
     pub(crate) fn trace(&self) -> anyhow::Result<Trace> {
         let text = std::fs::read_to_string(&self.log);
         Ok(Trace(text.with_context(|| format!("no trace in {}", self.log.display()))?))
     }
 }
 
-/// The text of a trace. Each line has a thread, a time and a call.
+/// The text of a trace. Each line contains a thread id, a time and a system call.
 pub(crate) struct Trace(String);
 
 /// The number of system calls in a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CallCounts {
-    /// The number of calls of all threads together.
+    /// The number of system calls of all threads together.
     pub(crate) total: u64,
-    /// The largest number of calls with the same name in the same thread.
+    /// The largest number of system calls with the same name in the same thread.
     pub(crate) max_per_thread: u64,
 }
 
 impl Trace {
-    /// Counts the calls.
+    /// Counts the system calls in the trace.
     pub(crate) fn counts(&self) -> CallCounts {
         let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
         for call in self.0.lines().filter_map(thread_and_call) {
@@ -86,7 +86,7 @@ impl Trace {
         CallCounts { total: counts.values().sum(), max_per_thread }
     }
 
-    /// Counts the faults that `strace` has injected.
+    /// Returns how many faults `strace` has injected.
     pub(crate) fn n_faults(&self) -> usize {
         self.faults().count()
     }
@@ -101,8 +101,9 @@ impl Trace {
     }
 }
 
-/// Returns the thread and the name of a call, if the call begins in this line. Returns `None` for other
-/// lines, such as the second half of a call that was interrupted by the line of another thread.
+/// Returns the thread id and the name of the system call that begins in this line of a trace. Returns `None`
+/// for any other line, for example for the second half of a call that was interrupted by the line of another
+/// thread.
 fn thread_and_call(line: &str) -> Option<(&str, &str)> {
     let (thread, rest) = line.split_once(' ')?;
     let (_time, call) = rest.trim_start().split_once(' ')?;
@@ -110,7 +111,7 @@ fn thread_and_call(line: &str) -> Option<(&str, &str)> {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some((thread, name))
 }
 
-/// Fails when `strace` is not installed. The error message has a hint.
+/// Fails with a hint how to install `strace` if `strace` is not installed.
 pub(crate) async fn ensure_installed() -> anyhow::Result<()> {
     let version = Command::new("strace").arg("--version").stdout(Stdio::null()).status().await;
     let version = version.context("strace is missing (on Debian and Ubuntu: apt-get install strace)")?;
@@ -123,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn system_calls_are_counted_by_thread_and_name() {
+    fn system_calls_in_a_trace_are_counted_for_each_thread_and_name() {
         let trace = Trace(
             "7  1.000001 fsync(3) = 0\n\
              8  1.000002 fsync(3 <unfinished ...>\n\

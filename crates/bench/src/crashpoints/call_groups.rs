@@ -4,11 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// A group of system calls, whose calls are counted together.
+/// A group of system calls that are counted together.
 pub(super) struct CallGroup {
     /// The names of the system calls in the syntax of `strace`.
     pub(super) calls: &'static str,
-    /// The file or folder of the data directory to which the group is restricted. `None` means all files.
+    /// The file or folder of the data directory whose system calls belong to the group. `None` means all
+    /// files.
     file: Option<&'static str>,
 }
 

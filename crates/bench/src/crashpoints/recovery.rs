@@ -1,5 +1,5 @@
-//! Checks the server that starts after a server was killed. The new server must keep everything that the
-//! killed server had acknowledged.
+//! Checks the server that is started after another server was killed on the same data directory. The new
+//! server must keep everything that the killed server had acknowledged.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -18,22 +18,23 @@ use crate::integrity::integrity_errors;
 use crate::server::Installation;
 use crate::webhook_receiver::{Delivery, WebhookReceiver};
 
-/// The time limit for the delivery of all webhooks, counted from the moment at which the server listens.
+/// The time limit for the delivery of all webhooks, counted from the moment at which the server listens on
+/// its port.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The age that the tool gives to all files of the data directory before the server starts. The server
-/// removes unused files that are older than one hour.
+/// The age that the tool gives to all files of the data directory before it starts the server again. It is
+/// more than one hour, because the server removes unused files that are older than one hour.
 const FILE_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// The result of the check.
+/// The result of checking a server that was started again.
 pub(super) struct Recovery {
     pub(super) audit: Audit,
-    /// Descriptions of everything that was missing or wrong.
+    /// Descriptions of everything that the server lost or did wrong.
     pub(super) problems: Vec<String>,
 }
 
-/// Starts a server without injected faults, waits until the server has delivered all webhooks, compares its
-/// state with everything that was acknowledged, and stops the server.
+/// Starts a server without injected faults, waits until the server has delivered all webhooks, compares the
+/// state of the server with everything that the killed server had acknowledged, and stops the server.
 pub(super) async fn check_recovery(
     installation: &Installation,
     acknowledged: &Acknowledged,
@@ -41,7 +42,8 @@ pub(super) async fn check_recovery(
     receiver: &WebhookReceiver,
 ) -> anyhow::Result<Recovery> {
     let blobs = installation.dir().join("blobs");
-    // The server removes old unused files when it starts. The check reports unused files that remain.
+    // The files are made older, because the server removes only old unused files when it starts. The check
+    // reports unused files that remain.
     for file in files_below(&blobs)? {
         let file = File::options().write(true).open(file)?;
         file.set_modified(file.metadata()?.modified()? - FILE_AGE)?;
@@ -75,7 +77,7 @@ pub(super) async fn check_recovery(
     Ok(Recovery { audit, problems })
 }
 
-/// Waits until no webhook is unfinished, and returns all webhooks of the history.
+/// Waits until every webhook is delivered or has failed, and returns all webhooks of the history.
 async fn wait_until_drained(api: &ApiClient) -> anyhow::Result<Vec<Value>> {
     let end = Instant::now() + DRAIN_TIMEOUT;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -98,7 +100,8 @@ fn was_delivered_since(deliveries: &[Delivery], id: Uuid, at: Instant) -> bool {
     deliveries.iter().any(|delivery| delivery.id == id && delivery.at > at)
 }
 
-/// Describes accepted webhooks that were not delivered, and deliveries with a changed body or a failure.
+/// Describes each accepted webhook that was not delivered, and each delivery whose body was changed or
+/// reports a failure.
 fn delivery_problems(acknowledged: &Acknowledged, audit: &Audit, deliveries: &[Delivery]) -> Vec<String> {
     let lost = audit::lost_ids(&acknowledged.accepted, deliveries);
     let mut problems: Vec<_> = lost.iter().map(|id| format!("lost: {id}")).collect();
@@ -108,8 +111,8 @@ fn delivery_problems(acknowledged: &Acknowledged, audit: &Audit, deliveries: &[D
     problems
 }
 
-/// Checks the history: every webhook in it must be delivered, every accepted webhook must be in it, and it
-/// must contain no webhook that the client did not request.
+/// Checks the history of webhooks: every webhook in it must be delivered, it must contain every accepted
+/// webhook, and it must not contain a webhook that the client did not request.
 fn history_problems(acknowledged: &Acknowledged, history: &[Value], deliveries: &[Delivery]) -> Vec<String> {
     let id = |webhook: &Value| webhook["id"].as_str().and_then(|id| id.parse::<Uuid>().ok());
     let listed: HashSet<Uuid> = history.iter().filter_map(id).collect();
@@ -154,8 +157,8 @@ async fn response_problems(
     Ok(problems)
 }
 
-/// Describes files that the server should have removed after it had delivered all webhooks: inputs, and files
-/// that were never completed.
+/// Describes the files that the server should have removed after the delivery of all webhooks: uploaded
+/// images, and files that were never written completely.
 fn left_over_files(blobs: &Path) -> anyhow::Result<Vec<String>> {
     let inputs = blobs.join("inputs");
     let is_left_over = |file: &&PathBuf| file.starts_with(&inputs) || file.to_string_lossy().contains('#');
@@ -163,7 +166,7 @@ fn left_over_files(blobs: &Path) -> anyhow::Result<Vec<String>> {
     Ok(files.iter().filter(is_left_over).map(|file| format!("left over: {}", file.display())).collect())
 }
 
-/// Lists all files below a directory, which need not exist.
+/// Lists all files below a directory. A directory that does not exist has no files.
 fn files_below(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut directories = vec![directory.to_owned()];
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_that_differs_from_acceptances_or_deliveries_is_a_problem() {
+    fn a_webhook_history_that_differs_from_acceptances_or_deliveries_is_reported() {
         let done = "delivered";
         let n_problems = |acknowledged: Acknowledged, webhooks: &[(u128, &str)], delivered: &[u128]| {
             history_problems(&acknowledged, &history(webhooks), &deliveries(delivered)).len()

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::api_client::{ApiClient, ApiResponse};
 
-/// The time limit until the history shows a webhook as delivered.
+/// The longest time that the script waits until the history shows a webhook as delivered.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One step of the script.
@@ -27,8 +27,8 @@ enum Step {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScriptedRequest {
     is_upload: bool,
-    /// The delay of the webhook in seconds. With `None`, the request has no webhook, and the response
-    /// contains the result.
+    /// The delay of the webhook in seconds. `None` means that the request has no webhook and that the
+    /// response contains the result.
     delay_s: Option<u32>,
     idempotency_key: Option<&'static str>,
 }
@@ -73,12 +73,13 @@ pub(super) struct ScriptInputs {
     pub(super) webhook_url: String,
 }
 
-/// Everything that a server had acknowledged before it was killed. The next server must keep all of it.
+/// Everything that a server had acknowledged before it was killed. The server that is started next must keep
+/// all of it.
 #[derive(Default)]
 pub(super) struct Acknowledged {
-    /// The ids of the requests whose 202 was read, each with the time of reading.
+    /// The ids of the requests whose 202 response was read, each with the time at which it was read.
     pub(super) accepted: HashMap<Uuid, Instant>,
-    /// The path and the length in bytes of each result.
+    /// The path and the length in bytes of each processed image that a response named.
     pub(super) results: Vec<(String, usize)>,
     /// The requests with an idempotency key, each with the id in its response.
     pub(super) by_key: HashMap<&'static str, (ScriptedRequest, Uuid)>,
@@ -86,7 +87,7 @@ pub(super) struct Acknowledged {
     pub(super) resent: Option<(Uuid, Instant)>,
     /// The number of requests whose responses were cut off.
     pub(super) n_cut: usize,
-    /// Descriptions of wrong responses.
+    /// Descriptions of the responses that were not as expected.
     pub(super) problems: Vec<String>,
 }
 
@@ -99,7 +100,8 @@ enum StepOutcome {
 }
 
 impl Acknowledged {
-    /// Runs the script until its end, or until the end of the first burst in which a response is cut off.
+    /// Runs the script to its end. If a response is cut off, the script ends after the current burst of
+    /// requests.
     pub(super) async fn by_script(api: &ApiClient, inputs: &ScriptInputs) -> Self {
         let mut acknowledged = Self::default();
         for [a, b, c, d] in &SCRIPT {
@@ -163,7 +165,7 @@ impl ScriptedRequest {
         if self.delay_s.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK }
     }
 
-    /// Sends the request, and reads the response.
+    /// Sends a request of the script, and reads the response.
     pub(super) async fn send(&self, api: &ApiClient, inputs: &ScriptInputs) -> anyhow::Result<ApiResponse> {
         let mut data = json!({});
         if let Some(delay) = self.delay_s {
@@ -209,7 +211,7 @@ async fn resend(api: &ApiClient, id: Uuid) -> StepOutcome {
     }
 }
 
-/// Returns the path and the length in bytes of the result that a response names.
+/// Returns the path and the length in bytes of the processed image that a response names.
 fn result(response: &ApiResponse) -> Option<(String, usize)> {
     let output = &response.json["output"];
     let url = output["url"].as_str()?.parse::<Uri>().ok()?;

@@ -1,5 +1,5 @@
-//! One trial of a crash point: a server gets the script and is killed at the crash point. A second server
-//! then starts on the same data directory and is checked.
+//! One trial of a crash point: a server gets a script of requests and is killed at the crash point. A second
+//! server then starts on the same data directory, and the tool checks it.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -22,14 +22,15 @@ use crate::webhook_receiver::WebhookReceiver;
 
 const SIGKILL: i32 = 9;
 
-/// A server that is not killed has sent all its webhooks when no webhook arrives for this long.
+/// If no webhook arrives for this long, the tool assumes that a server that was not killed has sent all its
+/// webhooks.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The server has one image worker and runs one job at a time, because with few threads the order of the
-/// system calls varies less from run to run.
+/// The servers of the trials have one image worker and run one job at a time: with few threads, the order of
+/// the system calls varies less from run to run.
 const SETTINGS: [&str; 2] = ["images.workers=1", "jobs.concurrency=1"];
 
-/// Everything that all trials use together.
+/// The server binary, the settings, the image and the image origin, which all trials share.
 pub(super) struct TrialSetup {
     binary: PathBuf,
     settings: Vec<String>,
@@ -45,7 +46,7 @@ pub(super) struct TrialRunner<'a> {
     inputs: ScriptInputs,
 }
 
-/// The result of a trial.
+/// The result of a trial of one crash point.
 pub(super) struct Trial {
     pub(super) was_killed: bool,
     pub(super) counts: CallCounts,
@@ -75,12 +76,12 @@ impl TrialSetup {
 }
 
 impl TrialRunner<'_> {
-    /// Kills a server at its `n`th call of a group, or does not kill it if `n` is 0. Then starts a second
-    /// server on the same data directory and checks it.
+    /// Kills a server at its `n`th system call of a group, or does not kill the server if `n` is 0. Then
+    /// starts a second server on the same data directory and checks it.
     pub(super) async fn run_trial(&self, group: &CallGroup, n: u64) -> anyhow::Result<Trial> {
         let mut directory = temporary_directory(false)?;
-        // `strace` compares paths byte for byte. The path must therefore be the canonical path, which the
-        // system uses.
+        // `strace` compares paths byte for byte, and the operating system uses canonical paths. The path of
+        // the data directory must therefore be canonical.
         let root = directory.path().canonicalize()?;
         let TrialSetup { binary, settings, .. } = self.setup;
         let installation = Installation::new(binary, root.join("data"), settings).await?;
@@ -117,8 +118,9 @@ impl TrialRunner<'_> {
         Ok((was_killed, recovery))
     }
 
-    /// Runs the script until its end or until the server dies. Stops a server that still runs at the end.
-    /// Returns what the server had acknowledged, and whether the server was killed.
+    /// Runs the script until its end or until the server dies. If the server still runs at the end of the
+    /// script, the server is stopped. Returns what the server had acknowledged, and whether the server was
+    /// killed.
     async fn run_script(
         &self,
         installation: &Installation,
