@@ -45,7 +45,7 @@ pub(crate) struct DiskArgs {
     server: ServerArgs,
 }
 
-/// The rate and the duration of the load in each case, and how long the tool waits for the webhooks.
+/// The rate and the duration of the load in each case, and how long the tool waits for webhooks.
 #[derive(Clone, Copy)]
 struct LoadOptions {
     rate: f64,
@@ -93,8 +93,8 @@ async fn run_case(
     load: LoadOptions,
 ) -> anyhow::Result<CaseResult> {
     let directory = temporary_directory(args.keep)?;
-    // `strace` compares paths byte for byte. The path must therefore be the canonical path, which the system
-    // uses.
+    // `strace` compares paths byte for byte, and the operating system uses canonical paths. The path of the
+    // data directory must therefore be canonical.
     let root = directory.path().canonicalize()?;
     let data_dir = root.join("data");
     match case.fault {

@@ -1,4 +1,4 @@
-//! Starts the test environment of a load tool: a server with an empty data directory, an image origin, a
+//! Starts everything that a load tool needs: a server with an empty data directory, an image origin, a
 //! webhook receiver, and HTTP clients.
 
 use std::ffi::OsString;
@@ -16,41 +16,42 @@ use crate::request_template::{InputMode, RequestTemplate, RequestUrls, TestImage
 use crate::server::{Installation, Server, ServerArgs, temporary_directory};
 use crate::webhook_receiver::WebhookReceiver;
 
-/// The URL path of the image at the origin.
+/// The path in the URL of the image that the image origin serves.
 pub(crate) const IMAGE_PATH: &str = "/image.jpg";
 
-/// Options of a test environment.
+/// The options of a test environment.
 pub(crate) struct EnvironmentOptions<'a> {
     pub(crate) binary: &'a Path,
-    /// Settings of the server in the form `section.key=value`.
+    /// The settings of the server in the form `section.key=value`.
     pub(crate) settings: &'a [String],
-    /// Environment variables of the server.
+    /// The environment variables of the server process.
     pub(crate) variables: Vec<(&'static str, OsString)>,
-    /// Whether the server's directory stays on the disk after the run.
+    /// Whether the directory of the server stays on the disk after the run.
     pub(crate) keep: bool,
     pub(crate) image: &'a TestImage,
     pub(crate) input: InputMode,
 }
 
-/// A running test environment. Its server listens.
+/// A running test environment, whose server listens on its port.
 pub(crate) struct TestEnvironment {
     pub(crate) installation: Installation,
     pub(crate) server: Server,
     pub(crate) address: SocketAddr,
     pub(crate) image_url: String,
     pub(crate) receiver: WebhookReceiver,
-    /// The template of the load's requests. Their webhooks go to `receiver`.
+    /// The template of the requests of the load. The webhooks of these requests go to `receiver`.
     pub(crate) template: Arc<RequestTemplate>,
     /// The client that sends the load.
     pub(crate) http: Arc<HttpClient>,
-    /// The client for all other requests.
+    /// The client for all requests that are not part of the load.
     pub(crate) api: Arc<ApiClient>,
-    /// The directory with the server's files. It is deleted on drop, except with the option `keep`.
+    /// The directory with the files of the server. It is deleted when this value is dropped, unless the
+    /// option `keep` is set.
     _directory: TempDir,
 }
 
 impl<'a> EnvironmentOptions<'a> {
-    /// Creates options from the command-line arguments for the server.
+    /// Creates the options from the command-line arguments that concern the server.
     pub(crate) fn new(
         args: &'a ServerArgs,
         binary: &'a Path,
@@ -88,8 +89,8 @@ impl<'a> EnvironmentOptions<'a> {
 }
 
 impl TestEnvironment {
-    /// Creates a request template for the environment's server. The requests have the webhook `webhook`
-    /// instead of the default webhook, and the server fetches the image.
+    /// Creates a template of requests to this server. The requests have the object `webhook` instead of the
+    /// default webhook, and the server downloads the image from its URL.
     pub(crate) fn template_for(&self, image: &TestImage, webhook: Value) -> Arc<RequestTemplate> {
         let urls = RequestUrls { image: self.image_url.clone(), webhook };
         let key = &self.installation.key;

@@ -12,22 +12,23 @@ pub(super) struct DiskCase {
 
 /// A fault of the disk.
 pub(super) enum Fault {
-    /// The disk is full until the trial frees space on it.
+    /// The disk is full. The fault ends when the tool frees space on the disk.
     DiskFull,
-    /// Some system calls on a file or folder of the data directory fail. `fault` has the syntax of `strace`.
+    /// Some system calls on a file or folder of the data directory fail. `calls` names these system calls,
+    /// and `fault` says how they fail, both in the syntax of `strace`.
     FailingCalls { calls: &'static str, file: &'static str, fault: &'static str },
 }
 
-/// The required reaction of the server to a fault, before the server is restarted.
+/// How the server must react to a fault of the disk before the server is restarted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reaction {
     /// The server accepts requests again after the end of the fault.
     Recovers,
-    /// The trial kills the server during the fault, so that no reaction is required.
+    /// No reaction is required, because the tool kills the server during the fault.
     Killed,
-    /// The server accepts no more requests, and `/healthz` and `/readyz` respond with 503.
+    /// After the fault, the server accepts no more requests, and answers `/healthz` and `/readyz` with 503.
     Refuses,
-    /// The server refuses exactly the requests whose data cannot be flushed.
+    /// The server refuses the requests whose data cannot be flushed to the disk, and accepts all others.
     RefusesEach,
 }
 

@@ -10,18 +10,19 @@ use anyhow::{Context, ensure};
 
 use crate::report::progress;
 
-/// The size of the file system, which is enough for a server, its log and some results.
+/// The size of the file system. It is enough for the data of a server, its log and some processed images.
 const SIZE: &str = "size=32m";
 
-/// The interval at which the tool fills the disk again, because the server may have freed space.
+/// The interval at which the tool fills the disk again, because the server may have freed space in the
+/// meantime.
 const REFILL_EVERY: Duration = Duration::from_millis(20);
 
-/// A mounted file system, which is unmounted on drop.
+/// A mounted file system. It is unmounted when this value is dropped.
 pub(super) struct SmallDisk {
     path: PathBuf,
 }
 
-/// Fails with a hint if this user may not mount a file system.
+/// Checks that this user may mount a file system. If not, the error says what the user can do.
 pub(super) fn ensure_root() -> anyhow::Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
@@ -42,8 +43,8 @@ impl SmallDisk {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Fills the disk, and keeps it full until the caller drops the future. The future completes only with an
-    /// error.
+    /// Fills the disk, and keeps the disk full until the caller drops the future. The future completes only
+    /// if the disk cannot be filled.
     pub(super) async fn keep_full(&self) -> anyhow::Error {
         let mut ticks = tokio::time::interval(REFILL_EVERY);
         loop {

@@ -1,5 +1,5 @@
-//! The trial of one case of the tool `disk`: the fault occurs while a server is under load, and the server is
-//! then restarted without the fault.
+//! The trial of one fault of the disk: the fault occurs while a server is under load, and the server is then
+//! restarted without the fault.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,16 +26,16 @@ use crate::server::Installation;
 use crate::strace::Tracer;
 use crate::webhook_receiver::WebhookReceiver;
 
-/// The time limit until the server accepts a request again, counted from the end of the fault.
+/// The time limit, counted from the end of the fault, until the server accepts a request again.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The fraction of the load's duration after which the disk is filled.
+/// The fraction of the duration of the load after which the disk is filled.
 const PART_BEFORE_FULL: f64 = 0.3;
 
-/// The number of requests that are sent to a server that must refuse all of them.
+/// The number of requests that the tool sends to a server that must refuse all of them.
 const N_REFUSALS: u64 = 20;
 
-/// A trial with the server's installation, its image origin and its webhook receiver. `result` has the
+/// The trial of one fault: the server's files, its image origin and its webhook receiver. `result` holds the
 /// outcomes of all requests so far.
 pub(super) struct DiskTrial<'a> {
     case: &'a DiskCase,
@@ -47,18 +47,18 @@ pub(super) struct DiskTrial<'a> {
     result: LoadResult,
 }
 
-/// The figures of one case.
+/// The figures of the trial of one fault.
 #[derive(Debug, Serialize)]
 pub(super) struct CaseResult {
     case: &'static str,
     #[serde(flatten)]
     audit: Audit,
-    /// Responses with 503, which is the correct status during the fault.
+    /// The number of responses with status 503, which is the correct status during the fault.
     refused: usize,
-    /// Responses that are neither 202 nor 503.
+    /// The number of responses whose status is neither 202 nor 503.
     rejected: usize,
     cut: usize,
-    /// Requests that the server accepted although they were sent after a failed flush.
+    /// The number of requests that the server accepted although they were sent after a failed flush.
     false_202: usize,
     /// The number of errors that SQLite found in the database.
     corrupt: usize,
@@ -67,7 +67,7 @@ pub(super) struct CaseResult {
 }
 
 impl CaseResult {
-    /// Returns whether the server reacted as required, lost no webhook, and gave no wrong response.
+    /// Returns whether the server reacted as required, lost no webhook, and sent no wrong response.
     pub(super) fn is_good(&self) -> bool {
         let audit = &self.audit;
         let n_bad = audit.lost + audit.altered + audit.failed + self.rejected + self.cut;
@@ -139,8 +139,8 @@ impl<'a> DiskTrial<'a> {
         self.restart_and_judge(0, was_hit && is_right).await
     }
 
-    /// Returns whether `/healthz` and `/readyz` both respond with 503, which means that the server needs a
-    /// restart.
+    /// Returns whether the server answers both `/healthz` and `/readyz` with 503, which means that the server
+    /// must be restarted.
     async fn is_reported_unhealthy(&self, address: SocketAddr) -> anyhow::Result<bool> {
         let api = ApiClient::new(address, &self.installation.key);
         let (healthy, ready) = (api.get("/healthz").await?, api.get("/readyz").await?);
@@ -155,8 +155,8 @@ impl<'a> DiskTrial<'a> {
         (Arc::new(HttpClient::new(address)), Arc::new(template))
     }
 
-    /// Counts the accepted requests that were sent after the time `time_s`, in seconds since 1970. Without a
-    /// time, counts all accepted requests.
+    /// Counts the accepted requests that were sent after the time `time_s`, in seconds since 1970. If no time
+    /// is given, counts all accepted requests.
     fn n_accepted_since(&self, time_s: Option<f64>) -> usize {
         let now = clock_gettime(ClockId::Realtime);
         let now_s = now.tv_sec as f64 + now.tv_nsec as f64 / 1e9;
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_case_with_one_unmet_requirement_is_not_good() {
+    fn the_result_of_a_disk_fault_is_not_good_if_one_requirement_is_unmet() {
         let audit = Audit { accepted: 9, delivered: 9, ..Audit::default() };
         let good = || CaseResult {
             case: "",
