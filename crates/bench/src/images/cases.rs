@@ -2,8 +2,8 @@
 //! with the same sizes, resampling kernel, quality and kind of encoding.
 //!
 //! pixaven and sharp both write baseline JPEG with 4:2:0 and Huffman tables that are optimised for the image,
-//! and WebP with libwebp's method 4. PNG and GIF have no quality, so that each program uses its defaults, and
-//! the table shows the sizes of the files.
+//! and WebP with libwebp's method 4. PNG and GIF have no quality. Each program therefore writes them with its
+//! defaults, and the report shows the sizes of the files, too.
 
 use pixaven_imaging::Plan;
 use pixaven_imaging::plan::{
@@ -21,7 +21,7 @@ pub(super) struct ImageCase {
     /// A JavaScript expression that creates a pipeline of `sharp`. The variable `input` holds the bytes of
     /// the input file.
     pub(super) sharp: &'static str,
-    /// The largest acceptable ratio of processor time: pixaven divided by sharp.
+    /// The largest acceptable ratio of processor time: the time of pixaven divided by the time of sharp.
     pub(super) max_cpu_ratio: Option<f64>,
     /// Whether the case takes many seconds.
     pub(super) is_long: bool,
@@ -78,14 +78,14 @@ const GIF_HALF: &str =
 const AVIF: &str = "sharp(input).avif({quality: 50, effort: 4})";
 const WEBP_ANIMATED: &str = "sharp(input, {animated: true}).webp({quality: 80, effort: 4})";
 
-/// `sharp` always resizes before it flips, even if the script calls `flip` first. The crop is centred, so
-/// that both orders give the same result.
+/// `sharp` always resizes before it flips, even if the script calls `flip` first, whereas pixaven flips
+/// first. The crop is centred, so that both orders give the same result.
 const CHAIN: &str = "sharp(input).rotate().flop()
     .extract({left: 200, top: 200, width: 2325, height: 1825})
     .resize(720, 565, {fit: 'fill', kernel: 'lanczos3'}).linear(1.1, 0).blur(2)
     .extend({top: 20, right: 20, bottom: 20, left: 20, background: 'white'}).jpeg({quality: 80})";
 
-/// Creates a plan that encodes in a format, and resizes before if `size` is given.
+/// Creates a plan that resizes an image, if `size` is given, and encodes the image in a format.
 fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
     let quality = match format {
         Format::Avif => Some(50),
@@ -112,7 +112,7 @@ fn plan(size: Option<(u32, u32)>, format: Format) -> Plan {
     }
 }
 
-/// Creates a plan of seven operations: orient upright, flip, crop, resize, adjust, blur, pad.
+/// Creates a plan of seven operations: apply the EXIF orientation, flip, crop, resize, adjust, blur, pad.
 fn chain() -> Plan {
     Plan {
         flip: Some(Flip { horizontal: true, vertical: false }),

@@ -1,10 +1,10 @@
 //! The input images of the cases: two images of the corpus, images that are made from these two, and
 //! generated animations.
 //!
-//! pixaven's encoders write the images with usual settings: JPEG at quality 89, the highest quality at which
-//! pixaven's encoder uses 4:2:0, as cameras do, and PNG with the effort of libpng's default. The image of 12
-//! megapixels is an enlarged photograph of the corpus. The tool adds grain like that of a camera sensor,
-//! because an enlarged image without grain is too smooth.
+//! pixaven's encoders write the images with common settings. JPEG has quality 89, the highest quality at
+//! which pixaven's encoder uses the chroma subsampling 4:2:0 of most cameras. PNG has the compression effort
+//! that is libpng's default. The image of 12 megapixels is an enlarged photograph of the corpus. The tool
+//! adds grain like that of a camera sensor, because an enlarged image without grain is too smooth.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,13 +17,13 @@ use pixaven_imaging::plan::{
 use pixaven_imaging::{Channels, Image, Limits, Scratch, encode_animation, process};
 use tempfile::TempDir;
 
-/// The strength of the grain in percent. This value changes a sample by about 3 of 255 levels.
+/// The strength of the added grain in percent. This strength changes a sample by about 3 of 255 levels.
 const GRAIN: f32 = 6.0;
 
-/// The display time of each frame of an animation in milliseconds.
+/// The display time of each frame of a generated animation, in milliseconds.
 const DELAY_MS: u32 = 40;
 
-/// An input image of the cases.
+/// An input image of the measured cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Input {
     /// 4000×3000, baseline JPEG.
@@ -44,7 +44,7 @@ pub(super) enum Input {
     Gif200,
 }
 
-/// A directory of input images. Each image is created when a case needs it.
+/// A directory of input images. An image is created when a case needs it for the first time.
 pub(super) struct Inputs {
     corpus: PathBuf,
     dir: TempDir,
@@ -76,7 +76,7 @@ impl Inputs {
         Ok(path)
     }
 
-    /// Returns the path of a file of the corpus. The file name must end with `name`.
+    /// Returns the path of the file in the corpus whose name ends with `name`.
     fn corpus_file(&self, format: &str, name: &str) -> anyhow::Result<PathBuf> {
         let dir = self.corpus.join("gold").join(format);
         let entries =
@@ -110,8 +110,8 @@ impl Inputs {
         }
     }
 
-    /// Processes the photograph of the corpus: resizes it if `size` is given, and adds grain if `grain` is
-    /// given.
+    /// Processes the photograph of the corpus: resizes the photograph if `size` is given, and adds grain if
+    /// `grain` is given.
     fn photo(
         &mut self,
         size: Option<(u32, u32)>,
@@ -142,8 +142,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Creates a GIF animation. Its content moves by three columns in each frame and by one row in every second
-/// frame.
+/// Creates a GIF animation. From frame to frame, its content moves by three columns, and in every second
+/// frame also by one row.
 fn animation(width: u32, height: u32, n_frames: u32) -> anyhow::Result<Vec<u8>> {
     let (n_columns, n_rows) = (width + n_frames * 3, height + n_frames / 2);
     let landscape =

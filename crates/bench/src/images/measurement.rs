@@ -1,4 +1,4 @@
-//! One measurement of a case. The measured process prints it as JSON.
+//! The result of measuring one case. The measured process prints it as one line of JSON.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -24,7 +24,7 @@ pub(crate) struct Measurement {
 }
 
 impl Measurement {
-    /// Runs a process and reads the measurement that it prints as JSON.
+    /// Runs a process that measures a case, and reads the measurement that the process prints as JSON.
     pub(super) fn of_process(command: &mut Command) -> anyhow::Result<Self> {
         let program = format!("{}", command.get_program().display());
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
@@ -35,7 +35,8 @@ impl Measurement {
         })
     }
 
-    /// Returns the median of each figure, or `None` without measurements.
+    /// Returns the median of each figure over several measurements. Returns `None` if there is no
+    /// measurement.
     pub(super) fn median(measurements: &[Self]) -> Option<Self> {
         let of = |figure: fn(&Self) -> f64| median(measurements.iter().map(figure).collect());
         Some(Self {
@@ -47,7 +48,8 @@ impl Measurement {
     }
 }
 
-/// Returns the median: the middle value, or the mean of the two middle values. Returns `None` without values.
+/// Returns the median of some values: the middle value, or the mean of the two middle values. Returns `None`
+/// if there are no values.
 pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

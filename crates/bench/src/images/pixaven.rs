@@ -20,8 +20,8 @@ const ENVIRONMENT: [(&str, &str); 3] = [
     ("MALLOC_TRIM_THRESHOLD_", "134217728"),
 ];
 
-/// The number of repetitions before the measured ones. They fill the buffers, because an image worker of a
-/// server also keeps its buffers between images.
+/// The number of runs of the plan before the measured runs. They fill the buffers, because an image worker of
+/// a server also keeps its buffers from one image to the next.
 const N_WARM_UP: u32 = 2;
 
 /// The arguments of the hidden command `images-ours`.
@@ -35,7 +35,7 @@ pub(crate) struct MeasureArgs {
     output: Option<PathBuf>,
 }
 
-/// Measures a case in a separate process.
+/// Measures a case with pixaven in a separate process.
 pub(super) fn measure(
     input: &Path,
     case: &ImageCase,
@@ -58,7 +58,7 @@ pub(crate) fn measure_here(args: &MeasureArgs) -> anyhow::Result<()> {
     let mut scratch = Scratch::default();
     let mut run_plan =
         || -> anyhow::Result<Processed> { Ok(process(&input, &plan, &Limits::default(), &mut scratch)?) };
-    // If the first run of the plan uses up the budget, the plan is not repeated.
+    // If the first run of the plan uses up the whole budget of processor time, the plan is not run again.
     let mut start_ms = cpu_ms();
     let mut last = run_plan()?;
     let mut n_runs = 1;

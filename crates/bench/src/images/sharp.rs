@@ -1,5 +1,5 @@
-//! Measures a case with sharp. Node.js runs sharp with one thread for pixels and with the operation cache of
-//! sharp switched off.
+//! Measures a case with sharp. Node.js runs sharp with one thread for image processing and with sharp's cache
+//! of operations switched off.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::cases::ImageCase;
 use super::measurement::Measurement;
 
-/// A script that repeats one case and prints a measurement in the same form as the measurement of pixaven.
+/// A JavaScript program that repeats one case with sharp and prints a measurement in the same form as pixaven
+/// does.
 const SCRIPT: &str = include_str!("sharp.js");
 
 /// An installation of sharp.
@@ -23,7 +24,7 @@ pub(super) struct Sharp {
 }
 
 impl Sharp {
-    /// Finds sharp in the folder `node_modules` of a directory.
+    /// Finds sharp in the folder `node_modules` of the given directory.
     pub(super) fn find(dir: &Path) -> anyhow::Result<Self> {
         let dir = dir.canonicalize().with_context(|| format!("no directory {}", dir.display()))?;
         let output = node(&dir).output().context("cannot run node: --peers needs Node.js")?;
@@ -34,7 +35,7 @@ impl Sharp {
         Ok(Self { dir, ..found })
     }
 
-    /// Measures a case in a separate process.
+    /// Measures a case with sharp in a separate process.
     pub(super) fn measure(
         &self,
         input: &Path,

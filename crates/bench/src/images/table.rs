@@ -6,26 +6,27 @@ use super::cases::ImageCase;
 use super::measurement::{Measurement, median};
 use crate::report::Table;
 
-/// The results of one case: medians over all rounds. In each round, a ratio is the figure of pixaven divided
-/// by the figure of sharp. The ratio of the case is the median over all rounds.
+/// The result of one case. The figures of pixaven and of sharp are medians over all rounds. In each round, a
+/// ratio is the figure of pixaven divided by the figure of sharp, and the ratio of the case is the median of
+/// these ratios.
 #[derive(Debug, Serialize)]
 pub(crate) struct CaseResult {
     job: &'static str,
     ours: Option<Measurement>,
     sharp: Option<Measurement>,
-    /// The ratio of processor time.
+    /// The ratio of the processor times of pixaven and sharp.
     cpu_ratio: Option<f64>,
     /// The largest acceptable ratio of processor time.
     cpu_target: Option<f64>,
-    /// The ratio of the memory for the images (`growth_kib`).
+    /// The ratio of the memory that pixaven and sharp need for the images (`growth_kib`).
     growth_ratio: Option<f64>,
-    /// The ratio of the peak memory of the whole process (`peak_kib`).
+    /// The ratio of the peak memory of the whole process of pixaven and of sharp (`peak_kib`).
     peak_ratio: Option<f64>,
 }
 
 impl CaseResult {
-    /// Computes the result of a case. `ours` and `theirs` have one measurement per round, in the same order;
-    /// `theirs` is empty if sharp was not measured.
+    /// Computes the result of a case. `ours` and `theirs` hold the measurements of pixaven and of sharp, one
+    /// per round and in the same order. `theirs` is empty if sharp was not measured.
     pub(super) fn new(case: &ImageCase, ours: &[Measurement], theirs: &[Measurement]) -> Self {
         let ratio = |figure: fn(&Measurement) -> f64| {
             median(ours.iter().zip(theirs).map(|(ours, theirs)| figure(ours) / figure(theirs)).collect())
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ratio_of_a_case_is_the_median_of_the_ratios_of_all_rounds() {
+    fn the_ratio_of_an_image_case_is_the_median_of_the_ratios_of_all_rounds() {
         let case = &cases::all()[0];
         let ours = [1.0, 2.0, 30.0].map(measurement);
         let theirs = [2.0, 2.0, 10.0].map(measurement);
