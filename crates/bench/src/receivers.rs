@@ -26,7 +26,8 @@ use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, tenths};
 use crate::server::{Build, ServerArgs};
 
-/// The time limit for a webhook to reach a settled state.
+/// The time limit within which a webhook must end, or must wait for an attempt that is due after the end of
+/// the run.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The interval between two reads of a webhook's history.
@@ -37,8 +38,8 @@ const POLL_EVERY: Duration = Duration::from_millis(250);
 const WARM_UP_RATE: f64 = 50.0;
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// The largest allowed growth of the server's memory in MiB: the peak of the whole run minus the memory after
-/// the warm-up.
+/// The largest allowed growth of the server's memory in MiB: the peak memory of the whole run minus the
+/// memory after the warm-up.
 const MAX_GROWTH_MIB: f64 = 32.0;
 
 /// The expected and the observed outcome of the webhooks to one receiver.
@@ -52,19 +53,19 @@ struct Comparison {
 #[derive(Debug, Clone, Serialize)]
 struct Figures {
     receivers: usize,
-    /// The names of the receivers whose webhooks differ from the expectation.
+    /// The names of the receivers whose webhooks had another outcome than expected.
     different: Vec<&'static str>,
     seconds: f64,
-    /// Resident sizes of the server process in MiB: after the warm-up (`rss_warm_mib`), and the peak of the
-    /// whole run (`peak_rss_mib`).
+    /// The resident size of the server process in MiB: after the warm-up (`rss_warm_mib`), and the peak of
+    /// the whole run (`peak_rss_mib`).
     rss_warm_mib: Option<f64>,
     peak_rss_mib: Option<f64>,
     growth_mib: Option<f64>,
-    /// Whether the memory of the server grew by at most [`MAX_GROWTH_MIB`].
+    /// Returns whether the memory of the server grew by at most [`MAX_GROWTH_MIB`].
     is_flat: bool,
 }
 
-/// Sends webhooks to all receivers, and compares the outcome of each webhook with its expectation.
+/// Sends webhooks to all receivers, and compares the outcome of each webhook with the documented outcome.
 pub(crate) async fn run(args: &ServerArgs) -> anyhow::Result<Report> {
     let (image, authority) = (TestImage::noop()?, CertificateAuthority::new());
     let binary = args.binary(Build::SameProfile).await?;
@@ -87,8 +88,8 @@ pub(crate) async fn run(args: &ServerArgs) -> anyhow::Result<Report> {
         .require("the server's memory grows by at most 32 MiB", figures.is_flat))
 }
 
-/// Settings of the server that shorten the run of the tool: a short deadline for each attempt, and a short
-/// first pause in the retry schedule. The second pause of the retry schedule is longer than the run.
+/// Settings of the server that make the run of the tool shorter: a short deadline of an attempt, and a short
+/// pause before the second attempt. The pause before the third attempt is longer than the run.
 fn settings(authority: &CertificateAuthority) -> Vec<String> {
     let [first, second] = RETRY_SCHEDULE_S;
     vec![
@@ -105,8 +106,8 @@ async fn warm_up(environment: &TestEnvironment) {
     environment.receiver.wait_for(&result.accepted, SETTLE_TIMEOUT).await;
 }
 
-/// Starts all receivers and sends webhooks to each of them. Returns the comparisons in the order of the
-/// catalogue.
+/// Starts all receivers and sends webhooks to each of them. Returns the expected and the observed outcomes in
+/// the order of the catalogue of receivers.
 async fn compare_all(
     environment: &TestEnvironment,
     authority: &CertificateAuthority,
@@ -130,8 +131,8 @@ async fn compare_all(
     Ok(comparisons.into_iter().map(|(_, comparison)| comparison).collect())
 }
 
-/// Sends webhooks one after the other. Each webhook is sent when the previous webhook has settled. Returns
-/// the observed outcome of the last webhook.
+/// Sends webhooks one after the other. Each webhook is sent when the previous webhook has ended, or waits for
+/// an attempt that is due after the end of the run. Returns the observed outcome of the last webhook.
 async fn send_in_sequence(n_webhooks: u32, api: &ApiClient, data: &Value) -> anyhow::Result<Observed> {
     let mut observed = send_until_settled(api, data).await?;
     for _ in 1..n_webhooks {
@@ -161,7 +162,8 @@ impl Comparison {
 }
 
 impl Figures {
-    /// Computes the figures. `rss_mib` holds the memory after the warm-up, and the peak memory, both in MiB.
+    /// Computes the figures of the run. `rss_mib` holds the memory of the server after the warm-up, and its
+    /// peak memory, both in MiB.
     fn new(comparisons: &[Comparison], seconds: f64, rss_mib: Option<(f64, f64)>) -> Self {
         let is_different = |comparison: &&Comparison| !comparison.differences().is_empty();
         let growth_mib = rss_mib.map(|(warm, peak)| tenths(peak - warm));
@@ -177,8 +179,8 @@ impl Figures {
     }
 }
 
-/// Creates a table with a row for each receiver. If the outcome differs from the expectation, a second row
-/// lists the differences.
+/// Creates a table with a row for each receiver. If the observed outcome differs from the expected outcome, a
+/// second row lists the differences.
 fn table(comparisons: &[Comparison]) -> Table {
     let mut table = Table::new(&["receiver", "expected", "got"]);
     for comparison in comparisons {

@@ -1,5 +1,5 @@
-//! The catalogue of all misbehaving receivers. Each receiver has an expected outcome of the webhooks that are
-//! sent to it, as documented in `docs/webhooks.md`.
+//! The catalogue of all misbehaving receivers. For each receiver, it says which outcome `docs/webhooks.md`
+//! documents for the webhooks that are sent to the receiver.
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
@@ -29,7 +29,7 @@ const BOMB_MIB: usize = 128;
 pub(super) struct ReceiverCase {
     pub(super) name: &'static str,
     pub(super) endpoint: Endpoint,
-    /// The members of the object `webhook` in the request, except the URL.
+    /// The members of the request's object `webhook`, without the member `url`.
     pub(super) webhook_options: Value,
     /// The number of webhooks that are sent one after the other. `expected` is the expected outcome of the
     /// last webhook.
@@ -237,8 +237,8 @@ fn tls(authority: &CertificateAuthority) -> Vec<ReceiverCase> {
     let ok = || respond(OK);
     let tls = Expected::no_answer("tls");
     let timeout = Expected::no_answer("timeout").at_deadline();
-    // The 5-byte header of a TLS handshake record of 16 KiB. The receiver then sends the content of the
-    // record slowly.
+    // The receiver sends the 5-byte header of a TLS handshake record of 16 KiB. It then sends the content of
+    // the record slowly.
     let slow = vec![ReadByte, Action::Send(vec![0x16, 3, 3, 0x40, 0]), Drip(vec![0])];
     let plain = vec![ReadByte, Action::send("HTTP/1.1 400 Bad Request\r\n\r\n"), Hang];
     let certified = Endpoint::Https(authority.server_config("localhost"), ok());

@@ -1,5 +1,5 @@
-//! The endpoint to which the webhooks of a catalogue case are sent: a scripted receiver, or an address
-//! without a receiver.
+//! The endpoint to which the tool `receivers` sends the webhooks of a case: a receiver that runs a script, or
+//! an address without a receiver.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use pixaven_testkit::receiver::ScriptedReceiver;
 use pixaven_testkit::script::Action;
 use tokio_rustls::rustls::ServerConfig;
 
-/// Describes what listens at the address of a webhook.
+/// What listens at the address to which a webhook is sent.
 pub(super) enum Endpoint {
     /// No program listens at the address, so that connections are refused.
     ClosedPort,
-    /// The address is one that the server's address policy forbids.
+    /// The address policy of the server forbids connections to this address.
     ForbiddenAddress,
-    /// A receiver with a list of scripts. The first connection runs the first script, the second connection
-    /// runs the second script, and so on. All further connections run the last script.
+    /// A receiver with a list of scripts. Its first connection runs the first script, its second connection
+    /// runs the second script, and so on. All connections after the last script run the last script again.
     Http(Vec<Vec<Action>>),
     /// A receiver with an `https` URL. It runs its script without a TLS handshake.
     HttpsWithoutTls(Vec<Action>),
@@ -23,11 +23,11 @@ pub(super) enum Endpoint {
     Https(Arc<ServerConfig>, Vec<Action>),
 }
 
-/// An endpoint that is ready: its receiver listens, or its port is closed.
+/// An endpoint that can be used: its receiver listens, or its port is closed.
 pub(super) struct RunningEndpoint {
     pub(super) url: String,
     receiver: Option<ScriptedReceiver>,
-    /// Reserves the closed port, so that no other program can listen on it.
+    /// Keeps the closed port reserved, so that no other program can listen on it.
     _closed_port: Option<ClosedPort>,
 }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::observed::{Attempt, Observed, OutcomeWithStatus, SettledState};
 
-/// The deadline of an attempt, as set in the server under test.
+/// The deadline of an attempt, as the tool sets it in the tested server.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
-/// How much later than its deadline an attempt may end, because the machine is busy.
+/// How much later than its deadline an attempt may end. An attempt may end late because the machine is busy.
 const MAX_LATENESS: Duration = Duration::from_secs(1);
 
-/// The pauses in seconds before the second and the third attempt, as set in the server under test. A webhook
-/// counts as settled when its next pause is longer than the first of these pauses.
+/// The pauses in seconds before the second and the third attempt, as the tool sets them in the tested server.
+/// A waiting webhook counts as settled if its pause is longer than the first of these pauses.
 pub(super) const RETRY_SCHEDULE_S: [i64; 2] = [1, 200];
 
 /// The number of seconds in the header `Retry-After` that receivers send. It is longer than the first pause
@@ -27,14 +27,14 @@ pub(super) const TOLERANCE_S: i64 = 3;
 pub(super) struct Expected {
     /// The expected outcome of every attempt.
     outcome: &'static str,
-    /// The HTTP status that every attempt gets; `None` without a response.
+    /// The HTTP status of the response to every attempt. `None` means that the attempts get no response.
     status: Option<u16>,
     n_attempts: usize,
     state: SettledState<&'static str>,
     /// Whether every attempt lasts until its deadline.
     is_slow: bool,
-    /// The number of connections that the receiver accepts. This number shows that the server does not follow
-    /// redirects and does not send a request twice.
+    /// The number of connections that the receiver accepts. A larger number would show that the server
+    /// follows redirects or sends a request twice.
     pub(super) n_connections: usize,
     /// The text with which the response body in the history begins.
     response: &'static str,
@@ -55,8 +55,8 @@ impl Expected {
         }
     }
 
-    /// Expects that two attempts end without a response, and that the webhook then waits for the third
-    /// attempt.
+    /// Expects that the receiver sends no response to two attempts, and that the webhook then waits for the
+    /// third attempt.
     pub(super) const fn no_answer(outcome: &'static str) -> Self {
         Self {
             outcome,
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// The time 200 s after the end of an attempt that took about 10 ms.
+    /// The time 200 s after the end of an attempt that lasted about 10 ms.
     const LATER: &str = "2026-01-10T12:03:20.100Z";
 
     fn observed(outcome: &str, status: u16, duration_ms: u32, next_attempt: &str) -> Observed {

@@ -1,4 +1,4 @@
-//! The observed outcome of a webhook, read from the public history.
+//! The observed outcome of a webhook, read from the public history of webhooks.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::expected::{RETRY_SCHEDULE_S, TOLERANCE_S};
 
-/// A settled webhook in the history: all its attempts, and its state after the last attempt.
+/// A webhook in the history that has ended, or that waits for an attempt after the end of the run: all
+/// attempts of the webhook, and its state after the last attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Observed {
     pub(super) attempts: Vec<Attempt>,
@@ -21,14 +22,15 @@ pub(super) struct Observed {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     pub(super) outcome: String,
-    /// The HTTP status of the response; `None` without a response.
+    /// The HTTP status of the response. `None` means that there was no response.
     pub(super) status: Option<u16>,
     pub(super) duration: Duration,
     /// The beginning of the response body, as stored in the history.
     pub(super) response: String,
 }
 
-/// The state of a settled webhook: a final state, or a wait that is longer than the run. `T` is a text type.
+/// The state of a webhook that has ended, or that waits for an attempt after the end of the run. `T` is a
+/// text type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SettledState<T> {
     Delivered,
@@ -43,7 +45,8 @@ pub(super) enum SettledState<T> {
 }
 
 impl Observed {
-    /// Reads the state from the object `webhook` of a response. Returns `None` if the webhook is not settled.
+    /// Reads the state from the object `webhook` of a response. Returns `None` if the webhook is being sent
+    /// or waits only for a short time.
     pub(super) fn read(webhook: &Value) -> anyhow::Result<Option<Self>> {
         let attempts = webhook["attempts"].as_array().map_or(&[][..], Vec::as_slice);
         let state = match text(webhook, "status")? {
@@ -112,7 +115,8 @@ impl<T: fmt::Display> fmt::Display for SettledState<T> {
     }
 }
 
-/// An outcome that is displayed with the HTTP status if there is one, such as `rejected 500`.
+/// Formats the outcome of an attempt together with the HTTP status of the response, if there was a response:
+/// for example `rejected 500`.
 pub(super) struct OutcomeWithStatus<'a>(pub(super) &'a str, pub(super) Option<u16>);
 
 impl fmt::Display for OutcomeWithStatus<'_> {
@@ -131,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_webhook_whose_next_attempt_is_due_soon_is_not_settled() {
+    fn a_webhook_whose_next_attempt_is_due_soon_does_not_count_as_settled() {
         let soon = json!({
             "status": "scheduled", "waits_for": "retry", "next_attempt": "2026-01-10T12:00:01.010Z",
             "attempts": [{ "started": "2026-01-10T12:00:00.000Z", "duration_ms": 10,
@@ -142,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_webhook_without_a_reason_is_an_error() {
+    fn reading_a_failed_webhook_without_a_reason_returns_an_error() {
         assert!(Observed::read(&json!({"status": "failed"})).is_err());
     }
 }
