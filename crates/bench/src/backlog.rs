@@ -31,8 +31,8 @@ const MAX_START_S: f64 = 5.0;
 /// The largest allowed peak memory of a server with a backlog, in MiB.
 const MAX_RSS_MIB: f64 = 300.0;
 
-/// The largest allowed value of: the p99 time to a 202 with a backlog, divided by the p99 time to a 202
-/// without a backlog.
+/// The largest allowed ratio of two p99 times from a request to its 202 response: the time with a backlog
+/// divided by the time without one.
 const MAX_ACCEPT_RATIO: f64 = 2.0;
 
 /// When no webhook has arrived for this long, all missing webhooks count as lost.
@@ -58,14 +58,15 @@ struct Figures {
     pending: u32,
     /// Seconds that the tool needs to write the backlog.
     fill_s: f64,
-    /// Seconds from the start of the server process with the backlog until the server listens.
+    /// Seconds from the start of the server process with the backlog until the server listens on its port.
     start_s: f64,
     peak_rss_server_mib: Option<f64>,
-    /// The figures of the load without waiting webhooks.
+    /// The figures of the load on the server without waiting webhooks.
     empty: LoadFigures,
-    /// The figures of the load with waiting webhooks.
+    /// The figures of the load on the server with waiting webhooks.
     backlog: LoadFigures,
-    /// The p99 time to a 202 with the backlog, divided by the p99 time to a 202 without the backlog.
+    /// The ratio of the p99 times from a request to its 202 response: the time with the backlog divided by
+    /// the time without the backlog.
     accept_p99_ratio: f64,
 }
 
@@ -73,9 +74,9 @@ struct Figures {
 struct LoadFigures {
     #[serde(flatten)]
     audit: Audit,
-    /// Times from the scheduled time of a request to the end of its 202, in milliseconds.
+    /// The time from the scheduled time of a request to the end of its 202 response, in milliseconds.
     accept_ms: Percentiles,
-    /// Times from the end of the 202 to the arrival of the webhook, in milliseconds.
+    /// The time from the end of the 202 response to the arrival of the webhook, in milliseconds.
     delivery_ms: Percentiles,
 }
 
@@ -113,8 +114,8 @@ pub(crate) async fn run(args: &BacklogArgs) -> anyhow::Result<Report> {
 }
 
 impl LoadFigures {
-    /// Waits for the webhooks of a load, and computes its figures. Fails when the server did not accept every
-    /// request.
+    /// Waits until the webhooks of a load have arrived, and computes the figures of this load. Fails if the
+    /// server did not accept every request.
     async fn new(result: LoadResult, receiver: &WebhookReceiver) -> anyhow::Result<Self> {
         receiver.wait_for(&result.accepted, DRAIN).await;
         let deliveries = receiver.deliveries_of(&result.accepted);

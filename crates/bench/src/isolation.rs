@@ -27,21 +27,20 @@ use crate::request_template::{InputMode, RequestTemplate, TestImage};
 use crate::resource_usage::hundredths;
 use crate::server::{Build, ServerArgs};
 
-/// The largest allowed ratio of the p99 delivery times: the server with the backlog, divided by the server
-/// without it.
+/// The largest allowed ratio of two p99 delivery times: the time of the server with the backlog divided by
+/// the time of the server without it.
 const MAX_RATIO: f64 = 2.0;
 
 /// Seconds of load on each server before the measurement begins.
 const WARM_UP_S: f64 = 2.0;
 
-/// The number of periods (turns) of load for each server. A turn of one server is followed by a turn of the
-/// other.
+/// The number of periods of load on each server. The periods of the two servers alternate.
 const N_TURNS: u32 = 10;
 
 /// How many requests of the backlog are sent at the same time.
 const N_FILLERS: usize = 16;
 
-/// The server must process the images of all requests of the backlog within this time.
+/// The time limit within which the server must process the images of all requests of the backlog.
 const BACKLOG_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
@@ -65,14 +64,14 @@ pub(crate) struct IsolationArgs {
 #[derive(Debug, Clone, Serialize)]
 struct Figures {
     rate: f64,
-    /// Webhooks that wait for the hanging receiver: their number before the measurement, and their number
-    /// after it.
+    /// The number of webhooks that wait for the hanging receiver, before and after the measurement.
     pending: (u64, u64),
     /// The figures of the server without the backlog.
     alone: SideFigures,
     /// The figures of the server with the backlog.
     beside: SideFigures,
-    /// The p50 delivery time of the server with the backlog, divided by that of the server without it.
+    /// The ratio of two p50 delivery times: the time of the server with the backlog divided by the time of
+    /// the server without the backlog.
     p50_ratio: Option<f64>,
     p99_ratio: Option<f64>,
 }
@@ -82,7 +81,7 @@ struct Figures {
 struct SideFigures {
     #[serde(flatten)]
     audit: Audit,
-    /// Requests that the server did not accept.
+    /// The number of requests that the server did not accept.
     refused: usize,
     /// For each request, the milliseconds from the end of its 202 response to the arrival of its webhook.
     delivery_ms: Option<Percentiles>,
@@ -104,16 +103,16 @@ pub(crate) async fn run(args: &IsolationArgs) -> anyhow::Result<Report> {
 
 struct Run<'a> {
     options: EnvironmentOptions<'a>,
-    /// The number of webhooks to the hanging receiver.
+    /// The number of webhooks that wait for the hanging receiver.
     n_pending: usize,
     /// Webhooks per second to the healthy receiver.
     rate: f64,
-    /// Seconds of load on each server, as the sum of all its turns.
+    /// Seconds of load on each server, as the sum of all its periods of load.
     seconds: f64,
     drain: Duration,
 }
 
-/// One of the two servers, and the results of the load that it got.
+/// One of the two servers, and what happened to the requests that were sent to it.
 struct Side {
     environment: TestEnvironment,
     accepted: HashMap<Uuid, Instant>,
@@ -199,7 +198,7 @@ impl Figures {
 }
 
 /// Waits until the server has processed the images of all requests. Returns the number of webhooks that are
-/// not delivered yet.
+/// then not delivered yet.
 async fn wait_until_processed(environment: &TestEnvironment) -> anyhow::Result<u64> {
     let start = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_passes_if_the_p99_at_most_doubles_and_nothing_is_lost() {
+    fn an_isolation_run_passes_if_the_p99_delivery_time_at_most_doubles_and_no_webhook_is_lost() {
         for (beside_ms, lost, expected) in [(8.0, 0, true), (8.1, 0, false), (4.0, 1, false)] {
             assert_eq!(passes(side(beside_ms, lost)), expected, "{beside_ms} ms, {lost} lost");
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// Percentiles in milliseconds.
+/// Percentiles of measured times, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Percentiles {
     pub(crate) p50: f64,
@@ -24,7 +24,8 @@ impl Percentiles {
     }
 }
 
-/// Converts to milliseconds and rounds to two decimals, the resolution of the load tools' timers.
+/// Converts a time to milliseconds and rounds the number to two decimals, because the timers of the load
+/// tools are not more precise.
 fn round_ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
 }

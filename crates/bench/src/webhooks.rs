@@ -19,19 +19,20 @@ use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, ResourceUsage};
 use crate::server::{Build, Server, ServerArgs};
 
-/// The limit of the p99 response time and of the p99 delivery time. A server sustains a rate only if both
-/// times are below this limit.
+/// The limit of two p99 times: of the response time and of the delivery time. A server sustains a rate only
+/// if both times are below this limit.
 const MAX_P99: Duration = Duration::from_secs(1);
 
-/// The factor by which the search raises the rate, until the server no longer sustains it.
+/// The factor by which the search for the highest rate raises the rate each time, until the server no longer
+/// sustains the rate.
 const RATE_STEP: f64 = 1.3;
 
-/// How many more rates the search measures after it has found both a sustained rate and a rate that is too
-/// high.
+/// The number of rates that the search measures between the highest rate known to be sustained and the lowest
+/// rate known to be too high.
 const N_REFINEMENTS: u32 = 3;
 
-/// The highest rate of the search, in requests per second. Above it the load tools themselves are the
-/// bottleneck.
+/// The highest rate that the search measures, in requests per second. Above this rate, the load tools
+/// themselves are the bottleneck.
 const MAX_RATE: f64 = 20_000.0;
 
 /// The interval between two readings of the server's memory and processor time.
@@ -76,14 +77,14 @@ struct Figures {
     refused: usize,
     rejected: usize,
     cut: usize,
-    /// Times from the scheduled time of a request to the end of its 202, in milliseconds.
+    /// The time from the scheduled time of a request to the end of its 202 response, in milliseconds.
     accept_ms: Option<Percentiles>,
-    /// Times from the end of the 202 to the arrival of the webhook, in milliseconds.
+    /// The time from the end of the 202 response to the arrival of the webhook, in milliseconds.
     delivery_ms: Option<Percentiles>,
     /// Seconds of processor time of the server and its image workers per 1,000 accepted requests, counted
     /// from the start of each process.
     cpu_s_per_1000: Option<f64>,
-    /// Seconds of processor time of the load tool. This processor time was not available to the server.
+    /// Seconds of processor time of the load tool. The server could not use this processor time.
     cpu_tools_s: Option<f64>,
     #[serde(flatten)]
     usage: Option<ResourceUsage>,
@@ -163,7 +164,7 @@ impl SteadyRun<'_> {
     }
 
     /// Searches for the highest rate that the server sustains: raises the rate until the server no longer
-    /// sustains it, then tests rates in between. Each rate is measured with a new server in an empty
+    /// sustains it, then measures rates in between. Each rate is measured with a new server in an empty
     /// directory. Returns the figures of the highest sustained rate, or `None` if the server sustains no
     /// rate.
     async fn find_max(mut self) -> anyhow::Result<Option<Figures>> {
@@ -205,8 +206,8 @@ impl Figures {
     }
 }
 
-/// Runs `work`, and reads the server's resource usage repeatedly until `work` ends. Returns the result of
-/// `work` and the largest value of each figure.
+/// Runs the future `work`, and reads the resource usage of the server repeatedly until `work` ends. Returns
+/// the result of `work` and the largest value of each figure.
 async fn with_usage<T>(server: &Server, work: impl Future<Output = T>) -> (T, Option<ResourceUsage>) {
     let mut work = std::pin::pin!(work);
     let mut ticks = tokio::time::interval(SAMPLE_EVERY);

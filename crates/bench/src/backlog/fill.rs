@@ -1,4 +1,4 @@
-//! Writes the backlog to the ledger: processed requests whose webhooks are not due yet.
+//! Writes a backlog to the ledger: requests whose images are processed and whose webhooks are not due yet.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use pixaven_ledger::{
 use serde_json::json;
 use uuid::Uuid;
 
-/// The number of requests in each commit.
+/// The number of requests that the tool writes to the ledger in one transaction.
 const N_PER_COMMIT: u32 = 500;
 
-/// The number of receivers to which the webhooks go.
+/// The number of different receivers among the webhooks of the backlog.
 const N_RECEIVERS: u32 = 100;
 
 const LEASE_MS: i64 = 600_000;
@@ -43,7 +43,8 @@ pub(super) async fn fill(data_dir: &Path, n: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Creates a request of the same size as the example of the API's documentation. `n` selects the receiver.
+/// Creates a request of the same size as the example in the documentation of the API. The number `n` of the
+/// request selects its receiver.
 fn request(account: AccountId, n: u32) -> NewRequest {
     let host = format!("receiver-{}.example", n % N_RECEIVERS);
     let request = json!({
@@ -68,7 +69,8 @@ fn request(account: AccountId, n: u32) -> NewRequest {
     }
 }
 
-/// Creates a job result of the same size as the result of the example of the API's documentation.
+/// Creates the result of a job, of the same size as the result of the example in the documentation of the
+/// API.
 fn job_done(id: Uuid) -> JobOutcome {
     let file = json!({ "name": "image.jpg", "bytes": 29469, "type": "jpeg", "width": 550, "height": 412 });
     let payload = json!({ "success": true, "code": 200, "id": id, "input": file, "output": file });
