@@ -1,5 +1,5 @@
-//! An HTTP client that sends requests to one server. The client keeps its connections open, and uses as
-//! little processor time as possible.
+//! An HTTP client that sends requests to one server. The client keeps its connections open and reuses them,
+//! so that it needs little processor time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,19 +13,19 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Reuses an idle connection for a request, or opens a new connection when none is idle.
+/// A client that sends a request on an idle connection, or opens a new connection if no connection is idle.
 pub(crate) struct HttpClient {
     server: SocketAddr,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
 
 impl HttpClient {
-    /// Creates a client. The first request opens the first connection.
+    /// Creates a client without a connection. Sending the first request opens the first connection.
     pub(crate) fn new(server: SocketAddr) -> Self {
         Self { server, idle: Mutex::default() }
     }
 
-    /// Sends a request and reads the whole response. A response that is cut short is an error.
+    /// Sends a request and reads the whole response. Fails if the response is cut short.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
         let mut connection = self.connection().await?;
         let response = connection.send_request(request).await.context("no answer")?;
@@ -49,7 +49,8 @@ impl HttpClient {
         let _refused = stream.set_nodelay(true);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         spawn(async move {
-            // A connection error is ignored here, because the sender of the request also gets this error.
+            // An error of the connection is ignored here, because the code that sends the request gets the
+            // same error.
             let _cut = connection.await;
         });
         Ok(sender)

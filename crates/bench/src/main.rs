@@ -1,6 +1,7 @@
-//! Load and fault tools. Each tool starts the real server with an empty data directory, and measures or
-//! checks the server from outside, as a user does. Only two modules depend on internals of the server:
-//! `backlog` writes to the ledger of a stopped server, and `integrity` checks its database.
+//! Load and fault tools for pixaven. Each tool starts the real server with an empty data directory, and
+//! measures or checks the server from outside, as a user does. Only two modules depend on internals of the
+//! server: `backlog` writes to the ledger of a stopped server, and `integrity` checks the database of a
+//! stopped server.
 
 mod api_client;
 mod audit;
@@ -69,8 +70,8 @@ enum Command {
     MeasureImage(images::MeasureArgs),
 }
 
-// The load tools use one thread and leave the other processors to the server, because each request costs the
-// tools only tens of microseconds.
+// The load tools run on one thread and leave the other processors to the server. One thread is enough,
+// because each request costs the tools only tens of microseconds.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let report = match Cli::parse().command {

@@ -10,16 +10,17 @@ use uuid::Uuid;
 pub(crate) use self::table::Table;
 use crate::api_client::{ApiClient, ApiResponse};
 
-/// The largest number of lost requests whose history is printed. A higher number is not useful, because lost
-/// requests usually have the same cause.
+/// The largest number of lost requests whose history is printed. Lost requests usually have the same cause,
+/// so that more histories tell nothing new.
 const MAX_LOST_SHOWN: usize = 10;
 
-/// The figures of a run, and the requirements that were not met.
+/// The figures of a run, and the requirements that the run did not meet.
 pub(crate) struct Report {
     command: &'static str,
-    /// The figures by name, in the order in which the line of JSON has them.
+    /// The figures by name, in the order in which the line of JSON contains them.
     figures: Map<String, Value>,
-    /// Tables for people. A table with the name of a figure replaces this figure in the text for people.
+    /// Tables for people. If a table has the same name as a figure, the text for people contains the table
+    /// and not the figure.
     tables: Vec<(&'static str, Table)>,
     unmet: Vec<&'static str>,
 }
@@ -69,7 +70,7 @@ impl Report {
         Value::Object(line)
     }
 
-    /// Formats the report for people: the tables first, then all single figures in one table, then the
+    /// Formats the report for people: first the tables, then one table of all other figures, then the
     /// verdict.
     fn for_people(&self) -> String {
         let mut text = String::new();
@@ -95,13 +96,13 @@ impl Report {
     }
 }
 
-/// Prints a line of progress on standard error.
+/// Prints a line about the progress of a run on standard error.
 pub(crate) fn progress(text: impl std::fmt::Display) {
     eprintln!("{text}");
 }
 
-/// Prints the server's history of lost requests. If the server does not respond, the error is printed
-/// instead.
+/// Prints the history that the server has of each lost request. If the server does not respond, the error is
+/// printed instead.
 pub(crate) async fn explain_lost(api: &ApiClient, lost: &[Uuid]) {
     for &id in lost.iter().take(MAX_LOST_SHOWN) {
         match api.get(&format!("/1.0/webhooks/{id}")).await {
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_line_has_the_command_the_figures_and_the_verdict_in_this_order() {
+    fn the_json_line_of_a_report_has_the_command_the_figures_and_the_verdict_in_this_order() {
         let report = report().require("nothing is lost", true).require("it is fast", false);
         let expected = concat!(
             r#"{"command":"tool","lost":0,"delivery_ms":{"p50":1.5},"cases":[{"case":"a","cut":12}],"#,
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn text_for_people_has_tables_for_arrays_and_dotted_names_for_nested_figures() {
+    fn the_report_for_people_has_tables_for_arrays_and_dotted_names_for_nested_figures() {
         let expected = "cases\ncase  cut\na      12\n\nfigure           value\nlost                 0\n\
                         delivery_ms.p50   1.50\n\ntool: PASSED";
         assert_eq!(report().for_people(), expected);

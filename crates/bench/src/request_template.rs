@@ -31,8 +31,8 @@ pub(crate) enum InputMode {
     Mix,
 }
 
-/// A processing request with two prepared bodies: one that names the URL of the image, and one that contains
-/// the image.
+/// A prepared request to process an image. It has two prepared bodies: one names the URL of the image, the
+/// other contains the image.
 pub(crate) struct RequestTemplate {
     host: String,
     authorization: String,
@@ -66,7 +66,7 @@ impl RequestTemplate {
         }
     }
 
-    /// Creates the `n`th request of a load.
+    /// Creates the `n`th request of a load from the prepared bodies.
     pub(crate) fn request(&self, n: u64) -> Request<Full<Bytes>> {
         let is_upload = match self.input {
             InputMode::Fetch => false,
@@ -89,9 +89,9 @@ impl RequestTemplate {
 
 /// The URLs in a request.
 pub(crate) struct RequestUrls {
-    /// The URL from which the server fetches the image.
+    /// The URL from which the server downloads the image.
     pub(crate) image: String,
-    /// The member `webhook` of the request: the receiver's URL, and options such as `delay`.
+    /// The member `webhook` of the request: the URL of the receiver, and options such as `delay`.
     pub(crate) webhook: Value,
 }
 
@@ -102,8 +102,8 @@ pub(crate) struct TestImage {
 }
 
 impl TestImage {
-    /// The example of the API's documentation: resizes `file`, or a generated image with the size of the
-    /// example image, to 100×75.
+    /// Creates the example of the documentation of the API: resizes `file` to 100×75. If no file is given,
+    /// resizes a generated image that has the size of the image in the documentation.
     pub(crate) fn documented(file: Option<&Path>) -> anyhow::Result<Self> {
         let bytes = match file {
             Some(file) => std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
@@ -112,16 +112,16 @@ impl TestImage {
         Ok(Self { bytes: bytes.into(), operations: json!({ "resize": { "width": 100, "height": 75 } }) })
     }
 
-    /// An image of a single pixel, without operations. A request with this image costs the server as much as
-    /// any request, except for the image processing.
+    /// Creates an image of a single pixel without operations. A request with this image costs the server as
+    /// much as any other request, except for the image processing.
     pub(crate) fn noop() -> anyhow::Result<Self> {
         Ok(Self { bytes: generated(1, 1)?.into(), operations: json!({}) })
     }
 }
 
 fn generated(width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
-    // These settings give a JPEG like that of a camera: baseline, at the highest quality at which the encoder
-    // uses 4:2:0.
+    // The settings make a JPEG like that of a camera: baseline, with the highest quality at which the encoder
+    // uses the chroma subsampling 4:2:0.
     let output = Output { quality: Some(89), baseline: true, ..Output::default() };
     let image = Image::new(width, height, Channels::Rgb, pixaven_sample::landscape(width, height, 1));
     Ok(pixaven_imaging::encode(image, Format::Jpeg, &output)?)

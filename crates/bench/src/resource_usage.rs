@@ -1,5 +1,5 @@
-//! Reads processor time and memory of the server under test and its workers from `/proc`. Only Linux has
-//! `/proc`; on other systems the report has `null` instead of these figures.
+//! Reads the processor time and the memory of the tested server and of its image workers from `/proc`. Only
+//! Linux has `/proc`; on other systems the report has `null` instead of these figures.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ pub(crate) struct ResourceUsage {
     pub(crate) peak_rss_server_mib: f64,
     /// The largest peak resident size of a single image worker in MiB.
     pub(crate) peak_rss_worker_mib: f64,
-    /// The sum of the peak resident sizes of all image workers that run at the time of the reading, in MiB.
+    /// The sum in MiB of the peak resident sizes of all image workers that run when the figures are read.
     pub(crate) peak_rss_workers_mib: f64,
 }
 
@@ -41,9 +41,8 @@ impl ResourceUsage {
         })
     }
 
-    /// Combines two readings of the same run: takes the larger value of each figure. Both readings are
-    /// needed, because the later one lacks the peaks of image workers that were replaced after the earlier
-    /// one.
+    /// Combines two readings of the same run: takes the larger value of each figure. A later reading alone is
+    /// not enough, because it lacks the peaks of image workers that were replaced after the earlier reading.
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             cpu_server_s: self.cpu_server_s.max(other.cpu_server_s),
@@ -55,12 +54,14 @@ impl ResourceUsage {
     }
 }
 
-/// Returns the seconds of processor time that this process has used, or `None` if the system has no `/proc`.
+/// Returns the seconds of processor time that the load tool itself has used, or `None` if the system has no
+/// `/proc`.
 pub(crate) fn own_cpu_s() -> Option<f64> {
     ProcessStat::read(std::process::id()).map(|stat| seconds(stat.cpu_ticks))
 }
 
-/// Converts the seconds of processor time of `n` requests to seconds per 1,000 requests, with two decimals.
+/// Divides the seconds of processor time that `n` requests needed so that the result is for 1,000 requests,
+/// rounded to two decimals.
 pub(crate) fn per_1000(cpu_s: f64, n: usize) -> f64 {
     hundredths(cpu_s * 1000.0 / n.max(1) as f64)
 }
@@ -88,12 +89,12 @@ fn seconds(ticks: u64) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
-/// Rounds to one decimal.
+/// Rounds a number to one decimal.
 pub(crate) fn tenths(x: f64) -> f64 {
     (x * 10.0).round() / 10.0
 }
 
-/// Rounds to two decimals.
+/// Rounds a number to two decimals.
 pub(crate) fn hundredths(x: f64) -> f64 {
     (x * 100.0).round() / 100.0
 }

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use crate::report::progress;
 use crate::strace::Tracer;
 
-/// The time limit within which a started server must listen.
+/// The time limit within which a started server must listen on its port.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The time limit within which a server must exit after SIGTERM.
@@ -35,22 +35,22 @@ pub(crate) struct ServerArgs {
     pub(crate) settings: Vec<String>,
 }
 
-/// A server binary with a data directory and settings. Several servers can be started from an installation,
-/// one after the other.
+/// The files of a server: the binary, a data directory and settings. Several servers can be started from one
+/// installation, one after the other.
 pub(crate) struct Installation {
     binary: PathBuf,
     dir: PathBuf,
     settings: Vec<String>,
     variables: Vec<(&'static str, OsString)>,
-    /// An API key, created before the first start.
+    /// An API key, which was created before the first start of a server.
     pub(crate) key: String,
 }
 
-/// A server process. Killed on drop.
+/// A running server process. The process is killed when this value is dropped.
 pub(crate) struct Server {
     child: Child,
     pid: u32,
-    /// When the process was started.
+    /// The time at which the process was started.
     pub(crate) started_at: Instant,
 }
 
@@ -70,7 +70,7 @@ impl Installation {
         Ok(Self { binary, dir, settings, variables: Vec::new(), key })
     }
 
-    /// Returns the installation with environment variables that all its servers get.
+    /// Sets environment variables for all servers of this installation, and returns the installation.
     pub(crate) fn with_variables(self, variables: &[(&'static str, OsString)]) -> Self {
         Self { variables: variables.to_vec(), ..self }
     }
@@ -98,20 +98,20 @@ impl Installation {
         Ok(Server { child, pid, started_at: Instant::now() })
     }
 
-    /// Returns the data directory.
+    /// Returns the path of the data directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Returns the last 20 lines of the log, for the error message when a server fails.
+    /// Returns the last 20 lines of the server's log. They are part of the error message if a server fails.
     pub(crate) fn log_tail(&self) -> String {
         let log = std::fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().take(20).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// Starts a server on `port`, or on a free port if `port` is 0, and waits until it listens. Returns its
-    /// address, too.
+    /// Starts a server on `port`, or on a free port if `port` is 0, and waits until the server listens.
+    /// Returns the server and its address.
     pub(crate) async fn start(&self, port: u16) -> anyhow::Result<(Server, SocketAddr)> {
         let mut server = self.spawn(port)?;
         let address = server.wait_until_listening().await;
@@ -144,36 +144,38 @@ impl Server {
             bail!("the server ended without listening")
         });
         let address = address.await.context("the server does not come to listen")??;
-        // The pipe stays open, because otherwise SIGPIPE would kill a server that prints another line.
+        // The pipe of the server's standard output stays open, because otherwise SIGPIPE would kill a server
+        // that prints another line.
         self.child.stdout = Some(lines.into_inner().into_inner());
         Ok(address)
     }
 
-    /// Sends SIGKILL to the server process only. Its image workers must notice the death of the server and
-    /// exit.
+    /// Sends SIGKILL to the server process, but not to its image workers. The image workers must notice that
+    /// the server has died, and exit.
     pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot kill the server")
     }
 
-    /// Waits until the process has exited. Sends no signal to the process.
+    /// Waits until the server process has exited. Sends no signal to the process.
     pub(crate) async fn wait_for_exit(&mut self) -> anyhow::Result<ExitStatus> {
         self.child.wait().await.context("cannot wait for the server")
     }
 
-    /// Returns whether the process has exited.
+    /// Returns whether the server process has exited.
     pub(crate) fn has_exited(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Sends SIGTERM and waits until the process has exited. Fails when the exit status is not success.
+    /// Sends SIGTERM and waits until the server process has exited. Fails if the exit status does not mean
+    /// success.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let status = self.terminate().await?;
         ensure!(status.success(), "the server ended with {status}");
         Ok(())
     }
 
-    /// Sends SIGTERM, waits until the process has exited, and returns the exit status. Must not be called
-    /// after another method has reported that the process has exited.
+    /// Sends SIGTERM, waits until the server process has exited, and returns the exit status. Must not be
+    /// called if another method has reported that the process has exited.
     pub(crate) async fn terminate(mut self) -> anyhow::Result<ExitStatus> {
         send_signal(self.pid, Signal::TERM).context("cannot stop the server")?;
         let ended = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await;
@@ -181,7 +183,7 @@ impl Server {
     }
 }
 
-/// Creates a directory for an installation. The directory is deleted on drop, unless `keep` is set.
+/// Creates the directory of an installation. The directory is deleted on drop, unless `keep` is set.
 pub(crate) fn temporary_directory(keep: bool) -> anyhow::Result<TempDir> {
     let mut dir = tempfile::Builder::new().prefix("pixaven-bench-").tempdir()?;
     if keep {
@@ -196,13 +198,13 @@ pub(crate) fn temporary_directory(keep: bool) -> anyhow::Result<TempDir> {
 pub(crate) enum Build {
     /// An optimised build, because the tool measures the speed of the server.
     Optimised,
-    /// The same profile as this program, because the tool checks only the behaviour of the server.
+    /// The same profile as this load tool has, because the tool checks only the behaviour of the server.
     SameProfile,
 }
 
 impl ServerArgs {
     /// Returns the path of the server's binary: the value of `--server`, or the program `pixaven` in the
-    /// directory of this program. If cargo runs this program, `pixaven` is built first.
+    /// directory of this load tool. If cargo runs this tool, `pixaven` is built first.
     pub(crate) async fn binary(&self, build: Build) -> anyhow::Result<PathBuf> {
         match &self.server {
             Some(given) => Ok(given.clone()),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// The text between two columns.
+/// The spaces between two columns of a table.
 const GAP: &str = "  ";
 
 /// A table of text: headings, and rows with the same number of cells.
@@ -19,8 +19,8 @@ impl Table {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
     }
 
-    /// Creates a table from an array of objects that all have the same members. Returns `None` if `value` is
-    /// not an array of objects or is an empty array.
+    /// Creates a table from an array of JSON objects that all have the same members. Returns `None` if
+    /// `value` is not an array of objects or is an empty array.
     pub(super) fn of_objects(value: &Value) -> Option<Self> {
         let objects: Vec<_> = value.as_array()?.iter().map(Value::as_object).collect::<Option<_>>()?;
         let mut table = Self { rows: vec![objects.first()?.keys().cloned().collect()] };
@@ -35,13 +35,13 @@ impl Table {
         self.rows.len() == 1
     }
 
-    /// Adds a row.
+    /// Adds a row to the table.
     pub(crate) fn push(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    /// Adds a row with the name and the value of a figure. If the value is an object, adds a row for each of
-    /// its members instead.
+    /// Adds a row with the name and the value of a figure. If the value is an object, adds one row for each
+    /// member of the object instead.
     pub(super) fn push_figure(&mut self, name: &str, value: &Value) {
         match value {
             Value::Object(members) => {
@@ -53,7 +53,8 @@ impl Table {
         }
     }
 
-    /// Returns the width of a column in characters, and whether all its cells below the heading are numbers.
+    /// Returns the width of a column in characters, and whether all cells of the column below the heading are
+    /// numbers.
     fn column(&self, at: usize) -> (usize, bool) {
         let cells = || self.rows.iter().filter_map(move |row| row.get(at));
         let width = cells().map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn table_columns_of_numbers_are_aligned_right_and_columns_of_text_left() {
+    fn in_a_report_table_columns_of_numbers_are_aligned_right_and_columns_of_text_left() {
         let rows = json!([{ "case": "first", "ms": 1.234, "n": null }, { "case": "b", "ms": 10.0, "n": 7 }]);
         let table = Table::of_objects(&rows).unwrap();
         assert_eq!(table.to_string(), "case      ms  n\nfirst   1.23  -\nb      10.00  7\n");
