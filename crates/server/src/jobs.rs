@@ -135,14 +135,16 @@ impl Jobs {
     /// upload of the job. If the job will run again, its upload is kept.
     async fn write(&self, lease: Lease<Job>, end: JobEnd) -> Result<(), pixaven_ledger::Error> {
         let input = lease.value.input.content().cloned();
+        let redacted_spec = redacted_spec(&lease.value);
         match end {
             JobEnd::Succeeded { payload, usage, result } => {
-                let done = JobOutcome { payload, usage, result: Some(result.clone()) };
+                let done = JobOutcome { payload, usage, result: Some(result.clone()), redacted_spec };
                 self.pipeline.commit(&result, self.ledger.finish_job(lease, done)).await?;
             }
             JobEnd::Failed { payload } => {
                 let usage = UsageDelta { requests: 1, input_bytes: 0, output_bytes: 0 };
-                self.ledger.finish_job(lease, JobOutcome { payload, usage, result: None }).await?;
+                let done = JobOutcome { payload, usage, result: None, redacted_spec };
+                self.ledger.finish_job(lease, done).await?;
             }
             JobEnd::Released(reason) => return self.ledger.release_job(lease, reason).await,
         }
@@ -208,6 +210,19 @@ enum JobEnd {
     Succeeded { payload: String, usage: UsageDelta, result: StoredResult },
     Failed { payload: String },
     Released(ReleaseReason),
+}
+
+/// The request of an ended job without its secrets. `None` if the request has no secrets.
+fn redacted_spec(job: &Job) -> Option<String> {
+    let redacted =
+        serde_json::from_str(&job.spec).map_err(WorkError::internal).and_then(|stored: StoredRequest| {
+            let redacted = stored.without_secrets()?;
+            redacted.map(|redacted| serde_json::to_string(&redacted)).transpose().map_err(WorkError::internal)
+        });
+    redacted.unwrap_or_else(|error| {
+        tracing::error!(id = %job.id, error = with_causes(&error), "a job's request cannot be read and is deleted");
+        Some(String::new())
+    })
 }
 
 fn source_of(job: &Job, spec: &Spec) -> Result<Source, WorkError> {

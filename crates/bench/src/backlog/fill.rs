@@ -75,5 +75,5 @@ fn job_done(id: Uuid) -> JobOutcome {
     let file = json!({ "name": "image.jpg", "bytes": 29469, "type": "jpeg", "width": 550, "height": 412 });
     let payload = json!({ "success": true, "code": 200, "id": id, "input": file, "output": file });
     let usage = UsageDelta { requests: 1, input_bytes: 29_469, output_bytes: 3_000 };
-    JobOutcome { payload: payload.to_string(), usage, result: None }
+    JobOutcome { payload: payload.to_string(), usage, result: None, redacted_spec: None }
 }

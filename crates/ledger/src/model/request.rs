@@ -150,6 +150,8 @@ pub struct JobOutcome {
     pub usage: UsageDelta,
     /// The result, if there is one.
     pub result: Option<StoredResult>,
+    /// The request's JSON without its secrets, which replaces the stored JSON. `None` keeps the stored JSON.
+    pub redacted_spec: Option<String>,
 }
 
 /// A result: the data that the server needs to answer downloads, and the time of expiry.

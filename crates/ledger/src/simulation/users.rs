@@ -50,7 +50,12 @@ impl World {
         let id = Uuid::from_u64_pair(high, low);
         let (account, spec) = (self.account, String::new());
         let new = NewRequest { id, account, spec, input: InputRef::Url, webhook };
-        let outcome = JobOutcome { payload: String::new(), usage: UsageDelta::default(), result: None };
+        let outcome = JobOutcome {
+            payload: String::new(),
+            usage: UsageDelta::default(),
+            result: None,
+            redacted_spec: None,
+        };
         self.write(|tx| {
             sql::jobs::accept(tx, &new)?;
             let job = sql::jobs::claim(tx, 1, 1_000)?.remove(0);

@@ -61,6 +61,7 @@ statements! {
     DELETE_LEASED = "DELETE FROM jobs WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
     RELEASE = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?3, n_crashes = n_crashes + ?4
                WHERE seq = ?1 AND fence = ?2 AND lease_until_ms IS NOT NULL";
+    REPLACE_SPEC = "UPDATE requests SET spec = ?2 WHERE seq = ?1";
     UNFINISHED = "SELECT r.id FROM requests r JOIN jobs j ON j.seq = r.seq WHERE r.id = ?1";
 }
 
@@ -135,7 +136,8 @@ pub(crate) fn renew(tx: &mut Tx<'_>, seq: i64, fence: i64, lease_ms: i64) -> Res
     Ok(until_ms)
 }
 
-/// Ends a leased job: stores its result and its usage, and schedules its webhook.
+/// Ends a leased job: stores its result and its usage, removes the secrets from its request, and schedules its
+/// webhook.
 pub(crate) fn finish(tx: &mut Tx<'_>, lease: &Lease<Job>, outcome: &JobOutcome) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute_leased(&DELETE_LEASED, params![lease.seq, lease.fence])?;
@@ -143,6 +145,9 @@ pub(crate) fn finish(tx: &mut Tx<'_>, lease: &Lease<Job>, outcome: &JobOutcome) 
         delete_input(tx, lease.seq)?;
     }
     outcome.result.as_ref().map_or(Ok(()), |result| results::add(tx, result))?;
+    if let Some(spec) = &outcome.redacted_spec {
+        tx.execute(&REPLACE_SPEC, params![lease.seq, spec])?;
+    }
     let processed = Created.processed(now_ms);
     let delta = Delta::default().with_usage(outcome.usage).with_transition(&processed);
     delta.apply(tx, lease.value.account)?;

@@ -127,7 +127,7 @@ pub(crate) fn payload(id: Uuid) -> String {
 
 pub(crate) fn job_outcome(id: Uuid) -> JobOutcome {
     let usage = UsageDelta { requests: 1, input_bytes: 1000, output_bytes: 100 };
-    JobOutcome { payload: payload(id), usage, result: None }
+    JobOutcome { payload: payload(id), usage, result: None, redacted_spec: None }
 }
 
 pub(crate) fn result(id: Uuid, account: AccountId, expires_ms: i64) -> StoredResult {

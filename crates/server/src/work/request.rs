@@ -5,6 +5,7 @@
 mod headers;
 mod json;
 mod plan;
+mod redacted;
 mod schema;
 mod stored;
 mod table;

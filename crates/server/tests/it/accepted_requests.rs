@@ -292,3 +292,30 @@ async fn the_webhook_list_is_filtered_and_shows_the_newest_webhook_first() {
         invalid.json()
     );
 }
+
+/// The stored JSON of the only request.
+fn stored_spec(app: &TestApp) -> String {
+    let database = rusqlite::Connection::open(app.directory.path().join("data/pixaven.db"))
+        .expect("the database can be opened");
+    database.query_row("SELECT spec FROM requests", [], |row| row.get(0)).expect("there is one request")
+}
+
+#[tokio::test]
+async fn the_ledger_keeps_no_secret_of_a_request_whose_job_has_ended() {
+    let app = TestApp::start().await;
+    let origin = ImageOrigin::start(documented_jpeg().into()).await.expect("the machine has a free port");
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
+    let request = json!({
+        "url": format!("{}?signature=secret1", origin.url("/image.jpg")),
+        "headers": { "Authorization": "Bearer secret2" },
+        "resize": { "width": 100 },
+        "webhook": { "url": receiver.url("/hook").as_str(), "headers": { "X-Key": "secret3" } },
+    });
+    id_of(&app.fetch(&request).await);
+    assert!(stored_spec(&app).contains("secret1"), "the job still needs the secrets");
+    assert_eq!(app.jobs.step().await.expect("the ledger responds"), 1);
+    let spec = stored_spec(&app);
+    assert!(!spec.contains("secret") && spec.contains("width"), "{spec}");
+    assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 1);
+    assert_eq!(receiver.requests()[0].header("x-key"), Some("secret3"), "the webhook keeps its own headers");
+}

@@ -96,7 +96,7 @@ impl DeliveryHarness {
         let [job] = <[_; 1]>::try_from(self.ledger.claim_jobs(1, 60_000).await.expect("the ledger responds"))
             .expect("one job is due");
         let usage = UsageDelta { requests: 1, input_bytes: 1, output_bytes: 1 };
-        let done = JobOutcome { payload: PAYLOAD.to_owned(), usage, result: None };
+        let done = JobOutcome { payload: PAYLOAD.to_owned(), usage, result: None, redacted_spec: None };
         self.ledger.finish_job(job, done).await.expect("the lease is valid");
         id
     }

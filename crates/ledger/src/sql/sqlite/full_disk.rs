@@ -67,7 +67,7 @@ async fn unfinished(database: &Database, ids: Vec<Uuid>) -> Vec<Uuid> {
 }
 
 fn empty_outcome() -> JobOutcome {
-    JobOutcome { payload: String::new(), usage: UsageDelta::default(), result: None }
+    JobOutcome { payload: String::new(), usage: UsageDelta::default(), result: None, redacted_spec: None }
 }
 
 /// Ends ten jobs and their webhooks, and deletes them. SQLite can then use their pages again.
