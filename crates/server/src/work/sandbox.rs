@@ -35,7 +35,8 @@ pub struct SandboxSettings {
     pub memory_bytes: u64,
     /// CPU time that one image may use.
     pub cpu: Duration,
-    /// Wall time that one image may take, measured from the moment at which a worker received the image.
+    /// Wall time that one image may take, measured from the moment at which a worker received the image. For a
+    /// job, only time counts in which the worker neither computes nor waits for a processor.
     pub wall: Duration,
     /// The most interactive requests that may wait for a worker at the same time.
     pub queue_count: usize,
@@ -113,11 +114,11 @@ impl Sandbox {
             Caller::Job => None,
         };
         let _worker = shared.workers.acquire().await.map_err(WorkError::internal)?;
-        match self.process_in(self.borrow()?, input, plan).await {
+        match self.process_in(self.borrow()?, input, plan, caller).await {
             // A used worker still holds memory of earlier images. The image is processed again in a new
             // worker, where only the memory of this image counts.
             Err(ExchangeError::OutOfMemoryAfterUse(_)) => {
-                self.process_in(self.borrow_unused()?, input, plan).await
+                self.process_in(self.borrow_unused()?, input, plan, caller).await
             }
             other => other,
         }
@@ -135,9 +136,10 @@ impl Sandbox {
         mut worker: BorrowedWorker<'_>,
         input: &WorkerInput,
         plan: &Plan,
+        caller: Caller,
     ) -> Result<Processed, ExchangeError> {
         let child = worker.child.as_mut().expect("a borrowed worker is present until it is returned");
-        let processed = child.process(input, plan, &self.shared.settings).await;
+        let processed = child.process(input, plan, &self.shared.settings, caller).await;
         if matches!(processed, Ok(_) | Err(ExchangeError::Image(_))) {
             worker.return_to_pool();
         }

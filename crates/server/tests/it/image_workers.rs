@@ -4,7 +4,7 @@
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::process::{ProcessStat, Signal, children, send_signal};
 use pixaven_testkit::receiver::ScriptedReceiver;
-use pixaven_testkit::script::respond_body;
+use pixaven_testkit::script::{respond_body, respond_status};
 use serde_json::json;
 
 use crate::test_app::TestApp;
@@ -36,6 +36,31 @@ async fn an_image_over_the_time_limit_fails_only_its_own_request() {
     let response = app.upload("small.jpg", &documented_jpeg(), &spec).await;
     assert_eq!((response.status, &response.json()["error"]), (422, &json!("timeout")), "{}", response.json());
     assert!(response.json()["message"].to_string().contains("1 s"), "{}", response.json());
+    assert_works(&app).await;
+}
+
+#[tokio::test]
+async fn a_job_is_not_failed_for_elapsed_time_while_its_worker_computes() {
+    let app = TestApp::start_with(&[("images.wall_s", "1"), ("images.memory_bytes", "4294967296")]).await;
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
+    let mut spec = heavy_request();
+    spec["resize"]["width"] = json!(9000);
+    spec["resize"]["height"] = json!(9000);
+    spec["webhook"] = json!({ "url": receiver.url("/").as_str() });
+    assert_eq!(app.upload("small.jpg", &documented_jpeg(), &spec).await.status, 202);
+    assert_eq!(delivered_payload(&app, &receiver).await["success"], true);
+}
+
+#[tokio::test]
+async fn a_job_fails_when_its_worker_does_not_compute() {
+    let app = TestApp::start_with(&[("images.wall_s", "1")]).await;
+    let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
+    let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
+    assert_eq!(app.upload("small.jpg", &documented_jpeg(), &spec).await.status, 202);
+    for pid in app.pipeline.sandbox.idle_pids() {
+        send_signal(pid, Signal::STOP).expect("the worker can be stopped");
+    }
+    assert_eq!(delivered_payload(&app, &receiver).await["error"], "timeout");
     assert_works(&app).await;
 }
 
@@ -152,6 +177,13 @@ async fn a_long_animation_of_a_disconnected_caller_is_dropped_at_once() {
     assert_eq!(after.len(), 1);
     assert_ne!(after, before, "the worker of the dropped animation was killed and replaced");
     assert_works(&app).await;
+}
+
+/// Runs the only job and delivers its webhook. Returns the payload that the receiver got.
+async fn delivered_payload(app: &TestApp, receiver: &ScriptedReceiver) -> serde_json::Value {
+    assert_eq!(app.jobs.step().await.expect("the ledger responds"), 1);
+    assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 1);
+    serde_json::from_slice(&receiver.requests()[0].body).expect("the payload is JSON")
 }
 
 /// Checks that the server still processes an image.

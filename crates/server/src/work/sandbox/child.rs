@@ -12,6 +12,7 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::{SandboxSettings, WorkerInput, usage, wire};
 use crate::runtime::lifecycle::Tasks;
+use crate::work::Caller;
 use crate::work::error::{ImageError, LimitExceeded};
 
 /// Time between two measurements of a busy worker's memory and CPU time.
@@ -96,17 +97,22 @@ impl Child {
         }
     }
 
-    /// Sends one image to the worker and waits for the reply, within the limits of `settings`.
+    /// Sends one image to the worker and waits for the reply, within the limits of `settings`. The limit on
+    /// elapsed time is for interactive callers, who wait for the answer. The image of a job fails only if the
+    /// worker computes for too long or does not compute at all, because a job must not fail for time that
+    /// other processes of the machine used.
     pub(super) async fn process(
         &mut self,
         input: &WorkerInput,
         plan: &Plan,
         settings: &SandboxSettings,
+        caller: Caller,
     ) -> Result<Processed, ExchangeError> {
         let pid = self.pid().ok_or_else(|| ExchangeError::Crashed("it had ended before".into()))?;
         let was_used = std::mem::replace(&mut self.is_used, true);
         let watermark_bytes = input.watermark.as_ref().map(|watermark| watermark.len() as u64);
         let task = wire::Task { plan: plan.clone(), limits: settings.limits, watermark_bytes };
+        let is_wall_limited = caller == Caller::Interactive || !usage::IS_MEASURED;
         let exchange = self.exchange(&task, input, settings.memory_bytes);
         let reply = tokio::select! {
             reply = exchange => reply,
@@ -114,7 +120,7 @@ impl Child {
                 LimitExceeded::Memory { .. } if was_used => ExchangeError::OutOfMemoryAfterUse(exceeded),
                 _ => ExchangeError::LimitExceeded(exceeded),
             }),
-            () = tokio::time::sleep(settings.wall) => {
+            () = tokio::time::sleep(settings.wall), if is_wall_limited => {
                 return Err(ExchangeError::LimitExceeded(LimitExceeded::WallTime { max: settings.wall }));
             }
         };
@@ -158,12 +164,14 @@ impl Child {
     }
 }
 
-/// Completes when the worker has exceeded its limit on memory or on CPU time.
+/// Completes when the worker has exceeded its limit on memory or on CPU time, or has stopped computing for the
+/// time that one image may take.
 ///
 /// The first measurement takes place one interval after the start, so most images end before it. CPU time
 /// that the worker used before the first measurement does not count.
 async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
     let mut first_cpu = None;
+    let (mut last_cpu, mut idle) = (Duration::ZERO, Duration::ZERO);
     loop {
         tokio::time::sleep(WATCH_INTERVAL).await;
         let Some(usage) = usage::of(pid) else { return std::future::pending().await };
@@ -173,6 +181,12 @@ async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
         }
         if usage.cpu.saturating_sub(first_cpu) > settings.cpu {
             return LimitExceeded::CpuTime { max: settings.cpu };
+        }
+        let is_computing = usage.is_runnable || usage.cpu > last_cpu;
+        idle = if is_computing { Duration::ZERO } else { idle + WATCH_INTERVAL };
+        last_cpu = usage.cpu;
+        if idle >= settings.wall {
+            return LimitExceeded::WallTime { max: settings.wall };
         }
     }
 }
