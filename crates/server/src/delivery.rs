@@ -10,6 +10,7 @@ mod in_flight;
 mod ledger_update;
 mod message;
 mod proxy_pause;
+mod running_tests;
 pub mod signing;
 mod signing_keys;
 mod test_delivery;

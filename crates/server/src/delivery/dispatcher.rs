@@ -17,14 +17,12 @@ use super::in_flight::InFlight;
 use super::ledger_update::{self, LedgerUpdate};
 use super::message::{attempt_of, interrupted, request_headers};
 use super::proxy_pause::ProxyPause;
+use super::running_tests::RunningTests;
 use super::signing_keys::SigningKeys;
 use super::verdict::{self, RetryContext};
 use crate::runtime::lifecycle::Tasks;
 use crate::runtime::permits::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
 use crate::runtime::telemetry::with_causes;
-
-/// The most test notifications that may be sent at the same time.
-const MAX_TESTS: usize = 8;
 
 /// The limits and times with which the dispatcher sends webhooks.
 #[derive(Debug, Clone)]
@@ -65,7 +63,7 @@ pub(super) struct Inner {
     /// Pauses the dispatcher while the proxy reaches no receiver at all.
     proxy_pause: ProxyPause,
     /// Limits how many test notifications are sent at the same time.
-    pub(super) test_permits: Semaphore,
+    pub(super) running_tests: RunningTests,
 }
 
 /// Permits to send webhooks. Each claimed webhook gets one permit and holds it until the attempt has ended.
@@ -101,7 +99,7 @@ impl Dispatcher {
             signing_keys: SigningKeys::default(),
             in_flight: InFlight::default(),
             proxy_pause: ProxyPause::new(),
-            test_permits: Semaphore::new(MAX_TESTS),
+            running_tests: RunningTests::default(),
             ledger,
             net,
             settings,

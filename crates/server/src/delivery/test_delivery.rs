@@ -39,7 +39,7 @@ pub struct TestDelivery {
 /// Why a test notification could not be sent. None of these errors is a fault of the receiver.
 #[derive(Debug, thiserror::Error)]
 pub enum TestDeliveryError {
-    /// Too many test notifications are being sent at the same time.
+    /// The account, or all accounts together, send too many test notifications at the same time.
     #[error("too many test notifications are being sent")]
     TooManyTests,
     /// The notification could not be signed.
@@ -53,7 +53,7 @@ pub enum TestDeliveryError {
 impl Dispatcher {
     /// Sends one test notification now and returns its result.
     pub async fn send_test(&self, target: TestTarget<'_>) -> Result<TestDelivery, TestDeliveryError> {
-        let Ok(_permit) = self.inner.test_permits.try_acquire() else {
+        let Some(_running) = self.inner.running_tests.begin(target.account) else {
             return Err(TestDeliveryError::TooManyTests);
         };
         let settings = &self.inner.settings;
