@@ -41,6 +41,7 @@ use crate::runtime::lifecycle::Tasks;
 use crate::work::pipeline::Pipeline;
 use auth::{KeyCache, key_cache};
 use error::{ApiError, ErrorKind};
+use health::TestWrite;
 use host::LinkBase;
 use response::ApiResponse;
 
@@ -60,6 +61,8 @@ struct Shared {
     links: LinkBase,
     /// Holds one permit for each client that may long-poll for a result.
     long_polls: Semaphore,
+    /// The test write of readiness checks.
+    test_write: TestWrite,
 }
 
 /// The configuration of the API.
@@ -97,7 +100,9 @@ impl ApiState {
     ) -> Self {
         let (keys, long_polls) = (key_cache(), Semaphore::new(requests::MAX_LONG_POLLS));
         let links = LinkBase::new(&settings);
-        let shared = Shared { ledger, pipeline, keys, dispatcher, tasks, settings, links, long_polls };
+        let test_write = TestWrite::default();
+        let shared =
+            Shared { ledger, pipeline, keys, dispatcher, tasks, settings, links, long_polls, test_write };
         Self { shared: Arc::new(shared) }
     }
 

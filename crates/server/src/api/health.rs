@@ -2,13 +2,46 @@
 //! is restarted. `GET /readyz` answers 200 if the server can process requests: it is not stopping, the ledger
 //! can be written, and at least one worker is alive.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::extract::State;
 use http::StatusCode;
+use pixaven_ledger::Ledger;
 use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::ApiState;
 use super::error::{ApiError, ErrorKind};
 use super::response::ApiResponse;
+
+/// How long the result of one test write answers further readiness checks.
+const TEST_WRITE_TTL: Duration = Duration::from_secs(1);
+
+/// Tests whether the ledger can be written, at most once per second. Checks that arrive during a test write
+/// wait for its result, so a flood of checks does not cause a flood of flushes to disk.
+#[derive(Default)]
+pub(super) struct TestWrite {
+    last: Mutex<Option<(Instant, TestWriteResult)>>,
+}
+
+type TestWriteResult = Result<(), Arc<pixaven_ledger::Error>>;
+
+impl TestWrite {
+    async fn result(&self, ledger: &Ledger) -> TestWriteResult {
+        let mut last = self.last.lock().await;
+        if let Some((at, result)) = &*last
+            && at.elapsed() < TEST_WRITE_TTL
+            && !ledger.is_poisoned()
+        {
+            return result.clone();
+        }
+        let result = ledger.health().await.map_err(Arc::new);
+        *last = Some((Instant::now(), result.clone()));
+        result
+    }
+}
 
 pub(super) async fn alive(State(api): State<ApiState>) -> Result<ApiResponse, ApiResponse> {
     if api.shared.ledger.is_poisoned() {
@@ -23,11 +56,8 @@ pub(super) async fn ready(State(api): State<ApiState>) -> Result<ApiResponse, Ap
     if api.shared.tasks.stop_token().is_cancelled() {
         return Err(not_ready("the server is stopping").into());
     }
-    api.shared
-        .ledger
-        .health()
-        .await
-        .map_err(|error| not_ready("the ledger cannot be written").with_source(error))?;
+    let written = api.shared.test_write.result(&api.shared.ledger).await;
+    written.map_err(|error| not_ready("the ledger cannot be written").with_source(error))?;
     let n_workers = api.shared.pipeline.sandbox.n_alive();
     if n_workers == 0 {
         return Err(not_ready("no image worker is alive").into());
