@@ -1,14 +1,15 @@
 //! The composition root: builds a running server from a configuration. Every step that can fail runs before
 //! the server accepts its first connection.
 
-use std::fs::{DirBuilder, File, TryLockError};
+mod data_directory;
+
+use std::fs::File;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use axum::Router;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{Clock, Ledger, Store, WatermarkQuota};
@@ -70,7 +71,7 @@ impl App {
     /// connections yet.
     pub async fn build(config: &Config, dependencies: Dependencies) -> anyhow::Result<Self> {
         let tls = config.server.tls().map(|(cert, key)| listener::tls_config(cert, key)).transpose()?;
-        let lock = lock_directory(&config.server.data_dir)?;
+        let lock = data_directory::lock(&config.server.data_dir)?;
         let ledger = open_ledger(&config.server.data_dir, dependencies.clock.clone()).await?;
         let ledger = ledger.with_delivery_limits(config.webhooks.delivery_limits());
         let recovered = ledger.recover().await.context("the ledger could not be recovered")?;
@@ -173,36 +174,11 @@ impl Running {
 
 /// Opens the ledger of a data directory. Creates the directory if it does not exist.
 pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger> {
-    make_directory(data_dir)?;
+    data_directory::create(data_dir)?;
     let path = data_dir.join("pixaven.db");
     Ledger::open(Store::Sqlite { path: path.clone() }, clock)
         .await
         .with_context(|| format!("the ledger {} could not be opened", path.display()))
-}
-
-/// Creates a data directory that only its owner can read. The data may contain the passwords of receivers.
-fn make_directory(path: &Path) -> anyhow::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("server.data_dir: {} could not be made", path.display()))
-}
-
-/// Locks the data directory for this server. Without this lock, a second server on the same directory would
-/// treat the running work of the first server as abandoned.
-fn lock_directory(data_dir: &Path) -> anyhow::Result<File> {
-    make_directory(data_dir)?;
-    let path = data_dir.join("lock");
-    let lock = File::create(&path).with_context(|| format!("{} could not be made", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("another server is running on {}", data_dir.display()),
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("{} could not be locked", path.display()))
-        }
-    }
 }
 
 fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {

@@ -17,6 +17,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::runtime::config::{self, Config};
+use crate::runtime::lifecycle::keep_new_files_private;
 use crate::work::sandbox;
 
 /// A self-hosted server for the Pixaven Image API.
@@ -118,6 +119,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
+    // The results of `process` are the user's own files, so the user's umask applies to them.
+    if !matches!(command, Command::Process(_)) {
+        keep_new_files_private();
+    }
     match command {
         Command::Serve(args) => serve_command(args),
         Command::Demo(args) => runtime()?.block_on(demo::run(args)).map(|()| ExitCode::SUCCESS),

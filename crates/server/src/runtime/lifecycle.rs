@@ -4,7 +4,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use rustix::process::{DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -88,6 +89,12 @@ impl StopSignals {
 /// because the memory of the server holds keys and secrets.
 pub fn forbid_dumps() -> std::io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Makes every file that this process creates accessible only to the user of the process, because the files hold
+/// customers' images and secrets.
+pub fn keep_new_files_private() {
+    umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// Raises the soft limit on open files and sockets of this process to its hard limit. The usual soft limit is

@@ -1,7 +1,9 @@
 //! The command line of the real binary: first start, commands beside a running server, configuration,
 //! signals, TLS.
 
-use std::path::Path;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::multipart;
@@ -42,6 +44,40 @@ async fn only_the_first_start_prints_an_api_key() {
     let second = RunningBinary::serve(directory.path(), &[]).await;
     assert!(second.key.is_empty(), "a later start prints no key");
     assert_eq!(status_with(&second, &first.key).await, 200);
+}
+
+/// All files and directories below `directory` that the group or other users may access.
+fn accessible_to_others(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("the directory can be read") {
+        let entry = entry.expect("the directory can be read");
+        let metadata = entry.metadata().expect("the entry exists");
+        if metadata.is_dir() {
+            found.extend(accessible_to_others(&entry.path()));
+        } else if metadata.permissions().mode() & 0o077 != 0 {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn files_of_the_server_are_private_and_a_data_directory_open_to_others_is_closed() {
+    let directory = temporary_directory();
+    let data_dir = directory.path().join("pixaven-data");
+    std::fs::create_dir(&data_dir).expect("the directory can be created");
+    std::fs::set_permissions(&data_dir, Permissions::from_mode(0o755)).expect("the mode can be set");
+    let server = RunningBinary::serve(directory.path(), &[]).await;
+    let mode = std::fs::metadata(&data_dir).expect("the directory exists").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    // The result is larger than the contents that are stored in the database, so it becomes a file.
+    let body = multipart::upload("a.png", &test_image(300, 300, Format::Png), "{}");
+    let bearer = format!("Bearer {}", server.key);
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", multipart::CONTENT_TYPE)];
+    assert_eq!(send(server.address(), "POST", "/1.0/upload", &headers, &body).await.status, 200);
+    let results = data_dir.join("blobs/results");
+    assert!(results.is_dir(), "the result is a file");
+    assert_eq!(accessible_to_others(&data_dir), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]
