@@ -1,12 +1,12 @@
 //! Cleans file names that clients or other servers chose. A cleaned name is safe in URLs, headers and JSON.
 
-/// The longest cleaned name, in bytes. Longer names are cut.
+/// The largest length of a cleaned name, in bytes. Longer names are cut.
 const MAX_BYTES: usize = 150;
 
 /// Returns the last segment of the path `raw`, without control characters, leading dots and surrounding white
 /// space.
 ///
-/// Both `/` and `\` separate segments. A longer name than 150 bytes is cut at a character boundary. Returns
+/// Both `/` and `\` separate segments. A name of more than 150 bytes is cut at a character boundary. Returns
 /// `None` if no character remains.
 pub fn clean(raw: &str) -> Option<String> {
     let last_segment = raw.rsplit(['/', '\\']).next().unwrap_or(raw);
