@@ -21,7 +21,7 @@ pub enum NetError {
         /// Whether the setting `network.terse` hides the name of the rule from clients.
         is_terse: bool,
     },
-    /// The host name has no address, or the lookup failed.
+    /// The host name has no address, or the DNS lookup failed.
     #[error("the host name could not be resolved")]
     Dns(#[source] io::Error),
     /// The connect failed: the peer refused or reset the connection, or the peer cannot be reached.
@@ -37,7 +37,8 @@ pub enum NetError {
     /// The peer closed the connection early, or sent bytes that are not HTTP.
     #[error("the answer is not HTTP, or broke off")]
     Protocol(#[source] hyper::Error),
-    /// The peer switched to another protocol with status 101, although the request did not offer one.
+    /// The peer switched to another protocol with status 101, although the request did not offer another
+    /// protocol.
     #[error("the answer switches to another protocol")]
     ProtocolSwitch,
     /// The response has more bytes than the caller permits.
@@ -52,7 +53,7 @@ pub enum NetError {
     /// The caller's memory budget has no space for the response.
     #[error("there is no room for the answer")]
     OutOfMemoryBudget,
-    /// The status of the response is not 2xx.
+    /// The status of the response is not a 2xx status.
     #[error("the answer was status {0}")]
     Status(u16),
     /// The server sent more redirects than the caller permits.
@@ -78,7 +79,7 @@ pub enum NetError {
 /// permit the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlockedBy {
-    /// The address is not public, and no network of `network.allow` contains it.
+    /// The address is not public, and no network of `network.allow` contains the address.
     #[error("its address is not public, and `network.allow` does not contain it")]
     Address,
     /// A network or a host name in the setting `network.deny` matches the host.
@@ -110,7 +111,7 @@ pub enum EncodingError {
 /// The reason why the proxy could not open a tunnel.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// The proxy's host name has no address, or the lookup failed.
+    /// The host name of the proxy has no address, or the DNS lookup of the host name failed.
     #[error("its host name could not be resolved")]
     Dns(#[source] io::Error),
     /// The proxy refused the connection or cannot be reached.
@@ -213,7 +214,7 @@ enum Fault {
     Peer,
 }
 
-/// An error as the operating system or the resolver reports it.
+/// An error, as the operating system or the DNS resolver reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Symptom {
     /// The error number of a failed system call.

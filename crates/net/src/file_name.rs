@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cleaned_name_has_no_directories_control_characters_or_leading_dots() {
+    fn a_cleaned_file_name_has_no_directories_control_characters_or_leading_dots() {
         for (raw, expected) in [
             ("image.jpg", Some("image.jpg")),
             ("C:\\photos\\a b.png", Some("a b.png")),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Network(IpNet);
 
-/// The error for a text that is not a network.
+/// The error for a text that is not a valid network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a network: {problem}; accepted is an IPv4 or IPv6 address, with or without a prefix length, such as `10.1.0.0/16` or `::1/128`"

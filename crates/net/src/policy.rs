@@ -32,12 +32,12 @@ pub struct AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// Permits public addresses only, at every port.
+    /// Creates a policy that permits only public addresses, at every port.
     pub fn public_only() -> Self {
         Self::default()
     }
 
-    /// Permits public addresses and the addresses in `allow`, at every port.
+    /// Creates a policy that permits public addresses and the addresses in `allow`, at every port.
     pub fn allowing(allow: Vec<Network>) -> Self {
         Self { allow, ..Self::default() }
     }
@@ -188,7 +188,7 @@ mod tests {
             192.0.1.0 192.0.3.0 192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0
             198.51.99.255 198.51.101.0 203.0.112.255 203.0.114.0 223.255.255.255
             2606:4700:4700::1111 2001:4860:4860::8888 2001:200::1 2a00:1450::1 3ffe::1";
-        // IPv6 addresses that contain a public IPv4 address.
+        // Each of these IPv6 addresses contains a public IPv4 address, so the policy permits it.
         let tunnels = "
             ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808::1 2001:0:808:808::f7f7:f7f7
             2606:2800:220:1:0:5efe:8.8.8.8 2606:2800:220:1:200:5efe:8.8.8.8";
@@ -208,7 +208,7 @@ mod tests {
             255.255.255.255 :: ::1 ::2 ::7f00:1 ::8.8.8.8 100::1 1fff:ffff:: 2001:2::1
             2001:10::1 2001:20::1 2001:1ff:ffff::1 2001:db8::1 3fff::1 4000:: 5f00::1 fc00::1
             fd12:3456::1 fe80::1 febf::1 fec0::1 ff02::1 64:ff9b:1::1";
-        // IPv6 addresses that contain an IPv4 address that is not public.
+        // Each of these IPv6 addresses contains an IPv4 address that is not public, so the policy refuses it.
         let tunnels = "
             ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:100.64.0.1
             ::ffff:0.0.0.0 64:ff9b::127.0.0.1 64:ff9b::a9fe:a9fe 2002:7f00:1::1 2002:a00:1::

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_port_rule_is_refused_with_the_accepted_forms() {
+    fn the_error_for_an_invalid_port_rule_lists_the_accepted_forms() {
         for text in ["", "0", "65536", "+80", "80-", "-80", "90-80", "!", "!!80", "http", "80,443", "1-0"] {
             let error = text.parse::<PortRule>().unwrap_err().to_string();
             assert!(

@@ -52,7 +52,7 @@ pub enum CredentialsError {
     /// The credentials file cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// The file named in the configuration.
+        /// The path of the credentials file, as given in the configuration.
         path: PathBuf,
         /// The error of the file system.
         source: io::Error,
@@ -60,7 +60,7 @@ pub enum CredentialsError {
     /// The content of the credentials file is not one line of the form `user:password`.
     #[error("{} must hold one line, `user:password`", path.display())]
     Malformed {
-        /// The file named in the configuration.
+        /// The path of the credentials file, as given in the configuration.
         path: PathBuf,
     },
 }

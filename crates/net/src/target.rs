@@ -17,7 +17,7 @@ use crate::NetError;
 /// The scheme, host and port of a URL. A pooled connection is reused only for requests to the same origin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
-    /// `true` for https, `false` for http.
+    /// Whether the connection uses TLS: `true` for https, `false` for http.
     pub(crate) tls: bool,
     pub(crate) host: Host<String>,
     pub(crate) port: u16,

@@ -22,7 +22,7 @@ pub enum TlsSetupError {
     /// The extra file of certificate authorities cannot be read, or the file is not PEM.
     #[error("cannot read certificates from {}", path.display())]
     Unreadable {
-        /// The file named in the configuration.
+        /// The path of the extra file of certificate authorities, as given in the configuration.
         path: PathBuf,
         /// The error of the file system or of the PEM parser.
         source: pem::Error,
@@ -30,7 +30,7 @@ pub enum TlsSetupError {
     /// The extra file of certificate authorities contains no usable certificate.
     #[error("{} holds no usable certificate authority", path.display())]
     NoCertificateAuthority {
-        /// The file named in the configuration.
+        /// The path of the extra file of certificate authorities, as given in the configuration.
         path: PathBuf,
     },
     /// The TLS library refuses its default protocol versions.

@@ -16,7 +16,7 @@ use crate::runtime;
 pub enum ProxyAction {
     /// Open the tunnel. If the target refuses the connection, respond with 503 instead.
     Tunnel,
-    /// Send this response instead of opening a tunnel, and close the connection.
+    /// Send the given response instead of opening a tunnel, and close the connection.
     Respond(&'static str),
     /// Close the connection without a response.
     Close,

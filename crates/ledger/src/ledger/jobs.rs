@@ -29,7 +29,8 @@ impl Ledger {
         self.write(move |tx| sql::jobs::claim(tx, limit, lease_ms)).await
     }
 
-    /// Extends the lease on a job to `lease_ms` from now. Fails with [`Error::LostLease`].
+    /// Extends the lease on a job, so that the lease ends `lease_ms` from now. Fails with
+    /// [`Error::LostLease`].
     pub async fn renew_job(&self, lease: &mut Lease<Job>, lease_ms: i64) -> Result<(), Error> {
         let (seq, fence) = (lease.seq, lease.fence);
         lease.until_ms = self.write(move |tx| sql::jobs::renew(tx, seq, fence, lease_ms)).await?;

@@ -89,7 +89,7 @@ pub(crate) fn page(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<WebhookPage,
     Ok(WebhookPage { total, webhooks, next_cursor })
 }
 
-/// Finds one webhook with its attempts.
+/// Returns one webhook with its attempts, or `None` when the account has no such webhook.
 pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Option<WebhookRecord>, Error> {
     let Some(seq) = tx.query_optional(&SEQ_OF_ID, params![id, account])? else { return Ok(None) };
     let attempts = attempts::ended(tx, seq)?;
@@ -137,7 +137,7 @@ impl PageStart {
     }
 }
 
-/// The earliest and the latest acceptance time that a query allows.
+/// Returns the earliest and the latest acceptance time that a query allows.
 fn time_range(query: &WebhookQuery) -> (i64, i64) {
     (query.start_ms.unwrap_or(i64::MIN), query.end_ms.unwrap_or(i64::MAX))
 }

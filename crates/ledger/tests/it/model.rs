@@ -160,7 +160,8 @@ impl Both {
         self.f.ledger.accept(new).await.unwrap();
     }
 
-    /// Adds jobs and webhooks to both queues, so that even short sequences reach every operation.
+    /// Adds jobs and webhooks to both queues, so that even a short sequence of steps can test every
+    /// operation.
     async fn fill_queues(&mut self) {
         for _ in 0..N_INITIAL_REQUESTS {
             self.accept(0).await;

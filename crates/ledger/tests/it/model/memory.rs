@@ -250,8 +250,11 @@ impl Memory {
     /// payload.
     pub(crate) fn resend(&mut self, id: Uuid) -> Option<WebhookStatus> {
         let now_ms = self.now_ms;
-        let webhook =
-            self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model knows the webhook");
+        let webhook = self
+            .webhooks
+            .iter_mut()
+            .find(|webhook| webhook.id == id)
+            .expect("the model contains the webhook");
         match webhook.status {
             WebhookStatus::Created => return None,
             WebhookStatus::Dispatched => {}
@@ -269,8 +272,11 @@ impl Memory {
     }
 
     pub(crate) fn cancel(&mut self, id: Uuid) -> bool {
-        let webhook =
-            self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model knows the webhook");
+        let webhook = self
+            .webhooks
+            .iter_mut()
+            .find(|webhook| webhook.id == id)
+            .expect("the model contains the webhook");
         if !matches!(webhook.status, WebhookStatus::Created | WebhookStatus::Scheduled) {
             return false;
         }
@@ -302,7 +308,7 @@ impl Memory {
     /// attempt, and the attempts that have ended.
     pub(crate) fn view(&self, id: Uuid) -> (WebhookStatus, Option<i64>, Vec<(u32, Outcome)>) {
         let webhook =
-            self.webhooks.iter().find(|webhook| webhook.id == id).expect("the model knows the webhook");
+            self.webhooks.iter().find(|webhook| webhook.id == id).expect("the model contains the webhook");
         let waiting = webhook.work.filter(|work| !webhook.is_job() && work.lease_until_ms.is_none());
         let ended =
             webhook.attempts.iter().filter_map(|attempt| Some((attempt.number, attempt.outcome?))).collect();
