@@ -1,6 +1,5 @@
 //! The clock that decides when work is due. Due times are wall-clock times, so that they stay valid after a
-//! restart. All code in this crate and in the crates that use it reads the system clock only through
-//! [`Clock`].
+//! restart. This crate and every crate that uses the ledger read the system clock only through [`Clock`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,7 +16,7 @@ pub enum Clock {
     Manual(Arc<ManualClock>),
 }
 
-/// The time of a manual clock, and the channel that reports its changes.
+/// The time of a manual clock, and the channel that reports each change of the time.
 #[derive(Debug)]
 pub struct ManualClock {
     now_ms: AtomicI64,
@@ -25,7 +24,7 @@ pub struct ManualClock {
 }
 
 impl Clock {
-    /// A manual clock that starts at `start_ms`.
+    /// Creates a manual clock that starts at `start_ms`.
     pub fn manual(start_ms: i64) -> Self {
         Self::Manual(Arc::new(ManualClock {
             now_ms: AtomicI64::new(start_ms),
@@ -33,7 +32,7 @@ impl Clock {
         }))
     }
 
-    /// The current time.
+    /// Returns the current time in milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         match self {
             Self::System => system_now_ms(),
@@ -44,8 +43,7 @@ impl Clock {
     /// Moves a manual clock by `by_ms`, and wakes all tasks that wait for the clock. A negative `by_ms` sets
     /// the clock back.
     ///
-    /// # Panics
-    /// When the clock is the system clock, which this program cannot set.
+    /// # Panics Panics when the clock is the system clock, because this program cannot set the system clock.
     pub fn advance(&self, by_ms: i64) {
         match self {
             Self::System => panic!("only a manual clock can be advanced"),
@@ -56,7 +54,7 @@ impl Clock {
         }
     }
 
-    /// A receiver that reports each call of [`Clock::advance`], or `None` for the system clock.
+    /// Returns a receiver that reports each call of [`Clock::advance`], or `None` for the system clock.
     pub(crate) fn changes(&self) -> Option<watch::Receiver<()>> {
         match self {
             Self::System => None,
@@ -64,9 +62,9 @@ impl Clock {
         }
     }
 
-    /// The duration for which a task that waits for the time `at_ms` should sleep before it reads the clock
-    /// again: at most `max_sleep`. For a manual clock the result is always `max_sleep`, because the passing
-    /// of real time does not change a manual clock.
+    /// Returns how long a task that waits for the time `at_ms` should sleep before it reads the clock again:
+    /// until `at_ms`, but at most `max_sleep`. For a manual clock, the result is always `max_sleep`, because
+    /// the passing of real time does not change a manual clock.
     pub(crate) fn sleep_until(&self, at_ms: i64, max_sleep: Duration) -> Duration {
         match self {
             Self::Manual(_) => max_sleep,

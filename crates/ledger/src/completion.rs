@@ -1,6 +1,6 @@
-//! Lets callers wait for the end of a request's processing. When this process commits the end of a request,
-//! it wakes the callers that wait for this request. A commit of another process wakes no caller in this
-//! process, so callers must also read the request again after a time-out.
+//! Lets callers wait until the processing of a request has ended. When this process commits the end of a
+//! request, the commit wakes all callers that wait for this request. A commit of another process wakes no
+//! caller in this process, so each caller must also read the request again after a time-out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// The requests that callers wait for, with their waiters.
+/// The requests that callers wait for, each with its waiters.
 #[derive(Debug, Default)]
 pub(crate) struct CompletionRegistry {
     waiting: Mutex<HashMap<Uuid, Waiters>>,
@@ -38,7 +38,7 @@ impl CompletionRegistry {
         CompletionWaiter { registry: Arc::clone(self), id, notify: Arc::clone(&waiters.notify) }
     }
 
-    /// Wakes all waiters of the request.
+    /// Wakes all waiters of the request `id`.
     pub(crate) fn notify(&self, id: Uuid) {
         if let Some(waiters) = self.waiting().get(&id) {
             waiters.notify.notify_waiters();
@@ -51,12 +51,12 @@ impl CompletionRegistry {
 }
 
 impl CompletionWaiter {
-    /// Returns a future that completes when the request ends in this process. Call this function first, then
-    /// read the request, then await the future. The future also completes if the request ends between these
-    /// steps.
+    /// Returns a future that completes when the request ends in this process. The caller calls this function
+    /// first, then reads the request, and then awaits the future. The future also completes if the request
+    /// ends between these three steps.
     pub fn completed(&self) -> impl Future<Output = ()> + '_ {
-        // `enable` registers the future now, because a future that is not registered misses all notifications
-        // before its first poll.
+        // `enable` registers the future with the `Notify` at once. Without `enable`, the future would miss
+        // every notification before its first poll.
         let mut completed = Box::pin(self.notify.notified());
         completed.as_mut().enable();
         completed

@@ -1,6 +1,6 @@
 //! Computes how many webhooks may be sent to one destination now. A destination is an authority to which one
-//! account sends webhooks. The functions are pure: the time is a parameter, and `sql/destinations` stores the
-//! state.
+//! account sends webhooks. The functions are pure: the time is a parameter, and the module `sql/destinations`
+//! stores the state of each destination.
 //!
 //! Three rules limit the webhooks to a destination:
 //! * The *concurrency limit* is the largest number of webhooks that may be leased at the same time. A timeout
@@ -38,11 +38,11 @@ pub struct DeliveryLimits {
     /// The longest pause that a receiver's `Retry-After` can cause, in milliseconds.
     pub max_retry_after_ms: i64,
     /// The longest time from the due time of the first attempt until a webhook expires, in milliseconds.
-    /// `None` means no limit.
+    /// `None` means that this setting does not limit the time.
     pub give_up_ms: Option<i64>,
 }
 
-/// Why a destination is paused.
+/// The reason why a destination is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PauseReason {
     /// The receiver sent `Retry-After`.
@@ -51,36 +51,39 @@ pub(crate) enum PauseReason {
     Breaker,
 }
 
-/// The values from which the three rules decide how many webhooks may be sent to a destination.
+/// The state of one destination, from which the concurrency limit, the circuit breaker and `Retry-After`
+/// decide how many webhooks may be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DestinationState {
-    /// The number of leased webhooks.
+    /// The number of webhooks of this destination that are leased.
     pub(crate) n_leased: u32,
-    /// The largest number of webhooks that may be leased at the same time, at least 1.
+    /// The concurrency limit: the largest number of webhooks of this destination that may be leased at the
+    /// same time, at least 1.
     pub(crate) concurrency_limit: u32,
     /// The number of consecutive failures of the receiver.
     pub(crate) n_failures: u32,
-    /// The number of times that the circuit breaker has opened since it was last closed. 0 while the breaker
-    /// is closed.
+    /// The number of times that the circuit breaker has opened since it was last closed. The number is 0
+    /// while the circuit breaker is closed.
     pub(crate) n_openings: u32,
     pub(crate) paused_until_ms: i64,
     pub(crate) pause: Option<PauseReason>,
-    /// The IP address of the last connection, without the port.
+    /// The IP address of the last connection to the destination, without the port.
     pub(crate) address: Option<String>,
-    /// Whether, at the last claim, the address had as many leased webhooks as its limit allows.
+    /// Whether, at the last claim, the IP address of this destination had as many leased webhooks as the
+    /// limit per address allows.
     pub(crate) address_is_full: bool,
-    /// The time at which a claim last leased a webhook to this destination. The ready time of the destination
-    /// is never before this time. A destination that was just served therefore comes after the others,
-    /// because a claim serves destinations in the order of their ready times.
+    /// The time at which a claim last leased a webhook of this destination. The ready time of the destination
+    /// is never before this time. A claim serves destinations in the order of their ready times, so a
+    /// destination that was just served comes after the other destinations.
     pub(crate) last_claimed_ms: i64,
 }
 
-/// The condition of the receiver, as the outcome of one attempt shows it.
+/// What the outcome of one attempt says about the condition of the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiverSignal {
     /// The receiver accepted the webhook.
     Accepted,
-    /// The receiver works, but rejected this webhook.
+    /// The receiver works, but it rejected this particular webhook.
     RejectedWebhook,
     /// The connection or the TLS handshake failed, the response was invalid, or the status was 408, 429 or
     /// 5xx.
@@ -92,7 +95,7 @@ pub(crate) enum ReceiverSignal {
 }
 
 impl DestinationState {
-    /// The values for a new destination.
+    /// Creates the state of a new destination.
     pub(crate) fn new(limits: &DeliveryLimits) -> Self {
         Self {
             n_leased: 0,
@@ -107,15 +110,16 @@ impl DestinationState {
         }
     }
 
-    /// The number of further webhooks that may be leased now. Ignores a pause of the destination.
+    /// Returns how many further webhooks of this destination may be leased now. A pause of the destination is
+    /// not considered.
     pub(crate) fn n_free(&self, limits: &DeliveryLimits) -> u32 {
         let is_open = self.n_openings > 0;
         let limit = if is_open { 1 } else { self.concurrency_limit.min(limits.per_authority).max(1) };
         limit.saturating_sub(self.n_leased)
     }
 
-    /// The earliest time at which a webhook that is due at `due_ms` may be claimed. `None` while the
-    /// destination or its address has reached its limit.
+    /// Returns the earliest time at which a claim may take a webhook that is due at `due_ms`. Returns `None`
+    /// while the destination or its IP address has no free capacity.
     pub(crate) fn ready_ms(&self, due_ms: Option<i64>, limits: &DeliveryLimits) -> Option<i64> {
         if self.address_is_full || self.n_free(limits) == 0 {
             return None;
@@ -123,7 +127,7 @@ impl DestinationState {
         Some(due_ms?.max(self.paused_until_ms).max(self.last_claimed_ms))
     }
 
-    /// Records that a claim leased `n` webhooks.
+    /// Records that a claim leased `n` webhooks of this destination.
     pub(crate) fn record_claim(&mut self, n: u32, now_ms: i64) {
         self.n_leased = self.n_leased.saturating_add(n);
         self.last_claimed_ms = now_ms;
@@ -132,13 +136,13 @@ impl DestinationState {
         }
     }
 
-    /// Records that one lease ended, whatever the reason.
+    /// Records that the lease on one webhook ended. The reason for the end does not matter.
     pub(crate) fn end_lease(&mut self) {
         self.n_leased = self.n_leased.saturating_sub(1);
         self.address_is_full = false;
     }
 
-    /// Updates the concurrency limit, the circuit breaker and the pause after an attempt.
+    /// Updates the concurrency limit, the circuit breaker and the pause of the destination after an attempt.
     pub(crate) fn record_attempt(&mut self, attempt: &Attempt, now_ms: i64, limits: &DeliveryLimits) {
         if let Some(address) = attempt.address.as_deref().and_then(without_port) {
             self.address = Some(address);
@@ -163,7 +167,7 @@ impl DestinationState {
         }
     }
 
-    /// Corrects times that are in the future only because the clock was set back.
+    /// Shortens stored times that lie too far in the future because the clock was set back.
     pub(crate) fn clamp_to_clock(&mut self, now_ms: i64, limits: &DeliveryLimits) {
         self.last_claimed_ms = self.last_claimed_ms.min(now_ms);
         self.paused_until_ms = self.paused_until_ms.min(now_ms.saturating_add(limits.max_any_pause_ms()));
@@ -185,9 +189,9 @@ impl DestinationState {
         let is_probe = self.n_openings > 0 && now_ms >= self.paused_until_ms;
         let opens = self.n_openings == 0 && self.n_failures >= limits.n_failures_to_open.max(1);
         if !is_probe && !opens {
-            // There is nothing to do if the breaker stays closed. There is also nothing to do if the webhook
-            // was sent before the breaker opened: such a webhook is not a probe, so its failure does not
-            // extend the pause.
+            // The pause does not change if the circuit breaker stays closed. It also does not change if the
+            // webhook was sent before the circuit breaker opened: such a webhook is not a probe, so its
+            // failure does not extend the pause.
             return;
         }
         let pause_ms = doubled(limits.first_pause_ms, self.n_openings).min(limits.max_pause_ms);
@@ -195,7 +199,7 @@ impl DestinationState {
         self.pause_for(pause_ms, PauseReason::Breaker, now_ms);
     }
 
-    /// Pauses the destination, unless it is already paused for longer.
+    /// Pauses the destination, unless a pause that ends later is already set.
     fn pause_for(&mut self, pause_ms: i64, reason: PauseReason, now_ms: i64) {
         let until_ms = now_ms.saturating_add(pause_ms);
         if until_ms > self.paused_until_ms.max(now_ms) {
@@ -222,13 +226,14 @@ impl ReceiverSignal {
 }
 
 impl DeliveryLimits {
-    /// The longest possible pause of a destination, in milliseconds.
+    /// Returns the longest possible pause of a destination, in milliseconds.
     pub(crate) fn max_any_pause_ms(&self) -> i64 {
         self.max_pause_ms.max(self.max_retry_after_ms).max(0)
     }
 
-    /// The time from the due time of a webhook's first attempt until the webhook expires, in milliseconds:
-    /// the request's `expires`, but at most `give_up_ms`. `None` means that the webhook never expires.
+    /// Returns the time from the due time of a webhook's first attempt until the webhook expires, in
+    /// milliseconds. This is the request's `expires`, but at most `give_up_ms`. `None` means that the webhook
+    /// never expires.
     pub(crate) fn retry_window_ms(&self, expires_ms: Option<i64>) -> Option<i64> {
         [expires_ms, self.give_up_ms].into_iter().flatten().min()
     }
@@ -266,7 +271,7 @@ impl FromStr for PauseReason {
     }
 }
 
-/// Returns `first_ms` after `n` doublings.
+/// Returns `first_ms` doubled `n` times.
 fn doubled(first_ms: i64, n: u32) -> i64 {
     let factor = 1_i64.checked_shl(n.min(62)).unwrap_or(i64::MAX);
     first_ms.max(0).saturating_mul(factor)

@@ -1,10 +1,12 @@
-//! Wakes the drivers. A driver is a task of the server that claims the work of one queue. A commit in this
-//! process that makes work due wakes the waiting driver at once, so drivers need not poll.
+//! Wakes the drivers. A driver is a task of the server that claims the work of one queue: the queue of jobs
+//! or the queue of webhooks. A commit in this process that makes work due wakes the waiting driver at once,
+//! so a driver need not poll.
 //!
-//! For each queue this process keeps one time in memory: the due time of the queue's earliest work. A commit
-//! that adds earlier work sets the time to the due time of this work. A claim sets the time from the rows
-//! that it reads in its transaction. The time may be wrong, because another process may add work without
-//! changing the time in this process. A driver finds such work because it claims at least once per second.
+//! For each queue, this process keeps one time in memory: the due time of the queue's earliest work. A commit
+//! that adds earlier work sets this time to the due time of the added work. A claim sets this time from the
+//! rows that the claim reads in its transaction. The time in memory may be too late, because another process
+//! may add work without changing the memory of this process. The driver still finds such work, because a
+//! driver claims at least once per second.
 
 use std::time::Duration;
 
@@ -12,14 +14,14 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-/// The longest time for which a driver sleeps. After this time [`DueSignal::wait`] reports possible work,
-/// because the wall clock may have jumped or another process may have added work.
+/// The longest time for which a driver sleeps. After this time, [`DueSignal::wait`] returns even if no work
+/// is known to be due, because the wall clock may have jumped or another process may have added work.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
-/// The value that is stored as the due time of an empty queue.
+/// The value that stands for the due time of an empty queue.
 const NEVER_MS: i64 = i64::MAX;
 
-/// Signals when a queue may have due work.
+/// Signals when a queue may contain due work.
 #[derive(Debug)]
 pub struct DueSignal {
     clock: Clock,
@@ -28,41 +30,42 @@ pub struct DueSignal {
     is_reported: bool,
 }
 
-/// The earliest due times of both queues.
+/// The due time of the earliest job and the due time of the earliest webhook.
 #[derive(Debug)]
 pub(crate) struct DueTimes {
     pub(crate) jobs: DueTime,
     pub(crate) webhooks: DueTime,
 }
 
-/// The earliest due time of one queue.
+/// The due time of the earliest work in one queue.
 #[derive(Debug)]
 pub(crate) struct DueTime {
     earliest_ms: watch::Sender<i64>,
 }
 
-/// A queue of work.
+/// The queues of the ledger that contain work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queue {
     Jobs,
     Webhooks,
 }
 
-/// A change of a queue's due time that a transaction caused.
+/// A change of a queue's earliest due time that a transaction caused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DueUpdate {
-    /// The transaction added work that is due at this time.
+    /// The transaction added work that is due at the given time.
     WorkDueAt(i64),
-    /// The transaction read the whole queue. The value is the due time of the queue's earliest work, or
-    /// `None` for an empty queue.
+    /// The transaction determined the due time of the earliest work in the whole queue. The value is this due
+    /// time, or `None` for an empty queue.
     Earliest(Option<i64>),
 }
 
 impl DueSignal {
     /// Waits until work may be due: until a commit in this process makes work due, the earliest due time
-    /// passes, or one second has passed. After this function has returned for some work, it returns for the
-    /// same work again only after a claim or after one second. A caller whose claims fail therefore does not
-    /// loop without a pause.
+    /// passes, or one second has passed.
+    ///
+    /// The function signals the same due work again only after a claim or after one second. A caller whose
+    /// claims fail therefore does not loop without a pause.
     pub async fn wait(&mut self) {
         let time_out = tokio::time::sleep(MAX_SLEEP);
         tokio::pin!(time_out);
@@ -88,8 +91,8 @@ impl DueSignal {
 }
 
 impl DueTimes {
-    /// The due times of a ledger that was just opened. The content of both queues is still unknown, so both
-    /// signal possible work.
+    /// Creates the due times of a ledger that was just opened. The content of both queues is still unknown,
+    /// so the due time of each queue lies in the past, which signals possible work.
     pub(crate) fn unknown() -> Self {
         Self {
             jobs: DueTime { earliest_ms: watch::Sender::new(i64::MIN) },
@@ -97,7 +100,8 @@ impl DueTimes {
         }
     }
 
-    /// Applies an update of a committed transaction. Calls must come in the order of the commits.
+    /// Applies a due-time update of a committed transaction. The updates must be applied in the order of the
+    /// commits.
     pub(crate) fn apply(&self, queue: Queue, update: DueUpdate) {
         match queue {
             Queue::Jobs => self.jobs.apply(update),
@@ -132,7 +136,7 @@ impl DueTime {
     }
 }
 
-/// Waits for the next change that the receiver reports. Waits for ever when there is no receiver, or when its
+/// Waits for the next change that `receiver` reports. Waits for ever when there is no receiver, or when the
 /// sender was dropped.
 async fn changed<T>(receiver: Option<&mut watch::Receiver<T>>) {
     if let Some(receiver) = receiver

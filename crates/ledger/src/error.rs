@@ -1,4 +1,4 @@
-//! The errors of the ledger. The documentation of each error says how the caller can react to it.
+//! The errors of the ledger. The documentation of each error says how the caller can react to the error.
 
 use std::path::PathBuf;
 
@@ -9,25 +9,25 @@ use crate::model::webhook::WebhookStatus;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The caller no longer holds the lease: the lease ran out, or the server was restarted. Another caller
-    /// may hold the lease now, so this caller must discard its own result.
+    /// may hold a lease on the same work now, so this caller must discard its own result.
     #[error("the lease was lost")]
     LostLease,
 
     /// Too many operations wait, the disk is full, or another process has locked the database file. The
-    /// caller may repeat the operation.
+    /// caller may try the operation again later.
     #[error("the ledger is busy")]
     Busy,
 
-    /// A flush to disk failed, so the content of the disk is unknown. Every operation fails until a restart,
-    /// which reads the state from the disk again.
+    /// A flush to disk failed, so it is unknown which data the disk contains. Every operation fails until a
+    /// restart, which reads the data from the disk again.
     #[error("the ledger could not flush to disk and stopped; restart the server")]
     Poisoned,
 
-    /// The ledger was closed.
+    /// The ledger was closed before or during the operation.
     #[error("the ledger is closed")]
     Closed,
 
-    /// A key, request, result or watermark with the same id exists already.
+    /// A key, request, result or watermark with the same id already exists.
     #[error("it exists already")]
     Exists,
 
@@ -35,32 +35,32 @@ pub enum Error {
     #[error("the webhook is {0}")]
     WrongStatus(WebhookStatus),
 
-    /// The account does not exist.
+    /// No account has the given id.
     #[error("there is no account {0}")]
     UnknownAccount(AccountId),
 
     /// The directory or the file of the database cannot be created.
     #[error("cannot create {}", path.display())]
     Create {
-        /// The file to create.
+        /// The path of the file that should be created.
         path: PathBuf,
         /// The error of the operating system.
         source: std::io::Error,
     },
 
-    /// The file is not an SQLite database, or it is the database of another program.
+    /// The file is not an SQLite database, or another program created the database.
     #[error("{} is not a pixaven ledger", path.display())]
     NotALedger {
-        /// The file to open.
+        /// The path of the file that should be opened.
         path: PathBuf,
     },
 
     /// A newer version of this program wrote the database.
     #[error("the database has version {found}, this program knows up to {known}: use a newer program")]
     TooNew {
-        /// The version of the database.
+        /// The version of the schema in the database.
         found: i64,
-        /// The newest version that this program can read.
+        /// The newest schema version that this program can read.
         known: i64,
     },
 
@@ -68,7 +68,7 @@ pub enum Error {
     #[error("the database is damaged: {0}")]
     Corrupt(String),
 
-    /// The database failed for a reason that no other variant describes.
+    /// The database failed for a reason that no other variant of this enum describes.
     #[error("the database failed")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

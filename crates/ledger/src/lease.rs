@@ -3,20 +3,21 @@
 use crate::model::account::AccountId;
 use crate::model::webhook::DueWebhook;
 
-/// A piece of work that belongs to the holder of this value until `until_ms`.
+/// A lease: a piece of work (a job or a webhook) that belongs to the holder of this value until `until_ms`.
 ///
 /// At most one lease on a piece of work is valid. A lease cannot be cloned, and every write under a lease
-/// names its fencing token. A holder that has lost its lease therefore cannot change the work of the next
-/// holder.
+/// names its fencing token. A holder that has lost its lease therefore cannot change work that another holder
+/// has leased since then.
 #[derive(Debug)]
 pub struct Lease<T> {
-    /// The work.
+    /// The leased job or webhook.
     pub value: T,
-    /// The fencing token. It grows with every claim of the same work.
+    /// The fencing token, a number that grows with every claim of the same work.
     pub fence: i64,
-    /// The time at which the lease ends. From then on another claim may take the work.
+    /// The time at which the lease ends. From this time on, another claim may take the work.
     pub until_ms: i64,
-    /// For a webhook: the number of the attempt, counted from 1. For a job: the number of crashes plus 1.
+    /// For a webhook: the number of the attempt, counted from 1. For a job: the number of earlier crashes
+    /// plus 1.
     pub attempt: u32,
     /// The sequence number of the leased row.
     pub(crate) seq: i64,
@@ -42,20 +43,20 @@ impl Lease<DueWebhook> {
 pub enum ReleaseReason {
     /// The server stops. The run does not count as a crash.
     Stopped,
-    /// The worker of the job died. The run counts as a crash.
+    /// The worker process of the job died. The run counts as a crash.
     Crashed,
-    /// The job cannot run now, for a reason that does not lie in the job. The run does not count as a crash.
+    /// The job cannot run now, but the job itself is not the cause. The run does not count as a crash.
     Postponed {
         /// The time until the job is due again, in milliseconds.
         delay_ms: i64,
     },
 }
 
-/// The numbers of leases of an earlier process that [`Ledger::recover`](crate::Ledger::recover) has ended.
+/// How many leases of an earlier process [`Ledger::recover`](crate::Ledger::recover) has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoveryReport {
-    /// The number of jobs that were being processed.
+    /// The number of jobs that the earlier process was processing.
     pub n_jobs: u64,
-    /// The number of webhooks that were being sent.
+    /// The number of webhooks that the earlier process was sending.
     pub n_webhooks: u64,
 }

@@ -1,6 +1,7 @@
 //! The public interface of the ledger, with one method for each operation. Each file in `ledger/` contains
 //! the methods of one topic, and this file contains the code that these methods share. The methods contain no
-//! SQL: each method passes one operation of `sql/*` to the database and waits for its commit.
+//! SQL: each method passes one operation from `sql/*` to the database and waits for the commit of this
+//! operation.
 
 mod accounts;
 mod jobs;
@@ -19,25 +20,26 @@ use crate::error::Error;
 use crate::lease::RecoveryReport;
 use crate::sql::{self, Tx, sqlite};
 
-/// Where the ledger is stored.
+/// The place where the ledger is stored.
 #[derive(Clone, Debug)]
 pub enum Store {
-    /// In one SQLite file. While the ledger is open, SQLite keeps two further files (write-ahead log and
-    /// shared index) in the same directory. A missing file or directory is created.
+    /// The ledger is stored in one SQLite file. While the ledger is open, SQLite keeps two further files (the
+    /// write-ahead log and its shared index) in the same directory. A missing file or directory is created.
     Sqlite {
-        /// The file.
+        /// The path of the SQLite file.
         path: PathBuf,
     },
 }
 
-/// A handle to the ledger. A clone is cheap and refers to the same ledger.
+/// A handle to the ledger. Cloning a handle is cheap, and the clone refers to the same ledger.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     database: Arc<sqlite::Database>,
     due_times: Arc<DueTimes>,
     clock: Clock,
     limits: DeliveryLimits,
-    /// The time of the last claim. If the time at the next claim is earlier, the clock was set back.
+    /// The clock time at the last claim. If the clock shows an earlier time at the next claim, the clock was
+    /// set back.
     last_claim_ms: Arc<AtomicI64>,
     completions: Arc<CompletionRegistry>,
 }
@@ -56,8 +58,8 @@ pub struct LedgerStats {
 impl Ledger {
     /// Opens the ledger, migrates its schema and starts its threads.
     ///
-    /// Several processes may have the ledger open. Only one of them may work on jobs and webhooks: see
-    /// [`Ledger::recover`].
+    /// Several processes may open the same ledger. Only one of these processes may work on jobs and webhooks:
+    /// see [`Ledger::recover`].
     ///
     /// # Errors
     /// [`Error::Create`], [`Error::NotALedger`], [`Error::TooNew`], [`Error::Busy`], [`Error::Database`].
@@ -75,14 +77,14 @@ impl Ledger {
         })
     }
 
-    /// A handle to the same ledger that uses `limits` instead of [`DeliveryLimits::default`].
+    /// Returns a handle to the same ledger that uses `limits` instead of [`DeliveryLimits::default`].
     #[must_use]
     pub fn with_delivery_limits(self, limits: DeliveryLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Ends every lease of an earlier process. The one process that works on the ledger calls this method
-    /// once, before its first claim.
+    /// Ends every lease of an earlier process. The one process that works on jobs and webhooks must call this
+    /// method once, before its first claim.
     ///
     /// Leased jobs return to the queue and count one crash. Webhooks that were being sent are due now, and
     /// their open attempts are closed as interrupted. The idempotency keys of requests that were neither
@@ -100,7 +102,7 @@ impl Ledger {
         .await
     }
 
-    /// The clock that the ledger was opened with.
+    /// Returns the clock that the ledger was opened with.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -121,29 +123,29 @@ impl Ledger {
         self.write(sql::heartbeat).await
     }
 
-    /// Whether a flush to disk has failed. After a failed flush, every operation fails with
+    /// Returns whether a flush to disk has failed. After a failed flush, every operation fails with
     /// [`Error::Poisoned`] until a restart.
     pub fn is_poisoned(&self) -> bool {
         self.database.is_poisoned()
     }
 
-    /// The counts of operations and commits since the ledger was opened.
+    /// Returns the number of operations and commits since the ledger was opened.
     pub fn stats(&self) -> LedgerStats {
         self.database.stats()
     }
 
-    /// A signal that fires when a job may be due.
+    /// Returns a signal that fires when a job may be due.
     pub fn jobs_due(&self) -> DueSignal {
         self.due_times.jobs.signal(&self.clock)
     }
 
-    /// A signal that fires when a webhook may be due.
+    /// Returns a signal that fires when a webhook may be due.
     pub fn webhooks_due(&self) -> DueSignal {
         self.due_times.webhooks.signal(&self.clock)
     }
 
-    /// Runs an operation, which may share its transaction with other operations. Returns after the commit is
-    /// on disk.
+    /// Runs a write operation, which may share its transaction with other operations. Returns after the
+    /// commit has been flushed to disk.
     async fn write<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,

@@ -4,8 +4,8 @@
 //! The ledger alone stores the requests and webhooks that the server has promised to process and to deliver.
 //! When a method of [`Ledger`] returns `Ok`, its change is committed and flushed to disk. When a method
 //! returns an error, nothing has changed, except where the method's documentation says otherwise. A change
-//! and the queued work that follows from it are committed in one transaction. The queues therefore always
-//! agree with the requests and webhooks.
+//! and the queued work that results from the change are committed in one transaction. The queues therefore
+//! always agree with the requests and webhooks.
 //!
 //! The ledger contains no code for HTTP, JSON or images, and stores no large files. It stores requests,
 //! payloads and URLs as opaque strings.

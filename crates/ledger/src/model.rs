@@ -1,5 +1,5 @@
-//! The values that callers pass to the ledger and get from it. These types do not define which changes of a
-//! status are allowed; `state.rs` does.
+//! The types of the values that callers pass to the ledger and receive from the ledger. The allowed changes
+//! of a webhook's status are defined in `state.rs`, not in these types.
 
 pub(crate) mod account;
 pub(crate) mod authority;

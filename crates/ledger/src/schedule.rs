@@ -1,5 +1,5 @@
-//! The retry schedule: computes when a webhook is attempted again. The functions are pure: the time and the
-//! random number are parameters.
+//! The retry schedule: computes when the next attempt of a webhook is due. The functions are pure: the time
+//! and the random number are parameters.
 
 /// The shortest wait that gets jitter, in milliseconds. Shorter waits get no jitter, because the first
 /// retries should come at the documented times.
@@ -12,8 +12,8 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// The waits between the attempts of one webhook. Element 0 is the wait before the first attempt. Element `n`
-/// is the wait between attempts `n` and `n + 1`, where attempts are counted from 1. The last attempt follows
-/// the wait in the last element.
+/// is the wait between attempts `n` and `n + 1`, where attempts are counted from 1. After the last element no
+/// further attempt follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule(Vec<i64>);
 
@@ -24,18 +24,18 @@ impl Schedule {
         Self(waits_ms.into_iter().map(|wait_ms| wait_ms.max(0)).collect())
     }
 
-    /// The largest number of attempts of one webhook.
+    /// Returns the largest number of attempts of one webhook.
     pub fn n_attempts(&self) -> usize {
         self.0.len()
     }
 
-    /// The due time of the next attempt, after attempt number `attempt` (from 1) has just failed. `None` when
-    /// `attempt` was the last attempt.
+    /// Returns the due time of the next attempt, after attempt number `attempt` (counted from 1) has just
+    /// failed. Returns `None` when `attempt` was the last attempt.
     ///
-    /// `unit_random` in `[0, 1)` chooses the jitter: the wait changes by at most 20 %, if it is five minutes
-    /// or longer. `retry_after_ms` is the receiver's `Retry-After`. It never shortens the wait, and can
-    /// lengthen it to at most the following wait of the schedule. It cannot lengthen the last wait of the
-    /// schedule, because no wait follows the last one.
+    /// `unit_random`, a number in `[0, 1)`, chooses the jitter: a wait of five minutes or longer changes by
+    /// at most 20 %. `retry_after_ms` is the receiver's `Retry-After`. A `Retry-After` never shortens the
+    /// wait. It can lengthen the wait to at most the following wait of the schedule. It cannot lengthen the
+    /// last wait of the schedule, because no wait follows the last wait.
     pub fn due_after(
         &self,
         attempt: u32,
@@ -49,8 +49,8 @@ impl Schedule {
         Some(now_ms.saturating_add(jittered(wait_ms, unit_random).max(retry_after_ms)))
     }
 
-    /// The longest wait after attempt number `attempt` that a `Retry-After` can cause, in milliseconds.
-    /// Returns 0 when no attempt follows.
+    /// Returns the longest wait, in milliseconds, that a `Retry-After` can cause after attempt number
+    /// `attempt`. Returns 0 when no attempt follows.
     pub fn max_wait_after(&self, attempt: u32) -> i64 {
         let waits_ms = usize::try_from(attempt).ok().and_then(|index| self.0.get(index..));
         waits_ms.unwrap_or_default().iter().take(2).copied().max().unwrap_or(0)
@@ -58,7 +58,8 @@ impl Schedule {
 }
 
 impl Default for Schedule {
-    /// The schedule that Standard Webhooks recommends: ten attempts over a little more than three days.
+    /// Returns the schedule that Standard Webhooks recommends: ten attempts over a little more than three
+    /// days.
     fn default() -> Self {
         Self(vec![
             0,

@@ -1,7 +1,7 @@
-//! Simulates weeks of deliveries in seconds. The ledger's SQL statements run on a database in memory, with a
-//! clock that jumps forwards and backwards, receivers that fail in different ways, crashes of the server,
-//! attempts that are reported late, and users who resend and cancel webhooks. A seed determines the whole
-//! run, and a failing run prints its seed.
+//! Simulates weeks of deliveries in seconds. The ledger's SQL statements run on a database in memory. The
+//! simulated clock jumps forwards and backwards, receivers fail in different ways, the server crashes,
+//! attempts are reported late, and users resend and cancel webhooks. A seed determines the whole run, and a
+//! failing run prints its seed.
 //!
 //! The simulation replaces the server: it claims webhooks, ends their attempts and reports the results. The
 //! receiver's condition at the start of an attempt decides how the attempt ends, and the retry schedule gives
@@ -15,12 +15,13 @@ mod world;
 
 use world::{Tally, World};
 
-/// The number of simulated weeks of one test run, summed over all worlds.
+/// The number of simulated weeks of one test run, summed over all worlds. A world is one simulation with its
+/// own seed.
 const N_WEEKS: u64 = 1_000;
 /// The number of simulated weeks of one world. A world is one simulation with its own seed.
 const WEEKS_PER_WORLD: u64 = 4;
 
-/// Prints the seed of a world when the test panics.
+/// Prints the seed of a simulation when the test panics.
 struct SeedReport(u64);
 
 impl Drop for SeedReport {
@@ -31,7 +32,8 @@ impl Drop for SeedReport {
     }
 }
 
-/// Runs the worlds with the seeds `first`, `first + step`, `first + 2 * step` and so on.
+/// Runs the simulations with the seeds `first`, `first + step`, `first + 2 * step` and so on, up to the
+/// number of worlds.
 fn run_worlds(first: u64, step: usize) -> Tally {
     let mut total = Tally::default();
     for seed in (first..N_WEEKS / WEEKS_PER_WORLD).step_by(step) {
@@ -42,15 +44,15 @@ fn run_worlds(first: u64, step: usize) -> Tally {
 }
 
 #[test]
-fn in_a_thousand_simulated_weeks_no_webhook_is_lost_and_no_limit_is_exceeded() {
+fn in_a_thousand_simulated_weeks_no_webhook_is_lost_and_no_delivery_limit_is_exceeded() {
     let total = std::thread::scope(|scope| {
         let odd = scope.spawn(|| run_worlds(1, 2));
         let mut total = run_worlds(0, 2);
         total += odd.join().expect("every world with an odd seed succeeds");
         total
     });
-    // Each of these situations must have occurred often enough, because otherwise the run would not test the
-    // code that handles it.
+    // Each counted situation must have occurred often enough. A run without these situations would not test
+    // the code that handles them.
     assert!(total.n_delivered > 1_000 && total.n_failed > 500, "{total:?}");
     assert!(total.n_crashes > 100 && total.n_clock_jumps > 100 && total.n_late_reports > 100, "{total:?}");
     assert!(total.n_paused > 100 && total.n_saturated > 100 && total.n_full_addresses > 0, "{total:?}");

@@ -1,10 +1,10 @@
-//! All SQL of the ledger. Each operation is written once, as a synchronous function over a [`Tx`] and shared
-//! statements. The code for a particular database adds only its connections, its migrations and the few SQL
-//! fragments of [`Dialect`].
+//! All SQL of the ledger. Each operation is written once for all databases, as a synchronous function that
+//! runs statements in a transaction ([`Tx`]). The code for a particular database adds only the connections,
+//! the migrations and the few SQL fragments of [`Dialect`].
 //!
-//! An operation runs inside an open transaction and never ends this transaction. The database's own code
-//! (`sqlite.rs`) ends the transaction, and may put several operations into one commit. When an operation
-//! returns an error, all of its writes are rolled back.
+//! An operation runs inside an open transaction and never ends this transaction. The code for the particular
+//! database (`sqlite.rs`) ends the transaction, and may put several operations into one commit. When an
+//! operation returns an error, all of its writes are rolled back.
 //!
 //! [`Dialect`]: statement::Dialect
 
@@ -48,7 +48,7 @@ pub(crate) trait Session {
     /// Runs a statement that returns no rows. Returns the number of rows that the statement changed.
     fn execute(&mut self, statement: &'static Statement, params: &[SqlValue<'_>]) -> Result<u64, Error>;
 
-    /// Runs a statement and calls `on_row` for each row of its result.
+    /// Runs a statement and calls `on_row` for each row of the statement's result.
     fn query(
         &mut self,
         statement: &'static Statement,
@@ -57,7 +57,7 @@ pub(crate) trait Session {
     ) -> Result<(), Error>;
 }
 
-/// The transaction in which one operation runs, with the time and the limits of the operation.
+/// The transaction in which one operation runs, with the start time and the delivery limits of the operation.
 pub(crate) struct Tx<'a> {
     session: &'a mut dyn Session,
     now_ms: i64,
@@ -70,24 +70,25 @@ impl<'a> Tx<'a> {
         Self { session, now_ms, limits, due_updates: Vec::new() }
     }
 
-    /// The time at which the operation began. Wherever the operation stores the current time, it stores this
-    /// time.
+    /// Returns the time at which the operation began. Wherever the operation stores the current time, the
+    /// operation stores this time.
     pub(crate) fn now_ms(&self) -> i64 {
         self.now_ms
     }
 
-    /// The delivery limits that apply to this operation.
+    /// Returns the delivery limits that apply to this operation.
     pub(crate) fn limits(&self) -> DeliveryLimits {
         self.limits
     }
 
-    /// Records a change of a queue's earliest due time. After the commit, the update is passed to the queue's
-    /// [`DueSignal`](crate::DueSignal)s.
+    /// Records a change of a queue's earliest due time. After the commit, the change is passed to the
+    /// [`DueSignal`](crate::DueSignal)s of the queue.
     pub(crate) fn update_due_time(&mut self, queue: Queue, update: DueUpdate) {
         self.due_updates.push((queue, update));
     }
 
-    /// The due-time updates to pass to the [`DueSignal`](crate::DueSignal)s after the commit.
+    /// Returns the recorded changes of due times. The caller passes them to the
+    /// [`DueSignal`](crate::DueSignal)s after the commit.
     pub(crate) fn into_due_updates(self) -> Vec<(Queue, DueUpdate)> {
         self.due_updates
     }
@@ -96,8 +97,8 @@ impl<'a> Tx<'a> {
         self.session.execute(statement, params)
     }
 
-    /// Runs a write whose `WHERE` clause names a lease. If the lease is valid, the write changes exactly one
-    /// row. Otherwise it fails with [`Error::LostLease`].
+    /// Runs a write statement whose `WHERE` clause names a lease. If the lease is valid, the statement
+    /// changes exactly one row. If the lease was lost, the function fails with [`Error::LostLease`].
     fn execute_leased(
         &mut self,
         statement: &'static Statement,
@@ -110,7 +111,7 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Reads all rows of a result.
+    /// Runs a query and returns all rows of its result.
     fn query<T: FromRow>(
         &mut self,
         statement: &'static Statement,
@@ -124,7 +125,7 @@ impl<'a> Tx<'a> {
         Ok(rows)
     }
 
-    /// Reads the last row of a result, if the result has rows.
+    /// Runs a query and returns the last row of its result, or `None` if the result is empty.
     fn query_optional<T: FromRow>(
         &mut self,
         statement: &'static Statement,
@@ -133,7 +134,8 @@ impl<'a> Tx<'a> {
         Ok(self.query(statement, params)?.pop())
     }
 
-    /// Reads the only row of a result. Fails with [`Error::Corrupt`] when the row is missing.
+    /// Runs a query and returns the only row of its result. Fails with [`Error::Corrupt`] when the result is
+    /// empty.
     fn query_one<T: FromRow>(
         &mut self,
         statement: &'static Statement,
@@ -151,7 +153,7 @@ pub(crate) fn heartbeat(tx: &mut Tx<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// All statements of the ledger. The test of the query plans checks each of them.
+/// Returns all SQL statements of the ledger, so that the test of the query plans can check each statement.
 #[cfg(test)]
 fn all_statements() -> Vec<&'static Statement> {
     [

@@ -1,12 +1,12 @@
 //! The states of a webhook, and the allowed transitions between these states.
 //!
-//! A type such as [`Scheduled`] stands for one state, and its methods are the transitions out of this state.
-//! The SQL statement that writes a transition fails when the status in the row is not the status before the
-//! transition.
+//! A type such as [`Scheduled`] stands for one state, and the methods of the type are the transitions out of
+//! this state. The SQL statement that writes a transition fails when the row does not have the status from
+//! which the transition starts.
 
 use crate::model::webhook::{Disposition, FailureReason, WebhookStatus};
 
-/// The state that a transition leads to.
+/// The new state after a transition, with the data that the database stores for this state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum WebhookState {
     Scheduled { since_ms: i64 },
@@ -15,7 +15,7 @@ pub(crate) enum WebhookState {
     Failed { at_ms: i64, reason: FailureReason },
 }
 
-/// One change of a webhook's state.
+/// A transition: one change of a webhook's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Transition {
     pub(crate) from: WebhookStatus,
@@ -35,31 +35,32 @@ pub(crate) struct Scheduled;
 pub(crate) struct Dispatched;
 
 impl Created {
-    /// The transition to `scheduled`, after the request was processed.
+    /// Returns the transition to `scheduled`, after the request was processed.
     pub(crate) fn processed(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Created, to: WebhookState::Scheduled { since_ms: now_ms } }
     }
 
-    /// The transition to `failed` of a webhook whose request is not processed yet.
+    /// Returns the transition to `failed` for a webhook whose request is not processed yet.
     pub(crate) fn failed(self, reason: FailureReason, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Created, to: WebhookState::Failed { at_ms: now_ms, reason } }
     }
 }
 
 impl Scheduled {
-    /// The transition to `dispatched`, after a claim has taken a lease on the webhook.
+    /// Returns the transition to `dispatched`, after a claim has taken a lease on the webhook.
     pub(crate) fn dispatched(self, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Scheduled, to: WebhookState::Dispatched { since_ms: now_ms } }
     }
 
-    /// The transition to `failed` of a webhook that waits for its next attempt.
+    /// Returns the transition to `failed` for a webhook that waits for its next attempt.
     pub(crate) fn failed(self, reason: FailureReason, now_ms: i64) -> Transition {
         Transition { from: WebhookStatus::Scheduled, to: WebhookState::Failed { at_ms: now_ms, reason } }
     }
 }
 
 impl Dispatched {
-    /// The transition after an attempt has ended, to the status that the disposition gives.
+    /// Returns the transition after an attempt has ended. The new status depends on the disposition of the
+    /// attempt.
     pub(crate) fn attempted(self, disposition: Disposition, now_ms: i64) -> Transition {
         match disposition {
             Disposition::Delivered => self.to(WebhookState::Delivered { at_ms: now_ms }),
@@ -68,7 +69,7 @@ impl Dispatched {
         }
     }
 
-    /// The transition back to `scheduled`, of a webhook that was not sent or whose lease ran out.
+    /// Returns the transition back to `scheduled` for a webhook that was not sent or whose lease ran out.
     pub(crate) fn returned(self, now_ms: i64) -> Transition {
         self.to(WebhookState::Scheduled { since_ms: now_ms })
     }

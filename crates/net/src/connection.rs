@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection. No background task drives the connection. Instead, the caller polls the
-//! connection while the caller waits for the response. When the caller's future is dropped, the socket closes
-//! and no work remains.
+//! connection while the caller waits for the response. When the caller drops this future, the socket closes
+//! and no task remains.
 
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -18,17 +18,18 @@ use hyper_util::rt::TokioIo;
 use crate::NetError;
 use crate::metered_stream::{MaybeTlsStream, MeteredStream, ReadMeter};
 
-/// The most bytes of a response that hyper buffers.
+/// The largest number of response bytes that hyper may hold in its read buffer.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The future of hyper that reads from and writes to the socket. A request makes progress only while this
-/// future is polled.
+/// The future of hyper that reads from the socket and writes to the socket. A request makes progress only
+/// while this future is polled.
 type HyperConnection = http1::Connection<TokioIo<MeteredStream>, Full<Bytes>>;
 
 /// A connection that carries requests, one after the other.
 pub(crate) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    /// `None` after the connection has ended, because a completed future must not be polled again.
+    /// The running connection. `None` after the connection has ended, because a completed future must not be
+    /// polled again.
     driver: Option<HyperConnection>,
     meter: Arc<ReadMeter>,
     pub(crate) address: SocketAddr,
@@ -41,7 +42,8 @@ impl Connection {
         let io = TokioIo::new(MeteredStream::new(stream, Arc::clone(&meter)));
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(READ_BUFFER_BYTES)
-            // Invalid headers are accepted, because the status line alone decides about a webhook.
+            // A response with invalid header lines is accepted, because the status code alone decides whether
+            // a webhook was delivered.
             .ignore_invalid_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .handshake(io)
@@ -64,14 +66,14 @@ impl Connection {
         drive(&mut self.driver, body.frame()).await
     }
 
-    /// Milliseconds from the start of the last request to the first byte of its response. `None` while no
-    /// byte of the response has arrived.
+    /// Returns the milliseconds from the start of the last request to the first byte of its response, or
+    /// `None` while no byte of the response has arrived.
     pub(crate) fn first_byte_ms(&self) -> Option<u32> {
         self.meter.first_byte_ms()
     }
 
-    /// Returns whether another request can be sent: the last exchange is complete, and no close by the peer
-    /// has been noticed.
+    /// Returns whether the connection can carry another request: the last exchange is complete, and the peer
+    /// has not closed the connection as far as the client has noticed.
     pub(crate) fn is_reusable(&mut self) -> bool {
         let sender = &mut self.sender;
         let ready = drive(&mut self.driver, std::future::poll_fn(|cx| sender.poll_ready(cx))).now_or_never();
@@ -79,16 +81,16 @@ impl Connection {
     }
 }
 
-/// Waits for `work` and polls the connection at the same time, because data moves only while the connection
-/// is polled.
+/// Waits for the future `work` and polls the connection at the same time, because data moves only while the
+/// connection is polled.
 async fn drive<T>(driver: &mut Option<HyperConnection>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     std::future::poll_fn(|cx| {
         if let Some(running) = driver
             && let Poll::Ready(_ended) = Pin::new(running).poll(cx)
         {
-            // The error of a connection that ended is dropped, because `work` returns the same error to the
-            // caller.
+            // An error that ended the connection is ignored at this point, because `work` fails with the same
+            // error and returns the error to the caller.
             *driver = None;
         }
         work.as_mut().poll(cx)

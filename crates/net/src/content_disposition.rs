@@ -1,4 +1,5 @@
-//! Finds the file name of a fetched document in its response. The module `file_name` then cleans the name.
+//! Finds the file name of a fetched document in the header `Content-Disposition` or in the URL. The module
+//! `file_name` then cleans the name.
 
 use http::HeaderMap;
 use http::header::CONTENT_DISPOSITION;
@@ -7,8 +8,8 @@ use url::Url;
 
 use crate::file_name::clean;
 
-/// Returns the cleaned file name in `Content-Disposition` (RFC 6266), or else the last segment of the URL's
-/// path.
+/// Returns the cleaned file name from the header `Content-Disposition` (RFC 6266). If the header contains no
+/// file name, returns the cleaned last segment of the URL's path.
 pub(crate) fn find_file_name(headers: &HeaderMap, url: &Url) -> Option<String> {
     let disposition = headers.get(CONTENT_DISPOSITION).map(|value| utf8_or_latin1(value.as_bytes()));
     disposition.and_then(|value| from_disposition(&value)).or_else(|| {
@@ -17,16 +18,18 @@ pub(crate) fn find_file_name(headers: &HeaderMap, url: &Url) -> Option<String> {
     })
 }
 
-/// Decodes the percent-encoded bytes of a text, as UTF-8 or else as Latin-1.
+/// Decodes the percent-encoded bytes of a text. Bytes that are not valid UTF-8 are read as Latin-1.
 fn percent_decoded(text: &str) -> String {
     utf8_or_latin1(&percent_decode_str(text).collect::<Vec<u8>>())
 }
 
-/// Reads bytes as UTF-8, or as Latin-1 when they are not UTF-8. Servers send both, without a declaration.
+/// Reads bytes as UTF-8, or as Latin-1 when they are not valid UTF-8. Servers send file names in both
+/// encodings and do not declare the encoding.
 fn utf8_or_latin1(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        // The first 256 characters of Unicode are those of Latin-1.
+        // The first 256 code points of Unicode are the characters of Latin-1, so each byte becomes the
+        // character with the same number.
         Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
     }
 }
@@ -39,8 +42,9 @@ fn from_disposition(value: &str) -> Option<String> {
         let Some((name, value)) = parameter.split_once('=') else { continue };
         match name.trim().to_ascii_lowercase().as_str() {
             "filename*" => {
-                // The value is charset'language'percent-encoded (RFC 8187). Only UTF-8 and Latin-1 are in
-                // use, and the bytes show which of them it is, so the charset is not read.
+                // The value of `filename*` has the form charset'language'percent-encoded (RFC 8187). The
+                // charset is ignored: servers use only UTF-8 and Latin-1, and the bytes show which encoding
+                // the server used.
                 if let Some(name) =
                     value.trim().splitn(3, '\'').nth(2).and_then(|encoded| clean(&percent_decoded(encoded)))
                 {
@@ -54,7 +58,7 @@ fn from_disposition(value: &str) -> Option<String> {
     fallback
 }
 
-/// Splits a header value at the semicolons outside quoted strings.
+/// Splits the value of a header at the semicolons that are not inside a quoted string.
 fn parameters(value: &str) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     value.split(move |c| {
@@ -72,8 +76,8 @@ fn unquoted(value: &str) -> String {
     let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return value.to_owned();
     };
-    // Servers escape only quotes. Any other backslash belongs to a Windows path, and `clean` removes the
-    // directories.
+    // Inside a quoted string, servers escape only quotation marks. Any other backslash separates the
+    // directories of a Windows path, and `clean` removes the directories.
     inner.replace("\\\"", "\"")
 }
 
@@ -84,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_name_comes_from_the_header_or_else_from_the_url_path() {
+    fn the_file_name_comes_from_content_disposition_or_else_from_the_url_path() {
         for (disposition, path, expected) in [
             (None, "/a/b/photo.jpg?x=/y", Some("photo.jpg")),
             (None, "/a/caf%C3%A9.png", Some("café.png")),
@@ -116,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_in_raw_utf8_or_latin1_is_read_and_an_extended_name_needs_no_plain_name() {
+    fn a_file_name_in_raw_utf8_or_raw_latin1_or_in_the_extended_parameter_is_read() {
         for (disposition, path, expected) in [
             ("attachment; filename=\"caf\u{e9}.png\"".as_bytes(), "/x.jpg", "caf\u{e9}.png"),
             (b"attachment; filename=\"caf\xe9.png\"", "/x.jpg", "caf\u{e9}.png"),

@@ -1,5 +1,5 @@
-//! Decodes the bodies of servers that compress although the request refuses compression. The decoded size is
-//! limited while the bytes arrive.
+//! Decodes compressed response bodies. Some servers compress a body although the request refuses compression.
+//! The decoded size is limited while the bytes arrive.
 
 use std::io::{self, Write as _};
 
@@ -12,11 +12,11 @@ use http::header::CONTENT_ENCODING;
 use crate::zstd_stream::ZstdStream;
 use crate::{EncodingError, NetError};
 
-/// The decoded bytes that a body may have whatever its compressed size is.
+/// The number of decoded bytes that every body may have, even if its compressed form is tiny.
 const FREE_BYTES: u64 = 1024 * 1024;
-/// The most decoded bytes for each compressed byte, beyond [`FREE_BYTES`].
+/// The largest number of decoded bytes for each compressed byte, in addition to [`FREE_BYTES`].
 const MAX_RATIO: u64 = 1_000;
-/// The output buffer of a decoder, in bytes.
+/// The size of a decoder's output buffer, in bytes.
 const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A content coding (RFC 9110, section 8.4.1) other than `identity`.
@@ -29,8 +29,8 @@ enum Coding {
 }
 
 impl Coding {
-    /// Reads `Content-Encoding`. `None` means that the body is not compressed. More than one coding is
-    /// refused like an unknown coding.
+    /// Reads the header `Content-Encoding`. `None` means that the body is not compressed. A header that lists
+    /// more than one coding is refused like an unknown coding.
     fn of(headers: &HeaderMap) -> Result<Option<Self>, EncodingError> {
         let values: Vec<_> = headers
             .get_all(CONTENT_ENCODING)
@@ -59,11 +59,11 @@ impl Coding {
     }
 }
 
-/// Collects decoded bytes up to a maximum.
+/// Collects the output of a decoder, up to a maximum number of bytes.
 struct Output {
-    /// Decoded bytes that were not taken yet.
+    /// The decoded bytes that the caller has not taken yet.
     bytes: Vec<u8>,
-    /// The number of bytes that may still be added.
+    /// The number of decoded bytes that may still be added.
     remaining: u64,
 }
 
@@ -83,7 +83,7 @@ impl io::Write for Output {
     }
 }
 
-/// The state of a decoder.
+/// A running decoder, one variant for each content coding.
 enum State {
     Gzip(MultiGzDecoder<Output>),
     Deflate { decompress: Option<Decompress>, has_ended: bool, output: Output },
@@ -91,7 +91,7 @@ enum State {
     Zstd(Box<ZstdStream>, Output),
 }
 
-/// Decodes a compressed body while it arrives.
+/// Decodes a compressed response body while the bytes arrive.
 pub(crate) struct BodyDecoder {
     coding: Coding,
     state: State,
@@ -101,8 +101,8 @@ pub(crate) struct BodyDecoder {
 }
 
 impl BodyDecoder {
-    /// Creates the decoder for a response. `None` means that the body is not compressed. The decoder refuses
-    /// a body of more than `limit_bytes` decoded bytes.
+    /// Creates the decoder for the body of a response. `None` means that the body is not compressed. The
+    /// decoder refuses a body of more than `limit_bytes` decoded bytes.
     pub(crate) fn for_response(headers: &HeaderMap, limit_bytes: u64) -> Result<Option<Self>, NetError> {
         let Some(coding) = Coding::of(headers).map_err(NetError::Encoding)? else { return Ok(None) };
         let output = Output { bytes: Vec::new(), remaining: 0 };
@@ -115,17 +115,17 @@ impl BodyDecoder {
         Ok(Some(Self { coding, state, limit_bytes, n_encoded: 0, n_decoded: 0 }))
     }
 
-    /// Decodes the next bytes of the body and returns the decoded bytes that they complete.
+    /// Decodes the next compressed bytes of the body and returns the decoded bytes.
     ///
-    /// The result is limited by the size limit and by the ratio, so that a few bytes cannot become a large
-    /// buffer. A caller that passes short pieces gets short results.
+    /// The size limit and the ratio limit the number of returned bytes, so that a few compressed bytes cannot
+    /// become a large buffer. A caller that passes short pieces gets short results.
     pub(crate) fn decode(&mut self, encoded: &[u8]) -> Result<Vec<u8>, NetError> {
         self.n_encoded += encoded.len() as u64;
         self.run(|state| state.write(encoded))
     }
 
-    /// Ends the body and returns the last decoded bytes. Fails when the body is incomplete. A body without
-    /// any byte is complete.
+    /// Ends the body and returns the last decoded bytes. Fails when the compressed body is incomplete. An
+    /// empty body counts as complete.
     pub(crate) fn finish(&mut self) -> Result<Vec<u8>, NetError> {
         if self.n_encoded == 0 {
             return Ok(Vec::new());
@@ -179,9 +179,10 @@ impl State {
             Self::Brotli(decoder) => decoder.write_all(encoded),
             Self::Deflate { decompress, has_ended, output } => {
                 let Some(first) = encoded.first() else { return Ok(()) };
-                // The coding `deflate` is a zlib stream, but some servers send the bare DEFLATE data. The low
-                // four bits of a zlib stream are 8, which no DEFLATE encoder produces: such a stream would
-                // begin with an uncompressed block whose padding is not zero.
+                // The content coding `deflate` means a zlib stream, but some servers send bare DEFLATE data.
+                // A zlib stream begins with a byte whose low four bits are 8. Bare DEFLATE data does not
+                // begin with these bits: they would start an uncompressed block with non-zero padding, which
+                // no DEFLATE encoder writes.
                 let decompress = decompress.get_or_insert_with(|| Decompress::new(first & 0x0f == 8));
                 inflate(decompress, has_ended, encoded, output)
             }
@@ -200,7 +201,7 @@ impl State {
     }
 }
 
-/// Inflates all of `encoded`. Bytes after the end of the stream are ignored.
+/// Inflates all of `encoded`. Bytes after the end of the compressed stream are ignored.
 fn inflate(
     decompress: &mut Decompress,
     has_ended: &mut bool,

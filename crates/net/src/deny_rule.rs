@@ -1,4 +1,4 @@
-//! One rule of the setting `network.deny`: a network or a host name that is never connected to.
+//! One rule of the setting `network.deny`: a network or a host name that the server never connects to.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -21,11 +21,11 @@ enum Denied {
     Network(Network),
     /// A host name in lower case and in its ASCII form, without a dot at its end.
     Name(String),
-    /// The end of a host name, with a dot at its beginning.
+    /// The end of the denied host names, with a dot as its first character.
     NamesBelow(String),
 }
 
-/// The error for a text that is no rule of `network.deny`.
+/// The error for a text that is not a valid rule of `network.deny`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is neither a network nor a host name; accepted is a network such as `10.1.0.0/16`, a host name such as `internal.example.com`, or the end of host names after a dot, such as `.example.com`"
@@ -40,7 +40,7 @@ impl DenyRule {
         matches!(&self.0, Denied::Network(network) if network.contains(address))
     }
 
-    /// Returns whether the rule matches the host name of a parsed URL. A dot at the end of the name is
+    /// Returns whether the rule matches the host name of a parsed URL. A trailing dot of the host name is
     /// ignored.
     pub(crate) fn matches_name(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.');
@@ -66,7 +66,8 @@ impl FromStr for DenyRule {
         let refuse = || InvalidDenyRule { text: text.to_owned() };
         let is_name_character =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || !c.is_ascii();
-        // A wildcard such as `*.example.com` would match no host, so it must not be accepted silently.
+        // A rule such as `*.example.com` would match no host. The parser refuses such a rule, so that the
+        // operator notices the mistake.
         if name.is_empty() || name.starts_with('.') || !name.chars().all(is_name_character) {
             return Err(refuse());
         }
@@ -79,7 +80,8 @@ impl FromStr for DenyRule {
                     Denied::Name(name.to_owned())
                 }))
             }
-            // A spelling such as `0x7f.1` is an address to a URL, and would be no name to compare with.
+            // A URL parser reads a host such as `0x7f.1` as an IP address. A rule with this text could never
+            // match a host name, so the rule is refused.
             Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => Err(refuse()),
         }
     }
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_and_names_are_read_and_other_texts_are_refused_with_the_accepted_forms() {
+    fn a_deny_rule_is_a_network_or_a_name_and_the_error_for_another_text_lists_the_accepted_forms() {
         for (text, expected) in [
             ("10.1.0.0/16", Denied::Network("10.1.0.0/16".parse().unwrap())),
             ("::1", Denied::Network("::1".parse().unwrap())),

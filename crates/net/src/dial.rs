@@ -1,5 +1,5 @@
-//! Opens connections in four steps: resolve the host, check its addresses, connect, TLS handshake. No other
-//! file of the server opens an outbound connection.
+//! Opens connections in four steps: resolve the host, check the addresses of the host, connect, TLS
+//! handshake. No other file of the server opens an outbound connection.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,17 +20,17 @@ use crate::timings::elapsed_ms;
 use crate::timings::{ExchangeTrace, PhaseTimings};
 use crate::{AddressPolicy, Inner, NetError, tls};
 
-/// The most addresses of one host that are tried. The other addresses of the host are ignored.
+/// The largest number of addresses of one host that are tried. The other addresses of the host are ignored.
 const MAX_ADDRESSES: usize = 6;
 
-/// The delay before the next address is tried while the previous connect is still pending (RFC 8305, section
+/// The time that a pending connect may take before the next address is tried in parallel (RFC 8305, section
 /// 5). After a failed connect, the next address is tried at once.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Opens a new connection to `origin`.
 ///
-/// Each timing is written to `trace` as soon as it is known, so that the caller has this timing even if its
-/// deadline passes.
+/// Each timing is written to `trace` as soon as it is measured, so that the caller has the timing even if the
+/// caller's deadline passes.
 pub(crate) async fn dial(
     inner: &Inner,
     origin: &Origin,
@@ -49,7 +49,8 @@ pub(crate) async fn dial(
     };
     trace.timings.connect_ms = Some(elapsed_ms(connect_started));
     trace.address = Some(address);
-    // A request is written in one piece, so Nagle's algorithm would only delay it.
+    // Nagle's algorithm is turned off: the client writes each request in one piece, so the algorithm would
+    // only delay the request.
     stream.set_nodelay(true).map_err(|error| NetError::from_connect(error, address))?;
     if !origin.tls {
         return Ok((MaybeTlsStream::Plain(stream), address));
@@ -63,8 +64,8 @@ pub(crate) async fn dial(
     Ok((MaybeTlsStream::Tls(Box::new(stream)), address))
 }
 
-/// Returns the addresses that the policy permits. When it permits none, the error is the rule that forbids
-/// the first address.
+/// Returns the addresses that the address policy permits. When the policy permits none of the addresses, the
+/// error names the rule that forbids the first address.
 fn permitted(policy: &AddressPolicy, resolved: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NetError> {
     let mut blocked_by = None;
     let mut permitted = Vec::with_capacity(resolved.len());
@@ -80,13 +81,13 @@ fn permitted(policy: &AddressPolicy, resolved: Vec<SocketAddr>) -> Result<Vec<So
     Err(blocked_by.map_or_else(no_address, |rule| policy.error(rule)))
 }
 
-/// The error for a host name without any address.
+/// The error for a host name that has no address.
 fn no_address() -> NetError {
     NetError::Dns(io::Error::new(io::ErrorKind::NotFound, "the host name has no address"))
 }
 
-/// Resolves the host of `origin` and records the time of the lookup. Returns the addresses in the order of
-/// the resolver.
+/// Resolves the host of `origin` and records the duration of the lookup. Returns the addresses in the order
+/// of the resolver.
 async fn resolve(
     inner: &Inner,
     origin: &Origin,
@@ -100,8 +101,8 @@ async fn resolve(
     Ok(addresses)
 }
 
-/// Returns the addresses of a host in the order of the resolver. The lookup of a name takes one permit of
-/// `lookups`; an IP address needs no lookup and no permit.
+/// Returns the addresses of a host in the order of the resolver. The lookup of a host name takes one permit
+/// of the semaphore `lookups`. An IP address needs no lookup and no permit.
 pub(crate) async fn look_up(
     lookups: &Arc<Semaphore>,
     host: &Host<String>,
@@ -114,8 +115,8 @@ pub(crate) async fn look_up(
     };
     let permit = Arc::clone(lookups).acquire_owned().await.expect("this semaphore is never closed");
     let lookup = tokio::task::spawn_blocking(move || {
-        // The blocking thread holds the permit, because the lookup continues even when the caller stops
-        // waiting.
+        // The blocking thread owns the permit, because the lookup continues even after the caller has stopped
+        // waiting for the lookup.
         let _permit = permit;
         addresses_of_name(&name, port)
     });
@@ -125,8 +126,8 @@ pub(crate) async fn look_up(
         .map_err(NetError::from_lookup)
 }
 
-/// Asks the system's resolver, and blocks until the resolver answers. The crate `dns_lookup` is used because
-/// the standard library does not report the code of a failed lookup.
+/// Looks up a host name with the system's resolver, and blocks until the resolver answers. The crate
+/// `dns_lookup` is used because the standard library does not report the error code of a failed lookup.
 fn addresses_of_name(name: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
@@ -134,13 +135,13 @@ fn addresses_of_name(name: &str, port: u16) -> Result<Vec<SocketAddr>, LookupErr
         found.sockaddr.set_port(port);
         found.sockaddr
     };
-    // An entry of a family that is neither IPv4 nor IPv6 is skipped.
+    // An address of a family other than IPv4 and IPv6 is skipped.
     Ok(found.flatten().map(with_port).collect())
 }
 
-/// Orders addresses so that IPv4 and IPv6 alternate, starting with the family of the first address. At most
-/// [`MAX_ADDRESSES`] are returned. The alternation limits the cost of a broken IPv6 network to one
-/// [`HEAD_START`].
+/// Orders addresses so that IPv4 and IPv6 alternate, starting with the family of the first address, and
+/// returns at most [`MAX_ADDRESSES`] of them. Because of this order, a broken IPv6 network delays a
+/// connection by only one [`HEAD_START`].
 fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first().copied() else { return addresses };
     let (mut leading, mut other): (Vec<_>, Vec<_>) =
@@ -155,12 +156,15 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     pairs.flatten().flatten().take(MAX_ADDRESSES).collect()
 }
 
-/// Connects to one of `addresses` with `connect` and returns the stream of the first connect that succeeds.
+/// Connects to one of `addresses` with the function `connect` and returns the stream of the first connect
+/// that succeeds.
 ///
 /// The addresses are tried in order. The next address is tried as soon as a connect fails, and at the latest
-/// [`HEAD_START`] after the previous address. When all fail, returns the latest error that the peer caused.
-/// If there is none, returns the latest error that this machine or the proxy caused, or else the error of an
-/// IPv6 address on a machine without IPv6.
+/// [`HEAD_START`] after the previous address.
+///
+/// When every address fails, returns the latest error that the peer caused. If the peer caused no error,
+/// returns the latest error that this machine or the proxy caused. The error of an IPv6 address on a machine
+/// without IPv6 is returned only if no other error exists.
 pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>(
     addresses: &[SocketAddr],
     connect: impl Fn(SocketAddr) -> F,
@@ -190,8 +194,8 @@ pub(crate) async fn connect_any<F: Future<Output = Result<TcpStream, NetError>>>
     }
 }
 
-/// Opens a TCP connection. The address must have passed the address policy, or belong to the configured
-/// proxy.
+/// Opens a TCP connection to `address`. The caller must have checked the address with the address policy,
+/// unless the address belongs to the configured proxy.
 #[expect(clippy::disallowed_methods, reason = "the only outbound connect; its callers check the address")]
 pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, NetError> {
     TcpStream::connect(address).await.map_err(|error| NetError::from_connect(error, address))
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv4_and_ipv6_addresses_alternate() {
+    fn ipv4_and_ipv6_addresses_of_a_host_are_tried_alternately() {
         let given = ["[::1]:1", "[::2]:1", "[::3]:1", "[::4]:1", "[::5]:1", "1.1.1.1:1", "2.2.2.2:1"];
         let expected = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1", "[::4]:1"];
         assert_eq!(interleave_families(addresses(&given)), addresses(&expected));
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connect_any_succeeds_when_only_the_last_address_listens() {
+    async fn a_connect_succeeds_when_only_the_last_address_of_the_host_listens() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let closed = {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -230,7 +234,8 @@ mod tests {
         assert!(matches!(error, NetError::Refused(_)), "{error:?}");
     }
 
-    /// Connects to one address for each error number, and returns the error of the whole.
+    /// Calls `connect_any` with addresses that all fail, each with its given error number. Returns the error
+    /// that `connect_any` chooses.
     async fn failure_of(errnos: &[(&str, Errno)]) -> NetError {
         let failing = |address: SocketAddr| {
             let (_, errno) = errnos.iter().find(|(text, _)| text.parse() == Ok(address)).unwrap();
@@ -242,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_machine_without_ipv6_reports_what_the_ipv4_address_of_the_host_answered() {
+    async fn on_a_machine_without_ipv6_the_error_of_the_ipv4_address_is_reported() {
         let (v4, v6) = ("192.0.1.1:80", "[2606::1]:80");
         for missing in [Errno::NETUNREACH, Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT] {
             for order in

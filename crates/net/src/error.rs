@@ -1,4 +1,4 @@
-//! The errors of outbound HTTP, sorted by their cause. Code must match on the variants, never on the text of
+//! The errors of outbound HTTP, grouped by their cause. Code must match on the variants, never on the text of
 //! an error.
 
 use std::error::Error as StdError;
@@ -18,32 +18,33 @@ pub enum NetError {
     BlockedAddress {
         /// The rule that forbids the first address of the host.
         rule: BlockedBy,
-        /// Whether the setting `network.terse` hides the rule from clients.
+        /// Whether the setting `network.terse` hides the name of the rule from clients.
         is_terse: bool,
     },
-    /// The host name has no address, or the lookup failed.
+    /// The host name has no address, or the DNS lookup failed.
     #[error("the host name could not be resolved")]
     Dns(#[source] io::Error),
-    /// The connect failed: the peer refused or reset the connection, or cannot be reached.
+    /// The connect failed: the peer refused or reset the connection, or the peer cannot be reached.
     #[error("the connection was refused")]
     Refused(#[source] io::Error),
     /// The deadline of the exchange or fetch passed, or the operating system reported a timeout of the
     /// connection.
     #[error("the deadline passed")]
     Timeout,
-    /// The TLS handshake failed, for a reason that the failure names.
+    /// The TLS handshake failed. The [`TlsFailure`] names the reason.
     #[error(transparent)]
     Tls(TlsFailure),
     /// The peer closed the connection early, or sent bytes that are not HTTP.
     #[error("the answer is not HTTP, or broke off")]
     Protocol(#[source] hyper::Error),
-    /// The peer switched to another protocol with status 101, although the request did not offer one.
+    /// The peer switched to another protocol with status 101, although the request did not offer another
+    /// protocol.
     #[error("the answer switches to another protocol")]
     ProtocolSwitch,
     /// The response has more bytes than the caller permits.
     #[error("the answer has more than {limit_bytes} bytes")]
     TooLarge {
-        /// The limit, in bytes.
+        /// The largest number of bytes that the caller permits.
         limit_bytes: u64,
     },
     /// The compressed body of a response cannot be decoded.
@@ -52,39 +53,40 @@ pub enum NetError {
     /// The caller's memory budget has no space for the response.
     #[error("there is no room for the answer")]
     OutOfMemoryBudget,
-    /// The status of the response is not 2xx.
+    /// The status of the response is not a 2xx status.
     #[error("the answer was status {0}")]
     Status(u16),
-    /// There were more redirects than the caller permits.
+    /// The server sent more redirects than the caller permits.
     #[error("more than {limit} redirects")]
     TooManyRedirects {
-        /// The most redirects that are followed.
+        /// The largest number of redirects that the fetch follows.
         limit: u32,
     },
     /// The URL, or the URL of a redirect, cannot be used for a request.
     #[error("the URL cannot be used: {0}")]
     InvalidUrl(&'static str),
-    /// This machine cannot open a connection at the moment: it lacks sockets, ports or memory, its network is
-    /// down, its firewall forbids the connection, or its resolver does not answer. The error is no fault of
-    /// the peer.
+    /// This machine cannot open a connection at the moment: sockets, ports or memory are used up, its network
+    /// is down, its firewall forbids the connection, or its DNS resolver does not answer. The peer did not
+    /// cause this error.
     #[error("this machine could not open a connection")]
     Local(#[source] io::Error),
-    /// The proxy could not be used. The error is no fault of the peer.
+    /// The proxy could not be used. The peer did not cause this error.
     #[error("the proxy cannot be used")]
     Proxy(#[source] ProxyError),
 }
 
-/// The rule of the address policy that forbids a connection. Its text names the setting that would permit the
-/// connection.
+/// The rule of the address policy that forbids a connection. The error text names the setting that would
+/// permit the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlockedBy {
-    /// The address is not public, and no network of `network.allow` contains it.
+    /// The address is not public, and no network of `network.allow` contains the address.
     #[error("its address is not public, and `network.allow` does not contain it")]
     Address,
-    /// A network or a name of `network.deny` matches the host.
+    /// A network or a host name in the setting `network.deny` matches the host.
     #[error("`network.deny` contains it")]
     Deny,
-    /// The port is not among `network.ports`, and no network of `network.allow` contains the address.
+    /// The setting `network.ports` does not permit the port, and no network of `network.allow` contains the
+    /// address.
     #[error("`network.ports` does not contain port {0}, and `network.allow` does not contain its address")]
     Port(u16),
 }
@@ -92,16 +94,16 @@ pub enum BlockedBy {
 /// The reason why the compressed body of a response cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodingError {
-    /// The content coding is unknown, or there is more than one.
+    /// The content coding is unknown, or the header `Content-Encoding` lists more than one coding.
     #[error("its `Content-Encoding` is {0:?}; accepted is one of gzip, deflate, br and zstd")]
     Unknown(String),
-    /// The body does not have the form of its coding, or is incomplete.
+    /// The body is not valid data of its content coding, or the body is incomplete.
     #[error("its body is not valid {0}")]
     Malformed(&'static str),
-    /// The decoded body is too large in relation to the compressed body.
+    /// The decoded body is too large in relation to the size of the compressed body.
     #[error("its body expands to more than {max} times its size")]
     Ratio {
-        /// The most decoded bytes for each compressed byte.
+        /// The largest permitted number of decoded bytes for each compressed byte.
         max: u64,
     },
 }
@@ -109,41 +111,42 @@ pub enum EncodingError {
 /// The reason why the proxy could not open a tunnel.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// The proxy's host name has no address, or the lookup failed.
+    /// The host name of the proxy has no address, or the DNS lookup of the host name failed.
     #[error("its host name could not be resolved")]
     Dns(#[source] io::Error),
     /// The proxy refused the connection or cannot be reached.
     #[error("it refused the connection")]
     Refused(#[source] io::Error),
-    /// The connection to the proxy was not open within its timeout.
+    /// The connection to the proxy was not open before the connect timeout passed.
     #[error("it did not take the connection in time")]
     Timeout,
     /// The proxy closed the connection early, or its response is not HTTP.
     #[error("its answer is not HTTP, or broke off")]
     Protocol(#[source] hyper::Error),
-    /// Bytes arrived through the tunnel before a request was sent through the tunnel.
+    /// The tunnel delivered bytes before the client had sent a request through the tunnel.
     #[error("it sent bytes that nobody asked for")]
     UnexpectedBytes,
-    /// The proxy responded with a status that opens no tunnel.
+    /// The proxy responded to the CONNECT request with a status that opens no tunnel.
     #[error("it answered CONNECT with status {0}")]
     Status(u16),
 }
 
 impl ProxyError {
     /// Returns whether the error affects every peer, because the proxy itself cannot be reached. Any other
-    /// error may depend on the peer behind the proxy.
+    /// error of the proxy may concern only the peer behind the proxy.
     pub fn affects_every_peer(&self) -> bool {
         matches!(self, Self::Dns(_) | Self::Refused(_) | Self::Timeout)
     }
 }
 
 impl NetError {
-    /// Returns whether this machine or the proxy caused the error. Such an error is no fault of the peer.
+    /// Returns whether this machine or the proxy caused the error. The peer is not responsible for such an
+    /// error.
     pub fn is_local_trouble(&self) -> bool {
         matches!(self, Self::Local(_) | Self::Proxy(_))
     }
 
-    /// Classifies the error of a failed `socket` or `connect` to `address`.
+    /// Classifies the error of a failed system call `socket` or `connect` for `address`.
     pub(crate) fn from_connect(error: io::Error, address: SocketAddr) -> Self {
         match Fault::of(&error) {
             Fault::Machine => Self::Local(error),
@@ -162,7 +165,7 @@ impl NetError {
         }
     }
 
-    /// Classifies the error of a failed lookup.
+    /// Classifies the error of a failed DNS lookup.
     pub(crate) fn from_lookup(error: LookupError) -> Self {
         match Fault::of_lookup(error) {
             (Fault::Machine, error) => Self::Local(error),
@@ -170,7 +173,7 @@ impl NetError {
         }
     }
 
-    /// Classifies an error of an established connection.
+    /// Classifies an error that occurs on an established connection.
     pub(crate) fn from_http(error: hyper::Error) -> Self {
         let Some(cause) = error.source().and_then(|source| source.downcast_ref::<io::Error>()) else {
             return Self::Protocol(error);
@@ -182,12 +185,12 @@ impl NetError {
         }
     }
 
-    /// How much an error says about the peer when several addresses of one host fail. The error with the
-    /// highest number is reported.
+    /// A rank from 0 to 2: how much an error says about the peer when several addresses of one host fail. The
+    /// error with the highest rank is reported.
     ///
-    /// The answer of an address (2) counts more than trouble of this machine (1), because the answer shows
-    /// that this machine could reach the host. An IPv6 address that is unusable because this machine has no
-    /// IPv6 (0) says nothing as long as the host has another address.
+    /// An error that an address of the peer caused has rank 2, because such an error shows that this machine
+    /// could reach the host. An error of this machine has rank 1. The error of an IPv6 address on a machine
+    /// without IPv6 has rank 0, because the other addresses of the host can still answer.
     pub(crate) fn rank_among_addresses(&self) -> u8 {
         match self {
             Self::Refused(error) if Errno::from_io_error(error) == Some(Errno::ADDRNOTAVAIL) => 0,
@@ -197,49 +200,52 @@ impl NetError {
     }
 }
 
-/// What an error of the operating system or of the resolver says about its cause.
+/// The party that caused an error of the operating system or of the DNS resolver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    /// This machine or its network. The error uses up no attempt.
+    /// This machine or its network caused the error. Such an error uses up no attempt of a webhook.
     Machine,
-    /// This machine, if the address is IPv4. The peer, if the address is IPv6.
+    /// This machine caused the error if the address is IPv4. The peer caused the error if the address is
+    /// IPv6.
     MachineIfIpv4,
-    /// The peer was silent for too long.
+    /// The peer did not answer within the timeout.
     Deadline,
-    /// The peer, its network or its name.
+    /// The peer, its network or its host name caused the error.
     Peer,
 }
 
-/// An error as the operating system or the resolver reports it.
+/// An error, as the operating system or the DNS resolver reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Symptom {
-    /// The number of a failed system call.
+    /// The error number of a failed system call.
     Os(Errno),
-    /// The code of a failed `getaddrinfo`.
+    /// The error code of a failed call of `getaddrinfo`.
     Lookup(i32),
 }
 
-/// The cause of each error, with the reason. An error that is not in the table counts against the peer: the
-/// retry schedule then limits the number of attempts, while trouble of this machine is retried without a
-/// limit.
+/// The cause of each error, with a comment on the reason. An error that is not in this table counts as a
+/// fault of the peer, because the retry schedule limits the attempts after a fault of the peer. A fault of
+/// this machine is retried without a limit.
 const FAULTS: [(Symptom, Fault); 31] = [
-    // This process or machine has no free file, socket buffer or memory.
+    // This process or this machine has no free file descriptor, socket buffer or memory.
     (Symptom::Os(Errno::MFILE), Fault::Machine),
     (Symptom::Os(Errno::NFILE), Fault::Machine),
     (Symptom::Os(Errno::NOBUFS), Fault::Machine),
     (Symptom::Os(Errno::NOMEM), Fault::Machine),
-    // No entry of the kernel's routing cache or no local port is free (ip(7), connect(2)).
+    // The kernel has no free entry in its routing cache, or no local port is free (ip(7), connect(2)).
     (Symptom::Os(Errno::AGAIN), Fault::Machine),
     (Symptom::Os(Errno::ADDRINUSE), Fault::Machine),
-    // For IPv4, no local port is free, which is temporary. For IPv6, an administrator has usually disabled
-    // IPv6 on this machine, which is permanent, so that the peer counts as unreachable.
+    // With an IPv4 address, EADDRNOTAVAIL means that no local port is free, which is temporary. With an IPv6
+    // address, it usually means that an administrator has disabled IPv6 on this machine. That state is
+    // permanent, so the peer counts as unreachable.
     (Symptom::Os(Errno::ADDRNOTAVAIL), Fault::MachineIfIpv4),
-    // This machine has no route to the address, or its interface is down. A host with one reachable address
-    // never ends here, because the answer of an address counts more than local trouble.
+    // This machine has no route to the address, or its network interface is down. This error is not reported
+    // for a host that has another, reachable address, because the error of the reachable address has a higher
+    // rank.
     (Symptom::Os(Errno::NETUNREACH), Fault::Machine),
     (Symptom::Os(Errno::NETDOWN), Fault::Machine),
     (Symptom::Os(Errno::NONET), Fault::Machine),
-    // The kernel of this machine, or the sandbox of this process, supports no socket of this family.
+    // The kernel of this machine, or the sandbox of this process, supports no socket of this address family.
     (Symptom::Os(Errno::AFNOSUPPORT), Fault::Machine),
     (Symptom::Os(Errno::PFNOSUPPORT), Fault::Machine),
     (Symptom::Os(Errno::PROTONOSUPPORT), Fault::Machine),
@@ -252,23 +258,24 @@ const FAULTS: [(Symptom, Fault); 31] = [
     (Symptom::Os(Errno::CONNABORTED), Fault::Peer),
     (Symptom::Os(Errno::PIPE), Fault::Peer),
     // The last router before the host reports that the host does not answer. A broken gateway of this machine
-    // causes the same error, but a host that is switched off is the usual cause.
+    // can cause the same error, but the usual cause is a host that is switched off. Therefore the error
+    // counts as a fault of the peer.
     (Symptom::Os(Errno::HOSTUNREACH), Fault::Peer),
     (Symptom::Os(Errno::HOSTDOWN), Fault::Peer),
-    // The kernel waited for the peer until its own timeout.
+    // The peer did not answer before the kernel's own timeout passed.
     (Symptom::Os(Errno::TIMEDOUT), Fault::Deadline),
-    // No resolver answered, or it could not find the answer at the moment. The name may exist.
+    // No DNS resolver answered, or the resolver reported a temporary failure. The host name may exist.
     (Symptom::Lookup(libc::EAI_AGAIN), Fault::Machine),
-    // The lookup had no memory.
+    // The DNS lookup ran out of memory.
     (Symptom::Lookup(libc::EAI_MEMORY), Fault::Machine),
-    // The name does not exist, or has no address.
+    // The host name does not exist, or the host name has no address.
     (Symptom::Lookup(libc::EAI_NONAME), Fault::Peer),
     (Symptom::Lookup(libc::EAI_NODATA), Fault::Peer),
-    // The name has no address of the families that this machine has.
+    // The host name has no address of an address family that this machine supports.
     (Symptom::Lookup(libc::EAI_FAMILY), Fault::Peer),
-    // The resolver answered that the lookup is refused, or its answer is broken. Only this name is affected.
+    // The DNS server refused the lookup, or sent an invalid answer. Only this host name is affected.
     (Symptom::Lookup(libc::EAI_FAIL), Fault::Peer),
-    // The lookup was asked in a wrong form, for example with a name that is too long.
+    // The arguments of the DNS lookup were invalid, for example because the host name is too long.
     (Symptom::Lookup(libc::EAI_BADFLAGS), Fault::Peer),
     (Symptom::Lookup(libc::EAI_SERVICE), Fault::Peer),
     (Symptom::Lookup(libc::EAI_OVERFLOW), Fault::Peer),
@@ -281,8 +288,8 @@ impl Symptom {
 }
 
 impl Fault {
-    /// Looks up an error of a system call. An error without a number counts as a timeout by its kind, or else
-    /// against the peer.
+    /// Finds the cause of an error of a system call. An error without an error number counts as a timeout if
+    /// its kind is `TimedOut`, and as a fault of the peer in all other cases.
     fn of(error: &io::Error) -> Self {
         match Errno::from_io_error(error) {
             Some(errno) => Symptom::Os(errno).fault(),
@@ -291,8 +298,8 @@ impl Fault {
         }
     }
 
-    /// Looks up an error of a lookup. `EAI_SYSTEM` means that a system call of the lookup failed, so the
-    /// number of the system call decides.
+    /// Finds the cause of an error of a DNS lookup. The code `EAI_SYSTEM` means that a system call of the
+    /// lookup failed. In this case, the error number of the system call decides.
     fn of_lookup(error: LookupError) -> (Self, io::Error) {
         let (code, error) = (error.error_num(), io::Error::from(error));
         let fault = match code {
@@ -315,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_faults_decides_for_every_errno_and_every_code_of_the_resolver() {
+    fn every_listed_error_of_the_system_and_of_the_dns_resolver_gets_the_cause_in_the_table() {
         for (i, (symptom, fault)) in FAULTS.into_iter().enumerate() {
             assert!(FAULTS[..i].iter().all(|(earlier, _)| *earlier != symptom), "{symptom:?} is there twice");
             let is_expected = match symptom {
@@ -351,14 +358,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_is_not_in_the_table_counts_against_the_peer() {
+    fn an_unknown_system_or_dns_error_counts_as_a_fault_of_the_peer() {
         assert!(matches!(NetError::from_connect(os_error(Errno::INVAL), V4), NetError::Refused(_)));
         assert!(matches!(NetError::from_connect(io::Error::other("unknown"), V4), NetError::Refused(_)));
         assert!(matches!(NetError::from_lookup(LookupError::new(-9_999)), NetError::Dns(_)));
     }
 
     #[test]
-    fn eaddrnotavail_is_a_local_error_for_ipv4_and_a_refused_connection_for_ipv6() {
+    fn eaddrnotavail_is_a_local_error_for_an_ipv4_address_and_a_refused_connection_for_an_ipv6_address() {
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), V4), NetError::Local(_)));
         assert!(matches!(NetError::from_connect(os_error(Errno::ADDRNOTAVAIL), V6), NetError::Refused(_)));
     }

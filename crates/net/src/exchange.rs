@@ -1,4 +1,5 @@
-//! One POST request and its response under one deadline. Only the first bytes of the response body are kept.
+//! Sends one POST request and reads its response under one deadline. Only the first bytes of the response
+//! body are kept.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,19 +19,19 @@ use crate::{Net, NetError};
 /// The result of one POST request, with the time that each phase took.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The time from the start of the call to the last byte that was read.
+    /// The time from the start of the call to the last byte of the response that was read.
     pub duration: Duration,
-    /// The address of the connection. When no connection was made, the first address that was tried. `None`
-    /// when no address was tried.
+    /// The address of the connection. When no connection was made, this is the first address that was tried.
+    /// `None` when no address was tried.
     pub address: Option<SocketAddr>,
     /// The time that each phase took.
     pub timings: PhaseTimings,
-    /// The response, or the reason for its absence.
+    /// The response, or the error that prevented a response.
     pub result: Result<HttpResponse, NetError>,
 }
 
 impl Exchange {
-    /// An exchange that failed with `error` before anything was sent.
+    /// Creates the result of an exchange that failed with `error` before anything was sent.
     pub fn not_started(error: NetError) -> Self {
         Self { duration: Duration::ZERO, address: None, timings: PhaseTimings::default(), result: Err(error) }
     }
@@ -39,12 +40,12 @@ impl Exchange {
 /// A response whose head arrived completely.
 #[derive(Debug)]
 pub struct HttpResponse {
-    /// The status code. It alone decides whether a webhook was delivered.
+    /// The status code of the response. The status code alone decides whether a webhook was delivered.
     pub status: StatusCode,
-    /// The headers, as received.
+    /// The headers of the response, as received.
     pub headers: HeaderMap,
-    /// The first bytes of the body, as received and never decompressed. A body below the size limit can still
-    /// be incomplete, because the deadline passed or the peer closed the connection.
+    /// The first bytes of the body, as received and never decompressed. A body that is shorter than the size
+    /// limit can still be incomplete, because the deadline passed or the peer closed the connection.
     pub body: Bytes,
 }
 
@@ -52,8 +53,8 @@ impl Net {
     /// Sends `body` to `url` in a POST request and reads the response.
     ///
     /// `deadline` limits the whole exchange: lookup, connect, TLS handshake, head and body. A redirect is
-    /// returned like any other response. At most `max_body_bytes` of the response body are kept. A body that
-    /// fails or takes too long is no error, because the status is known by then.
+    /// returned like any other response. At most `max_body_bytes` of the response body are kept. When the
+    /// body breaks off or takes too long, the call still succeeds, because the status is already known.
     pub async fn post(
         &self,
         url: &Url,
@@ -85,7 +86,8 @@ impl Net {
             timeout_at(deadline, request.send(&self.inner, trace)).await.map_err(|_| NetError::Timeout)??;
         let (head, mut incoming) = response.into_parts();
         let mut kept = BytesMut::new();
-        // The status is known now, so the exchange succeeds, even if reading the body fails.
+        // The status of the response is known at this point, so the exchange succeeds even if reading the
+        // body fails.
         let reading = read_beginning(&mut connection, &mut incoming, &mut kept, max_body_bytes);
         let complete = timeout_at(deadline, reading).await.unwrap_or(false);
         if complete {
@@ -95,7 +97,8 @@ impl Net {
     }
 }
 
-/// Appends up to `limit_bytes` of the body to `kept`. Returns whether these bytes are the whole body.
+/// Appends up to `limit_bytes` of the response body to `kept`. Returns whether `kept` now contains the whole
+/// body.
 async fn read_beginning(
     connection: &mut Connection,
     body: &mut Incoming,

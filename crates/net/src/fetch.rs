@@ -1,5 +1,5 @@
 //! Downloads a whole document with GET. The size is limited while the bytes arrive. The address of every
-//! redirect is checked like that of the first request.
+//! redirect is checked like the address of the first request.
 
 use std::time::Duration;
 
@@ -20,11 +20,12 @@ use crate::target::Target;
 use crate::timings::ExchangeTrace;
 use crate::{Net, NetError};
 
-/// The largest buffer allocated before the first byte of a body arrives, in bytes. A larger `Content-Length`
-/// does not raise this limit.
+/// The largest buffer that is allocated before the first byte of a body arrives, in bytes. A larger
+/// `Content-Length` does not raise this limit.
 const MAX_INITIAL_BUFFER_BYTES: u64 = 1024 * 1024;
 
-/// No ASCII character. Percent-encoding with this set encodes exactly the bytes that are not ASCII.
+/// A percent-encoding set without ASCII characters. With this set, only the bytes that are not ASCII are
+/// encoded.
 const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
 /// The largest piece of a compressed body that is decoded at once, in bytes.
@@ -33,16 +34,16 @@ const DECODED_PIECE_BYTES: usize = 1024;
 /// The limits of one fetch.
 #[derive(Debug, Clone, Copy)]
 pub struct FetchLimits {
-    /// The largest document, in bytes.
+    /// The largest permitted size of the document, in bytes.
     pub max_bytes: u64,
-    /// The time for the whole fetch, including redirects.
+    /// The time limit for the whole fetch, including redirects.
     pub deadline: Duration,
-    /// The most redirects that are followed.
+    /// The largest number of redirects that the fetch follows.
     pub max_redirects: u32,
 }
 
-/// A callback that reserves memory for the given number of body bytes before they are kept. `false` means
-/// that the memory budget is used up, and the fetch ends with [`NetError::OutOfMemoryBudget`].
+/// A callback that reserves memory for the given number of body bytes before the fetch stores the bytes.
+/// `false` means that the memory budget is used up, and the fetch ends with [`NetError::OutOfMemoryBudget`].
 pub type ReserveBytes<'a> = dyn FnMut(usize) -> bool + Send + 'a;
 
 /// A document that was downloaded completely.
@@ -50,8 +51,8 @@ pub type ReserveBytes<'a> = dyn FnMut(usize) -> bool + Send + 'a;
 pub struct FetchedDocument {
     /// The bytes of the document.
     pub bytes: Bytes,
-    /// The file name from `Content-Disposition`, or else the last segment of the URL's path. The name
-    /// contains no directories and no control characters.
+    /// The file name from the header `Content-Disposition`, or else the last segment of the URL's path. The
+    /// name contains no directories and no control characters.
     pub file_name: Option<String>,
 }
 
@@ -110,8 +111,9 @@ impl Net {
     }
 }
 
-/// The caller's headers, completed by the headers of every fetch. `Range` is removed and compression is
-/// refused, because images are compressed already. A server that compresses all the same is understood.
+/// Returns the caller's headers together with the default headers of every fetch. `Range` is removed.
+/// `Accept-Encoding: identity` refuses compression, because images are compressed already. If the server
+/// compresses the response anyway, the fetch decodes the response.
 fn request_headers(given: &HeaderMap) -> HeaderMap {
     const DEFAULTS: [(HeaderName, HeaderValue); 2] = [
         (ACCEPT, HeaderValue::from_static("image/*,*/*;q=0.5")),
@@ -126,10 +128,10 @@ fn request_headers(given: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// The URL that the response redirects to. Returns `None` when the response is no redirect.
+/// Returns the URL that the response redirects to, or `None` when the response is no redirect.
 ///
-/// A redirect within the same origin keeps the URL's user name and password, unless its `Location` has its
-/// own.
+/// A redirect within the same origin keeps the user name and password of the old URL, unless the `Location`
+/// header has a user name or a password.
 fn redirect_url(url: &Url, head: &Parts) -> Result<Option<Url>, NetError> {
     if !matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -138,8 +140,8 @@ fn redirect_url(url: &Url, head: &Parts) -> Result<Option<Url>, NetError> {
     let Some(location) = head.headers.get(LOCATION) else {
         return Err(NetError::Status(head.status.as_u16()));
     };
-    // Raw bytes that are not ASCII are kept by percent-encoding, whether they are UTF-8 or Latin-1. Browsers
-    // do so, too.
+    // Percent-encoding keeps every raw byte of the `Location` header that is not ASCII, in UTF-8 as well as
+    // in Latin-1. Browsers do the same.
     let location = percent_encode(location.as_bytes(), NON_ASCII).to_string();
     let Ok(mut next) = url.join(&location) else {
         return Err(unusable);
@@ -152,8 +154,8 @@ fn redirect_url(url: &Url, head: &Parts) -> Result<Option<Url>, NetError> {
     Ok(Some(next))
 }
 
-/// Reads a whole body of at most `limit_bytes`, and reserves memory for each part before keeping it. A
-/// compressed body is decoded, and its decoded bytes count.
+/// Reads a whole body of at most `limit_bytes`, and reserves memory for each part of the body before storing
+/// the part. A compressed body is decoded, and the limit applies to the decoded bytes.
 async fn read_all(
     connection: &mut Connection,
     mut body: Incoming,
@@ -188,7 +190,8 @@ async fn read_all(
         };
         for piece in data.chunks(DECODED_PIECE_BYTES) {
             keep(&decoder.decode(piece)?)?;
-            // Decoding takes much longer than copying, so other tasks get their turn between the pieces.
+            // Decoding takes much longer than copying, so the task yields after each piece and lets other
+            // tasks run.
             tokio::task::yield_now().await;
         }
     }

@@ -1,12 +1,12 @@
 //! Cleans file names that clients or other servers chose. A cleaned name is safe in URLs, headers and JSON.
 
-/// The longest cleaned name, in bytes. Longer names are cut.
+/// The largest length of a cleaned name, in bytes. Longer names are cut.
 const MAX_BYTES: usize = 150;
 
 /// Returns the last segment of the path `raw`, without control characters, leading dots and surrounding white
 /// space.
 ///
-/// Both `/` and `\` separate segments. A longer name than 150 bytes is cut at a character boundary. Returns
+/// Both `/` and `\` separate segments. A name of more than 150 bytes is cut at a character boundary. Returns
 /// `None` if no character remains.
 pub fn clean(raw: &str) -> Option<String> {
     let last_segment = raw.rsplit(['/', '\\']).next().unwrap_or(raw);
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cleaned_name_has_no_directories_control_characters_or_leading_dots() {
+    fn a_cleaned_file_name_has_no_directories_control_characters_or_leading_dots() {
         for (raw, expected) in [
             ("image.jpg", Some("image.jpg")),
             ("C:\\photos\\a b.png", Some("a b.png")),

@@ -1,4 +1,4 @@
-//! The HTTP client of pixaven. Every outbound connection of the server is opened by this crate.
+//! The HTTP client of pixaven. This crate opens every outbound connection of the server.
 //!
 //! The client [`Net`] has two operations:
 //!
@@ -62,17 +62,18 @@ pub use timings::PhaseTimings;
 pub use tls::TlsSetupError;
 pub use tls_failure::{TlsFailure, TlsReason};
 
-/// The number of DNS lookups that may run at the same time. The system's resolver blocks one thread for each
-/// lookup, and nothing can interrupt a lookup.
+/// The largest number of DNS lookups that may run at the same time. Each lookup blocks one thread in the
+/// system's resolver, and nothing can interrupt a lookup.
 const MAX_LOOKUPS: usize = 64;
 
 /// The settings of a [`Net`], taken from the configuration.
 #[derive(Debug, Clone, Default)]
 pub struct NetSettings {
-    /// The rule that says which addresses may be dialled.
+    /// The rule that says which addresses the client may connect to.
     pub policy: AddressPolicy,
-    /// A PEM file with certificates to trust in addition to the authorities of the system: certificate
-    /// authorities, and certificates of single servers.
+    /// The path of a PEM file with certificates that the client trusts in addition to the system's
+    /// certificate authorities. The file may contain certificate authorities and certificates of single
+    /// servers.
     pub extra_ca_file: Option<PathBuf>,
     /// The proxy that all connections go through. `None` means direct connections.
     pub proxy: Option<Proxy>,
@@ -93,7 +94,7 @@ struct Inner {
 }
 
 impl Net {
-    /// Creates a client and loads the trusted certificate authorities. It opens no connection.
+    /// Creates a client and loads the trusted certificate authorities. Creating a client opens no connection.
     ///
     /// Fails when the extra file of certificate authorities is unusable or when TLS cannot be set up.
     pub fn new(settings: NetSettings) -> Result<Self, TlsSetupError> {
@@ -110,8 +111,8 @@ impl Net {
 
     /// Closes pooled connections whose idle time is over. This future never completes.
     ///
-    /// The pool never reuses an expired connection, even when nobody polls this future. Without this future,
-    /// an expired connection stays open until the next exchange removes it.
+    /// The pool never reuses an expired connection, even when nobody polls this future. If nobody polls this
+    /// future, an expired connection stays open until a later exchange removes the connection.
     pub async fn close_idle_connections(&self) {
         self.inner.pool.close_idle().await;
     }

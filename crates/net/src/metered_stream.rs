@@ -1,6 +1,6 @@
 //! A stream that counts the bytes it receives. The count limits the size of a response head and shows when
-//! the first byte of a response arrives. The stream also reads on after a failed write, because a peer may
-//! respond and close before it has read the whole request (RFC 9112, section 9.6).
+//! the first byte of a response arrives. After a failed write, the stream continues to read, because a peer
+//! may respond and close the connection before it has read the whole request (RFC 9112, section 9.6).
 
 use std::io;
 use std::pin::Pin;
@@ -14,8 +14,8 @@ use tokio_rustls::client::TlsStream;
 
 use crate::timings::elapsed_ms;
 
-/// The limit, in bytes, for everything that arrives before the head of the final response is complete.
-/// Informational (1xx) responses count as well, because hyper skips any number of them.
+/// The largest number of bytes that may arrive before the head of the final response is complete. The bytes
+/// of informational (1xx) responses count as well, because hyper skips any number of informational responses.
 const MAX_HEAD_BYTES: u64 = 128 * 1024;
 
 /// A TCP connection, with or without TLS.
@@ -24,7 +24,7 @@ pub(crate) enum MaybeTlsStream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Counts the bytes received for the current request. The stream and its owner share one meter.
+/// Counts the bytes received for the current request. The stream and the connection share one meter.
 #[derive(Default)]
 pub(crate) struct ReadMeter(Mutex<ReadState>);
 
@@ -46,12 +46,13 @@ impl ReadMeter {
         *self.state() = ReadState { request_started: Some(Instant::now()), ..ReadState::default() };
     }
 
-    /// Ends the limit on the head: the bytes that follow belong to the body.
+    /// Ends the size limit of the response head: all bytes that follow belong to the body.
     pub(crate) fn end_head(&self) {
         self.state().head_complete = true;
     }
 
-    /// Milliseconds from the start of the request to the first byte of its response. `None` before that byte.
+    /// Returns the milliseconds from the start of the request to the first byte of its response, or `None`
+    /// before this byte has arrived.
     pub(crate) fn first_byte_ms(&self) -> Option<u32> {
         self.state().first_byte_ms
     }
@@ -74,13 +75,13 @@ impl ReadMeter {
     }
 }
 
-/// A stream that reports every received byte to a [`ReadMeter`], and reports a failed write only when no more
-/// bytes of the response can be read.
+/// A stream that reports the number of received bytes to a [`ReadMeter`]. The stream reports a failed write
+/// only when no more bytes of the response can be read.
 pub(crate) struct MeteredStream {
     stream: MaybeTlsStream,
     meter: Arc<ReadMeter>,
-    /// The error of a failed write, until a read returns the error. Until then, further bytes of the request
-    /// are discarded.
+    /// The error of a failed write. The next read that receives no bytes returns the error. Until then,
+    /// further bytes of the request are discarded.
     write_error: Option<io::Error>,
 }
 
@@ -89,7 +90,7 @@ impl MeteredStream {
         Self { stream, meter, write_error: None }
     }
 
-    /// Keeps the error of a failed write, and returns the value of a successful write instead.
+    /// Stores the error of a failed write and returns `success` instead, as if the write had succeeded.
     fn keep_write_error<T>(&mut self, polled: Poll<io::Result<T>>, success: T) -> Poll<io::Result<T>> {
         match polled {
             Poll::Ready(Err(error)) => {
@@ -188,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     #[expect(clippy::disallowed_methods, reason = "the test connects to its own listener")]
-    async fn a_response_sent_before_the_peer_resets_the_connection_is_read_although_a_write_failed() {
+    async fn a_response_that_arrived_before_the_peer_reset_the_connection_is_read_after_a_failed_write() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("the listener is bound");
         let client = TcpStream::connect(address).await.expect("the listener accepts");
@@ -197,7 +198,7 @@ mod tests {
         stream.write_all(b"the start of a request").await.expect("the peer is connected");
         peer.readable().await.expect("the request arrives");
         peer.write_all(b"431").await.expect("the client is connected");
-        // Closing a socket that holds unread bytes resets the connection.
+        // When a socket with unread bytes is closed, the kernel resets the connection.
         drop(peer);
 
         for _ in 0..2 {

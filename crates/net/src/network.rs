@@ -1,4 +1,4 @@
-//! An IP network in CIDR notation, as the configuration writes networks.
+//! An IP network in the CIDR notation that the configuration uses.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 /// An IPv4 or IPv6 network in CIDR notation, such as `10.0.0.0/8` or `::1/128`.
 ///
-/// An address without a prefix length is the network of that single address. A network whose address has bits
-/// after the prefix is refused.
+/// An address without a prefix length means the network of this single address. A network whose address has
+/// bits set after the prefix is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Network(IpNet);
 
-/// The error for a text that is not a network.
+/// The error for a text that is not a valid network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a network: {problem}; accepted is an IPv4 or IPv6 address, with or without a prefix length, such as `10.1.0.0/16` or `::1/128`"
@@ -26,13 +26,13 @@ pub struct InvalidNetwork {
 }
 
 impl Network {
-    /// An IPv4 network, for constants. Panics when `prefix_len` is above 32.
+    /// Creates an IPv4 network in a constant. Panics when `prefix_len` is above 32.
     pub(crate) const fn v4(a: u8, b: u8, c: u8, d: u8, prefix_len: u8) -> Self {
         Self(IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix_len))
     }
 
-    /// An IPv6 network from the first three segments of its address, for constants. Panics when `prefix_len`
-    /// is above 128.
+    /// Creates an IPv6 network in a constant, from the first three segments of the address. Panics when
+    /// `prefix_len` is above 128.
     pub(crate) const fn v6([a, b, c]: [u16; 3], prefix_len: u8) -> Self {
         Self(IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)), prefix_len))
     }
@@ -62,8 +62,8 @@ impl FromStr for Network {
                     .map_err(|_| refuse("the prefix length is longer than the address"))?
             }
         };
-        // `10.1.2.3/8` is usually a typing error. The text does not say whether the network or the address
-        // was meant.
+        // A text such as `10.1.2.3/8` is refused, because it is usually a typing error: the text does not say
+        // whether the whole network or the single address is meant.
         if network.network() != address {
             return Err(refuse("bits are set behind the prefix"));
         }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_parsed_and_printed_and_an_invalid_text_gets_an_error_with_the_reason() {
+    fn a_network_is_parsed_and_printed_and_the_error_for_an_invalid_text_names_the_problem() {
         for text in ["0.0.0.0/0", "10.0.0.0/8", "10.1.2.3/32", "::/0", "fd00::/8", "::1/128"] {
             assert_eq!(text.parse::<Network>().unwrap().to_string(), text);
         }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_contains_exactly_its_addresses_and_none_of_the_other_ip_version() {
+    fn a_network_contains_exactly_the_addresses_with_its_prefix_and_its_ip_version() {
         for (network, first, last, before, after) in [
             ("10.1.0.0/16", "10.1.0.0", "10.1.255.255", "10.0.255.255", "10.2.0.0"),
             ("10.1.2.3", "10.1.2.3", "10.1.2.3", "10.1.2.2", "10.1.2.4"),

@@ -1,9 +1,10 @@
-//! The rule that says which hosts, addresses and ports the server may connect to: the usual ports of public
-//! unicast addresses, without the hosts that the configuration denies, and with the networks that it allows.
+//! The address policy: the rule that says which hosts, addresses and ports the server may connect to. By
+//! default these are the public unicast addresses. The configuration can deny hosts and networks, allow
+//! further networks, and limit the ports.
 //!
-//! The rule checks the IP address that is about to be dialled. Only the denied names are compared with the
-//! host of a URL. The tables follow the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890
-//! and its updates).
+//! The policy checks the IP address that is about to be dialled. Only the denied host names are compared with
+//! the host of a URL. The tables of networks follow the IANA special-purpose address registries for IPv4 and
+//! IPv6 (RFC 6890 and its updates).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,39 +14,41 @@ use crate::deny_rule::DenyRule;
 use crate::ports::PortRules;
 use crate::{BlockedBy, NetError, Network};
 
-/// Decides for each address whether a connection may be opened. The default permits all ports of public
-/// addresses.
+/// Decides for each address whether a connection to the address may be opened. The default permits all ports
+/// of public addresses.
 #[derive(Debug, Clone, Default)]
 pub struct AddressPolicy {
-    /// Networks that are permitted in addition to the public addresses. Their addresses may be dialled at
-    /// every port.
+    /// Networks that are permitted in addition to the public addresses. Every port of their addresses is
+    /// permitted.
     pub allow: Vec<Network>,
-    /// Networks and host names that are never connected to, even when `allow` contains their addresses.
+    /// Networks and host names that the server never connects to, even when a network in `allow` contains the
+    /// address.
     pub deny: Vec<DenyRule>,
-    /// The ports that may be dialled at an address outside `allow`.
+    /// The ports that are permitted at an address outside the networks in `allow`.
     pub ports: PortRules,
-    /// Whether the rule that forbids a connection is hidden from clients. The policy itself does not change.
+    /// Whether error messages to clients omit the rule that forbids a connection. The setting does not change
+    /// which connections are permitted.
     pub is_terse: bool,
 }
 
 impl AddressPolicy {
-    /// Permits public addresses only, at every port.
+    /// Creates a policy that permits only public addresses, at every port.
     pub fn public_only() -> Self {
         Self::default()
     }
 
-    /// Permits public addresses and the addresses in `allow`, at every port.
+    /// Creates a policy that permits public addresses and the addresses in `allow`, at every port.
     pub fn allowing(allow: Vec<Network>) -> Self {
         Self { allow, ..Self::default() }
     }
 
-    /// The error for a connection that `rule` forbids.
+    /// Returns the error for a connection that `rule` forbids.
     pub(crate) fn error(&self, rule: BlockedBy) -> NetError {
         NetError::BlockedAddress { rule, is_terse: self.is_terse }
     }
 
-    /// Checks the host of a URL, before the lookup of its addresses. The error is [`BlockedBy::Deny`] when a
-    /// denied name matches.
+    /// Checks the host of a URL before the DNS lookup. The error is [`BlockedBy::Deny`] when a denied host
+    /// name matches.
     pub(crate) fn check_host(&self, host: &Host<String>) -> Result<(), BlockedBy> {
         let Host::Domain(name) = host else { return Ok(()) };
         match self.deny.iter().any(|rule| rule.matches_name(name)) {
@@ -56,8 +59,8 @@ impl AddressPolicy {
 
     /// Checks an address and a port. The error is the rule that forbids a connection.
     ///
-    /// An IPv4-mapped IPv6 address (`::ffff:127.0.0.1`) is also checked as the IPv4 address in it. A denied
-    /// network also covers the IPv6 addresses that tunnel to its IPv4 addresses.
+    /// An IPv4-mapped IPv6 address (`::ffff:127.0.0.1`) is also checked as the IPv4 address that it contains.
+    /// A denied IPv4 network also covers the IPv6 addresses that tunnel to an address of this network.
     pub(crate) fn check(&self, address: SocketAddr) -> Result<(), BlockedBy> {
         let (ip, canonical) = (address.ip(), address.ip().to_canonical());
         let is_denied = |candidate| self.deny.iter().any(|rule| rule.contains(candidate));
@@ -91,8 +94,8 @@ const SPECIAL_V4: [Network; 16] = [
     Network::v4(10, 0, 0, 0, 8),    // private
     Network::v4(100, 64, 0, 0, 10), // carrier-grade NAT
     Network::v4(127, 0, 0, 0, 8),   // loopback
-    // The platform services of Azure virtual machines. The address is public only by its number: each machine
-    // reaches the services of its own host there.
+    // The platform services of Azure virtual machines. The address lies outside the private ranges, but on an
+    // Azure machine it leads to the services of that machine's own host.
     Network::v4(168, 63, 129, 16, 32),
     Network::v4(169, 254, 0, 0, 16), // link-local, including cloud metadata services
     Network::v4(172, 16, 0, 0, 12),  // private
@@ -111,26 +114,28 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !SPECIAL_V4.iter().any(|network| network.contains(IpAddr::V4(address)))
 }
 
-/// The only part of IPv6 that is assigned as global unicast. The addresses outside are loopback, link-local,
-/// site-local, unique local, multicast, discard-only, segment routing, or unassigned.
+/// The only part of the IPv6 address space that is assigned as global unicast. The addresses outside this
+/// part are loopback, link-local, site-local, unique local, multicast, discard-only, segment routing, or
+/// unassigned.
 const GLOBAL_UNICAST_V6: Network = Network::v6([0x2000, 0, 0], 3);
 
-/// Networks inside IPv6 global unicast that are not public.
+/// Networks that lie inside IPv6 global unicast but are not public.
 const SPECIAL_V6: [Network; 3] = [
     Network::v6([0x2001, 0, 0], 23), // protocol assignments: benchmarking, ORCHID, …
     Network::v6([0x2001, 0x0db8, 0], 32), // documentation
     Network::v6([0x3fff, 0, 0], 20), // documentation
 ];
 
-/// The NAT64 prefix (RFC 6052). The last 32 bits are an IPv4 address.
+/// The NAT64 prefix (RFC 6052). The last 32 bits of such an address are an IPv4 address.
 const NAT64: Network = Network::v6([0x0064, 0xff9b, 0], 96);
-/// The Teredo prefix (RFC 4380). It tunnels to an IPv4 server and an IPv4 client.
+/// The Teredo prefix (RFC 4380). Such an address contains the IPv4 addresses of a Teredo server and of a
+/// Teredo client.
 const TEREDO: Network = Network::v6([0x2001, 0, 0], 32);
 /// The 6to4 prefix (RFC 3056). The 32 bits after the prefix are an IPv4 address.
 const SIX_TO_FOUR: Network = Network::v6([0x2002, 0, 0], 16);
 
-/// Returns whether an IPv6 address belongs to the public internet. The IPv4 addresses in it are checked
-/// elsewhere.
+/// Returns whether an IPv6 address belongs to the public internet. This function does not check the IPv4
+/// addresses that an IPv6 tunnel address contains.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let ip = IpAddr::V6(address);
     NAT64.contains(ip)
@@ -138,7 +143,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         || GLOBAL_UNICAST_V6.contains(ip) && !SPECIAL_V6.iter().any(|network| network.contains(ip))
 }
 
-/// The IPv4 addresses that an IPv6 address tunnels to. An IPv4 address has none.
+/// Returns the IPv4 addresses that an IPv6 address tunnels to. The result is empty for an IPv4 address.
 fn embedded_v4(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
     let segments = match address {
         IpAddr::V4(_) => [0; 8],
@@ -148,12 +153,12 @@ fn embedded_v4(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
     let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     let nat64 = NAT64.contains(address).then(|| v4(s6, s7));
     let six_to_four = SIX_TO_FOUR.contains(address).then(|| v4(s1, s2));
-    // A Teredo address holds the server's IPv4 address unchanged, and the client's with all bits inverted
-    // (RFC 4380, section 4).
+    // A Teredo address contains the IPv4 address of the server unchanged, and the IPv4 address of the client
+    // with all bits inverted (RFC 4380, section 4).
     let is_teredo = TEREDO.contains(address);
     let teredo = [is_teredo.then(|| v4(s2, s3)), is_teredo.then(|| v4(!s6, !s7))];
-    // An ISATAP interface identifier (RFC 5214, section 6.1) can follow any prefix. The bit 0200 marks a
-    // globally unique IPv4 address.
+    // An ISATAP interface identifier (RFC 5214, section 6.1) can follow any prefix. In its first 16 bits, the
+    // bit 0x0200 marks a globally unique IPv4 address.
     let isatap = (s4 & !0x0200 == 0 && s5 == 0x5efe).then(|| v4(s6, s7));
     [nat64, six_to_four, isatap].into_iter().chain(teredo).flatten()
 }
@@ -175,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn public_addresses_are_permitted() {
+    fn the_default_policy_permits_public_addresses() {
         let policy = AddressPolicy::public_only();
         let public = "
             1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255
@@ -183,7 +188,7 @@ mod tests {
             192.0.1.0 192.0.3.0 192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0
             198.51.99.255 198.51.101.0 203.0.112.255 203.0.114.0 223.255.255.255
             2606:4700:4700::1111 2001:4860:4860::8888 2001:200::1 2a00:1450::1 3ffe::1";
-        // IPv6 addresses that contain a public IPv4 address.
+        // Each of these IPv6 addresses contains a public IPv4 address, so the policy permits it.
         let tunnels = "
             ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808::1 2001:0:808:808::f7f7:f7f7
             2606:2800:220:1:0:5efe:8.8.8.8 2606:2800:220:1:200:5efe:8.8.8.8";
@@ -193,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn special_addresses_are_refused_in_every_notation() {
+    fn the_default_policy_refuses_addresses_that_are_not_public_in_every_notation() {
         let policy = AddressPolicy::public_only();
         let special = "
             0.0.0.0 0.1.2.3 10.0.0.0 10.255.255.255 100.64.0.0 100.127.255.255 127.0.0.1
@@ -203,7 +208,7 @@ mod tests {
             255.255.255.255 :: ::1 ::2 ::7f00:1 ::8.8.8.8 100::1 1fff:ffff:: 2001:2::1
             2001:10::1 2001:20::1 2001:1ff:ffff::1 2001:db8::1 3fff::1 4000:: 5f00::1 fc00::1
             fd12:3456::1 fe80::1 febf::1 fec0::1 ff02::1 64:ff9b:1::1";
-        // IPv6 addresses that contain an IPv4 address that is not public.
+        // Each of these IPv6 addresses contains an IPv4 address that is not public, so the policy refuses it.
         let tunnels = "
             ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:100.64.0.1
             ::ffff:0.0.0.0 64:ff9b::127.0.0.1 64:ff9b::a9fe:a9fe 2002:7f00:1::1 2002:a00:1::
@@ -216,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_networks_are_permitted_in_every_notation() {
+    fn addresses_of_an_allowed_network_are_permitted_in_every_notation() {
         let networks = ["127.0.0.0/8", "::1/128", "fd00::/8"].map(|text| text.parse().unwrap());
         let policy = AddressPolicy::allowing(networks.to_vec());
         for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "fd00::7", "8.8.8.8"] {
@@ -247,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_network_is_refused_in_every_notation_even_when_it_is_allowed() {
+    fn addresses_of_a_denied_network_are_refused_in_every_notation_even_inside_an_allowed_network() {
         let policy = AddressPolicy {
             allow: vec!["10.0.0.0/8".parse().unwrap()],
             deny: vec!["10.9.0.0/16".parse().unwrap(), "8.8.8.8".parse().unwrap()],
@@ -267,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn denied_names_match_the_host_of_a_url_exactly_or_below_a_leading_dot() {
+    fn a_denied_name_matches_one_host_and_with_a_leading_dot_every_subdomain() {
         let policy = AddressPolicy {
             deny: vec!["internal.example".parse().unwrap(), ".corp.example".parse().unwrap()],
             ..AddressPolicy::default()
@@ -285,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_rules_apply_outside_the_allowed_networks_only() {
+    fn the_port_rules_apply_only_to_addresses_outside_the_allowed_networks() {
         let policy = AddressPolicy {
             allow: vec!["10.0.0.0/8".parse().unwrap()],
             ports: ["443", "1024-65535", "!6379"].map(|rule| rule.parse().unwrap()).into_iter().collect(),

@@ -11,17 +11,17 @@ use tokio::time::{Instant, sleep_until};
 use crate::connection::Connection;
 use crate::target::Origin;
 
-/// The longest time that a connection stays idle in the pool. Common servers close idle connections
-/// after 5 seconds, so the pool closes its connections earlier.
+/// The longest time that a connection stays idle in the pool. Common servers close idle connections after 5
+/// seconds, so the pool closes a connection before the server does.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(4);
 
-/// The most idle connections to one origin.
+/// The largest number of idle connections to one origin.
 const MAX_IDLE_PER_ORIGIN: usize = 16;
 
-/// The most idle connections to all origins together.
+/// The largest number of idle connections to all origins together.
 const MAX_IDLE_TOTAL: usize = 256;
 
-/// The pool of idle connections, shared by all exchanges of a client.
+/// The pool of idle connections. All exchanges of one [`crate::Net`] share this pool.
 #[derive(Default)]
 pub(crate) struct Pool {
     idle: Mutex<IdleConnections>,
@@ -31,15 +31,15 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct IdleConnections {
-    /// The idle connections of each origin, each with the start of its idle time. The connection with the
-    /// longest idle time comes first.
+    /// The idle connections of each origin, each with the time at which its idle time began. The connection
+    /// with the longest idle time comes first.
     by_origin: HashMap<Origin, Vec<(Connection, Instant)>>,
     n_total: usize,
 }
 
 impl Pool {
-    /// Takes the most recently used connection to `origin` that is still usable. Connections that expired or
-    /// that the peer closed are dropped.
+    /// Removes the most recently used connection to `origin` from the pool and returns the connection.
+    /// Connections that have expired or that the peer has closed are dropped on the way.
     pub(crate) fn take(&self, origin: &Origin) -> Option<Connection> {
         loop {
             let (mut connection, idle_since) = self.idle().pop(origin)?;
@@ -49,7 +49,8 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection that can carry another request. Closes the connection when the pool is full.
+    /// Puts a connection into the pool if the connection can carry another request. Closes the connection
+    /// when the pool is full.
     pub(crate) fn put(&self, origin: &Origin, mut connection: Connection) {
         if !connection.is_reusable() {
             return;
@@ -66,7 +67,7 @@ impl Pool {
         self.filled.notify_one();
     }
 
-    /// Closes each connection when its idle time is over. This future never completes.
+    /// Closes each pooled connection when its idle time is over. This future never completes.
     pub(crate) async fn close_idle(&self) {
         loop {
             let oldest = self.idle().oldest();
@@ -102,8 +103,8 @@ impl IdleConnections {
         }
     }
 
-    /// Returns the start of the longest idle time. Only the first connection of each origin is compared,
-    /// because it has the longest idle time of the origin.
+    /// Returns the time at which the longest idle time began. Only the first connection of each origin is
+    /// compared, because the first connection has been idle for the longest time.
     fn oldest(&self) -> Option<Instant> {
         self.by_origin
             .values()

@@ -1,12 +1,12 @@
-//! The destination ports that may be dialled, as the setting `network.ports` lists them.
+//! The destination ports that the server may connect to, as the setting `network.ports` lists them.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// One item of the setting `network.ports`: a port such as `443` or a range such as `1024-65535`. An
-/// exclamation mark before it (`!3306`) forbids the ports.
+/// One item of the setting `network.ports`: a port such as `443` or a range such as `1024-65535`. A leading
+/// exclamation mark forbids the ports, as in `!3306`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PortRule {
@@ -14,7 +14,7 @@ pub struct PortRule {
     is_permitted: bool,
 }
 
-/// The error for a text that is no item of `network.ports`.
+/// The error for a text that is not a valid item of `network.ports`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is neither a port nor a range of ports from 1 to 65535; accepted is a port such as `443`, a range such as `1024-65535`, or one of these after `!` to forbid it, such as `!3306`"
@@ -23,14 +23,14 @@ pub struct InvalidPortRule {
     text: String,
 }
 
-/// A list of rules for ports. The last rule that contains a port decides about it, and a port that no rule
-/// contains is forbidden. The default permits every port.
+/// A list of rules for ports. The last rule that contains a port decides whether the port is permitted. A
+/// port that no rule contains is forbidden. The default permits every port.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct PortRules(Vec<PortRule>);
 
 impl PortRules {
-    /// Returns whether the port may be dialled.
+    /// Returns whether the server may connect to the port.
     pub fn permit(&self, port: u16) -> bool {
         self.0.iter().rev().find(|rule| rule.ports.contains(&port)).is_some_and(|rule| rule.is_permitted)
     }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_rule_that_contains_a_port_decides() {
+    fn the_last_rule_that_contains_a_port_decides_whether_the_port_is_permitted() {
         let rules: PortRules = ["443", "1024-2000", "!1080-1090", "1085"]
             .map(|text| text.parse().unwrap())
             .into_iter()
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_port_rule_is_refused_with_the_accepted_forms() {
+    fn the_error_for_an_invalid_port_rule_lists_the_accepted_forms() {
         for text in ["", "0", "65536", "+80", "80-", "-80", "90-80", "!", "!!80", "http", "80,443", "1-0"] {
             let error = text.parse::<PortRule>().unwrap_err().to_string();
             assert!(

@@ -1,9 +1,10 @@
 //! Connects to a peer through a forward proxy, with a tunnel (CONNECT, RFC 9110, section 9.3.6).
 //!
-//! Plain http uses a tunnel as well. The proxy then cannot respond in place of the peer, and it connects to
-//! the address that was checked instead of an address that it resolved itself.
+//! A plain http request uses a tunnel as well. With a tunnel, the proxy cannot answer in place of the peer,
+//! and the proxy connects to the address that this crate has checked, not to an address that the proxy has
+//! resolved.
 //!
-//! The errors of the proxy are kept apart from the errors of the peer behind it.
+//! The errors of the proxy are kept apart from the errors of the peer behind the proxy.
 
 use std::future::poll_fn;
 use std::io;
@@ -28,8 +29,8 @@ use url::{Host, Url};
 use crate::dial::{connect, connect_any, look_up};
 use crate::{NetError, ProxyError, target};
 
-/// The number of lookups of the proxy's host name that may run at the same time. This limit is separate from
-/// the limit for peers, so that slow lookups of peers do not delay the proxy.
+/// The largest number of lookups of the proxy's host name that may run at the same time. This limit is
+/// separate from the limit for lookups of peers, so that slow lookups of peers do not delay the proxy.
 const MAX_LOOKUPS: usize = 8;
 
 /// The host and port of a proxy, written as `http://host:port`.
@@ -51,7 +52,7 @@ pub enum CredentialsError {
     /// The credentials file cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
-        /// The file named in the configuration.
+        /// The path of the credentials file, as given in the configuration.
         path: PathBuf,
         /// The error of the file system.
         source: io::Error,
@@ -59,7 +60,7 @@ pub enum CredentialsError {
     /// The content of the credentials file is not one line of the form `user:password`.
     #[error("{} must hold one line, `user:password`", path.display())]
     Malformed {
-        /// The file named in the configuration.
+        /// The path of the credentials file, as given in the configuration.
         path: PathBuf,
     },
 }
@@ -91,8 +92,8 @@ impl FromStr for ProxyAddress {
 }
 
 impl Proxy {
-    /// Creates a proxy and loads its credentials, one line `user:password`, from a file. `connect_timeout`
-    /// limits the connect to the proxy, including the lookup of its host name.
+    /// Creates a proxy and loads its credentials from a file that contains one line `user:password`.
+    /// `connect_timeout` limits the connect to the proxy, including the lookup of the proxy's host name.
     pub fn new(
         address: ProxyAddress,
         credentials_file: Option<&Path>,
@@ -102,23 +103,24 @@ impl Proxy {
         Ok(Self { address, authorization, connect_timeout, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)) })
     }
 
-    /// Opens a tunnel through the proxy and returns the stream to `peer`.
+    /// Opens a tunnel through the proxy and returns the stream that leads to `peer`.
     pub(crate) async fn tunnel(&self, peer: SocketAddr) -> Result<TcpStream, NetError> {
         let connected = timeout(self.connect_timeout, self.connect_to_proxy()).await;
         let stream = connected.map_err(|_| NetError::Proxy(ProxyError::Timeout))??;
         let (status, stream) = match self.request_tunnel(stream, peer).await {
-            // Unexpected bytes count as a fault of this peer, whether the peer or the proxy sent them.
+            // Unexpected bytes count as a fault of the peer, because it is unknown whether the peer or the
+            // proxy sent the bytes.
             Err(error @ ProxyError::UnexpectedBytes) => {
                 return Err(NetError::Refused(io::Error::other(error)));
             }
             result => result.map_err(NetError::Proxy)?,
         };
         match status.as_u16() {
-            // Status 204 opens no tunnel: a response with this status ends after its head, and the connection
-            // carries HTTP again.
+            // Status 204 opens no tunnel. A response with status 204 has no body, so after its head the
+            // connection carries HTTP again.
             200..=203 | 205..=299 => Ok(stream),
-            // With 504, 403 and 5xx a proxy reports that it could not or may not connect to the peer. These
-            // statuses therefore count as failures of the peer.
+            // With the statuses 504, 403 and 5xx, a proxy reports that it could not or may not connect to the
+            // peer. Therefore these statuses count as failures of the peer.
             504 => Err(NetError::Timeout),
             403 | 500.. => Err(NetError::Refused(io::Error::other(ProxyError::Status(status.as_u16())))),
             _ => Err(NetError::Proxy(ProxyError::Status(status.as_u16()))),
@@ -142,8 +144,8 @@ impl Proxy {
         }
     }
 
-    /// Requests a tunnel to `peer`. Returns the status of the response and the stream. After a successful
-    /// status other than 204, the stream is the tunnel.
+    /// Requests a tunnel to `peer`. Returns the status of the proxy's response and the stream. If the status
+    /// is 2xx other than 204, the stream is the tunnel.
     async fn request_tunnel(
         &self,
         stream: TcpStream,
@@ -154,7 +156,8 @@ impl Proxy {
         let mut response = pin!(sender.send_request(self.connect_request(peer)));
         let mut has_ended = false;
         let response = poll_fn(|cx| {
-            // The error of a connection that ended is dropped, because `response` returns the same error.
+            // An error that ended the connection is ignored at this point, because `response` fails with the
+            // same error.
             has_ended = has_ended || connection.poll_without_shutdown(cx).is_ready();
             response.as_mut().poll(cx)
         });
@@ -169,7 +172,7 @@ impl Proxy {
         Ok((status, parts.io.into_inner()))
     }
 
-    /// The CONNECT request for a tunnel to `peer`, with the credentials for the proxy.
+    /// Builds the CONNECT request for a tunnel to `peer`, with the credentials for the proxy.
     fn connect_request(&self, peer: SocketAddr) -> Request<Empty<Bytes>> {
         let authority = peer.to_string();
         let mut request = Request::new(Empty::new());
@@ -186,7 +189,7 @@ impl Proxy {
     }
 }
 
-/// Reads `user:password` from the file and encodes it as Basic authentication.
+/// Reads `user:password` from the credentials file and encodes the text as Basic authentication.
 fn load_authorization(path: &Path) -> Result<HeaderValue, CredentialsError> {
     let unreadable = |source| CredentialsError::Unreadable { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_loaded_from_a_file_and_hidden_in_debug_output() {
+    fn proxy_credentials_are_loaded_from_a_file_and_hidden_in_debug_output() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("proxy.txt");
         let proxy_with_file = |text: &str| {

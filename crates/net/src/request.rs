@@ -1,4 +1,4 @@
-//! Sends one request on a pooled or a new connection, up to the head of its response.
+//! Sends one request on a pooled or a new connection, and waits for the head of the response.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -10,8 +10,8 @@ use crate::target::Target;
 use crate::timings::ExchangeTrace;
 use crate::{Inner, NetError, dial};
 
-/// The parts of a request. The request can be sent a second time when a pooled connection turns out to be
-/// closed.
+/// The parts of an outgoing request. The parts are kept so that the request can be sent a second time when a
+/// pooled connection turns out to be closed.
 pub(crate) struct OutgoingRequest<'a> {
     pub(crate) method: Method,
     pub(crate) target: &'a Target,
@@ -20,10 +20,10 @@ pub(crate) struct OutgoingRequest<'a> {
 }
 
 impl OutgoingRequest<'_> {
-    /// Sends the request and waits for the head of the response. This function has no deadline: the caller
-    /// sets one.
+    /// Sends the request and waits for the head of the response. This function has no deadline of its own;
+    /// the caller must set a deadline.
     ///
-    /// Address and timings are written to `trace` as soon as they are known.
+    /// The address and the timings are written to `trace` as soon as they are known.
     pub(crate) async fn send(
         &self,
         inner: &Inner,
@@ -36,9 +36,9 @@ impl OutgoingRequest<'_> {
                 Err(error) if connection.first_byte_ms().is_some() => {
                     return Err(NetError::from_http(error));
                 }
-                // The peer closed the idle connection before it sent a byte of a response. This failure does
-                // not count against the peer, so the request is sent again on a new connection under the same
-                // deadline.
+                // The peer closed the idle connection before the peer sent a byte of a response. This failure
+                // does not count against the peer, so the request is sent again on a new connection under the
+                // same deadline.
                 Err(_) => {}
             }
         }
@@ -58,7 +58,8 @@ impl OutgoingRequest<'_> {
     }
 }
 
-/// Records the time of the first byte and refuses a switch to another protocol (status 101).
+/// Records the time at which the first byte of the response arrived. Returns an error if the peer switched to
+/// another protocol (status 101).
 fn accept(
     response: Response<Incoming>,
     connection: Connection,

@@ -1,4 +1,5 @@
-//! Splits a URL into the parts that a request needs: origin, path and query, `Host` header, and credentials.
+//! Splits a URL into the parts that a request needs: the origin, the path and query, the `Host` header, and
+//! the credentials.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +17,7 @@ use crate::NetError;
 /// The scheme, host and port of a URL. A pooled connection is reused only for requests to the same origin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
-    /// `true` for https, `false` for http.
+    /// Whether the connection uses TLS: `true` for https, `false` for http.
     pub(crate) tls: bool,
     pub(crate) host: Host<String>,
     pub(crate) port: u16,
@@ -25,10 +26,11 @@ pub(crate) struct Origin {
 /// The parts of a URL that a request needs.
 pub(crate) struct Target {
     pub(crate) origin: Origin,
-    /// Path and query, for the request line.
+    /// The path and query of the URL, for the request line.
     pub(crate) uri: Uri,
     pub(crate) host_header: HeaderValue,
-    /// Basic authentication with the URL's user name and password. `None` when the URL has neither.
+    /// The value of the `Authorization` header: Basic authentication with the URL's user name and password.
+    /// `None` when the URL has neither a user name nor a password.
     pub(crate) authorization: Option<HeaderValue>,
 }
 
@@ -62,8 +64,8 @@ impl Target {
 
     /// Completes the caller's `headers` for a request to this target.
     ///
-    /// Headers that control the connection or the message length are removed, because only this crate sets
-    /// them. Then `Host` and the URL's credentials are added.
+    /// Headers that control the connection or the length of the message are removed from `headers`, because
+    /// only this crate sets such headers. Then the `Host` header and the credentials of the URL are added.
     pub(crate) fn finish_headers(&self, headers: &mut HeaderMap) {
         const RESERVED: [HeaderName; 10] = [
             CONNECTION,
@@ -87,7 +89,8 @@ impl Target {
     }
 }
 
-/// The URL's user name and password as Basic authentication. Both are percent-decoded first.
+/// Encodes the URL's user name and password as Basic authentication. The user name and the password are
+/// percent-decoded first.
 fn url_authorization(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
@@ -98,8 +101,8 @@ fn url_authorization(url: &Url) -> Option<HeaderValue> {
     Some(basic_authorization(&pair))
 }
 
-/// Encodes `user:password` as Basic authentication (RFC 7617). The value is marked as sensitive, which keeps
-/// it out of debug output.
+/// Encodes `user:password` as Basic authentication (RFC 7617). The header value is marked as sensitive, so
+/// that debug output does not show the value.
 pub(crate) fn basic_authorization(pair: &[u8]) -> HeaderValue {
     let text = format!("Basic {}", STANDARD.encode(pair));
     let mut value = HeaderValue::try_from(text).expect("base64 text is a valid header value");
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_split_into_its_origin_its_path_and_a_host_header() {
+    fn a_url_is_split_into_an_origin_a_path_and_a_host_header() {
         for (url, host_header, uri, tls, port) in [
             ("http://example.com", "example.com", "/", false, 80),
             ("https://example.com/a/b?c=d&e", "example.com", "/a/b?c=d&e", true, 443),
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn url_credentials_become_basic_authentication() {
+    fn the_user_name_and_password_of_a_url_become_basic_authentication() {
         for (url, expected) in [
             ("http://example.com/", None),
             ("http://Aladdin:open%20sesame@example.com/", Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_caller_cannot_change_the_host_the_length_or_the_connection() {
+    fn the_callers_headers_cannot_override_the_host_length_and_connection_headers() {
         let mut headers = HeaderMap::new();
         for name in ["host", "content-length", "transfer-encoding", "expect", "connection", "x-mine"] {
             headers.insert(name, HeaderValue::from_static("evil"));

@@ -19,18 +19,18 @@ use crate::tls_failure::is_ca_used_as_end_entity;
 /// The reason why outbound TLS cannot be set up. The server does not start in this case.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsSetupError {
-    /// The extra file of certificate authorities cannot be read, or is not PEM.
+    /// The extra file of certificate authorities cannot be read, or the file is not PEM.
     #[error("cannot read certificates from {}", path.display())]
     Unreadable {
-        /// The file named in the configuration.
+        /// The path of the extra file of certificate authorities, as given in the configuration.
         path: PathBuf,
         /// The error of the file system or of the PEM parser.
         source: pem::Error,
     },
-    /// The extra file contains no usable certificate authority.
+    /// The extra file of certificate authorities contains no usable certificate.
     #[error("{} holds no usable certificate authority", path.display())]
     NoCertificateAuthority {
-        /// The file named in the configuration.
+        /// The path of the extra file of certificate authorities, as given in the configuration.
         path: PathBuf,
     },
     /// The TLS library refuses its default protocol versions.
@@ -38,8 +38,8 @@ pub enum TlsSetupError {
     Library(#[from] rustls::Error),
 }
 
-/// Loads the trusted certificate authorities. A system without any is no error, because plain HTTP and the
-/// extra file still work.
+/// Loads the trusted certificate authorities. A system without certificate authorities is not an error,
+/// because plain HTTP and the certificates of the extra file still work.
 pub(crate) fn connector(extra_ca_file: Option<&Path>) -> Result<TlsConnector, TlsSetupError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
@@ -57,7 +57,8 @@ pub(crate) fn connector(extra_ca_file: Option<&Path>) -> Result<TlsConnector, Tl
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    // rustls builds no verifier without authorities. Then every certificate has an unknown issuer.
+    // rustls cannot build a verifier without certificate authorities. A client without certificate
+    // authorities refuses every certificate with the error "unknown issuer".
     let builder = if roots.is_empty() {
         builder.with_root_certificates(roots)
     } else {
@@ -72,7 +73,8 @@ pub(crate) fn connector(extra_ca_file: Option<&Path>) -> Result<TlsConnector, Tl
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Adds the certificates of a PEM file to `roots` and returns them. Fails when the file contains none.
+/// Adds the certificates of a PEM file to `roots` and returns the certificates. Fails when the file contains
+/// no usable certificate.
 fn add_certificates_of_file(
     roots: &mut RootCertStore,
     path: &Path,
@@ -86,13 +88,14 @@ fn add_certificates_of_file(
     }
 }
 
-/// Accepts what rustls accepts, and additionally a server that presents exactly a certificate of the
-/// configured file, as `curl --cacert` does. Validity and name are checked in both cases.
+/// Accepts every certificate that rustls accepts. Additionally accepts a server whose certificate is itself
+/// contained in the configured file, as `curl --cacert` does. The period of validity and the host name are
+/// checked in both cases.
 #[derive(Debug)]
 struct Verifier {
-    /// The verifier of rustls, for chains of certificates.
+    /// The verifier of rustls for certificate chains that end at a trusted authority.
     chains: Arc<WebPkiServerVerifier>,
-    /// The certificates of the configured file.
+    /// The certificates of the configured file, which are trusted directly.
     own_certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -108,15 +111,17 @@ impl ServerCertVerifier for Verifier {
         let verified =
             self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match &verified {
-            // rustls reports these errors only for a certificate whose period of validity contains `now`. The
-            // signature of the handshake proves that the server has the key of the certificate.
+            // rustls reports an error about the issuer only for a certificate that is valid at the time
+            // `now`. The signature of the TLS handshake proves that the server has the private key of the
+            // certificate.
             Err(rustls::Error::InvalidCertificate(error))
                 if is_about_the_issuer(error) && self.own_certificates.contains(end_entity) =>
             {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
-            // The issuer has the name of a trusted authority, but not its key. So it is another issuer.
+            // The issuer has the name of a trusted authority but a different key. Therefore the issuer is
+            // another authority, and the error is "unknown issuer".
             Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => {
                 Err(CertificateError::UnknownIssuer.into())
             }
@@ -147,8 +152,9 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Returns whether the error would not exist if the certificate itself were trusted: its issuer is unknown or
-/// only has the name of a trusted authority, or the certificate is marked as an authority.
+/// Returns whether the error would disappear if the certificate itself were trusted. This is true if its
+/// issuer is unknown, if its issuer only has the name of a trusted authority, or if the certificate is marked
+/// as an authority.
 fn is_about_the_issuer(error: &CertificateError) -> bool {
     match error {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
@@ -157,10 +163,11 @@ fn is_about_the_issuer(error: &CertificateError) -> bool {
     }
 }
 
-/// The name that the peer's certificate must contain.
+/// Returns the name that the certificate of the peer must contain.
 pub(crate) fn server_name(host: &Host<String>) -> Result<ServerName<'static>, InvalidDnsNameError> {
     match host {
-        // A trailing dot marks a complete name for the resolver. Certificates never contain this dot.
+        // A trailing dot in a host name means for the resolver that the name is complete. Certificates never
+        // contain a trailing dot, so the dot is removed.
         Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()),
         Host::Ipv4(address) => Ok(ServerName::from(std::net::IpAddr::V4(*address))),
         Host::Ipv6(address) => Ok(ServerName::from(std::net::IpAddr::V6(*address))),

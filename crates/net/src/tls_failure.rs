@@ -1,4 +1,4 @@
-//! The reason why a TLS handshake failed, from the typed errors of rustls.
+//! Derives the reason why a TLS handshake failed from the typed errors of rustls.
 
 use std::fmt;
 use std::io;
@@ -7,12 +7,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
-/// The most names of a certificate that a message lists.
+/// The largest number of names of a certificate that an error message lists.
 const MAX_NAMES: usize = 5;
-/// The last second of the year 9999, which is the last that an HTTP date can express.
+/// The last second of the year 9999 as a Unix time. HTTP dates cannot express a later time.
 const MAX_DATE_S: u64 = 253_402_300_799;
 
-/// A failed TLS handshake.
+/// A failed TLS handshake: the reason, and the original error.
 #[derive(Debug, thiserror::Error)]
 #[error("the TLS handshake failed: {reason}")]
 pub struct TlsFailure {
@@ -21,34 +21,35 @@ pub struct TlsFailure {
     error: io::Error,
 }
 
-/// The reason why a TLS handshake failed. Its text begins with the stable name of the variant and a colon.
+/// The reason why a TLS handshake failed. The text of a reason begins with a stable short name and a colon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsReason {
     /// No trusted certificate authority has issued the certificate.
     UnknownIssuer,
-    /// The certificate is for other names.
+    /// The certificate is valid for other names, but not for the name of the host.
     NameMismatch {
         /// The names in the certificate: host names and IP addresses.
         names: Vec<String>,
     },
-    /// The validity of the certificate is over.
+    /// The validity period of the certificate has ended.
     Expired {
-        /// The end of its validity, as an HTTP date, when rustls reports it.
+        /// The end of the validity period, as an HTTP date. `None` when rustls does not report the date.
         since: Option<String>,
     },
-    /// The validity of the certificate has not begun.
+    /// The validity period of the certificate has not begun.
     NotYetValid {
-        /// The beginning of its validity, as an HTTP date, when rustls reports it.
+        /// The beginning of the validity period, as an HTTP date. `None` when rustls does not report the
+        /// date.
         from: Option<String>,
     },
     /// Client and peer have no version of TLS in common.
     ProtocolVersion,
-    /// Any other reason, with the text of rustls or of the operating system.
+    /// Any other reason, with the error text of rustls or of the operating system.
     Other(String),
 }
 
 impl TlsFailure {
-    /// Finds the reason in the error of a handshake.
+    /// Finds the reason in the error of a failed TLS handshake.
     pub(crate) fn new(error: io::Error) -> Self {
         let reason = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(error) => TlsReason::of(error),
@@ -82,8 +83,8 @@ impl TlsReason {
     fn of_certificate(error: &CertificateError) -> Self {
         match error {
             CertificateError::UnknownIssuer => Self::UnknownIssuer,
-            // A certificate that may sign others is usually its own issuer, so no other authority can vouch
-            // for it.
+            // A certificate that may sign other certificates is usually self-signed. No other authority
+            // confirms such a certificate, so its issuer counts as unknown.
             CertificateError::Other(other) if is_ca_used_as_end_entity(other) => Self::UnknownIssuer,
             CertificateError::NotValidForName => Self::NameMismatch { names: Vec::new() },
             CertificateError::NotValidForNameContext { presented, .. } => {
@@ -101,7 +102,7 @@ impl TlsReason {
         }
     }
 
-    /// A stable name of the reason, for programs.
+    /// A stable short name of the reason, which programs can compare.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::UnknownIssuer => "unknown issuer",
@@ -137,13 +138,15 @@ impl fmt::Display for TlsReason {
     }
 }
 
-/// Returns whether a certificate authority was used as the certificate of a server.
+/// Returns whether the error says that a server presented the certificate of a certificate authority as its
+/// own.
 pub(crate) fn is_ca_used_as_end_entity(error: &rustls::OtherError) -> bool {
     matches!(error.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-/// A name as rustls describes it, `DnsName("example.com")` or `IpAddress(192.0.2.1)`, without the description
-/// and without control characters. A description of another form is kept.
+/// Extracts the plain name from the text with which rustls describes a name, such as `DnsName("example.com")`
+/// or `IpAddress(192.0.2.1)`. Control characters are removed. A text of another form is returned without
+/// change.
 fn plain_name(described: &str) -> String {
     let unwrapped = |prefix, suffix| described.strip_prefix(prefix)?.strip_suffix(suffix);
     let name = unwrapped("DnsName(\"", "\")").or_else(|| unwrapped("IpAddress(", ")")).unwrap_or(described);
@@ -161,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_of_a_reason_begins_with_its_name_and_gives_the_facts_of_the_certificate() {
+    fn the_text_of_a_tls_reason_begins_with_the_name_of_the_reason_and_gives_certificate_details() {
         let time = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let mismatch = |names: &[&str]| CertificateError::NotValidForNameContext {
             expected: ServerName::try_from("example.com").unwrap(),

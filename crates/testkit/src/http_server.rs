@@ -1,6 +1,6 @@
-//! An HTTP server on the loopback interface. A function of the caller creates each response. The server keeps
-//! connections open. It runs on the caller's runtime, because a load tool uses a single thread and leaves the
-//! other processors to the server under test.
+//! An HTTP server on the loopback interface for tests and load tools. A function of the caller creates each
+//! response. The server keeps connections open. The server runs on the caller's runtime, because a load tool
+//! uses a single thread and leaves the other processors to the server under test.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Listens on a free port of `address` and answers every request with `respond`, until the caller's runtime
-/// ends. Returns the address that was bound.
+/// ends. Returns the address on which the server listens.
 ///
 /// # Errors
 ///
@@ -30,7 +30,8 @@ where
     let address = listener.local_addr()?;
     let respond = Arc::new(respond);
     spawn(async move {
-        // The listener fails when the process has no more file descriptors. New clients then get no response.
+        // Accepting a connection fails when the process has no free file descriptor. New clients then get no
+        // response.
         while let Ok((stream, _)) = listener.accept().await {
             spawn(serve(stream, Arc::clone(&respond)));
         }
@@ -42,8 +43,8 @@ async fn serve<F>(stream: TcpStream, respond: Arc<F>)
 where
     F: Fn(Parts, Bytes) -> Response<Full<Bytes>> + Send + Sync + 'static,
 {
-    // Sets TCP_NODELAY, because otherwise a response may wait 40 ms for an acknowledgement. An error is
-    // ignored, because it affects only the precision of measured times.
+    // TCP_NODELAY is set, because without it a response may wait 40 ms for an acknowledgement. An error of
+    // setting the option is ignored, because it only makes measured times less precise.
     let _refused = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
         let respond = Arc::clone(&respond);
@@ -53,8 +54,8 @@ where
             Ok::<_, hyper::Error>(respond(parts, body))
         }
     });
-    // An error of the connection is ignored, because tests and load tools kill the client on purpose, which
-    // cuts its connections.
+    // An error of the connection is ignored. Tests and load tools kill the client on purpose, and a killed
+    // client cuts its connections.
     let _cut = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 

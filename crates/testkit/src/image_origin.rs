@@ -1,4 +1,4 @@
-//! An origin from which the server under test fetches images.
+//! An image origin: an HTTP server from which the server under test fetches images.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,13 +10,14 @@ use hyper::{Method, Response, StatusCode};
 
 use crate::http_server;
 
-/// A running origin that returns the same image for every path.
+/// A running image origin that returns the same image for every path.
 pub struct ImageOrigin {
     address: SocketAddr,
 }
 
 impl ImageOrigin {
-    /// Serves a JPEG on a free port of the loopback interface, until the caller's runtime ends.
+    /// Starts to serve a JPEG on a free port of the loopback interface. The origin runs until the caller's
+    /// runtime ends.
     ///
     /// # Errors
     ///
@@ -35,7 +36,7 @@ impl ImageOrigin {
         Ok(Self { address: address.await? })
     }
 
-    /// Returns a URL of the image. `path` begins with `/`.
+    /// Returns a URL that leads to the image. `path` begins with `/`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,7 +1,8 @@
-//! Reads which modules of a crate import which, from the crate's sources, for tests that hold the layers of the crate.
+//! Reads the sources of a crate, and finds out which modules of the crate import from which other modules.
+//! Tests use this graph to check the layers of the crate.
 //!
-//! An import is any path that begins with `crate::`, `super::` or `self::`, in a `use` or in an expression. Re-exports are followed
-//! to the module that declares the name. Test modules are not read.
+//! An import is any path that begins with `crate::`, `super::` or `self::`, in a `use` or in an expression. A
+//! re-exported name counts as an import from the module that declares the name. Test modules are not read.
 
 mod source;
 
@@ -11,33 +12,36 @@ use std::path::Path;
 
 use self::source::{code_of, paths_of, read_directory, reexports_of};
 
-/// The path of a module inside its crate. The root is empty.
+/// The path of a module inside its crate. The path of the crate's root module is empty.
 type ModulePath = Vec<String>;
 
-/// Re-exports that are followed for one path. A name that re-exports itself would be followed for ever.
+/// The largest number of re-exports that are followed for one path. Without this limit, a name that
+/// re-exports itself would be followed for ever.
 const MAX_FOLLOWED: usize = 8;
 
 /// The imports between the modules of one crate.
 pub struct ModuleGraph {
     sources: BTreeMap<ModulePath, String>,
-    /// By module, the names that the module re-exports, with the path of each relative to that module.
+    /// The re-exports of each module: the re-exported names, each with its path relative to the module.
     reexports: BTreeMap<ModulePath, BTreeMap<String, Vec<String>>>,
 }
 
-/// One module that imports from another.
+/// An import: one module imports a name from another module.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Import {
-    /// The importing module, such as `work::pipeline`.
+    /// The path of the importing module, such as `work::pipeline`.
     pub from: String,
-    /// The module that declares the imported name.
+    /// The path of the module that declares the imported name.
     pub to: String,
 }
 
 impl ModuleGraph {
-    /// Reads the sources below `src`, the directory of the crate's `lib.rs`. `main.rs` is not read.
+    /// Reads the source files below `src`, which is the directory of the crate's `lib.rs`. `main.rs` is not
+    /// read.
     ///
     /// # Errors
-    /// A directory or file that cannot be read.
+    ///
+    /// Fails when a directory or a file cannot be read.
     pub fn read(src: &Path) -> io::Result<Self> {
         let mut sources = BTreeMap::new();
         read_directory(src, &mut Vec::new(), &mut sources)?;
@@ -51,7 +55,8 @@ impl ModuleGraph {
         Self { sources, reexports }
     }
 
-    /// Every import, except those between a module and its own ancestors or descendants.
+    /// Returns every import of the crate, except imports between a module and its own ancestors or
+    /// descendants.
     pub fn imports(&self) -> BTreeSet<Import> {
         self.edges()
             .into_iter()
@@ -59,8 +64,9 @@ impl ModuleGraph {
             .collect()
     }
 
-    /// The imports between top-level modules that `allowed` does not list, each as a sentence. `allowed` holds every top-level
-    /// module with the top-level modules that it may import.
+    /// Returns a sentence for each import between top-level modules that `allowed` does not list. `allowed`
+    /// contains every top-level module, with the top-level modules from which it may import. A top-level
+    /// module that `allowed` does not contain is reported as well.
     pub fn violations(&self, allowed: &[(&str, &[&str])]) -> Vec<String> {
         let top = |path: &ModulePath| path.first().cloned().unwrap_or_default();
         let mut violations = Vec::new();
@@ -80,8 +86,8 @@ impl ModuleGraph {
         violations
     }
 
-    /// The cycles between sibling modules at any depth, each as a list of module names. A module counts together with its
-    /// descendants.
+    /// Returns the import cycles between sibling modules at any depth, each as a list of module names. An
+    /// import of a descendant counts as an import of the module itself.
     pub fn cycles(&self) -> Vec<String> {
         let mut siblings: BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for (from, to) in self.edges() {
@@ -101,7 +107,7 @@ impl ModuleGraph {
             .collect()
     }
 
-    /// The modules whose code calls a method of one of these names.
+    /// Returns the modules whose code calls a method with one of the names in `methods`.
     pub fn callers_of(&self, methods: &[&str]) -> BTreeSet<String> {
         let calls = |code: &str| methods.iter().any(|method| code.contains(&format!(".{method}(")));
         self.sources.iter().filter(|(_, code)| calls(code)).map(|(module, _)| module.join("::")).collect()
@@ -120,7 +126,8 @@ impl ModuleGraph {
         edges
     }
 
-    /// The module that declares the last name of a path. `None` for a path that leaves the crate.
+    /// Returns the module that declares the last name of a path, or `None` if the path leads out of the
+    /// crate.
     fn resolve(&self, from: &ModulePath, path: &[String], n_followed: usize) -> Option<ModulePath> {
         let mut module = from.clone();
         for (at, name) in path.iter().enumerate() {
@@ -145,7 +152,8 @@ impl ModuleGraph {
     }
 }
 
-/// One cycle of a directed graph, as the list of its nodes with the first one repeated at the end.
+/// Finds a cycle in a directed graph. Returns the nodes of the cycle in order, with the first node repeated
+/// at the end, or `None` if the graph has no cycle.
 fn find_cycle(edges: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn visit(
         node: &str,
@@ -195,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn imports_are_found_in_groups_expressions_and_relative_paths() {
+    fn imports_are_found_in_use_groups_in_expressions_and_in_relative_paths() {
         let files = [
             ("", "pub mod a;"),
             ("a", "use crate::{b::c::{Thing, Other as Alias}, d};\nfn f() { crate::e::run(); }"),
@@ -221,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn an_import_that_is_not_listed_is_a_violation() {
+    fn an_import_that_the_list_does_not_allow_is_reported_as_a_violation() {
         let graph = graph(&[("api", "use crate::work::Thing;"), ("work", "use crate::api::Status;")]);
         assert_eq!(graph.violations(&[("api", &["work"]), ("work", &[])]), ["work must not import from api"]);
         assert_eq!(graph.violations(&[("api", &["work"])]).len(), 2, "work is not in the list");
     }
 
     #[test]
-    fn a_cycle_of_siblings_is_found_at_every_depth() {
+    fn an_import_cycle_of_sibling_modules_is_found_at_every_depth() {
         let flat = graph(&[("a", "use crate::b;"), ("b", "use crate::c;"), ("c", "use crate::a;")]);
         assert_eq!(flat.cycles(), ["in the crate: a > b > c > a"]);
         let deep = graph(&[

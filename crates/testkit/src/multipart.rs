@@ -5,8 +5,8 @@ const BOUNDARY: &str = "pixaven-testkit-c0d2f5a1";
 /// The header `Content-Type` of every body that this module creates.
 pub const CONTENT_TYPE: &str = "multipart/form-data; boundary=pixaven-testkit-c0d2f5a1";
 
-/// Creates the body of an upload: the part `file` with an image, then the part `data` with the JSON of the
-/// request.
+/// Creates the body of an upload request: the part `file` with an image, then the part `data` with the JSON
+/// of the request.
 pub fn upload(file_name: &str, file: &[u8], json: &str) -> Vec<u8> {
     let mut body = file_part(file_name, file);
     let data = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{json}\r\n");
@@ -14,7 +14,7 @@ pub fn upload(file_name: &str, file: &[u8], json: &str) -> Vec<u8> {
     end(body)
 }
 
-/// Creates a body that has the part `file` and no other part.
+/// Creates a body that contains only the part `file`.
 pub fn file_only(file_name: &str, file: &[u8]) -> Vec<u8> {
     end(file_part(file_name, file))
 }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upload_body_has_a_file_part_and_a_data_part() {
+    fn a_multipart_upload_body_has_a_file_part_and_a_data_part() {
         let body = String::from_utf8(upload("a.jpg", b"JPEG", "{}")).unwrap();
         let expected = [
             "--pixaven-testkit-c0d2f5a1",

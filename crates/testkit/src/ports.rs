@@ -1,19 +1,20 @@
-//! Addresses on which no process listens.
+//! Reserves and finds addresses on which no process listens.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use tokio::net::TcpSocket;
 
-/// A port that refuses connections. While this value exists, no other process can listen on the port.
+/// A reserved port that refuses connections. While this value exists, no other process can listen on the
+/// port.
 pub struct ClosedPort {
-    /// The address that refuses connections.
+    /// The address that refuses connections, with the reserved port.
     pub address: SocketAddr,
-    /// A socket that is bound to the port but does not listen, so that the port stays reserved.
+    /// A socket that is bound to the port but does not listen. The socket keeps the port reserved.
     _reserved: TcpSocket,
 }
 
 impl ClosedPort {
-    /// Reserves a port of the loopback interface.
+    /// Reserves a free port of the loopback interface.
     pub fn reserve() -> Self {
         let socket = TcpSocket::new_v4().expect("the machine has a free socket");
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("the loopback interface has a free port");
@@ -22,8 +23,8 @@ impl ClosedPort {
     }
 }
 
-/// Finds an address of the loopback interface with a free port. Another program can take the port before the
-/// caller listens on it.
+/// Finds an address of the loopback interface with a free port. The port is not reserved, so another program
+/// can take the port before the caller listens on it.
 pub fn unused_address() -> SocketAddr {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a free port");
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_port_refuses_connections() {
+    fn a_reserved_closed_port_refuses_connections() {
         let port = ClosedPort::reserve();
         let refused = TcpStream::connect(port.address).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);

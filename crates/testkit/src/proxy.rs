@@ -1,5 +1,5 @@
-//! A forward proxy that opens tunnels for `CONNECT` requests. A script tells the proxy which action to do on
-//! each connection. The proxy records all `CONNECT` requests.
+//! A forward proxy for tests, which opens tunnels for `CONNECT` requests. A script contains the action of the
+//! proxy for each connection. The proxy records all `CONNECT` requests.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,15 +14,15 @@ use crate::runtime;
 /// The action of the proxy for one `CONNECT` request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyAction {
-    /// Open the tunnel, or respond with 503 if the target refuses the connection.
+    /// Open the tunnel. If the target refuses the connection, respond with 503 instead.
     Tunnel,
-    /// Send this response instead of opening a tunnel, and close the connection.
+    /// Send the given response instead of opening a tunnel, and close the connection.
     Respond(&'static str),
     /// Close the connection without a response.
     Close,
 }
 
-/// A listening proxy. It serves connections until the process ends.
+/// A listening forward proxy. The proxy serves connections until the process ends.
 pub struct ForwardProxy {
     /// The address that the proxy listens on.
     pub address: SocketAddr,
@@ -30,13 +30,13 @@ pub struct ForwardProxy {
 }
 
 impl ForwardProxy {
-    /// Starts a proxy with a script: one action for each connection, in order. After the end of the script,
-    /// every connection gets a tunnel.
+    /// Starts a proxy with a script. The script contains one action for each connection, in the order of the
+    /// connections. After the end of the script, every connection gets a tunnel.
     pub fn start(script: Vec<ProxyAction>) -> Self {
         Self::launch(script, None)
     }
 
-    /// Starts a proxy whose tunnels all go to `target`, even if the client names another host.
+    /// Starts a proxy whose tunnels all lead to `target`, even if the `CONNECT` request names another host.
     pub fn start_to(target: SocketAddr) -> Self {
         Self::launch(Vec::new(), Some(target))
     }
@@ -48,19 +48,20 @@ impl ForwardProxy {
             let action = script.get(connection).copied().unwrap_or(ProxyAction::Tunnel);
             let log = Arc::clone(&log);
             async move {
-                // An error is ignored, because in most tests one side closes its connection early.
+                // An error of a connection is ignored, because in most tests the client or the receiver
+                // closes its connection early.
                 let _closed = serve(stream, connection, action, target, &log).await;
             }
         });
         Self { address, requests }
     }
 
-    /// Returns the URL of the proxy in the form that the server's configuration expects.
+    /// Returns the URL of the proxy, in the form that the configuration of the server expects.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Returns all `CONNECT` requests that were read so far, in the order of arrival.
+    /// Returns all `CONNECT` requests that the proxy has read so far, in the order of arrival.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.requests.lock().expect("no holder of the lock panics").clone()
     }

@@ -1,4 +1,5 @@
-//! A webhook receiver that runs a script on each connection and records the requests that it reads.
+//! A webhook receiver for tests. The receiver runs a script on each connection and records the requests that
+//! it reads.
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,7 @@ use crate::request::ReceivedRequest;
 use crate::runtime;
 use crate::script::{Action, run_script};
 
-/// A listening receiver. It serves connections until the process ends.
+/// A listening webhook receiver. The receiver serves connections until the process ends.
 pub struct ScriptedReceiver {
     /// The address that the receiver listens on.
     pub address: SocketAddr,
@@ -25,7 +26,8 @@ pub struct ScriptedReceiver {
 
 impl ScriptedReceiver {
     /// Starts a receiver on a free port. The first connection runs the first script, the second connection
-    /// runs the second script, and so on. All further connections run the last script.
+    /// runs the second script, and so on. When there are more connections than scripts, all further
+    /// connections run the last script.
     pub fn start(scripts: Vec<Vec<Action>>) -> Self {
         Self::start_on((Ipv4Addr::LOCALHOST, 0), scripts)
     }
@@ -35,7 +37,8 @@ impl ScriptedReceiver {
         Self::launch(address, scripts, None)
     }
 
-    /// Starts a receiver like [`Self::start`], but runs the scripts after a TLS handshake.
+    /// Starts a receiver like [`Self::start`], but each connection begins with a TLS handshake before its
+    /// script runs.
     pub fn start_tls(config: Arc<ServerConfig>, scripts: Vec<Vec<Action>>) -> Self {
         Self::launch((Ipv4Addr::LOCALHOST, 0), scripts, Some(config.into()))
     }
@@ -64,36 +67,37 @@ impl ScriptedReceiver {
         Url::parse(&format!("http://{}{path}", self.address)).expect("an address and a path make a URL")
     }
 
-    /// Returns an `https` URL of this receiver. The host is `localhost`, because a certificate for
-    /// `localhost` is then valid.
+    /// Returns an `https` URL of this receiver. The host in the URL is `localhost`, so that a certificate for
+    /// `localhost` is valid.
     pub fn https_url(&self, path: &str) -> Url {
         let url = format!("https://localhost:{}{path}", self.address.port());
         Url::parse(&url).expect("a host, a port and a path make a URL")
     }
 
-    /// Returns all requests that were read so far, in the order of arrival.
+    /// Returns all requests that the receiver has read so far, in the order of arrival.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.requests.lock().expect("no holder of the lock panics").clone()
     }
 
-    /// Waits until at least `n` requests were read, and returns all of them.
+    /// Waits until the receiver has read at least `n` requests, and returns all of them.
     pub async fn wait_for_requests(&self, n: usize) -> Vec<ReceivedRequest> {
         self.n_requests.clone().wait_for(|n_requests| *n_requests >= n).await.expect("the receiver runs");
         self.requests()
     }
 
-    /// Waits until at least `n` connections were closed, either by the receiver or by its peer.
+    /// Waits until at least `n` connections are closed. It does not matter whether the receiver or its peer
+    /// closes a connection.
     pub async fn wait_for_closed(&self, n: usize) {
         self.n_closed.clone().wait_for(|n_closed| *n_closed >= n).await.expect("the receiver runs");
     }
 
-    /// Returns the number of connections that were accepted so far.
+    /// Returns the number of connections that the receiver has accepted so far.
     pub fn n_connections(&self) -> usize {
         *self.n_accepted.borrow()
     }
 }
 
-/// The requests of all connections of one receiver.
+/// The recorded requests of all connections of one receiver, and the number of these requests.
 #[derive(Clone)]
 struct RequestLog {
     requests: Arc<Mutex<Vec<ReceivedRequest>>>,
@@ -115,8 +119,8 @@ async fn serve(
     log: &RequestLog,
 ) {
     let record = |request| log.record(request);
-    // Errors are ignored, because in most scripts the peer closes the connection early, sometimes during the
-    // TLS handshake.
+    // Errors of the connection are ignored, because in most scripts the peer closes the connection early,
+    // sometimes during the TLS handshake.
     let _closed = match tls {
         None => run_script(script, &mut stream, connection, record).await,
         Some(tls) => match tls.accept(stream).await {

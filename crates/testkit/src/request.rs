@@ -1,10 +1,10 @@
-//! A request as it arrived on a connection, and functions that read a request from a stream.
+//! A recorded HTTP request as it arrived on a connection, and functions that read a request from a stream.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// The largest accepted size of a request head in bytes. Requests in tests have smaller heads.
+/// The largest accepted size of a request head, in bytes. No test sends a larger head.
 const MAX_HEAD_BYTES: usize = 1 << 20;
 
 /// A request that arrived at a receiver or a proxy.
@@ -43,7 +43,8 @@ impl ReceivedRequest {
     }
 }
 
-/// Reads a request whose body has the length in the header `content-length`. Does not read beyond the body.
+/// Reads a request with its body. The header `content-length` gives the length of the body, and the function
+/// does not read beyond the body.
 ///
 /// # Errors
 ///
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn reading_a_request_stops_at_the_end_of_the_announced_body() {
+    async fn reading_a_request_stops_at_the_end_of_its_content_length() {
         let mut bytes = &b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nX-Own:  v \r\n\r\nabcdef"[..];
         let request = read_request(&mut bytes, 7).await.unwrap();
         assert_eq!((request.connection, request.request_line.as_str()), (7, "POST /a HTTP/1.1"));
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_is_cut_off_is_an_error() {
+    async fn reading_a_request_that_is_cut_off_fails() {
         for bytes in [&b"POST / HTTP/1.1\r\n"[..], b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nab"] {
             let error = read_request(&mut &*bytes, 0).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);

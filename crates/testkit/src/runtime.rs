@@ -1,5 +1,6 @@
-//! The background runtime of scripted receivers and proxies. They respond even while the test blocks its own
-//! runtime, and their timers run even while the test has paused the clock of its own runtime.
+//! The background runtime on which scripted receivers and proxies run. Because of this runtime, they respond
+//! even while a test blocks its own runtime, and their timers run even while a test has paused the clock of
+//! its own runtime.
 
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::LazyLock;
@@ -7,7 +8,8 @@ use std::sync::LazyLock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-/// The number of threads. One receiver that sends without a pause then cannot block all other receivers.
+/// The number of threads of the background runtime. With several threads, one receiver that sends without a
+/// pause cannot block all other receivers.
 const N_THREADS: usize = 2;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -16,8 +18,9 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     builder.build().expect("the machine can start threads")
 });
 
-/// Listens on `address` and runs `serve` for every connection until the process ends. `serve` gets the stream
-/// and the number of the connection, counted from 0. Returns the bound address.
+/// Listens on `address` and runs the function `serve` for every connection until the process ends. `serve`
+/// gets the stream and the number of the connection, counted from 0. Returns the address on which the
+/// listener is bound.
 pub(crate) fn listen<F, S>(address: impl ToSocketAddrs, mut serve: F) -> SocketAddr
 where
     F: FnMut(TcpStream, usize) -> S + Send + 'static,
@@ -29,11 +32,11 @@ where
     RUNTIME.spawn(async move {
         let listener = TcpListener::from_std(listener).expect("the listener is non-blocking");
         for n in 0.. {
-            // The listener fails when the process has no more file descriptors. New clients then get no
-            // connection.
+            // Accepting a connection fails when the process has no free file descriptor. New clients then get
+            // no connection.
             let Ok((stream, _)) = listener.accept().await else { return };
-            // Sets TCP_NODELAY, because otherwise a response may wait 40 ms for an acknowledgement. An error
-            // is ignored, because it only makes tests slower.
+            // TCP_NODELAY is set, because without it a response may wait 40 ms for an acknowledgement. An
+            // error of setting the option is ignored, because it only makes tests slower.
             let _refused = stream.set_nodelay(true);
             RUNTIME.spawn(serve(stream, n));
         }

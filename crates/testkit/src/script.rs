@@ -1,4 +1,5 @@
-//! The script of a receiver for one connection: a list of actions with exact bytes.
+//! The script of a scripted receiver for one connection: a list of actions that read requests and send exact
+//! bytes.
 
 use std::io;
 use std::time::Duration;
@@ -7,27 +8,29 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::request::{ReceivedRequest, read_head, read_request};
 
-/// The pause between two bytes of an [`Action::Drip`].
+/// The pause between two bytes that [`Action::Drip`] sends.
 const DRIP_EVERY: Duration = Duration::from_millis(5);
 
-/// One action on a connection. After the last action the receiver closes the connection. The close is a TCP
-/// reset if some received bytes were not read.
+/// One action of a receiver on a connection. After the last action of a script, the receiver closes the
+/// connection. If the receiver has not read all received bytes, the close is a TCP reset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Read the head and the body of a request, and record the request.
     ReadRequest,
-    /// Read and record the head of a request, and do not read its body.
+    /// Read the head of a request and record it. Do not read the body of the request.
     ReadHead,
-    /// Read one byte. If the receiver closes the connection next, the close is a TCP reset, because the other
-    /// bytes of the request were not read.
+    /// Read one byte of a request. If the receiver closes the connection after this action, the close is a
+    /// TCP reset, because the other bytes of the request were not read.
     ReadByte,
-    /// Send these bytes.
+    /// Send the given bytes.
     Send(Vec<u8>),
-    /// Send these bytes repeatedly, as fast as the peer reads them, until the peer closes the connection.
+    /// Send the given bytes again and again, as fast as the peer reads them, until the peer closes the
+    /// connection.
     Flood(Vec<u8>),
-    /// Send these bytes repeatedly, one byte every few milliseconds, until the peer closes the connection.
+    /// Send the given bytes again and again, one byte every few milliseconds, until the peer closes the
+    /// connection.
     Drip(Vec<u8>),
-    /// Send no bytes, and discard all received bytes until the peer closes the connection.
+    /// Send nothing, and discard all received bytes until the peer closes the connection.
     Hang,
 }
 
@@ -43,25 +46,25 @@ pub fn respond(response: impl Into<Vec<u8>>) -> Vec<Action> {
     vec![Action::ReadRequest, Action::Send(response.into())]
 }
 
-/// Creates a script that reads a request, then sends a response with this head and body. The lines of `head`
-/// are separated by `\n`; the function adds the empty line after the head.
+/// Creates a script that reads a request, then sends a response with the given head and body. The lines of
+/// `head` are separated by `\n`. The function adds the empty line after the head.
 pub fn respond_with(head: &str, body: &str) -> Vec<Action> {
     respond(format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n")))
 }
 
-/// Creates a script that reads a request, then sends a response with this status and an empty body.
+/// Creates a script that reads a request, then sends a response with the given status and an empty body.
 pub fn respond_status(status: u16) -> Vec<Action> {
     respond_with(&format!("HTTP/1.1 {status} Said\ncontent-length: 0"), "")
 }
 
-/// Creates a script that reads a request, then sends a response with the status 200 and this body.
+/// Creates a script that reads a request, then sends a response with the status 200 and the given body.
 pub fn respond_body(body: &[u8]) -> Vec<Action> {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
     respond([head.as_bytes(), body].concat())
 }
 
-/// Runs all actions of a script on a stream, and calls `record` with each request that is read. `connection`
-/// is the connection number that these requests get.
+/// Runs all actions of a script on a stream, and calls the function `record` with each request that the
+/// script reads. `connection` is the connection number that is stored in these requests.
 ///
 /// # Errors
 ///
@@ -102,7 +105,7 @@ async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resul
     stream.flush().await
 }
 
-/// Waits until the peer closes the connection, and discards what the peer sends before.
+/// Waits until the peer closes the connection, and discards the bytes that the peer sends until then.
 async fn wait_for_close(stream: &mut (impl AsyncRead + Unpin)) {
     while let Ok(1..) = stream.read(&mut [0; 1024]).await {}
 }
@@ -112,13 +115,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_script_reads_and_sends_exact_bytes() {
+    async fn a_script_reads_requests_and_sends_exact_bytes() {
         let (mut client, mut server) = tokio::io::duplex(1024);
         let script =
             [Action::ReadHead, Action::send("one"), Action::ReadRequest, Action::Send(b"two".to_vec())];
         let request = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n";
-        // The client does not send the body of the first request: the second request follows the head of the
-        // first request.
+        // The client sends no body for the first request: the head of the second request directly follows the
+        // head of the first request.
         client.write_all(format!("{request}{request}abc").as_bytes()).await.unwrap();
         let mut bodies = Vec::new();
         run_script(&script, &mut server, 0, |request| bodies.push(request.body)).await.unwrap();
@@ -130,11 +133,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn endless_actions_end_when_the_peer_closes_the_connection() {
+    async fn the_endless_actions_of_a_script_end_when_the_peer_closes_the_connection() {
         for script in [Action::Flood(vec![0; 64]), Action::Drip(b"x".to_vec()), Action::Hang] {
             let (client, mut server) = tokio::io::duplex(64);
             drop(client);
-            // The result is ignored, because the test only checks that the script ends.
+            // The result of the script is ignored, because the test only checks that the script ends.
             let _ended = run_script(&[script], &mut server, 0, |_| {}).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Creates TLS certificates for the receivers and servers of a test.
+//! Creates TLS certificates for the receivers and servers in a test.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// A certificate authority of the tests. A test may configure the server under test to trust the authority.
+/// A certificate authority for tests. A test may configure the server under test to trust this authority.
 pub struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     pem_file: NamedTempFile,
 }
 
 impl CertificateAuthority {
-    /// Creates an authority with a new key.
+    /// Creates a certificate authority with a new key.
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,13 +28,14 @@ impl CertificateAuthority {
         Self { issuer, pem_file }
     }
 
-    /// Returns the path of a file with the authority's certificate in PEM. The file is removed on drop.
+    /// Returns the path of a file that contains the authority's certificate in PEM. The file is removed when
+    /// this [`CertificateAuthority`] is dropped.
     pub fn pem_file(&self) -> &Path {
         self.pem_file.path()
     }
 
-    /// Creates the TLS configuration of a server with a certificate for `host`, which is a DNS name or an IP
-    /// address. The authority signs the certificate.
+    /// Creates the TLS configuration of a server with a certificate for `host`, signed by this authority.
+    /// `host` is a DNS name or an IP address.
     pub fn server_config(&self, host: &str) -> Arc<ServerConfig> {
         self.sign(&certificate_params(host))
     }
@@ -75,7 +76,7 @@ pub fn write_self_signed(directory: &Path, host: &str) {
     }
 }
 
-/// Creates a new private key in PEM.
+/// Creates a new private key, encoded as PEM.
 pub fn private_key_pem() -> String {
     new_key().serialize_pem()
 }

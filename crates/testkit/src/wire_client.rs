@@ -1,4 +1,5 @@
-//! An HTTP client that returns a response as it was sent: header names keep their capital letters.
+//! An HTTP client for tests that returns a response exactly as the server sent it. For example, header names
+//! keep their capital letters.
 #![expect(clippy::disallowed_methods, reason = "a client of the server, not a part of it")]
 
 use std::net::SocketAddr;
@@ -11,20 +12,21 @@ use tokio::net::TcpStream;
 pub struct WireResponse {
     /// The status code.
     pub status: u16,
-    /// The headers. Names keep the capital letters that the server sent, and values have no surrounding
-    /// spaces.
+    /// The headers of the response. The names keep the capital letters that the server sent, and the values
+    /// have no surrounding spaces.
     pub headers: Vec<(String, String)>,
-    /// The body. The chunks of a chunked body are joined.
+    /// The body of the response. If the server sent the body in chunks, the chunks are joined.
     pub body: Vec<u8>,
 }
 
 impl WireResponse {
-    /// Returns the value of a header. The comparison of names is case-sensitive.
+    /// Returns the value of a header, or `None` if the response does not have the header. The comparison of
+    /// header names is case-sensitive.
     pub fn header(&self, exact_name: &str) -> Option<&str> {
         self.headers.iter().find(|(name, _)| name == exact_name).map(|(_, value)| value.as_str())
     }
 
-    /// Parses the body as JSON.
+    /// Parses the body of the response as JSON.
     ///
     /// # Panics
     ///
@@ -35,8 +37,8 @@ impl WireResponse {
     }
 }
 
-/// Sends a request on a new connection, and reads the whole response. If there is a body, the request gets
-/// the header `Content-Length`.
+/// Sends a request on a new connection, and reads the whole response. If the request has a body, the function
+/// adds the header `Content-Length`.
 pub async fn send(
     address: SocketAddr,
     method: &str,
@@ -54,8 +56,9 @@ pub async fn send(
     send_raw(address, &head, body).await
 }
 
-/// Sends `head` and `body` on a new connection, and reads the whole response. `head` is the request line and
-/// the headers without the final empty line; the function adds `Connection: close`.
+/// Sends `head` and `body` on a new connection, and reads the whole response. `head` contains the request
+/// line and the headers without the final empty line. The function adds `Connection: close` and the empty
+/// line.
 pub async fn send_raw(address: SocketAddr, head: &str, body: &[u8]) -> WireResponse {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts the connection");
     let head = format!("{head}\r\nConnection: close\r\n\r\n");
@@ -84,7 +87,7 @@ fn parse(response: &[u8]) -> WireResponse {
     WireResponse { status: status.expect("a response begins with a status line"), headers, body }
 }
 
-/// Decodes a body with the transfer encoding `chunked`.
+/// Joins the chunks of a body with the transfer encoding `chunked`.
 fn join_chunks(mut rest: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
@@ -105,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_names_keep_their_capitals_and_chunks_are_joined() {
+    fn a_parsed_response_keeps_the_capitals_of_header_names_and_joins_the_chunks_of_the_body() {
         let response = parse(
             b"HTTP/1.1 201 Created\r\nX-Own: a\r\nTransfer-Encoding: chunked\r\n\r\n\
               3\r\n{\"a\r\n4\r\n\": 1\r\n1\r\n}\r\n0\r\n\r\n",

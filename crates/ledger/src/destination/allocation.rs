@@ -1,41 +1,42 @@
-//! Divides the send capacity of a claim among the lanes of the destinations, round robin: each lane gets one
-//! webhook per turn, until no lane can take another webhook. The lane that has been ready longest comes
-//! first.
+//! Divides the send capacity of a claim among the lanes of the destinations. The allocation is round robin:
+//! each lane gets one webhook per turn, until no lane can take another webhook. In each turn, the lane that
+//! has been ready longest comes first.
 
-/// One of the two lanes in which a destination's webhooks wait.
+/// One of the two queues (lanes) in which the webhooks of a destination wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Contains the webhooks that have no completed attempt: either no attempt has started, or every attempt
+    /// The lane of the webhooks without a completed attempt: either no attempt has started, or every attempt
     /// was interrupted.
     First,
-    /// Contains the webhooks that have a completed attempt, and the ended webhooks that a user resends.
+    /// The lane of the webhooks that have a completed attempt, and of the ended webhooks that a user resends.
     Retry,
 }
 
-/// The numbers of webhooks that a claim may lease.
+/// How many webhooks one claim may lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendCapacity {
-    /// The largest number of webhooks, from both lanes together.
+    /// The largest number of webhooks that a claim may lease, from both lanes together.
     pub n_total: u32,
-    /// The largest number of webhooks from the retry lane. The remaining `n_total - n_retries` are reserved
-    /// for first attempts.
+    /// The largest number of webhooks that a claim may lease from the retry lane. The remaining `n_total -
+    /// n_retries` are reserved for first attempts.
     pub n_retries: u32,
 }
 
-/// One lane of one destination with due webhooks.
+/// One lane of one destination, if the lane contains due webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// The index of the destination in `n_free`.
+    /// The index of the destination in the argument `n_free` of [`allocate`].
     pub(crate) destination: usize,
-    /// The index of the destination's address in `n_address_free`, if the address is known.
+    /// The index of the destination's address in the argument `n_address_free` of [`allocate`]. `None` if the
+    /// address is unknown.
     pub(crate) address: Option<usize>,
     pub(crate) lane: Lane,
-    /// The number of due webhooks that the claim has read from the lane.
+    /// The number of due webhooks of this lane that the claim has read.
     pub(crate) n_waiting: u32,
 }
 
 impl Lane {
-    /// The number by which the database identifies the lane.
+    /// Returns the number that stands for the lane in the database.
     pub(crate) fn number(self) -> i64 {
         match self {
             Self::First => 0,
@@ -55,9 +56,9 @@ impl From<u32> for SendCapacity {
     }
 }
 
-/// Returns the number of webhooks that each candidate gets. The order of `candidates` is the order of their
-/// turns. `n_free` contains the free capacity of each destination, and `n_address_free` the free capacity of
-/// each address. The function subtracts the capacity that it gives to the candidates from both lists.
+/// Returns the number of webhooks that each candidate gets. In each turn, the candidates are served in the
+/// order of `candidates`. `n_free` contains the free capacity of each destination, and `n_address_free` the
+/// free capacity of each address. The function subtracts the allocated webhooks from both lists.
 pub(crate) fn allocate(
     capacity: SendCapacity,
     n_free: &mut [u32],

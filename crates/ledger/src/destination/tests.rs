@@ -30,7 +30,7 @@ fn refused() -> Attempt {
     attempt(Outcome::Refused, None)
 }
 
-/// Leases one webhook and ends its attempt at once.
+/// Leases one webhook of the destination and ends its attempt at once.
 fn claim_and_record(state: &mut DestinationState, attempt: &Attempt, now_ms: i64) {
     state.record_claim(1, now_ms);
     state.end_lease();
@@ -38,7 +38,7 @@ fn claim_and_record(state: &mut DestinationState, attempt: &Attempt, now_ms: i64
 }
 
 #[test]
-fn five_failures_open_the_breaker_and_a_delivered_probe_closes_it() {
+fn five_failures_open_the_circuit_breaker_and_a_delivered_probe_closes_it() {
     let mut state = DestinationState::new(&limits());
     for n in 1..5 {
         claim_and_record(&mut state, &refused(), NOW_MS);
@@ -68,7 +68,7 @@ fn five_failures_open_the_breaker_and_a_delivered_probe_closes_it() {
 }
 
 #[test]
-fn failures_of_webhooks_claimed_before_the_breaker_opened_do_not_extend_the_pause() {
+fn failures_of_webhooks_claimed_before_the_circuit_breaker_opened_do_not_extend_the_pause() {
     let mut state = DestinationState::new(&limits());
     state.record_claim(8, NOW_MS);
     for _ in 0..8 {
@@ -79,7 +79,7 @@ fn failures_of_webhooks_claimed_before_the_breaker_opened_do_not_extend_the_paus
 }
 
 #[test]
-fn of_all_3xx_and_4xx_statuses_only_408_and_429_are_failures_of_the_receiver() {
+fn of_all_3xx_and_4xx_statuses_only_408_and_429_count_as_failures_of_the_receiver() {
     for (status, is_failure) in
         [(301, false), (400, false), (404, false), (410, false), (408, true), (429, true)]
     {
@@ -94,7 +94,7 @@ fn of_all_3xx_and_4xx_statuses_only_408_and_429_are_failures_of_the_receiver() {
 }
 
 #[test]
-fn timeouts_halve_the_concurrency_limit_and_successes_raise_it() {
+fn timeouts_halve_the_concurrency_limit_and_deliveries_raise_it_by_one() {
     let tolerant = DeliveryLimits { n_failures_to_open: 100, ..limits() };
     let mut state = DestinationState::new(&tolerant);
     for expected in [4, 2, 1, 1] {
@@ -122,7 +122,7 @@ fn retry_after_pauses_the_destination_for_at_most_one_hour() {
 }
 
 #[test]
-fn after_the_clock_is_set_back_a_pause_lasts_at_most_the_longest_pause() {
+fn a_pause_is_shortened_to_the_longest_allowed_pause_after_the_clock_is_set_back() {
     let mut state = DestinationState::new(&limits());
     (0..5).for_each(|_| claim_and_record(&mut state, &refused(), NOW_MS));
     let earlier_ms = NOW_MS - 86_400_000;
@@ -138,7 +138,7 @@ fn any_attempt() -> impl Strategy<Value = Attempt> {
 
 proptest! {
     #[test]
-    fn a_destination_never_exceeds_its_limits_and_is_never_blocked_for_ever(
+    fn a_destination_never_exceeds_its_concurrency_limit_and_is_never_blocked_for_ever(
         events in prop::collection::vec((any_attempt(), 0..400_000_i64, any::<bool>()), 1..200),
     ) {
         let limits = limits();
@@ -159,7 +159,8 @@ proptest! {
             prop_assert!(state.n_leased <= limits.per_authority);
             prop_assert!((1..=limits.per_authority).contains(&state.concurrency_limit));
             prop_assert!(state.paused_until_ms <= now_ms + limits.max_any_pause_ms());
-            // A destination without leased webhooks must become ready within the longest possible pause.
+            // A destination without leased webhooks must become ready at the latest when the longest possible
+            // pause has passed.
             if state.n_leased == 0 {
                 let ready_ms = state.ready_ms(Some(now_ms), &limits);
                 let latest_ms = now_ms + limits.max_any_pause_ms();
@@ -169,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn allocation_is_round_robin_and_gives_out_all_usable_capacity(
+    fn send_capacity_is_allocated_round_robin_until_no_destination_can_use_more(
         (n_total, n_retries) in (0..40_u32, 0..40_u32),
         n_free in prop::collection::vec(0..10_u32, 1..8),
         n_address_free in prop::collection::vec(0..12_u32, 1..4),
@@ -209,8 +210,8 @@ proptest! {
             let has_capacity =
                 total < n_total && (candidate.lane == Lane::First || total_retries < n_retries);
             prop_assert!(!fits || !has_capacity, "usable capacity was left");
-            // If a candidate could have got one more webhook, no other candidate of the same lane got more
-            // than one webhook more than this candidate.
+            // If a candidate could have got one more webhook, every other candidate of the same lane has at
+            // most one webhook more than this candidate.
             let of_lane = candidates.iter().zip(&shares).filter(|(other, _)| other.lane == candidate.lane);
             for (_, other_share) in of_lane {
                 prop_assert!(!fits || *other_share <= *share + 1);

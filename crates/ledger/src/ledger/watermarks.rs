@@ -1,7 +1,7 @@
-//! The watermarks of accounts.
+//! The methods of [`Ledger`] for the watermarks of accounts.
 //!
 //! Every method can fail with [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Corrupt`] or
-//! [`Error::Database`]. A method's own documentation names only its other errors.
+//! [`Error::Database`]. The documentation of each method names only the further errors of the method.
 
 use super::Ledger;
 use crate::error::Error;
@@ -11,8 +11,8 @@ use crate::sql;
 
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
-    /// Adds a watermark if the quota of its account allows it. Fails with [`Error::Exists`] and
-    /// [`Error::UnknownAccount`].
+    /// Adds a watermark if the quota of its account allows another watermark. Fails with [`Error::Exists`]
+    /// and [`Error::UnknownAccount`].
     pub async fn add_watermark(
         &self,
         new: Watermark,
@@ -21,14 +21,15 @@ impl Ledger {
         self.write(move |tx| sql::watermarks::add(tx, &new, quota)).await
     }
 
-    /// A watermark of an account, or `None` when the account has no such watermark or it was removed.
+    /// Returns a watermark of an account, or `None` when the account has no such watermark or the watermark
+    /// was removed.
     pub async fn watermark(&self, account: AccountId, id: &str) -> Result<Option<Watermark>, Error> {
         let id = id.to_owned();
         self.read(move |tx| sql::watermarks::find(tx, account, &id)).await
     }
 
-    /// A watermark of an account, including a watermark that was removed. A request that was accepted before
-    /// the removal may still use the watermark.
+    /// Returns a watermark of an account, even if the watermark was removed. A request that was accepted
+    /// before the removal may still use the watermark.
     pub async fn watermark_including_removed(
         &self,
         account: AccountId,
@@ -38,7 +39,7 @@ impl Ledger {
         self.read(move |tx| sql::watermarks::find_including_removed(tx, account, &id)).await
     }
 
-    /// The watermarks of an account, newest first.
+    /// Returns the watermarks of an account that are not removed, newest first.
     pub async fn watermarks(
         &self,
         account: AccountId,
@@ -55,14 +56,14 @@ impl Ledger {
         self.write(move |tx| sql::watermarks::remove(tx, account, &id)).await
     }
 
-    /// Up to `limit` removed watermarks that no request needs any more, because each was removed before
-    /// `before_ms` and before the oldest unprocessed request was accepted. The caller deletes their files,
-    /// then calls [`Ledger::delete_watermarks`].
+    /// Returns up to `limit` removed watermarks that no request needs any more: each was removed before
+    /// `before_ms` and before the oldest unprocessed request was accepted. The caller deletes the files of
+    /// these watermarks, then calls [`Ledger::delete_watermarks`].
     pub async fn deletable_watermarks(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, Error> {
         self.read(move |tx| sql::watermarks::deletable(tx, before_ms, limit)).await
     }
 
-    /// Deletes the rows of removed watermarks whose files are deleted. Unknown ids are ignored.
+    /// Deletes the rows of removed watermarks whose files the caller has deleted. Unknown ids are ignored.
     pub async fn delete_watermarks(&self, ids: &[String]) -> Result<(), Error> {
         let ids = ids.to_vec();
         self.write(move |tx| sql::watermarks::delete(tx, &ids)).await

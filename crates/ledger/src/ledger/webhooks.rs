@@ -1,7 +1,8 @@
-//! Sends, resends and cancels webhooks, and reads their history.
+//! The methods of [`Ledger`] that claim, resend and cancel webhooks, record their attempts, and read their
+//! history.
 //!
 //! Every method can fail with [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Corrupt`] or
-//! [`Error::Database`]. A method's own documentation names only its other errors.
+//! [`Error::Database`]. The documentation of each method names only the further errors of the method.
 
 use std::sync::atomic::Ordering;
 
@@ -21,7 +22,8 @@ use crate::sql::webhooks::RecordEffect;
 #[expect(clippy::missing_errors_doc, reason = "the module lists the errors that all methods share")]
 impl Ledger {
     /// Takes leases that last `lease_ms` on as many due webhooks as `capacity` allows, and opens an attempt
-    /// for each. If the process dies before the attempt is closed, the history shows an interrupted attempt.
+    /// for each leased webhook. If the process dies before the attempt is closed, the history shows an
+    /// interrupted attempt.
     ///
     /// The returned webhooks are sorted by due time. When more webhooks are due than `capacity` allows, the
     /// destinations get one webhook each in turn, within their [`DeliveryLimits`]. A webhook whose earlier
@@ -41,7 +43,8 @@ impl Ledger {
         self.write(move |tx| sql::claims::claim(tx, capacity, lease_ms)).await
     }
 
-    /// Closes the attempt of a leased webhook and applies its disposition.
+    /// Closes the attempt of a leased webhook and applies the disposition of the attempt, for example
+    /// schedules a retry.
     ///
     /// When the lease was lost, stores the attempt in the history, changes nothing else, and fails with
     /// [`Error::LostLease`]. After [`Error::Busy`] the caller may repeat the call while the lease lasts.
@@ -58,8 +61,8 @@ impl Ledger {
         }
     }
 
-    /// Returns a webhook to the queue unsent, because of an error on this machine or because the server
-    /// stops. The attempt does not count, and its row is deleted.
+    /// Returns a leased webhook to the queue, because an error on this machine or the stop of the server has
+    /// prevented the attempt. The attempt does not count, and the row of the attempt is deleted.
     ///
     /// Fails with [`Error::LostLease`]. After [`Error::Busy`] the caller may try again.
     pub async fn release_webhook(&self, lease: &Lease<DueWebhook>, due_ms: i64) -> Result<(), Error> {
@@ -67,7 +70,8 @@ impl Ledger {
         self.write(move |tx| sql::webhooks::release(tx, &key, due_ms)).await
     }
 
-    /// Fails a webhook unsent. The history shows no attempt for it.
+    /// Changes a leased webhook to `failed` without an attempt. The history shows no attempt under this
+    /// lease.
     ///
     /// Fails with [`Error::LostLease`]. After [`Error::Busy`] the caller may try again.
     pub async fn abandon_webhook(
@@ -79,8 +83,8 @@ impl Ledger {
         self.write(move |tx| sql::webhooks::abandon(tx, &key, reason)).await
     }
 
-    /// Makes a webhook due again. A scheduled webhook becomes due now. An ended webhook returns to the start
-    /// of the retry schedule. A webhook that is being sent stays as it is.
+    /// Resends a webhook. A scheduled webhook becomes due now. An ended webhook returns to the start of the
+    /// retry schedule. A webhook that is being sent does not change.
     ///
     /// Returns the new status, or `None` when the account has no such webhook. Fails with
     /// [`Error::WrongStatus`] when the webhook has no payload.
@@ -88,16 +92,17 @@ impl Ledger {
         self.write(move |tx| sql::interventions::resend(tx, account, id)).await
     }
 
-    /// The number of webhooks that match a query; at most [`MAX_COUNTED`] when the query filters by host or
-    /// time.
+    /// Returns the number of webhooks that match a query; at most [`MAX_COUNTED`] when the query filters by
+    /// host or time.
     ///
     /// [`MAX_COUNTED`]: crate::MAX_COUNTED
     pub async fn count_webhooks(&self, query: WebhookQuery) -> Result<u64, Error> {
         self.read(move |tx| sql::history::count(tx, &query)).await
     }
 
-    /// Starts a bulk resend of the webhooks that match `query` at this time. It resends at most `per_second`
-    /// webhooks per second. Each later claim runs at most one step of a bulk resend.
+    /// Starts a bulk resend of the webhooks that match `query` at this time. The bulk resend makes at most
+    /// `per_second` webhooks due per second. Each later claim of webhooks runs at most one step of a bulk
+    /// resend.
     pub async fn start_bulk_resend(
         &self,
         query: WebhookQuery,
@@ -106,13 +111,13 @@ impl Ledger {
         self.write(move |tx| sql::bulk::start(tx, &query, per_second)).await
     }
 
-    /// The progress of a bulk resend, or `None` when the account has no such bulk resend.
+    /// Returns the progress of a bulk resend, or `None` when the account has no such bulk resend.
     pub async fn bulk_resend(&self, account: AccountId, seq: i64) -> Result<Option<BulkResend>, Error> {
         self.read(move |tx| sql::bulk::find(tx, account, seq)).await
     }
 
-    /// Stops a bulk resend. Webhooks that it has made due stay due. Returns `None` when the account has no
-    /// such bulk resend.
+    /// Stops a bulk resend. Webhooks that the bulk resend has already made due stay due. Returns `None` when
+    /// the account has no such bulk resend.
     pub async fn stop_bulk_resend(&self, account: AccountId, seq: i64) -> Result<Option<BulkResend>, Error> {
         self.write(move |tx| sql::bulk::stop(tx, account, seq)).await
     }
@@ -127,25 +132,26 @@ impl Ledger {
         Ok(is_found)
     }
 
-    /// Returns a waiter for the end of a request's processing. Create the waiter before you read the
-    /// request's status, because a waiter does not report a request that ended before the waiter was created.
+    /// Returns a waiter for the end of a request's processing. The caller must create the waiter before it
+    /// reads the status of the request, because a waiter does not report a request that ended before the
+    /// waiter was created.
     pub fn completion_of(&self, id: Uuid) -> CompletionWaiter {
         self.completions.wait_for(id)
     }
 
-    /// One page of an account's webhooks, most recently accepted first.
+    /// Returns one page of an account's webhooks, most recently accepted webhook first.
     pub async fn webhooks(&self, query: WebhookQuery) -> Result<WebhookPage, Error> {
         self.read(move |tx| sql::history::page(tx, &query)).await
     }
 
-    /// One webhook with its attempts, or `None` when the account has no such webhook.
+    /// Returns one webhook with its attempts, or `None` when the account has no such webhook.
     pub async fn webhook(&self, account: AccountId, id: Uuid) -> Result<Option<WebhookRecord>, Error> {
         self.read(move |tx| sql::history::find(tx, account, id)).await
     }
 
     /// Deletes up to `limit` ended webhooks that were accepted before `before_ms`, with their requests,
-    /// payloads and attempts. Returns the number of deleted webhooks. The caller repeats the call until it
-    /// returns 0.
+    /// payloads and attempts. Returns the number of deleted webhooks. The caller repeats the call until the
+    /// number is 0.
     pub async fn sweep_history(&self, before_ms: i64, limit: u32) -> Result<u64, Error> {
         self.write(move |tx| sql::history::sweep(tx, before_ms, limit)).await
     }

@@ -1,4 +1,4 @@
-//! Accounts, API keys, signing secrets, and the usage of accounts.
+//! The types of accounts, API keys, signing secrets, and the usage of accounts.
 
 use std::fmt;
 
@@ -7,28 +7,29 @@ use super::webhook::WebhookStatus;
 /// The id of an account within one ledger.
 pub type AccountId = i64;
 
-/// An API key to add. The ledger gets only the hash of the key, never the key itself.
+/// A new API key to add. The ledger gets only the hash of the key, never the key itself.
 #[derive(Clone)]
 pub struct NewKey {
-    /// SHA-256 of the key.
+    /// The SHA-256 hash of the key.
     pub sha256: [u8; 32],
-    /// The first characters of the key. Lists of keys show these characters, so that people recognise the
-    /// key.
+    /// The first characters of the key, in plain text. Lists of keys show these characters, so that people
+    /// recognise the key.
     pub prefix: String,
-    /// The operator's name for the key.
+    /// The name that the operator gave to the key.
     pub label: String,
-    /// The first signing secret of the account. Ignored when the account exists already.
+    /// The first signing secret of the account. The ledger ignores this secret when the account already
+    /// exists.
     pub webhook_secret: String,
 }
 
-/// An API key, with the data that lists of keys show.
+/// An API key, with the data that a list of keys shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// A short public id: the first ten hexadecimal digits of the key's hash.
+    /// A short public id of the key: the first ten hexadecimal digits of the key's hash.
     pub id: String,
-    /// The first characters of the key.
+    /// The first characters of the key, in plain text.
     pub prefix: String,
-    /// The operator's name for the key.
+    /// The name that the operator gave to the key.
     pub label: String,
     /// The account that the key belongs to.
     pub account: AccountId,
@@ -47,35 +48,36 @@ pub struct Account {
     pub name: String,
     /// The time at which the account was created.
     pub created_ms: i64,
-    /// The active signing secrets, newest first. Every webhook is signed with each of them.
+    /// The active signing secrets of the account, newest first. Every webhook is signed with each of these
+    /// secrets.
     pub webhook_secrets: Vec<Secret>,
 }
 
-/// The total usage of an account, and the number of its stored webhooks in each status.
+/// The total usage of an account, and the number of the account's stored webhooks in each status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The number of processed requests.
     pub requests: u64,
     /// The total size of all input images in bytes.
     pub input_bytes: u64,
-    /// The total size of all output images in bytes.
+    /// The total size of all results in bytes.
     pub output_bytes: u64,
     /// The number of webhooks in each status, in the order of [`WebhookStatus::ALL`].
     pub webhooks: Vec<(WebhookStatus, u64)>,
 }
 
-/// The usage that one request adds to its account.
+/// The usage that is added to the counters of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UsageDelta {
     /// The number of processed requests.
     pub requests: u64,
-    /// The total size of the input images of these requests in bytes.
+    /// The total size of the processed input images in bytes.
     pub input_bytes: u64,
-    /// The total size of the output images of these requests in bytes.
+    /// The total size of the results in bytes.
     pub output_bytes: u64,
 }
 
-/// A string that logs, errors and debug output do not show.
+/// A secret string. Debug output does not show the content of the string.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -91,7 +93,8 @@ pub struct SecretInfo {
 }
 
 impl Secret {
-    /// The secret itself. Only code that signs or stores the secret should call this function.
+    /// Returns the secret itself in plain text. Only code that signs with the secret or stores the secret
+    /// should call this function.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -109,7 +112,7 @@ impl From<&str> for Secret {
     }
 }
 
-/// Hides the hash and the signing secret.
+/// Hides the hash of the key and the signing secret in debug output.
 impl fmt::Debug for NewKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewKey")

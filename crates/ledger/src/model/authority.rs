@@ -1,11 +1,12 @@
-//! The host and port of a URL.
+//! The authority of a webhook: the host and port of its URL.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::webhook::ParseError;
 
-/// The host and port of a webhook's URL. Deliveries of an account are counted and paused by authority.
+/// The host and port of a webhook's URL. The server limits and pauses the webhooks of an account separately
+/// for each authority.
 ///
 /// The text form is `host:port`. An IPv6 address is in brackets, as in a URL: `[2001:db8::1]:443`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,17 +16,18 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Creates an authority. `host` is written as in a URL, so an IPv6 address has brackets.
+    /// Creates an authority from a host and a port. The host has the same form as in a URL, so an IPv6
+    /// address is in brackets.
     pub fn new(host: &str, port: u16) -> Self {
         Self { text: format!("{host}:{port}"), host_len: host.len() }
     }
 
-    /// The host, with brackets around an IPv6 address.
+    /// Returns the host, with brackets around an IPv6 address.
     pub fn host(&self) -> &str {
         &self.text[..self.host_len]
     }
 
-    /// The text `host:port`, as the database stores it.
+    /// Returns the text `host:port`, which the database stores.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -49,7 +51,7 @@ impl FromStr for Authority {
 impl TryFrom<String> for Authority {
     type Error = ParseError;
 
-    /// Parses `host:port` like `from_str`, but takes the string itself and does not copy it.
+    /// Parses `host:port` like `from_str`, but takes ownership of the string and does not copy it.
     fn try_from(text: String) -> Result<Self, ParseError> {
         let (host, port) = text.rsplit_once(':').ok_or(ParseError)?;
         port.parse::<u16>().map_err(|_| ParseError)?;
@@ -63,7 +65,7 @@ mod tests {
     use super::Authority;
 
     #[test]
-    fn an_authority_parsed_from_its_text_equals_the_original() {
+    fn an_authority_that_is_written_as_text_and_parsed_equals_the_original() {
         for (host, port, text) in [
             ("receiver.example", 443, "receiver.example:443"),
             ("203.0.113.7", 80, "203.0.113.7:80"),
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_a_valid_port_is_no_authority() {
+    fn parsing_an_authority_without_a_valid_port_fails() {
         for text in ["", "receiver.example", "receiver.example:", "receiver.example:65536", "[::1]"] {
             assert!(text.parse::<Authority>().is_err(), "{text}");
         }

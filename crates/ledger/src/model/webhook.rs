@@ -1,4 +1,4 @@
-//! Webhooks: their statuses, the content of an attempt, and the results of attempts.
+//! The types of webhooks: the status of a webhook, its attempts, and the outcome of an attempt.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,41 +17,42 @@ pub enum WebhookStatus {
     Scheduled,
     /// The webhook is being sent.
     Dispatched,
-    /// The receiver accepted the webhook.
+    /// The receiver answered with a 2xx status.
     Delivered,
     /// The webhook failed, and no further attempt follows.
     Failed,
 }
 
-/// A webhook whose next attempt is due, with the data that the attempt needs.
+/// A webhook whose attempt is due, with the data that the attempt needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DueWebhook {
-    /// The id of the request. Every attempt sends the same id.
+    /// The id of the request, which is also the id of the webhook. Every attempt sends the same id.
     pub id: Uuid,
-    /// The account of the request.
+    /// The account that owns the webhook.
     pub account: AccountId,
-    /// The whole URL, including credentials.
+    /// The whole URL of the webhook, including credentials.
     pub url: String,
     /// The host and port of the URL.
     pub authority: Authority,
-    /// The headers to send, in order.
+    /// The headers that the attempt sends, in the order in which they are sent.
     pub headers: Vec<(String, String)>,
-    /// The exact body to send.
+    /// The request body, exactly as the attempt must send it.
     pub payload: String,
-    /// Whether a failed attempt is retried.
+    /// Whether the server tries again after a failed attempt.
     pub retry: bool,
     /// The time at which the request was accepted.
     pub created_ms: i64,
-    /// The time at which processing ended.
+    /// The time at which the processing of the image ended.
     pub finished_ms: i64,
-    /// The time from which on no attempt starts: the due time of the first attempt plus the request's
-    /// `expires`. For an ended webhook that was resent, it is the time of the resend plus `expires`.
+    /// The expiry of the webhook: the time from which on no attempt starts. The expiry is the due time of the
+    /// first attempt plus the request's `expires`. For an ended webhook that was resent, the expiry is the
+    /// time of the resend plus `expires`. `None` means that the webhook never expires.
     pub expires_at_ms: Option<i64>,
     /// The number of earlier attempts that count against the retry schedule. Interrupted attempts do not
     /// count.
     pub n_counted_attempts: u32,
-    /// Whether the attempt uses the send capacity for retries. This is so if an earlier attempt counts
-    /// against the retry schedule, or if a user resent the webhook after it had ended.
+    /// Whether the attempt uses the send capacity for retries. This is the case if an earlier attempt counts
+    /// against the retry schedule, or if a user resent the webhook after the webhook had ended.
     pub is_retry: bool,
 }
 
@@ -60,29 +61,30 @@ pub struct DueWebhook {
 pub struct Attempt {
     /// The time at which the attempt started.
     pub started_ms: i64,
-    /// The duration in milliseconds, including the time to read the response body.
+    /// The duration of the attempt in milliseconds, including the time to read the response body.
     pub duration_ms: u32,
-    /// How the attempt ended.
+    /// The outcome of the attempt.
     pub outcome: Outcome,
-    /// The HTTP status of the response, if there was a response.
+    /// The HTTP status of the response. `None` if no response arrived.
     pub status: Option<u16>,
-    /// The IP address and port that the attempt connected to.
+    /// The IP address and port to which the attempt connected.
     pub address: Option<String>,
     /// The durations of the attempt's phases.
     pub timings: Timings,
     /// The first KiB of the response body, as text.
     pub response: Option<String>,
-    /// The receiver's `Retry-After` in milliseconds, shortened to the longest wait that the retry schedule
-    /// allows.
+    /// The time in the receiver's `Retry-After` in milliseconds, but at most the longest wait that the retry
+    /// schedule allows.
     pub retry_after_ms: Option<i64>,
 }
 
-/// The durations of an attempt's phases in milliseconds. `None` for a phase that did not take place.
+/// The durations of an attempt's phases in milliseconds. A duration is `None` if its phase did not take
+/// place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// The duration of the resolution of the host name.
+    /// The duration of the DNS lookup of the host name.
     pub dns_ms: Option<u32>,
-    /// The duration of opening the TCP connection.
+    /// The duration of the TCP connect.
     pub connect_ms: Option<u32>,
     /// The duration of the TLS handshake.
     pub tls_ms: Option<u32>,
@@ -90,42 +92,42 @@ pub struct Timings {
     pub first_byte_ms: Option<u32>,
 }
 
-/// The way in which an attempt ended.
+/// The outcome of an attempt: how the attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The receiver answered 2xx.
+    /// The receiver answered with a 2xx status.
     Delivered,
-    /// The connection was refused or reset.
+    /// The connection to the receiver was refused or reset.
     Refused,
-    /// The deadline of the attempt passed before the attempt was complete.
+    /// The deadline of the attempt passed before the exchange was complete.
     Timeout,
-    /// The TLS handshake failed.
+    /// The TLS handshake with the receiver failed.
     Tls,
-    /// The host name could not be resolved.
+    /// The host name of the receiver could not be resolved.
     Dns,
-    /// The address policy forbids connections to all addresses of the host.
+    /// The address policy forbids connections to every address of the host.
     BlockedAddress,
-    /// The response was not valid HTTP.
+    /// The response of the receiver was not valid HTTP.
     Protocol,
-    /// This server stopped or lost the lease during the attempt. The receiver may or may not have received
-    /// the webhook.
+    /// This server stopped or lost the lease during the attempt. It is unknown whether the receiver got the
+    /// webhook.
     Interrupted,
     /// The receiver answered with a status other than 2xx.
     Rejected,
 }
 
-/// The reason for the due time of the next attempt.
+/// The reason why the next attempt is due at its due time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DueReason {
-    /// The attempt is the first one, and is due after the delay that the request specified.
+    /// The next attempt is the first attempt. It is due after the delay that the request specified.
     Delay,
     /// The retry schedule determines the due time.
     Retry,
-    /// The receiver sent `Retry-After`.
+    /// The receiver sent `Retry-After`, which determines the due time.
     RetryAfter,
-    /// An attempt was interrupted, so another attempt follows at once.
+    /// The last attempt was interrupted, so the next attempt is due at once.
     Interrupted,
-    /// An error on this machine prevented the attempt.
+    /// An error on this machine prevented the last attempt.
     LocalTrouble,
     /// A user asked to send the webhook again.
     Resend,
@@ -142,15 +144,15 @@ pub enum FailureReason {
     Expired,
     /// The receiver answered 410 Gone.
     Gone,
-    /// The last attempt of the retry schedule failed.
+    /// The last attempt that the retry schedule allows failed.
     RetriesExhausted,
-    /// An attempt failed, and the request allows no retry.
+    /// An attempt failed, and the request does not allow a retry.
     RetryDisabled,
     /// The URL cannot be used for a request.
     UnusableUrl,
 }
 
-/// The way in which an attempt changes its webhook.
+/// The change of a webhook after one of its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// The receiver accepted the webhook. No attempt follows.
@@ -160,26 +162,26 @@ pub enum Disposition {
         /// The due time of the next attempt.
         due_ms: i64,
     },
-    /// The webhook failed. No attempt follows, unless a user resends the webhook.
+    /// The webhook failed. No attempt follows unless a user resends the webhook.
     Failed {
-        /// Why the webhook failed.
+        /// The reason why the webhook failed.
         reason: FailureReason,
     },
 }
 
-/// A text that is not a valid value of the type it was parsed as.
+/// The error for a text that is not a valid value of the parsed type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown word")]
 pub struct ParseError;
 
-/// Defines the word of each variant of an enum, as the API and the database write it.
+/// Defines the word that stands for each variant of an enum in the API and in the database.
 macro_rules! words {
     ($enum:ident: $n:literal; $($variant:ident = $word:literal),+ $(,)?) => {
         impl $enum {
             /// Every variant.
             pub const ALL: [Self; $n] = [$(Self::$variant),+];
 
-            /// The variant's word in the API and in the database.
+            /// Returns the word that stands for this variant in the API and in the database.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word),+
@@ -203,8 +205,8 @@ macro_rules! words {
     };
 }
 
-// The variants are in the order in which a webhook can reach the statuses. Counters and bulk resends rely on
-// this order.
+// The variants stand in the order in which a webhook can reach these statuses. The counters and the bulk
+// resends rely on this order.
 words! { WebhookStatus: 5;
     Created = "created",
     Scheduled = "scheduled",
@@ -244,8 +246,8 @@ words! { FailureReason: 6;
     UnusableUrl = "unusable_url",
 }
 
-/// Hides the URL and the headers, which may contain credentials, and the payload, which belongs to the
-/// customer.
+/// Hides the URL, the headers and the payload in debug output. The URL and the headers may contain
+/// credentials, and the payload belongs to the customer.
 impl fmt::Debug for DueWebhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DueWebhook")

@@ -1,5 +1,5 @@
-//! Checks the invariants of the simulation. The checks use SQL queries of their own, so that an error in a
-//! statement of the ledger cannot also make the check wrong.
+//! Checks the invariants of the simulated ledger. The checks use SQL queries of their own. An error in an SQL
+//! statement of the ledger therefore cannot also make the check wrong.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,8 @@ impl World {
         u64::try_from(n).expect("the number is a count")
     }
 
-    /// Checks that no destination and no address exceeds its limit, and that the lease count of each
-    /// destination equals the number of its leased webhooks.
+    /// Checks that no destination and no IP address exceeds its delivery limit, and that the lease count of
+    /// each destination equals the number of its leased webhooks.
     pub(super) fn check_limits(&mut self) {
         let now_ms = self.now_ms();
         let n_wrong = self.query_number(
@@ -30,8 +30,8 @@ impl World {
                                               WHERE ?1 AND address IS NOT NULL GROUP BY address)",
             now_ms,
         );
-        // The limit is 5 webhooks per address. Webhooks that were claimed before their destination's address
-        // was known can exceed this limit.
+        // The delivery limit is 5 webhooks per IP address. Webhooks that were claimed while the address of
+        // their destination was still unknown can exceed this limit.
         assert!(n_at_address <= 5 + 8, "{n_at_address} webhooks are being sent to one address");
         self.tally.n_paused +=
             self.query_number("SELECT COUNT(*) > 0 FROM destinations WHERE paused_until_ms > ?1", now_ms);
@@ -43,8 +43,8 @@ impl World {
             self.query_number("SELECT COUNT(*) > 0 FROM destinations WHERE ?1 AND address_is_full", now_ms);
     }
 
-    /// Checks that every due webhook that still waits has a reason: its destination is paused or has no free
-    /// capacity, or the driver has no free capacity for retries.
+    /// Checks that there is a reason for each due webhook that still waits: its destination is paused or has
+    /// no free capacity, or the driver has no free capacity for retries.
     pub(super) fn check_nothing_waits_without_reason(&mut self) {
         let now_ms = self.now_ms();
         let n_retries = self.under_way.iter().filter(|running| running.lease.value.is_retry).count();
@@ -58,14 +58,14 @@ impl World {
             ),
             now_ms,
         );
-        // If the last claim read only destinations whose address has no free capacity, webhooks may wait
-        // without another reason. The ledger then reports that another claim is due now.
+        // If all destinations that the last claim read have a saturated address, other webhooks may wait
+        // although they could be sent. In this case, the ledger must report that another claim is due now.
         let next_claim_is_due = self.wake_ms.is_some_and(|wake_ms| wake_ms <= now_ms);
         assert!(n_forgotten == 0 || next_claim_is_due, "{n_forgotten} webhooks wait without a reason");
     }
 
-    /// Checks that every webhook has ended, and that its history agrees with the values that the simulation
-    /// expects.
+    /// Checks that every webhook has ended, and that the stored history agrees with the values that the
+    /// simulation expects.
     pub(super) fn check_all_ended(&mut self) {
         let now_ms = self.now_ms();
         assert!(self.under_way.is_empty());

@@ -1,5 +1,5 @@
-//! A simulated receiver. It stays in one condition for a random time between one minute and three days, and
-//! then changes to a random condition.
+//! A simulated receiver of webhooks. The receiver stays in one condition for a random time between one minute
+//! and three days, and then changes to a random condition.
 
 use super::rng::Rng;
 use crate::model::authority::Authority;
@@ -10,17 +10,17 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Condition {
     Healthy,
-    /// Refuses every connection.
+    /// The receiver refuses every connection.
     Refusing,
     /// Never answers.
     Hanging,
     /// Answers 500.
     Failing,
-    /// Answers 429 with a `Retry-After`.
+    /// The receiver answers 429 with a `Retry-After` header.
     Busy {
         retry_after_ms: i64,
     },
-    /// Answers each webhook at random with 404 or 200.
+    /// The receiver answers each webhook at random with 404 or 200.
     Selective,
     /// Answers 410.
     Gone,
@@ -34,8 +34,8 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Creates receiver number `n`. Receivers 0 to 2 share an address, receivers 3 to 5 share another, and so
-    /// on.
+    /// Creates receiver number `n`. Receivers 0 to 2 share one IP address, receivers 3 to 5 share the next
+    /// address, and so on.
     pub(super) fn new(n: usize) -> Self {
         Self {
             authority: Authority::new(&format!("receiver-{n}.example"), 443),
@@ -45,7 +45,7 @@ impl Receiver {
         }
     }
 
-    /// Returns the result of an attempt that starts at `time_ms`, which is a value of `World::time_ms`.
+    /// Returns the result of an attempt that starts at `time_ms`, on the time scale of `World::time_ms`.
     pub(super) fn answer(&mut self, rng: &mut Rng, time_ms: i64) -> Attempt {
         while self.until_ms <= time_ms {
             self.until_ms = self.until_ms.max(time_ms) + rng.log_range(60_000, 3 * DAY_MS);

@@ -15,14 +15,14 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A random number in `[low, high)`.
+    /// Returns a random number in `[low, high)`.
     pub(super) fn range(&mut self, low: i64, high: i64) -> i64 {
         let span = u64::try_from(high - low).expect("the range is not empty");
         low + i64::try_from(self.next() % span).expect("the remainder is less than the span")
     }
 
-    /// A random number in `[low, high)`. Numbers near `low` are more frequent, because the upper bound of the
-    /// range is divided by 4 repeatedly: each further division has probability 1/2.
+    /// Returns a random number in `[low, high)` that is more often near `low` than near `high`. The upper
+    /// bound is divided by 4 with probability 1/2, again with probability 1/2, and so on.
     pub(super) fn log_range(&mut self, low: i64, high: i64) -> i64 {
         let mut top = high;
         while top > low * 2 && self.one_in(2) {
@@ -36,12 +36,12 @@ impl Rng {
         self.next().is_multiple_of(n)
     }
 
-    /// A random index into a list of `n` elements.
+    /// Returns a random index of a list with `n` elements.
     pub(super) fn index(&mut self, n: usize) -> usize {
         usize::try_from(self.next() % n as u64).expect("the index is less than n")
     }
 
-    /// A random number in `[0, 1)`.
+    /// Returns a random number in `[0, 1)`.
     pub(super) fn unit(&mut self) -> f64 {
         f64::from(u32::try_from(self.next() >> 40).expect("the shift leaves 24 bits"))
             / f64::from(1_u32 << 24)

@@ -1,4 +1,5 @@
-//! The random events of a world: actions of users, crashes, and jumps of the clock.
+//! The random events of a simulation: users who send, resend and cancel webhooks, crashes of the server, and
+//! jumps of the clock.
 
 use uuid::Uuid;
 
@@ -28,8 +29,8 @@ impl World {
             10 => self.resend(),
             _ => self.cancel(),
         }
-        // The driver claims webhooks after every event, because either the commit of the event or a time-out
-        // of one second wakes the driver.
+        // The driver claims webhooks after every event, because the commit of the event or the time-out of
+        // one second wakes the driver.
         self.claim();
     }
 
@@ -68,11 +69,11 @@ impl World {
         self.ids.push(id);
     }
 
-    /// Simulates a crash of the process and the recovery by another process. The attempts that were under way
-    /// are reported after the recovery, when their leases are lost.
+    /// Simulates a crash of the server process and the recovery by another process. The attempts that were
+    /// under way are reported after the recovery, when their leases are already lost.
     fn crash(&mut self) {
-        // New webhooks are accepted and claimed first, so that some attempts are probably under way at the
-        // crash.
+        // Before the crash, new webhooks are accepted and claimed, so that some attempts are probably under
+        // way when the server crashes.
         (0..self.rng.log_range(1, 6)).for_each(|_| self.accept());
         self.claim();
         let now_ms = self.now_ms();

@@ -1,6 +1,6 @@
-//! One world: a ledger, a driver that claims and sends webhooks, receivers, and users. A world has two time
-//! scales: `time_ms` never jumps, and the ledger's clock shows `time_ms + offset_ms`, where `offset_ms`
-//! jumps.
+//! A world, which is one simulation: a ledger, a driver that claims and sends webhooks, receivers, and users.
+//! A world has two time scales. The time `time_ms` never jumps. The ledger's clock shows `time_ms +
+//! offset_ms`, and `offset_ms` jumps.
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -26,9 +26,9 @@ const MINUTE_MS: i64 = 60_000;
 pub(super) const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const WEEK_MS: i64 = 7 * DAY_MS;
 const LEASE_MS: i64 = 30_000;
-/// The time after which the driver sends a webhook again that it could not send, in milliseconds.
+/// The time after which the driver tries again to send a webhook that could not be sent, in milliseconds.
 const LOCAL_TROUBLE_PAUSE_MS: i64 = 5_000;
-/// The largest number of webhooks that the driver sends at the same time.
+/// The largest number of webhooks that the simulated driver sends at the same time.
 pub(super) const CAPACITY: SendCapacity = SendCapacity { n_total: 12, n_retries: 6 };
 /// The longest time from the due time of a webhook's first attempt to its expiry, in milliseconds.
 pub(super) const GIVE_UP_MS: i64 = 14 * DAY_MS;
@@ -43,7 +43,7 @@ const LIMITS: DeliveryLimits = DeliveryLimits {
     give_up_ms: None,
 };
 
-/// Counts how often each situation occurred in a world. A test checks that each situation occurred often
+/// Counts how often each situation occurred in a simulation. A test checks that each situation occurred often
 /// enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -64,13 +64,14 @@ pub(super) struct World {
     pub(super) account: i64,
     pub(super) schedule: Schedule,
     pub(super) receivers: Vec<Receiver>,
-    /// The time since the start of the simulation. It never jumps.
+    /// The time since the start of the simulation, in milliseconds. This time never jumps.
     pub(super) time_ms: i64,
-    /// The ledger's clock minus `time_ms`.
+    /// The time of the ledger's clock minus `time_ms`.
     pub(super) offset_ms: i64,
-    /// The time of the last claim, by the ledger's clock.
+    /// The time of the last claim on the ledger's clock.
     pub(super) last_claim_ms: i64,
-    /// The earliest time, by the ledger's clock, at which the ledger expects that a webhook can be claimed.
+    /// The earliest time, on the ledger's clock, at which a webhook may be ready to be claimed. `None` if no
+    /// claim is due.
     pub(super) wake_ms: Option<i64>,
     pub(super) under_way: Vec<UnderWay>,
     pub(super) expected: HashMap<Uuid, Expected>,
@@ -78,15 +79,15 @@ pub(super) struct World {
     pub(super) tally: Tally,
 }
 
-/// An attempt that is under way.
+/// A simulated attempt that is under way.
 pub(super) struct UnderWay {
     pub(super) lease: Lease<DueWebhook>,
     pub(super) attempt: Attempt,
-    /// The end of the attempt, on the scale of `World::time_ms`.
+    /// The time at which the attempt ends, on the time scale of `World::time_ms`.
     pub(super) ends_ms: i64,
 }
 
-/// The values that the simulation expects for one webhook. Times are on the scale of the ledger's clock.
+/// The values that the simulation expects for one webhook. The times are on the ledger's clock.
 pub(super) struct Expected {
     pub(super) receiver: usize,
     pub(super) due_ms: i64,
@@ -95,8 +96,8 @@ pub(super) struct Expected {
 }
 
 impl World {
-    /// Runs a world with random events for `n_weeks`, and then without events until every webhook must have
-    /// ended.
+    /// Runs a simulation with random events for `n_weeks`, and then without events until every webhook must
+    /// have ended.
     pub(super) fn run(seed: u64, n_weeks: u64) -> Tally {
         let mut world = Self::new(seed);
         let end_ms = i64::try_from(n_weeks).expect("the number of weeks is small") * WEEK_MS;
@@ -105,7 +106,7 @@ impl World {
             world.pass_until(event_ms);
             world.random_event();
         }
-        // Every webhook must end before this time, because it is delivered, fails or expires.
+        // By the end of this time, every webhook must have been delivered, failed or expired.
         world.pass_until(world.time_ms + 2 * GIVE_UP_MS + 40 * DAY_MS);
         world.check_all_ended();
         world.tally
@@ -140,12 +141,12 @@ impl World {
         world
     }
 
-    /// The time that the ledger's clock shows.
+    /// Returns the time that the ledger's clock shows.
     pub(super) fn now_ms(&self) -> i64 {
         self.time_ms + self.offset_ms
     }
 
-    /// Runs an operation in its own transaction.
+    /// Runs one ledger operation in its own transaction.
     pub(super) fn write<T>(&mut self, run: impl FnOnce(&mut Tx<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let now_ms = self.now_ms();
         let (result, due_updates) = sql::sqlite::transact(&self.connection, now_ms, LIMITS, run);
@@ -159,8 +160,8 @@ impl World {
         result
     }
 
-    /// Advances `time_ms` to `until_ms`. Ends the attempts that end until then, and claims webhooks whenever
-    /// webhooks are due.
+    /// Advances `time_ms` to `until_ms`. On the way, ends each attempt at its end time, and claims webhooks
+    /// as soon as webhooks are due.
     fn pass_until(&mut self, until_ms: i64) {
         loop {
             let end_ms = self.under_way.iter().map(|running| running.ends_ms).min();
@@ -178,7 +179,7 @@ impl World {
         }
     }
 
-    /// Claims webhooks for the free capacity of the driver, and starts their attempts.
+    /// Claims as many webhooks as the driver has free capacity for, and starts their attempts.
     pub(super) fn claim(&mut self) {
         let now_ms = self.now_ms();
         if now_ms < self.last_claim_ms {
@@ -200,12 +201,12 @@ impl World {
         if self.rng.one_in(8) {
             self.check_limits();
         }
-        // The check is skipped after a webhook was returned to the queue, because only the next claim can use
-        // its capacity.
+        // The check is skipped if this claim returned a webhook to the queue, because only the next claim can
+        // use the capacity of the returned webhook.
         if !is_full && n_started == n_leases && self.rng.one_in(8) {
             self.check_nothing_waits_without_reason();
         }
-        // Without free capacity no claim is due until an attempt ends.
+        // While the driver has no free capacity, no claim is due until an attempt ends.
         if self.under_way.len() >= CAPACITY.n_total as usize {
             self.wake_ms = None;
         }
@@ -220,8 +221,9 @@ impl World {
         assert!(expected.due_ms <= now_ms, "{id} is claimed {} ms too early", expected.due_ms - now_ms);
         assert!(now_ms < expected.ends_ms, "{id} is claimed after its expiry");
         if self.under_way.iter().any(|running| running.lease.value.id == id) {
-            // The clock jumped past the end of the earlier lease, so the ledger leased the webhook again. The
-            // server also returns such a webhook to the queue.
+            // The earlier lease has ended, because the clock jumped past its end. Therefore the ledger leased
+            // the webhook again while the earlier attempt is under way. The server returns such a webhook to
+            // the queue, and so does the simulation.
             let due_ms = now_ms + LOCAL_TROUBLE_PAUSE_MS;
             self.expect_due(id, due_ms);
             self.write(|tx| sql::webhooks::release(tx, &lease.key(), due_ms)).expect("the lease is held");
@@ -238,8 +240,8 @@ impl World {
     fn end_attempts(&mut self) {
         let time_ms = self.time_ms;
         while let Some(index) = self.under_way.iter().position(|running| running.ends_ms <= time_ms) {
-            // With probability 1/20 the simulated ledger is busy, and the driver reports the attempt one
-            // second later.
+            // With probability 1/20, the simulated ledger is busy. The driver then reports the end of the
+            // attempt one second later.
             if self.rng.one_in(20) {
                 self.under_way[index].ends_ms = time_ms + 1_000;
                 continue;
@@ -249,7 +251,7 @@ impl World {
         }
     }
 
-    /// Reports the end of an attempt to the ledger.
+    /// Reports the result of an ended attempt to the ledger.
     fn report(&mut self, ended: UnderWay) {
         let UnderWay { lease, mut attempt, .. } = ended;
         let now_ms = self.now_ms();

@@ -1,4 +1,4 @@
-//! Accounts, API keys, signing secrets and usage.
+//! The SQL operations on accounts, API keys, signing secrets and usage.
 
 use std::fmt::Write as _;
 
@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::model::account::{Account, AccountId, KeyInfo, NewKey, Secret, SecretInfo, Usage};
 use crate::sql::row::FromRow;
 
-/// The account that the first key creates. Every key belongs to this account.
+/// The name of the account that the first API key creates. Every API key belongs to this account.
 const DEFAULT_ACCOUNT: &str = "default";
 
-/// The number of bytes of a key's hash that become the key's id. It is very improbable that the hashes of two
-/// keys of one ledger start with the same five bytes.
+/// The number of bytes of a key's hash that form the id of the key. Two keys of one ledger are very unlikely
+/// to have hashes that start with the same five bytes.
 const KEY_ID_BYTES: usize = 5;
 
 columns! { KeyInfo as key_columns, read + write { id, prefix, label, account, created_ms, revoked_ms } }
@@ -67,7 +67,7 @@ pub(crate) fn keys(tx: &mut Tx<'_>) -> Result<Vec<KeyInfo>, Error> {
     tx.query(&KEYS, params![])
 }
 
-/// Revokes a key. Returns `false` when the key does not exist or was revoked before.
+/// Revokes an API key. Returns `false` when the key does not exist or was revoked before.
 pub(crate) fn revoke_key(tx: &mut Tx<'_>, id: &str) -> Result<bool, Error> {
     let now_ms = tx.now_ms();
     Ok(tx.execute(&REVOKE_KEY, params![id, now_ms])? == 1)
@@ -83,7 +83,7 @@ pub(crate) fn account(tx: &mut Tx<'_>, id: AccountId) -> Result<Option<Account>,
     account.map(|account| with_secrets(tx, account)).transpose()
 }
 
-/// The active signing secrets of an account, newest first.
+/// Returns the active signing secrets of an account, newest first.
 pub(crate) fn active_secrets(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<SecretInfo>, Error> {
     let now_ms = tx.now_ms();
     tx.query(&ACTIVE_SECRETS, params![account, now_ms])
@@ -105,7 +105,8 @@ pub(crate) fn rotate_secret(
     active_secrets(tx, account)
 }
 
-/// The ids of all accounts. A ledger has few accounts, because operators create them by hand.
+/// Returns the ids of all accounts. A ledger contains few accounts, because operators create accounts by
+/// hand.
 pub(super) fn ids(tx: &mut Tx<'_>) -> Result<Vec<AccountId>, Error> {
     tx.query(&ACCOUNT_IDS, params![])
 }
@@ -114,8 +115,8 @@ pub(crate) fn usage(tx: &mut Tx<'_>, account: AccountId) -> Result<Usage, Error>
     counters::read(tx, account)?.ok_or(Error::UnknownAccount(account))
 }
 
-/// The account `default`. When the account does not exist, it is created with `secret` as its first signing
-/// secret.
+/// Returns the account `default`. When the account does not exist, the function creates the account with
+/// `secret` as its first signing secret.
 fn default_account(tx: &mut Tx<'_>, secret: &str) -> Result<AccountId, Error> {
     let now_ms = tx.now_ms();
     let Some(id) = tx.query_optional::<AccountId>(&ADD_ACCOUNT, params![DEFAULT_ACCOUNT, now_ms])? else {

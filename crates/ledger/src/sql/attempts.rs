@@ -1,5 +1,5 @@
-//! The attempts at sending webhooks. The row of an attempt is inserted before anything is sent, and completed
-//! when the attempt has ended. An attempt whose row is still open when its lease ends was interrupted.
+//! The SQL operations on attempts. The row of an attempt is inserted before anything is sent, and completed
+//! when the attempt has ended. An attempt whose row is still incomplete when its lease ends was interrupted.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::error::Error;
@@ -23,7 +23,7 @@ statements! {
     CLOSE = concat!(
         "UPDATE attempts SET ", attempt_columns!(set), " WHERE seq = ? AND number = ? AND fence = ?"
     );
-    /// The duration of an interrupted attempt is unknown, and stored as 0.
+    /// The duration of an interrupted attempt is unknown, so 0 is stored.
     INTERRUPT = "UPDATE attempts SET outcome = ?4, duration_ms = 0
                  WHERE seq = ?1 AND number = ?2 AND fence = ?3";
     DELETE = "DELETE FROM attempts WHERE seq = ?1 AND number = ?2 AND fence = ?3";
@@ -33,7 +33,8 @@ statements! {
     );
 }
 
-/// Identifies the row of an attempt: the webhook, the attempt's number, and the fencing token of its lease.
+/// The values that identify the row of an attempt: the sequence number of the webhook, the number of the
+/// attempt, and the fencing token of the lease.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AttemptKey {
     pub(super) seq: i64,
@@ -47,34 +48,35 @@ impl From<&LeaseKey> for AttemptKey {
     }
 }
 
-/// Opens an attempt that starts now.
+/// Inserts the row of an attempt that starts now.
 pub(super) fn open(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute(&OPEN, Params::of(&key).and(&now_ms).as_slice())?;
     Ok(())
 }
 
-/// Stores how an attempt ended. The row is identified by the fencing token of the attempt's lease. A report
-/// after the end of the lease therefore replaces the outcome `interrupted` in the row of its own attempt.
+/// Stores how an attempt ended. The fencing token of the attempt's lease identifies the row. A report that
+/// arrives after the end of the lease therefore replaces the outcome `interrupted` in the row of the reported
+/// attempt, not in the row of a later attempt.
 pub(super) fn close(tx: &mut Tx<'_>, lease: &LeaseKey, attempt: &Attempt) -> Result<(), Error> {
     let key = AttemptKey::from(lease);
     tx.execute(&CLOSE, Params::of(attempt).and(&key).as_slice())?;
     Ok(())
 }
 
-/// Closes an attempt as `interrupted`, because its lease ended before the attempt was reported.
+/// Stores the outcome `interrupted` for an attempt whose lease ended before the attempt was reported.
 pub(super) fn interrupt(tx: &mut Tx<'_>, key: AttemptKey) -> Result<(), Error> {
     tx.execute(&INTERRUPT, params![key.seq, key.number, key.fence, Outcome::Interrupted])?;
     Ok(())
 }
 
-/// Deletes an attempt for which nothing was sent.
+/// Deletes the row of an attempt that sent nothing.
 pub(super) fn delete(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<(), Error> {
     tx.execute(&DELETE, params![lease.seq, lease.attempt, lease.fence])?;
     Ok(())
 }
 
-/// The attempts of a webhook that have ended, oldest first.
+/// Returns the attempts of a webhook that have ended, oldest first.
 pub(super) fn ended(tx: &mut Tx<'_>, seq: i64) -> Result<Vec<RecordedAttempt>, Error> {
     tx.query(&ENDED, params![seq])
 }

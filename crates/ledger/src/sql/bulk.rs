@@ -1,6 +1,6 @@
-//! Bulk resends: make many webhooks due again, in steps of a few webhooks. A row in the database stores how
-//! far a bulk resend has got, so that it continues after a restart. Each claim of webhooks runs at most one
-//! step, so a bulk resend needs no task of its own.
+//! Bulk resends. A bulk resend makes many webhooks due again, in steps of a few webhooks. A row in the
+//! database stores the progress of a bulk resend, so that the bulk resend continues after a restart. Each
+//! claim of webhooks runs at most one step, so a bulk resend needs no task of its own.
 
 use super::history::{self, PageStart};
 use super::interventions::resend_one;
@@ -12,11 +12,11 @@ use crate::history::{BulkResend, WebhookQuery};
 use crate::model::account::AccountId;
 use crate::model::webhook::WebhookStatus;
 
-/// The largest number of webhooks that one step resends. The limit bounds the time that a step adds to a
-/// claim.
+/// The largest number of webhooks that one step of a bulk resend makes due. The limit bounds the time by
+/// which a step lengthens a claim.
 const MAX_STEP_LEN: u64 = 100;
 
-/// The number of steps per second of a bulk resend that has a limit per second.
+/// The number of steps per second of a bulk resend whose rate is limited.
 const STEPS_PER_S: u64 = 10;
 
 columns! { BulkResend as bulk_columns, read { seq, created_ms, n_matched, n_resent, n_skipped, ended_ms } }
@@ -55,8 +55,8 @@ statements! {
                                   ORDER BY ended_ms LIMIT ?2)";
 }
 
-/// Starts a bulk resend of the webhooks that match the query at this time. It resends at most `per_second`
-/// webhooks per second.
+/// Starts a bulk resend of the webhooks that match the query at this time. The bulk resend makes at most
+/// `per_second` webhooks due per second.
 pub(crate) fn start(
     tx: &mut Tx<'_>,
     query: &WebhookQuery,
@@ -64,8 +64,8 @@ pub(crate) fn start(
 ) -> Result<BulkResend, Error> {
     let now_ms = tx.now_ms();
     let n_matched = history::count(tx, query)?;
-    // The statuses are visited in the order of `WebhookStatus::ALL`, in which `scheduled` comes before the
-    // ended statuses. An ended webhook that the bulk resend makes `scheduled` is therefore not visited again.
+    // The bulk resend handles the statuses in the order of `WebhookStatus::ALL`, in which `scheduled` comes
+    // before the ended statuses. An ended webhook that becomes `scheduled` is therefore not handled again.
     let is_requested = |status: &WebhookStatus| query.statuses.is_empty() || query.statuses.contains(status);
     let statuses: Vec<_> =
         WebhookStatus::ALL.into_iter().filter(is_requested).map(WebhookStatus::as_str).collect();
@@ -102,7 +102,8 @@ pub(crate) fn stop(tx: &mut Tx<'_>, account: AccountId, seq: i64) -> Result<Opti
     find(tx, account, seq)
 }
 
-/// Runs one step of the bulk resend with the earliest due step, if a step is due.
+/// Runs one step of a bulk resend, if a step is due. If several bulk resends have a due step, the step that
+/// has been due longest runs.
 pub(super) fn run_next_step(tx: &mut Tx<'_>) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     let Some(bulk) = tx.query_optional::<BulkRow>(&DUE, params![now_ms])? else { return Ok(()) };
@@ -146,7 +147,7 @@ fn save_progress(
     Ok(())
 }
 
-/// The earliest time at which a step of any bulk resend is due.
+/// Returns the earliest time at which a step of any bulk resend is due.
 pub(super) fn next_due_ms(tx: &mut Tx<'_>) -> Result<Option<i64>, Error> {
     tx.query_optional(&NEXT_DUE, params![])
 }
@@ -179,10 +180,10 @@ struct BulkRow {
     host: Option<String>,
     start_ms: i64,
     /// The acceptance time at which the first page of each status starts: one millisecond after the latest
-    /// time that the query allows.
+    /// acceptance time that the query allows.
     end_ms: i64,
     per_second: Option<u64>,
-    /// The index of the current status in `statuses`.
+    /// The index in `statuses` of the status that the bulk resend handles now.
     at_status: u32,
     page_start: PageStart,
 }
@@ -195,7 +196,7 @@ struct Progress {
     ended_ms: Option<i64>,
 }
 
-/// The statuses of a bulk resend, stored as words with commas between them.
+/// The statuses that a bulk resend handles. The column contains their words, separated by commas.
 struct StatusList(Vec<WebhookStatus>);
 
 impl FromRow for StatusList {

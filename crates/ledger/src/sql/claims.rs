@@ -1,4 +1,4 @@
-//! Claims of due webhooks: chooses the webhooks, takes leases on them, and ends leases that ran out.
+//! Claims due webhooks: chooses the webhooks, takes leases on them, and ends leases that have run out.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -52,24 +52,25 @@ statements! {
                    ORDER BY expires_ms LIMIT 1";
 }
 
-/// The ready destinations of one claim, and the free capacity of each destination and address.
+/// The data from which one claim decides which webhooks to lease: the ready destinations, and the free
+/// capacity of each destination and of each IP address.
 #[derive(Default)]
 struct ClaimPlan {
     destinations: Vec<Destination>,
-    /// The free capacity of each destination.
+    /// How many further webhooks of each destination may be leased, in the order of `destinations`.
     n_free: Vec<u32>,
-    /// The position of each destination in `destinations`, by its sequence number.
+    /// The position of each destination in `destinations`. The key is the sequence number of the destination.
     destination_index: HashMap<i64, usize>,
-    /// The free capacity of each address.
+    /// How many further webhooks to each IP address may be leased.
     n_address_free: Vec<u32>,
-    /// The position of each address in `n_address_free`.
+    /// The position of each IP address in `n_address_free`.
     address_index: HashMap<String, usize>,
     candidates: Vec<Candidate>,
-    /// For each candidate, the sequence numbers of the webhooks that wait in its lane.
+    /// For each element of `candidates`, the sequence numbers of the webhooks that wait in its lane.
     waiting: Vec<Vec<i64>>,
 }
 
-/// Takes leases on webhooks that are due, and opens their attempts.
+/// Takes leases on due webhooks as far as `capacity` allows, and opens their attempts.
 pub(crate) fn claim(
     tx: &mut Tx<'_>,
     capacity: SendCapacity,
@@ -113,9 +114,9 @@ pub(crate) fn claim(
     Ok(leases.into_iter().map(|(_, lease)| lease).collect())
 }
 
-/// Returns every webhook whose lease ends at `until_ms` or earlier to the queue, and closes its attempt as
-/// interrupted. An interrupted attempt does not count against the retry schedule. Returns the number of these
-/// webhooks.
+/// Ends each lease on a webhook that ends at `until_ms` or earlier: returns the webhook to the queue, and
+/// closes its attempt as interrupted. An interrupted attempt does not count against the retry schedule.
+/// Returns the number of these webhooks.
 pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
     let reaped: Vec<ReapedRow> = tx.query(&REAP, params![until_ms, now_ms, DueReason::Interrupted])?;
@@ -132,7 +133,8 @@ pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
 }
 
 impl ClaimPlan {
-    /// Reads the ready lanes, longest ready first, and the webhooks that wait in them.
+    /// Reads the ready lanes, starting with the lane that has been ready longest, and the webhooks that wait
+    /// in these lanes.
     fn new(tx: &mut Tx<'_>, capacity: SendCapacity) -> Result<Self, Error> {
         let mut lanes = Vec::new();
         for (lane, limit) in
@@ -141,8 +143,8 @@ impl ClaimPlan {
             let ready = destinations::ready(tx, lane, limit)?;
             lanes.extend(ready.into_iter().map(|(ready_ms, seq)| (ready_ms, seq, lane)));
         }
-        // The sort is stable: if two lanes have the same ready time, the lane for first attempts precedes the
-        // lane for retries.
+        // This sort is stable. If two lanes have the same ready time, the lane for first attempts therefore
+        // stays before the lane for retries.
         lanes.sort_by_key(|(ready_ms, _, _)| *ready_ms);
         let mut plan = Self::default();
         for (_, seq, lane) in lanes {
@@ -185,8 +187,8 @@ impl ClaimPlan {
         Ok(self.n_address_free.len() - 1)
     }
 
-    /// Writes the destinations. A destination whose address has no free capacity is not ready until a webhook
-    /// to the address ends.
+    /// Writes the changed destinations to the database. A destination whose IP address has no free capacity
+    /// does not become ready until another webhook to this address ends.
     fn save(mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
         for destination in &mut self.destinations {
             let address = destination.state.address.as_ref();
@@ -198,8 +200,8 @@ impl ClaimPlan {
     }
 }
 
-/// Puts a webhook under a lease, opens its attempt, and reads the content to send. Returns the due time and
-/// the lease.
+/// Takes a lease on a webhook, opens its attempt, and reads the content to send. Returns the due time and the
+/// lease.
 fn lease_webhook(tx: &mut Tx<'_>, seq: i64, until_ms: i64) -> Result<(i64, Lease<DueWebhook>), Error> {
     let row: LeasedRow = tx.query_one(&LEASE, params![seq, until_ms])?;
     let LeasedRow { due_ms, fence, attempt, .. } = row;
@@ -232,9 +234,9 @@ struct ReapedRow {
     fence: i64,
 }
 
-/// Updates the queue's earliest due time: the earliest time at which a webhook is ready, a lease ends, a
-/// webhook expires, or a step of a bulk resend is due. Retries are ignored while the driver has no capacity
-/// for retries.
+/// Updates the earliest due time of the queue of webhooks: the earliest time at which a webhook is ready, a
+/// lease ends, a webhook expires, or a step of a bulk resend is due. Retries are ignored while the driver has
+/// no capacity for retries.
 fn update_due_time(tx: &mut Tx<'_>, has_retry_capacity: bool) -> Result<(), Error> {
     let first_ms = destinations::next_ready_ms(tx, Lane::First)?;
     let retry_ms = if has_retry_capacity { destinations::next_ready_ms(tx, Lane::Retry)? } else { None };

@@ -1,30 +1,30 @@
-//! The columns of a row. One `columns!` declaration per type generates the column list for the SQL
-//! statements, and the code that reads and writes a row in the order of this list.
+//! Generates the code for the columns of a row. One `columns!` declaration per row type generates the column
+//! list for the SQL statements, and the code that reads and writes a row in the order of this list.
 
 use super::sql_value::{SqlValue, ToColumn};
 
-/// The largest number of parameters that [`Params`] holds.
+/// The largest number of parameters that a [`Params`] value can hold.
 const MAX_PARAMS: usize = 16;
 
-/// A type that fills one or more consecutive parameters of a statement.
+/// A type that supplies one or more consecutive parameters of an SQL statement.
 pub(crate) trait ToColumns {
-    /// Appends one parameter per column, in the order of the column list.
+    /// Appends one parameter for each column, in the order of the column list.
     fn bind<'a>(&'a self, params: &mut Params<'a>);
 }
 
-/// Up to [`MAX_PARAMS`] parameters of one statement, stored without a heap allocation.
+/// Up to [`MAX_PARAMS`] parameters of one SQL statement, stored without a heap allocation.
 pub(crate) struct Params<'a> {
     values: [SqlValue<'a>; MAX_PARAMS],
     len: usize,
 }
 
 impl<'a> Params<'a> {
-    /// The parameters of one row.
+    /// Creates the parameters for the columns of one row.
     pub(crate) fn of(row: &'a (impl ToColumns + ?Sized)) -> Self {
         Self { values: [SqlValue::Null; MAX_PARAMS], len: 0 }.and(row)
     }
 
-    /// Adds the parameters of another value or row.
+    /// Appends the parameters of another value or row.
     pub(crate) fn and(mut self, row: &'a (impl ToColumns + ?Sized)) -> Self {
         row.bind(&mut self);
         self
@@ -61,10 +61,10 @@ impl<T: ToColumn + ?Sized> ToColumns for T {
 /// * `watermark_columns!(set)`: `id = ?, account = ?, created_ms = ?`
 /// * `watermark_columns!(add)`: `id = id + ?, …`
 ///
-/// A field is a column of the same name, or another expression (`id = "r.id"`), or a type with a column list
-/// of its own (`timings: timings_columns`). A field after a semicolon is not a column: reading a row sets it
-/// to the given value. A declaration without a type, `columns! { content_columns { blob_key, content } }`,
-/// only defines the macro.
+/// Each field is read from the column of the same name, from another SQL expression (`id = "r.id"`), or from
+/// the columns of another column list (`timings: timings_columns`). A field after a semicolon is not read
+/// from the row: reading a row sets this field to the given value. A declaration without a type, `columns! {
+/// content_columns { blob_key, content } }`, only defines the macro.
 ///
 /// [`FromRow`]: super::row::FromRow
 macro_rules! columns {
@@ -160,7 +160,7 @@ mod tests {
     columns! { sum_columns { first, second } }
 
     #[test]
-    fn one_declaration_yields_column_lists_and_parameters_in_the_same_order() {
+    fn one_columns_declaration_yields_column_lists_and_parameters_in_the_same_order() {
         assert_eq!(outer_columns!(), "first, second, \"3rd\"");
         assert_eq!(outer_columns!(values), "?, ?, ?");
         assert_eq!(outer_columns!(insert), "(first, second, \"3rd\") VALUES (?, ?, ?)");

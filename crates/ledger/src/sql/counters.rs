@@ -1,4 +1,5 @@
-//! The counters of an account: its usage, and the number of its webhooks in each status.
+//! The stored counters of an account: the usage of the account, and the number of its webhooks in each
+//! status.
 
 use super::columns::ToColumns;
 use super::row::FromRow;
@@ -18,7 +19,7 @@ statements! {
     READ = concat!("SELECT ", counter_columns!(), " FROM counters WHERE account = ?1");
 }
 
-/// The counters of an account, if the account exists.
+/// Returns the counters of an account, or `None` if the account does not exist.
 pub(super) fn read(tx: &mut Tx<'_>, account: AccountId) -> Result<Option<Usage>, Error> {
     tx.query_optional(&READ, params![account])
 }
@@ -27,7 +28,7 @@ pub(super) fn read(tx: &mut Tx<'_>, account: AccountId) -> Result<Option<Usage>,
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Delta {
     usage: UsageDelta,
-    /// The change in the number of webhooks by status, in the order of [`WebhookStatus::ALL`].
+    /// The changes in the number of webhooks, one for each status in the order of [`WebhookStatus::ALL`].
     webhooks: [i64; WebhookStatus::ALL.len()],
 }
 
@@ -36,7 +37,7 @@ impl Delta {
         Self { usage, ..self }
     }
 
-    /// Adds `n` to the number of webhooks in a status. `n` may be negative.
+    /// Adds `n` to the change in the number of webhooks in a status. `n` may be negative.
     pub(super) fn with(mut self, status: WebhookStatus, n: i64) -> Self {
         self.webhooks[status as usize] += n;
         self
@@ -46,7 +47,7 @@ impl Delta {
         self.with(transition.from, -1).with(transition.to.status(), 1)
     }
 
-    /// Adds the change to the counters of the account.
+    /// Adds these changes to the stored counters of the account.
     pub(super) fn apply(self, tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
         let n_rows = tx.execute(&ADD_TO_COUNTERS, Params::of(&self).and(&account).as_slice())?;
         if n_rows == 1 { Ok(()) } else { Err(Error::UnknownAccount(account)) }

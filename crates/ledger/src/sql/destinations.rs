@@ -1,7 +1,7 @@
-//! The rows of destinations. A row stores the state of a destination, such as its concurrency limit, the
-//! earliest due time of its waiting webhooks, and the time from which on a claim may take one of them. The
-//! module `destination` computes the latter time, the ready time. An index on the ready times lets a claim
-//! find the ready destinations.
+//! The rows of destinations. The row of a destination stores its state, such as the concurrency limit, the
+//! earliest due time of its waiting webhooks, and its ready time. The ready time is the time from which on a
+//! claim may take one of these webhooks, as the module `destination` computes it. An index on the ready times
+//! lets a claim find the ready destinations.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::destination::{DestinationState, Lane};
@@ -13,7 +13,8 @@ use crate::model::authority::Authority;
 /// The time for which the row of an idle destination is kept, in milliseconds.
 const IDLE_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// The number of destinations that become ready when a webhook ends and frees capacity at their address.
+/// The largest number of destinations that become ready when a webhook to their IP address ends and frees
+/// capacity at this address.
 const MAX_WOKEN: i64 = 2;
 
 columns! {
@@ -50,7 +51,7 @@ statements! {
     EARLIEST_IN_LANE = "SELECT due_ms FROM webhook_queue
                         WHERE destination = ?1 AND lane = ?2 AND lease_until_ms IS NULL
                         ORDER BY due_ms LIMIT 1";
-    /// The result has at most one row for each webhook that is being sent.
+    /// This query returns at most one row for each webhook that is being sent.
     LEASED_AT_ADDRESS = "SELECT n_leased FROM destinations WHERE address = ?1 AND n_leased > 0";
     WAITING_FOR_ADDRESS = "SELECT seq FROM destinations WHERE address = ?1 AND address_is_full = 1
                            ORDER BY last_claimed_ms LIMIT ?2";
@@ -65,7 +66,7 @@ statements! {
                      AND n_leased = 0";
 }
 
-/// A destination and the earliest due time in each of its lanes.
+/// A destination, with the earliest due time in each of its two lanes.
 #[derive(Clone, Debug)]
 pub(super) struct Destination {
     pub(super) seq: i64,
@@ -79,16 +80,16 @@ struct SavedDestination<'a> {
     state: &'a DestinationState,
     first_due_ms: Option<i64>,
     retry_due_ms: Option<i64>,
-    /// The time from which on a claim may take a first attempt. `None` without waiting first attempts or
-    /// without free capacity.
+    /// The time from which on a claim may take a first attempt. `None` if no first attempt waits or the
+    /// destination has no free capacity.
     first_ready_ms: Option<i64>,
-    /// The time from which on a claim may take a retry. `None` without waiting retries or without free
-    /// capacity.
+    /// The time from which on a claim may take a retry. `None` if no retry waits or the destination has no
+    /// free capacity.
     retry_ready_ms: Option<i64>,
 }
 
 impl Destination {
-    /// Loads the destination of an account and an authority, or creates it.
+    /// Loads the destination of an account and an authority. Creates the destination if it does not exist.
     pub(super) fn load_or_create(
         tx: &mut Tx<'_>,
         account: AccountId,
@@ -106,26 +107,28 @@ impl Destination {
         Ok(tx.query_one::<Self>(&LOAD, params![seq])?.clamped(tx))
     }
 
-    /// Corrects times that are in the future because the clock was set back after they were written.
+    /// Corrects stored times that are in the future because the clock was set back after the times were
+    /// stored.
     fn clamped(mut self, tx: &Tx<'_>) -> Self {
         self.state.clamp_to_clock(tx.now_ms(), &tx.limits());
         self
     }
 
-    /// Records that a webhook was put into a lane.
+    /// Records that a webhook with the due time `due_ms` was put into a lane.
     pub(super) fn webhook_added(&mut self, lane: Lane, due_ms: i64) {
         let earliest_ms = self.earliest_due_ms(lane);
         *earliest_ms = Some(earliest_ms.map_or(due_ms, |earliest_ms| earliest_ms.min(due_ms)));
     }
 
-    /// Reads the earliest due time of a lane again, after webhooks left the lane or changed their due times.
+    /// Reads the earliest due time of a lane from the queue again. This is needed after webhooks left the
+    /// lane or changed their due times.
     pub(super) fn refresh_earliest_due(&mut self, tx: &mut Tx<'_>, lane: Lane) -> Result<(), Error> {
         *self.earliest_due_ms(lane) = tx.query_optional(&EARLIEST_IN_LANE, params![self.seq, lane])?;
         Ok(())
     }
 
-    /// Writes the destination, and updates the queue's due time with the time at which the destination is
-    /// ready.
+    /// Writes the destination to the database. If the destination becomes ready earlier than all other work,
+    /// the due time of the queue is updated.
     pub(super) fn save(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         let (state, limits) = (&self.state, tx.limits());
         let (first_due_ms, retry_due_ms) = (self.first_due_ms, self.retry_due_ms);
@@ -139,8 +142,8 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes the destination after one of its webhooks has ended. Up to [`MAX_WOKEN`] destinations that wait
-    /// for capacity at the same address become ready.
+    /// Writes the destination to the database after one of its webhooks has ended. Up to [`MAX_WOKEN`]
+    /// destinations that wait for capacity at the same IP address become ready.
     pub(super) fn save_and_wake_waiting(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         self.save(tx)?;
         let Some(address) = &self.state.address else { return Ok(()) };
@@ -160,8 +163,8 @@ impl Destination {
     }
 }
 
-/// Up to `limit` destinations from which a claim may take webhooks of a lane now, longest ready first. Each
-/// pair is the time from which on the destination is ready, and its sequence number.
+/// Returns up to `limit` destinations from which a claim may take webhooks of a lane now, longest ready
+/// first. Each pair contains the ready time and the sequence number of a destination.
 pub(super) fn ready(tx: &mut Tx<'_>, lane: Lane, limit: u32) -> Result<Vec<(i64, i64)>, Error> {
     let now_ms = tx.now_ms();
     let statement = match lane {
@@ -171,7 +174,7 @@ pub(super) fn ready(tx: &mut Tx<'_>, lane: Lane, limit: u32) -> Result<Vec<(i64,
     tx.query(statement, params![now_ms, limit])
 }
 
-/// The earliest time at which a destination is ready to send webhooks of a lane.
+/// Returns the earliest time at which any destination is ready to send a webhook of a lane.
 pub(super) fn next_ready_ms(tx: &mut Tx<'_>, lane: Lane) -> Result<Option<i64>, Error> {
     let statement = match lane {
         Lane::First => &NEXT_FIRST,
@@ -180,12 +183,12 @@ pub(super) fn next_ready_ms(tx: &mut Tx<'_>, lane: Lane) -> Result<Option<i64>, 
     tx.query_optional(statement, params![])
 }
 
-/// The number of webhooks that are being sent to an address.
+/// Returns the number of webhooks that are being sent to an IP address.
 pub(super) fn n_leased_at(tx: &mut Tx<'_>, address: &str) -> Result<u32, Error> {
     Ok(tx.query::<u32>(&LEASED_AT_ADDRESS, params![address])?.into_iter().sum())
 }
 
-/// Corrects the destinations whose times are in the future because the clock was set back.
+/// Corrects every destination whose stored times are in the future because the clock was set back.
 pub(crate) fn clamp_to_clock(tx: &mut Tx<'_>) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     let latest_ms = now_ms.saturating_add(tx.limits().max_any_pause_ms());

@@ -1,4 +1,4 @@
-//! The expiry of webhooks: a webhook that still waits at its expiry fails.
+//! The expiry of webhooks: a webhook that still waits at its expiry time fails.
 
 use super::destinations::Destination;
 use super::webhooks::{apply_transition, remove_waiting};
@@ -8,11 +8,12 @@ use crate::model::account::AccountId;
 use crate::model::webhook::{DueReason, FailureReason};
 use crate::state::Scheduled;
 
-/// The largest number of expired webhooks that one claim handles. The next claim handles further ones.
+/// The largest number of expired webhooks that one claim handles. The next claim handles the remaining
+/// expired webhooks.
 const MAX_EXPIRED: i64 = 256;
 
-/// An error on this machine that has postponed a webhook counts as still present for this time after the
-/// webhook's new due time, in milliseconds.
+/// How long an error on this machine that has postponed a webhook counts as recent, in milliseconds. The time
+/// begins at the due time to which the error has postponed the webhook.
 const RECENT_TROUBLE_MS: i64 = 60 * 60 * 1_000;
 
 columns! {
@@ -39,14 +40,16 @@ struct ExpiredRow {
     n_counted_attempts: u32,
     due_ms: i64,
     due_reason: DueReason,
-    /// The request's own `expires`.
+    /// The `expires` of the request. `None` if the request does not set `expires`.
     requested_expires_ms: Option<i64>,
 }
 
 /// Fails waiting webhooks that have expired, even if their destination is paused or saturated.
 ///
-/// A webhook without a counted attempt does not fail, but gets a new expiry, `give_up_ms` from now, if it has
-/// waited only because the server did not send it. This is assumed when all of these conditions hold:
+/// An expired webhook without a counted attempt does not fail if it has waited only because the server did
+/// not send it. Such a webhook gets a new expiry, `give_up_ms` from now. The server is assumed to be the only
+/// cause when all of these conditions hold:
+///
 /// * The request's `expires` is absent or at least `give_up_ms`.
 /// * The circuit breaker of the destination is closed.
 /// * No error on this machine has postponed the webhook within the last [`RECENT_TROUBLE_MS`].
@@ -68,8 +71,8 @@ pub(super) fn fail_expired(tx: &mut Tx<'_>) -> Result<(), Error> {
 }
 
 impl ExpiredRow {
-    /// Whether an error on this machine has postponed the webhook to a due time within the last
-    /// [`RECENT_TROUBLE_MS`].
+    /// Returns whether an error on this machine has postponed the webhook, and the new due time lies within
+    /// the last [`RECENT_TROUBLE_MS`].
     fn has_recent_trouble(&self, now_ms: i64) -> bool {
         self.due_reason == DueReason::LocalTrouble && self.due_ms > now_ms.saturating_sub(RECENT_TROUBLE_MS)
     }

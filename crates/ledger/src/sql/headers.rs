@@ -1,6 +1,6 @@
-//! Encodes a list of headers as the text of one column: one line for each name and one line for each value.
-//! Line breaks and backslashes are escaped. Decoding restores any two strings exactly, including strings that
-//! HTTP forbids.
+//! Encodes a list of HTTP headers as the text of one column: one line for each name and one line for each
+//! value. Line breaks and backslashes are escaped. Decoding restores any name and any value exactly, even if
+//! HTTP forbids them.
 
 use super::Row;
 use super::row::FromRow;
@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decoding_restores_the_encoded_headers(
+        fn decoding_restores_every_name_and_value_of_the_encoded_headers(
             headers in prop::collection::vec((".*|[\\\\n\n]*", ".*|[\\\\n\n]*"), 0..4),
         ) {
             prop_assert_eq!(decode(&encode(&headers)).unwrap(), headers);

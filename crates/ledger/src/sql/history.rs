@@ -1,5 +1,5 @@
 //! Reads the history of webhooks, and deletes old webhooks. Every list is read through one of three indexes
-//! of the table `webhooks`: by time, by status, or by host.
+//! of the table `webhooks`: the index by time, by status, or by host.
 
 use uuid::Uuid;
 
@@ -75,7 +75,7 @@ statements! {
     DELETE_REQUEST = "DELETE FROM requests WHERE seq = ?1";
 }
 
-/// Reads one page of a list.
+/// Reads one page of a list of webhooks.
 pub(crate) fn page(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<WebhookPage, Error> {
     let mut query = query.clone();
     query.statuses.sort_unstable();
@@ -89,7 +89,7 @@ pub(crate) fn page(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<WebhookPage,
     Ok(WebhookPage { total, webhooks, next_cursor })
 }
 
-/// Finds one webhook with its attempts.
+/// Returns one webhook with its attempts, or `None` when the account has no such webhook.
 pub(crate) fn find(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Option<WebhookRecord>, Error> {
     let Some(seq) = tx.query_optional(&SEQ_OF_ID, params![id, account])? else { return Ok(None) };
     let attempts = attempts::ended(tx, seq)?;
@@ -120,8 +120,8 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<u64, 
     Ok(u64::from(limit) - n_left)
 }
 
-/// A position in a list: the time at which a webhook was accepted, then its sequence number. A page that
-/// starts here contains the webhooks with smaller positions.
+/// A position in a list of webhooks: the acceptance time and the sequence number of a webhook. A page that
+/// starts at a position contains only webhooks with smaller positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PageStart {
     pub(super) created_ms: i64,
@@ -129,7 +129,7 @@ pub(super) struct PageStart {
 }
 
 impl PageStart {
-    /// The start of the page that a query requests.
+    /// Returns the position at which the requested page starts.
     pub(super) fn of(query: &WebhookQuery) -> Self {
         let end_ms = query.end_ms.unwrap_or(i64::MAX);
         let end = Self { created_ms: end_ms.saturating_add(1), seq: i64::MIN };
@@ -137,13 +137,14 @@ impl PageStart {
     }
 }
 
-/// The earliest and the latest acceptance time that a query allows.
+/// Returns the earliest and the latest acceptance time that a query allows.
 fn time_range(query: &WebhookQuery) -> (i64, i64) {
     (query.start_ms.unwrap_or(i64::MIN), query.end_ms.unwrap_or(i64::MAX))
 }
 
-/// The number of webhooks that match a query, on all pages. The counters of the account give the number when
-/// the query filters by status only. Otherwise rows are counted, up to [`MAX_COUNTED`].
+/// Returns the number of webhooks that match a query, on all pages together. When the query filters only by
+/// status, the number comes from the counters of the account. In all other cases, the function counts rows,
+/// up to [`MAX_COUNTED`].
 pub(crate) fn count(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<u64, Error> {
     let is_requested = |status| query.statuses.is_empty() || query.statuses.contains(&status);
     if query.start_ms.is_none() && query.end_ms.is_none() && query.host.is_none() {
@@ -170,9 +171,9 @@ pub(crate) fn count(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<u64, Error>
     Ok(total.min(MAX_COUNTED))
 }
 
-/// The positions of the webhooks of a page. The webhooks of one status are a range of an index. For several
-/// statuses the function reads the first `offset + limit` webhooks of each status and sorts them, because
-/// sorting all matches would take time in proportion to the size of the history.
+/// Returns the positions of the webhooks of one page. The webhooks of one status are consecutive entries of
+/// an index. For several statuses, the function reads the first `offset + limit` webhooks of each status and
+/// sorts only these, because the time for sorting all matches would grow with the size of the history.
 fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<PageStart>, Error> {
     let start = PageStart::of(query);
     let limit = u64::from(query.limit.min(MAX_PAGE_LEN));
@@ -197,8 +198,9 @@ fn keys(tx: &mut Tx<'_>, query: &WebhookQuery) -> Result<Vec<PageStart>, Error> 
     Ok(keys.into_iter().skip(n_skipped).take(n_taken).collect())
 }
 
-/// The positions of webhooks in one status. Applies the account, the host and the earliest time of the query.
-/// Ignores its statuses, latest time, cursor, offset and limit.
+/// Returns the positions of webhooks in one status. Of the query, the function uses the account, the host and
+/// the earliest acceptance time. It ignores the statuses, the latest acceptance time, the cursor, the offset
+/// and the limit of the query.
 pub(super) fn keys_of_status(
     tx: &mut Tx<'_>,
     query: &WebhookQuery,
@@ -224,8 +226,8 @@ fn record(tx: &mut Tx<'_>, seq: i64) -> Result<WebhookRecord, Error> {
     tx.query_one(&RECORD, params![seq])
 }
 
-/// While a destination is paused, the next attempt is due at the end of the pause, and the reason of the
-/// pause is shown as the reason of the due time.
+/// While a destination is paused, the next attempt is due at the end of the pause, and the reason for the
+/// pause is reported as the reason for the due time.
 impl FromRow for Option<NextAttempt> {
     fn from_row(row: &mut Row<'_>) -> Result<Self, Error> {
         let (due_ms, due_reason): (Option<i64>, Option<DueReason>) = row.take()?;

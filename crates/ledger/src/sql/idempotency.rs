@@ -1,4 +1,5 @@
-//! Idempotency keys. A repeated request with the same key gets the stored answer and is not processed again.
+//! The SQL operations on idempotency keys. A repeated request with the same key gets the stored answer and is
+//! not processed again.
 
 use uuid::Uuid;
 
@@ -9,11 +10,11 @@ use crate::model::request::{IdempotencyStatus, IdempotentRequest};
 /// The lifetime of an idempotency key, in milliseconds.
 const KEY_LIFETIME_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// The age at which a request without an answer loses its key, in milliseconds. Processing never takes this
-/// long.
+/// The age, in milliseconds, at which a request without a stored answer loses its idempotency key to a new
+/// request. Processing a request never takes this long, so the older request can no longer be answered.
 const MAX_PROCESSING_MS: i64 = 10 * 60 * 1_000;
 
-/// The number of keys that the recovery reads with one query.
+/// The number of idempotency keys that the recovery reads with one query.
 const RECOVERY_BATCH_LEN: i64 = 1_000;
 
 columns! {
@@ -44,7 +45,8 @@ statements! {
                                                ORDER BY created_ms LIMIT ?2)";
 }
 
-/// Takes an idempotency key for a request, or reports the state of the request that already has the key.
+/// Reserves an idempotency key for a request. If another request already has the key, returns the state of
+/// the other request.
 pub(crate) fn begin(tx: &mut Tx<'_>, request: &IdempotentRequest) -> Result<IdempotencyStatus, Error> {
     let now_ms = tx.now_ms();
     let (account, key) = (request.account, &request.key);
@@ -74,13 +76,14 @@ pub(crate) fn store_answer(tx: &mut Tx<'_>, request: &IdempotentRequest, answer:
     Ok(())
 }
 
-/// Frees the key of a request that failed. The key of an accepted or answered request stays.
+/// Frees the idempotency key of a request that failed. The key of an accepted or answered request is not
+/// freed.
 pub(crate) fn release(tx: &mut Tx<'_>, request: &IdempotentRequest) -> Result<(), Error> {
     tx.execute(&RELEASE, params![request.account, request.key, request.id])?;
     Ok(())
 }
 
-/// Frees every key whose request an earlier process left unfinished.
+/// Frees every idempotency key whose request an earlier process left unfinished.
 pub(crate) fn recover(tx: &mut Tx<'_>) -> Result<(), Error> {
     let mut after = Uuid::nil();
     loop {
@@ -94,14 +97,14 @@ pub(crate) fn recover(tx: &mut Tx<'_>) -> Result<(), Error> {
     }
 }
 
-/// Deletes up to `limit` expired keys.
+/// Deletes up to `limit` expired idempotency keys.
 pub(super) fn delete_expired(tx: &mut Tx<'_>, limit: u32) -> Result<(), Error> {
     let before_ms = tx.now_ms().saturating_sub(KEY_LIFETIME_MS);
     tx.execute(&DELETE_EXPIRED, params![before_ms, limit])?;
     Ok(())
 }
 
-/// An account and one of its idempotency keys.
+/// The id of an account and one of the account's idempotency keys.
 type AccountKey = (i64, String);
 
 struct KeyRow {
@@ -109,6 +112,6 @@ struct KeyRow {
     request: Uuid,
     created_ms: i64,
     answer: Option<String>,
-    /// The sequence number of the request, or `None` if the ledger has not accepted the request.
+    /// The sequence number of the accepted request. `None` if the ledger has not accepted the request.
     request_seq: Option<i64>,
 }

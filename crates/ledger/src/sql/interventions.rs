@@ -1,4 +1,4 @@
-//! Actions of users on a webhook: resend it now, or cancel it.
+//! The SQL operations for the actions of users on a webhook: resend the webhook now, or cancel the webhook.
 
 use uuid::Uuid;
 
@@ -25,12 +25,12 @@ statements! {
     MAKE_DUE = "UPDATE webhook_queue SET due_ms = ?2, due_reason = ?3
                 WHERE seq = ?1 AND lease_until_ms IS NULL
                 RETURNING destination, lane";
-    /// Returns no row for a webhook that never had a payload.
+    /// This query returns no row for a webhook that never had a payload.
     RESEND_OPTIONS = concat!(
         "SELECT ", resend_columns!(), " FROM requests r JOIN payloads p ON p.seq = r.seq WHERE r.seq = ?1"
     );
-    /// After a resend, attempt numbers and fencing tokens continue from the last attempt. A late report of an
-    /// earlier attempt therefore still finds the row of its own attempt.
+    /// After a resend, attempt numbers and fencing tokens continue from the last attempt. They are never used
+    /// twice, so a late report of an earlier attempt still finds the row of the reported attempt.
     LAST_ATTEMPT = "SELECT number, fence FROM attempts WHERE seq = ?1 ORDER BY number DESC LIMIT 1";
     REOPEN = "UPDATE webhooks
               SET status = ?3, scheduled_ms = ?4, delivered_ms = NULL, failed_ms = NULL, failure = NULL
@@ -38,13 +38,13 @@ statements! {
     DELETE_JOB = "DELETE FROM jobs WHERE seq = ?1";
 }
 
-/// The delivery options of a webhook that has ended.
+/// The options of a request that a resend of an ended webhook needs.
 struct ResendOptions {
     authority: Authority,
     expires_ms: Option<i64>,
 }
 
-/// Makes a webhook due now. A webhook that is being sent stays as it is. Returns the new status, or `None`
+/// Makes a webhook due now. A webhook that is being sent does not change. Returns the new status, or `None`
 /// when the account has no such webhook.
 pub(crate) fn resend(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Option<WebhookStatus>, Error> {
     let Some((seq, status)) = tx.query_optional::<(i64, WebhookStatus)>(&FIND, params![id, account])? else {
@@ -53,7 +53,7 @@ pub(crate) fn resend(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<Op
     resend_one(tx, seq, account, status).map(Some)
 }
 
-/// Makes a webhook of a known status due now. Returns the new status.
+/// Makes a webhook with the status `status` due now. Returns the new status.
 pub(super) fn resend_one(
     tx: &mut Tx<'_>,
     seq: i64,
@@ -78,8 +78,8 @@ pub(crate) fn cancel(tx: &mut Tx<'_>, account: AccountId, id: Uuid) -> Result<bo
     };
     match status {
         WebhookStatus::Created => {
-            // A worker may still be processing the request. The worker's result will be refused, because the
-            // lease is lost.
+            // A worker may still be processing the request. The ledger will refuse the result of this worker,
+            // because the lease on the job is lost.
             tx.execute(&DELETE_JOB, params![seq])?;
             jobs::delete_input(tx, seq)?;
             apply_transition(tx, seq, account, Created.failed(FailureReason::Cancelled, now_ms))?;
@@ -105,10 +105,10 @@ fn make_due_now(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
 }
 
 /// Returns an ended webhook to the queue, at the start of the retry schedule. The webhook waits in the retry
-/// lane, so it takes no capacity from first attempts.
+/// lane, so it takes no send capacity from first attempts.
 fn reopen(tx: &mut Tx<'_>, seq: i64, account: AccountId, from: WebhookStatus) -> Result<(), Error> {
     let (now_ms, to) = (tx.now_ms(), WebhookStatus::Scheduled);
-    // A webhook that was cancelled while its request was processed has no payload to send.
+    // A webhook that was cancelled before its request was processed has no payload, so it cannot be sent.
     let options: Option<ResendOptions> = tx.query_optional(&RESEND_OPTIONS, params![seq])?;
     let ResendOptions { authority, expires_ms } = options.ok_or(Error::WrongStatus(from))?;
     let window_ms = tx.limits().retry_window_ms(expires_ms);

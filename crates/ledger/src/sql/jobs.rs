@@ -1,4 +1,4 @@
-//! Accepting requests, and the queue of the jobs that process them.
+//! The SQL operations that accept requests, and the queue of the jobs that process the requests.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -50,7 +50,8 @@ statements! {
     JOB = concat!(
         "SELECT ", job_columns!(), " FROM requests r LEFT JOIN inputs i ON i.seq = r.seq WHERE r.seq = ?1"
     );
-    /// Ends the leases that ran out. Their jobs are due from now on, like new jobs.
+    /// This statement ends the leases that have run out. The jobs of these leases are due from now on, like
+    /// new jobs.
     REAP = "UPDATE jobs SET lease_until_ms = NULL, due_ms = ?2, n_crashes = n_crashes + 1
             WHERE lease_until_ms <= ?1";
     NEXT_DUE = "SELECT due_ms FROM jobs WHERE lease_until_ms IS NULL ORDER BY due_ms LIMIT 1";
@@ -90,7 +91,7 @@ struct ClaimedRow {
     n_crashes: u32,
 }
 
-/// Adds a request with its job and its webhook.
+/// Inserts a request with its job and its webhook.
 pub(crate) fn accept(tx: &mut Tx<'_>, request: &NewRequest) -> Result<(), Error> {
     let (account, now_ms) = (request.account, tx.now_ms());
     Delta::default().with(WebhookStatus::Created, 1).apply(tx, account)?;
@@ -111,15 +112,15 @@ pub(crate) fn claim(tx: &mut Tx<'_>, limit: u32, lease_ms: i64) -> Result<Vec<Le
     reap(tx, now_ms)?;
     let until_ms = now_ms.saturating_add(lease_ms);
     let mut claimed: Vec<ClaimedRow> = tx.query(&CLAIM, params![until_ms, now_ms, limit])?;
-    // The rows are sorted here, because the order in which `RETURNING` yields them is undefined.
+    // The rows are sorted in the program, because the order in which `RETURNING` yields rows is undefined.
     claimed.sort_unstable_by_key(|row| (row.due_ms, row.seq));
     let leases = claimed.into_iter().map(|row| lease(tx, &row, until_ms)).collect::<Result<_, Error>>()?;
     update_due_time(tx)?;
     Ok(leases)
 }
 
-/// Returns every job whose lease ends at `until_ms` or earlier to the queue, and counts a crash for each.
-/// Returns the number of these jobs.
+/// Ends each lease on a job that ends at `until_ms` or earlier: returns the job to the queue, and counts one
+/// crash of the job. Returns the number of these jobs.
 pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
     let now_ms = tx.now_ms();
     let n_reaped = tx.execute(&REAP, params![until_ms, now_ms])?;
@@ -129,15 +130,15 @@ pub(crate) fn reap(tx: &mut Tx<'_>, until_ms: i64) -> Result<u64, Error> {
     Ok(n_reaped)
 }
 
-/// Extends a lease to `lease_ms` from now. Returns the new end of the lease.
+/// Extends a lease to `lease_ms` from now. Returns the new end time of the lease.
 pub(crate) fn renew(tx: &mut Tx<'_>, seq: i64, fence: i64, lease_ms: i64) -> Result<i64, Error> {
     let until_ms = tx.now_ms().saturating_add(lease_ms);
     tx.execute_leased(&RENEW, params![seq, fence, until_ms])?;
     Ok(until_ms)
 }
 
-/// Ends a leased job: stores its result and its usage, removes the secrets from its request, and schedules its
-/// webhook.
+/// Ends a leased job: stores the result and the usage of the job, replaces the stored request by the request
+/// without secrets, and schedules the webhook.
 pub(crate) fn finish(tx: &mut Tx<'_>, lease: &Lease<Job>, outcome: &JobOutcome) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute_leased(&DELETE_LEASED, params![lease.seq, lease.fence])?;
@@ -155,13 +156,13 @@ pub(crate) fn finish(tx: &mut Tx<'_>, lease: &Lease<Job>, outcome: &JobOutcome) 
     webhooks::schedule_first(tx, lease.seq, &outcome.payload)
 }
 
-/// Deletes the bytes of a request's upload, if the ledger stores them.
+/// Deletes the bytes of a request's upload, if the ledger stores these bytes.
 pub(super) fn delete_input(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
     tx.execute(&DELETE_INPUT, params![seq])?;
     Ok(())
 }
 
-/// Returns a leased job to the queue.
+/// Returns a leased, unfinished job to the queue.
 pub(crate) fn release(tx: &mut Tx<'_>, seq: i64, fence: i64, reason: ReleaseReason) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     let (due_ms, n_crashes) = match reason {
@@ -190,7 +191,8 @@ fn lease(tx: &mut Tx<'_>, row: &ClaimedRow, until_ms: i64) -> Result<Lease<Job>,
     Ok(Lease { value, fence: row.fence, until_ms, attempt: n_crashes + 1, seq: row.seq })
 }
 
-/// Updates the queue's earliest due time: the earliest time at which a job is due or a lease ends.
+/// Updates the earliest due time of the queue of jobs: the earliest time at which a job is due or a lease
+/// ends.
 fn update_due_time(tx: &mut Tx<'_>) -> Result<(), Error> {
     let due_ms: Option<i64> = tx.query_optional(&NEXT_DUE, params![])?;
     let lease_end_ms = tx.query_optional(&NEXT_LEASE_END, params![])?;

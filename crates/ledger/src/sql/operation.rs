@@ -1,4 +1,5 @@
-//! The operations that wait in the queue of a database thread, and the channels for their answers.
+//! The operations that wait in the queue of a database thread, and the channels that return the answers of
+//! these operations.
 
 use std::sync::Arc;
 
@@ -8,26 +9,27 @@ use super::Tx;
 use crate::destination::DeliveryLimits;
 use crate::error::Error;
 
-/// An operation of any result type, so that different operations can wait in one queue.
+/// An operation whose result type is hidden, so that operations with different result types can wait in one
+/// queue.
 pub(crate) trait Operation: Send {
     /// The delivery limits that apply to the operation.
     fn limits(&self) -> DeliveryLimits;
 
-    /// Runs the operation inside an open transaction. Called once.
+    /// Runs the operation inside an open transaction. The database thread calls this method only once.
     fn run(&mut self, tx: &mut Tx<'_>) -> RunEffect;
 
-    /// Sends the answer to the caller, after the transaction was committed or has failed.
+    /// Sends the answer to the caller, after the transaction was committed or the commit has failed.
     fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>);
 }
 
 /// The effect of an operation on its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunEffect {
-    /// The operation succeeded: commit its writes.
+    /// The operation succeeded, so its writes must be committed.
     Commit,
-    /// The operation failed: roll its writes back.
+    /// The operation failed, so its writes must be rolled back.
     RollBack,
-    /// The operation found that a flushed write was lost: stop the database.
+    /// The operation found that a flushed write was lost, so the database must refuse all further operations.
     Poisoned,
 }
 
@@ -42,7 +44,7 @@ pub(crate) enum TransactionFailure {
 /// The receiver of an operation's answer. Receiving fails when the database thread has ended.
 pub(crate) type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 
-/// Makes an operation from a function. Returns the operation and the receiver of its answer.
+/// Creates an operation from a function. Returns the operation and the receiver of its answer.
 pub(crate) fn operation<T, F>(limits: DeliveryLimits, function: F) -> (Box<dyn Operation>, Answer<T>)
 where
     T: Send + 'static,
@@ -78,9 +80,9 @@ where
         }
     }
 
-    /// Sends the operation's own error if the operation failed, else the error of the transaction if the
-    /// transaction failed, else the result. It is not an error if the caller no longer waits for the answer,
-    /// because the transaction has ended anyway.
+    /// Sends the answer to the caller: the error of the operation if the operation failed, or else the error
+    /// of the transaction if the transaction failed, or else the result. If the caller no longer waits for
+    /// the answer, the answer is dropped.
     fn answer(self: Box<Self>, commit: Result<(), &TransactionFailure>) {
         let answer = match (self.outcome, commit) {
             (Some(Err(error)), _) => Err(error),

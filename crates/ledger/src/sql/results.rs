@@ -1,4 +1,4 @@
-//! The rows of results. The bytes of a small result are part of its row.
+//! The SQL operations on results. The bytes of a small result are part of its row.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -31,7 +31,8 @@ statements! {
     DELETE = "DELETE FROM results WHERE id = ?1";
 }
 
-/// Adds the usage of a request that was answered without a job, and the result of the request if there is a result.
+/// Adds the usage of a request that was answered without a job, and stores the result of the request if the
+/// request has a result.
 pub(crate) fn record(
     tx: &mut Tx<'_>,
     account: AccountId,
@@ -47,13 +48,13 @@ pub(super) fn add(tx: &mut Tx<'_>, result: &StoredResult) -> Result<(), Error> {
     Ok(())
 }
 
-/// Finds a result that has not expired.
+/// Finds a result, unless the result has expired.
 pub(crate) fn find(tx: &mut Tx<'_>, id: Uuid, name: &str) -> Result<Option<StoredResult>, Error> {
     let now_ms = tx.now_ms();
     tx.query_optional(&FIND, params![id, name, now_ms])
 }
 
-/// Up to `limit` results that have expired, longest expired first.
+/// Returns up to `limit` results that have expired, longest expired first.
 pub(crate) fn expired(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<ExpiredResult>, Error> {
     let now_ms = tx.now_ms();
     tx.query(&EXPIRED, params![now_ms, limit])
@@ -67,7 +68,8 @@ pub(crate) fn delete(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<(), Error> {
 }
 
 impl StoredContent {
-    /// Reads content from two columns: the key of a file, and the bytes. One of the two columns is NULL.
+    /// Creates a `StoredContent` from two columns: the key of a file, and the bytes. Exactly one of the two
+    /// columns must be NULL.
     pub(super) fn from_columns(key: Option<String>, bytes: Option<Bytes>) -> Result<Self, Error> {
         match (key, bytes) {
             (Some(key), None) => Ok(Self::File { key }),
@@ -76,7 +78,7 @@ impl StoredContent {
         }
     }
 
-    /// The key of the file, unless the bytes are part of a row.
+    /// Returns the key of the file. Returns `None` if the bytes are part of a row.
     pub(super) fn file_key(&self) -> Option<&String> {
         match self {
             Self::File { key } => Some(key),

@@ -1,4 +1,5 @@
-//! Reading rows: the types that one column can be read as, and the types that span several columns.
+//! Reads rows of query results: the types that one column can be read as, and the types that span several
+//! columns.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use crate::destination::Lane;
 use crate::error::Error;
 use crate::model::authority::Authority;
 
-/// The columns of one row of a database, numbered from 0. `None` is NULL.
+/// The columns of one row of a query result, numbered from 0. `None` stands for NULL.
 pub(crate) trait ColumnSource {
     fn int(&self, column: usize) -> Result<Option<i64>, Error>;
     fn text(&self, column: usize) -> Result<Option<String>, Error>;
@@ -17,18 +18,18 @@ pub(crate) trait ColumnSource {
     fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>, Error>;
 }
 
-/// A row that is read from left to right.
+/// A row whose columns are read from left to right.
 pub(crate) struct Row<'a> {
     source: &'a dyn ColumnSource,
     next_column: usize,
 }
 
-/// A type that one column can be read as.
+/// A type whose values can be read from one column.
 pub(crate) trait FromColumn: Sized {
     fn from_column(source: &dyn ColumnSource, column: usize) -> Result<Self, Error>;
 }
 
-/// A type that can be read from one or more consecutive columns.
+/// A type whose values can be read from one or more consecutive columns.
 pub(crate) trait FromRow: Sized {
     fn from_row(row: &mut Row<'_>) -> Result<Self, Error>;
 }

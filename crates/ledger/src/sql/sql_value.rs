@@ -1,4 +1,4 @@
-//! The parameters of statements, in types that every database shares.
+//! The parameters of SQL statements, in types that every supported database has.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use crate::destination::{Lane, PauseReason};
 use crate::model::authority::Authority;
 use crate::model::webhook::{DueReason, FailureReason, Outcome, WebhookStatus};
 
-/// A parameter of a statement.
+/// The value of one parameter of an SQL statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SqlValue<'a> {
     Null,
@@ -19,12 +19,12 @@ pub(crate) enum SqlValue<'a> {
     Uuid(Uuid),
 }
 
-/// A type that fills one parameter.
+/// A type whose values fill one parameter of an SQL statement.
 pub(crate) trait ToColumn {
     fn to_column(&self) -> SqlValue<'_>;
 }
 
-/// An enum that is stored as the word of its variant.
+/// An enum whose values are stored as words, one word for each variant.
 pub(crate) trait Word: FromStr {}
 
 macro_rules! words {
@@ -59,7 +59,8 @@ macro_rules! widened {
 
 widened!(u16, u32, bool);
 
-/// A size or a count. `i64::MAX` is stored for larger values, which do not occur in practice.
+/// The parameter for a size or a count. A value above `i64::MAX` is stored as `i64::MAX`; such values do not
+/// occur in practice.
 impl ToColumn for u64 {
     fn to_column(&self) -> SqlValue<'_> {
         SqlValue::Int(i64::try_from(*self).unwrap_or(i64::MAX))
@@ -120,7 +121,7 @@ impl<T: ToColumn> ToColumn for Option<T> {
     }
 }
 
-/// The parameters of a statement, in order.
+/// Creates the list of the parameters of an SQL statement, in order.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
         &[$($crate::sql::sql_value::ToColumn::to_column(&$value)),*]

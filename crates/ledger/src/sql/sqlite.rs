@@ -1,8 +1,8 @@
-//! The ledger in one SQLite file: its threads, and the queues of operations for them.
+//! The ledger in one SQLite file: the database threads, and the queues of operations for these threads.
 //!
-//! One thread writes, and commits all waiting operations together (`writer`). A few threads read, each on its
-//! own connection (`readers`). A read sees every commit that was reported to its callers before the read
-//! began. One thread copies the write-ahead log into the database (`checkpoint`).
+//! One thread writes, and commits all waiting operations together (module `writer`). A few threads read, each
+//! on its own connection (module `readers`). A read sees every commit that was reported to its callers before
+//! the read began. One thread copies the write-ahead log into the database (module `checkpoint`).
 
 mod checkpoint;
 mod connection;
@@ -38,11 +38,11 @@ use connection::Role;
 pub(crate) use in_memory::{memory, transact};
 use writer::Writer;
 
-/// The number of reading threads. More threads would not be faster on a machine with few cores, because most
+/// The number of reading threads. On a machine with few cores, more threads would not be faster, because most
 /// reads use only data in memory.
 const N_READERS: usize = 2;
 
-/// An open database.
+/// An open database: the queues of its threads, and the state that the threads share.
 #[derive(Debug)]
 pub(crate) struct Database {
     writes: SyncSender<Message>,
@@ -50,27 +50,28 @@ pub(crate) struct Database {
     shared: Arc<Shared>,
 }
 
-/// A message to a database thread.
+/// A message to a thread of the database.
 enum Message {
     Run(Box<dyn Operation>),
-    /// Ends the thread. The thread drops the sender after it has closed its connection.
+    /// Ends the thread. The thread drops the contained sender after it has closed its connection.
     Stop(oneshot::Sender<()>),
 }
 
-/// The state that all threads of a database share.
+/// The state that all threads of one database share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Whether a flush failed. If so, the content of the disk is unknown.
+    /// Whether a flush to disk has failed. After a failed flush, the content of the disk is unknown.
     is_poisoned: AtomicBool,
     n_operations: AtomicU64,
     n_commits: AtomicU64,
     wal_pages: AtomicU64,
-    /// Locked during a checkpoint. SQLite allows one checkpoint at a time, and rejects a second one.
+    /// This lock is held during a checkpoint, because SQLite allows one checkpoint at a time and rejects a
+    /// second checkpoint.
     checkpointing: Mutex<()>,
 }
 
 impl Database {
-    /// Opens the file, creates it if it is missing, and starts the threads.
+    /// Opens the database file, creates the file if it is missing, and starts the threads.
     pub(crate) async fn open(path: PathBuf, clock: Clock, due_times: Arc<DueTimes>) -> Result<Self, Error> {
         let (opened, answer) = oneshot::channel();
         spawn("ledger-open", move || drop(opened.send(Self::open_blocking(&path, &clock, due_times))))?;
@@ -97,7 +98,7 @@ impl Database {
         Ok(Self { writes: writer.start()?, reads, shared })
     }
 
-    /// Runs an operation on the writer's thread. Returns after the commit that contains the operation.
+    /// Runs an operation on the writing thread. Returns after the commit that contains the operation.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         limits: DeliveryLimits,
@@ -108,7 +109,7 @@ impl Database {
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Runs an operation on a reader's thread.
+    /// Runs an operation on a reading thread.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         limits: DeliveryLimits,
@@ -119,13 +120,13 @@ impl Database {
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Ends the threads after they have run the waiting operations. The writer ends last.
+    /// Ends the threads after they have run the waiting operations. The writing thread ends last.
     pub(crate) async fn close(&self) {
         for (queue, n_threads) in [(&self.reads, N_READERS), (&self.writes, 1)] {
             let stops: Vec<_> = (0..n_threads).map(|_| stop(queue.clone())).collect();
             for stopped in stops {
-                // The result is always an error, because the thread sends nothing on this channel and drops
-                // the sender when it ends.
+                // The result of this receive is always an error, because the thread sends nothing on this
+                // channel and drops the sender when the thread ends.
                 let _ = stopped.await;
             }
         }
@@ -164,10 +165,12 @@ impl Shared {
     }
 }
 
-/// Sends a stop message from a new thread, because sending blocks while the queue is full.
+/// Sends a stop message from a new thread. A new thread is needed because sending blocks while the queue is
+/// full.
 fn stop(queue: SyncSender<Message>) -> oneshot::Receiver<()> {
     let (done, stopped) = oneshot::channel();
-    // If the new thread cannot be started, the database threads end when the last handle is dropped.
+    // If the new thread cannot be started, the database threads still end when the last handle to the
+    // database is dropped.
     drop(spawn("ledger-stop", move || drop(queue.send(Message::Stop(done)))));
     stopped
 }

@@ -1,21 +1,22 @@
-//! Named SQL statements, and the SQL fragments that differ between databases.
+//! Named SQL statements, and the fragments of SQL that differ between databases.
 
 use std::borrow::Cow;
 
-/// One statement in the SQL that all databases share. Parameters are `?1`, `?2`, … or, in the order of a
-/// column list, `?`. A word in braces is replaced by the fragment of the dialect with this name.
+/// One SQL statement, written in the SQL that all databases share. The parameters are `?1`, `?2` and so on,
+/// or `?` in the order of a column list. A word in braces stands for the fragment of [`Dialect`] with this
+/// name.
 #[derive(Debug)]
 pub(crate) struct Statement {
-    /// The statement's name in this program, for errors and tests.
+    /// The name of the statement in this program, which errors and tests use.
     pub(crate) name: &'static str,
     sql: &'static str,
 }
 
-/// The SQL fragments that differ between databases.
+/// The fragments of SQL that differ between databases.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    /// Replaces `{skip_locked}` at the end of the query that chooses rows to claim. In a database with
-    /// several writers, this SQL text lets several claims run at the same time.
+    /// The text that replaces `{skip_locked}` at the end of a query that chooses rows to claim. In a database
+    /// with several writers, this text allows several claims to run at the same time.
     pub(crate) skip_locked: &'static str,
 }
 
@@ -24,7 +25,7 @@ impl Statement {
         Self { name, sql }
     }
 
-    /// The statement's text for a database.
+    /// Returns the text of the statement for the database with this dialect.
     pub(crate) fn render(&self, dialect: &Dialect) -> Cow<'static, str> {
         if self.sql.contains('{') {
             Cow::Owned(self.sql.replace("{skip_locked}", dialect.skip_locked))
@@ -34,7 +35,7 @@ impl Statement {
     }
 }
 
-/// Declares the statements of a module, each under its name, and `ALL` of them for the tests.
+/// Declares the SQL statements of a module as constants. The list `ALL` contains all of them for the tests.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* static $name: $crate::sql::statement::Statement =

@@ -1,4 +1,4 @@
-//! The watermarks of accounts.
+//! The SQL operations on the watermarks of accounts.
 
 use super::{Params, Tx, columns, params, statements};
 use crate::error::Error;
@@ -27,8 +27,8 @@ statements! {
          ORDER BY created_ms DESC, id DESC LIMIT ?3 OFFSET ?2"
     );
     REMOVE = "UPDATE watermarks SET removed_ms = ?3 WHERE id = ?1 AND account = ?2 AND removed_ms IS NULL";
-    /// Requests get their sequence numbers in the order of acceptance, so the lowest number belongs to the
-    /// oldest job.
+    /// Requests get their sequence numbers in the order of acceptance, so the job with the lowest sequence
+    /// number is the oldest job.
     OLDEST_JOB = "SELECT created_ms FROM requests WHERE seq = (SELECT min(seq) FROM jobs)";
     REMOVED_BEFORE = "SELECT id FROM watermarks WHERE removed_ms < ?1 ORDER BY removed_ms LIMIT ?2";
     DELETE = "DELETE FROM watermarks WHERE id = ?1 AND removed_ms IS NOT NULL";
@@ -36,7 +36,7 @@ statements! {
     ACCOUNT = "SELECT id FROM accounts WHERE id = ?1";
 }
 
-/// Adds a watermark if the quota of its account allows it.
+/// Adds a watermark if the quota of its account allows another watermark.
 pub(crate) fn add(
     tx: &mut Tx<'_>,
     new: &Watermark,
@@ -84,17 +84,18 @@ pub(crate) fn remove(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<bo
     Ok(tx.execute(&REMOVE, params![id, account, now_ms])? == 1)
 }
 
-/// Up to `limit` watermarks that were removed before `before_ms` and that no unprocessed request can need.
+/// Returns up to `limit` watermarks that were removed before `before_ms` and that no unprocessed request can
+/// need.
 pub(crate) fn deletable(tx: &mut Tx<'_>, before_ms: i64, limit: u32) -> Result<Vec<String>, Error> {
     let oldest_job_ms = tx.query_optional::<i64>(&OLDEST_JOB, params![])?;
     // A request may use a watermark that was removed shortly before the request was accepted, because the
-    // server reads the watermark before the ledger accepts the request.
+    // server looks the watermark up before the ledger accepts the request.
     let slack_ms = tx.now_ms().saturating_sub(before_ms).max(0);
     let needed_from_ms = oldest_job_ms.map_or(i64::MAX, |created_ms| created_ms.saturating_sub(slack_ms));
     tx.query(&REMOVED_BEFORE, params![before_ms.min(needed_from_ms), limit])
 }
 
-/// Deletes the rows of removed watermarks.
+/// Deletes the rows of the watermarks in `ids` that were removed.
 pub(crate) fn delete(tx: &mut Tx<'_>, ids: &[String]) -> Result<(), Error> {
     for id in ids {
         tx.execute(&DELETE, params![id])?;
@@ -111,7 +112,8 @@ pub(crate) fn existing(tx: &mut Tx<'_>, ids: &[String]) -> Result<Vec<String>, E
     Ok(existing)
 }
 
-/// The number of an account's watermarks that are not removed, and the total size of their files in bytes.
+/// Returns the number of an account's watermarks that are not removed, and the total size of their files in
+/// bytes.
 fn used_quota(tx: &mut Tx<'_>, account: AccountId) -> Result<(u64, u64), Error> {
     tx.query_one(&USED_QUOTA, params![account])
 }

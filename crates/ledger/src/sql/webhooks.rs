@@ -1,5 +1,5 @@
-//! The queue of webhooks: adds webhooks to the queue, removes them, and records attempts. The module `claims`
-//! takes the leases.
+//! The queue of webhooks: adds webhooks to the queue, removes webhooks from it, and records attempts. The
+//! module `claims` takes the leases on the queued webhooks.
 
 use super::counters::Delta;
 use super::destinations::Destination;
@@ -44,16 +44,16 @@ statements! {
                RETURNING destination, lane";
 }
 
-/// The effect of recording an attempt.
+/// The effect of a report about an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordEffect {
-    /// The lease was still held: the attempt was stored and its disposition applied.
+    /// The lease was still valid: the attempt was stored, and its disposition was applied to the webhook.
     Applied,
-    /// The lease was lost: the attempt was stored in the history, and nothing else changed.
+    /// The lease was lost: the attempt was stored in the history, and nothing else was changed.
     HistoryOnly,
 }
 
-/// A new row of the queue.
+/// A new row of the queue of webhooks.
 pub(super) struct QueueRow {
     pub(super) seq: i64,
     pub(super) account: AccountId,
@@ -67,17 +67,17 @@ pub(super) struct QueueRow {
     pub(super) n_counted_attempts: u32,
 }
 
-/// The changes to a leased webhook that returns to the queue.
+/// The changes to the queue row of a leased webhook that returns to the queue.
 struct Requeue {
     due_ms: i64,
     due_reason: DueReason,
-    /// The number of deleted attempts, whose numbers are used again: 0 or 1.
+    /// The number of attempts that are deleted, so that their numbers are used again: 0 or 1.
     n_deleted_attempts: i64,
-    /// The number of attempts to count against the retry schedule: 0 or 1.
+    /// The number of attempts that count against the retry schedule: 0 or 1.
     n_counted_attempts: i64,
 }
 
-/// The delivery options of a request.
+/// The options of a request that the delivery of its webhook needs.
 struct DeliveryOptions {
     account: AccountId,
     authority: Authority,
@@ -97,7 +97,8 @@ pub(super) fn create(
     Ok(())
 }
 
-/// Stores the payload, and makes the first attempt due after the request's delay.
+/// Stores the payload of a webhook, and makes the first attempt due after the delay that the request
+/// specified.
 pub(super) fn schedule_first(tx: &mut Tx<'_>, seq: i64, payload: &str) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     tx.execute(&ADD_PAYLOAD, params![seq, now_ms, payload])?;
@@ -120,14 +121,14 @@ pub(super) fn schedule_first(tx: &mut Tx<'_>, seq: i64, payload: &str) -> Result
     enqueue(tx, &row, destination)
 }
 
-/// Adds a row to the queue and to its destination.
+/// Adds a row to the queue of webhooks, and records the row in the state of its destination.
 pub(super) fn enqueue(tx: &mut Tx<'_>, row: &QueueRow, mut destination: Destination) -> Result<(), Error> {
     tx.execute(&ENQUEUE, Params::of(row).as_slice())?;
     destination.webhook_added(row.lane, row.due_ms);
     destination.save(tx)
 }
 
-/// Changes the status of a webhook and the counters of its account.
+/// Changes the status of a webhook, and updates the counters of its account.
 pub(super) fn apply_transition(
     tx: &mut Tx<'_>,
     seq: i64,
@@ -138,7 +139,7 @@ pub(super) fn apply_transition(
     write_status(tx, seq, transition)
 }
 
-/// Changes the status of a webhook. The caller updates the counters.
+/// Changes the status of a webhook. The caller must update the counters of the account.
 pub(super) fn write_status(tx: &mut Tx<'_>, seq: i64, transition: Transition) -> Result<(), Error> {
     let Transition { from, to } = transition;
     let status = to.status();
@@ -158,17 +159,18 @@ pub(super) fn write_status(tx: &mut Tx<'_>, seq: i64, transition: Transition) ->
     Err(Error::Corrupt(format!("webhook {seq} is not {from} and cannot become {status}")))
 }
 
-/// Removes a waiting webhook from the queue for good.
+/// Removes a waiting webhook from the queue. The webhook does not return to the queue.
 pub(super) fn remove_waiting(tx: &mut Tx<'_>, seq: i64) -> Result<(), Error> {
     let (destination, lane): (i64, Lane) = tx.query_one(&DEQUEUE_WAITING, params![seq])?;
     let mut destination = Destination::load(tx, destination)?;
     destination.refresh_earliest_due(tx, lane)?;
-    // The destination may have become ready because its address had free capacity, which it now may not use.
-    // Other destinations that wait for this address therefore become ready too.
+    // The destination may have been chosen to use free capacity at its IP address. After the removal, it may
+    // not use this capacity. Therefore other destinations that wait for the same address become ready too.
     destination.save_and_wake_waiting(tx)
 }
 
-/// Stores an attempt and applies its disposition. If the lease was lost, only stores the attempt.
+/// Stores an attempt and applies its disposition to the webhook. If the lease was lost, the function only
+/// stores the attempt.
 pub(crate) fn record(
     tx: &mut Tx<'_>,
     lease: &LeaseKey,
@@ -192,7 +194,7 @@ pub(crate) fn record(
     Ok(RecordEffect::Applied)
 }
 
-/// Returns a webhook to the queue unsent, and deletes its attempt.
+/// Returns a webhook that was not sent to the queue, and deletes its attempt.
 pub(crate) fn release(tx: &mut Tx<'_>, lease: &LeaseKey, due_ms: i64) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     let due_reason = DueReason::LocalTrouble;
@@ -203,7 +205,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, lease: &LeaseKey, due_ms: i64) -> Result<
     destination.save_and_wake_waiting(tx)
 }
 
-/// Fails a webhook unsent, and deletes its attempt.
+/// Changes a webhook that was not sent to `failed`, and deletes its attempt.
 pub(crate) fn abandon(tx: &mut Tx<'_>, lease: &LeaseKey, reason: FailureReason) -> Result<(), Error> {
     let now_ms = tx.now_ms();
     let destination = remove_leased(tx, lease)?;
@@ -218,7 +220,8 @@ impl Requeue {
         let is_interrupted = attempt.outcome == Outcome::Interrupted;
         let due_reason = match attempt.retry_after_ms {
             _ if is_interrupted => DueReason::Interrupted,
-            // A `Retry-After` shorter than the schedule's pause has no effect on the due time.
+            // A `Retry-After` that is shorter than the wait in the retry schedule has no effect on the due
+            // time.
             Some(retry_after_ms @ 1..) if due_ms <= now_ms.saturating_add(retry_after_ms) => {
                 DueReason::RetryAfter
             }
@@ -229,7 +232,8 @@ impl Requeue {
     }
 }
 
-/// Removes a leased webhook from the queue for good. The caller saves the destination.
+/// Removes a leased webhook from the queue. The webhook does not return to the queue. The caller must save
+/// the returned destination.
 fn remove_leased(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<Destination, Error> {
     let destination: Option<i64> = tx.query_optional(&DEQUEUE_LEASED, params![lease.seq, lease.fence])?;
     let mut destination = Destination::load(tx, destination.ok_or(Error::LostLease)?)?;
@@ -237,7 +241,7 @@ fn remove_leased(tx: &mut Tx<'_>, lease: &LeaseKey) -> Result<Destination, Error
     Ok(destination)
 }
 
-/// Returns a leased webhook to the queue. The caller saves the destination.
+/// Returns a leased webhook to the queue. The caller must save the returned destination.
 fn requeue(tx: &mut Tx<'_>, lease: &LeaseKey, requeue: &Requeue) -> Result<Destination, Error> {
     let Requeue { due_ms, due_reason, n_deleted_attempts, n_counted_attempts } = *requeue;
     let params = params![lease.seq, lease.fence, due_ms, due_reason, n_deleted_attempts, n_counted_attempts];

@@ -1,4 +1,4 @@
-//! The signals that wake the drivers when work may be due.
+//! Tests of the signals that wake the drivers when work may be due.
 
 use std::future::Future;
 use std::pin::pin;
@@ -15,7 +15,7 @@ async fn fresh() -> Fixture {
     Fixture::open(sqlite(directory.path()), directory).await
 }
 
-/// Whether the signal reports work now, without a wait.
+/// Returns whether the signal reports possible work at once, without waiting.
 fn signals_now(signal: &mut DueSignal) -> bool {
     poll(pin!(signal.wait()))
 }
@@ -26,7 +26,7 @@ fn poll(future: std::pin::Pin<&mut impl Future>) -> bool {
 }
 
 #[tokio::test]
-async fn a_newly_opened_ledger_signals_possible_work_once() {
+async fn a_newly_opened_ledger_signals_possible_work_exactly_once() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     assert!(signals_now(&mut jobs), "the content of the queue is still unknown");
@@ -36,7 +36,7 @@ async fn a_newly_opened_ledger_signals_possible_work_once() {
 }
 
 #[tokio::test]
-async fn a_commit_that_adds_work_wakes_the_waiter_at_once() {
+async fn a_commit_that_adds_work_wakes_the_waiting_driver_at_once() {
     let f = fresh().await;
     let (mut jobs, mut webhooks) = (f.ledger.jobs_due(), f.ledger.webhooks_due());
     f.ledger.claim_jobs(1, LEASE_MS).await.unwrap();
@@ -68,7 +68,7 @@ async fn the_due_signal_fires_again_if_a_claim_did_not_take_all_due_jobs() {
 }
 
 #[tokio::test]
-async fn a_waiter_wakes_when_the_clock_reaches_the_due_time() {
+async fn a_waiting_driver_wakes_when_the_clock_reaches_the_due_time() {
     let f = fresh().await;
     let mut webhooks = f.ledger.webhooks_due();
     let mut delayed = webhook();
@@ -85,7 +85,7 @@ async fn a_waiter_wakes_when_the_clock_reaches_the_due_time() {
 }
 
 #[tokio::test]
-async fn a_waiter_wakes_when_a_lease_ends() {
+async fn a_waiting_driver_wakes_when_a_lease_ends() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.accept(webhook()).await;
@@ -97,7 +97,7 @@ async fn a_waiter_wakes_when_a_lease_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_sleeps_at_most_one_second() {
+async fn a_waiting_driver_sleeps_at_most_one_second() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.ledger.claim_jobs(1, LEASE_MS).await.unwrap();

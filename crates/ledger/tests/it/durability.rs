@@ -1,5 +1,5 @@
-//! Accepted requests survive the death of the process. A child process, which runs this test program again,
-//! accepts requests until it is killed.
+//! Tests that accepted requests survive the death of the process. A child process, which runs this test
+//! program again, accepts requests until the test kills the child process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, key, request, sqlite, webhook};
 
-/// The environment variable that passes the ledger's directory to the child process.
+/// The environment variable that contains the ledger's directory for the child process.
 const DIRECTORY: &str = "PIXAVEN_TEST_DIRECTORY";
 
 const N_CALLERS: usize = 8;
 
 #[tokio::test]
-async fn accepted_requests_survive_a_kill() {
+async fn accepted_requests_survive_when_the_process_is_killed() {
     for n_before_kill in [1, 50, 200] {
         let directory = tempfile::tempdir().unwrap();
         let accepted = kill_after(n_before_kill, directory.path().to_owned());
@@ -42,18 +42,24 @@ async fn accepted_requests_survive_a_kill() {
     }
 }
 
-/// Kills the child process after it has accepted `n` requests. Returns the ids of all requests that the child
-/// process reports as accepted.
+/// Starts the child process, and kills it after it has accepted `n` requests. Returns the ids of all requests
+/// that the child process reported as accepted.
 fn kill_after(n: usize, directory: PathBuf) -> Vec<Uuid> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "durability::accepting_child_process", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "durability::child_process_that_accepts_requests_until_it_is_killed",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(DIRECTORY, directory)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut accepted = vec![];
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        // The last line may be incomplete, because the child process was killed. Such a line does not count.
+        // The last line of the output may be incomplete, because the child process was killed. An incomplete
+        // line does not count.
         let line = line.unwrap();
         accepted.extend(line.strip_prefix("accepted ").and_then(|id| Uuid::parse_str(id).ok()));
         if accepted.len() == n {
@@ -65,15 +71,15 @@ fn kill_after(n: usize, directory: PathBuf) -> Vec<Uuid> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the child process of accepted_requests_survive_a_kill, which runs until it is killed"]
-async fn accepting_child_process() {
+#[ignore = "runs only as the child process that the test of killed processes starts"]
+async fn child_process_that_accepts_requests_until_it_is_killed() {
     let directory =
         PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent process passes the directory"));
     let store = Store::Sqlite { path: directory.join("ledger.db") };
     let ledger = Ledger::open(store, Clock::manual(START_MS)).await.unwrap();
     let account = ledger.create_key(key(0)).await.unwrap().account;
-    // The test harness has printed the name of this test without a line break. This line break ends that
-    // line.
+    // The test harness has printed the name of this test without a line break. The line break that is written
+    // here ends the line of the harness, so that every report is a line of its own.
     writeln!(std::io::stdout()).unwrap();
     let mut callers = JoinSet::<()>::new();
     for _ in 0..N_CALLERS {
@@ -93,7 +99,7 @@ async fn accepting_child_process() {
 }
 
 #[tokio::test]
-async fn a_ledger_dropped_without_close_loses_no_commit() {
+async fn a_ledger_that_is_dropped_without_being_closed_loses_no_commit() {
     let directory = tempfile::tempdir().unwrap();
     let id = {
         let f = Fixture::open(sqlite(directory.path()), ()).await;

@@ -1,6 +1,6 @@
-//! Writes that the operating system refuses. A child process runs this test program again, with a limit on
-//! the size of its files. The operating system therefore refuses a write in the middle of a commit, as it
-//! does when a disk quota is used up.
+//! Tests of writes that the operating system refuses. A child process runs this test program again, with a
+//! limit on the size of its files. At this limit, the operating system refuses a write in the middle of a
+//! commit, just as when a disk quota is used up.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,20 +9,26 @@ use pixaven_ledger::{Clock, Error, Ledger};
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, request, sqlite, webhook};
 
-/// The environment variable that passes the ledger's directory to the child process.
+/// The environment variable that contains the ledger's directory for the child process.
 const DIRECTORY: &str = "PIXAVEN_TEST_DIRECTORY";
 
-/// A shell script that runs the program in its arguments with files of at most a few MiB. The script ignores
-/// the signal XFSZ, because otherwise a write beyond the limit would kill the program instead of failing.
+/// A shell script that runs the program in its arguments, and limits each file of this program to a few MiB.
+/// The script ignores the signal XFSZ. Without this, a write beyond the limit would kill the program instead
+/// of failing.
 const RUN_WITH_FILE_LIMIT: &str = r#"trap "" XFSZ; ulimit -f 4096; exec "$0" "$@""#;
 
 #[tokio::test]
-async fn a_write_refused_by_the_system_fails_as_busy_and_the_ledger_keeps_working() {
+async fn a_write_refused_by_the_operating_system_fails_with_busy_and_the_ledger_keeps_working() {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new("sh")
         .args(["-c", RUN_WITH_FILE_LIMIT])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "faults::accepting_child_process", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "faults::child_process_that_accepts_requests_until_a_write_is_refused",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(DIRECTORY, directory.path())
         .output()
         .unwrap();
@@ -39,8 +45,8 @@ async fn a_write_refused_by_the_system_fails_as_busy_and_the_ledger_keeps_workin
 }
 
 #[tokio::test]
-#[ignore = "the child process of a_write_refused_by_the_system_fails_as_busy_and_the_ledger_keeps_working"]
-async fn accepting_child_process() {
+#[ignore = "runs only as the child process that the test of refused writes starts"]
+async fn child_process_that_accepts_requests_until_a_write_is_refused() {
     let directory =
         PathBuf::from(std::env::var_os(DIRECTORY).expect("the parent process passes the directory"));
     let f = Fixture::open(sqlite(&directory), ()).await;

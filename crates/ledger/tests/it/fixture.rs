@@ -1,4 +1,5 @@
-//! A new ledger with a manual clock and one account, and builders for requests, webhooks and attempts.
+//! The fixture of the ledger tests: a new ledger with a manual clock and one account, and builders for
+//! requests, webhooks and attempts.
 
 use std::any::Any;
 use std::path::Path;
@@ -10,10 +11,11 @@ use pixaven_ledger::{
 };
 use uuid::Uuid;
 
-/// The time at the start of a test: 14 November 2023.
+/// The time at which the manual clock of every test starts: 14 November 2023.
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
 
-/// The length of a lease. Leases end only in tests that advance the clock by at least this time.
+/// The length of a lease in the tests, in milliseconds. A lease ends only in tests that advance the clock by
+/// at least this time.
 pub(crate) const LEASE_MS: i64 = 60_000;
 
 pub(crate) struct Fixture {
@@ -21,7 +23,8 @@ pub(crate) struct Fixture {
     pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
     pub(crate) account: AccountId,
-    /// A value that must live until the end of the test, such as the temporary directory of the ledger.
+    /// A value that must not be dropped before the end of the test, such as the temporary directory of the
+    /// ledger.
     _guard: Box<dyn Any + Send>,
 }
 
@@ -33,12 +36,12 @@ impl Fixture {
         Self { store, ledger, clock, account, _guard: Box::new(guard) }
     }
 
-    /// The same fixture with the given delivery limits.
+    /// Returns the same fixture with the given delivery limits.
     pub(crate) fn with_delivery_limits(self, limits: DeliveryLimits) -> Self {
         Self { ledger: self.ledger.with_delivery_limits(limits), ..self }
     }
 
-    /// The same fixture with delivery limits that no test reaches.
+    /// Returns the same fixture with delivery limits that no test reaches.
     pub(crate) fn unlimited(self) -> Self {
         self.with_delivery_limits(DeliveryLimits {
             per_authority: 1_000,
@@ -48,7 +51,7 @@ impl Fixture {
         })
     }
 
-    /// Accepts a request with this webhook, and returns its id.
+    /// Accepts a new request with the given webhook, and returns the id of the request.
     pub(crate) async fn accept(&self, webhook: NewWebhook) -> Uuid {
         let request = request(self.account, webhook);
         let id = request.id;
@@ -64,8 +67,8 @@ impl Fixture {
         only(self.ledger.claim_webhooks(1, LEASE_MS).await.unwrap())
     }
 
-    /// Accepts a request and finishes its job, so that its webhook is due after its delay. Returns the id of
-    /// the request.
+    /// Accepts a request and finishes its job, so that its webhook is due after the webhook's delay. Returns
+    /// the id of the request.
     pub(crate) async fn scheduled(&self, webhook: NewWebhook) -> Uuid {
         let id = self.accept(webhook).await;
         let lease = self.claim_job().await;
@@ -74,7 +77,7 @@ impl Fixture {
         id
     }
 
-    /// The number of webhooks in each status, in the order of `WebhookStatus::ALL`.
+    /// Returns the number of webhooks in each status, in the order of `WebhookStatus::ALL`.
     pub(crate) async fn counts(&self) -> [u64; 5] {
         let usage = self.ledger.usage(self.account).await.unwrap();
         let (statuses, counts): (Vec<_>, Vec<_>) = usage.webhooks.into_iter().unzip();
@@ -111,7 +114,7 @@ pub(crate) fn webhook() -> NewWebhook {
     }
 }
 
-/// A webhook to the receiver with this authority.
+/// Builds a webhook to the receiver with the given authority.
 pub(crate) fn webhook_to(authority: &str) -> NewWebhook {
     NewWebhook { authority: authority.parse().unwrap(), ..webhook() }
 }
@@ -161,12 +164,12 @@ pub(crate) fn delivered() -> Attempt {
     attempt(Outcome::Delivered, Some(204))
 }
 
-/// The due time of a webhook's next attempt.
+/// Returns the due time of a webhook's next attempt.
 pub(crate) fn next_due_ms(record: &WebhookRecord) -> Option<i64> {
     record.next_attempt.map(|next| next.due_ms)
 }
 
-/// The only element of a list.
+/// Returns the only element of a list. Panics unless the list has exactly one element.
 pub(crate) fn only<T>(mut all: Vec<T>) -> T {
     assert_eq!(all.len(), 1, "the list has exactly one element");
     all.remove(0)

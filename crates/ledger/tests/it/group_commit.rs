@@ -1,4 +1,5 @@
-//! Group commit: waiting operations share a commit, and a failed operation does not affect the others.
+//! Tests of group commit: waiting operations share one commit, and a failed operation does not affect the
+//! other operations of the commit.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,9 +12,9 @@ use crate::fixture::{Fixture, request, sqlite, webhook};
 
 const N_CALLERS: usize = 300;
 
-/// Locks the file through another connection, starts to accept all requests, and then unlocks the file.
-/// Returns the answers in the order of the requests, and the number of operations and commits since the
-/// start.
+/// Locks the database file through another connection, starts to accept all requests, and then unlocks the
+/// file. Returns the answers in the order of the requests, and the number of operations and commits during
+/// this time.
 async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(), Error>>, LedgerStats) {
     let Store::Sqlite { path } = &f.store;
     let before = f.ledger.stats();
@@ -34,8 +35,8 @@ async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(
     (answers, stats)
 }
 
-/// Starts to accept a request: polls the future once, so that its operation waits in the writer's queue.
-/// Returns the future.
+/// Starts to accept a request: polls the future of `Ledger::accept` once, so that the operation waits in the
+/// queue of the writer. Returns the future.
 fn queued_accept(ledger: &Ledger, request: NewRequest) -> Pin<Box<impl Future<Output = Result<(), Error>>>> {
     let ledger = ledger.clone();
     let mut accept = Box::pin(async move { ledger.accept(request).await });
@@ -50,20 +51,20 @@ async fn fresh() -> Fixture {
 }
 
 #[tokio::test]
-async fn concurrent_callers_share_few_commits() {
+async fn the_operations_of_concurrent_callers_share_few_commits() {
     let f = fresh().await;
     let requests = (0..N_CALLERS).map(|_| request(f.account, webhook())).collect();
     let (answers, stats) = accept_at_once(&f, requests).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(stats.n_operations, N_CALLERS as u64);
     // The first commit contains the operations that were in the queue when the writer began to wait for the
-    // lock, and the second commit contains all others.
+    // file lock. The second commit contains all other operations.
     assert!(stats.n_commits <= 2, "{} commits", stats.n_commits);
     assert_eq!(f.counts().await, [N_CALLERS as u64, 0, 0, 0, 0]);
 }
 
 #[tokio::test]
-async fn a_failed_operation_rolls_back_only_itself() {
+async fn a_failed_operation_does_not_roll_back_other_operations_of_the_same_commit() {
     let f = fresh().await;
     let requests: Vec<_> = (0..30).map(|_| request(f.account, webhook())).collect();
     let mut with_duplicates = requests.clone();
@@ -92,7 +93,7 @@ async fn a_claim_without_due_work_commits_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_new_operations_and_runs_the_queued_ones() {
+async fn a_full_queue_refuses_new_operations_but_runs_the_queued_operations() {
     let f = fresh().await;
     let Store::Sqlite { path } = &f.store;
     let other_process = Connection::open(path).unwrap();
@@ -121,7 +122,7 @@ async fn the_write_ahead_log_stays_short_under_constant_writes() {
     let f = fresh().await;
     let Store::Sqlite { path } = &f.store;
     let log = path.with_extension("db-wal");
-    // All requests together are about three times as large as the limit on the log.
+    // All requests together are about three times as large as the limit on the size of the write-ahead log.
     for _ in 0..150 {
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..16 {

@@ -1,4 +1,5 @@
-//! Opening files: new files, files of older and newer versions, and files of other programs.
+//! Tests of opening database files: new files, files of older and newer schema versions, and files of other
+//! programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +29,7 @@ fn pragma(path: &Path, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_new_file_is_private_and_has_the_application_id() {
+async fn a_new_ledger_file_is_readable_only_by_its_owner_and_has_the_application_id() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a/b/ledger.db");
     let ledger = open(&path).await.unwrap();
@@ -67,7 +68,7 @@ async fn a_closed_ledger_is_a_single_file_and_opens_again() {
 }
 
 #[tokio::test]
-async fn two_handles_can_open_a_new_file_at_the_same_time() {
+async fn a_new_ledger_file_can_be_opened_twice_at_the_same_time() {
     for _ in 0..40 {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.db");
@@ -78,7 +79,7 @@ async fn two_handles_can_open_a_new_file_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_version_is_refused() {
+async fn a_ledger_file_of_a_newer_version_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     open(&path).await.unwrap().close().await;
@@ -101,7 +102,7 @@ async fn a_file_of_another_program_is_refused_and_not_changed() {
 }
 
 #[tokio::test]
-async fn the_error_for_a_directory_that_cannot_be_created_names_the_file() {
+async fn the_error_for_a_ledger_directory_that_cannot_be_created_names_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
@@ -109,8 +110,8 @@ async fn the_error_for_a_directory_that_cannot_be_created_names_the_file() {
     assert!(matches!(open(&path).await, Err(Error::Create { path: named, .. }) if named == path));
 }
 
-/// A ledger of the first version: one webhook waits for its second attempt, another webhook is being sent,
-/// one upload waits for its processing, and one result is stored.
+/// The SQL that fills a ledger file of schema version 1. In this ledger, one webhook waits for its second
+/// attempt, another webhook is being sent, one upload waits for its processing, and one result is stored.
 const FIRST_VERSION: &str = "
     INSERT INTO accounts VALUES (1, 'default', 0);
     INSERT INTO counters (account, n_scheduled, n_dispatched) VALUES (1, 1, 1);
@@ -130,7 +131,7 @@ const FIRST_VERSION: &str = "
     PRAGMA user_version = 1;";
 
 #[tokio::test]
-async fn a_migrated_file_of_the_first_version_keeps_its_jobs_webhooks_and_results() {
+async fn migrating_a_ledger_file_of_the_first_version_keeps_its_jobs_webhooks_and_results() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let before = Connection::open(&path).unwrap();
@@ -161,7 +162,7 @@ async fn a_migrated_file_of_the_first_version_keeps_its_jobs_webhooks_and_result
     assert_eq!(result.content, StoredContent::File { key: "results/b".to_owned() });
 }
 
-/// The migrations to version 6 of the schema. Migration 7 renames columns.
+/// The migrations up to version 6 of the schema. The later migration 7 renames columns.
 const FIRST_SIX_MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_watermarks.sql"),
@@ -171,8 +172,9 @@ const FIRST_SIX_MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0006_small_files.sql"),
 ];
 
-/// A ledger of version 6 with a row in every table whose columns were renamed: a webhook that waits for a
-/// retry, an upload that waits for its processing, and a bulk resend that has begun.
+/// The SQL that fills a ledger file of schema version 6. It adds a row to every table whose columns migration
+/// 7 renames: a webhook that waits for a retry, an upload that waits for its processing, and a bulk resend
+/// that has begun.
 const SIXTH_VERSION: &str = "
     INSERT INTO accounts VALUES (1, 'default', 0);
     INSERT INTO webhook_secrets VALUES (4, 1, 'whsec_old', 0, NULL), (5, 1, 'whsec_new', 7, NULL);
@@ -195,7 +197,7 @@ const SIXTH_VERSION: &str = "
     PRAGMA application_id = 0x5058564e;
     PRAGMA user_version = 6;";
 
-/// The rows of every table, without the names of the columns.
+/// Returns the rows of every table, without the names of the columns.
 fn rows(path: &Path) -> Vec<(String, Vec<Vec<rusqlite::types::Value>>)> {
     let connection = Connection::open(path).unwrap();
     let mut names =

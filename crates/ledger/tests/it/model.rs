@@ -1,5 +1,5 @@
-//! Runs random sequences of operations on the ledger and on a simple model in memory. After each operation
-//! the ledger and the model must agree.
+//! Runs random sequences of operations on the ledger and on a simple model of the ledger in memory. After
+//! each operation, the ledger and the model must agree.
 
 mod memory;
 
@@ -13,10 +13,10 @@ use uuid::Uuid;
 use crate::fixture::{Fixture, attempt, job_outcome, next_due_ms, request, sqlite, webhook};
 use memory::{LeaseKey, Memory};
 
-/// The number of requests that are accepted before the random steps of a sequence.
+/// The number of requests that are accepted before the random steps of a sequence begin.
 const N_INITIAL_REQUESTS: u32 = 6;
 
-/// One step of a sequence. An [`Index`] chooses one of the leases or webhooks at random.
+/// One step of a random sequence. An [`Index`] chooses one of the existing leases or webhooks at random.
 #[derive(Clone, Debug)]
 enum Step {
     Accept { delay_ms: i64 },
@@ -35,7 +35,7 @@ enum Step {
     Sweep { age_ms: i64, limit: u32 },
 }
 
-/// The disposition of a recorded attempt.
+/// The disposition of a recorded attempt, relative to the current time.
 #[derive(Clone, Copy, Debug)]
 enum Followup {
     Delivered,
@@ -76,7 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The ledger, the model, and all leases that the ledger has granted, even if they have ended.
+/// The ledger, the model, and all leases that the ledger has granted, including the leases that have ended.
 struct Both {
     f: Fixture,
     memory: Memory,
@@ -147,7 +147,7 @@ impl Both {
                     false => assert!(matches!(cancelled, Err(Error::WrongStatus(_)))),
                 }
             }
-            // The step has no effect, because it needs a lease or a webhook and none exists.
+            // A step that needs a lease or a webhook has no effect if no lease or webhook exists.
             _ => {}
         }
     }
@@ -160,7 +160,8 @@ impl Both {
         self.f.ledger.accept(new).await.unwrap();
     }
 
-    /// Adds jobs and webhooks to both queues, so that even short sequences reach every operation.
+    /// Adds jobs and webhooks to both queues, so that even a short sequence of steps can test every
+    /// operation.
     async fn fill_queues(&mut self) {
         for _ in 0..N_INITIAL_REQUESTS {
             self.accept(0).await;
@@ -205,7 +206,7 @@ impl Both {
         );
     }
 
-    /// Checks that counters, lists and records agree with the model.
+    /// Checks that the counters, lists and records of the ledger agree with the model.
     async fn compare(&self) {
         assert_eq!(self.f.counts().await, self.memory.counts());
         let query = WebhookQuery {
@@ -251,7 +252,7 @@ impl HasId for pixaven_ledger::DueWebhook {
 }
 
 /// Checks the ledger's answer to a write under a lease. The ledger must accept the write if the lease is
-/// valid in the model, and must refuse it otherwise.
+/// valid in the model, and must refuse the write if the lease is not valid.
 fn check_lease(answer: Result<(), Error>, is_held: bool) {
     match answer {
         Ok(()) => assert!(is_held, "the ledger accepted a write under a lost lease"),
@@ -280,11 +281,11 @@ fn check_against_the_model<F: Future<Output = Fixture>>(fresh: impl Fn() -> F) {
 }
 
 #[test]
-fn the_sqlite_ledger_agrees_with_the_model() {
+fn the_sqlite_ledger_agrees_with_the_model_after_random_operations() {
     check_against_the_model(|| async {
         let directory = tempfile::tempdir().unwrap();
-        // The ledger runs with delivery limits that are never reached, because the model has no delivery
-        // limits. Other tests cover the limits.
+        // The model has no delivery limits, so the ledger in this test gets limits that are never reached.
+        // Other tests cover the delivery limits.
         Fixture::open(sqlite(directory.path()), directory).await.unlimited()
     });
 }

@@ -1,4 +1,4 @@
-//! The retry schedule.
+//! Tests of the retry schedule of webhooks.
 
 use pixaven_ledger::schedule::Schedule;
 use proptest::prelude::*;
@@ -7,11 +7,11 @@ const S: i64 = 1_000;
 const MIN: i64 = 60 * S;
 const H: i64 = 60 * MIN;
 
-/// A random number for which the jitter is zero.
+/// The random number for which the jitter of a wait is zero.
 const NO_JITTER: f64 = 0.5;
 
 #[test]
-fn the_default_schedule_has_the_ten_documented_waits() {
+fn the_default_retry_schedule_has_the_ten_documented_waits() {
     let schedule = Schedule::default();
     let waits = [0, 5 * S, 5 * MIN, 30 * MIN, 2 * H, 5 * H, 10 * H, 14 * H, 20 * H, 24 * H];
     for (attempt, wait_ms) in (0..).zip(waits) {
@@ -24,7 +24,7 @@ fn the_default_schedule_has_the_ten_documented_waits() {
 }
 
 #[test]
-fn waits_of_five_minutes_or_more_get_jitter() {
+fn only_waits_of_five_minutes_or_more_get_jitter() {
     let schedule = Schedule::default();
     let check = |attempt, unit_random, expected_ms| {
         assert_eq!(
@@ -42,7 +42,7 @@ fn waits_of_five_minutes_or_more_get_jitter() {
 }
 
 #[test]
-fn retry_after_lengthens_a_wait_up_to_the_next_wait() {
+fn retry_after_lengthens_a_wait_to_at_most_the_next_wait_of_the_schedule() {
     let schedule = Schedule::default();
     let check = |attempt, retry_after_ms, expected_ms| {
         let due_ms = schedule.due_after(attempt, 0, NO_JITTER, Some(retry_after_ms));
@@ -57,7 +57,7 @@ fn retry_after_lengthens_a_wait_up_to_the_next_wait() {
 }
 
 #[test]
-fn a_custom_schedule_uses_the_given_waits() {
+fn a_custom_retry_schedule_uses_the_given_waits() {
     let schedule = Schedule::new(vec![0, 20, -5]);
     assert_eq!(schedule.due_after(1, 100, NO_JITTER, None), Some(120));
     assert_eq!(schedule.due_after(1, 100, NO_JITTER, Some(50)), Some(120), "the next wait is not longer");
@@ -68,7 +68,7 @@ fn a_custom_schedule_uses_the_given_waits() {
 
 proptest! {
     #[test]
-    fn a_retry_is_due_between_the_shortest_and_the_longest_allowed_wait(
+    fn a_retry_is_due_between_the_shortest_and_longest_wait_that_the_schedule_allows(
         waits in prop::collection::vec(0..48 * H, 1..12),
         attempt in 0_u32..14,
         now_ms in 0..4_000_000_000_000_i64,

@@ -1,4 +1,4 @@
-//! Runs the conformance suite on SQLite.
+//! Runs the conformance suite of the ledger on SQLite.
 
 use crate::fixture::{Fixture, sqlite};
 

@@ -1,4 +1,4 @@
-//! Tests of connections that are kept open and reused.
+//! Tests of connections that stay open after an exchange and are reused.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_connection_is_reused_for_the_next_exchange() {
 }
 
 #[tokio::test]
-async fn a_connection_with_an_unread_body_is_not_reused() {
+async fn a_connection_with_an_unread_response_body_is_not_reused() {
     let long = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 20_000, "x".repeat(20_000));
     let receiver = ScriptedReceiver::start(vec![[respond(long), vec![Hang]].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
@@ -41,7 +41,8 @@ async fn a_connection_with_an_unread_body_is_not_reused() {
 
 #[tokio::test]
 async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_connection() {
-    // The receiver keeps its first connection open, and closes it when the second request arrives on it.
+    // The receiver keeps its first connection open after the first response. When the second request arrives
+    // on this connection, the receiver closes the connection.
     let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![ReadRequest]].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
     for _ in 0..2 {
@@ -59,7 +60,7 @@ async fn a_request_on_a_closed_idle_connection_is_sent_again_on_a_new_connection
 }
 
 #[tokio::test]
-async fn a_response_that_breaks_off_on_a_reused_connection_is_an_error() {
+async fn a_broken_response_on_a_reused_connection_is_an_error_and_the_request_is_not_sent_again() {
     let receiver = ScriptedReceiver::start(vec![[respond(OK), respond("HTTP/1.1 2")].concat(), respond(OK)]);
     let net = net(&["127.0.0.0/8"]);
     assert!(post(&net, &receiver.url("/")).await.result.is_ok());
@@ -68,12 +69,12 @@ async fn a_response_that_breaks_off_on_a_reused_connection_is_an_error() {
 }
 
 #[tokio::test]
-async fn idle_connections_are_closed() {
+async fn an_idle_connection_is_closed_within_five_seconds() {
     let receiver = ScriptedReceiver::start(vec![[respond(OK), vec![Hang]].concat()]);
     let net = net(&["127.0.0.0/8"]);
     assert!(post(&net, &receiver.url("/")).await.result.is_ok());
-    // From here on, the clock of the `tokio` runtime is paused: it jumps to the next timer as soon as no task
-    // can run.
+    // From this line on, the clock of the `tokio` runtime is paused: the clock jumps to the next timer as
+    // soon as no task can run.
     tokio::time::pause();
     let since = tokio::time::Instant::now();
     tokio::select! {

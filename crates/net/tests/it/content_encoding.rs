@@ -1,4 +1,4 @@
-//! Servers that compress a document although the request refuses compression.
+//! Tests with servers that compress a document although the request refuses compression.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::net;
 
-/// `hello` in brotli, made by the reference encoder.
+/// The text `hello`, compressed with the reference encoder of brotli.
 const HELLO_BROTLI: &[u8] = b"\x0b\x02\x80hello\x03";
-/// Five million zero bytes in brotli, made by the reference encoder.
+/// Five million zero bytes, compressed with the reference encoder of brotli.
 const ZEROS_BROTLI: &[u8] = b"\x9b\x3f\x4b\x4c\xf8\x27\x00\xe2\xb1\x40\x20\x5f\x88\x09";
 
 const LIMITS: FetchLimits =
@@ -43,7 +43,8 @@ fn zstd(data: &[u8]) -> Vec<u8> {
     compress_to_vec(data, CompressionLevel::Fastest)
 }
 
-/// Fetches a body with a `Content-Encoding`. Also returns the sum of all memory reservations.
+/// Fetches `body` from a receiver that sends the given `Content-Encoding`. Returns the result and the sum of
+/// all memory reservations, in bytes.
 async fn fetch_with(encoding: &str, body: &[u8], limits: FetchLimits) -> (Result<Vec<u8>, NetError>, usize) {
     let length = body.len();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\ncontent-encoding: {encoding}\r\n\r\n");
@@ -58,7 +59,7 @@ async fn fetch_with(encoding: &str, body: &[u8], limits: FetchLimits) -> (Result
     (fetched.map(|document| document.bytes.to_vec()), n_reserved)
 }
 
-/// Bytes that compress to about half of their size.
+/// Creates a document that gzip and similar encoders compress to about half of its size.
 fn document(n_bytes: u32) -> Vec<u8> {
     (0..n_bytes).map(|i| (i.wrapping_mul(2_654_435_761) >> 28) as u8).collect()
 }
@@ -86,7 +87,7 @@ async fn a_document_in_every_known_encoding_is_decoded() {
 }
 
 #[tokio::test]
-async fn a_compressed_document_ends_at_the_limit_of_decoded_bytes() {
+async fn a_compressed_document_with_too_many_decoded_bytes_is_refused() {
     let document = document(300_000);
     let small = FetchLimits { max_bytes: 299_999, ..LIMITS };
     for (encoding, body) in [
@@ -106,7 +107,7 @@ async fn a_compressed_document_ends_at_the_limit_of_decoded_bytes() {
 }
 
 #[tokio::test]
-async fn a_document_that_expands_a_thousandfold_is_refused_beyond_a_mebibyte() {
+async fn a_document_that_expands_more_than_a_thousandfold_is_refused_if_it_exceeds_one_mebibyte() {
     let large = FetchLimits { max_bytes: 64 << 20, ..LIMITS };
     let zeros = vec![0; 62 << 20];
     for (encoding, body) in [
@@ -125,7 +126,7 @@ async fn a_document_that_expands_a_thousandfold_is_refused_beyond_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn an_unknown_encoding_or_a_broken_body_is_an_error_that_names_the_encoding() {
+async fn the_error_for_an_unknown_content_encoding_or_a_broken_body_names_the_encoding() {
     let document = document(50_000);
     for encoding in ["compress", "gzip, br", "gzip, gzip", "utf-8"] {
         let (fetched, _) = fetch_with(encoding, b"x", LIMITS).await;

@@ -1,4 +1,4 @@
-//! Fetches of whole documents: size limits, file names, redirects.
+//! Tests of the function that fetches whole documents: size limits, file names and redirects.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pixaven_net::FetchLimits;
@@ -8,10 +8,10 @@ use pixaven_testkit::script::{respond, respond_status, respond_with};
 
 use super::{DEADLINE, OK, error_kind, net};
 
-/// The limits of each fetch.
+/// The limits of each fetch in these tests.
 pub(super) const LIMITS: FetchLimits = FetchLimits { max_bytes: 1_000, deadline: DEADLINE, max_redirects: 3 };
 
-/// A redirect to a URL.
+/// The script of a receiver that responds with a redirect to the URL `to`.
 fn redirect(to: &str) -> Vec<Action> {
     respond_with(&format!("HTTP/1.1 302 Found\nlocation: {to}\ncontent-length: 0"), "")
 }
@@ -44,7 +44,7 @@ async fn a_document_is_fetched_with_its_file_name() {
 }
 
 #[tokio::test]
-async fn a_failed_fetch_ends_with_the_matching_error_kind() {
+async fn a_failed_fetch_returns_the_error_kind_that_matches_the_cause() {
     let net = net(&["127.0.0.0/8"]);
     let endless = vec![ReadRequest, Action::send("HTTP/1.1 200 OK\r\n\r\n"), Flood(vec![b'x'; 500])];
     let chunked = "HTTP/1.1 200 OK\ntransfer-encoding: chunked";
@@ -80,7 +80,7 @@ async fn a_failed_fetch_ends_with_the_matching_error_kind() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_up_to_the_limit() {
+async fn redirects_are_followed_up_to_the_limit_of_the_fetch() {
     let net = net(&["127.0.0.0/8"]);
     let receiver = ScriptedReceiver::start(vec![
         redirect("b?c=d"),
@@ -117,7 +117,7 @@ async fn the_address_policy_applies_to_every_redirect() {
 }
 
 #[tokio::test]
-async fn credentials_and_headers_are_not_sent_to_another_origin() {
+async fn a_redirect_to_another_origin_gets_neither_the_credentials_nor_the_callers_headers() {
     let other_origin = ScriptedReceiver::start(vec![respond(OK)]);
     let origin =
         ScriptedReceiver::start(vec![redirect("/same"), redirect(other_origin.url("/other").as_str())]);

@@ -1,11 +1,11 @@
-//! The modules of this crate have no cycle.
+//! Checks that the modules of this crate do not import each other in a cycle.
 
 use std::path::Path;
 
 use pixaven_testkit::module_graph::ModuleGraph;
 
 #[test]
-fn no_cycle_of_modules() {
+fn the_modules_of_this_crate_have_no_import_cycle() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let graph = ModuleGraph::read(&src).expect("the sources can be read");
     assert!(graph.imports().len() > 10, "the imports are found");

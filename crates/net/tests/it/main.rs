@@ -1,5 +1,6 @@
-//! Outbound HTTP to receivers that misbehave in many ways. This file tests single exchanges. The submodules
-//! test reused connections, fetched documents, forward proxies and TLS.
+//! Tests of outbound HTTP to receivers that misbehave in many ways. This file tests single exchanges. The
+//! submodules test reused connections, compressed bodies, fetched documents, forward proxies, raw headers and
+//! TLS.
 
 mod connections;
 mod content_encoding;
@@ -22,19 +23,19 @@ use pixaven_testkit::script::Action::{self, Drip, Flood, Hang, ReadByte, ReadHea
 use pixaven_testkit::script::{respond, respond_status, respond_with};
 use url::Url;
 
-/// A complete response.
+/// A complete HTTP response with the status 200 and the body `ok`.
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const RESPONSE_MAX_BYTES: usize = 16 * 1024;
 
-/// The deadline of each exchange. An exchange on a busy machine ends before this deadline, and a test in
-/// which the receiver hangs does not take too long.
+/// The deadline of each exchange. This deadline is long enough for an exchange on a busy machine, and short
+/// enough for the tests in which the receiver never answers.
 const DEADLINE: Duration = Duration::from_millis(700);
 
-/// Creates a client that may connect to the networks in `allow`.
+/// Creates an HTTP client that may connect to the networks in `allow`.
 fn net(allow: &[&str]) -> Net {
     let allow = allow.iter().map(|network| network.parse().expect("the text is a network")).collect();
     Net::new(NetSettings { policy: AddressPolicy::allowing(allow), ..NetSettings::default() })
-        .expect("no CA file can be invalid")
+        .expect("settings without a CA file are valid")
 }
 
 /// Sends a small POST request.
@@ -43,7 +44,7 @@ async fn post(net: &Net, url: &Url) -> Exchange {
     net.post(url, HeaderMap::new(), body, DEADLINE, RESPONSE_MAX_BYTES).await
 }
 
-/// The kind of an error, as one word.
+/// Returns the kind of an error as one word.
 fn error_kind(error: &NetError) -> &'static str {
     match error {
         NetError::BlockedAddress { .. } => "blocked_address",
@@ -63,7 +64,8 @@ fn error_kind(error: &NetError) -> &'static str {
     }
 }
 
-/// The script of a receiver and the expected result: the status and the body, or the error kind.
+/// A test case: the script of a receiver and the expected result. The expected result is the status and the
+/// body of the response, or the kind of the error.
 struct Case {
     name: &'static str,
     script: Vec<Action>,
@@ -78,7 +80,7 @@ fn case(
     Case { name, script, expected: expected.map(|(status, body)| (status, body.as_bytes())) }
 }
 
-/// Runs all cases at the same time, and compares each result with the expected result.
+/// Runs all test cases at the same time, and compares each result with the expected result.
 async fn check(cases: Vec<Case>) {
     let net = net(&["127.0.0.0/8"]);
     let checks = cases.into_iter().map(async |Case { name, script, expected }| {
@@ -102,7 +104,7 @@ async fn check(cases: Vec<Case>) {
 }
 
 #[tokio::test]
-async fn an_exchange_with_a_complete_status_line_succeeds() {
+async fn an_exchange_succeeds_when_the_response_head_is_complete() {
     check(vec![
         case("a content length", respond(OK), Ok((200, "ok"))),
         case("no body", respond_with("HTTP/1.1 204 No Content", ""), Ok((204, ""))),
@@ -151,7 +153,7 @@ async fn an_exchange_with_a_complete_status_line_succeeds() {
 }
 
 #[tokio::test]
-async fn a_broken_body_does_not_change_the_result_of_an_exchange() {
+async fn an_exchange_succeeds_even_when_the_response_body_is_broken() {
     let chunked = "HTTP/1.1 200 OK\ntransfer-encoding: chunked";
     let gzip = "HTTP/1.1 200 OK\ncontent-encoding: gzip\ncontent-length: 4";
     let mut endless = respond_with("HTTP/1.1 200 OK\ncontent-length: 9", "ok");
@@ -170,7 +172,7 @@ async fn a_broken_body_does_not_change_the_result_of_an_exchange() {
 }
 
 #[tokio::test]
-async fn an_exchange_without_a_valid_response_head_is_a_protocol_error_or_a_timeout() {
+async fn a_response_without_a_valid_head_is_a_protocol_error_or_a_timeout() {
     let flood =
         |head: &str, rest: &str| vec![ReadRequest, Action::send(head), Flood(rest.as_bytes().to_vec())];
     check(vec![
@@ -208,7 +210,7 @@ async fn an_exchange_without_a_valid_response_head_is_a_protocol_error_or_a_time
 }
 
 #[tokio::test]
-async fn a_response_body_is_read_up_to_its_size_limit_and_the_deadline() {
+async fn a_response_body_is_read_until_the_size_limit_or_the_deadline() {
     let net = net(&["127.0.0.0/8"]);
     let head = |length: &str| Action::send(&format!("HTTP/1.1 200 OK\r\n{length}\r\n"));
     for (name, length) in [("endless", ""), ("a gigabyte", "content-length: 1000000000\r\n")] {
@@ -227,7 +229,7 @@ async fn a_response_body_is_read_up_to_its_size_limit_and_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_post_sends_only_the_expected_headers() {
+async fn a_post_request_has_only_the_expected_headers() {
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let mut url = receiver.url("/hook/a%20b?c=d#fragment");
     url.set_username("us:er").unwrap();
@@ -254,7 +256,7 @@ async fn a_post_sends_only_the_expected_headers() {
 }
 
 #[tokio::test]
-async fn a_forbidden_address_is_never_connected_to() {
+async fn the_client_never_connects_to_a_forbidden_address() {
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let port = receiver.address.port();
     let strict = net(&[]);
@@ -287,7 +289,7 @@ async fn a_forbidden_address_is_never_connected_to() {
 }
 
 #[tokio::test]
-async fn an_unreachable_or_unsupported_url_ends_with_the_matching_error_kind() {
+async fn a_post_to_an_unreachable_or_unsupported_url_returns_the_matching_error_kind() {
     let closed = ClosedPort::reserve();
     let net = net(&["127.0.0.0/8"]);
     for (url, expected) in [

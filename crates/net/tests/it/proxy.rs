@@ -1,4 +1,5 @@
-//! Exchanges through a forward proxy: the CONNECT request, and errors of the proxy and of the peer.
+//! Tests of exchanges through a forward proxy: the CONNECT request, errors of the proxy, and errors of the
+//! peer behind the proxy.
 
 use std::path::Path;
 
@@ -11,20 +12,20 @@ use url::Url;
 
 use super::{DEADLINE, OK, error_kind, post};
 
-/// Creates a client that connects through a proxy and may connect to the networks in `allow`.
+/// Creates an HTTP client that connects through `proxy` and may connect to the networks in `allow`.
 pub(super) fn net_with_proxy(proxy: &str, allow: &[&str], extra_ca: Option<&Path>) -> Net {
     let allow = allow.iter().map(|network| network.parse().expect("the text is a network")).collect();
     let address = proxy.parse().expect("the text is the address of a proxy");
     Net::new(NetSettings {
         policy: AddressPolicy::allowing(allow),
         extra_ca_file: extra_ca.map(Path::to_owned),
-        proxy: Some(Proxy::new(address, None, DEADLINE / 2).expect("no CA file can be invalid")),
+        proxy: Some(Proxy::new(address, None, DEADLINE / 2).expect("no credentials are loaded")),
     })
     .expect("the CA file is PEM, if there is one")
 }
 
 #[tokio::test]
-async fn the_connect_request_names_the_checked_address() {
+async fn the_connect_request_to_the_proxy_names_the_checked_ip_address() {
     let proxy = ForwardProxy::start(vec![]);
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let net = net_with_proxy(&proxy.url(), &["127.0.0.0/8"], None);
@@ -45,7 +46,7 @@ async fn the_connect_request_names_the_checked_address() {
 }
 
 #[tokio::test]
-async fn a_tunnel_is_reused_for_the_next_exchange() {
+async fn a_tunnel_through_a_proxy_is_reused_for_the_next_exchange() {
     let proxy = ForwardProxy::start(vec![]);
     let receiver = ScriptedReceiver::start(vec![[respond(OK), respond(OK)].concat()]);
     let net = net_with_proxy(&proxy.url(), &["127.0.0.0/8"], None);
@@ -69,7 +70,7 @@ async fn a_forbidden_address_is_not_reached_through_a_proxy() {
 }
 
 #[tokio::test]
-async fn each_refused_connect_request_is_an_error_of_the_proxy_or_of_the_peer() {
+async fn a_refused_connect_request_is_an_error_of_the_proxy_or_of_the_peer_depending_on_the_answer() {
     for (name, action, expected) in [
         (
             "demands credentials",
@@ -119,7 +120,7 @@ async fn each_refused_connect_request_is_an_error_of_the_proxy_or_of_the_peer() 
 }
 
 #[tokio::test]
-async fn an_unreachable_proxy_is_an_error_of_the_proxy() {
+async fn an_unreachable_proxy_is_reported_as_an_error_of_the_proxy() {
     let closed = ClosedPort::reserve();
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     for (name, proxy) in [
@@ -133,11 +134,12 @@ async fn an_unreachable_proxy_is_an_error_of_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_accepts_no_connection_causes_a_timeout_of_the_proxy() {
+async fn a_proxy_that_accepts_no_connection_is_reported_as_a_timeout_of_the_proxy() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let proxy = socket.listen(0).unwrap();
-    // This connection fills the proxy's queue of connections, because the proxy never accepts a connection.
+    // This connection fills the backlog of the proxy's listening socket, because the proxy never accepts a
+    // connection.
     let _queued = std::net::TcpStream::connect(proxy.local_addr().unwrap()).unwrap();
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let net = net_with_proxy(&format!("http://{}", proxy.local_addr().unwrap()), &["127.0.0.0/8"], None);
@@ -146,7 +148,7 @@ async fn a_proxy_that_accepts_no_connection_causes_a_timeout_of_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_peer_that_hangs_behind_a_proxy_causes_a_timeout_of_the_peer() {
+async fn a_silent_peer_behind_a_proxy_is_reported_as_a_timeout_of_the_peer() {
     let proxy = ForwardProxy::start(vec![]);
     let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Hang]]);
     let net = net_with_proxy(&proxy.url(), &["127.0.0.0/8"], None);

@@ -1,4 +1,5 @@
-//! Response headers with raw bytes that are not ASCII. Browsers read them, so servers send them.
+//! Tests of response headers that contain raw bytes outside ASCII. Browsers accept such headers, so some
+//! servers send them.
 
 use http::HeaderMap;
 use pixaven_testkit::receiver::ScriptedReceiver;
@@ -7,13 +8,14 @@ use pixaven_testkit::script::{Action, respond};
 use super::fetch::LIMITS;
 use super::{OK, error_kind, net};
 
-/// A redirect to a location of raw bytes.
+/// The script of a receiver that responds with a redirect whose `Location` header contains the given raw
+/// bytes.
 fn redirect(location: &[u8]) -> Vec<Action> {
     respond([b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: ", location, b"\r\n\r\n"].concat())
 }
 
 #[tokio::test]
-async fn a_raw_utf8_or_latin1_location_is_followed_with_the_same_bytes() {
+async fn a_redirect_location_in_raw_utf8_or_latin1_is_followed_with_the_same_bytes() {
     let net = net(&["127.0.0.0/8"]);
     for (location, expected) in [
         ("/caf\u{e9}.png?a=\u{e9}".as_bytes(), "GET /caf%C3%A9.png?a=%C3%A9 HTTP/1.1"),
@@ -31,7 +33,7 @@ async fn a_raw_utf8_or_latin1_location_is_followed_with_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn a_raw_utf8_or_latin1_file_name_is_read() {
+async fn a_file_name_header_in_raw_utf8_or_latin1_is_decoded() {
     let net = net(&["127.0.0.0/8"]);
     for name in ["caf\u{e9}.png".as_bytes(), b"caf\xe9.png"] {
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-disposition: attachment; filename=\"";

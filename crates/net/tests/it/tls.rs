@@ -1,4 +1,5 @@
-//! Outbound TLS: the certificates that are accepted, and the errors for certificates that are refused.
+//! Tests of outbound TLS: which certificates are accepted, and which errors are reported for refused
+//! certificates.
 
 use std::sync::Arc;
 
@@ -15,15 +16,15 @@ use super::fetch::LIMITS;
 use super::proxy::net_with_proxy;
 use super::{OK, error_kind, post};
 
-/// Creates a client that trusts the certificate authority `authority`: the configured CA file contains its
-/// certificate.
+/// Creates an HTTP client that trusts the certificate authority `authority`, because its configured CA file
+/// contains the certificate of `authority`.
 fn net_with_trust(authority: &CertificateAuthority) -> Net {
     let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("the text is a network")]);
     let extra_ca_file = Some(authority.pem_file().to_owned());
     Net::new(NetSettings { policy, extra_ca_file, ..NetSettings::default() }).expect("the CA file is PEM")
 }
 
-/// Starts a receiver that responds with OK over TLS.
+/// Starts a receiver that responds over TLS with status 200.
 fn serve(config: Arc<ServerConfig>) -> ScriptedReceiver {
     ScriptedReceiver::start_tls(config, vec![respond(OK)])
 }
@@ -57,7 +58,7 @@ async fn only_a_valid_certificate_for_the_host_from_a_trusted_authority_is_accep
 }
 
 #[tokio::test]
-async fn behind_a_proxy_the_certificate_of_the_receiver_is_checked() {
+async fn the_certificate_of_a_receiver_behind_a_proxy_is_checked() {
     let trusted = CertificateAuthority::new();
     let proxy = ForwardProxy::start(vec![]);
     let net = net_with_proxy(&proxy.url(), &["127.0.0.0/8"], Some(trusted.pem_file()));
@@ -72,7 +73,7 @@ async fn behind_a_proxy_the_certificate_of_the_receiver_is_checked() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_an_ip_address_is_accepted() {
+async fn a_certificate_for_an_ip_address_is_accepted_when_the_url_names_this_address() {
     let trusted = CertificateAuthority::new();
     let receiver = serve(trusted.server_config("127.0.0.1"));
     let url = Url::parse(&format!("https://{}/", receiver.address)).unwrap();
@@ -80,7 +81,7 @@ async fn a_certificate_for_an_ip_address_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_peer_that_speaks_no_tls_ends_with_the_matching_error_kind() {
+async fn an_https_request_to_a_peer_without_tls_returns_the_matching_error_kind() {
     let net = net_with_trust(&CertificateAuthority::new());
     for (name, script, expected) in [
         ("plain HTTP", vec![Action::ReadByte, Action::Send(OK.into()), Action::Hang], "tls"),

@@ -1,4 +1,5 @@
-//! The reasons of failed TLS handshakes, and certificates that are trusted without an authority.
+//! Tests of the reasons that failed TLS handshakes report, and of certificates that are trusted without a
+//! certificate authority.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,14 +18,15 @@ use url::Url;
 use super::fetch::LIMITS;
 use super::{OK, post};
 
-/// A client that trusts the certificates in a PEM file.
+/// Creates an HTTP client that trusts the certificates in a PEM file.
 fn net_with_file(path: &Path) -> Net {
     let policy = AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("the text is a network")]);
     let extra_ca_file = Some(path.to_owned());
     Net::new(NetSettings { policy, extra_ca_file, ..NetSettings::default() }).expect("the file is PEM")
 }
 
-/// A self-signed certificate in PEM, and the TLS configuration of a server that presents it.
+/// Creates a self-signed certificate. Returns the certificate in PEM, and the TLS configuration of a server
+/// that presents the certificate.
 fn self_signed(host: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, Arc<ServerConfig>) {
     let mut params = CertificateParams::new(vec![host.to_owned()]).expect("the host is a DNS name");
     change(&mut params);
@@ -46,7 +48,8 @@ fn is_authority(params: &mut CertificateParams) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
 }
 
-/// Posts to and fetches from a receiver. Both give the same reason, or both succeed.
+/// Sends a POST request to `url` and fetches the same URL. Checks that the POST and the fetch both succeed or
+/// both fail for the same TLS reason, and returns this result.
 async fn reason(net: &Net, url: &Url) -> Result<(), TlsReason> {
     let of = |error: NetError| match error {
         NetError::Tls(failure) => failure.reason().clone(),
@@ -59,7 +62,7 @@ async fn reason(net: &Net, url: &Url) -> Result<(), TlsReason> {
 }
 
 #[tokio::test]
-async fn a_failed_handshake_names_its_reason() {
+async fn the_error_of_a_failed_tls_handshake_names_the_reason() {
     let trusted = CertificateAuthority::new();
     let net = net_with_file(trusted.pem_file());
     let future = |params: &mut CertificateParams| {
@@ -90,7 +93,7 @@ async fn a_failed_handshake_names_its_reason() {
 }
 
 #[tokio::test]
-async fn a_host_with_only_old_protocol_versions_or_without_tls_names_its_reason() {
+async fn a_handshake_with_a_host_without_tls_or_with_only_old_tls_versions_names_the_reason() {
     let net = net_with_file(CertificateAuthority::new().pem_file());
     let protocol_version_alert = vec![21, 3, 1, 0, 2, 2, 70];
     let receiver = ScriptedReceiver::start(vec![vec![
@@ -104,7 +107,7 @@ async fn a_host_with_only_old_protocol_versions_or_without_tls_names_its_reason(
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_in_the_extra_file_is_accepted_for_its_host_and_within_its_validity() {
+async fn a_self_signed_certificate_in_the_extra_ca_file_is_accepted_only_for_its_host_and_while_valid() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("certificate.pem");
     let expired = |params: &mut CertificateParams| {

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::ModulePath;
 
-/// Reads every source file below a directory. `module` is the path of the module that the directory belongs to.
+/// Reads every source file below a directory into `sources`. `module` is the path of the module that belongs
+/// to the directory.
 pub(super) fn read_directory(
     directory: &Path,
     module: &mut ModulePath,
@@ -33,13 +34,15 @@ pub(super) fn read_directory(
     Ok(())
 }
 
-/// The source without its line comments and without its test module, which stands at the end.
+/// Returns a source text without its line comments and without its test module, which must be the last item
+/// of the file.
 pub(super) fn code_of(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
     text.lines().map(|line| line.split("//").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// All paths in the code that begin with a keyword, with every group `{a, b}` expanded.
+/// Returns all paths in the code that begin with `crate`, `super` or `self`. Each group `{a, b}` is expanded
+/// into one path for each element.
 pub(super) fn paths_of(code: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for keyword in ["crate", "super", "self"] {
@@ -54,7 +57,8 @@ pub(super) fn paths_of(code: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// Parses one path at the beginning of `text` into `paths`. Returns the rest of the text.
+/// Parses one path at the beginning of `text`, and appends the path to `paths`. A group in the path gives
+/// several paths. Returns the rest of `text`.
 fn expand<'a>(text: &'a str, prefix: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> &'a str {
     let n_prefix = prefix.len();
     let mut rest = text;
@@ -74,7 +78,8 @@ fn expand<'a>(text: &'a str, prefix: &mut Vec<String>, paths: &mut Vec<Vec<Strin
         while !group.trim_start().starts_with('}') && !group.trim_start().is_empty() {
             let before = group;
             group = expand(group.trim_start(), prefix, paths);
-            // An alias, a glob and the comma end an element of a group.
+            // The rest of a group's element, such as an alias or a glob, is skipped up to the comma or the
+            // closing brace.
             let end = group.find([',', '}']).unwrap_or(group.len());
             group = group[end..].strip_prefix(',').unwrap_or(&group[end..]);
             if group.len() == before.len() {
@@ -89,7 +94,8 @@ fn expand<'a>(text: &'a str, prefix: &mut Vec<String>, paths: &mut Vec<Vec<Strin
     rest
 }
 
-/// The names that a module re-exports by `pub use` or `pub(…) use`, with their paths relative to the module.
+/// Returns the names that a module re-exports with `pub use` or `pub(…) use`, each with its path relative to
+/// the module.
 pub(super) fn reexports_of(code: &str) -> BTreeMap<String, Vec<String>> {
     let mut reexports = BTreeMap::new();
     for statement in code.split(';') {

@@ -1,7 +1,8 @@
-//! Checkpoints: copying the write-ahead log into the database. A thread with its own connection does this
-//! while the writer continues, so no commit waits for the flush of the database. When writes never pause, the
-//! checkpoint thread cannot copy the whole log, and the log grows. The writer then copies the remaining pages
-//! itself between two commits, and SQLite writes the log from the beginning of its file again.
+//! Checkpoints, which copy the write-ahead log into the database. A checkpoint thread with its own connection
+//! copies the log while the writer continues, so no commit waits for the flush of the database file. When
+//! writes never pause, the checkpoint thread cannot copy the whole log, and the log grows. In this case, the
+//! writer itself copies the remaining pages between two commits, and SQLite starts to write the log from the
+//! beginning of the log file again.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -21,12 +22,12 @@ pub(super) struct Checkpointer {
     ended: Receiver<()>,
 }
 
-/// The length of the write-ahead log.
+/// The length of the write-ahead log, in pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LogLength {
-    /// All pages of the log.
+    /// The number of all pages in the log.
     pub(super) n_pages: u64,
-    /// The pages that are not yet copied into the database.
+    /// The number of pages that are not yet copied into the database.
     pub(super) n_uncopied_pages: u64,
 }
 
@@ -37,7 +38,8 @@ impl Checkpointer {
         let (end, ended) = sync_channel(1);
         spawn("ledger-checkpoint", move || {
             while requested.recv().is_ok() {
-                // The result is ignored, because the writer measures the log after every commit.
+                // The result of the checkpoint is ignored, because the writer measures the log after every
+                // commit.
                 let _ = checkpoint(&connection, &shared);
             }
             drop(connection);
@@ -46,25 +48,26 @@ impl Checkpointer {
         Ok(Self { requests, ended })
     }
 
-    /// Requests a checkpoint. If a checkpoint is running, another checkpoint follows it.
+    /// Requests a checkpoint. If a checkpoint is running, another checkpoint follows the running checkpoint.
     pub(super) fn request(&self) {
-        // A full queue means that a checkpoint is requested already. A disconnected queue means that the
-        // thread has ended and has nothing left to copy.
+        // An error is ignored. If the queue is full, a checkpoint is requested already. If the queue is
+        // closed, the checkpoint thread has ended, and no request is needed.
         let _ = self.requests.try_send(());
     }
 
-    /// Ends the thread, and returns after the thread has closed its connection.
+    /// Ends the checkpoint thread, and returns after the thread has closed its connection.
     pub(super) fn stop(self) {
         let Self { requests, ended } = self;
         drop(requests);
-        // Nothing is ever sent on this channel. When the thread ends, it closes the channel.
+        // Nothing is ever sent on this channel. The receive returns when the thread ends, because the thread
+        // then closes the channel.
         let _ = ended.recv();
     }
 }
 
-/// Waits for a running checkpoint, then copies as much of the log as the open read transactions allow.
-/// Returns the length of the log, or `None` after an error. If the error means that written bytes may be
-/// lost, the function also poisons the database.
+/// Waits for a running checkpoint, then copies as much of the write-ahead log as the open read transactions
+/// allow. Returns the length of the log, or `None` after an error. If the error means that written bytes may
+/// be lost, the function also marks the database as poisoned.
 pub(super) fn checkpoint(connection: &Connection, shared: &Shared) -> Option<LogLength> {
     let _lock = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
     match run(connection, CheckpointMode::PASSIVE) {
@@ -78,13 +81,14 @@ pub(super) fn checkpoint(connection: &Connection, shared: &Shared) -> Option<Log
     }
 }
 
-/// Copies the whole log into the database and truncates the log, before the database is closed. An error is
-/// ignored, because the log is durable and the next start copies it.
+/// Copies the whole write-ahead log into the database and truncates the log, before the database is closed.
+/// An error is ignored, because the log is durable and is read again when the database is opened the next
+/// time.
 pub(super) fn truncate_log(connection: &Connection) {
     drop(run(connection, CheckpointMode::TRUNCATE));
 }
 
-/// Measures the log without copying it.
+/// Measures the write-ahead log without copying pages.
 pub(super) fn measure(connection: &Connection) -> Option<LogLength> {
     run(connection, CheckpointMode::NOOP).ok()
 }

@@ -1,5 +1,5 @@
-//! Connections to the file: creating the file, configuring each kind of connection, passing the shared
-//! statements and values to SQLite, and translating its errors.
+//! Connections to the SQLite file: creates the file, configures each kind of connection, passes the shared
+//! statements and values to SQLite, and translates the errors of SQLite.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -22,21 +22,22 @@ use crate::sql::row::{ColumnSource, Row};
 use crate::sql::sql_value::SqlValue;
 use crate::sql::statement::{Dialect, Statement};
 
-/// The fragment is empty, because SQLite allows one writer at a time and claims never run at the same time.
+/// For SQLite, the fragment `skip_locked` is empty, because SQLite allows one writer at a time and claims
+/// never run at the same time.
 pub(super) static DIALECT: Dialect = Dialect { skip_locked: "" };
 
-/// The longest time that a statement waits for another process that writes.
+/// The longest time that a statement waits for a lock of another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of prepared statements per connection. It exceeds the number of statements, so each statement
-/// is prepared only once.
+/// The number of prepared statements that each connection keeps. This number exceeds the number of all SQL
+/// statements, so each statement is prepared only once.
 const N_CACHED_STATEMENTS: usize = 128;
 
-/// The size to which SQLite truncates the log file when it writes the log from the beginning of the file
-/// again.
+/// The size, in bytes, to which SQLite truncates the file of the write-ahead log when it starts to write the
+/// log from the beginning of the file again.
 const WAL_FILE_LIMIT_BYTES: i64 = 64 << 20;
 
-/// The purpose of a connection.
+/// The purpose of a connection to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Writer,
@@ -47,11 +48,11 @@ pub(super) enum Role {
 /// A connection with an open transaction.
 pub(super) struct OpenTransaction<'c>(pub(super) &'c Connection);
 
-/// Creates the directory and an empty file that only its owner can read. SQLite gives the files of the
-/// write-ahead log the same permissions. An existing file is not changed.
+/// Creates the directory and an empty database file that only its owner can read. SQLite gives the same
+/// permissions to the files of the write-ahead log. An existing file is not changed.
 ///
-/// Returns the locked directory. The lock makes processes open the file one after the other, because SQLite
-/// fails without waiting when two processes switch a new file to the write-ahead log at the same time.
+/// Returns the locked directory. The lock makes processes open the file one after the other. Without the
+/// lock, SQLite would fail when two processes switch a new file to the write-ahead log at the same time.
 pub(super) fn create(path: &Path) -> Result<File, Error> {
     create_file(path).map_err(|source| Error::Create { path: path.to_owned(), source })
 }
@@ -65,7 +66,8 @@ fn create_file(path: &Path) -> io::Result<File> {
     let directory = File::open(directory)?;
     directory.lock()?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // The directory is flushed, because the file's directory entry must be as durable as its content.
+        // The directory is flushed to disk, because the directory entry of the file must be as durable as the
+        // content of the file.
         Ok(_) => directory.sync_all()?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
@@ -73,13 +75,13 @@ fn create_file(path: &Path) -> io::Result<File> {
     Ok(directory)
 }
 
-/// Opens an existing file for a role. A file of another program is refused and not changed.
+/// Opens an existing database file for the given role. A file of another program is refused and not changed.
 pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| opening_error(error, path))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(statement_error)?;
-    // All checks run in one transaction, because another process may turn an empty file into a ledger between
-    // two checks.
+    // All checks of the file run in one transaction, because another process may turn an empty file into a
+    // ledger between two checks.
     let snapshot = connection.unchecked_transaction().map_err(statement_error)?;
     migrate::n_applied(&snapshot, path)?;
     drop(snapshot);
@@ -89,14 +91,15 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
 
 fn configure(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(N_CACHED_STATEMENTS);
-    // With stable query plans SQLite does not compile a statement again for other parameter values.
+    // With this setting (query planner stability guarantee), SQLite does not compile a statement again when
+    // the values of its parameters change.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // In WAL mode, `synchronous` must be FULL: with a lower level, SQLite does not flush the log at every
-    // commit.
+    // In WAL mode, `synchronous` must be FULL: with a lower level, SQLite does not flush the write-ahead log
+    // at every commit.
     connection.pragma_update(None, "synchronous", "full")?;
-    // SQLite's automatic checkpoints are off, because the writer and the checkpoint thread decide when to
-    // copy the log.
+    // The automatic checkpoints of SQLite are off, because the writer and the checkpoint thread decide when
+    // to copy the write-ahead log.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_FILE_LIMIT_BYTES)?;
     connection.pragma_update(None, "temp_store", "memory")?;
@@ -187,7 +190,7 @@ pub(super) fn execute(connection: &Connection, sql: &'static str) -> Result<(), 
     executed.map(drop).map_err(transaction_failure)
 }
 
-/// Converts the SQLite error of a statement into the error of its operation.
+/// Converts the SQLite error of a statement into the error of the operation that ran the statement.
 pub(super) fn statement_error(error: rusqlite::Error) -> Error {
     match error.sqlite_error().map(|error| error.extended_code) {
         Some(ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Error::Exists,
@@ -195,7 +198,7 @@ pub(super) fn statement_error(error: rusqlite::Error) -> Error {
     }
 }
 
-/// Converts the SQLite error of a statement that ran while the file was opened.
+/// Converts the SQLite error of a statement that ran during the opening of the file.
 pub(super) fn opening_error(error: rusqlite::Error, path: &Path) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         return Error::NotALedger { path: path.to_owned() };
@@ -203,7 +206,7 @@ pub(super) fn opening_error(error: rusqlite::Error, path: &Path) -> Error {
     statement_error(error)
 }
 
-/// Converts an error into the failure of the whole transaction.
+/// Converts an SQLite error into the failure of the whole transaction.
 pub(super) fn transaction_failure(error: rusqlite::Error) -> TransactionFailure {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -215,17 +218,17 @@ pub(super) fn transaction_failure(error: rusqlite::Error) -> TransactionFailure 
     }
 }
 
-/// Whether the operating system refused a write, because a quota is used up or a file has reached its largest
-/// size. SQLite reports such a refusal and a full disk with different errors, but in both cases rolls the
-/// transaction back or ends the checkpoint. No earlier commit is lost, because each was flushed before it was
-/// answered.
+/// Returns whether the operating system refused a write, because a quota is used up or a file has reached its
+/// largest size. SQLite reports a refused write and a full disk with different errors. In both cases, SQLite
+/// rolls the transaction back or ends the checkpoint. No earlier commit is lost, because every commit was
+/// flushed before its callers got an answer.
 fn is_refused_write(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
 }
 
-/// Whether written bytes may be lost. The errors in the list lose no written bytes. The list includes the
-/// errors of the log's shared index (`SHM`), because a disk that becomes full causes these errors before a
-/// write to the database or the log fails.
+/// Returns whether written bytes may be lost. The errors in this list lose no written bytes. The list
+/// contains the errors of the shared index (`SHM`) of the write-ahead log, because a disk that becomes full
+/// causes these errors before a write to the database or to the log fails.
 fn is_lost_write(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     !matches!(
@@ -247,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_flush_poisons_the_database_and_a_refused_write_does_not() {
+    fn a_failed_flush_poisons_the_database_but_a_refused_write_does_not() {
         let of = |code| transaction_failure(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
         for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_IOERR_TRUNCATE] {
             assert!(matches!(of(code), TransactionFailure::Poisoned), "{code}");

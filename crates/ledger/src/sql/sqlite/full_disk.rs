@@ -1,6 +1,6 @@
-//! Tests of a full disk: the ledger refuses new work, keeps every change that it has confirmed, and accepts
-//! work again when space is free again. The tests limit the number of pages of the database. At this limit
-//! SQLite fails as on a full disk.
+//! Tests of a full disk. The ledger must refuse new work, keep every change that it has confirmed, and accept
+//! work again when space is free again. The tests limit the number of pages of the database. When SQLite
+//! reaches this limit, it fails in the same way as on a full disk.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::sql::{self, Tx};
 
 const MAX_PAGES: i64 = 120;
 
-/// A database of at most [`MAX_PAGES`] pages.
+/// Opens a database of at most [`MAX_PAGES`] pages.
 fn small_database(path: &Path, clock: &Clock) -> Database {
     create(path).unwrap();
     let mut connection = open(path, Role::Writer).unwrap();
@@ -70,7 +70,7 @@ fn empty_outcome() -> JobOutcome {
     JobOutcome { payload: String::new(), usage: UsageDelta::default(), result: None, redacted_spec: None }
 }
 
-/// Ends ten jobs and their webhooks, and deletes them. SQLite can then use their pages again.
+/// Ends ten jobs and their webhooks, and deletes them, so that SQLite can use their pages again.
 async fn free_pages(database: &Database, clock: &Clock) {
     write(database, |tx| {
         for lease in sql::jobs::claim(tx, 10, 1_000)? {
@@ -89,7 +89,7 @@ async fn free_pages(database: &Database, clock: &Clock) {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_new_requests_until_space_is_free() {
+async fn on_a_full_disk_the_ledger_refuses_new_requests_until_space_is_free() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Clock::manual(0);
     let database = small_database(&directory.path().join("ledger.db"), &clock);
@@ -107,8 +107,8 @@ async fn a_full_disk_refuses_new_requests_until_space_is_free() {
     assert_eq!(unfinished(&database, accepted.clone()).await, accepted, "accepted requests are stored");
     assert!(unfinished(&database, vec![refused.0]).await.is_empty(), "the refused request is not stored");
 
-    // Three requests are accepted at the same time. Exactly the requests that were answered with success are
-    // stored.
+    // Three requests are accepted at the same time. Afterwards the ledger must contain exactly those requests
+    // that were answered with success.
     let ids: [Uuid; 3] = std::array::from_fn(|_| Uuid::new_v4());
     let (a, b, c) = tokio::join!(
         accept(&database, account, ids[0]),
@@ -123,10 +123,10 @@ async fn a_full_disk_refuses_new_requests_until_space_is_free() {
     accept(&database, account, Uuid::new_v4()).await.unwrap();
 }
 
-/// When the report of an attempt fails because the disk is full, nothing changes. The holder of the lease can
-/// then report the attempt again, here with fewer bytes, which fit.
+/// The report of an attempt fails because the disk is full, and changes nothing. The holder of the lease can
+/// therefore report the attempt again. In this test, the second report has fewer bytes, so that it fits.
 #[tokio::test]
-async fn a_lease_is_still_held_after_a_report_failed_because_the_disk_was_full() {
+async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_disk_is_full() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Clock::manual(0);
     let database = small_database(&directory.path().join("ledger.db"), &clock);
@@ -159,9 +159,9 @@ async fn a_lease_is_still_held_after_a_report_failed_because_the_disk_was_full()
     assert!(matches!(record(short).await, Ok(RecordEffect::Applied)));
 }
 
-/// After a failed flush the content of the disk is unknown, so neither writes nor reads can be trusted.
+/// After a failed flush, the content of the disk is unknown. Therefore neither writes nor reads may succeed.
 #[tokio::test]
-async fn after_a_failed_flush_every_operation_fails() {
+async fn after_a_failed_flush_every_operation_of_the_ledger_fails() {
     let directory = tempfile::tempdir().unwrap();
     let database = small_database(&directory.path().join("ledger.db"), &Clock::manual(0));
     let account = add_account(&database).await;

@@ -1,5 +1,5 @@
-//! A database without a file, without threads and without flushes, for tests that run more operations than a
-//! disk could flush in time.
+//! A ledger database without a file, without threads and without flushes, for tests that run more operations
+//! than a disk could flush in the same time.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::due_signal::{DueUpdate, Queue};
 use crate::error::Error;
 use crate::sql::Tx;
 
-/// A new ledger in memory.
+/// Creates an empty ledger database in memory.
 pub(crate) fn memory() -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
     connection.set_prepared_statement_cache_capacity(256);
@@ -21,7 +21,7 @@ pub(crate) fn memory() -> Connection {
     connection
 }
 
-/// Runs one operation in its own transaction, as the writer does.
+/// Runs one operation in its own transaction, like the writing thread does.
 pub(crate) fn transact<T>(
     connection: &Connection,
     now_ms: i64,

@@ -1,5 +1,6 @@
-//! Migrates the schema of a file to the newest version. Migrations run in the order of their numbers, and
-//! never change after a release. The file stores the number of migrations that were applied to it.
+//! Migrates the schema of a database file to the newest version. Migrations run in the order of their
+//! numbers, and a migration never changes after a release. The file stores the number of migrations that were
+//! applied to the file.
 
 use std::path::Path;
 
@@ -8,10 +9,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::connection::{opening_error, statement_error};
 use crate::error::Error;
 
-/// Marks a file as a ledger: "PXVN" in ASCII.
+/// The SQLite application id that marks a file as a ledger: "PXVN" in ASCII.
 const APPLICATION_ID: i64 = 0x5058_564e;
 
-/// The migrations in order. Migration `n` is element `n - 1`.
+/// The SQL of the migrations in order. Migration number `n` is element `n - 1`.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_watermarks.sql"),
@@ -22,8 +23,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_column_names.sql"),
 ];
 
-/// Runs the missing migrations in one transaction. Two processes that open a new file at the same time
-/// therefore cannot run the same migration twice, and a failed migration leaves the file unchanged.
+/// Runs all migrations that were not yet applied to the file, in one transaction. Because of the transaction,
+/// two processes that open a new file at the same time cannot run the same migration twice, and a failed
+/// migration leaves the file unchanged.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(statement_error)?;
@@ -38,8 +40,8 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Er
     transaction.commit().map_err(statement_error)
 }
 
-/// Returns the number of migrations that were applied to the file. Fails for files of other programs and of
-/// newer versions of this program.
+/// Returns the number of migrations that were applied to the file. Fails if another program or a newer
+/// version of this program wrote the file.
 pub(super) fn n_applied(connection: &Connection, path: &Path) -> Result<usize, Error> {
     let application_id = pragma(connection, path, "application_id")?;
     let version = pragma(connection, path, "user_version")?;

@@ -1,5 +1,5 @@
-//! Tests the query plans that SQLite makes for the shared statements: no statement may scan a table that
-//! grows.
+//! Tests the query plans that SQLite makes for the SQL statements of the ledger: no statement may scan a
+//! table that grows.
 
 use rusqlite::Connection;
 
@@ -7,7 +7,7 @@ use super::connection::{DIALECT, Role, create, open};
 use super::migrate::migrate;
 use crate::sql::all_statements;
 
-/// Tables with few rows, which operators add by hand.
+/// Tables that have few rows, because operators add their rows by hand.
 const SMALL_TABLES: [&str; 3] = ["accounts", "api_keys", "webhook_secrets"];
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
@@ -23,8 +23,9 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     steps
 }
 
-/// Whether the run time of a statement can grow with the size of a table. Allowed are scans of a small table,
-/// scans of a subquery with a `LIMIT`, and scans of an index that stop at the first row.
+/// Returns whether the run time of a statement can grow with the size of a table. Three kinds of scans are
+/// allowed: scans of a small table, scans of a subquery with a `LIMIT`, and scans of an index that stop at
+/// the first row.
 fn grows(steps: &[String], sql: &str) -> bool {
     let scanned: Vec<_> = steps.iter().filter_map(|step| step.strip_prefix("SCAN ")).collect();
     let is_small = |scan: &&str| SMALL_TABLES.contains(&scan.split(' ').next().unwrap_or_default());
@@ -35,7 +36,7 @@ fn grows(steps: &[String], sql: &str) -> bool {
 }
 
 #[test]
-fn no_statement_scans_a_growing_table() {
+fn no_sql_statement_of_the_ledger_scans_a_growing_table() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     create(&path).unwrap();

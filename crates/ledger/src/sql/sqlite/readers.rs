@@ -1,4 +1,5 @@
-//! The reading threads. They run the operations that change nothing, each on one snapshot of the database.
+//! The reading threads of the database. They run the operations that change nothing, and each operation reads
+//! one snapshot of the database.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,11 +15,12 @@ use crate::error::Error;
 use crate::sql::Tx;
 use crate::sql::operation::{Operation, TransactionFailure};
 
-/// The largest number of operations in the queue. Further operations fail with [`Error::Busy`].
+/// The largest number of read operations that wait in the queue. Further operations fail with
+/// [`Error::Busy`].
 const MAX_WAITING_OPERATIONS: usize = 1024;
 
-/// Starts the threads, and returns their queue. A thread ends when it gets a stop message, or when all
-/// senders of the queue are dropped.
+/// Starts the reading threads, and returns their common queue. A thread ends when it receives a stop message,
+/// or when all senders of the queue are dropped.
 pub(super) fn start(
     path: &Path,
     n_threads: usize,
@@ -39,8 +41,8 @@ pub(super) fn start(
     Ok(queue)
 }
 
-/// Runs operations until the thread ends. Returns the sender of the stop message, which the thread drops
-/// after it has closed its connection.
+/// Runs operations until the thread must end. Returns the sender of the stop message. The thread drops this
+/// sender after it has closed its connection.
 fn run(
     connection: &Connection,
     clock: &Clock,
@@ -48,7 +50,8 @@ fn run(
     messages: &Mutex<Receiver<Message>>,
 ) -> Option<oneshot::Sender<()>> {
     loop {
-        // This thread holds the lock while it waits for a message. The other threads wait for the lock.
+        // This thread holds the lock on the queue while it waits for a message. The other threads wait for
+        // the lock.
         let message = messages.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let mut operation = match message {
             Ok(Message::Run(operation)) => operation,

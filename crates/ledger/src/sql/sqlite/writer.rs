@@ -1,7 +1,7 @@
-//! The writing thread. It takes all waiting operations from the queue, up to [`MAX_BATCH_LEN`], runs each in
-//! a savepoint of one transaction, commits once, and then answers all callers. During the flush of a commit,
-//! new operations wait in the queue and share the next commit. The number of flushes per second therefore
-//! depends on the disk and not on the number of operations.
+//! The writing thread of the database. The thread takes all waiting operations from the queue, up to
+//! [`MAX_BATCH_LEN`], runs each operation in a savepoint of one transaction, commits once, and then answers
+//! all callers. During the flush of a commit, new operations wait in the queue and share the next commit. The
+//! number of flushes per second therefore depends on the disk and not on the number of operations.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,23 +20,25 @@ use crate::error::Error;
 use crate::sql::Tx;
 use crate::sql::operation::{Operation, RunEffect, TransactionFailure};
 
-/// The largest number of operations in the queue. Further operations fail with [`Error::Busy`].
+/// The largest number of write operations that wait in the queue. Further operations fail with
+/// [`Error::Busy`].
 const MAX_WAITING_OPERATIONS: usize = 4096;
 
-/// The largest number of operations in one commit. Without a limit, the first operation could wait for a long
-/// time.
+/// The largest number of operations in one commit. Without this limit, the first operation of a commit could
+/// wait for a long time.
 const MAX_BATCH_LEN: usize = 512;
 
-/// After this time without an operation, the writer requests a checkpoint, which copies the remaining pages
-/// of the log into the database.
+/// The time without an operation after which the writer requests a checkpoint. The checkpoint copies the
+/// remaining pages of the write-ahead log into the database.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// The number of uncopied pages at which the writer requests a checkpoint from the checkpoint thread: 4 MiB.
+/// The number of uncopied pages of the write-ahead log at which the writer requests a checkpoint from the
+/// checkpoint thread: 4 MiB.
 const CHECKPOINT_REQUEST_PAGES: u64 = 1024;
 
-/// The number of pages of the log at which the writer itself copies the remaining pages, so that SQLite can
-/// write the log from the beginning of its file again: 32 MiB. The log reaches this length only while writes
-/// never pause.
+/// The length of the write-ahead log, in pages, at which the writer itself copies the remaining pages: 32
+/// MiB. After that, SQLite can write the log from the beginning of the log file again. The log reaches this
+/// length only while writes never pause.
 const LONG_LOG_PAGES: u64 = 8192;
 
 pub(super) struct Writer {
@@ -45,11 +47,11 @@ pub(super) struct Writer {
     due_times: Arc<DueTimes>,
     shared: Arc<Shared>,
     checkpointer: Checkpointer,
-    /// The pages of the log that are not yet copied into the database.
+    /// The number of pages of the write-ahead log that are not yet copied into the database.
     n_uncopied_pages: u64,
 }
 
-/// The operations of one commit, and the due-time updates to apply after the commit.
+/// The operations of one commit, and the due-time updates that are applied after the commit.
 struct Batch {
     operations: Vec<Box<dyn Operation>>,
     due_updates: Vec<(Queue, DueUpdate)>,
@@ -66,8 +68,8 @@ impl Writer {
         Self { connection, clock, due_times, shared, checkpointer, n_uncopied_pages: 0 }
     }
 
-    /// Starts the thread, and returns its queue. The thread ends when it gets a stop message, or when all
-    /// senders of the queue are dropped.
+    /// Starts the writing thread, and returns its queue. The thread ends when it receives a stop message, or
+    /// when all senders of the queue are dropped.
     pub(super) fn start(self) -> Result<SyncSender<Message>, Error> {
         let (queue, messages) = sync_channel(MAX_WAITING_OPERATIONS);
         spawn("ledger-writer", move || self.run(&messages))?;
@@ -99,7 +101,8 @@ impl Writer {
         self.close(stop);
     }
 
-    /// Waits for the next message. After [`IDLE`] without a message, requests a checkpoint first.
+    /// Waits for the next message. If no message arrives for the time [`IDLE`], requests a checkpoint and
+    /// continues to wait.
     fn next_message(&mut self, messages: &Receiver<Message>) -> Option<Message> {
         if self.n_uncopied_pages > 0 {
             match messages.recv_timeout(IDLE) {
@@ -134,14 +137,15 @@ impl Writer {
         }
     }
 
-    /// Runs every operation of a batch and commits. A failure rolls the whole batch back.
+    /// Runs every operation of a batch and commits. If the batch as a whole fails, all its operations are
+    /// rolled back.
     fn run_batch(&mut self, batch: &mut Batch) -> Result<(), TransactionFailure> {
         self.execute("BEGIN IMMEDIATE")?;
         let n_changes = self.connection.total_changes();
         let committed = self.run_operations(batch).and_then(|()| self.execute("COMMIT"));
         if committed.is_err() && !self.connection.is_autocommit() {
             // An error of the rollback is ignored, because the callers get the error that caused the
-            // rollback. If the transaction is still open, every later `BEGIN` fails.
+            // rollback. If the rollback fails and the transaction stays open, every later `BEGIN` fails.
             drop(self.execute("ROLLBACK"));
         }
         if committed.is_ok() && self.connection.total_changes() != n_changes {
@@ -158,8 +162,8 @@ impl Writer {
             match operation.run(&mut tx) {
                 RunEffect::Commit => batch.due_updates.extend(tx.into_due_updates()),
                 RunEffect::Poisoned => return Err(TransactionFailure::Poisoned),
-                // SQLite has rolled the whole transaction back. It may do so when the disk or the memory is
-                // full.
+                // SQLite itself has rolled the whole transaction back. SQLite may do this when the disk is
+                // full or memory is used up.
                 RunEffect::RollBack if self.connection.is_autocommit() => {
                     return Err(TransactionFailure::Busy);
                 }
@@ -170,10 +174,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps the log short. With many uncopied pages, the checkpoint thread copies them while writes
-    /// continue. When the log is long, the writing thread itself copies the remaining pages. Nothing is
-    /// written between two batches, so the writing thread can copy all pages, and SQLite can then write the
-    /// log from the beginning of its file again.
+    /// Keeps the write-ahead log short. When the log has many uncopied pages, the checkpoint thread copies
+    /// them while writes continue. When the log is long, the writing thread itself copies the remaining
+    /// pages. Nothing is written between two batches, so the writing thread can copy all pages, and SQLite
+    /// can then write the log from the beginning of the log file again.
     fn limit_log(&mut self) {
         let n_pages = self.measure_log();
         if n_pages >= LONG_LOG_PAGES && self.n_uncopied_pages > 0 {
@@ -192,8 +196,8 @@ impl Writer {
         log.n_pages
     }
 
-    /// Copies the whole log and closes the file. Drops the sender of the stop message last, which tells the
-    /// receiver that the file is closed.
+    /// Copies the whole write-ahead log and closes the database file. Drops the sender of the stop message
+    /// last, because this reports to the receiver that the file is closed.
     fn close(self, stop: Option<oneshot::Sender<()>>) {
         let Self { connection, checkpointer, shared, .. } = self;
         checkpointer.stop();

@@ -1,10 +1,10 @@
-//! API keys, accounts and usage.
+//! Conformance tests of API keys, accounts and usage.
 
 use pixaven_ledger::{Clock, Error, Ledger, Secret, Usage, UsageDelta, WebhookStatus};
 
 use crate::fixture::{Fixture, START_MS, key};
 
-pub(crate) async fn the_first_key_creates_the_account(f: Fixture) {
+pub(crate) async fn the_first_api_key_creates_the_default_account(f: Fixture) {
     f.clock.advance(5);
     let second = f.ledger.create_key(key(1)).await.unwrap();
     assert_eq!(second.account, f.account);
@@ -20,7 +20,7 @@ pub(crate) async fn the_first_key_creates_the_account(f: Fixture) {
     assert_eq!(f.ledger.account(f.account + 1).await.unwrap(), None);
 }
 
-pub(crate) async fn a_key_is_valid_until_it_is_revoked(f: Fixture) {
+pub(crate) async fn an_api_key_is_valid_until_it_is_revoked(f: Fixture) {
     let id = f.ledger.create_key(key(1)).await.unwrap().id;
     let account = f.ledger.account_by_key([1; 32]).await.unwrap().unwrap();
     assert_eq!(Some(account), f.ledger.account(f.account).await.unwrap());
@@ -36,12 +36,12 @@ pub(crate) async fn a_key_is_valid_until_it_is_revoked(f: Fixture) {
     assert_eq!(revoked.revoked_ms, Some(START_MS + 9));
 }
 
-pub(crate) async fn a_key_cannot_be_added_twice(f: Fixture) {
+pub(crate) async fn an_api_key_cannot_be_added_twice(f: Fixture) {
     assert!(matches!(f.ledger.create_key(key(0)).await, Err(Error::Exists)));
     assert_eq!(f.ledger.keys().await.unwrap().len(), 1);
 }
 
-pub(crate) async fn a_key_added_by_another_process_is_valid_at_once(f: Fixture) {
+pub(crate) async fn an_api_key_added_by_another_process_is_valid_at_once(f: Fixture) {
     assert_eq!(f.ledger.account_by_key([1; 32]).await.unwrap(), None);
     let other = Ledger::open(f.store.clone(), Clock::manual(START_MS)).await.unwrap();
     let id = other.create_key(key(1)).await.unwrap().id;
@@ -50,7 +50,7 @@ pub(crate) async fn a_key_added_by_another_process_is_valid_at_once(f: Fixture) 
     assert_eq!(f.ledger.account_by_key([1; 32]).await.unwrap(), None);
 }
 
-pub(crate) async fn usage_of_an_unknown_account_is_an_error(f: Fixture) {
+pub(crate) async fn reading_the_usage_of_an_unknown_account_fails(f: Fixture) {
     let usage = UsageDelta { requests: 1, input_bytes: 20, output_bytes: 3 };
     f.ledger.record_result(f.account, usage, None).await.unwrap();
     f.ledger.record_result(f.account, usage, None).await.unwrap();

@@ -1,4 +1,5 @@
-//! Delivery limits: which webhooks a claim takes when not all due webhooks may be sent.
+//! Conformance tests of the delivery limits: which webhooks a claim takes when not all due webhooks may be
+//! sent.
 
 use pixaven_ledger::{
     Attempt, DeliveryLimits, Disposition, DueReason, DueWebhook, FailureReason, Lease, Outcome, SendCapacity,
@@ -10,7 +11,7 @@ use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, only, webh
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 impl Fixture {
-    /// Schedules `n` webhooks to `authority`, and returns their ids.
+    /// Schedules `n` webhooks to the given authority, and returns their ids.
     pub(super) async fn scheduled_to(&self, authority: &str, n: usize) -> Vec<Uuid> {
         let mut ids = vec![];
         for _ in 0..n {
@@ -32,7 +33,7 @@ impl Fixture {
         (leases, counts.into_iter().collect())
     }
 
-    /// Records a failed attempt. The next attempt is due `after_ms` from now.
+    /// Records a failed attempt whose webhook is due again `after_ms` from now.
     pub(super) async fn fail(&self, lease: &Lease<DueWebhook>, attempt: Attempt, after_ms: i64) {
         let next = Disposition::Retry { due_ms: self.clock.now_ms() + after_ms };
         self.ledger.record_attempt(lease, attempt, next).await.unwrap();
@@ -42,25 +43,25 @@ impl Fixture {
         self.ledger.record_attempt(lease, delivered(), Disposition::Delivered).await.unwrap();
     }
 
-    /// The due time of a webhook's next attempt, in milliseconds since the start of the test, and the reason
-    /// for this time.
+    /// Returns the due time of a webhook's next attempt, in milliseconds since the start of the test, and the
+    /// reason for this due time.
     async fn next_attempt(&self, id: Uuid) -> (i64, DueReason) {
         let next = self.ledger.webhook(self.account, id).await.unwrap().unwrap().next_attempt;
         next.map(|next| (next.due_ms - START_MS, next.due_reason)).expect("the webhook is scheduled")
     }
 }
 
-/// The expected number of leases to each authority, as [`Fixture::claim`] returns them.
+/// Converts the expected number of leases to each authority into the form that [`Fixture::claim`] returns.
 pub(super) fn counts(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
     expected.iter().map(|(authority, n)| ((*authority).to_owned(), *n)).collect()
 }
 
-/// An attempt that connected to this address.
+/// Returns the attempt with the given IP address and port as the address that it connected to.
 fn at_address(address: &str, attempt: Attempt) -> Attempt {
     Attempt { address: Some(address.to_owned()), ..attempt }
 }
 
-pub(crate) async fn a_saturated_destination_is_not_claimed_until_a_lease_ends(f: Fixture) {
+pub(crate) async fn no_webhook_of_a_saturated_destination_is_claimed_until_a_lease_ends(f: Fixture) {
     f.scheduled_to("a:443", 20).await;
     let (leases, claimed) = f.claim(100).await;
     assert_eq!(claimed, counts(&[("a:443", 8)]));
@@ -76,13 +77,13 @@ pub(crate) async fn a_saturated_destination_is_not_claimed_until_a_lease_ends(f:
     assert_eq!(f.claim(100).await.1, [], "a timeout halves the concurrency limit");
 }
 
-pub(crate) async fn a_backlog_of_one_destination_does_not_delay_another(f: Fixture) {
+pub(crate) async fn a_backlog_of_one_destination_does_not_delay_another_destination(f: Fixture) {
     f.scheduled_to("dead:443", 200).await;
     f.clock.advance(60_000);
     let (_dead, claimed) = f.claim(4).await;
     assert_eq!(claimed, counts(&[("dead:443", 4)]));
     f.scheduled_to("healthy:443", 4).await;
-    // The destinations get one webhook each in turn, and the destination that has waited longest comes first.
+    // Each destination gets one webhook per turn, and the destination that has waited longest comes first.
     f.clock.advance(1);
     let (leases, claimed) = f.claim(2).await;
     assert_eq!(claimed, counts(&[("dead:443", 1), ("healthy:443", 1)]));
@@ -90,7 +91,7 @@ pub(crate) async fn a_backlog_of_one_destination_does_not_delay_another(f: Fixtu
     assert_eq!(f.claim(100).await.1, counts(&[("dead:443", 3), ("healthy:443", 3)]));
 }
 
-pub(crate) async fn retries_do_not_use_the_capacity_for_first_attempts(f: Fixture) {
+pub(crate) async fn retries_do_not_use_the_send_capacity_reserved_for_first_attempts(f: Fixture) {
     let f = f.unlimited();
     let mut due = f.ledger.webhooks_due();
     f.scheduled_to("a:443", 10).await;
@@ -105,7 +106,7 @@ pub(crate) async fn retries_do_not_use_the_capacity_for_first_attempts(f: Fixtur
     assert_eq!(leases.iter().filter(|lease| lease.value.is_retry).count(), 2);
     assert_eq!(f.claim(SendCapacity { n_total: 9, n_retries: 0 }).await.1, counts(&[("b:443", 6)]));
     due.wait().await;
-    // The signal does not report retries, because the last claim had no capacity for retries.
+    // The signal must not report retries, because the last claim had no capacity for retries.
     tokio::select! {
         biased;
         () = due.wait() => panic!("the signal reported a retry"),
@@ -114,7 +115,7 @@ pub(crate) async fn retries_do_not_use_the_capacity_for_first_attempts(f: Fixtur
     assert_eq!(f.claim(9).await.1, counts(&[("a:443", 8)]));
 }
 
-pub(crate) async fn an_open_breaker_lets_one_probe_through_after_each_pause(f: Fixture) {
+pub(crate) async fn an_open_circuit_breaker_allows_one_probe_after_each_pause(f: Fixture) {
     let ids = f.scheduled_to("a:443", 40).await;
     let (leases, _) = f.claim(5).await;
     for lease in &leases {
@@ -142,7 +143,7 @@ pub(crate) async fn an_open_breaker_lets_one_probe_through_after_each_pause(f: F
     }
 }
 
-pub(crate) async fn retry_after_pauses_the_whole_destination(f: Fixture) {
+pub(crate) async fn a_retry_after_header_pauses_the_whole_destination(f: Fixture) {
     let ids = f.scheduled_to("a:443", 2).await;
     let lease = only(f.claim(1).await.0);
     let rejected = Attempt { retry_after_ms: Some(60_000), ..attempt(Outcome::Rejected, Some(429)) };
@@ -161,7 +162,7 @@ pub(crate) async fn retry_after_pauses_the_whole_destination(f: Fixture) {
     assert_eq!(record.attempts[0].attempt, rejected);
 }
 
-pub(crate) async fn authorities_with_the_same_address_share_the_limit_of_the_address(f: Fixture) {
+pub(crate) async fn authorities_with_the_same_ip_address_share_the_limit_per_address(f: Fixture) {
     let f = f.with_delivery_limits(DeliveryLimits { per_address: 3, ..DeliveryLimits::default() });
     let names = ["a:1", "b:2", "c:3"];
     for name in names {
@@ -194,7 +195,7 @@ pub(crate) async fn authorities_with_the_same_address_share_the_limit_of_the_add
     assert_eq!(n_ended, 15, "an ended lease wakes the destinations that wait for the address");
 }
 
-pub(crate) async fn a_clock_set_back_does_not_lengthen_a_pause(f: Fixture) {
+pub(crate) async fn setting_the_clock_back_does_not_lengthen_the_pause_of_a_destination(f: Fixture) {
     f.scheduled_to("a:443", 7).await;
     let (leases, _) = f.claim(5).await;
     for lease in &leases {
@@ -213,7 +214,7 @@ pub(crate) async fn a_clock_set_back_does_not_lengthen_a_pause(f: Fixture) {
     );
 }
 
-pub(crate) async fn an_idle_destination_is_deleted_after_a_day(f: Fixture) {
+pub(crate) async fn the_state_of_an_idle_destination_is_deleted_after_a_day(f: Fixture) {
     f.scheduled_to("a:443", 1).await;
     let lease = only(f.claim(1).await.0);
     f.ledger

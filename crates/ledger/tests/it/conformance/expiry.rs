@@ -1,4 +1,4 @@
-//! The expiry of webhooks.
+//! Conformance tests of the expiry of webhooks.
 
 use pixaven_ledger::{Attempt, DeliveryLimits, FailureReason, NewWebhook, Outcome, WebhookStatus};
 
@@ -30,7 +30,7 @@ pub(crate) async fn a_webhook_expires_while_its_destination_is_paused(f: Fixture
     assert_eq!(only(f.claim(9).await.0).value.id, patient);
 }
 
-pub(crate) async fn a_webhook_that_was_never_attempted_gets_a_new_expiry(f: Fixture) {
+pub(crate) async fn an_expired_webhook_that_was_never_attempted_gets_a_new_expiry(f: Fixture) {
     let f =
         f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(14 * DAY_MS), ..DeliveryLimits::default() });
     let untried = f.scheduled_to("a:443", 1).await[0];
@@ -75,7 +75,7 @@ pub(crate) async fn a_webhook_postponed_by_an_error_on_this_machine_expires(f: F
     assert_eq!((record.status, record.failure), (WebhookStatus::Failed, Some(FailureReason::Expired)));
 }
 
-pub(crate) async fn the_expiry_is_at_most_give_up_ms(f: Fixture) {
+pub(crate) async fn a_webhook_expires_at_most_give_up_ms_after_its_first_due_time(f: Fixture) {
     let f = f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(DAY_MS), ..DeliveryLimits::default() });
     let long = f.scheduled(NewWebhook { expires_ms: Some(2 * DAY_MS), ..webhook_to("a:443") }).await;
     let lease = only(f.claim(1).await.0);

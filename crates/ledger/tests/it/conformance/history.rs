@@ -1,4 +1,4 @@
-//! Lists, single webhooks, and the deletion of old webhooks.
+//! Conformance tests of the history: lists of webhooks, single webhooks, and the deletion of old webhooks.
 
 use pixaven_ledger::{
     Attempt, Cursor, Disposition, FailureReason, Outcome, Timings, WebhookQuery, WebhookStatus,
@@ -20,10 +20,10 @@ fn all(f: &Fixture) -> WebhookQuery {
     }
 }
 
-/// Accepts five webhooks, one second apart, one in each status. Returns their ids in the order of
-/// `WebhookStatus::ALL`. The webhooks are accepted in the reverse of this order: the failed webhook is
+/// Accepts five webhooks, one second apart, so that each status has one webhook. Returns their ids in the
+/// order of `WebhookStatus::ALL`. The webhooks are accepted in the reverse order: the failed webhook is
 /// accepted first.
-async fn one_of_each(f: &Fixture) -> Vec<Uuid> {
+async fn add_one_webhook_in_each_status(f: &Fixture) -> Vec<Uuid> {
     let mut ids = vec![];
     for status in WebhookStatus::ALL.into_iter().rev() {
         ids.insert(0, webhook_in_status(f, status).await);
@@ -32,7 +32,7 @@ async fn one_of_each(f: &Fixture) -> Vec<Uuid> {
     ids
 }
 
-/// Accepts a webhook and changes its status to `status`.
+/// Accepts a webhook and brings it into the given status.
 async fn webhook_in_status(f: &Fixture, status: WebhookStatus) -> Uuid {
     if status == WebhookStatus::Created {
         return f.accept(webhook()).await;
@@ -61,11 +61,11 @@ async fn check(f: &Fixture, query: WebhookQuery, total: u64, expected: &[Uuid]) 
     assert_eq!((page.total, &ids[..]), (total, expected), "{query:?}");
 }
 
-pub(crate) async fn lists_are_filtered_and_paged(f: Fixture) {
+pub(crate) async fn lists_of_webhooks_are_filtered_and_paged(f: Fixture) {
     use WebhookStatus::{Created, Delivered, Failed, Scheduled};
-    // A list starts with the most recently accepted webhook, so its order equals the order of
-    // `WebhookStatus::ALL`.
-    let ids = one_of_each(&f).await;
+    // A list starts with the most recently accepted webhook, so in this test the order of the list equals the
+    // order of `WebhookStatus::ALL`.
+    let ids = add_one_webhook_in_each_status(&f).await;
     for (id, status) in ids.iter().zip(WebhookStatus::ALL) {
         assert_eq!(f.status(*id).await, status);
     }
@@ -125,7 +125,7 @@ pub(crate) async fn every_field_of_an_attempt_is_stored(f: Fixture) {
     }
 }
 
-pub(crate) async fn an_attempt_that_is_under_way_is_not_listed(f: Fixture) {
+pub(crate) async fn an_attempt_that_is_under_way_is_not_listed_in_the_history(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     f.clock.advance(3);
     let _held = f.claim_webhook().await;
@@ -135,7 +135,7 @@ pub(crate) async fn an_attempt_that_is_under_way_is_not_listed(f: Fixture) {
 }
 
 pub(crate) async fn the_sweep_deletes_only_old_webhooks_that_have_ended(f: Fixture) {
-    let old = one_of_each(&f).await;
+    let old = add_one_webhook_in_each_status(&f).await;
     let before_ms = f.clock.now_ms();
     let _held = f.claim_job().await;
     let recent = webhook_in_status(&f, WebhookStatus::Delivered).await;
@@ -178,7 +178,7 @@ pub(crate) async fn the_counters_equal_the_number_of_webhooks_in_each_status(f: 
     }
 }
 
-pub(crate) async fn pages_neither_skip_nor_repeat_a_webhook_when_webhooks_are_added(f: Fixture) {
+pub(crate) async fn pages_neither_skip_nor_repeat_a_webhook_when_new_webhooks_are_added(f: Fixture) {
     let f = f.unlimited();
     let mut ids = vec![];
     for n in 0..7 {

@@ -1,5 +1,5 @@
-//! Actions of users: resending and cancelling webhooks, rotating secrets, and waiting for the end of a
-//! request.
+//! Conformance tests of the actions of users: resending and cancelling webhooks, rotating signing secrets,
+//! and waiting for the end of a request.
 
 use bytes::Bytes;
 use pixaven_ledger::{
@@ -20,7 +20,7 @@ impl Fixture {
     }
 }
 
-pub(crate) async fn a_resent_webhook_restarts_its_schedule_and_its_expiry(f: Fixture) {
+pub(crate) async fn a_resend_restarts_the_retry_schedule_and_the_expiry_of_an_ended_webhook(f: Fixture) {
     let mut expiring = webhook();
     expiring.expires_ms = Some(60_000);
     let id = f.scheduled(expiring).await;
@@ -75,7 +75,7 @@ pub(crate) async fn a_resend_makes_a_waiting_webhook_due_now(f: Fixture) {
     assert!(matches!(f.resend(unfinished).await, Err(Error::WrongStatus(WebhookStatus::Created))));
 }
 
-pub(crate) async fn a_cancelled_webhook_fails_and_its_job_loses_its_lease(f: Fixture) {
+pub(crate) async fn a_cancelled_webhook_fails_and_the_lease_on_its_job_ends(f: Fixture) {
     let waiting = f.scheduled(webhook()).await;
     let created = f.accept(webhook()).await;
     let job = f.claim_job().await;
@@ -100,9 +100,9 @@ pub(crate) async fn a_cancelled_webhook_fails_and_its_job_loses_its_lease(f: Fix
     assert!(!f.cancel(Uuid::new_v4()).await.unwrap());
 }
 
-/// SQLite reuses the sequence number of a deleted request. If the input of the first request were not
-/// deleted, the input of the second request would conflict with it.
-pub(crate) async fn the_ledger_stores_no_input_of_a_cancelled_request(f: Fixture) {
+/// This test relies on SQLite, which reuses the sequence number of a deleted request. If the ledger kept the
+/// input of the first request, inserting the input of the second request would fail.
+pub(crate) async fn cancelling_a_request_deletes_its_stored_input(f: Fixture) {
     for _ in 0..2 {
         let mut new = request(f.account, webhook());
         let content = StoredContent::Inline(Bytes::from_static(b"a picture"));
@@ -114,7 +114,7 @@ pub(crate) async fn the_ledger_stores_no_input_of_a_cancelled_request(f: Fixture
     }
 }
 
-pub(crate) async fn a_late_report_after_a_resend_updates_its_own_attempt(f: Fixture) {
+pub(crate) async fn a_late_report_after_a_resend_updates_the_reported_attempt(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let late = f.claim_webhook().await;
     f.clock.advance(LEASE_MS);
@@ -132,7 +132,7 @@ pub(crate) async fn a_late_report_after_a_resend_updates_its_own_attempt(f: Fixt
     assert_eq!(outcomes, [(1, Outcome::Refused), (2, Outcome::Delivered)]);
 }
 
-pub(crate) async fn a_rotated_secret_stays_active_for_the_overlap(f: Fixture) {
+pub(crate) async fn a_rotated_signing_secret_stays_active_for_the_overlap_time(f: Fixture) {
     let active = async || -> Vec<String> {
         let account = f.ledger.account(f.account).await.unwrap().unwrap();
         account.webhook_secrets.iter().map(|secret| secret.expose().to_owned()).collect()
@@ -166,7 +166,7 @@ pub(crate) async fn a_completion_waiter_wakes_when_the_request_ends(f: Fixture) 
     completed.await;
 }
 
-/// A query for the failed webhooks.
+/// Builds a query for all failed webhooks of the account.
 fn failed_webhooks(f: &Fixture) -> WebhookQuery {
     WebhookQuery {
         account: f.account,
@@ -180,7 +180,7 @@ fn failed_webhooks(f: &Fixture) -> WebhookQuery {
     }
 }
 
-/// Accepts `n` requests and lets their webhooks fail.
+/// Accepts `n` requests and makes each of their webhooks fail.
 async fn add_failed(f: &Fixture, n: usize) {
     for _ in 0..n {
         f.scheduled(webhook()).await;
@@ -190,7 +190,7 @@ async fn add_failed(f: &Fixture, n: usize) {
     }
 }
 
-pub(crate) async fn a_bulk_resend_does_not_exceed_its_rate(f: Fixture) {
+pub(crate) async fn a_bulk_resend_does_not_exceed_its_limit_per_second(f: Fixture) {
     let f = f.unlimited();
     add_failed(&f, 25).await;
     f.scheduled(webhook()).await;
@@ -199,7 +199,7 @@ pub(crate) async fn a_bulk_resend_does_not_exceed_its_rate(f: Fixture) {
     f.clock.advance(1);
     let bulk = f.ledger.start_bulk_resend(failed_webhooks(&f), Some(100)).await.unwrap();
     assert_eq!((bulk.n_matched, bulk.n_resent, bulk.ended_ms), (25, 0, None));
-    // Webhooks that fail after the start of the bulk resend are not resent.
+    // The bulk resend must not resend webhooks that fail after its start.
     add_failed(&f, 3).await;
     let mut n_failed = f.counts().await[4];
     assert_eq!(n_failed, 28 - 10, "the first step has resent ten webhooks");

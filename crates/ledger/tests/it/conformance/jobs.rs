@@ -1,4 +1,4 @@
-//! Accepting requests, and processing their jobs under leases.
+//! Conformance tests of accepting requests, and of processing their jobs under leases.
 
 use bytes::Bytes;
 use pixaven_ledger::{Disposition, Error, InputRef, ReleaseReason, StoredContent, WebhookStatus};
@@ -46,7 +46,7 @@ pub(crate) async fn an_accepted_request_passes_through_every_status_to_delivered
     assert_eq!((usage.requests, usage.input_bytes, usage.output_bytes), (1, 1000, 100));
 }
 
-pub(crate) async fn an_inline_input_is_returned_by_every_claim_of_its_job(f: Fixture) {
+pub(crate) async fn an_upload_stored_in_a_row_is_returned_by_every_claim_of_its_job(f: Fixture) {
     let mut new = request(f.account, webhook());
     let content = StoredContent::Inline(Bytes::from_static(&[0xff, 0xd8, 0, 0xff, 0xd9]));
     new.input = InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 };
@@ -60,7 +60,7 @@ pub(crate) async fn an_inline_input_is_returned_by_every_claim_of_its_job(f: Fix
     assert_eq!(f.claim_webhook().await.value.payload, payload(new.id));
 }
 
-pub(crate) async fn claims_return_the_accepted_request_unchanged(f: Fixture) {
+pub(crate) async fn claims_return_the_data_of_the_accepted_request_unchanged(f: Fixture) {
     let mut new = request(f.account, webhook());
     new.spec = "{\"a\":\"\u{1f98a} \\n\"}".repeat(2000);
     let content = StoredContent::File { key: "inputs/1".to_owned() };
@@ -139,7 +139,7 @@ pub(crate) async fn a_job_cannot_be_finished_under_a_lost_lease(f: Fixture) {
     assert_eq!(f.counts().await, [0, 1, 0, 0, 0]);
 }
 
-pub(crate) async fn the_length_of_a_renewed_lease_counts_from_the_renewal(f: Fixture) {
+pub(crate) async fn a_renewed_lease_lasts_its_full_length_from_the_renewal(f: Fixture) {
     let id = f.accept(webhook()).await;
     let mut lease = f.claim_job().await;
     f.clock.advance(LEASE_MS / 2);
@@ -154,7 +154,7 @@ pub(crate) async fn the_length_of_a_renewed_lease_counts_from_the_renewal(f: Fix
     f.ledger.finish_job(current, job_outcome(id)).await.unwrap();
 }
 
-pub(crate) async fn the_release_reason_determines_the_due_time_and_the_crash_count(f: Fixture) {
+pub(crate) async fn the_release_reason_of_a_job_determines_its_due_time_and_crash_count(f: Fixture) {
     f.accept(webhook()).await;
     for (reason, n_crashes, after_ms) in [
         (ReleaseReason::Stopped, 0, 0),
@@ -177,7 +177,7 @@ pub(crate) async fn the_release_reason_determines_the_due_time_and_the_crash_cou
     }
 }
 
-pub(crate) async fn recovery_ends_every_lease(f: Fixture) {
+pub(crate) async fn recovery_ends_every_lease_of_the_earlier_process(f: Fixture) {
     let sent = f.scheduled(webhook()).await;
     let processed = f.accept(webhook()).await;
     let waiting = f.accept(webhook()).await;
@@ -201,7 +201,7 @@ pub(crate) async fn recovery_ends_every_lease(f: Fixture) {
     assert!(matches!(recorded, Err(Error::LostLease)));
 }
 
-pub(crate) async fn leased_and_waiting_jobs_are_unfinished(f: Fixture) {
+pub(crate) async fn leased_jobs_and_waiting_jobs_count_as_unfinished(f: Fixture) {
     let finished = f.scheduled(webhook()).await;
     let held = f.accept(webhook()).await;
     let _lease = f.claim_job().await;

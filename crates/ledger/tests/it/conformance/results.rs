@@ -1,4 +1,4 @@
-//! The rows of results.
+//! Conformance tests of stored results.
 
 use bytes::Bytes;
 use pixaven_ledger::{Error, ExpiredResult, StoredContent, StoredResult, UsageDelta};

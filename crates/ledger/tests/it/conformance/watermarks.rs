@@ -1,4 +1,5 @@
-//! Watermarks: their accounts, the quota, and the lifetime of removed watermarks.
+//! Conformance tests of watermarks: the account of a watermark, the quota, and the lifetime of removed
+//! watermarks.
 
 use pixaven_ledger::{AddWatermarkOutcome, Error, Watermark, WatermarkQuota};
 
@@ -80,7 +81,7 @@ pub(crate) async fn the_quota_counts_only_watermarks_that_are_not_removed(f: Fix
     assert_eq!(f.ledger.watermark(f.account, "eeeeeeeeee").await.unwrap(), None);
 }
 
-pub(crate) async fn a_removed_watermark_stays_until_earlier_requests_are_processed(f: Fixture) {
+pub(crate) async fn a_removed_watermark_is_kept_until_earlier_requests_are_processed(f: Fixture) {
     let deletable = async || f.ledger.deletable_watermarks(f.clock.now_ms() - HOUR_MS, 10).await.unwrap();
     add(&f, "aaaaaaaaaa").await;
     add(&f, "bbbbbbbbbb").await;
@@ -97,7 +98,7 @@ pub(crate) async fn a_removed_watermark_stays_until_earlier_requests_are_process
     f.ledger.finish_job(lease, job_outcome(id)).await.unwrap();
     assert_eq!(deletable().await, ["aaaaaaaaaa"]);
 
-    // A request that was accepted long after the removal cannot use the watermark.
+    // This request was accepted long after the removal of the watermark, so it cannot use the watermark.
     f.accept(webhook()).await;
     assert_eq!(deletable().await, ["aaaaaaaaaa"]);
     f.ledger.remove_watermark(f.account, "bbbbbbbbbb").await.unwrap();

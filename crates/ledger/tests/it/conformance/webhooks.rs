@@ -1,10 +1,10 @@
-//! Sending webhooks under leases.
+//! Conformance tests of sending webhooks under leases.
 
 use pixaven_ledger::{Disposition, Error, FailureReason, Outcome, WebhookStatus};
 
 use crate::fixture::{Fixture, LEASE_MS, START_MS, attempt, delivered, next_due_ms, only, webhook};
 
-pub(crate) async fn the_delay_starts_at_the_end_of_processing(f: Fixture) {
+pub(crate) async fn the_delay_of_a_webhook_starts_when_its_request_is_processed(f: Fixture) {
     let mut delayed = webhook();
     delayed.delay_ms = 3_000;
     f.accept(delayed).await;
@@ -69,7 +69,7 @@ pub(crate) async fn a_failed_webhook_is_not_claimed_again(f: Fixture) {
     assert!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub(crate) async fn a_released_webhook_uses_no_attempt(f: Fixture) {
+pub(crate) async fn a_webhook_returned_to_the_queue_unsent_uses_up_no_attempt(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     for _ in 0..3 {
         let lease = f.claim_webhook().await;
@@ -139,7 +139,7 @@ pub(crate) async fn an_abandoned_webhook_fails_without_an_attempt_in_its_history
     assert_eq!(f.counts().await, [0, 0, 0, 0, 1]);
 }
 
-pub(crate) async fn the_expiry_is_relative_to_the_first_due_time(f: Fixture) {
+pub(crate) async fn the_expiry_of_a_webhook_is_relative_to_its_first_due_time(f: Fixture) {
     let mut expiring = webhook();
     (expiring.delay_ms, expiring.expires_ms) = (2_000, Some(500));
     f.scheduled(expiring).await;

@@ -1,4 +1,4 @@
-//! A model of the ledger: a list of webhooks in the order of acceptance.
+//! A simple model of the ledger in memory: a list of webhooks in the order of acceptance.
 
 use pixaven_ledger::{Disposition, Outcome, ReleaseReason, WebhookStatus};
 use uuid::Uuid;
@@ -23,13 +23,13 @@ pub(crate) struct Webhook {
     delay_ms: i64,
     status: WebhookStatus,
     has_payload: bool,
-    /// The row in the queue of jobs while the status is `created`, or in the queue of webhooks while the
-    /// status is `scheduled` or `dispatched`.
+    /// The webhook's row in a queue. While the status is `created`, the row is in the queue of jobs. While
+    /// the status is `scheduled` or `dispatched`, the row is in the queue of webhooks.
     work: Option<Work>,
     n_crashes: u32,
     n_attempts: u32,
-    /// Whether an attempt of the webhook has ended without an interruption, or the webhook was resent after
-    /// it had ended.
+    /// Whether the webhook waits in the retry lane: an attempt has ended without an interruption, or the
+    /// webhook was resent after it had ended.
     is_retry: bool,
     attempts: Vec<AttemptModel>,
 }
@@ -113,7 +113,7 @@ impl Memory {
         n_reaped
     }
 
-    /// The due jobs if `is_job` is set, else the due webhooks, longest due first.
+    /// Returns the due jobs if `is_job` is true, or the due webhooks if `is_job` is false, longest due first.
     fn due(&mut self, is_job: bool) -> Vec<&mut Webhook> {
         let now_ms = self.now_ms;
         let is_due = |webhook: &&mut Webhook| {
@@ -137,9 +137,9 @@ impl Memory {
         self.due(true).into_iter().take(limit as usize).map(claim).collect()
     }
 
-    /// Dispatches the webhooks that the ledger has claimed. Checks that the ledger has claimed all due
-    /// webhooks or `limit` of them, and that the claimed webhooks of each lane are the ones that have been
-    /// due longest.
+    /// Marks the webhooks that the ledger has claimed as dispatched. Checks that the ledger has claimed all
+    /// due webhooks or `limit` of them. Checks also that the claimed webhooks of each lane are those that
+    /// have been due longest.
     pub(crate) fn claim_webhooks(&mut self, limit: u32, lease_ms: i64, claimed: &[(LeaseKey, u32)]) {
         self.reap_kind(false, self.now_ms);
         for is_retry in [false, true] {
@@ -246,11 +246,15 @@ impl Memory {
         true
     }
 
-    /// Makes a webhook due now. Returns the new status, or `None` when the webhook has no payload.
+    /// Makes a webhook due now, as a resend does. Returns the new status, or `None` when the webhook has no
+    /// payload.
     pub(crate) fn resend(&mut self, id: Uuid) -> Option<WebhookStatus> {
         let now_ms = self.now_ms;
-        let webhook =
-            self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model knows the webhook");
+        let webhook = self
+            .webhooks
+            .iter_mut()
+            .find(|webhook| webhook.id == id)
+            .expect("the model contains the webhook");
         match webhook.status {
             WebhookStatus::Created => return None,
             WebhookStatus::Dispatched => {}
@@ -268,8 +272,11 @@ impl Memory {
     }
 
     pub(crate) fn cancel(&mut self, id: Uuid) -> bool {
-        let webhook =
-            self.webhooks.iter_mut().find(|webhook| webhook.id == id).expect("the model knows the webhook");
+        let webhook = self
+            .webhooks
+            .iter_mut()
+            .find(|webhook| webhook.id == id)
+            .expect("the model contains the webhook");
         if !matches!(webhook.status, WebhookStatus::Created | WebhookStatus::Scheduled) {
             return false;
         }
@@ -277,8 +284,8 @@ impl Memory {
         true
     }
 
-    /// Deletes up to `limit` old webhooks: first delivered ones, then failed ones, each in the order of
-    /// acceptance. Returns the number of deleted webhooks.
+    /// Deletes up to `limit` old webhooks: first delivered webhooks, then failed webhooks, each in the order
+    /// of acceptance. Returns the number of deleted webhooks.
     pub(crate) fn sweep(&mut self, before_ms: i64, limit: u32) -> u64 {
         let mut n_swept = 0;
         for status in [WebhookStatus::Delivered, WebhookStatus::Failed] {
@@ -297,10 +304,11 @@ impl Memory {
             .map(|status| self.webhooks.iter().filter(|webhook| webhook.status == status).count() as u64)
     }
 
-    /// The visible state of a webhook: its status, its next due time, and the attempts that have ended.
+    /// Returns the part of a webhook's state that the ledger shows: the status, the due time of the next
+    /// attempt, and the attempts that have ended.
     pub(crate) fn view(&self, id: Uuid) -> (WebhookStatus, Option<i64>, Vec<(u32, Outcome)>) {
         let webhook =
-            self.webhooks.iter().find(|webhook| webhook.id == id).expect("the model knows the webhook");
+            self.webhooks.iter().find(|webhook| webhook.id == id).expect("the model contains the webhook");
         let waiting = webhook.work.filter(|work| !webhook.is_job() && work.lease_until_ms.is_none());
         let ended =
             webhook.attempts.iter().filter_map(|attempt| Some((attempt.number, attempt.outcome?))).collect();
