@@ -16,8 +16,8 @@ pub mod source;
 pub mod watermark_id;
 pub mod watermarks;
 
-/// Who waits for an image. When the server has no free capacity, an interactive request is refused at once,
-/// but a job waits.
+/// Whether a client or a job waits for a processed image. If the server has no free capacity, an interactive
+/// request is refused at once, but a job waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// A client that waits for the answer.
