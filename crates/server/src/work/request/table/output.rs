@@ -19,7 +19,7 @@ const METADATA: Choice<KeptMetadata> = Choice {
     ],
     unsupported: &[],
 };
-/// The highest value of `max_bytes`. No result is larger.
+/// The highest value of `max_bytes`, in bytes. No result is larger than this value.
 const MAX_RESULT_BYTES: u64 = 1_000_000_000;
 
 object_schema! {
@@ -58,12 +58,12 @@ const RESPONSE_MODE: Choice<ResponseMode> =
     Choice { keywords: &[("json", ResponseMode::Json), ("binary", ResponseMode::Binary)], unsupported: &[] };
 
 object_schema! {
-    /// The kind of answer. The header `X-Pixaven-Binary` also requests a binary answer, with every value except `0`
-    /// and `false`.
+    /// Chooses the kind of answer. The header `X-Pixaven-Binary` also requests a binary answer, with every
+    /// value except `0` and `false`.
     ///
-    /// A binary answer has the envelope in two headers, `X-Pixaven-Meta` and `X-Pixaven-Metadata`. The result is
-    /// stored as with JSON, and `output.url` of the envelope names it. The answer to a failed request has an
-    /// empty body and the same two headers.
+    /// A binary answer has the envelope in two headers, `X-Pixaven-Meta` and `X-Pixaven-Metadata`. The result
+    /// is stored as with JSON, and `output.url` of the envelope names it. The answer to a failed request has
+    /// an empty body and the same two headers.
     Response {
         mode: ResponseMode = RESPONSE_MODE, "json", "`json`: the body is the envelope; `binary`: the body is the result itself";
     }
@@ -81,7 +81,7 @@ object_schema! {
 }
 
 object_schema! {
-    /// Delivery through a CDN. Without a configured CDN, this object has no effect.
+    /// Delivers the result through a CDN. Without a configured CDN, this object has no effect.
     Cdn {
         push: bool = Boolean, "false", "whether the URL of the result points to the CDN";
     }
