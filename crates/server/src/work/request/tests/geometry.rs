@@ -72,7 +72,7 @@ fn each_crop_mode_requires_its_own_attributes() {
 }
 
 #[test]
-fn resize_modes_with_a_fixed_size_require_both_sides() {
+fn the_resize_modes_with_a_fixed_size_require_width_and_height() {
     let height_only = Resize {
         mode: ResizeMode::Auto,
         width: None,

@@ -13,7 +13,7 @@ use super::super::{
 use super::{fetch, plan, refusal, spec};
 
 #[test]
-fn a_body_that_is_not_a_json_object_is_malformed() {
+fn a_request_body_that_is_not_a_json_object_is_refused_as_malformed() {
     for (body, message) in [
         ("null", "the body must be a JSON object"),
         ("[1]", "the body must be a JSON object"),
@@ -76,7 +76,7 @@ fn json_that_is_nested_deeper_than_the_limit_is_refused() {
 }
 
 #[test]
-fn a_number_may_be_a_json_string() {
+fn a_number_in_a_request_may_be_a_json_string() {
     let width = |value: Value| json!({"resize": {"width": value}});
     for value in [json!(768), json!("768"), json!(768.0), json!("768.0"), json!("7.68e2")] {
         assert_eq!(plan(&width(value.clone())).resize.unwrap().width, Some(768), "{value}");
@@ -102,7 +102,7 @@ fn a_number_may_be_a_json_string() {
 }
 
 #[test]
-fn a_boolean_may_be_a_json_string_or_number() {
+fn a_boolean_in_a_request_may_be_a_json_string_or_number() {
     let upscale = |value: Value| json!({"resize": {"width": 1, "upscale": value}});
     for (value, expected) in [
         (json!(true), true),
@@ -272,7 +272,7 @@ fn the_binary_header_requests_a_binary_response_unless_its_value_is_0_or_false()
 }
 
 #[test]
-fn an_empty_list_counts_as_an_empty_object() {
+fn an_empty_json_list_counts_as_an_empty_object() {
     let no_attributes = parse(b"[]", RequestKind::Fetch, false);
     assert_eq!(no_attributes, Err(RequestError::Invalid("url is required".to_owned())));
     for name in
