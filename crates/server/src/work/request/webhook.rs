@@ -15,7 +15,8 @@ use crate::work::redact;
 pub struct WebhookSpec {
     /// The URL of the receiver, with the scheme `http` or `https`. The URL may contain credentials.
     pub url: Url,
-    /// The time from the end of processing to the first attempt, in milliseconds.
+    /// The time from the end of the image processing to the first attempt to deliver the webhook, in
+    /// milliseconds.
     pub delay_ms: i64,
     /// The time after which the server makes no further attempt, in milliseconds from the time at which the
     /// first attempt was due. `None` if only the retry schedule decides when the attempts end.

@@ -23,10 +23,10 @@ const METADATA: Choice<KeptMetadata> = Choice {
 const MAX_RESULT_BYTES: u64 = 1_000_000_000;
 
 object_schema! {
-    /// How the result is encoded.
+    /// Sets how the result is encoded.
     ///
-    /// `auto` writes the smallest of AVIF (if this build writes AVIF), WebP, and JPEG or PNG, each as good as
-    /// a JPEG of `quality`. Of an animation, `auto` writes the smaller of WebP and APNG.
+    /// The format `auto` writes the smallest of AVIF (if this build writes AVIF), WebP, and JPEG or PNG, each
+    /// as good as a JPEG of `quality`. Of an animation, `auto` writes the smaller of WebP and APNG.
     ///
     /// `lossless` matters for formats with both kinds of compression, such as WebP. PNG is always lossless,
     /// and JPEG never is.
@@ -70,7 +70,7 @@ object_schema! {
 }
 
 object_schema! {
-    /// The server answers at once and sends the result to a receiver later.
+    /// With this object, the server answers at once and sends the result to a receiver later.
     Webhook {
         url: Url = WebUrl, "", "the URL of the receiver, which may contain credentials; required";
         delay: i64 = Integer(0_i64, 604_800), "0", "seconds from the end of processing to the first attempt";
