@@ -1,4 +1,4 @@
-//! Random text of letters and digits, for API keys and watermark ids.
+//! Generates random texts of letters and digits, for API keys and watermark ids.
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

@@ -1,4 +1,4 @@
-//! The memory budget: how many bytes of input images the server holds at the same time.
+//! Limits how many bytes of input images the server holds in memory at the same time.
 
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reservation_grows_in_whole_kib_and_returns_them_on_drop() {
+    fn a_memory_reservation_grows_in_whole_kib_and_returns_its_memory_on_drop() {
         let budget = MemoryBudget::new(4096);
         let mut first = budget.reserve();
         for _ in 0..3 {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reservation_larger_than_the_budget_takes_the_whole_budget() {
+    async fn a_memory_reservation_larger_than_the_budget_takes_the_whole_budget() {
         let budget = MemoryBudget::new(2048);
         let mut huge = budget.reserve();
         huge.grow_when_free(1 << 20).await;

@@ -37,7 +37,7 @@ pub struct Pipeline {
     pub clock: Clock,
 }
 
-/// One image to be processed.
+/// An image to be processed, with its request and the caller that waits for it.
 pub struct Order<'a> {
     /// The id of the request.
     pub id: Uuid,
@@ -49,7 +49,7 @@ pub struct Order<'a> {
     pub caller: Caller,
 }
 
-/// A processed image.
+/// An image that a worker has processed, with its properties and its warnings.
 pub struct ProcessedImage {
     /// Format, size and other properties of the input file.
     pub input: FileInfo,
@@ -64,7 +64,7 @@ pub struct ProcessedImage {
     pub output_name: String,
     /// The output.
     pub bytes: Bytes,
-    /// Warnings for the client about parts of the request that were ignored or could not be carried out.
+    /// Warnings for the client about parts of the request that the server ignored or could not carry out.
     pub warnings: Vec<String>,
 }
 

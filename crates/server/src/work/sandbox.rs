@@ -148,7 +148,7 @@ impl Sandbox {
         processed
     }
 
-    /// The number of busy workers plus the number of idle workers that are alive.
+    /// Returns the number of busy workers plus the number of idle workers that are alive.
     pub fn n_alive(&self) -> usize {
         let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let n_idle_alive = idle.iter_mut().filter_map(|child| child.is_alive().then_some(())).count();

@@ -1,5 +1,5 @@
-//! The server's side of one worker process: starts the process, sends images to it, measures its memory and
-//! CPU time, and kills it if it exceeds a limit.
+//! Controls one worker process from the server: starts the process, sends images to it, measures its memory
+//! and CPU time, and kills it if it exceeds a limit.
 
 use std::io;
 use std::path::Path;

@@ -37,7 +37,8 @@ const EACCES: u32 = 13;
 /// A wall, which is one of the restrictions of the jail, for which the running kernel lacks a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingWall {
-    /// The process keeps the network namespace of the server. The other walls still forbid sockets.
+    /// The process keeps the network namespace of the server. The other restrictions of the jail still forbid
+    /// sockets.
     NetworkNamespace,
     /// The kernel has no Landlock. The seccomp filter still forbids opening files.
     Landlock,
