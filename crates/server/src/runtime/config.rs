@@ -22,7 +22,8 @@ pub use sections::{
 
 use layers::Layers;
 
-/// The configuration file in the working directory. It is read if the command line names no other file.
+/// The name of the configuration file in the working directory. This file is read if the command line names
+/// no other configuration file.
 const DEFAULT_FILE_NAME: &str = "pixaven.toml";
 
 /// The checked configuration, with the effective value of every setting.

@@ -1,6 +1,6 @@
 //! Keeps the effective value of every setting. A value comes from one of four layers: the defaults, the
-//! configuration file, the environment or the command line. A later layer overrides single settings of an
-//! earlier one. This module does not interpret the values.
+//! configuration file, the environment or the command line. A later layer overrides single settings of the
+//! layers before it. This module does not interpret the values.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -30,7 +30,8 @@ pub struct Setting {
     pub key: &'static str,
     /// The comment above the setting, which says what the setting does.
     pub doc: String,
-    /// The value that applies if no layer sets the setting.
+    /// The value of the setting if neither the configuration file, nor the environment, nor the command line
+    /// sets it.
     pub default: Value,
     /// The type of the setting and its accepted values.
     pub accepted: AcceptedValues,
