@@ -18,7 +18,7 @@ struct Recording {
     /// the bodies of these parts.
     file_head: &'static str,
     data_head: &'static str,
-    /// Whether the part with the JSON comes before the part with the image.
+    /// Whether the multipart part with the JSON comes before the part with the image.
     is_data_first: bool,
 }
 

@@ -81,7 +81,7 @@ const PATHS: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn a_client_without_a_key_who_waits_for_100_continue_gets_a_401_and_no_100() {
+async fn a_client_without_an_api_key_that_waits_for_100_continue_gets_a_401_and_no_100() {
     let app = TestApp::start().await;
     for path in PATHS {
         let head = format!(
@@ -96,7 +96,7 @@ async fn a_client_without_a_key_who_waits_for_100_continue_gets_a_401_and_no_100
 }
 
 #[tokio::test]
-async fn a_client_with_a_key_who_waits_for_100_continue_gets_a_100() {
+async fn a_client_with_an_api_key_that_waits_for_100_continue_gets_a_100() {
     let app = TestApp::start().await;
     let head = format!(
         "POST /1.0/fetch HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: 2\r\n\
