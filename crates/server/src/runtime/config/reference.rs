@@ -37,8 +37,8 @@ pub struct Setting {
     pub accepted: AcceptedValues,
 }
 
-/// The TOML type and the values that a setting accepts. The later conversion of a text to its Rust type checks
-/// whether the text is an address or a URL.
+/// The TOML type and the values that a setting accepts. Whether a text is an address or a URL is not checked
+/// by this type, but by the later conversion of the text to its Rust type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcceptedValues {
     /// The setting accepts any text.
