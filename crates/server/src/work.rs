@@ -16,7 +16,7 @@ pub mod source;
 pub mod watermark_id;
 pub mod watermarks;
 
-/// The kind of work for which an image is processed. If the server has no free capacity, an interactive
+/// Whether a client or a job waits for a processed image. If the server has no free capacity, an interactive
 /// request is refused at once, but a job waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {

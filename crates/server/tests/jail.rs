@@ -1,8 +1,9 @@
 //! Plays an attacker who has taken over an image worker: tries twelve forbidden acts inside the worker's
-//! jail. Every act must fail with an error, or the kernel must kill the process.
+//! jail, such as reading the database. Every act must fail with an error, or the kernel must kill the
+//! process.
 //!
-//! This test runs without the test harness. The program starts itself again for each act, because a process
-//! can never leave the jail.
+//! This test runs without the test harness of Rust. The test program starts itself again for each act,
+//! because a process can never leave the jail.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -14,7 +15,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match &arguments[1..] {
         [flag, name, directory] if flag == "--act" => attacker::run(name, std::path::Path::new(directory)),
-        // `cargo test` passes filters and flags, which this test ignores. Some tools request a list of tests.
+        // `cargo test` passes filters and flags to the program, and this test ignores them. Some tools pass
+        // `--list` to request a list of tests.
         [flag, ..] if flag == "--list" => println!("the_jail_refuses_twelve_acts: test"),
         _ => judge::every_act_is_refused(),
     }
@@ -95,8 +97,8 @@ mod attacker {
         assert!(missing.is_empty() || std::env::var_os("PIXAVEN_REQUIRE_JAIL").is_none(), "{missing:?}");
         match act(directory) {
             Ok(()) => println!("{ESCAPED}"),
-            // A refused connection counts as an escape, too, because the worker was allowed to try to
-            // connect.
+            // The error "connection refused" counts as an escape from the jail, because the kernel allowed
+            // the worker to try to connect.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => println!("{ESCAPED}"),
             Err(error) => println!("{REFUSED}: {error}"),
         }
@@ -108,15 +110,15 @@ mod attacker {
 
     #[expect(unsafe_code, reason = "the attacker makes system calls that no safe function offers")]
     fn trace_parent() -> io::Result<()> {
-        // SAFETY: PTRACE_SEIZE takes no pointer.
+        // SAFETY: ptrace(2) with `PTRACE_SEIZE` dereferences no pointer.
         check(unsafe { libc::ptrace(libc::PTRACE_SEIZE, parent_id() as libc::pid_t, 0, 0) })
     }
 
     #[expect(unsafe_code, reason = "the attacker makes system calls that no safe function offers")]
     fn fork() -> io::Result<()> {
-        // SAFETY: the process has one thread, and the child exits at once without running destructors.
+        // SAFETY: the process has one thread, and the forked child exits at once without running destructors.
         match unsafe { libc::fork() } {
-            // SAFETY: `_exit` ends the child.
+            // SAFETY: `_exit` only ends the child process.
             0 => unsafe { libc::_exit(0) },
             result => check(result.into()),
         }
@@ -130,7 +132,8 @@ mod attacker {
 
     #[expect(unsafe_code, reason = "the attacker makes system calls that no safe function offers")]
     fn signal_parent() -> io::Result<()> {
-        // SAFETY: kill(2) takes no pointer. Signal 0 only checks the permission.
+        // SAFETY: kill(2) takes no pointer. The signal 0 is not delivered; the kernel only checks the
+        // permission to send it.
         check(unsafe { libc::kill(parent_id() as libc::pid_t, 0) }.into())
     }
 }

@@ -22,10 +22,11 @@ pub use sections::{
 
 use layers::Layers;
 
-/// The configuration file in the working directory. It is read if the command line names no other file.
+/// The name of the configuration file in the working directory. This file is read if the command line names
+/// no other configuration file.
 const DEFAULT_FILE_NAME: &str = "pixaven.toml";
 
-/// The effective value of every setting, checked.
+/// The checked configuration, with the effective value of every setting.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are the sections; default.toml explains them")]
@@ -47,49 +48,51 @@ pub struct Config {
 /// The three layers that override the defaults: the configuration file, the environment and the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The path of the configuration file, if there is one.
+    /// The path of the configuration file, or `None` if there is no such file.
     pub file: Option<PathBuf>,
-    /// Variables of the environment. Variables that are not called `PIXAVEN_…` are ignored.
+    /// The names and values of the environment variables. Variables that are not called `PIXAVEN_…` are
+    /// ignored.
     pub environment: Vec<(String, String)>,
-    /// Settings of the command line: dotted keys and values.
+    /// The settings from the command line, as pairs of a dotted key such as `server.listen` and a value.
     pub flags: Vec<(String, String)>,
 }
 
-/// Why the configuration is invalid. The text names the setting and the layer of its value.
+/// The reason why the configuration is invalid. The message names the setting and the layer (file, variable
+/// or command line) that sets it.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are the parts of the message")]
 pub enum Error {
-    /// The configuration file cannot be read.
+    /// The configuration file cannot be read from the disk.
     #[error("cannot read the configuration file {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    /// The configuration file is not TOML.
+    /// The text of the configuration file is not TOML.
     #[error("the configuration file {} is not TOML", path.display())]
     Syntax { path: PathBuf, source: toml::de::Error },
-    /// No setting has this name.
+    /// A layer sets a setting that does not exist.
     #[error("there is no setting {name}; the nearest is {nearest} ({layer})")]
     Unknown { name: String, nearest: String, layer: Layer },
-    /// The setting does not accept the value.
+    /// A layer gives a setting a value that the setting does not accept.
     #[error("{key}: {message} ({layer})")]
     Invalid { key: String, message: String, layer: Layer },
 }
 
-/// The environment variables of the process.
+/// Returns the environment variables of the process.
 ///
-/// Variables whose names are not Unicode are left out, because no setting has such a name. In values, bytes
-/// that are not Unicode are replaced.
+/// Variables whose names are not Unicode are left out, because no setting belongs to such a variable. In the
+/// values, bytes that are not Unicode are replaced.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .collect()
 }
 
-/// The path of `pixaven.toml` in the working directory, if the file exists.
+/// Returns the path of `pixaven.toml` in the working directory, if the file exists.
 pub fn file_in_working_directory() -> Option<PathBuf> {
     Path::new(DEFAULT_FILE_NAME).exists().then(|| DEFAULT_FILE_NAME.into())
 }
 
 impl Config {
-    /// Applies all layers and checks the result.
+    /// Loads the configuration: applies the layers in their order and checks the effective values.
     pub fn load(sources: Sources) -> Result<Self, Error> {
         let mut layers = Layers::default();
         if let Some(path) = sources.file {
@@ -103,14 +106,15 @@ impl Config {
         Self::from_layers(layers)
     }
 
-    /// The defaults with some settings overridden, given by dotted key. Tests use this function.
+    /// Loads the defaults and overrides some settings, which are given as pairs of a dotted key and a value.
+    /// Tests use this function.
     pub fn with(flags: &[(&str, &str)]) -> Result<Self, Error> {
         let flags = flags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
         Self::load(Sources { flags, ..Sources::default() })
     }
 
-    /// Formats the configuration as a file with all effective values. A comment behind each value names its
-    /// layer.
+    /// Formats the effective values of all settings as a configuration file. A comment behind each value
+    /// names the layer from which it comes.
     pub fn render(&self) -> String {
         self.layers.to_string()
     }
@@ -119,7 +123,8 @@ impl Config {
     fn from_layers(layers: Layers) -> Result<Self, Error> {
         let mut config: Self = serde_path_to_error::deserialize(layers.table()).map_err(|error| {
             let path = error.path().to_string();
-            // The path of an element of a list is `section.key[0]`.
+            // If the error is in an element of a list, the path is `section.key[0]`, and the key of the
+            // setting is the part before the bracket.
             let key = path.split('[').next().unwrap_or(&path);
             let message = error.inner().message().to_owned();
             Error::Invalid { layer: layers.layer(key), key: key.to_owned(), message }
@@ -135,7 +140,8 @@ impl Config {
         }
     }
 
-    /// The key of a setting that contradicts another setting, and an explanation.
+    /// Returns the key of a setting that contradicts another setting, with an explanation. Returns `None` if
+    /// the settings do not contradict each other.
     fn conflict(&self) -> Option<(&'static str, &'static str)> {
         let Self { server, limits, fetch, images, jobs, webhooks, .. } = self;
         match (&server.tls_cert, &server.tls_key) {
@@ -149,7 +155,8 @@ impl Config {
         if server.plain_listen == Some(server.listen) && server.listen.port() != 0 {
             return Some(("server.plain_listen", "must differ from server.listen"));
         }
-        // If a lease expired while its holder still works, a second driver could begin the same work.
+        // A lease must last longer than the work that it protects. If a lease expired during the work, a
+        // second driver could begin the same work.
         if jobs.lease_s < 3 * (fetch.deadline_s + images.wall_s) {
             return Some(("jobs.lease_s", "must be at least three times fetch.deadline_s + images.wall_s"));
         }

@@ -1,9 +1,9 @@
-//! The syntax of a host with an optional port, as in the header `Host`. It is stricter than RFC 3986: a name
-//! has only letters, digits, hyphens, dots and underscores.
+//! Checks the syntax of a host with an optional port, as in the HTTP header `Host`. The accepted syntax is
+//! stricter than RFC 3986: a name has only letters, digits, hyphens, dots and underscores.
 
 use std::net::Ipv6Addr;
 
-/// Whether a text is a host name or an address, with an optional port.
+/// Returns whether a text is a host name or an IP address, with an optional port.
 pub fn is_valid(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
         None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
+    fn a_host_is_a_name_or_an_ip_address_with_an_optional_port() {
         for valid in ["a", "a.b-c_d:80", "127.0.0.1:8080", "[::1]", "[::1]:443", "API.pixaven.com"] {
             assert!(is_valid(valid), "{valid}");
         }

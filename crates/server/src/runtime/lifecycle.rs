@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-/// How long a stop waits for the tasks to return the leases of their unfinished work. This time begins after
-/// the drain, which is the time in which tasks may finish their work.
+/// The time for which a stop of the server waits until the tasks have returned the leases of their unfinished
+/// work. This time begins after the drain, which is the time in which tasks may finish their work.
 const RETURN_LEASES_WAIT: Duration = Duration::from_secs(5);
 
-/// The background tasks of one server and the two tokens that stop them. A clone is cheap and refers to the
-/// same tasks.
+/// The background tasks of one server, and the two cancellation tokens that stop these tasks. A clone is
+/// cheap and refers to the same tasks.
 #[derive(Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
@@ -25,31 +25,32 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Creates an empty set of tasks. Neither token is cancelled.
+    /// Creates an empty set of tasks, whose two cancellation tokens are not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Runs `future` in the background. A stop waits until the future ends.
+    /// Runs `future` in the background. A stop of the server waits until the future ends.
     #[expect(clippy::disallowed_methods, reason = "only this function spawns tasks")]
     pub fn spawn(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
         let span = tracing::debug_span!("task", name);
         tokio::spawn(self.tracker.track_future(future.instrument(span)));
     }
 
-    /// The token that is cancelled when a stop begins. From then on, tasks must not begin new work.
+    /// Returns the token that is cancelled when a stop of the server begins. From then on, tasks must not
+    /// begin new work.
     pub fn stop_token(&self) -> &CancellationToken {
         &self.stop
     }
 
-    /// The token that is cancelled when the time for finishing work (the drain) ends. From then on, tasks
-    /// must end running work and return its leases.
+    /// Returns the token that is cancelled when the drain ends, which is the time in which tasks may finish
+    /// their work. From then on, tasks must end running work and return its leases.
     pub fn return_leases_token(&self) -> &CancellationToken {
         &self.return_leases
     }
 
     /// Stops all tasks: cancels the stop token and waits up to `drain` for the tasks to end. If some tasks
-    /// still run after this time, cancels the token for returning leases and waits a few more seconds.
+    /// still run after this time, cancels the token for returning leases and waits up to five more seconds.
     /// Returns whether all tasks have ended.
     pub async fn stop(&self, drain: Duration) -> bool {
         self.stop.cancel();
@@ -69,14 +70,14 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Replaces the default action of both signals, which ends the process at once. A signal that arrives
-    /// after this call and before [`Self::received`] is not lost.
+    /// Replaces the default action of SIGTERM and SIGINT, which ends the process at once. A signal that
+    /// arrives after this call and before [`Self::received`] is not lost.
     pub fn register() -> std::io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         Ok(Self { terminate, interrupt })
     }
 
-    /// Completes when the process receives one of the signals.
+    /// Completes when the process receives SIGTERM or SIGINT.
     pub async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

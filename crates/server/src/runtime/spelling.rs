@@ -1,19 +1,23 @@
-//! Finds the known name that is most similar to an unknown one, for the question "did you mean …?" in
+//! Finds the known name that is most similar to an unknown name, for the question "did you mean …?" in
 //! messages.
 
 use strsim::{damerau_levenshtein, normalized_damerau_levenshtein};
 
-/// The lowest similarity at which a known word is suggested. Equal words have the similarity 1.
+/// The lowest similarity at which a known word is suggested. The similarity of equal words is 1, and that of
+/// entirely different words is 0.
 const MIN_SIMILARITY: f64 = 0.6;
-/// The longest word that is compared. The cost of a comparison grows with the square of the length.
+/// The longest word, in bytes, for which a suggestion is made. The cost of a comparison grows with the square
+/// of the length.
 const MAX_BYTES: usize = 64;
 
-/// The most similar of the `known` words, however different it is. `None` if there are no known words.
+/// Returns the word of `known` that is most similar to `word`, however different the two words are. Returns
+/// `None` if `known` is empty.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known.into_iter().min_by_key(|candidate| damerau_levenshtein(word, candidate))
 }
 
-/// The most similar of the `known` words, if it is similar enough to be a probable correction of `word`.
+/// Returns the word of `known` that is most similar to `word`, if the two words are similar enough for a
+/// probable correction.
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_BYTES {
         return None;
@@ -26,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_similar_word_is_suggested() {
+    fn only_a_known_word_similar_to_the_unknown_word_is_suggested() {
         let known = ["width", "height", "mode"];
         for (word, expected) in [
             ("widht", Some("width")),

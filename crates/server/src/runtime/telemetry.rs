@@ -1,4 +1,5 @@
-//! The log on standard error, as text or as JSON. Every request, every job and every attempt writes one line.
+//! Writes the log to standard error, as text or as JSON. Every request, every job and every attempt to
+//! deliver a webhook writes one line.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -32,10 +33,11 @@ pub fn start(log: &Log) {
     }
 }
 
-/// A log in text form: one line for each event. With `ansi`, time and level have colours.
+/// Creates a log in text form, with one line for each event. If `ansi` is true, the time and the level have
+/// colours.
 ///
-/// Values often come from clients and from receivers. Control characters in them are escaped, so that no value can begin a new
-/// line or change a terminal.
+/// The values of an event often come from clients and from receivers. Control characters in the values are
+/// escaped, so that no value can begin a new line or change the state of a terminal.
 pub fn text_log<W>(level: Level, ansi: bool, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -49,7 +51,7 @@ where
         .finish()
 }
 
-/// Writes one field of an event: `name=value`, or the message alone.
+/// Writes one field of an event to the log: `name=value`, or only the value if the field is the message.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     if field.name() != "message" {
         write!(writer, "{}=", field.name())?;
@@ -57,7 +59,8 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -
     write!(Escaped(writer), "{value:?}")
 }
 
-/// Writes text with escapes in place of characters that could break a line or change a terminal.
+/// Writes text to a log line. Characters that could break the line or change the state of a terminal are
+/// escaped.
 struct Escaped<'a, 'b>(&'a mut Writer<'b>);
 
 impl fmt::Write for Escaped<'_, '_> {
@@ -72,12 +75,13 @@ impl fmt::Write for Escaped<'_, '_> {
     }
 }
 
-/// Whether a character is a control character, a line separator of Unicode, or a character that reverses the direction of text.
+/// Returns whether a character is a control character, a line separator of Unicode, or a character that
+/// reverses the direction of text.
 fn must_be_escaped(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// An error and all its causes in one line, separated by colons.
+/// Formats an error and all its causes in one line, separated by colons.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

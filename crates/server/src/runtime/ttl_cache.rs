@@ -1,5 +1,5 @@
-//! A cache whose entries expire after a fixed time (time to live). It holds data of the ledger that thousands
-//! of requests need again and again.
+//! A cache whose entries expire after a fixed time (time to live). The server keeps data of the ledger in
+//! such caches if thousands of requests need the same data again and again.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The most entries of a cache. If no entry of a full cache has expired, the cache does not store new
-/// entries.
+/// The largest number of entries in a cache. If a cache is full and none of its entries has expired, it does
+/// not store new entries.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Values by key. Every value expires when its age reaches `ttl`.
+/// A cache of values by key. A value expires when the time `ttl` has passed since the value was stored.
 pub struct TtlCache<K, V> {
     ttl: Duration,
     entries: Mutex<HashMap<K, (Instant, V)>>,
@@ -24,14 +24,14 @@ impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
         Self { ttl, entries: Mutex::new(HashMap::new()) }
     }
 
-    /// The value of a key, if it has not expired.
+    /// Returns the value of a key, if the cache has a value that has not expired.
     pub fn get(&self, key: &K) -> Option<V> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, value) = entries.get(key)?;
         (since.elapsed() < self.ttl).then(|| value.clone())
     }
 
-    /// Stores a value. If the cache is full, it first removes the expired entries. If no entry has expired,
+    /// Stores a value. If the cache is full, the expired entries are removed first. If no entry has expired,
     /// the new value is not stored.
     pub fn put(&self, key: K, value: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_value_is_returned_until_it_expires() {
+    async fn a_cached_value_is_returned_until_it_expires() {
         let cache = TtlCache::new(Duration::from_secs(1));
         cache.put("key", 7);
         tokio::time::advance(Duration::from_millis(999)).await;
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_cache_replaces_only_expired_values() {
+    async fn a_full_cache_stores_a_new_value_only_after_an_entry_has_expired() {
         let cache = TtlCache::new(Duration::from_secs(1));
         for key in 0..MAX_ENTRIES {
             cache.put(key, ());

@@ -1,9 +1,9 @@
-//! Random text of letters and digits, for API keys and watermark ids.
+//! Generates random texts of letters and digits, for API keys and watermark ids.
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// 248 is the largest multiple of 62 that fits into a byte. Bytes from 248 up are dropped, which makes every
-/// digit equally likely.
+/// Random bytes from 248 up are dropped. The number 248 is the largest multiple of 62 that fits into a byte,
+/// so the bytes below it make each of the 62 digits equally likely.
 const UNBIASED_BELOW: u8 = 248;
 
 /// Generates `n_chars` random base-62 digits with the random source of the operating system.
@@ -11,8 +11,8 @@ pub fn random(n_chars: usize) -> Result<String, getrandom::Error> {
     from_entropy(n_chars, getrandom::fill)
 }
 
-/// Generates `n_chars` random base-62 digits from the bytes of `fill`, which writes 32 random bytes per call.
-/// `fill` is called until there are enough digits.
+/// Generates `n_chars` random base-62 digits from random bytes. The function `fill` supplies 32 random bytes
+/// per call, and is called until there are enough digits.
 fn from_entropy<E>(n_chars: usize, mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<String, E> {
     let mut text = String::with_capacity(n_chars);
     let mut bytes = [0; 32];
@@ -32,9 +32,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_digit_is_equally_likely() {
-        // 31 texts of 32 digits use 31 × 32 = 4 × 248 bytes, so each of the 248 accepted byte values is used
-        // four times.
+    fn every_base_62_digit_is_equally_likely() {
+        // The test generates 31 texts of 32 digits. These texts use 31 × 32 = 4 × 248 bytes, so each of the
+        // 248 accepted byte values is used exactly four times.
         let mut source = (0..248_u8).cycle();
         let mut n_seen = [0; 128];
         for _ in 0..31 {
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_from_248_up_are_dropped() {
+    fn random_bytes_from_248_up_are_dropped() {
         let mut rounds = [255_u8, 248, 247].into_iter();
         let text = from_entropy(32, |bytes| {
             bytes.fill(rounds.next().expect("the third round is usable"));

@@ -25,28 +25,29 @@ use uuid::Uuid;
 use super::error::{Cause, WorkError};
 use crate::runtime::telemetry::with_causes;
 
-/// Directory of uploaded inputs that wait for their job.
+/// The name of the directory that holds uploaded inputs until their job ends.
 const INPUTS: &str = "inputs";
-/// Directory of results.
+/// The name of the directory that holds the results.
 const RESULTS: &str = "results";
-/// Directory of watermarks.
+/// The name of the directory that holds the watermarks.
 const WATERMARKS: &str = "watermarks";
 
-/// Largest upload or result, in bytes, that is stored in the ledger instead of in a file.
+/// The largest size, in bytes, of an upload or a result that is stored in the ledger instead of in a file.
 const INLINE_MAX_BYTES: usize = 16 << 10;
 
-/// The files of this server. Cheap to clone.
+/// Reads and writes the files of this server. A clone is cheap.
 #[derive(Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     root: PathBuf,
 }
 
-/// The body of a stored content, as a stream of byte chunks.
+/// The bytes of a stored upload or result, as a stream of chunks.
 pub type BlobStream = BoxStream<'static, Result<Bytes, object_store::Error>>;
 
 impl Blobs {
-    /// Opens the files below `root`, and creates that directory when it is missing.
+    /// Opens the directory `root`, which holds the files of this server. Creates the directory if it does not
+    /// exist.
     pub fn directory(root: &FsPath) -> Result<Self, object_store::Error> {
         std::fs::create_dir_all(root)
             .map_err(|source| object_store::Error::Generic { store: "blobs", source: source.into() })?;
@@ -54,18 +55,19 @@ impl Blobs {
         Ok(Self { store: Arc::new(store), root: root.to_owned() })
     }
 
-    /// The key of the uploaded input of a request.
+    /// Returns the key of the file that holds the uploaded input of a request.
     pub fn input_key(id: Uuid) -> String {
         format!("{INPUTS}/{id}")
     }
 
-    /// The key of a watermark. The id is random, so the key is unique.
+    /// Returns the key of the file that holds a watermark. The watermark's id is random, so the key is
+    /// unique.
     pub fn watermark_key(id: &str) -> String {
         format!("{WATERMARKS}/{id}")
     }
 
-    /// Creates a key for a result. The day (`2026-01-10`) is part of the key, so that the sweep can remove
-    /// all results of a day.
+    /// Creates the key for the file of a result. The key contains a day in the form `2026-01-10`, so that the
+    /// background task `sweep` can remove all results of that day.
     ///
     /// Two calls never return the same key, because a job that is run again after a crash must not collide
     /// with the file of the interrupted run.
@@ -74,8 +76,9 @@ impl Blobs {
         format!("{RESULTS}/{day}/{id}-{unique}.{extension}")
     }
 
-    /// Stores `bytes`. Contents of at most 16 KiB are returned inline, and the caller writes them to the
-    /// ledger. Larger contents become a durable file under `key`, which must be new.
+    /// Stores the bytes of an upload or a result. At most 16 KiB are returned as `StoredContent::Inline`, and
+    /// the caller writes them to the ledger. A larger number of bytes is written durably to a file under
+    /// `key`, under which no file may exist yet.
     pub async fn store(&self, key: String, bytes: Bytes) -> Result<StoredContent, WorkError> {
         if bytes.len() <= INLINE_MAX_BYTES {
             return Ok(StoredContent::Inline(bytes));
@@ -84,9 +87,9 @@ impl Blobs {
         Ok(StoredContent::File { key })
     }
 
-    /// Deletes a stored content if the ledger certainly did not write the row that refers to it. In all other
-    /// cases the row may exist, so the content is kept. If the row does not exist, the sweep deletes the
-    /// content later.
+    /// Deletes the file of a stored upload or result if the ledger certainly did not write the row that
+    /// refers to the file. In all other cases the row may exist, so the file is kept. If no row refers to the
+    /// kept file, the sweep deletes the file later.
     pub async fn undo_if_rolled_back<T>(
         &self,
         content: &StoredContent,
@@ -104,7 +107,8 @@ impl Blobs {
         }
     }
 
-    /// Reads a whole content. Returns `None` if the content is a file that does not exist.
+    /// Reads all bytes of a stored upload or result. Returns `None` if they are in a file that does not
+    /// exist.
     pub async fn read(&self, content: &StoredContent) -> Result<Option<Bytes>, WorkError> {
         match content {
             StoredContent::Inline(bytes) => Ok(Some(bytes.clone())),
@@ -112,7 +116,7 @@ impl Blobs {
         }
     }
 
-    /// Deletes the file of a content, if it has one. A missing file is no error.
+    /// Deletes the file of a stored upload or result, if its bytes are in a file. A missing file is no error.
     pub async fn remove(&self, content: &StoredContent) -> Result<(), WorkError> {
         match content {
             StoredContent::Inline(_) => Ok(()),
@@ -120,7 +124,7 @@ impl Blobs {
         }
     }
 
-    /// Writes a file durably. `key` must be new.
+    /// Writes a file and flushes it to the disk. No file may exist under `key` yet.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), WorkError> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = self.store.put_opts(&Path::from(key), bytes.into(), options).await;
@@ -137,8 +141,8 @@ impl Blobs {
         found.bytes().await.map(Some).map_err(read_error)
     }
 
-    /// Opens a content for sending: the whole content, or the bytes in `range`. Returns `None` if the content
-    /// is a file that does not exist.
+    /// Opens a stored upload or result to send all of its bytes, or only the bytes in `range`. Returns `None`
+    /// if the bytes are in a file that does not exist.
     pub async fn open(
         &self,
         content: &StoredContent,
@@ -199,9 +203,9 @@ impl Blobs {
         Ok(names)
     }
 
-    /// Removes all results of the days before `day` (`2026-01-10`). No row refers to these files any more:
-    /// their runs crashed after they stored the result and before they committed its row. Returns the number
-    /// of removed files.
+    /// Removes all result files of the days before `day`, which has the form `2026-01-10`. No row of the
+    /// ledger refers to these files any more: each file belongs to a run that crashed after it stored the
+    /// result and before it committed the row of the result. Returns the number of removed files.
     pub async fn remove_results_before(&self, day: &str) -> Result<u64, WorkError> {
         let days = self.store.list_with_delimiter(Some(&Path::from(RESULTS))).await.map_err(read_error)?;
         let is_over = |prefix: &Path| prefix.filename().is_some_and(|name| name < day);
@@ -217,14 +221,14 @@ impl Blobs {
     }
 }
 
-/// Returns whether the ledger certainly did not commit an operation that failed with `error`. After any other
-/// error the operation may be committed.
+/// Returns whether a ledger operation that failed with `error` certainly changed nothing. After any other
+/// error the operation may have been committed.
 pub fn is_rolled_back(error: &pixaven_ledger::Error) -> bool {
     matches!(error, pixaven_ledger::Error::LostLease | pixaven_ledger::Error::Busy)
 }
 
-/// Returns the bytes of an inline content that lie in `range`. The caller computed `range` from the size in
-/// the content's row.
+/// Returns the bytes in `range` of an upload or result that is stored in a ledger row. The caller computed
+/// `range` from the size that the row states.
 fn slice(bytes: &Bytes, range: Option<Range<u64>>) -> Result<Bytes, WorkError> {
     let Some(range) = range else { return Ok(bytes.clone()) };
     let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));

@@ -1,6 +1,6 @@
-//! Why an image request failed, and whose fault the failure is. `api/error.rs` maps every variant to a
-//! status, an error word, a public text and a log level. Neither this module nor the modules below it depend
-//! on statuses or error words.
+//! Declares the reasons why an image request fails, and whose fault each failure is. `api/error.rs` maps
+//! every variant to an HTTP status, an error word such as `image_corrupt`, a public text and a log level.
+//! This module and the modules that it uses contain neither HTTP statuses nor error words.
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::memory_budget::BudgetExceeded;
 use super::request::RequestError;
 
-/// A cause of any type, for the log only.
+/// The cause of an error, of any type. A cause is written to the log and is never sent to a client.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
-/// Why a request did not produce an image.
+/// The reason why a request did not produce an image.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// The caller's fault: the request is malformed, or a value of the request is wrong.
@@ -25,7 +25,7 @@ pub enum WorkError {
     /// The caller's fault: `watermark.id` names no watermark of the account.
     #[error("the account has no watermark {id:?}")]
     UnknownWatermark {
-        /// The id in the request.
+        /// The watermark id that the request contains.
         id: String,
     },
     /// The caller's fault: the account already has as many watermarks as its quota allows.
@@ -54,7 +54,7 @@ pub enum WorkError {
     Fetch {
         /// The attribute of the request that holds the URL, such as `url` or `watermark.url`.
         attribute: &'static str,
-        /// The error of the fetch.
+        /// The reason why the fetch failed.
         source: NetError,
     },
     /// This server's fault: the queue for workers is full, or the memory for images is used up. The same
@@ -73,11 +73,12 @@ pub enum WorkError {
     /// This server's fault: an operation of the ledger failed.
     #[error("the ledger failed")]
     Ledger(#[from] pixaven_ledger::Error),
-    /// Whose fault it is, is unknown: the worker process ended while it processed the image. A second run of
-    /// the job may succeed.
+    /// The cause is unknown: the worker process ended while it processed the image. A second run of the job
+    /// may succeed.
     #[error("an image worker ended unexpectedly: {0}")]
     WorkerCrashed(String),
-    /// A bug in this program, or a missing file whose row exists.
+    /// This server's fault: a bug in this program, or a file that is missing although a row of the ledger
+    /// refers to it.
     #[error("internal error")]
     Internal(#[source] Cause),
 }
@@ -88,8 +89,8 @@ impl WorkError {
         Self::Internal(cause.into())
     }
 
-    /// Returns whether the cause is this machine and the same request can succeed later. Such a failure does
-    /// not count as a run of the job.
+    /// Returns whether the failure has its cause in this machine, so that the same request can succeed later.
+    /// The server does not count a run of a job that ends with such a failure.
     pub fn is_local_trouble(&self) -> bool {
         match self {
             Self::Overloaded | Self::StorageWrite(_) | Self::StorageRead(_) | Self::WorkerStart(_) => true,
@@ -116,22 +117,22 @@ impl From<BudgetExceeded> for WorkError {
     }
 }
 
-/// A limit that one image exceeded. The values are the configured limits.
+/// A resource limit that one image exceeded. The fields hold the configured value of the limit.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum LimitExceeded {
-    /// Resident memory of the worker process, in bytes.
+    /// The limit on the resident memory of the worker process.
     #[error("processing takes more than {max_bytes} bytes of memory")]
     Memory {
         /// The limit.
         max_bytes: u64,
     },
-    /// CPU time.
+    /// The limit on CPU time.
     #[error("processing takes more than {max:?} of CPU time")]
     CpuTime {
         /// The limit.
         max: Duration,
     },
-    /// Wall time, measured from the moment at which a worker received the image.
+    /// The limit on wall time, which is measured from the moment at which a worker received the image.
     #[error("processing takes more than {max:?}")]
     WallTime {
         /// The limit.
@@ -146,7 +147,7 @@ pub enum LimitExceeded {
 pub struct ImageError {
     /// The cause of the failure.
     pub fault: ImageFault,
-    /// A sentence of `pixaven_imaging` that names what is wrong.
+    /// The error message of the crate `pixaven_imaging`: a sentence that says what is wrong.
     pub message: String,
 }
 

@@ -1,17 +1,18 @@
-//! The memory budget: how many bytes of input images the server holds at the same time.
+//! Limits how many bytes of input images the server holds in memory at the same time.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A budget of memory for input images, counted in KiB. Cheap to clone; all clones share the budget.
+/// A limit on the memory that input images may occupy together, counted in KiB. A clone is cheap, and all
+/// clones share one limit.
 #[derive(Clone)]
 pub struct MemoryBudget {
     free_kib: Arc<Semaphore>,
     total_kib: u32,
 }
 
-/// The error of a reservation that needs more memory than the budget has free.
+/// The error that is returned if a reservation needs more memory than the budget has free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the memory for images is used up")]
 pub struct BudgetExceeded;
@@ -23,13 +24,15 @@ impl MemoryBudget {
         Self { free_kib: Arc::new(Semaphore::new(total_kib as usize)), total_kib }
     }
 
-    /// Creates an empty reservation. The holder lets the reservation grow while bytes arrive.
+    /// Creates a reservation of 0 bytes. Its owner enlarges the reservation while the bytes of an image
+    /// arrive.
     pub fn reserve(&self) -> MemoryReservation {
         MemoryReservation { budget: self.clone(), permit: None, held_bytes: 0 }
     }
 }
 
-/// A part of a [`MemoryBudget`]. Dropping it returns the memory to the budget.
+/// Memory that is reserved from a [`MemoryBudget`]. Dropping the reservation returns its memory to the
+/// budget.
 pub struct MemoryReservation {
     budget: MemoryBudget,
     permit: Option<OwnedSemaphorePermit>,
@@ -37,10 +40,10 @@ pub struct MemoryReservation {
 }
 
 impl MemoryReservation {
-    /// Adds `bytes` to the reservation.
+    /// Enlarges the reservation by `bytes` bytes.
     ///
     /// # Errors
-    /// [`BudgetExceeded`] when the budget has less than `bytes` free. The reservation is then unchanged.
+    /// [`BudgetExceeded`] if the budget has less than `bytes` free. The reservation is then unchanged.
     pub fn grow(&mut self, bytes: usize) -> Result<(), BudgetExceeded> {
         let missing_kib = self.missing_kib(bytes);
         if missing_kib > 0 {
@@ -51,7 +54,7 @@ impl MemoryReservation {
         Ok(())
     }
 
-    /// Adds `bytes` to the reservation, and waits until the budget has that much memory free. If `bytes` is
+    /// Waits until the budget has `bytes` bytes free, and enlarges the reservation by them. If `bytes` is
     /// more than the whole budget, the reservation takes the whole budget.
     pub async fn grow_when_free(&mut self, bytes: usize) {
         let missing_kib = self.missing_kib(bytes).min(self.budget.total_kib);
@@ -81,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reservation_grows_in_whole_kib_and_returns_them_on_drop() {
+    fn a_memory_reservation_grows_in_whole_kib_and_returns_its_memory_on_drop() {
         let budget = MemoryBudget::new(4096);
         let mut first = budget.reserve();
         for _ in 0..3 {
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reservation_larger_than_the_budget_takes_the_whole_budget() {
+    async fn a_memory_reservation_larger_than_the_budget_takes_the_whole_budget() {
         let budget = MemoryBudget::new(2048);
         let mut huge = budget.reserve();
         huge.grow_when_free(1 << 20).await;

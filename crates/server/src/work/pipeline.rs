@@ -1,8 +1,9 @@
-//! THE DATA PATH of an image, shared by interactive requests and jobs: obtain the source, process the image
-//! in a worker, store the result, commit the row of the result.
+//! The path of an image through the server, which is the same for interactive requests and for jobs: the
+//! [`Pipeline`] obtains the source, processes the image in a worker, stores the result, and commits the row
+//! of the result to the ledger.
 //!
 //! The path is divided into two functions, because a job renews its lease during [`Pipeline::produce`] and
-//! stops renewing it before [`Pipeline::commit`].
+//! stops renewing the lease before [`Pipeline::commit`].
 
 use bytes::Bytes;
 use pixaven_imaging::FileInfo;
@@ -19,24 +20,24 @@ use super::sandbox::{Sandbox, WorkerInput};
 use super::source::{Source, Sources};
 use super::watermarks::Watermarks;
 
-/// The components that every image passes through. Cheap to clone.
+/// The components through which every image passes. A clone is cheap.
 #[derive(Clone)]
 pub struct Pipeline {
     /// Reads images.
     pub sources: Sources,
     /// Processes images.
     pub sandbox: Sandbox,
-    /// Finds the watermarks of accounts.
+    /// Finds and reads the watermarks of accounts.
     pub watermarks: Watermarks,
     /// Stores results.
     pub blobs: Blobs,
-    /// How long a result is kept, in milliseconds.
+    /// The time for which a result is kept, in milliseconds.
     pub keep_results_ms: i64,
-    /// The current time.
+    /// The clock that gives the current time.
     pub clock: Clock,
 }
 
-/// One image to be processed.
+/// An image to be processed, with its request and the caller that waits for it.
 pub struct Order<'a> {
     /// The id of the request.
     pub id: Uuid,
@@ -44,15 +45,16 @@ pub struct Order<'a> {
     pub account: AccountId,
     /// The parsed and checked request.
     pub spec: &'a Spec,
-    /// Who waits for the result.
+    /// Whether a client or a job waits for the result.
     pub caller: Caller,
 }
 
-/// A processed image.
+/// An image that a worker has processed, with its properties and its warnings.
 pub struct ProcessedImage {
     /// Format, size and other properties of the input file.
     pub input: FileInfo,
-    /// Faces in the input after its EXIF orientation was applied. `None` if the request does not need faces.
+    /// The rectangles of the faces in the input image, after the EXIF orientation was applied to the image.
+    /// `None` if the request does not need faces.
     pub faces: Option<Vec<Rect>>,
     /// The input's file name.
     pub input_name: String,
@@ -62,7 +64,7 @@ pub struct ProcessedImage {
     pub output_name: String,
     /// The output.
     pub bytes: Bytes,
-    /// Warnings for the client about parts of the request that were ignored or could not be carried out.
+    /// Warnings for the client about parts of the request that the server ignored or could not carry out.
     pub warnings: Vec<String>,
 }
 
@@ -90,8 +92,8 @@ impl Pipeline {
         Ok((image, result))
     }
 
-    /// Waits until `write` has written the row of a stored result. If the ledger certainly refused the row,
-    /// deletes the stored file.
+    /// Runs `write`, which writes the row of a stored result to the ledger. If the ledger certainly did not
+    /// write the row, deletes the file of the result.
     pub async fn commit<T>(
         &self,
         result: &StoredResult,

@@ -1,9 +1,9 @@
-//! URLs without their secrets, for logs, debug output and answers.
+//! Removes the secrets from URLs before the URLs are written to logs, to debug output or to answers.
 
 use url::Url;
 
-/// Replaces the user name and the password of a URL by `***`, for the API. A text that is not a URL becomes
-/// `***`. The query is kept, because users recognise their webhooks by the query.
+/// Replaces the user name and the password of a URL by `***`, for answers of the API. A text that is not a
+/// URL becomes `***`. The query is kept, because users recognise their webhooks by the query of the URL.
 pub fn without_credentials(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else { return "***".to_owned() };
     if has_credentials(&url) {
@@ -26,7 +26,7 @@ pub fn without_secrets(url: &Url) -> String {
     format!("{scheme}://{credentials}{host}{port}{path}{query}")
 }
 
-/// Whether the URL has a user name or a password.
+/// Returns whether the URL has a user name or a password.
 pub fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_hidden_and_the_query_stays() {
+    fn the_credentials_in_a_url_are_hidden_and_its_query_is_kept() {
         for (url, expected) in [
             ("https://example.com/x?key=1", "https://example.com/x?key=1"),
             ("https://user@example.com/", "https://***@example.com/"),

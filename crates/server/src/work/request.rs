@@ -1,6 +1,6 @@
 //! Parses the JSON of a request into a checked [`Spec`]. This module does no I/O and is the only code that
-//! parses the JSON; all later code works with the `Spec`. The module `table` declares everything that a
-//! request may contain, and the modules beside it turn the parsed objects into the parts of the `Spec`.
+//! parses the JSON; all later code works with the `Spec`. The submodule `table` declares everything that a
+//! request may contain, and the other submodules turn the parsed objects into the parts of the `Spec`.
 
 mod headers;
 mod json;
@@ -31,38 +31,39 @@ pub use webhook::WebhookSpec;
 use schema::FromObject;
 use warnings::Warnings;
 
-/// The schema of a whole request, from which the documentation is generated.
+/// The schema of a whole request. The documentation of requests is generated from this schema.
 pub const REQUEST_SCHEMA: ObjectSchema = <table::Request as FromObject>::SCHEMA;
 
-/// Attributes that describe the download of the image. In an upload they have no effect.
+/// The attributes that describe the download of the image. These attributes have no effect in an upload.
 const FETCH_ONLY: [&str; 2] = ["url", "headers"];
 
-/// A whole request, checked. `Debug` prints neither credentials nor values of headers.
+/// A whole request after all checks. The `Debug` output contains neither credentials nor values of headers.
 #[derive(Clone, PartialEq)]
 pub struct Spec {
-    /// The URL of the image: always present in a [`RequestKind::Fetch`], never in a [`RequestKind::Upload`].
+    /// The URL of the image. It is always present in a [`RequestKind::Fetch`] and never in a
+    /// [`RequestKind::Upload`].
     pub source_url: Option<Url>,
-    /// Headers to send to the source of the image.
+    /// HTTP headers to send with the download request for the image.
     pub source_headers: Vec<(String, String)>,
-    /// The operations and the output format.
+    /// The operations on the image, and the output format.
     pub plan: Plan,
-    /// The source of the watermark's picture: present exactly when [`Plan::watermark`] is present.
+    /// The source of the watermark's picture. It is present exactly when [`Plan::watermark`] is present.
     pub watermark: Option<WatermarkSource>,
-    /// The kind of answer. `Binary` is never combined with `webhook`.
+    /// The form of the answer. [`ResponseMode::Binary`] is never combined with a webhook.
     pub response: ResponseMode,
-    /// Where to announce the result. `None`: the client waits for the result.
+    /// The webhook that announces the result. `None` if the client waits for the result instead.
     pub webhook: Option<WebhookSpec>,
     /// Warnings for the client about parts of the request that were ignored.
     pub warnings: Vec<String>,
 }
 
-/// The kind of answer to a request.
+/// The form of the answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResponseMode {
-    /// The body is the JSON envelope, which contains the URL of the result.
+    /// The body of the answer is the JSON envelope, which contains the URL of the result.
     #[default]
     Json,
-    /// The body is the result, and the envelope is in headers.
+    /// The body of the answer is the result itself, and the JSON envelope is in two headers.
     Binary,
 }
 
@@ -70,19 +71,21 @@ pub enum ResponseMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestKind {
-    /// `POST /1.0/fetch`: the body is the JSON, and the image is downloaded from `url`.
+    /// The endpoint `POST /1.0/fetch`: the body is the JSON of the request, and the image is downloaded from
+    /// the attribute `url`.
     Fetch,
-    /// `POST /1.0/upload`: the image is part of the request, and the JSON is the part `data`.
+    /// The endpoint `POST /1.0/upload`: the multipart body contains the image in one part and the JSON in the
+    /// part `data`.
     Upload,
 }
 
-/// Why a request is refused. The text is for the client.
+/// The reason why a request is refused, with a message for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The body is not a JSON object (400).
+    /// The body is not a JSON object. The answer has the status 400.
     #[error("{0}")]
     Malformed(String),
-    /// A value is invalid (422).
+    /// A value in the request is invalid. The answer has the status 422.
     #[error("{0}")]
     Invalid(String),
 }
@@ -137,19 +140,21 @@ pub fn parse(body: &[u8], kind: RequestKind, binary_header: bool) -> Result<Spec
     })
 }
 
-/// Whether the JSON of a refused request contains `"response": {"mode": "binary"}`. Some clients request a
-/// binary response only in the JSON, and they look for the error in the headers of a binary response. Any
-/// body is accepted, because the request may be refused for malformed JSON.
+/// Returns whether the JSON of a refused request contains `"response": {"mode": "binary"}`. Some clients
+/// request a binary response only in the JSON, and then expect the error in the headers of a binary response.
+/// `body` may be malformed JSON, because this may be the reason for the refusal; the function then returns
+/// `false`.
 pub fn is_binary_requested_by_json(body: &[u8]) -> bool {
     let json: serde_json::Value = serde_json::from_slice(without_byte_order_mark(body)).unwrap_or_default();
     json["response"]["mode"] == "binary"
 }
 
-/// The headers that request a binary response. The official PHP client sends the misspelt one.
+/// The headers that request a binary response. The official PHP client sends the misspelt name
+/// `x-pixavwn-binary`.
 const BINARY_HEADERS: [&str; 2] = ["x-pixaven-binary", "x-pixavwn-binary"];
 
-/// Whether the header `X-Pixaven-Binary`, or its misspelling `X-Pixavwn-Binary`, requests a binary response.
-/// Every value except `0` and `false` does.
+/// Returns whether the header `X-Pixaven-Binary`, or its misspelling `X-Pixavwn-Binary`, requests a binary
+/// response. Every value of the header except `0` and `false` counts as such a request.
 pub fn is_binary_requested_by_header(headers: &HeaderMap) -> bool {
     let values = BINARY_HEADERS.iter().filter_map(|name| headers.get(*name));
     values
@@ -172,7 +177,7 @@ impl fmt::Debug for Spec {
     }
 }
 
-/// The names of headers, without their values, which may be secret.
+/// Returns the names of headers without their values, because a value may be secret.
 fn header_names(headers: &[(String, String)]) -> Vec<&str> {
     headers.iter().map(|(name, _)| name.as_str()).collect()
 }

@@ -1,4 +1,5 @@
-//! Derives names from a result: its file name, its download URL, and the day in its key.
+//! Derives the names that belong to a result: its file name, its download URL, and the day in the key of its
+//! file.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pixaven_imaging::Format;
@@ -24,8 +25,9 @@ const ESCAPED_IN_SEGMENT: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The download URL of a result: `BASE/dl/AA/BB/CC/DD/REST/NAME`. `AA` to `DD` are the first eight hex digits
-/// of the id in pairs, `REST` is the id after its first hyphen, and `NAME` is the percent-encoded file name.
+/// Returns the download URL of a result: `BASE/dl/AA/BB/CC/DD/REST/NAME`. `BASE` is `base_url`. `AA` to `DD`
+/// are the first eight hex digits of the id in pairs, `REST` is the part of the id after its first hyphen,
+/// and `NAME` is the percent-encoded file name.
 pub fn result_url(base_url: &str, id: Uuid, name: &str) -> String {
     let id = id.to_string();
     let pairs = [&id[0..2], &id[2..4], &id[4..6], &id[6..8]].join("/");
@@ -33,8 +35,8 @@ pub fn result_url(base_url: &str, id: Uuid, name: &str) -> String {
     format!("{}/dl/{pairs}/{}/{name}", base_url.trim_end_matches('/'), &id[9..])
 }
 
-/// The output's file name: the input's name with the extension of the output format. If the format does not
-/// change, neither does the name.
+/// Returns the output's file name: the input's file name with the extension of the output format. If the
+/// format does not change, an extension in the input's name is kept as it is.
 pub(crate) fn output_name(input_name: &str, input: Format, output: Format) -> String {
     match input_name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() && input == output => input_name.to_owned(),
@@ -43,7 +45,7 @@ pub(crate) fn output_name(input_name: &str, input: Format, output: Format) -> St
     }
 }
 
-/// The UTC day of a time in milliseconds since the epoch, as `2026-01-10`.
+/// Returns the UTC day of a time, in the form `2026-01-10`. The time is given in milliseconds since 1970.
 pub(crate) fn utc_day(at_ms: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000));
     let date = at.map_or(Date::MIN, OffsetDateTime::date);
@@ -55,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_id_yields_the_documented_download_path() {
+    fn the_result_id_in_the_documentation_yields_the_download_path_in_the_documentation() {
         let id =
             Uuid::try_parse("9fccf4b5-cfab-4e92-9276-5d2028fcb6a0").expect("the id of the documentation");
         let expected = "http://h/dl/9f/cc/f4/b5/cfab-4e92-9276-5d2028fcb6a0/image.jpg";
@@ -64,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extension_of_the_output_name_follows_the_format() {
+    fn the_extension_of_the_output_file_name_follows_the_output_format() {
         for (name, output, expected) in [
             ("image.jpg", Format::Jpeg, "image.jpg"),
             ("photo.JPEG", Format::Jpeg, "photo.JPEG"),
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_day_of_a_time_is_the_day_in_utc() {
+    fn the_day_in_the_key_of_a_result_is_the_day_in_utc() {
         assert_eq!(utc_day(0), "1970-01-01");
         assert_eq!(utc_day(1_767_225_599_999), "2025-12-31");
     }

@@ -1,9 +1,9 @@
 //! The pool of image workers. A worker is a child process of this binary and decodes customers' images, so a
 //! malicious image can crash one worker, but never the server.
 //!
-//! A fixed number of workers starts with the server. The queue for these workers has a maximum length, beyond
-//! which requests are refused. The pool kills and replaces a worker that exceeds its memory, its CPU time or
-//! its wall time, or whose caller no longer waits.
+//! A fixed number of workers starts with the server. The queue for these workers has a maximum length, and
+//! requests beyond this length are refused. The pool kills and replaces a worker that exceeds its limit on
+//! memory, CPU time or wall time, or whose caller no longer waits for the result.
 
 mod child;
 pub mod jail;
@@ -24,36 +24,37 @@ use super::Caller;
 use super::error::WorkError;
 use crate::runtime::lifecycle::Tasks;
 
-/// How the pool runs its workers.
+/// The settings of the pool of image workers.
 #[derive(Debug, Clone)]
 pub struct SandboxSettings {
-    /// The binary that has the command `image-worker`.
+    /// The path of the `pixaven` binary, which runs as a worker if it is started with the command
+    /// `image-worker`.
     pub program: PathBuf,
-    /// Number of workers, at least 1.
+    /// The number of workers in the pool, at least 1.
     pub n_workers: usize,
-    /// Resident memory that one worker may use, in bytes.
+    /// The resident memory that one worker may use, in bytes.
     pub memory_bytes: u64,
-    /// CPU time that one image may use.
+    /// The CPU time that a worker may use for one image.
     pub cpu: Duration,
-    /// Wall time that one image may take, measured from the moment at which a worker received the image. For a
-    /// job, only time counts in which the worker neither computes nor waits for a processor.
+    /// The wall time that a worker may take for one image, measured from the moment at which it received the
+    /// image. For a job, only time counts in which the worker neither computes nor waits for a processor.
     pub wall: Duration,
-    /// The most interactive requests that may wait for a worker at the same time.
+    /// The largest number of interactive requests that may wait for a worker at the same time.
     pub queue_count: usize,
-    /// Limits of one image.
+    /// The limits that a worker checks while it decodes and encodes one image, such as the number of pixels.
     pub limits: Limits,
 }
 
-/// The files that a worker gets for one image.
+/// The files that a worker receives for one image.
 #[derive(Debug, Clone)]
 pub struct WorkerInput {
     /// The image.
     pub image: Bytes,
-    /// The watermark's image, if the plan has a watermark.
+    /// The watermark's image, if the plan of the request has a watermark.
     pub watermark: Option<Bytes>,
 }
 
-/// The pool of workers. Cheap to clone; all clones share the pool.
+/// The pool of image workers. A clone is cheap, and all clones share one pool.
 #[derive(Clone)]
 pub struct Sandbox {
     shared: Arc<Shared>,
@@ -61,9 +62,10 @@ pub struct Sandbox {
 
 struct Shared {
     settings: SandboxSettings,
-    /// The permits of interactive requests: one for each place in the queue and one for each worker.
+    /// The permits for interactive requests: one for each place in the queue and one for each worker. A
+    /// request holds its permit until its image is processed.
     queue: Semaphore,
-    /// The permits to use a worker: one for each worker.
+    /// The permits for using a worker. Their number is the number of workers.
     workers: Semaphore,
     idle: Mutex<Vec<Child>>,
     /// Runs the tasks that read the workers' standard error.
@@ -77,10 +79,10 @@ impl Shared {
 }
 
 impl Sandbox {
-    /// Starts the workers.
+    /// Starts all workers of the pool.
     ///
     /// # Errors
-    /// The operating system could not start a process.
+    /// If the operating system cannot start a worker process.
     pub fn start(settings: SandboxSettings, tasks: Tasks) -> std::io::Result<Self> {
         let idle = (0..settings.n_workers)
             .map(|_| Child::spawn(&settings.program, settings.cpu, &tasks))
@@ -95,9 +97,9 @@ impl Sandbox {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Processes one image. A job waits for a worker; an interactive request is refused when the queue is
-    /// full. If the caller drops the future, the image leaves the queue, or the pool kills the worker that is
-    /// busy with the image.
+    /// Processes one image. A job waits for a free worker. An interactive request also waits, but is refused
+    /// if the queue is full. If the caller drops the future, the image leaves the queue; if a worker is
+    /// already busy with the image, the pool kills this worker.
     ///
     /// # Errors
     /// [`WorkError::Image`], [`WorkError::LimitExceeded`], [`WorkError::Overloaded`],
@@ -115,8 +117,9 @@ impl Sandbox {
         };
         let _worker = shared.workers.acquire().await.map_err(WorkError::internal)?;
         match self.process_in(self.borrow()?, input, plan, caller).await {
-            // A used worker still holds memory of earlier images. The image is processed again in a new
-            // worker, where only the memory of this image counts.
+            // The worker exceeded the memory limit, but it had processed other images before and still holds
+            // memory of them. The image is therefore processed again in a new worker, where only the memory
+            // of this image counts.
             Err(ExchangeError::OutOfMemoryAfterUse(_)) => {
                 self.process_in(self.borrow_unused()?, input, plan, caller).await
             }
@@ -146,7 +149,7 @@ impl Sandbox {
         processed
     }
 
-    /// The number of busy workers plus the number of idle workers that are alive.
+    /// Returns the number of busy workers plus the number of idle workers that are alive.
     pub fn n_alive(&self) -> usize {
         let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let n_idle_alive = idle.iter_mut().filter_map(|child| child.is_alive().then_some(())).count();
@@ -154,7 +157,7 @@ impl Sandbox {
         n_idle_alive + n_busy
     }
 
-    /// Process ids of the idle workers, for tests and tools that kill workers.
+    /// Returns the process ids of the idle workers. Tests and tools use these ids to kill workers.
     pub fn idle_pids(&self) -> Vec<u32> {
         let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.iter().filter_map(Child::pid).collect()
@@ -171,8 +174,9 @@ impl Sandbox {
         self.spawn()
     }
 
-    /// Takes the idle worker that was returned last, if it has not processed an image yet. Otherwise drops
-    /// that worker and starts a new one.
+    /// Borrows the idle worker that was returned to the pool last, if this worker has not processed an image
+    /// yet. If the worker has processed an image or has ended, the worker is dropped and a new worker is
+    /// started.
     fn borrow_unused(&self) -> Result<BorrowedWorker<'_>, WorkError> {
         let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(mut child) = idle
@@ -190,8 +194,8 @@ impl Sandbox {
     }
 }
 
-/// A worker that is in use. Unless the worker was returned to the pool, dropping this value kills the worker
-/// and starts a replacement.
+/// A worker that is processing an image. If this value is dropped before the worker is returned to the pool,
+/// the worker is killed and a replacement is started.
 struct BorrowedWorker<'a> {
     shared: &'a Shared,
     child: Option<Child>,
@@ -212,8 +216,8 @@ impl Drop for BorrowedWorker<'_> {
             Ok(replacement) => {
                 self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(replacement);
             }
-            // The pool now has one worker too few. A later request that finds no idle worker starts a new
-            // one.
+            // The pool now has one worker too few. A later request that finds no idle worker starts another
+            // worker.
             Err(error) => tracing::error!(%error, "an image worker could not be replaced"),
         }
     }

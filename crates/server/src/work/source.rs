@@ -1,5 +1,5 @@
-//! The source of an image: an upload in memory, a stored upload, or a URL. [`Sources::obtain`] turns a source
-//! into bytes in memory, which count against a memory budget, and a file name.
+//! The source of an image: an upload in memory, a stored upload, or a URL. [`Sources::obtain`] reads a source
+//! into memory and returns its bytes and its file name. The bytes count against a memory budget.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,48 +13,52 @@ use super::error::WorkError;
 use super::memory_budget::{MemoryBudget, MemoryReservation};
 use super::request::Spec;
 
-/// A source that has not been read yet.
+/// The source of an image that has not been read yet.
 pub enum Source {
-    /// The file of an upload, already in memory.
+    /// The image file of an upload, which is already in memory.
     Upload {
         /// The image.
         bytes: Bytes,
-        /// The cleaned file name, if the client sent one.
+        /// The file name that the client sent, without parts that are unsafe in URLs and headers. `None` if
+        /// the client sent no usable name.
         name: Option<String>,
         /// The reservation that counts the memory of `bytes`.
         reservation: MemoryReservation,
     },
     /// An upload that was stored when its request was accepted.
     Stored {
-        /// The stored bytes: in the ledger or in a file.
+        /// The stored bytes of the upload, which are either in a row of the ledger or in a file.
         content: StoredContent,
-        /// The cleaned file name, if the client sent one.
+        /// The file name that the client sent, without parts that are unsafe in URLs and headers. `None` if
+        /// the client sent no usable name.
         name: Option<String>,
         /// The size of the upload in bytes.
         n_bytes: usize,
     },
-    /// A URL to fetch.
+    /// A URL from which the image is downloaded.
     Url {
         /// The URL.
         url: Url,
-        /// Headers that the fetch sends to the server of the URL.
+        /// The HTTP headers to add to the download request.
         headers: Vec<(String, String)>,
     },
 }
 
 impl Source {
-    /// Returns the source of a `fetch` request, whose spec always has a URL.
+    /// Returns the source of a `fetch` request, whose checked form (`Spec`) always has a URL.
     pub fn of_url(spec: &Spec) -> Result<Self, WorkError> {
         let url = spec.source_url.clone().ok_or_else(|| WorkError::internal("a fetch has no url"))?;
         Ok(Self::Url { url, headers: spec.source_headers.clone() })
     }
 }
 
-/// The bytes of a source. The memory of the bytes stays reserved until this value is dropped.
+/// The bytes of an image that was read from its source. Their memory stays reserved until this value is
+/// dropped.
 pub struct SourceBytes {
-    /// The whole file.
+    /// All bytes of the image file.
     pub bytes: Bytes,
-    /// The cleaned file name, if there is one.
+    /// The file name of the image, without parts that are unsafe in URLs and headers. `None` if the source
+    /// has no name.
     pub name: Option<String>,
     _reservation: MemoryReservation,
 }
@@ -66,7 +70,7 @@ impl SourceBytes {
     }
 }
 
-/// Reads sources. Cheap to clone.
+/// Reads images from their sources into memory. A clone is cheap.
 #[derive(Clone)]
 pub struct Sources {
     /// Fetches URLs.
@@ -75,16 +79,16 @@ pub struct Sources {
     pub blobs: Blobs,
     /// The memory budget of interactive requests.
     pub memory: MemoryBudget,
-    /// The memory budget of jobs. It is separate, so that a backlog of jobs never causes the refusal of an
-    /// interactive request.
+    /// The memory budget of jobs. Jobs have a budget of their own, so that a backlog of jobs never causes the
+    /// refusal of an interactive request.
     pub job_memory: MemoryBudget,
-    /// Limits of a fetch.
+    /// The limits of a download: its size, its duration and the number of redirects.
     pub limits: FetchLimits,
 }
 
 impl Sources {
-    /// Reads a whole source into memory. The size is limited, and the memory is reserved while the bytes
-    /// arrive.
+    /// Reads a whole image from its source into memory. The size of the image is limited, and memory is
+    /// reserved for its bytes while they arrive.
     pub async fn obtain(&self, source: Source, caller: Caller) -> Result<SourceBytes, WorkError> {
         let obtained = match source {
             Source::Upload { bytes, name, reservation } => SourceBytes::new(bytes, name, reservation),
@@ -102,8 +106,8 @@ impl Sources {
         Ok(obtained)
     }
 
-    /// Fetches the document behind a URL of the request. `attribute` is the attribute that contains the URL;
-    /// error messages name it.
+    /// Fetches the document behind a URL of the request. `attribute` is the name of the attribute that
+    /// contains the URL, for error messages.
     pub async fn fetch(
         &self,
         attribute: &'static str,
@@ -116,7 +120,8 @@ impl Sources {
         let fetched = self.net.fetch(url, header_map(headers)?, self.limits, &mut reserve).await;
         let fetched = fetched.map_err(|source| {
             if let NetError::BlockedAddress { .. } = source {
-                // With `network.terse` the answer hides the rule, so the log is the only place that names it.
+                // If the setting `network.terse` is on, the answer to the client does not name the rule that
+                // blocked the address. In this case only the log names the rule.
                 tracing::info!(attribute, host = url.host_str(), error = %source, "the address policy blocked a fetch");
             }
             WorkError::Fetch { attribute, source }
@@ -124,7 +129,7 @@ impl Sources {
         Ok(SourceBytes::new(fetched.bytes, fetched.file_name, reservation))
     }
 
-    /// The memory budget that a caller's images count against.
+    /// Returns the memory budget against which the images of a caller count.
     pub fn memory_of(&self, caller: Caller) -> &MemoryBudget {
         match caller {
             Caller::Interactive => &self.memory,
@@ -133,7 +138,7 @@ impl Sources {
     }
 }
 
-/// Refuses a file without bytes.
+/// Returns an error if an image file has no bytes.
 pub fn check_not_empty(image: &[u8]) -> Result<(), WorkError> {
     match image {
         [] => Err(WorkError::EmptyImage),

@@ -1,20 +1,20 @@
-//! The ids of watermarks: ten letters and digits.
+//! The ids of watermarks. An id consists of ten letters and digits.
 
 use super::base62;
 
-/// Number of characters of an id. An id has a little less than 60 random bits (62^10), so nobody can guess an
-/// id.
+/// The number of characters of an id. An id has a little less than 60 random bits (62^10 possible values), so
+/// nobody can guess an id.
 const ID_CHARS: usize = 10;
 
-/// Generates a random id.
+/// Generates a random watermark id.
 ///
 /// # Errors
-/// The random source of the operating system failed.
+/// If the random source of the operating system fails.
 pub fn generate() -> Result<String, getrandom::Error> {
     base62::random(ID_CHARS)
 }
 
-/// Whether a text has the form of an id.
+/// Returns whether a text has the form of a watermark id.
 pub fn is_valid(text: &str) -> bool {
     text.len() == ID_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_watermark_id_has_ten_letters_or_digits() {
+    fn a_watermark_id_consists_of_exactly_ten_ascii_letters_and_digits() {
         let first = generate().expect("randomness");
         assert!(is_valid(&first), "{first}");
         assert_ne!(first, generate().expect("randomness"));

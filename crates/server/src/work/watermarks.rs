@@ -1,5 +1,5 @@
-//! The watermarks that accounts upload once and use in many requests. Their rows are in the ledger; their
-//! pictures are files.
+//! The watermarks that accounts upload once and use in many requests. The rows of the watermarks are in the
+//! ledger, and their pictures are files.
 //!
 //! New requests cannot use a removed watermark. The file of a removed watermark is kept until every job that
 //! was accepted before the removal has ended, because the removal must not make an accepted request fail.
@@ -20,7 +20,7 @@ use super::sandbox::{Sandbox, WorkerInput};
 use super::source::{SourceBytes, Sources, check_not_empty};
 use super::watermark_id;
 
-/// The watermarks of all accounts. Cheap to clone.
+/// Adds, finds and reads the watermarks of all accounts. A clone is cheap.
 #[derive(Clone)]
 pub struct Watermarks {
     ledger: Ledger,
@@ -29,22 +29,23 @@ pub struct Watermarks {
     cache: Cache,
 }
 
-/// A watermark whose image has not been read yet.
+/// A watermark that was found, but whose image has not been read yet.
 pub enum FoundWatermark {
-    /// An uploaded watermark.
+    /// A watermark that the account uploaded before.
     Uploaded(Watermark),
-    /// A URL to fetch.
+    /// A URL from which the watermark's image is downloaded.
     Url(url::Url),
 }
 
 impl Watermarks {
-    /// Creates the watermarks of a ledger. A cache of `cache_bytes` bytes keeps the most recently used files
-    /// in memory.
+    /// Creates the access to the watermarks whose rows are in `ledger` and whose files are in `blobs`. A
+    /// cache of `cache_bytes` bytes keeps the most recently used files in memory.
     pub fn new(ledger: Ledger, blobs: Blobs, quota: WatermarkQuota, cache_bytes: usize) -> Self {
         Self { ledger, blobs, quota, cache: Cache::new(cache_bytes) }
     }
 
-    /// Adds an image to an account's watermarks, after a worker has decoded the image.
+    /// Adds an image to the watermarks of an account. A worker first decodes the image, so that a file that
+    /// is not a readable image is refused.
     ///
     /// # Errors
     /// [`WorkError::TooManyWatermarks`], [`WorkError::TooManyWatermarkBytes`], and the errors of
@@ -74,8 +75,9 @@ impl Watermarks {
         let key = Blobs::watermark_key(&watermark.id);
         self.blobs.put(&key, bytes).await?;
         let added = self.ledger.add_watermark(watermark.clone(), self.quota).await;
-        // After any other failure the row may exist, so the file is kept. If the row does not exist, the
-        // sweep removes the file.
+        // The file is deleted only if the ledger certainly has no row for it. After any other failure the row
+        // may exist, so the file is kept. If no row refers to the kept file, the sweep deletes the file
+        // later.
         let has_no_row = match &added {
             Ok(added) => *added != AddWatermarkOutcome::Added,
             Err(error) => is_rolled_back(error),
@@ -111,9 +113,9 @@ impl Watermarks {
         row.map(FoundWatermark::Uploaded).ok_or_else(|| WorkError::UnknownWatermark { id: id.clone() })
     }
 
-    /// Reads the image of a watermark. When the memory budget is used up, this method fails instead of
-    /// waiting: the request already holds memory for its image, and two such requests could wait for each
-    /// other for ever.
+    /// Reads the image of a watermark. If the memory budget is used up, this method fails instead of waiting:
+    /// the request already holds memory for its own image, and two waiting requests could wait for each other
+    /// for ever.
     pub async fn obtain(
         &self,
         found: FoundWatermark,
@@ -137,7 +139,8 @@ impl Watermarks {
     }
 }
 
-/// A plan that decodes an image and produces a picture of one pixel.
+/// Returns a plan that checks whether an image can be decoded: the plan decodes the image and produces a
+/// picture of one pixel.
 fn decode_only() -> Plan {
     Plan {
         resize: Some(Resize {

@@ -1,5 +1,5 @@
-//! Accepted requests from the `202` to the delivered webhook, including crashes of workers and restarts of
-//! the server.
+//! Tests accepted requests from the answer `202` to the delivered webhook, including crashes of workers and
+//! restarts of the server.
 
 use pixaven::work::blobs::Blobs;
 use pixaven_imaging::plan::Format;
@@ -15,7 +15,7 @@ use crate::image_workers;
 use crate::test_app::TestApp;
 use crate::test_images::{documented_jpeg, test_image};
 
-/// Checks that a request was accepted, and returns its id.
+/// Checks that the response accepts a request, and returns the request's id.
 fn id_of(response: &WireResponse) -> String {
     let json = response.json();
     assert_eq!(
@@ -27,7 +27,7 @@ fn id_of(response: &WireResponse) -> String {
     json["id"].as_str().expect("the response has an id").to_owned()
 }
 
-/// The history of a webhook.
+/// Reads the history of a webhook through the API.
 async fn webhook(app: &TestApp, id: &str) -> Value {
     let response = app.get(&format!("/1.0/webhooks/{id}")).await;
     assert_eq!(response.status, 200);
@@ -35,7 +35,7 @@ async fn webhook(app: &TestApp, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_documented_example_is_fetched_processed_and_delivered() {
+async fn the_image_of_the_documented_example_is_fetched_processed_and_announced_by_a_webhook() {
     let app = TestApp::start().await;
     let origin = ImageOrigin::start(documented_jpeg().into()).await.expect("the machine has a free port");
     let receiver = ScriptedReceiver::start(vec![respond_status(204)]);
@@ -77,7 +77,7 @@ async fn the_documented_example_is_fetched_processed_and_delivered() {
 }
 
 #[tokio::test]
-async fn an_accepted_upload_survives_a_restart_and_its_input_is_removed_after_processing() {
+async fn an_accepted_upload_survives_a_restart_and_its_input_file_is_removed_after_processing() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({"resize": {"width": 50}, "webhook": {"url": format!("http://{}/", receiver.address)}});
@@ -107,7 +107,7 @@ async fn an_accepted_upload_survives_a_restart_and_its_input_is_removed_after_pr
 }
 
 #[tokio::test]
-async fn a_webhook_delay_starts_when_the_image_is_processed() {
+async fn the_delay_of_a_webhook_starts_when_the_image_has_been_processed() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address), "delay": 604_800}});
@@ -135,7 +135,7 @@ async fn a_webhook_that_is_weeks_overdue_is_still_sent() {
 }
 
 #[tokio::test]
-async fn a_failed_image_also_sends_a_webhook() {
+async fn a_webhook_is_also_sent_if_the_image_cannot_be_processed() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let webhook = json!({"url": format!("http://{}/", receiver.address)});
@@ -153,7 +153,7 @@ async fn a_failed_image_also_sends_a_webhook() {
 }
 
 #[tokio::test]
-async fn with_network_terse_an_unreachable_source_and_a_forbidden_source_get_the_same_error() {
+async fn with_network_terse_unreachable_and_forbidden_image_hosts_are_reported_with_the_same_error() {
     let app = TestApp::start_with(&[("network.allow", "127.0.0.1/32"), ("network.terse", "true")]).await;
     let closed = ClosedPort::reserve();
     let mut messages = Vec::new();
@@ -173,7 +173,7 @@ async fn with_network_terse_an_unreachable_source_and_a_forbidden_source_get_the
 }
 
 #[tokio::test]
-async fn a_job_whose_worker_dies_twice_fails_with_a_webhook() {
+async fn a_job_whose_worker_is_killed_twice_fails_and_sends_a_webhook() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let webhook = json!({"url": format!("http://{}/", receiver.address)});
@@ -200,7 +200,7 @@ async fn a_job_whose_worker_dies_twice_fails_with_a_webhook() {
 }
 
 #[tokio::test]
-async fn a_job_released_by_a_stopping_server_is_claimed_again() {
+async fn a_job_that_a_stopping_server_released_is_claimed_again() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({"webhook": {"url": format!("http://{}/", receiver.address)}});
@@ -212,13 +212,13 @@ async fn a_job_released_by_a_stopping_server_is_claimed_again() {
 }
 
 #[tokio::test]
-async fn the_sweep_removes_an_input_without_an_accepted_request() {
+async fn the_sweep_removes_an_input_file_without_an_accepted_request() {
     let app = TestApp::start().await;
     let orphan = uuid::Uuid::new_v4();
     let key = Blobs::input_key(orphan);
     app.pipeline.blobs.put(&key, bytes::Bytes::from_static(b"bytes")).await.expect("the blob is stored");
-    // The modification time of the file comes from the machine's clock, which is ahead of the test's clock.
-    // The test therefore moves its own clock to a time after the modification time.
+    // The modification time of the input's file comes from the machine's clock, which is ahead of the test's
+    // clock. The test therefore moves its own clock to a time after the modification time.
     app.clock.advance(50 * 365 * 24 * 60 * 60 * 1000);
     assert_eq!(app.sweep.sweep().await.expect("the sweep succeeds").n_orphans, 1);
     assert_eq!(app.pipeline.blobs.get(&key).await.expect("the blob store is readable"), None);
@@ -233,7 +233,7 @@ async fn the_sweep_removes_only_files_that_a_crash_left_unfinished() {
     let input = app.directory.path().join("data/blobs/inputs").join(&id);
     let results = app.directory.path().join("data/blobs/results/2026-01-10");
     std::fs::create_dir_all(&results).expect("the directory is writable");
-    // Two simulated crashes: one before the file `unfinished` got its final name, and one just after
+    // The test simulates two crashes: one before the file `unfinished` got its final name, and one just after
     // `twice_named` got its final name and before its temporary name was removed.
     let unfinished = results.join("f7f1-0d.jpg#1");
     let twice_named = input.with_file_name(format!("{id}#12"));

@@ -1,4 +1,4 @@
-//! The HTTP API: processing, authentication, errors, account, health.
+//! Tests of the HTTP API: image processing, authentication, errors, account data and health checks.
 
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::wire_client::{send, send_raw};
@@ -86,7 +86,7 @@ async fn a_client_with_a_wrong_key_gets_a_401_after_sending_a_body_of_64_kib() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused() {
+async fn a_request_with_a_revoked_api_key_is_refused() {
     let app = TestApp::start().await;
     let other_key = create_key(&app.ledger, "other").await;
     let id = app
@@ -108,7 +108,7 @@ async fn a_revoked_key_is_refused() {
 }
 
 #[tokio::test]
-async fn the_account_shows_usage_and_limits() {
+async fn the_account_endpoint_shows_the_usage_and_the_limits_of_the_account() {
     let app = TestApp::start().await;
     let done = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 50}})).await.json();
     let account = app.get("/1.0/account").await.json()["account"].clone();
@@ -121,7 +121,7 @@ async fn the_account_shows_usage_and_limits() {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_methods_get_an_error_envelope() {
+async fn requests_with_an_unknown_path_or_method_get_an_error_envelope() {
     let app = TestApp::start().await;
     let response = app.get("/1.0/nothing").await;
     assert_eq!((response.status, &response.json()["error"]), (404, &json!("not_found")));
@@ -137,7 +137,7 @@ async fn unknown_paths_and_methods_get_an_error_envelope() {
 }
 
 #[tokio::test]
-async fn an_invalid_request_gets_an_error_that_names_the_problem() {
+async fn an_invalid_request_gets_an_error_that_names_the_invalid_part() {
     let app = TestApp::start().await;
     let json_type = [("Content-Type", "application/json")];
     for (body, status, part) in [
@@ -182,7 +182,7 @@ async fn an_invalid_request_gets_an_error_that_names_the_problem() {
 }
 
 #[tokio::test]
-async fn a_multipart_body_without_a_boundary_is_refused_early() {
+async fn a_multipart_body_with_an_overlong_preamble_or_part_head_is_refused() {
     let app = TestApp::start().await;
     let endless_part_head = [b"--b\r\nContent-Disposition: ".as_slice(), &vec![b'x'; 4 << 20]].concat();
     let preamble = vec![b'x'; 4 << 20];
@@ -210,7 +210,7 @@ async fn a_client_that_reads_no_response_is_disconnected() {
     );
 }
 
-/// Sends requests and reads no response, until the server closes the connection.
+/// Sends requests without reading the responses, until the server closes the connection.
 fn pipeline_without_reading(address: std::net::SocketAddr) {
     use std::io::Write as _;
     let mut stream = std::net::TcpStream::connect(address).expect("the server listens");
@@ -219,7 +219,7 @@ fn pipeline_without_reading(address: std::net::SocketAddr) {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_too_large_or_not_an_image_gets_a_specific_error() {
+async fn an_upload_that_is_too_large_and_an_upload_that_is_not_an_image_get_different_errors() {
     let app = TestApp::start_with(&[("limits.body_bytes", "2000"), ("limits.pixels", "1000")]).await;
     let response = app.upload("a.jpg", &vec![7; 3000], &json!({})).await;
     assert!(
@@ -244,7 +244,7 @@ async fn healthz_and_readyz_respond_with_200() {
 }
 
 #[tokio::test]
-async fn a_server_on_the_directory_of_a_stopped_server_serves_its_results() {
+async fn a_server_serves_the_results_of_an_earlier_server_with_the_same_data_directory() {
     let app = TestApp::start().await;
     let response = app.upload("a.png", &test_image(40, 30, Format::Png), &json!({})).await.json();
     let url = response["output"]["url"].as_str().expect("the response has a download URL").to_owned();
@@ -254,7 +254,7 @@ async fn a_server_on_the_directory_of_a_stopped_server_serves_its_results() {
 }
 
 #[tokio::test]
-async fn output_attributes_set_the_format_the_size_limit_and_the_metadata() {
+async fn the_attributes_of_output_set_format_largest_file_size_and_metadata_of_the_result() {
     let app = TestApp::start().await;
     let jpeg = documented_jpeg();
     let response = app.upload("image.jpg", &jpeg, &json!({"output": {"format": "auto"}})).await.json();
@@ -278,7 +278,7 @@ async fn output_attributes_set_the_format_the_size_limit_and_the_metadata() {
         "{message}"
     );
 
-    // An APP1 segment with the EXIF tag Copyright.
+    // An APP1 segment of a JPEG with the EXIF tag Copyright.
     let exif_segment =
         b"\xff\xe1\x00\x28Exif\0\0MM\0*\0\0\0\x08\0\x01\x82\x98\0\x02\0\0\0\x06\0\0\0\x1a\0\0\0\0(c) A\0";
     let tagged = [&jpeg[..2], exif_segment, &jpeg[2..]].concat();

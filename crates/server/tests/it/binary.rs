@@ -1,4 +1,4 @@
-//! Starts and stops processes of the real `pixaven` binary.
+//! Helpers for tests that start and stop processes of the real `pixaven` binary.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,23 +8,23 @@ use pixaven_testkit::process::listening_address;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// The host name that the official clients use. The certificates of the tests contain this name.
+/// The host name that the official clients call. The certificates of the tests are issued for this name.
 pub(crate) const API_HOST: &str = "api.pixaven.com";
 
-/// A running sub-command, such as `pixaven serve`. The process is killed on drop.
+/// A running sub-command, such as `pixaven serve`. Dropping this value kills the process.
 pub(crate) struct RunningBinary {
     pub(crate) process: Child,
     address: SocketAddr,
     /// The API key that the server printed. A server prints a key only at its first start; at later starts
     /// this string is empty.
     pub(crate) key: String,
-    /// The webhook secret that the server printed with the key.
+    /// The webhook secret that the server printed together with the API key.
     pub(crate) secret: String,
     stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl RunningBinary {
-    /// Starts a server in `directory`, on a free port, and waits until it listens.
+    /// Starts a server in `directory` on a free port, and waits until the server listens.
     pub(crate) async fn serve(directory: &Path, flags: &[&str]) -> Self {
         Self::start_listening("serve", directory, flags).await
     }
@@ -44,7 +44,7 @@ impl RunningBinary {
         Self { process, address, key: String::new(), secret: String::new(), stdout }
     }
 
-    /// Starts a sub-command that listens, and waits for the line with its address.
+    /// Starts a sub-command that listens on a port, and waits until it prints the line with its address.
     pub(crate) async fn start_listening(command: &str, directory: &Path, flags: &[&str]) -> Self {
         let arguments = [&[command, "--listen", "127.0.0.1:0"], flags].concat();
         let Self { process, mut stdout, .. } = Self::start(directory, &arguments);
@@ -71,14 +71,14 @@ impl RunningBinary {
         panic!("the process exited without a line that contains {part}");
     }
 
-    /// The address that the sub-command listens on.
+    /// Returns the address that the sub-command listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// Runs a sub-command in `directory` until it exits. Returns whether it succeeded, its standard output and
-/// its standard error.
+/// Runs a sub-command in `directory` until it exits. Returns whether the sub-command succeeded, its standard
+/// output and its standard error.
 pub(crate) async fn run(
     directory: &Path,
     arguments: &[&str],

@@ -1,4 +1,5 @@
-//! A busy ledger: another process has locked its file when the dispatcher records an attempt.
+//! Tests a busy ledger: another process has locked the ledger's file when the dispatcher records an attempt
+//! to deliver a webhook.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,13 +17,13 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// Sends a notification for each log message that contains `part`.
+/// A log subscriber that sends a notification for each log message that contains `part`.
 struct LogListener {
     part: &'static str,
     found: Arc<Notify>,
 }
 
-/// Records whether the message of an event contains `part`.
+/// Visits the fields of a log event, and records whether the message contains `part`.
 struct MessageSearch<'a> {
     part: &'a str,
     is_found: bool,
@@ -45,12 +46,12 @@ impl Visit for MessageSearch<'_> {
 }
 
 #[tokio::test]
-async fn an_attempt_that_a_busy_ledger_cannot_record_is_recorded_later_and_not_sent_again() {
+async fn an_attempt_that_a_busy_ledger_cannot_record_is_recorded_later_and_its_webhook_is_not_sent_again() {
     let busy_logged = Arc::new(Notify::new());
     let listener = LogListener { part: "the ledger is busy", found: Arc::clone(&busy_logged) };
     let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(listener));
     let app = TestApp::start().await;
-    // The response is slow, so that the ledger is locked before the response is complete.
+    // The receiver sends its response slowly, so that the ledger is locked before the response is complete.
     let slow = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec();
     let receiver = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Drip(slow)]]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str(), "retry": false } });

@@ -1,5 +1,5 @@
-//! The command line of the real binary: first start, commands beside a running server, configuration,
-//! signals, TLS.
+//! Tests the command line of the real binary: the first start, commands beside a running server, the
+//! configuration, signals and TLS.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,14 +23,14 @@ fn temporary_directory() -> TempDir {
     TempDir::new().expect("a temporary directory can be created")
 }
 
-/// Sends a request with an API key. Returns the status of the response.
+/// Sends a request with an API key. Returns the HTTP status of the response.
 async fn status_with(server: &RunningBinary, key: &str) -> u16 {
     let bearer = format!("Bearer {key}");
     send(server.address(), "GET", "/1.0/account", &[("Authorization", &bearer)], b"").await.status
 }
 
 #[tokio::test]
-async fn only_the_first_start_prints_an_api_key() {
+async fn the_server_prints_an_api_key_only_at_its_first_start() {
     let directory = temporary_directory();
     let mut first = RunningBinary::serve(directory.path(), &[]).await;
     assert!(first.key.starts_with("pxv_") && first.secret.starts_with("whsec_"));
@@ -81,7 +81,7 @@ async fn files_of_the_server_are_private_and_a_data_directory_open_to_others_is_
 }
 
 #[tokio::test]
-async fn sigterm_stops_the_server_cleanly_as_soon_as_it_says_that_it_listens() {
+async fn sigterm_stops_the_server_cleanly_even_just_after_it_has_begun_to_listen() {
     let directory = temporary_directory();
     let mut server = RunningBinary::serve(directory.path(), &[]).await;
     send_signal(server.process.id().expect("the server runs"), Signal::TERM)
@@ -90,7 +90,7 @@ async fn sigterm_stops_the_server_cleanly_as_soon_as_it_says_that_it_listens() {
 }
 
 #[tokio::test]
-async fn keys_are_created_listed_and_revoked_while_the_server_runs() {
+async fn the_command_line_creates_lists_and_revokes_api_keys_while_the_server_runs() {
     let directory = temporary_directory();
     let server = RunningBinary::serve(directory.path(), &[]).await;
     let (_, key, _) = run(directory.path(), &["keys", "create", "--label", "shop"], &[]).await;
@@ -109,7 +109,7 @@ async fn keys_are_created_listed_and_revoked_while_the_server_runs() {
 }
 
 #[tokio::test]
-async fn watermarks_are_added_listed_and_removed_while_the_server_runs() {
+async fn the_command_line_adds_lists_and_removes_watermarks_while_the_server_runs() {
     let directory = temporary_directory();
     let server = RunningBinary::serve(directory.path(), &[]).await;
     std::fs::write(directory.path().join("logo.png"), test_image(30, 20, Format::Png))
@@ -148,8 +148,8 @@ async fn the_command_line_receives_shows_resends_and_cancels_webhooks() {
     assert_eq!(sent[0].header("webhook-id"), Some(id.as_str()));
     assert!(listener.line_with("forwarded").await.contains("204"));
 
-    // The test waits until the server has recorded the attempt, because a webhook that is being sent cannot
-    // be resent.
+    // The test waits until the server has recorded the attempt, because a webhook cannot be resent while it
+    // is being sent.
     while !run(directory.path(), &["webhooks", "list"], &[]).await.1.contains("delivered") {}
     let (succeeded, again, _) = run(directory.path(), &["webhooks", "resend", &id], &[]).await;
     assert!(succeeded && again.contains(&id), "{again}");
@@ -211,7 +211,7 @@ async fn the_command_line_resends_webhooks_in_bulk() {
 }
 
 #[tokio::test]
-async fn webhooks_watch_prints_changes_as_they_happen() {
+async fn the_command_webhooks_watch_prints_changes_of_webhooks_as_they_happen() {
     let directory = temporary_directory();
     let server = RunningBinary::serve(directory.path(), &["--allow-network", "127.0.0.0/8"]).await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
@@ -230,7 +230,7 @@ async fn webhooks_watch_prints_changes_as_they_happen() {
     assert!(watch.process.try_wait().is_ok_and(|end| end.is_none()), "the command still runs");
 }
 
-/// Sends an upload with a webhook. Returns the id of the accepted request.
+/// Uploads an image with a webhook. Returns the id of the accepted request.
 async fn accept(server: &RunningBinary, spec: &Value) -> String {
     let body = multipart::upload("a.png", &test_image(4, 4, Format::Png), &spec.to_string());
     let bearer = format!("Bearer {}", server.key);
@@ -241,7 +241,7 @@ async fn accept(server: &RunningBinary, spec: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_second_server_on_the_same_directory_refuses_to_start() {
+async fn a_second_server_with_the_same_data_directory_refuses_to_start() {
     let directory = temporary_directory();
     let _server = RunningBinary::serve(directory.path(), &[]).await;
     let (started, _, error) = run(directory.path(), &["serve", "--listen", "127.0.0.1:0"], &[]).await;
@@ -249,7 +249,7 @@ async fn a_second_server_on_the_same_directory_refuses_to_start() {
 }
 
 #[tokio::test]
-async fn the_config_command_prints_effective_settings_and_rejects_unknown_ones() {
+async fn the_command_config_prints_effective_settings_and_rejects_unknown_settings() {
     let directory = temporary_directory();
     std::fs::write(directory.path().join("pixaven.toml"), "[images]\nworkers = 3\n")
         .expect("the directory is writable");
@@ -266,7 +266,7 @@ async fn the_config_command_prints_effective_settings_and_rejects_unknown_ones()
 }
 
 #[tokio::test]
-async fn a_tls_server_refuses_plain_http_requests_and_does_not_redirect_them() {
+async fn a_server_with_tls_refuses_plain_http_requests_and_does_not_redirect_them() {
     let directory = temporary_directory();
     write_self_signed(directory.path(), API_HOST);
     let plain = unused_address();
@@ -279,7 +279,7 @@ async fn a_tls_server_refuses_plain_http_requests_and_does_not_redirect_them() {
 }
 
 #[tokio::test]
-async fn a_broken_certificate_fails_the_start_before_anything_is_created() {
+async fn a_server_with_a_broken_certificate_fails_to_start_and_creates_no_data_directory() {
     let directory = temporary_directory();
     write_self_signed(directory.path(), API_HOST);
     std::fs::write(directory.path().join("cert.pem"), "no certificate").expect("the directory is writable");

@@ -1,6 +1,6 @@
-//! Sends every image of the corpus, including hostile images, to a complete server. The server must return a
-//! result or an error envelope, and must work normally afterwards. Without the corpus the test prints that it
-//! is skipped.
+//! Sends every image of the corpus, a collection of real and hostile image files, to a complete server. The
+//! server must return a result or an error envelope for each image, and must work normally afterwards. If no
+//! corpus is found, the test prints that it is skipped.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ const FORMATS: [&str; 14] =
     ["jpeg", "png", "gif", "webp", "heic", "heif", "avif", "jxl", "jp2", "tiff", "ico", "psd", "bmp", "svg"];
 
 #[tokio::test]
-async fn every_corpus_file_is_processed_or_refused_with_an_error_envelope() {
+async fn every_image_of_the_corpus_is_processed_or_refused_with_an_error_envelope() {
     let Some(corpus) = corpus() else { return };
     let app = TestApp::start_with(&[("images.workers", "2")]).await;
     let (mut n_served, mut n_refused, mut wrong) = (0, 0, Vec::new());
@@ -45,7 +45,8 @@ fn corpus() -> Option<PathBuf> {
     None
 }
 
-/// All files of the corpus whose format this server supports, from every class of the corpus, sorted by path.
+/// Returns all files of the corpus whose format this server supports, from every class (top-level directory)
+/// of the corpus, sorted by path.
 fn files(corpus: &Path) -> Vec<PathBuf> {
     let classes = std::fs::read_dir(corpus).expect("the corpus directory is readable");
     let folders = classes.flat_map(|class| {

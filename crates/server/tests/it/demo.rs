@@ -1,5 +1,5 @@
-//! Tests `pixaven demo`, the first command of a new user. The demo checks each of its statements itself, and
-//! exits with an error at the first wrong statement.
+//! Tests `pixaven demo`, the first command of a new user. The demo itself checks each of the statements that
+//! it prints, and exits with an error at the first wrong statement.
 
 use std::process::{Command, Output};
 
@@ -12,7 +12,7 @@ fn demo(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_successful_demo_prints_the_expected_texts_and_keeps_its_pictures() {
+fn a_successful_demo_prints_the_expected_texts_and_does_not_delete_its_pictures() {
     let output = demo(&[]);
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));

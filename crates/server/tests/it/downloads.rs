@@ -1,4 +1,4 @@
-//! Downloads of results: ranges, conditional requests, expiry.
+//! Tests the download of results: range requests, conditional requests and expiry.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,8 @@ use crate::test_images::test_image;
 #[tokio::test]
 async fn a_download_supports_range_and_conditional_requests() {
     let app = TestApp::start().await;
-    // The first result is stored as a file, the second in the ledger.
+    // The result of the first image is stored as a file, and the result of the second image is stored in the
+    // ledger.
     for image in [test_image(200, 150, Format::Png), test_image(40, 30, Format::Png)] {
         check_ranges_and_conditions(&app, &image).await;
     }
@@ -39,7 +40,7 @@ async fn check_ranges_and_conditions(app: &TestApp, image: &[u8]) {
 }
 
 #[tokio::test]
-async fn an_expired_result_is_not_found_and_then_swept() {
+async fn an_expired_result_is_not_found_and_its_file_is_removed_by_the_sweep() {
     let app = TestApp::start().await;
     let mut urls = vec![];
     for image in [test_image(200, 150, Format::Png), test_image(40, 30, Format::Png)] {
@@ -57,7 +58,7 @@ async fn an_expired_result_is_not_found_and_then_swept() {
     assert_eq!(files_below(&results), Vec::<PathBuf>::new());
 }
 
-/// All files below a directory. The directory need not exist.
+/// Returns all files below a directory. The list is empty if the directory does not exist.
 fn files_below(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let paths = entries.map(|entry| entry.expect("the directory entry is readable").path());

@@ -1,4 +1,4 @@
-//! The header `Idempotency-Key`: a repeated request is processed once.
+//! Tests the header `Idempotency-Key`: a request that is repeated with the same key is processed once.
 
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::receiver::ScriptedReceiver;
@@ -11,12 +11,12 @@ use crate::test_images::test_image;
 
 const KEY: &str = "Idempotency-Key";
 
-/// Uploads a square image with an idempotency key.
+/// Uploads a square image with an idempotency key. `side` is in pixels.
 async fn upload(app: &TestApp, key: &str, side: u32, spec: &Value) -> WireResponse {
     app.upload_with("a.png", &test_image(side, side, Format::Png), spec, &[(KEY, key)]).await
 }
 
-/// The status and the error word of a response.
+/// Returns the HTTP status of a response and its error word, such as `conflict`.
 fn error_of(response: &WireResponse) -> (u16, String) {
     (response.status, response.json()["error"].as_str().unwrap_or_default().to_owned())
 }
@@ -26,7 +26,7 @@ fn conflict() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_repeated_key_with_the_same_request_gets_the_first_202_again() {
+async fn a_request_repeated_with_the_same_idempotency_key_gets_the_first_202_again() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
@@ -61,7 +61,7 @@ async fn a_repeated_key_with_the_same_request_gets_the_first_202_again() {
 }
 
 #[tokio::test]
-async fn a_repeated_key_gets_the_first_result_byte_for_byte() {
+async fn a_request_repeated_with_the_same_idempotency_key_gets_the_first_result_byte_for_byte() {
     let app = TestApp::start().await;
     let first = upload(&app, "k", 8, &json!({ "resize": { "width": 4 } })).await;
     let again = upload(&app, "k", 8, &json!({ "resize": { "width": 4 } })).await;
@@ -73,7 +73,7 @@ async fn a_repeated_key_gets_the_first_result_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_failed_request_does_not_use_up_its_key() {
+async fn a_failed_request_does_not_use_up_its_idempotency_key() {
     let app = TestApp::start().await;
     let png = test_image(8, 8, Format::Png);
     let origin = ScriptedReceiver::start(vec![respond_status(500), respond_body(&png)]);
@@ -89,7 +89,7 @@ async fn a_failed_request_does_not_use_up_its_key() {
 }
 
 #[tokio::test]
-async fn a_key_is_reserved_during_processing_and_released_when_the_caller_disconnects() {
+async fn an_idempotency_key_is_reserved_during_processing_and_released_when_the_client_disconnects() {
     let app = TestApp::start().await;
     let origin = ScriptedReceiver::start(vec![vec![Action::ReadRequest, Action::Hang]]);
     let spec = json!({ "url": origin.url("/a.png").as_str() }).to_string();
@@ -101,7 +101,7 @@ async fn a_key_is_reserved_during_processing_and_released_when_the_caller_discon
             _ = first => panic!("the request ended although its origin hangs"),
             _ = origin.wait_for_requests(1) => {}
         }
-        // The first caller has disconnected. The key stays reserved until the server notices the end of the
+        // The first client has disconnected. The key stays reserved until the server notices the end of the
         // connection.
     }
     let mut n_fetched = 1;
@@ -116,7 +116,7 @@ async fn a_key_is_reserved_during_processing_and_released_when_the_caller_discon
 }
 
 #[tokio::test]
-async fn an_invalid_key_is_refused() {
+async fn a_request_with_an_invalid_idempotency_key_is_refused() {
     let app = TestApp::start().await;
     for key in ["", "x".repeat(256).as_str(), "caf\u{e9}"] {
         assert_eq!(upload(&app, key, 8, &json!({})).await.status, 422, "{key:?}");

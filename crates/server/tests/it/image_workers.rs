@@ -1,4 +1,4 @@
-//! Tests image workers with hostile images and under load: one image must not make the processing of another
+//! Tests image workers with hostile images and under load. One image must not make the processing of another
 //! image fail.
 
 use pixaven_imaging::plan::Format;
@@ -22,13 +22,13 @@ async fn an_idle_worker_that_is_killed_is_replaced() {
     assert_eq!(response.status, 200, "{}", response.json());
 }
 
-/// A request with a small image that keeps a worker busy for seconds.
+/// Returns a request that keeps a worker busy for seconds although its image is small.
 pub(crate) fn heavy_request() -> serde_json::Value {
     json!({"resize": {"mode": "exact", "width": 6000, "height": 6000}, "filter": {"blur": {"value": 50}, "edges": {"value": 50}}})
 }
 
 #[tokio::test]
-async fn an_image_over_the_time_limit_fails_only_its_own_request() {
+async fn an_image_that_exceeds_the_time_limit_fails_only_its_own_request() {
     let app = TestApp::start_with(&[("images.wall_s", "1")]).await;
     let mut spec = heavy_request();
     spec["resize"]["width"] = json!(9000);
@@ -65,7 +65,7 @@ async fn a_job_fails_when_its_worker_does_not_compute() {
 }
 
 #[tokio::test]
-async fn an_image_over_the_memory_limit_fails_only_its_own_request() {
+async fn an_image_that_exceeds_the_memory_limit_fails_only_its_own_request() {
     let app = TestApp::start_with(&[("images.memory_bytes", "67108864")]).await;
     let response = app.upload("small.jpg", &documented_jpeg(), &heavy_request()).await;
     assert_eq!(
@@ -79,9 +79,9 @@ async fn an_image_over_the_memory_limit_fails_only_its_own_request() {
 }
 
 #[tokio::test]
-async fn the_buffers_that_a_worker_keeps_do_not_make_a_later_image_fail() {
-    // Each image needs more than half of the memory limit. A worker keeps the buffers of an image for the
-    // next image.
+async fn the_image_buffers_that_a_worker_keeps_do_not_make_a_later_image_fail() {
+    // Each image needs more than half of the memory limit. A worker keeps the buffers of one image in memory
+    // and uses them again for the next image.
     let app = TestApp::start_with(&[("images.memory_bytes", "268435456")]).await;
     for side in [4600, 5000, 4600, 5000] {
         let spec = json!({"resize": {"mode": "exact", "width": side, "height": side}});
@@ -91,7 +91,7 @@ async fn the_buffers_that_a_worker_keeps_do_not_make_a_later_image_fail() {
 }
 
 #[tokio::test]
-async fn a_request_to_a_full_queue_is_refused_with_503_and_retry_after() {
+async fn a_request_that_finds_the_worker_queue_full_is_refused_with_503_and_retry_after() {
     let app = TestApp::start_with(&[("images.queue_count", "1")]).await;
     let (image, spec) = (documented_jpeg(), heavy_request());
     let calls = (0..6).map(|_| app.upload("small.jpg", &image, &spec));
@@ -109,7 +109,7 @@ async fn a_request_to_a_full_queue_is_refused_with_503_and_retry_after() {
 }
 
 #[tokio::test]
-async fn a_fetch_beyond_the_input_memory_limit_is_refused() {
+async fn a_fetch_is_refused_if_the_images_of_all_requests_would_exceed_the_input_memory_limit() {
     let app =
         TestApp::start_with(&[("images.queue_bytes", "3145728"), ("limits.body_bytes", "3145728")]).await;
     let mut other_inputs = app.pipeline.sources.memory.reserve();
@@ -127,7 +127,7 @@ async fn a_fetch_beyond_the_input_memory_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn the_work_of_a_disconnected_caller_is_dropped() {
+async fn the_image_of_a_client_that_disconnects_is_no_longer_processed() {
     let app = TestApp::start().await;
     let before = app.pipeline.sandbox.idle_pids();
     let (image, spec) = (documented_jpeg(), heavy_request());
@@ -143,10 +143,11 @@ async fn the_work_of_a_disconnected_caller_is_dropped() {
     );
 }
 
-/// A GIF of 800×800 pixels with `n_frames` frames. Two different pictures alternate.
+/// Returns a GIF of 800×800 pixels with `n_frames` frames, in which two different pictures alternate.
 fn long_gif(n_frames: usize) -> Vec<u8> {
     let stills = [test_image(800, 600, Format::Gif), test_image(600, 800, Format::Gif)];
-    // The bytes between the global palette and the trailer of a still image are one complete frame.
+    // In a GIF with a single image, the bytes between the global palette and the trailer are one complete
+    // frame.
     let palette_end = |gif: &[u8]| 13 + if gif[10] & 0x80 == 0 { 0 } else { 6 << (gif[10] & 7) };
     let mut gif = stills[0][..palette_end(&stills[0])].to_vec();
     gif[6..10].copy_from_slice(&[0x20, 0x03, 0x20, 0x03]);
@@ -159,7 +160,7 @@ fn long_gif(n_frames: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_long_animation_of_a_disconnected_caller_is_dropped_at_once() {
+async fn the_processing_of_a_long_animation_ends_at_once_when_the_client_disconnects() {
     let app = TestApp::start_with(&[("limits.pixels", "1000000000")]).await;
     let before = app.pipeline.sandbox.idle_pids();
     let (gif, spec) = (long_gif(250), json!({"output": {"format": "webp"}}));
@@ -167,7 +168,7 @@ async fn a_long_animation_of_a_disconnected_caller_is_dropped_at_once() {
         _ = app.upload("long.gif", &gif, &spec) => panic!("the caller disconnects before the end"),
         () = wait_until_busy(before[0]) => {}
     }
-    // A busy worker is replaced only after its process has ended.
+    // The pool has an idle worker again as soon as it has killed and replaced the busy worker.
     let disconnected = std::time::Instant::now();
     while app.pipeline.sandbox.idle_pids().is_empty() {
         tokio::task::yield_now().await;
@@ -186,13 +187,13 @@ async fn delivered_payload(app: &TestApp, receiver: &ScriptedReceiver) -> serde_
     serde_json::from_slice(&receiver.requests()[0].body).expect("the payload is JSON")
 }
 
-/// Checks that the server still processes an image.
+/// Checks that the server still processes an image without an error.
 async fn assert_works(app: &TestApp) {
     let response = app.upload("a.jpg", &documented_jpeg(), &json!({"resize": {"width": 10}})).await;
     assert_eq!(response.status, 200, "{}", response.json());
 }
 
-/// Waits until a worker has used some processor time.
+/// Waits until a worker process has used five more clock ticks of processor time.
 pub(crate) async fn wait_until_busy(pid: u32) {
     let before = cpu_ticks(pid);
     while cpu_ticks(pid) < before + 5 {
@@ -200,7 +201,7 @@ pub(crate) async fn wait_until_busy(pid: u32) {
     }
 }
 
-/// The processor time that all workers of a server process have used so far, in clock ticks.
+/// Returns the processor time that all workers of a server process have used so far, in clock ticks.
 pub(crate) fn cpu_ticks_of_children(pid: u32) -> u64 {
     children(pid).values().map(|child| child.cpu_ticks).sum()
 }
@@ -209,7 +210,7 @@ fn cpu_ticks(pid: u32) -> u64 {
     ProcessStat::read(pid).expect("the worker runs").cpu_ticks
 }
 
-/// Kills a worker with SIGKILL.
+/// Kills a worker process with SIGKILL.
 pub(crate) fn kill(pid: u32) {
     send_signal(pid, Signal::KILL).expect("the worker can be killed");
 }

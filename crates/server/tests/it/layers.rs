@@ -1,10 +1,11 @@
-//! The layers of the server. ARCHITECTURE.md has the same table; an import that is not listed here fails this test.
+//! Checks the layers of the server, which are its top-level modules. ARCHITECTURE.md has the same table of
+//! layers; an import that the table below does not list fails this test.
 
 use std::path::Path;
 
 use pixaven_testkit::module_graph::ModuleGraph;
 
-/// Every top-level module with the modules that it may import.
+/// Every top-level module of the server, with the modules that it may import.
 const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["app", "api", "delivery", "work", "runtime"]),
     ("app", &["api", "jobs", "sweep", "delivery", "work", "runtime"]),
@@ -14,11 +15,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("delivery", &["runtime"]),
     ("work", &["runtime"]),
     ("runtime", &[]),
-    // Compiled for tests only: it generates pages of `docs/`.
+    // This module is compiled for tests only: it generates pages of `docs/`.
     ("documentation", &["work", "runtime"]),
 ];
 
-/// The methods of the ledger that write.
+/// The methods of the ledger that write to its database.
 const LEDGER_WRITES: &[&str] = &[
     "abandon_webhook",
     "accept",
@@ -48,7 +49,8 @@ const LEDGER_WRITES: &[&str] = &[
     "sweep_history",
 ];
 
-/// The modules that may write the ledger: the API, the drivers, the command line, and the watermarks of accounts.
+/// The modules that may write to the ledger: the API, the module that starts the server (`app`), the drivers,
+/// the command line, the sweep, and the watermarks of accounts.
 const LEDGER_WRITERS: &[&str] = &["api", "app", "cli", "delivery", "jobs", "sweep", "work::watermarks"];
 
 fn graph() -> ModuleGraph {
@@ -57,17 +59,17 @@ fn graph() -> ModuleGraph {
 }
 
 #[test]
-fn every_import_between_layers_is_listed() {
+fn every_import_between_layers_of_the_server_is_listed_in_the_table() {
     assert_eq!(graph().violations(LAYERS), Vec::<String>::new());
 }
 
 #[test]
-fn no_cycle_of_modules() {
+fn the_imports_between_modules_form_no_cycle() {
     assert_eq!(graph().cycles(), Vec::<String>::new());
 }
 
 #[test]
-fn only_the_modules_in_the_list_of_writers_write_the_ledger() {
+fn only_the_modules_in_the_list_of_writers_call_methods_that_write_to_the_ledger() {
     let is_listed = |module: &str| {
         LEDGER_WRITERS.iter().any(|writer| module == *writer || module.starts_with(&format!("{writer}::")))
     };

@@ -1,4 +1,5 @@
-//! The text log of requests whose values try to write lines of their own.
+//! Tests the text log with requests whose values contain line breaks and escape sequences, as an attacker
+//! would send them to forge log lines.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use tracing::Level;
 
 use crate::test_app::TestApp;
 
-/// The text that was written to the log.
+/// A writer that keeps the text of the log in memory. All clones share the text.
 #[derive(Clone, Default)]
 struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 

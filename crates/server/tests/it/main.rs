@@ -1,4 +1,4 @@
-//! Integration tests: the API, the real binary, and outbound HTTP.
+//! Integration tests of the server: the API, the real `pixaven` binary, and outbound HTTP requests.
 
 mod accepted_requests;
 mod api;

@@ -1,4 +1,4 @@
-//! The settings of `[network]` hold for images, watermarks and webhooks alike.
+//! Tests that the settings of the section `[network]` hold for images, watermarks and webhooks alike.
 
 use pixaven::runtime::config::Config;
 use pixaven_imaging::plan::Format;
@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// Fetches an image, fetches a watermark and sends a test webhook, each from or to `url`. Returns the two
-/// error words of the fetches and the outcome of the webhook.
+/// Fetches an image from `url`, fetches a watermark from `url`, and sends a test webhook to `url`. Returns
+/// the error words of the two fetches, such as `source_unreachable`, and the outcome of the webhook.
 async fn outcomes(app: &TestApp, url: &str) -> [String; 3] {
     let word = |value: &serde_json::Value| value.as_str().unwrap_or("none").to_owned();
     let image = app.fetch(&json!({ "url": url })).await.json();
@@ -26,7 +26,7 @@ async fn outcomes(app: &TestApp, url: &str) -> [String; 3] {
 }
 
 #[tokio::test]
-async fn a_denied_network_or_name_is_blocked_for_images_watermarks_and_webhooks() {
+async fn a_host_in_network_deny_is_blocked_for_images_watermarks_and_webhooks() {
     let receiver = ScriptedReceiver::start(vec![respond_status(404)]);
     let port = receiver.address.port();
     let app = TestApp::start_with(&[("network.deny", "localhost, 127.0.0.9")]).await;
@@ -48,7 +48,7 @@ async fn a_database_port_of_a_public_address_is_blocked_for_images_watermarks_an
 }
 
 #[test]
-fn the_default_ports_are_those_of_the_web_and_the_unprivileged_ones_without_internal_services() {
+fn the_default_ports_are_80_443_and_all_ports_from_1024_except_those_of_internal_services() {
     let ports = Config::with(&[]).unwrap().network.ports;
     for port in [80, 443, 1024, 3000, 4000, 8000, 8080, 8443, 9000, 9443, 50_000, 65_535] {
         assert!(ports.permit(port), "{port}");
@@ -62,7 +62,7 @@ fn the_default_ports_are_those_of_the_web_and_the_unprivileged_ones_without_inte
 }
 
 #[test]
-fn an_invalid_rule_is_refused_with_the_name_of_the_setting_and_the_accepted_form() {
+fn an_invalid_network_rule_is_refused_with_an_error_that_names_the_setting_and_the_accepted_form() {
     for (key, value, expected) in [
         (
             "network.deny",
@@ -77,7 +77,7 @@ fn an_invalid_rule_is_refused_with_the_name_of_the_setting_and_the_accepted_form
 }
 
 #[tokio::test]
-async fn the_message_about_a_blocked_address_names_the_setting_unless_network_terse_is_true() {
+async fn the_error_about_a_blocked_address_names_the_setting_unless_network_terse_is_true() {
     let policy = "the address policy of this server forbids a connection to the host: ";
     let closed = "the host could not be reached";
     for (terse, url, expected) in [
@@ -109,7 +109,7 @@ async fn the_message_about_a_blocked_address_names_the_setting_unless_network_te
 }
 
 #[tokio::test]
-async fn the_message_about_a_failed_tls_handshake_names_the_reason() {
+async fn the_error_about_a_failed_tls_handshake_names_the_reason() {
     let receiver =
         ScriptedReceiver::start_tls(self_signed_server_config("localhost"), vec![respond_status(200)]);
     let url = receiver.https_url("/").to_string();
@@ -126,7 +126,7 @@ async fn the_message_about_a_failed_tls_handshake_names_the_reason() {
 }
 
 #[test]
-fn network_terse_accepts_true_and_false_only() {
+fn the_setting_network_terse_accepts_only_true_and_false() {
     assert!(!Config::with(&[]).unwrap().network.terse);
     assert!(Config::with(&[("network.terse", "true")]).unwrap().network.terse);
     let message = Config::with(&[("network.terse", "yes")]).expect_err("the value is invalid").to_string();

@@ -1,6 +1,6 @@
-//! Requests of the official clients, rebuilt from recordings. The clients differ in the order of the parts,
-//! in empty file names, in `multipart/mixed`, in the lengths within parts, in the way to request a binary
-//! response, and in some mistakes.
+//! Tests the API with requests of the official clients, rebuilt from recordings. The clients differ in the
+//! order of the multipart parts, in empty file names, in the use of `multipart/mixed`, in the use of
+//! `Content-Length` within parts, in the way to request a binary response, and in some mistakes.
 
 use base64::Engine as _;
 use pixaven_testkit::wire_client::{WireResponse, send, send_raw};
@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use crate::test_app::TestApp;
 use crate::test_images::documented_jpeg;
 
-/// The upload of one client.
+/// The recorded upload of one client.
 struct Recording {
     client: &'static str,
     content_type: &'static str,
     headers: &'static str,
-    /// The headers of the parts `file` and `data`. `{file}` and `{data}` are replaced by the lengths of their
-    /// bodies.
+    /// The headers of the multipart parts `file` and `data`. `{file}` and `{data}` stand for the lengths of
+    /// the bodies of these parts.
     file_head: &'static str,
     data_head: &'static str,
-    /// Whether the part with the JSON comes before the part with the image.
+    /// Whether the multipart part with the JSON comes before the part with the image.
     is_data_first: bool,
 }
 
@@ -101,7 +101,7 @@ async fn send_upload(
     send_raw(app.address, &head, &body).await
 }
 
-/// Parses the JSON in the response header `name`.
+/// Returns the JSON value in the response header `name`.
 fn meta(response: &WireResponse, name: &str) -> Value {
     let line = response
         .header(name)
@@ -111,7 +111,7 @@ fn meta(response: &WireResponse, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_upload_from_each_client_gets_a_json_response() {
+async fn an_upload_from_each_official_client_gets_a_json_response() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     for recording in UPLOADS {
@@ -137,7 +137,7 @@ async fn an_upload_from_each_client_gets_a_json_response() {
 }
 
 #[tokio::test]
-async fn each_client_that_requests_a_binary_response_gets_the_image_as_the_body() {
+async fn each_official_client_that_requests_a_binary_response_gets_the_image_as_the_body() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     for recording in UPLOADS {
@@ -164,7 +164,7 @@ async fn each_client_that_requests_a_binary_response_gets_the_image_as_the_body(
 }
 
 #[tokio::test]
-async fn a_failure_before_the_json_is_read_reaches_a_client_that_asks_by_either_header() {
+async fn an_error_before_the_json_is_parsed_is_sent_in_headers_if_a_header_requests_a_binary_response() {
     let app = TestApp::start_with(&[("limits.body_bytes", "2000")]).await;
     for header in ["X-Pixaven-Binary", "X-Pixavwn-Binary"] {
         let binary = [(header, "1")];
@@ -181,7 +181,7 @@ async fn a_failure_before_the_json_is_read_reaches_a_client_that_asks_by_either_
 }
 
 #[tokio::test]
-async fn an_empty_list_and_a_byte_order_mark_are_accepted_as_the_php_client_sends_them() {
+async fn a_byte_order_mark_and_an_empty_list_in_the_json_of_the_php_client_are_accepted() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     for data in ["[]", "\u{feff}{}", "\u{feff}[]", r#"{"adjust":[],"output":[],"response":[],"cdn":[]}"#] {
@@ -193,7 +193,7 @@ async fn an_empty_list_and_a_byte_order_mark_are_accepted_as_the_php_client_send
 }
 
 #[tokio::test]
-async fn each_client_gets_an_error_in_the_headers_of_a_binary_answer_and_else_in_the_body() {
+async fn an_error_is_in_the_headers_of_a_binary_response_and_in_the_body_of_a_json_response() {
     let app = TestApp::start().await;
     let image = documented_jpeg();
     let json = r#"{"resize":{"mode":"force-error"}}"#;
@@ -233,7 +233,7 @@ async fn each_client_gets_an_error_in_the_headers_of_a_binary_answer_and_else_in
 }
 
 #[tokio::test]
-async fn a_metadata_header_with_a_unicode_file_name_is_ascii() {
+async fn the_metadata_header_of_an_image_with_a_unicode_file_name_is_ascii() {
     let app = TestApp::start().await;
     let headers = [("X-Pixaven-Binary", "1")];
     let response = app.upload_with("caf\u{e9} \u{1f600}.jpg", &documented_jpeg(), &json!({}), &headers).await;
@@ -241,14 +241,14 @@ async fn a_metadata_header_with_a_unicode_file_name_is_ascii() {
 }
 
 #[tokio::test]
-async fn a_null_body_from_the_php_client_is_a_malformed_request() {
+async fn a_request_whose_json_body_is_null_is_refused_as_malformed() {
     let app = TestApp::start().await;
     let response = app.call("POST", "/1.0/fetch", &[("Content-Type", "application/json")], b"null").await;
     assert_eq!((response.status, &response.json()["error"]), (400, &json!("malformed_request")));
 }
 
 #[tokio::test]
-async fn stylize_is_accepted_as_an_alias_of_filter() {
+async fn the_attribute_stylize_is_accepted_as_the_older_name_of_filter() {
     let app = TestApp::start().await;
     let response = app
         .upload("in.jpg", &documented_jpeg(), &json!({"stylize": {"sepia": true}, "auto": {"size": 1}}))

@@ -1,4 +1,5 @@
-//! The sub-command `pixaven process` of the real binary: files and folders.
+//! Tests the sub-command `pixaven process` of the real binary, which processes files and folders without a
+//! server.
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ fn temporary_directory() -> TempDir {
     TempDir::new().expect("a temporary directory can be created")
 }
 
-/// Writes a file, and creates its folders.
+/// Writes a file, and creates the folders above it if they do not exist.
 fn write(directory: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     let path = directory.join(name);
     std::fs::create_dir_all(path.parent().expect("the path has a parent folder"))
@@ -22,7 +23,7 @@ fn write(directory: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     std::fs::write(path, bytes).expect("the directory is writable");
 }
 
-/// All files below a folder as relative paths, sorted.
+/// Returns all files below a folder as relative paths, sorted.
 fn relative_paths(folder: &Path) -> Vec<String> {
     fn collect(root: &Path, folder: &Path, names: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).expect("the folder is readable") {
@@ -42,7 +43,7 @@ fn relative_paths(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_folder_tree_is_mirrored_and_other_files_are_skipped() {
+async fn a_folder_tree_of_images_is_mirrored_and_files_that_are_not_images_are_skipped() {
     let dir = temporary_directory();
     for name in ["in/a.jpg", "in/deep/er/b.jpg", "in/deep/c.png"] {
         let format = if name.ends_with("png") { Format::Png } else { Format::Jpeg };
@@ -60,7 +61,8 @@ async fn a_folder_tree_is_mirrored_and_other_files_are_skipped() {
     let made = std::fs::read(dir.path().join("in/out/a.webp")).expect("the file exists");
     assert_eq!(pixaven_imaging::sniff(&made), Some(Format::Webp));
 
-    // The next run of the command does not read these outputs, and overwrites them only with `--force`.
+    // The next run of the command does not read the outputs of the first run as inputs, and overwrites them
+    // only with `--force`.
     let (succeeded, _, error) = run(dir.path(), &arguments, &[]).await;
     assert!(!succeeded && error.contains("3 files failed:") && error.contains("exists already"), "{error}");
     let (succeeded, out, error) = run(dir.path(), &[&arguments[..], &["--force"]].concat(), &[]).await;
@@ -68,7 +70,7 @@ async fn a_folder_tree_is_mirrored_and_other_files_are_skipped() {
 }
 
 #[tokio::test]
-async fn a_broken_file_does_not_stop_the_other_files() {
+async fn a_broken_image_file_does_not_stop_the_processing_of_the_other_files() {
     let dir = temporary_directory();
     write(dir.path(), "good.png", test_image(60, 40, Format::Png));
     write(dir.path(), "cut.png", &test_image(60, 40, Format::Png)[..80]);
@@ -99,7 +101,7 @@ async fn a_broken_file_does_not_stop_the_other_files() {
 }
 
 #[tokio::test]
-async fn outputs_with_the_same_name_keep_the_input_extension() {
+async fn outputs_that_would_have_the_same_name_keep_the_extension_of_their_input() {
     let dir = temporary_directory();
     write(dir.path(), "in/a.jpg", test_image(30, 20, Format::Jpeg));
     write(dir.path(), "in/a.png", test_image(30, 20, Format::Png));
@@ -116,7 +118,7 @@ async fn outputs_with_the_same_name_keep_the_input_extension() {
 }
 
 #[tokio::test]
-async fn an_input_is_never_overwritten() {
+async fn an_input_file_is_never_overwritten_by_an_output() {
     let dir = temporary_directory();
     let bytes = test_image(30, 20, Format::Png);
     write(dir.path(), "in/a.png", &bytes);
@@ -130,7 +132,7 @@ async fn an_input_is_never_overwritten() {
 }
 
 #[tokio::test]
-async fn server_only_attributes_and_invalid_arguments_are_refused_before_processing() {
+async fn attributes_that_need_a_server_and_invalid_arguments_are_refused_before_processing() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     for (spec, part) in [
@@ -154,7 +156,7 @@ async fn server_only_attributes_and_invalid_arguments_are_refused_before_process
 }
 
 #[tokio::test]
-async fn the_watermark_option_accepts_a_file() {
+async fn the_option_watermark_accepts_the_path_of_an_image_file() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     write(dir.path(), "mark.png", test_image(8, 8, Format::Png));
@@ -173,7 +175,7 @@ async fn the_watermark_option_accepts_a_file() {
 }
 
 #[tokio::test]
-async fn a_signal_stops_processing_and_the_summary_is_printed() {
+async fn sigint_stops_the_command_process_which_still_prints_its_summary() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     write(dir.path(), "spec.json", heavy_request().to_string());

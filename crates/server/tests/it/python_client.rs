@@ -1,9 +1,9 @@
-//! The unmodified official Python client against the real binary over TLS. The client always calls
-//! `https://api.pixaven.com`. A proxy of this test therefore tunnels its connections to the test server, and
-//! the client trusts a certificate of this test.
+//! Tests the real binary over TLS with the unmodified official Python client. The client always calls
+//! `https://api.pixaven.com`. This test therefore starts a proxy that tunnels the client's connections to the
+//! test server, and makes the client trust the certificate of the test server.
 //!
-//! `PIXAVEN_PYTHON` must name an interpreter with the package `pixaven`. Without it the test prints that it
-//! is skipped, or fails if `PIXAVEN_REQUIRE_CLIENTS` is set.
+//! The variable `PIXAVEN_PYTHON` must name an interpreter that has the package `pixaven`. If the variable is
+//! not set, the test prints that it is skipped, or fails if `PIXAVEN_REQUIRE_CLIENTS` is set.
 
 use pixaven_testkit::proxy::ForwardProxy;
 use pixaven_testkit::tls::write_self_signed;
@@ -34,7 +34,7 @@ print(json.dumps(report))
 "#;
 
 #[tokio::test]
-async fn the_official_python_client_works_unmodified() {
+async fn the_unmodified_official_python_client_works_with_the_server() {
     let Some(python) = std::env::var_os("PIXAVEN_PYTHON") else {
         let required = std::env::var_os("PIXAVEN_REQUIRE_CLIENTS").is_some();
         assert!(!required, "PIXAVEN_PYTHON must name an interpreter with the package pixaven");

@@ -1,4 +1,5 @@
-//! What a client without a valid key can make the server do: read little, and never ask for a body.
+//! Tests what a client without a valid API key can make the server do. The server must read little from such
+//! a client, and must never ask it to send a body.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use tokio::net::TcpStream;
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// Sends `head` and `body` and keeps the connection open. Returns everything that the server sends until it closes the
-/// connection.
+/// Sends `head` and `body` and keeps the connection open. Returns everything that the server sends until it
+/// closes the connection.
 #[expect(clippy::disallowed_methods, reason = "a client of the server, not a part of it")]
 async fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts the connection");
@@ -22,13 +23,14 @@ async fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> String {
     let mut received = Vec::new();
     let reading = stream.read_to_end(&mut received);
     let ended = tokio::time::timeout(Duration::from_secs(10), reading).await;
-    // Closing a connection with unread bytes resets the connection, after the response was sent.
+    // The server may close the connection before it has read the whole body. The client then sees a reset
+    // after the response, which is no error in this test.
     let _reset = ended.expect("the server closes the connection");
     String::from_utf8(received).expect("the response is text")
 }
 
 #[tokio::test]
-async fn a_request_without_exactly_one_valid_host_is_malformed_on_every_path() {
+async fn a_request_without_exactly_one_valid_host_header_is_refused_as_malformed_on_every_path() {
     let app = TestApp::start().await;
     for path in
         ["/healthz", "/1.0/account", "/dl/aa/bb/cc/dd/0000-0000-0000-000000000000/x.jpg", "/nothing", "/"]
@@ -48,7 +50,7 @@ async fn a_request_without_exactly_one_valid_host_is_malformed_on_every_path() {
 }
 
 #[tokio::test]
-async fn a_link_begins_with_the_listening_address_if_the_host_is_not_allowed() {
+async fn the_download_url_begins_with_the_listening_address_if_the_host_header_is_not_allowed() {
     let app = TestApp::start_with(&[("server.hosts", "images.example.com")]).await;
     let image = test_image(4, 4, Format::Png);
     for (host, expected) in [
@@ -68,7 +70,7 @@ async fn a_link_begins_with_the_listening_address_if_the_host_is_not_allowed() {
     }
 }
 
-/// The paths that take a body.
+/// The paths to which a client can send a body.
 const PATHS: &[&str] = &[
     "/1.0/fetch",
     "/1.0/upload",
@@ -79,7 +81,7 @@ const PATHS: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn a_stranger_who_waits_for_100_continue_gets_a_401_and_no_100() {
+async fn a_client_without_an_api_key_that_waits_for_100_continue_gets_a_401_and_no_100() {
     let app = TestApp::start().await;
     for path in PATHS {
         let head = format!(
@@ -94,7 +96,7 @@ async fn a_stranger_who_waits_for_100_continue_gets_a_401_and_no_100() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_key_who_waits_for_100_continue_gets_a_100() {
+async fn a_client_with_an_api_key_that_waits_for_100_continue_gets_a_100() {
     let app = TestApp::start().await;
     let head = format!(
         "POST /1.0/fetch HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: 2\r\n\
@@ -106,7 +108,7 @@ async fn a_client_with_a_key_who_waits_for_100_continue_gets_a_100() {
 }
 
 #[tokio::test]
-async fn a_refused_stranger_with_a_long_body_gets_the_response_before_the_body_is_read_and_is_disconnected() {
+async fn a_refused_client_with_a_long_body_gets_the_response_before_the_body_is_read_and_is_disconnected() {
     let app = TestApp::start().await;
     for path in PATHS.iter().chain(&["/1.0/nothing", "/1.0/account"]) {
         let head = format!(
@@ -126,7 +128,7 @@ async fn a_refused_stranger_with_a_long_body_gets_the_response_before_the_body_i
 }
 
 #[tokio::test]
-async fn a_refused_stranger_with_a_short_body_can_use_the_connection_again() {
+async fn a_refused_client_with_a_short_body_can_send_another_request_on_the_same_connection() {
     let app = TestApp::start().await;
     let refused =
         format!("POST /1.0/fetch HTTP/1.1\r\nHost: {}\r\nContent-Length: 2\r\n\r\n{{}}", app.address);

@@ -1,5 +1,5 @@
-//! A whole server inside the test: on a free port, in a temporary directory, with a clock that only the test
-//! moves. Jobs and webhooks run only when the test calls `step`.
+//! Starts a whole server inside a test process: on a free port, in a temporary directory, with a clock that
+//! only the test moves. Jobs and webhooks run only when the test calls `step`.
 
 use std::net::SocketAddr;
 
@@ -17,10 +17,11 @@ use pixaven_testkit::wire_client::{WireResponse, send};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The time of the clock at the start of every test, in milliseconds since 1970: 2026-01-10T11:57:04.322Z.
+/// The time that the test clock shows at the start of every test, in milliseconds since 1970:
+/// 2026-01-10T11:57:04.322Z.
 pub(crate) const START_MS: i64 = 1_768_046_224_322;
 
-/// A running server, with access to its parts.
+/// A running server, and its parts, which a test can use directly.
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) key: String,
@@ -40,14 +41,14 @@ impl TestApp {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server whose settings differ from the defaults. `settings` contains pairs of a key and a
+    /// Starts a server with other settings than the defaults. `settings` contains pairs of a dotted key and a
     /// value.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be created");
         Self::start_in(directory, settings).await
     }
 
-    /// Starts a server in a directory. An earlier server may have used the directory.
+    /// Starts a server in a directory that an earlier server may have used.
     pub(crate) async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
         let data_dir = directory.path().join("data").display().to_string();
         let own = [
@@ -77,7 +78,7 @@ impl TestApp {
         }
     }
 
-    /// Stops the server. Returns its directory, for the next server.
+    /// Stops the server. Returns its directory, in which the test can start another server.
     pub(crate) async fn stop(mut self) -> TempDir {
         let running = self.running.take().expect("the server was not stopped before");
         assert!(running.stop().await, "the server stops in time");
@@ -102,18 +103,18 @@ impl TestApp {
         self.call("GET", path, &[], b"").await
     }
 
-    /// Sends a processing request; the server fetches the image from a URL in `json`.
+    /// Sends a processing request for an image that the server fetches from a URL in `json`.
     pub(crate) async fn fetch(&self, json: &Value) -> WireResponse {
         self.call("POST", "/1.0/fetch", &[("Content-Type", "application/json")], json.to_string().as_bytes())
             .await
     }
 
-    /// Sends a processing request with an image.
+    /// Sends a processing request that contains the image `file`.
     pub(crate) async fn upload(&self, name: &str, file: &[u8], json: &Value) -> WireResponse {
         self.upload_with(name, file, json, &[]).await
     }
 
-    /// Sends a processing request with an image and further headers.
+    /// Sends a processing request that contains the image `file`, with additional HTTP headers.
     pub(crate) async fn upload_with(
         &self,
         name: &str,
@@ -127,7 +128,7 @@ impl TestApp {
         self.call("POST", "/1.0/upload", &headers, &body).await
     }
 
-    /// Downloads a result.
+    /// Downloads a result from its URL.
     pub(crate) async fn download(&self, url: &str) -> WireResponse {
         let path = url
             .split_once("/dl/")

@@ -1,5 +1,5 @@
-//! Watermarks: uploading, using and removing them. One test covers face detection, which runs in the same
-//! worker.
+//! Tests of uploading, using and removing watermarks. One test covers face detection, which runs in the same
+//! image worker.
 
 use pixaven_imaging::plan::{Format, Output, TargetFormat};
 use pixaven_imaging::{Channels, Image};
@@ -15,7 +15,7 @@ use crate::test_images::{documented_jpeg, test_image};
 const PORTRAIT: &[u8] = include_bytes!("../../../imaging/tests/faces/astronaut.jpg");
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// A red square as a PNG. `side` is in pixels.
+/// Returns a red square as a PNG. `side` is in pixels.
 fn red_square(side: u32) -> Vec<u8> {
     let data = [250, 10, 20].repeat(side as usize * side as usize);
     let image = Image::new(side, side, Channels::Rgb, data);
@@ -23,25 +23,25 @@ fn red_square(side: u32) -> Vec<u8> {
     pixaven_imaging::encode(image, Format::Png, &output).expect("generated pixels can be encoded")
 }
 
-/// Uploads a watermark.
+/// Uploads a watermark, and returns the response.
 async fn add(app: &TestApp, name: &str, file: &[u8]) -> WireResponse {
     let body = multipart::file_only(name, file);
     app.call("POST", "/1.0/watermarks", &[("Content-Type", multipart::CONTENT_TYPE)], &body).await
 }
 
-/// Uploads a watermark, which must succeed. Returns its id.
+/// Uploads a watermark, which must succeed. Returns the watermark's id.
 async fn add_successfully(app: &TestApp, file: &[u8]) -> String {
     let response = add(app, "logo.png", file).await;
     assert_eq!(response.status, 200, "{}", response.json());
     response.json()["watermark"]["id"].as_str().expect("the response has an id").to_owned()
 }
 
-/// Returns whether the centre of a result has the red of the watermark.
+/// Returns whether the central pixel of a result is red like the watermark.
 async fn has_red_centre(app: &TestApp, answer: &Value) -> bool {
     let png =
         app.download(answer["output"]["url"].as_str().expect("the response has a download URL")).await.body;
-    // The same server crops the result to its central pixel and encodes this pixel as a GIF, whose palette
-    // contains its colour.
+    // To read the colour, the test lets the server crop the result to its central pixel and encode this pixel
+    // as a GIF, whose palette contains the colour of the pixel.
     let spec = json!({"crop": {"width": 1, "height": 1}, "output": {"format": "gif"}});
     let response = app.upload("a.png", &png, &spec).await.json();
     let gif =
@@ -51,7 +51,7 @@ async fn has_red_centre(app: &TestApp, answer: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_watermark_is_uploaded_listed_used_and_removed() {
+async fn a_watermark_can_be_uploaded_listed_used_and_removed() {
     let app = TestApp::start().await;
     let response = add(&app, "logo.png", &red_square(40)).await;
     let json = response.json();
@@ -134,13 +134,13 @@ async fn a_watermark_must_be_an_image_within_the_account_limits() {
     assert_eq!(anonymous.status, 401);
 }
 
-/// The number of watermark files on disk.
+/// Returns the number of watermark files on disk.
 fn n_files(app: &TestApp) -> usize {
     std::fs::read_dir(app.directory.path().join("data/blobs/watermarks")).map_or(0, Iterator::count)
 }
 
 #[tokio::test]
-async fn a_watermark_url_is_fetched_under_the_address_policy() {
+async fn a_watermark_is_fetched_from_its_url_only_if_the_address_policy_allows_it() {
     let app = TestApp::start().await;
     let origin = ScriptedReceiver::start(vec![respond_body(&red_square(40)), respond_status(404)]);
     let call = async |url: String| {
@@ -173,7 +173,7 @@ async fn an_error_for_an_invalid_watermark_image_names_the_watermark() {
 }
 
 #[tokio::test]
-async fn an_accepted_request_keeps_a_watermark_that_is_removed_later() {
+async fn a_watermark_removed_after_a_request_was_accepted_is_still_used_for_this_request() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let id = add_successfully(&app, &red_square(40)).await;
@@ -205,7 +205,7 @@ async fn an_accepted_request_keeps_a_watermark_that_is_removed_later() {
 }
 
 #[tokio::test]
-async fn the_sweep_removes_only_watermark_files_without_a_row() {
+async fn the_sweep_removes_only_watermark_files_without_a_row_in_the_ledger() {
     let app = TestApp::start().await;
     add_successfully(&app, &red_square(40)).await;
     let without_row = app.directory.path().join("data/blobs/watermarks/lostlostlo");
@@ -221,7 +221,7 @@ async fn the_sweep_removes_only_watermark_files_without_a_row() {
 }
 
 #[tokio::test]
-async fn faces_are_reported_only_when_the_request_uses_them() {
+async fn faces_are_reported_only_if_the_request_uses_face_detection() {
     let app = TestApp::start().await;
     let spec = json!({"crop": {"mode": "face", "padding": 0}});
     let response = app.upload("a.jpg", PORTRAIT, &spec).await.json();

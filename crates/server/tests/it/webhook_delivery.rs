@@ -1,6 +1,6 @@
-//! Delivery of webhooks from the ledger to a receiver, with the real dispatcher, a real SQLite file, and a
-//! clock that only the test moves. The submodule `retries` tests failed attempts. The submodule `stops` tests
-//! stops and crashes of the dispatcher.
+//! Tests the delivery of webhooks from the ledger to a receiver, with the real dispatcher, a real SQLite
+//! file, and a clock that only the test moves. The submodule `retries` tests failed attempts. The submodule
+//! `stops` tests stops and crashes of the dispatcher.
 
 mod retries;
 mod stops;
@@ -22,16 +22,17 @@ use pixaven_testkit::script::{Action, respond, respond_status};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// The time of the clock at the start of every test, in milliseconds since 1970: 2026-01-10T11:57:04.322Z.
+/// The time that the test clock shows at the start of every test, in milliseconds since 1970:
+/// 2026-01-10T11:57:04.322Z.
 const START_MS: i64 = 1_768_046_224_322;
-/// The signing secret of the account.
+/// The signing secret of the test account.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-/// A payload whose bytes would change if it were parsed and serialised again, because of its member order,
-/// spaces, escapes and number format.
+/// The payload of every webhook. Its bytes would change if it were parsed and serialised again, because of
+/// its member order, spaces, escapes and number format.
 const PAYLOAD: &str = r#"{"success":true, "id":"ü","code":200.0,"a":"<\/a>"}"#;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// A ledger with one account, and a dispatcher that sends its webhooks.
+/// A ledger with one account, and a dispatcher that sends the account's webhooks.
 struct DeliveryHarness {
     ledger: Ledger,
     clock: Clock,
@@ -41,7 +42,7 @@ struct DeliveryHarness {
 }
 
 impl DeliveryHarness {
-    /// An empty ledger with a valid signing secret.
+    /// Creates an empty ledger, whose account has a valid signing secret.
     async fn open() -> Self {
         Self::with_secret(SECRET).await
     }
@@ -65,8 +66,8 @@ impl DeliveryHarness {
         Self { dispatcher: new_dispatcher(&ledger), ledger, clock, account, directory }
     }
 
-    /// Drops the ledger and the dispatcher, as a crash does. Opens the ledger again, as a new process does
-    /// after the crash.
+    /// Simulates a crash: drops the ledger and the dispatcher, and opens the ledger again as a new process
+    /// does after a crash.
     async fn crash(self) -> Self {
         let Self { clock, account, directory, ledger, dispatcher } = self;
         drop((ledger, dispatcher));
@@ -75,8 +76,8 @@ impl DeliveryHarness {
         Self { dispatcher: new_dispatcher(&ledger), ledger, clock, account, directory }
     }
 
-    /// Accepts a request and finishes the job of the request. The webhook is then due after the delay of the
-    /// request. `change` can change the webhook before the request is accepted.
+    /// Accepts a request and finishes its job, so that its webhook is due after the webhook's delay. `change`
+    /// can change the webhook before the request is accepted.
     async fn accept_with(&self, url: &url::Url, change: impl FnOnce(&mut NewWebhook)) -> Uuid {
         let mut webhook = NewWebhook {
             url: url.to_string(),
@@ -101,12 +102,12 @@ impl DeliveryHarness {
         id
     }
 
-    /// Does the same as `accept_with`, with a webhook that is due at once.
+    /// Accepts a request and finishes its job, so that its webhook is due at once.
     async fn accept(&self, url: &url::Url) -> Uuid {
         self.accept_with(url, |_| {}).await
     }
 
-    /// Sends all webhooks that are due. Returns how many were claimed.
+    /// Sends all webhooks that are due. Returns how many webhooks the dispatcher claimed.
     async fn step(&self) -> usize {
         self.dispatcher.step().await.expect("the ledger responds")
     }
@@ -120,7 +121,7 @@ impl DeliveryHarness {
             .expect("the request was accepted")
     }
 
-    /// Runs the dispatcher as a server does, until the tasks are stopped.
+    /// Runs the dispatcher in the background, as a server does, until the returned tasks are stopped.
     fn run(&self) -> Tasks {
         let tasks = Tasks::new();
         tasks.spawn("webhooks", self.dispatcher.clone().run(tasks.clone()));
@@ -156,7 +157,8 @@ fn outcomes(record: &WebhookRecord) -> Vec<Outcome> {
     record.attempts.iter().map(|recorded| recorded.attempt.outcome).collect()
 }
 
-/// Checks the signature as a receiver does. Returns the timestamp in seconds since 1970.
+/// Checks the signature of a received webhook as a receiver does. Returns the signed timestamp, in seconds
+/// since 1970.
 fn check_signature(request: &ReceivedRequest, now_ms: i64) -> i64 {
     let header = |name| request.header(name).unwrap_or_else(|| panic!("the request has no header {name}"));
     let headers = SignedHeaders {
@@ -170,7 +172,7 @@ fn check_signature(request: &ReceivedRequest, now_ms: i64) -> i64 {
 }
 
 #[tokio::test]
-async fn a_webhook_arrives_with_its_headers_signature_and_payload() {
+async fn a_webhook_arrives_with_its_headers_its_signature_and_its_payload() {
     let receiver =
         ScriptedReceiver::start(vec![respond("HTTP/1.1 202 Accepted\r\ncontent-length: 6\r\n\r\nthanks")]);
     let harness = DeliveryHarness::open().await;

@@ -1,5 +1,5 @@
-//! Management of webhooks through the API: resend, cancel, test notifications, waiting for results, signing
-//! secrets.
+//! Tests the management of webhooks through the API: resends, cancellation, test notifications, waiting for
+//! results, and signing secrets.
 
 use pixaven::delivery::signing::{SignedHeaders, SigningKey, verify};
 use pixaven_imaging::plan::Format;
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// Sends a request with a webhook, which must be accepted. `options` are additional members of the `webhook`
-/// object. Returns the request's id.
+/// Sends a request with a webhook, which the server must accept. `options` are additional members of the JSON
+/// object `webhook`. Returns the request's id.
 async fn accept(app: &TestApp, receiver: &ScriptedReceiver, options: Value) -> String {
     let mut webhook = json!({ "url": receiver.url("/hook").as_str() });
     let (webhook_object, options) = (webhook.as_object_mut(), options.as_object());
@@ -23,31 +23,31 @@ async fn accept(app: &TestApp, receiver: &ScriptedReceiver, options: Value) -> S
     response.json()["id"].as_str().expect("the response has an id").to_owned()
 }
 
-/// Sends a POST request with a JSON body. If `body` is null, the request has no body.
+/// Sends a POST request with the JSON `body`. If `body` is null, the request has an empty body.
 async fn post(app: &TestApp, path: &str, body: &Value) -> WireResponse {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     app.call("POST", path, &[("Content-Type", "application/json")], body.as_bytes()).await
 }
 
-/// Resends or cancels a webhook. Returns the HTTP status of the response, and the webhook if the status is
-/// 200, otherwise the error word.
+/// Resends or cancels a webhook. Returns the HTTP status of the response. With the status 200 also returns
+/// the webhook, and with any other status the error word, such as `conflict`.
 async fn manage(app: &TestApp, id: &str, action: &str) -> (u16, Value) {
     let response = post(app, &format!("/1.0/webhooks/{id}/{action}"), &Value::Null).await;
     let json = response.json();
     (response.status, if response.status == 200 { json["webhook"].clone() } else { json["error"].clone() })
 }
 
-/// Runs the only job that is due.
+/// Runs the only job that is due, which processes the image of a request.
 async fn process(app: &TestApp) {
     assert_eq!(app.jobs.step().await.expect("the ledger responds"), 1);
 }
 
-/// Sends the only webhook that is due.
+/// Sends the only webhook that is due, and checks that only one is due.
 async fn send(app: &TestApp) {
     assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 1);
 }
 
-/// Returns whether a webhook has a valid signature for `secret`.
+/// Returns whether the signature of a webhook is valid for the signing secret `secret`.
 fn is_signed_with(request: &ReceivedRequest, secret: &str, now_ms: i64) -> bool {
     let header = |name| request.header(name).expect("the request is signed");
     let headers = SignedHeaders {
@@ -60,7 +60,7 @@ fn is_signed_with(request: &ReceivedRequest, secret: &str, now_ms: i64) -> bool 
 }
 
 #[tokio::test]
-async fn a_webhook_can_be_resent() {
+async fn a_webhook_can_be_resent_after_its_image_is_processed() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(410), respond_status(200)]);
     let id = accept(&app, &receiver, json!({})).await;
@@ -87,7 +87,7 @@ async fn a_webhook_can_be_resent() {
 }
 
 #[tokio::test]
-async fn a_waiting_webhook_can_be_cancelled() {
+async fn a_webhook_that_waits_for_an_attempt_can_be_cancelled() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let created = accept(&app, &receiver, json!({})).await;
@@ -105,7 +105,7 @@ async fn a_waiting_webhook_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_test_delivery_reports_its_attempt_and_stores_nothing() {
+async fn a_test_notification_reports_its_attempt_in_the_response_and_is_not_stored() {
     let app = TestApp::start().await;
     let receiver =
         ScriptedReceiver::start(vec![respond("HTTP/1.1 418 Teapot\r\ncontent-length: 5\r\n\r\nshort")]);
@@ -145,7 +145,7 @@ async fn a_test_delivery_reports_its_attempt_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_with_wait_returns_when_the_result_is_ready() {
+async fn a_status_request_with_the_parameter_wait_returns_when_the_result_is_ready() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let id = accept(&app, &receiver, json!({ "delay": 3600 })).await;
@@ -171,7 +171,7 @@ async fn a_request_with_wait_returns_when_the_result_is_ready() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_ends_waiting_requests_at_once() {
+async fn a_stopping_server_at_once_answers_the_requests_that_wait_for_a_result() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![vec![Action::Hang]]);
     let id = accept(&app, &receiver, json!({})).await;
@@ -182,7 +182,8 @@ async fn a_stopping_server_ends_waiting_requests_at_once() {
     tokio::pin!(pending);
     tokio::select! {
         _ = &mut pending => panic!("the request ended before its image was processed"),
-        // When this response arrives, the server already waits for the result of the first request.
+        // When the response of `/healthz` arrives, the server already waits for the result of the first
+        // request.
         _ = app.get("/healthz") => {}
     }
     let (response, _directory) = tokio::join!(pending, app.stop());
@@ -190,7 +191,7 @@ async fn a_stopping_server_ends_waiting_requests_at_once() {
 }
 
 #[tokio::test]
-async fn a_rotated_secret_stays_valid_during_the_overlap() {
+async fn an_old_signing_secret_stays_valid_for_the_overlap_time_after_a_rotation() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let secrets = |response: &WireResponse| -> Vec<(String, bool)> {
@@ -224,7 +225,7 @@ async fn a_rotated_secret_stays_valid_during_the_overlap() {
 }
 
 #[tokio::test]
-async fn webhooks_can_be_resent_in_bulk() {
+async fn all_webhooks_that_match_a_filter_can_be_resent_with_one_request() {
     let app = TestApp::start().await;
     let receiver =
         ScriptedReceiver::start([vec![respond_status(410); 3], vec![respond_status(200)]].concat());
@@ -241,7 +242,7 @@ async fn webhooks_can_be_resent_in_bulk() {
     assert_eq!(other_host.json()["total"], 0);
     assert_eq!(app.dispatcher.step().await.expect("the ledger responds"), 0, "a dry run resends nothing");
 
-    // The webhooks were accepted on 2026-01-10, during the day.
+    // The three webhooks were accepted on 2026-01-10.
     for (day, expected) in [("2026-01-09", 0), ("2026-01-10", 3), ("2026-01-11", 0)] {
         let list = app.get(&format!("/1.0/webhooks?start={day}&end={day}")).await.json();
         let same_day = json!({ "dry_run": true, "start": day, "end": day });

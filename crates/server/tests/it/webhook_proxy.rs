@@ -1,4 +1,4 @@
-//! Webhooks that are sent through a forward proxy, from the request to the history.
+//! Tests webhooks that are sent through a forward proxy, from the accepted request to the recorded history.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::test_app::TestApp;
 use crate::test_images::test_image;
 
-/// A response of the proxy that demands credentials and opens no tunnel.
+/// A response with which the proxy demands credentials. The proxy then opens no tunnel.
 const REFUSED_BY_THE_PROXY: ProxyAction =
     ProxyAction::Respond("HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n");
 
@@ -22,8 +22,8 @@ async fn app_behind(proxy: &str) -> TestApp {
     TestApp::start_with(&[("webhooks.proxy", proxy)]).await
 }
 
-/// Sends a request, which must be accepted, and processes its image, so that its webhook is due. Returns the
-/// request's id.
+/// Sends a request, which the server must accept, and processes its image, so that the webhook of the request
+/// is due. Returns the request's id.
 async fn accept_and_process(app: &TestApp, webhook: Value) -> String {
     let response = app.upload("a.png", &test_image(4, 4, Format::Png), &json!({ "webhook": webhook })).await;
     assert_eq!(response.status, 202, "{}", response.json());
@@ -39,14 +39,14 @@ async fn history(app: &TestApp, id: &str) -> Value {
     app.get(&format!("/1.0/webhooks/{id}")).await.json()["webhook"].clone()
 }
 
-/// Sends a test notification to the receiver.
+/// Sends a test notification to the receiver through the API.
 async fn send_test(app: &TestApp, receiver: &ScriptedReceiver) -> WireResponse {
     let body = json!({ "url": receiver.url("/").as_str() }).to_string();
     app.call("POST", "/1.0/webhooks/test", &[("Content-Type", "application/json")], body.as_bytes()).await
 }
 
 #[tokio::test]
-async fn webhooks_go_through_the_proxy_with_its_credentials() {
+async fn webhooks_are_sent_through_the_configured_proxy_with_its_credentials() {
     let proxy = ForwardProxy::start(vec![]);
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let directory = tempfile::tempdir().unwrap();
@@ -125,7 +125,7 @@ async fn a_running_dispatcher_pauses_all_webhooks_while_the_proxy_fails() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_behind_the_proxy_counts_as_an_attempt() {
+async fn a_connection_that_the_receiver_behind_the_proxy_refuses_counts_as_an_attempt() {
     let closed = ClosedPort::reserve();
     let proxy = ForwardProxy::start(vec![]);
     let app = app_behind(&proxy.url()).await;
@@ -155,7 +155,7 @@ async fn a_webhook_that_expires_while_the_proxy_fails_becomes_failed() {
 }
 
 #[tokio::test]
-async fn a_test_delivery_reports_a_failing_proxy() {
+async fn the_response_to_a_test_notification_reports_a_failing_proxy() {
     let proxy = ForwardProxy::start(vec![REFUSED_BY_THE_PROXY]);
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;

@@ -1,6 +1,6 @@
 //! Keeps the effective value of every setting. A value comes from one of four layers: the defaults, the
-//! configuration file, the environment or the command line. A later layer overrides single settings of an
-//! earlier one. This module does not interpret the values.
+//! configuration file, the environment or the command line. A later layer overrides single settings of the
+//! layers before it. This module does not interpret the values.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,21 +14,23 @@ use crate::runtime::spelling;
 
 /// The prefix of the environment variables that set a setting.
 const PREFIX: &str = "PIXAVEN_";
-/// The beginnings of names of environment variables that have the prefix `PIXAVEN_` but do not name a
-/// setting.
+/// Environment variables whose names begin in one of these ways have the prefix `PIXAVEN_`, but do not set a
+/// setting. They are ignored.
 const IGNORED_VARIABLES: &[&str] = &[
-    // Kubernetes describes a service called `pixaven` to every container with variables of these forms.
+    // If a Kubernetes cluster has a service called `pixaven`, Kubernetes sets variables with these beginnings
+    // in every container.
     "PIXAVEN_SERVICE_",
     "PIXAVEN_PORT",
-    // These variables configure the tests: they name the programs and files that tests use, and the tests
-    // that must not be skipped.
+    // These variables configure the tests of this project: they name the programs and files that tests use,
+    // and the tests that must not be skipped.
     "PIXAVEN_CORPUS",
     "PIXAVEN_PYTHON",
     "PIXAVEN_REQUIRE_",
     "PIXAVEN_SECOND_DECODERS",
 ];
 
-/// The origin of a value. Later variants override earlier ones.
+/// The layer from which the value of a setting comes. A layer overrides the layers that are declared before
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layer {
     /// The value is the default in `default.toml`.
@@ -52,13 +54,14 @@ impl fmt::Display for Layer {
     }
 }
 
-/// All settings, each with its effective value and the layer of this value.
+/// All settings, each with its effective value and the layer from which the value comes.
 ///
 /// A setting is named by its dotted key: `section.key`.
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     sections: Vec<Section>,
-    /// Overridden values by dotted key. A setting without an entry has its default.
+    /// The values that override defaults, by the dotted key of the setting. A setting without an entry has
+    /// its default.
     overridden: BTreeMap<String, (Value, Layer)>,
 }
 
@@ -69,7 +72,7 @@ impl Default for Layers {
 }
 
 impl Layers {
-    /// Applies the text of a configuration file.
+    /// Overrides settings with the values in the text of a configuration file.
     pub(super) fn apply_file(&mut self, path: &Path, text: &str) -> Result<(), Error> {
         let layer = Layer::File(path.to_owned());
         let table: Table = text.parse().map_err(|source| Error::Syntax { path: path.to_owned(), source })?;
@@ -91,7 +94,8 @@ impl Layers {
         Ok(())
     }
 
-    /// Applies the variables called `PIXAVEN_SECTION_KEY` and ignores variables without the prefix.
+    /// Overrides settings with the values of environment variables called `PIXAVEN_SECTION_KEY`. Variables
+    /// without the prefix `PIXAVEN_` are ignored.
     pub(super) fn apply_environment(
         &mut self,
         variables: impl IntoIterator<Item = (String, String)>,
@@ -109,7 +113,8 @@ impl Layers {
         Ok(())
     }
 
-    /// Applies settings of the command line, given by dotted key.
+    /// Overrides settings with values from the command line. Each value is given with the dotted key of its
+    /// setting.
     pub(super) fn apply_flags(
         &mut self,
         flags: impl IntoIterator<Item = (String, String)>,
@@ -117,7 +122,7 @@ impl Layers {
         flags.into_iter().try_for_each(|(dotted_key, text)| self.set_text(&dotted_key, &text, Layer::Flag))
     }
 
-    /// The effective value of every setting, as a TOML table.
+    /// Returns the effective value of every setting, as a TOML table.
     pub(super) fn table(&self) -> Table {
         let settings = |section: &Section| {
             let value = |setting: &Setting| self.effective(section, setting).0.clone();
@@ -129,12 +134,12 @@ impl Layers {
             .collect()
     }
 
-    /// The layer from which the effective value of a setting comes.
+    /// Returns the layer from which the effective value of a setting comes.
     pub(super) fn layer(&self, dotted_key: &str) -> Layer {
         self.overridden.get(dotted_key).map_or(Layer::Default, |(_, layer)| layer.clone())
     }
 
-    /// The effective value of a setting and its layer.
+    /// Returns the effective value of a setting, and the layer from which the value comes.
     fn effective<'a>(&'a self, section: &Section, setting: &'a Setting) -> (&'a Value, &'a Layer) {
         match self.overridden.get(&dotted_key(section, setting)) {
             Some((value, layer)) => (value, layer),
@@ -154,7 +159,7 @@ impl Layers {
         section.settings.iter().find(|known| known.key == key)
     }
 
-    /// Overrides a setting with the text of an environment variable or a flag.
+    /// Overrides a setting with the text of an environment variable or of a command-line flag.
     fn set_text(&mut self, dotted_key: &str, text: &str, layer: Layer) -> Result<(), Error> {
         let Some(setting) = self.find(dotted_key) else {
             return Err(self.unknown(dotted_key, layer));
@@ -163,7 +168,7 @@ impl Layers {
         self.set(dotted_key.to_owned(), value, layer)
     }
 
-    /// Overrides a setting that exists, if the setting accepts the value.
+    /// Overrides a setting, if the setting accepts the value. The caller has checked that the setting exists.
     fn set(&mut self, dotted_key: String, value: Value, layer: Layer) -> Result<(), Error> {
         let accepted = &self.find(&dotted_key).expect("the caller has found the setting").accepted;
         if !accepted.accepts(&value) {
@@ -197,8 +202,8 @@ impl Layers {
     }
 }
 
-/// Formats the settings as a configuration file with all effective values. A comment behind each value names
-/// its layer.
+/// Formats the effective values of all settings as a configuration file. A comment behind each value names
+/// the layer from which it comes.
 impl fmt::Display for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, section) in self.sections.iter().enumerate() {
@@ -217,7 +222,8 @@ fn dotted_key(section: &Section, setting: &Setting) -> String {
     format!("{}.{}", section.name, setting.key)
 }
 
-/// The name of the environment variable that sets a setting: `PIXAVEN_SERVER_LISTEN` sets `server.listen`.
+/// Returns the name of the environment variable that sets a setting. For example, `PIXAVEN_SERVER_LISTEN`
+/// sets `server.listen`.
 pub fn variable_name(dotted_key: &str) -> String {
     format!("{PREFIX}{}", dotted_key.replace('.', "_").to_ascii_uppercase())
 }

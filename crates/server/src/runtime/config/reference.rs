@@ -1,7 +1,7 @@
 //! Parses `default.toml`, which declares every setting with its meaning, default and accepted values. The
-//! error messages, the names of the environment variables and `docs/configuration.md` all follow from this
-//! file. Therefore the file has a fixed form: a comment stands above each section and setting, a setting is
-//! one line `key = value`, and a comment behind the value gives the range or the keywords that the setting
+//! error messages, the names of the environment variables and `docs/configuration.md` are all derived from
+//! this file. Therefore the file has a fixed form: a comment stands above each section and setting, a setting
+//! is one line `key = value`, and a comment behind the value gives the range or the keywords that the setting
 //! accepts.
 
 use std::fmt;
@@ -9,17 +9,17 @@ use std::ops::RangeInclusive;
 
 use toml::Value;
 
-/// The text of `default.toml`, which is part of the program.
+/// The text of `default.toml`, which is compiled into the program.
 const DEFAULT_TOML: &str = include_str!("../../default.toml");
 
-/// A `[section]` of the configuration.
+/// A section of the configuration, which begins with its name in brackets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     /// The name of the section, without brackets.
     pub name: &'static str,
-    /// What the section is about.
+    /// The comment above the section, which says what the section is about.
     pub doc: String,
-    /// The settings of the section, in the order of the file.
+    /// The settings of the section, in the order of `default.toml`.
     pub settings: Vec<Setting>,
 }
 
@@ -28,16 +28,17 @@ pub struct Section {
 pub struct Setting {
     /// The name of the setting within its section.
     pub key: &'static str,
-    /// What the setting does.
+    /// The comment above the setting, which says what the setting does.
     pub doc: String,
-    /// The value that applies if no layer sets the setting.
+    /// The value of the setting if neither the configuration file, nor the environment, nor the command line
+    /// sets it.
     pub default: Value,
     /// The type of the setting and its accepted values.
     pub accepted: AcceptedValues,
 }
 
-/// The TOML type and the values that a setting accepts. Whether a text is an address or a URL is checked
-/// later, when the text is converted to its Rust type.
+/// The TOML type and the values that a setting accepts. Whether a text is an address or a URL is not checked
+/// by this type, but by the later conversion of the text to its Rust type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcceptedValues {
     /// The setting accepts any text.
@@ -55,8 +56,9 @@ pub enum AcceptedValues {
 }
 
 impl AcceptedValues {
-    /// Derives the accepted values from the type of the default and from the comment behind it: `from 1 to
-    /// 9`, `one of a, b` or no comment. Returns `None` if the comment does not fit the type.
+    /// Derives the accepted values of a setting from the type of its default and from the comment behind the
+    /// default: `from 1 to 9`, `one of a, b` or no comment. Returns `None` if the comment does not fit the
+    /// type.
     fn from_declaration(default: &Value, comment: &'static str) -> Option<Self> {
         let range = || {
             let (min, max) = comment.strip_prefix("from ")?.split_once(" to ")?;
@@ -73,7 +75,7 @@ impl AcceptedValues {
         }
     }
 
-    /// Whether the setting accepts a value.
+    /// Returns whether the setting accepts a value.
     pub fn accepts(&self, value: &Value) -> bool {
         let is_list_of = |is_accepted: &dyn Fn(&Value) -> bool| {
             value.as_array().is_some_and(|list| list.iter().all(is_accepted))
@@ -91,9 +93,9 @@ impl AcceptedValues {
         }
     }
 
-    /// Converts the text of an environment variable or a flag to a TOML value. A list is separated by commas.
-    /// If the setting is a number or a Boolean and the text is not, the value remains a text, which
-    /// [`Self::accepts`] then refuses.
+    /// Converts the text of an environment variable or of a command-line flag to a TOML value. The elements
+    /// of a list are separated by commas. If the setting is a number or a Boolean, but the text is not, the
+    /// value remains a text, which [`Self::accepts`] refuses later.
     pub fn parse(&self, text: &str) -> Value {
         let item = |text: &str| match self {
             Self::Integer(_) | Self::IntegerList(_) => {
@@ -126,12 +128,13 @@ impl fmt::Display for AcceptedValues {
     }
 }
 
-/// All sections of `default.toml`.
+/// Returns all sections of `default.toml`.
 pub fn sections() -> Vec<Section> {
     parse(DEFAULT_TOML).expect("the embedded default.toml has the required form: a test parses it")
 }
 
-/// Parses a file of the required form. The error is the first line that does not have this form.
+/// Parses the text of a file that has the form of `default.toml`. The error is the first line that does not
+/// have this form.
 fn parse(text: &'static str) -> Result<Vec<Section>, &'static str> {
     let mut sections: Vec<Section> = Vec::new();
     let mut doc: Vec<&str> = Vec::new();
@@ -139,7 +142,7 @@ fn parse(text: &'static str) -> Result<Vec<Section>, &'static str> {
         if let Some(comment) = line.strip_prefix("# ") {
             doc.push(comment);
         } else if line.is_empty() {
-            // An empty line ends the comment about the whole file, which belongs to no section.
+            // An empty line ends the comment at the top of the file. This comment belongs to no section.
             doc.clear();
         } else if doc.is_empty() {
             return Err(line);
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_the_required_form_is_returned_as_the_error() {
+    fn a_line_of_default_toml_without_the_required_form_is_returned_as_the_error() {
         for (text, line) in [
             ("# a\n[a]\nkey = 1 # from 0 to 1", "key = 1 # from 0 to 1"),
             ("# a\n[a]\n# b\nkey = 1", "key = 1"),
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_converted_to_the_type_of_the_setting() {
+    fn the_text_of_a_variable_or_flag_is_converted_to_the_type_of_its_setting() {
         let integers = AcceptedValues::IntegerList(0..=9);
         assert_eq!(integers.parse("1, 2,"), Value::from(vec![1, 2]));
         assert!(!integers.accepts(&integers.parse("1,x")));

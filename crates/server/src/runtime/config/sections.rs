@@ -1,6 +1,6 @@
-//! The settings with their Rust types: one struct per section of `default.toml`, which explains every field.
-//! The module `reference` checks the ranges of numbers. This module converts texts to addresses, paths and
-//! networks.
+//! The Rust types of the settings: one struct for each section of `default.toml`. The comments in
+//! `default.toml` explain every field. The module `reference` checks the ranges of numbers. This module
+//! converts texts to addresses, paths and networks.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ pub struct Server {
     /// The base URL of result links, without a slash at its end.
     #[serde(deserialize_with = "base_url")]
     pub public_url: Option<String>,
-    /// Hosts that result links may begin with, with an optional port. Empty: the default hosts.
+    /// The hosts, each with an optional port, with which the links to results may begin. An empty list stands
+    /// for the default hosts.
     #[serde(deserialize_with = "hosts")]
     pub hosts: Vec<String>,
     #[serde(deserialize_with = "file")]
@@ -41,7 +42,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The paths of the certificate and of the key, if TLS is configured.
+    /// Returns the paths of the certificate and of the private key, if TLS is configured.
     pub fn tls(&self) -> Option<(&Path, &Path)> {
         self.tls_cert.as_deref().zip(self.tls_key.as_deref())
     }
@@ -64,7 +65,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits that the imaging crate checks.
+    /// Returns the limits that the imaging crate checks.
     pub fn imaging(&self) -> pixaven_imaging::Limits {
         let &Self {
             pixels,
@@ -144,8 +145,8 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// The limits of delivery: concurrency limits, circuit breaker and the time after which a webhook is
-    /// given up.
+    /// Returns the limits for the delivery of webhooks: concurrency limits, circuit breaker, and the time
+    /// after which a webhook is given up.
     pub fn delivery_limits(&self) -> DeliveryLimits {
         DeliveryLimits {
             per_authority: self.per_authority,
@@ -157,15 +158,15 @@ impl Webhooks {
         }
     }
 
-    /// How many retries may be sent at the same time, at least one. The remaining permits of `concurrency`
-    /// are for first attempts only.
+    /// Returns how many retries of webhooks may be sent at the same time, which is at least one. The
+    /// remaining permits of the setting `concurrency` are for first attempts only.
     pub fn retry_concurrency(&self) -> usize {
         let first_attempts_only = self.concurrency.saturating_mul(self.first_attempts_percent as usize) / 100;
         self.concurrency.saturating_sub(first_attempts_only).max(1)
     }
 
-    /// The pauses before the first, second, … attempt, in milliseconds. The pause before the first attempt is
-    /// 0.
+    /// Returns the pauses before the first, second, … attempt to deliver a webhook, in milliseconds. The
+    /// pause before the first attempt is 0.
     pub fn pauses_ms(&self) -> Vec<i64> {
         std::iter::once(0).chain(self.schedule_s.iter().map(|&pause_s| i64::from(pause_s) * 1_000)).collect()
     }
@@ -204,7 +205,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// The rule that says which hosts, addresses and ports may be connected to.
+    /// Returns the address policy: the rule that says to which hosts, addresses and ports the server may
+    /// connect.
     pub fn policy(&self) -> AddressPolicy {
         AddressPolicy {
             allow: self.allow.clone(),
@@ -224,7 +226,7 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// The lowest severity of the lines that are written to the log.
+/// The lowest severity of the events that are written to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the usual log levels")]
@@ -252,9 +254,9 @@ impl From<LogLevel> for tracing::Level {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// One line of text for people.
+    /// Each event is one line of text for human readers.
     Text,
-    /// One JSON object per line.
+    /// Each event is one JSON object on one line.
     Json,
 }
 
@@ -262,33 +264,34 @@ fn parse<T: FromStr, E: serde::de::Error>(text: &str, expected: &str) -> Result<
     text.parse().map_err(|_| E::custom(format!("must be {expected}, got {text:?}")))
 }
 
-/// What an address setting accepts. The phrase completes the sentence "must be …" of an error message.
+/// The phrase that describes the accepted values of a setting for an address. It completes the sentence "must
+/// be …" of an error message.
 const ADDRESS: &str = "an IP address and a port, such as 127.0.0.1:8080";
 
-/// Converts a text to an address and a port.
+/// Converts the text of a setting to an IP address and a port.
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     parse(&String::deserialize(deserializer)?, ADDRESS)
 }
 
-/// Converts a text to an address and a port. An empty text is `None`.
+/// Converts the text of a setting to an IP address and a port. An empty text becomes `None`.
 fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { parse(&text, ADDRESS).map(Some) }
 }
 
-/// Converts a text to the path of a file. An empty text is `None`.
+/// Converts the text of a setting to the path of a file. An empty text becomes `None`.
 fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(if text.is_empty() { None } else { Some(text.into()) })
 }
 
-/// Converts a text to the address of a proxy. An empty text is `None`.
+/// Converts the text of a setting to the address of a proxy. An empty text becomes `None`.
 fn proxy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProxyAddress>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
-/// Checks that every text of a list is a host with an optional port.
+/// Checks that every text in the list of a setting is a host with an optional port.
 fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let hosts = Vec::<String>::deserialize(deserializer)?;
     match hosts.iter().find(|host| !host_syntax::is_valid(host)) {
@@ -297,8 +300,8 @@ fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
     }
 }
 
-/// Converts a text to the base URL of result links. An empty text is `None`. The error message does not
-/// repeat the URL, because the URL may contain a password.
+/// Converts the text of a setting to the base URL of result links. An empty text becomes `None`. The error
+/// message does not repeat the URL, because the URL may contain a password.
 fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() {

@@ -1,4 +1,5 @@
-//! Tests of `Config::load`: the effective values of all layers, and the refused configurations.
+//! Tests of `Config::load`: the effective values that result from all layers, and the configurations that are
+//! refused.
 
 use std::error::Error as _;
 
@@ -8,7 +9,7 @@ fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Loads a configuration file with this text.
+/// Loads the configuration from a file that contains `text`.
 fn load_file(text: &str) -> Result<Config, Error> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("some.toml");
@@ -25,7 +26,7 @@ fn message(result: Result<Config, Error>) -> String {
 }
 
 #[test]
-fn without_file_environment_and_flags_every_setting_has_its_default() {
+fn without_a_configuration_file_variables_and_flags_every_setting_has_its_default() {
     let config = Config::load(Sources::default()).unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.server.data_dir, Path::new("./pixaven-data"));
@@ -41,7 +42,7 @@ fn without_file_environment_and_flags_every_setting_has_its_default() {
 }
 
 #[test]
-fn a_later_layer_overrides_single_settings_of_an_earlier_layer() {
+fn a_later_configuration_layer_overrides_single_settings_of_an_earlier_layer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pixaven.toml");
     std::fs::write(&path, "[limits]\nframes = 1\nscans = 1\npixels = 1").unwrap();
@@ -71,7 +72,7 @@ fn a_later_layer_overrides_single_settings_of_an_earlier_layer() {
 }
 
 #[test]
-fn the_rendered_configuration_loads_with_the_same_values() {
+fn a_rendered_configuration_file_can_be_loaded_with_the_same_values() {
     let config = Config::with(&[
         ("server.data_dir", "/a directory/with \"quotes\" # and more"),
         ("network.allow", "10.0.0.0/8, ::1"),
@@ -85,7 +86,7 @@ fn the_rendered_configuration_loads_with_the_same_values() {
 }
 
 #[test]
-fn an_unknown_setting_is_refused_with_the_most_similar_name() {
+fn an_unknown_setting_is_refused_with_an_error_that_names_the_most_similar_setting() {
     for (text, name, nearest) in [
         ("[server]\nlisten_on = \"127.0.0.1:80\"", "server.listen_on", "server.listen"),
         ("[sever]\nlisten = \"127.0.0.1:80\"", "[sever]", "[server]"),
@@ -107,7 +108,7 @@ fn an_unknown_setting_is_refused_with_the_most_similar_name() {
 }
 
 #[test]
-fn an_invalid_value_is_refused_with_the_accepted_values() {
+fn an_invalid_value_is_refused_with_an_error_that_names_the_accepted_values() {
     let cases: &[(&str, &str, &str)] = &[
         ("limits.frames", "0", "must be an integer from 1 to 100000, got 0"),
         ("limits.frames", "many", "must be an integer from 1 to 100000, got \"many\""),
@@ -150,7 +151,7 @@ fn an_invalid_value_is_refused_with_the_accepted_values() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_in_a_file_is_refused() {
+fn a_value_of_the_wrong_type_in_a_configuration_file_is_refused() {
     for (text, expected) in [
         ("[limits]\nframes = \"2\"", "limits.frames: must be an integer from 1 to 100000, got \"2\""),
         ("[limits]\nframes = 2.5", "limits.frames: must be an integer from 1 to 100000, got 2.5"),
@@ -164,7 +165,7 @@ fn a_value_of_the_wrong_type_in_a_file_is_refused() {
 }
 
 #[test]
-fn a_missing_file_and_malformed_toml_are_errors() {
+fn a_missing_configuration_file_and_a_file_with_malformed_toml_are_errors() {
     let missing = Config::load(Sources { file: Some("no/such.toml".into()), ..Sources::default() });
     assert_eq!(message(missing), "cannot read the configuration file no/such.toml");
     let broken = load_file("[server\n").expect_err("the file is not TOML");
@@ -174,7 +175,7 @@ fn a_missing_file_and_malformed_toml_are_errors() {
 }
 
 #[test]
-fn texts_are_converted_to_urls_paths_and_addresses() {
+fn the_texts_of_settings_are_converted_to_urls_paths_and_addresses() {
     let config = Config::with(&[
         ("server.public_url", "https://images.example.com/base/"),
         ("server.tls_cert", "cert.pem"),
@@ -188,7 +189,7 @@ fn texts_are_converted_to_urls_paths_and_addresses() {
 }
 
 #[test]
-fn variables_of_kubernetes_and_of_the_tests_are_ignored() {
+fn environment_variables_of_kubernetes_and_of_the_tests_are_ignored() {
     let variables = [
         ("PIXAVEN_SERVICE_HOST", "10.0.0.1"),
         ("PIXAVEN_SERVICE_PORT", "80"),
@@ -202,7 +203,7 @@ fn variables_of_kubernetes_and_of_the_tests_are_ignored() {
 }
 
 #[test]
-fn every_setting_has_its_own_variable_that_is_not_ignored() {
+fn every_setting_can_be_set_by_its_own_environment_variable() {
     for section in sections() {
         for setting in section.settings {
             let key = format!("{}.{}", section.name, setting.key);
@@ -210,7 +211,8 @@ fn every_setting_has_its_own_variable_that_is_not_ignored() {
                 environment: vec![(variable_name(&key), "\u{0}".to_owned())],
                 ..Sources::default()
             });
-            // A path or a list accepts this text as its value. Every other setting must refuse the text.
+            // A setting that is a path or a list accepts the text `"\u{0}"` as its value. Every other setting
+            // must refuse this text.
             match result {
                 Err(Error::Invalid { key: refused, .. }) => assert_eq!(refused, key),
                 Err(other) => panic!("{key}: {other}"),

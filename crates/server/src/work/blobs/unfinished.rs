@@ -1,12 +1,13 @@
-//! Finds files that a crash left incomplete. `object_store` writes a file under a temporary name, which is
-//! the final name followed by `#` and a number, and omits such files from every list.
+//! Finds files that a crash left incomplete. The crate `object_store` first writes a file under a temporary
+//! name, which is the final name followed by `#` and a number, and never lists files with temporary names.
 
 use std::fs::{self, DirEntry};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Removes the unfinished files below `root` that were last written before `before_ms`. Returns their number.
+/// Removes the unfinished files below `root` that were last written before `before_ms`. Returns the number of
+/// removed files.
 pub(super) fn remove_before(root: &Path, before_ms: i64) -> io::Result<u64> {
     let before = UNIX_EPOCH + Duration::from_millis(u64::try_from(before_ms).unwrap_or(0));
     let mut n_removed = 0;
@@ -17,8 +18,8 @@ pub(super) fn remove_before(root: &Path, before_ms: i64) -> io::Result<u64> {
             if entry.file_type()?.is_dir() {
                 directories.push(entry.path());
             } else if is_unfinished(&entry) {
-                // Another process may finish writing the file at any moment, and then renames or removes it.
-                // A missing file is therefore no error.
+                // Another process may finish writing the file at any moment, and then renames or removes the
+                // file. A missing file is therefore no error.
                 let removed = entry.metadata().and_then(|file| match file.modified()? < before {
                     true => fs::remove_file(entry.path()).map(|()| 1),
                     false => Ok(0),

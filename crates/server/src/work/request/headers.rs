@@ -1,4 +1,4 @@
-//! HTTP headers that a request adds to the download of its image or to its webhook.
+//! The HTTP headers that a request adds to the download of its image or to its webhook.
 
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
@@ -10,19 +10,21 @@ use super::schema::{ValueParser, ValueSchema, invalid_value};
 use super::warnings::{Warnings, attribute_path};
 use crate::work::redact::has_credentials;
 
-/// The most headers in one `headers` object.
+/// The largest number of headers in one `headers` object of a request.
 const MAX_HEADERS: usize = 20;
-/// The longest value of a header, in bytes.
+/// The largest length of a header's value, in bytes.
 const MAX_VALUE_BYTES: usize = 4_096;
-/// Headers that a request cannot set, because they belong to one connection or delimit a message.
+/// The headers that a request cannot set, because the server itself sets or controls them for each
+/// connection.
 const RESERVED: [&str; 8] =
     ["host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"];
-/// A request cannot set headers with these prefixes. The prefix `webhook-` belongs to the signature of a
-/// webhook.
+/// The prefixes of headers that a request cannot set. The headers with the prefix `webhook-` carry the
+/// signature of a webhook.
 const RESERVED_PREFIXES: [&str; 3] = ["content-", "proxy-", "webhook-"];
 
-/// Checks that the URL at `path`.`url` has no credentials if the headers contain `Authorization`. The server
-/// sends the credentials of a URL as `Authorization`, and a message has that header only once.
+/// Refuses the header `Authorization` beside a URL with credentials. The server sends the credentials of a
+/// URL in this header, and an HTTP message may contain the header only once. `path` is the name of the object
+/// that has the attributes `url` and `headers`.
 pub(super) fn check_authorization(
     path: &str,
     headers: &[(String, String)],
@@ -39,8 +41,8 @@ pub(super) fn check_authorization(
     }
 }
 
-/// The value type of `headers`: an object of header names and their values. Error messages never repeat the
-/// value of a header, because the value may be a secret.
+/// The value type of the attribute `headers`: an object of header names and their values. Error messages
+/// never repeat the value of a header, because the value may be a secret.
 pub(super) struct HeaderFields;
 
 impl ValueSchema for HeaderFields {

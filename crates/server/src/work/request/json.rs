@@ -6,19 +6,19 @@ use serde_json::{Map, Value};
 
 use super::{RequestError, RequestKind};
 
-/// How deep objects and lists may be nested. The request itself is the first level.
+/// The largest depth to which objects and lists may be nested. The object of the request is the first level.
 pub(super) const MAX_DEPTH: usize = 32;
 
-/// A byte-order mark in UTF-8. Some clients write it before the JSON.
+/// The byte-order mark in UTF-8. Some clients send a byte-order mark before the JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The bytes after the byte-order mark, if there is one.
+/// Returns `body` without its byte-order mark, if `body` begins with one.
 pub fn without_byte_order_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
 }
 
-/// The object in a JSON value. An empty list counts as an empty object, because PHP writes an empty object as
-/// `[]`. Returns `None` for every other value.
+/// Returns the object in a JSON value. An empty list counts as an empty object, because PHP writes an empty
+/// object as `[]`. Returns `None` for every other value.
 pub fn as_object(value: &Value) -> Option<Cow<'_, Map<String, Value>>> {
     match value {
         Value::Object(object) => Some(Cow::Borrowed(object)),
@@ -27,7 +27,7 @@ pub fn as_object(value: &Value) -> Option<Cow<'_, Map<String, Value>>> {
     }
 }
 
-/// Parses the JSON object of a request. The JSON of an upload may be absent.
+/// Parses the JSON object of a request. The JSON of an upload may be absent, which counts as an empty object.
 pub(super) fn parse_object(body: &[u8], kind: RequestKind) -> Result<Map<String, Value>, RequestError> {
     let json_part = match kind {
         RequestKind::Fetch => "the body",
@@ -37,8 +37,9 @@ pub(super) fn parse_object(body: &[u8], kind: RequestKind) -> Result<Map<String,
     if kind == RequestKind::Upload && body.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    // The depth is checked before parsing, for two reasons: the client gets this message instead of the
-    // parser's message about its own limit, and deeply nested input costs only one pass over the bytes.
+    // The depth is checked before parsing, for two reasons: the client gets a message about the limit of this
+    // server, not about the limit of the JSON parser, and deeply nested input costs only one pass over the
+    // bytes.
     if is_deeper_than(MAX_DEPTH, body) {
         return Err(RequestError::Invalid(format!(
             "{json_part} is nested deeper than the limit of {MAX_DEPTH} levels"
@@ -53,7 +54,8 @@ pub(super) fn parse_object(body: &[u8], kind: RequestKind) -> Result<Map<String,
     }
 }
 
-/// Whether brackets outside of strings are nested deeper than `limit`.
+/// Returns whether the brackets of a JSON text are nested deeper than `limit`. Brackets inside of strings are
+/// ignored.
 fn is_deeper_than(limit: usize, body: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for &byte in body {

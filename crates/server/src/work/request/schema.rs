@@ -1,9 +1,9 @@
-//! Declares the JSON objects of a request and parses them. The types of all values implement the traits of
-//! this module.
+//! Declares the JSON objects of a request and parses them. The types of all values in a request implement the
+//! traits `ValueSchema` and `ValueParser` of this module.
 //!
-//! The macro `object_schema!` turns each declaration in `table` into a struct of optional checked values, a
-//! list of attributes for messages and documentation, and a parser. Because one declaration yields all three,
-//! they always agree.
+//! The macro `object_schema!` turns each declaration in the module `table` into a struct of optional checked
+//! values, a list of attributes for messages and documentation, and a parser. Because one declaration yields
+//! all three, they always agree.
 
 use std::marker::PhantomData;
 
@@ -13,15 +13,15 @@ use super::RequestError;
 use super::json::as_object;
 use super::warnings::{Warnings, attribute_path};
 
-/// The longest value that a message repeats. Longer values are cut.
+/// The largest number of characters of an invalid value that an error message repeats. A longer value is cut.
 const MAX_VALUE_CHARS_IN_MESSAGE: usize = 60;
 
 /// Describes the values that an attribute accepts, for error messages and for the documentation.
 pub trait ValueSchema: Sync {
-    /// The phrase that follows "must be" in an error message.
+    /// Returns the phrase that follows "must be" in an error message, such as `an integer from 1 to 9`.
     fn expected(&self) -> String;
 
-    /// The schema of the JSON object, if the attribute accepts an object.
+    /// Returns the schema of the JSON object, if the attribute accepts an object.
     fn object_schema(&self) -> Option<ObjectSchema> {
         None
     }
@@ -29,10 +29,10 @@ pub trait ValueSchema: Sync {
 
 /// Parses a JSON value into a checked value.
 pub(super) trait ValueParser: ValueSchema {
-    /// The checked value.
+    /// The Rust type of the checked value.
     type Parsed;
 
-    /// Parses the value of the attribute at `path`.
+    /// Parses the value of the attribute whose dotted name is `path`.
     ///
     /// # Errors
     /// If the attribute does not accept the value. The message names the attribute and the accepted values.
@@ -40,10 +40,11 @@ pub(super) trait ValueParser: ValueSchema {
     -> Result<Self::Parsed, RequestError>;
 }
 
-/// Attributes that may hold credentials, and so may everything below them. Messages never repeat their values.
+/// The attributes that may hold credentials, either directly or in a nested attribute. Error messages never
+/// repeat values of these attributes or of their nested attributes.
 const SECRET_ATTRIBUTES: [&str; 4] = ["webhook", "headers", "url", "store"];
 
-/// The error for a value that the attribute at `path` does not accept.
+/// Creates the error for a value that the attribute at `path` does not accept.
 pub(super) fn invalid_value(schema: &(impl ValueSchema + ?Sized), path: &str, value: &Value) -> RequestError {
     let got = if may_hold_credentials(path) { type_name(value).to_owned() } else { abbreviated(value) };
     RequestError::Invalid(format!("{path} must be {}, got {got}", schema.expected()))
@@ -53,7 +54,7 @@ fn may_hold_credentials(path: &str) -> bool {
     path.split('.').any(|name| SECRET_ATTRIBUTES.contains(&name))
 }
 
-/// The JSON type of a value, for messages that must not repeat the value.
+/// Returns the JSON type of a value, for error messages that must not repeat the value itself.
 pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -65,7 +66,8 @@ pub fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// The value as a message shows it: objects and lists only by their type, long values cut.
+/// Formats a value for an error message. An object or a list is replaced by the name of its type, and a long
+/// value is cut.
 fn abbreviated(value: &Value) -> String {
     let text = match value {
         Value::Object(_) | Value::Array(_) => return type_name(value).to_owned(),
@@ -80,11 +82,11 @@ fn abbreviated(value: &Value) -> String {
 /// The declaration of one JSON object.
 #[derive(Clone, Copy)]
 pub struct ObjectSchema {
-    /// What the object is for, in Markdown. Each line may begin with a blank.
+    /// The text that says what the object is for, in Markdown. Each line may begin with a space.
     pub doc: &'static str,
     /// The attributes that the object may have.
     pub attributes: &'static [Attribute],
-    /// Names of attributes that the API has and this build does not support.
+    /// The names of attributes that the API defines and that this build does not support.
     pub unsupported: &'static [&'static str],
 }
 
@@ -95,19 +97,20 @@ pub struct Attribute {
     pub name: &'static str,
     /// The values that the attribute accepts.
     pub schema: &'static dyn ValueSchema,
-    /// The value that an absent attribute has, as a client would write the value. Empty if there is no
-    /// default.
+    /// The default, which an absent attribute has, as a client would write it in a request. An empty text
+    /// means that the attribute has no default.
     pub default: &'static str,
-    /// What the attribute means, as a phrase in Markdown.
+    /// The meaning of the attribute, as a phrase in Markdown.
     pub doc: &'static str,
 }
 
 /// A struct that `object_schema!` declares. Every field is `None` until its attribute is parsed.
 pub(super) trait FromObject: Default {
-    /// The declaration of the object.
+    /// The declaration of the JSON object.
     const SCHEMA: ObjectSchema;
 
-    /// Parses one attribute into its field. Returns `false` if the object has no attribute called `name`.
+    /// Parses the value of one attribute into the field of this attribute. Returns `false` if the object has
+    /// no attribute called `name`.
     fn parse_attribute(
         &mut self,
         name: &str,
@@ -116,10 +119,11 @@ pub(super) trait FromObject: Default {
         warnings: &mut Warnings,
     ) -> Result<bool, RequestError>;
 
-    /// Parses the object at `path`; the path of the request itself is empty. `null` counts as absent.
+    /// Parses the object whose dotted name is `path`. The dotted name of the whole request is empty. An
+    /// attribute with the value `null` counts as absent.
     ///
     /// # Errors
-    /// If a value is invalid, or if this build does not support the attribute. An unknown attribute is only a
+    /// If a value is invalid, or if this build does not support an attribute. An unknown attribute is only a
     /// warning.
     fn parse(object: &Map<String, Value>, path: &str, warnings: &mut Warnings) -> Result<Self, RequestError> {
         let mut parsed = Self::default();
@@ -142,7 +146,7 @@ pub(super) trait FromObject: Default {
 /// The value type of an attribute whose value is a JSON object with the schema of `T`.
 pub(super) struct Object<T>(PhantomData<fn() -> T>);
 
-/// Creates the value type of an object.
+/// Creates the value type of an attribute whose value is a JSON object.
 pub(super) const fn object<T>() -> Object<T> {
     Object(PhantomData)
 }
@@ -168,7 +172,7 @@ impl<T: FromObject> ValueParser for Object<T> {
     }
 }
 
-/// The JSON name of an attribute: the name of its field, unless the declaration gives another name.
+/// The JSON name of an attribute: the name of its Rust field, unless the declaration gives another name.
 macro_rules! json_name {
     ($field:ident) => {
         stringify!($field)

@@ -6,16 +6,16 @@ use serde_json::Value;
 use super::{REQUEST_SCHEMA, RequestKind, json, redacted};
 
 /// An accepted request: its JSON as the client sent it, the endpoint, and the base URL of the server. The
-/// checked plan is never stored, because a newer version of this program may run the job.
+/// plan that results from the JSON is never stored, because a newer version of this program may run the job.
 #[derive(Serialize, Deserialize)]
 pub struct StoredRequest {
-    /// Whether the request was a `fetch` or an `upload`. The stored member is called `origin`.
+    /// Whether the request was a `fetch` or an `upload`. In the stored JSON this member is called `origin`.
     #[serde(rename = "origin")]
     pub kind: RequestKind,
     /// The base URL under which the client reached this server. The download URL of the result begins with
-    /// it.
+    /// this URL.
     pub base_url: String,
-    /// The JSON of the request, byte for byte.
+    /// The JSON of the request, byte for byte as the client sent it.
     pub request: String,
 }
 

@@ -1,6 +1,7 @@
 //! Declares every object and attribute of a request, with the accepted values, the default and the meaning.
-//! The parser, its error messages, the warnings about unknown names and `docs/requests.md` all follow from
-//! these declarations. The rules between attributes are in the modules that build the `Spec`.
+//! The parser, its error messages, the warnings about unknown names and `docs/requests.md` are all derived
+//! from these declarations. The rules that concern several attributes are in the modules that build the
+//! `Spec`.
 
 mod effect_amount;
 mod effects;
@@ -21,7 +22,7 @@ use super::schema::{object, object_schema};
 use super::value_types::{Choice, WebUrl};
 
 object_schema! {
-    /// All attributes of a request. `fetch` requires `url`. Everything else is optional.
+    /// A request consists of these attributes. `fetch` requires `url`. Everything else is optional.
     Request {
         url: Url = WebUrl, "", "the URL of the image (`fetch` only)";
         headers: Vec<(String, String)> = HeaderFields, "", "HTTP headers to send to the image's server (`fetch` only)";
@@ -45,8 +46,8 @@ object_schema! {
     unsupported { "store" }
 }
 
-/// All keywords of a gravity. The two keywords for faces come last, so that [`GRAVITY_WITHOUT_FACES`] can
-/// drop them.
+/// The keywords for a gravity, which says what part of an image is kept or where a watermark is put. The two
+/// keywords for faces come last, so that [`GRAVITY_WITHOUT_FACES`] can drop them.
 const GRAVITIES: &[(&str, Gravity)] = &[
     ("center", Gravity::Center),
     ("top-left", Gravity::TopLeft),
@@ -60,7 +61,9 @@ const GRAVITIES: &[(&str, Gravity)] = &[
     ("face", Gravity::Face),
     ("faces", Gravity::Faces),
 ];
-/// A gravity that selects the part of the image to keep, for example the part around the largest face.
+/// The value type of a gravity that selects the part of the image to keep, for example the part around the
+/// largest face.
 const GRAVITY: Choice<Gravity> = Choice { keywords: GRAVITIES, unsupported: &[] };
-/// A gravity that selects where to put a watermark. Faces are not accepted.
+/// The value type of a gravity that selects where to put a watermark. The keywords `face` and `faces` are not
+/// accepted.
 const GRAVITY_WITHOUT_FACES: Choice<Gravity> = Choice { keywords: GRAVITIES.split_at(9).0, unsupported: &[] };

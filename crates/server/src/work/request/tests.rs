@@ -1,4 +1,5 @@
-//! Tests of `parse`: tables of requests with the expected `Spec`, error message or warnings.
+//! Tests of the function `parse`. Most tests are tables of requests with the expected `Spec`, error message
+//! or warnings.
 
 mod effects;
 mod geometry;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{RequestError, RequestKind, Spec, parse};
 
-/// Parses a `fetch` with a `url` and the members of `more`.
+/// Parses a `fetch` request that consists of a `url` and the members of the JSON object `more`.
 fn fetch(more: &Value) -> Result<Spec, RequestError> {
     let mut body = json!({"url": "https://example.com/image.jpg"});
     let more = more.as_object().expect("requests are objects").clone();
@@ -29,7 +30,7 @@ fn plan(more: &Value) -> Plan {
     spec(more).plan
 }
 
-/// The error message of a request that is refused with 422.
+/// Returns the error message of a request that is refused with the status 422.
 fn refusal(more: &Value) -> String {
     match fetch(more) {
         Err(RequestError::Invalid(message)) => message,
@@ -37,13 +38,13 @@ fn refusal(more: &Value) -> String {
     }
 }
 
-/// Asserts that a request yields exactly this plan and no warnings.
+/// Asserts that a request yields exactly the plan `expected` and no warnings.
 fn assert_plan(more: &Value, expected: Plan) {
     let spec = spec(more);
     assert_eq!((spec.plan, spec.warnings), (expected, Vec::new()), "{more}");
 }
 
-/// A request whose webhook has a `url` and the members of `more`.
+/// Returns a request whose `webhook` object consists of a `url` and the members of the JSON object `more`.
 fn with_webhook(more: &Value) -> Value {
     let mut webhook = json!({"url": "https://receiver.example/hook"});
     webhook.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());

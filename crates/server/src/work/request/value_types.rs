@@ -16,10 +16,11 @@ use super::json::as_object;
 use super::schema::{FromObject, ObjectSchema, ValueParser, ValueSchema, invalid_value};
 use super::warnings::Warnings;
 
-/// The longest URL that a request may contain. Receivers and image servers in use do not accept longer URLs.
+/// The longest URL that a request may contain, in bytes. Web servers do not accept longer URLs in practice.
 const MAX_URL_BYTES: usize = 8_192;
 
-/// The finite number in a JSON number or string.
+/// Returns the number that a JSON number or a JSON string holds. Returns `None` if the value holds no finite
+/// number.
 fn finite_number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Number(number) => number.as_f64()?,
@@ -29,7 +30,8 @@ fn finite_number(value: &Value) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// A boolean. The strings `"true"` and `"false"` and the numbers 1 and 0 count as booleans, too.
+/// The value type of a boolean. The strings `"true"` and `"false"` and the numbers 1 and 0 count as booleans,
+/// too.
 pub(super) struct Boolean;
 
 impl ValueSchema for Boolean {
@@ -53,7 +55,7 @@ impl ValueParser for Boolean {
     }
 }
 
-/// An integer from the first to the second value, both included.
+/// The value type of an integer. The two fields are the smallest and the largest accepted integer.
 pub(super) struct Integer<T>(pub(super) T, pub(super) T);
 
 impl<T: Display + Sync> ValueSchema for Integer<T> {
@@ -66,8 +68,8 @@ impl<T: Display + Sync + Copy + PartialOrd + TryFrom<i64>> ValueParser for Integ
     type Parsed = T;
 
     fn parse(&self, value: &Value, path: &str, _: &mut Warnings) -> Result<T, RequestError> {
-        // A double holds every integer of the declared ranges exactly. The cast of a larger number saturates,
-        // so that the number stays outside of the range.
+        // An `f64` holds every integer of the declared ranges exactly. The cast turns a number beyond the
+        // range of `i64` into the smallest or the largest `i64`, which lies outside of every declared range.
         finite_number(value)
             .filter(|number| number.fract() == 0.0)
             .and_then(|number| T::try_from(number as i64).ok())
@@ -76,7 +78,7 @@ impl<T: Display + Sync + Copy + PartialOrd + TryFrom<i64>> ValueParser for Integ
     }
 }
 
-/// A number from the first to the second value, both included.
+/// The value type of a number. The two fields are the smallest and the largest accepted number.
 pub(super) struct Number(pub(super) f64, pub(super) f64);
 
 impl ValueSchema for Number {
@@ -95,11 +97,11 @@ impl ValueParser for Number {
     }
 }
 
-/// A value type that accepts one keyword of a list.
+/// The value type of an attribute that accepts one keyword of a list.
 pub(super) struct Choice<T: 'static> {
     /// Every keyword with the value that the keyword stands for.
     pub(super) keywords: &'static [(&'static str, T)],
-    /// Keywords that the API has and this build does not support.
+    /// The keywords that the API defines and that this build does not support.
     pub(super) unsupported: &'static [&'static str],
 }
 
@@ -123,7 +125,7 @@ impl<T: Sync + Copy> ValueParser for Choice<T> {
     }
 }
 
-/// The error for a keyword that the API has and this build does not support.
+/// Creates the error for a keyword that the API defines and that this build does not support.
 fn unsupported_keyword(schema: &impl ValueSchema, path: &str, keyword: &str) -> RequestError {
     RequestError::Invalid(format!(
         "{path} {keyword:?} is not supported by this build; it must be {}",
@@ -131,7 +133,8 @@ fn unsupported_keyword(schema: &impl ValueSchema, path: &str, keyword: &str) -> 
     ))
 }
 
-/// An `http` or `https` URL. Error messages never repeat the URL, because a URL may contain credentials.
+/// The value type of an `http` or `https` URL. Error messages never repeat the URL, because a URL may contain
+/// credentials.
 pub(super) struct WebUrl;
 
 impl ValueSchema for WebUrl {
@@ -153,16 +156,18 @@ impl ValueParser for WebUrl {
             return Err(invalid_url(&format!("one of more than {MAX_URL_BYTES} bytes")));
         }
         match Url::parse(text) {
-            // The URL standard requires a host in URLs of these two schemes.
+            // The URL standard requires a host in `http` and `https` URLs, so no separate check of the host
+            // is needed.
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-            // The scheme of `user:password@host` is the user name, so the message does not repeat the scheme.
+            // In a text such as `user:password@host`, the URL parser takes the user name for the scheme. The
+            // message therefore does not repeat the scheme.
             Ok(_) => Err(invalid_url("another scheme")),
             Err(error) => Err(invalid_url(&format!("one that cannot be read: {error}"))),
         }
     }
 }
 
-/// A value type that accepts an object, or a keyword that stands for an object.
+/// The value type of an attribute that accepts an object, or a keyword that stands for an object.
 pub(super) struct KeywordOr<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
 impl<T: FromObject + Sync> ValueSchema for KeywordOr<T> {

@@ -1,15 +1,15 @@
-//! Warnings about parts of a request that have no effect. The parser collects them, and the answer lists
-//! them.
+//! Warnings about parts of a request that have no effect. The parser collects the warnings, and the answer to
+//! the client lists them.
 
 use crate::runtime::spelling;
 
-/// The most warnings in the list; the rest are only counted. The list is also sent in a header, which must
-/// stay below 16 KiB.
+/// The largest number of warnings that an answer lists. Further warnings are only counted, because the list
+/// is also sent in a header, which must stay below 16 KiB.
 const MAX_WARNINGS: usize = 20;
-/// The longest name of an attribute in a warning; longer names are cut.
+/// The largest number of characters of an attribute's name in a warning. A longer name is cut.
 const MAX_NAME_CHARS: usize = 60;
 
-/// The warnings about one request.
+/// The warnings about one request, in the order in which they were found.
 #[derive(Default)]
 pub(super) struct Warnings {
     list: Vec<String>,
@@ -26,8 +26,8 @@ impl Warnings {
         }
     }
 
-    /// Warns about an unknown attribute of the object at `path`. The warning suggests the most similar of the
-    /// `known` names.
+    /// Adds a warning about an unknown attribute of the object with the dotted name `path`. The warning
+    /// suggests the most similar name in `known`.
     pub(super) fn add_unknown<'a>(
         &mut self,
         path: &str,
@@ -42,7 +42,8 @@ impl Warnings {
         });
     }
 
-    /// The list for the answer. If some warnings were only counted, its last entry gives their number.
+    /// Returns the list of warnings for the answer. If the list was full and further warnings were only
+    /// counted, the last entry gives their number.
     pub(super) fn into_list(mut self) -> Vec<String> {
         if self.n_more > 0 {
             self.list.push(format!("and {} more", self.n_more));
@@ -51,8 +52,8 @@ impl Warnings {
     }
 }
 
-/// The name of an attribute in messages, such as `resize.width`. `path` is the object that has the attribute;
-/// the path of the request itself is empty.
+/// Returns the dotted name of an attribute for messages, such as `resize.width`. `path` is the dotted name of
+/// the object that has the attribute. The dotted name of the whole request is empty.
 pub(super) fn attribute_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

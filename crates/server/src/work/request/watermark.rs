@@ -1,4 +1,5 @@
-//! The checked form of `watermark`: its part of the plan, and the source of its picture.
+//! The checked form of the object `watermark`: its part of the plan, and the source of the watermark's
+//! picture.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use url::Url;
 use super::{RequestError, table};
 use crate::work::redact::without_secrets;
 
-/// The source of a watermark's picture. `Debug` prints no credentials.
+/// The source of a watermark's picture. The `Debug` output contains no credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WatermarkSource {
     /// The id of a picture that the same account uploaded before.
@@ -17,11 +18,11 @@ pub enum WatermarkSource {
     Url(Url),
 }
 
-/// Checks the rules between the attributes of `watermark`.
+/// Checks the rules between the attributes of the object `watermark`.
 ///
 /// # Errors
-/// If the request does not name exactly one source, or if it names both `gravity` and coordinates, or only
-/// one of the two coordinates.
+/// If the object does not have exactly one of `id` and `url`, if it has `gravity` together with `x` and `y`,
+/// or if it has only one of `x` and `y`.
 pub(super) fn watermark(object: &table::Watermark) -> Result<(Watermark, WatermarkSource), RequestError> {
     let invalid = |message: &str| Err(RequestError::Invalid(message.to_owned()));
     let source = match (&object.id, &object.url) {

@@ -1,4 +1,5 @@
-//! The checked form of `webhook`: where, when and how often the server announces a result.
+//! The checked form of the object `webhook`, which says where, when and how often the server announces a
+//! result.
 
 use std::fmt;
 
@@ -8,23 +9,25 @@ use super::headers::check_authorization;
 use super::{RequestError, header_names, table};
 use crate::work::redact;
 
-/// Where and how the server announces the result. `Debug` prints neither credentials nor values of headers.
+/// The receiver of a webhook, and when and how the server sends the webhook. The `Debug` output contains
+/// neither credentials nor values of headers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookSpec {
-    /// The receiver: an `http` or `https` URL, which may contain credentials.
+    /// The URL of the receiver, with the scheme `http` or `https`. The URL may contain credentials.
     pub url: Url,
-    /// The time from the end of processing to the first attempt, in milliseconds.
+    /// The time from the end of the image processing to the first attempt to deliver the webhook, in
+    /// milliseconds.
     pub delay_ms: i64,
-    /// The server makes no attempt later than this, in milliseconds after the first attempt was due. `None`:
-    /// the retry schedule alone decides when the attempts end.
+    /// The time after which the server makes no further attempt, in milliseconds from the time at which the
+    /// first attempt was due. `None` if only the retry schedule decides when the attempts end.
     pub expires_ms: Option<i64>,
     /// Whether the server retries after a failed attempt.
     pub retry: bool,
-    /// Headers that the request adds to each attempt.
+    /// The HTTP headers that the request adds to each attempt.
     pub headers: Vec<(String, String)>,
 }
 
-/// Checks the rules between the attributes of `webhook`.
+/// Checks the rules between the attributes of the object `webhook`.
 ///
 /// # Errors
 /// If `url` is absent, or if both the URL and the headers contain credentials.

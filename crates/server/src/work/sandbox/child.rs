@@ -1,5 +1,5 @@
-//! The server's side of one worker process: starts the process, sends images to it, measures its memory and
-//! CPU time, and kills it if it exceeds a limit.
+//! Controls one worker process from the server: starts the process, sends images to it, measures its memory
+//! and CPU time, and kills it if it exceeds a limit.
 
 use std::io;
 use std::path::Path;
@@ -15,16 +15,17 @@ use crate::runtime::lifecycle::Tasks;
 use crate::work::Caller;
 use crate::work::error::{ImageError, LimitExceeded};
 
-/// Time between two measurements of a busy worker's memory and CPU time.
+/// The time between two measurements of a busy worker's memory and CPU time.
 const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Bytes of a worker's line that go into the log. A longer line is cut.
+/// The largest number of bytes of a worker's standard error that one log entry contains. A longer line is
+/// split into several log entries.
 const LOG_LINE_MAX_BYTES: u64 = 1_024;
-/// Lines of one worker that go into the log. Further lines are discarded, so that a worker cannot fill the
-/// log.
+/// The largest number of log entries for the standard error of one worker. Further output is discarded, so
+/// that a worker cannot fill the log.
 const LOG_LINES_MAX: usize = 100;
 
-/// A worker process and its pipes.
+/// A worker process and the pipes to it.
 pub(super) struct Child {
     process: tokio::process::Child,
     requests: ChildStdin,
@@ -32,22 +33,23 @@ pub(super) struct Child {
     is_used: bool,
 }
 
-/// Why a worker returned no result for an image.
+/// The reason why a worker returned no result for an image.
 pub(super) enum ExchangeError {
-    /// The worker answered that it cannot process the image. The worker is healthy.
+    /// The worker replied that it cannot process the image. The worker process can process further images.
     Image(ImageError),
-    /// The worker exceeded a limit. The caller must kill it.
+    /// The worker exceeded a limit. The caller must kill the worker.
     LimitExceeded(LimitExceeded),
-    /// The worker exceeded its memory limit, but it may still hold memory of earlier images. The caller must
-    /// kill it.
+    /// The worker exceeded its memory limit, but a part of its memory may still hold data of earlier images.
+    /// The caller must kill the worker.
     OutOfMemoryAfterUse(LimitExceeded),
-    /// The worker process ended by itself, or sent bytes that are no reply.
+    /// The worker process ended by itself, or sent bytes that are not a valid reply.
     Crashed(String),
 }
 
 impl Child {
-    /// Starts a worker. Its environment holds only three variables, which make glibc keep freed memory in the
-    /// process: returning the memory to the system between images costs up to 20 ms per image.
+    /// Starts a worker. The environment of the worker holds only three variables, which make glibc keep freed
+    /// memory in the process: returning the memory to the system between images would cost up to 20 ms per
+    /// image.
     pub(super) fn spawn(program: &Path, cpu: Duration, tasks: &Tasks) -> io::Result<Self> {
         let mut process = Command::new(program)
             .arg("image-worker")
@@ -60,7 +62,7 @@ impl Child {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // The worker gets its own process group, so that Ctrl-C on a terminal reaches only the server.
-            // The server lets its workers finish.
+            // The stopping server lets its workers finish their images.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -85,12 +87,13 @@ impl Child {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Whether the worker has processed an image before.
+    /// Returns whether the worker has processed an image before.
     pub(super) fn is_used(&self) -> bool {
         self.is_used
     }
 
-    /// Kills the process without waiting for its end. `tokio` collects the exit status.
+    /// Kills the worker process without waiting until it has ended. `tokio` collects the exit status of the
+    /// process later.
     pub(super) fn kill(&mut self) {
         if let Err(error) = self.process.start_kill() {
             tracing::debug!(%error, "an image worker had ended already");
@@ -167,8 +170,8 @@ impl Child {
 /// Completes when the worker has exceeded its limit on memory or on CPU time, or has stopped computing for the
 /// time that one image may take.
 ///
-/// The first measurement takes place one interval after the start, so most images end before it. CPU time
-/// that the worker used before the first measurement does not count.
+/// The first measurement takes place 20 ms after the server began to send the image to the worker. Most
+/// images are finished earlier. CPU time that the worker used before the first measurement does not count.
 async fn watch(pid: u32, settings: &SandboxSettings) -> LimitExceeded {
     let mut first_cpu = None;
     let (mut last_cpu, mut idle) = (Duration::ZERO, Duration::ZERO);

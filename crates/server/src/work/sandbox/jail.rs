@@ -1,12 +1,12 @@
-//! The jail of a worker process. A worker enters it before it reads the first byte of an image. From then on
-//! the process can compute, use memory, read its standard input and write to its standard output and standard
-//! error. An attacker who exploits a bug in a codec can therefore neither open a file, nor open a connection,
-//! nor start a process.
+//! The jail of a worker process. A worker enters the jail before it reads the first byte of an image. From
+//! then on the process can only compute, use memory, read its standard input and write to its standard output
+//! and standard error. An attacker who exploits a bug in a codec can therefore neither open a file, nor open
+//! a connection, nor start a process.
 //!
-//! The jail consists of several walls, which are independent restrictions, so that a kernel without one of
-//! these features still enforces the other restrictions: resource limits, no new privileges, an empty network
-//! namespace, Landlock without any path, and a seccomp filter with the system calls of a process that only
-//! computes. A forbidden system call kills the process.
+//! The jail consists of several independent restrictions, which are called walls, so that a kernel that lacks
+//! one of them still enforces the others. The walls are resource limits, no new privileges, an empty network
+//! namespace, Landlock without any path, and a seccomp filter that allows only the system calls of a process
+//! that computes. A forbidden system call kills the process.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,23 +21,24 @@ use seccompiler::{
     apply_filter,
 };
 
-/// The newest version of Landlock whose access rights this program restricts. An older kernel enforces the
-/// rights that it knows.
+/// The newest version of Landlock whose access rights this program restricts. An older kernel restricts only
+/// the access rights that it supports.
 const LANDLOCK_ABI: ABI = ABI::V6;
 
-/// `PROT_EXEC` of mmap(2) and mprotect(2).
+/// The flag `PROT_EXEC` of mmap(2) and mprotect(2), which makes memory executable.
 const PROT_EXEC: u64 = 4;
 
-/// `RLIMIT_CPU` of setrlimit(2), which a worker renews for every image.
+/// The number of the resource limit `RLIMIT_CPU` of setrlimit(2). A worker renews this limit for every image.
 const RLIMIT_CPU: u64 = 0;
 
-/// `EACCES`, the error for system calls that a library may make although it works without them.
+/// The error number `EACCES`. The jail returns it for system calls that libraries try, but do not need.
 const EACCES: u32 = 13;
 
-/// A wall of the jail that this kernel does not offer.
+/// A wall, which is one of the restrictions of the jail, for which the running kernel lacks a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingWall {
-    /// The process keeps the network namespace of the server. The other walls still forbid sockets.
+    /// The process keeps the network namespace of the server. The other restrictions of the jail still forbid
+    /// sockets.
     NetworkNamespace,
     /// The kernel has no Landlock. The seccomp filter still forbids opening files.
     Landlock,
@@ -46,7 +47,7 @@ pub enum MissingWall {
 }
 
 impl MissingWall {
-    /// The name of the kernel feature.
+    /// Returns the name of the kernel feature that is missing.
     pub fn name(self) -> &'static str {
         match self {
             Self::NetworkNamespace => "network namespace",
@@ -56,11 +57,11 @@ impl MissingWall {
     }
 }
 
-/// Locks this process into the jail, which it can never leave. The process must have only one thread. Returns
-/// the walls that the kernel does not offer.
+/// Locks this process into the jail, which the process can never leave. The process must have only one
+/// thread. Returns the walls (restrictions) that the kernel does not offer.
 ///
 /// # Errors
-/// A resource limit or a process attribute could not be set.
+/// If a resource limit or a process attribute cannot be set.
 pub fn enter() -> io::Result<Vec<MissingWall>> {
     let mut missing = Vec::new();
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -81,8 +82,8 @@ pub fn enter() -> io::Result<Vec<MissingWall>> {
     Ok(missing)
 }
 
-/// Moves this process into a network namespace without interfaces. An unprivileged process needs a user
-/// namespace of its own for that, which some systems forbid.
+/// Moves this process into a network namespace without interfaces. An unprivileged process must enter a user
+/// namespace of its own for this step, which some systems forbid. Returns whether the process was moved.
 fn leave_network() -> bool {
     #[expect(deprecated, reason = "the flags concern no file descriptor, so the safe function is right")]
     let unshare = rustix::thread::unshare;
@@ -90,7 +91,7 @@ fn leave_network() -> bool {
 }
 
 /// Forbids access to every file and every TCP port, signals to other processes, and connections to abstract
-/// sockets of other processes.
+/// sockets of other processes. Returns whether the kernel enforces at least a part of these restrictions.
 fn restrict_by_landlock() -> bool {
     let restricted = Ruleset::default()
         .handle_access(AccessFs::from_all(LANDLOCK_ABI))
@@ -106,19 +107,19 @@ fn filter_system_calls() -> Result<(), seccompiler::Error> {
     let allow = SeccompFilter::new(allowed_calls()?, SeccompAction::KillProcess, SeccompAction::Allow, arch)?;
     let refuse =
         SeccompFilter::new(refused_calls(), SeccompAction::Allow, SeccompAction::Errno(EACCES), arch)?;
-    // The kernel runs both filters for each system call and applies the more restrictive of their two
-    // actions.
+    // The kernel runs both seccomp filters, `refuse` and `allow`, for each system call and applies the more
+    // restrictive of their two actions.
     let (refuse, allow): (BpfProgram, BpfProgram) = (refuse.try_into()?, allow.try_into()?);
-    // `refuse` must be installed before `allow`, because `allow` forbids the system call that installs a
-    // filter.
+    // The filter `refuse` must be installed before `allow`, because `allow` forbids the system call that
+    // installs a filter.
     apply_filter(&refuse)?;
     apply_filter(&allow)
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// The system calls that a process needs to compute and to use open pipes. A system call without rules is
-/// allowed with any arguments.
+/// Returns the rules for the system calls that a process needs to compute and to use open pipes. A system
+/// call with an empty list of rules is allowed with any arguments.
 fn allowed_calls() -> Result<Rules, seccompiler::Error> {
     let condition =
         |argument, operator, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);
@@ -141,7 +142,7 @@ fn refused_calls() -> Rules {
     REFUSED.iter().map(|&call| (call, Vec::new())).collect()
 }
 
-/// System calls that are allowed with any arguments.
+/// The system calls that are allowed with any arguments.
 const ALLOWED: &[i64] = &[
     libc::SYS_read,
     libc::SYS_readv,
@@ -165,6 +166,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
-/// These calls fail with an error, and the process is not killed, because libraries use these calls only to
+/// The system calls that fail with an error without killing the process. Libraries use these calls only to
 /// tune themselves and work without them.
 const REFUSED: &[i64] = &[libc::SYS_openat, libc::SYS_sched_getaffinity, libc::SYS_sysinfo];

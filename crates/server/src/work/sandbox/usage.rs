@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Resident memory and CPU time of a process at one moment.
+/// The resident memory and the CPU time of a process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) resident_bytes: u64,
@@ -16,15 +16,16 @@ pub(super) struct Usage {
 /// Whether this system can measure the usage of a process.
 pub(super) const IS_MEASURED: bool = cfg!(target_os = "linux");
 
-/// The usage of a process. `None` when the process has ended or the system has no `/proc`.
+/// Measures the memory, the CPU time and the state of a process. Returns `None` if the process has ended or if
+/// the system has no `/proc`.
 pub(super) fn of(pid: u32) -> Option<Usage> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     parse(&stat, rustix::param::page_size() as u64, rustix::param::clock_ticks_per_second())
 }
 
 /// Parses the fields 3 (state), 14 and 15 (user and system time, in ticks) and 24 (resident pages) of
-/// `/proc/PID/stat`, see proc(5). Counting starts behind the command name, because only that field may contain
-/// spaces. The states `R` (running or waiting for a processor) and `D` (waiting for a page from the disk)
+/// `/proc/PID/stat`, see proc(5). The fields are counted from the end of the command name, because the command
+/// name is the only field that may contain spaces. The states `R` (running or waiting for a processor) and `D` (waiting for a page from the disk)
 /// count as runnable.
 fn parse(stat: &str, page_bytes: u64, ticks_per_s: u64) -> Option<Usage> {
     let (_, fields) = stat.rsplit_once(") ")?;
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usage_is_parsed_after_a_command_name_with_spaces_and_parentheses() {
+    fn memory_and_cpu_time_are_parsed_after_a_command_name_with_spaces_and_parentheses() {
         let stat =
             "42 (a) b (c) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 4096000 321 18446744073709551615 1";
         let usage = parse(stat, 4096, 100);
@@ -55,7 +56,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_usage_of_this_process_is_measured() {
+    fn the_memory_of_the_running_process_is_measured() {
         let usage = of(std::process::id()).expect("Linux has /proc");
         assert!(usage.resident_bytes > 100_000);
     }

@@ -1,5 +1,5 @@
-//! The frames on the pipes between the server and a worker. A frame is two lengths, a JSON head and a body of
-//! raw bytes.
+//! The frames that the server and a worker exchange through pipes. A frame consists of two lengths, a JSON
+//! head and a body of raw bytes.
 
 use std::io::{self, Read, Write};
 
@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::work::error::ImageError;
 
-/// Bytes of the two lengths of a frame: of the head (u32) and of the body (u64), little-endian.
+/// The number of bytes of the two lengths at the start of a frame: the length of the head (u32), then the
+/// length of the body (u64), both little-endian.
 pub(super) const LENGTHS_BYTES: usize = 12;
-/// Largest head that is accepted. A head contains the plan for an image or the properties of a result, which
-/// are much smaller.
+/// The largest head that is accepted, in bytes. A head contains the plan for an image or the properties of a
+/// result, and both are much smaller than this limit.
 const HEAD_MAX_BYTES: u32 = 4 << 20;
 
 /// The head of a frame from the server to a worker. The body is the input image, followed by the watermark's
@@ -22,12 +23,12 @@ const HEAD_MAX_BYTES: u32 = 4 << 20;
 pub(super) struct Task {
     pub(super) plan: Plan,
     pub(super) limits: Limits,
-    /// Length of the watermark's image at the end of the body.
+    /// The length of the watermark's image at the end of the body, in bytes. `None` if there is no watermark.
     pub(super) watermark_bytes: Option<u64>,
 }
 
 impl Task {
-    /// Splits a body into the image and the watermark.
+    /// Splits the body of a frame into the image and the watermark.
     pub(super) fn split<'a>(&self, body: &'a [u8]) -> io::Result<Input<'a>> {
         let Some(n_bytes) = self.watermark_bytes else { return Ok(body.into()) };
         let n_image = usize::try_from(n_bytes).ok().and_then(|n_bytes| body.len().checked_sub(n_bytes));
@@ -38,8 +39,8 @@ impl Task {
     }
 }
 
-/// The head of a frame from a worker to the server. The body is the output image; it is empty after a
-/// failure.
+/// The head of a frame from a worker to the server. The body is the output image, or is empty if the worker
+/// could not process the image.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Reply {
     Done { input: FileInfo, output: FileInfo, faces: Option<Vec<Rect>>, warnings: Vec<String> },
@@ -56,7 +57,7 @@ pub(super) fn head(value: &impl Serialize, body_bytes: usize) -> serde_json::Res
     Ok(head)
 }
 
-/// Decodes the two lengths of a frame: of the head and of the body.
+/// Decodes the two lengths at the start of a frame: the length of the head and the length of the body.
 pub(super) fn lengths(bytes: [u8; LENGTHS_BYTES]) -> io::Result<(usize, usize)> {
     let [h0, h1, h2, h3, body @ ..] = bytes;
     let head = u32::from_le_bytes([h0, h1, h2, h3]);
@@ -67,7 +68,8 @@ pub(super) fn lengths(bytes: [u8; LENGTHS_BYTES]) -> io::Result<(usize, usize)> 
     Ok((head as usize, body))
 }
 
-/// Reads one task in the worker. The buffer of `body` is reused. Returns `None` at the end of the pipe.
+/// Reads the frame of one task. Only a worker calls this function. The frame's body replaces the content of
+/// the buffer `body`. Returns `None` at the end of the pipe.
 pub(super) fn read_task(pipe: &mut impl Read, body: &mut Vec<u8>) -> io::Result<Option<Task>> {
     let mut raw = [0; LENGTHS_BYTES];
     match pipe.read_exact(&mut raw) {
@@ -85,7 +87,7 @@ pub(super) fn read_task(pipe: &mut impl Read, body: &mut Vec<u8>) -> io::Result<
     serde_json::from_slice(&head).map(Some).map_err(io::Error::from)
 }
 
-/// Writes one reply in the worker.
+/// Writes the frame of one reply. Only a worker calls this function.
 pub(super) fn write_reply(pipe: &mut impl Write, reply: &Reply, body: &[u8]) -> io::Result<()> {
     pipe.write_all(&head(reply, body.len())?)?;
     pipe.write_all(body)?;
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_body_of_a_task_is_split_into_the_image_and_the_watermark() {
+    fn the_body_of_a_task_frame_is_split_into_the_image_and_the_watermark() {
         let task =
             |watermark_bytes| Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes };
         let split = |watermark_bytes| {
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_task_is_read_back() {
+    fn a_task_that_was_written_to_a_pipe_is_read_back_unchanged() {
         let task = Task { plan: Plan::default(), limits: Limits::default(), watermark_bytes: Some(2) };
         let mut pipe = head(&task, 5).expect("a task can be written");
         pipe.extend_from_slice(b"12345");

@@ -1,6 +1,6 @@
-//! The worker's side of the pipe: the process `pixaven image-worker`. It reads one image at a time from
-//! standard input and writes the result to standard output. Before it reads the first image, the process
-//! enters the jail (module `jail`).
+//! The worker's side of the pipes to the server: the process `pixaven image-worker`. The process reads one
+//! image at a time from standard input and writes the result to standard output. Before the process reads the
+//! first image, it enters the jail (module `jail`).
 
 use std::io;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::jail;
 use super::wire::{self, Reply, Task};
 
-/// Processes images until standard input ends. Standard input ends when the server process ends, even after
-/// SIGKILL.
+/// Processes images until standard input ends. Standard input ends when the server process ends, even if the
+/// server is killed by SIGKILL.
 pub fn run(cpu_s_per_image: u64) -> io::Result<()> {
     for wall in jail::enter()? {
         eprintln!("the jail has no {} on this system", wall.name());
@@ -41,9 +41,9 @@ fn process_task(input: Input<'_>, task: &Task, scratch: &mut Scratch) -> (Reply,
     }
 }
 
-/// The CPU limit of the kernel (`RLIMIT_CPU`), renewed for every image. The server measures CPU time more
-/// precisely. The limit of the kernel is needed when the server is killed while this process is in an endless
-/// loop, because then only the kernel can end the process.
+/// The kernel's limit on CPU time (`RLIMIT_CPU`), which the worker renews for every image. The server also
+/// limits the CPU time and measures it more precisely. The kernel's limit is needed if the server is killed
+/// while the worker is in an endless loop, because then only the kernel can end the worker.
 struct CpuAllowance {
     per_image_s: u64,
     started: std::time::Instant,
@@ -54,8 +54,8 @@ impl CpuAllowance {
         Self { per_image_s, started: std::time::Instant::now() }
     }
 
-    /// Raises the CPU limit so that one more image can be processed. This process has one thread, so its CPU
-    /// time is at most the time since its start.
+    /// Raises the kernel's limit on CPU time so that the worker can process one more image. The worker has
+    /// one thread, so its CPU time so far is at most the time since its start.
     fn renew(&mut self) -> io::Result<()> {
         let slack = Duration::from_secs(5);
         let allowed_s = (self.started.elapsed() + slack).as_secs() + self.per_image_s;

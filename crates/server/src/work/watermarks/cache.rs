@@ -1,16 +1,17 @@
-//! An LRU cache of watermark files with a limit in bytes. A watermark's file never changes, so an entry
-//! cannot be out of date. For every request, the ledger decides whether the account may use a watermark; this
-//! cache never decides.
+//! An LRU cache of watermark files, whose total size in bytes is limited. A watermark's file never changes,
+//! so an entry cannot be out of date. The cache does not know which account may use a watermark: the ledger
+//! decides this question for every request.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// Files by watermark id. Cheap to clone; all clones share the entries.
+/// The cached files by watermark id. A clone is cheap, and all clones share the entries.
 #[derive(Clone)]
 pub(super) struct Cache {
     max_bytes: usize,
-    /// The files in the order of their last use. The last element was used most recently.
+    /// The ids and the bytes of the files, in the order of their last use. The last element was used most
+    /// recently.
     entries: Arc<Mutex<Vec<(String, Bytes)>>>,
 }
 
@@ -28,7 +29,8 @@ impl Cache {
         Some(bytes)
     }
 
-    /// Adds a file and evicts the least recently used files. A file larger than the whole cache is not added.
+    /// Adds a file and evicts the least recently used files until all files fit into the cache. A file that
+    /// is larger than the whole cache is not added.
     pub(super) fn put(&self, id: String, bytes: Bytes) {
         if bytes.len() > self.max_bytes {
             return;
@@ -48,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn least_recently_used_files_are_evicted() {
+    fn a_full_cache_evicts_the_least_recently_used_files() {
         let cache = Cache::new(10);
         let put = |id: &str, n_bytes| cache.put(id.to_owned(), vec![0; n_bytes].into());
         let has = |id| cache.get(id).is_some();

@@ -1,4 +1,5 @@
-//! Failed attempts: the retry schedule, `Retry-After`, the circuit breaker, and webhooks that end early.
+//! Tests of failed attempts: the retry schedule, the header `Retry-After`, the circuit breaker, and webhooks
+//! that become `failed` before the schedule ends.
 
 use pixaven_ledger::{DueReason, FailureReason, NewWebhook, Outcome, WebhookStatus};
 use pixaven_testkit::receiver::ScriptedReceiver;
@@ -7,7 +8,7 @@ use pixaven_testkit::script::{Action, respond, respond_status};
 use super::{DAY_MS, DeliveryHarness, PAYLOAD, START_MS, check_signature, next_due_ms, outcomes};
 
 #[tokio::test]
-async fn retries_follow_the_schedule_with_the_same_payload() {
+async fn a_failed_webhook_is_retried_by_the_schedule_with_the_same_payload() {
     let receiver =
         ScriptedReceiver::start(vec![respond_status(500), vec![Action::ReadRequest], respond_status(200)]);
     let harness = DeliveryHarness::open().await;
@@ -33,7 +34,7 @@ async fn retries_follow_the_schedule_with_the_same_payload() {
 }
 
 #[tokio::test]
-async fn a_webhook_fails_after_ten_attempts() {
+async fn a_webhook_becomes_failed_after_ten_failed_attempts() {
     let receiver = ScriptedReceiver::start(vec![respond_status(503)]);
     let harness = DeliveryHarness::open().await;
     let id = harness.accept(&receiver.url("/")).await;
@@ -52,7 +53,7 @@ async fn a_webhook_fails_after_ten_attempts() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_ends_early_records_the_reason() {
+async fn a_webhook_that_becomes_failed_before_the_schedule_ends_records_the_reason() {
     let harness = DeliveryHarness::open().await;
     for (name, script, retry, expires_ms, expected) in [
         ("gone", respond_status(410), true, None, "gone"),
@@ -89,7 +90,7 @@ async fn an_expired_webhook_is_not_sent() {
 }
 
 #[tokio::test]
-async fn retry_after_postpones_the_next_attempt() {
+async fn the_header_retry_after_postpones_the_next_attempt() {
     let harness = DeliveryHarness::open().await;
     for (retry_after, expected_ms) in
         [("60", 60_000), ("Sat, 10 Jan 2026 11:58:04 GMT", 59_678), ("soon", 5_000)]
@@ -105,7 +106,7 @@ async fn retry_after_postpones_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn a_retry_after_shorter_than_the_scheduled_wait_is_not_the_due_reason() {
+async fn a_retry_after_that_is_shorter_than_the_scheduled_pause_does_not_set_the_next_due_time() {
     let harness = DeliveryHarness::open().await;
     for (retry_after, expected_ms, why) in
         [(4, 5_000, DueReason::Retry), (5, 5_000, DueReason::RetryAfter), (6, 6_000, DueReason::RetryAfter)]
@@ -120,7 +121,7 @@ async fn a_retry_after_shorter_than_the_scheduled_wait_is_not_the_due_reason() {
 }
 
 #[tokio::test]
-async fn an_attempt_to_a_forbidden_address_ends_as_blocked_address() {
+async fn an_attempt_to_a_forbidden_address_ends_with_the_outcome_blocked_address() {
     let receiver = ScriptedReceiver::start_on("127.0.0.2:0", vec![respond_status(200)]);
     let harness = DeliveryHarness::open().await;
     let id = harness.accept(&receiver.url("/")).await;
@@ -131,7 +132,7 @@ async fn an_attempt_to_a_forbidden_address_ends_as_blocked_address() {
 }
 
 #[tokio::test]
-async fn an_error_of_this_machine_uses_up_no_attempt() {
+async fn an_error_of_the_sending_machine_uses_up_no_attempt() {
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let harness = DeliveryHarness::with_secret("not a secret").await;
     let id = harness.accept(&receiver.url("/")).await;

@@ -1,12 +1,14 @@
-//! The operations that change colours or cover pixels: `adjust`, `filter`, `mask` and `border`. Each function
-//! checks the rules between the attributes of one operation and returns its part of the plan.
+//! Builds the parts of the plan for the operations that change colours or cover pixels: `adjust`, `filter`,
+//! `mask` and `border`. Each function checks the rules between the attributes of one operation and returns
+//! the part of the plan for this operation.
 
 use pixaven_imaging::plan::{Adjust, Blur, Border, Color, Duotone, Filter, Mask, Shape};
 
 use crate::work::request::RequestError;
 use crate::work::request::table::{self, BlurMode, MaskShape};
 
-/// Converts to single precision, as plans store amounts. The bounds of the declared ranges convert exactly.
+/// Converts the amount of an effect to single precision, in which plans store amounts. The bounds of the
+/// accepted ranges convert without rounding.
 fn single_precision(number: f64) -> f32 {
     number as f32
 }

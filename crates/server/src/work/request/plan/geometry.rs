@@ -1,12 +1,13 @@
-//! The operations that move pixels or change the size: `flip`, `crop`, `resize`, `scale` and `padding`. Each
-//! function checks the rules between the attributes of one operation and returns its part of the plan.
+//! Builds the parts of the plan for the operations that move pixels or change the size: `flip`, `crop`,
+//! `resize`, `scale` and `padding`. Each function checks the rules between the attributes of one operation
+//! and returns the part of the plan for this operation.
 
 use pixaven_imaging::plan::{Crop, CropAt, Flip, Gravity, Padding, Resize, ResizeMode, Scale};
 
 use crate::work::request::RequestError;
 use crate::work::request::table::{self, CropMode};
 
-/// The margin around a face if the request gives none, in percent of the longer side of the face's box.
+/// The default margin around a face for `crop`, in percent of the longer side of the box around the face.
 const FACE_PADDING_PERCENT: f64 = 50.0;
 
 pub(super) fn flip(object: &table::Flip) -> Option<Flip> {
@@ -57,8 +58,9 @@ pub(super) fn resize(object: &table::Resize) -> Result<Resize, RequestError> {
         let message = format!("resize.width and resize.height are both required when resize.mode is {name}");
         return Err(RequestError::Invalid(message));
     }
-    // Only the mode `fit` cuts off a part of the image, so the gravity has no effect in other modes. A face
-    // gravity is dropped in other modes, because it would cause a needless search for faces.
+    // Of the modes of `resize`, only `fit` cuts off a part of the image, so the gravity has no effect in the
+    // other modes. In these modes a gravity of `face` or `faces` is dropped, because it would cause a
+    // needless search for faces.
     let gravity = object.gravity.filter(|_| mode == ResizeMode::Fit || !is_face(object.gravity));
     Ok(Resize {
         mode,

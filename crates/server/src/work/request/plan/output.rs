@@ -1,4 +1,4 @@
-//! The part of the plan that `output` describes.
+//! Builds the part of the plan that the object `output` of a request describes.
 
 use pixaven_imaging::plan::Output;
 

@@ -1,4 +1,4 @@
-//! Declares the amount of an effect: an object with a `value`, or a boolean.
+//! Declares the amount of an effect, such as `sepia`: an object with a `value`, or a boolean.
 
 use serde_json::Value;
 
@@ -19,10 +19,11 @@ object_schema! {
     }
 }
 
-/// The amount of an effect: an object with a `value`, or `false` for no effect. If the effect has a default
-/// amount, `true` and an object without `value` mean that amount.
+/// The value type of an effect's amount: an object with a `value`, or `false` for no effect. If the effect
+/// has a default amount, `true` and an object without `value` mean the default amount.
 pub(in crate::work::request) struct EffectAmount {
-    /// The amount that `true` and an absent `value` mean.
+    /// The default amount, for which `true` and an object without `value` stand. `None` if the effect has no
+    /// default amount.
     pub(in crate::work::request) default: Option<f64>,
 }
 
@@ -44,7 +45,7 @@ impl ValueSchema for EffectAmount {
 }
 
 impl ValueParser for EffectAmount {
-    /// `None` if the request turns the effect off.
+    /// The amount of the effect, or `None` if the request turns the effect off.
     type Parsed = Option<f64>;
 
     fn parse(&self, value: &Value, path: &str, warnings: &mut Warnings) -> Result<Option<f64>, RequestError> {

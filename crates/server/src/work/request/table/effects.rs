@@ -8,7 +8,7 @@ use super::{object, object_schema};
 use crate::work::request::value_types::{Boolean, Choice, HexColor, Integer, Number};
 
 object_schema! {
-    /// Corrections that follow from the image itself.
+    /// Corrects the image by means of the image's own data: its histogram and its EXIF orientation.
     Auto {
         enhance: bool = Boolean, "false", "improves levels, contrast and saturation by means of the histogram";
         orient: bool = Boolean, "true", "turns the image upright by its EXIF orientation";
@@ -35,7 +35,7 @@ object_schema! {
     }
 }
 
-/// An effect whose default is its full strength.
+/// The amount of an effect that has its full strength by default.
 const STRENGTH: EffectAmount = EffectAmount { default: Some(100.0) };
 
 object_schema! {
@@ -55,7 +55,7 @@ object_schema! {
     }
 }
 
-/// The weighting function of a blur.
+/// The function that weights neighbouring pixels in a blur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::work::request) enum BlurMode {
     Gaussian,

@@ -6,7 +6,7 @@ use pixaven_imaging::plan::{Color, Gravity, Kernel, ResizeMode};
 use super::{GRAVITY, object_schema};
 use crate::work::request::value_types::{AspectRatio, Boolean, Choice, HexColor, Integer, KeywordOr, Number};
 
-/// `flip` is an object, or a keyword that stands for an object.
+/// The value type of `flip`: an object, or a keyword that stands for an object.
 pub(super) const FLIP: KeywordOr<Flip> = KeywordOr(&[
     ("horizontal", Flip { horizontal: Some(true), vertical: None }),
     ("vertical", Flip { horizontal: None, vertical: Some(true) }),
@@ -21,7 +21,7 @@ object_schema! {
     }
 }
 
-/// How `crop` chooses its rectangle.
+/// The way in which `crop` chooses its rectangle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::work::request) enum CropMode {
     Rect,
@@ -33,8 +33,8 @@ const CROP_MODE: Choice<CropMode> = Choice {
     unsupported: &[],
 };
 
-/// The largest coordinate and side of a rectangle in an input image. It equals the highest value of the
-/// setting `limits.input_side_px`.
+/// The largest coordinate and the largest side of a rectangle in an input image, in pixels. The value equals
+/// the highest value of the setting `limits.input_side_px`.
 const MAX_INPUT_PX: u32 = 1_000_000;
 
 object_schema! {

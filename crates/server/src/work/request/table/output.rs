@@ -19,14 +19,14 @@ const METADATA: Choice<KeptMetadata> = Choice {
     ],
     unsupported: &[],
 };
-/// The highest value of `max_bytes`. No result is larger.
+/// The highest value of `max_bytes`, in bytes. No result is larger than this value.
 const MAX_RESULT_BYTES: u64 = 1_000_000_000;
 
 object_schema! {
-    /// How the result is encoded.
+    /// Sets how the result is encoded.
     ///
-    /// `auto` writes the smallest of AVIF (if this build writes AVIF), WebP, and JPEG or PNG, each as good as
-    /// a JPEG of `quality`. Of an animation, `auto` writes the smaller of WebP and APNG.
+    /// The format `auto` writes the smallest of AVIF (if this build writes AVIF), WebP, and JPEG or PNG, each
+    /// as good as a JPEG of `quality`. Of an animation, `auto` writes the smaller of WebP and APNG.
     ///
     /// `lossless` matters for formats with both kinds of compression, such as WebP. PNG is always lossless,
     /// and JPEG never is.
@@ -58,19 +58,19 @@ const RESPONSE_MODE: Choice<ResponseMode> =
     Choice { keywords: &[("json", ResponseMode::Json), ("binary", ResponseMode::Binary)], unsupported: &[] };
 
 object_schema! {
-    /// The kind of answer. The header `X-Pixaven-Binary` also requests a binary answer, with every value except `0`
-    /// and `false`.
+    /// Chooses the kind of answer. The header `X-Pixaven-Binary` also requests a binary answer, with every
+    /// value except `0` and `false`.
     ///
-    /// A binary answer has the envelope in two headers, `X-Pixaven-Meta` and `X-Pixaven-Metadata`. The result is
-    /// stored as with JSON, and `output.url` of the envelope names it. The answer to a failed request has an
-    /// empty body and the same two headers.
+    /// A binary answer has the envelope in two headers, `X-Pixaven-Meta` and `X-Pixaven-Metadata`. The result
+    /// is stored as with JSON, and `output.url` of the envelope names it. The answer to a failed request has
+    /// an empty body and the same two headers.
     Response {
         mode: ResponseMode = RESPONSE_MODE, "json", "`json`: the body is the envelope; `binary`: the body is the result itself";
     }
 }
 
 object_schema! {
-    /// The server answers at once and sends the result to a receiver later.
+    /// With this object, the server answers at once and sends the result to a receiver later.
     Webhook {
         url: Url = WebUrl, "", "the URL of the receiver, which may contain credentials; required";
         delay: i64 = Integer(0_i64, 604_800), "0", "seconds from the end of processing to the first attempt";
@@ -81,7 +81,7 @@ object_schema! {
 }
 
 object_schema! {
-    /// Delivery through a CDN. Without a configured CDN, this object has no effect.
+    /// Delivers the result through a CDN. Without a configured CDN, this object has no effect.
     Cdn {
         push: bool = Boolean, "false", "whether the URL of the result points to the CDN";
     }

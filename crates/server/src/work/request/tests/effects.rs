@@ -22,7 +22,7 @@ fn the_objects_auto_and_adjust_become_part_of_the_plan() {
 }
 
 #[test]
-fn filter_and_its_older_name_stylize_become_the_same_plan() {
+fn the_object_filter_and_its_older_name_stylize_yield_the_same_plan() {
     let duotone = Duotone { shadows: Color::BLACK, highlights: Color { r: 255, g: 0, b: 0, a: 255 } };
     for (value, filter) in [
         (

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{assert_plan, plan, refusal};
 
 #[test]
-fn flip_accepts_an_object_or_a_keyword() {
+fn the_attribute_flip_accepts_an_object_or_a_keyword() {
     for (value, horizontal, vertical) in [
         (json!({"horizontal": true}), true, false),
         (json!({"vertical": "true", "horizontal": false}), false, true),
@@ -72,7 +72,7 @@ fn each_crop_mode_requires_its_own_attributes() {
 }
 
 #[test]
-fn resize_modes_with_a_fixed_size_require_both_sides() {
+fn the_resize_modes_with_a_fixed_size_require_width_and_height() {
     let height_only = Resize {
         mode: ResizeMode::Auto,
         width: None,
@@ -119,7 +119,7 @@ fn resize_modes_with_a_fixed_size_require_both_sides() {
 }
 
 #[test]
-fn scale_requires_the_attribute_size() {
+fn the_object_scale_requires_the_attribute_size() {
     let scale = Scale { size: 0.5, ratio: 2.0 };
     assert_plan(
         &json!({"scale": {"size": "0.5", "ratio": 2}}),

@@ -1,4 +1,4 @@
-//! Tests of the URL of the image, and the `headers` of a request and of its webhook.
+//! Tests of the attribute `url` of a request, and of the attribute `headers` of a request and of its webhook.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ fn a_fetch_without_an_http_or_https_url_is_refused() {
 }
 
 #[test]
-fn messages_about_attributes_that_may_hold_credentials_do_not_repeat_values() {
+fn errors_about_attributes_that_may_hold_credentials_do_not_repeat_their_values() {
     let secret = "http://u:PASS@h/";
     for (request, message) in [
         (json!({"webhook": secret}), "webhook must be an object, got a string"),
@@ -58,7 +58,7 @@ fn messages_about_attributes_that_may_hold_credentials_do_not_repeat_values() {
 }
 
 #[test]
-fn reserved_headers_are_refused() {
+fn a_request_that_sets_a_reserved_http_header_is_refused() {
     for name in [
         "Host",
         "content-type",

@@ -1,5 +1,5 @@
-//! Tests of the JSON of a request: which bodies, numbers, booleans, colours and names are accepted, refused
-//! or ignored.
+//! Tests of the JSON values in a request: which bodies, numbers, booleans, colours and names are accepted,
+//! refused or ignored.
 
 use pixaven_imaging::Format;
 use pixaven_imaging::plan::Color;
@@ -13,7 +13,7 @@ use super::super::{
 use super::{fetch, plan, refusal, spec};
 
 #[test]
-fn a_body_that_is_not_a_json_object_is_malformed() {
+fn a_request_body_that_is_not_a_json_object_is_refused_as_malformed() {
     for (body, message) in [
         ("null", "the body must be a JSON object"),
         ("[1]", "the body must be a JSON object"),
@@ -46,7 +46,7 @@ fn an_upload_without_json_counts_as_an_empty_request() {
 }
 
 #[test]
-fn an_upload_ignores_url_and_headers_with_a_warning() {
+fn an_upload_ignores_the_attributes_url_and_headers_with_a_warning() {
     let body = json!({"url": 7, "headers": {"Host": "x"}, "resize": {"width": 1}}).to_string();
     let spec = parse(body.as_bytes(), RequestKind::Upload, false).unwrap();
     assert_eq!(spec.source_url, None);
@@ -61,7 +61,7 @@ fn an_upload_ignores_url_and_headers_with_a_warning() {
 }
 
 #[test]
-fn json_nested_deeper_than_the_limit_is_refused() {
+fn json_that_is_nested_deeper_than_the_limit_is_refused() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let request =
         |levels: usize| format!(r#"{{"url":"https://example.com/","x\"[[":{}}}"#, nested(levels - 1));
@@ -70,13 +70,13 @@ fn json_nested_deeper_than_the_limit_is_refused() {
         Err(RequestError::Invalid("the body is nested deeper than the limit of 32 levels".to_owned()));
     assert_eq!(parse(request(MAX_DEPTH + 1).as_bytes(), RequestKind::Fetch, false), too_deep);
     assert_eq!(parse(nested(500_000).as_bytes(), RequestKind::Fetch, false), too_deep);
-    // Brackets inside a string do not count as levels.
+    // Brackets inside a JSON string do not count as levels of nesting.
     let text = json!({"url": "https://example.com/", "x": "[".repeat(100)}).to_string();
     assert!(parse(text.as_bytes(), RequestKind::Fetch, false).is_ok());
 }
 
 #[test]
-fn a_number_may_be_a_json_string() {
+fn a_number_in_a_request_may_be_a_json_string() {
     let width = |value: Value| json!({"resize": {"width": value}});
     for value in [json!(768), json!("768"), json!(768.0), json!("768.0"), json!("7.68e2")] {
         assert_eq!(plan(&width(value.clone())).resize.unwrap().width, Some(768), "{value}");
@@ -102,7 +102,7 @@ fn a_number_may_be_a_json_string() {
 }
 
 #[test]
-fn a_boolean_may_be_a_json_string_or_number() {
+fn a_boolean_in_a_request_may_be_a_json_string_or_number() {
     let upscale = |value: Value| json!({"resize": {"width": 1, "upscale": value}});
     for (value, expected) in [
         (json!(true), true),
@@ -146,7 +146,7 @@ fn only_hexadecimal_colours_are_accepted() {
 }
 
 #[test]
-fn a_ratio_may_be_a_quotient_or_a_number() {
+fn an_aspect_ratio_may_be_a_quotient_of_two_numbers_or_one_number() {
     let ratio = |value: Value| json!({"crop": {"mode": "ratio", "ratio": value}});
     for (value, expected) in
         [(json!("4:3"), 4.0 / 3.0), (json!("1.91 : 1"), 1.91), (json!(1.5), 1.5), (json!("1.5"), 1.5)]
@@ -200,7 +200,7 @@ fn an_attribute_that_this_build_does_not_support_is_refused() {
 }
 
 #[test]
-fn only_formats_that_this_build_writes_are_accepted() {
+fn only_output_formats_that_this_build_writes_are_accepted() {
     let mut names = Format::written().map(Format::request_name).collect::<Vec<_>>();
     names.extend(["auto", "jpg"]);
     names.sort_unstable();
@@ -221,7 +221,7 @@ fn only_formats_that_this_build_writes_are_accepted() {
     }
 }
 
-/// The bodies were recorded from the official clients.
+/// The request bodies in this test were recorded from the official clients.
 #[test]
 fn recorded_requests_of_the_official_clients_are_parsed() {
     let upload = |data: &str| parse(data.as_bytes(), RequestKind::Upload, false);
@@ -272,7 +272,7 @@ fn the_binary_header_requests_a_binary_response_unless_its_value_is_0_or_false()
 }
 
 #[test]
-fn an_empty_list_counts_as_an_empty_object() {
+fn an_empty_json_list_counts_as_an_empty_object() {
     let no_attributes = parse(b"[]", RequestKind::Fetch, false);
     assert_eq!(no_attributes, Err(RequestError::Invalid("url is required".to_owned())));
     for name in

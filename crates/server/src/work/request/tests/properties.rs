@@ -1,4 +1,4 @@
-//! Tests of properties that hold for every declared attribute and for every JSON document.
+//! Tests of properties that hold for every declared attribute of a request and for every JSON document.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::{Attribute, ObjectSchema, REQUEST_SCHEMA, RequestError, RequestKind, parse};
 use super::{fetch, spec};
 
-/// Every attribute that is not an object, with its dotted name.
+/// Returns every attribute whose value is not an object, with the dotted name of the attribute.
 fn attributes() -> Vec<(String, Attribute)> {
     fn collect(object: ObjectSchema, path: &str, attributes: &mut Vec<(String, Attribute)>) {
         for &attribute in object.attributes {
@@ -22,7 +22,7 @@ fn attributes() -> Vec<(String, Attribute)> {
     attributes
 }
 
-/// The JSON object at `path` with only its required attributes.
+/// Returns the JSON object with the dotted name `path`. The object has only its required attributes.
 fn required_attributes(path: &str) -> Value {
     match path {
         "crop" => json!({"width": 1, "height": 1}),
@@ -37,8 +37,8 @@ fn required_attributes(path: &str) -> Value {
     }
 }
 
-/// A request in which the attribute `name` has the given value. The object of the attribute also has its
-/// required attributes.
+/// Returns a request in which the attribute with the dotted name `name` has the given value. The object that
+/// contains the attribute also has its required attributes.
 fn request_with(name: &str, value: Option<Value>) -> Value {
     let (path, key) = name.rsplit_once('.').unwrap_or(("", name));
     let mut object = required_attributes(path);
@@ -49,7 +49,7 @@ fn request_with(name: &str, value: Option<Value>) -> Value {
 }
 
 #[test]
-fn an_attribute_with_its_default_equals_an_absent_attribute() {
+fn an_attribute_with_its_default_value_has_the_same_effect_as_an_absent_attribute() {
     let mut n_checked = 0;
     for (name, attribute) in attributes().into_iter().filter(|(_, attribute)| !attribute.default.is_empty()) {
         let explicit = spec(&request_with(&name, Some(attribute.default.into())));
@@ -60,7 +60,7 @@ fn an_attribute_with_its_default_equals_an_absent_attribute() {
 }
 
 #[test]
-fn an_attribute_that_is_null_equals_an_absent_attribute() {
+fn an_attribute_with_the_value_null_has_the_same_effect_as_an_absent_attribute() {
     for (name, _) in attributes().into_iter().filter(|(name, _)| name != "url") {
         let required = required_attributes(name.rsplit_once('.').map_or("", |(path, _)| path));
         if required.get(name.rsplit('.').next().unwrap()).is_none() {
@@ -97,7 +97,7 @@ fn an_attribute_accepts_the_bounds_of_its_range_and_refuses_values_beyond_them()
 }
 
 #[test]
-fn an_operation_with_neutral_values_is_not_part_of_the_plan() {
+fn an_operation_whose_values_change_nothing_is_not_part_of_the_plan() {
     let neutral = json!({
         "flip": {"horizontal": false},
         "scale": {"size": 1, "ratio": 1},
@@ -111,7 +111,7 @@ fn an_operation_with_neutral_values_is_not_part_of_the_plan() {
     assert_eq!(spec(&neutral), spec(&json!({})));
 }
 
-/// Random JSON. Most names and many values in it belong to the API.
+/// Generates random JSON. Most of its names and many of its values occur in requests of the API.
 fn any_json() -> impl Strategy<Value = Value> {
     let keywords = [
         "fit",
@@ -152,7 +152,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn parse_never_panics_on_random_json_and_always_returns_the_same_result_for_it(json in any_json(), fetch in any::<bool>(), binary in any::<bool>()) {
+    fn parsing_the_same_random_json_twice_never_panics_and_gives_the_same_result(json in any_json(), fetch in any::<bool>(), binary in any::<bool>()) {
         let kind = if fetch { RequestKind::Fetch } else { RequestKind::Upload };
         match parse(json.to_string().as_bytes(), kind, binary) {
             Ok(spec) => {
@@ -168,7 +168,8 @@ proptest! {
 
     #[test]
     fn parse_never_panics_on_random_bytes(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        // The test only requires that `parse` returns, whether with `Ok` or with an error.
+        // This test requires only that `parse` returns a result without a panic. The result may be `Ok` or an
+        // error.
         let _ = parse(&body, RequestKind::Fetch, false);
     }
 }

@@ -6,7 +6,7 @@ use super::super::{RequestError, RequestKind, ResponseMode, Spec, parse};
 use super::{refusal, spec, with_webhook};
 
 #[test]
-fn valid_attributes_of_webhook_are_parsed_and_invalid_ones_are_refused() {
+fn valid_attributes_of_the_object_webhook_are_parsed_and_invalid_attributes_are_refused() {
     let minimal = spec(&with_webhook(&json!({}))).webhook.unwrap();
     assert_eq!(minimal.url.as_str(), "https://receiver.example/hook");
     assert_eq!(
@@ -38,7 +38,7 @@ fn valid_attributes_of_webhook_are_parsed_and_invalid_ones_are_refused() {
 }
 
 #[test]
-fn a_binary_response_with_a_webhook_is_refused() {
+fn a_request_for_both_a_binary_response_and_a_webhook_is_refused() {
     let binary = json!({"response": {"mode": "binary"}});
     assert_eq!(spec(&binary).response, ResponseMode::Binary);
     let message = "a binary response (response.mode or X-Pixaven-Binary) cannot be combined with webhook";
@@ -57,14 +57,14 @@ fn a_binary_response_with_a_webhook_is_refused() {
 }
 
 #[test]
-fn the_object_cdn_has_no_effect() {
+fn the_object_cdn_in_a_request_has_no_effect() {
     for push in [true, false] {
         assert_eq!(spec(&json!({"cdn": {"push": push}})), spec(&json!({})));
     }
 }
 
 #[test]
-fn debug_output_of_a_spec_contains_no_secret() {
+fn the_debug_output_of_a_parsed_request_contains_no_secret() {
     let mut request = with_webhook(&json!({
         "url": "https://hookuser:hookpassword@receiver.example:8443/hook?hooktoken=1",
         "headers": {"X-Hook": "hookheader"},

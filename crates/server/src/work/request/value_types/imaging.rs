@@ -9,18 +9,18 @@ use crate::work::request::RequestError;
 use crate::work::request::schema::{ValueParser, ValueSchema, invalid_value};
 use crate::work::request::warnings::Warnings;
 
-/// A file format that this build writes, or `auto`. The crate `pixaven-imaging` lists the formats, so that
-/// requests accept a new format as soon as that crate writes it.
+/// The value type of an output format: a file format that this build writes, or `auto`. The crate
+/// `pixaven-imaging` lists the formats, so that requests accept a new format as soon as that crate writes it.
 pub(in crate::work::request) struct OutputFormat;
 
 impl OutputFormat {
-    /// Every format name of the API, whether this build writes the format or not.
+    /// The format names that the API defines, whether this build writes the format or not.
     const NAMES: [&str; 16] = [
         "apng", "auto", "avif", "bmp", "gif", "heic", "ico", "jp2", "jpeg", "jpg", "jxl", "mp4", "png",
         "tiff", "webm", "webp",
     ];
 
-    /// The format with this name, if this build writes the format.
+    /// Returns the format called `name`, if this build writes the format.
     fn by_name(name: &str) -> Option<TargetFormat> {
         let name = match name {
             "auto" => return Some(TargetFormat::Auto),
@@ -51,7 +51,7 @@ impl ValueParser for OutputFormat {
     }
 }
 
-/// A colour in hexadecimal digits, with or without `#`: RGB, RRGGBB or RRGGBBAA.
+/// The value type of a colour in hexadecimal digits, with or without `#`: RGB, RRGGBB or RRGGBBAA.
 pub(in crate::work::request) struct HexColor;
 
 impl ValueSchema for HexColor {
@@ -84,7 +84,7 @@ fn parse_color(text: &str) -> Option<Color> {
     Some(Color { r, g, b, a })
 }
 
-/// An aspect ratio: width divided by height, as a string such as `"4:3"` or as a number.
+/// The value type of an aspect ratio: width divided by height, as a string such as `"4:3"` or as a number.
 pub(in crate::work::request) struct AspectRatio;
 
 impl ValueSchema for AspectRatio {
@@ -112,7 +112,7 @@ fn positive_number(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0)
 }
 
-/// A length in pixels, or in percent of the image's side.
+/// The value type of a length in pixels, or in percent of the image's width or height.
 pub(in crate::work::request) struct PixelsOrPercent;
 
 impl ValueSchema for PixelsOrPercent {
@@ -141,7 +141,8 @@ impl ValueParser for PixelsOrPercent {
     }
 }
 
-/// The id of an uploaded watermark. Only its form is checked here.
+/// The value type of the id of an uploaded watermark. The parser checks only the form of the id, not whether
+/// the watermark exists.
 pub(in crate::work::request) struct WatermarkId;
 
 impl ValueSchema for WatermarkId {
