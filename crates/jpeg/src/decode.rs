@@ -1,6 +1,6 @@
-//! The public API of the decoder, and the parser of everything up to the frame header. The module `segments`
-//! decodes the segments after the frame header; the modules `sequential` and `progressive` decode the data of
-//! a scan.
+//! The public API of the decoder, and the parser of all segments up to the frame header. The module
+//! `segments` decodes the segments after the frame header; the modules `sequential` and `progressive` decode
+//! the data of a scan.
 
 mod bits;
 mod coefficients;
@@ -29,7 +29,7 @@ use crate::Error;
 pub struct Scale(usize);
 
 impl Scale {
-    /// The full size: 8/8.
+    /// The scale 8/8: the image keeps its full size.
     pub const FULL: Self = Self(8);
 
     /// All supported scales, in ascending order.
@@ -57,7 +57,7 @@ impl Scale {
     }
 }
 
-/// Reports whether the decoded image is complete.
+/// The state of the decoded image: whether the image is complete or damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// Whether data was missing or invalid, so that parts of the image are gray or wrong.
@@ -78,8 +78,8 @@ impl<'a> Decoder<'a> {
     /// Reads a file up to its frame header. Memory use does not depend on the size of the image.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] without a frame header or with an invalid one, [`Error::Unsupported`] for a coding
-    /// process or precision that this crate does not implement.
+    /// Returns [`Error::Corrupt`] if the file has no frame header or an invalid frame header. Returns
+    /// [`Error::Unsupported`] if this crate does not implement the coding process or the precision.
     pub fn new(data: &'a [u8]) -> Result<Self, Error> {
         let mut tables = Tables::new()?;
         let mut at = 0;
@@ -110,13 +110,17 @@ impl<'a> Decoder<'a> {
         &self.frame
     }
 
-    /// Decodes the image, reduced by `scale`, into `pixels`: rows without padding, one byte per component and
-    /// pixel. Reads at most `max_scans` scans; the image has the quality that these scans contain.
+    /// Decodes the image, reduced by `scale`, into `pixels`. The result has rows without padding, and one
+    /// byte per component and pixel. Reads at most `max_scans` scans; the image has the quality that these
+    /// scans contain.
     ///
-    /// # Errors If no scan could be decoded. Errors after the first scan only set [`Outcome::damaged`].
+    /// # Errors
+    /// Returns an error if no scan could be decoded. An error after the first scan only sets
+    /// [`Outcome::damaged`].
     ///
-    /// # Panics If the length of `pixels` is not the size that [`Scale::of`] returns, times the number of
-    /// components.
+    /// # Panics
+    /// Panics if `pixels` does not have the length that the reduced image needs: the product of the two sides
+    /// that [`Scale::of`] returns and the number of components.
     pub fn decode(
         self,
         scale: Scale,

@@ -23,20 +23,21 @@ pub struct Options {
     /// The quality, 1–100. It scales the quantisation tables of T.81 annex K in the same way as other JPEG
     /// libraries.
     pub quality: u8,
-    /// Whether chroma keeps its full resolution (4:4:4). Otherwise it is halved along both axes (4:2:0).
+    /// Whether chroma keeps its full resolution (4:4:4). If not, the resolution of chroma is halved along
+    /// both axes (4:2:0).
     pub full_chroma: bool,
-    /// Whether to write a progressive file. Otherwise the file is baseline, with a single scan.
+    /// Whether a progressive file is written. If not, the file is baseline and has a single scan.
     pub progressive: bool,
 }
 
-/// Encodes a whole file with a JFIF header. `pixels` are rows without padding, with either one byte per pixel
-/// (gray) or three (red, green, blue in sRGB).
+/// Encodes a whole file with a JFIF header. `pixels` are rows without padding. A pixel has either one byte
+/// (gray) or three bytes (red, green and blue in sRGB).
 ///
 /// # Errors
-/// [`Error::Unsupported`] if a side is zero or longer than 65535 pixels.
+/// Returns [`Error::Unsupported`] if a side is zero or longer than 65535 pixels.
 ///
 /// # Panics
-/// If `pixels` does not have one or three bytes per pixel.
+/// Panics if `pixels` has neither one nor three bytes per pixel.
 pub fn encode(pixels: &[u8], width: u32, height: u32, options: Options) -> Result<Vec<u8>, Error> {
     let side = |side: u32| u16::try_from(side).ok().filter(|&side| side > 0);
     let (Some(width_px), Some(height_px)) = (side(width), side(height)) else {
@@ -69,7 +70,7 @@ pub fn encode(pixels: &[u8], width: u32, height: u32, options: Options) -> Resul
     Ok(writer.finish())
 }
 
-/// Writes a scan and the Huffman tables that it needs.
+/// Writes a scan, preceded by the Huffman tables that the scan needs.
 fn write_scan(components: &[ComponentBlocks], scan: &Scan, tokens: &mut Tokens, writer: &mut Writer) {
     tokens.clear();
     scan.tokens(components, tokens);

@@ -1,13 +1,13 @@
 //! A JPEG (ITU-T T.81) decoder and encoder, optimised for making small images from large photographs.
 //!
-//! The decoder can reduce an image to 1/8 … 8/8 of its size. It computes only the pixels of the reduced
-//! image, from the coefficients that these pixels depend on, and skips all other coefficients. Baseline files
-//! are decoded one row of MCUs at a time, so that the decoder needs little memory besides the pixels of the
-//! result. This crate handles samples only: the caller interprets metadata (ICC profile, orientation, colour
-//! transform).
+//! The decoder can reduce an image to 1/8 … 8/8 of its size. The decoder computes the pixels of the reduced
+//! image from only those DCT coefficients on which these pixels depend, and skips all other coefficients.
+//! Baseline files are decoded one row of MCUs at a time, so that the decoder needs little memory besides the
+//! pixels of the result. This crate handles samples only: the caller interprets metadata (ICC profile,
+//! orientation, colour transform).
 //!
-//! Damaged or missing data after the first scan is not an error, as in other JPEG libraries. The decoder
-//! returns the image up to the damage and sets [`Outcome::damaged`].
+//! As in other JPEG libraries, damaged or missing data after the start of the first scan is not an error. The
+//! decoder returns the image up to the damage and sets [`Outcome::damaged`].
 
 mod decode;
 mod encode;

@@ -6,7 +6,7 @@
 //! This module has the only `unsafe` block of the crate, which calls a function that is compiled with AVX2.
 
 /// Defines a function that calls `$work` with the best vector instructions of the processor. Only code that
-/// is inlined into `$work` is compiled for AVX2: `$work` and every function that it calls around its loops
+/// is inlined into `$work` is compiled for AVX2. Therefore `$work` and every function that runs its loops
 /// must be `#[inline(always)]`. Both versions give the same results, because floating-point operations are
 /// neither fused nor reordered.
 macro_rules! multiversion {

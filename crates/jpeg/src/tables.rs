@@ -1,8 +1,9 @@
 //! Tables of ITU-T T.81 that the decoder and the encoder share: the zigzag order and the Huffman tables of
 //! annex K.3.
 
-/// The natural (row-major) index of each coefficient in zigzag order. Entries 64–127 are 63, because in
-/// corrupt data a run of zeros can end after the last coefficient, and the index must stay inside the block.
+/// The natural (row-major) index of each coefficient in zigzag order. In corrupt data, a run of zeros can end
+/// after the last coefficient of the block. The index must nevertheless stay inside the block, so entries
+/// 64–127 are 63.
 const ZIGZAG: [u8; 128] = {
     let order = [
         0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,

@@ -1,11 +1,12 @@
-//! The difference between two frames of an animation: the encoders write only the smallest rectangle that
-//! changed.
+//! Finds the part of a frame that differs from the previous frame of an animation. The encoders of GIF and
+//! APNG write only this part.
 
 use super::canvas::Area;
 use crate::Image;
 
 /// The smallest rectangle that contains all pixels in which the two images differ. If the images are equal,
-/// returns the rectangle of the upper left pixel. Both images must have the same size and channels.
+/// the result is the rectangle that contains only the upper left pixel. Both images must have the same size
+/// and channels.
 pub(super) fn changed_area(before: &Image, after: &Image) -> Area {
     debug_assert_eq!((before.width(), before.channels()), (after.width(), after.channels()));
     let n_bytes = after.channels().count();
@@ -29,7 +30,7 @@ pub(super) fn changed_area(before: &Image, after: &Image) -> Area {
     Area { left, top, width: right - left + 1, height: bottom - top + 1 }
 }
 
-/// Iterates over the rows of bytes in `area`.
+/// Iterates over the rows of the rectangle `area`. Each row is the bytes of its pixels.
 pub(super) fn rows_of(image: &Image, area: Area) -> impl Iterator<Item = &[u8]> {
     let n_bytes = image.channels().count();
     image

@@ -6,7 +6,8 @@
 //! output must be lossless, only WebP and PNG are used. An animation is encoded as WebP and APNG, because
 //! these two formats keep all colours and the alpha channel.
 //!
-//! `output.quality` is a JPEG quality; the table below gives the equal qualities of the other formats.
+//! `output.quality` is a JPEG quality; the table `EQUAL_QUALITIES` gives the qualities of WebP and AVIF that
+//! look equally good.
 
 use super::codec::{Encode, Encoded, Sequence};
 use super::palette;
@@ -29,7 +30,7 @@ pub(crate) fn begin(
     })
 }
 
-/// The JPEG quality that is used when the output states no quality.
+/// The JPEG quality that is used if `output.quality` is not set.
 const DEFAULT_QUALITY: u8 = 80;
 
 /// Qualities at which a picture looks equally good in JPEG, WebP and AVIF, in this order.
@@ -37,9 +38,9 @@ const DEFAULT_QUALITY: u8 = 80;
 /// The values were measured: at the three qualities of a row, eight photographs of 512 pixels have the same
 /// mean SSIMULACRA2 score. For the measurement, JPEG used the tables of libjpeg with 4:2:0 below quality 90
 /// and 4:4:4 from 90 on, as `jpeg/encode.rs` does; WebP used libwebp with method 4; AVIF used libaom with
-/// speed 6 and 4:2:0. For JPEG quality 80, the best-known table of this kind (Ubl, *AVIF and WebP encoding
-/// quality settings*, 2021, by DSSIM) gives 82 for WebP and 64 for AVIF. From JPEG quality 95 on, no quality
-/// of WebP or AVIF with 4:2:0 looks equally good.
+/// speed 6 and 4:2:0. The best-known published table of this kind (Ubl, *AVIF and WebP encoding quality
+/// settings*, 2021), which was measured with DSSIM, gives 82 for WebP and 64 for AVIF at JPEG quality 80.
+/// From JPEG quality 95 on, no quality of WebP or AVIF with 4:2:0 looks equally good.
 const EQUAL_QUALITIES: [[u8; 3]; 13] = [
     [1, 1, 1],
     [20, 12, 28],
@@ -56,8 +57,8 @@ const EQUAL_QUALITIES: [[u8; 3]; 13] = [
     [100, 100, 100],
 ];
 
-/// The quality at which `format` looks as good as a JPEG of quality `jpeg`. Interpolates linearly between the
-/// rows of the table.
+/// Returns the quality at which `format` looks as good as a JPEG of quality `jpeg`. Interpolates linearly
+/// between the rows of `EQUAL_QUALITIES`.
 fn equal_quality(format: Format, jpeg: u8) -> u8 {
     let column = match format {
         Format::Webp => 1,
@@ -73,7 +74,8 @@ fn equal_quality(format: Format, jpeg: u8) -> u8 {
     (y0 + (f32::from(jpeg) - x0) / (x1 - x0) * (y1 - y0)).round().clamp(1.0, 100.0) as u8
 }
 
-/// The settings for `format` at a quality that is equal to the JPEG quality of `output`.
+/// Returns the output settings for `format`. At the quality in these settings, a picture looks as good as at
+/// the JPEG quality in `output`.
 fn in_format(format: Format, output: &Output) -> Output {
     let quality = output.quality.unwrap_or(DEFAULT_QUALITY);
     Output {
@@ -203,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_quality_is_as_in_the_table_and_never_falls_when_the_jpeg_quality_rises() {
+    fn qualities_match_the_table_and_never_fall_when_the_jpeg_quality_rises() {
         for (column, format) in [Format::Jpeg, Format::Webp, Format::Avif].into_iter().enumerate() {
             for row in EQUAL_QUALITIES {
                 assert_eq!(equal_quality(format, row[0]), row[column], "{format:?}");

@@ -9,28 +9,29 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
-/// The quality that is used when the output states none. The picture looks as good as a JPEG of quality 80,
-/// and the file has half the size of that JPEG.
+/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
+/// JPEG of quality 80, and the file has half the size of that JPEG.
 const DEFAULT_QUALITY: u8 = 60;
 
 /// From this quality on, chroma has full resolution (4:4:4). Below this quality, chroma subsampling is 4:2:0.
 const FULL_CHROMA_QUALITY: u8 = 85;
 
-/// The quality for `lossless`. The encoder has no lossless mode, but at this quality no difference is
-/// visible.
+/// The quality that is used if the request asks for `lossless`. The encoder rav1e has no lossless mode, but
+/// at this quality no difference is visible.
 const LOSSLESS_QUALITY: u8 = 100;
 
-/// The lowest quality of the alpha plane. The colours may have a lower quality, because artefacts of colours
-/// are less visible than artefacts at the edges of transparent areas.
+/// The lowest quality of the alpha plane. The colours may have a lower quality, because coding errors in
+/// colours are less visible than coding errors at the edges of transparent areas.
 const LEAST_ALPHA_QUALITY: u8 = 75;
 
-/// The effort that is used when the output states none.
+/// The effort that is used if `output.effort` is not set.
 const DEFAULT_EFFORT: u8 = 4;
 
-/// The speed setting of rav1e for each effort. Speeds below 4 take more than ten seconds per megapixel.
+/// The speed setting of rav1e for each `output.effort` from 0 to 9. Speeds below 4 are not used, because they
+/// take more than ten seconds per megapixel.
 const SPEEDS: [u8; 10] = [10, 9, 9, 8, 8, 7, 7, 6, 5, 4];
 
-/// Longest side that the format allows.
+/// The longest side of an AVIF picture that the format allows, in pixels.
 const MAX_SIDE_PX: u32 = 65_535;
 
 fn failed(reason: String) -> Error {
@@ -71,7 +72,8 @@ pub(super) fn encode(
     Ok(Encoded { info, bytes })
 }
 
-/// The quantiser of AV1, 1 to 255, for a quality: 255 at quality 1, 107 at 60, 5 at 100.
+/// Returns the quantiser of AV1 (1 to 255) for a quality. For example, quality 1 gives 255, quality 60 gives
+/// 107, and quality 100 gives 5.
 fn quantiser(quality: u8) -> u8 {
     (255 - u16::from(quality.saturating_sub(1)) * 250 / 99) as u8
 }

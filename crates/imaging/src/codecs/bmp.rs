@@ -2,8 +2,9 @@
 //! which icons contain, too. `dib.rs` reads the headers of a DIB, `pixels.rs` and `rle.rs` decode its pixels,
 //! `encode.rs` writes files.
 //!
-//! Not supported: colour spaces that a V4 or V5 header describes by the XYZ values of the primaries and by
-//! gamma values. Such pixels are treated as sRGB, as in most viewers. An embedded ICC profile is used.
+//! This decoder ignores a colour space that a V4 or V5 header describes by the XYZ values of the primaries
+//! and by gamma values. The pixels of such a file are treated as sRGB, as in most viewers. An embedded ICC
+//! profile is used.
 
 mod dib;
 mod encode;
@@ -28,15 +29,16 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-/// Length of the file header before the DIB: signature, file size, two reserved fields, offset of the pixels.
+/// Length of the BMP file header, in bytes. The header precedes the DIB and has these fields: signature, file
+/// size, two reserved fields, and the offset of the pixels.
 const FILE_HEADER_BYTES: usize = 14;
 
 fn corrupt(reason: impl Into<String>) -> Error {
     Error::Corrupt { format: "BMP", reason: reason.into() }
 }
 
-/// Opens a file. The pixels are stored as a bitmap, or as a JPEG or PNG file inside the BMP file, which the
-/// format allows for printers.
+/// Opens a BMP file. Its pixels are stored as a bitmap, or as an embedded JPEG or PNG file, which the format
+/// allows for printers.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let pixels_at = u32_le(input, 10).ok_or_else(|| corrupt("the file header is cut off"))? as usize;
     let body = input.get(FILE_HEADER_BYTES..).unwrap_or_default();
@@ -69,7 +71,7 @@ struct Decoder<'a> {
     header: Header,
 }
 
-/// The header of a file of `format` that contains this DIB.
+/// Describes the file that contains this DIB. `format` is BMP or ICO.
 pub(super) fn header(format: Format, dib: &Dib, alpha: bool, profile: Option<Vec<u8>>) -> Header {
     let colorspace = if dib.bits <= 8 { Colorspace::Palette } else { Colorspace::Rgb };
     let size = Size::new(dib.width, dib.height);

@@ -17,11 +17,12 @@ pub(super) struct Area {
 /// The disposal method of a frame: what happens to the canvas before the next frame is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dispose {
-    /// The frame stays on the canvas.
+    /// The pixels of the frame stay on the canvas when the next frame is drawn.
     Keep,
-    /// The area of the frame becomes transparent.
+    /// The area of the frame becomes transparent before the next frame is drawn.
     Clear,
-    /// The area of the frame is restored to its pixels from before the frame was drawn.
+    /// Before the next frame is drawn, the area of the frame gets back the pixels that it had before this
+    /// frame was drawn.
     Restore,
 }
 
@@ -40,28 +41,28 @@ pub(super) struct Canvas {
     width: usize,
     height: usize,
     data: Vec<u8>,
-    /// The disposal of the frame that was drawn last. It is carried out before the next frame is drawn.
+    /// The disposal of the frame that was drawn last, which is carried out before the next frame is drawn.
     pending: Option<Pending>,
 }
 
 /// A disposal that will be carried out before the next frame is drawn.
 #[derive(Debug)]
 enum Pending {
-    /// Makes the area transparent.
+    /// The area of the previous frame becomes transparent.
     Clear(Area),
-    /// Puts the saved pixels back into the area.
+    /// The area of the previous frame gets back the pixels that were saved before this frame was drawn.
     Restore(Area, Vec<u8>),
 }
 
 impl Canvas {
-    /// Creates a transparent canvas.
+    /// Creates a canvas whose pixels are all transparent.
     pub(super) fn new(width: u32, height: u32, scratch: &mut Scratch) -> Self {
         let (width, height) = (width as usize, height as usize);
         Self { width, height, data: scratch.take_zeroed(width * height * 4), pending: None }
     }
 
-    /// Carries out the disposal of the previous frame and prepares the canvas for a frame in `area`.
-    /// `dispose` is the disposal method of the frame that will be drawn in `area`.
+    /// Carries out the disposal of the previous frame and prepares the canvas for the next frame, which will
+    /// be drawn in `area`. `dispose` is the disposal method of that next frame.
     pub(super) fn begin(&mut self, area: Area, dispose: Dispose, scratch: &mut Scratch) {
         match self.pending.take() {
             None => {}
@@ -91,7 +92,8 @@ impl Canvas {
         rows.skip(area.top).take(area.height).map(move |row| &mut row[area.left..area.left + area.width])
     }
 
-    /// Draws a picture of the size of `area`. `pixels` has four bytes per pixel if `has_alpha`, else three.
+    /// Draws a picture that has the size of `area`. `pixels` has four bytes per pixel if `has_alpha` is true,
+    /// else three.
     pub(super) fn draw(&mut self, area: Area, pixels: &[u8], has_alpha: bool, blend: Blend) {
         if !has_alpha {
             let sources = pixels.as_chunks::<3>().0.chunks_exact(area.width.max(1));
@@ -109,7 +111,7 @@ impl Canvas {
         }
     }
 
-    /// Copies the canvas, with or without the alpha channel.
+    /// Returns a copy of the canvas, with or without the alpha channel.
     pub(super) fn snapshot(&self, with_alpha: bool, scratch: &mut Scratch) -> Raster {
         let (width, height) = (self.width as u32, self.height as u32);
         if with_alpha {
@@ -123,7 +125,7 @@ impl Canvas {
         Raster { width, height, layout: Layout::Rgb, data }
     }
 
-    /// Returns all buffers to `scratch`.
+    /// Returns the buffers of the canvas to `scratch`, so that other pictures can reuse the memory.
     pub(super) fn release(self, scratch: &mut Scratch) {
         scratch.give(self.data);
         if let Some(Pending::Restore(_, saved)) = self.pending {

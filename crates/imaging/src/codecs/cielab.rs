@@ -1,27 +1,28 @@
 //! Converts CIE L*a*b* to sRGB. The white point is D50, the usual white point of files for print.
 
-/// XYZ of the white point D50 (ICC.1, 6.3.4.3).
+/// The XYZ values of the white point D50 (ICC.1, 6.3.4.3).
 const D50: [f32; 3] = [0.9642, 1.0, 0.8249];
 
-/// Converts XYZ relative to D50 to linear sRGB: IEC 61966-2-1 with Bradford adaptation.
+/// The matrix that converts XYZ values relative to D50 to linear sRGB: the matrix of IEC 61966-2-1 with
+/// Bradford adaptation.
 const XYZ_TO_RGB: [[f32; 3]; 3] = [
     [3.133_856, -1.616_867, -0.490_615],
     [-0.978_768, 1.916_142, 0.033_454],
     [0.071_945, -0.228_991, 1.405_243],
 ];
 
-/// Number of entries of the table from linear light to sRGB. The number is large enough that every sRGB value
-/// occurs in the table, even the darkest.
+/// The number of entries of the table that converts linear light to sRGB. The number is so large that every
+/// sRGB value occurs in the table, even the darkest values.
 const N_STEPS: usize = 1 << 14;
 
-/// Converts CIE L*a*b* to sRGB by means of a table.
+/// The conversion from CIE L*a*b* to sRGB, with a precomputed table of the sRGB curve.
 pub(super) struct CielabToSrgb {
     /// The sRGB value for every step of linear light, from black to full intensity.
     curve: Vec<u8>,
 }
 
 impl CielabToSrgb {
-    /// Creates the conversion and computes its table.
+    /// Creates the conversion and computes the table of the sRGB curve.
     pub(super) fn new() -> Self {
         let curve = (0..=N_STEPS).map(|i| {
             let light = i as f32 / N_STEPS as f32;

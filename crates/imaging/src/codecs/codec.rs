@@ -19,9 +19,9 @@ pub(crate) struct Header {
     pub(crate) orientation: Orientation,
     /// The embedded ICC profile.
     pub(crate) profile: Option<Vec<u8>>,
-    /// EXIF, XMP and the other metadata of the file.
+    /// The metadata of the file: EXIF, XMP, and the author and copyright.
     pub(crate) metadata: Metadata,
-    /// How many times an animation plays. `None`: it repeats endlessly.
+    /// How many times an animation plays. `None` means that it repeats endlessly.
     pub(crate) plays: Option<u16>,
     /// Defects that the decoder tolerated, as sentences for the caller of the API. The list can grow while
     /// frames are decoded.
@@ -31,7 +31,7 @@ pub(crate) struct Header {
 /// One frame of an animation, or the picture of a file with a single picture.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    /// The whole canvas after this frame was composed onto it.
+    /// The whole canvas after this frame was drawn onto the canvas.
     pub(crate) raster: Raster,
     /// How long the frame is shown, in milliseconds.
     pub(crate) delay_ms: u32,
@@ -40,7 +40,7 @@ pub(crate) struct Frame {
 /// A decoder of one file. Opening a decoder reads headers only; memory for pixels is allocated by the first
 /// call of [`Decode::next_frame`].
 pub(crate) trait Decode {
-    /// The information that was read before the first pixel, and the warnings so far.
+    /// Returns the information that was read before the first pixel was decoded, and the warnings so far.
     fn header(&self) -> &Header;
 
     /// Allows the decoder to deliver frames that are smaller than the size in the header, but not smaller
@@ -49,9 +49,9 @@ pub(crate) trait Decode {
     /// delivering smaller frames.
     fn reduce_to(&mut self, _needed: Size) {}
 
-    /// The width and height of the picture inside a frame that [`Decode::reduce_to`] made smaller, in pixels
-    /// of the frame. The width or the height has a fraction if a pixel in the last column or row represents
-    /// fewer pixels of the file than the other pixels do. `None`: the picture fills the frame.
+    /// The width and height of the visible picture inside a frame that [`Decode::reduce_to`] made smaller, in
+    /// pixels of that frame. They can be fractions, because a pixel in the last column or row can represent
+    /// fewer pixels of the file than the other pixels do. `None` means that the picture fills the frame.
     fn reduced_size(&self) -> Option<(f64, f64)> {
         None
     }
@@ -67,7 +67,7 @@ pub(crate) trait Decode {
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error>;
 }
 
-/// A function that opens a decoder for a file of a known format.
+/// The type of a function that opens a decoder for a file of a known format.
 pub(super) type OpenDecoder = for<'a> fn(Format, &'a [u8], &Limits) -> Result<Box<dyn Decode + 'a>, Error>;
 
 /// An encoded file.
@@ -75,7 +75,7 @@ pub(super) type OpenDecoder = for<'a> fn(Format, &'a [u8], &Limits) -> Result<Bo
 pub(crate) struct Encoded {
     /// Size, kind of colours, number of frames and other facts about the file.
     pub(crate) info: ImageInfo,
-    /// The bytes of the file.
+    /// The bytes of the encoded file.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -84,22 +84,22 @@ pub(crate) trait Encode {
     /// Adds a frame, shown for `delay_ms` milliseconds. All frames have the same size.
     fn push(&mut self, image: Image, delay_ms: u32, scratch: &mut Scratch) -> Result<(), Error>;
 
-    /// Finishes the file. At least one frame must have been pushed.
+    /// Finishes the file and returns it. At least one frame must have been pushed before the call.
     fn finish(self: Box<Self>, scratch: &mut Scratch) -> Result<Encoded, Error>;
 }
 
 /// The facts about all frames that an encoder needs before the first frame arrives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sequence {
-    /// The largest possible number of frames.
+    /// The largest number of frames that the encoder can receive.
     pub(crate) n_frames: u32,
-    /// How many times the animation plays; `None`: endlessly.
+    /// How many times the animation plays. `None` means that it repeats endlessly.
     pub(crate) plays: Option<u16>,
-    /// Whether a later frame can have an alpha channel although the first frame has none.
+    /// Whether a later frame can have an alpha channel even if the first frame has none.
     pub(crate) alpha: bool,
 }
 
 impl Sequence {
-    /// Describes an output with a single picture.
+    /// Describes the frames of an output that has a single picture.
     pub(crate) const STILL: Self = Self { n_frames: 1, plays: Some(1), alpha: false };
 }

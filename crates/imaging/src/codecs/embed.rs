@@ -1,5 +1,6 @@
 //! Inserts metadata into finished JPEG, PNG, APNG and WebP files, because the encoders of these four formats
-//! write no metadata. Every other encoder whose format has metadata writes the metadata itself.
+//! write no metadata. The encoders of other formats write the metadata themselves if the format can contain
+//! metadata.
 
 use super::codec::{Encode, Encoded};
 use super::{jpeg, png, webp};
@@ -20,14 +21,14 @@ pub(super) fn embed(encoded: &mut Encoded, metadata: &Metadata) {
     }
 }
 
-/// An encoder that inserts metadata into the file of another encoder.
+/// An encoder that passes all frames to another encoder and inserts metadata into the finished file.
 pub(super) struct WithMetadata<E> {
     encoder: E,
     metadata: Metadata,
 }
 
 impl<E> WithMetadata<E> {
-    /// Wraps an encoder to which no frame was pushed yet.
+    /// Wraps an encoder that has not received a frame yet.
     pub(super) fn new(encoder: E, metadata: Metadata) -> Self {
         Self { encoder, metadata }
     }

@@ -22,8 +22,8 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-/// The largest number of pixels by which a frame may exceed the number of pixels of the canvas. Only the part
-/// inside the canvas is drawn.
+/// The number of pixels of a frame may exceed the number of pixels of the canvas by at most this number. Only
+/// the part of a frame inside the canvas is drawn.
 const FRAME_EXCESS_PX: usize = 1 << 20;
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
@@ -36,18 +36,18 @@ pub(super) struct Decoder<'a> {
     input: &'a [u8],
     scan: Scan,
     header: Header,
-    /// The state of the decoder between two frames; `None` before the first frame and after the last frame.
+    /// The state of the decoder between two frames. `None` before the first frame and after the last frame.
     reading: Option<Reading<'a>>,
 }
 
-/// The state of decoding between two frames.
+/// The LZW decoder and the canvas between two frames.
 struct Reading<'a> {
     frames: ::gif::Decoder<Cursor<&'a [u8]>>,
     canvas: Canvas,
 }
 
 impl<'a> Decoder<'a> {
-    /// Scans all blocks of the file without decoding them.
+    /// Scans all blocks of a GIF file without decoding its pixels.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let scan = scan::scan(input, &mut FileBudget::new(limits))?;
         let info = ImageInfo {
@@ -156,8 +156,8 @@ fn draw<'a>(canvas: &mut Canvas, area: Area, rows: impl Iterator<Item = &'a [u8]
     }
 }
 
-/// The colour of every index. All colours are opaque except the colour of the transparent index. An index
-/// outside of the palette is black, as in browsers.
+/// Returns the RGBA colour of every index. All colours are opaque except the colour of the transparent index.
+/// An index outside of the palette is black, as in browsers.
 fn color_table(palette: Option<&[u8]>, transparent: Option<u8>) -> [[u8; 4]; 256] {
     let mut colors = [[0, 0, 0, 255]; 256];
     let entries = palette.unwrap_or_default().as_chunks::<3>().0;

@@ -11,21 +11,22 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Error, Image, Scratch};
 
-/// The quality that is used when the output states none. The picture looks as good as a JPEG of the same
-/// quality.
+/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
+/// JPEG of the same quality.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// The quality that is used when the output asks for `lossless`, because the encoder has no lossless mode.
+/// The quality that is used if the request asks for `lossless`, because the encoder has no lossless mode.
 const LOSSLESS_QUALITY: u8 = 100;
 
 /// The largest number of luma samples that every decoder accepts (level 5 of ITU-T H.265, table A.8). A
 /// larger picture is divided into tiles.
 const MAX_PIXELS: u64 = 8_912_896;
 
-/// Longest side of a picture without tiles, from the same table.
+/// The longest side of a picture that is not divided into tiles, in pixels (level 5 of ITU-T H.265, table
+/// A.8).
 const MAX_SIDE_PX: u32 = 8_192;
 
-/// Side of a square tile, in pixels.
+/// The side of the square tiles into which a large picture is divided, in pixels.
 const TILE_PX: u32 = 1_024;
 
 fn failed(reason: String) -> Error {
@@ -54,7 +55,8 @@ pub(super) fn encode(
     Ok(Encoded { info, bytes })
 }
 
-/// The quantiser of HEVC, 0 to 51, for a quality: 51 at quality 0, 26 at 80, 4 at 100.
+/// Returns the quantiser of HEVC (0 to 51) for a quality. For example, quality 0 gives 51, quality 80 gives
+/// 26, and quality 100 gives 4.
 fn quantiser(quality: u8) -> u8 {
     let quality = u16::from(quality.min(100));
     let step = if quality > 80 { 26 - (quality - 80) * 22 / 20 } else { 51 - quality * 25 / 80 };
@@ -62,7 +64,7 @@ fn quantiser(quality: u8) -> u8 {
 }
 
 /// Adds a picture as one item, or as a grid of tiles when the picture is too large for one item. `role` is
-/// the property that describes the whole picture: the colour space of the picture, or the mark of an alpha
+/// the property that describes the whole picture: either its colour space, or the mark that it is an alpha
 /// plane.
 fn add_picture(
     writer: &mut write::Writer,
@@ -71,8 +73,8 @@ fn add_picture(
     role: &write::Property,
 ) -> Result<write::ItemId, String> {
     let picture_size = (picture.width as u32, picture.height as u32);
-    // With 4:2:0 the coded sides must be even. The property `clap` crops the extra column and row of a
-    // picture with odd sides.
+    // The sides of a coded picture with chroma subsampling 4:2:0 must be even. If a side of the picture is
+    // odd, the coded picture has an extra column or row, which the property `clap` crops.
     let even = |side: u32| if picture.chroma.is_some() { side.next_multiple_of(2) } else { side };
     let coded = (even(picture_size.0), even(picture_size.1));
     let n_channels = if picture.chroma.is_some() { 3 } else { 1 };
@@ -115,16 +117,18 @@ fn code(picture: &Ycbcr, config: &EncoderConfig) -> Result<(Vec<u8>, write::Prop
     Ok((data, write::configuration(b"hvcC", &configuration(&coded))))
 }
 
-/// The content of an `hvcC` (ISO/IEC 14496-15, 8.3.3.1).
+/// Returns the content of the property `hvcC`, the decoder configuration of HEVC (ISO/IEC 14496-15, 8.3.3.1).
 fn configuration(picture: &EncodedPicture) -> Vec<u8> {
     let mut out = vec![1, picture.profile_idc];
-    // Compatibility flags for the profiles Main and Main 10, then the constraint flags: progressive source,
-    // no interlaced fields.
+    // These bytes state compatibility with the profiles Main and Main 10, then the constraints: the source is
+    // progressive and has no interlaced fields.
     out.extend_from_slice(&0x6000_0000u32.to_be_bytes());
     out.extend_from_slice(&[0x90, 0, 0, 0, 0, 0, picture.level_idc]);
-    // No spatial segmentation, no hint about parallel decoding.
+    // The first three bytes state that there is no restriction on spatial segmentation and no hint about
+    // parallel decoding.
     out.extend_from_slice(&[0xf0, 0, 0xfc, 0xfc | picture.chroma_format, 0xf8, 0xf8, 0, 0]);
-    // One temporal layer; the length field before each NAL unit has four bytes.
+    // The first byte states that there is one temporal layer and that the length field before each NAL unit
+    // has four bytes.
     out.extend_from_slice(&[0x0f, picture.parameter_sets.len() as u8]);
     for set in &picture.parameter_sets {
         out.extend_from_slice(&[0x80 | (set[0] >> 1 & 0x3f), 0, 1]);

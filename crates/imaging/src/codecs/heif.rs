@@ -1,7 +1,7 @@
 //! HEIF (ISO/IEC 23008-12), the container of HEIC and AVIF. `container.rs` reads the boxes, `properties.rs`
 //! interprets the properties of items, `decode.rs` and `compose.rs` assemble pictures, `av1.rs` and `hevc.rs`
-//! decode the planes of a coded picture, and `write.rs` writes files. The type of an item says whether the
-//! picture is HEVC (HEIC) or AV1 (AVIF); the brand of the file is not used.
+//! decode the planes of a coded picture, and `write.rs` writes files. Whether a picture is coded as HEVC
+//! (HEIC) or AV1 (AVIF) is determined by the type of its item, not by the brand of the file.
 //!
 //! Only the properties `irot` and `imir` rotate and mirror a picture. The EXIF orientation is ignored,
 //! because it is only informative (ISO/IEC 23000-22, 7.3.10): a picture without these properties is shown as

@@ -1,7 +1,7 @@
 //! ICO and CUR, the icons and cursors of Windows: a directory of pictures. Each picture is a PNG file, or a
-//! DIB that is followed by a mask. The decoder reads the largest picture. If several pictures share the
-//! largest size, it reads the one with the most bits per pixel. A picture that cannot be opened is ignored
-//! unless the file has no other picture.
+//! DIB (device-independent bitmap) that is followed by a mask. The decoder reads the largest picture. If
+//! several pictures share the largest size, it reads the one with the most bits per pixel. A picture that
+//! cannot be opened is ignored unless the file has no other picture.
 
 mod dib;
 mod encode;
@@ -17,22 +17,22 @@ use crate::format::signature::{ICO_ENTRY_BYTES, ICO_HEADER_BYTES};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// Longest side that the directory can state.
+/// The longest side that the directory of an ICO file can state, in pixels.
 const MAX_SIDE_PX: u32 = 256;
 
 fn corrupt(reason: impl Into<String>) -> Error {
     Error::Corrupt { format: "ICO", reason: reason.into() }
 }
 
-/// A picture in the directory.
+/// An entry of the directory, which describes one picture of the file.
 struct Entry<'a> {
     n_pixels: u32,
     bits: u16,
     data: &'a [u8],
 }
 
-/// Opens the largest picture of a file. If several pictures share the largest size, opens the one with the
-/// most bits per pixel.
+/// Opens the largest picture of an ICO or CUR file. If several pictures share the largest size, opens the one
+/// with the most bits per pixel.
 pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     let n_entries = u16_le(input, 4).ok_or_else(|| corrupt("the directory is cut off"))?;
     check(Limit::Parts, limits.parts.into(), n_entries.into())?;
@@ -46,8 +46,8 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
             let rest = input.get(at..)?;
             let data = &rest[..size.min(rest.len())];
             let side = |v: u8| if v == 0 { MAX_SIDE_PX } else { v.into() };
-            // This field states the depth (bits per pixel) in an icon. In a cursor, it states the position of
-            // the hot spot instead.
+            // In an icon, this field of the directory entry states the number of bits per pixel. In a cursor,
+            // the field states the position of the hot spot instead.
             let bits = if is_cursor { 0 } else { u16_le(entry, 6).unwrap_or(0) };
             Some(Entry { n_pixels: side(entry[0]) * side(entry[1]), bits, data })
         })
@@ -63,7 +63,7 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
     Err(first_error.unwrap_or_else(|| corrupt("no picture")))
 }
 
-/// Opens one picture.
+/// Opens the decoder of one picture: a PNG file, or a DIB with a mask.
 fn open_entry<'a>(data: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     if data.starts_with(b"\x89PNG") {
         return Ok(Box::new(NestedDecoder::new(png::Decoder::open(data, limits)?, Format::Ico)));

@@ -1,5 +1,6 @@
-//! JPEG 2000 (ISO/IEC 15444-1), as a JP2 file or as a bare codestream. `hayro-jpeg2000`, written in safe
-//! Rust, decodes. `openjp2`, OpenJPEG in Rust, encodes; its input is only pixels from this crate.
+//! JPEG 2000 (ISO/IEC 15444-1), as a JP2 file or as a bare codestream. The crate `hayro-jpeg2000`, written in
+//! safe Rust, decodes the pixels. The crate `openjp2`, a Rust version of OpenJPEG, encodes them; the only
+//! input of `openjp2` is pixels from this crate.
 
 mod encode;
 mod header;
@@ -54,11 +55,11 @@ impl Channels {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the boxes and the main header of the codestream. Decodes nothing.
+    /// Reads the boxes of the file and the main header of the codestream. Decodes no pixels.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jp2 = header::read(input, limits)?;
-        // The limits are checked before `hayro-jpeg2000` is called, because it allocates memory for a picture
-        // of this size.
+        // The limits are checked before `hayro-jpeg2000` is called, because the crate allocates memory for a
+        // picture of the size that the file states.
         limits.check_input(jp2.width, jp2.height, 1)?;
         let image = Image::new(input, &settings(None)).map_err(corrupt)?;
         if image.width() == 0 || image.height() == 0 {
@@ -81,8 +82,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The settings of `hayro-jpeg2000`: it tolerates defects, and decodes the lowest resolution level that is at
-/// least as large as `needed`.
+/// The settings of `hayro-jpeg2000`: the decoder tolerates defects, and decodes the lowest resolution level
+/// that is at least as large as `needed`.
 fn settings(needed: Option<Size>) -> DecodeSettings {
     DecodeSettings {
         resolve_palette_indices: true,
@@ -138,8 +139,8 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn reduce_to(&mut self, needed: Size) {
-        // `open` has already created an image of the full size. If creating a smaller image fails, the
-        // full-size image is kept.
+        // `open` has already created an image of the full size. If creating an image of a smaller size fails,
+        // the full-size image is used.
         if let Ok(image) = Image::new(self.input, &settings(Some(needed)))
             && image.width() >= needed.width.min(self.image.width())
             && image.height() >= needed.height.min(self.image.height())
@@ -168,7 +169,7 @@ impl DecodeStill for Decoder<'_> {
 }
 
 impl Decoder<'_> {
-    /// Converts pixels of `n_channels` bytes to the pixel layout of the raster.
+    /// Converts pixels of `n_channels` bytes each to the pixel layout of the raster.
     fn arrange(&self, packed: Vec<u8>, n_channels: usize, scratch: &mut Scratch) -> Vec<u8> {
         let Channels { layout, n_colors, alpha, premultiplied } = self.channels;
         if n_channels == layout.count() && !(alpha && premultiplied) {

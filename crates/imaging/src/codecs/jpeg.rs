@@ -1,5 +1,5 @@
-//! JPEG (ITU-T T.81). The crate `pixaven-jpeg`, called by `decode.rs` and `encode.rs`, codes the pixels.
-//! `header.rs` reads the markers, the tables and the metadata.
+//! JPEG (ITU-T T.81). The files `decode.rs` and `encode.rs` call the crate `pixaven-jpeg`, which decodes and
+//! encodes the pixels. `header.rs` reads the markers, the tables and the metadata.
 
 mod components;
 mod decode;
@@ -34,7 +34,7 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads all markers of the file and counts the scans.
+    /// Opens a JPEG file: reads all markers and counts the scans.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let jpeg = header::read(input, limits)?;
         crate::limits::check(crate::limits::Limit::Scans, limits.scans.into(), jpeg.n_scans.into())?;
@@ -112,8 +112,8 @@ impl DecodeStill for Decoder<'_> {
 
 impl Decoder<'_> {
     /// Converts four stored components to amounts of cyan, magenta, yellow and black ink, where 0 means no
-    /// ink. Adobe stores the inks inverted. The Adobe marker therefore has two meanings: the samples are
-    /// inverted, and the field `transform` of the marker states whether the first three components are YCbCr.
+    /// ink. An Adobe marker in the file means that the samples are stored inverted. The field `transform` of
+    /// the marker states whether the first three components are YCbCr.
     fn to_inks(&self, data: &mut [u8]) {
         if self.jpeg.transform == Transform::YCbCr {
             for pixel in data.as_chunks_mut::<4>().0 {
@@ -128,7 +128,7 @@ impl Decoder<'_> {
     }
 }
 
-/// Converts YCbCr to RGB: the full-range conversion of JFIF 1.02, in 16-bit fixed point.
+/// Converts YCbCr to RGB by the full-range formula of JFIF 1.02, in 16-bit fixed point.
 fn ycbcr_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let y = (i32::from(y) << 16) + 32_768;
     let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);

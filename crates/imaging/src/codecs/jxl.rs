@@ -1,4 +1,4 @@
-//! JPEG XL (ISO/IEC 18181). The crate `jxl` decodes; it is the decoder of the authors of the format, and two
+//! JPEG XL (ISO/IEC 18181). The crate `jxl` decodes; the authors of the format wrote this crate, and two
 //! browsers use it. The crate `jixel` encodes.
 
 mod encode;
@@ -21,7 +21,7 @@ use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::{Error, Limits, Scratch};
 
-/// The longest side that the format allows.
+/// The longest side of a JPEG XL picture that the format allows, in pixels.
 const MAX_SIDE_PX: usize = 1 << 30;
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
@@ -29,13 +29,13 @@ fn corrupt(reason: impl ToString) -> Error {
     Error::Corrupt { format: "JXL", reason: reason.to_string() }
 }
 
-/// The reason that the error for a truncated file states.
+/// The reason that the error message for a truncated file states.
 const ENDS_EARLY: &str = "the file ends early";
 
 /// A JPEG XL file whose headers were read.
 pub(super) struct Decoder<'a> {
     decoder: Box<JxlDecoder>,
-    /// The input that the decoder has not consumed yet.
+    /// The bytes of the file that the decoder has not consumed yet.
     rest: &'a [u8],
     header: Header,
     /// The kind of pixels that the decoder delivers.
@@ -78,7 +78,7 @@ impl<'a> Decoder<'a> {
         )?;
         let header = Header {
             info: describe(&info, channels, n_frames)?,
-            // The values of the orientation are the same as in EXIF.
+            // JPEG XL numbers the orientations in the same way as EXIF.
             orientation: Orientation::from_value(info.orientation as u64),
             profile,
             metadata,
@@ -91,19 +91,19 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The settings of the crate `jxl`: the orientation is not applied, alpha is straight, and the limit on
-/// samples is computed from [`Limits`].
+/// Returns the settings of the crate `jxl`. The decoder does not apply the orientation, delivers straight
+/// alpha, and refuses more samples than [`Limits`] allows.
 fn options(limits: &Limits) -> JxlDecoderOptions {
     let mut options = JxlDecoderOptions::default();
     options.adjust_orientation = false;
     options.alpha_mode = AlphaMode::Unpremultiplied;
-    // Allows three colour samples and four extra channels per pixel.
+    // This limit on samples allows three colour samples and four extra channels per pixel.
     options.sample_limit = Some(usize::try_from(limits.pixels.saturating_mul(7)).unwrap_or(usize::MAX));
     options.max_profile_level = ProfileLevel::Main10;
     options
 }
 
-/// Runs the decoder up to the basic info, which states size and channels.
+/// Runs the decoder until it has read the basic info, which states the size and the channels of the picture.
 fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error> {
     match decoder.process(rest, None, None).map_err(corrupt)? {
         Event::BasicInfo => Ok(()),
@@ -124,7 +124,8 @@ fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
         check(Limit::Frames, limits.frames.into(), n_frames as u64)?;
         match event {
             Event::BasicInfo => {
-                // The size is checked before the headers of the frames are read.
+                // The size is checked as soon as it is known, so that a picture that is too large is refused
+                // before the headers of its frames are read.
                 let (width, height) = decoder.basic_info().map(|info| info.size).unwrap_or_default();
                 limits.check_input(side(width)?, side(height)?, 1)?;
             }
@@ -137,7 +138,8 @@ fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
     }
 }
 
-/// Checks that the width or the height of a picture is within the limit of the format.
+/// Checks that the width or the height of a picture, in pixels, is within the limit of the format, and
+/// converts the value to `u32`.
 fn side(px: usize) -> Result<u32, Error> {
     match u32::try_from(px) {
         Ok(px @ 1..) if px as usize <= MAX_SIDE_PX => Ok(px),
@@ -167,7 +169,7 @@ fn describe(info: &JxlBasicInfo, channels: JxlColorType, n_frames: u32) -> Resul
     })
 }
 
-/// The ICC profile of the decoded pixels; `None` for sRGB.
+/// Returns the ICC profile of the decoded pixels, or `None` if the pixels are sRGB.
 fn profile(profile: &JxlColorProfile) -> Option<Vec<u8>> {
     if let JxlColorProfile::Simple(encoding) = profile {
         if *encoding == JxlColorEncoding::srgb(false) || *encoding == JxlColorEncoding::srgb(true) {
@@ -256,7 +258,7 @@ impl Decode for Decoder<'_> {
                 Layout::Rgba
             }
             JxlColorType::Cmyk => {
-                // JPEG XL stores inks inverted: 0 means full ink.
+                // JPEG XL stores inks inverted: the sample value 0 means full ink.
                 data.iter_mut().for_each(|ink| *ink = 255 - *ink);
                 Layout::Cmyk
             }

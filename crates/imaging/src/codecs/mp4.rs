@@ -1,10 +1,10 @@
 //! Writes MP4 (ISO/IEC 14496-12 and -15) with H.264 High, 4:2:0, BT.709, which every player supports.
-//! OpenH264 codes the pictures. OpenH264 is a C++ library, but never reads bytes of an input file: its only
-//! input is pixels from this crate. `boxes.rs` writes the boxes. This build does not read MP4.
+//! OpenH264 codes the pictures. OpenH264 is a C++ library, but no byte of an input file reaches the library:
+//! its only input is pixels from this crate. `boxes.rs` writes the boxes. This build does not read MP4.
 //!
-//! With 4:2:0 both sides are even, and OpenH264 needs at least 16 pixels on a side. If a side of the picture
-//! is odd or shorter than 16 pixels, the last column or row is repeated. The file information states the size
-//! after this enlargement.
+//! A video with 4:2:0 must have even sides, and OpenH264 needs at least 16 pixels on a side. If a side of the
+//! picture is odd or shorter than 16 pixels, the last column or row is repeated. The file information states
+//! the size after this enlargement.
 
 mod boxes;
 mod h264;
@@ -20,8 +20,8 @@ use crate::format::Format;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality that is used when the output states none. This quality gives the quantiser 24. The usual
-/// quantiser for H.264 is 23.
+/// The quality that is used if `output.quality` is not set. This quality gives the quantiser 24, which is
+/// close to 23, the usual quantiser for H.264.
 const DEFAULT_QUALITY: u8 = 70;
 
 fn failed(reason: &str) -> Error {
@@ -31,13 +31,13 @@ fn failed(reason: &str) -> Error {
 /// The encoder of an MP4 file.
 pub(super) struct Encoder {
     output: Output,
-    /// The encoder of the pictures, and the file that is written. Both are created with the first frame,
-    /// because all frames have the size of the first.
+    /// The encoder of the pictures, and the file that is written. Both are created when the first frame
+    /// arrives, because this frame determines the size of the video.
     started: Option<(Coder, Movie)>,
 }
 
 impl Encoder {
-    /// Creates an encoder without frames.
+    /// Creates an encoder that has not received a frame yet.
     pub(super) fn new(output: &Output) -> Self {
         Self { output: *output, started: None }
     }

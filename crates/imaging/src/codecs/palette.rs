@@ -5,13 +5,14 @@ use crate::{Channels, Image, Scratch};
 /// An image of at most 256 colours.
 #[derive(Debug)]
 pub(super) struct Indexed {
-    /// The colour table, at least one entry: red, green, blue, alpha.
+    /// The colour table, which has at least one entry. An entry is red, green, blue and alpha.
     pub(super) colors: Vec<[u8; 4]>,
-    /// For each pixel, the index of its colour in the table, one byte per pixel.
+    /// For each pixel, the index of its colour in the colour table, in one byte.
     pub(super) indices: Vec<u8>,
 }
 
-/// Number of slots of the hash table: eight times the number of colours, so that probe sequences stay short.
+/// The number of slots of the hash table. It is eight times the largest number of colours, so that few slots
+/// are probed for each colour.
 const N_SLOTS: usize = 2048;
 
 /// Converts an image that has at most `max_colors` (≤ 256) colours. Returns `None` for an image with more
@@ -42,7 +43,7 @@ fn index<const N: usize>(
     color: impl Fn([u8; N]) -> [u8; 4],
 ) -> Option<Vec<[u8; 4]>> {
     let mut colors: Vec<[u8; 4]> = Vec::with_capacity(max_colors);
-    // A slot contains 0 if it is free, else 1 plus the index of a colour.
+    // A slot of the hash table contains 0 if it is free, else 1 plus the index of a colour.
     let mut slots = [0u16; N_SLOTS];
     let mut last: Option<([u8; N], u8)> = None;
     for (&pixel, index) in image.data().as_chunks::<N>().0.iter().zip(indices) {
@@ -59,15 +60,15 @@ fn index<const N: usize>(
     Some(colors)
 }
 
-/// The index of a colour in the table. A colour that is not in the table is added to it. Returns `None` when
-/// the table is full.
+/// Returns the index of a colour in the colour table. If the table does not contain the colour yet, adds it.
+/// Returns `None` if the table is full.
 fn find_or_add(
     color: [u8; 4],
     max_colors: usize,
     colors: &mut Vec<[u8; 4]>,
     slots: &mut [u16; N_SLOTS],
 ) -> Option<u8> {
-    // Fibonacci hashing: the upper bits of the product depend on all bits of the colour.
+    // The slot is found by Fibonacci hashing: the upper bits of the product depend on all bits of the colour.
     let mut slot = (u32::from_le_bytes(color).wrapping_mul(0x9e37_79b9) >> 21) as usize;
     loop {
         match slots[slot] {
@@ -83,8 +84,8 @@ fn find_or_add(
     }
 }
 
-/// Sorts the table by alpha, then by brightness, so that the order does not depend on the positions of the
-/// pixels. Transparent entries come first, because a PNG then stores fewer alpha values.
+/// Sorts the colour table by alpha, then by brightness, so that the order does not depend on the positions of
+/// the pixels. Transparent entries come first, because a PNG then stores fewer alpha values.
 fn sorted(colors: &[[u8; 4]], mut indices: Vec<u8>) -> Indexed {
     let mut order: Vec<u8> = (0..colors.len()).map(|i| i as u8).collect();
     order.sort_by_key(|&i| {

@@ -35,7 +35,7 @@ use crate::{Error, Limits, Scratch};
 /// the picture is not included.
 const MAX_LIBRARY_BYTES: usize = 32 << 20;
 
-/// The warning for a picture with a wrong checksum.
+/// The text of the warning about a wrong checksum in the picture data.
 const BAD_CHECKSUM: &str = "a checksum of the PNG is wrong";
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
@@ -56,20 +56,20 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Opens a file: reads all chunks before the picture data and the types of all later chunks.
+    /// Opens a PNG file: reads all chunks before the picture data, and the types of all later chunks.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let texts = text::read(input, limits)?;
         let reader = reader(input, false).map_err(corrupt)?;
         let info = reader.info();
         check_palette(info)?;
         // The `png` crate decides from the chunks whether the file is an animation. The module `scan` must
-        // come to the same result.
+        // come to the same result, because the decoder relies on the results of both.
         let scan = info.animation_control.and_then(|_| scan::scan(input, info.width, info.height));
         let header = header(info, scan, texts);
         Ok(Self { input, reader, header, scan, canvas: None, n_read: 0 })
     }
 
-    /// The layout of a pixel, if [`PngRows`] can decode the picture; else `None`.
+    /// Returns the pixel layout if [`PngRows`] can decode the picture, else `None`.
     fn common_layout(&self) -> Option<Layout> {
         let info = self.reader.info();
         if self.scan.is_some() || info.interlaced || info.trns.is_some() || info.bit_depth != BitDepth::Eight
@@ -96,7 +96,7 @@ impl<'a> Decoder<'a> {
         Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 })
     }
 
-    /// Decodes the only picture of the file.
+    /// Decodes the only picture of the file with the `png` crate.
     fn next_still(&mut self, scratch: &mut Scratch) -> Result<Frame, Error> {
         if let Some(layout) = self.common_layout() {
             return self.next_common(layout, scratch);
@@ -118,14 +118,15 @@ impl<'a> Decoder<'a> {
         Ok(Frame { raster: Raster { width, height, layout, data }, delay_ms: 0 })
     }
 
-    /// Decodes the rows of the only picture. If a checksum is wrong, decodes again and ignores checksums,
-    /// because the picture is more important than the checksum; a warning tells the caller.
+    /// Decodes the rows of the only picture. If a checksum is wrong, decodes again without verifying
+    /// checksums and adds a warning, because a picture with a defect is better than no picture.
     fn read_still(&mut self, data: &mut [u8]) -> Result<(), DecodingError> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
                 let again = reader(self.input, true)?;
-                // The second decoder uses a chunk that the first decoder ignored because of its wrong
-                // checksum. If that chunk is `tRNS`, a pixel has more bytes than `data` has room for.
+                // The second decoder ignores checksums, so it uses a chunk that the first decoder skipped
+                // because of a wrong checksum. If that chunk is `tRNS`, the second decoder adds an alpha
+                // channel, for which `data` has no room.
                 if again.output_color_type() != self.reader.output_color_type() {
                     return Err(DecodingError::Format(error));
                 }
@@ -207,11 +208,12 @@ impl Decode for Decoder<'_> {
     }
 }
 
-/// Opens the decoder of the `png` crate for a file.
+/// Opens the decoder of the `png` crate for a file and reads the chunks before the picture data.
 fn reader(input: &[u8], ignore_checksums: bool) -> Result<Reader<'_>, DecodingError> {
     let limits = ::png::Limits { bytes: MAX_LIBRARY_BYTES };
     let mut decoder = ::png::Decoder::new_with_limits(Cursor::new(input), limits);
-    // `text.rs` reads these chunks within the limits of this crate.
+    // The `png` crate skips the chunks with texts and the ICC profile, because `text.rs` reads these chunks
+    // within the limits of this crate.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.ignore_checksums(ignore_checksums);
@@ -231,7 +233,7 @@ fn check_palette(info: &Info<'_>) -> Result<(), Error> {
     }
 }
 
-/// The header of a file, from the chunks before the picture data.
+/// Creates the header of a decoded file from the chunks before the picture data.
 fn header(png: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
     let colorspace = match png.color_type {
         ColorType::Grayscale | ColorType::GrayscaleAlpha => Colorspace::Gray,
@@ -261,7 +263,7 @@ fn header(png: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
     }
 }
 
-/// Converts the disposal method of APNG.
+/// Converts the disposal method of an APNG frame from the type of the `png` crate to the type of this crate.
 fn dispose(op: ::png::DisposeOp) -> Dispose {
     match op {
         ::png::DisposeOp::None => Dispose::Keep,
@@ -270,7 +272,8 @@ fn dispose(op: ::png::DisposeOp) -> Dispose {
     }
 }
 
-/// The delay in milliseconds. A denominator of 0 means hundredths of a second.
+/// Converts the delay of an APNG frame from a fraction of a second to milliseconds. By the standard, a
+/// denominator of 0 counts as 100.
 fn delay_ms(numerator: u16, denominator: u16) -> u32 {
     let denominator = if denominator == 0 { 100 } else { u32::from(denominator) };
     (u32::from(numerator) * 1000 + denominator / 2) / denominator

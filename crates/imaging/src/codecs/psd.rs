@@ -1,8 +1,8 @@
-//! PSD and PSB, the documents of Photoshop. Decodes the merged picture, which the file stores beside the
-//! layers, in all colour modes and depths. Layers are ignored.
+//! PSD and PSB, the documents of Photoshop. This decoder reads the merged picture, which the file stores in
+//! addition to the layers, in all colour modes and depths. The layers are ignored.
 //!
 //! The format is specified in "Adobe Photoshop File Formats Specification". PSB, the variant for large
-//! documents, has lengths of 64 bits in two places.
+//! documents, stores two of the lengths as 64-bit numbers.
 
 mod pixels;
 mod resources;
@@ -22,7 +22,7 @@ use crate::{Error, Limits, Scratch};
 /// Length of the file header in bytes. The first section follows the header.
 const HEADER_BYTES: usize = 26;
 
-/// The largest number of channels that the format allows.
+/// The largest number of channels that a PSD file may have.
 const MAX_CHANNELS: u16 = 56;
 
 fn corrupt(reason: impl Into<String>) -> Error {
@@ -36,14 +36,14 @@ fn unsupported(reason: impl Into<String>) -> Error {
 /// The colour mode: the meaning of the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// One bit per pixel; 1 is black.
+    /// Bitmap: one bit per pixel. The bit 1 means black.
     Bitmap,
     Gray,
     Indexed,
     Rgb,
-    /// Cyan, magenta, yellow and black, stored inverted.
+    /// Cyan, magenta, yellow and black. The samples are stored inverted.
     Cmyk,
-    /// Inks of any kind. The first four are interpreted as cyan, magenta, yellow and black.
+    /// Inks of any kind. The first four channels are interpreted as cyan, magenta, yellow and black.
     Multichannel,
     /// Duotone: one gray channel, printed with one to four inks. The specification does not describe the
     /// inks, so the picture is shown as gray.
@@ -52,7 +52,7 @@ enum Mode {
 }
 
 impl Mode {
-    /// The colour mode with this number in the file.
+    /// Converts the number of the colour mode in the file header.
     fn from_number(number: u16) -> Option<Self> {
         Some(match number {
             0 => Self::Bitmap,
@@ -68,14 +68,15 @@ impl Mode {
     }
 }
 
-/// A PSD file whose sections were located.
+/// A PSD file whose headers were read, with the location of the merged picture.
 pub(super) struct Decoder<'a> {
     source: Source<'a>,
     header: Header,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the header, the colour table and the image resources, and locates the merged picture.
+    /// Reads the header, the colour table and the image resources of a file, and finds where the merged
+    /// picture begins.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let u16_at = |at| u16_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
         let u32_at = |at| u32_be(input, at).ok_or_else(|| corrupt("the header is cut off"));
@@ -132,8 +133,8 @@ fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error>
     Ok((input.get(start..end).ok_or_else(truncated)?, end))
 }
 
-/// Whether the first channel after the colours is the alpha channel of the merged picture. The file states
-/// this by a negative number of layers.
+/// Whether the first channel after the colour channels is the alpha channel of the merged picture. A file
+/// with such a channel states a negative number of layers.
 fn has_merged_alpha(layers: &[u8], large: bool) -> bool {
     let at = if large { 8 } else { 4 };
     u16_be(layers, at).is_some_and(|count| count.cast_signed() < 0)
@@ -143,7 +144,8 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
     let colorspace = match source.mode {
         Mode::Bitmap | Mode::Gray | Mode::Duotone => Colorspace::Gray,
         Mode::Indexed => Colorspace::Palette,
-        // The API has no name for L*a*b*. Such a picture is decoded as RGB.
+        // The API has no name for the colour space L*a*b*. The header states RGB, because the picture is
+        // converted to RGB.
         Mode::Rgb | Mode::Lab => Colorspace::Rgb,
         Mode::Cmyk => Colorspace::Cmyk,
         Mode::Multichannel if source.n_channels < 3 => Colorspace::Gray,

@@ -4,15 +4,15 @@
 use crate::Error;
 use crate::plan::Output;
 
-/// The result of encoding at one quality.
+/// The result of encoding a picture or an animation at one quality.
 pub(crate) struct Attempt<T> {
-    /// The encoded file, in a form that the caller chooses.
+    /// The encoded file, in a form that the caller of the search chooses.
     pub(crate) result: T,
     /// Size of the encoded file in bytes.
     pub(crate) n_bytes: u64,
-    /// Whether a lower quality gives a smaller file.
+    /// Whether a lower quality would give a smaller file.
     pub(crate) lossy: bool,
-    /// Name of the format, for the error message.
+    /// The name of the format, for the error message.
     pub(crate) format: &'static str,
 }
 

@@ -20,7 +20,7 @@ pub(super) trait DecodeStill {
         None
     }
 
-    /// Decodes the picture. Called at most once.
+    /// Decodes the picture. This method is called at most once.
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error>;
 }
 
@@ -31,7 +31,7 @@ pub(super) struct StillDecoder<D> {
 }
 
 impl<D: DecodeStill> StillDecoder<D> {
-    /// Wraps a decoder whose picture was not decoded yet.
+    /// Wraps a decoder that has not decoded its picture yet.
     pub(super) fn new(decoder: D) -> Self {
         Self { decoder, done: false }
     }

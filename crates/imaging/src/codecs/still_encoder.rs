@@ -11,8 +11,8 @@ use crate::{Error, Image, Scratch};
 /// The type of a function that encodes one picture and returns the complete file.
 type EncodeStill = fn(&Image, &Output, &Metadata, &mut Scratch) -> Result<Encoded, Error>;
 
-/// Encodes the only frame by calling a function. If the output has `max_bytes`, searches for the highest
-/// quality at which the file is not larger.
+/// Encodes the only frame by calling a function. If `output.max_bytes` is set, searches for the highest
+/// quality at which the file has at most that many bytes.
 pub(super) struct StillEncoder {
     encode: EncodeStill,
     output: Output,
@@ -21,7 +21,7 @@ pub(super) struct StillEncoder {
 }
 
 impl StillEncoder {
-    /// Creates an encoder to which no frame was pushed yet.
+    /// Creates an encoder that has not received its frame yet.
     pub(super) fn new(encode: EncodeStill, output: &Output, metadata: Metadata) -> Self {
         Self { encode, output: *output, metadata, encoded: None }
     }

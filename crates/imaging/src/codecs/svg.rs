@@ -55,18 +55,18 @@ fn unsupported(reason: &str) -> Error {
     Error::Unsupported { format: "SVG", reason: reason.to_owned() }
 }
 
-/// A parsed document.
+/// An SVG document that was parsed.
 pub(super) struct Decoder {
     header: Header,
     limits: Limits,
-    /// The document as a tree; `None` after the tree was drawn.
+    /// The parsed document as a tree. `None` after the tree was drawn.
     tree: Option<Tree>,
-    /// The size at which the document is drawn.
+    /// The size in pixels at which the document is drawn.
     needed: Size,
 }
 
 impl Decoder {
-    /// Parses the whole document. Draws nothing. `open_picture` opens the raster images that the document
+    /// Parses the whole document, but draws nothing. `open_picture` opens the raster images that the document
     /// contains.
     pub(super) fn open(input: &[u8], limits: &Limits, open_picture: OpenDecoder) -> Result<Self, Error> {
         let text = source::text(input)?;
@@ -105,8 +105,8 @@ fn header(size: Size, warnings: Vec<String>) -> Header {
     }
 }
 
-/// Converts a parser error. Exceeding the limit on nodes becomes an error of the limit; every other parser
-/// error means that the document is malformed.
+/// Converts an error of the XML parser. If the document has more nodes than allowed, the result is
+/// [`Error::Limit`]. Every other parser error means that the document is malformed.
 fn refused(error: roxmltree::Error, limits: &Limits) -> Error {
     match error {
         roxmltree::Error::NodesLimitReached => {
@@ -131,8 +131,8 @@ fn options<'a>(pictures: &'a Pictures<'_>) -> Options<'a> {
 /// Runs code of `usvg` or `resvg` and converts a panic to an error. Both libraries can panic on extreme
 /// numbers in a document.
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
-    // The panic is caught because a decoder of this crate must not panic on any input. The values that the
-    // panic left in an unknown state are dropped and not used again.
+    // The panic is caught because a decoder of this crate must not panic on any input. The panic can leave
+    // values in an unknown state, but these values are dropped and never used again.
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| corrupt("it has numbers that cannot be drawn"))
 }
 
@@ -161,8 +161,8 @@ impl DecodeStill for Decoder {
     }
 }
 
-/// Converts all pixels from premultiplied to straight alpha. This loop is four times as fast on translucent
-/// pixels as [`crate::alpha::unpremultiply`] on each pixel.
+/// Converts all pixels from premultiplied to straight alpha. On translucent pixels, this loop is four times
+/// as fast as calling [`crate::alpha::unpremultiply`] for each pixel.
 fn unpremultiply_all(data: &mut [u8]) {
     for pixel in data.as_chunks_mut::<4>().0 {
         let alpha = u32::from(pixel[3]);

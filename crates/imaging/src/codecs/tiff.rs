@@ -2,7 +2,7 @@
 //! `page.rs` the tags. `compression.rs`, `ccitt.rs` and `jpeg.rs` decompress, `picture.rs` assembles strips
 //! and tiles, and `color.rs` converts samples to colours. `encode.rs` writes files.
 //!
-//! Of a file with several pictures, the decoder reads the first one that is neither a reduced-resolution
+//! If a file has several pictures, the decoder reads the first picture that is neither a reduced-resolution
 //! picture nor a mask. Pages are not frames of an animation, so `frames` is 1.
 //!
 //! Not supported: SGI LogLuv, LERC, colour filter arrays, and more than four inks. The error for such a file
@@ -44,24 +44,24 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "TIFF", reason: reason.into() }
 }
 
-/// A decoded strip or tile: samples of 8 bits, `n` per pixel, in rows without padding. If the file is
-/// truncated, `samples` contains only the samples that were decoded.
+/// A decoded strip or tile. Each sample has 8 bits, a pixel has `n` samples, and rows have no padding. If the
+/// file is truncated, `samples` contains only the samples that were decoded.
 struct Block {
     samples: Vec<u8>,
     n: usize,
     width: usize,
-    /// Whether the data of the strip or tile were complete.
+    /// Whether the file contained all data of the strip or tile.
     complete: bool,
 }
 
-/// A TIFF file whose directories were read.
+/// A TIFF file whose tags were read.
 pub(super) struct Decoder<'a> {
     picture: Picture<'a>,
     header: Header,
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the directories until the picture is found, and the tags of the picture.
+    /// Searches the directories of the file for the picture to decode, and reads the tags of this picture.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let (file, first) = File::open(input)?;
         let directory = main_directory(&file, first, limits)?;
@@ -90,8 +90,8 @@ impl DecodeStill for Decoder<'_> {
     }
 }
 
-/// The directory of the first picture that is neither a reduced-resolution picture nor a mask. If there is no
-/// such picture, the first directory.
+/// Returns the directory of the first picture that is neither a reduced-resolution picture nor a mask. If
+/// there is no such picture, returns the first directory.
 fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Directory, Error> {
     let mut directory = file.directory(first, limits)?;
     if is_main(file, &directory) {
@@ -103,8 +103,8 @@ fn main_directory(file: &File<'_>, first: u64, limits: &Limits) -> Result<Direct
         match file.directory(directory.next, limits) {
             Ok(next) if is_main(file, &next) => return Ok(next),
             Ok(next) => directory = next,
-            // The search ends at a directory that cannot be read, because this directory has the offset of
-            // the next one.
+            // The search ends at a directory that cannot be read, because the offset of the next directory is
+            // stored in this directory.
             Err(_) => break,
         }
     }
@@ -118,7 +118,7 @@ fn is_main(file: &File<'_>, directory: &Directory) -> bool {
     !reduced_or_mask && !old_reduced && directory.find(256).is_some()
 }
 
-/// The header of a file, from the tags of the picture.
+/// Creates the header of a decoded file from the tags of the picture.
 fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) -> Result<Header, Error> {
     let bytes_of_tag = |tag| match directory.find(tag).map(|entry| file.bytes_of(entry)) {
         Some(bytes) if !bytes.is_empty() => {
@@ -129,7 +129,8 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
     };
     let colorspace = match page.photometric {
         Photometric::WhiteIsZero | Photometric::BlackIsZero => Colorspace::Gray,
-        // The API has no name for L*a*b*. Such a picture is decoded as RGB.
+        // The API has no name for the colour space L*a*b*. The header states RGB, because the picture is
+        // converted to RGB.
         Photometric::Rgb | Photometric::Lab | Photometric::IccLab => Colorspace::Rgb,
         Photometric::Palette => Colorspace::Palette,
         Photometric::Inks => Colorspace::Cmyk,
@@ -150,7 +151,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
             alpha: page.alpha.is_some(),
         },
         orientation: Orientation::from_value(directory.number(file, 274).unwrap_or(1)),
-        // L*a*b* pixels are converted to sRGB by a fixed formula, so their profile is ignored.
+        // L*a*b* pixels are converted to sRGB by a fixed formula, so the ICC profile of the file is ignored.
         profile: if is_lab { None } else { bytes_of_tag(34_675)? },
         metadata: Metadata {
             exif: exif::ExifFields::read(file, directory, limits)?.into_block(),

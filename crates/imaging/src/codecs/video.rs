@@ -4,11 +4,12 @@
 use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
 
-/// The duration in milliseconds of a frame whose delay is 0. Browsers show a GIF frame with a delay of 0 for
-/// the same time. Video players would skip a frame of 0 ms.
+/// The duration in milliseconds of a frame whose delay is 0. The value is the time for which browsers show a
+/// GIF frame with a delay of 0. A video frame must have a duration above 0, because players skip a frame of 0
+/// ms.
 const ZERO_DELAY_MS: u32 = 100;
 
-/// Converts the delay of a frame to its duration in milliseconds, which is at least 1.
+/// Converts the delay of a frame to its duration in the video, in milliseconds. The duration is at least 1.
 pub(super) fn duration_ms(delay_ms: u32) -> u32 {
     if delay_ms == 0 { ZERO_DELAY_MS } else { delay_ms }
 }

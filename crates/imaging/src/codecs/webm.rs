@@ -18,21 +18,23 @@ use crate::format::Format;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality that is used when the output states none. It is lower than for a still picture, because a
-/// frame is visible only for a short time, and because every frame is coded as a key frame.
+/// The quality that is used if `output.quality` is not set. It is lower than the quality of a still WebP
+/// picture, because a frame is visible only for a short time, and because a changed frame is always coded as
+/// a key frame, which needs many bytes.
 const DEFAULT_QUALITY: u8 = 65;
 
 /// The encoder of a WebM file.
 pub(super) struct Encoder {
     output: Output,
-    /// The file. Created with the first frame, because all frames have the size of the first.
+    /// The file. It is created when the first frame arrives, because this frame determines the size of the
+    /// video.
     movie: Option<Movie>,
-    /// The previous frame.
+    /// The frame that was pushed last. `None` before the first frame.
     previous: Option<Image>,
 }
 
 impl Encoder {
-    /// Creates an encoder without frames.
+    /// Creates an encoder that has not received a frame yet.
     pub(super) fn new(output: &Output) -> Self {
         Self { output: *output, movie: None, previous: None }
     }

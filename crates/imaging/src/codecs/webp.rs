@@ -1,5 +1,5 @@
-//! WebP (RFC 9649). The crate `image-webp`, written in Rust, decodes. libwebp, written in C, encodes; its
-//! only input is pixels from this crate.
+//! WebP (RFC 9649). The crate `image-webp`, written in Rust, decodes the pixels. The library libwebp, written
+//! in C, encodes them; the only input of libwebp is pixels from this crate.
 
 mod container;
 mod decode;
@@ -62,7 +62,7 @@ fn describe(container: &Container<'_>) -> ImageInfo {
         height: container.height,
         colorspace: if container.lossy { Colorspace::YCbCr } else { Colorspace::Rgb },
         interlaced: false,
-        // Lossy WebP always has this chroma subsampling.
+        // A lossy WebP picture always has chroma subsampling 4:2:0.
         sampling: container.lossy.then(|| "4:2:0".to_owned()),
         depth: if container.alpha { 32 } else { 24 },
         quality: None,

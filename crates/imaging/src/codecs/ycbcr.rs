@@ -3,8 +3,8 @@
 
 use crate::{Channels, Image};
 
-/// Planes of one byte per sample, without padding. The chroma planes have the size of the luma plane, or half
-/// of its columns and rows, rounded up.
+/// The planes of a picture, with one byte per sample and without padding. The chroma planes have the size of
+/// the luma plane, or half of its columns and rows, rounded up.
 #[derive(Debug, Clone)]
 pub(super) struct Ycbcr {
     pub(super) width: usize,
@@ -30,7 +30,7 @@ impl Ycbcr {
         }
     }
 
-    /// The alpha channel of an image as a gray picture; `None` when the image is opaque.
+    /// Returns the alpha channel of an image as a gray picture, or `None` if the image is opaque.
     pub(super) fn alpha_of(image: &Image) -> Option<Self> {
         if image.channels() != Channels::Rgba {
             return None;
@@ -60,8 +60,8 @@ impl Ycbcr {
         Self { width, height, luma, chroma: Some(chroma), halved }
     }
 
-    /// Copies the part of `width` × `height` pixels at (`left`, `top`). Beyond the edge of the picture, the
-    /// last column and row are repeated.
+    /// Copies the part of `width` × `height` pixels whose upper left corner is at (`left`, `top`). If the
+    /// part extends beyond the picture, the last column and row of the picture are repeated.
     pub(super) fn tile(&self, left: usize, top: usize, width: usize, height: usize) -> Self {
         let copy_part =
             |plane: &[u8], (columns, rows): (usize, usize), [left, top, width, height]: [usize; 4]| {
@@ -99,15 +99,15 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
 }
 
-/// Computes a chroma sample for a group of `1 << (shift - 16)` pixels. `sums` contains the sums of their red,
-/// green and blue values.
+/// Computes one chroma sample for a group of `1 << (shift - 16)` pixels. `sums` contains the sums of the red,
+/// green and blue values of these pixels.
 fn difference(sums: [i32; 3], weights: [i32; 3], shift: u32) -> u8 {
     let sum: i32 = sums.iter().zip(weights).map(|(&sum, weight)| sum * weight).sum();
     (((sum + (1 << (shift - 1))) >> shift) + 128).clamp(0, 255) as u8
 }
 
-/// The chroma planes for 4:2:0: each sample is the mean of two by two pixels. If the number of columns or
-/// rows is odd, the pixels of the last column or row count twice.
+/// Computes the chroma planes for 4:2:0. Each sample is the mean of two by two pixels. If the number of
+/// columns or rows is odd, the pixels of the last column or row count twice.
 fn halved_chroma<const N: usize>(pixels: &[[u8; N]], width: usize) -> [Vec<u8>; 2] {
     let n = pixels.len().div_ceil(2);
     let mut planes = [Vec::with_capacity(n), Vec::with_capacity(n)];

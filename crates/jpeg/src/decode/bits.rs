@@ -1,18 +1,18 @@
 //! Reads the bits of entropy-coded data and removes stuffed zero bytes. The data ends at a marker or at the
 //! end of the file. After the end of the data, the reader returns zeros, as other JPEG libraries do.
 
-/// Reads bits, the most significant bit of each byte first.
+/// A reader that returns the bits of entropy-coded data, the most significant bit of each byte first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
-    /// Offset of the next byte that is not in `window` yet.
+    /// The offset of the next byte of the data that is not in `window` yet.
     at: usize,
-    /// The next bits of the data, left-aligned. Only the first `n` bits are valid; the bits after them are
-    /// zero or already the correct data.
+    /// The next bits of the data, left-aligned. Only the first `n` bits are valid. The bits after the valid
+    /// bits are either zero or already the correct data.
     window: u64,
     /// How many bits of `window` are valid, at most 63.
     n: u32,
-    /// The number of zero bits that were added after the end of the data.
+    /// The number of zero bits that were added to the window after the end of the data.
     padding: u64,
 }
 
@@ -22,7 +22,7 @@ impl<'a> BitReader<'a> {
         Self { data, at, window: 0, n: 0, padding: 0 }
     }
 
-    /// Fills the window with at least 56 valid bits.
+    /// Reads bytes into the window until it has at least 56 valid bits.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
         if let Some(next) = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -46,7 +46,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// Fills the window byte by byte. This slow path is necessary near a 0xff byte and near the end of the
+    /// Fills the window byte by byte. This slow method is necessary near a 0xff byte and near the end of the
     /// data. The method takes and returns `self` by value, so that the fields stay in registers on the fast
     /// path.
     #[cold]
@@ -72,7 +72,8 @@ impl<'a> BitReader<'a> {
         self
     }
 
-    /// Returns the next bits, left-aligned. At least as many bits are valid as the last refill guarantees.
+    /// Returns the window: the next bits of the data, left-aligned. At least as many bits are valid as the
+    /// last refill guarantees.
     #[inline(always)]
     pub(super) fn window(&self) -> u64 {
         self.window
@@ -112,14 +113,14 @@ impl<'a> BitReader<'a> {
         *self = Self::new(self.data, at);
     }
 
-    /// Returns the whole file, for the search of a marker.
+    /// Returns the bytes of the whole file, so that the caller can search for a marker.
     pub(super) fn data(&self) -> &'a [u8] {
         self.data
     }
 }
 
-/// Returns whether one of the eight bytes is 0xff. This is the common bit trick that finds a zero byte,
-/// applied to the complement of `word`.
+/// Returns whether one of the eight bytes of `word` is 0xff. The function applies the usual bit trick that
+/// finds a zero byte to the complement of `word`.
 #[inline(always)]
 fn has_ff(word: u64) -> bool {
     let low = u64::from_ne_bytes([0x01; 8]);

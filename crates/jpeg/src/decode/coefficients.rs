@@ -1,11 +1,12 @@
-//! Stores the coefficients of progressive scans, and selects which coefficients are stored.
+//! Stores the coefficients of progressive scans, and selects which coefficients are needed and therefore
+//! stored.
 
 use super::idct::{Group, LANES};
 use super::layout::{ComponentSizes, Layout};
 use super::markers::Scan;
 use crate::tables::{is_low_frequency, natural_index};
 
-/// The coefficients of one component, from all scans that were decoded.
+/// The stored coefficients of one component, collected from all scans that were decoded.
 #[derive(Debug)]
 pub(super) struct Coefficients {
     /// The stored coefficients, block by block.
@@ -13,7 +14,7 @@ pub(super) struct Coefficients {
     /// For each block, a mask of its nonzero coefficients in zigzag order.
     pub(super) nonzero: Vec<u64>,
     pub(super) blocks_per_row: usize,
-    /// The mask of the stored coefficients in zigzag order. It is the same for all blocks.
+    /// A mask, in zigzag order, of the coefficients that are stored. The mask is the same for all blocks.
     pub(super) kept: u64,
     /// For each coefficient in zigzag order, its index among the stored coefficients of a block.
     pub(super) slots: [u8; 64],
@@ -62,7 +63,7 @@ impl Coefficients {
     }
 }
 
-/// Returns whether the reduced blocks of the component need any coefficient of the scan.
+/// Returns whether the reduced blocks of the component need any coefficient that the scan contains.
 pub(super) fn keeps_any_of(sizes: &ComponentSizes, scan: &Scan) -> bool {
     (scan.first..=scan.last).any(|k| is_low_frequency(k, sizes.block_width, sizes.block_height))
 }

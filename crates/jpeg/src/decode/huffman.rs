@@ -12,8 +12,8 @@ const LOOKUP_BITS: u32 = 10;
 /// The number of index bits of the lookup table for [`SkippedCodes`].
 const SKIP_BITS: u32 = 12;
 
-/// One Huffman code and the value that follows it. For a coefficient, the symbol is a run of zeros and a
-/// size.
+/// One Huffman code and the value that follows the code. For a coefficient, the symbol of the code contains a
+/// run of zeros and the size of the value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CodedValue {
     /// The number of bits of the code and the value together.
@@ -24,8 +24,8 @@ pub(super) struct CodedValue {
     pub(super) run: u32,
 }
 
-/// A [`CodedValue`] in 16 bits: `total` in 5 bits, `size` in 4 bits and `run` in 4 bits. The value is 0 for a
-/// code that is longer than the index of the lookup table.
+/// A [`CodedValue`] in 16 bits: `total` in 5 bits, `size` in 4 bits and `run` in 4 bits. All 16 bits are 0 if
+/// the code is longer than the index of the lookup table.
 #[derive(Debug, Clone, Copy, Default)]
 struct PackedCode(u16);
 
@@ -42,8 +42,8 @@ impl PackedCode {
 }
 
 /// Several consecutive codes whose values are not needed, in 16 bits: their total number of bits (5 bits),
-/// the number of coefficients passed (7 bits), and whether the last code ends the block (1 bit). The value is
-/// 0 if the index contains no complete code.
+/// the number of coefficients that they cover (7 bits), and whether the last code ends the block (1 bit). All
+/// 16 bits are 0 if the index of the lookup table contains no complete code.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SkippedCodes(u16);
 
@@ -54,7 +54,8 @@ impl SkippedCodes {
         u32::from(self.0) & 31
     }
 
-    /// Returns the number of coefficients passed. The end-of-block code counts as one coefficient.
+    /// Returns the number of coefficients that the codes cover. The end-of-block code counts as one
+    /// coefficient.
     #[inline(always)]
     pub(super) fn n_passed(self) -> usize {
         usize::from(self.0 >> 5 & 127)
@@ -67,7 +68,7 @@ impl SkippedCodes {
     }
 }
 
-/// One Huffman table, prepared for decoding.
+/// One Huffman table in the form that the decoder uses.
 #[derive(Debug, Clone)]
 pub(super) struct HuffmanTable {
     lookup: Box<[PackedCode; 1 << LOOKUP_BITS]>,
@@ -80,7 +81,7 @@ pub(super) struct HuffmanTable {
 }
 
 impl HuffmanTable {
-    /// Builds the lookup tables. Fails if a length has more codes than are possible.
+    /// Builds the lookup tables. Fails if the table has more codes of a length than are possible.
     pub(super) fn new(spec: HuffmanSpec<'_>) -> Result<Self, Error> {
         let mut table = Self {
             lookup: Box::new([PackedCode::default(); 1 << LOOKUP_BITS]),
@@ -117,7 +118,7 @@ impl HuffmanTable {
         }
     }
 
-    /// Returns the code at the top of the window with the run and size of its value.
+    /// Returns the code at the start of `window`, with the run and the size of the value that follows.
     #[inline(always)]
     pub(super) fn lookup(&self, window: u64) -> CodedValue {
         let coded = self.lookup[(window >> (64 - LOOKUP_BITS)) as usize];
@@ -139,7 +140,8 @@ impl HuffmanTable {
         CodedValue::new(16, 0)
     }
 
-    /// Consumes a code that has no value after it. Returns the run and the size in its symbol.
+    /// Consumes the next code, which has no value after it. Returns the run and the size that the symbol of
+    /// the code contains.
     #[inline(always)]
     pub(super) fn symbol(&self, bits: &mut BitReader<'_>) -> (u32, u32) {
         bits.refill_for_one();
@@ -148,8 +150,8 @@ impl HuffmanTable {
         (coded.run, coded.size)
     }
 
-    /// Builds the lookup table for [`HuffmanTable::skip`]. Building costs time, so the table is worthwhile
-    /// only for larger images.
+    /// Builds the lookup table for [`HuffmanTable::skip`]. Building the table takes time, so the table saves
+    /// time only for larger images.
     pub(super) fn prepare_skip(&mut self) {
         if self.skip.is_none() {
             let mut skip = Box::new([SkippedCodes::default(); 1 << SKIP_BITS]);
@@ -182,7 +184,7 @@ impl HuffmanTable {
         SkippedCodes((total | n_passed << 5 | u32::from(ends_block) << 12) as u16)
     }
 
-    /// Returns the consecutive codes at the top of the window. The values of these codes are not decoded.
+    /// Returns the consecutive codes at the start of `window`. The values of these codes are not decoded.
     #[inline(always)]
     pub(super) fn skip(&self, window: u64) -> SkippedCodes {
         self.skip
@@ -192,27 +194,29 @@ impl HuffmanTable {
 }
 
 impl CodedValue {
-    /// Creates the entry for a code of the given length. The symbol contains the run and the size.
+    /// Creates the entry of the lookup table for a code of the given length. The symbol contains the run and
+    /// the size.
     fn new(length: u32, symbol: u8) -> Self {
         let size = u32::from(symbol & 15);
         Self { total: length + size, size, run: u32::from(symbol >> 4) }
     }
 
-    /// Whether no more coefficients follow in the block. Exception: a run of 15 without a value means 16
-    /// zeros.
+    /// Whether this code ends the block, so that no more coefficients follow. Every code without a value ends
+    /// the block, except a run of 15, which means 16 zero coefficients.
     #[inline(always)]
     pub(super) fn ends_block(self) -> bool {
         self.size == 0 && self.run != 15
     }
 
-    /// Extracts the value after the code at the top of the window. By T.81 table F.1, a value whose first bit
-    /// is 1 is positive, and a value whose first bit is 0 is negative.
+    /// Extracts the value that follows the code at the start of `window`. By T.81 table F.1, a value whose
+    /// first bit is 1 is positive, and a value whose first bit is 0 is negative.
     #[inline(always)]
     pub(super) fn value(self, window: u64) -> i32 {
         let bits = window << (self.total - self.size);
         let value = (bits >> 1 >> (63 - self.size)) as i32;
         let negative = i32::from(bits >> 63 == 0);
-        // If the size is 0, the result is 0 - 1 + 1 = 0.
+        // If the size is 0, then `value` is 0 and `negative` is 0 or 1. The result is 0 in both cases,
+        // because `(1 << 0) - 1` is 0.
         value - negative * ((1 << self.size) - 1)
     }
 }

@@ -1,6 +1,6 @@
-//! The inverse DCT of T.81 A.3.3, from coefficients to samples, in full and in reduced sizes. An N-point
-//! inverse transform of the first N coefficients gives the block reduced to N/8 of its size, with all the
-//! detail that this size can show.
+//! The inverse DCT of T.81 A.3.3, from coefficients to samples, in full and in reduced sizes. An inverse
+//! transform with N points that uses only the first N coefficients gives the block reduced to N/8 of its
+//! size. The reduced block has all the detail that its size can show.
 //!
 //! Each transform handles eight blocks. Every array holds the values of the eight blocks side by side, so
 //! that each operation becomes a vector operation. Arithmetic uses 32-bit floats: exact enough to give the
@@ -22,12 +22,14 @@ impl Group {
     pub(super) const EMPTY: Self = Self([[0; LANES]; 64]);
 }
 
-/// The factor of each coefficient: its quantisation step times the constant factors of the inverse transform.
+/// The factor of each coefficient, which is the product of its quantisation step and the constant factors of
+/// the inverse transform.
 #[derive(Debug, Clone)]
 pub(super) struct Weights([f32; 64]);
 
-/// Transforms a group of eight blocks into `block_height` rows of `LANES * block_width` samples. Rows begin
-/// at multiples of the stride.
+/// The type of a function that transforms a group of eight blocks into `block_height` rows of `LANES *
+/// block_width` samples. The last argument is the stride, which is the distance between the starts of two
+/// rows in samples.
 pub(super) type Transform = fn(&Group, &Weights, &mut [u8], usize);
 
 /// Returns the constant factor of coefficient `k` in an inverse transform to `side` samples.
@@ -35,7 +37,7 @@ fn weight(side: usize, k: usize) -> f32 {
     let basis = |angle: f64| (angle * std::f64::consts::PI).cos() as f32;
     let half = if k == 0 { 0.5 * FRAC_1_SQRT_2 } else { 0.5 };
     match (side, k) {
-        // The scale factors of the fast DCT by Arai, Agui and Nakajima.
+        // These are the scale factors of the fast DCT by Arai, Agui and Nakajima (1988).
         (8, 1..) => 0.5 * basis(k as f64 / 16.0),
         (6, 4) | (3, 2) => half * 0.5,
         (6, 2) | (3, 1) => half * basis(1.0 / 6.0),
@@ -45,7 +47,7 @@ fn weight(side: usize, k: usize) -> f32 {
 }
 
 impl Weights {
-    /// Computes the factors of all coefficients from a quantisation table in natural order.
+    /// Computes the factors of all coefficients from a quantisation table in natural (row-major) order.
     pub(super) fn new(quantisation: &[u16; 64], block_width: usize, block_height: usize) -> Self {
         let mut weights = [0.0; 64];
         for (place, value) in weights.iter_mut().enumerate() {
@@ -100,8 +102,8 @@ fn inverse_dct_1d<const N: usize>(c: [f32; 8]) -> [f32; 8] {
     out
 }
 
-/// Combines the even part and the odd part of a transform. The sums become the first half of the samples; the
-/// differences become the second half in reverse order.
+/// Combines the even part and the odd part of an inverse transform. The sums become the first half of the
+/// samples; the differences become the second half in reverse order.
 #[inline(always)]
 fn butterfly<const N: usize, const HALF: usize>(out: &mut [f32; 8], even: [f32; HALF], odd: [f32; HALF]) {
     for i in 0..HALF {
@@ -177,8 +179,8 @@ fn transform_impl<const X: usize, const Y: usize>(
     }
 }
 
-/// Adds the level shift (T.81 A.3.1), clamps to 0–255 and rounds. The addition of 2²³ leaves the nearest
-/// integer in the lowest bits of the float.
+/// Adds the level shift (T.81 A.3.1) to a sample, clamps the sum to 0–255 and rounds it. After 2²³ is added,
+/// the lowest bits of the float are the nearest integer.
 #[inline(always)]
 fn to_sample(value: f32) -> u8 {
     let value = value + 128.0;
@@ -197,7 +199,7 @@ macro_rules! select {
     };
 }
 
-/// Returns the transform function for blocks of this size: 1–6 or 8 samples along each axis.
+/// Returns the transform function for blocks of this size. A block has 1–6 or 8 samples along each axis.
 pub(super) fn select_transform(block_width: usize, block_height: usize) -> Transform {
     select!(block_width, block_height; 1 2 3 4 5 6 8)
 }
@@ -206,8 +208,8 @@ pub(super) fn select_transform(block_width: usize, block_height: usize) -> Trans
 mod tests {
     use super::*;
 
-    /// Computes the reduced inverse transform by its definition, with the first coefficients of an 8-point
-    /// transform, in `f64`.
+    /// Computes one sample of the reduced inverse transform by its mathematical definition, with the first
+    /// coefficients of an 8-point transform, in `f64`.
     fn definition(coefs: &[i32; 64], block_width: usize, block_height: usize, x: usize, y: usize) -> f64 {
         let basis = |side: usize, k: usize, n: usize| {
             let scale = if k == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn every_block_size_matches_the_definition_after_rounding() {
+    fn inverse_dct_of_every_block_size_matches_its_definition_after_rounding() {
         let mut state = 1_u32;
         let mut random = |range: i32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,10 +1,10 @@
-//! Computes the sizes of a frame: the number of blocks, the samples per reduced block, and the upsampling
-//! from samples to pixels.
+//! Computes the sizes of a frame: the number of blocks, the samples per reduced block, and how many pixels
+//! each sample becomes.
 
 use super::Scale;
 use super::markers::Frame;
 
-/// The possible widths and heights of a reduced block in samples, the largest first.
+/// The possible widths and heights of a reduced block in samples, in descending order.
 const BLOCK_SIDES: [usize; 7] = [8, 6, 5, 4, 3, 2, 1];
 
 /// How the samples of a component are upsampled to pixels, along one axis.
@@ -14,8 +14,8 @@ pub(super) enum Upsampling {
     None,
     /// Each sample becomes two pixels by the triangle filter that other JPEG libraries use.
     Double,
-    /// Samples are repeated. The first number is a count of pixels; the second number is the count of samples
-    /// that become these pixels.
+    /// Samples are repeated. `Ratio(n_pixels, n_samples)` means that `n_samples` samples become `n_pixels`
+    /// pixels.
     Ratio(usize, usize),
 }
 
@@ -39,7 +39,7 @@ pub(super) struct ComponentSizes {
     pub(super) upsampling_y: Upsampling,
 }
 
-/// Sizes of a frame and of all its components.
+/// The sizes of a frame and of all its components.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     /// The size of the reduced image in pixels.
@@ -50,7 +50,7 @@ pub(super) struct Layout {
     pub(super) components: Vec<ComponentSizes>,
 }
 
-/// The sizes of one component along one axis.
+/// The sizes of one component along one axis, horizontal or vertical.
 struct Axis {
     block_side: usize,
     n_blocks: usize,
@@ -98,8 +98,8 @@ impl Layout {
     }
 }
 
-/// Selects the largest block side that does not exceed the side that the output needs. A subsampled chroma
-/// component then keeps its detail in a reduced image and needs no upsampling.
+/// Selects the largest block side, in samples, that does not exceed the side that the output needs. A
+/// subsampled chroma component then keeps its detail in a reduced image and needs no upsampling.
 fn axis(full: usize, factor: usize, max_factor: usize, eighths: usize) -> Axis {
     let needed = eighths * max_factor;
     let block_side = BLOCK_SIDES

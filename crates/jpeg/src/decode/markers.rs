@@ -37,7 +37,7 @@ pub struct Frame {
     pub height: u32,
     /// How the coefficients are coded.
     pub coding: Coding,
-    /// One to four components.
+    /// The components of the frame; there are one to four.
     pub components: Vec<Component>,
 }
 
@@ -63,10 +63,11 @@ pub(super) struct Scan {
     pub(super) low: u32,
 }
 
-/// The tables that apply at the current position of the file.
+/// The quantisation and Huffman tables and the restart interval that apply at the current position in the
+/// file.
 #[derive(Debug, Clone)]
 pub(super) struct Tables {
-    /// Quantisation tables in natural order.
+    /// The quantisation tables, in natural (row-major) order.
     pub(super) quantisation: [Option<[u16; 64]>; 4],
     pub(super) dc: [Option<Arc<HuffmanTable>>; 4],
     pub(super) ac: [Option<Arc<HuffmanTable>>; 4],
@@ -75,7 +76,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// The tables that apply before any segment of the file has defined a table.
+    /// Creates the tables that apply before a segment of the file defines a table.
     pub(super) fn new() -> Result<Self, Error> {
         let table =
             |codes: &HuffmanSpec<'static>| HuffmanTable::new(*codes).map(|table| Some(Arc::new(table)));
@@ -87,7 +88,7 @@ impl Tables {
         })
     }
 
-    /// Reads the body of a DQT segment.
+    /// Reads the body of a DQT segment, which contains quantisation tables.
     pub(super) fn read_quantisation(&mut self, mut body: &[u8]) -> Result<(), Error> {
         while let Some((&head, rest)) = body.split_first() {
             let wide = head >> 4 != 0;
@@ -109,7 +110,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Reads the body of a DHT segment.
+    /// Reads the body of a DHT segment, which contains Huffman tables.
     pub(super) fn read_huffman(&mut self, mut body: &[u8]) -> Result<(), Error> {
         while let Some((&[head, ref counts @ ..], rest)) = body.split_first_chunk::<17>() {
             let n_symbols: usize = counts.iter().map(|&count| usize::from(count)).sum();
@@ -124,7 +125,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Reads the body of a DRI segment.
+    /// Reads the body of a DRI segment, which states the restart interval.
     pub(super) fn read_restart_interval(&mut self, body: &[u8]) {
         if let Some(&[high, low]) = body.first_chunk() {
             self.restart_interval = u16::from_be_bytes([high, low]).into();
@@ -132,7 +133,7 @@ impl Tables {
     }
 }
 
-/// Reads the body of the SOF segment with the given marker.
+/// Reads the body of the SOF segment (frame header) that has the given marker.
 pub(super) fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
     let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
         return Err(Error::Corrupt("the frame header is too short"));
@@ -171,7 +172,7 @@ pub(super) fn read_frame(marker: u8, body: &[u8]) -> Result<Frame, Error> {
     Ok(Frame { width, height, coding, components })
 }
 
-/// Reads the body of a SOS segment.
+/// Reads the body of an SOS segment (scan header).
 pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
     const SHORT: Error = Error::Corrupt("a scan header is too short");
     let (&n_components, rest) = body.split_first().ok_or(SHORT)?;
@@ -209,7 +210,7 @@ pub(super) fn read_scan(frame: &Frame, body: &[u8]) -> Result<Scan, Error> {
 }
 
 /// Finds the next marker at or after offset `at`. Returns its code and the offset after it. Skips bytes that
-/// are not a marker.
+/// do not belong to a marker.
 pub(super) fn next_marker(data: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let start = at + memchr::memchr(0xff, data.get(at..)?)?;

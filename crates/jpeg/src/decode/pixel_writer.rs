@@ -1,7 +1,7 @@
 //! Converts samples to pixels, row by row: upsamples the subsampled components and converts YCbCr to RGB.
 //!
 //! Upsampling by two gives exactly the results of the triangle filter of other JPEG libraries, so that an
-//! image looks the same here as in other programs.
+//! image looks the same as in other programs.
 
 use super::layout::{ComponentSizes, Layout, Upsampling};
 use super::samples::Samples;
@@ -21,15 +21,15 @@ pub(super) struct PixelWriter<'a> {
     layout: &'a Layout,
     colour: Colour,
     pixels: &'a mut [u8],
-    /// The number of rows that are finished.
+    /// The number of image rows that were already written.
     n_rows_done: usize,
     row_buffers: [Vec<u8>; 4],
     sums: Vec<u16>,
 }
 
 impl<'a> PixelWriter<'a> {
-    /// Creates a writer into `pixels`, which has the size of the layout, with one byte per component and
-    /// pixel.
+    /// Creates a writer that writes into `pixels`. The buffer must have the size of the reduced image, with
+    /// one byte per component and pixel.
     pub(super) fn new(layout: &'a Layout, colour: Colour, pixels: &'a mut [u8]) -> Self {
         let new_buffer = |sizes: &ComponentSizes| match (sizes.upsampling_x, sizes.upsampling_y) {
             (Upsampling::None, Upsampling::None) => Vec::new(),
@@ -44,7 +44,7 @@ impl<'a> PixelWriter<'a> {
         Self { layout, colour, pixels, n_rows_done: 0, row_buffers, sums: vec![0; max_width] }
     }
 
-    /// Writes all rows that can be computed from the samples that are decoded.
+    /// Writes all pixel rows that can be computed from the samples that are already decoded.
     pub(super) fn write_rows(&mut self, samples: &[Samples]) {
         let known = self.layout.components.iter().zip(samples).map(|(sizes, samples)| {
             let end = samples.end();
@@ -53,7 +53,8 @@ impl<'a> PixelWriter<'a> {
             }
             match sizes.upsampling_y {
                 Upsampling::None => end,
-                // Row `2 * end - 1` is still unknown, because it also depends on the sample row `end`.
+                // The pixel row `2 * end - 1` cannot be computed yet, because it also depends on the sample
+                // row `end`, which is not decoded yet.
                 Upsampling::Double => 2 * end - 1,
                 Upsampling::Ratio(pixels, n_samples) => end * pixels / n_samples,
             }
@@ -101,7 +102,7 @@ fn write_row_impl(writer: &mut PixelWriter<'_>, y: usize, samples: &[Samples]) {
     writer.convert_row(y, samples);
 }
 
-/// Upsamples the samples of one component for row `y` of the image.
+/// Upsamples the samples of one component for the pixel row `y` of the image.
 #[inline(always)]
 fn upsample(sizes: &ComponentSizes, samples: &Samples, y: usize, out: &mut [u8], sums: &mut [u16]) {
     let sums = &mut sums[..sizes.width];
@@ -135,7 +136,7 @@ fn upsample(sizes: &ComponentSizes, samples: &Samples, y: usize, out: &mut [u8],
     }
 }
 
-/// Computes three times the nearer sample row plus the farther sample row.
+/// Computes the sum of three times the nearer sample row and once the farther sample row.
 #[inline(always)]
 fn add_rows(samples: &Samples, (near, far): (usize, usize), sums: &mut [u16]) {
     let (near, far) = (samples.row(near), samples.row(far));
@@ -144,9 +145,9 @@ fn add_rows(samples: &Samples, (near, far): (usize, usize), sums: &mut [u16]) {
     }
 }
 
-/// Makes two pixels of each value: one a quarter of a sample to the left, one a quarter of a sample to the
-/// right. `FIRST` and `SECOND` are added to the left and the right pixel for rounding; a right shift by
-/// `SHIFT` divides.
+/// Makes two pixels of each value. The centre of the first pixel is a quarter of a sample to the left of the
+/// centre of the sample, and the centre of the second pixel is a quarter to the right. `FIRST` and `SECOND`
+/// are the rounding offsets of the two pixels. The sum is divided by a right shift by `SHIFT` bits.
 #[inline(always)]
 fn double_row<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u16], out: &mut [u8]) {
     let out = out[..2 * values.len()].as_chunks_mut::<2>().0;
@@ -162,17 +163,17 @@ fn double_row<const FIRST: u16, const SECOND: u16, const SHIFT: u32>(values: &[u
     }
 }
 
-/// Converts full-range YCbCr (JFIF 1.02) to RGB in fixed point with six fractional bits, the largest number
-/// for which all values fit into 16 bits.
+/// Converts full-range YCbCr (JFIF 1.02) to RGB in fixed point with six fractional bits. With more fractional
+/// bits, some values would not fit into 16 bits.
 #[inline(always)]
 fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     const HALF: i16 = 32;
-    /// Converts a factor to fixed point with 15 fractional bits.
+    /// Converts a conversion factor to fixed point with 15 fractional bits.
     const fn fixed(factor: f64) -> i16 {
         (factor * 32_768.0 + 0.5) as i16
     }
-    /// The product of numbers with 7 and 15 fractional bits has 22 fractional bits; the shift removes 16 of
-    /// them.
+    /// Multiplies a chroma value by a factor. The product of numbers with 7 and 15 fractional bits has 22
+    /// fractional bits. The shift removes 16 of them, so that six fractional bits remain.
     #[inline(always)]
     fn times(chroma: i16, factor: i16) -> i16 {
         ((i32::from(chroma << 7) * i32::from(factor)) >> 16) as i16

@@ -2,8 +2,9 @@
 //! the coefficients until the last scan has been read.
 //!
 //! The decoder stores only those coefficients of each block on which the reduced image depends. For every
-//! other coefficient it stores one bit, because a refinement scan only needs to know whether the coefficient
-//! is zero. A refinement scan can therefore handle whole words of these bits instead of single coefficients.
+//! other coefficient, the decoder stores one bit that says whether the coefficient is zero, because a
+//! refinement scan depends only on this information. A refinement scan can therefore process whole words of
+//! such bits instead of single coefficients.
 
 use std::sync::Arc;
 
@@ -17,14 +18,14 @@ use super::pixel_writer::PixelWriter;
 use super::restart::Restarts;
 use super::samples::Samples;
 
-/// Returns a mask of the bits from `first` to `last`, both at most 63. The mask is empty if `first` is
-/// greater than `last`.
+/// Returns a mask in which the bits from `first` to `last` are set. Both numbers are at most 63. The mask is
+/// empty if `first` is greater than `last`.
 #[inline(always)]
 fn band(first: usize, last: usize) -> u64 {
     (u64::MAX << (first & 63)) & (u64::MAX >> (63 - (last & 63)))
 }
 
-/// Decodes a DC scan of one or more components.
+/// Decodes a scan that contains the DC coefficients of one or more components.
 pub(super) fn decode_dc(
     bits: &mut BitReader<'_>,
     restarts: &mut Restarts,
@@ -114,8 +115,8 @@ pub(super) fn decode_ac_first(
     sizes: &ComponentSizes,
     store: &mut Coefficients,
 ) {
-    // The number of blocks that remain in the current end-of-band run. Blocks of the run have no more
-    // coefficients in this scan.
+    // The number of blocks that remain in the current end-of-band run. The blocks of an end-of-band run have
+    // no more coefficients in this scan.
     let mut eob_run = 0_u32;
     let n_kept = store.natural_indices.len();
     for_each_block(bits, restarts, sizes, store.blocks_per_row, |bits, block, is_reset| {
@@ -184,7 +185,8 @@ pub(super) fn decode_ac_refine(
             } else {
                 -unit
             };
-            // Skips as many zero coefficients as the run says. `position` is then the next zero coefficient.
+            // Skips as many zero coefficients as the run states. Then `position` is the position of the next
+            // zero coefficient.
             let mut zeros = !nonzero & band(k, scan.last);
             for _ in 0..run {
                 zeros &= zeros.wrapping_sub(1);
@@ -211,8 +213,8 @@ pub(super) fn decode_ac_refine(
     });
 }
 
-/// Reads one bit for each coefficient in the mask `nonzero`. Where the bit is 1, it moves a stored
-/// coefficient away from zero by `unit`.
+/// Reads one bit for each coefficient in the mask `nonzero`. If the bit is 1 and the coefficient is stored,
+/// the coefficient is moved away from zero by `unit`.
 #[inline(always)]
 fn refine(bits: &mut BitReader<'_>, nonzero: u64, unit: i16, kept: u64, slots: &[u8; 64], coefs: &mut [i16]) {
     for half in [nonzero & 0xffff_ffff, nonzero >> 32 << 32] {
@@ -228,7 +230,8 @@ fn refine(bits: &mut BitReader<'_>, nonzero: u64, unit: i16, kept: u64, slots: &
             let rank = (half & ((1 << k) - 1)).count_ones();
             if read >> (n - 1 - rank) & 1 != 0 {
                 let coef = &mut coefs[usize::from(slots[k as usize])];
-                // Only corrupt data refines a bit that is already set.
+                // In valid data, the bit that a scan refines is still zero. In corrupt data, it can already
+                // be set; then the coefficient is not changed.
                 if *coef & unit == 0 {
                     *coef += if *coef < 0 { -unit } else { unit };
                 }

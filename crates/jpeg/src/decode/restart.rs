@@ -1,5 +1,5 @@
-//! Handles restart markers (T.81 F.2.2.5). After each marker, coding begins again with fresh predictions, so
-//! that the decoder can resynchronise at a marker after damage.
+//! Handles restart markers (T.81 F.2.2.5). After each restart marker, the predictions of coefficients are
+//! reset. Therefore, after damaged data, decoding can continue correctly at the next restart marker.
 
 use super::bits::BitReader;
 use super::markers::next_marker;
@@ -43,8 +43,8 @@ impl Restarts {
         self.over || (self.lost && self.interval == 0)
     }
 
-    /// If a restart marker is due before this MCU, skips the marker and calls `reset` to reset the
-    /// predictions.
+    /// If a restart marker is due before this MCU, skips the marker and calls the function `reset` to reset
+    /// the predictions.
     #[inline(always)]
     pub(super) fn before_mcu(&mut self, bits: &mut BitReader<'_>, reset: impl FnOnce()) {
         if self.interval != 0 {
@@ -56,7 +56,7 @@ impl Restarts {
         }
     }
 
-    /// Marks the restart interval as lost if an MCU consumed more bits than the data has.
+    /// Marks the restart interval as lost if an MCU consumed more bits than the restart interval has.
     #[inline(always)]
     pub(super) fn after_mcu(&mut self, bits: &BitReader<'_>) {
         if bits.exhausted() {
@@ -66,9 +66,9 @@ impl Restarts {
     }
 
     /// Finds the restart marker that is due, by the rule of other JPEG libraries. If the number of the next
-    /// marker is one or two greater than the due number, the current interval is missing, and the marker
-    /// stays for its own interval. A marker whose number is one or two smaller than the due number is
-    /// skipped.
+    /// marker is one or two greater than the due number, the current interval is missing, and the marker is
+    /// kept for the interval that it introduces. A marker whose number is one or two smaller than the due
+    /// number is skipped.
     #[cold]
     #[inline(never)]
     fn pass_marker(&mut self, bits: &mut BitReader<'_>) {
@@ -96,8 +96,9 @@ impl Restarts {
                     return bits.restart(end - 2);
                 }
                 3..=5 => {
-                    // The number differs too much to decide whether an interval is missing. The decoder
-                    // treats this marker as the marker that is due.
+                    // The number of the next marker differs so much from the due number that it is unknown
+                    // whether an interval is missing. The decoder treats this marker as the marker that is
+                    // due.
                     self.damaged = true;
                     return bits.restart(end);
                 }

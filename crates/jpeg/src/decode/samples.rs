@@ -9,10 +9,10 @@ use super::layout::ComponentSizes;
 pub(super) struct Samples {
     data: Vec<u8>,
     stride: usize,
-    /// The index of the first row of the window in the component. `data` begins with the row before it,
-    /// `first - 1`.
+    /// The index of the first row of the window, counted from the top of the component. `data` begins one row
+    /// earlier, with the row `first - 1`.
     first: usize,
-    /// The height of the window in rows. The window moves by this number of rows.
+    /// The height of the window in rows, which is also the number of rows by which the window moves.
     band: usize,
     /// The size of the component in samples.
     width: usize,
@@ -20,7 +20,7 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    /// Creates a window of `n_mcus` rows of MCUs, filled with gray.
+    /// Creates a window that is as high as `n_mcus` rows of MCUs. All samples are gray.
     pub(super) fn new(sizes: &ComponentSizes, mcus_wide: usize, n_mcus: usize) -> Self {
         let stride =
             (mcus_wide * sizes.horizontal).next_multiple_of(LANES * sizes.horizontal) * sizes.block_width;
@@ -42,7 +42,7 @@ impl Samples {
         (&mut self.data[(y + 1) * self.stride + x..], self.stride)
     }
 
-    /// Moves the window down by its height. The last row of the window is kept as the row above the new
+    /// Moves the window down by its height. The last row of the old window is kept as the row above the new
     /// window.
     pub(super) fn advance(&mut self) {
         self.data.copy_within(self.band * self.stride.., 0);
@@ -55,7 +55,7 @@ impl Samples {
         &self.data[at..at + self.width]
     }
 
-    /// Returns the index of the first row below the window, which is not decoded yet.
+    /// Returns the index of the first row below the window. This row is not decoded yet.
     pub(super) fn end(&self) -> usize {
         self.first + self.band
     }

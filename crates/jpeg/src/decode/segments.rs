@@ -1,5 +1,5 @@
-//! Decodes the segments after the frame header, tables and scans, and keeps the intermediate results between
-//! scans.
+//! Decodes the segments after the frame header, which contain tables and scans, and keeps the intermediate
+//! results between scans.
 
 use std::sync::Arc;
 
@@ -15,10 +15,11 @@ use super::samples::Samples;
 use super::sequential::{self, BlockDecoder, ComponentDecoder};
 use crate::Error;
 
-/// The decoded data of the scans that were read.
+/// The result of decoding the scans that were read so far.
 pub(super) enum Decoded {
     Nothing,
-    /// All pixels are written, because the only scan of the file contained everything.
+    /// All pixels are written. This form is used when the only scan of the file contains all components
+    /// completely.
     Pixels,
     /// The samples of all components. This form is used when no scan contains all components.
     Samples(Vec<Samples>),
@@ -84,8 +85,8 @@ impl SegmentDecoder<'_> {
     }
 
     /// Returns, for each scan of a progressive file, whether the reduced image needs the scan. A scan is
-    /// needed if it contains coefficients that are stored, or if its coefficients are refined by a later scan
-    /// that is needed.
+    /// needed if it contains coefficients that are stored, or if a needed later scan refines its
+    /// coefficients.
     fn needed_scans(&self, mut at: usize, max_scans: u32) -> std::vec::IntoIter<bool> {
         let mut scans = Vec::new();
         if self.frame.coding == Coding::Progressive {
@@ -232,8 +233,8 @@ impl SegmentDecoder<'_> {
             Decoded::Nothing | Decoded::Pixels => {}
             Decoded::Samples(samples) => writer.write_rows(samples),
             Decoded::Coefficients(stores) => {
-                // A component that is in no scan has only zero coefficients, so any quantisation table gives
-                // the same result.
+                // If a component is in no scan, all its coefficients are zero, so any quantisation table
+                // gives the same result.
                 let captured = self.quantisation.iter().map(|table| table.unwrap_or([1; 64]));
                 progressive::write_image(stores, &captured.collect::<Vec<_>>(), self.layout, writer);
             }

@@ -1,5 +1,6 @@
-//! Decodes sequential scans (T.81 F.2): baseline and extended. The decoder does not keep coefficients: it
-//! transforms each group of eight blocks as soon as the coefficients of the group are complete.
+//! Decodes sequential scans (T.81 F.2): baseline and extended. The decoder does not store the coefficients of
+//! the whole image: each group of eight blocks is transformed as soon as the coefficients of the group are
+//! complete.
 
 use std::sync::Arc;
 
@@ -12,11 +13,11 @@ use super::restart::Restarts;
 use super::samples::Samples;
 use crate::tables::{is_low_frequency, natural_index};
 
-/// Decodes the blocks of one component.
+/// The decoder of the blocks of one component.
 pub(super) struct BlockDecoder {
     dc: Arc<HuffmanTable>,
     ac: Arc<HuffmanTable>,
-    /// The last coefficient, in zigzag order, on which the reduced block depends.
+    /// The last coefficient, in zigzag order, on which the samples of the reduced block depend.
     last_needed: usize,
     /// The DC prediction, which is the DC value of the previous block.
     predicted: i32,
@@ -31,7 +32,8 @@ impl BlockDecoder {
         Self { dc, ac, last_needed, predicted: 0 }
     }
 
-    /// Decodes a block into one lane of a group. All coefficients of the lane must be zero before.
+    /// Decodes a block into one lane of a group of blocks. All coefficients of the lane must be zero before
+    /// the call.
     #[inline(always)]
     fn decode_block(&mut self, bits: &mut BitReader<'_>, group: &mut Group, lane: usize) {
         let lane = lane % LANES;
@@ -81,27 +83,27 @@ fn last_needed(block_width: usize, block_height: usize) -> usize {
     (0..64).rev().find(|&k| is_low_frequency(k, block_width, block_height)).unwrap_or(0)
 }
 
-/// Sets all coefficients that the transform reads to zero.
+/// Sets to zero all coefficients of a group that the inverse transform reads.
 fn clear_coefficients(group: &mut Group, sizes: &ComponentSizes) {
     for row in group.0.chunks_exact_mut(8).take(sizes.block_height) {
         row[..sizes.block_width].fill([0; LANES]);
     }
 }
 
-/// Decodes one component of a scan.
+/// The decoder of one component of a scan.
 pub(super) struct ComponentDecoder {
     block_decoder: BlockDecoder,
     transform: Transform,
     weights: Weights,
     sizes: ComponentSizes,
-    /// The blocks of eight MCUs. An MCU has several rows of blocks; for each of these rows there are as many
-    /// groups as the MCU has blocks side by side.
+    /// The blocks of eight MCUs. For each row of blocks in an MCU, there are as many groups as an MCU has
+    /// blocks side by side.
     groups: Vec<Group>,
 }
 
 impl ComponentDecoder {
-    /// If a scan has a single component, an MCU is one block, even if the component has larger sampling
-    /// factors (T.81 A.2.2).
+    /// Creates the decoder of one component. If a scan has a single component, an MCU is one block, even if
+    /// the component has larger sampling factors (T.81 A.2.2).
     pub(super) fn new(
         block_decoder: BlockDecoder,
         quantisation: &[u16; 64],
@@ -121,7 +123,7 @@ impl ComponentDecoder {
         }
     }
 
-    /// Decodes the blocks of one of the current eight MCUs. `mcu` is its index, 0–7.
+    /// Decodes the blocks of one MCU of the current eight MCUs. `mcu` is the index of the MCU, 0–7.
     #[inline(always)]
     fn decode_mcu(&mut self, bits: &mut BitReader<'_>, mcu: usize) {
         let n_wide = self.sizes.horizontal;
@@ -132,8 +134,8 @@ impl ComponentDecoder {
         }
     }
 
-    /// Transforms the blocks of eight MCUs and writes their samples. `x` is the index of the first MCU in its
-    /// row, `y` the first sample row.
+    /// Transforms the blocks of eight MCUs and stores their samples. `x` is the index of the first MCU in its
+    /// row, and `y` is the first sample row.
     fn transform_groups(&mut self, samples: &mut Samples, x: usize, y: usize) {
         let ComponentSizes { horizontal, block_width, block_height, .. } = self.sizes;
         for (i, group) in self.groups.iter_mut().enumerate() {
@@ -145,9 +147,9 @@ impl ComponentDecoder {
     }
 }
 
-/// Decodes a scan. `samples` has one element for each component of the scan. If a writer is given, each
-/// element holds one row of MCUs, which is written before the next row is decoded. Without a writer, each
-/// element holds the whole component.
+/// Decodes a scan. `samples` has one element for each component of the scan. If `writer` is `Some`, each
+/// element holds one row of MCUs, whose pixels are written before the next row is decoded. If `writer` is
+/// `None`, each element holds the whole component.
 pub(super) fn decode_scan(
     bits: &mut BitReader<'_>,
     restarts: &mut Restarts,

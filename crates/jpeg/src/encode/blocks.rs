@@ -16,12 +16,12 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct ComponentBlocks {
     pub(super) blocks: Vec<Block>,
-    /// The number of blocks in a row, padded to whole MCUs.
+    /// The number of blocks in a row of the component, padded to whole MCUs.
     pub(super) blocks_per_row: usize,
     /// The number of blocks that contain a part of the image, horizontally and vertically.
     pub(super) blocks_wide: usize,
     pub(super) blocks_high: usize,
-    /// The sampling factor, which is the same along both axes.
+    /// The sampling factor of the component, which is the same along both axes.
     pub(super) factor: usize,
 }
 
@@ -42,8 +42,8 @@ impl ComponentBlocks {
 }
 
 multiversion! {
-    /// Transforms one row of blocks and appends the blocks. The first sample row of these blocks is at the
-    /// start of `samples`.
+    /// Computes the coefficients of one row of blocks and appends the blocks to `to`. `samples` begins with
+    /// the first sample row of these blocks.
     fn push_row(to: &mut ComponentBlocks, samples: &[u8], stride: usize, weights: &Weights) = push_row_impl
 }
 
@@ -62,7 +62,7 @@ fn push_row_impl(to: &mut ComponentBlocks, samples: &[u8], stride: usize, weight
     }
 }
 
-/// For each coefficient in zigzag order, its index in a block that is stored column by column.
+/// For each coefficient in zigzag order, its index in a block whose coefficients are stored column by column.
 const fn columnwise_indices() -> [u8; 64] {
     let mut indices = [0; 64];
     let mut k = 0;
@@ -88,8 +88,8 @@ impl Band {
         &mut self.rows[y * self.stride..(y + 1) * self.stride]
     }
 
-    /// Pads row `y`, which has `n` samples, by repeating its last sample, because equal samples need the
-    /// fewest bits.
+    /// Pads row `y`, which has `n` samples, to full width by repeating its last sample. Equal samples need
+    /// the fewest bits.
     fn extend(&mut self, y: usize, n: usize) {
         let row = self.row(y);
         let last = row[n - 1];

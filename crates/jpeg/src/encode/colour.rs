@@ -46,8 +46,9 @@ fn halved_chroma_impl(above: &[u8], below: &[u8], cb: &mut [u8], cr: &mut [u8]) 
     }
 }
 
-/// Computes the chroma of the mean of 2^`SHIFT` pixels from the sums of their channels. The rounding offset
-/// is one half minus the smallest unit, so that the result stays below 256.
+/// Computes the chroma of the mean of 2^`SHIFT` pixels from the sums of their red, green and blue values. The
+/// rounding offset is smaller than one half by one unit of the fixed point, so that the result stays below
+/// 256.
 #[inline(always)]
 fn chroma_of_sum<const SHIFT: u32>(r: i32, g: i32, b: i32) -> (u8, u8) {
     let centre = (128 << (16 + SHIFT)) + (HALF << SHIFT) - 1;

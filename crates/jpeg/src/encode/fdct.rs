@@ -4,12 +4,12 @@
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
-/// The factors that quantise the coefficients of a block, column by column.
+/// The factors by which the coefficients of a block are multiplied to quantise them, column by column.
 #[derive(Debug, Clone)]
 pub(super) struct Weights([[f32; 8]; 8]);
 
 impl Weights {
-    /// Computes the factors from a quantisation table in natural order.
+    /// Computes the factors from a quantisation table in natural (row-major) order.
     pub(super) fn new(quantisation: &[u8; 64]) -> Self {
         let factor = |k: usize| {
             if k == 0 {
@@ -26,8 +26,8 @@ impl Weights {
     }
 }
 
-/// Computes the quantised coefficients of a block, column by column. The first row of the block is at the
-/// start of `samples`.
+/// Computes the quantised coefficients of a block, column by column. `samples` begins with the first row of
+/// the block.
 #[inline(always)]
 pub(super) fn transform_block(samples: &[u8], stride: usize, weights: &Weights) -> [[i16; 8]; 8] {
     let mut rows = [[0.0_f32; 8]; 8];
@@ -53,14 +53,15 @@ pub(super) fn transform_block(samples: &[u8], stride: usize, weights: &Weights) 
     coefs
 }
 
-/// Rounds a number with a magnitude below 2²². The addition of 1.5 · 2²³ leaves the nearest integer in the
-/// lowest bits of the float.
+/// Rounds a number with a magnitude below 2²². After 1.5 · 2²³ is added, the lowest bits of the float are the
+/// nearest integer.
 #[inline(always)]
 fn round_to_i16(value: f32) -> i16 {
     (value + 12_582_912.0).to_bits() as i16
 }
 
-/// Transforms along the outer axis of the array: eight transforms side by side.
+/// Computes eight one-dimensional transforms along the first index of the array. The second index is the
+/// number of the transform.
 #[inline(always)]
 fn forward_dct_columns(d: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
     let mut out = [[0.0; 8]; 8];
@@ -74,7 +75,8 @@ fn forward_dct_columns(d: [[f32; 8]; 8]) -> [[f32; 8]; 8] {
     out
 }
 
-/// The 8-point forward transform by the flow graph of Arai, Agui and Nakajima, without its scale factors.
+/// Computes the 8-point forward transform by the flow graph of Arai, Agui and Nakajima (1988), without the
+/// scale factors of the flow graph.
 #[inline(always)]
 fn forward_dct_1d(d: [f32; 8]) -> [f32; 8] {
     let (s0, s1, s2, s3) = (d[0] + d[7], d[1] + d[6], d[2] + d[5], d[3] + d[4]);
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coefficients_match_the_definition_after_rounding() {
+    fn quantised_forward_dct_matches_its_definition_after_rounding() {
         let mut state = 7_u32;
         let samples: Vec<u8> = std::iter::repeat_with(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

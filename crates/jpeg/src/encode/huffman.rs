@@ -34,10 +34,11 @@ impl HuffmanTable {
 }
 
 /// Computes the number of codes of each length, for frequencies in ascending order. An additional symbol with
-/// the frequency 0 reserves the code of all ones, which T.81 forbids for symbols.
+/// the frequency 0 reserves the code that consists only of ones, because T.81 forbids this code.
 fn count_lengths(ascending: &[u64]) -> Vec<u32> {
-    // The nodes form two queues in ascending order of weight: the leaves, and the inner nodes, each of which
-    // joins two nodes. Leaf 0 is the additional symbol; leaf `i + 1` has the frequency `ascending[i]`.
+    // The nodes of the Huffman tree form two queues in ascending order of weight. One queue contains the
+    // leaves; the other queue contains the inner nodes, each of which joins two nodes. Leaf 0 is the
+    // additional symbol; leaf `i + 1` has the frequency `ascending[i]`.
     let n_leaves = ascending.len() + 1;
     let mut weights: Vec<u64> = std::iter::once(0).chain(ascending.iter().copied()).collect();
     let mut parents = vec![0; 2 * n_leaves - 1];
@@ -62,8 +63,8 @@ fn count_lengths(ascending: &[u64]) -> Vec<u32> {
     counts
 }
 
-/// Shortens codes of more than 16 bits at the least cost (T.81 figure K.3), and removes the reserved code of
-/// all ones.
+/// Shortens codes of more than 16 bits so that the total length grows as little as possible (T.81 figure
+/// K.3). Removes the reserved code that consists only of ones.
 fn limit_lengths(mut counts: Vec<u32>) -> [u8; 16] {
     counts.resize(counts.len().max(17), 0);
     for length in (17..counts.len()).rev() {
@@ -86,8 +87,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_have_at_most_sixteen_bits_and_leave_the_code_of_all_ones_free() {
-        // Frequencies that double from symbol to symbol give the deepest possible tree.
+    fn huffman_codes_have_at_most_16_bits_and_none_consists_only_of_ones() {
+        // If the frequency doubles from each symbol to the next, the Huffman tree has the greatest possible
+        // depth.
         let mut frequencies = [0; 256];
         (0..30).for_each(|i| frequencies[i] = 1 << i);
         let table = HuffmanTable::new(&frequencies).expect("the frequencies have symbols");

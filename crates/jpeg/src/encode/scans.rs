@@ -17,7 +17,7 @@ pub(super) struct Scan {
     pub(super) low: u32,
 }
 
-/// Returns the scans of a file in order.
+/// Returns the scans of a file in the order in which they are written.
 #[derive(Debug)]
 pub(super) struct ScanScript(&'static [Scan]);
 
@@ -28,7 +28,7 @@ const fn scan(components: &'static [usize], (first, last): (usize, usize), (high
 const BASELINE_GRAY: &[Scan] = &[scan(&[0], (0, 63), (0, 0))];
 const BASELINE: &[Scan] = &[scan(&[0, 1, 2], (0, 63), (0, 0))];
 
-/// The order of the scans is that of the IJG library: scans with the most visible detail come first.
+/// The scans have the same order as in the IJG library: scans with the most visible detail come first.
 const PROGRESSIVE_GRAY: &[Scan] = &[
     scan(&[0], (0, 0), (0, 1)),
     scan(&[0], (1, 5), (0, 2)),
@@ -64,7 +64,7 @@ impl ScanScript {
     }
 }
 
-/// Returns the number of bits of a magnitude.
+/// Returns the number of bits that are needed for a magnitude.
 fn bit_length(magnitude: u32) -> u32 {
     32 - magnitude.leading_zeros()
 }
@@ -76,7 +76,7 @@ fn value_bits(value: i32, n: u32) -> u32 {
 }
 
 impl Scan {
-    /// Appends all tokens of the scan.
+    /// Appends all tokens of the scan to the list of tokens.
     pub(super) fn tokens(&self, components: &[ComponentBlocks], tokens: &mut Tokens) {
         if self.first == 0 {
             let mut predicted = [0; 3];
@@ -218,7 +218,7 @@ fn push_ac_sequential(block: &Block, table: TableId, tokens: &mut Tokens) {
     }
 }
 
-/// Appends the token of a nonzero coefficient and of the run of zeros before it.
+/// Appends one token for a nonzero coefficient and for the run of zeros before the coefficient.
 #[inline(always)]
 fn push_coefficient(value: i32, mut n_zeros: usize, table: TableId, tokens: &mut Tokens) {
     while n_zeros > 15 {
@@ -229,7 +229,7 @@ fn push_coefficient(value: i32, mut n_zeros: usize, table: TableId, tokens: &mut
     tokens.push(table, (n_zeros as u32 * 16 + n) as u8, value_bits(value, n), n);
 }
 
-/// Appends single bits.
+/// Appends correction bits, which have no symbol.
 fn push_bits(bits: &[u8], tokens: &mut Tokens) {
     for bits in bits.chunks(16) {
         let joined = bits.iter().fold(0, |joined, &bit| joined << 1 | u32::from(bit));
@@ -248,8 +248,8 @@ struct EobRun {
 /// The longest end-of-band run, in blocks, for which T.81 has a symbol.
 const MAX_RUN: u32 = 0x7fff;
 
-/// The size at which the run's buffer of correction bits is written out. Other JPEG encoders use the same
-/// limit, and their decoders may rely on it.
+/// If an end-of-band run has more correction bits than this number, the run is written. Other JPEG encoders
+/// have the same limit, and decoders may rely on it.
 const MAX_CORRECTIONS: usize = 1000 - 63;
 
 impl EobRun {
@@ -266,7 +266,8 @@ impl EobRun {
         }
     }
 
-    /// Writes the run if it has at least one block. Must be called before other tokens are written.
+    /// Writes the run if it has at least one block. Must be called before tokens that do not belong to the
+    /// run are appended.
     fn flush(&mut self, tokens: &mut Tokens) {
         if self.n_blocks == 0 {
             return;

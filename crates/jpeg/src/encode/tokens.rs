@@ -3,7 +3,8 @@
 
 use super::huffman::HuffmanTable;
 
-/// Identifies the Huffman table of a symbol: DC or AC table, number 0 for luma and 1 for chroma.
+/// Identifies the Huffman table of a symbol: a DC table or an AC table, with the number 0 for luma or 1 for
+/// chroma.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TableId {
     Dc(usize),
@@ -11,7 +12,7 @@ pub(super) enum TableId {
 }
 
 impl TableId {
-    /// Returns the index of the table, 0–3.
+    /// Returns the index of this Huffman table among the four tables of a scan, 0–3.
     fn index(self) -> usize {
         match self {
             Self::Dc(number) => number,
@@ -23,7 +24,7 @@ impl TableId {
 /// The four possible Huffman tables of a scan, at the indices that [`TableId::index`] returns.
 pub(super) type Tables = [Option<HuffmanTable>; 4];
 
-/// The table index of a token that has bits but no symbol.
+/// The value in the field for the table index that marks a token with bits but without a symbol.
 const RAW: u32 = 4;
 
 /// A list of tokens, and the frequencies of their symbols. A token has 32 bits, from the most significant
@@ -47,7 +48,8 @@ impl Tokens {
         self.frequencies = [[0; 256]; 4];
     }
 
-    /// Appends a symbol and `n` bits, at most 16. The bits of `bits` above the lowest `n` must be zero.
+    /// Appends a symbol and the `n` lowest bits of `bits`. `n` is at most 16, and all other bits of `bits`
+    /// must be zero.
     #[inline(always)]
     pub(super) fn push(&mut self, table: TableId, symbol: u8, bits: u32, n: u32) {
         debug_assert!(n <= 16 && bits >> n == 0);
@@ -56,7 +58,7 @@ impl Tokens {
         self.list.push((table as u32) << 29 | u32::from(symbol) << 21 | n << 16 | bits);
     }
 
-    /// Appends `n` bits without a symbol.
+    /// Appends a token with `n` bits and without a symbol.
     #[inline(always)]
     pub(super) fn push_raw(&mut self, bits: u32, n: u32) {
         debug_assert!(n <= 16 && bits >> n == 0);
@@ -68,7 +70,8 @@ impl Tokens {
         self.frequencies.each_ref().map(HuffmanTable::new)
     }
 
-    /// Calls `put` for each token with its bits and the number of its bits, at most 32.
+    /// Calls `put` for each token. The arguments are the bits of the token, with the Huffman code of its
+    /// symbol, and the number of these bits, at most 32.
     #[inline(always)]
     pub(super) fn write(&self, tables: &Tables, mut put: impl FnMut(u32, u32)) {
         const NO_CODES: [(u16, u8); 256] = [(0, 0); 256];

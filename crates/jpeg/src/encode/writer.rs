@@ -5,7 +5,7 @@ use super::scans::Scan;
 use super::tokens::{Tables, Tokens};
 use crate::tables::natural_index;
 
-/// A file that is being written.
+/// A JPEG file that is being written.
 #[derive(Debug)]
 pub(super) struct Writer {
     bytes: Vec<u8>,
@@ -22,13 +22,13 @@ impl Writer {
         self.bytes.extend_from_slice(body);
     }
 
-    /// Writes SOI and a JFIF 1.02 header with square pixels.
+    /// Writes the start-of-image marker (SOI) and a JFIF 1.02 header for square pixels.
     pub(super) fn start(&mut self) {
         self.bytes.extend_from_slice(&[0xff, 0xd8]);
         self.segment(0xe0, b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0");
     }
 
-    /// Writes a DQT segment for each table.
+    /// Writes a DQT segment for each quantisation table.
     pub(super) fn quantisation(&mut self, tables: &[[u8; 64]]) {
         for (number, table) in (0..).zip(tables) {
             let mut body = vec![number];
@@ -37,7 +37,7 @@ impl Writer {
         }
     }
 
-    /// Writes the SOF segment.
+    /// Writes the SOF segment, which is the frame header.
     pub(super) fn frame(
         &mut self,
         progressive: bool,
@@ -53,7 +53,7 @@ impl Writer {
         self.segment(if progressive { 0xc2 } else { 0xc0 }, &body);
     }
 
-    /// Writes a DHT segment with the tables that the scan uses.
+    /// Writes a DHT segment with the Huffman tables that the scan uses.
     pub(super) fn huffman(&mut self, tables: &Tables) {
         let mut body = Vec::new();
         for (head, table) in [0x00, 0x01, 0x10, 0x11].into_iter().zip(tables) {
@@ -68,7 +68,7 @@ impl Writer {
         }
     }
 
-    /// Writes the SOS segment.
+    /// Writes the SOS segment, which is the scan header.
     pub(super) fn scan(&mut self, scan: &Scan) {
         let mut body = vec![scan.components.len() as u8];
         for &component in scan.components {
@@ -78,7 +78,7 @@ impl Writer {
         self.segment(0xda, &body);
     }
 
-    /// Writes the data of a scan. One bits fill the last byte.
+    /// Writes the entropy-coded data of a scan. The remaining bits of the last byte are set to one.
     pub(super) fn tokens(&mut self, tokens: &Tokens, tables: &Tables) {
         let bytes = &mut self.bytes;
         let (mut window, mut n_waiting) = (0_u64, 0);
@@ -98,14 +98,14 @@ impl Writer {
         }
     }
 
-    /// Writes EOI and returns the file.
+    /// Writes the end-of-image marker (EOI) and returns the file.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&[0xff, 0xd9]);
         self.bytes
     }
 }
 
-/// Appends entropy-coded data, with a stuffed zero byte after every 0xff.
+/// Appends entropy-coded data. A zero byte is stuffed after every byte 0xff.
 #[inline(always)]
 fn put_stuffed(bytes: &mut Vec<u8>, data: &[u8]) {
     if !data.contains(&0xff) {

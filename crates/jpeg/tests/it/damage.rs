@@ -1,5 +1,5 @@
-//! Tests of truncated, altered and random files. The decoder returns an image or an error and never panics,
-//! and its work is limited by the size of the file.
+//! Tests of truncated, altered and random files. For such files, the decoder returns an image or an error and
+//! never panics. The time that it takes is limited by the size of the file.
 
 use jpeg_encoder::SamplingFactor;
 use pixaven_jpeg::{Colour, Decoder, Scale};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::helpers::{decoded, peer_encoded, photo};
 
-/// Decodes a file. Returns `None` on an error, or if the image has more than 2²⁰ pixels.
+/// Decodes a file. Returns `None` if decoding fails, or if the image has more than 2²⁰ pixels.
 fn try_decode(file: &[u8], scale: Scale) -> Option<Vec<u8>> {
     let decoder = Decoder::new(file).ok()?;
     let frame = decoder.frame();
@@ -41,7 +41,7 @@ fn sample_files() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_truncated_file_gives_an_image_or_an_error() {
+fn decoding_a_file_truncated_at_any_byte_gives_an_image_or_an_error() {
     for file in sample_files() {
         let mut n_images = 0;
         for end in 0..file.len() {
@@ -52,7 +52,7 @@ fn every_truncated_file_gives_an_image_or_an_error() {
 }
 
 #[test]
-fn truncated_file_keeps_its_upper_rows_and_the_missing_rows_are_gray() {
+fn truncated_file_decodes_to_its_upper_rows_followed_by_gray_rows() {
     let pixels = photo(64, 128);
     let file = peer_encoded(&pixels, (64, 128), SamplingFactor::F_1_1, |_| {});
     let (_, whole, outcome) = decoded(&file, Scale::FULL);
@@ -65,7 +65,7 @@ fn truncated_file_keeps_its_upper_rows_and_the_missing_rows_are_gray() {
 }
 
 #[test]
-fn missing_restart_interval_does_not_damage_the_other_intervals() {
+fn missing_restart_interval_does_not_damage_the_rows_of_other_intervals() {
     let pixels = photo(64, 64);
     let file = peer_encoded(&pixels, (64, 64), SamplingFactor::F_1_1, |e| e.set_restart_interval(8));
     let markers: Vec<usize> =
@@ -85,7 +85,7 @@ fn missing_restart_interval_does_not_damage_the_other_intervals() {
 }
 
 #[test]
-fn decoder_reads_at_most_max_scans() {
+fn decoder_stops_after_max_scans_and_reports_damage_if_scans_remain() {
     let options = pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true };
     let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, options).unwrap();
     let decode = |max_scans| {
@@ -105,7 +105,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn files_with_altered_bytes_never_panic(
+    fn decoding_a_file_with_altered_bytes_never_panics(
         index in 0..5_usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         scale in 0..7_usize,
@@ -119,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_after_a_valid_prefix_never_panic(
+    fn decoding_random_bytes_after_a_valid_prefix_never_panics(
         index in 0..5_usize,
         from in any::<prop::sample::Index>(),
         random in prop::collection::vec(any::<u8>(), 0..400),
@@ -134,9 +134,9 @@ proptest! {
 }
 
 #[test]
-fn missing_restart_markers_are_searched_for_only_once() {
-    // A large image whose restart intervals have one block each, and whose data contains no marker. The test
-    // would take minutes if the decoder searched for the next marker again for each block.
+fn decoder_searches_only_once_for_restart_markers_if_the_data_has_none() {
+    // The file is a large image in which every restart interval has one block, but the data contains no
+    // restart marker. The test would take minutes if the decoder searched for a marker again for each block.
     let mut file = peer_encoded(&vec![90; 2048 * 1024], (2048, 1024), SamplingFactor::F_1_1, |e| {
         e.set_restart_interval(1);
     });

@@ -1,4 +1,4 @@
-//! Tests of decoding at full size: the result matches that of another decoder for every kind of file.
+//! Tests of decoding at full size: for every kind of file, the result matches the result of another decoder.
 
 use jpeg_encoder::SamplingFactor;
 use pixaven_jpeg::{Coding, Colour, Decoder, Error, Scale};
@@ -16,7 +16,7 @@ const FACTORS: [SamplingFactor; 7] = [
 ];
 
 #[test]
-fn every_subsampling_and_coding_matches_another_decoder() {
+fn decoded_pixels_match_another_decoder_for_every_chroma_subsampling_and_coding() {
     for (size, factor) in
         [(96, 64), (101, 67), (7, 3), (1, 1), (250, 9)].into_iter().flat_map(|s| FACTORS.map(|f| (s, f)))
     {
@@ -25,8 +25,8 @@ fn every_subsampling_and_coding_matches_another_decoder() {
             let (actual_size, pixels, outcome) = decoded(&file, Scale::FULL);
             assert_eq!((actual_size, outcome.damaged), (size, false));
             let psnr = match factor {
-                // The other decoder gives wrong results for some of these sampling factors. The test then
-                // compares with the original image, which is a weaker check.
+                // The other decoder gives wrong results for some of these sampling factors. For these
+                // factors, the test compares with the original image, which is a weaker check.
                 SamplingFactor::F_4_1 | SamplingFactor::F_4_2 | SamplingFactor::F_1_4 => {
                     psnr_db(&pixels, &photo(size.0, size.1)) + 22.0
                 }
@@ -38,7 +38,7 @@ fn every_subsampling_and_coding_matches_another_decoder() {
 }
 
 #[test]
-fn gray_and_cmyk_components_are_decoded_without_conversion() {
+fn gray_and_cmyk_components_are_decoded_without_colour_conversion() {
     let gray: Vec<u8> = photo(50, 40).as_chunks::<3>().0.iter().map(|p| p[1]).collect();
     let file = peer_encoded(&gray, (50, 40), SamplingFactor::F_1_1, |_| {});
     assert!(psnr_db(&decoded(&file, Scale::FULL).1, &gray) > 35.0);
@@ -51,7 +51,7 @@ fn gray_and_cmyk_components_are_decoded_without_conversion() {
 }
 
 #[test]
-fn restart_markers_do_not_change_the_pixels() {
+fn restart_markers_do_not_change_the_decoded_pixels() {
     let pixels = photo(120, 80);
     for progressive in [false, true] {
         let plain =
@@ -66,7 +66,7 @@ fn restart_markers_do_not_change_the_pixels() {
 }
 
 #[test]
-fn frame_header_is_readable_without_decoding() {
+fn frame_header_can_be_read_without_decoding_pixels() {
     let file = peer_encoded(&photo(33, 21), (33, 21), SamplingFactor::F_2_2, |e| e.set_progressive(true));
     let decoder = Decoder::new(&file).unwrap();
     let frame = decoder.frame();
@@ -76,7 +76,7 @@ fn frame_header_is_readable_without_decoding() {
 }
 
 #[test]
-fn unsupported_coding_processes_are_refused_by_name() {
+fn error_for_an_unsupported_coding_process_names_the_process() {
     let file = peer_encoded(&photo(16, 16), (16, 16), SamplingFactor::F_1_1, |_| {});
     let frame = file.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     let refused = |change: &dyn Fn(&mut Vec<u8>)| {
@@ -91,10 +91,10 @@ fn unsupported_coding_processes_are_refused_by_name() {
     assert_eq!(Decoder::new(b"").map(|_| ()), Err(Error::Corrupt("no frame header")));
 }
 
-/// Creates a file of three components in separate scans. Each of the scans has the data of the single scan of
+/// The test file has three components, each in a separate scan. Each scan has the data of the single scan of
 /// a gray file.
 #[test]
-fn components_in_separate_scans_are_combined() {
+fn components_in_separate_scans_are_decoded_to_one_image() {
     let gray: Vec<u8> = photo(37, 29).as_chunks::<3>().0.iter().map(|p| p[0]).collect();
     let file = peer_encoded(&gray, (37, 29), SamplingFactor::F_1_1, |_| {});
     let find = |marker: u8| file.windows(2).position(|w| w == [0xff, marker]).unwrap();

@@ -8,7 +8,7 @@ use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 const PLAIN: Options = Options { quality: 85, full_chroma: false, progressive: false };
 
 #[test]
-fn encoded_files_decode_to_the_original_in_another_decoder() {
+fn another_decoder_decodes_encoded_files_to_almost_the_original_pixels() {
     for (width, height) in [(96, 64), (101, 67), (1, 1), (8, 300), (17, 16)] {
         let pixels = photo(width, height);
         let gray: Vec<u8> = pixels.as_chunks::<3>().0.iter().map(|p| p[1]).collect();
@@ -69,7 +69,7 @@ fn file_size_and_psnr_are_no_worse_than_those_of_another_encoder() {
 }
 
 #[test]
-fn psnr_grows_with_quality_and_the_quantisation_table_follows_the_quality() {
+fn psnr_never_falls_as_quality_rises_and_each_quality_has_its_own_quantisation_table() {
     let pixels = photo(40, 40);
     let mut previous_psnr = 0;
     for quality in [1, 10, 49, 50, 51, 90, 100] {
@@ -91,7 +91,7 @@ fn psnr_grows_with_quality_and_the_quantisation_table_follows_the_quality() {
 }
 
 #[test]
-fn black_and_white_samples_are_clamped_and_do_not_wrap() {
+fn encoded_black_and_white_images_decode_without_samples_that_wrap_around() {
     for value in [0, 255] {
         let pixels = vec![value; 64 * 64 * 3];
         let file = encode(&pixels, 64, 64, Options { quality: 100, ..PLAIN }).unwrap();
@@ -105,7 +105,7 @@ fn black_and_white_samples_are_clamped_and_do_not_wrap() {
 }
 
 #[test]
-fn sides_above_65535_pixels_are_refused() {
+fn encoder_refuses_an_image_with_a_side_above_65535_pixels() {
     let refused = encode(&vec![0; 65_536], 65_536, 1, PLAIN);
     assert_eq!(refused, Err(Error::Unsupported("a side is zero or longer than 65535 pixels")));
     assert!(encode(&vec![0; 65_535], 65_535, 1, PLAIN).is_ok());

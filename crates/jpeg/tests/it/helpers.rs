@@ -6,7 +6,8 @@ use pixaven_jpeg::{Colour, Decoder, Outcome, Scale};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
-/// Creates a colour image with large shapes, fine texture and edges. Images of the same size are equal.
+/// Creates a colour image with large shapes, fine texture and edges. Two images of the same size have equal
+/// pixels.
 pub(crate) fn photo(width: u32, height: u32) -> Vec<u8> {
     let mut state = 9_u32;
     let mut pixels = Vec::new();
@@ -43,7 +44,7 @@ pub(crate) fn peer_encoded(
     bytes
 }
 
-/// Decodes a file. Returns the size, the pixels and the outcome.
+/// Decodes a file with the decoder under test. Returns the size, the pixels and the outcome.
 pub(crate) fn decoded(file: &[u8], scale: Scale) -> ((u32, u32), Vec<u8>, Outcome) {
     let decoder = Decoder::new(file).unwrap();
     let (n, size) =
@@ -54,15 +55,15 @@ pub(crate) fn decoded(file: &[u8], scale: Scale) -> ((u32, u32), Vec<u8>, Outcom
     (size, pixels, outcome)
 }
 
-/// Decodes a file with `zune-jpeg`. For a gray image, `zune-jpeg` returns three equal components, of which
-/// this function keeps one.
+/// Decodes a file with `zune-jpeg`. For a gray image, `zune-jpeg` returns three equal components; this
+/// function keeps one of them.
 pub(crate) fn peer_decoded(file: &[u8]) -> Vec<u8> {
     let pixels = JpegDecoder::new(ZCursor::new(file)).decode().unwrap();
     let gray = Decoder::new(file).unwrap().frame().components.len() == 1;
     if gray { pixels.into_iter().step_by(3).collect() } else { pixels }
 }
 
-/// Returns the peak signal-to-noise ratio in dB.
+/// Returns the peak signal-to-noise ratio between two images, in dB.
 pub(crate) fn psnr_db(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len(), "both images must have the same size");
     let square = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b)).powi(2);

@@ -1,4 +1,4 @@
-//! Integration tests of the public API of the crate.
+//! Integration tests of the public API of the JPEG crate.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 

@@ -6,7 +6,7 @@ use pixaven_jpeg::Scale;
 use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
 #[test]
-fn at_least_chooses_the_smallest_sufficient_scale() {
+fn scale_at_least_chooses_the_smallest_scale_that_covers_the_needed_size() {
     let chosen = |full, needed| Scale::at_least(full, needed).eighths();
     assert_eq!(chosen((4000, 3000), (800, 600)), 2);
     assert_eq!(chosen((2725, 2225), (720, 588)), 3);
@@ -18,14 +18,14 @@ fn at_least_chooses_the_smallest_sufficient_scale() {
     assert_eq!(Scale::ALL[0].of(1, 1), (1, 1));
 }
 
-/// The colour of a linear gradient at a position. The position is in pixels from the upper left corner of the
-/// image.
+/// Returns the colour of a linear gradient at a position. The position is counted in pixels from the upper
+/// left corner of the image.
 fn gradient(x: f64, y: f64) -> [f64; 3] {
     [40.0 + 0.5 * x, 220.0 - 0.4 * y, 60.0 + 0.25 * x + 0.25 * y]
 }
 
 #[test]
-fn gradient_keeps_its_position_at_every_scale_and_subsampling() {
+fn gradient_keeps_its_position_at_every_scale_and_chroma_subsampling() {
     let (width, height) = (320, 240);
     let places = (0..height).flat_map(|y| (0..width).map(move |x| (f64::from(x) + 0.5, f64::from(y) + 0.5)));
     let pixels: Vec<u8> = places.flat_map(|(x, y)| gradient(x, y).map(|v| v.round() as u8)).collect();
@@ -37,8 +37,8 @@ fn gradient_keeps_its_position_at_every_scale_and_subsampling() {
                 let ((w, h), pixels, _) = decoded(&file, scale);
                 let step = 8.0 / scale.eighths() as f64;
                 let mut sums = [0.0; 3];
-                // The comparison leaves out two chroma samples at each edge, because upsampling has no
-                // neighbour there.
+                // The comparison leaves out two chroma samples at each edge of the image, because a sample at
+                // the edge has no neighbour to interpolate with.
                 let margin = 16 * scale.eighths() as u32 / 8;
                 let inside = (margin..h - margin).flat_map(|y| (margin..w - margin).map(move |x| (x, y)));
                 let mut n = 0.0;
@@ -61,7 +61,7 @@ fn gradient_keeps_its_position_at_every_scale_and_subsampling() {
 }
 
 #[test]
-fn reduced_image_matches_the_averaged_full_image() {
+fn reduced_image_matches_the_full_image_averaged_over_squares_of_pixels() {
     let file = peer_encoded(&photo(256, 192), (256, 192), SamplingFactor::F_2_2, |_| {});
     let full = peer_decoded(&file);
     for (scale, step) in [(Scale::ALL[0], 8), (Scale::ALL[1], 4), (Scale::ALL[3], 2)] {
@@ -79,7 +79,7 @@ fn reduced_image_matches_the_averaged_full_image() {
 }
 
 #[test]
-fn progressive_and_baseline_decode_identically_at_every_scale() {
+fn progressive_and_baseline_files_decode_to_the_same_pixels_at_every_scale() {
     let options = |progressive| pixaven_jpeg::Options { quality: 85, full_chroma: false, progressive };
     for size in [(100, 75), (17, 130), (3, 1)] {
         let pixels = photo(size.0, size.1);

@@ -7,7 +7,7 @@ use super::corrupt;
 use crate::Error;
 use crate::bytes::{u16_le, u32_le};
 
-/// The coding of the pixels.
+/// How the pixels of a DIB are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codecs) enum Coding {
     /// Uncompressed.
@@ -16,15 +16,15 @@ pub(in crate::codecs) enum Coding {
     Rle4,
     /// Run-length coding of 8-bit pixels.
     Rle8,
-    /// Run-length coding of 24-bit pixels, only in OS/2.
+    /// Run-length coding of 24-bit pixels, which only OS/2 bitmaps use.
     Rle24,
-    /// The pixel data are a whole JPEG file.
+    /// The pixel data are a complete JPEG file.
     Jpeg,
-    /// The pixel data are a whole PNG file.
+    /// The pixel data are a complete PNG file.
     Png,
 }
 
-/// The properties in the headers.
+/// The properties of a DIB that its headers state.
 #[derive(Debug)]
 pub(in crate::codecs) struct Dib {
     /// Width in pixels, at least 1.
@@ -39,7 +39,7 @@ pub(in crate::codecs) struct Dib {
     pub(super) coding: Coding,
     /// The masks that select the bits of red, green, blue and alpha in a pixel of 16 or 32 bits.
     pub(super) masks: [u32; 4],
-    /// The colour table: red, green, blue.
+    /// The entries of the colour table: the red, green and blue value of each.
     pub(super) colors: Vec<[u8; 3]>,
     /// The byte range of the ICC profile, counted from the first byte of the header.
     pub(super) profile: Option<Range<usize>>,
@@ -50,10 +50,10 @@ pub(in crate::codecs) struct Dib {
 /// The bytes `MBED` as an integer. A V5 header with this value states that the file contains an ICC profile.
 const PROFILE_EMBEDDED: u32 = 0x4d42_4544;
 
-/// The default masks of red, green and blue for 16 bits.
+/// The default masks of red, green and blue in a pixel of 16 bits. The highest bit is unused.
 const MASKS_555: [u32; 4] = [0x7c00, 0x03e0, 0x001f, 0];
 
-/// The default masks of red, green and blue for 32 bits. The highest byte is unused.
+/// The default masks of red, green and blue in a pixel of 32 bits. The highest byte is unused.
 const MASKS_888: [u32; 4] = [0x00ff_0000, 0x0000_ff00, 0x0000_00ff, 0];
 
 impl Dib {
@@ -77,7 +77,7 @@ impl Dib {
         self.masks[3] != 0 && self.bits > 8
     }
 
-    /// Whether the pixels are stored as a bitmap, not as a JPEG or PNG file inside the bitmap.
+    /// Whether the pixels are stored as a bitmap, and not as an embedded JPEG or PNG file.
     pub(in crate::codecs) fn is_bitmap(&self) -> bool {
         !matches!(self.coding, Coding::Jpeg | Coding::Png)
     }
@@ -99,7 +99,7 @@ impl Dib {
         if width <= 0 || height == 0 {
             return Err(corrupt(format!("a picture of {width}x{height} pixels")));
         }
-        // If the header ends before a field, the value of the field is zero.
+        // If the header is so short that it does not contain a field, the value of the field is zero.
         let field = |at: usize| if at + 4 <= header_bytes { u32_le(bytes, at).unwrap_or(0) } else { 0 };
         let compression = field(16);
         let coding = coding(compression, bits, is_os2(header_bytes))?;
@@ -116,8 +116,8 @@ impl Dib {
             MASKS_888
         };
         let table_at = header_bytes + masks_behind;
-        // An offset that points into the headers is invalid. In that case, the pixels are expected after the
-        // colour table.
+        // The pixels cannot begin inside the headers. If the stated offset points into the headers, the
+        // pixels are expected after the colour table.
         let pixels_at = pixels_at.filter(|&at| at >= table_at);
         let entry_bytes = if core { 3 } else { 4 };
         let n_colors = n_colors(bits, field(32), pixels_at.map(|at| (at - table_at) / entry_bytes));
@@ -143,13 +143,13 @@ impl Dib {
     }
 }
 
-/// Whether a header of this length, more than 12 bytes, is a header of OS/2 version 2. Such a header may end
-/// after any field, so it has no fixed length.
+/// Whether a header of this length is a header of OS/2 version 2. The length must be more than 12 bytes. A
+/// header of OS/2 version 2 has no fixed length, because it may end after any field.
 fn is_os2(header_bytes: usize) -> bool {
     matches!(header_bytes, 16..=64) && !matches!(header_bytes, 40 | 52 | 56)
 }
 
-/// The coding by its number. Windows and OS/2 use the same numbers for different codings.
+/// Returns the coding with this number. Windows and OS/2 use some numbers for different codings.
 fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
     let unsupported = |reason: String| Err(Error::Unsupported { format: "BMP", reason });
     match (compression, bits) {
@@ -165,10 +165,10 @@ fn coding(compression: u32, bits: u16, os2: bool) -> Result<Coding, Error> {
     }
 }
 
-/// The number of entries of the colour table: the number in the header, or, if the header states 0, the
-/// number of values of an index. The result is at most `room`, the number of entries that fit before the
-/// pixels. Pixels of more than 8 bits are not indices. A colour table in such a file is only a hint for
-/// displays with few colours.
+/// Returns the number of entries of the colour table, which is at most `room`, the number of entries that fit
+/// before the pixels. The header states the number. If the header states 0, the table has one entry for each
+/// possible index. Pixels of more than 8 bits are not indices; a colour table in such a file is only a hint
+/// for displays with few colours.
 fn n_colors(bits: u16, stated: u32, room: Option<usize>) -> usize {
     let n_values = if bits <= 8 { 1 << bits } else { 0 };
     let n = match stated {

@@ -49,8 +49,8 @@ pub(in crate::codecs) fn encode(
     let compression: u32 = if image.channels().has_alpha() { 3 } else { 0 };
     bytes.extend([header_bytes, image.width(), image.height()].map(u32::to_le_bytes).as_flattened());
     bytes.extend([1, depth].map(u16::to_le_bytes).as_flattened());
-    // Compression, size of the pixel data, pixels per metre horizontally and vertically (96 per inch), number
-    // of colours in the table, number of important colours.
+    // The next fields of the header are: compression, size of the pixel data, pixels per metre horizontally
+    // and vertically (96 per inch), number of colours in the table, and number of important colours.
     let rest = [compression, n_pixel_bytes as u32, 3780, 3780, table_bytes / 4, 0];
     bytes.extend(rest.map(u32::to_le_bytes).as_flattened());
     match image.channels() {

@@ -1,21 +1,21 @@
-//! Decodes the pixels of a DIB. A pixel is an index into the colour table, or a colour whose channels are
-//! selected by masks. Rows are stored bottom-up unless the header states otherwise.
+//! Decodes the pixels of a DIB (device-independent bitmap). A pixel is an index into the colour table, or a
+//! colour whose channels are selected by masks. Rows are stored bottom-up unless the header states otherwise.
 
 use super::dib::{Coding, Dib};
 use super::{corrupt, rle};
 use crate::color::{Layout, Raster};
 use crate::{Error, Scratch};
 
-/// A decoded bitmap.
+/// The pixels of a decoded bitmap.
 pub(in crate::codecs) struct Pixels {
     pub(in crate::codecs) raster: Raster,
-    /// Whether the data contained all pixels.
+    /// Whether the data of the file contained all pixels.
     pub(in crate::codecs) complete: bool,
 }
 
-/// Decodes `data`, which begins with the first pixel and may be truncated. Missing pixels become black, or,
-/// if pixels are indices, the first colour of the colour table. Returns an error if the data end before the
-/// end of the first row.
+/// Decodes `data`, which begins with the first pixel and may be truncated. If pixels are indices, missing
+/// pixels get the first colour of the colour table; if not, missing pixels are black. Returns an error if the
+/// data end before the end of the first row.
 pub(in crate::codecs) fn decode(
     dib: &Dib,
     data: &[u8],
@@ -25,7 +25,8 @@ pub(in crate::codecs) fn decode(
     let (width, height) = (dib.width as usize, dib.height as usize);
     let stride = (width * usize::from(dib.bits)).div_ceil(32) * 4;
     let is_uncompressed = dib.coding == Coding::Uncompressed;
-    // The required length excludes the padding, because a file with a single row may lack the padding.
+    // The data must contain at least one row without its padding. The padding is not required, because some
+    // encoders leave out the padding of the last row.
     if (is_uncompressed && data.len() < (width * usize::from(dib.bits)).div_ceil(8)) || data.is_empty() {
         return Err(corrupt("there are no pixels"));
     }
@@ -81,8 +82,8 @@ fn raster(dib: &Dib, layout: Layout, data: Vec<u8>) -> Raster {
     Raster { width: dib.width, height: dib.height, layout, data }
 }
 
-/// Calls `fill` for every row of the picture with the stored bytes of the row. Returns whether the data
-/// contained all rows.
+/// Calls `fill` for every row of the picture. The arguments are the row to fill and the bytes of the row in
+/// the file. Returns whether the data contained all rows.
 pub(in crate::codecs) fn each_row<'a>(
     rows: impl DoubleEndedIterator<Item = &'a mut [u8]> + ExactSizeIterator,
     top_down: bool,
@@ -144,7 +145,7 @@ struct Mask {
     shift: u32,
     /// Number of low bits that are dropped if the channel has more than eight bits.
     excess: u32,
-    /// A table with the 8-bit value for each value of the channel.
+    /// A table that contains the 8-bit value for each possible value of the channel.
     table: [u8; 256],
 }
 
@@ -160,13 +161,13 @@ impl Mask {
         Self { bits, shift, excess: width.saturating_sub(8), table }
     }
 
-    /// The 8-bit value of the channel in a pixel.
+    /// Returns the 8-bit value of this channel in a pixel.
     fn value(&self, pixel: u32) -> u8 {
         self.table[((pixel & self.bits) >> self.shift >> self.excess) as usize & 255]
     }
 }
 
-/// Extracts the channels from the integer value of a pixel.
+/// Extracts the channels of a pixel from the integer that represents the pixel.
 fn split(pixel: &mut [u8], value: u32, masks: &[Mask; 4]) {
     pixel.iter_mut().zip(masks).for_each(|(channel, mask)| *channel = mask.value(value));
 }

@@ -1,5 +1,5 @@
-//! Decodes the run-length coding of bitmaps: pairs of a count and a value. A count of zero introduces an
-//! escape code.
+//! Decodes the run-length coding of bitmaps. The data consist of pairs of a count and a value; a count of
+//! zero introduces an escape code.
 
 /// The kind of pixels in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +13,12 @@ pub(super) enum Run {
 }
 
 impl Run {
-    /// Number of bytes of a decoded pixel.
+    /// Returns the number of bytes of a decoded pixel.
     fn bytes_per_pixel(self) -> usize {
         if self == Self::TwentyFour { 3 } else { 1 }
     }
 
-    /// Number of bytes in which `n` literal pixels are stored, without padding.
+    /// Returns the number of bytes in which `n` literal pixels are stored, without padding.
     fn literal_bytes(self, n: usize) -> usize {
         match self {
             Self::Four => n.div_ceil(2),
@@ -29,8 +29,8 @@ impl Run {
 }
 
 /// Decodes to `pixels`, which has one or three bytes per pixel and no padding between rows. Pixels that the
-/// data skip stay unchanged. Returns whether the data were complete: they end with the end marker, or the
-/// last row is filled.
+/// data skip stay unchanged. Returns whether the data were complete. Complete data end with the end marker or
+/// fill the last row.
 pub(super) fn decode(mut data: &[u8], run: Run, pixels: &mut [u8], width: usize, top_down: bool) -> bool {
     let n_bytes = run.bytes_per_pixel();
     let n_rows = pixels.len() / (width * n_bytes);
@@ -59,7 +59,7 @@ pub(super) fn decode(mut data: &[u8], run: Run, pixels: &mut [u8], width: usize,
                     Run::Four => copy_nibbles(free, literal, n),
                     _ => free.iter_mut().zip(literal).for_each(|(to, &from)| *to = from),
                 }
-                // Literal pixels are padded to an even number of bytes.
+                // Literal pixels are followed by a padding byte if they have an odd number of bytes.
                 data = data.get(length.next_multiple_of(2)..).unwrap_or_default();
                 x += n;
             }

@@ -22,27 +22,29 @@ fn failed(reason: impl ToString) -> Error {
     Error::Encode { format: "GIF", reason: reason.to_string() }
 }
 
-/// At this `output.effort` and above, a frame is encoded twice, with and without making unchanged pixels
-/// transparent, and the smaller encoding is kept. The second encoding can be smaller, because transparent
-/// gaps can cost more bytes than the unchanged pixels.
+/// From this `output.effort` on, a frame is encoded twice, and the smaller encoding is kept. In the first
+/// encoding, unchanged pixels are transparent; in the second encoding, they keep their colours. The second
+/// encoding can be smaller, because transparent gaps can cost more bytes than unchanged pixels.
 const EFFORT_FOR_TWO_ENCODINGS: u8 = 7;
 
 /// The encoder of a GIF file.
 pub(in crate::codecs) struct Encoder {
     sequence: Sequence,
-    /// Whether a frame is encoded a second time without making unchanged pixels transparent.
+    /// Whether a frame is encoded a second time, with the colours of unchanged pixels instead of
+    /// transparency.
     tries_opaque: bool,
-    /// The file. Created with the first frame, because the colours of the first frame become the global
-    /// colour table.
+    /// The file. It is created when the first frame is written, because the colours of the first frame become
+    /// the global colour table.
     file: Option<File>,
     /// The frame that was pushed last. It is written when the next frame arrives, because its disposal method
     /// depends on the next frame.
     pending: Option<Pending>,
-    /// The content of the canvas before the pending frame is drawn. `None`: the canvas is transparent.
+    /// The content of the canvas before the frame that was pushed last is drawn. `None` means that the canvas
+    /// is transparent.
     canvas: Option<Image>,
 }
 
-/// The file with its global colour table.
+/// The GIF file that is written, with its global colour table.
 struct File {
     writer: ::gif::Encoder<Vec<u8>>,
     table: Table,
@@ -57,14 +59,14 @@ struct Pending {
 }
 
 impl Encoder {
-    /// Creates an encoder without frames.
+    /// Creates an encoder that has not received a frame yet.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         let tries_opaque = output.effort.is_some_and(|effort| effort >= EFFORT_FOR_TWO_ENCODINGS);
         Self { sequence, tries_opaque, file: None, pending: None, canvas: None }
     }
 
-    /// Writes the pending frame. `clear`: the whole canvas must become transparent before the next frame is
-    /// drawn.
+    /// Writes the frame that was pushed last. If `clear` is true, the whole canvas becomes transparent before
+    /// the next frame is drawn.
     fn write_pending(&mut self, clear: bool, scratch: &mut Scratch) -> Result<(), Error> {
         let Some(Pending { image, delay_ms }) = self.pending.take() else { return Ok(()) };
         let whole = Area { left: 0, top: 0, width: image.width() as usize, height: image.height() as usize };
@@ -94,7 +96,7 @@ impl Encoder {
         result
     }
 
-    /// Writes the smallest of several encodings of one frame. All candidates draw the same pixels in `area`.
+    /// Writes the smallest of several encodings of one frame. All encodings draw the same pixels in `area`.
     fn write(
         &mut self,
         image: &Image,

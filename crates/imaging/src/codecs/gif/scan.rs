@@ -13,18 +13,18 @@ pub(super) struct Scan {
     pub(super) width: u32,
     /// Height of the canvas.
     pub(super) height: u32,
-    /// Bits per pixel, from the colour table of the first frame.
+    /// The number of bits per pixel, which the size of the first frame's colour table determines.
     pub(super) depth: u8,
     /// Whether the first frame is interlaced.
     pub(super) interlaced: bool,
     pub(super) n_frames: u32,
     /// Whether a pixel of a composed frame can be transparent.
     pub(super) alpha: bool,
-    /// How many times the animation plays; `None`: endlessly.
+    /// How many times the animation plays. `None` means that it repeats endlessly.
     pub(super) plays: Option<u16>,
 }
 
-/// Reads the bytes of the file one after the other.
+/// A reader that returns the bytes of the file one after the other.
 struct Reader<'a> {
     input: &'a [u8],
     at: usize,
@@ -43,7 +43,7 @@ impl Reader<'_> {
         Some(*bytes)
     }
 
-    /// Skips the data sub-blocks up to and including the terminator.
+    /// Skips data sub-blocks, up to and including the empty sub-block that ends them.
     fn skip_blocks(&mut self) -> Option<()> {
         loop {
             match self.byte()? {
@@ -54,7 +54,8 @@ impl Reader<'_> {
     }
 }
 
-/// Scans a file. Fails when the header is cut off, the file has no frame, or a side is zero.
+/// Scans the blocks of a GIF file. Fails when the header is cut off, the file has no frame, or a side of the
+/// canvas is zero.
 pub(super) fn scan(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Scan, Error> {
     let mut reader = Reader { input, at: 6 };
     let mut scan = Scan { plays: Some(1), ..Scan::default() };
@@ -62,7 +63,8 @@ pub(super) fn scan(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Scan, Er
     scan.width = u16::from_le_bytes([screen[0], screen[1]]).into();
     scan.height = u16::from_le_bytes([screen[2], screen[3]]).into();
     let global = color_table(screen[4], &mut reader);
-    // A truncated file is accepted from here on: the blocks before its end are counted.
+    // After the header, the file may be truncated. In this case, the blocks before the end of the file are
+    // counted.
     while let Some(kind) = reader.byte() {
         if matches!(kind, 0x2c | 0x21) {
             budget.part()?;
@@ -83,8 +85,8 @@ pub(super) fn scan(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Scan, Er
     }
 }
 
-/// Skips a colour table. Returns the number of bits of an index into the table, or `None` when the flags
-/// announce no table.
+/// Skips a colour table. Returns the number of bits of an index into the colour table, or `None` if `flags`
+/// says that there is no table.
 fn color_table(flags: u8, reader: &mut Reader<'_>) -> Option<u8> {
     (flags & 0x80 != 0).then(|| {
         let bits = (flags & 7) + 1;
@@ -93,8 +95,8 @@ fn color_table(flags: u8, reader: &mut Reader<'_>) -> Option<u8> {
     })
 }
 
-/// Reads a block of the kind `kind`, whose first byte was already read. Returns whether the block is the
-/// trailer, which ends the file, or `None` when the file is truncated.
+/// Reads a block of the kind `kind`, whose first byte was already read. Returns `true` if the block is the
+/// trailer, which ends the file, and `None` if the file is truncated.
 fn block(kind: u8, reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<bool> {
     match kind {
         0x2c => image(reader, scan, global)?,
@@ -119,24 +121,25 @@ fn image(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option
         scan.interlaced = flags & 0x40 != 0;
         scan.alpha |= left > 0 || top > 0 || width < scan.width || height < scan.height;
     }
-    // Skips the byte with the minimum code size of LZW, then the LZW data.
+    // Skips the byte with the minimum code size of LZW, and then the blocks of LZW data.
     reader.byte()?;
     reader.skip_blocks()
 }
 
 fn extension(reader: &mut Reader<'_>, scan: &mut Scan) -> Option<()> {
     match reader.byte()? {
-        // Graphic control extension.
+        // The code 0xf9 introduces a graphic control extension.
         0xf9 => {
             if let Some([4, flags, ..]) = reader.input.get(reader.at..) {
-                // Only in the first frame, a transparent pixel makes the canvas transparent: in a later
-                // frame, such a pixel leaves the canvas unchanged. A frame with disposal method 2 also makes
-                // its area of the canvas transparent.
+                // A transparent pixel makes the canvas transparent only in the first frame. In a later frame,
+                // such a pixel leaves the canvas unchanged. A frame with disposal method 2 also makes its
+                // area of the canvas transparent.
                 let (disposal, transparent) = ((flags >> 2) & 7, flags & 1 != 0);
                 scan.alpha |= disposal == 2 || (transparent && scan.n_frames == 0);
             }
         }
-        // Application extension with the loop count that Netscape introduced; 0 means endlessly.
+        // The code 0xff introduces an application extension. The extension that Netscape defined contains the
+        // loop count, where 0 means that the animation repeats endlessly.
         0xff => {
             if let Some(rest) = reader.input.get(reader.at..)
                 && let Some(body) = rest

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::codecs::canvas::Area;
 use crate::codecs::palette::Indexed;
 
-/// Largest number of entries of a table.
+/// The largest number of entries of a GIF colour table.
 const MAX_COLORS: usize = 256;
 
 /// The colour of the entry for transparent pixels.
@@ -15,7 +15,7 @@ const TRANSPARENT: [u8; 4] = [0; 4];
 /// A table of at least one colour, without duplicates.
 pub(super) struct Table {
     colors: Vec<[u8; 4]>,
-    /// The index of each colour.
+    /// The index of each colour in the table.
     indices: HashMap<[u8; 4], u8>,
 }
 
@@ -31,12 +31,12 @@ impl Table {
         Self { colors, indices }
     }
 
-    /// Number of bits of an index, 1 to 8. A table in a file has `2^depth` entries.
+    /// Number of bits of an index, 1 to 8. In the file, the table has `2^depth` entries.
     pub(super) fn depth(&self) -> u8 {
         self.colors.len().next_power_of_two().trailing_zeros().max(1) as u8
     }
 
-    /// The entries as stored in the file: red, green, blue.
+    /// Returns the entries in the form in which the file stores them: red, green and blue of each colour.
     pub(super) fn bytes(&self) -> Vec<u8> {
         bytes(&self.colors)
     }

@@ -1,5 +1,6 @@
 //! Decodes an AV1 picture with rav1d, which is dav1d in Rust. This module wraps the C interface of rav1d in a
-//! safe function. The Rust interface is not used because it cannot turn off logging to the standard error.
+//! safe function. The Rust interface of rav1d is not used, because it always logs to the standard error
+//! stream.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -16,12 +17,12 @@ use rav1d::src::lib as sys;
 
 use super::planes::{Chroma, Cicp, Planes};
 
-/// The result code of rav1d for "needs more data" and for "no more pictures": the number of `EAGAIN`,
-/// negated.
+/// The result code of rav1d that means "needs more data" or "no more pictures": the negated number of
+/// `EAGAIN`.
 const AGAIN: c_int = -11;
 
 /// Decodes the picture of an item. If the item has several layers, the picture of the last layer is returned.
-/// Refuses a picture of more than `max_pixels`. The error is a sentence for the user.
+/// Refuses a picture of more than `max_pixels`. The error is a message for the user of the API.
 pub(super) fn decode(data: &[u8], operating_point: u8, max_pixels: u32) -> Result<Planes, &'static str> {
     let mut decoder = Decoder::open(operating_point, max_pixels)?;
     decoder.send(data)?;
@@ -35,7 +36,7 @@ pub(super) fn decode(data: &[u8], operating_point: u8, max_pixels: u32) -> Resul
 /// A decoder of rav1d, closed when dropped.
 struct Decoder {
     raw: Option<Dav1dContext>,
-    /// The data that the decoder has not consumed yet.
+    /// The bytes of the coded picture that the decoder has not consumed yet.
     data: Dav1dData,
 }
 
@@ -43,7 +44,7 @@ impl Decoder {
     /// Opens a decoder for one picture, without threads.
     fn open(operating_point: u8, max_pixels: u32) -> Result<Self, &'static str> {
         let mut settings = MaybeUninit::<Dav1dSettings>::uninit();
-        // SAFETY: the function writes the whole struct to which the pointer refers.
+        // SAFETY: `dav1d_default_settings` writes the whole struct to which its argument points.
         let mut settings = unsafe {
             sys::dav1d_default_settings(NonNull::from(&mut settings).cast());
             settings.assume_init()
@@ -53,11 +54,11 @@ impl Decoder {
         settings.all_layers = 0;
         settings.operating_point = c_int::from(operating_point);
         settings.frame_size_limit = max_pixels;
-        // Without a log callback, rav1d logs nothing.
-        // SAFETY: both pointers are `None`, so rav1d never calls a log function.
+        // If rav1d has no log callback, it logs nothing.
+        // SAFETY: the two arguments are `None`, so rav1d never calls a log function.
         settings.logger = unsafe { rav1d::include::dav1d::dav1d::Dav1dLogger::new(None, None) };
         let mut raw = None;
-        // SAFETY: both pointers refer to local variables, which live until the call returns.
+        // SAFETY: both pointers refer to local variables, which live until `dav1d_open` returns.
         let result =
             unsafe { sys::dav1d_open(Some(NonNull::from(&mut raw)), Some(NonNull::from(&mut settings))) };
         if result.0 != 0 || raw.is_none() {
@@ -71,12 +72,12 @@ impl Decoder {
         if data.is_empty() {
             return Err("there is no picture");
         }
-        // SAFETY: the struct is valid and empty, so nothing is lost when it is overwritten.
+        // SAFETY: `self.data` is a valid struct without data, so nothing is lost when rav1d overwrites it.
         let copy = unsafe { sys::dav1d_data_create(Some(NonNull::from(&mut self.data)), data.len()) };
         if copy.is_null() {
             return Err("there is no memory for it");
         }
-        // SAFETY: `copy` is a new block of `data.len()` bytes that no other code refers to.
+        // SAFETY: `copy` points to a new block of `data.len()` bytes, to which no other code refers.
         unsafe { copy.copy_from_nonoverlapping(data.as_ptr(), data.len()) };
         Ok(())
     }
@@ -86,12 +87,13 @@ impl Decoder {
         loop {
             let left = self.data.sz;
             if left > 0 {
-                // SAFETY: the decoder is open, and `send` created the data.
+                // SAFETY: the decoder is open, and `self.data` was created by the method `send`.
                 let sent = unsafe { sys::dav1d_send_data(self.raw, Some(NonNull::from(&mut self.data))) };
                 check(sent)?;
             }
             let mut picture = Picture(Dav1dPicture::default());
-            // SAFETY: the decoder is open; the picture is empty, so nothing is lost when it is overwritten.
+            // SAFETY: the decoder is open, and `picture` is empty, so nothing is lost when rav1d overwrites
+            // it.
             let got = unsafe { sys::dav1d_get_picture(self.raw, Some(NonNull::from(&mut picture.0))) };
             if got.0 == 0 {
                 return Ok(Some(picture));
@@ -111,7 +113,8 @@ fn check(result: Dav1dResult) -> Result<(), &'static str> {
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // SAFETY: the data are empty or were created by `send`; the decoder is open and not used afterwards.
+        // SAFETY: `self.data` is empty or was created by the method `send`. The decoder is open and is not
+        // used after this call.
         unsafe {
             sys::dav1d_data_unref(Some(NonNull::from(&mut self.data)));
             sys::dav1d_close(Some(NonNull::from(&mut self.raw)));
@@ -119,7 +122,7 @@ impl Drop for Decoder {
     }
 }
 
-/// A picture of rav1d, released when dropped.
+/// A picture that rav1d allocated. It is released when this value is dropped.
 struct Picture(Dav1dPicture);
 
 impl Picture {

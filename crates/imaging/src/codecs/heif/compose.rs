@@ -5,8 +5,8 @@ use crate::alpha::unpremultiply;
 use crate::codecs::pixel_format::with_channels;
 use crate::{Channels, Image, Scratch};
 
-/// Iterates over the rows of `image` that lie inside `canvas`. Yields the offset in the canvas, the offset in
-/// the image and the length of each row, in pixels.
+/// Iterates over the rows of `image` that lie inside `canvas`. For each row, yields the offset in the canvas,
+/// the offset in the image and the length, all in pixels.
 fn overlap(
     canvas: &Image,
     image: &Image,
@@ -24,7 +24,7 @@ fn overlap(
     })
 }
 
-/// Copies `image` onto `canvas`. Both must have the same channels.
+/// Copies `image` onto `canvas`. Both images must have the same channels.
 pub(super) fn paste(canvas: &mut Image, image: &Image, left: i64, top: i64) {
     let n = canvas.channels().count();
     let rows: Vec<_> = overlap(canvas, image, left, top).collect();
@@ -33,8 +33,8 @@ pub(super) fn paste(canvas: &mut Image, image: &Image, left: i64, top: i64) {
     }
 }
 
-/// Composites `image` over `canvas`, both RGBA. The alpha of a result pixel is the larger of the alpha in
-/// `image` and the alpha in `canvas`.
+/// Composites `image` over `canvas`. Both images are RGBA. The alpha of a result pixel is the larger of the
+/// alpha in `image` and the alpha in `canvas`.
 pub(super) fn lay_over(canvas: &mut Image, image: &Image, left: i64, top: i64) {
     let rows: Vec<_> = overlap(canvas, image, left, top).collect();
     let above = image.data().as_chunks::<4>().0;
@@ -60,8 +60,8 @@ pub(super) fn cropped(image: Image, [left, top, width, height]: [u32; 4], scratc
     part
 }
 
-/// Puts `alpha` into the alpha channel of `image`. If the two images have different sizes, alpha is sampled
-/// at the nearest pixel.
+/// Puts `alpha` into the alpha channel of `image`. If the two images have different sizes, each pixel of
+/// `image` gets the alpha value of the nearest pixel of `alpha`.
 pub(super) fn with_alpha(image: Image, alpha: &Image, premultiplied: bool, scratch: &mut Scratch) -> Image {
     let mut image = with_channels(image, Channels::Rgba, scratch);
     let (width, height) = (image.width() as usize, image.height() as usize);

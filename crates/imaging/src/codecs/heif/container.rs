@@ -24,7 +24,7 @@ pub(super) struct Container<'a> {
     properties: Vec<([u8; 4], &'a [u8])>,
     /// The content of the `idat` box.
     inline: &'a [u8],
-    /// Whether the file also has a picture sequence (a track).
+    /// Whether the file also contains a sequence of pictures (a track).
     pub(super) has_sequence: bool,
 }
 
@@ -34,7 +34,8 @@ struct Item {
     kind: [u8; 4],
     /// The media type of an item of type `mime`.
     media_type: Vec<u8>,
-    /// The construction method, which says what the offsets refer to: 0 the file, 1 the box `idat`.
+    /// The construction method, which says from where the offsets of the data are counted: 0 means from the
+    /// start of the file, 1 means from the start of the box `idat`.
     construction: u8,
     /// Offset and length of each part of the data. A length of 0 means that the part extends to the end of
     /// the file or of the box `idat`.
@@ -51,7 +52,8 @@ struct Reference {
     to: Vec<ItemId>,
 }
 
-/// Counts the parts of a file against the limit.
+/// Counts the parts of a file, such as items, properties and references, and compares the count with the
+/// limit on parts.
 struct Budget {
     max: u64,
     used: u64,
@@ -123,36 +125,36 @@ impl<'a> Container<'a> {
         Ok(container)
     }
 
-    /// The type of an item.
+    /// Returns the four-character type of an item.
     pub(super) fn kind(&self, id: ItemId) -> Option<[u8; 4]> {
         self.items.get(&id).map(|item| item.kind)
     }
 
-    /// The properties of an item, in the order in which they apply.
+    /// Returns the properties of an item, in the order in which they apply to the picture.
     pub(super) fn properties(&self, id: ItemId) -> impl Iterator<Item = ([u8; 4], &'a [u8])> {
         let indices = self.items.get(&id).map(|item| item.properties.as_slice()).unwrap_or_default();
         indices.iter().filter_map(|&index| self.properties.get(index).copied())
     }
 
-    /// The content of the item's first property of a type.
+    /// Returns the content of the first property of this type that the item has.
     pub(super) fn property(&self, id: ItemId, kind: &[u8; 4]) -> Option<&'a [u8]> {
         self.properties(id).find(|(found, _)| found == kind).map(|(_, content)| content)
     }
 
-    /// The items that are the targets of a reference of type `kind` from the item `id`.
+    /// Returns the items to which the item `id` refers with a reference of type `kind`.
     pub(super) fn references_from(&self, id: ItemId, kind: &[u8; 4]) -> &[ItemId] {
         let found = self.references.iter().find(|reference| reference.from == id && reference.kind == *kind);
         found.map(|reference| reference.to.as_slice()).unwrap_or_default()
     }
 
-    /// The items from which a reference of type `kind` leads to the item `id`.
+    /// Returns the items that refer to the item `id` with a reference of type `kind`.
     pub(super) fn references_to(&self, id: ItemId, kind: [u8; 4]) -> impl Iterator<Item = ItemId> {
         let refers_to_id = move |reference: &&Reference| reference.kind == kind && reference.to.contains(&id);
         self.references.iter().filter(refers_to_id).map(|reference| reference.from)
     }
 
-    /// The data of an item. Fails when the data are longer than the file. Such data are possible, because the
-    /// parts of an item may overlap.
+    /// Returns the data of an item. Fails when the data are longer than the file, which is possible because
+    /// the parts of an item may overlap.
     pub(super) fn data(&self, id: ItemId) -> Result<Cow<'a, [u8]>, Error> {
         let corrupt = |reason: &str| Error::Corrupt { format: self.format, reason: reason.to_owned() };
         let item = self.items.get(&id).ok_or_else(|| corrupt("an item is missing"))?;
@@ -180,7 +182,7 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// The EXIF block (a TIFF structure) and the XMP packet that describe an item.
+    /// Returns the EXIF block (a TIFF structure) and the XMP packet that describe an item.
     pub(super) fn metadata(&self, id: ItemId) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
         let (mut exif, mut xmp) = (None, None);
         for about in self.references_to(id, *b"cdsc") {

@@ -1,4 +1,5 @@
-//! Decodes the primary picture of a file: coded pictures, grids, overlays, cropping and alpha.
+//! Decodes the primary picture of a HEIF file. The picture can be a coded picture, a grid or an overlay;
+//! cropping and the alpha plane are applied.
 
 use std::borrow::Cow;
 
@@ -19,8 +20,8 @@ pub(super) fn primary(
     max_pixels: u64,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    // The number of decoded pixels may be twice the limit for one picture, because a file can have a picture
-    // and its alpha plane, or an assembled picture and its parts.
+    // The decoder may decode twice as many pixels as the limit for one picture allows, because a file can
+    // contain a picture and its alpha plane, or an assembled picture and its parts.
     let mut assembler =
         Assembler { container, format, scratch, pixels_left: max_pixels.saturating_mul(2), max_pixels };
     assembler.picture(container.primary, 0)
@@ -31,8 +32,8 @@ struct Assembler<'a, 'b> {
     container: &'a Container<'b>,
     format: &'static str,
     scratch: &'a mut Scratch,
-    /// The number of pixels that may still be decoded. A picture that the file uses several times is counted
-    /// each time.
+    /// The number of pixels that may still be decoded. If the file uses a picture several times, its pixels
+    /// are counted each time.
     pixels_left: u64,
     max_pixels: u64,
 }
@@ -62,7 +63,8 @@ impl Assembler<'_, '_> {
         }
     }
 
-    /// Decodes an item that is a part of another picture. The result is cropped, rotated and mirrored.
+    /// Decodes an item that is a part of another picture. The result is already cropped, rotated and
+    /// mirrored.
     fn part(&mut self, id: ItemId, nesting: u32) -> Result<Image, Error> {
         let image = self.picture(id, nesting + 1)?;
         Ok(properties::orientation(self.container, id).apply(image, self.scratch))
@@ -88,8 +90,8 @@ impl Assembler<'_, '_> {
         }
     }
 
-    /// Subtracts the pixels of a picture of this size from `pixels_left`. Fails when `pixels_left` is smaller
-    /// than this number.
+    /// Subtracts the number of pixels of a picture of this size from `pixels_left`. Fails when `pixels_left`
+    /// is smaller than this number.
     fn spend(&mut self, (width, height): (u32, u32)) -> Result<u64, Error> {
         let n = u64::from(width) * u64::from(height);
         check(Limit::Pixels, self.max_pixels, n)?;
@@ -105,8 +107,8 @@ impl Assembler<'_, '_> {
         self.spend(size)?;
         let planes = self.planes(id, size)?;
         let (width, height) = (size.0 as usize, size.1 as usize);
-        // The coded picture may be larger than the stated size, because a coder can round odd sides up to
-        // even sides.
+        // The coded picture may be larger than the size that the item states, because an encoder can round
+        // odd sides up to even sides.
         if planes.width < width || planes.height < height {
             return Err(self.corrupt(format!(
                 "a picture of {width}x{height} pixels is coded with {}x{}",
@@ -124,8 +126,8 @@ impl Assembler<'_, '_> {
     /// Decodes the planes of an item. The second argument is the size that the item states.
     fn planes(&self, id: ItemId, (width, height): (u32, u32)) -> Result<Planes, Error> {
         let data: Cow<'_, [u8]> = self.container.data(id)?;
-        // The limit includes 64 extra pixels per side, because a coder can round the sides up to whole
-        // blocks.
+        // The limit for the decoder has 64 extra pixels per side, because an encoder can round the sides up
+        // to whole blocks.
         let max_pixels = (u64::from(width) + 64) * (u64::from(height) + 64);
         let property = |kind| self.container.property(id, kind);
         if self.container.kind(id) == Some(*b"av01") {
@@ -216,7 +218,7 @@ fn grid_size(data: &[u8]) -> Option<(u32, u32, u32, u32)> {
     (width > 0 && height > 0).then_some((u32::from(columns) + 1, u32::from(rows) + 1, width, height))
 }
 
-/// The content of an overlay item.
+/// The parsed content of an overlay item.
 struct Overlay {
     fill: [u8; 4],
     size: (u32, u32),

@@ -10,7 +10,7 @@ use crate::isobmff::Fields;
 /// The decoder configuration of an `hvcC` property (ISO/IEC 14496-15, 8.3.3.1).
 #[derive(Debug)]
 pub(super) struct Configuration<'a> {
-    /// Number of bits of a luma sample.
+    /// The number of bits of a luma sample.
     pub(super) depth: u8,
     pub(super) chroma: Chroma,
     /// Number of bytes of the length field before each NAL unit.
@@ -43,8 +43,8 @@ impl<'a> Configuration<'a> {
         Some(Self { depth, chroma, length_size, parameter_sets })
     }
 
-    /// Converts the picture to a byte stream with start codes (ITU-T H.265, annex B), because the decoder
-    /// accepts no other form.
+    /// Converts the picture to a byte stream with start codes (ITU-T H.265, annex B), because
+    /// `heifer-hevc-dec` accepts no other form.
     fn stream(&self, data: &[u8]) -> Vec<u8> {
         let mut stream = Vec::with_capacity(data.len() + 1024);
         let mut push = |unit: &[u8]| {
@@ -61,8 +61,8 @@ impl<'a> Configuration<'a> {
     }
 }
 
-/// Decodes the picture of an item. Refuses a picture of more than `max_pixels`. The error is a sentence for
-/// the user.
+/// Decodes the picture of an item. Refuses a picture of more than `max_pixels`. The error is a message for
+/// the user of the API.
 pub(super) fn decode(
     configuration: &Configuration<'_>,
     data: &[u8],
@@ -97,7 +97,8 @@ pub(super) fn decode(
     Ok(Planes { width, height, depth, chroma, samples, cicp })
 }
 
-/// Reads the colour primaries and the transfer function from the parameter sets in the decoder configuration.
+/// Reads the colour primaries and the transfer function from the sequence parameter set in the decoder
+/// configuration.
 pub(super) fn colors(configuration: &Configuration<'_>) -> Option<(u16, u16)> {
     let mut sets = ParameterSets::default();
     for set in &configuration.parameter_sets {

@@ -5,13 +5,13 @@ use crate::{Channels, Image, Scratch};
 /// Chroma subsampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codecs) enum Chroma {
-    /// No chroma planes: a gray picture (4:0:0).
+    /// The picture is gray and has no chroma planes (4:0:0).
     None,
-    /// Chroma planes have half the columns and half the rows (4:2:0).
+    /// The chroma planes have half the columns and half the rows of the luma plane (4:2:0).
     Both,
-    /// Chroma planes have half the columns and all rows (4:2:2).
+    /// The chroma planes have half the columns and all rows of the luma plane (4:2:2).
     Columns,
-    /// Chroma planes have full resolution (4:4:4).
+    /// The chroma planes have the size of the luma plane (4:4:4).
     Full,
 }
 
@@ -26,7 +26,7 @@ impl Chroma {
         }
     }
 
-    /// The size of a chroma plane.
+    /// Returns the size of a chroma plane for a luma plane of this size, in samples.
     pub(in crate::codecs) fn size(self, width: usize, height: usize) -> (usize, usize) {
         match self {
             Self::None => (0, 0),
@@ -43,15 +43,15 @@ pub(in crate::codecs) struct Cicp {
     pub(in crate::codecs) primaries: u16,
     pub(in crate::codecs) transfer: u16,
     pub(in crate::codecs) matrix: u16,
-    /// Whether the samples have full range: black is 0 and white is the largest value.
+    /// Whether the samples have full range: 0 means black, and the largest value means white.
     pub(in crate::codecs) full_range: bool,
 }
 
-/// The code point of ITU-T H.273 for "unspecified".
+/// The code point of ITU-T H.273 that means "unspecified".
 pub(in crate::codecs) const UNSPECIFIED: u16 = 2;
 
 impl Cicp {
-    /// Replaces every unspecified code point by the corresponding code point of `other`.
+    /// Replaces every code point that is "unspecified" by the corresponding code point of `other`.
     pub(super) fn or(self, other: Self) -> Self {
         let either = |a, b| if a == UNSPECIFIED { b } else { a };
         Self {
@@ -68,19 +68,19 @@ impl Cicp {
 pub(in crate::codecs) struct Planes {
     pub(in crate::codecs) width: usize,
     pub(in crate::codecs) height: usize,
-    /// Number of bits of a sample, 8 to 16.
+    /// The number of bits of each sample, 8 to 16.
     pub(in crate::codecs) depth: u8,
     pub(in crate::codecs) chroma: Chroma,
-    /// Luma and two chroma planes, or only luma.
+    /// The luma plane and the two chroma planes. A gray picture has only the luma plane.
     pub(in crate::codecs) samples: [Vec<u16>; 3],
-    /// The code points that the coded picture states for its colours.
+    /// The code points (ITU-T H.273) that the coded picture states for its colours.
     pub(in crate::codecs) cicp: Cicp,
 }
 
 /// The weights of red and blue in luma. They define luma and the two colour differences.
 type Weights = (f32, f32);
 
-/// How to convert the three samples of a pixel to RGB.
+/// How the three samples of a pixel are converted to RGB.
 enum Matrix {
     /// The three samples are green, blue and red, so no conversion is needed.
     Identity,
@@ -100,7 +100,7 @@ impl Matrix {
             4 => (0.30, 0.11),
             7 => (0.212, 0.087),
             9 | 10 => (0.2627, 0.0593),
-            // The weights are derived from the colour primaries.
+            // With matrix code point 12, the weights are derived from the colour primaries.
             12 => match cicp.primaries {
                 1 => (0.2126, 0.0722),
                 9 => (0.2627, 0.0593),
@@ -169,9 +169,9 @@ impl Planes {
         Image::new(columns, rows, Channels::Rgb, data)
     }
 
-    /// Upsamples one row of a chroma plane to full resolution. A sample lies in the centre of the pixels that
-    /// share it. The value of a pixel is three quarters of the nearest sample and one quarter of the next
-    /// nearest, as for JPEG.
+    /// Upsamples one row of a chroma plane to full resolution. A chroma sample lies in the centre of the
+    /// pixels that share this sample. The value of a pixel is the sum of three quarters of the nearest sample
+    /// and one quarter of the next nearest sample, as in JPEG decoders.
     fn chroma_row(&self, plane: &[u16], y: usize, row: &mut [f32]) {
         let (columns, rows) = self.chroma.size(self.width, self.height);
         let line = |y: usize| &plane[y * columns..][..columns];
@@ -188,7 +188,7 @@ impl Planes {
     }
 }
 
-/// Mixes two rows of chroma samples, three quarters of `near` and one quarter of `far`, and doubles the width
+/// Mixes two rows of chroma samples, with the weight 3/4 for `near` and 1/4 for `far`, and doubles the width
 /// of the result.
 fn widen(near: &[u16], far: &[u16], row: &mut [f32]) {
     let blended = |x: usize| f32::from(near[x]) * 0.75 + f32::from(far[x]) * 0.25;
@@ -201,7 +201,7 @@ fn widen(near: &[u16], far: &[u16], row: &mut [f32]) {
     }
 }
 
-/// Converts one row to RGB.
+/// Converts one row of samples to RGB.
 fn convert(matrix: &Matrix, range: &Range, luma: &[u16], chroma: [&[f32]; 2], pixels: &mut [[u8; 3]]) {
     let level = |y: f32| (y - range.luma_offset) * range.luma_scale;
     let difference = |c: f32| (c - range.chroma_offset) * range.chroma_scale;
@@ -223,7 +223,7 @@ fn convert(matrix: &Matrix, range: &Range, luma: &[u16], chroma: [&[f32]; 2], pi
     }
 }
 
-/// Converts one row to RGB by calling `color` for every pixel.
+/// Converts one row of samples to RGB by calling `color` for every pixel.
 fn each(
     luma: &[u16],
     [first, second]: [&[f32]; 2],
@@ -235,7 +235,7 @@ fn each(
     }
 }
 
-/// Rounds and clips to 0–255.
+/// Rounds a value to an integer and clips it to 0–255.
 fn to_byte(value: f32) -> u8 {
     (value + 0.5) as u8
 }

@@ -6,7 +6,7 @@ use super::planes::{Chroma, Cicp, UNSPECIFIED};
 use crate::isobmff::Fields;
 use crate::orientation::Orientation;
 
-/// The largest allowed nesting of derived pictures. A picture that is nested more deeply is an error.
+/// The largest allowed nesting of derived pictures. A picture that is nested more deeply gives an error.
 pub(super) const MAX_NESTING: u32 = 4;
 
 /// How the samples of a picture are stored.
@@ -17,18 +17,18 @@ pub(super) struct Coding {
     pub(super) chroma: Chroma,
 }
 
-/// The colours of an item.
+/// What an item states about its colours.
 #[derive(Debug)]
 pub(super) struct Color<'a> {
-    /// An ICC profile.
+    /// The ICC profile of the item.
     pub(super) profile: Option<&'a [u8]>,
     /// The code points of ITU-T H.273. A code point that the container does not state is "unspecified".
     pub(super) cicp: Cicp,
-    /// Whether the container states the range of the samples.
+    /// Whether the container states if the samples have full range or limited range.
     pub(super) has_range: bool,
 }
 
-/// Width and height from the property `ispe`, before cropping and rotation.
+/// Returns the width and height of a picture from the property `ispe`, before cropping and rotation.
 pub(super) fn coded_size(container: &Container<'_>, id: ItemId) -> Option<(u32, u32)> {
     let mut fields = Fields::new(container.property(id, b"ispe")?);
     fields.version_and_flags()?;
@@ -36,19 +36,19 @@ pub(super) fn coded_size(container: &Container<'_>, id: ItemId) -> Option<(u32, 
     (size.0 > 0 && size.1 > 0).then_some(size)
 }
 
-/// Width and height after cropping, before rotation.
+/// Returns the width and height of a picture after cropping, before rotation.
 pub(super) fn shown_size(container: &Container<'_>, id: ItemId) -> Option<(u32, u32)> {
     let size = coded_size(container, id)?;
     Some(crop(container, id, size).map_or(size, |[_, _, width, height]| (width, height)))
 }
 
 /// The rectangle of the property `clap` as left, top, width and height. `None` when the item has no such
-/// property, or when the rectangle is not inside the picture, because readers ignore such a rectangle. A left
-/// or top edge between two pixels is rounded to the left or up.
+/// property, or when the rectangle is not inside the picture: readers ignore such a rectangle. If the left or
+/// top edge lies inside a pixel, the edge is rounded to the left or up.
 pub(super) fn crop(container: &Container<'_>, id: ItemId, (width, height): (u32, u32)) -> Option<[u32; 4]> {
     let mut fields = Fields::new(container.property(id, b"clap")?);
-    // Width, height, and the offsets of the centre of the rectangle from the centre of the picture. Each is a
-    // fraction.
+    // The content of the property consists of four fractions: the width and the height of the rectangle, and
+    // the horizontal and vertical offset of its centre from the centre of the picture.
     let mut fraction = || {
         let (numerator, denominator) = (fields.u32()?, fields.u32()?);
         (denominator != 0).then(|| f64::from(numerator.cast_signed()) / f64::from(denominator))
@@ -65,8 +65,8 @@ pub(super) fn crop(container: &Container<'_>, id: ItemId, (width, height): (u32,
     Some([left, top, width, height])
 }
 
-/// How the samples are stored, from the decoder configuration of the item. A derived picture has no decoder
-/// configuration, so the configuration of its first source item is used.
+/// Returns how the samples are stored, from the decoder configuration of the item. A derived picture has no
+/// decoder configuration, so the function reads the configuration of its first source item.
 pub(super) fn coding(container: &Container<'_>, id: ItemId) -> Option<Coding> {
     let mut id = id;
     for _ in 0..=MAX_NESTING {
@@ -101,8 +101,8 @@ fn av1_coding(content: &[u8]) -> Option<Coding> {
     Some(Coding { depth, chroma })
 }
 
-/// The colours of an item. If a derived picture states no colours, returns the colours of its first source
-/// item.
+/// Returns the colours of an item. If a derived picture states no colours, returns the colours of its first
+/// source item.
 pub(super) fn color<'a>(container: &Container<'a>, id: ItemId) -> Color<'a> {
     let unspecified =
         Cicp { primaries: UNSPECIFIED, transfer: UNSPECIFIED, matrix: UNSPECIFIED, full_range: false };
@@ -150,15 +150,16 @@ impl<'a> Color<'a> {
     }
 }
 
-/// How to rotate and mirror the picture: combines the properties `irot` and `imir` in the order in which the
-/// item lists them.
+/// Returns how the picture must be rotated and mirrored: combines the properties `irot` and `imir` in the
+/// order in which the item lists them.
 pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation {
-    // The combined result: a number of counter-clockwise rotations by 90°, then an optional mirroring.
+    // The combined result of all properties so far: a number of counter-clockwise rotations by 90°, followed
+    // by an optional mirroring.
     let (mut quarters, mut mirrored) = (0, None);
     for (kind, content) in container.properties(id) {
         let Some(&value) = content.first() else { continue };
         match &kind {
-            // A rotation after the mirroring has the same effect as the opposite rotation before the
+            // To rotate after mirroring has the same effect as to rotate in the opposite direction before
             // mirroring.
             b"irot" if mirrored.is_some() => quarters = (quarters + 4 - (value & 3)) % 4,
             b"irot" => quarters = (quarters + (value & 3)) % 4,
@@ -166,7 +167,8 @@ pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation 
             _ => {}
         }
     }
-    // Axis 0 exchanges top and bottom, axis 1 exchanges left and right (ISO/IEC 23008-12:2022, 6.5.12).
+    // Axis 0 means that top and bottom are exchanged, axis 1 means that left and right are exchanged (ISO/IEC
+    // 23008-12:2022, 6.5.12).
     match (quarters, mirrored) {
         (0, None) => Orientation::Upright,
         (1, None) => Orientation::Rotate270,
@@ -179,7 +181,7 @@ pub(super) fn orientation(container: &Container<'_>, id: ItemId) -> Orientation 
     }
 }
 
-/// The item with the alpha plane of `id`.
+/// Returns the item that contains the alpha plane of the item `id`.
 pub(super) fn alpha(container: &Container<'_>, id: ItemId) -> Option<ItemId> {
     const NAMES: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
     container.references_to(id, *b"auxl").find(|&aux| {

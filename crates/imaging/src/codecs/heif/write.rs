@@ -6,34 +6,34 @@ use crate::metadata::Metadata;
 /// The identifier of an item.
 pub(in crate::codecs) type ItemId = u16;
 
-/// A property: the bytes of its box, and whether the property is essential. A reader that does not understand
-/// an essential property must ignore the item.
+/// A property of an item: the bytes of its box, and whether the property is essential. If a reader does not
+/// understand an essential property, it must ignore the item.
 pub(in crate::codecs) type Property = (Vec<u8>, bool);
 
-/// An item to write.
+/// An item that will be written to the file.
 struct Item {
     kind: [u8; 4],
     media_type: &'static [u8],
     hidden: bool,
-    /// The numbers of the item's properties, counted from 1. The highest bit of a number marks an essential
-    /// property.
+    /// The numbers of the item's properties, counted from 1. If the highest bit of a number is set, the
+    /// property is essential.
     properties: Vec<u8>,
     data: Vec<u8>,
 }
 
-/// A file in memory, to which items are added.
+/// A HEIF file that is built in memory by adding items.
 #[derive(Default)]
 pub(in crate::codecs) struct Writer {
     items: Vec<Item>,
     /// The properties of all items, without duplicates: items with equal properties share them.
     properties: Vec<Vec<u8>>,
-    /// Type, source and targets of each reference.
+    /// The references between items. Each has a type, a source item and target items.
     references: Vec<([u8; 4], ItemId, Vec<ItemId>)>,
 }
 
 impl Writer {
-    /// Adds a picture. If `hidden` is true, readers do not show the picture as a separate picture, because it
-    /// is a part of another picture.
+    /// Adds a picture. A picture that is only a part of another picture must be `hidden`, so that readers do
+    /// not show it as a separate picture.
     pub(in crate::codecs) fn picture(
         &mut self,
         kind: &[u8; 4],
@@ -69,8 +69,8 @@ impl Writer {
             self.references.push((*b"cdsc", self.items.len() as ItemId, vec![about]));
         };
         if let Some(exif) = &metadata.exif {
-            // An `Exif` item begins with the number of bytes between this number and the TIFF structure,
-            // which is 0.
+            // An `Exif` item begins with a four-byte number: the number of bytes between this number and the
+            // TIFF structure. This file has no bytes between them, so the number is 0.
             add(b"Exif", b"", [&[0; 4], exif.as_slice()].concat());
         }
         if let Some(xmp) = &metadata.xmp {
@@ -78,7 +78,7 @@ impl Writer {
         }
     }
 
-    /// Returns the whole file. The first of `brands` is the major brand.
+    /// Returns the whole file. The first of `brands` becomes the major brand.
     pub(in crate::codecs) fn finish(self, brands: &[&[u8; 4]], primary: ItemId) -> Vec<u8> {
         let mut file = Vec::new();
         write_box(&mut file, b"ftyp", |out| {
@@ -132,10 +132,11 @@ impl Writer {
         });
     }
 
-    /// Appends the box `iloc` with the locations of the data.
+    /// Appends the box `iloc`, which states the location of the data of each item.
     fn locations(&self, out: &mut Vec<u8>, data_start: usize) {
         full_box(out, b"iloc", [0; 4], |out| {
-            // Offsets and lengths have four bytes; base offsets have none.
+            // The two bytes state that offsets and lengths have four bytes each, and that there are no base
+            // offsets.
             out.extend_from_slice(&[0x44, 0]);
             push16(out, self.items.len());
             let mut offset = data_start;
@@ -150,7 +151,7 @@ impl Writer {
         });
     }
 
-    /// Appends the references.
+    /// Appends one box for each reference between items.
     fn links(&self, out: &mut Vec<u8>) {
         for (kind, from, to) in &self.references {
             write_box(out, kind, |out| {
@@ -161,7 +162,7 @@ impl Writer {
         }
     }
 
-    /// Appends the box `ipma`: which items have which properties.
+    /// Appends the box `ipma`, which states the properties of each item.
     fn associations(&self, out: &mut Vec<u8>) {
         full_box(out, b"ipma", [0; 4], |out| {
             let with_properties = self.items.iter().zip(1..).filter(|(item, _)| !item.properties.is_empty());
@@ -202,41 +203,42 @@ fn property(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// The decoder configuration; `kind` is `av1C` or `hvcC`.
+/// Returns the property with the decoder configuration of an item. `kind` is `av1C` or `hvcC`.
 pub(in crate::codecs) fn configuration(kind: &[u8; 4], content: &[u8]) -> Property {
     (property(kind, &[content]), true)
 }
 
-/// The property with width and height as coded.
+/// Returns the property `ispe`, which states the width and the height of a picture before cropping.
 pub(in crate::codecs) fn size(width: u32, height: u32) -> Property {
     (property(b"ispe", &[&[0; 4], &width.to_be_bytes(), &height.to_be_bytes()]), false)
 }
 
-/// The property with the bits of each of the `n_channels` channels.
+/// Returns the property `pixi`, which states the number of bits of each of the `n_channels` channels.
 pub(in crate::codecs) fn depths(depth: u8, n_channels: u8) -> Property {
     (property(b"pixi", &[&[0, 0, 0, 0, n_channels], &vec![depth; n_channels.into()]]), false)
 }
 
-/// The property that states sRGB colours, coded as YCbCr of BT.601 in full range, as in JPEG.
+/// Returns the property that states that the colours are sRGB, coded as YCbCr of BT.601 in full range, as in
+/// JPEG.
 pub(in crate::codecs) fn srgb() -> Property {
     (property(b"colr", &[b"nclx", &[0, 1, 0, 13, 0, 6, 0x80]]), false)
 }
 
-/// The property that marks a picture as the alpha plane of another. The property contains a URN that all
-/// readers support.
+/// Returns the property that marks a picture as the alpha plane of another picture. The property contains a
+/// URN that all readers support.
 pub(in crate::codecs) fn alpha() -> Property {
     (property(b"auxC", &[b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"]), true)
 }
 
-/// The property that crops a picture of the size `coded` to its upper left part of the size `shown`.
+/// Returns the property that crops a picture of the size `coded` to its upper left part of the size `shown`.
 pub(in crate::codecs) fn crop(coded: (u32, u32), shown: (u32, u32)) -> Property {
     let mut content = Vec::new();
     for side in [shown.0, shown.1] {
         content.extend_from_slice(&side.to_be_bytes());
         content.extend_from_slice(&1u32.to_be_bytes());
     }
-    // Distance of the centre of the shown part from the centre of the coded picture, as a fraction with the
-    // denominator 2.
+    // The distance of the centre of the shown part from the centre of the coded picture is written as a
+    // fraction with the denominator 2.
     for (coded, shown) in [(coded.0, shown.0), (coded.1, shown.1)] {
         let twice = i64::from(shown) - i64::from(coded);
         content.extend_from_slice(&(twice as i32).to_be_bytes());
@@ -245,7 +247,7 @@ pub(in crate::codecs) fn crop(coded: (u32, u32), shown: (u32, u32)) -> Property 
     (property(b"clap", &[&content]), true)
 }
 
-/// The data of a grid item: number of rows and columns, and size of the picture.
+/// Returns the data of a grid item: the number of rows and columns, and the size of the assembled picture.
 pub(in crate::codecs) fn grid(columns: u32, rows: u32, width: u32, height: u32) -> Vec<u8> {
     let [columns, rows] =
         [columns, rows].map(|n| u8::try_from(n - 1).expect("a grid has at most 256 tiles a side"));

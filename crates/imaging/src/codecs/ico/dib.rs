@@ -1,5 +1,5 @@
-//! Decodes a bitmap in an icon: a DIB whose stated height is twice the height of the picture. A mask follows
-//! the pixels: one bit per pixel, where 1 means transparent.
+//! Decodes a bitmap in an icon. The bitmap is a DIB (device-independent bitmap) whose header states twice the
+//! height of the picture. A mask follows the pixels; it has one bit per pixel, where 1 means transparent.
 
 use crate::codecs::bmp;
 use crate::codecs::bmp::{Dib, each_row, unpack};
@@ -9,14 +9,14 @@ use crate::color::{Layout, Raster};
 use crate::format::Format;
 use crate::{Error, Scratch};
 
-/// A bitmap whose headers were read.
+/// A bitmap in an icon whose headers were read.
 pub(super) struct Decoder<'a> {
     dib: Dib,
     data: &'a [u8],
     header: Header,
 }
 
-/// Sets the format name of an error from the bitmap decoder to ICO.
+/// Replaces the format name in an error of the bitmap decoder with ICO.
 fn of_icon(error: Error) -> Error {
     match error {
         Error::Corrupt { reason, .. } => Error::Corrupt { format: "ICO", reason },
@@ -26,7 +26,7 @@ fn of_icon(error: Error) -> Error {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads the headers of the bitmap.
+    /// Reads the headers of the bitmap. Decodes no pixels.
     pub(super) fn open(data: &'a [u8]) -> Result<Self, Error> {
         let mut dib = Dib::of_icon(data).map_err(of_icon)?;
         if !dib.is_bitmap() {
@@ -40,8 +40,8 @@ impl<'a> Decoder<'a> {
         Ok(Self { dib, data, header })
     }
 
-    /// Makes the pixels that the mask marks transparent. If the mask is truncated, the remaining pixels stay
-    /// opaque.
+    /// Makes every pixel transparent whose bit in the mask is 1. If the mask is truncated, the remaining
+    /// pixels stay opaque.
     fn apply_mask(&self, pixels: &mut [u8]) {
         let (width, height) = (self.dib.width as usize, self.dib.height as usize);
         let color_bytes = (width * usize::from(self.dib.bits)).div_ceil(32) * 4 * height;
@@ -79,8 +79,8 @@ impl DecodeStill for Decoder<'_> {
                 .for_each(|(to, &[r, g, b])| *to = [r, g, b, 255]);
             scratch.give(std::mem::replace(&mut data, wide));
         }
-        // If the pixels have an alpha channel, the mask is ignored: it exists for systems without alpha
-        // support.
+        // If the pixels have an alpha channel, the mask is ignored, because the mask is only for systems
+        // without alpha support.
         if !had_alpha {
             self.apply_mask(&mut data);
         }

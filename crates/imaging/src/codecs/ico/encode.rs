@@ -33,12 +33,13 @@ pub(in crate::codecs) fn encode(
     scratch.give(image.into_data());
     let at = ICO_HEADER_BYTES + ICO_ENTRY_BYTES;
     let mut bytes = Vec::with_capacity(at + picture.len());
-    // Reserved field, type icon, one picture.
+    // The file header has three fields: a reserved field, the type (1 means icon), and the number of
+    // pictures.
     bytes.extend([0u16, 1, 1].map(u16::to_le_bytes).as_flattened());
-    // Width and height, where 0 means 256. Then the number of colours in the table, which is 0 without a
-    // table, and a reserved byte.
+    // The first bytes of the directory entry are: width and height, where 0 means 256; the number of colours
+    // in the colour table, which is 0 for a picture without a table; and a reserved byte.
     bytes.extend([width as u8, height as u8, 0, 0]);
-    // Colour planes and bits per pixel.
+    // The next fields are the number of colour planes and the number of bits per pixel.
     bytes.extend([1u16, 32].map(u16::to_le_bytes).as_flattened());
     bytes.extend([picture.len() as u32, at as u32].map(u32::to_le_bytes).as_flattened());
     bytes.extend_from_slice(&picture);
@@ -52,7 +53,7 @@ fn picture(image: &Image) -> Result<Vec<u8>, EncodingError> {
     let mut encoder = ::png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(ColorType::Rgba);
     encoder.set_depth(BitDepth::Eight);
-    // The compression that is the slowest and gives the smallest file is used, because icons are small and
+    // The slowest compression is used, because it gives the smallest file, and because icons are small and
     // kept for a long time.
     encoder.set_deflate_compression(DeflateCompression::Level(9));
     encoder.set_filter(Filter::Adaptive);

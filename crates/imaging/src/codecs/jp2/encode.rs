@@ -13,15 +13,15 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
-/// The quality that is used when the output states none. The picture looks as good as a JPEG of the same
-/// quality.
+/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
+/// JPEG of the same quality.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// Pictures with fewer pixels than this are written without loss. At a lossy quality, `openjp2` would miss
-/// the requested quality of such a small picture by far, and the lossless file is hardly larger.
+/// Pictures with fewer pixels than this number are written without loss. If such a small picture were written
+/// with loss, `openjp2` would miss the requested quality by far. The lossless file is hardly larger.
 const SMALL_PX: u64 = 64 * 64;
 
-/// Largest number of resolution levels, including the full resolution.
+/// The largest number of resolution levels, including the level of full resolution.
 const MAX_LEVELS: u32 = 6;
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
@@ -53,8 +53,8 @@ pub(in crate::codecs) fn encode(
     Ok(Encoded { info, bytes })
 }
 
-/// The peak signal-to-noise ratio in decibels for a quality: 38 dB at quality 80, as a JPEG of a photograph
-/// has.
+/// Returns the peak signal-to-noise ratio in decibels that the encoder must reach for a quality. For quality
+/// 80 it is 38 dB, the ratio of a typical photograph in a JPEG of that quality.
 fn ratio_db(quality: u8) -> f32 {
     22.0 + 0.2 * f32::from(quality)
 }

@@ -9,24 +9,25 @@ use crate::format::signature::JP2_CODESTREAM;
 use crate::isobmff::{Boxes, Fields};
 use crate::limits::{Limit, Limits, check};
 
-/// Largest number of components: four colours and alpha.
+/// The largest number of components that this decoder accepts: four colours and alpha.
 const MAX_COMPONENTS: usize = 5;
 
 /// The UUID of a box with XMP (ISO 16684-3).
 pub(super) const XMP: [u8; 16] = *b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
 
-/// The UUID of a box with EXIF. This UUID is not in a standard, but in common use.
+/// The UUID of a box with EXIF. No standard defines this UUID, but it is in common use.
 pub(super) const EXIF: [u8; 16] = *b"JpgTiffExif->JP2";
 
-/// The properties of a file.
+/// The properties of a JPEG 2000 file that its headers state.
 #[derive(Debug, Default)]
 pub(super) struct Jp2Header {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Number of bits per pixel as stored. For a picture with a palette, the number of bits of an index.
+    /// Number of bits per pixel in the file. For a picture with a palette, it is the number of bits of an
+    /// index.
     pub(super) bits_per_pixel: u8,
     pub(super) palette: bool,
-    /// Whether the colours are luma and chroma.
+    /// Whether the colour components are luma and chroma.
     pub(super) ycc: bool,
     pub(super) premultiplied: bool,
     /// Chroma subsampling.
@@ -64,15 +65,15 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
 }
 
 impl Jp2Header {
-    /// Reads the boxes inside `jp2h`.
+    /// Reads the boxes inside the box `jp2h`, the header of a JP2 file.
     fn take_header(&mut self, content: &[u8], limits: &Limits) -> Result<(), Error> {
         for (n_boxes, (kind, content)) in (1..).zip(Boxes::new(content)) {
             check(Limit::Parts, limits.parts.into(), n_boxes)?;
             match &kind {
                 b"colr" => {
                     check(Limit::MetadataBytes, limits.metadata_bytes, content.len() as u64)?;
-                    // With method 1, the box contains a code of the colour space: 18 is sYCC, and 1, 3 and 4
-                    // are older YCbCr colour spaces.
+                    // If the method in the box `colr` is 1, the box contains the code of a colour space. Code
+                    // 18 means sYCC; codes 1, 3 and 4 mean older YCbCr colour spaces.
                     if let [1, _, _, number @ ..] = content {
                         self.ycc |= matches!(number, [0, 0, 0, 1 | 3 | 4 | 18]);
                     }
@@ -103,7 +104,8 @@ impl Jp2Header {
         let cut_off = || corrupt("the header is cut off");
         let mut fields =
             Fields::new(codestream.strip_prefix(JP2_CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
-        // Skips the length of the segment and the capabilities.
+        // Skips two fields of 16 bits: the length of the segment and the required capabilities of the
+        // decoder.
         let mut next = || fields.u32();
         let skipped = next();
         let numbers: Option<Vec<u32>> = (0..8).map(|_| next()).collect();
@@ -138,8 +140,8 @@ impl Jp2Header {
     }
 }
 
-/// Chroma subsampling, from the sampling steps of the first three components; `None` for ratios without a
-/// usual name.
+/// Returns the chroma subsampling in the usual notation, from the sampling steps of the first three
+/// components. Returns `None` for ratios without a usual name.
 fn sampling(components: &[[u8; 3]]) -> Option<&'static str> {
     let &[[_, x, y], second, third, ..] = components else { return None };
     let same = second[1..] == third[1..];

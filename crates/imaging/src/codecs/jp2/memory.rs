@@ -9,27 +9,29 @@ use openjp2::openjpeg::{
     opj_stream_set_write_function,
 };
 
-/// Size in bytes of the buffer that `openjp2` fills before it calls the write callback.
+/// The size in bytes of the buffer that `openjp2` fills before it calls the write callback.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// The written bytes and the offset of the next byte.
+/// The bytes that were written, and the offset at which the next byte is written.
 #[derive(Default)]
 struct Output {
     bytes: Vec<u8>,
     at: usize,
 }
 
-/// Passes a stream to `write` and returns the bytes that were written.
+/// Creates an output stream, passes it to the function `write`, and returns the bytes that were written to
+/// the stream.
 pub(super) fn written(write: impl FnOnce(&mut Stream) -> Result<(), String>) -> Result<Vec<u8>, String> {
     let mut output = Output::default();
-    // SAFETY: the argument 0 creates an output stream. The result is a `Box<Stream>` converted to a pointer,
-    // which no other code holds.
+    // SAFETY: the argument 0 selects an output stream. The returned pointer comes from a `Box<Stream>`, and
+    // no other code holds it.
     let mut stream = unsafe {
         let stream = opj_stream_create(BUFFER_BYTES, 0);
         opj_stream_set_write_function(stream, Some(on_write));
         opj_stream_set_skip_function(stream, Some(on_skip));
         opj_stream_set_seek_function(stream, Some(on_seek));
-        // The stream is dropped before `output`, and does not free it.
+        // The stream points to `output`, so the stream is dropped first. Dropping the stream does not free
+        // `output`.
         opj_stream_set_user_data(stream, (&raw mut output).cast(), None);
         Box::from_raw(stream.cast::<Stream>())
     };
@@ -43,7 +45,7 @@ pub(super) fn written(write: impl FnOnce(&mut Stream) -> Result<(), String>) -> 
 /// # Safety
 /// `data` points to `length` readable bytes, and `output` to an [`Output`] that no other code uses.
 unsafe extern "C" fn on_write(data: *mut c_void, length: usize, output: *mut c_void) -> usize {
-    // SAFETY: the caller guarantees what this function requires under "Safety".
+    // SAFETY: the caller guarantees what the section "Safety" of this function requires.
     let (data, output) =
         unsafe { (std::slice::from_raw_parts(data.cast::<u8>(), length), &mut *output.cast::<Output>()) };
     let end = output.at + length;
@@ -60,7 +62,7 @@ unsafe extern "C" fn on_write(data: *mut c_void, length: usize, output: *mut c_v
 /// # Safety
 /// `output` points to an [`Output`] that no other code uses.
 unsafe extern "C" fn on_skip(n: i64, output: *mut c_void) -> i64 {
-    // SAFETY: the caller guarantees what this function requires under "Safety".
+    // SAFETY: the caller guarantees what the section "Safety" of this function requires.
     let output = unsafe { &mut *output.cast::<Output>() };
     match isize::try_from(n).ok().and_then(|n| output.at.checked_add_signed(n)) {
         Some(at) => {
@@ -76,7 +78,7 @@ unsafe extern "C" fn on_skip(n: i64, output: *mut c_void) -> i64 {
 /// # Safety
 /// `output` points to an [`Output`] that no other code uses.
 unsafe extern "C" fn on_seek(at: i64, output: *mut c_void) -> i32 {
-    // SAFETY: the caller guarantees what this function requires under "Safety".
+    // SAFETY: the caller guarantees what the section "Safety" of this function requires.
     let output = unsafe { &mut *output.cast::<Output>() };
     match usize::try_from(at) {
         Ok(at) => {

@@ -1,6 +1,6 @@
 //! The components of a JPEG frame: their meaning (gray, RGB, YCbCr or inks) and their subsampling.
 
-/// One component of the frame.
+/// One component of a JPEG frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Component {
     pub(super) id: u8,
@@ -9,17 +9,18 @@ pub(super) struct Component {
     pub(super) table: u8,
 }
 
-/// The meaning of the first three components.
+/// The meaning of the first three components of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transform {
-    /// Gray, RGB or inks, without a transform.
+    /// The components are gray, RGB or inks, and need no colour transform.
     None,
-    /// Luma and chroma.
+    /// The components are luma and chroma (YCbCr).
     YCbCr,
 }
 
-/// Determines the meaning by the same rules as the IJG library. A JFIF marker means YCbCr. An Adobe marker
-/// states the transform. Without both markers, the identifiers of the components decide.
+/// Determines the meaning of the components by the same rules as the IJG library. A JFIF marker means YCbCr.
+/// An Adobe marker states the colour transform. If the file has neither marker, the identifiers of the
+/// components decide.
 pub(super) fn transform(components: &[Component], jfif: bool, adobe: Option<u8>) -> Transform {
     match (components.len(), adobe) {
         (3, _) if jfif => Transform::YCbCr,
@@ -33,7 +34,7 @@ pub(super) fn transform(components: &[Component], jfif: bool, adobe: Option<u8>)
 }
 
 /// The chroma subsampling in the usual notation, e.g. `4:2:0`, from the sampling factors of the first two
-/// components. Factors for which the notation has no name are listed, e.g. `2x2,1x2`.
+/// components. If the usual notation has no name for the factors, the result lists them, e.g. `2x2,1x2`.
 pub(super) fn sampling(components: &[Component]) -> String {
     let (luma, chroma) = (components[0], components[1]);
     let same = |c: &Component| c.horizontal == chroma.horizontal && c.vertical == chroma.vertical;

@@ -1,7 +1,8 @@
-//! Decodes the pixels of a JPEG with `pixaven-jpeg`: entropy decoding, inverse transform, upsampling and
-//! colour conversion. `header.rs` has already determined the meaning of the components.
+//! Decodes the pixels of a JPEG with the crate `pixaven-jpeg`. `header.rs` has already read the frame header
+//! and determined whether the components are gray, RGB, YCbCr or inks.
 //!
-//! Truncated data are no error: the missing part of the picture is gray, as in the output of other decoders.
+//! If the data are truncated, decoding does not fail: the missing part of the picture is gray, as in other
+//! decoders.
 
 use pixaven_jpeg::{Colour, Scale};
 
@@ -24,7 +25,8 @@ pub(super) fn decode(
     {
         return Err(failed(pixaven_jpeg::Error::Corrupt("two frame headers contradict each other")));
     }
-    // Four components are returned as stored; the caller converts them with `Decoder::to_inks`.
+    // If the picture has four components, they are returned as stored. The caller converts them with
+    // `Decoder::to_inks`.
     let luma_chroma = header.components.len() == 3 && header.transform == Transform::YCbCr;
     let colour = if luma_chroma { Colour::YCbCr } else { Colour::Stored };
     let (width, height) = scale.of(header.width, header.height);

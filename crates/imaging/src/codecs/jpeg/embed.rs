@@ -4,7 +4,8 @@
 use super::header::XMP_NAME;
 use crate::metadata::Metadata;
 
-/// Inserts an EXIF segment and an XMP segment, each only if the metadata contain such a block.
+/// Inserts a segment with the EXIF block and a segment with the XMP packet, each only if the metadata contain
+/// the block or the packet.
 pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     let mut segments = Vec::new();
     if let Some(exif) = &metadata.exif {
@@ -27,8 +28,8 @@ fn push(segments: &mut Vec<u8>, parts: &[&[u8]]) {
     parts.iter().for_each(|part| segments.extend_from_slice(part));
 }
 
-/// The offset at which APP1 segments are inserted: after the start-of-image marker and, if the file has one,
-/// the JFIF segment.
+/// Returns the offset at which APP1 segments are inserted. The offset is after the start-of-image marker and,
+/// if the file has a JFIF segment, after this segment.
 fn insertion_offset(file: &[u8]) -> usize {
     match file {
         [0xff, 0xd8, 0xff, 0xe0, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),

@@ -11,8 +11,8 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality that is used when the output states none. At this quality, artefacts are invisible at a normal
-/// viewing distance; at lower qualities, the file hardly becomes smaller. Large publishers use similar
+/// The quality that is used if `output.quality` is not set. At this quality, artefacts are invisible at a
+/// normal viewing distance; at lower qualities, the file hardly becomes smaller. Large publishers use similar
 /// qualities.
 const DEFAULT_QUALITY: u8 = 82;
 

@@ -12,7 +12,7 @@ pub(super) const XMP_NAME: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Longest ICC profile that is kept, in bytes. A profile is rarely longer than one megabyte.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
 
-/// The contents of the header that decoding and the file information need.
+/// The contents of the header that are needed to decode the picture and to describe the file.
 #[derive(Debug)]
 pub(super) struct JpegHeader {
     pub(super) width: u32,
@@ -28,10 +28,10 @@ pub(super) struct JpegHeader {
     pub(super) n_scans: u32,
     pub(super) exif: Option<Vec<u8>>,
     pub(super) xmp: Option<Vec<u8>>,
-    /// Author and copyright, from IPTC.
+    /// Author and copyright, from the IPTC metadata.
     pub(super) rights: Rights,
     pub(super) profile: Option<Vec<u8>>,
-    /// Whether an end marker was found.
+    /// Whether the file has an end-of-image marker.
     pub(super) ends: bool,
 }
 
@@ -66,7 +66,7 @@ fn unsupported(reason: impl Into<String>) -> Error {
     Error::Unsupported { format: "JPEG", reason: reason.into() }
 }
 
-/// Reads all markers of a file.
+/// Reads all markers of a JPEG file and returns the contents of its header.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
     let found = walk(input, &mut FileBudget::new(limits))?;
     let frame = found.frame.ok_or_else(|| corrupt("no frame header"))?;
@@ -91,14 +91,14 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
     })
 }
 
-/// Iterates over all segments.
+/// Iterates over all segments of a JPEG file.
 fn walk(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Found, Error> {
     let mut found = Found::default();
     let mut at = 2;
     while let Some((marker, start)) = next_marker(input, at) {
         match marker {
-            // Skips a second start-of-image marker, a misplaced restart marker or a TEM marker. These markers
-            // have no length field.
+            // Skips a second start-of-image marker, a misplaced restart marker or a TEM marker, because these
+            // markers have no length field.
             0xd8 | 0xd0..=0xd7 | 0x01 => {
                 at = start + 2;
                 continue;
@@ -186,7 +186,7 @@ impl Found {
     }
 }
 
-/// Parses a frame header.
+/// Parses the content of a frame header (SOF segment).
 fn read_frame(marker: u8, body: &[u8]) -> Result<Sof, Error> {
     let &[precision, h1, h0, w1, w0, n_components, ref rest @ ..] = body else {
         return Err(corrupt("the frame header is too short"));
@@ -222,7 +222,8 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Sof, Error> {
     Ok(Sof { width: width.into(), height: height.into(), progressive: marker == 0xc2, components })
 }
 
-/// The next marker at or after `at`: its code and the offset of its byte 0xff. Skips bytes between segments.
+/// Finds the next marker at or after the offset `at`. Returns its code and the offset of its byte 0xff. Skips
+/// bytes between segments.
 fn next_marker(input: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         let start = at + memchr::memchr(0xff, input.get(at..)?)?;
@@ -234,8 +235,8 @@ fn next_marker(input: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// The end of the entropy-coded data that begins at `at`: the offset of the next marker that is no restart
-/// marker.
+/// Returns the end of the entropy-coded data that begin at the offset `at`. The end is the offset of the next
+/// marker other than a restart marker.
 fn end_of_scan(input: &[u8], mut at: usize) -> usize {
     while let Some((marker, start)) = next_marker(input, at) {
         if !matches!(marker, 0xd0..=0xd7) {

@@ -11,14 +11,14 @@
 
 use super::header::JpegHeader;
 
-/// The luma table of annex K.1, in zigzag order.
+/// The luma table of ITU-T T.81 annex K.1, in zigzag order.
 const LUMA: [u8; 64] = [
     16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40,
     58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103,
     104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
 ];
 
-/// The chroma table of annex K.2, in zigzag order.
+/// The chroma table of ITU-T T.81 annex K.2, in zigzag order.
 const CHROMA: [u8; 64] = [
     17, 18, 18, 24, 21, 24, 47, 26, 26, 47, 99, 66, 56, 66, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
@@ -40,7 +40,8 @@ pub(super) fn estimate(jpeg: &JpegHeader) -> Option<u8> {
     })
 }
 
-/// The sum of the relative differences between two tables, in units of 1/4096.
+/// Returns the sum of the relative differences between the values of two quantisation tables, in units of
+/// 1/4096.
 fn difference(table: &[u16; 64], standard: &[u8; 64], quality: u8) -> u32 {
     table
         .iter()
@@ -51,7 +52,7 @@ fn difference(table: &[u16; 64], standard: &[u8; 64], quality: u8) -> u32 {
         .sum()
 }
 
-/// Scales one value of a table to a quality, as the IJG library does.
+/// Scales one value of a quantisation table to a quality by the formula of the IJG library.
 fn scaled(base: u8, quality: u8) -> u32 {
     let quality = u32::from(quality);
     let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };

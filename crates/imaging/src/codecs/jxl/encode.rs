@@ -9,11 +9,11 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Limits, Scratch};
 
-/// The quality that is used when the output states none. The picture looks as good as a JPEG of the same
-/// quality, and the file has a third fewer bytes than that JPEG.
+/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
+/// JPEG of the same quality, and the file has a third fewer bytes than that JPEG.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// The effort that is used when the output states none.
+/// The effort that is used if `output.effort` is not set.
 const DEFAULT_EFFORT: u8 = 4;
 
 /// The speed setting of `jixel` for each `output.effort` from 0 to 9.

@@ -1,18 +1,19 @@
-//! Writes the boxes of an MP4 file with one video track (ISO/IEC 14496-12; 14496-15 for H.264). The index is
-//! written before the data, so that a player can start before it has received the whole file.
+//! Writes the boxes of an MP4 file with one video track (ISO/IEC 14496-12; 14496-15 for H.264). The index of
+//! the file is written before the data, so that a player can start before it has received the whole file.
 
 use super::failed;
 use crate::Error;
 
-/// Number of ticks per second; all times in the file are in ticks. A tick is a millisecond, because delays
-/// are whole milliseconds.
+/// Number of ticks per second. All times in the file are counted in ticks. A tick is a millisecond, because
+/// the delays of frames are whole milliseconds.
 const TIMESCALE: u32 = 1_000;
 
-/// The identity matrix in fixed-point numbers.
+/// The matrix that transforms pictures for display, in fixed-point numbers. This matrix is the identity,
+/// which means no transformation.
 const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
-/// The code point of BT.709 (ITU-T H.273), which is the same number for colour primaries, transfer function
-/// and matrix.
+/// The code point of BT.709 (ITU-T H.273). The same number stands for the colour primaries, the transfer
+/// function and the matrix.
 const BT_709: u16 = 1;
 
 /// The parameter sets of H.264, which a decoder needs before the first picture.
@@ -22,7 +23,7 @@ pub(super) struct Parameters {
     pub(super) picture: Vec<u8>,
 }
 
-/// A file in memory, to which samples (coded frames) are added.
+/// An MP4 file that is built in memory by adding samples (coded frames).
 pub(super) struct Movie {
     width: u16,
     height: u16,
@@ -37,7 +38,7 @@ pub(super) struct Movie {
 struct Sample {
     n_bytes: u32,
     duration_ms: u32,
-    /// Whether the frame is a key frame: decodable without other frames.
+    /// Whether the frame is a key frame, which can be decoded without other frames.
     key: bool,
 }
 
@@ -65,7 +66,7 @@ impl Movie {
         self.samples.len()
     }
 
-    /// Appends a NAL unit, after its length, to the current sample.
+    /// Appends the length of a NAL unit and then the NAL unit to the current sample.
     pub(super) fn append(&mut self, unit: &[u8]) -> Result<(), Error> {
         let n_bytes = u32::try_from(unit.len()).map_err(|_| failed("a picture is too large"))?;
         self.data.extend(n_bytes.to_be_bytes());
@@ -73,7 +74,7 @@ impl Movie {
         Ok(())
     }
 
-    /// Ends the current sample and begins the next one.
+    /// Ends the current sample and begins the next sample.
     pub(super) fn end_sample(&mut self, key: bool, duration_ms: u32) -> Result<(), Error> {
         let n_bytes = u32::try_from(self.data.len() - self.current_start)
             .map_err(|_| failed("a picture is too large"))?;
@@ -94,8 +95,8 @@ impl Movie {
         let mut index = Vec::new();
         self.index(&mut index, parameters, 0);
         // The index contains the offset of the data, which follow the index. Therefore the index is written
-        // twice: first with the offset 0 to measure the length of the index, which does not depend on the
-        // offset, then with the real offset.
+        // twice. The first index has the offset 0 and is only measured, because the length does not depend on
+        // the offset. The second index has the real offset.
         let start =
             u32::try_from(file.len() + index.len() + 8).map_err(|_| failed("the index is too large"))?;
         file.reserve(index.len() + self.data.len() + 8);
@@ -127,7 +128,7 @@ impl Movie {
                 boxed(out, b"mdia", |out| {
                     full_box(out, b"mdhd", 1, 0, |out| {
                         self.times(out);
-                        // The language "und": undetermined.
+                        // This is the code of the language "und", which means "undetermined".
                         out.extend(0x55c4u16.to_be_bytes());
                         out.extend([0; 2]);
                     });
@@ -142,8 +143,8 @@ impl Movie {
         });
     }
 
-    /// Appends creation time, modification time, timescale and duration. Creation and modification time are
-    /// 0, so that the same pictures always give the same file.
+    /// Appends creation time, modification time, timescale and duration. The creation time and the
+    /// modification time are 0, so that the same pictures always give the same file.
     fn times(&self, out: &mut Vec<u8>) {
         out.extend([0; 16]);
         out.extend(TIMESCALE.to_be_bytes());
@@ -151,7 +152,8 @@ impl Movie {
     }
 
     fn track_header(&self, out: &mut Vec<u8>) {
-        // The flags state that the track is enabled, and that the movie and its preview use the track.
+        // The flags of the box `tkhd` state that the track is enabled, and that both the movie and its
+        // preview use the track.
         full_box(out, b"tkhd", 1, 7, |out| {
             out.extend([0; 16]);
             out.extend(1u32.to_be_bytes());
@@ -170,7 +172,7 @@ impl Movie {
         boxed(out, b"dinf", |out| {
             full_box(out, b"dref", 0, 0, |out| {
                 out.extend(1u32.to_be_bytes());
-                // The flag 1 states that the data are in this file.
+                // The flag 1 of the box `url ` states that the data are in this file.
                 full_box(out, b"url ", 0, 1, |_| {});
             });
         });
@@ -182,8 +184,8 @@ impl Movie {
             self.sample_durations(out);
             self.key_samples(out);
             full_box(out, b"stsc", 0, 0, |out| {
-                // One entry: chunk 1, the only chunk, contains all samples, and sample entry 1 describes
-                // them.
+                // The box `stsc` has one entry. The entry states that chunk 1, the only chunk, contains all
+                // samples, and that sample entry 1 describes the samples.
                 [1, 1, self.samples.len() as u32, 1u32].iter().for_each(|v| out.extend(v.to_be_bytes()));
             });
             full_box(out, b"stsz", 0, 0, |out| {
@@ -204,8 +206,8 @@ impl Movie {
             out.extend([0; 16]);
             out.extend(self.width.to_be_bytes());
             out.extend(self.height.to_be_bytes());
-            // Resolution of 72 dots per inch, twice; reserved; one frame per sample; no name; depth of 24
-            // bits; no colour table.
+            // These fields are: horizontal and vertical resolution (72 dots per inch), reserved, number of
+            // frames per sample (1), name of the encoder (empty), depth (24 bits), and colour table (none).
             out.extend(0x48_0000u32.to_be_bytes());
             out.extend(0x48_0000u32.to_be_bytes());
             out.extend([0; 4]);
@@ -217,13 +219,14 @@ impl Movie {
             boxed(out, b"colr", |out| {
                 out.extend(b"nclx");
                 [BT_709; 3].iter().for_each(|v| out.extend(v.to_be_bytes()));
-                // The samples have limited range: black is 16 and white is 235.
+                // The byte 0 states that the samples have limited range: the luma 16 means black, and 235
+                // means white.
                 out.push(0);
             });
         });
     }
 
-    /// Appends the box `stts`: runs of samples of equal duration.
+    /// Appends the box `stts`, which states the duration of each run of samples that have the same duration.
     fn sample_durations(&self, out: &mut Vec<u8>) {
         let runs: Vec<&[Sample]> = self.samples.chunk_by(|a, b| a.duration_ms == b.duration_ms).collect();
         full_box(out, b"stts", 0, 0, |out| {
@@ -235,7 +238,7 @@ impl Movie {
         });
     }
 
-    /// Appends the box `stss`: the numbers of the key frames, counted from 1.
+    /// Appends the box `stss`, which contains the numbers of the key frames, counted from 1.
     fn key_samples(&self, out: &mut Vec<u8>) {
         let keys: Vec<u32> = (1..).zip(&self.samples).filter(|(_, s)| s.key).map(|(n, _)| n).collect();
         full_box(out, b"stss", 0, 0, |out| {
@@ -245,14 +248,15 @@ impl Movie {
     }
 }
 
-/// Appends the decoder configuration (ISO/IEC 14496-15, 5.3.3.1) for the profile High with 4:2:0 and eight
-/// bits.
+/// Appends the decoder configuration (ISO/IEC 14496-15, 5.3.3.1) for the H.264 profile High with 4:2:0 and
+/// eight bits per sample.
 fn decoder_configuration(out: &mut Vec<u8>, parameters: &Parameters) {
     let Parameters { sequence, picture } = parameters;
     out.push(1);
-    // Profile, constraints and level, copied from the sequence parameter set.
+    // These bytes are the profile, the constraints and the level, copied from the sequence parameter set.
     out.extend(sequence.get(1..4).unwrap_or(&[100, 0, 52]));
-    // The length field before each NAL unit has four bytes; one sequence parameter set follows.
+    // These bytes state that the length field before each NAL unit has four bytes, and that one sequence
+    // parameter set follows.
     out.extend([0xff, 0xe1]);
     out.extend((sequence.len() as u16).to_be_bytes());
     out.extend(sequence);

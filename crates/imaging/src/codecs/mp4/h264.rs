@@ -19,20 +19,20 @@ const MAX_SIDES_PX: (u32, u32) = (3_840, 2_160);
 /// only to key frames.
 const KEY_FRAME_PERIOD: u32 = 250;
 
-/// The frame rate that is passed to OpenH264, which only uses it to choose the level. The file states the
-/// actual duration of each frame.
+/// The frame rate that is passed to OpenH264, which uses the frame rate only to choose the level. The MP4
+/// file states the actual duration of each frame.
 const FRAMES_PER_SECOND: f32 = 30.0;
 
-/// The bit rate in bits per second that is passed to OpenH264, which only uses it to choose the level. The
-/// actual bit rate results from the fixed quantiser.
+/// The bit rate in bits per second that is passed to OpenH264, which uses the bit rate only to choose the
+/// level. The actual bit rate results from the fixed quantiser.
 const BITS_PER_SECOND: u32 = 2_000_000;
 
-/// The type of a NAL unit with a sequence parameter set.
+/// The type number of a NAL unit with a sequence parameter set.
 const SEQUENCE: u8 = 7;
-/// The type of a NAL unit with a picture parameter set.
+/// The type number of a NAL unit with a picture parameter set.
 const PICTURE: u8 = 8;
 
-/// An encoder for pictures of one size.
+/// An encoder for pictures of the same size.
 pub(super) struct Coder {
     encoder: Encoder,
     parameters: Parameters,
@@ -55,15 +55,15 @@ impl Coder {
         let config = EncoderConfig::new()
             .profile(Profile::High)
             .usage_type(UsageType::CameraVideoRealTime)
-            // In this mode of rate control, OpenH264 stays within the given range of quantisers. The range
-            // contains a single quantiser, so every picture uses it.
+            // In the rate control mode `Bufferbased`, OpenH264 stays within the given range of quantisers.
+            // This range contains a single quantiser, so every picture uses this quantiser.
             .rate_control_mode(RateControlMode::Bufferbased)
             .qp(QpRange::new(quantiser, quantiser))
             .bitrate(BitRate::from_bps(BITS_PER_SECOND))
             .max_frame_rate(FrameRate::from_hz(FRAMES_PER_SECOND))
             .skip_frames(false)
-            // Scene change detection is off, because, with scene change detection, OpenH264 chooses
-            // quantisers outside of the given range.
+            // Scene change detection must be off: if it is on, OpenH264 chooses quantisers outside of the
+            // given range.
             .scene_change_detect(false)
             .adaptive_quantization(false)
             .background_detection(false)
@@ -98,14 +98,15 @@ impl Coder {
         }
     }
 
-    /// The parameter sets, which are the same for all pictures. Empty before the first picture was coded.
+    /// Returns the parameter sets, which are the same for all pictures. They are empty before the first
+    /// picture was coded.
     pub(super) fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 }
 
-/// Stores a parameter set. The file has room for one set of each type, so a set that differs from the stored
-/// set is an error.
+/// Stores a parameter set. The file contains one parameter set of each type, so a second parameter set that
+/// differs from the first is an error.
 fn keep(known: &mut Vec<u8>, unit: &[u8]) -> Result<(), Error> {
     if known.is_empty() {
         known.extend_from_slice(unit);
@@ -120,12 +121,12 @@ fn without_start_code(unit: &[u8]) -> &[u8] {
 }
 
 /// Converts a quality to a quantiser of H.264. Quality 100 gives 12, the finest quantiser of OpenH264, at
-/// which no loss is visible. Quality 1 gives 49, close to the coarsest quantiser.
+/// which no loss is visible. Quality 1 gives 49, which is close to the coarsest quantiser.
 fn quantiser(quality: u8) -> u8 {
     49 - (u32::from(quality.clamp(1, 100)) * 37 / 100) as u8
 }
 
-/// Converts `output.effort`, 0 to 9, to one of the three complexities of OpenH264.
+/// Converts `output.effort`, 0 to 9, to one of the three complexity settings of OpenH264.
 fn complexity(effort: Option<u8>) -> Complexity {
     match effort {
         Some(0..=2) => Complexity::Low,

@@ -3,23 +3,23 @@
 
 use crate::{Image, Scratch};
 
-/// Shortest side of a picture that OpenH264 accepts.
+/// The shortest side of a picture that OpenH264 accepts, in pixels.
 const MIN_SIDE_PX: u32 = 16;
 
 /// Number of fractional bits of the constants `LUMA`, `BLUE` and `RED`.
 const BITS: u32 = 16;
 
-/// Weights of luma: `219/255 · (0.2126, 0.7152, 0.0722)` in fixed point.
+/// The weights of red, green and blue in luma: `219/255 · (0.2126, 0.7152, 0.0722)` in fixed point.
 const LUMA: [i32; 3] = [11_966, 40_254, 4_064];
-/// Weights of the blue difference: `224/255 · (B − Y) / 1.8556` in fixed point. Their sum is 0, so that gray
-/// has no chroma.
+/// The weights of red, green and blue in the blue difference: `224/255 · (B − Y) / 1.8556` in fixed point.
+/// The sum of the weights is 0, so that gray has no chroma.
 const BLUE: [i32; 3] = [-6_596, -22_189, 28_785];
-/// Weights of the red difference: `224/255 · (R − Y) / 1.5748` in fixed point. Their sum is 0, so that gray
-/// has no chroma.
+/// The weights of red, green and blue in the red difference: `224/255 · (R − Y) / 1.5748` in fixed point. The
+/// sum of the weights is 0, so that gray has no chroma.
 const RED: [i32; 3] = [28_784, -26_145, -2_639];
 
-/// The size of the video for a picture of `width` × `height` pixels: each side is rounded up to an even
-/// number, at least 16.
+/// Returns the size of the video for a picture of `width` × `height` pixels. Each side is rounded up to an
+/// even number of at least 16.
 pub(super) fn size(width: u32, height: u32) -> (u32, u32) {
     let side = |px: u32| px.next_multiple_of(2).max(MIN_SIDE_PX);
     (side(width), side(height))
@@ -124,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn white_black_gray_and_primaries_convert_to_the_values_of_bt_709() {
-        // Y, Cb and Cr of BT.709 in 8 bits, as in published tables of colour bars.
+    fn rgb_colours_convert_to_the_published_ycbcr_values_of_bt_709() {
+        // The expected values are Y, Cb and Cr of BT.709 in 8 bits, from published tables of colour bars.
         let cases = [
             ([255, 255, 255], [235, 128, 128]),
             ([0, 0, 0], [16, 128, 128]),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn video_sides_are_even_and_have_at_least_16_pixels() {
+    fn picture_sides_are_extended_to_even_video_sides_of_at_least_16_pixels() {
         for (from, to) in [((1, 1), (16, 16)), ((17, 33), (18, 34)), ((640, 480), (640, 480))] {
             assert_eq!(size(from.0, from.1), to);
             let planes = planes(from.0, from.1, [9, 9, 9]);

@@ -1,5 +1,5 @@
-//! Writes APNG. A frame after the first contains only the rectangle that changed, and replaces the pixels
-//! there.
+//! Writes APNG. A frame after the first contains only the rectangle that changed, and its pixels replace the
+//! pixels of the canvas in this rectangle.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -28,8 +28,8 @@ pub(in crate::codecs) struct Animation {
     n_written: u32,
 }
 
-/// The bytes of the file. The buffer is shared with the `png` crate, because the crate takes ownership of its
-/// writer and does not return it.
+/// The bytes of the file. This struct and the `png` crate share the buffer, because the crate takes ownership
+/// of its writer and does not return it.
 #[derive(Clone, Default)]
 struct File(Rc<RefCell<Vec<u8>>>);
 
@@ -45,13 +45,13 @@ impl Write for File {
 }
 
 impl Animation {
-    /// Creates an encoder without frames.
+    /// Creates an encoder that has not received a frame yet.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         let effort = Effort::of(output);
         Self { sequence, effort, file: File::default(), writer: None, previous: None, n_written: 0 }
     }
 
-    /// The channels of all frames: RGBA if any frame can have alpha, else RGB.
+    /// Returns the channels that all frames of the file have: RGBA if any frame can have alpha, else RGB.
     fn channels(&self, image: &Image) -> Channels {
         match &self.previous {
             Some(previous) => previous.channels(),
@@ -88,8 +88,8 @@ impl Animation {
                 self.writer.insert(writer)
             }
         };
-        // The first frame needs no position and size, because the defaults of the `png` crate cover the whole
-        // canvas.
+        // The first frame states no position and size, because it covers the whole canvas, which is the
+        // default of the `png` crate.
         if self.n_written > 0 {
             writer.reset_frame_position()?;
             writer.set_frame_dimension(area.width as u32, area.height as u32)?;
@@ -123,8 +123,8 @@ impl Encode for Animation {
         if self.n_written == self.sequence.n_frames.max(1) {
             writer.finish().map_err(failed)?;
         } else {
-            // If there were fewer frames than announced, `finish` would return an error. Dropping the writer
-            // instead ends the file correctly.
+            // The file has fewer frames than its header announced. In this case, `finish` would return an
+            // error. If the writer is dropped instead, the file is complete except for the number of frames.
             drop(writer);
         }
         let mut bytes = self.file.0.take();
@@ -141,8 +141,8 @@ impl Encode for Animation {
     }
 }
 
-/// Converts a delay to a fraction of two 16-bit integers, in seconds. The denominator is 1000, or 100 for
-/// delays above 65 seconds.
+/// Converts a delay from milliseconds to a fraction of a second whose numerator and denominator have 16 bits.
+/// The denominator is 1000, or 100 for delays above 65 seconds.
 fn delay(delay_ms: u32) -> (u16, u16) {
     match u16::try_from(delay_ms) {
         Ok(thousandths) => (thousandths, 1000),
@@ -150,7 +150,7 @@ fn delay(delay_ms: u32) -> (u16, u16) {
     }
 }
 
-/// Corrects the number of frames in the `acTL` chunk and the checksum of the chunk.
+/// Writes the actual number of frames to the `acTL` chunk, and corrects the checksum of the chunk.
 fn correct_count(bytes: &mut [u8], n_frames: u32) {
     let at = memchr::memmem::find(bytes, b"acTL").expect("the header of an APNG file has an `acTL` chunk");
     bytes[at + 4..at + 8].copy_from_slice(&n_frames.to_be_bytes());

@@ -8,7 +8,8 @@ use crate::metadata::Metadata;
 /// first chunk and has 13 bytes of data.
 const AFTER_HEADER: usize = 8 + 12 + 13;
 
-/// Inserts an `eXIf` chunk and an `iTXt` chunk with XMP, each only if the metadata contain such a block.
+/// Inserts an `eXIf` chunk with the EXIF block and an `iTXt` chunk with the XMP packet, each only if the
+/// metadata contain the block or the packet.
 pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     let mut chunks = Vec::new();
     if let Some(exif) = &metadata.exif {

@@ -13,21 +13,22 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The compression for photographs. It is fast because a slow compression makes photographs hardly smaller.
-/// Measured on a photograph of 720 × 588 pixels: the size of the result differs by at most a tenth from the
-/// size with deflate level 6, and this fast encoder takes a thirtieth of the time. The deflate levels below 2
-/// give larger files and are slower.
+/// The compression for photographs. A fast compression is used, because a slow compression makes photographs
+/// hardly smaller. On a photograph of 720 × 588 pixels, the file size differs by at most a tenth from the
+/// file size with deflate level 6, and this fast encoder takes a thirtieth of the time. The deflate levels
+/// below 2 give larger files and are slower.
 const FAST: DeflateCompression = DeflateCompression::FdeflateUltraFast;
 
-/// The deflate levels for each kind of content, chosen by `output.effort`.
+/// The deflate levels for the three kinds of content, which depend on `output.effort`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
-    /// The deflate level for photographs, whose rows are filtered. `None`: only the fast encoder is used.
+    /// The deflate level for photographs, whose rows are filtered. `None` means that photographs are
+    /// compressed only by the fast encoder.
     photo: Option<u8>,
     /// The deflate level for drawings, whose rows are not filtered, because a filter would hide repeated
-    /// pixels from deflate. `None`: drawings are written like photographs.
+    /// pixels from deflate. `None` means that drawings are compressed in the same way as photographs.
     drawing: Option<u8>,
-    /// The deflate level for palette indices.
+    /// The deflate level for pictures with a palette.
     indexed: u8,
 }
 
@@ -43,20 +44,22 @@ impl Effort {
         Self { photo, drawing, indexed }
     }
 
-    /// The compression for pictures of which only one encoding is made. It is the same as for photographs.
+    /// Returns the compression for pictures that are encoded only once. It is the same compression as for
+    /// photographs.
     pub(super) fn single(self) -> DeflateCompression {
         self.photo.map_or(FAST, DeflateCompression::Level)
     }
 }
 
-/// The filter for photographs: for each row, the filter with the smallest sum of differences.
+/// The filter for photographs. For each row, the `png` crate chooses the filter with the smallest sum of
+/// differences.
 pub(super) const PHOTO_FILTER: Filter = Filter::Adaptive;
 
-/// The compression ratio that distinguishes drawings from photographs: a picture is a drawing if its encoding
-/// by the fast encoder is smaller than its pixels by more than this factor.
+/// The compression ratio that distinguishes drawings from photographs. A picture is a drawing if the fast
+/// encoder makes it smaller by more than this factor.
 const DRAWING_RATIO: usize = 5;
 
-/// Converts an error of the `png` crate.
+/// Converts an error of the `png` crate to an error of this crate.
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 pub(super) fn failed(error: EncodingError) -> Error {
     Error::Encode { format: "PNG", reason: error.to_string() }
@@ -91,8 +94,8 @@ fn is_better_as_gray(image: &Image, indexed: &Indexed) -> bool {
     image.channels() == Channels::Gray && indexed.colors.len() > 16
 }
 
-/// Removes an opaque alpha channel, and converts colour to gray if all pixels are gray. Returns `None` when
-/// no channel can be removed.
+/// Removes the alpha channel if all pixels are opaque, and converts colour to gray if all pixels are gray.
+/// Returns `None` when no channel can be removed.
 fn reduce(image: &Image, scratch: &mut Scratch) -> Option<Image> {
     let (width, height) = (image.width(), image.height());
     match image.channels() {
@@ -123,8 +126,8 @@ fn reduce(image: &Image, scratch: &mut Scratch) -> Option<Image> {
     }
 }
 
-/// Encodes without a palette. The size of the first attempt shows whether the picture is a photograph or a
-/// drawing.
+/// Encodes a picture without a palette. The size of the first attempt shows whether the picture is a
+/// photograph or a drawing.
 fn encode_direct(image: &Image, effort: Effort) -> Result<Encoded, Error> {
     let (color_type, colorspace) = match image.channels() {
         Channels::Gray => (ColorType::Grayscale, Colorspace::Gray),
@@ -199,8 +202,8 @@ fn encode_indexed(
     Ok(Encoded { info, bytes })
 }
 
-/// Packs indices of `bits` bits into bytes, the first index in the highest bits. Each row begins with a new
-/// byte.
+/// Packs indices of `bits` bits into bytes. The first index of a byte is in the highest bits. Each row begins
+/// with a new byte.
 fn pack(indices: &[u8], width: usize, bits: usize, scratch: &mut Scratch) -> Vec<u8> {
     let per_byte = 8 / bits;
     let stride = width.div_ceil(per_byte);

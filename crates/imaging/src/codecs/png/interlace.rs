@@ -1,4 +1,5 @@
-//! Reads the rows of a picture through the `png` crate, for interlaced and other pictures.
+//! Reads the rows of a PNG through the `png` crate. This module is used for pictures that `rows.rs` cannot
+//! decode, for example interlaced pictures.
 
 use ::png::{DecodingError, InterlaceInfo, expand_interlaced_row};
 
@@ -22,9 +23,10 @@ pub(super) fn read_rows(reader: &mut Reader<'_>, data: &mut [u8]) -> Result<(), 
     Ok(())
 }
 
-/// The number of rows in all seven passes of Adam7 together. A pass without columns has no rows.
+/// Returns the total number of rows in all seven passes of Adam7. A pass without columns has no rows.
 fn n_interlaced_rows(width: u32, height: u32) -> u32 {
-    /// First column, first row, and row distance of each pass (ISO/IEC 15948, 8.2).
+    /// For each pass of Adam7: the first column, the first row, and the distance between two rows (ISO/IEC
+    /// 15948, 8.2).
     const PASSES: [(u32, u32, u32); 7] =
         [(0, 0, 8), (4, 0, 8), (0, 4, 8), (2, 0, 4), (0, 2, 4), (1, 0, 2), (0, 1, 2)];
     let rows = |(x, y, distance): (u32, u32, u32)| {

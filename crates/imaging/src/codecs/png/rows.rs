@@ -1,7 +1,7 @@
-//! Decodes the most common kind of PNG row by row: a still picture of eight bits per sample, not interlaced,
-//! without a palette and without a colour key. The `png` crate decodes all other files. This module inflates
-//! the picture data and undoes the filters itself. Therefore the whole picture is never in memory, and every
-//! row is processed while it is in the cache.
+//! Decodes the most common kind of PNG row by row. A PNG of this kind is a still picture of eight bits per
+//! sample that is not interlaced and has neither a palette nor a colour key. The `png` crate decodes all
+//! other files. This module inflates the picture data and undoes the filters itself. Therefore the whole
+//! picture is never in memory, and every row is processed while it is in the cache.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -12,11 +12,11 @@ use crate::color::Layout;
 use crate::geometry::Size;
 use crate::rows::Rows;
 
-/// Number of bytes that are inflated at a time. This number is small enough that the bytes stay in the
-/// second-level cache of the processor until their filters are undone.
+/// Number of bytes that are inflated at a time. The number is so small that the inflated bytes are still in
+/// the second-level cache of the processor when their filters are undone.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// The state of decoding a picture.
+/// The decoder of one picture, with its state between two rows.
 pub(super) struct PngRows<'a> {
     size: Size,
     layout: Layout,
@@ -26,7 +26,8 @@ pub(super) struct PngRows<'a> {
     chunk: &'a [u8],
     /// The inflated rows. Each row is stored as the number of its filter, followed by the filtered bytes.
     filtered: Vec<u8>,
-    /// The row that was decoded last. Before the first row, all bytes are zero (ISO/IEC 15948, 9.2).
+    /// The row that was decoded last. Before the first row is decoded, all bytes are zero (ISO/IEC 15948,
+    /// 9.2).
     above: Vec<u8>,
     n_left: u32,
     warnings: &'a mut Vec<String>,
@@ -63,7 +64,7 @@ impl<'a> PngRows<'a> {
         Ok(rows)
     }
 
-    /// The next byte of the picture data.
+    /// Returns the next byte of the compressed picture data.
     fn byte(&mut self) -> Result<u8, Error> {
         self.next_chunk()?;
         let (&byte, rest) = self.chunk.split_first().ok_or_else(cut_off)?;
@@ -83,7 +84,7 @@ impl<'a> PngRows<'a> {
         Ok(())
     }
 
-    /// Inflates `n_bytes` bytes into `self.filtered`.
+    /// Inflates data until `self.filtered` contains `n_bytes` bytes.
     fn inflate(&mut self, n_bytes: usize) -> Result<(), Error> {
         self.filtered.resize(n_bytes, 0);
         let mut n_done = 0;

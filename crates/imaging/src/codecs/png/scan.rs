@@ -1,16 +1,16 @@
-//! Scans the chunks of a PNG for its animation (APNG, now part of ISO/IEC 15948).
+//! Scans the chunks of a PNG file for the properties of its animation (APNG, now part of ISO/IEC 15948).
 
 /// The properties of a file with at least one animation frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scan {
     pub(super) n_frames: u32,
-    /// How many times the animation plays; `None`: endlessly.
+    /// How many times the animation plays. `None` means that it repeats endlessly.
     pub(super) plays: Option<u16>,
-    /// Whether the default image is the first frame of the animation. If not, only readers without APNG
-    /// support show the default image.
+    /// Whether the default image is the first frame of the animation. A default image that is not a frame is
+    /// shown only by readers without APNG support.
     pub(super) starts_with_default: bool,
-    /// Whether pixels of the canvas can be transparent even if all colours are opaque: the first frame is
-    /// smaller than the canvas, or a frame is cleared.
+    /// Whether pixels of the canvas can be transparent although all colours of the file are opaque. This is
+    /// so if the first frame is smaller than the canvas, or if a frame is cleared.
     pub(super) uncovers: bool,
 }
 

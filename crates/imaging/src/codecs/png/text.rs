@@ -14,18 +14,18 @@ use crate::{Error, Limits};
 /// The keyword of an `iTXt` chunk with XMP (XMP specification, part 3, 1.1.5).
 pub(super) const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
 
-/// The metadata and the profile of a file.
+/// The metadata and the ICC profile of a file.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     pub(super) metadata: Metadata,
-    /// The ICC profile.
+    /// The ICC profile of the file.
     pub(super) profile: Option<Vec<u8>>,
 }
 
-/// Reads the chunks of a whole file. Ignores a chunk that cannot be decompressed.
+/// Reads all chunks with metadata or an ICC profile from a file. Ignores a chunk that cannot be decompressed.
 ///
 /// # Errors
-/// [`Error::Limit`] for too many chunks and for too much metadata.
+/// Returns [`Error::Limit`] if the file has too many chunks or too much metadata.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
     let mut budget = FileBudget::new(limits);
     for (kind, data) in chunks(input) {
@@ -52,8 +52,8 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Texts, Error> {
 }
 
 impl Texts {
-    /// Stores the text of a `tEXt`, `zTXt` or `iTXt` chunk if the keyword is known. If several chunks have
-    /// the same keyword, the first is used.
+    /// Stores the text of a `tEXt`, `zTXt` or `iTXt` chunk if this module uses the keyword of the chunk. If
+    /// several chunks have the same keyword, the first is used.
     fn take(&mut self, kind: &[u8; 4], data: &[u8], budget: &mut FileBudget<'_>) -> Result<(), Error> {
         let Some((keyword, rest)) = keyword(data) else { return Ok(()) };
         let metadata = &self.metadata;
@@ -96,7 +96,8 @@ impl Texts {
     }
 }
 
-/// Splits chunk data into the keyword and the data after the zero byte that ends the keyword.
+/// Splits the data of a chunk at the zero byte that ends the keyword. Returns the keyword and the data after
+/// the zero byte.
 fn keyword(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(0, data)?;
     Some((&data[..end], &data[end + 1..]))
@@ -112,7 +113,8 @@ fn after_two_zeros(data: &[u8]) -> Option<&[u8]> {
 /// the limit on metadata.
 fn unpack(packed: &[u8], budget: &mut FileBudget<'_>) -> Result<Option<Vec<u8>>, Error> {
     let mut unpacked = Vec::new();
-    // At most one byte more than the limit is decompressed. This byte shows that the data exceed the limit.
+    // The decompressed data may have one byte more than the limit on metadata allows. This byte shows that
+    // the data exceed the limit.
     let max_bytes = budget.metadata_left().saturating_add(1);
     let result = ZlibDecoder::new(packed).take(max_bytes).read_to_end(&mut unpacked);
     budget.metadata(unpacked.len())?;

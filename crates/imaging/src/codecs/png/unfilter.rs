@@ -1,16 +1,16 @@
 //! Undoes the five filters of PNG (ISO/IEC 15948, 9.2).
 //!
 //! The Paeth filter is the slowest, because a pixel depends on the pixel to its left. Therefore four
-//! consecutive Paeth rows are processed at the same time with SIMD. Each row is processed one pixel behind
-//! the row above, because a pixel also depends on the pixel above.
+//! consecutive Paeth rows are processed at the same time with SIMD. In each of the four rows, processing is
+//! one pixel behind the row above, because a pixel also depends on the pixel above it.
 
 use wide::u8x16;
 
-/// Number of Paeth rows that are processed at the same time.
+/// The number of rows with the Paeth filter that are processed at the same time.
 const N_TOGETHER: usize = 4;
 
 /// Undoes the filters of rows of `n_bytes` bytes per pixel. In `filtered`, each row begins with the number of
-/// its filter. `above` is the row above the first row. The error is a sentence for the user.
+/// its filter. `above` is the row above the first row. The error is a message for the user of the API.
 pub(super) fn unfilter(
     filtered: &[u8],
     above: &[u8],
@@ -25,7 +25,7 @@ pub(super) fn unfilter(
     }
 }
 
-/// Undoes the filters of rows of `N` bytes per pixel.
+/// Undoes the filters of rows whose pixels have `N` bytes each.
 fn unfilter_pixels<'a, const N: usize>(
     mut filtered: &[u8],
     mut above: &'a [u8],
@@ -100,8 +100,8 @@ fn paeth(left: i16, above: i16, above_left: i16) -> i16 {
     if threshold <= low { high } else { nearest }
 }
 
-/// The state of processing four rows: the last processed pixel of each row and the pixel above it. A pixel
-/// occupies four bytes.
+/// The state while four rows are processed: for each row, the pixel that was processed last and the pixel
+/// above it. A pixel occupies four bytes.
 #[derive(Clone, Copy, Default)]
 struct Front {
     left: u8x16,
@@ -109,12 +109,12 @@ struct Front {
 }
 
 impl Front {
-    /// Undoes one pixel in each of the four rows and returns the pixels. `next_above` is the next pixel above
-    /// the first row; `changes` are the filtered pixels.
+    /// Undoes the filter of one pixel in each of the four rows and returns the four pixels. `next_above` is
+    /// the next pixel above the first row; `changes` are the filtered pixels.
     ///
     /// Each group of four bytes in a SIMD register belongs to one of the four rows. Before the first pixel of
-    /// the row, the group gets zeros and therefore stays zero. After the last pixel of the row, the result of
-    /// the group is not used.
+    /// its row is reached, a group gets zeros and therefore stays zero. After the last pixel of its row, the
+    /// result of the group is not used.
     #[inline(always)]
     fn step<const N: usize>(
         &mut self,
@@ -130,29 +130,32 @@ impl Front {
     }
 }
 
-/// The bytes of a pixel as one 32-bit integer. Missing bytes are zero.
+/// Returns the bytes of a pixel as one 32-bit integer. If a pixel has fewer than four bytes, the missing
+/// bytes are zero.
 #[inline(always)]
 fn word<const N: usize>(pixel: [u8; N]) -> u32 {
     u32::from_ne_bytes(std::array::from_fn(|i| if i < N { pixel[i] } else { 0 }))
 }
 
-/// The inverse of [`word`].
+/// Returns the bytes of a pixel from a 32-bit integer. This function is the inverse of [`word`].
 #[inline(always)]
 fn pixel<const N: usize>(word: u32) -> [u8; N] {
     let bytes = word.to_ne_bytes();
     std::array::from_fn(|i| bytes[i])
 }
 
-/// The predictor [`paeth`] for sixteen bytes at a time, in arithmetic of eight bits, after `fpnge` by Luca
-/// Versari. A distance is the absolute difference between a value and `a + b − c`. If `c` does not lie
-/// between `a` and `b`, then `c` is never the nearest value. If `c` lies between them, the distance of `c` is
-/// the difference between the distances of `a` and `b`.
+/// The predictor [`paeth`] for sixteen bytes at a time, in arithmetic of eight bits, after the encoder
+/// `fpnge` by Luca Versari. `a` is the value to the left, `b` the value above, and `c` the value above left.
+/// The predictor returns the value that has the smallest distance, which is the absolute difference from `a +
+/// b − c`. If `c` does not lie between `a` and `b`, then `c` never has the smallest distance. If `c` lies
+/// between them, the distance of `c` is the difference between the distances of `a` and `b`.
 #[inline(always)]
 fn paeth_lanes(a: u8x16, b: u8x16, c: u8x16) -> u8x16 {
     let distance_a = b.max(c) - b.min(c);
     let highest = a.max(c);
     let distance_b = highest - a.min(c);
-    // All bits are set where exactly one of a ≥ c and c ≥ b holds.
+    // All bits of a byte are set if `c` does not lie between `a` and `b`, because then exactly one of `a ≥ c`
+    // and `c ≥ b` holds.
     let is_outside = highest.simd_eq(a) ^ b.min(c).simd_eq(b);
     let distance_c = (distance_a.max(distance_b) - distance_a.min(distance_b)) | is_outside;
     let smallest = distance_b.min(distance_c);
@@ -174,8 +177,9 @@ fn unfilter_four_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut
 
     let n_columns = above.len();
     let mut front = Front::default();
-    // Processes one pixel of each row at the left or right edge: of the first row at `column`, of the fourth
-    // row three pixels to the left of `column`.
+    // Processes one pixel of each row at the left or right edge of the picture. The pixel of the first row is
+    // at `column`. The pixel of each further row is one column more to the left, so that the pixel of the
+    // fourth row is three columns to the left.
     let at_edge = |front: &mut Front, output: &mut [&mut [[u8; N]]; N_TOGETHER], column: usize| {
         let inside = |row: usize| column.checked_sub(row).filter(|&column| column < n_columns);
         let change = |row| inside(row).map_or([0; N], |column: usize| changes[row][column]);
@@ -197,7 +201,7 @@ fn unfilter_four_paeth<const N: usize>(filtered: &[u8], above: &[u8], rows: &mut
         let [m0, m1, m2, m3] = output.each_mut();
         let (m0, m1, m2, m3) =
             (&mut m0[3..], &mut m1[2..][..n_inner], &mut m2[1..][..n_inner], &mut m3[..n_inner]);
-        // This local copy of the state exists because the compiler keeps it in registers.
+        // The loop uses a local copy of the state, because the compiler keeps a local copy in registers.
         let mut inner = front;
         for i in 0..n_inner {
             [m0[i], m1[i], m2[i], m3[i]] = inner.step(above[i], [f0[i], f1[i], f2[i], f3[i]]);
@@ -238,7 +242,7 @@ mod tests {
         let mut seed = 7u32;
         let mut noise = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Mixes small and large differences, so that the test reaches every branch of the Paeth
+            // The samples mix small and large differences, so that the test reaches every branch of the Paeth
             // predictor.
             if seed >> 31 == 0 { (seed >> 24) as u8 } else { (seed >> 29) as u8 + 100 }
         };
@@ -269,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_filter_number_is_an_error() {
+    fn unfilter_returns_an_error_for_an_unknown_filter_number() {
         assert!(unfilter(&[5, 1, 2, 3], &[0; 3], &mut [0; 3], 3).is_err());
     }
 }

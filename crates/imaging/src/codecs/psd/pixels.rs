@@ -1,5 +1,6 @@
-//! Decodes the merged picture of a PSD: channel after channel, row after row; uncompressed, run-length coded
-//! or deflated. Each channel is converted to 8 bits. Channels that are not needed are skipped.
+//! Decodes the merged picture of a PSD. The data contain one channel after the other, each row by row, and
+//! are uncompressed, run-length coded or deflated. Each channel is converted to 8 bits. Channels that are not
+//! needed are skipped.
 
 use std::io::Read;
 
@@ -14,7 +15,7 @@ pub(super) struct Source<'a> {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) n_channels: usize,
-    /// Bits per sample: 1, 8, 16 or 32.
+    /// The number of bits per sample: 1, 8, 16 or 32.
     pub(super) depth: usize,
     pub(super) mode: Mode,
     /// The colour table of an indexed picture: 256 reds, 256 greens, 256 blues.
@@ -23,12 +24,12 @@ pub(super) struct Source<'a> {
     /// Whether the first channel after the colour channels is alpha.
     pub(super) alpha: bool,
     pub(super) large: bool,
-    /// The data of the picture, which begin with the number of the compression.
+    /// The data of the picture, which begin with the number of the compression method.
     pub(super) data: &'a [u8],
 }
 
 impl Source<'_> {
-    /// The number of colour channels.
+    /// Returns the number of colour channels that the colour mode needs.
     fn n_colors(&self) -> usize {
         match self.mode {
             Mode::Bitmap | Mode::Gray | Mode::Indexed | Mode::Duotone => 1,
@@ -39,7 +40,7 @@ impl Source<'_> {
         }
     }
 
-    /// Whether an alpha channel is decoded.
+    /// Returns whether an alpha channel is decoded.
     fn has_alpha_channel(&self) -> bool {
         // The alpha channel of a picture with inks is ignored, because [`Layout::Cmyk`] has no alpha.
         let inks = matches!(self.mode, Mode::Cmyk | Mode::Multichannel);
@@ -63,12 +64,12 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// Number of bytes of a row of one channel after decompression.
+    /// Returns the number of bytes of a row of one channel after decompression.
     fn row_bytes(&self) -> usize {
         (self.width * self.depth).div_ceil(8)
     }
 
-    /// Decodes the picture. The second value says whether the data were complete.
+    /// Decodes the picture. The second value says whether the data of the picture were complete.
     pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, bool), Error> {
         let coding = u16_be(self.data, 0).ok_or_else(|| corrupt("the merged picture is missing"))?;
         let data = &self.data[2..];
@@ -92,14 +93,14 @@ impl Source<'_> {
         }
     }
 
-    /// Decodes uncompressed channels. Returns the number of decoded rows, added up over all channels.
+    /// Decodes uncompressed channels. Returns the number of decoded rows, summed over all channels.
     fn uncompressed(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
         let rows = data.chunks_exact(self.row_bytes()).take(n_read * self.height);
         Ok(rows.enumerate().map(|(i, row)| self.put(row, i, n_read, pixels)).count())
     }
 
-    /// Decodes run-length coded channels. Returns the number of decoded rows, added up over all channels. In
-    /// the data, a table with the coded lengths of all rows precedes the rows.
+    /// Decodes run-length coded channels. Returns the number of decoded rows, summed over all channels. The
+    /// data begin with a table of the coded lengths of all rows.
     fn run_length_coded(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
         let length_bytes = if self.large { 4 } else { 2 };
         let mut at = self.n_channels * self.height * length_bytes;
@@ -123,8 +124,9 @@ impl Source<'_> {
         Ok(n_read * self.height)
     }
 
-    /// Decodes channels in one zlib stream. Returns the number of decoded rows, added up over all channels.
-    /// `differences`: each sample is stored as the difference from the sample to its left.
+    /// Decodes channels that are compressed in one zlib stream. Returns the number of decoded rows, summed
+    /// over all channels. If `differences` is true, each sample is stored as the difference from the sample
+    /// to its left.
     fn deflated(
         &self,
         data: &[u8],
@@ -155,7 +157,8 @@ impl Source<'_> {
         Ok(n_read * self.height)
     }
 
-    /// Converts row `i`, counted over all channels, to 8 bits and stores it in `pixels`.
+    /// Converts row `i` to 8 bits per sample and stores it in `pixels`. `i` counts the rows of all channels,
+    /// one channel after the other.
     fn put(&self, row: &[u8], i: usize, n_read: usize, pixels: &mut [u8]) {
         let (channel, y) = (i / self.height, i % self.height);
         let stride = self.width * n_read;
@@ -170,8 +173,8 @@ impl Source<'_> {
                 *v = ((u32::from(u16::from_be_bytes(sample)) * 255 + 32_895) >> 16) as u8;
             }),
             _ => {
-                // A colour sample is a float of linear light and needs the sRGB curve; an alpha sample is a
-                // fraction from 0 to 1.
+                // Samples of 32 bits are floats. A colour sample is linear light and needs the sRGB curve; an
+                // alpha sample is a fraction from 0 to 1.
                 let is_color = channel < self.n_colors();
                 to.zip(row.as_chunks::<4>().0).for_each(|(v, &sample)| {
                     let value = f32::from_be_bytes(sample).clamp(0.0, 1.0);
@@ -231,7 +234,8 @@ impl Source<'_> {
 }
 
 /// Removes the white background from a pixel. Photoshop stores the merged picture composited over white:
-/// `stored = color · alpha + white · (1 − alpha)`. Palette indices stay unchanged.
+/// `stored = color · alpha + white · (1 − alpha)`. Palette indices are not mixed with white, so they stay
+/// unchanged.
 fn remove_white(pixel: &mut [u8], mode: Mode) {
     let Some((&mut alpha, colors)) = pixel.split_last_mut() else { return };
     if mode == Mode::Indexed || alpha == 0 || alpha == 255 {
@@ -243,8 +247,8 @@ fn remove_white(pixel: &mut [u8], mode: Mode) {
     }
 }
 
-/// Decodes PackBits (TIFF 6.0, section 9). Ignores data beyond the end of the row. If the data end early, the
-/// last bytes of the row stay unchanged.
+/// Decodes one row of PackBits data (TIFF 6.0, section 9). Ignores data beyond the end of the row. If the
+/// data end early, the last bytes of the row stay unchanged.
 fn unpack_bits(mut coded: &[u8], row: &mut [u8]) {
     let mut at = 0;
     while let Some((&head, rest)) = coded.split_first()

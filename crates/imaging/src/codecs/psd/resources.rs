@@ -5,7 +5,7 @@ use crate::bytes::{u16_be, u32_be};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// The resources that the decoder uses.
+/// The image resources that the decoder uses.
 #[derive(Debug, Default)]
 pub(super) struct Resources {
     pub(super) profile: Option<Vec<u8>>,
@@ -13,13 +13,13 @@ pub(super) struct Resources {
     pub(super) xmp: Option<Vec<u8>>,
     /// The palette index whose pixels are transparent.
     pub(super) transparent_index: Option<u8>,
-    /// Whether the file states that it was saved without a merged picture.
+    /// Whether the file was saved without a merged picture, as one of its resources states.
     pub(super) lacks_merged: bool,
 }
 
 impl Resources {
-    /// Iterates over the blocks. A block has a signature, a number, a name, a length and data; name and data
-    /// are padded to an even length. Stops at the first malformed block.
+    /// Iterates over the blocks of the image resources. A block has a signature, a number, a name, a length
+    /// and data; the name and the data are padded to an even length. Stops at the first malformed block.
     pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
         let mut resources = Self::default();
         let (mut at, mut n_blocks) = (0usize, 0u64);
@@ -49,7 +49,7 @@ impl Resources {
     }
 }
 
-/// Parses the block at `at`. Returns its number, its data and the offset of the next block.
+/// Parses the block at the offset `at`. Returns its number, its data and the offset of the next block.
 fn block(bytes: &[u8], at: usize) -> Option<(u16, &[u8], usize)> {
     let signature = bytes.get(at..)?.first_chunk::<4>()?;
     if !matches!(signature, b"8BIM" | b"MeSa" | b"AgHg" | b"PHUT" | b"DCSR") {

@@ -1,9 +1,9 @@
 //! Counts the elements that a document would have if every reference were replaced by a copy of its target.
-//! The count is checked before `usvg` does this expansion, because a short document can expand to very many
-//! elements: ten elements that each use the previous one ten times expand to 10¹⁰ elements.
+//! The count is checked before `usvg` makes these copies, because a short document can expand to very many
+//! elements: ten elements that each refer to the previous element ten times expand to 10¹⁰ elements.
 //!
-//! Every element is visited once. Before it is counted, its children and the elements that it refers to are
-//! counted, and their counts are added to its own.
+//! Every element is visited once. The counts of an element include the counts of its children and of the
+//! elements that it refers to, which are therefore counted first.
 
 use std::collections::HashMap;
 
@@ -14,18 +14,18 @@ use super::unsupported;
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// Largest allowed nesting of elements after expansion. It is limited because the parser and the renderer are
-/// recursive.
+/// The largest allowed nesting of elements after all references are expanded. It is limited because the
+/// parser and the renderer are recursive.
 const MAX_DEPTH: u32 = 200;
 
 /// Largest allowed product of the number of style rules and the number of elements. It is limited because
 /// every rule is matched against every element.
 const MAX_STYLE_TRIALS: u64 = 20_000_000;
 
-/// What an element contains after expansion: the numbers of elements, shapes and points.
+/// The contents of an element after its references are expanded: the numbers of elements, shapes and points.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
-    /// Number of elements.
+    /// The number of elements.
     n_nodes: u64,
     /// Number of shapes. Shapes are counted because each may be filled with a copy of a pattern.
     n_shapes: u64,
@@ -35,34 +35,34 @@ struct Counts {
     depth: u32,
 }
 
-/// How an element A is related to an element B if the counts of B include the counts of A.
+/// The relation between two elements A and B that makes the counts of B include the counts of A.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
-    /// A is a child of B.
+    /// The element A is a child of the element B.
     Child,
-    /// A is inserted into B by `use`.
+    /// The element B is a `use` element that inserts a copy of the element A.
     Use,
-    /// A clips, masks or filters B.
+    /// The element A is a clip path, a mask or a filter of the element B.
     Layer,
-    /// A fills or strokes every shape of B.
+    /// The element A fills or strokes every shape in the element B.
     Paint,
-    /// A is a marker, drawn at every point of B.
+    /// The element A is a marker that is drawn at every point of the element B.
     Marker,
-    /// B inherits the content of A (`href` of gradients and patterns).
+    /// The element B is a gradient or pattern that inherits the content of the element A by `href`.
     Template,
 }
 
 /// An element whose children and references are being counted: it lies on the current path of the traversal.
 struct Open<'a, 'input> {
     node: Node<'a, 'input>,
-    /// The relation of this element to the previous element on the path.
+    /// The relation between this element and the previous element on the path of the traversal.
     link: Link,
-    /// The related elements that were not visited yet.
+    /// The children and references of this element that were not visited yet.
     links: Vec<(Link, Node<'a, 'input>)>,
     counts: Counts,
 }
 
-/// Checks a document against the limits. Returns the number of its `text` elements.
+/// Checks an SVG document against the limits. Returns the number of its `text` elements.
 pub(super) fn check_document(document: &Document<'_>, limits: &Limits) -> Result<usize, Error> {
     let elements = || document.descendants().filter(Node::is_element);
     let sheets: Vec<&str> = elements().filter(|n| n.has_tag_name("style")).filter_map(|n| n.text()).collect();
@@ -80,7 +80,7 @@ pub(super) fn check_document(document: &Document<'_>, limits: &Limits) -> Result
     Ok(elements().filter(|node| node.tag_name().name() == "text").count())
 }
 
-/// The traversal of a document.
+/// The state of the traversal of a document.
 struct Audit<'a, 'input> {
     styles: Styles<'a>,
     ids: HashMap<&'a str, Node<'a, 'input>>,
@@ -88,8 +88,8 @@ struct Audit<'a, 'input> {
 }
 
 impl<'a, 'input> Audit<'a, 'input> {
-    /// Counts all elements of the expanded document. The traversal is iterative, so that a deeply nested
-    /// document cannot overflow the stack.
+    /// Counts all elements of the document with all references expanded. The traversal is iterative, so that
+    /// a deeply nested document cannot overflow the stack.
     fn visit(&mut self, root: Node<'a, 'input>) -> Result<Counts, Error> {
         let mut path = vec![self.open(root, Link::Child)];
         let mut places = HashMap::from([(root.id(), 0)]);
@@ -136,7 +136,8 @@ impl<'a, 'input> Audit<'a, 'input> {
     }
 }
 
-/// The identifiers that a value refers to: `#id` in `href`, `url(#id)` elsewhere.
+/// Returns the identifiers of the elements to which an attribute value refers. The value of `href` is `#id`;
+/// other attributes contain `url(#id)`.
 fn names(link: Link, value: &str) -> impl Iterator<Item = &str> {
     let whole = matches!(link, Link::Use | Link::Template);
     let href = whole.then(|| value.trim().strip_prefix('#')).flatten();
@@ -148,12 +149,12 @@ fn names(link: Link, value: &str) -> impl Iterator<Item = &str> {
     href.into_iter().chain(urls.filter(move |_| !whole))
 }
 
-/// The counts of an element without its children and references.
+/// Returns the counts of an element without the counts of its children and references.
 fn own_counts(node: Node<'_, '_>) -> Counts {
     let points = |attribute: &str| {
         let text = node.attribute(attribute).unwrap_or_default();
-        // The number of points is at most the number of numbers in the text. A number begins at a digit that
-        // follows a character other than a digit, so these positions are counted.
+        // The number of points is at most the number of numbers in the attribute. A number begins at a digit
+        // that does not follow another digit, so the positions of such digits are counted.
         let is_part = |byte: u8| byte.is_ascii_digit();
         text.as_bytes().windows(2).filter(|pair| !is_part(pair[0]) && is_part(pair[1])).count() as u64 + 1
     };
@@ -168,7 +169,7 @@ fn own_counts(node: Node<'_, '_>) -> Counts {
 }
 
 impl Open<'_, '_> {
-    /// Adds the counts of a related element, multiplied by the number of its copies.
+    /// Adds the counts of a child or of a referenced element, multiplied by the number of its copies.
     fn add(&mut self, link: Link, part: Counts) -> Result<(), Error> {
         let times = match link {
             Link::Child | Link::Use | Link::Layer | Link::Template => 1,
@@ -189,9 +190,9 @@ fn too_deep() -> Error {
     unsupported(&format!("elements nested more than {MAX_DEPTH} deep"))
 }
 
-/// Refuses a reference cycle unless `usvg` can handle it. `usvg` handles a cycle with only one kind of
-/// reference, such as an element that clips itself or an element that is used inside itself. `usvg` does
-/// not detect every cycle with several kinds of references.
+/// Refuses a reference cycle unless `usvg` can handle it. `usvg` can handle a cycle that has only one kind of
+/// reference, such as an element that clips itself or an element that a `use` element inside it repeats.
+/// `usvg` does not detect every cycle with several kinds of references.
 fn check_cycle(path: &[Open<'_, '_>], closing: Link) -> Result<(), Error> {
     let is_harmless = |link: Link| link == Link::Child || (link == closing && closing != Link::Use);
     if path.iter().all(|open| is_harmless(open.link)) {

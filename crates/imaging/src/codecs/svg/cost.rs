@@ -1,5 +1,6 @@
-//! Computes how many pixels rendering a document needs, before memory for them is allocated. Every isolated
-//! group has a layer, every mask, clip path and filter has more layers, and every pattern has a tile.
+//! Computes how many pixels rendering a document needs, before memory for them is allocated. Rendering needs
+//! one layer for every isolated group, further layers for every mask, clip path and filter, and a tile for
+//! every pattern.
 
 use resvg::usvg::{Fill, Group, ImageKind, Node, NonZeroRect, Paint, Path, Stroke, Tree, filter};
 
@@ -7,16 +8,16 @@ use crate::geometry::Size;
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// The largest allowed number of pixels of all layers that are ever drawn, as a multiple of the limit on
-/// pixels of an image.
+/// The largest allowed total number of pixels of all layers that `resvg` draws for a document, as a multiple
+/// of the limit on pixels of an image.
 const MAX_WORK: u64 = 10;
 
-/// Largest number of pixels of a layer, as a multiple of the pixels of the canvas. `resvg` clips a layer to
-/// five times the width and five times the height of the canvas.
+/// The largest number of pixels of a layer, as a multiple of the pixels of the canvas. The factor is 25,
+/// because `resvg` clips a layer to five times the width and five times the height of the canvas.
 const CANVAS_AND_AROUND: f64 = 25.0;
 
 /// The cost of rendering in pixels. `peak` is the largest number of pixels of all layers that exist at the
-/// same time; `work` is the number of pixels of all layers that are ever drawn.
+/// same time; `work` is the total number of pixels of all layers that are drawn.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cost {
     peak: f64,
@@ -24,22 +25,22 @@ struct Cost {
 }
 
 impl Cost {
-    /// The cost of first drawing the content of `self` and then the content of `next`.
+    /// Returns the cost of drawing two contents one after the other: first the content that costs `self`,
+    /// then the content that costs `next`.
     fn then(self, next: Self) -> Self {
         Self { peak: self.peak.max(next.peak), work: self.work + next.work }
     }
 
-    /// The cost of drawing the content of `self` on a layer of `pixels` pixels, which exists at the same
-    /// time.
+    /// Returns the cost of drawing the content that costs `self` while a layer of `pixels` pixels exists.
     fn above(self, pixels: f64) -> Self {
         Self { peak: self.peak + pixels, work: self.work + pixels }
     }
 }
 
-/// The scale and the bounds by which the pixels of a layer are counted.
+/// The scale and the upper limit with which the pixels of a layer are counted.
 #[derive(Debug, Clone, Copy)]
 struct Canvas {
-    /// Pixels per unit of the document, horizontally and vertically.
+    /// The number of pixels per unit of the document's coordinates, horizontally and vertically.
     scale: (f64, f64),
     /// Largest number of pixels of a layer.
     max: f64,
@@ -49,12 +50,13 @@ struct Canvas {
 }
 
 impl Canvas {
-    /// The canvas for content that is drawn on separate layers, each of at most `pixels` pixels.
+    /// Returns the canvas for the content of a clip path, mask, filter or pattern, which is drawn on separate
+    /// layers of at most `pixels` pixels each.
     fn apart(self, pixels: f64) -> Self {
         Self { max: pixels, placed: false, ..self }
     }
 
-    /// The number of pixels of a layer with this bounding box.
+    /// Returns the number of pixels of a layer with this bounding box.
     fn pixels(self, rect: NonZeroRect) -> f64 {
         if !self.placed {
             return self.max;
@@ -65,7 +67,7 @@ impl Canvas {
     }
 }
 
-/// Checks the cost of rendering at this scale and size against the limits.
+/// Checks the cost of rendering a document at this scale and size against the limits.
 pub(super) fn check_tree(tree: &Tree, scale: (f32, f32), size: Size, limits: &Limits) -> Result<(), Error> {
     let pixels = f64::from(size.width) * f64::from(size.height);
     let scale = (scale.0.into(), scale.1.into());
@@ -75,12 +77,12 @@ pub(super) fn check_tree(tree: &Tree, scale: (f32, f32), size: Size, limits: &Li
     check(Limit::Pixels, limits.pixels.saturating_mul(MAX_WORK), cost.work as u64)
 }
 
-/// The cost of all children of a group.
+/// Returns the cost of drawing all children of a group.
 fn children(group: &Group, canvas: Canvas) -> Cost {
     group.children().iter().fold(Cost::default(), |cost, node| cost.then(self::node(node, canvas)))
 }
 
-/// The cost of drawing one node of the tree.
+/// Returns the cost of drawing one node of the document tree.
 fn node(node: &Node, canvas: Canvas) -> Cost {
     match node {
         Node::Group(group) => self::group(group, canvas),
@@ -95,7 +97,7 @@ fn node(node: &Node, canvas: Canvas) -> Cost {
     }
 }
 
-/// The cost of a group with its clip paths, masks and filters.
+/// Returns the cost of drawing a group with its clip paths, masks and filters.
 fn group(group: &Group, canvas: Canvas) -> Cost {
     let inner = children(group, canvas);
     if !group.should_isolate() {
@@ -120,8 +122,8 @@ fn group(group: &Group, canvas: Canvas) -> Cost {
     cost.above(pixels)
 }
 
-/// The cost of a filter. The results of all primitives add up, because `resvg` keeps them until the end of
-/// the filter.
+/// Returns the cost of applying a filter. The results of all primitives of the filter add up, because `resvg`
+/// keeps these results until the end of the filter.
 fn filter(filter: &filter::Filter, canvas: Canvas, layer: f64) -> Cost {
     let mut cost = Cost::default();
     for primitive in filter.primitives() {
@@ -135,7 +137,7 @@ fn filter(filter: &filter::Filter, canvas: Canvas, layer: f64) -> Cost {
     cost
 }
 
-/// How many pixels a primitive reads for each pixel that it writes.
+/// Returns how many pixels a filter primitive reads for each pixel that it writes.
 fn weight(kind: &filter::Kind, canvas: Canvas, layer: f64) -> f64 {
     match kind {
         filter::Kind::ConvolveMatrix(matrix) => {
@@ -152,7 +154,7 @@ fn weight(kind: &filter::Kind, canvas: Canvas, layer: f64) -> f64 {
     }
 }
 
-/// The cost of the patterns that fill or stroke a path.
+/// Returns the cost of drawing the patterns that fill or stroke a path.
 fn path(path: &Path, canvas: Canvas) -> Cost {
     let paints = [path.fill().map(Fill::paint), path.stroke().map(Stroke::paint)];
     paints.into_iter().flatten().fold(Cost::default(), |cost, paint| {

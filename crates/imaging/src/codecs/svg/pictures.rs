@@ -1,5 +1,5 @@
-//! Decodes the raster images inside a document with the decoders of this crate. The limit on pixels applies
-//! to the sum of all embedded images. External images are not drawn.
+//! Decodes the raster images that are embedded in an SVG document, with the decoders of this crate. The limit
+//! on pixels applies to the sum of all embedded images. External images are not drawn.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,24 +28,26 @@ struct Seen {
 }
 
 impl<'a> Pictures<'a> {
-    /// Creates the state for a document of which no image was decoded. `open` opens the decoder of an image.
+    /// Creates the state for a document of which no image was decoded yet. `open` opens the decoder of an
+    /// image.
     pub(super) fn new(limits: &'a Limits, open: OpenDecoder) -> Self {
         Self { limits, open, seen: Mutex::default() }
     }
 
-    /// The warnings about images that were not drawn, without duplicates.
+    /// Returns the warnings about images that were not drawn, without duplicates.
     pub(super) fn warnings(self) -> Vec<String> {
         self.seen.into_inner().unwrap_or_else(PoisonError::into_inner).warnings
     }
 
-    /// Handles an image that is a reference to a file or a URL: adds a warning and returns no image.
+    /// Handles an image that is a reference to a file or a URL. Such an image is not drawn; a warning is
+    /// added.
     pub(super) fn foreign(&self) -> Option<ImageKind> {
         self.warn("a picture that is not part of the document was left out".to_owned());
         None
     }
 
-    /// Decodes an embedded image. The result for `resvg` is a PNG that this crate encoded, so that no decoder
-    /// of `resvg` reads bytes of the input.
+    /// Decodes an embedded image. The function encodes the image as PNG again and passes this PNG to `resvg`,
+    /// so that no decoder of `resvg` reads bytes of the input file.
     pub(super) fn embedded(&self, data: &[u8]) -> Option<ImageKind> {
         match self.decode(data) {
             Ok(png) => Some(ImageKind::PNG(Arc::new(png))),
@@ -56,7 +58,7 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// Decodes an embedded image and encodes it as PNG.
+    /// Decodes an embedded image and encodes the pixels as PNG.
     fn decode(&self, data: &[u8]) -> Result<Vec<u8>, Error> {
         let format = match format::sniff(data) {
             None => return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(data) }),
@@ -89,7 +91,7 @@ impl<'a> Pictures<'a> {
         check(Limit::Pixels, self.limits.pixels, seen.n_pixels)
     }
 
-    /// Adds a warning unless the same warning exists.
+    /// Adds a warning unless the list already contains this warning.
     fn warn(&self, warning: String) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.warnings.contains(&warning) {

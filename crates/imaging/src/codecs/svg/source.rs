@@ -11,15 +11,15 @@ use crate::Error;
 use crate::format::signature::GZIP;
 use crate::format::svg::from_utf16;
 
-/// Longest text of a document in bytes. It is limited because the parsed document takes several times as much
-/// memory.
+/// The largest allowed length of the text of a document, in bytes. It is limited because the parsed document
+/// takes several times as much memory.
 const MAX_TEXT_BYTES: usize = 16 << 20;
 
-/// The text of a file.
+/// Returns the text of a file.
 ///
 /// # Errors
-/// [`Error::Corrupt`] for malformed gzip data or text that is not in a known encoding, [`Error::Unsupported`]
-/// for a text that is too long.
+/// Returns [`Error::Corrupt`] if the gzip data are malformed or the text has an unknown encoding. Returns
+/// [`Error::Unsupported`] if the text is too long.
 pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, Error> {
     if !input.starts_with(GZIP) {
         return decode(input);

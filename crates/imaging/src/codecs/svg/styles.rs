@@ -1,11 +1,11 @@
-//! Finds the references to other elements in attributes and style sheets.
+//! Finds the references to other elements in the attributes and style sheets of an SVG document.
 
 use roxmltree::Node;
 use simplecss::{AttributeOperator, DeclarationTokenizer, Element, PseudoClass, Rule, StyleSheet};
 
 /// The style rules of a document that contain references.
 pub(super) struct Styles<'a> {
-    /// The number of all rules, with and without references.
+    /// The number of all style rules, with and without references.
     pub(super) n_rules: usize,
     rules: Vec<Rule<'a>>,
 }
@@ -34,7 +34,7 @@ impl<'a> Styles<'a> {
     }
 }
 
-/// An element in the form that the selectors of `simplecss` need.
+/// An element of the document in the form that the crate `simplecss` needs to match selectors.
 struct Styled<'a, 'input>(Node<'a, 'input>);
 
 impl Element for Styled<'_, '_> {
@@ -55,8 +55,8 @@ impl Element for Styled<'_, '_> {
     }
 
     fn pseudo_class_matches(&self, class: PseudoClass<'_>) -> bool {
-        // This code cannot evaluate pseudo-classes other than `first-child`, so it treats them as matching.
-        // At worst, this counts too many references, which is safe.
+        // This code cannot evaluate pseudo-classes other than `first-child` and assumes that they match. In
+        // the worst case, too many references are counted, which is safe.
         !matches!(class, PseudoClass::FirstChild) || self.prev_sibling_element().is_none()
     }
 }

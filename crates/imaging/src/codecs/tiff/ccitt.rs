@@ -1,17 +1,18 @@
 //! Decodes the CCITT codings of black-and-white pictures: modified Huffman, Group 3 in one and two
 //! dimensions, and Group 4 (ITU-T T.4 and T.6). The `fax` crate has the code tables. This module decides
-//! which code comes next. It is lenient, because scanners and old programs omit or add optional codes.
+//! which code comes next. The module tolerates missing and additional optional codes, because scanners and
+//! old programs write such data.
 
 use fax::maps::{Mode, black, mode, white};
 use fax::{BitReader, Color};
 
 use super::page::Compression;
 
-/// The bit of the tag T4Options that allows rows to be coded in two dimensions.
+/// The bit of the tag T4Options that allows two-dimensional coding of rows.
 const TWO_DIMENSIONS: u64 = 1;
 
-/// Reads bits, the highest bit of a byte first. After the end of the data, it returns zeros, which are not a
-/// valid code.
+/// Reads bits, the highest bit of a byte first. After the end of the data, the reader returns zeros, which
+/// are not a valid code.
 struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -41,7 +42,7 @@ impl BitReader for Bits<'_> {
 }
 
 impl Bits<'_> {
-    /// Whether all bits were read.
+    /// Whether all bits of the data were read.
     fn is_at_end(&self) -> bool {
         self.at >= self.data.len() * 8
     }
@@ -78,7 +79,7 @@ impl Bits<'_> {
 }
 
 /// Decodes up to `n_rows` rows of `width` pixels into packed bits, where 1 is black. The result has fewer
-/// rows if the data end early. A row with an invalid code is kept up to that code.
+/// rows if the data end early. If a row contains an invalid code, the pixels before this code are kept.
 pub(super) fn decode(
     data: &[u8],
     compression: Compression,
@@ -88,8 +89,8 @@ pub(super) fn decode(
 ) -> Vec<u8> {
     let mut bits = Bits { data, at: 0 };
     let mut rows = Vec::new();
-    // Rows are represented by the columns at which the colour changes. A row begins with white, and its last
-    // change is at `width`.
+    // Each row is represented by the list of columns at which the colour changes. A row begins with white,
+    // and its last change is at the column `width`.
     let (mut above, mut row) = (vec![width], Vec::new());
     for _ in 0..n_rows {
         row.clear();
@@ -108,8 +109,8 @@ pub(super) fn decode(
         }
         paint(&row, width, &mut rows);
         if !is_complete && compression == Compression::CcittGroup4 {
-            // Decoding ends at an incomplete row: in Group 4, a row is coded by its difference from the row
-            // above, so the rows below cannot be decoded.
+            // Decoding ends at an incomplete row. In Group 4, a row is coded by its difference from the row
+            // above, so the rows below an incomplete row cannot be decoded.
             break;
         }
         std::mem::swap(&mut above, &mut row);
@@ -117,7 +118,7 @@ pub(super) fn decode(
     rows
 }
 
-/// Appends a row of packed bits to `rows`.
+/// Converts the row to packed bits and appends the bits to `rows`.
 fn paint(changes: &[usize], width: usize, rows: &mut Vec<u8>) {
     let start = rows.len();
     rows.resize(start + width.div_ceil(8), 0);
@@ -131,7 +132,7 @@ fn paint(changes: &[usize], width: usize, rows: &mut Vec<u8>) {
     }
 }
 
-/// Decodes a row of Group 3. Returns whether the row is complete.
+/// Decodes a row of Group 3 coding. Returns whether the row is complete.
 fn group3(bits: &mut Bits<'_>, options: u64, above: &[usize], row: &mut Vec<usize>, width: usize) -> bool {
     let ended = bits.skip_end_of_line();
     let mut is_one_dimensional = true;
@@ -153,7 +154,7 @@ fn group3(bits: &mut Bits<'_>, options: u64, above: &[usize], row: &mut Vec<usiz
     is_complete
 }
 
-/// Decodes a row of runs, alternately white and black. Returns whether the row is complete.
+/// Decodes a row that is coded as runs, alternately white and black. Returns whether the row is complete.
 fn one_dimension(bits: &mut Bits<'_>, row: &mut Vec<usize>, width: usize) -> bool {
     let (mut x, mut color) = (0, Color::White);
     while x < width {
@@ -169,13 +170,13 @@ fn one_dimension(bits: &mut Bits<'_>, row: &mut Vec<usize>, width: usize) -> boo
 fn two_dimensions(bits: &mut Bits<'_>, above: &[usize], row: &mut Vec<usize>, width: usize) -> bool {
     let (mut x, mut color) = (0usize, Color::White);
     let mut at_start = true;
-    // The index in `above` of b1, the reference change that T.6, 2.2.1 defines. The search for the next b1
-    // begins a few changes before the last b1, because b1 can move to the left by a few changes.
+    // The index in `above` of b1, the reference change that T.6, 2.2.1 defines. After each code, b1 can move
+    // to the left by a few changes, so each search begins a few changes before the index that was found last.
     let mut index = 0usize;
     while x < width {
         let white = color == Color::White;
-        // Finds b1: the first change in the row above that is to the right of `x` and has the opposite
-        // colour; b2 is the next change (T.6, 2.2.1).
+        // Finds the reference changes b1 and b2 (T.6, 2.2.1). b1 is the first change in the row above that is
+        // to the right of `x` and has the opposite colour. b2 is the change after b1.
         index = index.saturating_sub(4);
         while above.get(index).is_some_and(|&b| {
             let left = if at_start { false } else { b <= x };

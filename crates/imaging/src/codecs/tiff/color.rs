@@ -1,4 +1,4 @@
-//! Converts samples of 8 bits, as stored in strips and tiles, to a raster.
+//! Converts the decoded 8-bit samples of strips and tiles to a raster.
 
 use super::page::{Page, Photometric};
 use super::{Block, unsupported};
@@ -96,13 +96,13 @@ fn lab(photometric: Photometric, pixels: &mut [u8], n: usize) {
 /// The conversion of YCbCr to RGB with the coefficients and ranges that the file states (TIFF 6.0, section
 /// 21).
 struct YCbCrToRgb {
-    /// A table with the luma, scaled to 0–255, for every stored value.
+    /// A table with the luma for every stored value, scaled to 0–255.
     luma: [f32; 256],
-    /// A table with the blue difference, scaled to −127.5–127.5, for every stored value.
+    /// A table with the blue difference for every stored value, scaled to −127.5–127.5.
     blue: [f32; 256],
-    /// A table with the red difference, scaled to −127.5–127.5, for every stored value.
+    /// A table with the red difference for every stored value, scaled to −127.5–127.5.
     red: [f32; 256],
-    /// The weights of red, green and blue in luma.
+    /// The weights of red, green and blue in the luma of YCbCr.
     weights: [f32; 3],
 }
 
@@ -129,7 +129,7 @@ impl YCbCrToRgb {
         let r = y + cr * (2.0 - 2.0 * weight_r);
         let b = y + cb * (2.0 - 2.0 * weight_b);
         let g = (y - weight_r * r - weight_b * b) / weight_g;
-        // The cast from float to `u8` clips to 0–255.
+        // The cast from float to `u8` clips the value to 0–255.
         pixel[..3].copy_from_slice(&[r, g, b].map(|v| (v + 0.5) as u8));
     }
 }

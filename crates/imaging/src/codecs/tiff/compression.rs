@@ -1,6 +1,6 @@
 //! Decompresses the bytes of a strip or tile to its stored samples, for all compressions except JPEG and
-//! WebP. The result is never longer than requested, even if the data would expand to more. Truncated data
-//! give a shorter result.
+//! WebP. The result is never longer than requested, even if the data could be decompressed to more bytes. If
+//! the data are truncated, the result is shorter.
 
 use std::io::Read;
 
@@ -9,14 +9,14 @@ use weezl::{BitOrder, LzwStatus};
 use super::ccitt;
 use super::page::{Compression, Page};
 
-/// Largest window in bytes that the decoder of LZMA or Zstandard may allocate.
+/// The largest window in bytes that the LZMA or Zstandard decoder may allocate.
 const MAX_WINDOW_BYTES: u32 = 64 << 20;
 
 /// Number of bytes by which the output buffer of the LZW decoder grows at a time.
 const LZW_PIECE_BYTES: usize = 64 << 10;
 
-/// Decompresses to at most `n_bytes` bytes, which are `n_rows` rows of `width` samples. The second value is
-/// the message of an error in the data, or `None`.
+/// Decompresses a strip or tile to at most `n_bytes` bytes, which are `n_rows` rows of `width` samples. The
+/// second value is the message of an error in the data, or `None`.
 pub(super) fn unpack(
     page: &Page,
     data: &[u8],
@@ -45,15 +45,16 @@ pub(super) fn unpack(
         | Compression::CcittGroup4 => {
             (ccitt::decode(data, page.compression, page.fax_options, width, n_rows), None)
         }
-        // Copies the data. Only uncompressed data are used in this form, because JPEG and WebP data have
-        // their own decoders.
+        // Uncompressed data are copied. JPEG and WebP data do not reach this branch, except to estimate the
+        // range of float samples, because `picture.rs` passes such data to the JPEG or WebP decoder.
         Compression::None | Compression::OldJpeg | Compression::Jpeg | Compression::Webp => {
             (data[..n_bytes.min(data.len())].to_vec(), None)
         }
     }
 }
 
-/// Reads up to `n_bytes` bytes. Returns the bytes that were read and the error that ended reading, if any.
+/// Reads up to `n_bytes` bytes. Returns the bytes that were read, and the error that ended reading, if there
+/// was an error.
 fn read(from: impl Read, n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let mut bytes = Vec::new();
     let error = from.take(n_bytes as u64).read_to_end(&mut bytes).err();
@@ -69,8 +70,8 @@ fn zstd(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
 }
 
 /// Decompresses LZW of TIFF 6.0 (section 13), or its older variant. In the older variant, the low bits of a
-/// byte come first, and the code width grows one code later. The variant is recognised by the first code,
-/// which always clears the table: in the older variant, this code gives a zero byte at the start of the data.
+/// byte come first, and the code width grows one code later. The first code in the data always clears the
+/// table. In the older variant, this code begins with a zero byte, by which the variant is recognised.
 fn lzw(data: &[u8], n_bytes: usize) -> (Vec<u8>, Option<String>) {
     let is_old = matches!(data, [0, second, ..] if second & 1 == 1);
     let mut decoder = if is_old {

@@ -6,7 +6,7 @@ use crate::{Error, Limits};
 
 use super::corrupt;
 
-/// A file with its byte order.
+/// The bytes of a TIFF file, with the byte order of its numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct File<'a> {
     pub(super) bytes: &'a [u8],
@@ -15,27 +15,27 @@ pub(super) struct File<'a> {
     big: bool,
 }
 
-/// An image file directory: a list of entries.
+/// An image file directory, which is a list of entries.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     pub(super) entries: Vec<Entry>,
-    /// The offset of the next directory; 0 in the last directory.
+    /// The offset of the next directory, or 0 if this directory is the last.
     pub(super) next: u64,
 }
 
-/// A directory entry: a tag, and the location of its values.
+/// A directory entry, which has a tag and the location of the values of this tag.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) tag: u16,
-    /// The data type of the values, as its number in the standard.
+    /// The data type of the values, as a number that the standard defines.
     pub(super) kind: u16,
-    /// Number of values, not of bytes.
+    /// The number of values of the entry (not the number of bytes).
     pub(super) count: u64,
-    /// The offset of the first value in the file.
+    /// The offset in the file of the first value.
     at: u64,
 }
 
-/// The size of a value of a type in bytes, by the number of the type (TIFF 6.0, section 2; BigTIFF adds 16 to
+/// Returns the size in bytes of a value of the type with this number (TIFF 6.0, section 2; BigTIFF adds 16 to
 /// 18).
 pub(super) fn bytes_of_kind(kind: u16) -> usize {
     match kind {
@@ -61,15 +61,15 @@ impl<'a> File<'a> {
         Ok((file, first.ok_or_else(|| corrupt("the header is cut off"))?))
     }
 
-    /// An unsigned integer of `n_bytes` bytes (1, 2, 4 or 8).
+    /// Reads an unsigned integer of `n_bytes` bytes (1, 2, 4 or 8).
     fn number(&self, at: u64, n_bytes: usize) -> Option<u64> {
         let bytes = self.bytes.get(usize::try_from(at).ok()?..)?.get(..n_bytes)?;
         let join = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
         Some(if self.big_endian { bytes.iter().fold(0, join) } else { bytes.iter().rev().fold(0, join) })
     }
 
-    /// Reads the directory at the offset `at`. If the directory is truncated, returns the entries that are
-    /// inside the file.
+    /// Reads the directory at the offset `at`. If the directory is truncated, the result contains only the
+    /// entries that are inside the file.
     pub(super) fn directory(&self, at: u64, limits: &Limits) -> Result<Directory, Error> {
         let (count_bytes, entry_bytes, place_bytes) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
         let outside = || corrupt("a directory lies outside the file");
@@ -97,7 +97,8 @@ impl<'a> File<'a> {
         Ok(directory)
     }
 
-    /// The bytes of the values of an entry. If the file ends early, only the bytes inside the file.
+    /// Returns the bytes of the values of an entry. If the file ends early, returns only the bytes that are
+    /// inside the file.
     pub(super) fn bytes_of(&self, entry: &Entry) -> &'a [u8] {
         let rest = usize::try_from(entry.at).ok().and_then(|at| self.bytes.get(at..)).unwrap_or_default();
         let n_bytes =
@@ -105,15 +106,16 @@ impl<'a> File<'a> {
         &rest[..n_bytes.min(rest.len())]
     }
 
-    /// The values of an entry of an integer type. Returns at most `max` values, and only values that are
-    /// inside the file.
+    /// Returns the values of an entry whose type is an integer type. Returns at most `max` values, and only
+    /// values that are inside the file.
     pub(super) fn numbers_of(&self, entry: &Entry, max: usize) -> Vec<u64> {
         let n_bytes = bytes_of_kind(entry.kind);
         let values = self.bytes_of(entry).chunks_exact(n_bytes).take(max);
         (0..).zip(values).filter_map(|(i, _)| self.number(entry.at + i * n_bytes as u64, n_bytes)).collect()
     }
 
-    /// The values of an entry of any type, converted to floating-point numbers. Returns at most `max` values.
+    /// Returns the values of an entry of any type, converted to floating-point numbers. Returns at most `max`
+    /// values.
     pub(super) fn reals_of(&self, entry: &Entry, max: usize) -> Vec<f64> {
         let numbers = self.numbers_of(entry, max);
         match entry.kind {
@@ -134,12 +136,12 @@ impl<'a> File<'a> {
 }
 
 impl Directory {
-    /// The first entry with a tag; `None` when the directory has no such entry.
+    /// Returns the first entry with this tag, or `None` if the directory has no such entry.
     pub(super) fn find(&self, tag: u16) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tag == tag)
     }
 
-    /// The first value of a tag whose type is an integer type; `None` when there is no such value.
+    /// Returns the first value of a tag whose type is an integer type, or `None` if there is no such value.
     pub(super) fn number(&self, file: &File<'_>, tag: u16) -> Option<u64> {
         self.find(tag).and_then(|entry| file.numbers_of(entry, 1).first().copied())
     }

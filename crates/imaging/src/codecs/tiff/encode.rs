@@ -17,12 +17,12 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Size of a strip in bytes before compression. It is large enough to compress well, and small enough for
-/// readers that decode one strip at a time.
+/// Size of a strip in bytes before compression. A strip of this size is large enough to compress well, and
+/// small enough for readers that decode one strip at a time.
 const STRIP_BYTES: usize = 256 << 10;
 
-/// The compression level of Deflate, which is the usual default. Higher levels make photographs hardly
-/// smaller.
+/// The level of Deflate compression that is used if `output.effort` is not set. Level 6 is the usual default;
+/// higher levels make photographs hardly smaller.
 const DEFAULT_EFFORT: u8 = 6;
 
 /// Encodes a picture and returns the complete TIFF file.
@@ -66,7 +66,7 @@ pub(in crate::codecs) fn encode(
     Ok(Encoded { info: describe(image), bytes })
 }
 
-/// The tags that describe the pixels.
+/// Returns the tags that describe the pixels.
 fn pixel_fields(image: &Image, rows_per_strip: u32, places: &[u32], sizes: &[u32]) -> Vec<Field> {
     let n = image.channels().count();
     let photometric = if image.channels() == Channels::Gray { 1 } else { 2 };
@@ -81,7 +81,8 @@ fn pixel_fields(image: &Image, rows_per_strip: u32, places: &[u32], sizes: &[u32
         Field::shorts(277, &[n as u16]),
         Field::longs(278, &[rows_per_strip]),
         Field::longs(279, sizes),
-        // The resolution is 72 pixels per inch. The value has no meaning here, but TIFF requires these tags.
+        // The tags state a resolution of 72 pixels per inch. This value has no meaning for the picture, but
+        // TIFF requires the tags.
         Field::rational(282, 72, 1),
         Field::rational(283, 72, 1),
         Field::shorts(296, &[2]),

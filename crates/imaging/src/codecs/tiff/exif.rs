@@ -20,12 +20,12 @@ const CAMERA: u16 = 34_665;
 /// The tag with the offset of the GPS directory, which has the position of the camera.
 const POSITION: u16 = 34_853;
 
-/// The tag with the maker note, whose format is not public.
+/// The tag with the maker note, a block whose format only the maker of the camera knows.
 const MAKER_NOTE: u16 = 37_500;
 /// The tag with the offset of the interoperability directory.
 const INTEROPERABILITY: u16 = 40_965;
 
-/// The descriptive tags of a file.
+/// The descriptive tags of a TIFF file or an EXIF block.
 #[derive(Debug, Default)]
 pub(super) struct ExifFields {
     main: Vec<Field>,
@@ -44,7 +44,7 @@ impl ExifFields {
             check(Limit::MetadataBytes, limits.metadata_bytes, n_bytes).map(|()| fields)
         };
         let main = fields(directory, &|tag| DESCRIPTIVE_TAGS.contains(&tag))?;
-        // If a directory cannot be read, its tags are ignored.
+        // If a directory cannot be read, its tags are left out.
         let linked_directory = |tag| {
             let at = directory.number(file, tag)?;
             file.directory(at, limits).ok()
@@ -93,8 +93,8 @@ impl ExifFields {
     }
 }
 
-/// Copies an entry and converts its values to little-endian order. Returns `None` if classic TIFF does not
-/// have the type of the values, or if the file ends before the last value.
+/// Copies an entry and converts its values to little-endian order. Returns `None` if the type of the values
+/// exists only in BigTIFF, or if the file ends before the last value.
 fn field(file: &File<'_>, entry: &Entry) -> Option<Field> {
     if !(1..=12).contains(&entry.kind) {
         return None;
@@ -106,7 +106,7 @@ fn field(file: &File<'_>, entry: &Entry) -> Option<Field> {
         return None;
     }
     if file.big_endian {
-        // The two integers of a fraction, four bytes each, are converted separately.
+        // A fraction consists of two integers of four bytes each, whose byte orders are converted separately.
         let unit = if matches!(entry.kind, 5 | 10) { 4 } else { n_bytes };
         bytes.chunks_exact_mut(unit).for_each(<[u8]>::reverse);
     }

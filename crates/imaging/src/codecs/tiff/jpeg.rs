@@ -14,18 +14,18 @@ use crate::codecs::still_decoder::DecodeStill as _;
 use crate::info::ImageInfo;
 use crate::{Error, Limits, Scratch};
 
-/// The JPEG file of a strip or tile may have four times the pixels of the strip or tile, plus
-/// `MAX_EXCESS_PX`.
+/// The JPEG file of a strip or tile may have at most four times the pixels of the strip or tile, plus
+/// `MAX_EXCESS_PX` pixels.
 const MAX_EXCESS_PX: u64 = 64 * 64;
 
-/// The tables that strips and tiles share.
+/// The JPEG tables that the strips and tiles of a TIFF file share.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    /// JPEG segments that are inserted before the segments of every strip or tile.
+    /// The JPEG segments that are inserted before the segments of every strip or tile.
     segments: Vec<u8>,
     /// The byte range of the whole picture, if the picture is stored as a single JPEG file.
     pub(super) whole: Option<Range<usize>>,
-    /// Whether strips and tiles have only entropy-coded data, without headers.
+    /// Whether strips and tiles contain only entropy-coded data, without JPEG headers.
     bare: bool,
 }
 
@@ -60,7 +60,8 @@ impl Tables {
     }
 }
 
-/// Copies the segments before the first scan, except metadata. Returns whether there is a scan.
+/// Copies the segments before the first scan of a JPEG file, except metadata. Returns whether the file has a
+/// scan.
 fn copy_segments(bytes: &[u8], to: &mut Vec<u8>) -> bool {
     let mut at = 0;
     while let Some(&[0xff, marker]) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
@@ -119,14 +120,15 @@ fn tables_by_offset(file: &File<'_>, directory: &Directory) -> Result<Vec<u8>, E
     Ok(segments)
 }
 
-/// Whether the JPEG decoder converts YCbCr to RGB. It must not convert the data of a file in the older scheme
-/// that states a range other than full range, because the JPEG decoder supports only full range.
+/// Whether the JPEG decoder converts YCbCr to RGB. The JPEG decoder supports only full range. It must
+/// therefore not convert a file in the older scheme whose tags state another range.
 pub(super) fn converts(page: &Page) -> bool {
     let full_range = page.reference == [0.0, 255.0, 128.0, 255.0, 128.0, 255.0];
     !page.planar && (page.compression == Compression::Jpeg || full_range)
 }
 
-/// Decodes the JPEG data of a strip or tile of `width` × `height` pixels, or of the whole picture.
+/// Decodes the JPEG data of a strip or tile of `width` × `height` pixels, or of the whole picture if the file
+/// has only one JPEG.
 pub(super) fn decode(
     page: &Page,
     tables: &Tables,
@@ -142,8 +144,8 @@ pub(super) fn decode(
     let mut stream = scratch.take(0);
     stream.extend_from_slice(b"\xff\xd8");
     if n_components == 3 {
-        // The Adobe marker states whether the samples are YCbCr. Without the marker, the decoder would derive
-        // it from the identifiers of the components.
+        // The Adobe marker states whether the samples are YCbCr. If the file had no Adobe marker, the decoder
+        // would derive the colour space from the identifiers of the components.
         let transform = u8::from(page.photometric == Photometric::YCbCr && converts(page));
         stream.extend_from_slice(b"\xff\xee\x00\x0eAdobe\x00\x64\0\0\0\0");
         stream.push(transform);
@@ -156,8 +158,8 @@ pub(super) fn decode(
     } else {
         let start = stream.len();
         copy_segments(data, &mut stream);
-        // Copies all bytes from the first scan on. The segments before the first scan were already copied,
-        // without metadata.
+        // Copies all bytes from the first scan to the end. The segments before the first scan were already
+        // copied, without metadata.
         match first_scan(data) {
             Some(at) => stream.extend_from_slice(&data[at..]),
             None => stream.truncate(start),
@@ -182,8 +184,8 @@ fn decode_stream(
     };
     let mut decoder = jpeg::Decoder::open(stream, limits).map_err(in_tiff)?;
     let info = &decoder.header().info;
-    // A JPEG may be somewhat larger than its strip or tile. A much larger JPEG is refused, because a file
-    // could make the decoder slow with many small tiles that contain huge pictures.
+    // A JPEG may have somewhat more pixels than its strip or tile. A much larger JPEG is refused, because a
+    // file with many small tiles that contain huge JPEGs could make the decoder slow.
     if u64::from(info.width) * u64::from(info.height) > 4 * (width * height) as u64 + MAX_EXCESS_PX {
         let ImageInfo { width, height, .. } = info;
         return Err(corrupt(format!("a JPEG of {width}x{height} pixels in a smaller place")));
@@ -193,7 +195,7 @@ fn decode_stream(
     Ok(Block { n: raster.layout.count(), width: raster.width as usize, samples: raster.data, complete })
 }
 
-/// The offset of the first scan of a JPEG file.
+/// Returns the offset of the first scan of a JPEG file.
 fn first_scan(data: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

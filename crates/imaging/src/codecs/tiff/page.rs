@@ -10,11 +10,12 @@ use super::{corrupt, unsupported};
 use crate::limits::{Limit, check};
 use crate::{Error, Limits};
 
-/// The largest number of samples that may be decoded, including padding, as a multiple of the samples of the
-/// largest allowed picture.
+/// The largest number of samples that may be decoded for a picture, including padding, as a multiple of the
+/// number of samples of the largest allowed picture.
 const MAX_PADDING: u64 = 2;
 
-/// Size in bytes of the pieces into which a large uncompressed strip is divided.
+/// Size in bytes of the pieces into which a large uncompressed strip is divided, so that decoding a piece
+/// needs little memory.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// The number format of a sample.
@@ -22,30 +23,30 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(super) enum Number {
     /// Unsigned integer.
     Unsigned,
-    /// Two's complement integer.
+    /// The samples are signed integers in two's complement.
     Signed,
-    /// IEEE 754 floating point.
+    /// The samples are IEEE 754 floating-point numbers.
     Float,
 }
 
 /// The photometric interpretation: the meaning of the colour samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Photometric {
-    /// The sample value 0 is white.
+    /// Gray, where the sample value 0 means white.
     WhiteIsZero,
-    /// The sample value 0 is black.
+    /// Gray, where the sample value 0 means black.
     BlackIsZero,
-    /// Red, green, blue.
+    /// The samples are red, green and blue.
     Rgb,
-    /// Indices into the colour map.
+    /// The samples are indices into the colour map.
     Palette,
-    /// Inks; 0 is no ink.
+    /// The samples are amounts of ink, where 0 means no ink.
     Inks,
-    /// Luma and chroma.
+    /// The samples are luma and chroma (YCbCr).
     YCbCr,
-    /// CIE L*a*b* with signed a* and b*.
+    /// The samples are CIE L*a*b* with signed a* and b*.
     Lab,
-    /// CIE L*a*b* with a* and b* offset by half their range, as in ICC profiles.
+    /// The samples are CIE L*a*b*, where a* and b* are offset by half their range, as in ICC profiles.
     IccLab,
 }
 
@@ -67,7 +68,7 @@ pub(super) enum Compression {
     Webp,
 }
 
-/// The alpha sample of a pixel.
+/// The alpha sample of each pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Alpha {
     pub(super) sample: usize,
@@ -80,18 +81,18 @@ pub(super) struct Alpha {
 pub(super) struct Page {
     pub(super) width: usize,
     pub(super) height: usize,
-    /// Number of bits of a sample, 1 to 32 or 64, the same for all samples.
+    /// The number of bits of a sample, 1 to 32 or 64. All samples have the same number of bits.
     pub(super) bits: usize,
     pub(super) number: Number,
-    /// Number of samples per pixel: colour samples and all other samples.
+    /// The number of samples per pixel, including samples that are not colours.
     pub(super) n_samples: usize,
     /// Number of colour samples, which are the first samples of a pixel.
     pub(super) n_colors: usize,
     pub(super) alpha: Option<Alpha>,
     pub(super) photometric: Photometric,
     pub(super) compression: Compression,
-    /// The number of the predictor. 1: none, 2: horizontal differencing, 3: differencing of the bytes of
-    /// floats.
+    /// The number of the predictor: 1 means none, 2 means horizontal differencing, and 3 means differencing
+    /// of the bytes of floats.
     pub(super) predictor: u64,
     /// Whether the samples of a pixel are stored in separate strips or tiles (planar configuration 2).
     pub(super) planar: bool,
@@ -106,20 +107,20 @@ pub(super) struct Page {
     pub(super) chunks: Vec<Range<usize>>,
     /// The colour map: red, green and blue of every index.
     pub(super) palette: Vec<[u8; 3]>,
-    /// Number of pixels that share one chroma sample: horizontally, vertically.
+    /// The number of pixels that share one chroma sample, horizontally and vertically.
     pub(super) subsampling: (usize, usize),
-    /// The weights of red, green and blue in luma.
+    /// The weights of red, green and blue in the luma of YCbCr.
     pub(super) luma: [f64; 3],
-    /// The reference black and white of luma and of both chroma samples.
+    /// The sample values of reference black and reference white, for luma and for both chroma samples.
     pub(super) reference: [f64; 6],
-    /// The tag T4Options.
+    /// The value of the tag T4Options, which states the variant of CCITT Group 3 coding.
     pub(super) fax_options: u64,
-    /// The smallest and the largest value of float samples, where the file states them.
+    /// The smallest and the largest value of float samples, if the file states them.
     pub(super) range: Option<(f64, f64)>,
 }
 
 impl Page {
-    /// Reads and checks the tags of a directory.
+    /// Reads and checks the tags of the directory of a picture.
     pub(super) fn read(file: &File<'_>, directory: &Directory, limits: &Limits) -> Result<Self, Error> {
         let number = |tag| directory.number(file, tag);
         let side = |tag, name: &str| match number(tag) {
@@ -177,7 +178,7 @@ impl Page {
         Ok(page)
     }
 
-    /// Reads the size and the byte ranges of strips or tiles.
+    /// Reads the size of strips or tiles and the byte range of each.
     fn place_chunks(&mut self, file: &File<'_>, directory: &Directory, limits: &Limits) -> Result<(), Error> {
         let number = |tag| directory.number(file, tag).unwrap_or(0) as usize;
         if self.tiled {
@@ -212,8 +213,8 @@ impl Page {
         for (i, &place) in places.iter().enumerate() {
             let start = usize::try_from(place).unwrap_or(usize::MAX).min(n_bytes);
             let end = match sizes.get(i) {
-                // If the file does not state the size of a strip or tile, its byte range extends to the end
-                // of the file.
+                // If the file does not state the size of a strip or tile, the byte range of the strip or tile
+                // extends to the end of the file.
                 None | Some(0) => n_bytes,
                 Some(&size) => start.saturating_add(usize::try_from(size).unwrap_or(usize::MAX)).min(n_bytes),
             };
@@ -249,12 +250,12 @@ impl Page {
         }
     }
 
-    /// The number of strips or tiles from left to right, and from top to bottom.
+    /// Returns the number of strips or tiles from left to right, and the number from top to bottom.
     pub(super) fn grid(&self) -> (usize, usize) {
         (self.width.div_ceil(self.chunk_width), self.height.div_ceil(self.chunk_height))
     }
 
-    /// Bits per pixel, all samples together.
+    /// Returns the number of bits per pixel, summed over all samples.
     pub(super) fn depth(&self) -> u8 {
         u8::try_from(self.bits * self.n_samples).unwrap_or(u8::MAX)
     }

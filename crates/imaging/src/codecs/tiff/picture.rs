@@ -29,7 +29,7 @@ struct Stored {
     complete: bool,
 }
 
-/// The place of a strip or tile in the picture.
+/// The position of a strip or tile in the picture, and the size of its visible part.
 #[derive(Clone, Copy)]
 struct Place {
     left: usize,
@@ -38,10 +38,10 @@ struct Place {
     width: usize,
     /// The height of the strip or tile without the padding beyond the lower edge of the picture.
     height: usize,
-    /// The index of the sample that the strip or tile contains, if the samples of a pixel are stored in
-    /// separate strips or tiles.
+    /// If the samples of a pixel are stored in separate strips or tiles, the index of the sample that this
+    /// strip or tile contains.
     plane: usize,
-    /// Number of pixels that share one sample: horizontally, vertically.
+    /// The number of pixels that share one sample of the strip or tile, horizontally and vertically.
     shared: (usize, usize),
 }
 
@@ -78,7 +78,8 @@ impl Picture<'_> {
         Ok((color::finish(page, self.is_converted(), pixels, scratch), trouble))
     }
 
-    /// Whether the JPEG or WebP decoder of the strips and tiles has already converted the samples to RGB.
+    /// Whether the JPEG or WebP decoder that decodes strips and tiles has already converted the samples to
+    /// RGB.
     fn is_converted(&self) -> bool {
         match self.page.compression {
             Compression::Jpeg | Compression::OldJpeg => jpeg::converts(&self.page),
@@ -87,7 +88,8 @@ impl Picture<'_> {
         }
     }
 
-    /// Iterates over the needed strips or tiles. Yields the number and the place of each strip or tile.
+    /// Iterates over the strips or tiles that are needed for the picture. Yields the number and the place of
+    /// each strip or tile.
     fn places(&self) -> impl Iterator<Item = (usize, Place)> {
         let page = &self.page;
         let (mut across, mut down) = page.grid();
@@ -111,8 +113,8 @@ impl Picture<'_> {
         })
     }
 
-    /// The smallest and the largest value of float samples: as stated in the file, or else computed.
-    /// Computing them decompresses all strips or tiles an additional time.
+    /// Returns the smallest and the largest value of float samples. If the file does not state these values,
+    /// they are computed, for which all strips or tiles are decompressed an additional time.
     fn range(&self) -> Range {
         if let Some((low, high)) = self.page.range.filter(|(low, high)| low < high) {
             return Range { low, high };
@@ -169,7 +171,7 @@ impl Picture<'_> {
         Ok(Block { samples, n, width, complete })
     }
 
-    /// The compressed bytes of a strip or tile.
+    /// Returns the compressed bytes of a strip or tile.
     fn data(&self, i: usize) -> Result<&[u8], Error> {
         let range =
             self.page.chunks.get(i).ok_or_else(|| corrupt("the place of a strip or tile is missing"))?;
@@ -184,8 +186,8 @@ impl Picture<'_> {
         if self.page.tiled { self.page.chunk_height } else { place.height }
     }
 
-    /// Whether the samples are stored in data units. A data unit contains the luma samples of several pixels
-    /// and the chroma samples that these pixels share.
+    /// Whether the samples are stored in data units of subsampled YCbCr. A data unit contains the luma
+    /// samples of several pixels and the chroma samples that these pixels share.
     fn has_units(&self) -> bool {
         self.page.photometric == Photometric::YCbCr && !self.page.planar && self.page.subsampling != (1, 1)
     }
@@ -229,7 +231,8 @@ impl Picture<'_> {
         Ok(Block { samples, n, width: width as usize, complete: true })
     }
 
-    /// Checks that a decoded JPEG or WebP has the depth and the number of samples that the page states.
+    /// Checks that a strip or tile in JPEG or WebP has the depth and the number of samples that the tags of
+    /// the page state.
     fn check_samples(&self, block: Block) -> Result<Block, Error> {
         let expected = if self.page.planar { 1 } else { self.page.n_samples };
         if self.page.bits != 8 {

@@ -1,12 +1,13 @@
-//! Undoes the predictors. A predictor replaces samples by differences, which compress better (TIFF 6.0,
-//! section 14, and Adobe's Technical Note 3 for floats). Works in place, row by row.
+//! Undoes the predictors of TIFF. A predictor replaces samples by differences, which compress better (TIFF
+//! 6.0, section 14, and Adobe's Technical Note 3 for floats). The differences are converted to samples in the
+//! same buffer, row by row.
 
 use super::page::{Number, Page};
 use super::unsupported;
 use crate::Error;
 
-/// Undoes the predictor of the page in rows of `row_bytes` bytes with `n_samples` samples per pixel. Returns
-/// whether the samples are big-endian afterwards.
+/// Undoes the predictor that the tags of the page state. The rows have `row_bytes` bytes, and a pixel has
+/// `n_samples` samples. Returns whether the samples are big-endian afterwards.
 pub(super) fn undo(
     page: &Page,
     bytes: &mut [u8],
@@ -16,7 +17,7 @@ pub(super) fn undo(
 ) -> Result<bool, Error> {
     let rows = bytes.chunks_mut(row_bytes);
     match (page.predictor, page.bits) {
-        // The value for "no predictor" is 1, but some encoders write 0.
+        // The standard value for "no predictor" is 1, but some encoders write 0.
         (0 | 1, _) => Ok(big_endian),
         (2, 8) => {
             rows.for_each(|row| differences::<1>(row, n_samples, big_endian));
@@ -43,8 +44,8 @@ pub(super) fn undo(
     }
 }
 
-/// Horizontal differencing: each stored value is the difference between a sample and the same sample of the
-/// pixel to the left.
+/// Undoes horizontal differencing: each stored value is the difference between a sample and the same sample
+/// of the pixel to the left.
 fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: bool) {
     let values = row.as_chunks_mut::<N>().0;
     for i in n_samples..values.len() {
@@ -60,9 +61,9 @@ fn differences<const N: usize>(row: &mut [u8], n_samples: usize, big_endian: boo
     }
 }
 
-/// Differencing of floats: the bytes of all values of a row are sorted by significance, the most significant
-/// bytes first. Each stored byte is the difference between its original value and the byte `n_samples` bytes
-/// before it.
+/// Undoes the differencing of floats. The bytes of all values of a row are sorted by significance, the most
+/// significant bytes first. Each stored byte is the difference between the original byte and the byte that is
+/// `n_samples` bytes earlier.
 fn float_differences(row: &mut [u8], copy: &mut [u8], n_samples: usize, n_bytes: usize) {
     for i in n_samples..row.len() {
         row[i] = row[i].wrapping_add(row[i - n_samples]);

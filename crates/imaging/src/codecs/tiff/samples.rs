@@ -1,9 +1,9 @@
 //! Converts samples of any width and number format to 8 bits. Integers are scaled and rounded. Floats are
-//! scaled linearly between the values of black and white.
+//! scaled linearly between the value that means black and the value that means white.
 
 use super::page::{Number, Page, Photometric};
 
-/// The range of float samples: `low` becomes 0 and `high` becomes 255.
+/// The range of float samples. The value `low` becomes 0, and the value `high` becomes 255.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Range {
     pub(super) low: f64,
@@ -11,8 +11,9 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// Chooses the range of floats if the file states none. The range is 0 to 1 if all values are within 0 to
-    /// 1, else 0 to 255 if all values are within 0 to 255, else from the smallest to the largest value.
+    /// Chooses the range of floats if the file states none. If all values are within 0 to 1, the range is 0
+    /// to 1. If not, but all values are within 0 to 255, the range is 0 to 255. In all other cases, the range
+    /// extends from the smallest to the largest value.
     pub(super) fn of_values(least: f64, greatest: f64) -> Self {
         for high in [1.0, 255.0] {
             if least >= 0.0 && greatest <= high {
@@ -22,12 +23,12 @@ impl Range {
         Self { low: least, high: greatest }
     }
 
-    /// Scales a value to 0–255 and clips.
+    /// Scales a float to 0–255 and clips the result.
     fn scale(self, value: f64) -> u8 {
         if self.high <= self.low {
             return 0;
         }
-        // The cast clips to 0–255 and converts NaN to 0.
+        // The cast clips the value to 0–255 and converts NaN to 0.
         ((value - self.low) / (self.high - self.low) * 255.0 + 0.5) as u8
     }
 }
@@ -71,7 +72,7 @@ fn is_lab(page: &Page) -> bool {
     matches!(page.photometric, Photometric::Lab | Photometric::IccLab)
 }
 
-/// Iterates over packed values of up to 32 bits. The bits of a value are stored from the highest to the
+/// Iterates over packed samples of up to 32 bits. The bits of a sample are stored from the highest to the
 /// lowest, also in little-endian files.
 fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     (0..n).map_while(move |i| {
@@ -83,7 +84,7 @@ fn packed(row: &[u8], n: usize, bits: usize) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Calls `take` for each of the first `n` values of a row of floats.
+/// Calls the function `take` with each of the first `n` floats of a row.
 pub(super) fn floats(page: &Page, row: &[u8], n: usize, big_endian: bool, mut take: impl FnMut(f64)) {
     for value in row.chunks_exact((page.bits / 8).max(1)).take(n) {
         let join = |bits: u64, &byte: &u8| bits << 8 | u64::from(byte);
@@ -98,8 +99,8 @@ pub(super) fn floats(page: &Page, row: &[u8], n: usize, big_endian: bool, mut ta
     }
 }
 
-/// Converts a float with `n_exponent` bits of exponent and `n_fraction` bits of fraction, in an interchange
-/// format of IEEE 754.
+/// Converts a floating-point number in an interchange format of IEEE 754 to `f32`. The format has
+/// `n_exponent` bits of exponent and `n_fraction` bits of fraction.
 fn small_float(bits: u32, n_exponent: u32, n_fraction: u32) -> f32 {
     let fraction = bits & ((1 << n_fraction) - 1);
     let exponent = (bits >> n_fraction & ((1 << n_exponent) - 1)).cast_signed();

@@ -1,12 +1,13 @@
-//! Writes directories in little-endian order, for TIFF files and for EXIF blocks, which are small TIFF files.
+//! Writes TIFF directories in little-endian order, for TIFF files and for EXIF blocks, which are small TIFF
+//! files.
 
-/// A directory entry to write.
+/// A directory entry that will be written.
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     pub(super) tag: u16,
     pub(super) kind: u16,
     pub(super) count: u32,
-    /// The bytes of the values, in little-endian order.
+    /// The bytes of the entry's values, in little-endian order.
     pub(super) bytes: Vec<u8>,
 }
 
@@ -23,7 +24,7 @@ impl Field {
         Self { tag, kind: 4, count: values.len() as u32, bytes }
     }
 
-    /// Creates an entry whose only value is a fraction.
+    /// Creates an entry whose only value is a fraction of two 32-bit integers.
     pub(super) fn rational(tag: u16, over: u32, under: u32) -> Self {
         let bytes = [over, under].map(u32::to_le_bytes).as_flattened().to_vec();
         Self { tag, kind: 5, count: 1, bytes }
@@ -39,9 +40,9 @@ pub(super) fn set_first(file: &mut [u8], at: u32) {
     file[4..8].copy_from_slice(&at.to_le_bytes());
 }
 
-/// Appends a directory without a successor. Returns the offset of the directory.
+/// Appends a directory that states no next directory. Returns the offset of the directory.
 pub(super) fn push_directory(mut fields: Vec<Field>, file: &mut Vec<u8>) -> u32 {
-    // The format requires the entries to be sorted by tag.
+    // TIFF requires that the entries of a directory are sorted by tag.
     fields.sort_by_key(|field| field.tag);
     file.resize(file.len().next_multiple_of(2), 0);
     let at = file.len();

@@ -37,7 +37,8 @@ pub(super) fn master(out: &mut Vec<u8>, id: u32, content: impl FnOnce(&mut Vec<u
     bytes(out, id, &inner);
 }
 
-/// The bytes of an identifier. The number of leading zero bits of an identifier states its length.
+/// Returns the bytes of an element identifier. The number of leading zero bits of an identifier states its
+/// length.
 fn id_bytes(id: u32) -> impl Iterator<Item = u8> {
     id.to_be_bytes().into_iter().skip(id.leading_zeros() as usize / 8)
 }

@@ -5,12 +5,12 @@ use super::ebml::{bytes, float, master, text, uint, wide_uint};
 /// The unit of all times in the file: one millisecond, expressed in nanoseconds.
 const MILLISECOND_NS: u64 = 1_000_000;
 
-/// The shortest duration of a cluster in milliseconds. The first key frame after this time begins a new
-/// cluster, because players can seek only to the start of a cluster.
+/// The shortest duration of a cluster in milliseconds. When this duration has passed, the next key frame
+/// begins a new cluster, because players can seek only to the start of a cluster.
 const MIN_CLUSTER_MS: u64 = 5_000;
 
-/// The longest duration of a cluster in milliseconds. It is limited because the time of a block, relative to
-/// its cluster, is a signed 16-bit number.
+/// The longest duration of a cluster in milliseconds. It is limited because the time of a block is stored as
+/// a signed 16-bit number, counted from the start of the cluster.
 const MAX_CLUSTER_MS: u64 = i16::MAX as u64;
 
 /// The track number of the video track, which is the only track.
@@ -28,12 +28,12 @@ const LIMITED_RANGE: u64 = 1;
 /// One coded frame.
 pub(super) struct Block {
     pub(super) data: Vec<u8>,
-    /// Whether the frame is a key frame: decodable without other frames.
+    /// Whether the frame is a key frame, which can be decoded without other frames.
     pub(super) key: bool,
     pub(super) duration_ms: u32,
 }
 
-/// A file in memory, to which frames are added.
+/// A Matroska file that is built in memory by adding frames.
 pub(super) struct Movie {
     width: u32,
     height: u32,
@@ -74,8 +74,8 @@ impl Movie {
         self.track(&mut head);
         let clusters = clusters(self.blocks);
         // The index contains the offsets of the clusters, which follow the index. Therefore the index is
-        // written twice: first with offsets of 0 to measure the length of the index, which does not depend on
-        // the offsets, then with the real offsets.
+        // written twice. The first index has offsets of 0 and is only measured, because its length does not
+        // depend on the offsets. The second index has the real offsets.
         let mut index = Vec::new();
         write_index(&mut index, &clusters, 0);
         let first_cluster = (head.len() + index.len()) as u64;
@@ -105,13 +105,13 @@ impl Movie {
         });
     }
 
-    /// Appends the element `Tracks` with the only track.
+    /// Appends the element `Tracks`, which describes the only track.
     fn track(&self, out: &mut Vec<u8>) {
         master(out, 0x1654_ae6b, |out| {
             master(out, 0xae, |out| {
                 uint(out, 0xd7, TRACK);
                 uint(out, 0x73c5, TRACK);
-                // The track uses no lacing, and its type is video.
+                // These elements state that the track uses no lacing and that it is a video track.
                 uint(out, 0x9c, 0);
                 uint(out, 0x83, 1);
                 text(out, 0x86, "V_VP8");
@@ -132,7 +132,7 @@ impl Movie {
     }
 }
 
-/// Divides the frames into clusters.
+/// Divides the frames of the file into clusters.
 fn clusters(blocks: Vec<Block>) -> Vec<Cluster> {
     let mut clusters: Vec<Cluster> = Vec::new();
     let mut content = Vec::new();
@@ -152,7 +152,7 @@ fn clusters(blocks: Vec<Block>) -> Vec<Cluster> {
     clusters
 }
 
-/// Returns a cluster whose content is the given bytes of blocks.
+/// Returns a cluster that contains the given bytes of blocks.
 fn cluster(start_ms: u64, key: bool, blocks: &[u8]) -> Cluster {
     let mut file = Vec::new();
     master(&mut file, 0x1f43_b675, |out| {
@@ -176,14 +176,15 @@ fn write_block(out: &mut Vec<u8>, block: &Block, at_ms: u64, last: bool) {
         bytes(out, 0xa1, &content);
         uint(out, 0x9b, block.duration_ms.into());
         if !block.key {
-            // A block without a key frame must have a reference to an earlier block.
+            // A block that is not a key frame must have a reference to an earlier block.
             bytes(out, 0xfb, &[0xff]);
         }
     });
 }
 
-/// Appends the index: the position of each cluster that begins with a key frame. A position is an offset in
-/// the content of the segment; `first_cluster` is the position of the first cluster.
+/// Appends the index, which states the position of each cluster that begins with a key frame. A position is
+/// counted in bytes from the start of the content of the segment. `first_cluster` is the position of the
+/// first cluster.
 fn write_index(out: &mut Vec<u8>, clusters: &[Cluster], first_cluster: u64) {
     master(out, 0x1c53_bb6b, |out| {
         let mut position = first_cluster;

@@ -1,7 +1,7 @@
-//! The tables of probabilities from RFC 6386 that the encoder of an unchanged frame needs.
+//! The tables of probabilities from RFC 6386 (VP8) that are needed to encode a frame without changes.
 
 /// RFC 6386, 13.4: for each of the 1,056 coefficient probabilities, the probability that a frame does not
-/// update it. Indexed by block type, coefficient band, context and node of the token tree.
+/// update it. The indices are block type, coefficient band, context and node of the token tree.
 pub(super) const COEFFICIENT_NOT_UPDATED: [[[[u8; 11]; 3]; 8]; 4] = [
     [
         [

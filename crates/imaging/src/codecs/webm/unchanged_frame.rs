@@ -1,46 +1,50 @@
 //! Encodes the VP8 interframe that repeats the previous frame: every macroblock is predicted from the
-//! previous frame with a motion vector of zero and has no coefficients. The encoded frame has a few bytes,
-//! which depend only on the size of the picture.
+//! previous frame with a motion vector of zero and has no coefficients. The encoded frame consists of a few
+//! bytes, which depend only on the size of the picture.
 
 use super::tables::{COEFFICIENT_NOT_UPDATED, MOTION_NOT_UPDATED, ZERO_MOTION};
 
-/// The probability 1/2, as a multiple of 1/256.
+/// The probability 1/2 in units of 1/256.
 const EVEN: u8 = 128;
 
-/// The probability of 0 for a bit that is always 0. With this value, the bit takes the least space.
+/// The probability that a bit is 0, in units of 1/256, for a bit that is always 0. With the highest possible
+/// probability, the bit takes the least space.
 const ALWAYS_0: u8 = 255;
-/// The probability of 0 for a bit that is always 1. With this value, the bit takes the least space.
+/// The probability that a bit is 0, in units of 1/256, for a bit that is always 1. With the lowest possible
+/// probability, the bit takes the least space.
 const ALWAYS_1: u8 = 1;
 
-/// Encodes an interframe that changes nothing, for a video of `width` × `height` pixels.
+/// Encodes an interframe that does not change the picture, for a video of `width` × `height` pixels.
 pub(super) fn encode(width: u32, height: u32) -> Vec<u8> {
     let mut coder = BoolCoder::default();
     header(&mut coder);
     macroblocks(&mut coder, width.div_ceil(16), height.div_ceil(16));
     let first_partition = coder.finish();
-    // RFC 6386, 9.1: interframe, version 0, visible, length of the first partition.
+    // The frame tag (RFC 6386, 9.1) states that the frame is an interframe of version 0, that the frame is
+    // shown, and how long the first partition is.
     let tag = 1 | 1 << 4 | (first_partition.len() as u32) << 5;
     let mut frame = tag.to_le_bytes()[..3].to_vec();
     frame.extend(first_partition);
-    // Appends the partition for coefficients. The frame has no coefficients, but decoders expect a few bytes
-    // here.
+    // Appends the partition for coefficients. The frame has no coefficients, but decoders expect that this
+    // partition has a few bytes.
     frame.extend([0; 4]);
     frame
 }
 
 /// Writes the frame header (RFC 6386, 9.3 to 9.11 and 19.2).
 fn header(coder: &mut BoolCoder) {
-    // No segmentation; the simple loop filter at level 0, which turns the filter off; sharpness 0; no
-    // adjustments.
+    // The frame uses no segmentation. The loop filter has level 0, which turns the filter off, and sharpness
+    // 0. The filter level is not adjusted for single macroblocks.
     coder.literal(0, 1);
     coder.literal(0, 1 + 6 + 3);
     coder.literal(0, 1);
-    // One partition for coefficients; quantiser index 0 without deltas.
+    // The frame has one partition for coefficients, and the quantiser index 0 without deltas.
     coder.literal(0, 2);
     coder.literal(0, 7 + 5);
-    // The golden frame and the altref frame: not refreshed, not copied, no sign bias.
+    // The golden frame and the altref frame are neither refreshed nor copied, and have no sign bias.
     coder.literal(0, 2 + 2 + 2 + 2);
-    // The probabilities are not saved, and the decoded frame becomes the reference for the next frame.
+    // The probabilities are not saved for later frames. The decoded frame becomes the reference for the next
+    // frame.
     coder.literal(0, 1);
     coder.literal(1, 1);
     COEFFICIENT_NOT_UPDATED
@@ -49,30 +53,30 @@ fn header(coder: &mut BoolCoder) {
         .as_flattened()
         .iter()
         .for_each(|&p| coder.put(false, p));
-    // Enables the flag that marks a macroblock without coefficients. All macroblocks of this frame have the
-    // flag.
+    // Enables the flag that marks a macroblock as having no coefficients. All macroblocks of this frame have
+    // the flag.
     coder.literal(1, 1);
     coder.literal(ALWAYS_1.into(), 8);
-    // The probabilities that a macroblock is intra predicted, refers to the previous frame, or refers to the
-    // golden frame.
+    // The three values are the probabilities that a macroblock is intra predicted, that it refers to the
+    // previous frame, and that it refers to the golden frame.
     coder.literal(ALWAYS_1.into(), 8);
     coder.literal(ALWAYS_0.into(), 8);
     coder.literal(EVEN.into(), 8);
-    // The probabilities of the intra modes are not updated.
+    // The two flags state that the probabilities of the intra modes are not updated.
     coder.literal(0, 2);
     MOTION_NOT_UPDATED.as_flattened().iter().for_each(|&p| coder.put(false, p));
 }
 
-/// Writes all macroblocks (RFC 6386, 11.1 and 16): no coefficients, predicted from the previous frame, motion
-/// vector zero.
+/// Writes all macroblocks (RFC 6386, 11.1 and 16). Each macroblock has no coefficients and is predicted from
+/// the previous frame with a motion vector of zero.
 fn macroblocks(coder: &mut BoolCoder, n_columns: u32, n_rows: u32) {
     for y in 0..n_rows {
         for x in 0..n_columns {
             coder.put(true, ALWAYS_1);
             coder.put(true, ALWAYS_1);
             coder.put(false, ALWAYS_0);
-            // RFC 6386, 18.3: the macroblocks above and to the left have weight 2, the macroblock diagonally
-            // above and to the left has weight 1.
+            // By RFC 6386, 18.3, the macroblocks above and to the left have weight 2, and the macroblock
+            // diagonally above to the left has weight 1.
             let (above, left) = (y > 0, x > 0);
             let weight = 2 * usize::from(above) + 2 * usize::from(left) + usize::from(above && left);
             coder.put(false, ZERO_MOTION[weight]);
@@ -80,12 +84,12 @@ fn macroblocks(coder: &mut BoolCoder, n_columns: u32, n_rows: u32) {
     }
 }
 
-/// The arithmetic encoder of RFC 6386, 7.3.
+/// The boolean entropy encoder of RFC 6386, 7.3.
 struct BoolCoder {
     output: Vec<u8>,
     range: u32,
     bottom: u32,
-    /// The number of shifts until the next byte is complete.
+    /// The number of shifts of `bottom` until the next byte is complete.
     n_bits: u32,
 }
 
@@ -116,7 +120,7 @@ impl BoolCoder {
         (0..n_bits).rev().for_each(|i| self.put(value >> i & 1 == 1, EVEN));
     }
 
-    /// Shifts one bit out of `bottom`.
+    /// Shifts `bottom` by one bit to the left, and writes a byte when it is complete.
     fn shift(&mut self) {
         if self.bottom >> 31 == 1 {
             self.carry();
@@ -130,7 +134,7 @@ impl BoolCoder {
         }
     }
 
-    /// Propagates a carry: adds one to the big-endian number that the written bytes represent.
+    /// Propagates a carry: adds 1 to the big-endian number that the bytes written so far represent.
     fn carry(&mut self) {
         for byte in self.output.iter_mut().rev() {
             *byte = byte.wrapping_add(1);
@@ -140,7 +144,7 @@ impl BoolCoder {
         }
     }
 
-    /// Writes the remaining bits and returns all bytes.
+    /// Writes the bits that remain in the encoder and returns all bytes.
     fn finish(mut self) -> Vec<u8> {
         (0..32).for_each(|_| self.shift());
         self.output

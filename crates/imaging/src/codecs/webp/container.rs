@@ -5,7 +5,7 @@ use crate::Error;
 use crate::codecs::canvas::Area;
 use crate::limits::FileBudget;
 
-/// The properties of a file.
+/// The properties of a WebP file.
 #[derive(Debug)]
 pub(super) struct Container<'a> {
     pub(super) width: u32,
@@ -15,7 +15,7 @@ pub(super) struct Container<'a> {
     /// Whether at least one picture is coded with loss (VP8).
     pub(super) lossy: bool,
     pub(super) n_frames: u32,
-    /// How many times the animation plays; `None`: endlessly.
+    /// How many times the animation plays. `None` means that it repeats endlessly.
     pub(super) plays: Option<u16>,
     pub(super) profile: Option<&'a [u8]>,
     pub(super) exif: Option<&'a [u8]>,
@@ -26,13 +26,13 @@ pub(super) struct Container<'a> {
 /// The coded pictures of a file.
 #[derive(Debug, Clone)]
 pub(super) enum Content<'a> {
-    /// One picture of the size of the canvas.
+    /// The file has one picture, which has the size of the canvas.
     Still(Coded<'a>),
-    /// An animation. The `ANMF` chunks among these chunks contain the frames.
+    /// The file is an animation. The `ANMF` chunks among these chunks contain the frames.
     Animation(Chunks<'a>),
 }
 
-/// One coded picture.
+/// A coded picture: a still picture or a frame of an animation.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Coded<'a> {
     /// VP8, the lossy coding. The alpha plane is coded separately.
@@ -46,14 +46,16 @@ pub(super) enum Coded<'a> {
 pub(super) struct FrameChunk<'a> {
     pub(super) area: Area,
     pub(super) delay_ms: u32,
-    /// Whether the frame is composited over the canvas. Otherwise it replaces the pixels of the canvas.
+    /// Whether the frame is composited over the canvas. If not, the pixels of the frame replace the pixels of
+    /// the canvas.
     pub(super) blends: bool,
     /// Whether the area of the frame becomes transparent before the next frame is drawn.
     pub(super) clears: bool,
     pub(super) coded: Coded<'a>,
 }
 
-/// Iterates over chunks: type and data. The data of a truncated chunk end with the file.
+/// Iterates over chunks and yields the type and the data of each. If a chunk is truncated, its data end at
+/// the end of the file.
 #[derive(Debug, Clone)]
 pub(super) struct Chunks<'a>(&'a [u8]);
 
@@ -72,7 +74,7 @@ impl<'a> Iterator for Chunks<'a> {
 }
 
 impl<'a> Coded<'a> {
-    /// Finds the first picture among the chunks.
+    /// Finds the first coded picture among the chunks.
     fn find(chunks: Chunks<'a>) -> Option<Self> {
         let mut alpha = None;
         for (kind, data) in chunks {
@@ -86,7 +88,7 @@ impl<'a> Coded<'a> {
         None
     }
 
-    /// Width and height from the header of the coded picture.
+    /// Returns the width and height that the header of the coded picture states.
     pub(super) fn size(&self) -> Option<(u32, u32)> {
         match self {
             Self::Lossy { data, .. } => {
@@ -116,7 +118,7 @@ impl<'a> Coded<'a> {
     }
 }
 
-/// Checks the number of chunks, including those inside frames, and the size of the metadata against the
+/// Checks the number of chunks, including the chunks inside frames, and the size of the metadata against the
 /// limits.
 pub(super) fn count(input: &[u8], budget: &mut FileBudget<'_>) -> Result<(), Error> {
     for (kind, data) in Chunks(input.get(12..).unwrap_or_default()) {
@@ -130,7 +132,7 @@ pub(super) fn count(input: &[u8], budget: &mut FileBudget<'_>) -> Result<(), Err
     Ok(())
 }
 
-/// Reads a whole file. The error is a sentence for the user.
+/// Reads a whole file. The error is a message for the user of the API.
 pub(super) fn parse(input: &[u8]) -> Result<Container<'_>, &'static str> {
     let chunks = Chunks(input.get(12..).unwrap_or_default());
     match chunks.clone().next() {
@@ -241,7 +243,7 @@ pub(super) fn parse_frame(data: &[u8]) -> Result<FrameChunk<'_>, &'static str> {
     })
 }
 
-/// A little-endian integer of three bytes.
+/// Reads a little-endian integer of three bytes.
 fn three_bytes([b0, b1, b2]: [u8; 3]) -> u32 {
     u32::from_le_bytes([b0, b1, b2, 0])
 }

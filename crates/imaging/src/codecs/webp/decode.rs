@@ -1,5 +1,5 @@
-//! Decodes one coded picture with `image-webp`. The crate receives a WebP file that contains only the
-//! picture, because this crate itself handles metadata, animation and all flags.
+//! Decodes one coded picture with `image-webp`. `image-webp` receives a WebP file that contains only this
+//! picture. Metadata, animation and all flags are handled by `pixaven-imaging`.
 
 use std::io::Cursor;
 
@@ -16,7 +16,7 @@ pub(super) struct Picture {
     pub(super) has_alpha: bool,
 }
 
-/// Decodes a picture. `width` and `height` are the size that the header of the picture states.
+/// Decodes a coded picture. `width` and `height` are the size that the header of the picture states.
 pub(super) fn decode(
     coded: Coded<'_>,
     width: u32,
@@ -29,7 +29,7 @@ pub(super) fn decode(
     decoded.map_err(|reason| Error::Corrupt { format: "WebP", reason })
 }
 
-/// Decodes a file with one picture.
+/// Decodes a WebP file that contains one picture.
 fn decode_file(file: &[u8], width: u32, height: u32, scratch: &mut Scratch) -> Result<Picture, String> {
     let mut decoder = WebPDecoder::new(Cursor::new(file)).map_err(|error| error.to_string())?;
     if decoder.dimensions() != (width, height) {

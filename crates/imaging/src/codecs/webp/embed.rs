@@ -5,17 +5,17 @@
 use super::container;
 use crate::metadata::Metadata;
 
-/// The flag of the extended header for EXIF.
+/// The flag in the extended header for EXIF.
 const HAS_EXIF: u8 = 0x08;
-/// The flag of the extended header for XMP.
+/// The flag in the extended header for XMP.
 const HAS_XMP: u8 = 0x04;
-/// The flag of the extended header for alpha.
+/// The flag in the extended header for alpha.
 const HAS_ALPHA: u8 = 0x10;
 
-/// The offset of the flags in a file with an extended header.
+/// The offset of the flags in a WebP file that has an extended header.
 const FLAGS_OFFSET: usize = 20;
 
-/// Inserts EXIF and XMP. `file` must be a file that this crate wrote.
+/// Inserts EXIF and XMP metadata. `file` must be a file that this crate wrote.
 pub(in crate::codecs) fn embed(file: &mut Vec<u8>, metadata: &Metadata) {
     if file.get(12..16) != Some(b"VP8X") {
         extend(file);
@@ -43,7 +43,7 @@ fn extend(file: &mut Vec<u8>) {
     file.splice(12..12, header);
 }
 
-/// Appends a chunk.
+/// Appends a chunk to a WebP file.
 fn push(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
     file.extend(kind);
     file.extend((data.len() as u32).to_le_bytes());

@@ -11,27 +11,27 @@ use crate::metadata::Metadata;
 use crate::plan::Output;
 use crate::{Channels, Error, Image, Scratch};
 
-/// The quality that is used when the output states none. The picture looks as good as a JPEG of quality 82,
-/// and the file has a quarter fewer bytes than that JPEG.
+/// The quality that is used if `output.quality` is not set. At this quality, the picture looks as good as a
+/// JPEG of quality 82, and the file has a quarter fewer bytes than that JPEG.
 const DEFAULT_QUALITY: u8 = 80;
 
-/// Longest side that the format allows.
+/// The longest side of a WebP picture that the format allows, in pixels.
 const MAX_SIDE_PX: u32 = 16_383;
 
-/// The method of libwebp, 0 (fast) to 6 (small), that is used when the output states no effort. It is the
+/// The method of libwebp, 0 (fast) to 6 (small), that is used if `output.effort` is not set. The value is the
 /// default of libwebp.
 const DEFAULT_METHOD: u8 = 4;
 
-/// The effort of libwebp for lossless files, 0 to 100, that is used when the output states no effort. It is
-/// the default of libwebp.
+/// The effort of libwebp for lossless files, 0 to 100, that is used if `output.effort` is not set. The value
+/// is the default of libwebp.
 const DEFAULT_LOSSLESS_EFFORT: u8 = 75;
 
 fn failed(reason: String) -> Error {
     Error::Encode { format: "WebP", reason }
 }
 
-/// Converts `output.effort`, 0 to 9, to a setting of libwebp: the method, 0 to 6, or for lossless files the
-/// effort, 0 to 100.
+/// Converts `output.effort`, 0 to 9, to a setting of libwebp. For a lossy file, the setting is the method, 0
+/// to 6; for a lossless file, it is the effort, 0 to 100.
 fn settings(output: &Output) -> Settings {
     let method = output.effort.map_or(DEFAULT_METHOD, |effort| effort.min(9) * 2 / 3);
     let lossless_effort = output.effort.map_or(DEFAULT_LOSSLESS_EFFORT, |effort| effort.min(9) * 11);
@@ -43,7 +43,7 @@ fn quality(output: &Output) -> u8 {
     output.quality.unwrap_or(DEFAULT_QUALITY)
 }
 
-/// Checks the sides of a picture against the limit of the format.
+/// Checks that the sides of a picture are within the limit of WebP.
 fn check_size(image: &Image, format: Format) -> Result<(), Error> {
     let (width, height) = (image.width(), image.height());
     if width.max(height) <= MAX_SIDE_PX {
@@ -108,14 +108,15 @@ pub(in crate::codecs) fn key_frame(image: &Image, quality: u8, format: Format) -
 pub(in crate::codecs) struct Animation {
     output: Output,
     sequence: Sequence,
-    /// The encoder of libwebp, and the channels to which every frame is converted.
+    /// The encoder of libwebp, and the channels to which every frame is converted. `None` before the first
+    /// frame.
     encoder: Option<(AnimationEncoder, Channels)>,
     /// The time in milliseconds at which the next frame begins.
     time_ms: u32,
 }
 
 impl Animation {
-    /// Creates an encoder without frames.
+    /// Creates an encoder that has not received a frame yet.
     pub(in crate::codecs) fn new(output: &Output, sequence: Sequence) -> Self {
         Self { output: *output, sequence, encoder: None, time_ms: 0 }
     }

@@ -10,18 +10,18 @@ use libwebp_sys as sys;
 /// occur, because one package contains both.
 const OTHER_VERSION: &str = "libwebp has another version than its header";
 
-/// The settings of the encoder.
+/// The settings of the libwebp encoder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     /// Whether every visible pixel keeps its colour and alpha.
     pub(super) lossless: bool,
-    /// The quality, 1–100, for a lossy file; the effort, 0–100, for a lossless file.
+    /// The quality, 1–100, if the file is lossy; the effort, 0–100, if the file is lossless.
     pub(super) quality: u8,
     /// The compression method, 0 (fast) to 6 (small).
     pub(super) method: u8,
 }
 
-/// Rows of RGB or, with `alpha`, RGBA pixels with straight alpha, without padding.
+/// Rows of pixels with straight alpha, without padding. A pixel is RGBA if `alpha` is true, else RGB.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pixels<'a> {
     pub(super) width: u32,
@@ -30,14 +30,14 @@ pub(super) struct Pixels<'a> {
     pub(super) alpha: bool,
 }
 
-/// Encodes one picture. The error is a sentence for the user.
+/// Encodes one picture. The error is a message for the user of the API.
 ///
 /// # Panics
-/// When the length of the buffer does not match the size: a bug of the caller.
+/// Panics when the length of the buffer does not match the size, which is a bug of the caller.
 pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, String> {
     let config = config(settings)?;
-    // Lossless coding needs ARGB pixels, lossy coding needs YUV pixels. Importing the pixels directly into
-    // the needed form saves a conversion.
+    // Lossless coding needs ARGB pixels, lossy coding needs YUV pixels. The pixels are imported directly in
+    // the needed form, so that libwebp does not have to convert them afterwards.
     let mut picture = Picture::import(pixels, settings.lossless)?;
     let mut writer = MaybeUninit::uninit();
     // SAFETY: `WebPMemoryWriterInit` writes every field of the struct to which its argument refers.
@@ -61,7 +61,7 @@ pub(super) fn encode(pixels: Pixels<'_>, settings: Settings) -> Result<Vec<u8>, 
     Ok(unsafe { std::slice::from_raw_parts(writer.0.mem, writer.0.size) }.to_vec())
 }
 
-/// Encodes an animation frame by frame.
+/// An encoder that receives an animation frame by frame.
 pub(super) struct AnimationEncoder {
     raw: NonNull<sys::WebPAnimEncoder>,
     config: sys::WebPConfig,
@@ -74,7 +74,8 @@ impl AnimationEncoder {
         let (columns, rows) = sides(width, height)?;
         let version = sys::WebPGetMuxABIVersion();
         let mut options = MaybeUninit::uninit();
-        // SAFETY: if the result of the function is not 0, the function has written every field of the struct.
+        // SAFETY: if `WebPAnimEncoderOptionsInitInternal` does not return 0, it has written every field of
+        // the struct.
         let mut options = unsafe {
             if sys::WebPAnimEncoderOptionsInitInternal(options.as_mut_ptr(), version) == 0 {
                 return Err(OTHER_VERSION.to_owned());
@@ -82,7 +83,7 @@ impl AnimationEncoder {
             options.assume_init()
         };
         options.anim_params.loop_count = plays.into();
-        // SAFETY: the options are initialised and only read during the call.
+        // SAFETY: `options` is initialised, and libwebp only reads it during the call.
         let raw = unsafe { sys::WebPAnimEncoderNewInternal(columns, rows, &raw const options, version) };
         let raw = NonNull::new(raw).ok_or("libwebp cannot begin an animation")?;
         Ok(Self { raw, config })
@@ -91,9 +92,9 @@ impl AnimationEncoder {
     /// Adds a frame that is shown from `time_ms` milliseconds after the start on.
     ///
     /// # Panics
-    /// As [`encode`].
+    /// Panics when the length of the buffer does not match the size, which is a bug of the caller.
     pub(super) fn add(&mut self, pixels: Pixels<'_>, time_ms: u32) -> Result<(), String> {
-        // The pixels are imported as ARGB, because the encoder compares frames in this form.
+        // The pixels are imported as ARGB, because the encoder of libwebp compares frames in this form.
         let mut picture = Picture::import(pixels, true)?;
         self.add_raw(&raw mut picture.0, time_ms)
     }
@@ -112,7 +113,7 @@ impl AnimationEncoder {
         Ok(unsafe { std::slice::from_raw_parts(data.0.bytes, data.0.size) }.to_vec())
     }
 
-    /// Adds a picture. Null marks the end of the animation.
+    /// Adds a picture to the animation. A null pointer marks the end of the animation.
     fn add_raw(&mut self, picture: *mut sys::WebPPicture, time_ms: u32) -> Result<(), String> {
         let time = i32::try_from(time_ms).map_err(|_| "the animation is too long")?;
         // SAFETY: the encoder is live; `picture` is null or a live picture with imported pixels, used during
@@ -122,10 +123,10 @@ impl AnimationEncoder {
         if added == 0 { Err(self.error()) } else { Ok(()) }
     }
 
-    /// The message of the last error of the encoder.
+    /// Returns the message of the last error of the encoder.
     fn error(&self) -> String {
-        // SAFETY: the encoder is live; the text belongs to the encoder, ends with a zero byte and is copied
-        // before the next call.
+        // SAFETY: the encoder is live. The text belongs to the encoder, ends with a zero byte and is copied
+        // before the next call of the encoder.
         unsafe { std::ffi::CStr::from_ptr(sys::WebPAnimEncoderGetError(self.raw.as_ptr())) }
             .to_string_lossy()
             .into_owned()
@@ -139,11 +140,11 @@ impl Drop for AnimationEncoder {
     }
 }
 
-/// A picture in memory of libwebp, freed when dropped.
+/// A picture in memory that libwebp allocated. The memory is freed when this value is dropped.
 struct Picture(sys::WebPPicture);
 
 impl Picture {
-    /// Copies pixels into a picture of libwebp, as ARGB or as YUV.
+    /// Copies pixels into a picture of libwebp, in the form ARGB or YUV.
     fn import(pixels: Pixels<'_>, argb: bool) -> Result<Self, String> {
         let Pixels { width, height, data, alpha } = pixels;
         let n_channels = if alpha { 4 } else { 3 };
@@ -173,7 +174,7 @@ impl Drop for Picture {
     }
 }
 
-/// An output buffer of libwebp, freed when dropped.
+/// An output buffer of libwebp. Its memory is freed when this value is dropped.
 struct Writer(sys::WebPMemoryWriter);
 
 impl Drop for Writer {
@@ -184,7 +185,7 @@ impl Drop for Writer {
     }
 }
 
-/// A finished file in memory of libwebp, freed when dropped.
+/// A finished file in memory that libwebp allocated. The memory is freed when this value is dropped.
 struct Data(sys::WebPData);
 
 impl Drop for Data {
@@ -202,14 +203,14 @@ fn sides(width: u32, height: u32) -> Result<(i32, i32), String> {
     }
 }
 
-/// Creates a validated configuration.
+/// Creates a configuration of libwebp and lets libwebp validate it.
 fn config(settings: Settings) -> Result<sys::WebPConfig, String> {
     let mut config = sys::WebPConfig::new().map_err(|()| OTHER_VERSION)?;
     config.lossless = settings.lossless.into();
     config.quality = settings.quality.into();
     config.method = settings.method.into();
     config.alpha_quality = 100;
-    // SAFETY: the configuration is initialised and only read.
+    // SAFETY: the configuration is initialised, and libwebp only reads it.
     if unsafe { sys::WebPValidateConfig(&raw const config) } == 0 {
         return Err(format!("libwebp refuses {settings:?}"));
     }

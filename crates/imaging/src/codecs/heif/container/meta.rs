@@ -1,11 +1,11 @@
-//! Parses the boxes inside the `meta` box.
+//! Parses the boxes inside the `meta` box of a HEIF file.
 
 use super::{Budget, Container, ItemId, Reference};
 use crate::Error;
 use crate::isobmff::{Boxes, Fields};
 
 impl<'a> Container<'a> {
-    /// Reads the box `iinf`: the types of the items. `None`: the box is malformed.
+    /// Reads the box `iinf`, which states the types of the items. Returns `None` if the box is malformed.
     pub(super) fn take_infos(&mut self, content: &[u8], budget: &mut Budget) -> Result<Option<()>, Error> {
         let mut fields = Fields::new(content);
         let counted = fields.version_and_flags().and_then(|(version, _)| fields.u32_or_u16(version != 0));
@@ -15,8 +15,8 @@ impl<'a> Container<'a> {
         for (kind, content) in Boxes::new(fields.rest()) {
             budget.spend(1)?;
             if kind == *b"infe" {
-                // Entries of version 0 or 1 have no item type, so they cannot describe a picture and are
-                // skipped.
+                // An entry of version 0 or 1 has no item type. Such an entry cannot describe a picture, so it
+                // is skipped.
                 if let Some((id, kind, media_type)) = item_info(content) {
                     let item = self.items.entry(id).or_default();
                     item.kind = kind;
@@ -27,7 +27,8 @@ impl<'a> Container<'a> {
         Ok(Some(()))
     }
 
-    /// Reads the box `iloc`: the locations of the data. `None`: the box is malformed.
+    /// Reads the box `iloc`, which states where the data of the items are. Returns `None` if the box is
+    /// malformed.
     pub(super) fn take_locations(
         &mut self,
         content: &[u8],
@@ -62,7 +63,8 @@ impl<'a> Container<'a> {
         Ok(Some(()))
     }
 
-    /// Reads the box `iref`: the references between items. `None`: the box is malformed.
+    /// Reads the box `iref`, which contains the references between items. Returns `None` if the box is
+    /// malformed.
     pub(super) fn take_references(
         &mut self,
         content: &[u8],
@@ -82,7 +84,8 @@ impl<'a> Container<'a> {
         Ok(Some(()))
     }
 
-    /// Reads the box `iprp`: the properties and which items have them. `None`: the box is malformed.
+    /// Reads the box `iprp`, which contains all properties and states which items have them. Returns `None`
+    /// if the box is malformed.
     pub(super) fn take_properties(
         &mut self,
         content: &'a [u8],
@@ -103,7 +106,8 @@ impl<'a> Container<'a> {
         Ok(Some(()))
     }
 
-    /// Reads the box `ipma`: which items have which properties. `None`: the box is malformed.
+    /// Reads the box `ipma`, which states the properties of each item. Returns `None` if the box is
+    /// malformed.
     fn take_associations(&mut self, content: &[u8], budget: &mut Budget) -> Result<Option<()>, Error> {
         let mut fields = Fields::new(content);
         let Some(((version, flags), n_items)) = fields.version_and_flags().zip(fields.u32()) else {
@@ -115,7 +119,8 @@ impl<'a> Container<'a> {
             budget.spend(1 + usize::from(n))?;
             let item = self.items.entry(id).or_default();
             for _ in 0..n {
-                // The highest bit marks a property as essential.
+                // The highest bit states whether the property is essential, so the bit is removed from the
+                // index.
                 let index = if flags & 1 == 0 {
                     fields.u8().map(|index| usize::from(index & 0x7f))
                 } else {
@@ -129,14 +134,15 @@ impl<'a> Container<'a> {
     }
 }
 
-/// Parses the `pitm` box: the identifier of the primary item.
+/// Parses the `pitm` box, which contains the identifier of the primary item.
 pub(super) fn primary_item(content: &[u8]) -> Option<ItemId> {
     let mut fields = Fields::new(content);
     let (version, _) = fields.version_and_flags()?;
     fields.u32_or_u16(version != 0)
 }
 
-/// Parses an `infe` box of version 2 or 3: identifier, type and media type of an item.
+/// Parses an `infe` box of version 2 or 3, which contains the identifier, the type and the media type of an
+/// item.
 fn item_info(content: &[u8]) -> Option<(ItemId, [u8; 4], Vec<u8>)> {
     let mut fields = Fields::new(content);
     let id = match fields.version_and_flags()?.0 {

@@ -1,12 +1,12 @@
-//! Interprets single tags: converts their numbers to the types of `page.rs`. The error for an unsupported
-//! value names the feature.
+//! Interprets single TIFF tags: converts the numbers in the tags to the types of `page.rs`. The error for an
+//! unsupported value names the feature that is not supported.
 
 use super::{Alpha, Compression, Photometric};
 use crate::Error;
 use crate::codecs::tiff::directory::{Directory, File};
 use crate::codecs::tiff::{corrupt, unsupported};
 
-/// Converts the value of the tag Compression.
+/// Converts the value of the tag Compression to a [`Compression`].
 pub(super) fn compression(value: u64) -> Result<Compression, Error> {
     Ok(match value {
         0 | 1 => Compression::None,
@@ -29,15 +29,15 @@ pub(super) fn compression(value: u64) -> Result<Compression, Error> {
 }
 
 /// Converts the value of the tag PhotometricInterpretation. If the tag is missing, the result is the most
-/// likely interpretation for the compression and the number of samples.
+/// likely interpretation, judged by the compression and the number of samples.
 pub(super) fn photometric(
     value: Option<u64>,
     compression: Compression,
     n_samples: usize,
 ) -> Result<Photometric, Error> {
     Ok(match value {
-        // Files with old-style JPEG that state RGB, or nothing, are read as YCbCr, because all known files of
-        // this kind contain YCbCr.
+        // A file with old-style JPEG is read as YCbCr if it states RGB or no interpretation, because all
+        // known files of this kind contain YCbCr.
         Some(2) | None if compression == Compression::OldJpeg && n_samples >= 3 => Photometric::YCbCr,
         Some(0) => Photometric::WhiteIsZero,
         Some(1 | 4) => Photometric::BlackIsZero,
@@ -101,8 +101,9 @@ pub(super) fn channels(
     Ok((n_colors, alpha.filter(|_| photometric != Photometric::Inks)))
 }
 
-/// Reads the colour map: all reds, all greens, all blues, with 16 bits each. If all values are below 256,
-/// they are used as 8-bit values, because some encoders write 8-bit values by mistake.
+/// Reads the colour map, which contains all reds, then all greens, then all blues, with 16 bits for each
+/// value. If all values are below 256, they are used as 8-bit values, because some encoders write 8-bit
+/// values by mistake.
 pub(super) fn palette(
     file: &File<'_>,
     directory: &Directory,
@@ -142,13 +143,14 @@ pub(super) fn subsampling(
     }
 }
 
-/// The first `N` values of a tag. `None` when the tag has fewer values or one of them is not finite.
+/// Returns the first `N` values of a tag, or `None` if the tag has fewer values or one of these values is not
+/// finite.
 pub(super) fn reals<const N: usize>(file: &File<'_>, directory: &Directory, tag: u16) -> Option<[f64; N]> {
     let values = directory.find(tag).map(|entry| file.reals_of(entry, N))?;
     <[f64; N]>::try_from(values).ok().filter(|values| values.iter().all(|v| v.is_finite()))
 }
 
-/// The first value of a tag; `None` when the tag is missing or the value is not finite.
+/// Returns the first value of a tag, or `None` if the tag is missing or the value is not finite.
 pub(super) fn real(file: &File<'_>, directory: &Directory, tag: u16) -> Option<f64> {
     reals::<1>(file, directory, tag).map(|[value]| value)
 }
