@@ -88,7 +88,7 @@ fn bmp_bit_masks_select_the_colour_channels() {
 }
 
 #[test]
-fn bmp_alpha_needs_a_mask_and_at_least_one_visible_pixel() {
+fn bmp_alpha_is_used_only_with_an_alpha_bit_mask_and_a_visible_pixel() {
     let masks = [0x00ff_0000u32, 0xff00, 0xff, 0xff00_0000].map(u32::to_le_bytes).as_flattened().to_vec();
     let with = |alphas: [u8; 2]| {
         bmp_file(2, 1, 32, 6, &masks, &[[0, 0, 255, alphas[0]], [255, 0, 0, alphas[1]]].concat())
@@ -99,7 +99,7 @@ fn bmp_alpha_needs_a_mask_and_at_least_one_visible_pixel() {
 }
 
 #[test]
-fn run_length_encoding_and_its_escapes_are_decoded() {
+fn bmp_run_length_encoding_and_its_escape_codes_are_decoded() {
     // Lower row: a run of two pixels, then three pixels without compression. Upper row: one skipped pixel,
     // then a run of four.
     let data = [2, 1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 2, 1, 0, 4, 1, 0, 1];
@@ -117,7 +117,7 @@ fn run_length_encoding_and_its_escapes_are_decoded() {
 }
 
 #[test]
-fn os2_header_with_16_bit_sides_and_3_byte_colours_is_read() {
+fn os2_bitmap_header_with_16_bit_sides_and_3_byte_colours_is_read() {
     let mut dib = 12u32.to_le_bytes().to_vec();
     dib.extend([2u16, 1, 1, 1].map(u16::to_le_bytes).as_flattened());
     dib.extend([0, 0, 255, 255, 0, 0, 0x40, 0, 0, 0]);
@@ -125,7 +125,7 @@ fn os2_header_with_16_bit_sides_and_3_byte_colours_is_read() {
 }
 
 #[test]
-fn pixel_offset_inside_the_headers_is_ignored() {
+fn bmp_pixel_offset_that_points_into_the_headers_is_ignored() {
     let mut file = bmp_file(2, 1, 1, 0, &RED_BLUE_TABLE, &[0x40, 0, 0, 0]);
     file[10..14].fill(0);
     assert_shows(&file, &[RED, BLUE], "pixel offset 0");
@@ -141,7 +141,7 @@ fn jpeg_and_png_inside_a_bmp_are_decoded() {
 }
 
 #[test]
-fn truncated_bmp_gives_a_warning_and_invalid_bmp_an_error() {
+fn truncated_bmp_gives_a_warning_and_invalid_bmp_gives_an_error() {
     let image = photo(30, 20);
     let whole = encoded(&image, Format::Bmp);
     let done = run(&whole[..whole.len() - 500], &plan_for(Format::Png));
@@ -189,7 +189,7 @@ fn largest_valid_image_of_an_icon_or_cursor_is_decoded() {
 }
 
 #[test]
-fn icon_mask_is_used_if_alpha_is_missing_or_0_in_every_pixel() {
+fn icon_mask_is_used_if_no_pixel_has_an_alpha_above_0() {
     // Two pixels of 24 bits. The header declares twice the height of the image, because the mask follows the
     // pixels. The mask makes the second pixel transparent.
     let data = [&[0, 0, 255, 255, 0, 0, 0, 0][..], &[0x40, 0, 0, 0]].concat();
@@ -222,7 +222,7 @@ fn bmp_and_ico_output_is_lossless() {
 }
 
 #[test]
-fn ico_output_above_256_pixels_is_refused() {
+fn ico_output_with_a_side_above_256_pixels_is_refused() {
     assert_eq!(run(&png_of(&photo(256, 3)), &plan_for(Format::Ico)).output.width, 256);
     let input = png_of(&photo(257, 3));
     let error =
@@ -263,7 +263,7 @@ fn truncated_and_altered_bitmaps_never_panic() {
 }
 
 #[test]
-fn pixels_skipped_by_run_length_encoding_have_colour_index_0() {
+fn bmp_pixels_skipped_by_run_length_encoding_have_colour_index_0() {
     let mut colors = color_table(256);
     colors[..3].fill(0);
     let file = bmp_file(3, 2, 8, 1, &colors, &[0, 2, 2, 1, 1, 1, 0, 1]);

@@ -25,7 +25,7 @@ fn gray(width: u32, height: u32) -> Image {
 }
 
 #[test]
-fn encoded_images_decode_to_nearly_the_same_pixels() {
+fn encoded_images_are_decoded_to_nearly_the_same_pixels() {
     for format in MODERN {
         for image in [photo(97, 61), fading_photo(97, 61), gray(97, 61)] {
             let done = run(&png_of(&image), &at_quality(format, 90));
@@ -43,7 +43,7 @@ fn encoded_images_decode_to_nearly_the_same_pixels() {
 }
 
 #[test]
-fn alpha_and_gray_are_kept() {
+fn alpha_channel_and_gray_colour_space_are_kept() {
     for format in MODERN {
         let done = run(&png_of(&fading_photo(64, 32)), &plan_for(format));
         assert!(done.output.alpha, "{format:?}");
@@ -58,7 +58,7 @@ fn alpha_and_gray_are_kept() {
 }
 
 #[test]
-fn opaque_alpha_channel_is_dropped() {
+fn alpha_channel_in_which_every_pixel_is_opaque_is_dropped() {
     let opaque = Image::new(40, 30, Channels::Rgba, [200, 100, 50, 255].repeat(1200));
     for format in [Format::Heic, Format::Avif, Format::Jp2] {
         assert!(!run(&png_of(&opaque), &plan_for(format)).output.alpha, "{format:?}");
@@ -106,7 +106,7 @@ fn quality_and_effort_change_the_file_size() {
 }
 
 #[test]
-fn avif_uses_full_chroma_at_high_quality() {
+fn avif_has_no_chroma_subsampling_at_high_quality() {
     let input = png_of(&photo(64, 48));
     let sampling = |format, quality| run(&input, &at_quality(format, quality)).output.sampling;
     assert_eq!(sampling(Format::Avif, 60).as_deref(), Some("4:2:0"));
@@ -135,7 +135,7 @@ fn metadata_is_kept_only_if_requested() {
 }
 
 #[test]
-fn jpeg_2000_is_decoded_at_the_needed_resolution() {
+fn jpeg_2000_is_decoded_only_at_the_resolution_that_the_plan_needs() {
     let input = encoded(&photo(300, 200), Format::Jp2);
     let resize = Resize {
         mode: ResizeMode::Auto,
@@ -156,7 +156,7 @@ fn jpeg_2000_is_decoded_at_the_needed_resolution() {
 }
 
 #[test]
-fn declared_size_beyond_the_limits_is_refused() {
+fn image_whose_header_declares_a_size_beyond_the_limits_is_refused() {
     for format in [Format::Avif, Format::Heic] {
         let mut input = encoded(&photo(16, 16), format);
         heif_boxes::overwrite_box(&mut input, b"ispe", 4, &[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
@@ -185,7 +185,7 @@ fn declared_size_beyond_the_limits_is_refused() {
 }
 
 #[test]
-fn number_of_parts_is_limited() {
+fn heif_file_with_too_many_boxes_is_refused() {
     for format in [Format::Avif, Format::Heic] {
         let input = encoded(&fading_photo(16, 16), format);
         let limits = Limits { parts: 9, ..Limits::default() };
@@ -195,7 +195,7 @@ fn number_of_parts_is_limited() {
 }
 
 #[test]
-fn heif_brands_select_avif_or_heic() {
+fn heif_brands_decide_whether_the_format_is_avif_or_heic() {
     let with = |brands: &[&[u8; 4]]| {
         let mut file = ((8 + 4 * brands.len() as u32).to_be_bytes()).to_vec();
         file.extend_from_slice(b"ftyp");
@@ -211,7 +211,7 @@ fn heif_brands_select_avif_or_heic() {
 }
 
 #[test]
-fn cicp_colours_are_converted_to_srgb() {
+fn colours_declared_by_cicp_code_points_are_converted_to_srgb() {
     let red = Image::new(32, 32, Channels::Rgb, [200, 60, 60].repeat(1024));
     for format in [Format::Avif, Format::Heic] {
         let input = run(&png_of(&red), &at_quality(format, 95)).bytes;
@@ -231,7 +231,7 @@ fn cicp_colours_are_converted_to_srgb() {
 }
 
 #[test]
-fn flat_colour_is_kept_in_a_small_jpeg_2000() {
+fn small_jpeg_2000_of_a_single_colour_keeps_the_colour() {
     for (width, height) in [(1, 1), (8, 8), (30, 20), (100, 80)] {
         let data = [250, 10, 20].repeat((width * height) as usize);
         let image = Image::new(width, height, Channels::Rgb, data);

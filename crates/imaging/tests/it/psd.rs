@@ -88,7 +88,7 @@ impl Psd {
 const RED_BLUE: [[u8; 4]; 2] = [[255, 0, 0, 255], [0, 0, 255, 255]];
 
 #[test]
-fn every_colour_mode_is_converted() {
+fn psd_of_every_colour_mode_is_converted_to_srgb() {
     let gray = [[10, 10, 10, 255], [200, 200, 200, 255]];
     two_pixels(1, 1, &[10, 200]).assert_shows(&gray, "gray");
     two_pixels(1, 8, &[10, 200]).assert_shows(&gray, "duotone");
@@ -113,7 +113,7 @@ fn every_colour_mode_is_converted() {
 }
 
 #[test]
-fn every_depth_is_converted_to_8_bits() {
+fn psd_of_every_bit_depth_is_converted_to_8_bits() {
     let wide = [65_535u16, 0, 0, 0, 0, 65_535].map(u16::to_be_bytes).as_flattened().to_vec();
     Psd { depth: 16, ..two_pixels(3, 3, &wide) }.assert_shows(&RED_BLUE, "16 bits");
     // Floating-point samples are linear light. Half of the maximum light is 188 in sRGB.
@@ -122,7 +122,7 @@ fn every_depth_is_converted_to_8_bits() {
 }
 
 #[test]
-fn every_compression_is_decoded() {
+fn psd_of_every_compression_is_decoded() {
     let deflate = |data: &[u8]| {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
         encoder.write_all(data).unwrap();
@@ -145,7 +145,7 @@ fn every_compression_is_decoded() {
 }
 
 #[test]
-fn white_matte_is_removed_from_translucent_psd_pixels() {
+fn white_background_is_removed_from_the_colours_of_translucent_psd_pixels() {
     // The first pixel is red with 50 % opacity, and was already blended over white when the file was written.
     // The second pixel is transparent.
     let data = [255, 255, 127, 255, 127, 255, 128, 0];
@@ -158,7 +158,7 @@ fn white_matte_is_removed_from_translucent_psd_pixels() {
 }
 
 #[test]
-fn psd_is_converted_to_a_jpeg_on_white_by_default() {
+fn psd_becomes_a_jpeg_with_a_white_background_by_default() {
     let clear = Psd { n_layers: -1, width: 8, height: 8, ..two_pixels(4, 3, &[0; 256]) };
     let done = run(&clear.bytes(), &Plan { output: Output::default(), ..Plan::default() });
     assert_eq!(done.output.format, Format::Jpeg);

@@ -51,7 +51,7 @@ fn packed(values: &[u64], width: usize, bits: usize) -> Vec<u8> {
 }
 
 #[test]
-fn integers_of_every_bit_depth_are_scaled_to_8_bits() {
+fn tiff_integers_of_every_bit_depth_are_scaled_to_8_bits() {
     for bits in [1usize, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 31] {
         let max = (1u64 << bits) - 1;
         let values: Vec<u64> = (0..39u64).map(|i| i * 0x1234_5677 % (max + 1)).collect();
@@ -70,7 +70,7 @@ fn integers_of_every_bit_depth_are_scaled_to_8_bits() {
 }
 
 #[test]
-fn multi_byte_integers_respect_byte_order_and_sign() {
+fn byte_order_and_sign_of_tiff_integers_are_respected() {
     let values: Vec<u8> = (0..=254).step_by(2).collect();
     let gray = Image::new(128, 1, Channels::Gray, values.clone());
     for n_bytes in [2usize, 3, 4, 8] {
@@ -95,7 +95,7 @@ fn multi_byte_integers_respect_byte_order_and_sign() {
 }
 
 #[test]
-fn floats_are_scaled_between_black_and_white() {
+fn tiff_floats_are_scaled_so_that_their_range_is_black_to_white() {
     let expected = Image::new(4, 1, Channels::Gray, vec![0, 64, 128, 255]);
     let shares = [0.0f32, 64.0 / 255.0, 128.0 / 255.0, 1.0];
     let cases: [(f32, f32); 4] = [(0.0, 1.0), (0.0, 255.0), (-1000.0, 5000.0), (0.0, 65535.0)];
@@ -138,7 +138,7 @@ fn tiles(image: &Image, width: usize, height: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn strips_tiles_and_planes_give_the_same_image() {
+fn tiff_strips_tiles_and_separate_planes_give_the_same_image() {
     let image = small();
     let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 7).map(<[u8]>::to_vec).collect();
     let planes: Vec<Vec<u8>> =
@@ -154,7 +154,7 @@ fn strips_tiles_and_planes_give_the_same_image() {
 }
 
 #[test]
-fn large_strips_are_decoded_in_pieces() {
+fn large_tiff_strips_are_decoded_in_pieces() {
     let image = photo(700, 1301);
     let whole = Tiff::new(tags(700, 1301, &[8, 8, 8], 2), vec![image.data().to_vec()]);
     assert_shows(&whole, &image, "one strip");
@@ -172,7 +172,7 @@ fn large_strips_are_decoded_in_pieces() {
 }
 
 #[test]
-fn every_photometric_interpretation_is_converted_to_rgb() {
+fn tiff_of_every_photometric_interpretation_is_converted_to_rgb() {
     let one_strip = |tags: Vec<_>, data: &[u8]| Tiff::new(tags, vec![data.to_vec()]);
     let assert_pixels = |file: Tiff, expected: &[[u8; 4]], case: &str| {
         let (_, _, result) = decoded_pixels(&file.bytes());
@@ -212,7 +212,7 @@ fn every_photometric_interpretation_is_converted_to_rgb() {
 }
 
 #[test]
-fn extra_samples_tag_selects_straight_premultiplied_or_no_alpha() {
+fn extra_samples_tag_of_a_tiff_selects_straight_premultiplied_or_no_alpha() {
     let pixel = [100u8, 50, 0, 128];
     let with = |kind: u64| Tiff::new(tags(1, 1, &[8; 4], 2), vec![pixel.to_vec()]).with(338, &[kind]).bytes();
     assert_eq!(decoded_pixels(&with(2)).2, [[100, 50, 0, 128]]);
@@ -276,7 +276,7 @@ fn tiff_output_is_lossless() {
 }
 
 #[test]
-fn metadata_is_copied_between_tiff_files() {
+fn metadata_is_copied_from_one_tiff_to_another() {
     let text = |text: &str| text.bytes().map(u64::from).collect::<Vec<u64>>();
     let mut source = Tiff { big_endian: true, ..Tiff::new(rgb_tags(), vec![small().data().to_vec()]) };
     source.tags.extend([

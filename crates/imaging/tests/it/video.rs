@@ -158,7 +158,7 @@ fn video(format: Format, frames: &[(Image, u16)]) -> Processed {
 }
 
 #[test]
-fn every_frame_has_its_timestamp() {
+fn timestamps_of_video_frames_match_the_delays_of_the_animation() {
     for format in VIDEOS {
         let done = video(format, &frames(64, 48, &[40, 40, 100, 10, 700, 33]));
         let video_info = read(format, &done.bytes);
@@ -174,7 +174,7 @@ fn every_frame_has_its_timestamp() {
 }
 
 #[test]
-fn frame_with_delay_0_lasts_100_ms() {
+fn animation_frame_with_delay_0_lasts_100_ms_in_a_video() {
     for format in VIDEOS {
         let video_info = read(format, &video(format, &frames(32, 32, &[0, 0])).bytes);
         assert_eq!((video_info.frames[1].0, video_info.duration_ms), (100, 200), "{format:?}");
@@ -191,7 +191,7 @@ fn still_image_becomes_a_video_with_one_frame() {
 }
 
 #[test]
-fn reported_size_matches_the_video() {
+fn reported_width_and_height_match_the_video() {
     for (size, mp4) in [((33, 21), (34, 22)), ((1, 1), (16, 16)), ((300, 7), (300, 16)), ((16, 16), (16, 16))]
     {
         let input = png_of(&photo(size.0, size.1));
@@ -205,7 +205,7 @@ fn reported_size_matches_the_video() {
 }
 
 #[test]
-fn repeated_frames_take_few_bytes() {
+fn repeated_frames_take_few_bytes_in_a_video() {
     let picture = photo(160, 120);
     let still: Vec<(Image, u16)> = (0..20).map(|_| (picture.clone(), 50)).collect();
     for format in VIDEOS {
@@ -219,7 +219,7 @@ fn repeated_frames_take_few_bytes() {
 }
 
 #[test]
-fn long_delays_keep_their_timestamps() {
+fn timestamps_of_video_frames_are_exact_after_long_delays() {
     // The delays exceed the range of the 16-bit timestamp offsets in a WebM cluster. The test runs once with
     // frames that all differ, and once with equal frames.
     for repeated in [false, true] {
@@ -258,7 +258,7 @@ fn higher_quality_gives_larger_videos() {
 }
 
 #[test]
-fn sizes_above_the_video_format_limit_are_refused() {
+fn image_larger_than_the_video_format_allows_is_refused() {
     let wide = png_of(&Image::new(3_900, 4, Channels::Gray, vec![9; 3_900 * 4]));
     let error =
         process(&wide, &plan_for(Format::Mp4), &Limits::default(), &mut Scratch::default()).unwrap_err();

@@ -8,7 +8,7 @@ use super::{assert_shows, deflate, packed, rgb_tags, small};
 use crate::helpers::{decoded_pixels, photo, psnr_db, rgba};
 
 #[test]
-fn every_compression_is_decoded() {
+fn tiff_of_every_compression_is_decoded() {
     let image = small();
     let plain = image.data();
     let literal: Vec<u8> =
@@ -37,7 +37,7 @@ fn every_compression_is_decoded() {
 }
 
 #[test]
-fn predictors_are_reversed() {
+fn tiff_predictors_are_reversed() {
     let image = small();
     let row_differences = |row: &[u8]| -> Vec<u8> {
         (0..row.len()).map(|i| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) }).collect()
@@ -77,7 +77,7 @@ fn predictors_are_reversed() {
 }
 
 #[test]
-fn ccitt_fax_compression_is_decoded() {
+fn ccitt_fax_compression_of_a_tiff_is_decoded() {
     // Stripes with irregular edges, for which the encoder uses all coding modes of Group 4.
     let black = |x: usize, y: usize| (x + y * y / 3) % 17 < 6 || (y.is_multiple_of(11) && x > 20);
     let (width, height) = (61usize, 40usize);
@@ -116,7 +116,7 @@ fn ccitt_fax_compression_is_decoded() {
 }
 
 #[test]
-fn jpeg_strips_follow_the_photometric_tag_of_the_tiff() {
+fn photometric_tag_of_a_tiff_decides_the_colour_space_of_its_jpeg_strips() {
     let image = photo(64, 48);
     let jpeg = |color: ColorType| {
         let mut bytes = Vec::new();

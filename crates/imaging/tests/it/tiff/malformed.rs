@@ -7,7 +7,7 @@ use super::{deflate, rgb_tags, small, tiles};
 use crate::helpers::{decoded_pixels, encoded, plan_for, rgba, run};
 
 #[test]
-fn number_of_samples_per_pixel_is_limited() {
+fn tiff_with_too_many_samples_per_pixel_is_refused() {
     let samples = Tiff::new(tags(3000, 3000, &[8], 1), vec![vec![0; 99]]).with(277, &[60_000]);
     let error =
         process(&samples.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default());
@@ -15,7 +15,7 @@ fn number_of_samples_per_pixel_is_limited() {
 }
 
 #[test]
-fn old_style_jpeg_with_many_samples_is_refused() {
+fn tiff_with_old_style_jpeg_and_too_many_samples_is_refused() {
     // The JPEG tables that the offsets refer to: a quantisation table of 64 bytes, and Huffman tables of 16
     // counts without symbols.
     let data = [vec![1; 64], vec![0; 16]].concat();
@@ -27,7 +27,7 @@ fn old_style_jpeg_with_many_samples_is_refused() {
 }
 
 #[test]
-fn invalid_and_excessive_tags_are_refused() {
+fn tiff_with_invalid_or_excessive_tags_is_refused() {
     let try_process = |file: &Tiff| {
         process(&file.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
     };
@@ -65,7 +65,7 @@ fn invalid_and_excessive_tags_are_refused() {
 }
 
 #[test]
-fn missing_strip_gives_a_warning_and_keeps_the_other_strips() {
+fn missing_tiff_strip_gives_a_warning_and_other_strips_are_kept() {
     let image = small();
     let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 10).map(deflate).collect();
     let mut cut = Tiff::new(rgb_tags(), strips).with(278, &[10]).with(259, &[8]);
@@ -78,7 +78,7 @@ fn missing_strip_gives_a_warning_and_keeps_the_other_strips() {
 }
 
 #[test]
-fn deflate_bomb_is_decompressed_only_to_the_image_size() {
+fn deflate_bomb_in_a_tiff_is_decompressed_only_to_the_image_size() {
     let bomb = deflate(&vec![0; 60 << 20]);
     let file = Tiff::new(tags(4, 4, &[8], 1), vec![bomb]).with(259, &[8]);
     let mut scratch = Scratch::default();
