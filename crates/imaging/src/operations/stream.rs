@@ -73,7 +73,7 @@ mod tests {
     use crate::operations::UP_TO_RESIZE;
 
     #[test]
-    fn operations_up_to_resize_are_flip_crop_and_resize() {
+    fn only_flip_and_crop_run_before_resize() {
         let names: Vec<&str> = UP_TO_RESIZE.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["flip", "crop", "resize"], "`reduction` must know every operation up to `resize`");
     }

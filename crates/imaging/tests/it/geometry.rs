@@ -83,7 +83,7 @@ fn resize_gives_the_documented_sizes() {
 }
 
 #[test]
-fn resize_without_upscale_never_enlarges() {
+fn resize_without_upscale_never_enlarges_the_image() {
     use ResizeMode::{Auto, Exact, Fill, Fit, Landscape, Portrait};
     assert_size_without_upscale((550, 412), Auto, (Some(1100), Some(1000)), (550, 412));
     assert_size_without_upscale((550, 412), Auto, (Some(300), None), (300, 225));
@@ -98,13 +98,13 @@ fn resize_without_upscale_never_enlarges() {
 }
 
 #[test]
-fn fill_centres_the_image_on_the_canvas() {
+fn resize_mode_fill_centres_the_image_on_the_canvas() {
     let resized = resize(Size::new(550, 412), resize_to(ResizeMode::Fill, Some(300), Some(300)));
     assert_eq!((resized.picture, resized.x, resized.y), (Size::new(300, 225), 0, 37));
 }
 
 #[test]
-fn fit_keeps_the_part_that_gravity_selects() {
+fn resize_mode_fit_keeps_the_part_that_gravity_selects() {
     let at = |gravity| {
         let options = Resize { gravity, ..resize_to(ResizeMode::Fit, Some(100), Some(100)) };
         let Window { left, top, width, height } = resize(Size::new(300, 200), options).window;
@@ -135,7 +135,7 @@ fn crop_is_clipped_to_the_image() {
 }
 
 #[test]
-fn crop_by_ratio_is_as_large_as_possible() {
+fn crop_to_an_aspect_ratio_is_as_large_as_possible() {
     let of = |ratio, gravity| crop(Size::new(550, 412), Crop::Ratio { ratio, gravity }).unwrap();
     assert_eq!(of(1.0, Gravity::Center), Rect { x: 69, y: 0, width: 412, height: 412 });
     assert_eq!(of(16.0 / 9.0, Gravity::Bottom), Rect { x: 0, y: 103, width: 550, height: 309 });
@@ -144,7 +144,7 @@ fn crop_by_ratio_is_as_large_as_possible() {
 }
 
 #[test]
-fn scale_rounds_to_at_least_one_pixel() {
+fn scale_rounds_each_side_to_at_least_one_pixel() {
     let of = |size, ratio| scale(Size::new(550, 412), Scale { size, ratio });
     assert_eq!(of(0.5, 1.0), Size::new(275, 206));
     assert_eq!(of(0.01, 0.1), Size::new(1, 4));
@@ -152,7 +152,7 @@ fn scale_rounds_to_at_least_one_pixel() {
 }
 
 #[test]
-fn needed_size_is_the_smallest_decode_size_without_loss() {
+fn needed_size_is_the_smallest_size_to_decode_without_loss_of_detail() {
     let full = Size::new(4000, 3000);
     let needs = |plan: &Plan| needed_size(full, plan).unwrap();
     assert_eq!(needs(&Plan::default()), full);
@@ -171,7 +171,7 @@ fn needed_size_is_the_smallest_decode_size_without_loss() {
 }
 
 #[test]
-fn final_size_adds_padding_after_resize_and_scale() {
+fn final_size_is_computed_from_resize_then_scale_then_padding() {
     let plan = Plan {
         resize: Some(resize_to(ResizeMode::Auto, Some(100), None)),
         scale: Some(Scale { size: 2.0, ratio: 1.0 }),
@@ -193,7 +193,7 @@ fn any_resize() -> impl Strategy<Value = Resize> {
 
 proptest! {
     #[test]
-    fn resize_properties_hold_for_all_sizes_and_modes(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
+    fn resize_respects_its_bounds_and_the_aspect_ratio_for_all_sizes_and_modes(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
         let size = Size::new(width, height);
         let resized = resize(size, options);
         let Resized { window, picture, canvas, .. } = resized;
@@ -258,7 +258,7 @@ proptest! {
     }
 
     #[test]
-    fn stretched_window_stays_inside_the_reduced_image(
+    fn window_that_is_scaled_to_a_reduced_image_stays_inside_the_image(
         (width, height) in (1..=3000u32, 1..=3000u32),
         (left, top, right, bottom) in (0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64),
         (x, y) in (0.05..1.0f64, 0.05..1.0f64),

@@ -79,7 +79,7 @@ fn adjust_curves_match_their_formulas() {
 }
 
 #[test]
-fn several_curves_are_rounded_only_once() {
+fn values_are_rounded_only_once_after_several_adjust_curves() {
     // `brightness` darkens, then `contrast` spreads the tones. Rounding after `brightness` would lose tones.
     let darkened =
         Adjust { brightness: -50.0, gamma: 0.0, exposure: 0.0, shadows: 0.0, contrast: 0.0, ..NEUTRAL };
@@ -109,7 +109,7 @@ fn assert_matrix(adjust: Adjust, matrix: [[f64; 3]; 3]) {
 }
 
 #[test]
-fn saturation_and_hue_use_the_w3c_matrices() {
+fn saturation_and_hue_use_the_matrices_of_the_w3c_filter_effects() {
     for amount in [-100.0f32, -40.0, 25.0, 100.0] {
         let s = 1.0 + f64::from(amount) / 100.0;
         assert_matrix(
@@ -190,7 +190,7 @@ fn sharpened(image: &Image, strength: f64) -> Image {
 }
 
 #[test]
-fn unsharp_adds_the_detail_that_a_gaussian_removes() {
+fn unsharp_adds_the_detail_that_a_gaussian_blur_removes() {
     for (width, height) in [(30, 20), (1, 9), (9, 1), (2, 2)] {
         let image = super::helpers::noise_image(width, height, Channels::Rgb);
         let result = run(&image, &plan(Adjust { unsharp: 40.0, ..NEUTRAL }));
@@ -210,7 +210,7 @@ fn unsharp_ignores_transparent_pixels() {
 }
 
 #[test]
-fn enhance_stretches_a_dull_image_and_keeps_gray_pixels_gray() {
+fn auto_enhance_increases_the_contrast_and_keeps_gray_pixels_gray() {
     let enhance = Plan { enhance: true, ..Plan::default() };
     let dull = image_from_fn(100, 100, Channels::Rgb, |x, y, _| (90 + (x + y) / 3) as u8);
     let result = run(&dull, &enhance);

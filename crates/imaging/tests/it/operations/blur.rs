@@ -37,7 +37,7 @@ fn reference(image: &Image, reach: i64, tap: impl Fn(i64) -> f64) -> Image {
 }
 
 #[test]
-fn box_blur_is_the_mean_of_its_pixels() {
+fn box_blur_is_the_mean_of_the_pixels_in_the_box() {
     for channels in [Channels::Gray, Channels::Rgb] {
         for (width, height) in [(50, 40), (3, 60), (60, 2), (1, 1)] {
             let image = noise_image(width, height, channels);
@@ -82,7 +82,7 @@ fn gaussian_blur_has_the_requested_standard_deviation() {
 }
 
 #[test]
-fn blur_keeps_the_mean_value() {
+fn blur_keeps_the_mean_value_of_the_image() {
     // The black frame is wider than the blur, so that no edge of the image affects the sum.
     let image = image_from_fn(160, 160, Channels::Gray, |x, y, _| {
         if (60..100).contains(&x) && (60..100).contains(&y) {
@@ -98,7 +98,7 @@ fn blur_keeps_the_mean_value() {
 }
 
 #[test]
-fn transparent_pixels_do_not_bleed_colour_in_a_blur() {
+fn colours_of_transparent_pixels_do_not_affect_a_blur() {
     let image =
         image_from_fn(
             40,
@@ -114,7 +114,7 @@ fn transparent_pixels_do_not_bleed_colour_in_a_blur() {
 }
 
 #[test]
-fn motion_blur_follows_its_angle() {
+fn motion_blur_spreads_a_point_at_the_requested_angle() {
     let point = image_from_fn(41, 41, Channels::Gray, |x, y, _| if (x, y) == (20, 20) { 255 } else { 0 });
     let is_lit = |angle| {
         let result = blurred(&point, Blur::Motion { radius: 6.0, angle });
@@ -204,7 +204,7 @@ fn motion_blur_is_the_mean_along_a_line() {
 }
 
 #[test]
-fn largest_blur_radius_works_on_a_tiny_image() {
+fn blur_with_the_largest_radius_works_on_a_tiny_image() {
     for channels in LAYOUTS {
         let image = noise_image(3, 2, channels);
         for kind in [

@@ -94,7 +94,7 @@ fn area_outside_of_a_mask_shows_the_background() {
 }
 
 #[test]
-fn mask_keeps_existing_transparency() {
+fn mask_keeps_transparency_that_the_image_already_has() {
     let image = flat_image(40, 40, Channels::Rgba, [10, 20, 30, 100]);
     let result = run(&image, &masked(Shape::Ellipse, None));
     assert_eq!(pixel_at(&result, 20, 20), [10, 20, 30, 100]);
@@ -128,7 +128,7 @@ fn translucent_border_shows_the_image_below() {
 }
 
 #[test]
-fn rounded_border_follows_the_corners() {
+fn rounded_border_follows_the_rounded_corners_of_the_image() {
     let image = flat_image(100, 80, Channels::Rgb, [100, 100, 100, 255]);
     let result = run(&image, &bordered(6, RED, 30));
     assert!(corners(&result).iter().all(|pixel| pixel[3] == 0));
@@ -152,7 +152,7 @@ fn rounded_border_follows_the_corners() {
 
 proptest! {
     #[test]
-    fn masks_and_borders_work_on_all_sizes(
+    fn masks_and_borders_keep_the_size_of_every_image(
         (width, height) in (1..=60u32, 1..=60u32),
         radius in 0..=80u32,
         size in 0..=80u32,

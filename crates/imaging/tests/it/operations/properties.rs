@@ -79,7 +79,7 @@ fn every_effect_changes_the_image_and_is_deterministic() {
 }
 
 #[test]
-fn reused_buffers_do_not_change_the_result() {
+fn reused_buffers_do_not_change_the_result_of_an_operation() {
     let limits = Limits::default();
     let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
     let mut used = Scratch::default();
@@ -109,7 +109,7 @@ fn gray_images_stay_gray_unless_the_effect_adds_colour() {
 }
 
 #[test]
-fn effects_treat_gray_rgb_like_single_channel_gray() {
+fn effects_give_gray_rgb_and_gray_single_channel_images_equal_results() {
     let gray = smooth_image(30, 20, Channels::Gray);
     let rgb = pixaven_imaging::Image::new(
         30,
@@ -138,13 +138,13 @@ proptest! {
     }
 
     #[test]
-    fn effects_never_add_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn effects_never_add_or_remove_the_alpha_channel(image in any_image(), (name, plan) in prop::sample::select(effects())) {
         let result = run(&image, &plan);
         prop_assert_eq!(result.channels().has_alpha(), image.channels().has_alpha(), "{}", name);
     }
 
     #[test]
-    fn opaque_images_stay_opaque(mut image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn effects_keep_opaque_images_opaque(mut image in any_image(), (name, plan) in prop::sample::select(effects())) {
         prop_assume!(image.channels().has_alpha());
         image.data_mut().as_chunks_mut::<4>().0.iter_mut().for_each(|pixel| pixel[3] = 255);
         let result = run(&image, &plan);
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn only_neighbourhood_effects_change_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn only_effects_that_average_several_pixels_change_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
         prop_assume!(image.channels().has_alpha() && !["gaussian", "box", "motion", "pixelate"].contains(&name));
         let alpha = |image: &pixaven_imaging::Image| -> Vec<u8> {
             image.data().as_chunks::<4>().0.iter().map(|pixel| pixel[3]).collect()
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn single_colour_images_keep_a_single_colour(
+    fn effects_on_a_single_colour_image_give_a_single_colour_image(
         pixel: [u8; 4],
         (width, height) in (1..=40u32, 1..=40u32),
         channels in prop::sample::select(&LAYOUTS[..]),

@@ -40,7 +40,7 @@ fn resize(mode: ResizeMode, width: u32, height: u32, kernel: Kernel) -> Option<R
 }
 
 #[test]
-fn streamed_resize_matches_the_resize_of_the_whole_image() {
+fn resize_during_row_by_row_decoding_matches_the_resize_of_the_whole_image() {
     let gray = Image::new(97, 310, Channels::Gray, (0..97 * 310).map(|i| (i * i % 251) as u8).collect());
     let kernels = [
         Kernel::Lanczos3,
@@ -61,7 +61,7 @@ fn streamed_resize_matches_the_resize_of_the_whole_image() {
 }
 
 #[test]
-fn streamed_resize_applies_the_crop_before_and_the_operations_after() {
+fn resize_during_row_by_row_decoding_crops_before_and_adjusts_and_pads_after() {
     for image in [photo(210, 330), fading_photo(210, 330)] {
         for at in
             [CropAt::Point { x: 0, y: 0 }, CropAt::Point { x: 61, y: 130 }, CropAt::Gravity(Gravity::Center)]
@@ -89,7 +89,7 @@ fn streamed_resize_applies_the_crop_before_and_the_operations_after() {
 }
 
 #[test]
-fn streamed_png_that_is_truncated_or_has_a_wrong_compression_method_is_corrupt() {
+fn truncated_or_wrongly_compressed_png_is_an_error_when_decoded_row_by_row() {
     let file = png_of(&photo(300, 300));
     let plan =
         to_png(&Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
@@ -105,7 +105,7 @@ fn streamed_png_that_is_truncated_or_has_a_wrong_compression_method_is_corrupt()
 }
 
 #[test]
-fn wrong_png_checksum_gives_a_warning() {
+fn wrong_checksum_in_a_png_gives_a_warning() {
     let image = photo(120, 90);
     let mut file = png_of(&image);
     let end = file.len() - 12;
