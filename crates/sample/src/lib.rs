@@ -94,13 +94,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_seeds_give_equal_pixels() {
+    fn landscapes_with_equal_seeds_have_equal_pixels() {
         assert_eq!(landscape(64, 48, 7), landscape(64, 48, 7));
         assert_ne!(landscape(64, 48, 7), landscape(64, 48, 8));
     }
 
     #[test]
-    fn landscape_of_any_size_has_the_right_length() {
+    fn landscape_of_any_size_has_three_bytes_per_pixel() {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (550, 412), (31, 300)] {
             let pixels = landscape(width, height, 1);
             assert_eq!(pixels.len(), (width * height * 3) as usize, "{width}x{height}");

@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn author_and_copyright_are_read_after_another_resource() {
+    fn iptc_author_and_copyright_are_found_behind_another_image_resource() {
         let rights = rights(&resources());
         assert_eq!(rights.author.as_deref(), Some("Ada"));
         assert_eq!(rights.copyright.as_deref(), Some("© Ada"), "Latin-1");
     }
 
     #[test]
-    fn truncated_and_altered_resources_never_panic() {
+    fn truncated_and_altered_iptc_resources_never_cause_a_panic() {
         let whole = resources();
         for n in 0..whole.len() {
             assert_eq!(rights(&whole[..n]).copyright, None, "a truncated resource has no copyright");

@@ -99,7 +99,7 @@ fn every_conversion_between_animated_formats_keeps_frames_and_delays() {
 }
 
 #[test]
-fn output_info_of_an_animation_matches_the_same_file_as_input() {
+fn reported_info_of_an_animation_is_equal_for_output_and_input() {
     for background in [[20, 60, 120, 255], [0; 4]] {
         let input = apng(&moving_square(5, background), 3);
         for format in ANIMATED {
@@ -149,7 +149,7 @@ fn conversion_between_animated_formats_keeps_the_number_of_plays() {
 }
 
 #[test]
-fn operations_apply_to_every_frame() {
+fn operations_are_applied_to_every_frame_of_an_animation() {
     let resize = Resize {
         mode: ResizeMode::Exact,
         width: Some(16),
@@ -171,7 +171,7 @@ fn operations_apply_to_every_frame() {
 }
 
 #[test]
-fn animation_converted_to_png_gives_only_its_first_frame() {
+fn conversion_of_an_animation_to_png_keeps_only_the_first_frame() {
     let frames = moving_square(3, [1, 2, 3, 255]);
     let done = run(&apng(&frames, 0), &plan_for(Format::Png));
     assert_eq!((done.input.format, done.input.frames, done.output.frames), (Format::Apng, 3, 1));
@@ -221,7 +221,7 @@ fn gif_disposal_methods_are_applied() {
 }
 
 #[test]
-fn number_of_frames_and_total_pixels_of_all_frames_are_limited() {
+fn animation_with_too_many_frames_or_pixels_is_refused() {
     for format in ANIMATED {
         let input = run(&apng(&moving_square(6, [5, 5, 5, 255]), 0), &plan_for(format)).bytes;
         let base = Limits::default();

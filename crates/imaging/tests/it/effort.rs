@@ -31,7 +31,7 @@ fn drawing() -> Image {
 }
 
 #[test]
-fn png_is_lossless_at_every_effort_and_higher_effort_is_not_larger() {
+fn png_is_lossless_at_every_effort_and_not_larger_at_higher_effort() {
     for image in [photo(150, 120), fading_photo(150, 120), drawing()] {
         for effort in (0..=9).map(Some).chain([None]) {
             let done = run(&png_of(&image), &with_effort(Format::Png, effort, false));
@@ -45,7 +45,7 @@ fn png_is_lossless_at_every_effort_and_higher_effort_is_not_larger() {
 }
 
 #[test]
-fn png_at_default_effort_is_smaller_than_at_effort_0_for_a_drawing_but_not_for_a_photograph() {
+fn default_png_effort_makes_drawings_smaller_than_effort_0_but_not_photographs() {
     let image = drawing();
     let [low, default] = [Some(0), None].map(|effort| size(&image, Format::Png, effort, false));
     assert!(default * 3 < low * 2, "{default} bytes, {low} as a photograph");
@@ -91,7 +91,7 @@ fn moving_dot(n_frames: u32) -> Vec<(Image, u32)> {
 }
 
 #[test]
-fn gif_frames_with_the_same_colours_share_the_global_table() {
+fn gif_frames_with_the_same_colours_share_the_global_colour_table() {
     let output = Output::default();
     let bytes = encode_animation(moving_dot(9), 9, Format::Gif, &output).unwrap();
     let mut decoder = gif::DecodeOptions::new().read_info(&bytes[..]).unwrap();
@@ -104,7 +104,7 @@ fn gif_frames_with_the_same_colours_share_the_global_table() {
 }
 
 #[test]
-fn gif_pixels_are_equal_at_every_effort_and_higher_effort_is_not_larger() {
+fn gif_has_equal_pixels_at_every_effort_and_is_not_larger_at_higher_effort() {
     let frames = moving_dot(9);
     let at = |effort| {
         let output = Output { effort, ..Output::default() };

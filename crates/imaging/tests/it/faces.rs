@@ -51,14 +51,14 @@ fn moved(face: Rect, (x, y): (u32, u32)) -> Rect {
 }
 
 #[test]
-fn face_is_found_at_its_position() {
+fn face_is_detected_at_its_position() {
     let found = find_faces(PORTRAIT);
     assert_eq!(found.len(), 1);
     assert_near(found[0], FACE, 8);
 }
 
 #[test]
-fn several_faces_are_found_in_a_large_image() {
+fn several_faces_are_detected_in_a_large_image() {
     let positions = [(100, 80), (1300, 700)];
     let file = with_faces(1600, 1000, &positions);
     let mut found = find_faces(&file);
@@ -82,7 +82,7 @@ fn faces_are_reported_only_if_the_plan_uses_them() {
 }
 
 #[test]
-fn face_crop_is_the_bounding_box_plus_padding() {
+fn crop_to_faces_is_their_bounding_box_plus_padding() {
     let file = with_faces(800, 600, &[(500, 300)]);
     let done = run(&file, &with_crop(Crop::Face { padding: 25.0 }));
     let face = done.faces.as_ref().unwrap()[0];
@@ -97,7 +97,7 @@ fn face_crop_is_the_bounding_box_plus_padding() {
 }
 
 #[test]
-fn without_a_face_the_crop_is_centred_with_a_warning() {
+fn crop_to_faces_is_centred_with_a_warning_if_no_face_is_found() {
     let file = png_of(&photo(300, 200));
     let done = run(&file, &with_crop(Crop::Face { padding: 50.0 }));
     assert_eq!((done.output.width, done.output.height, done.faces), (200, 200, Some(vec![])));
@@ -195,7 +195,7 @@ fn size_and_faces() -> impl Strategy<Value = (Size, Vec<Rect>)> {
 
 proptest! {
     #[test]
-    fn resolved_rectangles_lie_inside_the_image(
+    fn rectangles_computed_from_faces_lie_inside_the_image(
         (size, faces) in size_and_faces(),
         padding in 0.0..500.0,
         (width, height) in (1..4000_u32, 1..4000_u32),
@@ -231,7 +231,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn detection_in_random_blocks_never_panics_and_faces_lie_inside(
+    fn faces_detected_in_random_patterns_lie_inside_the_image(
         (width, height) in (30..140_u32, 30..140_u32),
         seed: u32,
         block in 1..24_u32,

@@ -63,7 +63,7 @@ fn altered_files_give_a_result_or_an_error_within_five_seconds() {
 }
 
 #[test]
-fn truncated_jpeg_gives_a_warning_and_other_formats_an_error() {
+fn truncated_jpeg_gives_a_warning_and_other_truncated_files_give_an_error() {
     let input = encoded(&photo(64, 64), Format::Jpeg);
     let done = run(&input[..input.len() * 3 / 4], &plan_for(Format::Png));
     assert!(done.warnings.iter().any(|warning| warning.contains("ends early")), "{:?}", done.warnings);
@@ -143,7 +143,7 @@ pub(crate) fn crc(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn header_sizes_beyond_the_limits_are_refused_before_allocation() {
+fn image_size_beyond_the_limits_is_refused_before_memory_is_allocated() {
     for (width, height, name) in [(40_000, 8, "side"), (29_000, 29_000, "pixels")] {
         for input in files_declaring(width, height) {
             let start = Instant::now();
@@ -166,7 +166,7 @@ fn number_of_jpeg_scans_is_checked_before_decoding() {
 }
 
 #[test]
-fn size_limits_are_exact_to_the_pixel() {
+fn limits_of_the_image_size_are_exact_to_the_pixel() {
     let input = png_of(&photo(50, 20));
     let at = |limits: Limits| process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default());
     let base = Limits::default();
@@ -181,7 +181,7 @@ fn size_limits_are_exact_to_the_pixel() {
 }
 
 #[test]
-fn compressed_profile_bomb_is_not_decompressed() {
+fn compressed_icc_profile_bomb_is_not_decompressed() {
     let input = png_with(&photo(8, 8), |info| info.icc_profile = Some(vec![0; 60 << 20].into()));
     assert!(input.len() < 1 << 20, "the compressed file must be small");
     let start = Instant::now();

@@ -58,7 +58,7 @@ fn metadata_is_dropped_by_default() {
 }
 
 #[test]
-fn keep_all_keeps_all_metadata_that_is_still_valid() {
+fn keeping_all_metadata_drops_only_values_that_became_invalid() {
     for (source, input) in camera_files() {
         for target in FORMATS_WITH_METADATA {
             let case = format!("{source:?} to {target:?}");
@@ -106,7 +106,7 @@ fn keep_all_keeps_all_metadata_that_is_still_valid() {
 }
 
 #[test]
-fn orientation_is_kept_if_the_image_is_not_turned() {
+fn exif_orientation_tag_is_kept_if_the_image_is_not_rotated() {
     for (source, input) in camera_files() {
         let done = run(&input, &Plan { keep_orientation: true, ..keeping(Format::Webp, KeptMetadata::All) });
         assert_eq!((done.output.width, done.output.height), (40, 24), "{source:?}");
@@ -118,7 +118,7 @@ fn orientation_is_kept_if_the_image_is_not_turned() {
 }
 
 #[test]
-fn exif_dimensions_are_those_of_the_output() {
+fn exif_width_and_height_are_those_of_the_output() {
     let crop = Crop::Rect { width: 7, height: 5, at: CropAt::Point { x: 1, y: 1 } };
     let done = run(&camera_jpeg(), &Plan { crop: Some(crop), ..keeping(Format::Jpeg, KeptMetadata::All) });
     let exif = exif_of(Format::Jpeg, &done.bytes).unwrap();
@@ -128,7 +128,7 @@ fn exif_dimensions_are_those_of_the_output() {
 }
 
 #[test]
-fn keep_copyright_keeps_only_author_and_copyright() {
+fn keeping_the_copyright_keeps_only_author_and_copyright() {
     for (source, input) in camera_files() {
         for target in FORMATS_WITH_METADATA {
             let case = format!("{source:?} to {target:?}");
@@ -157,7 +157,7 @@ fn exif_in_both_byte_orders_is_read() {
 }
 
 #[test]
-fn png_author_and_copyright_texts_become_exif() {
+fn png_texts_for_author_and_copyright_become_exif_entries() {
     let text = |keyword: &str, text: &str| png::text_metadata::TEXtChunk::new(keyword, text);
     let packed = png::text_metadata::ZTXtChunk::new("Copyright", "© Ada, 2026");
     let input = png_with(&photo(8, 8), |info| {
@@ -178,7 +178,7 @@ fn png_author_and_copyright_texts_become_exif() {
 }
 
 #[test]
-fn iptc_by_line_and_copyright_become_exif() {
+fn iptc_by_line_and_copyright_become_exif_entries() {
     let records = b"\x1c\x02\x50\0\x03Ada\x1c\x02\x74\0\x08(c) 2026";
     let resource = [b"8BIM\x04\x04\0\0\0\0\0", &[records.len() as u8][..], records].concat();
     let body = [b"Photoshop 3.0\0", &resource[..]].concat();

@@ -75,7 +75,7 @@ fn with_exif(image: &Image, format: Format, block: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_orientation_value_is_applied() {
+fn every_exif_orientation_value_is_applied() {
     let upright = quarters(40, 24);
     for format in [Format::Jpeg, Format::Png, Format::Webp] {
         for value in 1..=8 {
@@ -94,7 +94,7 @@ fn every_orientation_value_is_applied() {
 }
 
 #[test]
-fn images_with_odd_sizes_are_turned() {
+fn images_with_odd_sides_are_turned_upright() {
     let image = crate::helpers::photo(37, 19);
     for value in 1..=8 {
         let input = with_exif(&stored(&image, value), Format::Png, &exif(value, true));
@@ -103,7 +103,7 @@ fn images_with_odd_sizes_are_turned() {
 }
 
 #[test]
-fn keep_orientation_leaves_the_image_unchanged() {
+fn image_is_not_turned_if_the_plan_keeps_the_orientation() {
     let image = quarters(40, 24);
     let input = with_exif(&image, Format::Png, &exif(6, true));
     let plan = Plan { keep_orientation: true, ..plan_for(Format::Png) };
@@ -128,7 +128,7 @@ fn image_with_a_broken_exif_block_is_not_turned() {
 }
 
 #[test]
-fn orientation_images_of_the_corpus_are_turned_upright() {
+fn corpus_images_of_every_exif_orientation_are_turned_upright() {
     let Some(corpus) = Corpus::open() else { return };
     for scene in ["Landscape", "Portrait"] {
         let find = |n: u32| {
