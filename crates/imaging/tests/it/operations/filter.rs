@@ -1,4 +1,5 @@
-//! Tests of `filter` except `blur`: comparisons with values that are computed by hand, and with statistics.
+//! Tests of all effects of `filter` except `blur`: comparisons with values that are computed by hand, and
+//! with statistics.
 
 use pixaven_imaging::plan::{Color, Duotone, Filter, Plan};
 use pixaven_imaging::{Channels, Image};
@@ -23,7 +24,7 @@ const NONE: Filter = Filter {
     edges: None,
 };
 
-/// The result of a filter for a single pixel.
+/// Applies a filter to an image of a single pixel, and returns the bytes of this pixel.
 fn pixel(rgb: [u8; 3], filter: Filter) -> Vec<u8> {
     filtered(&flat_image(1, 1, Channels::Rgb, [rgb[0], rgb[1], rgb[2], 255]), filter).into_data()
 }
@@ -86,7 +87,7 @@ fn pixelate_fills_each_square_with_its_mean_colour() {
             }
         }
     }
-    // The colours of transparent pixels must not affect the mean.
+    // The colours of transparent pixels must not affect the mean colour of a square.
     let image =
         image_from_fn(
             4,
@@ -131,7 +132,7 @@ fn noise_has_the_expected_standard_deviation_and_uncorrelated_pixels() {
 
 #[test]
 fn emboss_gives_a_relief_that_is_lit_from_the_upper_left() {
-    // A bright square on a darker area is like a raised square: its upper and left edges face the light.
+    // In the relief, a bright square on a darker area is raised: its upper and left edges face the light.
     let image = image_from_fn(30, 30, Channels::Gray, |x, y, _| {
         if (10..20).contains(&x) && (10..20).contains(&y) { 140 } else { 100 }
     });

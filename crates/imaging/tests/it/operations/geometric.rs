@@ -58,7 +58,7 @@ fn flip_runs_before_crop_and_crop_before_resize() {
     let all = Plan { flip: flipped(true, true).flip, ..all };
     let flipped = run(&image, &flipped(true, true));
     let expected = run(&run(&flipped, &crop), &Plan { resize: Some(resize), ..Plan::default() });
-    // The results must be identical, because pixels outside of the crop have no effect.
+    // Both results must be identical, because pixels outside of the crop must not affect the resampling.
     assert_eq!(run(&image, &all), expected);
 }
 
@@ -112,8 +112,8 @@ fn padding_adds_the_channels_that_its_background_colour_needs() {
     assert_eq!(corner(&run(&gray, &padded(None))), (Channels::Rgba, vec![0, 0, 0, 0]));
     assert_eq!(corner(&run(&gray, &padded(Some(red)))), (Channels::Rgb, vec![255, 0, 0]));
     assert_eq!(corner(&run(&gray, &padded(Some(faint)))), (Channels::Rgba, vec![255, 0, 0, 51]));
-    // If the output has no alpha, the default background is white, and a translucent colour is blended over
-    // white.
+    // If the output format has no alpha, the default background is white, and a translucent background colour
+    // is blended over white.
     assert_eq!(corner(&run_opaque(&gray, &padded(None))), (Channels::Gray, vec![255]));
     assert_eq!(corner(&run_opaque(&gray, &padded(Some(faint)))), (Channels::Rgb, vec![255, 204, 204]));
 }

@@ -1,5 +1,5 @@
-//! Property tests for all operations: neutral values change nothing, effects do not raise alpha, and flat
-//! images stay flat.
+//! Property tests for all operations: neutral values change nothing, effects do not raise alpha, and images
+//! of a single colour keep a single colour.
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::plan::{
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::helpers::{LAYOUTS, any_image, flat_image, run, run_opaque, smooth_image};
 use crate::geometry::resize_to;
 
-/// A plan that contains most operations, with values that leave the image unchanged.
+/// A plan that contains most operations, with values at which the operations leave the image unchanged.
 fn neutral(width: u32, height: u32) -> Plan {
     Plan {
         flip: Some(Flip { horizontal: false, vertical: false }),
@@ -28,7 +28,7 @@ fn neutral(width: u32, height: u32) -> Plan {
     }
 }
 
-/// One plan for each effect, with a strong value.
+/// Returns one plan for each effect, with a strong value.
 pub(crate) fn effects() -> Vec<(&'static str, Plan)> {
     let filter = |filter| Plan { filter: Some(filter), ..Plan::default() };
     let adjust = |adjust| Plan { adjust: Some(adjust), ..Plan::default() };
@@ -172,7 +172,7 @@ proptest! {
         let result = run(&image, &plan);
         let n = result.channels().count();
         prop_assert!(result.data().chunks_exact(n).all(|p| p == &result.data()[..n]), "{}", name);
-        // Effects that mix neighbouring pixels leave a flat image unchanged.
+        // Effects that mix neighbouring pixels leave an image of a single colour unchanged.
         let opaque = channels != Channels::Rgba || pixel[3] == 255;
         if ["unsharp", "gaussian", "box", "motion", "pixelate", "emboss"].contains(&name) && opaque {
             prop_assert_eq!(result, image, "{}", name);

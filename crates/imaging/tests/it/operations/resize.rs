@@ -46,7 +46,8 @@ fn kernel_weight(kernel: Kernel, x: f64) -> f64 {
     }
 }
 
-/// For each pixel along the new side, the weights of all pixels along the old side.
+/// For each pixel along a side of the resampled image, the weights of all pixels along the same side of the
+/// source image.
 fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> Vec<Vec<f64>> {
     let ratio = length / f64::from(n_new);
     let stretch = ratio.max(1.0);
@@ -61,7 +62,8 @@ fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> V
         .collect()
 }
 
-/// The reference for `resize`: resamples both axes in `f64`, with colours premultiplied by alpha.
+/// The reference implementation of `resize`: resamples both axes in `f64`, with colours premultiplied by
+/// alpha.
 fn reference(image: &Image, window: Window, to: Size, kernel: Kernel) -> Image {
     let across = weights(kernel, image.width(), window.left, window.width, to.width);
     let down = weights(kernel, image.height(), window.top, window.height, to.height);
@@ -91,8 +93,9 @@ fn every_resampling_kernel_matches_its_textbook_formula() {
     let kernels = [Kernel::Lanczos3, Kernel::CatmullRom, Kernel::Mitchell, Kernel::Bilinear];
     let smooth =
         kernels.into_iter().flat_map(|kernel| [(kernel, (17, 13)), (kernel, (90, 61)), (kernel, (48, 9))]);
-    // The weight of the box kernel falls to 0 abruptly. If it does so exactly at the middle of a pixel, the
-    // pixel may be included or not. This does not happen at 17 × 13 pixels.
+    // The weight of the box kernel falls to 0 abruptly. If it falls to 0 exactly at the middle of a pixel,
+    // rounding decides whether the pixel is included. When the image is resampled to 17 × 13 pixels, this
+    // never happens.
     for (kernel, (width, height)) in smooth.chain([(Kernel::Box, (17, 13))]) {
         for channels in LAYOUTS {
             let image = smooth_image(48, 40, channels);
@@ -123,7 +126,8 @@ fn resize_mode_fit_resamples_the_window_that_geometry_computes() {
     let image = smooth_image(61, 40, Channels::Rgb);
     let options = resize_to(ResizeMode::Fit, Some(20), Some(20));
     let window = pixaven_imaging::geometry::resize(Size::new(61, 40), options).window;
-    // Pixels outside of the window must have no effect, so the reference reads only the pixels of the window.
+    // Pixels outside of the window must not affect the result, so the reference implementation reads only the
+    // pixels of the window.
     let Rect { x, y, width, height } = window.outer();
     let kept = image_from_fn(width, height, Channels::Rgb, |i, j, c| pixel_at(&image, x + i, y + j)[c]);
     let window = Window { left: window.left - f64::from(x), top: window.top - f64::from(y), ..window };
@@ -158,7 +162,7 @@ fn resize_mode_fit_without_upscale_copies_pixels_of_a_small_image() {
 
 #[test]
 fn colours_of_transparent_pixels_do_not_affect_a_resize() {
-    // The left half is opaque red, and the right half is transparent green.
+    // The left half of the image is opaque red, and the right half is transparent green.
     let image =
         image_from_fn(
             40,

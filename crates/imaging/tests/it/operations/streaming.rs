@@ -1,4 +1,4 @@
-//! Tests of resizing while the image is decoded row by row: the result must match the result of decoding the
+//! Tests of `resize` while the image is decoded row by row. The result must match the result of decoding the
 //! whole image first.
 
 use pixaven_imaging::operations::{self, Context};
@@ -14,7 +14,8 @@ fn to_png(plan: &Plan) -> Plan {
     Plan { output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() }, ..plan.clone() }
 }
 
-/// Asserts that the plan gives the same result on a PNG, which is decoded row by row, as on the whole image.
+/// Asserts that the plan gives the same result for a PNG, which is decoded row by row, as for the whole image
+/// in memory.
 fn assert_matches_whole_image(image: &Image, plan: &Plan) {
     let plan = to_png(plan);
     let limits = Limits::default();
@@ -22,7 +23,7 @@ fn assert_matches_whole_image(image: &Image, plan: &Plan) {
     let whole = operations::apply(image.clone(), &plan, &context, &mut Scratch::default()).unwrap();
     let (width, height, by_rows) = decode_png(&run(&png_of(image), &plan).bytes);
     assert_eq!((width, height), (whole.width(), whole.height()), "{plan:?}");
-    // Compare premultiplied colours, because a difference in the colour of a nearly transparent pixel is
+    // Premultiplied colours are compared, because a difference in the colour of a nearly transparent pixel is
     // hardly visible.
     let premultiplied = |pixels: &[[u8; 4]]| -> Vec<[u8; 4]> {
         let multiply = |v: u8, a: u8| (u32::from(v) * u32::from(a) / 255) as u8;

@@ -97,8 +97,8 @@ fn watermark_alpha_and_opacity_are_blended() {
     let opacity = |opacity| pixel_at(&blend(&image, &half, Watermark { opacity, ..PLAIN }), 0, 0).to_vec();
     assert_eq!(opacity(50.0), [125, 75, 100]);
     assert_eq!(opacity(0.0), [100, 100, 100]);
-    // On a transparent pixel the result is the watermark itself. On a translucent pixel the result is a mean
-    // of both colours, weighted by their shares in the result's alpha.
+    // On a transparent pixel, the result is the pixel of the watermark. On a translucent pixel, the result is
+    // a weighted mean of both colours. The weight of a colour is its share in the alpha of the result.
     let clear = flat_image(2, 1, Channels::Rgba, [7, 7, 7, 0]);
     assert_eq!(pixel_at(&blend(&clear, &half, PLAIN), 0, 0), [200, 0, 100, 128]);
     let faint = flat_image(2, 1, Channels::Rgba, [0, 0, 0, 128]);
