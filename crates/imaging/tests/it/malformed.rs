@@ -1,5 +1,5 @@
-//! Truncated, altered and malicious files: processing each of them returns a result or an error within a
-//! short time, and never panics.
+//! Tests with truncated, altered and malicious files. The processing of each file must return a result or an
+//! error within a short time, and must never panic.
 
 use std::time::{Duration, Instant};
 
@@ -74,10 +74,10 @@ fn truncated_jpeg_gives_a_warning_and_other_truncated_files_give_an_error() {
     }
 }
 
-/// A PNG of one pixel, with a palette of `n_bytes` bytes. The pixel has the palette index 0.
+/// Creates a PNG of one pixel, with a palette of `n_bytes` bytes. The pixel has the palette index 0.
 fn png_with_palette(n_bytes: usize) -> Vec<u8> {
     const HEADER: &[u8] = b"\0\0\0\x01\0\0\0\x01\x08\x03\0\0\0";
-    // The image data: a filter byte and a palette index, in a deflate block without compression.
+    // The image data of the PNG: a filter byte and a palette index, in a deflate block without compression.
     const DATA: &[u8] = b"\x78\x01\x01\x02\0\xfd\xff\0\0\0\x02\0\x01";
     let palette = vec![7; n_bytes];
     let pieces = [(*b"IHDR", HEADER), (*b"PLTE", &palette), (*b"IDAT", DATA), (*b"IEND", b"")];
@@ -110,7 +110,7 @@ fn png_with_wrong_checksums_of_trns_and_idat_is_refused() {
     assert!(error.to_string().contains("CRC"), "{error}");
 }
 
-/// Files of several formats whose headers declare this width and height.
+/// Creates files of several formats whose headers declare the given width and height.
 fn files_declaring(width: u16, height: u16) -> Vec<Vec<u8>> {
     let [w, h] = [width.to_be_bytes(), height.to_be_bytes()];
     let ihdr = [b"IHDR\0\0", &w[..], b"\0\0", &h[..], b"\x08\x02\0\0\0"].concat();
@@ -185,8 +185,8 @@ fn compressed_icc_profile_bomb_is_not_decompressed() {
     let input = png_with(&photo(8, 8), |info| info.icc_profile = Some(vec![0; 60 << 20].into()));
     assert!(input.len() < 1 << 20, "the compressed file must be small");
     let start = Instant::now();
-    // The profile may be ignored or refused. The short time shows that the 60 MiB of the profile are not
-    // decompressed.
+    // The file may be refused, or the ICC profile may be ignored. The short time shows that the 60 MiB of the
+    // profile are not decompressed.
     let _result = try_process(&input, &mut Scratch::default());
     assert!(start.elapsed() < Duration::from_secs(1));
 }

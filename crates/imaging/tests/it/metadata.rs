@@ -1,4 +1,5 @@
-//! Tests which metadata (EXIF, XMP, PNG texts) is kept when an image is converted to another format.
+//! Tests that check which metadata (EXIF, XMP, PNG texts) are kept when an image is converted to another
+//! format.
 
 mod altered;
 mod exif_builder;
@@ -33,7 +34,8 @@ fn camera_jpeg() -> Vec<u8> {
     with_exif(&encoded(&photo(40, 24), Format::Jpeg), &ExifBuilder::of_a_camera(true).bytes(), Some(XMP))
 }
 
-/// The image of `camera_jpeg` in each of the formats with metadata, converted with all metadata kept.
+/// The image of `camera_jpeg`, converted to each of the formats with metadata. All metadata are kept in these
+/// conversions.
 fn camera_files() -> Vec<(Format, Vec<u8>)> {
     let mut as_stored = Plan { keep_orientation: true, ..Plan::default() };
     FORMATS_WITH_METADATA
@@ -269,7 +271,8 @@ fn metadata_of_corpus_files_is_kept() {
         let input = corpus.read(entry);
         let plan = Plan { scale: Some(small), ..keeping(Format::Jpeg, KeptMetadata::All) };
         let Ok(done) = process(&input, &plan, &Limits::default(), &mut Scratch::default()) else { continue };
-        // Skip files whose EXIF `kamadak-exif` cannot read. The code under test reads some of them.
+        // Files whose EXIF the crate `kamadak-exif` cannot read are skipped. The code under test can read
+        // some of them.
         let read = |file: &[u8]| exif::Reader::new().read_from_container(&mut std::io::Cursor::new(file));
         let Ok(before) = read(&input) else { continue };
         n_files += 1;

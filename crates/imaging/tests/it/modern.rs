@@ -1,5 +1,5 @@
-//! HEIC, AVIF, JPEG XL and JPEG 2000: tests of features that only these formats have. Tests of all formats
-//! are in other modules.
+//! Tests of HEIC, AVIF, JPEG XL and JPEG 2000, for features that only these formats have. Tests for all
+//! formats are in other modules.
 
 mod corpus;
 mod heif_boxes;
@@ -32,8 +32,8 @@ fn encoded_images_are_decoded_to_nearly_the_same_pixels() {
             assert_eq!(sniff(&done.bytes), Some(format));
             let (width, height, result) = decoded_pixels(&done.bytes);
             assert_eq!((width, height), (97, 61), "{format:?}");
-            // Compare only pixels with an alpha above 128, because the colours of nearly transparent pixels
-            // are hardly visible.
+            // Only pixels with an alpha above 128 are compared, because the colours of nearly transparent
+            // pixels are hardly visible.
             let visible: Vec<_> = rgba(&image).into_iter().zip(result).filter(|(a, _)| a[3] > 128).collect();
             let (before, after): (Vec<_>, Vec<_>) = visible.into_iter().unzip();
             let db = psnr_db(&after, &before);
@@ -117,7 +117,7 @@ fn avif_has_no_chroma_subsampling_at_high_quality() {
 
 #[test]
 fn metadata_is_kept_only_if_requested() {
-    // An EXIF block with one entry: Artist, whose 12 bytes begin at offset 26.
+    // This EXIF block has one entry: Artist, whose value of 12 bytes begins at offset 26.
     let head = b"II*\0\x08\0\0\0\x01\0\x3b\x01\x02\0\x0c\0\0\0\x1a\0\0\0\0\0\0\0";
     let artist = b"it is there\0";
     let exif = [&head[..], artist].concat();
@@ -129,7 +129,7 @@ fn metadata_is_kept_only_if_requested() {
         plan.output.metadata = KeptMetadata::All;
         let first = run(&input, &plan).bytes;
         assert!(contains(&first), "{format:?}");
-        // The code under test must also read the metadata that it wrote.
+        // The code under test must also be able to read the metadata that it wrote.
         assert!(contains(&run(&first, &plan).bytes), "{format:?}");
     }
 }
@@ -166,7 +166,7 @@ fn image_whose_header_declares_a_size_beyond_the_limits_is_refused() {
     }
     let mut input = encoded(&photo(16, 16), Format::Jp2);
     let siz = input.windows(4).position(|window| window == b"\xff\x4f\xff\x51").unwrap();
-    // Change the header: the image and its only tile now have 28672 × 28672 pixels.
+    // The header is changed so that the image and its only tile have 28672 × 28672 pixels.
     for at in [siz + 8, siz + 24] {
         input[at..at + 8].copy_from_slice(&[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
     }
@@ -216,13 +216,13 @@ fn colours_declared_by_cicp_code_points_are_converted_to_srgb() {
     for format in [Format::Avif, Format::Heic] {
         let input = run(&png_of(&red), &at_quality(format, 95)).bytes;
         assert!(nearly_equal(&decoded_pixels(&input).2, &rgba(&red), 4), "{format:?}");
-        // If the file declares Display P3, the same values mean a more saturated red.
+        // If the file declares Display P3 instead of sRGB, the same values mean a more saturated red.
         let mut p3 = input.clone();
         heif_boxes::overwrite_box(&mut p3, b"colr", 4, &[0, 12]);
         let [r, g, ..] = decoded_pixels(&p3).2[500];
         assert!(r > 208 && g < 58, "{format:?}: {r} {g}");
-        // If the file declares PQ, a value of 60 % is brighter than in sRGB and a value of 24 % is darker, so
-        // the contrast becomes higher.
+        // If the file declares PQ instead of sRGB, a value of 60 % is brighter and a value of 24 % is darker,
+        // so the contrast becomes higher.
         let mut pq = input;
         heif_boxes::overwrite_box(&mut pq, b"colr", 6, &[0, 16]);
         let [r, g, ..] = decoded_pixels(&pq).2[500];

@@ -16,7 +16,7 @@ use pixaven_imaging::{Colorspace, Error, Format, Image, Limits, Plan, Processed,
 use crate::corpus::Corpus;
 use crate::helpers::{decode_png, decoded_pixels, encoded, photo, plan_for, psnr_db, quarters, rgba, run};
 
-/// An SVG document with this size and this content.
+/// Creates an SVG document with the given size and content.
 fn document(width: u32, height: u32, content: &str) -> Vec<u8> {
     let links = "xmlns:xlink='http://www.w3.org/1999/xlink'";
     format!(
@@ -29,7 +29,7 @@ fn try_process(input: &[u8]) -> Result<Processed, Error> {
     process(input, &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
 }
 
-/// The reported size of an SVG document whose root element has these attributes.
+/// The reported size of an SVG document whose root element has the given attributes.
 fn size(attributes: &str) -> (u32, u32) {
     let text =
         format!("<svg xmlns='http://www.w3.org/2000/svg' {attributes}><rect width='30' height='20'/></svg>");
@@ -84,7 +84,7 @@ fn svg_size_comes_from_width_height_or_view_box() {
         ("viewBox='0 0 70 35' width='140'", (140, 70)),
         ("viewBox='0 0 70 35' height='70'", (140, 70)),
         ("viewBox='0 0 70 35' width='100%' height='100%'", (70, 35)),
-        // If no attribute gives a size, the size is that of the drawn shapes.
+        // If no attribute gives a size, the size of the document is that of the drawn shapes.
         ("", (30, 20)),
     ];
     for (attributes, expected) in cases {
@@ -94,8 +94,8 @@ fn svg_size_comes_from_width_height_or_view_box() {
 
 #[test]
 fn svg_is_drawn_directly_at_the_size_of_the_output() {
-    // The lines are one output pixel apart. If the document were drawn at full size and then resampled, the
-    // lines would become gray.
+    // The lines of the drawing are one pixel of the output apart. If the document were drawn at full size and
+    // then resampled, the lines would become gray.
     let mut lines = String::new();
     (0..20).for_each(|i| write!(lines, "<rect x='{}' width='20' height='400'/>", i * 40).unwrap());
     let resize = Resize {
@@ -157,7 +157,8 @@ fn raster_image_embedded_in_an_svg_is_drawn() {
     }
 }
 
-/// Processes a document that must be drawn and give this warning. Returns its pixels.
+/// Processes a document that must be drawn and must give the warning `warning`. Returns the pixels of the
+/// document.
 fn pixels_with_warning(input: &[u8], warning: &str) -> Vec<[u8; 4]> {
     let done = try_process(input).unwrap();
     assert!(done.warnings.iter().any(|text| text.contains(warning)), "{:?}", done.warnings);

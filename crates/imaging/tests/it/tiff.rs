@@ -1,5 +1,5 @@
-//! Tests of TIFF: a file that the test builds for each sample type, layout and colour space, for alpha and
-//! for metadata.
+//! Tests of TIFF. The tests build a file for each sample type, layout and colour space, for alpha and for
+//! metadata.
 
 mod builder;
 mod compression;
@@ -19,7 +19,7 @@ fn deflate(data: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A photograph of 40 × 30 pixels.
+/// Creates a photograph of 40 × 30 pixels.
 fn small() -> Image {
     photo(40, 30)
 }
@@ -107,7 +107,7 @@ fn tiff_floats_are_scaled_so_that_their_range_is_black_to_white() {
         let file = Tiff { big_endian: true, ..Tiff::new(tags(4, 1, &[64], 1), vec![double]) };
         assert_shows(&file.with(339, &[3]), &expected, "64 bits");
     }
-    // The values 0, 0.25, 0.5, 1 and NaN as 16-bit floats.
+    // The samples are the values 0, 0.25, 0.5, 1 and NaN as 16-bit floats.
     let half = [0x0000u16, 0x3400, 0x3800, 0x3c00, 0x7e00].iter().flat_map(|v| v.to_le_bytes()).collect();
     let expected = Image::new(5, 1, Channels::Gray, vec![0, 64, 128, 255, 0]);
     assert_shows(&Tiff::new(tags(5, 1, &[16], 1), vec![half]).with(339, &[3]), &expected, "16 bits");
@@ -118,7 +118,8 @@ fn tiff_floats_are_scaled_so_that_their_range_is_black_to_white() {
     assert_shows(&stated, &Image::new(2, 1, Channels::Gray, vec![64; 2]), "stated limits");
 }
 
-/// Cuts the image into tiles of this size. The part of a tile beyond the image is filled with 0xee.
+/// Cuts the image into tiles of `width` × `height` pixels. If a tile extends beyond the image, the part of
+/// the tile outside of the image is filled with 0xee.
 fn tiles(image: &Image, width: usize, height: usize) -> Vec<Vec<u8>> {
     let (columns, n) = (image.width() as usize, image.channels().count());
     let rows = image.height() as usize;
@@ -158,7 +159,7 @@ fn large_tiff_strips_are_decoded_in_pieces() {
     let image = photo(700, 1301);
     let whole = Tiff::new(tags(700, 1301, &[8, 8, 8], 2), vec![image.data().to_vec()]);
     assert_shows(&whole, &image, "one strip");
-    // The decoder reads strips in pieces of 499 rows, so 998 rows are exactly two pieces.
+    // The decoder reads a large strip in pieces of 499 rows, so 998 rows are exactly two pieces.
     let strips = image.data().chunks(700 * 3 * 998).map(<[u8]>::to_vec).collect();
     assert_shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[998]), &image, "two strips");
     let strips = image.data().chunks(700 * 3 * 1001).map(<[u8]>::to_vec).collect();
@@ -186,7 +187,7 @@ fn tiff_of_every_photometric_interpretation_is_converted_to_rgb() {
     let cmyk = one_strip(tags(2, 1, &[8; 4], 5), &[255, 0, 0, 0, 0, 0, 0, 255]);
     assert_eq!(run(&cmyk.bytes(), &plan_for(Format::Png)).input.colorspace, Colorspace::Cmyk);
     assert_pixels(cmyk, &[[0, 255, 255, 255], [0, 0, 0, 255]], "inks");
-    // The L*a*b* values (white point D50) of sRGB red are 54.3, 80.8, 69.9.
+    // In L*a*b* with the white point D50, the red of sRGB has the values 54.3, 80.8 and 69.9.
     let lab_pixel = [138u8, 81, 70];
     assert_pixels(one_strip(tags(1, 1, &[8; 3], 8), &lab_pixel), &[[255, 0, 0, 255]], "L*a*b*");
     assert_pixels(
@@ -194,7 +195,7 @@ fn tiff_of_every_photometric_interpretation_is_converted_to_rgb() {
         &[[255, 0, 0, 255]],
         "L*a*b* as ICC has it",
     );
-    // Four luma values that share one pair of chroma values. The chroma is that of red.
+    // Four luma values share one pair of chroma values. The chroma values are those of red.
     let subsampled = one_strip(tags(2, 2, &[8; 3], 6), &[76, 76, 0, 76, 85, 255]).with(530, &[2, 2]);
     let facts = run(&subsampled.bytes(), &plan_for(Format::Png)).input;
     assert_eq!((facts.colorspace, facts.sampling.as_deref()), (Colorspace::YCbCr, Some("4:2:0")));
@@ -236,8 +237,9 @@ fn extra_samples_tag_of_a_tiff_selects_straight_premultiplied_or_no_alpha() {
 fn first_tiff_directory_that_is_not_a_thumbnail_is_decoded() {
     let thumbnail = Tiff::new(tags(2, 1, &[8], 1), vec![vec![9, 9]]).with(254, &[1]).bytes();
     let main = Tiff::new(tags(3, 1, &[8], 1), vec![vec![40, 50, 60]]);
-    // Append the second file to the first, and link the directory of the second file. The offsets in this
-    // directory must be increased, because they count from the start of the combined file.
+    // The second file is appended to the first, and the first directory links to the directory of the second
+    // file. The offsets in this directory must be increased, because they count from the start of the
+    // combined file.
     let mut both = thumbnail.clone();
     both.resize(both.len().next_multiple_of(2), 0);
     let shift = both.len() as u32;
@@ -259,7 +261,7 @@ fn first_tiff_directory_that_is_not_a_thumbnail_is_decoded() {
     assert_eq!((width, height), (3, 1));
     assert_eq!(result.iter().map(|pixel| pixel[0]).collect::<Vec<u8>>(), [40, 50, 60]);
     assert_eq!(decoded_pixels(&thumbnail).0, 2, "a reduced image is used if there is no other");
-    // If the second directory links back to the first, reading must end.
+    // If the second directory links back to the first directory, the decoder must stop reading directories.
     both[shift as usize + directory as usize + 2 + 12 * n_entries..][..4]
         .copy_from_slice(&(first as u32).to_le_bytes());
     assert_eq!(decoded_pixels(&both).0, 3);

@@ -13,12 +13,13 @@ use crate::helpers::{photo, plan_for, png_of, run};
 #[derive(Debug, PartialEq)]
 struct Video {
     size: (u32, u32),
-    /// For each frame, its start in milliseconds, and whether it is a key frame.
+    /// For each frame, the time at which the frame starts in milliseconds, and whether the frame is a key
+    /// frame.
     frames: Vec<(u64, bool)>,
     duration_ms: u64,
 }
 
-/// Splits a part of an MP4 file into its boxes: kind and content.
+/// Splits a part of an MP4 file into its boxes. Returns the kind and the content of each box.
 fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
     let mut all = Vec::new();
     while let Some((head, _)) = bytes.split_first_chunk::<8>() {
@@ -77,7 +78,7 @@ fn read_mp4(file: &[u8]) -> Video {
     Video { size: (track[22] >> 16, track[23] >> 16), frames, duration_ms: u64::from(header[7]) }
 }
 
-/// Splits a part of a WebM file into its elements: identifier and content.
+/// Splits a part of a WebM file into its elements. Returns the identifier and the content of each element.
 fn elements(mut bytes: &[u8]) -> Vec<(u32, &[u8])> {
     let mut all = Vec::new();
     while let Some(&first) = bytes.first() {
@@ -126,7 +127,8 @@ fn read_webm(file: &[u8]) -> Video {
             frames.push((start + u64::try_from(offset).unwrap(), key));
         }
     }
-    // Each index entry must point to a cluster, and the time of the entry must be that of a key frame.
+    // Each entry of the WebM index must point to a cluster, and the time of the entry must be that of a key
+    // frame.
     for (_, point) in elements(element(segment, &[0x1c53_bb6b])) {
         let time = number(element(point, &[0xb3]));
         let position = number(element(point, &[0xb7, 0xf1])) as usize;
@@ -142,7 +144,7 @@ fn read(format: Format, file: &[u8]) -> Video {
 
 const VIDEOS: [Format; 2] = [Format::Mp4, Format::Webm];
 
-/// Frames that all differ, with these delays in milliseconds.
+/// Creates frames that all differ, with the given delays in milliseconds.
 fn frames(width: u32, height: u32, delays: &[u16]) -> Vec<(Image, u16)> {
     let frame = |(i, &delay): (usize, &u16)| {
         let picture = photo(width + i as u32, height);

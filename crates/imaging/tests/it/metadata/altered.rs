@@ -1,4 +1,4 @@
-//! EXIF and XMP blocks with altered bytes.
+//! Tests with EXIF and XMP blocks in which bytes are altered.
 
 use pixaven_imaging::plan::KeptMetadata;
 use pixaven_imaging::{Format, Limits, Scratch, process};

@@ -1,18 +1,19 @@
-//! HEIF files with altered boxes: rotation, mirroring, wrong lengths and unknown codecs.
+//! Tests with HEIF files in which boxes are altered: rotation, mirroring, wrong lengths and unknown codecs.
 
 use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
 use crate::helpers::{decoded_pixels, encoded, photo, plan_for, psnr_db, quarters, rgba, run};
 use crate::orientation::stored;
 
-/// Overwrites bytes in the content of the first box of this kind. `offset` counts from the start of the
+/// Overwrites bytes in the content of the first box of the given kind. `offset` counts from the start of the
 /// content.
 pub(super) fn overwrite_box(file: &mut [u8], kind: &[u8; 4], offset: usize, bytes: &[u8]) {
     let at = file.windows(4).position(|window| window == kind).expect("the file must have the box");
     file[at + 4 + offset..][..bytes.len()].copy_from_slice(bytes);
 }
 
-/// Changes the kind of the first box `from` to `to`, and the first byte of its content to `value`.
+/// Finds the first box of the kind `from`, and changes its kind to `to` and the first byte of its content to
+/// `value`.
 fn replace_box(file: &mut [u8], from: &[u8; 4], to: &[u8; 4], value: u8) {
     overwrite_box(file, from, 0, &[value]);
     let at = file.windows(4).position(|window| window == from).expect("the file must have the box");

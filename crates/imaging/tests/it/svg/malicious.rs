@@ -1,5 +1,5 @@
-//! Malicious and malformed SVG documents: entities, references that multiply exponentially, reference cycles,
-//! and excessive sizes.
+//! Tests with malicious and malformed SVG documents: entities, references that multiply exponentially,
+//! reference cycles, and excessive sizes.
 
 use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
@@ -21,7 +21,7 @@ fn svg_with_xml_entities_is_refused() {
 
 #[test]
 fn svg_with_exponentially_many_references_is_refused() {
-    // Each level references the previous level ten times, so level 9 would draw 10⁹ shapes.
+    // Each level of the document refers to the previous level ten times, so level 9 would draw 10⁹ shapes.
     let levels = |element: fn(u32) -> String| {
         let mut content = "<g id='l0'><rect id='r' width='1' height='1'/></g>".to_owned();
         (1..10).for_each(|i| content += &element(i));

@@ -1,4 +1,5 @@
-//! Malformed TIFF files: wrong or excessive tags, missing data, decompression bombs, and altered bytes.
+//! Tests with malformed TIFF files: wrong or excessive tags, missing data, decompression bombs, and altered
+//! bytes.
 
 use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
@@ -106,7 +107,8 @@ fn truncated_and_altered_tiff_never_panics() {
     let mut scratch = Scratch::default();
     let mut state = 99u32;
     let mut random = || {
-        // The random generator of Numerical Recipes, which gives the same sequence on every machine.
+        // The linear congruential random generator of the book "Numerical Recipes", which gives the same
+        // sequence on every machine.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as usize
     };
@@ -119,8 +121,8 @@ fn truncated_and_altered_tiff_never_panics() {
         for round in 0..600 {
             let mut input = original.clone();
             for _ in 0..=random() % 3 {
-                // In every second round, alter only bytes at or after the start of the directory, because
-                // these bytes have more effect on decoding.
+                // Every second round alters only bytes at or after the start of the directory, because these
+                // bytes have more effect on decoding.
                 let from = if round % 2 == 0 { directory } else { 0 };
                 let at = from + random() % (input.len() - from);
                 input[at] = random() as u8;
