@@ -9,7 +9,8 @@ use crate::helpers::{decode_png, lossless_plan, nearly_equal, photo, plan_for, r
 
 const ANIMATED: [Format; 3] = [Format::Apng, Format::Gif, Format::Webp];
 
-/// An APNG of these frames and delays, written by the `png` crate. Each frame covers the whole canvas.
+/// Creates an APNG from frames and their delays in milliseconds, with the `png` crate. Each frame covers the
+/// whole canvas.
 pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     let first = &frames[0].0;
     let mut bytes = Vec::new();
@@ -30,7 +31,7 @@ pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     bytes
 }
 
-/// A square that moves over a background.
+/// Creates `n` frames in which a square moves over a background.
 pub(crate) fn moving_square(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
     (0..n)
         .map(|i| {
@@ -45,8 +46,8 @@ pub(crate) fn moving_square(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
 }
 
 /// The complete picture of each frame of an animation, and the frame's delay in milliseconds. The code under
-/// test converts the animation to APNG, and the `png` crate decodes the APNG. A frame of an APNG replaces a
-/// rectangle of the previous picture.
+/// test converts the animation to APNG, and the `png` crate decodes the APNG. A frame of an APNG is only a
+/// rectangle, which this function draws into the previous picture.
 pub(crate) fn decoded_frames(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
     let apng = run(input, &plan_for(Format::Apng)).bytes;
     let mut decoder = png::Decoder::new(std::io::Cursor::new(&apng));
@@ -129,7 +130,7 @@ fn animated_photographs_have_a_psnr_above_27_db_after_encoding() {
     }
 }
 
-/// Keeps the left 64 columns of the frame.
+/// Removes all columns of a frame except the left 64.
 fn left_64_columns((image, delay): (Image, u16)) -> (Image, u16) {
     let stride = image.width() as usize * 3;
     let data = image.data().chunks(stride).flat_map(|row| row[..64 * 3].to_vec()).collect();
@@ -178,8 +179,8 @@ fn conversion_of_an_animation_to_png_keeps_only_the_first_frame() {
     assert_eq!(decode_png(&done.bytes).2, rgba(&frames[0].0));
 }
 
-/// A GIF of 4 × 2 pixels whose frames are rectangles of 2 × 1 pixels. Each element of `frames` has the left
-/// edge, the upper edge, the colour index and the disposal method of a frame.
+/// Creates a GIF of 4 × 2 pixels whose frames are rectangles of 2 × 1 pixels. Each element of `frames`
+/// contains the left edge, the upper edge, the colour index and the disposal method of a frame.
 fn gif_of_rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder =

@@ -1,4 +1,4 @@
-//! Colour conversion: ICC profiles to sRGB, CMYK to RGB, and unusable profiles.
+//! Tests of the colour conversion: ICC profiles to sRGB, CMYK to RGB, and unusable profiles.
 
 use moxcms::{ColorProfile, ToneReprCurve};
 use pixaven_imaging::{Channels, Colorspace, Format, Image, Processed};

@@ -1,4 +1,5 @@
-//! Faces: detection finds them at the right positions, and crops and gravities of plans use these positions.
+//! Tests of faces: detection must find faces at the right positions, and the crops and gravities of a plan
+//! must use these positions.
 
 use pixaven_imaging::geometry::{Rect, Size, crop, resize, resolve_faces, uses_faces};
 use pixaven_imaging::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
@@ -19,7 +20,7 @@ fn portrait() -> Image {
     Image::new(width, height, Channels::Rgb, pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect())
 }
 
-/// A landscape into which the portrait is copied at these positions.
+/// Creates a landscape into which the portrait is copied at the given positions.
 fn with_faces(width: u32, height: u32, positions: &[(u32, u32)]) -> Vec<u8> {
     let (mut image, portrait) = (photo(width, height), portrait());
     for &(left, top) in positions {
@@ -121,8 +122,8 @@ fn face_gravity_keeps_the_face_in_the_output() {
         resize: Some(Resize { gravity, ..resize_to(ResizeMode::Fit, Some(400), Some(400)) }),
         ..plan_for(Format::Png)
     };
-    // Detection finds the face in the output, so the kept part contains the face. The kept part ends at the
-    // right edge of the image.
+    // Detection also finds the face in the output, so the part that the plan kept contains the face. This
+    // part ends at the right edge of the image.
     let done = kept(&fit(Gravity::Face), &file);
     assert_near(find_faces(&done.bytes)[0], moved(FACE, (180, 20)), 12);
     let ratio = with_crop(Crop::Ratio { ratio: 1.0, gravity: Gravity::Face });
@@ -131,8 +132,8 @@ fn face_gravity_keeps_the_face_in_the_output() {
     let done = kept(&with_crop(rect), &file);
     assert_eq!((done.output.width, done.output.height), (200, 200));
     assert_near(find_faces(&done.bytes)[0], FACE, 14);
-    // With one face at each end of the image, the kept part is the middle between the faces, and contains no
-    // face.
+    // If there is one face at each end of the image, the plan keeps the middle between the faces, which
+    // contains no face.
     let done = kept(&fit(Gravity::Faces), &with_faces(1600, 400, &positions));
     assert_eq!(done.faces.unwrap().len(), 2);
     assert_eq!(find_faces(&done.bytes), []);
@@ -158,7 +159,7 @@ fn resolve_faces_replaces_face_crops_and_gravities_with_coordinates() {
     let kept = crop(size, resolved_crop(ratio(Gravity::Face))).unwrap();
     assert_eq!(kept, Rect { x: 500, y: 0, width: 500, height: 500 });
 
-    // A flip changes the positions of faces, and faces outside of the crop are ignored.
+    // A flip changes the positions of faces. Faces outside of the crop are ignored.
     let flip = Some(Flip { horizontal: true, vertical: false });
     let mirrored = Plan { flip, ..with_crop(ratio(Gravity::Face)) };
     assert_eq!(

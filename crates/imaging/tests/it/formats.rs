@@ -1,5 +1,5 @@
-//! Conversions from every format to every format: the pixels are kept, and the reported information is
-//! correct.
+//! Tests that convert images from every format to every format: the pixels must be kept, and the reported
+//! information must be correct.
 
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Scratch, process, sniff};

@@ -26,7 +26,8 @@ const GRAVITIES: [Gravity; 9] = [
     Gravity::Left,
 ];
 
-/// Options of `resize` with this mode and these sides; the other options have their default values.
+/// Creates options of `resize` with the given mode, width and height. All other options have their default
+/// values.
 pub(crate) fn resize_to(mode: ResizeMode, width: Option<u32>, height: Option<u32>) -> Resize {
     Resize {
         mode,
@@ -77,7 +78,7 @@ fn resize_gives_the_documented_sizes() {
     assert_size((3000, 1), Auto, (Some(10), Some(10)), (10, 1));
     assert_size((1, 3000), Auto, (Some(10), Some(10)), (1, 10));
     assert_size((3, 2), Auto, (Some(1), Some(1)), (1, 1));
-    // A side of exactly n + ½ pixels is rounded up.
+    // If the exact length of a side is n + ½ pixels, the length is rounded up.
     assert_size((4, 10), Auto, (None, Some(5)), (2, 5));
     assert_size((2, 3), Auto, (Some(1), None), (1, 2));
 }
@@ -91,7 +92,8 @@ fn resize_without_upscale_never_enlarges_the_image() {
     assert_size_without_upscale((550, 412), Fill, (Some(1000), Some(1000)), (1000, 1000));
     assert_size_without_upscale((550, 412), Portrait, (None, Some(413)), (550, 412));
     assert_size_without_upscale((550, 412), Landscape, (Some(551), None), (550, 412));
-    // The result has the aspect ratio of the requested size, but the kept part is not enlarged.
+    // The result has the aspect ratio of the requested size, but the part of the image that is kept is not
+    // enlarged.
     assert_size_without_upscale((550, 412), Fit, (Some(1000), Some(1000)), (412, 412));
     assert_size_without_upscale((550, 412), Fit, (Some(600), Some(100)), (550, 92));
     assert_size_without_upscale((550, 412), Fit, (Some(400), Some(400)), (400, 400));
@@ -199,8 +201,8 @@ proptest! {
         let Resized { window, picture, canvas, .. } = resized;
         prop_assert!(picture.width >= 1 && picture.height >= 1);
 
-        // The source window of a plan must lie inside the input image, and the image that is resampled from
-        // it must lie inside the canvas.
+        // The window that is resampled must lie inside the input image, and the resampled image must lie
+        // inside the canvas.
         prop_assert!(window.left >= 0.0 && window.top >= 0.0 && window.width > 0.0 && window.height > 0.0);
         prop_assert!(window.left + window.width <= f64::from(width));
         prop_assert!(window.top + window.height <= f64::from(height));
@@ -222,8 +224,8 @@ proptest! {
             prop_assert!(picture.width <= width && picture.height <= height);
         }
         if options.mode != ResizeMode::Exact {
-            // The aspect ratio is kept except for rounding: the width differs by at most one pixel from the
-            // width computed from the height, or the height from that computed from the width.
+            // The aspect ratio may change only by rounding. Therefore at least one of the two sides must
+            // differ by at most one pixel from the exact length that follows from the other side.
             let follows_width = f64::from(picture.width) * window.height / window.width;
             let follows_height = f64::from(picture.height) * window.width / window.height;
             let deviation = (follows_width - f64::from(picture.height)).abs()

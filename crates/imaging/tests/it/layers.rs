@@ -1,4 +1,4 @@
-//! Tests that the modules of this crate do not depend on each other in a cycle.
+//! Tests that no modules of this crate depend on each other in a cycle.
 
 use std::path::Path;
 

@@ -29,8 +29,8 @@ const AUTO: Output = Output {
     plays: None,
 };
 
-/// An APNG whose frames show a photograph that moves sideways. Each frame lasts 100 ms, and the animation
-/// plays three times.
+/// Creates an APNG whose frames show a photograph that moves sideways. Each frame lasts 100 ms, and the
+/// animation plays three times.
 pub(crate) fn animation(n_frames: u32) -> Vec<u8> {
     let wide = photo(48 + n_frames, 32);
     let mut bytes = Vec::new();
@@ -48,8 +48,8 @@ pub(crate) fn animation(n_frames: u32) -> Vec<u8> {
     bytes
 }
 
-/// The delay of each frame in milliseconds, and the number of plays of an animation. The code under test
-/// converts the animation to APNG, and the `png` crate reads the APNG.
+/// The delay of each frame of an animation in milliseconds, and the number of times that the animation plays.
+/// The code under test converts the animation to APNG, and the `png` crate reads the APNG.
 fn times_of(file: &[u8]) -> (Vec<u32>, u32) {
     let apng = run(file, &plan(in_format(Format::Apng))).bytes;
     let mut reader = png::Decoder::new(std::io::Cursor::new(&apng)).read_info().unwrap();
@@ -138,8 +138,8 @@ fn max_bytes_applies_to_animations() {
     }
 }
 
-/// The smallest of the file sizes in these formats and qualities, in bytes. If the result is compared with
-/// `auto`, each quality must be the one that looks like the default quality of `auto`.
+/// Encodes an image with each of the given formats and qualities, and returns the size of the smallest file
+/// in bytes. For a comparison with `auto`, each quality must look like the default quality of `auto`.
 fn smallest(input: &[u8], formats: &[(Format, u8)]) -> u64 {
     let sizes = formats.iter().map(|&(format, quality)| {
         try_process(input, Output { quality: Some(quality), ..in_format(format) }).unwrap().output.bytes
