@@ -45,6 +45,6 @@ pub struct Plan {
     pub border: Option<Border>,
     /// Adds pixels on the four sides of the image.
     pub padding: Option<Padding>,
-    /// How to encode the result.
+    /// The settings with which the result is encoded.
     pub output: Output,
 }

@@ -12,7 +12,7 @@ use super::surf::{Gradients, Patch};
 /// The factor by which both sides of the image are multiplied before the image is searched again. A larger
 /// face fits into a window of constant size when the image is smaller.
 const SHRINK: f32 = 0.8;
-/// Distance between neighbouring windows, in pixels of the resized image.
+/// The distance between neighbouring windows, in pixels of the resized image in which windows are tested.
 const STEP: usize = 4;
 /// The overlap (intersection over union) above which two candidates are merged: `MERGE_BETWEEN_STAGES`
 /// applies between two stages, `MERGE_FINALLY` after the last stage.

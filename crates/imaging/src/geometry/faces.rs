@@ -1,4 +1,4 @@
-//! Replaces each crop and each gravity in a plan that refers to faces by coordinates.
+//! If a plan refers to faces in a crop or a gravity, this module replaces the reference by coordinates.
 
 use super::{Rect, Size};
 use crate::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
@@ -16,9 +16,10 @@ pub fn uses_faces(plan: &Plan) -> bool {
     crop || plan.resize.is_some_and(|resize| resize.mode == ResizeMode::Fit && is_by_faces(resize.gravity))
 }
 
-/// Replaces each crop and each gravity that refers to faces by coordinates in an image of the size `size`, to
-/// which its EXIF orientation was applied. `faces` are sorted by size, the largest first. If `faces` is
-/// empty, the coordinates are those of the centre of the image, and the second returned value is a warning.
+/// Replaces each reference to faces in the crop and the gravity of the plan by coordinates. The coordinates
+/// are those of an image of the size `size`, to which its EXIF orientation was applied. `faces` are sorted by
+/// size, the largest first. If `faces` is empty, the coordinates are those of the centre of the image, and
+/// the second returned value is a warning.
 pub fn resolve_faces(plan: &Plan, size: Size, faces: &[Rect]) -> (Plan, Option<String>) {
     let faces: Vec<Rect> =
         faces.iter().map(|&face| plan.flip.map_or(face, |flip| mirror(face, size, flip))).collect();

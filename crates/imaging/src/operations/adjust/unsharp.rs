@@ -1,7 +1,7 @@
-//! The attribute `unsharp`: sharpens the image. To each pixel it adds the difference between the pixel and a
-//! blurred copy of the image. `Y' = Y + amount · (Y − G(Y))`, where `Y` is the luma, `G` is a gaussian blur
-//! with a standard deviation of one pixel, and `amount` is 2 for a strength of 100. Only luma is sharpened,
-//! because sharpening each channel would add coloured fringes at edges.
+//! The attribute `unsharp`: sharpens the image by adding to each pixel the difference between the pixel and a
+//! blurred copy of the image. The formula is `Y' = Y + amount · (Y − G(Y))`, where `Y` is the luma, `G` is a
+//! gaussian blur with a standard deviation of one pixel, and `amount` is 2 for a strength of 100. Only luma
+//! is sharpened, because sharpening each channel would add coloured fringes at edges.
 
 use super::super::channels::is_opaque;
 use crate::{Channels, Image};
