@@ -9,8 +9,8 @@ use pixaven_imaging::plan::{
 };
 use pixaven_imaging::{Format, Limits, Plan, Scratch, sniff};
 
-/// Defines the fuzz target of a format. The target decodes only inputs that have the signature of this
-/// format.
+/// Defines the fuzz target of the format `$format`. The target decodes only inputs that have the signature of
+/// this format.
 #[macro_export]
 macro_rules! decodes {
     ($format:ident) => {
@@ -33,8 +33,8 @@ fn limits() -> Limits {
     }
 }
 
-/// Decodes an input of this format and encodes the image as PNG. Returns `Corpus::Reject` for inputs of other
-/// formats, so that the fuzzer does not keep them.
+/// Decodes an input and encodes the image as PNG. Returns `Corpus::Reject` for an input that is not in the
+/// format `format`, so that the fuzzer does not keep this input.
 pub fn decode(format: Format, input: &[u8]) -> libfuzzer_sys::Corpus {
     if sniff(input) != Some(format) {
         return libfuzzer_sys::Corpus::Reject;
@@ -105,7 +105,7 @@ fn plan(u: &mut Unstructured<'_>) -> Made<Plan> {
     })
 }
 
-/// Returns `Some` with probability 1/4, otherwise `None`.
+/// Returns `Some` with probability 1/4 and `None` with probability 3/4.
 fn some<'a, T>(
     u: &mut Unstructured<'a>,
     make: impl FnOnce(&mut Unstructured<'a>) -> Made<T>,

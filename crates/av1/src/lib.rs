@@ -1,6 +1,6 @@
 //! Encodes one image as AV1 with rav1e. The rav1e encoder is generic over the sample type, so each crate that
-//! calls rav1e compiles the encoder again. Only this crate calls rav1e. It rarely changes, so the encoder is
-//! rarely compiled.
+//! calls rav1e compiles the encoder again. Therefore only this crate calls rav1e. As the code of this crate
+//! rarely changes, the encoder is rarely compiled.
 
 use rav1e::prelude::{
     ChromaSampling, ColorDescription, ColorPrimaries, Config, Context, EncoderConfig, EncoderStatus,
@@ -11,15 +11,15 @@ use rav1e::prelude::{
 /// have either the size of the luma plane, or half its columns and rows, rounded up.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
-    /// Columns of luma, 1 to 65,535.
+    /// The number of columns of the luma plane, 1 to 65,535.
     pub width: usize,
-    /// Rows of luma, 1 to 65,535.
+    /// The number of rows of the luma plane, 1 to 65,535.
     pub height: usize,
     /// The luma plane: `width * height` samples.
     pub luma: &'a [u8],
     /// The two chroma planes (BT.601). `None` for a gray image.
     pub chroma: Option<[&'a [u8]; 2]>,
-    /// Whether chroma has half the columns and rows.
+    /// Whether the chroma planes have half the columns and rows of the luma plane.
     pub halved: bool,
 }
 
@@ -34,14 +34,14 @@ pub struct Coded {
 
 /// Encodes an image on the calling thread.
 ///
-/// `quantizer` is from 1 (best quality) to 255. A quantizer of 0 would mean lossless coding, which rav1e does
-/// not support; it is raised to 1. `speed` is from 0 (smallest file) to 10 (fastest).
+/// `quantizer` is from 1 (best quality) to 255. A quantizer of 0 is raised to 1, because 0 would mean
+/// lossless coding, which rav1e does not support. `speed` is from 0 (smallest file) to 10 (fastest).
 ///
 /// # Errors
 /// The error message of rav1e.
 ///
 /// # Panics
-/// If the length of a plane does not match the size: a bug of the caller.
+/// If the length of a plane does not match the size of the image, which is a bug of the caller.
 pub fn encode(picture: Picture<'_>, quantizer: u8, speed: u8) -> Result<Coded, String> {
     let Picture { width, height, luma, chroma, halved } = picture;
     let half = |side: usize| if halved { side.div_ceil(2) } else { side };

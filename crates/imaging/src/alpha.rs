@@ -18,7 +18,8 @@ pub(crate) fn over(from: [u8; 4], under: [u8; 4]) -> [u8; 4] {
     [mix(0), mix(1), mix(2), ((sum + 127) / 255) as u8]
 }
 
-/// Converts a pixel from premultiplied to straight alpha. A transparent pixel becomes transparent black.
+/// Converts a pixel from premultiplied to straight alpha. If the alpha of the pixel is 0, all four bytes of
+/// the result are 0.
 #[inline]
 pub(crate) fn unpremultiply([r, g, b, a]: [u8; 4]) -> [u8; 4] {
     let divided = |v: u8| match u32::from(a) {

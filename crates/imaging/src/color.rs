@@ -12,25 +12,25 @@ pub(crate) use self::cicp::cicp_profile;
 use self::profile::is_srgb;
 use crate::{Channels, Image, Scratch};
 
-/// Number of pixels that are converted at a time. This number is small enough that the bytes of these pixels
+/// The number of pixels that are converted in one step. It is small enough that the bytes of these pixels
 /// before and after the conversion fit together into the first-level cache of the processor.
 const CHUNK_PX: usize = 2048;
 
 /// The channels of a decoded pixel, before colour conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// One gray byte.
+    /// The pixel has one channel: gray.
     Gray,
-    /// Red, green, blue.
+    /// The pixel has the channels red, green and blue.
     Rgb,
-    /// Red, green, blue, straight alpha.
+    /// The pixel has the channels red, green, blue and straight alpha.
     Rgba,
-    /// Cyan, magenta, yellow, black; 0 means no ink.
+    /// The pixel has the channels cyan, magenta, yellow and black. The value 0 means no ink.
     Cmyk,
 }
 
 impl Layout {
-    /// Bytes per pixel.
+    /// The number of bytes per pixel.
     pub(crate) fn count(self) -> usize {
         match self {
             Self::Gray => 1,
@@ -40,8 +40,8 @@ impl Layout {
     }
 }
 
-/// A decoded image whose colours are not yet converted to sRGB, with `data.len() == width * height *
-/// layout.count()`.
+/// A decoded image whose colours are not yet converted to sRGB. `data` contains `width * height *
+/// layout.count()` bytes.
 #[derive(Debug)]
 pub(crate) struct Raster {
     pub(crate) width: u32,
@@ -55,7 +55,8 @@ pub(crate) struct Raster {
 pub(crate) struct ToSrgb(Conversion);
 
 enum Conversion {
-    /// The pixels are in sRGB, or their colour space is unknown and sRGB is assumed.
+    /// No conversion is necessary: the pixels are in sRGB, or their colour space is unknown and is treated as
+    /// sRGB.
     Identity,
     /// A table that maps each gray value of the file to a gray value in sRGB.
     Gray(Box<[u8; 256]>),
@@ -64,8 +65,8 @@ enum Conversion {
 }
 
 impl ToSrgb {
-    /// Prepares the conversion. A profile that cannot be used is ignored; in this case, the second value is a
-    /// warning for the caller of the API.
+    /// Prepares the conversion of pixels in `layout` from the ICC profile `profile` to sRGB. If the profile
+    /// cannot be used, it is ignored, and the second returned value is a warning for the user of the API.
     pub(crate) fn new(profile: Option<&[u8]>, layout: Layout) -> (Self, Option<String>) {
         let Some(bytes) = profile else { return (Self(Conversion::Identity), None) };
         match prepare(bytes, layout) {
@@ -114,8 +115,8 @@ fn prepare(bytes: &[u8], layout: Layout) -> Result<Conversion, String> {
         Layout::Gray => (DataColorSpace::Gray, moxcms::Layout::Gray, moxcms::Layout::Rgb),
         Layout::Rgb => (DataColorSpace::Rgb, moxcms::Layout::Rgb, moxcms::Layout::Rgb),
         Layout::Rgba => (DataColorSpace::Rgb, moxcms::Layout::Rgba, moxcms::Layout::Rgba),
-        // `moxcms` has no layout named CMYK, and uses its layout `Rgba` for every kind of pixel with four
-        // channels.
+        // The crate `moxcms` has no layout named CMYK. It uses its layout `Rgba` for every kind of pixel with
+        // four channels.
         Layout::Cmyk => (DataColorSpace::Cmyk, moxcms::Layout::Rgba, moxcms::Layout::Rgb),
     };
     if profile.color_space != space {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// Why an image could not be processed. The text of an error is for the caller of the API.
+/// The reason why an image could not be processed. The text of an error is written for the user of the API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The bytes are not an image in a format that this build reads.
+    /// The bytes are not an image, or are an image in a format that this build does not read.
     #[error("the input is not an image this server can read{}", sniffed.as_ref().map(|s| format!(": it looks like {s}")).unwrap_or_default())]
     UnknownFormat {
         /// The kind of file according to its first bytes, e.g. `a PDF document`. `None` when the kind is
@@ -17,7 +17,7 @@ pub enum Error {
     Corrupt {
         /// The name of the format in the API, e.g. `JPEG`.
         format: &'static str,
-        /// Why decoding failed: the message of the decoder.
+        /// The message of the decoder, which says why decoding failed.
         reason: String,
     },
     /// The file is valid, but uses a feature of its format that this build does not decode.
@@ -51,7 +51,7 @@ pub enum Error {
     Encode {
         /// The name of the format in the API.
         format: &'static str,
-        /// Why encoding failed: the message of the encoder.
+        /// The message of the encoder, which says why encoding failed.
         reason: String,
     },
 }

@@ -1,5 +1,5 @@
-//! Face detection: the positions of the faces in an image. Detection runs on a small gray copy. Module
-//! [`crate::geometry`] replaces the references to faces in a plan by these positions.
+//! Detects the positions of the faces in an image. Detection runs on a small gray copy of the image. If a
+//! plan refers to faces, the module [`crate::geometry`] replaces these references by the detected positions.
 //!
 //! Detection is pure arithmetic over a built-in model: the same image always gives the same faces.
 
@@ -18,21 +18,21 @@ use crate::geometry::{Rect, Size};
 use crate::plan::Kernel;
 use crate::{Channels, Image, Scratch, operations};
 
-/// Side of the smallest detectable face, in pixels of the gray copy. The model was trained with square
-/// windows of this side.
+/// The side length of the smallest detectable face, in pixels of the gray copy. The model was trained with
+/// square windows of this side length.
 const WINDOW: usize = 40;
-/// Length of the longer side of the gray copy in pixels, unless the image is very wide, very high or smaller
-/// than the copy. The side of the smallest detectable face is a sixteenth of this length.
+/// The usual length of the longer side of the gray copy, in pixels. A smaller image is not enlarged to this
+/// length, and the copy of a very wide or very high image may be longer. The side of the smallest detectable
+/// face is a sixteenth of this length.
 const COPY_PX: u32 = 640;
-/// Smallest length of the shorter side of the gray copy, in pixels. A very wide or very high image is reduced
-/// less than other images, so that its shorter side keeps this length, unless the longer side would exceed
-/// [`COPY_MAX_PX`].
+/// The smallest length of the shorter side of the gray copy, in pixels. To keep this length, a very wide or
+/// very high image is reduced less than other images, but its longer side never exceeds [`COPY_MAX_PX`].
 const COPY_SHORT_PX: u32 = 120;
-/// Largest length of the longer side of the gray copy of a very wide or very high image, in pixels.
+/// The largest length of the longer side of the gray copy of a very wide or very high image, in pixels.
 const COPY_MAX_PX: u32 = 1600;
-/// Lowest score of a face. Candidates with a lower score are dropped.
+/// The score that a candidate must reach to be returned as a face.
 const SCORE_MIN: f32 = 2.0;
-/// Maximum number of faces returned.
+/// The maximum number of faces that detection returns.
 const N_FACES_MAX: usize = 100;
 
 /// The trained model, and the patches (rectangles in the detection window) to which the model refers by
@@ -43,8 +43,8 @@ struct Trained {
 }
 
 /// Finds the faces in an image to which its EXIF orientation was already applied. Returns their rectangles,
-/// the largest face first. `full_size` is the size of the image before the decoder reduced it; the rectangles
-/// count pixels of that size.
+/// the largest face first. The rectangles are in pixels of `full_size`, the size of the image before the
+/// decoder reduced it.
 pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec<Rect> {
     static TRAINED: OnceLock<Option<Trained>> = OnceLock::new();
     let trained = TRAINED.get_or_init(|| Some(Trained { model: Model::built_in()?, patches: patches() }));
@@ -71,8 +71,8 @@ pub(crate) fn find(image: &Image, full_size: Size, scratch: &mut Scratch) -> Vec
     faces
 }
 
-/// The smallest size to which a decoder may reduce an image of `full_size`, because detection needs a gray
-/// copy of this size. Both sizes are sizes after the EXIF orientation was applied.
+/// The size of the gray copy of an image whose size is `full_size`. A decoder must not reduce the image to
+/// less than this size. Both sizes are those after the EXIF orientation was applied.
 pub(crate) fn needed_size(full_size: Size) -> Size {
     copy_size(full_size)
 }
@@ -98,7 +98,7 @@ fn clip(start: i32, length: u32, factor: f64, bound: u32) -> Option<(u32, u32)> 
 fn gray_copy(image: &Image, size: Size, scratch: &mut Scratch) -> GrayImage {
     let small = operations::reduced(image, size, Kernel::Bilinear, scratch);
     let luma = |[r, g, b]: [u8; 3]| {
-        // The luma weights of ITU-R BT.601. The model was trained with these weights.
+        // These are the luma weights of ITU-R BT.601, with which the model was trained.
         ((u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 + 500) / 1000) as u8
     };
     let data = match small.channels() {
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn built_in_model_is_complete_and_refers_only_to_existing_patches() {
+    fn built_in_face_model_is_complete_and_refers_only_to_existing_patches() {
         let model = Model::built_in().expect("the built-in model file is valid");
         let patches = patches();
         let levels: Vec<usize> = model.levels.iter().map(Vec::len).collect();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn shorter_side_of_the_gray_copy_keeps_its_minimum_unless_the_longer_side_exceeds_its_maximum() {
+    fn gray_copy_for_face_detection_respects_the_limits_of_its_side_lengths() {
         for (size, expected) in [
             ((4000, 3000), (640, 480)),
             ((300, 200), (300, 200)),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_of_a_detection_window_outside_of_the_image_are_black() {
+    fn detection_window_is_black_where_it_extends_beyond_the_image() {
         let image =
             GrayImage { width: 50, height: 45, data: (0..50 * 45).map(|i| (i % 251) as u8).collect() };
         for (x, y, side) in

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::sniff::sniff;
 pub(crate) use self::sniff::sniff_foreign;
 
-/// A file format. It is serialised as its name in API requests.
+/// A file format. It is serialised as the name of the format in API requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -66,13 +66,13 @@ struct Traits {
     written: bool,
     /// Whether a file can have transparent pixels.
     alpha: bool,
-    /// Whether the encoder of this build can write more than one frame.
+    /// Whether the encoder of this build can write more than one frame into a file.
     animated: bool,
     /// Whether the encoder of this build can write EXIF and XMP.
     metadata: bool,
 }
 
-/// The table of formats.
+/// The table with the properties of all formats.
 const fn traits(format: Format) -> Traits {
     use Format as F;
     const fn row(
@@ -94,8 +94,9 @@ const fn traits(format: Format) -> Traits {
         }
     }
     match format {
-        // Each line has four strings: name in responses, name in requests, file extension, media type. The
-        // default output format and four booleans follow: written, alpha, animated, metadata.
+        // Each line of the table begins with four strings: the name in responses, the name in requests, the
+        // file extension and the media type. The default output format and four booleans follow: `written`,
+        // `alpha`, `animated` and `metadata`.
         F::Jpeg => row(["JPEG", "jpeg", "jpg", "image/jpeg"], F::Jpeg, [true, false, false, true]),
         F::Png => row(["PNG", "png", "png", "image/png"], F::Png, [true, true, false, true]),
         F::Apng => row(["APNG", "apng", "apng", "image/apng"], F::Apng, [true, true, true, true]),
@@ -173,12 +174,12 @@ impl Format {
         traits(self).alpha
     }
 
-    /// Whether the encoder of this build for this format can write more than one frame.
+    /// Whether the encoder of this build can write more than one frame into a file of this format.
     pub fn is_animated(self) -> bool {
         traits(self).animated
     }
 
-    /// Whether the encoder of this build for this format can write EXIF and XMP.
+    /// Whether the encoder of this build can write EXIF and XMP into a file of this format.
     pub(crate) fn has_metadata(self) -> bool {
         traits(self).metadata
     }

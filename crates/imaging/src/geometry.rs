@@ -1,9 +1,9 @@
 //! Positions and sizes: the sizes, rectangles and windows that result from a [`Plan`], as pure functions of
 //! numbers. This module handles no pixels.
 //!
-//! **Rounding.** A side that is computed from another side and a ratio is the exact result, rounded to the
-//! nearest whole pixel (a half is rounded up), and at least 1. If the two margins of a centred rectangle
-//! cannot be equal, the left or upper margin is one pixel smaller than the right or lower margin.
+//! **Rounding.** If a side is computed from another side and a ratio, the exact value is rounded to the
+//! nearest whole pixel (a half is rounded up), and the result is at least 1. If the two margins of a centred
+//! rectangle cannot be equal, the left or upper margin is one pixel smaller than the right or lower margin.
 //!
 //! **Coordinates** are pixels of the image at its full size after its EXIF orientation was applied, even if
 //! the decoder delivered a reduced image.
@@ -47,9 +47,9 @@ impl Size {
 /// corner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rect {
-    /// Pixels from the left edge.
+    /// The distance of the rectangle from the left edge of the image, in pixels.
     pub x: u32,
-    /// Pixels from the upper edge.
+    /// The distance of the rectangle from the upper edge of the image, in pixels.
     pub y: u32,
     /// Width in pixels.
     pub width: u32,
@@ -66,13 +66,13 @@ impl Rect {
 
 /// The part of an image that is resampled: a rectangle whose edges may lie between pixels.
 ///
-/// All four numbers are multiples of 1/256. Therefore the sum `left + width` is exact and never exceeds the
-/// width of the image.
+/// All four fields are multiples of 1/256. Therefore the sum `left + width` has no rounding error and never
+/// exceeds the width of the image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
-    /// Pixels from the left edge.
+    /// The distance of the window from the left edge of the image, in pixels.
     pub left: f64,
-    /// Pixels from the upper edge.
+    /// The distance of the window from the upper edge of the image, in pixels.
     pub top: f64,
     /// Width in pixels, more than 0.
     pub width: f64,
@@ -86,8 +86,8 @@ impl Window {
         Self { left: 0.0, top: 0.0, width: size.width.into(), height: size.height.into() }
     }
 
-    /// Scales the window by `x` horizontally and by `y` vertically, rounds its position and size to multiples
-    /// of 1/256 pixel and keeps the window within `bounds`.
+    /// Scales the window by `x` horizontally and by `y` vertically. The position and the size of the result
+    /// are rounded to multiples of 1/256 pixel, and the result lies within `bounds`.
     pub fn stretched(self, x: f64, y: f64, bounds: Size) -> Self {
         let (left, width) = snap_to_grid(self.left * x, self.width * x, bounds.width);
         let (top, height) = snap_to_grid(self.top * y, self.height * y, bounds.height);
@@ -124,7 +124,7 @@ pub struct Stages {
 }
 
 impl Stages {
-    /// Computes the sizes for an image of `size`.
+    /// Computes the sizes after the operations of `plan` for an image of the size `size`.
     ///
     /// # Errors
     /// [`Error::Plan`] if the crop lies outside the image.
@@ -136,7 +136,7 @@ impl Stages {
         Ok(Self { cropped, resized, scaled, padded })
     }
 
-    /// Checks every size against the limits.
+    /// Checks the sizes after `resize`, `scale` and `padding` against the limits.
     ///
     /// # Errors
     /// [`Error::Limit`] for the first size that is too large.
@@ -161,13 +161,16 @@ pub fn pad(size: Size, options: Padding) -> Size {
     Size::new(add(size.width, options.left, options.right), add(size.height, options.top, options.bottom))
 }
 
-/// The smallest size to which a decoder may reduce an image of `size` without making the output of the plan
-/// less sharp: an image of this size has at least as many columns and rows as `resize`, or `scale` in a plan
-/// without `resize`, creates from it. Returns the full size if
+/// The smallest size to which a decoder may reduce an image of the size `size` without making the output of
+/// the plan less sharp. At this size, the part of the image that is resampled has at least as many columns
+/// and rows as the result of the resampling. The resampling is that of `resize`, or that of `scale` in a plan
+/// without `resize`.
 ///
-/// - the plan makes nothing smaller,
+/// Returns the full size if
+///
+/// - the plan does not make the image smaller,
 /// - the kernel is nearest neighbour, which needs the original pixels, or
-/// - the crop depends on faces, which are not known yet.
+/// - the crop depends on faces, because their positions are not known yet.
 ///
 /// # Errors
 /// [`Error::Plan`] if the crop lies outside the image.
@@ -194,9 +197,10 @@ pub fn needed_size(size: Size, plan: &Plan) -> Result<Size, Error> {
     ))
 }
 
-/// How much of the free space lies to the left of a rectangle and above it if gravity places the rectangle.
-/// The unit is half of the free space: 0, 1 or 2 halves. Faces and points count as the centre, because other
-/// code handles these gravities.
+/// When gravity places a rectangle in a larger rectangle: how many halves of the free space lie to the left
+/// of the placed rectangle (first value) and above it (second value). Each value is 0, 1 or 2. For `Face`,
+/// `Faces` and `Point` the function returns the values of the centre, because other functions handle these
+/// gravities.
 fn leading_halves(gravity: Gravity) -> (u32, u32) {
     use Gravity::{Center, Face, Faces, Point};
     let x = match gravity {
@@ -212,7 +216,8 @@ fn leading_halves(gravity: Gravity) -> (u32, u32) {
     (x, y)
 }
 
-/// The start of an interval of `length` within `0..bound` whose centre is as close as possible to `middle`.
+/// Returns the start of an interval that has the length `length` and lies within `0..bound`. The centre of
+/// the interval is as close as possible to `middle`.
 fn centred_start(middle: f64, length: f64, bound: f64) -> f64 {
     (middle - length / 2.0).clamp(0.0, (bound - length).max(0.0))
 }
@@ -242,14 +247,15 @@ fn place_by_gravity(inner: Size, outer: Size, gravity: Gravity) -> Rect {
 }
 
 /// Multiplies `value` by `numerator / denominator`. The result is rounded to the nearest integer (a half is
-/// rounded up), and at least 1.
+/// rounded up), and is at least 1.
 fn proportional(value: u32, numerator: u32, denominator: u32) -> u32 {
     let (product, denominator) = (u128::from(value) * u128::from(numerator), u128::from(denominator));
     let rounded = (2 * product + denominator) / (2 * denominator);
     u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
 }
 
-/// Rounds start and length to multiples of 1/256. The result is at least 1/256 long and within `0..=bound`.
+/// Rounds the start and the length of an interval to multiples of 1/256. The returned interval is at least
+/// 1/256 long and lies within `0..=bound`.
 fn snap_to_grid(start: f64, length: f64, bound: u32) -> (f64, f64) {
     const GRID: f64 = 256.0;
     let bound = f64::from(bound) * GRID;

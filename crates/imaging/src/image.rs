@@ -1,20 +1,21 @@
-//! Images in memory: 8-bit sRGB, rows without padding, straight alpha (not premultiplied).
+//! Images in memory. Their channels are 8-bit sRGB values, their rows have no padding, and their alpha is
+//! straight (not premultiplied).
 
 use serde::{Deserialize, Serialize};
 
 /// The layout of a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Channels {
-    /// One byte: gray.
+    /// A pixel has one byte: gray.
     Gray,
-    /// Three bytes: red, green, blue.
+    /// A pixel has three bytes: red, green and blue.
     Rgb,
-    /// Four bytes: red, green, blue, straight alpha.
+    /// A pixel has four bytes: red, green, blue and straight alpha.
     Rgba,
 }
 
 impl Channels {
-    /// Bytes per pixel.
+    /// The number of bytes per pixel.
     pub const fn count(self) -> usize {
         match self {
             Self::Gray => 1,
@@ -29,7 +30,8 @@ impl Channels {
     }
 }
 
-/// A still picture. `data.len() == width * height * channels.count()`; both sides are at least 1.
+/// A still picture. Both sides are at least 1 pixel long, and `data` contains `channels.count()` bytes for
+/// each pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     width: u32,
@@ -39,7 +41,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// Wraps a buffer of exactly `width * height * channels.count()` bytes.
+    /// Creates an image from a buffer of exactly `width * height * channels.count()` bytes.
     ///
     /// # Panics
     /// When a side is zero or the buffer has another length. Both are bugs of the caller; no input file can

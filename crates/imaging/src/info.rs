@@ -10,9 +10,9 @@ use crate::geometry::Size;
 /// How the colours of a file are stored. The value is serialised as its name in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Colorspace {
-    /// Luma and two chroma planes.
+    /// The file stores luma and two chroma channels.
     YCbCr,
-    /// Red, green, blue.
+    /// The file stores red, green and blue.
     #[serde(rename = "RGB")]
     Rgb,
     /// One channel.
@@ -20,7 +20,7 @@ pub enum Colorspace {
     /// Four inks.
     #[serde(rename = "CMYK")]
     Cmyk,
-    /// Indices into a table of colours.
+    /// The file stores indices into a table of colours.
     Palette,
 }
 
@@ -33,17 +33,18 @@ pub struct FileInfo {
     pub width: u32,
     /// Height in pixels as stored, before the EXIF orientation is applied.
     pub height: u32,
-    /// How the colours are stored.
+    /// How the colours of the file are stored.
     pub colorspace: Colorspace,
     /// Whether the file is a progressive JPEG, a PNG with Adam7 interlacing or an interlaced GIF.
     pub interlaced: bool,
     /// Chroma subsampling, e.g. `4:2:0`; absent where the format has no chroma planes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<String>,
-    /// Bits per pixel as stored.
+    /// The number of bits per pixel in the file.
     pub depth: u8,
-    /// Quality, 1–100. For an input, the quality is estimated from the file; for an output, it is the setting
-    /// of the encoder. Absent when the format has no quality or the file does not show it.
+    /// The quality, 1–100. For an input, the quality is estimated from the file; for an output, it is the
+    /// setting of the encoder. The quality is absent when the format has none or when it cannot be estimated
+    /// from the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
     /// Size of the file in bytes.

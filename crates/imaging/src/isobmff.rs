@@ -41,59 +41,59 @@ impl<'a> Iterator for Boxes<'a> {
 pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    /// Starts at the first byte of `content`.
+    /// Creates a reader that begins at the first byte of `content`.
     pub(crate) fn new(content: &'a [u8]) -> Self {
         Self(content)
     }
 
-    /// The version and the flags at the start of a "full box".
+    /// Reads the version and the flags, with which the content of a "full box" of the standard begins.
     pub(crate) fn version_and_flags(&mut self) -> Option<(u8, u32)> {
         let word = self.u32()?;
         Some(((word >> 24) as u8, word & 0x00ff_ffff))
     }
 
-    /// The next `n` bytes.
+    /// Reads the next `n` bytes.
     pub(crate) fn take(&mut self, n: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;
         Some(taken)
     }
 
-    /// The next `n` bytes, 0 to 8, as an unsigned big-endian integer.
+    /// Reads the next `n` bytes, 0 to 8, as an unsigned big-endian integer.
     pub(crate) fn uint(&mut self, n: u8) -> Option<u64> {
         let bytes = self.take(n.into())?;
         (n <= 8).then(|| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
-    /// The next byte.
+    /// Reads the next byte.
     pub(crate) fn u8(&mut self) -> Option<u8> {
         Some(self.take(1)?[0])
     }
 
-    /// The next two bytes as a big-endian integer.
+    /// Reads the next two bytes as a big-endian integer.
     pub(crate) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    /// The next four bytes as a big-endian integer.
+    /// Reads the next four bytes as a big-endian integer.
     pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// The next four bytes if `is_wide`, otherwise the next two bytes, as a big-endian integer.
+    /// Reads the next four bytes if `is_wide`, otherwise the next two bytes, as a big-endian integer.
     pub(crate) fn u32_or_u16(&mut self, is_wide: bool) -> Option<u32> {
         if is_wide { self.u32() } else { self.u16().map(u32::from) }
     }
 
-    /// The next `N` bytes.
+    /// Reads the next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*taken)
     }
 
-    /// Reads text up to the next zero byte, or up to the end of the box. The zero byte is consumed but not
-    /// returned.
+    /// Reads text up to the next zero byte, or up to the end of the box. The zero byte is skipped, but is not
+    /// part of the returned text.
     pub(crate) fn text(&mut self) -> &'a [u8] {
         let end = memchr::memchr(0, self.0).unwrap_or(self.0.len());
         let text = &self.0[..end];
@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// All bytes that were not read yet.
+    /// Returns all bytes that were not read yet.
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0
     }
@@ -125,6 +125,6 @@ pub(crate) fn brands(input: &[u8]) -> impl Iterator<Item = &[u8; 4]> {
         _ => &[],
     };
     let chunks = content.as_chunks().0;
-    // The four bytes after the major brand are a version number.
+    // The four bytes after the major brand are a version number, not a brand, and are skipped.
     chunks.iter().enumerate().filter(|&(i, _)| i != 1).map(|(_, brand)| brand)
 }

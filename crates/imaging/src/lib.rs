@@ -1,5 +1,5 @@
 //! The image processing of pixaven: takes the bytes of an image and a [`Plan`], and returns the bytes of
-//! another image with information about both.
+//! another image, together with information about both images.
 //!
 //! This crate neither does I/O nor reads a clock, the environment or a random source. Memory for pixels is
 //! allocated only after [`Limits`] allowed the size. The caller decides where the bytes come from and in

@@ -42,7 +42,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks the size and the number of frames of an input, before memory is allocated for it.
+    /// Checks the size and the number of frames of an input, before memory is allocated for the input.
     ///
     /// # Errors
     /// [`Error::Limit`] for the first limit that is exceeded.
@@ -81,7 +81,7 @@ pub(crate) struct FileBudget<'a> {
 }
 
 impl<'a> FileBudget<'a> {
-    /// Creates a budget of which nothing is used: zero parts and zero bytes of metadata.
+    /// Creates a budget from which nothing was used yet: zero parts and zero bytes of metadata.
     pub(crate) fn new(limits: &'a Limits) -> Self {
         Self { limits, n_parts: 0, metadata_bytes: 0 }
     }

@@ -33,13 +33,13 @@ use crate::{Error, Image, Limits, Plan, Scratch};
 /// Applies one operation. Does nothing when the plan does not contain the operation.
 type Operation = fn(Picture, &Plan, &Context<'_>, &mut Scratch) -> Result<Picture, Error>;
 
-/// The operations up to `resize`, in their order. For a picture that is decoded row by row, `stream` replaces
-/// these operations: it computes their geometry in advance and produces the resized picture directly from the
-/// rows.
+/// The operations up to `resize`, in the order in which they run. For a picture that is decoded row by row,
+/// the module `stream` replaces these operations: it computes their geometry in advance and produces the
+/// resized picture directly from the rows.
 const UP_TO_RESIZE: [(&str, Operation); 3] =
     [("flip", flip::run), ("crop", crop::run), ("resize", resize::run)];
 
-/// The operations that need the pixels of the resized picture, in their order.
+/// The operations that need the pixels of the resized picture, in the order in which they run.
 const AFTER_RESIZE: [(&str, Operation); 8] = [
     ("scale", scale::run),
     ("auto", enhance::run),
@@ -51,24 +51,24 @@ const AFTER_RESIZE: [(&str, Operation); 8] = [
     ("padding", padding::run),
 ];
 
-/// The arguments of the operations besides the plan.
+/// All arguments of an operation except the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// Whether the output format can store alpha. The default of `background` is transparent if the format
     /// can store alpha, else white.
     pub output_alpha: bool,
-    /// The limits, checked before anything is allocated.
+    /// The limits, which are checked before memory for pixels is allocated.
     pub limits: &'a Limits,
-    /// The full size of the picture in the file after its EXIF orientation was applied, if the decoder
-    /// delivered a smaller picture. Lengths in the plan are in pixels of this size. `None`: the decoder
+    /// If the decoder reduced the picture: the full size of the picture in the file, after its EXIF
+    /// orientation was applied. Lengths in the plan are in pixels of this size. `None` if the decoder
     /// delivered the full size.
     pub full_size: Option<Size>,
     /// The picture of [`Plan::watermark`]. It may have any size, because the operation scales it.
     pub watermark: Option<&'a Image>,
 }
 
-/// Applies all operations of the plan to an sRGB image, in the fixed order of the two lists above. The EXIF
-/// orientation of the image must already be applied.
+/// Applies all operations of the plan to an sRGB image, in the fixed order of the lists `UP_TO_RESIZE` and
+/// `AFTER_RESIZE`. The EXIF orientation of the image must already be applied.
 ///
 /// # Errors
 /// [`Error::Limit`] when the size after an operation is too large, [`Error::Plan`] when the crop lies outside
@@ -82,12 +82,12 @@ pub fn apply(
     apply_to_part(image, None, plan, context, scratch)
 }
 
-/// Does the same as [`apply`], but for an image that the decoder may have reduced. The picture fills only
-/// `part` of such an image, because a pixel in the last column or row can represent fewer pixels of the file
-/// than the other pixels do.
+/// Does the same as [`apply`], but for an image that the decoder may have reduced. If the sides of the
+/// picture in the file are not multiples of the reduction factor, the reduced picture ends within the last
+/// column or row of `image`. `part` is the rectangle in `image` that the reduced picture fills.
 ///
 /// # Errors
-/// As [`apply`].
+/// The errors of [`apply`].
 pub(crate) fn apply_to_part(
     image: Image,
     part: Option<Window>,
@@ -122,8 +122,9 @@ pub fn final_size(width: u32, height: u32, plan: &Plan) -> Result<Size, Error> {
     Ok(Stages::of(Size::new(width, height), plan)?.padded)
 }
 
-/// The smallest size to which a decoder may scale down a picture of `width` × `height` pixels (after its EXIF
-/// rotation) without lowering the quality of the plan's output; see [`crate::geometry::needed_size`].
+/// The smallest size to which a decoder may reduce a picture without lowering the quality of the plan's
+/// output; see [`crate::geometry::needed_size`]. The picture has `width` × `height` pixels after its EXIF
+/// orientation was applied.
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.

@@ -8,32 +8,36 @@ use crate::{Image, Scratch};
 /// 0x0112.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Orientation {
-    /// 1: must be shown as stored.
+    /// Value 1: the stored image is already upright.
     #[default]
     Upright,
-    /// 2: must be mirrored left to right.
+    /// Value 2: the stored image must be mirrored left to right.
     FlipHorizontal,
-    /// 3: must be rotated by 180°.
+    /// Value 3: the stored image must be rotated by 180°.
     Rotate180,
-    /// 4: must be mirrored top to bottom.
+    /// Value 4: the stored image must be mirrored top to bottom.
     FlipVertical,
-    /// 5: must be mirrored at the diagonal from the upper left to the lower right corner.
+    /// Value 5: the stored image must be mirrored at the diagonal from the upper left to the lower right
+    /// corner.
     Transpose,
-    /// 6: must be rotated clockwise by 90°.
+    /// Value 6: the stored image must be rotated clockwise by 90°.
     Rotate90,
-    /// 7: must be mirrored at the diagonal from the upper right to the lower left corner.
+    /// Value 7: the stored image must be mirrored at the diagonal from the upper right to the lower left
+    /// corner.
     Transverse,
-    /// 8: must be rotated counter-clockwise by 90°.
+    /// Value 8: the stored image must be rotated counter-clockwise by 90°.
     Rotate270,
 }
 
-/// Side in pixels of the square blocks in which an image is transposed. This number is small enough that the
-/// source pixels and the result pixels of a block fit together into the first-level cache of the processor.
+/// The side length, in pixels, of the square blocks in which an image is transposed. It is small enough that
+/// the source pixels and the result pixels of a block fit together into the first-level cache of the
+/// processor.
 const BLOCK_PX: usize = 16;
 
 impl Orientation {
-    /// Reads the tag from an EXIF block: a TIFF structure, with or without the prefix `Exif\0\0`. Returns
-    /// [`Orientation::Upright`] for an invalid block, because all viewers show such an image as stored.
+    /// Reads the orientation from an EXIF block: a TIFF structure, with or without the prefix `Exif\0\0`.
+    /// Returns [`Orientation::Upright`] for an invalid block, because all viewers show an image with an
+    /// invalid block as stored.
     pub(crate) fn from_exif(block: &[u8]) -> Self {
         let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
         Self::from_value(find_orientation_tag(tiff).unwrap_or(1).into())
@@ -65,7 +69,7 @@ impl Orientation {
     }
 
     /// Computes where the upper left part of a stored image lies after the orientation was applied to the
-    /// image. The first argument is the width and height of the part, `size` the size of the stored image.
+    /// image. `(width, height)` is the size of this part, and `size` is the size of the stored image.
     pub(crate) fn turned_part(self, (width, height): (f64, f64), size: Size) -> Window {
         let (width, height) = if self.swaps_sides() { (height, width) } else { (width, height) };
         let whole = Window::whole(self.turned(size));
@@ -144,7 +148,8 @@ fn flip_rows<const N: usize>(pixels: &mut [[u8; N]], width: usize) {
     }
 }
 
-/// The value of tag 0x0112 in the first directory of a TIFF structure. Reads only that directory.
+/// Returns the value of tag 0x0112 in the first directory of a TIFF structure. Other directories are not
+/// read.
 fn find_orientation_tag(tiff: &[u8]) -> Option<u32> {
     let big_endian = match tiff.get(..4)? {
         b"MM\0*" => true,
@@ -164,7 +169,7 @@ fn find_orientation_tag(tiff: &[u8]) -> Option<u32> {
     let first = directory.checked_add(2)?;
     let entry = (0..n_entries).map(|i| first + i * 12).find(|&at| u16_at(at) == Some(0x0112))?;
     match u16_at(entry + 2)? {
-        // EXIF requires the type SHORT, but some cameras write the type LONG.
+        // EXIF requires the type SHORT for the orientation, but some cameras write the type LONG.
         3 => u16_at(entry + 8).map(u32::from),
         4 => u32_at(entry + 8),
         _ => None,

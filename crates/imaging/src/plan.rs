@@ -1,6 +1,6 @@
 //! A [`Plan`] describes the processing of an image: it is the validated form of the operation objects of the
 //! API. Every number in a plan is within its allowed range. The server parses the JSON of a request into a
-//! plan and reports the errors in it.
+//! plan and reports errors in the JSON.
 
 mod appearance;
 mod color;
@@ -21,7 +21,7 @@ pub use crate::format::Format;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Plan {
-    /// Do not apply the EXIF orientation (`auto.orient: false`).
+    /// Whether the image stays as stored: its EXIF orientation is not applied (`auto.orient: false`).
     pub keep_orientation: bool,
     /// Mirrors the image.
     pub flip: Option<Flip>,
@@ -33,11 +33,11 @@ pub struct Plan {
     pub scale: Option<Scale>,
     /// `auto.enhance`: adjusts levels, contrast and saturation by the histogram.
     pub enhance: bool,
-    /// Changes tone and colour.
+    /// Changes tone and colour by the attributes of [`Adjust`].
     pub adjust: Option<Adjust>,
-    /// Effects, applied in the order of the fields.
+    /// Effects, which are applied in the order of the fields of [`Filter`].
     pub filter: Option<Filter>,
-    /// Draws another picture over the image. Its bytes are in [`crate::Input::watermark`].
+    /// Draws another picture over the image. The file of this picture is [`crate::Input::watermark`].
     pub watermark: Option<Watermark>,
     /// Cuts the image to a shape.
     pub mask: Option<Mask>,
@@ -45,6 +45,6 @@ pub struct Plan {
     pub border: Option<Border>,
     /// Adds pixels on the four sides of the image.
     pub padding: Option<Padding>,
-    /// How to encode the result.
+    /// The settings with which the result is encoded.
     pub output: Output,
 }

@@ -28,8 +28,8 @@ pub struct Processed {
     pub output: FileInfo,
     /// The output file.
     pub bytes: Vec<u8>,
-    /// The faces in the input after its EXIF orientation was applied, the largest face first. `None` unless
-    /// the plan asks for faces.
+    /// The faces in the input after its EXIF orientation was applied, the largest face first. `None` if the
+    /// plan does not refer to faces.
     pub faces: Option<Vec<Rect>>,
     /// Warnings about parts of the input or the plan that were ignored or replaced, as sentences for the
     /// caller of the API.
@@ -60,7 +60,7 @@ impl<'a> From<&'a Vec<u8>> for Input<'a> {
 
 /// Decodes `input`, applies `plan` and encodes the result.
 ///
-/// Deterministic: the same arguments give the same bytes, whatever `scratch` contains.
+/// The function is deterministic: the same arguments give the same bytes, whatever `scratch` contains.
 ///
 /// # Errors
 /// See [`Error`]. The limits are checked before memory for pixels is allocated.
@@ -98,7 +98,8 @@ impl<'a> Job<'a> {
         codecs::open(self.input_format, self.input.image, self.limits)
     }
 
-    /// The requested output format. `None`: the format that gives the smallest file.
+    /// The requested output format. `None` if the request leaves the choice to the encoder, which then uses
+    /// the format that gives the smallest file.
     fn output_format(&self, plan: &Plan) -> Option<Format> {
         match plan.output.format {
             TargetFormat::Default => Some(self.input_format.default_output()),
@@ -107,11 +108,12 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Whether the encoder writes each frame as soon as it arrives. Such an encoder cannot search for the
-    /// highest quality that `max_bytes` allows, because the search needs all frames several times.
+    /// Whether the encoder writes each frame as soon as the frame arrives. Such an encoder cannot search for
+    /// the highest quality that `max_bytes` allows, because the search needs all frames several times.
     fn streams(&self, plan: &Plan, header: &Header) -> bool {
         match self.output_format(plan) {
-            // For a single frame, WebP and `auto` use an encoder for still pictures.
+            // If the input has a single frame, the formats WebP and `auto` use an encoder for still pictures,
+            // which searches for the quality by itself.
             Some(Format::Webp) | None => header.info.frames > 1,
             Some(format) => format.is_animated(),
         }
@@ -141,8 +143,9 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Processes the image once, from the first frame of `decoder` on. Only encoders of still pictures take
-    /// `max_bytes` into account here, because they search for the quality by themselves.
+    /// Processes the image once, from the first frame of `decoder` on. Of the encoders, only those for still
+    /// pictures respect `max_bytes` in this function, because they search for the highest possible quality by
+    /// themselves.
     fn run(
         &self,
         plan: &Plan,
@@ -179,8 +182,8 @@ impl<'a> Job<'a> {
             KeptMetadata::Copyright | KeptMetadata::All => decoder.header().metadata.clone(),
         };
         let (mut has_metadata, mut warnings) = (false, Vec::new());
-        // The metadata state the size of the output. The size is known only after the first frame was
-        // processed, so this closure runs then.
+        // This closure runs after the first frame was processed. Only then is the size of the output known,
+        // which the metadata must contain.
         let begin = |size| {
             let changed = Changed { size, upright: !plan.keep_orientation };
             let metadata = metadata.kept(plan.output.metadata, changed, &mut warnings);
@@ -224,11 +227,12 @@ pub fn encode(image: Image, format: Format, output: &Output) -> Result<Vec<u8>, 
     Ok(encoder.finish(&mut scratch)?.bytes)
 }
 
-/// Encodes an animation that plays endlessly. `frames` yields pictures of equal size, each with its display
+/// Encodes an animation that repeats endlessly. `frames` yields pictures of equal size, each with its display
 /// time in milliseconds. At most `n_frames` frames are used.
 ///
 /// # Errors
-/// As [`encode`]; [`Error::Encode`] also when `frames` yields no frame or the format can hold only one frame.
+/// The errors of [`encode`]. [`Error::Encode`] also when `frames` yields no frame, or when the format can
+/// hold only one frame.
 pub fn encode_animation(
     frames: impl IntoIterator<Item = (Image, u32)>,
     n_frames: u32,

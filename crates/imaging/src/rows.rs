@@ -1,5 +1,5 @@
-//! A picture that is decoded row by row. When the plan only makes a picture smaller, the full-size picture is
-//! never in memory as a whole.
+//! A picture that is decoded row by row. If the plan makes the picture smaller, its rows are resampled as
+//! they arrive, so that the full-size picture is never in memory as a whole.
 
 use crate::Error;
 use crate::color::Layout;
@@ -10,7 +10,7 @@ pub(crate) trait Rows {
     /// The size of the picture.
     fn size(&self) -> Size;
 
-    /// The layout of a pixel, never [`Layout::Cmyk`].
+    /// The layout of each pixel. The layout is never [`Layout::Cmyk`].
     fn layout(&self) -> Layout;
 
     /// Fills the buffer `rows` with as many of the next rows as fit. The caller must not read more rows than

@@ -1,7 +1,8 @@
 //! Scratch memory: buffers that a worker reuses from image to image. Reuse is faster: freeing a large block
 //! of memory and allocating it again takes longer than many image operations.
 
-/// Largest number of spare buffers in the pool. No image needs more buffers at the same time.
+/// The largest number of spare buffers in the pool. The processing of one image never needs more buffers at
+/// the same time.
 const MAX_BUFFERS: usize = 6;
 
 /// Largest sum of the capacities of all spare buffers. Buffers beyond this sum are freed.
@@ -14,7 +15,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Takes a buffer of `len` bytes for a step that writes every byte. The bytes are initialised, but may
+    /// Takes a buffer of `len` bytes for a caller that writes every byte. The bytes are initialised, but may
     /// have any value.
     ///
     /// The smallest spare buffer that is large enough is taken, so that a thumbnail does not use up the
@@ -50,8 +51,8 @@ impl Scratch {
         self.spare.iter().map(Vec::capacity).sum()
     }
 
-    /// Takes the smallest spare buffer that can hold `len` bytes, with its old content truncated to `len`, or
-    /// a new empty buffer.
+    /// Takes the smallest spare buffer that can hold `len` bytes, and truncates its old content to `len`
+    /// bytes. Takes a new empty buffer if no spare buffer is large enough.
     fn take_empty(&mut self, len: usize) -> Vec<u8> {
         let fit = (0..self.spare.len())
             .filter(|&i| self.spare[i].capacity() >= len)

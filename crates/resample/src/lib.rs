@@ -1,10 +1,11 @@
 //! Resampling kernels of the crate `fast_image_resize` for the three pixel layouts of pixaven, as functions
 //! that are not generic.
 //!
-//! This is a separate crate to save compile time. The kernels are generic over views and precisions, so that
-//! each crate that uses them compiles about ten thousand functions, which takes two minutes. Only this crate
-//! compiles them, and a change of the crate `imaging` does not compile them again. The crate `imaging`
-//! decides which images are resampled; this crate only calls `fast_image_resize`.
+//! These functions are in a separate crate to save compile time. The kernels of `fast_image_resize` are
+//! generic over views and precisions, so that each crate that uses the kernels compiles about ten thousand
+//! functions, which takes two minutes. Only this crate compiles the kernels, and a change of the crate
+//! `imaging` does not compile them again. The crate `imaging` decides which images are resampled; this crate
+//! only calls `fast_image_resize`.
 
 #![forbid(unsafe_code)]
 
@@ -20,11 +21,11 @@ const CHECKED: &str = "every buffer matches its size, and every rectangle lies i
 pub struct View<'a> {
     /// The pixels: `width * height * n_channels` bytes.
     pub data: &'a [u8],
-    /// Pixels per row.
+    /// The number of pixels in each row.
     pub width: u32,
-    /// Number of rows.
+    /// The number of rows.
     pub height: u32,
-    /// Channels per pixel: 1, 3 or 4.
+    /// The number of channels of each pixel: 1, 3 or 4.
     pub n_channels: usize,
 }
 

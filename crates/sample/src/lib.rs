@@ -1,7 +1,7 @@
 //! Paints a landscape by code: mountains behind a lake at sunset.
 //!
-//! The demo, the load tools and the tests need a photograph, but the repository may not ship one. The
-//! landscape has smooth gradients, texture, hard edges and film grain at every size, so that codecs and
+//! The demo, the load tools and the tests need a photograph, but no photograph may be part of the repository.
+//! The landscape has smooth gradients, texture, hard edges and film grain at every size, so that codecs and
 //! resampling do as much work as they do for a photograph from a camera.
 //!
 //! The result is deterministic: the same size and seed give the same pixels on every machine.
@@ -14,7 +14,7 @@ use self::light::Light;
 use self::noise::{Coarse, smoothstep};
 use self::scene::{Scene, WATERLINE, glow};
 
-/// Bytes per pixel: red, green, blue.
+/// The number of bytes per pixel: one byte each for red, green and blue.
 const N_CHANNELS: usize = 3;
 
 /// The colour of dark water without a reflection, in linear light.
@@ -77,8 +77,8 @@ fn reflect(scene: &Scene, land: &[u8], water: &mut [u8], row: usize, height: u32
             value * value
         }));
 
-        // At pixels where the viewer looks steeply at the water, the water has the dark colour of its depth;
-        // at other pixels it reflects the scene. The slope of a wave changes the angle of view.
+        // At pixels where the viewer looks steeply at the water, the water has the colour of deep water; at
+        // other pixels it reflects the scene. The slope of a wave changes the angle of view.
         let mirror = (0.90 - 0.75 * depth - 0.22 * wave).clamp(0.25, 0.95);
         let path = glow((scene.x(column) - scene.sun_x()) / (0.35 + depth), 0.0, 160.0);
         let glint = path * smoothstep(0.12, 0.42, swell * 0.5 + ripple * 0.9) * smoothstep(0.0, 0.05, depth);
@@ -94,13 +94,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_seeds_give_equal_pixels() {
+    fn landscapes_with_equal_seeds_have_equal_pixels() {
         assert_eq!(landscape(64, 48, 7), landscape(64, 48, 7));
         assert_ne!(landscape(64, 48, 7), landscape(64, 48, 8));
     }
 
     #[test]
-    fn landscape_of_any_size_has_the_right_length() {
+    fn landscape_of_any_size_has_three_bytes_per_pixel() {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (550, 412), (31, 300)] {
             let pixels = landscape(width, height, 1);
             assert_eq!(pixels.len(), (width * height * 3) as usize, "{width}x{height}");

@@ -17,7 +17,8 @@ impl Light {
     }
 
     /// Converts linear light to a pixel. A tone curve darkens shadows and compresses highlights, as film
-    /// does. A gamma of 2 follows, because it is close to the curve of sRGB and needs only a square root.
+    /// does. Then a gamma of 2 is applied, because this gamma is close to the curve of sRGB and needs only a
+    /// square root.
     pub(super) fn to_pixel(self) -> [u8; 3] {
         // The array has four elements, so that all square roots and divisions of a pixel are one vector
         // instruction each.
@@ -44,8 +45,8 @@ impl Mul<f32> for Light {
     }
 }
 
-/// Adds film grain to a row of pixels. The grain is mostly luma noise and strongest in the middle tones. It
-/// differs for each pixel and each seed.
+/// Adds film grain to a row of pixels. The grain is mostly luma noise and strongest in the middle tones. The
+/// noise differs for each pixel and each seed.
 pub(super) fn grain(row: &mut [u8], row_index: u32, seed: u64) {
     let mut state = hash(seed ^ (u64::from(row_index) << 32));
     for pixel in row.as_chunks_mut::<3>().0 {

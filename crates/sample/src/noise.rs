@@ -11,7 +11,7 @@ pub(super) struct Noise {
 }
 
 impl Noise {
-    /// Creates the noise of a seed.
+    /// Creates noise from a seed. Another seed gives other noise.
     pub(super) fn new(seed: u64) -> Self {
         let mut gradients = Box::new([[0.0; 2]; SIDE * SIDE]);
         for (i, gradient) in gradients.iter_mut().enumerate() {
@@ -90,7 +90,9 @@ impl Coarse {
     }
 }
 
-/// Doubles the frequency and rotates by about 37°, so that the grid lines of the octaves do not coincide.
+/// Returns the coordinates at which the next octave is evaluated: the coordinates are multiplied by two,
+/// which doubles the frequency, rotated by about 37° and shifted, so that the grid lines of the octaves do
+/// not coincide.
 fn turned(x: f32, y: f32) -> (f32, f32) {
     (1.6 * x - 1.2 * y + 17.3, 1.2 * x + 1.6 * y + 5.7)
 }

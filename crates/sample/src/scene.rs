@@ -10,7 +10,7 @@ use super::noise::{Coarse, Noise, hash, lerp, smoothstep, unit};
 /// The `y` at which the land meets the lake.
 pub(super) const WATERLINE: f32 = 0.61;
 
-/// The `y` of the sun. Its `x` is about a third of the width.
+/// The `y` of the sun. The `x` of the sun is about a third of the width of the picture.
 const SUN_Y: f32 = 0.36;
 
 /// The colour of haze near the horizon.
@@ -18,17 +18,18 @@ const HAZE: Light = Light([0.86, 0.60, 0.46]);
 /// The colour of sunlight.
 const SUNLIGHT: Light = Light([1.55, 1.08, 0.66]);
 
-/// A mountain range or a line of trees.
+/// A ridge of the scene: a mountain range or a line of trees.
 struct Ridge {
     /// The `y` of the upper edge of the ridge, for every column.
     crest: Vec<f32>,
-    /// The colour in sunlight.
+    /// The colour of the ridge in sunlight.
     lit: Light,
-    /// The colour in shade.
+    /// The colour of the ridge in shade.
     shaded: Light,
     /// The fraction of the ridge's colour that haze replaces, 0–1.
     haze: f32,
-    /// Frequency of the texture, in features per unit. Trees have a higher frequency than rock.
+    /// The frequency of the texture, in features per height of the picture. Trees have a higher frequency
+    /// than rock.
     frequency: f32,
     /// The `y` above which the ridge has snow, except on steep rock. With 0, the ridge has no snow.
     snowline: f32,
@@ -56,7 +57,7 @@ pub(super) struct CloudRow {
 }
 
 impl Scene {
-    /// Creates the scene from a seed, for a picture of this size in pixels.
+    /// Creates the scene from a seed, for a picture of `width` × `height` pixels.
     pub(super) fn new(width: u32, height: u32, seed: u64) -> Self {
         let height = height as f32;
         let pixel = 1.0 / height;
@@ -91,7 +92,8 @@ impl Scene {
         (column as f32 + 0.5) * self.pixel
     }
 
-    /// The distance in columns at which smooth values are computed. The distance is 1 in a small picture.
+    /// The distance, in columns, between two columns at which the values of a smooth function are computed.
+    /// The distance is 1 in a small picture.
     pub(super) fn step(&self) -> usize {
         (self.height as usize / 750).clamp(1, 8)
     }

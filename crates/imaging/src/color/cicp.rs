@@ -3,22 +3,23 @@
 use moxcms::TransferCharacteristics;
 use moxcms::{CicpColorPrimaries, CicpProfile, ColorProfile, MatrixCoefficients, ToneReprCurve};
 
-/// Luminance of reference white in HDR video, in cd/m² (ITU-R BT.2408). This luminance becomes white in sRGB.
+/// The luminance of reference white in HDR video, in cd/m² (ITU-R BT.2408). The tone curve computes with
+/// luminances that are divided by this value.
 const WHITE: f64 = 203.0;
 
-/// The luminance in cd/m² that becomes the brightest value. Brighter light becomes white, too. Most HDR
+/// The peak luminance, in cd/m². This luminance and every higher luminance become white in sRGB. Most HDR
 /// images are graded for this peak.
 const PEAK: f64 = 1000.0;
 
-/// The knee of the tone curve: the part of the output range, from 0 to this value, in which luminance is not
-/// compressed. All higher luminances are compressed into the part above it.
+/// The knee of the tone curve, as a multiple of reference white. Luminances up to the knee stay unchanged.
+/// Luminances from the knee to [`PEAK`] are compressed into the range from the knee to 1.
 const KNEE: f64 = 0.7;
 
 /// Number of samples in a tone curve.
 const N_SAMPLES: u32 = 1024;
 
-/// An ICC profile for the code points of the primaries and of the transfer function. Unknown code points are
-/// treated as those of sRGB. `None` if both are those of sRGB.
+/// Returns an ICC profile for the code points of the primaries and of the transfer function. An unknown code
+/// point is treated as that of sRGB. `None` if both code points are those of sRGB.
 ///
 /// The transfer functions of television (1, 6, 11, 12, 14, 15) are treated as the transfer function of sRGB,
 /// because many programs write these code points by default into files whose values are sRGB. PQ (16) and HLG
@@ -64,7 +65,8 @@ pub(crate) fn cicp_profile(primaries: u16, transfer: u16) -> Option<Vec<u8>> {
         profile.green_trc = Some(table.clone());
         profile.blue_trc = Some(table);
     }
-    // Remove the code points from the profile, because readers would use them instead of the curves.
+    // Remove the code points from the profile, because readers of the profile would use the code points
+    // instead of the curves.
     profile.cicp = None;
     profile.encode().ok()
 }
@@ -84,14 +86,14 @@ fn from_hlg(value: f64) -> f64 {
     1000.0 * scene.powf(1.2)
 }
 
-/// Compresses a luminance so that [`PEAK`] becomes 1. `light` is the luminance divided by that of reference
-/// white.
+/// Compresses a luminance so that [`PEAK`] becomes 1. `light` is the luminance divided by the luminance of
+/// reference white.
 fn compress(light: f64) -> f64 {
     if light <= KNEE {
         return light;
     }
     let (above, range) = ((light - KNEE) / (1.0 - KNEE), (PEAK / WHITE - KNEE) / (1.0 - KNEE));
-    // The extended tone curve of Reinhard et al. (2002). Its slope at the knee is 1, so that it continues the
-    // linear part smoothly.
+    // This is the extended tone curve of Reinhard et al. (2002). Its slope at the knee is 1, so that it
+    // continues the linear part of the curve smoothly.
     KNEE + (1.0 - KNEE) * (above * (1.0 + above / (range * range)) / (1.0 + above)).min(1.0)
 }

@@ -3,13 +3,15 @@
 
 use moxcms::{ColorProfile, ToneReprCurve};
 
-/// Maximum difference of a colorant coordinate from that of sRGB. Profiles with the name sRGB differ by up to
-/// 0.0007; Display P3, the most similar other colour space, differs by 0.08.
+/// The largest difference between a colorant coordinate of a profile and that of sRGB at which the profile
+/// still counts as sRGB. Profiles with the name sRGB differ by up to 0.0007. Display P3, the most similar
+/// other colour space, differs by 0.08.
 const MAX_COLORANT_DIFFERENCE: f64 = 0.002;
 
-/// Maximum difference of a tone curve from that of sRGB, in linear light from 0 to 1. In linear light, half
-/// of an 8-bit level is 0.00015 for dark values and 0.0045 for bright values. The curve of gamma 2.2 differs
-/// from that of sRGB by 0.007.
+/// The largest difference between a tone curve of a profile and that of sRGB at which the profile still
+/// counts as sRGB. The difference is measured in linear light from 0 to 1, where half of an 8-bit level is
+/// 0.00015 for dark values and 0.0045 for bright values. The curve of gamma 2.2 differs from that of sRGB by
+/// 0.007.
 const MAX_CURVE_DIFFERENCE: f64 = 0.002;
 
 /// The X, Y, Z coordinates of red, green and blue of sRGB, adapted to D50 (IEC 61966-2-1, Bradford transform

@@ -1,32 +1,34 @@
-//! The fast classifiers of the detector, and the features that they read: locally assembled binary (LAB)
-//! features, computed once for every position of an image. The method is described in Yan, Shan, Chen and
-//! Gao, "Locally Assembled Binary (LAB) Feature with Feature-centric Cascade for Fast and Accurate Face
-//! Detection", CVPR 2008.
+//! The fast classifiers of the face detector, and the features from which they compute a score: locally
+//! assembled binary (LAB) features, computed once for every position of an image. The method is described in
+//! Yan, Shan, Chen and Gao, "Locally Assembled Binary (LAB) Feature with Feature-centric Cascade for Fast and
+//! Accurate Face Detection", CVPR 2008.
 
 use super::WINDOW;
 use super::gray_image::GrayImage;
 use super::model::BoostedClassifier;
 
-/// Side of a block, in pixels. A feature compares nine blocks (3 × 3).
+/// The side length of a block, in pixels. A feature compares the brightness of nine blocks in three rows of
+/// three.
 const BLOCK: usize = 3;
-/// Number of features whose weights are added to the score between two comparisons with a threshold.
+/// The number of features after which the score of a window is compared with a threshold again.
 const CHECK_INTERVAL: usize = 10;
-/// Minimum contrast of a window: the standard deviation of its values. A window with less contrast contains
-/// no face.
+/// The minimum contrast of a window, measured as the standard deviation of its pixel values. A window with
+/// less contrast is rejected.
 const DEVIATION_MIN: f64 = 10.0;
 
-/// The data of every position of an image: the feature whose nine blocks have their upper left corner there,
-/// and the sums from which the contrast of a window is computed.
+/// The data of every position of an image: the feature whose group of nine blocks has its upper left corner
+/// at the position, and the sums from which the contrast of a window is computed.
 pub(super) struct FeatureMap {
     width: usize,
     patterns: Vec<u8>,
-    /// For each position, the sum of all values above and to the left of it, and the sum of their squares.
-    /// The row and the column of the position itself are not included. Each row has `width + 1` entries.
+    /// For each position, the sum of the values of all pixels above and to the left of the position, and the
+    /// sum of the squares of these values. The row and the column of the position itself are not included.
+    /// Each row has `width + 1` entries.
     sums: Vec<[u64; 2]>,
 }
 
 impl FeatureMap {
-    /// Computes the features of an image. Both sides must be at least [`WINDOW`].
+    /// Computes the features of an image. Both sides of the image must be at least [`WINDOW`] pixels long.
     pub(super) fn new(image: &GrayImage) -> Self {
         Self { width: image.width, patterns: patterns(image), sums: sums(image) }
     }
@@ -59,9 +61,9 @@ impl FeatureMap {
     }
 }
 
-/// The feature of each position: one bit for each of the eight outer blocks, which is set if the middle block
-/// is at least as bright as the outer block. Positions at which the nine blocks would extend beyond the image
-/// keep 0; no window uses them.
+/// The feature of each position, with one bit for each of the eight outer blocks. A bit is set if the middle
+/// block is at least as bright as the outer block. At positions where the nine blocks would extend beyond the
+/// image, the feature stays 0; no window uses these positions.
 fn patterns(image: &GrayImage) -> Vec<u8> {
     let width = image.width;
     let blocks = block_sums(image);
@@ -79,8 +81,8 @@ fn patterns(image: &GrayImage) -> Vec<u8> {
     patterns
 }
 
-/// For each position, the sum of the block whose upper left corner is there. Positions at which the block
-/// would extend beyond the image have no valid sum.
+/// For each position, the sum of the values of the block whose upper left corner is at the position.
+/// Positions at which the block would extend beyond the image have no valid sum.
 fn block_sums(image: &GrayImage) -> Vec<u16> {
     let width = image.width;
     let mut rows = vec![0; image.data.len()];
@@ -99,8 +101,8 @@ fn block_sums(image: &GrayImage) -> Vec<u16> {
     blocks
 }
 
-/// The integral sums of the values and of their squares, in the layout that the fields of [`FeatureMap`]
-/// describe.
+/// The integral sums of the pixel values and of their squares, in the layout of the field `sums` of
+/// [`FeatureMap`].
 fn sums(image: &GrayImage) -> Vec<[u64; 2]> {
     let stride = image.width + 1;
     let mut sums = vec![[0; 2]; stride * (image.height + 1)];

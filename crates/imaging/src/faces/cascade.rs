@@ -1,7 +1,7 @@
-//! The detection cascade: fast classifiers test every window at every size, and slower, more exact stages
-//! test the windows that passed. The method is described in Wu, Kan, He, Shan and Chen, "Funnel-structured
-//! cascade for multi-view face detection with alignment-awareness", Neurocomputing 221, 2017. This
-//! implementation never reads pixels outside of the image.
+//! The cascade of the face detector: fast classifiers test square windows of every size at every position,
+//! and slower, more exact stages test the windows that passed. The method is described in Wu, Kan, He, Shan
+//! and Chen, "Funnel-structured cascade for multi-view face detection with alignment-awareness",
+//! Neurocomputing 221, 2017. This implementation never reads pixels outside of the image.
 
 use super::WINDOW;
 use super::binary_features::FeatureMap;
@@ -9,16 +9,17 @@ use super::gray_image::GrayImage;
 use super::model::{Branch, Model, Perceptron};
 use super::surf::{Gradients, Patch};
 
-/// Factor by which the image is made smaller between two searches.
+/// The factor by which both sides of the image are multiplied before the image is searched again. A larger
+/// face fits into a window of constant size when the image is smaller.
 const SHRINK: f32 = 0.8;
-/// Distance between neighbouring windows, in pixels of the resized image.
+/// The distance between neighbouring windows, in pixels of the resized image in which windows are tested.
 const STEP: usize = 4;
-/// Two candidates are merged if their overlap (intersection over union) exceeds the threshold. The first
-/// constant is the threshold between two stages, the second that after the last stage.
+/// The overlap (intersection over union) above which two candidates are merged: `MERGE_BETWEEN_STAGES`
+/// applies between two stages, `MERGE_FINALLY` after the last stage.
 const MERGE_BETWEEN_STAGES: f32 = 0.8;
 const MERGE_FINALLY: f32 = 0.3;
-/// Maximum number of candidates that the later stages test. Only those with the highest scores are kept, to
-/// limit the time. Usual photographs have fewer candidates than this maximum.
+/// The maximum number of candidates that the later stages test. Only the candidates with the highest scores
+/// are kept, to limit the computing time. Usual photographs have fewer candidates than this maximum.
 const N_CANDIDATES_MAX: usize = 4_000;
 
 /// A square that may contain a face, in pixels of the image. The square may extend beyond the image.
@@ -27,11 +28,13 @@ pub(super) struct Candidate {
     pub(super) x: i32,
     pub(super) y: i32,
     pub(super) side: u32,
-    /// Confidence that the square contains a face, without a unit. Merging candidates adds their scores.
+    /// The confidence that the square contains a face, as a number without a unit. When candidates are
+    /// merged, their scores are added.
     pub(super) score: f32,
 }
 
-/// Runs all levels of the cascade. Both sides of the image must be at least [`WINDOW`] pixels long.
+/// Runs all levels of the cascade, and returns the candidates that passed the last level. Both sides of the
+/// image must be at least [`WINDOW`] pixels long.
 pub(super) fn run(image: &GrayImage, model: &Model, patches: &[Patch]) -> Vec<Candidate> {
     let mut candidates: Vec<Vec<Candidate>> = scan_windows(image, model)
         .into_iter()
@@ -74,7 +77,7 @@ fn scan_windows(image: &GrayImage, model: &Model) -> Vec<Vec<Candidate>> {
     }
 }
 
-/// Runs all stages of a branch and returns the candidates that passed all of them.
+/// Runs all stages of a branch of the cascade, and returns the candidates that passed all of these stages.
 fn run_branch(
     branch: &Branch,
     mut candidates: Vec<Candidate>,
@@ -123,8 +126,8 @@ fn run_stage(
     })
 }
 
-/// Merges candidates that overlap. Of each group the candidate with the highest score is kept, and its score
-/// becomes the sum of the scores of the group.
+/// Merges candidates that overlap. Of each group of overlapping candidates, the candidate with the highest
+/// score is kept, and its score becomes the sum of the scores in the group.
 fn merge_overlapping(mut candidates: Vec<Candidate>, min_overlap: f32) -> Vec<Candidate> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(N_CANDIDATES_MAX);

@@ -51,8 +51,8 @@ impl GrayImage {
     }
 }
 
-/// For each of the `to` output pixels: the first of the two source pixels from which it is interpolated, and
-/// the weight of the second source pixel (0–1).
+/// For each of the `to` output pixels: the first of the two source pixels between which the output pixel is
+/// interpolated, and the weight of the second source pixel (0–1).
 fn taps(from: usize, to: usize) -> Vec<(usize, f32)> {
     let step = from as f64 / to as f64;
     let tap = |i: usize| {

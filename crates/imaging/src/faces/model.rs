@@ -1,9 +1,10 @@
-//! The trained model: a cascade of classifiers, read once from a built-in file.
+//! The trained model of the face detector: a cascade of classifiers, read once from a built-in file.
 //!
 //! `seeta_fd_frontal_v1.0.bin` is the model of the SeetaFace engine (BSD-2-Clause, see `LICENSE-seetaface`).
 //! The numbers in the file are little-endian. The file contains levels, and each level contains branches. A
-//! branch has a list of stages: boosted classifiers in the first level, perceptrons in later levels. It also
-//! has a list of the branches of the previous level whose candidates it tests.
+//! branch has a list of stages: boosted classifiers in the first level, perceptrons in later levels. A branch
+//! also has a list of branches of the previous level; it tests only the candidates that passed one of these
+//! branches.
 
 /// The content of the model file.
 const BYTES: &[u8] = include_bytes!("seeta_fd_frontal_v1.0.bin");
@@ -15,14 +16,16 @@ pub(super) struct Model {
     pub(super) levels: Vec<Vec<Branch>>,
 }
 
-/// A branch of a later level.
+/// A branch of the cascade in the second level or a later level.
 pub(super) struct Branch {
     pub(super) stages: Vec<Perceptron>,
-    /// Indices of the branches of the previous level. This branch tests the candidates that passed them.
+    /// The indices of branches of the previous level. This branch tests the candidates that passed one of
+    /// these branches.
     pub(super) sources: Vec<usize>,
 }
 
-/// A boosted classifier: it adds up the weights of its features. The test ends as soon as the sum is too low.
+/// A boosted classifier, which adds up the weights of its features. It rejects a window as soon as the sum is
+/// too low.
 pub(super) struct BoostedClassifier {
     pub(super) features: Vec<Feature>,
 }
@@ -43,7 +46,8 @@ pub(super) struct Perceptron {
     /// Indices of the patches whose features are the inputs.
     pub(super) patches: Vec<usize>,
     pub(super) threshold: f32,
-    /// The activation function of the last layer is the sigmoid, that of the other layers is the rectifier.
+    /// The layers in the order of evaluation. The activation function of the last layer is the sigmoid, that
+    /// of all other layers is the rectifier.
     pub(super) layers: Vec<Layer>,
 }
 
@@ -75,7 +79,7 @@ impl Model {
                         _ => return None,
                     }
                 }
-                // A branch without sources can have a negative count in the file.
+                // For a branch without sources, the file can contain a negative number of sources.
                 let n_sources = reader.int()?.max(0);
                 let sources = (0..n_sources).map(|_| reader.count()).collect::<Option<_>>()?;
                 branches.push(Branch { stages, sources });

@@ -1,17 +1,20 @@
-//! The later stages of the detector: small neural networks, whose inputs are sums of gradients in patches of
-//! the window. The sums resemble the image features SURF (Bay, Ess, Tuytelaars and Van Gool, 2008; Li and
-//! Zhang, "Learning SURF Cascade for Fast and Accurate Object Detection", CVPR 2013).
+//! The later stages of the face detector: small neural networks, whose inputs are sums of gradients in
+//! patches (rectangles) of the detection window. The sums resemble the image features SURF (Bay, Ess,
+//! Tuytelaars and Van Gool, 2008; Li and Zhang, "Learning SURF Cascade for Fast and Accurate Object
+//! Detection", CVPR 2013).
 
 use super::WINDOW;
 use super::model::{Layer, Perceptron};
 
-/// Number of sums for each cell of a patch. The horizontal gradient dx and its magnitude are summed
-/// separately for pixels with dy < 0 and with dy ≥ 0, and dy and its magnitude are summed separately for
-/// pixels with dx < 0 and with dx ≥ 0.
+/// The number of sums for each cell of a patch. Four quantities are summed: the horizontal gradient `dx`, its
+/// magnitude, the vertical gradient `dy` and its magnitude. Each quantity has two sums: the sums of `dx` and
+/// its magnitude distinguish pixels with `dy < 0` and `dy ≥ 0`, and the sums of `dy` and its magnitude
+/// distinguish pixels with `dx < 0` and `dx ≥ 0`.
 const N_SUMS: usize = 8;
 /// Number of features of a patch, which has two rows of two cells.
 const N_FEATURES: usize = 4 * N_SUMS;
-/// Smallest side of a patch, and the distance between neighbouring patches of the same size, in pixels.
+/// The smallest side length of a patch (`PATCH_MIN`), and the distance between neighbouring patches of the
+/// same size (`PATCH_STEP`), in pixels.
 const PATCH_MIN: usize = 16;
 const PATCH_STEP: usize = 16;
 /// The shapes of patches, as ratios of width to height.
@@ -26,7 +29,7 @@ pub(super) struct Patch {
     height: usize,
 }
 
-/// All patches, in the order of the numbers that the model gives them.
+/// Returns all patches. The model refers to a patch by its index in this list.
 pub(super) fn patches() -> Vec<Patch> {
     let mut patches = Vec::new();
     for (across, down) in SHAPES {
@@ -45,8 +48,8 @@ pub(super) fn patches() -> Vec<Patch> {
     patches
 }
 
-/// Integral image of the gradients of one window: for each position, the sums over all pixels above and to
-/// the left of it. The row and the column of the position itself are not included.
+/// The integral image of the gradients of one window: for each position, the sums over all pixels above and
+/// to the left of the position. The row and the column of the position itself are not included.
 pub(super) struct Gradients {
     sums: Vec<[i32; N_SUMS]>,
 }
@@ -106,8 +109,8 @@ impl Gradients {
     }
 }
 
-/// Twice the slope at a position. It is computed from the neighbours on both sides. At an edge it is computed
-/// from the value at the position and the only neighbour.
+/// Twice the slope of the values at a position: the difference between the values of both neighbours. At an
+/// edge, the result is twice the difference between the value at the position and that of the only neighbour.
 fn doubled_slope(at: usize, value: impl Fn(usize) -> i32) -> i32 {
     match at {
         0 => 2 * (value(1) - value(0)),
@@ -121,11 +124,11 @@ fn doubled_slope(at: usize, value: impl Fn(usize) -> i32) -> i32 {
 pub(super) struct Detection {
     /// Confidence, 0–1.
     pub(super) score: f32,
-    /// Offset of the face from the window, to the right (`x`) and down (`y`), divided by the side of the
-    /// window. From −1 to 1.
+    /// The offset of the face from the window, to the right (`x`) and down (`y`), divided by the side of the
+    /// window. Both values are from −1 to 1.
     pub(super) x: f32,
     pub(super) y: f32,
-    /// Side of the face, divided by the side of the window. From 0 to 2.
+    /// The side of the face, divided by the side of the window. The value is from 0 to 2.
     pub(super) size: f32,
 }
 
@@ -152,7 +155,8 @@ impl Layer {
     }
 }
 
-/// The inner product. Eight partial sums are computed in parallel, so that the compiler vectorises the loop.
+/// The inner product of `a` and `b`. Eight partial sums are computed in parallel, so that the compiler
+/// vectorises the loop.
 fn inner_product(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;
     let (a, a_rest) = a.as_chunks::<LANES>();

@@ -66,9 +66,9 @@ fn is_icon(input: &[u8]) -> bool {
 
 /// Recognises HEIF by the brands in its `ftyp` box.
 ///
-/// The brands `mif1`, `mif2` and `msf1` do not name the coding of the pictures. A file with only these brands
-/// is recognised as HEIC. The result only affects the name of the format, because the decoder uses the type
-/// of each item in the file.
+/// The brands `mif1`, `mif2` and `msf1` do not say how the pictures are coded. A file with only these brands
+/// is recognised as HEIC. This choice only affects the reported name of the format, because the decoder uses
+/// the type of each item in the file.
 fn heif_format(input: &[u8]) -> Option<Format> {
     let mut general = false;
     for brand in isobmff::brands(input) {

@@ -8,8 +8,8 @@ use flate2::read::GzDecoder;
 use super::signature::GZIP;
 use super::xml_prolog;
 
-/// The number of bytes that are decompressed or decoded at most to find the root element. A text in UTF-8
-/// without compression is searched without a limit.
+/// The largest number of bytes that are decompressed, or decoded from UTF-16, to find the root element.
+/// Uncompressed text in UTF-8 is searched without a limit.
 const SNIFFED_BYTES: u64 = 4 << 10;
 
 /// Whether `input` begins like a file whose root element is `svg`, compressed or not.
@@ -27,8 +27,8 @@ pub(super) fn is_svg(input: &[u8]) -> bool {
     }
 }
 
-/// Decodes UTF-16 that begins with a byte order mark; `None` without the mark. An invalid code unit becomes
-/// U+FFFD.
+/// Decodes UTF-16 that begins with a byte order mark. Returns `None` if the mark is missing. An invalid code
+/// unit becomes U+FFFD.
 pub(crate) fn from_utf16(bytes: &[u8]) -> Option<String> {
     let (unit, rest): (fn([u8; 2]) -> u16, _) = match bytes {
         [0xfe, 0xff, rest @ ..] => (u16::from_be_bytes, rest),

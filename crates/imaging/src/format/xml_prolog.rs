@@ -2,16 +2,17 @@
 //! the root element and declarations in the document type. This code does not check the syntax; the XML
 //! parser refuses malformed documents later.
 
-/// The properties of a prolog.
+/// The properties of an XML prolog.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Prolog<'a> {
-    /// The name of the root element without its prefix; empty when there is no root element.
+    /// The name of the root element without its namespace prefix. The name is empty when the document has no
+    /// root element.
     pub(crate) root: &'a [u8],
     /// Whether the document type contains declarations, for example of entities.
     pub(crate) declares: bool,
 }
 
-/// Reads the prolog of a document.
+/// Reads the prolog of an XML document.
 pub(crate) fn read(text: &[u8]) -> Prolog<'_> {
     let mut prolog = Prolog::default();
     let mut rest = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -34,12 +35,12 @@ pub(crate) fn read(text: &[u8]) -> Prolog<'_> {
     }
 }
 
-/// The text after the first occurrence of `end`.
+/// Returns the text after the first occurrence of `end` in `text`.
 fn after<'a>(text: &'a [u8], end: &[u8]) -> Option<&'a [u8]> {
     memchr::memmem::find(text, end).map(|at| &text[at + end.len()..])
 }
 
-/// The text after the keyword `DOCTYPE`; `None` when the text begins with something else.
+/// Returns the text after the keyword `DOCTYPE`, or `None` when the text does not begin with this keyword.
 fn strip_doctype(text: &[u8]) -> Option<&[u8]> {
     const DOCTYPE: &[u8] = b"<!DOCTYPE";
     let (head, rest) = text.split_at_checked(DOCTYPE.len())?;
@@ -64,7 +65,7 @@ fn document_type(text: &[u8]) -> (bool, Option<&[u8]>) {
     (declares, None)
 }
 
-/// The name of a tag without its prefix.
+/// The name of an XML tag without its namespace prefix.
 fn local_name(tag: &[u8]) -> &[u8] {
     let is_end = |&byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'<');
     let name = &tag[..tag.iter().position(is_end).unwrap_or(tag.len())];
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_element_is_found_after_the_xml_declaration_comments_and_the_document_type() {
+    fn root_element_is_found_after_xml_declaration_comments_and_document_type() {
         let cases: [(&str, &str, bool); 10] = [
             ("<svg>", "svg", false),
             ("\u{feff}  <?xml version='1.0'?>\n<!-- a > b --> <svg/>", "svg", false),

@@ -1,12 +1,13 @@
-//! The rectangle that `crop` keeps.
+//! Computes the rectangle of an image that the operation `crop` keeps.
 
 use super::{Rect, Size, place_by_gravity};
 use crate::Error;
 use crate::plan::{Crop, CropAt, Gravity};
 
-/// The rectangle to keep, always inside the image. A rectangle that is larger than the image or extends
-/// beyond it is clipped. A crop to the faces gives the largest square in the centre, as for an image without
-/// faces, because the caller must first replace such a crop by means of [`super::resolve_faces`].
+/// Computes the rectangle to keep, which always lies inside the image. A requested rectangle that is larger
+/// than the image or extends beyond it is clipped. For a crop to the faces, the caller must first call
+/// [`super::resolve_faces`]. If a crop still refers to faces, the result is the largest square in the centre,
+/// as for an image without faces.
 ///
 /// # Errors
 /// [`Error::Plan`] if a rectangle at `x`, `y` has no pixel in common with the image.
@@ -29,8 +30,8 @@ pub fn crop(size: Size, options: Crop) -> Result<Rect, Error> {
     }
 }
 
-/// The length of the part of `start..start + length` that lies before `bound`, at least 1. An error if
-/// `start` is not less than `bound`.
+/// Clips the interval `start..start + length` at `bound`, and returns the length of the clipped interval,
+/// which is at least 1. Returns an error if `start` is not less than `bound`.
 fn clip(attribute: &str, side: &str, start: u32, length: u32, bound: u32) -> Result<u32, Error> {
     if start >= bound {
         return Err(Error::Plan(format!(
@@ -40,7 +41,7 @@ fn clip(attribute: &str, side: &str, start: u32, length: u32, bound: u32) -> Res
     Ok(length.clamp(1, bound - start))
 }
 
-/// The largest size with the aspect ratio `ratio` (width / height) within `size`.
+/// The largest size that has the aspect ratio `ratio` (width / height) and fits into `size`.
 fn largest_with_ratio(size: Size, ratio: f64) -> Size {
     let (width, height) = (f64::from(size.width), f64::from(size.height));
     let side = |exact: f64, bound: u32| (exact.round() as u32).clamp(1, bound);

@@ -1,4 +1,4 @@
-//! Replaces, in a plan, each crop and each gravity that refers to faces. The replacements are coordinates.
+//! If a plan refers to faces in a crop or a gravity, this module replaces the reference by coordinates.
 
 use super::{Rect, Size};
 use crate::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
@@ -12,13 +12,14 @@ pub fn uses_faces(plan: &Plan) -> bool {
         }
         Some(Crop::Rect { at: CropAt::Point { .. }, .. }) | None => false,
     };
-    // Only the mode `fit` cuts parts of the image off. In the other modes gravity has no effect.
+    // Only the mode `fit` of `resize` cuts off parts of the image. In all other modes, gravity has no effect.
     crop || plan.resize.is_some_and(|resize| resize.mode == ResizeMode::Fit && is_by_faces(resize.gravity))
 }
 
-/// Replaces each crop and each gravity that refers to faces. The replacements are coordinates in an image of
-/// `size` after its EXIF orientation was applied. `faces` are sorted by size, the largest first. If `faces`
-/// is empty, the centre of the image is used, and the second value is a warning.
+/// Replaces each reference to faces in the crop and the gravity of the plan by coordinates. The coordinates
+/// are those of an image of the size `size`, to which its EXIF orientation was applied. `faces` are sorted by
+/// size, the largest first. If `faces` is empty, the coordinates are those of the centre of the image, and
+/// the second returned value is a warning.
 pub fn resolve_faces(plan: &Plan, size: Size, faces: &[Rect]) -> (Plan, Option<String>) {
     let faces: Vec<Rect> =
         faces.iter().map(|&face| plan.flip.map_or(face, |flip| mirror(face, size, flip))).collect();
@@ -55,8 +56,8 @@ fn resolve_crop(options: Crop, size: Size, faces: &[Rect]) -> Crop {
     }
 }
 
-/// A crop to the rectangle `face`, extended on each side by `padding` percent of its longer side and clipped
-/// to the image.
+/// A crop to the rectangle `face`, which is extended on each side by `padding` percent of the longer side of
+/// `face` and clipped to the image.
 fn padded_box(face: Rect, padding: f64, size: Size) -> Crop {
     let margin = f64::from(face.width.max(face.height)) * padding / 100.0;
     let side = |start: u32, length: u32, bound: u32| {

@@ -1,17 +1,17 @@
-//! The six modes of `resize`: computes the new size, and which part of the image is kept.
+//! Computes, for the six modes of `resize`, the new size and the part of the image that is kept.
 
 use super::{
     Rect, Size, Window, centred_start, leading_halves, place_by_gravity, proportional, snap_to_grid,
 };
 use crate::plan::{Gravity, Resize, ResizeMode};
 
-/// The result of `resize`: `window` of the input becomes an image of the size `picture`, which lies at `x`,
-/// `y` on a canvas of the size `canvas`.
+/// The result of `resize`: the part `window` of the input is resampled to the size `picture`, and is placed
+/// at `x`, `y` on a canvas of the size `canvas`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Resized {
-    /// The part of the input that is kept.
+    /// The part of the input that is kept and resampled.
     pub window: Window,
-    /// The size to which the window is resampled.
+    /// The size to which the kept part is resampled.
     pub picture: Size,
     /// The size of the result. It can be larger than `picture` only in the mode `fill`.
     pub canvas: Size,
@@ -22,15 +22,15 @@ pub struct Resized {
 }
 
 impl Resized {
-    /// The result of resampling the whole input to `picture`.
+    /// The result when the whole input is resampled to the size `picture`.
     fn whole(size: Size, picture: Size) -> Self {
         Self { window: Window::whole(size), picture, canvas: picture, x: 0, y: 0 }
     }
 }
 
-/// Computes the result of `resize` for an image of `size`. If the options lack a side that the mode needs, it
-/// is computed from the other side and the aspect ratio of the image, so every combination of options has a
-/// result.
+/// Computes the result of `resize` for an image of the size `size`. If the options lack a side that the mode
+/// needs, this side is computed from the other side and the aspect ratio of the image. Therefore every
+/// combination of options has a result.
 pub fn resize(size: Size, options: Resize) -> Resized {
     let width = options.width.map(|side| side.max(1));
     let height = options.height.map(|side| side.max(1));
@@ -66,7 +66,7 @@ pub fn resize(size: Size, options: Resize) -> Resized {
     }
 }
 
-/// Returns `picture`. If it is larger than `size` and `upscale` is false, returns `size` instead.
+/// Returns `picture`, or `size` if `picture` is larger than `size` and `upscale` is false.
 fn limit_enlargement(size: Size, picture: Size, upscale: bool) -> Size {
     let enlarges = picture.width > size.width || picture.height > size.height;
     if enlarges && !upscale { size } else { picture }
@@ -97,9 +97,9 @@ fn fit_within(size: Size, bounds: Size) -> Size {
     Size::new(fitted.width.min(bounds.width), fitted.height.min(bounds.height))
 }
 
-/// The mode `fit`: the largest window that has the aspect ratio of `bounds`, resampled to exactly `bounds`.
-/// If resampling would enlarge the window and `upscale` is false, the window is instead rounded to whole
-/// pixels and cut out without resampling.
+/// Computes the mode `fit`: the largest window that has the aspect ratio of `bounds` is resampled to exactly
+/// `bounds`. If the window is smaller than `bounds` and `upscale` is false, the window is not resampled. It
+/// is only rounded to whole pixels and cut out.
 fn cover(size: Size, bounds: Size, gravity: Gravity, upscale: bool) -> Resized {
     let wider = is_wider(size, bounds);
     let enlarges = if wider { bounds.height > size.height } else { bounds.width > size.width };

@@ -25,7 +25,7 @@ pub struct Placed {
 pub struct Span {
     /// The first pixel of the image that the tile covers.
     pub in_image: u32,
-    /// The pixel of the watermark that lies over the pixel `in_image`.
+    /// The first pixel of the watermark that is visible: the pixel at the position `in_image` of the image.
     pub in_mark: u32,
     /// Number of pixels that the tile covers, at least 1.
     pub length: u32,
@@ -76,10 +76,10 @@ fn to_pixels(length: Length, side: u32) -> u32 {
     }
 }
 
-/// The start of the watermark along one axis. With `leading_halves` 0, the watermark starts `padding` pixels
-/// after the left (or upper) edge of the image. With 2, it ends `padding` pixels before the right (or lower)
-/// edge. With 1, it is centred, and its start is rounded down. The start is negative if the watermark extends
-/// beyond the left (or upper) edge.
+/// The start of the watermark along one axis. If `leading_halves` is 0, the watermark starts `padding` pixels
+/// after the left (or upper) edge of the image. If `leading_halves` is 2, the watermark ends `padding` pixels
+/// before the right (or lower) edge. If `leading_halves` is 1, the watermark is centred, and its start is
+/// rounded down. The start is negative if the watermark extends beyond the left (or upper) edge.
 fn start_by_gravity(image: u32, mark: u32, leading_halves: u32, padding: u32) -> i64 {
     let spare = i64::from(image) - i64::from(mark);
     match leading_halves {
@@ -92,8 +92,8 @@ fn start_by_gravity(image: u32, mark: u32, leading_halves: u32, padding: u32) ->
 fn spans(first: i64, length: u32, step: Option<u32>, image: u32) -> impl Iterator<Item = Span> {
     let (length, image) = (i64::from(length), i64::from(image));
     let step = step.map(|step| i64::from(step).max(1));
-    // Begin one tile before the first tile that starts inside of the image, because that tile may extend into
-    // the image.
+    // The loop begins one tile before the first tile that starts inside of the image, because that earlier
+    // tile may extend into the image.
     let first = step.map_or(first, |step| first.rem_euclid(step) - step);
     let starts = std::iter::successors(Some(first), move |&start| Some(start + step?));
     starts.take_while(move |&start| start < image).filter_map(move |start| {

@@ -13,9 +13,9 @@ const COLOR_SPACE: u16 = 0xa001;
 const PIXEL_X_DIMENSION: u16 = 0xa002;
 const PIXEL_Y_DIMENSION: u16 = 0xa003;
 
-/// Tags of the first directory that are kept. They describe the image, not how its pixels are stored:
-/// description, camera make, camera model, orientation, resolution (three tags), software, date, artist, host
-/// computer, rating (two tags), copyright, and the texts that Windows writes (five tags).
+/// The tags of the first directory that are kept. These tags describe the image, not how its pixels are
+/// stored: description, camera make, camera model, orientation, resolution (three tags), software, date,
+/// artist, host computer, rating (two tags), copyright, and the texts that Windows writes (five tags).
 const KEPT_OF_MAIN: [u16; 19] = [
     0x010e,
     0x010f,
@@ -57,7 +57,7 @@ enum Order {
     Little,
 }
 
-/// A tag, its type and its value. The value has the byte order of the EXIF block.
+/// An EXIF entry: a tag, its type and its value. The value has the byte order of the EXIF block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     tag: u16,
@@ -74,7 +74,7 @@ pub(super) struct Exif {
     main: Vec<Entry>,
     photo: Vec<Entry>,
     gps: Vec<Entry>,
-    /// Number of entries of all three directories that were dropped because of `MAX_BYTES`.
+    /// The number of entries, counted over all three directories, that were dropped because of `MAX_BYTES`.
     n_left_out: usize,
 }
 
@@ -188,8 +188,8 @@ impl Exif {
         self.main.push(Entry { tag, field_type: 2, count: value.len() as u32, value });
     }
 
-    /// Writes the block. Returns the block, or `None` if it would have no entry, and the number of entries
-    /// that were dropped because of `MAX_BYTES`.
+    /// Writes the block. The first returned value is the block, or `None` if no entry is left to write. The
+    /// second value is the number of entries that were dropped because of `MAX_BYTES`.
     pub(super) fn write(mut self) -> (Option<Vec<u8>>, usize) {
         let order = self.order;
         let mut room = MAX_BYTES - 8 - 3 * 6 - 2 * 12;
@@ -246,7 +246,7 @@ fn long_entry(order: Order, tag: u16, value: u32) -> Entry {
     Entry { tag, field_type: 4, count: 1, value: order.put_u32(value).to_vec() }
 }
 
-/// Reads the entries of a directory whose values are inside the block. Of several entries with the same tag
+/// Reads those entries of a directory whose values lie inside the block. Of several entries with the same tag
 /// only the first is kept. `room` is the number of bytes that may still be copied, counted over all
 /// directories.
 fn read_directory(
@@ -305,7 +305,8 @@ fn write_directory(block: &mut Vec<u8>, order: Order, directory: &[Entry]) {
         }
         block.extend(field);
     }
-    // The offset of the next directory. 0 means that there is none.
+    // The directory ends with the offset of the next directory. The offset is 0, because no directory
+    // follows.
     block.extend([0; 4]);
     for entry in directory.iter().filter(|entry| entry.value.len() > 4) {
         block.extend_from_slice(&entry.value);

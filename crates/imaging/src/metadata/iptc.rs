@@ -9,7 +9,7 @@ const IPTC_RESOURCE: u16 = 0x0404;
 const BY_LINE: u8 = 80;
 const COPYRIGHT_NOTICE: u8 = 116;
 
-/// Author and copyright.
+/// The author and the copyright notice that IPTC-IIM states.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rights {
     pub(crate) author: Option<String>,
@@ -35,7 +35,8 @@ pub(crate) fn rights(resources: &[u8]) -> Rights {
 fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let rest = bytes.strip_prefix(b"8BIM")?;
     let (id, rest) = rest.split_first_chunk()?;
-    // Skip the name of the resource. It begins with a length byte and is padded to an even number of bytes.
+    // Skip the name of the resource. The name begins with a length byte and is padded to an even number of
+    // bytes.
     let n_name = usize::from(*rest.first()?) + 1;
     let rest = rest.get(n_name.next_multiple_of(2)..)?;
     let (length, rest) = rest.split_first_chunk()?;
@@ -63,8 +64,8 @@ fn read_records(mut bytes: &[u8], rights: &mut Rights) {
     }
 }
 
-/// Decodes the text as UTF-8 if it is valid UTF-8, because files often lack the marker for UTF-8; otherwise
-/// as Latin-1, whose bytes are Unicode code points.
+/// Decodes the text as UTF-8 if it is valid UTF-8, because files often lack the marker for UTF-8. All other
+/// texts are decoded as Latin-1, whose bytes are Unicode code points.
 fn text(data: &[u8]) -> String {
     match std::str::from_utf8(data) {
         Ok(text) => text.to_owned(),
@@ -84,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn author_and_copyright_are_read_after_another_resource() {
+    fn iptc_author_and_copyright_are_found_behind_another_image_resource() {
         let rights = rights(&resources());
         assert_eq!(rights.author.as_deref(), Some("Ada"));
         assert_eq!(rights.copyright.as_deref(), Some("© Ada"), "Latin-1");
     }
 
     #[test]
-    fn truncated_and_altered_resources_never_panic() {
+    fn truncated_and_altered_iptc_resources_never_cause_a_panic() {
         let whole = resources();
         for n in 0..whole.len() {
             assert_eq!(rights(&whole[..n]).copyright, None, "a truncated resource has no copyright");

@@ -11,12 +11,13 @@ use super::Changed;
 /// identifier. A longer packet would need several segments, which few programs can read.
 pub(super) const MAX_BYTES: usize = 65_504;
 
-/// Maximum size in bytes of a text that is read from a packet, and maximum number of creators that are read.
+/// The maximum size in bytes of a text that is read from a packet (`MAX_TEXT_BYTES`), and the maximum number
+/// of creators that are read (`MAX_CREATORS`).
 const MAX_TEXT_BYTES: usize = 8_192;
 const MAX_CREATORS: usize = 16;
 
-/// The packet as text. `None` if it is not XML in UTF-8. XMP outside of JPEG may also be in UTF-16 or UTF-32,
-/// but hardly any program writes these.
+/// Returns the packet as text, or `None` if the packet is not XML in UTF-8. XMP outside of JPEG may also be
+/// in UTF-16 or UTF-32, but hardly any program writes these encodings.
 fn text(packet: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(packet).ok()?;
     text.contains('<').then_some(text)
@@ -45,8 +46,9 @@ pub(super) fn updated_for(packet: &[u8], changed: Changed) -> Option<Vec<u8>> {
     Some(without_padding(&packet).into_bytes())
 }
 
-/// A new packet that contains only `dc:creator` and, in one language, `dc:rights`. This language is the first
-/// one, because XMP puts the default language first. `None` if the packet has neither property.
+/// Creates a packet that contains only `dc:creator` and `dc:rights`. If `dc:rights` has texts in several
+/// languages, only the first text is copied, because XMP puts the default language first. `None` if the old
+/// packet has neither property.
 pub(super) fn rights_only(packet: &[u8]) -> Option<Vec<u8>> {
     let packet = text(packet)?;
     let rights = list_items(packet, "dc:rights").into_iter().next();
@@ -98,7 +100,8 @@ fn set_property(packet: &mut Cow<'_, str>, property: &str, value: &str) {
     }
 }
 
-/// Removes the first element with this name and its content, if the packet has one.
+/// Removes the first element with the name `element`, including its content. If the packet has no such
+/// element, it stays unchanged.
 fn remove_element(packet: &mut Cow<'_, str>, element: &str) {
     let (open, close) = (format!("<{element}>"), format!("</{element}>"));
     if let Some((before, after)) = packet.split_once(&open)
@@ -108,8 +111,8 @@ fn remove_element(packet: &mut Cow<'_, str>, element: &str) {
     }
 }
 
-/// Removes the padding at the end of a packet. Programs write some kilobytes of blanks there, so that the
-/// packet can grow in place.
+/// Removes the padding before the end of a packet. Programs write some kilobytes of blanks as padding, so
+/// that a packet can grow in place.
 fn without_padding(packet: &str) -> String {
     match packet.rsplit_once("<?xpacket end") {
         Some((before, end)) => format!("{}\n<?xpacket end{end}", before.trim_end()),

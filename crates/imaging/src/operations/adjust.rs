@@ -6,7 +6,7 @@
 //! vibrance.
 //!
 //! `unsharp` follows as a second pass, because it reads neighbouring pixels. The order is that of a
-//! photographic darkroom: exposure to light, then tones, then colour.
+//! photographic darkroom: first the exposure to light, then the tones, then the colours.
 
 mod curves;
 mod unsharp;

@@ -19,8 +19,8 @@ pub(super) fn run(
     let mut image = picture.into_image(scratch);
     let (width, height) = (image.width(), image.height());
     if border.size > 0 && border.color.a > 0 {
-        // A translucent frame is blended over the image: the alpha of the frame's colour is the weight of the
-        // frame, and the colour is otherwise treated as opaque.
+        // A translucent frame is blended over the image. The alpha of `border.color` determines the weight of
+        // the frame in this blend, and `color` is the same colour without transparency.
         let color = Color { a: 255, ..border.color };
         let alpha = u32::from(border.color.a);
         let inner = Outline::rounded(width, height, border.size, border.radius.saturating_sub(border.size));

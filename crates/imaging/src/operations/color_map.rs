@@ -13,7 +13,7 @@ pub(super) type Matrix = [[f32; 3]; 3];
 
 const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
-/// Number of fractional bits of the fixed-point sums.
+/// The number of fractional bits in the fixed-point sums of the products of curves and matrix.
 const FRACTION: u32 = 16;
 
 /// Table for one input channel: for each of its 256 values, the numbers to add to the three output channels.
@@ -31,14 +31,14 @@ pub(super) struct ColorMap {
 }
 
 impl ColorMap {
-    /// A map that changes nothing.
+    /// Creates a map that leaves every colour unchanged.
     pub(super) fn identity() -> Self {
         let ramp = std::array::from_fn(|value| value as f32 / 255.0);
         Self { curves: [ramp; 3], matrix: IDENTITY, vibrance: 0.0 }
     }
 
-    /// Appends a curve after the existing curves. Its argument and its result are from 0 to 1; results
-    /// outside of this range are clamped.
+    /// Appends a curve after the existing curves. The argument and the result of the curve are from 0 to 1.
+    /// Results outside of this range are clamped.
     pub(super) fn curve(&mut self, curve: impl Fn(f32) -> f32) {
         self.curve_by_channel(|_, value| curve(value));
     }
@@ -52,7 +52,7 @@ impl ColorMap {
         }
     }
 
-    /// Appends a matrix after the existing matrix.
+    /// Appends a matrix after the existing matrix, so that it is applied to the result of that matrix.
     pub(super) fn matrix(&mut self, next: Matrix) {
         let old = self.matrix;
         self.matrix =
@@ -65,8 +65,8 @@ impl ColorMap {
         self.vibrance = strength;
     }
 
-    /// Applies the map to every pixel. Alpha is kept; a single-channel gray image stays so unless the map
-    /// turns gray into colour.
+    /// Applies the map to every pixel. Alpha is kept. A gray image of one channel keeps its single channel,
+    /// unless the map turns gray into colour.
     pub(super) fn apply(&self, image: Image, scratch: &mut Scratch) -> Image {
         let image = if self.keeps_gray() { image } else { promote(image, Channels::Rgb, scratch) };
         let mut image = image;
@@ -81,7 +81,8 @@ impl ColorMap {
         image
     }
 
-    /// Applies the map to pixels of `N` bytes. Steps without effect, such as a unit matrix, are left out.
+    /// Applies the map to pixels of `N` bytes. Steps that have no effect, such as an identity matrix, are
+    /// left out.
     fn apply_to<const N: usize>(&self, data: &mut [u8]) {
         let pixels = data.as_chunks_mut::<N>().0;
         if self.matrix == IDENTITY && self.vibrance == 0.0 {
@@ -128,13 +129,13 @@ impl ColorMap {
             && sums.iter().all(|sum| (sum - 1.0).abs() < 1e-4)
     }
 
-    /// The results of the curves, rounded to bytes. The matrix is not applied.
+    /// The results of the curves alone, without the matrix, rounded to bytes.
     fn tables(&self) -> [[u8; 256]; 3] {
         self.curves.map(|curve| curve.map(|value| (value * 255.0 + 0.5) as u8))
     }
 
     /// The products of curves and matrix, in fixed point. The tables of the first channel also add 0.5, so
-    /// that truncating the sum rounds it.
+    /// that truncation rounds the sum to the nearest integer.
     fn contributions(&self) -> [Contributions; 3] {
         std::array::from_fn(|from| {
             self.curves[from].map(|value| {
@@ -155,7 +156,7 @@ pub(super) fn mix(from: Matrix, to: Matrix, amount: f32) -> Matrix {
     std::array::from_fn(|i| std::array::from_fn(|j| from[i][j] + (to[i][j] - from[i][j]) * amount))
 }
 
-/// Interpolates between the unit matrix and `to`.
+/// Interpolates between the identity matrix (an `amount` of 0) and `to` (an `amount` of 1).
 pub(super) fn towards(to: Matrix, amount: f32) -> Matrix {
     mix(IDENTITY, to, amount)
 }

@@ -1,5 +1,5 @@
-//! The operation `crop`: keeps a rectangle of the image. It only records the rectangle and copies no pixels;
-//! see [`Picture`].
+//! The operation `crop`: keeps a rectangle of the image. The operation only records the rectangle and copies
+//! no pixels; [`Picture`] explains how the rectangle is used.
 
 use super::Context;
 use super::picture::Picture;

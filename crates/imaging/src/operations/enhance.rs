@@ -12,12 +12,13 @@ use crate::{Channels, Error, Image, Plan, Scratch};
 /// white.
 const CLIPPED_SHARE: f64 = 0.005;
 
-/// The highest value that may become black. The lowest value that may become white is 255 minus this value.
-/// The stretch therefore at most doubles the contrast.
+/// The highest luma that may become black. The lowest luma that may become white is 255 minus this value.
+/// Therefore the stretch at most doubles the contrast.
 const MAX_LEVEL_SHIFT: f32 = 64.0;
 
-/// Minimum distance between the value that becomes black and the value that becomes white. An image below it
-/// stays unchanged, because it is probably a flat graphic whose tones are intentional.
+/// The minimum number of levels between the luma that becomes black and the luma that becomes white. An image
+/// with a smaller distance stays unchanged, because it is probably a flat graphic whose tones are
+/// intentional.
 const MIN_TONES: usize = 16;
 
 const CONTRAST: f32 = 0.1;
@@ -43,7 +44,7 @@ pub(super) fn run(
     Ok(map.apply(image, scratch).into())
 }
 
-/// For each luma value, the number of visible pixels that have it.
+/// For each luma value, the number of visible pixels that have this luma.
 fn histogram(image: &Image) -> [u64; 256] {
     let mut counts = [0; 256];
     match image.channels() {
@@ -60,8 +61,8 @@ fn histogram(image: &Image) -> [u64; 256] {
     counts
 }
 
-/// The luma (0–1) that becomes black, and the luma that becomes white. `None` if they are fewer than
-/// `MIN_TONES` levels apart, or if no pixel is visible.
+/// Returns the luma (0–1) that becomes black, and the luma that becomes white. `None` if the two are fewer
+/// than `MIN_TONES` levels apart, or if no pixel is visible.
 fn levels(counts: &[u64; 256]) -> Option<(f32, f32)> {
     let n_clipped = (counts.iter().sum::<u64>() as f64 * CLIPPED_SHARE) as u64;
     let exceeds = |n_clipped: u64| {

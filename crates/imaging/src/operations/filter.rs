@@ -1,5 +1,6 @@
-//! The operation `filter`: runs the effects of the submodules, in the order that the function `run` defines.
-//! A strength of 0 leaves the image unchanged, and 100 is the full effect.
+//! The operation `filter`: runs the effects, each of which has its own submodule or function, in the order
+//! that the function `run` defines. A strength of 0 leaves the image unchanged, and a strength of 100 gives
+//! the full effect.
 
 mod convolution;
 mod motion;

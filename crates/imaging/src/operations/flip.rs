@@ -20,7 +20,7 @@ pub(super) fn run(picture: Picture, plan: &Plan, _: &Context<'_>, _: &mut Scratc
     }))
 }
 
-/// Swaps left and right.
+/// Mirrors every row, so that left and right are exchanged.
 fn mirror_rows<const N: usize>(image: &mut Image) {
     let stride = image.width() as usize * N;
     for row in image.data_mut().chunks_exact_mut(stride) {
@@ -28,7 +28,7 @@ fn mirror_rows<const N: usize>(image: &mut Image) {
     }
 }
 
-/// Swaps top and bottom.
+/// Exchanges the rows, so that top and bottom are exchanged.
 fn swap_rows(image: &mut Image) {
     let stride = image.width() as usize * image.channels().count();
     let n_half = image.height() as usize / 2 * stride;

@@ -1,40 +1,46 @@
-//! Box blur and gaussian blur for `filter.blur`, computed by running means (moving averages). The time does
-//! not depend on the radius.
+//! Box blur and gaussian blur for `filter.blur`, computed by running means (moving averages). The computing
+//! time does not depend on the radius.
 //!
 //! A gaussian is approximated by three *extended* box blurs (Gwosdek, Grewenig, Bruhn, Weickert: *Theoretical
 //! foundations of gaussian convolution by extended box filtering*, 2011). Each extended box blur is a mean
-//! over `2r + 1` pixels, plus a fraction of the next pixel on each side. The fraction makes the variance
-//! exactly the requested one. Beyond an edge of the image, the outermost pixel is repeated. Colours are
-//! premultiplied by alpha.
+//! over `2r + 1` pixels, plus a fraction of the next pixel on each side. The fraction is chosen so that the
+//! variance is exactly the requested variance. Beyond an edge of the image, the outermost pixel is repeated.
+//! Colours are premultiplied by alpha.
 //!
-//! The horizontal pass works on strips of neighbouring rows, and the vertical pass on strips of neighbouring
-//! columns. A strip has 32 lanes and fits into the cache. All values are whole multiples of 1/64 of a level,
-//! because `f32` adds such values exactly, so the running sum collects no rounding errors along a row. Each
-//! end of a strip is extended by copies of the outermost pixel, as many as all moving averages together read
-//! beyond a pixel. Three averages in succession then give the same result near an edge as if the outermost
-//! pixel were repeated without end.
+//! The horizontal pass processes strips of neighbouring rows, and the vertical pass strips of neighbouring
+//! columns. A strip has 32 lanes and fits into the cache. All values are whole multiples of 1/64 of a level
+//! (1/255 of the full range). `f32` adds such values exactly, so the running sum collects no rounding errors
+//! along a row.
+//!
+//! Each end of a strip is extended by copies of the outermost pixel. The number of copies is the sum of the
+//! distances, in pixels, over which the moving averages read. Therefore moving averages in succession give
+//! the same result near an edge as if the outermost pixel were repeated without end.
 
 use super::channels::is_opaque;
 use super::resample::{premultiply_in_place, unpremultiply_in_place};
 use crate::{Channels, Image};
 
-/// The number of lanes that the filter processes together. A lane is one channel of one row (or of one column).
+/// The number of lanes that the filter processes together. A lane is one channel of one row (or of one
+/// column).
 const N_LANES: usize = 32;
 
 /// The values of all lanes at one position along the strip.
 type Lanes = [f32; N_LANES];
 
-/// Number of steps in one level (1/255 of the full range): values are whole multiples of 1/64 of a level.
+/// The number of steps in one level (1/255 of the full range). All values are whole multiples of 1/64 of a
+/// level.
 const STEPS_PER_LEVEL: f32 = 64.0;
 
-/// Adding and subtracting this constant rounds a value below 2²² in magnitude to a whole number.
+/// Adding this constant to an `f32` and subtracting it again rounds the `f32` to a whole number, if the `f32`
+/// is below 2²² in magnitude.
 const ROUNDING_OFFSET: f32 = 12_582_912.0;
 
-/// Adding this constant puts a whole number from 0 to 255 into the low byte of an `f32`.
+/// After this constant was added to a whole number from 0 to 255, the lowest byte of the `f32` is this
+/// number.
 const BYTE_OFFSET: f32 = 8_388_608.0;
 
-/// A moving average: a weighted mean over neighbouring positions, with `2·radius + 1` positions with weight
-/// 1, and the next position on each side with weight `edge`.
+/// A moving average: a weighted mean over neighbouring positions. `2·radius + 1` positions have the weight 1,
+/// and the next position on each side has the weight `edge`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mean {
     radius: usize,
@@ -120,7 +126,8 @@ impl<'a> Strip<'a> {
         Self { means, margin, next: lanes.clone(), current: lanes }
     }
 
-    /// The values of the first `n_positions` pixels of the strip, without the margin before them.
+    /// The values of the first `n_positions` pixels of the strip. The margin before these pixels is not
+    /// included.
     fn positions(&mut self, n_positions: usize) -> &mut [Lanes] {
         &mut self.current[self.margin..][..n_positions]
     }
@@ -182,8 +189,8 @@ fn along_columns(image: &mut Image, strip: &mut Strip<'_>) {
     }
 }
 
-/// Rounds to a byte. The conversion `as u8` is not used, because it also clamps, and the compiler does not
-/// vectorise the clamping.
+/// Rounds a value to a byte. The conversion `as u8` is not used, because it also clamps, and the compiler
+/// does not vectorise the clamping.
 fn to_byte(lane: f32) -> u8 {
     (lane * (1.0 / STEPS_PER_LEVEL) + BYTE_OFFSET).to_bits() as u8
 }

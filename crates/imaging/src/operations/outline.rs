@@ -1,11 +1,12 @@
-//! Computes which share of each pixel is covered by a rectangle with elliptic corners. If the corner radii
-//! are half the sides, the rectangle is an ellipse.
+//! Computes which share of each pixel a rectangle with elliptic corners covers. If the corner radii are half
+//! the sides, the rectangle is an ellipse.
 
-/// Horizontal sample lines per pixel row. The coverage along each line is computed exactly.
+/// The number of horizontal sample lines in each row of pixels. The coverage along each line is computed
+/// exactly.
 const N_SAMPLES: u32 = 16;
 
-/// A rectangle with rounded corners: its edges in pixels from the upper left corner of the image, and the
-/// radii of its corners.
+/// A rectangle with rounded corners. The fields contain the distances of its edges from the left or upper
+/// edge of the image, and the radii of its corners, in pixels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outline {
     left: f64,
@@ -23,8 +24,8 @@ impl Outline {
         Self { left: 0.0, top: 0.0, right, bottom, radius_x: right / 2.0, radius_y: bottom / 2.0 }
     }
 
-    /// The rectangle whose edges are `inset` pixels inside of the edges of the image. `radius` is reduced to
-    /// half the shorter side of the rectangle if it is larger. The rectangle may be empty.
+    /// The rectangle whose edges are `inset` pixels inside of the edges of the image. If `radius` is larger
+    /// than half the shorter side of the rectangle, that half is used instead. The rectangle may be empty.
     pub(super) fn rounded(width: u32, height: u32, inset: u32, radius: u32) -> Self {
         let inset = f64::from(inset);
         let (right, bottom) = (f64::from(width) - inset, f64::from(height) - inset);
@@ -33,8 +34,8 @@ impl Outline {
         Self { left: inset, top: inset, right, bottom, radius_x: radius, radius_y: radius }
     }
 
-    /// Writes the coverage of each pixel of row `y`: 0 for a pixel outside of the shape, 255 for a pixel
-    /// inside.
+    /// Writes the coverage of each pixel in row `y` to `row`: 0 for a pixel outside of the shape, 255 for a
+    /// pixel inside of the shape, and a value between for a pixel on the outline.
     pub(super) fn cover(&self, y: u32, row: &mut [u8]) {
         let spans: [(f64, f64); N_SAMPLES as usize] =
             std::array::from_fn(|i| self.span(f64::from(y) + (i as f64 + 0.5) / f64::from(N_SAMPLES)));
@@ -52,8 +53,8 @@ impl Outline {
         }
     }
 
-    /// The left and the right end of the shape on the horizontal line at `y`, as x coordinates. They are
-    /// equal if the line does not cross the shape.
+    /// The left and the right end of the shape on the horizontal line at `y`, as x coordinates. If the line
+    /// does not cross the shape, both ends are equal.
     fn span(&self, y: f64) -> (f64, f64) {
         if y <= self.top || y >= self.bottom || self.left >= self.right {
             return (self.left, self.left);
@@ -69,8 +70,8 @@ impl Outline {
     }
 }
 
-/// The share of the pixel from `x` to `x + 1` that the spans cover, as the mean over all spans; 255 is the
-/// whole pixel.
+/// The share of the pixel from `x` to `x + 1` that the spans cover: the mean over all spans. 255 means that
+/// the whole pixel is covered.
 fn mean_overlap(spans: &[(f64, f64)], x: f64) -> u8 {
     let sum: f64 = spans.iter().map(|(from, to)| (to.min(x + 1.0) - from.max(x)).max(0.0)).sum();
     (sum / spans.len() as f64 * 255.0 + 0.5) as u8

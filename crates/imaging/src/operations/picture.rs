@@ -1,9 +1,9 @@
 //! An image during the geometric operations, which run before all other operations. `crop` only records which
-//! part of the image is kept, so that the following `resize` reads this part directly from the decoded
+//! part of the image is kept, so that the following `resize` can read this part directly from the decoded
 //! pixels.
 //!
-//! A *plan pixel* is a pixel of the full-size image, to which the sizes and positions in a plan refer. It is
-//! smaller than a pixel of `image` if the decoder delivered a reduced image.
+//! A *plan pixel* is a pixel of the full-size image, to which the sizes and positions in a plan refer. If the
+//! decoder delivered a reduced image, a plan pixel is smaller than a pixel of this image.
 
 use super::resample::resample;
 use crate::geometry::{Rect, Size, Window};
@@ -22,14 +22,15 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// A decoded image. `part` is the part that is kept (`None`: the whole image), and `full_size` is its
-    /// size in plan pixels (`None`: the size of the image).
+    /// Creates a picture from a decoded image. `part` is the part that is kept, and `full_size` is the size
+    /// of this part in plan pixels. If `part` is `None`, the whole image is kept. If `full_size` is `None`,
+    /// the size in plan pixels is the size of the image.
     pub(super) fn new(image: Image, part: Option<Window>, full_size: Option<Size>) -> Self {
         let own = Size::of(&image);
         Self { image, part: part.unwrap_or(Window::whole(own)), size: full_size.unwrap_or(own) }
     }
 
-    /// The size in plan pixels.
+    /// The size of the part that is kept, in plan pixels.
     pub(super) fn size(&self) -> Size {
         self.size
     }
@@ -40,14 +41,14 @@ impl Picture {
         self
     }
 
-    /// Keeps only `rect`, which is in plan pixels.
+    /// Keeps only the rectangle `rect`, whose unit is plan pixels.
     pub(super) fn narrow(&mut self, rect: Rect) {
         self.part = self.to_image_pixels(rect.into());
         self.size = rect.size();
     }
 
-    /// Resamples `window`, which is in plan pixels, to the size `to`. If the window can be copied without
-    /// resampling, only moves its pixels to the start of the buffer.
+    /// Resamples `window`, whose unit is plan pixels, to the size `to`. If no resampling is necessary, the
+    /// function only moves the pixels of the window to the start of the buffer.
     pub(super) fn resampled(self, window: Window, to: Size, kernel: Kernel, scratch: &mut Scratch) -> Self {
         let window = self.to_image_pixels(window);
         let rect = window.outer();
@@ -59,7 +60,8 @@ impl Picture {
         image.into()
     }
 
-    /// The image at its size in plan pixels. Resamples it if the decoder delivered a reduced image.
+    /// Returns the picture as an image whose size is the size in plan pixels. If the decoder delivered a
+    /// reduced image, the image is resampled to this size.
     pub(super) fn into_image(self, scratch: &mut Scratch) -> Image {
         let size = self.size;
         self.resampled(Window::whole(size), size, Kernel::default(), scratch).image

@@ -1,8 +1,8 @@
 //! Resampling by separable SIMD convolution, one axis after the other, in reused buffers.
 //!
-//! The values that are averaged are sRGB values, as in libvips and sharp by default. Averaging linear light
-//! would need 16 bits per channel and about three times the time, and would make text and thin lines thinner.
-//! Colours are premultiplied by alpha.
+//! The averages are computed from sRGB values, as libvips and sharp do by default. Averaging linear light
+//! instead would need 16 bits per channel and about three times the computing time, and would make text and
+//! thin lines thinner. Colours are premultiplied by alpha.
 
 mod bands;
 
@@ -15,8 +15,8 @@ use crate::geometry::{Rect, Size, Window};
 use crate::plan::Kernel;
 use crate::{Channels, Image, Scratch};
 
-/// Resamples `window` of the image to the size `to`. Pixels outside of the window do not affect the result. A
-/// pixel that is partly inside of the window does.
+/// Resamples `window` of the image to the size `to`. A pixel affects the result only if at least a part of
+/// the pixel is inside of the window.
 pub(super) fn resample(
     image: &Image,
     window: Window,
@@ -36,8 +36,8 @@ pub(super) fn resample(
     Image::new(to.width, to.height, image.channels(), resampled)
 }
 
-/// A copy of all pixels that are at least partly inside of the window, with colours multiplied by alpha. The
-/// second value is the window in coordinates of the copy.
+/// Returns a copy of all pixels that are at least partly inside of the window, with colours multiplied by
+/// alpha. The second returned value is the window in coordinates of the copy.
 fn premultiply(image: &Image, window: Window, scratch: &mut Scratch) -> (Image, Window) {
     let Rect { x, y, width, height } = window.outer();
     let mut data = scratch.take(width as usize * height as usize * 4);

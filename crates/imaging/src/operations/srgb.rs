@@ -1,5 +1,5 @@
-//! The sRGB transfer function of IEC 61966-2-1. It is only used to build lookup tables, because it is too
-//! slow to run for each pixel.
+//! The sRGB transfer function of IEC 61966-2-1. The function is only used to build lookup tables, because it
+//! is too slow to run for each pixel.
 
 /// Converts an sRGB value (0–1) to linear light (0–1).
 pub(super) fn to_linear(value: f32) -> f32 {

@@ -1,5 +1,5 @@
-//! Applies a plan to a picture whose rows arrive one after the other. If the first operations of the plan
-//! make the picture smaller, the full-size picture is never in memory.
+//! Applies a plan to a picture whose rows arrive one after the other. If the plan makes the picture smaller,
+//! the full-size picture is never in memory as a whole.
 
 use super::resample::{can_resample_rows, resample_rows};
 use super::{AFTER_RESIZE, Context, resize, run_all};
@@ -10,8 +10,8 @@ use crate::rows::Rows;
 use crate::{Channels, Error, Image, Plan, Scratch, geometry};
 
 /// Computes the combined effect of `crop` and `resize`: the part of the picture that is kept, in pixels of
-/// the picture, and the size to which it is resampled. `None` if the plan has a flip or no resize, or if
-/// [`can_resample_rows`] is false for this part and size.
+/// the picture, and the size to which this part is resampled. `None` if the plan has a flip, if the plan has
+/// no resize, or if [`can_resample_rows`] is false for this part and size.
 fn reduction(size: Size, plan: &Plan) -> Result<Option<(Resize, Resized)>, Error> {
     let (None, Some(asked)) = (plan.flip, plan.resize) else { return Ok(None) };
     let (left, top, cropped) = match plan.crop {
@@ -28,8 +28,8 @@ fn reduction(size: Size, plan: &Plan) -> Result<Option<(Resize, Resized)>, Error
         .then_some((asked, Resized { window, ..resized })))
 }
 
-/// Whether [`apply_to_rows`] can apply the plan to a picture of this size. If so, [`apply_to_rows`] needs
-/// less memory than [`super::apply`].
+/// Whether [`apply_to_rows`] can apply the plan to a picture of this size. [`super::apply`] can apply every
+/// plan, but needs more memory.
 ///
 /// # Errors
 /// [`Error::Plan`] when the crop lies outside the picture.
@@ -37,8 +37,9 @@ pub(crate) fn takes_rows(size: Size, plan: &Plan) -> Result<bool, Error> {
     Ok(reduction(size, plan)?.is_some())
 }
 
-/// Like [`super::apply`], but reads the picture row by row. The rows must already have the right EXIF
-/// orientation. They are still in the colour space of the file. [`takes_rows`] must be true for the plan.
+/// Does the same as [`super::apply`], but reads the picture row by row and converts the colours of the rows
+/// to sRGB. The EXIF orientation of the rows must already be applied, and [`takes_rows`] must be true for the
+/// plan.
 ///
 /// # Errors
 /// The errors of [`super::apply`], and the errors of `rows`.
@@ -73,7 +74,7 @@ mod tests {
     use crate::operations::UP_TO_RESIZE;
 
     #[test]
-    fn operations_up_to_resize_are_flip_crop_and_resize() {
+    fn only_flip_and_crop_run_before_resize() {
         let names: Vec<&str> = UP_TO_RESIZE.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["flip", "crop", "resize"], "`reduction` must know every operation up to `resize`");
     }

@@ -27,8 +27,8 @@ pub(super) fn run(
     Ok(blended.into())
 }
 
-/// Resamples the watermark `mark` to the size that it gets in an image of the size `image`. `None` if the
-/// watermark already has that size.
+/// Resamples the watermark `mark` to the size that the watermark must have in an image of the size `image`.
+/// Returns `None` if `mark` already has this size.
 ///
 /// # Errors
 /// [`Error::Watermark`] with an [`Error::Limit`] inside, if the new size exceeds the limits.
@@ -49,7 +49,7 @@ pub(crate) fn fit(
     Ok(Some(resample(mark, Window::whole(own), size, Kernel::default(), scratch)))
 }
 
-/// Blends the watermark, which must already have its final size, over the image.
+/// Blends the watermark over the image. The watermark must already have its final size.
 fn blend_watermark(image: Image, mark: &Image, options: &Watermark, scratch: &mut Scratch) -> Image {
     let alphas = alphas(options.opacity);
     let size = Size::of(&image);
@@ -70,7 +70,7 @@ fn blend_watermark(image: Image, mark: &Image, options: &Watermark, scratch: &mu
     image
 }
 
-/// The column (`x`) and the row (`y`) of a pixel at which a run of pixels begins.
+/// The column (`x`) and the row (`y`) of the first pixel of a horizontal run of pixels.
 #[derive(Clone, Copy)]
 struct Position {
     x: u32,
@@ -123,7 +123,7 @@ fn blend_pixels(target: &mut [u8], channels: Channels, source: impl Iterator<Ite
     }
 }
 
-/// For each of the 256 alpha values, its product with the opacity (0–100 percent), rounded.
+/// For each of the 256 alpha values: the product of the alpha value and the opacity (0–100 percent), rounded.
 fn alphas(opacity: f64) -> [u8; 256] {
     let mut alphas = [0; 256];
     for (alpha, scaled) in (0_u8..=255).zip(&mut alphas) {
@@ -132,7 +132,7 @@ fn alphas(opacity: f64) -> [u8; 256] {
     alphas
 }
 
-/// Whether all visible pixels of the watermark are gray. If so, a gray image stays gray.
+/// Whether all visible pixels of the watermark are gray. If all are gray, a gray image stays gray.
 fn is_gray(mark: &Image) -> bool {
     match mark.channels() {
         Channels::Gray => true,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::color::Color;
 
-/// Changes of tone and colour. 0 leaves every pixel unchanged. The range is −100–100, except for `hue`
-/// (−180–180, degrees) and `unsharp` (0–100).
+/// Changes of tone and colour. The value 0 leaves every pixel unchanged. All values are from −100 to 100,
+/// except `hue` (−180 to 180 degrees) and `unsharp` (0 to 100).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(
@@ -28,8 +28,8 @@ pub struct Adjust {
     pub shadows: f32,
 }
 
-/// Effects, applied in the order of the fields. The strength of an effect is 1–100. `None`: the effect is not
-/// applied.
+/// Effects, which are applied in the order of the fields. The strength of an effect is from 1 to 100. An
+/// effect whose field is `None` is not applied.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(
@@ -50,7 +50,7 @@ pub struct Filter {
     pub edges: Option<f32>,
 }
 
-/// A blur. `radius` is in pixels, 1–100.
+/// A blur. `radius` is in pixels, from 1 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "kebab-case")]
 #[expect(
@@ -64,7 +64,8 @@ pub enum Blur {
     Box {
         radius: f32,
     },
-    /// `angle` is the direction in degrees, 0–360, counter-clockwise. 0 means to the right.
+    /// `angle` is the direction of the blur in degrees, from 0 to 360, counter-clockwise. An angle of 0 is
+    /// the direction to the right.
     Motion {
         radius: f32,
         angle: f32,
@@ -85,7 +86,8 @@ pub struct Duotone {
 pub struct Mask {
     /// The shape.
     pub shape: Shape,
-    /// The colour outside of the shape. `None`: transparent if the output format has alpha, else white.
+    /// The colour outside of the shape. With `None`, the area is transparent if the output format has alpha,
+    /// else white.
     pub background: Option<Color>,
 }
 
@@ -93,7 +95,7 @@ pub struct Mask {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "shape", rename_all = "kebab-case")]
 pub enum Shape {
-    /// An ellipse that touches all four edges.
+    /// An ellipse that touches all four edges of the image.
     Ellipse,
     /// The rectangle of the whole image with rounded corners.
     Rounded {
@@ -105,17 +107,18 @@ pub enum Shape {
 /// A frame that is drawn inside the bounds of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Border {
-    /// Thickness in pixels, 0–1000.
+    /// The thickness of the frame in pixels, 0–1000.
     pub size: u32,
     /// Colour of the frame.
     pub color: Color,
-    /// Radius of the corners in pixels.
+    /// The radius of the corners of the frame in pixels.
     pub radius: u32,
-    /// The colour outside of rounded corners. `None`: transparent if the output format has alpha, else white.
+    /// The colour outside of rounded corners. With `None`, the area is transparent if the output format has
+    /// alpha, else white.
     pub background: Option<Color>,
 }
 
-/// The number of pixels to add on each side, 0–5000.
+/// The number of pixels to add on each side of the image, 0–5000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "four sides of a rectangle")]
 pub struct Padding {
@@ -123,6 +126,7 @@ pub struct Padding {
     pub right: u32,
     pub bottom: u32,
     pub left: u32,
-    /// Colour of the added pixels. `None`: transparent if the output format has alpha, else white.
+    /// The colour of the added pixels. With `None`, the added pixels are transparent if the output format has
+    /// alpha, else white.
     pub background: Option<Color>,
 }

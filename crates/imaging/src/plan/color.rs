@@ -11,7 +11,7 @@ pub struct Color {
     pub g: u8,
     /// Blue, 0–255.
     pub b: u8,
-    /// Alpha, 0 (transparent) – 255 (opaque).
+    /// The alpha, from 0 (transparent) to 255 (opaque).
     pub a: u8,
 }
 

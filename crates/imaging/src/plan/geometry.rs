@@ -4,69 +4,69 @@ use serde::{Deserialize, Serialize};
 
 use super::color::Color;
 
-/// Mirroring along one or both axes.
+/// Mirrors the image along one or both axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flip {
-    /// Exchange left and right.
+    /// Whether left and right are exchanged.
     pub horizontal: bool,
-    /// Exchange top and bottom.
+    /// Whether top and bottom are exchanged.
     pub vertical: bool,
 }
 
-/// The position of the part that is kept when an image is cropped, or of a picture that is placed in a larger
-/// one.
+/// The position of the part of an image that is kept in a crop, or of a picture that is placed in a larger
+/// picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gravity {
     /// The centre.
     #[default]
     Center,
-    /// The upper left corner.
+    /// The upper left corner of the image.
     TopLeft,
-    /// The middle of the upper edge.
+    /// The middle of the upper edge of the image.
     Top,
-    /// The upper right corner.
+    /// The upper right corner of the image.
     TopRight,
-    /// The middle of the right edge.
+    /// The middle of the right edge of the image.
     Right,
-    /// The lower right corner.
+    /// The lower right corner of the image.
     BottomRight,
-    /// The middle of the lower edge.
+    /// The middle of the lower edge of the image.
     Bottom,
-    /// The lower left corner.
+    /// The lower left corner of the image.
     BottomLeft,
-    /// The middle of the left edge.
+    /// The middle of the left edge of the image.
     Left,
-    /// The largest face.
+    /// The centre of the largest face.
     Face,
     /// All faces.
     Faces,
-    /// Centred on a pixel of the picture, as far as the edges allow. When the faces are known, `Face` and
-    /// `Faces` are replaced by this variant.
+    /// The part is centred on a pixel of the picture, as far as the edges of the picture allow. When the
+    /// positions of the faces are known, `Face` and `Faces` are replaced by this variant.
     Point {
-        /// Pixels from the left edge.
+        /// The distance of the pixel from the left edge of the picture, in pixels.
         x: u32,
-        /// Pixels from the upper edge.
+        /// The distance of the pixel from the upper edge of the picture, in pixels.
         y: u32,
     },
 }
 
-/// A crop: how the rectangle that is kept is chosen.
+/// The rule by which a crop chooses the rectangle that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "kebab-case")]
 pub enum Crop {
     /// A rectangle of a given size in pixels, at a given position.
     Rect {
-        /// Width, ≥ 1.
+        /// The width in pixels, at least 1.
         width: u32,
-        /// Height, ≥ 1.
+        /// The height in pixels, at least 1.
         height: u32,
         /// The position of the rectangle.
         at: CropAt,
     },
-    /// The largest rectangle of this aspect ratio (width / height, finite and > 0).
+    /// The largest rectangle with a given aspect ratio.
     Ratio {
-        /// Width divided by height.
+        /// The width divided by the height. The value is finite and greater than 0.
         ratio: f64,
         /// The position of the rectangle in the image.
         gravity: Gravity,
@@ -84,35 +84,36 @@ pub enum Crop {
 pub enum CropAt {
     /// The position is given by gravity.
     Gravity(Gravity),
-    /// The upper left corner of the rectangle. The origin is the upper left corner of the image.
+    /// The position is given by the upper left corner of the rectangle. The origin of the coordinates is the
+    /// upper left corner of the image.
     Point {
-        /// Pixels from the left edge.
+        /// The distance of the rectangle from the left edge of the image, in pixels.
         x: u32,
-        /// Pixels from the upper edge.
+        /// The distance of the rectangle from the upper edge of the image, in pixels.
         y: u32,
     },
 }
 
-/// The rule by which `resize` computes the new size. In the variants, "the box" means a rectangle with the
-/// width and height that the plan states.
+/// The rule by which `resize` computes the new size from the size of the image and the requested width and
+/// height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeMode {
-    /// The largest size inside the box with the aspect ratio of the image. If only one side is given, the
-    /// other side follows from the aspect ratio.
+    /// The largest size that fits into the requested width and height and has the aspect ratio of the image.
+    /// If only one side is requested, the other side follows from the aspect ratio.
     #[default]
     Auto,
-    /// Exactly the size of the box: the image is scaled until it covers the box, and the excess is cropped by
-    /// gravity.
+    /// Exactly the requested width and height: the image is scaled until it covers this size, and gravity
+    /// decides which part of the excess is cropped.
     Fit,
-    /// Exactly the size of the box. The aspect ratio of the image may change.
+    /// Exactly the requested width and height. The aspect ratio of the image may change.
     Exact,
-    /// Exactly the size of the box: the image is scaled to fit inside the box, and the free area is filled
-    /// with the background.
+    /// Exactly the requested width and height: the image is scaled to fit inside this size, and the free area
+    /// is filled with the background colour.
     Fill,
-    /// The given height. The width follows from the aspect ratio.
+    /// The requested height. The width follows from the aspect ratio of the image.
     Portrait,
-    /// The given width. The height follows from the aspect ratio.
+    /// The requested width. The height follows from the aspect ratio of the image.
     Landscape,
 }
 
@@ -120,37 +121,37 @@ pub enum ResizeMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kernel {
-    /// Lanczos with three lobes.
+    /// The Lanczos kernel with three lobes.
     #[default]
     Lanczos3,
-    /// Catmull–Rom cubic (B = 0, C = 1/2).
+    /// The Catmull–Rom cubic kernel (B = 0, C = 1/2).
     CatmullRom,
-    /// Mitchell–Netravali cubic (B = C = 1/3).
+    /// The Mitchell–Netravali cubic kernel (B = C = 1/3).
     Mitchell,
-    /// The triangle kernel.
+    /// The triangle kernel, which gives bilinear interpolation.
     Bilinear,
     /// The box kernel: the mean of the covered pixels.
     Box,
-    /// Nearest neighbour: the value of the nearest pixel.
+    /// The nearest-neighbour kernel: the value of the nearest pixel.
     Nearest,
 }
 
-/// The operation `resize`: changes the size by a rule.
+/// The operation `resize`: changes the size of the image by one of the rules in [`ResizeMode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resize {
     /// The rule.
     pub mode: ResizeMode,
-    /// Width of the box in pixels. The modes `Fit`, `Fill` and `Exact` have both a width and a height; every
-    /// other mode has at least one of the two.
+    /// The requested width in pixels. The modes `Fit`, `Fill` and `Exact` have both a width and a height;
+    /// every other mode has at least one of the two.
     pub width: Option<u32>,
-    /// Height of the box in pixels.
+    /// The requested height in pixels.
     pub height: Option<u32>,
     /// The position of the part that is kept in the mode `Fit`.
     pub gravity: Gravity,
     /// Whether the result may be larger than the input.
     pub upscale: bool,
-    /// The colour of the free area in the mode `Fill`. `None`: transparent if the output format has alpha,
-    /// else white.
+    /// The colour of the free area in the mode `Fill`. With `None`, the area is transparent if the output
+    /// format has alpha, else white.
     pub background: Option<Color>,
     /// The resampling kernel.
     pub kernel: Kernel,
@@ -160,8 +161,8 @@ pub struct Resize {
 /// rounded, and are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
-    /// Factor for both sides, 0.01–10.
+    /// The factor for both the width and the height, 0.01–10.
     pub size: f64,
-    /// Additional horizontal factor, 0.1–10.
+    /// An additional factor for the width, 0.1–10.
     pub ratio: f64,
 }

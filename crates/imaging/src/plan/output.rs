@@ -31,27 +31,30 @@ pub enum KeptMetadata {
     All,
 }
 
-/// How to encode. A format ignores the settings that it does not support.
+/// The settings of the encoder. A format ignores the settings that it does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Output {
-    /// The requested format.
+    /// The requested format of the output.
     pub format: TargetFormat,
-    /// The quality, 1–100. `None`: the default of the format.
+    /// The quality, 1–100. With `None`, the default quality of the format is used.
     pub quality: Option<u8>,
     /// Whether a JPEG is written as baseline, without progressive scans (`encoding: "baseline"`).
     pub baseline: bool,
     /// Whether every pixel is kept unchanged, if the format has a lossless mode.
     pub lossless: bool,
-    /// The effort of the encoder, 0 (fast) to 9 (small file). `None`: the default of the format.
+    /// The effort of the encoder, from 0 (fast) to 9 (small file). With `None`, the default effort of the
+    /// format is used.
     pub effort: Option<u8>,
-    /// Largest size of the file in bytes. The encoder uses the highest quality at which the file is not
-    /// larger.
+    /// The largest allowed size of the output in bytes. The encoder uses the highest quality at which the
+    /// output does not exceed this size.
     pub max_bytes: Option<u64>,
     /// Which metadata of the input the output keeps.
     pub metadata: KeptMetadata,
-    /// How long every frame of an animation is shown, in milliseconds. `None`: as long as in the input.
+    /// The time in milliseconds for which every frame of an animation is shown. With `None`, the times of the
+    /// input are used.
     pub delay_ms: Option<u32>,
-    /// How many times an animation plays. 0: it repeats endlessly. `None`: as many times as the input.
+    /// How many times an animation plays. With 0, the animation repeats endlessly. With `None`, the number of
+    /// the input is used.
     pub plays: Option<u16>,
 }

@@ -14,25 +14,26 @@ use crate::orientation::Orientation;
 use crate::plan::Crop;
 use crate::{Error, Image, Limits, Plan, Scratch, faces, geometry};
 
-/// The values that the processing of all frames of an image shares.
+/// The values that the processing of all frames of an image has in common.
 pub(super) struct FramePipeline<'a> {
-    /// The requested plan. After face detection, a copy of the plan in which coordinates replace the
-    /// references to faces.
+    /// The requested plan. After face detection, this field is a copy of the plan in which coordinates
+    /// replace the references to faces.
     pub(super) plan: Cow<'a, Plan>,
     /// Whether the output format can store alpha.
     pub(super) output_alpha: bool,
     pub(super) limits: &'a Limits,
-    /// The size of the picture in the file after its EXIF orientation was applied, before any reduction by
-    /// the decoder.
+    /// The size of the picture in the file, before any reduction by the decoder and after the EXIF
+    /// orientation was applied.
     pub(super) full_size: Size,
     /// The largest possible number of frames.
     pub(super) n_frames: u32,
     pub(super) orientation: Orientation,
     /// The colour conversion, created with the first frame because it depends on the layout of the pixels.
     pub(super) to_srgb: Option<ToSrgb>,
-    /// The faces in the first frame, if the plan asks for faces.
+    /// The faces in the first frame, if the plan refers to faces.
     pub(super) faces: Option<Vec<Rect>>,
-    /// The file of the watermark. `None` after the watermark was decoded.
+    /// The file of the watermark. `None` if the plan has no watermark, or if the watermark was already
+    /// decoded.
     pub(super) watermark_file: Option<&'a [u8]>,
     /// The decoded watermark at the size that it has on every frame.
     pub(super) watermark: Option<Image>,
@@ -68,8 +69,8 @@ impl FramePipeline<'_> {
     }
 
     /// Processes all frames and passes them to the encoder. `begin` creates the encoder when the size of the
-    /// first output frame is known. An animation whose data become corrupt ends before the first corrupt
-    /// frame, with a warning.
+    /// first output frame is known. If a frame of an animation is corrupt, the output ends before this frame,
+    /// and a warning is added.
     pub(super) fn encode_frames(
         &mut self,
         decoder: &mut dyn Decode,
@@ -109,8 +110,8 @@ impl FramePipeline<'_> {
         encoder.ok_or_else(|| no_picture(decoder))
     }
 
-    /// Processes the only picture row by row while it is decoded. Returns `None`, without decoding any
-    /// pixels, when the decoder or the plan does not allow processing by rows.
+    /// If the image has a single frame, processes this picture row by row while it is decoded. Returns
+    /// `None`, without decoding any pixels, when the decoder or the plan does not allow processing by rows.
     fn process_rows(
         &mut self,
         decoder: &mut dyn Decode,

@@ -60,8 +60,9 @@ fn read(
     if asked.width.is_some() != asked.height.is_some()
         && (decoded.width(), decoded.height()) != (upright_size.width, upright_size.height)
     {
-        // The missing side must follow from the aspect ratio of the picture in the file, because reducing can
-        // change the aspect ratio slightly by rounding.
+        // If the plan states one side of the watermark, the other side must follow from the aspect ratio of
+        // the picture in the file. The decoder rounds the sides of a reduced picture, which can change the
+        // aspect ratio slightly, so the picture is resampled to the exact size.
         let reduced = operations::reduced(&decoded, needed, Kernel::default(), scratch);
         scratch.give(decoded.into_data());
         return Ok(reduced);

@@ -9,7 +9,8 @@ use crate::helpers::{decode_png, lossless_plan, nearly_equal, photo, plan_for, r
 
 const ANIMATED: [Format; 3] = [Format::Apng, Format::Gif, Format::Webp];
 
-/// An APNG of these frames and delays, written by the `png` crate. Each frame covers the whole canvas.
+/// Creates an APNG from frames and their delays in milliseconds, with the `png` crate. Each frame covers the
+/// whole canvas.
 pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     let first = &frames[0].0;
     let mut bytes = Vec::new();
@@ -30,7 +31,7 @@ pub(crate) fn apng(frames: &[(Image, u16)], plays: u32) -> Vec<u8> {
     bytes
 }
 
-/// A square that moves over a background.
+/// Creates `n` frames in which a square moves over a background.
 pub(crate) fn moving_square(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
     (0..n)
         .map(|i| {
@@ -45,8 +46,8 @@ pub(crate) fn moving_square(n: u32, background: [u8; 4]) -> Vec<(Image, u16)> {
 }
 
 /// The complete picture of each frame of an animation, and the frame's delay in milliseconds. The code under
-/// test converts the animation to APNG, and the `png` crate decodes the APNG. A frame of an APNG replaces a
-/// rectangle of the previous picture.
+/// test converts the animation to APNG, and the `png` crate decodes the APNG. A frame of an APNG is only a
+/// rectangle, which this function draws into the previous picture.
 pub(crate) fn decoded_frames(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
     let apng = run(input, &plan_for(Format::Apng)).bytes;
     let mut decoder = png::Decoder::new(std::io::Cursor::new(&apng));
@@ -99,7 +100,7 @@ fn every_conversion_between_animated_formats_keeps_frames_and_delays() {
 }
 
 #[test]
-fn output_info_of_an_animation_matches_the_same_file_as_input() {
+fn reported_info_of_an_animation_is_equal_for_output_and_input() {
     for background in [[20, 60, 120, 255], [0; 4]] {
         let input = apng(&moving_square(5, background), 3);
         for format in ANIMATED {
@@ -129,7 +130,7 @@ fn animated_photographs_have_a_psnr_above_27_db_after_encoding() {
     }
 }
 
-/// Keeps the left 64 columns of the frame.
+/// Removes all columns of a frame except the left 64.
 fn left_64_columns((image, delay): (Image, u16)) -> (Image, u16) {
     let stride = image.width() as usize * 3;
     let data = image.data().chunks(stride).flat_map(|row| row[..64 * 3].to_vec()).collect();
@@ -149,7 +150,7 @@ fn conversion_between_animated_formats_keeps_the_number_of_plays() {
 }
 
 #[test]
-fn operations_apply_to_every_frame() {
+fn operations_are_applied_to_every_frame_of_an_animation() {
     let resize = Resize {
         mode: ResizeMode::Exact,
         width: Some(16),
@@ -171,15 +172,15 @@ fn operations_apply_to_every_frame() {
 }
 
 #[test]
-fn animation_converted_to_png_gives_only_its_first_frame() {
+fn conversion_of_an_animation_to_png_keeps_only_the_first_frame() {
     let frames = moving_square(3, [1, 2, 3, 255]);
     let done = run(&apng(&frames, 0), &plan_for(Format::Png));
     assert_eq!((done.input.format, done.input.frames, done.output.frames), (Format::Apng, 3, 1));
     assert_eq!(decode_png(&done.bytes).2, rgba(&frames[0].0));
 }
 
-/// A GIF of 4 × 2 pixels whose frames are rectangles of 2 × 1 pixels. Each element of `frames` has the left
-/// edge, the upper edge, the colour index and the disposal method of a frame.
+/// Creates a GIF of 4 × 2 pixels whose frames are rectangles of 2 × 1 pixels. Each element of `frames`
+/// contains the left edge, the upper edge, the colour index and the disposal method of a frame.
 fn gif_of_rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder =
@@ -221,7 +222,7 @@ fn gif_disposal_methods_are_applied() {
 }
 
 #[test]
-fn number_of_frames_and_total_pixels_of_all_frames_are_limited() {
+fn animation_with_too_many_frames_or_pixels_is_refused() {
     for format in ANIMATED {
         let input = run(&apng(&moving_square(6, [5, 5, 5, 255]), 0), &plan_for(format)).bytes;
         let base = Limits::default();

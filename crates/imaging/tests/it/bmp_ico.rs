@@ -1,5 +1,5 @@
-//! Tests of BMP and ICO: for each feature of the formats a file that the test builds byte by byte, and
-//! malformed files.
+//! Tests of BMP and ICO. For each feature of the formats, a test builds a file byte by byte. Other tests
+//! process malformed files.
 
 use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Scratch, process, sniff};
 
@@ -7,8 +7,8 @@ use crate::helpers::{
     decoded_pixels, encoded, fading_photo, nearly_equal, photo, plan_for, png_of, rgba, run,
 };
 
-/// A bitmap without a file header: an info header of 40 bytes, then the bytes `behind` (bit masks or a colour
-/// table), then the pixels.
+/// Creates a bitmap without a file header: an info header of 40 bytes, then the bytes `behind` (bit masks or
+/// a colour table), then the pixels.
 fn dib(width: i32, height: i32, bits: u16, coding: u32, behind: &[u8], data: &[u8]) -> Vec<u8> {
     let mut bytes = 40u32.to_le_bytes().to_vec();
     bytes.extend([width, height].map(i32::to_le_bytes).as_flattened());
@@ -17,15 +17,15 @@ fn dib(width: i32, height: i32, bits: u16, coding: u32, behind: &[u8], data: &[u
     [&bytes, behind, data].concat()
 }
 
-/// A BMP file: a file header, then the bitmap `dib`. The first `headers` bytes of the bitmap precede its
-/// pixels.
+/// Creates a BMP file: a file header, then the bitmap `dib`. The first `headers` bytes of the bitmap precede
+/// its pixels.
 fn bmp(dib: &[u8], headers: usize) -> Vec<u8> {
     let mut bytes = b"BM".to_vec();
     bytes.extend([14 + dib.len() as u32, 0, 14 + headers as u32].map(u32::to_le_bytes).as_flattened());
     [&bytes, dib].concat()
 }
 
-/// A complete BMP file with an info header of 40 bytes.
+/// Creates a complete BMP file with an info header of 40 bytes.
 fn bmp_file(width: i32, height: i32, bits: u16, coding: u32, behind: &[u8], data: &[u8]) -> Vec<u8> {
     bmp(&dib(width, height, bits, coding, behind, data), 40 + behind.len())
 }
@@ -41,10 +41,10 @@ const RED: [u8; 3] = [255, 0, 0];
 const BLUE: [u8; 3] = [0, 0, 255];
 const BLACK: [u8; 3] = [0; 3];
 
-/// A colour table of two colours: red and blue.
+/// A colour table of two colours: red and blue. Each colour has four bytes.
 const RED_BLUE_TABLE: [u8; 8] = [0, 0, 255, 0, 255, 0, 0, 0];
 
-/// A colour table of `n` colours: red, blue, and otherwise black.
+/// Creates a colour table of `n` colours: the first is red, the second is blue, and all others are black.
 fn color_table(n: usize) -> Vec<u8> {
     let mut color_table = RED_BLUE_TABLE.to_vec();
     color_table.resize(4 * n, 0);
@@ -54,7 +54,7 @@ fn color_table(n: usize) -> Vec<u8> {
 #[test]
 fn bmp_pixels_of_every_bit_depth_are_read() {
     let two = [RED, BLUE, BLUE, RED];
-    // Rows are stored from bottom to top, so the lower row comes first.
+    // The rows of a BMP are stored from bottom to top, so the lower row comes first.
     let cases: [(u16, Vec<u8>, Vec<u8>); 6] = [
         (1, color_table(2), vec![0x80, 0, 0, 0, 0x40, 0, 0, 0]),
         (2, color_table(4), vec![0x40, 0, 0, 0, 0x10, 0, 0, 0]),
@@ -88,7 +88,7 @@ fn bmp_bit_masks_select_the_colour_channels() {
 }
 
 #[test]
-fn bmp_alpha_needs_a_mask_and_at_least_one_visible_pixel() {
+fn bmp_alpha_is_used_only_with_an_alpha_bit_mask_and_a_visible_pixel() {
     let masks = [0x00ff_0000u32, 0xff00, 0xff, 0xff00_0000].map(u32::to_le_bytes).as_flattened().to_vec();
     let with = |alphas: [u8; 2]| {
         bmp_file(2, 1, 32, 6, &masks, &[[0, 0, 255, alphas[0]], [255, 0, 0, alphas[1]]].concat())
@@ -99,16 +99,16 @@ fn bmp_alpha_needs_a_mask_and_at_least_one_visible_pixel() {
 }
 
 #[test]
-fn run_length_encoding_and_its_escapes_are_decoded() {
-    // Lower row: a run of two pixels, then three pixels without compression. Upper row: one skipped pixel,
-    // then a run of four.
+fn bmp_run_length_encoding_and_its_escape_codes_are_decoded() {
+    // The lower row of the BMP is a run of two pixels, then three pixels without compression. The upper row
+    // is one skipped pixel, then a run of four pixels.
     let data = [2, 1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 2, 1, 0, 4, 1, 0, 1];
     let file = bmp_file(5, 2, 8, 1, &color_table(256), &data);
     assert_shows(&file, &[RED, BLUE, BLUE, BLUE, BLUE, BLUE, BLUE, RED, BLUE, RED], "bytes");
     let data = [3, 0x01, 0, 0, 0, 4, 0x10, 0x10, 0, 1];
     let file = bmp_file(4, 2, 4, 2, &color_table(16), &data);
     assert_shows(&file, &[BLUE, RED, BLUE, RED, RED, BLUE, RED, RED], "nibbles");
-    // Run-length encoding with 24 bits exists only in OS/2 files. Their header may be truncated after any
+    // Run-length encoding with 24 bits exists only in OS/2 bitmaps. Their header may be truncated after any
     // field.
     let mut os2 = dib(2, 1, 24, 4, &[], &[2, 0, 0, 255, 0, 1]);
     os2[0] = 64;
@@ -117,7 +117,7 @@ fn run_length_encoding_and_its_escapes_are_decoded() {
 }
 
 #[test]
-fn os2_header_with_16_bit_sides_and_3_byte_colours_is_read() {
+fn os2_bitmap_header_with_16_bit_sides_and_3_byte_colours_is_read() {
     let mut dib = 12u32.to_le_bytes().to_vec();
     dib.extend([2u16, 1, 1, 1].map(u16::to_le_bytes).as_flattened());
     dib.extend([0, 0, 255, 255, 0, 0, 0x40, 0, 0, 0]);
@@ -125,7 +125,7 @@ fn os2_header_with_16_bit_sides_and_3_byte_colours_is_read() {
 }
 
 #[test]
-fn pixel_offset_inside_the_headers_is_ignored() {
+fn bmp_pixel_offset_that_points_into_the_headers_is_ignored() {
     let mut file = bmp_file(2, 1, 1, 0, &RED_BLUE_TABLE, &[0x40, 0, 0, 0]);
     file[10..14].fill(0);
     assert_shows(&file, &[RED, BLUE], "pixel offset 0");
@@ -141,7 +141,7 @@ fn jpeg_and_png_inside_a_bmp_are_decoded() {
 }
 
 #[test]
-fn truncated_bmp_gives_a_warning_and_invalid_bmp_an_error() {
+fn truncated_bmp_gives_a_warning_and_invalid_bmp_gives_an_error() {
     let image = photo(30, 20);
     let whole = encoded(&image, Format::Bmp);
     let done = run(&whole[..whole.len() - 500], &plan_for(Format::Png));
@@ -161,8 +161,8 @@ fn truncated_bmp_gives_a_warning_and_invalid_bmp_an_error() {
     }
 }
 
-/// An icon (`kind` 1) or a cursor (`kind` 2) that contains these images. Each image has a width, a height and
-/// data.
+/// Creates an icon (`kind` 1) or a cursor (`kind` 2) from several images. Each image has a width, a height
+/// and data.
 fn ico_file(kind: u8, pictures: &[(u8, u8, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = vec![0, 0, kind, 0, pictures.len() as u8, 0];
     let mut at = 6 + 16 * pictures.len() as u32;
@@ -181,7 +181,7 @@ fn largest_valid_image_of_an_icon_or_cursor_is_decoded() {
     let pictures = sizes.map(|(w, h)| (w, h, png_of(&photo(w.into(), h.into()))));
     let done = run(&ico_file(1, &pictures), &plan_for(Format::Png));
     assert_eq!((done.input.format, done.input.width), (Format::Ico, 48));
-    // If the largest image is broken, a smaller valid image is used.
+    // If the largest image of an icon is broken, the decoder uses a smaller valid image.
     let broken = [pictures[0].clone(), (0, 0, b"\x89PNG nonsense".to_vec())];
     assert_eq!(run(&ico_file(1, &broken), &plan_for(Format::Png)).input.width, 16);
     assert_eq!(run(&ico_file(2, &pictures), &plan_for(Format::Png)).input.width, 48, "a cursor");
@@ -189,21 +189,21 @@ fn largest_valid_image_of_an_icon_or_cursor_is_decoded() {
 }
 
 #[test]
-fn icon_mask_is_used_if_alpha_is_missing_or_0_in_every_pixel() {
-    // Two pixels of 24 bits. The header declares twice the height of the image, because the mask follows the
-    // pixels. The mask makes the second pixel transparent.
+fn icon_mask_is_used_if_no_pixel_has_an_alpha_above_0() {
+    // The icon has two pixels of 24 bits. The header declares twice the height of the image, because the mask
+    // follows the pixels. The mask makes the second pixel transparent.
     let data = [&[0, 0, 255, 255, 0, 0, 0, 0][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 24, 0, &[], &data))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 255], [0; 4]]);
-    // If an alpha value is not 0, the alpha values are used and the mask is ignored.
+    // If an alpha value in the icon is not 0, the decoder uses the alpha values and ignores the mask.
     let data = [&[0, 0, 255, 99, 255, 0, 0, 255][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 32, 0, &[], &data))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 99], [0, 0, 255, 255]]);
-    // If all alpha values are 0, the mask is used.
+    // If all alpha values in the icon are 0, the decoder uses the mask.
     let data = [&[0, 0, 255, 0, 255, 0, 0, 0][..], &[0x40, 0, 0, 0]].concat();
     let file = ico_file(1, &[(2, 1, dib(2, 2, 32, 0, &[], &data))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 255], [0; 4]]);
-    // If the mask is missing, all pixels are opaque.
+    // If the icon has no mask, all pixels are opaque.
     let file = ico_file(1, &[(2, 1, dib(2, 2, 1, 0, &RED_BLUE_TABLE, &[0x40, 0, 0, 0]))]);
     assert_eq!(decoded_pixels(&file).2, [[255, 0, 0, 255], [0, 0, 255, 255]]);
 }
@@ -222,7 +222,7 @@ fn bmp_and_ico_output_is_lossless() {
 }
 
 #[test]
-fn ico_output_above_256_pixels_is_refused() {
+fn ico_output_with_a_side_above_256_pixels_is_refused() {
     assert_eq!(run(&png_of(&photo(256, 3)), &plan_for(Format::Ico)).output.width, 256);
     let input = png_of(&photo(257, 3));
     let error =
@@ -242,7 +242,8 @@ fn truncated_and_altered_bitmaps_never_panic() {
     let wide = encoded(&fading_photo(9, 5), Format::Bmp);
     let mut state = 7u32;
     let mut random = || {
-        // The random generator of Numerical Recipes, which gives the same sequence on every machine.
+        // The linear congruential random generator of the book "Numerical Recipes", which gives the same
+        // sequence on every machine.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as usize
     };
@@ -263,7 +264,7 @@ fn truncated_and_altered_bitmaps_never_panic() {
 }
 
 #[test]
-fn pixels_skipped_by_run_length_encoding_have_colour_index_0() {
+fn bmp_pixels_skipped_by_run_length_encoding_have_colour_index_0() {
     let mut colors = color_table(256);
     colors[..3].fill(0);
     let file = bmp_file(3, 2, 8, 1, &colors, &[0, 2, 2, 1, 1, 1, 0, 1]);

@@ -1,4 +1,4 @@
-//! Colour conversion: ICC profiles to sRGB, CMYK to RGB, and unusable profiles.
+//! Tests of the colour conversion: ICC profiles to sRGB, CMYK to RGB, and unusable profiles.
 
 use moxcms::{ColorProfile, ToneReprCurve};
 use pixaven_imaging::{Channels, Colorspace, Format, Image, Processed};
@@ -27,7 +27,7 @@ fn to_srgb(v: f64) -> u8 {
 }
 
 #[test]
-fn display_p3_is_converted_to_srgb() {
+fn display_p3_colours_are_converted_to_srgb() {
     // The matrix from linear Display P3 to linear sRGB, computed from the chromaticities of SMPTE RP 431-2
     // with the white point D65.
     let matrix = [[1.224_94, -0.224_94, 0.0], [-0.042_06, 1.042_06, 0.0], [-0.019_64, -0.078_64, 1.098_28]];
@@ -58,14 +58,14 @@ fn colour_conversion_keeps_alpha() {
 }
 
 #[test]
-fn srgb_profile_keeps_every_pixel() {
+fn image_with_an_srgb_profile_keeps_every_pixel_value() {
     let image = photo(64, 64);
     let done = with_profile(&image, ColorProfile::new_srgb().encode().unwrap());
     assert_eq!(pixels_of(&done), rgba(&image));
 }
 
 #[test]
-fn profile_with_srgb_primaries_and_other_curves_is_not_srgb() {
+fn profile_with_srgb_primaries_but_other_tone_curves_is_not_treated_as_srgb() {
     let image = photo(64, 64);
     let mut profile = ColorProfile::new_srgb();
     let gamma = Some(ToneReprCurve::Parametric(vec![1.8]));
@@ -76,7 +76,7 @@ fn profile_with_srgb_primaries_and_other_curves_is_not_srgb() {
 }
 
 #[test]
-fn gray_profile_is_applied_and_the_image_stays_gray() {
+fn gray_icc_profile_is_applied_and_the_image_stays_gray() {
     let ramp: Vec<u8> = (0..=255).collect();
     let image = Image::new(256, 1, Channels::Gray, ramp.clone());
     let done = with_profile(&image, ColorProfile::new_gray_with_gamma(1.0).encode().unwrap());
@@ -88,7 +88,7 @@ fn gray_profile_is_applied_and_the_image_stays_gray() {
 }
 
 #[test]
-fn unusable_profile_is_ignored_with_a_warning() {
+fn unusable_icc_profile_is_ignored_with_a_warning() {
     let image = photo(16, 16);
     let good = ColorProfile::new_display_p3().encode().unwrap();
     let gray = ColorProfile::new_gray_with_gamma(2.2).encode().unwrap();

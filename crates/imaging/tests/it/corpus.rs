@@ -18,18 +18,19 @@ pub(crate) struct Corpus {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// One line of the manifest.
+/// One line of the manifest of the corpus, which describes one file.
 pub(crate) struct Entry {
     pub(crate) file: String,
     pub(crate) format: String,
-    /// Class and set of the file, joined by a slash, for example `gold/conf`.
+    /// The class and the set of the file, joined by a slash, for example `gold/conf`.
     pub(crate) kind: String,
-    /// Width and height in pixels. `None` if the manifest has no size.
+    /// The width and the height in pixels. `None` if the manifest states no size for the file.
     pub(crate) size: Option<(u32, u32)>,
 }
 
 impl Corpus {
-    /// Opens the corpus. If it is missing, prints that the test is skipped and returns `None`.
+    /// Opens the corpus. If the corpus is missing, the function prints that the test is skipped and returns
+    /// `None`.
     pub(crate) fn open() -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "the environment names the folder of the test data")]
         let named = std::env::var("PIXAVEN_CORPUS").map(PathBuf::from);
@@ -61,8 +62,8 @@ fn entry(line: &str) -> Entry {
     }
 }
 
-/// Groups of formats, and for each group the minimum share of its conformance files that must decode with the
-/// size in the manifest.
+/// The formats in groups. For each group, the number is the minimum share of the conformance files that must
+/// decode with the size that the manifest states.
 const THRESHOLDS: &[(&[&str], f64)] = &[
     (&["jpeg", "png", "gif", "webp"], 0.995),
     (&["tiff"], 0.95),
@@ -159,7 +160,8 @@ fn no_corpus_file_causes_a_panic_and_conformance_files_decode() {
     }
 }
 
-/// Whether files of this class and set are conformance files, which every decoder must be able to read.
+/// Whether files with the class and set `kind` are conformance files, which every decoder must be able to
+/// read.
 fn is_conformance(kind: &str) -> bool {
     matches!(kind, "gold/conf" | "psd/conf")
 }

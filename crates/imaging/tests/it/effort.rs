@@ -15,8 +15,8 @@ fn size(image: &Image, format: Format, effort: Option<u8>, without_loss: bool) -
     run(&png_of(image), &with_effort(format, effort, without_loss)).bytes.len()
 }
 
-/// An image with more than 256 colours: large areas of a single colour, over which the same symbol is drawn
-/// many times.
+/// Creates an image with more than 256 colours: large areas of a single colour, over which the same symbol is
+/// drawn many times.
 fn drawing() -> Image {
     let data = (0..320 * 200).flat_map(|i| {
         let (x, y) = (i % 320, i / 320);
@@ -31,7 +31,7 @@ fn drawing() -> Image {
 }
 
 #[test]
-fn png_is_lossless_at_every_effort_and_higher_effort_is_not_larger() {
+fn png_is_lossless_at_every_effort_and_not_larger_at_higher_effort() {
     for image in [photo(150, 120), fading_photo(150, 120), drawing()] {
         for effort in (0..=9).map(Some).chain([None]) {
             let done = run(&png_of(&image), &with_effort(Format::Png, effort, false));
@@ -45,11 +45,11 @@ fn png_is_lossless_at_every_effort_and_higher_effort_is_not_larger() {
 }
 
 #[test]
-fn png_at_default_effort_is_smaller_than_at_effort_0_for_a_drawing_but_not_for_a_photograph() {
+fn default_png_effort_makes_drawings_smaller_than_effort_0_but_not_photographs() {
     let image = drawing();
     let [low, default] = [Some(0), None].map(|effort| size(&image, Format::Png, effort, false));
     assert!(default * 3 < low * 2, "{default} bytes, {low} as a photograph");
-    // At the default effort, a photograph is encoded exactly as at effort 0.
+    // At the default effort, a photograph must be encoded exactly as at effort 0.
     let image = photo(150, 120);
     assert_eq!(size(&image, Format::Png, Some(0), false), size(&image, Format::Png, None, false));
 }
@@ -78,7 +78,7 @@ fn webp_and_apng_are_smaller_at_higher_effort() {
     assert!(animation(9) < animation(0));
 }
 
-/// An animation of a dot that moves over stripes, in few colours.
+/// Creates an animation with few colours: a dot that moves over stripes.
 fn moving_dot(n_frames: u32) -> Vec<(Image, u32)> {
     let frame = |i: u32| {
         let pixel = |at: u32| {
@@ -91,7 +91,7 @@ fn moving_dot(n_frames: u32) -> Vec<(Image, u32)> {
 }
 
 #[test]
-fn gif_frames_with_the_same_colours_share_the_global_table() {
+fn gif_frames_with_the_same_colours_share_the_global_colour_table() {
     let output = Output::default();
     let bytes = encode_animation(moving_dot(9), 9, Format::Gif, &output).unwrap();
     let mut decoder = gif::DecodeOptions::new().read_info(&bytes[..]).unwrap();
@@ -104,7 +104,7 @@ fn gif_frames_with_the_same_colours_share_the_global_table() {
 }
 
 #[test]
-fn gif_pixels_are_equal_at_every_effort_and_higher_effort_is_not_larger() {
+fn gif_has_equal_pixels_at_every_effort_and_is_not_larger_at_higher_effort() {
     let frames = moving_dot(9);
     let at = |effort| {
         let output = Output { effort, ..Output::default() };
@@ -112,7 +112,7 @@ fn gif_pixels_are_equal_at_every_effort_and_higher_effort_is_not_larger() {
     };
     let (default, high) = (at(None), at(Some(9)));
     assert!(high.len() <= default.len());
-    // All frames of a file, converted to the bytes of an APNG.
+    // Converts all frames of a file to an APNG, and returns the bytes of the APNG.
     let frames_of = |bytes: &[u8]| run(bytes, &lossless_plan(Format::Apng)).bytes;
     assert_eq!(frames_of(&default), frames_of(&high));
     assert_eq!(decoded_pixels(&default).2, rgba(&frames[0].0));

@@ -1,4 +1,5 @@
-//! Faces: detection finds them at the right positions, and crops and gravities of plans use these positions.
+//! Tests of faces: detection must find faces at the right positions, and the crops and gravities of a plan
+//! must use these positions.
 
 use pixaven_imaging::geometry::{Rect, Size, crop, resize, resolve_faces, uses_faces};
 use pixaven_imaging::plan::{Crop, CropAt, Flip, Gravity, Plan, Resize, ResizeMode};
@@ -19,7 +20,7 @@ fn portrait() -> Image {
     Image::new(width, height, Channels::Rgb, pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect())
 }
 
-/// A landscape into which the portrait is copied at these positions.
+/// Creates a landscape into which the portrait is copied at the given positions.
 fn with_faces(width: u32, height: u32, positions: &[(u32, u32)]) -> Vec<u8> {
     let (mut image, portrait) = (photo(width, height), portrait());
     for &(left, top) in positions {
@@ -51,14 +52,14 @@ fn moved(face: Rect, (x, y): (u32, u32)) -> Rect {
 }
 
 #[test]
-fn face_is_found_at_its_position() {
+fn face_is_detected_at_its_position() {
     let found = find_faces(PORTRAIT);
     assert_eq!(found.len(), 1);
     assert_near(found[0], FACE, 8);
 }
 
 #[test]
-fn several_faces_are_found_in_a_large_image() {
+fn several_faces_are_detected_in_a_large_image() {
     let positions = [(100, 80), (1300, 700)];
     let file = with_faces(1600, 1000, &positions);
     let mut found = find_faces(&file);
@@ -82,7 +83,7 @@ fn faces_are_reported_only_if_the_plan_uses_them() {
 }
 
 #[test]
-fn face_crop_is_the_bounding_box_plus_padding() {
+fn crop_to_faces_is_their_bounding_box_plus_padding() {
     let file = with_faces(800, 600, &[(500, 300)]);
     let done = run(&file, &with_crop(Crop::Face { padding: 25.0 }));
     let face = done.faces.as_ref().unwrap()[0];
@@ -97,7 +98,7 @@ fn face_crop_is_the_bounding_box_plus_padding() {
 }
 
 #[test]
-fn without_a_face_the_crop_is_centred_with_a_warning() {
+fn crop_to_faces_is_centred_with_a_warning_if_no_face_is_found() {
     let file = png_of(&photo(300, 200));
     let done = run(&file, &with_crop(Crop::Face { padding: 50.0 }));
     assert_eq!((done.output.width, done.output.height, done.faces), (200, 200, Some(vec![])));
@@ -121,8 +122,8 @@ fn face_gravity_keeps_the_face_in_the_output() {
         resize: Some(Resize { gravity, ..resize_to(ResizeMode::Fit, Some(400), Some(400)) }),
         ..plan_for(Format::Png)
     };
-    // Detection finds the face in the output, so the kept part contains the face. The kept part ends at the
-    // right edge of the image.
+    // Detection also finds the face in the output, so the part that the plan kept contains the face. This
+    // part ends at the right edge of the image.
     let done = kept(&fit(Gravity::Face), &file);
     assert_near(find_faces(&done.bytes)[0], moved(FACE, (180, 20)), 12);
     let ratio = with_crop(Crop::Ratio { ratio: 1.0, gravity: Gravity::Face });
@@ -131,8 +132,8 @@ fn face_gravity_keeps_the_face_in_the_output() {
     let done = kept(&with_crop(rect), &file);
     assert_eq!((done.output.width, done.output.height), (200, 200));
     assert_near(find_faces(&done.bytes)[0], FACE, 14);
-    // With one face at each end of the image, the kept part is the middle between the faces, and contains no
-    // face.
+    // If there is one face at each end of the image, the plan keeps the middle between the faces, which
+    // contains no face.
     let done = kept(&fit(Gravity::Faces), &with_faces(1600, 400, &positions));
     assert_eq!(done.faces.unwrap().len(), 2);
     assert_eq!(find_faces(&done.bytes), []);
@@ -158,7 +159,7 @@ fn resolve_faces_replaces_face_crops_and_gravities_with_coordinates() {
     let kept = crop(size, resolved_crop(ratio(Gravity::Face))).unwrap();
     assert_eq!(kept, Rect { x: 500, y: 0, width: 500, height: 500 });
 
-    // A flip changes the positions of faces, and faces outside of the crop are ignored.
+    // A flip changes the positions of faces. Faces outside of the crop are ignored.
     let flip = Some(Flip { horizontal: true, vertical: false });
     let mirrored = Plan { flip, ..with_crop(ratio(Gravity::Face)) };
     assert_eq!(
@@ -195,7 +196,7 @@ fn size_and_faces() -> impl Strategy<Value = (Size, Vec<Rect>)> {
 
 proptest! {
     #[test]
-    fn resolved_rectangles_lie_inside_the_image(
+    fn rectangles_computed_from_faces_lie_inside_the_image(
         (size, faces) in size_and_faces(),
         padding in 0.0..500.0,
         (width, height) in (1..4000_u32, 1..4000_u32),
@@ -231,7 +232,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn detection_in_random_blocks_never_panics_and_faces_lie_inside(
+    fn faces_detected_in_random_patterns_lie_inside_the_image(
         (width, height) in (30..140_u32, 30..140_u32),
         seed: u32,
         block in 1..24_u32,

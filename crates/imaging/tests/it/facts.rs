@@ -28,7 +28,7 @@ fn jpeg_quality_is_derived_from_the_quantisation_tables() {
 }
 
 #[test]
-fn jpeg_sampling_is_read_from_the_frame_header() {
+fn jpeg_chroma_subsampling_is_read_from_the_frame_header() {
     let image = photo(33, 17);
     let cases = [
         (SamplingFactor::F_1_1, "4:4:4"),
@@ -58,7 +58,7 @@ fn jpeg_colour_space_and_interlacing_are_reported() {
 }
 
 #[test]
-fn png_depth_and_colour_space_match_the_header() {
+fn reported_png_bit_depth_and_colour_space_match_the_header() {
     let cases = [
         (png::ColorType::Grayscale, png::BitDepth::One, Colorspace::Gray, 1, false, 1),
         (png::ColorType::Grayscale, png::BitDepth::Four, Colorspace::Gray, 4, false, 4),
@@ -87,13 +87,13 @@ fn png_depth_and_colour_space_match_the_header() {
 }
 
 #[test]
-fn png_trns_chunk_counts_as_alpha() {
+fn png_with_a_trns_chunk_is_reported_with_alpha() {
     let bytes = png_with(&photo(4, 4), |info| info.trns = Some(vec![0, 1, 0, 2, 0, 3].into()));
     assert!(input_facts(&bytes).alpha);
 }
 
 #[test]
-fn sixteen_bit_samples_are_rounded_to_eight_bits() {
+fn png_samples_of_16_bits_are_rounded_to_8_bits() {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 4, 1);
     encoder.set_color(png::ColorType::Grayscale);
@@ -106,7 +106,7 @@ fn sixteen_bit_samples_are_rounded_to_eight_bits() {
 }
 
 #[test]
-fn gif_colours_depth_and_alpha_are_reported() {
+fn gif_colour_space_bit_depth_and_alpha_are_reported() {
     let many = Image::new(200, 1, Channels::Gray, (0..200).collect());
     let facts = input_facts(&encoded(&many, Format::Gif));
     assert_eq!(
@@ -120,7 +120,7 @@ fn gif_colours_depth_and_alpha_are_reported() {
 }
 
 #[test]
-fn webp_colours_sampling_and_alpha_are_reported() {
+fn webp_colour_space_chroma_subsampling_and_alpha_are_reported() {
     let lossy = input_facts(&encoded(&photo(30, 20), Format::Webp));
     assert_eq!((lossy.colorspace, lossy.depth, lossy.alpha), (Colorspace::YCbCr, 24, false));
     assert_eq!((lossy.sampling.as_deref(), lossy.quality), (Some("4:2:0"), None));
@@ -130,7 +130,7 @@ fn webp_colours_sampling_and_alpha_are_reported() {
 }
 
 #[test]
-fn byte_counts_and_sha1_digests_are_reported() {
+fn file_sizes_and_sha1_digests_are_reported() {
     let input = png_of(&photo(5, 5));
     let done = run(&input, &plan_for(Format::Jpeg));
     assert_eq!(done.input.bytes, input.len() as u64);
@@ -142,7 +142,7 @@ fn byte_counts_and_sha1_digests_are_reported() {
 }
 
 #[test]
-fn json_uses_the_names_of_the_api() {
+fn file_info_is_serialised_with_the_names_of_the_api() {
     let facts = input_facts(&jpeg(&photo(20, 10), 95, |_| {}));
     let json = serde_json::to_value(&facts).unwrap();
     assert_eq!(json["colorspace"], "YCbCr");

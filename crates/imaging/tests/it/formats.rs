@@ -1,5 +1,5 @@
-//! Conversions from every format to every format: the pixels are kept, and the reported information is
-//! correct.
+//! Tests that convert images from every format to every format: the pixels must be kept, and the reported
+//! information must be correct.
 
 use pixaven_imaging::plan::{Output, TargetFormat};
 use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Scratch, process, sniff};
@@ -10,7 +10,7 @@ use crate::helpers::{
 };
 
 #[test]
-fn every_format_converts_to_every_format() {
+fn every_input_format_is_converted_to_every_output_format() {
     let original = photo(97, 61);
     for from in FORMATS {
         let input = encoded(&original, from);
@@ -28,7 +28,7 @@ fn every_format_converts_to_every_format() {
 }
 
 #[test]
-fn output_info_matches_the_same_file_as_input() {
+fn reported_info_of_a_file_is_equal_for_output_and_input() {
     let gray = Image::new(40, 30, Channels::Gray, (0..1200).map(|i| (i % 251) as u8).collect());
     let few = Image::new(8, 8, Channels::Rgb, [[1, 2, 3], [200, 100, 0]].as_flattened().repeat(32));
     for image in [photo(50, 40), fading_photo(50, 40), gray, few] {
@@ -153,7 +153,7 @@ fn reused_scratch_memory_does_not_change_the_output() {
 }
 
 #[test]
-fn default_output_format_is_the_input_format_or_jpeg_or_png() {
+fn default_output_format_is_the_input_format_or_else_jpeg_or_png() {
     for format in FORMATS {
         let done = run(&encoded(&photo(20, 20), format), &Plan::default());
         let expected = match format {

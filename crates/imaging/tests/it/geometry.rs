@@ -26,7 +26,8 @@ const GRAVITIES: [Gravity; 9] = [
     Gravity::Left,
 ];
 
-/// Options of `resize` with this mode and these sides; the other options have their default values.
+/// Creates options of `resize` with the given mode, width and height. All other options have their default
+/// values.
 pub(crate) fn resize_to(mode: ResizeMode, width: Option<u32>, height: Option<u32>) -> Resize {
     Resize {
         mode,
@@ -77,13 +78,13 @@ fn resize_gives_the_documented_sizes() {
     assert_size((3000, 1), Auto, (Some(10), Some(10)), (10, 1));
     assert_size((1, 3000), Auto, (Some(10), Some(10)), (1, 10));
     assert_size((3, 2), Auto, (Some(1), Some(1)), (1, 1));
-    // A side of exactly n + ½ pixels is rounded up.
+    // If the exact length of a side is n + ½ pixels, the length is rounded up.
     assert_size((4, 10), Auto, (None, Some(5)), (2, 5));
     assert_size((2, 3), Auto, (Some(1), None), (1, 2));
 }
 
 #[test]
-fn resize_without_upscale_never_enlarges() {
+fn resize_without_upscale_never_enlarges_the_image() {
     use ResizeMode::{Auto, Exact, Fill, Fit, Landscape, Portrait};
     assert_size_without_upscale((550, 412), Auto, (Some(1100), Some(1000)), (550, 412));
     assert_size_without_upscale((550, 412), Auto, (Some(300), None), (300, 225));
@@ -91,20 +92,21 @@ fn resize_without_upscale_never_enlarges() {
     assert_size_without_upscale((550, 412), Fill, (Some(1000), Some(1000)), (1000, 1000));
     assert_size_without_upscale((550, 412), Portrait, (None, Some(413)), (550, 412));
     assert_size_without_upscale((550, 412), Landscape, (Some(551), None), (550, 412));
-    // The result has the aspect ratio of the requested size, but the kept part is not enlarged.
+    // The result has the aspect ratio of the requested size, but the part of the image that is kept is not
+    // enlarged.
     assert_size_without_upscale((550, 412), Fit, (Some(1000), Some(1000)), (412, 412));
     assert_size_without_upscale((550, 412), Fit, (Some(600), Some(100)), (550, 92));
     assert_size_without_upscale((550, 412), Fit, (Some(400), Some(400)), (400, 400));
 }
 
 #[test]
-fn fill_centres_the_image_on_the_canvas() {
+fn resize_mode_fill_centres_the_image_on_the_canvas() {
     let resized = resize(Size::new(550, 412), resize_to(ResizeMode::Fill, Some(300), Some(300)));
     assert_eq!((resized.picture, resized.x, resized.y), (Size::new(300, 225), 0, 37));
 }
 
 #[test]
-fn fit_keeps_the_part_that_gravity_selects() {
+fn resize_mode_fit_keeps_the_part_that_gravity_selects() {
     let at = |gravity| {
         let options = Resize { gravity, ..resize_to(ResizeMode::Fit, Some(100), Some(100)) };
         let Window { left, top, width, height } = resize(Size::new(300, 200), options).window;
@@ -135,7 +137,7 @@ fn crop_is_clipped_to_the_image() {
 }
 
 #[test]
-fn crop_by_ratio_is_as_large_as_possible() {
+fn crop_to_an_aspect_ratio_is_as_large_as_possible() {
     let of = |ratio, gravity| crop(Size::new(550, 412), Crop::Ratio { ratio, gravity }).unwrap();
     assert_eq!(of(1.0, Gravity::Center), Rect { x: 69, y: 0, width: 412, height: 412 });
     assert_eq!(of(16.0 / 9.0, Gravity::Bottom), Rect { x: 0, y: 103, width: 550, height: 309 });
@@ -144,7 +146,7 @@ fn crop_by_ratio_is_as_large_as_possible() {
 }
 
 #[test]
-fn scale_rounds_to_at_least_one_pixel() {
+fn scale_rounds_each_side_to_at_least_one_pixel() {
     let of = |size, ratio| scale(Size::new(550, 412), Scale { size, ratio });
     assert_eq!(of(0.5, 1.0), Size::new(275, 206));
     assert_eq!(of(0.01, 0.1), Size::new(1, 4));
@@ -152,7 +154,7 @@ fn scale_rounds_to_at_least_one_pixel() {
 }
 
 #[test]
-fn needed_size_is_the_smallest_decode_size_without_loss() {
+fn needed_size_is_the_smallest_size_to_decode_without_loss_of_detail() {
     let full = Size::new(4000, 3000);
     let needs = |plan: &Plan| needed_size(full, plan).unwrap();
     assert_eq!(needs(&Plan::default()), full);
@@ -171,7 +173,7 @@ fn needed_size_is_the_smallest_decode_size_without_loss() {
 }
 
 #[test]
-fn final_size_adds_padding_after_resize_and_scale() {
+fn final_size_is_computed_from_resize_then_scale_then_padding() {
     let plan = Plan {
         resize: Some(resize_to(ResizeMode::Auto, Some(100), None)),
         scale: Some(Scale { size: 2.0, ratio: 1.0 }),
@@ -193,14 +195,14 @@ fn any_resize() -> impl Strategy<Value = Resize> {
 
 proptest! {
     #[test]
-    fn resize_properties_hold_for_all_sizes_and_modes(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
+    fn resize_respects_its_bounds_and_the_aspect_ratio_for_all_sizes_and_modes(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
         let size = Size::new(width, height);
         let resized = resize(size, options);
         let Resized { window, picture, canvas, .. } = resized;
         prop_assert!(picture.width >= 1 && picture.height >= 1);
 
-        // The source window of a plan must lie inside the input image, and the image that is resampled from
-        // it must lie inside the canvas.
+        // The window that is resampled must lie inside the input image, and the resampled image must lie
+        // inside the canvas.
         prop_assert!(window.left >= 0.0 && window.top >= 0.0 && window.width > 0.0 && window.height > 0.0);
         prop_assert!(window.left + window.width <= f64::from(width));
         prop_assert!(window.top + window.height <= f64::from(height));
@@ -222,8 +224,8 @@ proptest! {
             prop_assert!(picture.width <= width && picture.height <= height);
         }
         if options.mode != ResizeMode::Exact {
-            // The aspect ratio is kept except for rounding: the width differs by at most one pixel from the
-            // width computed from the height, or the height from that computed from the width.
+            // The aspect ratio may change only by rounding. Therefore at least one of the two sides must
+            // differ by at most one pixel from the exact length that follows from the other side.
             let follows_width = f64::from(picture.width) * window.height / window.width;
             let follows_height = f64::from(picture.height) * window.width / window.height;
             let deviation = (follows_width - f64::from(picture.height)).abs()
@@ -258,7 +260,7 @@ proptest! {
     }
 
     #[test]
-    fn stretched_window_stays_inside_the_reduced_image(
+    fn window_that_is_scaled_to_a_reduced_image_stays_inside_the_image(
         (width, height) in (1..=3000u32, 1..=3000u32),
         (left, top, right, bottom) in (0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64),
         (x, y) in (0.05..1.0f64, 0.05..1.0f64),

@@ -23,7 +23,7 @@ pub(crate) fn png_of(image: &Image) -> Vec<u8> {
     png_with(image, |_| {})
 }
 
-/// Like [`png_of`]. `change` edits the PNG header before it is written.
+/// Does the same as [`png_of`], but calls `change` on the PNG header before the header is written.
 pub(crate) fn png_with(image: &Image, change: impl FnOnce(&mut png::Info<'static>)) -> Vec<u8> {
     let mut info = png::Info::with_size(image.width(), image.height());
     info.color_type = match image.channels() {
@@ -71,12 +71,12 @@ pub(crate) fn quarters(width: u32, height: u32) -> Image {
     Image::new(width, height, Channels::Rgb, data)
 }
 
-/// A plan that encodes to this format and has no operations.
+/// Creates a plan that encodes to the given format and has no operations.
 pub(crate) fn plan_for(format: Format) -> Plan {
     Plan { output: Output { format: TargetFormat::Format(format), ..Output::default() }, ..Plan::default() }
 }
 
-/// A plan that encodes losslessly to this format and has no operations.
+/// Creates a plan that encodes losslessly to the given format and has no operations.
 pub(crate) fn lossless_plan(format: Format) -> Plan {
     Plan {
         output: Output { format: TargetFormat::Format(format), lossless: true, ..Output::default() },

@@ -1,11 +1,11 @@
-//! Tests that the modules of this crate do not depend on each other in a cycle.
+//! Tests that no modules of this crate depend on each other in a cycle.
 
 use std::path::Path;
 
 use pixaven_testkit::module_graph::ModuleGraph;
 
 #[test]
-fn no_cycle_of_modules() {
+fn modules_do_not_depend_on_each_other_in_a_cycle() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let graph = ModuleGraph::read(&src).expect("the sources can be read");
     assert!(graph.imports().len() > 100, "the imports are found");

@@ -7,12 +7,12 @@ use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
 use crate::helpers::{encoded, photo, plan_for, png_of, run};
 
-/// The formats that [`with_pieces`] supports. The limits of all other formats are tested in the modules of
-/// these formats.
+/// The formats that [`with_pieces`] supports. The limits of every other format are tested in the module of
+/// that format.
 const FORMATS: [Format; 4] = [Format::Jpeg, Format::Png, Format::Gif, Format::Webp];
 
-/// A file with `n` additional metadata pieces (comments, text chunks or the like) of `n_bytes` each, before
-/// the image data if the format permits it.
+/// Creates a file of a format with `n` additional pieces of metadata (comments, text chunks or EXIF chunks)
+/// of `n_bytes` each. The pieces are before the image data if the format permits this.
 fn with_pieces(format: Format, n: usize, n_bytes: usize) -> Vec<u8> {
     let file = encoded(&photo(8, 8), format);
     let (at, piece) = match format {
@@ -39,7 +39,7 @@ fn with_pieces(format: Format, n: usize, n_bytes: usize) -> Vec<u8> {
     [&file[..at], &piece.repeat(n), &file[at..]].concat()
 }
 
-/// A PNG chunk.
+/// Creates a PNG chunk with a valid checksum.
 pub(crate) fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [&kind[..], data].concat();
     [&(data.len() as u32).to_be_bytes()[..], &body, &crate::malformed::crc(&body).to_be_bytes()].concat()
@@ -55,14 +55,14 @@ fn limit_error(input: &[u8], limits: Limits) -> String {
 }
 
 #[test]
-fn number_of_parts_is_limited() {
+fn file_with_too_many_parts_is_refused() {
     for format in FORMATS {
         let input = with_pieces(format, 50, 1);
         let limits = Limits { parts: 49, ..Limits::default() };
         let message = limit_error(&input, limits);
         assert!(message.contains("the number of parts"), "{format:?}: {message}");
-        // The parts of the image itself also count towards the limit, so the limit must be higher than the 50
-        // added parts.
+        // The parts of the image itself also count towards the limit, so the limit must be higher than 50,
+        // the number of added parts.
         let limits = Limits { parts: 75, ..limits };
         assert!(
             process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default()).is_ok(),
@@ -72,7 +72,7 @@ fn number_of_parts_is_limited() {
 }
 
 #[test]
-fn parts_of_animation_frames_count_towards_the_limit() {
+fn parts_of_animation_frames_count_towards_the_limit_of_parts() {
     let animation = crate::output::animation(6);
     for format in [Format::Apng, Format::Gif, Format::Webp] {
         let input = run(&animation, &plan_for(format)).bytes;
@@ -82,7 +82,7 @@ fn parts_of_animation_frames_count_towards_the_limit() {
 }
 
 #[test]
-fn size_of_metadata_is_limited() {
+fn file_with_too_much_metadata_is_refused() {
     for format in FORMATS {
         let input = with_pieces(format, 40, 1_000);
         let limits = Limits { metadata_bytes: 39_999, ..Limits::default() };
@@ -113,14 +113,14 @@ fn png_metadata_bomb_is_refused_before_decompression() {
         let start = Instant::now();
         let message = limit_error(&input, Limits::default());
         assert!(message.contains("metadata"), "{message}");
-        // `limit_error` checks that little scratch memory was used. The short time also shows that the 200
-        // MiB are not decompressed.
+        // The short time shows that the 200 MiB of metadata are not decompressed. In addition, `limit_error`
+        // checks that no buffer was allocated for pixels.
         assert!(start.elapsed() < Duration::from_secs(5));
     }
 }
 
 #[test]
-fn broken_png_profile_or_text_is_ignored() {
+fn broken_icc_profile_or_text_in_a_png_is_ignored() {
     let bare = png_of(&photo(8, 8));
     for (kind, data) in [
         (*b"iCCP", &b"x\0\0no zlib"[..]),

@@ -1,5 +1,5 @@
-//! Truncated, altered and malicious files: processing each of them returns a result or an error within a
-//! short time, and never panics.
+//! Tests with truncated, altered and malicious files. The processing of each file must return a result or an
+//! error within a short time, and must never panic.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ fn altered_files_give_a_result_or_an_error_within_five_seconds() {
 }
 
 #[test]
-fn truncated_jpeg_gives_a_warning_and_other_formats_an_error() {
+fn truncated_jpeg_gives_a_warning_and_other_truncated_files_give_an_error() {
     let input = encoded(&photo(64, 64), Format::Jpeg);
     let done = run(&input[..input.len() * 3 / 4], &plan_for(Format::Png));
     assert!(done.warnings.iter().any(|warning| warning.contains("ends early")), "{:?}", done.warnings);
@@ -74,10 +74,10 @@ fn truncated_jpeg_gives_a_warning_and_other_formats_an_error() {
     }
 }
 
-/// A PNG of one pixel, with a palette of `n_bytes` bytes. The pixel has the palette index 0.
+/// Creates a PNG of one pixel, with a palette of `n_bytes` bytes. The pixel has the palette index 0.
 fn png_with_palette(n_bytes: usize) -> Vec<u8> {
     const HEADER: &[u8] = b"\0\0\0\x01\0\0\0\x01\x08\x03\0\0\0";
-    // The image data: a filter byte and a palette index, in a deflate block without compression.
+    // The image data of the PNG: a filter byte and a palette index, in a deflate block without compression.
     const DATA: &[u8] = b"\x78\x01\x01\x02\0\xfd\xff\0\0\0\x02\0\x01";
     let palette = vec![7; n_bytes];
     let pieces = [(*b"IHDR", HEADER), (*b"PLTE", &palette), (*b"IDAT", DATA), (*b"IEND", b"")];
@@ -110,7 +110,7 @@ fn png_with_wrong_checksums_of_trns_and_idat_is_refused() {
     assert!(error.to_string().contains("CRC"), "{error}");
 }
 
-/// Files of several formats whose headers declare this width and height.
+/// Creates files of several formats whose headers declare the given width and height.
 fn files_declaring(width: u16, height: u16) -> Vec<Vec<u8>> {
     let [w, h] = [width.to_be_bytes(), height.to_be_bytes()];
     let ihdr = [b"IHDR\0\0", &w[..], b"\0\0", &h[..], b"\x08\x02\0\0\0"].concat();
@@ -143,7 +143,7 @@ pub(crate) fn crc(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn header_sizes_beyond_the_limits_are_refused_before_allocation() {
+fn image_size_beyond_the_limits_is_refused_before_memory_is_allocated() {
     for (width, height, name) in [(40_000, 8, "side"), (29_000, 29_000, "pixels")] {
         for input in files_declaring(width, height) {
             let start = Instant::now();
@@ -166,7 +166,7 @@ fn number_of_jpeg_scans_is_checked_before_decoding() {
 }
 
 #[test]
-fn size_limits_are_exact_to_the_pixel() {
+fn limits_of_the_image_size_are_exact_to_the_pixel() {
     let input = png_of(&photo(50, 20));
     let at = |limits: Limits| process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default());
     let base = Limits::default();
@@ -181,12 +181,12 @@ fn size_limits_are_exact_to_the_pixel() {
 }
 
 #[test]
-fn compressed_profile_bomb_is_not_decompressed() {
+fn compressed_icc_profile_bomb_is_not_decompressed() {
     let input = png_with(&photo(8, 8), |info| info.icc_profile = Some(vec![0; 60 << 20].into()));
     assert!(input.len() < 1 << 20, "the compressed file must be small");
     let start = Instant::now();
-    // The profile may be ignored or refused. The short time shows that the 60 MiB of the profile are not
-    // decompressed.
+    // The file may be refused, or the ICC profile may be ignored. The short time shows that the 60 MiB of the
+    // profile are not decompressed.
     let _result = try_process(&input, &mut Scratch::default());
     assert!(start.elapsed() < Duration::from_secs(1));
 }

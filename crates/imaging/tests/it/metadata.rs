@@ -1,4 +1,5 @@
-//! Tests which metadata (EXIF, XMP, PNG texts) is kept when an image is converted to another format.
+//! Tests that check which metadata (EXIF, XMP, PNG texts) are kept when an image is converted to another
+//! format.
 
 mod altered;
 mod exif_builder;
@@ -33,7 +34,8 @@ fn camera_jpeg() -> Vec<u8> {
     with_exif(&encoded(&photo(40, 24), Format::Jpeg), &ExifBuilder::of_a_camera(true).bytes(), Some(XMP))
 }
 
-/// The image of `camera_jpeg` in each of the formats with metadata, converted with all metadata kept.
+/// The image of `camera_jpeg`, converted to each of the formats with metadata. All metadata are kept in these
+/// conversions.
 fn camera_files() -> Vec<(Format, Vec<u8>)> {
     let mut as_stored = Plan { keep_orientation: true, ..Plan::default() };
     FORMATS_WITH_METADATA
@@ -58,7 +60,7 @@ fn metadata_is_dropped_by_default() {
 }
 
 #[test]
-fn keep_all_keeps_all_metadata_that_is_still_valid() {
+fn keeping_all_metadata_drops_only_values_that_became_invalid() {
     for (source, input) in camera_files() {
         for target in FORMATS_WITH_METADATA {
             let case = format!("{source:?} to {target:?}");
@@ -106,7 +108,7 @@ fn keep_all_keeps_all_metadata_that_is_still_valid() {
 }
 
 #[test]
-fn orientation_is_kept_if_the_image_is_not_turned() {
+fn exif_orientation_tag_is_kept_if_the_image_is_not_rotated() {
     for (source, input) in camera_files() {
         let done = run(&input, &Plan { keep_orientation: true, ..keeping(Format::Webp, KeptMetadata::All) });
         assert_eq!((done.output.width, done.output.height), (40, 24), "{source:?}");
@@ -118,7 +120,7 @@ fn orientation_is_kept_if_the_image_is_not_turned() {
 }
 
 #[test]
-fn exif_dimensions_are_those_of_the_output() {
+fn exif_width_and_height_are_those_of_the_output() {
     let crop = Crop::Rect { width: 7, height: 5, at: CropAt::Point { x: 1, y: 1 } };
     let done = run(&camera_jpeg(), &Plan { crop: Some(crop), ..keeping(Format::Jpeg, KeptMetadata::All) });
     let exif = exif_of(Format::Jpeg, &done.bytes).unwrap();
@@ -128,7 +130,7 @@ fn exif_dimensions_are_those_of_the_output() {
 }
 
 #[test]
-fn keep_copyright_keeps_only_author_and_copyright() {
+fn keeping_the_copyright_keeps_only_author_and_copyright() {
     for (source, input) in camera_files() {
         for target in FORMATS_WITH_METADATA {
             let case = format!("{source:?} to {target:?}");
@@ -157,7 +159,7 @@ fn exif_in_both_byte_orders_is_read() {
 }
 
 #[test]
-fn png_author_and_copyright_texts_become_exif() {
+fn png_texts_for_author_and_copyright_become_exif_entries() {
     let text = |keyword: &str, text: &str| png::text_metadata::TEXtChunk::new(keyword, text);
     let packed = png::text_metadata::ZTXtChunk::new("Copyright", "© Ada, 2026");
     let input = png_with(&photo(8, 8), |info| {
@@ -178,7 +180,7 @@ fn png_author_and_copyright_texts_become_exif() {
 }
 
 #[test]
-fn iptc_by_line_and_copyright_become_exif() {
+fn iptc_by_line_and_copyright_become_exif_entries() {
     let records = b"\x1c\x02\x50\0\x03Ada\x1c\x02\x74\0\x08(c) 2026";
     let resource = [b"8BIM\x04\x04\0\0\0\0\0", &[records.len() as u8][..], records].concat();
     let body = [b"Photoshop 3.0\0", &resource[..]].concat();
@@ -269,7 +271,8 @@ fn metadata_of_corpus_files_is_kept() {
         let input = corpus.read(entry);
         let plan = Plan { scale: Some(small), ..keeping(Format::Jpeg, KeptMetadata::All) };
         let Ok(done) = process(&input, &plan, &Limits::default(), &mut Scratch::default()) else { continue };
-        // Skip files whose EXIF `kamadak-exif` cannot read. The code under test reads some of them.
+        // Files whose EXIF the crate `kamadak-exif` cannot read are skipped. The code under test can read
+        // some of them.
         let read = |file: &[u8]| exif::Reader::new().read_from_container(&mut std::io::Cursor::new(file));
         let Ok(before) = read(&input) else { continue };
         n_files += 1;

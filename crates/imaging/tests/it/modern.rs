@@ -1,5 +1,5 @@
-//! HEIC, AVIF, JPEG XL and JPEG 2000: tests of features that only these formats have. Tests of all formats
-//! are in other modules.
+//! Tests of HEIC, AVIF, JPEG XL and JPEG 2000, for features that only these formats have. Tests for all
+//! formats are in other modules.
 
 mod corpus;
 mod heif_boxes;
@@ -25,15 +25,15 @@ fn gray(width: u32, height: u32) -> Image {
 }
 
 #[test]
-fn encoded_images_decode_to_nearly_the_same_pixels() {
+fn encoded_images_are_decoded_to_nearly_the_same_pixels() {
     for format in MODERN {
         for image in [photo(97, 61), fading_photo(97, 61), gray(97, 61)] {
             let done = run(&png_of(&image), &at_quality(format, 90));
             assert_eq!(sniff(&done.bytes), Some(format));
             let (width, height, result) = decoded_pixels(&done.bytes);
             assert_eq!((width, height), (97, 61), "{format:?}");
-            // Compare only pixels with an alpha above 128, because the colours of nearly transparent pixels
-            // are hardly visible.
+            // Only pixels with an alpha above 128 are compared, because the colours of nearly transparent
+            // pixels are hardly visible.
             let visible: Vec<_> = rgba(&image).into_iter().zip(result).filter(|(a, _)| a[3] > 128).collect();
             let (before, after): (Vec<_>, Vec<_>) = visible.into_iter().unzip();
             let db = psnr_db(&after, &before);
@@ -43,7 +43,7 @@ fn encoded_images_decode_to_nearly_the_same_pixels() {
 }
 
 #[test]
-fn alpha_and_gray_are_kept() {
+fn alpha_channel_and_gray_colour_space_are_kept() {
     for format in MODERN {
         let done = run(&png_of(&fading_photo(64, 32)), &plan_for(format));
         assert!(done.output.alpha, "{format:?}");
@@ -58,7 +58,7 @@ fn alpha_and_gray_are_kept() {
 }
 
 #[test]
-fn opaque_alpha_channel_is_dropped() {
+fn alpha_channel_in_which_every_pixel_is_opaque_is_dropped() {
     let opaque = Image::new(40, 30, Channels::Rgba, [200, 100, 50, 255].repeat(1200));
     for format in [Format::Heic, Format::Avif, Format::Jp2] {
         assert!(!run(&png_of(&opaque), &plan_for(format)).output.alpha, "{format:?}");
@@ -106,7 +106,7 @@ fn quality_and_effort_change_the_file_size() {
 }
 
 #[test]
-fn avif_uses_full_chroma_at_high_quality() {
+fn avif_has_no_chroma_subsampling_at_high_quality() {
     let input = png_of(&photo(64, 48));
     let sampling = |format, quality| run(&input, &at_quality(format, quality)).output.sampling;
     assert_eq!(sampling(Format::Avif, 60).as_deref(), Some("4:2:0"));
@@ -117,7 +117,7 @@ fn avif_uses_full_chroma_at_high_quality() {
 
 #[test]
 fn metadata_is_kept_only_if_requested() {
-    // An EXIF block with one entry: Artist, whose 12 bytes begin at offset 26.
+    // This EXIF block has one entry: Artist, whose value of 12 bytes begins at offset 26.
     let head = b"II*\0\x08\0\0\0\x01\0\x3b\x01\x02\0\x0c\0\0\0\x1a\0\0\0\0\0\0\0";
     let artist = b"it is there\0";
     let exif = [&head[..], artist].concat();
@@ -129,13 +129,13 @@ fn metadata_is_kept_only_if_requested() {
         plan.output.metadata = KeptMetadata::All;
         let first = run(&input, &plan).bytes;
         assert!(contains(&first), "{format:?}");
-        // The code under test must also read the metadata that it wrote.
+        // The code under test must also be able to read the metadata that it wrote.
         assert!(contains(&run(&first, &plan).bytes), "{format:?}");
     }
 }
 
 #[test]
-fn jpeg_2000_is_decoded_at_the_needed_resolution() {
+fn jpeg_2000_is_decoded_only_at_the_resolution_that_the_plan_needs() {
     let input = encoded(&photo(300, 200), Format::Jp2);
     let resize = Resize {
         mode: ResizeMode::Auto,
@@ -156,7 +156,7 @@ fn jpeg_2000_is_decoded_at_the_needed_resolution() {
 }
 
 #[test]
-fn declared_size_beyond_the_limits_is_refused() {
+fn image_whose_header_declares_a_size_beyond_the_limits_is_refused() {
     for format in [Format::Avif, Format::Heic] {
         let mut input = encoded(&photo(16, 16), format);
         heif_boxes::overwrite_box(&mut input, b"ispe", 4, &[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
@@ -166,7 +166,7 @@ fn declared_size_beyond_the_limits_is_refused() {
     }
     let mut input = encoded(&photo(16, 16), Format::Jp2);
     let siz = input.windows(4).position(|window| window == b"\xff\x4f\xff\x51").unwrap();
-    // Change the header: the image and its only tile now have 28672 × 28672 pixels.
+    // The header is changed so that the image and its only tile have 28672 × 28672 pixels.
     for at in [siz + 8, siz + 24] {
         input[at..at + 8].copy_from_slice(&[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
     }
@@ -185,7 +185,7 @@ fn declared_size_beyond_the_limits_is_refused() {
 }
 
 #[test]
-fn number_of_parts_is_limited() {
+fn heif_file_with_too_many_boxes_is_refused() {
     for format in [Format::Avif, Format::Heic] {
         let input = encoded(&fading_photo(16, 16), format);
         let limits = Limits { parts: 9, ..Limits::default() };
@@ -195,7 +195,7 @@ fn number_of_parts_is_limited() {
 }
 
 #[test]
-fn heif_brands_select_avif_or_heic() {
+fn heif_brands_decide_whether_the_format_is_avif_or_heic() {
     let with = |brands: &[&[u8; 4]]| {
         let mut file = ((8 + 4 * brands.len() as u32).to_be_bytes()).to_vec();
         file.extend_from_slice(b"ftyp");
@@ -211,18 +211,18 @@ fn heif_brands_select_avif_or_heic() {
 }
 
 #[test]
-fn cicp_colours_are_converted_to_srgb() {
+fn colours_declared_by_cicp_code_points_are_converted_to_srgb() {
     let red = Image::new(32, 32, Channels::Rgb, [200, 60, 60].repeat(1024));
     for format in [Format::Avif, Format::Heic] {
         let input = run(&png_of(&red), &at_quality(format, 95)).bytes;
         assert!(nearly_equal(&decoded_pixels(&input).2, &rgba(&red), 4), "{format:?}");
-        // If the file declares Display P3, the same values mean a more saturated red.
+        // If the file declares Display P3 instead of sRGB, the same values mean a more saturated red.
         let mut p3 = input.clone();
         heif_boxes::overwrite_box(&mut p3, b"colr", 4, &[0, 12]);
         let [r, g, ..] = decoded_pixels(&p3).2[500];
         assert!(r > 208 && g < 58, "{format:?}: {r} {g}");
-        // If the file declares PQ, a value of 60 % is brighter than in sRGB and a value of 24 % is darker, so
-        // the contrast becomes higher.
+        // If the file declares PQ instead of sRGB, a value of 60 % is brighter and a value of 24 % is darker,
+        // so the contrast becomes higher.
         let mut pq = input;
         heif_boxes::overwrite_box(&mut pq, b"colr", 6, &[0, 16]);
         let [r, g, ..] = decoded_pixels(&pq).2[500];
@@ -231,7 +231,7 @@ fn cicp_colours_are_converted_to_srgb() {
 }
 
 #[test]
-fn flat_colour_is_kept_in_a_small_jpeg_2000() {
+fn small_jpeg_2000_of_a_single_colour_keeps_the_colour() {
     for (width, height) in [(1, 1), (8, 8), (30, 20), (100, 80)] {
         let data = [250, 10, 20].repeat((width * height) as usize);
         let image = Image::new(width, height, Channels::Rgb, data);

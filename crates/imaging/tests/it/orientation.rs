@@ -1,4 +1,5 @@
-//! Tests of the EXIF orientation: every value in every format that can store it, and broken EXIF blocks.
+//! Tests of the EXIF orientation: all eight values in every format that can store the orientation, and broken
+//! EXIF blocks.
 
 use pixaven_imaging::{Format, Image, Plan};
 
@@ -8,7 +9,7 @@ use crate::helpers::{
     rgba, run,
 };
 
-/// An EXIF block whose only entry is the orientation, in the given byte order.
+/// Creates an EXIF block, in the given byte order, whose only entry is the orientation.
 fn exif(value: u8, big_endian: bool) -> Vec<u8> {
     if big_endian {
         [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[value][..], b"\0\0\0\0\0\0"].concat()
@@ -17,7 +18,8 @@ fn exif(value: u8, big_endian: bool) -> Vec<u8> {
     }
 }
 
-/// The image that a file must store if its orientation is `value` and it is displayed as `upright`.
+/// Returns the image that a file must store if its orientation is `value` and viewers are to display the
+/// image `upright`.
 pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let (w, h) = (upright.width(), upright.height());
     let (width, height) = if value >= 5 { (h, w) } else { (w, h) };
@@ -25,8 +27,8 @@ pub(crate) fn stored(upright: &Image, value: u8) -> Image {
     let mut data = Vec::new();
     for y in 0..height {
         for x in 0..width {
-            // EXIF 2.3, section 4.6.4 A, defines each value by the sides of the displayed image at which the
-            // stored row 0 and column 0 are.
+            // EXIF 2.3, section 4.6.4 A, defines each value by two sides of the displayed image: the side at
+            // which the stored row 0 is displayed, and the side at which the stored column 0 is displayed.
             let (upright_x, upright_y) = match value {
                 1 => (x, y),
                 2 => (w - 1 - x, y),
@@ -75,7 +77,7 @@ fn with_exif(image: &Image, format: Format, block: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_orientation_value_is_applied() {
+fn every_exif_orientation_value_is_applied() {
     let upright = quarters(40, 24);
     for format in [Format::Jpeg, Format::Png, Format::Webp] {
         for value in 1..=8 {
@@ -94,7 +96,7 @@ fn every_orientation_value_is_applied() {
 }
 
 #[test]
-fn images_with_odd_sizes_are_turned() {
+fn images_with_odd_sides_are_turned_upright() {
     let image = crate::helpers::photo(37, 19);
     for value in 1..=8 {
         let input = with_exif(&stored(&image, value), Format::Png, &exif(value, true));
@@ -103,7 +105,7 @@ fn images_with_odd_sizes_are_turned() {
 }
 
 #[test]
-fn keep_orientation_leaves_the_image_unchanged() {
+fn image_is_not_turned_if_the_plan_keeps_the_orientation() {
     let image = quarters(40, 24);
     let input = with_exif(&image, Format::Png, &exif(6, true));
     let plan = Plan { keep_orientation: true, ..plan_for(Format::Png) };
@@ -120,7 +122,8 @@ fn image_with_a_broken_exif_block_is_not_turned() {
     blocks.push(exif(9, true));
     blocks.push([b"II*\0", &[0xff; 12][..]].concat());
     blocks.push([b"II*\0\x08\0\0\0\xff\xff", &[0x12; 40][..]].concat());
-    // Skip blocks of 19 to 25 bytes, because they still contain the whole value, which ends at byte 19.
+    // Truncated blocks of 19 to 25 bytes are skipped. They contain the whole value, which ends at byte 19, so
+    // their orientation is valid.
     for block in blocks.iter().filter(|block| block.len() < 19 || block.len() > 25) {
         let input = with_exif(&image, Format::Png, block);
         assert_eq!(decoded_pixels(&input).2, rgba(&image), "{block:x?}");
@@ -128,7 +131,7 @@ fn image_with_a_broken_exif_block_is_not_turned() {
 }
 
 #[test]
-fn orientation_images_of_the_corpus_are_turned_upright() {
+fn corpus_images_of_every_exif_orientation_are_turned_upright() {
     let Some(corpus) = Corpus::open() else { return };
     for scene in ["Landscape", "Portrait"] {
         let find = |n: u32| {

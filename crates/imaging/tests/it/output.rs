@@ -29,8 +29,8 @@ const AUTO: Output = Output {
     plays: None,
 };
 
-/// An APNG whose frames show a photograph that moves sideways. Each frame lasts 100 ms, and the animation
-/// plays three times.
+/// Creates an APNG whose frames show a photograph that moves sideways. Each frame lasts 100 ms, and the
+/// animation plays three times.
 pub(crate) fn animation(n_frames: u32) -> Vec<u8> {
     let wide = photo(48 + n_frames, 32);
     let mut bytes = Vec::new();
@@ -48,8 +48,8 @@ pub(crate) fn animation(n_frames: u32) -> Vec<u8> {
     bytes
 }
 
-/// The delay of each frame in milliseconds, and the number of plays of an animation. The code under test
-/// converts the animation to APNG, and the `png` crate reads the APNG.
+/// The delay of each frame of an animation in milliseconds, and the number of times that the animation plays.
+/// The code under test converts the animation to APNG, and the `png` crate reads the APNG.
 fn times_of(file: &[u8]) -> (Vec<u32>, u32) {
     let apng = run(file, &plan(in_format(Format::Apng))).bytes;
     let mut reader = png::Decoder::new(std::io::Cursor::new(&apng)).read_info().unwrap();
@@ -64,7 +64,7 @@ fn times_of(file: &[u8]) -> (Vec<u32>, u32) {
 }
 
 #[test]
-fn max_bytes_selects_the_highest_quality_that_fits() {
+fn max_bytes_selects_the_highest_quality_at_which_the_file_fits() {
     let input = png_of(&photo(160, 120));
     for format in [Format::Jpeg, Format::Webp] {
         let output = in_format(format);
@@ -102,7 +102,7 @@ fn metadata_counts_towards_max_bytes() {
 }
 
 #[test]
-fn unreachable_max_bytes_is_refused_with_the_smallest_size() {
+fn error_for_an_unreachable_max_bytes_states_the_smallest_possible_size() {
     let input = png_of(&photo(160, 120));
     for (format, reason) in [
         (Format::Jpeg, "the smallest JPEG that can be made of this image at this size takes "),
@@ -138,8 +138,8 @@ fn max_bytes_applies_to_animations() {
     }
 }
 
-/// The smallest of the file sizes in these formats and qualities, in bytes. If the result is compared with
-/// `auto`, each quality must be the one that looks like the default quality of `auto`.
+/// Encodes an image with each of the given formats and qualities, and returns the size of the smallest file
+/// in bytes. For a comparison with `auto`, each quality must look like the default quality of `auto`.
 fn smallest(input: &[u8], formats: &[(Format, u8)]) -> u64 {
     let sizes = formats.iter().map(|&(format, quality)| {
         try_process(input, Output { quality: Some(quality), ..in_format(format) }).unwrap().output.bytes
@@ -148,7 +148,7 @@ fn smallest(input: &[u8], formats: &[(Format, u8)]) -> u64 {
 }
 
 #[test]
-fn auto_picks_the_smallest_format_that_can_hold_the_image() {
+fn format_auto_picks_the_smallest_format_that_can_store_the_image() {
     let flat = png_of(&quarters(64, 48));
     let done = try_process(&flat, AUTO).unwrap();
     assert_eq!(done.output.format, Format::Png, "four colours are smallest as PNG");
@@ -175,7 +175,7 @@ fn auto_picks_the_smallest_format_that_can_hold_the_image() {
 const WEBP_OF_80: u8 = 82;
 
 #[test]
-fn auto_respects_quality_and_max_bytes() {
+fn format_auto_respects_quality_and_max_bytes() {
     let input = png_of(&photo(160, 120));
     let at = |quality| try_process(&input, Output { quality: Some(quality), ..AUTO }).unwrap().output.bytes;
     assert!(at(30) < at(60) && at(60) < at(90));
@@ -186,7 +186,7 @@ fn auto_respects_quality_and_max_bytes() {
 }
 
 #[test]
-fn lossless_auto_picks_the_smallest_lossless_format() {
+fn format_auto_with_lossless_picks_the_smallest_lossless_format() {
     for image in [photo(61, 47), quarters(30, 20)] {
         let done = try_process(&png_of(&image), Output { lossless: true, ..AUTO }).unwrap();
         assert!(matches!(done.output.format, Format::Png | Format::Webp));
@@ -200,7 +200,7 @@ fn lossless_auto_picks_the_smallest_lossless_format() {
 }
 
 #[test]
-fn auto_skips_webp_for_a_side_above_16383_pixels() {
+fn format_auto_skips_webp_for_a_side_above_16383_pixels() {
     let long = Image::new(17_000, 1, Channels::Gray, (0..17_000).map(|i| (i * i % 251) as u8).collect());
     let done = try_process(&png_of(&long), AUTO).unwrap();
     assert_ne!(done.output.format, Format::Webp, "a WebP has at most 16383 pixels on a side");
@@ -208,7 +208,7 @@ fn auto_skips_webp_for_a_side_above_16383_pixels() {
 }
 
 #[test]
-fn auto_keeps_an_animation_animated() {
+fn format_auto_keeps_every_frame_of_an_animation() {
     let done = try_process(&animation(5), AUTO).unwrap();
     assert_eq!((done.output.format, done.output.frames), (Format::Webp, 5));
     let sizes = [(Format::Webp, WEBP_OF_80), (Format::Apng, 80)];
@@ -219,7 +219,7 @@ fn auto_keeps_an_animation_animated() {
 }
 
 #[test]
-fn delay_and_plays_replace_those_of_the_input() {
+fn requested_delay_and_number_of_plays_replace_those_of_the_input() {
     let input = animation(4);
     for format in [Format::Apng, Format::Gif, Format::Webp] {
         let output = in_format(format);
@@ -245,7 +245,7 @@ fn delay_and_plays_replace_those_of_the_input() {
 }
 
 #[test]
-fn lossless_has_an_effect_only_on_lossy_formats() {
+fn lossless_changes_webp_but_not_png_jpeg_or_gif() {
     let input = png_of(&photo(40, 30));
     for format in [Format::Png, Format::Jpeg, Format::Gif] {
         let exact = try_process(&input, Output { lossless: true, ..in_format(format) }).unwrap();

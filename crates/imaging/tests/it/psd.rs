@@ -1,4 +1,4 @@
-//! Tests of PSD: documents that the test builds byte by byte, in every colour mode, depth and compression.
+//! Tests of PSD. The tests build documents byte by byte, in every colour mode, depth and compression.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use pixaven_imaging::{Colorspace, Error, Format, Limits, Plan, Scratch, process}
 use crate::corpus::Corpus;
 use crate::helpers::{decode_png, decoded_pixels, nearly_equal, plan_for, run};
 
-/// The fields of a PSD document, which `bytes` writes.
+/// The fields of a PSD document. The method `bytes` writes the document.
 struct Psd {
     large: bool,
     n_channels: u16,
@@ -17,7 +17,7 @@ struct Psd {
     depth: u16,
     mode: u16,
     color_table: Vec<u8>,
-    /// Number and data of each image resource.
+    /// The number (the identifier in the file) and the data of each image resource.
     resources: Vec<(u16, Vec<u8>)>,
     /// The number of layers in the file. A negative number means that the first channel after the colours is
     /// transparency.
@@ -26,7 +26,7 @@ struct Psd {
     data: Vec<u8>,
 }
 
-/// A document of two pixels with 8 bits per channel, uncompressed.
+/// Creates a PSD document of two pixels with 8 bits per channel, without compression.
 fn two_pixels(n_channels: u16, mode: u16, data: &[u8]) -> Psd {
     Psd {
         large: false,
@@ -88,16 +88,16 @@ impl Psd {
 const RED_BLUE: [[u8; 4]; 2] = [[255, 0, 0, 255], [0, 0, 255, 255]];
 
 #[test]
-fn every_colour_mode_is_converted() {
+fn psd_of_every_colour_mode_is_converted_to_srgb() {
     let gray = [[10, 10, 10, 255], [200, 200, 200, 255]];
     two_pixels(1, 1, &[10, 200]).assert_shows(&gray, "gray");
     two_pixels(1, 8, &[10, 200]).assert_shows(&gray, "duotone");
     two_pixels(3, 3, &[255, 0, 0, 0, 0, 255]).assert_shows(&RED_BLUE, "red, green, blue");
-    // CMYK is stored inverted: 255 means no ink. Yellow ink with magenta ink gives red; cyan ink with magenta
-    // ink gives blue.
+    // CMYK is stored inverted in PSD: 255 means no ink. Yellow ink with magenta ink gives red; cyan ink with
+    // magenta ink gives blue.
     two_pixels(4, 4, &[255, 0, 0, 0, 0, 255, 255, 255]).assert_shows(&RED_BLUE, "inks");
     two_pixels(3, 7, &[255, 0, 0, 0, 0, 255]).assert_shows(&RED_BLUE, "channels of inks");
-    // L*a*b* values that are red and white in sRGB.
+    // The two L*a*b* pixels are red and white in sRGB.
     two_pixels(3, 9, &[138, 255, 209, 128, 198, 128]).assert_shows(&[[255, 0, 0, 255], [255; 4]], "L*a*b*");
     let mut indexed = two_pixels(1, 2, &[0, 1]);
     indexed.color_table = vec![0; 768];
@@ -113,22 +113,23 @@ fn every_colour_mode_is_converted() {
 }
 
 #[test]
-fn every_depth_is_converted_to_8_bits() {
+fn psd_of_every_bit_depth_is_converted_to_8_bits() {
     let wide = [65_535u16, 0, 0, 0, 0, 65_535].map(u16::to_be_bytes).as_flattened().to_vec();
     Psd { depth: 16, ..two_pixels(3, 3, &wide) }.assert_shows(&RED_BLUE, "16 bits");
-    // Floating-point samples are linear light. Half of the maximum light is 188 in sRGB.
+    // Floating-point samples are linear light. Half of the maximum light has the value 188 in sRGB.
     let floats = [0.5f32, 1.0].map(f32::to_be_bytes).as_flattened().to_vec();
     Psd { depth: 32, ..two_pixels(1, 1, &floats) }.assert_shows(&[[188, 188, 188, 255], [255; 4]], "32 bits");
 }
 
 #[test]
-fn every_compression_is_decoded() {
+fn psd_of_every_compression_is_decoded() {
     let deflate = |data: &[u8]| {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
     };
-    // Three rows: the first and the last are stored as single bytes, the second is stored as a run.
+    // The document has three rows, one for each channel. The first and the last row are stored as single
+    // bytes, the second row is stored as a run.
     let rows = [1, 255, 0, 255, 0, 1, 0, 255];
     let short = [[0u8, 3, 0, 2, 0, 3].as_slice(), &rows].concat();
     let long = [[0u8, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3].as_slice(), &rows].concat();
@@ -145,9 +146,9 @@ fn every_compression_is_decoded() {
 }
 
 #[test]
-fn white_matte_is_removed_from_translucent_psd_pixels() {
-    // The first pixel is red with 50 % opacity, and was already blended over white when the file was written.
-    // The second pixel is transparent.
+fn white_background_is_removed_from_the_colours_of_translucent_psd_pixels() {
+    // The first pixel is red with 50 % opacity. Its colour in the file is already blended over white. The
+    // second pixel is transparent.
     let data = [255, 255, 127, 255, 127, 255, 128, 0];
     let mut psd = Psd { n_layers: -1, ..two_pixels(4, 3, &data) };
     let result = decoded_pixels(&psd.bytes()).2;
@@ -158,7 +159,7 @@ fn white_matte_is_removed_from_translucent_psd_pixels() {
 }
 
 #[test]
-fn psd_is_converted_to_a_jpeg_on_white_by_default() {
+fn psd_becomes_a_jpeg_with_a_white_background_by_default() {
     let clear = Psd { n_layers: -1, width: 8, height: 8, ..two_pixels(4, 3, &[0; 256]) };
     let done = run(&clear.bytes(), &Plan { output: Output::default(), ..Plan::default() });
     assert_eq!(done.output.format, Format::Jpeg);

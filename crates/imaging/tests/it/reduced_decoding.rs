@@ -29,9 +29,9 @@ fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn reduced_jpeg_decode_matches_the_full_decode() {
-    // These sides are not multiples of 2, 4 or 8, so a pixel of the last column or row of a reduced image
-    // covers fewer pixels than other pixels.
+fn resize_of_a_jpeg_decoded_at_reduced_size_matches_that_of_a_full_decode() {
+    // The sides of the image are not multiples of 2, 4 or 8. Therefore a pixel of the last column or row of a
+    // reduced image covers fewer pixels of the full-size image than other pixels.
     let scene: Image = photo(805, 603);
     let jpeg = encoded(&scene, Format::Jpeg);
     let sizes = [(100, 75), (150, 112), (240, 181), (290, 220), (390, 290), (500, 370), (600, 440)];

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::animation::apng;
 use crate::helpers::{photo, plan_for, png_of, run};
 
-/// The Python interpreter of the environment variable `PIXAVEN_SECOND_DECODERS`. It must have Pillow and its
-/// plugins, and `PATH` must contain ffprobe and ffmpeg. If the variable is not set, prints that the test is
-/// skipped.
+/// Returns the Python interpreter that the environment variable `PIXAVEN_SECOND_DECODERS` names. The
+/// interpreter must have Pillow and its plugins, and `PATH` must contain ffprobe and ffmpeg. If the variable
+/// is not set, the function prints that the test is skipped.
 fn python() -> Option<String> {
     let python = std::env::var("PIXAVEN_SECOND_DECODERS").ok();
     if python.is_none() {
@@ -26,7 +26,7 @@ fn python() -> Option<String> {
     python
 }
 
-/// Writes a file of this format. Returns the properties that the script must find in the file.
+/// Writes a file of the given format. Returns the properties that the Python script must find in the file.
 fn write(folder: &Path, kind: &str, format: Format, input: &[u8], times: &[u16]) -> Value {
     let done = run(input, &plan_for(format));
     let file = format!("{kind}.{}", format.extension());
@@ -45,8 +45,8 @@ fn every_output_format_opens_in_a_second_decoder() {
     let Some(python) = python() else { return };
     let folder = std::env::temp_dir().join(format!("pixaven-second-decoders-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    // The sides are odd, which some video formats cannot store, and the delays are not multiples of a common
-    // frame duration.
+    // The sides are odd numbers, which some video formats cannot store, and the delays are not multiples of a
+    // common frame duration.
     let still = png_of(&photo(97, 61));
     let times = [40u16, 70, 200, 30, 110];
     let frames: Vec<(Image, u16)> = (0..).zip(times).map(|(i, time)| (shifted(i), time)).collect();
@@ -70,7 +70,7 @@ fn every_output_format_opens_in_a_second_decoder() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// A part of a photograph. With each step, the content moves to the left by 3 pixels.
+/// Returns a part of a photograph. With each step, the content moves to the left by 3 pixels.
 fn shifted(step: u32) -> Image {
     let wide = photo(120, 66);
     let row = |row: &[u8]| row[step as usize * 9..][..80 * 3].to_vec();

@@ -16,7 +16,7 @@ use pixaven_imaging::{Colorspace, Error, Format, Image, Limits, Plan, Processed,
 use crate::corpus::Corpus;
 use crate::helpers::{decode_png, decoded_pixels, encoded, photo, plan_for, psnr_db, quarters, rgba, run};
 
-/// An SVG document with this size and this content.
+/// Creates an SVG document with the given size and content.
 fn document(width: u32, height: u32, content: &str) -> Vec<u8> {
     let links = "xmlns:xlink='http://www.w3.org/1999/xlink'";
     format!(
@@ -29,7 +29,7 @@ fn try_process(input: &[u8]) -> Result<Processed, Error> {
     process(input, &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
 }
 
-/// The reported size of an SVG document whose root element has these attributes.
+/// The reported size of an SVG document whose root element has the given attributes.
 fn size(attributes: &str) -> (u32, u32) {
     let text =
         format!("<svg xmlns='http://www.w3.org/2000/svg' {attributes}><rect width='30' height='20'/></svg>");
@@ -44,7 +44,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn shapes_are_drawn_at_their_positions() {
+fn svg_shapes_are_drawn_at_their_positions() {
     let input = document(
         40,
         30,
@@ -84,7 +84,7 @@ fn svg_size_comes_from_width_height_or_view_box() {
         ("viewBox='0 0 70 35' width='140'", (140, 70)),
         ("viewBox='0 0 70 35' height='70'", (140, 70)),
         ("viewBox='0 0 70 35' width='100%' height='100%'", (70, 35)),
-        // If no attribute gives a size, the size is that of the drawn shapes.
+        // If no attribute gives a size, the size of the document is that of the drawn shapes.
         ("", (30, 20)),
     ];
     for (attributes, expected) in cases {
@@ -93,9 +93,9 @@ fn svg_size_comes_from_width_height_or_view_box() {
 }
 
 #[test]
-fn svg_is_rendered_at_the_output_size() {
-    // The lines are one output pixel apart. If the document were drawn at full size and then resampled, the
-    // lines would become gray.
+fn svg_is_drawn_directly_at_the_size_of_the_output() {
+    // The lines of the drawing are one pixel of the output apart. If the document were drawn at full size and
+    // then resampled, the lines would become gray.
     let mut lines = String::new();
     (0..20).for_each(|i| write!(lines, "<rect x='{}' width='20' height='400'/>", i * 40).unwrap());
     let resize = Resize {
@@ -116,7 +116,7 @@ fn svg_is_rendered_at_the_output_size() {
 }
 
 #[test]
-fn every_svg_encoding_and_prolog_is_recognised() {
+fn svg_with_any_text_encoding_and_prolog_is_recognised() {
     let text = String::from_utf8(document(9, 9, "<!-- é -->")).unwrap();
     let utf16 = |big: bool| -> Vec<u8> {
         let units = format!("\u{feff}{text}").encode_utf16().collect::<Vec<u16>>();
@@ -145,7 +145,7 @@ fn every_svg_encoding_and_prolog_is_recognised() {
 }
 
 #[test]
-fn embedded_raster_image_is_drawn() {
+fn raster_image_embedded_in_an_svg_is_drawn() {
     for format in [Format::Png, Format::Jpeg, Format::Gif, Format::Webp] {
         let picture = quarters(16, 16);
         let data = BASE64.encode(encoded(&picture, format));
@@ -157,7 +157,8 @@ fn embedded_raster_image_is_drawn() {
     }
 }
 
-/// Processes a document that must be drawn and give this warning. Returns its pixels.
+/// Processes a document that must be drawn and must give the warning `warning`. Returns the pixels of the
+/// document.
 fn pixels_with_warning(input: &[u8], warning: &str) -> Vec<[u8; 4]> {
     let done = try_process(input).unwrap();
     assert!(done.warnings.iter().any(|text| text.contains(warning)), "{:?}", done.warnings);
@@ -165,7 +166,7 @@ fn pixels_with_warning(input: &[u8], warning: &str) -> Vec<[u8; 4]> {
 }
 
 #[test]
-fn external_references_are_not_read() {
+fn external_files_and_urls_in_an_svg_are_not_read() {
     let picture = std::env::temp_dir().join("pixaven-svg-outside.png");
     std::fs::write(&picture, encoded(&photo(8, 8), Format::Png)).unwrap();
     let path = picture.display();
@@ -191,7 +192,7 @@ fn external_references_are_not_read() {
 }
 
 #[test]
-fn embedded_svg_is_skipped_with_a_warning() {
+fn svg_embedded_in_an_svg_is_skipped_with_a_warning() {
     let inner = document(8, 8, "<rect width='8' height='8'/>");
     for inner in [inner.clone(), gzip(&inner)] {
         let data = BASE64.encode(&inner);
@@ -202,7 +203,7 @@ fn embedded_svg_is_skipped_with_a_warning() {
 }
 
 #[test]
-fn embedded_images_share_one_pixel_budget() {
+fn images_embedded_in_an_svg_share_one_limit_of_pixels() {
     let data = BASE64.encode(encoded(&photo(100, 100), Format::Jpeg));
     let image = format!("<image width='8' height='8' href='data:image/jpeg;base64,{data}'/>");
     let limits = Limits { pixels: 25_000, ..Limits::default() };
@@ -216,7 +217,7 @@ fn embedded_images_share_one_pixel_budget() {
 }
 
 #[test]
-fn text_is_skipped_with_a_warning() {
+fn text_in_an_svg_is_skipped_with_a_warning() {
     pixels_with_warning(&document(20, 20, "<text y='10'>Hello</text>"), "1 texts were left out");
 }
 

@@ -1,5 +1,5 @@
-//! Tests of TIFF: a file that the test builds for each sample type, layout and colour space, for alpha and
-//! for metadata.
+//! Tests of TIFF. The tests build a file for each sample type, layout and colour space, for alpha and for
+//! metadata.
 
 mod builder;
 mod compression;
@@ -19,7 +19,7 @@ fn deflate(data: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A photograph of 40 × 30 pixels.
+/// Creates a photograph of 40 × 30 pixels.
 fn small() -> Image {
     photo(40, 30)
 }
@@ -51,7 +51,7 @@ fn packed(values: &[u64], width: usize, bits: usize) -> Vec<u8> {
 }
 
 #[test]
-fn integers_of_every_bit_depth_are_scaled_to_8_bits() {
+fn tiff_integers_of_every_bit_depth_are_scaled_to_8_bits() {
     for bits in [1usize, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 17, 20, 31] {
         let max = (1u64 << bits) - 1;
         let values: Vec<u64> = (0..39u64).map(|i| i * 0x1234_5677 % (max + 1)).collect();
@@ -70,7 +70,7 @@ fn integers_of_every_bit_depth_are_scaled_to_8_bits() {
 }
 
 #[test]
-fn multi_byte_integers_respect_byte_order_and_sign() {
+fn byte_order_and_sign_of_tiff_integers_are_respected() {
     let values: Vec<u8> = (0..=254).step_by(2).collect();
     let gray = Image::new(128, 1, Channels::Gray, values.clone());
     for n_bytes in [2usize, 3, 4, 8] {
@@ -95,7 +95,7 @@ fn multi_byte_integers_respect_byte_order_and_sign() {
 }
 
 #[test]
-fn floats_are_scaled_between_black_and_white() {
+fn tiff_floats_are_scaled_so_that_their_range_is_black_to_white() {
     let expected = Image::new(4, 1, Channels::Gray, vec![0, 64, 128, 255]);
     let shares = [0.0f32, 64.0 / 255.0, 128.0 / 255.0, 1.0];
     let cases: [(f32, f32); 4] = [(0.0, 1.0), (0.0, 255.0), (-1000.0, 5000.0), (0.0, 65535.0)];
@@ -107,7 +107,7 @@ fn floats_are_scaled_between_black_and_white() {
         let file = Tiff { big_endian: true, ..Tiff::new(tags(4, 1, &[64], 1), vec![double]) };
         assert_shows(&file.with(339, &[3]), &expected, "64 bits");
     }
-    // The values 0, 0.25, 0.5, 1 and NaN as 16-bit floats.
+    // The samples are the values 0, 0.25, 0.5, 1 and NaN as 16-bit floats.
     let half = [0x0000u16, 0x3400, 0x3800, 0x3c00, 0x7e00].iter().flat_map(|v| v.to_le_bytes()).collect();
     let expected = Image::new(5, 1, Channels::Gray, vec![0, 64, 128, 255, 0]);
     assert_shows(&Tiff::new(tags(5, 1, &[16], 1), vec![half]).with(339, &[3]), &expected, "16 bits");
@@ -118,7 +118,8 @@ fn floats_are_scaled_between_black_and_white() {
     assert_shows(&stated, &Image::new(2, 1, Channels::Gray, vec![64; 2]), "stated limits");
 }
 
-/// Cuts the image into tiles of this size. The part of a tile beyond the image is filled with 0xee.
+/// Cuts the image into tiles of `width` × `height` pixels. If a tile extends beyond the image, the part of
+/// the tile outside of the image is filled with 0xee.
 fn tiles(image: &Image, width: usize, height: usize) -> Vec<Vec<u8>> {
     let (columns, n) = (image.width() as usize, image.channels().count());
     let rows = image.height() as usize;
@@ -138,7 +139,7 @@ fn tiles(image: &Image, width: usize, height: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn strips_tiles_and_planes_give_the_same_image() {
+fn tiff_strips_tiles_and_separate_planes_give_the_same_image() {
     let image = small();
     let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 7).map(<[u8]>::to_vec).collect();
     let planes: Vec<Vec<u8>> =
@@ -154,11 +155,11 @@ fn strips_tiles_and_planes_give_the_same_image() {
 }
 
 #[test]
-fn large_strips_are_decoded_in_pieces() {
+fn large_tiff_strips_are_decoded_in_pieces() {
     let image = photo(700, 1301);
     let whole = Tiff::new(tags(700, 1301, &[8, 8, 8], 2), vec![image.data().to_vec()]);
     assert_shows(&whole, &image, "one strip");
-    // The decoder reads strips in pieces of 499 rows, so 998 rows are exactly two pieces.
+    // The decoder reads a large strip in pieces of 499 rows, so 998 rows are exactly two pieces.
     let strips = image.data().chunks(700 * 3 * 998).map(<[u8]>::to_vec).collect();
     assert_shows(&Tiff::new(tags(700, 1301, &[8, 8, 8], 2), strips).with(278, &[998]), &image, "two strips");
     let strips = image.data().chunks(700 * 3 * 1001).map(<[u8]>::to_vec).collect();
@@ -172,7 +173,7 @@ fn large_strips_are_decoded_in_pieces() {
 }
 
 #[test]
-fn every_photometric_interpretation_is_converted_to_rgb() {
+fn tiff_of_every_photometric_interpretation_is_converted_to_rgb() {
     let one_strip = |tags: Vec<_>, data: &[u8]| Tiff::new(tags, vec![data.to_vec()]);
     let assert_pixels = |file: Tiff, expected: &[[u8; 4]], case: &str| {
         let (_, _, result) = decoded_pixels(&file.bytes());
@@ -186,7 +187,7 @@ fn every_photometric_interpretation_is_converted_to_rgb() {
     let cmyk = one_strip(tags(2, 1, &[8; 4], 5), &[255, 0, 0, 0, 0, 0, 0, 255]);
     assert_eq!(run(&cmyk.bytes(), &plan_for(Format::Png)).input.colorspace, Colorspace::Cmyk);
     assert_pixels(cmyk, &[[0, 255, 255, 255], [0, 0, 0, 255]], "inks");
-    // The L*a*b* values (white point D50) of sRGB red are 54.3, 80.8, 69.9.
+    // In L*a*b* with the white point D50, the red of sRGB has the values 54.3, 80.8 and 69.9.
     let lab_pixel = [138u8, 81, 70];
     assert_pixels(one_strip(tags(1, 1, &[8; 3], 8), &lab_pixel), &[[255, 0, 0, 255]], "L*a*b*");
     assert_pixels(
@@ -194,7 +195,7 @@ fn every_photometric_interpretation_is_converted_to_rgb() {
         &[[255, 0, 0, 255]],
         "L*a*b* as ICC has it",
     );
-    // Four luma values that share one pair of chroma values. The chroma is that of red.
+    // Four luma values share one pair of chroma values. The chroma values are those of red.
     let subsampled = one_strip(tags(2, 2, &[8; 3], 6), &[76, 76, 0, 76, 85, 255]).with(530, &[2, 2]);
     let facts = run(&subsampled.bytes(), &plan_for(Format::Png)).input;
     assert_eq!((facts.colorspace, facts.sampling.as_deref()), (Colorspace::YCbCr, Some("4:2:0")));
@@ -212,7 +213,7 @@ fn every_photometric_interpretation_is_converted_to_rgb() {
 }
 
 #[test]
-fn extra_samples_tag_selects_straight_premultiplied_or_no_alpha() {
+fn extra_samples_tag_of_a_tiff_selects_straight_premultiplied_or_no_alpha() {
     let pixel = [100u8, 50, 0, 128];
     let with = |kind: u64| Tiff::new(tags(1, 1, &[8; 4], 2), vec![pixel.to_vec()]).with(338, &[kind]).bytes();
     assert_eq!(decoded_pixels(&with(2)).2, [[100, 50, 0, 128]]);
@@ -236,8 +237,9 @@ fn extra_samples_tag_selects_straight_premultiplied_or_no_alpha() {
 fn first_tiff_directory_that_is_not_a_thumbnail_is_decoded() {
     let thumbnail = Tiff::new(tags(2, 1, &[8], 1), vec![vec![9, 9]]).with(254, &[1]).bytes();
     let main = Tiff::new(tags(3, 1, &[8], 1), vec![vec![40, 50, 60]]);
-    // Append the second file to the first, and link the directory of the second file. The offsets in this
-    // directory must be increased, because they count from the start of the combined file.
+    // The second file is appended to the first, and the first directory links to the directory of the second
+    // file. The offsets in this directory must be increased, because they count from the start of the
+    // combined file.
     let mut both = thumbnail.clone();
     both.resize(both.len().next_multiple_of(2), 0);
     let shift = both.len() as u32;
@@ -259,7 +261,7 @@ fn first_tiff_directory_that_is_not_a_thumbnail_is_decoded() {
     assert_eq!((width, height), (3, 1));
     assert_eq!(result.iter().map(|pixel| pixel[0]).collect::<Vec<u8>>(), [40, 50, 60]);
     assert_eq!(decoded_pixels(&thumbnail).0, 2, "a reduced image is used if there is no other");
-    // If the second directory links back to the first, reading must end.
+    // If the second directory links back to the first directory, the decoder must stop reading directories.
     both[shift as usize + directory as usize + 2 + 12 * n_entries..][..4]
         .copy_from_slice(&(first as u32).to_le_bytes());
     assert_eq!(decoded_pixels(&both).0, 3);
@@ -276,7 +278,7 @@ fn tiff_output_is_lossless() {
 }
 
 #[test]
-fn metadata_is_copied_between_tiff_files() {
+fn metadata_is_copied_from_one_tiff_to_another() {
     let text = |text: &str| text.bytes().map(u64::from).collect::<Vec<u64>>();
     let mut source = Tiff { big_endian: true, ..Tiff::new(rgb_tags(), vec![small().data().to_vec()]) };
     source.tags.extend([

@@ -13,12 +13,13 @@ use crate::helpers::{photo, plan_for, png_of, run};
 #[derive(Debug, PartialEq)]
 struct Video {
     size: (u32, u32),
-    /// For each frame, its start in milliseconds, and whether it is a key frame.
+    /// For each frame, the time at which the frame starts in milliseconds, and whether the frame is a key
+    /// frame.
     frames: Vec<(u64, bool)>,
     duration_ms: u64,
 }
 
-/// Splits a part of an MP4 file into its boxes: kind and content.
+/// Splits a part of an MP4 file into its boxes. Returns the kind and the content of each box.
 fn boxes(mut bytes: &[u8]) -> Vec<([u8; 4], &[u8])> {
     let mut all = Vec::new();
     while let Some((head, _)) = bytes.split_first_chunk::<8>() {
@@ -77,7 +78,7 @@ fn read_mp4(file: &[u8]) -> Video {
     Video { size: (track[22] >> 16, track[23] >> 16), frames, duration_ms: u64::from(header[7]) }
 }
 
-/// Splits a part of a WebM file into its elements: identifier and content.
+/// Splits a part of a WebM file into its elements. Returns the identifier and the content of each element.
 fn elements(mut bytes: &[u8]) -> Vec<(u32, &[u8])> {
     let mut all = Vec::new();
     while let Some(&first) = bytes.first() {
@@ -126,7 +127,8 @@ fn read_webm(file: &[u8]) -> Video {
             frames.push((start + u64::try_from(offset).unwrap(), key));
         }
     }
-    // Each index entry must point to a cluster, and the time of the entry must be that of a key frame.
+    // Each entry of the WebM index must point to a cluster, and the time of the entry must be that of a key
+    // frame.
     for (_, point) in elements(element(segment, &[0x1c53_bb6b])) {
         let time = number(element(point, &[0xb3]));
         let position = number(element(point, &[0xb7, 0xf1])) as usize;
@@ -142,7 +144,7 @@ fn read(format: Format, file: &[u8]) -> Video {
 
 const VIDEOS: [Format; 2] = [Format::Mp4, Format::Webm];
 
-/// Frames that all differ, with these delays in milliseconds.
+/// Creates frames that all differ, with the given delays in milliseconds.
 fn frames(width: u32, height: u32, delays: &[u16]) -> Vec<(Image, u16)> {
     let frame = |(i, &delay): (usize, &u16)| {
         let picture = photo(width + i as u32, height);
@@ -158,7 +160,7 @@ fn video(format: Format, frames: &[(Image, u16)]) -> Processed {
 }
 
 #[test]
-fn every_frame_has_its_timestamp() {
+fn timestamps_of_video_frames_match_the_delays_of_the_animation() {
     for format in VIDEOS {
         let done = video(format, &frames(64, 48, &[40, 40, 100, 10, 700, 33]));
         let video_info = read(format, &done.bytes);
@@ -174,7 +176,7 @@ fn every_frame_has_its_timestamp() {
 }
 
 #[test]
-fn frame_with_delay_0_lasts_100_ms() {
+fn animation_frame_with_delay_0_lasts_100_ms_in_a_video() {
     for format in VIDEOS {
         let video_info = read(format, &video(format, &frames(32, 32, &[0, 0])).bytes);
         assert_eq!((video_info.frames[1].0, video_info.duration_ms), (100, 200), "{format:?}");
@@ -191,7 +193,7 @@ fn still_image_becomes_a_video_with_one_frame() {
 }
 
 #[test]
-fn reported_size_matches_the_video() {
+fn reported_width_and_height_match_the_video() {
     for (size, mp4) in [((33, 21), (34, 22)), ((1, 1), (16, 16)), ((300, 7), (300, 16)), ((16, 16), (16, 16))]
     {
         let input = png_of(&photo(size.0, size.1));
@@ -205,7 +207,7 @@ fn reported_size_matches_the_video() {
 }
 
 #[test]
-fn repeated_frames_take_few_bytes() {
+fn repeated_frames_take_few_bytes_in_a_video() {
     let picture = photo(160, 120);
     let still: Vec<(Image, u16)> = (0..20).map(|_| (picture.clone(), 50)).collect();
     for format in VIDEOS {
@@ -219,7 +221,7 @@ fn repeated_frames_take_few_bytes() {
 }
 
 #[test]
-fn long_delays_keep_their_timestamps() {
+fn timestamps_of_video_frames_are_exact_after_long_delays() {
     // The delays exceed the range of the 16-bit timestamp offsets in a WebM cluster. The test runs once with
     // frames that all differ, and once with equal frames.
     for repeated in [false, true] {
@@ -258,7 +260,7 @@ fn higher_quality_gives_larger_videos() {
 }
 
 #[test]
-fn sizes_above_the_video_format_limit_are_refused() {
+fn image_larger_than_the_video_format_allows_is_refused() {
     let wide = png_of(&Image::new(3_900, 4, Channels::Gray, vec![9; 3_900 * 4]));
     let error =
         process(&wide, &plan_for(Format::Mp4), &Limits::default(), &mut Scratch::default()).unwrap_err();

@@ -1,5 +1,5 @@
-//! The curves of `adjust`: functions from an sRGB value (0–1) to an sRGB value, which the caller clamps to
-//! 0–1. `amount` is from −1 to 1; an amount of 0 leaves the value unchanged.
+//! The curves of `adjust`: functions that map an sRGB value (0–1) to another sRGB value, which the caller
+//! clamps to 0–1. `amount` is from −1 to 1; an amount of 0 leaves the value unchanged.
 
 use super::super::srgb::{from_linear, to_linear};
 
@@ -23,8 +23,8 @@ pub(super) fn brightness(value: f32, amount: f32) -> f32 {
 /// A line through the point (½, ½) with the slope `tan((amount + 1) · 45°)`: with an amount of −1 every value
 /// becomes ½, with 1 every value becomes 0 or 1. The curve is that of GIMP's Brightness-Contrast tool.
 pub(super) fn contrast(value: f32, amount: f32) -> f32 {
-    // Computed in `f64`: the computed tangent of 90° is a very large positive number in `f64`, but a negative
-    // number in `f32`.
+    // The tangent is computed in `f64`. The computed tangent of 90° is a very large positive number in `f64`,
+    // but a negative number in `f32`.
     let slope = ((f64::from(amount) + 1.0) * std::f64::consts::FRAC_PI_4).tan();
     (value - 0.5) * slope as f32 + 0.5
 }

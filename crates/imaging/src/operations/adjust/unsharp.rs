@@ -1,7 +1,7 @@
-//! The attribute `unsharp`: sharpens the image. To each pixel it adds the difference between the pixel and a
-//! blurred copy of the image. `Y' = Y + amount · (Y − G(Y))`, where `Y` is the luma, `G` is a gaussian blur
-//! with a standard deviation of one pixel, and `amount` is 2 for a strength of 100. Only luma is sharpened,
-//! because sharpening each channel would add coloured fringes at edges.
+//! The attribute `unsharp`: sharpens the image by adding to each pixel the difference between the pixel and a
+//! blurred copy of the image. The formula is `Y' = Y + amount · (Y − G(Y))`, where `Y` is the luma, `G` is a
+//! gaussian blur with a standard deviation of one pixel, and `amount` is 2 for a strength of 100. Only luma
+//! is sharpened, because sharpening each channel would add coloured fringes at edges.
 
 use super::super::channels::is_opaque;
 use crate::{Channels, Image};
@@ -47,14 +47,14 @@ fn add<const N: usize, const COLORS: usize>(row: &mut [u8], detail: &[f32], amou
     }
 }
 
-/// The last `WINDOW` rows of the image before sharpening: their luma, and their luma blurred along the row.
-/// If the image has alpha, two quantities are blurred separately: the product of luma and alpha, and alpha.
-/// Blurred product divided by blurred alpha is the blurred luma of the visible pixels.
+/// The last `WINDOW` rows of the image before sharpening: the luma of each row, and this luma blurred along
+/// the row. If the image has alpha, two quantities are blurred separately: the product of luma and alpha, and
+/// alpha alone. The blurred product divided by the blurred alpha is the blurred luma of the visible pixels.
 struct Rows {
     luma: [Vec<f32>; WINDOW],
     smooth: [Vec<f32>; WINDOW],
     smooth_alpha: [Vec<f32>; WINDOW],
-    /// Buffer for one row, with `RADIUS` copies of the outermost pixel at each end.
+    /// A buffer for one row of values, with `RADIUS` copies of the outermost value at each end.
     padded: Vec<f32>,
     alpha: Vec<f32>,
     detail: Vec<f32>,
@@ -99,8 +99,8 @@ impl Rows {
         }
     }
 
-    /// Writes the luma of row `y` minus its blurred luma into `detail`. The difference is 0 where all pixels
-    /// within `RADIUS` are transparent.
+    /// For row `y`, writes the difference between the luma and the blurred luma to `detail`. The difference
+    /// is 0 where all pixels within `RADIUS` are transparent.
     fn compute_detail(&mut self, y: usize, height: usize) {
         let slots: [usize; WINDOW] =
             std::array::from_fn(|i| (y + i).saturating_sub(RADIUS).min(height - 1) % WINDOW);

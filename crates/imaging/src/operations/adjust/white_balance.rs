@@ -4,19 +4,19 @@
 /// Colour temperature of the white point of sRGB (D65), in mired (10⁶ / kelvin).
 const D65_MIRED: f32 = 153.75;
 
-/// Mired per unit of `temperature`. A `temperature` of 100 means 4,100 K and −100 means 15,700 K. Both are
-/// within the range of the formula in [`daylight`].
+/// The number of mired per unit of `temperature`. A `temperature` of 100 means 4,100 K and −100 means 15,700
+/// K. Both temperatures are within the range of the formula in [`daylight`].
 const MIRED_PER_STEP: f32 = 0.9;
 
-/// By how many photographic stops a `tint` of 100 darkens green. One stop halves the light.
+/// The number of photographic stops by which a `tint` of 100 darkens green. One stop halves the light.
 const TINT_STOPS: f32 = 0.5;
 
 /// Weights of linear R, G and B in luminance (IEC 61966-2-1).
 const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
-/// Factors for linear red, green and blue. Positive `temperature` makes the image more yellow, positive
-/// `tint` more magenta, as in Lightroom. Both arguments are from −100 to 100. The luminance of gray stays the
-/// same.
+/// Returns the factors for linear red, green and blue. Positive `temperature` makes the image more yellow,
+/// positive `tint` makes it more magenta, as in Lightroom. Both arguments are from −100 to 100. The luminance
+/// of gray stays the same.
 pub(super) fn gains(temperature: f32, tint: f32) -> [f32; 3] {
     let light = daylight(D65_MIRED + MIRED_PER_STEP * temperature);
     let reference = daylight(D65_MIRED);

@@ -30,7 +30,7 @@ pub(super) fn edges(image: &mut Image, strength: f32, scratch: &mut Scratch) {
     });
 }
 
-/// Number of fractional bits of a strength.
+/// The number of fractional bits of a strength in fixed-point arithmetic.
 const FRACTION: u32 = 8;
 
 fn fixed(strength: f32) -> i32 {
@@ -38,7 +38,7 @@ fn fixed(strength: f32) -> i32 {
 }
 
 /// Replaces each colour value by the result of `new`, clamped to 0–255. The arguments of `new` are the old
-/// value, and the luma of the pixel and of its neighbours. Alpha is kept.
+/// value, and the luma values of the pixel and of its neighbours. Alpha is kept.
 fn replace_colors(image: &mut Image, scratch: &mut Scratch, new: impl Fn(i32, Neighbours) -> i32) {
     let width = image.width() as usize;
     let plane = luma_plane(image, scratch);

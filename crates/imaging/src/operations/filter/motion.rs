@@ -1,16 +1,17 @@
-//! The effect `filter.blur` in the mode `motion`: replaces each pixel by the mean along a line through it, as
-//! if the camera moved. The time does not depend on the length of the line.
+//! The effect `filter.blur` in the mode `motion`: replaces each pixel by the mean along a line through the
+//! pixel, as if the camera had moved. The computing time does not depend on the length of the line.
 //!
 //! The lines are one pixel apart. Along each line, samples are interpolated linearly between the two nearest
 //! pixels, and a moving average is computed over the samples. Each result pixel is interpolated linearly
-//! between the averages on the two lines next to it, so only two lines are in memory. At multiples of 45° the
-//! lines pass through pixels and nothing is interpolated.
+//! between the averages on the two lines next to the pixel, so only two lines are in memory. At multiples of
+//! 45° the lines pass through the centres of pixels, and nothing is interpolated.
 
 use super::super::channels::is_opaque;
 use super::super::resample::{premultiply_in_place, unpremultiply_in_place};
 use crate::{Channels, Image, Scratch};
 
-/// Number of steps in one pixel: positions across the lines are rounded to 1/256 of a pixel.
+/// The number of steps in one pixel. Positions perpendicular to the axis `along` are rounded to 1/256 of a
+/// pixel.
 const FRACTIONS: i64 = 256;
 
 /// Blurs along a line that extends `radius` pixels to both sides, at `angle` degrees counter-clockwise from
@@ -45,7 +46,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// The position, clamped to the image.
+    /// Returns `position`, or the nearest position inside of the image if `position` lies outside.
     fn clamp(self, position: i64) -> usize {
         position.clamp(0, self.n_pixels as i64 - 1) as usize
     }
@@ -60,8 +61,8 @@ struct Motion {
     /// each side with the weight `edge`.
     reach: usize,
     edge: f32,
-    /// For each position along the axis, beginning with `-margin`: the distance between the axis and the line
-    /// through the origin, in 1/256 of a pixel.
+    /// For each position on the axis `along`, beginning with `-margin`: the distance between this axis and
+    /// the line through the origin, in 1/256 of a pixel.
     offsets: Vec<i64>,
     margin: usize,
 }
@@ -101,8 +102,8 @@ impl Motion {
         for number in lines {
             self.write_means(from, number + 1, &mut samples, &mut next);
             for position in self.positions(number) {
-                // The first pixel of this column (or row) that is on the line or beyond it. This pixel lies
-                // before the next line, because lines are one pixel apart.
+                // `across` is the first pixel at this `position` that is on the line or beyond the line. The
+                // pixel lies before the next line, because lines are one pixel apart.
                 let on_line = number * FRACTIONS + inside[position];
                 let across = on_line.div_euclid(FRACTIONS) + i64::from(on_line.rem_euclid(FRACTIONS) > 0);
                 if (0..self.across.n_pixels as i64).contains(&across) {
@@ -117,8 +118,8 @@ impl Motion {
         }
     }
 
-    /// The positions along the axis at which the line with this number or one of the two lines next to it is
-    /// inside the image.
+    /// The range of positions on the axis `along` at which the line with the number `number`, or one of the
+    /// two lines next to it, is inside of the image.
     fn positions(&self, number: i64) -> std::ops::Range<usize> {
         let inside = &self.offsets[self.margin..][..self.along.n_pixels];
         let before = |offset: i64| (number + 1) * FRACTIONS + offset < 0;
@@ -130,8 +131,8 @@ impl Motion {
         start..end.max(start)
     }
 
-    /// Writes the mean around each position of the line to `line`, in 1/256 of a level. Only the positions of
-    /// [`Motion::positions`] are written.
+    /// Writes the mean around each position of the line to `line`, in 1/256 of a level. Only the positions
+    /// that [`Motion::positions`] returns are written.
     fn write_means<const N: usize>(
         &self,
         from: &[[u8; N]],

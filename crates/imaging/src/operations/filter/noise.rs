@@ -6,10 +6,12 @@ use crate::{Channels, Image};
 /// Standard deviation of the noise at a strength of 1, in levels.
 const DEVIATION: f32 = 48.0;
 
-/// Standard deviation of the sum of four independent bytes: `√(4 · (256² − 1) / 12)`.
+/// The standard deviation of the sum of four independent, uniformly distributed bytes:
+/// `√(4 · (256² − 1) / 12)`.
 const DEVIATION_OF_FOUR_BYTES: f32 = 147.8;
 
-/// Number of fractional bits of `factor`.
+/// The number of fractional bits of the fixed-point number `factor`, by which the random numbers are
+/// multiplied.
 const FRACTION: u32 = 12;
 
 /// Adds to each pixel an approximately normally distributed number that depends only on the position of the
@@ -37,8 +39,8 @@ fn add_to<const N: usize, const COLORS: usize>(image: &mut Image, strength: f32)
     }
 }
 
-/// The sum of the four bytes of the hash, minus 510. The result is from −510 to 510, and approximately
-/// normally distributed with the mean 0.
+/// The sum of the four bytes of the hash of `position`, minus 510. The result is from −510 to 510, and
+/// approximately normally distributed with the mean 0.
 fn four_bytes(position: u32) -> i32 {
     let sum: i32 = hash(position).to_le_bytes().into_iter().map(i32::from).sum();
     sum - 510

@@ -46,7 +46,7 @@ fn average_squares_rgba(image: &mut Image, side: usize) {
 }
 
 /// Calls `edit` for each square. The first argument of `edit` is a function that runs a closure on each pixel
-/// of the square. The second argument is the number of these pixels.
+/// of the square. The second argument of `edit` is the number of pixels in the square.
 fn for_each_square<const N: usize>(
     image: &mut Image,
     side: usize,

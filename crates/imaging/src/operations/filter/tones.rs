@@ -5,8 +5,8 @@ use super::super::color_map::{ColorMap, saturate, towards};
 use crate::plan::Duotone;
 use crate::{Channels, Image, Scratch};
 
-/// Numbers of levels per channel: `MAX_LEVELS` at a `posterize` amount of 0, `MIN_LEVELS` at an amount of 1.
-/// Between these amounts, the number of levels falls exponentially.
+/// The number of levels per channel: `MAX_LEVELS` for a `posterize` amount of 0, `MIN_LEVELS` for an amount
+/// of 1. Between these amounts, the number of levels falls exponentially.
 const MAX_LEVELS: f32 = 64.0;
 const MIN_LEVELS: f32 = 2.0;
 
@@ -32,12 +32,12 @@ pub(super) fn invert(amount: f32) -> ColorMap {
     map
 }
 
-/// Reduces each channel to equally spaced levels from black to white: 64 levels for an amount of 0, two
-/// levels for 1.
+/// Reduces each channel to equally spaced levels from black to white. The number of levels is 64 for an
+/// amount of 0, and 2 for an amount of 1.
 pub(super) fn posterize(amount: f32) -> ColorMap {
     let n_levels = (MAX_LEVELS * (MIN_LEVELS / MAX_LEVELS).powf(amount)).round();
     let mut map = ColorMap::identity();
-    // Each level replaces a range of values. All ranges have the same width.
+    // Each level replaces a range of input values. All ranges have the same width.
     map.curve(|value| (value * n_levels).floor().min(n_levels - 1.0) / (n_levels - 1.0));
     map
 }

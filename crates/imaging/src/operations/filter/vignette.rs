@@ -29,8 +29,8 @@ fn darken_colors<const N: usize, const COLORS: usize>(image: &mut Image, strengt
     }
 }
 
-/// For each pixel along a side: half the square of its distance from the centre. The unit of distance is that
-/// from the centre to the edge.
+/// For each pixel along a side: half the square of its distance from the centre. The distance is measured in
+/// units of the distance from the centre to the edge.
 fn squares(side: u32) -> Vec<f32> {
     let half = side as f32 / 2.0;
     (0..side)

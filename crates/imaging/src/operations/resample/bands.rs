@@ -10,20 +10,20 @@ use crate::operations::channels::is_opaque_data;
 use crate::plan::Kernel;
 use crate::{Channels, Error, Image, Scratch};
 
-/// Minimum height of a band, in rows. Two neighbouring bands both need the rows within the radius of the
-/// kernel. In high bands the share of such rows is small.
+/// The minimum height of a band, in rows. The rows within the radius of the kernel around the boundary of two
+/// bands are needed for both bands. In high bands the share of these rows is small.
 const BAND_ROWS: f64 = 64.0;
 
-/// Number of steps in one pixel: the start of a band is rounded to a multiple of 2⁻³⁰ pixels, so that later
-/// additions are exact.
+/// The number of steps in one pixel. The start of a band is rounded to a multiple of 2⁻³⁰ pixels, so that
+/// later additions to the start are exact.
 const GRID: f64 = (1u64 << 30) as f64;
 
-/// Function that fills a buffer with the next rows of an image.
+/// A function that fills a buffer with the next rows of an image.
 pub(in crate::operations) type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Error>;
 
-/// Whether resampling by bands is possible and saves memory: the result must have fewer rows and columns than
-/// the window. The kernels `nearest` and `box` are excluded: with these kernels a rounding error in a
-/// position can select a different pixel.
+/// Whether resampling by bands is possible and saves memory. The result must have fewer rows and fewer
+/// columns than the window. The kernels `nearest` and `box` are excluded, because with these kernels a
+/// rounding error in a position can select a different pixel.
 pub(in crate::operations) fn can_resample_rows(window: Window, to: Size, kernel: Kernel) -> bool {
     let Rect { width, height, .. } = window.outer();
     !matches!(kernel, Kernel::Nearest | Kernel::Box)
@@ -95,7 +95,7 @@ pub(in crate::operations) fn resample_rows(
     Ok(Image::new(to.width, to.height, channels, output))
 }
 
-/// The radius of the kernel when it makes an image smaller, in pixels of the smaller image.
+/// The radius of the kernel for an image that becomes smaller, in pixels of the smaller image.
 fn support(kernel: Kernel) -> f64 {
     match kernel {
         Kernel::Lanczos3 => 3.0,
@@ -112,8 +112,8 @@ struct Band<'a> {
     /// The row number of the first row in `data`.
     first: u32,
     data: Vec<u8>,
-    /// Whether a pixel that was read so far is not opaque. Opaque rows are not multiplied, because their
-    /// alpha is 1.
+    /// Whether at least one pixel that was read so far is not opaque. Rows in which every pixel is opaque are
+    /// not multiplied, because the multiplication by their alpha of 1 would not change them.
     is_translucent: bool,
 }
 

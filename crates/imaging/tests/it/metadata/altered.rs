@@ -1,4 +1,4 @@
-//! EXIF and XMP blocks with altered bytes.
+//! Tests with EXIF and XMP blocks in which bytes are altered.
 
 use pixaven_imaging::plan::KeptMetadata;
 use pixaven_imaging::{Format, Limits, Scratch, process};
@@ -13,7 +13,7 @@ proptest! {
 
     /// For any content of the metadata blocks, the output must be readable and shorter than 140,000 bytes.
     #[test]
-    fn altered_metadata_blocks_never_cause_an_error(
+    fn altered_exif_and_xmp_blocks_never_cause_an_error(
         big_endian: bool,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
         cut in any::<prop::sample::Index>(),

@@ -11,12 +11,12 @@ pub(super) struct ExifBuilder {
     thumbnail: Vec<Entry>,
 }
 
-/// Tag, type, number of values, and the values in the byte order of the block.
+/// An EXIF entry: tag, type, number of values, and the values in the byte order of the block.
 type Entry = (u16, u16, u32, Vec<u8>);
 
 impl ExifBuilder {
-    /// The block that a camera writes for an image with orientation 6. The code under test keeps 12 of its
-    /// entries.
+    /// Creates the block that a camera writes for an image with orientation 6. The code under test keeps 12
+    /// entries of this block.
     pub(super) fn of_a_camera(big_endian: bool) -> Self {
         let block =
             Self { big_endian, main: Vec::new(), photo: Vec::new(), gps: Vec::new(), thumbnail: Vec::new() };
@@ -44,7 +44,7 @@ impl ExifBuilder {
         Self { big_endian, main, photo, gps, thumbnail }
     }
 
-    /// Adds a UserComment entry with these bytes.
+    /// Adds a UserComment entry whose value is `bytes`.
     pub(super) fn add_comment(&mut self, bytes: &[u8]) {
         self.photo.insert(3, (0x9286, 7, bytes.len() as u32, bytes.to_vec()));
     }
@@ -57,7 +57,7 @@ impl ExifBuilder {
         if self.big_endian { value.to_be_bytes() } else { value.to_le_bytes() }.to_vec()
     }
 
-    /// The bytes of the block, without the prefix `Exif\0\0`.
+    /// Returns the bytes of the EXIF block, without the prefix `Exif\0\0`.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut main = self.main.clone();
         main.push((0x8769, 4, 1, self.long(0)));
@@ -125,7 +125,7 @@ pub(super) fn exif_of(format: Format, file: &[u8]) -> Option<exif::Exif> {
     }
 }
 
-/// The XMP packet of a file, which is searched by its identifier.
+/// The XMP packet of a file. The function finds the packet by its identifier.
 pub(super) fn xmp_of(format: Format, file: &[u8]) -> Option<String> {
     let name: &[u8] = match format {
         Format::Jpeg => b"http://ns.adobe.com/xap/1.0/\0",

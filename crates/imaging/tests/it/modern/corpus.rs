@@ -1,5 +1,5 @@
-//! Real files of HEIC, AVIF, JPEG XL and JPEG 2000: none may cause a panic, and the conformance files must
-//! decode.
+//! Tests with real files of HEIC, AVIF, JPEG XL and JPEG 2000. No file may cause a panic, and the conformance
+//! files must decode.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;

@@ -1,18 +1,19 @@
-//! HEIF files with altered boxes: rotation, mirroring, wrong lengths and unknown codecs.
+//! Tests with HEIF files in which boxes are altered: rotation, mirroring, wrong lengths and unknown codecs.
 
 use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
 use crate::helpers::{decoded_pixels, encoded, photo, plan_for, psnr_db, quarters, rgba, run};
 use crate::orientation::stored;
 
-/// Overwrites bytes in the content of the first box of this kind. `offset` counts from the start of the
+/// Overwrites bytes in the content of the first box of the given kind. `offset` counts from the start of the
 /// content.
 pub(super) fn overwrite_box(file: &mut [u8], kind: &[u8; 4], offset: usize, bytes: &[u8]) {
     let at = file.windows(4).position(|window| window == kind).expect("the file must have the box");
     file[at + 4 + offset..][..bytes.len()].copy_from_slice(bytes);
 }
 
-/// Changes the kind of the first box `from` to `to`, and the first byte of its content to `value`.
+/// Finds the first box of the kind `from`, and changes its kind to `to` and the first byte of its content to
+/// `value`.
 fn replace_box(file: &mut [u8], from: &[u8; 4], to: &[u8; 4], value: u8) {
     overwrite_box(file, from, 0, &[value]);
     let at = file.windows(4).position(|window| window == from).expect("the file must have the box");
@@ -20,7 +21,7 @@ fn replace_box(file: &mut [u8], from: &[u8; 4], to: &[u8; 4], value: u8) {
 }
 
 #[test]
-fn irot_and_imir_boxes_turn_the_image_upright() {
+fn heif_boxes_irot_and_imir_turn_the_image_upright() {
     // For each EXIF orientation: the number of quarter turns counter-clockwise (`irot`) and the mirror axis
     // (`imir`) that have the same effect.
     let cases: [(u8, u8, Option<u8>); 8] = [
@@ -52,7 +53,7 @@ fn irot_and_imir_boxes_turn_the_image_upright() {
 }
 
 #[test]
-fn altered_box_lengths_never_panic() {
+fn altered_lengths_of_heif_boxes_never_cause_a_panic() {
     let mut scratch = Scratch::default();
     for format in [Format::Avif, Format::Heic] {
         let original = encoded(&photo(24, 17), format);
@@ -77,7 +78,7 @@ fn altered_box_lengths_never_panic() {
 }
 
 #[test]
-fn unsupported_heif_codec_is_named_in_the_error() {
+fn error_names_an_unsupported_heif_codec() {
     let mut input = encoded(&photo(16, 16), Format::Avif);
     let at = input.windows(4).position(|window| window == b"av01").unwrap();
     input[at..at + 4].copy_from_slice(b"vvc1");

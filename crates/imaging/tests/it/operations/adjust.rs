@@ -1,5 +1,5 @@
-//! Tests of `adjust` and `auto`: comparisons with reference formulas in `f64`. Other tests check the
-//! direction of a change, and which pixels stay the same.
+//! Tests of `adjust` and `auto`. Some tests compare the result with reference formulas in `f64`; other tests
+//! check the direction of a change, or which pixels stay the same.
 
 use pixaven_imaging::plan::{Adjust, Plan};
 use pixaven_imaging::{Channels, Image};
@@ -28,12 +28,13 @@ const NEUTRAL: Adjust = Adjust {
     shadows: 0.0,
 };
 
-/// An image of one row that contains all 256 gray values.
+/// Creates an image of one row that contains all 256 gray values.
 fn ramp() -> Image {
     image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8)
 }
 
-/// Asserts that the adjustment maps gray values as `formula` does, whose argument and result are from 0 to 1.
+/// Asserts that the adjustment changes gray values as `formula` does. The argument and the result of
+/// `formula` are from 0 to 1.
 #[track_caller]
 fn assert_curve(adjust: Adjust, formula: impl Fn(f64) -> f64) {
     let result = run(&ramp(), &plan(adjust));
@@ -79,13 +80,14 @@ fn adjust_curves_match_their_formulas() {
 }
 
 #[test]
-fn several_curves_are_rounded_only_once() {
-    // `brightness` darkens, then `contrast` spreads the tones. Rounding after `brightness` would lose tones.
+fn values_are_rounded_only_once_after_several_adjust_curves() {
+    // The brightness of −50 makes the tones darker, then the contrast spreads them. If the values were
+    // rounded between the two steps, tones would be lost.
     let darkened =
         Adjust { brightness: -50.0, gamma: 0.0, exposure: 0.0, shadows: 0.0, contrast: 0.0, ..NEUTRAL };
     let adjust = Adjust { contrast: (2f32.atan() * 4.0 / std::f32::consts::PI - 1.0) * 100.0, ..darkened };
     let result = run(&ramp(), &plan(adjust));
-    // Both curves together compute (v/2 − ½)·2 + ½ = v − ½.
+    // Together, the curves of brightness and contrast compute (v/2 − ½)·2 + ½ = v − ½.
     for (value, &result) in result.data().iter().enumerate() {
         let expected = (value as f64 - 127.5).max(0.0);
         assert!((f64::from(result) - expected).abs() <= 0.6, "{value} became {result}");
@@ -109,7 +111,7 @@ fn assert_matrix(adjust: Adjust, matrix: [[f64; 3]; 3]) {
 }
 
 #[test]
-fn saturation_and_hue_use_the_w3c_matrices() {
+fn saturation_and_hue_use_the_matrices_of_the_w3c_filter_effects() {
     for amount in [-100.0f32, -40.0, 25.0, 100.0] {
         let s = 1.0 + f64::from(amount) / 100.0;
         assert_matrix(
@@ -169,8 +171,8 @@ fn white_balance_tints_gray_in_the_right_direction_and_keeps_its_luminance() {
     assert!(g > 130 && r < 125 && b < 125, "green: {r} {g} {b}");
 }
 
-/// The reference for `unsharp`, in `f64`: adds the difference between luma and its gaussian blur (standard
-/// deviation 1 pixel), multiplied by twice the strength.
+/// The reference implementation of `unsharp`, in `f64`: adds the difference between the luma and its gaussian
+/// blur (standard deviation 1 pixel), multiplied by twice the strength.
 fn sharpened(image: &Image, strength: f64) -> Image {
     let (width, height) = (image.width() as i64, image.height() as i64);
     let luma = |x: i64, y: i64| {
@@ -190,7 +192,7 @@ fn sharpened(image: &Image, strength: f64) -> Image {
 }
 
 #[test]
-fn unsharp_adds_the_detail_that_a_gaussian_removes() {
+fn unsharp_adds_the_detail_that_a_gaussian_blur_removes() {
     for (width, height) in [(30, 20), (1, 9), (9, 1), (2, 2)] {
         let image = super::helpers::noise_image(width, height, Channels::Rgb);
         let result = run(&image, &plan(Adjust { unsharp: 40.0, ..NEUTRAL }));
@@ -210,7 +212,7 @@ fn unsharp_ignores_transparent_pixels() {
 }
 
 #[test]
-fn enhance_stretches_a_dull_image_and_keeps_gray_pixels_gray() {
+fn auto_enhance_increases_the_contrast_and_keeps_gray_pixels_gray() {
     let enhance = Plan { enhance: true, ..Plan::default() };
     let dull = image_from_fn(100, 100, Channels::Rgb, |x, y, _| (90 + (x + y) / 3) as u8);
     let result = run(&dull, &enhance);
@@ -226,8 +228,8 @@ fn enhance_stretches_a_dull_image_and_keeps_gray_pixels_gray() {
 proptest! {
     #[test]
     fn adjustment_by_a_tiny_value_changes_no_pixel(image in any_image(), attribute in 0..11usize) {
-        // An attribute with the value 0 would be skipped. A tiny value runs the operation, but after rounding
-        // no pixel changes.
+        // A value of 0 would skip the operation. A tiny value runs the operation, but after rounding no pixel
+        // changes.
         let mut adjust = NEUTRAL;
         let tiny = 1e-6;
         match attribute {

@@ -20,7 +20,7 @@ const KINDS: [Blur; 6] = [
 ];
 
 /// The reference for blurs: a weighted sum with the weights `tap` along both axes, with repeated edge pixels.
-/// For images without alpha.
+/// The reference supports only images without alpha.
 fn reference(image: &Image, reach: i64, tap: impl Fn(i64) -> f64) -> Image {
     let (width, height, n) = (image.width() as usize, image.height() as usize, image.channels().count());
     let total: f64 = (-reach..=reach).map(&tap).sum();
@@ -37,7 +37,7 @@ fn reference(image: &Image, reach: i64, tap: impl Fn(i64) -> f64) -> Image {
 }
 
 #[test]
-fn box_blur_is_the_mean_of_its_pixels() {
+fn box_blur_is_the_mean_of_the_pixels_in_the_box() {
     for channels in [Channels::Gray, Channels::Rgb] {
         for (width, height) in [(50, 40), (3, 60), (60, 2), (1, 1)] {
             let image = noise_image(width, height, channels);
@@ -82,8 +82,9 @@ fn gaussian_blur_has_the_requested_standard_deviation() {
 }
 
 #[test]
-fn blur_keeps_the_mean_value() {
-    // The black frame is wider than the blur, so that no edge of the image affects the sum.
+fn blur_keeps_the_mean_value_of_the_image() {
+    // The black frame of the image is wider than the blur, so that no edge of the image affects the mean
+    // value.
     let image = image_from_fn(160, 160, Channels::Gray, |x, y, _| {
         if (60..100).contains(&x) && (60..100).contains(&y) {
             pixel_at(&noise_image(40, 40, Channels::Gray), x - 60, y - 60)[0]
@@ -98,7 +99,7 @@ fn blur_keeps_the_mean_value() {
 }
 
 #[test]
-fn transparent_pixels_do_not_bleed_colour_in_a_blur() {
+fn colours_of_transparent_pixels_do_not_affect_a_blur() {
     let image =
         image_from_fn(
             40,
@@ -114,14 +115,14 @@ fn transparent_pixels_do_not_bleed_colour_in_a_blur() {
 }
 
 #[test]
-fn motion_blur_follows_its_angle() {
+fn motion_blur_spreads_a_point_at_the_requested_angle() {
     let point = image_from_fn(41, 41, Channels::Gray, |x, y, _| if (x, y) == (20, 20) { 255 } else { 0 });
     let is_lit = |angle| {
         let result = blurred(&point, Blur::Motion { radius: 6.0, angle });
         move |dx: i32, dy: i32| pixel_at(&result, (20 + dx) as u32, (20 + dy) as u32)[0] > 8
     };
-    // Angles are counter-clockwise from the right, while rows are counted downwards. The blur extends to both
-    // sides of the point.
+    // Angles are counter-clockwise from the right, while rows are counted downwards. The blur spreads the
+    // point to both sides.
     for (angle, (dx, dy)) in
         [(0.0, (5, 0)), (45.0, (3, -3)), (90.0, (0, -5)), (135.0, (-3, -3)), (315.0, (3, 3))]
     {
@@ -147,7 +148,7 @@ fn horizontal_motion_blur_is_a_mean_along_the_row() {
     }
 }
 
-/// The reference for motion blur: the mean of samples along a line, in `f64`.
+/// The reference implementation of motion blur, in `f64`: the mean of samples along a line.
 fn mean_along_line(image: &Image, radius: f64, angle: f64) -> Image {
     let (sin, cos) = angle.to_radians().sin_cos();
     let longer = cos.abs().max(sin.abs());
@@ -187,8 +188,8 @@ fn motion_blur_is_the_mean_along_a_line() {
                 let motion_blurred =
                     |image| blurred(image, Blur::Motion { radius: radius as f32, angle: angle as f32 });
                 let case = format!("{width}x{height}, {radius} pixels at {angle}");
-                // The code under test interpolates twice, the reference once. The result of the code under
-                // test may therefore be slightly softer across the line.
+                // The code under test interpolates twice, the reference once. Therefore the result of the
+                // code under test may be slightly softer across the line than the reference.
                 let error =
                     max_difference(&motion_blurred(&smooth), &mean_along_line(&smooth, radius, angle));
                 assert!(error <= 2, "{case}: off by {error}");
@@ -204,7 +205,7 @@ fn motion_blur_is_the_mean_along_a_line() {
 }
 
 #[test]
-fn largest_blur_radius_works_on_a_tiny_image() {
+fn blur_with_the_largest_radius_works_on_a_tiny_image() {
     for channels in LAYOUTS {
         let image = noise_image(3, 2, channels);
         for kind in [

@@ -17,8 +17,8 @@ const CELL: (u32, u32) = (320, 240);
 const GAP: u32 = 8;
 const N_COLUMNS: u32 = 6;
 
-/// The cases that `effects` does not contain: operations that change the shape of the image, and other values
-/// of some attributes.
+/// Test cases that the function `effects` does not return: operations that change the shape of the image, and
+/// other values of some attributes.
 pub(crate) fn sheet_cases() -> Vec<(&'static str, Plan)> {
     let adjust = |adjust| Plan { adjust: Some(adjust), ..Plan::default() };
     let filter = |filter| Plan { filter: Some(filter), ..Plan::default() };
@@ -78,7 +78,7 @@ pub(crate) fn sheet_cases() -> Vec<(&'static str, Plan)> {
 
 #[test]
 #[ignore = "renders an image for visual review and checks nothing"]
-fn contact_sheet() {
+fn draw_contact_sheet_of_all_operations() {
     let photo = crate::helpers::photo(CELL.0 * 2, CELL.1 * 2);
     let small = run(
         &photo,
@@ -107,7 +107,7 @@ fn contact_sheet() {
     }
 }
 
-/// Converts to RGB. Transparent pixels show a checkerboard.
+/// Converts an image to RGB. Behind transparent pixels, a checkerboard is visible.
 fn over_checkerboard(image: &Image) -> Image {
     image_from_fn(image.width(), image.height(), Channels::Rgb, |x, y, c| match pixel_at(image, x, y) {
         [r, g, b, a] => {

@@ -1,4 +1,5 @@
-//! Tests of `filter` except `blur`: comparisons with values that are computed by hand, and with statistics.
+//! Tests of all effects of `filter` except `blur`: comparisons with values that are computed by hand, and
+//! with statistics.
 
 use pixaven_imaging::plan::{Color, Duotone, Filter, Plan};
 use pixaven_imaging::{Channels, Image};
@@ -23,7 +24,7 @@ const NONE: Filter = Filter {
     edges: None,
 };
 
-/// The result of a filter for a single pixel.
+/// Applies a filter to an image of a single pixel, and returns the bytes of this pixel.
 fn pixel(rgb: [u8; 3], filter: Filter) -> Vec<u8> {
     filtered(&flat_image(1, 1, Channels::Rgb, [rgb[0], rgb[1], rgb[2], 255]), filter).into_data()
 }
@@ -41,14 +42,14 @@ fn sepia_and_mono_match_the_css_filters() {
 }
 
 #[test]
-fn invert_mirrors_each_value() {
+fn invert_subtracts_each_colour_value_from_255() {
     let invert = |value| Filter { invert: Some(value), ..NONE };
     assert_eq!(pixel([0, 100, 255], invert(100.0)), [255, 155, 0]);
     assert_eq!(pixel([0, 100, 255], invert(25.0)), [64, 114, 191]);
 }
 
 #[test]
-fn posterize_leaves_the_expected_number_of_tones() {
+fn posterize_reduces_the_image_to_the_expected_number_of_tones() {
     let ramp = image_from_fn(256, 1, Channels::Gray, |x, _, _| x as u8);
     for (value, n_levels) in [(100.0, 2), (80.0, 4), (60.0, 8), (40.0, 16), (20.0, 32)] {
         let mut tones = filtered(&ramp, Filter { posterize: Some(value), ..NONE }).into_data();
@@ -71,7 +72,7 @@ fn duotone_interpolates_between_its_colours() {
 }
 
 #[test]
-fn pixelate_replaces_squares_by_their_mean() {
+fn pixelate_fills_each_square_with_its_mean_colour() {
     for channels in [Channels::Gray, Channels::Rgb] {
         let image = noise_image(23, 11, channels);
         let result = filtered(&image, Filter { pixelate: Some(5.0), ..NONE });
@@ -86,7 +87,7 @@ fn pixelate_replaces_squares_by_their_mean() {
             }
         }
     }
-    // The colours of transparent pixels must not affect the mean.
+    // The colours of transparent pixels must not affect the mean colour of a square.
     let image =
         image_from_fn(
             4,
@@ -98,7 +99,7 @@ fn pixelate_replaces_squares_by_their_mean() {
 }
 
 #[test]
-fn vignette_darkens_the_corners_only() {
+fn vignette_darkens_the_corners_but_not_the_centre() {
     for channels in LAYOUTS {
         let image = flat_image(200, 100, channels, [200, 200, 200, 255]);
         let result = filtered(&image, Filter { vignette: Some(100.0), ..NONE });
@@ -111,7 +112,7 @@ fn vignette_darkens_the_corners_only() {
 }
 
 #[test]
-fn noise_has_the_expected_deviation_and_no_correlation() {
+fn noise_has_the_expected_standard_deviation_and_uncorrelated_pixels() {
     let image = flat_image(300, 300, Channels::Rgb, [128, 128, 128, 255]);
     for value in [10.0, 50.0] {
         let result = filtered(&image, Filter { noise: Some(value), ..NONE });
@@ -130,8 +131,8 @@ fn noise_has_the_expected_deviation_and_no_correlation() {
 }
 
 #[test]
-fn emboss_is_lit_from_the_upper_left() {
-    // A bright square on a darker area is like a raised square: its upper and left edges face the light.
+fn emboss_gives_a_relief_that_is_lit_from_the_upper_left() {
+    // In the relief, a bright square on a darker area is raised: its upper and left edges face the light.
     let image = image_from_fn(30, 30, Channels::Gray, |x, y, _| {
         if (10..20).contains(&x) && (10..20).contains(&y) { 140 } else { 100 }
     });

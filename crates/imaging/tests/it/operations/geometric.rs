@@ -44,7 +44,7 @@ fn crop_keeps_the_pixels_of_the_rectangle() {
 }
 
 #[test]
-fn crop_outside_of_the_image_names_the_attribute() {
+fn error_for_a_crop_outside_of_the_image_names_the_attribute() {
     let error = try_run(&noise_image(20, 10, Channels::Rgb), &cropped(0, 10, 5, 5)).unwrap_err();
     assert!(matches!(error, Error::Plan(message) if message.starts_with("crop.y ")));
 }
@@ -58,7 +58,7 @@ fn flip_runs_before_crop_and_crop_before_resize() {
     let all = Plan { flip: flipped(true, true).flip, ..all };
     let flipped = run(&image, &flipped(true, true));
     let expected = run(&run(&flipped, &crop), &Plan { resize: Some(resize), ..Plan::default() });
-    // The results must be identical, because pixels outside of the crop have no effect.
+    // Both results must be identical, because pixels outside of the crop must not affect the resampling.
     assert_eq!(run(&image, &all), expected);
 }
 
@@ -86,7 +86,7 @@ fn padded(background: Option<Color>) -> Plan {
 }
 
 #[test]
-fn padding_extends_each_side() {
+fn padding_adds_the_requested_margin_to_each_side() {
     for channels in LAYOUTS {
         let image = noise_image(5, 6, channels);
         let gray = Color { r: 9, g: 9, b: 9, a: 255 };
@@ -104,7 +104,7 @@ fn padding_extends_each_side() {
 }
 
 #[test]
-fn background_colour_adds_the_channels_it_needs() {
+fn padding_adds_the_channels_that_its_background_colour_needs() {
     let gray = flat_image(3, 3, Channels::Gray, [7; 4]);
     let corner = |image: &pixaven_imaging::Image| (image.channels(), pixel_at(image, 0, 0).to_vec());
     let red = Color { r: 255, g: 0, b: 0, a: 255 };
@@ -112,8 +112,8 @@ fn background_colour_adds_the_channels_it_needs() {
     assert_eq!(corner(&run(&gray, &padded(None))), (Channels::Rgba, vec![0, 0, 0, 0]));
     assert_eq!(corner(&run(&gray, &padded(Some(red)))), (Channels::Rgb, vec![255, 0, 0]));
     assert_eq!(corner(&run(&gray, &padded(Some(faint)))), (Channels::Rgba, vec![255, 0, 0, 51]));
-    // If the output has no alpha, the default background is white, and a translucent colour is blended over
-    // white.
+    // If the output format has no alpha, the default background is white, and a translucent background colour
+    // is blended over white.
     assert_eq!(corner(&run_opaque(&gray, &padded(None))), (Channels::Gray, vec![255]));
     assert_eq!(corner(&run_opaque(&gray, &padded(Some(faint)))), (Channels::Rgb, vec![255, 204, 204]));
 }
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn crop_reverses_padding(image in any_image()) {
+    fn crop_after_padding_restores_the_image(image in any_image()) {
         let padded = run(&image, &padded(Some(Color::BLACK)));
         let plan = cropped(4, 1, image.width(), image.height());
         prop_assert_eq!(run(&padded, &plan), image);

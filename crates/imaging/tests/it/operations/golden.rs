@@ -1,6 +1,7 @@
-//! Golden images: files in `tests/golden` with the approved result of each operation and attribute. The
-//! command `cargo test -p pixaven-imaging --test it -- --ignored regenerate_golden_images` overwrites them
-//! with the current results. Before you run it, review the image that the test `contact_sheet` writes.
+//! Tests with golden images: files in `tests/golden` with the approved result of each operation and
+//! attribute. The command `cargo test -p pixaven-imaging --test it -- --ignored regenerate_golden_images`
+//! overwrites these files with the current results. Before you run the command, review the image that the
+//! test `draw_contact_sheet_of_all_operations` writes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,8 +19,9 @@ use super::properties::effects;
 use crate::geometry::resize_to;
 use crate::helpers::{decode_png, rgba};
 
-/// Largest allowed difference from a golden image, in levels: the mean of all values, and any single value.
-/// Processors differ in rounding.
+/// The largest allowed difference from a golden image, in levels: `MAX_MEAN_DIFFERENCE` for the mean of all
+/// values, and `MAX_DIFFERENCE` for any single value. A difference is allowed because processors differ in
+/// rounding.
 const MAX_MEAN_DIFFERENCE: f64 = 0.25;
 const MAX_DIFFERENCE: u8 = 6;
 
@@ -32,7 +34,7 @@ fn source() -> Image {
     run(&photo, &resize)
 }
 
-/// The landscape with alpha: opaque in the left half, in the right half more transparent the nearer to the
+/// The landscape with alpha: the left half is opaque, and the right half becomes more transparent towards the
 /// right edge.
 fn translucent() -> Image {
     let opaque = source();
@@ -127,7 +129,8 @@ fn further_values() -> Vec<(&'static str, Plan)> {
     ]
 }
 
-/// All cases: name, plan and input. Some plans occur a second time, with an input that has alpha.
+/// Returns all cases: the name, the plan and the input of each case. Some plans occur a second time, with an
+/// input that has alpha.
 fn cases() -> Vec<(String, Plan, Image)> {
     let opaque: Vec<_> = [resizes(), crops_and_shapes(), further_values(), sheet_cases(), effects()].concat();
     let with_alpha = ["shrink lanczos3", "resize fill orange", "padding sides", "ellipse", "border round"];
@@ -188,7 +191,7 @@ fn every_operation_matches_its_golden_image() {
 }
 
 #[test]
-fn golden_images_match_the_cases_and_are_distinct() {
+fn every_golden_image_belongs_to_a_test_case_and_no_two_are_equal() {
     let names: BTreeSet<PathBuf> = cases().iter().map(|(name, ..)| path(name)).collect();
     assert_eq!(names.len(), cases().len(), "all cases must have different names");
     let directory = path("x").parent().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Test images, functions that run a plan, and comparisons of images.
+//! Helpers of the tests of operations: test images, functions that run a plan, and comparisons of images.
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::{Channels, Error, Image, Limits, Plan, Scratch};
@@ -26,7 +26,7 @@ pub(crate) fn run_opaque(image: &Image, plan: &Plan) -> Image {
         .expect("the plan fits the image")
 }
 
-/// An image in which the value of each byte is a function of column, row and channel.
+/// Creates an image in which the value of each byte is a function of column, row and channel.
 pub(crate) fn image_from_fn(
     width: u32,
     height: u32,
@@ -39,12 +39,12 @@ pub(crate) fn image_from_fn(
     Image::new(width, height, channels, bytes.map(|(x, y, c)| value(x, y, c)).collect())
 }
 
-/// An image of a single colour.
+/// Creates an image of a single colour.
 pub(crate) fn flat_image(width: u32, height: u32, channels: Channels, pixel: [u8; 4]) -> Image {
     image_from_fn(width, height, channels, |_, _, c| pixel[c])
 }
 
-/// An image of noise, which is the same in every run.
+/// Creates an image of random pixels. The pixels are the same in every run.
 pub(crate) fn noise_image(width: u32, height: u32, channels: Channels) -> Image {
     image_from_fn(width, height, channels, |x, y, c| {
         let mut h = x.wrapping_mul(0x9E37_79B1)
@@ -56,7 +56,7 @@ pub(crate) fn noise_image(width: u32, height: u32, channels: Channels) -> Image 
     })
 }
 
-/// An opaque image of slow waves, which resembles the large areas of a photograph.
+/// Creates an opaque image of slow waves, which resembles the large areas of a photograph.
 pub(crate) fn smooth_image(width: u32, height: u32, channels: Channels) -> Image {
     image_from_fn(width, height, channels, |x, y, c| {
         let (x, y) = (f64::from(x), f64::from(y));
@@ -65,15 +65,15 @@ pub(crate) fn smooth_image(width: u32, height: u32, channels: Channels) -> Image
     })
 }
 
-/// The bytes of a pixel.
+/// The bytes of the pixel in column `x` and row `y`.
 pub(crate) fn pixel_at(image: &Image, x: u32, y: u32) -> &[u8] {
     let n = image.channels().count();
     let start = (y as usize * image.width() as usize + x as usize) * n;
     &image.data()[start..start + n]
 }
 
-/// The largest difference between two values at the same place, in levels. The images must have the same size
-/// and channels.
+/// The largest difference between two values at the same position of both images, in levels. The images must
+/// have the same size and channels.
 #[track_caller]
 pub(crate) fn max_difference(a: &Image, b: &Image) -> u8 {
     let shape = |image: &Image| (image.width(), image.height(), image.channels());

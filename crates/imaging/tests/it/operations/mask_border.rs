@@ -16,7 +16,8 @@ fn bordered(size: u32, color: Color, radius: u32) -> Plan {
     Plan { border: Some(Border { size, color, radius, background: None }), ..Plan::default() }
 }
 
-/// The area of an image that is visible, in pixels: the sum of alpha, where 1 is opaque.
+/// The visible area of an image, in pixels: the sum of the alpha of all pixels, where an opaque pixel counts
+/// as 1.
 fn area(image: &Image) -> f64 {
     image.data().as_chunks::<4>().0.iter().map(|pixel| f64::from(pixel[3]) / 255.0).sum()
 }
@@ -75,7 +76,7 @@ fn rounded_mask_has_the_requested_radius() {
         (pixel_at(&result, 0, 0)[3], pixel_at(&result, 20, 0)[3], pixel_at(&result, 0, 20)[3]),
         (0, 255, 255)
     );
-    // A radius above half the shorter side is reduced to half the shorter side.
+    // A radius above half the shorter side of the image is reduced to half the shorter side.
     let limited = run(&image, &masked(Shape::Rounded { radius: 4000 }, None));
     assert_eq!(limited, run(&image, &masked(Shape::Rounded { radius: 30 }, None)));
 }
@@ -94,7 +95,7 @@ fn area_outside_of_a_mask_shows_the_background() {
 }
 
 #[test]
-fn mask_keeps_existing_transparency() {
+fn mask_keeps_transparency_that_the_image_already_has() {
     let image = flat_image(40, 40, Channels::Rgba, [10, 20, 30, 100]);
     let result = run(&image, &masked(Shape::Ellipse, None));
     assert_eq!(pixel_at(&result, 20, 20), [10, 20, 30, 100]);
@@ -128,7 +129,7 @@ fn translucent_border_shows_the_image_below() {
 }
 
 #[test]
-fn rounded_border_follows_the_corners() {
+fn rounded_border_follows_the_rounded_corners_of_the_image() {
     let image = flat_image(100, 80, Channels::Rgb, [100, 100, 100, 255]);
     let result = run(&image, &bordered(6, RED, 30));
     assert!(corners(&result).iter().all(|pixel| pixel[3] == 0));
@@ -136,8 +137,9 @@ fn rounded_border_follows_the_corners() {
         (pixel_at(&result, 50, 3), pixel_at(&result, 50, 8)),
         (&[255, 0, 0, 255][..], &[100, 100, 100, 255][..])
     );
-    // A pixel on the diagonal through a corner. The argument is its distance from the rounded edge, in
-    // pixels: negative outside of the edge, small inside of the frame, larger inside of the image.
+    // Returns a pixel on the diagonal through a corner. `pixels` is the distance of this pixel from the
+    // rounded outer edge of the frame: negative values are outside of the frame, small values are in the
+    // frame, and larger values are inside of the frame.
     let diagonal = |pixels: f64| {
         let place = (30.0 - (30.0 - pixels) / 2f64.sqrt()) as u32;
         pixel_at(&result, place, place)
@@ -152,7 +154,7 @@ fn rounded_border_follows_the_corners() {
 
 proptest! {
     #[test]
-    fn masks_and_borders_work_on_all_sizes(
+    fn masks_and_borders_keep_the_size_of_every_image(
         (width, height) in (1..=60u32, 1..=60u32),
         radius in 0..=80u32,
         size in 0..=80u32,

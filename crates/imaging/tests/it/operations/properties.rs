@@ -1,5 +1,5 @@
-//! Property tests for all operations: neutral values change nothing, effects do not raise alpha, and flat
-//! images stay flat.
+//! Property tests for all operations: neutral values change nothing, effects do not raise alpha, and images
+//! of a single colour keep a single colour.
 
 use pixaven_imaging::operations::{self, Context};
 use pixaven_imaging::plan::{
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::helpers::{LAYOUTS, any_image, flat_image, run, run_opaque, smooth_image};
 use crate::geometry::resize_to;
 
-/// A plan that contains most operations, with values that leave the image unchanged.
+/// A plan that contains most operations, with values at which the operations leave the image unchanged.
 fn neutral(width: u32, height: u32) -> Plan {
     Plan {
         flip: Some(Flip { horizontal: false, vertical: false }),
@@ -28,7 +28,7 @@ fn neutral(width: u32, height: u32) -> Plan {
     }
 }
 
-/// One plan for each effect, with a strong value.
+/// Returns one plan for each effect, with a strong value.
 pub(crate) fn effects() -> Vec<(&'static str, Plan)> {
     let filter = |filter| Plan { filter: Some(filter), ..Plan::default() };
     let adjust = |adjust| Plan { adjust: Some(adjust), ..Plan::default() };
@@ -79,7 +79,7 @@ fn every_effect_changes_the_image_and_is_deterministic() {
 }
 
 #[test]
-fn reused_buffers_do_not_change_the_result() {
+fn reused_buffers_do_not_change_the_result_of_an_operation() {
     let limits = Limits::default();
     let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
     let mut used = Scratch::default();
@@ -109,7 +109,7 @@ fn gray_images_stay_gray_unless_the_effect_adds_colour() {
 }
 
 #[test]
-fn effects_treat_gray_rgb_like_single_channel_gray() {
+fn effects_give_gray_rgb_and_gray_single_channel_images_equal_results() {
     let gray = smooth_image(30, 20, Channels::Gray);
     let rgb = pixaven_imaging::Image::new(
         30,
@@ -138,13 +138,13 @@ proptest! {
     }
 
     #[test]
-    fn effects_never_add_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn effects_never_add_or_remove_the_alpha_channel(image in any_image(), (name, plan) in prop::sample::select(effects())) {
         let result = run(&image, &plan);
         prop_assert_eq!(result.channels().has_alpha(), image.channels().has_alpha(), "{}", name);
     }
 
     #[test]
-    fn opaque_images_stay_opaque(mut image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn effects_keep_opaque_images_opaque(mut image in any_image(), (name, plan) in prop::sample::select(effects())) {
         prop_assume!(image.channels().has_alpha());
         image.data_mut().as_chunks_mut::<4>().0.iter_mut().for_each(|pixel| pixel[3] = 255);
         let result = run(&image, &plan);
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn only_neighbourhood_effects_change_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn only_effects_that_average_several_pixels_change_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
         prop_assume!(image.channels().has_alpha() && !["gaussian", "box", "motion", "pixelate"].contains(&name));
         let alpha = |image: &pixaven_imaging::Image| -> Vec<u8> {
             image.data().as_chunks::<4>().0.iter().map(|pixel| pixel[3]).collect()
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn single_colour_images_keep_a_single_colour(
+    fn effects_on_a_single_colour_image_give_a_single_colour_image(
         pixel: [u8; 4],
         (width, height) in (1..=40u32, 1..=40u32),
         channels in prop::sample::select(&LAYOUTS[..]),
@@ -172,7 +172,7 @@ proptest! {
         let result = run(&image, &plan);
         let n = result.channels().count();
         prop_assert!(result.data().chunks_exact(n).all(|p| p == &result.data()[..n]), "{}", name);
-        // Effects that mix neighbouring pixels leave a flat image unchanged.
+        // Effects that mix neighbouring pixels leave an image of a single colour unchanged.
         let opaque = channels != Channels::Rgba || pixel[3] == 255;
         if ["unsharp", "gaussian", "box", "motion", "pixelate", "emboss"].contains(&name) && opaque {
             prop_assert_eq!(result, image, "{}", name);

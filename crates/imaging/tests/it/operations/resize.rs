@@ -46,7 +46,8 @@ fn kernel_weight(kernel: Kernel, x: f64) -> f64 {
     }
 }
 
-/// For each pixel along the new side, the weights of all pixels along the old side.
+/// For each pixel along a side of the resampled image, the weights of all pixels along the same side of the
+/// source image.
 fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> Vec<Vec<f64>> {
     let ratio = length / f64::from(n_new);
     let stretch = ratio.max(1.0);
@@ -61,7 +62,8 @@ fn weights(kernel: Kernel, n_old: u32, start: f64, length: f64, n_new: u32) -> V
         .collect()
 }
 
-/// The reference for `resize`: resamples both axes in `f64`, with colours premultiplied by alpha.
+/// The reference implementation of `resize`: resamples both axes in `f64`, with colours premultiplied by
+/// alpha.
 fn reference(image: &Image, window: Window, to: Size, kernel: Kernel) -> Image {
     let across = weights(kernel, image.width(), window.left, window.width, to.width);
     let down = weights(kernel, image.height(), window.top, window.height, to.height);
@@ -87,12 +89,13 @@ fn reference(image: &Image, window: Window, to: Size, kernel: Kernel) -> Image {
 }
 
 #[test]
-fn every_kernel_matches_its_textbook_formula() {
+fn every_resampling_kernel_matches_its_textbook_formula() {
     let kernels = [Kernel::Lanczos3, Kernel::CatmullRom, Kernel::Mitchell, Kernel::Bilinear];
     let smooth =
         kernels.into_iter().flat_map(|kernel| [(kernel, (17, 13)), (kernel, (90, 61)), (kernel, (48, 9))]);
-    // The weight of the box kernel falls to 0 abruptly. If it does so exactly at the middle of a pixel, the
-    // pixel may be included or not. This does not happen at 17 × 13 pixels.
+    // The weight of the box kernel falls to 0 abruptly. If it falls to 0 exactly at the middle of a pixel,
+    // rounding decides whether the pixel is included. When the image is resampled to 17 × 13 pixels, this
+    // never happens.
     for (kernel, (width, height)) in smooth.chain([(Kernel::Box, (17, 13))]) {
         for channels in LAYOUTS {
             let image = smooth_image(48, 40, channels);
@@ -109,7 +112,7 @@ fn every_kernel_matches_its_textbook_formula() {
 }
 
 #[test]
-fn nearest_kernel_copies_pixels() {
+fn resize_with_the_nearest_kernel_copies_pixels() {
     let image = noise_image(40, 30, Channels::Rgba);
     let kernel = Kernel::Nearest;
     let result = run(&image, &plan(Resize { kernel, ..resize_to(ResizeMode::Exact, Some(20), Some(90)) }));
@@ -119,11 +122,12 @@ fn nearest_kernel_copies_pixels() {
 }
 
 #[test]
-fn fit_resamples_the_window_from_geometry() {
+fn resize_mode_fit_resamples_the_window_that_geometry_computes() {
     let image = smooth_image(61, 40, Channels::Rgb);
     let options = resize_to(ResizeMode::Fit, Some(20), Some(20));
     let window = pixaven_imaging::geometry::resize(Size::new(61, 40), options).window;
-    // Pixels outside of the window must have no effect, so the reference reads only the pixels of the window.
+    // Pixels outside of the window must not affect the result, so the reference implementation reads only the
+    // pixels of the window.
     let Rect { x, y, width, height } = window.outer();
     let kept = image_from_fn(width, height, Channels::Rgb, |i, j, c| pixel_at(&image, x + i, y + j)[c]);
     let window = Window { left: window.left - f64::from(x), top: window.top - f64::from(y), ..window };
@@ -132,7 +136,7 @@ fn fit_resamples_the_window_from_geometry() {
 }
 
 #[test]
-fn fill_surrounds_the_image_with_the_background() {
+fn resize_mode_fill_surrounds_the_image_with_the_background() {
     let image = flat_image(50, 30, Channels::Rgb, [10, 20, 30, 255]);
     let red = Color { r: 255, g: 0, b: 0, a: 255 };
     let fill = resize_to(ResizeMode::Fill, Some(20), Some(20));
@@ -148,7 +152,7 @@ fn fill_surrounds_the_image_with_the_background() {
 }
 
 #[test]
-fn fit_without_upscale_copies_pixels() {
+fn resize_mode_fit_without_upscale_copies_pixels_of_a_small_image() {
     let image = noise_image(30, 20, Channels::Rgb);
     let result =
         run(&image, &plan(Resize { upscale: false, ..resize_to(ResizeMode::Fit, Some(500), Some(500)) }));
@@ -157,8 +161,8 @@ fn fit_without_upscale_copies_pixels() {
 }
 
 #[test]
-fn transparent_pixels_do_not_bleed_colour_in_a_resize() {
-    // The left half is opaque red, and the right half is transparent green.
+fn colours_of_transparent_pixels_do_not_affect_a_resize() {
+    // The left half of the image is opaque red, and the right half is transparent green.
     let image =
         image_from_fn(
             40,
@@ -184,7 +188,7 @@ fn resize_of_a_single_colour_image_keeps_the_colour() {
 }
 
 #[test]
-fn wide_to_high_resize_needs_no_large_intermediate_buffer() {
+fn resize_of_a_wide_image_to_a_high_image_needs_no_large_buffer() {
     let mut scratch = Scratch::default();
     let limits = Limits::default();
     let context = Context { output_alpha: true, limits: &limits, full_size: None, watermark: None };
@@ -200,7 +204,7 @@ fn wide_to_high_resize_needs_no_large_intermediate_buffer() {
 }
 
 #[test]
-fn output_limits_are_checked_before_resizing() {
+fn limits_of_the_output_are_checked_before_resizing() {
     let image = noise_image(2, 2, Channels::Rgb);
     for size in [(20_001, 1), (20_000, 20_000)] {
         let error =
@@ -210,7 +214,7 @@ fn output_limits_are_checked_before_resizing() {
 }
 
 #[test]
-fn reduced_decode_gives_nearly_the_same_result() {
+fn resize_of_a_reduced_decode_is_nearly_equal_to_that_of_a_full_decode() {
     let full = smooth_image(401, 301, Channels::Rgb);
     let half = run(&full, &plan(resize_to(ResizeMode::Exact, Some(201), Some(151))));
     let crop = Crop::Rect { width: 203, height: 150, at: CropAt::Point { x: 51, y: 33 } };

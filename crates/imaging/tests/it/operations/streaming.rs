@@ -1,4 +1,4 @@
-//! Tests of resizing while the image is decoded row by row: the result must match the result of decoding the
+//! Tests of `resize` while the image is decoded row by row. The result must match the result of decoding the
 //! whole image first.
 
 use pixaven_imaging::operations::{self, Context};
@@ -14,7 +14,8 @@ fn to_png(plan: &Plan) -> Plan {
     Plan { output: Output { format: TargetFormat::Format(Format::Png), ..Output::default() }, ..plan.clone() }
 }
 
-/// Asserts that the plan gives the same result on a PNG, which is decoded row by row, as on the whole image.
+/// Asserts that the plan gives the same result for a PNG, which is decoded row by row, as for the whole image
+/// in memory.
 fn assert_matches_whole_image(image: &Image, plan: &Plan) {
     let plan = to_png(plan);
     let limits = Limits::default();
@@ -22,7 +23,7 @@ fn assert_matches_whole_image(image: &Image, plan: &Plan) {
     let whole = operations::apply(image.clone(), &plan, &context, &mut Scratch::default()).unwrap();
     let (width, height, by_rows) = decode_png(&run(&png_of(image), &plan).bytes);
     assert_eq!((width, height), (whole.width(), whole.height()), "{plan:?}");
-    // Compare premultiplied colours, because a difference in the colour of a nearly transparent pixel is
+    // Premultiplied colours are compared, because a difference in the colour of a nearly transparent pixel is
     // hardly visible.
     let premultiplied = |pixels: &[[u8; 4]]| -> Vec<[u8; 4]> {
         let multiply = |v: u8, a: u8| (u32::from(v) * u32::from(a) / 255) as u8;
@@ -40,7 +41,7 @@ fn resize(mode: ResizeMode, width: u32, height: u32, kernel: Kernel) -> Option<R
 }
 
 #[test]
-fn streamed_resize_matches_the_resize_of_the_whole_image() {
+fn resize_during_row_by_row_decoding_matches_the_resize_of_the_whole_image() {
     let gray = Image::new(97, 310, Channels::Gray, (0..97 * 310).map(|i| (i * i % 251) as u8).collect());
     let kernels = [
         Kernel::Lanczos3,
@@ -61,7 +62,7 @@ fn streamed_resize_matches_the_resize_of_the_whole_image() {
 }
 
 #[test]
-fn streamed_resize_applies_the_crop_before_and_the_operations_after() {
+fn resize_during_row_by_row_decoding_crops_before_and_adjusts_and_pads_after() {
     for image in [photo(210, 330), fading_photo(210, 330)] {
         for at in
             [CropAt::Point { x: 0, y: 0 }, CropAt::Point { x: 61, y: 130 }, CropAt::Gravity(Gravity::Center)]
@@ -89,7 +90,7 @@ fn streamed_resize_applies_the_crop_before_and_the_operations_after() {
 }
 
 #[test]
-fn streamed_png_that_is_truncated_or_has_a_wrong_compression_method_is_corrupt() {
+fn truncated_or_wrongly_compressed_png_is_an_error_when_decoded_row_by_row() {
     let file = png_of(&photo(300, 300));
     let plan =
         to_png(&Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
@@ -105,7 +106,7 @@ fn streamed_png_that_is_truncated_or_has_a_wrong_compression_method_is_corrupt()
 }
 
 #[test]
-fn wrong_png_checksum_gives_a_warning() {
+fn wrong_checksum_in_a_png_gives_a_warning() {
     let image = photo(120, 90);
     let mut file = png_of(&image);
     let end = file.len() - 12;

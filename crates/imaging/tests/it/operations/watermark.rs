@@ -57,7 +57,7 @@ fn gravity_and_padding_place_the_watermark() {
 }
 
 #[test]
-fn watermark_size_is_natural_or_in_pixels_or_in_percent() {
+fn watermark_has_its_own_size_or_a_size_in_pixels_or_percent() {
     let size = |width, height| {
         let (_, _, width, height) = place(Watermark { width, height, ..PLAIN }, (40, 20), (200, 80));
         (width, height)
@@ -97,8 +97,8 @@ fn watermark_alpha_and_opacity_are_blended() {
     let opacity = |opacity| pixel_at(&blend(&image, &half, Watermark { opacity, ..PLAIN }), 0, 0).to_vec();
     assert_eq!(opacity(50.0), [125, 75, 100]);
     assert_eq!(opacity(0.0), [100, 100, 100]);
-    // On a transparent pixel the result is the watermark itself. On a translucent pixel the result is a mean
-    // of both colours, weighted by their shares in the result's alpha.
+    // On a transparent pixel, the result is the pixel of the watermark. On a translucent pixel, the result is
+    // a weighted mean of both colours. The weight of a colour is its share in the alpha of the result.
     let clear = flat_image(2, 1, Channels::Rgba, [7, 7, 7, 0]);
     assert_eq!(pixel_at(&blend(&clear, &half, PLAIN), 0, 0), [200, 0, 100, 128]);
     let faint = flat_image(2, 1, Channels::Rgba, [0, 0, 0, 128]);
@@ -131,7 +131,7 @@ fn tiled_watermark_covers_the_whole_image() {
 }
 
 #[test]
-fn watermark_runs_after_filter_and_before_mask() {
+fn watermark_is_drawn_after_filter_and_before_mask() {
     let (image, mark) =
         (flat_image(9, 9, Channels::Rgb, [50, 60, 70, 255]), flat_image(9, 9, Channels::Rgb, [9, 8, 7, 255]));
     let limits = Limits::default();
@@ -174,7 +174,7 @@ fn watermark_in_any_format_is_applied_to_every_frame() {
 }
 
 #[test]
-fn errors_of_a_watermark_start_with_watermark() {
+fn error_for_a_watermark_file_starts_with_the_word_watermark() {
     let (image, limits) =
         (png_of(&photo(20, 10)), Limits { input_side_px: 40, output_side_px: 50, ..Limits::default() });
     let run = |mark: &[u8], options| {
@@ -225,7 +225,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn watermark_keeps_size_and_alpha_of_any_image(image in any_image(), mark in any_image(), options in any_options()) {
+    fn watermark_keeps_the_size_and_the_alpha_channel_of_the_image(image in any_image(), mark in any_image(), options in any_options()) {
         let result = blend(&image, &mark, options);
         prop_assert_eq!((result.width(), result.height()), (image.width(), image.height()));
         prop_assert_eq!(result.channels().has_alpha(), image.channels().has_alpha());
@@ -233,14 +233,14 @@ proptest! {
     }
 
     #[test]
-    fn placing_a_resized_watermark_again_changes_nothing(mark in (1..500_u32, 1..500_u32), image in (1..500_u32, 1..500_u32), options in any_options()) {
+    fn watermark_that_already_has_its_final_size_keeps_its_place(mark in (1..500_u32, 1..500_u32), image in (1..500_u32, 1..500_u32), options in any_options()) {
         let image = Size::new(image.0, image.1);
         let first = watermark(&options, Size::new(mark.0, mark.1), image);
         prop_assert_eq!(watermark(&options, first.size, image), first);
     }
 
     #[test]
-    fn spans_lie_inside_both_images_and_do_not_overlap(mark in (1..99_u32, 1..99_u32), image in (1..99_u32, 1..99_u32), options in any_options()) {
+    fn visible_parts_of_watermark_tiles_lie_inside_the_image_and_do_not_overlap(mark in (1..99_u32, 1..99_u32), image in (1..99_u32, 1..99_u32), options in any_options()) {
         let (mark, image) = (Size::new(mark.0, mark.1), Size::new(image.0, image.1));
         let placed = watermark(&options, mark, image);
         let mut end = 0;
@@ -253,7 +253,7 @@ proptest! {
     }
 
     #[test]
-    fn opaque_tiles_without_gaps_cover_every_pixel(image in any_image(), side in 1..9_u32, options in any_options()) {
+    fn opaque_watermark_tiles_without_gaps_cover_every_pixel(image in any_image(), side in 1..9_u32, options in any_options()) {
         let mark = flat_image(side, side, Channels::Gray, [77; 4]);
         let options = Watermark { tile: true, padding: 0, opacity: 100.0, width: None, height: None, ..options };
         let expected = flat_image(image.width(), image.height(), image.channels(), [77, 77, 77, 255]);

@@ -1,5 +1,5 @@
-//! Malicious and malformed SVG documents: entities, references that multiply exponentially, reference cycles,
-//! and excessive sizes.
+//! Tests with malicious and malformed SVG documents: entities, references that multiply exponentially,
+//! reference cycles, and excessive sizes.
 
 use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
@@ -7,7 +7,7 @@ use super::{document, gzip, try_process};
 use crate::helpers::plan_for;
 
 #[test]
-fn xml_entities_are_refused() {
+fn svg_with_xml_entities_is_refused() {
     let bomb = "<!DOCTYPE svg [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;'>]>";
     let outside = "<!DOCTYPE svg [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>";
     for doctype in [bomb, outside] {
@@ -20,8 +20,8 @@ fn xml_entities_are_refused() {
 }
 
 #[test]
-fn exponential_reference_bombs_are_refused() {
-    // Each level references the previous level ten times, so level 9 would draw 10⁹ shapes.
+fn svg_with_exponentially_many_references_is_refused() {
+    // Each level of the document refers to the previous level ten times, so level 9 would draw 10⁹ shapes.
     let levels = |element: fn(u32) -> String| {
         let mut content = "<g id='l0'><rect id='r' width='1' height='1'/></g>".to_owned();
         (1..10).for_each(|i| content += &element(i));
@@ -90,7 +90,7 @@ fn processing_of_cyclic_svg_references_terminates() {
 }
 
 #[test]
-fn nesting_above_200_levels_is_refused() {
+fn svg_nesting_above_200_levels_is_refused() {
     for n in [150, 100_000] {
         let input = document(9, 9, &format!("{}{}", "<g opacity='0.9'>".repeat(n), "</g>".repeat(n)));
         match try_process(&input) {
@@ -106,7 +106,7 @@ fn nesting_above_200_levels_is_refused() {
 }
 
 #[test]
-fn layer_and_filter_buffers_are_limited_before_drawing() {
+fn svg_that_needs_too_large_layer_or_filter_buffers_is_refused_before_drawing() {
     let layers = |n: usize| {
         let rect = "<rect width='4000' height='4000'/><rect width='1' height='1'/>";
         document(4_000, 4_000, &format!("{}{rect}{}", "<g opacity='.9'>".repeat(n), "</g>".repeat(n)))
@@ -149,7 +149,7 @@ fn svg_sizes_beyond_the_limits_are_refused() {
 }
 
 #[test]
-fn gzip_bomb_is_not_decompressed() {
+fn gzip_bomb_in_an_svg_file_is_not_decompressed() {
     let text = document(9, 9, &" ".repeat(40 << 20));
     let bomb = gzip(&text);
     assert!(bomb.len() < 1 << 17, "the compressed document must be small");
@@ -194,7 +194,7 @@ fn truncated_and_altered_svg_never_panics() {
 }
 
 #[test]
-fn path_with_huge_coordinates_never_panics() {
+fn svg_path_with_huge_coordinates_never_causes_a_panic() {
     // Fuzzing found this path. One edge of the path ends before it begins, which the rasteriser cannot
     // process.
     let path = "<path d='M30,76q6-14,13-26q6-12,14-231e9q8-12,13-17q3-4,6-6q1-1,5-2q8-1,12-1q1,0,1,1q0,1-1,2qm13,11-27,\

@@ -1,13 +1,13 @@
 //! Builds TIFF files from tags.
 
-/// The content of a TIFF file, which `bytes` writes.
+/// The content of a TIFF file. The method `bytes` writes the file.
 pub(super) struct Tiff {
     pub(super) big_endian: bool,
     /// Whether the file is a BigTIFF.
     pub(super) big: bool,
     pub(super) tiled: bool,
-    /// Tag, type and values of each entry. The method `bytes` adds the entries that locate the strips or
-    /// tiles.
+    /// The tag, type and values of each entry. The method `bytes` adds the entries that state the positions
+    /// of the strips or tiles.
     pub(super) tags: Vec<(u16, u16, Vec<u64>)>,
     /// The data of each strip or tile.
     pub(super) chunks: Vec<Vec<u8>>,
@@ -26,19 +26,19 @@ pub(super) fn tags(width: u64, height: u64, bits: &[u64], photometric: u64) -> V
 }
 
 impl Tiff {
-    /// A little-endian TIFF file in strips.
+    /// Creates a little-endian TIFF file whose image data is stored in strips.
     pub(super) fn new(tags: Vec<(u16, u16, Vec<u64>)>, chunks: Vec<Vec<u8>>) -> Self {
         Self { big_endian: false, big: false, tiled: false, tags, chunks }
     }
 
-    /// Sets a tag with 16-bit values.
+    /// Sets the values of a tag. The values are stored with 16 bits each.
     pub(super) fn with(mut self, tag: u16, values: &[u64]) -> Self {
         self.tags.retain(|entry| entry.0 != tag);
         self.tags.push((tag, 3, values.to_vec()));
         self
     }
 
-    /// Declares that the image data is stored in tiles of this size instead of strips.
+    /// Declares that the image data is stored in tiles of the given size instead of strips.
     pub(super) fn in_tiles(self, width: u64, height: u64) -> Self {
         Self { tiled: true, ..self }.with(322, &[width]).with(323, &[height])
     }
@@ -51,7 +51,8 @@ impl Tiff {
         }
     }
 
-    /// The bytes of the file: header, data, directory, then values that do not fit into the directory.
+    /// Writes the file: the header, the image data, the directory, and then the values that do not fit into
+    /// the directory.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let offset_bytes = if self.big { 8 } else { 4 };
         let mut file = if self.big_endian { b"MM".to_vec() } else { b"II".to_vec() };

@@ -1,4 +1,4 @@
-//! Every compression and predictor of TIFF.
+//! Tests of every compression and predictor of TIFF.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use pixaven_imaging::{Channels, Image};
@@ -8,7 +8,7 @@ use super::{assert_shows, deflate, packed, rgb_tags, small};
 use crate::helpers::{decoded_pixels, photo, psnr_db, rgba};
 
 #[test]
-fn every_compression_is_decoded() {
+fn tiff_of_every_compression_is_decoded() {
     let image = small();
     let plain = image.data();
     let literal: Vec<u8> =
@@ -37,7 +37,7 @@ fn every_compression_is_decoded() {
 }
 
 #[test]
-fn predictors_are_reversed() {
+fn tiff_predictors_are_reversed() {
     let image = small();
     let row_differences = |row: &[u8]| -> Vec<u8> {
         (0..row.len()).map(|i| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) }).collect()
@@ -58,9 +58,9 @@ fn predictors_are_reversed() {
         let file = Tiff { big_endian, ..Tiff::new(tags(40, 30, &[16, 16, 16], 2), vec![deflate(&data)]) };
         assert_shows(&file.with(259, &[8]).with(317, &[2]), &image, "16 bits");
     }
-    // The predictor for floats: in each row, the most significant bytes of all values come first and the
-    // least significant bytes last. Each byte is then replaced by its difference from the byte three
-    // positions before.
+    // The file uses the predictor for floats. In each row, the most significant bytes of all values come
+    // first and the least significant bytes last. Each byte is then replaced by its difference from the byte
+    // three positions before.
     let data: Vec<u8> = image
         .data()
         .chunks(120)
@@ -77,8 +77,8 @@ fn predictors_are_reversed() {
 }
 
 #[test]
-fn ccitt_fax_compression_is_decoded() {
-    // Stripes with irregular edges, for which the encoder uses all coding modes of Group 4.
+fn ccitt_fax_compression_of_a_tiff_is_decoded() {
+    // The image has stripes with irregular edges, for which the encoder uses all coding modes of Group 4.
     let black = |x: usize, y: usize| (x + y * y / 3) % 17 < 6 || (y.is_multiple_of(11) && x > 20);
     let (width, height) = (61usize, 40usize);
     let shade = |(x, y)| if black(x, y) { 0 } else { 255 };
@@ -92,8 +92,8 @@ fn ccitt_fax_compression_is_decoded() {
     let group4 = encoder.finish().unwrap().finish();
     let file = Tiff::new(tags(width as u64, height as u64, &[1], 0), vec![group4]).with(259, &[4]);
     assert_shows(&file, &image, "Group 4");
-    // Two rows in the codes of ITU-T T.4 (tables 2 and 3). The first row has 2 white, 3 black and 1 white
-    // pixels; the second row has 6 black pixels.
+    // The data are two rows in the codes of ITU-T T.4 (tables 2 and 3). The first row has 2 white, 3 black
+    // and 1 white pixels; the second row has 6 black pixels.
     let rows = [vec![0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1], vec![0, 0, 1, 1, 0, 1, 0, 1, 0, 0, 1, 0]];
     let bits = |ends: bool, pad: bool| {
         let mut bits: Vec<u64> = Vec::new();
@@ -116,7 +116,7 @@ fn ccitt_fax_compression_is_decoded() {
 }
 
 #[test]
-fn jpeg_strips_follow_the_photometric_tag_of_the_tiff() {
+fn photometric_tag_of_a_tiff_decides_the_colour_space_of_its_jpeg_strips() {
     let image = photo(64, 48);
     let jpeg = |color: ColorType| {
         let mut bytes = Vec::new();
@@ -129,11 +129,12 @@ fn jpeg_strips_follow_the_photometric_tag_of_the_tiff() {
     let file = Tiff::new(tags(64, 48, &[8; 3], 6), vec![ycbcr.clone()]).with(259, &[7]).bytes();
     let db = psnr_db(&decoded_pixels(&file).2, &rgba(&image));
     assert!(db > 35.0, "{db:.1} dB");
-    // The same JPEG in a TIFF that declares RGB: the samples are used as RGB, without conversion from YCbCr.
+    // The same JPEG data are stored in a TIFF that declares RGB. The samples must be used as RGB, without
+    // conversion from YCbCr.
     let file = Tiff::new(tags(64, 48, &[8; 3], 2), vec![ycbcr.clone()]).with(259, &[7]).bytes();
     assert!(psnr_db(&decoded_pixels(&file).2, &rgba(&image)) < 20.0);
-    // The first TIFF has the JPEG tables in a separate tag. The second is an old-style TIFF, in which a tag
-    // gives the offset of a complete JPEG file.
+    // The first TIFF has the JPEG tables in a separate tag. The second TIFF is an old-style TIFF, in which a
+    // tag gives the offset of a complete JPEG file.
     let scan = ycbcr.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     let tables = [&ycbcr[..scan], b"\xff\xd9"].concat();
     let mut separate_tables =

@@ -1,4 +1,5 @@
-//! Malformed TIFF files: wrong or excessive tags, missing data, decompression bombs, and altered bytes.
+//! Tests with malformed TIFF files: wrong or excessive tags, missing data, decompression bombs, and altered
+//! bytes.
 
 use pixaven_imaging::{Error, Format, Limits, Scratch, process};
 
@@ -7,7 +8,7 @@ use super::{deflate, rgb_tags, small, tiles};
 use crate::helpers::{decoded_pixels, encoded, plan_for, rgba, run};
 
 #[test]
-fn number_of_samples_per_pixel_is_limited() {
+fn tiff_with_too_many_samples_per_pixel_is_refused() {
     let samples = Tiff::new(tags(3000, 3000, &[8], 1), vec![vec![0; 99]]).with(277, &[60_000]);
     let error =
         process(&samples.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default());
@@ -15,7 +16,7 @@ fn number_of_samples_per_pixel_is_limited() {
 }
 
 #[test]
-fn old_style_jpeg_with_many_samples_is_refused() {
+fn tiff_with_old_style_jpeg_and_too_many_samples_is_refused() {
     // The JPEG tables that the offsets refer to: a quantisation table of 64 bytes, and Huffman tables of 16
     // counts without symbols.
     let data = [vec![1; 64], vec![0; 16]].concat();
@@ -27,7 +28,7 @@ fn old_style_jpeg_with_many_samples_is_refused() {
 }
 
 #[test]
-fn invalid_and_excessive_tags_are_refused() {
+fn tiff_with_invalid_or_excessive_tags_is_refused() {
     let try_process = |file: &Tiff| {
         process(&file.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
     };
@@ -65,7 +66,7 @@ fn invalid_and_excessive_tags_are_refused() {
 }
 
 #[test]
-fn missing_strip_gives_a_warning_and_keeps_the_other_strips() {
+fn missing_tiff_strip_gives_a_warning_and_other_strips_are_kept() {
     let image = small();
     let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 10).map(deflate).collect();
     let mut cut = Tiff::new(rgb_tags(), strips).with(278, &[10]).with(259, &[8]);
@@ -78,7 +79,7 @@ fn missing_strip_gives_a_warning_and_keeps_the_other_strips() {
 }
 
 #[test]
-fn deflate_bomb_is_decompressed_only_to_the_image_size() {
+fn deflate_bomb_in_a_tiff_is_decompressed_only_to_the_image_size() {
     let bomb = deflate(&vec![0; 60 << 20]);
     let file = Tiff::new(tags(4, 4, &[8], 1), vec![bomb]).with(259, &[8]);
     let mut scratch = Scratch::default();
@@ -106,7 +107,8 @@ fn truncated_and_altered_tiff_never_panics() {
     let mut scratch = Scratch::default();
     let mut state = 99u32;
     let mut random = || {
-        // The random generator of Numerical Recipes, which gives the same sequence on every machine.
+        // The linear congruential random generator of the book "Numerical Recipes", which gives the same
+        // sequence on every machine.
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as usize
     };
@@ -119,8 +121,8 @@ fn truncated_and_altered_tiff_never_panics() {
         for round in 0..600 {
             let mut input = original.clone();
             for _ in 0..=random() % 3 {
-                // In every second round, alter only bytes at or after the start of the directory, because
-                // these bytes have more effect on decoding.
+                // Every second round alters only bytes at or after the start of the directory, because these
+                // bytes have more effect on decoding.
                 let from = if round % 2 == 0 { directory } else { 0 };
                 let at = from + random() % (input.len() - from);
                 input[at] = random() as u8;
