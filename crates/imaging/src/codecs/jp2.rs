@@ -1,6 +1,6 @@
 //! JPEG 2000 (ISO/IEC 15444-1), as a JP2 file or as a bare codestream. The crate `hayro-jpeg2000`, written in
-//! safe Rust, decodes the pixels. The crate `openjp2`, a Rust version of OpenJPEG, encodes them; the only
-//! input of `openjp2` is pixels from this crate.
+//! safe Rust, decodes the pixels. The crate `openjp2`, a Rust version of OpenJPEG, encodes pixels. `openjp2`
+//! never reads a customer's file, because this module uses only the encoder of `openjp2`.
 
 mod encode;
 mod header;

@@ -12,9 +12,9 @@ use crate::fixture::{Fixture, request, sqlite, webhook};
 
 const N_CALLERS: usize = 300;
 
-/// Locks the database file through another connection, starts to accept all requests, and then unlocks the
-/// file. Returns the answers in the order of the requests, and the number of operations and commits during
-/// this time.
+/// Calls `Ledger::accept` for all `requests` while another connection holds the lock on the database file, so
+/// that the calls wait and can share commits. Releases the lock and waits for all calls. Returns the results in
+/// the order of the requests, and the number of operations and commits that the calls needed.
 async fn accept_at_once(f: &Fixture, requests: Vec<NewRequest>) -> (Vec<Result<(), Error>>, LedgerStats) {
     let Store::Sqlite { path } = &f.store;
     let before = f.ledger.stats();

@@ -81,8 +81,9 @@ fn ring() -> Vec<u8> {
     encode(Image::new(40, 40, Channels::Rgba, data), Format::Png, &Output::default()).unwrap()
 }
 
-/// Processes the landscape by `request` and returns the result as a file for the page. `request` may differ
-/// from `example.request`. The example only decides whether the landscape has an EXIF orientation.
+/// Applies `request` to the painted sample landscape and returns the result as an image file for
+/// `docs/operations.md`. The function uses `example` only to decide whether the sample landscape gets an EXIF
+/// orientation.
 fn picture_after(example: &Example, request: &str) -> Result<(Vec<u8>, FileInfo), String> {
     let spec =
         request::parse(request.as_bytes(), RequestKind::Upload, false).map_err(|error| error.to_string())?;
