@@ -39,6 +39,7 @@ use tokio::sync::Semaphore;
 use crate::delivery::Dispatcher;
 use crate::runtime::lifecycle::Tasks;
 use crate::work::pipeline::Pipeline;
+use crate::work::sandbox::jail::MissingWall;
 use auth::{KeyCache, key_cache};
 use error::{ApiError, ErrorKind};
 use health::TestWrite;
@@ -87,6 +88,8 @@ pub struct ApiSettings {
     pub body_timeout: Duration,
     /// The configured limits, as the JSON that `GET /1.0/account` returns.
     pub limits: serde_json::Value,
+    /// The restrictions of image workers that the running kernel lacks.
+    pub missing_walls: Vec<MissingWall>,
 }
 
 impl ApiState {

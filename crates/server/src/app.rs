@@ -27,9 +27,11 @@ use crate::sweep::Sweep;
 use crate::work::blobs::Blobs;
 use crate::work::memory_budget::MemoryBudget;
 use crate::work::pipeline::Pipeline;
-use crate::work::sandbox::{Sandbox, SandboxSettings};
+use crate::work::sandbox::jail::MissingWall;
+use crate::work::sandbox::{Sandbox, SandboxSettings, jail_probe};
 use crate::work::source::Sources;
 use crate::work::watermarks::Watermarks;
+pub use data_directory::create as create_data_directory;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -86,7 +88,8 @@ impl App {
             Some(address) => Some(bind(address, None).await?),
             None => None,
         };
-        let api_settings = api_settings(config, listener.address()?, tls.is_some());
+        let missing_walls = missing_walls(&dependencies.worker_program).await?;
+        let api_settings = api_settings(config, listener.address()?, tls.is_some(), missing_walls);
         let lease_ms = millis(config.jobs.lease_s);
         let dispatcher = Dispatcher::new(ledger.clone(), webhook_net.clone(), dispatcher_settings(config));
         Ok(Self {
@@ -174,7 +177,7 @@ impl Running {
 
 /// Opens the ledger of a data directory. Creates the directory if it does not exist.
 pub async fn open_ledger(data_dir: &Path, clock: Clock) -> anyhow::Result<Ledger> {
-    data_directory::create(data_dir)?;
+    create_data_directory(data_dir)?;
     let path = data_dir.join("pixaven.db");
     Ledger::open(Store::Sqlite { path: path.clone() }, clock)
         .await
@@ -264,13 +267,31 @@ async fn bind(address: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> an
     Listener::bind(address, tls).await.with_context(|| format!("cannot listen on {address}"))
 }
 
-fn api_settings(config: &Config, address: SocketAddr, tls: bool) -> ApiSettings {
+/// Returns and logs the restrictions of image workers that the running kernel lacks.
+async fn missing_walls(program: &Path) -> anyhow::Result<Vec<MissingWall>> {
+    let missing = jail_probe::missing_walls(program).await.context("image workers cannot be restricted")?;
+    for wall in &missing {
+        tracing::warn!(
+            missing = wall.name(),
+            "the kernel lacks a restriction of image workers; the others are in force"
+        );
+    }
+    Ok(missing)
+}
+
+fn api_settings(
+    config: &Config,
+    address: SocketAddr,
+    tls: bool,
+    missing_walls: Vec<MissingWall>,
+) -> ApiSettings {
     let limits = &config.limits;
     ApiSettings {
         public_url: config.server.public_url.clone(),
         hosts: config.server.hosts.clone(),
         tls,
         address,
+        missing_walls,
         body_bytes: usize::try_from(limits.body_bytes).unwrap_or(usize::MAX),
         json_bytes: limits.json_bytes,
         body_timeout: Duration::from_secs(config.server.body_read_timeout_s),

@@ -2,6 +2,7 @@
 //! module.
 
 mod demo;
+mod doctor;
 mod keys;
 mod listen;
 mod process;
@@ -48,6 +49,11 @@ enum Command {
     Listen(listen::ListenArgs),
     /// Prints the configuration in force and where each value comes from.
     Config(ConfigArgs),
+    /// Checks whether this machine is ready for a server, and says what to change.
+    Doctor(ConfigArgs),
+    /// Prints which restrictions of image workers this kernel lacks.
+    #[command(hide = true, name = sandbox::jail_probe::COMMAND)]
+    JailProbe,
     /// Processes images for a server, which starts this command and talks to it over pipes.
     #[command(hide = true)]
     ImageWorker {
@@ -134,6 +140,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Listen(args) => runtime()?.block_on(listen::run(args)).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => {
             print!("{}", args.load([])?.render());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(&args.load([])?)),
+        Command::JailProbe => {
+            sandbox::jail_probe::print_missing_walls().context("jail probe")?;
             Ok(ExitCode::SUCCESS)
         }
         Command::ImageWorker { cpu_s } => {

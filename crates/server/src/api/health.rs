@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use http::StatusCode;
 use pixaven_ledger::Ledger;
 use serde_json::json;
@@ -51,7 +51,10 @@ pub(super) async fn alive(State(api): State<ApiState>) -> Result<ApiResponse, Ap
     Ok(ApiResponse::members(StatusCode::OK, &json!({})))
 }
 
-pub(super) async fn ready(State(api): State<ApiState>) -> Result<ApiResponse, ApiResponse> {
+pub(super) async fn ready(
+    State(api): State<ApiState>,
+    RawQuery(query): RawQuery,
+) -> Result<ApiResponse, ApiResponse> {
     let not_ready = |what: &str| ApiError::new(ErrorKind::Unavailable, format!("not ready: {what}"));
     if api.shared.tasks.stop_token().is_cancelled() {
         return Err(not_ready("the server is stopping").into());
@@ -62,5 +65,13 @@ pub(super) async fn ready(State(api): State<ApiState>) -> Result<ApiResponse, Ap
     if n_workers == 0 {
         return Err(not_ready("no image worker is alive").into());
     }
-    Ok(ApiResponse::members(StatusCode::OK, &json!({ "workers": n_workers })))
+    let mut members = json!({ "workers": n_workers });
+    if query.is_some_and(|query| query.split('&').any(|pair| pair == "verbose" || pair == "verbose=1")) {
+        let missing: Vec<_> = api.shared.settings.missing_walls.iter().map(|wall| wall.name()).collect();
+        members["checks"] = json!({
+            "ledger": "writable",
+            "image_workers": { "alive": n_workers, "missing_restrictions": missing },
+        });
+    }
+    Ok(ApiResponse::members(StatusCode::OK, &members))
 }

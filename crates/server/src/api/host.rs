@@ -127,6 +127,8 @@ mod tests {
             hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
             tls,
             address: listen.parse().unwrap(),
+            missing_walls: Vec::new(),
+            missing_walls: Vec::new(),
             body_bytes: 0,
             json_bytes: 0,
             body_timeout: Duration::ZERO,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 /// Creates a directory that only its owner can use, because the directory holds images, secrets and perhaps the
 /// passwords of receivers. Takes the rights of all others away from a directory that exists.
-pub(super) fn create(path: &Path) -> anyhow::Result<()> {
+pub fn create(path: &Path) -> anyhow::Result<()> {
     let name = path.display();
     let mut builder = DirBuilder::new();
     builder

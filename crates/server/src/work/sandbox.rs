@@ -7,6 +7,7 @@
 
 mod child;
 pub mod jail;
+pub mod jail_probe;
 mod usage;
 mod wire;
 pub mod worker;

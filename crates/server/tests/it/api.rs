@@ -1,8 +1,12 @@
 //! Tests of the HTTP API: image processing, authentication, errors, account data and health checks.
 
+use std::path::Path;
+
+use pixaven::work::sandbox::jail::MissingWall;
+use pixaven::work::sandbox::jail_probe::missing_walls;
 use pixaven_imaging::plan::Format;
 use pixaven_testkit::wire_client::{send, send_raw};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::test_app::{TestApp, create_key};
@@ -241,6 +245,18 @@ async fn healthz_and_readyz_respond_with_200() {
     assert_eq!(send(app.address, "GET", "/healthz", &[], b"").await.status, 200);
     let ready = send(app.address, "GET", "/readyz", &[], b"").await;
     assert_eq!((ready.status, &ready.json()["workers"]), (200, &json!(1)));
+    assert_eq!(ready.json()["checks"], Value::Null);
+}
+
+#[tokio::test]
+async fn readyz_with_verbose_lists_the_restrictions_of_image_workers_that_the_kernel_lacks() {
+    let app = TestApp::start().await;
+    let checks = send(app.address, "GET", "/readyz?verbose", &[], b"").await.json()["checks"].clone();
+    assert_eq!((&checks["ledger"], &checks["image_workers"]["alive"]), (&json!("writable"), &json!(1)));
+    let program = Path::new(env!("CARGO_BIN_EXE_pixaven"));
+    let missing = missing_walls(program).await.expect("the probe can be started");
+    let names: Vec<_> = missing.into_iter().map(MissingWall::name).collect();
+    assert_eq!(checks["image_workers"]["missing_restrictions"], json!(names));
 }
 
 #[tokio::test]

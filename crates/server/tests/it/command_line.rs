@@ -288,3 +288,16 @@ async fn a_server_with_a_broken_certificate_fails_to_start_and_creates_no_data_d
     assert!(!succeeded && error.contains("server.tls_cert"), "{error}");
     assert!(!Path::new(&directory.path().join("pixaven-data")).exists(), "no data directory was created");
 }
+
+#[tokio::test]
+async fn doctor_succeeds_with_a_writable_data_directory_and_fails_without_one() {
+    let directory = temporary_directory();
+    let (succeeded, text, _) = run(directory.path(), &["doctor"], &[]).await;
+    assert!(succeeded, "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.contains("data directory ./pixaven-data: can be written"), "{text}");
+    std::fs::write(directory.path().join("file"), "").expect("the directory can be written");
+    let (succeeded, text, _) = run(directory.path(), &["doctor", "--data-dir", "file/data"], &[]).await;
+    assert!(!succeeded && text.contains("FAILED   data directory file/data"), "{text}");
+    assert!(text.contains("set server.data_dir"), "{text}");
+}

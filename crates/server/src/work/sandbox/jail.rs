@@ -47,6 +47,9 @@ pub enum MissingWall {
 }
 
 impl MissingWall {
+    /// All walls that a kernel may lack.
+    pub const ALL: [Self; 3] = [Self::NetworkNamespace, Self::Landlock, Self::Seccomp];
+
     /// Returns the name of the kernel feature that is missing.
     pub fn name(self) -> &'static str {
         match self {
