@@ -128,7 +128,6 @@ mod tests {
             tls,
             address: listen.parse().unwrap(),
             missing_walls: Vec::new(),
-            missing_walls: Vec::new(),
             body_bytes: 0,
             json_bytes: 0,
             body_timeout: Duration::ZERO,
