@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_audit_counts_lost_duplicate_altered_unaccepted_and_failed_webhooks() {
+    fn the_audit_of_deliveries_counts_lost_duplicate_altered_unaccepted_and_failed_webhooks() {
         let t = Instant::now();
         let accepted = [1, 2, 3, 4, 5].map(|id| (Uuid::from_u128(id), t)).into();
         // Id 1 is delivered once, id 2 twice with the same body, id 3 three times with two different bodies,
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delivery_time_ends_at_the_first_delivery_and_is_never_negative() {
+    fn the_delivery_time_of_a_webhook_ends_at_its_first_delivery_and_is_never_negative() {
         let t = Instant::now();
         let ms = Duration::from_millis;
         let accepted = [(Uuid::from_u128(1), t), (Uuid::from_u128(2), t + ms(9))].into();

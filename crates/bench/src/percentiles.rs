@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_percentile_is_the_value_at_its_nearest_rank() {
+    fn each_percentile_of_durations_is_the_duration_at_the_nearest_rank() {
         let times = |range: std::ops::RangeInclusive<u64>| range.rev().map(Duration::from_millis).collect();
         assert_eq!(Percentiles::of(times(1..=100)), Some(Percentiles { p50: 50.0, p99: 99.0, max: 100.0 }));
         assert_eq!(Percentiles::of(times(7..=7)), Some(Percentiles { p50: 7.0, p99: 7.0, max: 7.0 }));

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn system_calls_in_a_trace_are_counted_for_each_thread_and_name() {
+    fn system_calls_in_an_strace_output_are_counted_in_total_and_for_each_thread() {
         let trace = Trace(
             "7  1.000001 fsync(3) = 0\n\
              8  1.000002 fsync(3 <unfinished ...>\n\

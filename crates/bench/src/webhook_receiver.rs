@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_counts_as_a_success_only_if_its_body_and_its_header_have_the_same_id() {
+    fn a_delivery_counts_as_a_success_only_if_body_and_header_contain_equal_webhook_ids() {
         let parse = |body: &str| parse_post("2", body).map(|delivery| (delivery.attempt, delivery.success));
         assert_eq!(parse(&format!(r#"{{"success":true,"id":"{ID}"}}"#)), Some((2, true)));
         assert_eq!(parse(&format!(r#"{{"success":false,"id":"{ID}"}}"#)), Some((2, false)));

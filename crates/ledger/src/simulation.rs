@@ -59,6 +59,6 @@ fn in_a_thousand_simulated_weeks_no_webhook_is_lost_and_no_delivery_limit_is_exc
 }
 
 #[test]
-fn two_simulations_with_the_same_seed_give_the_same_counts() {
+fn two_simulations_with_the_same_seed_give_the_same_counts_of_events() {
     assert_eq!(World::run(7, 1), World::run(7, 1));
 }

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deny_rule_is_a_network_or_a_name_and_the_error_for_another_text_lists_the_accepted_forms() {
+    fn the_parser_of_a_deny_rule_accepts_only_ip_networks_and_host_names() {
         for (text, expected) in [
             ("10.1.0.0/16", Denied::Network("10.1.0.0/16".parse().unwrap())),
             ("::1", Denied::Network("::1".parse().unwrap())),

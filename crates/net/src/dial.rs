@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connect_succeeds_when_only_the_last_address_of_the_host_listens() {
+    async fn connecting_to_a_host_succeeds_if_only_its_last_address_accepts_connections() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let closed = {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listed_error_of_the_system_and_of_the_dns_resolver_gets_the_cause_in_the_table() {
+    fn every_system_and_dns_error_in_the_fault_table_is_attributed_to_its_listed_cause() {
         for (i, (symptom, fault)) in FAULTS.into_iter().enumerate() {
             assert!(FAULTS[..i].iter().all(|(earlier, _)| *earlier != symptom), "{symptom:?} is there twice");
             let is_expected = match symptom {

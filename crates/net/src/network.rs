@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_parsed_and_printed_and_the_error_for_an_invalid_text_names_the_problem() {
+    fn a_parsed_ip_network_is_printed_unchanged_and_an_invalid_network_gives_a_specific_error() {
         for text in ["0.0.0.0/0", "10.0.0.0/8", "10.1.2.3/32", "::/0", "fd00::/8", "::1/128"] {
             assert_eq!(text.parse::<Network>().unwrap().to_string(), text);
         }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_contains_exactly_the_addresses_with_its_prefix_and_its_ip_version() {
+    fn an_ip_network_contains_exactly_the_addresses_of_its_ip_version_with_its_prefix() {
         for (network, first, last, before, after) in [
             ("10.1.0.0/16", "10.1.0.0", "10.1.255.255", "10.0.255.255", "10.2.0.0"),
             ("10.1.2.3", "10.1.2.3", "10.1.2.3", "10.1.2.2", "10.1.2.4"),

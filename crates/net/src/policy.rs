@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_policy_refuses_addresses_that_are_not_public_in_every_notation() {
+    fn the_default_policy_refuses_non_public_addresses_even_inside_ipv6_tunnel_addresses() {
         let policy = AddressPolicy::public_only();
         let special = "
             0.0.0.0 0.1.2.3 10.0.0.0 10.255.255.255 100.64.0.0 100.127.255.255 127.0.0.1
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_an_allowed_network_are_permitted_in_every_notation() {
+    fn addresses_of_an_allowed_network_are_permitted_also_as_ipv4_mapped_ipv6_addresses() {
         let networks = ["127.0.0.0/8", "::1/128", "fd00::/8"].map(|text| text.parse().unwrap());
         let policy = AddressPolicy::allowing(networks.to_vec());
         for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "fd00::7", "8.8.8.8"] {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_name_matches_one_host_and_with_a_leading_dot_every_subdomain() {
+    fn a_denied_host_name_blocks_this_host_or_with_a_leading_dot_only_its_subdomains() {
         let policy = AddressPolicy {
             deny: vec!["internal.example".parse().unwrap(), ".corp.example".parse().unwrap()],
             ..AddressPolicy::default()

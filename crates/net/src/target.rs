@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_callers_headers_cannot_override_the_host_length_and_connection_headers() {
+    fn headers_of_the_caller_cannot_replace_the_headers_host_content_length_and_connection() {
         let mut headers = HeaderMap::new();
         for name in ["host", "content-length", "transfer-encoding", "expect", "connection", "x-mine"] {
             headers.insert(name, HeaderValue::from_static("evil"));

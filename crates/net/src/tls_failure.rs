@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_of_a_tls_reason_begins_with_the_name_of_the_reason_and_gives_certificate_details() {
+    fn the_text_of_a_tls_failure_begins_with_its_reason_and_describes_the_certificate() {
         let time = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let mismatch = |names: &[&str]| CertificateError::NotValidForNameContext {
             expected: ServerName::try_from("example.com").unwrap(),

@@ -94,13 +94,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn landscapes_with_equal_seeds_have_equal_pixels() {
+    fn sample_pictures_generated_from_equal_seeds_have_equal_pixels() {
         assert_eq!(landscape(64, 48, 7), landscape(64, 48, 7));
         assert_ne!(landscape(64, 48, 7), landscape(64, 48, 8));
     }
 
     #[test]
-    fn landscape_of_any_size_has_three_bytes_per_pixel() {
+    fn sample_picture_of_any_size_has_three_bytes_per_pixel() {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (550, 412), (31, 300)] {
             let pixels = landscape(width, height, 1);
             assert_eq!(pixels.len(), (width * height * 3) as usize, "{width}x{height}");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn landscape_has_the_tones_and_the_detail_of_a_photograph() {
+    fn sample_picture_has_the_tones_and_the_detail_of_a_photograph() {
         let pixels = landscape(550, 412, 1);
         let luma: Vec<i32> = pixels.as_chunks::<3>().0.iter().map(|p| i32::from(p[1])).collect();
         let mut sorted = luma.clone();

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn imports_are_found_in_use_groups_in_expressions_and_in_relative_paths() {
+    fn module_imports_are_found_in_use_groups_expressions_and_relative_paths() {
         let files = [
             ("", "pub mod a;"),
             ("a", "use crate::{b::c::{Thing, Other as Alias}, d};\nfn f() { crate::e::run(); }"),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_that_the_list_does_not_allow_is_reported_as_a_violation() {
+    fn an_import_that_the_list_of_allowed_imports_lacks_is_reported_as_a_violation() {
         let graph = graph(&[("api", "use crate::work::Thing;"), ("work", "use crate::api::Status;")]);
         assert_eq!(graph.violations(&[("api", &["work"]), ("work", &[])]), ["work must not import from api"]);
         assert_eq!(graph.violations(&[("api", &["work"])]).len(), 2, "work is not in the list");

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_history_that_differs_from_acceptances_or_deliveries_is_reported() {
+    fn a_webhook_history_that_contradicts_the_accepted_requests_or_the_deliveries_is_reported() {
         let done = "delivered";
         let n_problems = |acknowledged: Acknowledged, webhooks: &[(u128, &str)], delivered: &[u128]| {
             history_problems(&acknowledged, &history(webhooks), &deliveries(delivered)).len()

@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_result_of_a_disk_fault_is_not_good_if_one_requirement_is_unmet() {
+    fn a_disk_fault_trial_fails_if_any_single_requirement_is_not_met() {
         let audit = Audit { accepted: 9, delivered: 9, ..Audit::default() };
         let good = || CaseResult {
             case: "",

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_a_failed_webhook_without_a_reason_returns_an_error() {
+    fn reading_a_failed_webhook_that_has_no_failure_reason_returns_an_error() {
         assert!(Observed::read(&json!({"status": "failed"})).is_err());
     }
 }

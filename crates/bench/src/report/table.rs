@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_a_report_table_columns_of_numbers_are_aligned_right_and_columns_of_text_left() {
+    fn a_report_table_aligns_numbers_to_the_right_and_text_to_the_left() {
         let rows = json!([{ "case": "first", "ms": 1.234, "n": null }, { "case": "b", "ms": 10.0, "n": 7 }]);
         let table = Table::of_objects(&rows).unwrap();
         assert_eq!(table.to_string(), "case      ms  n\nfirst   1.23  -\nb      10.00  7\n");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_is_an_array_of_values_becomes_one_table_row() {
+    fn an_array_of_measured_values_is_joined_with_commas_into_one_table_row() {
         let mut table = Table::new(&["figure", "value"]);
         table.push_figure("different", &json!(["a", "b"]));
         table.push_figure("missing", &json!([]));

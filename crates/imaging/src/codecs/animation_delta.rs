@@ -47,7 +47,7 @@ mod tests {
     use crate::Channels;
 
     #[test]
-    fn changed_area_is_the_smallest_rectangle_that_contains_all_changed_pixels() {
+    fn changed_area_between_two_animation_frames_is_the_smallest_rectangle_with_all_changed_pixels() {
         let before = Image::new(9, 7, Channels::Rgb, vec![5; 9 * 7 * 3]);
         for (points, expected) in [
             (&[][..], (0, 0, 1, 1)),

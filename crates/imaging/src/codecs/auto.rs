@@ -204,12 +204,21 @@ impl Encode for Animation {
 mod tests {
     use super::*;
 
+    /// The formats in the order of the columns of `EQUAL_QUALITIES`.
+    const FORMATS: [Format; 3] = [Format::Jpeg, Format::Webp, Format::Avif];
+
     #[test]
-    fn qualities_match_the_table_and_never_fall_when_the_jpeg_quality_rises() {
-        for (column, format) in [Format::Jpeg, Format::Webp, Format::Avif].into_iter().enumerate() {
+    fn jpeg_quality_of_each_table_row_maps_to_the_webp_and_avif_quality_of_this_row() {
+        for (column, format) in FORMATS.into_iter().enumerate() {
             for row in EQUAL_QUALITIES {
                 assert_eq!(equal_quality(format, row[0]), row[column], "{format:?}");
             }
+        }
+    }
+
+    #[test]
+    fn higher_jpeg_quality_never_maps_to_a_lower_webp_or_avif_quality() {
+        for format in FORMATS {
             let all: Vec<u8> = (1..=100).map(|quality| equal_quality(format, quality)).collect();
             assert!(all.is_sorted(), "{format:?}: {all:?}");
         }

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn quality_search_needs_at_most_eight_attempts_to_find_the_highest_quality_whose_file_fits() {
+    fn quality_search_finds_the_highest_quality_within_max_bytes_in_at_most_eight_attempts() {
         for ceiling in 1..=100 {
             for highest in 1..=ceiling {
                 for max_bytes in [u64::from(highest) * 10, u64::from(highest) * 10 + 9] {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn search_fails_and_states_the_smallest_size_if_every_file_exceeds_max_bytes() {
+    fn quality_search_fails_and_states_the_smallest_file_size_if_every_quality_exceeds_max_bytes() {
         let message = |result: Result<u8, Error>| result.unwrap_err().to_string();
         assert_eq!(
             message(search(None, 9, true).0),

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_element_is_found_after_xml_declaration_comments_and_document_type() {
+    fn xml_root_element_is_found_after_the_xml_declaration_comments_and_document_type() {
         let cases: [(&str, &str, bool); 10] = [
             ("<svg>", "svg", false),
             ("\u{feff}  <?xml version='1.0'?>\n<!-- a > b --> <svg/>", "svg", false),

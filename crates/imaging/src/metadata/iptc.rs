@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn iptc_author_and_copyright_are_found_behind_another_image_resource() {
+    fn iptc_author_and_copyright_are_found_after_another_photoshop_image_resource() {
         let rights = rights(&resources());
         assert_eq!(rights.author.as_deref(), Some("Ada"));
         assert_eq!(rights.copyright.as_deref(), Some("© Ada"), "Latin-1");

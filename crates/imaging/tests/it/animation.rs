@@ -78,7 +78,7 @@ pub(crate) fn decoded_frames(input: &[u8]) -> Vec<(Vec<[u8; 4]>, u32)> {
 }
 
 #[test]
-fn every_conversion_between_animated_formats_keeps_frames_and_delays() {
+fn every_conversion_between_animated_formats_keeps_all_frames_and_their_delays() {
     for background in [[20, 60, 120, 255], [0; 4]] {
         let original = moving_square(7, background);
         for from in ANIMATED {
@@ -100,7 +100,7 @@ fn every_conversion_between_animated_formats_keeps_frames_and_delays() {
 }
 
 #[test]
-fn reported_info_of_an_animation_is_equal_for_output_and_input() {
+fn info_reported_for_a_written_animation_equals_the_info_reported_when_it_is_read() {
     for background in [[20, 60, 120, 255], [0; 4]] {
         let input = apng(&moving_square(5, background), 3);
         for format in ANIMATED {
@@ -203,7 +203,7 @@ fn gif_of_rectangles(rectangles: &[(u16, u16, u8, DisposalMethod)]) -> Vec<u8> {
 }
 
 #[test]
-fn gif_disposal_methods_are_applied() {
+fn gif_disposal_methods_decide_what_remains_of_a_frame_under_the_next_frame() {
     use DisposalMethod::{Background, Keep, Previous};
     let input =
         gif_of_rectangles(&[(0, 0, 1, Keep), (2, 0, 2, Background), (0, 1, 3, Previous), (2, 1, 1, Keep)]);
@@ -235,7 +235,7 @@ fn animation_with_too_many_frames_or_pixels_is_refused() {
 }
 
 #[test]
-fn truncated_animation_keeps_its_complete_frames() {
+fn decoding_a_truncated_animation_returns_its_complete_frames() {
     for format in ANIMATED {
         let input = run(&apng(&moving_square(6, [5, 5, 5, 255]), 0), &plan_for(format)).bytes;
         let mut lengths = Vec::new();

@@ -77,7 +77,7 @@ fn bmp_pixels_of_every_bit_depth_are_read() {
 }
 
 #[test]
-fn bmp_bit_masks_select_the_colour_channels() {
+fn bmp_bit_masks_select_the_bits_of_each_colour_channel() {
     let masks = |masks: [u32; 3]| masks.map(u32::to_le_bytes).as_flattened().to_vec();
     let words = [0x07e0u16, 0xf800].map(u16::to_le_bytes).as_flattened().to_vec();
     let file = bmp_file(2, 1, 16, 3, &masks([0xf800, 0x07e0, 0x001f]), &words);
@@ -88,7 +88,7 @@ fn bmp_bit_masks_select_the_colour_channels() {
 }
 
 #[test]
-fn bmp_alpha_is_used_only_with_an_alpha_bit_mask_and_a_visible_pixel() {
+fn bmp_alpha_values_are_ignored_if_all_pixels_have_the_alpha_value_0() {
     let masks = [0x00ff_0000u32, 0xff00, 0xff, 0xff00_0000].map(u32::to_le_bytes).as_flattened().to_vec();
     let with = |alphas: [u8; 2]| {
         bmp_file(2, 1, 32, 6, &masks, &[[0, 0, 255, alphas[0]], [255, 0, 0, alphas[1]]].concat())
@@ -117,7 +117,7 @@ fn bmp_run_length_encoding_and_its_escape_codes_are_decoded() {
 }
 
 #[test]
-fn os2_bitmap_header_with_16_bit_sides_and_3_byte_colours_is_read() {
+fn os2_bitmap_with_16_bit_width_and_height_and_3_byte_colours_is_decoded() {
     let mut dib = 12u32.to_le_bytes().to_vec();
     dib.extend([2u16, 1, 1, 1].map(u16::to_le_bytes).as_flattened());
     dib.extend([0, 0, 255, 255, 0, 0, 0x40, 0, 0, 0]);
@@ -141,7 +141,7 @@ fn jpeg_and_png_inside_a_bmp_are_decoded() {
 }
 
 #[test]
-fn truncated_bmp_gives_a_warning_and_invalid_bmp_gives_an_error() {
+fn decoding_a_truncated_bmp_gives_a_warning_and_decoding_an_invalid_bmp_fails() {
     let image = photo(30, 20);
     let whole = encoded(&image, Format::Bmp);
     let done = run(&whole[..whole.len() - 500], &plan_for(Format::Png));
@@ -176,7 +176,7 @@ fn ico_file(kind: u8, pictures: &[(u8, u8, Vec<u8>)]) -> Vec<u8> {
 }
 
 #[test]
-fn largest_valid_image_of_an_icon_or_cursor_is_decoded() {
+fn largest_valid_image_in_an_icon_or_cursor_file_is_decoded() {
     let sizes = [(16, 16), (48, 48), (32, 32)];
     let pictures = sizes.map(|(w, h)| (w, h, png_of(&photo(w.into(), h.into()))));
     let done = run(&ico_file(1, &pictures), &plan_for(Format::Png));
@@ -189,7 +189,7 @@ fn largest_valid_image_of_an_icon_or_cursor_is_decoded() {
 }
 
 #[test]
-fn icon_mask_is_used_if_no_pixel_has_an_alpha_above_0() {
+fn mask_of_an_icon_is_used_only_if_no_pixel_has_an_alpha_above_0() {
     // The icon has two pixels of 24 bits. The header declares twice the height of the image, because the mask
     // follows the pixels. The mask makes the second pixel transparent.
     let data = [&[0, 0, 255, 255, 0, 0, 0, 0][..], &[0x40, 0, 0, 0]].concat();
@@ -233,7 +233,7 @@ fn ico_output_with_a_side_above_256_pixels_is_refused() {
 }
 
 #[test]
-fn truncated_and_altered_bitmaps_never_panic() {
+fn decoding_a_truncated_or_altered_bmp_or_ico_file_never_panics() {
     let runs =
         bmp_file(5, 2, 8, 1, &color_table(256), &[2, 1, 0, 3, 0, 1, 0, 0, 0, 0, 0, 2, 1, 0, 4, 1, 0, 1]);
     let nibbles =

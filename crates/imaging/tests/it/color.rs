@@ -49,7 +49,7 @@ fn display_p3_colours_are_converted_to_srgb() {
 }
 
 #[test]
-fn colour_conversion_keeps_alpha() {
+fn colour_conversion_by_an_icc_profile_keeps_the_alpha_channel() {
     let image = fading_photo(64, 8);
     let done = with_profile(&image, ColorProfile::new_adobe_rgb().encode().unwrap());
     let (result, original) = (pixels_of(&done), rgba(&image));
@@ -65,7 +65,7 @@ fn image_with_an_srgb_profile_keeps_every_pixel_value() {
 }
 
 #[test]
-fn profile_with_srgb_primaries_but_other_tone_curves_is_not_treated_as_srgb() {
+fn icc_profile_with_srgb_primaries_but_different_tone_curves_is_not_treated_as_srgb() {
     let image = photo(64, 64);
     let mut profile = ColorProfile::new_srgb();
     let gamma = Some(ToneReprCurve::Parametric(vec![1.8]));

@@ -97,7 +97,7 @@ fn plan_with_width_64() -> Plan {
 }
 
 #[test]
-fn no_corpus_file_causes_a_panic_and_conformance_files_decode() {
+fn no_corpus_file_causes_a_panic_and_conformance_files_can_be_decoded() {
     let Some(corpus) = Corpus::open() else { return };
     let plan = plan_with_width_64();
     let mut scratch = Scratch::default();

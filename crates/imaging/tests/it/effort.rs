@@ -31,7 +31,7 @@ fn drawing() -> Image {
 }
 
 #[test]
-fn png_is_lossless_at_every_effort_and_not_larger_at_higher_effort() {
+fn png_output_is_lossless_at_every_effort_and_never_larger_at_the_highest_effort() {
     for image in [photo(150, 120), fading_photo(150, 120), drawing()] {
         for effort in (0..=9).map(Some).chain([None]) {
             let done = run(&png_of(&image), &with_effort(Format::Png, effort, false));
@@ -45,7 +45,7 @@ fn png_is_lossless_at_every_effort_and_not_larger_at_higher_effort() {
 }
 
 #[test]
-fn default_png_effort_makes_drawings_smaller_than_effort_0_but_not_photographs() {
+fn default_png_effort_makes_drawings_but_not_photographs_smaller_than_effort_0_does() {
     let image = drawing();
     let [low, default] = [Some(0), None].map(|effort| size(&image, Format::Png, effort, false));
     assert!(default * 3 < low * 2, "{default} bytes, {low} as a photograph");
@@ -104,7 +104,7 @@ fn gif_frames_with_the_same_colours_share_the_global_colour_table() {
 }
 
 #[test]
-fn gif_has_equal_pixels_at_every_effort_and_is_not_larger_at_higher_effort() {
+fn gif_output_has_equal_pixels_at_every_effort_and_is_never_larger_at_a_higher_effort() {
     let frames = moving_dot(9);
     let at = |effort| {
         let output = Output { effort, ..Output::default() };

@@ -52,7 +52,7 @@ fn moved(face: Rect, (x, y): (u32, u32)) -> Rect {
 }
 
 #[test]
-fn face_is_detected_at_its_position() {
+fn face_in_a_portrait_is_detected_at_its_position() {
     let found = find_faces(PORTRAIT);
     assert_eq!(found.len(), 1);
     assert_near(found[0], FACE, 8);
@@ -72,7 +72,7 @@ fn several_faces_are_detected_in_a_large_image() {
 }
 
 #[test]
-fn faces_are_reported_only_if_the_plan_uses_them() {
+fn faces_are_reported_only_if_an_operation_of_the_plan_uses_face_gravity() {
     let plan = |gravity| Plan {
         resize: Some(Resize { gravity, ..resize_to(ResizeMode::Fit, Some(40), Some(80)) }),
         ..plan_for(Format::Png)
@@ -83,7 +83,7 @@ fn faces_are_reported_only_if_the_plan_uses_them() {
 }
 
 #[test]
-fn crop_to_faces_is_their_bounding_box_plus_padding() {
+fn crop_to_faces_keeps_the_bounding_box_of_all_faces_plus_the_padding() {
     let file = with_faces(800, 600, &[(500, 300)]);
     let done = run(&file, &with_crop(Crop::Face { padding: 25.0 }));
     let face = done.faces.as_ref().unwrap()[0];
@@ -112,7 +112,7 @@ fn crop_to_faces_is_centred_with_a_warning_if_no_face_is_found() {
 }
 
 #[test]
-fn face_gravity_keeps_the_face_in_the_output() {
+fn gravity_face_keeps_the_detected_face_in_the_cropped_or_resized_image() {
     let positions = [(20, 20), (1380, 20)];
     let file = with_faces(1600, 400, &positions[1..]);
     let kept = |plan: &Plan, file: &[u8]| -> Processed {
@@ -140,7 +140,7 @@ fn face_gravity_keeps_the_face_in_the_output() {
 }
 
 #[test]
-fn resolve_faces_replaces_face_crops_and_gravities_with_coordinates() {
+fn crops_and_gravities_that_refer_to_faces_are_replaced_with_coordinates_of_the_faces() {
     let (size, face) = (Size::new(1000, 500), Rect { x: 700, y: 100, width: 100, height: 80 });
     let other = Rect { x: 100, y: 300, width: 50, height: 50 };
     let resolved_crop = |crop| resolve_faces(&with_crop(crop), size, &[face, other]).0.crop.unwrap();
@@ -196,7 +196,7 @@ fn size_and_faces() -> impl Strategy<Value = (Size, Vec<Rect>)> {
 
 proptest! {
     #[test]
-    fn rectangles_computed_from_faces_lie_inside_the_image(
+    fn crop_and_resize_rectangles_computed_from_faces_lie_inside_the_image(
         (size, faces) in size_and_faces(),
         padding in 0.0..500.0,
         (width, height) in (1..4000_u32, 1..4000_u32),

@@ -58,7 +58,7 @@ fn jpeg_colour_space_and_interlacing_are_reported() {
 }
 
 #[test]
-fn reported_png_bit_depth_and_colour_space_match_the_header() {
+fn bit_depth_and_colour_space_reported_for_a_png_match_its_header() {
     let cases = [
         (png::ColorType::Grayscale, png::BitDepth::One, Colorspace::Gray, 1, false, 1),
         (png::ColorType::Grayscale, png::BitDepth::Four, Colorspace::Gray, 4, false, 4),
@@ -87,7 +87,7 @@ fn reported_png_bit_depth_and_colour_space_match_the_header() {
 }
 
 #[test]
-fn png_with_a_trns_chunk_is_reported_with_alpha() {
+fn png_with_a_trns_chunk_is_reported_as_having_an_alpha_channel() {
     let bytes = png_with(&photo(4, 4), |info| info.trns = Some(vec![0, 1, 0, 2, 0, 3].into()));
     assert!(input_facts(&bytes).alpha);
 }
@@ -130,7 +130,7 @@ fn webp_colour_space_chroma_subsampling_and_alpha_are_reported() {
 }
 
 #[test]
-fn file_sizes_and_sha1_digests_are_reported() {
+fn file_sizes_and_sha1_digests_of_input_and_output_are_reported() {
     let input = png_of(&photo(5, 5));
     let done = run(&input, &plan_for(Format::Jpeg));
     assert_eq!(done.input.bytes, input.len() as u64);
@@ -142,7 +142,7 @@ fn file_sizes_and_sha1_digests_are_reported() {
 }
 
 #[test]
-fn file_info_is_serialised_with_the_names_of_the_api() {
+fn json_of_the_image_info_uses_the_names_that_the_http_api_documents() {
     let facts = input_facts(&jpeg(&photo(20, 10), 95, |_| {}));
     let json = serde_json::to_value(&facts).unwrap();
     assert_eq!(json["colorspace"], "YCbCr");

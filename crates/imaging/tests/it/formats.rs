@@ -28,7 +28,7 @@ fn every_input_format_is_converted_to_every_output_format() {
 }
 
 #[test]
-fn reported_info_of_a_file_is_equal_for_output_and_input() {
+fn info_reported_for_a_written_image_file_equals_the_info_reported_when_it_is_read() {
     let gray = Image::new(40, 30, Channels::Gray, (0..1200).map(|i| (i % 251) as u8).collect());
     let few = Image::new(8, 8, Channels::Rgb, [[1, 2, 3], [200, 100, 0]].as_flattened().repeat(32));
     for image in [photo(50, 40), fading_photo(50, 40), gray, few] {
@@ -59,7 +59,7 @@ fn reported_info_of_a_file_is_equal_for_output_and_input() {
 }
 
 #[test]
-fn lossless_formats_keep_every_pixel() {
+fn png_and_lossless_webp_output_keeps_every_visible_pixel() {
     for image in [photo(61, 47), fading_photo(61, 47)] {
         let input = png_of(&image);
         let png = run(&input, &plan_for(Format::Png));
@@ -87,7 +87,7 @@ fn png_with_few_colours_has_a_palette_with_the_smallest_bit_depth() {
 }
 
 #[test]
-fn png_output_drops_unneeded_colour_and_alpha_channels() {
+fn png_output_drops_colour_channels_of_gray_images_and_alpha_channels_of_opaque_images() {
     let n = 64 * 64u32;
     let noisy = |i: u32| (i.wrapping_mul(2_654_435_761) >> 23) as u8;
     let gray_as_rgba = (0..n).flat_map(|i| [noisy(i), noisy(i), noisy(i), 255]).collect();
@@ -109,7 +109,7 @@ fn jpeg_output_blends_transparency_over_white() {
 }
 
 #[test]
-fn gif_output_alpha_is_either_0_or_255() {
+fn alpha_of_every_gif_output_pixel_is_either_0_or_255() {
     let (_, _, result) = decoded_pixels(&encoded(&fading_photo(64, 32), Format::Gif));
     for (i, pixel) in result.iter().enumerate() {
         let visible = i % 64 * 255 / 63 >= 128;
@@ -138,7 +138,7 @@ fn higher_quality_gives_larger_jpeg_and_webp_files() {
 }
 
 #[test]
-fn reused_scratch_memory_does_not_change_the_output() {
+fn reused_scratch_memory_does_not_change_the_bytes_of_the_output_file() {
     let mut used = Scratch::default();
     let limits = Limits::default();
     for format in FORMATS {
@@ -153,7 +153,7 @@ fn reused_scratch_memory_does_not_change_the_output() {
 }
 
 #[test]
-fn default_output_format_is_the_input_format_or_else_jpeg_or_png() {
+fn default_output_format_is_jpeg_for_tiff_and_bmp_png_for_ico_or_else_the_input_format() {
     for format in FORMATS {
         let done = run(&encoded(&photo(20, 20), format), &Plan::default());
         let expected = match format {

@@ -59,7 +59,7 @@ fn assert_size_without_upscale(
 }
 
 #[test]
-fn resize_gives_the_documented_sizes() {
+fn every_resize_mode_gives_the_output_size_that_the_documentation_states() {
     use ResizeMode::{Auto, Exact, Fill, Fit, Landscape, Portrait};
     let documented = (550, 412);
     assert_size(documented, Auto, (Some(300), Some(400)), (300, 225));
@@ -84,7 +84,7 @@ fn resize_gives_the_documented_sizes() {
 }
 
 #[test]
-fn resize_without_upscale_never_enlarges_the_image() {
+fn resize_never_enlarges_the_image_if_the_attribute_upscale_is_false() {
     use ResizeMode::{Auto, Exact, Fill, Fit, Landscape, Portrait};
     assert_size_without_upscale((550, 412), Auto, (Some(1100), Some(1000)), (550, 412));
     assert_size_without_upscale((550, 412), Auto, (Some(300), None), (300, 225));
@@ -106,7 +106,7 @@ fn resize_mode_fill_centres_the_image_on_the_canvas() {
 }
 
 #[test]
-fn resize_mode_fit_keeps_the_part_that_gravity_selects() {
+fn resize_mode_fit_keeps_the_part_of_the_image_that_the_gravity_selects() {
     let at = |gravity| {
         let options = Resize { gravity, ..resize_to(ResizeMode::Fit, Some(100), Some(100)) };
         let Window { left, top, width, height } = resize(Size::new(300, 200), options).window;
@@ -118,7 +118,7 @@ fn resize_mode_fit_keeps_the_part_that_gravity_selects() {
 }
 
 #[test]
-fn crop_is_clipped_to_the_image() {
+fn crop_rectangle_is_clipped_to_the_edges_of_the_image() {
     let at = |width, height, at| crop(Size::new(100, 80), Crop::Rect { width, height, at });
     let rect = |x, y, width, height| Ok(Rect { x, y, width, height });
     assert_eq!(at(10, 20, CropAt::Gravity(Gravity::Center)), rect(45, 30, 10, 20));
@@ -137,7 +137,7 @@ fn crop_is_clipped_to_the_image() {
 }
 
 #[test]
-fn crop_to_an_aspect_ratio_is_as_large_as_possible() {
+fn crop_to_an_aspect_ratio_keeps_the_largest_possible_part_of_the_image() {
     let of = |ratio, gravity| crop(Size::new(550, 412), Crop::Ratio { ratio, gravity }).unwrap();
     assert_eq!(of(1.0, Gravity::Center), Rect { x: 69, y: 0, width: 412, height: 412 });
     assert_eq!(of(16.0 / 9.0, Gravity::Bottom), Rect { x: 0, y: 103, width: 550, height: 309 });
@@ -146,7 +146,7 @@ fn crop_to_an_aspect_ratio_is_as_large_as_possible() {
 }
 
 #[test]
-fn scale_rounds_each_side_to_at_least_one_pixel() {
+fn operation_scale_rounds_each_side_of_the_image_to_at_least_one_pixel() {
     let of = |size, ratio| scale(Size::new(550, 412), Scale { size, ratio });
     assert_eq!(of(0.5, 1.0), Size::new(275, 206));
     assert_eq!(of(0.01, 0.1), Size::new(1, 4));
@@ -154,7 +154,7 @@ fn scale_rounds_each_side_to_at_least_one_pixel() {
 }
 
 #[test]
-fn needed_size_is_the_smallest_size_to_decode_without_loss_of_detail() {
+fn needed_decoding_size_is_the_smallest_size_at_which_the_output_loses_no_detail() {
     let full = Size::new(4000, 3000);
     let needs = |plan: &Plan| needed_size(full, plan).unwrap();
     assert_eq!(needs(&Plan::default()), full);
@@ -173,7 +173,7 @@ fn needed_size_is_the_smallest_size_to_decode_without_loss_of_detail() {
 }
 
 #[test]
-fn final_size_is_computed_from_resize_then_scale_then_padding() {
+fn final_image_size_is_computed_from_resize_then_scale_then_padding() {
     let plan = Plan {
         resize: Some(resize_to(ResizeMode::Auto, Some(100), None)),
         scale: Some(Scale { size: 2.0, ratio: 1.0 }),
@@ -195,7 +195,7 @@ fn any_resize() -> impl Strategy<Value = Resize> {
 
 proptest! {
     #[test]
-    fn resize_respects_its_bounds_and_the_aspect_ratio_for_all_sizes_and_modes(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
+    fn resize_of_any_image_in_any_mode_stays_within_the_requested_width_and_height(width in 1..=3000u32, height in 1..=3000u32, options in any_resize()) {
         let size = Size::new(width, height);
         let resized = resize(size, options);
         let Resized { window, picture, canvas, .. } = resized;
@@ -235,7 +235,7 @@ proptest! {
     }
 
     #[test]
-    fn crop_lies_inside_the_image(
+    fn every_computed_crop_rectangle_lies_inside_the_image(
         (width, height) in (1..=3000u32, 1..=3000u32),
         (w, h) in (1..=4000u32, 1..=4000u32),
         (x, y) in (0..=3000u32, 0..=3000u32),
@@ -260,7 +260,7 @@ proptest! {
     }
 
     #[test]
-    fn window_that_is_scaled_to_a_reduced_image_stays_inside_the_image(
+    fn window_scaled_from_the_full_image_to_a_reduced_image_stays_inside_the_reduced_image(
         (width, height) in (1..=3000u32, 1..=3000u32),
         (left, top, right, bottom) in (0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64, 0.0..1.0f64),
         (x, y) in (0.05..1.0f64, 0.05..1.0f64),

@@ -55,7 +55,7 @@ fn limit_error(input: &[u8], limits: Limits) -> String {
 }
 
 #[test]
-fn file_with_too_many_parts_is_refused() {
+fn image_file_with_more_chunks_or_segments_than_the_limit_is_refused() {
     for format in FORMATS {
         let input = with_pieces(format, 50, 1);
         let limits = Limits { parts: 49, ..Limits::default() };
@@ -72,7 +72,7 @@ fn file_with_too_many_parts_is_refused() {
 }
 
 #[test]
-fn parts_of_animation_frames_count_towards_the_limit_of_parts() {
+fn chunks_and_blocks_of_animation_frames_count_towards_the_limit_of_file_parts() {
     let animation = crate::output::animation(6);
     for format in [Format::Apng, Format::Gif, Format::Webp] {
         let input = run(&animation, &plan_for(format)).bytes;
@@ -82,7 +82,7 @@ fn parts_of_animation_frames_count_towards_the_limit_of_parts() {
 }
 
 #[test]
-fn file_with_too_much_metadata_is_refused() {
+fn image_file_with_more_bytes_of_metadata_than_the_limit_is_refused() {
     for format in FORMATS {
         let input = with_pieces(format, 40, 1_000);
         let limits = Limits { metadata_bytes: 39_999, ..Limits::default() };
@@ -120,7 +120,7 @@ fn png_metadata_bomb_is_refused_before_decompression() {
 }
 
 #[test]
-fn broken_icc_profile_or_text_in_a_png_is_ignored() {
+fn broken_icc_profile_or_text_chunk_in_a_png_is_ignored() {
     let bare = png_of(&photo(8, 8));
     for (kind, data) in [
         (*b"iCCP", &b"x\0\0no zlib"[..]),

@@ -26,7 +26,7 @@ fn try_process(input: &[u8], scratch: &mut Scratch) -> Result<Processed, Error> 
 }
 
 #[test]
-fn every_truncated_file_gives_a_result_or_an_error() {
+fn processing_an_image_file_truncated_at_any_byte_gives_an_image_or_an_error() {
     let mut scratch = Scratch::default();
     for input in small_files() {
         for n in 0..input.len() {
@@ -38,7 +38,7 @@ fn every_truncated_file_gives_a_result_or_an_error() {
 }
 
 #[test]
-fn altered_files_give_a_result_or_an_error_within_five_seconds() {
+fn processing_a_randomly_altered_image_file_ends_within_five_seconds() {
     let mut scratch = Scratch::default();
     let mut state = 0x2545_f491_4f6c_dd1du64;
     let mut random = || {
@@ -63,7 +63,7 @@ fn altered_files_give_a_result_or_an_error_within_five_seconds() {
 }
 
 #[test]
-fn truncated_jpeg_gives_a_warning_and_other_truncated_files_give_an_error() {
+fn truncated_jpeg_gives_a_warning_but_a_truncated_png_webp_or_gif_gives_an_error() {
     let input = encoded(&photo(64, 64), Format::Jpeg);
     let done = run(&input[..input.len() * 3 / 4], &plan_for(Format::Png));
     assert!(done.warnings.iter().any(|warning| warning.contains("ends early")), "{:?}", done.warnings);
@@ -98,7 +98,7 @@ fn png_palette_with_an_invalid_length_is_refused() {
 }
 
 #[test]
-fn png_with_wrong_checksums_of_trns_and_idat_is_refused() {
+fn png_whose_trns_and_idat_chunks_have_wrong_checksums_is_refused() {
     let mut input = png_with_palette(3);
     let at = input.len() - 12 - 13 - 12;
     let data = input[at + 8..at + 8 + 13].to_vec();
@@ -143,7 +143,7 @@ pub(crate) fn crc(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn image_size_beyond_the_limits_is_refused_before_memory_is_allocated() {
+fn image_that_declares_a_size_beyond_the_limits_is_refused_before_memory_is_allocated() {
     for (width, height, name) in [(40_000, 8, "side"), (29_000, 29_000, "pixels")] {
         for input in files_declaring(width, height) {
             let start = Instant::now();
@@ -158,7 +158,7 @@ fn image_size_beyond_the_limits_is_refused_before_memory_is_allocated() {
 }
 
 #[test]
-fn number_of_jpeg_scans_is_checked_before_decoding() {
+fn jpeg_with_more_scans_than_the_limit_is_refused_before_decoding() {
     let input = encoded(&photo(64, 64), Format::Jpeg);
     let limits = Limits { scans: 3, ..Limits::default() };
     let error = process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default()).unwrap_err();
@@ -166,7 +166,7 @@ fn number_of_jpeg_scans_is_checked_before_decoding() {
 }
 
 #[test]
-fn limits_of_the_image_size_are_exact_to_the_pixel() {
+fn image_is_refused_if_it_exceeds_a_size_limit_by_one_pixel() {
     let input = png_of(&photo(50, 20));
     let at = |limits: Limits| process(&input, &plan_for(Format::Png), &limits, &mut Scratch::default());
     let base = Limits::default();
@@ -192,7 +192,7 @@ fn compressed_icc_profile_bomb_is_not_decompressed() {
 }
 
 #[test]
-fn error_for_an_unsupported_file_names_its_type() {
+fn error_for_an_unsupported_input_file_names_the_type_of_the_file() {
     let cases: [(&[u8], &str); 5] = [
         (b"%PDF-1.7 ...", "a PDF document"),
         (b"<!DOCTYPE html><html>", "an HTML page"),

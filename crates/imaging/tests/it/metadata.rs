@@ -47,7 +47,7 @@ fn camera_files() -> Vec<(Format, Vec<u8>)> {
 }
 
 #[test]
-fn metadata_is_dropped_by_default() {
+fn exif_and_xmp_metadata_of_the_input_is_dropped_by_default() {
     for (source, input) in camera_files() {
         for target in FORMATS_WITH_METADATA {
             let done = run(&input, &plan_for(target));
@@ -60,7 +60,7 @@ fn metadata_is_dropped_by_default() {
 }
 
 #[test]
-fn keeping_all_metadata_drops_only_values_that_became_invalid() {
+fn metadata_option_all_drops_only_values_that_the_processing_made_invalid() {
     for (source, input) in camera_files() {
         for target in FORMATS_WITH_METADATA {
             let case = format!("{source:?} to {target:?}");
@@ -120,7 +120,7 @@ fn exif_orientation_tag_is_kept_if_the_image_is_not_rotated() {
 }
 
 #[test]
-fn exif_width_and_height_are_those_of_the_output() {
+fn kept_exif_width_and_height_equal_the_size_of_the_output_image() {
     let crop = Crop::Rect { width: 7, height: 5, at: CropAt::Point { x: 1, y: 1 } };
     let done = run(&camera_jpeg(), &Plan { crop: Some(crop), ..keeping(Format::Jpeg, KeptMetadata::All) });
     let exif = exif_of(Format::Jpeg, &done.bytes).unwrap();
@@ -130,7 +130,7 @@ fn exif_width_and_height_are_those_of_the_output() {
 }
 
 #[test]
-fn keeping_the_copyright_keeps_only_author_and_copyright() {
+fn metadata_option_copyright_keeps_only_the_author_and_the_copyright() {
     for (source, input) in camera_files() {
         for target in FORMATS_WITH_METADATA {
             let case = format!("{source:?} to {target:?}");
@@ -147,7 +147,7 @@ fn keeping_the_copyright_keeps_only_author_and_copyright() {
 }
 
 #[test]
-fn exif_in_both_byte_orders_is_read() {
+fn exif_block_in_big_endian_or_little_endian_byte_order_is_read() {
     for big_endian in [true, false] {
         let block = ExifBuilder::of_a_camera(big_endian).bytes();
         let input = with_exif(&encoded(&photo(8, 8), Format::Jpeg), &block, None);
@@ -159,7 +159,7 @@ fn exif_in_both_byte_orders_is_read() {
 }
 
 #[test]
-fn png_texts_for_author_and_copyright_become_exif_entries() {
+fn author_and_copyright_texts_in_a_png_become_exif_entries_of_the_output() {
     let text = |keyword: &str, text: &str| png::text_metadata::TEXtChunk::new(keyword, text);
     let packed = png::text_metadata::ZTXtChunk::new("Copyright", "© Ada, 2026");
     let input = png_with(&photo(8, 8), |info| {
@@ -180,7 +180,7 @@ fn png_texts_for_author_and_copyright_become_exif_entries() {
 }
 
 #[test]
-fn iptc_by_line_and_copyright_become_exif_entries() {
+fn iptc_by_line_and_copyright_of_the_input_become_exif_entries_of_the_output() {
     let records = b"\x1c\x02\x50\0\x03Ada\x1c\x02\x74\0\x08(c) 2026";
     let resource = [b"8BIM\x04\x04\0\0\0\0\0", &[records.len() as u8][..], records].concat();
     let body = [b"Photoshop 3.0\0", &resource[..]].concat();
@@ -247,7 +247,7 @@ fn gif_output_drops_metadata_with_a_warning() {
 }
 
 #[test]
-fn kept_metadata_does_not_change_the_pixels() {
+fn kept_metadata_does_not_change_the_pixels_of_the_output() {
     for format in FORMATS_WITH_METADATA {
         let bare = run(&camera_jpeg(), &plan_for(format));
         let full = run(&camera_jpeg(), &keeping(format, KeptMetadata::All));
@@ -262,7 +262,7 @@ fn kept_metadata_does_not_change_the_pixels() {
 }
 
 #[test]
-fn metadata_of_corpus_files_is_kept() {
+fn exif_values_of_corpus_files_are_kept_if_all_metadata_is_requested() {
     let Some(corpus) = Corpus::open() else { return };
     let (mut n_files, mut n_values) = (0, 0);
     let small = Scale { size: 0.05, ratio: 1.0 };

@@ -25,7 +25,7 @@ fn gray(width: u32, height: u32) -> Image {
 }
 
 #[test]
-fn encoded_images_are_decoded_to_nearly_the_same_pixels() {
+fn images_encoded_at_quality_90_are_decoded_to_nearly_the_same_pixels() {
     for format in MODERN {
         for image in [photo(97, 61), fading_photo(97, 61), gray(97, 61)] {
             let done = run(&png_of(&image), &at_quality(format, 90));
@@ -43,7 +43,7 @@ fn encoded_images_are_decoded_to_nearly_the_same_pixels() {
 }
 
 #[test]
-fn alpha_channel_and_gray_colour_space_are_kept() {
+fn encoding_an_image_keeps_its_alpha_channel_and_its_gray_colour_space() {
     for format in MODERN {
         let done = run(&png_of(&fading_photo(64, 32)), &plan_for(format));
         assert!(done.output.alpha, "{format:?}");
@@ -66,7 +66,7 @@ fn alpha_channel_in_which_every_pixel_is_opaque_is_dropped() {
 }
 
 #[test]
-fn tiny_images_are_encoded() {
+fn images_with_sides_of_only_a_few_pixels_keep_their_size_when_encoded() {
     for format in MODERN {
         for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 3), (15, 17), (64, 65)] {
             for image in [photo(width, height), fading_photo(width, height), gray(width, height)] {
@@ -116,7 +116,7 @@ fn avif_has_no_chroma_subsampling_at_high_quality() {
 }
 
 #[test]
-fn metadata_is_kept_only_if_requested() {
+fn exif_metadata_is_kept_only_if_the_plan_requests_it() {
     // This EXIF block has one entry: Artist, whose value of 12 bytes begins at offset 26.
     let head = b"II*\0\x08\0\0\0\x01\0\x3b\x01\x02\0\x0c\0\0\0\x1a\0\0\0\0\0\0\0";
     let artist = b"it is there\0";

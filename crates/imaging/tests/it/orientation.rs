@@ -77,7 +77,7 @@ fn with_exif(image: &Image, format: Format, block: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_exif_orientation_value_is_applied() {
+fn image_with_any_exif_orientation_value_is_turned_upright() {
     let upright = quarters(40, 24);
     for format in [Format::Jpeg, Format::Png, Format::Webp] {
         for value in 1..=8 {
@@ -96,7 +96,7 @@ fn every_exif_orientation_value_is_applied() {
 }
 
 #[test]
-fn images_with_odd_sides_are_turned_upright() {
+fn images_with_odd_width_and_height_are_turned_upright() {
     let image = crate::helpers::photo(37, 19);
     for value in 1..=8 {
         let input = with_exif(&stored(&image, value), Format::Png, &exif(value, true));

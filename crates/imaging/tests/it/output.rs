@@ -64,7 +64,7 @@ fn times_of(file: &[u8]) -> (Vec<u32>, u32) {
 }
 
 #[test]
-fn max_bytes_selects_the_highest_quality_at_which_the_file_fits() {
+fn limit_max_bytes_selects_the_highest_quality_whose_file_is_within_the_limit() {
     let input = png_of(&photo(160, 120));
     for format in [Format::Jpeg, Format::Webp] {
         let output = in_format(format);
@@ -91,7 +91,7 @@ fn max_bytes_selects_the_highest_quality_at_which_the_file_fits() {
 }
 
 #[test]
-fn metadata_counts_towards_max_bytes() {
+fn kept_metadata_counts_towards_the_file_size_limit_max_bytes() {
     let input = png_of(&photo(64, 48));
     let text = png::text_metadata::TEXtChunk::new("Copyright", "x".repeat(3_000));
     let tagged = crate::helpers::png_with(&photo(64, 48), |info| info.uncompressed_latin1_text = vec![text]);
@@ -102,7 +102,7 @@ fn metadata_counts_towards_max_bytes() {
 }
 
 #[test]
-fn error_for_an_unreachable_max_bytes_states_the_smallest_possible_size() {
+fn error_for_an_unreachable_max_bytes_states_the_smallest_possible_file_size() {
     let input = png_of(&photo(160, 120));
     for (format, reason) in [
         (Format::Jpeg, "the smallest JPEG that can be made of this image at this size takes "),
@@ -125,7 +125,7 @@ fn error_for_an_unreachable_max_bytes_states_the_smallest_possible_size() {
 }
 
 #[test]
-fn max_bytes_applies_to_animations() {
+fn file_size_limit_max_bytes_also_applies_to_animations() {
     let input = animation(6);
     let webp = in_format(Format::Webp);
     let size = |quality| try_process(&input, Output { quality: Some(quality), ..webp }).unwrap().output.bytes;
@@ -186,7 +186,7 @@ fn format_auto_respects_quality_and_max_bytes() {
 }
 
 #[test]
-fn format_auto_with_lossless_picks_the_smallest_lossless_format() {
+fn format_auto_picks_the_smallest_lossless_format_if_lossless_is_requested() {
     for image in [photo(61, 47), quarters(30, 20)] {
         let done = try_process(&png_of(&image), Output { lossless: true, ..AUTO }).unwrap();
         assert!(matches!(done.output.format, Format::Png | Format::Webp));
@@ -219,7 +219,7 @@ fn format_auto_keeps_every_frame_of_an_animation() {
 }
 
 #[test]
-fn requested_delay_and_number_of_plays_replace_those_of_the_input() {
+fn requested_frame_delay_and_number_of_plays_replace_those_of_the_input_animation() {
     let input = animation(4);
     for format in [Format::Apng, Format::Gif, Format::Webp] {
         let output = in_format(format);
@@ -245,7 +245,7 @@ fn requested_delay_and_number_of_plays_replace_those_of_the_input() {
 }
 
 #[test]
-fn lossless_changes_webp_but_not_png_jpeg_or_gif() {
+fn option_lossless_changes_webp_output_but_not_png_jpeg_or_gif_output() {
     let input = png_of(&photo(40, 30));
     for format in [Format::Png, Format::Jpeg, Format::Gif] {
         let exact = try_process(&input, Output { lossless: true, ..in_format(format) }).unwrap();

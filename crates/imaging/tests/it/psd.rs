@@ -122,7 +122,7 @@ fn psd_of_every_bit_depth_is_converted_to_8_bits() {
 }
 
 #[test]
-fn psd_of_every_compression_is_decoded() {
+fn psd_with_any_compression_method_is_decoded() {
     let deflate = |data: &[u8]| {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
         encoder.write_all(data).unwrap();
@@ -167,7 +167,7 @@ fn psd_becomes_a_jpeg_with_a_white_background_by_default() {
 }
 
 #[test]
-fn invalid_psd_is_refused_with_a_reason() {
+fn invalid_psd_is_refused_with_an_error_that_names_the_invalid_property() {
     let try_process = |psd: &Psd| {
         process(&psd.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
     };
@@ -195,7 +195,7 @@ fn invalid_psd_is_refused_with_a_reason() {
 }
 
 #[test]
-fn truncated_and_altered_psd_never_panics() {
+fn decoding_a_truncated_or_altered_psd_never_panics() {
     let rows = [0u8, 3, 0, 2, 0, 3, 1, 255, 0, 255, 0, 1, 0, 255];
     let original =
         Psd { compression: 1, resources: vec![(1060, vec![7; 9])], ..two_pixels(3, 3, &rows) }.bytes();

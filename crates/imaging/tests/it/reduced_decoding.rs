@@ -29,7 +29,7 @@ fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn resize_of_a_jpeg_decoded_at_reduced_size_matches_that_of_a_full_decode() {
+fn resized_jpeg_looks_the_same_whether_it_was_decoded_at_reduced_or_full_size() {
     // The sides of the image are not multiples of 2, 4 or 8. Therefore a pixel of the last column or row of a
     // reduced image covers fewer pixels of the full-size image than other pixels.
     let scene: Image = photo(805, 603);

@@ -63,7 +63,7 @@ fn svg_shapes_are_drawn_at_their_positions() {
 }
 
 #[test]
-fn svg_size_and_colours_are_reported() {
+fn size_and_colour_space_of_an_svg_are_reported() {
     let done = run(&document(12, 7, ""), &Plan::default());
     assert_eq!(done.output.format, Format::Png);
     let facts = done.input;
@@ -73,7 +73,7 @@ fn svg_size_and_colours_are_reported() {
 }
 
 #[test]
-fn svg_size_comes_from_width_height_or_view_box() {
+fn size_of_an_svg_comes_from_its_attributes_width_and_height_or_view_box() {
     let cases = [
         ("width='50' height='40'", (50, 40)),
         ("width='50px' height='1in'", (50, 96)),
@@ -116,7 +116,7 @@ fn svg_is_drawn_directly_at_the_size_of_the_output() {
 }
 
 #[test]
-fn svg_with_any_text_encoding_and_prolog_is_recognised() {
+fn svg_file_with_any_text_encoding_and_any_xml_prolog_is_recognised() {
     let text = String::from_utf8(document(9, 9, "<!-- é -->")).unwrap();
     let utf16 = |big: bool| -> Vec<u8> {
         let units = format!("\u{feff}{text}").encode_utf16().collect::<Vec<u16>>();
@@ -203,7 +203,7 @@ fn svg_embedded_in_an_svg_is_skipped_with_a_warning() {
 }
 
 #[test]
-fn images_embedded_in_an_svg_share_one_limit_of_pixels() {
+fn all_images_embedded_in_an_svg_share_one_limit_on_the_number_of_pixels() {
     let data = BASE64.encode(encoded(&photo(100, 100), Format::Jpeg));
     let image = format!("<image width='8' height='8' href='data:image/jpeg;base64,{data}'/>");
     let limits = Limits { pixels: 25_000, ..Limits::default() };

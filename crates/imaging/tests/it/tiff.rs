@@ -95,7 +95,7 @@ fn byte_order_and_sign_of_tiff_integers_are_respected() {
 }
 
 #[test]
-fn tiff_floats_are_scaled_so_that_their_range_is_black_to_white() {
+fn tiff_floats_are_scaled_so_that_the_smallest_is_black_and_the_largest_is_white() {
     let expected = Image::new(4, 1, Channels::Gray, vec![0, 64, 128, 255]);
     let shares = [0.0f32, 64.0 / 255.0, 128.0 / 255.0, 1.0];
     let cases: [(f32, f32); 4] = [(0.0, 1.0), (0.0, 255.0), (-1000.0, 5000.0), (0.0, 65535.0)];
@@ -139,7 +139,7 @@ fn tiles(image: &Image, width: usize, height: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn tiff_strips_tiles_and_separate_planes_give_the_same_image() {
+fn tiff_stored_in_strips_tiles_or_separate_planes_is_decoded_to_the_same_image() {
     let image = small();
     let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 7).map(<[u8]>::to_vec).collect();
     let planes: Vec<Vec<u8>> =
@@ -155,7 +155,7 @@ fn tiff_strips_tiles_and_separate_planes_give_the_same_image() {
 }
 
 #[test]
-fn large_tiff_strips_are_decoded_in_pieces() {
+fn large_tiff_strips_are_decoded_piece_by_piece_to_the_correct_image() {
     let image = photo(700, 1301);
     let whole = Tiff::new(tags(700, 1301, &[8, 8, 8], 2), vec![image.data().to_vec()]);
     assert_shows(&whole, &image, "one strip");
@@ -278,7 +278,7 @@ fn tiff_output_is_lossless() {
 }
 
 #[test]
-fn metadata_is_copied_from_one_tiff_to_another() {
+fn metadata_of_a_tiff_input_is_copied_to_the_tiff_output() {
     let text = |text: &str| text.bytes().map(u64::from).collect::<Vec<u64>>();
     let mut source = Tiff { big_endian: true, ..Tiff::new(rgb_tags(), vec![small().data().to_vec()]) };
     source.tags.extend([

@@ -193,7 +193,7 @@ fn still_image_becomes_a_video_with_one_frame() {
 }
 
 #[test]
-fn reported_width_and_height_match_the_video() {
+fn reported_width_and_height_of_an_output_video_match_its_file() {
     for (size, mp4) in [((33, 21), (34, 22)), ((1, 1), (16, 16)), ((300, 7), (300, 16)), ((16, 16), (16, 16))]
     {
         let input = png_of(&photo(size.0, size.1));
@@ -282,7 +282,7 @@ fn error_for_video_input_names_the_video_format() {
 }
 
 #[test]
-fn video_output_is_deterministic() {
+fn encoding_an_animation_twice_gives_identical_video_files() {
     let input = apng(&frames(50, 40, &[30, 40, 50]), 0);
     for format in VIDEOS {
         assert_eq!(run(&input, &plan_for(format)).bytes, run(&input, &plan_for(format)).bytes, "{format:?}");

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn inverse_dct_of_every_block_size_matches_its_definition_after_rounding() {
+    fn inverse_dct_of_every_block_size_matches_the_mathematical_definition_after_rounding() {
         let mut state = 1_u32;
         let mut random = |range: i32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

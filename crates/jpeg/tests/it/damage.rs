@@ -85,7 +85,7 @@ fn missing_restart_interval_does_not_damage_the_rows_of_other_intervals() {
 }
 
 #[test]
-fn decoder_stops_after_max_scans_and_reports_damage_if_scans_remain() {
+fn decoder_stops_after_the_allowed_number_of_scans_and_reports_damage_if_scans_remain() {
     let options = pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true };
     let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, options).unwrap();
     let decode = |max_scans| {

@@ -16,7 +16,7 @@ const FACTORS: [SamplingFactor; 7] = [
 ];
 
 #[test]
-fn decoded_pixels_match_another_decoder_for_every_chroma_subsampling_and_coding() {
+fn pixels_match_another_decoder_for_every_chroma_subsampling_of_baseline_and_progressive_files() {
     for (size, factor) in
         [(96, 64), (101, 67), (7, 3), (1, 1), (250, 9)].into_iter().flat_map(|s| FACTORS.map(|f| (s, f)))
     {
@@ -76,7 +76,7 @@ fn frame_header_can_be_read_without_decoding_pixels() {
 }
 
 #[test]
-fn error_for_an_unsupported_coding_process_names_the_process() {
+fn error_for_an_unsupported_jpeg_coding_process_names_the_process() {
     let file = peer_encoded(&photo(16, 16), (16, 16), SamplingFactor::F_1_1, |_| {});
     let frame = file.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     let refused = |change: &dyn Fn(&mut Vec<u8>)| {
@@ -94,7 +94,7 @@ fn error_for_an_unsupported_coding_process_names_the_process() {
 /// The test file has three components, each in a separate scan. Each scan has the data of the single scan of
 /// a gray file.
 #[test]
-fn components_in_separate_scans_are_decoded_to_one_image() {
+fn colour_components_in_separate_scans_are_decoded_to_one_image() {
     let gray: Vec<u8> = photo(37, 29).as_chunks::<3>().0.iter().map(|p| p[0]).collect();
     let file = peer_encoded(&gray, (37, 29), SamplingFactor::F_1_1, |_| {});
     let find = |marker: u8| file.windows(2).position(|w| w == [0xff, marker]).unwrap();

@@ -91,7 +91,7 @@ fn psnr_never_falls_as_quality_rises_and_each_quality_has_its_own_quantisation_t
 }
 
 #[test]
-fn encoded_black_and_white_images_decode_without_samples_that_wrap_around() {
+fn no_sample_value_overflows_when_an_encoded_black_or_white_image_is_decoded() {
     for value in [0, 255] {
         let pixels = vec![value; 64 * 64 * 3];
         let file = encode(&pixels, 64, 64, Options { quality: 100, ..PLAIN }).unwrap();

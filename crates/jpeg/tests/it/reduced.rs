@@ -6,7 +6,7 @@ use pixaven_jpeg::Scale;
 use crate::helpers::{decoded, peer_decoded, peer_encoded, photo, psnr_db};
 
 #[test]
-fn scale_at_least_chooses_the_smallest_scale_that_covers_the_needed_size() {
+fn decoder_chooses_the_smallest_scale_whose_image_is_at_least_the_needed_size() {
     let chosen = |full, needed| Scale::at_least(full, needed).eighths();
     assert_eq!(chosen((4000, 3000), (800, 600)), 2);
     assert_eq!(chosen((2725, 2225), (720, 588)), 3);
@@ -25,7 +25,7 @@ fn gradient(x: f64, y: f64) -> [f64; 3] {
 }
 
 #[test]
-fn gradient_keeps_its_position_at_every_scale_and_chroma_subsampling() {
+fn decoding_a_gradient_at_any_reduced_scale_or_chroma_subsampling_does_not_shift_it() {
     let (width, height) = (320, 240);
     let places = (0..height).flat_map(|y| (0..width).map(move |x| (f64::from(x) + 0.5, f64::from(y) + 0.5)));
     let pixels: Vec<u8> = places.flat_map(|(x, y)| gradient(x, y).map(|v| v.round() as u8)).collect();
@@ -61,7 +61,7 @@ fn gradient_keeps_its_position_at_every_scale_and_chroma_subsampling() {
 }
 
 #[test]
-fn reduced_image_matches_the_full_image_averaged_over_squares_of_pixels() {
+fn image_decoded_at_reduced_scale_matches_the_full_image_averaged_over_squares_of_pixels() {
     let file = peer_encoded(&photo(256, 192), (256, 192), SamplingFactor::F_2_2, |_| {});
     let full = peer_decoded(&file);
     for (scale, step) in [(Scale::ALL[0], 8), (Scale::ALL[1], 4), (Scale::ALL[3], 2)] {

@@ -94,7 +94,7 @@ fn of_all_3xx_and_4xx_statuses_only_408_and_429_count_as_failures_of_the_receive
 }
 
 #[test]
-fn timeouts_halve_the_concurrency_limit_and_deliveries_raise_it_by_one() {
+fn timeouts_halve_the_concurrency_limit_of_a_destination_and_deliveries_raise_it_by_one() {
     let tolerant = DeliveryLimits { n_failures_to_open: 100, ..limits() };
     let mut state = DestinationState::new(&tolerant);
     for expected in [4, 2, 1, 1] {

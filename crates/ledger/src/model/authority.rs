@@ -65,7 +65,7 @@ mod tests {
     use super::Authority;
 
     #[test]
-    fn an_authority_that_is_written_as_text_and_parsed_equals_the_original() {
+    fn a_url_authority_written_as_text_and_parsed_again_equals_the_original() {
         for (host, port, text) in [
             ("receiver.example", 443, "receiver.example:443"),
             ("203.0.113.7", 80, "203.0.113.7:80"),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn parsing_an_authority_without_a_valid_port_fails() {
+    fn parsing_a_url_authority_without_a_valid_port_fails() {
         for text in ["", "receiver.example", "receiver.example:", "receiver.example:65536", "[::1]"] {
             assert!(text.parse::<Authority>().is_err(), "{text}");
         }

@@ -160,7 +160,7 @@ mod tests {
     columns! { sum_columns { first, second } }
 
     #[test]
-    fn one_columns_declaration_yields_column_lists_and_parameters_in_the_same_order() {
+    fn a_declared_list_of_columns_yields_sql_lists_and_parameters_in_the_same_order() {
         assert_eq!(outer_columns!(), "first, second, \"3rd\"");
         assert_eq!(outer_columns!(values), "?, ?, ?");
         assert_eq!(outer_columns!(insert), "(first, second, \"3rd\") VALUES (?, ?, ?)");

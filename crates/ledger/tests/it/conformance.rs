@@ -25,10 +25,10 @@ macro_rules! suite {
             jobs:
                 an_accepted_request_passes_through_every_status_to_delivered,
                 claims_return_the_data_of_the_accepted_request_unchanged,
-                an_upload_stored_in_a_row_is_returned_by_every_claim_of_its_job,
-                a_second_request_with_the_same_id_is_refused,
+                an_upload_stored_in_a_database_row_is_returned_by_every_claim_of_its_job,
+                a_request_with_the_id_of_an_accepted_request_is_refused,
                 a_request_of_an_unknown_account_is_refused,
-                jobs_are_claimed_longest_due_first_and_up_to_the_limit,
+                a_claim_returns_the_longest_due_jobs_first_and_at_most_the_requested_number,
                 a_job_cannot_be_finished_under_a_lost_lease,
                 a_renewed_lease_lasts_its_full_length_from_the_renewal,
                 the_release_reason_of_a_job_determines_its_due_time_and_crash_count,
@@ -50,38 +50,38 @@ macro_rules! suite {
                 retries_do_not_use_the_send_capacity_reserved_for_first_attempts,
                 an_open_circuit_breaker_allows_one_probe_after_each_pause,
                 a_retry_after_header_pauses_the_whole_destination,
-                authorities_with_the_same_ip_address_share_the_limit_per_address,
+                hosts_with_the_same_ip_address_share_the_concurrency_limit_of_this_address,
                 setting_the_clock_back_does_not_lengthen_the_pause_of_a_destination,
-                the_state_of_an_idle_destination_is_deleted_after_a_day,
-                an_ended_lease_frees_the_capacity_of_its_destination;
+                the_delivery_state_of_an_idle_destination_is_deleted_after_a_day,
+                the_end_of_a_webhook_lease_frees_the_send_capacity_of_its_destination;
             expiry:
                 a_webhook_expires_while_its_destination_is_paused,
                 an_expired_webhook_that_was_never_attempted_gets_a_new_expiry,
                 an_expired_webhook_is_never_claimed,
                 a_webhook_postponed_by_an_error_on_this_machine_expires,
-                a_webhook_expires_at_most_give_up_ms_after_its_first_due_time;
+                a_webhook_expires_no_later_than_the_give_up_time_after_its_first_due_time;
             interventions:
                 a_resend_restarts_the_retry_schedule_and_the_expiry_of_an_ended_webhook,
                 a_resend_makes_a_waiting_webhook_due_now,
                 a_cancelled_webhook_fails_and_the_lease_on_its_job_ends,
                 cancelling_a_request_deletes_its_stored_input,
-                a_late_report_after_a_resend_updates_the_reported_attempt,
+                a_late_report_of_an_attempt_updates_this_attempt_even_after_a_resend,
                 a_rotated_signing_secret_stays_active_for_the_overlap_time,
-                a_completion_waiter_wakes_when_the_request_ends,
-                a_bulk_resend_does_not_exceed_its_limit_per_second,
+                a_task_that_waits_for_a_request_wakes_when_the_request_ends,
+                a_bulk_resend_does_not_exceed_its_limit_of_webhooks_per_second,
                 a_bulk_resend_continues_after_recovery_and_can_be_stopped;
             history:
-                lists_of_webhooks_are_filtered_and_paged,
+                a_list_of_webhooks_is_filtered_by_the_query_and_divided_into_pages,
                 pages_neither_skip_nor_repeat_a_webhook_when_new_webhooks_are_added,
                 a_webhook_of_another_account_is_not_found,
                 every_field_of_an_attempt_is_stored,
                 an_attempt_that_is_under_way_is_not_listed_in_the_history,
                 the_sweep_deletes_only_old_webhooks_that_have_ended,
-                the_counters_equal_the_number_of_webhooks_in_each_status;
+                the_counters_of_an_account_equal_the_number_of_its_webhooks_in_each_status;
             watermarks:
                 a_watermark_is_found_until_it_is_removed,
                 a_watermark_of_another_account_is_not_found,
-                the_quota_counts_only_watermarks_that_are_not_removed,
+                the_watermark_quota_of_an_account_counts_only_watermarks_that_are_not_removed,
                 a_removed_watermark_is_kept_until_earlier_requests_are_processed;
             results:
                 a_result_is_found_until_it_expires,

@@ -26,7 +26,7 @@ fn poll(future: std::pin::Pin<&mut impl Future>) -> bool {
 }
 
 #[tokio::test]
-async fn a_newly_opened_ledger_signals_possible_work_exactly_once() {
+async fn a_newly_opened_ledger_signals_once_that_jobs_may_be_due() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     assert!(signals_now(&mut jobs), "the content of the queue is still unknown");
@@ -36,7 +36,7 @@ async fn a_newly_opened_ledger_signals_possible_work_exactly_once() {
 }
 
 #[tokio::test]
-async fn a_commit_that_adds_work_wakes_the_waiting_driver_at_once() {
+async fn a_commit_that_adds_a_due_job_or_webhook_wakes_its_waiting_driver_at_once() {
     let f = fresh().await;
     let (mut jobs, mut webhooks) = (f.ledger.jobs_due(), f.ledger.webhooks_due());
     f.ledger.claim_jobs(1, LEASE_MS).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_commit_that_adds_work_wakes_the_waiting_driver_at_once() {
 }
 
 #[tokio::test]
-async fn the_due_signal_fires_again_if_a_claim_did_not_take_all_due_jobs() {
+async fn the_signal_for_due_jobs_is_given_again_if_a_claim_left_due_jobs() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.accept(webhook()).await;
@@ -68,7 +68,7 @@ async fn the_due_signal_fires_again_if_a_claim_did_not_take_all_due_jobs() {
 }
 
 #[tokio::test]
-async fn a_waiting_driver_wakes_when_the_clock_reaches_the_due_time() {
+async fn a_waiting_driver_wakes_when_the_clock_reaches_the_due_time_of_a_webhook() {
     let f = fresh().await;
     let mut webhooks = f.ledger.webhooks_due();
     let mut delayed = webhook();
@@ -85,7 +85,7 @@ async fn a_waiting_driver_wakes_when_the_clock_reaches_the_due_time() {
 }
 
 #[tokio::test]
-async fn a_waiting_driver_wakes_when_a_lease_ends() {
+async fn a_waiting_driver_wakes_when_the_lease_of_a_job_ends() {
     let f = fresh().await;
     let mut jobs = f.ledger.jobs_due();
     f.accept(webhook()).await;

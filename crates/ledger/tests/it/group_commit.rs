@@ -80,7 +80,7 @@ async fn a_failed_operation_does_not_roll_back_other_operations_of_the_same_comm
 }
 
 #[tokio::test]
-async fn a_claim_without_due_work_commits_nothing() {
+async fn claiming_jobs_or_webhooks_commits_nothing_if_none_is_due() {
     let f = fresh().await;
     let before = f.ledger.stats().n_commits;
     for _ in 0..10 {
@@ -93,7 +93,7 @@ async fn a_claim_without_due_work_commits_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_new_operations_but_runs_the_queued_operations() {
+async fn a_full_queue_of_the_ledger_refuses_new_operations_but_runs_the_queued_operations() {
     let f = fresh().await;
     let Store::Sqlite { path } = &f.store;
     let other_process = Connection::open(path).unwrap();
@@ -117,7 +117,7 @@ async fn a_full_queue_refuses_new_operations_but_runs_the_queued_operations() {
 }
 
 #[tokio::test]
-async fn the_write_ahead_log_stays_short_under_constant_writes() {
+async fn the_write_ahead_log_stays_below_its_size_limit_under_constant_writes() {
     const LIMIT_BYTES: u64 = 36 << 20;
     let f = fresh().await;
     let Store::Sqlite { path } = &f.store;

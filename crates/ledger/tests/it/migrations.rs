@@ -46,7 +46,7 @@ async fn a_new_ledger_file_is_readable_only_by_its_owner_and_has_the_application
 }
 
 #[tokio::test]
-async fn a_closed_ledger_is_a_single_file_and_opens_again() {
+async fn a_closed_ledger_consists_of_a_single_file_that_can_be_opened_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let ledger = open(&path).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_ledger_file_of_a_newer_version_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_program_is_refused_and_not_changed() {
+async fn opening_a_file_of_another_program_as_a_ledger_fails_and_leaves_it_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("other.db");
     Connection::open(&database).unwrap().execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
@@ -102,7 +102,7 @@ async fn a_file_of_another_program_is_refused_and_not_changed() {
 }
 
 #[tokio::test]
-async fn the_error_for_a_ledger_directory_that_cannot_be_created_names_the_file() {
+async fn the_error_for_a_directory_that_cannot_be_created_names_the_ledger_file_in_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();

@@ -281,7 +281,7 @@ fn check_against_the_model<F: Future<Output = Fixture>>(fresh: impl Fn() -> F) {
 }
 
 #[test]
-fn the_sqlite_ledger_agrees_with_the_model_after_random_operations() {
+fn the_sqlite_ledger_gives_the_same_results_as_a_model_in_memory_for_random_operations() {
     check_against_the_model(|| async {
         let directory = tempfile::tempdir().unwrap();
         // The model has no delivery limits, so the ledger in this test gets limits that are never reached.

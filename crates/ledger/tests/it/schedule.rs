@@ -24,7 +24,7 @@ fn the_default_retry_schedule_has_the_ten_documented_waits() {
 }
 
 #[test]
-fn only_waits_of_five_minutes_or_more_get_jitter() {
+fn only_retry_waits_of_five_minutes_or_more_get_random_jitter() {
     let schedule = Schedule::default();
     let check = |attempt, unit_random, expected_ms| {
         assert_eq!(
@@ -42,7 +42,7 @@ fn only_waits_of_five_minutes_or_more_get_jitter() {
 }
 
 #[test]
-fn retry_after_lengthens_a_wait_to_at_most_the_next_wait_of_the_schedule() {
+fn a_retry_after_header_lengthens_a_wait_to_at_most_the_next_scheduled_wait() {
     let schedule = Schedule::default();
     let check = |attempt, retry_after_ms, expected_ms| {
         let due_ms = schedule.due_after(attempt, 0, NO_JITTER, Some(retry_after_ms));

@@ -65,7 +65,7 @@ fn document(n_bytes: u32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_document_in_every_known_encoding_is_decoded() {
+async fn a_document_in_every_supported_content_encoding_is_decoded() {
     let document = document(300_000);
     for (encoding, body) in [
         ("gzip", gzip(&document)),

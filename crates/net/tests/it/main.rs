@@ -229,7 +229,7 @@ async fn a_response_body_is_read_until_the_size_limit_or_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_post_request_has_only_the_expected_headers() {
+async fn a_post_request_has_only_the_required_headers_and_the_permitted_headers_of_the_caller() {
     let receiver = ScriptedReceiver::start(vec![respond(OK)]);
     let mut url = receiver.url("/hook/a%20b?c=d#fragment");
     url.set_username("us:er").unwrap();

@@ -70,7 +70,7 @@ async fn a_forbidden_address_is_not_reached_through_a_proxy() {
 }
 
 #[tokio::test]
-async fn a_refused_connect_request_is_an_error_of_the_proxy_or_of_the_peer_depending_on_the_answer() {
+async fn the_response_to_a_refused_connect_request_decides_whether_proxy_or_peer_is_at_fault() {
     for (name, action, expected) in [
         (
             "demands credentials",

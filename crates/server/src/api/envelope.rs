@@ -163,7 +163,7 @@ mod tests {
     use crate::api::error::ErrorKind;
 
     #[test]
-    fn the_json_of_a_failure_begins_with_the_members_success_code_and_id() {
+    fn the_json_of_an_error_response_begins_with_the_members_success_code_and_id() {
         let json = failure(Uuid::nil(), &ApiError::new(ErrorKind::InvalidRequest, "resize.width must be …"));
         assert_eq!(
             json,
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_non_ascii_file_name_is_escaped_in_the_header_with_the_envelope() {
+    fn a_non_ascii_file_name_is_escaped_in_the_header_that_carries_the_json_envelope() {
         assert_eq!(
             ascii_line("{\"name\":\"caf\u{e9} \u{1f600}.jpg\"}"),
             r#"{"name":"caf\u00e9 \ud83d\ude00.jpg"}"#

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_table_has_each_kind_of_error_once_with_a_4xx_or_5xx_status() {
+    fn the_table_of_api_errors_has_every_kind_once_with_a_4xx_or_5xx_status() {
         let names: HashSet<String> = ErrorKind::ALL.iter().map(|kind| format!("{kind:?}")).collect();
         assert_eq!(names.len(), ErrorKind::ALL.len());
         for kind in ErrorKind::ALL {

@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_answer_over_tls_has_strict_transport_security() {
+    async fn every_response_over_tls_has_the_header_strict_transport_security() {
         for (tls, expected) in [(true, Some("max-age=31536000")), (false, None)] {
             let not_found = || async { ApiResponse::from(ApiError::not_found()) };
             let router = Router::new().fallback(not_found).layer(from_fn_with_state(tls, finish));

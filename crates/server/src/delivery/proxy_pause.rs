@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_proxy_failure_for_one_receiver_begins_no_pause_while_other_receivers_answer() {
+    async fn a_proxy_failure_for_one_receiver_begins_no_pause_while_other_receivers_respond() {
         let pause = ProxyPause::new();
         for _ in 0..3 {
             pause.note_answer();

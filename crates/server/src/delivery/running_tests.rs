@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_account_cannot_use_all_places_for_test_notifications() {
+    fn one_account_cannot_occupy_all_places_for_concurrent_test_notifications() {
         let tests = RunningTests::default();
         let [first, second, third] = [1, 2, 3];
         let of_first: Vec<_> = (0..MAX_TESTS_PER_ACCOUNT).map(|_| tests.begin(first)).collect();

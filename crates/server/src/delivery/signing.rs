@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_signature_verifies_with_each_active_secret_and_with_no_other_secret() {
+    fn a_webhook_signature_is_valid_for_each_active_secret_and_for_no_other_secret() {
         let secrets: [String; 3] = std::array::from_fn(|_| generate_secret().unwrap());
         let [old, new, stranger] = secrets.each_ref().map(|secret| key(secret));
         let signature = sign(&[new.clone(), old.clone()], "id", 1_000, b"body");

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_fails_because_of_this_machine_or_its_proxy_has_no_outcome() {
+    fn a_delivery_attempt_that_fails_on_the_sending_machine_or_its_proxy_has_no_outcome() {
         assert!(outcome(&Err(NetError::Local(io::Error::other("no sockets")))).is_err());
         assert!(outcome(&Err(NetError::Proxy(ProxyError::Status(407)))).is_err());
         assert_eq!(outcome(&Err(NetError::Timeout)).unwrap(), Outcome::Timeout);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_gets_the_beginning_of_a_response_body_as_valid_text() {
+    fn the_webhook_history_stores_the_beginning_of_a_response_body_as_valid_text() {
         assert_eq!(body_excerpt(b"ok"), "ok");
         assert_eq!(body_excerpt(b""), "");
         assert_eq!(body_excerpt(b"a\0b\xff"), "a\u{fffd}b\u{fffd}");

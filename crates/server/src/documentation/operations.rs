@@ -164,7 +164,7 @@ pub(super) fn page_and_pictures() -> (String, Vec<(PathBuf, Vec<u8>)>) {
 }
 
 #[test]
-fn every_attribute_of_an_operation_has_an_example() {
+fn every_attribute_of_an_operation_has_an_example_in_the_documentation() {
     let with_example: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.attribute).collect();
     let declared: Vec<String> =
         operations().flat_map(|(_, _, attributes)| attributes).map(|(name, _)| name).collect();
@@ -188,7 +188,7 @@ fn request_without(request: &str, attribute: &str) -> String {
 }
 
 #[test]
-fn every_example_differs_from_the_request_without_its_attribute() {
+fn every_documented_example_yields_another_picture_than_the_request_without_its_attribute() {
     for example in EXAMPLES {
         let (picture, _) = picture_after(example, example.request).unwrap_or_else(|error| panic!("{error}"));
         // Without the attribute, the request must be refused or must yield another picture.
@@ -201,7 +201,7 @@ fn every_example_differs_from_the_request_without_its_attribute() {
 }
 
 #[test]
-fn the_committed_pictures_have_the_sizes_of_the_generated_pictures() {
+fn the_committed_pictures_of_the_documentation_have_the_sizes_of_the_generated_pictures() {
     let (_, pictures) = page_and_pictures();
     for (path, generated) in &pictures {
         let committed = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

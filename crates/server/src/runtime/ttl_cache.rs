@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_cache_stores_a_new_value_only_after_an_entry_has_expired() {
+    async fn a_full_cache_stores_a_new_value_only_after_a_cached_value_has_expired() {
         let cache = TtlCache::new(Duration::from_secs(1));
         for key in 0..MAX_ENTRIES {
             cache.put(key, ());

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn random_bytes_from_248_up_are_dropped() {
+    fn random_bytes_of_248_or_more_are_not_used_for_base_62_digits() {
         let mut rounds = [255_u8, 248, 247].into_iter();
         let text = from_entropy(32, |bytes| {
             bytes.fill(rounds.next().expect("the third round is usable"));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_random_source_is_returned() {
+    fn generating_a_base_62_text_returns_the_error_of_the_random_source() {
         assert_eq!(from_entropy(32, |_| Err("no entropy")), Err("no entropy"));
     }
 }

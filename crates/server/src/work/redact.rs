@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_credentials_in_a_url_are_hidden_and_its_query_is_kept() {
+    fn hiding_the_credentials_in_a_url_keeps_the_query_of_the_url() {
         for (url, expected) in [
             ("https://example.com/x?key=1", "https://example.com/x?key=1"),
             ("https://user@example.com/", "https://***@example.com/"),

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_result_id_in_the_documentation_yields_the_download_path_in_the_documentation() {
+    fn the_documented_result_id_yields_the_documented_download_path() {
         let id =
             Uuid::try_parse("9fccf4b5-cfab-4e92-9276-5d2028fcb6a0").expect("the id of the documentation");
         let expected = "http://h/dl/9f/cc/f4/b5/cfab-4e92-9276-5d2028fcb6a0/image.jpg";
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_day_in_the_key_of_a_result_is_the_day_in_utc() {
+    fn the_day_in_the_storage_key_of_a_result_file_is_the_utc_day() {
         assert_eq!(utc_day(0), "1970-01-01");
         assert_eq!(utc_day(1_767_225_599_999), "2025-12-31");
     }

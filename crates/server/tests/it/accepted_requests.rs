@@ -153,7 +153,7 @@ async fn a_webhook_is_also_sent_if_the_image_cannot_be_processed() {
 }
 
 #[tokio::test]
-async fn with_network_terse_unreachable_and_forbidden_image_hosts_are_reported_with_the_same_error() {
+async fn unreachable_and_forbidden_image_hosts_get_the_same_error_if_network_terse_is_true() {
     let app = TestApp::start_with(&[("network.allow", "127.0.0.1/32"), ("network.terse", "true")]).await;
     let closed = ClosedPort::reserve();
     let mut messages = Vec::new();
@@ -212,7 +212,7 @@ async fn a_job_that_a_stopping_server_released_is_claimed_again() {
 }
 
 #[tokio::test]
-async fn the_sweep_removes_an_input_file_without_an_accepted_request() {
+async fn the_sweep_removes_an_input_file_that_belongs_to_no_accepted_request() {
     let app = TestApp::start().await;
     let orphan = uuid::Uuid::new_v4();
     let key = Blobs::input_key(orphan);
@@ -250,7 +250,7 @@ async fn the_sweep_removes_only_files_that_a_crash_left_unfinished() {
 }
 
 #[tokio::test]
-async fn the_sweep_removes_a_result_file_without_a_row_after_ten_days() {
+async fn the_sweep_removes_a_result_file_without_a_ledger_row_after_ten_days() {
     let app = TestApp::start().await;
     let key = Blobs::new_result_key(uuid::Uuid::new_v4(), "2026-01-10", "jpg");
     app.pipeline.blobs.put(&key, bytes::Bytes::from_static(b"bytes")).await.expect("the blob is stored");

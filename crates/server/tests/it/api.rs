@@ -56,7 +56,7 @@ async fn an_upload_returns_image_properties_and_a_working_download_url() {
 }
 
 #[tokio::test]
-async fn basic_and_bearer_authentication_accept_the_same_key() {
+async fn basic_and_bearer_authentication_accept_the_same_api_key() {
     let app = TestApp::start().await;
     let bearer = format!("Bearer {}", app.key);
     assert_eq!(
@@ -76,7 +76,7 @@ async fn basic_and_bearer_authentication_accept_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_wrong_key_gets_a_401_after_sending_a_body_of_64_kib() {
+async fn a_client_without_an_api_key_gets_a_401_after_sending_a_body_of_64_kib() {
     let app = TestApp::start().await;
     for path in ["/1.0/upload", "/1.0/fetch", "/1.0/watermarks", "/1.0/webhooks/test", "/1.0/nothing"] {
         let head = format!(
@@ -141,7 +141,7 @@ async fn requests_with_an_unknown_path_or_method_get_an_error_envelope() {
 }
 
 #[tokio::test]
-async fn an_invalid_request_gets_an_error_that_names_the_invalid_part() {
+async fn an_invalid_request_gets_an_error_that_names_the_invalid_part_of_its_json() {
     let app = TestApp::start().await;
     let json_type = [("Content-Type", "application/json")];
     for (body, status, part) in [
@@ -270,7 +270,7 @@ async fn a_server_serves_the_results_of_an_earlier_server_with_the_same_data_dir
 }
 
 #[tokio::test]
-async fn the_attributes_of_output_set_format_largest_file_size_and_metadata_of_the_result() {
+async fn the_request_object_output_sets_the_format_the_size_limit_and_the_metadata_of_the_result() {
     let app = TestApp::start().await;
     let jpeg = documented_jpeg();
     let response = app.upload("image.jpg", &jpeg, &json!({"output": {"format": "auto"}})).await.json();

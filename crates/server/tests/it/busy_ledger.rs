@@ -46,7 +46,7 @@ impl Visit for MessageSearch<'_> {
 }
 
 #[tokio::test]
-async fn an_attempt_that_a_busy_ledger_cannot_record_is_recorded_later_and_its_webhook_is_not_sent_again() {
+async fn a_delivered_webhook_is_not_sent_again_if_a_busy_ledger_records_its_attempt_late() {
     let busy_logged = Arc::new(Notify::new());
     let listener = LogListener { part: "the ledger is busy", found: Arc::clone(&busy_logged) };
     let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(listener));

@@ -62,7 +62,7 @@ fn accessible_to_others(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn files_of_the_server_are_private_and_a_data_directory_open_to_others_is_closed() {
+async fn the_server_makes_its_data_directory_and_files_accessible_only_to_their_owner() {
     let directory = temporary_directory();
     let data_dir = directory.path().join("pixaven-data");
     std::fs::create_dir(&data_dir).expect("the directory can be created");

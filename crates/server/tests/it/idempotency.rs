@@ -26,7 +26,7 @@ fn conflict() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_request_repeated_with_the_same_idempotency_key_gets_the_first_202_again() {
+async fn a_repeated_request_with_the_same_idempotency_key_gets_the_202_of_the_first_request() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });
@@ -61,7 +61,7 @@ async fn a_request_repeated_with_the_same_idempotency_key_gets_the_first_202_aga
 }
 
 #[tokio::test]
-async fn a_request_repeated_with_the_same_idempotency_key_gets_the_first_result_byte_for_byte() {
+async fn a_repeated_request_with_the_same_idempotency_key_gets_a_byte_identical_200_response() {
     let app = TestApp::start().await;
     let first = upload(&app, "k", 8, &json!({ "resize": { "width": 4 } })).await;
     let again = upload(&app, "k", 8, &json!({ "resize": { "width": 4 } })).await;

@@ -40,7 +40,7 @@ async fn an_image_that_exceeds_the_time_limit_fails_only_its_own_request() {
 }
 
 #[tokio::test]
-async fn a_job_is_not_failed_for_elapsed_time_while_its_worker_computes() {
+async fn a_job_does_not_fail_at_its_time_limit_while_its_worker_uses_cpu_time() {
     let app = TestApp::start_with(&[("images.wall_s", "1"), ("images.memory_bytes", "4294967296")]).await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let mut spec = heavy_request();
@@ -52,7 +52,7 @@ async fn a_job_is_not_failed_for_elapsed_time_while_its_worker_computes() {
 }
 
 #[tokio::test]
-async fn a_job_fails_when_its_worker_does_not_compute() {
+async fn a_job_fails_at_its_time_limit_if_its_worker_uses_no_cpu_time() {
     let app = TestApp::start_with(&[("images.wall_s", "1")]).await;
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let spec = json!({ "webhook": { "url": receiver.url("/").as_str() } });

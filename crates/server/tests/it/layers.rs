@@ -59,17 +59,17 @@ fn graph() -> ModuleGraph {
 }
 
 #[test]
-fn every_import_between_layers_of_the_server_is_listed_in_the_table() {
+fn every_import_between_layers_of_the_server_is_permitted_by_the_layer_table() {
     assert_eq!(graph().violations(LAYERS), Vec::<String>::new());
 }
 
 #[test]
-fn the_imports_between_modules_form_no_cycle() {
+fn the_imports_between_the_modules_of_the_server_form_no_cycle() {
     assert_eq!(graph().cycles(), Vec::<String>::new());
 }
 
 #[test]
-fn only_the_modules_in_the_list_of_writers_call_methods_that_write_to_the_ledger() {
+fn only_modules_listed_as_ledger_writers_call_methods_that_write_to_the_ledger() {
     let is_listed = |module: &str| {
         LEDGER_WRITERS.iter().any(|writer| module == *writer || module.starts_with(&format!("{writer}::")))
     };

@@ -33,7 +33,7 @@ impl Write for CapturedLog {
 }
 
 #[tokio::test]
-async fn a_value_of_a_request_cannot_write_a_line_or_an_escape_sequence_to_the_text_log() {
+async fn a_request_cannot_forge_a_line_or_an_escape_sequence_in_the_text_log() {
     let log = CapturedLog::default();
     let writer = log.clone();
     let _logging = tracing::subscriber::set_default(text_log(Level::INFO, false, move || writer.clone()));

@@ -233,7 +233,7 @@ async fn an_error_is_in_the_headers_of_a_binary_response_and_in_the_body_of_a_js
 }
 
 #[tokio::test]
-async fn the_metadata_header_of_an_image_with_a_unicode_file_name_is_ascii() {
+async fn the_header_x_pixaven_meta_is_ascii_even_if_the_file_name_is_not() {
     let app = TestApp::start().await;
     let headers = [("X-Pixaven-Binary", "1")];
     let response = app.upload_with("caf\u{e9} \u{1f600}.jpg", &documented_jpeg(), &json!({}), &headers).await;

@@ -43,7 +43,7 @@ fn relative_paths(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_folder_tree_of_images_is_mirrored_and_files_that_are_not_images_are_skipped() {
+async fn a_tree_of_images_is_mirrored_in_the_output_folder_without_files_of_other_types() {
     let dir = temporary_directory();
     for name in ["in/a.jpg", "in/deep/er/b.jpg", "in/deep/c.png"] {
         let format = if name.ends_with("png") { Format::Png } else { Format::Jpeg };
@@ -101,7 +101,7 @@ async fn a_broken_image_file_does_not_stop_the_processing_of_the_other_files() {
 }
 
 #[tokio::test]
-async fn outputs_that_would_have_the_same_name_keep_the_extension_of_their_input() {
+async fn output_files_that_would_have_equal_names_keep_the_extensions_of_their_input_files() {
     let dir = temporary_directory();
     write(dir.path(), "in/a.jpg", test_image(30, 20, Format::Jpeg));
     write(dir.path(), "in/a.png", test_image(30, 20, Format::Png));
@@ -175,7 +175,7 @@ async fn the_option_watermark_accepts_the_path_of_an_image_file() {
 }
 
 #[tokio::test]
-async fn sigint_stops_the_command_process_which_still_prints_its_summary() {
+async fn the_command_pixaven_process_prints_its_summary_when_sigint_stops_it() {
     let dir = temporary_directory();
     write(dir.path(), "a.png", test_image(30, 20, Format::Png));
     write(dir.path(), "spec.json", heavy_request().to_string());

@@ -162,7 +162,7 @@ async fn a_watermark_is_fetched_from_its_url_only_if_the_address_policy_allows_i
 }
 
 #[tokio::test]
-async fn an_error_for_an_invalid_watermark_image_names_the_watermark() {
+async fn the_error_for_an_invalid_watermark_image_starts_with_the_word_watermark() {
     let app = TestApp::start().await;
     let origin = ScriptedReceiver::start(vec![respond_body(&red_square(40)[..60])]);
     let spec = json!({"watermark": {"url": format!("http://{}/logo.png", origin.address)}});

@@ -171,7 +171,7 @@ async fn a_status_request_with_the_parameter_wait_returns_when_the_result_is_rea
 }
 
 #[tokio::test]
-async fn a_stopping_server_at_once_answers_the_requests_that_wait_for_a_result() {
+async fn a_stopping_server_responds_at_once_to_requests_that_wait_for_a_result() {
     let app = TestApp::start().await;
     let receiver = ScriptedReceiver::start(vec![vec![Action::Hang]]);
     let id = accept(&app, &receiver, json!({})).await;

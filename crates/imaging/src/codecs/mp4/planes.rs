@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn picture_sides_are_extended_to_even_video_sides_of_at_least_16_pixels() {
+    fn image_sides_are_extended_to_even_mp4_sides_of_at_least_16_pixels() {
         for (from, to) in [((1, 1), (16, 16)), ((17, 33), (18, 34)), ((640, 480), (640, 480))] {
             assert_eq!(size(from.0, from.1), to);
             let planes = planes(from.0, from.1, [9, 9, 9]);

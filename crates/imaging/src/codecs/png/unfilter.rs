@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn unfilter_restores_the_rows_for_every_filter_and_every_width() {
+    fn removing_png_filters_restores_the_original_rows_for_every_filter_type_and_image_width() {
         for n_bytes in [1, 3, 4] {
             for width in (1..12).chain([61]) {
                 for kind in 0..=4 {
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn unfilter_returns_an_error_for_an_unknown_filter_number() {
+    fn removing_a_png_row_filter_with_an_unknown_number_returns_an_error() {
         assert!(unfilter(&[5, 1, 2, 3], &[0; 3], &mut [0; 3], 3).is_err());
     }
 }

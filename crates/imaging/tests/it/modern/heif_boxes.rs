@@ -78,7 +78,7 @@ fn altered_lengths_of_heif_boxes_never_cause_a_panic() {
 }
 
 #[test]
-fn error_names_an_unsupported_heif_codec() {
+fn error_for_a_heif_file_with_an_unsupported_codec_names_the_codec() {
     let mut input = encoded(&photo(16, 16), Format::Avif);
     let at = input.windows(4).position(|window| window == b"av01").unwrap();
     input[at..at + 4].copy_from_slice(b"vvc1");

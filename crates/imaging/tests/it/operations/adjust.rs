@@ -57,7 +57,7 @@ fn from_linear(l: f64) -> f64 {
 }
 
 #[test]
-fn adjust_curves_match_their_formulas() {
+fn tone_curve_of_each_adjust_attribute_matches_its_formula() {
     for amount in [-100.0f32, -50.0, -7.0, 13.0, 50.0, 100.0] {
         let a = f64::from(amount) / 100.0;
         assert_curve(Adjust { brightness: amount, ..NEUTRAL }, |v| {
@@ -80,7 +80,7 @@ fn adjust_curves_match_their_formulas() {
 }
 
 #[test]
-fn values_are_rounded_only_once_after_several_adjust_curves() {
+fn colour_values_are_rounded_only_once_after_several_adjust_curves() {
     // The brightness of −50 makes the tones darker, then the contrast spreads them. If the values were
     // rounded between the two steps, tones would be lost.
     let darkened =
@@ -111,7 +111,7 @@ fn assert_matrix(adjust: Adjust, matrix: [[f64; 3]; 3]) {
 }
 
 #[test]
-fn saturation_and_hue_use_the_matrices_of_the_w3c_filter_effects() {
+fn adjustments_of_saturation_and_hue_use_the_colour_matrices_of_w3c_filter_effects() {
     for amount in [-100.0f32, -40.0, 25.0, 100.0] {
         let s = 1.0 + f64::from(amount) / 100.0;
         assert_matrix(
@@ -151,7 +151,7 @@ fn vibrance_changes_muted_colours_more_than_vivid_colours() {
 }
 
 #[test]
-fn white_balance_tints_gray_in_the_right_direction_and_keeps_its_luminance() {
+fn white_balance_tints_gray_pixels_in_the_requested_direction_and_keeps_their_luminance() {
     let gray = flat_image(1, 1, Channels::Rgb, [128, 128, 128, 0]);
     let light = |pixel: &[u8]| -> f64 {
         pixel.iter().zip([0.2126, 0.7152, 0.0722]).map(|(v, w)| w * to_linear(f64::from(*v) / 255.0)).sum()
@@ -192,7 +192,7 @@ fn sharpened(image: &Image, strength: f64) -> Image {
 }
 
 #[test]
-fn unsharp_adds_the_detail_that_a_gaussian_blur_removes() {
+fn sharpening_with_unsharp_adds_the_detail_that_a_gaussian_blur_removes() {
     for (width, height) in [(30, 20), (1, 9), (9, 1), (2, 2)] {
         let image = super::helpers::noise_image(width, height, Channels::Rgb);
         let result = run(&image, &plan(Adjust { unsharp: 40.0, ..NEUTRAL }));
@@ -201,7 +201,7 @@ fn unsharp_adds_the_detail_that_a_gaussian_blur_removes() {
 }
 
 #[test]
-fn unsharp_ignores_transparent_pixels() {
+fn sharpening_with_unsharp_ignores_the_colours_of_transparent_pixels() {
     let image = image_from_fn(20, 20, Channels::Rgba, |x, _, c| {
         if x < 10 { [90, 90, 90, 255][c] } else { [255, 255, 255, 0][c] }
     });

@@ -37,7 +37,7 @@ fn reference(image: &Image, reach: i64, tap: impl Fn(i64) -> f64) -> Image {
 }
 
 #[test]
-fn box_blur_is_the_mean_of_the_pixels_in_the_box() {
+fn box_blur_gives_each_pixel_the_mean_of_the_pixels_in_the_box_around_it() {
     for channels in [Channels::Gray, Channels::Rgb] {
         for (width, height) in [(50, 40), (3, 60), (60, 2), (1, 1)] {
             let image = noise_image(width, height, channels);
@@ -51,7 +51,7 @@ fn box_blur_is_the_mean_of_the_pixels_in_the_box() {
 }
 
 #[test]
-fn gaussian_blur_is_close_to_the_exact_gaussian() {
+fn gaussian_blur_is_close_to_an_exact_convolution_with_the_gaussian_function() {
     for sigma in [1.0f32, 2.0, 5.0, 12.0] {
         let image = noise_image(130, 120, Channels::Rgb);
         let s = f64::from(sigma);
@@ -135,7 +135,7 @@ fn motion_blur_spreads_a_point_at_the_requested_angle() {
 }
 
 #[test]
-fn horizontal_motion_blur_is_a_mean_along_the_row() {
+fn horizontal_motion_blur_gives_each_pixel_the_mean_of_its_neighbours_in_the_row() {
     for channels in [Channels::Gray, Channels::Rgb] {
         let image = noise_image(50, 3, channels);
         let result = blurred(&image, Blur::Motion { radius: 4.0, angle: 180.0 });
@@ -177,7 +177,7 @@ fn mean_along_line(image: &Image, radius: f64, angle: f64) -> Image {
 }
 
 #[test]
-fn motion_blur_is_the_mean_along_a_line() {
+fn motion_blur_gives_each_pixel_the_mean_along_a_line_at_the_requested_angle() {
     for (width, height) in [(61, 40), (7, 90), (80, 5), (1, 1)] {
         let (smooth, rough) = (
             super::helpers::smooth_image(width, height, Channels::Rgb),

@@ -30,7 +30,7 @@ fn pixel(rgb: [u8; 3], filter: Filter) -> Vec<u8> {
 }
 
 #[test]
-fn sepia_and_mono_match_the_css_filters() {
+fn filters_sepia_and_mono_match_the_css_filters_sepia_and_grayscale() {
     let sepia = |value| Filter { sepia: Some(value), ..NONE };
     assert_eq!(pixel([255, 255, 255], sepia(100.0)), [255, 255, 239]);
     assert_eq!(pixel([100, 50, 200], sepia(100.0)), [116, 103, 80]);
@@ -60,7 +60,7 @@ fn posterize_reduces_the_image_to_the_expected_number_of_tones() {
 }
 
 #[test]
-fn duotone_interpolates_between_its_colours() {
+fn duotone_filter_interpolates_between_the_shadow_colour_and_the_highlight_colour() {
     let shadows = Color { r: 10, g: 20, b: 30, a: 255 };
     let highlights = Color { r: 250, g: 200, b: 100, a: 255 };
     let duotone = |shadows, highlights| Filter { duotone: Some(Duotone { shadows, highlights }), ..NONE };
@@ -112,7 +112,7 @@ fn vignette_darkens_the_corners_but_not_the_centre() {
 }
 
 #[test]
-fn noise_has_the_expected_standard_deviation_and_uncorrelated_pixels() {
+fn noise_filter_has_the_expected_standard_deviation_and_no_correlation_between_pixels() {
     let image = flat_image(300, 300, Channels::Rgb, [128, 128, 128, 255]);
     for value in [10.0, 50.0] {
         let result = filtered(&image, Filter { noise: Some(value), ..NONE });

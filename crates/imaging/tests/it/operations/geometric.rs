@@ -20,7 +20,7 @@ fn cropped(x: u32, y: u32, width: u32, height: u32) -> Plan {
 }
 
 #[test]
-fn flip_mirrors_along_the_requested_axis() {
+fn flip_mirrors_the_image_horizontally_or_vertically_as_requested() {
     for channels in LAYOUTS {
         let image = noise_image(7, 5, channels);
         let (h, v) = (run(&image, &flipped(true, false)), run(&image, &flipped(false, true)));
@@ -32,7 +32,7 @@ fn flip_mirrors_along_the_requested_axis() {
 }
 
 #[test]
-fn crop_keeps_the_pixels_of_the_rectangle() {
+fn crop_keeps_the_pixels_inside_the_requested_rectangle() {
     for channels in LAYOUTS {
         let image = noise_image(20, 10, channels);
         let result = run(&image, &cropped(15, 3, 50, 4));
@@ -44,7 +44,7 @@ fn crop_keeps_the_pixels_of_the_rectangle() {
 }
 
 #[test]
-fn error_for_a_crop_outside_of_the_image_names_the_attribute() {
+fn error_for_a_crop_position_outside_of_the_image_names_the_crop_attribute() {
     let error = try_run(&noise_image(20, 10, Channels::Rgb), &cropped(0, 10, 5, 5)).unwrap_err();
     assert!(matches!(error, Error::Plan(message) if message.starts_with("crop.y ")));
 }
@@ -63,7 +63,7 @@ fn flip_runs_before_crop_and_crop_before_resize() {
 }
 
 #[test]
-fn scale_runs_after_resize() {
+fn operation_scale_runs_after_the_operation_resize() {
     let plan = Plan {
         resize: Some(resize_to(ResizeMode::Auto, Some(50), None)),
         scale: Some(Scale { size: 2.0, ratio: 0.5 }),
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn crop_after_padding_restores_the_image(image in any_image()) {
+    fn cropping_off_the_added_padding_restores_the_image(image in any_image()) {
         let padded = run(&image, &padded(Some(Color::BLACK)));
         let plan = cropped(4, 1, image.width(), image.height());
         prop_assert_eq!(run(&padded, &plan), image);

@@ -33,7 +33,7 @@ fn corners(image: &Image) -> [&[u8]; 4] {
 }
 
 #[test]
-fn ellipse_mask_touches_all_edges_and_clears_the_corners() {
+fn ellipse_mask_reaches_all_image_edges_and_makes_the_corners_transparent() {
     for channels in LAYOUTS {
         let image = flat_image(120, 80, channels, [50, 50, 50, 255]);
         let result = run(&image, &masked(Shape::Ellipse, None));
@@ -57,7 +57,7 @@ fn ellipse_mask_touches_all_edges_and_clears_the_corners() {
 }
 
 #[test]
-fn mask_edges_are_antialiased() {
+fn edge_of_an_ellipse_mask_is_antialiased() {
     let image = flat_image(100, 100, Channels::Rgb, [255; 4]);
     let result = run(&image, &masked(Shape::Ellipse, None));
     for y in 0..100 {
@@ -82,7 +82,7 @@ fn rounded_mask_has_the_requested_radius() {
 }
 
 #[test]
-fn area_outside_of_a_mask_shows_the_background() {
+fn image_area_outside_of_a_mask_shows_the_background_colour_of_the_mask() {
     let gray = flat_image(40, 40, Channels::Gray, [9; 4]);
     let result = run(&gray, &masked(Shape::Ellipse, Some(RED)));
     assert_eq!(result.channels(), Channels::Rgb);
@@ -123,7 +123,7 @@ fn border_lies_inside_the_image() {
 }
 
 #[test]
-fn translucent_border_shows_the_image_below() {
+fn image_is_visible_through_a_translucent_border() {
     let result = run(&flat_image(9, 9, Channels::Rgb, [0; 4]), &bordered(2, Color { a: 51, ..RED }, 0));
     assert_eq!((pixel_at(&result, 0, 0), pixel_at(&result, 4, 4)), (&[51, 0, 0][..], &[0, 0, 0][..]));
 }

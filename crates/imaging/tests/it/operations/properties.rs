@@ -68,7 +68,7 @@ pub(crate) fn effects() -> Vec<(&'static str, Plan)> {
 }
 
 #[test]
-fn every_effect_changes_the_image_and_is_deterministic() {
+fn every_effect_changes_the_image_and_gives_the_same_result_when_repeated() {
     let image = smooth_image(60, 50, Channels::Rgb);
     for (name, plan) in effects() {
         let result = run(&image, &plan);
@@ -109,7 +109,7 @@ fn gray_images_stay_gray_unless_the_effect_adds_colour() {
 }
 
 #[test]
-fn effects_give_gray_rgb_and_gray_single_channel_images_equal_results() {
+fn effects_on_a_gray_image_give_equal_results_for_one_channel_and_for_three_channels() {
     let gray = smooth_image(30, 20, Channels::Gray);
     let rgb = pixaven_imaging::Image::new(
         30,
@@ -131,7 +131,7 @@ fn effects_give_gray_rgb_and_gray_single_channel_images_equal_results() {
 
 proptest! {
     #[test]
-    fn plan_with_neutral_values_changes_no_pixel(image in any_image()) {
+    fn operations_with_neutral_attribute_values_change_no_pixel(image in any_image()) {
         let plan = neutral(image.width(), image.height());
         prop_assert_eq!(run(&image, &plan), image.clone());
         prop_assert_eq!(run_opaque(&image, &plan), image);
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn only_effects_that_average_several_pixels_change_alpha(image in any_image(), (name, plan) in prop::sample::select(effects())) {
+    fn only_effects_that_average_several_pixels_change_the_alpha_channel(image in any_image(), (name, plan) in prop::sample::select(effects())) {
         prop_assume!(image.channels().has_alpha() && !["gaussian", "box", "motion", "pixelate"].contains(&name));
         let alpha = |image: &pixaven_imaging::Image| -> Vec<u8> {
             image.data().as_chunks::<4>().0.iter().map(|pixel| pixel[3]).collect()

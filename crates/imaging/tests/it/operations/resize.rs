@@ -112,7 +112,7 @@ fn every_resampling_kernel_matches_its_textbook_formula() {
 }
 
 #[test]
-fn resize_with_the_nearest_kernel_copies_pixels() {
+fn resize_with_the_nearest_kernel_copies_the_nearest_input_pixels() {
     let image = noise_image(40, 30, Channels::Rgba);
     let kernel = Kernel::Nearest;
     let result = run(&image, &plan(Resize { kernel, ..resize_to(ResizeMode::Exact, Some(20), Some(90)) }));
@@ -122,7 +122,7 @@ fn resize_with_the_nearest_kernel_copies_pixels() {
 }
 
 #[test]
-fn resize_mode_fit_resamples_the_window_that_geometry_computes() {
+fn resize_mode_fit_resamples_only_the_pixels_inside_the_computed_crop_window() {
     let image = smooth_image(61, 40, Channels::Rgb);
     let options = resize_to(ResizeMode::Fit, Some(20), Some(20));
     let window = pixaven_imaging::geometry::resize(Size::new(61, 40), options).window;
@@ -136,7 +136,7 @@ fn resize_mode_fit_resamples_the_window_that_geometry_computes() {
 }
 
 #[test]
-fn resize_mode_fill_surrounds_the_image_with_the_background() {
+fn resize_mode_fill_surrounds_the_image_with_the_background_colour() {
     let image = flat_image(50, 30, Channels::Rgb, [10, 20, 30, 255]);
     let red = Color { r: 255, g: 0, b: 0, a: 255 };
     let fill = resize_to(ResizeMode::Fill, Some(20), Some(20));
@@ -152,7 +152,7 @@ fn resize_mode_fill_surrounds_the_image_with_the_background() {
 }
 
 #[test]
-fn resize_mode_fit_without_upscale_copies_pixels_of_a_small_image() {
+fn resize_mode_fit_copies_the_pixels_of_a_small_image_if_upscale_is_false() {
     let image = noise_image(30, 20, Channels::Rgb);
     let result =
         run(&image, &plan(Resize { upscale: false, ..resize_to(ResizeMode::Fit, Some(500), Some(500)) }));
@@ -204,7 +204,7 @@ fn resize_of_a_wide_image_to_a_high_image_needs_no_large_buffer() {
 }
 
 #[test]
-fn limits_of_the_output_are_checked_before_resizing() {
+fn size_limits_of_the_output_image_are_checked_before_resizing() {
     let image = noise_image(2, 2, Channels::Rgb);
     for size in [(20_001, 1), (20_000, 20_000)] {
         let error =
@@ -214,7 +214,7 @@ fn limits_of_the_output_are_checked_before_resizing() {
 }
 
 #[test]
-fn resize_of_a_reduced_decode_is_nearly_equal_to_that_of_a_full_decode() {
+fn resizing_a_reduced_size_image_gives_nearly_the_same_pixels_as_resizing_the_full_image() {
     let full = smooth_image(401, 301, Channels::Rgb);
     let half = run(&full, &plan(resize_to(ResizeMode::Exact, Some(201), Some(151))));
     let crop = Crop::Rect { width: 203, height: 150, at: CropAt::Point { x: 51, y: 33 } };

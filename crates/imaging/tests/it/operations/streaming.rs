@@ -62,7 +62,7 @@ fn resize_during_row_by_row_decoding_matches_the_resize_of_the_whole_image() {
 }
 
 #[test]
-fn resize_during_row_by_row_decoding_crops_before_and_adjusts_and_pads_after() {
+fn row_by_row_decoding_crops_before_the_resize_and_adjusts_and_pads_after_it() {
     for image in [photo(210, 330), fading_photo(210, 330)] {
         for at in
             [CropAt::Point { x: 0, y: 0 }, CropAt::Point { x: 61, y: 130 }, CropAt::Gravity(Gravity::Center)]
@@ -90,7 +90,7 @@ fn resize_during_row_by_row_decoding_crops_before_and_adjusts_and_pads_after() {
 }
 
 #[test]
-fn truncated_or_wrongly_compressed_png_is_an_error_when_decoded_row_by_row() {
+fn row_by_row_decoding_of_a_truncated_or_wrongly_compressed_png_fails() {
     let file = png_of(&photo(300, 300));
     let plan =
         to_png(&Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });

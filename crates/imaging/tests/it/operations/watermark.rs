@@ -36,7 +36,7 @@ fn place(options: Watermark, mark: (u32, u32), image: (u32, u32)) -> (i64, i64, 
 }
 
 #[test]
-fn gravity_and_padding_place_the_watermark() {
+fn gravity_and_padding_determine_the_position_of_the_watermark() {
     let at_gravity = |gravity| place(Watermark { gravity, padding: 3, ..PLAIN }, (10, 5), (101, 50));
     assert_eq!(at_gravity(Gravity::TopLeft), (3, 3, 10, 5));
     assert_eq!(at_gravity(Gravity::Top), (45, 3, 10, 5), "an odd remainder is rounded towards the left");
@@ -57,7 +57,7 @@ fn gravity_and_padding_place_the_watermark() {
 }
 
 #[test]
-fn watermark_has_its_own_size_or_a_size_in_pixels_or_percent() {
+fn watermark_has_the_size_requested_in_pixels_or_percent_or_else_its_original_size() {
     let size = |width, height| {
         let (_, _, width, height) = place(Watermark { width, height, ..PLAIN }, (40, 20), (200, 80));
         (width, height)
@@ -90,7 +90,7 @@ fn opaque_watermark_replaces_only_the_covered_pixels() {
 }
 
 #[test]
-fn watermark_alpha_and_opacity_are_blended() {
+fn watermark_is_blended_with_the_image_by_its_alpha_and_the_requested_opacity() {
     let image = flat_image(2, 1, Channels::Rgb, [100, 100, 100, 255]);
     let half = flat_image(2, 1, Channels::Rgba, [200, 0, 100, 128]);
     assert_eq!(pixel_at(&blend(&image, &half, PLAIN), 0, 0), [150, 50, 100]);
@@ -174,7 +174,7 @@ fn watermark_in_any_format_is_applied_to_every_frame() {
 }
 
 #[test]
-fn error_for_a_watermark_file_starts_with_the_word_watermark() {
+fn error_about_an_invalid_watermark_file_starts_with_the_word_watermark() {
     let (image, limits) =
         (png_of(&photo(20, 10)), Limits { input_side_px: 40, output_side_px: 50, ..Limits::default() });
     let run = |mark: &[u8], options| {
@@ -233,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn watermark_that_already_has_its_final_size_keeps_its_place(mark in (1..500_u32, 1..500_u32), image in (1..500_u32, 1..500_u32), options in any_options()) {
+    fn watermark_already_scaled_to_its_final_size_gets_the_same_position(mark in (1..500_u32, 1..500_u32), image in (1..500_u32, 1..500_u32), options in any_options()) {
         let image = Size::new(image.0, image.1);
         let first = watermark(&options, Size::new(mark.0, mark.1), image);
         prop_assert_eq!(watermark(&options, first.size, image), first);

@@ -137,7 +137,7 @@ fn svg_that_needs_too_large_layer_or_filter_buffers_is_refused_before_drawing() 
 }
 
 #[test]
-fn svg_sizes_beyond_the_limits_are_refused() {
+fn svg_that_declares_a_size_beyond_the_limits_is_refused() {
     for (width, height) in [(40_000, 5), (20_000, 20_000)] {
         let error = try_process(&document(width, height, "")).unwrap_err();
         assert!(matches!(error, Error::Limit { .. }), "{error}");
@@ -162,7 +162,7 @@ fn gzip_bomb_in_an_svg_file_is_not_decompressed() {
 }
 
 #[test]
-fn truncated_and_altered_svg_never_panics() {
+fn processing_a_truncated_or_altered_svg_never_panics() {
     let mut scratch = Scratch::default();
     let input = document(
         24,

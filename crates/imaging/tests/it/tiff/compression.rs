@@ -8,7 +8,7 @@ use super::{assert_shows, deflate, packed, rgb_tags, small};
 use crate::helpers::{decoded_pixels, photo, psnr_db, rgba};
 
 #[test]
-fn tiff_of_every_compression_is_decoded() {
+fn tiff_with_any_compression_method_is_decoded() {
     let image = small();
     let plain = image.data();
     let literal: Vec<u8> =
@@ -37,7 +37,7 @@ fn tiff_of_every_compression_is_decoded() {
 }
 
 #[test]
-fn tiff_predictors_are_reversed() {
+fn differences_stored_by_a_tiff_predictor_are_decoded_to_the_original_pixels() {
     let image = small();
     let row_differences = |row: &[u8]| -> Vec<u8> {
         (0..row.len()).map(|i| if i < 3 { row[i] } else { row[i].wrapping_sub(row[i - 3]) }).collect()

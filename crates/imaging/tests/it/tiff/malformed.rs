@@ -16,7 +16,7 @@ fn tiff_with_too_many_samples_per_pixel_is_refused() {
 }
 
 #[test]
-fn tiff_with_old_style_jpeg_and_too_many_samples_is_refused() {
+fn old_style_jpeg_tiff_with_too_many_samples_per_pixel_is_refused() {
     // The JPEG tables that the offsets refer to: a quantisation table of 64 bytes, and Huffman tables of 16
     // counts without symbols.
     let data = [vec![1; 64], vec![0; 16]].concat();
@@ -28,7 +28,7 @@ fn tiff_with_old_style_jpeg_and_too_many_samples_is_refused() {
 }
 
 #[test]
-fn tiff_with_invalid_or_excessive_tags_is_refused() {
+fn tiff_whose_tags_have_invalid_or_too_large_values_is_refused() {
     let try_process = |file: &Tiff| {
         process(&file.bytes(), &plan_for(Format::Png), &Limits::default(), &mut Scratch::default())
     };
@@ -66,7 +66,7 @@ fn tiff_with_invalid_or_excessive_tags_is_refused() {
 }
 
 #[test]
-fn missing_tiff_strip_gives_a_warning_and_other_strips_are_kept() {
+fn truncated_tiff_strip_gives_a_warning_and_all_other_strips_are_decoded() {
     let image = small();
     let strips: Vec<Vec<u8>> = image.data().chunks(40 * 3 * 10).map(deflate).collect();
     let mut cut = Tiff::new(rgb_tags(), strips).with(278, &[10]).with(259, &[8]);
@@ -88,7 +88,7 @@ fn deflate_bomb_in_a_tiff_is_decompressed_only_to_the_image_size() {
 }
 
 #[test]
-fn truncated_and_altered_tiff_never_panics() {
+fn decoding_a_truncated_or_altered_tiff_never_panics() {
     let image = small();
     let palette = (0..768).map(|i| i * 80).collect();
     let mut indexed = Tiff::new(tags(40, 30, &[8], 3), vec![image.data()[..1200].to_vec()]);

@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_flush_poisons_the_database_but_a_refused_write_does_not() {
+    fn a_failed_flush_to_disk_makes_the_database_unusable_but_a_refused_write_does_not() {
         let of = |code| transaction_failure(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
         for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_IOERR_TRUNCATE] {
             assert!(matches!(of(code), TransactionFailure::Poisoned), "{code}");

@@ -161,7 +161,7 @@ async fn a_lease_stays_valid_when_the_report_of_an_attempt_fails_because_the_dis
 
 /// After a failed flush, the content of the disk is unknown. Therefore neither writes nor reads may succeed.
 #[tokio::test]
-async fn after_a_failed_flush_every_operation_of_the_ledger_fails() {
+async fn after_a_failed_flush_to_disk_every_operation_of_the_ledger_fails() {
     let directory = tempfile::tempdir().unwrap();
     let database = small_database(&directory.path().join("ledger.db"), &Clock::manual(0));
     let account = add_account(&database).await;

@@ -36,7 +36,7 @@ fn grows(steps: &[String], sql: &str) -> bool {
 }
 
 #[test]
-fn no_sql_statement_of_the_ledger_scans_a_growing_table() {
+fn no_sql_statement_of_the_ledger_reads_all_rows_of_a_growing_table() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     create(&path).unwrap();

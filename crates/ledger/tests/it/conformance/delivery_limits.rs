@@ -162,7 +162,7 @@ pub(crate) async fn a_retry_after_header_pauses_the_whole_destination(f: Fixture
     assert_eq!(record.attempts[0].attempt, rejected);
 }
 
-pub(crate) async fn authorities_with_the_same_ip_address_share_the_limit_per_address(f: Fixture) {
+pub(crate) async fn hosts_with_the_same_ip_address_share_the_concurrency_limit_of_this_address(f: Fixture) {
     let f = f.with_delivery_limits(DeliveryLimits { per_address: 3, ..DeliveryLimits::default() });
     let names = ["a:1", "b:2", "c:3"];
     for name in names {
@@ -214,7 +214,7 @@ pub(crate) async fn setting_the_clock_back_does_not_lengthen_the_pause_of_a_dest
     );
 }
 
-pub(crate) async fn the_state_of_an_idle_destination_is_deleted_after_a_day(f: Fixture) {
+pub(crate) async fn the_delivery_state_of_an_idle_destination_is_deleted_after_a_day(f: Fixture) {
     f.scheduled_to("a:443", 1).await;
     let lease = only(f.claim(1).await.0);
     f.ledger
@@ -242,7 +242,7 @@ pub(crate) async fn the_state_of_an_idle_destination_is_deleted_after_a_day(f: F
     assert_eq!(f.claim(9).await.1, counts(&[("a:443", 8)]));
 }
 
-pub(crate) async fn an_ended_lease_frees_the_capacity_of_its_destination(f: Fixture) {
+pub(crate) async fn the_end_of_a_webhook_lease_frees_the_send_capacity_of_its_destination(f: Fixture) {
     f.scheduled_to("a:443", 8).await;
     let (lost, _) = f.claim(9).await;
     assert_eq!(lost.len(), 8);

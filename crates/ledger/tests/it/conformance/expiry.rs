@@ -75,7 +75,7 @@ pub(crate) async fn a_webhook_postponed_by_an_error_on_this_machine_expires(f: F
     assert_eq!((record.status, record.failure), (WebhookStatus::Failed, Some(FailureReason::Expired)));
 }
 
-pub(crate) async fn a_webhook_expires_at_most_give_up_ms_after_its_first_due_time(f: Fixture) {
+pub(crate) async fn a_webhook_expires_no_later_than_the_give_up_time_after_its_first_due_time(f: Fixture) {
     let f = f.with_delivery_limits(DeliveryLimits { give_up_ms: Some(DAY_MS), ..DeliveryLimits::default() });
     let long = f.scheduled(NewWebhook { expires_ms: Some(2 * DAY_MS), ..webhook_to("a:443") }).await;
     let lease = only(f.claim(1).await.0);

@@ -61,7 +61,7 @@ async fn check(f: &Fixture, query: WebhookQuery, total: u64, expected: &[Uuid]) 
     assert_eq!((page.total, &ids[..]), (total, expected), "{query:?}");
 }
 
-pub(crate) async fn lists_of_webhooks_are_filtered_and_paged(f: Fixture) {
+pub(crate) async fn a_list_of_webhooks_is_filtered_by_the_query_and_divided_into_pages(f: Fixture) {
     use WebhookStatus::{Created, Delivered, Failed, Scheduled};
     // A list starts with the most recently accepted webhook, so in this test the order of the list equals the
     // order of `WebhookStatus::ALL`.
@@ -161,7 +161,7 @@ pub(crate) async fn the_sweep_deletes_only_old_webhooks_that_have_ended(f: Fixtu
     assert_eq!(f.ledger.claim_webhooks(9, LEASE_MS).await.unwrap().len(), 2);
 }
 
-pub(crate) async fn the_counters_equal_the_number_of_webhooks_in_each_status(f: Fixture) {
+pub(crate) async fn the_counters_of_an_account_equal_the_number_of_its_webhooks_in_each_status(f: Fixture) {
     for n in 1..4 {
         for status in WebhookStatus::ALL.into_iter().rev().take(n) {
             if status != WebhookStatus::Created {

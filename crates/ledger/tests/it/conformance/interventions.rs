@@ -114,7 +114,7 @@ pub(crate) async fn cancelling_a_request_deletes_its_stored_input(f: Fixture) {
     }
 }
 
-pub(crate) async fn a_late_report_after_a_resend_updates_the_reported_attempt(f: Fixture) {
+pub(crate) async fn a_late_report_of_an_attempt_updates_this_attempt_even_after_a_resend(f: Fixture) {
     let id = f.scheduled(webhook()).await;
     let late = f.claim_webhook().await;
     f.clock.advance(LEASE_MS);
@@ -152,7 +152,7 @@ pub(crate) async fn a_rotated_signing_secret_stays_active_for_the_overlap_time(f
     assert!(matches!(unknown, Err(Error::UnknownAccount(_))));
 }
 
-pub(crate) async fn a_completion_waiter_wakes_when_the_request_ends(f: Fixture) {
+pub(crate) async fn a_task_that_waits_for_a_request_wakes_when_the_request_ends(f: Fixture) {
     let id = f.accept(webhook()).await;
     let waiter = f.ledger.completion_of(id);
     let completed = waiter.completed();
@@ -190,7 +190,7 @@ async fn add_failed(f: &Fixture, n: usize) {
     }
 }
 
-pub(crate) async fn a_bulk_resend_does_not_exceed_its_limit_per_second(f: Fixture) {
+pub(crate) async fn a_bulk_resend_does_not_exceed_its_limit_of_webhooks_per_second(f: Fixture) {
     let f = f.unlimited();
     add_failed(&f, 25).await;
     f.scheduled(webhook()).await;

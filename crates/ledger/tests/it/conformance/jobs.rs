@@ -46,7 +46,7 @@ pub(crate) async fn an_accepted_request_passes_through_every_status_to_delivered
     assert_eq!((usage.requests, usage.input_bytes, usage.output_bytes), (1, 1000, 100));
 }
 
-pub(crate) async fn an_upload_stored_in_a_row_is_returned_by_every_claim_of_its_job(f: Fixture) {
+pub(crate) async fn an_upload_stored_in_a_database_row_is_returned_by_every_claim_of_its_job(f: Fixture) {
     let mut new = request(f.account, webhook());
     let content = StoredContent::Inline(Bytes::from_static(&[0xff, 0xd8, 0, 0xff, 0xd9]));
     new.input = InputRef::Upload { content, name: "a.jpg".to_owned(), bytes: 5 };
@@ -84,7 +84,7 @@ pub(crate) async fn claims_return_the_data_of_the_accepted_request_unchanged(f: 
     );
 }
 
-pub(crate) async fn a_second_request_with_the_same_id_is_refused(f: Fixture) {
+pub(crate) async fn a_request_with_the_id_of_an_accepted_request_is_refused(f: Fixture) {
     let new = request(f.account, webhook());
     f.ledger.accept(new.clone()).await.unwrap();
     assert!(matches!(f.ledger.accept(new).await, Err(Error::Exists)));
@@ -98,7 +98,7 @@ pub(crate) async fn a_request_of_an_unknown_account_is_refused(f: Fixture) {
     assert!(f.ledger.claim_jobs(9, LEASE_MS).await.unwrap().is_empty());
 }
 
-pub(crate) async fn jobs_are_claimed_longest_due_first_and_up_to_the_limit(f: Fixture) {
+pub(crate) async fn a_claim_returns_the_longest_due_jobs_first_and_at_most_the_requested_number(f: Fixture) {
     let mut ids = vec![];
     for _ in 0..5 {
         ids.push(f.accept(webhook()).await);

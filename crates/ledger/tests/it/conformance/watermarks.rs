@@ -67,7 +67,9 @@ pub(crate) async fn a_watermark_of_another_account_is_not_found(f: Fixture) {
     assert!(f.ledger.watermark(f.account, "aaaaaaaaaa").await.unwrap().is_some());
 }
 
-pub(crate) async fn the_quota_counts_only_watermarks_that_are_not_removed(f: Fixture) {
+pub(crate) async fn the_watermark_quota_of_an_account_counts_only_watermarks_that_are_not_removed(
+    f: Fixture,
+) {
     let sized = |id, bytes| Watermark { bytes, ..watermark(id, &f) };
     let add = async |id, bytes| f.ledger.add_watermark(sized(id, bytes), QUOTA).await.unwrap();
     assert_eq!(add("aaaaaaaaaa", 1_001).await, AddWatermarkOutcome::TooManyBytes);

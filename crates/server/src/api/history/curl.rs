@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_reads_every_quoted_text_as_one_word() {
+    fn a_shell_reads_every_quoted_argument_of_the_curl_command_as_one_word() {
         for text in ["", "a b", "it's", r#"$HOME `id` \ "x" !"#, "a\nb", "'''", "\u{e9}"] {
             let script = format!("printf %s {}", shell_quoted(text));
             let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_of_a_created_webhook_shows_its_request() {
+    fn the_json_of_a_created_webhook_shows_its_status_url_and_delay() {
         let expected = json!({
             "id": "9fccf4b5-cfab-4e92-9276-5d2028fcb6a0",
             "status": "created",

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_requires_a_picture_file_and_must_not_name_an_id_or_url() {
+    fn a_watermark_on_the_command_line_needs_an_image_file_not_an_id_or_url() {
         let opacity = |json: &str| {
             let spec = parse(json.as_bytes(), true).expect("the specification is valid");
             spec.plan.watermark.map(|watermark| watermark.opacity)

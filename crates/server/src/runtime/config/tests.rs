@@ -26,7 +26,7 @@ fn message(result: Result<Config, Error>) -> String {
 }
 
 #[test]
-fn without_a_configuration_file_variables_and_flags_every_setting_has_its_default() {
+fn every_setting_has_its_default_value_if_no_file_variable_or_flag_sets_it() {
     let config = Config::load(Sources::default()).unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.server.data_dir, Path::new("./pixaven-data"));
@@ -72,7 +72,7 @@ fn a_later_configuration_layer_overrides_single_settings_of_an_earlier_layer() {
 }
 
 #[test]
-fn a_rendered_configuration_file_can_be_loaded_with_the_same_values() {
+fn a_configuration_rendered_as_a_file_is_loaded_with_the_same_setting_values() {
     let config = Config::with(&[
         ("server.data_dir", "/a directory/with \"quotes\" # and more"),
         ("network.allow", "10.0.0.0/8, ::1"),
@@ -108,7 +108,7 @@ fn an_unknown_setting_is_refused_with_an_error_that_names_the_most_similar_setti
 }
 
 #[test]
-fn an_invalid_value_is_refused_with_an_error_that_names_the_accepted_values() {
+fn an_invalid_setting_value_is_refused_with_an_error_that_names_the_accepted_values() {
     let cases: &[(&str, &str, &str)] = &[
         ("limits.frames", "0", "must be an integer from 1 to 100000, got 0"),
         ("limits.frames", "many", "must be an integer from 1 to 100000, got \"many\""),
@@ -165,7 +165,7 @@ fn a_value_of_the_wrong_type_in_a_configuration_file_is_refused() {
 }
 
 #[test]
-fn a_missing_configuration_file_and_a_file_with_malformed_toml_are_errors() {
+fn the_error_for_a_missing_or_malformed_configuration_file_names_this_file() {
     let missing = Config::load(Sources { file: Some("no/such.toml".into()), ..Sources::default() });
     assert_eq!(message(missing), "cannot read the configuration file no/such.toml");
     let broken = load_file("[server\n").expect_err("the file is not TOML");
@@ -189,7 +189,7 @@ fn the_texts_of_settings_are_converted_to_urls_paths_and_addresses() {
 }
 
 #[test]
-fn environment_variables_of_kubernetes_and_of_the_tests_are_ignored() {
+fn environment_variables_set_by_kubernetes_or_for_tests_are_not_read_as_settings() {
     let variables = [
         ("PIXAVEN_SERVICE_HOST", "10.0.0.1"),
         ("PIXAVEN_SERVICE_PORT", "80"),

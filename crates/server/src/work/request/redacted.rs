@@ -48,7 +48,7 @@ mod tests {
     use crate::work::request::REQUEST_SCHEMA;
 
     #[test]
-    fn urls_lose_credentials_and_query_and_headers_lose_their_values() {
+    fn secrets_in_the_urls_and_headers_of_a_stored_request_are_replaced_with_asterisks() {
         let request = json!({
             "url": "https://user:word@images.example.com/a.jpg?token=1",
             "headers": { "Authorization": "Bearer 2" },
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_a_wrong_type_are_hidden_where_a_url_or_headers_belong() {
+    fn a_url_or_headers_value_of_a_wrong_type_is_hidden_in_a_stored_request() {
         let request =
             json!({ "url": ["https://a:b@example.com/"], "headers": "Bearer 2", "webhook": "http://a:b@h/" });
         let redacted = without_secrets(request.as_object().expect("an object"), REQUEST_SCHEMA);

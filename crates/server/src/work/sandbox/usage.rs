@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_and_cpu_time_are_parsed_after_a_command_name_with_spaces_and_parentheses() {
+    fn memory_and_cpu_time_in_proc_stat_are_parsed_after_a_process_name_with_parentheses() {
         let stat =
             "42 (a) b (c) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 99 4096000 321 18446744073709551615 1";
         let usage = parse(stat, 4096, 100);

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_cache_evicts_the_least_recently_used_files() {
+    fn a_full_watermark_cache_evicts_the_least_recently_used_files() {
         let cache = Cache::new(10);
         let put = |id: &str, n_bytes| cache.put(id.to_owned(), vec![0; n_bytes].into());
         let has = |id| cache.get(id).is_some();

@@ -8,7 +8,7 @@ use pixaven_testkit::script::{Action, respond, respond_status};
 use super::{DAY_MS, DeliveryHarness, PAYLOAD, START_MS, check_signature, next_due_ms, outcomes};
 
 #[tokio::test]
-async fn a_failed_webhook_is_retried_by_the_schedule_with_the_same_payload() {
+async fn an_undelivered_webhook_is_retried_by_the_schedule_with_the_same_payload() {
     let receiver =
         ScriptedReceiver::start(vec![respond_status(500), vec![Action::ReadRequest], respond_status(200)]);
     let harness = DeliveryHarness::open().await;
@@ -53,7 +53,7 @@ async fn a_webhook_becomes_failed_after_ten_failed_attempts() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_becomes_failed_before_the_schedule_ends_records_the_reason() {
+async fn a_webhook_that_fails_before_its_retry_schedule_ends_records_the_failure_reason() {
     let harness = DeliveryHarness::open().await;
     for (name, script, retry, expires_ms, expected) in [
         ("gone", respond_status(410), true, None, "gone"),
@@ -106,7 +106,7 @@ async fn the_header_retry_after_postpones_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn a_retry_after_that_is_shorter_than_the_scheduled_pause_does_not_set_the_next_due_time() {
+async fn a_retry_after_header_shorter_than_the_scheduled_pause_does_not_change_the_due_time() {
     let harness = DeliveryHarness::open().await;
     for (retry_after, expected_ms, why) in
         [(4, 5_000, DueReason::Retry), (5, 5_000, DueReason::RetryAfter), (6, 6_000, DueReason::RetryAfter)]

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{assert_plan, plan, refusal, spec};
 
 #[test]
-fn the_objects_auto_and_adjust_become_part_of_the_plan() {
+fn the_request_objects_auto_and_adjust_become_part_of_the_processing_plan() {
     let auto = Plan { enhance: true, keep_orientation: true, ..Plan::default() };
     assert_plan(&json!({"auto": {"enhance": true, "orient": false}}), auto);
     let adjust = Adjust { unsharp: 12.5, hue: -180.0, shadows: 100.0, ..Adjust::default() };
@@ -22,7 +22,7 @@ fn the_objects_auto_and_adjust_become_part_of_the_plan() {
 }
 
 #[test]
-fn the_object_filter_and_its_older_name_stylize_yield_the_same_plan() {
+fn the_request_object_filter_and_its_older_name_stylize_yield_the_same_processing_plan() {
     let duotone = Duotone { shadows: Color::BLACK, highlights: Color { r: 255, g: 0, b: 0, a: 255 } };
     for (value, filter) in [
         (
@@ -77,7 +77,7 @@ fn the_object_filter_and_its_older_name_stylize_yield_the_same_plan() {
 }
 
 #[test]
-fn the_objects_mask_and_border_become_part_of_the_plan() {
+fn the_request_objects_mask_and_border_become_part_of_the_processing_plan() {
     let mask = Mask { shape: Shape::Rounded { radius: 9 }, background: Some(Color::TRANSPARENT) };
     assert_plan(
         &json!({"mask": {"shape": "rounded", "radius": 9, "background": "#00000000"}}),

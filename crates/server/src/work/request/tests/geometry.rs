@@ -29,7 +29,7 @@ fn the_attribute_flip_accepts_an_object_or_a_keyword() {
 }
 
 #[test]
-fn each_crop_mode_requires_its_own_attributes() {
+fn each_mode_of_the_object_crop_requires_the_attributes_of_this_mode() {
     for (value, crop) in [
         (
             json!({"width": 3, "height": "4"}),

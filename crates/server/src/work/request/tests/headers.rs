@@ -92,7 +92,7 @@ fn an_authorization_header_beside_a_url_with_credentials_is_refused() {
 }
 
 #[test]
-fn malformed_headers_and_more_than_20_headers_are_refused() {
+fn a_request_with_malformed_headers_or_more_than_20_headers_is_refused() {
     for (headers, message) in [
         (json!([1]), "headers must be an object of at most 20 header names with their values, got a list"),
         (json!({"a b": "x"}), "a name in headers must be letters, digits and hyphens"),

@@ -35,7 +35,7 @@ fn a_request_body_that_is_not_a_json_object_is_refused_as_malformed() {
 }
 
 #[test]
-fn an_upload_without_json_counts_as_an_empty_request() {
+fn an_upload_without_json_counts_as_an_upload_with_an_empty_json_object() {
     let empty = parse(b"{}", RequestKind::Upload, false).unwrap();
     for data in ["", " \r\n", "null", "[]", " [ ] ", "\u{feff}", "\u{feff}{}"] {
         assert_eq!(parse(data.as_bytes(), RequestKind::Upload, false).as_ref(), Ok(&empty), "{data:?}");
@@ -250,7 +250,7 @@ fn recorded_requests_of_the_official_clients_are_parsed() {
 }
 
 #[test]
-fn the_binary_header_requests_a_binary_response_unless_its_value_is_0_or_false() {
+fn the_header_x_pixaven_binary_requests_a_binary_response_unless_its_value_is_0_or_false() {
     for (header, expected) in [
         (None, false),
         (Some("1"), true),

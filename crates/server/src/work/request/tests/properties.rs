@@ -71,7 +71,7 @@ fn an_attribute_with_the_value_null_has_the_same_effect_as_an_absent_attribute()
 }
 
 #[test]
-fn an_attribute_accepts_the_bounds_of_its_range_and_refuses_values_beyond_them() {
+fn a_numeric_attribute_accepts_the_limits_of_its_range_and_refuses_values_beyond_them() {
     let mut n_checked = 0;
     for (name, attribute) in attributes() {
         let expected = attribute.schema.expected();
@@ -97,7 +97,7 @@ fn an_attribute_accepts_the_bounds_of_its_range_and_refuses_values_beyond_them()
 }
 
 #[test]
-fn an_operation_whose_values_change_nothing_is_not_part_of_the_plan() {
+fn an_operation_whose_values_change_nothing_is_not_part_of_the_processing_plan() {
     let neutral = json!({
         "flip": {"horizontal": false},
         "scale": {"size": 1, "ratio": 1},
@@ -167,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn parse_never_panics_on_random_bytes(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn parsing_random_bytes_as_a_request_never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         // This test requires only that `parse` returns a result without a panic. The result may be `Ok` or an
         // error.
         let _ = parse(&body, RequestKind::Fetch, false);

@@ -8,7 +8,7 @@ use super::super::WatermarkSource;
 use super::{assert_plan, refusal, spec};
 
 #[test]
-fn a_watermark_has_exactly_one_source_and_at_most_one_position() {
+fn a_requested_watermark_must_have_exactly_one_source_and_at_most_one_position() {
     let centered = Watermark {
         gravity: Gravity::Center,
         padding: 0,
@@ -66,7 +66,7 @@ fn a_watermark_has_exactly_one_source_and_at_most_one_position() {
 }
 
 #[test]
-fn the_attributes_of_the_object_output_become_part_of_the_plan() {
+fn the_attributes_of_the_request_object_output_become_part_of_the_processing_plan() {
     let output = Output {
         format: TargetFormat::Format(Format::Jpeg),
         quality: Some(80),
