@@ -163,6 +163,6 @@ pub struct Resize {
 pub struct Scale {
     /// The factor for both the width and the height, 0.01–10.
     pub size: f64,
-    /// An additional factor for the width, 0.1–10.
+    /// A second factor for the width, which is multiplied by `size`, 0.1–10.
     pub ratio: f64,
 }

@@ -54,7 +54,8 @@ impl SkippedCodes {
         u32::from(self.0) & 31
     }
 
-    /// Returns the number of coefficients that the codes cover. The end-of-block code counts as one
+    /// Returns the number of coefficients that all Huffman codes of this table entry stand for. A code stands
+    /// for its run of zero coefficients and the coefficient after the run. The end-of-block code counts as one
     /// coefficient.
     #[inline(always)]
     pub(super) fn n_passed(self) -> usize {

@@ -98,7 +98,7 @@ pub struct IdempotentRequest {
     pub key: String,
     /// The SHA-256 hash of the request's content. Two requests with the same key must have the same content.
     pub sha256: [u8; 32],
-    /// The id that the request gets if the key is new.
+    /// The id that the request gets if no earlier request has the same idempotency key.
     pub id: Uuid,
 }
 

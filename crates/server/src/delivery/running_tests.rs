@@ -11,7 +11,8 @@ const MAX_TESTS: usize = 8;
 /// all others from testing.
 const MAX_TESTS_PER_ACCOUNT: usize = 4;
 
-/// Counts the test notifications that are being sent, by account.
+/// Counts, for each account, the test notifications that the server is sending now. A user requests a test
+/// notification with `POST /1.0/webhooks/test`.
 #[derive(Default)]
 pub(super) struct RunningTests {
     counts: Mutex<HashMap<AccountId, usize>>,

@@ -104,7 +104,7 @@ fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
 /// Returns the beginning of a response body as text, for the history.
 pub(super) fn body_excerpt(body: &[u8]) -> String {
     let beginning = &body[..body.len().min(EXCERPT_BYTES)];
-    // If the end of the excerpt lies inside a UTF-8 character, the incomplete character is dropped.
+    // If the excerpt of the response body ends inside a UTF-8 character, the incomplete character is dropped.
     let whole = match std::str::from_utf8(beginning) {
         Err(error) if error.error_len().is_none() => &beginning[..error.valid_up_to()],
         _ => beginning,

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("delivery", &["runtime"]),
     ("work", &["runtime"]),
     ("runtime", &[]),
-    // This module is compiled for tests only: it generates pages of `docs/`.
+    // The module `documentation` generates pages of `docs/` and is compiled for tests only.
     ("documentation", &["work", "runtime"]),
 ];
 

@@ -61,8 +61,9 @@ struct Motion {
     /// each side with the weight `edge`.
     reach: usize,
     edge: f32,
-    /// For each position on the axis `along`, beginning with `-margin`: the distance between this axis and
-    /// the line through the origin, in 1/256 of a pixel.
+    /// The blur line through the first pixel of the image, as a function: for each position on the axis
+    /// `along`, beginning with the position `-margin`, the position of this line on the axis `across`, in 1/256
+    /// of a pixel.
     offsets: Vec<i64>,
     margin: usize,
 }

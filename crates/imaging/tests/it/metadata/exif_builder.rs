@@ -125,7 +125,8 @@ pub(super) fn exif_of(format: Format, file: &[u8]) -> Option<exif::Exif> {
     }
 }
 
-/// The XMP packet of a file. The function finds the packet by its identifier.
+/// Returns the XMP packet of a file. The function finds the packet by the identifier that the file format
+/// writes before every XMP packet.
 pub(super) fn xmp_of(format: Format, file: &[u8]) -> Option<String> {
     let name: &[u8] = match format {
         Format::Jpeg => b"http://ns.adobe.com/xap/1.0/\0",

@@ -57,7 +57,7 @@ fn a_request_for_both_a_binary_response_and_a_webhook_is_refused() {
 }
 
 #[test]
-fn the_object_cdn_in_a_request_has_no_effect() {
+fn the_attribute_named_cdn_in_a_request_has_no_effect() {
     for push in [true, false] {
         assert_eq!(spec(&json!({"cdn": {"push": push}})), spec(&json!({})));
     }
