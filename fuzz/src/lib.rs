@@ -138,14 +138,6 @@ fn crop(u: &mut Unstructured<'_>) -> Made<Crop> {
 fn resize(u: &mut Unstructured<'_>) -> Made<Resize> {
     use ResizeMode as M;
     let mode = *u.choose(&[M::Auto, M::Fit, M::Exact, M::Fill, M::Portrait, M::Landscape])?;
-    let kernels = [
-        Kernel::Lanczos3,
-        Kernel::CatmullRom,
-        Kernel::Mitchell,
-        Kernel::Bilinear,
-        Kernel::Box,
-        Kernel::Nearest,
-    ];
     Ok(Resize {
         mode,
         width: Some(u.int_in_range(1..=255)?),
@@ -153,7 +145,7 @@ fn resize(u: &mut Unstructured<'_>) -> Made<Resize> {
         gravity: gravity(u)?,
         upscale: u.arbitrary()?,
         background: some(u, color)?,
-        kernel: *u.choose(&kernels)?,
+        kernel: *u.choose(&Kernel::ALL)?,
     })
 }
 

@@ -136,6 +136,12 @@ pub enum Kernel {
     Nearest,
 }
 
+impl Kernel {
+    /// All kernels, for tests and tools.
+    pub const ALL: [Self; 6] =
+        [Self::Lanczos3, Self::CatmullRom, Self::Mitchell, Self::Bilinear, Self::Box, Self::Nearest];
+}
+
 /// The operation `resize`: changes the size of the image by one of the rules in [`ResizeMode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resize {

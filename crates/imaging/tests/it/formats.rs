@@ -6,7 +6,7 @@ use pixaven_imaging::{Channels, Format, Image, Limits, Plan, Scratch, process, s
 
 use crate::helpers::{
     FORMATS, decode_png, decoded_pixels, encoded, fading_photo, lossless_plan, nearly_equal, photo, plan_for,
-    png_of, psnr_db, rgba, run,
+    png_of, psnr_db, rgba, run, sizes_at_qualities,
 };
 
 #[test]
@@ -121,18 +121,7 @@ fn alpha_of_every_gif_output_pixel_is_either_0_or_255() {
 fn higher_quality_gives_larger_jpeg_and_webp_files() {
     let input = png_of(&photo(128, 96));
     for format in [Format::Jpeg, Format::Webp] {
-        let sizes: Vec<u64> = [10, 50, 80, 95]
-            .map(|quality| {
-                let output = Output {
-                    format: TargetFormat::Format(format),
-                    quality: Some(quality),
-                    ..Output::default()
-                };
-                let done = run(&input, &Plan { output, ..Plan::default() });
-                assert_eq!(done.output.quality, Some(quality));
-                done.output.bytes
-            })
-            .to_vec();
+        let sizes = sizes_at_qualities(&input, format, [10, 50, 80, 95]);
         assert!(sizes.is_sorted() && sizes[3] > 2 * sizes[0], "{format:?}: {sizes:?}");
     }
 }

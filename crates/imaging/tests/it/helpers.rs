@@ -89,6 +89,17 @@ pub(crate) fn run(input: &[u8], plan: &Plan) -> Processed {
     process(input, plan, &Limits::default(), &mut Scratch::default()).unwrap()
 }
 
+/// Encodes an input in `format` at each of the qualities. Returns the sizes of the files, in bytes.
+pub(crate) fn sizes_at_qualities(input: &[u8], format: Format, qualities: [u8; 4]) -> [u64; 4] {
+    qualities.map(|quality| {
+        let output =
+            Output { format: TargetFormat::Format(format), quality: Some(quality), ..Output::default() };
+        let done = run(input, &Plan { output, ..Plan::default() });
+        assert_eq!(done.output.quality, Some(quality));
+        done.output.bytes
+    })
+}
+
 /// Encodes an image with the code under test, at the default settings of the format.
 pub(crate) fn encoded(image: &Image, format: Format) -> Vec<u8> {
     run(&png_of(image), &plan_for(format)).bytes

@@ -1,13 +1,10 @@
 //! Tests of MP4 and WebM: the parsers in this module read the output, whose timestamps must match the delays
 //! of the input animation. The module `second_decoders` tests that independent decoders can read the files.
 
-use pixaven_imaging::plan::{Output, TargetFormat};
-use pixaven_imaging::{
-    Channels, Colorspace, Error, Format, Image, Limits, Plan, Processed, Scratch, process,
-};
+use pixaven_imaging::{Channels, Colorspace, Error, Format, Image, Limits, Processed, Scratch, process};
 
 use crate::animation::apng;
-use crate::helpers::{photo, plan_for, png_of, run};
+use crate::helpers::{photo, plan_for, png_of, run, sizes_at_qualities};
 
 /// The properties that the parsers read from a video.
 #[derive(Debug, PartialEq)]
@@ -243,18 +240,7 @@ fn timestamps_of_video_frames_are_exact_after_long_delays() {
 fn higher_quality_gives_larger_videos() {
     let input = apng(&frames(96, 64, &[50; 5]), 0);
     for format in VIDEOS {
-        let sizes: Vec<u64> = [1, 40, 70, 100]
-            .map(|quality| {
-                let output = Output {
-                    format: TargetFormat::Format(format),
-                    quality: Some(quality),
-                    ..Output::default()
-                };
-                let done = run(&input, &Plan { output, ..Plan::default() });
-                assert_eq!(done.output.quality, Some(quality));
-                done.output.bytes
-            })
-            .to_vec();
+        let sizes = sizes_at_qualities(&input, format, [1, 40, 70, 100]);
         assert!(sizes.is_sorted() && sizes[3] > 3 * sizes[0], "{format:?}: {sizes:?}");
     }
 }
