@@ -1,6 +1,6 @@
 //! Test doubles and clients that the server's tests and the load tools share: scripted receivers, an image
-//! origin, a forward proxy, closed ports, TLS certificates, a byte-exact HTTP client, multipart bodies, and
-//! child processes.
+//! origin, a forward proxy, a DNS server, closed ports, network namespaces, TLS certificates, a byte-exact HTTP
+//! client, multipart bodies, and child processes.
 //!
 //! No shipped program depends on this crate. A function without a `Result` panics when the machine cannot
 //! provide a resource that every test machine has, such as a free port.
@@ -9,6 +9,8 @@ pub mod http_server;
 pub mod image_origin;
 pub mod module_graph;
 pub mod multipart;
+pub mod name_server;
+pub mod network_namespace;
 pub mod ports;
 pub mod process;
 pub mod proxy;

@@ -43,3 +43,8 @@ where
     });
     address
 }
+
+/// Runs a task until the process ends.
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    RUNTIME.spawn(task);
+}
