@@ -1,23 +1,22 @@
 //! Opens connections in four steps: resolve the host, check the addresses of the host, connect, TLS
 //! handshake. No other file of the server opens an outbound connection.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use dns_lookup::{AddrInfo, AddrInfoHints, LookupError, SockType};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt as _, TryFutureExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use url::Host;
 
+use crate::deadline::Deadline;
+use crate::lookup_failure::LookupFailure;
 use crate::metered_stream::MaybeTlsStream;
+use crate::own_addresses::has_global_ipv6;
+use crate::resolver::Resolver;
 use crate::target::Origin;
-use crate::timings::elapsed_ms;
-use crate::timings::{ExchangeTrace, PhaseTimings};
+use crate::timings::{ExchangeTrace, Phase, PhaseTimings, elapsed_ms};
 use crate::{AddressPolicy, Inner, NetError, tls};
 
 /// The largest number of addresses of one host that are tried. The other addresses of the host are ignored.
@@ -34,18 +33,25 @@ const HEAD_START: Duration = Duration::from_millis(250);
 pub(crate) async fn dial(
     inner: &Inner,
     origin: &Origin,
+    deadline: &Deadline,
     trace: &mut ExchangeTrace,
 ) -> Result<(MaybeTlsStream, SocketAddr), NetError> {
     trace.timings = PhaseTimings::default();
     inner.policy.check_host(&origin.host).map_err(|rule| inner.policy.error(rule))?;
-    let resolved = resolve(inner, origin, trace).await?;
-    let addresses = interleave_families(permitted(&inner.policy, resolved)?);
+    let resolved = resolve(inner, origin, deadline, trace).await?;
+    let own_addresses = inner.own_addresses.current();
+    let mut permitted = permitted(&inner.policy, resolved, &own_addresses)?;
+    // The preferred family comes first (RFC 8305, section 4). The order within a family is that of the name
+    // servers.
+    let prefers_ipv6 = has_global_ipv6(&own_addresses);
+    permitted.sort_by_key(|address| address.is_ipv6() != prefers_ipv6);
+    let addresses = interleave_families(permitted);
     trace.address = addresses.first().copied();
 
     let connect_started = Instant::now();
     let (stream, address) = match &inner.proxy {
-        None => connect_any(&addresses, connect).await?,
-        Some(proxy) => connect_any(&addresses, |address| proxy.tunnel(address)).await?,
+        None => connect_directly(inner, origin, &addresses, trace).await?,
+        Some(proxy) => connect_any(&addresses, |peer| proxy.tunnel(&inner.resolver, peer, deadline)).await?,
     };
     trace.timings.connect_ms = Some(elapsed_ms(connect_started));
     trace.address = Some(address);
@@ -64,13 +70,39 @@ pub(crate) async fn dial(
     Ok((MaybeTlsStream::Tls(Box::new(stream)), address))
 }
 
+/// Connects to one of the addresses without a proxy.
+///
+/// A silent host and a silent network cause the same errors. When the host is in the DNS, the name servers tell
+/// them apart: if they are silent as well, the error is a fault of this machine.
+async fn connect_directly(
+    inner: &Inner,
+    origin: &Origin,
+    addresses: &[SocketAddr],
+    trace: &mut ExchangeTrace,
+) -> Result<(TcpStream, SocketAddr), NetError> {
+    let is_in_dns = matches!(&origin.host, Host::Domain(name) if inner.resolver.is_in_dns(name));
+    trace.phase = if is_in_dns { Phase::Connect } else { Phase::Other };
+    let connected = connect_any(addresses, connect).await;
+    trace.phase = Phase::Other;
+    match connected {
+        Err(error) if is_in_dns && error.is_silence() => {
+            Err(inner.resolver.network_fault().await.unwrap_or(error))
+        }
+        connected => connected,
+    }
+}
+
 /// Returns the addresses that the address policy permits. When the policy permits none of the addresses, the
 /// error names the rule that forbids the first address.
-fn permitted(policy: &AddressPolicy, resolved: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NetError> {
+fn permitted(
+    policy: &AddressPolicy,
+    resolved: Vec<SocketAddr>,
+    own_addresses: &[IpAddr],
+) -> Result<Vec<SocketAddr>, NetError> {
     let mut blocked_by = None;
     let mut permitted = Vec::with_capacity(resolved.len());
     for address in resolved {
-        match policy.check(address) {
+        match policy.check(address, own_addresses) {
             Ok(()) => permitted.push(address),
             Err(rule) => blocked_by = blocked_by.or(Some(rule)),
         }
@@ -83,7 +115,7 @@ fn permitted(policy: &AddressPolicy, resolved: Vec<SocketAddr>) -> Result<Vec<So
 
 /// The error for a host name that has no address.
 fn no_address() -> NetError {
-    NetError::Dns(io::Error::new(io::ErrorKind::NotFound, "the host name has no address"))
+    NetError::Dns(LookupFailure::NoAddress)
 }
 
 /// Resolves the host of `origin` and records the duration of the lookup. Returns the addresses in the order
@@ -91,52 +123,34 @@ fn no_address() -> NetError {
 async fn resolve(
     inner: &Inner,
     origin: &Origin,
+    deadline: &Deadline,
     trace: &mut ExchangeTrace,
 ) -> Result<Vec<SocketAddr>, NetError> {
     let lookup_started = Instant::now();
-    let addresses = look_up(&inner.lookups, &origin.host, origin.port).await?;
+    trace.phase = Phase::Lookup;
+    let addresses = look_up(&inner.resolver, &origin.host, origin.port, deadline).await;
+    trace.phase = Phase::Other;
+    let addresses = addresses?;
     if matches!(origin.host, Host::Domain(_)) {
         trace.timings.dns_ms = Some(elapsed_ms(lookup_started));
     }
     Ok(addresses)
 }
 
-/// Returns the addresses of a host in the order of the resolver. The lookup of a host name takes one permit
-/// of the semaphore `lookups`. An IP address needs no lookup and no permit.
+/// Returns the addresses of a host in the order of the resolver. An IP address needs no lookup.
 pub(crate) async fn look_up(
-    lookups: &Arc<Semaphore>,
+    resolver: &Resolver,
     host: &Host<String>,
     port: u16,
+    deadline: &Deadline,
 ) -> Result<Vec<SocketAddr>, NetError> {
     let name = match host {
         Host::Ipv4(address) => return Ok(vec![SocketAddr::new(IpAddr::V4(*address), port)]),
         Host::Ipv6(address) => return Ok(vec![SocketAddr::new(IpAddr::V6(*address), port)]),
-        Host::Domain(name) => name.clone(),
+        Host::Domain(name) => name,
     };
-    let permit = Arc::clone(lookups).acquire_owned().await.expect("this semaphore is never closed");
-    let lookup = tokio::task::spawn_blocking(move || {
-        // The blocking thread owns the permit, because the lookup continues even after the caller has stopped
-        // waiting for the lookup.
-        let _permit = permit;
-        addresses_of_name(&name, port)
-    });
-    lookup
-        .await
-        .unwrap_or_else(|error| Err(LookupError::from(io::Error::other(error))))
-        .map_err(NetError::from_lookup)
-}
-
-/// Looks up a host name with the system's resolver, and blocks until the resolver answers. The crate
-/// `dns_lookup` is used because the standard library does not report the error code of a failed lookup.
-fn addresses_of_name(name: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
-    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
-    let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
-    let with_port = |mut found: AddrInfo| {
-        found.sockaddr.set_port(port);
-        found.sockaddr
-    };
-    // An address of a family other than IPv4 and IPv6 is skipped.
-    Ok(found.flatten().map(with_port).collect())
+    let addresses = resolver.look_up(name, deadline).await?;
+    Ok(addresses.iter().map(|address| SocketAddr::new(*address, port)).collect())
 }
 
 /// Orders addresses so that IPv4 and IPv6 alternate, starting with the family of the first address, and
@@ -203,6 +217,8 @@ pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream, NetError> 
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use rustix::io::Errno;
 
     use super::*;

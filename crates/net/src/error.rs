@@ -5,9 +5,9 @@ use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
 
-use dns_lookup::LookupError;
 use rustix::io::Errno;
 
+use crate::lookup_failure::{LookupError, LookupFailure};
 use crate::tls_failure::TlsFailure;
 
 /// The reason why an exchange or a fetch failed.
@@ -23,7 +23,7 @@ pub enum NetError {
     },
     /// The host name has no address, or the DNS lookup failed.
     #[error("the host name could not be resolved")]
-    Dns(#[source] io::Error),
+    Dns(#[source] LookupFailure),
     /// The connect failed: the peer refused or reset the connection, or the peer cannot be reached.
     #[error("the connection was refused")]
     Refused(#[source] io::Error),
@@ -66,8 +66,8 @@ pub enum NetError {
     #[error("the URL cannot be used: {0}")]
     InvalidUrl(&'static str),
     /// This machine cannot open a connection at the moment: sockets, ports or memory are used up, its network
-    /// is down, its firewall forbids the connection, or its DNS resolver does not answer. The peer did not
-    /// cause this error.
+    /// is down, its firewall forbids the connection, or its name servers do not work. The peer did not cause
+    /// this error.
     #[error("this machine could not open a connection")]
     Local(#[source] io::Error),
     /// The proxy could not be used. The peer did not cause this error.
@@ -82,6 +82,10 @@ pub enum BlockedBy {
     /// The address is not public, and no network of `network.allow` contains the address.
     #[error("its address is not public, and `network.allow` does not contain it")]
     Address,
+    /// The address belongs to a network interface of this machine, and no network of `network.allow` contains
+    /// it.
+    #[error("its address belongs to this server's own machine, and `network.allow` does not contain it")]
+    OwnAddress,
     /// A network or a host name in the setting `network.deny` matches the host.
     #[error("`network.deny` contains it")]
     Deny,
@@ -113,7 +117,7 @@ pub enum EncodingError {
 pub enum ProxyError {
     /// The host name of the proxy has no address, or the DNS lookup of the host name failed.
     #[error("its host name could not be resolved")]
-    Dns(#[source] io::Error),
+    Dns(#[source] LookupFailure),
     /// The proxy refused the connection or cannot be reached.
     #[error("it refused the connection")]
     Refused(#[source] io::Error),
@@ -146,6 +150,15 @@ impl NetError {
         matches!(self, Self::Local(_) | Self::Proxy(_))
     }
 
+    /// Returns whether a failed connect got no answer from the peer: neither a connection nor a refusal.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Refused(error) => Errno::from_io_error(error) == Some(Errno::HOSTUNREACH),
+            _ => false,
+        }
+    }
+
     /// Classifies the error of a failed system call `socket` or `connect` for `address`.
     pub(crate) fn from_connect(error: io::Error, address: SocketAddr) -> Self {
         match Fault::of(&error) {
@@ -167,9 +180,12 @@ impl NetError {
 
     /// Classifies the error of a failed DNS lookup.
     pub(crate) fn from_lookup(error: LookupError) -> Self {
-        match Fault::of_lookup(error) {
-            (Fault::Machine, error) => Self::Local(error),
-            (Fault::MachineIfIpv4 | Fault::Deadline | Fault::Peer, error) => Self::Dns(error),
+        match error {
+            LookupError::System(errno) => Self::Local(errno.into()),
+            LookupError::Failed(failure) => match Symptom::Lookup(failure).fault() {
+                Fault::Machine => Self::Local(io::Error::other(failure)),
+                Fault::MachineIfIpv4 | Fault::Deadline | Fault::Peer => Self::Dns(failure),
+            },
         }
     }
 
@@ -200,6 +216,12 @@ impl NetError {
     }
 }
 
+/// Returns whether a failed system call of a DNS lookup is a fault of this machine. Name servers are addresses
+/// of this machine's configuration, so every address counts like an IPv4 address.
+pub(crate) fn is_fault_of_this_machine(errno: Errno) -> bool {
+    matches!(Symptom::Os(errno).fault(), Fault::Machine | Fault::MachineIfIpv4)
+}
+
 /// The party that caused an error of the operating system or of the DNS resolver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -219,14 +241,14 @@ enum Fault {
 enum Symptom {
     /// The error number of a failed system call.
     Os(Errno),
-    /// The error code of a failed call of `getaddrinfo`.
-    Lookup(i32),
+    /// The reason of a failed DNS lookup.
+    Lookup(LookupFailure),
 }
 
 /// The cause of each error, with a comment on the reason. An error that is not in this table counts as a
 /// fault of the peer, because the retry schedule limits the attempts after a fault of the peer. A fault of
 /// this machine is retried without a limit.
-const FAULTS: [(Symptom, Fault); 31] = [
+const FAULTS: [(Symptom, Fault); 29] = [
     // This process or this machine has no free file descriptor, socket buffer or memory.
     (Symptom::Os(Errno::MFILE), Fault::Machine),
     (Symptom::Os(Errno::NFILE), Fault::Machine),
@@ -259,26 +281,23 @@ const FAULTS: [(Symptom, Fault); 31] = [
     (Symptom::Os(Errno::PIPE), Fault::Peer),
     // The last router before the host reports that the host does not answer. A broken gateway of this machine
     // can cause the same error, but the usual cause is a host that is switched off. Therefore the error
-    // counts as a fault of the peer.
+    // counts as a fault of the peer, unless the name servers are silent as well (`dial.rs`).
     (Symptom::Os(Errno::HOSTUNREACH), Fault::Peer),
     (Symptom::Os(Errno::HOSTDOWN), Fault::Peer),
     // The peer did not answer before the kernel's own timeout passed.
     (Symptom::Os(Errno::TIMEDOUT), Fault::Deadline),
-    // No DNS resolver answered, or the resolver reported a temporary failure. The host name may exist.
-    (Symptom::Lookup(libc::EAI_AGAIN), Fault::Machine),
-    // The DNS lookup ran out of memory.
-    (Symptom::Lookup(libc::EAI_MEMORY), Fault::Machine),
+    // The name servers of this machine answer no lookup, or they answer every lookup with the same error.
+    (Symptom::Lookup(LookupFailure::NameServersDown), Fault::Machine),
+    // This process runs too many lookups.
+    (Symptom::Lookup(LookupFailure::NoRoom), Fault::Machine),
     // The host name does not exist, or the host name has no address.
-    (Symptom::Lookup(libc::EAI_NONAME), Fault::Peer),
-    (Symptom::Lookup(libc::EAI_NODATA), Fault::Peer),
-    // The host name has no address of an address family that this machine supports.
-    (Symptom::Lookup(libc::EAI_FAMILY), Fault::Peer),
-    // The DNS server refused the lookup, or sent an invalid answer. Only this host name is affected.
-    (Symptom::Lookup(libc::EAI_FAIL), Fault::Peer),
-    // The arguments of the DNS lookup were invalid, for example because the host name is too long.
-    (Symptom::Lookup(libc::EAI_BADFLAGS), Fault::Peer),
-    (Symptom::Lookup(libc::EAI_SERVICE), Fault::Peer),
-    (Symptom::Lookup(libc::EAI_OVERFLOW), Fault::Peer),
+    (Symptom::Lookup(LookupFailure::NoSuchName), Fault::Peer),
+    (Symptom::Lookup(LookupFailure::NoAddress), Fault::Peer),
+    // The host name has a form that no DNS name has.
+    (Symptom::Lookup(LookupFailure::InvalidName), Fault::Peer),
+    // The name servers of the host fail or are silent. The name servers of this machine answer other lookups.
+    (Symptom::Lookup(LookupFailure::ServerError), Fault::Peer),
+    (Symptom::Lookup(LookupFailure::Unanswered), Fault::Peer),
 ];
 
 impl Symptom {
@@ -296,17 +315,6 @@ impl Fault {
             None if error.kind() == io::ErrorKind::TimedOut => Self::Deadline,
             None => Self::Peer,
         }
-    }
-
-    /// Finds the cause of an error of a DNS lookup. The code `EAI_SYSTEM` means that a system call of the
-    /// lookup failed. In this case, the error number of the system call decides.
-    fn of_lookup(error: LookupError) -> (Self, io::Error) {
-        let (code, error) = (error.error_num(), io::Error::from(error));
-        let fault = match code {
-            libc::EAI_SYSTEM => Self::of(&error),
-            _ => Symptom::Lookup(code).fault(),
-        };
-        (fault, error)
     }
 }
 
@@ -343,8 +351,8 @@ mod tests {
                         }
                     }
                 }
-                Symptom::Lookup(code) => {
-                    let error = NetError::from_lookup(LookupError::new(code));
+                Symptom::Lookup(failure) => {
+                    let error = NetError::from_lookup(LookupError::Failed(failure));
                     match fault {
                         Fault::Machine => error.is_local_trouble(),
                         Fault::MachineIfIpv4 | Fault::Deadline | Fault::Peer => {
@@ -361,7 +369,6 @@ mod tests {
     fn an_unknown_system_or_dns_error_counts_as_a_fault_of_the_peer() {
         assert!(matches!(NetError::from_connect(os_error(Errno::INVAL), V4), NetError::Refused(_)));
         assert!(matches!(NetError::from_connect(io::Error::other("unknown"), V4), NetError::Refused(_)));
-        assert!(matches!(NetError::from_lookup(LookupError::new(-9_999)), NetError::Dns(_)));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::connection::Connection;
+use crate::deadline::Deadline;
 use crate::request::OutgoingRequest;
 use crate::target::Target;
 use crate::timings::{ExchangeTrace, PhaseTimings};
@@ -68,7 +69,7 @@ impl Net {
         let result = match Target::new(url) {
             Ok(target) => {
                 let request = OutgoingRequest { method: Method::POST, target: &target, headers, body };
-                self.exchange(&request, started + deadline, max_body_bytes, &mut trace).await
+                self.exchange(&request, &Deadline::after(deadline), max_body_bytes, &mut trace).await
             }
             Err(error) => Err(error),
         };
@@ -78,18 +79,21 @@ impl Net {
     async fn exchange(
         &self,
         request: &OutgoingRequest<'_>,
-        deadline: Instant,
+        deadline: &Deadline,
         max_body_bytes: usize,
         trace: &mut ExchangeTrace,
     ) -> Result<HttpResponse, NetError> {
-        let (response, mut connection) =
-            timeout_at(deadline, request.send(&self.inner, trace)).await.map_err(|_| NetError::Timeout)??;
+        let (response, mut connection) = match deadline.run(request.send(&self.inner, deadline, trace)).await
+        {
+            Some(sent) => sent?,
+            None => return Err(self.inner.error_after_deadline(deadline, trace).await),
+        };
         let (head, mut incoming) = response.into_parts();
         let mut kept = BytesMut::new();
         // The status of the response is known at this point, so the exchange succeeds even if reading the
         // body fails.
         let reading = read_beginning(&mut connection, &mut incoming, &mut kept, max_body_bytes);
-        let complete = timeout_at(deadline, reading).await.unwrap_or(false);
+        let complete = deadline.run(reading).await.unwrap_or(false);
         if complete {
             self.inner.pool.put(&request.target.origin, connection);
         }

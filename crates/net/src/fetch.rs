@@ -9,12 +9,12 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, percent_encode};
-use tokio::time::timeout;
 use url::Url;
 
 use crate::connection::Connection;
 use crate::content_disposition;
 use crate::content_encoding::BodyDecoder;
+use crate::deadline::Deadline;
 use crate::request::OutgoingRequest;
 use crate::target::Target;
 use crate::timings::ExchangeTrace;
@@ -69,9 +69,13 @@ impl Net {
         limits: FetchLimits,
         reserve: &mut ReserveBytes<'_>,
     ) -> Result<FetchedDocument, NetError> {
-        timeout(limits.deadline, self.fetch_with_redirects(url, headers, limits, reserve))
-            .await
-            .map_err(|_| NetError::Timeout)?
+        let deadline = Deadline::after(limits.deadline);
+        let mut trace = ExchangeTrace::default();
+        let fetch = self.fetch_with_redirects(url, headers, limits, reserve, &deadline, &mut trace);
+        match deadline.run(fetch).await {
+            Some(result) => result,
+            None => Err(self.inner.error_after_deadline(&deadline, &trace).await),
+        }
     }
 
     async fn fetch_with_redirects(
@@ -80,6 +84,8 @@ impl Net {
         mut headers: HeaderMap,
         limits: FetchLimits,
         reserve: &mut ReserveBytes<'_>,
+        deadline: &Deadline,
+        trace: &mut ExchangeTrace,
     ) -> Result<FetchedDocument, NetError> {
         let mut url = url.clone();
         for _hop in 0..=limits.max_redirects {
@@ -90,7 +96,7 @@ impl Net {
                 headers: request_headers(&headers),
                 body: Bytes::new(),
             };
-            let (response, mut connection) = request.send(&self.inner, &mut ExchangeTrace::default()).await?;
+            let (response, mut connection) = request.send(&self.inner, deadline, trace).await?;
             let (head, body) = response.into_parts();
             if let Some(next) = redirect_url(&url, &head)? {
                 if next.origin() != url.origin() {

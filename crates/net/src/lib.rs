@@ -8,13 +8,15 @@
 //! Invariants:
 //!
 //! * No other code of a running server opens an outbound connection. `dial.rs` is the only file of this crate
-//!   that calls `TcpStream::connect`.
+//!   that calls `TcpStream::connect`. The crate `hickory-resolver` opens the connections to the configured name
+//!   servers.
 //! * The address that was checked is the address that is dialled. The [`AddressPolicy`] checks each IP
 //!   address after the host name is resolved, and no second lookup follows. This also holds for every
 //!   redirect.
 //! * A [`Proxy`] receives the checked IP address and never the host name, so it cannot resolve the name
 //!   differently. The address of the proxy itself is not checked, because the configuration names it.
-//! * Every operation has a deadline, and every buffer has a size limit.
+//! * Every operation has a deadline, and every buffer has a size limit. Waiting for room on this machine does not
+//!   count towards the deadline.
 //!
 //! The crate uses hyper's connections directly instead of a ready-made client. The address check and the
 //! timings of each phase ([`PhaseTimings`]) need control over the lookup, the connect and the TLS handshake.
@@ -25,19 +27,24 @@
 mod connection;
 mod content_disposition;
 mod content_encoding;
+mod deadline;
 mod deny_rule;
 mod dial;
 mod error;
 mod exchange;
 mod fetch;
 pub mod file_name;
+mod lookup_failure;
 mod metered_stream;
+mod name_server;
 mod network;
+mod own_addresses;
 mod policy;
 mod pool;
 mod ports;
 mod proxy;
 mod request;
+mod resolver;
 mod target;
 mod timings;
 mod tls;
@@ -47,24 +54,28 @@ mod zstd_stream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
+
+use deadline::Deadline;
+use lookup_failure::LookupError;
+use own_addresses::OwnAddresses;
+use resolver::Resolver;
+use timings::{ExchangeTrace, Phase};
 
 pub use deny_rule::{DenyRule, InvalidDenyRule};
 pub use error::{BlockedBy, EncodingError, NetError, ProxyError};
 pub use exchange::{Exchange, HttpResponse};
 pub use fetch::{FetchLimits, FetchedDocument, ReserveBytes};
+pub use lookup_failure::LookupFailure;
+pub use name_server::{InvalidNameServer, NameServer};
 pub use network::{InvalidNetwork, Network};
 pub use policy::AddressPolicy;
 pub use ports::{InvalidPortRule, PortRule, PortRules};
 pub use proxy::{CredentialsError, InvalidProxyAddress, Proxy, ProxyAddress};
+pub use resolver::ResolverSettings;
 pub use timings::PhaseTimings;
 pub use tls::TlsSetupError;
 pub use tls_failure::{TlsFailure, TlsReason};
-
-/// The largest number of DNS lookups that may run at the same time. Each lookup blocks one thread in the
-/// system's resolver, and nothing can interrupt a lookup.
-const MAX_LOOKUPS: usize = 64;
 
 /// The settings of a [`Net`], taken from the configuration.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +88,8 @@ pub struct NetSettings {
     pub extra_ca_file: Option<PathBuf>,
     /// The proxy that all connections go through. `None` means direct connections.
     pub proxy: Option<Proxy>,
+    /// Where the name servers and the hosts file are found.
+    pub resolver: ResolverSettings,
 }
 
 /// The client for outbound HTTP. A clone is cheap and shares the connection pool with the original.
@@ -89,7 +102,8 @@ struct Inner {
     policy: AddressPolicy,
     proxy: Option<Proxy>,
     tls: TlsConnector,
-    lookups: Arc<Semaphore>,
+    resolver: Resolver,
+    own_addresses: OwnAddresses,
     pool: pool::Pool,
 }
 
@@ -103,7 +117,8 @@ impl Net {
             policy: settings.policy,
             proxy: settings.proxy,
             tls,
-            lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
+            resolver: Resolver::new(settings.resolver),
+            own_addresses: OwnAddresses::read(),
             pool: pool::Pool::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -115,5 +130,20 @@ impl Net {
     /// future, an expired connection stays open until a later exchange removes the connection.
     pub async fn close_idle_connections(&self) {
         self.inner.pool.close_idle().await;
+    }
+}
+
+impl Inner {
+    /// The error of an operation that did not end before its deadline.
+    async fn error_after_deadline(&self, deadline: &Deadline, trace: &ExchangeTrace) -> NetError {
+        if deadline.is_spent_on_waits() {
+            NetError::from_lookup(LookupError::Failed(LookupFailure::NoRoom))
+        } else {
+            match trace.phase {
+                Phase::Lookup => self.resolver.error_of_slow_lookup().await,
+                Phase::Connect => self.resolver.network_fault().await.unwrap_or(NetError::Timeout),
+                Phase::Other => NetError::Timeout,
+            }
+        }
     }
 }

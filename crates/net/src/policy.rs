@@ -57,20 +57,25 @@ impl AddressPolicy {
         }
     }
 
-    /// Checks an address and a port. The error is the rule that forbids a connection.
+    /// Checks an address and a port. The error is the rule that forbids a connection. `own_addresses` are the
+    /// addresses of this machine. They are forbidden even if they are public.
     ///
     /// An IPv4-mapped IPv6 address (`::ffff:127.0.0.1`) is also checked as the IPv4 address that it contains.
-    /// A denied IPv4 network also covers the IPv6 addresses that tunnel to an address of this network.
-    pub(crate) fn check(&self, address: SocketAddr) -> Result<(), BlockedBy> {
+    /// A denied IPv4 network also covers the IPv6 addresses that tunnel to an address of this network. An own
+    /// IPv4 address likewise covers the IPv6 addresses that tunnel to it.
+    pub(crate) fn check(&self, address: SocketAddr, own_addresses: &[IpAddr]) -> Result<(), BlockedBy> {
         let (ip, canonical) = (address.ip(), address.ip().to_canonical());
         let is_denied = |candidate| self.deny.iter().any(|rule| rule.contains(candidate));
         let is_allowed = |candidate| self.allow.iter().any(|network| network.contains(candidate));
+        let is_own = |candidate| own_addresses.contains(&candidate);
         if is_denied(ip) || is_denied(canonical) || embedded_v4(canonical).any(|v4| is_denied(v4.into())) {
             Err(BlockedBy::Deny)
         } else if is_allowed(ip) || is_allowed(canonical) {
             Ok(())
         } else if !is_public(canonical) {
             Err(BlockedBy::Address)
+        } else if is_own(canonical) || embedded_v4(canonical).any(|v4| is_own(v4.into())) {
+            Err(BlockedBy::OwnAddress)
         } else if !self.ports.permit(address.port()) {
             Err(BlockedBy::Port(address.port()))
         } else {
@@ -172,7 +177,7 @@ mod tests {
     }
 
     fn check(policy: &AddressPolicy, address: &str, port: u16) -> Result<(), BlockedBy> {
-        policy.check(SocketAddr::new(ip(address), port))
+        policy.check(SocketAddr::new(ip(address), port), &[])
     }
 
     fn permits(policy: &AddressPolicy, address: &str) -> bool {
@@ -249,6 +254,27 @@ mod tests {
         assert!(permits(&policy, "168.63.129.15") && permits(&policy, "168.63.129.17"));
         let allowing = AddressPolicy::allowing(vec!["168.63.129.16".parse().unwrap()]);
         assert!(permits(&allowing, "168.63.129.16"));
+    }
+
+    #[test]
+    fn a_public_address_of_this_machine_is_refused_in_every_notation_unless_it_is_allowed() {
+        let own = [ip("8.8.8.8"), ip("2606:4700::1")];
+        let check =
+            |policy: &AddressPolicy, address: &str| policy.check(SocketAddr::new(ip(address), 443), &own);
+        let policy = AddressPolicy::public_only();
+        for address in [
+            "8.8.8.8",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "2002:808:808::1",
+            "2606:2800:220:1:0:5efe:8.8.8.8",
+            "2606:4700::1",
+        ] {
+            assert_eq!(check(&policy, address), Err(BlockedBy::OwnAddress), "{address}");
+        }
+        assert_eq!((check(&policy, "8.8.4.4"), check(&policy, "2606:4700::2")), (Ok(()), Ok(())));
+        let allowing = AddressPolicy::allowing(vec!["8.8.8.8".parse().unwrap()]);
+        assert_eq!((check(&allowing, "8.8.8.8"), check(&allowing, "::ffff:8.8.8.8")), (Ok(()), Ok(())));
     }
 
     #[test]

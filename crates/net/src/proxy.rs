@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,16 +21,13 @@ use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use crate::deadline::Deadline;
 use crate::dial::{connect, connect_any, look_up};
+use crate::resolver::Resolver;
 use crate::{NetError, ProxyError, target};
-
-/// The largest number of lookups of the proxy's host name that may run at the same time. This limit is
-/// separate from the limit for lookups of peers, so that slow lookups of peers do not delay the proxy.
-const MAX_LOOKUPS: usize = 8;
 
 /// The host and port of a proxy, written as `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +68,6 @@ pub struct Proxy {
     address: ProxyAddress,
     authorization: Option<HeaderValue>,
     connect_timeout: Duration,
-    lookups: Arc<Semaphore>,
 }
 
 impl FromStr for ProxyAddress {
@@ -100,12 +95,17 @@ impl Proxy {
         connect_timeout: Duration,
     ) -> Result<Self, CredentialsError> {
         let authorization = credentials_file.map(load_authorization).transpose()?;
-        Ok(Self { address, authorization, connect_timeout, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)) })
+        Ok(Self { address, authorization, connect_timeout })
     }
 
     /// Opens a tunnel through the proxy and returns the stream that leads to `peer`.
-    pub(crate) async fn tunnel(&self, peer: SocketAddr) -> Result<TcpStream, NetError> {
-        let connected = timeout(self.connect_timeout, self.connect_to_proxy()).await;
+    pub(crate) async fn tunnel(
+        &self,
+        resolver: &Resolver,
+        peer: SocketAddr,
+        deadline: &Deadline,
+    ) -> Result<TcpStream, NetError> {
+        let connected = timeout(self.connect_timeout, self.connect_to_proxy(resolver, deadline)).await;
         let stream = connected.map_err(|_| NetError::Proxy(ProxyError::Timeout))??;
         let (status, stream) = match self.request_tunnel(stream, peer).await {
             // Unexpected bytes count as a fault of the peer, because it is unknown whether the peer or the
@@ -129,15 +129,19 @@ impl Proxy {
 
     /// Opens a connection to the proxy. If the proxy cannot be reached, the error is a [`ProxyError`], which
     /// does not count against the peer.
-    async fn connect_to_proxy(&self) -> Result<TcpStream, NetError> {
+    async fn connect_to_proxy(
+        &self,
+        resolver: &Resolver,
+        deadline: &Deadline,
+    ) -> Result<TcpStream, NetError> {
         let ProxyAddress { host, port } = &self.address;
         let connected = async {
-            let addresses = look_up(&self.lookups, host, *port).await?;
+            let addresses = look_up(resolver, host, *port, deadline).await?;
             connect_any(&addresses, connect).await
         };
         match connected.await {
             Ok((stream, _)) => Ok(stream),
-            Err(NetError::Dns(error)) => Err(NetError::Proxy(ProxyError::Dns(error))),
+            Err(NetError::Dns(failure)) => Err(NetError::Proxy(ProxyError::Dns(failure))),
             Err(NetError::Refused(error)) => Err(NetError::Proxy(ProxyError::Refused(error))),
             Err(NetError::Timeout) => Err(NetError::Proxy(ProxyError::Timeout)),
             Err(error) => Err(error),

@@ -6,6 +6,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::connection::Connection;
+use crate::deadline::Deadline;
 use crate::target::Target;
 use crate::timings::ExchangeTrace;
 use crate::{Inner, NetError, dial};
@@ -27,6 +28,7 @@ impl OutgoingRequest<'_> {
     pub(crate) async fn send(
         &self,
         inner: &Inner,
+        deadline: &Deadline,
         trace: &mut ExchangeTrace,
     ) -> Result<(Response<Incoming>, Connection), NetError> {
         if let Some(mut connection) = inner.pool.take(&self.target.origin) {
@@ -42,7 +44,7 @@ impl OutgoingRequest<'_> {
                 Err(_) => {}
             }
         }
-        let (stream, address) = dial::dial(inner, &self.target.origin, trace).await?;
+        let (stream, address) = dial::dial(inner, &self.target.origin, deadline, trace).await?;
         let mut connection = Connection::start(stream, address).await?;
         let response = connection.send(self.to_http()).await.map_err(NetError::from_http)?;
         accept(response, connection, trace)

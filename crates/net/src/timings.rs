@@ -27,6 +27,21 @@ pub struct PhaseTimings {
 pub(crate) struct ExchangeTrace {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) timings: PhaseTimings,
+    /// The phase that is running.
+    pub(crate) phase: Phase,
+}
+
+/// The phases that need the name servers or the network of this machine. The phase decides about the error of an
+/// operation that its deadline ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The DNS lookup of the host name.
+    Lookup,
+    /// A direct connect to a host whose addresses are in the DNS.
+    Connect,
+    /// Any other part of an exchange.
+    #[default]
+    Other,
 }
 
 /// Returns the whole milliseconds that have passed since `start`.

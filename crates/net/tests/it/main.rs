@@ -6,6 +6,8 @@ mod connections;
 mod content_encoding;
 mod fetch;
 mod layers;
+mod name_lookup;
+mod own_address;
 mod proxy;
 mod raw_headers;
 mod tls;

@@ -20,6 +20,7 @@ pub(super) fn net_with_proxy(proxy: &str, allow: &[&str], extra_ca: Option<&Path
         policy: AddressPolicy::allowing(allow),
         extra_ca_file: extra_ca.map(Path::to_owned),
         proxy: Some(Proxy::new(address, None, DEADLINE / 2).expect("no credentials are loaded")),
+        ..NetSettings::default()
     })
     .expect("the CA file is PEM, if there is one")
 }

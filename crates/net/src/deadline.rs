@@ -1,0 +1,148 @@
+//! The deadline of an exchange or a fetch. The time in which the operation waits for room on this machine does
+//! not count, because the peer is not responsible for it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// A deadline that is postponed while the operation waits for this machine.
+pub(crate) struct Deadline {
+    started: Instant,
+    limit: Duration,
+    waits: Mutex<LocalWaits>,
+}
+
+/// The time in which the operation waited for this machine.
+struct LocalWaits {
+    /// The sum of all waits that have ended.
+    total: Duration,
+    /// The number of waits that are running. An operation can dial two addresses at the same time.
+    n_running: u32,
+    /// The start of the running waits. Meaningless while no wait is running.
+    since: Instant,
+}
+
+/// Ends a wait when it is dropped, so that a cancelled wait ends as well.
+struct RunningWait<'a>(&'a Deadline);
+
+impl Deadline {
+    /// A deadline that passes `limit` from now.
+    pub(crate) fn after(limit: Duration) -> Self {
+        let started = Instant::now();
+        let waits = LocalWaits { total: Duration::ZERO, n_running: 0, since: started };
+        Self { started, limit, waits: Mutex::new(waits) }
+    }
+
+    /// Runs an operation until the deadline. Returns `None` when the deadline passed first.
+    ///
+    /// Waits for this machine postpone the deadline, but together by at most the limit. A webhook's lease
+    /// lasts longer than that.
+    pub(crate) async fn run<T>(&self, operation: impl Future<Output = T>) -> Option<T> {
+        let mut operation = std::pin::pin!(operation);
+        loop {
+            let ends_at = self.ends_at();
+            tokio::select! {
+                biased;
+                result = &mut operation => return Some(result),
+                () = sleep_until(ends_at) => if self.ends_at() <= ends_at { return None },
+            }
+        }
+    }
+
+    /// Runs a wait for this machine. Its duration postpones the deadline.
+    pub(crate) async fn run_local_wait<T>(&self, wait: impl Future<Output = T>) -> T {
+        let _running = self.begin_wait();
+        wait.await
+    }
+
+    /// Returns whether the operation waited for this machine as long as it may.
+    pub(crate) fn is_spent_on_waits(&self) -> bool {
+        self.waits().so_far() >= self.limit
+    }
+
+    fn ends_at(&self) -> Instant {
+        self.started + self.limit + self.waits().so_far().min(self.limit)
+    }
+
+    fn begin_wait(&self) -> RunningWait<'_> {
+        let mut waits = self.waits();
+        if waits.n_running == 0 {
+            waits.since = Instant::now();
+        }
+        waits.n_running += 1;
+        RunningWait(self)
+    }
+
+    fn waits(&self) -> MutexGuard<'_, LocalWaits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LocalWaits {
+    fn so_far(&self) -> Duration {
+        match self.n_running {
+            0 => self.total,
+            _ => self.total + self.since.elapsed(),
+        }
+    }
+}
+
+impl Drop for RunningWait<'_> {
+    fn drop(&mut self) {
+        let mut waits = self.0.waits();
+        waits.n_running -= 1;
+        if waits.n_running == 0 {
+            let duration = waits.since.elapsed();
+            waits.total += duration;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_local_wait_postpones_the_deadline_by_its_duration() {
+        let (begun, deadline) = (Instant::now(), Deadline::after(3 * SECOND));
+        let operation = async {
+            sleep(SECOND).await;
+            deadline.run_local_wait(sleep(2 * SECOND)).await;
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(deadline.run(operation).await, None);
+        assert_eq!(begun.elapsed(), 5 * SECOND);
+        assert!(!deadline.is_spent_on_waits());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn local_waits_postpone_the_deadline_by_at_most_the_limit() {
+        let (begun, deadline) = (Instant::now(), Deadline::after(3 * SECOND));
+        let endless = deadline.run_local_wait(std::future::pending::<()>());
+        assert_eq!(deadline.run(endless).await, None);
+        assert_eq!(begun.elapsed(), 6 * SECOND);
+        assert!(deadline.is_spent_on_waits());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_simultaneous_local_waits_count_once() {
+        let (begun, deadline) = (Instant::now(), Deadline::after(3 * SECOND));
+        let operation = async {
+            let (first, second) = (sleep(SECOND), sleep(SECOND));
+            tokio::join!(deadline.run_local_wait(first), deadline.run_local_wait(second));
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(deadline.run(operation).await, None);
+        assert_eq!(begun.elapsed(), 4 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operation_that_ends_in_time_returns_its_result() {
+        assert_eq!(Deadline::after(SECOND).run(async { 7 }).await, Some(7));
+    }
+}

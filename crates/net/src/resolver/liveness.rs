@@ -1,0 +1,130 @@
+//! Whether the name servers of this machine work at all. The answer decides whose fault a failed lookup is: the
+//! name's, or this machine's.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hickory_resolver::proto::op::ResponseCode;
+use tokio::time::Instant;
+
+use crate::lookup_failure::LookupFailure;
+
+/// The time for which an observation of the name servers holds.
+const OBSERVATION_LIFETIME: Duration = Duration::from_secs(1);
+
+/// How the name servers treat a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// They answered that the name exists or does not exist.
+    Answered,
+    /// They answered with an error code such as SERVFAIL.
+    Error(ResponseCode),
+    /// They did not answer.
+    Silence,
+}
+
+/// The latest observations of the name servers.
+#[derive(Default)]
+pub(super) struct Liveness {
+    last_answer: Mutex<Option<Instant>>,
+    /// The latest probe. Its lock is held during a probe, so that many failed lookups share one probe.
+    last_probe: tokio::sync::Mutex<Option<(Instant, Treatment)>>,
+}
+
+impl Liveness {
+    /// Records that a name server answered a lookup without an error.
+    pub(super) fn note_answer(&self) {
+        *self.last_answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Finds the reason of a failed lookup, which the name servers answered with an error or not at all.
+    ///
+    /// While the name servers answer other lookups, the name is the reason. When there is no recent answer,
+    /// `probe` looks up the root of the DNS. If the name servers treat the root in the same way as the name, or
+    /// do not answer, this machine's name servers are the reason: a local forwarder without a network, for
+    /// example, answers every lookup with SERVFAIL.
+    pub(super) async fn reason_of(
+        &self,
+        treatment: Treatment,
+        probe: impl Future<Output = Treatment>,
+    ) -> LookupFailure {
+        let of_the_name = match treatment {
+            Treatment::Error(_) => LookupFailure::ServerError,
+            Treatment::Answered | Treatment::Silence => LookupFailure::Unanswered,
+        };
+        if self.has_recent_answer() {
+            return of_the_name;
+        }
+        match self.treatment_of_root(probe).await {
+            Treatment::Silence => LookupFailure::NameServersDown,
+            of_root if of_root == treatment => LookupFailure::NameServersDown,
+            Treatment::Answered | Treatment::Error(_) => of_the_name,
+        }
+    }
+
+    fn has_recent_answer(&self) -> bool {
+        let last_answer = *self.last_answer.lock().unwrap_or_else(PoisonError::into_inner);
+        last_answer.is_some_and(|at| at.elapsed() < OBSERVATION_LIFETIME)
+    }
+
+    async fn treatment_of_root(&self, probe: impl Future<Output = Treatment>) -> Treatment {
+        let mut last_probe = self.last_probe.lock().await;
+        if let Some((at, treatment)) = *last_probe
+            && at.elapsed() < OBSERVATION_LIFETIME
+        {
+            return treatment;
+        }
+        let treatment = probe.await;
+        *last_probe = Some((Instant::now(), treatment));
+        treatment
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    const SERVFAIL: Treatment = Treatment::Error(ResponseCode::ServFail);
+    const REFUSED: Treatment = Treatment::Error(ResponseCode::Refused);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_treatment_of_the_root_decides_whose_fault_a_failed_lookup_is() {
+        use LookupFailure::{NameServersDown, ServerError, Unanswered};
+        use Treatment::{Answered, Silence};
+        for (of_name, of_root, expected) in [
+            (Silence, Answered, Unanswered),
+            (Silence, SERVFAIL, Unanswered),
+            (Silence, REFUSED, Unanswered),
+            (Silence, Silence, NameServersDown),
+            (SERVFAIL, Answered, ServerError),
+            (SERVFAIL, REFUSED, ServerError),
+            (SERVFAIL, SERVFAIL, NameServersDown),
+            (SERVFAIL, Silence, NameServersDown),
+            (REFUSED, REFUSED, NameServersDown),
+        ] {
+            let reason = Liveness::default().reason_of(of_name, ready(of_root)).await;
+            assert_eq!(reason, expected, "name: {of_name:?}, root: {of_root:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recent_answer_to_another_lookup_makes_a_probe_superfluous() {
+        let liveness = Liveness::default();
+        let no_probe = async { panic!("the root is not looked up") };
+        liveness.note_answer();
+        assert_eq!(liveness.reason_of(Treatment::Silence, no_probe).await, LookupFailure::Unanswered);
+        tokio::time::advance(OBSERVATION_LIFETIME).await;
+        let reason = liveness.reason_of(Treatment::Silence, ready(Treatment::Silence)).await;
+        assert_eq!(reason, LookupFailure::NameServersDown, "the answer is too old");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failed_lookups_within_a_second_share_one_probe() {
+        let liveness = Liveness::default();
+        liveness.reason_of(Treatment::Silence, ready(Treatment::Silence)).await;
+        let no_probe = async { panic!("the earlier probe is still valid") };
+        assert_eq!(liveness.reason_of(SERVFAIL, no_probe).await, LookupFailure::NameServersDown);
+    }
+}
