@@ -3,6 +3,8 @@
 //! the hanging receiver. The tool sends the same load to the two servers alternately, so that other work of
 //! the machine affects both.
 
+mod silent_names;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,6 +50,10 @@ pub(crate) struct IsolationArgs {
     /// The number of webhooks that wait for the hanging receiver.
     #[arg(long, default_value_t = 10_000)]
     pending: usize,
+    /// The number of webhooks to host names whose name server is silent. They replace the webhooks that wait for
+    /// the hanging receiver, and each period of load begins with as many new names.
+    #[arg(long, default_value_t = 0, conflicts_with = "pending")]
+    silent_names: usize,
     /// The number of webhooks per second to the healthy receiver.
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
@@ -91,9 +97,16 @@ struct SideFigures {
 pub(crate) async fn run(args: &IsolationArgs) -> anyhow::Result<Report> {
     ensure!(args.rate > 0.0 && args.seconds > 0.0, "--rate and --seconds are above zero");
     let (binary, image) = (args.server.binary(Build::Optimised).await?, TestImage::noop()?);
+    let names = silent_names::start_name_server();
+    let mut settings = args.server.settings.clone();
+    if args.silent_names > 0 {
+        settings.push(format!("network.name_servers={}", names.setting()));
+    }
+    let options = EnvironmentOptions::new(&args.server, &binary, &image, InputMode::Fetch);
     let run = Run {
-        options: EnvironmentOptions::new(&args.server, &binary, &image, InputMode::Fetch),
+        options: EnvironmentOptions { settings: &settings, ..options },
         n_pending: args.pending,
+        n_silent_names: args.silent_names,
         rate: args.rate,
         seconds: args.seconds,
         drain: Duration::from_secs_f64(args.drain_seconds),
@@ -105,6 +118,8 @@ struct Run<'a> {
     options: EnvironmentOptions<'a>,
     /// The number of webhooks that wait for the hanging receiver.
     n_pending: usize,
+    /// The number of silent names in each period of load, or 0 for the hanging receiver.
+    n_silent_names: usize,
     /// Webhooks per second to the healthy receiver.
     rate: f64,
     /// Seconds of load on each server, as the sum of all its periods of load.
@@ -123,20 +138,26 @@ impl Run<'_> {
     /// Gives one server a backlog, then sends load to the two servers alternately.
     async fn measure(&self) -> anyhow::Result<Figures> {
         let (mut alone, mut beside) = (self.start().await?, self.start().await?);
-        let hanging = ScriptedReceiver::start(vec![vec![Action::Hang]]);
-        let webhook = json!({ "url": hanging.url("/").as_str() });
-        let template = beside.environment.template_for(self.options.image, webhook);
-        fill(&beside.environment.http, &template, self.n_pending).await?;
-        let n_pending = wait_until_processed(&beside.environment).await?;
-        progress(format_args!("{n_pending} webhooks wait for a receiver that hangs"));
+        let n_pending = match self.n_silent_names {
+            0 => self.fill_with_hanging(&beside).await?,
+            n => {
+                for side in [&mut alone, &mut beside] {
+                    silent_names::name_the_receiver(side, self.options.image);
+                }
+                n as u64
+            }
+        };
         for side in [&mut alone, &mut beside] {
             self.load(side, WARM_UP_S).await;
             side.accepted.clear();
         }
         for turn in 1..=N_TURNS {
-            for side in [&mut alone, &mut beside] {
-                self.load(side, self.seconds / f64::from(N_TURNS)).await;
+            self.load(&mut alone, self.seconds / f64::from(N_TURNS)).await;
+            if self.n_silent_names > 0 {
+                let environment = &beside.environment;
+                silent_names::fill(environment, self.options.image, turn, self.n_silent_names).await?;
             }
+            self.load(&mut beside, self.seconds / f64::from(N_TURNS)).await;
             let p99 = |side: &Side| side.figures().delivery_ms.map_or(f64::NAN, |times| times.p99);
             let (alone, beside) = (p99(&alone), p99(&beside));
             progress(format_args!("turn {turn:2}: p99 {alone} ms alone, {beside} ms beside them"));
@@ -146,6 +167,17 @@ impl Run<'_> {
         alone.environment.server.stop().await?;
         beside.environment.server.stop().await?;
         Ok(figures)
+    }
+
+    /// Sends the webhooks to the hanging receiver. Returns how many of them wait.
+    async fn fill_with_hanging(&self, side: &Side) -> anyhow::Result<u64> {
+        let hanging = ScriptedReceiver::start(vec![vec![Action::Hang]]);
+        let webhook = json!({ "url": hanging.url("/").as_str() });
+        let template = side.environment.template_for(self.options.image, webhook);
+        fill(&side.environment.http, &template, self.n_pending).await?;
+        let n_pending = wait_until_processed(&side.environment).await?;
+        progress(format_args!("{n_pending} webhooks wait for a receiver that hangs"));
+        Ok(n_pending)
     }
 
     async fn start(&self) -> anyhow::Result<Side> {
