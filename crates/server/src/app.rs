@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use axum::Router;
 use pixaven_ledger::schedule::Schedule;
 use pixaven_ledger::{Clock, Ledger, Store, WatermarkQuota};
-use pixaven_net::{FetchLimits, Net, NetSettings, Proxy};
+use pixaven_net::{FetchLimits, Net, NetSettings, Proxy, ResolverSettings};
 use serde_json::json;
 
 use crate::api::envelope::EnvelopePayload;
@@ -189,6 +189,10 @@ fn net(config: &Config, proxy: Option<Proxy>) -> anyhow::Result<Net> {
         policy: config.network.policy(),
         extra_ca_file: config.network.extra_ca.clone(),
         proxy,
+        resolver: ResolverSettings {
+            name_servers: config.network.name_servers.clone(),
+            ..ResolverSettings::default()
+        },
     })
     .context("network.extra_ca")
 }

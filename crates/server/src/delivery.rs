@@ -9,11 +9,11 @@ mod dispatcher;
 mod in_flight;
 mod ledger_update;
 mod message;
-mod proxy_pause;
 mod running_tests;
 pub mod signing;
 mod signing_keys;
 mod test_delivery;
+mod trouble_pause;
 mod verdict;
 
 pub use authority::authority_of;

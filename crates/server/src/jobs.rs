@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::runtime::lifecycle::Tasks;
-use crate::runtime::permits::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
+use crate::runtime::permits::{free_permits, local_trouble_pause_ms};
 use crate::runtime::telemetry::with_causes;
 use crate::work::Caller;
 use crate::work::error::WorkError;
@@ -176,7 +176,8 @@ impl Jobs {
             }
             Err(error) if error.is_local_trouble() => {
                 tracing::error!(id = %job.id, error = with_causes(&error), "job postponed");
-                JobEnd::Released(ReleaseReason::Postponed { delay_ms: LOCAL_TROUBLE_PAUSE_MS })
+                let delay_ms = local_trouble_pause_ms(fastrand::f64());
+                JobEnd::Released(ReleaseReason::Postponed { delay_ms })
             }
             Err(error) => {
                 let failure = self.payloads.failure(job.id, error);

@@ -16,12 +16,12 @@ use url::Url;
 use super::in_flight::InFlight;
 use super::ledger_update::{self, LedgerUpdate};
 use super::message::{attempt_of, interrupted, request_headers};
-use super::proxy_pause::ProxyPause;
 use super::running_tests::RunningTests;
 use super::signing_keys::SigningKeys;
+use super::trouble_pause::TroublePause;
 use super::verdict::{self, RetryContext};
 use crate::runtime::lifecycle::Tasks;
-use crate::runtime::permits::{LOCAL_TROUBLE_PAUSE_MS, free_permits};
+use crate::runtime::permits::{free_permits, local_trouble_pause_ms};
 use crate::runtime::telemetry::with_causes;
 
 /// The limits and times with which the dispatcher sends webhooks.
@@ -61,7 +61,7 @@ pub(super) struct Inner {
     pub(super) signing_keys: SigningKeys,
     in_flight: InFlight,
     /// Pauses the dispatcher while the proxy reaches no receiver at all.
-    proxy_pause: ProxyPause,
+    trouble_pause: TroublePause,
     /// Limits how many test notifications are sent at the same time.
     pub(super) running_tests: RunningTests,
 }
@@ -98,7 +98,7 @@ impl Dispatcher {
             retry_ended: Notify::new(),
             signing_keys: SigningKeys::default(),
             in_flight: InFlight::default(),
-            proxy_pause: ProxyPause::new(),
+            trouble_pause: TroublePause::new(),
             running_tests: RunningTests::default(),
             ledger,
             net,
@@ -163,7 +163,7 @@ impl Dispatcher {
     /// pause has ended.
     async fn permits_to_claim(&self) -> Permits {
         let permits = self.free_permits().await;
-        self.inner.proxy_pause.wait().await;
+        self.inner.trouble_pause.wait().await;
         permits
     }
 
@@ -194,7 +194,8 @@ impl Dispatcher {
         let started_ms = self.inner.ledger.clock().now_ms();
         let Some(_in_flight) = self.inner.in_flight.begin(id) else {
             tracing::warn!(%id, attempt, "a webhook's lease ran out while it is still being sent; this one waits");
-            let later = LedgerUpdate::Release { due_ms: started_ms + LOCAL_TROUBLE_PAUSE_MS };
+            let later =
+                LedgerUpdate::Release { due_ms: started_ms + local_trouble_pause_ms(fastrand::f64()) };
             return later.write(&self.inner.ledger, &lease, return_leases).await;
         };
         let result = tokio::select! {
@@ -249,7 +250,7 @@ impl Dispatcher {
                     schedule: &settings.schedule,
                 };
                 if exchange.result.is_ok() {
-                    self.inner.proxy_pause.note_answer();
+                    self.inner.trouble_pause.note_answer();
                 }
                 let next = verdict::next(&exchange.result, &context);
                 let retry_after_ms = verdict::granted_retry_after_ms(&exchange.result, &context);
@@ -268,15 +269,20 @@ impl Dispatcher {
             }
             SendResult::LocalTrouble(error) => {
                 tracing::error!(%id, attempt = number, error, "webhook postponed: this machine could not send it");
-                LedgerUpdate::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
+                if self.inner.trouble_pause.begin_after_local_failure() {
+                    tracing::warn!(
+                        "this machine reaches no receiver; all webhooks are held back for two seconds"
+                    );
+                }
+                LedgerUpdate::Release { due_ms: now_ms + local_trouble_pause_ms(fastrand::f64()) }
             }
             SendResult::ProxyTrouble { error, affects_every_peer } => {
-                if self.inner.proxy_pause.begin(affects_every_peer) {
-                    tracing::warn!(%id, attempt = number, error, "webhooks are held back for five seconds");
+                if self.inner.trouble_pause.begin_after_proxy_failure(affects_every_peer) {
+                    tracing::warn!(%id, attempt = number, error, "webhooks are held back for two seconds");
                 } else {
                     tracing::info!(%id, attempt = number, error, "webhook postponed: the proxy did not let it through");
                 }
-                LedgerUpdate::Release { due_ms: now_ms + LOCAL_TROUBLE_PAUSE_MS }
+                LedgerUpdate::Release { due_ms: now_ms + local_trouble_pause_ms(fastrand::f64()) }
             }
         }
     }

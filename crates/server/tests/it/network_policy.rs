@@ -70,6 +70,11 @@ fn an_invalid_network_rule_is_refused_with_an_error_that_names_the_setting_and_t
             "network.deny: `*.example.com` is neither a network nor a host name",
         ),
         ("network.ports", "80,http", "network.ports: `http` is neither a port nor a range"),
+        (
+            "network.name_servers",
+            "10.0.0.2,dns.example.com",
+            "network.name_servers: `dns.example.com` is not the address of a name server",
+        ),
     ] {
         let message = Config::with(&[(key, value)]).expect_err("the value is invalid").to_string();
         assert!(message.starts_with(expected) && message.contains("accepted is"), "{message}");

@@ -108,12 +108,12 @@ async fn a_running_dispatcher_pauses_all_webhooks_while_the_proxy_fails() {
     let proxy = ForwardProxy::start(vec![REFUSED_BY_THE_PROXY]);
     let receiver = ScriptedReceiver::start(vec![respond_status(200)]);
     let app = app_behind(&proxy.url()).await;
+    let second = accept_and_process(&app, json!({ "url": receiver.url("/").as_str(), "delay": 60 })).await;
+    let first = accept_and_process(&app, json!({ "url": receiver.url("/").as_str() })).await;
     let tasks = Tasks::new();
     tasks.spawn("webhooks", app.dispatcher.clone().run(tasks.clone()));
-    let webhook = json!({ "url": receiver.url("/").as_str() });
-    let first = accept_and_process(&app, webhook.clone()).await;
     while history(&app, &first).await["waits_for"] != "local_trouble" {}
-    let second = accept_and_process(&app, webhook).await;
+    app.clock.advance(60_000);
     assert_eq!(
         send_test(&app, &receiver).await.status,
         200,

@@ -199,6 +199,7 @@ pub struct Network {
     pub allow: Vec<pixaven_net::Network>,
     pub deny: Vec<pixaven_net::DenyRule>,
     pub ports: pixaven_net::PortRules,
+    pub name_servers: Vec<pixaven_net::NameServer>,
     pub terse: bool,
     #[serde(deserialize_with = "file")]
     pub extra_ca: Option<PathBuf>,

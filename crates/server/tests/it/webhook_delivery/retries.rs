@@ -138,7 +138,9 @@ async fn an_error_of_the_sending_machine_uses_up_no_attempt() {
     let id = harness.accept(&receiver.url("/")).await;
     assert_eq!(harness.step().await, 1);
     let record = harness.record(id).await;
-    assert_eq!((record.status, next_due_ms(&record)), (WebhookStatus::Scheduled, Some(START_MS + 5_000)));
+    assert_eq!(record.status, WebhookStatus::Scheduled);
+    let pause_ms = next_due_ms(&record).expect("the webhook is due again") - START_MS;
+    assert!((1_000..=2_000).contains(&pause_ms), "{pause_ms}");
     assert_eq!(
         (receiver.n_connections(), record.attempts.len()),
         (0, 0),
