@@ -14,6 +14,7 @@ mod clock;
 mod completion;
 mod destination;
 mod due_signal;
+mod durable_directory;
 mod error;
 mod history;
 mod lease;
@@ -29,6 +30,7 @@ pub use clock::{Clock, ManualClock};
 pub use completion::CompletionWaiter;
 pub use destination::{DeliveryLimits, SendCapacity};
 pub use due_signal::DueSignal;
+pub use durable_directory::create_durable_directory;
 pub use error::Error;
 pub use history::{
     BulkResend, Cursor, MAX_COUNTED, MAX_PAGE_LEN, NextAttempt, RecordedAttempt, WebhookPage, WebhookQuery,

@@ -79,9 +79,10 @@ impl Database {
     }
 
     fn open_blocking(path: &Path, clock: &Clock, due_times: Arc<DueTimes>) -> Result<Self, Error> {
-        let _directory_lock = connection::create(path)?;
+        let locked_directory = connection::create(path)?;
         let mut connection = connection::open(path, Role::Writer)?;
         migrate::migrate(&mut connection, path)?;
+        connection::flush_names(&locked_directory, path)?;
         Self::start(path, connection, clock, due_times)
     }
 

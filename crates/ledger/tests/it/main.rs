@@ -11,5 +11,6 @@ mod fixture;
 mod group_commit;
 mod migrations;
 mod model;
+mod power_cut;
 mod schedule;
 mod sqlite;

@@ -1,21 +1,17 @@
 //! The data directory of a server: creates it, keeps other users out of it, and locks it.
 
-use std::fs::{DirBuilder, File, Permissions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::fs::{File, Permissions, TryLockError};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use pixaven_ledger::create_durable_directory;
 
-/// Creates a directory that only its owner can use, because the directory holds images, secrets and perhaps the
-/// passwords of receivers. Takes the rights of all others away from a directory that exists.
+/// Creates a directory durably. Only its owner can use the directory, because it holds images, secrets and
+/// perhaps the passwords of receivers. Takes the rights of all others away from a directory that exists.
 pub fn create(path: &Path) -> anyhow::Result<()> {
     let name = path.display();
-    let mut builder = DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("server.data_dir: {name} could not be made"))?;
+    create_durable_directory(path).with_context(|| format!("server.data_dir: {name} could not be made"))?;
     let mode =
         std::fs::metadata(path).with_context(|| format!("server.data_dir: {name}"))?.permissions().mode();
     if mode & 0o077 != 0 {

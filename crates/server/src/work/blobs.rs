@@ -19,7 +19,8 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
-use pixaven_ledger::StoredContent;
+use pixaven_ledger::{StoredContent, create_durable_directory};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::error::{Cause, WorkError};
@@ -40,19 +41,23 @@ const INLINE_MAX_BYTES: usize = 16 << 10;
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     root: PathBuf,
+    /// The directory of results that was created last, and whose name is durable.
+    durable_day: Arc<Mutex<PathBuf>>,
 }
 
 /// The bytes of a stored upload or result, as a stream of chunks.
 pub type BlobStream = BoxStream<'static, Result<Bytes, object_store::Error>>;
 
 impl Blobs {
-    /// Opens the directory `root`, which holds the files of this server. Creates the directory if it does not
-    /// exist.
+    /// Opens the directory `root`, which holds the files of this server. Creates the directories that do not
+    /// exist. When the function returns, their names are durable.
     pub fn directory(root: &FsPath) -> Result<Self, object_store::Error> {
-        std::fs::create_dir_all(root)
-            .map_err(|source| object_store::Error::Generic { store: "blobs", source: source.into() })?;
+        for directory in [INPUTS, RESULTS, WATERMARKS] {
+            create_durable_directory(&root.join(directory))
+                .map_err(|source| object_store::Error::Generic { store: "blobs", source: source.into() })?;
+        }
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), root: root.to_owned() })
+        Ok(Self { store: Arc::new(store), root: root.to_owned(), durable_day: Arc::default() })
     }
 
     /// Returns the key of the file that holds the uploaded input of a request.
@@ -126,9 +131,28 @@ impl Blobs {
 
     /// Writes a file and flushes it to the disk. No file may exist under `key` yet.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), WorkError> {
+        self.create_day_directory(key).await?;
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = self.store.put_opts(&Path::from(key), bytes.into(), options).await;
         put.map(drop).map_err(|error| WorkError::StorageWrite(error.into()))
+    }
+
+    /// Creates the directory of the day of a result durably. `object_store` creates missing directories, too,
+    /// but another task that writes to the same directory would not wait until its name is durable.
+    async fn create_day_directory(&self, key: &str) -> Result<(), WorkError> {
+        let Some((directory, _)) = key.rsplit_once('/').filter(|(directory, _)| directory.contains('/'))
+        else {
+            return Ok(());
+        };
+        let directory = self.root.join(directory);
+        let mut durable_day = self.durable_day.lock().await;
+        if *durable_day != directory {
+            let created = directory.clone();
+            let creation = tokio::task::spawn_blocking(move || create_durable_directory(&created)).await;
+            creation.map_err(WorkError::internal)?.map_err(|error| WorkError::StorageWrite(error.into()))?;
+            *durable_day = directory;
+        }
+        Ok(())
     }
 
     /// Reads a whole file. Returns `None` if the file does not exist.

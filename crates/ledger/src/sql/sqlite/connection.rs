@@ -1,7 +1,7 @@
 //! Connections to the SQLite file: creates the file, configures each kind of connection, passes the shared
 //! statements and values to SQLite, and translates the errors of SQLite.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -15,6 +15,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags};
 use uuid::Uuid;
 
 use super::migrate;
+use crate::durable_directory::create_durable_directory;
 use crate::error::Error;
 use crate::sql::Session;
 use crate::sql::operation::TransactionFailure;
@@ -62,17 +63,21 @@ fn create_file(path: &Path) -> io::Result<File> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    fs::create_dir_all(directory)?;
+    create_durable_directory(directory)?;
     let directory = File::open(directory)?;
     directory.lock()?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        // The directory is flushed to disk, because the directory entry of the file must be as durable as the
-        // content of the file.
-        Ok(_) => directory.sync_all()?,
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
     Ok(directory)
+}
+
+/// Flushes the names of the database and of the write-ahead log in their locked directory. SQLite flushes the
+/// name of a log that it creates. A process that was killed may have created a file and not flushed its name.
+pub(super) fn flush_names(directory: &File, path: &Path) -> Result<(), Error> {
+    directory.sync_all().map_err(|source| Error::Create { path: path.to_owned(), source })
 }
 
 /// Opens an existing database file for the given role. A file of another program is refused and not changed.
