@@ -1,5 +1,5 @@
-//! Runs SQLite's integrity check on the ledger of a stopped server. No other module of the fault tools reads
-//! a database of the server.
+//! Runs SQLite's integrity check on the ledger of a stopped server. Only `powercut/check.rs` also reads a
+//! database of the server.
 
 use std::path::Path;
 

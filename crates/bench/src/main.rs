@@ -1,7 +1,7 @@
 //! Load and fault tools for pixaven. Each tool starts the real server with an empty data directory, and
-//! measures or checks the server from outside, as a user does. Only two modules depend on internals of the
-//! server: `backlog` writes to the ledger of a stopped server, and `integrity` checks the database of a
-//! stopped server.
+//! measures or checks the server from outside, as a user does. Only three modules depend on internals of the
+//! server: `backlog` writes to the ledger of a stopped server, `integrity` checks the database of a stopped
+//! server, and `powercut` does both.
 
 mod api_client;
 mod audit;
@@ -17,11 +17,13 @@ mod isolation;
 mod kill9;
 mod load;
 mod percentiles;
+mod powercut;
 mod receivers;
 mod redeliver;
 mod report;
 mod request_template;
 mod resource_usage;
+mod restart_checks;
 mod server;
 mod strace;
 mod webhook_receiver;
@@ -57,6 +59,9 @@ enum Command {
     /// Kills the server at each of its system calls, and checks that it keeps everything that it had
     /// acknowledged.
     Crashpoints(crashpoints::CrashpointsArgs),
+    /// Rebuilds the data directory as it may be after a power cut, at each flush and between, and checks that
+    /// it has everything that was acknowledged.
+    Powercut(powercut::PowercutArgs),
     /// Makes the disk full, refuse writes and fail to flush, and checks that nothing accepted is lost.
     Disk(disk::DiskArgs),
     /// Sets the server's clock forward and back, and restarts the server, while webhooks wait for their
@@ -82,6 +87,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Receivers(args) => receivers::run(&args).await?,
         Command::Kill9(args) => kill9::run(&args).await?,
         Command::Crashpoints(args) => crashpoints::run(&args).await?,
+        Command::Powercut(args) => powercut::run(&args).await?,
         Command::Disk(args) => disk::run(&args).await?,
         Command::Clock(args) => clock::run(&args).await?,
         Command::Images(args) => images::run(&args)?,

@@ -115,7 +115,12 @@ impl TestImage {
     /// Creates an image of a single pixel without operations. A request with this image costs the server as
     /// much as any other request, except for the image processing.
     pub(crate) fn noop() -> anyhow::Result<Self> {
-        Ok(Self { bytes: generated(1, 1)?.into(), operations: json!({}) })
+        Self::unchanged(1, 1)
+    }
+
+    /// A generated image of the given size in pixels, without operations. The result is about as large.
+    pub(crate) fn unchanged(width: u32, height: u32) -> anyhow::Result<Self> {
+        Ok(Self { bytes: generated(width, height)?.into(), operations: json!({}) })
     }
 }
 

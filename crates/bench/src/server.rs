@@ -58,16 +58,25 @@ impl Installation {
     /// Creates an installation and its API key in `dir`, which must be empty or not exist. Each of `settings`
     /// becomes a `--set` option of the server.
     pub(crate) async fn new(binary: &Path, dir: PathBuf, settings: &[String]) -> anyhow::Result<Self> {
-        let mut command = Command::new(binary);
-        command.args(["keys", "create", "--label", "bench", "--data-dir"]).arg(&dir);
-        let output = command.stderr(Stdio::inherit()).output().await;
-        let output = output.with_context(|| format!("cannot run {}", binary.display()))?;
-        ensure!(output.status.success(), "`keys create` ended with {}", output.status);
-        let printed =
-            String::from_utf8(output.stdout).context("`keys create` printed something else than text")?;
-        let key = printed.split_whitespace().last().context("`keys create` printed no key")?.to_owned();
+        let key = create_key(Command::new(binary), &dir).await?;
+        Ok(Self::existing(binary, dir, settings, key))
+    }
+
+    /// Like [`Installation::new`], but creates the directory and the key under `strace`.
+    pub(crate) async fn new_traced(
+        binary: &Path,
+        dir: PathBuf,
+        settings: &[String],
+        tracer: &Tracer,
+    ) -> anyhow::Result<Self> {
+        let key = create_key(tracer.command(binary), &dir).await?;
+        Ok(Self::existing(binary, dir, settings, key))
+    }
+
+    /// Creates an installation for an existing data directory with an API key.
+    pub(crate) fn existing(binary: &Path, dir: PathBuf, settings: &[String], key: String) -> Self {
         let (binary, settings) = (binary.to_owned(), settings.to_vec());
-        Ok(Self { binary, dir, settings, variables: Vec::new(), key })
+        Self { binary, dir, settings, variables: Vec::new(), key }
     }
 
     /// Sets environment variables for all servers of this installation, and returns the installation.
@@ -181,6 +190,17 @@ impl Server {
         let ended = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await;
         Ok(ended.context("the server does not stop")??)
     }
+}
+
+/// Creates an API key in the data directory `dir`, which is created if it does not exist. `command` runs the
+/// server's binary, and gets the arguments here.
+async fn create_key(mut command: Command, dir: &Path) -> anyhow::Result<String> {
+    command.args(["keys", "create", "--label", "bench", "--data-dir"]).arg(dir);
+    let output = command.stderr(Stdio::inherit()).output().await.context("cannot run the server")?;
+    ensure!(output.status.success(), "`keys create` ended with {}", output.status);
+    let printed =
+        String::from_utf8(output.stdout).context("`keys create` printed something else than text")?;
+    Ok(printed.split_whitespace().last().context("`keys create` printed no key")?.to_owned())
 }
 
 /// Creates the directory of an installation. The directory is deleted on drop, unless `keep` is set.

@@ -1,8 +1,11 @@
-//! Injects faults into the system calls of a server with `strace`: a signal or an error at the `N`th call.
+//! Traces the system calls of a server with `strace`, and injects faults into them: a signal or an error at
+//! the `N`th call.
 //!
 //! `strace` counts the calls of each thread and each name separately. It detaches from the server's image
 //! workers when they start, so that faults affect only the server process. The server runs its asynchronous
 //! tasks on a single thread, so that the counts of two runs are comparable.
+
+mod call;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,10 +14,19 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
+pub(crate) use self::call::SystemCall;
+#[cfg(test)]
+pub(crate) use self::call::parse as parse_calls;
+use self::call::{name_and_arguments, thread_and_rest};
+
 /// The arguments that every `strace` command has. `-D` makes the server the direct child of this program, and
 /// `strace` a separate process. `-b execve` makes `strace` detach from the image workers.
 const COMMON_ARGUMENTS: [&str; 9] =
     ["-D", "-f", "-b", "execve", "--seccomp-bpf", "-ttt", "-E", "TOKIO_WORKER_THREADS=1", "-esignal=none"];
+
+/// The arguments for a trace with all data: paths of descriptors, escaped strings, and no limit of their
+/// length that a write of the server reaches. The end of a killed process is shown, too.
+const DATA_ARGUMENTS: [&str; 6] = ["-yy", "-xx", "-s", "4194304", "-e", "signal=KILL"];
 
 /// Describes which system calls `strace` traces, and which fault it injects into them.
 pub(crate) struct Tracer {
@@ -23,8 +35,11 @@ pub(crate) struct Tracer {
     calls: String,
     /// Restricts the trace to system calls on this file.
     path: Option<PathBuf>,
-    /// The fault in the syntax of `strace`, such as `signal=SIGKILL:when=7`.
-    fault: Option<String>,
+    /// The names of the calls that get a fault, and the fault in the syntax of `strace`, such as
+    /// `signal=SIGKILL:when=7`.
+    fault: Option<(String, String)>,
+    /// Whether the trace contains all data and all paths.
+    has_data: bool,
     /// The file to which `strace` writes the trace.
     log: PathBuf,
 }
@@ -33,13 +48,23 @@ impl Tracer {
     /// Creates a tracer that writes the calls named in `calls` to the file `log`. If `path` is given, only
     /// calls on this path are traced.
     pub(crate) fn new(calls: &str, path: Option<PathBuf>, log: PathBuf) -> Self {
-        Self { calls: calls.to_owned(), path, fault: None, log }
+        Self { calls: calls.to_owned(), path, fault: None, has_data: false, log }
     }
 
     /// Adds a fault. `strace` injects the fault into the traced system calls.
-    pub(crate) fn with_fault(mut self, fault: String) -> Self {
-        self.fault = Some(fault);
-        self
+    pub(crate) fn with_fault(self, fault: String) -> Self {
+        let calls = self.calls.clone();
+        self.with_fault_in(&calls, fault)
+    }
+
+    /// Adds a fault. `strace` injects the fault into some of the traced system calls.
+    pub(crate) fn with_fault_in(self, calls: &str, fault: String) -> Self {
+        Self { fault: Some((calls.to_owned(), fault)), ..self }
+    }
+
+    /// Writes all data of the calls and the paths of their file descriptors to the trace.
+    pub(crate) fn with_data(self) -> Self {
+        Self { has_data: true, ..self }
     }
 
     /// Creates the command that runs `program` under `strace`. The caller appends the arguments of `program`.
@@ -49,8 +74,11 @@ impl Tracer {
         if let Some(path) = &self.path {
             command.arg("-P").arg(path);
         }
-        if let Some(fault) = &self.fault {
-            command.args(["-e", &format!("inject={}:{fault}", self.calls)]);
+        if let Some((calls, fault)) = &self.fault {
+            command.args(["-e", &format!("inject={calls}:{fault}")]);
+        }
+        if self.has_data {
+            command.args(DATA_ARGUMENTS);
         }
         command.arg("-o").arg(&self.log).arg(program);
         command
@@ -76,6 +104,24 @@ pub(crate) struct CallCounts {
 }
 
 impl Trace {
+    /// Parses the calls in the order in which they began. The first line of the trace gets the number
+    /// `first_line`.
+    pub(crate) fn system_calls(&self, first_line: usize) -> anyhow::Result<Vec<SystemCall>> {
+        call::parse(&self.0, first_line)
+    }
+
+    /// Returns whether the traced process has ended. Otherwise `strace` may still write lines.
+    pub(crate) fn is_complete(&self) -> bool {
+        let leader = self.0.split_once(' ').map(|(thread, _)| thread);
+        let mut ends = self.0.lines().rev().filter_map(thread_and_rest);
+        ends.any(|(thread, rest)| Some(thread) == leader && rest.starts_with("+++ "))
+    }
+
+    /// Returns the number of lines.
+    pub(crate) fn n_lines(&self) -> usize {
+        self.0.lines().count()
+    }
+
     /// Counts the system calls in the trace.
     pub(crate) fn counts(&self) -> CallCounts {
         let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
@@ -101,14 +147,11 @@ impl Trace {
     }
 }
 
-/// Returns the thread id and the name of the system call that begins in this line of a trace. Returns `None`
-/// for any other line, for example for the second half of a call that was interrupted by the line of another
-/// thread.
+/// Returns the thread id and the name of the system call that begins in this line of a trace.
 fn thread_and_call(line: &str) -> Option<(&str, &str)> {
-    let (thread, rest) = line.split_once(' ')?;
-    let (_time, call) = rest.trim_start().split_once(' ')?;
-    let (name, _arguments) = call.split_once('(')?;
-    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some((thread, name))
+    let (thread, rest) = thread_and_rest(line)?;
+    let (name, _arguments) = name_and_arguments(rest)?;
+    Some((thread, name))
 }
 
 /// Fails with a hint how to install `strace` if `strace` is not installed.

@@ -1,5 +1,6 @@
-//! The receiver of the webhooks that a load tool requests. It answers every webhook with 200 immediately, and
-//! stores the id of each webhook and a hash of its body.
+//! The receiver of the webhooks that a load tool requests. It answers every webhook immediately, and stores
+//! the id of each webhook and a hash of its body. The answer is 200. Only at one path, the first attempt of
+//! each webhook gets 503 and is not stored.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -15,6 +16,9 @@ use pixaven_testkit::http_server;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+
+/// The path at which the first attempt of each webhook is refused.
+const FAILS_FIRST: &str = "/fails-first";
 
 /// One webhook whose request was read completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +58,11 @@ impl WebhookReceiver {
     /// Returns the URL to which webhooks are sent.
     pub(crate) fn url(&self) -> String {
         url(self.address)
+    }
+
+    /// Returns a URL of this receiver at which the first attempt of each webhook is refused.
+    pub(crate) fn url_that_fails_first(&self) -> String {
+        format!("http://{}{FAILS_FIRST}", self.address)
     }
 
     /// Returns all deliveries in the order of arrival.
@@ -124,6 +133,9 @@ async fn listen(address: Ipv4Addr, deliveries: Arc<Mutex<Vec<Delivery>>>) -> io:
     let respond = move |request: Parts, body: Bytes| {
         let mut response = Response::new(Full::default());
         match parse(&request, &body) {
+            Some(delivery) if delivery.attempt == 1 && request.uri.path() == FAILS_FIRST => {
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            }
             Some(delivery) => deliveries.lock().expect("no holder of the lock panics").push(delivery),
             None => *response.status_mut() = StatusCode::BAD_REQUEST,
         }

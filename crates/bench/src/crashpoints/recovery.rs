@@ -2,11 +2,8 @@
 //! server must keep everything that the killed server had acknowledged.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::ensure;
 use hyper::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,16 +12,9 @@ use super::script::{Acknowledged, ScriptInputs};
 use crate::api_client::ApiClient;
 use crate::audit::{self, Audit};
 use crate::integrity::integrity_errors;
+use crate::restart_checks::{left_over_files, set_age, wait_until_drained};
 use crate::server::Installation;
 use crate::webhook_receiver::{Delivery, WebhookReceiver};
-
-/// The time limit for the delivery of all webhooks, counted from the moment at which the server listens on
-/// its port.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The age that the tool gives to all files of the data directory before it starts the server again. It is
-/// more than one hour, because the server removes unused files that are older than one hour.
-const FILE_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The result of checking a server that was started again.
 pub(super) struct Recovery {
@@ -44,10 +34,7 @@ pub(super) async fn check_recovery(
     let blobs = installation.dir().join("blobs");
     // The files are made older, because the server removes only old unused files when it starts. The check
     // reports unused files that remain.
-    for file in files_below(&blobs)? {
-        let file = File::options().write(true).open(file)?;
-        file.set_modified(file.metadata()?.modified()? - FILE_AGE)?;
-    }
+    set_age(&blobs)?;
     let (server, address) = installation.start(0).await?;
     let api = ApiClient::new(address, &installation.key);
     let mut problems = acknowledged.problems.clone();
@@ -75,25 +62,6 @@ pub(super) async fn check_recovery(
     problems.extend(integrity_errors(installation.dir())?);
     problems.extend(left_over_files(&blobs)?);
     Ok(Recovery { audit, problems })
-}
-
-/// Waits until every webhook is delivered or has failed, and returns all webhooks of the history.
-async fn wait_until_drained(api: &ApiClient) -> anyhow::Result<Vec<Value>> {
-    let end = Instant::now() + DRAIN_TIMEOUT;
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    loop {
-        ticks.tick().await;
-        let unfinished = api.get("/1.0/webhooks?status=created,scheduled,dispatched").await?;
-        let page = api.get("/1.0/webhooks?limit=100").await?;
-        ensure!(page.status == StatusCode::OK, "the history cannot be read: {} {}", page.status, page.json);
-        let webhooks = page.json["webhooks"].as_array().cloned().unwrap_or_default();
-        if unfinished.json["total"] == 0 {
-            let total = &page.json["total"];
-            ensure!(*total == webhooks.len(), "{} of {total} are listed", webhooks.len());
-            return Ok(webhooks);
-        }
-        ensure!(Instant::now() < end, "still not done: {}", unfinished.json);
-    }
 }
 
 fn was_delivered_since(deliveries: &[Delivery], id: Uuid, at: Instant) -> bool {
@@ -155,35 +123,6 @@ async fn response_problems(
         }
     }
     Ok(problems)
-}
-
-/// Describes the files that the server should have removed after the delivery of all webhooks: uploaded
-/// images, and files that were never written completely.
-fn left_over_files(blobs: &Path) -> anyhow::Result<Vec<String>> {
-    let inputs = blobs.join("inputs");
-    let is_left_over = |file: &&PathBuf| file.starts_with(&inputs) || file.to_string_lossy().contains('#');
-    let files = files_below(blobs)?;
-    Ok(files.iter().filter(is_left_over).map(|file| format!("left over: {}", file.display())).collect())
-}
-
-/// Lists all files below a directory. A directory that does not exist has no files.
-fn files_below(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut directories = vec![directory.to_owned()];
-    while let Some(directory) = directories.pop() {
-        if !directory.exists() {
-            continue;
-        }
-        for entry in fs::read_dir(directory)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                directories.push(entry.path());
-            } else {
-                files.push(entry.path());
-            }
-        }
-    }
-    Ok(files)
 }
 
 #[cfg(test)]
