@@ -102,6 +102,16 @@ impl<'a> BitReader<'a> {
         self.padding > u64::from(self.n)
     }
 
+    /// Returns whether the data that was read ends with the file, and not at a marker. A lone 0xff byte at the
+    /// end of the file is no marker.
+    pub(super) fn ends_with_file(&self) -> bool {
+        match self.data.get(self.at..) {
+            Some([0xff, marker, ..]) => *marker == 0,
+            Some([_, _, ..]) => false,
+            _ => true,
+        }
+    }
+
     /// Returns an offset at or before the next marker. The reader never reads past a marker, even when it
     /// fills the window in advance.
     pub(super) fn position(&self) -> usize {

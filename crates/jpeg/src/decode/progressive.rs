@@ -62,7 +62,8 @@ pub(super) fn decode_dc(
         return;
     }
     for (y, x) in (0..layout.mcus_high).flat_map(|y| (0..layout.mcus_wide).map(move |x| (y, x))) {
-        restarts.before_mcu(bits, || predicted = [0; 4]);
+        let index = y * layout.mcus_wide + x;
+        restarts.before_mcu(bits, index, || predicted = [0; 4]);
         if restarts.is_lost() {
             if restarts.is_over() {
                 return;
@@ -76,7 +77,7 @@ pub(super) fn decode_dc(
                 block(bits, i, &mut predicted, store, at);
             }
         }
-        restarts.after_mcu(bits);
+        restarts.after_mcu(bits, index);
     }
 }
 
@@ -93,7 +94,8 @@ fn for_each_block<'a>(
     for y in 0..sizes.blocks_high {
         for x in 0..sizes.blocks_wide {
             let mut is_reset = false;
-            restarts.before_mcu(bits, || is_reset = true);
+            let index = y * sizes.blocks_wide + x;
+            restarts.before_mcu(bits, index, || is_reset = true);
             if restarts.is_lost() {
                 if restarts.is_over() {
                     return;
@@ -101,7 +103,7 @@ fn for_each_block<'a>(
                 continue;
             }
             decode(bits, y * blocks_per_row + x, is_reset);
-            restarts.after_mcu(bits);
+            restarts.after_mcu(bits, index);
         }
     }
 }

@@ -19,11 +19,21 @@ pub(super) struct Restarts {
     over: bool,
     /// Whether data was missing or a restart marker was at the wrong place.
     damaged: bool,
+    /// The number of MCUs before the end of the file, if the file ends within the scan.
+    n_before_cut: Option<usize>,
 }
 
 impl Restarts {
     pub(super) fn new(interval: usize) -> Self {
-        Self { interval, n_left: interval, number: 0, lost: false, over: false, damaged: false }
+        Self {
+            interval,
+            n_left: interval,
+            number: 0,
+            lost: false,
+            over: false,
+            damaged: false,
+            n_before_cut: None,
+        }
     }
 
     /// Returns whether the data of the current restart interval has ended too early. The remaining blocks of
@@ -38,30 +48,45 @@ impl Restarts {
         self.damaged
     }
 
+    /// Returns the number of MCUs before the end of the file, if the file ends within the scan.
+    pub(super) fn n_before_cut(&self) -> Option<usize> {
+        self.n_before_cut
+    }
+
     /// Returns whether neither the current restart interval nor a later one has more data.
     pub(super) fn is_over(&self) -> bool {
         self.over || (self.lost && self.interval == 0)
     }
 
-    /// If a restart marker is due before this MCU, skips the marker and calls the function `reset` to reset
-    /// the predictions.
+    /// If a restart marker is due before the MCU with the number `index`, skips the marker and calls the
+    /// function `reset` to reset the predictions.
     #[inline(always)]
-    pub(super) fn before_mcu(&mut self, bits: &mut BitReader<'_>, reset: impl FnOnce()) {
+    pub(super) fn before_mcu(&mut self, bits: &mut BitReader<'_>, index: usize, reset: impl FnOnce()) {
         if self.interval != 0 {
             if self.n_left == 0 {
-                self.pass_marker(bits);
+                self.pass_marker(bits, index);
                 reset();
             }
             self.n_left -= 1;
         }
     }
 
-    /// Marks the restart interval as lost if an MCU consumed more bits than the restart interval has.
+    /// Marks the restart interval as lost if the MCU with the number `index` consumed more bits than the
+    /// restart interval has.
     #[inline(always)]
-    pub(super) fn after_mcu(&mut self, bits: &BitReader<'_>) {
+    pub(super) fn after_mcu(&mut self, bits: &BitReader<'_>, index: usize) {
         if bits.exhausted() {
-            self.lost = true;
-            self.damaged = true;
+            self.lose(bits, index);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lose(&mut self, bits: &BitReader<'_>, index: usize) {
+        self.lost = true;
+        self.damaged = true;
+        if bits.ends_with_file() {
+            self.n_before_cut.get_or_insert(index);
         }
     }
 
@@ -71,7 +96,7 @@ impl Restarts {
     /// number is skipped.
     #[cold]
     #[inline(never)]
-    fn pass_marker(&mut self, bits: &mut BitReader<'_>) {
+    fn pass_marker(&mut self, bits: &mut BitReader<'_>, index: usize) {
         self.n_left = self.interval;
         let due = self.number;
         self.number = (due + 1) % 8;
@@ -107,6 +132,7 @@ impl Restarts {
             self.damaged = true;
         }
         (self.lost, self.over, self.damaged) = (true, true, true);
+        self.n_before_cut.get_or_insert(index);
         bits.restart(bits.data().len());
     }
 }

@@ -10,6 +10,7 @@ use super::layout::Layout;
 use super::markers::{self, Coding, Frame, Scan, Tables};
 use super::pixel_writer::PixelWriter;
 use super::progressive;
+use super::received::Received;
 use super::restart::Restarts;
 use super::samples::Samples;
 use super::sequential::{self, BlockDecoder, ComponentDecoder};
@@ -38,6 +39,9 @@ pub(super) struct SegmentDecoder<'a> {
     pub(super) quantisation: Vec<Option<[u16; 64]>>,
     pub(super) decoded: Decoded,
     pub(super) damaged: bool,
+    /// Whether the file ends before the end-of-image marker.
+    pub(super) is_cut_off: bool,
+    pub(super) received: Received,
 }
 
 impl SegmentDecoder<'_> {
@@ -66,11 +70,16 @@ impl SegmentDecoder<'_> {
                 }
                 0xdb => self.tables.read_quantisation(body)?,
                 0xdd => self.tables.read_restart_interval(body),
-                0xda if n_scans == max_scans => break,
+                0xda if n_scans == max_scans => {
+                    self.damaged = true;
+                    return Ok(());
+                }
                 0xda => {
                     n_scans += 1;
                     let scan = markers::read_scan(self.frame, body)?;
-                    if is_needed.next() != Some(false) {
+                    if is_needed.next() == Some(false) {
+                        self.received.add(&scan, 1.0);
+                    } else {
                         at = self.decode_scan(&scan, at, writer)?;
                     }
                     if matches!(self.decoded, Decoded::Pixels) {
@@ -80,20 +89,26 @@ impl SegmentDecoder<'_> {
                 _ => {}
             }
         }
-        self.damaged = true;
+        (self.damaged, self.is_cut_off) = (true, true);
         Ok(())
     }
 
     /// Returns, for each scan of a progressive file, whether the reduced image needs the scan. A scan is
     /// needed if it contains coefficients that are stored, or if a needed later scan refines its
-    /// coefficients.
+    /// coefficients. In a file without an end-of-image marker, all scans count as needed, because only
+    /// decoding shows how much of the last scan is missing.
     fn needed_scans(&self, mut at: usize, max_scans: u32) -> std::vec::IntoIter<bool> {
-        let mut scans = Vec::new();
+        let (mut scans, mut has_end) = (Vec::new(), false);
         if self.frame.coding == Coding::Progressive {
             while let Some((marker, end)) = markers::next_marker(self.data, at) {
                 at = end;
-                if matches!(marker, 0x01 | 0xd0..=0xd8) {
-                    continue;
+                match marker {
+                    0x01 | 0xd0..=0xd8 => continue,
+                    0xd9 => {
+                        has_end = true;
+                        break;
+                    }
+                    _ => {}
                 }
                 let Some(body) = markers::body(self.data, end) else { break };
                 at = end + 2 + body.len();
@@ -113,7 +128,7 @@ impl SegmentDecoder<'_> {
                 is_needed[j] && later.high > 0 && later.components[0].index == index && overlap
             };
             let keeps = coefficients::keeps_any_of(&self.layout.components[index], scan);
-            is_needed[i] = scan.first == 0 || keeps || (i + 1..scans.len()).any(refined);
+            is_needed[i] = !has_end || scan.first == 0 || keeps || (i + 1..scans.len()).any(refined);
         }
         is_needed.into_iter()
     }
@@ -136,7 +151,28 @@ impl SegmentDecoder<'_> {
             Coding::Progressive => self.decode_progressive(scan, &mut bits, &mut restarts)?,
         }
         self.damaged |= restarts.damaged();
+        self.is_cut_off |= restarts.n_before_cut().is_some();
+        let n_mcus = self.n_mcus(scan);
+        let n_delivered = restarts.n_before_cut().unwrap_or(n_mcus);
+        self.received.add(scan, n_delivered as f64 / n_mcus.max(1) as f64);
         Ok(bits.position())
+    }
+
+    /// Returns the number of MCUs of a scan.
+    fn n_mcus(&self, scan: &Scan) -> usize {
+        let (wide, high) = self.mcus(scan);
+        wide * high
+    }
+
+    /// Returns how many MCUs a scan has horizontally and vertically. If a scan has a single component, an MCU
+    /// is one block.
+    fn mcus(&self, scan: &Scan) -> (usize, usize) {
+        if let [only] = &scan.components[..] {
+            let sizes = &self.layout.components[only.index];
+            (sizes.blocks_wide, sizes.blocks_high)
+        } else {
+            (self.layout.mcus_wide, self.layout.mcus_high)
+        }
     }
 
     fn decode_sequential(
@@ -160,12 +196,7 @@ impl SegmentDecoder<'_> {
                 is_only_component,
             ));
         }
-        let mcus = if let [only] = &scan.components[..] {
-            let sizes = &layout.components[only.index];
-            (sizes.blocks_wide, sizes.blocks_high)
-        } else {
-            (layout.mcus_wide, layout.mcus_high)
-        };
+        let mcus = self.mcus(scan);
         let new_samples = |n_mcus: usize| -> Vec<Samples> {
             layout.components.iter().map(|sizes| Samples::new(sizes, layout.mcus_wide, n_mcus)).collect()
         };

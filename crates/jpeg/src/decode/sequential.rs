@@ -164,12 +164,13 @@ pub(super) fn decode_scan(
         }
         for x in (0..mcus_wide).step_by(LANES) {
             for mcu in 0..LANES.min(mcus_wide - x) {
-                restarts.before_mcu(bits, || {
+                let index = y * mcus_wide + x + mcu;
+                restarts.before_mcu(bits, index, || {
                     decoders.iter_mut().for_each(|decoder| decoder.block_decoder.predicted = 0);
                 });
                 if !restarts.is_lost() {
                     decoders.iter_mut().for_each(|decoder| decoder.decode_mcu(bits, mcu));
-                    restarts.after_mcu(bits);
+                    restarts.after_mcu(bits, index);
                 }
             }
             for (decoder, samples) in decoders.iter_mut().zip(&mut *samples) {

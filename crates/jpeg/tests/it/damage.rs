@@ -147,3 +147,82 @@ fn decoder_searches_only_once_for_restart_markers_if_the_data_has_none() {
     assert!(outcome.damaged);
     assert!(pixels[1..].iter().all(|&v| v == 128), "only the first block has data");
 }
+
+/// Returns what `missing_permille` says about a file at the scale `scale`.
+fn missing_permille(file: &[u8], scale: Scale) -> u16 {
+    decoded(file, scale).2.missing_permille
+}
+
+#[test]
+fn missing_share_of_a_sequential_file_is_the_share_of_its_missing_blocks() {
+    let pixels = photo(64, 128);
+    for interval in [0, 8] {
+        let file = peer_encoded(&pixels, (64, 128), SamplingFactor::F_1_1, |encoder| {
+            if interval > 0 {
+                encoder.set_restart_interval(interval);
+            }
+        });
+        let (_, whole, _) = decoded(&file, Scale::FULL);
+        for percent in [30, 60, 90] {
+            let cut = &file[..file.len() * percent / 100];
+            let (_, pixels, outcome) = decoded(cut, Scale::FULL);
+            // Only the last row of blocks with data is partly gray.
+            let n_good = pixels.chunks(64 * 3).zip(whole.chunks(64 * 3)).take_while(|(a, b)| a == b).count();
+            let (least, most) = ((120 - n_good.min(120)) * 1000 / 128, (128 - n_good) * 1000 / 128);
+            let missing = usize::from(outcome.missing_permille);
+            assert!((least..=most).contains(&missing), "{percent} %: {missing} not in {least}..={most}");
+        }
+    }
+}
+
+#[test]
+fn missing_share_does_not_depend_on_the_scale() {
+    for file in sample_files() {
+        for percent in [50, 80, 95] {
+            let cut = &file[..file.len() * percent / 100];
+            let shares = Scale::ALL.map(|scale| missing_permille(cut, scale));
+            assert!(
+                shares[0] > 0 && shares.iter().all(|&share| share == shares[0]),
+                "{percent} %: {shares:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn missing_share_of_a_progressive_file_falls_with_every_scan() {
+    let options = pixaven_jpeg::Options { quality: 70, full_chroma: false, progressive: true };
+    let file = pixaven_jpeg::encode(&photo(64, 64), 64, 64, options).unwrap();
+    let scans = (0..file.len() - 1).filter(|&i| file[i..i + 2] == [0xff, 0xda]);
+    let shares: Vec<u16> = scans.skip(1).map(|end| missing_permille(&file[..end], Scale::FULL)).collect();
+    assert!(shares.len() > 3 && shares.is_sorted_by(|a, b| a > b), "{shares:?}");
+    assert!(shares[0] > 900, "the first scan has few of the coefficients: {shares:?}");
+}
+
+#[test]
+fn nothing_is_missing_without_the_end_marker_or_with_damaged_data() {
+    for file in sample_files() {
+        assert_eq!(missing_permille(&file, Scale::FULL), 0);
+        for n_bytes in 1..=2 {
+            assert_eq!(
+                missing_permille(&file[..file.len() - n_bytes], Scale::FULL),
+                0,
+                "{n_bytes} bytes less"
+            );
+        }
+        let mut damaged = file.clone();
+        let middle = file.len() / 2;
+        damaged.splice(middle..middle + 40, [0x55; 4]);
+        assert!(missing_in(&damaged).is_none_or(|missing| missing == 0), "the file has its end marker");
+    }
+}
+
+/// Returns what `missing_permille` says about a file, or `None` if decoding fails.
+fn missing_in(file: &[u8]) -> Option<u16> {
+    let decoder = Decoder::new(file).ok()?;
+    let frame = decoder.frame();
+    let n = frame.components.len();
+    let mut pixels = vec![0; frame.width as usize * frame.height as usize * n];
+    let colour = if n == 3 { Colour::YCbCr } else { Colour::Stored };
+    decoder.decode(Scale::FULL, colour, 20, &mut pixels).ok().map(|outcome| outcome.missing_permille)
+}
