@@ -7,7 +7,7 @@ use pixaven_imaging::plan::{
     Adjust, Border, Color, Crop, CropAt, Filter, Flip, Gravity, Kernel, Mask, Output, Padding, Resize,
     ResizeMode, Scale, Shape, TargetFormat,
 };
-use pixaven_imaging::{Format, Limits, Plan, Scratch, sniff};
+use pixaven_imaging::{Format, Limits, Plan, Scratch, TruncatedInput, sniff};
 
 /// Defines the fuzz target of the format `$format`. The target decodes only inputs that have the signature of
 /// this format.
@@ -30,6 +30,7 @@ fn limits() -> Limits {
         scans: 20,
         parts: 5_000,
         metadata_bytes: 1 << 20,
+        truncated: TruncatedInput::Warn,
     }
 }
 

@@ -2,6 +2,7 @@
 //! decoders and encoders; every format has its own file, e.g. `gif.rs`.
 
 mod animation_delta;
+mod announced_bytes;
 pub(crate) mod auto;
 mod avif;
 mod bmp;
@@ -32,6 +33,7 @@ mod webm;
 mod webp;
 mod ycbcr;
 
+pub(crate) use self::announced_bytes::announced_bytes;
 pub(crate) use self::codec::{Decode, Encode, Frame, Header, Sequence};
 
 use self::embed::WithMetadata;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::truncation::Truncation;
+
 /// The reason why an image could not be processed. The text of an error is written for the user of the API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -19,6 +21,15 @@ pub enum Error {
         format: &'static str,
         /// The message of the decoder, which says why decoding failed.
         reason: String,
+    },
+    /// The file is in the format `format`, but is cut off, and [`crate::Limits::truncated`] does not accept
+    /// such files.
+    #[error("the {format} image is incomplete: {truncation}")]
+    Truncated {
+        /// The name of the format in the API.
+        format: &'static str,
+        /// How much of the picture is missing.
+        truncation: Truncation,
     },
     /// The file is valid, but uses a feature of its format that this build does not decode.
     #[error("the {format} image uses a feature this server cannot decode: {reason}")]

@@ -35,6 +35,24 @@ impl<'a> Iterator for Boxes<'a> {
     }
 }
 
+/// The number of bytes that a file of boxes has at least: the offset at which its last box ends. A box can
+/// end after the last byte of the file. `None` if the file ends before the length of a box.
+pub(crate) fn announced_bytes(input: &[u8]) -> Option<u64> {
+    let mut at = 0u64;
+    while let Some(rest) = usize::try_from(at).ok().and_then(|at| input.get(at..)).filter(|r| !r.is_empty()) {
+        let length = match u32::from_be_bytes(*rest.first_chunk()?) {
+            0 => rest.len() as u64,
+            1 => u64::from_be_bytes(*rest.get(8..)?.first_chunk()?),
+            length => length.into(),
+        };
+        if length < 8 {
+            return None;
+        }
+        at = at.checked_add(length)?;
+    }
+    Some(at)
+}
+
 /// Reads the fields in the content of a box one after the other. Every method returns `None` when the content
 /// is too short.
 #[derive(Debug, Clone)]

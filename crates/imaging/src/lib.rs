@@ -11,7 +11,8 @@
 //! module and its submodules count as one module.
 //!
 //! ```text
-//! error     limits    image     alpha     scratch   bytes     isobmff
+//! truncation          error     limits
+//! image     alpha     scratch   bytes     isobmff
 //! format    plan      geometry
 //! color     orientation         rows      info      metadata
 //! codecs    operations          faces
@@ -37,6 +38,7 @@ pub mod plan;
 mod process;
 mod rows;
 mod scratch;
+pub mod truncation;
 
 pub use error::Error;
 pub use format::{Format, sniff};
@@ -46,3 +48,4 @@ pub use limits::Limits;
 pub use plan::Plan;
 pub use process::{Input, Processed, encode, encode_animation, process};
 pub use scratch::Scratch;
+pub use truncation::{TruncatedInput, Truncation};

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 pub use crate::error::Limit;
+use crate::truncation::{TruncatedInput, Truncation};
 
-/// Upper bounds for one image. The API documentation states the default values.
+/// Upper bounds for one image, and whether an image that is cut off is accepted. The API documentation states the default values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -25,6 +26,8 @@ pub struct Limits {
     pub parts: u32,
     /// Largest size of the metadata and the ICC profile together, in bytes.
     pub metadata_bytes: u64,
+    /// What happens with an input that is cut off.
+    pub truncated: TruncatedInput,
 }
 
 impl Default for Limits {
@@ -37,6 +40,7 @@ impl Default for Limits {
             scans: 100,
             parts: 200_000,
             metadata_bytes: 16 << 20,
+            truncated: TruncatedInput::Refuse,
         }
     }
 }
@@ -60,6 +64,22 @@ impl Limits {
     pub fn check_output(&self, width: u32, height: u32) -> Result<(), Error> {
         check(Limit::OutputSide, self.output_side_px.into(), width.max(height).into())?;
         check(Limit::Pixels, self.pixels, u64::from(width) * u64::from(height))
+    }
+
+    /// Refuses a file that is cut off, if [`Limits::truncated`] says so. `format` is the name of its format.
+    /// Decoders find out while they decode, so this check is repeated after every frame.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] for a file that is cut off and not accepted.
+    pub(crate) fn check_truncation(
+        &self,
+        format: &'static str,
+        truncation: Option<Truncation>,
+    ) -> Result<(), Error> {
+        match (self.truncated, truncation) {
+            (TruncatedInput::Refuse, Some(truncation)) => Err(Error::Truncated { format, truncation }),
+            (TruncatedInput::Refuse | TruncatedInput::Warn, _) => Ok(()),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! frame from the decoder to the encoder. `process/frames.rs` processes each frame between decoding and
 //! encoding.
 
+mod cut_off;
 mod first_frame;
 mod frames;
 mod watermark;
@@ -75,13 +76,13 @@ pub fn process<'a>(
         return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(input.image) });
     };
     let job = Job { input, input_format, limits };
-    let decoder = job.open()?;
-    match plan.output.max_bytes {
+    let processed = job.open().and_then(|decoder| match plan.output.max_bytes {
         Some(max_bytes) if job.streams(plan, decoder.header()) => {
             job.search_quality(plan, max_bytes, decoder, scratch)
         }
         _ => job.run(plan, decoder, scratch),
-    }
+    });
+    processed.map_err(|error| cut_off::explained(error, input_format, input.image))
 }
 
 /// The arguments of one call of [`process`], except the plan. The plan is not included because the quality
@@ -156,7 +157,8 @@ impl<'a> Job<'a> {
         let output_format = self.output_format(plan);
         let Header { info, orientation, plays, .. } = decoder.header();
         let info = info.clone();
-        let sequence = if output_format.is_none_or(Format::is_animated) {
+        let uses_all_frames = output_format.is_none_or(Format::is_animated);
+        let sequence = if uses_all_frames {
             let plays = plan.output.plays.map_or(*plays, |n| NonZeroU16::new(n).map(NonZeroU16::get));
             Sequence { n_frames: info.frames, plays, alpha: info.alpha }
         } else {
@@ -169,6 +171,7 @@ impl<'a> Job<'a> {
             limits,
             full_size: Size::new(info.width, info.height),
             n_frames: sequence.n_frames,
+            uses_all_frames,
             faces: None,
             watermark_file: self.input.watermark.filter(|_| plan.watermark.is_some()),
             watermark: None,
@@ -176,6 +179,7 @@ impl<'a> Job<'a> {
             to_srgb: None,
             warnings: Vec::new(),
         };
+        cut_off::check(decoder.header(), uses_all_frames, limits)?;
         pipeline.prepare(decoder.as_mut())?;
         let metadata = match plan.output.metadata {
             KeptMetadata::None => Metadata::default(),
@@ -204,7 +208,10 @@ impl<'a> Job<'a> {
         }
         // The warnings of the decoder are read after the last frame, because decoding a frame can add
         // warnings.
-        pipeline.warnings.extend_from_slice(&decoder.header().warnings);
+        let header = decoder.header();
+        pipeline.warnings.extend_from_slice(&header.warnings);
+        let truncation = cut_off::of_used_frames(header, uses_all_frames);
+        pipeline.warnings.extend(truncation.map(|truncation| truncation.to_string()));
         Ok(Processed {
             input: info.of_file(self.input.image),
             output: encoded.info.of_file(&encoded.bytes),

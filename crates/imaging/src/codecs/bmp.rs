@@ -27,6 +27,7 @@ use crate::info::{Colorspace, ImageInfo};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
+use crate::truncation::Truncation;
 use crate::{Error, Limits, Scratch};
 
 /// Length of the BMP file header, in bytes. The header precedes the DIB and has these fields: signature, file
@@ -83,6 +84,7 @@ pub(super) fn header(format: Format, dib: &Dib, alpha: bool, profile: Option<Vec
         metadata: Metadata::default(),
         plays: Some(1),
         warnings: Vec::new(),
+        truncation: None,
     }
 }
 
@@ -94,10 +96,7 @@ impl DecodeStill for Decoder<'_> {
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let gray_allowed = self.header.profile.is_none();
         let pixels = decode(&self.dib, self.data, gray_allowed, scratch)?;
-        if !pixels.complete {
-            let warning = "the BMP ends early: what is missing of the picture was filled in";
-            self.header.warnings.push(warning.to_owned());
-        }
+        self.header.truncation = Truncation::of_picture(pixels.missing_permille);
         Ok(pixels.raster)
     }
 }

@@ -8,6 +8,7 @@ use crate::info::ImageInfo;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::rows::Rows;
+use crate::truncation::Truncation;
 use crate::{Error, Image, Limits, Scratch};
 
 /// The information that a decoder reads from a file before it decodes the first pixel.
@@ -26,6 +27,9 @@ pub(crate) struct Header {
     /// Defects that the decoder tolerated, as sentences for the caller of the API. The list can grow while
     /// frames are decoded.
     pub(crate) warnings: Vec<String>,
+    /// How much of the picture is missing because the file is cut off. A decoder can find out while frames
+    /// are decoded. The caller turns the value into a warning or an error.
+    pub(crate) truncation: Option<Truncation>,
 }
 
 /// One frame of an animation, or the picture of a file with a single picture.

@@ -20,6 +20,7 @@ use crate::info::{Colorspace, ImageInfo};
 use crate::limits::FileBudget;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
+use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
 
 /// The number of pixels of a frame may exceed the number of pixels of the canvas by at most this number. Only
@@ -44,6 +45,14 @@ pub(super) struct Decoder<'a> {
 struct Reading<'a> {
     frames: ::gif::Decoder<Cursor<&'a [u8]>>,
     canvas: Canvas,
+    n_drawn: u32,
+}
+
+/// A frame that was drawn onto the canvas.
+struct Drawn {
+    delay_ms: u32,
+    /// How many rows of the frame are missing because the file is cut off, and how many rows the frame has.
+    missing_rows: (u64, u64),
 }
 
 impl<'a> Decoder<'a> {
@@ -62,13 +71,19 @@ impl<'a> Decoder<'a> {
             frames: scan.n_frames,
             alpha: scan.alpha,
         };
+        let mut warnings = Vec::new();
+        if scan.n_frames > 1 && scan.n_begun == scan.n_frames && !scan.is_cut_off && !scan.has_trailer {
+            warnings.push("the GIF has no end marker: frames may be missing".to_owned());
+        }
+        let truncation = scan.truncation(scan.n_frames);
         let header = Header {
             info,
             orientation: Orientation::Upright,
             profile: None,
             metadata: Metadata::default(),
             plays: scan.plays,
-            warnings: Vec::new(),
+            warnings,
+            truncation,
         };
         Ok(Self { input, scan, header, reading: None })
     }
@@ -81,7 +96,7 @@ impl<'a> Decoder<'a> {
         let frame_bytes = NonZeroU64::MIN.saturating_add((n_pixels + FRAME_EXCESS_PX) as u64);
         options.set_memory_limit(MemoryLimit::Bytes(frame_bytes));
         let frames = options.read_info(Cursor::new(self.input)).map_err(corrupt)?;
-        Ok(Reading { frames, canvas: Canvas::new(self.scan.width, self.scan.height, scratch) })
+        Ok(Reading { frames, canvas: Canvas::new(self.scan.width, self.scan.height, scratch), n_drawn: 0 })
     }
 }
 
@@ -95,11 +110,19 @@ impl Decode for Decoder<'_> {
             Some(reading) => reading,
             None => self.start(scratch)?,
         };
-        let (width, height) = (self.scan.width as usize, self.scan.height as usize);
-        let Some(delay_ms) = reading.draw_next(width, height, scratch)? else {
+        let drawn = reading.draw_next(&self.scan, scratch).inspect_err(|_| {
+            if self.scan.is_cut_off && reading.n_drawn > 0 && reading.n_drawn + 1 == self.scan.n_frames {
+                self.header.truncation = self.scan.truncation(reading.n_drawn);
+            }
+        });
+        let Some(Drawn { delay_ms, missing_rows: (n_missing, n_rows) }) = drawn? else {
             reading.canvas.release(scratch);
             return Ok(None);
         };
+        reading.n_drawn += 1;
+        if n_missing > 0 {
+            self.header.truncation = Truncation::new(MissingPart::Picture, n_missing, n_rows);
+        }
         let raster = reading.canvas.snapshot(self.scan.alpha, scratch);
         self.reading = Some(reading);
         Ok(Some(Frame { raster, delay_ms }))
@@ -107,14 +130,11 @@ impl Decode for Decoder<'_> {
 }
 
 impl Reading<'_> {
-    /// Draws the next frame onto the canvas. Returns its delay in milliseconds, or `None` after the last
-    /// frame.
-    fn draw_next(
-        &mut self,
-        width: usize,
-        height: usize,
-        scratch: &mut Scratch,
-    ) -> Result<Option<u32>, Error> {
+    /// Draws the next frame onto the canvas. Returns `None` after the last frame. If the file is cut off within
+    /// its only frame, the rows before the end of the file are drawn. An animation ends before a frame that is
+    /// cut off.
+    fn draw_next(&mut self, scan: &Scan, scratch: &mut Scratch) -> Result<Option<Drawn>, Error> {
+        let (width, height) = (scan.width as usize, scan.height as usize);
         let Some(frame) = self.frames.next_frame_info().map_err(corrupt)? else { return Ok(None) };
         let (left, top) = (usize::from(frame.left).min(width), usize::from(frame.top).min(height));
         let (frame_width, frame_height) = (usize::from(frame.width), usize::from(frame.height));
@@ -130,17 +150,42 @@ impl Reading<'_> {
             DisposalMethod::Any | DisposalMethod::Keep => Dispose::Keep,
         };
         let delay_ms = u32::from(frame.delay) * 10;
+        let is_interlaced = frame.interlaced;
         let local = frame.palette.clone();
         let colors = color_table(local.as_deref().or(self.frames.global_palette()), transparent);
         let mut indices = scratch.take_zeroed(frame_width * frame_height);
-        let read = self.frames.read_into_buffer(&mut indices);
-        if read.is_ok() {
+        // Pixels that are missing keep this index.
+        if scan.is_cut_off {
+            indices.fill(transparent.unwrap_or(0));
+        }
+        let n_read = if scan.is_cut_off && scan.n_frames == 1 {
+            match self.read_rows(&mut indices, frame_width, frame_height, is_interlaced) {
+                0 => Err(corrupt("the file is cut off before the end of the first row")),
+                n_read => Ok(n_read),
+            }
+        } else {
+            self.frames.read_into_buffer(&mut indices).map(|()| frame_height).map_err(corrupt)
+        };
+        if n_read.is_ok() {
             self.canvas.begin(area, dispose, scratch);
             draw(&mut self.canvas, area, indices.chunks(frame_width.max(1)), &colors);
         }
         scratch.give(indices);
-        read.map_err(corrupt)?;
-        Ok(Some(delay_ms))
+        let n_missing = frame_height - n_read?;
+        Ok(Some(Drawn { delay_ms, missing_rows: (n_missing as u64, frame_height as u64) }))
+    }
+
+    /// Reads the rows of a frame in which the file ends. Returns the number of whole rows.
+    fn read_rows(&mut self, indices: &mut [u8], width: usize, height: usize, is_interlaced: bool) -> usize {
+        let passes: &[(usize, usize)] =
+            if is_interlaced { &[(0, 8), (4, 8), (2, 4), (1, 2)] } else { &[(0, 1)] };
+        let rows = passes.iter().flat_map(|&(first, distance)| (first..height).step_by(distance));
+        for (n_read, row) in rows.enumerate() {
+            let Ok(true) = self.frames.fill_buffer(&mut indices[row * width..(row + 1) * width]) else {
+                return n_read;
+            };
+        }
+        height
     }
 }
 

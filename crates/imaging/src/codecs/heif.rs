@@ -65,6 +65,7 @@ impl<'a> Decoder<'a> {
             metadata: Metadata { exif, xmp, ..Metadata::default() },
             plays: None,
             warnings,
+            truncation: None,
         };
         Ok(Self { container, header, max_pixels: limits.pixels })
     }

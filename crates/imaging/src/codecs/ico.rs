@@ -63,6 +63,18 @@ pub(super) fn open<'a>(input: &'a [u8], limits: &Limits) -> Result<Box<dyn Decod
     Err(first_error.unwrap_or_else(|| corrupt("no picture")))
 }
 
+/// Returns the offset at which the last picture of the directory ends.
+pub(super) fn announced_bytes(input: &[u8]) -> Option<u64> {
+    let n_entries = u16_le(input, 4)?;
+    let directory_end = ICO_HEADER_BYTES + usize::from(n_entries) * ICO_ENTRY_BYTES;
+    let directory = input.get(ICO_HEADER_BYTES..)?.as_chunks::<ICO_ENTRY_BYTES>().0;
+    let ends = directory.iter().take(n_entries.into()).map(|entry| {
+        let [size, at] = [8, 12].map(|at| u64::from(u32_le(entry, at).unwrap_or(0)));
+        size + at
+    });
+    ends.chain([directory_end as u64]).max()
+}
+
 /// Opens the decoder of one picture: a PNG file, or a DIB with a mask.
 fn open_entry<'a>(data: &'a [u8], limits: &Limits) -> Result<Box<dyn Decode + 'a>, Error> {
     if data.starts_with(b"\x89PNG") {

@@ -2,6 +2,7 @@
 //! safe Rust, decodes the pixels. The crate `openjp2`, a Rust version of OpenJPEG, encodes pixels. `openjp2`
 //! never reads a customer's file, because this module uses only the encoder of `openjp2`.
 
+mod codestream;
 mod encode;
 mod header;
 #[expect(
@@ -12,6 +13,7 @@ mod memory;
 
 use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
 
+use self::codestream::End;
 pub(super) use self::encode::encode;
 use self::header::Jp2Header;
 use super::codec::Header;
@@ -66,6 +68,15 @@ impl<'a> Decoder<'a> {
             return Err(corrupt("a side is zero"));
         }
         let channels = channels(&image, &jp2)?;
+        let mut warnings = Vec::new();
+        let truncation = match jp2.end {
+            End::Complete => None,
+            End::CutOff(truncation) => Some(truncation),
+            End::Unknown => {
+                warnings.push("the JPEG 2000 has no end marker: a part of it may be missing".to_owned());
+                None
+            }
+        };
         let profile = match image.color_space() {
             ColorSpace::Icc { profile, .. } => Some(profile.clone()),
             _ => None,
@@ -76,7 +87,8 @@ impl<'a> Decoder<'a> {
             profile: profile.filter(|_| !(channels.n_colors == 1 && channels.alpha)),
             metadata: Metadata { exif: jp2.exif, xmp: jp2.xmp, ..Metadata::default() },
             plays: None,
-            warnings: Vec::new(),
+            warnings,
+            truncation,
         };
         Ok(Self { input, image, header, channels })
     }

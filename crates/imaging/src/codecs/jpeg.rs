@@ -23,6 +23,7 @@ use crate::geometry::Size;
 use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
+use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
 
 /// A JPEG file whose header was read.
@@ -57,10 +58,6 @@ impl<'a> Decoder<'a> {
             frames: 1,
             alpha: false,
         };
-        let mut warnings = Vec::new();
-        if !jpeg.ends {
-            warnings.push("the JPEG ends early: what is missing of the picture was filled in".to_owned());
-        }
         let header = Header {
             info,
             orientation: jpeg.exif.as_deref().map(Orientation::from_exif).unwrap_or_default(),
@@ -72,7 +69,8 @@ impl<'a> Decoder<'a> {
                 copyright: jpeg.rights.copyright.clone(),
             },
             plays: None,
-            warnings,
+            warnings: Vec::new(),
+            truncation: None,
         };
         Ok(Self { input, jpeg, header, scale: Scale::FULL })
     }
@@ -93,8 +91,12 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
-        let (mut data, damaged) = decode::decode(self.input, &self.jpeg, self.scale, scratch)?;
-        if damaged && self.jpeg.ends {
+        let (mut data, outcome) = decode::decode(self.input, &self.jpeg, self.scale, scratch)?;
+        let part = if self.jpeg.progressive { MissingPart::Detail } else { MissingPart::Picture };
+        self.header.truncation = Truncation::new(part, outcome.missing_permille.into(), 1000);
+        if !self.jpeg.ends && self.header.truncation.is_none() {
+            self.header.warnings.push("the JPEG has no end marker: it may be damaged".to_owned());
+        } else if self.jpeg.ends && outcome.damaged {
             self.header.warnings.push("parts of the JPEG are damaged: they are gray or wrong".to_owned());
         }
         let layout = match self.jpeg.components.len() {

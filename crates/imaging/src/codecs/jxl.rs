@@ -19,6 +19,7 @@ use crate::isobmff::{Boxes, Fields};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
+use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
 
 /// The longest side of a JPEG XL picture that the format allows, in pixels.
@@ -30,7 +31,7 @@ fn corrupt(reason: impl ToString) -> Error {
 }
 
 /// The reason that the error message for a truncated file states.
-const ENDS_EARLY: &str = "the file ends early";
+const CUT_OFF: &str = "the file is cut off";
 
 /// A JPEG XL file whose headers were read.
 pub(super) struct Decoder<'a> {
@@ -41,13 +42,15 @@ pub(super) struct Decoder<'a> {
     /// The kind of pixels that the decoder delivers.
     channels: JxlColorType,
     n_left: u32,
+    /// Whether the file is an animation that ends before its last frame does.
+    lacks_frames: bool,
 }
 
 impl<'a> Decoder<'a> {
     /// Reads the headers of the file and of its frames. Decodes no frame.
     pub(super) fn open(input: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let metadata = metadata(input, limits)?;
-        let n_frames = count_frames(input, limits)?;
+        let (n_frames, is_cut_off) = count_frames(input, limits)?;
         let mut rest = input;
         let mut decoder = Box::new(JxlDecoder::new(options(limits)));
         to_basic_info(&mut decoder, &mut rest)?;
@@ -86,8 +89,10 @@ impl<'a> Decoder<'a> {
                 (animation.num_loops != 0).then(|| animation.num_loops.try_into().unwrap_or(u16::MAX))
             }),
             warnings: Vec::new(),
+            truncation: None,
         };
-        Ok(Self { decoder, rest, header, channels, n_left: n_frames })
+        let lacks_frames = is_cut_off && info.animation.is_some();
+        Ok(Self { decoder, rest, header, channels, n_left: n_frames, lacks_frames })
     }
 }
 
@@ -107,13 +112,13 @@ fn options(limits: &Limits) -> JxlDecoderOptions {
 fn to_basic_info(decoder: &mut JxlDecoder, rest: &mut &[u8]) -> Result<(), Error> {
     match decoder.process(rest, None, None).map_err(corrupt)? {
         Event::BasicInfo => Ok(()),
-        _ => Err(corrupt(ENDS_EARLY)),
+        _ => Err(corrupt(CUT_OFF)),
     }
 }
 
 /// Counts the visible frames by their headers. In a truncated file, only the frames with a complete header
-/// are counted.
-fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
+/// are counted. The second value says whether the file ends before its last frame does.
+fn count_frames(input: &[u8], limits: &Limits) -> Result<(u32, bool), Error> {
     let mut options = options(limits);
     options.scan_frames_only = true;
     let mut decoder = JxlDecoder::new(options);
@@ -130,9 +135,10 @@ fn count_frames(input: &[u8], limits: &Limits) -> Result<u32, Error> {
                 limits.check_input(side(width)?, side(height)?, 1)?;
             }
             Event::NeedMoreInput { .. } | Event::Complete if n_frames == 0 => {
-                return Err(corrupt(ENDS_EARLY));
+                return Err(corrupt(CUT_OFF));
             }
-            Event::NeedMoreInput { .. } | Event::Complete => return Ok(n_frames as u32),
+            Event::NeedMoreInput { .. } => return Ok((n_frames as u32, true)),
+            Event::Complete => return Ok((n_frames as u32, false)),
             _ => {}
         }
     }
@@ -231,11 +237,32 @@ impl Decode for Decoder<'_> {
         if self.n_left == 0 {
             return Ok(None);
         }
+        let n_frames = self.header.info.frames;
+        let n_complete = n_frames - self.n_left;
         self.n_left -= 1;
+        let frame = self.decode_frame(scratch);
+        // The file does not state how many frames it has. If all frames with a header are complete, at least
+        // one more frame is missing.
+        let (n_complete, n_begun) = match frame {
+            Ok(_) => (n_frames, n_frames + 1),
+            Err(_) => (n_complete, n_frames),
+        };
+        if self.lacks_frames && n_complete > 0 && (frame.is_err() || self.n_left == 0) {
+            let n_missing = n_begun - n_complete;
+            let truncation = Truncation::new(MissingPart::Frames, n_missing.into(), n_begun.into());
+            self.header.truncation = truncation.map(Truncation::or_more);
+        }
+        frame
+    }
+}
+
+impl Decoder<'_> {
+    /// Decodes the next frame. Returns `None` if the file has no more frames.
+    fn decode_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
         match self.decoder.process(&mut self.rest, None, None).map_err(corrupt)? {
             Event::FrameHeader => {}
             Event::Complete => return Ok(None),
-            _ => return Err(corrupt(ENDS_EARLY)),
+            _ => return Err(corrupt(CUT_OFF)),
         }
         let delay = self.decoder.frame_header().and_then(|frame| frame.duration).unwrap_or(0.0);
         let ImageInfo { width, height, .. } = self.header.info;
@@ -245,7 +272,7 @@ impl Decode for Decoder<'_> {
         let mut buffers = [JxlOutputBuffer::new(&mut data, rows, columns * n_channels)];
         match self.decoder.process(&mut self.rest, Some(&mut buffers), None).map_err(corrupt)? {
             Event::FrameComplete { .. } => {}
-            _ => return Err(corrupt(ENDS_EARLY)),
+            _ => return Err(corrupt(CUT_OFF)),
         }
         let layout = match self.channels {
             JxlColorType::Grayscale => Layout::Gray,

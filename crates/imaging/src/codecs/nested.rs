@@ -34,6 +34,7 @@ impl<D: Decode> Decode for NestedDecoder<D> {
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
         let frame = self.inner.next_frame(scratch);
         self.header.warnings.clone_from(&self.inner.header().warnings);
+        self.header.truncation = self.inner.header().truncation;
         frame
     }
 }

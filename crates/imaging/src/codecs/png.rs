@@ -20,15 +20,16 @@ pub(super) use self::encode::encode;
 use self::interlace::{read_rows, remove_row_gaps};
 use self::rows::PngRows;
 use self::scan::Scan;
+pub(super) use self::scan::announced_bytes;
 use self::text::Texts;
 use super::canvas::{Area, Blend, Canvas, Dispose};
 use super::codec::{Decode, Frame, Header};
 use crate::color::{Layout, Raster};
 use crate::format::Format;
-use crate::geometry::Size;
 use crate::info::{Colorspace, ImageInfo};
 use crate::orientation::Orientation;
 use crate::rows::Rows;
+use crate::truncation::{MissingPart, Truncation};
 use crate::{Error, Limits, Scratch};
 
 /// Largest memory in bytes that the `png` crate may allocate for rows, tables and metadata. The memory for
@@ -87,7 +88,7 @@ impl<'a> Decoder<'a> {
     /// Decodes the only picture of the file with [`PngRows`].
     fn next_common(&mut self, layout: Layout, scratch: &mut Scratch) -> Result<Frame, Error> {
         let (width, height) = (self.header.info.width, self.header.info.height);
-        let mut rows = PngRows::new(self.input, Size::new(width, height), layout, &mut self.header.warnings)?;
+        let mut rows = PngRows::new(self.input, layout, &mut self.header)?;
         let mut data = scratch.take(width as usize * height as usize * layout.count());
         if let Err(error) = rows.read(&mut data) {
             scratch.give(data);
@@ -105,9 +106,15 @@ impl<'a> Decoder<'a> {
         debug_assert_eq!(bit_depth, BitDepth::Eight, "the transformations leave nothing else");
         let (width, height) = (self.header.info.width, self.header.info.height);
         let mut data = scratch.take_zeroed(width as usize * height as usize * color_type.samples());
-        if let Err(error) = self.read_still(&mut data) {
-            scratch.give(data);
-            return Err(corrupt(error));
+        match self.read_still(&mut data) {
+            Ok(n_missing) => {
+                let n_pixels = u64::from(width) * u64::from(height);
+                self.header.truncation = Truncation::new(MissingPart::Picture, n_missing, n_pixels);
+            }
+            Err(error) => {
+                scratch.give(data);
+                return Err(corrupt(error));
+            }
         }
         let (layout, data) = match color_type {
             ColorType::Grayscale | ColorType::Indexed => (Layout::Gray, data),
@@ -119,8 +126,9 @@ impl<'a> Decoder<'a> {
     }
 
     /// Decodes the rows of the only picture. If a checksum is wrong, decodes again without verifying
-    /// checksums and adds a warning, because a picture with a defect is better than no picture.
-    fn read_still(&mut self, data: &mut [u8]) -> Result<(), DecodingError> {
+    /// checksums and adds a warning, because a picture with a defect is better than no picture. Returns the
+    /// number of pixels that are missing because the file is cut off.
+    fn read_still(&mut self, data: &mut [u8]) -> Result<u64, DecodingError> {
         match read_rows(&mut self.reader, data) {
             Err(DecodingError::Format(error)) if error.to_string().starts_with("CRC error") => {
                 let again = reader(self.input, true)?;
@@ -131,9 +139,9 @@ impl<'a> Decoder<'a> {
                     return Err(DecodingError::Format(error));
                 }
                 self.reader = again;
-                read_rows(&mut self.reader, data)?;
+                let n_missing = read_rows(&mut self.reader, data)?;
                 self.header.warnings.push(BAD_CHECKSUM.to_owned());
-                Ok(())
+                Ok(n_missing)
             }
             result => result,
         }
@@ -188,8 +196,7 @@ impl Decode for Decoder<'_> {
 
     fn rows(&mut self) -> Result<Option<Box<dyn Rows + '_>>, Error> {
         let Some(layout) = self.common_layout() else { return Ok(None) };
-        let size = Size::new(self.header.info.width, self.header.info.height);
-        Ok(Some(Box::new(PngRows::new(self.input, size, layout, &mut self.header.warnings)?)))
+        Ok(Some(Box::new(PngRows::new(self.input, layout, &mut self.header)?)))
     }
 
     fn next_frame(&mut self, scratch: &mut Scratch) -> Result<Option<Frame>, Error> {
@@ -200,11 +207,17 @@ impl Decode for Decoder<'_> {
             return Ok(None);
         }
         let frame = match self.scan {
-            Some(scan) => self.next_animated(scan, scratch)?,
-            None => self.next_still(scratch)?,
+            Some(scan) => self.next_animated(scan, scratch),
+            None => self.next_still(scratch),
         };
-        self.n_read += 1;
-        Ok(Some(frame))
+        self.n_read += u32::from(frame.is_ok());
+        // After the last frame, and instead of a frame that is cut off, it is known which frames are missing.
+        if let Some(scan) = self.scan
+            && (frame.is_err() || self.n_read == self.header.info.frames)
+        {
+            self.header.truncation = scan.truncation(self.n_read);
+        }
+        frame.map(Some)
     }
 }
 
@@ -260,6 +273,7 @@ fn header(png: &Info<'_>, scan: Option<Scan>, texts: Texts) -> Header {
         metadata: texts.metadata,
         plays: scan.map_or(Some(1), |scan| scan.plays),
         warnings: Vec::new(),
+        truncation: None,
     }
 }
 

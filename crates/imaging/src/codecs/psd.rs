@@ -7,7 +7,7 @@
 mod pixels;
 mod resources;
 
-use self::pixels::Source;
+use self::pixels::{Decoded, Source};
 use self::resources::Resources;
 use super::codec::Header;
 use super::still_decoder::DecodeStill;
@@ -17,6 +17,7 @@ use crate::format::Format;
 use crate::info::{Colorspace, ImageInfo};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
+use crate::truncation::Truncation;
 use crate::{Error, Limits, Scratch};
 
 /// Length of the file header in bytes. The first section follows the header.
@@ -133,6 +134,22 @@ fn section(input: &[u8], at: usize, wide: bool) -> Result<(&[u8], usize), Error>
     Ok((input.get(start..end).ok_or_else(truncated)?, end))
 }
 
+/// Returns the offset at which the last section ends whose length the file contains.
+pub(super) fn announced_bytes(input: &[u8]) -> Option<u64> {
+    let is_large = u16_be(input, 4)? == 2;
+    let mut at = HEADER_BYTES as u64;
+    for is_wide in [false, false, is_large] {
+        let Ok(start) = usize::try_from(at) else { break };
+        let length = match (u32_be(input, start), u32_be(input, start.saturating_add(4))) {
+            (Some(high), Some(low)) if is_wide => u64::from(high) << 32 | u64::from(low),
+            (Some(length), _) if !is_wide => length.into(),
+            _ => break,
+        };
+        at = at.saturating_add(if is_wide { 8 } else { 4 }).saturating_add(length);
+    }
+    Some(at)
+}
+
 /// Whether the first channel after the colour channels is the alpha channel of the merged picture. A file
 /// with such a channel states a negative number of layers.
 fn has_merged_alpha(layers: &[u8], large: bool) -> bool {
@@ -178,6 +195,7 @@ fn header(source: &Source<'_>, resources: Resources) -> Header {
         metadata: Metadata { exif: resources.exif, xmp: resources.xmp, ..Metadata::default() },
         plays: Some(1),
         warnings,
+        truncation: None,
     }
 }
 
@@ -187,9 +205,10 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
-        let (raster, complete) = self.source.decode(scratch)?;
-        if !complete {
-            let warning = "the PSD ends early: what is missing of the picture was filled in";
+        let Decoded { raster, missing_permille, is_damaged } = self.source.decode(scratch)?;
+        self.header.truncation = Truncation::of_picture(missing_permille);
+        if is_damaged {
+            let warning = "the PSD is damaged: a part of the picture was filled in";
             self.header.warnings.push(warning.to_owned());
         }
         Ok(raster)

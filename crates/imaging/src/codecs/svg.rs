@@ -102,6 +102,7 @@ fn header(size: Size, warnings: Vec<String>) -> Header {
         metadata: Metadata::default(),
         plays: Some(1),
         warnings,
+        truncation: None,
     }
 }
 

@@ -25,7 +25,7 @@ use self::directory::{Directory, File};
 pub(super) use self::encode::encode;
 use self::jpeg::Tables;
 use self::page::{Compression, Page, Photometric};
-use self::picture::Picture;
+use self::picture::{Decoded, Picture};
 use super::codec::Header;
 use super::still_decoder::DecodeStill;
 use crate::color::Raster;
@@ -34,6 +34,7 @@ use crate::info::{Colorspace, ImageInfo};
 use crate::limits::{Limit, check};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
+use crate::truncation::Truncation;
 use crate::{Error, Limits, Scratch};
 
 fn corrupt(reason: impl Into<String>) -> Error {
@@ -50,8 +51,10 @@ struct Block {
     samples: Vec<u8>,
     n: usize,
     width: usize,
-    /// Whether the file contained all data of the strip or tile.
-    complete: bool,
+    /// The share of the strip or tile that could not be decoded, in thousandths.
+    missing_permille: u16,
+    /// Whether the strip or tile has a defect although nothing is missing.
+    has_defect: bool,
 }
 
 /// A TIFF file whose tags were read.
@@ -82,12 +85,19 @@ impl DecodeStill for Decoder<'_> {
     }
 
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
-        let (raster, trouble) = self.picture.decode(scratch)?;
+        let Decoded { raster, trouble, missing_permille } = self.picture.decode(scratch)?;
         if let Some(trouble) = trouble {
             self.header.warnings.push(format!("a part of the TIFF is missing and was filled in: {trouble}"));
         }
+        self.header.truncation = Truncation::of_picture(missing_permille);
         Ok(raster)
     }
+}
+
+/// Returns the offset at which the first directory ends, if the file is so short that the directory is cut
+/// off. Files commonly have the directory at their end.
+pub(super) fn announced_bytes(input: &[u8]) -> Option<u64> {
+    File::open(input).ok().map(|(file, first)| file.end_of_directory(first))
 }
 
 /// Returns the directory of the first picture that is neither a reduced-resolution picture nor a mask. If
@@ -160,6 +170,7 @@ fn header(file: &File<'_>, directory: &Directory, page: &Page, limits: &Limits) 
         },
         plays: Some(1),
         warnings: Vec::new(),
+        truncation: None,
     })
 }
 

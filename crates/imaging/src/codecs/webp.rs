@@ -1,6 +1,7 @@
 //! WebP (RFC 9649). The crate `image-webp`, written in Rust, decodes the pixels. The library libwebp, written
 //! in C, encodes them; the only input of libwebp is pixels from this crate.
 
+mod chunks;
 mod container;
 mod decode;
 mod embed;
@@ -49,6 +50,7 @@ impl<'a> Decoder<'a> {
             },
             plays: container.plays,
             warnings: Vec::new(),
+            truncation: container.truncation,
         };
         Ok(Self { header, content: Some(container.content), canvas: None })
     }
@@ -85,14 +87,14 @@ impl Decode for Decoder<'_> {
                 let layout = if picture.has_alpha { Layout::Rgba } else { Layout::Rgb };
                 Ok(Some(Frame { raster: Raster { width, height, layout, data: picture.data }, delay_ms: 0 }))
             }
-            Some(Content::Animation(mut chunks)) => {
-                let Some((_, data)) = chunks.find(|(kind, _)| kind == b"ANMF") else {
+            Some(Content::Animation(mut frames)) => {
+                let Some(data) = frames.next() else {
                     if let Some(canvas) = self.canvas.take() {
                         canvas.release(scratch);
                     }
                     return Ok(None);
                 };
-                self.content = Some(Content::Animation(chunks));
+                self.content = Some(Content::Animation(frames));
                 let canvas = self.canvas.get_or_insert_with(|| Canvas::new(width, height, scratch));
                 let delay_ms = draw(data, width, height, canvas, scratch)?;
                 Ok(Some(Frame { raster: canvas.snapshot(alpha, scratch), delay_ms }))

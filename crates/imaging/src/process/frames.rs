@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::cut_off;
 use super::first_frame::no_picture;
 use super::watermark;
 use crate::codecs::{Decode, Encode, Frame};
@@ -27,6 +28,8 @@ pub(super) struct FramePipeline<'a> {
     pub(super) full_size: Size,
     /// The largest possible number of frames.
     pub(super) n_frames: u32,
+    /// Whether the output has all frames of the input, and not only the first frame.
+    pub(super) uses_all_frames: bool,
     pub(super) orientation: Orientation,
     /// The colour conversion, created with the first frame because it depends on the layout of the pixels.
     pub(super) to_srgb: Option<ToSrgb>,
@@ -81,16 +84,21 @@ impl FramePipeline<'_> {
         if n_frames == 1
             && let Some(image) = self.process_rows(decoder, scratch)?
         {
+            self.check_truncation(decoder)?;
             let mut encoder = begin(Size::of(&image))?;
             encoder.push(image, 0, scratch)?;
             return Ok(encoder);
         }
         let (mut begin, mut encoder) = (Some(begin), None);
         for n_done in 0..n_frames {
-            let frame = match decoder.next_frame(scratch) {
+            let result = decoder.next_frame(scratch);
+            self.check_truncation(decoder)?;
+            let frame = match result {
                 Ok(Some(frame)) => frame,
                 Ok(None) if n_done > 0 => break,
                 Ok(None) => return Err(no_picture(decoder)),
+                // If the file is cut off, another warning says so.
+                Err(Error::Corrupt { .. }) if n_done > 0 && decoder.header().truncation.is_some() => break,
                 Err(error @ Error::Corrupt { .. }) if n_done > 0 => {
                     self.warnings
                         .push(format!("the animation ends after {n_done} of {n_frames} frames: {error}"));
@@ -108,6 +116,10 @@ impl FramePipeline<'_> {
             encoder.push(image, delay_ms, scratch)?;
         }
         encoder.ok_or_else(|| no_picture(decoder))
+    }
+
+    fn check_truncation(&self, decoder: &dyn Decode) -> Result<(), Error> {
+        cut_off::check(decoder.header(), self.uses_all_frames, self.limits)
     }
 
     /// If the image has a single frame, processes this picture row by row while it is decoded. Returns
@@ -168,7 +180,10 @@ impl FramePipeline<'_> {
             && let Some(asked) = self.plan.watermark
         {
             let under = Stages::of(self.full_size, &self.plan)?.scaled;
-            self.watermark = Some(watermark::decode(file, &asked, under, &self.context(), scratch)?);
+            let mut warnings = Vec::new();
+            let decoded = watermark::decode(file, &asked, under, &self.context(), &mut warnings, scratch)?;
+            self.watermark = Some(decoded);
+            self.warnings.append(&mut warnings);
         }
         Ok(())
     }

@@ -1,13 +1,15 @@
 //! Decodes the picture of a watermark: the first frame of a file in any readable format, converted to sRGB,
 //! with its EXIF orientation applied.
 
+use super::cut_off;
 use super::first_frame::first_frame;
 use crate::geometry::{Placed, Size};
 use crate::operations::{self, Context};
 use crate::plan::{Kernel, Watermark};
 use crate::{Error, Image, Scratch, codecs, format, geometry};
 
-/// Decodes a watermark and scales it to the size that it has on an image of the size `image`.
+/// Decodes a watermark and scales it to the size that it has on an image of the size `image`. If the file of
+/// the watermark is cut off and accepted, adds a warning.
 ///
 /// # Errors
 /// [`Error::Watermark`] when the watermark file cannot be decoded; another error when scaling fails, for
@@ -17,10 +19,11 @@ pub(super) fn decode(
     asked: &Watermark,
     image: Size,
     context: &Context<'_>,
+    warnings: &mut Vec<String>,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
-    let decoded =
-        read(bytes, asked, image, context, scratch).map_err(|error| Error::Watermark(Box::new(error)))?;
+    let decoded = read(bytes, asked, image, context, warnings, scratch)
+        .map_err(|error| Error::Watermark(Box::new(error)))?;
     let scaled = operations::fit_watermark(&decoded, asked, image, context, scratch)?;
     Ok(match scaled {
         Some(scaled) => {
@@ -38,12 +41,14 @@ fn read(
     asked: &Watermark,
     image: Size,
     context: &Context<'_>,
+    warnings: &mut Vec<String>,
     scratch: &mut Scratch,
 ) -> Result<Image, Error> {
     let Some(format) = format::sniff(bytes) else {
         return Err(Error::UnknownFormat { sniffed: format::sniff_foreign(bytes) });
     };
-    let mut decoder = codecs::open(format, bytes, context.limits)?;
+    let explained = |error| cut_off::explained(error, format, bytes);
+    let mut decoder = codecs::open(format, bytes, context.limits).map_err(explained)?;
     let header = decoder.header();
     let (width, height) = (header.info.width, header.info.height);
     let orientation = header.orientation;
@@ -56,7 +61,10 @@ fn read(
     if asked.width.is_some() || asked.height.is_some() {
         decoder.reduce_to(orientation.turned(needed));
     }
-    let decoded = first_frame(decoder.as_mut(), orientation, scratch)?;
+    let decoded = first_frame(decoder.as_mut(), orientation, scratch).map_err(explained)?;
+    cut_off::check(decoder.header(), false, context.limits)?;
+    let truncation = cut_off::of_used_frames(decoder.header(), false);
+    warnings.extend(truncation.map(|truncation| format!("watermark: {truncation}")));
     if asked.width.is_some() != asked.height.is_some()
         && (decoded.width(), decoded.height()) != (upright_size.width, upright_size.height)
     {

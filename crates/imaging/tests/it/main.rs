@@ -25,4 +25,5 @@ mod reduced_decoding;
 mod second_decoders;
 mod svg;
 mod tiff;
+mod truncated;
 mod video;

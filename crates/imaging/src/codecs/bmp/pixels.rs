@@ -4,13 +4,14 @@
 use super::dib::{Coding, Dib};
 use super::{corrupt, rle};
 use crate::color::{Layout, Raster};
+use crate::truncation::permille;
 use crate::{Error, Scratch};
 
 /// The pixels of a decoded bitmap.
 pub(in crate::codecs) struct Pixels {
     pub(in crate::codecs) raster: Raster,
-    /// Whether the data of the file contained all pixels.
-    pub(in crate::codecs) complete: bool,
+    /// The share of the pixels that the data of the file do not contain, in thousandths.
+    pub(in crate::codecs) missing_permille: u16,
 }
 
 /// Decodes `data`, which begins with the first pixel and may be truncated. If pixels are indices, missing
@@ -28,11 +29,11 @@ pub(in crate::codecs) fn decode(
     // The data must contain at least one row without its padding. The padding is not required, because some
     // encoders leave out the padding of the last row.
     if (is_uncompressed && data.len() < (width * usize::from(dib.bits)).div_ceil(8)) || data.is_empty() {
-        return Err(corrupt("there are no pixels"));
+        return Err(corrupt("there are no pixels: the file ends before the end of the first row"));
     }
     if dib.bits <= 8 {
         let mut indices = scratch.take_zeroed(width * height);
-        let complete = if is_uncompressed {
+        let missing_permille = if is_uncompressed {
             let rows = indices.chunks_exact_mut(width);
             each_row(rows, dib.top_down, data, stride, |row, stored| unpack(row, stored, dib.bits))
         } else {
@@ -41,17 +42,17 @@ pub(in crate::codecs) fn decode(
         };
         let (layout, pixels) = through_table(&indices, &dib.colors, gray_allowed, scratch);
         scratch.give(indices);
-        return Ok(Pixels { raster: raster(dib, layout, pixels), complete });
+        return Ok(Pixels { raster: raster(dib, layout, pixels), missing_permille });
     }
     let layout = if dib.has_alpha() { Layout::Rgba } else { Layout::Rgb };
     let n_channels = layout.count();
     let mut pixels = scratch.take_zeroed(width * height * n_channels);
     let rows = pixels.chunks_exact_mut(width * n_channels);
-    let complete = match (dib.coding, dib.bits) {
+    let missing_permille = match (dib.coding, dib.bits) {
         (Coding::Rle24, _) => {
-            let complete = rle::decode(data, rle::Run::TwentyFour, &mut pixels, width, dib.top_down);
+            let missing = rle::decode(data, rle::Run::TwentyFour, &mut pixels, width, dib.top_down);
             pixels.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| pixel.swap(0, 2));
-            complete
+            missing
         }
         (_, 24) => each_row(rows, dib.top_down, data, stride, |row, stored| {
             for (pixel, &[b, g, r]) in row.as_chunks_mut::<3>().0.iter_mut().zip(stored.as_chunks::<3>().0) {
@@ -75,7 +76,7 @@ pub(in crate::codecs) fn decode(
     if layout == Layout::Rgba {
         make_opaque_if_transparent(&mut pixels);
     }
-    Ok(Pixels { raster: raster(dib, layout, pixels), complete })
+    Ok(Pixels { raster: raster(dib, layout, pixels), missing_permille })
 }
 
 fn raster(dib: &Dib, layout: Layout, data: Vec<u8>) -> Raster {
@@ -83,24 +84,25 @@ fn raster(dib: &Dib, layout: Layout, data: Vec<u8>) -> Raster {
 }
 
 /// Calls `fill` for every row of the picture. The arguments are the row to fill and the bytes of the row in
-/// the file. Returns whether the data contained all rows.
+/// the file. Returns the share of the rows that the data do not contain, in thousandths.
 pub(in crate::codecs) fn each_row<'a>(
     rows: impl DoubleEndedIterator<Item = &'a mut [u8]> + ExactSizeIterator,
     top_down: bool,
     data: &[u8],
     stride: usize,
     mut fill: impl FnMut(&mut [u8], &[u8]),
-) -> bool {
+) -> u16 {
     let n_rows = rows.len();
     // The padding of the last row may be missing, because some encoders leave it out.
-    let complete = data.len() + 3 >= stride * n_rows;
+    let n_bytes = stride * n_rows;
+    let n_missing = if data.len() + 3 >= n_bytes { 0 } else { n_bytes - data.len() };
     let stored = data.chunks(stride);
     if top_down {
         rows.zip(stored).for_each(|(row, stored)| fill(row, stored));
     } else {
         rows.rev().zip(stored).for_each(|(row, stored)| fill(row, stored));
     }
-    complete
+    permille(n_missing as u64, n_bytes as u64)
 }
 
 /// Unpacks indices of `bits` bits. The first index is in the highest bits.

@@ -4,6 +4,7 @@
 use super::corrupt;
 use crate::Error;
 use crate::limits::FileBudget;
+use crate::truncation::{MissingPart, Truncation};
 
 /// The properties of a GIF file that has at least one frame.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,22 @@ pub(super) struct Scan {
     pub(super) alpha: bool,
     /// How many times the animation plays. `None` means that it repeats endlessly.
     pub(super) plays: Option<u16>,
+    /// The number of frames that begin before the end of the file. It is greater than `n_frames` if the file
+    /// ends within the header of a frame.
+    pub(super) n_begun: u32,
+    /// Whether the file ends within the data of the last frame.
+    pub(super) is_cut_off: bool,
+    /// Whether the file has the trailer, which ends a file.
+    pub(super) has_trailer: bool,
+}
+
+impl Scan {
+    /// How much of the animation is missing if only `n_complete` frames are complete. More may be missing,
+    /// because a file does not state how many frames it has.
+    pub(super) fn truncation(&self, n_complete: u32) -> Option<Truncation> {
+        let n_missing = self.n_begun - n_complete.min(self.n_begun);
+        Truncation::new(MissingPart::Frames, n_missing.into(), self.n_begun.into()).map(Truncation::or_more)
+    }
 }
 
 /// A reader that returns the bytes of the file one after the other.
@@ -70,15 +87,20 @@ pub(super) fn scan(input: &[u8], budget: &mut FileBudget<'_>) -> Result<Scan, Er
             budget.part()?;
         }
         let start = reader.at;
-        let Some(is_trailer) = block(kind, &mut reader, &mut scan, global) else { break };
+        let Some(is_trailer) = block(kind, &mut reader, &mut scan, global) else {
+            scan.is_cut_off = kind == 0x2c && scan.n_begun == scan.n_frames;
+            break;
+        };
         if kind == 0x21 {
             budget.metadata(reader.at.min(input.len()).saturating_sub(start))?;
         }
         if is_trailer {
+            scan.has_trailer = true;
             break;
         }
     }
     match scan.n_frames {
+        0 if reader.at >= input.len() => Err(corrupt("no frame: the file is cut off")),
         0 => Err(corrupt("no frame")),
         _ if scan.width == 0 || scan.height == 0 => Err(corrupt("a side is zero")),
         _ => Ok(scan),
@@ -109,6 +131,7 @@ fn block(kind: u8, reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>)
 }
 
 fn image(reader: &mut Reader<'_>, scan: &mut Scan, global: Option<u8>) -> Option<()> {
+    scan.n_begun += 1;
     let [x0, x1, y0, y1, w0, w1, h0, h1, flags] = reader.take()?;
     let [left, top] = [u16::from_le_bytes([x0, x1]), u16::from_le_bytes([y0, y1])].map(u32::from);
     let [width, height] = [u16::from_le_bytes([w0, w1]), u16::from_le_bytes([h0, h1])].map(u32::from);

@@ -7,6 +7,7 @@ use crate::codecs::codec::Header;
 use crate::codecs::still_decoder::DecodeStill;
 use crate::color::{Layout, Raster};
 use crate::format::Format;
+use crate::truncation::Truncation;
 use crate::{Error, Scratch};
 
 /// A bitmap in an icon whose headers were read.
@@ -64,10 +65,7 @@ impl DecodeStill for Decoder<'_> {
     fn decode(&mut self, scratch: &mut Scratch) -> Result<Raster, Error> {
         let decoded = bmp::decode(&self.dib, self.data, false, scratch).map_err(of_icon)?;
         let Raster { width, height, layout, mut data } = decoded.raster;
-        if !decoded.complete {
-            let warning = "the ICO ends early: what is missing of the picture was filled in";
-            self.header.warnings.push(warning.to_owned());
-        }
+        self.header.truncation = Truncation::of_picture(decoded.missing_permille);
         let had_alpha = layout == Layout::Rgba && data.as_chunks::<4>().0.iter().any(|pixel| pixel[3] != 255);
         if layout != Layout::Rgba {
             let mut wide = scratch.take(data.len() / 3 * 4);

@@ -2,11 +2,12 @@
 //! (A.5.1), as far as the limits and the file information need them. The crate `hayro-jpeg2000` reads the
 //! other boxes and segments.
 
+use super::codestream::{self, End};
 use super::corrupt;
 use crate::Error;
 use crate::format::Format;
 use crate::format::signature::JP2_CODESTREAM;
-use crate::isobmff::{Boxes, Fields};
+use crate::isobmff::{self, Boxes, Fields};
 use crate::limits::{Limit, Limits, check};
 
 /// The largest number of components that this decoder accepts: four colours and alpha.
@@ -32,6 +33,8 @@ pub(super) struct Jp2Header {
     pub(super) premultiplied: bool,
     /// Chroma subsampling.
     pub(super) sampling: Option<&'static str>,
+    /// Whether the codestream is complete.
+    pub(super) end: End,
     pub(super) exif: Option<Vec<u8>>,
     pub(super) xmp: Option<Vec<u8>>,
 }
@@ -40,7 +43,7 @@ pub(super) struct Jp2Header {
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
     let mut header = Jp2Header::default();
     if input.starts_with(JP2_CODESTREAM) {
-        header.take_codestream(input, limits)?;
+        header.take_codestream(input, None, limits)?;
         return Ok(header);
     }
     let mut n_bytes = 0;
@@ -60,7 +63,12 @@ pub(super) fn read(input: &[u8], limits: &Limits) -> Result<Jp2Header, Error> {
             _ => {}
         }
     }
-    header.take_codestream(codestream.ok_or_else(|| corrupt("there is no codestream"))?, limits)?;
+    let codestream = codestream.ok_or_else(|| corrupt("there is no codestream"))?;
+    // If the file ends within its last box, the length of this box says how many bytes are missing.
+    let is_last = codestream.as_ptr_range().end == input.as_ptr_range().end;
+    let n_announced = isobmff::announced_bytes(input).filter(|_| is_last);
+    let n_missing = n_announced.and_then(|n_bytes| n_bytes.checked_sub(input.len() as u64));
+    header.take_codestream(codestream, n_missing.filter(|&n| n > 0), limits)?;
     Ok(header)
 }
 
@@ -99,8 +107,15 @@ impl Jp2Header {
         slot.get_or_insert_with(|| content.to_vec());
     }
 
-    /// Reads the SIZ segment (image and tile size), the first segment of a codestream.
-    fn take_codestream(&mut self, codestream: &[u8], limits: &Limits) -> Result<(), Error> {
+    /// Reads the SIZ segment (image and tile size), the first segment of a codestream, and finds out whether
+    /// the codestream is complete. `n_missing` is the number of bytes of the codestream beyond the end of the
+    /// file, if the file states that there are such bytes.
+    fn take_codestream(
+        &mut self,
+        codestream: &[u8],
+        n_missing: Option<u64>,
+        limits: &Limits,
+    ) -> Result<(), Error> {
         let cut_off = || corrupt("the header is cut off");
         let mut fields =
             Fields::new(codestream.strip_prefix(JP2_CODESTREAM).ok_or_else(|| corrupt("no codestream"))?);
@@ -129,6 +144,7 @@ impl Jp2Header {
             |end: u32, start: u32, tile: u32| u64::from(end.saturating_sub(start).div_ceil(tile));
         let n_tiles = tiles_along(right, tile_left, tile_width) * tiles_along(bottom, tile_top, tile_height);
         check(Limit::Parts, limits.parts.into(), n_tiles)?;
+        self.end = codestream::end(codestream, n_tiles, n_missing);
         self.sampling = sampling(&components);
         let bits = components.iter().map(|&[depth, ..]| u32::from(depth & 0x7f) + 1).sum::<u32>();
         self.bits_per_pixel = u8::try_from(bits).unwrap_or(u8::MAX);

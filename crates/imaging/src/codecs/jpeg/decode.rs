@@ -4,20 +4,21 @@
 //! If the data are truncated, decoding does not fail: the missing part of the picture is gray, as in other
 //! decoders.
 
-use pixaven_jpeg::{Colour, Scale};
+use pixaven_jpeg::{Colour, Outcome, Scale};
 
 use super::components::Transform;
 use super::header::JpegHeader;
 use crate::{Error, Scratch};
 
 /// Decodes to one byte per pixel (gray), three bytes (red, green, blue) or four bytes (components as stored),
-/// at the size reduced by `scale`. The second value says whether data were missing or damaged.
+/// at the size reduced by `scale`. The second value says whether data were damaged, and
+/// how much of the picture is missing.
 pub(super) fn decode(
     input: &[u8],
     header: &JpegHeader,
     scale: Scale,
     scratch: &mut Scratch,
-) -> Result<(Vec<u8>, bool), Error> {
+) -> Result<(Vec<u8>, Outcome), Error> {
     let decoder = pixaven_jpeg::Decoder::new(input).map_err(failed)?;
     let frame = decoder.frame();
     if (frame.width, frame.height, frame.components.len())
@@ -32,7 +33,7 @@ pub(super) fn decode(
     let (width, height) = scale.of(header.width, header.height);
     let mut pixels = scratch.take(width as usize * height as usize * header.components.len());
     match decoder.decode(scale, colour, header.n_scans, &mut pixels) {
-        Ok(outcome) => Ok((pixels, outcome.damaged)),
+        Ok(outcome) => Ok((pixels, outcome)),
         Err(error) => {
             scratch.give(pixels);
             Err(failed(error))

@@ -69,9 +69,13 @@ fn unsupported(reason: impl Into<String>) -> Error {
 /// Reads all markers of a JPEG file and returns the contents of its header.
 pub(super) fn read(input: &[u8], limits: &Limits) -> Result<JpegHeader, Error> {
     let found = walk(input, &mut FileBudget::new(limits))?;
-    let frame = found.frame.ok_or_else(|| corrupt("no frame header"))?;
+    let missing = |what: &str| {
+        let suffix = if found.ends { "" } else { ": the file is cut off or damaged" };
+        corrupt(format!("no {what}{suffix}"))
+    };
+    let frame = found.frame.ok_or_else(|| missing("frame header"))?;
     if found.n_scans == 0 {
-        return Err(corrupt("no picture data"));
+        return Err(missing("picture data"));
     }
     let transform = transform(&frame.components, found.jfif, found.adobe);
     Ok(JpegHeader {

@@ -8,9 +8,11 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::unfilter::unfilter;
 use super::{BAD_CHECKSUM, corrupt};
 use crate::Error;
+use crate::codecs::codec::Header;
 use crate::color::Layout;
 use crate::geometry::Size;
 use crate::rows::Rows;
+use crate::truncation::{MissingPart, Truncation};
 
 /// Number of bytes that are inflated at a time. The number is so small that the inflated bytes are still in
 /// the second-level cache of the processor when their filters are undone.
@@ -30,29 +32,32 @@ pub(super) struct PngRows<'a> {
     /// 9.2).
     above: Vec<u8>,
     n_left: u32,
-    warnings: &'a mut Vec<String>,
+    /// Gets a warning for a wrong checksum, and the number of missing rows if the file is cut off.
+    header: &'a mut Header,
 }
 
 impl<'a> PngRows<'a> {
     /// Starts decoding the picture of a file whose header was read. A wrong checksum of a chunk is reported
-    /// as a warning, not as an error.
-    pub(super) fn new(
-        input: &'a [u8],
-        size: Size,
-        layout: Layout,
-        warnings: &'a mut Vec<String>,
-    ) -> Result<Self, Error> {
+    /// as a warning, not as an error. If the file is cut off within the picture, the missing rows are black or
+    /// transparent.
+    pub(super) fn new(input: &'a [u8], layout: Layout, header: &'a mut Header) -> Result<Self, Error> {
+        let size = Size::new(header.info.width, header.info.height);
         let stride = size.width as usize * layout.count();
         let mut rows = Self {
             size,
             layout,
-            data: Data { rest: input.get(8..).unwrap_or_default(), has_begun: false, is_damaged: false },
+            data: Data {
+                rest: input.get(8..).unwrap_or_default(),
+                has_begun: false,
+                is_damaged: false,
+                is_cut_off: false,
+            },
             inflate: Decompress::new(false),
             chunk: &[],
             filtered: Vec::new(),
             above: vec![0; stride],
             n_left: size.height,
-            warnings,
+            header,
         };
         // The zlib header (RFC 1950, 2.2). The checksum at the end of the zlib stream is ignored, because
         // every chunk has its own checksum.
@@ -66,30 +71,32 @@ impl<'a> PngRows<'a> {
 
     /// Returns the next byte of the compressed picture data.
     fn byte(&mut self) -> Result<u8, Error> {
-        self.next_chunk()?;
-        let (&byte, rest) = self.chunk.split_first().ok_or_else(cut_off)?;
+        self.next_chunk();
+        let (&byte, rest) = self.chunk.split_first().ok_or_else(too_short)?;
         self.chunk = rest;
         Ok(byte)
     }
 
-    /// If the current chunk is used up, continues with the next chunk that is not empty.
-    fn next_chunk(&mut self) -> Result<(), Error> {
+    /// If the current chunk is used up, continues with the next chunk that is not empty. After the last chunk,
+    /// the current chunk stays empty.
+    fn next_chunk(&mut self) {
         while self.chunk.is_empty() {
             let was_damaged = self.data.is_damaged;
-            self.chunk = self.data.next().ok_or_else(cut_off)?;
+            let Some(chunk) = self.data.next() else { return };
+            self.chunk = chunk;
             if self.data.is_damaged && !was_damaged {
-                self.warnings.push(BAD_CHECKSUM.to_owned());
+                self.header.warnings.push(BAD_CHECKSUM.to_owned());
             }
         }
-        Ok(())
     }
 
-    /// Inflates data until `self.filtered` contains `n_bytes` bytes.
-    fn inflate(&mut self, n_bytes: usize) -> Result<(), Error> {
+    /// Inflates data until `self.filtered` contains `n_bytes` bytes. Returns the number of inflated bytes,
+    /// which is smaller only if the file is cut off.
+    fn inflate(&mut self, n_bytes: usize) -> Result<usize, Error> {
         self.filtered.resize(n_bytes, 0);
         let mut n_done = 0;
         while n_done < n_bytes {
-            self.next_chunk()?;
+            self.next_chunk();
             let (n_in, n_out) = (self.inflate.total_in(), self.inflate.total_out());
             let to = &mut self.filtered[n_done..];
             let status = self.inflate.decompress(self.chunk, to, FlushDecompress::None).map_err(corrupt)?;
@@ -97,11 +104,14 @@ impl<'a> PngRows<'a> {
             self.chunk = &self.chunk[n_in as usize..];
             n_done += n_out as usize;
             let is_stuck = n_in == 0 && n_out == 0;
+            if is_stuck && self.chunk.is_empty() && self.data.is_cut_off {
+                break;
+            }
             if n_done < n_bytes && (status == Status::StreamEnd || is_stuck) {
-                return Err(cut_off());
+                return Err(too_short());
             }
         }
-        Ok(())
+        Ok(n_done)
     }
 }
 
@@ -123,17 +133,30 @@ impl Rows for PngRows<'_> {
                 n_rows <= self.n_left as usize,
                 "the caller reads no more rows than the picture has"
             );
-            self.inflate(n_rows * (stride + 1))?;
-            unfilter(&self.filtered, &self.above, piece, self.layout.count()).map_err(corrupt)?;
-            self.above.copy_from_slice(&piece[piece.len() - stride..]);
+            let n_good = self.inflate(n_rows * (stride + 1))? / (stride + 1);
+            let (good, missing) = piece.split_at_mut(n_good * stride);
+            unfilter(&self.filtered[..n_good * (stride + 1)], &self.above, good, self.layout.count())
+                .map_err(corrupt)?;
+            missing.fill(0);
+            if !missing.is_empty() && self.header.truncation.is_none() {
+                let n_missing = u64::from(self.n_left) - n_good as u64;
+                if n_missing == self.size.height.into() {
+                    return Err(too_short());
+                }
+                let of = self.size.height.into();
+                self.header.truncation = Truncation::new(MissingPart::Picture, n_missing, of);
+            }
+            if let Some(last) = good.len().checked_sub(stride) {
+                self.above.copy_from_slice(&good[last..]);
+            }
             self.n_left -= n_rows as u32;
         }
         Ok(())
     }
 }
 
-fn cut_off() -> Error {
-    corrupt("the picture's data are cut off")
+fn too_short() -> Error {
+    corrupt("the picture's data end too early")
 }
 
 /// Iterates over the data of the consecutive `IDAT` chunks and verifies their checksums.
@@ -141,6 +164,8 @@ struct Data<'a> {
     rest: &'a [u8],
     has_begun: bool,
     is_damaged: bool,
+    /// Whether the file ends within these chunks, or directly after one of them.
+    is_cut_off: bool,
 }
 
 impl<'a> Iterator for Data<'a> {
@@ -148,9 +173,11 @@ impl<'a> Iterator for Data<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         loop {
-            let (length, after) = self.rest.split_first_chunk()?;
-            let (kind, after) = after.split_first_chunk::<4>()?;
-            let length = u32::from_be_bytes(*length) as usize;
+            let Some((&[l0, l1, l2, l3, ref kind @ ..], after)) = self.rest.split_first_chunk::<8>() else {
+                self.is_cut_off = true;
+                return None;
+            };
+            let length = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
             let data = &after[..length.min(after.len())];
             let checksum = after.get(length..).and_then(<[u8]>::first_chunk).map(|c| u32::from_be_bytes(*c));
             self.rest = after.get(length.saturating_add(4)..).unwrap_or_default();
@@ -159,7 +186,7 @@ impl<'a> Iterator for Data<'a> {
                 let mut hasher = crc32fast::Hasher::new();
                 hasher.update(kind);
                 hasher.update(data);
-                self.is_damaged |= checksum != Some(hasher.finalize());
+                self.is_damaged |= checksum.is_some_and(|checksum| checksum != hasher.finalize());
                 return Some(data);
             }
             if self.has_begun {

@@ -1,5 +1,7 @@
 //! Scans the chunks of a PNG file for the properties of its animation (APNG, now part of ISO/IEC 15948).
 
+use crate::truncation::{MissingPart, Truncation};
+
 /// The properties of a file with at least one animation frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scan {
@@ -12,6 +14,40 @@ pub(super) struct Scan {
     /// Whether pixels of the canvas can be transparent although all colours of the file are opaque. This is
     /// so if the first frame is smaller than the canvas, or if a frame is cleared.
     pub(super) uncovers: bool,
+    /// The number of frames that the file states, at least `n_frames`.
+    pub(super) n_announced: u32,
+    /// Whether the file ends before its last chunk does.
+    pub(super) is_cut_off: bool,
+}
+
+impl Scan {
+    /// How much of the animation is missing if the file is cut off and only `n_complete` frames are complete.
+    /// `None` if no frame is complete, because such a file cannot be decoded at all.
+    pub(super) fn truncation(self, n_complete: u32) -> Option<Truncation> {
+        let lacks_frames = self.is_cut_off && n_complete > 0;
+        let n_missing = if lacks_frames { self.n_announced.saturating_sub(n_complete) } else { 0 };
+        Truncation::new(MissingPart::Frames, n_missing.into(), self.n_announced.into())
+    }
+}
+
+/// Returns the offset at which the last chunk ends. If the file ends before the end chunk, the offset lies
+/// after the last byte of the file. `None` if the bytes are not a sequence of chunks.
+pub(in crate::codecs) fn announced_bytes(input: &[u8]) -> Option<u64> {
+    const LEAST_CHUNK_BYTES: u64 = 12;
+    let mut at = 8u64;
+    loop {
+        let chunk = usize::try_from(at).ok().and_then(|at| input.get(at..));
+        let Some(&[l0, l1, l2, l3, ref kind @ ..]) = chunk.and_then(|chunk| chunk.first_chunk::<8>()) else {
+            return Some(at + LEAST_CHUNK_BYTES);
+        };
+        if !kind.iter().all(u8::is_ascii_alphabetic) {
+            return None;
+        }
+        at += u64::from(u32::from_be_bytes([l0, l1, l2, l3])) + LEAST_CHUNK_BYTES;
+        if kind == b"IEND" || at > input.len() as u64 {
+            return Some(at);
+        }
+    }
 }
 
 /// Iterates over the chunks of a file: type and data. Stops at the first chunk that is malformed or
@@ -31,7 +67,14 @@ pub(super) fn chunks(input: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 /// Scans all chunks of a file. Returns `None` when the file has no animation.
 pub(super) fn scan(input: &[u8], width: u32, height: u32) -> Option<Scan> {
     let mut announced = None;
-    let mut scan = Scan { n_frames: 0, plays: None, starts_with_default: false, uncovers: false };
+    let mut scan = Scan {
+        n_frames: 0,
+        plays: None,
+        starts_with_default: false,
+        uncovers: false,
+        n_announced: 0,
+        is_cut_off: true,
+    };
     let mut before_data = true;
     for (kind, data) in chunks(input) {
         match &kind {
@@ -42,6 +85,7 @@ pub(super) fn scan(input: &[u8], width: u32, height: u32) -> Option<Scan> {
                 scan.plays = (plays != 0).then(|| u16::try_from(plays).unwrap_or(u16::MAX));
             }
             b"IDAT" => before_data = false,
+            b"IEND" => scan.is_cut_off = false,
             b"fcTL" => {
                 let data = data.first_chunk::<26>()?;
                 let number =
@@ -56,6 +100,7 @@ pub(super) fn scan(input: &[u8], width: u32, height: u32) -> Option<Scan> {
             _ => {}
         }
     }
-    scan.n_frames = scan.n_frames.min(announced?);
+    scan.n_announced = announced?;
+    scan.n_frames = scan.n_frames.min(scan.n_announced);
     (scan.n_frames > 0).then_some(scan)
 }

@@ -2,12 +2,13 @@
 //! are uncompressed, run-length coded or deflated. Each channel is converted to 8 bits. Channels that are not
 //! needed are skipped.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use super::{Mode, corrupt, unsupported};
 use crate::bytes::{u16_be, u32_be};
 use crate::codecs::cielab::CielabToSrgb;
 use crate::color::{Layout, Raster};
+use crate::truncation::permille;
 use crate::{Error, Scratch};
 
 /// The data of the merged picture and the properties that describe how it is stored.
@@ -26,6 +27,22 @@ pub(super) struct Source<'a> {
     pub(super) large: bool,
     /// The data of the picture, which begin with the number of the compression method.
     pub(super) data: &'a [u8],
+}
+
+/// A decoded picture. Rows that the file does not contain are filled in.
+pub(super) struct Decoded {
+    pub(super) raster: Raster,
+    /// The share of the rows of all channels that lie beyond the end of the file, in thousandths.
+    pub(super) missing_permille: u16,
+    /// Whether rows could not be decoded although the file is not cut off.
+    pub(super) is_damaged: bool,
+}
+
+/// The rows that were decoded, counted over all channels.
+struct DecodedRows {
+    n: usize,
+    /// Whether the data end before the next row does.
+    is_cut_off: bool,
 }
 
 impl Source<'_> {
@@ -69,22 +86,30 @@ impl Source<'_> {
         (self.width * self.depth).div_ceil(8)
     }
 
-    /// Decodes the picture. The second value says whether the data of the picture were complete.
-    pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, bool), Error> {
+    /// Decodes the picture. Fails if the data contain no whole row.
+    pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<Decoded, Error> {
         let coding = u16_be(self.data, 0).ok_or_else(|| corrupt("the merged picture is missing"))?;
         let data = &self.data[2..];
         let n_read = self.n_colors() + usize::from(self.has_alpha_channel());
         let mut pixels = scratch.take_zeroed(self.width * self.height * n_read);
-        let n_rows = match coding {
+        let rows = match coding {
             0 => self.uncompressed(data, n_read, &mut pixels),
             1 => self.run_length_coded(data, n_read, &mut pixels),
             2 | 3 => self.deflated(data, coding == 3, n_read, &mut pixels),
             other => Err(unsupported(format!("coding {other}"))),
         };
-        match n_rows {
-            Ok(n_rows) if n_rows > 0 => {
-                let complete = n_rows == n_read * self.height;
-                Ok((self.finish(pixels, n_read, scratch), complete))
+        match rows {
+            Ok(DecodedRows { n, is_cut_off }) if n > 0 => {
+                let n_rows = n_read * self.height;
+                Ok(Decoded {
+                    raster: self.finish(pixels, n_read, scratch),
+                    missing_permille: if is_cut_off {
+                        permille((n_rows - n) as u64, n_rows as u64)
+                    } else {
+                        0
+                    },
+                    is_damaged: n < n_rows && !is_cut_off,
+                })
             }
             result => {
                 scratch.give(pixels);
@@ -93,15 +118,15 @@ impl Source<'_> {
         }
     }
 
-    /// Decodes uncompressed channels. Returns the number of decoded rows, summed over all channels.
-    fn uncompressed(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
+    /// Decodes uncompressed channels.
+    fn uncompressed(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<DecodedRows, Error> {
         let rows = data.chunks_exact(self.row_bytes()).take(n_read * self.height);
-        Ok(rows.enumerate().map(|(i, row)| self.put(row, i, n_read, pixels)).count())
+        let n = rows.enumerate().map(|(i, row)| self.put(row, i, n_read, pixels)).count();
+        Ok(DecodedRows { n, is_cut_off: n < n_read * self.height })
     }
 
-    /// Decodes run-length coded channels. Returns the number of decoded rows, summed over all channels. The
-    /// data begin with a table of the coded lengths of all rows.
-    fn run_length_coded(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<usize, Error> {
+    /// Decodes run-length coded channels. The data begin with a table of the coded lengths of all rows.
+    fn run_length_coded(&self, data: &[u8], n_read: usize, pixels: &mut [u8]) -> Result<DecodedRows, Error> {
         let length_bytes = if self.large { 4 } else { 2 };
         let mut at = self.n_channels * self.height * length_bytes;
         let mut row = vec![0; self.row_bytes()];
@@ -111,37 +136,46 @@ impl Source<'_> {
             } else {
                 u16_be(data, i * 2).map(usize::from)
             };
-            let (Some(length), Some(rest)) = (length, data.get(at..)) else { return Ok(i) };
+            let (Some(length), Some(rest)) = (length, data.get(at..)) else {
+                return Ok(DecodedRows { n: i, is_cut_off: true });
+            };
             let coded = &rest[..length.min(rest.len())];
+            let is_cut_off = coded.len() < length;
             if coded.is_empty() {
-                return Ok(i);
+                return Ok(DecodedRows { n: i, is_cut_off });
             }
             row.fill(0);
             unpack_bits(coded, &mut row);
             self.put(&row, i, n_read, pixels);
+            if is_cut_off {
+                return Ok(DecodedRows { n: i, is_cut_off });
+            }
             at += length;
         }
-        Ok(n_read * self.height)
+        Ok(DecodedRows { n: n_read * self.height, is_cut_off: false })
     }
 
-    /// Decodes channels that are compressed in one zlib stream. Returns the number of decoded rows, summed
-    /// over all channels. If `differences` is true, each sample is stored as the difference from the sample
-    /// to its left.
+    /// Decodes channels that are compressed in one zlib stream. If `differences` is true, each sample is
+    /// stored as the difference from the sample to its left.
     fn deflated(
         &self,
         data: &[u8],
         differences: bool,
         n_read: usize,
         pixels: &mut [u8],
-    ) -> Result<usize, Error> {
+    ) -> Result<DecodedRows, Error> {
         if differences && !matches!(self.depth, 8 | 16) {
             return Err(unsupported(format!("differences of {} bits", self.depth)));
         }
         let mut stream = flate2::read::ZlibDecoder::new(data);
         let mut row = vec![0; self.row_bytes()];
         for i in 0..n_read * self.height {
-            if stream.read_exact(&mut row).is_err() {
-                return Ok(i);
+            if let Err(error) = stream.read_exact(&mut row) {
+                // The stream can also end before its last row although the file continues. Then the file is
+                // damaged.
+                let is_cut_off =
+                    error.kind() == ErrorKind::UnexpectedEof && stream.total_in() == data.len() as u64;
+                return Ok(DecodedRows { n: i, is_cut_off });
             }
             if differences && self.depth == 8 {
                 (1..row.len()).for_each(|k| row[k] = row[k].wrapping_add(row[k - 1]));
@@ -154,7 +188,7 @@ impl Source<'_> {
             }
             self.put(&row, i, n_read, pixels);
         }
-        Ok(n_read * self.height)
+        Ok(DecodedRows { n: n_read * self.height, is_cut_off: false })
     }
 
     /// Converts row `i` to 8 bits per sample and stores it in `pixels`. `i` counts the rows of all channels,

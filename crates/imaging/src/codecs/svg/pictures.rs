@@ -79,6 +79,10 @@ impl<'a> Pictures<'a> {
             return Err(Error::Corrupt { format: format.name(), reason: "no picture".to_owned() });
         };
         let header = decoder.header();
+        self.limits.check_truncation(format.name(), header.truncation)?;
+        if let Some(truncation) = header.truncation {
+            self.warn(format!("a picture in the document: {truncation}"));
+        }
         let (to_srgb, _) = ToSrgb::new(header.profile.as_deref(), frame.raster.layout);
         let image = header.orientation.apply(to_srgb.apply(frame.raster, &mut scratch), &mut scratch);
         Ok(png::encode(&image, &Output::default(), &Metadata::default(), &mut scratch)?.bytes)

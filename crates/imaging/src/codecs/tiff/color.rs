@@ -141,7 +141,7 @@ pub(super) fn expand_units(
     bytes: &[u8],
     width: usize,
     height: usize,
-    complete: bool,
+    missing_permille: u16,
 ) -> Result<Block, Error> {
     if page.bits != 8 || page.n_samples != 3 {
         let reason = format!("chroma subsampling of {} samples of {} bits", page.n_samples, page.bits);
@@ -160,5 +160,5 @@ pub(super) fn expand_units(
             }
         }
     }
-    Ok(Block { samples, n: 3, width, complete })
+    Ok(Block { samples, n: 3, width, missing_permille, has_defect: false })
 }

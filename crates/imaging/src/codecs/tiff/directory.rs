@@ -97,6 +97,16 @@ impl<'a> File<'a> {
         Ok(directory)
     }
 
+    /// Returns the offset at which the directory at the offset `at` ends. If the number of its entries is
+    /// missing, counts the bytes up to this number.
+    pub(super) fn end_of_directory(&self, at: u64) -> u64 {
+        let (count_bytes, entry_bytes, place_bytes) = if self.big { (8, 20, 8) } else { (2, 12, 4) };
+        let n_entries = self.number(at, count_bytes).unwrap_or(0);
+        let n_bytes = n_entries.saturating_mul(entry_bytes).saturating_add(place_bytes);
+        let end_of_count = at.saturating_add(count_bytes as u64);
+        if n_entries == 0 { end_of_count } else { end_of_count.saturating_add(n_bytes) }
+    }
+
     /// Returns the bytes of the values of an entry. If the file ends early, returns only the bytes that are
     /// inside the file.
     pub(super) fn bytes_of(&self, entry: &Entry) -> &'a [u8] {

@@ -52,7 +52,8 @@ impl Tables {
             }
         }
         // If the first strip is a complete JPEG file, no shared tables are needed.
-        let first = page.chunks.first().and_then(|range| file.bytes.get(range.clone())).unwrap_or_default();
+        let first =
+            page.chunks.first().and_then(|chunk| file.bytes.get(chunk.bytes.clone())).unwrap_or_default();
         if first.starts_with(b"\xff\xd8") {
             return Ok(Self::default());
         }
@@ -128,11 +129,11 @@ pub(super) fn converts(page: &Page) -> bool {
 }
 
 /// Decodes the JPEG data of a strip or tile of `width` × `height` pixels, or of the whole picture if the file
-/// has only one JPEG.
+/// has only one JPEG. The second value of `data` says whether the file contains the end of the data.
 pub(super) fn decode(
     page: &Page,
     tables: &Tables,
-    data: &[u8],
+    (data, ends): (&[u8], bool),
     (width, height): (usize, usize),
     limits: &Limits,
     scratch: &mut Scratch,
@@ -154,7 +155,9 @@ pub(super) fn decode(
     if tables.bare {
         push_frame(page, n_components, width, height, &mut stream);
         stream.extend_from_slice(data);
-        stream.extend_from_slice(b"\xff\xd9");
+        if ends {
+            stream.extend_from_slice(b"\xff\xd9");
+        }
     } else {
         let start = stream.len();
         copy_segments(data, &mut stream);
@@ -191,8 +194,14 @@ fn decode_stream(
         return Err(corrupt(format!("a JPEG of {width}x{height} pixels in a smaller place")));
     }
     let raster = decoder.decode(scratch).map_err(in_tiff)?;
-    let complete = decoder.header().warnings.is_empty();
-    Ok(Block { n: raster.layout.count(), width: raster.width as usize, samples: raster.data, complete })
+    let header = decoder.header();
+    Ok(Block {
+        n: raster.layout.count(),
+        width: raster.width as usize,
+        samples: raster.data,
+        missing_permille: header.truncation.map_or(0, |truncation| truncation.missing_permille),
+        has_defect: !header.warnings.is_empty(),
+    })
 }
 
 /// Returns the offset of the first scan of a JPEG file.

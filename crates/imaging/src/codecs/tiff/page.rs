@@ -76,6 +76,16 @@ pub(super) struct Alpha {
     pub(super) associated: bool,
 }
 
+/// The place of a strip or tile in the file.
+#[derive(Debug, Clone)]
+pub(super) struct Chunk {
+    /// The bytes that are inside the file.
+    pub(super) bytes: Range<usize>,
+    /// Whether the strip or tile extends beyond the end of the file, or can do so because its size is not
+    /// stated.
+    pub(super) is_cut_off: bool,
+}
+
 /// The properties of one picture, from its tags.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -104,7 +114,7 @@ pub(super) struct Page {
     /// Height of a strip or tile in pixels.
     pub(super) chunk_height: usize,
     /// The byte range of each strip or tile in the file.
-    pub(super) chunks: Vec<Range<usize>>,
+    pub(super) chunks: Vec<Chunk>,
     /// The colour map: red, green and blue of every index.
     pub(super) palette: Vec<[u8; 3]>,
     /// The number of pixels that share one chroma sample, horizontally and vertically.
@@ -204,21 +214,27 @@ impl Page {
         let n_samples = padded.saturating_mul(self.n_samples as u64);
         check(Limit::Pixels, limits.pixels, n_samples / (4 * MAX_PADDING))?;
         let find = |own, other| directory.find(own).or_else(|| directory.find(other));
-        let (places, sizes) =
+        let (places_entry, sizes) =
             if self.tiled { (find(324, 273), find(325, 279)) } else { (find(273, 324), find(279, 325)) };
         let values = |entry| file.numbers_of(entry, n_chunks as usize);
-        let places = places.map(values).unwrap_or_default();
+        let places = places_entry.map(values).unwrap_or_default();
         let sizes = sizes.map(values).unwrap_or_default();
         let n_bytes = file.bytes.len();
         for (i, &place) in places.iter().enumerate() {
-            let start = usize::try_from(place).unwrap_or(usize::MAX).min(n_bytes);
+            let start = usize::try_from(place).unwrap_or(usize::MAX);
             let end = match sizes.get(i) {
                 // If the file does not state the size of a strip or tile, the byte range of the strip or tile
                 // extends to the end of the file.
-                None | Some(0) => n_bytes,
-                Some(&size) => start.saturating_add(usize::try_from(size).unwrap_or(usize::MAX)).min(n_bytes),
+                None | Some(0) => usize::MAX,
+                Some(&size) => start.saturating_add(usize::try_from(size).unwrap_or(usize::MAX)),
             };
-            self.chunks.push(start..end);
+            let bytes = start.min(n_bytes)..end.min(n_bytes);
+            self.chunks.push(Chunk { bytes, is_cut_off: end > n_bytes });
+        }
+        // If the file is cut off within the list of places, the strips or tiles without a place are missing.
+        let n_announced = places_entry.map_or(0, |entry| entry.count.min(n_chunks)) as usize;
+        if n_announced > self.chunks.len() {
+            self.chunks.resize(n_announced, Chunk { bytes: n_bytes..n_bytes, is_cut_off: true });
         }
         self.divide_plain_strips();
         Ok(())
@@ -237,10 +253,11 @@ impl Page {
         for (i, strip) in self.chunks.iter().enumerate() {
             let top = i % self.height.div_ceil(self.chunk_height) * self.chunk_height;
             let strip_rows = self.chunk_height.min(self.height - top);
+            let Chunk { bytes, is_cut_off } = strip;
             for row in (0..strip_rows).step_by(n_rows) {
-                let start = strip.start.saturating_add(row * row_bytes).min(strip.end);
-                let end = start.saturating_add(n_rows * row_bytes).min(strip.end);
-                chunks.push(start..end);
+                let start = bytes.start.saturating_add(row * row_bytes).min(bytes.end);
+                let end = start.saturating_add(n_rows * row_bytes).min(bytes.end);
+                chunks.push(Chunk { bytes: start..end, is_cut_off: *is_cut_off });
             }
         }
         // The pieces replace the strips only if every strip consists of whole pieces, or if there is only one

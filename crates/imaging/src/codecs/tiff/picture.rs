@@ -11,6 +11,7 @@ use crate::codecs::codec::Decode as _;
 use crate::codecs::webp;
 use crate::color::{Layout, Raster};
 use crate::info::ImageInfo;
+use crate::truncation::permille;
 use crate::{Error, Limits, Scratch};
 
 /// A picture whose tags were read, with the data that decoding needs.
@@ -26,7 +27,17 @@ struct Stored {
     bytes: Vec<u8>,
     big_endian: bool,
     row_bytes: usize,
-    complete: bool,
+    /// The share of the samples that are missing, in thousandths.
+    missing_permille: u16,
+}
+
+/// A decoded picture. Parts that could not be decoded are filled in.
+pub(super) struct Decoded {
+    pub(super) raster: Raster,
+    /// Describes the first part that is damaged or missing although the file is not cut off there.
+    pub(super) trouble: Option<String>,
+    /// The share of the picture that lies beyond the end of the file, in thousandths.
+    pub(super) missing_permille: u16,
 }
 
 /// The position of a strip or tile in the picture, and the size of its visible part.
@@ -46,9 +57,8 @@ struct Place {
 }
 
 impl Picture<'_> {
-    /// Decodes the picture. If parts of the picture are missing, the second value describes them. Fails when
-    /// no strip or tile can be decoded.
-    pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<(Raster, Option<String>), Error> {
+    /// Decodes the picture. Fails when no strip or tile can be decoded.
+    pub(super) fn decode(&self, scratch: &mut Scratch) -> Result<Decoded, Error> {
         let page = &self.page;
         let range = match page.number {
             Number::Float => self.range(),
@@ -57,25 +67,48 @@ impl Picture<'_> {
         let n_out = page.n_colors + usize::from(page.alpha.is_some());
         let mut pixels = scratch.take_zeroed(page.width * page.height * n_out);
         let (mut n_good, mut trouble) = (0, None);
+        // Both numbers are thousandths of pixels, summed over all strips or tiles.
+        let (mut n_missing, mut n_total) = (0, 0);
         for (i, place) in self.places() {
-            match self.block(i, place, range, scratch) {
+            let is_cut_off = self.is_cut_off(i);
+            let n_pixels = place.width as u64 * place.height as u64;
+            n_total += n_pixels * 1000;
+            let (missing_permille, problem) = match self.block(i, place, range, scratch) {
                 Ok(block) => {
-                    if !block.complete {
-                        trouble.get_or_insert("a strip or tile ends early".to_owned());
-                    }
                     n_good += 1;
                     self.put(&block, place, &mut pixels, n_out);
                     scratch.give(block.samples);
+                    let is_good = block.missing_permille == 0 && !block.has_defect;
+                    (block.missing_permille, (!is_good).then(|| "a strip or tile ends early".to_owned()))
                 }
-                Err(Error::Corrupt { reason, .. }) => _ = trouble.get_or_insert(reason),
+                Err(Error::Corrupt { reason, .. }) => (1000, Some(reason)),
                 Err(error) => return Err(error),
+            };
+            if is_cut_off && missing_permille > 0 {
+                n_missing += n_pixels * u64::from(missing_permille);
+            } else if let Some(problem) = problem {
+                trouble.get_or_insert(problem);
             }
         }
         if n_good == 0 {
             scratch.give(pixels);
-            return Err(corrupt(trouble.unwrap_or_else(|| "there are no strips or tiles".to_owned())));
+            let reason = match trouble {
+                Some(trouble) => trouble,
+                None if n_missing > 0 => "the file is cut off before the first strip or tile".to_owned(),
+                None => "there are no strips or tiles".to_owned(),
+            };
+            return Err(corrupt(reason));
         }
-        Ok((color::finish(page, self.is_converted(), pixels, scratch), trouble))
+        let raster = color::finish(page, self.is_converted(), pixels, scratch);
+        Ok(Decoded { raster, trouble, missing_permille: permille(n_missing, n_total) })
+    }
+
+    /// Whether a strip or tile extends beyond the end of the file.
+    fn is_cut_off(&self, i: usize) -> bool {
+        match &self.tables.whole {
+            Some(whole) => whole.end == self.file.bytes.len(),
+            None => self.page.chunks.get(i).is_some_and(|chunk| chunk.is_cut_off),
+        }
     }
 
     /// Whether the JPEG or WebP decoder that decodes strips and tiles has already converted the samples to
@@ -143,7 +176,8 @@ impl Picture<'_> {
                     None => self.data(i)?,
                 };
                 let size = (if page.tiled { page.chunk_width } else { place.width }, self.n_rows(place));
-                let block = jpeg::decode(page, &self.tables, data, size, &self.limits, scratch)?;
+                let ends = !self.is_cut_off(i);
+                let block = jpeg::decode(page, &self.tables, (data, ends), size, &self.limits, scratch)?;
                 return self.check_samples(block);
             }
             Compression::Webp => return self.check_samples(self.webp(self.data(i)?, place, scratch)?),
@@ -154,28 +188,35 @@ impl Picture<'_> {
             return Err(corrupt("a strip or tile is empty"));
         }
         if self.has_units() {
-            return color::expand_units(page, &stored.bytes, page.chunk_width, place.height, stored.complete);
+            let missing_permille = stored.missing_permille;
+            return color::expand_units(
+                page,
+                &stored.bytes,
+                page.chunk_width,
+                place.height,
+                missing_permille,
+            );
         }
         let width = page.chunk_width.div_ceil(place.shared.0);
         let (n, height) =
             (if page.planar { 1 } else { page.n_samples }, place.height.div_ceil(place.shared.1));
-        let Stored { bytes, big_endian, row_bytes, complete } = stored;
+        let Stored { bytes, big_endian, row_bytes, missing_permille } = stored;
         if (page.bits, page.number) == (8, Number::Unsigned) {
-            return Ok(Block { samples: bytes, n, width, complete });
+            return Ok(Block { samples: bytes, n, width, missing_permille, has_defect: false });
         }
         let mut samples = scratch.take(0);
         for (row, end) in bytes.chunks(row_bytes).zip((1..=height).map(|y| y * width * n)) {
             samples::to_bytes(page, row, width * n, big_endian, range, &mut samples);
             samples.resize(end, 0);
         }
-        Ok(Block { samples, n, width, complete })
+        Ok(Block { samples, n, width, missing_permille, has_defect: false })
     }
 
     /// Returns the compressed bytes of a strip or tile.
     fn data(&self, i: usize) -> Result<&[u8], Error> {
-        let range =
+        let chunk =
             self.page.chunks.get(i).ok_or_else(|| corrupt("the place of a strip or tile is missing"))?;
-        match self.file.bytes.get(range.clone()) {
+        match self.file.bytes.get(chunk.bytes.clone()) {
             Some(data) if !data.is_empty() => Ok(data),
             _ => Err(corrupt("a strip or tile lies outside the file")),
         }
@@ -211,7 +252,9 @@ impl Picture<'_> {
             return Err(corrupt(error));
         }
         let big_endian = predictor::undo(page, &mut bytes, row_bytes, n_samples, self.file.big_endian)?;
-        Ok(Stored { complete: bytes.len() >= n_bytes, bytes, big_endian, row_bytes })
+        let n_missing = n_bytes.saturating_sub(bytes.len());
+        let missing_permille = permille(n_missing as u64, n_bytes as u64);
+        Ok(Stored { bytes, big_endian, row_bytes, missing_permille })
     }
 
     /// Decodes a strip or tile that is a WebP file.
@@ -228,7 +271,7 @@ impl Picture<'_> {
             samples = samples.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
             n = 4;
         }
-        Ok(Block { samples, n, width: width as usize, complete: true })
+        Ok(Block { samples, n, width: width as usize, missing_permille: 0, has_defect: false })
     }
 
     /// Checks that a strip or tile in JPEG or WebP has the depth and the number of samples that the tags of

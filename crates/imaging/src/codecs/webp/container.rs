@@ -1,9 +1,11 @@
 //! Reads the chunks of a WebP file (RFC 9649, section 2): canvas, metadata and the coded pictures. Decodes no
 //! pixels.
 
+use super::chunks::{Chunks, Frames, missing_frames};
 use crate::Error;
 use crate::codecs::canvas::Area;
 use crate::limits::FileBudget;
+use crate::truncation::Truncation;
 
 /// The properties of a WebP file.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(super) struct Container<'a> {
     /// Whether at least one picture is coded with loss (VP8).
     pub(super) lossy: bool,
     pub(super) n_frames: u32,
+    /// How much of an animation is missing because the file is cut off.
+    pub(super) truncation: Option<Truncation>,
     /// How many times the animation plays. `None` means that it repeats endlessly.
     pub(super) plays: Option<u16>,
     pub(super) profile: Option<&'a [u8]>,
@@ -28,8 +32,8 @@ pub(super) struct Container<'a> {
 pub(super) enum Content<'a> {
     /// The file has one picture, which has the size of the canvas.
     Still(Coded<'a>),
-    /// The file is an animation. The `ANMF` chunks among these chunks contain the frames.
-    Animation(Chunks<'a>),
+    /// The file is an animation.
+    Animation(Frames<'a>),
 }
 
 /// A coded picture: a still picture or a frame of an animation.
@@ -52,25 +56,6 @@ pub(super) struct FrameChunk<'a> {
     /// Whether the area of the frame becomes transparent before the next frame is drawn.
     pub(super) clears: bool,
     pub(super) coded: Coded<'a>,
-}
-
-/// Iterates over chunks and yields the type and the data of each. If a chunk is truncated, its data end at
-/// the end of the file.
-#[derive(Debug, Clone)]
-pub(super) struct Chunks<'a>(&'a [u8]);
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = ([u8; 4], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (kind, rest) = self.0.split_first_chunk()?;
-        let (size, rest) = rest.split_first_chunk()?;
-        let size = u32::from_le_bytes(*size) as usize;
-        let data = &rest[..size.min(rest.len())];
-        // A chunk of odd length is followed by a padding byte, because chunks begin at even offsets.
-        self.0 = rest.get(size.saturating_add(size & 1)..).unwrap_or_default();
-        Some((*kind, data))
-    }
 }
 
 impl<'a> Coded<'a> {
@@ -136,7 +121,13 @@ pub(super) fn count(input: &[u8], budget: &mut FileBudget<'_>) -> Result<(), Err
 pub(super) fn parse(input: &[u8]) -> Result<Container<'_>, &'static str> {
     let chunks = Chunks(input.get(12..).unwrap_or_default());
     match chunks.clone().next() {
-        Some(([b'V', b'P', b'8', b'X'], header)) => parse_extended(header, &chunks),
+        Some(([b'V', b'P', b'8', b'X'], header)) => {
+            let mut container = parse_extended(header, &chunks)?;
+            if let Content::Animation(_) = container.content {
+                container.truncation = missing_frames(input, chunks);
+            }
+            Ok(container)
+        }
         Some(_) => parse_still(chunks, None),
         None => Err("no chunk"),
     }
@@ -159,6 +150,7 @@ fn parse_still<'a>(chunks: Chunks<'a>, canvas: Option<(u32, u32)>) -> Result<Con
         alpha: coded.has_alpha(),
         lossy: coded.is_lossy(),
         n_frames: 1,
+        truncation: None,
         plays: Some(1),
         profile: None,
         exif: None,
@@ -193,19 +185,21 @@ fn parse_animation<'a>(
     let control = chunks.clone().find(|(kind, _)| kind == b"ANIM").ok_or("no animation header")?.1;
     let &[_, _, _, _, p0, p1] = control.first_chunk().ok_or("the animation header is cut off")?;
     let plays = u16::from_le_bytes([p0, p1]);
+    let frames = Frames::new(chunks);
     let mut container = Container {
         width,
         height,
         alpha: flagged_alpha,
         lossy: false,
         n_frames: 0,
+        truncation: None,
         plays: (plays != 0).then_some(plays),
         profile: None,
         exif: None,
         xmp: None,
-        content: Content::Animation(chunks.clone()),
+        content: Content::Animation(frames.clone()),
     };
-    for (_, data) in chunks.filter(|(kind, _)| kind == b"ANMF") {
+    for data in frames {
         let frame = parse_frame(data)?;
         if container.n_frames == 0 {
             let Area { width: frame_width, height: frame_height, .. } = frame.area;

@@ -88,7 +88,7 @@ fn row_by_row_decoding_of_a_truncated_or_wrongly_compressed_png_fails() {
         to_png(&Plan { resize: resize(ResizeMode::Exact, 30, 30, Kernel::Lanczos3), ..Plan::default() });
     let try_run = |file: &[u8]| process(file, &plan, &Limits::default(), &mut Scratch::default());
     let truncated = try_run(&file[..file.len() / 2]);
-    assert!(matches!(truncated, Err(Error::Corrupt { format: "PNG", .. })), "{truncated:?}");
+    assert!(matches!(truncated, Err(Error::Truncated { format: "PNG", .. })), "{truncated:?}");
     // The first byte of the data in the first IDAT chunk contains the compression method.
     let at = file.windows(4).position(|window| window == b"IDAT").unwrap() + 4;
     let mut invalid_method = file.clone();
