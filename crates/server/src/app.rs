@@ -229,7 +229,7 @@ pub fn sandbox_settings(config: &Config, program: PathBuf, n_workers: usize) -> 
         cpu: Duration::from_secs(images.cpu_s),
         wall: Duration::from_secs(images.wall_s),
         queue_count: images.queue_count,
-        limits: config.limits.imaging(),
+        limits: config.limits.imaging(&config.input),
     }
 }
 

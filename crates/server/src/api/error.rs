@@ -37,6 +37,9 @@ pub enum ErrorKind {
     InvalidRequest,
     /// The data of the image is damaged.
     ImageCorrupt,
+    /// The image is cut off, so that a part of its picture is missing, and the configuration refuses such
+    /// images.
+    ImageTruncated,
     /// The image has too many pixels, frames, scans or similar parts.
     ImageTooLarge,
     /// The server could not connect to the host of the image's URL: the host name does not exist, the
@@ -108,6 +111,7 @@ impl ErrorKind {
             Self::FormatUnsupported => (S::UNSUPPORTED_MEDIA_TYPE, "format_unsupported", Level::INFO, None),
             Self::InvalidRequest => (S::UNPROCESSABLE_ENTITY, "invalid_request", Level::INFO, None),
             Self::ImageCorrupt => (S::UNPROCESSABLE_ENTITY, "image_corrupt", Level::INFO, None),
+            Self::ImageTruncated => (S::UNPROCESSABLE_ENTITY, "image_truncated", Level::INFO, None),
             Self::ImageTooLarge => (S::UNPROCESSABLE_ENTITY, "image_too_large", Level::INFO, None),
             Self::SourceUnreachable => (S::UNPROCESSABLE_ENTITY, "source_unreachable", Level::INFO, None),
             Self::SourceRefused => (S::UNPROCESSABLE_ENTITY, "source_refused", Level::INFO, None),

@@ -17,7 +17,8 @@ use serde::Deserialize;
 pub use layers::{Layer, variable_name};
 pub use reference::{AcceptedValues, Section, Setting, sections};
 pub use sections::{
-    Fetch, Images, Jobs, Limits, Log, LogFormat, LogLevel, Network, Results, Server, Watermarks, Webhooks,
+    Fetch, Images, Input, Jobs, Limits, Log, LogFormat, LogLevel, Network, Results, Server, Watermarks,
+    Webhooks,
 };
 
 use layers::Layers;
@@ -33,6 +34,7 @@ const DEFAULT_FILE_NAME: &str = "pixaven.toml";
 pub struct Config {
     pub server: Server,
     pub limits: Limits,
+    pub input: Input,
     pub fetch: Fetch,
     pub images: Images,
     pub jobs: Jobs,

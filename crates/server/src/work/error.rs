@@ -147,7 +147,8 @@ pub enum LimitExceeded {
 pub struct ImageError {
     /// The cause of the failure.
     pub fault: ImageFault,
-    /// The error message of the crate `pixaven_imaging`: a sentence that says what is wrong.
+    /// The error message of the crate `pixaven_imaging`: a sentence that says what is wrong. For an image
+    /// that is cut off, the name of the setting follows that accepts such images.
     pub message: String,
 }
 
@@ -158,6 +159,8 @@ pub enum ImageFault {
     UnknownFormat,
     /// The image or the watermark is damaged, or uses a feature that cannot be read.
     Corrupt,
+    /// The image or the watermark is cut off, and the setting `input.truncated` refuses such files.
+    Truncated,
     /// The image or the watermark exceeds a limit on pixels, frames, scans or similar counts.
     TooLarge,
     /// The request cannot be carried out on this image.
@@ -173,10 +176,12 @@ impl From<ImagingError> for ImageError {
         let fault = match &error {
             ImagingError::UnknownFormat { .. } => ImageFault::UnknownFormat,
             ImagingError::Corrupt { .. } | ImagingError::Unsupported { .. } => ImageFault::Corrupt,
+            ImagingError::Truncated { .. } => ImageFault::Truncated,
             ImagingError::Limit { .. } => ImageFault::TooLarge,
             ImagingError::Plan(_) => ImageFault::ImpossiblePlan,
             ImagingError::Watermark(inner) => match **inner {
                 ImagingError::Corrupt { .. } | ImagingError::Unsupported { .. } => ImageFault::Corrupt,
+                ImagingError::Truncated { .. } => ImageFault::Truncated,
                 ImagingError::Limit { .. } => ImageFault::TooLarge,
                 ImagingError::UnknownFormat { .. }
                 | ImagingError::Plan(_)
@@ -185,6 +190,12 @@ impl From<ImagingError> for ImageError {
             },
             ImagingError::Encode { .. } => ImageFault::Encoder,
         };
-        Self { fault, message: error.to_string() }
+        let message = match fault {
+            ImageFault::Truncated => {
+                format!("{error}; `input.truncated = \"warn\"` in the configuration accepts such images")
+            }
+            _ => error.to_string(),
+        };
+        Self { fault, message }
     }
 }

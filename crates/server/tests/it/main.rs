@@ -6,6 +6,7 @@ mod binary;
 mod busy_ledger;
 mod command_line;
 mod corpus;
+mod cut_off_images;
 mod dead_network;
 mod demo;
 mod downloads;

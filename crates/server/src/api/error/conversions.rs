@@ -74,6 +74,7 @@ impl From<ImageError> for ApiError {
         let kind = match fault {
             ImageFault::UnknownFormat => ErrorKind::FormatUnsupported,
             ImageFault::Corrupt => ErrorKind::ImageCorrupt,
+            ImageFault::Truncated => ErrorKind::ImageTruncated,
             ImageFault::TooLarge => ErrorKind::ImageTooLarge,
             // A watermark of an unknown format gets status 422 and not 415, because a client would take
             // status 415 as a statement about the input image and not about the watermark.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use pixaven_imaging::TruncatedInput;
 use pixaven_ledger::DeliveryLimits;
 use pixaven_net::{AddressPolicy, ProxyAddress};
 use serde::de::{Deserialize, Deserializer, Error as _};
@@ -65,8 +66,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Returns the limits that the imaging crate checks.
-    pub fn imaging(&self) -> pixaven_imaging::Limits {
+    /// Returns the limits that the imaging crate checks, together with the settings of the section `[input]`.
+    pub fn imaging(&self, input: &Input) -> pixaven_imaging::Limits {
         let &Self {
             pixels,
             input_side_px,
@@ -86,8 +87,17 @@ impl Limits {
             scans,
             parts,
             metadata_bytes,
+            truncated: input.truncated,
         }
     }
+}
+
+/// The settings of the section `[input]`.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are the settings; default.toml explains them")]
+pub struct Input {
+    pub truncated: TruncatedInput,
 }
 
 /// The settings of the section `[fetch]`.

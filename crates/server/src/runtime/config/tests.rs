@@ -3,6 +3,8 @@
 
 use std::error::Error as _;
 
+use pixaven_imaging::TruncatedInput;
+
 use super::*;
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -33,7 +35,7 @@ fn every_setting_has_its_default_value_if_no_file_variable_or_flag_sets_it() {
     assert_eq!((config.server.public_url.as_deref(), config.server.tls()), (None, None));
     assert_eq!(config.limits.body_bytes, 64 << 20);
     assert_eq!(config.limits.json_bytes, 1 << 20);
-    assert_eq!(config.limits.imaging(), pixaven_imaging::Limits::default());
+    assert_eq!(config.limits.imaging(&config.input), pixaven_imaging::Limits::default());
     assert_eq!((config.fetch.deadline_s, config.fetch.redirects), (15, 5));
     assert_eq!(config.webhooks.pauses_ms()[..3], [0, 5_000, 300_000]);
     assert_eq!(config.webhooks.pauses_ms().len(), 10);
@@ -86,6 +88,16 @@ fn a_configuration_rendered_as_a_file_is_loaded_with_the_same_setting_values() {
 }
 
 #[test]
+fn input_truncated_becomes_the_policy_of_the_image_workers() {
+    let policy = |value| {
+        let config = Config::with(&[("input.truncated", value)]).unwrap();
+        config.limits.imaging(&config.input).truncated
+    };
+    assert_eq!(policy("warn"), TruncatedInput::Warn);
+    assert_eq!(policy("refuse"), TruncatedInput::Refuse);
+}
+
+#[test]
 fn an_unknown_setting_is_refused_with_an_error_that_names_the_most_similar_setting() {
     for (text, name, nearest) in [
         ("[server]\nlisten_on = \"127.0.0.1:80\"", "server.listen_on", "server.listen"),
@@ -114,6 +126,7 @@ fn an_invalid_setting_value_is_refused_with_an_error_that_names_the_accepted_val
         ("limits.frames", "many", "must be an integer from 1 to 100000, got \"many\""),
         ("limits.frames", "", "must be an integer from 1 to 100000, got \"\""),
         ("webhooks.schedule_s", "5,-1", "must be a list of integers from 1 to 604800, got [5, -1]"),
+        ("input.truncated", "accept", "must be one of refuse, warn, got \"accept\""),
         ("log.level", "loud", "must be one of error, warn, info, debug, trace, got \"loud\""),
         ("log.format", "xml", "must be one of text, json, got \"xml\""),
         (
