@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use pixaven_testkit::http_server::Pace;
 use pixaven_testkit::image_origin::ImageOrigin;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -30,6 +31,8 @@ pub(crate) struct EnvironmentOptions<'a> {
     pub(crate) keep: bool,
     pub(crate) image: &'a TestImage,
     pub(crate) input: InputMode,
+    /// The pace of the webhook receiver.
+    pub(crate) pace: Pace,
 }
 
 /// A running test environment, whose server listens on its port.
@@ -58,7 +61,8 @@ impl<'a> EnvironmentOptions<'a> {
         image: &'a TestImage,
         input: InputMode,
     ) -> Self {
-        Self { binary, settings: &args.settings, variables: Vec::new(), keep: args.keep, image, input }
+        let pace = Pace::default();
+        Self { binary, settings: &args.settings, variables: Vec::new(), keep: args.keep, image, input, pace }
     }
 
     /// Starts an image origin, a webhook receiver, and a server in an empty directory.
@@ -68,7 +72,7 @@ impl<'a> EnvironmentOptions<'a> {
         let installation = Installation::new(self.binary, data_dir, self.settings).await?;
         let installation = installation.with_variables(&self.variables);
         let origin = ImageOrigin::start(self.image.bytes.clone()).await?;
-        let receiver = WebhookReceiver::start().await?;
+        let receiver = WebhookReceiver::start_at_pace(self.pace.clone()).await?;
         let (server, address) = installation.start(0).await?;
         let urls = RequestUrls { image: origin.url(IMAGE_PATH), webhook: json!({ "url": receiver.url() }) };
         let template = RequestTemplate::new(address, &installation.key, self.input, self.image, &urls);

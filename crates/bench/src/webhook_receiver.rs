@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
-use pixaven_testkit::http_server;
+use pixaven_testkit::http_server::{self, Pace};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -44,15 +44,20 @@ pub(crate) struct WebhookReceiver {
 impl WebhookReceiver {
     /// Starts a receiver on a free port of the loopback interface.
     pub(crate) async fn start() -> io::Result<Self> {
+        Self::start_at_pace(Pace::default()).await
+    }
+
+    /// Starts a receiver that answers at this pace.
+    pub(crate) async fn start_at_pace(pace: Pace) -> io::Result<Self> {
         let deliveries = Arc::new(Mutex::new(Vec::new()));
-        let address = listen(Ipv4Addr::LOCALHOST, Arc::clone(&deliveries)).await?;
+        let address = listen(Ipv4Addr::LOCALHOST, pace, Arc::clone(&deliveries)).await?;
         Ok(Self { address, deliveries })
     }
 
     /// Listens on one more IP address. The tested server treats this address as a separate receiver. Returns
     /// the URL of this address.
     pub(crate) async fn also_at(&self, address: Ipv4Addr) -> io::Result<String> {
-        listen(address, Arc::clone(&self.deliveries)).await.map(url)
+        listen(address, Pace::default(), Arc::clone(&self.deliveries)).await.map(url)
     }
 
     /// Returns the URL to which webhooks are sent.
@@ -129,7 +134,11 @@ fn url(address: SocketAddr) -> String {
     format!("http://{address}/webhook")
 }
 
-async fn listen(address: Ipv4Addr, deliveries: Arc<Mutex<Vec<Delivery>>>) -> io::Result<SocketAddr> {
+async fn listen(
+    address: Ipv4Addr,
+    pace: Pace,
+    deliveries: Arc<Mutex<Vec<Delivery>>>,
+) -> io::Result<SocketAddr> {
     let respond = move |request: Parts, body: Bytes| {
         let mut response = Response::new(Full::default());
         match parse(&request, &body) {
@@ -141,7 +150,7 @@ async fn listen(address: Ipv4Addr, deliveries: Arc<Mutex<Vec<Delivery>>>) -> io:
         }
         response
     };
-    http_server::listen(address, respond).await
+    http_server::listen_at_pace(address, pace, respond).await
 }
 
 /// Reads a delivery from an HTTP request. Returns `None` if the request is not a webhook of this API.

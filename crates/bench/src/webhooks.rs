@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
+use pixaven_testkit::http_server::Pace;
 use serde::Serialize;
 use serde_json::json;
 
@@ -18,10 +19,14 @@ use crate::report::{self, Report, progress};
 use crate::request_template::{InputMode, TestImage};
 use crate::resource_usage::{self, ResourceUsage};
 use crate::server::{Build, Server, ServerArgs};
+use crate::webhook_receiver::Delivery;
 
 /// The limit of two p99 times: of the response time and of the delivery time. A server sustains a rate only
 /// if both times are below this limit.
 const MAX_P99: Duration = Duration::from_secs(1);
+
+/// The share of the rate, or of what a receiver can take, that the deliveries must reach.
+const MIN_USE: f64 = 0.95;
 
 /// The factor by which the search for the highest rate raises the rate each time, until the server no longer
 /// sustains the rate.
@@ -59,6 +64,12 @@ pub(crate) struct WebhooksArgs {
     /// A file with the image to process, instead of a generated image of 550×412 pixels.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
+    /// Milliseconds for which the receiver works on each webhook.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+    /// Let the receiver work on one webhook at a time.
+    #[arg(long, requires = "latency_ms", conflicts_with = "find_max")]
+    serial: bool,
     /// Seconds without a new webhook after the load, after which the missing webhooks count as lost.
     #[arg(long, default_value_t = 60.0)]
     drain_seconds: f64,
@@ -77,6 +88,13 @@ struct Figures {
     refused: usize,
     rejected: usize,
     cut: usize,
+    /// Deliveries that were not the first attempt, because an earlier attempt had failed or timed out.
+    retried: usize,
+    /// Deliveries per second, from the first one to the last one.
+    delivered_per_s: Option<f64>,
+    /// For a receiver that works on one webhook at a time: how much of the time from the first delivery to the
+    /// last one it worked, in percent.
+    receiver_busy_percent: Option<f64>,
     /// The time from the scheduled time of a request to the end of its 202 response, in milliseconds.
     accept_ms: Option<Percentiles>,
     /// The time from the end of the 202 response to the arrival of the webhook, in milliseconds.
@@ -96,21 +114,36 @@ pub(crate) async fn run(args: &WebhooksArgs) -> anyhow::Result<Report> {
     let binary = args.server.binary(Build::Optimised).await?;
     let image = if args.noop { TestImage::noop()? } else { TestImage::documented(args.image.as_deref())? };
     let input = if args.upload { InputMode::Upload } else { InputMode::Fetch };
+    let latency = Duration::from_millis(args.latency_ms);
+    let pace = if args.serial { Pace::serial(latency) } else { Pace::parallel(latency) };
     let run = SteadyRun {
-        options: EnvironmentOptions::new(&args.server, &binary, &image, input),
+        options: EnvironmentOptions { pace, ..EnvironmentOptions::new(&args.server, &binary, &image, input) },
         rate: args.rate,
         seconds: args.seconds,
         drain: Duration::from_secs_f64(args.drain_seconds),
+        serial: args.serial,
     };
     let figures = if args.find_max { run.find_max().await? } else { Some(run.measure().await?) };
     let Some(figures) = figures else {
         return Ok(Report::new("webhooks", &json!({}))?.require("the server sustains some rate", false));
     };
     let Audit { lost, duplicates, failed, .. } = figures.audit;
-    Ok(Report::new("webhooks", &figures)?
+    let report = Report::new("webhooks", &figures)?
         .require("no accepted webhook is lost", lost == 0)
         .require("no webhook is delivered twice", duplicates == 0)
-        .require("every webhook reports a success", failed == 0))
+        .require("every webhook reports a success", failed == 0);
+    if args.latency_ms == 0 {
+        return Ok(report);
+    }
+    let report = report.require("every webhook is delivered by its first attempt", figures.retried == 0);
+    if args.serial {
+        let is_used = figures.receiver_busy_percent.is_some_and(|percent| percent >= 100.0 * MIN_USE);
+        return Ok(report.require("the receiver works at least 95 % of the time", is_used));
+    }
+    let is_kept_up = figures.delivered_per_s.is_some_and(|per_s| per_s >= figures.rate * MIN_USE);
+    Ok(report
+        .require("at least 95 % of the rate is delivered", is_kept_up)
+        .require("the p99 delivery time is below a second", figures.is_sustained()))
 }
 
 /// A load at a steady rate, with a server of its own.
@@ -119,6 +152,8 @@ struct SteadyRun<'a> {
     rate: f64,
     seconds: f64,
     drain: Duration,
+    /// Whether the receiver works on one webhook at a time.
+    serial: bool,
 }
 
 impl SteadyRun<'_> {
@@ -152,6 +187,12 @@ impl SteadyRun<'_> {
             seconds: self.seconds,
             sent: result.n_sent(),
             audit: Audit::new(&result.accepted, &deliveries),
+            retried: deliveries.iter().filter(|delivery| delivery.attempt > 1).count(),
+            delivered_per_s: per_second(&deliveries),
+            receiver_busy_percent: self
+                .serial
+                .then(|| busy_percent(&self.options.pace, &deliveries))
+                .flatten(),
             refused: result.n_refused,
             rejected: result.n_rejected,
             cut: result.n_cut,
@@ -204,6 +245,23 @@ impl Figures {
         let n_bad = self.refused + self.rejected + self.cut + self.audit.lost + self.audit.failed;
         n_bad == 0 && is_fast(self.delivery_ms) && is_fast(self.accept_ms)
     }
+}
+
+/// Returns the deliveries per second, from the first one to the last one.
+fn per_second(deliveries: &[Delivery]) -> Option<f64> {
+    let (first, last) = (deliveries.first()?, deliveries.last()?);
+    let seconds = (last.at - first.at).as_secs_f64();
+    (seconds > 0.0).then(|| resource_usage::hundredths((deliveries.len() - 1) as f64 / seconds))
+}
+
+/// Returns how much of the time from the first delivery to the last one the receiver worked, in percent.
+fn busy_percent(pace: &Pace, deliveries: &[Delivery]) -> Option<f64> {
+    let (first, last) = (deliveries.first()?, deliveries.last()?);
+    // The work on the first webhook had ended at its delivery.
+    let share_of_others = (deliveries.len() - 1) as f64 / deliveries.len() as f64;
+    let seconds = (last.at - first.at).as_secs_f64();
+    let busy_s = pace.busy().as_secs_f64() * share_of_others;
+    (seconds > 0.0).then(|| resource_usage::hundredths(100.0 * busy_s / seconds))
 }
 
 /// Runs the future `work`, and reads the resource usage of the server repeatedly until `work` ends. Returns
